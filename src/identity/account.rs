@@ -1,0 +1,99 @@
+//! What Okta holds for one person, as far as this product needs to know it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Status of an Okta user (`okta-api.md §2`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AccountStatus {
+    Staged,
+    Provisioned,
+    Active,
+    Recovery,
+    PasswordExpired,
+    LockedOut,
+    Suspended,
+    Deprovisioned,
+    /// A status this version does not know; treated as one that may still sign in.
+    #[serde(other)]
+    Unknown,
+}
+
+impl AccountStatus {
+    /// Reads Okta's word; an unknown one is `Unknown`, never an error (`okta-api.md §1.5`).
+    pub fn parse(word: &str) -> Self {
+        serde_json::from_value(Value::String(word.to_owned())).unwrap_or(Self::Unknown)
+    }
+
+    /// Okta's word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Staged => "STAGED",
+            Self::Provisioned => "PROVISIONED",
+            Self::Active => "ACTIVE",
+            Self::Recovery => "RECOVERY",
+            Self::PasswordExpired => "PASSWORD_EXPIRED",
+            Self::LockedOut => "LOCKED_OUT",
+            Self::Suspended => "SUSPENDED",
+            Self::Deprovisioned => "DEPROVISIONED",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// How far the end of somebody's access has been carried out and proved. Kept with the account, so that a crash in the
+/// middle of a termination continues where the proof ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExitProof {
+    /// Sessions and OAuth tokens were revoked before the deactivation.
+    pub sessions_revoked: bool,
+    /// The deactivation was accepted.
+    pub deactivated: bool,
+    /// Sessions were revoked once more after it (a failure of this call is tolerated).
+    pub sessions_revoked_again: bool,
+    /// `GET /users/{id}` showed DEPROVISIONED with no transition running.
+    pub read_back: bool,
+    /// `GET /users/{id}/groups` was read after the deactivation; `Account::groups` is complete since then.
+    pub groups_listed: bool,
+}
+
+/// One Okta user as last observed: by priming, by the answer to one of our writes, or by a read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Account {
+    /// Okta's user id.
+    pub id: String,
+    pub login: String,
+    /// Value of the anchor attribute, if set.
+    pub anchor: Option<String>,
+    pub status: AccountStatus,
+    /// The mapped attributes that are set; an absent key is an attribute that is null.
+    pub profile: BTreeMap<String, Value>,
+    /// Ids of groups the person is known to be in. Complete for managed groups.
+    pub groups: BTreeSet<String>,
+    /// Present while a termination is under way or done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<ExitProof>,
+}
+
+impl Account {
+    /// Whether this account may still be used to sign in, now or after an unlock.
+    pub fn is_live(&self) -> bool {
+        self.status != AccountStatus::Deprovisioned
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_statuses_are_kept_apart_and_count_as_live() {
+        assert_eq!(AccountStatus::parse("PASSWORD_EXPIRED"), AccountStatus::PasswordExpired);
+        assert_eq!(AccountStatus::parse("HIBERNATING"), AccountStatus::Unknown);
+        for status in [AccountStatus::Staged, AccountStatus::LockedOut, AccountStatus::Deprovisioned] {
+            assert_eq!(AccountStatus::parse(status.word()), status);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The groups of an Okta org, as far as plans need them: names, ids, who may write them.
+
+use std::collections::{BTreeSet, HashMap};
+
+/// One group of the org.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    pub id: String,
+    pub name: String,
+    /// Whether memberships can be written at all: only `OKTA_GROUP` groups (`okta-api.md §3.3`).
+    pub writable: bool,
+}
+
+/// All groups of the org and which of them Okta's own group rules fill.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    groups: HashMap<String, Group>,
+    by_name: HashMap<String, String>,
+    rule_owned: BTreeSet<String>,
+}
+
+impl Directory {
+    /// A directory of `groups`; `rule_owned` are the ids that active or inactive group rules assign.
+    pub fn new(groups: impl IntoIterator<Item = Group>, rule_owned: BTreeSet<String>) -> Self {
+        let mut directory = Self { rule_owned, ..Self::default() };
+        groups.into_iter().for_each(|g| directory.insert(g));
+        directory
+    }
+
+    /// Adds or renames a group.
+    pub fn insert(&mut self, group: Group) {
+        if let Some(old) = self.groups.get(&group.id) {
+            self.by_name.remove(&old.name);
+        }
+        self.by_name.insert(group.name.clone(), group.id.clone());
+        self.groups.insert(group.id.clone(), group);
+    }
+
+    /// The group with this id, or else with this name.
+    pub fn find(&self, name_or_id: &str) -> Option<&Group> {
+        self.groups.get(name_or_id).or_else(|| self.groups.get(self.by_name.get(name_or_id)?))
+    }
+
+    /// Whether a group rule fills this group; such a membership is never written, because removing it would silently
+    /// put the person on the rule's exclusion list.
+    pub fn is_rule_owned(&self, id: &str) -> bool {
+        self.rule_owned.contains(id)
+    }
+
+    /// Whether memberships of this group are ours to write at all.
+    pub fn is_ours_to_write(&self, id: &str) -> bool {
+        !self.is_rule_owned(id) && self.groups.get(id).is_some_and(|g| g.writable)
+    }
+
+    /// All groups, in no particular order.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_found_by_id_and_by_name_also_after_a_rename() {
+        let group = |name: &str| Group { id: "00g1".into(), name: name.into(), writable: true };
+        let mut directory = Directory::new([group("Finance")], BTreeSet::new());
+        directory.insert(group("Finance and Control"));
+        assert_eq!(directory.find("Finance"), None);
+        assert_eq!(directory.find("Finance and Control"), directory.find("00g1"));
+    }
+
+    #[test]
+    fn groups_of_rules_and_of_applications_are_not_ours_to_write() {
+        let group = |id: &str, writable| Group { id: id.into(), name: id.into(), writable };
+        let groups = [group("00g1", true), group("00g2", true), group("00g3", false)];
+        let directory = Directory::new(groups, BTreeSet::from(["00g2".to_owned()]));
+        assert!(directory.is_ours_to_write("00g1"));
+        assert!(!directory.is_ours_to_write("00g2"));
+        assert!(!directory.is_ours_to_write("00g3"));
+        assert!(!directory.is_ours_to_write("00g4"), "a group nobody has seen");
+    }
+}

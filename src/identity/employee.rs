@@ -1,0 +1,216 @@
+//! A Namely profile as the rest of the product sees it: normalised, and without anything sensitive.
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// `user_status` of a profile (`namely-api.md §4.1`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UserStatus {
+    Active,
+    Inactive,
+    Pending,
+    /// A status this version does not know: access is not changed because of it.
+    Other(String),
+}
+
+impl UserStatus {
+    /// Reads Namely's word; case does not count.
+    pub fn parse(word: &str) -> Self {
+        match word.trim().to_ascii_lowercase().as_str() {
+            "active" => Self::Active,
+            "inactive" => Self::Inactive,
+            "pending" => Self::Pending,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for UserStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+            Self::Pending => "pending",
+            Self::Other(word) => word,
+        })
+    }
+}
+
+/// Who somebody reports to, as far as the profile itself says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manager {
+    pub id: String,
+    pub name: String,
+    pub email: String,
+}
+
+/// One Namely profile, normalised: `null`, `""` and a missing optional value are all "absent" (an empty string, an
+/// empty list or `None`).
+///
+/// **Invariant:** holds only standard, non-sensitive keys and the custom keys the mapping names; never ssn, date of
+/// birth, salary, ethnicity, home address or bank data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Employee {
+    /// Namely's profile UUID: the anchor.
+    pub id: String,
+    pub user_status: UserStatus,
+    pub email: String,
+    pub first_name: String,
+    pub last_name: String,
+    pub middle_name: String,
+    pub preferred_name: String,
+    pub start_date: Option<Date>,
+    pub departure_date: Option<Date>,
+    /// Not unique in Namely (`namely-api.md §7.2`); never used to tell people apart.
+    pub employee_id: String,
+    pub employee_type: String,
+    pub job_title: String,
+    pub job_tier: String,
+    /// Names of the groups whose group type is the department type.
+    pub departments: Vec<String>,
+    /// Names of the groups whose group type is the office location type.
+    pub offices: Vec<String>,
+    /// Names of all groups by the title of their group type.
+    pub groups: BTreeMap<String, Vec<String>>,
+    pub manager: Option<Manager>,
+    pub office_main_number: String,
+    pub office_direct_dial: String,
+    pub office_phone: String,
+    pub office_company_mobile: String,
+    pub linkedin_url: String,
+    /// Custom fields, only those the mapping names.
+    pub custom: BTreeMap<String, serde_json::Value>,
+}
+
+impl Employee {
+    /// A name for messages to people: what they would recognise, without anything sensitive.
+    pub fn display(&self) -> String {
+        let first = if self.preferred_name.is_empty() { &self.first_name } else { &self.preferred_name };
+        let name = format!("{first} {}", self.last_name);
+        match name.trim() {
+            "" => self.id.clone(),
+            name => name.to_owned(),
+        }
+    }
+
+    /// The content hash: equal documents have equal hashes, whatever Namely's `updated_at` says
+    /// (`namely-api.md §5.3`: it is not a content version).
+    pub fn hash(&self) -> ContentHash {
+        ContentHash::of(&serde_json::to_vec(self).expect("an employee is always serialisable"))
+    }
+}
+
+/// The first 16 bytes of SHA-256 over a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ContentHash(pub [u8; 16]);
+
+impl ContentHash {
+    /// Hashes `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+        let mut half = [0; 16];
+        half.copy_from_slice(&digest.as_ref()[..16]);
+        Self(half)
+    }
+}
+
+/// One field that differs between two looks at a profile; goes into the audit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FieldChange {
+    pub field: String,
+    pub before: serde_json::Value,
+    pub after: serde_json::Value,
+}
+
+/// The fields in which `after` differs from `before` (all set fields of a newly seen profile), in the order of names.
+pub fn field_changes(before: Option<&Employee>, after: &Employee) -> Vec<FieldChange> {
+    let object = |e: &Employee| match serde_json::to_value(e) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let old = before.map(object).unwrap_or_default();
+    object(after)
+        .into_iter()
+        .filter_map(|(field, after)| {
+            let before = old.get(&field).cloned().unwrap_or(serde_json::Value::Null);
+            let unset = old.is_empty() && is_absent(&after);
+            (before != after && !unset).then_some(FieldChange { field, before, after })
+        })
+        .collect()
+}
+
+fn is_absent(value: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    match value {
+        Value::Null => true,
+        Value::String(s) => s.is_empty(),
+        Value::Array(a) => a.is_empty(),
+        Value::Object(o) => o.is_empty(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Somebody ordinary, for the tests of this room.
+    pub(crate) fn somebody() -> Employee {
+        Employee {
+            id: "5f0c7a4e-0000-4000-8000-000000000001".into(),
+            user_status: UserStatus::Active,
+            email: "ines.duval@example.com".into(),
+            first_name: "Ines".into(),
+            last_name: "Duval".into(),
+            middle_name: String::new(),
+            preferred_name: String::new(),
+            start_date: Some("2024-03-01".parse().expect("a date")),
+            departure_date: None,
+            employee_id: "1042".into(),
+            employee_type: "Full Time".into(),
+            job_title: "Accountant".into(),
+            job_tier: "Staff".into(),
+            departments: vec!["Finance".into()],
+            offices: vec!["Lyon".into()],
+            groups: BTreeMap::from([
+                ("Department".to_owned(), vec!["Finance".to_owned()]),
+                ("Office Location".to_owned(), vec!["Lyon".to_owned()]),
+            ]),
+            manager: None,
+            office_main_number: String::new(),
+            office_direct_dial: String::new(),
+            office_phone: String::new(),
+            office_company_mobile: String::new(),
+            linkedin_url: String::new(),
+            custom: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_changed_title_is_one_field_change() {
+        let before = somebody();
+        let after = Employee { job_title: "Senior Accountant".into(), ..before.clone() };
+        let changes = field_changes(Some(&before), &after);
+        assert_eq!(changes.len(), 1);
+        assert_eq!(changes[0].field, "job_title");
+        assert_eq!(changes[0].before, "Accountant");
+        assert_ne!(before.hash(), after.hash());
+    }
+
+    #[test]
+    fn a_newly_seen_profile_lists_what_is_set_and_nothing_else() {
+        let fields: Vec<_> = field_changes(None, &somebody()).into_iter().map(|c| c.field).collect();
+        assert!(fields.contains(&"email".to_owned()));
+        assert!(!fields.contains(&"middle_name".to_owned()), "{fields:?}");
+        assert!(!fields.contains(&"departure_date".to_owned()), "{fields:?}");
+    }
+
+    #[test]
+    fn status_words_are_read_without_regard_to_case_and_unknown_ones_are_kept() {
+        assert_eq!(UserStatus::parse("Active"), UserStatus::Active);
+        assert_eq!(UserStatus::parse("sabbatical"), UserStatus::Other("sabbatical".into()));
+    }
+}
