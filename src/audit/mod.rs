@@ -1,0 +1,5 @@
+//! What is written down about everything that mattered, and how rows hang together.
+
+pub mod record;
+
+pub use record::{Effect, Kind, Record};

@@ -1,0 +1,139 @@
+//! Audit rows and their chain.
+//!
+//! **Invariant:** a row is written in the same transaction as the state it describes, and carries the hash of the row
+//! before it. Rows are only ever appended.
+
+use crate::clock::Moment;
+use crate::identity::Step;
+use aws_lc_rs::digest::{Context, SHA256};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// What a row tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A profile was seen to differ from what was known; `detail` has the fields.
+    Observed,
+    /// A profile could not be read.
+    Unreadable,
+    /// What will be done, and why.
+    Planned,
+    /// A call to Okta and its outcome.
+    Effect,
+    /// Okta is proved to hold a revision.
+    Done,
+    /// A person waits for somebody to change something.
+    SetAside,
+    /// A walk over a tenant ended, complete or not.
+    Walk,
+    /// The service started: claims of the run before are void.
+    Started,
+}
+
+impl Kind {
+    /// The word in the store and in sinks.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Kind::Observed => "observed",
+            Kind::Unreadable => "unreadable",
+            Kind::Planned => "planned",
+            Kind::Effect => "effect",
+            Kind::Done => "done",
+            Kind::SetAside => "set_aside",
+            Kind::Walk => "walk",
+            Kind::Started => "started",
+        }
+    }
+}
+
+/// A row before it has its place in the chain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    pub at: Moment,
+    pub kind: Kind,
+    pub target: Option<i64>,
+    pub tenant: Option<String>,
+    pub profile: Option<String>,
+    /// The revision of the person that this is about.
+    pub rev: Option<i64>,
+    pub detail: Value,
+}
+
+impl Record {
+    /// A row about no particular person.
+    pub fn general(at: Moment, kind: Kind, detail: Value) -> Self {
+        Self { at, kind, target: None, tenant: None, profile: None, rev: None, detail }
+    }
+
+    /// The text that is stored, delivered and hashed: one JSON object.
+    pub fn text(&self, seq: i64) -> String {
+        let mut row = json!({ "seq": seq, "at": self.at.to_string(), "kind": self.kind.word() });
+        let mut put = |key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                row[key] = value;
+            }
+        };
+        put("target", self.target.map(Value::from));
+        put("tenant", self.tenant.clone().map(Value::from));
+        put("profile", self.profile.clone().map(Value::from));
+        put("rev", self.rev.map(Value::from));
+        put("detail", Some(self.detail.clone()));
+        row.to_string()
+    }
+}
+
+/// Hash of a row, given the hash of the one before (empty for the first).
+pub fn chain(previous: &[u8], text: &str) -> Vec<u8> {
+    let mut context = Context::new(&SHA256);
+    context.update(previous);
+    context.update(text.as_bytes());
+    context.finish().as_ref().to_vec()
+}
+
+/// A call as it is audited: enough to find it in Okta's own log, and never its body.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Effect {
+    pub step: Step,
+    pub method: String,
+    pub path: String,
+    pub body_hash: String,
+    pub outcome: String,
+    pub why: Option<String>,
+    pub attempt: i64,
+    pub request_id: Option<String>,
+}
+
+impl Effect {
+    /// The detail of its row.
+    pub fn detail(&self) -> Value {
+        json!({
+            "step": step_detail(&self.step),
+            "method": self.method,
+            "path": self.path,
+            "body_hash": self.body_hash,
+            "outcome": self.outcome,
+            "why": self.why,
+            "attempt": self.attempt,
+            "request_id": self.request_id,
+        })
+    }
+}
+
+/// A step in words for the audit.
+pub fn step_detail(step: &Step) -> Value {
+    serde_json::to_value(step).unwrap_or_else(|_| json!({ "step": step.name() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_hangs_on_the_one_before_it() {
+        let record = Record::general(Moment::from_secs(0), Kind::Started, json!({}));
+        let first = chain(&[], &record.text(1));
+        assert_ne!(chain(&first, &record.text(2)), chain(&[], &record.text(2)));
+        assert_eq!(first.len(), 32);
+    }
+}

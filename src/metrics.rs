@@ -1,0 +1,134 @@
+//! Everything that is counted, by the conventions of Prometheus: base units, `_total`, closed sets of labels, and never
+//! a person as a label.
+
+use prometheus::core::Collector;
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
+};
+
+const PREFIX: &str = "namely_okta_sync";
+
+/// Metrics of the store.
+#[derive(Clone)]
+pub struct StoreMetrics {
+    pub commit_seconds: Histogram,
+    pub jobs_per_commit: Histogram,
+}
+
+/// All metrics of one service, in a registry of its own.
+#[derive(Clone)]
+pub struct Metrics {
+    pub registry: Registry,
+    pub store: StoreMetrics,
+    pub profiles_changed: IntCounterVec,
+    pub pages: IntCounterVec,
+    pub namely_throttled: IntCounterVec,
+    pub walks: IntCounterVec,
+    pub last_complete_walk: GaugeVec,
+    pub profiles: IntGaugeVec,
+    pub unreadable: IntGaugeVec,
+    pub backlog: IntGaugeVec,
+    pub set_aside: IntGauge,
+    pub oldest_dirty_seconds: Gauge,
+    pub lanes: IntGauge,
+    pub okta_calls: IntCounterVec,
+    pub okta_call_seconds: HistogramVec,
+    pub okta_limit: IntGaugeVec,
+    pub okta_remaining: IntGaugeVec,
+    pub okta_in_flight: IntGaugeVec,
+    pub okta_waiting: IntGaugeVec,
+    pub okta_429: IntCounterVec,
+    pub plans: IntCounterVec,
+    pub done: IntCounter,
+    pub detect_to_done_seconds: Histogram,
+    pub revoke_seconds: Histogram,
+    pub mailbox_wait_seconds: HistogramVec,
+    pub lane_panics: IntCounter,
+    pub audit_rows_delivered: IntCounterVec,
+    pub sink_failures: IntCounterVec,
+    pub ready: IntGauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Metrics in a fresh registry.
+    #[expect(clippy::too_many_lines, reason = "a list of metrics")]
+    pub fn new() -> Self {
+        let r = Registry::new_custom(Some(PREFIX.into()), None).expect("a valid prefix");
+        // Okta's windows are a minute, a plan is seconds, a backlog may be an hour.
+        let waits = vec![0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0];
+        let quick = vec![0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+        let metrics = Self {
+            store: StoreMetrics {
+                commit_seconds: histogram(&r, "store_commit_seconds", "Time of one group commit.", quick.clone()),
+                jobs_per_commit: histogram(&r, "store_jobs_per_commit", "Jobs committed together.", vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]),
+            },
+            profiles_changed: counters(&r, "profiles_changed_total", "Profiles that were seen to have changed.", &["tenant", "class"]),
+            pages: counters(&r, "namely_pages_total", "Pages asked for, by pass and result.", &["tenant", "pass", "result"]),
+            namely_throttled: counters(&r, "namely_throttled_total", "Answers 406 or 429 of Namely.", &["tenant"]),
+            walks: counters(&r, "namely_walks_total", "Walks over a tenant, by completeness.", &["tenant", "complete"]),
+            last_complete_walk: add(&r, GaugeVec::new(Opts::new("namely_last_complete_walk_timestamp_seconds", "End of the last complete walk."), &["tenant"])),
+            profiles: gauges(&r, "namely_profiles", "Profiles known.", &["tenant"]),
+            unreadable: gauges(&r, "namely_unreadable_profiles", "Profiles that cannot be read.", &["tenant"]),
+            backlog: gauges(&r, "backlog", "People whose newest revision Okta does not hold yet.", &["class"]),
+            set_aside: gauge(&r, "set_aside", "People who wait for somebody to change something."),
+            oldest_dirty_seconds: add(&r, Gauge::new("backlog_oldest_age_seconds", "Age of the oldest person in the backlog.")),
+            lanes: gauge(&r, "lanes", "Lanes running."),
+            okta_calls: counters(&r, "okta_calls_total", "Calls to Okta by counter, step and outcome.", &["bucket", "step", "outcome"]),
+            okta_call_seconds: add(&r, HistogramVec::new(HistogramOpts::new("okta_call_seconds", "Time from sending a call to its answer.").buckets(quick.clone()), &["bucket"])),
+            okta_limit: gauges(&r, "okta_rate_limit", "Limit of the counter, as Okta's headers say.", &["bucket"]),
+            okta_remaining: gauges(&r, "okta_rate_limit_remaining", "What is left of the counter's window.", &["bucket"]),
+            okta_in_flight: gauges(&r, "okta_in_flight", "Calls whose answer is awaited.", &["bucket"]),
+            okta_waiting: gauges(&r, "okta_waiting", "Calls that wait for the counter.", &["bucket"]),
+            okta_429: counters(&r, "okta_429_total", "Answers 429, by flavour.", &["bucket", "flavour"]),
+            plans: counters(&r, "plans_total", "Plans made, by verdict.", &["verdict"]),
+            done: add(&r, IntCounter::new("done_total", "Revisions that Okta was proved to hold.")),
+            detect_to_done_seconds: histogram(&r, "detect_to_done_seconds", "From the commit of the page that showed a change to the proof that Okta holds it.", waits.clone()),
+            revoke_seconds: histogram(&r, "revoke_seconds", "From the commit of the page that showed a termination to the answer of the deactivation.", waits),
+            mailbox_wait_seconds: add(&r, HistogramVec::new(HistogramOpts::new("mailbox_wait_seconds", "Wait for room in an actor's mailbox.").buckets(quick), &["actor"])),
+            lane_panics: add(&r, IntCounter::new("lane_panics_total", "Lanes that panicked; their person is set aside.")),
+            audit_rows_delivered: counters(&r, "audit_rows_delivered_total", "Audit rows delivered.", &["sink"]),
+            sink_failures: counters(&r, "audit_sink_failures_total", "Deliveries that failed and will be tried again.", &["sink"]),
+            ready: gauge(&r, "ready", "1 once Okta is primed and every tenant was walked completely."),
+            registry: r,
+        };
+        let build = add(&metrics.registry, IntGaugeVec::new(Opts::new("build_info", "The running version."), &["version"]));
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        #[cfg(target_os = "linux")]
+        let _ = metrics.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()));
+        metrics
+    }
+
+    /// The text that Prometheus scrapes.
+    pub fn text(&self) -> String {
+        prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+fn add<M: Collector + Clone + 'static>(registry: &Registry, metric: prometheus::Result<M>) -> M {
+    let metric = metric.expect("a valid metric");
+    registry.register(Box::new(metric.clone())).expect("each metric is registered once");
+    metric
+}
+
+fn counters(r: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    add(r, IntCounterVec::new(Opts::new(name, help), labels))
+}
+
+fn gauges(r: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    add(r, IntGaugeVec::new(Opts::new(name, help), labels))
+}
+
+fn gauge(r: &Registry, name: &str, help: &str) -> IntGauge {
+    add(r, IntGauge::new(name, help))
+}
+
+fn histogram(r: &Registry, name: &str, help: &str, buckets: Vec<f64>) -> Histogram {
+    add(r, Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets)))
+}

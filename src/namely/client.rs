@@ -1,0 +1,58 @@
+//! The HTTP shell towards one Namely tenant: one request out, one reply back.
+
+use crate::okta::client::describe;
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use std::time::Duration;
+
+/// Profiles per page: the maximum (`namely-api.md §2.2`).
+pub const PER_PAGE: usize = 50;
+
+/// An answer, or why there is none.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    Answered { status: u16, body: Vec<u8> },
+    Failed(String),
+}
+
+/// Sends requests to one Namely tenant.
+#[derive(Clone)]
+pub struct NamelyClient {
+    http: reqwest::Client,
+    base: String,
+}
+
+impl NamelyClient {
+    /// A client for the API at `base` (`https://example.namely.com/api/v1`). Namely can take 8 s for a page
+    /// (`namely-api.md §6.6`): `timeout` should be a minute, in real time.
+    pub fn new(base: &str, token: &SecretString, timeout: Duration) -> Result<Self, reqwest::Error> {
+        let mut headers = HeaderMap::new();
+        if let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())) {
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        // Without it a negotiation 406 could be taken for the throttle's (namely-api.md §6.1).
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("namely-okta-sync/", env!("CARGO_PKG_VERSION")))
+            .default_headers(headers)
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(10))
+            .timeout(timeout)
+            .build()?;
+        Ok(Self { http, base: base.trim_end_matches('/').to_owned() })
+    }
+
+    /// `GET base + target`.
+    pub async fn get(&self, target: &str) -> Reply {
+        let answer = match self.http.get(format!("{}{target}", self.base)).send().await {
+            Ok(answer) => answer,
+            Err(e) => return Reply::Failed(describe(&e)),
+        };
+        let status = answer.status().as_u16();
+        match answer.bytes().await {
+            Ok(body) => Reply::Answered { status, body: body.to_vec() },
+            Err(e) => Reply::Failed(describe(&e)),
+        }
+    }
+}

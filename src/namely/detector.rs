@@ -1,0 +1,124 @@
+//! Who changed? Compares what a page shows with what was committed, by content and not by `updated_at`.
+//!
+//! **Invariant:** remembers 16 bytes per profile, and only of documents that the store has committed.
+
+use super::catalogue::Catalogue;
+use super::wire::{ProfileProblem, Reader};
+use crate::identity::Employee;
+use crate::identity::employee::ContentHash;
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// What a page has to say.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// Profiles whose content differs from what is known, or that are new.
+    pub changed: Vec<(Employee, ContentHash)>,
+    /// Profiles that could not be read, news only.
+    pub problems: Vec<ProfileProblem>,
+    /// Profiles that could not be read before and can now.
+    pub mended: Vec<String>,
+    /// Ids of all profiles on the page.
+    pub ids: Vec<String>,
+    /// Some profile names a group the catalogue does not know.
+    pub catalogue_is_stale: bool,
+}
+
+/// The memory of one tenant's profiles.
+#[derive(Debug, Default)]
+pub struct Detector {
+    known: HashMap<Box<str>, ContentHash>,
+    problems: HashMap<Box<str>, String>,
+}
+
+impl Detector {
+    /// A detector that knows what the store holds.
+    pub fn new(known: impl IntoIterator<Item = (String, ContentHash)>) -> Self {
+        let known = known.into_iter().map(|(id, hash)| (id.into_boxed_str(), hash)).collect();
+        Self { known, problems: HashMap::new() }
+    }
+
+    /// How many profiles are known.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether nothing is known yet.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// Looks through a page. Nothing is remembered until `commit`, but which problems were told.
+    pub fn examine(&mut self, profiles: &[Value], reader: &Reader, catalogue: &Catalogue) -> Findings {
+        let mut findings = Findings::default();
+        for profile in profiles {
+            match reader.read(profile, catalogue) {
+                Ok(employee) => {
+                    findings.ids.push(employee.id.clone());
+                    if self.problems.remove(employee.id.as_str()).is_some() {
+                        findings.mended.push(employee.id.clone());
+                    }
+                    let hash = employee.hash();
+                    if self.known.get(employee.id.as_str()) != Some(&hash) {
+                        findings.changed.push((employee, hash));
+                    }
+                }
+                Err(problem) => {
+                    findings.catalogue_is_stale |= problem.unknown_group;
+                    let id = problem.profile.clone().unwrap_or_default();
+                    if !id.is_empty() {
+                        findings.ids.push(id.clone());
+                    }
+                    if self.problems.get(id.as_str()) != Some(&problem.why) {
+                        self.problems.insert(id.into_boxed_str(), problem.why.clone());
+                        findings.problems.push(problem);
+                    }
+                }
+            }
+        }
+        findings
+    }
+
+    /// The store has committed this document.
+    pub fn commit(&mut self, id: &str, hash: ContentHash) {
+        self.known.insert(id.into(), hash);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::expr::Reads;
+    use serde_json::json;
+
+    fn profile(id: &str, title: &str) -> Value {
+        json!({
+            "id": id, "email": format!("{id}@example.com"), "user_status": "active", "job_title": { "title": title },
+            "start_date": "2024-01-01", "departure_date": "", "updated_at": 1
+        })
+    }
+
+    #[test]
+    fn only_content_counts_and_only_what_was_committed_is_known() {
+        let (reader, catalogue) = (Reader::new(&Reads::default()), Catalogue::default());
+        let mut detector = Detector::default();
+        let first = detector.examine(&[profile("a", "X"), profile("b", "X")], &reader, &catalogue);
+        assert_eq!(first.changed.len(), 2);
+        detector.commit("a", first.changed[0].1);
+        let second = detector.examine(&[profile("a", "X"), profile("b", "X")], &reader, &catalogue);
+        assert_eq!(second.changed.iter().map(|(e, _)| e.id.as_str()).collect::<Vec<_>>(), ["b"]);
+        let third = detector.examine(&[profile("a", "Y")], &reader, &catalogue);
+        assert_eq!(third.changed.len(), 1, "updated_at did not move, the title did");
+    }
+
+    #[test]
+    fn a_problem_is_told_once_and_its_end_too() {
+        let (reader, catalogue) = (Reader::new(&Reads::default()), Catalogue::default());
+        let mut detector = Detector::default();
+        let mut broken = profile("a", "X");
+        broken["email"] = json!(42);
+        assert_eq!(detector.examine(&[broken.clone()], &reader, &catalogue).problems.len(), 1);
+        assert_eq!(detector.examine(&[broken], &reader, &catalogue).problems.len(), 0);
+        assert_eq!(detector.examine(&[profile("a", "X")], &reader, &catalogue).mended, ["a"]);
+    }
+}

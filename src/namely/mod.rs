@@ -1,0 +1,13 @@
+//! Everything that knows Namely's wire: pages of profiles and the catalogue of groups, read into `identity::Employee`.
+
+pub mod catalogue;
+pub mod client;
+pub mod detector;
+pub mod walk;
+pub mod wire;
+
+pub use catalogue::Catalogue;
+pub use client::NamelyClient;
+pub use detector::Detector;
+pub use walk::Walker;
+pub use wire::Reader;

@@ -1,0 +1,393 @@
+//! Which page to ask Namely for next: a hot pass over what was edited last, and a rolling walk over everybody.
+//!
+//! **Invariant:** a walk is evidence only if complete: every page up to the empty one was read, and as many distinct
+//! profiles were seen as Namely says there are. An incomplete walk may add and update, never remove.
+
+use crate::clock::Moment;
+use crate::identity::employee::ContentHash;
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::time::Duration;
+
+/// How a tenant is polled.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    /// `GET`s per sliding minute; Namely throttles the 101st (`namely-api.md §6.1`).
+    pub per_minute: usize,
+    /// From one hot pass to the next.
+    pub hot_interval: Duration,
+    /// From the start of one walk to the start of the next, at least.
+    pub walk_interval: Duration,
+    /// Pages of the walk that are asked for at once; a page can take 8 s.
+    pub pages_in_flight: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            per_minute: 90,
+            hot_interval: Duration::from_secs(5),
+            walk_interval: Duration::from_secs(60),
+            pages_in_flight: 8,
+        }
+    }
+}
+
+/// A page to ask for. Pages count from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fetch {
+    /// Of the profiles edited last.
+    Hot { page: usize },
+    /// Of the walk with this number.
+    Walk { walk: u64, page: usize },
+}
+
+/// What a page showed.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    pub ids: Vec<String>,
+    pub total_count: Option<u64>,
+    /// How many of the profiles had changed.
+    pub changed: usize,
+}
+
+/// Why a page was not read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Failure {
+    /// 406 or 429: Namely throttles.
+    Throttled,
+    /// Anything else.
+    Failed(String),
+}
+
+/// The end of a walk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WalkEnd {
+    pub walk: u64,
+    pub profiles: u64,
+    pub seconds: f64,
+    /// `Err` says what is missing: then the walk proves nothing.
+    pub complete: Result<(), String>,
+}
+
+const THROTTLE_PAUSE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_secs(60);
+const ATTEMPTS: u32 = 3;
+/// A hot pass goes on as long as it finds changes, but not for ever: the walk sees the rest.
+const HOT_PAGES: usize = 20;
+
+struct Walk {
+    number: u64,
+    started: Moment,
+    next_page: usize,
+    retry: Vec<usize>,
+    in_flight: BTreeMap<usize, ()>,
+    attempts: BTreeMap<usize, u32>,
+    /// The first page that was empty.
+    end: Option<usize>,
+    distinct: HashSet<[u8; 16]>,
+    total: Option<u64>,
+    failure: Option<String>,
+}
+
+impl Walk {
+    fn new(number: u64, started: Moment) -> Self {
+        Self {
+            number,
+            started,
+            next_page: 1,
+            retry: Vec::new(),
+            in_flight: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+            end: None,
+            distinct: HashSet::new(),
+            total: None,
+            failure: None,
+        }
+    }
+
+    fn next(&mut self) -> Option<usize> {
+        if self.failure.is_some() {
+            return None;
+        }
+        let page = self.retry.pop().or_else(|| {
+            let page = self.next_page;
+            self.end.is_none().then(|| {
+                self.next_page += 1;
+                page
+            })
+        })?;
+        self.in_flight.insert(page, ());
+        Some(page)
+    }
+
+    fn has_next(&self) -> bool {
+        self.failure.is_none() && (!self.retry.is_empty() || self.end.is_none())
+    }
+
+    fn is_over(&self) -> bool {
+        self.in_flight.is_empty() && !self.has_next()
+    }
+
+    fn verdict(&self) -> Result<(), String> {
+        if let Some(why) = &self.failure {
+            return Err(why.clone());
+        }
+        let seen = self.distinct.len() as u64;
+        match self.total {
+            Some(total) if total == seen => Ok(()),
+            Some(total) => Err(format!("Namely says there are {total} profiles, the pages showed {seen}")),
+            None => Err("Namely did not say how many profiles there are (meta.total_count)".into()),
+        }
+    }
+}
+
+/// The schedule of one tenant. All times are of the monotonic clock.
+pub struct Walker {
+    pace: Pace,
+    sent: VecDeque<Moment>,
+    paused_until: Option<Moment>,
+    hot_due: Moment,
+    hot_next_page: Option<usize>,
+    hot_in_flight: bool,
+    walk: Option<Walk>,
+    walk_due: Moment,
+    walks: u64,
+}
+
+impl Walker {
+    /// A walker that starts both passes at `now`.
+    pub fn new(pace: Pace, now: Moment) -> Self {
+        Self {
+            pace,
+            sent: VecDeque::new(),
+            paused_until: None,
+            hot_due: now,
+            hot_next_page: None,
+            hot_in_flight: false,
+            walk: None,
+            walk_due: now,
+            walks: 0,
+        }
+    }
+
+    /// The pages to ask for now. They count as sent.
+    pub fn due(&mut self, now: Moment) -> Vec<Fetch> {
+        while self.sent.front().is_some_and(|sent| now.since(*sent) >= MINUTE) {
+            self.sent.pop_front();
+        }
+        if self.paused_until.is_some_and(|until| now < until) {
+            return Vec::new();
+        }
+        self.paused_until = None;
+        let mut fetches = Vec::new();
+        if !self.hot_in_flight && self.sent.len() < self.pace.per_minute && now >= self.hot_due {
+            let page = self.hot_next_page.take().unwrap_or(1);
+            self.hot_in_flight = true;
+            self.hot_due = now + self.pace.hot_interval;
+            fetches.push(Fetch::Hot { page });
+            self.sent.push_back(now);
+        }
+        if self.walk.is_none() && now >= self.walk_due {
+            self.walks += 1;
+            self.walk_due = now + self.pace.walk_interval;
+            self.walk = Some(Walk::new(self.walks, now));
+        }
+        let for_walk = self.pace.per_minute.saturating_sub(self.hot_share());
+        if let Some(walk) = &mut self.walk {
+            while self.sent.len() < for_walk && walk.in_flight.len() < self.pace.pages_in_flight {
+                let Some(page) = walk.next() else { break };
+                fetches.push(Fetch::Walk { walk: walk.number, page });
+                self.sent.push_back(now);
+            }
+        }
+        fetches
+    }
+
+    /// When `due` may have something new without an answer arriving.
+    pub fn next_wake(&self, now: Moment) -> Option<Moment> {
+        if let Some(until) = self.paused_until.filter(|until| *until > now) {
+            return Some(until);
+        }
+        let room_at = |limit: usize| match self.sent.len() {
+            n if n < limit => now,
+            n => self.sent.get(n - limit.max(1)).map_or(now, |sent| *sent + MINUTE),
+        };
+        let hot = (!self.hot_in_flight).then(|| self.hot_due.max(room_at(self.pace.per_minute)));
+        let for_walk = room_at(self.pace.per_minute.saturating_sub(self.hot_share()));
+        let walk = match &self.walk {
+            None => Some(self.walk_due),
+            Some(walk) if walk.in_flight.len() < self.pace.pages_in_flight && walk.has_next() => Some(for_walk),
+            Some(_) => None,
+        };
+        hot.into_iter().chain(walk).min()
+    }
+
+    /// A page was read, and what it showed is committed.
+    pub fn on_page(&mut self, fetch: Fetch, seen: &Seen, now: Moment) -> Option<WalkEnd> {
+        match fetch {
+            Fetch::Hot { page } => {
+                self.hot_in_flight = false;
+                if seen.changed > 0 && page < HOT_PAGES && !seen.ids.is_empty() {
+                    self.hot_next_page = Some(page + 1);
+                    self.hot_due = now;
+                }
+                None
+            }
+            Fetch::Walk { walk: number, page } => {
+                let walk = self.walk.as_mut().filter(|w| w.number == number)?;
+                walk.in_flight.remove(&page);
+                if seen.ids.is_empty() {
+                    walk.end = Some(walk.end.map_or(page, |end| end.min(page)));
+                }
+                walk.distinct.extend(seen.ids.iter().map(|id| ContentHash::of(id.as_bytes()).0));
+                walk.total = seen.total_count.or(walk.total);
+                self.finish_if_over(now)
+            }
+        }
+    }
+
+    /// A page was not read.
+    pub fn on_failure(&mut self, fetch: Fetch, failure: &Failure, now: Moment) -> Option<WalkEnd> {
+        if *failure == Failure::Throttled {
+            self.paused_until = Some(now + THROTTLE_PAUSE);
+        }
+        match fetch {
+            Fetch::Hot { .. } => {
+                self.hot_in_flight = false;
+                self.hot_next_page = None;
+                None
+            }
+            Fetch::Walk { walk: number, page } => {
+                let walk = self.walk.as_mut().filter(|w| w.number == number)?;
+                walk.in_flight.remove(&page);
+                let attempts = walk.attempts.entry(page).or_default();
+                match failure {
+                    Failure::Throttled => walk.retry.push(page),
+                    Failure::Failed(_) if *attempts + 1 < ATTEMPTS => {
+                        *attempts += 1;
+                        walk.retry.push(page);
+                    }
+                    Failure::Failed(why) => walk.failure = Some(format!("page {page}: {why}")),
+                }
+                self.finish_if_over(now)
+            }
+        }
+    }
+
+    fn finish_if_over(&mut self, now: Moment) -> Option<WalkEnd> {
+        let walk = self.walk.take_if(|walk| walk.is_over())?;
+        Some(WalkEnd {
+            walk: walk.number,
+            profiles: walk.distinct.len() as u64,
+            seconds: now.since(walk.started).as_secs_f64(),
+            complete: walk.verdict(),
+        })
+    }
+
+    /// Requests per minute kept for the hot pass.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a handful")]
+    fn hot_share(&self) -> usize {
+        let passes = MINUTE.as_secs_f64() / self.pace.hot_interval.as_secs_f64().max(0.001);
+        (passes.ceil() as usize).min(self.pace.per_minute / 4)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(range: std::ops::Range<usize>) -> Vec<String> {
+        range.map(|n| format!("u-{n}")).collect()
+    }
+
+    /// Runs until the end of a walk over `people` with 50 on a page; `answer` may change what a page shows.
+    fn run(people: usize, answer: impl Fn(usize, Seen) -> Result<Seen, Failure>) -> (WalkEnd, Vec<Moment>) {
+        let mut now = Moment::from_secs(1000);
+        let mut walker = Walker::new(Pace::default(), now);
+        let mut times = Vec::new();
+        loop {
+            for fetch in walker.due(now) {
+                times.push(now);
+                let page = match fetch {
+                    Fetch::Hot { page } | Fetch::Walk { page, .. } => page,
+                };
+                let all = ids(0..people);
+                let shown: Vec<String> = all.into_iter().skip((page - 1) * 50).take(50).collect();
+                let seen = Seen { ids: shown, total_count: Some(people as u64), changed: 0 };
+                let end = match (fetch, answer(page, seen.clone())) {
+                    (Fetch::Hot { .. }, _) => walker.on_page(fetch, &seen, now),
+                    (_, Ok(seen)) => walker.on_page(fetch, &seen, now),
+                    (_, Err(failure)) => walker.on_failure(fetch, &failure, now),
+                };
+                if let Some(end) = end {
+                    return (end, times);
+                }
+            }
+            now = walker.next_wake(now).expect("something is due").max(now + Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn a_walk_over_every_page_that_shows_everybody_is_complete() {
+        let (end, _) = run(120, |_, seen| Ok(seen));
+        assert_eq!((end.profiles, end.complete), (120, Ok(())));
+    }
+
+    #[test]
+    fn a_page_that_ends_early_makes_the_walk_prove_nothing() {
+        let (end, _) = run(500, |page, seen| if page == 3 { Ok(Seen { ids: vec![], ..seen }) } else { Ok(seen) });
+        assert!(end.complete.is_err_and(|why| why.contains("500")));
+        let (end, _) = run(500, |page, mut seen| {
+            if page == 3 {
+                seen.ids.truncate(10);
+            }
+            Ok(seen)
+        });
+        assert!(end.complete.is_err_and(|why| why.contains("showed 460")));
+    }
+
+    #[test]
+    fn a_failing_page_is_tried_again_and_then_ends_the_walk_as_incomplete() {
+        let (end, _) = run(200, |page, seen| match page {
+            2 => Err(Failure::Failed("HTTP 504".into())),
+            _ => Ok(seen),
+        });
+        assert!(end.complete.is_err_and(|why| why.contains("page 2: HTTP 504")));
+    }
+
+    #[test]
+    fn the_budget_of_a_sliding_minute_is_never_exceeded() {
+        let (end, times) = run(10_000, |_, seen| Ok(seen));
+        assert_eq!(end.complete, Ok(()));
+        assert!(times.len() > 200);
+        for (i, at) in times.iter().enumerate() {
+            let in_minute = times[..=i].iter().filter(|t| at.since(**t) < MINUTE).count();
+            assert!(in_minute <= Pace::default().per_minute, "{in_minute}");
+        }
+        assert!(end.seconds < 200.0, "{}", end.seconds);
+    }
+
+    #[test]
+    fn a_throttle_pauses_both_passes_for_a_minute_and_loses_no_page() {
+        let mut now = Moment::from_secs(0);
+        let mut walker = Walker::new(Pace::default(), now);
+        let fetches = walker.due(now);
+        let walk_page = fetches.iter().find(|f| matches!(f, Fetch::Walk { .. })).copied().expect("a page of the walk");
+        walker.on_failure(walk_page, &Failure::Throttled, now);
+        now = now + Duration::from_secs(59);
+        assert_eq!(walker.due(now), []);
+        now = now + Duration::from_secs(1);
+        assert!(walker.due(now).contains(&walk_page));
+    }
+
+    #[test]
+    fn a_hot_pass_goes_on_while_it_finds_changes() {
+        let now = Moment::from_secs(0);
+        let mut walker = Walker::new(Pace::default(), now);
+        assert!(walker.due(now).contains(&Fetch::Hot { page: 1 }));
+        walker.on_page(Fetch::Hot { page: 1 }, &Seen { ids: ids(0..50), total_count: None, changed: 3 }, now);
+        assert!(walker.due(now).contains(&Fetch::Hot { page: 2 }));
+        walker.on_page(Fetch::Hot { page: 2 }, &Seen { ids: ids(50..100), total_count: None, changed: 0 }, now);
+        assert!(!walker.due(now).iter().any(|f| matches!(f, Fetch::Hot { .. })));
+    }
+}

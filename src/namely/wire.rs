@@ -1,0 +1,361 @@
+//! A profile as Namely sends it, read with patience: values that are `null` here and `""` there, dates in two
+//! notations, objects where others have texts (`namely-api.md §3.4`).
+//!
+//! **Invariant:** keeps only the standard, non-sensitive keys and the custom keys that are asked for. Never ssn, date
+//! of birth, salary, ethnicity, home address or bank data.
+
+use super::catalogue::{Catalogue, GroupKind};
+use crate::identity::expr::Reads;
+use crate::identity::{Employee, Manager, UserStatus};
+use jiff::civil::Date;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Keys that are never read, whatever the configuration asks for.
+const SENSITIVE: &[&str] = &[
+    "ssn", "dob", "date_of_birth", "birth_date", "birthday", "salary", "ethnicity", "race", "gender", "marital_status",
+    "home", "home_phone", "healthcare", "dental", "personal_email", "bank", "bank_account", "routing_number", "iban",
+    "religion", "disability", "veteran_status", "tax_id", "national_id", "passport_number", "bonus", "target_bonus",
+];
+
+/// Whether `key` holds what must never be kept, logged or sent.
+pub fn is_sensitive(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    SENSITIVE.iter().any(|word| key == *word || key.starts_with(&format!("{word}_")) || key.ends_with(&format!("_{word}")))
+}
+
+/// A raw profile.
+pub type Profile = Map<String, Value>;
+
+/// One answer of `GET /profiles`.
+#[derive(Debug, Default)]
+pub struct ProfilesPage {
+    pub profiles: Vec<Value>,
+    /// How many profiles the company has, as the answer says.
+    pub total_count: Option<u64>,
+}
+
+impl ProfilesPage {
+    /// Reads the envelope; the error says what was found instead of one.
+    pub fn read(body: &[u8]) -> Result<Self, String> {
+        let mut value: Value = serde_json::from_slice(body).map_err(|e| format!("the answer is not JSON ({e})"))?;
+        match value["profiles"].take() {
+            Value::Array(profiles) => Ok(Self { profiles, total_count: value["meta"]["total_count"].as_u64() }),
+            _ => Err("the answer has no list \"profiles\"".into()),
+        }
+    }
+}
+
+/// Why a profile could not be read. That person waits, everybody else goes on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProfileProblem {
+    /// Its UUID, if it has one.
+    pub profile: Option<String>,
+    pub why: String,
+    /// The catalogue may be out of date: look at it again.
+    pub unknown_group: bool,
+}
+
+/// Reads raw profiles; knows which keys must be visible.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    custom: BTreeSet<String>,
+    required: BTreeSet<String>,
+}
+
+impl Reader {
+    /// A reader for what the mapping reads.
+    pub fn new(reads: &Reads) -> Self {
+        let mut required: BTreeSet<String> = ["id", "email", "user_status", "start_date", "departure_date"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(reads.custom.iter().cloned())
+            .collect();
+        for field in &reads.fields {
+            match field.as_str() {
+                "full_name" => required.extend(["first_name".to_owned(), "last_name".to_owned()]),
+                "department" | "departments" | "office" | "offices" | "groups" => {
+                    required.insert("links".into());
+                }
+                "manager" => {
+                    required.insert("reports_to".into());
+                }
+                "job_tier" => {
+                    required.insert("job_title".into());
+                }
+                "custom" => {}
+                other => {
+                    required.insert(other.to_owned());
+                }
+            }
+        }
+        Self { custom: reads.custom.clone(), required }
+    }
+
+    /// The keys of Namely's profiles that must be visible to the token.
+    pub fn required(&self) -> &BTreeSet<String> {
+        &self.required
+    }
+
+    /// Required keys that no profile of a page carries: the token does not see them. A missing key means "not visible",
+    /// never "cleared" (`namely-api.md §7.3`), so nothing of such a page may be used.
+    pub fn invisible_keys(&self, profiles: &[Value]) -> Vec<String> {
+        if profiles.is_empty() {
+            return Vec::new();
+        }
+        self.required.iter().filter(|key| profiles.iter().all(|p| p.get(key.as_str()).is_none())).cloned().collect()
+    }
+
+    /// Reads one profile.
+    pub fn read(&self, profile: &Value, catalogue: &Catalogue) -> Result<Employee, ProfileProblem> {
+        let id = profile.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
+        let problem = |why: String| ProfileProblem { profile: id.map(str::to_owned), why, unknown_group: false };
+        let Some(fields) = profile.as_object() else { return Err(problem("is not an object".into())) };
+        let Some(id) = id else { return Err(problem("has no id".into())) };
+        if let Some(key) = self.required.iter().find(|key| !fields.contains_key(*key)) {
+            return Err(problem(format!("field {key} is missing; is it hidden from the token for this profile?")));
+        }
+        let mut employee = self.plain(id, fields).map_err(problem)?;
+        for group in groups(fields).map_err(problem)? {
+            let Some(known) = catalogue.group(&group) else {
+                let why = format!("is in group {group}, which Namely's /groups does not list; give the group a type in Namely");
+                return Err(ProfileProblem { unknown_group: true, ..problem(why) });
+            };
+            match known.kind {
+                GroupKind::Department => employee.departments.push(known.title.clone()),
+                GroupKind::Office => employee.offices.push(known.title.clone()),
+                GroupKind::Custom => {}
+            }
+            employee.groups.entry(known.group_type.clone()).or_default().push(known.title.clone());
+        }
+        employee.job_tier = catalogue.tier(fields.get("job_title").and_then(|t| t["id"].as_str()).unwrap_or("")).to_owned();
+        Ok(employee)
+    }
+
+    fn plain(&self, id: &str, fields: &Profile) -> Result<Employee, String> {
+        let text = |key: &str| text(fields, key);
+        Ok(Employee {
+            id: id.to_owned(),
+            user_status: UserStatus::parse(&text("user_status")?),
+            email: text("email")?,
+            first_name: text("first_name")?,
+            last_name: text("last_name")?,
+            middle_name: text("middle_name")?,
+            preferred_name: text("preferred_name")?,
+            start_date: date(fields, "start_date")?,
+            departure_date: date(fields, "departure_date")?,
+            employee_id: number_or_text(fields, "employee_id")?,
+            employee_type: titled(fields, "employee_type")?,
+            job_title: titled(fields, "job_title")?,
+            job_tier: String::new(),
+            departments: Vec::new(),
+            offices: Vec::new(),
+            groups: BTreeMap::new(),
+            manager: manager(fields)?,
+            office_main_number: text("office_main_number")?,
+            office_direct_dial: text("office_direct_dial")?,
+            office_phone: text("office_phone")?,
+            office_company_mobile: text("office_company_mobile")?,
+            linkedin_url: text("linkedin_url")?,
+            custom: self.custom.iter().map(|key| (key.clone(), fields.get(key).cloned().unwrap_or_default())).collect(),
+        })
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn mismatch(key: &str, wanted: &str, found: &Value) -> String {
+    format!("field {key}: {wanted} was expected, {} was found", kind(found))
+}
+
+/// Text; `null`, missing and blank are all empty. Runs of blanks become one.
+fn text(fields: &Profile, key: &str) -> Result<String, String> {
+    match fields.get(key) {
+        None | Some(Value::Null) => Ok(String::new()),
+        Some(Value::String(s)) => Ok(s.split_whitespace().collect::<Vec<_>>().join(" ")),
+        Some(other) => Err(mismatch(key, "text", other)),
+    }
+}
+
+fn number_or_text(fields: &Profile, key: &str) -> Result<String, String> {
+    match fields.get(key) {
+        Some(Value::Number(n)) => Ok(n.to_string()),
+        _ => text(fields, key),
+    }
+}
+
+/// `{"title": "…"}`, a bare text, or nothing (`namely-api.md §3.3`, employee_type).
+fn titled(fields: &Profile, key: &str) -> Result<String, String> {
+    match fields.get(key) {
+        Some(Value::Object(object)) => text(object, "title").map_err(|e| e.replace("title", &format!("{key}.title"))),
+        _ => text(fields, key),
+    }
+}
+
+/// `YYYY-MM-DD`, the older `MM/DD/YYYY`, or nothing (`namely-api.md §3.4`, dates).
+fn date(fields: &Profile, key: &str) -> Result<Option<Date>, String> {
+    let text = text(fields, key)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let american = || Date::strptime("%m/%d/%Y", &text).ok();
+    match text.parse::<Date>().ok().or_else(american) {
+        Some(date) => Ok(Some(date)),
+        None => Err(format!("field {key}: {text:?} is not a date such as 2026-03-31")),
+    }
+}
+
+/// The manager: the first element that is not the "Nobody" sentinel (`namely-api.md §3.3`, reports_to).
+fn manager(fields: &Profile) -> Result<Option<Manager>, String> {
+    let list = match fields.get("reports_to") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Array(list)) => list,
+        Some(other) => return Err(mismatch("reports_to", "a list", other)),
+    };
+    for entry in list {
+        let Some(entry) = entry.as_object() else { return Err(mismatch("reports_to", "a list of objects", entry)) };
+        let id = text(entry, "id")?;
+        if id.is_empty() || id == "no_guid" {
+            continue;
+        }
+        let preferred = text(entry, "preferred_name")?;
+        let first = if preferred.is_empty() { text(entry, "first_name")? } else { preferred };
+        let name = format!("{first} {}", text(entry, "last_name")?).trim().to_owned();
+        return Ok(Some(Manager { id, name, email: text(entry, "email")? }));
+    }
+    Ok(None)
+}
+
+/// Ids of the groups in `links.groups`, without duplicates, in Namely's order.
+fn groups(fields: &Profile) -> Result<Vec<String>, String> {
+    let list = match fields.get("links").map(|links| &links["groups"]) {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(list)) => list,
+        Some(other) => return Err(mismatch("links.groups", "a list", other)),
+    };
+    let mut ids: Vec<String> = Vec::with_capacity(list.len());
+    for group in list {
+        match group.get("id") {
+            Some(Value::String(id)) if !ids.contains(id) => ids.push(id.clone()),
+            Some(Value::String(_)) => {}
+            Some(Value::Number(id)) => ids.push(id.to_string()),
+            _ => return Err(mismatch("links.groups", "a list of objects with an id", group)),
+        }
+    }
+    Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalogue::tests::small;
+    use super::*;
+    use serde_json::json;
+
+    fn reader() -> Reader {
+        let mut reads = Reads::default();
+        reads.fields.extend(["email", "job_title", "department", "manager", "full_name"].map(str::to_owned));
+        reads.custom.insert("cost_center".into());
+        Reader::new(&reads)
+    }
+
+    fn profile() -> Value {
+        json!({
+            "id": "u-1", "email": "ines.duval@example.com", "first_name": "Ines", "last_name": "Duval", "user_status": "active",
+            "updated_at": 1_415_905_802, "middle_name": "", "preferred_name": null, "start_date": "2024-03-01", "departure_date": "",
+            "employee_id": "1042", "job_title": { "id": "j1", "title": "Accountant" }, "employee_type": { "title": "Full Time" },
+            "reports_to": [{ "id": "no_guid", "first_name": "Nobody", "last_name": "Nobody", "email": "None" }],
+            "links": { "groups": [{ "id": "g1", "name": "Finance" }, { "id": "g2", "name": "Lyon" }, { "id": "g1" }] },
+            "cost_center": "CC-7", "ssn": "000-00-0000", "dob": "1979-09-01", "salary": { "yearly_amount": 1.0 }, "home": { "city": "X" }
+        })
+    }
+
+    fn with(key: &str, value: Value) -> Result<Employee, ProfileProblem> {
+        let mut changed = profile();
+        changed[key] = value;
+        reader().read(&changed, &small())
+    }
+
+    #[test]
+    fn a_profile_becomes_an_employee_without_anything_sensitive() {
+        let employee = reader().read(&profile(), &small()).expect("reads");
+        assert_eq!((employee.departments.as_slice(), employee.offices.as_slice()), (&["Finance".to_owned()][..], &["Lyon".to_owned()][..]));
+        assert_eq!((employee.job_title.as_str(), employee.job_tier.as_str()), ("Accountant", "Staff"));
+        assert_eq!(employee.manager, None, "nobody is no manager");
+        assert_eq!(employee.custom["cost_center"], "CC-7");
+        let kept = serde_json::to_string(&employee).expect("serialises");
+        for secret in ["000-00-0000", "1979-09-01", "yearly_amount", "home"] {
+            assert!(!kept.contains(secret), "{secret} was kept: {kept}");
+        }
+    }
+
+    #[test]
+    fn absent_has_many_forms_and_dates_have_two() {
+        for absent in [json!(null), json!(""), json!("  ")] {
+            assert_eq!(with("middle_name", absent).expect("reads").middle_name, "");
+        }
+        let expected: Date = "2024-03-01".parse().expect("a date");
+        assert_eq!(with("start_date", json!("03/01/2024")).expect("reads").start_date, Some(expected));
+        assert_eq!(with("employee_type", json!("Contractor")).expect("reads").employee_type, "Contractor");
+        assert_eq!(with("employee_type", json!(null)).expect("reads").employee_type, "");
+        assert_eq!(with("first_name", json!("Ana  Maria")).expect("reads").first_name, "Ana Maria");
+        let manager = json!([{ "id": "u-9", "first_name": "Ada", "last_name": "Byron", "email": "ada@example.com" }]);
+        assert_eq!(with("reports_to", manager).expect("reads").manager.map(|m| m.name), Some("Ada Byron".into()));
+    }
+
+    #[test]
+    fn wrong_types_name_the_person_and_the_field() {
+        for (key, value, field) in [
+            ("email", json!(7), "field email"),
+            ("start_date", json!("soon"), "field start_date"),
+            ("reports_to", json!("Ada"), "field reports_to"),
+            ("job_title", json!([1]), "field job_title"),
+            ("job_title", json!({ "title": 4 }), "field job_title.title"),
+            ("links", json!({ "groups": [null] }), "links.groups"),
+        ] {
+            let problem = with(key, value).expect_err(key);
+            assert_eq!(problem.profile.as_deref(), Some("u-1"));
+            assert!(problem.why.contains(field), "{}", problem.why);
+        }
+    }
+
+    #[test]
+    fn an_unknown_department_sets_the_person_aside_and_asks_for_a_fresh_catalogue() {
+        let problem = with("links", json!({ "groups": [{ "id": "g99", "name": "New" }] })).expect_err("unknown");
+        assert!(problem.unknown_group && problem.why.contains("g99"));
+    }
+
+    #[test]
+    fn a_key_that_no_profile_shows_is_invisible_and_never_cleared() {
+        let mut hidden = profile();
+        hidden.as_object_mut().expect("an object").remove("departure_date");
+        assert_eq!(reader().invisible_keys(&[hidden.clone(), hidden.clone()]), ["departure_date"]);
+        assert!(reader().invisible_keys(&[hidden.clone(), profile()]).is_empty());
+        assert!(reader().read(&hidden, &small()).is_err_and(|p| p.why.contains("departure_date")));
+    }
+
+    #[test]
+    fn sensitive_keys_are_recognised_in_their_usual_spellings() {
+        for key in ["ssn", "SSN", "home", "bank_account", "salary_band", "annual_salary", "target_bonus___general"] {
+            assert!(is_sensitive(key), "{key}");
+        }
+        for key in ["cost_center", "homepage", "office", "division"] {
+            assert!(!is_sensitive(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_profiles_is_said_to_be_so() {
+        assert!(ProfilesPage::read(b"{\"profiles\":").is_err_and(|e| e.contains("not JSON")));
+        assert!(ProfilesPage::read(b"{}").is_err_and(|e| e.contains("no list")));
+        assert_eq!(ProfilesPage::read(b"{\"profiles\":[],\"meta\":{\"total_count\":3}}").expect("reads").total_count, Some(3));
+    }
+}

@@ -1,0 +1,91 @@
+//! Which call spends which rate limit counter.
+
+use serde::{Deserialize, Serialize};
+
+/// A rate limit counter of an Okta org (`okta-api.md §4.1`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bucket {
+    /// `/api/v1/users` and every sub-resource of a user: lists, creates, lifecycle, sessions, a user's groups.
+    Users,
+    /// `POST`, `PUT`, `DELETE /api/v1/users/{id}`.
+    UserWrite,
+    /// `GET /api/v1/users/{idOrLogin}`.
+    UserRead,
+    /// `/api/v1/groups`, memberships and group rules.
+    Groups,
+    /// `GET`, `PUT`, `DELETE /api/v1/groups/{id}`.
+    Group,
+    /// Everything else below `/api/v1`: schemas, types.
+    Other,
+}
+
+impl Bucket {
+    /// All counters that this product spends.
+    pub const ALL: [Bucket; 6] =
+        [Bucket::Users, Bucket::UserWrite, Bucket::UserRead, Bucket::Groups, Bucket::Group, Bucket::Other];
+
+    /// The counter of a call; the most specific one only.
+    pub fn of(method: &str, path: &str) -> Bucket {
+        let mut parts = path.strip_prefix("/api/v1/").unwrap_or_default().split('/').filter(|p| !p.is_empty());
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some("users"), Some(_), None) if method == "GET" => Bucket::UserRead,
+            (Some("users"), Some(_), None) => Bucket::UserWrite,
+            (Some("users"), _, _) => Bucket::Users,
+            (Some("groups"), Some("rules"), _) | (Some("groups"), None, _) => Bucket::Groups,
+            (Some("groups"), Some(_), None) => Bucket::Group,
+            (Some("groups"), _, Some(_)) => Bucket::Groups,
+            _ => Bucket::Other,
+        }
+    }
+
+    /// The label in metrics and in the store.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Bucket::Users => "users",
+            Bucket::UserWrite => "user_write",
+            Bucket::UserRead => "user_read",
+            Bucket::Groups => "groups",
+            Bucket::Group => "group",
+            Bucket::Other => "other",
+        }
+    }
+
+    /// The counter of a label.
+    pub fn from_label(label: &str) -> Option<Bucket> {
+        Self::ALL.into_iter().find(|b| b.label() == label)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_spend_the_counters_of_the_recorded_traffic() {
+        for (method, path, bucket) in [
+            ("POST", "/api/v1/users", Bucket::Users),
+            ("GET", "/api/v1/users", Bucket::Users),
+            ("POST", "/api/v1/users/00u1/lifecycle/deactivate", Bucket::Users),
+            ("DELETE", "/api/v1/users/00u1/sessions", Bucket::Users),
+            ("GET", "/api/v1/users/00u1/groups", Bucket::Users),
+            ("POST", "/api/v1/users/00u1", Bucket::UserWrite),
+            ("DELETE", "/api/v1/users/00u1", Bucket::UserWrite),
+            ("GET", "/api/v1/users/00u1", Bucket::UserRead),
+            ("PUT", "/api/v1/groups/00g1/users/00u1", Bucket::Groups),
+            ("GET", "/api/v1/groups/rules", Bucket::Groups),
+            ("POST", "/api/v1/groups", Bucket::Groups),
+            ("GET", "/api/v1/groups/00g1", Bucket::Group),
+            ("GET", "/api/v1/meta/schemas/user/default", Bucket::Other),
+        ] {
+            assert_eq!(Bucket::of(method, path), bucket, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn labels_and_buckets_are_one_to_one() {
+        for bucket in Bucket::ALL {
+            assert_eq!(Bucket::from_label(bucket.label()), Some(bucket));
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The HTTP shell: one request out, one reply back. No retries, no decisions.
+
+use super::outcome::{RateHeaders, Reply};
+use super::request::Request;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LINK};
+use secrecy::{ExposeSecret, SecretString};
+use std::time::Duration;
+
+/// Sends requests to one Okta org.
+#[derive(Clone)]
+pub struct OktaClient {
+    http: reqwest::Client,
+    base: String,
+}
+
+impl OktaClient {
+    /// A client for the org at `base` (`https://example.okta.com`), signing with an SSWS `token`. `timeout` is the total
+    /// of one call, in real time.
+    pub fn new(base: &str, token: &SecretString, timeout: Duration) -> Result<Self, reqwest::Error> {
+        let mut headers = HeaderMap::new();
+        if let Ok(mut value) = HeaderValue::from_str(&format!("SSWS {}", token.expose_secret())) {
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("namely-okta-sync/", env!("CARGO_PKG_VERSION")))
+            .default_headers(headers)
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(10))
+            .timeout(timeout)
+            .build()?;
+        Ok(Self { http, base: base.trim_end_matches('/').to_owned() })
+    }
+
+    /// The org's base URL.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Sends one request and waits for the whole reply.
+    pub async fn send(&self, request: &Request) -> Reply {
+        let method = match request.method {
+            "GET" => reqwest::Method::GET,
+            "PUT" => reqwest::Method::PUT,
+            "DELETE" => reqwest::Method::DELETE,
+            _ => reqwest::Method::POST,
+        };
+        let mut out = self.http.request(method, format!("{}{}", self.base, request.target));
+        if matches!(request.method, "POST" | "PUT") {
+            out = out.body(request.body.clone()); // an empty body still sends Content-Length: 0, else 411
+        }
+        match out.send().await {
+            Ok(answer) => self.read(answer).await,
+            // Only what failed before the request was written is known not to have happened.
+            Err(e) if e.is_connect() || e.is_builder() => Reply::NotSent(describe(&e)),
+            Err(e) => Reply::Lost(describe(&e)),
+        }
+    }
+
+    async fn read(&self, answer: reqwest::Response) -> Reply {
+        let status = answer.status().as_u16();
+        let headers = answer.headers();
+        let limit = rate_headers(headers);
+        let next = next_link(headers).and_then(|url| self.relative(&url));
+        let request_id = text(headers, "x-okta-request-id").map(str::to_owned);
+        match answer.bytes().await {
+            Ok(body) => Reply::Answered { status, body: body.to_vec(), next, request_id, limit },
+            Err(e) => Reply::Lost(describe(&e)),
+        }
+    }
+
+    /// A `next` link as a target of ours; links to another host are not followed with our token.
+    fn relative(&self, url: &str) -> Option<String> {
+        url.strip_prefix(&self.base).filter(|target| target.starts_with('/')).map(str::to_owned)
+    }
+}
+
+/// The error with its causes, without the URL (a login may stand in it).
+pub(crate) fn describe(error: &reqwest::Error) -> String {
+    let mut text = match error {
+        e if e.is_timeout() => "timed out".to_owned(),
+        e if e.is_connect() => "could not connect".to_owned(),
+        e if e.is_body() || e.is_decode() => "the answer broke off".to_owned(),
+        _ => "the connection broke".to_owned(),
+    };
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn rate_headers(headers: &HeaderMap) -> Option<RateHeaders> {
+    let date = text(headers, "date").and_then(|d| jiff::fmt::rfc2822::parse(d).ok());
+    Some(RateHeaders {
+        limit: text(headers, "x-rate-limit-limit")?.parse().ok()?,
+        remaining: text(headers, "x-rate-limit-remaining")?.parse().ok()?,
+        reset: text(headers, "x-rate-limit-reset")?.parse().ok()?,
+        date: date.map(|d| d.timestamp().as_second()),
+    })
+}
+
+/// The URL of the `Link` header line with `rel="next"`; Okta sends `self` and `next` as separate lines.
+fn next_link(headers: &HeaderMap) -> Option<String> {
+    headers.get_all(LINK).iter().filter_map(|v| v.to_str().ok()).flat_map(|line| line.split(",")).find_map(|link| {
+        let (url, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
+        rest.contains("rel=\"next\"").then(|| url.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_and_limits_are_read_from_the_headers_okta_sends() {
+        let mut headers = HeaderMap::new();
+        headers.append(LINK, HeaderValue::from_static("<https://x.okta.com/api/v1/users?limit=2>; rel=\"self\""));
+        headers.append(LINK, HeaderValue::from_static("<https://x.okta.com/api/v1/users?after=1&limit=2>; rel=\"next\""));
+        headers.insert("x-rate-limit-limit", HeaderValue::from_static("600"));
+        headers.insert("x-rate-limit-remaining", HeaderValue::from_static("599"));
+        headers.insert("x-rate-limit-reset", HeaderValue::from_static("1800000060"));
+        headers.insert("date", HeaderValue::from_static("Fri, 15 Jan 2027 08:00:00 GMT"));
+        assert_eq!(next_link(&headers).as_deref(), Some("https://x.okta.com/api/v1/users?after=1&limit=2"));
+        let limits = rate_headers(&headers).expect("headers");
+        assert_eq!((limits.limit, limits.remaining, limits.reset, limits.date), (600, 599, 1_800_000_060, Some(1_800_000_000)));
+        headers.insert("x-rate-limit-limit", HeaderValue::from_static("lots"));
+        assert_eq!(rate_headers(&headers), None);
+    }
+}

@@ -1,0 +1,15 @@
+//! Everything that knows Okta's wire: requests, answers, rate limits. Its facts come from Okta's public documentation,
+//! recorded traffic and the OpenAPI document; `docs/wire-facts.md` has those that surprise.
+
+pub mod bucket;
+pub mod budget;
+pub mod client;
+pub mod outcome;
+pub mod request;
+pub mod wire;
+
+pub use bucket::Bucket;
+pub use budget::Budget;
+pub use client::OktaClient;
+pub use outcome::Outcome;
+pub use request::Request;

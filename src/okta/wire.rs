@@ -1,0 +1,139 @@
+//! Okta's JSON, read leniently: unknown fields and unknown enum values are never errors (`okta-api.md §1.5`).
+
+use crate::identity::{Account, AccountStatus, Group};
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A user object, as in every answer that holds one.
+#[derive(Debug, Deserialize)]
+pub struct User {
+    pub id: String,
+    pub status: String,
+    #[serde(default, rename = "transitioningToStatus")]
+    pub transitioning_to: Option<String>,
+    pub profile: BTreeMap<String, Value>,
+}
+
+impl User {
+    /// The account, keeping only the attributes that are mapped. Groups are not part of a user object.
+    pub fn account(self, anchor: &str, mapped: &BTreeSet<String>) -> Account {
+        let text = |name: &str| self.profile.get(name).and_then(Value::as_str).map(str::to_owned);
+        Account {
+            login: text("login").unwrap_or_default(),
+            anchor: text(anchor),
+            status: AccountStatus::parse(&self.status),
+            // A null attribute is usually omitted, but six of them never are (okta-api.md §3.1): missing is null.
+            profile: self.profile.iter().filter(|(k, v)| mapped.contains(*k) && !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect(),
+            groups: BTreeSet::new(),
+            exit: None,
+            id: self.id,
+        }
+    }
+}
+
+/// A group object.
+#[derive(Debug, Deserialize)]
+pub struct GroupObject {
+    pub id: String,
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    pub profile: GroupProfile,
+}
+
+/// The profile of a group object.
+#[derive(Debug, Deserialize)]
+pub struct GroupProfile {
+    #[serde(default)]
+    pub name: String,
+}
+
+impl From<GroupObject> for Group {
+    fn from(g: GroupObject) -> Group {
+        Group { writable: g.kind == "OKTA_GROUP", id: g.id, name: g.profile.name }
+    }
+}
+
+/// Only the id of a listed object: all that is read of the members of a group.
+#[derive(Debug, Deserialize)]
+pub struct IdOnly {
+    pub id: String,
+}
+
+/// A group rule: the groups it assigns.
+#[derive(Debug, Default, Deserialize)]
+pub struct GroupRule {
+    #[serde(default)]
+    pub actions: RuleActions,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct RuleActions {
+    #[serde(default, rename = "assignUserToGroups")]
+    pub assign: AssignUserToGroups,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct AssignUserToGroups {
+    #[serde(default, rename = "groupIds")]
+    pub group_ids: Vec<String>,
+}
+
+/// The error envelope (`okta-api.md §5`).
+#[derive(Debug, Default, Deserialize)]
+pub struct ErrorBody {
+    #[serde(default, rename = "errorCode")]
+    pub code: String,
+    #[serde(default, rename = "errorSummary")]
+    pub summary: String,
+    #[serde(default, rename = "errorCauses")]
+    pub causes: Vec<ErrorCause>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ErrorCause {
+    #[serde(default, rename = "errorSummary")]
+    pub summary: String,
+}
+
+impl ErrorBody {
+    /// Reads an envelope; anything else (HTML, nothing) is an envelope without a code.
+    pub fn read(body: &[u8]) -> Self {
+        serde_json::from_slice(body).unwrap_or_default()
+    }
+
+    /// Code, summary and causes in one line, cut to a length that fits a log.
+    pub fn describe(&self) -> String {
+        let causes: Vec<&str> = self.causes.iter().map(|c| c.summary.as_str()).collect();
+        let mut text = format!("{} {}", self.code, self.summary);
+        if !causes.is_empty() {
+            text = format!("{text} ({})", causes.join("; "));
+        }
+        text.chars().take(400).collect::<String>().trim().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_keeps_the_mapped_attributes_only_and_null_is_absent() {
+        let user: User = serde_json::from_value(serde_json::json!({
+            "id": "00u1", "status": "SOMETHING_NEW", "surprise": [1],
+            "profile": { "login": "a@example.com", "mobilePhone": null, "title": "X", "city": "Lyon", "namelyId": "u-1" }
+        }))
+        .expect("a user");
+        let mapped = ["login", "title", "mobilePhone", "namelyId"].map(str::to_owned).into();
+        let account = user.account("namelyId", &mapped);
+        assert_eq!(account.status, AccountStatus::Unknown);
+        assert_eq!(account.anchor.as_deref(), Some("u-1"));
+        assert_eq!(account.profile.keys().collect::<Vec<_>>(), ["login", "namelyId", "title"]);
+    }
+
+    #[test]
+    fn an_error_page_that_is_not_json_is_an_error_without_a_code() {
+        assert_eq!(ErrorBody::read(b"<html>502 Bad Gateway</html>").code, "");
+        assert_eq!(ErrorBody::read(b"").code, "");
+    }
+}

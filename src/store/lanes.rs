@@ -1,0 +1,320 @@
+//! Claims, intents and outcomes: what one lane writes.
+//!
+//! **Invariant:** at most one lane holds a target, by its token; what comes under an older token changes nothing. No
+//! call leaves without its intent on disk, and no intent goes without its outcome in the audit.
+
+use super::{Store, StoreError, accounts, append};
+use crate::audit::{Effect, Kind, Record};
+use crate::clock::Moment;
+use crate::identity::{Account, Class, Employee, Step};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::{Value, json};
+
+/// The bucket of work whose first call is not known yet.
+pub const ANY_BUCKET: &str = "any";
+
+const READY: i64 = 0;
+const SET_ASIDE: i64 = 1;
+
+/// How many lanes there is room for, by the counter their first call spends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Want {
+    pub bucket: &'static str,
+    /// Room for work of any class.
+    pub room: usize,
+    /// Room for `Class::Revoke` alone, when there is none for others.
+    pub revoke_room: usize,
+}
+
+/// One target under one token, with everything a plan is made from.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    pub target: i64,
+    pub token: i64,
+    pub rev: i64,
+    pub class: Class,
+    pub attempt: i64,
+    /// What became of an earlier call is unknown: read Okta first.
+    pub look: bool,
+    pub dirty_at: Moment,
+    pub tenant: String,
+    pub employee: Employee,
+    pub okta_id: Option<String>,
+    /// Login of the last create that was sent.
+    pub login: Option<String>,
+    pub account: Option<Account>,
+    /// Why correlation could not decide, if it could not.
+    pub conflict: Option<String>,
+}
+
+/// The answer to `begin_step`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// The intent is on disk under this id; the call may leave.
+    Intent(i64),
+    /// The person changed meanwhile, or the lane lost its claim: plan anew.
+    Stale,
+}
+
+/// How a lane lets go of its target.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Release {
+    /// Okta holds the planned revision.
+    Done { remark: Option<String> },
+    /// Try again at this time; counts as an attempt.
+    Retry { at: Moment, why: String },
+    /// Read Okta first, then plan anew.
+    Look { at: Moment, why: String },
+    /// Plan anew at once.
+    Stale,
+    /// The counter of the next call is spent for now.
+    Yield { bucket: &'static str },
+    /// Somebody must change something first.
+    SetAside { why: String },
+}
+
+/// What follows an outcome.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// The lane goes on with its plan.
+    Continue,
+    Release(Release),
+}
+
+/// The outcome of a call, and what is known because of it.
+#[derive(Clone, Debug)]
+pub struct EndStep {
+    pub target: i64,
+    pub token: i64,
+    pub rev: i64,
+    pub intent: i64,
+    pub effect: Effect,
+    /// What Okta holds now, if the call told; `Some(None)` says there is no account.
+    pub account: Option<Option<Account>>,
+    pub next: Next,
+}
+
+impl Store {
+    /// Takes claims on up to as many targets as there is room for, in the order of service.
+    pub async fn claim(&self, now: Moment, wants: Vec<Want>) -> Result<Vec<Claim>, StoreError> {
+        self.run(move |c| claim(c, now, &wants)).await
+    }
+
+    /// Announces a call. `planned` is the whole plan if this is its first call: it is audited with it.
+    #[expect(clippy::too_many_arguments, reason = "the columns of one row")]
+    pub async fn begin_step(
+        &self,
+        target: i64,
+        token: i64,
+        rev: i64,
+        attempt: i64,
+        effect: (&'static str, String, String),
+        step: Step,
+        planned: Option<Value>,
+        now: Moment,
+    ) -> Result<Begun, StoreError> {
+        self.run(move |c| {
+            if !holds(c, target, token, Some(rev))? {
+                return Ok(Begun::Stale);
+            }
+            if let Some(steps) = planned {
+                append(c, &about(target, rev, now, Kind::Planned, json!({ "steps": steps })))?;
+            }
+            if let Step::CreateUser { profile, .. } = &step {
+                let login = profile.get("login").and_then(Value::as_str).unwrap_or_default();
+                c.prepare_cached("UPDATE target SET login = ?2 WHERE id = ?1")?.execute(params![target, login])?;
+            }
+            let (method, path, body_hash) = effect;
+            c.prepare_cached(
+                "INSERT INTO intent (target, token, rev, step, method, path, body_hash, attempt, sent_at)
+                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+            )?
+            .execute(params![
+                target,
+                token,
+                rev,
+                serde_json::to_string(&step)?,
+                method,
+                path,
+                body_hash,
+                attempt,
+                now.millis()
+            ])?;
+            Ok(Begun::Intent(c.last_insert_rowid()))
+        })
+        .await
+    }
+
+    /// Writes the outcome of a call, what it taught, and what follows, in one transaction.
+    pub async fn end_step(&self, end: EndStep, now: Moment) -> Result<(), StoreError> {
+        self.run(move |c| {
+            c.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([end.intent])?;
+            append(c, &about(end.target, end.rev, now, Kind::Effect, end.effect.detail()))?;
+            if !holds(c, end.target, end.token, None)? {
+                return Ok(());
+            }
+            match &end.account {
+                Some(Some(account)) => {
+                    accounts::put(c, account, now)?;
+                    own(c, end.target, &account.id)?;
+                }
+                Some(None) => forget(c, end.target)?,
+                None => {}
+            }
+            match &end.next {
+                Next::Continue => Ok(()),
+                Next::Release(how) => release(c, end.target, end.token, end.rev, how, now),
+            }
+        })
+        .await
+    }
+
+    /// Lets go of a target.
+    pub async fn release(&self, target: i64, token: i64, rev: i64, how: Release, now: Moment) -> Result<(), StoreError> {
+        self.run(move |c| release(c, target, token, rev, &how, now)).await
+    }
+
+    /// What correlation says about an account that was found while looking for the outcome of a create: whose it is.
+    pub async fn owner_of(&self, okta_id: &str) -> Result<Option<i64>, StoreError> {
+        let okta_id = okta_id.to_owned();
+        self.run(move |c| {
+            let mut find = c.prepare_cached("SELECT id FROM target WHERE okta_id = ?1")?;
+            Ok(find.query_row([okta_id], |row| row.get(0)).optional()?)
+        })
+        .await
+    }
+}
+
+fn about(target: i64, rev: i64, now: Moment, kind: Kind, detail: Value) -> Record {
+    Record { target: Some(target), rev: Some(rev), ..Record::general(now, kind, detail) }
+}
+
+/// Whether `token` holds `target`, and, if asked, whether `rev` is still its newest revision.
+fn holds(c: &Connection, target: i64, token: i64, rev: Option<i64>) -> Result<bool, StoreError> {
+    let found: Option<i64> = c
+        .prepare_cached("SELECT dirty_rev FROM work WHERE target = ?1 AND token = ?2")?
+        .query_row([target, token], |row| row.get(0))
+        .optional()?;
+    Ok(found.is_some_and(|dirty| rev.is_none_or(|rev| rev == dirty)))
+}
+
+/// The target has this account from now on.
+fn own(c: &Connection, target: i64, okta_id: &str) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE target SET okta_id = ?2 WHERE id = ?1 AND okta_id IS NOT ?2")?.execute(params![target, okta_id])?;
+    Ok(())
+}
+
+fn forget(c: &Connection, target: i64) -> Result<(), StoreError> {
+    let okta_id: Option<String> =
+        c.prepare_cached("SELECT okta_id FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?;
+    if let Some(okta_id) = okta_id {
+        c.prepare_cached("UPDATE target SET okta_id = NULL WHERE id = ?1")?.execute([target])?;
+        accounts::remove(c, &okta_id)?;
+    }
+    Ok(())
+}
+
+fn claim(c: &Connection, now: Moment, wants: &[Want]) -> Result<Vec<Claim>, StoreError> {
+    let mut claims = Vec::new();
+    for want in wants {
+        let limit = i64::try_from(want.room.max(want.revoke_room)).unwrap_or(i64::MAX);
+        let only_revoke = if want.room == 0 { i64::from(Class::Revoke.number()) } else { i64::MAX };
+        let mut select = c.prepare_cached(
+            "SELECT target FROM work WHERE bucket = ?1 AND dirty_rev > done_rev AND state = 0 AND token IS NULL
+             AND class <= ?2 AND due_at <= ?3 ORDER BY rank LIMIT ?4",
+        )?;
+        let targets: Vec<i64> = select
+            .query_map(params![want.bucket, only_revoke, now.millis(), limit], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        for target in targets {
+            claims.extend(take(c, target)?);
+        }
+    }
+    Ok(claims)
+}
+
+fn take(c: &Connection, target: i64) -> Result<Option<Claim>, StoreError> {
+    let token: i64 = super::meta(c, "fence")?.and_then(|t| t.parse().ok()).unwrap_or(0) + 1;
+    super::set_meta(c, "fence", &token.to_string())?;
+    c.prepare_cached("UPDATE work SET token = ?2 WHERE target = ?1")?.execute([target, token])?;
+    type Row = (i64, i64, i64, i64, i64, String, String, Option<String>, Option<String>, Option<String>);
+    let row: Option<Row> = c
+        .prepare_cached(
+            "SELECT w.dirty_rev, w.class, w.attempt, w.look, w.dirty_at, s.tenant, s.doc, t.okta_id, t.login, t.conflict
+             FROM work w JOIN target t ON t.id = w.target JOIN source s ON s.target = w.target WHERE w.target = ?1",
+        )?
+        .query_row([target], |row| {
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+                row.get(5)?,
+                row.get(6)?,
+                row.get(7)?,
+                row.get(8)?,
+                row.get(9)?,
+            ))
+        })
+        .optional()?;
+    let Some((rev, class, attempt, look, dirty_at, tenant, doc, okta_id, login, conflict)) = row else { return Ok(None) };
+    let account = okta_id.as_deref().map(|id| accounts::by_id(c, id)).transpose()?.flatten();
+    Ok(Some(Claim {
+        target,
+        token,
+        rev,
+        class: Class::from_number(class),
+        attempt,
+        look: look != 0,
+        dirty_at: Moment::from_millis(dirty_at),
+        tenant,
+        employee: serde_json::from_str(&doc)?,
+        okta_id,
+        login,
+        account,
+        conflict,
+    }))
+}
+
+fn release(c: &Connection, target: i64, token: i64, rev: i64, how: &Release, now: Moment) -> Result<(), StoreError> {
+    if !holds(c, target, token, None)? {
+        return Ok(());
+    }
+    let set = |state: i64, due_at: Moment, bucket: &str, attempts: i64, look: Option<bool>, reason: Option<&str>| {
+        c.prepare_cached(
+            "UPDATE work SET token = NULL, state = ?2, due_at = ?3, bucket = ?4, attempt = attempt + ?5,
+               look = coalesce(?6, look), reason = ?7 WHERE target = ?1",
+        )?
+        .execute(params![target, state, due_at.millis(), bucket, attempts, look, reason])?;
+        Ok::<_, StoreError>(())
+    };
+    match how {
+        Release::Done { remark } => done(c, target, rev, remark.as_deref(), now),
+        Release::Retry { at, why } => set(READY, *at, ANY_BUCKET, 1, None, Some(why)),
+        Release::Look { at, why } => set(READY, *at, "user_read", 1, Some(true), Some(why)),
+        Release::Stale => set(READY, now, ANY_BUCKET, 0, None, None),
+        Release::Yield { bucket } => set(READY, now, bucket, 0, None, None),
+        Release::SetAside { why } => {
+            // A newer revision may be what the person was waiting for: then it is tried at once.
+            let newest = holds(c, target, token, Some(rev))?;
+            set(if newest { SET_ASIDE } else { READY }, now, ANY_BUCKET, 0, None, Some(why))?;
+            append(c, &about(target, rev, now, Kind::SetAside, json!({ "why": why })))?;
+            Ok(())
+        }
+    }
+}
+
+fn done(c: &Connection, target: i64, rev: i64, remark: Option<&str>, now: Moment) -> Result<(), StoreError> {
+    let dirty_at: i64 = c
+        .prepare_cached("SELECT dirty_at FROM work WHERE target = ?1")?
+        .query_row([target], |row| row.get(0))?;
+    c.prepare_cached(
+        "UPDATE work SET token = NULL, done_rev = ?2, attempt = 0, state = 0, look = 0, reason = ?3, bucket = 'any',
+           class = CASE WHEN dirty_rev > ?2 THEN class ELSE 5 END WHERE target = ?1",
+    )?
+    .execute(params![target, rev, remark])?;
+    let detail = json!({ "remark": remark, "took_ms": now.millis() - dirty_at });
+    append(c, &about(target, rev, now, Kind::Done, detail))?;
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! The one place where anything survives: SQLite, one writer thread, group commit.
+//!
+//! **Invariant:** a future returned by `Store` resolves only after the commit that made it true has reached the disk
+//! (WAL, `synchronous=FULL`). What was submitted together is committed together, each job all or nothing.
+
+mod accounts;
+mod audit_log;
+mod lanes;
+mod pages;
+mod recovery;
+
+pub use accounts::Primed;
+pub use audit_log::{AuditRow, append, read_audit};
+pub use lanes::{Begun, Claim, EndStep, Next, Release, Want};
+pub use pages::{Backlog, PageCommit, PageOutcome, backlog, known_hashes};
+pub use recovery::Recovered;
+
+use crate::metrics::StoreMetrics;
+use rusqlite::{Connection, OpenFlags};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// The newest version of the schema; `PRAGMA user_version` of the file.
+const SCHEMA_VERSION: i64 = 1;
+/// Jobs committed together at most.
+const GROUP: usize = 256;
+/// Jobs waiting at most.
+const QUEUE: usize = 1024;
+
+/// Why the store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the store {0} is in use by another process; stop that one first (only one service may run on a store)")]
+    Locked(PathBuf),
+    #[error("the store {path} has schema version {found}, this program knows {SCHEMA_VERSION}; use the newer program")]
+    TooNew { path: PathBuf, found: i64 },
+    #[error("the store {path} cannot be used: {source}")]
+    Io { path: PathBuf, source: std::io::Error },
+    #[error("the store failed: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("the store failed to commit: {0}")]
+    Commit(String),
+    #[error("a document in the store cannot be read: {0}")]
+    Document(#[from] serde_json::Error),
+    #[error("the store has stopped")]
+    Stopped,
+}
+
+type After = Box<dyn FnOnce(Result<(), String>) + Send>;
+type Job = Box<dyn FnOnce(&Connection) -> After + Send>;
+
+/// A handle to the store; cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    jobs: mpsc::Sender<Job>,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Opens the store at `path`, making or migrating it, and locks it for this process.
+    pub fn open(path: &Path, metrics: StoreMetrics) -> Result<Self, StoreError> {
+        let lock = lock(path)?;
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.set_prepared_statement_cache_capacity(128);
+        migrate(path, &connection)?;
+        let (jobs, inbox) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new().name("store".into());
+        thread
+            .spawn(move || {
+                let _lock = lock;
+                let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| serve(&connection, inbox, &metrics)));
+                if served.is_err() {
+                    // Crash-only: nothing that follows could be trusted, and a restart reads everything from the file.
+                    tracing::error!("the store panicked; the process ends and can be started again on the same store");
+                    std::process::exit(70);
+                }
+            })
+            .map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
+        Ok(Self { jobs, path: path.to_owned() })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs `job` in the writer's transaction; what it returns arrives after the commit. A job that fails leaves no
+    /// trace.
+    pub async fn run<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            let result = in_savepoint(connection, job);
+            Box::new(move |committed| {
+                let _ = reply.send(match committed {
+                    Ok(()) => result,
+                    Err(why) => Err(StoreError::Commit(why)),
+                });
+            })
+        });
+        self.jobs.send(job).await.map_err(|_| StoreError::Stopped)?;
+        answer.await.map_err(|_| StoreError::Stopped)?
+    }
+
+    /// A connection for reading beside the writer.
+    pub fn reader(path: &Path) -> Result<Connection, StoreError> {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        Ok(connection)
+    }
+}
+
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let io = |source| StoreError::Io { path: path.to_owned(), source };
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(io)?;
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = File::create(PathBuf::from(name)).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path.to_owned())),
+        Err(TryLockError::Error(source)) => Err(io(source)),
+    }
+}
+
+fn migrate(path: &Path, connection: &Connection) -> Result<(), StoreError> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match found {
+        0 => connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;",
+            include_str!("schema.sql")
+        ))?,
+        SCHEMA_VERSION => {}
+        newer => return Err(StoreError::TooNew { path: path.to_owned(), found: newer }),
+    }
+    Ok(())
+}
+
+fn serve(connection: &Connection, mut inbox: mpsc::Receiver<Job>, metrics: &StoreMetrics) {
+    while let Some(first) = inbox.blocking_recv() {
+        let timer = metrics.commit_seconds.start_timer();
+        let mut answers: Vec<After> = Vec::new();
+        let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(|e| e.to_string());
+        let mut next = Some(first);
+        while let Some(job) = next {
+            answers.push(job(connection));
+            next = (answers.len() < GROUP).then(|| inbox.try_recv().ok()).flatten();
+        }
+        let committed = begun.and_then(|()| connection.execute_batch("COMMIT").map_err(|e| e.to_string()));
+        if let Err(why) = &committed {
+            tracing::error!(%why, "the store could not commit; nothing of this group was written");
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+        timer.observe_duration();
+        metrics.jobs_per_commit.observe(answers.len() as f64);
+        answers.into_iter().for_each(|after| after(committed.clone()));
+    }
+}
+
+fn in_savepoint<T>(
+    connection: &Connection,
+    job: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    connection.prepare_cached("SAVEPOINT job")?.execute([])?;
+    let result = job(connection);
+    if result.is_err() {
+        connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
+    }
+    connection.prepare_cached("RELEASE job")?.execute([])?;
+    result
+}
+
+/// A value of `meta`.
+fn meta(connection: &Connection, key: &str) -> Result<Option<String>, StoreError> {
+    use rusqlite::OptionalExtension;
+    let mut find = connection.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
+    Ok(find.query_row([key], |row| row.get(0)).optional()?)
+}
+
+fn set_meta(connection: &Connection, key: &str, value: &str) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")?
+        .execute([key, value])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! What happens to the store before anything else happens: claims of the run before are void, calls without an outcome
+//! are unknown.
+//!
+//! **Invariant:** an intent without outcome is never sent again; its target is read first.
+
+use super::{Store, StoreError, append, meta, set_meta};
+use crate::audit::{Effect, Kind, Record};
+use crate::clock::Moment;
+use crate::identity::Step;
+use rusqlite::{Connection, params};
+use serde_json::json;
+
+/// What a start found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Number of this run, counted from 1.
+    pub run: i64,
+    /// Claims that were held when the run before ended.
+    pub claims: usize,
+    /// Calls whose outcome is unknown.
+    pub unknown: usize,
+    /// Whether the rules differ from those of the run before: then everybody is looked at again.
+    pub rules_changed: bool,
+}
+
+impl Store {
+    /// Prepares the store for a new run. `rules` identifies the mapping: when it changes, everybody is dirty.
+    pub async fn recover(&self, rules: String, now: Moment) -> Result<Recovered, StoreError> {
+        self.run(move |c| recover(c, &rules, now)).await
+    }
+}
+
+fn recover(c: &Connection, rules: &str, now: Moment) -> Result<Recovered, StoreError> {
+    let run = meta(c, "run")?.and_then(|r| r.parse().ok()).unwrap_or(0) + 1;
+    set_meta(c, "run", &run.to_string())?;
+    let claims = c.execute("UPDATE work SET token = NULL WHERE token IS NOT NULL", [])?;
+    let unknown = close_intents(c, now)?;
+    // Whoever was set aside is tried once more: the reason may be gone, and finding out costs no call by itself.
+    c.execute("UPDATE work SET state = 0, due_at = ?1 WHERE state = 1", [now.millis()])?;
+    let rules_changed = meta(c, "rules")?.is_some_and(|old| old != rules);
+    if rules_changed {
+        c.execute(
+            "UPDATE work SET dirty_rev = dirty_rev + 1, due_at = ?1,
+               dirty_at = CASE WHEN dirty_rev > done_rev THEN dirty_at ELSE ?1 END,
+               class = CASE WHEN dirty_rev > done_rev THEN class ELSE 4 END,
+               rank = CASE WHEN dirty_rev > done_rev THEN rank ELSE ?2 END",
+            params![now.millis(), crate::identity::Class::Describe.rank(now.millis())],
+        )?;
+    }
+    set_meta(c, "rules", rules)?;
+    let recovered = Recovered { run, claims, unknown, rules_changed };
+    let detail = json!({ "run": run, "void_claims": claims, "unknown_calls": unknown, "rules_changed": rules_changed });
+    append(c, &Record::general(now, Kind::Started, detail))?;
+    Ok(recovered)
+}
+
+fn close_intents(c: &Connection, now: Moment) -> Result<usize, StoreError> {
+    type Row = (i64, i64, String, String, String, String, i64);
+    let mut select = c.prepare("SELECT target, rev, step, method, path, body_hash, attempt FROM intent ORDER BY id")?;
+    let open: Vec<Row> = select
+        .query_map([], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
+        })?
+        .collect::<Result<_, _>>()?;
+    for (target, rev, step, method, path, body_hash, attempt) in &open {
+        let step: Step = serde_json::from_str(step)?;
+        let effect = Effect {
+            step,
+            method: method.clone(),
+            path: path.clone(),
+            body_hash: body_hash.clone(),
+            outcome: "unknown".into(),
+            why: Some("the service stopped before the answer was written down".into()),
+            attempt: *attempt,
+            request_id: None,
+        };
+        let record = Record {
+            target: Some(*target),
+            rev: Some(*rev),
+            ..Record::general(now, Kind::Effect, effect.detail())
+        };
+        append(c, &record)?;
+        c.execute("UPDATE work SET look = 1, bucket = 'user_read', due_at = ?2 WHERE target = ?1", params![target, now.millis()])?;
+    }
+    c.execute("DELETE FROM intent", [])?;
+    Ok(open.len())
+}

@@ -1,0 +1,270 @@
+use super::*;
+use crate::audit::Effect;
+use crate::clock::Moment;
+use crate::identity::employee::tests::somebody;
+use crate::identity::{Account, AccountStatus, Class, Employee, Step, UserStatus};
+use crate::metrics::Metrics;
+use jiff::tz::TimeZone;
+
+/// A store in a folder of its own.
+struct World {
+    store: Store,
+    folder: tempfile::TempDir,
+    now: Moment,
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&folder.path().join("s.db"), Metrics::new().store).expect("opens");
+        let now = Moment::from_secs(1_800_000_000);
+        store.recover("rules".into(), now).await.expect("recovers");
+        Self { store, folder, now }
+    }
+
+    fn page(&self, employees: Vec<Employee>) -> PageCommit {
+        PageCommit {
+            tenant: "acme".into(),
+            zone: TimeZone::UTC,
+            sent: self.now,
+            received: self.now,
+            run: 1,
+            now: self.now,
+            changed: employees.into_iter().map(|e| (e.clone(), e.hash())).collect(),
+            problems: vec![],
+            mended: vec![],
+        }
+    }
+
+    async fn see(&self, employee: Employee) -> PageOutcome {
+        self.store.commit_page(self.page(vec![employee])).await.expect("commits")
+    }
+
+    async fn claim(&self) -> Vec<Claim> {
+        let want = |bucket| Want { bucket, room: 10, revoke_room: 10 };
+        self.store.claim(self.now, vec![want("any"), want("users"), want("user_read")]).await.expect("claims")
+    }
+
+    async fn begin(&self, claim: &Claim) -> Begun {
+        let call = ("PUT", "/api/v1/groups/g/users/u".to_owned(), String::new());
+        self.store.begin_step(claim.target, claim.token, claim.rev, 1, call, step(), None, self.now).await.expect("begins")
+    }
+
+    async fn audit(&self) -> Vec<serde_json::Value> {
+        let rows = self.store.run(|c| read_audit(c, 0, 1000)).await.expect("reads");
+        rows.iter().map(|row| serde_json::from_str(&row.text).expect("a row")).collect()
+    }
+}
+
+fn step() -> Step {
+    Step::AddGroup { id: "u".into(), group: "g".into(), name: "G".into() }
+}
+
+fn account(anchor: Option<&str>) -> Account {
+    Account {
+        id: "00u1".into(),
+        login: somebody().email,
+        anchor: anchor.map(str::to_owned),
+        status: AccountStatus::Active,
+        profile: Default::default(),
+        groups: Default::default(),
+        exit: None,
+    }
+}
+
+fn effect(outcome: &str) -> Effect {
+    Effect {
+        step: step(),
+        method: "PUT".into(),
+        path: "/api/v1/groups/g/users/u".into(),
+        body_hash: String::new(),
+        outcome: outcome.into(),
+        why: None,
+        attempt: 1,
+        request_id: None,
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_dirty_until_okta_is_proved_to_hold_it() {
+    let world = World::new().await;
+    assert_eq!(world.see(somebody()).await.dirtied, [Class::Grant]);
+    assert_eq!(world.see(somebody()).await.dirtied, [], "the same document again changes nothing");
+    let claims = world.claim().await;
+    assert_eq!(claims.len(), 1);
+    assert_eq!(world.claim().await.len(), 0, "one lane per person");
+    let claim = &claims[0];
+    world.store.release(claim.target, claim.token, claim.rev, Release::Done { remark: None }, world.now).await.expect("done");
+    assert_eq!(world.store.backlog().await.expect("reads").total(), 0);
+}
+
+#[tokio::test]
+async fn a_revision_that_arrives_during_a_lane_stops_it_and_stays_dirty() {
+    let world = World::new().await;
+    world.see(somebody()).await;
+    let claim = world.claim().await.remove(0);
+    world.see(Employee { job_title: "Controller".into(), ..somebody() }).await;
+    assert_eq!(world.begin(&claim).await, Begun::Stale);
+    world.store.release(claim.target, claim.token, claim.rev, Release::Done { remark: None }, world.now).await.expect("done");
+    let again = world.claim().await;
+    assert_eq!((again.len(), again[0].rev), (1, 2), "done means the revision that was planned, not the newest");
+}
+
+#[tokio::test]
+async fn a_termination_overtakes_everything_that_waits() {
+    let world = World::new().await;
+    world.store.prime(vec![account(Some(&somebody().id))], world.now).await.expect("primes");
+    let joiners = (0..30).map(|n| Employee { id: format!("joiner-{n}"), email: format!("j{n}@example.com"), ..somebody() });
+    world.store.commit_page(world.page(joiners.collect())).await.expect("commits");
+    world.see(Employee { user_status: UserStatus::Inactive, ..somebody() }).await;
+    let only_revoke = Want { bucket: "users", room: 0, revoke_room: 5 };
+    let claims = world.store.claim(world.now, vec![only_revoke]).await.expect("claims");
+    assert_eq!(claims.iter().map(|c| c.class).collect::<Vec<_>>(), [Class::Revoke]);
+    assert_eq!(world.claim().await.len(), 10);
+}
+
+#[tokio::test]
+async fn what_comes_under_an_old_token_is_dropped() {
+    let world = World::new().await;
+    world.see(somebody()).await;
+    let old = world.claim().await.remove(0);
+    let later = world.now;
+    world.store.recover("rules".into(), later).await.expect("recovers");
+    let new = world.claim().await.remove(0);
+    assert!(new.token > old.token);
+    assert_eq!(world.begin(&old).await, Begun::Stale);
+    world.store.release(old.target, old.token, old.rev, Release::Done { remark: None }, later).await.expect("dropped");
+    assert_eq!(world.store.backlog().await.expect("reads").total(), 1);
+}
+
+#[tokio::test]
+async fn a_call_without_an_outcome_is_unknown_after_a_restart_and_is_looked_at_first() {
+    let world = World::new().await;
+    world.see(somebody()).await;
+    let claim = world.claim().await.remove(0);
+    assert!(matches!(world.begin(&claim).await, Begun::Intent(_)));
+    let recovered = world.store.recover("rules".into(), world.now).await.expect("recovers");
+    assert_eq!((recovered.claims, recovered.unknown), (1, 1));
+    assert!(world.claim().await.remove(0).look);
+    let unknown: Vec<_> = world.audit().await.into_iter().filter(|r| r["detail"]["outcome"] == "unknown").collect();
+    assert_eq!(unknown.len(), 1);
+    assert_eq!(unknown[0]["detail"]["path"], "/api/v1/groups/g/users/u");
+}
+
+#[tokio::test]
+async fn an_outcome_its_account_and_its_audit_row_are_one_commit() {
+    let world = World::new().await;
+    world.see(somebody()).await;
+    let claim = world.claim().await.remove(0);
+    let Begun::Intent(intent) = world.begin(&claim).await else { panic!("stale") };
+    let end = EndStep {
+        target: claim.target,
+        token: claim.token,
+        rev: claim.rev,
+        intent,
+        effect: effect("applied"),
+        account: Some(Some(account(None))),
+        next: Next::Release(Release::Done { remark: None }),
+    };
+    world.store.end_step(end, world.now).await.expect("ends");
+    assert_eq!(world.store.account("00u1").await.expect("reads").map(|a| a.id), Some("00u1".into()));
+    let kinds: Vec<_> = world.audit().await.iter().map(|r| r["kind"].as_str().unwrap_or("").to_owned()).collect();
+    assert_eq!(kinds, ["started", "observed", "effect", "done"]);
+}
+
+#[tokio::test]
+async fn correlation_adopts_by_anchor_then_by_login_and_sets_a_conflict_aside() {
+    let world = World::new().await;
+    world.store.prime(vec![account(None)], world.now).await.expect("primes");
+    world.see(somebody()).await;
+    assert_eq!(world.claim().await[0].okta_id.as_deref(), Some("00u1"));
+    let twin = Employee { id: "twin".into(), ..somebody() };
+    world.see(twin).await;
+    assert_eq!(world.claim().await.len(), 0, "a second profile of the same account is not guessed about");
+    assert_eq!(world.store.backlog().await.expect("reads").set_aside, 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_under_way_while_a_newer_one_arrived_is_not_believed() {
+    let world = World::new().await;
+    let newer = Employee { job_title: "Controller".into(), ..somebody() };
+    let second = std::time::Duration::from_secs(1);
+    let page = |employee: Employee, sent, received| PageCommit { sent, received, ..world.page(vec![employee]) };
+    let newer_page = page(newer.clone(), world.now + second, world.now + second * 2);
+    world.store.commit_page(newer_page).await.expect("commits");
+    let slow = page(somebody(), world.now, world.now + second * 9);
+    assert_eq!(world.store.commit_page(slow).await.expect("commits"), PageOutcome::default());
+    assert_eq!(world.claim().await[0].employee, newer);
+}
+
+#[tokio::test]
+async fn a_last_day_that_passes_makes_a_termination_without_any_edit() {
+    let world = World::new().await;
+    world.store.prime(vec![account(Some(&somebody().id))], world.now).await.expect("primes");
+    let today = world.now.to_string()[..10].parse().expect("a date");
+    world.see(Employee { departure_date: Some(today), ..somebody() }).await;
+    let claim = world.claim().await.remove(0);
+    world.store.release(claim.target, claim.token, claim.rev, Release::Done { remark: None }, world.now).await.expect("done");
+    let at = world.store.next_change().await.expect("reads").expect("a change ahead");
+    let zones = vec![("acme".to_owned(), TimeZone::UTC)];
+    assert_eq!(world.store.wake_due(world.now, zones.clone()).await.expect("wakes"), []);
+    assert_eq!(world.store.wake_due(at, zones).await.expect("wakes"), [Class::Revoke]);
+    assert_eq!(world.store.next_change().await.expect("reads"), None);
+}
+
+#[tokio::test]
+async fn changed_rules_make_everybody_dirty_once() {
+    let world = World::new().await;
+    world.see(somebody()).await;
+    let claim = world.claim().await.remove(0);
+    world.store.release(claim.target, claim.token, claim.rev, Release::Done { remark: None }, world.now).await.expect("done");
+    assert!(world.store.recover("other rules".into(), world.now).await.expect("recovers").rules_changed);
+    assert_eq!(world.store.backlog().await.expect("reads").total(), 1);
+    assert!(!world.store.recover("other rules".into(), world.now).await.expect("recovers").rules_changed);
+}
+
+#[tokio::test]
+async fn a_failing_job_leaves_no_trace_and_its_neighbours_are_committed() {
+    let world = World::new().await;
+    let bad = world.store.run(|c| {
+        c.execute("INSERT INTO meta VALUES ('half', 'done')", [])?;
+        Err::<(), _>(StoreError::Stopped)
+    });
+    let good = world.store.run(|c| set_meta(c, "whole", "done"));
+    let (bad, good) = tokio::join!(bad, good);
+    assert!(bad.is_err() && good.is_ok());
+    let read = |key: &'static str| world.store.run(move |c| meta(c, key));
+    assert_eq!(read("half").await.expect("reads"), None);
+    assert_eq!(read("whole").await.expect("reads").as_deref(), Some("done"));
+}
+
+#[tokio::test]
+async fn the_chain_holds_over_everything_that_was_written() {
+    let world = World::new().await;
+    for n in 0..20 {
+        world.see(Employee { job_title: format!("T{n}"), ..somebody() }).await;
+    }
+    let rows = world.store.run(|c| read_audit(c, 0, 1000)).await.expect("reads");
+    assert_eq!(rows.len(), 21);
+    let mut previous = Vec::new();
+    for row in rows {
+        assert_eq!(row.hash, crate::audit::record::chain(&previous, &row.text), "row {}", row.seq);
+        previous = row.hash;
+    }
+}
+
+#[tokio::test]
+async fn a_second_process_is_told_who_has_the_store() {
+    let world = World::new().await;
+    let second = Store::open(&world.folder.path().join("s.db"), Metrics::new().store);
+    assert!(second.is_err_and(|e| e.to_string().contains("in use by another process")));
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_version_is_left_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("s.db");
+    Connection::open(&path).expect("opens").pragma_update(None, "user_version", 99).expect("sets");
+    let opened = Store::open(&path, Metrics::new().store);
+    assert!(opened.is_err_and(|e| e.to_string().contains("schema version 99")));
+}
