@@ -1,9 +1,15 @@
 //! namely-okta-sync keeps Okta true to Namely. `ARCHITECTURE.md` is the map.
 
+pub mod admin;
 pub mod audit;
 pub mod clock;
+pub mod config;
+pub mod failpoint;
 pub mod identity;
+pub mod mailbox;
 pub mod metrics;
 pub mod namely;
 pub mod okta;
+pub mod pipeline;
+pub mod retry;
 pub mod store;

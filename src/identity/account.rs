@@ -47,7 +47,7 @@ impl AccountStatus {
 /// middle of a termination continues where the proof ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExitProof {
-    /// Sessions and OAuth tokens were revoked before the deactivation.
+    /// Sessions and OAuth tokens were asked to be revoked before the deactivation; the audit has the answer.
     pub sessions_revoked: bool,
     /// The deactivation was accepted.
     pub deactivated: bool,

@@ -16,7 +16,7 @@ pub const WINDOW: Duration = Duration::from_secs(60);
 /// Added to the end of a window before the next is used.
 const MARGIN: Duration = Duration::from_millis(20);
 /// How long before its end a window's reserve for terminations is released to everybody.
-const RELEASE: Duration = Duration::from_secs(12);
+const RELEASE: Duration = Duration::from_secs(15);
 
 /// Which part of a counter is ours, and which part of that only terminations may use.
 #[derive(Clone, Copy, Debug, PartialEq)]

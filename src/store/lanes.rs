@@ -63,12 +63,14 @@ pub enum Release {
     Done { remark: Option<String> },
     /// Try again at this time; counts as an attempt.
     Retry { at: Moment, why: String },
+    /// Try again at this time; nothing was attempted.
+    Wait { at: Moment, why: String },
     /// Read Okta first, then plan anew.
     Look { at: Moment, why: String },
     /// Plan anew at once.
     Stale,
-    /// The counter of the next call is spent for now.
-    Yield { bucket: &'static str },
+    /// The counter of the next call is spent for now; that call is of this class.
+    Yield { bucket: &'static str, class: Class },
     /// Somebody must change something first.
     SetAside { why: String },
 }
@@ -292,12 +294,23 @@ fn release(c: &Connection, target: i64, token: i64, rev: i64, how: &Release, now
     match how {
         Release::Done { remark } => done(c, target, rev, remark.as_deref(), now),
         Release::Retry { at, why } => set(READY, *at, ANY_BUCKET, 1, None, Some(why)),
+        Release::Wait { at, why } => set(READY, *at, ANY_BUCKET, 0, None, Some(why)),
         Release::Look { at, why } => set(READY, *at, "user_read", 1, Some(true), Some(why)),
         Release::Stale => set(READY, now, ANY_BUCKET, 0, None, None),
-        Release::Yield { bucket } => set(READY, now, bucket, 0, None, None),
+        Release::Yield { bucket, class } => {
+            set(READY, now, bucket, 0, None, None)?;
+            // What is left to do may be less urgent than what began it: a termination whose account is closed. A
+            // revision that came meanwhile has its own urgency.
+            if holds_rev(c, target, rev)? {
+                let dirty_at = dirty_at(c, target)?;
+                c.prepare_cached("UPDATE work SET class = ?2, rank = ?3 WHERE target = ?1")?
+                    .execute(params![target, class.number(), class.rank(dirty_at)])?;
+            }
+            Ok(())
+        }
         Release::SetAside { why } => {
             // A newer revision may be what the person was waiting for: then it is tried at once.
-            let newest = holds(c, target, token, Some(rev))?;
+            let newest = holds_rev(c, target, rev)?;
             set(if newest { SET_ASIDE } else { READY }, now, ANY_BUCKET, 0, None, Some(why))?;
             append(c, &about(target, rev, now, Kind::SetAside, json!({ "why": why })))?;
             Ok(())
@@ -305,10 +318,18 @@ fn release(c: &Connection, target: i64, token: i64, rev: i64, how: &Release, now
     }
 }
 
+fn holds_rev(c: &Connection, target: i64, rev: i64) -> Result<bool, StoreError> {
+    let mut find = c.prepare_cached("SELECT dirty_rev = ?2 FROM work WHERE target = ?1")?;
+    Ok(find.query_row([target, rev], |row| row.get(0))?)
+}
+
+fn dirty_at(c: &Connection, target: i64) -> Result<i64, StoreError> {
+    let mut find = c.prepare_cached("SELECT dirty_at FROM work WHERE target = ?1")?;
+    Ok(find.query_row([target], |row| row.get(0))?)
+}
+
 fn done(c: &Connection, target: i64, rev: i64, remark: Option<&str>, now: Moment) -> Result<(), StoreError> {
-    let dirty_at: i64 = c
-        .prepare_cached("SELECT dirty_at FROM work WHERE target = ?1")?
-        .query_row([target], |row| row.get(0))?;
+    let dirty_at = dirty_at(c, target)?;
     c.prepare_cached(
         "UPDATE work SET token = NULL, done_rev = ?2, attempt = 0, state = 0, look = 0, reason = ?3, bucket = 'any',
            class = CASE WHEN dirty_rev > ?2 THEN class ELSE 5 END WHERE target = ?1",

@@ -79,10 +79,43 @@ impl Store {
         .await
     }
 
+    /// A walk over `tenant` ended; a complete one is remembered for ever.
+    pub async fn walk_ended(&self, tenant: String, complete: bool, record: Record) -> Result<(), StoreError> {
+        self.run(move |c| {
+            let known = super::meta(c, &walked_key(&tenant))?.is_some();
+            // One row when it matters: the first complete walk, and every incomplete one.
+            if !complete || !known {
+                append(c, &record)?;
+            }
+            if complete && !known {
+                super::set_meta(c, &walked_key(&tenant), &record.at.to_string())?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Whether every one of `tenants` was ever walked completely. Before that nobody is created.
+    pub async fn all_walked(&self, tenants: Vec<String>) -> Result<bool, StoreError> {
+        self.run(move |c| {
+            for tenant in &tenants {
+                if super::meta(c, &walked_key(tenant))?.is_none() {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+        .await
+    }
+
     /// What waits.
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
         self.run(|c| backlog(c)).await
     }
+}
+
+fn walked_key(tenant: &str) -> String {
+    format!("walked {tenant}")
 }
 
 /// Content hashes of all profiles of `tenant` that the store holds.

@@ -1,0 +1,237 @@
+//! The configuration: read from TOML, checked as a whole, compiled.
+//!
+//! **Invariant:** a `Config` is valid. Whoever gets one need not check anything; whoever does not gets every problem.
+
+mod mapping;
+pub mod reader;
+mod secret;
+
+pub use reader::{Problem, Problems};
+
+use crate::identity::Mapping;
+use crate::namely::catalogue::GroupTypes;
+use crate::namely::walk::Pace;
+use crate::okta::budget::Shares;
+use aws_lc_rs::digest::{SHA256, digest};
+use jiff::tz::TimeZone;
+use reader::{At, Reader, Section};
+use secrecy::SecretString;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything the service is told.
+#[derive(Clone)]
+pub struct Config {
+    pub service: Service,
+    pub audit: AuditFile,
+    pub namely: Vec<NamelyTenant>,
+    pub okta: OktaOrg,
+    pub mapping: Arc<Mapping>,
+    /// Identifies the rules: another value means everybody is looked at again.
+    pub rules: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Where metrics and health are served.
+    pub listen: SocketAddr,
+    pub store: PathBuf,
+    /// People worked on at the same time, at most.
+    pub lanes: usize,
+}
+
+/// The audit file.
+#[derive(Clone, Debug)]
+pub struct AuditFile {
+    /// `None`: no file; the rows are in the store all the same.
+    pub path: Option<PathBuf>,
+    /// A new file is begun at this size, in bytes.
+    pub rotate: u64,
+    /// Old files that are kept.
+    pub keep: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct NamelyTenant {
+    pub name: String,
+    pub url: String,
+    pub token: SecretString,
+    /// The zone in which this company's dates are meant.
+    pub zone: TimeZone,
+    pub group_types: GroupTypes,
+    pub pace: Pace,
+    /// Total of one call, in real time.
+    pub timeout: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct OktaOrg {
+    pub name: String,
+    pub url: String,
+    pub token: SecretString,
+    pub shares: Shares,
+    /// Simultaneous calls, at most.
+    pub in_flight: usize,
+    /// Total of one call, in real time.
+    pub timeout: Duration,
+}
+
+impl Config {
+    /// Loads and checks the file at `path`.
+    pub fn load(path: &Path) -> Result<Self, Problems> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(path, &text, &secret::environment),
+            Err(e) => Err(Problems(vec![Problem {
+                file: path.to_owned(),
+                line: 1,
+                column: 1,
+                message: format!("cannot be read ({e}); give the path of a configuration with --config"),
+            }])),
+        }
+    }
+
+    /// Checks `text` as the contents of `path`; `environment` looks up the variables of `env:` references.
+    pub fn parse(path: &Path, text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, Problems> {
+        let (mut reader, mut root) = Reader::parse(path, text);
+        let r = &mut reader;
+        let secrets = secret::Secrets { folder: path.parent().unwrap_or(Path::new(".")), environment };
+        let (services, audits, rules) = (root.section(r, "service"), root.section(r, "audit"), root.section(r, "mapping"));
+        let service = service(r, services);
+        let audit = audit(r, audits);
+        let namely: Vec<Option<NamelyTenant>> =
+            root.sections(r, "namely").into_iter().map(|s| tenant(r, s, &secrets)).collect();
+        let okta: Vec<Option<OktaOrg>> = root.sections(r, "okta").into_iter().map(|s| org(r, s, &secrets)).collect();
+        let mapping = mapping::read(r, rules);
+        count(r, namely.len(), okta.len());
+        unique_names(r, &namely);
+        root.finish(r);
+        let problems = reader.finish();
+        match (namely.into_iter().collect::<Option<Vec<_>>>(), okta.into_iter().next().flatten(), mapping) {
+            (Some(namely), Some(okta), Some((mapping, source))) if problems.is_empty() => {
+                let rules = crate::okta::request::hex(digest(&SHA256, source.as_bytes()).as_ref());
+                Ok(Self { service, audit, namely, okta, mapping: Arc::new(mapping), rules })
+            }
+            _ => Err(Problems(problems)),
+        }
+    }
+
+    /// Zones of all tenants by name.
+    pub fn zones(&self) -> Vec<(String, TimeZone)> {
+        self.namely.iter().map(|t| (t.name.clone(), t.zone.clone())).collect()
+    }
+}
+
+fn count(r: &mut Reader, namely: usize, okta: usize) {
+    if namely == 0 {
+        r.problem(0..0, "no Namely company is configured; add a [[namely]] table with name, url and token");
+    }
+    match okta {
+        1 => {}
+        0 => r.problem(0..0, "no Okta org is configured; add an [[okta]] table with name, url and token"),
+        n => r.problem(0..0, format!("{n} Okta orgs are configured; this version serves one, keep one [[okta]] table")),
+    }
+}
+
+fn unique_names(r: &mut Reader, tenants: &[Option<NamelyTenant>]) {
+    let mut names = BTreeSet::new();
+    for tenant in tenants.iter().flatten() {
+        if !names.insert(&tenant.name) {
+            r.problem(0..0, format!("two [[namely]] tables are called {:?}; give each its own name", tenant.name));
+        }
+    }
+}
+
+fn service(r: &mut Reader, mut s: Section) -> Service {
+    let default = SocketAddr::from(([127, 0, 0, 1], 9464));
+    let listen = s.text(r, "listen").and_then(|at| {
+        let parsed = at.value.parse().ok();
+        if parsed.is_none() {
+            r.problem(at.span, format!("service.listen: {:?} is not an address; write \"127.0.0.1:9464\"", at.value));
+        }
+        parsed
+    });
+    let service = Service {
+        listen: listen.unwrap_or(default),
+        store: s.text(r, "store").map_or_else(|| "var/namely-okta-sync.db".into(), |at| at.value.into()),
+        lanes: size(s.number(r, "lanes", 1..=1000, 64)),
+    };
+    s.finish(r);
+    service
+}
+
+fn audit(r: &mut Reader, mut s: Section) -> AuditFile {
+    let audit = AuditFile {
+        path: s.text(r, "file").map(|at| at.value.into()),
+        rotate: s.number(r, "rotate_mib", 1..=100_000, 100).unsigned_abs() << 20,
+        keep: size(s.number(r, "keep", 1..=100_000, 90)),
+    };
+    s.finish(r);
+    audit
+}
+
+fn tenant(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<NamelyTenant> {
+    let name = s.required_text(r, "name", "acme");
+    let url = s.required_text(r, "url", "https://acme.namely.com/api/v1").and_then(|at| url(r, at));
+    let token = s.required_text(r, "token", "env:NAMELY_TOKEN").and_then(|at| secrets.resolve(r, &s.path, at));
+    let zone = s.required_text(r, "time_zone", "America/New_York").and_then(|at| {
+        let zone = TimeZone::get(&at.value).ok();
+        if zone.is_none() {
+            r.problem(at.span, format!("{}.time_zone: {:?} is not a zone; write one such as \"Europe/Berlin\"", s.path, at.value));
+        }
+        zone
+    });
+    let defaults = GroupTypes::default();
+    let group_types = GroupTypes {
+        department: s.texts(r, "departments").map_or(defaults.department, |at| at.value),
+        office: s.texts(r, "offices").map_or(defaults.office, |at| at.value),
+    };
+    let timeout = s.duration(r, "timeout", Duration::from_secs(90));
+    let mut poll = s.section(r, "poll");
+    let pace = Pace {
+        per_minute: size(poll.number(r, "per_minute", 1..=1_000_000, 90)),
+        hot_interval: poll.duration(r, "hot_interval", Pace::default().hot_interval),
+        walk_interval: poll.duration(r, "walk_interval", Pace::default().walk_interval),
+        pages_in_flight: size(poll.number(r, "pages_in_flight", 1..=64, 8)),
+    };
+    poll.finish(r);
+    s.finish(r);
+    Some(NamelyTenant { name: name?.value, url: url?, token: token?, zone: zone?, group_types, pace, timeout })
+}
+
+fn org(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<OktaOrg> {
+    let name = s.required_text(r, "name", "acme");
+    let url = s.required_text(r, "url", "https://acme.okta.com").and_then(|at| url(r, at));
+    let token = s.required_text(r, "token", "env:OKTA_TOKEN").and_then(|at| secrets.resolve(r, &s.path, at));
+    let timeout = s.duration(r, "timeout", Duration::from_secs(30));
+    let mut budget = s.section(r, "budget");
+    let shares = Shares {
+        share: budget.part(r, "share", 0.01..=1.0, Shares::default().share),
+        reserve: budget.part(r, "reserve", 0.0..=0.9, Shares::default().reserve),
+    };
+    let in_flight = size(budget.number(r, "in_flight", 1..=1000, 24));
+    budget.finish(r);
+    s.finish(r);
+    Some(OktaOrg { name: name?.value, url: url?, token: token?, shares, in_flight, timeout })
+}
+
+fn url(r: &mut Reader, at: At<String>) -> Option<String> {
+    let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|h| at.value.starts_with(h));
+    let parsed = reqwest::Url::parse(&at.value).ok().filter(reqwest::Url::has_host);
+    match parsed {
+        Some(url) if url.scheme() == "https" || loopback => Some(at.value.trim_end_matches('/').to_owned()),
+        _ => {
+            r.problem(at.span, format!("{:?} is not an https URL; a token never travels unencrypted but to this machine", at.value));
+            None
+        }
+    }
+}
+
+fn size(n: i64) -> usize {
+    usize::try_from(n).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! Secrets never stand in the configuration: it says where they are.
+
+use super::reader::{At, Reader};
+use secrecy::SecretString;
+use std::path::Path;
+
+/// Looks up a variable of the process's environment.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Resolves `env:NAME` and `file:PATH`.
+pub struct Secrets<'a> {
+    /// Relative paths start here: the folder of the configuration.
+    pub folder: &'a Path,
+    pub environment: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl Secrets<'_> {
+    /// The secret that `reference` points to.
+    pub fn resolve(&self, r: &mut Reader, path: &str, reference: At<String>) -> Option<SecretString> {
+        let found = match reference.value.split_once(':') {
+            Some(("env", name)) => {
+                (self.environment)(name).ok_or_else(|| format!("the environment variable {name} is not set; set it before the start"))
+            }
+            Some(("file", file)) => {
+                let file = self.folder.join(file);
+                std::fs::read_to_string(&file).map_err(|e| format!("the file {} cannot be read ({e})", file.display()))
+            }
+            // The value is not repeated: it may be the secret itself.
+            _ => Err("a secret may not stand in this file; write \"env:NAME\" or \"file:PATH\"".into()),
+        };
+        match found.map(|text| text.trim().to_owned()) {
+            Ok(text) if text.is_empty() => {
+                r.problem(reference.span, format!("{path}.token: {} is empty", reference.value));
+                None
+            }
+            Ok(text) => Some(text.into()),
+            Err(why) => {
+                r.problem(reference.span, format!("{path}.token: {why}"));
+                None
+            }
+        }
+    }
+}

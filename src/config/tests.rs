@@ -1,0 +1,108 @@
+use super::*;
+
+const GOOD: &str = r#"
+[service]
+store = "x.db"
+
+[[namely]]
+name = "acme"
+url = "https://acme.namely.com/api/v1"
+token = "env:NAMELY_TOKEN"
+time_zone = "Europe/Berlin"
+
+[[okta]]
+name = "acme"
+url = "https://acme.okta.com"
+token = "env:OKTA_TOKEN"
+
+[mapping.attributes]
+nickName = "employee.preferred_name"
+primaryPhone = false
+
+[[mapping.groups]]
+name = "everybody"
+groups = ["Staff"]
+"#;
+
+fn parse(text: &str) -> Result<Config, Problems> {
+    Config::parse(Path::new("conf/test.toml"), text, &|name| name.ends_with("TOKEN").then(|| "secret".into()))
+}
+
+fn problems(text: &str) -> Vec<String> {
+    match parse(text) {
+        Ok(_) => Vec::new(),
+        Err(Problems(problems)) => problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn a_small_configuration_is_complete_by_its_defaults() {
+    let config = parse(GOOD).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(config.service.lanes, 64);
+    assert_eq!(config.namely[0].pace, Pace::default());
+    let names: Vec<&str> = config.mapping.attribute_names().collect();
+    assert!(names.contains(&"nickName") && names.contains(&"namelyId") && !names.contains(&"primaryPhone"), "{names:?}");
+}
+
+#[test]
+fn every_problem_is_told_at_once_with_its_place_and_what_to_do() {
+    let text = GOOD
+        .replace("store = \"x.db\"", "stor = \"x.db\"\nlanes = 0")
+        .replace("Europe/Berlin", "Berlin")
+        .replace("token = \"env:OKTA_TOKEN\"", "token = \"00abc\"")
+        .replace("https://acme.okta.com", "http://acme.okta.com")
+        .replace("employee.preferred_name", "employee.nick")
+        .replace("groups = [\"Staff\"]", "groups = \"Staff\"");
+    let found = problems(&text);
+    let has = |place: &str, word: &str| {
+        assert!(found.iter().any(|p| p.contains(place) && p.contains(word)), "{place} {word} in {found:#?}");
+    };
+    has("conf/test.toml:3:1:", "did you mean store?");
+    has("conf/test.toml:4:9:", "outside 1 to 1000");
+    has(":10:", "not a zone");
+    has(":14:", "not an https URL");
+    has(":15:", "a secret may not stand in this file");
+    has(":18:12:", "employee has no field \"nick\"");
+    has(":23:10:", "a list of texts is needed");
+    assert!(found.iter().all(|p| !p.contains("00abc")), "a secret is never repeated: {found:#?}");
+}
+
+#[test]
+fn a_file_that_is_not_toml_says_where() {
+    let found = problems("[service\nstore = \"x\"\n");
+    assert!(found.iter().any(|p| p.starts_with("conf/test.toml:1:") && p.contains("not TOML")), "{found:#?}");
+}
+
+#[test]
+fn secrets_that_are_not_there_are_named_without_their_value() {
+    let text = GOOD.replace("env:NAMELY_TOKEN", "env:NOT_THERE").replace("env:OKTA_TOKEN", "file:no/such/file");
+    let found = problems(&text);
+    assert!(found.iter().any(|p| p.contains("NOT_THERE is not set")), "{found:#?}");
+    assert!(found.iter().any(|p| p.contains("conf/no/such/file")), "{found:#?}");
+}
+
+#[test]
+fn sensitive_fields_cannot_be_mapped() {
+    let found = problems(&GOOD.replace("employee.preferred_name", "employee.custom.ssn"));
+    assert!(found.iter().any(|p| p.contains("ssn is sensitive")), "{found:#?}");
+}
+
+#[test]
+fn a_rule_that_would_own_every_group_is_refused() {
+    let rule = "names = \"employee.department\"\nowns = \"*\"";
+    let found = problems(&GOOD.replace("groups = [\"Staff\"]", rule));
+    assert!(found.iter().any(|p| p.contains("every group of the org")), "{found:#?}");
+}
+
+#[test]
+fn rules_are_told_apart_by_what_they_say_and_not_by_comments() {
+    let rules = |text: &str| parse(text).unwrap_or_else(|e| panic!("{e}")).rules;
+    assert_eq!(rules(GOOD), rules(&format!("# a comment\n{GOOD}")));
+    assert_ne!(rules(GOOD), rules(&GOOD.replace("\"Staff\"", "\"Crew\"")));
+}
+
+#[test]
+fn an_empty_file_says_what_is_missing() {
+    let found = problems("");
+    assert!(found.iter().any(|p| p.contains("[[namely]]")) && found.iter().any(|p| p.contains("[[okta]]")), "{found:#?}");
+}

@@ -1,0 +1,80 @@
+//! The groups of the org, shared by all lanes: read at the start, again when a lane finds them out of date, and now and
+//! then in between.
+
+use super::prime::read_directory;
+use super::writer::Writers;
+use crate::clock::Moment;
+use crate::identity::{Directory, Group};
+use arc_swap::ArcSwap;
+use dashmap::DashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+const REFRESH: Duration = Duration::from_secs(15 * 60);
+const NOT_MORE_OFTEN_THAN: Duration = Duration::from_secs(2);
+
+/// The shared directory.
+#[derive(Clone)]
+pub struct SharedDirectory {
+    current: Arc<ArcSwap<Directory>>,
+    stale: Arc<Notify>,
+    /// Groups that a lane is creating right now: one lane creates, the others wait.
+    creating: Arc<DashSet<String>>,
+}
+
+impl SharedDirectory {
+    /// Shares `directory`.
+    pub fn new(directory: Directory) -> Self {
+        Self { current: Arc::new(ArcSwap::from_pointee(directory)), stale: Arc::default(), creating: Arc::default() }
+    }
+
+    /// The directory as known now.
+    pub fn load(&self) -> Arc<Directory> {
+        self.current.load_full()
+    }
+
+    /// A group was made.
+    pub fn insert(&self, group: &Group) {
+        self.current.rcu(|old| {
+            let mut new = Directory::clone(old);
+            new.insert(group.clone());
+            new
+        });
+    }
+
+    /// Reserves the creation of a group; false if another lane is at it.
+    pub fn reserve(&self, name: &str) -> bool {
+        self.creating.insert(name.to_owned())
+    }
+
+    /// The creation of a group ended, one way or the other.
+    pub fn release(&self, name: &str) {
+        self.creating.remove(name);
+    }
+
+    /// Asks for the directory to be read again soon.
+    pub fn is_stale(&self) {
+        self.stale.notify_one();
+    }
+
+    /// Keeps the directory up to date until the task is dropped.
+    pub async fn keep(self, writers: Writers) {
+        let clock = writers.clock().clone();
+        let mut last = Moment::default();
+        loop {
+            tokio::select! {
+                () = self.stale.notified() => {}
+                () = clock.sleep(REFRESH) => {}
+            }
+            if clock.monotonic().since(last) < NOT_MORE_OFTEN_THAN {
+                clock.sleep(NOT_MORE_OFTEN_THAN).await;
+            }
+            match read_directory(&writers).await {
+                Ok(directory) => self.current.store(Arc::new(directory)),
+                Err(why) => tracing::warn!(%why, "the groups of the org could not be read; the ones known are used"),
+            }
+            last = clock.monotonic();
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The dispatcher: wakes, claims in the order the store decides, and counts lanes. It decides nothing about people.
+//!
+//! **Invariant:** at most `lanes` people are in flight, and terminations have slots beyond that.
+
+use super::employee::{Employee, Tools, is_urgent};
+use super::traffic::Traffic;
+use crate::failpoint::{self, Point};
+use crate::identity::Class;
+use crate::mailbox::{Carried, Gate};
+use crate::okta::Bucket;
+use crate::store::{Claim, Want};
+use actix::{Actor, AsyncContext, Context, Handler};
+use std::time::Duration;
+
+/// Slots that only terminations may use.
+const URGENT_SLOTS: usize = 32;
+/// How often the store is asked without a signal: retries come due and windows open by time alone.
+const TICK: Duration = Duration::from_millis(250);
+const SHORTEST_TICK: Duration = Duration::from_millis(20);
+
+/// Somebody became dirty.
+pub struct Wake;
+
+/// A lane has ended and gave its claim back.
+pub struct LaneEnded;
+
+/// Everybody may be worked on: the org is primed and every tenant was walked completely.
+pub struct Open;
+
+/// The store has answered.
+struct Claimed(Vec<Claim>);
+
+/// The actor.
+pub struct Dispatcher {
+    tools: Tools,
+    traffic: Traffic,
+    live: usize,
+    open: bool,
+    asking: bool,
+    again: bool,
+    gate: Option<Gate<Dispatcher>>,
+}
+
+impl Dispatcher {
+    /// Starts it; until `Open` it serves terminations only.
+    pub fn start_with(tools: Tools, traffic: Traffic) -> Gate<Dispatcher> {
+        let wait = tools.metrics.mailbox_wait_seconds.with_label_values(&["dispatcher"]);
+        let address =
+            Dispatcher { tools, traffic, live: 0, open: false, asking: false, again: false, gate: None }.start();
+        let gate = Gate::new(address, 1024, wait);
+        gate.signal(Introduce(gate.clone()));
+        gate
+    }
+
+    fn wants(&self) -> Vec<Want> {
+        let lanes = if self.open { self.tools.config.service.lanes } else { 0 };
+        let mut left = lanes.saturating_sub(self.live);
+        let mut urgent = (lanes + URGENT_SLOTS).saturating_sub(self.live);
+        let known = Bucket::ALL.into_iter().map(|b| (b.label(), self.traffic.room(b)));
+        known
+            .chain([("any", usize::MAX)])
+            .map(|(bucket, room)| {
+                let room = room.min(left);
+                left -= room;
+                urgent -= room.min(urgent);
+                Want { bucket, room, revoke_room: urgent }
+            })
+            .collect()
+    }
+
+    fn ask(&mut self) {
+        let Some(gate) = self.gate.clone() else { return };
+        if self.asking {
+            self.again = true;
+            return;
+        }
+        let wants = self.wants();
+        if wants.iter().all(|want| want.room == 0 && want.revoke_room == 0) {
+            return;
+        }
+        self.asking = true;
+        let (store, now) = (self.tools.store.clone(), self.tools.clock.now());
+        tokio::spawn(async move {
+            let claims = store.claim(now, wants).await.unwrap_or_else(|e| {
+                tracing::error!(error = %e, "the store could not be asked for work");
+                Vec::new()
+            });
+            if !claims.is_empty() {
+                failpoint::reach(Point::Claimed);
+            }
+            gate.send(Claimed(claims)).await;
+        });
+    }
+}
+
+struct Introduce(Gate<Dispatcher>);
+
+impl Actor for Dispatcher {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let tick = self.tools.clock.real(TICK).max(SHORTEST_TICK);
+        ctx.run_interval(tick, |dispatcher, _| dispatcher.ask());
+    }
+}
+
+impl Handler<Carried<Introduce>> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, message: Carried<Introduce>, _: &mut Self::Context) {
+        self.gate = Some(message.body.0);
+        self.ask();
+    }
+}
+
+impl Handler<Carried<Wake>> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, _: Carried<Wake>, _: &mut Self::Context) {
+        self.ask();
+    }
+}
+
+impl Handler<Carried<Open>> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, _: Carried<Open>, _: &mut Self::Context) {
+        self.open = true;
+        self.ask();
+    }
+}
+
+impl Handler<Carried<LaneEnded>> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, _: Carried<LaneEnded>, _: &mut Self::Context) {
+        self.live = self.live.saturating_sub(1);
+        self.tools.metrics.lanes.set(i64::try_from(self.live).unwrap_or(i64::MAX));
+        self.ask();
+    }
+}
+
+impl Handler<Carried<Claimed>> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, claimed: Carried<Claimed>, _: &mut Self::Context) {
+        self.asking = false;
+        let Some(gate) = self.gate.clone() else { return };
+        let mut claims = claimed.body.0;
+        // Terminations start first, so that their calls stand first in every writer.
+        claims.sort_by_key(|claim| if is_urgent(claim.class) { Class::Revoke } else { Class::Inspect });
+        self.live += claims.len();
+        self.tools.metrics.lanes.set(i64::try_from(self.live).unwrap_or(i64::MAX));
+        for claim in claims {
+            Employee::start_lane(claim, self.tools.clone(), gate.clone());
+        }
+        if std::mem::take(&mut self.again) {
+            self.ask();
+        }
+    }
+}

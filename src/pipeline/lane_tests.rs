@@ -1,0 +1,190 @@
+use super::*;
+use crate::identity::employee::tests::somebody;
+use crate::identity::mapping::tests::usual;
+use crate::identity::{AccountStatus, Employee, Group, UserStatus};
+use std::collections::BTreeSet;
+
+static UTC: TimeZone = TimeZone::UTC;
+
+struct World {
+    mapping: Mapping,
+    directory: Directory,
+    now: Moment,
+}
+
+impl World {
+    fn new() -> Self {
+        let group = |id: &str, name: &str| Group { id: id.into(), name: name.into(), writable: true };
+        let groups = [group("00gStaff", "Staff"), group("00gFinance", "Department Finance")];
+        Self { mapping: usual(), directory: Directory::new(groups, BTreeSet::new()), now: Moment::from_secs(1_800_000_000) }
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context { mapping: &self.mapping, directory: &self.directory, zone: &UTC, now: self.now, backoff: Duration::from_secs(1) }
+    }
+
+    fn account(&self) -> Account {
+        let desired = self.mapping.desired(&somebody()).expect("maps");
+        Account {
+            id: "00u1".into(),
+            login: somebody().email,
+            anchor: Some(somebody().id),
+            status: AccountStatus::Active,
+            profile: desired.attributes.into_iter().filter(|(_, v)| !v.is_null()).collect(),
+            groups: ["00gStaff", "00gFinance"].map(str::to_owned).into(),
+            exit: None,
+        }
+    }
+
+    fn claim(&self, employee: Employee, account: Option<Account>) -> Claim {
+        Claim {
+            target: 1,
+            token: 1,
+            rev: 1,
+            class: Class::Grant,
+            attempt: 0,
+            look: false,
+            dirty_at: self.now,
+            tenant: "acme".into(),
+            employee,
+            okta_id: account.as_ref().map(|a| a.id.clone()),
+            login: None,
+            account,
+            conflict: None,
+        }
+    }
+}
+
+fn sent(act: Act) -> Step {
+    match act {
+        Act::Send { step, .. } => step,
+        Act::Release(release) => panic!("{release:?}"),
+    }
+}
+
+fn taken() -> Outcome {
+    Outcome::Replan { why: "login: already exists".into() }
+}
+
+#[test]
+fn a_joiner_ends_with_its_create_in_one_commit() {
+    let world = World::new();
+    let mut lane = Lane::new(world.claim(somebody(), None));
+    let create = sent(lane.begin(&world.context()));
+    assert_eq!(create.name(), "create_user");
+    let concluded = lane.conclude(&create, &Outcome::Applied, &Answer::User(world.account()), &world.context());
+    assert_eq!(concluded.next, Next::Release(Release::Done { remark: None }));
+    assert_eq!(concluded.account.flatten().map(|a| a.groups.len()), Some(2));
+}
+
+#[test]
+fn a_lost_answer_to_a_create_is_looked_up_by_login_before_anything_else() {
+    let world = World::new();
+    let mut lane = Lane::new(world.claim(somebody(), None));
+    let create = sent(lane.begin(&world.context()));
+    let lost = Outcome::Unknown { why: "timed out".into() };
+    let concluded = lane.conclude(&create, &lost, &Answer::Done, &world.context());
+    assert!(matches!(concluded.next, Next::Release(Release::Look { .. })), "{concluded:?}");
+    let claim = Claim { look: true, login: Some(somebody().email), ..world.claim(somebody(), None) };
+    let look = sent(Lane::new(claim).begin(&world.context()));
+    assert_eq!(look, Step::Look { id_or_login: somebody().email });
+}
+
+#[test]
+fn a_taken_login_leads_to_a_look_and_its_owner_decides() {
+    let world = World::new();
+    let run = |anchor: Option<&str>| {
+        let mut lane = Lane::new(world.claim(somebody(), None));
+        let create = sent(lane.begin(&world.context()));
+        let concluded = lane.conclude(&create, &taken(), &Answer::Done, &world.context());
+        let look = sent(concluded.then.expect("goes on"));
+        let found = Account { anchor: anchor.map(str::to_owned), ..world.account() };
+        lane.conclude(&look, &Outcome::Applied, &Answer::User(found), &world.context()).next
+    };
+    assert!(matches!(run(Some("another profile")), Next::Release(Release::SetAside { why }) if why.contains("another profile")));
+    assert_eq!(run(Some(&somebody().id)), Next::Continue, "our own create, whose answer was lost: groups are brought up to date");
+    assert_eq!(run(None), Next::Continue);
+}
+
+#[test]
+fn an_account_that_is_gone_is_made_again() {
+    let world = World::new();
+    let moved = Employee { job_title: "Controller".into(), ..somebody() };
+    let mut lane = Lane::new(world.claim(moved, Some(world.account())));
+    let update = sent(lane.begin(&world.context()));
+    let concluded = lane.conclude(&update, &Outcome::Missing, &Answer::Done, &world.context());
+    let look = sent(concluded.then.expect("goes on"));
+    let concluded = lane.conclude(&look, &Outcome::Missing, &Answer::NoAccount, &world.context());
+    assert_eq!(concluded.account, Some(None));
+    assert_eq!(sent(concluded.then.expect("goes on")).name(), "create_user");
+}
+
+#[test]
+fn a_refused_session_revocation_does_not_keep_an_account_alive() {
+    let world = World::new();
+    let leaver = Employee { user_status: UserStatus::Inactive, ..somebody() };
+    for outcome in [Outcome::Refused { why: "no".into() }, Outcome::Missing, Outcome::Unknown { why: "lost".into() }] {
+        let mut lane = Lane::new(world.claim(leaver.clone(), Some(world.account())));
+        let sessions = sent(lane.begin(&world.context()));
+        let concluded = lane.conclude(&sessions, &outcome, &Answer::Done, &world.context());
+        assert_eq!(sent(concluded.then.expect("goes on")).name(), "deactivate");
+    }
+}
+
+#[test]
+fn deactivating_what_is_already_deactivated_is_read_and_counts_as_done() {
+    let world = World::new();
+    let leaver = Employee { user_status: UserStatus::Inactive, ..somebody() };
+    let mut lane = Lane::new(world.claim(leaver, Some(world.account())));
+    let sessions = sent(lane.begin(&world.context()));
+    let concluded = lane.conclude(&sessions, &Outcome::Applied, &Answer::Done, &world.context());
+    let deactivate = sent(concluded.then.expect("goes on"));
+    let concluded = lane.conclude(&deactivate, &Outcome::Missing, &Answer::Done, &world.context());
+    let look = sent(concluded.then.expect("goes on"));
+    let ended = Account { status: AccountStatus::Deprovisioned, ..world.account() };
+    let concluded = lane.conclude(&look, &Outcome::Applied, &Answer::User(ended), &world.context());
+    assert_eq!(sent(concluded.then.expect("goes on")).name(), "revoke_sessions_again");
+}
+
+#[test]
+fn an_attribute_that_okta_does_not_keep_ends_in_words_and_not_in_a_loop() {
+    let world = World::new();
+    let moved = Employee { job_title: "Controller".into(), ..somebody() };
+    let mut lane = Lane::new(world.claim(moved, Some(world.account())));
+    let update = sent(lane.begin(&world.context()));
+    let concluded = lane.conclude(&update, &Outcome::Applied, &Answer::User(world.account()), &world.context());
+    assert!(matches!(concluded.next, Next::Release(Release::SetAside { why }) if why.contains("does not show it")));
+}
+
+#[test]
+fn a_group_somebody_else_has_just_made_is_found_and_not_made_twice() {
+    let world = World::new();
+    let employee = Employee { departments: vec!["Research".into()], ..somebody() };
+    let mut lane = Lane::new(world.claim(employee, None));
+    let create = sent(lane.begin(&world.context()));
+    assert_eq!(create.name(), "create_group");
+    let concluded = lane.conclude(&create, &taken(), &Answer::Done, &world.context());
+    assert!(concluded.refresh_directory);
+    assert!(matches!(concluded.next, Next::Release(Release::Retry { .. })));
+}
+
+#[test]
+fn endless_contradictions_end_in_a_retry_later() {
+    let world = World::new();
+    let moved = Employee { job_title: "Controller".into(), ..somebody() };
+    let mut lane = Lane::new(world.claim(moved, Some(world.account())));
+    let mut act = lane.begin(&world.context());
+    for _ in 0..20 {
+        let step = sent(act);
+        let concluded = match step {
+            Step::Look { .. } => lane.conclude(&step, &Outcome::Applied, &Answer::User(world.account()), &world.context()),
+            _ => lane.conclude(&step, &Outcome::Replan { why: "E0000038".into() }, &Answer::Done, &world.context()),
+        };
+        match (concluded.next, concluded.then) {
+            (Next::Release(Release::Retry { .. }), _) => return,
+            (_, Some(next)) => act = next,
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("the lane went on for ever");
+}

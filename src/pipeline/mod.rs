@@ -1,0 +1,20 @@
+//! The actors, and how they hang together. Each is a shell of a page around a synchronous core or around the store.
+//!
+//! **Invariant:** messages say *that* something changed, never what; losing any of them loses no work, because the store
+//! knows every dirty person.
+
+pub mod audit_sink;
+pub mod directory;
+pub mod dispatcher;
+pub mod employee;
+pub mod lane;
+pub mod poller;
+pub mod prime;
+pub mod readiness;
+pub mod timekeeper;
+pub mod topology;
+pub mod traffic;
+pub mod writer;
+
+pub use readiness::Readiness;
+pub use topology::Service;

@@ -1,0 +1,317 @@
+//! The poller: asks one Namely tenant for pages, finds who changed, and commits that.
+//!
+//! **Invariant:** a page counts as read only after its changes are on disk.
+
+use super::dispatcher::{Dispatcher, Wake};
+use super::readiness::Readiness;
+use crate::audit::{Kind, Record};
+use crate::clock::{Clock, Moment};
+use crate::config::NamelyTenant;
+use crate::failpoint::{self, Point};
+use crate::mailbox::{Carried, Gate};
+use crate::metrics::Metrics;
+use crate::namely::client::{PER_PAGE, Reply};
+use crate::namely::walk::{Failure, Fetch, Seen, WalkEnd};
+use crate::namely::wire::ProfilesPage;
+use crate::namely::{Catalogue, Detector, NamelyClient, Reader, Walker};
+use crate::store::{PageCommit, PageOutcome, Store, StoreError};
+use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+const CATALOGUE_REFRESH: Duration = Duration::from_secs(10 * 60);
+const CATALOGUE_NOT_MORE_OFTEN_THAN: Duration = Duration::from_secs(30);
+
+/// What a poller works with.
+pub struct PollerTools {
+    pub tenant: NamelyTenant,
+    pub client: NamelyClient,
+    pub reader: Reader,
+    pub clock: Clock,
+    pub store: Store,
+    pub metrics: Metrics,
+    pub readiness: Readiness,
+    pub dispatcher: Gate<Dispatcher>,
+    /// Told when a walk was complete.
+    pub walked: Arc<Notify>,
+    pub run: i64,
+}
+
+/// The actor of one tenant.
+pub struct Poller {
+    tools: PollerTools,
+    walker: Walker,
+    detector: Detector,
+    catalogue: Catalogue,
+    catalogue_read: Moment,
+    catalogue_asked: bool,
+    wake: Option<SpawnHandle>,
+}
+
+/// A page came back, or did not.
+struct Fetched {
+    fetch: Fetch,
+    sent: Moment,
+    received: Moment,
+    page: Result<ProfilesPage, Failure>,
+}
+
+/// A page is on disk.
+struct Committed {
+    fetch: Fetch,
+    seen: Seen,
+    outcome: Result<PageOutcome, StoreError>,
+}
+
+/// The groups and titles were read again.
+struct CatalogueRead(Result<Catalogue, String>);
+
+impl Poller {
+    /// Starts it with what the store holds.
+    pub fn start_with(tools: PollerTools, detector: Detector, catalogue: Catalogue) {
+        let now = tools.clock.monotonic();
+        let walker = Walker::new(tools.tenant.pace, now);
+        Poller { walker, detector, catalogue, catalogue_read: now, catalogue_asked: false, tools, wake: None }.start();
+    }
+
+    fn name(&self) -> &str {
+        &self.tools.tenant.name
+    }
+
+    fn pump(&mut self, ctx: &mut Context<Self>) {
+        let now = self.tools.clock.monotonic();
+        for fetch in self.walker.due(now) {
+            self.fetch(fetch, ctx);
+        }
+        if now.since(self.catalogue_read) > CATALOGUE_REFRESH {
+            self.read_catalogue(ctx);
+        }
+        if let Some(handle) = self.wake.take() {
+            ctx.cancel_future(handle);
+        }
+        if let Some(at) = self.walker.next_wake(now) {
+            let real = self.tools.clock.real(at.since(now)).max(Duration::from_millis(1));
+            self.wake = Some(ctx.run_later(real, |poller, ctx| poller.pump(ctx)));
+        }
+    }
+
+    fn back(&self, ctx: &Context<Self>) -> Gate<Self> {
+        Gate::new(ctx.address(), 1, self.tools.metrics.mailbox_wait_seconds.with_label_values(&["poller"]))
+    }
+
+    fn fetch(&self, fetch: Fetch, ctx: &Context<Self>) {
+        let target = match fetch {
+            Fetch::Hot { page } => format!("/profiles?sort=-updated_at&page={page}&per_page={PER_PAGE}"),
+            Fetch::Walk { page, .. } => format!("/profiles?page={page}&per_page={PER_PAGE}"),
+        };
+        let (client, clock, back) = (self.tools.client.clone(), self.tools.clock.clone(), self.back(ctx));
+        tokio::spawn(async move {
+            let sent = clock.monotonic();
+            let page = read_page(client.get(&target).await);
+            let received = clock.monotonic();
+            failpoint::reach(Point::PageFetched);
+            back.send(Fetched { fetch, sent, received, page }).await;
+        });
+    }
+
+    fn read_catalogue(&mut self, ctx: &Context<Self>) {
+        let now = self.tools.clock.monotonic();
+        if self.catalogue_asked || now.since(self.catalogue_read) < CATALOGUE_NOT_MORE_OFTEN_THAN {
+            return;
+        }
+        self.catalogue_asked = true;
+        let (client, names, back) = (self.tools.client.clone(), self.tools.tenant.group_types.clone(), self.back(ctx));
+        tokio::spawn(async move {
+            back.send(CatalogueRead(read_catalogue(&client, &names).await)).await;
+        });
+    }
+
+    /// Looks through a page; what it finds goes to the store.
+    fn examine(&mut self, fetched: Fetched, page: &ProfilesPage, ctx: &mut Context<Self>) {
+        let invisible = self.tools.reader.invisible_keys(&page.profiles);
+        if !invisible.is_empty() {
+            let why = format!(
+                "the token does not see {} on any profile of a page; give its owner the permission in Namely, or take the field out of the mapping",
+                invisible.join(", ")
+            );
+            return self.failed(fetched.fetch, Failure::Failed(why), ctx);
+        }
+        let findings = self.detector.examine(&page.profiles, &self.tools.reader, &self.catalogue);
+        if findings.catalogue_is_stale {
+            self.read_catalogue(ctx);
+        }
+        for problem in &findings.problems {
+            let profile = problem.profile.as_deref().unwrap_or("(no id)");
+            tracing::warn!(tenant = self.name(), profile, why = %problem.why, "a profile cannot be read");
+        }
+        let seen = Seen { ids: findings.ids, total_count: page.total_count, changed: findings.changed.len() };
+        let commit = PageCommit {
+            tenant: self.name().to_owned(),
+            zone: self.tools.tenant.zone.clone(),
+            sent: fetched.sent,
+            received: fetched.received,
+            run: self.tools.run,
+            now: self.tools.clock.now(),
+            changed: findings.changed,
+            problems: findings.problems,
+            mended: findings.mended,
+        };
+        let back = self.back(ctx);
+        let (fetch, store) = (fetched.fetch, self.tools.store.clone());
+        let nothing_new = commit.changed.is_empty() && commit.problems.is_empty() && commit.mended.is_empty();
+        tokio::spawn(async move {
+            let outcome = if nothing_new { Ok(PageOutcome::default()) } else { store.commit_page(commit).await };
+            failpoint::reach(Point::PageCommitted);
+            back.send(Committed { fetch, seen, outcome }).await;
+        });
+    }
+
+    fn failed(&mut self, fetch: Fetch, failure: Failure, ctx: &mut Context<Self>) {
+        match &failure {
+            Failure::Throttled => {
+                self.tools.metrics.namely_throttled.with_label_values(&[self.name()]).inc();
+                tracing::warn!(tenant = self.name(), "Namely throttles; both passes pause for a minute");
+            }
+            Failure::Failed(why) => {
+                tracing::warn!(tenant = self.name(), ?fetch, %why, "a page could not be read");
+                self.tools.readiness.missing(&format!("namely {}", self.name()), why.clone());
+            }
+        }
+        self.count(fetch, "failed");
+        let end = self.walker.on_failure(fetch, &failure, self.tools.clock.monotonic());
+        self.ended(end);
+        self.pump(ctx);
+    }
+
+    fn count(&self, fetch: Fetch, result: &str) {
+        let pass = match fetch {
+            Fetch::Hot { .. } => "hot",
+            Fetch::Walk { .. } => "walk",
+        };
+        self.tools.metrics.pages.with_label_values(&[self.name(), pass, result]).inc();
+    }
+
+    fn ended(&self, end: Option<WalkEnd>) {
+        let Some(end) = end else { return };
+        failpoint::reach(Point::WalkEnded);
+        let complete = end.complete.is_ok();
+        self.tools.metrics.walks.with_label_values(&[self.name(), if complete { "true" } else { "false" }]).inc();
+        let walk = format!("walk {}", self.name());
+        let (store, now) = (self.tools.store.clone(), self.tools.clock.now());
+        match &end.complete {
+            Ok(()) => {
+                #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
+                self.tools.metrics.last_complete_walk.with_label_values(&[self.name()]).set(now.secs() as f64);
+                tracing::debug!(tenant = self.name(), profiles = end.profiles, seconds = end.seconds, "a walk is complete");
+            }
+            Err(why) => {
+                tracing::warn!(tenant = self.name(), %why, "a walk is incomplete and proves nothing");
+                self.tools.readiness.missing(&walk, why.clone());
+            }
+        }
+        let detail = json!({ "profiles": end.profiles, "complete": complete, "why": end.complete.err() });
+        let record = Record { tenant: Some(self.name().to_owned()), ..Record::general(now, Kind::Walk, detail) };
+        let (walked, readiness, tenant) = (self.tools.walked.clone(), self.tools.readiness.clone(), self.name().to_owned());
+        tokio::spawn(async move {
+            match store.walk_ended(tenant, complete, record).await {
+                Ok(()) if complete => {
+                    readiness.have(&walk);
+                    walked.notify_one();
+                }
+                Ok(()) => {}
+                Err(e) => tracing::error!(error = %e, "the end of a walk could not be written"),
+            }
+        });
+    }
+}
+
+impl Actor for Poller {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.pump(ctx);
+    }
+}
+
+impl Handler<Carried<Fetched>> for Poller {
+    type Result = ();
+
+    fn handle(&mut self, fetched: Carried<Fetched>, ctx: &mut Self::Context) {
+        let mut fetched = fetched.body;
+        match std::mem::replace(&mut fetched.page, Err(Failure::Throttled)) {
+            Ok(page) => self.examine(fetched, &page, ctx),
+            Err(failure) => self.failed(fetched.fetch, failure, ctx),
+        }
+    }
+}
+
+impl Handler<Carried<Committed>> for Poller {
+    type Result = ();
+
+    fn handle(&mut self, committed: Carried<Committed>, ctx: &mut Self::Context) {
+        let Committed { fetch, seen, outcome } = committed.body;
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(e) => return self.failed(fetch, Failure::Failed(e.to_string()), ctx),
+        };
+        for (id, hash) in &outcome.accepted {
+            self.detector.commit(id, *hash);
+        }
+        for class in &outcome.dirtied {
+            self.tools.metrics.profiles_changed.with_label_values(&[self.name(), class.label()]).inc();
+        }
+        if !outcome.dirtied.is_empty() {
+            self.tools.dispatcher.signal(Wake);
+        }
+        self.tools.readiness.have(&format!("namely {}", self.name()));
+        self.tools.metrics.profiles.with_label_values(&[self.name()]).set(i64::try_from(self.detector.len()).unwrap_or(0));
+        self.count(fetch, "read");
+        let end = self.walker.on_page(fetch, &seen, self.tools.clock.monotonic());
+        self.ended(end);
+        self.pump(ctx);
+    }
+}
+
+impl Handler<Carried<CatalogueRead>> for Poller {
+    type Result = ();
+
+    fn handle(&mut self, read: Carried<CatalogueRead>, _: &mut Self::Context) {
+        self.catalogue_asked = false;
+        self.catalogue_read = self.tools.clock.monotonic();
+        match read.body.0 {
+            Ok(catalogue) => self.catalogue = catalogue,
+            Err(why) => tracing::warn!(tenant = self.name(), %why, "the catalogue of groups could not be read; the one known is used"),
+        }
+    }
+}
+
+/// What a reply to `GET /profiles` means. 406 is Namely's throttle (`namely-api.md §6.1`).
+fn read_page(reply: Reply) -> Result<ProfilesPage, Failure> {
+    match reply {
+        Reply::Answered { status: 200, body } => ProfilesPage::read(&body).map_err(Failure::Failed),
+        Reply::Answered { status: 406 | 429, .. } => Err(Failure::Throttled),
+        Reply::Answered { status: status @ (401 | 403), .. } => Err(Failure::Failed(format!(
+            "HTTP {status}: Namely refuses the token; it dies with the profile of whoever made it, or after two years"
+        ))),
+        Reply::Answered { status, .. } => Err(Failure::Failed(format!("HTTP {status}"))),
+        Reply::Failed(why) => Err(Failure::Failed(why)),
+    }
+}
+
+/// Reads groups, group types and job titles.
+pub async fn read_catalogue(client: &NamelyClient, names: &crate::namely::catalogue::GroupTypes) -> Result<Catalogue, String> {
+    let mut parts = Vec::new();
+    for target in ["/groups", "/group_types", "/job_titles"] {
+        match client.get(target).await {
+            Reply::Answered { status: 200, body } => {
+                parts.push(serde_json::from_slice(&body).map_err(|e| format!("GET {target}: the answer is not JSON ({e})"))?);
+            }
+            Reply::Answered { status, .. } => return Err(format!("GET {target}: HTTP {status}")),
+            Reply::Failed(why) => return Err(format!("GET {target}: {why}")),
+        }
+    }
+    let [groups, group_types, job_titles] = &parts[..] else { return Err("nothing was read".into()) };
+    Ok(Catalogue::read(groups, group_types, job_titles, names))
+}

@@ -1,0 +1,93 @@
+//! Priming: reads what Okta holds in bulk, so that no person costs a read of their own.
+//!
+//! Users come 200 at a time, once more for DEPROVISIONED ones, which a plain list omits (`okta-api.md §3.2`); members
+//! only of groups that the mapping manages.
+
+use super::writer::Writers;
+use crate::identity::{Account, Class, Directory, Group, Mapping};
+use crate::okta::Request;
+use crate::okta::outcome::{Outcome, Reply, classify};
+use crate::okta::wire::{GroupObject, GroupRule, IdOnly, User};
+use crate::retry;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Groups whose members are read at the same time.
+const GROUPS_AT_ONCE: usize = 6;
+/// After so many failures of one page the pass is given up and begun again later.
+const ATTEMPTS: i64 = 5;
+
+/// Reads the groups of the org and which of them its rules fill.
+pub async fn read_directory(writers: &Writers) -> Result<Directory, String> {
+    let groups: Vec<GroupObject> = list(writers, "/api/v1/groups?limit=200").await?;
+    let rules: Vec<GroupRule> = list(writers, "/api/v1/groups/rules?limit=200").await?;
+    let rule_owned = rules.into_iter().flat_map(|rule| rule.actions.assign.group_ids).collect();
+    Ok(Directory::new(groups.into_iter().map(Group::from), rule_owned))
+}
+
+/// Reads every account, with its memberships of managed groups.
+pub async fn read_accounts(
+    writers: &Writers,
+    directory: &Directory,
+    mapping: &Mapping,
+    mapped: &BTreeSet<String>,
+) -> Result<Vec<Account>, String> {
+    let mut users: Vec<User> = list(writers, "/api/v1/users?limit=200").await?;
+    users.extend(list::<User>(writers, "/api/v1/users?filter=status%20eq%20%22DEPROVISIONED%22&limit=200").await?);
+    let mut accounts: BTreeMap<String, Account> =
+        users.into_iter().map(|user| user.account(mapping.anchor(), mapped)).map(|a| (a.id.clone(), a)).collect();
+    let managed: Vec<String> =
+        directory.groups().filter(|g| g.writable && mapping.manages(g)).map(|g| g.id.clone()).collect();
+    for chunk in managed.chunks(GROUPS_AT_ONCE) {
+        let mut reads = tokio::task::JoinSet::new();
+        for group in chunk.iter().cloned() {
+            let writers = writers.clone();
+            reads.spawn(async move {
+                let members = list::<IdOnly>(&writers, &format!("/api/v1/groups/{group}/users?limit=200")).await;
+                (group, members)
+            });
+        }
+        while let Some(read) = reads.join_next().await {
+            let (group, members) = read.map_err(|e| e.to_string())?;
+            for member in members? {
+                if let Some(account) = accounts.get_mut(&member.id) {
+                    account.groups.insert(group.clone());
+                }
+            }
+        }
+    }
+    Ok(accounts.into_values().collect())
+}
+
+/// All pages of a list, following `next` until there is none.
+async fn list<T: DeserializeOwned>(writers: &Writers, target: &str) -> Result<Vec<T>, String> {
+    let mut all = Vec::new();
+    let mut next = Some(target.to_owned());
+    while let Some(target) = next {
+        let (page, following) = page::<T>(writers, &target).await?;
+        all.extend(page);
+        next = following;
+    }
+    Ok(all)
+}
+
+async fn page<T: DeserializeOwned>(writers: &Writers, target: &str) -> Result<(Vec<T>, Option<String>), String> {
+    let path = target.split('?').next().unwrap_or_default();
+    let mut attempt = 0;
+    loop {
+        let reply = writers.read(Request::get(target), Class::Inspect).await;
+        match (classify(&reply, false), reply) {
+            (Outcome::Applied, Reply::Answered { body, next, .. }) => {
+                let page = serde_json::from_slice(&body).map_err(|e| format!("GET {path}: the answer cannot be read ({e}); is this an Okta org?"))?;
+                return Ok((page, next));
+            }
+            (Outcome::Retry { after, why }, _) if attempt < ATTEMPTS => {
+                tracing::debug!(path, attempt, %why, "a page of Okta will be asked for again");
+                writers.clock().sleep(after.max(retry::delay(attempt))).await;
+                attempt += 1;
+            }
+            (Outcome::Missing, _) => return Err(format!("GET {path}: not found; is the org's URL right?")),
+            (outcome, _) => return Err(format!("GET {path}: {}", outcome.why().unwrap_or("no answer"))),
+        }
+    }
+}

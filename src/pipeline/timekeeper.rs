@@ -1,0 +1,56 @@
+//! The timekeeper: marks people dirty for whom a date has passed, and keeps the gauges of the backlog.
+
+use super::dispatcher::{Dispatcher, Wake};
+use crate::clock::Clock;
+use crate::mailbox::Gate;
+use crate::metrics::Metrics;
+use crate::identity::Class;
+use crate::store::Store;
+use actix::{Actor, AsyncContext, Context};
+use jiff::tz::TimeZone;
+use std::time::Duration;
+
+/// How late a date may be noticed.
+const TICK: Duration = Duration::from_secs(5);
+const SHORTEST_TICK: Duration = Duration::from_millis(100);
+
+/// The actor.
+pub struct Timekeeper {
+    pub clock: Clock,
+    pub store: Store,
+    pub metrics: Metrics,
+    pub zones: Vec<(String, TimeZone)>,
+    pub dispatcher: Gate<Dispatcher>,
+}
+
+impl Actor for Timekeeper {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let tick = self.clock.real(TICK).max(SHORTEST_TICK);
+        ctx.run_interval(tick, |timekeeper, _| timekeeper.look());
+    }
+}
+
+impl Timekeeper {
+    fn look(&self) {
+        let (store, metrics, zones) = (self.store.clone(), self.metrics.clone(), self.zones.clone());
+        let (now, dispatcher) = (self.clock.now(), self.dispatcher.clone());
+        tokio::spawn(async move {
+            match store.wake_due(now, zones).await {
+                Ok(classes) if !classes.is_empty() => dispatcher.signal(Wake),
+                Ok(_) => {}
+                Err(e) => tracing::error!(error = %e, "due dates could not be looked up"),
+            }
+            let Ok(backlog) = store.backlog().await else { return };
+            for class in Class::ALL {
+                metrics.backlog.with_label_values(&[class.label()]).set(backlog.ready[usize::from(class.number())]);
+            }
+            metrics.set_aside.set(backlog.set_aside);
+            metrics.unreadable.with_label_values(&["all"]).set(backlog.unreadable);
+            let age = backlog.oldest_dirty_at.map_or(0, |at| now.millis() - at);
+            #[expect(clippy::cast_precision_loss, reason = "an age in milliseconds fits")]
+            metrics.oldest_dirty_seconds.set(age as f64 / 1000.0);
+        });
+    }
+}

@@ -1,0 +1,133 @@
+//! What the writers of one org share: how many calls may be under way at once, and how much room each counter has.
+
+use crate::okta::Bucket;
+use dashmap::DashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How many people may wait for one counter before the dispatcher looks for other work.
+pub const LOOKAHEAD: usize = 48;
+/// Answers without complaint after which one more simultaneous call is tried.
+const GOOD_ANSWERS: u32 = 50;
+
+/// Limits simultaneous calls: additive increase, halved when Okta says they were too many (`okta-api.md §4.6`).
+#[derive(Debug)]
+pub struct Concurrency {
+    most: usize,
+    cap: usize,
+    in_flight: usize,
+    good: u32,
+}
+
+impl Concurrency {
+    /// At most `most` calls at once.
+    pub fn new(most: usize) -> Self {
+        Self { most, cap: most, in_flight: 0, good: 0 }
+    }
+
+    /// Takes a place, if one is free.
+    pub fn try_enter(&mut self) -> bool {
+        let free = self.in_flight < self.cap;
+        self.in_flight += usize::from(free);
+        free
+    }
+
+    /// Gives a place back that was not used.
+    pub fn give_up(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    /// Gives the place back; `too_many` if Okta complained about simultaneous calls.
+    pub fn leave(&mut self, too_many: bool) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if too_many {
+            self.cap = (self.cap / 2).max(1);
+            self.good = 0;
+        } else {
+            self.good += 1;
+            if self.good >= GOOD_ANSWERS && self.cap < self.most {
+                self.cap += 1;
+                self.good = 0;
+            }
+        }
+    }
+}
+
+/// Shared by the writers and the dispatcher of one org.
+#[derive(Clone)]
+pub struct Traffic {
+    concurrency: Arc<Mutex<Concurrency>>,
+    room: Arc<DashMap<Bucket, usize>>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Traffic {
+    /// At most `in_flight` calls at once over all counters.
+    pub fn new(in_flight: usize) -> Self {
+        let room = Bucket::ALL.into_iter().map(|bucket| (bucket, LOOKAHEAD)).collect();
+        Self {
+            concurrency: Arc::new(Mutex::new(Concurrency::new(in_flight))),
+            room: Arc::new(room),
+            waiting: Arc::default(),
+        }
+    }
+
+    /// Takes a place for one call. Whoever gets none is remembered, so that `leave` can say somebody waits.
+    pub fn try_enter(&self) -> bool {
+        let entered = self.lock(Concurrency::try_enter);
+        if !entered {
+            self.waiting.store(1, Ordering::Relaxed);
+        }
+        entered
+    }
+
+    /// Gives a place back that was not used.
+    pub fn give_up(&self) {
+        self.lock(Concurrency::give_up);
+    }
+
+    /// Gives the place back; true if a writer waits for one.
+    pub fn leave(&self, too_many: bool) -> bool {
+        self.lock(|c| c.leave(too_many));
+        self.waiting.swap(0, Ordering::Relaxed) != 0
+    }
+
+    /// For how many more people this counter has room.
+    pub fn room(&self, bucket: Bucket) -> usize {
+        self.room.get(&bucket).map_or(LOOKAHEAD, |room| *room)
+    }
+
+    /// A writer tells its room.
+    pub fn set_room(&self, bucket: Bucket, room: usize) {
+        self.room.insert(bucket, room);
+    }
+
+    fn lock<T>(&self, f: impl FnOnce(&mut Concurrency) -> T) -> T {
+        f(&mut self.concurrency.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_halves_the_calls_at_once_and_good_answers_bring_them_back() {
+        let mut concurrency = Concurrency::new(16);
+        for _ in 0..16 {
+            assert!(concurrency.try_enter());
+        }
+        assert!(!concurrency.try_enter());
+        concurrency.leave(true);
+        assert_eq!(concurrency.cap, 8);
+        assert!(!concurrency.try_enter(), "fifteen are still under way");
+        for _ in 0..15 {
+            concurrency.leave(false);
+        }
+        for _ in 0..GOOD_ANSWERS * 8 {
+            assert!(concurrency.try_enter());
+            concurrency.leave(false);
+        }
+        assert_eq!(concurrency.cap, 16);
+    }
+}
