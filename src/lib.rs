@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod audit;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod failpoint;
 pub mod identity;
@@ -12,4 +13,5 @@ pub mod namely;
 pub mod okta;
 pub mod pipeline;
 pub mod retry;
+pub mod sandbox;
 pub mod store;

@@ -1,1 +1,71 @@
-fn main(){}
+//! Keeps Okta true to Namely.
+
+use clap::{Parser, Subcommand};
+use namely_okta_sync::commands;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(version, about = "Keeps Okta true to Namely: hires, moves and terminations follow in order, at the pace Okta allows, with proof.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Try it: both sides simulated on this machine, a scenario, and a judgement
+    Sandbox(commands::sandbox::Options),
+    /// Simulate one side alone, for any client
+    Simulate {
+        #[command(subcommand)]
+        side: Side,
+    },
+    /// Run the service
+    Run {
+        /// The configuration
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Check the configuration and probe both APIs; nothing is written
+    Check(commands::check::Options),
+}
+
+#[derive(Subcommand)]
+enum Side {
+    /// Namely's API
+    Namely(commands::simulate::Options),
+    /// Okta's API
+    Okta(commands::simulate::Options),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // One TLS provider, installed before anything could choose another.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    telemetry(&cli.command);
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be made");
+    let ended = actix::System::with_tokio_rt(runtime).block_on(async {
+        match cli.command {
+            Command::Sandbox(options) => commands::sandbox::sandbox(options).await,
+            Command::Simulate { side: Side::Namely(options) } => commands::simulate::namely(options).await.map(|()| ExitCode::SUCCESS),
+            Command::Simulate { side: Side::Okta(options) } => commands::simulate::okta(options).await.map(|()| ExitCode::SUCCESS),
+            Command::Run { config } => commands::run::run(&config).await.map(|()| ExitCode::SUCCESS),
+            Command::Check(options) => commands::check::check(options).await,
+        }
+    });
+    ended.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Logs go to stderr: JSON where nobody watches, `RUST_LOG` chooses what. The sandbox shows progress instead.
+fn telemetry(command: &Command) {
+    let quiet = matches!(command, Command::Sandbox(_) | Command::Simulate { .. } | Command::Check(_));
+    let default = if quiet { "error" } else { "info" };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() || quiet { logs.init() } else { logs.json().init() }
+}

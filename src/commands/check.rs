@@ -1,0 +1,178 @@
+//! `check`: is the configuration sound, and do both sides answer as it needs?
+
+use crate::config::{Config, NamelyTenant};
+use crate::identity::mapping::Mapping;
+use crate::identity::{Directory, Group};
+use crate::namely::client::Reply as NamelyReply;
+use crate::namely::wire::ProfilesPage;
+use crate::namely::{NamelyClient, Reader};
+use crate::okta::outcome::{Outcome, Reply, classify};
+use crate::okta::wire::{GroupObject, GroupRule};
+use crate::okta::{OktaClient, Request};
+use crate::pipeline::poller::read_catalogue;
+use serde::Serialize;
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Flags of `check`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Options {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Check the file only, call nobody
+    #[arg(long)]
+    pub offline: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    pub ok: bool,
+    pub what: String,
+    pub found: String,
+}
+
+fn good(what: &str, found: impl Into<String>) -> Finding {
+    Finding { ok: true, what: what.to_owned(), found: found.into() }
+}
+
+fn bad(what: &str, found: impl Into<String>) -> Finding {
+    Finding { ok: false, what: what.to_owned(), found: found.into() }
+}
+
+/// Checks; the exit code is 1 if anything is wrong.
+pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
+    let mut findings = Vec::new();
+    match Config::load(&options.config) {
+        Err(problems) => findings.extend(problems.0.iter().map(|p| bad("configuration", p.to_string()))),
+        Ok(config) => {
+            findings.push(good("configuration", format!("{} is sound", options.config.display())));
+            if !options.offline {
+                for tenant in &config.namely {
+                    findings.extend(probe_namely(tenant, &config.mapping).await);
+                }
+                findings.extend(probe_okta(&config).await);
+            }
+        }
+    }
+    let sound = findings.iter().all(|f| f.ok);
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "ok": sound, "findings": findings }))?);
+    } else {
+        for finding in &findings {
+            println!("{}  {:<28} {}", if finding.ok { "ok " } else { "BAD" }, finding.what, finding.found);
+        }
+    }
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn probe_namely(tenant: &NamelyTenant, mapping: &Mapping) -> Vec<Finding> {
+    let what = |part: &str| format!("namely {} {part}", tenant.name);
+    let client = match NamelyClient::new(&tenant.url, &tenant.token, tenant.timeout) {
+        Ok(client) => client,
+        Err(e) => return vec![bad(&what("client"), e.to_string())],
+    };
+    let token = what("token");
+    let page = match client.get("/profiles?page=1&per_page=50").await {
+        NamelyReply::Answered { status: 200, body } => ProfilesPage::read(&body),
+        NamelyReply::Answered { status: status @ (401 | 403), .. } => Err(format!(
+            "HTTP {status}: Namely refuses the token; make one as an administrator whose own profile stays active"
+        )),
+        NamelyReply::Answered { status, .. } => Err(format!("HTTP {status} on {}/profiles; is the url right?", tenant.url)),
+        NamelyReply::Failed(why) => Err(format!("{why}; is the url {} right?", tenant.url)),
+    };
+    let page = match page {
+        Ok(page) => page,
+        Err(why) => return vec![bad(&token, why)],
+    };
+    let mut findings = vec![good(&token, format!("accepted; {} profiles", page.total_count.unwrap_or(0)))];
+    let reader = Reader::new(&mapping.reads());
+    let invisible = reader.invisible_keys(&page.profiles);
+    let keys = what("mapped fields");
+    findings.push(match (page.profiles.is_empty(), invisible.as_slice()) {
+        (true, _) => good(&keys, "nobody there yet to look at"),
+        (_, []) => good(&keys, format!("all {} are visible", reader.required().len())),
+        (_, hidden) => bad(&keys, format!("the token does not see {}; give its owner the permission, or take the field out of the mapping", hidden.join(", "))),
+    });
+    let groups = what("groups");
+    findings.push(match read_catalogue(&client, &tenant.group_types).await {
+        Err(why) => bad(&groups, why),
+        Ok(catalogue) => match catalogue.counts() {
+            (0, ..) if reader.required().contains("links") => {
+                bad(&groups, "no group type is called as in namely.departments; name the type of your departments there")
+            }
+            (departments, offices, others) => good(&groups, format!("{departments} departments, {offices} offices, {others} others")),
+        },
+    });
+    findings
+}
+
+async fn probe_okta(config: &Config) -> Vec<Finding> {
+    let what = |part: &str| format!("okta {} {part}", config.okta.name);
+    let client = match OktaClient::new(&config.okta.url, &config.okta.token, config.okta.timeout) {
+        Ok(client) => client,
+        Err(e) => return vec![bad(&what("client"), e.to_string())],
+    };
+    let get = |target: &'static str| {
+        let client = client.clone();
+        async move { value(client.send(&Request::get(target)).await) }
+    };
+    let mut findings = Vec::new();
+    match get("/api/v1/users?limit=1").await {
+        Ok(_) => findings.push(good(&what("token"), "accepted, may read users")),
+        Err(why) => return vec![bad(&what("token"), format!("{why}; is {} an Okta org, and the token alive?", config.okta.url))],
+    }
+    findings.push(match get("/api/v1/meta/schemas/user/default").await {
+        Ok(schema) => schema_finding(&what("user schema"), &schema, &config.mapping),
+        Err(why) => bad(&what("user schema"), why),
+    });
+    let groups = get("/api/v1/groups?limit=200").await;
+    let rules = get("/api/v1/groups/rules?limit=200").await;
+    match (groups, rules) {
+        (Ok(groups), Ok(rules)) => findings.extend(group_findings(&what("groups"), groups, rules, &config.mapping)),
+        (Err(why), _) | (_, Err(why)) => findings.push(bad(&what("groups"), why)),
+    }
+    findings
+}
+
+fn value(reply: Reply) -> Result<Value, String> {
+    match (classify(&reply, false), reply) {
+        (Outcome::Applied, Reply::Answered { body, .. }) => serde_json::from_slice(&body).map_err(|e| format!("the answer is not JSON ({e})")),
+        (Outcome::Missing, _) => Err("not found".into()),
+        (outcome, _) => Err(outcome.why().unwrap_or("no answer").to_owned()),
+    }
+}
+
+fn schema_finding(what: &str, schema: &Value, mapping: &Mapping) -> Finding {
+    let known = |name: &str| ["base", "custom"].iter().any(|part| schema["definitions"][part]["properties"].get(name).is_some());
+    let unknown: Vec<&str> = mapping.attribute_names().filter(|name| !known(name)).collect();
+    match unknown.as_slice() {
+        [] => good(what, format!("all {} mapped attributes exist", mapping.attribute_names().count())),
+        unknown => bad(what, format!("there is no attribute {}; add it under Directory > Profile Editor, or take it out of the mapping", unknown.join(", "))),
+    }
+}
+
+fn group_findings(what: &str, groups: Value, rules: Value, mapping: &Mapping) -> Vec<Finding> {
+    let groups: Vec<GroupObject> = serde_json::from_value(groups).unwrap_or_default();
+    let rules: Vec<GroupRule> = serde_json::from_value(rules).unwrap_or_default();
+    let rule_owned = rules.into_iter().flat_map(|r| r.actions.assign.group_ids).collect();
+    let directory = Directory::new(groups.into_iter().map(Group::from), rule_owned);
+    let mut findings = Vec::new();
+    for (name, rule) in mapping.listed_groups() {
+        findings.push(match directory.find(name) {
+            Some(group) if directory.is_rule_owned(&group.id) => good(what, format!("{name:?} is filled by a group rule of Okta and left to it")),
+            Some(group) if !group.writable => bad(what, format!("{}: nobody can write memberships of {name:?}; name another group", rule.label)),
+            Some(_) => good(what, format!("{name:?} exists")),
+            None if rule.create => good(what, format!("{name:?} will be created when the first person needs it")),
+            None => bad(what, format!("{}: there is no group {name:?}; create it, or set create = true", rule.label)),
+        });
+    }
+    let managed = directory.groups().filter(|g| mapping.manages(g)).count();
+    findings.push(good(what, format!("{managed} of {} are managed", directory.groups().count())));
+    findings
+}

@@ -1,0 +1,205 @@
+//! `sandbox`: both simulators, the real service against them over HTTP, a scenario, and a judgement.
+
+use super::show::{Screen, Snapshot, print_report};
+use crate::admin;
+use crate::clock::{Clock, Moment};
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::pipeline::Service;
+use crate::sandbox::oracle::{Evidence, Figures, judge};
+use crate::sandbox::scenario::Scenario;
+use crate::sandbox::world::{PATIENCE, Watch, World, today};
+use crate::sandbox::{namely, okta};
+use anyhow::{Context, bail};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Flags of `sandbox`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Options {
+    /// People of the company
+    #[arg(long, default_value_t = 500)]
+    pub employees: usize,
+    /// What happens; an unknown name lists what there is
+    #[arg(long, default_value = "day")]
+    pub scenario: String,
+    /// Seed of the company, the scenario and the simulators
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many times faster than real time the clock runs (1 to 40)
+    #[arg(long, default_value_t = 20.0)]
+    pub time_scale: f64,
+    /// Part of Okta's limits that the token may use (Okta's own default is 0.5)
+    #[arg(long, default_value_t = 1.0)]
+    pub principal_share: f64,
+    /// Keep running afterwards, to look at metrics and the store
+    #[arg(long)]
+    pub stay: bool,
+    /// Print one JSON document on stdout and nothing else
+    #[arg(long, value_name = "FORMAT", value_parser = ["json"])]
+    pub report: Option<String>,
+    /// Keep the store and the audit here instead of in a folder that is removed
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}
+
+/// The whole report.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub scenario: String,
+    pub seed: u64,
+    pub employees: usize,
+    pub changes: usize,
+    pub time_scale: f64,
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// Plays a scenario; the exit code is 1 if anything was lost, out of order, unaudited or over a limit.
+pub async fn sandbox(options: Options) -> anyhow::Result<ExitCode> {
+    if !(0.1..=40.0).contains(&options.time_scale) {
+        bail!("--time-scale {} is outside 0.1 to 40", options.time_scale);
+    }
+    if !(0.05..=1.0).contains(&options.principal_share) {
+        bail!("--principal-share {} is outside 0.05 to 1", options.principal_share);
+    }
+    let clock = Clock::scaled_from_today(options.time_scale);
+    let scenario =
+        Scenario::make(&options.scenario, options.employees, options.seed, today(clock.now())).map_err(anyhow::Error::msg)?;
+    let temporary = tempdir(&options)?;
+    let folder = options.keep.clone().unwrap_or_else(|| temporary.path.clone());
+    let world = World::start(&scenario, namely_options(&options), okta_options(&options), clock.clone())?;
+    let config = config(&world, &folder)?;
+    let service = Service::start(config, clock.clone(), Metrics::new()).await?;
+    let listen = crate::sandbox::world::any_port();
+    let address = admin::serve(listen, service.metrics.clone(), service.readiness.clone(), service.store.path().to_owned())?;
+    let screen = Screen::new(options.report.is_some(), &scenario, &world, address);
+    settle(&service, &screen, &clock).await?;
+    let start = clock.now();
+    let played = play(&world, &scenario, &service, &screen).await?;
+    screen.finish();
+    let report = report(&options, &scenario, &world, &service, start)?;
+    match options.report {
+        Some(_) => println!("{}", serde_json::to_string_pretty(&report)?),
+        None => print_report(&report, &played),
+    }
+    if options.stay {
+        eprintln!("staying: metrics at http://{address}/metrics, store at {} (Ctrl-C ends)", service.store.path().display());
+        tokio::signal::ctrl_c().await?;
+    }
+    drop(temporary);
+    Ok(if report.figures.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn namely_options(options: &Options) -> namely::Options {
+    namely::Options { seed: options.seed, ..namely::Options::default() }
+}
+
+fn okta_options(options: &Options) -> okta::Options {
+    okta::Options { seed: options.seed, principal_share: options.principal_share, ..okta::Options::default() }
+}
+
+/// The configuration of the sandbox, pointed at this world.
+pub fn config(world: &World, folder: &Path) -> anyhow::Result<Config> {
+    let text = include_str!("../../config/sandbox.toml");
+    let tokens = |name: &str| match name {
+        "NAMELY_TOKEN" => Some(namely::Options::default().token),
+        "OKTA_TOKEN" => Some(okta::Options::default().token),
+        _ => None,
+    };
+    let mut config = Config::parse(Path::new("config/sandbox.toml"), text, &tokens)?;
+    config.service.store = folder.join("store.db");
+    config.audit.path = Some(folder.join("audit.jsonl"));
+    config.namely[0].url = format!("{}/api/v1", world.namely.url());
+    config.okta.url = world.okta.url();
+    Ok(config)
+}
+
+/// Waits until both sides are known and agree: then the scenario may begin.
+async fn settle(service: &Service, screen: &Screen, clock: &Clock) -> anyhow::Result<()> {
+    let start = clock.monotonic();
+    loop {
+        let backlog = service.store.backlog().await?;
+        screen.prepare(&service.readiness.reasons(), backlog.total());
+        if service.readiness.is_ready() && backlog.total() == 0 {
+            return Ok(());
+        }
+        if clock.monotonic().since(start) > PATIENCE.max(Duration::from_secs(3600)) {
+            bail!("the service did not get ready: {:?}", service.readiness.reasons());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Plays the scenario and waits until nothing is dirty and every change has arrived, or nothing moves any more.
+async fn play(world: &World, scenario: &Scenario, service: &Service, screen: &Screen) -> anyhow::Result<Snapshot> {
+    let hr = tokio::spawn({
+        let (world, scenario) = (world.clone(), scenario.clone());
+        async move { world.play(&scenario).await }
+    });
+    let mut watch = Watch::new(scenario);
+    let mut moved = (usize::MAX, world.clock.monotonic());
+    loop {
+        let kinds = watch.look(&world.okta.core());
+        let backlog = service.store.backlog().await?;
+        let snapshot = Snapshot::take(kinds, &backlog, &service.metrics, world.clock.now());
+        screen.show(&snapshot);
+        let asked = world.okta.core().history().exchanges().len();
+        if asked != moved.0 || !hr.is_finished() {
+            moved = (asked, world.clock.monotonic());
+        }
+        let nothing_moves = world.clock.monotonic().since(moved.1) > PATIENCE;
+        if hr.is_finished() && backlog.total() == 0 && (watch.is_over() || nothing_moves) {
+            return Ok(snapshot);
+        }
+        if nothing_moves && world.clock.monotonic().since(moved.1) > PATIENCE * 6 {
+            bail!("the run got stuck with {} people in the backlog", backlog.total());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn report(options: &Options, scenario: &Scenario, world: &World, service: &Service, start: Moment) -> anyhow::Result<Report> {
+    let namely = world.namely.core().history().exchanges().to_vec();
+    let okta = world.okta.core();
+    let evidence =
+        Evidence { scenario, start, okta: &okta, namely: &namely, store: service.store.path(), excused: &BTreeSet::new() };
+    Ok(Report {
+        scenario: scenario.name.clone(),
+        seed: options.seed,
+        employees: options.employees,
+        changes: scenario.changes.len(),
+        time_scale: options.time_scale,
+        figures: judge(&evidence).context("the audit of the run cannot be read")?,
+    })
+}
+
+/// A folder that is removed at the end, whatever the end is.
+struct Temporary {
+    path: PathBuf,
+    remove: bool,
+}
+
+fn tempdir(options: &Options) -> anyhow::Result<Temporary> {
+    if let Some(path) = &options.keep {
+        std::fs::create_dir_all(path)?;
+        if path.join("store.db").exists() {
+            bail!("{} holds a store already; choose an empty folder for --keep", path.display());
+        }
+        return Ok(Temporary { path: path.clone(), remove: false });
+    }
+    let path = std::env::temp_dir().join(format!("namely-okta-sync-sandbox-{}", std::process::id()));
+    std::fs::create_dir_all(&path)?;
+    Ok(Temporary { path, remove: true })
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if self.remove {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}

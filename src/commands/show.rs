@@ -1,0 +1,161 @@
+//! What a person sees of a run: progress while it goes on, a table when it is over.
+
+use super::sandbox::Report;
+use crate::clock::Moment;
+use crate::metrics::Metrics;
+use crate::okta::Bucket;
+use crate::sandbox::scenario::{Kind, Scenario};
+use crate::sandbox::world::World;
+use crate::store::Backlog;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{Attribute, Cell, CellAlignment, Color, Table};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A look at a run.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Done and total of each kind of change.
+    pub kinds: BTreeMap<Kind, (usize, usize)>,
+    pub backlog: i64,
+    pub set_aside: i64,
+    /// Remaining and limit of each counter that was used.
+    pub budget: Vec<(&'static str, i64, i64)>,
+    pub now: Moment,
+}
+
+impl Snapshot {
+    /// Takes one.
+    pub fn take(kinds: BTreeMap<Kind, (usize, usize)>, backlog: &Backlog, metrics: &Metrics, now: Moment) -> Self {
+        let budget = Bucket::ALL.into_iter().filter_map(|bucket| {
+            let limit = metrics.okta_limit.with_label_values(&[bucket.label()]).get();
+            let remaining = metrics.okta_remaining.with_label_values(&[bucket.label()]).get();
+            (limit > 0).then_some((bucket.label(), remaining, limit))
+        });
+        Self { kinds, backlog: backlog.total(), set_aside: backlog.set_aside, budget: budget.collect(), now }
+    }
+}
+
+/// The progress of a run on the terminal.
+pub struct Screen {
+    all: MultiProgress,
+    bars: BTreeMap<Kind, ProgressBar>,
+    state: ProgressBar,
+    budget: ProgressBar,
+}
+
+/// Whether colours are wanted: a terminal, and nobody said no.
+pub fn colours() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+impl Screen {
+    /// A screen for `scenario`; a silent one shows nothing.
+    pub fn new(silent: bool, scenario: &Scenario, world: &World, admin: SocketAddr) -> Self {
+        let target = if silent { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let all = MultiProgress::with_draw_target(target);
+        if !silent {
+            let changes: Vec<String> = scenario.counts().iter().map(|(kind, n)| format!("{n} {}", kind.label())).collect();
+            eprintln!("scenario  {}: {}", scenario.name, changes.join(", "));
+            eprintln!("Namely    {}/api/v1", world.namely.url());
+            eprintln!("Okta      {}", world.okta.url());
+            eprintln!("metrics   http://{admin}/metrics");
+        }
+        let bar = if colours() { "{prefix:>12} {bar:40.cyan/blue} {pos:>6}/{len:<6} {msg}" } else { "{prefix:>12} {bar:40} {pos:>6}/{len:<6} {msg}" };
+        let style = ProgressStyle::with_template(bar).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let counts = scenario.counts();
+        let bars = counts
+            .into_iter()
+            .map(|(kind, n)| {
+                let bar = all.add(ProgressBar::new(n as u64).with_style(style.clone()).with_prefix(kind.label()));
+                (kind, bar)
+            })
+            .collect();
+        let line = ProgressStyle::with_template("{prefix:>12} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let state = all.add(ProgressBar::new(0).with_style(line.clone()).with_prefix("backlog"));
+        let budget = all.add(ProgressBar::new(0).with_style(line).with_prefix("budget"));
+        Self { all, bars, state, budget }
+    }
+
+    /// Before the scenario: what is still missing.
+    pub fn prepare(&self, missing: &BTreeMap<String, String>, backlog: i64) {
+        let missing: Vec<&str> = missing.keys().map(String::as_str).collect();
+        self.state.set_message(match missing.as_slice() {
+            [] => format!("comparing both sides, {backlog} people to go"),
+            _ => format!("getting ready: {}", missing.join(", ")),
+        });
+    }
+
+    /// While the scenario runs.
+    pub fn show(&self, snapshot: &Snapshot) {
+        for (kind, (done, _)) in &snapshot.kinds {
+            if let Some(bar) = self.bars.get(kind) {
+                bar.set_position(*done as u64);
+            }
+        }
+        let time = snapshot.now.to_string();
+        let set_aside = if snapshot.set_aside > 0 { format!(", {} set aside", snapshot.set_aside) } else { String::new() };
+        self.state.set_message(format!("{} people{set_aside}   clock {}", snapshot.backlog, &time[..19]));
+        let budget: Vec<String> = snapshot.budget.iter().map(|(name, left, limit)| format!("{name} {left}/{limit}")).collect();
+        self.budget.set_message(format!("{} (left of this minute)", budget.join("  ")));
+    }
+
+    /// Leaves the last state on the screen.
+    pub fn finish(&self) {
+        self.bars.values().for_each(ProgressBar::abandon);
+        self.state.abandon();
+        self.budget.abandon();
+        let _ = self.all.clear();
+    }
+}
+
+fn seconds(ms: i64) -> String {
+    let duration = Duration::from_millis(ms.unsigned_abs());
+    if duration < Duration::from_secs(60) { format!("{:.2} s", duration.as_secs_f64()) } else { format!("{:.1} min", duration.as_secs_f64() / 60.0) }
+}
+
+/// The summary of a run.
+pub fn print_report(report: &Report, last: &Snapshot) {
+    let figures = &report.figures;
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    let bold = |text: &str| if colours() { Cell::new(text).add_attribute(Attribute::Bold) } else { Cell::new(text) };
+    table.set_header([bold("what"), bold("value"), bold("meaning")]);
+    let mut row = |what: &str, value: String, meaning: &str| {
+        table.add_row([Cell::new(what), Cell::new(value).set_alignment(CellAlignment::Right), Cell::new(meaning)]);
+    };
+    for (kind, (done, total)) in &last.kinds {
+        row(kind.label(), format!("{done}/{total}"), "arrived in Okta");
+    }
+    row("calls", figures.okta_calls.to_string(), &format!("to Okta for {} changes; the fewest possible are {}", report.changes, figures.okta_calls_minimal));
+    row("other calls", figures.okta_calls_other.to_string(), "reading what Okta holds, once; repeats");
+    row("wall time", format!("{:.0} s", figures.wall_seconds), &format!("Okta's limits alone need {} s; the clock ran {}x", figures.floor_seconds, report.time_scale));
+    for bucket in &figures.buckets {
+        row(bucket.bucket, bucket.calls.to_string(), &format!("calls in {} windows of {}", bucket.windows_used, bucket.limit));
+    }
+    let spread = |s: &crate::sandbox::oracle::Spread| format!("half within {}, all within {}", seconds(s.p50), seconds(s.max));
+    row("detected to done", seconds(figures.detect_to_done_ms.p99), &format!("99 of 100; {}", spread(&figures.detect_to_done_ms)));
+    if figures.revoke_ms.max > 0 {
+        row("access revoked", seconds(figures.revoke_ms.p99), &format!("99 of 100 after detection; {}", spread(&figures.revoke_ms)));
+    }
+    let verdicts = [
+        ("lost", figures.lost, "people whose account is not as it should be"),
+        ("out of order", figures.order_violations, "effects of an older revision after a newer one"),
+        ("unaudited", figures.unaudited_effects, "effects without an audit row, or the reverse"),
+        ("429 of our own", figures.http_429, "calls beyond Okta's limits"),
+        ("406 of our own", figures.namely_406, "calls beyond Namely's limit"),
+    ];
+    for (what, count, meaning) in verdicts {
+        let mut value = Cell::new(count).set_alignment(CellAlignment::Right);
+        if colours() {
+            value = value.fg(if count == 0 { Color::Green } else { Color::Red });
+        }
+        table.add_row([Cell::new(what), value, Cell::new(meaning)]);
+    }
+    println!("{table}");
+    figures.findings.iter().for_each(|finding| println!("{finding}"));
+    println!("{}", if figures.is_clean() { "nothing lost, nothing out of order, nothing unaudited, no limit exceeded" } else { "NOT CLEAN: see above" });
+}

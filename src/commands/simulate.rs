@@ -1,0 +1,81 @@
+//! `simulate`: one simulator alone, for any client that wants to talk to it.
+
+use crate::clock::Clock;
+use crate::sandbox::company::Person;
+use crate::sandbox::http::Simulator;
+use crate::sandbox::namely::{self, Namely};
+use crate::sandbox::okta::{self, Okta};
+use crate::sandbox::world::{company, org_of};
+use std::net::SocketAddr;
+
+/// What both simulators are told.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Options {
+    /// Address to listen on; port 0 takes any free one
+    #[arg(long, value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// People of the company; the same seed gives the same company on both sides
+    #[arg(long, default_value_t = 0)]
+    pub employees: usize,
+    /// Seed of the company and of everything random
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Token that is accepted
+    #[arg(long)]
+    pub token: Option<String>,
+    /// Switch rate limits off
+    #[arg(long)]
+    pub no_limits: bool,
+    /// Factor on every latency; 0 answers at once
+    #[arg(long, default_value_t = 1.0)]
+    pub latency: f64,
+}
+
+fn people(options: &Options, clock: &Clock) -> Vec<Person> {
+    company(options.employees, options.seed, clock.now())
+}
+
+/// Serves Namely until interrupted.
+pub async fn namely(options: Options) -> anyhow::Result<()> {
+    let clock = Clock::system();
+    let defaults = namely::Options::default();
+    let tenant = namely::Options {
+        seed: options.seed,
+        token: options.token.clone().unwrap_or(defaults.token.clone()),
+        per_minute: defaults.per_minute.filter(|_| !options.no_limits),
+        latency: options.latency,
+        ..defaults
+    };
+    let token = tenant.token.clone();
+    let core = Namely::new(tenant, people(&options, &clock), clock.now());
+    let simulator = Simulator::start(core, options.listen, clock)?;
+    println!("Namely is simulated at {}/api/v1 with {} people", simulator.url(), options.employees);
+    println!("it accepts the token {token}");
+    println!("try: curl -H 'Authorization: Bearer {token}' '{}/api/v1/profiles?per_page=2'", simulator.url());
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}
+
+/// Serves Okta until interrupted.
+pub async fn okta(options: Options) -> anyhow::Result<()> {
+    let clock = Clock::system();
+    let defaults = okta::Options::default();
+    let org = okta::Options {
+        seed: options.seed,
+        token: options.token.clone().unwrap_or(defaults.token.clone()),
+        limits: defaults.limits.filter(|_| !options.no_limits),
+        latency: options.latency,
+        ..defaults
+    };
+    let token = org.token.clone();
+    let core = match options.employees {
+        0 => Okta::new(org, clock.now()),
+        _ => org_of(org, &people(&options, &clock), clock.now()),
+    };
+    let simulator = Simulator::start(core, options.listen, clock)?;
+    println!("Okta is simulated at {} with {} people, an administrator and the group Everyone", simulator.url(), options.employees);
+    println!("it accepts the token {token}");
+    println!("try: curl -H 'Authorization: SSWS {token}' '{}/api/v1/users?limit=2'", simulator.url());
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! A company made up from a seed: its people as HR knows them.
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use std::collections::BTreeMap;
+
+pub const DEPARTMENTS: &[&str] = &["Engineering", "Sales", "Finance", "Support", "Marketing", "Operations", "Legal", "Product"];
+pub const OFFICES: &[&str] = &["New York", "Lisbon", "Berlin", "Singapore"];
+pub const TITLES: &[(&str, &str)] = &[
+    ("Specialist", "Staff"),
+    ("Analyst", "Staff"),
+    ("Senior Analyst", "Senior"),
+    ("Consultant", "Senior"),
+    ("Team Manager", "Manager"),
+];
+const FIRST_NAMES: &[&str] = &[
+    "Ada", "Bruno", "Chloé", "Daniel", "Elif", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Kenji", "Léa", "Mateusz",
+    "Nadia", "Oskar", "Priya", "Quentin", "Renée", "Søren", "Tomás", "Uma", "Viktor", "Wanjiru", "Ximena", "Yusuf", "Zoë",
+];
+const LAST_NAMES: &[&str] = &[
+    "Almeida", "Bauer", "Castillo", "Dubois", "Eriksen", "Fischer", "García", "Haddad", "Ivanov", "Jensen", "Kowalski",
+    "Lindqvist", "Moreau", "Nakamura", "O'Neill", "Petrov", "Quispe", "Rossi", "Silva", "Takahashi", "Ueda", "Varga",
+    "Weiss", "Xu", "Yilmaz", "Zhang",
+];
+
+/// Status of a profile in Namely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Active,
+    Inactive,
+    Pending,
+}
+
+/// One person as HR knows them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Person {
+    /// Profile UUID.
+    pub id: String,
+    pub first_name: String,
+    pub last_name: String,
+    pub preferred_name: String,
+    pub email: String,
+    pub employee_id: String,
+    pub status: Status,
+    pub start_date: Date,
+    pub departure_date: Option<Date>,
+    pub title: usize,
+    pub department: usize,
+    pub office: usize,
+    pub employee_type: &'static str,
+    pub direct_dial: String,
+    /// Index of the manager.
+    pub manager: Option<usize>,
+    /// Overrides of whole JSON values of the profile, for tests of bad input. `None` leaves the key out.
+    pub raw: BTreeMap<String, Option<serde_json::Value>>,
+}
+
+impl Person {
+    pub fn title(&self) -> &'static str {
+        TITLES[self.title].0
+    }
+
+    pub fn is_manager(&self) -> bool {
+        TITLES[self.title].1 == "Manager"
+    }
+
+    pub fn department(&self) -> &'static str {
+        DEPARTMENTS[self.department]
+    }
+
+    pub fn office(&self) -> &'static str {
+        OFFICES[self.office]
+    }
+}
+
+/// Makes people.
+pub struct Hr {
+    random: ChaCha8Rng,
+    made: usize,
+    today: Date,
+}
+
+impl Hr {
+    /// A department that makes the same people for the same seed.
+    pub fn new(seed: u64, today: Date) -> Self {
+        Self { random: ChaCha8Rng::seed_from_u64(seed), made: 0, today }
+    }
+
+    /// A company of `size` people; every tenth is a manager, the first one of nobody's.
+    pub fn company(&mut self, size: usize) -> Vec<Person> {
+        (0..size).map(|n| self.person((n % 10 == 0).then_some(n), n.div_ceil(10))).collect()
+    }
+
+    /// Somebody new, reporting to one of the first `managers` managers.
+    pub fn joiner(&mut self, managers: usize) -> Person {
+        let mut person = self.person(None, managers);
+        person.start_date = self.today;
+        person
+    }
+
+    fn person(&mut self, manager: Option<usize>, managers: usize) -> Person {
+        let n = self.made;
+        self.made += 1;
+        let pick = |random: &mut ChaCha8Rng, of: usize| random.random_range(0..of);
+        let first = FIRST_NAMES[pick(&mut self.random, FIRST_NAMES.len())];
+        let last = LAST_NAMES[pick(&mut self.random, LAST_NAMES.len())];
+        let days = self.random.random_range(30..3000i64);
+        let mut uuid = [0u8; 16];
+        self.random.fill(&mut uuid);
+        let reports_to = if managers == 0 { None } else { Some(pick(&mut self.random, managers) * 10) };
+        Person {
+            id: uuid::Builder::from_random_bytes(uuid).into_uuid().to_string(),
+            first_name: first.into(),
+            last_name: last.into(),
+            preferred_name: if n % 17 == 3 { format!("{}-{n}", &first[..1]) } else { String::new() },
+            email: format!("{}.{}.{n}@example.com", plain(first), plain(last)),
+            employee_id: (1000 + n / 2).to_string(), // not unique, as in real tenants
+            status: Status::Active,
+            start_date: self.today.checked_sub(days.days()).unwrap_or(self.today),
+            departure_date: None,
+            title: if manager.is_some() { TITLES.len() - 1 } else { pick(&mut self.random, TITLES.len() - 1) },
+            department: pick(&mut self.random, DEPARTMENTS.len()),
+            office: pick(&mut self.random, OFFICES.len()),
+            employee_type: ["Full Time", "Full Time", "Full Time", "Part Time", "Contractor"][pick(&mut self.random, 5)],
+            direct_dial: format!("+1 555 {:04}", pick(&mut self.random, 10_000)),
+            manager: reports_to.filter(|m| Some(*m) != manager && *m < n),
+            raw: BTreeMap::new(),
+        }
+    }
+}
+
+fn plain(name: &str) -> String {
+    use unicode_normalization::UnicodeNormalization;
+    name.nfkd().filter(char::is_ascii_alphabetic).collect::<String>().to_lowercase()
+}
+
+/// A number that differs from `from`, below `of`.
+pub fn other(random: &mut ChaCha8Rng, from: usize, of: usize) -> usize {
+    (from + random.random_range(1..of)) % of
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_same_seed_makes_the_same_company_and_nobody_twice() {
+        let today = "2026-05-01".parse().expect("a date");
+        let company = |seed| Hr::new(seed, today).company(300);
+        assert_eq!(company(1), company(1));
+        assert_ne!(company(1), company(2));
+        let unique = |key: fn(&Person) -> &String| company(1).iter().map(key).collect::<BTreeSet<_>>().len();
+        assert_eq!((unique(|p| &p.id), unique(|p| &p.email)), (300, 300));
+        assert!(company(1).iter().all(|p| p.manager.is_none_or(|m| company(1)[m].is_manager())));
+    }
+}

@@ -1,0 +1,71 @@
+//! Everything a simulator was asked, in order: what the oracle goes by.
+
+use crate::clock::Moment;
+use serde_json::Value;
+
+/// One request and its answer.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    pub arrived: Moment,
+    /// `None` while the answer is under way, or if none was given.
+    pub answered: Option<Moment>,
+    pub method: String,
+    /// Path without query.
+    pub path: String,
+    pub query: String,
+    /// SHA-256 of the body, in hexadecimal.
+    pub body_hash: String,
+    pub body: Value,
+    pub status: u16,
+    /// Whether it changed the simulator's state (a repeat that found it so already counts too).
+    pub applied: bool,
+    /// The user it was about, once known.
+    pub user: Option<String>,
+    /// The rate limit counter it spent, and the number of the window.
+    pub window: Option<(&'static str, u64)>,
+    /// A 429, and whose doing it was.
+    pub rejected: Option<Rejection>,
+    /// Whether a fault was injected.
+    pub faulty: bool,
+}
+
+/// Why a 429 was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// The principal had used up its own counter.
+    Principal,
+    /// The org's counter was used up by somebody else too.
+    Foreign,
+    /// Too many simultaneous requests of the principal.
+    Concurrency,
+}
+
+/// The exchanges so far.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    exchanges: Vec<Exchange>,
+}
+
+impl History {
+    /// Notes an arrival; returns its number.
+    pub fn arrive(&mut self, exchange: Exchange) -> usize {
+        self.exchanges.push(exchange);
+        self.exchanges.len() - 1
+    }
+
+    /// The exchange with this number.
+    pub fn get_mut(&mut self, number: usize) -> &mut Exchange {
+        &mut self.exchanges[number]
+    }
+
+    /// All exchanges in the order of arrival.
+    pub fn exchanges(&self) -> &[Exchange] {
+        &self.exchanges
+    }
+}
+
+/// SHA-256 of `bytes` in hexadecimal, computed here and not by the service's code.
+pub fn body_hash(bytes: &[u8]) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}

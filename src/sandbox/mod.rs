@@ -1,0 +1,14 @@
+//! Faithful simulators of Namely and Okta, scenarios that play on them, and an oracle that judges the outcome.
+//!
+//! **Invariant:** nothing here uses the service's own reading of either wire (`namely`, `okta`, `identity`): a mistake
+//! made there must not cancel out here. The simulators are plain stateful cores behind thin HTTP shells.
+
+pub mod company;
+pub mod faults;
+pub mod history;
+pub mod http;
+pub mod namely;
+pub mod okta;
+pub mod oracle;
+pub mod scenario;
+pub mod world;

@@ -1,0 +1,93 @@
+//! Okta's error envelope and the errors this org can give (`okta-api.md §5`).
+
+use super::super::http::Response;
+use serde_json::json;
+
+/// An error as Okta reports it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    pub status: u16,
+    pub code: &'static str,
+    pub summary: String,
+    pub causes: Vec<String>,
+}
+
+impl Problem {
+    /// Its answer.
+    pub fn response(&self) -> Response {
+        let causes: Vec<_> = self.causes.iter().map(|c| json!({ "errorSummary": c })).collect();
+        Response::json(
+            self.status,
+            &json!({
+                "errorCode": self.code, "errorSummary": self.summary, "errorLink": self.code,
+                "errorId": format!("oae{:0>20}", self.code), "errorCauses": causes
+            }),
+        )
+    }
+}
+
+/// The errors by name.
+pub mod problem {
+    use super::Problem;
+
+    fn plain(status: u16, code: &'static str, summary: &str) -> Problem {
+        Problem { status, code, summary: summary.into(), causes: Vec::new() }
+    }
+
+    pub fn invalid_token() -> Problem {
+        plain(401, "E0000011", "Invalid token provided")
+    }
+
+    pub fn too_many_requests() -> Problem {
+        plain(429, "E0000047", "API call exceeded rate limit due to too many requests.")
+    }
+
+    pub fn no_such_path() -> Problem {
+        plain(404, "E0000008", "The requested path was not found")
+    }
+
+    pub fn wrong_method() -> Problem {
+        plain(405, "E0000022", "The endpoint does not support the provided HTTP method")
+    }
+
+    pub fn bad_body() -> Problem {
+        plain(400, "E0000003", "The request body was not well-formed.")
+    }
+
+    pub fn not_found(what: &str, kind: &str) -> Problem {
+        plain(404, "E0000007", &format!("Not found: Resource not found: {what} ({kind})"))
+    }
+
+    pub fn validation(of: &str, causes: &[String]) -> Problem {
+        Problem { status: 400, code: "E0000001", summary: format!("Api validation failed: {of}"), causes: causes.to_vec() }
+    }
+
+    pub fn taken(field: &str) -> Problem {
+        validation(field, &[format!("{field}: An object with this field already exists in the current organization")])
+    }
+
+    pub fn wrong_status() -> Problem {
+        plain(403, "E0000038", "This operation is not allowed in the user's current status.")
+    }
+
+    pub fn already_active() -> Problem {
+        plain(403, "E0000016", "Activation failed because the user is already active")
+    }
+
+    pub fn unlock_not_allowed() -> Problem {
+        let causes = vec!["The user is not locked out.".to_owned()];
+        Problem { causes, ..plain(403, "E0000032", "Unlock is not allowed for this user.") }
+    }
+
+    pub fn bad_search() -> Problem {
+        plain(400, "E0000031", "Invalid search criteria.")
+    }
+
+    pub fn no_permission() -> Problem {
+        plain(403, "E0000006", "You do not have permission to perform the requested action")
+    }
+
+    pub fn etag_mismatch() -> Problem {
+        plain(412, "E0000231", "ETag value doesn't match.")
+    }
+}

@@ -1,0 +1,264 @@
+//! Groups, memberships and group rules (`okta-api.md §3.3`).
+
+use super::errors::{Problem, problem};
+use super::query::Query;
+use super::users::{page, time};
+use super::{Okta, Request, Response};
+use crate::clock::Moment;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// A group of the org.
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub id: String,
+    pub name: String,
+    pub description: Option<String>,
+    /// `OKTA_GROUP`, `APP_GROUP` or `BUILT_IN`.
+    pub kind: &'static str,
+    pub created: Moment,
+}
+
+impl Group {
+    pub fn new(id: &str, name: &str, kind: &'static str, now: Moment) -> Self {
+        Self { id: id.into(), name: name.into(), description: None, kind, created: now }
+    }
+
+    pub fn json(&self, base: &str) -> Value {
+        json!({
+            "id": self.id, "created": time(self.created), "lastUpdated": time(self.created),
+            "lastMembershipUpdated": time(self.created), "objectClass": ["okta:user_group"], "type": self.kind,
+            "profile": { "name": self.name, "description": self.description },
+            "_links": { "users": { "href": format!("{base}/api/v1/groups/{}/users", self.id) } }
+        })
+    }
+}
+
+/// A group rule.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    pub id: String,
+    pub name: String,
+    pub active: bool,
+    pub expression: String,
+    pub groups: Vec<String>,
+    /// Users that the rule will never add again, because somebody removed them by hand.
+    pub excluded: BTreeSet<String>,
+}
+
+impl Rule {
+    fn json(&self) -> Value {
+        json!({
+            "id": self.id, "type": "group_rule", "name": self.name, "status": if self.active { "ACTIVE" } else { "INACTIVE" },
+            "conditions": {
+                "people": { "users": { "exclude": self.excluded }, "groups": { "exclude": [] } },
+                "expression": { "value": self.expression, "type": "urn:okta:expression:1.0" }
+            },
+            "actions": { "assignUserToGroups": { "groupIds": self.groups } }
+        })
+    }
+
+    /// Understands `user.attribute=="value"`, the form most rules have.
+    fn holds(&self, attribute: impl Fn(&str) -> Option<String>) -> bool {
+        let Some((left, right)) = self.expression.split_once("==") else { return false };
+        let Some(name) = left.trim().strip_prefix("user.") else { return false };
+        attribute(name).as_deref() == Some(right.trim().trim_matches('"'))
+    }
+}
+
+impl Okta {
+    pub(super) fn groups_route(&mut self, request: &Request, rest: &[&str], now: Moment) -> Result<Response, Problem> {
+        match (request.method.as_str(), rest) {
+            ("GET", []) => self.list_groups(request),
+            ("POST", []) => self.create_group(request, now),
+            ("GET", [id]) => Ok(Response::json(200, &self.group(id)?.json(&request.base))),
+            ("PUT", [id]) => self.update_group(id, request),
+            ("DELETE", [id]) => self.delete_group(id),
+            ("GET", [id, "users"]) => self.list_members(id, request),
+            ("PUT", [id, "users", user]) => self.add_member(id, user),
+            ("DELETE", [id, "users", user]) => self.remove_member(id, user),
+            (_, [] | [_] | [_, "users"] | [_, "users", _]) => Err(problem::wrong_method()),
+            _ => Err(problem::no_such_path()),
+        }
+    }
+
+    fn group(&self, id: &str) -> Result<&Group, Problem> {
+        self.groups.get(id).ok_or_else(|| problem::not_found(id, "UserGroup"))
+    }
+
+    pub(super) fn writable_group(&self, id: &str) -> Result<&Group, Problem> {
+        match self.group(id)? {
+            group if group.kind == "OKTA_GROUP" => Ok(group),
+            _ => Err(problem::no_permission()),
+        }
+    }
+
+    /// Everybody is in Everyone.
+    pub(super) fn join_everyone(&mut self, user: &str) {
+        let everyone = self.groups.values().find(|g| g.kind == "BUILT_IN").map(|g| g.id.clone());
+        if let Some(everyone) = everyone {
+            self.members.entry(everyone).or_default().insert(user.to_owned());
+        }
+    }
+
+    fn list_groups(&self, request: &Request) -> Result<Response, Problem> {
+        let expression = request.param("search").or_else(|| request.param("filter"));
+        let query = expression.map(|text| Query::parse(&text).ok_or_else(problem::bad_search)).transpose()?;
+        let prefix = request.param("q").map(|q| q.to_lowercase());
+        let listed = self.groups.values().filter(|group| {
+            let by_query = query.as_ref().is_none_or(|query| {
+                query.matches(|name| match name {
+                    "id" => Some(json!(group.id)),
+                    "type" => Some(json!(group.kind)),
+                    "profile.name" => Some(json!(group.name)),
+                    _ => None,
+                })
+            });
+            by_query && prefix.as_ref().is_none_or(|q| group.name.to_lowercase().starts_with(q))
+        });
+        Ok(page(listed.map(|g| (g.id.clone(), g.json(&request.base))), request, 200, 10_000))
+    }
+
+    fn create_group(&mut self, request: &Request, now: Moment) -> Result<Response, Problem> {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+        let name = body["profile"]["name"].as_str().unwrap_or_default().to_owned();
+        if name.is_empty() || name.chars().count() > 255 {
+            return Err(problem::validation("name", &["name: The field cannot be left blank".to_owned()]));
+        }
+        if self.groups.values().any(|g| g.name == name) {
+            return Err(problem::taken("name"));
+        }
+        let id = self.seed_group(&name, "OKTA_GROUP", now);
+        let description = body["profile"]["description"].as_str().map(str::to_owned);
+        if let Some(group) = self.groups.get_mut(&id) {
+            group.description = description;
+        }
+        Ok(Response::json(200, &self.group(&id)?.json(&request.base)))
+    }
+
+    fn update_group(&mut self, id: &str, request: &Request) -> Result<Response, Problem> {
+        self.writable_group(id)?;
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+        if let (Some(group), Some(name)) = (self.groups.get_mut(id), body["profile"]["name"].as_str()) {
+            group.name = name.to_owned();
+            group.description = body["profile"]["description"].as_str().map(str::to_owned);
+        }
+        Ok(Response::json(200, &self.group(id)?.json(&request.base)))
+    }
+
+    fn delete_group(&mut self, id: &str) -> Result<Response, Problem> {
+        self.writable_group(id)?;
+        self.groups.remove(id);
+        self.members.remove(id);
+        Ok(Response::empty(204))
+    }
+
+    fn list_members(&self, id: &str, request: &Request) -> Result<Response, Problem> {
+        self.group(id)?;
+        let members = self.members.get(id).into_iter().flatten();
+        let listed = members.filter_map(|user| Some((user.clone(), self.member_json(user, &request.base)?)));
+        Ok(page(listed, request, 1000, 1000))
+    }
+
+    fn member_json(&self, user: &str, base: &str) -> Option<Value> {
+        let user = self.users.get(user)?;
+        Some(json!({
+            "id": user.id, "status": user.status.word(), "profile": user.profile,
+            "_links": { "self": { "href": format!("{base}/api/v1/users/{}", user.id) } }
+        }))
+    }
+
+    /// 204 both times. A member that a rule added becomes a manual one.
+    fn add_member(&mut self, group: &str, user: &str) -> Result<Response, Problem> {
+        self.writable_group(group)?;
+        let user = self.find_user(user)?;
+        if !self.users[&user].is_live() {
+            return Err(problem::wrong_status());
+        }
+        self.members.entry(group.to_owned()).or_default().insert(user);
+        Ok(Response::empty(204))
+    }
+
+    /// 204 also if it was no member. A rule's member is put on the rule's exclusion list, silently.
+    fn remove_member(&mut self, group: &str, user: &str) -> Result<Response, Problem> {
+        self.writable_group(group)?;
+        let user = self.find_user(user)?;
+        let was_member = self.members.get_mut(group).is_some_and(|m| m.remove(&user));
+        if was_member {
+            for rule in self.rules.values_mut().filter(|r| r.active && r.groups.iter().any(|g| g == group)) {
+                rule.excluded.insert(user.clone());
+            }
+        }
+        Ok(Response::empty(204))
+    }
+
+    pub(super) fn rules_route(&mut self, request: &Request, rest: &[&str], _: Moment) -> Result<Response, Problem> {
+        match (request.method.as_str(), rest) {
+            ("GET", []) => {
+                let listed = self.rules.values().map(|r| (r.id.clone(), r.json()));
+                Ok(page(listed, request, 50, 200))
+            }
+            ("POST", []) => self.create_rule(request),
+            ("GET", [id]) => Ok(Response::json(200, &self.rule(id)?.json())),
+            ("POST", [id, "lifecycle", "activate"]) => self.switch_rule(id, true),
+            ("POST", [id, "lifecycle", "deactivate"]) => self.switch_rule(id, false),
+            ("DELETE", [id]) => {
+                if self.rule(id)?.active {
+                    return Err(problem::validation("rule", &["Active rules cannot be deleted".to_owned()]));
+                }
+                self.rules.remove(*id);
+                Ok(Response::empty(202))
+            }
+            _ => Err(problem::wrong_method()),
+        }
+    }
+
+    fn rule(&self, id: &str) -> Result<&Rule, Problem> {
+        self.rules.get(id).ok_or_else(|| problem::not_found(id, "GroupRule"))
+    }
+
+    fn create_rule(&mut self, request: &Request) -> Result<Response, Problem> {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+        let name = body["name"].as_str().unwrap_or_default().to_owned();
+        if name.is_empty() || name.chars().count() > 50 {
+            return Err(problem::validation("name", &["name: must be 1 to 50 characters".to_owned()]));
+        }
+        let groups = body["actions"]["assignUserToGroups"]["groupIds"].as_array().cloned().unwrap_or_default();
+        let groups: Vec<String> = groups.iter().filter_map(|g| g.as_str().map(str::to_owned)).collect();
+        let expression = body["conditions"]["expression"]["value"].as_str().unwrap_or_default().to_owned();
+        let id = self.id("0pr");
+        let rule = Rule { id: id.clone(), name, active: false, expression, groups, excluded: BTreeSet::new() };
+        let answer = Response::json(200, &rule.json());
+        self.rules.insert(id, rule);
+        Ok(answer)
+    }
+
+    fn switch_rule(&mut self, id: &str, active: bool) -> Result<Response, Problem> {
+        self.rule(id)?;
+        if let Some(rule) = self.rules.get_mut(id) {
+            rule.active = active;
+        }
+        if active {
+            let users: Vec<String> = self.users.keys().cloned().collect();
+            users.iter().for_each(|user| self.run_rules(user));
+        }
+        Ok(Response::empty(204))
+    }
+
+    /// Lets the active rules put a user into their groups, or out of them.
+    pub(super) fn run_rules(&mut self, user: &str) {
+        let Some(profile) = self.users.get(user).filter(|u| u.is_live()).map(|u| u.profile.clone()) else { return };
+        let attribute = |name: &str| profile.get(name).and_then(Value::as_str).map(str::to_owned);
+        for rule in self.rules.values().filter(|r| r.active) {
+            let belongs = rule.holds(attribute) && !rule.excluded.contains(user);
+            for group in &rule.groups {
+                let members = self.members.entry(group.clone()).or_default();
+                if belongs {
+                    members.insert(user.to_owned());
+                } else {
+                    members.remove(user);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! The Okta simulator: the state of an org and what it answers.
+
+pub mod errors;
+pub mod groups;
+pub mod limits;
+pub mod query;
+pub mod users;
+
+use super::faults::{Faults, Kind};
+use super::history::{Exchange, History, body_hash};
+use super::http::{Admission, Core, Request, Response};
+use crate::clock::Moment;
+use errors::{Problem, problem};
+use groups::{Group, Rule};
+use limits::{Limits, Verdict};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+use users::User;
+
+/// How the org behaves where Okta's documentation leaves a choice, and how fast it is.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub seed: u64,
+    /// The SSWS token that is accepted.
+    pub token: String,
+    /// Part of every bucket and of the concurrency that the token may use.
+    pub principal_share: f64,
+    /// Limits per minute; `None` switches them off (headers then show a very high limit).
+    pub limits: Option<limits::Table>,
+    /// Simultaneous requests of the whole org.
+    pub concurrency: usize,
+    /// Factor on every latency; 0 answers at once.
+    pub latency: f64,
+    /// How long lists and searches lag behind.
+    pub index_lag: Duration,
+    /// What deactivating a DEPROVISIONED user answers: 404 E0000007 or 403 E0000038 (both are on record).
+    pub deactivated_again: u16,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            token: "00sandbox-token".into(),
+            principal_share: 0.5,
+            limits: Some(limits::WORKFORCE),
+            concurrency: 75,
+            latency: 1.0,
+            index_lag: Duration::from_millis(700),
+            deactivated_again: 404,
+        }
+    }
+}
+
+/// The org.
+pub struct Okta {
+    pub options: Options,
+    pub(super) users: BTreeMap<String, User>,
+    pub(super) by_login: HashMap<String, String>,
+    pub(super) groups: BTreeMap<String, Group>,
+    pub(super) members: HashMap<String, BTreeSet<String>>,
+    pub(super) rules: BTreeMap<String, Rule>,
+    /// Names of the custom attributes of the user schema.
+    pub(super) custom: BTreeSet<String>,
+    pub faults: Faults,
+    limits: Limits,
+    history: History,
+    random: ChaCha8Rng,
+    made: u64,
+}
+
+impl Okta {
+    /// An org that holds the group Everyone and one administrator, and whose schema has the attribute `namelyId`.
+    pub fn new(options: Options, now: Moment) -> Self {
+        let mut okta = Self {
+            users: BTreeMap::new(),
+            by_login: HashMap::new(),
+            groups: BTreeMap::new(),
+            members: HashMap::new(),
+            rules: BTreeMap::new(),
+            custom: BTreeSet::from(["namelyId".to_owned()]),
+            faults: Faults::new(options.seed),
+            limits: Limits::new(options.limits, options.principal_share, options.concurrency),
+            history: History::default(),
+            random: ChaCha8Rng::seed_from_u64(options.seed),
+            made: 0,
+            options,
+        };
+        okta.seed_group("Everyone", "BUILT_IN", now);
+        let administrator = json!({ "login": "admin@example.com", "email": "admin@example.com", "firstName": "Org", "lastName": "Admin" });
+        okta.seed_user(administrator, users::Status::Active, &[], now);
+        okta
+    }
+
+    /// Puts a group into the org without a call.
+    pub fn seed_group(&mut self, name: &str, kind: &'static str, now: Moment) -> String {
+        let id = self.id("00g");
+        self.groups.insert(id.clone(), Group::new(&id, name, kind, now));
+        id
+    }
+
+    /// Puts a user into the org without a call.
+    pub fn seed_user(&mut self, profile: Value, status: users::Status, groups: &[String], now: Moment) -> String {
+        let id = self.id("00u");
+        let profile: BTreeMap<String, Value> = match profile {
+            Value::Object(fields) => fields.into_iter().filter(|(_, v)| !v.is_null()).collect(),
+            _ => BTreeMap::new(),
+        };
+        let login = profile.get("login").and_then(Value::as_str).unwrap_or_default().to_owned();
+        self.by_login.insert(users::login_key(&login), id.clone());
+        self.users.insert(id.clone(), User::new(&id, profile, status, now - Duration::from_secs(3600)));
+        for group in groups {
+            self.members.entry(group.clone()).or_default().insert(id.clone());
+        }
+        self.join_everyone(&id);
+        id
+    }
+
+    /// Everything that was asked so far.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Forgets what was asked so far, as if the run began now.
+    pub fn forget_history(&mut self) {
+        self.history = History::default();
+    }
+
+    /// The user with this anchor, as the oracle looks at it.
+    pub fn user_by_anchor(&self, anchor: &str) -> Option<&User> {
+        self.users.values().find(|u| u.profile.get("namelyId").and_then(Value::as_str) == Some(anchor))
+    }
+
+    /// All users.
+    pub fn users(&self) -> impl Iterator<Item = &User> {
+        self.users.values()
+    }
+
+    /// Names of the groups a user is in, without Everyone.
+    pub fn groups_of(&self, user: &str) -> BTreeSet<String> {
+        self.groups
+            .values()
+            .filter(|g| g.kind != "BUILT_IN" && self.members.get(&g.id).is_some_and(|m| m.contains(user)))
+            .map(|g| g.name.clone())
+            .collect()
+    }
+
+    /// Group names by id.
+    pub fn group_names(&self) -> HashMap<String, String> {
+        self.groups.values().map(|g| (g.id.clone(), g.name.clone())).collect()
+    }
+
+    /// Windows that the token has opened in a bucket.
+    pub fn windows_used(&self, bucket: &str) -> u64 {
+        self.limits.windows_used(bucket)
+    }
+
+    /// The limit of a bucket as the token sees it.
+    pub fn principal_limit(&self, bucket: &str) -> u32 {
+        self.limits.principal_limit(bucket)
+    }
+
+    /// An id as Okta makes them: a prefix and twenty characters in all.
+    pub(super) fn id(&mut self, prefix: &str) -> String {
+        const ALPHABET: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        self.made += 1;
+        // Ids sort by age, as far as lists need it.
+        let mut id = format!("{prefix}{:08x}", self.made);
+        while id.len() < 20 {
+            id.push(char::from(ALPHABET[self.random.random_range(0..ALPHABET.len())]));
+        }
+        id
+    }
+
+    fn latency(&mut self, request: &Request) -> Duration {
+        let typical = typical_latency(request);
+        // Lognormal with sigma 0.2 (sum of twelve uniforms minus six is close to a standard normal).
+        let normal: f64 = (0..12).map(|_| self.random.random::<f64>()).sum::<f64>() - 6.0;
+        Duration::from_secs_f64(typical * (0.2 * normal).exp() * self.options.latency)
+    }
+
+    fn route(&mut self, request: &Request, now: Moment) -> Result<Response, Problem> {
+        let segments = request.segments();
+        let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let ["api", "v1", rest @ ..] = parts.as_slice() else { return Err(problem::no_such_path()) };
+        match (request.method.as_str(), rest) {
+            (_, ["users", ..]) => self.users_route(request, &rest[1..], now),
+            (_, ["groups", "rules", ..]) => self.rules_route(request, &rest[2..], now),
+            (_, ["groups", ..]) => self.groups_route(request, &rest[1..], now),
+            ("GET", ["meta", "schemas", "user", "default"]) => Ok(self.schema()),
+            ("GET", ["meta", "types", "user"]) => Ok(Response::json(200, &json!([users::user_type()]))),
+            (_, ["meta", ..]) => Err(problem::wrong_method()),
+            _ => Err(problem::no_such_path()),
+        }
+    }
+
+    fn schema(&self) -> Response {
+        let property = |name: &str| {
+            json!({ "title": name, "type": "string", "mutability": "READ_WRITE", "scope": "NONE",
+                    "permissions": [{ "principal": "SELF", "action": "READ_ONLY" }], "master": { "type": "PROFILE_MASTER" } })
+        };
+        let properties = |names: Vec<&str>| -> Value { names.into_iter().map(|n| (n.to_owned(), property(n))).collect() };
+        Response::json(
+            200,
+            &json!({
+                "id": "https://sandbox.example.com/meta/schemas/user/default", "$schema": "http://json-schema.org/draft-04/schema#",
+                "name": "user", "title": "User", "type": "object",
+                "definitions": {
+                    "base": { "id": "#base", "type": "object", "properties": properties(users::BASE_ATTRIBUTES.to_vec()) },
+                    "custom": { "id": "#custom", "type": "object", "properties": properties(self.custom.iter().map(String::as_str).collect()) }
+                },
+                "properties": { "profile": { "allOf": [{ "$ref": "#/definitions/custom" }, { "$ref": "#/definitions/base" }] } }
+            }),
+        )
+    }
+
+    fn is_authenticated(&self, request: &Request) -> bool {
+        request.header("authorization").and_then(|a| a.strip_prefix("SSWS ")) == Some(self.options.token.as_str())
+    }
+
+    fn stamp(&mut self, response: Response, now: Moment) -> Response {
+        let id = self.id("req");
+        response.with("x-okta-request-id", id).with("date", http_date(now)).with("cache-control", "no-cache, no-store")
+    }
+
+    fn arrive(&mut self, request: &Request, now: Moment) -> usize {
+        self.history.arrive(Exchange {
+            arrived: now,
+            answered: None,
+            method: request.method.clone(),
+            path: request.path.clone(),
+            query: request.query.clone(),
+            body_hash: body_hash(&request.body),
+            body: serde_json::from_slice(&request.body).unwrap_or(Value::Null),
+            status: 0,
+            applied: false,
+            user: None,
+            window: None,
+            rejected: None,
+            faulty: false,
+        })
+    }
+
+    /// Answers at once, and notes it.
+    fn refuse(&mut self, ticket: usize, response: Response, now: Moment) -> Admission {
+        let exchange = self.history.get_mut(ticket);
+        exchange.status = response.status;
+        exchange.answered = Some(now);
+        Admission::Answer(self.stamp(response, now), Duration::ZERO)
+    }
+}
+
+impl Core for Okta {
+    fn admit(&mut self, request: &Request, now: Moment) -> Admission {
+        let ticket = self.arrive(request, now);
+        if !self.is_authenticated(request) {
+            return self.refuse(ticket, problem::invalid_token().response(), now);
+        }
+        if matches!(request.method.as_str(), "POST" | "PUT") && request.header("content-length").is_none() {
+            return self.refuse(ticket, Response::empty(411), now);
+        }
+        let bucket = limits::bucket_of(&request.method, &request.path);
+        let counted = self.limits.count(bucket, now);
+        self.history.get_mut(ticket).window = counted.window.map(|number| (bucket, number));
+        if let Verdict::Rejected(rejection) = counted.verdict {
+            self.history.get_mut(ticket).rejected = Some(rejection);
+            let response = problem::too_many_requests().response();
+            let response = counted.headers.into_iter().fold(response, |r, (name, value)| r.with(name, value));
+            return self.refuse(ticket, response, now);
+        }
+        let mut takes = self.latency(request);
+        match self.faults.strike(&request.method, &request.target()) {
+            None => {}
+            Some(Kind::Slow(more)) => takes += more,
+            Some(Kind::LoseReply) => {
+                self.limits.enter();
+                self.history.get_mut(ticket).faulty = true;
+                return Admission::ServeAndHangUp { ticket, takes };
+            }
+            Some(Kind::Answer { status, body }) => {
+                self.history.get_mut(ticket).faulty = true;
+                let response = Response { status, headers: Vec::new(), body: body.into_bytes() };
+                let response = counted.headers.into_iter().fold(response, |r, (name, value)| r.with(name, value));
+                return self.refuse(ticket, response, now);
+            }
+            Some(Kind::Reset | Kind::CutPage(_) | Kind::BrokenJson) => {
+                self.history.get_mut(ticket).faulty = true;
+                return Admission::HangUp;
+            }
+        }
+        self.limits.enter();
+        self.limits.keep_headers(ticket, counted.headers);
+        Admission::Serve { ticket, takes }
+    }
+
+    fn apply(&mut self, ticket: usize, request: &Request, now: Moment) -> Response {
+        let answer = match request.body.is_empty() || serde_json::from_slice::<Value>(&request.body).is_ok() {
+            true => self.route(request, now),
+            false => Err(problem::bad_body()),
+        };
+        let (response, applied) = match answer {
+            Ok(response) => (response, request.method != "GET"),
+            Err(problem) => (problem.response(), false),
+        };
+        let user = user_in(&request.path).map(str::to_owned).or_else(|| user_in_body(&response.body));
+        let headers = self.limits.take_headers(ticket);
+        let exchange = self.history.get_mut(ticket);
+        exchange.status = response.status;
+        exchange.applied = applied;
+        exchange.user = user;
+        let response = headers.into_iter().fold(response, |r, (name, value)| r.with(name, value));
+        self.stamp(response, now)
+    }
+
+    fn finish(&mut self, ticket: usize, now: Moment) {
+        self.limits.leave();
+        self.history.get_mut(ticket).answered = Some(now);
+    }
+}
+
+/// The user id in a path, wherever it stands.
+fn user_in(path: &str) -> Option<&str> {
+    path.split('/').find(|part| part.starts_with("00u"))
+}
+
+/// The user that an answer is about: a create has no id in its path.
+fn user_in_body(body: &[u8]) -> Option<String> {
+    let value: Value = serde_json::from_slice(body).ok()?;
+    value.get("id")?.as_str().filter(|id| id.starts_with("00u")).map(str::to_owned)
+}
+
+/// Seconds a call usually takes: medians of recorded traffic where there are any (`okta-api.md §4.6`).
+fn typical_latency(request: &Request) -> f64 {
+    let parts: Vec<&str> = request.path.split('/').filter(|p| !p.is_empty()).skip(2).collect();
+    match (request.method.as_str(), parts.as_slice()) {
+        ("POST", ["users"]) => 0.479,
+        ("GET", ["users", _]) => 0.275,
+        ("PUT", ["users", _]) => 1.357,
+        ("POST", ["users", _]) => 0.6,
+        ("DELETE", ["users", _]) => 0.368,
+        ("PUT", ["groups", _, "users", _]) => 0.235,
+        ("DELETE", ["groups", _, "users", _]) => 0.238,
+        ("GET", _) => 0.3,
+        _ => 0.28,
+    }
+}
+
+/// `Date` as HTTP writes it.
+fn http_date(now: Moment) -> String {
+    now.timestamp().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}

@@ -1,0 +1,451 @@
+//! Users: state machine, partial and full update, uniqueness, lists that lag behind (`okta-api.md §2, §3.1, §3.2`).
+
+use super::errors::{Problem, problem};
+use super::query::Query;
+use super::{Okta, Request, Response};
+use crate::clock::Moment;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// The attributes every Okta user type has (`okta-api.md §6`).
+pub const BASE_ATTRIBUTES: &[&str] = &[
+    "login", "firstName", "lastName", "email", "middleName", "honorificPrefix", "honorificSuffix", "title", "displayName",
+    "nickName", "profileUrl", "secondEmail", "mobilePhone", "primaryPhone", "streetAddress", "city", "state", "zipCode",
+    "countryCode", "postalAddress", "preferredLanguage", "locale", "timezone", "userType", "employeeNumber", "costCenter",
+    "organization", "division", "department", "managerId", "manager",
+];
+/// Attributes that every single-user answer shows, set or not.
+const ALWAYS_SHOWN: &[&str] = &["firstName", "lastName", "mobilePhone", "secondEmail", "login", "email"];
+const USER_TYPE: &str = "oty1sandboxdefault00";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Staged,
+    Provisioned,
+    Active,
+    Recovery,
+    PasswordExpired,
+    LockedOut,
+    Suspended,
+    Deprovisioned,
+}
+
+impl Status {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Status::Staged => "STAGED",
+            Status::Provisioned => "PROVISIONED",
+            Status::Active => "ACTIVE",
+            Status::Recovery => "RECOVERY",
+            Status::PasswordExpired => "PASSWORD_EXPIRED",
+            Status::LockedOut => "LOCKED_OUT",
+            Status::Suspended => "SUSPENDED",
+            Status::Deprovisioned => "DEPROVISIONED",
+        }
+    }
+
+    /// Operations that a single-user answer advertises (recorded).
+    const fn links(self) -> &'static [&'static str] {
+        match self {
+            Status::Staged => &["activate", "resetFactors"],
+            Status::Provisioned => &["suspend", "resetPassword", "reactivate", "deactivate"],
+            Status::Suspended => &["unsuspend", "deactivate", "resetFactors"],
+            Status::Deprovisioned => &["activate", "delete"],
+            _ => &["suspend", "resetPassword", "forgotPassword", "expirePassword", "changePassword", "resetFactors", "deactivate"],
+        }
+    }
+}
+
+/// A user of the org.
+#[derive(Clone, Debug)]
+pub struct User {
+    pub id: String,
+    pub status: Status,
+    /// Attributes that are set.
+    pub profile: BTreeMap<String, Value>,
+    pub created: Moment,
+    pub activated: Option<Moment>,
+    pub status_changed: Moment,
+    pub updated: Moment,
+    /// When sessions were last revoked, and whether OAuth tokens went with them.
+    pub sessions_revoked: Option<(Moment, bool)>,
+    /// What lists show until the index has caught up.
+    shown: Option<(Moment, Status, Option<BTreeMap<String, Value>>)>,
+}
+
+impl User {
+    pub fn new(id: &str, profile: BTreeMap<String, Value>, status: Status, now: Moment) -> Self {
+        let activated = (status != Status::Staged).then_some(now);
+        Self {
+            id: id.into(),
+            status,
+            profile,
+            created: now,
+            activated,
+            status_changed: now,
+            updated: now,
+            sessions_revoked: None,
+            shown: None,
+        }
+    }
+
+    /// Whether this person can sign in, or could after finishing a password step.
+    pub fn is_live(&self) -> bool {
+        self.status != Status::Deprovisioned
+    }
+
+    /// Status and attributes as lists show them at `now`; `None` while a new user is not in the index.
+    fn listed(&self, now: Moment) -> Option<(Status, &BTreeMap<String, Value>)> {
+        match &self.shown {
+            Some((until, status, profile)) if now < *until => profile.as_ref().map(|p| (*status, p)),
+            _ => Some((self.status, &self.profile)),
+        }
+    }
+
+    fn etag(&self) -> String {
+        // Of the profile only: it does not move when the status does.
+        format!("W/\"{}\"", &super::super::history::body_hash(json!(self.profile).to_string().as_bytes())[..20])
+    }
+
+    fn json(&self, status: Status, profile: &BTreeMap<String, Value>, single: Option<&str>, base: &str) -> Value {
+        let mut shown: Map<String, Value> = Map::new();
+        for name in ALWAYS_SHOWN {
+            shown.insert((*name).to_owned(), Value::Null);
+        }
+        shown.extend(profile.clone());
+        let this = format!("{base}/api/v1/users/{}", self.id);
+        let mut links = json!({ "self": { "href": this } });
+        if single.is_some() {
+            links["schema"] = json!({ "href": format!("{base}/api/v1/meta/schemas/user/{USER_TYPE}") });
+            links["type"] = json!({ "href": format!("{base}/api/v1/meta/types/user/{USER_TYPE}") });
+            for link in status.links() {
+                links[*link] = json!({ "href": format!("{this}/lifecycle/{link}"), "method": "POST" });
+            }
+        }
+        json!({
+            "id": self.id, "status": status.word(), "created": time(self.created), "activated": self.activated.map(time),
+            "statusChanged": time(self.status_changed), "lastLogin": null, "lastUpdated": time(self.updated),
+            "passwordChanged": null, "type": { "id": USER_TYPE }, "profile": shown,
+            "credentials": { "provider": { "type": "OKTA", "name": "OKTA" } }, "_links": links
+        })
+    }
+}
+
+/// Second-granular, as recorded.
+pub fn time(at: Moment) -> String {
+    Moment::from_secs(at.secs()).timestamp().strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
+}
+
+/// The default user type.
+pub fn user_type() -> Value {
+    json!({ "id": USER_TYPE, "name": "user", "displayName": "User", "default": true })
+}
+
+/// Logins are one if they differ by case or diacritics only.
+pub fn login_key(login: &str) -> String {
+    use unicode_normalization::UnicodeNormalization;
+    login.nfkd().filter(|c| !unicode_normalization::char::is_combining_mark(*c)).collect::<String>().to_lowercase()
+}
+
+impl Okta {
+    pub(super) fn users_route(&mut self, request: &Request, rest: &[&str], now: Moment) -> Result<Response, Problem> {
+        match (request.method.as_str(), rest) {
+            ("GET", []) => self.list_users(request, now),
+            ("POST", []) => self.create_user(request, now),
+            ("GET", [id]) => self.show_user(id, request),
+            ("POST", [id]) => self.update_user(id, request, false, now),
+            ("PUT", [id]) => self.update_user(id, request, true, now),
+            ("DELETE", [id]) => self.delete_user(id, now),
+            ("POST", [id, "lifecycle", operation]) => self.lifecycle(id, operation, request, now),
+            ("DELETE", [id, "sessions"]) => self.revoke_sessions(id, request, now),
+            ("GET", [id, "groups"]) => self.list_groups_of(id, request),
+            (_, [] | [_] | [_, "sessions" | "groups"] | [_, "lifecycle", _]) => Err(problem::wrong_method()),
+            _ => Err(problem::no_such_path()),
+        }
+    }
+
+    /// By id, by login, or by the part of a login before the `@` if only one user has it.
+    pub(super) fn find_user(&self, key: &str) -> Result<String, Problem> {
+        if self.users.contains_key(key) {
+            return Ok(key.to_owned());
+        }
+        if let Some(id) = self.by_login.get(&login_key(key)) {
+            return Ok(id.clone());
+        }
+        let short = format!("{}@", login_key(key));
+        let mut matching = self.by_login.iter().filter(|(login, _)| !key.is_empty() && login.starts_with(&short));
+        match (matching.next(), matching.next()) {
+            (Some((_, id)), None) => Ok(id.clone()),
+            _ => Err(problem::not_found(key, "User")),
+        }
+    }
+
+    fn user_mut(&mut self, key: &str) -> Result<&mut User, Problem> {
+        let id = self.find_user(key)?;
+        self.users.get_mut(&id).ok_or_else(|| problem::not_found(key, "User"))
+    }
+
+    fn show_user(&self, key: &str, request: &Request) -> Result<Response, Problem> {
+        let user = &self.users[&self.find_user(key)?];
+        let body = user.json(user.status, &user.profile, Some(""), &request.base);
+        Ok(Response::json(200, &body).with("etag", user.etag()))
+    }
+
+    fn list_users(&self, request: &Request, now: Moment) -> Result<Response, Problem> {
+        let expression = request.param("search").or_else(|| request.param("filter"));
+        let query = expression.map(|text| Query::parse(&text).ok_or_else(problem::bad_search)).transpose()?;
+        let prefix = request.param("q").map(|q| q.to_lowercase());
+        let listed = self.users.values().filter_map(|user| {
+            let (status, profile) = user.listed(now)?;
+            let keep = match (&query, &prefix) {
+                (Some(query), _) => query.matches(|name| attribute(user, status, profile, name)),
+                (None, Some(q)) => {
+                    status != Status::Deprovisioned
+                        && ["firstName", "lastName", "email"].iter().any(|name| {
+                            profile.get(*name).and_then(Value::as_str).is_some_and(|v| v.to_lowercase().starts_with(q))
+                        })
+                }
+                (None, None) => status != Status::Deprovisioned,
+            };
+            keep.then(|| (user.id.clone(), user.json(status, profile, None, &request.base)))
+        });
+        let default = if prefix.is_some() { 10 } else { 200 };
+        Ok(page(listed, request, default, 200))
+    }
+
+    fn create_user(&mut self, request: &Request, now: Moment) -> Result<Response, Problem> {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+        let profile = self.checked_profile(&body["profile"], "newUser", true)?;
+        let login = profile.get("login").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if self.by_login.contains_key(&login_key(&login)) {
+            return Err(problem::taken("login"));
+        }
+        let groups: Vec<String> = body["groupIds"].as_array().into_iter().flatten().filter_map(|g| g.as_str().map(str::to_owned)).collect();
+        if groups.len() > 20 {
+            return Err(problem::validation("groupIds", &["groupIds: The list may not be longer than 20".to_owned()]));
+        }
+        for group in &groups {
+            self.writable_group(group)?;
+        }
+        let has_password = !body["credentials"]["password"].is_null();
+        let status = match (request.param("activate").as_deref(), has_password) {
+            (Some("false"), _) => Status::Staged,
+            (_, true) => Status::Active,
+            (_, false) => Status::Provisioned,
+        };
+        let id = self.id("00u");
+        let mut user = User::new(&id, profile, status, now);
+        user.shown = Some((now + self.options.index_lag, status, None));
+        self.by_login.insert(login_key(&login), id.clone());
+        self.users.insert(id.clone(), user);
+        for group in groups {
+            self.members.entry(group).or_default().insert(id.clone());
+        }
+        self.join_everyone(&id);
+        self.run_rules(&id);
+        let user = &self.users[&id];
+        Ok(Response::json(200, &user.json(user.status, &user.profile, Some(""), &request.base)))
+    }
+
+    fn update_user(&mut self, key: &str, request: &Request, full: bool, now: Moment) -> Result<Response, Problem> {
+        let id = self.find_user(key)?;
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+        if self.users[&id].status == Status::Deprovisioned {
+            return Err(problem::wrong_status());
+        }
+        if request.header("if-match").is_some_and(|tag| tag != self.users[&id].etag()) {
+            return Err(problem::etag_mismatch());
+        }
+        let sent = self.checked_profile(&body["profile"], "user", full)?;
+        let cleared = body["profile"].as_object().into_iter().flatten().filter(|(_, v)| v.is_null()).map(|(k, _)| k.clone());
+        let cleared: Vec<String> = cleared.collect();
+        if let Some(required) = cleared.iter().find(|name| ["login", "email", "firstName", "lastName"].contains(&name.as_str())) {
+            return Err(problem::validation(required, &[format!("{required}: The field cannot be left blank")]));
+        }
+        if let Some(login) = sent.get("login").and_then(Value::as_str) {
+            let (old, new) = (self.login_of(&id), login_key(login));
+            if self.by_login.get(&new).is_some_and(|owner| *owner != id) {
+                return Err(problem::taken("login"));
+            }
+            self.by_login.remove(&old);
+            self.by_login.insert(new, id.clone());
+        }
+        let lag = now + self.options.index_lag;
+        let user = self.user_mut(&id)?;
+        user.shown = Some((lag, user.status, Some(user.profile.clone())));
+        if full {
+            user.profile = sent;
+        } else {
+            user.profile.extend(sent);
+            cleared.iter().for_each(|name| {
+                user.profile.remove(name);
+            });
+        }
+        user.updated = now;
+        self.run_rules(&id);
+        let user = &self.users[&id];
+        Ok(Response::json(200, &user.json(user.status, &user.profile, Some(""), &request.base)))
+    }
+
+    fn login_of(&self, id: &str) -> String {
+        login_key(self.users[id].profile.get("login").and_then(Value::as_str).unwrap_or_default())
+    }
+
+    /// Checks the attributes of a create or an update; nulls are left out.
+    fn checked_profile(&self, profile: &Value, object: &str, complete: bool) -> Result<BTreeMap<String, Value>, Problem> {
+        let Some(fields) = profile.as_object() else {
+            return Err(problem::validation(object, &["profile: The field cannot be left blank".to_owned()]));
+        };
+        let mut causes = Vec::new();
+        for (name, value) in fields {
+            if !BASE_ATTRIBUTES.contains(&name.as_str()) && !self.custom.contains(name) {
+                causes.push(format!("Property name '{name}' is not defined in profile"));
+                continue;
+            }
+            let longest = match name.as_str() {
+                "login" => 100,
+                "firstName" | "lastName" => 50,
+                "mobilePhone" | "primaryPhone" => 100,
+                _ => 255,
+            };
+            match value {
+                Value::Null => {}
+                Value::String(text) if text.chars().count() > longest => {
+                    causes.push(format!("{name}: String is too long ({longest} at most)"));
+                }
+                Value::String(text) if matches!(name.as_str(), "login" | "email") && !text.contains('@') => {
+                    causes.push(format!("{name}: Does not match required pattern"));
+                }
+                Value::String(text) if text.chars().any(|c| c.len_utf8() == 4) => {
+                    causes.push(format!("{name}: Four-byte characters are not supported"));
+                }
+                Value::String(_) => {}
+                _ => causes.push(format!("{name}: Incorrect type. Expecting string")),
+            }
+        }
+        if complete {
+            for name in ["login", "email", "firstName", "lastName"] {
+                if fields.get(name).is_none_or(|v| v.as_str().is_none_or(str::is_empty)) {
+                    causes.push(format!("{name}: The field cannot be left blank"));
+                }
+            }
+        }
+        if causes.is_empty() {
+            return Ok(fields.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect());
+        }
+        Err(problem::validation(object, &causes))
+    }
+
+    fn delete_user(&mut self, key: &str, now: Moment) -> Result<Response, Problem> {
+        let id = self.find_user(key)?;
+        if self.users[&id].status == Status::Deprovisioned {
+            let login = self.login_of(&id);
+            self.by_login.remove(&login);
+            self.users.remove(&id);
+            self.members.values_mut().for_each(|members| {
+                members.remove(&id);
+            });
+        } else {
+            self.set_status(&id, Status::Deprovisioned, now);
+        }
+        Ok(Response::empty(204))
+    }
+
+    fn set_status(&mut self, id: &str, status: Status, now: Moment) {
+        let lag = now + self.options.index_lag;
+        if let Some(user) = self.users.get_mut(id) {
+            user.shown = Some((lag, user.status, Some(user.profile.clone())));
+            user.status = status;
+            user.status_changed = now;
+            user.updated = now;
+            if user.activated.is_none() && matches!(status, Status::Provisioned | Status::Active) {
+                user.activated = Some(now);
+            }
+        }
+    }
+
+    fn lifecycle(&mut self, key: &str, operation: &str, request: &Request, now: Moment) -> Result<Response, Problem> {
+        use Status::{Active, Deprovisioned, LockedOut, Provisioned, Recovery, Staged, Suspended};
+        let id = self.find_user(key)?;
+        let status = self.users[&id].status;
+        let wrong = |what: &str, cause: &str| Err(problem::validation(what, &[cause.to_owned()]));
+        let next = match (operation, status) {
+            ("activate", Staged | Deprovisioned) => Provisioned,
+            ("activate", Active) => return Err(problem::already_active()),
+            ("reactivate", Provisioned | Recovery) => status,
+            ("deactivate", Deprovisioned) if self.options.deactivated_again == 404 => return Err(problem::not_found(&id, "User")),
+            ("deactivate", Deprovisioned) => return Err(problem::wrong_status()),
+            ("deactivate", _) => Deprovisioned,
+            ("suspend", Active) => Suspended,
+            ("suspend", _) => return wrong("suspendUser", "Cannot suspend a user that is not active"),
+            ("unsuspend", Suspended) => Active,
+            ("unsuspend", _) => return wrong("unsuspendUser", "Cannot unsuspend a user that is not suspended"),
+            ("unlock", LockedOut) => Active,
+            ("unlock", _) => return Err(problem::unlock_not_allowed()),
+            ("activate" | "reactivate", _) => return Err(problem::wrong_status()),
+            _ => return Err(problem::no_such_path()),
+        };
+        self.set_status(&id, next, now);
+        let silent = request.param("sendEmail").as_deref() == Some("false");
+        let body = match operation {
+            "activate" | "reactivate" if silent => {
+                json!({ "activationUrl": format!("{}/welcome/{id}", request.base), "activationToken": id })
+            }
+            _ => json!({}),
+        };
+        Ok(Response::json(200, &body))
+    }
+
+    fn revoke_sessions(&mut self, key: &str, request: &Request, now: Moment) -> Result<Response, Problem> {
+        let with_tokens = request.param("oauthTokens").as_deref() == Some("true");
+        self.user_mut(key)?.sessions_revoked = Some((now, with_tokens));
+        Ok(Response::empty(204))
+    }
+
+    fn list_groups_of(&self, key: &str, request: &Request) -> Result<Response, Problem> {
+        let id = self.find_user(key)?;
+        let listed = self
+            .groups
+            .values()
+            .filter(|g| self.members.get(&g.id).is_some_and(|m| m.contains(&id)))
+            .map(|g| (g.id.clone(), g.json(&request.base)));
+        Ok(page(listed, request, 200, 200))
+    }
+}
+
+fn attribute(user: &User, status: Status, profile: &BTreeMap<String, Value>, name: &str) -> Option<Value> {
+    match name {
+        "id" => Some(json!(user.id)),
+        "status" => Some(json!(status.word())),
+        "created" => Some(json!(time(user.created))),
+        "lastUpdated" => Some(json!(time(user.updated))),
+        "statusChanged" => Some(json!(time(user.status_changed))),
+        name => profile.get(name.strip_prefix("profile.")?).cloned(),
+    }
+}
+
+/// One page of a list, with `Link` lines as Okta sends them: `self`, and `next` while there is more.
+pub(super) fn page(
+    listed: impl Iterator<Item = (String, Value)>,
+    request: &Request,
+    default: usize,
+    most: usize,
+) -> Response {
+    let limit = request.param("limit").and_then(|l| l.parse().ok()).unwrap_or(default).clamp(1, most);
+    let after = request.param("after");
+    let mut following = listed.skip_while(|(id, _)| after.as_ref().is_some_and(|after| id <= after));
+    let items: Vec<(String, Value)> = following.by_ref().take(limit).collect();
+    let body: Vec<&Value> = items.iter().map(|(_, value)| value).collect();
+    let this = format!("{}{}", request.base, request.target());
+    let response = Response::json(200, &json!(body)).with("link", format!("<{this}>; rel=\"self\""));
+    match (following.next(), items.last()) {
+        (Some(_), Some((last, _))) => {
+            let mut pairs: Vec<&str> = request.query.split('&').filter(|p| !p.is_empty() && !p.starts_with("after=")).collect();
+            let cursor = format!("after={last}");
+            pairs.push(&cursor);
+            let next = format!("{}{}?{}", request.base, request.path, pairs.join("&"));
+            response.with("link", format!("<{next}>; rel=\"next\""))
+        }
+        _ => response,
+    }
+}

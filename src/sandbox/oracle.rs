@@ -1,0 +1,417 @@
+//! The oracle: judges a run from the simulators' own histories and the scenario's own expectations, independently of the
+//! service's code. Of the service it reads only the audit, by plain SQL.
+
+use super::company::Person;
+use super::history::{Exchange, Rejection};
+use super::okta::Okta;
+use super::okta::users::{Status, User};
+use super::scenario::{Expected, Scenario, expect};
+use crate::clock::Moment;
+use rusqlite::{Connection, OpenFlags};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+
+/// Half, nearly all, and all of some times, in milliseconds of the run's clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Spread {
+    pub p50: i64,
+    pub p99: i64,
+    pub max: i64,
+}
+
+impl Spread {
+    fn of(mut times: Vec<i64>) -> Self {
+        times.sort_unstable();
+        let at = |part: usize| times.get((times.len() * part).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0);
+        Self { p50: at(50), p99: at(99), max: times.last().copied().unwrap_or(0) }
+    }
+}
+
+/// One rate limit counter in a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BucketUse {
+    pub bucket: &'static str,
+    pub calls: usize,
+    pub limit: u32,
+    pub windows_used: usize,
+    pub floor_seconds: u64,
+}
+
+/// The figures of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Figures {
+    pub okta_calls: usize,
+    pub okta_calls_other: usize,
+    pub okta_calls_minimal: usize,
+    pub http_429: usize,
+    pub http_429_foreign: usize,
+    pub namely_406: usize,
+    pub lost: usize,
+    pub order_violations: usize,
+    pub unaudited_effects: usize,
+    pub wall_seconds: f64,
+    pub floor_seconds: u64,
+    pub windows_used: usize,
+    pub detect_to_done_ms: Spread,
+    pub revoke_ms: Spread,
+    pub buckets: Vec<BucketUse>,
+    /// What was wrong, in words; at most twenty lines.
+    pub findings: Vec<String>,
+}
+
+impl Figures {
+    /// Whether nothing was lost, out of order, unaudited or over a limit.
+    pub fn is_clean(&self) -> bool {
+        self.lost + self.order_violations + self.unaudited_effects + self.http_429 + self.namely_406 == 0
+    }
+
+    fn find(&mut self, what: String) {
+        if self.findings.len() < 20 {
+            self.findings.push(what);
+        }
+    }
+}
+
+/// What a run is judged by.
+pub struct Evidence<'a> {
+    pub scenario: &'a Scenario,
+    /// When the scenario began.
+    pub start: Moment,
+    pub okta: &'a Okta,
+    pub namely: &'a [Exchange],
+    pub store: &'a Path,
+    /// People, by index, who are expected to be set aside.
+    pub excused: &'a BTreeSet<usize>,
+}
+
+/// Judges a run.
+pub fn judge(evidence: &Evidence) -> rusqlite::Result<Figures> {
+    let mut figures = Figures::default();
+    let audit = Audit::read(evidence.store)?;
+    let world = Expectations::of(evidence.scenario);
+    let accounts = accounts(evidence.okta);
+    count_lost(evidence, &world, &accounts, &mut figures);
+    count_order_violations(evidence, &world, &accounts, &mut figures);
+    count_unaudited(evidence.okta.history().exchanges(), &audit, &mut figures);
+    count_rejections(evidence, &mut figures);
+    count_calls(evidence, &world, &mut figures);
+    measure(evidence, &audit, &mut figures);
+    Ok(figures)
+}
+
+/// What is expected of every person, version by version.
+struct Expectations {
+    versions: Vec<Vec<Option<Expected>>>,
+    index: HashMap<String, usize>,
+}
+
+impl Expectations {
+    fn of(scenario: &Scenario) -> Self {
+        let people = scenario.versions();
+        let newest = |n: usize| people[n].last();
+        let mut index = HashMap::new();
+        let versions = people
+            .iter()
+            .enumerate()
+            .map(|(n, versions)| {
+                index.insert(versions.first().map(|p| p.id.clone()).unwrap_or_default(), n);
+                let known_before = n < scenario.people.len();
+                let mut had_account = false;
+                let mut expected = Vec::new();
+                for person in versions {
+                    let manager: Option<&Person> = person.manager.and_then(newest);
+                    let now = expect(person, manager, had_account);
+                    had_account |= now.is_some();
+                    expected.push(now);
+                }
+                if !known_before {
+                    expected.insert(0, None);
+                }
+                expected
+            })
+            .collect();
+        Self { versions, index }
+    }
+}
+
+/// Okta's users by the anchor they carry.
+fn accounts(okta: &Okta) -> HashMap<&str, Vec<&User>> {
+    let mut accounts: HashMap<&str, Vec<&User>> = HashMap::new();
+    for user in okta.users() {
+        if let Some(anchor) = user.profile.get("namelyId").and_then(Value::as_str) {
+            accounts.entry(anchor).or_default().push(user);
+        }
+    }
+    accounts
+}
+
+/// Whether `okta` holds what is expected of the person with this anchor; says what differs.
+pub fn difference(expected: Option<&Expected>, users: &[&User], okta: &Okta) -> Option<String> {
+    let (user, expected) = match (users, expected) {
+        ([], None) => return None,
+        ([], Some(_)) => return Some("has no account".into()),
+        ([_, ..], None) => return Some("has an account and should have none".into()),
+        ([user], Some(expected)) => (user, expected),
+        ([_, _, ..], Some(_)) => return Some(format!("has {} accounts", users.len())),
+    };
+    if expected.live == (user.status == Status::Deprovisioned) {
+        return Some(format!("is {}", user.status.word()));
+    }
+    if expected.live {
+        let set: BTreeMap<String, Value> = user.profile.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
+        let wrong = expected.profile.iter().find(|(name, value)| set.get(*name) != Some(value)).map(|(name, _)| name);
+        if let Some(name) = wrong.or_else(|| set.keys().find(|name| !expected.profile.contains_key(*name))) {
+            return Some(format!("has {name} = {:?}, expected {:?}", set.get(name), expected.profile.get(name)));
+        }
+    }
+    let groups = okta.groups_of(&user.id);
+    (groups != expected.groups).then(|| format!("is in {groups:?}, expected {:?}", expected.groups))
+}
+
+fn count_lost(evidence: &Evidence, world: &Expectations, accounts: &HashMap<&str, Vec<&User>>, figures: &mut Figures) {
+    for (anchor, n) in &world.index {
+        let expected = world.versions[*n].last().and_then(Option::as_ref);
+        let users = accounts.get(anchor.as_str()).map_or(&[][..], Vec::as_slice);
+        if let Some(what) = difference(expected, users, evidence.okta).filter(|_| !evidence.excused.contains(n)) {
+            figures.lost += 1;
+            figures.find(format!("lost: person {n} ({anchor}) {what}"));
+        }
+    }
+}
+
+/// The effects on one person must be explainable by versions that never go back.
+fn count_order_violations(
+    evidence: &Evidence,
+    world: &Expectations,
+    accounts: &HashMap<&str, Vec<&User>>,
+    figures: &mut Figures,
+) {
+    let person_of: HashMap<&str, usize> = accounts
+        .iter()
+        .filter_map(|(anchor, users)| Some((users.iter().map(|u| u.id.as_str()), *world.index.get(*anchor)?)))
+        .flat_map(|(ids, n)| ids.map(move |id| (id, n)))
+        .collect();
+    let mut reached: HashMap<usize, usize> = HashMap::new();
+    let names: HashMap<String, String> = evidence.okta.group_names();
+    for exchange in evidence.okta.history().exchanges().iter().filter(|e| e.applied) {
+        let Some(&n) = exchange.user.as_deref().and_then(|user| person_of.get(user)) else { continue };
+        let at = reached.entry(n).or_insert(0);
+        let versions = &world.versions[n];
+        match (*at..versions.len()).find(|v| explains(versions[*v].as_ref(), exchange, &names)) {
+            Some(version) => *at = version,
+            None => {
+                figures.order_violations += 1;
+                figures.find(format!("order: {} {} of person {n} fits no version from {at} on", exchange.method, exchange.path));
+            }
+        }
+    }
+}
+
+/// Whether a call is one that leads to this version.
+fn explains(version: Option<&Expected>, exchange: &Exchange, names: &HashMap<String, String>) -> bool {
+    let parts: Vec<&str> = exchange.path.split('/').filter(|p| !p.is_empty()).skip(2).collect();
+    let fits = |expected: &Expected| {
+        exchange.body["profile"].as_object().is_none_or(|sent| {
+            sent.iter().all(|(name, value)| expected.profile.get(name).unwrap_or(&Value::Null) == value)
+        })
+    };
+    match (exchange.method.as_str(), parts.as_slice(), version) {
+        ("POST", ["users"], Some(expected)) => {
+            let groups = exchange.body["groupIds"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let groups: BTreeSet<&str> = groups.filter_map(|id| names.get(id)).map(String::as_str).collect();
+            expected.live && fits(expected) && groups.iter().all(|g| expected.groups.contains(*g))
+        }
+        ("POST", ["users", _], Some(expected)) => expected.live && fits(expected),
+        ("PUT", ["groups", group, "users", _], Some(expected)) => names.get(*group).is_some_and(|g| expected.groups.contains(g)),
+        ("DELETE", ["groups", group, "users", _], Some(expected)) => names.get(*group).is_none_or(|g| !expected.groups.contains(g)),
+        ("POST", ["users", _, "lifecycle", "deactivate"] , Some(expected)) | ("DELETE", ["users", _, "sessions"], Some(expected)) => !expected.live,
+        (_, _, Some(_)) => true,
+        (_, _, None) => false,
+    }
+}
+
+/// The service's audit, as far as the oracle needs it.
+struct Audit {
+    /// Calls that change something: how often each was audited as applied, and as unknown.
+    effects: HashMap<(String, String, String), (usize, usize)>,
+    /// When each revision of a target was observed.
+    observed: HashMap<(i64, i64), (Moment, bool)>,
+    /// When revisions were done.
+    done: Vec<(i64, i64, Moment)>,
+    /// The Okta user that a target's calls were about.
+    users: HashMap<String, i64>,
+}
+
+impl Audit {
+    fn read(store: &Path) -> rusqlite::Result<Self> {
+        let connection = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let mut select = connection.prepare("SELECT at, kind, row FROM audit ORDER BY seq")?;
+        let mut rows = select.query([])?;
+        let mut audit = Self { effects: HashMap::new(), observed: HashMap::new(), done: Vec::new(), users: HashMap::new() };
+        while let Some(row) = rows.next()? {
+            let (at, kind, text): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let row: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+            audit.note(Moment::from_millis(at), &kind, &row);
+        }
+        Ok(audit)
+    }
+
+    fn note(&mut self, at: Moment, kind: &str, row: &Value) {
+        let (target, rev) = (row["target"].as_i64().unwrap_or(0), row["rev"].as_i64().unwrap_or(0));
+        let detail = &row["detail"];
+        let text = |key: &str| detail[key].as_str().unwrap_or_default().to_owned();
+        match kind {
+            "observed" => {
+                self.observed.insert((target, rev), (at, detail["class"] == "revoke"));
+            }
+            "done" => self.done.push((target, rev, at)),
+            "effect" if text("method") != "GET" => {
+                let counts = self.effects.entry((text("method"), text("path"), text("body_hash"))).or_default();
+                match detail["outcome"].as_str() {
+                    Some("applied") => counts.0 += 1,
+                    Some("unknown") => counts.1 += 1,
+                    _ => {}
+                }
+                if let Some(user) = text("path").split('/').find(|part| part.starts_with("00u")) {
+                    self.users.insert(user.to_owned(), target);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn count_unaudited(exchanges: &[Exchange], audit: &Audit, figures: &mut Figures) {
+    let mut happened: HashMap<(String, String, String), usize> = HashMap::new();
+    for exchange in exchanges.iter().filter(|e| e.applied && e.method != "GET") {
+        *happened.entry((exchange.method.clone(), exchange.path.clone(), exchange.body_hash.clone())).or_default() += 1;
+    }
+    let calls: BTreeSet<_> = happened.keys().chain(audit.effects.keys()).collect();
+    for call in calls {
+        let happened = happened.get(call).copied().unwrap_or(0);
+        let (applied, unknown) = audit.effects.get(call).copied().unwrap_or((0, 0));
+        let missing = happened.saturating_sub(applied + unknown) + applied.saturating_sub(happened);
+        if missing > 0 {
+            figures.unaudited_effects += missing;
+            figures.find(format!("audit: {} {} happened {happened} times, audited {applied} times and {unknown} unknown", call.0, call.1));
+        }
+    }
+}
+
+fn count_rejections(evidence: &Evidence, figures: &mut Figures) {
+    for exchange in evidence.okta.history().exchanges() {
+        match exchange.rejected {
+            Some(Rejection::Principal | Rejection::Concurrency) => {
+                figures.http_429 += 1;
+                figures.find(format!("429 of our own: {} {}", exchange.method, exchange.path));
+            }
+            Some(Rejection::Foreign) => figures.http_429_foreign += 1,
+            None if exchange.status == 429 => figures.http_429_foreign += 1,
+            None => {}
+        }
+    }
+    figures.namely_406 = evidence.namely.iter().filter(|e| e.status == 406 && !e.faulty).count();
+}
+
+/// Whether a call is one that a plan asks for, by its shape; reads count where a termination needs them.
+fn is_planned(exchange: &Exchange, deactivated: &mut HashMap<String, (bool, bool)>) -> bool {
+    let parts: Vec<&str> = exchange.path.split('/').filter(|p| !p.is_empty()).skip(2).collect();
+    let ok = (200..300).contains(&exchange.status);
+    match (exchange.method.as_str(), parts.as_slice()) {
+        ("POST", ["users"] | ["users", _]) => ok,
+        ("PUT" | "DELETE", ["groups", _, "users", _]) => ok,
+        ("DELETE", ["users", _, "sessions"]) => exchange.status < 429,
+        ("POST", ["users", id, "lifecycle", "deactivate"]) if ok => {
+            deactivated.insert((*id).to_owned(), (false, false));
+            true
+        }
+        ("GET", ["users", id]) if ok => deactivated.get_mut(*id).is_some_and(|seen| !std::mem::replace(&mut seen.0, true)),
+        ("GET", ["users", id, "groups"]) if ok => deactivated.get_mut(*id).is_some_and(|seen| !std::mem::replace(&mut seen.1, true)),
+        _ => false,
+    }
+}
+
+fn count_calls(evidence: &Evidence, world: &Expectations, figures: &mut Figures) {
+    let mut deactivated = HashMap::new();
+    let mut buckets: BTreeMap<&'static str, (usize, BTreeSet<u64>)> = BTreeMap::new();
+    let mut last = evidence.start;
+    for exchange in evidence.okta.history().exchanges() {
+        if exchange.arrived < evidence.start || !is_planned(exchange, &mut deactivated) {
+            figures.okta_calls_other += 1;
+            continue;
+        }
+        figures.okta_calls += 1;
+        last = last.max(exchange.answered.unwrap_or(exchange.arrived));
+        if let Some((bucket, window)) = exchange.window {
+            let used = buckets.entry(bucket).or_default();
+            used.0 += 1;
+            used.1.insert(window);
+        }
+    }
+    figures.wall_seconds = last.since(evidence.start).as_secs_f64();
+    figures.buckets = buckets
+        .into_iter()
+        .map(|(bucket, (calls, windows))| {
+            let limit = evidence.okta.principal_limit(bucket);
+            let floor_seconds = (calls as u64).div_ceil(u64::from(limit.max(1))) * 60;
+            BucketUse { bucket, calls, limit, windows_used: windows.len(), floor_seconds }
+        })
+        .collect();
+    if let Some(bottleneck) = figures.buckets.iter().max_by_key(|b| b.floor_seconds) {
+        figures.floor_seconds = bottleneck.floor_seconds;
+        figures.windows_used = bottleneck.windows_used;
+    }
+    figures.okta_calls_minimal = world.versions.iter().map(|versions| minimal_calls(versions)).sum();
+}
+
+/// The fewest calls that lead from the first version of a person to the last.
+fn minimal_calls(versions: &[Option<Expected>]) -> usize {
+    let (Some(first), Some(last)) = (versions.first(), versions.last()) else { return 0 };
+    match (first, last) {
+        (None, Some(after)) if after.live => 1 + after.groups.len().saturating_sub(20),
+        (Some(before), Some(after)) if before.live && !after.live => 5 + before.groups.len(),
+        (Some(before), Some(after)) if before.live && after.live => {
+            let moved = before.groups.symmetric_difference(&after.groups).count();
+            usize::from(before.profile != after.profile) + moved
+        }
+        _ => 0,
+    }
+}
+
+fn measure(evidence: &Evidence, audit: &Audit, figures: &mut Figures) {
+    let since = |at: &Moment| *at >= evidence.start;
+    let first = audit.observed.values().map(|(at, _)| *at).filter(|at| since(at)).min();
+    if let Some(first) = first {
+        figures.wall_seconds = (figures.wall_seconds - first.since(evidence.start).as_secs_f64()).max(0.0);
+    }
+    let mut revisions: Vec<_> = audit.done.clone();
+    revisions.sort_unstable();
+    let mut done_before: HashMap<i64, i64> = HashMap::new();
+    let mut took = Vec::new();
+    for (target, rev, at) in revisions {
+        let from = done_before.insert(target, rev).unwrap_or(0) + 1;
+        let seen = (from..=rev).find_map(|r| audit.observed.get(&(target, r))).map(|(at, _)| *at);
+        if let Some(seen) = seen.filter(since) {
+            took.push(at.millis() - seen.millis());
+        }
+    }
+    figures.detect_to_done_ms = Spread::of(took);
+    let mut revoked_at: HashMap<i64, Moment> = HashMap::new();
+    for ((target, _), (at, revokes)) in &audit.observed {
+        if *revokes {
+            let first = revoked_at.entry(*target).or_insert(*at);
+            *first = (*first).min(*at);
+        }
+    }
+    let deactivations = evidence.okta.history().exchanges().iter().filter(|e| e.applied && e.path.ends_with("/lifecycle/deactivate"));
+    let revokes = deactivations.filter_map(|exchange| {
+        let target = audit.users.get(exchange.user.as_ref()?)?;
+        Some(exchange.answered?.millis() - revoked_at.get(target)?.millis())
+    });
+    figures.revoke_ms = Spread::of(revokes.collect());
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+use super::super::okta::Options;
+use super::super::world::org_of;
+use super::*;
+use serde_json::json;
+
+fn scenario() -> Scenario {
+    Scenario::make("reorg", 20, 1, "2026-05-01".parse().expect("a date")).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn newest(scenario: &Scenario, n: usize) -> Expected {
+    let versions = scenario.versions();
+    let person = versions[n].last().expect("a version");
+    expect(person, person.manager.map(|m| versions[m].last().expect("a version")), true).expect("an account")
+}
+
+#[test]
+fn an_org_that_agrees_has_no_difference_and_every_kind_of_disagreement_is_seen() {
+    let scenario = scenario();
+    let before = &scenario.people[3];
+    let manager = before.manager.map(|m| &scenario.people[m]);
+    let expected = expect(before, manager, true).expect("an account");
+    let okta = org_of(Options::default(), &scenario.people, Moment::from_secs(1_800_000_000));
+    let user = okta.user_by_anchor(&before.id).expect("a user");
+    assert_eq!(difference(Some(&expected), &[user], &okta), None);
+    let seen = |expected: Option<&Expected>, users: &[&User], word: &str| {
+        let said = difference(expected, users, &okta).unwrap_or_default();
+        assert!(said.contains(word), "{said:?} does not say {word:?}");
+    };
+    seen(Some(&expected), &[], "no account");
+    seen(None, &[user], "should have none");
+    seen(Some(&expected), &[user, user], "2 accounts");
+    seen(Some(&Expected { live: false, ..expected.clone() }), &[user], "ACTIVE");
+    let mut other = expected.clone();
+    other.profile.insert("title".into(), json!("Somebody else"));
+    seen(Some(&other), &[user], "title");
+    let mut fewer = expected.clone();
+    fewer.profile.remove("title");
+    seen(Some(&fewer), &[user], "title");
+    let mut other = expected.clone();
+    other.groups.insert("Chess Club".into());
+    seen(Some(&other), &[user], "Chess Club");
+}
+
+fn call(method: &str, path: &str, body: Value) -> Exchange {
+    Exchange {
+        arrived: Moment::default(),
+        answered: None,
+        method: method.into(),
+        path: path.into(),
+        query: String::new(),
+        body_hash: String::new(),
+        body,
+        status: 200,
+        applied: true,
+        user: None,
+        window: None,
+        rejected: None,
+        faulty: false,
+    }
+}
+
+#[test]
+fn a_call_is_explained_only_by_a_version_it_leads_to() {
+    let scenario = scenario();
+    let after = newest(&scenario, 3);
+    let mut before = after.clone();
+    before.profile.insert("department".into(), json!("Elsewhere"));
+    before.groups = BTreeSet::from(["Department Elsewhere".to_owned()]);
+    let names = HashMap::from([("00gOld".to_owned(), "Department Elsewhere".to_owned())]);
+    let update = call("POST", "/api/v1/users/00u1", json!({ "profile": { "department": "Elsewhere" } }));
+    assert!(explains(Some(&before), &update, &names) && !explains(Some(&after), &update, &names));
+    let removal = call("DELETE", "/api/v1/groups/00gOld/users/00u1", Value::Null);
+    assert!(!explains(Some(&before), &removal, &names) && explains(Some(&after), &removal, &names));
+    let deactivation = call("POST", "/api/v1/users/00u1/lifecycle/deactivate", Value::Null);
+    assert!(!explains(Some(&after), &deactivation, &names), "nobody here leaves");
+    assert!(explains(Some(&Expected { live: false, ..after }), &deactivation, &names));
+}
+
+#[test]
+fn the_fewest_calls_are_the_difference() {
+    let scenario = scenario();
+    let versions = Expectations::of(&scenario).versions;
+    assert_eq!(minimal_calls(&versions[3]), 3, "a transfer is one attribute, one group less, one more");
+    let there = versions[3][0].clone();
+    assert_eq!(minimal_calls(&[None, there.clone()]), 1);
+    assert_eq!(minimal_calls(&[there.clone(), there.clone()]), 0);
+    let groups = there.as_ref().map_or(0, |e| e.groups.len());
+    let gone = there.clone().map(|e| Expected { live: false, groups: BTreeSet::new(), ..e });
+    assert_eq!(minimal_calls(&[there, gone]), 5 + groups);
+}
+
+#[test]
+fn effects_without_audit_and_audit_without_effects_are_both_seen() {
+    let effect = |path: &str| call("PUT", path, Value::Null);
+    let audit = |applied, unknown| {
+        let key = ("PUT".to_owned(), "/a".to_owned(), String::new());
+        Audit { effects: HashMap::from([(key, (applied, unknown))]), observed: HashMap::new(), done: vec![], users: HashMap::new() }
+    };
+    let count = |exchanges: &[Exchange], audit: &Audit| {
+        let mut figures = Figures::default();
+        count_unaudited(exchanges, audit, &mut figures);
+        figures.unaudited_effects
+    };
+    assert_eq!(count(&[effect("/a")], &audit(1, 0)), 0);
+    assert_eq!(count(&[effect("/a")], &audit(0, 1)), 0, "unknown may have happened");
+    assert_eq!(count(&[], &audit(0, 1)), 0, "or not");
+    assert_eq!(count(&[effect("/a")], &audit(0, 0)), 1);
+    assert_eq!(count(&[], &audit(1, 0)), 1);
+    assert_eq!(count(&[effect("/a"), effect("/a"), effect("/b")], &audit(1, 0)), 2);
+}
+
+#[test]
+fn half_nearly_all_and_all_of_some_times() {
+    assert_eq!(Spread::of(vec![]), Spread::default());
+    assert_eq!(Spread::of((1..=200).rev().collect()), Spread { p50: 100, p99: 198, max: 200 });
+}

@@ -1,0 +1,274 @@
+//! What HR does in a run, and what Okta should look like after each of its edits.
+//!
+//! **Invariant:** expectations are written down here from the person alone; the service's mapping is never asked.
+
+use super::company::{DEPARTMENTS, Hr, Person, Status, TITLES, other};
+use jiff::civil::Date;
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Every scenario with what happens in it.
+pub const SCENARIOS: &[(&str, &str)] = &[
+    ("day", "a bit of everything over four minutes: joiners, transfers, promotions, new phone numbers, leavers"),
+    ("onboarding", "everybody joins at once, into a company of managers"),
+    ("reorg", "everybody changes the department at once"),
+    ("layoff", "one in five leaves at once"),
+];
+
+/// What kind of change it is, for people who watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    Joiner,
+    Mover,
+    Attribute,
+    Leaver,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 4] = [Kind::Joiner, Kind::Mover, Kind::Attribute, Kind::Leaver];
+
+    pub const fn label(self) -> &'static str {
+        match self {
+            Kind::Joiner => "joiners",
+            Kind::Mover => "movers",
+            Kind::Attribute => "attributes",
+            Kind::Leaver => "leavers",
+        }
+    }
+}
+
+/// One edit of HR.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// After the start of the scenario.
+    pub at: Duration,
+    pub kind: Kind,
+    /// Index of the person.
+    pub person: usize,
+    /// The person after the edit.
+    pub after: Person,
+}
+
+/// A run to be played.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub name: String,
+    /// Everybody who is on both sides, in agreement, before the start.
+    pub people: Vec<Person>,
+    /// In the order in which they happen.
+    pub changes: Vec<Change>,
+}
+
+/// What Okta should hold of one person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expected {
+    pub live: bool,
+    /// Attributes that are set; all others that the mapping writes are not.
+    pub profile: BTreeMap<String, Value>,
+    /// Names of the groups, without Everyone.
+    pub groups: BTreeSet<String>,
+}
+
+impl Scenario {
+    /// Makes the scenario called `name`; an unknown name is answered by what there is.
+    pub fn make(name: &str, employees: usize, seed: u64, today: Date) -> Result<Self, String> {
+        let mut hr = Hr::new(seed, today);
+        let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0x5eed);
+        let employees = employees.max(1);
+        let (people, changes) = match name {
+            "day" => {
+                let people = hr.company(employees);
+                let changes = day(&people, &mut hr, &mut random);
+                (people, changes)
+            }
+            "onboarding" => {
+                let people = hr.company((employees / 10).max(10));
+                let first = people.len();
+                let managers = people.len().div_ceil(10);
+                let join = |n| Change { at: Duration::ZERO, kind: Kind::Joiner, person: first + n, after: hr.joiner(managers) };
+                let changes = (0..employees).map(join).collect();
+                (people, changes)
+            }
+            "reorg" => {
+                let people = hr.company(employees);
+                let changes = people.iter().enumerate().map(|(n, p)| transfer(n, p, Duration::ZERO, &mut random)).collect();
+                (people, changes)
+            }
+            "layoff" => {
+                let people = hr.company(employees);
+                let leavers = people.iter().enumerate().skip(1).step_by(5);
+                let changes = leavers.map(|(n, p)| leave(n, p, Duration::ZERO)).collect();
+                (people, changes)
+            }
+            _ => {
+                let known: Vec<String> = SCENARIOS.iter().map(|(name, what)| format!("  {name:<12}{what}")).collect();
+                return Err(format!("there is no scenario {name:?}; there are\n{}", known.join("\n")));
+            }
+        };
+        Ok(Self { name: name.to_owned(), people, changes })
+    }
+
+    /// Every person's versions, in order: before the start, if they were there, and after each edit.
+    pub fn versions(&self) -> Vec<Vec<Person>> {
+        let mut versions: Vec<Vec<Person>> = self.people.iter().map(|p| vec![p.clone()]).collect();
+        for change in &self.changes {
+            if change.person >= versions.len() {
+                versions.resize(change.person + 1, Vec::new());
+            }
+            versions[change.person].push(change.after.clone());
+        }
+        versions
+    }
+
+    /// How many changes there are of each kind.
+    pub fn counts(&self) -> BTreeMap<Kind, usize> {
+        self.changes.iter().fold(BTreeMap::new(), |mut counts, change| {
+            *counts.entry(change.kind).or_default() += 1;
+            counts
+        })
+    }
+}
+
+fn transfer(n: usize, person: &Person, at: Duration, random: &mut ChaCha8Rng) -> Change {
+    let department = other(random, person.department, DEPARTMENTS.len());
+    Change { at, kind: Kind::Mover, person: n, after: Person { department, ..person.clone() } }
+}
+
+fn leave(n: usize, person: &Person, at: Duration) -> Change {
+    Change { at, kind: Kind::Leaver, person: n, after: Person { status: Status::Inactive, ..person.clone() } }
+}
+
+/// Four minutes of an ordinary day, one change per person.
+fn day(people: &[Person], hr: &mut Hr, random: &mut ChaCha8Rng) -> Vec<Change> {
+    let mut order: Vec<usize> = (0..people.len()).collect();
+    order.shuffle(random);
+    let part = |percent: usize| (people.len() * percent).div_ceil(100);
+    let mut order = order.into_iter();
+    let mut some = |count: usize| -> Vec<usize> { order.by_ref().take(count).collect() };
+    let (transfers, promotions, phones, leavers) = (some(part(10)), some(part(5)), some(part(10)), some(part(3)));
+    let mut edits: Vec<(Kind, usize, Person)> = Vec::new();
+    for n in transfers {
+        let moved = transfer(n, &people[n], Duration::ZERO, random);
+        edits.push((Kind::Mover, n, moved.after));
+    }
+    for n in promotions {
+        let title = other(random, people[n].title, TITLES.len());
+        edits.push((Kind::Mover, n, Person { title, ..people[n].clone() }));
+    }
+    for n in phones {
+        let direct_dial = format!("+1 555 {:05}", 20_000 + n);
+        edits.push((Kind::Attribute, n, Person { direct_dial, ..people[n].clone() }));
+    }
+    for n in leavers {
+        edits.push((Kind::Leaver, n, leave(n, &people[n], Duration::ZERO).after));
+    }
+    for n in 0..part(4) {
+        edits.push((Kind::Joiner, people.len() + n, hr.joiner(people.len().div_ceil(10))));
+    }
+    let mut times: Vec<u64> = edits.iter().map(|_| random.random_range(0..240_000)).collect();
+    times.sort_unstable();
+    // Joiners keep their order: HR numbers them as they come.
+    let (joiners, mut others): (Vec<_>, Vec<_>) = edits.into_iter().partition(|(kind, ..)| *kind == Kind::Joiner);
+    others.shuffle(random);
+    let every = (others.len() / joiners.len().max(1)).max(1);
+    let mut joiners = joiners.into_iter();
+    let mut mixed = Vec::new();
+    for (n, edit) in others.into_iter().enumerate() {
+        if n % every == 0 {
+            mixed.extend(joiners.next());
+        }
+        mixed.push(edit);
+    }
+    mixed.extend(joiners);
+    mixed
+        .into_iter()
+        .zip(times)
+        .map(|((kind, person, after), at)| Change { at: Duration::from_millis(at), kind, person, after })
+        .collect()
+}
+
+/// What Okta should hold of `person`; `None`: no account at all.
+pub fn expect(person: &Person, manager: Option<&Person>, had_account: bool) -> Option<Expected> {
+    match person.status {
+        Status::Active => {}
+        Status::Pending | Status::Inactive if !had_account => return None,
+        Status::Pending => {}
+        Status::Inactive => {
+            return Some(Expected { live: false, profile: profile(person, manager), groups: BTreeSet::new() });
+        }
+    }
+    let mut groups = BTreeSet::from(["All Employees".to_owned(), format!("Department {}", person.department())]);
+    if person.is_manager() {
+        groups.insert("People Managers".to_owned());
+    }
+    Some(Expected { live: true, profile: profile(person, manager), groups })
+}
+
+fn profile(person: &Person, manager: Option<&Person>) -> BTreeMap<String, Value> {
+    let called = |p: &Person| if p.preferred_name.is_empty() { p.first_name.clone() } else { p.preferred_name.clone() };
+    let full = |p: &Person| format!("{} {}", called(p), p.last_name);
+    let mut profile = BTreeMap::from([
+        ("namelyId", person.id.clone()),
+        ("login", person.email.clone()),
+        ("email", person.email.clone()),
+        ("firstName", called(person)),
+        ("lastName", person.last_name.clone()),
+        ("displayName", full(person)),
+        ("title", person.title().to_owned()),
+        ("department", person.department().to_owned()),
+        ("userType", person.employee_type.to_owned()),
+        ("employeeNumber", person.employee_id.clone()),
+        ("primaryPhone", person.direct_dial.clone()),
+    ]);
+    if let Some(manager) = manager {
+        profile.insert("manager", full(manager));
+        profile.insert("managerId", manager.email.clone());
+    }
+    profile.into_iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| (k.to_owned(), json!(v))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn make(name: &str) -> Scenario {
+        Scenario::make(name, 200, 1, "2026-05-01".parse().expect("a date")).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    #[test]
+    fn an_unknown_scenario_is_answered_by_what_there_is() {
+        let error = Scenario::make("apocalypse", 10, 1, "2026-05-01".parse().expect("a date")).expect_err("unknown");
+        for (name, _) in SCENARIOS {
+            assert!(error.contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn scenarios_change_what_they_say_and_nobody_twice() {
+        for (name, _) in SCENARIOS {
+            let scenario = make(name);
+            let people: BTreeSet<usize> = scenario.changes.iter().map(|c| c.person).collect();
+            assert_eq!(people.len(), scenario.changes.len(), "{name}");
+            assert!(scenario.changes.is_sorted_by_key(|c| c.at), "{name}");
+            for versions in scenario.versions() {
+                assert!(versions.windows(2).all(|pair| pair[0] != pair[1]), "{name}: an edit that edits nothing");
+            }
+        }
+        assert_eq!(make("onboarding").counts()[&Kind::Joiner], 200);
+        assert_eq!(make("reorg").counts()[&Kind::Mover], 200);
+        assert_eq!(make("layoff").counts()[&Kind::Leaver], 40);
+        assert_eq!(make("day").counts().len(), 4);
+    }
+
+    #[test]
+    fn joiners_come_in_the_order_of_their_numbers() {
+        let day = make("day");
+        let joiners: Vec<usize> = day.changes.iter().filter(|c| c.kind == Kind::Joiner).map(|c| c.person).collect();
+        assert!(joiners.is_sorted() && joiners[0] == 200);
+    }
+}

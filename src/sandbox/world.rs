@@ -1,0 +1,147 @@
+//! A whole world: both simulators on loopback ports, seeded with the same company, and a player for HR's edits.
+
+use super::company::Hr;
+use super::http::Simulator;
+use super::namely::{self, Namely};
+use super::okta::users::Status;
+use super::okta::{self, Okta};
+use super::oracle::difference;
+use super::scenario::{Expected, Kind, Scenario, expect};
+use crate::clock::{Clock, Moment};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The groups every sandbox org has, besides one for each department.
+const GROUPS: [&str; 2] = ["All Employees", "People Managers"];
+
+/// Any free port on the loopback address.
+pub fn any_port() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+/// Both simulators and the clock they share.
+#[derive(Clone)]
+pub struct World {
+    pub clock: Clock,
+    pub namely: Simulator<Namely>,
+    pub okta: Simulator<Okta>,
+}
+
+/// An Okta org that holds `people` as the sandbox's mapping would have them.
+pub fn org_of(options: okta::Options, people: &[super::company::Person], now: Moment) -> Okta {
+    let mut okta = Okta::new(options, now);
+    let mut ids: HashMap<String, String> = HashMap::new();
+    let departments = super::company::DEPARTMENTS.iter().map(|d| format!("Department {d}"));
+    for name in GROUPS.iter().map(|g| (*g).to_owned()).chain(departments) {
+        let id = okta.seed_group(&name, "OKTA_GROUP", now);
+        ids.insert(name, id);
+    }
+    for person in people {
+        let manager = person.manager.map(|m| &people[m]);
+        let Some(expected) = expect(person, manager, true) else { continue };
+        let groups: Vec<String> = expected.groups.iter().filter_map(|g| ids.get(g).cloned()).collect();
+        let profile: Value = expected.profile.into_iter().collect();
+        let status = if expected.live { Status::Active } else { Status::Deprovisioned };
+        okta.seed_user(profile, status, &groups, now);
+    }
+    okta
+}
+
+impl World {
+    /// Starts both simulators with the people of `scenario`.
+    pub fn start(scenario: &Scenario, namely: namely::Options, okta: okta::Options, clock: Clock) -> std::io::Result<Self> {
+        let now = clock.now();
+        let org = org_of(okta, &scenario.people, now);
+        let tenant = Namely::new(namely, scenario.people.clone(), now);
+        Ok(Self {
+            namely: Simulator::start(tenant, any_port(), clock.clone())?,
+            okta: Simulator::start(org, any_port(), clock.clone())?,
+            clock,
+        })
+    }
+
+    /// Plays the edits of `scenario` at their times, counted from now.
+    pub async fn play(&self, scenario: &Scenario) {
+        let start = self.clock.monotonic();
+        for change in &scenario.changes {
+            let due = start + change.at;
+            let now = self.clock.monotonic();
+            if due > now {
+                self.clock.sleep(due.since(now)).await;
+            }
+            let now = self.clock.now();
+            let mut tenant = self.namely.core();
+            if change.person < tenant.people().count() {
+                tenant.edit(change.person, now, |person| *person = change.after.clone());
+            } else {
+                tenant.hire(change.after.clone(), now);
+            }
+        }
+    }
+}
+
+/// Which changes have reached Okta: looked at while a run goes on.
+pub struct Watch {
+    pending: Vec<(Kind, String, Option<Expected>)>,
+    total: BTreeMap<Kind, usize>,
+}
+
+impl Watch {
+    /// Watches for the end of every change of `scenario`.
+    pub fn new(scenario: &Scenario) -> Self {
+        let versions = scenario.versions();
+        let newest = |n: usize| versions[n].last();
+        let mut last: BTreeMap<usize, Kind> = BTreeMap::new();
+        for change in &scenario.changes {
+            last.insert(change.person, change.kind);
+        }
+        let pending: Vec<_> = last
+            .into_iter()
+            .filter_map(|(n, kind)| {
+                let person = newest(n)?;
+                let expected = expect(person, person.manager.and_then(newest), n < scenario.people.len());
+                Some((kind, person.id.clone(), expected))
+            })
+            .collect();
+        let total = pending.iter().fold(BTreeMap::new(), |mut total, (kind, ..)| {
+            *total.entry(*kind).or_default() += 1;
+            total
+        });
+        Self { pending, total }
+    }
+
+    /// Drops what Okta shows by now; returns done and total by kind.
+    pub fn look(&mut self, okta: &Okta) -> BTreeMap<Kind, (usize, usize)> {
+        let by_anchor: HashMap<&str, _> =
+            okta.users().filter_map(|u| Some((u.profile.get("namelyId")?.as_str()?, u))).collect();
+        self.pending.retain(|(_, anchor, expected)| {
+            let users: Vec<_> = by_anchor.get(anchor.as_str()).copied().into_iter().collect();
+            difference(expected.as_ref(), &users, okta).is_some()
+        });
+        let mut done: BTreeMap<Kind, (usize, usize)> = self.total.iter().map(|(k, n)| (*k, (*n, *n))).collect();
+        for (kind, ..) in &self.pending {
+            done.entry(*kind).or_default().0 -= 1;
+        }
+        done
+    }
+
+    /// Whether every change has reached Okta.
+    pub fn is_over(&self) -> bool {
+        self.pending.is_empty()
+    }
+}
+
+/// A company for the simulators alone: the same on both sides for the same seed.
+pub fn company(employees: usize, seed: u64, now: Moment) -> Vec<super::company::Person> {
+    Hr::new(seed, today(now)).company(employees)
+}
+
+/// The calendar day of a moment, UTC.
+pub fn today(now: Moment) -> jiff::civil::Date {
+    now.to_string().get(..10).and_then(|day| day.parse().ok()).unwrap_or_default()
+}
+
+/// How long a run may go on after the last edit without any change reaching Okta.
+pub const PATIENCE: Duration = Duration::from_secs(600);
