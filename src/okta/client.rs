@@ -2,7 +2,7 @@
 
 use super::outcome::{RateHeaders, Reply};
 use super::request::Request;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LINK};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LINK};
 use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
 
@@ -48,8 +48,10 @@ impl OktaClient {
             _ => reqwest::Method::POST,
         };
         let mut out = self.http.request(method, format!("{}{}", self.base, request.target));
-        if matches!(request.method, "POST" | "PUT") {
-            out = out.body(request.body.clone()); // an empty body still sends Content-Length: 0, else 411
+        if !request.body.is_empty() {
+            out = out.body(request.body.clone());
+        } else if matches!(request.method, "POST" | "PUT") {
+            out = out.header(CONTENT_LENGTH, "0"); // Okta answers 411 without it; the client leaves it out by itself
         }
         match out.send().await {
             Ok(answer) => self.read(answer).await,

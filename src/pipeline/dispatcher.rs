@@ -8,7 +8,7 @@ use crate::failpoint::{self, Point};
 use crate::identity::Class;
 use crate::mailbox::{Carried, Gate};
 use crate::okta::Bucket;
-use crate::store::{Claim, Want};
+use crate::store::{ANY_BUCKET, Claim, Want};
 use actix::{Actor, AsyncContext, Context, Handler};
 use std::time::Duration;
 
@@ -52,20 +52,14 @@ impl Dispatcher {
         gate
     }
 
-    fn wants(&self) -> Vec<Want> {
+    fn want(&self) -> Want {
         let lanes = if self.open { self.tools.config.service.lanes } else { 0 };
-        let mut left = lanes.saturating_sub(self.live);
-        let mut urgent = (lanes + URGENT_SLOTS).saturating_sub(self.live);
-        let known = Bucket::ALL.into_iter().map(|b| (b.label(), self.traffic.room(b)));
-        known
-            .chain([("any", usize::MAX)])
-            .map(|(bucket, room)| {
-                let room = room.min(left);
-                left -= room;
-                urgent -= room.min(urgent);
-                Want { bucket, room, revoke_room: urgent }
-            })
-            .collect()
+        let rooms = Bucket::ALL.into_iter().map(|bucket| (bucket.label(), self.traffic.room(bucket)));
+        Want {
+            lanes: lanes.saturating_sub(self.live),
+            urgent: (lanes + URGENT_SLOTS).saturating_sub(self.live),
+            rooms: rooms.chain([(ANY_BUCKET, lanes)]).collect(),
+        }
     }
 
     fn ask(&mut self) {
@@ -74,14 +68,14 @@ impl Dispatcher {
             self.again = true;
             return;
         }
-        let wants = self.wants();
-        if wants.iter().all(|want| want.room == 0 && want.revoke_room == 0) {
+        let want = self.want();
+        if want.urgent == 0 {
             return;
         }
         self.asking = true;
         let (store, now) = (self.tools.store.clone(), self.tools.clock.now());
         tokio::spawn(async move {
-            let claims = store.claim(now, wants).await.unwrap_or_else(|e| {
+            let claims = store.claim(now, want).await.unwrap_or_else(|e| {
                 tracing::error!(error = %e, "the store could not be asked for work");
                 Vec::new()
             });

@@ -16,14 +16,15 @@ pub const ANY_BUCKET: &str = "any";
 const READY: i64 = 0;
 const SET_ASIDE: i64 = 1;
 
-/// How many lanes there is room for, by the counter their first call spends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How many lanes there is room for.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Want {
-    pub bucket: &'static str,
-    /// Room for work of any class.
-    pub room: usize,
-    /// Room for `Class::Revoke` alone, when there is none for others.
-    pub revoke_room: usize,
+    /// For work of any class, over all counters.
+    pub lanes: usize,
+    /// For `Class::Revoke`, over all counters, whatever room they have.
+    pub urgent: usize,
+    /// For work whose first call spends this counter, as far as that is known.
+    pub rooms: Vec<(&'static str, usize)>,
 }
 
 /// One target under one token, with everything a plan is made from.
@@ -98,8 +99,8 @@ pub struct EndStep {
 
 impl Store {
     /// Takes claims on up to as many targets as there is room for, in the order of service.
-    pub async fn claim(&self, now: Moment, wants: Vec<Want>) -> Result<Vec<Claim>, StoreError> {
-        self.run(move |c| claim(c, now, &wants)).await
+    pub async fn claim(&self, now: Moment, want: Want) -> Result<Vec<Claim>, StoreError> {
+        self.run(move |c| claim(c, now, &want)).await
     }
 
     /// Announces a call. `planned` is the whole plan if this is its first call: it is audited with it.
@@ -216,19 +217,38 @@ fn forget(c: &Connection, target: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn claim(c: &Connection, now: Moment, wants: &[Want]) -> Result<Vec<Claim>, StoreError> {
-    let mut claims = Vec::new();
-    for want in wants {
-        let limit = i64::try_from(want.room.max(want.revoke_room)).unwrap_or(i64::MAX);
-        let only_revoke = if want.room == 0 { i64::from(Class::Revoke.number()) } else { i64::MAX };
+fn claim(c: &Connection, now: Moment, want: &Want) -> Result<Vec<Claim>, StoreError> {
+    let mut ready: Vec<(i64, i64, bool)> = Vec::new();
+    for (bucket, room) in &want.rooms {
+        let room = (*room).min(want.lanes);
+        let limit = i64::try_from(room.max(want.urgent)).unwrap_or(i64::MAX);
+        let worst = if room == 0 { i64::from(Class::Revoke.number()) } else { i64::MAX };
         let mut select = c.prepare_cached(
-            "SELECT target FROM work WHERE bucket = ?1 AND dirty_rev > done_rev AND state = 0 AND token IS NULL
-             AND class <= ?2 AND due_at <= ?3 ORDER BY rank LIMIT ?4",
+            "SELECT rank, target, class FROM work WHERE bucket = ?1 AND dirty_rev > done_rev AND state = 0
+             AND token IS NULL AND class <= ?2 AND due_at <= ?3 ORDER BY rank LIMIT ?4",
         )?;
-        let targets: Vec<i64> = select
-            .query_map(params![want.bucket, only_revoke, now.millis(), limit], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
-        for target in targets {
+        let urgent = i64::from(Class::Revoke.number());
+        let rows = select.query_map(params![bucket, worst, now.millis(), limit], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)? == urgent))
+        })?;
+        // Ordered by rank, terminations stand first: `room` counts the others.
+        let (mut others, mut found) = (0, Vec::new());
+        for row in rows {
+            let row: (i64, i64, bool) = row?;
+            others += usize::from(!row.2);
+            if others <= room {
+                found.push(row);
+            }
+        }
+        ready.extend(found);
+    }
+    ready.sort_unstable();
+    let (mut lanes, mut urgent) = (want.lanes, want.urgent.max(want.lanes));
+    let mut claims = Vec::new();
+    for (_, target, is_urgent) in ready {
+        let slots = if is_urgent { &mut urgent } else { &mut lanes };
+        if *slots > 0 {
+            *slots -= 1;
             claims.extend(take(c, target)?);
         }
     }

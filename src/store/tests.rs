@@ -41,8 +41,8 @@ impl World {
     }
 
     async fn claim(&self) -> Vec<Claim> {
-        let want = |bucket| Want { bucket, room: 10, revoke_room: 10 };
-        self.store.claim(self.now, vec![want("any"), want("users"), want("user_read")]).await.expect("claims")
+        let rooms = vec![("any", 10), ("users", 10), ("user_read", 10)];
+        self.store.claim(self.now, Want { lanes: 10, urgent: 10, rooms }).await.expect("claims")
     }
 
     async fn begin(&self, claim: &Claim) -> Begun {
@@ -117,8 +117,8 @@ async fn a_termination_overtakes_everything_that_waits() {
     let joiners = (0..30).map(|n| Employee { id: format!("joiner-{n}"), email: format!("j{n}@example.com"), ..somebody() });
     world.store.commit_page(world.page(joiners.collect())).await.expect("commits");
     world.see(Employee { user_status: UserStatus::Inactive, ..somebody() }).await;
-    let only_revoke = Want { bucket: "users", room: 0, revoke_room: 5 };
-    let claims = world.store.claim(world.now, vec![only_revoke]).await.expect("claims");
+    let only_revoke = Want { lanes: 10, urgent: 5, rooms: vec![("users", 0)] };
+    let claims = world.store.claim(world.now, only_revoke).await.expect("claims");
     assert_eq!(claims.iter().map(|c| c.class).collect::<Vec<_>>(), [Class::Revoke]);
     assert_eq!(world.claim().await.len(), 10);
 }
