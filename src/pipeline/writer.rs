@@ -222,11 +222,16 @@ impl Writer {
             }
         }
         self.bounce();
+        let now = self.clock.monotonic();
+        if wait.is_none() && self.is_closed(Class::Grant) {
+            // Nobody waits here, but the dispatcher must learn when there is room again.
+            wait = self.budget.next_wake(now, Class::Grant).map(|at| at.since(now));
+        }
         self.show();
         if let Some(handle) = self.wake.take() {
             ctx.cancel_future(handle);
         }
-        if let Some(wait) = wait.filter(|_| !self.heap.is_empty()) {
+        if let Some(wait) = wait {
             let real = self.clock.real(wait).max(Duration::from_millis(1));
             self.wake = Some(ctx.run_later(real, |writer, ctx| writer.pump(ctx)));
         }
