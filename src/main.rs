@@ -7,7 +7,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Parser)]
-#[command(version, about = "Keeps Okta true to Namely: hires, moves and terminations follow in order, at the pace Okta allows, with proof.")]
+#[command(
+    version,
+    about = "Keeps Okta true to Namely: hires, moves and terminations follow in order, at the pace Okta allows, with proof."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -49,8 +52,12 @@ fn main() -> ExitCode {
     let ended = actix::System::with_tokio_rt(runtime).block_on(async {
         match cli.command {
             Command::Sandbox(options) => commands::sandbox::sandbox(options).await,
-            Command::Simulate { side: Side::Namely(options) } => commands::simulate::namely(options).await.map(|()| ExitCode::SUCCESS),
-            Command::Simulate { side: Side::Okta(options) } => commands::simulate::okta(options).await.map(|()| ExitCode::SUCCESS),
+            Command::Simulate { side: Side::Namely(options) } => {
+                commands::simulate::namely(options).await.map(|()| ExitCode::SUCCESS)
+            }
+            Command::Simulate { side: Side::Okta(options) } => {
+                commands::simulate::okta(options).await.map(|()| ExitCode::SUCCESS)
+            }
             Command::Run { config } => commands::run::run(&config).await.map(|()| ExitCode::SUCCESS),
             Command::Check(options) => commands::check::check(options).await,
         }

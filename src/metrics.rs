@@ -67,38 +67,104 @@ impl Metrics {
         let metrics = Self {
             store: StoreMetrics {
                 commit_seconds: histogram(&r, "store_commit_seconds", "Time of one group commit.", quick.clone()),
-                jobs_per_commit: histogram(&r, "store_jobs_per_commit", "Jobs committed together.", vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]),
+                jobs_per_commit: histogram(
+                    &r,
+                    "store_jobs_per_commit",
+                    "Jobs committed together.",
+                    vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0],
+                ),
             },
-            profiles_changed: counters(&r, "profiles_changed_total", "Profiles that were seen to have changed.", &["tenant", "class"]),
-            pages: counters(&r, "namely_pages_total", "Pages asked for, by pass and result.", &["tenant", "pass", "result"]),
+            profiles_changed: counters(
+                &r,
+                "profiles_changed_total",
+                "Profiles that were seen to have changed.",
+                &["tenant", "class"],
+            ),
+            pages: counters(
+                &r,
+                "namely_pages_total",
+                "Pages asked for, by pass and result.",
+                &["tenant", "pass", "result"],
+            ),
             namely_throttled: counters(&r, "namely_throttled_total", "Answers 406 or 429 of Namely.", &["tenant"]),
             walks: counters(&r, "namely_walks_total", "Walks over a tenant, by completeness.", &["tenant", "complete"]),
-            last_complete_walk: add(&r, GaugeVec::new(Opts::new("namely_last_complete_walk_timestamp_seconds", "End of the last complete walk."), &["tenant"])),
+            last_complete_walk: add(
+                &r,
+                GaugeVec::new(
+                    Opts::new("namely_last_complete_walk_timestamp_seconds", "End of the last complete walk."),
+                    &["tenant"],
+                ),
+            ),
             profiles: gauges(&r, "namely_profiles", "Profiles known.", &["tenant"]),
             unreadable: gauges(&r, "namely_unreadable_profiles", "Profiles that cannot be read.", &["tenant"]),
             backlog: gauges(&r, "backlog", "People whose newest revision Okta does not hold yet.", &["class"]),
             set_aside: gauge(&r, "set_aside", "People who wait for somebody to change something."),
-            oldest_dirty_seconds: add(&r, Gauge::new("backlog_oldest_age_seconds", "Age of the oldest person in the backlog.")),
+            oldest_dirty_seconds: add(
+                &r,
+                Gauge::new("backlog_oldest_age_seconds", "Age of the oldest person in the backlog."),
+            ),
             lanes: gauge(&r, "lanes", "Lanes running."),
-            okta_calls: counters(&r, "okta_calls_total", "Calls to Okta by counter, step and outcome.", &["bucket", "step", "outcome"]),
-            okta_call_seconds: add(&r, HistogramVec::new(HistogramOpts::new("okta_call_seconds", "Time from sending a call to its answer.").buckets(quick.clone()), &["bucket"])),
+            okta_calls: counters(
+                &r,
+                "okta_calls_total",
+                "Calls to Okta by counter, step and outcome.",
+                &["bucket", "step", "outcome"],
+            ),
+            okta_call_seconds: add(
+                &r,
+                HistogramVec::new(
+                    HistogramOpts::new("okta_call_seconds", "Time from sending a call to its answer.")
+                        .buckets(quick.clone()),
+                    &["bucket"],
+                ),
+            ),
             okta_limit: gauges(&r, "okta_rate_limit", "Limit of the counter, as Okta's headers say.", &["bucket"]),
-            okta_remaining: gauges(&r, "okta_rate_limit_remaining", "What is left of the counter's window.", &["bucket"]),
+            okta_remaining: gauges(
+                &r,
+                "okta_rate_limit_remaining",
+                "What is left of the counter's window.",
+                &["bucket"],
+            ),
             okta_in_flight: gauges(&r, "okta_in_flight", "Calls whose answer is awaited.", &["bucket"]),
             okta_waiting: gauges(&r, "okta_waiting", "Calls that wait for the counter.", &["bucket"]),
             okta_429: counters(&r, "okta_429_total", "Answers 429, by flavour.", &["bucket", "flavour"]),
             plans: counters(&r, "plans_total", "Plans made, by verdict.", &["verdict"]),
             done: add(&r, IntCounter::new("done_total", "Revisions that Okta was proved to hold.")),
-            detect_to_done_seconds: histogram(&r, "detect_to_done_seconds", "From the commit of the page that showed a change to the proof that Okta holds it.", waits.clone()),
-            revoke_seconds: histogram(&r, "revoke_seconds", "From the commit of the page that showed a termination to the answer of the deactivation.", waits),
-            mailbox_wait_seconds: add(&r, HistogramVec::new(HistogramOpts::new("mailbox_wait_seconds", "Wait for room in an actor's mailbox.").buckets(quick), &["actor"])),
-            lane_panics: add(&r, IntCounter::new("lane_panics_total", "Lanes that panicked; their person is set aside.")),
+            detect_to_done_seconds: histogram(
+                &r,
+                "detect_to_done_seconds",
+                "From the commit of the page that showed a change to the proof that Okta holds it.",
+                waits.clone(),
+            ),
+            revoke_seconds: histogram(
+                &r,
+                "revoke_seconds",
+                "From the commit of the page that showed a termination to the answer of the deactivation.",
+                waits,
+            ),
+            mailbox_wait_seconds: add(
+                &r,
+                HistogramVec::new(
+                    HistogramOpts::new("mailbox_wait_seconds", "Wait for room in an actor's mailbox.").buckets(quick),
+                    &["actor"],
+                ),
+            ),
+            lane_panics: add(
+                &r,
+                IntCounter::new("lane_panics_total", "Lanes that panicked; their person is set aside."),
+            ),
             audit_rows_delivered: counters(&r, "audit_rows_delivered_total", "Audit rows delivered.", &["sink"]),
-            sink_failures: counters(&r, "audit_sink_failures_total", "Deliveries that failed and will be tried again.", &["sink"]),
+            sink_failures: counters(
+                &r,
+                "audit_sink_failures_total",
+                "Deliveries that failed and will be tried again.",
+                &["sink"],
+            ),
             ready: gauge(&r, "ready", "1 once Okta is primed and every tenant was walked completely."),
             registry: r,
         };
-        let build = add(&metrics.registry, IntGaugeVec::new(Opts::new("build_info", "The running version."), &["version"]));
+        let build =
+            add(&metrics.registry, IntGaugeVec::new(Opts::new("build_info", "The running version."), &["version"]));
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         #[cfg(target_os = "linux")]
         let _ = metrics.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()));

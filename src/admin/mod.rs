@@ -14,7 +14,12 @@ struct State {
 }
 
 /// Serves `/metrics`, `/healthz` and `/readyz` at `listen`; returns the address, useful when the port was 0.
-pub fn serve(listen: SocketAddr, metrics: Metrics, readiness: Readiness, store: PathBuf) -> std::io::Result<SocketAddr> {
+pub fn serve(
+    listen: SocketAddr,
+    metrics: Metrics,
+    readiness: Readiness,
+    store: PathBuf,
+) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind(listen)?;
     let address = listener.local_addr()?;
     let state = State { metrics, readiness, store };
@@ -50,7 +55,9 @@ async fn metrics_text(state: web::Data<State>) -> HttpResponse {
 async fn healthz(state: web::Data<State>) -> HttpResponse {
     match std::fs::metadata(&state.store) {
         Ok(_) => HttpResponse::Ok().json(serde_json::json!({ "status": "ok" })),
-        Err(e) => HttpResponse::ServiceUnavailable().json(serde_json::json!({ "status": "store", "why": e.to_string() })),
+        Err(e) => {
+            HttpResponse::ServiceUnavailable().json(serde_json::json!({ "status": "store", "why": e.to_string() }))
+        }
     }
 }
 

@@ -83,7 +83,9 @@ async fn probe_namely(tenant: &NamelyTenant, mapping: &Mapping) -> Vec<Finding> 
         NamelyReply::Answered { status: status @ (401 | 403), .. } => Err(format!(
             "HTTP {status}: Namely refuses the token; make one as an administrator whose own profile stays active"
         )),
-        NamelyReply::Answered { status, .. } => Err(format!("HTTP {status} on {}/profiles; is the url right?", tenant.url)),
+        NamelyReply::Answered { status, .. } => {
+            Err(format!("HTTP {status} on {}/profiles; is the url right?", tenant.url))
+        }
         NamelyReply::Failed(why) => Err(format!("{why}; is the url {} right?", tenant.url)),
     };
     let page = match page {
@@ -97,16 +99,25 @@ async fn probe_namely(tenant: &NamelyTenant, mapping: &Mapping) -> Vec<Finding> 
     findings.push(match (page.profiles.is_empty(), invisible.as_slice()) {
         (true, _) => good(&keys, "nobody there yet to look at"),
         (_, []) => good(&keys, format!("all {} are visible", reader.required().len())),
-        (_, hidden) => bad(&keys, format!("the token does not see {}; give its owner the permission, or take the field out of the mapping", hidden.join(", "))),
+        (_, hidden) => bad(
+            &keys,
+            format!(
+                "the token does not see {}; give its owner the permission, or take the field out of the mapping",
+                hidden.join(", ")
+            ),
+        ),
     });
     let groups = what("groups");
     findings.push(match read_catalogue(&client, &tenant.group_types).await {
         Err(why) => bad(&groups, why),
         Ok(catalogue) => match catalogue.counts() {
-            (0, ..) if reader.required().contains("links") => {
-                bad(&groups, "no group type is called as in namely.departments; name the type of your departments there")
+            (0, ..) if reader.required().contains("links") => bad(
+                &groups,
+                "no group type is called as in namely.departments; name the type of your departments there",
+            ),
+            (departments, offices, others) => {
+                good(&groups, format!("{departments} departments, {offices} offices, {others} others"))
             }
-            (departments, offices, others) => good(&groups, format!("{departments} departments, {offices} offices, {others} others")),
         },
     });
     findings
@@ -125,7 +136,12 @@ async fn probe_okta(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     match get("/api/v1/users?limit=1").await {
         Ok(_) => findings.push(good(&what("token"), "accepted, may read users")),
-        Err(why) => return vec![bad(&what("token"), format!("{why}; is {} an Okta org, and the token alive?", config.okta.url))],
+        Err(why) => {
+            return vec![bad(
+                &what("token"),
+                format!("{why}; is {} an Okta org, and the token alive?", config.okta.url),
+            )];
+        }
     }
     findings.push(match get("/api/v1/meta/schemas/user/default").await {
         Ok(schema) => schema_finding(&what("user schema"), &schema, &config.mapping),
@@ -142,18 +158,28 @@ async fn probe_okta(config: &Config) -> Vec<Finding> {
 
 fn value(reply: Reply) -> Result<Value, String> {
     match (classify(&reply, false), reply) {
-        (Outcome::Applied, Reply::Answered { body, .. }) => serde_json::from_slice(&body).map_err(|e| format!("the answer is not JSON ({e})")),
+        (Outcome::Applied, Reply::Answered { body, .. }) => {
+            serde_json::from_slice(&body).map_err(|e| format!("the answer is not JSON ({e})"))
+        }
         (Outcome::Missing, _) => Err("not found".into()),
         (outcome, _) => Err(outcome.why().unwrap_or("no answer").to_owned()),
     }
 }
 
 fn schema_finding(what: &str, schema: &Value, mapping: &Mapping) -> Finding {
-    let known = |name: &str| ["base", "custom"].iter().any(|part| schema["definitions"][part]["properties"].get(name).is_some());
+    let known = |name: &str| {
+        ["base", "custom"].iter().any(|part| schema["definitions"][part]["properties"].get(name).is_some())
+    };
     let unknown: Vec<&str> = mapping.attribute_names().filter(|name| !known(name)).collect();
     match unknown.as_slice() {
         [] => good(what, format!("all {} mapped attributes exist", mapping.attribute_names().count())),
-        unknown => bad(what, format!("there is no attribute {}; add it under Directory > Profile Editor, or take it out of the mapping", unknown.join(", "))),
+        unknown => bad(
+            what,
+            format!(
+                "there is no attribute {}; add it under Directory > Profile Editor, or take it out of the mapping",
+                unknown.join(", ")
+            ),
+        ),
     }
 }
 
@@ -165,8 +191,12 @@ fn group_findings(what: &str, groups: Value, rules: Value, mapping: &Mapping) ->
     let mut findings = Vec::new();
     for (name, rule) in mapping.listed_groups() {
         findings.push(match directory.find(name) {
-            Some(group) if directory.is_rule_owned(&group.id) => good(what, format!("{name:?} is filled by a group rule of Okta and left to it")),
-            Some(group) if !group.writable => bad(what, format!("{}: nobody can write memberships of {name:?}; name another group", rule.label)),
+            Some(group) if directory.is_rule_owned(&group.id) => {
+                good(what, format!("{name:?} is filled by a group rule of Okta and left to it"))
+            }
+            Some(group) if !group.writable => {
+                bad(what, format!("{}: nobody can write memberships of {name:?}; name another group", rule.label))
+            }
             Some(_) => good(what, format!("{name:?} exists")),
             None if rule.create => good(what, format!("{name:?} will be created when the first person needs it")),
             None => bad(what, format!("{}: there is no group {name:?}; create it, or set create = true", rule.label)),

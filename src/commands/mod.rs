@@ -3,5 +3,5 @@
 pub mod check;
 pub mod run;
 pub mod sandbox;
-pub mod simulate;
 mod show;
+pub mod simulate;

@@ -14,8 +14,9 @@ pub async fn run(config: &Path) -> anyhow::Result<()> {
     let metrics = Metrics::new();
     let listen = config.service.listen;
     let service = Service::start(config, Clock::system(), metrics).await?;
-    let address = admin::serve(listen, service.metrics.clone(), service.readiness.clone(), service.store.path().to_owned())
-        .with_context(|| format!("{listen} cannot be listened on; choose another service.listen"))?;
+    let address =
+        admin::serve(listen, service.metrics.clone(), service.readiness.clone(), service.store.path().to_owned())
+            .with_context(|| format!("{listen} cannot be listened on; choose another service.listen"))?;
     tracing::info!(%address, "metrics and health are served");
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {

@@ -67,15 +67,16 @@ pub async fn sandbox(options: Options) -> anyhow::Result<ExitCode> {
         bail!("--principal-share {} is outside 0.05 to 1", options.principal_share);
     }
     let clock = Clock::scaled_from_today(options.time_scale);
-    let scenario =
-        Scenario::make(&options.scenario, options.employees, options.seed, today(clock.now())).map_err(anyhow::Error::msg)?;
+    let scenario = Scenario::make(&options.scenario, options.employees, options.seed, today(clock.now()))
+        .map_err(anyhow::Error::msg)?;
     let temporary = tempdir(&options)?;
     let folder = options.keep.clone().unwrap_or_else(|| temporary.path.clone());
     let world = World::start(&scenario, namely_options(&options), okta_options(&options), clock.clone())?;
     let config = config(&world, &folder)?;
     let service = Service::start(config, clock.clone(), Metrics::new()).await?;
     let listen = crate::sandbox::world::any_port();
-    let address = admin::serve(listen, service.metrics.clone(), service.readiness.clone(), service.store.path().to_owned())?;
+    let address =
+        admin::serve(listen, service.metrics.clone(), service.readiness.clone(), service.store.path().to_owned())?;
     let screen = Screen::new(options.report.is_some(), &scenario, &world, address);
     settle(&service, &screen, &clock).await?;
     let start = clock.now();
@@ -87,7 +88,10 @@ pub async fn sandbox(options: Options) -> anyhow::Result<ExitCode> {
         None => print_report(&report, &played),
     }
     if options.stay {
-        eprintln!("staying: metrics at http://{address}/metrics, store at {} (Ctrl-C ends)", service.store.path().display());
+        eprintln!(
+            "staying: metrics at http://{address}/metrics, store at {} (Ctrl-C ends)",
+            service.store.path().display()
+        );
         tokio::signal::ctrl_c().await?;
     }
     drop(temporary);
@@ -162,11 +166,23 @@ async fn play(world: &World, scenario: &Scenario, service: &Service, screen: &Sc
     }
 }
 
-fn report(options: &Options, scenario: &Scenario, world: &World, service: &Service, start: Moment) -> anyhow::Result<Report> {
+fn report(
+    options: &Options,
+    scenario: &Scenario,
+    world: &World,
+    service: &Service,
+    start: Moment,
+) -> anyhow::Result<Report> {
     let namely = world.namely.core().history().exchanges().to_vec();
     let okta = world.okta.core();
-    let evidence =
-        Evidence { scenario, start, okta: &okta, namely: &namely, store: service.store.path(), excused: &BTreeSet::new() };
+    let evidence = Evidence {
+        scenario,
+        start,
+        okta: &okta,
+        namely: &namely,
+        store: service.store.path(),
+        excused: &BTreeSet::new(),
+    };
     Ok(Report {
         scenario: scenario.name.clone(),
         seed: options.seed,

@@ -58,13 +58,18 @@ impl Screen {
         let target = if silent { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let all = MultiProgress::with_draw_target(target);
         if !silent {
-            let changes: Vec<String> = scenario.counts().iter().map(|(kind, n)| format!("{n} {}", kind.label())).collect();
+            let changes: Vec<String> =
+                scenario.counts().iter().map(|(kind, n)| format!("{n} {}", kind.label())).collect();
             eprintln!("scenario  {}: {}", scenario.name, changes.join(", "));
             eprintln!("Namely    {}/api/v1", world.namely.url());
             eprintln!("Okta      {}", world.okta.url());
             eprintln!("metrics   http://{admin}/metrics");
         }
-        let bar = if colours() { "{prefix:>12} {bar:40.cyan/blue} {pos:>6}/{len:<6} {msg}" } else { "{prefix:>12} {bar:40} {pos:>6}/{len:<6} {msg}" };
+        let bar = if colours() {
+            "{prefix:>12} {bar:40.cyan/blue} {pos:>6}/{len:<6} {msg}"
+        } else {
+            "{prefix:>12} {bar:40} {pos:>6}/{len:<6} {msg}"
+        };
         let style = ProgressStyle::with_template(bar).unwrap_or_else(|_| ProgressStyle::default_bar());
         let counts = scenario.counts();
         let bars = counts
@@ -97,9 +102,11 @@ impl Screen {
             }
         }
         let time = snapshot.now.to_string();
-        let set_aside = if snapshot.set_aside > 0 { format!(", {} set aside", snapshot.set_aside) } else { String::new() };
+        let set_aside =
+            if snapshot.set_aside > 0 { format!(", {} set aside", snapshot.set_aside) } else { String::new() };
         self.state.set_message(format!("{} people{set_aside}   clock {}", snapshot.backlog, &time[..19]));
-        let budget: Vec<String> = snapshot.budget.iter().map(|(name, left, limit)| format!("{name} {left}/{limit}")).collect();
+        let budget: Vec<String> =
+            snapshot.budget.iter().map(|(name, left, limit)| format!("{name} {left}/{limit}")).collect();
         self.budget.set_message(format!("{} (left of this minute)", budget.join("  ")));
     }
 
@@ -114,7 +121,11 @@ impl Screen {
 
 fn seconds(ms: i64) -> String {
     let duration = Duration::from_millis(ms.unsigned_abs());
-    if duration < Duration::from_secs(60) { format!("{:.2} s", duration.as_secs_f64()) } else { format!("{:.1} min", duration.as_secs_f64() / 60.0) }
+    if duration < Duration::from_secs(60) {
+        format!("{:.2} s", duration.as_secs_f64())
+    } else {
+        format!("{:.1} min", duration.as_secs_f64() / 60.0)
+    }
 }
 
 /// The summary of a run.
@@ -130,16 +141,37 @@ pub fn print_report(report: &Report, last: &Snapshot) {
     for (kind, (done, total)) in &last.kinds {
         row(kind.label(), format!("{done}/{total}"), "arrived in Okta");
     }
-    row("calls", figures.okta_calls.to_string(), &format!("to Okta for {} changes; the fewest possible are {}", report.changes, figures.okta_calls_minimal));
+    row(
+        "calls",
+        figures.okta_calls.to_string(),
+        &format!("to Okta for {} changes; the fewest possible are {}", report.changes, figures.okta_calls_minimal),
+    );
     row("other calls", figures.okta_calls_other.to_string(), "reading what Okta holds, once; repeats");
-    row("wall time", format!("{:.0} s", figures.wall_seconds), &format!("Okta's limits alone need {} s; the clock ran {}x", figures.floor_seconds, report.time_scale));
+    row(
+        "wall time",
+        format!("{:.0} s", figures.wall_seconds),
+        &format!("Okta's limits alone need {} s; the clock ran {}x", figures.floor_seconds, report.time_scale),
+    );
     for bucket in &figures.buckets {
-        row(bucket.bucket, bucket.calls.to_string(), &format!("calls in {} windows of {}", bucket.windows_used, bucket.limit));
+        row(
+            bucket.bucket,
+            bucket.calls.to_string(),
+            &format!("calls in {} windows of {}", bucket.windows_used, bucket.limit),
+        );
     }
-    let spread = |s: &crate::sandbox::oracle::Spread| format!("half within {}, all within {}", seconds(s.p50), seconds(s.max));
-    row("detected to done", seconds(figures.detect_to_done_ms.p99), &format!("99 of 100; {}", spread(&figures.detect_to_done_ms)));
+    let spread =
+        |s: &crate::sandbox::oracle::Spread| format!("half within {}, all within {}", seconds(s.p50), seconds(s.max));
+    row(
+        "detected to done",
+        seconds(figures.detect_to_done_ms.p99),
+        &format!("99 of 100; {}", spread(&figures.detect_to_done_ms)),
+    );
     if figures.revoke_ms.max > 0 {
-        row("access revoked", seconds(figures.revoke_ms.p99), &format!("99 of 100 after detection; {}", spread(&figures.revoke_ms)));
+        row(
+            "access revoked",
+            seconds(figures.revoke_ms.p99),
+            &format!("99 of 100 after detection; {}", spread(&figures.revoke_ms)),
+        );
     }
     let verdicts = [
         ("lost", figures.lost, "people whose account is not as it should be"),
@@ -157,5 +189,12 @@ pub fn print_report(report: &Report, last: &Snapshot) {
     }
     println!("{table}");
     figures.findings.iter().for_each(|finding| println!("{finding}"));
-    println!("{}", if figures.is_clean() { "nothing lost, nothing out of order, nothing unaudited, no limit exceeded" } else { "NOT CLEAN: see above" });
+    println!(
+        "{}",
+        if figures.is_clean() {
+            "nothing lost, nothing out of order, nothing unaudited, no limit exceeded"
+        } else {
+            "NOT CLEAN: see above"
+        }
+    );
 }

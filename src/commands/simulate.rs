@@ -73,7 +73,11 @@ pub async fn okta(options: Options) -> anyhow::Result<()> {
         _ => org_of(org, &people(&options, &clock), clock.now()),
     };
     let simulator = Simulator::start(core, options.listen, clock)?;
-    println!("Okta is simulated at {} with {} people, an administrator and the group Everyone", simulator.url(), options.employees);
+    println!(
+        "Okta is simulated at {} with {} people, an administrator and the group Everyone",
+        simulator.url(),
+        options.employees
+    );
     println!("it accepts the token {token}");
     println!("try: curl -H 'Authorization: SSWS {token}' '{}/api/v1/users?limit=2'", simulator.url());
     tokio::signal::ctrl_c().await?;

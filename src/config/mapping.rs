@@ -38,7 +38,10 @@ fn read_attributes(r: &mut Reader, engine: &Engine, anchor: &str, s: &mut Sectio
         let span = value.span();
         match value.get_ref() {
             _ if key.value == anchor => {
-                r.problem(key.span, format!("mapping.attributes.{anchor}: the anchor always holds the profile's UUID; leave it out"));
+                r.problem(
+                    key.span,
+                    format!("mapping.attributes.{anchor}: the anchor always holds the profile's UUID; leave it out"),
+                );
                 sound = false;
             }
             DeValue::Boolean(false) if REQUIRED.contains(&key.value.as_str()) => {
@@ -49,12 +52,21 @@ fn read_attributes(r: &mut Reader, engine: &Engine, anchor: &str, s: &mut Sectio
                 sources.remove(&key.value);
             }
             DeValue::String(text) => {
-                let expr = compile(r, engine, &format!("mapping.attributes.{}", key.value), &At { value: text.to_string(), span });
+                let expr = compile(
+                    r,
+                    engine,
+                    &format!("mapping.attributes.{}", key.value),
+                    &At { value: text.to_string(), span },
+                );
                 sound &= expr.is_some();
                 sources.insert(key.value, expr);
             }
             other => {
-                let message = format!("mapping.attributes.{}: an expression in quotes or false is needed, not {}", key.value, other.type_str());
+                let message = format!(
+                    "mapping.attributes.{}: an expression in quotes or false is needed, not {}",
+                    key.value,
+                    other.type_str()
+                );
                 r.problem(span, message);
                 sound = false;
             }
@@ -83,15 +95,26 @@ fn read_group_rule(r: &mut Reader, engine: &Engine, n: usize, mut s: Section) ->
                 .map(|names| Grants::Computed { names, owns: Pattern::new(&owns.value) })
         }
         (None, Some(_), Some(owns)) => {
-            r.problem(owns.span, format!("{path}.owns: this would own every group of the org; write a pattern such as \"Department *\""));
+            r.problem(
+                owns.span,
+                format!("{path}.owns: this would own every group of the org; write a pattern such as \"Department *\""),
+            );
             None
         }
         (None, Some(_), None) => {
-            r.problem(span, format!("{path}.owns is missing: say which groups the names may be, such as owns = \"Department *\""));
+            r.problem(
+                span,
+                format!("{path}.owns is missing: say which groups the names may be, such as owns = \"Department *\""),
+            );
             None
         }
         _ => {
-            r.problem(span, format!("{path}: write either groups = [\"A\", \"B\"], or names = \"expression\" with owns = \"pattern\""));
+            r.problem(
+                span,
+                format!(
+                    "{path}: write either groups = [\"A\", \"B\"], or names = \"expression\" with owns = \"pattern\""
+                ),
+            );
             None
         }
     };

@@ -98,7 +98,8 @@ impl Config {
         let (mut reader, mut root) = Reader::parse(path, text);
         let r = &mut reader;
         let secrets = secret::Secrets { folder: path.parent().unwrap_or(Path::new(".")), environment };
-        let (services, audits, rules) = (root.section(r, "service"), root.section(r, "audit"), root.section(r, "mapping"));
+        let (services, audits, rules) =
+            (root.section(r, "service"), root.section(r, "audit"), root.section(r, "mapping"));
         let service = service(r, services);
         let audit = audit(r, audits);
         let namely: Vec<Option<NamelyTenant>> =
@@ -179,7 +180,10 @@ fn tenant(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<N
     let zone = s.required_text(r, "time_zone", "America/New_York").and_then(|at| {
         let zone = TimeZone::get(&at.value).ok();
         if zone.is_none() {
-            r.problem(at.span, format!("{}.time_zone: {:?} is not a zone; write one such as \"Europe/Berlin\"", s.path, at.value));
+            r.problem(
+                at.span,
+                format!("{}.time_zone: {:?} is not a zone; write one such as \"Europe/Berlin\"", s.path, at.value),
+            );
         }
         zone
     });
@@ -223,7 +227,10 @@ fn url(r: &mut Reader, at: At<String>) -> Option<String> {
     match parsed {
         Some(url) if url.scheme() == "https" || loopback => Some(at.value.trim_end_matches('/').to_owned()),
         _ => {
-            r.problem(at.span, format!("{:?} is not an https URL; a token never travels unencrypted but to this machine", at.value));
+            r.problem(
+                at.span,
+                format!("{:?} is not an https URL; a token never travels unencrypted but to this machine", at.value),
+            );
             None
         }
     }

@@ -87,10 +87,7 @@ impl<'t> Reader<'t> {
 
 impl<'t> Section<'t> {
     fn new(path: String, span: Range<usize>, table: DeTable<'t>) -> Self {
-        let entries = table
-            .into_iter()
-            .map(|(key, value)| (key.get_ref().to_string(), (key.span(), value)))
-            .collect();
+        let entries = table.into_iter().map(|(key, value)| (key.get_ref().to_string(), (key.span(), value))).collect();
         Self { path, span, entries, asked: Vec::new() }
     }
 
@@ -115,7 +112,10 @@ impl<'t> Section<'t> {
         match read(value.get_ref()) {
             Some(value) => Some(At { value, span }),
             None => {
-                reader.problem(span, format!("{}: {wanted} is needed, not {}", self.name(key), value.get_ref().type_str()));
+                reader.problem(
+                    span,
+                    format!("{}: {wanted} is needed, not {}", self.name(key), value.get_ref().type_str()),
+                );
                 None
             }
         }
@@ -143,7 +143,13 @@ impl<'t> Section<'t> {
     }
 
     /// A whole number within `range`, or else `default`.
-    pub fn number(&mut self, reader: &mut Reader, key: &'static str, range: std::ops::RangeInclusive<i64>, default: i64) -> i64 {
+    pub fn number(
+        &mut self,
+        reader: &mut Reader,
+        key: &'static str,
+        range: std::ops::RangeInclusive<i64>,
+        default: i64,
+    ) -> i64 {
         let read = |v: &DeValue| match v {
             DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).ok(),
             _ => None,
@@ -152,7 +158,8 @@ impl<'t> Section<'t> {
             Some(at) if range.contains(&at.value) => at.value,
             Some(at) => {
                 let name = self.name(key);
-                reader.problem(at.span, format!("{name}: {} is outside {} to {}", at.value, range.start(), range.end()));
+                reader
+                    .problem(at.span, format!("{name}: {} is outside {} to {}", at.value, range.start(), range.end()));
                 default
             }
             None => default,
@@ -160,7 +167,13 @@ impl<'t> Section<'t> {
     }
 
     /// A part between 0 and 1, or else `default`.
-    pub fn part(&mut self, reader: &mut Reader, key: &'static str, range: std::ops::RangeInclusive<f64>, default: f64) -> f64 {
+    pub fn part(
+        &mut self,
+        reader: &mut Reader,
+        key: &'static str,
+        range: std::ops::RangeInclusive<f64>,
+        default: f64,
+    ) -> f64 {
         let read = |v: &DeValue| match v {
             DeValue::Float(n) => n.as_str().parse().ok(),
             DeValue::Integer(n) => n.as_str().parse().ok(),
@@ -170,7 +183,8 @@ impl<'t> Section<'t> {
             Some(at) if range.contains(&at.value) => at.value,
             Some(at) => {
                 let name = self.name(key);
-                reader.problem(at.span, format!("{name}: {} is outside {} to {}", at.value, range.start(), range.end()));
+                reader
+                    .problem(at.span, format!("{name}: {} is outside {} to {}", at.value, range.start(), range.end()));
                 default
             }
             None => default,
@@ -185,7 +199,10 @@ impl<'t> Section<'t> {
             Some(duration) => duration,
             None => {
                 let name = self.name(key);
-                reader.problem(at.span, format!("{name}: {:?} is not a time; write \"5s\", \"250ms\" or \"2m\"", at.value));
+                reader.problem(
+                    at.span,
+                    format!("{name}: {:?} is not a time; write \"5s\", \"250ms\" or \"2m\"", at.value),
+                );
                 default
             }
         }

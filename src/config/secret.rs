@@ -20,9 +20,8 @@ impl Secrets<'_> {
     /// The secret that `reference` points to.
     pub fn resolve(&self, r: &mut Reader, path: &str, reference: At<String>) -> Option<SecretString> {
         let found = match reference.value.split_once(':') {
-            Some(("env", name)) => {
-                (self.environment)(name).ok_or_else(|| format!("the environment variable {name} is not set; set it before the start"))
-            }
+            Some(("env", name)) => (self.environment)(name)
+                .ok_or_else(|| format!("the environment variable {name} is not set; set it before the start")),
             Some(("file", file)) => {
                 let file = self.folder.join(file);
                 std::fs::read_to_string(&file).map_err(|e| format!("the file {} cannot be read ({e})", file.display()))

@@ -41,7 +41,10 @@ fn a_small_configuration_is_complete_by_its_defaults() {
     assert_eq!(config.service.lanes, 64);
     assert_eq!(config.namely[0].pace, Pace::default());
     let names: Vec<&str> = config.mapping.attribute_names().collect();
-    assert!(names.contains(&"nickName") && names.contains(&"namelyId") && !names.contains(&"primaryPhone"), "{names:?}");
+    assert!(
+        names.contains(&"nickName") && names.contains(&"namelyId") && !names.contains(&"primaryPhone"),
+        "{names:?}"
+    );
 }
 
 #[test]
@@ -104,5 +107,8 @@ fn rules_are_told_apart_by_what_they_say_and_not_by_comments() {
 #[test]
 fn an_empty_file_says_what_is_missing() {
     let found = problems("");
-    assert!(found.iter().any(|p| p.contains("[[namely]]")) && found.iter().any(|p| p.contains("[[okta]]")), "{found:#?}");
+    assert!(
+        found.iter().any(|p| p.contains("[[namely]]")) && found.iter().any(|p| p.contains("[[okta]]")),
+        "{found:#?}"
+    );
 }

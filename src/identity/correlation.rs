@@ -77,6 +77,8 @@ mod tests {
     #[test]
     fn an_account_of_somebody_else_is_a_conflict_and_never_guessed() {
         let candidates = Candidates { by_anchor: None, by_login: Some(account("00u2", Some("other-uuid"))) };
-        assert!(matches!(correlate(&somebody(), &candidates), Correlation::Conflict(why) if why.contains("other-uuid")));
+        assert!(
+            matches!(correlate(&somebody(), &candidates), Correlation::Conflict(why) if why.contains("other-uuid"))
+        );
     }
 }

@@ -108,7 +108,7 @@ impl Engine {
 
     /// Parses on a stack of its own: deeply nested text overflows an ordinary thread's before the parser's depth limit.
     fn parse(&self, source: &str) -> Result<Program, String> {
-        let compiled = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             let parser = std::thread::Builder::new().stack_size(PARSER_STACK);
             let thread = parser.spawn_scoped(scope, || {
                 let program = self.env.compile(source).map_err(|errors| {
@@ -120,9 +120,8 @@ impl Engine {
                     deeper => Err(format!("{deeper} levels deep; an expression may nest {MAX_DEPTH} levels")),
                 }
             });
-            thread.map_err(|e| e.to_string())?.join().map_err(|_| "the parser gave up on it".to_owned())
-        })?;
-        compiled
+            thread.map_err(|e| e.to_string())?.join().map_err(|_| "the parser gave up on it".to_owned())?
+        })
     }
 
     /// Binds `employee` for evaluation.
@@ -298,10 +297,11 @@ fn view(e: &Employee) -> Cel {
     let groups: HashMap<Key, Cel> = e.groups.iter().map(|(k, v)| (k.clone().into(), texts(v))).collect();
     map.insert("groups".into(), Cel::Map(groups.into()));
     let manager = e.manager.clone().unwrap_or_default();
-    let manager: HashMap<Key, Cel> = BTreeMap::from([("id", manager.id), ("name", manager.name), ("email", manager.email)])
-        .into_iter()
-        .map(|(k, v)| (k.into(), Cel::String(Arc::new(v))))
-        .collect();
+    let manager: HashMap<Key, Cel> =
+        BTreeMap::from([("id", manager.id), ("name", manager.name), ("email", manager.email)])
+            .into_iter()
+            .map(|(k, v)| (k.into(), Cel::String(Arc::new(v))))
+            .collect();
     map.insert("manager".into(), Cel::Map(manager.into()));
     let custom: HashMap<Key, Cel> = e.custom.iter().map(|(k, v)| (k.clone().into(), from_json(v))).collect();
     map.insert("custom".into(), Cel::Map(custom.into()));

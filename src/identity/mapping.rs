@@ -114,7 +114,9 @@ pub struct Wish {
 
 /// An expression that could not be evaluated for one person: that person is set aside, everybody else goes on.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{rule}: expression `{expression}` failed: {message}; correct it in the configuration, or the profile in Namely")]
+#[error(
+    "{rule}: expression `{expression}` failed: {message}; correct it in the configuration, or the profile in Namely"
+)]
 pub struct MappingError {
     pub rule: String,
     pub expression: String,
@@ -224,11 +226,9 @@ fn group_names(value: &Value) -> Option<BTreeSet<String>> {
     match value {
         Value::Null => Some(BTreeSet::new()),
         Value::String(name) => Some(BTreeSet::from([name.clone()])),
-        Value::Array(items) => items
-            .iter()
-            .filter(|item| !item.is_null())
-            .map(|item| item.as_str().map(str::to_owned))
-            .collect(),
+        Value::Array(items) => {
+            items.iter().filter(|item| !item.is_null()).map(|item| item.as_str().map(str::to_owned)).collect()
+        }
         _ => None,
     }
 }

@@ -21,24 +21,52 @@ pub const MAX_GROUPS_IN_CREATE: usize = 20;
 #[serde(rename_all = "snake_case", tag = "step")]
 pub enum Step {
     /// Read the account, because what became of an earlier call is unknown. By id, or by login before there is an id.
-    Look { id_or_login: String },
+    Look {
+        id_or_login: String,
+    },
     /// Make a group that a rule may create.
-    CreateGroup { name: String },
+    CreateGroup {
+        name: String,
+    },
     /// Make the account, activated, in its groups.
-    CreateUser { profile: BTreeMap<String, Value>, groups: Vec<String> },
+    CreateUser {
+        profile: BTreeMap<String, Value>,
+        groups: Vec<String>,
+    },
     /// Write the attributes that differ, and only these.
-    UpdateUser { id: String, changes: Vec<FieldChange> },
+    UpdateUser {
+        id: String,
+        changes: Vec<FieldChange>,
+    },
     /// End Okta sessions and revoke OAuth tokens.
-    RevokeSessions { id: String },
-    Deactivate { id: String },
+    RevokeSessions {
+        id: String,
+    },
+    Deactivate {
+        id: String,
+    },
     /// Once more after the deactivation: closes the race of a sign-in between the two. Its failure is tolerated.
-    RevokeSessionsAgain { id: String },
+    RevokeSessionsAgain {
+        id: String,
+    },
     /// Prove that the account is deactivated.
-    ReadBack { id: String },
+    ReadBack {
+        id: String,
+    },
     /// Learn every membership, so that all can be removed.
-    ListGroups { id: String },
-    RemoveGroup { id: String, group: String, name: String },
-    AddGroup { id: String, group: String, name: String },
+    ListGroups {
+        id: String,
+    },
+    RemoveGroup {
+        id: String,
+        group: String,
+        name: String,
+    },
+    AddGroup {
+        id: String,
+        group: String,
+        name: String,
+    },
 }
 
 impl Step {
@@ -237,7 +265,11 @@ fn adjust(account: &Account, desired: &Desired, groups: &BTreeSet<String>, situa
         .iter()
         .filter_map(|(field, after)| {
             let before = account.profile.get(field).unwrap_or(&Value::Null);
-            (before != after).then(|| FieldChange { field: field.clone(), before: before.clone(), after: after.clone() })
+            (before != after).then(|| FieldChange {
+                field: field.clone(),
+                before: before.clone(),
+                after: after.clone(),
+            })
         })
         .collect();
     if !changes.is_empty() {

@@ -74,7 +74,13 @@ fn more_groups_than_a_create_takes_are_added_one_by_one_afterwards() {
     }
     let mapping = usual();
     let entitlement = Entitlement::Entitled;
-    let situation = |account| Situation { employee: &employee, entitlement: &entitlement, account, mapping: &mapping, directory: &directory };
+    let situation = |account| Situation {
+        employee: &employee,
+        entitlement: &entitlement,
+        account,
+        mapping: &mapping,
+        directory: &directory,
+    };
     let Plan::Steps(first) = plan(&situation(None)) else { panic!("set aside") };
     let created = Account { groups: BTreeSet::new(), ..account_of(&employee) };
     let account = observe(None, &first[0], &Answer::User(created)).expect("an account");

@@ -13,15 +13,41 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that are never read, whatever the configuration asks for.
 const SENSITIVE: &[&str] = &[
-    "ssn", "dob", "date_of_birth", "birth_date", "birthday", "salary", "ethnicity", "race", "gender", "marital_status",
-    "home", "home_phone", "healthcare", "dental", "personal_email", "bank", "bank_account", "routing_number", "iban",
-    "religion", "disability", "veteran_status", "tax_id", "national_id", "passport_number", "bonus", "target_bonus",
+    "ssn",
+    "dob",
+    "date_of_birth",
+    "birth_date",
+    "birthday",
+    "salary",
+    "ethnicity",
+    "race",
+    "gender",
+    "marital_status",
+    "home",
+    "home_phone",
+    "healthcare",
+    "dental",
+    "personal_email",
+    "bank",
+    "bank_account",
+    "routing_number",
+    "iban",
+    "religion",
+    "disability",
+    "veteran_status",
+    "tax_id",
+    "national_id",
+    "passport_number",
+    "bonus",
+    "target_bonus",
 ];
 
 /// Whether `key` holds what must never be kept, logged or sent.
 pub fn is_sensitive(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    SENSITIVE.iter().any(|word| key == *word || key.starts_with(&format!("{word}_")) || key.ends_with(&format!("_{word}")))
+    SENSITIVE
+        .iter()
+        .any(|word| key == *word || key.starts_with(&format!("{word}_")) || key.ends_with(&format!("_{word}")))
 }
 
 /// A raw profile.
@@ -118,7 +144,9 @@ impl Reader {
         let mut employee = self.plain(id, fields).map_err(problem)?;
         for group in groups(fields).map_err(problem)? {
             let Some(known) = catalogue.group(&group) else {
-                let why = format!("is in group {group}, which Namely's /groups does not list; give the group a type in Namely");
+                let why = format!(
+                    "is in group {group}, which Namely's /groups does not list; give the group a type in Namely"
+                );
                 return Err(ProfileProblem { unknown_group: true, ..problem(why) });
             };
             match known.kind {
@@ -128,7 +156,8 @@ impl Reader {
             }
             employee.groups.entry(known.group_type.clone()).or_default().push(known.title.clone());
         }
-        employee.job_tier = catalogue.tier(fields.get("job_title").and_then(|t| t["id"].as_str()).unwrap_or("")).to_owned();
+        employee.job_tier =
+            catalogue.tier(fields.get("job_title").and_then(|t| t["id"].as_str()).unwrap_or("")).to_owned();
         Ok(employee)
     }
 
@@ -287,7 +316,10 @@ mod tests {
     #[test]
     fn a_profile_becomes_an_employee_without_anything_sensitive() {
         let employee = reader().read(&profile(), &small()).expect("reads");
-        assert_eq!((employee.departments.as_slice(), employee.offices.as_slice()), (&["Finance".to_owned()][..], &["Lyon".to_owned()][..]));
+        assert_eq!(
+            (employee.departments.as_slice(), employee.offices.as_slice()),
+            (&["Finance".to_owned()][..], &["Lyon".to_owned()][..])
+        );
         assert_eq!((employee.job_title.as_str(), employee.job_tier.as_str()), ("Accountant", "Staff"));
         assert_eq!(employee.manager, None, "nobody is no manager");
         assert_eq!(employee.custom["cost_center"], "CC-7");
@@ -356,6 +388,9 @@ mod tests {
     fn an_answer_without_profiles_is_said_to_be_so() {
         assert!(ProfilesPage::read(b"{\"profiles\":").is_err_and(|e| e.contains("not JSON")));
         assert!(ProfilesPage::read(b"{}").is_err_and(|e| e.contains("no list")));
-        assert_eq!(ProfilesPage::read(b"{\"profiles\":[],\"meta\":{\"total_count\":3}}").expect("reads").total_count, Some(3));
+        assert_eq!(
+            ProfilesPage::read(b"{\"profiles\":[],\"meta\":{\"total_count\":3}}").expect("reads").total_count,
+            Some(3)
+        );
     }
 }

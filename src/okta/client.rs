@@ -125,14 +125,18 @@ mod tests {
     fn links_and_limits_are_read_from_the_headers_okta_sends() {
         let mut headers = HeaderMap::new();
         headers.append(LINK, HeaderValue::from_static("<https://x.okta.com/api/v1/users?limit=2>; rel=\"self\""));
-        headers.append(LINK, HeaderValue::from_static("<https://x.okta.com/api/v1/users?after=1&limit=2>; rel=\"next\""));
+        headers
+            .append(LINK, HeaderValue::from_static("<https://x.okta.com/api/v1/users?after=1&limit=2>; rel=\"next\""));
         headers.insert("x-rate-limit-limit", HeaderValue::from_static("600"));
         headers.insert("x-rate-limit-remaining", HeaderValue::from_static("599"));
         headers.insert("x-rate-limit-reset", HeaderValue::from_static("1800000060"));
         headers.insert("date", HeaderValue::from_static("Fri, 15 Jan 2027 08:00:00 GMT"));
         assert_eq!(next_link(&headers).as_deref(), Some("https://x.okta.com/api/v1/users?after=1&limit=2"));
         let limits = rate_headers(&headers).expect("headers");
-        assert_eq!((limits.limit, limits.remaining, limits.reset, limits.date), (600, 599, 1_800_000_060, Some(1_800_000_000)));
+        assert_eq!(
+            (limits.limit, limits.remaining, limits.reset, limits.date),
+            (600, 599, 1_800_000_060, Some(1_800_000_000))
+        );
         headers.insert("x-rate-limit-limit", HeaderValue::from_static("lots"));
         assert_eq!(rate_headers(&headers), None);
     }

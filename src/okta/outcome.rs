@@ -7,7 +7,13 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub enum Reply {
     /// Okta answered.
-    Answered { status: u16, body: Vec<u8>, next: Option<String>, request_id: Option<String>, limit: Option<RateHeaders> },
+    Answered {
+        status: u16,
+        body: Vec<u8>,
+        next: Option<String>,
+        request_id: Option<String>,
+        limit: Option<RateHeaders>,
+    },
     /// The request did not reach Okta: nothing happened.
     NotSent(String),
     /// The request went out and no answer came back: it may have happened.
@@ -69,9 +75,10 @@ impl Outcome {
     /// The reason, where there is one.
     pub fn why(&self) -> Option<&str> {
         match self {
-            Outcome::Retry { why, .. } | Outcome::Replan { why } | Outcome::Refused { why } | Outcome::Unknown { why } => {
-                Some(why)
-            }
+            Outcome::Retry { why, .. }
+            | Outcome::Replan { why }
+            | Outcome::Refused { why }
+            | Outcome::Unknown { why } => Some(why),
             _ => None,
         }
     }
@@ -130,7 +137,8 @@ mod tests {
     }
 
     fn error(status: u16, code: &str, cause: &str) -> Reply {
-        let body = serde_json::json!({ "errorCode": code, "errorSummary": "s", "errorCauses": [{ "errorSummary": cause }] });
+        let body =
+            serde_json::json!({ "errorCode": code, "errorSummary": "s", "errorCauses": [{ "errorSummary": cause }] });
         answered(status, &body.to_string())
     }
 

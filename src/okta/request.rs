@@ -46,15 +46,16 @@ impl Request {
                 Self::with_json("POST", "/api/v1/users?activate=true".into(), &body)
             }
             Step::UpdateUser { id, changes } => {
-                let profile: Map<String, Value> =
-                    changes.iter().map(|c| (c.field.clone(), c.after.clone())).collect();
+                let profile: Map<String, Value> = changes.iter().map(|c| (c.field.clone(), c.after.clone())).collect();
                 Self::with_json("POST", format!("/api/v1/users/{id}"), &json!({ "profile": profile }))
             }
             // oauthTokens defaults to false (okta-api.md §2.2): without it refresh tokens would survive.
             Step::RevokeSessions { id } | Step::RevokeSessionsAgain { id } => {
                 Self::bare("DELETE", format!("/api/v1/users/{id}/sessions?oauthTokens=true&forgetDevices=true"))
             }
-            Step::Deactivate { id } => Self::bare("POST", format!("/api/v1/users/{id}/lifecycle/deactivate?sendEmail=false")),
+            Step::Deactivate { id } => {
+                Self::bare("POST", format!("/api/v1/users/{id}/lifecycle/deactivate?sendEmail=false"))
+            }
             Step::RemoveGroup { id, group, .. } => Self::bare("DELETE", format!("/api/v1/groups/{group}/users/{id}")),
             Step::AddGroup { id, group, .. } => Self::bare("PUT", format!("/api/v1/groups/{group}/users/{id}")),
         }

@@ -24,7 +24,12 @@ impl User {
             anchor: text(anchor),
             status: AccountStatus::parse(&self.status),
             // A null attribute is usually omitted, but six of them never are (okta-api.md §3.1): missing is null.
-            profile: self.profile.iter().filter(|(k, v)| mapped.contains(*k) && !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect(),
+            profile: self
+                .profile
+                .iter()
+                .filter(|(k, v)| mapped.contains(*k) && !v.is_null())
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect(),
             groups: BTreeSet::new(),
             exit: None,
             id: self.id,

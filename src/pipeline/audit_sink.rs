@@ -55,7 +55,8 @@ impl AuditSink {
     fn deliver(&mut self, ctx: &mut Context<Self>) {
         let Some(path) = self.file.path.clone().filter(|_| !self.busy) else { return };
         self.busy = true;
-        let (store, metrics, file, now) = (self.store.clone(), self.metrics.clone(), self.file.clone(), self.clock.now());
+        let (store, metrics, file, now) =
+            (self.store.clone(), self.metrics.clone(), self.file.clone(), self.clock.now());
         let back = Gate::new(ctx.address(), 1, metrics.mailbox_wait_seconds.with_label_values(&["audit_sink"]));
         tokio::spawn(async move {
             let delivered = drain(&store, path, &file, &now.to_string()).await;
@@ -139,8 +140,10 @@ mod tests {
         for n in 1..=5 {
             append(&path, &[row(n)], 5, 2, &format!("2026-01-0{n}")).expect("writes");
         }
-        let mut names: Vec<String> =
-            std::fs::read_dir(folder.path()).expect("lists").map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<String> = std::fs::read_dir(folder.path())
+            .expect("lists")
+            .map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect();
         names.sort();
         assert_eq!(names, ["audit.jsonl", "audit.jsonl.2026-01-04", "audit.jsonl.2026-01-05"]);
         assert_eq!(std::fs::read_to_string(&path).expect("reads"), "{\"seq\":5}\n");

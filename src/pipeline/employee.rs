@@ -3,8 +3,8 @@
 //! **Invariant:** never runs two plans of one person at once: it exists only under a claim, and the store drops whatever
 //! comes under an old one. Whatever ends it, even a panic, gives the claim back.
 
-use super::dispatcher::{Dispatcher, LaneEnded};
 use super::directory::SharedDirectory;
+use super::dispatcher::{Dispatcher, LaneEnded};
 use super::lane::{Act, Concluded, Context as LaneContext, Lane};
 use super::writer::{Delivered, Order, Writers};
 use crate::audit::Effect;
@@ -185,7 +185,9 @@ impl Employee {
         let (announced, planned) = (step.clone(), planned.and_then(|steps| serde_json::to_value(steps).ok()));
         let announce = move || -> std::pin::Pin<Box<dyn Future<Output = _> + Send>> {
             Box::pin(async move {
-                store.begin_step(target, token, rev, attempt, (method, path, hash), announced, planned, clock.now()).await
+                store
+                    .begin_step(target, token, rev, attempt, (method, path, hash), announced, planned, clock.now())
+                    .await
             })
         };
         let (answer, delivered) = oneshot::channel();
@@ -209,7 +211,9 @@ impl Employee {
         if outcome == Outcome::Missing {
             return (outcome, Answer::NoAccount);
         }
-        let (Outcome::Applied, Reply::Answered { body, next, .. }) = (&outcome, reply) else { return (outcome, Answer::Done) };
+        let (Outcome::Applied, Reply::Answered { body, next, .. }) = (&outcome, reply) else {
+            return (outcome, Answer::Done);
+        };
         let unreadable = |e: serde_json::Error| Outcome::Unknown { why: format!("Okta's answer cannot be read: {e}") };
         match step {
             Step::Look { .. } | Step::ReadBack { .. } | Step::CreateUser { .. } | Step::UpdateUser { .. } => {
@@ -218,7 +222,9 @@ impl Employee {
                         let why = "the deactivation is still running in Okta".into();
                         (Outcome::Retry { after: Duration::from_secs(2), why }, Answer::Done)
                     }
-                    Ok(user) => (outcome, Answer::User(user.account(self.tools.config.mapping.anchor(), &self.tools.mapped))),
+                    Ok(user) => {
+                        (outcome, Answer::User(user.account(self.tools.config.mapping.anchor(), &self.tools.mapped)))
+                    }
                     Err(e) => (unreadable(e), Answer::Done),
                 }
             }
@@ -286,7 +292,8 @@ impl Employee {
             next: concluded.next,
         };
         self.observe_end(&end.next);
-        let (store, now, back, then) = (self.tools.store.clone(), self.tools.clock.now(), self.back(ctx), concluded.then);
+        let (store, now, back, then) =
+            (self.tools.store.clone(), self.tools.clock.now(), self.back(ctx), concluded.then);
         tokio::spawn(async move {
             let written = store.end_step(end, now).await;
             failpoint::reach(if then.is_some() { Point::StepEnded } else { Point::Finished });
@@ -356,7 +363,8 @@ impl Drop for Guard {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
             if let Some((target, token, rev)) = failed {
-                let why = "an internal error stopped the plan of this person; everybody else goes on. Please report it".into();
+                let why = "an internal error stopped the plan of this person; everybody else goes on. Please report it"
+                    .into();
                 let _ = store.release(target, token, rev, Release::SetAside { why }, now).await;
             }
             dispatcher.send(LaneEnded).await;

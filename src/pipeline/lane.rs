@@ -167,7 +167,9 @@ impl Lane {
     /// Goes on; if that is the end of the lane, it is written with the outcome, in one commit.
     fn concluded(&mut self, account: Option<Option<Account>>, context: &Context) -> Concluded {
         match self.go_on(context) {
-            Act::Release(release) => Concluded { account, next: Next::Release(release), then: None, refresh_directory: false },
+            Act::Release(release) => {
+                Concluded { account, next: Next::Release(release), then: None, refresh_directory: false }
+            }
             act => Concluded { account, next: Next::Continue, then: Some(act), refresh_directory: false },
         }
     }

@@ -16,11 +16,21 @@ impl World {
     fn new() -> Self {
         let group = |id: &str, name: &str| Group { id: id.into(), name: name.into(), writable: true };
         let groups = [group("00gStaff", "Staff"), group("00gFinance", "Department Finance")];
-        Self { mapping: usual(), directory: Directory::new(groups, BTreeSet::new()), now: Moment::from_secs(1_800_000_000) }
+        Self {
+            mapping: usual(),
+            directory: Directory::new(groups, BTreeSet::new()),
+            now: Moment::from_secs(1_800_000_000),
+        }
     }
 
     fn context(&self) -> Context<'_> {
-        Context { mapping: &self.mapping, directory: &self.directory, zone: &UTC, now: self.now, backoff: Duration::from_secs(1) }
+        Context {
+            mapping: &self.mapping,
+            directory: &self.directory,
+            zone: &UTC,
+            now: self.now,
+            backoff: Duration::from_secs(1),
+        }
     }
 
     fn account(&self) -> Account {
@@ -101,8 +111,14 @@ fn a_taken_login_leads_to_a_look_and_its_owner_decides() {
         let found = Account { anchor: anchor.map(str::to_owned), ..world.account() };
         lane.conclude(&look, &Outcome::Applied, &Answer::User(found), &world.context()).next
     };
-    assert!(matches!(run(Some("another profile")), Next::Release(Release::SetAside { why }) if why.contains("another profile")));
-    assert_eq!(run(Some(&somebody().id)), Next::Continue, "our own create, whose answer was lost: groups are brought up to date");
+    assert!(
+        matches!(run(Some("another profile")), Next::Release(Release::SetAside { why }) if why.contains("another profile"))
+    );
+    assert_eq!(
+        run(Some(&somebody().id)),
+        Next::Continue,
+        "our own create, whose answer was lost: groups are brought up to date"
+    );
     assert_eq!(run(None), Next::Continue);
 }
 
@@ -177,7 +193,9 @@ fn endless_contradictions_end_in_a_retry_later() {
     for _ in 0..20 {
         let step = sent(act);
         let concluded = match step {
-            Step::Look { .. } => lane.conclude(&step, &Outcome::Applied, &Answer::User(world.account()), &world.context()),
+            Step::Look { .. } => {
+                lane.conclude(&step, &Outcome::Applied, &Answer::User(world.account()), &world.context())
+            }
             _ => lane.conclude(&step, &Outcome::Replan { why: "E0000038".into() }, &Answer::Done, &world.context()),
         };
         match (concluded.next, concluded.then) {

@@ -204,7 +204,12 @@ impl Poller {
             Ok(()) => {
                 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
                 self.tools.metrics.last_complete_walk.with_label_values(&[self.name()]).set(now.secs() as f64);
-                tracing::debug!(tenant = self.name(), profiles = end.profiles, seconds = end.seconds, "a walk is complete");
+                tracing::debug!(
+                    tenant = self.name(),
+                    profiles = end.profiles,
+                    seconds = end.seconds,
+                    "a walk is complete"
+                );
             }
             Err(why) => {
                 tracing::warn!(tenant = self.name(), %why, "a walk is incomplete and proves nothing");
@@ -213,7 +218,8 @@ impl Poller {
         }
         let detail = json!({ "profiles": end.profiles, "complete": complete, "why": end.complete.err() });
         let record = Record { tenant: Some(self.name().to_owned()), ..Record::general(now, Kind::Walk, detail) };
-        let (walked, readiness, tenant) = (self.tools.walked.clone(), self.tools.readiness.clone(), self.name().to_owned());
+        let (walked, readiness, tenant) =
+            (self.tools.walked.clone(), self.tools.readiness.clone(), self.name().to_owned());
         tokio::spawn(async move {
             match store.walk_ended(tenant, complete, record).await {
                 Ok(()) if complete => {
@@ -266,7 +272,11 @@ impl Handler<Carried<Committed>> for Poller {
             self.tools.dispatcher.signal(Wake);
         }
         self.tools.readiness.have(&format!("namely {}", self.name()));
-        self.tools.metrics.profiles.with_label_values(&[self.name()]).set(i64::try_from(self.detector.len()).unwrap_or(0));
+        self.tools
+            .metrics
+            .profiles
+            .with_label_values(&[self.name()])
+            .set(i64::try_from(self.detector.len()).unwrap_or(0));
         self.count(fetch, "read");
         let end = self.walker.on_page(fetch, &seen, self.tools.clock.monotonic());
         self.ended(end);
@@ -282,7 +292,9 @@ impl Handler<Carried<CatalogueRead>> for Poller {
         self.catalogue_read = self.tools.clock.monotonic();
         match read.body.0 {
             Ok(catalogue) => self.catalogue = catalogue,
-            Err(why) => tracing::warn!(tenant = self.name(), %why, "the catalogue of groups could not be read; the one known is used"),
+            Err(why) => {
+                tracing::warn!(tenant = self.name(), %why, "the catalogue of groups could not be read; the one known is used")
+            }
         }
     }
 }
@@ -301,12 +313,17 @@ fn read_page(reply: Reply) -> Result<ProfilesPage, Failure> {
 }
 
 /// Reads groups, group types and job titles.
-pub async fn read_catalogue(client: &NamelyClient, names: &crate::namely::catalogue::GroupTypes) -> Result<Catalogue, String> {
+pub async fn read_catalogue(
+    client: &NamelyClient,
+    names: &crate::namely::catalogue::GroupTypes,
+) -> Result<Catalogue, String> {
     let mut parts = Vec::new();
     for target in ["/groups", "/group_types", "/job_titles"] {
         match client.get(target).await {
             Reply::Answered { status: 200, body } => {
-                parts.push(serde_json::from_slice(&body).map_err(|e| format!("GET {target}: the answer is not JSON ({e})"))?);
+                parts.push(
+                    serde_json::from_slice(&body).map_err(|e| format!("GET {target}: the answer is not JSON ({e})"))?,
+                );
             }
             Reply::Answered { status, .. } => return Err(format!("GET {target}: HTTP {status}")),
             Reply::Failed(why) => return Err(format!("GET {target}: {why}")),

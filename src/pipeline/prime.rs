@@ -78,7 +78,8 @@ async fn page<T: DeserializeOwned>(writers: &Writers, target: &str) -> Result<(V
         let reply = writers.read(Request::get(target), Class::Inspect).await;
         match (classify(&reply, false), reply) {
             (Outcome::Applied, Reply::Answered { body, next, .. }) => {
-                let page = serde_json::from_slice(&body).map_err(|e| format!("GET {path}: the answer cannot be read ({e}); is this an Okta org?"))?;
+                let page = serde_json::from_slice(&body)
+                    .map_err(|e| format!("GET {path}: the answer cannot be read ({e}); is this an Okta org?"))?;
                 return Ok((page, next));
             }
             (Outcome::Retry { after, why }, _) if attempt < ATTEMPTS => {

@@ -2,9 +2,9 @@
 
 use super::dispatcher::{Dispatcher, Wake};
 use crate::clock::Clock;
+use crate::identity::Class;
 use crate::mailbox::Gate;
 use crate::metrics::Metrics;
-use crate::identity::Class;
 use crate::store::Store;
 use actix::{Actor, AsyncContext, Context};
 use jiff::tz::TimeZone;

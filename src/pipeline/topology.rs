@@ -46,16 +46,39 @@ impl Service {
     pub async fn start(config: Config, clock: Clock, metrics: Metrics) -> Result<Self, StartError> {
         let store = Store::open(Path::new(&config.service.store), metrics.store.clone())?;
         let recovered = store.recover(config.rules.clone(), clock.now()).await?;
-        tracing::info!(run = recovered.run, void_claims = recovered.claims, unknown_calls = recovered.unknown, rules_changed = recovered.rules_changed, "the store is open");
+        tracing::info!(
+            run = recovered.run,
+            void_claims = recovered.claims,
+            unknown_calls = recovered.unknown,
+            rules_changed = recovered.rules_changed,
+            "the store is open"
+        );
         let readiness = Readiness::default();
         readiness.missing("okta", "not primed yet");
         let client = OktaClient::new(&config.okta.url, &config.okta.token, config.okta.timeout)?;
         let traffic = Traffic::new(config.okta.in_flight);
         let budget = Budget::new(config.okta.shares);
         let writers = Writers::start(&client, &budget, &traffic, &clock, &metrics);
-        AuditSink { file: config.audit.clone(), clock: clock.clone(), store: store.clone(), metrics: metrics.clone(), busy: false }.start();
+        AuditSink {
+            file: config.audit.clone(),
+            clock: clock.clone(),
+            store: store.clone(),
+            metrics: metrics.clone(),
+            busy: false,
+        }
+        .start();
         let mapped: BTreeSet<String> = config.mapping.attribute_names().map(str::to_owned).collect();
-        let start = Start { config, clock, store: store.clone(), metrics: metrics.clone(), readiness: readiness.clone(), writers, traffic, mapped: Arc::new(mapped), run: recovered.run };
+        let start = Start {
+            config,
+            clock,
+            store: store.clone(),
+            metrics: metrics.clone(),
+            readiness: readiness.clone(),
+            writers,
+            traffic,
+            mapped: Arc::new(mapped),
+            run: recovered.run,
+        };
         for tenant in &start.config.namely {
             start.readiness.missing(&format!("walk {}", tenant.name), "no complete walk yet");
         }

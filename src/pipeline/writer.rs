@@ -41,7 +41,10 @@ pub struct Order {
 /// What became of an order.
 #[derive(Debug)]
 pub enum Delivered {
-    Replied { reply: Reply, intent: Option<i64> },
+    Replied {
+        reply: Reply,
+        intent: Option<i64>,
+    },
     /// The window is spent, or too many wait already. Nothing was sent.
     Busy,
     /// The person changed before the call left. Nothing was sent.

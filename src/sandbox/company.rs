@@ -7,7 +7,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::collections::BTreeMap;
 
-pub const DEPARTMENTS: &[&str] = &["Engineering", "Sales", "Finance", "Support", "Marketing", "Operations", "Legal", "Product"];
+pub const DEPARTMENTS: &[&str] =
+    &["Engineering", "Sales", "Finance", "Support", "Marketing", "Operations", "Legal", "Product"];
 pub const OFFICES: &[&str] = &["New York", "Lisbon", "Berlin", "Singapore"];
 pub const TITLES: &[(&str, &str)] = &[
     ("Specialist", "Staff"),
@@ -18,12 +19,36 @@ pub const TITLES: &[(&str, &str)] = &[
 ];
 const FIRST_NAMES: &[&str] = &[
     "Ada", "Bruno", "Chloé", "Daniel", "Elif", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Kenji", "Léa", "Mateusz",
-    "Nadia", "Oskar", "Priya", "Quentin", "Renée", "Søren", "Tomás", "Uma", "Viktor", "Wanjiru", "Ximena", "Yusuf", "Zoë",
+    "Nadia", "Oskar", "Priya", "Quentin", "Renée", "Søren", "Tomás", "Uma", "Viktor", "Wanjiru", "Ximena", "Yusuf",
+    "Zoë",
 ];
 const LAST_NAMES: &[&str] = &[
-    "Almeida", "Bauer", "Castillo", "Dubois", "Eriksen", "Fischer", "García", "Haddad", "Ivanov", "Jensen", "Kowalski",
-    "Lindqvist", "Moreau", "Nakamura", "O'Neill", "Petrov", "Quispe", "Rossi", "Silva", "Takahashi", "Ueda", "Varga",
-    "Weiss", "Xu", "Yilmaz", "Zhang",
+    "Almeida",
+    "Bauer",
+    "Castillo",
+    "Dubois",
+    "Eriksen",
+    "Fischer",
+    "García",
+    "Haddad",
+    "Ivanov",
+    "Jensen",
+    "Kowalski",
+    "Lindqvist",
+    "Moreau",
+    "Nakamura",
+    "O'Neill",
+    "Petrov",
+    "Quispe",
+    "Rossi",
+    "Silva",
+    "Takahashi",
+    "Ueda",
+    "Varga",
+    "Weiss",
+    "Xu",
+    "Yilmaz",
+    "Zhang",
 ];
 
 /// Status of a profile in Namely.
@@ -124,7 +149,8 @@ impl Hr {
             title: if manager.is_some() { TITLES.len() - 1 } else { pick(&mut self.random, TITLES.len() - 1) },
             department: pick(&mut self.random, DEPARTMENTS.len()),
             office: pick(&mut self.random, OFFICES.len()),
-            employee_type: ["Full Time", "Full Time", "Full Time", "Part Time", "Contractor"][pick(&mut self.random, 5)],
+            employee_type: ["Full Time", "Full Time", "Full Time", "Part Time", "Contractor"]
+                [pick(&mut self.random, 5)],
             direct_dial: format!("+1 555 {:04}", pick(&mut self.random, 10_000)),
             manager: reports_to.filter(|m| Some(*m) != manager && *m < n),
             raw: BTreeMap::new(),

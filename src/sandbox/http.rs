@@ -209,9 +209,9 @@ async fn handle<C: Core>(http: HttpRequest, body: web::Bytes, shared: web::Data<
             answer(response)
         }
         // A client that goes away does not stop what the server has begun.
-        Admission::Serve { ticket, takes } => {
-            detached(async move { shared.serve(ticket, &request, takes).await }).await.map_or_else(hang_up(&http), answer)
-        }
+        Admission::Serve { ticket, takes } => detached(async move { shared.serve(ticket, &request, takes).await })
+            .await
+            .map_or_else(hang_up(&http), answer),
         Admission::ServeAndHangUp { ticket, takes } => {
             detached(async move { shared.serve(ticket, &request, takes).await }).await;
             hang_up(&http)()
@@ -252,7 +252,8 @@ fn request(http: &HttpRequest, body: &web::Bytes) -> Request {
 }
 
 fn answer(response: Response) -> HttpResponse {
-    let mut built = HttpResponse::build(StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
+    let mut built =
+        HttpResponse::build(StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
     for (name, value) in &response.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::from_str(value)) {
             built.append_header((name, value));

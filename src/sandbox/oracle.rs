@@ -160,7 +160,8 @@ pub fn difference(expected: Option<&Expected>, users: &[&User], okta: &Okta) -> 
         return Some(format!("is {}", user.status.word()));
     }
     if expected.live {
-        let set: BTreeMap<String, Value> = user.profile.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
+        let set: BTreeMap<String, Value> =
+            user.profile.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
         let wrong = expected.profile.iter().find(|(name, value)| set.get(*name) != Some(value)).map(|(name, _)| name);
         if let Some(name) = wrong.or_else(|| set.keys().find(|name| !expected.profile.contains_key(*name))) {
             return Some(format!("has {name} = {:?}, expected {:?}", set.get(name), expected.profile.get(name)));
@@ -203,7 +204,10 @@ fn count_order_violations(
             Some(version) => *at = version,
             None => {
                 figures.order_violations += 1;
-                figures.find(format!("order: {} {} of person {n} fits no version from {at} on", exchange.method, exchange.path));
+                figures.find(format!(
+                    "order: {} {} of person {n} fits no version from {at} on",
+                    exchange.method, exchange.path
+                ));
             }
         }
     }
@@ -224,9 +228,14 @@ fn explains(version: Option<&Expected>, exchange: &Exchange, names: &HashMap<Str
             expected.live && fits(expected) && groups.iter().all(|g| expected.groups.contains(*g))
         }
         ("POST", ["users", _], Some(expected)) => expected.live && fits(expected),
-        ("PUT", ["groups", group, "users", _], Some(expected)) => names.get(*group).is_some_and(|g| expected.groups.contains(g)),
-        ("DELETE", ["groups", group, "users", _], Some(expected)) => names.get(*group).is_none_or(|g| !expected.groups.contains(g)),
-        ("POST", ["users", _, "lifecycle", "deactivate"] , Some(expected)) | ("DELETE", ["users", _, "sessions"], Some(expected)) => !expected.live,
+        ("PUT", ["groups", group, "users", _], Some(expected)) => {
+            names.get(*group).is_some_and(|g| expected.groups.contains(g))
+        }
+        ("DELETE", ["groups", group, "users", _], Some(expected)) => {
+            names.get(*group).is_none_or(|g| !expected.groups.contains(g))
+        }
+        ("POST", ["users", _, "lifecycle", "deactivate"], Some(expected))
+        | ("DELETE", ["users", _, "sessions"], Some(expected)) => !expected.live,
         (_, _, Some(_)) => true,
         (_, _, None) => false,
     }
@@ -249,7 +258,8 @@ impl Audit {
         let connection = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let mut select = connection.prepare("SELECT at, kind, row FROM audit ORDER BY seq")?;
         let mut rows = select.query([])?;
-        let mut audit = Self { effects: HashMap::new(), observed: HashMap::new(), done: Vec::new(), users: HashMap::new() };
+        let mut audit =
+            Self { effects: HashMap::new(), observed: HashMap::new(), done: Vec::new(), users: HashMap::new() };
         while let Some(row) = rows.next()? {
             let (at, kind, text): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let row: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
@@ -295,7 +305,10 @@ fn count_unaudited(exchanges: &[Exchange], audit: &Audit, figures: &mut Figures)
         let missing = happened.saturating_sub(applied + unknown) + applied.saturating_sub(happened);
         if missing > 0 {
             figures.unaudited_effects += missing;
-            figures.find(format!("audit: {} {} happened {happened} times, audited {applied} times and {unknown} unknown", call.0, call.1));
+            figures.find(format!(
+                "audit: {} {} happened {happened} times, audited {applied} times and {unknown} unknown",
+                call.0, call.1
+            ));
         }
     }
 }
@@ -327,8 +340,12 @@ fn is_planned(exchange: &Exchange, deactivated: &mut HashMap<String, (bool, bool
             deactivated.insert((*id).to_owned(), (false, false));
             true
         }
-        ("GET", ["users", id]) if ok => deactivated.get_mut(*id).is_some_and(|seen| !std::mem::replace(&mut seen.0, true)),
-        ("GET", ["users", id, "groups"]) if ok => deactivated.get_mut(*id).is_some_and(|seen| !std::mem::replace(&mut seen.1, true)),
+        ("GET", ["users", id]) if ok => {
+            deactivated.get_mut(*id).is_some_and(|seen| !std::mem::replace(&mut seen.0, true))
+        }
+        ("GET", ["users", id, "groups"]) if ok => {
+            deactivated.get_mut(*id).is_some_and(|seen| !std::mem::replace(&mut seen.1, true))
+        }
         _ => false,
     }
 }
@@ -405,7 +422,8 @@ fn measure(evidence: &Evidence, audit: &Audit, figures: &mut Figures) {
             *first = (*first).min(*at);
         }
     }
-    let deactivations = evidence.okta.history().exchanges().iter().filter(|e| e.applied && e.path.ends_with("/lifecycle/deactivate"));
+    let deactivations =
+        evidence.okta.history().exchanges().iter().filter(|e| e.applied && e.path.ends_with("/lifecycle/deactivate"));
     let revokes = deactivations.filter_map(|exchange| {
         let target = audit.users.get(exchange.user.as_ref()?)?;
         Some(exchange.answered?.millis() - revoked_at.get(target)?.millis())

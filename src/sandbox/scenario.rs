@@ -90,13 +90,19 @@ impl Scenario {
                 let people = hr.company((employees / 10).max(10));
                 let first = people.len();
                 let managers = people.len().div_ceil(10);
-                let join = |n| Change { at: Duration::ZERO, kind: Kind::Joiner, person: first + n, after: hr.joiner(managers) };
+                let join = |n| Change {
+                    at: Duration::ZERO,
+                    kind: Kind::Joiner,
+                    person: first + n,
+                    after: hr.joiner(managers),
+                };
                 let changes = (0..employees).map(join).collect();
                 (people, changes)
             }
             "reorg" => {
                 let people = hr.company(employees);
-                let changes = people.iter().enumerate().map(|(n, p)| transfer(n, p, Duration::ZERO, &mut random)).collect();
+                let changes =
+                    people.iter().enumerate().map(|(n, p)| transfer(n, p, Duration::ZERO, &mut random)).collect();
                 (people, changes)
             }
             "layoff" => {

@@ -51,7 +51,12 @@ pub fn org_of(options: okta::Options, people: &[super::company::Person], now: Mo
 
 impl World {
     /// Starts both simulators with the people of `scenario`.
-    pub fn start(scenario: &Scenario, namely: namely::Options, okta: okta::Options, clock: Clock) -> std::io::Result<Self> {
+    pub fn start(
+        scenario: &Scenario,
+        namely: namely::Options,
+        okta: okta::Options,
+        clock: Clock,
+    ) -> std::io::Result<Self> {
         let now = clock.now();
         let org = org_of(okta, &scenario.people, now);
         let tenant = Namely::new(namely, scenario.people.clone(), now);

@@ -30,7 +30,8 @@ pub fn append(connection: &Connection, record: &Record) -> Result<i64, StoreErro
 
 /// Up to `limit` rows after `seq`, in order.
 pub fn read_audit(connection: &Connection, after: i64, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
-    let mut select = connection.prepare_cached("SELECT seq, row, hash FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
+    let mut select =
+        connection.prepare_cached("SELECT seq, row, hash FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
     let rows = select.query_map(params![after, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
         Ok(AuditRow { seq: row.get(0)?, text: row.get(1)?, hash: row.get(2)? })
     })?;
@@ -55,8 +56,10 @@ impl super::Store {
     pub async fn delivered(&self, name: &str, seq: i64) -> Result<(), StoreError> {
         let name = name.to_owned();
         self.run(move |c| {
-            c.prepare_cached("INSERT INTO sink VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET seq = max(seq, excluded.seq)")?
-                .execute(params![name, seq])?;
+            c.prepare_cached(
+                "INSERT INTO sink VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET seq = max(seq, excluded.seq)",
+            )?
+            .execute(params![name, seq])?;
             Ok(())
         })
         .await

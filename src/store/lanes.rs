@@ -173,7 +173,14 @@ impl Store {
     }
 
     /// Lets go of a target.
-    pub async fn release(&self, target: i64, token: i64, rev: i64, how: Release, now: Moment) -> Result<(), StoreError> {
+    pub async fn release(
+        &self,
+        target: i64,
+        token: i64,
+        rev: i64,
+        how: Release,
+        now: Moment,
+    ) -> Result<(), StoreError> {
         self.run(move |c| release(c, target, token, rev, &how, now)).await
     }
 
@@ -203,7 +210,8 @@ fn holds(c: &Connection, target: i64, token: i64, rev: Option<i64>) -> Result<bo
 
 /// The target has this account from now on.
 fn own(c: &Connection, target: i64, okta_id: &str) -> Result<(), StoreError> {
-    c.prepare_cached("UPDATE target SET okta_id = ?2 WHERE id = ?1 AND okta_id IS NOT ?2")?.execute(params![target, okta_id])?;
+    c.prepare_cached("UPDATE target SET okta_id = ?2 WHERE id = ?1 AND okta_id IS NOT ?2")?
+        .execute(params![target, okta_id])?;
     Ok(())
 }
 
@@ -280,7 +288,9 @@ fn take(c: &Connection, target: i64) -> Result<Option<Claim>, StoreError> {
             ))
         })
         .optional()?;
-    let Some((rev, class, attempt, look, dirty_at, tenant, doc, okta_id, login, conflict)) = row else { return Ok(None) };
+    let Some((rev, class, attempt, look, dirty_at, tenant, doc, okta_id, login, conflict)) = row else {
+        return Ok(None);
+    };
     let account = okta_id.as_deref().map(|id| accounts::by_id(c, id)).transpose()?.flatten();
     Ok(Some(Claim {
         target,
@@ -323,8 +333,11 @@ fn release(c: &Connection, target: i64, token: i64, rev: i64, how: &Release, now
             // revision that came meanwhile has its own urgency.
             if holds_rev(c, target, rev)? {
                 let dirty_at = dirty_at(c, target)?;
-                c.prepare_cached("UPDATE work SET class = ?2, rank = ?3 WHERE target = ?1")?
-                    .execute(params![target, class.number(), class.rank(dirty_at)])?;
+                c.prepare_cached("UPDATE work SET class = ?2, rank = ?3 WHERE target = ?1")?.execute(params![
+                    target,
+                    class.number(),
+                    class.rank(dirty_at)
+                ])?;
             }
             Ok(())
         }

@@ -74,7 +74,8 @@ impl Store {
         thread
             .spawn(move || {
                 let _lock = lock;
-                let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| serve(&connection, inbox, &metrics)));
+                let served =
+                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| serve(&connection, inbox, &metrics)));
                 if served.is_err() {
                     // Crash-only: nothing that follows could be trusted, and a restart reads everything from the file.
                     tracing::error!("the store panicked; the process ends and can be started again on the same store");

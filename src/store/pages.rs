@@ -110,7 +110,7 @@ impl Store {
 
     /// What waits.
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
-        self.run(|c| backlog(c)).await
+        self.run(backlog).await
     }
 }
 
@@ -148,7 +148,8 @@ pub fn backlog(c: &Connection) -> Result<Backlog, StoreError> {
 fn commit_page(c: &Connection, page: &PageCommit) -> Result<PageOutcome, StoreError> {
     let mut outcome = PageOutcome::default();
     for profile in &page.mended {
-        c.prepare_cached("DELETE FROM unreadable WHERE tenant = ?1 AND profile = ?2")?.execute([&page.tenant, profile])?;
+        c.prepare_cached("DELETE FROM unreadable WHERE tenant = ?1 AND profile = ?2")?
+            .execute([&page.tenant, profile])?;
     }
     for problem in &page.problems {
         note_problem(c, page, problem)?;
@@ -269,7 +270,11 @@ fn commit_profile(
 }
 
 /// The account of a target. While there is none, correlation looks for one, each time the profile changes.
-fn account_of(c: &Connection, target: i64, employee: &Employee) -> Result<(Option<Account>, Option<String>), StoreError> {
+fn account_of(
+    c: &Connection,
+    target: i64,
+    employee: &Employee,
+) -> Result<(Option<Account>, Option<String>), StoreError> {
     let okta_id: Option<String> =
         c.prepare_cached("SELECT okta_id FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?;
     if let Some(okta_id) = okta_id {
@@ -283,7 +288,9 @@ fn account_of(c: &Connection, target: i64, employee: &Employee) -> Result<(Optio
         Correlation::Account(id) => match owner(c, &id)? {
             None => (Some(id), None),
             Some(profile) => {
-                let why = format!("the Okta account {id} already belongs to Namely profile {profile}; merge the two in Namely, or give one another email");
+                let why = format!(
+                    "the Okta account {id} already belongs to Namely profile {profile}; merge the two in Namely, or give one another email"
+                );
                 (None, Some(why))
             }
         },
@@ -336,7 +343,13 @@ fn first_bucket(entitlement: &Entitlement, account: Option<&Account>) -> &'stati
 }
 
 /// Raises the revision of `target`; returns the new one.
-pub(super) fn mark_dirty(c: &Connection, target: i64, class: Class, bucket: &str, now: Moment) -> Result<i64, StoreError> {
+pub(super) fn mark_dirty(
+    c: &Connection,
+    target: i64,
+    class: Class,
+    bucket: &str,
+    now: Moment,
+) -> Result<i64, StoreError> {
     let found: Option<(i64, i64, i64, i64)> = c
         .prepare_cached("SELECT class, dirty_at, dirty_rev, done_rev FROM work WHERE target = ?1")?
         .query_row([target], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
@@ -357,12 +370,8 @@ pub(super) fn mark_dirty(c: &Connection, target: i64, class: Class, bucket: &str
 }
 
 fn after_marking(c: &Connection, target: i64, standing: &Standing, conflict: Option<&str>) -> Result<(), StoreError> {
-    c.prepare_cached("UPDATE work SET changes_at = ?2, state = ?3, reason = ?4 WHERE target = ?1")?.execute(params![
-        target,
-        standing.changes_at.map(Moment::millis),
-        i64::from(conflict.is_some()),
-        conflict
-    ])?;
+    c.prepare_cached("UPDATE work SET changes_at = ?2, state = ?3, reason = ?4 WHERE target = ?1")?
+        .execute(params![target, standing.changes_at.map(Moment::millis), i64::from(conflict.is_some()), conflict])?;
     Ok(())
 }
 

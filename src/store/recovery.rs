@@ -74,13 +74,13 @@ fn close_intents(c: &Connection, now: Moment) -> Result<usize, StoreError> {
             attempt: *attempt,
             request_id: None,
         };
-        let record = Record {
-            target: Some(*target),
-            rev: Some(*rev),
-            ..Record::general(now, Kind::Effect, effect.detail())
-        };
+        let record =
+            Record { target: Some(*target), rev: Some(*rev), ..Record::general(now, Kind::Effect, effect.detail()) };
         append(c, &record)?;
-        c.execute("UPDATE work SET look = 1, bucket = 'user_read', due_at = ?2 WHERE target = ?1", params![target, now.millis()])?;
+        c.execute(
+            "UPDATE work SET look = 1, bucket = 'user_read', due_at = ?2 WHERE target = ?1",
+            params![target, now.millis()],
+        )?;
     }
     c.execute("DELETE FROM intent", [])?;
     Ok(open.len())

@@ -47,7 +47,10 @@ impl World {
 
     async fn begin(&self, claim: &Claim) -> Begun {
         let call = ("PUT", "/api/v1/groups/g/users/u".to_owned(), String::new());
-        self.store.begin_step(claim.target, claim.token, claim.rev, 1, call, step(), None, self.now).await.expect("begins")
+        self.store
+            .begin_step(claim.target, claim.token, claim.rev, 1, call, step(), None, self.now)
+            .await
+            .expect("begins")
     }
 
     async fn audit(&self) -> Vec<serde_json::Value> {
@@ -94,7 +97,11 @@ async fn a_change_is_dirty_until_okta_is_proved_to_hold_it() {
     assert_eq!(claims.len(), 1);
     assert_eq!(world.claim().await.len(), 0, "one lane per person");
     let claim = &claims[0];
-    world.store.release(claim.target, claim.token, claim.rev, Release::Done { remark: None }, world.now).await.expect("done");
+    world
+        .store
+        .release(claim.target, claim.token, claim.rev, Release::Done { remark: None }, world.now)
+        .await
+        .expect("done");
     assert_eq!(world.store.backlog().await.expect("reads").total(), 0);
 }
 
@@ -105,7 +112,11 @@ async fn a_revision_that_arrives_during_a_lane_stops_it_and_stays_dirty() {
     let claim = world.claim().await.remove(0);
     world.see(Employee { job_title: "Controller".into(), ..somebody() }).await;
     assert_eq!(world.begin(&claim).await, Begun::Stale);
-    world.store.release(claim.target, claim.token, claim.rev, Release::Done { remark: None }, world.now).await.expect("done");
+    world
+        .store
+        .release(claim.target, claim.token, claim.rev, Release::Done { remark: None }, world.now)
+        .await
+        .expect("done");
     let again = world.claim().await;
     assert_eq!((again.len(), again[0].rev), (1, 2), "done means the revision that was planned, not the newest");
 }
@@ -114,7 +125,8 @@ async fn a_revision_that_arrives_during_a_lane_stops_it_and_stays_dirty() {
 async fn a_termination_overtakes_everything_that_waits() {
     let world = World::new().await;
     world.store.prime(vec![account(Some(&somebody().id))], world.now).await.expect("primes");
-    let joiners = (0..30).map(|n| Employee { id: format!("joiner-{n}"), email: format!("j{n}@example.com"), ..somebody() });
+    let joiners =
+        (0..30).map(|n| Employee { id: format!("joiner-{n}"), email: format!("j{n}@example.com"), ..somebody() });
     world.store.commit_page(world.page(joiners.collect())).await.expect("commits");
     world.see(Employee { user_status: UserStatus::Inactive, ..somebody() }).await;
     let only_revoke = Want { lanes: 10, urgent: 5, rooms: vec![("users", 0)] };
@@ -204,7 +216,11 @@ async fn a_last_day_that_passes_makes_a_termination_without_any_edit() {
     let today = world.now.to_string()[..10].parse().expect("a date");
     world.see(Employee { departure_date: Some(today), ..somebody() }).await;
     let claim = world.claim().await.remove(0);
-    world.store.release(claim.target, claim.token, claim.rev, Release::Done { remark: None }, world.now).await.expect("done");
+    world
+        .store
+        .release(claim.target, claim.token, claim.rev, Release::Done { remark: None }, world.now)
+        .await
+        .expect("done");
     let at = world.store.next_change().await.expect("reads").expect("a change ahead");
     let zones = vec![("acme".to_owned(), TimeZone::UTC)];
     assert_eq!(world.store.wake_due(world.now, zones.clone()).await.expect("wakes"), []);
@@ -217,7 +233,11 @@ async fn changed_rules_make_everybody_dirty_once() {
     let world = World::new().await;
     world.see(somebody()).await;
     let claim = world.claim().await.remove(0);
-    world.store.release(claim.target, claim.token, claim.rev, Release::Done { remark: None }, world.now).await.expect("done");
+    world
+        .store
+        .release(claim.target, claim.token, claim.rev, Release::Done { remark: None }, world.now)
+        .await
+        .expect("done");
     assert!(world.store.recover("other rules".into(), world.now).await.expect("recovers").rules_changed);
     assert_eq!(world.store.backlog().await.expect("reads").total(), 1);
     assert!(!world.store.recover("other rules".into(), world.now).await.expect("recovers").rules_changed);

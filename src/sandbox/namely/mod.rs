@@ -146,7 +146,9 @@ impl Namely {
             ["profiles", "me"] => self.me(),
             ["profiles", "fields"] => wire::fields(),
             ["profiles", id] => match self.people.iter().position(|r| r.person.id == *id) {
-                Some(index) => wire::envelope("profiles", vec![self.profile(index)], json!({ "count": 1, "status": 200 })),
+                Some(index) => {
+                    wire::envelope("profiles", vec![self.profile(index)], json!({ "count": 1, "status": 200 }))
+                }
                 None => Response::json(404, &json!({ "message": "Profile not found", "errors": [] })),
             },
             ["groups"] => wire::groups(),
@@ -179,12 +181,14 @@ impl Namely {
         let number = |name: &str, default: usize| request.param(name).and_then(|v| v.parse().ok()).unwrap_or(default);
         let per_page = number("per_page", 30).clamp(1, 50);
         let page = number("page", 1).max(1);
-        let filters: Vec<(String, String)> = ["first_name", "last_name", "email", "user_status", "job_title", "reports_to"]
-            .iter()
-            .filter_map(|name| Some(((*name).to_owned(), request.param(&format!("filter[{name}]"))?)))
+        let filters: Vec<(String, String)> =
+            ["first_name", "last_name", "email", "user_status", "job_title", "reports_to"]
+                .iter()
+                .filter_map(|name| Some(((*name).to_owned(), request.param(&format!("filter[{name}]"))?)))
+                .collect();
+        let mut indexes: Vec<usize> = (0..self.people.len())
+            .filter(|i| filters.iter().all(|(name, value)| self.matches(*i, name, value)))
             .collect();
-        let mut indexes: Vec<usize> =
-            (0..self.people.len()).filter(|i| filters.iter().all(|(name, value)| self.matches(*i, name, value))).collect();
         let sort = request.param("sort").unwrap_or_else(|| "created_at".into());
         let (key, descending) = sort.strip_prefix('-').map_or((sort.as_str(), false), |key| (key, true));
         indexes.sort_by(|a, b| {
@@ -197,7 +201,8 @@ impl Namely {
             };
             if descending { order.reverse() } else { order }
         });
-        let shown: Vec<Value> = indexes.iter().skip((page - 1) * per_page).take(per_page).map(|i| self.profile(*i)).collect();
+        let shown: Vec<Value> =
+            indexes.iter().skip((page - 1) * per_page).take(per_page).map(|i| self.profile(*i)).collect();
         let meta = json!({ "count": shown.len(), "total_count": self.people.len(), "status": 200 });
         wire::envelope("profiles", shown, meta)
     }

@@ -68,7 +68,9 @@ pub fn profile(person: &Person, manager: Option<&Person>, created_at: i64, updat
         { "id": office_id(person.office), "name": person.office() }
     ]);
     let reports_to = match manager {
-        Some(m) => json!([{ "id": m.id, "first_name": m.first_name, "last_name": m.last_name, "email": m.email, "preferred_name": m.preferred_name }]),
+        Some(m) => {
+            json!([{ "id": m.id, "first_name": m.first_name, "last_name": m.last_name, "email": m.email, "preferred_name": m.preferred_name }])
+        }
         None => json!([{ "id": "no_guid", "first_name": "Nobody", "last_name": "Nobody", "email": "None" }]),
     };
     let mut fields = json!({
@@ -114,7 +116,10 @@ fn apply_raw(fields: &mut Map<String, Value>, person: &Person) {
 
 pub fn company_info(base: &str) -> Response {
     let link = json!([{ "type": "email_password", "init_url": format!("{base}/users/sign_in") }]);
-    Response::json(200, &json!({ "name": "Sandbox", "permalink": "sandbox", "background_url": null, "logo_url": null, "authentications": link }))
+    Response::json(
+        200,
+        &json!({ "name": "Sandbox", "permalink": "sandbox", "background_url": null, "logo_url": null, "authentications": link }),
+    )
 }
 
 /// Groups name the title of their type in `type`; its id is in `links`.
@@ -131,10 +136,11 @@ pub fn groups() -> Response {
 }
 
 pub fn group_types() -> Response {
-    let kind = |id: &str, title: &str, field: &str, kind: &str| {
-        json!({ "id": id, "title": title, "field_name": field, "deletable": false, "type": kind, "x_groups_as_teams": false })
-    };
-    let rows = vec![kind("7", "Department", "department", "department"), kind("8", "Office Location", "office_location", "office location")];
+    let kind = |id: &str, title: &str, field: &str, kind: &str| json!({ "id": id, "title": title, "field_name": field, "deletable": false, "type": kind, "x_groups_as_teams": false });
+    let rows = vec![
+        kind("7", "Department", "department", "department"),
+        kind("8", "Office Location", "office_location", "office location"),
+    ];
     envelope("group_types", rows, json!({ "count": 2, "response": 200 }))
 }
 
@@ -150,8 +156,11 @@ pub fn job_titles() -> Response {
 }
 
 pub fn job_tiers() -> Response {
-    let rows: Vec<Value> =
-        tier_names().iter().enumerate().map(|(n, tier)| json!({ "id": tier_id(tier), "title": tier, "numerical_id": n })).collect();
+    let rows: Vec<Value> = tier_names()
+        .iter()
+        .enumerate()
+        .map(|(n, tier)| json!({ "id": tier_id(tier), "title": tier, "numerical_id": n }))
+        .collect();
     let meta = json!({ "count": rows.len(), "status": 200 });
     envelope("job_tiers", rows, meta)
 }
@@ -159,11 +168,28 @@ pub fn job_tiers() -> Response {
 /// The catalogue of fields, as far as the profiles of this tenant have them.
 pub fn fields() -> Response {
     let kinds = [
-        ("first_name", "text"), ("last_name", "text"), ("middle_name", "text"), ("preferred_name", "text"), ("email", "email"),
-        ("personal_email", "email"), ("user_status", "referenceselect"), ("job_title", "referencehistory"), ("start_date", "date"),
-        ("departure_date", "date"), ("employee_id", "text"), ("employee_type", "select"), ("office_main_number", "text"),
-        ("office_direct_dial", "text"), ("office_phone", "text"), ("office_company_mobile", "text"), ("linkedin_url", "text"),
-        ("home", "address"), ("salary", "salary"), ("ssn", "text"), ("dob", "date"), ("asset_management", "checkboxes"),
+        ("first_name", "text"),
+        ("last_name", "text"),
+        ("middle_name", "text"),
+        ("preferred_name", "text"),
+        ("email", "email"),
+        ("personal_email", "email"),
+        ("user_status", "referenceselect"),
+        ("job_title", "referencehistory"),
+        ("start_date", "date"),
+        ("departure_date", "date"),
+        ("employee_id", "text"),
+        ("employee_type", "select"),
+        ("office_main_number", "text"),
+        ("office_direct_dial", "text"),
+        ("office_phone", "text"),
+        ("office_company_mobile", "text"),
+        ("linkedin_url", "text"),
+        ("home", "address"),
+        ("salary", "salary"),
+        ("ssn", "text"),
+        ("dob", "date"),
+        ("asset_management", "checkboxes"),
         ("2012_grant_date", "text"),
     ];
     let rows: Vec<Value> = kinds

@@ -59,7 +59,12 @@ pub mod problem {
     }
 
     pub fn validation(of: &str, causes: &[String]) -> Problem {
-        Problem { status: 400, code: "E0000001", summary: format!("Api validation failed: {of}"), causes: causes.to_vec() }
+        Problem {
+            status: 400,
+            code: "E0000001",
+            summary: format!("Api validation failed: {of}"),
+            causes: causes.to_vec(),
+        }
     }
 
     pub fn taken(field: &str) -> Problem {

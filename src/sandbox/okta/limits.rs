@@ -21,7 +21,8 @@ pub struct Table {
 }
 
 /// The published defaults of Workforce orgs (`okta-api.md §4.2`).
-pub const WORKFORCE: Table = Table { users: 600, user_write: 600, user_read: 2000, groups: 500, group: 1000, other: 1200 };
+pub const WORKFORCE: Table =
+    Table { users: 600, user_write: 600, user_read: 2000, groups: 500, group: 1000, other: 1200 };
 
 impl Table {
     fn of(&self, bucket: &str) -> u32 {

@@ -203,7 +203,8 @@ impl Okta {
             json!({ "title": name, "type": "string", "mutability": "READ_WRITE", "scope": "NONE",
                     "permissions": [{ "principal": "SELF", "action": "READ_ONLY" }], "master": { "type": "PROFILE_MASTER" } })
         };
-        let properties = |names: Vec<&str>| -> Value { names.into_iter().map(|n| (n.to_owned(), property(n))).collect() };
+        let properties =
+            |names: Vec<&str>| -> Value { names.into_iter().map(|n| (n.to_owned(), property(n))).collect() };
         Response::json(
             200,
             &json!({

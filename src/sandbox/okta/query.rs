@@ -71,7 +71,11 @@ fn words(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
-        let end = if let Some(inner) = rest.strip_prefix('"') { inner.find('"')? + 2 } else { rest.find(' ').unwrap_or(rest.len()) };
+        let end = if let Some(inner) = rest.strip_prefix('"') {
+            inner.find('"')? + 2
+        } else {
+            rest.find(' ').unwrap_or(rest.len())
+        };
         words.push(rest[..end].to_owned());
         rest = rest[end..].trim_start();
     }

@@ -9,10 +9,37 @@ use std::collections::BTreeMap;
 
 /// The attributes every Okta user type has (`okta-api.md §6`).
 pub const BASE_ATTRIBUTES: &[&str] = &[
-    "login", "firstName", "lastName", "email", "middleName", "honorificPrefix", "honorificSuffix", "title", "displayName",
-    "nickName", "profileUrl", "secondEmail", "mobilePhone", "primaryPhone", "streetAddress", "city", "state", "zipCode",
-    "countryCode", "postalAddress", "preferredLanguage", "locale", "timezone", "userType", "employeeNumber", "costCenter",
-    "organization", "division", "department", "managerId", "manager",
+    "login",
+    "firstName",
+    "lastName",
+    "email",
+    "middleName",
+    "honorificPrefix",
+    "honorificSuffix",
+    "title",
+    "displayName",
+    "nickName",
+    "profileUrl",
+    "secondEmail",
+    "mobilePhone",
+    "primaryPhone",
+    "streetAddress",
+    "city",
+    "state",
+    "zipCode",
+    "countryCode",
+    "postalAddress",
+    "preferredLanguage",
+    "locale",
+    "timezone",
+    "userType",
+    "employeeNumber",
+    "costCenter",
+    "organization",
+    "division",
+    "department",
+    "managerId",
+    "manager",
 ];
 /// Attributes that every single-user answer shows, set or not.
 const ALWAYS_SHOWN: &[&str] = &["firstName", "lastName", "mobilePhone", "secondEmail", "login", "email"];
@@ -51,10 +78,21 @@ impl Status {
             Status::Provisioned => &["suspend", "resetPassword", "reactivate", "deactivate"],
             Status::Suspended => &["unsuspend", "deactivate", "resetFactors"],
             Status::Deprovisioned => &["activate", "delete"],
-            _ => &["suspend", "resetPassword", "forgotPassword", "expirePassword", "changePassword", "resetFactors", "deactivate"],
+            _ => &[
+                "suspend",
+                "resetPassword",
+                "forgotPassword",
+                "expirePassword",
+                "changePassword",
+                "resetFactors",
+                "deactivate",
+            ],
         }
     }
 }
+
+/// What lists still show: until when, and the status and attributes (none: not in the index yet).
+type Stale = (Moment, Status, Option<BTreeMap<String, Value>>);
 
 /// A user of the org.
 #[derive(Clone, Debug)]
@@ -70,7 +108,7 @@ pub struct User {
     /// When sessions were last revoked, and whether OAuth tokens went with them.
     pub sessions_revoked: Option<(Moment, bool)>,
     /// What lists show until the index has caught up.
-    shown: Option<(Moment, Status, Option<BTreeMap<String, Value>>)>,
+    shown: Option<Stale>,
 }
 
 impl User {
@@ -220,7 +258,8 @@ impl Okta {
         if self.by_login.contains_key(&login_key(&login)) {
             return Err(problem::taken("login"));
         }
-        let groups: Vec<String> = body["groupIds"].as_array().into_iter().flatten().filter_map(|g| g.as_str().map(str::to_owned)).collect();
+        let groups: Vec<String> =
+            body["groupIds"].as_array().into_iter().flatten().filter_map(|g| g.as_str().map(str::to_owned)).collect();
         if groups.len() > 20 {
             return Err(problem::validation("groupIds", &["groupIds: The list may not be longer than 20".to_owned()]));
         }
@@ -257,9 +296,12 @@ impl Okta {
             return Err(problem::etag_mismatch());
         }
         let sent = self.checked_profile(&body["profile"], "user", full)?;
-        let cleared = body["profile"].as_object().into_iter().flatten().filter(|(_, v)| v.is_null()).map(|(k, _)| k.clone());
+        let cleared =
+            body["profile"].as_object().into_iter().flatten().filter(|(_, v)| v.is_null()).map(|(k, _)| k.clone());
         let cleared: Vec<String> = cleared.collect();
-        if let Some(required) = cleared.iter().find(|name| ["login", "email", "firstName", "lastName"].contains(&name.as_str())) {
+        if let Some(required) =
+            cleared.iter().find(|name| ["login", "email", "firstName", "lastName"].contains(&name.as_str()))
+        {
             return Err(problem::validation(required, &[format!("{required}: The field cannot be left blank")]));
         }
         if let Some(login) = sent.get("login").and_then(Value::as_str) {
@@ -292,7 +334,12 @@ impl Okta {
     }
 
     /// Checks the attributes of a create or an update; nulls are left out.
-    fn checked_profile(&self, profile: &Value, object: &str, complete: bool) -> Result<BTreeMap<String, Value>, Problem> {
+    fn checked_profile(
+        &self,
+        profile: &Value,
+        object: &str,
+        complete: bool,
+    ) -> Result<BTreeMap<String, Value>, Problem> {
         let Some(fields) = profile.as_object() else {
             return Err(problem::validation(object, &["profile: The field cannot be left blank".to_owned()]));
         };
@@ -373,7 +420,9 @@ impl Okta {
             ("activate", Staged | Deprovisioned) => Provisioned,
             ("activate", Active) => return Err(problem::already_active()),
             ("reactivate", Provisioned | Recovery) => status,
-            ("deactivate", Deprovisioned) if self.options.deactivated_again == 404 => return Err(problem::not_found(&id, "User")),
+            ("deactivate", Deprovisioned) if self.options.deactivated_again == 404 => {
+                return Err(problem::not_found(&id, "User"));
+            }
             ("deactivate", Deprovisioned) => return Err(problem::wrong_status()),
             ("deactivate", _) => Deprovisioned,
             ("suspend", Active) => Suspended,
@@ -440,7 +489,8 @@ pub(super) fn page(
     let response = Response::json(200, &json!(body)).with("link", format!("<{this}>; rel=\"self\""));
     match (following.next(), items.last()) {
         (Some(_), Some((last, _))) => {
-            let mut pairs: Vec<&str> = request.query.split('&').filter(|p| !p.is_empty() && !p.starts_with("after=")).collect();
+            let mut pairs: Vec<&str> =
+                request.query.split('&').filter(|p| !p.is_empty() && !p.starts_with("after=")).collect();
             let cursor = format!("after={last}");
             pairs.push(&cursor);
             let next = format!("{}{}?{}", request.base, request.path, pairs.join("&"));
