@@ -1,0 +1,289 @@
+//! A world of its own for each test: simulators, store, ports, clock and seed.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use namely_okta_sync::clock::{Clock, Moment};
+use namely_okta_sync::commands::sandbox;
+use namely_okta_sync::config::Config;
+use namely_okta_sync::metrics::Metrics;
+use namely_okta_sync::pipeline::Service;
+use namely_okta_sync::sandbox::company::Person;
+use namely_okta_sync::sandbox::http::Simulator;
+use namely_okta_sync::sandbox::namely::{self, Namely};
+use namely_okta_sync::sandbox::okta::{self, Okta};
+use namely_okta_sync::sandbox::oracle::{Evidence, Figures, judge};
+use namely_okta_sync::sandbox::scenario::Scenario;
+use namely_okta_sync::sandbox::world::{World, any_port, company, org_of};
+use namely_okta_sync::store::Store;
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// How long a test waits for something that must happen, in real time.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs a test on an actix system of its own.
+pub fn on_a_system(test: impl Future<Output = ()>) {
+    let runtime =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    actix::System::with_tokio_rt(runtime).block_on(test);
+}
+
+/// Options under which a simulator is quick and unlimited.
+pub fn quick_okta() -> okta::Options {
+    okta::Options {
+        limits: None,
+        latency: 0.05,
+        index_lag: Duration::ZERO,
+        principal_share: 1.0,
+        ..okta::Options::default()
+    }
+}
+
+/// Options under which a simulator is quick and unlimited.
+pub fn quick_namely() -> namely::Options {
+    namely::Options { per_minute: None, latency: 0.02, ..namely::Options::default() }
+}
+
+/// What a rig is made of.
+pub struct Setup {
+    pub people: Vec<Person>,
+    /// How many of `people`, from the first on, have accounts in Okta already.
+    pub in_okta: usize,
+    pub namely: namely::Options,
+    pub okta: okta::Options,
+    pub clock: Clock,
+    /// Changes the text of the configuration before it is read.
+    pub rewrite: fn(String) -> String,
+}
+
+impl Setup {
+    /// `n` people who are on both sides, in agreement.
+    pub fn of(n: usize) -> Self {
+        let clock = Clock::scaled_from_today(20.0);
+        Self {
+            people: company(n, 1, clock.now()),
+            in_okta: n,
+            namely: quick_namely(),
+            okta: quick_okta(),
+            clock,
+            rewrite: |text| text,
+        }
+    }
+}
+
+/// Both simulators, and the service in this process.
+pub struct Rig {
+    pub world: World,
+    pub folder: tempfile::TempDir,
+    pub setup: Setup,
+    pub service: Option<Service>,
+}
+
+impl Rig {
+    /// Starts the simulators; the service waits for `run`.
+    pub fn new(setup: Setup) -> Self {
+        let now = setup.clock.now();
+        let org = org_of(setup.okta.clone(), &setup.people[..setup.in_okta], now);
+        let tenant = Namely::new(setup.namely.clone(), setup.people.clone(), now);
+        let world = World {
+            namely: Simulator::start(tenant, any_port(), setup.clock.clone()).expect("a port"),
+            okta: Simulator::start(org, any_port(), setup.clock.clone()).expect("a port"),
+            clock: setup.clock.clone(),
+        };
+        Self { world, folder: tempfile::tempdir().expect("a folder"), setup, service: None }
+    }
+
+    /// Starts the service.
+    pub async fn run(&mut self) {
+        let base = sandbox::config(&self.world, self.folder.path()).expect("the sandbox's configuration");
+        let text = (self.setup.rewrite)(include_str!("../../config/sandbox.toml").to_owned());
+        let token = |name: &str| {
+            Some(if name.starts_with("NAMELY") {
+                namely::Options::default().token
+            } else {
+                okta::Options::default().token
+            })
+        };
+        let mut config = Config::parse(Path::new("test.toml"), &text, &token).unwrap_or_else(|e| panic!("{e}"));
+        config.service = base.service;
+        config.audit = base.audit;
+        config.namely[0].url = base.namely[0].url.clone();
+        config.namely[0].pace.per_minute = 10_000;
+        config.namely[0].pace.walk_interval = Duration::from_secs(10);
+        config.okta.url = base.okta.url;
+        self.service = Some(Service::start(config, self.world.clock.clone(), Metrics::new()).await.expect("starts"));
+    }
+
+    /// Starts a world and its service, and waits until both sides agree.
+    pub async fn settled(setup: Setup) -> Self {
+        let mut rig = Self::new(setup);
+        rig.run().await;
+        rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+        rig
+    }
+
+    pub fn service(&self) -> &Service {
+        self.service.as_ref().expect("the service runs")
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.service().store
+    }
+
+    pub async fn backlog(&self) -> i64 {
+        self.store().backlog().await.expect("reads").total()
+    }
+
+    /// HR edits somebody.
+    pub fn edit(&self, person: usize, edit: impl FnOnce(&mut Person)) {
+        self.world.namely.core().edit(person, self.world.clock.now(), edit);
+    }
+
+    /// HR hires somebody.
+    pub fn hire(&self, person: Person) {
+        self.world.namely.core().hire(person, self.world.clock.now());
+    }
+
+    /// Waits until something holds.
+    pub async fn until(&self, what: &str, holds: impl AsyncFn(&Self) -> bool) {
+        let waited = tokio::time::timeout(PATIENCE, async {
+            while !holds(self).await {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        if waited.await.is_err() {
+            let aside = self.set_aside().await;
+            panic!("waited in vain until {what}; backlog {}, set aside {aside:?}", self.backlog().await);
+        }
+    }
+
+    /// Waits until something holds of the Okta org.
+    pub async fn until_okta(&self, what: &str, holds: impl Fn(&Okta) -> bool) {
+        self.until(what, async |rig| holds(&rig.world.okta.core())).await;
+    }
+
+    /// Waits until nothing is dirty that could be worked on, and Namely was walked twice more.
+    pub async fn quiet(&self) {
+        let pages = || self.world.namely.core().history().exchanges().len();
+        let before = pages();
+        self.until("Namely was looked at again", async |_| pages() > before + 12).await;
+        self.until("nothing is dirty", async |rig| rig.backlog().await == 0).await;
+    }
+
+    /// Reasons of those who are set aside, by profile.
+    pub async fn set_aside(&self) -> Vec<(String, String)> {
+        let sql = "SELECT s.profile, w.reason FROM work w JOIN source s ON s.target = w.target WHERE w.state = 1";
+        self.pairs(sql).await
+    }
+
+    /// Reasons of those whose profile cannot be read.
+    pub async fn unreadable(&self) -> Vec<(String, String)> {
+        self.pairs("SELECT profile, why FROM unreadable").await
+    }
+
+    async fn pairs(&self, sql: &'static str) -> Vec<(String, String)> {
+        let read = self.store().run(move |c| {
+            let mut select = c.prepare(sql)?;
+            let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.collect::<Result<Vec<_>, _>>()?)
+        });
+        read.await.expect("reads")
+    }
+
+    /// Calls to Okta that changed something, as `METHOD /path`, since the start.
+    pub fn effects(&self) -> Vec<String> {
+        let okta = self.world.okta.core();
+        let applied = okta.history().exchanges().iter().filter(|e| e.applied);
+        applied.map(|e| format!("{} {}", e.method, e.path)).collect()
+    }
+}
+
+/// Judges what a binary left behind on `store`.
+pub fn judged(world: &World, scenario: &Scenario, start: Moment, store: &Path) -> Figures {
+    let namely = world.namely.core().history().exchanges().to_vec();
+    let okta = world.okta.core();
+    let evidence = Evidence { scenario, start, okta: &okta, namely: &namely, store, excused: &BTreeSet::new() };
+    judge(&evidence).expect("the audit can be read")
+}
+
+/// The program under test.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_namely-okta-sync"));
+    command.env("NAMELY_TOKEN", namely::Options::default().token).env("OKTA_TOKEN", okta::Options::default().token);
+    command.env_remove("RUST_LOG").stdin(Stdio::null());
+    command
+}
+
+/// A configuration file for the program against `world`, in `folder`; it polls quickly.
+pub fn config_file(world: &World, folder: &Path) -> PathBuf {
+    let text = include_str!("../../config/sandbox.toml")
+        .replace("127.0.0.1:9464", "127.0.0.1:0")
+        .replace("var/sandbox/store.db", &folder.join("store.db").display().to_string())
+        .replace("var/sandbox/audit.jsonl", &folder.join("audit.jsonl").display().to_string())
+        .replace("http://127.0.0.1:7001/api/v1", &format!("{}/api/v1", world.namely.url()))
+        .replace("http://127.0.0.1:7002", &world.okta.url())
+        .replace(
+            "time_zone = \"America/New_York\"",
+            "time_zone = \"America/New_York\"\n[namely.poll]\nper_minute = 100000\nhot_interval = \"200ms\"\nwalk_interval = \"400ms\"",
+        );
+    let path = folder.join("config.toml");
+    std::fs::write(&path, text).expect("writes");
+    path
+}
+
+/// A running program that is killed when the test ends, however it ends.
+pub struct Running(pub Child);
+
+impl Running {
+    /// Starts `run` on a configuration.
+    pub fn service(config: &Path, log: &Path, failpoint: Option<&str>) -> Self {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
+        let mut command = program();
+        command.args(["run", "--config"]).arg(config).stdout(Stdio::null()).stderr(log);
+        if let Some(point) = failpoint {
+            command.env(namely_okta_sync::failpoint::VARIABLE, point);
+        }
+        Self(command.spawn().expect("starts"))
+    }
+
+    /// SIGKILL: nothing is told, nothing is flushed.
+    pub fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.0.try_wait().expect("waits").is_some()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Waits until something holds, without an async runtime.
+pub fn wait_until(what: &str, log: &Path, mut holds: impl FnMut() -> bool) {
+    let clock = Clock::system();
+    let start = clock.monotonic();
+    while !holds() {
+        if clock.monotonic().since(start) > PATIENCE {
+            panic!("waited in vain until {what}\n{}", std::fs::read_to_string(log).unwrap_or_default());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// How many people are dirty or set aside in a store that another process uses; `None` before there is one.
+pub fn dirty(store: &Path) -> Option<(i64, i64)> {
+    let connection = Store::reader(store).ok()?;
+    let count = |sql: &str| connection.query_row(sql, [], |row| row.get(0)).ok();
+    Some((
+        count("SELECT count(*) FROM work WHERE dirty_rev > done_rev AND state = 0")?,
+        count("SELECT count(*) FROM work WHERE dirty_rev > done_rev AND state = 1")?,
+    ))
+}
