@@ -1,0 +1,127 @@
+//! The service is killed: at seeded random moments of a burst, and at every point between two durable steps. Nothing is
+//! lost, nothing is out of order, nothing goes without audit.
+
+mod common;
+
+use common::{Running, config_file, dirty, judged, quick_namely, quick_okta, wait_until};
+use namely_okta_sync::clock::Clock;
+use namely_okta_sync::failpoint::Point;
+use namely_okta_sync::sandbox::scenario::{Change, Kind, Scenario};
+use namely_okta_sync::sandbox::world::{Watch, World, today};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use std::path::Path;
+use std::time::Duration;
+
+/// Edits of `scenario`, made now.
+fn make(world: &World, changes: &[Change]) {
+    for change in changes {
+        let mut tenant = world.namely.core();
+        let now = world.clock.now();
+        if change.person < tenant.people().count() {
+            tenant.edit(change.person, now, |person| *person = change.after.clone());
+        } else {
+            tenant.hire(change.after.clone(), now);
+        }
+    }
+}
+
+/// Waits until the service has brought everything over, then judges.
+fn settle_and_judge(world: &World, scenario: &Scenario, folder: &Path, log: &Path) {
+    let store = folder.join("store.db");
+    let mut watch = Watch::new(scenario);
+    wait_until("every change has arrived", log, || {
+        watch.look(&world.okta.core());
+        watch.is_over() && dirty(&store) == Some((0, 0))
+    });
+    let figures = judged(world, scenario, world.clock.now(), &store);
+    let verdict = (figures.lost, figures.order_violations, figures.unaudited_effects, figures.http_429);
+    assert_eq!(verdict, (0, 0, 0, 0), "{:#?}", figures.findings);
+}
+
+#[test]
+fn twenty_kills_in_a_burst_lose_nothing() {
+    let clock = Clock::system();
+    let mut scenario = Scenario::make("day", 120, 3, today(clock.now())).expect("a scenario");
+    scenario.changes.iter_mut().for_each(|change| change.at = Duration::ZERO);
+    let mut okta = quick_okta();
+    okta.latency = 0.15;
+    let world = World::start(&scenario, quick_namely(), okta, clock.clone()).expect("ports");
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = config_file(&world, folder.path());
+    let log = folder.path().join("log");
+    let mut random = ChaCha8Rng::seed_from_u64(20);
+    let mut changes = scenario.changes.chunks(scenario.changes.len().div_ceil(20));
+    for _ in 0..20 {
+        let mut service = Running::service(&config, &log, None);
+        make(&world, changes.next().unwrap_or_default());
+        // The moment is the point of this test: anywhere between the start and well into the burst.
+        std::thread::sleep(Duration::from_millis(random.random_range(60..900)));
+        assert!(!service.has_ended(), "{}", std::fs::read_to_string(&log).unwrap_or_default());
+        service.kill();
+    }
+    changes.for_each(|rest| make(&world, rest));
+    let _service = Running::service(&config, &log, None);
+    settle_and_judge(&world, &scenario, folder.path(), &log);
+}
+
+/// Lets the service die at each point in turn while one person of this kind is worked on.
+fn dies_everywhere(kind: Kind) {
+    let clock = Clock::system();
+    for (n, point) in Point::ALL.into_iter().enumerate() {
+        let day = Scenario::make("day", 30, 40 + n as u64, today(clock.now())).expect("a scenario");
+        let mut change = day.changes.iter().find(|c| c.kind == kind).expect("one of each").clone();
+        change.at = Duration::ZERO;
+        change.person = change.person.min(day.people.len());
+        let scenario = Scenario { changes: vec![change], ..day };
+        let world = World::start(&scenario, quick_namely(), quick_okta(), clock.clone()).expect("ports");
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = config_file(&world, folder.path());
+        let log = folder.path().join("log");
+        make(&world, &scenario.changes);
+        let mut service = Running::service(&config, &log, Some(&format!("{point:?}:1")));
+        // A plan of one call has no end of a step that is not the end of the plan.
+        let is_passed = point != Point::StepEnded || kind != Kind::Joiner;
+        if is_passed {
+            wait_until(&format!("the service dies at {point:?}"), &log, || service.has_ended());
+        }
+        drop(service);
+        let _service = Running::service(&config, &log, None);
+        settle_and_judge(&world, &scenario, folder.path(), &log);
+    }
+}
+
+#[test]
+fn a_joiner_survives_a_crash_at_every_point() {
+    dies_everywhere(Kind::Joiner);
+}
+
+#[test]
+fn a_mover_survives_a_crash_at_every_point() {
+    dies_everywhere(Kind::Mover);
+}
+
+#[test]
+fn a_leaver_survives_a_crash_at_every_point() {
+    dies_everywhere(Kind::Leaver);
+}
+
+#[test]
+fn a_panic_in_one_plan_sets_that_person_aside_and_the_service_goes_on() {
+    let clock = Clock::system();
+    let scenario = Scenario::make("day", 30, 5, today(clock.now())).expect("a scenario");
+    let world = World::start(&scenario, quick_namely(), quick_okta(), clock).expect("ports");
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = config_file(&world, folder.path());
+    let (log, store) = (folder.path().join("log"), folder.path().join("store.db"));
+    let mut service = Running::service(&config, &log, Some("panic:Planned:5"));
+    wait_until("one person is set aside and the others are done", &log, || dirty(&store) == Some((0, 1)));
+    assert!(!service.has_ended());
+    make(&world, &scenario.changes);
+    let mut watch = Watch::new(&scenario);
+    wait_until("every change has arrived", &log, || {
+        watch.look(&world.okta.core());
+        watch.is_over()
+    });
+}
