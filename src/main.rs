@@ -71,7 +71,7 @@ fn main() -> ExitCode {
 /// Logs go to stderr: JSON where nobody watches, `RUST_LOG` chooses what. The sandbox shows progress instead.
 fn telemetry(command: &Command) {
     let quiet = matches!(command, Command::Sandbox(_) | Command::Simulate { .. } | Command::Check(_));
-    let default = if quiet { "error" } else { "info" };
+    let default = if quiet { "error" } else { "info,actix_server=warn" };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() || quiet { logs.init() } else { logs.json().init() }

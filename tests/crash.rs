@@ -64,6 +64,18 @@ fn twenty_kills_in_a_burst_lose_nothing() {
     changes.for_each(|rest| make(&world, rest));
     let _service = Running::service(&config, &log, None);
     settle_and_judge(&world, &scenario, folder.path(), &log);
+    let starts = started(&folder.path().join("store.db"));
+    assert_eq!(starts.len(), 21);
+    let sum = |key: &str| starts.iter().filter_map(|row| row["detail"][key].as_i64()).sum::<i64>();
+    assert!(sum("void_claims") > 0 && sum("unknown_calls") > 0, "the kills met no work: {starts:?}");
+}
+
+/// What each start found, by the audit.
+fn started(store: &Path) -> Vec<serde_json::Value> {
+    let connection = namely_okta_sync::store::Store::reader(store).expect("opens");
+    let mut select = connection.prepare("SELECT row FROM audit WHERE kind = 'started'").expect("a query");
+    let rows = select.query_map([], |row| row.get::<_, String>(0)).expect("rows");
+    rows.map(|row| serde_json::from_str(&row.expect("a row")).expect("JSON")).collect()
 }
 
 /// Lets the service die at each point in turn while one person of this kind is worked on.

@@ -10,6 +10,8 @@ use std::path::Path;
 
 /// Runs the service of the configuration at `config` until SIGINT or SIGTERM.
 pub async fn run(config: &Path) -> anyhow::Result<()> {
+    // First of all: whoever asks us to stop while we start is heard too.
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let config = Config::load(config)?;
     let metrics = Metrics::new();
     let listen = config.service.listen;
@@ -18,7 +20,6 @@ pub async fn run(config: &Path) -> anyhow::Result<()> {
         admin::serve(listen, service.metrics.clone(), service.readiness.clone(), service.store.path().to_owned())
             .with_context(|| format!("{listen} cannot be listened on; choose another service.listen"))?;
     tracing::info!(%address, "metrics and health are served");
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}

@@ -49,9 +49,12 @@ pub async fn namely(options: Options) -> anyhow::Result<()> {
     let token = tenant.token.clone();
     let core = Namely::new(tenant, people(&options, &clock), clock.now());
     let simulator = Simulator::start(core, options.listen, clock)?;
-    println!("Namely is simulated at {}/api/v1 with {} people", simulator.url(), options.employees);
-    println!("it accepts the token {token}");
-    println!("try: curl -H 'Authorization: Bearer {token}' '{}/api/v1/profiles?per_page=2'", simulator.url());
+    let url = format!("{}/api/v1", simulator.url());
+    println!(
+        "Namely is simulated at {url} with {} people\nit accepts the token {token}\n\
+         try: curl -H 'Authorization: Bearer {token}' '{url}/profiles?per_page=2'",
+        options.employees
+    );
     tokio::signal::ctrl_c().await?;
     Ok(())
 }
@@ -73,13 +76,13 @@ pub async fn okta(options: Options) -> anyhow::Result<()> {
         _ => org_of(org, &people(&options, &clock), clock.now()),
     };
     let simulator = Simulator::start(core, options.listen, clock)?;
+    let url = simulator.url();
     println!(
-        "Okta is simulated at {} with {} people, an administrator and the group Everyone",
-        simulator.url(),
+        "Okta is simulated at {url} with {} people, an administrator and the group Everyone\n\
+         it accepts the token {token}\n\
+         try: curl -H 'Authorization: SSWS {token}' '{url}/api/v1/users?limit=2'",
         options.employees
     );
-    println!("it accepts the token {token}");
-    println!("try: curl -H 'Authorization: SSWS {token}' '{}/api/v1/users?limit=2'", simulator.url());
     tokio::signal::ctrl_c().await?;
     Ok(())
 }

@@ -27,6 +27,7 @@ impl Actor for Timekeeper {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        self.look();
         let tick = self.clock.real(TICK).max(SHORTEST_TICK);
         ctx.run_interval(tick, |timekeeper, _| timekeeper.look());
     }

@@ -1,0 +1,154 @@
+//! The first command a newcomer runs, as they run it.
+
+mod common;
+
+use common::{Rig, Setup, on_a_system, program};
+use namely_okta_sync::sandbox::oracle::{Evidence, judge};
+use namely_okta_sync::sandbox::scenario::{Change, Kind, SCENARIOS, Scenario};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+fn run(arguments: &[&str]) -> (bool, String, String) {
+    let output = program().arg("sandbox").args(arguments).output().expect("runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+fn figures(scenario: &str, employees: &str) -> Value {
+    let scale = if scenario == "day" { "40" } else { "20" };
+    let (ok, stdout, stderr) = run(&[
+        "--scenario",
+        scenario,
+        "--employees",
+        employees,
+        "--time-scale",
+        scale,
+        "--seed",
+        "3",
+        "--report",
+        "json",
+    ]);
+    let report: Value = serde_json::from_str(&stdout)
+        .unwrap_or_else(|e| panic!("stdout is not one JSON document ({e}): {stdout}{stderr}"));
+    assert!(ok, "{report:#}");
+    report
+}
+
+fn is_exact(report: &Value) {
+    for zero in ["http_429", "http_429_foreign", "namely_406", "lost", "order_violations", "unaudited_effects"] {
+        assert_eq!(report[zero], 0, "{zero}: {report:#}");
+    }
+    assert_eq!(report["okta_calls"], report["okta_calls_minimal"], "{report:#}");
+    for figure in
+        ["employees", "changes", "okta_calls_other", "time_scale", "wall_seconds", "floor_seconds", "windows_used"]
+    {
+        assert!(report[figure].is_number(), "{figure}: {report:#}");
+    }
+    for spread in ["detect_to_done_ms", "revoke_ms"] {
+        for part in ["p50", "p99", "max"] {
+            assert!(report[spread][part].is_i64(), "{spread}.{part}: {report:#}");
+        }
+    }
+}
+
+#[test]
+fn an_ordinary_day_arrives_with_the_fewest_calls() {
+    let report = figures("day", "150");
+    is_exact(&report);
+    assert!(report["revoke_ms"]["p50"].as_i64() > Some(0));
+}
+
+#[test]
+fn a_company_joins_with_one_call_each() {
+    let report = figures("onboarding", "150");
+    is_exact(&report);
+    assert_eq!(report["okta_calls"], 150);
+}
+
+#[test]
+fn a_reorg_costs_three_calls_each() {
+    let report = figures("reorg", "150");
+    is_exact(&report);
+    assert_eq!(report["changes"], 150);
+}
+
+#[test]
+fn a_layoff_revokes_access_and_proves_it() {
+    is_exact(&figures("layoff", "150"));
+}
+
+#[test]
+fn a_burst_larger_than_a_window_stays_within_every_limit() {
+    let report = figures("onboarding", "1300");
+    is_exact(&report);
+    assert_eq!(report["windows_used"], 3, "{report:#}");
+    assert_eq!(report["floor_seconds"], 180);
+}
+
+#[test]
+fn an_unknown_scenario_lists_what_there_is() {
+    let (ok, _, stderr) = run(&["--scenario", "apocalypse"]);
+    assert!(!ok);
+    for (name, what) in SCENARIOS {
+        assert!(stderr.contains(name) && stderr.contains(what), "{stderr}");
+    }
+}
+
+#[test]
+fn people_see_a_table_and_machines_do_not() {
+    let (ok, stdout, stderr) = run(&["--employees", "40", "--scenario", "layoff", "--time-scale", "40"]);
+    assert!(ok, "{stderr}");
+    for word in ["leavers", "8/8", "access revoked", "lost", "nothing lost, nothing out of order"] {
+        assert!(stdout.contains(word), "{word}: {stdout}");
+    }
+    assert!(!stdout.contains('\u{1b}'), "no colours where there is no terminal: {stdout:?}");
+}
+
+#[test]
+fn flags_out_of_range_are_refused_with_the_range() {
+    let (ok, _, stderr) = run(&["--time-scale", "400"]);
+    assert!(!ok && stderr.contains("outside 0.1 to 40"), "{stderr}");
+}
+
+#[test]
+fn the_oracle_sees_a_loss_a_step_back_and_an_effect_behind_the_audits_back() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(10)).await;
+        let people = rig.setup.people.clone();
+        let mut after = people[4].clone();
+        after.direct_dial = "+1 555 1".into();
+        let change = Change { at: Duration::ZERO, kind: Kind::Attribute, person: 4, after };
+        let scenario = Scenario { name: "one".into(), people: people.clone(), changes: vec![change.clone()] };
+        rig.edit(4, |person| *person = change.after.clone());
+        rig.until_okta("it arrives", |okta| {
+            okta.user_by_anchor(&people[4].id).is_some_and(|u| u.profile["primaryPhone"] == json!("+1 555 1"))
+        })
+        .await;
+        rig.quiet().await;
+        let start = rig.world.clock.now() - Duration::from_secs(3600);
+        let figures = || {
+            let okta = rig.world.okta.core();
+            let store = rig.store().path().to_owned();
+            let evidence = Evidence {
+                scenario: &scenario,
+                start,
+                okta: &okta,
+                namely: &[],
+                store: &store,
+                excused: &BTreeSet::new(),
+            };
+            judge(&evidence).expect("judges")
+        };
+        assert!(figures().is_clean(), "{:?}", figures().findings);
+        // Somebody else's client writes the old value with our token.
+        let id = rig.world.okta.core().user_by_anchor(&people[4].id).expect("there").id.clone();
+        let call = reqwest::Client::new()
+            .post(format!("{}/api/v1/users/{id}", rig.world.okta.url()))
+            .header("Authorization", format!("SSWS {}", rig.setup.okta.token))
+            .json(&json!({ "profile": { "primaryPhone": people[4].direct_dial } }));
+        assert_eq!(call.send().await.expect("answers").status(), 200);
+        let after = figures();
+        assert_eq!((after.lost, after.order_violations, after.unaudited_effects), (1, 1, 1), "{:?}", after.findings);
+    });
+}

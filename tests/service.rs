@@ -1,0 +1,210 @@
+//! The service as operators meet it: start, health, metrics, check, a second start, an end.
+
+mod common;
+
+use common::{Running, config_file, dirty, program, quick_namely, quick_okta, wait_until};
+use namely_okta_sync::clock::Clock;
+use namely_okta_sync::sandbox::faults::{Fault, Kind};
+use namely_okta_sync::sandbox::scenario::Scenario;
+use namely_okta_sync::sandbox::world::{World, today};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+struct Place {
+    world: World,
+    folder: tempfile::TempDir,
+    config: PathBuf,
+    log: PathBuf,
+}
+
+impl Place {
+    fn new(employees: usize) -> Self {
+        let clock = Clock::system();
+        let scenario = Scenario::make("day", employees, 1, today(clock.now())).expect("a scenario");
+        let world = World::start(&scenario, quick_namely(), quick_okta(), clock).expect("ports");
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = config_file(&world, folder.path());
+        let log = folder.path().join("log");
+        Self { world, folder, config, log }
+    }
+
+    fn store(&self) -> PathBuf {
+        self.folder.path().join("store.db")
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Where the service says it serves metrics and health.
+    fn address(&self) -> SocketAddr {
+        let mut found = None;
+        wait_until("the address is logged", &self.log, || {
+            let log = self.log();
+            found = log
+                .lines()
+                .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+                .find_map(|line| line["fields"]["address"].as_str().and_then(|address| address.parse().ok()));
+            found.is_some()
+        });
+        found.expect("an address")
+    }
+}
+
+fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).expect("connects");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("writes");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("reads");
+    let status = text.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
+    (status, text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+}
+
+#[test]
+fn health_readiness_and_metrics_answer_and_mean_it() {
+    let place = Place::new(60);
+    let down = Kind::Answer { status: 502, body: "<html>Bad Gateway</html>".into() };
+    place.world.okta.core().faults.add(Fault::some(1.0, "GET", "/api/v1/", down));
+    let _service = Running::service(&place.config, &place.log, None);
+    let address = place.address();
+    assert_eq!(get(address, "/healthz").0, 200);
+    let (status, body) = get(address, "/readyz");
+    assert_eq!(status, 503);
+    assert!(body.contains("okta"), "{body}");
+    place.world.okta.core().faults.clear();
+    place.world.okta.core().faults.add(Fault::first(1, "GET", "/api/v1/groups?", Kind::Reset));
+    wait_until("it is ready", &place.log, || get(address, "/readyz").0 == 200);
+    wait_until("nothing is dirty", &place.log, || dirty(&place.store()) == Some((0, 0)));
+    let (status, metrics) = get(address, "/metrics");
+    assert_eq!(status, 200);
+    for line in [
+        "# TYPE namely_okta_sync_backlog gauge",
+        "namely_okta_sync_ready 1",
+        "namely_okta_sync_done_total 60",
+        "namely_okta_sync_namely_profiles{tenant=\"sandbox\"} 60",
+        "namely_okta_sync_okta_rate_limit{bucket=\"users\"}",
+        "namely_okta_sync_store_commit_seconds_bucket",
+        "namely_okta_sync_mailbox_wait_seconds_count{actor=\"writer\"}",
+        "namely_okta_sync_build_info{version=",
+        "process_resident_memory_bytes",
+    ] {
+        assert!(metrics.contains(line), "{line} is missing in\n{metrics}");
+    }
+    assert_eq!(get(address, "/nowhere").0, 404);
+}
+
+#[test]
+fn a_second_start_on_the_same_store_says_so_and_harms_nothing() {
+    let place = Place::new(5);
+    let _service = Running::service(&place.config, &place.log, None);
+    place.address();
+    let second = program().args(["run", "--config"]).arg(&place.config).output().expect("runs");
+    assert!(!second.status.success());
+    let error = String::from_utf8_lossy(&second.stderr);
+    assert!(error.contains("in use by another process"), "{error}");
+}
+
+#[test]
+fn a_terminated_service_ends_quietly_and_starts_again_where_it_was() {
+    let place = Place::new(30);
+    let mut service = Running::service(&place.config, &place.log, None);
+    wait_until("everybody is compared", &place.log, || dirty(&place.store()) == Some((0, 0)));
+    let terminated = std::process::Command::new("kill").arg(service.0.id().to_string()).status().expect("kill");
+    assert!(terminated.success());
+    assert!(service.0.wait().expect("ends").success(), "{}", place.log());
+    let _again = Running::service(&place.config, &place.log, None);
+    wait_until("it runs again", &place.log, || place.log().matches("the store is open").count() == 2);
+    assert!(place.world.okta.core().history().exchanges().iter().all(|e| e.method == "GET"), "nothing was written");
+}
+
+fn check(config: &Path, more: &[&str]) -> (bool, String) {
+    let output = program().args(["check", "--config"]).arg(config).args(more).output().expect("runs");
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr),
+    )
+}
+
+#[test]
+fn check_says_what_it_found_on_both_sides() {
+    let place = Place::new(20);
+    let (ok, said) = check(&place.config, &[]);
+    assert!(ok, "{said}");
+    for words in [
+        "is sound",
+        "20 profiles",
+        "are visible",
+        "8 departments, 4 offices",
+        "mapped attributes exist",
+        "\"All Employees\" exists",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let (ok, json) = check(&place.config, &["--json"]);
+    assert!(ok && serde_json::from_str::<serde_json::Value>(&json).is_ok_and(|v| v["ok"] == true), "{json}");
+}
+
+#[test]
+fn check_finds_hidden_fields_missing_groups_and_dead_tokens() {
+    let place = Place::new(20);
+    place.world.namely.core().options.hidden_keys = vec!["reports_to".into()];
+    let text = std::fs::read_to_string(&place.config).expect("reads");
+    let changed = text.replace("\"All Employees\"", "\"All Staff\"")
+        + "\n[mapping.attributes]\nshoeSize = \"employee.job_tier\"\n";
+    std::fs::write(&place.config, changed).expect("writes");
+    let (ok, said) = check(&place.config, &[]);
+    assert!(!ok);
+    for words in ["does not see reports_to", "there is no group \"All Staff\"", "there is no attribute shoeSize"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    place.world.namely.core().options.token = "another".into();
+    place.world.okta.core().options.token = "another".into();
+    let (ok, said) = check(&place.config, &[]);
+    assert!(!ok && said.contains("Namely refuses the token") && said.contains("E0000011"), "{said}");
+}
+
+#[test]
+fn a_configuration_with_typos_is_refused_with_every_one_of_them() {
+    let place = Place::new(1);
+    let text = std::fs::read_to_string(&place.config).expect("reads");
+    let broken = text
+        .replace("time_zone", "timezone")
+        .replace("owns =", "owned =")
+        .replace("employee.job_tier", "employee.job_teir");
+    std::fs::write(&place.config, broken).expect("writes");
+    let (ok, said) = check(&place.config, &["--offline"]);
+    assert!(!ok);
+    for words in ["did you mean time_zone?", "did you mean owns?", "no field \"job_teir\"", "config.toml:"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let run = program().args(["run", "--config"]).arg(&place.config).output().expect("runs");
+    assert!(!run.status.success() && String::from_utf8_lossy(&run.stderr).contains("job_teir"));
+}
+
+#[test]
+fn the_configurations_that_ship_are_sound() {
+    for name in ["sandbox.toml", "example.toml"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name);
+        let (ok, said) = check(&path, &["--offline"]);
+        assert!(ok, "{name}: {said}");
+    }
+}
+
+#[test]
+fn the_audit_file_has_every_row_once_in_order() {
+    let place = Place::new(30);
+    let _service = Running::service(&place.config, &place.log, None);
+    let file = place.folder.path().join("audit.jsonl");
+    let rows = || -> Vec<i64> {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let rows =
+            text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()?["seq"].as_i64());
+        rows.collect()
+    };
+    wait_until("thirty people are done", &place.log, || rows().len() > 60);
+    let rows = rows();
+    assert_eq!(rows, (1..=rows.len() as i64).collect::<Vec<_>>());
+}
