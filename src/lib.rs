@@ -6,6 +6,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod failpoint;
+pub mod http;
 pub mod identity;
 pub mod mailbox;
 pub mod metrics;

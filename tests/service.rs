@@ -136,6 +136,7 @@ fn check_says_what_it_found_on_both_sides() {
     for words in [
         "is sound",
         "20 profiles",
+        "the token's owner is SUPER_ADMIN",
         "are visible",
         "8 departments, 4 offices",
         "mapped attributes exist",
@@ -155,9 +156,15 @@ fn check_finds_hidden_fields_missing_groups_and_dead_tokens() {
     let changed = text.replace("\"All Employees\"", "\"All Staff\"")
         + "\n[mapping.attributes]\nshoeSize = \"employee.job_tier\"\n";
     std::fs::write(&place.config, changed).expect("writes");
+    place.world.okta.core().options.roles = vec!["READ_ONLY_ADMIN"];
     let (ok, said) = check(&place.config, &[]);
     assert!(!ok);
-    for words in ["does not see reports_to", "there is no group \"All Staff\"", "there is no attribute shoeSize"] {
+    for words in [
+        "owner is READ_ONLY_ADMIN",
+        "does not see reports_to",
+        "there is no group \"All Staff\"",
+        "there is no attribute shoeSize",
+    ] {
         assert!(said.contains(words), "{words}: {said}");
     }
     place.world.namely.core().options.token = "another".into();

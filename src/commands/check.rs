@@ -129,9 +129,9 @@ async fn probe_okta(config: &Config) -> Vec<Finding> {
         Ok(client) => client,
         Err(e) => return vec![bad(&what("client"), e.to_string())],
     };
-    let get = |target: &'static str| {
-        let client = client.clone();
-        async move { value(client.send(&Request::get(target)).await) }
+    let get = |target: &str| {
+        let (client, request) = (client.clone(), Request::get(target));
+        async move { value(client.send(&request).await) }
     };
     let mut findings = Vec::new();
     match get("/api/v1/users?limit=1").await {
@@ -143,6 +143,11 @@ async fn probe_okta(config: &Config) -> Vec<Finding> {
             )];
         }
     }
+    let owner = match get("/api/v1/users/me").await {
+        Ok(owner) => get(&format!("/api/v1/users/{}/roles", owner["id"].as_str().unwrap_or_default())).await,
+        Err(why) => Err(why),
+    };
+    findings.push(role_finding(&what("permissions"), owner));
     findings.push(match get("/api/v1/meta/schemas/user/default").await {
         Ok(schema) => schema_finding(&what("user schema"), &schema, &config.mapping),
         Err(why) => bad(&what("user schema"), why),
@@ -164,6 +169,30 @@ fn value(reply: Reply) -> Result<Value, String> {
         (Outcome::Missing, _) => Err("not found".into()),
         (outcome, _) => Err(outcome.why().unwrap_or("no answer").to_owned()),
     }
+}
+
+/// Roles that may write users and memberships; custom roles may too, and cannot be told from here.
+fn role_finding(what: &str, roles: Result<Value, String>) -> Finding {
+    let roles = match &roles {
+        Ok(roles) => roles.as_array().into_iter().flatten().filter_map(|r| r["type"].as_str()).collect::<Vec<_>>(),
+        Err(why) => {
+            return good(
+                what,
+                format!("the token's roles cannot be told ({why}); it must be allowed to write users and groups"),
+            );
+        }
+    };
+    let writes = ["SUPER_ADMIN", "ORG_ADMIN", "CUSTOM"];
+    if roles.iter().any(|role| writes.contains(role)) {
+        return good(what, format!("the token's owner is {}", roles.join(", ")));
+    }
+    let found = if roles.is_empty() { "no administrator".to_owned() } else { roles.join(", ") };
+    bad(
+        what,
+        format!(
+            "the token's owner is {found}; writing users and memberships needs ORG_ADMIN, SUPER_ADMIN or a custom role"
+        ),
+    )
 }
 
 fn schema_finding(what: &str, schema: &Value, mapping: &Mapping) -> Finding {

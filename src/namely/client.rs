@@ -1,8 +1,7 @@
 //! The HTTP shell towards one Namely tenant: one request out, one reply back.
 
-use crate::okta::client::describe;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
-use secrecy::{ExposeSecret, SecretString};
+use crate::http::{self, describe};
+use secrecy::SecretString;
 use std::time::Duration;
 
 /// Profiles per page: the maximum (`namely-api.md §2.2`).
@@ -26,20 +25,7 @@ impl NamelyClient {
     /// A client for the API at `base` (`https://example.namely.com/api/v1`). Namely can take 8 s for a page
     /// (`namely-api.md §6.6`): `timeout` should be a minute, in real time.
     pub fn new(base: &str, token: &SecretString, timeout: Duration) -> Result<Self, reqwest::Error> {
-        let mut headers = HeaderMap::new();
-        if let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())) {
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
-        }
-        // Without it a negotiation 406 could be taken for the throttle's (namely-api.md §6.1).
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("namely-okta-sync/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers)
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(10))
-            .timeout(timeout)
-            .build()?;
+        let http = http::client("Bearer", token, timeout)?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned() })
     }
 

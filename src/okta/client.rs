@@ -2,8 +2,9 @@
 
 use super::outcome::{RateHeaders, Reply};
 use super::request::Request;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LINK};
-use secrecy::{ExposeSecret, SecretString};
+use crate::http::{self, describe};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LINK};
+use secrecy::SecretString;
 use std::time::Duration;
 
 /// Sends requests to one Okta org.
@@ -17,20 +18,7 @@ impl OktaClient {
     /// A client for the org at `base` (`https://example.okta.com`), signing with an SSWS `token`. `timeout` is the total
     /// of one call, in real time.
     pub fn new(base: &str, token: &SecretString, timeout: Duration) -> Result<Self, reqwest::Error> {
-        let mut headers = HeaderMap::new();
-        if let Ok(mut value) = HeaderValue::from_str(&format!("SSWS {}", token.expose_secret())) {
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
-        }
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("namely-okta-sync/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers)
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(10))
-            .timeout(timeout)
-            .build()?;
+        let http = http::client("SSWS", token, timeout)?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned() })
     }
 
@@ -48,6 +36,7 @@ impl OktaClient {
             _ => reqwest::Method::POST,
         };
         let mut out = self.http.request(method, format!("{}{}", self.base, request.target));
+        out = out.header(CONTENT_TYPE, "application/json"); // else 400 E0000021
         if !request.body.is_empty() {
             out = out.body(request.body.clone());
         } else if matches!(request.method, "POST" | "PUT") {
@@ -79,22 +68,6 @@ impl OktaClient {
     }
 }
 
-/// The error with its causes, without the URL (a login may stand in it).
-pub(crate) fn describe(error: &reqwest::Error) -> String {
-    let mut text = match error {
-        e if e.is_timeout() => "timed out".to_owned(),
-        e if e.is_connect() => "could not connect".to_owned(),
-        e if e.is_body() || e.is_decode() => "the answer broke off".to_owned(),
-        _ => "the connection broke".to_owned(),
-    };
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
-}
-
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
@@ -120,6 +93,7 @@ fn next_link(headers: &HeaderMap) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use reqwest::header::HeaderValue;
 
     #[test]
     fn links_and_limits_are_read_from_the_headers_okta_sends() {

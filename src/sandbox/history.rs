@@ -1,5 +1,6 @@
 //! Everything a simulator was asked, in order: what the oracle goes by.
 
+use super::http::Request;
 use crate::clock::Moment;
 use serde_json::Value;
 
@@ -27,6 +28,27 @@ pub struct Exchange {
     pub rejected: Option<Rejection>,
     /// Whether a fault was injected.
     pub faulty: bool,
+}
+
+impl Exchange {
+    /// A request that has just arrived.
+    pub fn arriving(request: &Request, now: Moment) -> Self {
+        Self {
+            arrived: now,
+            answered: None,
+            method: request.method.clone(),
+            path: request.path.clone(),
+            query: request.query.clone(),
+            body_hash: body_hash(&request.body),
+            body: serde_json::from_slice(&request.body).unwrap_or(Value::Null),
+            status: 0,
+            applied: false,
+            user: None,
+            window: None,
+            rejected: None,
+            faulty: false,
+        }
+    }
 }
 
 /// Why a 429 was given.

@@ -4,7 +4,7 @@ pub mod wire;
 
 use super::company::Person;
 use super::faults::{Faults, Kind};
-use super::history::{Exchange, History, body_hash};
+use super::history::{Exchange, History};
 use super::http::{Admission, Core, Request, Response};
 use crate::clock::Moment;
 use rand::RngExt;
@@ -237,21 +237,7 @@ impl Namely {
 
 impl Core for Namely {
     fn admit(&mut self, request: &Request, now: Moment) -> Admission {
-        let ticket = self.history.arrive(Exchange {
-            arrived: now,
-            answered: None,
-            method: request.method.clone(),
-            path: request.path.clone(),
-            query: request.query.clone(),
-            body_hash: body_hash(&request.body),
-            body: Value::Null,
-            status: 0,
-            applied: false,
-            user: None,
-            window: None,
-            rejected: None,
-            faulty: false,
-        });
+        let ticket = self.history.arrive(Exchange::arriving(request, now));
         let open = request.path.ends_with("/companies/info");
         if !open && request.header("authorization") != Some(&format!("Bearer {}", self.options.token)) {
             return self.refuse(ticket, Response::json(401, &json!({ "error": "" })), now);

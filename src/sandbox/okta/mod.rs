@@ -7,7 +7,7 @@ pub mod query;
 pub mod users;
 
 use super::faults::{Faults, Kind};
-use super::history::{Exchange, History, body_hash};
+use super::history::{Exchange, History};
 use super::http::{Admission, Core, Request, Response};
 use crate::clock::Moment;
 use errors::{Problem, problem};
@@ -37,6 +37,8 @@ pub struct Options {
     pub latency: f64,
     /// How long lists and searches lag behind.
     pub index_lag: Duration,
+    /// Admin roles of the token's owner (`SUPER_ADMIN`, `READ_ONLY_ADMIN`, ...).
+    pub roles: Vec<&'static str>,
     /// What deactivating a DEPROVISIONED user answers: 404 E0000007 or 403 E0000038 (both are on record).
     pub deactivated_again: u16,
 }
@@ -51,6 +53,7 @@ impl Default for Options {
             concurrency: 75,
             latency: 1.0,
             index_lag: Duration::from_millis(700),
+            roles: vec!["SUPER_ADMIN"],
             deactivated_again: 404,
         }
     }
@@ -228,24 +231,6 @@ impl Okta {
         response.with("x-okta-request-id", id).with("date", http_date(now)).with("cache-control", "no-cache, no-store")
     }
 
-    fn arrive(&mut self, request: &Request, now: Moment) -> usize {
-        self.history.arrive(Exchange {
-            arrived: now,
-            answered: None,
-            method: request.method.clone(),
-            path: request.path.clone(),
-            query: request.query.clone(),
-            body_hash: body_hash(&request.body),
-            body: serde_json::from_slice(&request.body).unwrap_or(Value::Null),
-            status: 0,
-            applied: false,
-            user: None,
-            window: None,
-            rejected: None,
-            faulty: false,
-        })
-    }
-
     /// Answers at once, and notes it.
     fn refuse(&mut self, ticket: usize, response: Response, now: Moment) -> Admission {
         let exchange = self.history.get_mut(ticket);
@@ -257,7 +242,7 @@ impl Okta {
 
 impl Core for Okta {
     fn admit(&mut self, request: &Request, now: Moment) -> Admission {
-        let ticket = self.arrive(request, now);
+        let ticket = self.history.arrive(Exchange::arriving(request, now));
         if !self.is_authenticated(request) {
             return self.refuse(ticket, problem::invalid_token().response(), now);
         }

@@ -190,6 +190,8 @@ impl Okta {
         match (request.method.as_str(), rest) {
             ("GET", []) => self.list_users(request, now),
             ("POST", []) => self.create_user(request, now),
+            ("GET", ["me"]) => self.show_user("admin@example.com", request),
+            ("GET", [id, "roles"]) => self.list_roles(id),
             ("GET", [id]) => self.show_user(id, request),
             ("POST", [id]) => self.update_user(id, request, false, now),
             ("PUT", [id]) => self.update_user(id, request, true, now),
@@ -227,6 +229,19 @@ impl Okta {
         let user = &self.users[&self.find_user(key)?];
         let body = user.json(user.status, &user.profile, Some(""), &request.base);
         Ok(Response::json(200, &body).with("etag", user.etag()))
+    }
+
+    /// Only the administrator who owns the token has roles here.
+    fn list_roles(&self, key: &str) -> Result<Response, Problem> {
+        let id = self.find_user(key)?;
+        let owner = self.find_user("admin@example.com")?;
+        let roles = self.options.roles.iter().filter(|_| id == owner).enumerate();
+        let roles: Vec<Value> = roles
+            .map(|(n, role)| {
+                json!({ "id": format!("ra{n:018}"), "label": role, "type": role, "status": "ACTIVE", "assignmentType": "USER" })
+            })
+            .collect();
+        Ok(Response::json(200, &json!(roles)))
     }
 
     fn list_users(&self, request: &Request, now: Moment) -> Result<Response, Problem> {

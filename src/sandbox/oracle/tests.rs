@@ -1,3 +1,4 @@
+use super::super::http::Request;
 use super::super::okta::Options;
 use super::super::world::org_of;
 use super::*;
@@ -42,21 +43,16 @@ fn an_org_that_agrees_has_no_difference_and_every_kind_of_disagreement_is_seen()
 }
 
 fn call(method: &str, path: &str, body: Value) -> Exchange {
-    Exchange {
-        arrived: Moment::default(),
-        answered: None,
+    let request = Request {
         method: method.into(),
         path: path.into(),
         query: String::new(),
-        body_hash: String::new(),
-        body,
-        status: 200,
-        applied: true,
-        user: None,
-        window: None,
-        rejected: None,
-        faulty: false,
-    }
+        headers: vec![],
+        body: if body.is_null() { vec![] } else { body.to_string().into_bytes() },
+        base: String::new(),
+    };
+    let arrived = Exchange::arriving(&request, Moment::default());
+    Exchange { status: 200, applied: true, body_hash: String::new(), ..arrived }
 }
 
 #[test]

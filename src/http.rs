@@ -1,0 +1,43 @@
+//! What the clients of both sides share: how they are built, and how a failure is put into words.
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use std::time::Duration;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A client that authorises every request with `scheme` and `token`, follows no redirects (a token must not travel to
+/// another host), and gives up after `timeout` of real time.
+pub fn client(scheme: &str, token: &SecretString, timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    let mut headers = HeaderMap::new();
+    // A token that is no header value is refused by the other side like any wrong one.
+    if let Ok(mut value) = HeaderValue::from_str(&format!("{scheme} {}", token.expose_secret())) {
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    // Always said: without it Namely could answer a negotiation 406, which looks like its throttle (namely-api.md §6.1).
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    reqwest::Client::builder()
+        .user_agent(concat!("namely-okta-sync/", env!("CARGO_PKG_VERSION")))
+        .default_headers(headers)
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(timeout)
+        .build()
+}
+
+/// The error with its causes, without the URL (a login may stand in it).
+pub fn describe(error: &reqwest::Error) -> String {
+    let mut text = match error {
+        e if e.is_timeout() => "timed out".to_owned(),
+        e if e.is_connect() => "could not connect".to_owned(),
+        e if e.is_body() || e.is_decode() => "the answer broke off".to_owned(),
+        _ => "the connection broke".to_owned(),
+    };
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
