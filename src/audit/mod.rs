@@ -2,4 +2,4 @@
 
 pub mod record;
 
-pub use record::{Effect, Kind, Record};
+pub use record::{Call, Effect, Kind, Record};

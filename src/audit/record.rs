@@ -91,38 +91,44 @@ pub fn chain(previous: &[u8], text: &str) -> Vec<u8> {
     context.finish().as_ref().to_vec()
 }
 
-/// A call as it is audited: enough to find it in Okta's own log, and never its body.
+/// A call to Okta: enough to find it in Okta's own log, and never its body.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Effect {
+pub struct Call {
     pub step: Step,
     pub method: String,
+    /// Without query.
     pub path: String,
+    /// SHA-256 of the body, in hexadecimal.
     pub body_hash: String,
+    /// Attempts of the person before this one.
+    pub attempt: i64,
+}
+
+/// A call and its outcome, as they are audited.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Effect {
+    pub call: Call,
     pub outcome: String,
     pub why: Option<String>,
-    pub attempt: i64,
+    /// Okta's name for the request.
     pub request_id: Option<String>,
 }
 
 impl Effect {
     /// The detail of its row.
     pub fn detail(&self) -> Value {
+        let call = &self.call;
         json!({
-            "step": step_detail(&self.step),
-            "method": self.method,
-            "path": self.path,
-            "body_hash": self.body_hash,
+            "step": serde_json::to_value(&call.step).unwrap_or_else(|_| json!({ "step": call.step.name() })),
+            "method": call.method,
+            "path": call.path,
+            "body_hash": call.body_hash,
+            "attempt": call.attempt,
             "outcome": self.outcome,
             "why": self.why,
-            "attempt": self.attempt,
             "request_id": self.request_id,
         })
     }
-}
-
-/// A step in words for the audit.
-pub fn step_detail(step: &Step) -> Value {
-    serde_json::to_value(step).unwrap_or_else(|_| json!({ "step": step.name() }))
 }
 
 #[cfg(test)]

@@ -2,10 +2,9 @@
 //!
 //! **Invariant:** at most `lanes` people are in flight, and terminations have slots beyond that.
 
-use super::employee::{Employee, Tools, is_urgent};
+use super::employee::{Employee, Tools};
 use super::traffic::Traffic;
 use crate::failpoint::{self, Point};
-use crate::identity::Class;
 use crate::mailbox::{Carried, Gate};
 use crate::okta::Bucket;
 use crate::store::{ANY_BUCKET, Claim, Want};
@@ -140,9 +139,8 @@ impl Handler<Carried<Claimed>> for Dispatcher {
     fn handle(&mut self, claimed: Carried<Claimed>, _: &mut Self::Context) {
         self.asking = false;
         let Some(gate) = self.gate.clone() else { return };
-        let mut claims = claimed.body.0;
-        // Terminations start first, so that their calls stand first in every writer.
-        claims.sort_by_key(|claim| if is_urgent(claim.class) { Class::Revoke } else { Class::Inspect });
+        // In the order of the store: terminations first, so that their calls stand first in every writer.
+        let claims = claimed.body.0;
         self.live += claims.len();
         self.tools.metrics.lanes.set(i64::try_from(self.live).unwrap_or(i64::MAX));
         for claim in claims {

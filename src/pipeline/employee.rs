@@ -7,22 +7,23 @@ use super::directory::SharedDirectory;
 use super::dispatcher::{Dispatcher, LaneEnded};
 use super::lane::{Act, Concluded, Context as LaneContext, Lane};
 use super::writer::{Delivered, Order, Writers};
-use crate::audit::Effect;
+use crate::audit::{Call, Effect};
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::failpoint::{self, Point};
 use crate::identity::plan::Answer;
-use crate::identity::{Class, Group, Step};
+use crate::identity::{Group, Step};
 use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
 use crate::okta::Request;
 use crate::okta::outcome::{Outcome, Reply, classify};
 use crate::okta::wire::{GroupObject, IdOnly, User};
 use crate::retry;
-use crate::store::{Claim, EndStep, Next, Release, Store};
+use crate::store::{Claim, EndStep, Lease, Next, Release, Store};
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
 use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -51,16 +52,15 @@ pub struct Employee {
 
 /// Gives the slot back, and after a panic also the claim.
 struct Guard {
-    claim: Option<(i64, i64, i64)>,
+    lease: Option<Lease>,
     tools: Tools,
     dispatcher: Gate<Dispatcher>,
 }
 
 /// A call came back.
 struct Returned {
-    step: Step,
     delivered: Delivered,
-    call: (String, String, String),
+    call: Call,
 }
 
 /// An outcome is on disk.
@@ -71,8 +71,7 @@ struct Written {
 impl Employee {
     /// Starts a lane for what was claimed.
     pub fn start_lane(claim: Claim, tools: Tools, dispatcher: Gate<Dispatcher>) {
-        let ids = (claim.target, claim.token, claim.rev);
-        let guard = Guard { claim: Some(ids), tools: tools.clone(), dispatcher };
+        let guard = Guard { lease: Some(claim.lease), tools: tools.clone(), dispatcher };
         let tenant = tools.config.namely.iter().find(|tenant| tenant.name == claim.tenant);
         let zone = tenant.map_or(TimeZone::UTC, |tenant| tenant.zone.clone());
         Employee { lane: Lane::new(claim), tools, zone, guard }.start();
@@ -93,7 +92,8 @@ impl Handler<Carried<Returned>> for Employee {
     type Result = ();
 
     fn handle(&mut self, returned: Carried<Returned>, ctx: &mut Self::Context) {
-        let Returned { step, delivered, call } = returned.body;
+        let Returned { delivered, call } = returned.body;
+        let step = call.step.clone();
         let (reply, intent) = match delivered {
             Delivered::Replied { reply, intent: Some(intent) } => (reply, intent),
             // Without an intent nothing was sent.
@@ -123,7 +123,8 @@ impl Handler<Carried<Returned>> for Employee {
         }
         self.unreserve(&step);
         let concluded = self.decide(|lane, context| lane.conclude(&step, &outcome, &answer, context));
-        self.write(step, &outcome, reply, intent, call, concluded, ctx);
+        let effect = effect(call, &outcome, reply);
+        self.write(effect, intent, concluded, ctx);
     }
 }
 
@@ -178,25 +179,26 @@ impl Employee {
             self.tools.metrics.plans.with_label_values(&["steps"]).inc();
         }
         let request = Request::of(&step);
-        let call = (request.method.to_owned(), request.path().to_owned(), request.body_hash());
-        let Claim { target, token, rev, attempt, .. } = *self.lane.claim();
-        let (store, clock) = (self.tools.store.clone(), self.tools.clock.clone());
-        let (method, path, hash) = (request.method, call.1.clone(), call.2.clone());
-        let (announced, planned) = (step.clone(), planned.and_then(|steps| serde_json::to_value(steps).ok()));
-        let announce = move || -> std::pin::Pin<Box<dyn Future<Output = _> + Send>> {
-            Box::pin(async move {
-                store
-                    .begin_step(target, token, rev, attempt, (method, path, hash), announced, planned, clock.now())
-                    .await
-            })
+        let call = Call {
+            step,
+            method: request.method.to_owned(),
+            path: request.path().to_owned(),
+            body_hash: request.body_hash(),
+            attempt: self.lane.claim().attempt,
+        };
+        let (store, clock, lease) = (self.tools.store.clone(), self.tools.clock.clone(), self.lane.claim().lease);
+        let (announced, planned) = (call.clone(), planned.and_then(|steps| serde_json::to_value(steps).ok()));
+        let announce = move || -> Pin<Box<dyn Future<Output = _> + Send>> {
+            Box::pin(async move { store.begin_step(lease, announced, planned, clock.now()).await })
         };
         let (answer, delivered) = oneshot::channel();
-        let order = Order { request, class: step.class(), impatient: true, announce: Some(Box::new(announce)), answer };
+        let order =
+            Order { request, class: call.step.class(), impatient: true, announce: Some(Box::new(announce)), answer };
         let (writers, back) = (self.tools.writers.clone(), self.back(ctx));
         tokio::spawn(async move {
             writers.order(order).await;
             if let Ok(delivered) = delivered.await {
-                back.send(Returned { step, delivered, call }).await;
+                back.send(Returned { delivered, call }).await;
             }
         });
     }
@@ -253,39 +255,12 @@ impl Employee {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one audit row")]
-    fn write(
-        &mut self,
-        step: Step,
-        outcome: &Outcome,
-        reply: Reply,
-        intent: i64,
-        (method, path, body_hash): (String, String, String),
-        concluded: Concluded,
-        ctx: &mut Context<Self>,
-    ) {
-        let claim = self.lane.claim();
-        let request_id = match reply {
-            Reply::Answered { request_id, .. } => request_id,
-            _ => None,
-        };
-        let effect = Effect {
-            step,
-            method,
-            path,
-            body_hash,
-            outcome: outcome.word().into(),
-            why: outcome.why().map(str::to_owned),
-            attempt: claim.attempt,
-            request_id,
-        };
+    fn write(&mut self, effect: Effect, intent: i64, concluded: Concluded, ctx: &mut Context<Self>) {
         if concluded.refresh_directory {
             self.tools.directory.is_stale();
         }
         let end = EndStep {
-            target: claim.target,
-            token: claim.token,
-            rev: claim.rev,
+            lease: self.lane.claim().lease,
             intent,
             effect,
             account: concluded.account,
@@ -319,10 +294,10 @@ impl Employee {
             }
             Release::SetAside { why } => {
                 self.tools.metrics.plans.with_label_values(&["set_aside"]).inc();
-                tracing::warn!(target = claim.target, profile = %claim.employee.id, %why, "set aside");
+                tracing::warn!(target = claim.lease.target, profile = %claim.employee.id, %why, "set aside");
             }
             Release::Retry { why, .. } | Release::Look { why, .. } => {
-                tracing::info!(target = claim.target, attempt = claim.attempt, %why, "will be tried again");
+                tracing::info!(target = claim.lease.target, attempt = claim.attempt, %why, "will be tried again");
             }
             Release::Wait { .. } | Release::Stale | Release::Yield { .. } => {}
         }
@@ -331,10 +306,10 @@ impl Employee {
     fn release(&mut self, release: Release, ctx: &mut Context<Self>) {
         self.observe_end(&Next::Release(release.clone()));
         let (store, now, back) = (self.tools.store.clone(), self.tools.clock.now(), self.back(ctx));
-        let Claim { target, token, rev, .. } = *self.lane.claim();
+        let lease = self.lane.claim().lease;
         tokio::spawn(async move {
-            if let Err(e) = store.release(target, token, rev, release, now).await {
-                tracing::error!(error = %e, target, "a claim could not be given back; the next start does it");
+            if let Err(e) = store.release(lease, release, now).await {
+                tracing::error!(error = %e, target = lease.target, "a claim could not be given back; the next start does it");
             }
             failpoint::reach(Point::Finished);
             back.send(Written { then: None }).await;
@@ -348,31 +323,35 @@ impl Employee {
     }
 
     fn end(&mut self, ctx: &mut Context<Self>) {
-        self.guard.claim = None;
+        self.guard.lease = None;
         ctx.stop();
     }
+}
+
+/// What became of a call, as it is audited.
+fn effect(call: Call, outcome: &Outcome, reply: Reply) -> Effect {
+    let request_id = match reply {
+        Reply::Answered { request_id, .. } => request_id,
+        Reply::NotSent(_) | Reply::Lost(_) => None,
+    };
+    Effect { call, outcome: outcome.word().into(), why: outcome.why().map(str::to_owned), request_id }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
         let (dispatcher, store) = (self.dispatcher.clone(), self.tools.store.clone());
-        let (now, failed) = (self.tools.clock.now(), self.claim.take());
+        let (now, failed) = (self.tools.clock.now(), self.lease.take());
         if failed.is_some() && std::thread::panicking() {
             self.tools.metrics.lane_panics.inc();
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
-            if let Some((target, token, rev)) = failed {
+            if let Some(lease) = failed {
                 let why = "an internal error stopped the plan of this person; everybody else goes on. Please report it"
                     .into();
-                let _ = store.release(target, token, rev, Release::SetAside { why }, now).await;
+                let _ = store.release(lease, Release::SetAside { why }, now).await;
             }
             dispatcher.send(LaneEnded).await;
         });
     }
-}
-
-/// The classes whose lanes have slots of their own.
-pub const fn is_urgent(class: Class) -> bool {
-    matches!(class, Class::Revoke)
 }

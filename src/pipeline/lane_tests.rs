@@ -2,6 +2,7 @@ use super::*;
 use crate::identity::employee::tests::somebody;
 use crate::identity::mapping::tests::usual;
 use crate::identity::{AccountStatus, Employee, Group, UserStatus};
+use crate::store::Lease;
 use std::collections::BTreeSet;
 
 static UTC: TimeZone = TimeZone::UTC;
@@ -48,9 +49,7 @@ impl World {
 
     fn claim(&self, employee: Employee, account: Option<Account>) -> Claim {
         Claim {
-            target: 1,
-            token: 1,
-            rev: 1,
+            lease: Lease { target: 1, token: 1, rev: 1 },
             class: Class::Grant,
             attempt: 0,
             look: false,

@@ -4,7 +4,7 @@
 //! call leaves without its intent on disk, and no intent goes without its outcome in the audit.
 
 use super::{Store, StoreError, accounts, append};
-use crate::audit::{Effect, Kind, Record};
+use crate::audit::{Call, Effect, Kind, Record};
 use crate::clock::Moment;
 use crate::identity::{Account, Class, Employee, Step};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -27,12 +27,19 @@ pub struct Want {
     pub rooms: Vec<(&'static str, usize)>,
 }
 
+/// The right to work on one revision of one target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    pub target: i64,
+    /// Fencing token: a later claim has a higher one.
+    pub token: i64,
+    pub rev: i64,
+}
+
 /// One target under one token, with everything a plan is made from.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    pub target: i64,
-    pub token: i64,
-    pub rev: i64,
+    pub lease: Lease,
     pub class: Class,
     pub attempt: i64,
     /// What became of an earlier call is unknown: read Okta first.
@@ -87,9 +94,7 @@ pub enum Next {
 /// The outcome of a call, and what is known because of it.
 #[derive(Clone, Debug)]
 pub struct EndStep {
-    pub target: i64,
-    pub token: i64,
-    pub rev: i64,
+    pub lease: Lease,
     pub intent: i64,
     pub effect: Effect,
     /// What Okta holds now, if the call told; `Some(None)` says there is no account.
@@ -104,108 +109,95 @@ impl Store {
     }
 
     /// Announces a call. `planned` is the whole plan if this is its first call: it is audited with it.
-    #[expect(clippy::too_many_arguments, reason = "the columns of one row")]
     pub async fn begin_step(
         &self,
-        target: i64,
-        token: i64,
-        rev: i64,
-        attempt: i64,
-        effect: (&'static str, String, String),
-        step: Step,
+        lease: Lease,
+        call: Call,
         planned: Option<Value>,
         now: Moment,
     ) -> Result<Begun, StoreError> {
-        self.run(move |c| {
-            if !holds(c, target, token, Some(rev))? {
-                return Ok(Begun::Stale);
-            }
-            if let Some(steps) = planned {
-                append(c, &about(target, rev, now, Kind::Planned, json!({ "steps": steps })))?;
-            }
-            if let Step::CreateUser { profile, .. } = &step {
-                let login = profile.get("login").and_then(Value::as_str).unwrap_or_default();
-                c.prepare_cached("UPDATE target SET login = ?2 WHERE id = ?1")?.execute(params![target, login])?;
-            }
-            let (method, path, body_hash) = effect;
-            c.prepare_cached(
-                "INSERT INTO intent (target, token, rev, step, method, path, body_hash, attempt, sent_at)
-                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
-            )?
-            .execute(params![
-                target,
-                token,
-                rev,
-                serde_json::to_string(&step)?,
-                method,
-                path,
-                body_hash,
-                attempt,
-                now.millis()
-            ])?;
-            Ok(Begun::Intent(c.last_insert_rowid()))
-        })
-        .await
+        self.run(move |c| begin_step(c, lease, &call, planned, now)).await
     }
 
     /// Writes the outcome of a call, what it taught, and what follows, in one transaction.
     pub async fn end_step(&self, end: EndStep, now: Moment) -> Result<(), StoreError> {
         self.run(move |c| {
             c.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([end.intent])?;
-            append(c, &about(end.target, end.rev, now, Kind::Effect, end.effect.detail()))?;
-            if !holds(c, end.target, end.token, None)? {
+            append(c, &about(end.lease, now, Kind::Effect, end.effect.detail()))?;
+            if !holds(c, end.lease)? {
                 return Ok(());
             }
             match &end.account {
                 Some(Some(account)) => {
                     accounts::put(c, account, now)?;
-                    own(c, end.target, &account.id)?;
+                    own(c, end.lease.target, &account.id)?;
                 }
-                Some(None) => forget(c, end.target)?,
+                Some(None) => forget(c, end.lease.target)?,
                 None => {}
             }
             match &end.next {
                 Next::Continue => Ok(()),
-                Next::Release(how) => release(c, end.target, end.token, end.rev, how, now),
+                Next::Release(how) => release(c, end.lease, how, now),
             }
         })
         .await
     }
 
     /// Lets go of a target.
-    pub async fn release(
-        &self,
-        target: i64,
-        token: i64,
-        rev: i64,
-        how: Release,
-        now: Moment,
-    ) -> Result<(), StoreError> {
-        self.run(move |c| release(c, target, token, rev, &how, now)).await
-    }
-
-    /// What correlation says about an account that was found while looking for the outcome of a create: whose it is.
-    pub async fn owner_of(&self, okta_id: &str) -> Result<Option<i64>, StoreError> {
-        let okta_id = okta_id.to_owned();
-        self.run(move |c| {
-            let mut find = c.prepare_cached("SELECT id FROM target WHERE okta_id = ?1")?;
-            Ok(find.query_row([okta_id], |row| row.get(0)).optional()?)
-        })
-        .await
+    pub async fn release(&self, lease: Lease, how: Release, now: Moment) -> Result<(), StoreError> {
+        self.run(move |c| release(c, lease, &how, now)).await
     }
 }
 
-fn about(target: i64, rev: i64, now: Moment, kind: Kind, detail: Value) -> Record {
-    Record { target: Some(target), rev: Some(rev), ..Record::general(now, kind, detail) }
+fn about(lease: Lease, now: Moment, kind: Kind, detail: Value) -> Record {
+    Record { target: Some(lease.target), rev: Some(lease.rev), ..Record::general(now, kind, detail) }
 }
 
-/// Whether `token` holds `target`, and, if asked, whether `rev` is still its newest revision.
-fn holds(c: &Connection, target: i64, token: i64, rev: Option<i64>) -> Result<bool, StoreError> {
-    let found: Option<i64> = c
-        .prepare_cached("SELECT dirty_rev FROM work WHERE target = ?1 AND token = ?2")?
-        .query_row([target, token], |row| row.get(0))
-        .optional()?;
-    Ok(found.is_some_and(|dirty| rev.is_none_or(|rev| rev == dirty)))
+/// Whether the lease is the present one, whatever revision came meanwhile.
+fn holds(c: &Connection, lease: Lease) -> Result<bool, StoreError> {
+    let mut find = c.prepare_cached("SELECT 1 FROM work WHERE target = ?1 AND token = ?2")?;
+    Ok(find.exists([lease.target, lease.token])?)
+}
+
+/// Whether the revision is still the newest.
+fn is_newest(c: &Connection, lease: Lease) -> Result<bool, StoreError> {
+    let mut find = c.prepare_cached("SELECT 1 FROM work WHERE target = ?1 AND dirty_rev = ?2")?;
+    Ok(find.exists([lease.target, lease.rev])?)
+}
+
+fn begin_step(
+    c: &Connection,
+    lease: Lease,
+    call: &Call,
+    planned: Option<Value>,
+    now: Moment,
+) -> Result<Begun, StoreError> {
+    if !holds(c, lease)? || !is_newest(c, lease)? {
+        return Ok(Begun::Stale);
+    }
+    if let Some(steps) = planned {
+        append(c, &about(lease, now, Kind::Planned, json!({ "steps": steps })))?;
+    }
+    if let Step::CreateUser { profile, .. } = &call.step {
+        let login = profile.get("login").and_then(Value::as_str).unwrap_or_default();
+        c.prepare_cached("UPDATE target SET login = ?2 WHERE id = ?1")?.execute(params![lease.target, login])?;
+    }
+    c.prepare_cached(
+        "INSERT INTO intent (target, token, rev, step, method, path, body_hash, attempt, sent_at)
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+    )?
+    .execute(params![
+        lease.target,
+        lease.token,
+        lease.rev,
+        serde_json::to_string(&call.step)?,
+        call.method,
+        call.path,
+        call.body_hash,
+        call.attempt,
+        now.millis()
+    ])?;
+    Ok(Begun::Intent(c.last_insert_rowid()))
 }
 
 /// The target has this account from now on.
@@ -293,9 +285,7 @@ fn take(c: &Connection, target: i64) -> Result<Option<Claim>, StoreError> {
     };
     let account = okta_id.as_deref().map(|id| accounts::by_id(c, id)).transpose()?.flatten();
     Ok(Some(Claim {
-        target,
-        token,
-        rev,
+        lease: Lease { target, token, rev },
         class: Class::from_number(class),
         attempt,
         look: look != 0,
@@ -309,10 +299,11 @@ fn take(c: &Connection, target: i64) -> Result<Option<Claim>, StoreError> {
     }))
 }
 
-fn release(c: &Connection, target: i64, token: i64, rev: i64, how: &Release, now: Moment) -> Result<(), StoreError> {
-    if !holds(c, target, token, None)? {
+fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) -> Result<(), StoreError> {
+    if !holds(c, lease)? {
         return Ok(());
     }
+    let target = lease.target;
     let set = |state: i64, due_at: Moment, bucket: &str, attempts: i64, look: Option<bool>, reason: Option<&str>| {
         c.prepare_cached(
             "UPDATE work SET token = NULL, state = ?2, due_at = ?3, bucket = ?4, attempt = attempt + ?5,
@@ -322,7 +313,7 @@ fn release(c: &Connection, target: i64, token: i64, rev: i64, how: &Release, now
         Ok::<_, StoreError>(())
     };
     match how {
-        Release::Done { remark } => done(c, target, rev, remark.as_deref(), now),
+        Release::Done { remark } => done(c, lease, remark.as_deref(), now),
         Release::Retry { at, why } => set(READY, *at, ANY_BUCKET, 1, None, Some(why)),
         Release::Wait { at, why } => set(READY, *at, ANY_BUCKET, 0, None, Some(why)),
         Release::Look { at, why } => set(READY, *at, "user_read", 1, Some(true), Some(why)),
@@ -331,7 +322,7 @@ fn release(c: &Connection, target: i64, token: i64, rev: i64, how: &Release, now
             set(READY, now, bucket, 0, None, None)?;
             // What is left to do may be less urgent than what began it: a termination whose account is closed. A
             // revision that came meanwhile has its own urgency.
-            if holds_rev(c, target, rev)? {
+            if is_newest(c, lease)? {
                 let dirty_at = dirty_at(c, target)?;
                 c.prepare_cached("UPDATE work SET class = ?2, rank = ?3 WHERE target = ?1")?.execute(params![
                     target,
@@ -343,17 +334,12 @@ fn release(c: &Connection, target: i64, token: i64, rev: i64, how: &Release, now
         }
         Release::SetAside { why } => {
             // A newer revision may be what the person was waiting for: then it is tried at once.
-            let newest = holds_rev(c, target, rev)?;
+            let newest = is_newest(c, lease)?;
             set(if newest { SET_ASIDE } else { READY }, now, ANY_BUCKET, 0, None, Some(why))?;
-            append(c, &about(target, rev, now, Kind::SetAside, json!({ "why": why })))?;
+            append(c, &about(lease, now, Kind::SetAside, json!({ "why": why })))?;
             Ok(())
         }
     }
-}
-
-fn holds_rev(c: &Connection, target: i64, rev: i64) -> Result<bool, StoreError> {
-    let mut find = c.prepare_cached("SELECT dirty_rev = ?2 FROM work WHERE target = ?1")?;
-    Ok(find.query_row([target, rev], |row| row.get(0))?)
 }
 
 fn dirty_at(c: &Connection, target: i64) -> Result<i64, StoreError> {
@@ -361,14 +347,14 @@ fn dirty_at(c: &Connection, target: i64) -> Result<i64, StoreError> {
     Ok(find.query_row([target], |row| row.get(0))?)
 }
 
-fn done(c: &Connection, target: i64, rev: i64, remark: Option<&str>, now: Moment) -> Result<(), StoreError> {
-    let dirty_at = dirty_at(c, target)?;
+fn done(c: &Connection, lease: Lease, remark: Option<&str>, now: Moment) -> Result<(), StoreError> {
+    let dirty_at = dirty_at(c, lease.target)?;
     c.prepare_cached(
         "UPDATE work SET token = NULL, done_rev = ?2, attempt = 0, state = 0, look = 0, reason = ?3, bucket = 'any',
            class = CASE WHEN dirty_rev > ?2 THEN class ELSE 5 END WHERE target = ?1",
     )?
-    .execute(params![target, rev, remark])?;
+    .execute(params![lease.target, lease.rev, remark])?;
     let detail = json!({ "remark": remark, "took_ms": now.millis() - dirty_at });
-    append(c, &about(target, rev, now, Kind::Done, detail))?;
+    append(c, &about(lease, now, Kind::Done, detail))?;
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! **Invariant:** an intent without outcome is never sent again; its target is read first.
 
 use super::{Store, StoreError, append, meta, set_meta};
-use crate::audit::{Effect, Kind, Record};
+use crate::audit::{Call, Effect, Kind, Record};
 use crate::clock::Moment;
 use crate::identity::Step;
 use rusqlite::{Connection, params};
@@ -64,14 +64,12 @@ fn close_intents(c: &Connection, now: Moment) -> Result<usize, StoreError> {
         .collect::<Result<_, _>>()?;
     for (target, rev, step, method, path, body_hash, attempt) in &open {
         let step: Step = serde_json::from_str(step)?;
+        let call =
+            Call { step, method: method.clone(), path: path.clone(), body_hash: body_hash.clone(), attempt: *attempt };
         let effect = Effect {
-            step,
-            method: method.clone(),
-            path: path.clone(),
-            body_hash: body_hash.clone(),
+            call,
             outcome: "unknown".into(),
             why: Some("the service stopped before the answer was written down".into()),
-            attempt: *attempt,
             request_id: None,
         };
         let record =

@@ -1,5 +1,5 @@
 use super::*;
-use crate::audit::Effect;
+use crate::audit::{Call, Effect};
 use crate::clock::Moment;
 use crate::identity::employee::tests::somebody;
 use crate::identity::{Account, AccountStatus, Class, Employee, Step, UserStatus};
@@ -46,11 +46,7 @@ impl World {
     }
 
     async fn begin(&self, claim: &Claim) -> Begun {
-        let call = ("PUT", "/api/v1/groups/g/users/u".to_owned(), String::new());
-        self.store
-            .begin_step(claim.target, claim.token, claim.rev, 1, call, step(), None, self.now)
-            .await
-            .expect("begins")
+        self.store.begin_step(claim.lease, call(), None, self.now).await.expect("begins")
     }
 
     async fn audit(&self) -> Vec<serde_json::Value> {
@@ -75,17 +71,18 @@ fn account(anchor: Option<&str>) -> Account {
     }
 }
 
-fn effect(outcome: &str) -> Effect {
-    Effect {
+fn call() -> Call {
+    Call {
         step: step(),
         method: "PUT".into(),
         path: "/api/v1/groups/g/users/u".into(),
         body_hash: String::new(),
-        outcome: outcome.into(),
-        why: None,
-        attempt: 1,
-        request_id: None,
+        attempt: 0,
     }
+}
+
+fn effect(outcome: &str) -> Effect {
+    Effect { call: call(), outcome: outcome.into(), why: None, request_id: None }
 }
 
 #[tokio::test]
@@ -97,11 +94,7 @@ async fn a_change_is_dirty_until_okta_is_proved_to_hold_it() {
     assert_eq!(claims.len(), 1);
     assert_eq!(world.claim().await.len(), 0, "one lane per person");
     let claim = &claims[0];
-    world
-        .store
-        .release(claim.target, claim.token, claim.rev, Release::Done { remark: None }, world.now)
-        .await
-        .expect("done");
+    world.store.release(claim.lease, Release::Done { remark: None }, world.now).await.expect("done");
     assert_eq!(world.store.backlog().await.expect("reads").total(), 0);
 }
 
@@ -112,13 +105,9 @@ async fn a_revision_that_arrives_during_a_lane_stops_it_and_stays_dirty() {
     let claim = world.claim().await.remove(0);
     world.see(Employee { job_title: "Controller".into(), ..somebody() }).await;
     assert_eq!(world.begin(&claim).await, Begun::Stale);
-    world
-        .store
-        .release(claim.target, claim.token, claim.rev, Release::Done { remark: None }, world.now)
-        .await
-        .expect("done");
+    world.store.release(claim.lease, Release::Done { remark: None }, world.now).await.expect("done");
     let again = world.claim().await;
-    assert_eq!((again.len(), again[0].rev), (1, 2), "done means the revision that was planned, not the newest");
+    assert_eq!((again.len(), again[0].lease.rev), (1, 2), "done means the revision that was planned, not the newest");
 }
 
 #[tokio::test]
@@ -143,9 +132,9 @@ async fn what_comes_under_an_old_token_is_dropped() {
     let later = world.now;
     world.store.recover("rules".into(), later).await.expect("recovers");
     let new = world.claim().await.remove(0);
-    assert!(new.token > old.token);
+    assert!(new.lease.token > old.lease.token);
     assert_eq!(world.begin(&old).await, Begun::Stale);
-    world.store.release(old.target, old.token, old.rev, Release::Done { remark: None }, later).await.expect("dropped");
+    world.store.release(old.lease, Release::Done { remark: None }, later).await.expect("dropped");
     assert_eq!(world.store.backlog().await.expect("reads").total(), 1);
 }
 
@@ -170,9 +159,7 @@ async fn an_outcome_its_account_and_its_audit_row_are_one_commit() {
     let claim = world.claim().await.remove(0);
     let Begun::Intent(intent) = world.begin(&claim).await else { panic!("stale") };
     let end = EndStep {
-        target: claim.target,
-        token: claim.token,
-        rev: claim.rev,
+        lease: claim.lease,
         intent,
         effect: effect("applied"),
         account: Some(Some(account(None))),
@@ -216,11 +203,7 @@ async fn a_last_day_that_passes_makes_a_termination_without_any_edit() {
     let today = world.now.to_string()[..10].parse().expect("a date");
     world.see(Employee { departure_date: Some(today), ..somebody() }).await;
     let claim = world.claim().await.remove(0);
-    world
-        .store
-        .release(claim.target, claim.token, claim.rev, Release::Done { remark: None }, world.now)
-        .await
-        .expect("done");
+    world.store.release(claim.lease, Release::Done { remark: None }, world.now).await.expect("done");
     let at = world.store.next_change().await.expect("reads").expect("a change ahead");
     let zones = vec![("acme".to_owned(), TimeZone::UTC)];
     assert_eq!(world.store.wake_due(world.now, zones.clone()).await.expect("wakes"), []);
@@ -233,11 +216,7 @@ async fn changed_rules_make_everybody_dirty_once() {
     let world = World::new().await;
     world.see(somebody()).await;
     let claim = world.claim().await.remove(0);
-    world
-        .store
-        .release(claim.target, claim.token, claim.rev, Release::Done { remark: None }, world.now)
-        .await
-        .expect("done");
+    world.store.release(claim.lease, Release::Done { remark: None }, world.now).await.expect("done");
     assert!(world.store.recover("other rules".into(), world.now).await.expect("recovers").rules_changed);
     assert_eq!(world.store.backlog().await.expect("reads").total(), 1);
     assert!(!world.store.recover("other rules".into(), world.now).await.expect("recovers").rules_changed);

@@ -16,6 +16,7 @@ use namely_okta_sync::sandbox::world::{World, any_port, company, org_of};
 use namely_okta_sync::store::Store;
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -239,7 +240,8 @@ pub struct Running(pub Child);
 impl Running {
     /// Starts `run` on a configuration.
     pub fn service(config: &Path, log: &Path, failpoint: Option<&str>) -> Self {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
+        let mut log = std::fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
+        writeln!(log, "--- a start, fail point {failpoint:?}").expect("writes");
         let mut command = program();
         command.args(["run", "--config"]).arg(config).stdout(Stdio::null()).stderr(log);
         if let Some(point) = failpoint {
