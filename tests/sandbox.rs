@@ -82,8 +82,9 @@ fn a_layoff_revokes_access_and_proves_it() {
 fn a_burst_larger_than_a_window_stays_within_every_limit() {
     let report = figures("onboarding", "1300");
     is_exact(&report);
-    assert_eq!(report["windows_used"], 3, "{report:#}");
-    assert_eq!(report["floor_seconds"], 180);
+    assert_eq!(report["floor_seconds"], 180, "{report:#}");
+    // Three windows hold them; a machine that stalls may need another, but never fewer.
+    assert!(report["windows_used"].as_u64() >= Some(3), "{report:#}");
 }
 
 #[test]
