@@ -111,6 +111,8 @@ fn a_second_start_on_the_same_store_says_so_and_harms_nothing() {
 fn a_terminated_service_ends_quietly_and_starts_again_where_it_was() {
     let place = Place::new(30);
     let mut service = Running::service(&place.config, &place.log, None);
+    let address = place.address();
+    wait_until("it is ready", &place.log, || get(address, "/readyz").0 == 200);
     wait_until("everybody is compared", &place.log, || dirty(&place.store()) == Some((0, 0)));
     let terminated = std::process::Command::new("kill").arg(service.0.id().to_string()).status().expect("kill");
     assert!(terminated.success());
@@ -118,6 +120,34 @@ fn a_terminated_service_ends_quietly_and_starts_again_where_it_was() {
     let _again = Running::service(&place.config, &place.log, None);
     wait_until("it runs again", &place.log, || place.log().matches("the store is open").count() == 2);
     assert!(place.world.okta.core().history().exchanges().iter().all(|e| e.method == "GET"), "nothing was written");
+}
+
+#[test]
+fn health_and_metrics_answer_while_the_pipeline_is_stuck_and_nothing_is_lost_by_it() {
+    let place = Place::new(30);
+    let _service = Running::service(&place.config, &place.log, None);
+    let address = place.address();
+    wait_until("it is ready", &place.log, || get(address, "/readyz").0 == 200);
+    wait_until("everybody is compared", &place.log, || dirty(&place.store()) == Some((0, 0)));
+    // An operator's session holds a lock on the store: no page, no outcome can be written.
+    let operator = rusqlite::Connection::open(place.store()).expect("opens");
+    operator.busy_timeout(Duration::from_secs(30)).expect("a timeout");
+    operator.execute_batch("BEGIN IMMEDIATE").expect("locks");
+    let before = place.world.okta.core().history().exchanges().len();
+    place.world.namely.core().edit(3, place.world.clock.now(), |person| person.direct_dial = "+1 555 3".into());
+    wait_until("the store says that it waits", &place.log, || place.log().contains("holds a lock on the store"));
+    assert_eq!((get(address, "/healthz").0, get(address, "/metrics").0), (200, 200));
+    assert_eq!(
+        place.world.okta.core().history().exchanges().len(),
+        before,
+        "nothing leaves without its intent on disk"
+    );
+    operator.execute_batch("ROLLBACK").expect("unlocks");
+    let id = place.world.namely.core().person(3).id.clone();
+    wait_until("the change arrives", &place.log, || {
+        let okta = place.world.okta.core();
+        okta.user_by_anchor(&id).is_some_and(|u| u.profile.get("primaryPhone") == Some(&serde_json::json!("+1 555 3")))
+    });
 }
 
 fn check(config: &Path, more: &[&str]) -> (bool, String) {

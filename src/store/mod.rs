@@ -16,7 +16,7 @@ pub use pages::{Backlog, PageCommit, PageOutcome, backlog, known_hashes};
 pub use recovery::Recovered;
 
 use crate::metrics::StoreMetrics;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -49,7 +49,8 @@ pub enum StoreError {
 }
 
 type After = Box<dyn FnOnce(Result<(), String>) + Send>;
-type Job = Box<dyn FnOnce(&Connection) -> After + Send>;
+/// Gets no connection where no transaction could be begun: then it only answers.
+type Job = Box<dyn FnOnce(Option<&Connection>) -> After + Send>;
 
 /// A handle to the store; cheap to clone.
 #[derive(Clone)]
@@ -100,11 +101,12 @@ impl Store {
     {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            let result = in_savepoint(connection, job);
+            let result = connection.map(|connection| in_savepoint(connection, job));
             Box::new(move |committed| {
-                let _ = reply.send(match committed {
-                    Ok(()) => result,
-                    Err(why) => Err(StoreError::Commit(why)),
+                let _ = reply.send(match (committed, result) {
+                    (Ok(()), Some(result)) => result,
+                    (Ok(()), None) => Err(StoreError::Stopped),
+                    (Err(why), _) => Err(StoreError::Commit(why)),
                 });
             })
         });
@@ -152,10 +154,10 @@ fn serve(connection: &Connection, mut inbox: mpsc::Receiver<Job>, metrics: &Stor
     while let Some(first) = inbox.blocking_recv() {
         let timer = metrics.commit_seconds.start_timer();
         let mut answers: Vec<After> = Vec::new();
-        let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(|e| e.to_string());
+        let begun = begin(connection);
         let mut next = Some(first);
         while let Some(job) = next {
-            answers.push(job(connection));
+            answers.push(job(begun.is_ok().then_some(connection)));
             next = (answers.len() < GROUP).then(|| inbox.try_recv().ok()).flatten();
         }
         let committed = begun.and_then(|()| connection.execute_batch("COMMIT").map_err(|e| e.to_string()));
@@ -166,6 +168,19 @@ fn serve(connection: &Connection, mut inbox: mpsc::Receiver<Job>, metrics: &Stor
         timer.observe_duration();
         metrics.jobs_per_commit.observe(answers.len() as f64);
         answers.into_iter().for_each(|after| after(committed.clone()));
+    }
+}
+
+/// Begins a transaction. Somebody else's lock on the file (a backup, an operator's session) is waited for: nothing may go
+/// on without the store.
+fn begin(connection: &Connection) -> Result<(), String> {
+    loop {
+        match connection.execute_batch("BEGIN IMMEDIATE") {
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                tracing::warn!("another program holds a lock on the store; everything waits for it");
+            }
+            begun => return begun.map_err(|e| e.to_string()),
+        }
     }
 }
 
