@@ -154,16 +154,7 @@ impl<'t> Section<'t> {
             DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).ok(),
             _ => None,
         };
-        match self.typed(reader, key, "a whole number", read) {
-            Some(at) if range.contains(&at.value) => at.value,
-            Some(at) => {
-                let name = self.name(key);
-                reader
-                    .problem(at.span, format!("{name}: {} is outside {} to {}", at.value, range.start(), range.end()));
-                default
-            }
-            None => default,
-        }
+        self.ranged(reader, key, "a whole number", read, &range, default)
     }
 
     /// A part between 0 and 1, or else `default`.
@@ -179,12 +170,23 @@ impl<'t> Section<'t> {
             DeValue::Integer(n) => n.as_str().parse().ok(),
             _ => None,
         };
-        match self.typed(reader, key, "a number such as 0.5", read) {
+        self.ranged(reader, key, "a number such as 0.5", read, &range, default)
+    }
+
+    fn ranged<T: PartialOrd + std::fmt::Display>(
+        &mut self,
+        reader: &mut Reader,
+        key: &'static str,
+        wanted: &str,
+        read: impl FnOnce(&DeValue) -> Option<T>,
+        range: &std::ops::RangeInclusive<T>,
+        default: T,
+    ) -> T {
+        match self.typed(reader, key, wanted, read) {
             Some(at) if range.contains(&at.value) => at.value,
             Some(at) => {
-                let name = self.name(key);
-                reader
-                    .problem(at.span, format!("{name}: {} is outside {} to {}", at.value, range.start(), range.end()));
+                let (name, from, to) = (self.name(key), range.start(), range.end());
+                reader.problem(at.span, format!("{name}: {} is outside {from} to {to}", at.value));
                 default
             }
             None => default,

@@ -1,5 +1,8 @@
 //! How urgent work is. One enum, from the page commit to the request on the wire.
 
+use super::account::Account;
+use super::employee::Employee;
+use super::lifecycle::Entitlement;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -26,6 +29,27 @@ impl Class {
     /// All classes, most urgent first.
     pub const ALL: [Class; 6] =
         [Class::Revoke, Class::Restore, Class::Remove, Class::Grant, Class::Describe, Class::Inspect];
+
+    /// How urgent a newly seen revision is, before there is a plan: by what the record grants, whether the account is
+    /// live, and what differs from the revision before.
+    pub fn of_revision(
+        entitlement: &Entitlement,
+        account: Option<&Account>,
+        before: Option<&Employee>,
+        after: &Employee,
+    ) -> Class {
+        match (entitlement, account.map(Account::is_live)) {
+            (Entitlement::Ended(_), Some(true)) => Class::Revoke,
+            (Entitlement::Ended(_), _) => Class::Inspect,
+            (Entitlement::Entitled, None) => Class::Grant,
+            (Entitlement::Entitled, Some(false)) => Class::Restore,
+            (Entitlement::Entitled, Some(true)) => match before {
+                Some(before) if gives_other_access(before, after) => Class::Remove,
+                _ => Class::Describe,
+            },
+            (Entitlement::NotYet | Entitlement::Unclear(_), _) => Class::Describe,
+        }
+    }
 
     /// The number stored in the database and shown in metrics.
     pub const fn number(self) -> u8 {
@@ -66,9 +90,49 @@ impl Class {
     }
 }
 
+/// Whether what usually decides about groups differs.
+fn gives_other_access(before: &Employee, after: &Employee) -> bool {
+    before.groups != after.groups
+        || before.job_title != after.job_title
+        || before.employee_type != after.employee_type
+        || before.custom != after.custom
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::account::AccountStatus;
+    use super::super::employee::tests::somebody;
     use super::*;
+
+    #[test]
+    fn a_revision_is_as_urgent_as_what_it_does_to_access() {
+        let account = |status| Account {
+            id: "00u1".into(),
+            login: String::new(),
+            anchor: None,
+            status,
+            profile: Default::default(),
+            groups: Default::default(),
+            exit: None,
+        };
+        let (live, gone) = (account(AccountStatus::Active), account(AccountStatus::Deprovisioned));
+        let before = somebody();
+        let promoted = Employee { job_title: "Controller".into(), ..somebody() };
+        let renamed = Employee { last_name: "Moreau".into(), ..somebody() };
+        let ended = || Entitlement::Ended("inactive".into());
+        for (entitlement, account, after, class) in [
+            (ended(), Some(&live), &before, Class::Revoke),
+            (ended(), Some(&gone), &before, Class::Inspect),
+            (ended(), None, &before, Class::Inspect),
+            (Entitlement::Entitled, None, &before, Class::Grant),
+            (Entitlement::Entitled, Some(&gone), &before, Class::Restore),
+            (Entitlement::Entitled, Some(&live), &promoted, Class::Remove),
+            (Entitlement::Entitled, Some(&live), &renamed, Class::Describe),
+            (Entitlement::NotYet, Some(&live), &before, Class::Describe),
+        ] {
+            assert_eq!(Class::of_revision(&entitlement, account, Some(&before), after), class, "{entitlement:?}");
+        }
+    }
 
     #[test]
     fn a_termination_stands_before_a_backlog_of_any_age() {

@@ -91,11 +91,6 @@ impl Budget {
         Some(if class != Class::Revoke && now < released { released } else { end })
     }
 
-    /// When the present window is certainly over; `None` if none is open.
-    pub fn window_end(&self, now: Moment) -> Option<Moment> {
-        self.window.map(|window| self.end(&window)).filter(|end| *end > now)
-    }
-
     /// A request leaves now.
     pub fn on_send(&mut self) {
         self.in_flight += 1;

@@ -1,6 +1,7 @@
 //! Everything that knows Okta's wire: requests, answers, rate limits. Its facts come from Okta's public documentation,
 //! recorded traffic and the OpenAPI document; `docs/wire-facts.md` has those that surprise.
 
+pub mod answer;
 pub mod bucket;
 pub mod budget;
 pub mod client;

@@ -11,13 +11,13 @@ use crate::audit::{Call, Effect};
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::failpoint::{self, Point};
+use crate::identity::Step;
 use crate::identity::plan::Answer;
-use crate::identity::{Group, Step};
 use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
 use crate::okta::Request;
-use crate::okta::outcome::{Outcome, Reply, classify};
-use crate::okta::wire::{GroupObject, IdOnly, User};
+use crate::okta::answer::understand;
+use crate::okta::outcome::{Outcome, Reply};
 use crate::retry;
 use crate::store::{Claim, EndStep, Lease, Next, Release, Store};
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
@@ -115,8 +115,7 @@ impl Handler<Carried<Returned>> for Employee {
                 return self.release(Release::Yield { bucket, class: step.class() }, ctx);
             }
         };
-        let outcome = classify(&reply, step.is_write());
-        let (outcome, answer) = self.understand(&step, outcome, &reply);
+        let (outcome, answer) = understand(&step, &reply, self.tools.config.mapping.anchor(), &self.tools.mapped);
         self.count(&step, &outcome);
         if let Answer::Group(group) = &answer {
             self.tools.directory.insert(group);
@@ -206,44 +205,6 @@ impl Employee {
     /// A way back into this actor; at most one message is ever under way.
     fn back(&self, ctx: &Context<Self>) -> Gate<Self> {
         Gate::new(ctx.address(), 1, self.tools.metrics.mailbox_wait_seconds.with_label_values(&["employee"]))
-    }
-
-    /// Reads the body of an answer as far as the step needs it.
-    fn understand(&self, step: &Step, outcome: Outcome, reply: &Reply) -> (Outcome, Answer) {
-        if outcome == Outcome::Missing {
-            return (outcome, Answer::NoAccount);
-        }
-        let (Outcome::Applied, Reply::Answered { body, next, .. }) = (&outcome, reply) else {
-            return (outcome, Answer::Done);
-        };
-        let unreadable = |e: serde_json::Error| Outcome::Unknown { why: format!("Okta's answer cannot be read: {e}") };
-        match step {
-            Step::Look { .. } | Step::ReadBack { .. } | Step::CreateUser { .. } | Step::UpdateUser { .. } => {
-                match serde_json::from_slice::<User>(body) {
-                    Ok(user) if matches!(step, Step::ReadBack { .. }) && user.transitioning_to.is_some() => {
-                        let why = "the deactivation is still running in Okta".into();
-                        (Outcome::Retry { after: Duration::from_secs(2), why }, Answer::Done)
-                    }
-                    Ok(user) => {
-                        (outcome, Answer::User(user.account(self.tools.config.mapping.anchor(), &self.tools.mapped)))
-                    }
-                    Err(e) => (unreadable(e), Answer::Done),
-                }
-            }
-            Step::ListGroups { .. } if next.is_some() => {
-                let why = "the person is in more than 200 groups; remove some in Okta, then this continues".into();
-                (Outcome::Refused { why }, Answer::Done)
-            }
-            Step::ListGroups { .. } => match serde_json::from_slice::<Vec<IdOnly>>(body) {
-                Ok(groups) => (outcome, Answer::Groups(groups.into_iter().map(|g| g.id).collect())),
-                Err(e) => (unreadable(e), Answer::Done),
-            },
-            Step::CreateGroup { .. } => match serde_json::from_slice::<GroupObject>(body) {
-                Ok(group) => (outcome, Answer::Group(Group::from(group))),
-                Err(e) => (unreadable(e), Answer::Done),
-            },
-            _ => (outcome, Answer::Done),
-        }
     }
 
     fn count(&self, step: &Step, outcome: &Outcome) {

@@ -64,9 +64,4 @@ impl super::Store {
         })
         .await
     }
-
-    /// Appends a row that stands for itself.
-    pub async fn note(&self, record: Record) -> Result<i64, StoreError> {
-        self.run(move |c| append(c, &record)).await
-    }
 }

@@ -243,7 +243,7 @@ fn commit_profile(
     let before = held.as_ref().map(|h| &h.employee);
     let (account, conflict) = account_of(c, target, employee)?;
     let standing = standing(employee, &page.zone, page.now);
-    let class = urgency(&standing.entitlement, account.as_ref(), before, employee);
+    let class = Class::of_revision(&standing.entitlement, account.as_ref(), before, employee);
     let rev = mark_dirty(c, target, class, first_bucket(&standing.entitlement, account.as_ref()), page.now)?;
     after_marking(c, target, &standing, conflict.as_deref())?;
     append(
@@ -310,30 +310,6 @@ fn owner(c: &Connection, okta_id: &str) -> Result<Option<String>, StoreError> {
     .optional()?)
 }
 
-/// How urgent a newly seen revision is.
-fn urgency(entitlement: &Entitlement, account: Option<&Account>, before: Option<&Employee>, after: &Employee) -> Class {
-    let live = account.map(Account::is_live);
-    match (entitlement, live) {
-        (Entitlement::Ended(_), Some(true)) => Class::Revoke,
-        (Entitlement::Ended(_), _) => Class::Inspect,
-        (Entitlement::Entitled, None) => Class::Grant,
-        (Entitlement::Entitled, Some(false)) => Class::Restore,
-        (Entitlement::Entitled, Some(true)) => match before {
-            Some(before) if gives_other_access(before, after) => Class::Remove,
-            _ => Class::Describe,
-        },
-        (Entitlement::NotYet | Entitlement::Unclear(_), _) => Class::Describe,
-    }
-}
-
-/// Whether what usually decides about groups differs.
-fn gives_other_access(before: &Employee, after: &Employee) -> bool {
-    before.groups != after.groups
-        || before.job_title != after.job_title
-        || before.employee_type != after.employee_type
-        || before.custom != after.custom
-}
-
 /// The counter that the first call will spend, where that is plain before there is a plan.
 fn first_bucket(entitlement: &Entitlement, account: Option<&Account>) -> &'static str {
     match (entitlement, account) {
@@ -390,7 +366,7 @@ fn wake_due(c: &Connection, now: Moment, zones: &[(String, TimeZone)]) -> Result
         let zone = zones.iter().find(|(name, _)| *name == tenant).map_or(TimeZone::UTC, |(_, zone)| zone.clone());
         let standing = standing(&employee, &zone, now);
         let account = okta_id.map(|id| accounts::by_id(c, &id)).transpose()?.flatten();
-        let class = urgency(&standing.entitlement, account.as_ref(), Some(&employee), &employee);
+        let class = Class::of_revision(&standing.entitlement, account.as_ref(), Some(&employee), &employee);
         let rev = mark_dirty(c, target, class, first_bucket(&standing.entitlement, account.as_ref()), now)?;
         after_marking(c, target, &standing, None)?;
         append(

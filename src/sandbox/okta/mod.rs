@@ -128,11 +128,6 @@ impl Okta {
         &self.history
     }
 
-    /// Forgets what was asked so far, as if the run began now.
-    pub fn forget_history(&mut self) {
-        self.history = History::default();
-    }
-
     /// The user with this anchor, as the oracle looks at it.
     pub fn user_by_anchor(&self, anchor: &str) -> Option<&User> {
         self.users.values().find(|u| u.profile.get("namelyId").and_then(Value::as_str) == Some(anchor))

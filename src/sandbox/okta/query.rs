@@ -40,11 +40,6 @@ impl Query {
     pub fn matches(&self, attribute: impl Fn(&str) -> Option<Value>) -> bool {
         self.0.iter().any(|all| all.iter().all(|c| c.holds(attribute(&c.attribute))))
     }
-
-    /// Whether the expression asks for this attribute.
-    pub fn mentions(&self, attribute: &str) -> bool {
-        self.0.iter().flatten().any(|c| c.attribute == attribute)
-    }
 }
 
 impl Comparison {
