@@ -23,6 +23,11 @@ impl Moment {
         Self(s * 1_000_000)
     }
 
+    /// The moment `us` microseconds after the Unix epoch.
+    pub const fn from_micros(us: i64) -> Self {
+        Self(us)
+    }
+
     /// Milliseconds since the Unix epoch, rounded down.
     pub const fn millis(self) -> i64 {
         self.0.div_euclid(1000)

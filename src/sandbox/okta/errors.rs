@@ -92,6 +92,41 @@ pub mod problem {
         plain(403, "E0000006", "You do not have permission to perform the requested action")
     }
 
+    pub fn inactive_user() -> Problem {
+        plain(403, "E0000117", "Cannot assign apps or update app profiles for an inactive user.")
+    }
+
+    pub fn already_assigned() -> Problem {
+        plain(409, "E0000062", "The specified user is already assigned to the application.")
+    }
+
+    pub fn held_by_group() -> Problem {
+        let cause =
+            "The application cannot be unassigned from the user while their group memberships grant them access.";
+        Problem {
+            causes: vec![cause.to_owned()],
+            ..plain(403, "E0000046", "Deactivate application for user forbidden.")
+        }
+    }
+
+    pub fn duplicate_link() -> Problem {
+        plain(409, "E0000127", "A linked object definition with this name already exists.")
+    }
+
+    pub fn still_activating() -> Problem {
+        let summary =
+            "Cannot update this user because they are still being activated. Please try again in a few minutes.";
+        plain(409, "E0000112", summary)
+    }
+
+    pub fn read_only() -> Problem {
+        plain(503, "E0000010", "Service is in read only mode.")
+    }
+
+    pub fn bad_media_type() -> Problem {
+        plain(400, "E0000021", "Bad request. Accept and/or Content-Type headers likely do not match supported values.")
+    }
+
     pub fn etag_mismatch() -> Problem {
         plain(412, "E0000231", "ETag value doesn't match.")
     }

@@ -75,8 +75,15 @@ impl Okta {
             ("PUT", [id]) => self.update_group(id, request),
             ("DELETE", [id]) => self.delete_group(id),
             ("GET", [id, "users"]) => self.list_members(id, request),
-            ("PUT", [id, "users", user]) => self.add_member(id, user),
-            ("DELETE", [id, "users", user]) => self.remove_member(id, user),
+            ("PUT", [id, "users", user]) => self.add_member(id, user, now),
+            ("DELETE", [id, "users", user]) => self.remove_member(id, user, now),
+            ("GET", [id, "users", user, "group-rules"]) => self.rules_of_member(id, user),
+            ("GET", [id, "apps"]) => {
+                self.group(id)?;
+                let apps = self.apps.values().filter(|app| app.groups.contains(*id));
+                let apps: Vec<Value> = apps.map(|app| json!({ "id": app.id, "label": app.label })).collect();
+                Ok(Response::json(200, &json!(apps)))
+            }
             (_, [] | [_] | [_, "users"] | [_, "users", _]) => Err(problem::wrong_method()),
             _ => Err(problem::no_such_path()),
         }
@@ -169,24 +176,33 @@ impl Okta {
     }
 
     /// 204 both times. A member that a rule added becomes a manual one.
-    fn add_member(&mut self, group: &str, user: &str) -> Result<Response, Problem> {
+    fn add_member(&mut self, group: &str, user: &str, now: Moment) -> Result<Response, Problem> {
         self.writable_group(group)?;
         let user = self.find_user(user)?;
         if !self.users[&user].is_live() {
-            return Err(problem::wrong_status());
+            return Err(match self.options.add_deactivated {
+                400 => problem::validation("groupMembership", &["user: Cannot add a deactivated user".to_owned()]),
+                _ => problem::wrong_status(),
+            });
         }
+        self.note(now, "group.user_membership.add", &user);
         self.members.entry(group.to_owned()).or_default().insert(user);
         Ok(Response::empty(204))
     }
 
     /// 204 also if it was no member. A rule's member is put on the rule's exclusion list, silently.
-    fn remove_member(&mut self, group: &str, user: &str) -> Result<Response, Problem> {
+    fn remove_member(&mut self, group: &str, user: &str, now: Moment) -> Result<Response, Problem> {
         self.writable_group(group)?;
         let user = self.find_user(user)?;
         let was_member = self.members.get_mut(group).is_some_and(|m| m.remove(&user));
         if was_member {
+            self.note(now, "group.user_membership.remove", &user);
+            let mut excluded = false;
             for rule in self.rules.values_mut().filter(|r| r.active && r.groups.iter().any(|g| g == group)) {
-                rule.excluded.insert(user.clone());
+                excluded |= rule.excluded.insert(user.clone());
+            }
+            if excluded {
+                self.note(now, "group.user_membership.rule.add_exclusion", &user);
             }
         }
         Ok(Response::empty(204))
@@ -202,6 +218,16 @@ impl Okta {
             ("GET", [id]) => Ok(Response::json(200, &self.rule(id)?.json())),
             ("POST", [id, "lifecycle", "activate"]) => self.switch_rule(id, true),
             ("POST", [id, "lifecycle", "deactivate"]) => self.switch_rule(id, false),
+            ("PUT", [id]) => {
+                if self.rule(id)?.active {
+                    return Err(problem::validation("rule", &["Active rules cannot be changed".to_owned()]));
+                }
+                let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+                if let (Some(rule), Some(name)) = (self.rules.get_mut(*id), body["name"].as_str()) {
+                    rule.name = name.to_owned();
+                }
+                Ok(Response::json(200, &self.rule(id)?.json()))
+            }
             ("DELETE", [id]) => {
                 if self.rule(id)?.active {
                     return Err(problem::validation("rule", &["Active rules cannot be deleted".to_owned()]));
@@ -211,6 +237,16 @@ impl Okta {
             }
             _ => Err(problem::wrong_method()),
         }
+    }
+
+    /// The rules that keep somebody in a group.
+    fn rules_of_member(&self, group: &str, user: &str) -> Result<Response, Problem> {
+        let user = self.find_user(user)?;
+        let profile = &self.users[&user].profile;
+        let attribute = |name: &str| profile.get(name).and_then(Value::as_str).map(str::to_owned);
+        let rules = self.rules.values().filter(|r| r.active && r.groups.iter().any(|g| g == group));
+        let rules: Vec<Value> = rules.filter(|r| r.holds(attribute)).map(Rule::json).collect();
+        Ok(Response::json(200, &json!(rules)))
     }
 
     fn rule(&self, id: &str) -> Result<&Rule, Problem> {

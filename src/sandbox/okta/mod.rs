@@ -1,63 +1,36 @@
 //! The Okta simulator: the state of an org and what it answers.
 
+pub mod apps;
 pub mod errors;
 pub mod groups;
 pub mod limits;
+mod oauth;
+pub mod options;
+pub mod org;
 pub mod query;
+pub mod schema;
 pub mod users;
+
+pub use options::{Competition, HeaderView, Options, ScopeError, ServiceApp};
 
 use super::faults::{Faults, Kind};
 use super::history::{Exchange, History};
 use super::http::{Admission, Core, Request, Response};
 use crate::clock::Moment;
+use apps::App;
 use errors::{Problem, problem};
 use groups::{Group, Rule};
 use limits::{Limits, Verdict};
+use oauth::Tokens;
+use org::Event;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use schema::{LinkedObject, Property};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use users::User;
-
-/// How the org behaves where Okta's documentation leaves a choice, and how fast it is.
-#[derive(Clone, Debug)]
-pub struct Options {
-    pub seed: u64,
-    /// The SSWS token that is accepted.
-    pub token: String,
-    /// Part of every bucket and of the concurrency that the token may use.
-    pub principal_share: f64,
-    /// Limits per minute; `None` switches them off (headers then show a very high limit).
-    pub limits: Option<limits::Table>,
-    /// Simultaneous requests of the whole org.
-    pub concurrency: usize,
-    /// Factor on every latency; 0 answers at once.
-    pub latency: f64,
-    /// How long lists and searches lag behind.
-    pub index_lag: Duration,
-    /// Admin roles of the token's owner (`SUPER_ADMIN`, `READ_ONLY_ADMIN`, ...).
-    pub roles: Vec<&'static str>,
-    /// What deactivating a DEPROVISIONED user answers: 404 E0000007 or 403 E0000038 (both are on record).
-    pub deactivated_again: u16,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            seed: 1,
-            token: "00sandbox-token".into(),
-            principal_share: 0.5,
-            limits: Some(limits::WORKFORCE),
-            concurrency: 75,
-            latency: 1.0,
-            index_lag: Duration::from_millis(700),
-            roles: vec!["SUPER_ADMIN"],
-            deactivated_again: 404,
-        }
-    }
-}
 
 /// The org.
 pub struct Okta {
@@ -67,8 +40,20 @@ pub struct Okta {
     pub(super) groups: BTreeMap<String, Group>,
     pub(super) members: HashMap<String, BTreeSet<String>>,
     pub(super) rules: BTreeMap<String, Rule>,
-    /// Names of the custom attributes of the user schema.
-    pub(super) custom: BTreeSet<String>,
+    pub(super) apps: BTreeMap<String, App>,
+    /// User types: name by id.
+    types: BTreeMap<String, String>,
+    /// Custom attributes of the user schema.
+    pub(super) custom: BTreeMap<String, Property>,
+    linked: Vec<LinkedObject>,
+    administrators: BTreeSet<String>,
+    log: Vec<Event>,
+    /// Asynchronous changes under way, by when they end.
+    transitions: BTreeSet<(Moment, String)>,
+    tokens: Tokens,
+    revoked: bool,
+    /// Okta's maintenance mode: reads are answered, writes are not.
+    pub read_only: bool,
     pub faults: Faults,
     limits: Limits,
     history: History,
@@ -85,16 +70,26 @@ impl Okta {
             groups: BTreeMap::new(),
             members: HashMap::new(),
             rules: BTreeMap::new(),
-            custom: BTreeSet::from(["namelyId".to_owned()]),
+            apps: BTreeMap::new(),
+            types: BTreeMap::from([(schema::DEFAULT_TYPE.to_owned(), "user".to_owned())]),
+            custom: BTreeMap::from([("namelyId".to_owned(), Property::text("Namely ID"))]),
+            linked: Vec::new(),
+            administrators: BTreeSet::new(),
+            log: Vec::new(),
+            transitions: BTreeSet::new(),
+            tokens: Tokens::default(),
+            revoked: false,
+            read_only: false,
             faults: Faults::new(options.seed),
-            limits: Limits::new(options.limits, options.principal_share, options.concurrency),
+            limits: Limits::new(&options),
             history: History::default(),
             random: ChaCha8Rng::seed_from_u64(options.seed),
             made: 0,
             options,
         };
         okta.seed_group("Everyone", "BUILT_IN", now);
-        let administrator = json!({ "login": "admin@example.com", "email": "admin@example.com", "firstName": "Org", "lastName": "Admin" });
+        let administrator =
+            json!({ "login": org::OWNER, "email": org::OWNER, "firstName": "Org", "lastName": "Admin" });
         okta.seed_user(administrator, users::Status::Active, &[], now);
         okta
     }
@@ -182,6 +177,7 @@ impl Okta {
     }
 
     fn route(&mut self, request: &Request, now: Moment) -> Result<Response, Problem> {
+        self.settle(now);
         let segments = request.segments();
         let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
         let ["api", "v1", rest @ ..] = parts.as_slice() else { return Err(problem::no_such_path()) };
@@ -189,41 +185,33 @@ impl Okta {
             (_, ["users", ..]) => self.users_route(request, &rest[1..], now),
             (_, ["groups", "rules", ..]) => self.rules_route(request, &rest[2..], now),
             (_, ["groups", ..]) => self.groups_route(request, &rest[1..], now),
-            ("GET", ["meta", "schemas", "user", "default"]) => Ok(self.schema()),
-            ("GET", ["meta", "types", "user"]) => Ok(Response::json(200, &json!([users::user_type()]))),
-            (_, ["meta", ..]) => Err(problem::wrong_method()),
+            (_, ["apps", ..]) => self.apps_route(request, &rest[1..], now),
+            (_, ["meta", ..]) => self.meta_route(request, &rest[1..], now),
+            (_, ["principal-rate-limits", ..]) => self.principal_limits(request, &rest[1..]),
+            ("GET", ["logs"]) => self.logs(request, now),
+            ("GET", ["iam", "assignees", "users"]) => Ok(self.assignees(request)),
+            (_, ["logs"] | ["iam", "assignees", "users"]) => Err(problem::wrong_method()),
             _ => Err(problem::no_such_path()),
         }
     }
 
-    fn schema(&self) -> Response {
-        let property = |name: &str| {
-            json!({ "title": name, "type": "string", "mutability": "READ_WRITE", "scope": "NONE",
-                    "permissions": [{ "principal": "SELF", "action": "READ_ONLY" }], "master": { "type": "PROFILE_MASTER" } })
-        };
-        let properties =
-            |names: Vec<&str>| -> Value { names.into_iter().map(|n| (n.to_owned(), property(n))).collect() };
-        Response::json(
-            200,
-            &json!({
-                "id": "https://sandbox.example.com/meta/schemas/user/default", "$schema": "http://json-schema.org/draft-04/schema#",
-                "name": "user", "title": "User", "type": "object",
-                "definitions": {
-                    "base": { "id": "#base", "type": "object", "properties": properties(users::BASE_ATTRIBUTES.to_vec()) },
-                    "custom": { "id": "#custom", "type": "object", "properties": properties(self.custom.iter().map(String::as_str).collect()) }
-                },
-                "properties": { "profile": { "allOf": [{ "$ref": "#/definitions/custom" }, { "$ref": "#/definitions/base" }] } }
-            }),
-        )
-    }
-
-    fn is_authenticated(&self, request: &Request) -> bool {
-        request.header("authorization").and_then(|a| a.strip_prefix("SSWS ")) == Some(self.options.token.as_str())
+    /// Headers of what is counted are only made for requests that come in.
+    fn bucket(&self, request: &Request) -> &'static str {
+        let searched = ["search", "filter", "q"].iter().any(|name| request.param(name).is_some());
+        match limits::bucket_of(&request.method, &request.path) {
+            "/api/v1/users" if self.options.search_bucket && request.method == "GET" && searched => {
+                "/api/v1/users?search"
+            }
+            bucket => bucket,
+        }
     }
 
     fn stamp(&mut self, response: Response, now: Moment) -> Response {
         let id = self.id("req");
-        response.with("x-okta-request-id", id).with("date", http_date(now)).with("cache-control", "no-cache, no-store")
+        response
+            .with("x-okta-request-id", id)
+            .with("date", http_date(now, self.options.skew))
+            .with("cache-control", "no-cache, no-store")
     }
 
     /// Answers at once, and notes it.
@@ -238,13 +226,26 @@ impl Okta {
 impl Core for Okta {
     fn admit(&mut self, request: &Request, now: Moment) -> Admission {
         let ticket = self.history.arrive(Exchange::arriving(request, now));
-        if !self.is_authenticated(request) {
-            return self.refuse(ticket, problem::invalid_token().response(), now);
+        let is_token = request.path == "/oauth2/v1/token";
+        if !is_token {
+            let allowed = self.authenticate(request, now);
+            let allowed = allowed.map(|caller| self.authorise(&caller, request));
+            match allowed {
+                Ok(Ok(())) => {}
+                // What is known but not allowed is counted; who is not known is not (okta-api.md §4.3).
+                Ok(Err(response)) => {
+                    let counted = self.limits.count(self.bucket(request), now);
+                    self.limits.discard(self.bucket(request));
+                    let response = counted.headers.into_iter().fold(response, |r, (name, value)| r.with(name, value));
+                    return self.refuse(ticket, response, now);
+                }
+                Err(response) => return self.refuse(ticket, response, now),
+            }
         }
         if matches!(request.method.as_str(), "POST" | "PUT") && request.header("content-length").is_none() {
             return self.refuse(ticket, Response::empty(411), now);
         }
-        let bucket = limits::bucket_of(&request.method, &request.path);
+        let bucket = self.bucket(request);
         let counted = self.limits.count(bucket, now);
         self.history.get_mut(ticket).window = counted.window.map(|number| (bucket, number));
         if let Verdict::Rejected(rejection) = counted.verdict {
@@ -259,6 +260,7 @@ impl Core for Okta {
             Some(Kind::Slow(more)) => takes += more,
             Some(Kind::LoseReply) => {
                 self.limits.enter();
+                self.limits.keep_headers(ticket, bucket, Vec::new());
                 self.history.get_mut(ticket).faulty = true;
                 return Admission::ServeAndHangUp { ticket, takes };
             }
@@ -266,29 +268,35 @@ impl Core for Okta {
                 self.history.get_mut(ticket).faulty = true;
                 let response = Response { status, headers: Vec::new(), body: body.into_bytes() };
                 let response = counted.headers.into_iter().fold(response, |r, (name, value)| r.with(name, value));
+                self.limits.discard(bucket);
                 return self.refuse(ticket, response, now);
             }
             Some(Kind::Reset | Kind::CutPage(_) | Kind::BrokenJson) => {
                 self.history.get_mut(ticket).faulty = true;
+                self.limits.discard(bucket);
                 return Admission::HangUp;
             }
         }
         self.limits.enter();
-        self.limits.keep_headers(ticket, counted.headers);
+        self.limits.keep_headers(ticket, bucket, counted.headers);
         Admission::Serve { ticket, takes }
     }
 
     fn apply(&mut self, ticket: usize, request: &Request, now: Moment) -> Response {
-        let answer = match request.body.is_empty() || serde_json::from_slice::<Value>(&request.body).is_ok() {
-            true => self.route(request, now),
-            false => Err(problem::bad_body()),
+        let is_json = request.header("content-type").is_none_or(|kind| kind.starts_with("application/json"));
+        let answer = match &request.body {
+            _ if request.path == "/oauth2/v1/token" => Ok(self.token(request, now)),
+            _ if self.read_only && request.method != "GET" => Err(problem::read_only()),
+            body if !body.is_empty() && !is_json => Err(problem::bad_media_type()),
+            body if !body.is_empty() && serde_json::from_slice::<Value>(body).is_err() => Err(problem::bad_body()),
+            _ => self.route(request, now),
         };
         let (response, applied) = match answer {
-            Ok(response) => (response, request.method != "GET"),
+            Ok(response) => (response, request.method != "GET" && request.path.starts_with("/api/")),
             Err(problem) => (problem.response(), false),
         };
         let user = user_in(&request.path).map(str::to_owned).or_else(|| user_in_body(&response.body));
-        let headers = self.limits.take_headers(ticket);
+        let headers = self.limits.take_headers(ticket, now);
         let exchange = self.history.get_mut(ticket);
         exchange.status = response.status;
         exchange.applied = applied;
@@ -325,12 +333,15 @@ fn typical_latency(request: &Request) -> f64 {
         ("DELETE", ["users", _]) => 0.368,
         ("PUT", ["groups", _, "users", _]) => 0.235,
         ("DELETE", ["groups", _, "users", _]) => 0.238,
+        ("PUT", ["users", _, "linkedObjects", ..]) => 0.236,
+        ("POST", ["apps", _, "users"]) => 1.5,
+        ("PUT", ["apps", _, "groups", _]) => 1.162,
         ("GET", _) => 0.3,
         _ => 0.28,
     }
 }
 
 /// `Date` as HTTP writes it.
-fn http_date(now: Moment) -> String {
-    now.timestamp().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+fn http_date(now: Moment, skew: i64) -> String {
+    Moment::from_secs(now.secs() + skew).timestamp().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }

@@ -2,48 +2,15 @@
 
 use super::errors::{Problem, problem};
 use super::query::Query;
+use super::schema::{BASE_ATTRIBUTES, DEFAULT_TYPE, Property};
 use super::{Okta, Request, Response};
 use crate::clock::Moment;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-/// The attributes every Okta user type has (`okta-api.md §6`).
-pub const BASE_ATTRIBUTES: &[&str] = &[
-    "login",
-    "firstName",
-    "lastName",
-    "email",
-    "middleName",
-    "honorificPrefix",
-    "honorificSuffix",
-    "title",
-    "displayName",
-    "nickName",
-    "profileUrl",
-    "secondEmail",
-    "mobilePhone",
-    "primaryPhone",
-    "streetAddress",
-    "city",
-    "state",
-    "zipCode",
-    "countryCode",
-    "postalAddress",
-    "preferredLanguage",
-    "locale",
-    "timezone",
-    "userType",
-    "employeeNumber",
-    "costCenter",
-    "organization",
-    "division",
-    "department",
-    "managerId",
-    "manager",
-];
 /// Attributes that every single-user answer shows, set or not.
 const ALWAYS_SHOWN: &[&str] = &["firstName", "lastName", "mobilePhone", "secondEmail", "login", "email"];
-const USER_TYPE: &str = "oty1sandboxdefault00";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -107,6 +74,12 @@ pub struct User {
     pub updated: Moment,
     /// When sessions were last revoked, and whether OAuth tokens went with them.
     pub sessions_revoked: Option<(Moment, bool)>,
+    /// Id of the user type.
+    pub kind: String,
+    /// Whether a password was ever set.
+    has_password: bool,
+    /// What becomes of an asynchronous change, and when.
+    transition: Option<(Status, Moment)>,
     /// What lists show until the index has caught up.
     shown: Option<Stale>,
 }
@@ -123,6 +96,9 @@ impl User {
             status_changed: now,
             updated: now,
             sessions_revoked: None,
+            kind: DEFAULT_TYPE.into(),
+            has_password: status == Status::Active,
+            transition: None,
             shown: None,
         }
     }
@@ -154,8 +130,8 @@ impl User {
         let this = format!("{base}/api/v1/users/{}", self.id);
         let mut links = json!({ "self": { "href": this } });
         if single.is_some() {
-            links["schema"] = json!({ "href": format!("{base}/api/v1/meta/schemas/user/{USER_TYPE}") });
-            links["type"] = json!({ "href": format!("{base}/api/v1/meta/types/user/{USER_TYPE}") });
+            links["schema"] = json!({ "href": format!("{base}/api/v1/meta/schemas/user/osc1sandboxdefault00") });
+            links["type"] = json!({ "href": format!("{base}/api/v1/meta/types/user/{}", self.kind) });
             for link in status.links() {
                 links[*link] = json!({ "href": format!("{this}/lifecycle/{link}"), "method": "POST" });
             }
@@ -163,7 +139,8 @@ impl User {
         json!({
             "id": self.id, "status": status.word(), "created": time(self.created), "activated": self.activated.map(time),
             "statusChanged": time(self.status_changed), "lastLogin": null, "lastUpdated": time(self.updated),
-            "passwordChanged": null, "type": { "id": USER_TYPE }, "profile": shown,
+            "passwordChanged": null, "type": { "id": self.kind }, "profile": shown,
+            "transitioningToStatus": self.transition.map(|(status, _)| status.word()),
             "credentials": { "provider": { "type": "OKTA", "name": "OKTA" } }, "_links": links
         })
     }
@@ -172,11 +149,6 @@ impl User {
 /// Second-granular, as recorded.
 pub fn time(at: Moment) -> String {
     Moment::from_secs(at.secs()).timestamp().strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
-}
-
-/// The default user type.
-pub fn user_type() -> Value {
-    json!({ "id": USER_TYPE, "name": "user", "displayName": "User", "default": true })
 }
 
 /// Logins are one if they differ by case or diacritics only.
@@ -190,7 +162,7 @@ impl Okta {
         match (request.method.as_str(), rest) {
             ("GET", []) => self.list_users(request, now),
             ("POST", []) => self.create_user(request, now),
-            ("GET", ["me"]) => self.show_user("admin@example.com", request),
+            ("GET", ["me"]) => self.show_user(super::org::OWNER, request),
             ("GET", [id, "roles"]) => self.list_roles(id),
             ("GET", [id]) => self.show_user(id, request),
             ("POST", [id]) => self.update_user(id, request, false, now),
@@ -198,6 +170,8 @@ impl Okta {
             ("DELETE", [id]) => self.delete_user(id, now),
             ("POST", [id, "lifecycle", operation]) => self.lifecycle(id, operation, request, now),
             ("DELETE", [id, "sessions"]) => self.revoke_sessions(id, request, now),
+            ("GET", [id, "appLinks"]) => self.app_links(id, request),
+            (_, [id, "linkedObjects", rest @ ..]) => self.links_route(request, id, rest),
             ("GET", [id, "groups"]) => self.list_groups_of(id, request),
             (_, [] | [_] | [_, "sessions" | "groups"] | [_, "lifecycle", _]) => Err(problem::wrong_method()),
             _ => Err(problem::no_such_path()),
@@ -231,19 +205,6 @@ impl Okta {
         Ok(Response::json(200, &body).with("etag", user.etag()))
     }
 
-    /// Only the administrator who owns the token has roles here.
-    fn list_roles(&self, key: &str) -> Result<Response, Problem> {
-        let id = self.find_user(key)?;
-        let owner = self.find_user("admin@example.com")?;
-        let roles = self.options.roles.iter().filter(|_| id == owner).enumerate();
-        let roles: Vec<Value> = roles
-            .map(|(n, role)| {
-                json!({ "id": format!("ra{n:018}"), "label": role, "type": role, "status": "ACTIVE", "assignmentType": "USER" })
-            })
-            .collect();
-        Ok(Response::json(200, &json!(roles)))
-    }
-
     fn list_users(&self, request: &Request, now: Moment) -> Result<Response, Problem> {
         let expression = request.param("search").or_else(|| request.param("filter"));
         let query = expression.map(|text| Query::parse(&text).ok_or_else(problem::bad_search)).transpose()?;
@@ -273,6 +234,11 @@ impl Okta {
         if self.by_login.contains_key(&login_key(&login)) {
             return Err(problem::taken("login"));
         }
+        self.check_unique(&profile, None)?;
+        let kind = body["type"]["id"].as_str().unwrap_or(DEFAULT_TYPE).to_owned();
+        if !self.types.contains_key(&kind) {
+            return Err(problem::validation("type", &["type: The user type does not exist".to_owned()]));
+        }
         let groups: Vec<String> =
             body["groupIds"].as_array().into_iter().flatten().filter_map(|g| g.as_str().map(str::to_owned)).collect();
         if groups.len() > 20 {
@@ -282,14 +248,21 @@ impl Okta {
             self.writable_group(group)?;
         }
         let has_password = !body["credentials"]["password"].is_null();
+        let federated = request.param("provider").as_deref() == Some("true");
+        let change = request.param("nextLogin").as_deref() == Some("changePassword");
         let status = match (request.param("activate").as_deref(), has_password) {
             (Some("false"), _) => Status::Staged,
+            (_, true) if change => Status::PasswordExpired,
             (_, true) => Status::Active,
+            (_, false) if federated => Status::Active,
             (_, false) => Status::Provisioned,
         };
         let id = self.id("00u");
         let mut user = User::new(&id, profile, status, now);
         user.shown = Some((now + self.options.index_lag, status, None));
+        user.kind = kind;
+        user.has_password = has_password;
+        self.note(now, "user.lifecycle.create", &id);
         self.by_login.insert(login_key(&login), id.clone());
         self.users.insert(id.clone(), user);
         for group in groups {
@@ -304,8 +277,18 @@ impl Okta {
     fn update_user(&mut self, key: &str, request: &Request, full: bool, now: Moment) -> Result<Response, Problem> {
         let id = self.find_user(key)?;
         let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
-        if self.users[&id].status == Status::Deprovisioned {
+        if self.users[&id].transition.is_some() {
+            return Err(problem::still_activating());
+        }
+        if self.users[&id].status == Status::Deprovisioned && !self.options.edit_deactivated {
             return Err(problem::wrong_status());
+        }
+        let kind = body["type"]["id"].as_str().map(str::to_owned);
+        if kind.as_ref().is_some_and(|kind| !self.types.contains_key(kind) || !full && *kind != self.users[&id].kind) {
+            return Err(problem::validation(
+                "type",
+                &["type: The user type can be changed by a full update only".to_owned()],
+            ));
         }
         if request.header("if-match").is_some_and(|tag| tag != self.users[&id].etag()) {
             return Err(problem::etag_mismatch());
@@ -319,6 +302,7 @@ impl Okta {
         {
             return Err(problem::validation(required, &[format!("{required}: The field cannot be left blank")]));
         }
+        self.check_unique(&sent, Some(&id))?;
         if let Some(login) = sent.get("login").and_then(Value::as_str) {
             let (old, new) = (self.login_of(&id), login_key(login));
             if self.by_login.get(&new).is_some_and(|owner| *owner != id) {
@@ -339,6 +323,10 @@ impl Okta {
             });
         }
         user.updated = now;
+        if let Some(kind) = kind {
+            user.kind = kind;
+        }
+        self.note(now, "user.account.update_profile", &id);
         self.run_rules(&id);
         let user = &self.users[&id];
         Ok(Response::json(200, &user.json(user.status, &user.profile, Some(""), &request.base)))
@@ -360,15 +348,14 @@ impl Okta {
         };
         let mut causes = Vec::new();
         for (name, value) in fields {
-            if !BASE_ATTRIBUTES.contains(&name.as_str()) && !self.custom.contains(name) {
-                causes.push(format!("Property name '{name}' is not defined in profile"));
-                continue;
-            }
-            let longest = match name.as_str() {
-                "login" => 100,
-                "firstName" | "lastName" => 50,
-                "mobilePhone" | "primaryPhone" => 100,
-                _ => 255,
+            let base = BASE_ATTRIBUTES.iter().find(|(base, ..)| base == name);
+            let (shortest, longest, kind) = match (base, self.custom.get(name)) {
+                (Some((_, shortest, longest)), _) => (*shortest, *longest, "string"),
+                (None, Some(Property { longest, kind, .. })) => (0, *longest, kind.as_str()),
+                (None, None) => {
+                    causes.push(format!("Property name '{name}' is not defined in profile"));
+                    continue;
+                }
             };
             match value {
                 Value::Null => {}
@@ -378,11 +365,17 @@ impl Okta {
                 Value::String(text) if matches!(name.as_str(), "login" | "email") && !text.contains('@') => {
                     causes.push(format!("{name}: Does not match required pattern"));
                 }
+                Value::String(text) if text.chars().count() < shortest => {
+                    causes.push(format!("{name}: The field cannot be left blank"));
+                }
                 Value::String(text) if text.chars().any(|c| c.len_utf8() == 4) => {
                     causes.push(format!("{name}: Four-byte characters are not supported"));
                 }
-                Value::String(_) => {}
-                _ => causes.push(format!("{name}: Incorrect type. Expecting string")),
+                Value::String(_) if kind == "string" => {}
+                Value::Bool(_) if kind == "boolean" => {}
+                Value::Number(n) if kind == "number" || kind == "integer" && n.is_i64() => {}
+                Value::Array(_) if kind == "array" => {}
+                _ => causes.push(format!("{name}: Incorrect type. Expecting {kind}")),
             }
         }
         if complete {
@@ -398,12 +391,24 @@ impl Okta {
         Err(problem::validation(object, &causes))
     }
 
+    /// Attributes that the schema declares unique are.
+    fn check_unique(&self, profile: &BTreeMap<String, Value>, own: Option<&str>) -> Result<(), Problem> {
+        for (name, _) in self.custom.iter().filter(|(_, p)| p.unique) {
+            let Some(value) = profile.get(name) else { continue };
+            if self.users.values().any(|u| Some(u.id.as_str()) != own && u.profile.get(name) == Some(value)) {
+                return Err(problem::taken(name));
+            }
+        }
+        Ok(())
+    }
+
     fn delete_user(&mut self, key: &str, now: Moment) -> Result<Response, Problem> {
         let id = self.find_user(key)?;
         if self.users[&id].status == Status::Deprovisioned {
             let login = self.login_of(&id);
             self.by_login.remove(&login);
             self.users.remove(&id);
+            self.note(now, "user.lifecycle.delete.completed", &id);
             self.members.values_mut().for_each(|members| {
                 members.remove(&id);
             });
@@ -424,44 +429,112 @@ impl Okta {
                 user.activated = Some(now);
             }
         }
+        if status == Status::Deprovisioned {
+            self.drop_apps(id);
+        }
+    }
+
+    /// Sets a status after `delay`: until then the user shows the old one, and where it goes.
+    fn begin(&mut self, id: &str, status: Status, delay: Duration, now: Moment) {
+        if delay.is_zero() {
+            return self.set_status(id, status, now);
+        }
+        if let Some(user) = self.users.get_mut(id) {
+            user.transition = Some((status, now + delay));
+            self.transitions.insert((now + delay, id.to_owned()));
+        }
+    }
+
+    /// Ends the asynchronous changes whose time has come.
+    pub(super) fn settle(&mut self, now: Moment) {
+        while self.transitions.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((at, id)) = self.transitions.pop_first() else { return };
+            let due = self.users.get_mut(&id).and_then(|user| user.transition.take());
+            if let Some((status, _)) = due {
+                self.set_status(&id, status, at);
+            }
+        }
     }
 
     fn lifecycle(&mut self, key: &str, operation: &str, request: &Request, now: Moment) -> Result<Response, Problem> {
-        use Status::{Active, Deprovisioned, LockedOut, Provisioned, Recovery, Staged, Suspended};
+        use Status::{Active, Deprovisioned, LockedOut, PasswordExpired, Provisioned, Recovery, Staged, Suspended};
         let id = self.find_user(key)?;
-        let status = self.users[&id].status;
+        let (status, had_password) = (self.users[&id].status, self.users[&id].has_password);
+        let pending = matches!(status, Provisioned | PasswordExpired) && self.options.suspend_pending;
         let wrong = |what: &str, cause: &str| Err(problem::validation(what, &[cause.to_owned()]));
-        let next = match (operation, status) {
-            ("activate", Staged | Deprovisioned) => Provisioned,
+        if self.users[&id].transition.is_some() && operation != "deactivate" {
+            return Err(problem::still_activating());
+        }
+        let (next, event) = match (operation, status) {
+            ("activate", Deprovisioned) if had_password && self.options.rehire_active => {
+                (Active, "user.lifecycle.activate")
+            }
+            ("activate", Staged | Deprovisioned) => (Provisioned, "user.lifecycle.activate"),
             ("activate", Active) => return Err(problem::already_active()),
-            ("reactivate", Provisioned | Recovery) => status,
+            ("reactivate", Provisioned | Recovery) => (status, "user.lifecycle.reactivate"),
             ("deactivate", Deprovisioned) if self.options.deactivated_again == 404 => {
                 return Err(problem::not_found(&id, "User"));
             }
             ("deactivate", Deprovisioned) => return Err(problem::wrong_status()),
-            ("deactivate", _) => Deprovisioned,
-            ("suspend", Active) => Suspended,
+            ("deactivate", _) => (Deprovisioned, "user.lifecycle.deactivate"),
+            ("suspend", Active) => (Suspended, "user.lifecycle.suspend"),
+            ("suspend", _) if pending => (Suspended, "user.lifecycle.suspend"),
             ("suspend", _) => return wrong("suspendUser", "Cannot suspend a user that is not active"),
-            ("unsuspend", Suspended) => Active,
+            ("unsuspend", Suspended) => (Active, "user.lifecycle.unsuspend"),
             ("unsuspend", _) => return wrong("unsuspendUser", "Cannot unsuspend a user that is not suspended"),
-            ("unlock", LockedOut) => Active,
+            ("unlock", LockedOut) => (Active, "user.account.unlock"),
             ("unlock", _) => return Err(problem::unlock_not_allowed()),
-            ("activate" | "reactivate", _) => return Err(problem::wrong_status()),
+            ("expire_password", Active | PasswordExpired) => (PasswordExpired, "user.account.expire_password"),
+            ("reset_password", Active | PasswordExpired | Recovery | Provisioned | LockedOut) => {
+                (Recovery, "user.account.reset_password")
+            }
+            ("reset_factors", _) => (status, "user.mfa.factor.reset_all"),
+            ("activate" | "reactivate" | "expire_password" | "reset_password", _) => {
+                return Err(problem::wrong_status());
+            }
             _ => return Err(problem::no_such_path()),
         };
-        self.set_status(&id, next, now);
+        let deferred = request.header("prefer").is_some_and(|p| p.contains("respond-async"));
+        let delay = match operation {
+            "activate" => self.options.activation,
+            "deactivate" if deferred => self.options.activation,
+            _ => Duration::ZERO,
+        };
+        self.note(now, event, &id);
+        self.begin(&id, next, delay, now);
+        if operation == "suspend" {
+            // A suspension ends the sessions by itself; a deactivation is not known to.
+            self.user_mut(&id)?.sessions_revoked = Some((now, false));
+        }
         let silent = request.param("sendEmail").as_deref() == Some("false");
         let body = match operation {
             "activate" | "reactivate" if silent => {
                 json!({ "activationUrl": format!("{}/welcome/{id}", request.base), "activationToken": id })
             }
+            "reset_password" if silent => {
+                json!({ "resetPasswordUrl": format!("{}/reset_password/{id}", request.base) })
+            }
+            "expire_password" => {
+                let user = &self.users[&id];
+                user.json(user.status, &user.profile, Some(""), &request.base)
+            }
             _ => json!({}),
         };
-        Ok(Response::json(200, &body))
+        let status = if operation == "deactivate" && deferred { self.options.respond_async } else { 200 };
+        Ok(Response::json(status, &body))
     }
 
     fn revoke_sessions(&mut self, key: &str, request: &Request, now: Moment) -> Result<Response, Problem> {
         let with_tokens = request.param("oauthTokens").as_deref() == Some("true");
+        let id = self.find_user(key)?;
+        if self.users[&id].status == Status::Deprovisioned {
+            match self.options.sessions_of_deactivated {
+                403 => return Err(problem::wrong_status()),
+                404 => return Err(problem::not_found(key, "User")),
+                _ => {}
+            }
+        }
+        self.note(now, "user.session.clear", &id);
         self.user_mut(key)?.sessions_revoked = Some((now, with_tokens));
         Ok(Response::empty(204))
     }

@@ -1,0 +1,243 @@
+//! Apps, and who has them: directly or through a group (`okta-api.md §3.4`).
+
+use super::errors::{Problem, problem};
+use super::users::{Status, page, time};
+use super::{Okta, Request, Response};
+use crate::clock::Moment;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An assignment that was made to one user.
+#[derive(Clone, Debug)]
+pub struct Direct {
+    pub user_name: String,
+    pub created: Moment,
+}
+
+/// An app of the org.
+#[derive(Clone, Debug)]
+pub struct App {
+    pub id: String,
+    pub label: String,
+    pub active: bool,
+    pub created: Moment,
+    pub direct: BTreeMap<String, Direct>,
+    pub groups: BTreeSet<String>,
+}
+
+impl App {
+    fn json(&self, base: &str) -> Value {
+        let this = format!("{base}/api/v1/apps/{}", self.id);
+        json!({
+            "id": self.id, "name": "bookmark", "label": self.label, "status": if self.active { "ACTIVE" } else { "INACTIVE" },
+            "created": time(self.created), "lastUpdated": time(self.created), "signOnMode": "BOOKMARK",
+            "accessibility": { "selfService": false }, "visibility": { "autoSubmitToolbar": false, "hide": { "iOS": false, "web": false } },
+            "features": [], "credentials": { "scheme": "EDIT_USERNAME_AND_PASSWORD" },
+            "settings": { "app": { "url": "https://app.example.com", "requestIntegration": false } },
+            "_links": { "users": { "href": format!("{this}/users") }, "groups": { "href": format!("{this}/groups") } }
+        })
+    }
+}
+
+impl Okta {
+    /// Puts an app into the org without a call.
+    pub fn seed_app(&mut self, label: &str, groups: &[String], now: Moment) -> String {
+        let id = self.id("0oa");
+        let groups = groups.iter().cloned().collect();
+        let app =
+            App { id: id.clone(), label: label.into(), active: true, created: now, direct: BTreeMap::new(), groups };
+        self.apps.insert(id.clone(), app);
+        id
+    }
+
+    /// Assigns an app to a user without a call.
+    pub fn seed_assignment(&mut self, app: &str, user: &str, now: Moment) {
+        if let Some(app) = self.apps.get_mut(app) {
+            app.direct.insert(user.to_owned(), Direct { user_name: user.into(), created: now });
+        }
+    }
+
+    /// Labels of the apps that a user was assigned directly.
+    pub fn direct_apps_of(&self, user: &str) -> BTreeSet<String> {
+        self.apps.values().filter(|a| a.direct.contains_key(user)).map(|a| a.label.clone()).collect()
+    }
+
+    pub(super) fn apps_route(&mut self, request: &Request, rest: &[&str], now: Moment) -> Result<Response, Problem> {
+        match (request.method.as_str(), rest) {
+            ("GET", []) => self.list_apps(request),
+            ("POST", []) => {
+                let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+                let label = body["label"].as_str().filter(|l| !l.is_empty()).ok_or_else(|| {
+                    problem::validation("label", &["label: The field cannot be left blank".to_owned()])
+                })?;
+                let id = self.seed_app(label, &[], now);
+                Ok(Response::json(200, &self.app(&id)?.json(&request.base)))
+            }
+            ("GET", [app]) => Ok(Response::json(200, &self.app(app)?.json(&request.base))),
+            ("DELETE", [app]) => {
+                if self.app(app)?.active {
+                    return Err(problem::no_permission());
+                }
+                self.apps.remove(*app);
+                Ok(Response::empty(204))
+            }
+            ("POST", [app, "lifecycle", word @ ("activate" | "deactivate")]) => {
+                self.app_mut(app)?.active = *word == "activate";
+                Ok(Response::json(200, &json!({})))
+            }
+            ("GET", [app, "users"]) => self.list_assignments(app, request),
+            ("POST", [app, "users"]) => self.assign(app, request, now),
+            ("GET", [app, "users", user]) => {
+                let id = self.find_user(user)?;
+                let shown = self.assignment(self.app(app)?, &id, &request.base);
+                Ok(Response::json(200, &shown.ok_or_else(|| problem::not_found(user, "AppUser"))?))
+            }
+            ("POST", [app, "users", user]) => {
+                let id = self.find_user(user)?;
+                let shown = self.assignment(self.app(app)?, &id, &request.base);
+                Ok(Response::json(200, &shown.ok_or_else(|| problem::not_found(user, "AppUser"))?))
+            }
+            ("DELETE", [app, "users", user]) => self.unassign(app, user, now),
+            ("GET", [app, "groups"]) => {
+                let listed = self.app(app)?.groups.iter().map(|g| (g.clone(), app_group(g)));
+                Ok(page(listed, request, 20, 200))
+            }
+            ("PUT", [app, "groups", group]) => {
+                self.groups.get(*group).ok_or_else(|| problem::not_found(group, "UserGroup"))?;
+                self.app_mut(app)?.groups.insert((*group).to_owned());
+                Ok(Response::json(200, &app_group(group)))
+            }
+            ("DELETE", [app, "groups", group]) => match self.app_mut(app)?.groups.remove(*group) {
+                true => Ok(Response::empty(204)),
+                false => Err(problem::not_found(group, "AppGroup")),
+            },
+            (_, [] | [_] | [_, "users" | "groups"] | [_, "users" | "groups", _]) => Err(problem::wrong_method()),
+            _ => Err(problem::no_such_path()),
+        }
+    }
+
+    fn app(&self, id: &str) -> Result<&App, Problem> {
+        self.apps.get(id).ok_or_else(|| problem::not_found(id, "AppInstance"))
+    }
+
+    fn app_mut(&mut self, id: &str) -> Result<&mut App, Problem> {
+        self.apps.get_mut(id).ok_or_else(|| problem::not_found(id, "AppInstance"))
+    }
+
+    fn by_group(&self, app: &App, user: &str) -> bool {
+        app.groups.iter().any(|g| self.members.get(g).is_some_and(|m| m.contains(user)))
+    }
+
+    fn assignment(&self, app: &App, user: &str, base: &str) -> Option<Value> {
+        let (direct, by_group) = (app.direct.get(user), self.by_group(app, user));
+        let account = self.users.get(user)?;
+        if direct.is_none() && !(by_group && account.is_live()) {
+            return None;
+        }
+        // A group that grants the app holds it, whatever was assigned besides.
+        let scope = if by_group { "GROUP" } else { "USER" };
+        let created = time(direct.map_or(account.created, |d| d.created));
+        let name = direct.map_or_else(
+            || account.profile.get("login").cloned().unwrap_or_default(),
+            |direct| json!(direct.user_name),
+        );
+        Some(json!({
+            "id": user, "externalId": null, "created": created, "lastUpdated": created, "scope": scope,
+            "status": "ACTIVE", "statusChanged": created, "passwordChanged": null, "syncState": "DISABLED",
+            "credentials": { "userName": name }, "profile": {},
+            "_links": { "user": { "href": format!("{base}/api/v1/users/{user}") }, "app": { "href": format!("{base}/api/v1/apps/{}", app.id) } }
+        }))
+    }
+
+    fn list_apps(&self, request: &Request) -> Result<Response, Problem> {
+        let filter = request.param("filter").unwrap_or_default();
+        let user = filter.strip_prefix("user.id eq \"").and_then(|rest| rest.strip_suffix('"'));
+        if !filter.is_empty() && user.is_none() {
+            return Err(problem::bad_search());
+        }
+        let prefix = request.param("q").map(|q| q.to_lowercase());
+        let expand = request.param("expand").is_some();
+        let listed = self.apps.values().filter_map(|app| {
+            let mut shown = app.json(&request.base);
+            if let Some(user) = user {
+                let assignment = self.assignment(app, user, &request.base)?;
+                if expand {
+                    shown["_embedded"] = json!({ "user": assignment });
+                }
+            }
+            let keep = prefix.as_ref().is_none_or(|q| app.label.to_lowercase().starts_with(q));
+            keep.then(|| (app.id.clone(), shown))
+        });
+        Ok(page(listed, request, 20, 200))
+    }
+
+    fn list_assignments(&self, app: &str, request: &Request) -> Result<Response, Problem> {
+        let app = self.app(app)?;
+        let listed =
+            self.users.keys().filter_map(|user| Some((user.clone(), self.assignment(app, user, &request.base)?)));
+        Ok(page(listed, request, 50, 500))
+    }
+
+    fn assign(&mut self, app: &str, request: &Request, now: Moment) -> Result<Response, Problem> {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let user = self.find_user(body["id"].as_str().unwrap_or_default())?;
+        let status = self.users[&user].status;
+        let refused = match status {
+            Status::Deprovisioned => true,
+            Status::Suspended => !self.options.assign_suspended,
+            _ => false,
+        };
+        if refused {
+            return Err(problem::inactive_user());
+        }
+        if self.app(app)?.direct.contains_key(&user) && self.options.assigned_again == 409 {
+            return Err(problem::already_assigned());
+        }
+        let login = self.users[&user].profile.get("login").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let user_name = body["credentials"]["userName"].as_str().map_or(login, str::to_owned);
+        self.app_mut(app)?.direct.entry(user.clone()).or_insert(Direct { user_name, created: now });
+        self.note(now, "application.user_membership.add", &user);
+        let shown = self.assignment(self.app(app)?, &user, &request.base).unwrap_or_default();
+        Ok(Response::json(200, &shown))
+    }
+
+    fn unassign(&mut self, app: &str, user: &str, now: Moment) -> Result<Response, Problem> {
+        let user = self.find_user(user)?;
+        let found = self.app(app)?;
+        if self.by_group(found, &user) {
+            return Err(problem::held_by_group());
+        }
+        if self.app_mut(app)?.direct.remove(&user).is_none() {
+            return Err(problem::not_found(&user, "AppUser"));
+        }
+        self.note(now, "application.user_membership.remove", &user);
+        Ok(Response::empty(204))
+    }
+
+    /// Active apps lose somebody who was deactivated; inactive ones keep the assignment.
+    pub(super) fn drop_apps(&mut self, user: &str) {
+        for app in self.apps.values_mut().filter(|app| app.active) {
+            app.direct.remove(user);
+        }
+    }
+
+    pub(super) fn app_links(&self, key: &str, request: &Request) -> Result<Response, Problem> {
+        let user = self.find_user(key)?;
+        let links: Vec<Value> = self
+            .apps
+            .values()
+            .filter(|app| app.active && self.assignment(app, &user, &request.base).is_some())
+            .enumerate()
+            .map(|(n, app)| {
+                json!({ "id": format!("{user}{n}"), "label": app.label, "linkUrl": format!("{}/home/{}", request.base, app.id),
+                        "appName": "bookmark", "appInstanceId": app.id, "appAssignmentId": user, "credentialsSetup": false,
+                        "hidden": false, "sortOrder": n })
+            })
+            .collect();
+        Ok(Response::json(200, &json!(links)))
+    }
+}
+
+fn app_group(group: &str) -> Value {
+    json!({ "id": group, "priority": 0, "profile": {}, "lastUpdated": "2026-01-01T00:00:00.000Z" })
+}

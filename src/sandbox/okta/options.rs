@@ -1,0 +1,125 @@
+//! How the simulated org behaves where Okta's documentation leaves a choice (`okta-api.md §10`), and how fast it is.
+
+use super::limits;
+use std::time::Duration;
+
+/// What the rate limit headers show (`okta-api.md §4.3`: which counter they reflect is not known).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderView {
+    /// The counter of the token.
+    Principal,
+    /// The counter of the token or of the org, whichever has less left.
+    Tighter,
+    /// None at all, as behind a proxy that strips them.
+    Absent,
+    /// Numbers that cannot be true.
+    Nonsense,
+}
+
+/// How a call without the scope it needs is refused (`okta-api.md §1.2`: not known where it is rendered).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScopeError {
+    /// `WWW-Authenticate: ... error="insufficient_scope"` and an empty body.
+    Header,
+    /// `{"error":"insufficient_scope","error_description":...}`.
+    Body,
+}
+
+/// An OAuth service app of the org (`okta-api.md §1.2`).
+#[derive(Clone, Debug)]
+pub struct ServiceApp {
+    pub client_id: String,
+    /// Public keys as a JSON Web Key Set.
+    pub jwks: String,
+    /// Scopes that were granted to it.
+    pub scopes: Vec<String>,
+    /// Whether it must prove possession of a key with every call.
+    pub dpop: bool,
+}
+
+/// Other clients of the org.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Competition {
+    /// Part of each of the org's counters that they spend, in the mean.
+    pub share: f64,
+}
+
+/// Everything that can be chosen about an org.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub seed: u64,
+    /// The SSWS token that is accepted.
+    pub token: String,
+    /// OAuth service apps.
+    pub service_apps: Vec<ServiceApp>,
+    /// Part of every bucket and of the concurrency that the token may use.
+    pub principal_share: f64,
+    /// Limits per minute; `None` switches them off (headers then show a very high limit).
+    pub limits: Option<limits::Table>,
+    /// Simultaneous requests of the whole org.
+    pub concurrency: usize,
+    pub headers: HeaderView,
+    /// Lists and searches of users spend a counter of their own.
+    pub search_bucket: bool,
+    pub competition: Option<Competition>,
+    /// Factor on every latency; 0 answers at once.
+    pub latency: f64,
+    /// How long lists and searches lag behind.
+    pub index_lag: Duration,
+    /// How far the server's clock is ahead, in seconds.
+    pub skew: i64,
+    /// Admin roles of the token's owner and of every service app (`SUPER_ADMIN`, `READ_ONLY_ADMIN`, ...).
+    pub roles: Vec<&'static str>,
+    pub scope_error: ScopeError,
+    /// How long an activation goes on after its answer.
+    pub activation: Duration,
+    /// What an asynchronous deactivation answers: 200 or 202.
+    pub respond_async: u16,
+    /// What deactivating a DEPROVISIONED user answers: 404 E0000007 or 403 E0000038 (both are on record).
+    pub deactivated_again: u16,
+    /// What revoking the sessions of a DEPROVISIONED user answers: 204, 403 or 404.
+    pub sessions_of_deactivated: u16,
+    /// Whether PROVISIONED and PASSWORD_EXPIRED users can be suspended.
+    pub suspend_pending: bool,
+    /// What adding a DEPROVISIONED user to a group answers: 403 E0000038 or 400 E0000001.
+    pub add_deactivated: u16,
+    /// Whether the profile of a DEPROVISIONED user can be edited (an option of the org).
+    pub edit_deactivated: bool,
+    /// Whether somebody activated again who has a password becomes ACTIVE rather than PROVISIONED.
+    pub rehire_active: bool,
+    /// What assigning an app again answers: 200 or 409 E0000062.
+    pub assigned_again: u16,
+    /// Whether apps can be assigned to SUSPENDED users.
+    pub assign_suspended: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            token: "00sandbox-token".into(),
+            service_apps: Vec::new(),
+            principal_share: 0.5,
+            limits: Some(limits::WORKFORCE),
+            concurrency: 75,
+            headers: HeaderView::Principal,
+            search_bucket: false,
+            competition: None,
+            latency: 1.0,
+            index_lag: Duration::from_millis(700),
+            skew: 0,
+            roles: vec!["SUPER_ADMIN"],
+            scope_error: ScopeError::Header,
+            activation: Duration::from_millis(1500),
+            respond_async: 200,
+            deactivated_again: 404,
+            sessions_of_deactivated: 204,
+            suspend_pending: false,
+            add_deactivated: 403,
+            edit_deactivated: false,
+            rehire_active: false,
+            assigned_again: 200,
+            assign_suspended: false,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What is of the org as a whole: roles, principal rate limits, the system log (`okta-api.md §3.1, §3.7, §4.4`).
+
+use super::errors::{Problem, problem};
+use super::query::Query;
+use super::users::{page, time};
+use super::{Okta, Request, Response};
+use crate::clock::Moment;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Login of the administrator who owns the SSWS token.
+pub const OWNER: &str = "admin@example.com";
+/// Id of the SSWS token, as the system log shows it.
+const TOKEN_ID: &str = "00Tsandboxtoken00000";
+/// How far back the log goes by default.
+const LOG_DEFAULT: Duration = Duration::from_secs(7 * 86_400);
+
+/// One line of the system log.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub at: Moment,
+    pub kind: &'static str,
+    pub target: String,
+}
+
+impl Okta {
+    /// Notes something in the system log.
+    pub(super) fn note(&mut self, at: Moment, kind: &'static str, target: &str) {
+        self.log.push(Event { at, kind, target: target.to_owned() });
+    }
+
+    /// The system log so far.
+    pub fn events(&self) -> &[Event] {
+        &self.log
+    }
+
+    pub(super) fn logs(&self, request: &Request, now: Moment) -> Result<Response, Problem> {
+        let instant = |name: &str| {
+            let text = request.param(name)?;
+            Some(text.parse::<jiff::Timestamp>().map(|t| Moment::from_millis(t.as_millisecond())))
+        };
+        let bad = |_| problem::bad_search();
+        let since = instant("since").transpose().map_err(bad)?.unwrap_or(now - LOG_DEFAULT);
+        let until = instant("until").transpose().map_err(bad)?;
+        let query = request.param("filter").map(|f| Query::parse(&f).ok_or_else(problem::bad_search)).transpose()?;
+        let descending = request.param("sortOrder").as_deref() == Some("DESCENDING");
+        let limit = request.param("limit").and_then(|l| l.parse().ok()).unwrap_or(100).clamp(1, 1000);
+        let after: usize = request.param("after").and_then(|a| a.parse().ok()).unwrap_or(0);
+        let mut found: Vec<(usize, &Event)> = self
+            .log
+            .iter()
+            .enumerate()
+            .filter(|(_, e)| e.at >= since && until.is_none_or(|until| e.at < until))
+            .filter(|(_, e)| query.as_ref().is_none_or(|q| q.matches(|name| attribute(e, name))))
+            .collect();
+        if descending {
+            found.reverse();
+        }
+        let items: Vec<Value> = found.iter().skip(after).take(limit).map(|(n, e)| self.event_json(*n, e)).collect();
+        let this = format!("{}{}", request.base, request.target());
+        let response = Response::json(200, &json!(items)).with("link", format!("<{this}>; rel=\"self\""));
+        // A query that is open at its end can be polled for ever; one that is not ends (okta-api.md §3.7).
+        let polled = until.is_none() && !descending;
+        if polled || found.len() > after + limit {
+            let kept = request.query.split('&').filter(|p| !p.is_empty() && !p.starts_with("after="));
+            let pairs: Vec<String> =
+                kept.map(str::to_owned).chain([format!("after={}", after + items.len())]).collect();
+            let next = format!("{}{}?{}", request.base, request.path, pairs.join("&"));
+            return Ok(response.with("link", format!("<{next}>; rel=\"next\"")));
+        }
+        Ok(response)
+    }
+
+    fn event_json(&self, number: usize, event: &Event) -> Value {
+        let name = self.users.get(&event.target).and_then(|u| u.profile.get("login").cloned());
+        json!({
+            "uuid": format!("{number:08x}-0000-4000-8000-000000000000"), "published": time(event.at), "version": "0",
+            "eventType": event.kind, "severity": "INFO", "displayMessage": event.kind,
+            "actor": { "id": TOKEN_ID, "type": "PublicClientApp", "alternateId": OWNER },
+            "outcome": { "result": "SUCCESS", "reason": null },
+            "transaction": { "type": "WEB", "id": format!("req{number:08}"), "detail": { "requestApiTokenId": TOKEN_ID } },
+            "target": [{ "id": event.target, "type": "User", "alternateId": name }]
+        })
+    }
+
+    /// The owner of the token has the roles of the options; nobody else has any.
+    fn is_administrator(&self, id: &str) -> bool {
+        self.find_user(OWNER).is_ok_and(|owner| owner == id) || self.administrators.contains(id)
+    }
+
+    /// Makes somebody an administrator.
+    pub fn make_administrator(&mut self, id: &str) {
+        self.administrators.insert(id.to_owned());
+    }
+
+    pub(super) fn list_roles(&self, key: &str) -> Result<Response, Problem> {
+        let id = self.find_user(key)?;
+        let owner = self.find_user(OWNER).is_ok_and(|owner| owner == id);
+        let roles = if owner { self.options.roles.clone() } else { vec!["SUPER_ADMIN"] };
+        let roles = roles.iter().filter(|_| self.is_administrator(&id)).enumerate();
+        let roles: Vec<Value> = roles
+            .map(|(n, role)| {
+                json!({ "id": format!("ra{n:018}"), "label": role, "type": role, "status": "ACTIVE", "assignmentType": "USER" })
+            })
+            .collect();
+        Ok(Response::json(200, &json!(roles)))
+    }
+
+    /// Everybody with a role, a hundred at a time.
+    pub(super) fn assignees(&self, request: &Request) -> Response {
+        let listed = self.users.keys().filter(|id| self.is_administrator(id)).map(|id| {
+            let href = format!("{}/api/v1/users/{id}", request.base);
+            let orn = format!("orn:okta:directory:sandbox:users:{id}");
+            (id.clone(), json!({ "id": id, "orn": orn, "_links": { "assignee": { "href": href } } }))
+        });
+        let page = page(listed, request, 100, 100);
+        let value: Value = serde_json::from_slice(&page.body).unwrap_or_default();
+        let body = json!({ "value": value, "_links": { "self": { "href": format!("{}{}", request.base, request.target()) } } });
+        Response { body: body.to_string().into_bytes(), ..page }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "a percentage")]
+    fn principal_json(&self) -> Value {
+        json!({
+            "id": "prlsandboxprincipal0", "orgId": "00osandbox0000000000", "principalId": TOKEN_ID, "principalType": "SSWS_TOKEN",
+            "defaultPercentage": (self.limits.share * 100.0).round() as i64,
+            "defaultConcurrencyPercentage": (self.limits.concurrency_share * 100.0).round() as i64
+        })
+    }
+
+    pub(super) fn principal_limits(&mut self, request: &Request, rest: &[&str]) -> Result<Response, Problem> {
+        match (request.method.as_str(), rest) {
+            ("GET", []) => {
+                let filter = request.param("filter").unwrap_or_default();
+                let query = Query::parse(&filter).ok_or_else(|| {
+                    problem::validation("filter", &["filter: The field cannot be left blank".to_owned()])
+                })?;
+                let shown = query.matches(|name| (name == "principalType").then(|| json!("SSWS_TOKEN")));
+                let list: Vec<Value> = shown.then(|| self.principal_json()).into_iter().collect();
+                Ok(Response::json(200, &json!(list)))
+            }
+            ("GET", [_]) => Ok(Response::json(200, &self.principal_json())),
+            ("PUT", [_]) => {
+                let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+                let part = |name: &str| body[name].as_f64().filter(|p| (5.0..=100.0).contains(p)).map(|p| p / 100.0);
+                self.limits.share = part("defaultPercentage").unwrap_or(self.limits.share);
+                self.limits.concurrency_share =
+                    part("defaultConcurrencyPercentage").unwrap_or(self.limits.concurrency_share);
+                Ok(Response::json(200, &self.principal_json()))
+            }
+            (_, [] | [_]) => Err(problem::wrong_method()),
+            _ => Err(problem::no_such_path()),
+        }
+    }
+}
+
+fn attribute(event: &Event, name: &str) -> Option<Value> {
+    match name {
+        "eventType" => Some(json!(event.kind)),
+        "target.id" => Some(json!(event.target)),
+        "transaction.detail.requestApiTokenId" => Some(json!(TOKEN_ID)),
+        _ => None,
+    }
+}
