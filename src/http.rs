@@ -1,20 +1,14 @@
 //! What the clients of both sides share: how they are built, and how a failure is put into words.
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, DATE, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A client that authorises every request with `scheme` and `token`, follows no redirects (a token must not travel to
-/// another host), and gives up after `timeout` of real time.
-pub fn client(scheme: &str, token: &SecretString, timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
-    let mut headers = HeaderMap::new();
-    // A token that is no header value is refused by the other side like any wrong one.
-    if let Ok(mut value) = HeaderValue::from_str(&format!("{scheme} {}", token.expose_secret())) {
-        value.set_sensitive(true);
-        headers.insert(AUTHORIZATION, value);
-    }
+/// A client that sends `headers` with every request, follows no redirects (a token must not travel to another host), and
+/// gives up after `timeout` of real time.
+pub fn client(mut headers: HeaderMap, timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
     // Always said: without it Namely could answer a negotiation 406, which looks like its throttle (namely-api.md §6.1).
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     reqwest::Client::builder()
@@ -24,6 +18,20 @@ pub fn client(scheme: &str, token: &SecretString, timeout: Duration) -> Result<r
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(timeout)
         .build()
+}
+
+/// The header that authorises by `scheme` and `secret`.
+pub fn authorization(scheme: &str, secret: &SecretString) -> Result<HeaderMap, String> {
+    let mut value = HeaderValue::from_str(&format!("{scheme} {}", secret.expose_secret()))
+        .map_err(|_| "the token holds characters that no header can carry; was it copied whole?".to_owned())?;
+    value.set_sensitive(true);
+    Ok(HeaderMap::from_iter([(AUTHORIZATION, value)]))
+}
+
+/// The server's clock when it answered, in seconds, rounded down.
+pub fn date(headers: &HeaderMap) -> Option<i64> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    jiff::fmt::rfc2822::parse(text).ok().map(|date| date.timestamp().as_second())
 }
 
 /// The error with its causes, without the URL (a login may stand in it).

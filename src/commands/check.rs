@@ -1,12 +1,14 @@
 //! `check`: is the configuration sound, and do both sides answer as it needs?
 
-use crate::config::{Config, NamelyTenant};
+use crate::clock::Clock;
+use crate::config::{self, Config, NamelyTenant};
 use crate::identity::mapping::Mapping;
 use crate::identity::{Directory, Group};
 use crate::namely::client::Reply as NamelyReply;
 use crate::namely::wire::ProfilesPage;
 use crate::namely::{NamelyClient, Reader};
-use crate::okta::outcome::{Outcome, Reply, classify};
+use crate::okta::auth::{Credentials, claims};
+use crate::okta::outcome::{Answered, Outcome, Reply, classify};
 use crate::okta::wire::{GroupObject, GroupRule};
 use crate::okta::{OktaClient, Request};
 use crate::pipeline::poller::read_catalogue;
@@ -125,15 +127,23 @@ async fn probe_namely(tenant: &NamelyTenant, mapping: &Mapping) -> Vec<Finding> 
 
 async fn probe_okta(config: &Config) -> Vec<Finding> {
     let what = |part: &str| format!("okta {} {part}", config.okta.name);
-    let client = match OktaClient::new(&config.okta.url, &config.okta.token, config.okta.timeout) {
+    let credentials = config.okta.credentials.clone();
+    let client = match OktaClient::new(&config.okta.url, credentials, &Clock::system(), config.okta.timeout) {
         Ok(client) => client,
-        Err(e) => return vec![bad(&what("client"), e.to_string())],
+        Err(why) => return vec![bad(&what("client"), why)],
     };
+    let mut findings = Vec::new();
+    if matches!(config.okta.credentials, Credentials::ServiceApp(_)) {
+        let (name, missing) = (what("scopes"), missing_scopes(&client, config).await);
+        if missing.is_err() || missing.as_ref().is_ok_and(|missing| !missing.is_empty()) {
+            return vec![scope_finding(&name, missing)];
+        }
+        findings.push(scope_finding(&name, missing));
+    }
     let get = |target: &str| {
         let (client, request) = (client.clone(), Request::get(target));
         async move { value(client.send(&request).await) }
     };
-    let mut findings = Vec::new();
     match get("/api/v1/users?limit=1").await {
         Ok(_) => findings.push(good(&what("token"), "accepted, may read users")),
         Err(why) => {
@@ -161,9 +171,34 @@ async fn probe_okta(config: &Config) -> Vec<Finding> {
     findings
 }
 
+/// The scopes that the app needs and cannot get. An error says why it gets none at all.
+async fn missing_scopes(client: &OktaClient, config: &Config) -> Result<Vec<&'static str>, String> {
+    let mut missing = Vec::new();
+    let needed = config::scopes(&config.mapping);
+    for scope in needed.iter().copied().chain([claims::SCHEMAS]) {
+        match client.auth().try_scope(scope).await {
+            Ok(()) => {}
+            Err(why) if why.contains("consent_required") || why.contains("invalid_scope") => missing.push(scope),
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(missing)
+}
+
+fn scope_finding(what: &str, missing: Result<Vec<&'static str>, String>) -> Finding {
+    match missing {
+        Ok(missing) if missing.is_empty() => good(what, "every scope that is needed was granted"),
+        Ok(missing) => bad(
+            what,
+            format!("grant the app {} under Applications > API scopes in Okta's admin console", missing.join(", ")),
+        ),
+        Err(why) => bad(what, why),
+    }
+}
+
 fn value(reply: Reply) -> Result<Value, String> {
     match (classify(&reply, false), reply) {
-        (Outcome::Applied, Reply::Answered { body, .. }) => {
+        (Outcome::Applied, Reply::Answered(Answered { body, .. })) => {
             serde_json::from_slice(&body).map_err(|e| format!("the answer is not JSON ({e})"))
         }
         (Outcome::Missing, _) => Err("not found".into()),

@@ -11,11 +11,12 @@ pub use reader::{Problem, Problems};
 use crate::identity::Mapping;
 use crate::namely::catalogue::GroupTypes;
 use crate::namely::walk::Pace;
+use crate::okta::auth::{Credentials, Key, ServiceApp, claims};
 use crate::okta::budget::Shares;
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::tz::TimeZone;
 use reader::{At, Reader, Section};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -71,7 +72,7 @@ pub struct NamelyTenant {
 pub struct OktaOrg {
     pub name: String,
     pub url: String,
-    pub token: SecretString,
+    pub credentials: Credentials,
     pub shares: Shares,
     /// Simultaneous calls, at most.
     pub in_flight: usize,
@@ -112,6 +113,7 @@ impl Config {
         let problems = reader.finish();
         match (namely.into_iter().collect::<Option<Vec<_>>>(), okta.into_iter().next().flatten(), mapping) {
             (Some(namely), Some(okta), Some((mapping, source))) if problems.is_empty() => {
+                let okta = OktaOrg { credentials: with_scopes(okta.credentials, &scopes(&mapping)), ..okta };
                 let rules = crate::okta::request::hex(digest(&SHA256, source.as_bytes()).as_ref());
                 Ok(Self { service, audit, namely, okta, mapping: Arc::new(mapping), rules })
             }
@@ -122,6 +124,18 @@ impl Config {
     /// Zones of all tenants by name.
     pub fn zones(&self) -> Vec<(String, TimeZone)> {
         self.namely.iter().map(|t| (t.name.clone(), t.zone.clone())).collect()
+    }
+}
+
+/// The scopes that a service app needs for what is configured; `manage` includes `read` (`okta-api.md §1.3`).
+pub fn scopes(_mapping: &Mapping) -> Vec<&'static str> {
+    vec![claims::USERS, claims::GROUPS, claims::ROLES]
+}
+
+fn with_scopes(credentials: Credentials, scopes: &[&'static str]) -> Credentials {
+    match credentials {
+        Credentials::ServiceApp(app) => Credentials::ServiceApp(ServiceApp { scopes: scopes.to_vec(), ..app }),
+        token @ Credentials::Token(_) => token,
     }
 }
 
@@ -176,7 +190,8 @@ fn audit(r: &mut Reader, mut s: Section) -> AuditFile {
 fn tenant(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<NamelyTenant> {
     let name = s.required_text(r, "name", "acme");
     let url = s.required_text(r, "url", "https://acme.namely.com/api/v1").and_then(|at| url(r, at));
-    let token = s.required_text(r, "token", "env:NAMELY_TOKEN").and_then(|at| secrets.resolve(r, &s.path, at));
+    let key = format!("{}.token", s.path);
+    let token = s.required_text(r, "token", "env:NAMELY_TOKEN").and_then(|at| secrets.resolve(r, &key, at));
     let zone = s.required_text(r, "time_zone", "America/New_York").and_then(|at| {
         let zone = TimeZone::get(&at.value).ok();
         if zone.is_none() {
@@ -208,7 +223,7 @@ fn tenant(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<N
 fn org(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<OktaOrg> {
     let name = s.required_text(r, "name", "acme");
     let url = s.required_text(r, "url", "https://acme.okta.com").and_then(|at| url(r, at));
-    let token = s.required_text(r, "token", "env:OKTA_TOKEN").and_then(|at| secrets.resolve(r, &s.path, at));
+    let credentials = credentials(r, &mut s, secrets);
     let timeout = s.duration(r, "timeout", Duration::from_secs(30));
     let mut budget = s.section(r, "budget");
     let shares = Shares {
@@ -218,7 +233,52 @@ fn org(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<Okta
     let in_flight = size(budget.number(r, "in_flight", 1..=1000, 24));
     budget.finish(r);
     s.finish(r);
-    Some(OktaOrg { name: name?.value, url: url?, token: token?, shares, in_flight, timeout })
+    Some(OktaOrg { name: name?.value, url: url?, credentials: credentials?, shares, in_flight, timeout })
+}
+
+/// An API token, or a service app.
+fn credentials(r: &mut Reader, s: &mut Section, secrets: &secret::Secrets) -> Option<Credentials> {
+    let (token, has_app) = (s.text(r, "token"), s.has("service_app"));
+    let mut app = s.section(r, "service_app");
+    let (key_name, token_name) = (format!("{}.key", app.path), format!("{}.token", s.path));
+    let credentials = match (token, has_app) {
+        (Some(at), false) => secrets.resolve(r, &token_name, at).map(Credentials::Token),
+        (None, true) => {
+            let client_id = app.required_text(r, "client_id", "0oa1b2c3d4e5f6g7h8i9");
+            let id = app.text(r, "key_id").map(|at| at.value);
+            let key = app.required_text(r, "key", "file:okta-key.pem").and_then(|at| {
+                let span = at.span.clone();
+                let text = secrets.resolve(r, &key_name, at)?;
+                let key = Key::read(text.expose_secret(), id);
+                key.map_err(|why| r.problem(span, format!("{key_name}: {why}"))).ok()
+            });
+            let dpop = app.flag(r, "dpop").unwrap_or(false);
+            match (client_id, key) {
+                (Some(id), Some(key)) => {
+                    Some(Credentials::ServiceApp(ServiceApp { client_id: id.value, key, dpop, scopes: Vec::new() }))
+                }
+                _ => None,
+            }
+        }
+        (Some(at), true) => {
+            r.problem(at.span, format!("{}: give either token or service_app, not both", s.path));
+            app.rest();
+            None
+        }
+        (None, false) => {
+            let at = s.place();
+            r.problem(
+                at,
+                format!(
+                    "{}: who are we to Okta? Set token = \"env:OKTA_TOKEN\", or add [okta.service_app] with client_id and key",
+                    s.path
+                ),
+            );
+            None
+        }
+    };
+    app.finish(r);
+    credentials
 }
 
 fn url(r: &mut Reader, at: At<String>) -> Option<String> {

@@ -121,6 +121,16 @@ impl<'t> Section<'t> {
         }
     }
 
+    /// Whether the key is there.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// Where this table stands.
+    pub fn place(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
     /// A text, if the key is there.
     pub fn text(&mut self, reader: &mut Reader, key: &'static str) -> Option<At<String>> {
         self.typed(reader, key, "a text in quotes", |v| v.as_str().map(str::to_owned))

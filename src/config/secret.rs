@@ -17,8 +17,8 @@ pub struct Secrets<'a> {
 }
 
 impl Secrets<'_> {
-    /// The secret that `reference` points to.
-    pub fn resolve(&self, r: &mut Reader, path: &str, reference: At<String>) -> Option<SecretString> {
+    /// The secret that `reference`, the value of `key`, points to.
+    pub fn resolve(&self, r: &mut Reader, key: &str, reference: At<String>) -> Option<SecretString> {
         let found = match reference.value.split_once(':') {
             Some(("env", name)) => (self.environment)(name)
                 .ok_or_else(|| format!("the environment variable {name} is not set; set it before the start")),
@@ -31,12 +31,12 @@ impl Secrets<'_> {
         };
         match found.map(|text| text.trim().to_owned()) {
             Ok(text) if text.is_empty() => {
-                r.problem(reference.span, format!("{path}.token: {} is empty", reference.value));
+                r.problem(reference.span, format!("{key}: {} is empty", reference.value));
                 None
             }
             Ok(text) => Some(text.into()),
             Err(why) => {
-                r.problem(reference.span, format!("{path}.token: {why}"));
+                r.problem(reference.span, format!("{key}: {why}"));
                 None
             }
         }

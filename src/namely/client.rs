@@ -25,7 +25,8 @@ impl NamelyClient {
     /// A client for the API at `base` (`https://example.namely.com/api/v1`). Namely can take 8 s for a page
     /// (`namely-api.md §6.6`): `timeout` should be a minute, in real time.
     pub fn new(base: &str, token: &SecretString, timeout: Duration) -> Result<Self, reqwest::Error> {
-        let http = http::client("Bearer", token, timeout)?;
+        // A token that is no header value is refused by Namely like any wrong one.
+        let http = http::client(http::authorization("Bearer", token).unwrap_or_default(), timeout)?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned() })
     }
 

@@ -1,6 +1,6 @@
 //! What the reply to a step says: its outcome, and what its body teaches.
 
-use super::outcome::{Outcome, Reply, classify};
+use super::outcome::{Answered, Fixer, Outcome, Reply, classify};
 use super::wire::{GroupObject, IdOnly, User};
 use crate::identity::plan::Answer;
 use crate::identity::{Group, Step};
@@ -16,7 +16,7 @@ pub fn understand(step: &Step, reply: &Reply, anchor: &str, mapped: &BTreeSet<St
     if outcome == Outcome::Missing {
         return (outcome, Answer::NoAccount);
     }
-    let (Outcome::Applied, Reply::Answered { body, next, .. }) = (&outcome, reply) else {
+    let (Outcome::Applied, Reply::Answered(Answered { body, next, .. })) = (&outcome, reply) else {
         return (outcome, Answer::Done);
     };
     let read = match step {
@@ -31,7 +31,7 @@ pub fn understand(step: &Step, reply: &Reply, anchor: &str, mapped: &BTreeSet<St
         }
         Step::ListGroups { .. } if next.is_some() => {
             let why = "the person is in more than 200 groups; remove some in Okta, then this continues".into();
-            return (Outcome::Refused { why }, Answer::Done);
+            return (Outcome::Refused { why, who: Fixer::OktaAdmin }, Answer::Done);
         }
         Step::ListGroups { .. } => serde_json::from_slice::<Vec<IdOnly>>(body)
             .map(|groups| Answer::Groups(groups.into_iter().map(|group| group.id).collect())),
@@ -49,13 +49,8 @@ mod tests {
     use super::*;
 
     fn understood(step: &Step, body: &str, next: Option<&str>) -> (Outcome, Answer) {
-        let reply = Reply::Answered {
-            status: 200,
-            body: body.as_bytes().to_vec(),
-            next: next.map(str::to_owned),
-            request_id: None,
-            limit: None,
-        };
+        let (body, next) = (body.as_bytes().to_vec(), next.map(str::to_owned));
+        let reply = Reply::Answered(Answered { status: 200, body, next, ..Answered::default() });
         understand(step, &reply, "namelyId", &BTreeSet::new())
     }
 
@@ -72,7 +67,7 @@ mod tests {
     fn an_incomplete_list_of_groups_is_refused_and_an_unreadable_body_is_unknown() {
         let step = Step::ListGroups { id: "00u1".into() };
         assert!(matches!(understood(&step, "[]", Some("/next")).0, Outcome::Refused { .. }));
-        assert!(matches!(understood(&step, "<html>", None).0, Outcome::Unknown { .. }));
+        assert!(matches!(understood(&step, "{", None).0, Outcome::Unknown { .. }));
         assert_eq!(understood(&step, r#"[{"id":"00g1"}]"#, None).1, Answer::Groups(vec!["00g1".into()]));
     }
 }

@@ -16,14 +16,26 @@ pub enum Bucket {
     Groups,
     /// `GET`, `PUT`, `DELETE /api/v1/groups/{id}`.
     Group,
+    /// `/api/v1/apps` and who has them.
+    Apps,
+    /// `/api/v1/iam`: who is an administrator.
+    Iam,
     /// Everything else below `/api/v1`: schemas, types.
     Other,
 }
 
 impl Bucket {
     /// All counters that this product spends.
-    pub const ALL: [Bucket; 6] =
-        [Bucket::Users, Bucket::UserWrite, Bucket::UserRead, Bucket::Groups, Bucket::Group, Bucket::Other];
+    pub const ALL: [Bucket; 8] = [
+        Bucket::Users,
+        Bucket::UserWrite,
+        Bucket::UserRead,
+        Bucket::Groups,
+        Bucket::Group,
+        Bucket::Apps,
+        Bucket::Iam,
+        Bucket::Other,
+    ];
 
     /// The counter of a call; the most specific one only.
     pub fn of(method: &str, path: &str) -> Bucket {
@@ -35,7 +47,23 @@ impl Bucket {
             (Some("groups"), Some("rules"), _) | (Some("groups"), None, _) => Bucket::Groups,
             (Some("groups"), Some(_), None) => Bucket::Group,
             (Some("groups"), _, Some(_)) => Bucket::Groups,
+            (Some("apps"), ..) => Bucket::Apps,
+            (Some("iam"), ..) => Bucket::Iam,
             _ => Bucket::Other,
+        }
+    }
+
+    /// The kind of a call within its counter: calls of one kind always spend the same one, calls of two kinds may turn
+    /// out not to.
+    pub fn kind_of(method: &str, path: &str) -> &'static str {
+        let mut parts = path.strip_prefix("/api/v1/").unwrap_or_default().split('/').filter(|p| !p.is_empty()).skip(2);
+        match (method, parts.next()) {
+            ("GET", None) => "list",
+            (_, None) => "object",
+            (_, Some("lifecycle")) => "lifecycle",
+            (_, Some("sessions")) => "sessions",
+            ("GET", Some(_)) => "read",
+            _ => "member",
         }
     }
 
@@ -47,6 +75,8 @@ impl Bucket {
             Bucket::UserRead => "user_read",
             Bucket::Groups => "groups",
             Bucket::Group => "group",
+            Bucket::Apps => "apps",
+            Bucket::Iam => "iam",
             Bucket::Other => "other",
         }
     }
@@ -77,6 +107,8 @@ mod tests {
             ("POST", "/api/v1/groups", Bucket::Groups),
             ("GET", "/api/v1/groups/00g1", Bucket::Group),
             ("GET", "/api/v1/meta/schemas/user/default", Bucket::Other),
+            ("POST", "/api/v1/apps/0oa1/users", Bucket::Apps),
+            ("GET", "/api/v1/iam/assignees/users", Bucket::Iam),
         ] {
             assert_eq!(Bucket::of(method, path), bucket, "{method} {path}");
         }

@@ -33,6 +33,11 @@ impl Default for Shares {
     }
 }
 
+/// Answers whose `reset` lies this much apart or less are of one window; windows of one counter never overlap.
+const SAME_WINDOW: i64 = 1;
+/// The resets of two windows of one counter that follow each other lie at least this far apart.
+const NEXT_WINDOW: i64 = 59;
+
 #[derive(Clone, Copy, Debug)]
 struct Window {
     /// Names the window; the true end lies in the second that begins here, on the server's clock.
@@ -41,17 +46,24 @@ struct Window {
     remaining: u32,
     /// When the first answer of this window arrived here: the window was open by then, so it ends within 60 s of it.
     first_answer: Moment,
+    /// Answers of ours that were counted in it.
+    answers: u32,
 }
 
 /// The ledger of one counter. All times are of the monotonic clock.
+///
+/// Usually there is one window at a time. Where headers show now the token's counter and now the tighter one of the org
+/// (`okta-api.md §4.3`: not known), two that overlap are kept, and every call spends both.
 #[derive(Clone, Debug)]
 pub struct Budget {
     shares: Shares,
     limit: Option<u32>,
-    window: Option<Window>,
+    windows: Vec<Window>,
     in_flight: u32,
     /// Lower bounds of how far the server's clock is ahead of ours (in µs): of this window and of the one before.
     ahead: [Option<i64>; 2],
+    /// A 429 said that nothing goes before this.
+    rejected_until: Option<Moment>,
 }
 
 /// What the ledger shows to people.
@@ -60,35 +72,37 @@ pub struct Status {
     pub limit: Option<u32>,
     pub remaining: u32,
     pub in_flight: u32,
+    /// Kept for terminations for now.
+    pub reserved: u32,
+    /// When the open window ends.
+    pub ends: Option<Moment>,
 }
 
 impl Budget {
     /// A ledger that knows nothing yet: it permits one request, and learns from the answer.
     pub fn new(shares: Shares) -> Self {
-        Self { shares, limit: None, window: None, in_flight: 0, ahead: [None, None] }
+        Self { shares, limit: None, windows: Vec::new(), in_flight: 0, ahead: [None, None], rejected_until: None }
     }
 
     /// How many requests of `class` may be sent right now.
     pub fn permits(&self, now: Moment, class: Class) -> u32 {
         let Some(limit) = self.limit else { return u32::from(self.in_flight == 0) };
-        let spendable = match self.window {
-            Some(window) if now < self.end(&window) => window.remaining,
-            _ => limit, // the next request opens a window; stragglers that open it first are in flight
-        };
+        if self.rejected_until.is_some_and(|until| now < until) {
+            return 0;
+        }
+        // Without an open window the next request opens one; stragglers that open it first are in flight.
+        let spendable = self.open(now).map(|w| w.remaining).fold(limit, u32::min);
         let others = self.part(limit, 1.0 - self.shares.share);
-        let reserved = if class == Class::Revoke || self.is_released(now) { 0 } else { self.reserve(limit) };
-        spendable.saturating_sub(self.in_flight).saturating_sub(others + reserved)
+        spendable.saturating_sub(self.in_flight).saturating_sub(others + self.reserved(now, class))
     }
 
     /// When `permits` may grow without an answer arriving; `None` if only an answer can tell.
     pub fn next_wake(&self, now: Moment, class: Class) -> Option<Moment> {
-        let window = self.window?;
-        let end = self.end(&window);
-        let released = end - RELEASE;
-        if now >= end {
-            return None;
-        }
-        Some(if class != Class::Revoke && now < released { released } else { end })
+        let released = self.open(now).map(|w| self.end(w) - RELEASE).max();
+        let released = released.filter(|at| class != Class::Revoke && now < *at);
+        let end = self.open(now).map(|w| self.end(w)).min();
+        let opens = self.rejected_until.filter(|until| now < *until);
+        released.into_iter().chain(end).chain(opens).min()
     }
 
     /// A request leaves now.
@@ -96,35 +110,110 @@ impl Budget {
         self.in_flight += 1;
     }
 
-    /// An answer arrived at `received`.
+    /// An answer arrived at `received`. Without headers it may have been counted all the same.
     pub fn on_answer(&mut self, headers: Option<RateHeaders>, received: Moment) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        let Some(headers) = headers.filter(|h| !h.is_concurrency()) else { return };
-        self.limit = Some(headers.limit);
-        match &mut self.window {
-            Some(window) if headers.reset < window.reset => return, // a straggler of a window that is gone
-            Some(window) if headers.reset == window.reset => {
-                window.remaining = window.remaining.min(headers.remaining);
-                window.first_answer = window.first_answer.min(received);
-            }
-            _ => {
-                self.window =
-                    Some(Window { reset: headers.reset, remaining: headers.remaining, first_answer: received });
-                self.ahead = [None, self.ahead[0]];
+        match headers {
+            None => self.spend_unseen(),
+            Some(headers) if headers.is_concurrency() => {}
+            Some(headers) => self.learn(headers, received),
+        }
+    }
+
+    /// A 429 arrived: its reset is to be trusted (`okta-api.md §4.7`). True if we had spent the window ourselves: then
+    /// this ledger has failed.
+    pub fn on_rejected(&mut self, headers: Option<RateHeaders>, received: Moment) -> bool {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let Some(headers) = headers else {
+            self.rejected_until = Some(received + WINDOW);
+            return false;
+        };
+        if headers.is_concurrency() {
+            return false;
+        }
+        self.saw_date(headers, received);
+        let until = self.end(&Window { reset: headers.reset, remaining: 0, first_answer: received, answers: 0 });
+        self.rejected_until = self.rejected_until.max(Some(until));
+        self.windows.iter().any(|w| (w.reset - headers.reset).abs() <= SAME_WINDOW && w.answers >= headers.limit)
+    }
+
+    /// Whether this answer cannot be of this counter, if the counter is one and not two inside each other.
+    pub fn contradicts(&self, headers: RateHeaders, received: Moment) -> bool {
+        self.open(received).any(|w| (SAME_WINDOW + 1..NEXT_WINDOW).contains(&(w.reset - headers.reset).abs()))
+    }
+
+    /// Whether this is the open window of this counter.
+    pub fn knows(&self, headers: RateHeaders, received: Moment) -> bool {
+        self.limit == Some(headers.limit) && self.open(received).any(|w| (w.reset - headers.reset).abs() <= SAME_WINDOW)
+    }
+
+    /// Requests in flight turn out to spend another counter.
+    pub fn hand_over(&mut self, in_flight: u32, to: &mut Budget) {
+        self.in_flight = self.in_flight.saturating_sub(in_flight);
+        to.in_flight += in_flight;
+    }
+
+    /// Two ledgers turn out to watch one counter inside another: every call spends both.
+    pub fn merge(&mut self, other: Budget) {
+        self.in_flight += other.in_flight;
+        self.limit = self.limit.into_iter().chain(other.limit).min();
+        self.rejected_until = self.rejected_until.max(other.rejected_until);
+        for window in other.windows {
+            match self.windows.iter_mut().find(|w| w.reset == window.reset) {
+                Some(known) => known.remaining = known.remaining.min(window.remaining),
+                None => self.windows.push(window),
             }
         }
+    }
+
+    fn learn(&mut self, headers: RateHeaders, received: Moment) {
+        if self.windows.iter().any(|w| w.reset >= headers.reset + NEXT_WINDOW) {
+            return; // a straggler of a window that is gone
+        }
+        let before = self.windows.len();
+        self.windows.retain(|w| headers.reset < w.reset + NEXT_WINDOW);
+        if before > self.windows.len() {
+            self.ahead = [None, self.ahead[0]];
+        }
+        let mut found = false;
+        for window in &mut self.windows {
+            if (window.reset - headers.reset).abs() <= SAME_WINDOW {
+                window.remaining = window.remaining.min(headers.remaining);
+                window.first_answer = window.first_answer.min(received);
+                window.answers += 1;
+                found = true;
+            } else {
+                window.remaining = window.remaining.saturating_sub(1);
+            }
+        }
+        self.limit = match self.limit {
+            Some(limit) if !self.windows.is_empty() => Some(limit.min(headers.limit)),
+            _ => Some(headers.limit),
+        };
+        if !found {
+            let (reset, remaining) = (headers.reset, headers.remaining);
+            self.windows.push(Window { reset, remaining, first_answer: received, answers: 1 });
+        }
+        self.saw_date(headers, received);
+    }
+
+    fn saw_date(&mut self, headers: RateHeaders, received: Moment) {
         if let Some(date) = headers.date {
             let ahead = date * 1_000_000 - received.micros();
             self.ahead[0] = Some(self.ahead[0].map_or(ahead, |known| known.max(ahead)));
         }
     }
 
+    fn spend_unseen(&mut self) {
+        for window in &mut self.windows {
+            window.remaining = window.remaining.saturating_sub(1);
+        }
+    }
+
     /// A request that was sent brought no answer: it may have been counted.
     pub fn on_lost(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        if let Some(window) = &mut self.window {
-            window.remaining = window.remaining.saturating_sub(1);
-        }
+        self.spend_unseen();
     }
 
     /// A request that was announced never left.
@@ -134,11 +223,22 @@ impl Budget {
 
     /// What the ledger holds at `now`.
     pub fn status(&self, now: Moment) -> Status {
-        let remaining = match (self.window, self.limit) {
-            (Some(window), _) if now < self.end(&window) => window.remaining,
-            (_, limit) => limit.unwrap_or(0),
+        let remaining = match self.limit {
+            Some(limit) => self.open(now).map(|w| w.remaining).fold(limit, u32::min),
+            None => 0,
         };
-        Status { limit: self.limit, remaining, in_flight: self.in_flight }
+        let ends = self.open(now).map(|w| self.end(w)).min();
+        Status {
+            limit: self.limit,
+            remaining,
+            in_flight: self.in_flight,
+            reserved: self.reserved(now, Class::Grant),
+            ends,
+        }
+    }
+
+    fn open(&self, now: Moment) -> impl Iterator<Item = &Window> {
+        self.windows.iter().filter(move |window| now < self.end(window))
     }
 
     /// The first moment at which the window is certainly over, by the tighter of two bounds that are both safe: 60 s
@@ -147,22 +247,24 @@ impl Budget {
         let by_first_answer = window.first_answer + WINDOW;
         let by_reset = self.ahead.iter().flatten().max().map(|ahead| {
             let micros = (window.reset + 1) * 1_000_000 - ahead;
-            Moment::from_secs(0) + Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+            Moment::from_micros(micros.max(0))
         });
         by_reset.map_or(by_first_answer, |end| end.min(by_first_answer)) + MARGIN
     }
 
+    fn reserved(&self, now: Moment, class: Class) -> u32 {
+        match self.limit {
+            Some(limit) if class != Class::Revoke && !self.is_released(now) => {
+                self.part(limit, self.shares.share * self.shares.reserve)
+            }
+            _ => 0,
+        }
+    }
+
     fn is_released(&self, now: Moment) -> bool {
-        self.window.is_some_and(|window| {
-            let end = self.end(&window);
-            now < end && now >= end - RELEASE
-        })
+        let mut open = self.open(now).peekable();
+        open.peek().is_some() && open.all(|window| now >= self.end(window) - RELEASE)
     }
-
-    fn reserve(&self, limit: u32) -> u32 {
-        self.part(limit, self.shares.share * self.shares.reserve)
-    }
-
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a u32 fits one")]
     fn part(&self, limit: u32, part: f64) -> u32 {
         (f64::from(limit) * part.clamp(0.0, 1.0)).round() as u32

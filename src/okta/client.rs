@@ -1,41 +1,60 @@
 //! The HTTP shell: one request out, one reply back. No retries, no decisions.
 
-use super::outcome::{RateHeaders, Reply};
+use super::auth::{Authenticator, Credentials};
+use super::outcome::{Answered, RateHeaders, Reply};
 use super::request::Request;
+use crate::clock::Clock;
 use crate::http::{self, describe};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LINK};
-use secrecy::SecretString;
 use std::time::Duration;
 
 /// Sends requests to one Okta org.
 #[derive(Clone)]
 pub struct OktaClient {
     http: reqwest::Client,
+    auth: Authenticator,
     base: String,
 }
 
 impl OktaClient {
-    /// A client for the org at `base` (`https://example.okta.com`), signing with an SSWS `token`. `timeout` is the total
-    /// of one call, in real time.
-    pub fn new(base: &str, token: &SecretString, timeout: Duration) -> Result<Self, reqwest::Error> {
-        let http = http::client("SSWS", token, timeout)?;
-        Ok(Self { http, base: base.trim_end_matches('/').to_owned() })
+    /// A client for the org at `base` (`https://example.okta.com`). `timeout` is the total of one call, in real time.
+    pub fn new(base: &str, credentials: Credentials, clock: &Clock, timeout: Duration) -> Result<Self, String> {
+        let base = base.trim_end_matches('/').to_owned();
+        let http = http::client(HeaderMap::new(), timeout).map_err(|e| describe(&e))?;
+        Ok(Self { http, auth: Authenticator::new(&base, credentials, clock, timeout)?, base })
     }
 
-    /// The org's base URL.
-    pub fn base(&self) -> &str {
-        &self.base
+    /// Who we are to the org.
+    pub fn auth(&self) -> &Authenticator {
+        &self.auth
     }
 
-    /// Sends one request and waits for the whole reply.
+    /// Sends one request and waits for the whole reply. A refused access token is replaced once: what Okta answers 401
+    /// it has not carried out.
     pub async fn send(&self, request: &Request) -> Reply {
+        let url = format!("{}{}", self.base, request.target);
+        let mut first = true;
+        loop {
+            let authorization = match self.auth.authorize(request.method, &url).await {
+                Ok(authorization) => authorization,
+                Err(why) => return Reply::Unauthorised(why),
+            };
+            let reply = self.send_once(request, &url, authorization.headers.clone()).await;
+            let refused = matches!(&reply, Reply::Answered(answer) if answer.status == 401);
+            if !(refused && std::mem::take(&mut first) && self.auth.refused(&authorization)) {
+                return reply;
+            }
+        }
+    }
+
+    async fn send_once(&self, request: &Request, url: &str, headers: HeaderMap) -> Reply {
         let method = match request.method {
             "GET" => reqwest::Method::GET,
             "PUT" => reqwest::Method::PUT,
             "DELETE" => reqwest::Method::DELETE,
             _ => reqwest::Method::POST,
         };
-        let mut out = self.http.request(method, format!("{}{}", self.base, request.target));
+        let mut out = self.http.request(method, url).headers(headers);
         out = out.header(CONTENT_TYPE, "application/json"); // else 400 E0000021
         if !request.body.is_empty() {
             out = out.body(request.body.clone());
@@ -54,10 +73,18 @@ impl OktaClient {
         let status = answer.status().as_u16();
         let headers = answer.headers();
         let limit = rate_headers(headers);
+        if let Some(date) = http::date(headers) {
+            self.auth.saw_date(date);
+        }
         let next = next_link(headers).and_then(|url| self.relative(&url));
         let request_id = text(headers, "x-okta-request-id").map(str::to_owned);
+        let challenge = text(headers, "www-authenticate").map(str::to_owned);
+        let retry_after = text(headers, "retry-after").and_then(|s| s.parse().ok()).map(Duration::from_secs);
         match answer.bytes().await {
-            Ok(body) => Reply::Answered { status, body: body.to_vec(), next, request_id, limit },
+            Ok(body) => {
+                let body = body.to_vec();
+                Reply::Answered(Answered { status, body, next, request_id, challenge, retry_after, limit })
+            }
             Err(e) => Reply::Lost(describe(&e)),
         }
     }
@@ -73,13 +100,13 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 fn rate_headers(headers: &HeaderMap) -> Option<RateHeaders> {
-    let date = text(headers, "date").and_then(|d| jiff::fmt::rfc2822::parse(d).ok());
-    Some(RateHeaders {
+    let read = RateHeaders {
         limit: text(headers, "x-rate-limit-limit")?.parse().ok()?,
         remaining: text(headers, "x-rate-limit-remaining")?.parse().ok()?,
         reset: text(headers, "x-rate-limit-reset")?.parse().ok()?,
-        date: date.map(|d| d.timestamp().as_second()),
-    })
+        date: http::date(headers),
+    };
+    read.is_plausible().then_some(read)
 }
 
 /// The URL of the `Link` header line with `rel="next"`; Okta sends `self` and `next` as separate lines.
@@ -111,7 +138,12 @@ mod tests {
             (limits.limit, limits.remaining, limits.reset, limits.date),
             (600, 599, 1_800_000_060, Some(1_800_000_000))
         );
-        headers.insert("x-rate-limit-limit", HeaderValue::from_static("lots"));
-        assert_eq!(rate_headers(&headers), None);
+        for (name, nonsense) in
+            [("x-rate-limit-limit", "lots"), ("x-rate-limit-remaining", "601"), ("x-rate-limit-reset", "1800086400")]
+        {
+            let mut headers = headers.clone();
+            headers.insert(name, HeaderValue::from_static(nonsense));
+            assert_eq!(rate_headers(&headers), None, "{name}: {nonsense}");
+        }
     }
 }

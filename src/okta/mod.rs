@@ -2,9 +2,12 @@
 //! recorded traffic and the OpenAPI document; `docs/wire-facts.md` has those that surprise.
 
 pub mod answer;
+pub mod auth;
 pub mod bucket;
 pub mod budget;
 pub mod client;
+pub mod health;
+pub mod ledger;
 pub mod outcome;
 pub mod request;
 pub mod wire;
@@ -12,5 +15,7 @@ pub mod wire;
 pub use bucket::Bucket;
 pub use budget::Budget;
 pub use client::OktaClient;
+pub use health::Health;
+pub use ledger::Ledger;
 pub use outcome::Outcome;
 pub use request::Request;

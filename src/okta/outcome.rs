@@ -1,23 +1,36 @@
 //! What an answer means. The one place that maps status and error code to what happens next (`okta-api.md §5`).
 
-use super::wire::ErrorBody;
+use super::wire::{ErrorBody, OAuthError};
+use std::fmt;
 use std::time::Duration;
 
 /// An HTTP answer, or the lack of one.
 #[derive(Clone, Debug)]
 pub enum Reply {
-    /// Okta answered.
-    Answered {
-        status: u16,
-        body: Vec<u8>,
-        next: Option<String>,
-        request_id: Option<String>,
-        limit: Option<RateHeaders>,
-    },
+    /// Somebody answered.
+    Answered(Answered),
+    /// There was no access token to send it with: nothing happened.
+    Unauthorised(String),
     /// The request did not reach Okta: nothing happened.
     NotSent(String),
     /// The request went out and no answer came back: it may have happened.
     Lost(String),
+}
+
+/// An HTTP answer, as far as it matters.
+#[derive(Clone, Debug, Default)]
+pub struct Answered {
+    pub status: u16,
+    pub body: Vec<u8>,
+    /// Where a list goes on.
+    pub next: Option<String>,
+    /// Every answer of Okta has one.
+    pub request_id: Option<String>,
+    /// `WWW-Authenticate`.
+    pub challenge: Option<String>,
+    /// `Retry-After`, if the server says so.
+    pub retry_after: Option<Duration>,
+    pub limit: Option<RateHeaders>,
 }
 
 /// The three rate limit headers (`okta-api.md §4.3`), and `Date`.
@@ -37,6 +50,36 @@ impl RateHeaders {
     pub fn is_concurrency(&self) -> bool {
         self.limit == 0 && self.remaining == 0
     }
+
+    /// Whether these can be the headers of a window of 60 seconds; others are as good as none.
+    pub fn is_plausible(&self) -> bool {
+        let soon = self.date.is_none_or(|date| (-5..=65).contains(&(self.reset - date)));
+        self.is_concurrency() || self.limit > 0 && self.remaining <= self.limit && soon
+    }
+}
+
+/// Who can do something about a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fixer {
+    /// Somebody who edits profiles in Namely.
+    Hr,
+    /// An administrator of the Okta org.
+    OktaAdmin,
+    /// Whoever writes this product's configuration.
+    Config,
+    /// Nobody but us: Okta did not understand what we sent.
+    Maintainer,
+}
+
+impl fmt::Display for Fixer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Fixer::Hr => "HR can fix it in Namely",
+            Fixer::OktaAdmin => "an Okta administrator can fix it",
+            Fixer::Config => "fix it in this product's configuration",
+            Fixer::Maintainer => "this is a defect: please report it",
+        })
+    }
 }
 
 /// What became of a call.
@@ -52,8 +95,8 @@ pub enum Outcome {
     Retry { after: Duration, why: String },
     /// Okta's state is not what the plan took it for: read and plan anew.
     Replan { why: String },
-    /// Okta will not do it, and trying again changes nothing.
-    Refused { why: String },
+    /// Okta will not do it, and trying again changes nothing until `who` has done something.
+    Refused { why: String, who: Fixer },
     /// It may have happened or not: look before doing anything else.
     Unknown { why: String },
 }
@@ -77,50 +120,99 @@ impl Outcome {
         match self {
             Outcome::Retry { why, .. }
             | Outcome::Replan { why }
-            | Outcome::Refused { why }
+            | Outcome::Refused { why, .. }
             | Outcome::Unknown { why } => Some(why),
             _ => None,
         }
     }
 }
 
+/// Where the whole org is at fault, its pause does the waiting (`health.rs`): the call itself may go again at once.
 const SOON: Duration = Duration::from_secs(1);
 const LATER: Duration = Duration::from_secs(15);
-const MUCH_LATER: Duration = Duration::from_secs(60);
+/// What the server itself asks for is honoured up to this.
+const LONGEST_HINT: Duration = Duration::from_secs(300);
 
 /// Classifies the reply to a call; `write` says whether a repeat would have to be thought about first.
 pub fn classify(reply: &Reply, write: bool) -> Outcome {
-    let (status, body) = match reply {
-        Reply::Answered { status, body, .. } => (*status, body),
-        Reply::NotSent(why) => return Outcome::Retry { after: LATER, why: why.clone() },
+    let answer = match reply {
+        Reply::Answered(answer) => answer,
+        Reply::NotSent(why) | Reply::Unauthorised(why) => return Outcome::Retry { after: SOON, why: why.clone() },
         Reply::Lost(why) if write => return Outcome::Unknown { why: why.clone() },
         Reply::Lost(why) => return Outcome::Retry { after: SOON, why: why.clone() },
     };
+    let status = answer.status;
+    if (200..300).contains(&status) && is_web_page(answer) {
+        let why = format!("HTTP {status} with a web page, which is no answer of Okta's; is the org's URL right?");
+        return if write { Outcome::Unknown { why } } else { Outcome::Retry { after: SOON, why } };
+    }
     if (200..300).contains(&status) {
         return Outcome::Applied;
     }
-    let error = ErrorBody::read(body);
+    let error = ErrorBody::read(&answer.body);
     let why = format!("HTTP {status} {}", error.describe()).trim().to_owned();
-    let retry = |after| Outcome::Retry { after, why: why.clone() };
+    let hint = answer.retry_after.unwrap_or_default().min(LONGEST_HINT);
+    let retry = |after: Duration| Outcome::Retry { after: after.max(hint), why: why.clone() };
+    let refused = |who| Outcome::Refused { why: why.clone(), who };
     match (status, error.code.as_str()) {
-        (429, _) => retry(SOON),
-        // The token is refused: nobody's fault but the configuration's; the person waits, nothing is lost.
-        (401, _) => retry(MUCH_LATER),
+        (429 | 401, _) => retry(SOON),
+        (300..400, _) => Outcome::Retry { after: SOON, why: format!("{why}: a redirect; is the org's URL right?") },
+        (403, _) if lacks_scope(answer) => {
+            Outcome::Retry { after: SOON, why: format!("HTTP {status} {}", scope_error(answer)) }
+        }
         (404, "E0000007") => Outcome::Missing,
         (403, "E0000016") => Outcome::AlreadySo,
         (403, "E0000032" | "E0000038" | "E0000107" | "E0000117") | (412, _) => Outcome::Replan { why },
+        // The app is held by a group: the membership is what goes, by a step of its own (okta-api.md §3.4).
+        (403, "E0000046") => Outcome::AlreadySo,
         (400, "E0000001") if is_duplicate(&error) => Outcome::Replan { why },
+        (400, "E0000001") if is_wrong_status(&error) => Outcome::Replan { why },
+        (400, "E0000001") if is_undefined(&error) => refused(Fixer::OktaAdmin),
+        (400, "E0000001") => refused(Fixer::Hr),
         (409, "E0000062" | "E0000090" | "E0000127" | "E0000195" | "E0000263") => Outcome::Replan { why },
         (409 | 423, _) => retry(LATER),
-        (503, "E0000010") => retry(MUCH_LATER),
-        (408 | 502 | 503 | 504, _) | (500, _) if write => Outcome::Unknown { why },
+        (503, "E0000010") => retry(SOON),
+        (408 | 500 | 502 | 503 | 504, _) if write => Outcome::Unknown { why },
         (408 | 500 | 502 | 503 | 504, _) => retry(SOON),
-        (300..400, _) => Outcome::Refused { why: format!("{why}: a redirect; is the org's URL right?") },
-        (403, _) => Outcome::Refused {
+        (403, "E0000006") => Outcome::Refused {
             why: format!("{why}; the token's admin role does not allow this, or the person is an Okta administrator"),
+            who: Fixer::OktaAdmin,
         },
-        _ => Outcome::Refused { why },
+        (403 | 405, "E0000005" | "E0000015" | "E0000023" | "E0000075" | "E0000076" | "E0000077" | "E0000078") => {
+            refused(Fixer::OktaAdmin)
+        }
+        (400 | 403, "E0000142" | "E0000179" | "E0000193" | "E0000135") => refused(Fixer::OktaAdmin),
+        (400..500, "") if !is_okta(answer) => Outcome::Retry {
+            after: LATER,
+            why: format!("{why}: this answer is not Okta's; something stands in between"),
+        },
+        (403, _) => refused(Fixer::OktaAdmin),
+        _ => refused(Fixer::Maintainer),
     }
+}
+
+/// Whether the answer looks like Okta's: its request id, or its error envelope.
+pub fn is_okta(answer: &Answered) -> bool {
+    answer.request_id.is_some() || !ErrorBody::read(&answer.body).code.is_empty()
+}
+
+/// Okta's API answers with JSON or nothing; a portal or a proxy answers with a page.
+pub fn is_web_page(answer: &Answered) -> bool {
+    answer.body.trim_ascii_start().first() == Some(&b'<')
+}
+
+/// Whether the token has not the scope that the call needs. It is not known whether the body or `WWW-Authenticate` says
+/// so (`okta-api.md §1.2`).
+pub fn lacks_scope(answer: &Answered) -> bool {
+    answer.status == 403
+        && (answer.challenge.as_deref().is_some_and(|c| c.contains("insufficient_scope"))
+            || OAuthError::read(&answer.body).error == "insufficient_scope")
+}
+
+fn scope_error(answer: &Answered) -> String {
+    let body = OAuthError::read(&answer.body).describe();
+    let said = if body.is_empty() { answer.challenge.clone().unwrap_or_default() } else { body };
+    format!("{said}; grant the app the scope under Applications > API scopes (check names what is missing)")
 }
 
 /// "An object with this field already exists in the current organization" (`okta-api.md §3.1`).
@@ -128,12 +220,24 @@ fn is_duplicate(error: &ErrorBody) -> bool {
     error.causes.iter().any(|c| c.summary.contains("already exists in the current organization"))
 }
 
+/// Suspending what is not active, unsuspending what is not suspended (`okta-api.md §2.1`).
+fn is_wrong_status(error: &ErrorBody) -> bool {
+    let said = |words: &str| error.causes.iter().any(|c| c.summary.contains(words));
+    said("that is not active") || said("that is not suspended") || said("deactivated user")
+}
+
+/// An attribute that the user schema does not have (`okta-api.md §3.1`).
+fn is_undefined(error: &ErrorBody) -> bool {
+    error.causes.iter().any(|c| c.summary.contains("is not defined in profile"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn answered(status: u16, body: &str) -> Reply {
-        Reply::Answered { status, body: body.as_bytes().to_vec(), next: None, request_id: None, limit: None }
+        let request_id = Some("req1".to_owned());
+        Reply::Answered(Answered { status, body: body.as_bytes().to_vec(), request_id, ..Answered::default() })
     }
 
     fn error(status: u16, code: &str, cause: &str) -> Reply {
@@ -144,21 +248,59 @@ mod tests {
 
     #[test]
     fn each_answer_has_one_meaning() {
-        let word = |reply: Reply| classify(&reply, true).word();
-        assert_eq!(word(answered(200, "{}")), "applied");
-        assert_eq!(word(answered(204, "")), "applied");
-        assert_eq!(word(error(404, "E0000007", "")), "missing");
-        assert_eq!(word(error(403, "E0000016", "")), "already_so");
-        assert_eq!(word(error(403, "E0000038", "")), "replan");
-        assert_eq!(word(error(403, "E0000006", "")), "refused");
-        assert_eq!(word(error(401, "E0000011", "")), "retry");
-        assert_eq!(word(error(429, "E0000047", "")), "retry");
-        assert_eq!(word(error(409, "E0000112", "")), "retry");
-        assert_eq!(word(error(423, "E0000239", "")), "retry");
-        assert_eq!(word(error(503, "E0000010", "")), "retry");
-        assert_eq!(word(error(400, "E0000001", "Property name 'x' is not defined in profile")), "refused");
-        assert_eq!(word(answered(418, "<html>")), "refused");
-        assert_eq!(word(answered(302, "")), "refused");
+        let table = [
+            (answered(200, "{}"), "applied"),
+            (answered(200, "<html>sign in to the hotel's network</html>"), "unknown"),
+            (answered(202, ""), "applied"),
+            (answered(204, ""), "applied"),
+            (answered(302, ""), "retry"),
+            (error(400, "E0000001", "Property name 'x' is not defined in profile"), "refused"),
+            (error(400, "E0000001", "mobilePhone: String is too long"), "refused"),
+            (error(400, "E0000001", "Cannot suspend a user that is not active"), "replan"),
+            (error(400, "E0000003", ""), "refused"),
+            (error(401, "E0000004", ""), "retry"),
+            (error(401, "E0000011", ""), "retry"),
+            (error(403, "E0000006", ""), "refused"),
+            (error(403, "E0000016", ""), "already_so"),
+            (error(403, "E0000023", ""), "refused"),
+            (error(403, "E0000032", ""), "replan"),
+            (error(403, "E0000038", ""), "replan"),
+            (error(403, "E0000046", ""), "already_so"),
+            (error(403, "E0000107", ""), "replan"),
+            (error(403, "E0000117", ""), "replan"),
+            (error(404, "E0000007", ""), "missing"),
+            (error(404, "E0000008", ""), "refused"),
+            (error(405, "E0000022", ""), "refused"),
+            (error(409, "E0000062", ""), "replan"),
+            (error(409, "E0000112", ""), "retry"),
+            (error(409, "E0000249", ""), "retry"),
+            (error(412, "E0000231", ""), "replan"),
+            (error(423, "E0000239", ""), "retry"),
+            (error(429, "E0000047", ""), "retry"),
+            (error(500, "E0000009", ""), "unknown"),
+            (error(503, "E0000010", ""), "retry"),
+            (error(503, "E0000100", ""), "unknown"),
+            (answered(418, "<html>"), "refused"),
+            (Reply::NotSent("connection refused".into()), "retry"),
+            (Reply::Unauthorised("no token".into()), "retry"),
+            (Reply::Lost("timed out".into()), "unknown"),
+        ];
+        for (reply, word) in table {
+            assert_eq!(classify(&reply, true).word(), word, "{reply:?}");
+        }
+    }
+
+    #[test]
+    fn every_refusal_names_who_can_fix_it() {
+        let who = |reply: Reply| match classify(&reply, true) {
+            Outcome::Refused { who, .. } => who,
+            other => panic!("{reply:?}: {other:?}"),
+        };
+        assert_eq!(who(error(400, "E0000001", "email: Does not match required pattern")), Fixer::Hr);
+        assert_eq!(who(error(400, "E0000001", "Property name 'x' is not defined in profile")), Fixer::OktaAdmin);
+        assert_eq!(who(error(403, "E0000006", "")), Fixer::OktaAdmin);
+        assert_eq!(who(error(403, "E0000023", "")), Fixer::OktaAdmin);
+        assert_eq!(who(error(400, "E0000021", "")), Fixer::Maintainer);
     }
 
     #[test]
@@ -174,5 +316,28 @@ mod tests {
             assert_eq!(classify(&reply, false).word(), "retry");
         }
         assert_eq!(classify(&Reply::NotSent("connection refused".into()), true).word(), "retry");
+    }
+
+    #[test]
+    fn a_missing_scope_is_told_by_body_or_header_and_an_answer_of_a_proxy_is_not_oktas() {
+        let body = answered(403, r#"{"error":"insufficient_scope","error_description":"no"}"#);
+        let challenge = Some("Bearer error=\"insufficient_scope\"".to_owned());
+        let header = Reply::Answered(Answered { status: 403, challenge, ..Answered::default() });
+        let proxy = Reply::Answered(Answered { status: 403, body: b"<html>".to_vec(), ..Answered::default() });
+        for (reply, word) in [(body, "scope"), (header, "scope"), (proxy, "not Okta's")] {
+            let outcome = classify(&reply, true);
+            assert_eq!(outcome.word(), "retry");
+            assert!(outcome.why().is_some_and(|why| why.contains(word)), "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn headers_that_cannot_be_true_are_recognised() {
+        let headers = RateHeaders { limit: 600, remaining: 599, reset: 1060, date: Some(1000) };
+        assert!(headers.is_plausible());
+        assert!(!RateHeaders { remaining: 601, ..headers }.is_plausible());
+        assert!(!RateHeaders { reset: 999_999, ..headers }.is_plausible());
+        assert!(!RateHeaders { limit: 0, remaining: 5, ..headers }.is_plausible());
+        assert!(RateHeaders { limit: 0, remaining: 0, reset: 1110, date: Some(1000) }.is_plausible());
     }
 }

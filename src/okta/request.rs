@@ -71,6 +71,11 @@ impl Request {
         Bucket::of(self.method, self.path())
     }
 
+    /// The kind of call within its counter.
+    pub fn kind(&self) -> &'static str {
+        Bucket::kind_of(self.method, self.path())
+    }
+
     /// SHA-256 of the body in hexadecimal; the body itself is never kept or logged.
     pub fn body_hash(&self) -> String {
         hex(digest(&SHA256, &self.body).as_ref())

@@ -118,6 +118,27 @@ impl ErrorBody {
     }
 }
 
+/// The OAuth error envelope (`okta-api.md §1.2`).
+#[derive(Debug, Default, Deserialize)]
+pub struct OAuthError {
+    #[serde(default)]
+    pub error: String,
+    #[serde(default)]
+    pub error_description: String,
+}
+
+impl OAuthError {
+    /// Reads an envelope; anything else is one without an error.
+    pub fn read(body: &[u8]) -> Self {
+        serde_json::from_slice(body).unwrap_or_default()
+    }
+
+    /// Error and description in one line.
+    pub fn describe(&self) -> String {
+        format!("{} {}", self.error, self.error_description).chars().take(400).collect::<String>().trim().to_owned()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -54,9 +54,10 @@ impl Dispatcher {
     fn want(&self) -> Want {
         let lanes = if self.open { self.tools.config.service.lanes } else { 0 };
         let rooms = Bucket::ALL.into_iter().map(|bucket| (bucket.label(), self.traffic.room(bucket)));
+        let people = self.traffic.people(self.tools.clock.monotonic());
         Want {
-            lanes: lanes.saturating_sub(self.live),
-            urgent: (lanes + URGENT_SLOTS).saturating_sub(self.live),
+            lanes: lanes.saturating_sub(self.live).min(people),
+            urgent: (lanes + URGENT_SLOTS).saturating_sub(self.live).min(people),
             rooms: rooms.chain([(ANY_BUCKET, lanes)]).collect(),
         }
     }

@@ -99,8 +99,8 @@ impl Handler<Carried<Returned>> for Employee {
             // Without an intent nothing was sent.
             Delivered::Replied { reply, intent: None } => {
                 let why = match reply {
-                    Reply::NotSent(why) | Reply::Lost(why) => why,
-                    Reply::Answered { .. } => "the call left without an intent".into(),
+                    Reply::NotSent(why) | Reply::Unauthorised(why) | Reply::Lost(why) => why,
+                    Reply::Answered(_) => "the call left without an intent".into(),
                 };
                 self.unreserve(&step);
                 return self.release(Release::Retry { at: self.tools.clock.now() + self.backoff(), why }, ctx);
@@ -253,7 +253,7 @@ impl Employee {
                 let took = self.tools.clock.now().since(claim.dirty_at);
                 self.tools.metrics.detect_to_done_seconds.observe(took.as_secs_f64());
             }
-            Release::SetAside { why } => {
+            Release::SetAside { why, .. } => {
                 self.tools.metrics.plans.with_label_values(&["set_aside"]).inc();
                 tracing::warn!(target = claim.lease.target, profile = %claim.employee.id, %why, "set aside");
             }
@@ -292,8 +292,8 @@ impl Employee {
 /// What became of a call, as it is audited.
 fn effect(call: Call, outcome: &Outcome, reply: Reply) -> Effect {
     let request_id = match reply {
-        Reply::Answered { request_id, .. } => request_id,
-        Reply::NotSent(_) | Reply::Lost(_) => None,
+        Reply::Answered(answer) => answer.request_id,
+        Reply::NotSent(_) | Reply::Unauthorised(_) | Reply::Lost(_) => None,
     };
     Effect { call, outcome: outcome.word().into(), why: outcome.why().map(str::to_owned), request_id }
 }
@@ -310,7 +310,7 @@ impl Drop for Guard {
             if let Some(lease) = failed {
                 let why = "an internal error stopped the plan of this person; everybody else goes on. Please report it"
                     .into();
-                let _ = store.release(lease, Release::SetAside { why }, now).await;
+                let _ = store.release(lease, Release::SetAside { why, again: None }, now).await;
             }
             dispatcher.send(LaneEnded).await;
         });

@@ -5,7 +5,7 @@
 use crate::clock::Moment;
 use crate::identity::plan::{Answer, Situation, observe};
 use crate::identity::{Account, Class, Directory, Entitlement, Mapping, Plan, Standing, Step, lifecycle, plan};
-use crate::okta::outcome::Outcome;
+use crate::okta::outcome::{Fixer, Outcome};
 use crate::store::{Claim, Next, Release};
 use jiff::tz::TimeZone;
 use std::collections::VecDeque;
@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// Reads after which a lane gives up for now: Okta keeps answering something other than what it shows.
 const MAX_LOOKS: u32 = 3;
+/// When somebody is tried again whom Okta refused because of its settings; longer each time, up to a day.
+const AGAIN: Duration = Duration::from_secs(15 * 60);
 const A_MOMENT: Duration = Duration::from_secs(2);
 
 /// What a plan is made with, besides the person.
@@ -76,7 +78,7 @@ impl Lane {
             return Act::Send { step: look, planned: None };
         }
         if let Some(why) = &self.claim.conflict {
-            return Act::Release(Release::SetAside { why: why.clone() });
+            return Act::Release(Release::SetAside { why: why.clone(), again: None });
         }
         self.plan(context)
     }
@@ -105,11 +107,11 @@ impl Lane {
         }
         self.remark = self.remark.take().or(standing.remark);
         match verdict {
-            Plan::SetAside(why) => Act::Release(Release::SetAside { why }),
+            Plan::SetAside(why) => Act::Release(Release::SetAside { why, again: None }),
             Plan::Steps(steps) if steps.is_empty() => Act::Release(Release::Done { remark: self.remark.clone() }),
             Plan::Steps(steps) if self.done.contains(&steps[0]) => {
                 let why = format!("Okta accepted {} but does not show it; look at the person in Okta", steps[0].name());
-                Act::Release(Release::SetAside { why })
+                Act::Release(Release::SetAside { why, again: None })
             }
             Plan::Steps(steps) => {
                 self.steps = steps.iter().cloned().collect();
@@ -139,10 +141,19 @@ impl Lane {
                 let wait = after.max(if step.class() == Class::Revoke { after } else { context.backoff });
                 self.end(Release::Retry { at: context.now + wait, why })
             }
-            Outcome::Refused { why } => self.end(Release::SetAside { why: format!("{}: {why}", step.name()) }),
+            Outcome::Refused { why, who } => {
+                // What changes in Okta's settings does not show: such people are tried again now and then.
+                let again = (who == Fixer::OktaAdmin).then(|| context.now + AGAIN * self.patience());
+                self.end(Release::SetAside { why: format!("{}: {why}; {who}", step.name()), again })
+            }
             Outcome::Unknown { why } => self.end(Release::Look { at: context.now + A_MOMENT, why }),
             Outcome::Replan { why } => self.replan(step, why, context),
         }
+    }
+
+    /// How much longer this person waits than the first time.
+    fn patience(&self) -> u32 {
+        1 << self.claim.attempt.clamp(0, 6)
     }
 
     fn applied(&mut self, step: &Step, answer: &Answer, context: &Context) -> Concluded {
@@ -225,7 +236,7 @@ impl Lane {
                         found.id,
                         anchor.unwrap_or_default()
                     );
-                    return self.end(Release::SetAside { why });
+                    return self.end(Release::SetAside { why, again: None });
                 }
                 let step = Step::Look { id_or_login: found.id.clone() };
                 let mut account = observe(self.account.as_ref(), &step, answer);

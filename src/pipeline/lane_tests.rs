@@ -111,7 +111,7 @@ fn a_taken_login_leads_to_a_look_and_its_owner_decides() {
         lane.conclude(&look, &Outcome::Applied, &Answer::User(found), &world.context()).next
     };
     assert!(
-        matches!(run(Some("another profile")), Next::Release(Release::SetAside { why }) if why.contains("another profile"))
+        matches!(run(Some("another profile")), Next::Release(Release::SetAside { why, .. }) if why.contains("another profile"))
     );
     assert_eq!(
         run(Some(&somebody().id)),
@@ -138,7 +138,11 @@ fn an_account_that_is_gone_is_made_again() {
 fn a_refused_session_revocation_does_not_keep_an_account_alive() {
     let world = World::new();
     let leaver = Employee { user_status: UserStatus::Inactive, ..somebody() };
-    for outcome in [Outcome::Refused { why: "no".into() }, Outcome::Missing, Outcome::Unknown { why: "lost".into() }] {
+    for outcome in [
+        Outcome::Refused { why: "no".into(), who: Fixer::Hr },
+        Outcome::Missing,
+        Outcome::Unknown { why: "lost".into() },
+    ] {
         let mut lane = Lane::new(world.claim(leaver.clone(), Some(world.account())));
         let sessions = sent(lane.begin(&world.context()));
         let concluded = lane.conclude(&sessions, &outcome, &Answer::Done, &world.context());
@@ -168,7 +172,7 @@ fn an_attribute_that_okta_does_not_keep_ends_in_words_and_not_in_a_loop() {
     let mut lane = Lane::new(world.claim(moved, Some(world.account())));
     let update = sent(lane.begin(&world.context()));
     let concluded = lane.conclude(&update, &Outcome::Applied, &Answer::User(world.account()), &world.context());
-    assert!(matches!(concluded.next, Next::Release(Release::SetAside { why }) if why.contains("does not show it")));
+    assert!(matches!(concluded.next, Next::Release(Release::SetAside { why, .. }) if why.contains("does not show it")));
 }
 
 #[test]

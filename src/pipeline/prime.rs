@@ -6,7 +6,7 @@
 use super::writer::Writers;
 use crate::identity::{Account, Class, Directory, Group, Mapping};
 use crate::okta::Request;
-use crate::okta::outcome::{Outcome, Reply, classify};
+use crate::okta::outcome::{Answered, Outcome, Reply, classify};
 use crate::okta::wire::{GroupObject, GroupRule, IdOnly, User};
 use crate::retry;
 use serde::de::DeserializeOwned;
@@ -77,7 +77,7 @@ async fn page<T: DeserializeOwned>(writers: &Writers, target: &str) -> Result<(V
     loop {
         let reply = writers.read(Request::get(target), Class::Inspect).await;
         match (classify(&reply, false), reply) {
-            (Outcome::Applied, Reply::Answered { body, next, .. }) => {
+            (Outcome::Applied, Reply::Answered(Answered { body, next, .. })) => {
                 let page = serde_json::from_slice(&body)
                     .map_err(|e| format!("GET {path}: the answer cannot be read ({e}); is this an Okta org?"))?;
                 return Ok((page, next));

@@ -15,7 +15,7 @@ use crate::config::{Config, NamelyTenant};
 use crate::mailbox::Gate;
 use crate::metrics::Metrics;
 use crate::namely::{Detector, NamelyClient, Reader};
-use crate::okta::{Budget, OktaClient};
+use crate::okta::{Ledger, OktaClient};
 use crate::retry;
 use crate::store::{Store, StoreError, known_hashes};
 use actix::Actor;
@@ -30,7 +30,7 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the HTTP client could not be made: {0}")]
-    Http(#[from] reqwest::Error),
+    Http(String),
 }
 
 /// A running service.
@@ -55,10 +55,12 @@ impl Service {
         );
         let readiness = Readiness::default();
         readiness.missing("okta", "not primed yet");
-        let client = OktaClient::new(&config.okta.url, &config.okta.token, config.okta.timeout)?;
-        let traffic = Traffic::new(config.okta.in_flight);
-        let budget = Budget::new(config.okta.shares);
-        let writers = Writers::start(&client, &budget, &traffic, &clock, &metrics);
+        let okta = &config.okta;
+        let client =
+            OktaClient::new(&okta.url, okta.credentials.clone(), &clock, okta.timeout).map_err(StartError::Http)?;
+        let traffic = Traffic::new(okta.in_flight);
+        let ledger = Ledger::new(okta.shares);
+        let writers = Writers::start(&client, &ledger, &traffic, &clock, &metrics, &readiness);
         AuditSink {
             file: config.audit.clone(),
             clock: clock.clone(),

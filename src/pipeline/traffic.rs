@@ -1,6 +1,9 @@
-//! What the writers of one org share: how many calls may be under way at once, and how much room each counter has.
+//! What the writers of one org share: how many calls may be under way at once, what is paused, and how much room each
+//! counter has.
 
-use crate::okta::Bucket;
+use crate::clock::Moment;
+use crate::okta::health::Leave;
+use crate::okta::{Bucket, Health};
 use dashmap::DashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,6 +60,7 @@ impl Concurrency {
 #[derive(Clone)]
 pub struct Traffic {
     concurrency: Arc<Mutex<Concurrency>>,
+    health: Arc<Mutex<Health>>,
     room: Arc<DashMap<Bucket, usize>>,
     waiting: Arc<AtomicUsize>,
 }
@@ -67,6 +71,7 @@ impl Traffic {
         let room = Bucket::ALL.into_iter().map(|bucket| (bucket, LOOKAHEAD)).collect();
         Self {
             concurrency: Arc::new(Mutex::new(Concurrency::new(in_flight))),
+            health: Arc::default(),
             room: Arc::new(room),
             waiting: Arc::default(),
         }
@@ -100,6 +105,20 @@ impl Traffic {
     /// A writer tells its room.
     pub fn set_room(&self, bucket: Bucket, room: usize) {
         self.room.insert(bucket, room);
+    }
+
+    /// Looks at, or changes, what is paused.
+    pub fn health<T>(&self, f: impl FnOnce(&mut Health) -> T) -> T {
+        f(&mut self.health.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How many people may be worked on, by the pauses: all, one that tries, or nobody.
+    pub fn people(&self, now: Moment) -> usize {
+        match self.health(|health| health.org(now)) {
+            Leave::Yes => usize::MAX,
+            Leave::Try => 1,
+            Leave::Wait(_) => 0,
+        }
     }
 
     fn lock<T>(&self, f: impl FnOnce(&mut Concurrency) -> T) -> T {

@@ -3,14 +3,16 @@
 //! **Invariant:** no call leaves without a permit of the budget, and no write without its intent on disk. What waits is
 //! ordered by class, then by arrival.
 
+use super::readiness::Readiness;
 use super::traffic::{LOOKAHEAD, Traffic};
 use crate::clock::{Clock, Moment, PacerClock};
 use crate::failpoint::{self, Point};
 use crate::identity::Class;
 use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
+use crate::okta::health::{Change, Leave, Symptom, symptom};
 use crate::okta::outcome::{RateHeaders, Reply};
-use crate::okta::{Bucket, Budget, OktaClient, Request};
+use crate::okta::{Bucket, Ledger, OktaClient, Request};
 use crate::store::{Begun, StoreError};
 use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
 use governor::clock::Clock as _;
@@ -51,16 +53,21 @@ pub enum Delivered {
     Stale,
 }
 
-/// An answer came in, or a call did not leave after all.
+/// A call is over, or did not leave after all.
 struct Returned {
-    sent: bool,
-    reply: Option<Headers>,
+    kind: &'static str,
+    write: bool,
+    /// `None`: it never left.
+    heard: Option<Heard>,
     received: Moment,
 }
 
-struct Headers {
+/// What was heard of a call that left.
+struct Heard {
+    symptom: Symptom,
     limit: Option<RateHeaders>,
-    status: u16,
+    /// `None`: no answer came.
+    status: Option<u16>,
 }
 
 /// Room may have come free.
@@ -77,17 +84,25 @@ pub struct Writers {
 
 impl Writers {
     /// Starts a writer for each counter.
-    pub fn start(client: &OktaClient, budget: &Budget, traffic: &Traffic, clock: &Clock, metrics: &Metrics) -> Self {
+    pub fn start(
+        client: &OktaClient,
+        ledger: &Ledger,
+        traffic: &Traffic,
+        clock: &Clock,
+        metrics: &Metrics,
+        readiness: &Readiness,
+    ) -> Self {
         let mut gates = HashMap::new();
         let peers = std::sync::Arc::new(std::sync::OnceLock::new());
         for bucket in Bucket::ALL {
             let address = Writer {
                 bucket,
                 client: client.clone(),
-                budget: budget.clone(),
+                ledger: ledger.clone(),
                 traffic: traffic.clone(),
                 clock: clock.clone(),
                 metrics: metrics.clone(),
+                readiness: readiness.clone(),
                 heap: BTreeMap::new(),
                 arrivals: 0,
                 pacer: None,
@@ -129,10 +144,11 @@ impl Writers {
 pub struct Writer {
     bucket: Bucket,
     client: OktaClient,
-    budget: Budget,
+    ledger: Ledger,
     traffic: Traffic,
     clock: Clock,
     metrics: Metrics,
+    readiness: Readiness,
     /// What waits, by class and arrival.
     heap: BTreeMap<(Class, u64), Order>,
     arrivals: u64,
@@ -151,7 +167,7 @@ impl Handler<Carried<Order>> for Writer {
     fn handle(&mut self, order: Carried<Order>, ctx: &mut Self::Context) {
         let order = order.body;
         let may_wait = !order.impatient || order.class == Class::Revoke;
-        if !may_wait && (self.heap.len() >= LOOKAHEAD || self.is_closed(order.class)) {
+        if !may_wait && (self.heap.len() >= LOOKAHEAD || self.is_closed(&order)) {
             let _ = order.answer.send(Delivered::Busy);
         } else {
             self.arrivals += 1;
@@ -165,24 +181,23 @@ impl Handler<Carried<Returned>> for Writer {
     type Result = ();
 
     fn handle(&mut self, returned: Carried<Returned>, ctx: &mut Self::Context) {
-        let Returned { sent, reply, received } = returned.body;
-        let limit = reply.as_ref().and_then(|r| r.limit);
-        let too_many = limit.is_some_and(|l| l.is_concurrency());
-        match &reply {
-            Some(headers) => {
-                self.budget.on_answer(headers.limit, received);
-                if headers.status == 429 {
-                    let flavour = if too_many { "concurrency" } else { "window" };
-                    self.metrics.okta_429.with_label_values(&[self.bucket.label(), flavour]).inc();
-                }
+        let Returned { kind, write, heard, received } = returned.body;
+        let mut too_many = false;
+        match heard {
+            None => {
+                self.ledger.on_not_sent(kind);
+                self.traffic.health(|health| health.on_not_sent(self.bucket, write));
             }
-            None if sent => self.budget.on_lost(),
-            None => self.budget.on_not_sent(),
+            Some(heard) => {
+                too_many = heard.limit.is_some_and(|limit| limit.is_concurrency());
+                self.account(kind, &heard, received);
+                let (bucket, symptom) = (self.bucket, heard.symptom);
+                let changes = self.traffic.health(|health| health.on_reply(bucket, write, symptom, received));
+                self.tell(&changes);
+            }
         }
         if self.traffic.leave(too_many) {
-            for peer in self.peers.get().into_iter().flatten() {
-                peer.signal(Pump);
-            }
+            self.signal_peers();
         }
         self.pump(ctx);
     }
@@ -197,38 +212,124 @@ impl Handler<Carried<Pump>> for Writer {
 }
 
 impl Writer {
-    /// Whether the counter is spent for this class and will not open within the second.
-    fn is_closed(&self, class: Class) -> bool {
+    /// Writes down what an answer, or the lack of one, says about the counter.
+    fn account(&mut self, kind: &'static str, heard: &Heard, received: Moment) {
+        match (heard.status, heard.limit) {
+            (None, _) if matches!(heard.symptom, Symptom::Silent(_)) => self.ledger.on_lost(kind),
+            (None, _) => self.ledger.on_not_sent(kind),
+            (Some(429), limit) => {
+                let own = self.ledger.on_rejected(kind, limit, received);
+                let cause = match limit {
+                    Some(limit) if limit.is_concurrency() => "concurrency",
+                    _ if own => "own",
+                    _ => "foreign",
+                };
+                self.metrics.okta_429.with_label_values(&[self.bucket.label(), cause]).inc();
+                if own {
+                    tracing::error!(bucket = self.bucket.label(), "a 429 of our own doing: please report it");
+                }
+            }
+            // Who is not known is not counted (okta-api.md §4.3).
+            (Some(401), None) => self.ledger.on_not_sent(kind),
+            (Some(_), limit) => self.ledger.on_answer(kind, limit, received),
+        }
+    }
+
+    /// Says what is paused and what goes on, in the log, the metrics and the readiness.
+    fn tell(&self, changes: &[Change]) {
+        for change in changes {
+            let (scope, why) = match change {
+                Change::Paused { scope, why } => (scope, Some(why)),
+                Change::Resumed { scope } => (scope, None),
+            };
+            match why {
+                Some(why) => {
+                    tracing::warn!(%scope, %why, "paused; one call at a time tries whether it is over");
+                    self.readiness.missing(&scope.to_string(), why);
+                }
+                None => {
+                    tracing::info!(%scope, "resumed");
+                    self.readiness.have(&scope.to_string());
+                }
+            }
+            self.metrics.okta_paused.with_label_values(&[&scope.to_string()]).set(i64::from(why.is_some()));
+        }
+        if !changes.is_empty() {
+            self.signal_peers();
+        }
+    }
+
+    fn signal_peers(&self) {
+        for peer in self.peers.get().into_iter().flatten() {
+            peer.signal(Pump);
+        }
+    }
+
+    /// When this order may leave, as far as is known: `None` is now, or as soon as an answer says so.
+    fn closed_until(&self, order: &Order) -> Option<Moment> {
+        let (now, kind) = (self.clock.monotonic(), order.request.kind());
+        let paused = match self.traffic.health(|h| h.may_leave(self.bucket, order.request.is_write(), now)) {
+            Leave::Wait(until) => Some(until),
+            Leave::Yes | Leave::Try => None,
+        };
+        let spent = match self.ledger.permits(kind, now, order.class) {
+            0 => self.ledger.next_wake(kind, now, order.class),
+            _ => None,
+        };
+        paused.max(spent)
+    }
+
+    /// Whether the order would wait for more than a second.
+    fn is_closed(&self, order: &Order) -> bool {
         let now = self.clock.monotonic();
-        self.budget.permits(now, class) == 0
-            && self.budget.next_wake(now, class).is_some_and(|at| at.since(now) > Duration::from_secs(1))
+        self.closed_until(order).is_some_and(|at| at.since(now) > Duration::from_secs(1))
     }
 
     fn pump(&mut self, ctx: &mut Context<Self>) {
-        let mut wait = None;
-        while let Some((&(class, _), _)) = self.heap.first_key_value() {
+        let mut wait: Option<Duration> = None;
+        let mut passed_over = std::collections::HashSet::new();
+        loop {
             let now = self.clock.monotonic();
-            if self.budget.permits(now, class) == 0 {
-                wait = self.budget.next_wake(now, class).map(|at| at.since(now));
-                break;
+            // The most urgent that is not held up by something that does not hold up others.
+            let kind_of = |order: &Order| (order.request.kind(), order.request.is_write());
+            let next = self.heap.iter().find(|((class, _), order)| !passed_over.contains(&(*class, kind_of(order))));
+            let Some((&key, order)) = next else { break };
+            let (class, kind) = (key.0, kind_of(order));
+            let paused = self.traffic.health(|h| h.may_leave(self.bucket, kind.1, now));
+            let until = match (paused, self.ledger.permits(kind.0, now, class)) {
+                (Leave::Wait(until), _) => Some(Some(until)),
+                (_, 0) => Some(self.ledger.next_wake(kind.0, now, class)),
+                _ => None,
+            };
+            if let Some(until) = until {
+                let sooner = until.map(|at| at.since(now));
+                wait = wait.into_iter().chain(sooner).min();
+                passed_over.insert((class, kind));
+                continue;
             }
             if !self.traffic.try_enter() {
                 break; // whoever leaves signals
             }
-            if let Err(pause) = self.pace(class) {
+            if let Err(pause) = self.pace(kind.0, class) {
                 self.traffic.give_up();
-                wait = Some(pause);
+                wait = wait.into_iter().chain([pause]).min();
                 break;
             }
-            if let Some((_, order)) = self.heap.pop_first() {
+            if let Some(order) = self.heap.remove(&key) {
                 self.send(order, ctx);
             }
         }
         self.bounce();
         let now = self.clock.monotonic();
-        if wait.is_none() && self.is_closed(Class::Grant) {
+        if wait.is_none() {
             // Nobody waits here, but the dispatcher must learn when there is room again.
-            wait = self.budget.next_wake(now, Class::Grant).map(|at| at.since(now));
+            let spent = self.ledger.closed_until(now, Class::Grant);
+            let paused = [false, true].map(|write| self.traffic.health(|h| h.may_leave(self.bucket, write, now)));
+            let paused = paused.into_iter().filter_map(|leave| match leave {
+                Leave::Wait(until) => Some(until),
+                Leave::Yes | Leave::Try => None,
+            });
+            wait = paused.chain(spent).min().map(|at| at.since(now));
         }
         self.show();
         if let Some(handle) = self.wake.take() {
@@ -242,8 +343,8 @@ impl Writer {
 
     /// Spreads the calls of a window over most of it, so that simultaneous calls stay few and others find room.
     /// Terminations are not paced.
-    fn pace(&mut self, class: Class) -> Result<(), Duration> {
-        let Some(limit) = self.budget.status(self.clock.monotonic()).limit else { return Ok(()) };
+    fn pace(&mut self, kind: &'static str, class: Class) -> Result<(), Duration> {
+        let Some(limit) = self.ledger.status(kind, self.clock.monotonic()).limit else { return Ok(()) };
         if self.pacer.as_ref().is_none_or(|(known, _)| *known != limit) {
             self.pacer = Some((limit, pacer(limit, &self.clock)));
         }
@@ -259,7 +360,7 @@ impl Writer {
         let closed: Vec<(Class, u64)> = self
             .heap
             .iter()
-            .filter(|((class, _), order)| order.impatient && *class != Class::Revoke && self.is_closed(*class))
+            .filter(|((class, _), order)| order.impatient && *class != Class::Revoke && self.is_closed(order))
             .map(|(key, _)| *key)
             .collect();
         for key in closed {
@@ -270,27 +371,38 @@ impl Writer {
     }
 
     fn show(&self) {
-        let room = if self.is_closed(Class::Grant) { 0 } else { LOOKAHEAD.saturating_sub(self.heap.len()) };
+        let now = self.clock.monotonic();
+        let soon = |at: Moment| at.since(now) <= Duration::from_secs(1);
+        let spent = self.ledger.closed_until(now, Class::Grant).is_some_and(|at| !soon(at));
+        let paused = [false, true].iter().any(|write| {
+            let leave = self.traffic.health(|health| health.may_leave(self.bucket, *write, now));
+            matches!(leave, Leave::Wait(until) if !soon(until))
+        });
+        let room = if spent || paused { 0 } else { LOOKAHEAD.saturating_sub(self.heap.len()) };
         self.traffic.set_room(self.bucket, room);
-        let status = self.budget.status(self.clock.monotonic());
+        let status = self.ledger.tightest(now);
         let set = |gauge: &prometheus::IntGaugeVec, value: u64| {
             gauge.with_label_values(&[self.bucket.label()]).set(i64::try_from(value).unwrap_or(i64::MAX));
         };
         set(&self.metrics.okta_limit, status.limit.unwrap_or(0).into());
         set(&self.metrics.okta_remaining, status.remaining.into());
         set(&self.metrics.okta_in_flight, status.in_flight.into());
+        set(&self.metrics.okta_reserved, status.reserved.into());
+        set(&self.metrics.okta_counters, self.ledger.counters() as u64);
         set(&self.metrics.okta_waiting, self.heap.len() as u64);
     }
 
     fn send(&mut self, order: Order, ctx: &mut Context<Self>) {
-        self.budget.on_send();
+        let (kind, write) = (order.request.kind(), order.request.is_write());
+        self.ledger.on_send(kind);
+        self.traffic.health(|health| health.on_send(self.bucket, write));
         let wait = self.metrics.mailbox_wait_seconds.with_label_values(&["writer"]);
         // Answers are as many as calls are under way: the gate of orders must not hold them up.
         let back = Gate::new(ctx.address(), 1, wait);
         let (client, clock) = (self.client.clone(), self.clock.clone());
         let seconds = self.metrics.okta_call_seconds.with_label_values(&[self.bucket.label()]);
         tokio::spawn(async move {
-            let not_sent = |received| Returned { sent: false, reply: None, received };
+            let not_sent = |received| Returned { kind, write, heard: None, received };
             let intent = match order.announce {
                 None => None,
                 Some(announce) => match announce().await {
@@ -316,13 +428,13 @@ impl Writer {
                 failpoint::reach(Point::AnswerRead);
             }
             seconds.observe(received.since(started).as_secs_f64());
-            let headers = match &reply {
-                Reply::Answered { status, limit, .. } => Some(Headers { limit: *limit, status: *status }),
-                Reply::NotSent(_) | Reply::Lost(_) => None,
+            let (limit, status) = match &reply {
+                Reply::Answered(answer) => (answer.limit, Some(answer.status)),
+                Reply::Unauthorised(_) | Reply::NotSent(_) | Reply::Lost(_) => (None, None),
             };
-            let sent = !matches!(reply, Reply::NotSent(_));
+            let heard = Some(Heard { symptom: symptom(&reply), limit, status });
             let _ = order.answer.send(Delivered::Replied { reply, intent });
-            back.send(Returned { sent, reply: headers, received }).await;
+            back.send(Returned { kind, write, heard, received }).await;
         });
     }
 }

@@ -15,6 +15,7 @@ pub const ANY_BUCKET: &str = "any";
 
 const READY: i64 = 0;
 const SET_ASIDE: i64 = 1;
+const NEVER: Moment = Moment::from_micros(i64::MAX);
 
 /// How many lanes there is room for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,8 +80,8 @@ pub enum Release {
     Stale,
     /// The counter of the next call is spent for now; that call is of this class.
     Yield { bucket: &'static str, class: Class },
-    /// Somebody must change something first.
-    SetAside { why: String },
+    /// Somebody must change something first: on one side, or, where a change would not show, tried `again` then.
+    SetAside { why: String, again: Option<Moment> },
 }
 
 /// What follows an outcome.
@@ -332,10 +333,10 @@ fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) -> Result<(
             }
             Ok(())
         }
-        Release::SetAside { why } => {
+        Release::SetAside { why, again } => {
             // A newer revision may be what the person was waiting for: then it is tried at once.
-            let newest = is_newest(c, lease)?;
-            set(if newest { SET_ASIDE } else { READY }, now, ANY_BUCKET, 0, None, Some(why))?;
+            let (state, at) = if is_newest(c, lease)? { (SET_ASIDE, again.unwrap_or(NEVER)) } else { (READY, now) };
+            set(state, at, ANY_BUCKET, i64::from(again.is_some()), None, Some(why))?;
             append(c, &about(lease, now, Kind::SetAside, json!({ "why": why })))?;
             Ok(())
         }

@@ -5,6 +5,7 @@ use namely_okta_sync::clock::{Clock, Moment};
 use namely_okta_sync::commands::sandbox;
 use namely_okta_sync::config::Config;
 use namely_okta_sync::metrics::Metrics;
+use namely_okta_sync::okta::auth::Credentials;
 use namely_okta_sync::pipeline::Service;
 use namely_okta_sync::sandbox::company::Person;
 use namely_okta_sync::sandbox::http::Simulator;
@@ -79,6 +80,8 @@ pub struct Rig {
     pub world: World,
     pub folder: tempfile::TempDir,
     pub setup: Setup,
+    /// Who the service is to Okta, if not the owner of the token.
+    pub credentials: Option<Credentials>,
     pub service: Option<Service>,
 }
 
@@ -93,7 +96,7 @@ impl Rig {
             okta: Simulator::start(org, any_port(), setup.clock.clone()).expect("a port"),
             clock: setup.clock.clone(),
         };
-        Self { world, folder: tempfile::tempdir().expect("a folder"), setup, service: None }
+        Self { world, folder: tempfile::tempdir().expect("a folder"), setup, credentials: None, service: None }
     }
 
     /// Starts the service.
@@ -114,6 +117,9 @@ impl Rig {
         config.namely[0].pace.per_minute = 10_000;
         config.namely[0].pace.walk_interval = Duration::from_secs(10);
         config.okta.url = base.okta.url;
+        if let Some(credentials) = &self.credentials {
+            config.okta.credentials = credentials.clone();
+        }
         self.service = Some(Service::start(config, self.world.clock.clone(), Metrics::new()).await.expect("starts"));
     }
 

@@ -1,0 +1,147 @@
+//! Who the service is to Okta: an API token, or a service app with every way of proving it.
+
+mod common;
+#[path = "common/keys.rs"]
+mod keys;
+
+use common::{Rig, Setup, on_a_system};
+use keys::Key;
+use namely_okta_sync::clock::Clock;
+use namely_okta_sync::okta::auth::{Credentials, Key as PrivateKey, ServiceApp, claims};
+use namely_okta_sync::okta::outcome::Reply;
+use namely_okta_sync::okta::{OktaClient, Request};
+use namely_okta_sync::sandbox::http::Simulator;
+use namely_okta_sync::sandbox::okta::{Okta, Options};
+use namely_okta_sync::sandbox::world::any_port;
+use std::time::Duration;
+
+const SCOPES: [&str; 3] = [claims::USERS, claims::GROUPS, claims::ROLES];
+
+fn app(key: &Key, dpop: bool) -> Credentials {
+    let key = PrivateKey::read(&key.pem, Some("k1".into())).expect("a key");
+    Credentials::ServiceApp(ServiceApp { client_id: "0oaservice".into(), key, dpop, scopes: SCOPES.to_vec() })
+}
+
+fn org(options: Options, clock: &Clock) -> Simulator<Okta> {
+    let options = Options { limits: None, latency: 0.0, ..options };
+    Simulator::start(Okta::new(options, clock.now()), any_port(), clock.clone()).expect("a port")
+}
+
+fn client(org: &Simulator<Okta>, credentials: Credentials, clock: &Clock) -> OktaClient {
+    OktaClient::new(&org.url(), credentials, clock, Duration::from_secs(10)).expect("a client")
+}
+
+async fn status(client: &OktaClient) -> Result<u16, String> {
+    match client.send(&Request::get("/api/v1/users?limit=1")).await {
+        Reply::Answered(answer) => Ok(answer.status),
+        Reply::Unauthorised(why) | Reply::NotSent(why) | Reply::Lost(why) => Err(why),
+    }
+}
+
+fn calls(org: &Simulator<Okta>, path: &str) -> usize {
+    org.core().history().exchanges().iter().filter(|e| e.path == path).count()
+}
+
+#[test]
+fn a_service_app_signs_in_with_rsa_and_with_elliptic_curve_keys_with_and_without_dpop() {
+    on_a_system(async {
+        for (key, dpop) in
+            [(Key::rsa("k1"), false), (Key::rsa("k1"), true), (Key::ec("k1"), false), (Key::ec("k1"), true)]
+        {
+            let clock = Clock::system();
+            let org = org(Options { service_apps: vec![key.app("0oaservice", &SCOPES, dpop)], ..Options::default() }, &clock);
+            let client = client(&org, app(&key, dpop), &clock);
+            let answers = futures_of(&client, 20).await;
+            assert_eq!(answers, vec![Ok(200); 20], "dpop {dpop}");
+            let token_calls = if dpop { 2 } else { 1 };
+            assert_eq!(calls(&org, "/oauth2/v1/token"), token_calls, "one token for all; DPoP needs the nonce first");
+        }
+    });
+}
+
+/// `n` calls at once.
+async fn futures_of(client: &OktaClient, n: usize) -> Vec<Result<u16, String>> {
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..n {
+        let client = client.clone();
+        calls.spawn(async move { status(&client).await });
+    }
+    calls.join_all().await
+}
+
+#[test]
+fn an_access_token_is_renewed_before_it_ends_and_once_after_a_401() {
+    on_a_system(async {
+        let key = Key::ec("k1");
+        let clock = Clock::scaled_from_today(10_000.0);
+        let org = org(Options { service_apps: vec![key.app("0oaservice", &SCOPES, true)], ..Options::default() }, &clock);
+        let client = client(&org, app(&key, true), &clock);
+        let end = clock.monotonic() + Duration::from_secs(3 * 3600);
+        while clock.monotonic() < end {
+            assert_eq!(status(&client).await, Ok(200));
+        }
+        let unauthorised = org.core().history().exchanges().iter().filter(|e| e.status == 401).count();
+        assert_eq!(unauthorised, 0, "no call ever left with a token that had ended");
+        assert!((3..=6).contains(&org.core().access_tokens_given()), "{}", org.core().access_tokens_given());
+        org.core().expire_access_tokens();
+        let before = org.core().access_tokens_given();
+        assert_eq!(status(&client).await, Ok(200), "fetched anew and sent again");
+        assert_eq!(org.core().access_tokens_given(), before + 1);
+        org.core().revoke_tokens();
+        assert_eq!(status(&client).await, Ok(401), "once, and then it is told");
+    });
+}
+
+#[test]
+fn a_clock_that_is_wrong_by_minutes_signs_with_the_servers_time() {
+    on_a_system(async {
+        for skew in [-1200, -90, 90, 1200] {
+            let (key, clock) = (Key::ec("k1"), Clock::system());
+            let options = Options { service_apps: vec![key.app("0oaservice", &SCOPES, true)], skew, ..Options::default() };
+            let org = org(options, &clock);
+            let client = client(&org, app(&key, true), &clock);
+            for _ in 0..3 {
+                assert_eq!(status(&client).await, Ok(200), "the server's clock is {skew} s ahead");
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_wrong_with_the_app_is_told_in_words_that_help() {
+    on_a_system(async {
+        let (key, other, clock) = (Key::ec("k1"), Key::ec("k1"), Clock::system());
+        let trusted = |scopes: &[&str], dpop| Options {
+            service_apps: vec![key.app("0oaservice", scopes, dpop)],
+            ..Options::default()
+        };
+        let why = async |options: Options, credentials: Credentials| {
+            let org = org(options, &clock);
+            status(&client(&org, credentials, &clock)).await.expect_err("refused")
+        };
+        let said = why(trusted(&SCOPES, false), app(&other, false)).await;
+        assert!(said.contains("invalid_client") && said.contains("signature"), "{said}");
+        let said = why(trusted(&["okta.users.read"], false), app(&key, false)).await;
+        assert!(said.contains("okta.groups.manage") && said.contains("API scopes"), "{said}");
+        let said = why(trusted(&SCOPES, true), app(&key, false)).await;
+        assert!(said.contains("set dpop = true"), "{said}");
+        let said = why(Options::default(), app(&key, false)).await;
+        assert!(said.contains("invalid_client"), "{said}");
+    });
+}
+
+#[test]
+fn the_whole_service_works_with_a_service_app_and_dpop() {
+    on_a_system(async {
+        let key = Key::ec("k1");
+        let mut setup = Setup::of(12);
+        setup.in_okta = 10;
+        setup.okta.service_apps = vec![key.app("0oaservice", &SCOPES, true)];
+        let mut rig = Rig::new(setup);
+        rig.credentials = Some(app(&key, true));
+        rig.run().await;
+        rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+        assert_eq!(rig.effects().iter().filter(|e| *e == "POST /api/v1/users").count(), 2);
+        assert_eq!(rig.world.okta.core().access_tokens_given(), 1);
+    });
+}
