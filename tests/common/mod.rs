@@ -82,6 +82,8 @@ pub struct Rig {
     pub setup: Setup,
     /// Who the service is to Okta, if not the owner of the token.
     pub credentials: Option<Credentials>,
+    /// Where the service looks for Okta, if not at the simulator.
+    pub okta_url: Option<String>,
     pub service: Option<Service>,
 }
 
@@ -96,7 +98,7 @@ impl Rig {
             okta: Simulator::start(org, any_port(), setup.clock.clone()).expect("a port"),
             clock: setup.clock.clone(),
         };
-        Self { world, folder: tempfile::tempdir().expect("a folder"), setup, credentials: None, service: None }
+        Self { world, folder: tempfile::tempdir().expect("a folder"), setup, credentials: None, okta_url: None, service: None }
     }
 
     /// Starts the service.
@@ -116,7 +118,7 @@ impl Rig {
         config.namely[0].url = base.namely[0].url.clone();
         config.namely[0].pace.per_minute = 10_000;
         config.namely[0].pace.walk_interval = Duration::from_secs(10);
-        config.okta.url = base.okta.url;
+        config.okta.url = self.okta_url.clone().unwrap_or(base.okta.url);
         if let Some(credentials) = &self.credentials {
             config.okta.credentials = credentials.clone();
         }

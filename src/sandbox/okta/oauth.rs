@@ -295,6 +295,15 @@ impl Okta {
         self.tokens.given.clear();
     }
 
+    /// Access tokens that were given out have this scope instead of that one.
+    pub fn narrow_access_tokens(&mut self, scope: &str, instead: &str) {
+        for token in self.tokens.given.values_mut() {
+            if token.scopes.remove(scope) {
+                token.scopes.insert(instead.to_owned());
+            }
+        }
+    }
+
     /// How many access tokens were given out.
     pub fn access_tokens_given(&self) -> usize {
         self.history().exchanges().iter().filter(|e| e.path == "/oauth2/v1/token" && e.status == 200).count()
