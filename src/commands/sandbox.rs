@@ -6,6 +6,7 @@ use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::pipeline::Service;
+use crate::sandbox::faults::{Fault, Kind};
 use crate::sandbox::oracle::{Evidence, Figures, judge};
 use crate::sandbox::scenario::Scenario;
 use crate::sandbox::world::{PATIENCE, Watch, World, today};
@@ -35,6 +36,15 @@ pub struct Options {
     /// Part of Okta's limits that the token may use (Okta's own default is 0.5)
     #[arg(long, default_value_t = 1.0)]
     pub principal_share: f64,
+    /// Part of every rate limit of the org that other clients spend, at random
+    #[arg(long, default_value_t = 0.0, value_name = "PART")]
+    pub competition: f64,
+    /// Part of the calls to Okta that go wrong: errors 500 and 503, lost answers, answers that come too late
+    #[arg(long, default_value_t = 0.0, value_name = "PART")]
+    pub faults: f64,
+    /// Simultaneous calls that the org allows (the token its part of them)
+    #[arg(long, default_value_t = 75)]
+    pub concurrency: usize,
     /// Keep running afterwards, to look at metrics and the store
     #[arg(long)]
     pub stay: bool,
@@ -66,19 +76,27 @@ pub async fn sandbox(options: Options) -> anyhow::Result<ExitCode> {
     if !(0.05..=1.0).contains(&options.principal_share) {
         bail!("--principal-share {} is outside 0.05 to 1", options.principal_share);
     }
+    if !(0.0..=0.9).contains(&options.competition) || !(0.0..=0.5).contains(&options.faults) {
+        bail!("--competition goes from 0 to 0.9, --faults from 0 to 0.5");
+    }
     let clock = Clock::scaled_from_today(options.time_scale);
     let scenario = Scenario::make(&options.scenario, options.employees, options.seed, today(clock.now()))
         .map_err(anyhow::Error::msg)?;
     let temporary = tempdir(&options)?;
     let folder = options.keep.clone().unwrap_or_else(|| temporary.path.clone());
     let world = World::start(&scenario, namely_options(&options), okta_options(&options), clock.clone())?;
-    let config = config(&world, &folder)?;
+    let mut config = config(&world, &folder)?;
+    if options.faults > 0.0 {
+        // Answers that come too late are given up on sooner, so that a quick clock does not wait for minutes.
+        config.okta.timeout = Duration::from_secs(3);
+    }
     let service = Service::start(config, clock.clone(), Metrics::new()).await?;
     let listen = crate::sandbox::world::any_port();
     let address =
         admin::serve(listen, service.metrics.clone(), service.readiness.clone(), service.store.path().to_owned())?;
     let screen = Screen::new(options.report.is_some(), &scenario, &world, address);
-    settle(&service, &screen, &clock).await?;
+    settle(&world, &service, &screen).await?;
+    add_faults(&world, &options);
     let start = clock.now();
     let played = play(&world, &scenario, &service, &screen).await?;
     screen.finish();
@@ -103,7 +121,30 @@ fn namely_options(options: &Options) -> namely::Options {
 }
 
 fn okta_options(options: &Options) -> okta::Options {
-    okta::Options { seed: options.seed, principal_share: options.principal_share, ..okta::Options::default() }
+    okta::Options {
+        seed: options.seed,
+        principal_share: options.principal_share,
+        concurrency: options.concurrency,
+        competition: (options.competition > 0.0).then_some(okta::Competition { share: options.competition }),
+        ..okta::Options::default()
+    }
+}
+
+/// A fifth of the faults each: 500, 503, an answer lost before and one lost after the change, one that comes too late.
+fn add_faults(world: &World, options: &Options) {
+    if options.faults <= 0.0 {
+        return;
+    }
+    let error = |status: u16, code: &str| Kind::Answer {
+        status,
+        body: serde_json::json!({ "errorCode": code, "errorSummary": "injected", "errorCauses": [] }).to_string(),
+    };
+    let too_late = Duration::from_secs_f64(6.0 * options.time_scale);
+    let kinds = [error(500, "E0000009"), error(503, ""), Kind::Reset, Kind::LoseReply, Kind::Slow(too_late)];
+    let mut okta = world.okta.core();
+    for kind in kinds {
+        okta.faults.add(Fault::some(options.faults / 5.0, "", "/api/v1/", kind));
+    }
 }
 
 /// The configuration of the sandbox, pointed at this world.
@@ -123,12 +164,16 @@ pub fn config(world: &World, folder: &Path) -> anyhow::Result<Config> {
 }
 
 /// Waits until both sides are known and agree: then the scenario may begin.
-async fn settle(service: &Service, screen: &Screen, clock: &Clock) -> anyhow::Result<()> {
+async fn settle(world: &World, service: &Service, screen: &Screen) -> anyhow::Result<()> {
+    let clock = &world.clock;
     let start = clock.monotonic();
     loop {
         let backlog = service.store.backlog().await?;
         screen.prepare(&service.readiness.reasons(), backlog.total());
-        if service.readiness.is_ready() && backlog.total() == 0 {
+        // The rate limit windows that reading Okta has opened are not the scenario's.
+        let last = world.okta.core().history().exchanges().last().map_or(Moment::default(), |e| e.arrived);
+        let windows_are_over = clock.now().since(last) > Duration::from_secs(61);
+        if service.readiness.is_ready() && backlog.total() == 0 && windows_are_over {
             return Ok(());
         }
         if clock.monotonic().since(start) > PATIENCE.max(Duration::from_secs(3600)) {

@@ -4,7 +4,7 @@
 use super::prime::read_directory;
 use super::writer::Writers;
 use crate::clock::Moment;
-use crate::identity::{Directory, Group};
+use crate::identity::{Class, Directory, Group};
 use arc_swap::ArcSwap;
 use dashmap::DashSet;
 use std::sync::Arc;
@@ -63,14 +63,14 @@ impl SharedDirectory {
         let clock = writers.clock().clone();
         let mut last = Moment::default();
         loop {
-            tokio::select! {
-                () = self.stale.notified() => {}
-                () = clock.sleep(REFRESH) => {}
-            }
+            let class = tokio::select! {
+                () = self.stale.notified() => Class::Grant, // somebody waits for it
+                () = clock.sleep(REFRESH) => Class::Inspect,
+            };
             if clock.monotonic().since(last) < NOT_MORE_OFTEN_THAN {
                 clock.sleep(NOT_MORE_OFTEN_THAN).await;
             }
-            match read_directory(&writers).await {
+            match read_directory(&writers, class).await {
                 Ok(directory) => self.current.store(Arc::new(directory)),
                 Err(why) => tracing::warn!(%why, "the groups of the org could not be read; the ones known are used"),
             }

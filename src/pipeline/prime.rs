@@ -17,10 +17,10 @@ const GROUPS_AT_ONCE: usize = 6;
 /// After so many failures of one page the pass is given up and begun again later.
 const ATTEMPTS: i64 = 5;
 
-/// Reads the groups of the org and which of them its rules fill.
-pub async fn read_directory(writers: &Writers) -> Result<Directory, String> {
-    let groups: Vec<GroupObject> = list(writers, "/api/v1/groups?limit=200").await?;
-    let rules: Vec<GroupRule> = list(writers, "/api/v1/groups/rules?limit=200").await?;
+/// Reads the groups of the org and which of them its rules fill. `class` says whether people wait for it.
+pub async fn read_directory(writers: &Writers, class: Class) -> Result<Directory, String> {
+    let groups: Vec<GroupObject> = list(writers, "/api/v1/groups?limit=200", class).await?;
+    let rules: Vec<GroupRule> = list(writers, "/api/v1/groups/rules?limit=200", class).await?;
     let rule_owned = rules.into_iter().flat_map(|rule| rule.actions.assign.group_ids).collect();
     Ok(Directory::new(groups.into_iter().map(Group::from), rule_owned))
 }
@@ -32,8 +32,10 @@ pub async fn read_accounts(
     mapping: &Mapping,
     mapped: &BTreeSet<String>,
 ) -> Result<Vec<Account>, String> {
-    let mut users: Vec<User> = list(writers, "/api/v1/users?limit=200").await?;
-    users.extend(list::<User>(writers, "/api/v1/users?filter=status%20eq%20%22DEPROVISIONED%22&limit=200").await?);
+    let look = Class::Inspect;
+    let mut users: Vec<User> = list(writers, "/api/v1/users?limit=200", look).await?;
+    let left = "/api/v1/users?filter=status%20eq%20%22DEPROVISIONED%22&limit=200";
+    users.extend(list::<User>(writers, left, look).await?);
     let mut accounts: BTreeMap<String, Account> =
         users.into_iter().map(|user| user.account(mapping.anchor(), mapped)).map(|a| (a.id.clone(), a)).collect();
     let managed: Vec<String> =
@@ -43,7 +45,7 @@ pub async fn read_accounts(
         for group in chunk.iter().cloned() {
             let writers = writers.clone();
             reads.spawn(async move {
-                let members = list::<IdOnly>(&writers, &format!("/api/v1/groups/{group}/users?limit=200")).await;
+                let members = list::<IdOnly>(&writers, &format!("/api/v1/groups/{group}/users?limit=200"), look).await;
                 (group, members)
             });
         }
@@ -60,22 +62,26 @@ pub async fn read_accounts(
 }
 
 /// All pages of a list, following `next` until there is none.
-async fn list<T: DeserializeOwned>(writers: &Writers, target: &str) -> Result<Vec<T>, String> {
+async fn list<T: DeserializeOwned>(writers: &Writers, target: &str, class: Class) -> Result<Vec<T>, String> {
     let mut all = Vec::new();
     let mut next = Some(target.to_owned());
     while let Some(target) = next {
-        let (page, following) = page::<T>(writers, &target).await?;
+        let (page, following) = page::<T>(writers, &target, class).await?;
         all.extend(page);
         next = following;
     }
     Ok(all)
 }
 
-async fn page<T: DeserializeOwned>(writers: &Writers, target: &str) -> Result<(Vec<T>, Option<String>), String> {
+async fn page<T: DeserializeOwned>(
+    writers: &Writers,
+    target: &str,
+    class: Class,
+) -> Result<(Vec<T>, Option<String>), String> {
     let path = target.split('?').next().unwrap_or_default();
     let mut attempt = 0;
     loop {
-        let reply = writers.read(Request::get(target), Class::Inspect).await;
+        let reply = writers.read(Request::get(target), class).await;
         match (classify(&reply, false), reply) {
             (Outcome::Applied, Reply::Answered(Answered { body, next, .. })) => {
                 let page = serde_json::from_slice(&body)

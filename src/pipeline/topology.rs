@@ -13,6 +13,7 @@ use super::writer::Writers;
 use crate::clock::Clock;
 use crate::config::{Config, NamelyTenant};
 use crate::mailbox::Gate;
+use crate::identity::Class;
 use crate::metrics::Metrics;
 use crate::namely::{Detector, NamelyClient, Reader};
 use crate::okta::{Ledger, OktaClient};
@@ -151,7 +152,7 @@ impl Start {
     }
 
     async fn try_prime(&self) -> Result<crate::identity::Directory, String> {
-        let directory = read_directory(&self.writers).await?;
+        let directory = read_directory(&self.writers, Class::Inspect).await?;
         let accounts = read_accounts(&self.writers, &directory, &self.config.mapping, &self.mapped).await?;
         let primed = self.store.prime(accounts, self.clock.now()).await.map_err(|e| e.to_string())?;
         tracing::info!(accounts = primed.accounts, vanished = primed.vanished, "Okta is primed");

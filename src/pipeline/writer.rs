@@ -27,6 +27,9 @@ use std::pin::Pin;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+/// For so long after people were sent away nothing is only looked at: a whole window has passed without them then.
+const CONTENDED: Duration = Duration::from_secs(75);
+
 /// Commits the intent of a write just before it leaves.
 pub type Announce = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Result<Begun, StoreError>> + Send>> + Send>;
 
@@ -106,6 +109,7 @@ impl Writers {
                 heap: BTreeMap::new(),
                 arrivals: 0,
                 pacer: None,
+                sent_away: None,
                 wake: None,
                 peers: peers.clone(),
             }
@@ -153,6 +157,9 @@ pub struct Writer {
     heap: BTreeMap<(Class, u64), Order>,
     arrivals: u64,
     pacer: Option<(u32, Pacer)>,
+    /// When somebody was last sent away because the window was spent: until a while after that, looking around
+    /// (`Class::Inspect`) would take calls from people who wait.
+    sent_away: Option<Moment>,
     wake: Option<SpawnHandle>,
     peers: std::sync::Arc<std::sync::OnceLock<Vec<Gate<Writer>>>>,
 }
@@ -168,7 +175,7 @@ impl Handler<Carried<Order>> for Writer {
         let order = order.body;
         let may_wait = !order.impatient || order.class == Class::Revoke;
         if !may_wait && (self.heap.len() >= LOOKAHEAD || self.is_closed(&order)) {
-            let _ = order.answer.send(Delivered::Busy);
+            self.send_away(order);
         } else {
             self.arrivals += 1;
             self.heap.insert((order.class, self.arrivals), order);
@@ -296,8 +303,10 @@ impl Writer {
             let Some((&key, order)) = next else { break };
             let (class, kind) = (key.0, kind_of(order));
             let paused = self.traffic.health(|h| h.may_leave(self.bucket, kind.1, now));
+            let contended = self.contended_until(now).filter(|_| class == Class::Inspect);
             let until = match (paused, self.ledger.permits(kind.0, now, class)) {
                 (Leave::Wait(until), _) => Some(Some(until)),
+                _ if contended.is_some() => Some(contended),
                 (_, 0) => Some(self.ledger.next_wake(kind.0, now, class)),
                 _ => None,
             };
@@ -321,16 +330,14 @@ impl Writer {
         }
         self.bounce();
         let now = self.clock.monotonic();
-        if wait.is_none() {
-            // Nobody waits here, but the dispatcher must learn when there is room again.
-            let spent = self.ledger.closed_until(now, Class::Grant);
-            let paused = [false, true].map(|write| self.traffic.health(|h| h.may_leave(self.bucket, write, now)));
-            let paused = paused.into_iter().filter_map(|leave| match leave {
-                Leave::Wait(until) => Some(until),
-                Leave::Yes | Leave::Try => None,
-            });
-            wait = paused.chain(spent).min().map(|at| at.since(now));
-        }
+        // Whether or not somebody waits here, the dispatcher must learn when there is room again.
+        let spent = self.ledger.closed_until(now, Class::Grant);
+        let paused = [false, true].map(|write| self.traffic.health(|h| h.may_leave(self.bucket, write, now)));
+        let paused = paused.into_iter().filter_map(|leave| match leave {
+            Leave::Wait(until) => Some(until),
+            Leave::Yes | Leave::Try => None,
+        });
+        let wait = paused.chain(spent).map(|at| at.since(now)).chain(wait).min();
         self.show();
         if let Some(handle) = self.wake.take() {
             ctx.cancel_future(handle);
@@ -365,9 +372,19 @@ impl Writer {
             .collect();
         for key in closed {
             if let Some(order) = self.heap.remove(&key) {
-                let _ = order.answer.send(Delivered::Busy);
+                self.send_away(order);
             }
         }
+    }
+
+    fn send_away(&mut self, order: Order) {
+        self.sent_away = Some(self.clock.monotonic());
+        let _ = order.answer.send(Delivered::Busy);
+    }
+
+    /// Until when looking around has to wait because people do.
+    fn contended_until(&self, now: Moment) -> Option<Moment> {
+        self.sent_away.map(|at| at + CONTENDED).filter(|until| now < *until)
     }
 
     fn show(&self) {

@@ -37,6 +37,8 @@ pub struct BucketUse {
     pub limit: u32,
     pub windows_used: usize,
     pub floor_seconds: u64,
+    /// Planned calls in each window that had any, in order.
+    pub calls_per_window: Vec<u32>,
 }
 
 /// The figures of a run.
@@ -352,7 +354,7 @@ fn is_planned(exchange: &Exchange, deactivated: &mut HashMap<String, (bool, bool
 
 fn count_calls(evidence: &Evidence, world: &Expectations, figures: &mut Figures) {
     let mut deactivated = HashMap::new();
-    let mut buckets: BTreeMap<&'static str, (usize, BTreeSet<u64>)> = BTreeMap::new();
+    let mut buckets: BTreeMap<&'static str, (usize, BTreeMap<u64, u32>)> = BTreeMap::new();
     let mut last = evidence.start;
     for exchange in evidence.okta.history().exchanges() {
         if exchange.arrived < evidence.start || !is_planned(exchange, &mut deactivated) {
@@ -364,7 +366,7 @@ fn count_calls(evidence: &Evidence, world: &Expectations, figures: &mut Figures)
         if let Some((bucket, window)) = exchange.window {
             let used = buckets.entry(bucket).or_default();
             used.0 += 1;
-            used.1.insert(window);
+            *used.1.entry(window).or_default() += 1;
         }
     }
     figures.wall_seconds = last.since(evidence.start).as_secs_f64();
@@ -373,7 +375,8 @@ fn count_calls(evidence: &Evidence, world: &Expectations, figures: &mut Figures)
         .map(|(bucket, (calls, windows))| {
             let limit = evidence.okta.principal_limit(bucket);
             let floor_seconds = (calls as u64).div_ceil(u64::from(limit.max(1))) * 60;
-            BucketUse { bucket, calls, limit, windows_used: windows.len(), floor_seconds }
+            let calls_per_window: Vec<u32> = windows.into_values().collect();
+            BucketUse { bucket, calls, limit, windows_used: calls_per_window.len(), floor_seconds, calls_per_window }
         })
         .collect();
     if let Some(bottleneck) = figures.buckets.iter().max_by_key(|b| b.floor_seconds) {

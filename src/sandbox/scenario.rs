@@ -18,7 +18,11 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ("onboarding", "everybody joins at once, into a company of managers"),
     ("reorg", "everybody changes the department at once"),
     ("layoff", "one in five leaves at once"),
+    ("merger", "at once: as many join as there are, everybody else changes the department, one in ten leaves"),
+    ("terminations", "everybody joins at once, and within three minutes some leave, as many as their reserve serves"),
 ];
+/// Terminations per minute that a reserve of a tenth of 600 calls serves: revoking sessions and deactivating is two.
+const SERVED_PER_MINUTE: u64 = 30;
 
 /// What kind of change it is, for people who watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,13 +94,7 @@ impl Scenario {
                 let people = hr.company((employees / 10).max(10));
                 let first = people.len();
                 let managers = people.len().div_ceil(10);
-                let join = |n| Change {
-                    at: Duration::ZERO,
-                    kind: Kind::Joiner,
-                    person: first + n,
-                    after: hr.joiner(managers),
-                };
-                let changes = (0..employees).map(join).collect();
+                let changes = (0..employees).map(|n| join(first + n, hr.joiner(managers))).collect();
                 (people, changes)
             }
             "reorg" => {
@@ -109,6 +107,32 @@ impl Scenario {
                 let people = hr.company(employees);
                 let leavers = people.iter().enumerate().skip(1).step_by(5);
                 let changes = leavers.map(|(n, p)| leave(n, p, Duration::ZERO)).collect();
+                (people, changes)
+            }
+            "merger" => {
+                let people = hr.company(employees);
+                let (first, managers) = (people.len(), people.len().div_ceil(10));
+                let mut changes: Vec<Change> = people
+                    .iter()
+                    .enumerate()
+                    .skip(1)
+                    .map(|(n, p)| match n % 10 {
+                        9 => leave(n, p, Duration::ZERO),
+                        _ => transfer(n, p, Duration::ZERO, &mut random),
+                    })
+                    .collect();
+                changes.extend((0..employees).map(|n| join(first + n, hr.joiner(managers))));
+                (people, changes)
+            }
+            "terminations" => {
+                let served = usize::try_from(SERVED_PER_MINUTE * 3).unwrap_or(0);
+                let people = hr.company((employees / 10).max(served * 2));
+                let (first, managers) = (people.len(), people.len().div_ceil(10));
+                let mut changes: Vec<Change> = (0..employees).map(|n| join(first + n, hr.joiner(managers))).collect();
+                let gap = Duration::from_secs(60).div_f64(SERVED_PER_MINUTE as f64);
+                // Nobody whom a joiner reports to: that would change two people.
+                let leavers = (1..people.len()).rev().filter(|n| n % 10 != 0).take(served).zip(1u32..);
+                changes.extend(leavers.map(|(n, step)| leave(n, &people[n], gap * step)));
                 (people, changes)
             }
             _ => {
@@ -138,6 +162,10 @@ impl Scenario {
             counts
         })
     }
+}
+
+fn join(n: usize, person: Person) -> Change {
+    Change { at: Duration::ZERO, kind: Kind::Joiner, person: n, after: person }
 }
 
 fn transfer(n: usize, person: &Person, at: Duration, random: &mut ChaCha8Rng) -> Change {
