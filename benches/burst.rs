@@ -31,7 +31,13 @@ const CASES: [Case; 10] = [
     case("reorg, others spend 30 %", "reorg", 2_000, &["--competition", "0.3"], 0.7),
     case("reorg, 5 % of calls fail", "reorg", 2_000, &["--faults", "0.05"], 1.0),
     case("reorg, 35 calls at once", "reorg", 2_000, &["--concurrency", "35", "--principal-share", "0.5"], 1.0),
-    case("all three at once", "reorg", 2_000, &["--competition", "0.3", "--faults", "0.05", "--concurrency", "35"], 0.7),
+    case(
+        "all three at once",
+        "reorg",
+        2_000,
+        &["--competition", "0.3", "--faults", "0.05", "--concurrency", "35"],
+        0.7,
+    ),
     case("merger (mixed)", "merger", 3_000, &[], 1.0),
     Case { scale: 1.0, ..case("terminations in joiners", "terminations", 1_500, &[], 1.0) },
     case("layoff, all at once", "layoff", 5_000, &[], 1.0),
@@ -162,9 +168,7 @@ fn measure_process(known: usize, changing: usize) {
         .stderr(Stdio::null())
         .spawn()
         .expect("starts");
-    let count = |sql: &str| -> Option<i64> {
-        Store::reader(&store).ok()?.query_row(sql, [], |row| row.get(0)).ok()
-    };
+    let count = |sql: &str| -> Option<i64> { Store::reader(&store).ok()?.query_row(sql, [], |row| row.get(0)).ok() };
     let wait_until = |holds: &dyn Fn() -> bool| {
         while !holds() {
             std::thread::sleep(Duration::from_millis(100));

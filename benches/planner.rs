@@ -83,6 +83,7 @@ fn account(employee: &Employee, config: &Config, directory: &Directory) -> Accou
         status: AccountStatus::Active,
         profile: desired.attributes.into_iter().filter(|(_, v)| !v.is_null()).collect(),
         groups: desired.groups.keys().filter_map(|g| directory.find(g)).map(|g| g.id.clone()).collect(),
+        apps: Default::default(),
         exit: None,
     }
 }

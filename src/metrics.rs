@@ -29,6 +29,8 @@ pub struct Metrics {
     pub profiles: IntGaugeVec,
     pub unreadable: IntGaugeVec,
     pub backlog: IntGaugeVec,
+    pub backlog_calls: GaugeVec,
+    pub backlog_eta_seconds: Gauge,
     pub set_aside: IntGauge,
     pub oldest_dirty_seconds: Gauge,
     pub lanes: IntGauge,
@@ -101,6 +103,14 @@ impl Metrics {
             profiles: gauges(&r, "namely_profiles", "Profiles known.", &["tenant"]),
             unreadable: gauges(&r, "namely_unreadable_profiles", "Profiles that cannot be read.", &["tenant"]),
             backlog: gauges(&r, "backlog", "People whose newest revision Okta does not hold yet.", &["class"]),
+            backlog_calls: add(
+                &r,
+                GaugeVec::new(Opts::new("backlog_calls", "Calls to Okta that the backlog needs."), &["bucket"]),
+            ),
+            backlog_eta_seconds: add(
+                &r,
+                Gauge::new("backlog_eta_seconds", "Time until the backlog is done, as Okta's limits permit."),
+            ),
             set_aside: gauge(&r, "set_aside", "People who wait for somebody to change something."),
             oldest_dirty_seconds: add(
                 &r,

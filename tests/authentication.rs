@@ -49,7 +49,8 @@ fn a_service_app_signs_in_with_rsa_and_with_elliptic_curve_keys_with_and_without
             [(Key::rsa("k1"), false), (Key::rsa("k1"), true), (Key::ec("k1"), false), (Key::ec("k1"), true)]
         {
             let clock = Clock::system();
-            let org = org(Options { service_apps: vec![key.app("0oaservice", &SCOPES, dpop)], ..Options::default() }, &clock);
+            let org =
+                org(Options { service_apps: vec![key.app("0oaservice", &SCOPES, dpop)], ..Options::default() }, &clock);
             let client = client(&org, app(&key, dpop), &clock);
             let answers = futures_of(&client, 20).await;
             assert_eq!(answers, vec![Ok(200); 20], "dpop {dpop}");
@@ -74,7 +75,8 @@ fn an_access_token_is_renewed_before_it_ends_and_once_after_a_401() {
     on_a_system(async {
         let key = Key::ec("k1");
         let clock = Clock::scaled_from_today(10_000.0);
-        let org = org(Options { service_apps: vec![key.app("0oaservice", &SCOPES, true)], ..Options::default() }, &clock);
+        let org =
+            org(Options { service_apps: vec![key.app("0oaservice", &SCOPES, true)], ..Options::default() }, &clock);
         let client = client(&org, app(&key, true), &clock);
         let end = clock.monotonic() + Duration::from_secs(3 * 3600);
         while clock.monotonic() < end {
@@ -97,7 +99,8 @@ fn a_clock_that_is_wrong_by_minutes_signs_with_the_servers_time() {
     on_a_system(async {
         for skew in [-1200, -90, 90, 1200] {
             let (key, clock) = (Key::ec("k1"), Clock::system());
-            let options = Options { service_apps: vec![key.app("0oaservice", &SCOPES, true)], skew, ..Options::default() };
+            let options =
+                Options { service_apps: vec![key.app("0oaservice", &SCOPES, true)], skew, ..Options::default() };
             let org = org(options, &clock);
             let client = client(&org, app(&key, true), &clock);
             for _ in 0..3 {

@@ -77,7 +77,10 @@ async fn weathers(
     let tries = asked() - before;
     assert!(tries <= 40, "one call at a time tries it, not {tries} in a minute");
     over(&rig);
-    rig.until("everybody is changed", async |rig| changed(&rig.world.okta.core()) >= people && rig.backlog().await == 0).await;
+    rig.until("everybody is changed", async |rig| {
+        changed(&rig.world.okta.core()) >= people && rig.backlog().await == 0
+    })
+    .await;
     rig.until("it is ready again", async |rig| rig.service().readiness.is_ready()).await;
     assert_eq!(metric(&rig, &format!("namely_okta_sync_okta_paused{{scope=\"{paused}\"}}")), Some(0.0));
     assert_eq!(rig.set_aside().await, []);

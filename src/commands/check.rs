@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::config::{self, Config, NamelyTenant};
-use crate::identity::mapping::Mapping;
+use crate::identity::mapping::{AppRule, Mapping};
 use crate::identity::{Directory, Group};
 use crate::namely::client::Reply as NamelyReply;
 use crate::namely::wire::ProfilesPage;
@@ -162,6 +162,16 @@ async fn probe_okta(config: &Config) -> Vec<Finding> {
         Ok(schema) => schema_finding(&what("user schema"), &schema, &config.mapping),
         Err(why) => bad(&what("user schema"), why),
     });
+    if !config.mapping.app_rules().is_empty() {
+        findings.extend(match get("/api/v1/apps?limit=200").await {
+            Ok(apps) => app_findings(&what("apps"), &apps, &config.mapping),
+            Err(why) => vec![bad(&what("apps"), why)],
+        });
+    }
+    findings.push(match get("/api/v1/iam/assignees/users?limit=100").await {
+        Ok(_) => good(&what("administrators"), "can be told apart from everybody else"),
+        Err(why) => good(&what("administrators"), format!("cannot be told ({why}); refusals are explained less well")),
+    });
     let groups = get("/api/v1/groups?limit=200").await;
     let rules = get("/api/v1/groups/rules?limit=200").await;
     match (groups, rules) {
@@ -245,6 +255,15 @@ fn schema_finding(what: &str, schema: &Value, mapping: &Mapping) -> Finding {
             ),
         ),
     }
+}
+
+fn app_findings(what: &str, apps: &Value, mapping: &Mapping) -> Vec<Finding> {
+    let has = |app: &str| apps.as_array().into_iter().flatten().any(|a| a["id"] == app || a["label"] == app);
+    let finding = |rule: &AppRule| match has(&rule.app) {
+        true => good(what, format!("{:?} exists", rule.app)),
+        false => bad(what, format!("{}: there is no app {:?}; correct the name, or add the app", rule.label, rule.app)),
+    };
+    mapping.app_rules().iter().map(finding).collect()
 }
 
 fn group_findings(what: &str, groups: Value, rules: Value, mapping: &Mapping) -> Vec<Finding> {

@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub kinds: BTreeMap<Kind, (usize, usize)>,
     pub backlog: i64,
     pub set_aside: i64,
+    /// Seconds until the backlog is done, as Okta's limits permit.
+    pub eta: f64,
     /// Remaining and limit of each counter that was used.
     pub budget: Vec<(&'static str, i64, i64)>,
     pub now: Moment,
@@ -35,7 +37,14 @@ impl Snapshot {
             let remaining = metrics.okta_remaining.with_label_values(&[bucket.label()]).get();
             (limit > 0).then_some((bucket.label(), remaining, limit))
         });
-        Self { kinds, backlog: backlog.total(), set_aside: backlog.set_aside, budget: budget.collect(), now }
+        Self {
+            kinds,
+            backlog: backlog.total(),
+            set_aside: backlog.set_aside,
+            eta: metrics.backlog_eta_seconds.get(),
+            budget: budget.collect(),
+            now,
+        }
     }
 }
 
@@ -104,7 +113,13 @@ impl Screen {
         let time = snapshot.now.to_string();
         let set_aside =
             if snapshot.set_aside > 0 { format!(", {} set aside", snapshot.set_aside) } else { String::new() };
-        self.state.set_message(format!("{} people{set_aside}   clock {}", snapshot.backlog, &time[..19]));
+        #[expect(clippy::cast_possible_truncation, reason = "an estimate in milliseconds fits")]
+        let eta = if snapshot.eta > 0.0 {
+            format!(", {} to go", seconds((snapshot.eta * 1000.0) as i64))
+        } else {
+            String::new()
+        };
+        self.state.set_message(format!("{} people{set_aside}{eta}   clock {}", snapshot.backlog, &time[..19]));
         let budget: Vec<String> =
             snapshot.budget.iter().map(|(name, left, limit)| format!("{name} {left}/{limit}")).collect();
         self.budget.set_message(format!("{} (left of this minute)", budget.join("  ")));

@@ -3,7 +3,7 @@
 use super::reader::{At, Reader, Section};
 use crate::identity::Mapping;
 use crate::identity::expr::{Engine, Expr};
-use crate::identity::mapping::{DEFAULT_ATTRIBUTES, Grants, GroupRule, Pattern, REQUIRED};
+use crate::identity::mapping::{AppRule, DEFAULT_ATTRIBUTES, Grants, GroupRule, Pattern, REQUIRED};
 use crate::namely::wire::is_sensitive;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -21,11 +21,33 @@ pub fn read(r: &mut Reader, mut s: Section) -> Option<(Mapping, String)> {
         .enumerate()
         .map(|(n, section)| read_group_rule(r, &engine, n, section))
         .collect();
+    let apps: Vec<Option<AppRule>> = s
+        .sections(r, "apps")
+        .into_iter()
+        .enumerate()
+        .map(|(n, section)| read_app_rule(r, &engine, n, section))
+        .collect();
     s.finish(r);
     let groups: Vec<GroupRule> = groups.into_iter().collect::<Option<_>>()?;
+    let apps: Vec<AppRule> = apps.into_iter().collect::<Option<_>>()?;
     let attributes = attributes?;
-    let source = canonical(&anchor, &attributes, &groups);
-    Some((Mapping::new(engine, &anchor, attributes, groups), source))
+    let source = canonical(&anchor, &attributes, &groups, &apps);
+    Some((Mapping::new(engine, &anchor, attributes, groups).with_apps(apps), source))
+}
+
+fn read_app_rule(r: &mut Reader, engine: &Engine, n: usize, mut s: Section) -> Option<AppRule> {
+    let path = s.path.clone();
+    let label = match s.text(r, "name") {
+        Some(name) => format!("{path} {:?}", name.value),
+        None => format!("mapping.apps[{}]", n + 1),
+    };
+    let app = s.required_text(r, "app", "Payroll");
+    let when = s.text(r, "when").map(|at| compile(r, engine, &format!("{path}.when"), &at));
+    let user_name = s.text(r, "user_name").map(|at| compile(r, engine, &format!("{path}.user_name"), &at));
+    s.finish(r);
+    let when = when.map_or(Some(None), |w| w.map(Some))?;
+    let user_name = user_name.map_or(Some(None), |n| n.map(Some))?;
+    Some(AppRule { label, app: app?.value, when, user_name })
 }
 
 fn read_attributes(r: &mut Reader, engine: &Engine, anchor: &str, s: &mut Section) -> Option<Vec<(String, Expr)>> {
@@ -136,7 +158,7 @@ fn compile(r: &mut Reader, engine: &Engine, path: &str, source: &At<String>) -> 
     Some(expr)
 }
 
-fn canonical(anchor: &str, attributes: &[(String, Expr)], groups: &[GroupRule]) -> String {
+fn canonical(anchor: &str, attributes: &[(String, Expr)], groups: &[GroupRule], apps: &[AppRule]) -> String {
     let mut text = format!("anchor {anchor}\n");
     for (name, expr) in attributes {
         let _ = writeln!(text, "{name} {}", expr.source());
@@ -149,6 +171,10 @@ fn canonical(anchor: &str, attributes: &[(String, Expr)], groups: &[GroupRule]) 
                 writeln!(text, "groups {} owns {owns} when {when} create {}", names.source(), rule.create)
             }
         };
+    }
+    for rule in apps {
+        let part = |expr: &Option<Expr>| expr.as_ref().map_or("", Expr::source).to_owned();
+        let _ = writeln!(text, "app {:?} when {} user_name {}", rule.app, part(&rule.when), part(&rule.user_name));
     }
     text
 }

@@ -128,8 +128,9 @@ impl Config {
 }
 
 /// The scopes that a service app needs for what is configured; `manage` includes `read` (`okta-api.md §1.3`).
-pub fn scopes(_mapping: &Mapping) -> Vec<&'static str> {
-    vec![claims::USERS, claims::GROUPS, claims::ROLES]
+pub fn scopes(mapping: &Mapping) -> Vec<&'static str> {
+    let apps = (!mapping.app_rules().is_empty()).then_some(claims::APPS);
+    [claims::USERS, claims::GROUPS, claims::ROLES].into_iter().chain(apps).collect()
 }
 
 fn with_scopes(credentials: Credentials, scopes: &[&'static str]) -> Credentials {

@@ -59,6 +59,16 @@ pub struct ExitProof {
     pub groups_listed: bool,
 }
 
+/// What gives somebody an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Scope {
+    /// An assignment to the person.
+    User,
+    /// A group; the assignment cannot be taken from the person alone.
+    Group,
+}
+
 /// One Okta user as last observed: by priming, by the answer to one of our writes, or by a read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Account {
@@ -72,6 +82,9 @@ pub struct Account {
     pub profile: BTreeMap<String, Value>,
     /// Ids of groups the person is known to be in. Complete for managed groups.
     pub groups: BTreeSet<String>,
+    /// Apps that a rule of the configuration names and the person has, by id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub apps: BTreeMap<String, Scope>,
     /// Present while a termination is under way or done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<ExitProof>,

@@ -113,6 +113,7 @@ mod tests {
             status,
             profile: Default::default(),
             groups: Default::default(),
+            apps: Default::default(),
             exit: None,
         };
         let (live, gone) = (account(AccountStatus::Active), account(AccountStatus::Deprovisioned));

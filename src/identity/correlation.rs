@@ -54,6 +54,7 @@ mod tests {
             status: AccountStatus::Active,
             profile: Default::default(),
             groups: Default::default(),
+            apps: Default::default(),
             exit: None,
         }
     }

@@ -1,6 +1,6 @@
-//! The groups of an Okta org, as far as plans need them: names, ids, who may write them.
+//! What an Okta org has besides people, as far as plans need it: groups and who may write them, apps, administrators.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// One group of the org.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,9 @@ pub struct Directory {
     groups: HashMap<String, Group>,
     by_name: HashMap<String, String>,
     rule_owned: BTreeSet<String>,
+    /// Apps that a rule of the configuration may name: label by id.
+    apps: BTreeMap<String, String>,
+    administrators: BTreeSet<String>,
 }
 
 impl Directory {
@@ -25,6 +28,33 @@ impl Directory {
         let mut directory = Self { rule_owned, ..Self::default() };
         groups.into_iter().for_each(|g| directory.insert(g));
         directory
+    }
+
+    /// The same with the apps of the org, ids and labels.
+    pub fn with_apps(self, apps: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { apps: apps.into_iter().collect(), ..self }
+    }
+
+    /// The same with the ids of everybody who is an Okta administrator.
+    pub fn with_administrators(self, ids: impl IntoIterator<Item = String>) -> Self {
+        Self { administrators: ids.into_iter().collect(), ..self }
+    }
+
+    /// Id and label of the app with this id, or else with this label.
+    pub fn find_app(&self, label_or_id: &str) -> Option<(&str, &str)> {
+        let by_id = self.apps.get_key_value(label_or_id);
+        let found = by_id.or_else(|| self.apps.iter().find(|(_, label)| *label == label_or_id));
+        found.map(|(id, label)| (id.as_str(), label.as_str()))
+    }
+
+    /// Ids and labels of all apps that are known.
+    pub fn apps(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.apps.iter().map(|(id, label)| (id.as_str(), label.as_str()))
+    }
+
+    /// Whether this user is an Okta administrator.
+    pub fn is_administrator(&self, id: &str) -> bool {
+        self.administrators.contains(id)
     }
 
     /// Adds or renames a group.

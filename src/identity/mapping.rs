@@ -1,5 +1,6 @@
 //! From a profile to what Okta should hold: attributes and groups, by the rules of the configuration.
 
+use super::apps::AppWish;
 use super::directory::Group;
 use super::employee::Employee;
 use super::expr::{Bound, Engine, Expr, Reads};
@@ -36,6 +37,18 @@ pub struct GroupRule {
     pub grants: Grants,
     /// Whether a group that does not exist in Okta may be created.
     pub create: bool,
+}
+
+/// A rule that assigns an app directly.
+pub struct AppRule {
+    /// How messages call it.
+    pub label: String,
+    /// The app, by label or id.
+    pub app: String,
+    /// Applies only where this is true; always without it.
+    pub when: Option<Expr>,
+    /// The user's name in the app.
+    pub user_name: Option<Expr>,
 }
 
 /// What a group rule gives.
@@ -92,6 +105,7 @@ pub struct Mapping {
     anchor: String,
     attributes: Vec<(String, Expr)>,
     groups: Vec<GroupRule>,
+    apps: Vec<AppRule>,
 }
 
 /// What Okta should hold for one entitled person.
@@ -101,6 +115,8 @@ pub struct Desired {
     pub attributes: BTreeMap<String, Value>,
     /// Groups by name or id.
     pub groups: BTreeMap<String, Wish>,
+    /// Apps by label or id.
+    pub apps: BTreeMap<String, AppWish>,
 }
 
 /// Why somebody should be in a group.
@@ -126,7 +142,22 @@ pub struct MappingError {
 impl Mapping {
     /// A mapping of compiled rules; `anchor` is the attribute that holds the profile's UUID.
     pub fn new(engine: Engine, anchor: &str, attributes: Vec<(String, Expr)>, groups: Vec<GroupRule>) -> Self {
-        Self { engine, anchor: anchor.to_owned(), attributes, groups }
+        Self { engine, anchor: anchor.to_owned(), attributes, groups, apps: Vec::new() }
+    }
+
+    /// The same with rules that assign apps.
+    pub fn with_apps(self, apps: Vec<AppRule>) -> Self {
+        Self { apps, ..self }
+    }
+
+    /// The rules that assign apps.
+    pub fn app_rules(&self) -> &[AppRule] {
+        &self.apps
+    }
+
+    /// Whether a rule names this app.
+    pub fn manages_app(&self, id: &str, label: &str) -> bool {
+        self.apps.iter().any(|rule| rule.app == id || rule.app == label)
     }
 
     /// The attribute that holds the profile's UUID.
@@ -164,7 +195,8 @@ impl Mapping {
             Grants::Computed { names, .. } => Some(names),
         });
         let whens = self.groups.iter().filter_map(|rule| rule.when.as_ref());
-        for expr in self.attributes.iter().map(|(_, e)| e).chain(grants).chain(whens) {
+        let apps = self.apps.iter().flat_map(|rule| rule.when.iter().chain(&rule.user_name));
+        for expr in self.attributes.iter().map(|(_, e)| e).chain(grants).chain(whens).chain(apps) {
             all.fields.extend(expr.reads().fields.iter().cloned());
             all.custom.extend(expr.reads().custom.iter().cloned());
         }
@@ -183,19 +215,54 @@ impl Mapping {
         for rule in &self.groups {
             rule.collect(&bound, &mut desired.groups)?;
         }
+        for rule in &self.apps {
+            if let Some(wish) = rule.wish(&bound)? {
+                desired.apps.entry(rule.app.clone()).or_insert(wish);
+            }
+        }
         Ok(desired)
+    }
+}
+
+/// Whether a rule applies.
+fn applies(when: Option<&Expr>, bound: &Bound, label: &str) -> Result<bool, MappingError> {
+    let Some(when) = when else { return Ok(true) };
+    match evaluate(when, bound, || label.to_owned())? {
+        Value::Bool(applies) => Ok(applies),
+        other => Err(MappingError {
+            rule: label.to_owned(),
+            expression: when.source().to_owned(),
+            message: format!("`when` gives {other}, not true or false"),
+        }),
+    }
+}
+
+impl AppRule {
+    fn wish(&self, bound: &Bound) -> Result<Option<AppWish>, MappingError> {
+        if !applies(self.when.as_ref(), bound, &self.label)? {
+            return Ok(None);
+        }
+        let user_name = match &self.user_name {
+            None => None,
+            Some(expr) => match evaluate(expr, bound, || self.label.clone())? {
+                Value::Null => None,
+                Value::String(name) => Some(name).filter(|name| !name.is_empty()),
+                other => {
+                    let message = format!("`user_name` gives {other}, not a text");
+                    let (rule, expression) = (self.label.clone(), expr.source().to_owned());
+                    return Err(MappingError { rule, expression, message });
+                }
+            },
+        };
+        Ok(Some(AppWish { rule: self.label.clone(), user_name }))
     }
 }
 
 impl GroupRule {
     fn collect(&self, bound: &Bound, into: &mut BTreeMap<String, Wish>) -> Result<(), MappingError> {
         let label = || self.label.clone();
-        if let Some(when) = &self.when {
-            match evaluate(when, bound, label)? {
-                Value::Bool(true) => {}
-                Value::Bool(false) => return Ok(()),
-                other => return Err(self.error(when, format!("`when` gives {other}, not true or false"))),
-            }
+        if !applies(self.when.as_ref(), bound, &self.label)? {
+            return Ok(());
         }
         let names: BTreeSet<String> = match &self.grants {
             Grants::Listed(names) => names.iter().cloned().collect(),

@@ -4,6 +4,7 @@
 //! parameter. This room imports nothing else of ours but `clock::Moment`.
 
 pub mod account;
+pub mod apps;
 pub mod class;
 pub mod correlation;
 pub mod directory;

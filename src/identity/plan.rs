@@ -3,7 +3,8 @@
 //! **Invariant:** a plan costs exactly its difference. A person whose account is as it should be has an empty plan.
 //! Plans are cheap and are made anew from the newest snapshot each time; a plan's position is never stored.
 
-use super::account::{Account, AccountStatus, ExitProof};
+use super::account::{Account, AccountStatus, ExitProof, Scope};
+use super::apps;
 use super::class::Class;
 use super::directory::Directory;
 use super::employee::{Employee, FieldChange};
@@ -67,6 +68,18 @@ pub enum Step {
         group: String,
         name: String,
     },
+    /// Assign an app to the person.
+    AssignApp {
+        id: String,
+        app: String,
+        name: String,
+        user_name: Option<String>,
+    },
+    UnassignApp {
+        id: String,
+        app: String,
+        name: String,
+    },
 }
 
 impl Step {
@@ -78,8 +91,11 @@ impl Step {
             Step::RevokeSessionsAgain { .. }
             | Step::ReadBack { .. }
             | Step::ListGroups { .. }
-            | Step::RemoveGroup { .. } => Class::Remove,
-            Step::CreateGroup { .. } | Step::CreateUser { .. } | Step::AddGroup { .. } => Class::Grant,
+            | Step::RemoveGroup { .. }
+            | Step::UnassignApp { .. } => Class::Remove,
+            Step::CreateGroup { .. } | Step::CreateUser { .. } | Step::AddGroup { .. } | Step::AssignApp { .. } => {
+                Class::Grant
+            }
             Step::UpdateUser { .. } => Class::Describe,
         }
     }
@@ -103,6 +119,8 @@ impl Step {
             Step::ListGroups { .. } => "list_groups",
             Step::RemoveGroup { .. } => "remove_group",
             Step::AddGroup { .. } => "add_group",
+            Step::AssignApp { .. } => "assign_app",
+            Step::UnassignApp { .. } => "unassign_app",
         }
     }
 }
@@ -204,7 +222,15 @@ fn entitled(situation: &Situation) -> Result<Plan, String> {
     }
     Ok(Plan::Steps(match situation.account {
         None => vec![join(desired, &groups.ids)],
-        Some(account) => adjust(account, &desired, &groups.ids, situation),
+        Some(account) => {
+            let mut steps = adjust(account, &desired, &groups.ids, situation);
+            let apps = apps::steps(account, &desired, situation.mapping, situation.directory)?;
+            // What goes goes first.
+            let (taken, given): (Vec<_>, Vec<_>) = apps.into_iter().partition(|s| s.class() == Class::Remove);
+            steps.splice(0..0, taken);
+            steps.extend(given);
+            steps
+        }
     }))
 }
 
@@ -289,6 +315,8 @@ pub enum Answer {
     Groups(Vec<String>),
     /// The group that was made.
     Group(super::directory::Group),
+    /// The app cannot be taken from the person: a group grants it.
+    HeldByGroup,
     /// There is no such account.
     NoAccount,
 }
@@ -299,6 +327,7 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
         Answer::NoAccount => return None,
         Answer::User(user) => Account {
             groups: account.map(|a| a.groups.clone()).unwrap_or_default(),
+            apps: account.map(|a| a.apps.clone()).unwrap_or_default(),
             exit: account.and_then(|a| a.exit.clone()),
             ..user.clone()
         },
@@ -312,6 +341,7 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
         }),
         Step::Deactivate { .. } => {
             now.status = AccountStatus::Deprovisioned;
+            now.apps.clear(); // Okta takes them with the deactivation (okta-api.md §2.2)
             exit(&mut now, |proof| proof.deactivated = true);
         }
         Step::RevokeSessionsAgain { .. } => exit(&mut now, |proof| proof.sessions_revoked_again = true),
@@ -327,6 +357,15 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
         }
         Step::AddGroup { group, .. } => {
             now.groups.insert(group.clone());
+        }
+        Step::AssignApp { app, .. } => {
+            now.apps.insert(app.clone(), Scope::User);
+        }
+        Step::UnassignApp { app, .. } if *answer == Answer::HeldByGroup => {
+            now.apps.insert(app.clone(), Scope::Group);
+        }
+        Step::UnassignApp { app, .. } => {
+            now.apps.remove(app);
         }
         Step::Look { .. } | Step::ReadBack { .. } | Step::CreateGroup { .. } | Step::UpdateUser { .. } => {}
     }

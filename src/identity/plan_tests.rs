@@ -30,6 +30,7 @@ fn account_of(employee: &Employee) -> Account {
         status: AccountStatus::Active,
         profile: desired.attributes.into_iter().filter(|(_, v)| !v.is_null()).collect(),
         groups: ["00gStaff", "00gFinance", "00gChess"].map(str::to_owned).into(),
+        apps: Default::default(),
         exit: None,
     }
 }

@@ -13,6 +13,9 @@ const STILL_RUNNING: Duration = Duration::from_secs(2);
 /// Reads a reply as far as `step` needs it; of a user only the `mapped` attributes are kept.
 pub fn understand(step: &Step, reply: &Reply, anchor: &str, mapped: &BTreeSet<String>) -> (Outcome, Answer) {
     let outcome = classify(reply, step.is_write());
+    if matches!((step, &outcome), (Step::UnassignApp { .. }, Outcome::AlreadySo)) {
+        return (outcome, Answer::HeldByGroup);
+    }
     if outcome == Outcome::Missing {
         return (outcome, Answer::NoAccount);
     }

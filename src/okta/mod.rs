@@ -6,6 +6,7 @@ pub mod auth;
 pub mod bucket;
 pub mod budget;
 pub mod client;
+pub mod forecast;
 pub mod health;
 pub mod ledger;
 pub mod outcome;

@@ -169,7 +169,8 @@ pub fn classify(reply: &Reply, write: bool) -> Outcome {
         (400, "E0000001") if is_wrong_status(&error) => Outcome::Replan { why },
         (400, "E0000001") if is_undefined(&error) => refused(Fixer::OktaAdmin),
         (400, "E0000001") => refused(Fixer::Hr),
-        (409, "E0000062" | "E0000090" | "E0000127" | "E0000195" | "E0000263") => Outcome::Replan { why },
+        (409, "E0000062") => Outcome::AlreadySo, // assigned already
+        (409, "E0000090" | "E0000127" | "E0000195" | "E0000263") => Outcome::Replan { why },
         (409 | 423, _) => retry(LATER),
         (503, "E0000010") => retry(SOON),
         (408 | 500 | 502 | 503 | 504, _) if write => Outcome::Unknown { why },
@@ -271,7 +272,7 @@ mod tests {
             (error(404, "E0000007", ""), "missing"),
             (error(404, "E0000008", ""), "refused"),
             (error(405, "E0000022", ""), "refused"),
-            (error(409, "E0000062", ""), "replan"),
+            (error(409, "E0000062", ""), "already_so"),
             (error(409, "E0000112", ""), "retry"),
             (error(409, "E0000249", ""), "retry"),
             (error(412, "E0000231", ""), "replan"),

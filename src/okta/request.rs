@@ -57,6 +57,14 @@ impl Request {
                 Self::bare("POST", format!("/api/v1/users/{id}/lifecycle/deactivate?sendEmail=false"))
             }
             Step::RemoveGroup { id, group, .. } => Self::bare("DELETE", format!("/api/v1/groups/{group}/users/{id}")),
+            Step::AssignApp { id, app, user_name, .. } => {
+                let mut body = json!({ "id": id, "scope": "USER" });
+                if let Some(user_name) = user_name {
+                    body["credentials"] = json!({ "userName": user_name });
+                }
+                Self::with_json("POST", format!("/api/v1/apps/{app}/users"), &body)
+            }
+            Step::UnassignApp { id, app, .. } => Self::bare("DELETE", format!("/api/v1/apps/{app}/users/{id}")),
             Step::AddGroup { id, group, .. } => Self::bare("PUT", format!("/api/v1/groups/{group}/users/{id}")),
         }
     }

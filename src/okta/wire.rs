@@ -31,6 +31,7 @@ impl User {
                 .map(|(k, v)| (k.clone(), v.clone()))
                 .collect(),
             groups: BTreeSet::new(),
+            apps: BTreeMap::new(),
             exit: None,
             id: self.id,
         }
@@ -63,6 +64,29 @@ impl From<GroupObject> for Group {
 #[derive(Debug, Deserialize)]
 pub struct IdOnly {
     pub id: String,
+}
+
+/// An app: id and label.
+#[derive(Debug, Deserialize)]
+pub struct AppObject {
+    pub id: String,
+    #[serde(default)]
+    pub label: String,
+}
+
+/// A user of an app, and what gives them the app; a word that is not known is taken for a group's.
+#[derive(Debug, Deserialize)]
+pub struct AppUser {
+    pub id: String,
+    #[serde(default)]
+    pub scope: String,
+}
+
+/// Everybody with an admin role.
+#[derive(Debug, Deserialize)]
+pub struct Assignees {
+    #[serde(default)]
+    pub value: Vec<IdOnly>,
 }
 
 /// A group rule: the groups it assigns.

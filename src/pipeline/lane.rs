@@ -193,7 +193,7 @@ impl Lane {
     fn missing(&mut self, step: &Step, context: &Context) -> Concluded {
         match step {
             Step::ReadBack { .. } => self.applied(step, &Answer::NoAccount, context),
-            Step::RemoveGroup { .. } => self.applied(step, &Answer::Done, context),
+            Step::RemoveGroup { .. } | Step::UnassignApp { .. } => self.applied(step, &Answer::Done, context),
             Step::AddGroup { name, .. } => Concluded {
                 refresh_directory: true,
                 ..self.replan(step, format!("Okta does not know the person or the group {name:?} any more"), context)

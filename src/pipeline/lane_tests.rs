@@ -43,6 +43,7 @@ impl World {
             status: AccountStatus::Active,
             profile: desired.attributes.into_iter().filter(|(_, v)| !v.is_null()).collect(),
             groups: ["00gStaff", "00gFinance"].map(str::to_owned).into(),
+            apps: Default::default(),
             exit: None,
         }
     }

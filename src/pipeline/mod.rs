@@ -7,6 +7,7 @@ pub mod audit_sink;
 pub mod directory;
 pub mod dispatcher;
 pub mod employee;
+pub mod forecast;
 pub mod lane;
 pub mod poller;
 pub mod prime;

@@ -1,13 +1,14 @@
 //! Priming: reads what Okta holds in bulk, so that no person costs a read of their own.
 //!
 //! Users come 200 at a time, once more for DEPROVISIONED ones, which a plain list omits (`okta-api.md §3.2`); members
-//! only of groups that the mapping manages.
+//! only of groups, users only of apps that the mapping manages.
 
 use super::writer::Writers;
+use crate::identity::account::Scope;
 use crate::identity::{Account, Class, Directory, Group, Mapping};
 use crate::okta::Request;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify};
-use crate::okta::wire::{GroupObject, GroupRule, IdOnly, User};
+use crate::okta::wire::{AppObject, AppUser, Assignees, GroupObject, GroupRule, IdOnly, User};
 use crate::retry;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,11 +19,24 @@ const GROUPS_AT_ONCE: usize = 6;
 const ATTEMPTS: i64 = 5;
 
 /// Reads the groups of the org and which of them its rules fill. `class` says whether people wait for it.
-pub async fn read_directory(writers: &Writers, class: Class) -> Result<Directory, String> {
+pub async fn read_directory(writers: &Writers, mapping: &Mapping, class: Class) -> Result<Directory, String> {
     let groups: Vec<GroupObject> = list(writers, "/api/v1/groups?limit=200", class).await?;
     let rules: Vec<GroupRule> = list(writers, "/api/v1/groups/rules?limit=200", class).await?;
     let rule_owned = rules.into_iter().flat_map(|rule| rule.actions.assign.group_ids).collect();
-    Ok(Directory::new(groups.into_iter().map(Group::from), rule_owned))
+    let directory = Directory::new(groups.into_iter().map(Group::from), rule_owned);
+    let apps: Vec<AppObject> = match mapping.app_rules() {
+        [] => Vec::new(),
+        _ => list(writers, "/api/v1/apps?limit=200", class).await?,
+    };
+    // A token may be allowed everything that is needed but this; then a refusal is explained less well.
+    let administrators: Vec<Assignees> =
+        bodies(writers, "/api/v1/iam/assignees/users?limit=100", class).await.unwrap_or_else(|why| {
+            tracing::warn!(%why, "it cannot be told who is an Okta administrator");
+            Vec::new()
+        });
+    Ok(directory
+        .with_apps(apps.into_iter().map(|app| (app.id, app.label)))
+        .with_administrators(administrators.into_iter().flat_map(|page| page.value).map(|user| user.id)))
 }
 
 /// Reads every account, with its memberships of managed groups.
@@ -58,16 +72,31 @@ pub async fn read_accounts(
             }
         }
     }
+    for (app, _) in directory.apps().filter(|(id, label)| mapping.manages_app(id, label)) {
+        let users: Vec<AppUser> = list(writers, &format!("/api/v1/apps/{app}/users?limit=500"), look).await?;
+        for user in users {
+            let scope = if user.scope == "USER" { Scope::User } else { Scope::Group };
+            if let Some(account) = accounts.get_mut(&user.id) {
+                account.apps.insert(app.to_owned(), scope);
+            }
+        }
+    }
     Ok(accounts.into_values().collect())
 }
 
-/// All pages of a list, following `next` until there is none.
+/// All items of a list.
 async fn list<T: DeserializeOwned>(writers: &Writers, target: &str, class: Class) -> Result<Vec<T>, String> {
+    let pages: Vec<Vec<T>> = bodies(writers, target, class).await?;
+    Ok(pages.into_iter().flatten().collect())
+}
+
+/// The bodies of all pages of a list, following `next` until there is none.
+async fn bodies<T: DeserializeOwned>(writers: &Writers, target: &str, class: Class) -> Result<Vec<T>, String> {
     let mut all = Vec::new();
     let mut next = Some(target.to_owned());
     while let Some(target) = next {
-        let (page, following) = page::<T>(writers, &target, class).await?;
-        all.extend(page);
+        let (body, following) = page::<T>(writers, &target, class).await?;
+        all.push(body);
         next = following;
     }
     Ok(all)
@@ -77,7 +106,7 @@ async fn page<T: DeserializeOwned>(
     writers: &Writers,
     target: &str,
     class: Class,
-) -> Result<(Vec<T>, Option<String>), String> {
+) -> Result<(T, Option<String>), String> {
     let path = target.split('?').next().unwrap_or_default();
     let mut attempt = 0;
     loop {

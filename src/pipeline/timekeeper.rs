@@ -1,6 +1,8 @@
-//! The timekeeper: marks people dirty for whom a date has passed, and keeps the gauges of the backlog.
+//! The timekeeper: marks people dirty for whom a date has passed, and keeps the gauges of the backlog
+//! and its forecast.
 
 use super::dispatcher::{Dispatcher, Wake};
+use super::forecast::Forecaster;
 use crate::clock::Clock;
 use crate::identity::Class;
 use crate::mailbox::Gate;
@@ -13,6 +15,8 @@ use std::time::Duration;
 /// How late a date may be noticed.
 const TICK: Duration = Duration::from_secs(5);
 const SHORTEST_TICK: Duration = Duration::from_millis(100);
+/// Planning a sample costs some milliseconds.
+const SHORTEST_FORECAST: Duration = Duration::from_secs(1);
 
 /// The actor.
 pub struct Timekeeper {
@@ -21,6 +25,7 @@ pub struct Timekeeper {
     pub metrics: Metrics,
     pub zones: Vec<(String, TimeZone)>,
     pub dispatcher: Gate<Dispatcher>,
+    pub forecaster: Forecaster,
 }
 
 impl Actor for Timekeeper {
@@ -30,10 +35,21 @@ impl Actor for Timekeeper {
         self.look();
         let tick = self.clock.real(TICK).max(SHORTEST_TICK);
         ctx.run_interval(tick, |timekeeper, _| timekeeper.look());
+        let tick = self.clock.real(TICK).max(SHORTEST_FORECAST);
+        ctx.run_interval(tick, |timekeeper, _| timekeeper.forecast());
     }
 }
 
 impl Timekeeper {
+    fn forecast(&self) {
+        let forecaster = self.forecaster.clone();
+        tokio::spawn(async move {
+            if let Err(e) = forecaster.look().await {
+                tracing::warn!(error = %e, "the backlog could not be forecast");
+            }
+        });
+    }
+
     fn look(&self) {
         let (store, metrics, zones) = (self.store.clone(), self.metrics.clone(), self.zones.clone());
         let (now, dispatcher) = (self.clock.now(), self.dispatcher.clone());

@@ -4,6 +4,7 @@ use super::audit_sink::AuditSink;
 use super::directory::SharedDirectory;
 use super::dispatcher::{Dispatcher, Open};
 use super::employee::Tools;
+use super::forecast::Forecaster;
 use super::poller::{Poller, PollerTools, read_catalogue};
 use super::prime::{read_accounts, read_directory};
 use super::readiness::Readiness;
@@ -12,8 +13,8 @@ use super::traffic::Traffic;
 use super::writer::Writers;
 use crate::clock::Clock;
 use crate::config::{Config, NamelyTenant};
-use crate::mailbox::Gate;
 use crate::identity::Class;
+use crate::mailbox::Gate;
 use crate::metrics::Metrics;
 use crate::namely::{Detector, NamelyClient, Reader};
 use crate::okta::{Ledger, OktaClient};
@@ -106,7 +107,15 @@ struct Start {
 impl Start {
     async fn go(self) {
         let directory = SharedDirectory::new(self.prime().await);
-        tokio::spawn(directory.clone().keep(self.writers.clone()));
+        tokio::spawn(directory.clone().keep(self.writers.clone(), self.config.mapping.clone()));
+        let forecaster = Forecaster {
+            config: self.config.clone(),
+            clock: self.clock.clone(),
+            store: self.store.clone(),
+            directory: directory.clone(),
+            traffic: self.traffic.clone(),
+            metrics: self.metrics.clone(),
+        };
         let tools = Tools {
             config: self.config.clone(),
             clock: self.clock.clone(),
@@ -123,6 +132,7 @@ impl Start {
             metrics: self.metrics.clone(),
             zones: self.config.zones(),
             dispatcher: dispatcher.clone(),
+            forecaster,
         }
         .start();
         let walked = Arc::new(Notify::new());
@@ -152,7 +162,7 @@ impl Start {
     }
 
     async fn try_prime(&self) -> Result<crate::identity::Directory, String> {
-        let directory = read_directory(&self.writers, Class::Inspect).await?;
+        let directory = read_directory(&self.writers, &self.config.mapping, Class::Inspect).await?;
         let accounts = read_accounts(&self.writers, &directory, &self.config.mapping, &self.mapped).await?;
         let primed = self.store.prime(accounts, self.clock.now()).await.map_err(|e| e.to_string())?;
         tracing::info!(accounts = primed.accounts, vanished = primed.vanished, "Okta is primed");

@@ -2,6 +2,7 @@
 //! counter has.
 
 use crate::clock::Moment;
+use crate::okta::budget::Status;
 use crate::okta::health::Leave;
 use crate::okta::{Bucket, Health};
 use dashmap::DashMap;
@@ -62,6 +63,7 @@ pub struct Traffic {
     concurrency: Arc<Mutex<Concurrency>>,
     health: Arc<Mutex<Health>>,
     room: Arc<DashMap<Bucket, usize>>,
+    status: Arc<DashMap<Bucket, Status>>,
     waiting: Arc<AtomicUsize>,
 }
 
@@ -73,6 +75,7 @@ impl Traffic {
             concurrency: Arc::new(Mutex::new(Concurrency::new(in_flight))),
             health: Arc::default(),
             room: Arc::new(room),
+            status: Arc::default(),
             waiting: Arc::default(),
         }
     }
@@ -105,6 +108,16 @@ impl Traffic {
     /// A writer tells its room.
     pub fn set_room(&self, bucket: Bucket, room: usize) {
         self.room.insert(bucket, room);
+    }
+
+    /// The state of a counter, as its writer told it last.
+    pub fn status(&self, bucket: Bucket) -> Option<Status> {
+        self.status.get(&bucket).map(|status| *status)
+    }
+
+    /// A writer tells the state of its counter.
+    pub fn set_status(&self, bucket: Bucket, status: Status) {
+        self.status.insert(bucket, status);
     }
 
     /// Looks at, or changes, what is paused.

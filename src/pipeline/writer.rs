@@ -10,6 +10,8 @@ use crate::failpoint::{self, Point};
 use crate::identity::Class;
 use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
+use crate::okta::budget::WINDOW;
+use crate::okta::forecast::SPREAD;
 use crate::okta::health::{Change, Leave, Symptom, symptom};
 use crate::okta::outcome::{RateHeaders, Reply};
 use crate::okta::{Bucket, Ledger, OktaClient, Request};
@@ -398,6 +400,7 @@ impl Writer {
         let room = if spent || paused { 0 } else { LOOKAHEAD.saturating_sub(self.heap.len()) };
         self.traffic.set_room(self.bucket, room);
         let status = self.ledger.tightest(now);
+        self.traffic.set_status(self.bucket, status);
         let set = |gauge: &prometheus::IntGaugeVec, value: u64| {
             gauge.with_label_values(&[self.bucket.label()]).set(i64::try_from(value).unwrap_or(i64::MAX));
         };
@@ -458,8 +461,8 @@ impl Writer {
 
 fn pacer(limit: u32, clock: &Clock) -> Pacer {
     let one = NonZeroU32::MIN;
-    // A window's calls within 40 of its 60 seconds: the rest is for the reserve, once it is released, and for hiccups.
-    let per_call = Duration::from_secs(40).div_f64(f64::from(limit.max(1)));
+    // A window's calls within a part of it: the rest is for the reserve, once it is released, and for hiccups.
+    let per_call = WINDOW.mul_f64(SPREAD).div_f64(f64::from(limit.max(1)));
     let quota = Quota::with_period(per_call.max(Duration::from_nanos(1))).unwrap_or(Quota::per_second(one));
     let burst = NonZeroU32::new(limit / 20).unwrap_or(one);
     RateLimiter::direct_with_clock(quota.allow_burst(burst), PacerClock(clock.clone()))

@@ -12,7 +12,7 @@ mod recovery;
 pub use accounts::Primed;
 pub use audit_log::{AuditRow, append, read_audit};
 pub use lanes::{ANY_BUCKET, Begun, Claim, EndStep, Lease, Next, Release, Want};
-pub use pages::{Backlog, PageCommit, PageOutcome, backlog, known_hashes};
+pub use pages::{Backlog, PageCommit, PageOutcome, Waiting, backlog, known_hashes};
 pub use recovery::Recovered;
 
 use crate::metrics::StoreMetrics;

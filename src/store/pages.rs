@@ -108,10 +108,43 @@ impl Store {
         .await
     }
 
+    /// How many wait, and `most` of them at random.
+    pub async fn sample_backlog(&self, most: usize) -> Result<(usize, Vec<Waiting>), StoreError> {
+        self.run(move |c| sample_backlog(c, most)).await
+    }
+
     /// What waits.
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
         self.run(backlog).await
     }
+}
+
+/// Somebody of the backlog, as far as a plan needs them.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    pub tenant: String,
+    pub employee: Employee,
+    pub account: Option<Account>,
+}
+
+fn sample_backlog(c: &Connection, most: usize) -> Result<(usize, Vec<Waiting>), StoreError> {
+    let total: i64 = c
+        .prepare_cached("SELECT count(*) FROM work WHERE dirty_rev > done_rev AND state = 0")?
+        .query_row([], |row| row.get(0))?;
+    let mut select = c.prepare_cached(
+        "SELECT s.tenant, s.doc, t.okta_id FROM (SELECT target FROM work WHERE dirty_rev > done_rev AND state = 0
+           ORDER BY random() LIMIT ?1) w JOIN source s ON s.target = w.target JOIN target t ON t.id = w.target",
+    )?;
+    type Row = (String, String, Option<String>);
+    let rows: Vec<Row> = select
+        .query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut sample = Vec::with_capacity(rows.len());
+    for (tenant, doc, okta_id) in rows {
+        let account = okta_id.map(|id| accounts::by_id(c, &id)).transpose()?.flatten();
+        sample.push(Waiting { tenant, employee: serde_json::from_str(&doc)?, account });
+    }
+    Ok((usize::try_from(total).unwrap_or(0), sample))
 }
 
 fn walked_key(tenant: &str) -> String {

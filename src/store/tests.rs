@@ -67,6 +67,7 @@ fn account(anchor: Option<&str>) -> Account {
         status: AccountStatus::Active,
         profile: Default::default(),
         groups: Default::default(),
+        apps: Default::default(),
         exit: None,
     }
 }

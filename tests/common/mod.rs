@@ -98,7 +98,14 @@ impl Rig {
             okta: Simulator::start(org, any_port(), setup.clock.clone()).expect("a port"),
             clock: setup.clock.clone(),
         };
-        Self { world, folder: tempfile::tempdir().expect("a folder"), setup, credentials: None, okta_url: None, service: None }
+        Self {
+            world,
+            folder: tempfile::tempdir().expect("a folder"),
+            setup,
+            credentials: None,
+            okta_url: None,
+            service: None,
+        }
     }
 
     /// Starts the service.

@@ -50,10 +50,12 @@ impl Okta {
         id
     }
 
-    /// Assigns an app to a user without a call.
-    pub fn seed_assignment(&mut self, app: &str, user: &str, now: Moment) {
-        if let Some(app) = self.apps.get_mut(app) {
-            app.direct.insert(user.to_owned(), Direct { user_name: user.into(), created: now });
+    /// Lets a group grant an app, without a call.
+    pub fn grant_by_group(&mut self, label: &str, group: &str) {
+        let group = self.groups.values().find(|g| g.name == group).map(|g| g.id.clone());
+        let app = self.apps.values_mut().find(|app| app.label == label);
+        if let (Some(app), Some(group)) = (app, group) {
+            app.groups.insert(group);
         }
     }
 

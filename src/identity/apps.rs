@@ -1,0 +1,54 @@
+//! Apps that are assigned to people directly, where no group does it (`okta-api.md §3.4`). Groups are cheaper: one call
+//! of a large counter instead of one of a small one.
+
+use super::account::{Account, Scope};
+use super::directory::Directory;
+use super::mapping::{Desired, Mapping};
+use super::plan::Step;
+use std::collections::BTreeMap;
+
+/// Why somebody should have an app, and under which name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppWish {
+    /// The label of the rule.
+    pub rule: String,
+    /// The user's name in the app; Okta's own choice without it.
+    pub user_name: Option<String>,
+}
+
+/// The steps that give and take direct assignments. What a group grants is had already, and is not ours to take.
+pub fn steps(
+    account: &Account,
+    desired: &Desired,
+    mapping: &Mapping,
+    directory: &Directory,
+) -> Result<Vec<Step>, String> {
+    let mut wanted: BTreeMap<&str, (&str, &AppWish)> = BTreeMap::new();
+    for (name, wish) in &desired.apps {
+        let Some((id, label)) = directory.find_app(name) else {
+            return Err(format!(
+                "{}: there is no app {name:?} in Okta; correct the name, or add the app there",
+                wish.rule
+            ));
+        };
+        wanted.insert(id, (label, wish));
+    }
+    let managed = |id: &str| directory.find_app(id).is_some_and(|(id, label)| mapping.manages_app(id, label));
+    let no_longer = account
+        .apps
+        .iter()
+        .filter(|(id, scope)| **scope == Scope::User && !wanted.contains_key(id.as_str()) && managed(id))
+        .map(|(app, _)| Step::UnassignApp {
+            id: account.id.clone(),
+            app: app.clone(),
+            name: directory.find_app(app).map_or_else(|| app.clone(), |(_, label)| label.to_owned()),
+        });
+    let missing =
+        wanted.iter().filter(|(id, _)| !account.apps.contains_key(**id)).map(|(app, (label, wish))| Step::AssignApp {
+            id: account.id.clone(),
+            app: (*app).to_owned(),
+            name: (*label).to_owned(),
+            user_name: wish.user_name.clone(),
+        });
+    Ok(no_longer.chain(missing).collect())
+}
