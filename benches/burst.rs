@@ -118,14 +118,14 @@ fn print_notes(case: &Case, report: &Value) {
         }
     }
     if case.scenario == "layoff" {
-        // Sessions and deactivation of everybody, through 24 calls at once of 0.28 s, and 600 calls a minute.
+        // Sessions and deactivation of everybody, through 16 calls at once of 0.28 s, and 600 calls a minute.
         let leavers = number(report, "changes");
         let limit = 600.0;
         let windows = (leavers * 2.0 / limit).ceil() - 1.0;
-        let last_window = (leavers * 2.0 - windows * limit) * 0.28 / 24.0;
+        let last_window = (leavers * 2.0 - windows * limit) * 0.28 / 16.0;
         let bound = windows * 60.0 + last_window;
         println!(
-            "    {leavers} leave at once: the last is out after {:.0} s, bound by the windows and 24 calls at once {bound:.0} s",
+            "    {leavers} leave at once: the last is out after {:.0} s, bound by the windows and 16 calls at once {bound:.0} s",
             report["revoke_ms"]["max"].as_f64().unwrap_or(0.0) / 1000.0
         );
     }

@@ -7,10 +7,13 @@ mod keys;
 
 use common::{Rig, Setup, on_a_system};
 use keys::Key;
+use namely_okta_sync::clock::Clock;
 use namely_okta_sync::okta::auth::{Credentials, Key as PrivateKey, ServiceApp, claims};
 use namely_okta_sync::sandbox::company::{DEPARTMENTS, Status as Hired};
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
-use namely_okta_sync::sandbox::okta::{HeaderView, Okta, ScopeError};
+use namely_okta_sync::sandbox::history::Rejection;
+use namely_okta_sync::sandbox::okta::limits::{Table, WORKFORCE};
+use namely_okta_sync::sandbox::okta::{self, HeaderView, Okta, ScopeError};
 use std::time::Duration;
 
 const SCOPES: [&str; 3] = [claims::USERS, claims::GROUPS, claims::ROLES];
@@ -201,6 +204,44 @@ fn without_usable_rate_limit_headers_one_call_at_a_time_goes_out_and_all_is_done
                 assert!(last.is_some_and(|answered| answered <= exchange.arrived), "{view:?}: two at once");
                 last = exchange.answered;
             }
+        }
+    });
+}
+
+/// Few calls a minute, and whatever the org's headers show, whoever else calls, however wrong its clock is.
+async fn keeps_within_limits(options: okta::Options) {
+    let mut setup = Setup::of(60);
+    setup.clock = Clock::scaled_from_today(40.0);
+    let small = Table { users: 200, user_write: 30, groups: 60, ..WORKFORCE };
+    setup.okta = okta::Options { limits: Some(small), latency: 0.3, principal_share: 1.0, ..options };
+    let rig = Rig::settled(setup).await;
+    change_everybody(&rig);
+    let people = active(&rig);
+    rig.until("everybody is changed", async |rig| changed(&rig.world.okta.core()) >= people).await;
+    let okta = rig.world.okta.core();
+    let ours = okta
+        .history()
+        .exchanges()
+        .iter()
+        .filter(|e| matches!(e.rejected, Some(Rejection::Principal | Rejection::Concurrency)));
+    assert_eq!(ours.count(), 0, "a 429 of our own");
+}
+
+#[test]
+fn limits_are_kept_whichever_counter_the_headers_show_while_others_spend_the_org() {
+    on_a_system(async {
+        for headers in [HeaderView::Principal, HeaderView::Tighter] {
+            let competition = Some(okta::Competition { share: 0.3 });
+            keeps_within_limits(okta::Options { headers, competition, ..okta::Options::default() }).await;
+        }
+    });
+}
+
+#[test]
+fn limits_are_kept_when_the_servers_clock_is_minutes_off_and_searches_are_counted_apart() {
+    on_a_system(async {
+        for skew in [-400, 400] {
+            keeps_within_limits(okta::Options { skew, search_bucket: true, ..okta::Options::default() }).await;
         }
     });
 }

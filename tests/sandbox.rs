@@ -73,6 +73,38 @@ fn a_reorg_costs_three_calls_each() {
     assert_eq!(report["changes"], 150);
 }
 
+/// Everything at once, and everything against it: nothing may be lost or beyond a limit all the same.
+fn weathered(more: &[&str]) -> Value {
+    let mut arguments = vec!["--scenario", "merger", "--employees", "120", "--time-scale", "20", "--report", "json"];
+    arguments.extend(more);
+    let (ok, stdout, stderr) = run(&arguments);
+    let report: Value = serde_json::from_str(&stdout).unwrap_or_else(|e| panic!("{e}: {stdout}{stderr}"));
+    assert!(ok, "{report:#}");
+    for zero in ["http_429", "lost", "order_violations", "unaudited_effects"] {
+        assert_eq!(report[zero], 0, "{zero}: {report:#}");
+    }
+    report
+}
+
+#[test]
+fn a_merger_arrives_with_the_fewest_calls_while_other_clients_spend_the_org() {
+    let report = weathered(&["--competition", "0.3"]);
+    assert_eq!(report["okta_calls"], report["okta_calls_minimal"], "{report:#}");
+}
+
+#[test]
+fn a_merger_arrives_although_one_call_in_twenty_fails_and_few_may_run_at_once() {
+    let report = weathered(&["--faults", "0.05", "--concurrency", "35", "--principal-share", "0.5"]);
+    assert!(report["okta_calls_other"].as_i64() > Some(0), "calls that failed were looked into: {report:#}");
+}
+
+#[test]
+fn terminations_come_through_a_burst_of_joiners() {
+    let report = figures("terminations", "150");
+    is_exact(&report);
+    assert_eq!(report["changes"], 150 + 90);
+}
+
 #[test]
 fn a_layoff_revokes_access_and_proves_it() {
     is_exact(&figures("layoff", "150"));

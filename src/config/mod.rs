@@ -231,7 +231,7 @@ fn org(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<Okta
         share: budget.part(r, "share", 0.01..=1.0, Shares::default().share),
         reserve: budget.part(r, "reserve", 0.0..=0.9, Shares::default().reserve),
     };
-    let in_flight = size(budget.number(r, "in_flight", 1..=1000, 24));
+    let in_flight = size(budget.number(r, "in_flight", 1..=1000, 16));
     budget.finish(r);
     s.finish(r);
     Some(OktaOrg { name: name?.value, url: url?, credentials: credentials?, shares, in_flight, timeout })

@@ -13,20 +13,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub const LOOKAHEAD: usize = 48;
 /// Answers without complaint after which one more simultaneous call is tried.
 const GOOD_ANSWERS: u32 = 50;
+/// Answers without complaint after which the number that Okta complained about is tried again.
+const FORGET_AFTER: u32 = 5000;
 
-/// Limits simultaneous calls: additive increase, halved when Okta says they were too many (`okta-api.md §4.6`).
+/// Limits simultaneous calls: additive increase up to just below what Okta once complained about, halved when it
+/// complains (`okta-api.md §4.6`).
 #[derive(Debug)]
 pub struct Concurrency {
     most: usize,
+    /// Below what was too many the last time.
+    ceiling: usize,
     cap: usize,
     in_flight: usize,
     good: u32,
+    since_complaint: u32,
 }
 
 impl Concurrency {
     /// At most `most` calls at once.
     pub fn new(most: usize) -> Self {
-        Self { most, cap: most, in_flight: 0, good: 0 }
+        Self { most, ceiling: most, cap: most, in_flight: 0, good: 0, since_complaint: 0 }
     }
 
     /// Takes a place, if one is free.
@@ -43,17 +49,24 @@ impl Concurrency {
 
     /// Gives the place back; `too_many` if Okta complained about simultaneous calls.
     pub fn leave(&mut self, too_many: bool) {
-        self.in_flight = self.in_flight.saturating_sub(1);
         if too_many {
-            self.cap = (self.cap / 2).max(1);
-            self.good = 0;
+            // Several complaints about one crowd are one: only what is below the ceiling already lowers it.
+            self.ceiling = self.ceiling.min(self.in_flight.saturating_sub(1)).max(1);
+            self.cap = (self.cap / 2).clamp(1, self.ceiling);
+            (self.good, self.since_complaint) = (0, 0);
         } else {
             self.good += 1;
-            if self.good >= GOOD_ANSWERS && self.cap < self.most {
+            self.since_complaint += 1;
+            if self.since_complaint >= FORGET_AFTER && self.ceiling < self.most {
+                self.ceiling += 1;
+                self.since_complaint = 0;
+            }
+            if self.good >= GOOD_ANSWERS && self.cap < self.ceiling {
                 self.cap += 1;
                 self.good = 0;
             }
         }
+        self.in_flight = self.in_flight.saturating_sub(1);
     }
 }
 
@@ -144,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_complaint_halves_the_calls_at_once_and_good_answers_bring_them_back() {
+    fn a_complaint_halves_the_calls_at_once_and_good_answers_bring_them_back_to_just_below_it() {
         let mut concurrency = Concurrency::new(16);
         for _ in 0..16 {
             assert!(concurrency.try_enter());
@@ -156,10 +169,15 @@ mod tests {
         for _ in 0..15 {
             concurrency.leave(false);
         }
-        for _ in 0..GOOD_ANSWERS * 8 {
+        for _ in 0..GOOD_ANSWERS * 20 {
             assert!(concurrency.try_enter());
             concurrency.leave(false);
         }
-        assert_eq!(concurrency.cap, 16);
+        assert_eq!(concurrency.cap, 15, "sixteen were too many");
+        for _ in 0..FORGET_AFTER {
+            assert!(concurrency.try_enter());
+            concurrency.leave(false);
+        }
+        assert_eq!(concurrency.cap, 16, "after a long time it is tried again");
     }
 }
