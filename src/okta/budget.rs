@@ -9,14 +9,26 @@
 use super::outcome::RateHeaders;
 use crate::clock::Moment;
 use crate::identity::Class;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Length of Okta's windows.
 pub const WINDOW: Duration = Duration::from_secs(60);
 /// Added to the end of a window before the next is used.
 const MARGIN: Duration = Duration::from_millis(20);
-/// How long before its end a window's reserve for terminations is released to everybody.
+/// How long before its end a window's reserve for terminations is released to everybody, but for what terminations are
+/// likely to need of the rest.
 const RELEASE: Duration = Duration::from_secs(15);
+/// Terminations of this long are looked back at to know what they are likely to need.
+const LOOK_BACK: Duration = Duration::from_secs(60);
+/// How many times what was needed lately is kept.
+const CAUTION: f64 = 2.0;
+/// Terminations that Namely shows on one page come within so long: as many may come again.
+const BURST: Duration = Duration::from_secs(5);
+/// At the very end everything is released: a termination that comes now is served by the next window as soon.
+const LAST: Duration = Duration::from_millis(1500);
+/// While the reserve shrinks, how often it is looked at again.
+const SHRINKING: Duration = Duration::from_millis(500);
 
 /// Which part of a counter is ours, and which part of that only terminations may use.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,6 +76,8 @@ pub struct Budget {
     ahead: [Option<i64>; 2],
     /// A 429 said that nothing goes before this.
     rejected_until: Option<Moment>,
+    /// When calls of terminations left, lately.
+    terminations: VecDeque<Moment>,
 }
 
 /// What the ledger shows to people.
@@ -81,7 +95,15 @@ pub struct Status {
 impl Budget {
     /// A ledger that knows nothing yet: it permits one request, and learns from the answer.
     pub fn new(shares: Shares) -> Self {
-        Self { shares, limit: None, windows: Vec::new(), in_flight: 0, ahead: [None, None], rejected_until: None }
+        Self {
+            shares,
+            limit: None,
+            windows: Vec::new(),
+            in_flight: 0,
+            ahead: [None, None],
+            rejected_until: None,
+            terminations: VecDeque::new(),
+        }
     }
 
     /// How many requests of `class` may be sent right now.
@@ -98,16 +120,24 @@ impl Budget {
 
     /// When `permits` may grow without an answer arriving; `None` if only an answer can tell.
     pub fn next_wake(&self, now: Moment, class: Class) -> Option<Moment> {
-        let released = self.open(now).map(|w| self.end(w) - RELEASE).max();
-        let released = released.filter(|at| class != Class::Revoke && now < *at);
+        if let Some(until) = self.rejected_until.filter(|until| now < *until) {
+            return Some(until);
+        }
+        let released = self.open(now).map(|w| self.end(w) - RELEASE).max().map(|at| at.max(now + SHRINKING));
+        let released = released.filter(|_| self.reserved(now, class) > 0);
         let end = self.open(now).map(|w| self.end(w)).min();
-        let opens = self.rejected_until.filter(|until| now < *until);
-        released.into_iter().chain(end).chain(opens).min()
+        released.into_iter().chain(end).min()
     }
 
-    /// A request leaves now.
-    pub fn on_send(&mut self) {
+    /// A request of `class` leaves now.
+    pub fn on_send(&mut self, class: Class, now: Moment) {
         self.in_flight += 1;
+        if class == Class::Revoke {
+            self.terminations.push_back(now);
+        }
+        while self.terminations.front().is_some_and(|at| now.since(*at) > LOOK_BACK) {
+            self.terminations.pop_front();
+        }
     }
 
     /// An answer arrived at `received`. Without headers it may have been counted all the same.
@@ -252,19 +282,30 @@ impl Budget {
         by_reset.map_or(by_first_answer, |end| end.min(by_first_answer)) + MARGIN
     }
 
+    /// What is kept from calls of `class`. The reserve shrinks in the last seconds of a window: to nothing if nobody
+    /// left lately, else to what more of the same would need until its end.
     fn reserved(&self, now: Moment, class: Class) -> u32 {
-        match self.limit {
-            Some(limit) if class != Class::Revoke && !self.is_released(now) => {
-                self.part(limit, self.shares.share * self.shares.reserve)
-            }
-            _ => 0,
+        let Some(limit) = self.limit.filter(|_| class != Class::Revoke) else { return 0 };
+        let whole = self.part(limit, self.shares.share * self.shares.reserve);
+        let left = self.open(now).map(|w| self.end(w).since(now)).max();
+        match left.filter(|left| *left <= RELEASE) {
+            None => whole,
+            Some(left) => whole.min(self.likely(now, left)),
         }
     }
 
-    fn is_released(&self, now: Moment) -> bool {
-        let mut open = self.open(now).peekable();
-        open.peek().is_some() && open.all(|window| now >= self.end(window) - RELEASE)
+    /// Calls that terminations will need within `left`, if they go on as they did.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most a window's calls")]
+    fn likely(&self, now: Moment, left: Duration) -> u32 {
+        if left <= LAST {
+            return 0;
+        }
+        let lately = || self.terminations.iter().filter(|at| now.since(**at) <= LOOK_BACK);
+        let need = lately().count() as f64 / LOOK_BACK.as_secs_f64() * left.as_secs_f64() * CAUTION;
+        let burst = lately().map(|first| lately().filter(|at| **at >= *first && at.since(*first) <= BURST).count());
+        (need.ceil() as u32).max(u32::try_from(burst.max().unwrap_or(0)).unwrap_or(u32::MAX))
     }
+
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a u32 fits one")]
     fn part(&self, limit: u32, part: f64) -> u32 {
         (f64::from(limit) * part.clamp(0.0, 1.0)).round() as u32

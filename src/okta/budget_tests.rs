@@ -53,7 +53,7 @@ fn drain(calls: u32, limit: u32, parallel: u32, ahead: i64, latencies_ms: &[u64]
     let (mut now, mut sent, mut answered, mut rejected, mut n) = (start, 0, 0, 0, 0u64);
     while answered < calls {
         while sent < calls && budget.in_flight < parallel && budget.permits(now, Class::Grant) > 0 {
-            budget.on_send();
+            budget.on_send(Class::Grant, now);
             let half = Duration::from_millis(latencies_ms[sent as usize % latencies_ms.len()] / 2);
             queue.push(Reverse((now + half, n, Event::Arrive)));
             (sent, n) = (sent + 1, n + 1);
@@ -123,7 +123,7 @@ fn headers(remaining: u32, reset: i64) -> Option<RateHeaders> {
 /// A ledger with an open window: 100 per minute, `remaining` left, first answer at second 1000.
 fn open(remaining: u32, shares: Shares) -> Budget {
     let mut budget = Budget::new(shares);
-    budget.on_send();
+    budget.on_send(Class::Grant, Moment::from_secs(1000));
     budget.on_answer(headers(remaining, 1060), Moment::from_secs(1000));
     budget
 }
@@ -133,7 +133,7 @@ fn an_unknown_counter_is_asked_with_one_request() {
     let mut budget = Budget::new(ALL);
     let now = Moment::from_secs(1000);
     assert_eq!(budget.permits(now, Class::Grant), 1);
-    budget.on_send();
+    budget.on_send(Class::Grant, Moment::from_secs(1000));
     assert_eq!(budget.permits(now, Class::Revoke), 0);
 }
 
@@ -148,9 +148,26 @@ fn only_terminations_may_use_the_reserve_until_it_is_released() {
 }
 
 #[test]
+fn while_people_leave_their_calls_are_kept_to_the_end_of_the_window() {
+    let mut budget = open(40, Shares { share: 1.0, reserve: 0.1 });
+    for second in 0..45 {
+        let now = Moment::from_secs(1000 + second);
+        budget.on_send(Class::Revoke, now);
+        budget.on_answer(headers(40, 1060), now);
+    }
+    let kept = |at: i64| 40 - budget.permits(Moment::from_secs(at), Class::Grant);
+    assert_eq!(kept(1044), 10, "the whole reserve");
+    assert_eq!(kept(1056), 7, "one a second was needed, and there are four seconds left");
+    assert_eq!(kept(1058), 6, "as many as came within five seconds");
+    assert_eq!(kept(1059), 0, "the next window is as near");
+    let again = budget.next_wake(Moment::from_secs(1056), Class::Grant);
+    assert_eq!(again, Some(Moment::from_secs(1056) + SHRINKING));
+}
+
+#[test]
 fn what_others_spend_of_the_same_counter_is_seen_in_the_headers() {
     let mut budget = open(80, ALL);
-    budget.on_send();
+    budget.on_send(Class::Grant, Moment::from_secs(1000));
     budget.on_answer(headers(12, 1060), Moment::from_secs(1005));
     assert_eq!(budget.permits(Moment::from_secs(1006), Class::Grant), 12);
 }
@@ -158,8 +175,8 @@ fn what_others_spend_of_the_same_counter_is_seen_in_the_headers() {
 #[test]
 fn answers_of_an_older_window_change_nothing_and_stragglers_open_the_next_one() {
     let mut budget = open(3, ALL);
-    budget.on_send();
-    budget.on_send();
+    budget.on_send(Class::Grant, Moment::from_secs(1000));
+    budget.on_send(Class::Grant, Moment::from_secs(1000));
     budget.on_answer(headers(99, 1125), Moment::from_secs(1066));
     budget.on_answer(headers(0, 1060), Moment::from_secs(1067));
     assert_eq!(budget.permits(Moment::from_secs(1068), Class::Grant), 99);
@@ -168,7 +185,7 @@ fn answers_of_an_older_window_change_nothing_and_stragglers_open_the_next_one() 
 #[test]
 fn a_concurrency_429_never_closes_the_counter() {
     let mut budget = open(50, ALL);
-    budget.on_send();
+    budget.on_send(Class::Grant, Moment::from_secs(1000));
     let bogus = RateHeaders { limit: 0, remaining: 0, reset: 1170, date: None };
     budget.on_answer(Some(bogus), Moment::from_secs(1001));
     assert_eq!(budget.permits(Moment::from_secs(1002), Class::Grant), 50);
@@ -183,7 +200,7 @@ fn a_share_leaves_room_for_others() {
 #[test]
 fn a_lost_answer_counts_as_spent() {
     let mut budget = open(50, ALL);
-    budget.on_send();
+    budget.on_send(Class::Grant, Moment::from_secs(1000));
     budget.on_lost();
     assert_eq!(budget.permits(Moment::from_secs(1002), Class::Grant), 49);
 }

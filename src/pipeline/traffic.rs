@@ -35,9 +35,9 @@ impl Concurrency {
         Self { most, ceiling: most, cap: most, in_flight: 0, good: 0, since_complaint: 0 }
     }
 
-    /// Takes a place, if one is free.
-    pub fn try_enter(&mut self) -> bool {
-        let free = self.in_flight < self.cap;
+    /// Takes a place, if one is free; of every eight, one is for terminations only.
+    pub fn try_enter(&mut self, urgent: bool) -> bool {
+        let free = self.in_flight < if urgent { self.cap } else { self.cap - self.cap / 8 };
         self.in_flight += usize::from(free);
         free
     }
@@ -94,8 +94,8 @@ impl Traffic {
     }
 
     /// Takes a place for one call. Whoever gets none is remembered, so that `leave` can say somebody waits.
-    pub fn try_enter(&self) -> bool {
-        let entered = self.lock(Concurrency::try_enter);
+    pub fn try_enter(&self, urgent: bool) -> bool {
+        let entered = self.lock(|c| c.try_enter(urgent));
         if !entered {
             self.waiting.store(1, Ordering::Relaxed);
         }
@@ -160,24 +160,32 @@ mod tests {
     fn a_complaint_halves_the_calls_at_once_and_good_answers_bring_them_back_to_just_below_it() {
         let mut concurrency = Concurrency::new(16);
         for _ in 0..16 {
-            assert!(concurrency.try_enter());
+            assert!(concurrency.try_enter(true));
         }
-        assert!(!concurrency.try_enter());
+        assert!(!concurrency.try_enter(true));
         concurrency.leave(true);
         assert_eq!(concurrency.cap, 8);
-        assert!(!concurrency.try_enter(), "fifteen are still under way");
+        assert!(!concurrency.try_enter(true), "fifteen are still under way");
         for _ in 0..15 {
             concurrency.leave(false);
         }
         for _ in 0..GOOD_ANSWERS * 20 {
-            assert!(concurrency.try_enter());
+            assert!(concurrency.try_enter(true));
             concurrency.leave(false);
         }
         assert_eq!(concurrency.cap, 15, "sixteen were too many");
         for _ in 0..FORGET_AFTER {
-            assert!(concurrency.try_enter());
+            assert!(concurrency.try_enter(true));
             concurrency.leave(false);
         }
         assert_eq!(concurrency.cap, 16, "after a long time it is tried again");
+    }
+
+    #[test]
+    fn a_crowd_leaves_places_for_terminations() {
+        let mut concurrency = Concurrency::new(16);
+        let crowd = (0..20).filter(|_| concurrency.try_enter(false)).count();
+        assert_eq!(crowd, 14);
+        assert!(concurrency.try_enter(true) && concurrency.try_enter(true) && !concurrency.try_enter(true));
     }
 }

@@ -318,7 +318,7 @@ impl Writer {
                 passed_over.insert((class, kind));
                 continue;
             }
-            if !self.traffic.try_enter() {
+            if !self.traffic.try_enter(class == Class::Revoke) {
                 break; // whoever leaves signals
             }
             if let Err(pause) = self.pace(kind.0, class) {
@@ -414,7 +414,7 @@ impl Writer {
 
     fn send(&mut self, order: Order, ctx: &mut Context<Self>) {
         let (kind, write) = (order.request.kind(), order.request.is_write());
-        self.ledger.on_send(kind);
+        self.ledger.on_send(kind, order.class, self.clock.monotonic());
         self.traffic.health(|health| health.on_send(self.bucket, write));
         let wait = self.metrics.mailbox_wait_seconds.with_label_values(&["writer"]);
         // Answers are as many as calls are under way: the gate of orders must not hold them up.
