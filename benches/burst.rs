@@ -92,10 +92,10 @@ fn print_table(quick: bool) {
             floor,
             number(&report, "wall_seconds"),
             number(&report, "wall_seconds") / floor,
-            report["windows_used"],
+            number(&report, "windows_used"),
             number(&report, "floor_seconds") / 60.0,
-            report["http_429"],
-            report["lost"],
+            number(&report, "http_429"),
+            number(&report, "lost"),
             revoke
         );
         print_notes(case, &report);

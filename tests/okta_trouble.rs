@@ -5,15 +5,13 @@ mod common;
 #[path = "common/keys.rs"]
 mod keys;
 
+use common::change::{NUMBER, active, change_everybody, changed, metric};
 use common::{Rig, Setup, on_a_system};
 use keys::Key;
-use namely_okta_sync::clock::Clock;
 use namely_okta_sync::okta::auth::{Credentials, Key as PrivateKey, ServiceApp, claims};
-use namely_okta_sync::sandbox::company::{DEPARTMENTS, Status as Hired};
+use namely_okta_sync::sandbox::company::DEPARTMENTS;
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
-use namely_okta_sync::sandbox::history::Rejection;
-use namely_okta_sync::sandbox::okta::limits::{Table, WORKFORCE};
-use namely_okta_sync::sandbox::okta::{self, HeaderView, Okta, ScopeError};
+use namely_okta_sync::sandbox::okta::{HeaderView, ScopeError};
 use std::time::Duration;
 
 const SCOPES: [&str; 3] = [claims::USERS, claims::GROUPS, claims::ROLES];
@@ -23,33 +21,9 @@ fn service_app(key: &Key) -> Credentials {
     Credentials::ServiceApp(ServiceApp { client_id: "0oaservice".into(), key, dpop: false, scopes: SCOPES.to_vec() })
 }
 
-/// The value of a metric line that begins like this.
-fn metric(rig: &Rig, line: &str) -> Option<f64> {
-    let text = rig.service().metrics.text();
-    text.lines().find_map(|l| l.strip_prefix(line)?.trim().parse().ok())
-}
-
 fn is_paused(rig: &Rig, scope: &str) -> bool {
     metric(rig, &format!("namely_okta_sync_okta_paused{{scope=\"{scope}\"}}")) == Some(1.0)
         && rig.service().readiness.reasons().contains_key(scope)
-}
-
-/// The telephone number that everybody gets.
-const NUMBER: &str = "+1 555 777";
-
-fn change_everybody(rig: &Rig) {
-    for person in 0..rig.setup.people.len() {
-        rig.edit(person, |p| p.direct_dial = NUMBER.into());
-    }
-}
-
-fn changed(okta: &Okta) -> usize {
-    okta.users().filter(|u| u.profile.get("primaryPhone").is_some_and(|t| t == NUMBER)).count()
-}
-
-/// Everybody who works here: the rest has no account to change.
-fn active(rig: &Rig) -> usize {
-    rig.setup.people.iter().filter(|p| p.status == Hired::Active).count()
 }
 
 /// Trouble begins while everybody is being changed; `paused` says so; when it is over all is done, and nothing twice.
@@ -176,8 +150,9 @@ fn a_role_that_is_taken_away_pauses_what_it_allowed_and_those_it_hit_are_tried_a
         change_everybody(&rig);
         rig.until("it is paused", async |rig| is_paused(rig, "okta user_write writes")).await;
         let people = active(&rig);
+        rig.until("those it hit are set aside", async |rig| rig.set_aside().await.len() >= 5).await;
         let hit = rig.set_aside().await.len();
-        assert!((5..40).contains(&hit), "not everybody had to be refused: {hit}");
+        assert!(hit < 40, "not everybody had to be refused: {hit}");
         assert!(rig.set_aside().await.iter().all(|(_, why)| why.contains("an Okta administrator can fix it")));
         rig.world.okta.core().options.roles = vec!["SUPER_ADMIN"];
         rig.until("all are changed, those who were set aside too", async |rig| {
@@ -204,44 +179,6 @@ fn without_usable_rate_limit_headers_one_call_at_a_time_goes_out_and_all_is_done
                 assert!(last.is_some_and(|answered| answered <= exchange.arrived), "{view:?}: two at once");
                 last = exchange.answered;
             }
-        }
-    });
-}
-
-/// Few calls a minute, and whatever the org's headers show, whoever else calls, however wrong its clock is.
-async fn keeps_within_limits(options: okta::Options) {
-    let mut setup = Setup::of(60);
-    setup.clock = Clock::scaled_from_today(40.0);
-    let small = Table { users: 200, user_write: 30, groups: 60, ..WORKFORCE };
-    setup.okta = okta::Options { limits: Some(small), latency: 0.3, principal_share: 1.0, ..options };
-    let rig = Rig::settled(setup).await;
-    change_everybody(&rig);
-    let people = active(&rig);
-    rig.until("everybody is changed", async |rig| changed(&rig.world.okta.core()) >= people).await;
-    let okta = rig.world.okta.core();
-    let ours = okta
-        .history()
-        .exchanges()
-        .iter()
-        .filter(|e| matches!(e.rejected, Some(Rejection::Principal | Rejection::Concurrency)));
-    assert_eq!(ours.count(), 0, "a 429 of our own");
-}
-
-#[test]
-fn limits_are_kept_whichever_counter_the_headers_show_while_others_spend_the_org() {
-    on_a_system(async {
-        for headers in [HeaderView::Principal, HeaderView::Tighter] {
-            let competition = Some(okta::Competition { share: 0.3 });
-            keeps_within_limits(okta::Options { headers, competition, ..okta::Options::default() }).await;
-        }
-    });
-}
-
-#[test]
-fn limits_are_kept_when_the_servers_clock_is_minutes_off_and_searches_are_counted_apart() {
-    on_a_system(async {
-        for skew in [-400, 400] {
-            keeps_within_limits(okta::Options { skew, search_bucket: true, ..okta::Options::default() }).await;
         }
     });
 }

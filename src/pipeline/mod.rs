@@ -11,6 +11,7 @@ pub mod forecast;
 pub mod lane;
 pub mod poller;
 pub mod prime;
+pub mod queue;
 pub mod readiness;
 pub mod timekeeper;
 pub mod topology;

@@ -3,6 +3,7 @@
 //! **Invariant:** no call leaves without a permit of the budget, and no write without its intent on disk. What waits is
 //! ordered by class, then by arrival.
 
+use super::queue::{self, Call, Gate as Door, Queue, View};
 use super::readiness::Readiness;
 use super::traffic::{LOOKAHEAD, Traffic};
 use crate::clock::{Clock, Moment, PacerClock};
@@ -22,15 +23,15 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::future::Future;
 use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// For so long after people were sent away nothing is only looked at: a whole window has passed without them then.
-const CONTENDED: Duration = Duration::from_secs(75);
+/// An order that would wait for longer gives its lane back.
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// Commits the intent of a write just before it leaves.
 pub type Announce = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Result<Begun, StoreError>> + Send>> + Send>;
@@ -43,6 +44,17 @@ pub struct Order {
     pub impatient: bool,
     pub announce: Option<Announce>,
     pub answer: oneshot::Sender<Delivered>,
+}
+
+impl Order {
+    fn call(&self) -> Call {
+        Call { kind: self.request.kind(), write: self.request.is_write() }
+    }
+
+    /// Whether it comes back rather than wait; terminations wait.
+    fn is_impatient(&self) -> bool {
+        self.impatient && self.class != Class::Revoke
+    }
 }
 
 /// What became of an order.
@@ -108,8 +120,7 @@ impl Writers {
                 clock: clock.clone(),
                 metrics: metrics.clone(),
                 readiness: readiness.clone(),
-                heap: BTreeMap::new(),
-                arrivals: 0,
+                queue: Queue::default(),
                 pacer: None,
                 sent_away: None,
                 wake: None,
@@ -155,9 +166,7 @@ pub struct Writer {
     clock: Clock,
     metrics: Metrics,
     readiness: Readiness,
-    /// What waits, by class and arrival.
-    heap: BTreeMap<(Class, u64), Order>,
-    arrivals: u64,
+    queue: Queue<Order>,
     pacer: Option<(u32, Pacer)>,
     /// When somebody was last sent away because the window was spent: until a while after that, looking around
     /// (`Class::Inspect`) would take calls from people who wait.
@@ -175,12 +184,11 @@ impl Handler<Carried<Order>> for Writer {
 
     fn handle(&mut self, order: Carried<Order>, ctx: &mut Self::Context) {
         let order = order.body;
-        let may_wait = !order.impatient || order.class == Class::Revoke;
-        if !may_wait && (self.heap.len() >= LOOKAHEAD || self.is_closed(&order)) {
+        let (class, call) = (order.class, order.call());
+        if order.is_impatient() && (self.queue.len() >= LOOKAHEAD || self.is_closed(class, call)) {
             self.send_away(order);
         } else {
-            self.arrivals += 1;
-            self.heap.insert((order.class, self.arrivals), order);
+            self.queue.push(class, call, order);
         }
         self.pump(ctx);
     }
@@ -274,59 +282,44 @@ impl Writer {
         }
     }
 
-    /// When this order may leave, as far as is known: `None` is now, or as soon as an answer says so.
-    fn closed_until(&self, order: &Order) -> Option<Moment> {
-        let (now, kind) = (self.clock.monotonic(), order.request.kind());
-        let paused = match self.traffic.health(|h| h.may_leave(self.bucket, order.request.is_write(), now)) {
-            Leave::Wait(until) => Some(until),
-            Leave::Yes | Leave::Try => None,
+    /// Whether a call may leave now.
+    fn gate(&self, class: Class, call: Call) -> Door {
+        let now = self.clock.monotonic();
+        let view = View {
+            leave: self.traffic.health(|health| health.may_leave(self.bucket, call.write, now)),
+            permits: self.ledger.permits(call.kind, now, class),
+            wake: self.ledger.next_wake(call.kind, now, class),
+            sent_away: self.sent_away,
         };
-        let spent = match self.ledger.permits(kind, now, order.class) {
-            0 => self.ledger.next_wake(kind, now, order.class),
-            _ => None,
-        };
-        paused.max(spent)
+        queue::gate(&view, class, now)
     }
 
-    /// Whether the order would wait for more than a second.
-    fn is_closed(&self, order: &Order) -> bool {
+    /// Whether a call would wait for more than a moment.
+    fn is_closed(&self, class: Class, call: Call) -> bool {
         let now = self.clock.monotonic();
-        self.closed_until(order).is_some_and(|at| at.since(now) > Duration::from_secs(1))
+        matches!(self.gate(class, call), Door::Shut(Some(until)) if until.since(now) > A_MOMENT)
     }
 
     fn pump(&mut self, ctx: &mut Context<Self>) {
+        let now = self.clock.monotonic();
         let mut wait: Option<Duration> = None;
-        let mut passed_over = std::collections::HashSet::new();
         loop {
-            let now = self.clock.monotonic();
-            // The most urgent that is not held up by something that does not hold up others.
-            let kind_of = |order: &Order| (order.request.kind(), order.request.is_write());
-            let next = self.heap.iter().find(|((class, _), order)| !passed_over.contains(&(*class, kind_of(order))));
-            let Some((&key, order)) = next else { break };
-            let (class, kind) = (key.0, kind_of(order));
-            let paused = self.traffic.health(|h| h.may_leave(self.bucket, kind.1, now));
-            let contended = self.contended_until(now).filter(|_| class == Class::Inspect);
-            let until = match (paused, self.ledger.permits(kind.0, now, class)) {
-                (Leave::Wait(until), _) => Some(Some(until)),
-                _ if contended.is_some() => Some(contended),
-                (_, 0) => Some(self.ledger.next_wake(kind.0, now, class)),
-                _ => None,
+            let (place, call) = match self.queue.next(|class, call| self.gate(class, call)) {
+                Ok(next) => next,
+                Err(until) => {
+                    wait = until.map(|at| at.since(now));
+                    break;
+                }
             };
-            if let Some(until) = until {
-                let sooner = until.map(|at| at.since(now));
-                wait = wait.into_iter().chain(sooner).min();
-                passed_over.insert((class, kind));
-                continue;
-            }
-            if !self.traffic.try_enter(class == Class::Revoke) {
+            if !self.traffic.try_enter(place.0 == Class::Revoke) {
                 break; // whoever leaves signals
             }
-            if let Err(pause) = self.pace(kind.0, class) {
+            if let Err(pause) = self.pace(call.kind, place.0) {
                 self.traffic.give_up();
-                wait = wait.into_iter().chain([pause]).min();
+                wait = Some(pause);
                 break;
             }
-            if let Some(order) = self.heap.remove(&key) {
+            if let Some(order) = self.queue.take(place) {
                 self.send(order, ctx);
             }
         }
@@ -366,16 +359,11 @@ impl Writer {
 
     /// Lanes that would wait for a closed window give their slot back.
     fn bounce(&mut self) {
-        let closed: Vec<(Class, u64)> = self
-            .heap
-            .iter()
-            .filter(|((class, _), order)| order.impatient && *class != Class::Revoke && self.is_closed(order))
-            .map(|(key, _)| *key)
-            .collect();
-        for key in closed {
-            if let Some(order) = self.heap.remove(&key) {
-                self.send_away(order);
-            }
+        let mut queue = std::mem::take(&mut self.queue);
+        let away = queue.take_all(|class, call, order| order.is_impatient() && self.is_closed(class, call));
+        self.queue = queue;
+        for order in away {
+            self.send_away(order);
         }
     }
 
@@ -384,20 +372,15 @@ impl Writer {
         let _ = order.answer.send(Delivered::Busy);
     }
 
-    /// Until when looking around has to wait because people do.
-    fn contended_until(&self, now: Moment) -> Option<Moment> {
-        self.sent_away.map(|at| at + CONTENDED).filter(|until| now < *until)
-    }
-
     fn show(&self) {
         let now = self.clock.monotonic();
-        let soon = |at: Moment| at.since(now) <= Duration::from_secs(1);
+        let soon = |at: Moment| at.since(now) <= A_MOMENT;
         let spent = self.ledger.closed_until(now, Class::Grant).is_some_and(|at| !soon(at));
         let paused = [false, true].iter().any(|write| {
             let leave = self.traffic.health(|health| health.may_leave(self.bucket, *write, now));
             matches!(leave, Leave::Wait(until) if !soon(until))
         });
-        let room = if spent || paused { 0 } else { LOOKAHEAD.saturating_sub(self.heap.len()) };
+        let room = if spent || paused { 0 } else { LOOKAHEAD.saturating_sub(self.queue.len()) };
         self.traffic.set_room(self.bucket, room);
         let status = self.ledger.tightest(now);
         self.traffic.set_status(self.bucket, status);
@@ -409,11 +392,11 @@ impl Writer {
         set(&self.metrics.okta_in_flight, status.in_flight.into());
         set(&self.metrics.okta_reserved, status.reserved.into());
         set(&self.metrics.okta_counters, self.ledger.counters() as u64);
-        set(&self.metrics.okta_waiting, self.heap.len() as u64);
+        set(&self.metrics.okta_waiting, self.queue.len() as u64);
     }
 
     fn send(&mut self, order: Order, ctx: &mut Context<Self>) {
-        let (kind, write) = (order.request.kind(), order.request.is_write());
+        let Call { kind, write } = order.call();
         self.ledger.on_send(kind, order.class, self.clock.monotonic());
         self.traffic.health(|health| health.on_send(self.bucket, write));
         let wait = self.metrics.mailbox_wait_seconds.with_label_values(&["writer"]);

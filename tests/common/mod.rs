@@ -1,6 +1,8 @@
 //! A world of its own for each test: simulators, store, ports, clock and seed.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod change;
+
 use namely_okta_sync::clock::{Clock, Moment};
 use namely_okta_sync::commands::sandbox;
 use namely_okta_sync::config::Config;

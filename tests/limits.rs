@@ -1,0 +1,72 @@
+//! Okta's limits: kept whatever the org shows and whoever else calls, and told to people as the time that is left.
+
+mod common;
+
+use common::change::{active, change_everybody, changed, metric};
+use common::{Rig, Setup, on_a_system};
+use namely_okta_sync::clock::Clock;
+use namely_okta_sync::sandbox::history::Rejection;
+use namely_okta_sync::sandbox::okta::limits::{Table, WORKFORCE};
+use namely_okta_sync::sandbox::okta::{self, HeaderView};
+
+const SMALL: Table = Table { users: 200, user_write: 30, groups: 60, ..WORKFORCE };
+
+/// A world whose org allows few calls a minute.
+fn small(options: okta::Options) -> Setup {
+    let mut setup = Setup::of(60);
+    setup.clock = Clock::scaled_from_today(40.0);
+    setup.okta = okta::Options { limits: Some(SMALL), latency: 0.3, principal_share: 1.0, ..options };
+    setup
+}
+
+/// Everybody is changed, and no call was one too many.
+async fn keeps_within_limits(options: okta::Options) {
+    let rig = Rig::settled(small(options)).await;
+    change_everybody(&rig);
+    let people = active(&rig);
+    rig.until("everybody is changed", async |rig| changed(&rig.world.okta.core()) >= people).await;
+    let okta = rig.world.okta.core();
+    let ours = okta
+        .history()
+        .exchanges()
+        .iter()
+        .filter(|e| matches!(e.rejected, Some(Rejection::Principal | Rejection::Concurrency)));
+    assert_eq!(ours.count(), 0, "a 429 of our own");
+}
+
+#[test]
+fn limits_are_kept_whichever_counter_the_headers_show_while_others_spend_the_org() {
+    on_a_system(async {
+        for headers in [HeaderView::Principal, HeaderView::Tighter] {
+            let competition = Some(okta::Competition { share: 0.3 });
+            keeps_within_limits(okta::Options { headers, competition, ..okta::Options::default() }).await;
+        }
+    });
+}
+
+#[test]
+fn limits_are_kept_when_the_servers_clock_is_minutes_off_and_searches_are_counted_apart() {
+    on_a_system(async {
+        for skew in [-400, 400] {
+            keeps_within_limits(okta::Options { skew, search_bucket: true, ..okta::Options::default() }).await;
+        }
+    });
+}
+
+#[test]
+fn the_backlog_is_told_in_calls_and_in_time() {
+    on_a_system(async {
+        let rig = Rig::settled(small(okta::Options::default())).await;
+        change_everybody(&rig);
+        let calls = "namely_okta_sync_backlog_calls{bucket=\"user_write\"}";
+        let eta = "namely_okta_sync_backlog_eta_seconds";
+        rig.until("the forecast knows the backlog", async |rig| metric(rig, calls).is_some_and(|n| n > 20.0)).await;
+        // Thirty calls a minute: some of the sixty may have left already, some minute may be half over.
+        let told = metric(&rig, eta).expect("a forecast");
+        assert!((5.0..150.0).contains(&told), "{told}");
+        let people = active(&rig);
+        rig.until("everybody is changed", async |rig| changed(&rig.world.okta.core()) >= people).await;
+        rig.until("nothing is left", async |rig| metric(rig, eta) == Some(0.0) && metric(rig, calls) == Some(0.0))
+            .await;
+    });
+}
