@@ -1,8 +1,11 @@
 //! The service as operators meet it: start, health, metrics, check, a second start, an end.
 
 mod common;
+#[path = "common/keys.rs"]
+mod keys;
 
 use common::{Running, config_file, dirty, program, quick_namely, quick_okta, wait_until};
+use keys::Key;
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::scenario::Scenario;
@@ -201,6 +204,26 @@ fn check_finds_hidden_fields_missing_groups_and_dead_tokens() {
     place.world.okta.core().options.token = "another".into();
     let (ok, said) = check(&place.config, &[]);
     assert!(!ok && said.contains("Namely refuses the token") && said.contains("E0000011"), "{said}");
+}
+
+#[test]
+fn check_names_the_scopes_that_a_service_app_was_not_granted() {
+    let place = Place::new(5);
+    let key = Key::ec("k1");
+    std::fs::write(place.config.with_file_name("okta-key.pem"), &key.pem).expect("writes");
+    let text = std::fs::read_to_string(&place.config).expect("reads");
+    let app =
+        "[okta.service_app]\nclient_id = \"0oaservice\"\nkey = \"file:okta-key.pem\"\nkey_id = \"k1\"\ndpop = true\n";
+    let text = text.replace("token = \"env:OKTA_TOKEN\"\n", &format!("\n{app}"));
+    std::fs::write(&place.config, text).expect("writes");
+    let grant = |scopes: &[&str]| {
+        place.world.okta.core().options.service_apps = vec![key.app("0oaservice", scopes, true)];
+        check(&place.config, &[])
+    };
+    let (ok, said) = grant(&["okta.users.manage", "okta.schemas.read"]);
+    assert!(!ok && said.contains("grant the app okta.groups.manage, okta.roles.read"), "{said}");
+    let (ok, said) = grant(&["okta.users.manage", "okta.groups.manage", "okta.roles.read", "okta.schemas.read"]);
+    assert!(ok && said.contains("every scope that is needed was granted"), "{said}");
 }
 
 #[test]

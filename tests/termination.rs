@@ -4,7 +4,7 @@ mod common;
 
 use common::{Rig, Setup, on_a_system};
 use namely_okta_sync::clock::{Clock, Moment};
-use namely_okta_sync::sandbox::company::{Hr, Status as Hired};
+use namely_okta_sync::sandbox::company::{DEPARTMENTS, Hr, Status as Hired};
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::okta::{Okta, limits};
@@ -91,6 +91,35 @@ fn a_termination_overtakes_a_burst_of_joiners() {
         let joined = rig.world.okta.core().users().count() - 21;
         assert!(joined < 250, "{joined} of 300 joiners came first");
         rig.until_okta("everybody is there", |okta| okta.users().count() == 321).await;
+    });
+}
+
+#[test]
+fn a_termination_stops_what_is_going_on_for_the_same_person_between_two_steps() {
+    on_a_system(async {
+        let mut setup = Setup::of(12);
+        setup.okta.latency = 8.0; // some seconds a step
+        let rig = Rig::settled(setup).await;
+        let (person, anchor) = (7, rig.setup.people[7].id.clone());
+        let new = (rig.setup.people[person].department + 1) % DEPARTMENTS.len();
+        let old = format!("Department {}", rig.setup.people[person].department());
+        rig.edit(person, |p| (p.department, p.direct_dial) = (new, "+1 555 1".into()));
+        rig.until_okta("the first step is done", |okta| {
+            okta.user_by_anchor(&anchor).is_some_and(|user| !okta.groups_of(&user.id).contains(&old))
+        })
+        .await;
+        rig.edit(person, |p| p.status = Hired::Inactive);
+        rig.until_okta("the account is closed", |okta| is_out(okta, &anchor)).await;
+        rig.quiet().await;
+        let okta = rig.world.okta.core();
+        let user = okta.user_by_anchor(&anchor).expect("an account").id.clone();
+        let writes = okta.history().exchanges().iter().filter(|e| e.applied && e.user.as_ref() == Some(&user));
+        let writes: Vec<String> = writes.map(|e| format!("{} {}", e.method, e.path)).collect();
+        let at = |what: &str| writes.iter().position(|w| w.contains(what));
+        let closed = at("/lifecycle/deactivate").expect("deactivated");
+        assert!(closed <= 3, "one step may have been under way: {writes:?}");
+        let update = writes.iter().position(|w| *w == format!("POST /api/v1/users/{user}"));
+        assert_eq!(update, None, "the last step of the old plan was never sent: {writes:?}");
     });
 }
 

@@ -127,14 +127,16 @@ async fn probe_namely(tenant: &NamelyTenant, mapping: &Mapping) -> Vec<Finding> 
 
 async fn probe_okta(config: &Config) -> Vec<Finding> {
     let what = |part: &str| format!("okta {} {part}", config.okta.name);
-    let credentials = config.okta.credentials.clone();
+    // Reading the schema is for this command alone.
+    let scopes: Vec<_> = config::scopes(&config.mapping).into_iter().chain([claims::SCHEMAS]).collect();
+    let credentials = config::with_scopes(config.okta.credentials.clone(), &scopes);
     let client = match OktaClient::new(&config.okta.url, credentials, &Clock::system(), config.okta.timeout) {
         Ok(client) => client,
         Err(why) => return vec![bad(&what("client"), why)],
     };
     let mut findings = Vec::new();
     if matches!(config.okta.credentials, Credentials::ServiceApp(_)) {
-        let (name, missing) = (what("scopes"), missing_scopes(&client, config).await);
+        let (name, missing) = (what("scopes"), missing_scopes(&client, &scopes).await);
         if missing.is_err() || missing.as_ref().is_ok_and(|missing| !missing.is_empty()) {
             return vec![scope_finding(&name, missing)];
         }
@@ -182,10 +184,9 @@ async fn probe_okta(config: &Config) -> Vec<Finding> {
 }
 
 /// The scopes that the app needs and cannot get. An error says why it gets none at all.
-async fn missing_scopes(client: &OktaClient, config: &Config) -> Result<Vec<&'static str>, String> {
+async fn missing_scopes(client: &OktaClient, scopes: &[&'static str]) -> Result<Vec<&'static str>, String> {
     let mut missing = Vec::new();
-    let needed = config::scopes(&config.mapping);
-    for scope in needed.iter().copied().chain([claims::SCHEMAS]) {
+    for scope in scopes.iter().copied() {
         match client.auth().try_scope(scope).await {
             Ok(()) => {}
             Err(why) if why.contains("consent_required") || why.contains("invalid_scope") => missing.push(scope),

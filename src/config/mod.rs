@@ -133,7 +133,8 @@ pub fn scopes(mapping: &Mapping) -> Vec<&'static str> {
     [claims::USERS, claims::GROUPS, claims::ROLES].into_iter().chain(apps).collect()
 }
 
-fn with_scopes(credentials: Credentials, scopes: &[&'static str]) -> Credentials {
+/// The same credentials, asking for these scopes.
+pub fn with_scopes(credentials: Credentials, scopes: &[&'static str]) -> Credentials {
     match credentials {
         Credentials::ServiceApp(app) => Credentials::ServiceApp(ServiceApp { scopes: scopes.to_vec(), ..app }),
         token @ Credentials::Token(_) => token,
