@@ -40,7 +40,7 @@ enum Side {
     /// Namely's API
     Namely(commands::simulate::Options),
     /// Okta's API
-    Okta(commands::simulate::Options),
+    Okta(commands::simulate::OktaOptions),
 }
 
 fn main() -> ExitCode {

@@ -8,6 +8,7 @@ mod keys;
 use common::change::{NUMBER, active, change_everybody, changed, metric};
 use common::{Rig, Setup, on_a_system};
 use keys::Key;
+use namely_okta_sync::clock::Clock;
 use namely_okta_sync::okta::auth::{Credentials, Key as PrivateKey, ServiceApp, claims};
 use namely_okta_sync::sandbox::company::DEPARTMENTS;
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
@@ -145,7 +146,9 @@ fn a_missing_scope_pauses_its_counter_and_nothing_else_whichever_way_okta_says_i
 #[test]
 fn a_role_that_is_taken_away_pauses_what_it_allowed_and_those_it_hit_are_tried_again() {
     on_a_system(async {
-        let rig = Rig::settled(Setup::of(80)).await;
+        let mut setup = Setup::of(80);
+        setup.clock = Clock::scaled_from_today(40.0); // they are tried again after a quarter of an hour
+        let rig = Rig::settled(setup).await;
         rig.world.okta.core().options.roles = vec!["READ_ONLY_ADMIN"];
         change_everybody(&rig);
         rig.until("it is paused", async |rig| is_paused(rig, "okta user_write writes")).await;

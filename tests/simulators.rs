@@ -1,8 +1,11 @@
 //! The simulators alone, as any other client meets them.
 
 mod common;
+#[path = "common/keys.rs"]
+mod keys;
 
 use common::program;
+use keys::Key;
 use namely_okta_sync::clock::Clock;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
@@ -209,4 +212,31 @@ fn namely_answers_with_the_recorded_mess_of_types() {
     assert_eq!((status, no_route), (401, json!({ "error": "" })));
     let (_, _, groups) = namely.call("GET", "/groups", None);
     assert!(groups["meta"]["response"].is_number() && groups["groups"][0]["links"]["group_type"] == "7");
+}
+
+#[test]
+fn a_service_app_with_a_key_of_its_own_can_sign_in_to_the_simulated_org() {
+    use namely_okta_sync::okta::auth::{Key as PrivateKey, claims};
+    let key = Key::ec("k1");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), &key.jwks).expect("writes");
+    let jwks = file.path().display().to_string();
+    let okta = Simulated::start("okta", &["--client-id", "0oaapp", "--jwks", &jwks, "--scopes", "okta.users.read"]);
+    let url = format!("{}/oauth2/v1/token", okta.url);
+    let private = PrivateKey::read(&key.pem, Some("k1".into())).expect("a key");
+    let ask = |jti: &str, scopes: &[&str]| {
+        let now = Clock::system().now().secs();
+        let assertion = private.sign("JWT", None, &claims::assertion("0oaapp", &url, now, jti)).expect("signs");
+        let form = claims::token_form(scopes, &assertion);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let answer = reqwest::Client::new().post(&url).form(&form).send().await.expect("answers");
+            (answer.status().as_u16(), answer.json::<Value>().await.expect("JSON"))
+        })
+    };
+    let (status, token) = ask("a", &["okta.users.read"]);
+    assert_eq!((status, &token["token_type"], &token["expires_in"]), (200, &json!("Bearer"), &json!(3600)));
+    let (status, error) = ask("a", &["okta.users.read"]);
+    assert_eq!((status, &error["error"]), (401, &json!("invalid_client")), "each assertion is good for once");
+    assert_eq!(ask("b", &["okta.users.manage"]).1["error"], "consent_required");
 }

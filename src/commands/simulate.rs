@@ -4,9 +4,11 @@ use crate::clock::Clock;
 use crate::sandbox::company::Person;
 use crate::sandbox::http::Simulator;
 use crate::sandbox::namely::{self, Namely};
-use crate::sandbox::okta::{self, Okta};
+use crate::sandbox::okta::{self, Okta, ServiceApp};
 use crate::sandbox::world::{company, org_of};
+use anyhow::Context;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// What both simulators are told.
 #[derive(clap::Args, Clone, Debug)]
@@ -29,6 +31,30 @@ pub struct Options {
     /// Factor on every latency; 0 answers at once
     #[arg(long, default_value_t = 1.0)]
     pub latency: f64,
+}
+
+/// What the Okta simulator is told besides.
+#[derive(clap::Args, Clone, Debug)]
+pub struct OktaOptions {
+    #[command(flatten)]
+    pub common: Options,
+    /// Also accept an OAuth service app with this client id
+    #[arg(long, value_name = "ID", requires = "jwks")]
+    pub client_id: Option<String>,
+    /// Its public keys: a file with a JSON Web Key Set
+    #[arg(long, value_name = "FILE", requires = "client_id")]
+    pub jwks: Option<PathBuf>,
+    /// Scopes that are granted to it
+    #[arg(
+        long,
+        value_name = "SCOPE",
+        value_delimiter = ',',
+        default_value = "okta.users.manage,okta.groups.manage,okta.apps.manage,okta.roles.read,okta.schemas.read,okta.logs.read"
+    )]
+    pub scopes: Vec<String>,
+    /// The service app must prove possession of a key with every call
+    #[arg(long, requires = "client_id")]
+    pub dpop: bool,
 }
 
 fn people(options: &Options, clock: &Clock) -> Vec<Person> {
@@ -60,20 +86,21 @@ pub async fn namely(options: Options) -> anyhow::Result<()> {
 }
 
 /// Serves Okta until interrupted.
-pub async fn okta(options: Options) -> anyhow::Result<()> {
-    let clock = Clock::system();
+pub async fn okta(okta: OktaOptions) -> anyhow::Result<()> {
+    let (options, clock) = (&okta.common, Clock::system());
     let defaults = okta::Options::default();
     let org = okta::Options {
         seed: options.seed,
         token: options.token.clone().unwrap_or(defaults.token.clone()),
         limits: defaults.limits.filter(|_| !options.no_limits),
         latency: options.latency,
+        service_apps: service_app(&okta)?.into_iter().collect(),
         ..defaults
     };
     let token = org.token.clone();
     let core = match options.employees {
         0 => Okta::new(org, clock.now()),
-        _ => org_of(org, &people(&options, &clock), clock.now()),
+        _ => org_of(org, &people(options, &clock), clock.now()),
     };
     let simulator = Simulator::start(core, options.listen, clock)?;
     let url = simulator.url();
@@ -85,4 +112,11 @@ pub async fn okta(options: Options) -> anyhow::Result<()> {
     );
     tokio::signal::ctrl_c().await?;
     Ok(())
+}
+
+fn service_app(options: &OktaOptions) -> anyhow::Result<Option<ServiceApp>> {
+    let (Some(client_id), Some(file)) = (&options.client_id, &options.jwks) else { return Ok(None) };
+    let jwks = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let (client_id, scopes) = (client_id.clone(), options.scopes.clone());
+    Ok(Some(ServiceApp { client_id, jwks, scopes, dpop: options.dpop }))
 }
