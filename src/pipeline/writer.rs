@@ -447,6 +447,7 @@ fn pacer(limit: u32, clock: &Clock) -> Pacer {
     // A window's calls within a part of it: the rest is for the reserve, once it is released, and for hiccups.
     let per_call = WINDOW.mul_f64(SPREAD).div_f64(f64::from(limit.max(1)));
     let quota = Quota::with_period(per_call.max(Duration::from_nanos(1))).unwrap_or(Quota::per_second(one));
-    let burst = NonZeroU32::new(limit / 20).unwrap_or(one);
+    // Enough to catch up after a hiccup; more would fill all places at once when a window opens.
+    let burst = NonZeroU32::new(limit / 60).unwrap_or(one);
     RateLimiter::direct_with_clock(quota.allow_burst(burst), PacerClock(clock.clone()))
 }

@@ -2,7 +2,7 @@
 
 use super::errors::{Problem, problem};
 use super::query::Query;
-use super::users::{page, time};
+use super::users::{following, page, time};
 use super::{Okta, Request, Response};
 use crate::clock::Moment;
 use serde_json::{Value, json};
@@ -162,7 +162,7 @@ impl Okta {
 
     fn list_members(&self, id: &str, request: &Request) -> Result<Response, Problem> {
         self.group(id)?;
-        let members = self.members.get(id).into_iter().flatten();
+        let members = self.members.get(id).into_iter().flat_map(|members| members.range(following(request)));
         let listed = members.filter_map(|user| Some((user.clone(), self.member_json(user, &request.base)?)));
         Ok(page(listed, request, 1000, 1000))
     }

@@ -7,6 +7,7 @@ use super::{Okta, Request, Response};
 use crate::clock::Moment;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::time::Duration;
 
 /// Attributes that every single-user answer shows, set or not.
@@ -209,7 +210,7 @@ impl Okta {
         let expression = request.param("search").or_else(|| request.param("filter"));
         let query = expression.map(|text| Query::parse(&text).ok_or_else(problem::bad_search)).transpose()?;
         let prefix = request.param("q").map(|q| q.to_lowercase());
-        let listed = self.users.values().filter_map(|user| {
+        let listed = self.users.range(following(request)).map(|(_, user)| user).filter_map(|user| {
             let (status, profile) = user.listed(now)?;
             let keep = match (&query, &prefix) {
                 (Some(query), _) => query.matches(|name| attribute(user, status, profile, name)),
@@ -559,6 +560,11 @@ fn attribute(user: &User, status: Status, profile: &BTreeMap<String, Value>, nam
         "statusChanged" => Some(json!(time(user.status_changed))),
         name => profile.get(name.strip_prefix("profile.")?).cloned(),
     }
+}
+
+/// The ids that follow the cursor of a request.
+pub(super) fn following(request: &Request) -> (Bound<String>, Bound<String>) {
+    (request.param("after").map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
 }
 
 /// One page of a list, with `Link` lines as Okta sends them: `self`, and `next` while there is more.
