@@ -195,7 +195,7 @@ impl Okta {
         }
     }
 
-    /// Headers of what is counted are only made for requests that come in.
+    /// The counter of a request, by the name Okta gives it; searches may have one of their own.
     fn bucket(&self, request: &Request) -> &'static str {
         let searched = ["search", "filter", "q"].iter().any(|name| request.param(name).is_some());
         match limits::bucket_of(&request.method, &request.path) {
