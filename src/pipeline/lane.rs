@@ -144,7 +144,10 @@ impl Lane {
             Outcome::Refused { why, who } => {
                 // What changes in Okta's settings does not show: such people are tried again now and then.
                 let again = (who == Fixer::OktaAdmin).then(|| context.now + AGAIN * self.patience());
-                self.end(Release::SetAside { why: format!("{}: {why}; {who}", step.name()), again })
+                let is_administrator =
+                    self.account.as_ref().is_some_and(|account| context.directory.is_administrator(&account.id));
+                let person = if is_administrator { "; the person is an Okta administrator" } else { "" };
+                self.end(Release::SetAside { why: format!("{}: {why}{person}; {who}", step.name()), again })
             }
             Outcome::Unknown { why } => self.end(Release::Look { at: context.now + A_MOMENT, why }),
             Outcome::Replan { why } => self.replan(step, why, context),

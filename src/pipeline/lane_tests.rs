@@ -136,6 +136,24 @@ fn an_account_that_is_gone_is_made_again() {
 }
 
 #[test]
+fn a_refusal_says_who_can_fix_it_and_is_tried_again_more_and_more_rarely_if_a_setting_may_change() {
+    let mut world = World::new();
+    world.directory = world.directory.with_administrators(["00u1".to_owned()]);
+    let mover = Employee { job_title: "Director".into(), ..somebody() };
+    let mut waits = Vec::new();
+    for (attempt, who) in [(0, Fixer::OktaAdmin), (1, Fixer::OktaAdmin), (0, Fixer::Hr)] {
+        let mut lane = Lane::new(Claim { attempt, ..world.claim(mover.clone(), Some(world.account())) });
+        let update = sent(lane.begin(&world.context()));
+        let refused = Outcome::Refused { why: "E0000006".into(), who };
+        let concluded = lane.conclude(&update, &refused, &Answer::Done, &world.context());
+        let Next::Release(Release::SetAside { why, again }) = concluded.next else { panic!("{concluded:?}") };
+        assert!(why.contains("the person is an Okta administrator") && why.contains(&who.to_string()), "{why}");
+        waits.push(again.map(|at| at.since(world.now)));
+    }
+    assert_eq!(waits, [Some(AGAIN), Some(AGAIN * 2), None]);
+}
+
+#[test]
 fn a_refused_session_revocation_does_not_keep_an_account_alive() {
     let world = World::new();
     let leaver = Employee { user_status: UserStatus::Inactive, ..somebody() };
