@@ -35,12 +35,16 @@ pub fn read(r: &mut Reader, mut s: Section) -> Option<(Mapping, String)> {
     Some((Mapping::new(engine, &anchor, attributes, groups).with_apps(apps), source))
 }
 
+/// How messages call a rule: its place, and its name if it has one.
+fn label(r: &mut Reader, s: &mut Section, kind: &str, n: usize) -> String {
+    match s.text(r, "name") {
+        Some(name) => format!("{} {:?}", s.path, name.value),
+        None => format!("mapping.{kind}[{}]", n + 1),
+    }
+}
+
 fn read_app_rule(r: &mut Reader, engine: &Engine, n: usize, mut s: Section) -> Option<AppRule> {
-    let path = s.path.clone();
-    let label = match s.text(r, "name") {
-        Some(name) => format!("{path} {:?}", name.value),
-        None => format!("mapping.apps[{}]", n + 1),
-    };
+    let (path, label) = (s.path.clone(), label(r, &mut s, "apps", n));
     let app = s.required_text(r, "app", "Payroll");
     let when = s.text(r, "when").map(|at| compile(r, engine, &format!("{path}.when"), &at));
     let user_name = s.text(r, "user_name").map(|at| compile(r, engine, &format!("{path}.user_name"), &at));
@@ -98,11 +102,7 @@ fn read_attributes(r: &mut Reader, engine: &Engine, anchor: &str, s: &mut Sectio
 }
 
 fn read_group_rule(r: &mut Reader, engine: &Engine, n: usize, mut s: Section) -> Option<GroupRule> {
-    let path = s.path.clone();
-    let label = match s.text(r, "name") {
-        Some(name) => format!("{path} {:?}", name.value),
-        None => format!("mapping.groups[{}]", n + 1),
-    };
+    let (path, label) = (s.path.clone(), label(r, &mut s, "groups", n));
     let when = s.text(r, "when").map(|at| compile(r, engine, &format!("{path}.when"), &at));
     let groups = s.texts(r, "groups");
     let names = s.text(r, "names");

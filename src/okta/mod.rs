@@ -14,7 +14,6 @@ pub mod request;
 pub mod wire;
 
 pub use bucket::Bucket;
-pub use budget::Budget;
 pub use client::OktaClient;
 pub use health::Health;
 pub use ledger::Ledger;

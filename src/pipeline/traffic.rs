@@ -50,7 +50,7 @@ impl Concurrency {
     /// Gives the place back; `too_many` if Okta complained about simultaneous calls.
     pub fn leave(&mut self, too_many: bool) {
         if too_many {
-            // Several complaints about one crowd are one: only what is below the ceiling already lowers it.
+            // Each complaint lowers it, also several about one crowd: too few is mended by good answers, too many is not.
             self.ceiling = self.ceiling.min(self.in_flight.saturating_sub(1)).max(1);
             self.cap = (self.cap / 2).clamp(1, self.ceiling);
             (self.good, self.since_complaint) = (0, 0);

@@ -194,11 +194,6 @@ impl Limits {
         self.principal.get(bucket).map_or(0, |w| w.number)
     }
 
-    /// What headers show from now on.
-    pub fn show(&mut self, view: HeaderView) {
-        self.view = view;
-    }
-
     /// Counts a request of the token.
     pub fn count(&mut self, bucket: &'static str, now: Moment) -> Counted {
         let micros = now.micros();

@@ -46,7 +46,6 @@ pub struct Okta {
     /// Custom attributes of the user schema.
     pub(super) custom: BTreeMap<String, Property>,
     linked: Vec<LinkedObject>,
-    administrators: BTreeSet<String>,
     log: Vec<Event>,
     /// Asynchronous changes under way, by when they end.
     transitions: BTreeSet<(Moment, String)>,
@@ -74,7 +73,6 @@ impl Okta {
             types: BTreeMap::from([(schema::DEFAULT_TYPE.to_owned(), "user".to_owned())]),
             custom: BTreeMap::from([("namelyId".to_owned(), Property::text("Namely ID"))]),
             linked: Vec::new(),
-            administrators: BTreeSet::new(),
             log: Vec::new(),
             transitions: BTreeSet::new(),
             tokens: Tokens::default(),

@@ -29,11 +29,6 @@ impl Okta {
         self.log.push(Event { at, kind, target: target.to_owned() });
     }
 
-    /// The system log so far.
-    pub fn events(&self) -> &[Event] {
-        &self.log
-    }
-
     pub(super) fn logs(&self, request: &Request, now: Moment) -> Result<Response, Problem> {
         let instant = |name: &str| {
             let text = request.param(name)?;
@@ -85,19 +80,12 @@ impl Okta {
 
     /// The owner of the token has the roles of the options; nobody else has any.
     fn is_administrator(&self, id: &str) -> bool {
-        self.find_user(OWNER).is_ok_and(|owner| owner == id) || self.administrators.contains(id)
-    }
-
-    /// Makes somebody an administrator.
-    pub fn make_administrator(&mut self, id: &str) {
-        self.administrators.insert(id.to_owned());
+        self.find_user(OWNER).is_ok_and(|owner| owner == id)
     }
 
     pub(super) fn list_roles(&self, key: &str) -> Result<Response, Problem> {
         let id = self.find_user(key)?;
-        let owner = self.find_user(OWNER).is_ok_and(|owner| owner == id);
-        let roles = if owner { self.options.roles.clone() } else { vec!["SUPER_ADMIN"] };
-        let roles = roles.iter().filter(|_| self.is_administrator(&id)).enumerate();
+        let roles = self.options.roles.iter().filter(|_| self.is_administrator(&id)).enumerate();
         let roles: Vec<Value> = roles
             .map(|(n, role)| {
                 json!({ "id": format!("ra{n:018}"), "label": role, "type": role, "status": "ACTIVE", "assignmentType": "USER" })

@@ -214,11 +214,6 @@ impl Okta {
             _ => Err(problem::wrong_method()),
         }
     }
-
-    /// The user that this user is linked to.
-    pub fn linked(&self, name: &str, user: &str) -> Option<&str> {
-        self.linked.iter().find(|l| l.primary == name)?.links.get(user).map(String::as_str)
-    }
 }
 
 fn type_json(id: &str, name: &str, now: Moment) -> Value {
