@@ -44,7 +44,7 @@ async fn pipeline(scenario: &Scenario, clock: &Clock) -> Vec<Exchange> {
     config.namely[0].pace.per_minute = 1_000_000;
     config.namely[0].pace.hot_interval = Duration::from_millis(20);
     config.namely[0].pace.walk_interval = Duration::from_millis(20);
-    config.okta.in_flight = AT_ONCE;
+    config.okta[0].in_flight = AT_ONCE;
     let service = Service::start(config, clock.clone(), Metrics::new()).await.expect("starts");
     let is_idle = async || service.readiness.is_ready() && service.store.backlog().await.expect("reads").total() == 0;
     while !is_idle().await {

@@ -1,10 +1,15 @@
-//! How many people a second the pure core plans: mapping by CEL and the difference to what Okta holds.
+//! How many people a second the pure core plans on one core, and what that costs.
+//!
+//! `cargo bench --bench planner` times plans of a thousand people by criterion. `cargo bench --bench planner -- snapshots`
+//! plans 100,000 people from the documents that the store keeps, prints people a second and the peak of memory, and where
+//! the time goes: reading the document, the record's dates, the mapping, the difference.
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use namely_okta_sync::clock::Clock;
+use criterion::{Criterion, Throughput, criterion_group};
+use namely_okta_sync::clock::{Clock, Moment};
 use namely_okta_sync::config::Config;
+use namely_okta_sync::identity::account::Marks;
 use namely_okta_sync::identity::plan::{Situation, plan};
-use namely_okta_sync::identity::{Account, AccountStatus, Directory, Employee, Entitlement, Group};
+use namely_okta_sync::identity::{Account, AccountStatus, Case, Directory, Employee, Group, Link, Person};
 use namely_okta_sync::namely::catalogue::GroupTypes;
 use namely_okta_sync::namely::{Catalogue, Reader};
 use namely_okta_sync::sandbox::http::{Core, Request};
@@ -14,8 +19,10 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 const PEOPLE: usize = 1000;
+const SNAPSHOTS: usize = 100_000;
 
 /// The people of a simulated company as the service reads them.
 fn employees(config: &Config) -> Vec<Employee> {
@@ -35,58 +42,130 @@ fn employees(config: &Config) -> Vec<Employee> {
     };
     let (groups, types, titles) = (get("/groups", ""), get("/group_types", ""), get("/job_titles", ""));
     let catalogue = Catalogue::read(&groups, &types, &titles, &GroupTypes::default());
-    let reader = Reader::new(&config.mapping.reads());
+    let reader = Reader::new(&config.rulebook.reads());
     let pages = (1..=PEOPLE / 50).map(|page| get("/profiles", &format!("page={page}&per_page=50")));
     let profiles: Vec<Value> =
         pages.flat_map(|page| page["profiles"].as_array().cloned().unwrap_or_default()).collect();
     profiles.iter().map(|profile| reader.read(profile, &catalogue).expect("readable")).collect()
 }
 
-fn planner(c: &mut Criterion) {
-    let text = include_str!("../config/sandbox.toml");
-    let config = Config::parse(Path::new("sandbox.toml"), text, &|_| Some("token".into())).expect("sound");
-    let employees = employees(&config);
-    let mut names: BTreeSet<String> = BTreeSet::from(["All Employees".into(), "People Managers".into()]);
-    names.extend(employees.iter().flat_map(|e| e.departments.iter().map(|d| format!("Department {d}"))));
-    let groups = names.iter().map(|n| Group { id: format!("00g{n}"), name: n.clone(), writable: true });
-    let directory = Directory::new(groups, BTreeSet::new());
-    let accounts: Vec<Account> = employees.iter().map(|e| account(e, &config, &directory)).collect();
-    let movers: Vec<Employee> =
-        employees.iter().map(|e| Employee { departments: vec!["Legal".into()], ..e.clone() }).collect();
-
-    let mut group = c.benchmark_group("planner");
-    group.throughput(Throughput::Elements(PEOPLE as u64));
-    let run = |people: &[Employee], accounts: Option<&[Account]>| {
-        for (n, employee) in people.iter().enumerate() {
-            black_box(plan(&Situation {
-                employee,
-                entitlement: &Entitlement::Entitled,
-                account: accounts.map(|a| &a[n]),
-                mapping: &config.mapping,
-                directory: &directory,
-            }));
-        }
-    };
-    group.bench_function("unchanged", |b| b.iter(|| run(&employees, Some(&accounts))));
-    group.bench_function("movers", |b| b.iter(|| run(&movers, Some(&accounts))));
-    group.bench_function("joiners", |b| b.iter(|| run(&employees, None)));
-    group.finish();
+/// Everything that a plan is made with.
+struct World {
+    config: Config,
+    directory: Directory,
+    now: Moment,
+    employees: Vec<Employee>,
 }
 
-/// The account exactly as the mapping wants it.
-fn account(employee: &Employee, config: &Config, directory: &Directory) -> Account {
-    let desired = config.mapping.desired(employee).expect("maps");
-    Account {
-        id: format!("00u{}", employee.id),
-        login: employee.email.clone(),
-        anchor: Some(employee.id.clone()),
-        status: AccountStatus::Active,
-        profile: desired.attributes.into_iter().filter(|(_, v)| !v.is_null()).collect(),
-        groups: desired.groups.keys().filter_map(|g| directory.find(g)).map(|g| g.id.clone()).collect(),
-        apps: Default::default(),
-        exit: None,
+impl World {
+    fn new() -> Self {
+        let text = include_str!("../config/sandbox.toml");
+        let config = Config::parse(Path::new("sandbox.toml"), text, &|_| Some("token".into())).expect("sound");
+        let employees = employees(&config);
+        let mut names: BTreeSet<String> = BTreeSet::from(["All Employees".into(), "People Managers".into()]);
+        names.extend(employees.iter().flat_map(|e| e.departments.iter().map(|d| format!("Department {d}"))));
+        let groups = names.iter().map(|n| Group { id: format!("00g{n}"), name: n.clone(), writable: true });
+        Self { directory: Directory::new(groups, BTreeSet::new()), config, now: Clock::system().now(), employees }
+    }
+
+    fn case(&self, employee: Employee, account: Option<Account>) -> Case {
+        Case { account, ..Case::new("sandbox", Person::of("sandbox", employee)) }
+    }
+
+    /// The account exactly as the mapping wants it.
+    fn account(&self, employee: &Employee) -> Account {
+        let desired = self.config.rulebook.desired(&self.case(employee.clone(), None), self.now).expect("maps");
+        Account {
+            id: format!("00u{}", employee.id),
+            login: employee.email.clone(),
+            anchor: Some(employee.id.clone()),
+            status: AccountStatus::Active,
+            profile: desired.attributes.into_iter().filter(|(_, v)| !v.is_null()).collect(),
+            groups: desired.groups.keys().filter_map(|g| self.directory.find(g)).map(|g| g.id.clone()).collect(),
+            apps: Default::default(),
+            user_type: String::new(),
+            marks: Marks { manager: Link::Nobody, ..Marks::default() },
+        }
+    }
+
+    fn plan(&self, case: &Case) -> usize {
+        let rulebook = &self.config.rulebook;
+        let standing = rulebook.standing(case, self.now);
+        let (directory, now) = (&self.directory, self.now);
+        let made = plan(&Situation { case, standing: &standing, rulebook, directory, now, fresh: false });
+        made.map_or(0, |plan| plan.steps.len())
     }
 }
 
+fn planner(c: &mut Criterion) {
+    let world = World::new();
+    let unchanged: Vec<Case> =
+        world.employees.iter().map(|e| world.case(e.clone(), Some(world.account(e)))).collect();
+    let moved = |e: &Employee| Employee { departments: vec!["Legal".into()], ..e.clone() };
+    let movers: Vec<Case> = world.employees.iter().map(|e| world.case(moved(e), Some(world.account(e)))).collect();
+    let joiners: Vec<Case> = world.employees.iter().map(|e| world.case(e.clone(), None)).collect();
+    let mut group = c.benchmark_group("planner");
+    group.throughput(Throughput::Elements(PEOPLE as u64));
+    for (name, cases) in [("unchanged", &unchanged), ("movers", &movers), ("joiners", &joiners)] {
+        group.bench_function(name, |b| b.iter(|| cases.iter().map(|case| black_box(world.plan(case))).sum::<usize>()));
+    }
+    group.finish();
+}
+
+/// Plans a large company from documents and prints where the time goes.
+fn snapshots() {
+    let world = World::new();
+    let documents: Vec<(String, String)> = (0..SNAPSHOTS)
+        .map(|n| {
+            let employee = &world.employees[n % PEOPLE];
+            let account = serde_json::to_string(&world.account(employee)).expect("serialises");
+            (serde_json::to_string(employee).expect("serialises"), account)
+        })
+        .collect();
+    let size: usize = documents.iter().map(|(e, a)| e.len() + a.len()).sum();
+    let before = peak_mib();
+    let mut parts = [Duration::ZERO; 4];
+    let mut steps = 0;
+    for (employee, account) in &documents {
+        let mut timed = |part: usize, from: Instant| parts[part] += from.elapsed();
+        let start = Instant::now();
+        let employee: Employee = serde_json::from_str(employee).expect("a document");
+        let case = world.case(employee, Some(serde_json::from_str(account).expect("a document")));
+        timed(0, start);
+        let start = Instant::now();
+        black_box(world.config.rulebook.standing(&case, world.now));
+        timed(1, start);
+        let start = Instant::now();
+        black_box(world.config.rulebook.desired(&case, world.now).expect("maps"));
+        timed(2, start);
+        let start = Instant::now();
+        steps += world.plan(&case);
+        timed(3, start);
+    }
+    // A plan reads the dates and the mapping again: what is left of it is the difference itself.
+    parts[3] = parts[3].saturating_sub(parts[1] + parts[2]);
+    let total: Duration = parts.iter().sum();
+    let rate = f64::from(u32::try_from(SNAPSHOTS).unwrap_or(0)) / total.as_secs_f64();
+    println!("{SNAPSHOTS} people from {} MiB of documents, {steps} steps", size >> 20);
+    println!("{rate:.0} people a second on one core; memory {before} MiB before, {} MiB at most", peak_mib());
+    for (name, part) in ["reading documents", "dates and leave", "mapping", "difference"].iter().zip(parts) {
+        println!("  {:>5.1} %  {name}", 100.0 * part.as_secs_f64() / total.as_secs_f64());
+    }
+}
+
+/// The most memory this process has held so far.
+fn peak_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) >> 10
+}
+
 criterion_group!(benches, planner);
-criterion_main!(benches);
+
+fn main() {
+    if std::env::args().any(|argument| argument == "snapshots") {
+        return snapshots();
+    }
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+}

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A point on the product's time line: microseconds since the Unix epoch, UTC.
@@ -87,7 +88,7 @@ pub struct Clock(Arc<Kind>);
 #[derive(Debug)]
 enum Kind {
     System { origin: Instant },
-    Scaled { origin: Instant, epoch: Moment, scale: f64 },
+    Scaled { origin: Instant, epoch: Moment, scale: f64, jumped: AtomicI64 },
 }
 
 impl Clock {
@@ -99,7 +100,7 @@ impl Clock {
     /// A clock that starts at `epoch` and runs `scale` times as fast as real time.
     pub fn scaled(epoch: Moment, scale: f64) -> Self {
         assert!(scale > 0.0, "a clock must move forward, not by a factor of {scale}");
-        Self(Arc::new(Kind::Scaled { origin: Instant::now(), epoch, scale }))
+        Self(Arc::new(Kind::Scaled { origin: Instant::now(), epoch, scale, jumped: AtomicI64::new(0) }))
     }
 
     /// A clock that starts at the present moment and runs `scale` times as fast.
@@ -122,7 +123,18 @@ impl Clock {
     pub fn monotonic(&self) -> Moment {
         match &*self.0 {
             Kind::System { origin } => Moment(1_000_000_000_000) + origin.elapsed(),
-            Kind::Scaled { origin, epoch, scale } => *epoch + origin.elapsed().mul_f64(*scale),
+            Kind::Scaled { origin, epoch, scale, jumped } => {
+                let jumped = Duration::from_micros(jumped.load(Ordering::Relaxed).unsigned_abs());
+                *epoch + origin.elapsed().mul_f64(*scale) + jumped
+            }
+        }
+    }
+
+    /// Moves a clock that is not the system's forward by `d`, for all who share it. For moments in which nothing goes on:
+    /// whoever sleeps sleeps on.
+    pub fn jump(&self, d: Duration) {
+        if let Kind::Scaled { jumped, .. } = &*self.0 {
+            jumped.fetch_add(i64::try_from(d.as_micros()).unwrap_or(0), Ordering::Relaxed);
         }
     }
 
@@ -173,6 +185,9 @@ mod tests {
     fn a_scaled_clock_runs_faster_and_its_sleeps_are_shorter() {
         let clock = Clock::scaled(Moment::from_secs(0), 40.0);
         assert_eq!(clock.real(Duration::from_secs(40)), Duration::from_secs(1));
+        let before = clock.now();
+        clock.clone().jump(Duration::from_secs(86_400));
+        assert!(clock.now().since(before) >= Duration::from_secs(86_400), "a jump is everybody's");
         let a = clock.now();
         while clock.now().since(a) < Duration::from_millis(40) {
             std::hint::spin_loop();

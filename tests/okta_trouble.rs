@@ -23,7 +23,7 @@ fn service_app(key: &Key) -> Credentials {
 }
 
 fn is_paused(rig: &Rig, scope: &str) -> bool {
-    metric(rig, &format!("namely_okta_sync_okta_paused{{scope=\"{scope}\"}}")) == Some(1.0)
+    metric(rig, &format!("namely_okta_sync_okta_paused{{org=\"sandbox\",scope=\"{scope}\"}}")) == Some(1.0)
         && rig.service().readiness.reasons().contains_key(scope)
 }
 
@@ -60,7 +60,7 @@ async fn weathers(
     })
     .await;
     rig.until("it is ready again", async |rig| rig.service().readiness.is_ready()).await;
-    assert_eq!(metric(&rig, &format!("namely_okta_sync_okta_paused{{scope=\"{paused}\"}}")), Some(0.0));
+    assert_eq!(metric(&rig, &format!("namely_okta_sync_okta_paused{{org=\"sandbox\",scope=\"{paused}\"}}")), Some(0.0));
     assert_eq!(rig.set_aside().await, []);
 }
 

@@ -25,6 +25,12 @@ pub enum Kind {
     Done,
     /// A person waits for somebody to change something.
     SetAside,
+    /// A profile was found to belong to an account, or to a person already known.
+    Correlated,
+    /// Somebody decided about a match.
+    Reviewed,
+    /// Somebody accepted the adopt report of an org: from now on it is written to.
+    Adopted,
     /// A walk over a tenant ended, complete or not.
     Walk,
     /// The service started: claims of the run before are void.
@@ -41,6 +47,9 @@ impl Kind {
             Kind::Effect => "effect",
             Kind::Done => "done",
             Kind::SetAside => "set_aside",
+            Kind::Correlated => "correlated",
+            Kind::Reviewed => "reviewed",
+            Kind::Adopted => "adopted",
             Kind::Walk => "walk",
             Kind::Started => "started",
         }
@@ -53,6 +62,8 @@ pub struct Record {
     pub at: Moment,
     pub kind: Kind,
     pub target: Option<i64>,
+    /// The Okta org that it is about.
+    pub org: Option<String>,
     pub tenant: Option<String>,
     pub profile: Option<String>,
     /// The revision of the person that this is about.
@@ -63,7 +74,7 @@ pub struct Record {
 impl Record {
     /// A row about no particular person.
     pub fn general(at: Moment, kind: Kind, detail: Value) -> Self {
-        Self { at, kind, target: None, tenant: None, profile: None, rev: None, detail }
+        Self { at, kind, target: None, org: None, tenant: None, profile: None, rev: None, detail }
     }
 
     /// The text that is stored, delivered and hashed: one JSON object.
@@ -75,6 +86,7 @@ impl Record {
             }
         };
         put("target", self.target.map(Value::from));
+        put("org", self.org.clone().map(Value::from));
         put("tenant", self.tenant.clone().map(Value::from));
         put("profile", self.profile.clone().map(Value::from));
         put("rev", self.rev.map(Value::from));

@@ -1,8 +1,10 @@
 //! `check`: is the configuration sound, and do both sides answer as it needs?
 
 use crate::clock::Clock;
-use crate::config::{self, Config, NamelyTenant};
-use crate::identity::mapping::{AppRule, Mapping};
+use crate::config::{self, Config, NamelyTenant, OktaOrg};
+use crate::identity::Rulebook;
+use crate::identity::mapping::Mapping;
+use crate::identity::rules::AppRule;
 use crate::identity::{Directory, Group};
 use crate::namely::client::Reply as NamelyReply;
 use crate::namely::wire::ProfilesPage;
@@ -56,9 +58,11 @@ pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
             findings.push(good("configuration", format!("{} is sound", options.config.display())));
             if !options.offline {
                 for tenant in &config.namely {
-                    findings.extend(probe_namely(tenant, &config.mapping).await);
+                    findings.extend(probe_namely(tenant, &config.rulebook).await);
                 }
-                findings.extend(probe_okta(&config).await);
+                for org in &config.okta {
+                    findings.extend(probe_okta(org, &config.rulebook).await);
+                }
             }
         }
     }
@@ -73,7 +77,7 @@ pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn probe_namely(tenant: &NamelyTenant, mapping: &Mapping) -> Vec<Finding> {
+async fn probe_namely(tenant: &NamelyTenant, rulebook: &Rulebook) -> Vec<Finding> {
     let what = |part: &str| format!("namely {} {part}", tenant.name);
     let client = match NamelyClient::new(&tenant.url, &tenant.token, tenant.timeout) {
         Ok(client) => client,
@@ -95,7 +99,7 @@ async fn probe_namely(tenant: &NamelyTenant, mapping: &Mapping) -> Vec<Finding> 
         Err(why) => return vec![bad(&token, why)],
     };
     let mut findings = vec![good(&token, format!("accepted; {} profiles", page.total_count.unwrap_or(0)))];
-    let reader = Reader::new(&mapping.reads());
+    let reader = Reader::new(&rulebook.reads());
     let invisible = reader.invisible_keys(&page.profiles);
     let keys = what("mapped fields");
     findings.push(match (page.profiles.is_empty(), invisible.as_slice()) {
@@ -125,17 +129,18 @@ async fn probe_namely(tenant: &NamelyTenant, mapping: &Mapping) -> Vec<Finding> 
     findings
 }
 
-async fn probe_okta(config: &Config) -> Vec<Finding> {
-    let what = |part: &str| format!("okta {} {part}", config.okta.name);
+async fn probe_okta(org: &OktaOrg, rulebook: &Rulebook) -> Vec<Finding> {
+    let what = |part: &str| format!("okta {} {part}", org.name);
+    let mapping = &rulebook.mapping;
     // Reading the schema is for this command alone.
-    let scopes: Vec<_> = config::scopes(&config.mapping).into_iter().chain([claims::SCHEMAS]).collect();
-    let credentials = config::with_scopes(config.okta.credentials.clone(), &scopes);
-    let client = match OktaClient::new(&config.okta.url, credentials, &Clock::system(), config.okta.timeout) {
+    let scopes: Vec<_> = config::scopes(rulebook, &org.name).into_iter().chain([claims::SCHEMAS]).collect();
+    let credentials = config::with_scopes(org.credentials.clone(), &scopes);
+    let client = match OktaClient::new(&org.url, credentials, &Clock::system(), org.timeout) {
         Ok(client) => client,
         Err(why) => return vec![bad(&what("client"), why)],
     };
     let mut findings = Vec::new();
-    if matches!(config.okta.credentials, Credentials::ServiceApp(_)) {
+    if matches!(org.credentials, Credentials::ServiceApp(_)) {
         let (name, missing) = (what("scopes"), missing_scopes(&client, &scopes).await);
         if missing.is_err() || missing.as_ref().is_ok_and(|missing| !missing.is_empty()) {
             return vec![scope_finding(&name, missing)];
@@ -151,7 +156,7 @@ async fn probe_okta(config: &Config) -> Vec<Finding> {
         Err(why) => {
             return vec![bad(
                 &what("token"),
-                format!("{why}; is {} an Okta org, and the token alive?", config.okta.url),
+                format!("{why}; is {} an Okta org, and the token alive?", org.url),
             )];
         }
     }
@@ -161,12 +166,12 @@ async fn probe_okta(config: &Config) -> Vec<Finding> {
     };
     findings.push(role_finding(&what("permissions"), owner));
     findings.push(match get("/api/v1/meta/schemas/user/default").await {
-        Ok(schema) => schema_finding(&what("user schema"), &schema, &config.mapping),
+        Ok(schema) => schema_finding(&what("user schema"), &schema, mapping),
         Err(why) => bad(&what("user schema"), why),
     });
-    if !config.mapping.app_rules().is_empty() {
+    if !mapping.app_rules().is_empty() {
         findings.extend(match get("/api/v1/apps?limit=200").await {
-            Ok(apps) => app_findings(&what("apps"), &apps, &config.mapping),
+            Ok(apps) => app_findings(&what("apps"), &apps, mapping),
             Err(why) => vec![bad(&what("apps"), why)],
         });
     }
@@ -177,7 +182,7 @@ async fn probe_okta(config: &Config) -> Vec<Finding> {
     let groups = get("/api/v1/groups?limit=200").await;
     let rules = get("/api/v1/groups/rules?limit=200").await;
     match (groups, rules) {
-        (Ok(groups), Ok(rules)) => findings.extend(group_findings(&what("groups"), groups, rules, &config.mapping)),
+        (Ok(groups), Ok(rules)) => findings.extend(group_findings(&what("groups"), groups, rules, mapping)),
         (Err(why), _) | (_, Err(why)) => findings.push(bad(&what("groups"), why)),
     }
     findings

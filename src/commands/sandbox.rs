@@ -88,7 +88,7 @@ pub async fn sandbox(options: Options) -> anyhow::Result<ExitCode> {
     let mut config = config(&world, &folder)?;
     if options.faults > 0.0 {
         // Answers that come too late are given up on sooner, so that a quick clock does not wait for minutes.
-        config.okta.timeout = Duration::from_secs(3);
+        config.okta[0].timeout = Duration::from_secs(3);
     }
     let service = Service::start(config, clock.clone(), Metrics::new()).await?;
     let listen = crate::sandbox::world::any_port();
@@ -159,7 +159,7 @@ pub fn config(world: &World, folder: &Path) -> anyhow::Result<Config> {
     config.service.store = folder.join("store.db");
     config.audit.path = Some(folder.join("audit.jsonl"));
     config.namely[0].url = format!("{}/api/v1", world.namely.url());
-    config.okta.url = world.okta.url();
+    config.okta[0].url = world.okta.url();
     Ok(config)
 }
 

@@ -15,6 +15,9 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+/// The org of the sandbox's configuration.
+const ORG: &str = "sandbox";
+
 /// A look at a run.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -33,15 +36,15 @@ impl Snapshot {
     /// Takes one.
     pub fn take(kinds: BTreeMap<Kind, (usize, usize)>, backlog: &Backlog, metrics: &Metrics, now: Moment) -> Self {
         let budget = Bucket::ALL.into_iter().filter_map(|bucket| {
-            let limit = metrics.okta_limit.with_label_values(&[bucket.label()]).get();
-            let remaining = metrics.okta_remaining.with_label_values(&[bucket.label()]).get();
+            let limit = metrics.okta_limit.with_label_values(&[ORG, bucket.label()]).get();
+            let remaining = metrics.okta_remaining.with_label_values(&[ORG, bucket.label()]).get();
             (limit > 0).then_some((bucket.label(), remaining, limit))
         });
         Self {
             kinds,
             backlog: backlog.total(),
             set_aside: backlog.set_aside,
-            eta: metrics.backlog_eta_seconds.get(),
+            eta: metrics.backlog_eta_seconds.with_label_values(&[ORG]).get(),
             budget: budget.collect(),
             now,
         }

@@ -4,11 +4,15 @@
 
 mod mapping;
 pub mod reader;
+mod rules;
 mod secret;
 
 pub use reader::{Problem, Problems};
 
-use crate::identity::Mapping;
+use crate::identity::Rulebook;
+use crate::identity::expr::Engine;
+use crate::identity::mapping::{DEFAULT_ATTRIBUTES, DEFAULT_LOGIN};
+use crate::identity::rulebook::{OrgRules, TenantRules, Unrouted};
 use crate::namely::catalogue::GroupTypes;
 use crate::namely::walk::Pace;
 use crate::okta::auth::{Credentials, Key, ServiceApp, claims};
@@ -29,8 +33,9 @@ pub struct Config {
     pub service: Service,
     pub audit: AuditFile,
     pub namely: Vec<NamelyTenant>,
-    pub okta: OktaOrg,
-    pub mapping: Arc<Mapping>,
+    pub okta: Vec<OktaOrg>,
+    /// Everything that decides about people.
+    pub rulebook: Arc<Rulebook>,
     /// Identifies the rules: another value means everybody is looked at again.
     pub rules: String,
 }
@@ -78,6 +83,8 @@ pub struct OktaOrg {
     pub in_flight: usize,
     /// Total of one call, in real time.
     pub timeout: Duration,
+    /// Whether somebody must accept the adopt report before anything is written for the first time.
+    pub ask_to_adopt: bool,
 }
 
 impl Config {
@@ -99,38 +106,92 @@ impl Config {
         let (mut reader, mut root) = Reader::parse(path, text);
         let r = &mut reader;
         let secrets = secret::Secrets { folder: path.parent().unwrap_or(Path::new(".")), environment };
-        let (services, audits, rules) =
-            (root.section(r, "service"), root.section(r, "audit"), root.section(r, "mapping"));
+        let (services, audits) = (root.section(r, "service"), root.section(r, "audit"));
         let service = service(r, services);
         let audit = audit(r, audits);
         let namely: Vec<Option<NamelyTenant>> =
             root.sections(r, "namely").into_iter().map(|s| tenant(r, s, &secrets)).collect();
-        let okta: Vec<Option<OktaOrg>> = root.sections(r, "okta").into_iter().map(|s| org(r, s, &secrets)).collect();
-        let mapping = mapping::read(r, rules);
-        count(r, namely.len(), okta.len());
-        unique_names(r, &namely);
+        let names: Vec<String> = namely.iter().flatten().map(|tenant| tenant.name.clone()).collect();
+        let mut rules = root.section(r, "mapping");
+        let engine = Engine::new(rules::tables(r, &mut rules, secrets.folder));
+        let source = fingerprint(text, engine.tables());
+        let okta: Vec<Option<(OktaOrg, OrgRules)>> =
+            root.sections(r, "okta").into_iter().map(|s| org(r, s, &secrets, &engine, &names)).collect();
+        let policies = rules::policies(r, &mut root);
+        let matching = rules::correlation(r, &mut root, &engine);
+        let leave = expression(r, &mut root, &engine, "leave", "when");
+        let primary = expression(r, &mut root, &engine, "positions", "primary");
+        let mapping = mapping::read(r, rules, engine);
         root.finish(r);
+        count(r, namely.len(), okta.len());
+        unique_names(r, "namely", namely.iter().flatten().map(|tenant| tenant.name.as_str()));
+        unique_names(r, "okta", okta.iter().flatten().map(|(org, _)| org.name.as_str()));
         let problems = reader.finish();
-        match (namely.into_iter().collect::<Option<Vec<_>>>(), okta.into_iter().next().flatten(), mapping) {
-            (Some(namely), Some(okta), Some((mapping, source))) if problems.is_empty() => {
-                let okta = OktaOrg { credentials: with_scopes(okta.credentials, &scopes(&mapping)), ..okta };
-                let rules = crate::okta::request::hex(digest(&SHA256, source.as_bytes()).as_ref());
-                Ok(Self { service, audit, namely, okta, mapping: Arc::new(mapping), rules })
-            }
-            _ => Err(Problems(problems)),
-        }
-    }
-
-    /// Zones of all tenants by name.
-    pub fn zones(&self) -> Vec<(String, TimeZone)> {
-        self.namely.iter().map(|t| (t.name.clone(), t.zone.clone())).collect()
+        let namely = namely.into_iter().collect::<Option<Vec<_>>>();
+        let okta = okta.into_iter().collect::<Option<Vec<_>>>();
+        let (Some(namely), Some(okta), Some(read), Some(matching), Some(leave), Some(primary), true) =
+            (namely, okta, mapping, matching, leave, primary, problems.is_empty())
+        else {
+            return Err(Problems(problems));
+        };
+        let (okta, orgs): (Vec<OktaOrg>, Vec<OrgRules>) = okta.into_iter().unzip();
+        let tenants = namely.iter().map(|t| TenantRules { name: t.name.clone(), zone: t.zone.clone() }).collect();
+        let mapping::Read { mapping, login, zone } = read;
+        let rulebook = Rulebook { tenants, orgs, policies, leave, zone, primary, matching, login, mapping };
+        let okta = okta
+            .into_iter()
+            .map(|org| {
+                let scopes = scopes(&rulebook, &org.name);
+                OktaOrg { credentials: with_scopes(org.credentials, &scopes), ..org }
+            })
+            .collect();
+        let rules = crate::okta::request::hex(digest(&SHA256, source.as_bytes()).as_ref());
+        Ok(Self { service, audit, namely, okta, rulebook: Arc::new(rulebook), rules })
     }
 }
 
+/// The rules as a text: whatever it says differently means that everybody is looked at again. Comments and the order of
+/// keys do not count, the contents of tables do.
+fn fingerprint(text: &str, tables: &crate::identity::functions::Tables) -> String {
+    let all: toml::Table = text.parse().unwrap_or_default();
+    let parts = ["mapping", "onboarding", "termination", "leave", "rehire", "positions", "correlation"];
+    let mut kept: toml::Table =
+        all.iter().filter(|(k, _)| parts.contains(&k.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect();
+    for (table, keys) in [
+        ("namely", &["name", "time_zone", "departments", "offices"][..]),
+        ("okta", &["name", "from", "people", "unrouted", "manager_link"][..]),
+    ] {
+        let rows = all.get(table).and_then(toml::Value::as_array).into_iter().flatten();
+        let row = |row: &toml::Value| {
+            let row = row.as_table().cloned().unwrap_or_default();
+            toml::Value::Table(row.into_iter().filter(|(key, _)| keys.contains(&key.as_str())).collect())
+        };
+        kept.insert(table.to_owned(), toml::Value::Array(rows.map(row).collect()));
+    }
+    format!("{kept}{tables:?}{DEFAULT_ATTRIBUTES:?}{DEFAULT_LOGIN}")
+}
+
+/// A condition that stands alone in a table.
+fn expression(
+    r: &mut Reader,
+    root: &mut Section,
+    engine: &Engine,
+    table: &'static str,
+    key: &'static str,
+) -> Option<Option<crate::identity::expr::Expr>> {
+    let mut s = root.section(r, table);
+    let read = s.text(r, key).map(|at| mapping::condition(r, engine, &format!("{table}.{key}"), &at));
+    s.finish(r);
+    rules::optional(read)
+}
+
 /// The scopes that a service app needs for what is configured; `manage` includes `read` (`okta-api.md §1.3`).
-pub fn scopes(mapping: &Mapping) -> Vec<&'static str> {
-    let apps = (!mapping.app_rules().is_empty()).then_some(claims::APPS);
-    [claims::USERS, claims::GROUPS, claims::ROLES].into_iter().chain(apps).collect()
+pub fn scopes(rulebook: &Rulebook, org: &str) -> Vec<&'static str> {
+    let apps = (!rulebook.mapping.app_rules().is_empty()).then_some(claims::APPS);
+    let links = rulebook.org(org).is_some_and(|org| org.manager_relation.is_some());
+    let links = links.then_some(claims::LINKED_OBJECTS);
+    let types = rulebook.mapping.user_type().map(|_| claims::USER_TYPES);
+    [claims::USERS, claims::GROUPS, claims::ROLES].into_iter().chain(apps).chain(links).chain(types).collect()
 }
 
 /// The same credentials, asking for these scopes.
@@ -145,18 +206,16 @@ fn count(r: &mut Reader, namely: usize, okta: usize) {
     if namely == 0 {
         r.problem(0..0, "no Namely company is configured; add a [[namely]] table with name, url and token");
     }
-    match okta {
-        1 => {}
-        0 => r.problem(0..0, "no Okta org is configured; add an [[okta]] table with name, url and token"),
-        n => r.problem(0..0, format!("{n} Okta orgs are configured; this version serves one, keep one [[okta]] table")),
+    if okta == 0 {
+        r.problem(0..0, "no Okta org is configured; add an [[okta]] table with name, url and token");
     }
 }
 
-fn unique_names(r: &mut Reader, tenants: &[Option<NamelyTenant>]) {
+fn unique_names<'a>(r: &mut Reader, table: &str, all: impl Iterator<Item = &'a str>) {
     let mut names = BTreeSet::new();
-    for tenant in tenants.iter().flatten() {
-        if !names.insert(&tenant.name) {
-            r.problem(0..0, format!("two [[namely]] tables are called {:?}; give each its own name", tenant.name));
+    for name in all {
+        if !names.insert(name) {
+            r.problem(0..0, format!("two [[{table}]] tables are called {name:?}; give each its own name"));
         }
     }
 }
@@ -222,11 +281,31 @@ fn tenant(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<N
     Some(NamelyTenant { name: name?.value, url: url?, token: token?, zone: zone?, group_types, pace, timeout })
 }
 
-fn org(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<OktaOrg> {
+fn org(
+    r: &mut Reader,
+    mut s: Section,
+    secrets: &secret::Secrets,
+    engine: &Engine,
+    companies: &[String],
+) -> Option<(OktaOrg, OrgRules)> {
+    let path = s.path.clone();
     let name = s.required_text(r, "name", "acme");
     let url = s.required_text(r, "url", "https://acme.okta.com").and_then(|at| url(r, at));
     let credentials = credentials(r, &mut s, secrets);
     let timeout = s.duration(r, "timeout", Duration::from_secs(30));
+    let tenants = s.texts(r, "from").map(|at| {
+        for unknown in at.value.iter().filter(|name| !companies.contains(name)) {
+            r.problem(
+                at.span.clone(),
+                format!("{path}.from: there is no [[namely]] called {unknown:?}; there are {}", companies.join(", ")),
+            );
+        }
+        at.value
+    });
+    let people = s.text(r, "people").map(|at| mapping::condition(r, engine, &format!("{path}.people"), &at));
+    let unrouted = s.choice(r, "unrouted", &[("keep", Unrouted::Keep), ("end", Unrouted::End)]);
+    let ask_to_adopt = s.choice(r, "adopt", &[("ask", true), ("automatic", false)]);
+    let manager_relation = s.text_or_off(r, "manager_link", "manager");
     let mut budget = s.section(r, "budget");
     let shares = Shares {
         share: budget.part(r, "share", 0.01..=1.0, Shares::default().share),
@@ -235,7 +314,11 @@ fn org(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<Okta
     let in_flight = size(budget.number(r, "in_flight", 1..=1000, 16));
     budget.finish(r);
     s.finish(r);
-    Some(OktaOrg { name: name?.value, url: url?, credentials: credentials?, shares, in_flight, timeout })
+    let name = name?.value;
+    let people = rules::optional(people)?;
+    let tenants = tenants.unwrap_or_else(|| companies.to_vec());
+    let rules = OrgRules { name: name.clone(), tenants, people, unrouted, manager_relation };
+    Some((OktaOrg { name, url: url?, credentials: credentials?, shares, in_flight, timeout, ask_to_adopt }, rules))
 }
 
 /// An API token, or a service app.

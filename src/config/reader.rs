@@ -86,7 +86,8 @@ impl<'t> Reader<'t> {
 }
 
 impl<'t> Section<'t> {
-    fn new(path: String, span: Range<usize>, table: DeTable<'t>) -> Self {
+    /// A section of a table that stands at `span`.
+    pub fn new(path: String, span: Range<usize>, table: DeTable<'t>) -> Self {
         let entries = table.into_iter().map(|(key, value)| (key.get_ref().to_string(), (key.span(), value))).collect();
         Self { path, span, entries, asked: Vec::new() }
     }
@@ -218,6 +219,45 @@ impl<'t> Section<'t> {
                 default
             }
         }
+    }
+
+    /// A time of whole days or less, such as `"7d"`, `"2w"` or `"12h"`, or else `default`; zero is allowed.
+    pub fn days(&mut self, reader: &mut Reader, key: &'static str, default: Duration) -> Duration {
+        let Some(at) = self.text(reader, key) else { return default };
+        let span = at.value.parse::<jiff::Span>().ok();
+        let seconds = span.and_then(|s| s.total((jiff::Unit::Second, jiff::SpanRelativeTo::days_are_24_hours())).ok());
+        match seconds.filter(|s| (0.0..=315_360_000.0).contains(s)) {
+            Some(seconds) => Duration::from_secs_f64(seconds),
+            None => {
+                let name = self.name(key);
+                reader.problem(at.span, format!("{name}: {:?} is not a time; write \"7d\" or \"12h\"", at.value));
+                default
+            }
+        }
+    }
+
+    /// One of some words, each with what it means; the first without it.
+    pub fn choice<T: Copy>(&mut self, reader: &mut Reader, key: &'static str, words: &[(&str, T)]) -> T {
+        let default = words[0].1;
+        let Some(at) = self.text(reader, key) else { return default };
+        match words.iter().find(|(word, _)| *word == at.value) {
+            Some((_, meaning)) => *meaning,
+            None => {
+                let (name, words) = (self.name(key), words.iter().map(|(w, _)| format!("{w:?}")).collect::<Vec<_>>());
+                reader.problem(at.span, format!("{name}: {:?} is not one of {}", at.value, words.join(", ")));
+                default
+            }
+        }
+    }
+
+    /// A text, or `false` to switch off what `default` would switch on.
+    pub fn text_or_off(&mut self, reader: &mut Reader, key: &'static str, default: &str) -> Option<String> {
+        let read = self.typed(reader, key, "a text in quotes or false", |v| match (v.as_str(), v.as_bool()) {
+            (Some(text), _) => Some(Some(text.to_owned())),
+            (None, Some(false)) => Some(None),
+            _ => None,
+        });
+        read.map_or_else(|| Some(default.to_owned()), |at| at.value)
     }
 
     /// A list of texts, or else `default`.

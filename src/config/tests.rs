@@ -40,7 +40,7 @@ fn a_small_configuration_is_complete_by_its_defaults() {
     let config = parse(GOOD).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(config.service.lanes, 64);
     assert_eq!(config.namely[0].pace, Pace::default());
-    let names: Vec<&str> = config.mapping.attribute_names().collect();
+    let names: Vec<&str> = config.rulebook.mapping.attribute_names().collect();
     assert!(
         names.contains(&"nickName") && names.contains(&"namelyId") && !names.contains(&"primaryPhone"),
         "{names:?}"

@@ -57,6 +57,43 @@ pub struct ExitProof {
     pub read_back: bool,
     /// `GET /users/{id}/groups` was read after the deactivation; `Account::groups` is complete since then.
     pub groups_listed: bool,
+    /// The memberships the person had when they were listed: what a return may restore.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub had: BTreeSet<String>,
+}
+
+/// Whom the manager link of an account leads to (`okta-api.md §3.5`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    /// Nobody has looked yet.
+    #[default]
+    Unknown,
+    Nobody,
+    /// The account with this id.
+    To(String),
+}
+
+impl Link {
+    fn is_unknown(&self) -> bool {
+        *self == Link::Unknown
+    }
+}
+
+/// What is known of an account that no user object of Okta shows: kept when the account is read again.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Marks {
+    /// Present while a termination is under way or done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<ExitProof>,
+    /// Memberships that a return should bring back.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub restore: BTreeSet<String>,
+    /// The status in which Okta refused to suspend the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_suspended_in: Option<AccountStatus>,
+    #[serde(default, skip_serializing_if = "Link::is_unknown")]
+    pub manager: Link,
 }
 
 /// What gives somebody an app.
@@ -85,21 +122,43 @@ pub struct Account {
     /// Apps that a rule of the configuration names and the person has, by id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub apps: BTreeMap<String, Scope>,
-    /// Present while a termination is under way or done.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exit: Option<ExitProof>,
+    /// Id of the user type; empty if it was not told.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub user_type: String,
+    #[serde(default)]
+    pub marks: Marks,
 }
 
 impl Account {
-    /// Whether this account may still be used to sign in, now or after an unlock.
+    /// Whether this account may still be used to sign in, now or after it is activated, unlocked or unsuspended.
     pub fn is_live(&self) -> bool {
         self.status != AccountStatus::Deprovisioned
+    }
+
+    /// Whether this account can be used to sign in as it is, or after a step that its owner takes alone.
+    pub fn is_awake(&self) -> bool {
+        !matches!(self.status, AccountStatus::Staged | AccountStatus::Suspended | AccountStatus::Deprovisioned)
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// An active account without anything, for the tests of this room and of those that use it.
+    pub(crate) fn bare(id: &str, login: &str, anchor: Option<&str>) -> Account {
+        Account {
+            id: id.into(),
+            login: login.into(),
+            anchor: anchor.map(str::to_owned),
+            status: AccountStatus::Active,
+            profile: BTreeMap::new(),
+            groups: BTreeSet::new(),
+            apps: BTreeMap::new(),
+            user_type: String::new(),
+            marks: Marks::default(),
+        }
+    }
 
     #[test]
     fn unknown_statuses_are_kept_apart_and_count_as_live() {

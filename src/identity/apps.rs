@@ -4,7 +4,7 @@
 use super::account::{Account, Scope};
 use super::directory::Directory;
 use super::mapping::{Desired, Mapping};
-use super::plan::Step;
+use super::step::Step;
 use std::collections::BTreeMap;
 
 /// Why somebody should have an app, and under which name.

@@ -11,7 +11,7 @@ use std::time::Duration;
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Class {
-    /// Access ends: termination. Overtakes everything.
+    /// Access ends: termination, suspension. Overtakes everything.
     Revoke = 0,
     /// Access comes back: return from leave, rehire.
     Restore = 1,
@@ -38,15 +38,19 @@ impl Class {
         before: Option<&Employee>,
         after: &Employee,
     ) -> Class {
-        match (entitlement, account.map(Account::is_live)) {
-            (Entitlement::Ended(_), Some(true)) => Class::Revoke,
-            (Entitlement::Ended(_), _) => Class::Inspect,
-            (Entitlement::Entitled, None) => Class::Grant,
-            (Entitlement::Entitled, Some(false)) => Class::Restore,
-            (Entitlement::Entitled, Some(true)) => match before {
-                Some(before) if gives_other_access(before, after) => Class::Remove,
-                _ => Class::Describe,
-            },
+        let changed = || match before {
+            Some(before) if gives_other_access(before, after) => Class::Remove,
+            _ => Class::Describe,
+        };
+        match (entitlement, account) {
+            (Entitlement::Ended(_), Some(account)) if account.is_live() => Class::Revoke,
+            (Entitlement::Suspended(_) | Entitlement::OnLeave(_), Some(account)) if account.is_awake() => Class::Revoke,
+            (Entitlement::Ended(_) | Entitlement::Suspended(_), _) => Class::Inspect,
+            (Entitlement::Entitled | Entitlement::Prehire { .. }, None) => Class::Grant,
+            (Entitlement::Entitled | Entitlement::Prehire { due: true }, Some(account)) if !account.is_awake() => {
+                Class::Restore
+            }
+            (Entitlement::Entitled | Entitlement::OnLeave(_) | Entitlement::Prehire { .. }, _) => changed(),
             (Entitlement::NotYet | Entitlement::Unclear(_), _) => Class::Describe,
         }
     }
@@ -101,26 +105,20 @@ fn gives_other_access(before: &Employee, after: &Employee) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::account::AccountStatus;
+    use super::super::account::tests::bare;
     use super::super::employee::tests::somebody;
     use super::*;
 
     #[test]
     fn a_revision_is_as_urgent_as_what_it_does_to_access() {
-        let account = |status| Account {
-            id: "00u1".into(),
-            login: String::new(),
-            anchor: None,
-            status,
-            profile: Default::default(),
-            groups: Default::default(),
-            apps: Default::default(),
-            exit: None,
-        };
+        let account = |status| Account { status, ..bare("00u1", "", None) };
         let (live, gone) = (account(AccountStatus::Active), account(AccountStatus::Deprovisioned));
+        let (asleep, staged) = (account(AccountStatus::Suspended), account(AccountStatus::Staged));
         let before = somebody();
         let promoted = Employee { job_title: "Controller".into(), ..somebody() };
         let renamed = Employee { last_name: "Moreau".into(), ..somebody() };
         let ended = || Entitlement::Ended("inactive".into());
+        let leave = || Entitlement::OnLeave("the leave rule applies".into());
         for (entitlement, account, after, class) in [
             (ended(), Some(&live), &before, Class::Revoke),
             (ended(), Some(&gone), &before, Class::Inspect),
@@ -130,6 +128,16 @@ mod tests {
             (Entitlement::Entitled, Some(&live), &promoted, Class::Remove),
             (Entitlement::Entitled, Some(&live), &renamed, Class::Describe),
             (Entitlement::NotYet, Some(&live), &before, Class::Describe),
+            (leave(), Some(&live), &before, Class::Revoke),
+            (leave(), Some(&asleep), &promoted, Class::Remove),
+            (leave(), Some(&asleep), &renamed, Class::Describe),
+            (Entitlement::Suspended("grace".into()), Some(&live), &before, Class::Revoke),
+            (Entitlement::Suspended("grace".into()), Some(&asleep), &before, Class::Inspect),
+            (Entitlement::Entitled, Some(&asleep), &before, Class::Restore),
+            (Entitlement::Entitled, Some(&staged), &before, Class::Restore),
+            (Entitlement::Prehire { due: false }, None, &before, Class::Grant),
+            (Entitlement::Prehire { due: false }, Some(&staged), &before, Class::Describe),
+            (Entitlement::Prehire { due: true }, Some(&staged), &before, Class::Restore),
         ] {
             assert_eq!(Class::of_revision(&entitlement, account, Some(&before), after), class, "{entitlement:?}");
         }

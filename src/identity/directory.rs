@@ -20,6 +20,10 @@ pub struct Directory {
     /// Apps that a rule of the configuration may name: label by id.
     apps: BTreeMap<String, String>,
     administrators: BTreeSet<String>,
+    /// User types, where the mapping gives them: id by name.
+    user_types: BTreeMap<String, String>,
+    /// Names of the linked object relations that lead to one account.
+    relations: BTreeSet<String>,
 }
 
 impl Directory {
@@ -38,6 +42,26 @@ impl Directory {
     /// The same with the ids of everybody who is an Okta administrator.
     pub fn with_administrators(self, ids: impl IntoIterator<Item = String>) -> Self {
         Self { administrators: ids.into_iter().collect(), ..self }
+    }
+
+    /// The same with the user types of the org: name and id.
+    pub fn with_user_types(self, types: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { user_types: types.into_iter().collect(), ..self }
+    }
+
+    /// The same with the linked object relations of the org, by the name that leads to one account.
+    pub fn with_relations(self, names: impl IntoIterator<Item = String>) -> Self {
+        Self { relations: names.into_iter().collect(), ..self }
+    }
+
+    /// The id of the user type of this name.
+    pub fn user_type(&self, name: &str) -> Option<&str> {
+        self.user_types.get(name).map(String::as_str)
+    }
+
+    /// Whether the org has this relation.
+    pub fn has_relation(&self, name: &str) -> bool {
+        self.relations.contains(name)
     }
 
     /// Id and label of the app with this id, or else with this label.

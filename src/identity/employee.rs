@@ -75,6 +75,15 @@ pub struct Employee {
     pub offices: Vec<String>,
     /// Names of all groups by the title of their group type.
     pub groups: BTreeMap<String, Vec<String>>,
+    /// Names of teams; a team may also be a group (`namely-api.md §2.9`).
+    pub teams: Vec<String>,
+    /// Id of the pay group: the only thing ever read of the salary object.
+    pub pay_group: String,
+    /// Where the office is; the address of the company, never a home address.
+    pub office_city: String,
+    pub office_state: String,
+    /// ISO 3166 alpha-2.
+    pub office_country: String,
     pub manager: Option<Manager>,
     pub office_main_number: String,
     pub office_direct_dial: String,
@@ -179,6 +188,11 @@ pub(crate) mod tests {
                 ("Department".to_owned(), vec!["Finance".to_owned()]),
                 ("Office Location".to_owned(), vec!["Lyon".to_owned()]),
             ]),
+            teams: Vec::new(),
+            pay_group: String::new(),
+            office_city: "Lyon".into(),
+            office_state: String::new(),
+            office_country: "FR".into(),
             manager: None,
             office_main_number: String::new(),
             office_direct_dial: String::new(),

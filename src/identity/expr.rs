@@ -1,13 +1,15 @@
-//! CEL expressions over a documented `employee` value: the only place that knows the `cel` crate.
+//! CEL expressions over a documented `employee` value: the only place that compiles and runs them.
 //!
-//! CEL is total: an expression cannot loop for ever, read a file or call out. Length is limited besides.
+//! CEL is total: an expression cannot loop for ever, read a file or call out. Length, depth and loops within loops are
+//! limited besides, so that no profile makes one expensive.
 
+use super::functions::{self, Tables};
+use super::view::{FIELDS, MANAGER_FIELDS, Seen, view};
 use super::employee::Employee;
 use cel::common::ast::{EntryExpr, Expr as Node, IdedExpr, LiteralValue};
-use cel::objects::Key;
 use cel::{Context, Env, Program, Value as Cel, extensions};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Longest expression that is accepted, in bytes.
@@ -16,40 +18,11 @@ const MAX_LENGTH: usize = 2048;
 /// Deepest nesting that is accepted: evaluation recurses, and runs on ordinary stacks.
 const MAX_DEPTH: usize = 48;
 
+/// Loops within loops that are accepted: each one multiplies the work by the length of a list.
+const MAX_LOOPS: usize = 2;
+
 /// Stack of the thread that parses, in bytes.
 const PARSER_STACK: usize = 64 << 20;
-
-/// The fields of `employee`, in the order of the documentation, each with what it holds.
-pub const FIELDS: &[(&str, &str)] = &[
-    ("id", "Namely's profile UUID"),
-    ("email", "company email"),
-    ("first_name", "first name"),
-    ("last_name", "last name"),
-    ("middle_name", "middle name"),
-    ("preferred_name", "preferred first name"),
-    ("full_name", "preferred or first name, and last name"),
-    ("user_status", "active, inactive or pending"),
-    ("start_date", "YYYY-MM-DD or empty"),
-    ("departure_date", "YYYY-MM-DD or empty"),
-    ("employee_id", "the company's own number; not unique"),
-    ("employee_type", "Full Time, Part Time, Contractor, Intern, ..."),
-    ("job_title", "job title"),
-    ("job_tier", "tier of the job title"),
-    ("department", "the first department, or empty"),
-    ("departments", "list of departments"),
-    ("office", "the first office location, or empty"),
-    ("offices", "list of office locations"),
-    ("groups", "map: title of a group type to the list of its groups"),
-    ("manager", "id, name and email of the manager; all empty without one"),
-    ("office_main_number", "office main number"),
-    ("office_direct_dial", "office direct dial"),
-    ("office_phone", "office phone"),
-    ("office_company_mobile", "company mobile"),
-    ("linkedin_url", "LinkedIn URL"),
-    ("custom", "map of the custom fields that expressions name"),
-];
-
-const MANAGER_FIELDS: &[&str] = &["id", "name", "email"];
 
 /// Names of CEL's own types, for `type(x) == string`.
 const TYPES: &[&str] = &["bool", "int", "uint", "double", "string", "bytes", "list", "map", "null_type", "type"];
@@ -63,9 +36,41 @@ pub struct Reads {
     pub custom: BTreeSet<String>,
 }
 
+impl Reads {
+    /// Adds what another expression reads.
+    pub fn add(&mut self, other: &Reads) {
+        self.fields.extend(other.fields.iter().cloned());
+        self.custom.extend(other.custom.iter().cloned());
+    }
+}
+
+/// What an expression gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Nothing,
+    Text,
+    Boolean,
+    Number,
+    List,
+}
+
+impl Kind {
+    /// The kind of a result.
+    pub const fn of(value: &Value) -> Self {
+        match value {
+            Value::Null | Value::Object(_) => Kind::Nothing,
+            Value::String(_) => Kind::Text,
+            Value::Bool(_) => Kind::Boolean,
+            Value::Number(_) => Kind::Number,
+            Value::Array(_) => Kind::List,
+        }
+    }
+}
+
 /// Compiles and evaluates expressions.
 pub struct Engine {
     env: Arc<Env>,
+    tables: Arc<Tables>,
 }
 
 /// A compiled expression that still knows its source.
@@ -80,14 +85,25 @@ pub struct Bound(Context<'static, 'static>);
 
 impl Default for Engine {
     fn default() -> Self {
-        let mut env = Env::stdlib();
-        env.add_extension(extensions::strings).expect("the strings extension registers once");
-        env.add_extension(extensions::lists).expect("the lists extension registers once");
-        Self { env: Arc::new(env) }
+        Self::new(Tables::default())
     }
 }
 
 impl Engine {
+    /// An engine whose expressions may look things up in `tables`.
+    pub fn new(tables: Tables) -> Self {
+        let mut env = Env::stdlib();
+        env.add_extension(extensions::strings).expect("the strings extension registers once");
+        env.add_extension(extensions::lists).expect("the lists extension registers once");
+        functions::declare(&mut env).expect("each function has a name of its own");
+        Self { env: Arc::new(env), tables: Arc::new(tables) }
+    }
+
+    /// The tables that expressions may look things up in.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
     /// Compiles `source`; the error says what is wrong in words for the person who wrote it.
     pub fn compile(&self, source: &str) -> Result<Expr, String> {
         if source.len() > MAX_LENGTH {
@@ -102,6 +118,16 @@ impl Engine {
         }
         if let Some(name) = names.unknown.first() {
             return Err(format!("unknown name {name:?}; expressions see only `employee`"));
+        }
+        if let Some(name) = names.unknown_functions.first() {
+            let known: Vec<&str> = functions::OURS.iter().map(|(signature, _)| *signature).collect();
+            return Err(format!("there is no function {name:?}; besides CEL's own there are {}", known.join(", ")));
+        }
+        if names.loops > MAX_LOOPS {
+            return Err(format!("{} loops within one another; an expression may nest {MAX_LOOPS}", names.loops));
+        }
+        if let Some(table) = names.tables.iter().find(|table| !self.tables.has(table)) {
+            return Err(format!("there is no table {table:?}; name its file under [mapping.tables]"));
         }
         Ok(Expr { source: source.to_owned(), program, reads: names.reads })
     }
@@ -124,11 +150,23 @@ impl Engine {
         })
     }
 
-    /// Binds `employee` for evaluation.
-    pub fn bind(&self, employee: &Employee) -> Bound {
+    /// Binds what is seen of a person for evaluation.
+    pub fn bind(&self, seen: &Seen) -> Bound {
         let mut context = Context::with_env(self.env.clone());
-        context.add_variable_from_value("employee", view(employee));
+        functions::bind(&mut context, &self.tables);
+        context.add_variable_from_value("employee", view(seen));
         Bound(context)
+    }
+
+    /// Binds an employee of whom nothing else is known.
+    pub fn bind_employee(&self, employee: &Employee) -> Bound {
+        self.bind(&Seen::of(employee))
+    }
+
+    /// What `expr` gives for an ordinary and for an empty profile: a hint at its type, as CEL has no types before it runs.
+    pub fn kinds(&self, expr: &Expr) -> BTreeSet<Kind> {
+        let samples = super::view::samples(&expr.reads.custom);
+        samples.iter().filter_map(|employee| expr.evaluate(&self.bind_employee(employee)).ok()).map(|v| Kind::of(&v)).collect()
     }
 }
 
@@ -147,6 +185,24 @@ impl Expr {
     pub fn evaluate(&self, bound: &Bound) -> Result<Value, String> {
         let value = self.program.execute(&bound.0).map_err(|e| e.to_string())?;
         json(value)
+    }
+
+    /// Evaluates to yes or no.
+    pub fn holds(&self, bound: &Bound) -> Result<bool, String> {
+        match self.evaluate(bound)? {
+            Value::Bool(holds) => Ok(holds),
+            other => Err(format!("gives {other}, not true or false")),
+        }
+    }
+
+    /// Evaluates to text; numbers are written out, null is empty.
+    pub fn text(&self, bound: &Bound) -> Result<String, String> {
+        match self.evaluate(bound)? {
+            Value::Null => Ok(String::new()),
+            Value::String(text) => Ok(text),
+            Value::Number(n) => Ok(n.to_string()),
+            other => Err(format!("gives {other}, not a text")),
+        }
     }
 }
 
@@ -174,12 +230,20 @@ fn depth(node: &IdedExpr) -> usize {
     1 + parts(node).into_iter().map(depth).max().unwrap_or(0)
 }
 
+/// Stands in the scope for a loop; no CEL name looks like it.
+const LOOP: &str = "@loop";
+
 /// The names an expression uses.
 #[derive(Default)]
 struct Names {
     reads: Reads,
     unknown_fields: BTreeSet<String>,
     unknown: BTreeSet<String>,
+    unknown_functions: BTreeSet<String>,
+    /// Tables that are named outright.
+    tables: BTreeSet<String>,
+    /// Most loops within one another.
+    loops: usize,
 }
 
 impl Names {
@@ -191,6 +255,14 @@ impl Names {
             }
             Node::Select(select) => self.field(path(&select.operand.expr).as_deref(), &select.field),
             Node::Call(call) => {
+                if !functions::is_known(&call.func_name) {
+                    self.unknown_functions.insert(call.func_name.clone());
+                }
+                if let (true, Some(table)) = (functions::looks_up(&call.func_name), call.args.first())
+                    && let Node::Literal(LiteralValue::String(name)) = &table.expr
+                {
+                    self.tables.insert(name.inner().to_owned());
+                }
                 if let ("_[_]", [of, key]) = (call.func_name.as_str(), call.args.as_slice())
                     && let Node::Literal(LiteralValue::String(name)) = &key.expr
                 {
@@ -200,7 +272,9 @@ impl Names {
             Node::Comprehension(c) => {
                 self.collect(&c.iter_range, scope);
                 self.collect(&c.accu_init, scope);
+                self.loops = self.loops.max(scope.iter().filter(|name| *name == LOOP).count() + 1);
                 let outside = scope.len();
+                scope.push(LOOP.to_owned());
                 scope.extend([c.iter_var.clone(), c.accu_var.clone()]);
                 scope.extend(c.iter_var2.clone());
                 for part in [&c.loop_cond, &c.loop_step, &c.result] {
@@ -265,67 +339,6 @@ fn json(value: Cel) -> Result<Value, String> {
     })
 }
 
-/// The `employee` value of the documentation.
-fn view(e: &Employee) -> Cel {
-    let mut map: HashMap<Key, Cel> = HashMap::with_capacity(FIELDS.len());
-    let mut text = |name: &'static str, value: &str| {
-        map.insert(name.into(), Cel::String(Arc::new(value.to_owned())));
-    };
-    text("id", &e.id);
-    text("email", &e.email);
-    text("first_name", &e.first_name);
-    text("last_name", &e.last_name);
-    text("middle_name", &e.middle_name);
-    text("preferred_name", &e.preferred_name);
-    text("full_name", &e.display());
-    text("user_status", &e.user_status.to_string());
-    text("start_date", &e.start_date.map(|d| d.to_string()).unwrap_or_default());
-    text("departure_date", &e.departure_date.map(|d| d.to_string()).unwrap_or_default());
-    text("employee_id", &e.employee_id);
-    text("employee_type", &e.employee_type);
-    text("job_title", &e.job_title);
-    text("job_tier", &e.job_tier);
-    text("department", e.departments.first().map_or("", String::as_str));
-    text("office", e.offices.first().map_or("", String::as_str));
-    text("office_main_number", &e.office_main_number);
-    text("office_direct_dial", &e.office_direct_dial);
-    text("office_phone", &e.office_phone);
-    text("office_company_mobile", &e.office_company_mobile);
-    text("linkedin_url", &e.linkedin_url);
-    map.insert("departments".into(), texts(&e.departments));
-    map.insert("offices".into(), texts(&e.offices));
-    let groups: HashMap<Key, Cel> = e.groups.iter().map(|(k, v)| (k.clone().into(), texts(v))).collect();
-    map.insert("groups".into(), Cel::Map(groups.into()));
-    let manager = e.manager.clone().unwrap_or_default();
-    let manager: HashMap<Key, Cel> =
-        BTreeMap::from([("id", manager.id), ("name", manager.name), ("email", manager.email)])
-            .into_iter()
-            .map(|(k, v)| (k.into(), Cel::String(Arc::new(v))))
-            .collect();
-    map.insert("manager".into(), Cel::Map(manager.into()));
-    let custom: HashMap<Key, Cel> = e.custom.iter().map(|(k, v)| (k.clone().into(), from_json(v))).collect();
-    map.insert("custom".into(), Cel::Map(custom.into()));
-    Cel::Map(map.into())
-}
-
-fn texts(items: &[String]) -> Cel {
-    Cel::List(Arc::new(items.iter().map(|s| Cel::String(Arc::new(s.clone()))).collect()))
-}
-
-fn from_json(value: &Value) -> Cel {
-    match value {
-        Value::Null => Cel::Null,
-        Value::Bool(b) => Cel::Bool(*b),
-        Value::Number(n) => n.as_i64().map_or_else(|| Cel::Float(n.as_f64().unwrap_or_default()), Cel::Int),
-        Value::String(s) => Cel::String(Arc::new(s.clone())),
-        Value::Array(items) => Cel::List(Arc::new(items.iter().map(from_json).collect())),
-        Value::Object(fields) => {
-            let fields: HashMap<Key, Cel> = fields.iter().map(|(k, v)| (k.clone().into(), from_json(v))).collect();
-            Cel::Map(fields.into())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::employee::tests::somebody;
@@ -333,7 +346,7 @@ mod tests {
 
     fn evaluate(source: &str) -> Result<Value, String> {
         let engine = Engine::default();
-        engine.compile(source)?.evaluate(&engine.bind(&somebody()))
+        engine.compile(source)?.evaluate(&engine.bind_employee(&somebody()))
     }
 
     #[test]
@@ -380,5 +393,10 @@ mod tests {
         assert!(evaluate("1 / 0").is_err());
         assert!(evaluate("employee.departments[7]").is_err());
         assert!(evaluate("{'a': 1}").is_err_and(|e| e.contains("map")));
+        let nested = "[1,2].map(a, [1,2].map(b, [1,2].map(c, a)))";
+        assert!(evaluate(nested).is_err_and(|e| e.contains("loops within one another")));
+        assert!(evaluate("lists.range(1000000).size()").is_err_and(|e| e.contains("unknown name")));
+        assert!(evaluate("readFile('/etc/passwd')").is_err_and(|e| e.contains("no function")));
+        assert!(evaluate("lookup('nowhere', 'x')").is_err_and(|e| e.contains("no table")));
     }
 }

@@ -1,10 +1,13 @@
-//! What a profile says about access, now and next: the status, the dates, and the time zone they are meant in.
+//! What profiles say about access, now and next: statuses, dates, leave, and the time zone the dates are meant in.
+//!
+//! **Invariant:** only an explicit status or date ends access. What the record does not say clearly changes nothing.
 
 use super::employee::{Employee, UserStatus};
 use crate::clock::Moment;
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// What the HR record grants at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,121 +15,270 @@ use serde::{Deserialize, Serialize};
 pub enum Entitlement {
     /// A working account, as the mapping describes it.
     Entitled,
+    /// On leave: the account is suspended and otherwise kept up to date. The reason in words.
+    OnLeave(String),
+    /// Access is withheld for now and nothing else is taken: the grace after the last day, the gap between two positions.
+    Suspended(String),
     /// Access has ended; the reason in words.
     Ended(String),
-    /// Not yet working here (`pending`): no account is made, an existing one is left alone.
+    /// Starts soon: the account is prepared, not activated. `due`: the moment to activate it has come, although the profile
+    /// is still pending.
+    Prehire { due: bool },
+    /// Not yet working here, and too early to prepare anything: no account is made, an existing one is left alone.
     NotYet,
     /// The record does not say clearly; nothing is changed because of it. The reason in words.
     Unclear(String),
+}
+
+impl Entitlement {
+    /// The word for it in the store: what the last finished plan of somebody was made for.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Entitlement::Entitled => "entitled",
+            Entitlement::OnLeave(_) => "on_leave",
+            Entitlement::Suspended(_) => "suspended",
+            Entitlement::Ended(_) => "ended",
+            Entitlement::Prehire { .. } => "prehire",
+            Entitlement::NotYet => "not_yet",
+            Entitlement::Unclear(_) => "unclear",
+        }
+    }
+
+    /// Whether access is over, at once or after a grace.
+    pub const fn is_over(&self) -> bool {
+        matches!(self, Entitlement::Ended(_) | Entitlement::Suspended(_))
+    }
+
+    /// Whether a position with this entitlement still counts for attributes and groups.
+    pub const fn counts(&self) -> bool {
+        matches!(self, Entitlement::Entitled | Entitlement::OnLeave(_) | Entitlement::Prehire { .. })
+    }
+
+    /// Which of several positions decides about a person: the one that grants most, as long as every other one is clear.
+    const fn precedence(&self) -> u8 {
+        match self {
+            Entitlement::Entitled => 0,
+            Entitlement::OnLeave(_) => 1,
+            Entitlement::Unclear(_) => 2,
+            Entitlement::Prehire { due: true } => 3,
+            Entitlement::Suspended(_) => 4,
+            Entitlement::Prehire { due: false } => 5,
+            Entitlement::Ended(_) => 6,
+            Entitlement::NotYet => 7,
+        }
+    }
 }
 
 /// The entitlement now, and when time alone will change it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standing {
     pub entitlement: Entitlement,
-    /// The next moment at which this profile means something else although nobody edited it.
+    /// The next moment at which the record means something else although nobody edited it.
     pub changes_at: Option<Moment>,
-    /// Something HR should look at, which changes nothing by itself.
-    pub remark: Option<String>,
+    /// What HR should look at, which changes nothing by itself.
+    pub remarks: Vec<String>,
 }
 
-/// Reads the standing of a profile at `now`, its dates taken in `zone`.
+impl Standing {
+    fn settled(entitlement: Entitlement) -> Self {
+        Self { entitlement, changes_at: None, remarks: Vec::new() }
+    }
+
+    fn until(self, changes_at: Moment) -> Self {
+        Self { changes_at: Some(changes_at), ..self }
+    }
+
+    fn remark(mut self, remark: impl Into<String>) -> Self {
+        self.remarks.push(remark.into());
+        self
+    }
+}
+
+/// Until when the last day is a working day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LastDay {
+    /// Access until the day is over.
+    #[default]
+    EndOfDay,
+    /// Access until the day begins.
+    StartOfDay,
+    /// Access until this time of the day.
+    At(Time),
+}
+
+/// When accounts are prepared and activated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Onboarding {
+    /// How many days before the start an account is made.
+    pub lead_days: u32,
+    /// Local time of the start day at which it is activated.
+    pub activate_at: Time,
+    /// Whether Okta sends its welcome mail when an account is activated.
+    pub send_email: bool,
+}
+
+impl Default for Onboarding {
+    fn default() -> Self {
+        Self { lead_days: 7, activate_at: Time::midnight(), send_email: true }
+    }
+}
+
+/// Which memberships a leaver loses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LeaverGroups {
+    /// All that can be written.
+    #[default]
+    All,
+    /// Only those that the mapping manages.
+    Managed,
+}
+
+/// How access ends.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Termination {
+    pub last_day: LastDay,
+    /// How long the account is only suspended before it is deactivated; zero: deactivated at once.
+    pub grace: Duration,
+    pub groups: LeaverGroups,
+}
+
+/// What somebody who comes back gets besides what the mapping gives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rehire {
+    /// Nothing: a fresh start.
+    #[default]
+    FreshStart,
+    /// The memberships that were taken when they left and that no rule of the mapping governs.
+    RestorePrevious,
+}
+
+/// Everything about when and how, that is not about whom.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Policies {
+    pub onboarding: Onboarding,
+    pub termination: Termination,
+    pub rehire: Rehire,
+}
+
+/// What is known of one profile besides its fields.
+pub struct Terms<'a> {
+    pub policies: &'a Policies,
+    /// The zone in which its dates are meant.
+    pub zone: &'a TimeZone,
+    /// Whether the person is on leave, as the configuration tells it; the error names the expression.
+    pub on_leave: Result<bool, String>,
+    /// Since when the person is known to have left.
+    pub ended_at: Option<Moment>,
+}
+
+/// Reads the standing of one profile at `now`.
 ///
-/// The last day is a working day: access ends when it is over, at the first moment of the next day in `zone`.
-/// A departure date before the start date does not count and is remarked upon.
-pub fn standing(employee: &Employee, zone: &TimeZone, now: Moment) -> Standing {
-    let settled = |entitlement| Standing { entitlement, changes_at: None, remark: None };
+/// A departure date before the start date does not count and is remarked upon. An active profile whose start lies ahead
+/// is prepared like a pending one; whoever is active already stays so (the plan sees to that).
+pub fn standing(employee: &Employee, terms: &Terms, now: Moment) -> Standing {
     match &employee.user_status {
-        UserStatus::Inactive => settled(Entitlement::Ended("user status is inactive".into())),
-        UserStatus::Pending => settled(Entitlement::NotYet),
-        UserStatus::Other(word) => settled(Entitlement::Unclear(format!(
+        UserStatus::Inactive => ended("user status is inactive".into(), terms.ended_at.unwrap_or(now), terms, now),
+        UserStatus::Pending => ahead(employee, terms, now).unwrap_or_else(|| {
+            let standing = Standing::settled(Entitlement::NotYet);
+            standing.remark("pending without a start date: no account is prepared; enter the start date in Namely")
+        }),
+        UserStatus::Other(word) => Standing::settled(Entitlement::Unclear(format!(
             "user status {word:?} is not one this version knows; set it to active, inactive or pending in Namely"
         ))),
-        UserStatus::Active => departure(employee, zone, now),
-    }
-}
-
-fn departure(employee: &Employee, zone: &TimeZone, now: Moment) -> Standing {
-    let entitled = |changes_at, remark| Standing { entitlement: Entitlement::Entitled, changes_at, remark };
-    let Some(last_day) = employee.departure_date else { return entitled(None, None) };
-    if employee.start_date.is_some_and(|start| last_day < start) {
-        let remark = format!("departure date {last_day} lies before the start date and is ignored");
-        return entitled(None, Some(remark));
-    }
-    match day_is_over(last_day, zone) {
-        Some(end) if end > now => entitled(Some(end), None),
-        Some(_) => Standing {
-            entitlement: Entitlement::Ended(format!("the last day was {last_day}")),
-            changes_at: None,
-            remark: None,
+        UserStatus::Active => match ahead(employee, terms, now) {
+            Some(standing) if standing.entitlement != (Entitlement::Prehire { due: true }) => standing,
+            _ => present(employee, terms, now),
         },
-        None => entitled(None, Some(format!("departure date {last_day} is not a day on the calendar of its zone"))),
     }
 }
 
-/// The first moment after `day` in `zone`, whatever daylight saving does that night.
-fn day_is_over(day: Date, zone: &TimeZone) -> Option<Moment> {
-    let next = day.tomorrow().ok()?;
-    let midnight = zone.to_timestamp(next.at(0, 0, 0, 0)).ok()?;
-    Some(Moment::from(midnight))
+/// The start of a profile, if it has one: prepared some days before, due at the configured time of the day.
+fn ahead(employee: &Employee, terms: &Terms, now: Moment) -> Option<Standing> {
+    let start = employee.start_date?;
+    let onboarding = &terms.policies.onboarding;
+    let activation = at(start, onboarding.activate_at, terms.zone)?;
+    let lead = jiff::Span::new().days(i64::from(onboarding.lead_days));
+    let prepared = start.checked_sub(lead).ok().and_then(|day| at(day, Time::midnight(), terms.zone));
+    Some(match prepared.unwrap_or_default() {
+        prepared if now < prepared.min(activation) => {
+            Standing::settled(Entitlement::NotYet).until(prepared.min(activation))
+        }
+        _ if now < activation => Standing::settled(Entitlement::Prehire { due: false }).until(activation),
+        _ => Standing::settled(Entitlement::Prehire { due: true }),
+    })
+}
+
+/// Somebody who works here now: the last day, then leave.
+fn present(employee: &Employee, terms: &Terms, now: Moment) -> Standing {
+    let last_day = employee.departure_date.filter(|last| employee.start_date.is_none_or(|start| start <= *last));
+    let end = last_day.and_then(|day| end_of(day, terms.policies.termination.last_day, terms.zone));
+    if let (Some(day), Some(end)) = (last_day, end)
+        && end <= now
+    {
+        return ended(format!("the last day was {day}"), end, terms, now);
+    }
+    let entitlement = match &terms.on_leave {
+        Ok(false) => Entitlement::Entitled,
+        Ok(true) => Entitlement::OnLeave("the leave rule applies".into()),
+        Err(why) => Entitlement::Unclear(why.clone()),
+    };
+    let mut standing = Standing::settled(entitlement);
+    standing.changes_at = end;
+    match employee.departure_date {
+        Some(day) if last_day.is_none() => {
+            standing.remark(format!("departure date {day} lies before the start date and is ignored"))
+        }
+        Some(day) if end.is_none() => {
+            standing.remark(format!("departure date {day} is not a day on the calendar of its zone"))
+        }
+        _ => standing,
+    }
+}
+
+/// Access ended at `since`: suspended for the grace, then over.
+fn ended(why: String, since: Moment, terms: &Terms, now: Moment) -> Standing {
+    let over = since + terms.policies.termination.grace;
+    if now < over {
+        let day = over.to_string();
+        let why = format!("{why}; deactivated after the grace, on {}", day.get(..10).unwrap_or(&day));
+        return Standing::settled(Entitlement::Suspended(why)).until(over);
+    }
+    Standing::settled(Entitlement::Ended(why))
+}
+
+/// The standing of a person, of those of their positions: a leaver only if no position is active any more.
+pub fn together(positions: Vec<Standing>) -> Standing {
+    let changes_at = positions.iter().filter_map(|s| s.changes_at).min();
+    let has = |which: fn(&Entitlement) -> bool| positions.iter().any(|s| which(&s.entitlement));
+    let gap = has(|e| matches!(e, Entitlement::Ended(_))) && has(|e| matches!(e, Entitlement::Prehire { due: false }));
+    let decisive = positions.iter().map(|s| &s.entitlement).min_by_key(|e| e.precedence()).cloned();
+    let entitlement = match decisive {
+        // Nothing is destroyed for the days between two positions.
+        Some(Entitlement::Prehire { due: false }) if gap => {
+            Entitlement::Suspended("one position has ended, the next one begins soon".into())
+        }
+        Some(entitlement) => entitlement,
+        None => Entitlement::Unclear("no profile is known".into()),
+    };
+    let remarks = positions.into_iter().flat_map(|s| s.remarks).collect();
+    Standing { entitlement, changes_at, remarks }
+}
+
+/// When the last day ends for access.
+fn end_of(day: Date, policy: LastDay, zone: &TimeZone) -> Option<Moment> {
+    match policy {
+        LastDay::EndOfDay => at(day.tomorrow().ok()?, Time::midnight(), zone),
+        LastDay::StartOfDay => at(day, Time::midnight(), zone),
+        LastDay::At(time) => at(day, time, zone),
+    }
+}
+
+/// A time of a day in `zone`, whatever daylight saving does that day: a time that does not exist is the one after the
+/// gap, one that comes twice the first.
+fn at(day: Date, time: Time, zone: &TimeZone) -> Option<Moment> {
+    zone.to_timestamp(day.to_datetime(time)).ok().map(Moment::from)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::employee::tests::somebody;
-    use super::*;
-    use std::time::Duration;
-
-    fn zone(name: &str) -> TimeZone {
-        TimeZone::get(name).expect("a known zone")
-    }
-
-    fn at(text: &str) -> Moment {
-        Moment::from(text.parse::<jiff::Timestamp>().expect("a timestamp"))
-    }
-
-    fn leaving(last_day: &str) -> Employee {
-        Employee { departure_date: Some(last_day.parse().expect("a date")), ..somebody() }
-    }
-
-    #[test]
-    fn status_and_dates_decide_together() {
-        let now = at("2026-05-01T12:00:00Z");
-        let berlin = zone("Europe/Berlin");
-        let status = |user_status| standing(&Employee { user_status, ..somebody() }, &berlin, now).entitlement;
-        assert_eq!(status(UserStatus::Active), Entitlement::Entitled);
-        assert!(matches!(status(UserStatus::Inactive), Entitlement::Ended(_)));
-        assert_eq!(status(UserStatus::Pending), Entitlement::NotYet);
-        assert!(matches!(status(UserStatus::Other("sabbatical".into())), Entitlement::Unclear(_)));
-        assert!(matches!(standing(&leaving("2026-04-30"), &berlin, now).entitlement, Entitlement::Ended(_)));
-        assert_eq!(standing(&leaving("2026-05-01"), &berlin, now).entitlement, Entitlement::Entitled);
-    }
-
-    #[test]
-    fn the_last_day_ends_at_local_midnight_not_at_midnight_utc() {
-        let now = at("2026-05-01T12:00:00Z");
-        let sydney = standing(&leaving("2026-05-01"), &zone("Australia/Sydney"), now);
-        assert_eq!(sydney.changes_at, Some(at("2026-05-01T14:00:00Z")));
-        let los_angeles = standing(&leaving("2026-05-01"), &zone("America/Los_Angeles"), now);
-        assert_eq!(los_angeles.changes_at, Some(at("2026-05-02T07:00:00Z")));
-        assert_eq!(sydney.entitlement, Entitlement::Entitled);
-    }
-
-    #[test]
-    fn a_last_day_on_the_night_of_a_clock_change_is_exact() {
-        // Cuba moves its clocks at midnight: 2026-03-08 00:00 does not exist, the day begins at 01:00 (05:00 UTC).
-        let havana = zone("America/Havana");
-        let end = standing(&leaving("2026-03-07"), &havana, at("2026-03-07T12:00:00Z")).changes_at;
-        assert_eq!(end, Some(at("2026-03-08T05:00:00Z")));
-        let ended = standing(&leaving("2026-03-07"), &havana, end.expect("an end") + Duration::from_secs(1));
-        assert!(matches!(ended.entitlement, Entitlement::Ended(_)));
-    }
-
-    #[test]
-    fn a_departure_before_the_start_is_remarked_upon_and_ends_nothing() {
-        let employee = Employee { start_date: Some("2026-06-01".parse().expect("a date")), ..leaving("2026-05-01") };
-        let standing = standing(&employee, &zone("Europe/Berlin"), at("2026-07-01T00:00:00Z"));
-        assert_eq!(standing.entitlement, Entitlement::Entitled);
-        assert!(standing.remark.is_some_and(|r| r.contains("2026-05-01")));
-    }
-}
+#[path = "lifecycle_tests.rs"]
+mod tests;

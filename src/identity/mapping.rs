@@ -1,19 +1,25 @@
-//! From a profile to what Okta should hold: attributes and groups, by the rules of the configuration.
+//! From profiles to what Okta should hold: attributes, groups and apps, by the rules of the configuration.
 
 use super::apps::AppWish;
 use super::directory::Group;
-use super::employee::Employee;
 use super::expr::{Bound, Engine, Expr, Reads};
+use super::person::Position;
+use super::rules::{AppRule, AttributeRule, GroupRule, Positions, WhenEmpty, evaluate, reads};
+use super::view::Seen;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 /// Attributes without which Okta has no user (`okta-api.md §6`).
 pub const REQUIRED: [&str; 3] = ["login", "email", "firstName"];
 
+/// The attribute that the login rules give, and no attribute rule.
+pub const LOGIN: &str = "login";
+
+/// What the login is made from when the configuration says nothing else.
+pub const DEFAULT_LOGIN: &str = "employee.email";
+
 /// The attributes that are mapped when the configuration says nothing else, each with its expression.
 pub const DEFAULT_ATTRIBUTES: &[(&str, &str)] = &[
-    ("login", "employee.email"),
     ("email", "employee.email"),
     ("firstName", "employee.preferred_name != '' ? employee.preferred_name : employee.first_name"),
     ("lastName", "employee.last_name"),
@@ -25,98 +31,42 @@ pub const DEFAULT_ATTRIBUTES: &[(&str, &str)] = &[
     ("employeeNumber", "employee.employee_id"),
     ("primaryPhone", "employee.office_direct_dial != '' ? employee.office_direct_dial : employee.office_main_number"),
     ("manager", "employee.manager.name"),
-    ("managerId", "employee.manager.email"),
+    ("managerId", "employee.manager.login"),
 ];
-
-/// A group rule of the configuration, already compiled.
-pub struct GroupRule {
-    /// How messages call it: its place and name in the configuration.
-    pub label: String,
-    /// Applies only where this is true; always without it.
-    pub when: Option<Expr>,
-    pub grants: Grants,
-    /// Whether a group that does not exist in Okta may be created.
-    pub create: bool,
-}
-
-/// A rule that assigns an app directly.
-pub struct AppRule {
-    /// How messages call it.
-    pub label: String,
-    /// The app, by label or id.
-    pub app: String,
-    /// Applies only where this is true; always without it.
-    pub when: Option<Expr>,
-    /// The user's name in the app.
-    pub user_name: Option<Expr>,
-}
-
-/// What a group rule gives.
-pub enum Grants {
-    /// These groups, by name or id.
-    Listed(Vec<String>),
-    /// The groups whose names the expression gives (a text or a list); every name must match `owns`.
-    Computed { names: Expr, owns: Pattern },
-}
-
-/// A group name with `*` for any run of characters; case counts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern(String);
-
-impl Pattern {
-    /// A pattern from its text.
-    pub fn new(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-
-    /// Whether `name` matches as a whole.
-    pub fn matches(&self, name: &str) -> bool {
-        let mut parts = self.0.split('*');
-        let first = parts.next().unwrap_or_default();
-        let Some(mut rest) = name.strip_prefix(first) else { return false };
-        let mut parts = parts.peekable();
-        if parts.peek().is_none() {
-            return rest.is_empty();
-        }
-        while let Some(part) = parts.next() {
-            if parts.peek().is_none() {
-                return rest.ends_with(part);
-            }
-            match rest.find(part) {
-                Some(at) => rest = &rest[at + part.len()..],
-                None => return false,
-            }
-        }
-        true
-    }
-}
-
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// The whole mapping, compiled.
 ///
-/// **Invariant:** decides from the profile alone; the same profile always gives the same wish.
+/// **Invariant:** decides from what it is shown alone; the same person always gives the same wish.
 pub struct Mapping {
     engine: Engine,
     anchor: String,
-    attributes: Vec<(String, Expr)>,
+    attributes: Vec<AttributeRule>,
     groups: Vec<GroupRule>,
     apps: Vec<AppRule>,
+    user_type: Option<Expr>,
+}
+
+/// A person as the mapping sees them: the positions that count, the primary one first.
+pub struct Shown<'a> {
+    pub org: &'a str,
+    pub login: &'a str,
+    /// Login of the manager in this org, where it is known; else the manager's email.
+    pub manager_login: Option<&'a str>,
+    /// Never empty.
+    pub positions: &'a [&'a Position],
 }
 
 /// What Okta should hold for one entitled person.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Desired {
-    /// Every mapped attribute; `null` where it should not be set.
+    /// Every mapped attribute; `null` where it should not be set. An attribute that is to be left alone is missing.
     pub attributes: BTreeMap<String, Value>,
     /// Groups by name or id.
     pub groups: BTreeMap<String, Wish>,
     /// Apps by label or id.
     pub apps: BTreeMap<String, AppWish>,
+    /// Name of the user type, where the mapping gives one.
+    pub user_type: Option<String>,
 }
 
 /// Why somebody should be in a group.
@@ -139,10 +89,17 @@ pub struct MappingError {
     pub message: String,
 }
 
+impl MappingError {
+    /// The failure of `expr` in the rule of this label.
+    pub fn of(rule: &str, expr: &Expr, message: String) -> Self {
+        Self { rule: rule.to_owned(), expression: expr.source().to_owned(), message }
+    }
+}
+
 impl Mapping {
     /// A mapping of compiled rules; `anchor` is the attribute that holds the profile's UUID.
-    pub fn new(engine: Engine, anchor: &str, attributes: Vec<(String, Expr)>, groups: Vec<GroupRule>) -> Self {
-        Self { engine, anchor: anchor.to_owned(), attributes, groups, apps: Vec::new() }
+    pub fn new(engine: Engine, anchor: &str, attributes: Vec<AttributeRule>, groups: Vec<GroupRule>) -> Self {
+        Self { engine, anchor: anchor.to_owned(), attributes, groups, apps: Vec::new(), user_type: None }
     }
 
     /// The same with rules that assign apps.
@@ -150,9 +107,34 @@ impl Mapping {
         Self { apps, ..self }
     }
 
+    /// The same with the expression that names the user type.
+    pub fn with_user_type(self, user_type: Option<Expr>) -> Self {
+        Self { user_type, ..self }
+    }
+
+    /// What compiles and binds.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The rules that give attributes.
+    pub fn attribute_rules(&self) -> &[AttributeRule] {
+        &self.attributes
+    }
+
+    /// The rules that give groups.
+    pub fn group_rules(&self) -> &[GroupRule] {
+        &self.groups
+    }
+
     /// The rules that assign apps.
     pub fn app_rules(&self) -> &[AppRule] {
         &self.apps
+    }
+
+    /// The expression that names the user type.
+    pub fn user_type(&self) -> Option<&Expr> {
+        self.user_type.as_ref()
     }
 
     /// Whether a rule names this app.
@@ -165,226 +147,126 @@ impl Mapping {
         &self.anchor
     }
 
-    /// Names of all attributes that are written, the anchor included.
+    /// Names of all attributes that are written, the login and the anchor included.
     pub fn attribute_names(&self) -> impl Iterator<Item = &str> {
-        self.attributes.iter().map(|(name, _)| name.as_str()).chain([self.anchor.as_str()])
+        self.attributes.iter().map(|rule| rule.name.as_str()).chain([LOGIN, self.anchor.as_str()])
     }
 
     /// Groups named outright, which must exist unless their rule may create them.
     pub fn listed_groups(&self) -> impl Iterator<Item = (&str, &GroupRule)> {
-        self.groups.iter().flat_map(|rule| match &rule.grants {
-            Grants::Listed(names) => names.iter().map(|n| (n.as_str(), rule)).collect::<Vec<_>>(),
-            Grants::Computed { .. } => Vec::new(),
-        })
+        self.groups.iter().flat_map(|rule| rule.named().into_iter().map(move |name| (name, rule)))
     }
 
     /// Whether memberships of this group are governed by the mapping: it is named in a rule, or matches what a
     /// computed rule owns. Only such memberships are removed from somebody who moves.
     pub fn manages(&self, group: &Group) -> bool {
-        self.groups.iter().any(|rule| match &rule.grants {
-            Grants::Listed(names) => names.iter().any(|n| *n == group.name || *n == group.id),
-            Grants::Computed { owns, .. } => owns.matches(&group.name),
-        })
+        self.groups.iter().any(|rule| rule.governs(&group.id, &group.name))
     }
 
     /// Everything the mapping reads of a profile.
     pub fn reads(&self) -> Reads {
-        let mut all = Reads::default();
-        let grants = self.groups.iter().filter_map(|rule| match &rule.grants {
-            Grants::Listed(_) => None,
-            Grants::Computed { names, .. } => Some(names),
-        });
-        let whens = self.groups.iter().filter_map(|rule| rule.when.as_ref());
-        let apps = self.apps.iter().flat_map(|rule| rule.when.iter().chain(&rule.user_name));
-        for expr in self.attributes.iter().map(|(_, e)| e).chain(grants).chain(whens).chain(apps) {
-            all.fields.extend(expr.reads().fields.iter().cloned());
-            all.custom.extend(expr.reads().custom.iter().cloned());
-        }
-        all
+        let attributes = self.attributes.iter().map(|rule| &rule.value).chain(&self.user_type);
+        let groups = self.groups.iter().flat_map(GroupRule::exprs);
+        reads(attributes.chain(groups).chain(self.apps.iter().flat_map(AppRule::exprs)))
     }
 
-    /// What Okta should hold for `employee`.
-    pub fn desired(&self, employee: &Employee) -> Result<Desired, MappingError> {
-        let bound = self.engine.bind(employee);
+    /// Binds each position of `shown`, in order.
+    pub fn bind<'a>(&self, shown: &Shown<'a>) -> Vec<(&'a Position, Bound)> {
+        let bound = |position: &&'a Position| {
+            let manager_login = position.employee.manager.as_ref().map_or("", |m| m.email.as_str());
+            let seen = Seen {
+                employee: &position.employee,
+                tenant: &position.tenant,
+                org: shown.org,
+                login: shown.login,
+                manager_login: shown.manager_login.unwrap_or(manager_login),
+            };
+            (*position, self.engine.bind(&seen))
+        };
+        shown.positions.iter().map(bound).collect()
+    }
+
+    /// What Okta should hold for the person of `shown`.
+    pub fn desired(&self, shown: &Shown) -> Result<Desired, MappingError> {
+        let bound = self.bind(shown);
         let mut desired = Desired::default();
-        for (name, expr) in &self.attributes {
-            let value = evaluate(expr, &bound, || format!("attribute {name}"))?;
-            desired.attributes.insert(name.clone(), value);
+        for rule in &self.attributes {
+            let value = attribute(rule, &bound)?;
+            if !value.is_null() || rule.empty == WhenEmpty::Clear {
+                desired.attributes.insert(rule.name.clone(), value);
+            }
         }
-        desired.attributes.insert(self.anchor.clone(), Value::String(employee.id.clone()));
+        let login = Some(shown.login).filter(|login| !login.is_empty());
+        desired.attributes.insert(LOGIN.to_owned(), login.map_or(Value::Null, Value::from));
         for rule in &self.groups {
-            rule.collect(&bound, &mut desired.groups)?;
+            let counted = if rule.primary_only { 1 } else { bound.len() };
+            for (_, bound) in &bound[..counted] {
+                for name in rule.give(bound, self.engine.tables())?.into_iter().flatten() {
+                    let wish = Wish { rule: rule.label.clone(), create: rule.create };
+                    desired.groups.entry(name).or_insert(wish).create |= rule.create;
+                }
+            }
         }
         for rule in &self.apps {
-            if let Some(wish) = rule.wish(&bound)? {
-                desired.apps.entry(rule.app.clone()).or_insert(wish);
+            for (_, bound) in &bound {
+                if let Some(user_name) = rule.give(bound)? {
+                    let wish = AppWish { rule: rule.label.clone(), user_name };
+                    desired.apps.entry(rule.app.clone()).or_insert(wish);
+                }
             }
+        }
+        if let (Some(expr), Some((_, bound))) = (&self.user_type, bound.first()) {
+            let name = expr.text(bound).map_err(|message| MappingError::of("user_type", expr, message))?;
+            desired.user_type = Some(name).filter(|name| !name.is_empty());
         }
         Ok(desired)
     }
 }
 
-/// Whether a rule applies.
-fn applies(when: Option<&Expr>, bound: &Bound, label: &str) -> Result<bool, MappingError> {
-    let Some(when) = when else { return Ok(true) };
-    match evaluate(when, bound, || label.to_owned())? {
-        Value::Bool(applies) => Ok(applies),
-        other => Err(MappingError {
-            rule: label.to_owned(),
-            expression: when.source().to_owned(),
-            message: format!("`when` gives {other}, not true or false"),
-        }),
-    }
-}
-
-impl AppRule {
-    fn wish(&self, bound: &Bound) -> Result<Option<AppWish>, MappingError> {
-        if !applies(self.when.as_ref(), bound, &self.label)? {
-            return Ok(None);
-        }
-        let user_name = match &self.user_name {
-            None => None,
-            Some(expr) => match evaluate(expr, bound, || self.label.clone())? {
-                Value::Null => None,
-                Value::String(name) => Some(name).filter(|name| !name.is_empty()),
-                other => {
-                    let message = format!("`user_name` gives {other}, not a text");
-                    let (rule, expression) = (self.label.clone(), expr.source().to_owned());
-                    return Err(MappingError { rule, expression, message });
+/// The value of one attribute, from the positions that its rule looks at.
+pub(super) fn attribute(rule: &AttributeRule, bound: &[(&Position, Bound)]) -> Result<Value, MappingError> {
+    let label = || format!("attribute {}", rule.name);
+    let value = |bound: &Bound| evaluate(&rule.value, bound, &label());
+    match &rule.positions {
+        Positions::Primary => bound.first().map_or(Ok(Value::Null), |(_, bound)| value(bound)),
+        Positions::First { tenants } => {
+            let place = |position: &Position| tenants.iter().position(|t| *t == position.tenant);
+            let mut ordered: Vec<&(&Position, Bound)> = bound.iter().collect();
+            ordered.sort_by_key(|(position, _)| place(position).unwrap_or(tenants.len()));
+            for (_, bound) in ordered {
+                let found = value(bound)?;
+                if !found.is_null() {
+                    return Ok(found);
                 }
-            },
-        };
-        Ok(Some(AppWish { rule: self.label.clone(), user_name }))
-    }
-}
-
-impl GroupRule {
-    fn collect(&self, bound: &Bound, into: &mut BTreeMap<String, Wish>) -> Result<(), MappingError> {
-        let label = || self.label.clone();
-        if !applies(self.when.as_ref(), bound, &self.label)? {
-            return Ok(());
-        }
-        let names: BTreeSet<String> = match &self.grants {
-            Grants::Listed(names) => names.iter().cloned().collect(),
-            Grants::Computed { names: expr, owns } => {
-                let value = evaluate(expr, bound, label)?;
-                let names = group_names(&value)
-                    .ok_or_else(|| self.error(expr, format!("gives {value}; a name or a list of names is needed")))?;
-                if let Some(stray) = names.iter().find(|name| !owns.matches(name)) {
-                    let message = format!("gives the group {stray:?}, which does not match owns = {:?}", owns.0);
-                    return Err(self.error(expr, message));
-                }
-                names
             }
-        };
-        for name in names {
-            let wish = Wish { rule: self.label.clone(), create: self.create };
-            into.entry(name).or_insert(wish).create |= self.create;
+            Ok(Value::Null)
         }
-        Ok(())
-    }
-
-    fn error(&self, expr: &Expr, message: String) -> MappingError {
-        MappingError { rule: self.label.clone(), expression: expr.source().to_owned(), message }
-    }
-}
-
-fn group_names(value: &Value) -> Option<BTreeSet<String>> {
-    match value {
-        Value::Null => Some(BTreeSet::new()),
-        Value::String(name) => Some(BTreeSet::from([name.clone()])),
-        Value::Array(items) => {
-            items.iter().filter(|item| !item.is_null()).map(|item| item.as_str().map(str::to_owned)).collect()
+        Positions::All { join } => {
+            let mut all: Vec<Value> = Vec::new();
+            for (_, bound) in bound {
+                let items = match value(bound)? {
+                    Value::Array(items) => items,
+                    one => vec![one],
+                };
+                for item in items.into_iter().filter(|item| !item.is_null()) {
+                    if !all.contains(&item) {
+                        all.push(item);
+                    }
+                }
+            }
+            Ok(match join {
+                _ if all.is_empty() => Value::Null,
+                None => Value::Array(all),
+                Some(join) => {
+                    let texts: BTreeSet<String> =
+                        all.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect();
+                    Value::String(texts.into_iter().collect::<Vec<_>>().join(join))
+                }
+            })
         }
-        _ => None,
     }
-}
-
-fn evaluate(expr: &Expr, bound: &Bound, rule: impl Fn() -> String) -> Result<Value, MappingError> {
-    expr.evaluate(bound).map_err(|message| MappingError { rule: rule(), expression: expr.source().to_owned(), message })
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::super::employee::tests::somebody;
-    use super::*;
-
-    /// Default attributes, one listed group, one group per department.
-    pub(crate) fn usual() -> Mapping {
-        let engine = Engine::default();
-        let compile = |source: &str| engine.compile(source).expect("compiles");
-        let attributes = DEFAULT_ATTRIBUTES.iter().map(|(n, e)| ((*n).to_owned(), compile(e))).collect();
-        let groups = vec![
-            GroupRule {
-                label: "groups[1] \"everybody\"".into(),
-                when: None,
-                grants: Grants::Listed(vec!["Staff".into()]),
-                create: false,
-            },
-            GroupRule {
-                label: "groups[2] \"departments\"".into(),
-                when: Some(compile("employee.employee_type != 'Contractor'")),
-                grants: Grants::Computed {
-                    names: compile("employee.departments.map(d, 'Department ' + d)"),
-                    owns: Pattern::new("Department *"),
-                },
-                create: true,
-            },
-        ];
-        Mapping::new(engine, "namelyId", attributes, groups)
-    }
-
-    #[test]
-    fn the_default_mapping_describes_an_ordinary_person() {
-        let desired = usual().desired(&somebody()).expect("maps");
-        assert_eq!(desired.attributes["login"], "ines.duval@example.com");
-        assert_eq!(desired.attributes["displayName"], "Ines Duval");
-        assert_eq!(desired.attributes["department"], "Finance");
-        assert_eq!(desired.attributes["namelyId"], somebody().id.as_str());
-        assert_eq!(desired.attributes["middleName"], Value::Null, "an empty field is an attribute that is not set");
-        assert_eq!(desired.groups.keys().collect::<Vec<_>>(), ["Department Finance", "Staff"]);
-    }
-
-    #[test]
-    fn a_condition_keeps_a_rule_from_people_it_is_not_for() {
-        let contractor = Employee { employee_type: "Contractor".into(), ..somebody() };
-        let desired = usual().desired(&contractor).expect("maps");
-        assert_eq!(desired.groups.keys().collect::<Vec<_>>(), ["Staff"]);
-    }
-
-    #[test]
-    fn a_failing_expression_names_the_rule_the_expression_and_the_error() {
-        let engine = Engine::default();
-        let attributes = vec![("nickName".to_owned(), engine.compile("employee.departments[3]").expect("compiles"))];
-        let mapping = Mapping::new(engine, "namelyId", attributes, Vec::new());
-        let error = mapping.desired(&somebody()).expect_err("there is no fourth department");
-        assert_eq!(error.rule, "attribute nickName");
-        assert!(error.to_string().contains("employee.departments[3]"), "{error}");
-    }
-
-    #[test]
-    fn a_computed_group_outside_what_its_rule_owns_is_refused() {
-        let engine = Engine::default();
-        let names = engine.compile("'Domain Admins'").expect("compiles");
-        let rule = GroupRule {
-            label: "groups[1]".into(),
-            when: None,
-            grants: Grants::Computed { names, owns: Pattern::new("Department *") },
-            create: true,
-        };
-        let mapping = Mapping::new(engine, "namelyId", Vec::new(), vec![rule]);
-        assert!(mapping.desired(&somebody()).is_err_and(|e| e.message.contains("Domain Admins")));
-    }
-
-    #[test]
-    fn patterns_match_whole_names() {
-        let matches = |pattern: &str, name: &str| Pattern::new(pattern).matches(name);
-        assert!(matches("Department *", "Department Finance"));
-        assert!(matches("*-team-*", "emea-team-7"));
-        assert!(matches("Staff", "Staff"));
-        assert!(!matches("Staff", "Staffing"));
-        assert!(!matches("Department *", "Old Department Finance"));
-        assert!(!matches("a*b*c", "a-c"));
-        assert!(matches("*", ""));
-    }
-}
+#[path = "mapping_tests.rs"]
+pub(crate) mod tests;

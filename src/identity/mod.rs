@@ -5,22 +5,36 @@
 
 pub mod account;
 pub mod apps;
+pub mod case;
 pub mod class;
 pub mod correlation;
 pub mod directory;
 pub mod employee;
 pub mod expr;
+pub mod functions;
 pub mod lifecycle;
+pub mod login;
 pub mod mapping;
+pub mod observe;
+pub mod person;
 pub mod plan;
+pub mod rulebook;
+pub mod rules;
+pub mod step;
+pub mod view;
 
-pub use account::{Account, AccountStatus, ExitProof};
+pub use account::{Account, AccountStatus, ExitProof, Link};
+pub use case::{Case, ManagerLink};
 pub use class::Class;
 pub use directory::{Directory, Group};
 pub use employee::{Employee, FieldChange, Manager, UserStatus};
 pub use lifecycle::{Entitlement, Standing};
 pub use mapping::{Desired, Mapping};
-pub use plan::{Plan, Step};
+pub use observe::{Answer, observe};
+pub use person::{Person, Position};
+pub use plan::Plan;
+pub use rulebook::Rulebook;
+pub use step::Step;
 
 /// A name reduced to what two spellings of it share: lower case, letters and digits only.
 ///

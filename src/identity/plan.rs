@@ -3,190 +3,252 @@
 //! **Invariant:** a plan costs exactly its difference. A person whose account is as it should be has an empty plan.
 //! Plans are cheap and are made anew from the newest snapshot each time; a plan's position is never stored.
 
-use super::account::{Account, AccountStatus, ExitProof, Scope};
+use super::account::{Account, AccountStatus, ExitProof, Link};
 use super::apps;
+use super::case::{Case, ManagerLink};
 use super::class::Class;
 use super::directory::Directory;
-use super::employee::{Employee, FieldChange};
-use super::lifecycle::Entitlement;
-use super::mapping::{Desired, Mapping, REQUIRED};
-use serde::{Deserialize, Serialize};
+use super::employee::{FieldChange, UserStatus};
+use super::lifecycle::{Entitlement, LeaverGroups, Rehire, Standing};
+use super::mapping::{Desired, LOGIN, REQUIRED};
+use super::rulebook::Rulebook;
+use super::step::{MAX_GROUPS_IN_CREATE, Step};
+use crate::clock::Moment;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// `POST /users` takes at most this many groups (`okta-api.md §3.1`).
-pub const MAX_GROUPS_IN_CREATE: usize = 20;
-
-/// One call to Okta that a plan asks for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "step")]
-pub enum Step {
-    /// Read the account, because what became of an earlier call is unknown. By id, or by login before there is an id.
-    Look {
-        id_or_login: String,
-    },
-    /// Make a group that a rule may create.
-    CreateGroup {
-        name: String,
-    },
-    /// Make the account, activated, in its groups.
-    CreateUser {
-        profile: BTreeMap<String, Value>,
-        groups: Vec<String>,
-    },
-    /// Write the attributes that differ, and only these.
-    UpdateUser {
-        id: String,
-        changes: Vec<FieldChange>,
-    },
-    /// End Okta sessions and revoke OAuth tokens.
-    RevokeSessions {
-        id: String,
-    },
-    Deactivate {
-        id: String,
-    },
-    /// Once more after the deactivation: closes the race of a sign-in between the two. Its failure is tolerated.
-    RevokeSessionsAgain {
-        id: String,
-    },
-    /// Prove that the account is deactivated.
-    ReadBack {
-        id: String,
-    },
-    /// Learn every membership, so that all can be removed.
-    ListGroups {
-        id: String,
-    },
-    RemoveGroup {
-        id: String,
-        group: String,
-        name: String,
-    },
-    AddGroup {
-        id: String,
-        group: String,
-        name: String,
-    },
-    /// Assign an app to the person.
-    AssignApp {
-        id: String,
-        app: String,
-        name: String,
-        user_name: Option<String>,
-    },
-    UnassignApp {
-        id: String,
-        app: String,
-        name: String,
-    },
-}
-
-impl Step {
-    /// How urgent this one call is; a plan may hold steps of several classes.
-    pub fn class(&self) -> Class {
-        match self {
-            Step::Look { .. } => Class::Restore,
-            Step::RevokeSessions { .. } | Step::Deactivate { .. } => Class::Revoke,
-            Step::RevokeSessionsAgain { .. }
-            | Step::ReadBack { .. }
-            | Step::ListGroups { .. }
-            | Step::RemoveGroup { .. }
-            | Step::UnassignApp { .. } => Class::Remove,
-            Step::CreateGroup { .. } | Step::CreateUser { .. } | Step::AddGroup { .. } | Step::AssignApp { .. } => {
-                Class::Grant
-            }
-            Step::UpdateUser { .. } => Class::Describe,
-        }
-    }
-
-    /// Whether the call changes something in Okta.
-    pub fn is_write(&self) -> bool {
-        !matches!(self, Step::Look { .. } | Step::ReadBack { .. } | Step::ListGroups { .. })
-    }
-
-    /// The word for it in audit rows, metrics and reports.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Step::Look { .. } => "look",
-            Step::CreateGroup { .. } => "create_group",
-            Step::CreateUser { .. } => "create_user",
-            Step::UpdateUser { .. } => "update_user",
-            Step::RevokeSessions { .. } => "revoke_sessions",
-            Step::Deactivate { .. } => "deactivate",
-            Step::RevokeSessionsAgain { .. } => "revoke_sessions_again",
-            Step::ReadBack { .. } => "read_back",
-            Step::ListGroups { .. } => "list_groups",
-            Step::RemoveGroup { .. } => "remove_group",
-            Step::AddGroup { .. } => "add_group",
-            Step::AssignApp { .. } => "assign_app",
-            Step::UnassignApp { .. } => "unassign_app",
-        }
-    }
-}
+use std::collections::BTreeSet;
 
 /// Everything a plan is made from.
 pub struct Situation<'a> {
-    pub employee: &'a Employee,
-    pub entitlement: &'a Entitlement,
-    /// What Okta holds; `None` where there is no account.
-    pub account: Option<&'a Account>,
-    pub mapping: &'a Mapping,
+    pub case: &'a Case,
+    pub standing: &'a Standing,
+    pub rulebook: &'a Rulebook,
     pub directory: &'a Directory,
+    pub now: Moment,
+    /// Whether the account was read by the lane that asks.
+    pub fresh: bool,
 }
 
-/// The verdict on a situation.
+/// What is to be done for one person.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// These calls in this order; nothing to do if empty.
+    pub steps: Vec<Step>,
+    /// What people should know, which stops nothing.
+    pub remarks: Vec<String>,
+    /// What Okta does not let anybody do for now, although everything else is done; the account is looked at again.
+    pub unfinished: Option<String>,
+    /// The link to the manager waits for the manager's account.
+    pub awaits_manager: bool,
+}
+
+/// Why nothing can be done for a person until somebody changes something.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Plan {
-    /// Do these steps in this order; nothing to do if empty.
-    Steps(Vec<Step>),
-    /// Nothing can be done for this person until somebody changes something. The reason says what.
-    SetAside(String),
+pub struct Obstacle {
+    pub why: String,
+    /// Whether what must change does not show by itself: then the account is looked at again now and then.
+    pub look_again: bool,
 }
 
-/// Makes the plan for one person.
-pub fn plan(situation: &Situation) -> Plan {
-    match situation.entitlement {
-        Entitlement::Ended(_) => Plan::Steps(match situation.account {
-            Some(account) => leave(account, situation.directory),
-            None => Vec::new(),
-        }),
-        Entitlement::NotYet => Plan::Steps(Vec::new()),
-        Entitlement::Unclear(why) => Plan::SetAside(why.clone()),
-        Entitlement::Entitled => entitled(situation).unwrap_or_else(Plan::SetAside),
+impl From<String> for Obstacle {
+    fn from(why: String) -> Self {
+        Self { why, look_again: false }
     }
 }
 
-/// The steps that end access: sessions and deactivation go out without a prior read; then it is proved, and every
-/// membership that is ours to write is removed.
-fn leave(account: &Account, directory: &Directory) -> Vec<Step> {
+/// Makes the plan for one person.
+pub fn plan(situation: &Situation) -> Result<Plan, Obstacle> {
+    let mut plan = match &situation.standing.entitlement {
+        Entitlement::Ended(_) => leave(situation),
+        Entitlement::Suspended(_) => withhold(situation),
+        Entitlement::OnLeave(_) => on_leave(situation)?,
+        Entitlement::Prehire { due } => prehire(situation, *due)?,
+        Entitlement::NotYet => not_yet(situation)?,
+        Entitlement::Unclear(why) => return Err(why.clone().into()),
+        Entitlement::Entitled => entitled(situation)?,
+    };
+    plan.remarks.extend(situation.standing.remarks.iter().cloned());
+    Ok(plan)
+}
+
+/// The steps that end access: sessions and deactivation go out without a prior read; then it is proved, and the
+/// memberships are removed.
+fn leave(situation: &Situation) -> Plan {
+    let mut plan = Plan::default();
+    if !situation.case.subordinates.is_empty() {
+        let names = situation.case.subordinates.join(", ");
+        plan.remarks.push(format!("still the manager of {names} in Namely; name another one for them"));
+    }
+    let Some(account) = &situation.case.account else { return plan };
     let id = || account.id.clone();
-    let mut proof = account.exit.clone().unwrap_or_default();
-    if !account.is_live() && account.exit.is_none() {
-        return Vec::new(); // ended before we came: priming has seen it
+    let mut proof = account.marks.exit.clone().unwrap_or_default();
+    if !account.is_live() && account.marks.exit.is_none() {
+        return plan; // ended before we came: priming has seen it
     }
     if account.is_live() && proof.read_back {
         proof = ExitProof::default(); // somebody re-activated the account since
     }
-    let mut steps = Vec::new();
     if account.is_live() {
         if !proof.sessions_revoked {
-            steps.push(Step::RevokeSessions { id: id() });
+            plan.steps.push(Step::RevokeSessions { id: id() });
         }
-        steps.push(Step::Deactivate { id: id() });
+        plan.steps.push(Step::Deactivate { id: id() });
     }
     if !proof.sessions_revoked_again {
-        steps.push(Step::RevokeSessionsAgain { id: id() });
+        plan.steps.push(Step::RevokeSessionsAgain { id: id() });
     }
     if !proof.read_back {
-        steps.push(Step::ReadBack { id: id() });
+        plan.steps.push(Step::ReadBack { id: id() });
     }
     if !proof.groups_listed {
-        steps.push(Step::ListGroups { id: id() });
-        return steps; // what to remove is known after this one
+        plan.steps.push(Step::ListGroups { id: id() });
+        return plan; // what to remove is known after this one
     }
-    steps.extend(removals(account, directory, |group| directory.is_ours_to_write(group)));
-    steps
+    let directory = situation.directory;
+    let all = situation.rulebook.policies.termination.groups == LeaverGroups::All;
+    let goes = |group: &str| {
+        directory.is_ours_to_write(group)
+            && (all || directory.find(group).is_some_and(|g| situation.rulebook.mapping.manages(g)))
+    };
+    plan.steps.extend(removals(account, directory, goes));
+    let stay = account.groups.iter().filter(|group| directory.is_rule_owned(group) && directory.find(group).is_some());
+    let stay: Vec<String> = stay.map(|group| group_name(directory, group)).collect();
+    if !stay.is_empty() {
+        plan.remarks.push(format!("still a member, by a group rule of Okta, of {}", stay.join(", ")));
+    }
+    plan
+}
+
+/// Access is withheld and nothing else is taken. What cannot be suspended is deactivated: a leaver never keeps access.
+fn withhold(situation: &Situation) -> Plan {
+    let Some(account) = &situation.case.account else { return Plan::default() };
+    if !account.is_awake() {
+        return Plan::default();
+    }
+    if account.marks.not_suspended_in == Some(account.status) {
+        let mut plan = leave(situation);
+        plan.remarks.push(format!("Okta suspends nobody who is {}: deactivated at once", account.status.word()));
+        return plan;
+    }
+    let revoked = account.marks.exit.as_ref().is_some_and(|proof| proof.sessions_revoked);
+    let revoke = (!revoked).then(|| Step::RevokeSessions { id: account.id.clone() });
+    Plan { steps: revoke.into_iter().chain(suspend(account)).collect(), ..Plan::default() }
+}
+
+/// The steps that suspend an account; a locked one must be unlocked before.
+fn suspend(account: &Account) -> Vec<Step> {
+    let (id, locked) = (account.id.clone(), account.status == AccountStatus::LockedOut);
+    let status = if locked { AccountStatus::Active } else { account.status };
+    let unlock = locked.then(|| Step::Unlock { id: id.clone() });
+    unlock.into_iter().chain([Step::Suspend { id, status }]).collect()
+}
+
+/// On leave: suspended first, and otherwise kept up to date without waking the account.
+fn on_leave(situation: &Situation) -> Result<Plan, Obstacle> {
+    let Some(account) = &situation.case.account else {
+        return Ok(remark("on leave and without an account: one is made when they return"));
+    };
+    if !account.is_live() {
+        return Ok(remark("on leave and deactivated: activated when they return"));
+    }
+    let mut plan = Plan::default();
+    if account.is_awake() && account.marks.not_suspended_in == Some(account.status) {
+        plan.unfinished = Some(format!(
+            "on leave, but Okta suspends nobody who is {}; suspended as soon as that is over",
+            account.status.word()
+        ));
+    } else if account.is_awake() {
+        plan.steps = suspend(account);
+    }
+    adjust(situation, account, &mut plan)?;
+    Ok(plan)
+}
+
+/// Starts soon: the account is made and kept up to date, and activated when the moment has come.
+fn prehire(situation: &Situation, due: bool) -> Result<Plan, Obstacle> {
+    match (&situation.case.account, due) {
+        (None, false) => create(situation, false),
+        (None, true) => Ok(remark("still pending in Namely although the start date has come: no account is made")),
+        (Some(account), true) if !account.is_awake() => wake_and_adjust(situation, account),
+        (Some(account), false) if !account.is_live() => Ok(Plan::default()),
+        (Some(account), _) => keep(situation, account),
+    }
+}
+
+/// Too early to prepare anything.
+fn not_yet(situation: &Situation) -> Result<Plan, Obstacle> {
+    match &situation.case.account {
+        Some(account) if account.is_live() => keep(situation, account),
+        _ => Ok(Plan::default()),
+    }
+}
+
+/// An account that is there already, of somebody who has not begun: it is never put to sleep because of that. Whoever is
+/// active in Namely, and whoever is not activated yet, is kept up to date.
+fn keep(situation: &Situation, account: &Account) -> Result<Plan, Obstacle> {
+    let is_active = situation.case.person.primary().employee.user_status == UserStatus::Active;
+    let is_staged = account.status == AccountStatus::Staged;
+    let mut plan = Plan::default();
+    if !is_staged {
+        let state = if is_active { "starts later" } else { "is pending" };
+        plan.remarks.push(format!("{state} in Namely, but the account is in use: kept as it is"));
+    }
+    if is_active || is_staged {
+        adjust(situation, account, &mut plan)?;
+    }
+    Ok(plan)
+}
+
+fn entitled(situation: &Situation) -> Result<Plan, Obstacle> {
+    match &situation.case.account {
+        None => create(situation, true),
+        Some(account) => wake_and_adjust(situation, account),
+    }
+}
+
+/// Activates or unsuspends what is ours to wake, then brings it up to date.
+fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obstacle> {
+    let case = situation.case;
+    let mut plan = Plan::default();
+    let activate = || Step::Activate {
+        id: account.id.clone(),
+        send_email: situation.rulebook.policies.onboarding.send_email,
+    };
+    match account.status {
+        AccountStatus::Staged => plan.steps.push(activate()),
+        AccountStatus::Suspended if case.was("on_leave") || case.was("suspended") => {
+            plan.steps.push(Step::Unsuspend { id: account.id.clone() });
+        }
+        AccountStatus::Suspended => {
+            plan.remarks.push("suspended in Okta by somebody else: kept suspended, otherwise up to date".into());
+        }
+        AccountStatus::Deprovisioned if account.marks.exit.is_some() || case.was("ended") || case.was("suspended") => {
+            // What was seen long ago is no reason to give access: it is read first.
+            let id = account.id.clone();
+            plan.steps.push(if situation.fresh { activate() } else { Step::Look { id_or_login: id } });
+            if !situation.fresh {
+                return Ok(plan);
+            }
+        }
+        AccountStatus::Deprovisioned => {
+            return Err(Obstacle {
+                why: "active in Namely, but somebody else has deactivated the Okta account: activate it in Okta if \
+                      they should have it, then the rest follows"
+                    .into(),
+                look_again: true,
+            });
+        }
+        _ => {}
+    }
+    adjust(situation, account, &mut plan)?;
+    Ok(plan)
+}
+
+fn remark(text: &str) -> Plan {
+    Plan { remarks: vec![text.to_owned()], ..Plan::default() }
+}
+
+fn group_name(directory: &Directory, group: &str) -> String {
+    directory.find(group).map_or_else(|| group.to_owned(), |g| g.name.clone())
 }
 
 fn removals<'a>(
@@ -197,41 +259,23 @@ fn removals<'a>(
     account.groups.iter().filter(move |group| which(group)).map(|group| Step::RemoveGroup {
         id: account.id.clone(),
         group: group.clone(),
-        name: directory.find(group).map_or_else(|| group.clone(), |g| g.name.clone()),
+        name: group_name(directory, group),
     })
 }
 
-fn entitled(situation: &Situation) -> Result<Plan, String> {
-    if situation.account.is_some_and(|a| a.status == AccountStatus::Deprovisioned) {
-        return Err("active in Namely, but the Okta account is deactivated: somebody who comes back is not \
-                    re-activated by this version; activate the account in Okta, then the rest follows"
-            .into());
-    }
-    let desired = situation.mapping.desired(situation.employee).map_err(|e| e.to_string())?;
+/// What the mapping wants, checked: nobody can have an account without its required attributes.
+fn wanted(situation: &Situation) -> Result<Desired, Obstacle> {
+    let desired = situation.rulebook.desired(situation.case, situation.now)?;
     for name in REQUIRED {
         if desired.attributes.get(name).is_none_or(Value::is_null) {
             return Err(format!(
                 "{name} is empty; fill the field in Namely that it is mapped from (login and email come from the \
                  company email unless the configuration says otherwise)"
-            ));
+            )
+            .into());
         }
     }
-    let groups = resolve(&desired, situation.directory)?;
-    if !groups.missing.is_empty() {
-        return Ok(Plan::Steps(groups.missing.into_iter().map(|name| Step::CreateGroup { name }).collect()));
-    }
-    Ok(Plan::Steps(match situation.account {
-        None => vec![join(desired, &groups.ids)],
-        Some(account) => {
-            let mut steps = adjust(account, &desired, &groups.ids, situation);
-            let apps = apps::steps(account, &desired, situation.mapping, situation.directory)?;
-            // What goes goes first.
-            let (taken, given): (Vec<_>, Vec<_>) = apps.into_iter().partition(|s| s.class() == Class::Remove);
-            steps.splice(0..0, taken);
-            steps.extend(given);
-            steps
-        }
-    }))
+    Ok(desired)
 }
 
 /// Desired groups as ids; those a rule fills are left to the rule.
@@ -266,27 +310,105 @@ fn resolve(desired: &Desired, directory: &Directory) -> Result<Resolved, String>
     Ok(resolved)
 }
 
-fn join(desired: Desired, groups: &BTreeSet<String>) -> Step {
-    Step::CreateUser {
-        profile: desired.attributes.into_iter().filter(|(_, value)| !value.is_null()).collect(),
-        groups: groups.iter().take(MAX_GROUPS_IN_CREATE).cloned().collect(),
+/// The id of the wanted user type.
+fn user_type(desired: &Desired, directory: &Directory) -> Result<Option<(String, String)>, String> {
+    let Some(name) = &desired.user_type else { return Ok(None) };
+    match directory.user_type(name) {
+        Some(id) => Ok(Some((id.to_owned(), name.clone()))),
+        None => Err(format!(
+            "user_type: there is no user type {name:?} in Okta; add it under Directory > Profile Editor, or correct the name"
+        )),
     }
 }
 
-fn adjust(account: &Account, desired: &Desired, groups: &BTreeSet<String>, situation: &Situation) -> Vec<Step> {
-    let directory = situation.directory;
+/// The deactivated account that holds the chosen login gives it up.
+fn free_login(case: &Case) -> Option<Step> {
+    let chosen = case.login.as_ref().ok()?;
+    let id = chosen.ghost.clone()?;
+    let renamed = match chosen.login.split_once('@') {
+        Some((local, domain)) => format!("{local}.{id}@{domain}"),
+        None => format!("{}.{id}", chosen.login),
+    };
+    Some(Step::FreeLogin { id, login: chosen.login.clone(), renamed })
+}
+
+fn create(situation: &Situation, activate: bool) -> Result<Plan, Obstacle> {
+    let desired = wanted(situation)?;
+    let groups = resolve(&desired, situation.directory)?;
+    let kind = user_type(&desired, situation.directory)?;
+    let mut plan = Plan::default();
+    if !groups.missing.is_empty() {
+        plan.steps = groups.missing.into_iter().map(|name| Step::CreateGroup { name }).collect();
+        return Ok(plan);
+    }
+    plan.steps.extend(free_login(situation.case));
+    plan.steps.push(Step::CreateUser {
+        profile: desired.attributes.into_iter().filter(|(_, value)| !value.is_null()).collect(),
+        groups: groups.ids.iter().take(MAX_GROUPS_IN_CREATE).cloned().collect(),
+        activate,
+        user_type: kind.map(|(id, _)| id),
+    });
+    Ok(plan)
+}
+
+/// Brings an account up to date: what goes goes first, unless the person changes sides (another user type or login):
+/// then what comes comes first, so that there is no minute without access.
+fn adjust(situation: &Situation, account: &Account, plan: &mut Plan) -> Result<(), Obstacle> {
+    let (directory, rulebook) = (situation.directory, situation.rulebook);
+    let desired = wanted(situation)?;
+    let groups = resolve(&desired, directory)?;
+    let kind = user_type(&desired, directory)?.filter(|(id, _)| *id != account.user_type);
+    if !groups.missing.is_empty() {
+        // Groups that are made change nothing for anybody yet; suspending comes before them.
+        plan.steps.extend(groups.missing.into_iter().map(|name| Step::CreateGroup { name }));
+        return Ok(());
+    }
     let no_longer = |group: &str| {
         directory.is_ours_to_write(group)
-            && !groups.contains(group)
-            && directory.find(group).is_some_and(|g| situation.mapping.manages(g))
+            && !groups.ids.contains(group)
+            && directory.find(group).is_some_and(|g| rulebook.mapping.manages(g))
     };
-    let mut steps: Vec<Step> = removals(account, directory, no_longer).collect();
-    steps.extend(groups.difference(&account.groups).map(|group| Step::AddGroup {
-        id: account.id.clone(),
-        group: group.clone(),
-        name: directory.find(group).map_or_else(|| group.clone(), |g| g.name.clone()),
-    }));
-    let changes: Vec<FieldChange> = desired
+    let removed: Vec<Step> = removals(account, directory, no_longer).collect();
+    let added: Vec<Step> = (groups.ids.iter().chain(restored(situation, account)))
+        .filter(|group| !account.groups.contains(*group))
+        .map(|group| Step::AddGroup {
+            id: account.id.clone(),
+            group: group.clone(),
+            name: group_name(directory, group),
+        })
+        .collect();
+    let apps = apps::steps(account, &desired, &rulebook.mapping, directory)?;
+    let (taken, given): (Vec<_>, Vec<_>) = apps.into_iter().partition(|step| step.class() == Class::Remove);
+    let changes = changes(situation, account, &desired);
+    let converts = kind.is_some() || changes.iter().any(|change| change.field == LOGIN);
+    let frees = changes.iter().any(|change| change.field == LOGIN).then(|| free_login(situation.case)).flatten();
+    let written = frees.into_iter().chain(write(account, kind, changes));
+    if converts {
+        plan.steps.extend(written.chain(added).chain(removed).chain(taken));
+    } else {
+        plan.steps.extend(taken.into_iter().chain(removed).chain(added).chain(written));
+    }
+    // Whether an app can be assigned to somebody suspended is not known (okta-api.md §2.3): it waits for the return.
+    let asleep = matches!(situation.standing.entitlement, Entitlement::OnLeave(_));
+    plan.steps.extend(given.into_iter().filter(|_| !asleep));
+    link(situation, account, plan);
+    Ok(())
+}
+
+/// Memberships that a return brings back, besides what the mapping gives.
+fn restored<'a>(situation: &'a Situation, account: &'a Account) -> impl Iterator<Item = &'a String> {
+    let (directory, rulebook) = (situation.directory, situation.rulebook);
+    let restores = rulebook.policies.rehire == Rehire::RestorePrevious;
+    account.marks.restore.iter().filter(move |group| {
+        restores
+            && directory.is_ours_to_write(group)
+            && directory.find(group).is_some_and(|g| !rulebook.mapping.manages(g))
+    })
+}
+
+/// The attributes that differ; a login that is given up goes where the configuration keeps old ones.
+fn changes(situation: &Situation, account: &Account, desired: &Desired) -> Vec<FieldChange> {
+    let mut changes: Vec<FieldChange> = desired
         .attributes
         .iter()
         .filter_map(|(field, after)| {
@@ -298,78 +420,50 @@ fn adjust(account: &Account, desired: &Desired, groups: &BTreeSet<String>, situa
             })
         })
         .collect();
-    if !changes.is_empty() {
-        steps.push(Step::UpdateUser { id: account.id.clone(), changes });
+    let given_up = changes.iter().find(|change| change.field == LOGIN).map(|change| change.before.clone());
+    let former = situation.rulebook.login.former.as_ref();
+    if let (Some(field), Some(after)) = (former, given_up.filter(|login| !login.is_null())) {
+        let before = account.profile.get(field).cloned().unwrap_or_default();
+        changes.push(FieldChange { field: field.clone(), before, after });
     }
-    steps
+    changes
 }
 
-/// What Okta answered to a step that was carried out.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
-    /// Done, with nothing to learn from the body.
-    Done,
-    /// The account as Okta shows it now. Its `groups` are not in the body and stay as they were known.
-    User(Account),
-    /// Every group the person is in.
-    Groups(Vec<String>),
-    /// The group that was made.
-    Group(super::directory::Group),
-    /// The app cannot be taken from the person: a group grants it.
-    HeldByGroup,
-    /// There is no such account.
-    NoAccount,
+/// The user type can only be written together with the whole profile (`okta-api.md §3.1`).
+fn write(account: &Account, kind: Option<(String, String)>, changes: Vec<FieldChange>) -> Vec<Step> {
+    let id = account.id.clone();
+    match kind {
+        Some((user_type, name)) => {
+            vec![Step::ReadProfile { id: id.clone() }, Step::ChangeType { id, user_type, name, changes }]
+        }
+        None if changes.is_empty() => Vec::new(),
+        None => vec![Step::UpdateUser { id, changes }],
+    }
 }
 
-/// The account as it is known after `step` was answered by `answer`.
-pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Option<Account> {
-    let mut now = match answer {
-        Answer::NoAccount => return None,
-        Answer::User(user) => Account {
-            groups: account.map(|a| a.groups.clone()).unwrap_or_default(),
-            apps: account.map(|a| a.apps.clone()).unwrap_or_default(),
-            exit: account.and_then(|a| a.exit.clone()),
-            ..user.clone()
-        },
-        _ => account?.clone(),
-    };
-    let exit = |now: &mut Account, mark: fn(&mut ExitProof)| mark(now.exit.get_or_insert_default());
-    match step {
-        Step::CreateUser { groups, .. } => now.groups.extend(groups.iter().cloned()),
-        Step::RevokeSessions { .. } => exit(&mut now, |proof| {
-            *proof = ExitProof { sessions_revoked: true, ..ExitProof::default() };
-        }),
-        Step::Deactivate { .. } => {
-            now.status = AccountStatus::Deprovisioned;
-            now.apps.clear(); // Okta takes them with the deactivation (okta-api.md §2.2)
-            exit(&mut now, |proof| proof.deactivated = true);
-        }
-        Step::RevokeSessionsAgain { .. } => exit(&mut now, |proof| proof.sessions_revoked_again = true),
-        Step::ReadBack { .. } if !now.is_live() => exit(&mut now, |proof| proof.read_back = true),
-        Step::ListGroups { .. } => {
-            if let Answer::Groups(groups) = answer {
-                now.groups = groups.iter().cloned().collect();
-                exit(&mut now, |proof| proof.groups_listed = true);
-            }
-        }
-        Step::RemoveGroup { group, .. } => {
-            now.groups.remove(group);
-        }
-        Step::AddGroup { group, .. } => {
-            now.groups.insert(group.clone());
-        }
-        Step::AssignApp { app, .. } => {
-            now.apps.insert(app.clone(), Scope::User);
-        }
-        Step::UnassignApp { app, .. } if *answer == Answer::HeldByGroup => {
-            now.apps.insert(app.clone(), Scope::Group);
-        }
-        Step::UnassignApp { app, .. } => {
-            now.apps.remove(app);
-        }
-        Step::Look { .. } | Step::ReadBack { .. } | Step::CreateGroup { .. } | Step::UpdateUser { .. } => {}
+/// The manager link of an account, which exists whether or not the manager's attributes are mapped.
+fn link(situation: &Situation, account: &Account, plan: &mut Plan) {
+    let org = situation.rulebook.org(&situation.case.org);
+    let Some(relation) = org.and_then(|org| org.manager_relation.clone()) else { return };
+    if !situation.directory.has_relation(&relation) {
+        return; // told once, for the whole org
     }
-    Some(now)
+    let id = account.id.clone();
+    match &situation.case.manager {
+        ManagerLink::Account { id: manager, .. } if account.marks.manager != Link::To(manager.clone()) => {
+            plan.steps.push(Step::SetManager { id, relation, manager: manager.clone() });
+        }
+        ManagerLink::Account { .. } => {}
+        ManagerLink::Nobody if matches!(account.marks.manager, Link::To(_)) => {
+            plan.steps.push(Step::ClearManager { id, relation });
+        }
+        ManagerLink::Nobody => {}
+        ManagerLink::Awaited(name) => {
+            plan.awaits_manager = true;
+            plan.remarks.push(format!("the manager {name} has no account yet: linked when it is there"));
+        }
+        ManagerLink::Broken(why) => plan.remarks.push(why.clone()),
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,23 @@
+use super::super::account::tests::bare;
+use super::super::account::{AccountStatus as Is, Marks};
 use super::super::directory::Group;
+use super::super::employee::Employee;
 use super::super::employee::tests::somebody;
-use super::super::mapping::tests::usual;
+use super::super::lifecycle::{Policies, Termination};
+use super::super::login::{Chosen, Ghosts};
+use super::super::observe::{Answer, FullProfile, observe};
+use super::super::person::{Person, Position};
+use super::super::rulebook::TenantRules;
+use super::super::rulebook::tests::rulebook;
 use super::*;
+use jiff::tz::TimeZone;
+use std::time::Duration;
 
 const ID: &str = "00u00000000000000001";
+
+fn now() -> Moment {
+    Moment::from("2026-05-01T12:00:00Z".parse::<jiff::Timestamp>().expect("a timestamp"))
+}
 
 fn directory() -> Directory {
     let group = |id: &str, name: &str| Group { id: id.into(), name: name.into(), writable: true };
@@ -18,84 +32,267 @@ fn directory() -> Directory {
         ],
         BTreeSet::from(["00gRule".to_owned()]),
     )
+    .with_relations(["manager".to_owned()])
+    .with_user_types([("user".to_owned(), "oty1".to_owned()), ("contractor".to_owned(), "oty2".to_owned())])
 }
 
-/// The account exactly as the usual mapping wants it for `employee`.
-fn account_of(employee: &Employee) -> Account {
-    let desired = usual().desired(employee).expect("maps");
-    Account {
-        id: ID.into(),
-        login: employee.email.clone(),
-        anchor: Some(employee.id.clone()),
-        status: AccountStatus::Active,
-        profile: desired.attributes.into_iter().filter(|(_, v)| !v.is_null()).collect(),
-        groups: ["00gStaff", "00gFinance", "00gChess"].map(str::to_owned).into(),
-        apps: Default::default(),
-        exit: None,
+/// A person, the rules and the org, to be changed by each test.
+struct World {
+    rules: Rulebook,
+    directory: Directory,
+    case: Case,
+    fresh: bool,
+}
+
+impl World {
+    fn of(employee: Employee) -> Self {
+        let case = Case::new("main", Person::of("acme", employee));
+        Self { rules: rulebook(), directory: directory(), case, fresh: false }
+    }
+
+    /// The same with an account exactly as the mapping wants it, in the chess club besides.
+    fn with_account(self) -> Self {
+        let desired = self.rules.desired(&self.case, now()).expect("maps");
+        let employee = &self.case.person.primary().employee;
+        let account = Account {
+            profile: desired.attributes.into_iter().filter(|(_, v)| !v.is_null()).collect(),
+            groups: ["00gStaff", "00gFinance", "00gChess"].map(str::to_owned).into(),
+            user_type: "oty1".into(),
+            marks: Marks { manager: Link::Nobody, ..Marks::default() },
+            ..bare(ID, &employee.email, Some(&employee.id))
+        };
+        self.and(|world| world.case.account = Some(account))
+    }
+
+    fn and(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn account(&mut self) -> &mut Account {
+        self.case.account.as_mut().expect("an account")
+    }
+
+    /// HR changes the record; the login follows as the store would choose it.
+    fn edit(self, change: impl FnOnce(&mut Employee)) -> Self {
+        self.and(|world| {
+            let mut employee = world.case.person.primary().employee.clone();
+            change(&mut employee);
+            world.case.login = Ok(Chosen { login: employee.email.clone(), ghost: None });
+            world.case.person = Person::of("acme", employee);
+        })
+    }
+
+    fn plan(&self) -> Result<Plan, Obstacle> {
+        let standing = self.rules.standing(&self.case, now());
+        plan(&Situation {
+            case: &self.case,
+            standing: &standing,
+            rulebook: &self.rules,
+            directory: &self.directory,
+            now: now(),
+            fresh: self.fresh,
+        })
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        self.plan().unwrap_or_else(|obstacle| panic!("{obstacle:?}")).steps
+    }
+
+    fn names(&self) -> String {
+        match self.plan() {
+            Ok(plan) => plan.steps.iter().map(Step::name).collect::<Vec<_>>().join(" "),
+            Err(obstacle) => format!("obstacle: {}", obstacle.why),
+        }
+    }
+
+    fn remarks(&self) -> String {
+        self.plan().map(|plan| plan.remarks.join("; ")).unwrap_or_default()
+    }
+
+    fn why(&self) -> String {
+        self.plan().expect_err("an obstacle").why
+    }
+
+    /// Carries the plan out, as Okta would answer, until there is none.
+    fn carry_out(&mut self) -> Vec<&'static str> {
+        let mut done = Vec::new();
+        while let Some(step) = self.steps().into_iter().next() {
+            let answer = match &step {
+                Step::ReadBack { .. } | Step::Look { .. } => Answer::User(self.account().clone()),
+                Step::ListGroups { .. } => {
+                    Answer::Groups(["00gStaff", "00gChess", "00gRule", "00gEveryone"].map(str::to_owned).into())
+                }
+                Step::ReadProfile { .. } => {
+                    Answer::Profile(self.account().clone(), FullProfile { profile: Default::default(), etag: None })
+                }
+                Step::UpdateUser { changes, .. } => {
+                    let mut account = self.account().clone();
+                    for change in changes {
+                        account.profile.insert(change.field.clone(), change.after.clone());
+                    }
+                    account.profile.retain(|_, value| !value.is_null());
+                    Answer::User(account)
+                }
+                _ => Answer::Done,
+            };
+            self.fresh |= matches!(step, Step::Look { .. });
+            self.case.account = observe(self.case.account.as_ref(), &step, &answer);
+            done.push(step.name());
+            assert!(done.len() < 40, "the plan never ends: {done:?}");
+        }
+        done
     }
 }
 
-fn plan_for(employee: &Employee, entitlement: Entitlement, account: Option<&Account>) -> Plan {
-    let (mapping, directory) = (usual(), directory());
-    plan(&Situation { employee, entitlement: &entitlement, account, mapping: &mapping, directory: &directory })
+fn pending(start: &str) -> impl FnOnce(&mut Employee) {
+    let start = start.parse().expect("a date");
+    move |e| (e.user_status, e.start_date) = (UserStatus::Pending, Some(start))
 }
 
-fn names(plan: &Plan) -> Vec<&'static str> {
-    match plan {
-        Plan::Steps(steps) => steps.iter().map(Step::name).collect(),
-        Plan::SetAside(why) => panic!("set aside: {why}"),
+fn inactive(e: &mut Employee) {
+    e.user_status = UserStatus::Inactive;
+}
+
+/// The leave rule of the tests.
+fn on_leave(e: &mut Employee) {
+    e.groups.clear();
+}
+
+fn grace(rules: &mut Rulebook) {
+    let termination = Termination { grace: Duration::from_secs(30 * 86_400), ..Termination::default() };
+    rules.policies = Policies { termination, ..Policies::default() };
+}
+
+/// Every path of a life: the account before, what HR says now, and the steps that follow.
+#[test]
+fn every_path_of_a_life_has_its_plan() {
+    type Edit = fn(&mut Employee);
+    let active: Edit = |_| {};
+    let soon: Edit = |e| pending("2026-05-04")(e);
+    let far: Edit = |e| pending("2026-07-01")(e);
+    let due: Edit = |e| pending("2026-05-01")(e);
+    let moved: Edit = |e| e.start_date = Some(jiff::civil::date(2026, 5, 4));
+    let moved_far: Edit = |e| e.start_date = Some(jiff::civil::date(2027, 5, 4));
+    let promoted_on_leave: Edit = |e| {
+        on_leave(e);
+        e.job_title = "Controller".into();
+    };
+    let unknown: Edit = |e| e.user_status = UserStatus::Other("sabbatical".into());
+    let past: Edit = |e| e.departure_date = Some(jiff::civil::date(2026, 4, 30));
+    let wrong: Edit = |e| e.departure_date = Some(jiff::civil::date(2020, 1, 1));
+    const OUT: &str = "revoke_sessions deactivate revoke_sessions_again read_back list_groups";
+    let table: &[(Option<(Is, Option<&str>)>, Edit, &str)] = &[
+        // joiners
+        (None, active, "create_user"),
+        (None, soon, "create_user"),
+        (None, far, ""),
+        (None, due, ""),
+        (Some((Is::Staged, None)), soon, ""),
+        (Some((Is::Staged, None)), far, ""),
+        (Some((Is::Staged, None)), due, "activate"),
+        (Some((Is::Staged, None)), active, "activate"),
+        // a moved start date touches nobody who is active
+        (Some((Is::Active, Some("entitled"))), moved, ""),
+        (Some((Is::Active, Some("entitled"))), moved_far, ""),
+        (Some((Is::Active, Some("entitled"))), soon, ""),
+        (Some((Is::Active, Some("entitled"))), due, ""),
+        // leavers
+        (Some((Is::Active, Some("entitled"))), inactive, OUT),
+        (Some((Is::Active, Some("entitled"))), past, OUT),
+        (Some((Is::Active, Some("entitled"))), wrong, ""),
+        (Some((Is::Staged, Some("prehire"))), inactive, OUT),
+        (Some((Is::Suspended, Some("on_leave"))), inactive, OUT),
+        (Some((Is::LockedOut, Some("entitled"))), inactive, OUT),
+        (Some((Is::Deprovisioned, Some("ended"))), inactive, ""),
+        (None, inactive, ""),
+        // leave and return
+        (Some((Is::Active, Some("entitled"))), on_leave, "suspend"),
+        (Some((Is::Provisioned, Some("entitled"))), on_leave, "suspend"),
+        (Some((Is::PasswordExpired, Some("entitled"))), on_leave, "suspend"),
+        (Some((Is::Recovery, Some("entitled"))), on_leave, "suspend"),
+        (Some((Is::LockedOut, Some("entitled"))), on_leave, "unlock suspend"),
+        (Some((Is::Suspended, Some("on_leave"))), on_leave, ""),
+        (Some((Is::Suspended, Some("on_leave"))), promoted_on_leave, "update_user"),
+        (Some((Is::Active, Some("entitled"))), promoted_on_leave, "suspend update_user"),
+        (Some((Is::Staged, Some("prehire"))), on_leave, ""),
+        (Some((Is::Deprovisioned, Some("ended"))), on_leave, ""),
+        (None, on_leave, ""),
+        (Some((Is::Suspended, Some("on_leave"))), active, "unsuspend"),
+        // rehire: read first, then activated
+        (Some((Is::Deprovisioned, Some("ended"))), active, "look"),
+        (Some((Is::Deprovisioned, Some("ended"))), soon, ""),
+        (Some((Is::Deprovisioned, Some("ended"))), due, "look"),
+        // what others did is not undone
+        (Some((Is::Suspended, Some("entitled"))), active, ""),
+        (Some((Is::Suspended, None)), active, ""),
+        (Some((Is::PasswordExpired, Some("entitled"))), active, ""),
+        (Some((Is::Unknown, Some("entitled"))), active, ""),
+    ];
+    for (account, edit, expected) in table {
+        let mut world = World::of(somebody());
+        if let Some((status, was)) = account {
+            world = world.with_account().and(|w| {
+                w.account().status = *status;
+                w.case.was = was.map(str::to_owned);
+            });
+        }
+        let world = world.edit(*edit);
+        let employee = &world.case.person.primary().employee;
+        let standing = world.rules.standing(&world.case, now()).entitlement;
+        assert_eq!(world.names(), *expected, "{account:?}, {standing:?}, {:?}", employee.start_date);
     }
+    assert!(World::of(somebody()).edit(unknown).why().contains("sabbatical"));
 }
 
 #[test]
 fn an_unchanged_person_costs_nothing() {
-    let employee = somebody();
-    let account = account_of(&employee);
-    assert_eq!(plan_for(&employee, Entitlement::Entitled, Some(&account)), Plan::Steps(vec![]));
+    assert_eq!(World::of(somebody()).with_account().names(), "");
 }
 
 #[test]
-fn a_joiner_is_one_call_with_groups_in_it() {
-    let plan = plan_for(&somebody(), Entitlement::Entitled, None);
-    let Plan::Steps(steps) = &plan else { panic!("{plan:?}") };
-    let [Step::CreateUser { profile, groups }] = steps.as_slice() else { panic!("{steps:?}") };
+fn a_joiner_is_one_call_with_groups_in_it_and_a_link() {
+    let world = World::of(somebody());
+    let steps = world.steps();
+    let [Step::CreateUser { profile, groups, activate: true, user_type: None }] = steps.as_slice() else {
+        panic!("{steps:?}")
+    };
     assert_eq!(groups, &["00gFinance", "00gStaff"]);
     assert_eq!(profile["login"], "ines.duval@example.com");
     assert!(!profile.contains_key("middleName"), "what is empty is not sent");
+    let boss = ManagerLink::Account { id: "00uBoss".into(), login: "boss@example.com".into() };
+    let world = world.with_account().and(|w| w.case.manager = boss);
+    assert!(world.names().ends_with("set_manager"), "{}", world.names());
+}
+
+#[test]
+fn somebody_who_starts_soon_is_staged_in_their_groups() {
+    let steps = World::of(somebody()).edit(pending("2026-05-04")).steps();
+    let [Step::CreateUser { groups, activate: false, .. }] = steps.as_slice() else { panic!("{steps:?}") };
+    assert_eq!(groups.len(), 2);
 }
 
 #[test]
 fn more_groups_than_a_create_takes_are_added_one_by_one_afterwards() {
     let departments: Vec<String> = (0..25).map(|n| format!("D{n:02}")).collect();
-    let employee = Employee { departments, ..somebody() };
-    let mut directory = directory();
+    let mut world = World::of(Employee { departments, ..somebody() });
     for n in 0..25 {
         let name = format!("Department D{n:02}");
-        directory.insert(Group { id: format!("00gD{n:02}"), name, writable: true });
+        world.directory.insert(Group { id: format!("00gD{n:02}"), name, writable: true });
     }
-    let mapping = usual();
-    let entitlement = Entitlement::Entitled;
-    let situation = |account| Situation {
-        employee: &employee,
-        entitlement: &entitlement,
-        account,
-        mapping: &mapping,
-        directory: &directory,
-    };
-    let Plan::Steps(first) = plan(&situation(None)) else { panic!("set aside") };
-    let created = Account { groups: BTreeSet::new(), ..account_of(&employee) };
-    let account = observe(None, &first[0], &Answer::User(created)).expect("an account");
-    assert_eq!(account.groups.len(), MAX_GROUPS_IN_CREATE);
-    assert_eq!(names(&plan(&situation(Some(&account)))), ["add_group"; 6]);
+    let first = world.steps();
+    let created = world.and(|_| {}).with_account().and(|w| w.account().groups.clear());
+    let account = observe(None, &first[0], &Answer::User(created.case.account.clone().expect("an account")));
+    assert_eq!(account.as_ref().expect("an account").groups.len(), MAX_GROUPS_IN_CREATE);
+    let world = created.and(|w| w.case.account = account);
+    assert_eq!(world.names(), ["add_group"; 6].join(" "));
 }
 
 #[test]
 fn a_mover_loses_the_old_group_gets_the_new_one_and_only_the_attributes_that_changed() {
-    let before = somebody();
-    let after = Employee { departments: vec!["Sales".into()], ..before.clone() };
-    let plan = plan_for(&after, Entitlement::Entitled, Some(&account_of(&before)));
-    assert_eq!(names(&plan), ["remove_group", "add_group", "update_user"]);
-    let Plan::Steps(steps) = plan else { unreachable!() };
+    let world = World::of(somebody()).with_account().edit(|e| e.departments = vec!["Sales".into()]);
+    assert_eq!(world.names(), "remove_group add_group update_user");
+    let steps = world.steps();
     assert!(matches!(&steps[0], Step::RemoveGroup { group, .. } if group == "00gFinance"));
     assert!(matches!(&steps[1], Step::AddGroup { group, .. } if group == "00gSales"));
     let Step::UpdateUser { changes, .. } = &steps[2] else { panic!("{steps:?}") };
@@ -103,118 +300,233 @@ fn a_mover_loses_the_old_group_gets_the_new_one_and_only_the_attributes_that_cha
 }
 
 #[test]
-fn groups_that_are_not_managed_are_left_alone_for_those_who_stay() {
-    let employee = somebody();
-    let account = account_of(&employee);
-    assert!(account.groups.contains("00gChess"));
-    assert_eq!(names(&plan_for(&employee, Entitlement::Entitled, Some(&account))), Vec::<&str>::new());
-}
-
-#[test]
 fn a_cleared_field_is_written_as_null() {
-    let before = Employee { middle_name: "Marie".into(), ..somebody() };
-    let after = Employee { middle_name: String::new(), ..before.clone() };
-    let Plan::Steps(steps) = plan_for(&after, Entitlement::Entitled, Some(&account_of(&before))) else { panic!() };
+    let world = World::of(Employee { middle_name: "Marie".into(), ..somebody() }).with_account();
+    let steps = world.edit(|e| e.middle_name.clear()).steps();
     let [Step::UpdateUser { changes, .. }] = steps.as_slice() else { panic!("{steps:?}") };
     assert_eq!((changes[0].field.as_str(), &changes[0].after), ("middleName", &Value::Null));
 }
 
 #[test]
-fn a_leaver_loses_sessions_account_and_groups_in_this_order_and_it_is_proved() {
-    let ended = || Entitlement::Ended("user status is inactive".into());
-    let employee = somebody();
-    let mut account = Some(account_of(&employee));
-    let mut done = Vec::new();
-    while let Plan::Steps(steps) = plan_for(&employee, ended(), account.as_ref()) {
-        let Some(step) = steps.into_iter().next() else { break };
-        let answer = match &step {
-            Step::ReadBack { .. } => Answer::User(account.clone().expect("an account")),
-            Step::ListGroups { .. } => {
-                Answer::Groups(["00gStaff", "00gChess", "00gRule", "00gEveryone"].map(str::to_owned).into())
-            }
-            _ => Answer::Done,
-        };
-        account = observe(account.as_ref(), &step, &answer);
-        done.push(step.name());
-    }
+fn a_leaver_is_out_in_order_with_proof_and_what_rules_fill_is_reported() {
+    let mut world = World::of(somebody()).with_account().edit(inactive);
+    let done = world.carry_out();
     let order = ["revoke_sessions", "deactivate", "revoke_sessions_again", "read_back", "list_groups"];
     assert_eq!(done[..5], order);
     assert_eq!(done[5..], ["remove_group", "remove_group"]);
-    let account = account.expect("an account");
-    assert_eq!(account.status, AccountStatus::Deprovisioned);
-    let left: Vec<_> = account.groups.iter().map(String::as_str).collect();
+    let left: Vec<_> = world.account().groups.iter().cloned().collect();
     assert_eq!(left, ["00gEveryone", "00gRule"], "the groups of rules and of Okta itself are never written");
+    assert!(world.remarks().contains("by a group rule of Okta, of Department Rule"), "{}", world.remarks());
+}
+
+#[test]
+fn a_leaver_can_keep_what_the_mapping_does_not_manage_and_their_subordinates_are_named() {
+    let mut world = World::of(somebody()).with_account().edit(inactive);
+    world.rules.policies.termination.groups = LeaverGroups::Managed;
+    world.case.subordinates = vec!["Ada Byron".into()];
+    world.carry_out();
+    assert!(world.account().groups.contains("00gChess") && !world.account().groups.contains("00gStaff"));
+    assert!(world.remarks().contains("still the manager of Ada Byron"));
 }
 
 #[test]
 fn a_termination_goes_out_even_if_the_mapping_fails_for_this_person() {
-    let employee = Employee { email: String::new(), ..somebody() };
-    let account = account_of(&somebody());
-    let plan = plan_for(&employee, Entitlement::Ended("inactive".into()), Some(&account));
-    assert_eq!(names(&plan)[..2], ["revoke_sessions", "deactivate"]);
+    let world = World::of(somebody()).with_account().edit(|e| {
+        inactive(e);
+        e.email.clear();
+    });
+    assert!(world.names().starts_with("revoke_sessions deactivate"));
 }
 
 #[test]
 fn an_account_that_was_deactivated_before_we_came_is_left_as_it_is() {
-    let employee = somebody();
-    let account = Account { status: AccountStatus::Deprovisioned, ..account_of(&employee) };
-    assert_eq!(names(&plan_for(&employee, Entitlement::Ended("inactive".into()), Some(&account))), Vec::<&str>::new());
+    let world = World::of(somebody()).with_account().edit(inactive).and(|w| w.account().status = Is::Deprovisioned);
+    assert_eq!(world.names(), "");
 }
 
 #[test]
 fn an_account_that_somebody_woke_up_after_its_end_is_ended_again() {
-    let employee = somebody();
-    let all = ExitProof {
-        sessions_revoked: true,
-        deactivated: true,
-        sessions_revoked_again: true,
-        read_back: true,
-        groups_listed: true,
+    let mut world = World::of(somebody()).with_account().edit(inactive);
+    world.carry_out();
+    world.account().status = Is::Active;
+    assert!(world.names().starts_with("revoke_sessions deactivate"));
+}
+
+#[test]
+fn a_grace_suspends_and_what_cannot_be_suspended_is_deactivated_at_once() {
+    let mut world = World::of(somebody()).with_account().edit(inactive);
+    grace(&mut world.rules);
+    assert_eq!(world.names(), "revoke_sessions suspend");
+    assert_eq!(world.carry_out(), ["revoke_sessions", "suspend"]);
+    let groups = world.account().groups.len();
+    assert_eq!(groups, 3, "everything else is kept");
+    // HR takes it back within the grace.
+    let back = world.and(|w| w.case.was = Some("suspended".into())).edit(|e| e.user_status = UserStatus::Active);
+    assert_eq!(back.names(), "unsuspend");
+    let mut stubborn = World::of(somebody()).with_account().edit(inactive).and(|w| w.account().status = Is::Recovery);
+    grace(&mut stubborn.rules);
+    stubborn.account().marks.not_suspended_in = Some(Is::Recovery);
+    assert!(stubborn.names().starts_with("revoke_sessions deactivate"), "{}", stubborn.names());
+}
+
+#[test]
+fn somebody_on_leave_whom_okta_does_not_suspend_is_kept_up_to_date_and_looked_at_again() {
+    let mut world = World::of(somebody()).with_account().edit(|e| {
+        on_leave(e);
+        e.job_title = "Controller".into();
+    });
+    world.account().status = Is::Provisioned;
+    world.account().marks.not_suspended_in = Some(Is::Provisioned);
+    assert_eq!(world.names(), "update_user");
+    assert!(world.plan().expect("a plan").unfinished.is_some_and(|why| why.contains("PROVISIONED")));
+    world.account().status = Is::Active; // they have signed in
+    assert_eq!(world.names(), "suspend update_user");
+}
+
+#[test]
+fn a_rehire_is_read_activated_and_brought_up_to_date_with_or_without_what_they_had() {
+    for (access, expected) in [
+        (Rehire::FreshStart, "activate add_group add_group"),
+        (Rehire::RestorePrevious, "activate add_group add_group add_group"),
+    ] {
+        let mut world = World::of(somebody()).with_account().edit(inactive);
+        world.rules.policies.rehire = access;
+        world.carry_out();
+        let world = world.edit(|e| e.user_status = UserStatus::Active);
+        assert_eq!(world.names(), "look", "what was seen long ago is no reason to give access");
+        let mut world = world.and(|w| w.fresh = true);
+        assert_eq!(world.carry_out().join(" "), expected);
+        assert_eq!(world.account().groups.contains("00gChess"), access == Rehire::RestorePrevious);
+    }
+}
+
+#[test]
+fn an_account_that_somebody_else_has_deactivated_stays_so_until_a_person_decides() {
+    let world = World::of(somebody()).with_account().and(|w| w.account().status = Is::Deprovisioned);
+    let obstacle = world.plan().expect_err("an obstacle");
+    assert!(obstacle.look_again && obstacle.why.contains("somebody else"), "{obstacle:?}");
+}
+
+#[test]
+fn a_contractor_who_is_hired_changes_everything_in_one_plan_and_gains_before_losing() {
+    let mut world = World::of(Employee { employee_type: "Contractor".into(), ..somebody() });
+    let compile = |w: &World, source: &str| Some(w.rules.mapping.engine().compile(source).expect("compiles"));
+    let kind = compile(&world, "employee.employee_type == 'Contractor' ? 'contractor' : 'user'");
+    let mapping = super::super::mapping::tests::usual().with_user_type(kind);
+    world.rules.mapping = mapping;
+    let world = world.with_account().and(|w| w.account().user_type = "oty2".into());
+    let world = world.and(|w| {
+        w.account().groups = ["00gStaff", "00gSales"].map(str::to_owned).into();
+    });
+    let hired = world.edit(|e| {
+        e.employee_type = "Full Time".into();
+        e.email = "ines.duval@corp.example.com".into();
+    });
+    assert_eq!(hired.names(), "read_profile change_type add_group remove_group");
+    let Step::ChangeType { user_type, changes, .. } = &hired.steps()[1] else { panic!("{}", hired.names()) };
+    let fields: Vec<&str> = changes.iter().map(|c| c.field.as_str()).collect();
+    assert_eq!(user_type, "oty1");
+    assert!(fields.contains(&"login") && fields.contains(&"userType"), "{fields:?}");
+}
+
+#[test]
+fn the_end_of_one_of_two_positions_takes_only_what_it_alone_gave() {
+    let second = Employee { id: "second".into(), departments: vec!["Sales".into()], ..somebody() };
+    let position = |employee| Position { tenant: "acme".into(), employee };
+    let person = |second| Person::new(vec![position(somebody()), position(second)]).expect("somebody");
+    let both = World::of(somebody()).with_account().and(|w| w.case.person = person(second.clone()));
+    assert_eq!(both.names(), "add_group", "the union of both");
+    let mut both = both;
+    both.carry_out();
+    let gone = Employee { user_status: UserStatus::Inactive, ..second };
+    let one = both.and(|w| w.case.person = person(gone));
+    let steps = one.steps();
+    assert!(matches!(steps.as_slice(), [Step::RemoveGroup { group, .. }] if group == "00gSales"), "{steps:?}");
+}
+
+#[test]
+fn a_rename_keeps_the_account_and_the_old_login_where_the_configuration_says() {
+    let mut world = World::of(somebody()).with_account();
+    world.rules.login.former = Some("formerLogin".into());
+    let world = world.edit(|e| (e.last_name, e.email) = ("Moreau".into(), "ines.moreau@example.com".into()));
+    let steps = world.steps();
+    let [Step::UpdateUser { id, changes }] = steps.as_slice() else { panic!("{steps:?}") };
+    assert_eq!(id, ID);
+    let former = changes.iter().find(|c| c.field == "formerLogin").expect("the old login");
+    assert_eq!(former.after, "ines.duval@example.com");
+}
+
+#[test]
+fn a_login_that_a_deactivated_account_holds_is_freed_first() {
+    let mut world = World::of(somebody());
+    world.rules.login.ghosts = Ghosts::Rename;
+    world.case.login = Ok(Chosen { login: "ines.duval@example.com".into(), ghost: Some("00uGhost".into()) });
+    assert_eq!(world.names(), "free_login create_user");
+    let Step::FreeLogin { id, renamed, .. } = &world.steps()[0] else { panic!("{}", world.names()) };
+    assert_eq!((id.as_str(), renamed.as_str()), ("00uGhost", "ines.duval.00uGhost@example.com"));
+}
+
+#[test]
+fn the_link_follows_the_manager_and_waits_for_one_who_is_not_there() {
+    let with = |manager: ManagerLink, link: Link| {
+        World::of(somebody()).with_account().and(|w| {
+            w.case.manager = manager;
+            w.account().marks.manager = link;
+        })
     };
-    let account = Account { exit: Some(all), ..account_of(&employee) };
-    let plan = plan_for(&employee, Entitlement::Ended("inactive".into()), Some(&account));
-    assert_eq!(names(&plan)[..2], ["revoke_sessions", "deactivate"]);
+    let boss = || ManagerLink::Account { id: "00uBoss".into(), login: String::new() };
+    let named = |world: World| {
+        // The attributes of the manager are not what this test is about.
+        world.steps().iter().map(Step::name).filter(|name| name.ends_with("manager")).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(named(with(boss(), Link::Nobody)), "set_manager");
+    assert_eq!(named(with(boss(), Link::Unknown)), "set_manager");
+    assert_eq!(named(with(boss(), Link::To("00uBoss".into()))), "");
+    assert_eq!(named(with(boss(), Link::To("00uOther".into()))), "set_manager");
+    assert_eq!(named(with(ManagerLink::Nobody, Link::To("00uOther".into()))), "clear_manager");
+    assert_eq!(named(with(ManagerLink::Nobody, Link::Unknown)), "", "what nobody has looked at is left alone");
+    let awaited = with(ManagerLink::Awaited("Ada Byron".into()), Link::Nobody);
+    assert!(awaited.plan().expect("a plan").awaits_manager);
+    assert!(awaited.remarks().contains("Ada Byron"));
+    let broken = with(ManagerLink::Broken("reports to themselves".into()), Link::Nobody);
+    assert_eq!((named(with(ManagerLink::Nobody, Link::Nobody)), broken.remarks().contains("themselves")), (String::new(), true));
+    let elsewhere = with(boss(), Link::Nobody).and(|w| w.directory = directory().with_relations([]));
+    assert_eq!(named(elsewhere), "", "an org without the relation has no links");
 }
 
 #[test]
 fn people_who_cannot_be_planned_are_set_aside_with_what_to_do() {
-    let set_aside = |plan| match plan {
-        Plan::SetAside(why) => why,
-        Plan::Steps(steps) => panic!("{steps:?}"),
-    };
-    let nameless = Employee { email: String::new(), ..somebody() };
-    assert!(set_aside(plan_for(&nameless, Entitlement::Entitled, None)).contains("login is empty"));
-    let back = Account { status: AccountStatus::Deprovisioned, ..account_of(&somebody()) };
-    assert!(set_aside(plan_for(&somebody(), Entitlement::Entitled, Some(&back))).contains("comes back"));
-    let unclear = Entitlement::Unclear("user status \"sabbatical\" is not one this version knows".into());
-    assert!(set_aside(plan_for(&somebody(), unclear, None)).contains("sabbatical"));
-    let (mapping, empty) = (usual(), Directory::default());
-    let situation = Situation {
-        employee: &somebody(),
-        entitlement: &Entitlement::Entitled,
-        account: None,
-        mapping: &mapping,
-        directory: &empty,
-    };
-    assert!(set_aside(plan(&situation)).contains("no group \"Staff\""));
+    let taken = World::of(somebody()).and(|w| w.case.login = Err("no login is free".into()));
+    assert!(taken.why().contains("no login is free"));
+    let nameless = World::of(somebody()).edit(|e| e.first_name.clear());
+    assert!(nameless.why().contains("firstName is empty"));
+    let empty = World::of(somebody()).and(|w| w.directory = Directory::default());
+    assert!(empty.why().contains("no group \"Staff\""));
 }
 
 #[test]
 fn a_group_that_may_be_created_is_created_before_anybody_is_put_into_it() {
-    let employee = Employee { departments: vec!["Research".into()], ..somebody() };
-    assert_eq!(names(&plan_for(&employee, Entitlement::Entitled, None)), ["create_group"]);
+    assert_eq!(World::of(somebody()).edit(|e| e.departments = vec!["Research".into()]).names(), "create_group");
 }
 
 #[test]
 fn a_desired_group_that_a_rule_fills_is_left_to_the_rule() {
-    let employee = Employee { departments: vec!["Rule".into()], ..somebody() };
-    let Plan::Steps(steps) = plan_for(&employee, Entitlement::Entitled, None) else { panic!("set aside") };
+    let steps = World::of(somebody()).edit(|e| e.departments = vec!["Rule".into()]).steps();
     assert!(matches!(&steps[..], [Step::CreateUser { groups, .. }] if groups == &["00gStaff"]));
 }
 
 #[test]
-fn somebody_pending_is_neither_created_nor_touched() {
-    let account = account_of(&somebody());
-    assert_eq!(names(&plan_for(&somebody(), Entitlement::NotYet, Some(&account))), Vec::<&str>::new());
-    assert_eq!(names(&plan_for(&somebody(), Entitlement::NotYet, None)), Vec::<&str>::new());
+fn two_companies_are_one_person_in_an_org_that_both_go_to() {
+    let mut world = World::of(somebody());
+    world.rules.tenants.push(TenantRules { name: "globex".into(), zone: TimeZone::UTC });
+    let other = Employee { id: "other".into(), departments: vec!["Sales".into()], ..somebody() };
+    let positions = vec![
+        Position { tenant: "acme".into(), employee: somebody() },
+        Position { tenant: "globex".into(), employee: other },
+    ];
+    let world = world.and(|w| w.case.person = w.rules.person(positions, None, now()).expect("somebody"));
+    let steps = world.steps();
+    let [Step::CreateUser { groups, profile, .. }] = steps.as_slice() else { panic!("{steps:?}") };
+    assert_eq!(groups.len(), 3);
+    assert_eq!(profile["department"], "Finance", "the primary position describes the person");
 }

@@ -100,8 +100,14 @@ impl Reader {
         for field in &reads.fields {
             match field.as_str() {
                 "full_name" => required.extend(["first_name".to_owned(), "last_name".to_owned()]),
-                "department" | "departments" | "office" | "offices" | "groups" => {
+                "department" | "departments" | "office" | "offices" | "groups" | "team" | "teams" => {
                     required.insert("links".into());
+                }
+                "office_city" | "office_state" | "office_country" => {
+                    required.insert("office".into());
+                }
+                "pay_group" => {
+                    required.insert("salary".into());
                 }
                 "manager" => {
                     required.insert("reports_to".into());
@@ -109,7 +115,7 @@ impl Reader {
                 "job_tier" => {
                     required.insert("job_title".into());
                 }
-                "custom" => {}
+                "custom" | "tenant" | "org" | "login" => {}
                 other => {
                     required.insert(other.to_owned());
                 }
@@ -180,6 +186,11 @@ impl Reader {
             departments: Vec::new(),
             offices: Vec::new(),
             groups: BTreeMap::new(),
+            teams: teams(fields)?,
+            pay_group: pay_group(fields)?,
+            office_city: part(fields, "office", "city")?,
+            office_state: part(fields, "office", "state_id")?,
+            office_country: part(fields, "office", "country_id")?,
             manager: manager(fields)?,
             office_main_number: text("office_main_number")?,
             office_direct_dial: text("office_direct_dial")?,
@@ -228,6 +239,38 @@ fn titled(fields: &Profile, key: &str) -> Result<String, String> {
         Some(Value::Object(object)) => text(object, "title").map_err(|e| e.replace("title", &format!("{key}.title"))),
         _ => text(fields, key),
     }
+}
+
+/// One member of an address; the address of the office, never another one.
+fn part(fields: &Profile, key: &str, member: &str) -> Result<String, String> {
+    match fields.get(key) {
+        Some(Value::Object(object)) => text(object, member).map_err(|e| e.replace(member, &format!("{key}.{member}"))),
+        None | Some(Value::Null | Value::String(_)) => Ok(String::new()),
+        Some(other) => Err(mismatch(key, "an address", other)),
+    }
+}
+
+/// The id of the pay group: the only thing that is ever read of the salary object.
+fn pay_group(fields: &Profile) -> Result<String, String> {
+    match fields.get("salary") {
+        Some(Value::Object(salary)) => number_or_text(salary, "pay_group_id"),
+        _ => Ok(String::new()),
+    }
+}
+
+/// Names of the teams in `links.teams`, in Namely's order.
+fn teams(fields: &Profile) -> Result<Vec<String>, String> {
+    let list = match fields.get("links").map(|links| &links["teams"]) {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(list)) => list,
+        Some(other) => return Err(mismatch("links.teams", "a list", other)),
+    };
+    list.iter()
+        .map(|team| match team.as_object() {
+            Some(team) => text(team, "name"),
+            None => Err(mismatch("links.teams", "a list of objects", team)),
+        })
+        .collect()
 }
 
 /// `YYYY-MM-DD`, the older `MM/DD/YYYY`, or nothing (`namely-api.md §3.4`, dates).

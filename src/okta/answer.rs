@@ -2,8 +2,8 @@
 
 use super::outcome::{Answered, Fixer, Outcome, Reply, classify};
 use super::wire::{GroupObject, IdOnly, User};
-use crate::identity::plan::Answer;
-use crate::identity::{Group, Step};
+use crate::identity::observe::FullProfile;
+use crate::identity::{Answer, Group, Step};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -23,7 +23,12 @@ pub fn understand(step: &Step, reply: &Reply, anchor: &str, mapped: &BTreeSet<St
         return (outcome, Answer::Done);
     };
     let read = match step {
-        Step::Look { .. } | Step::ReadBack { .. } | Step::CreateUser { .. } | Step::UpdateUser { .. } => {
+        Step::ReadProfile { .. } => full(body, reply, anchor, mapped),
+        Step::Look { .. }
+        | Step::ReadBack { .. }
+        | Step::CreateUser { .. }
+        | Step::UpdateUser { .. }
+        | Step::ChangeType { .. } => {
             match serde_json::from_slice::<User>(body) {
                 Ok(user) if matches!(step, Step::ReadBack { .. }) && user.transitioning_to.is_some() => {
                     let why = "the deactivation is still running in Okta".into();
@@ -45,6 +50,17 @@ pub fn understand(step: &Step, reply: &Reply, anchor: &str, mapped: &BTreeSet<St
         Ok(answer) => (outcome, answer),
         Err(e) => (Outcome::Unknown { why: format!("Okta's answer cannot be read: {e}") }, Answer::Done),
     }
+}
+
+/// The account with its whole profile, for a change that must write all of it back.
+fn full(body: &[u8], reply: &Reply, anchor: &str, mapped: &BTreeSet<String>) -> serde_json::Result<Answer> {
+    let user: User = serde_json::from_slice(body)?;
+    let profile = user.profile.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let etag = match reply {
+        Reply::Answered(answer) => answer.etag.clone(),
+        _ => None,
+    };
+    Ok(Answer::Profile(user.account(anchor, mapped), FullProfile { profile, etag }))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::outcome::{Answered, RateHeaders, Reply};
 use super::request::Request;
 use crate::clock::Clock;
 use crate::http::{self, describe};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LINK};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, IF_MATCH, LINK};
 use std::time::Duration;
 
 /// Sends requests to one Okta org.
@@ -56,6 +56,9 @@ impl OktaClient {
         };
         let mut out = self.http.request(method, url).headers(headers);
         out = out.header(CONTENT_TYPE, "application/json"); // else 400 E0000021
+        if let Some(tag) = &request.if_match {
+            out = out.header(IF_MATCH, tag);
+        }
         if !request.body.is_empty() {
             out = out.body(request.body.clone());
         } else if matches!(request.method, "POST" | "PUT") {
@@ -78,12 +81,13 @@ impl OktaClient {
         }
         let next = next_link(headers).and_then(|url| self.relative(&url));
         let request_id = text(headers, "x-okta-request-id").map(str::to_owned);
+        let etag = text(headers, ETAG.as_str()).map(str::to_owned);
         let challenge = text(headers, "www-authenticate").map(str::to_owned);
         let retry_after = text(headers, "retry-after").and_then(|s| s.parse().ok()).map(Duration::from_secs);
         match answer.bytes().await {
             Ok(body) => {
                 let body = body.to_vec();
-                Reply::Answered(Answered { status, body, next, request_id, challenge, retry_after, limit })
+                Reply::Answered(Answered { status, body, next, request_id, etag, challenge, retry_after, limit })
             }
             Err(e) => Reply::Lost(describe(&e)),
         }

@@ -26,6 +26,8 @@ pub struct Answered {
     pub next: Option<String>,
     /// Every answer of Okta has one.
     pub request_id: Option<String>,
+    /// The version of the profile (`okta-api.md §2.4`).
+    pub etag: Option<String>,
     /// `WWW-Authenticate`.
     pub challenge: Option<String>,
     /// `Retry-After`, if the server says so.

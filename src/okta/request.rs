@@ -2,6 +2,7 @@
 
 use super::bucket::Bucket;
 use crate::identity::Step;
+use crate::identity::observe::FullProfile;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 
@@ -13,41 +14,69 @@ pub struct Request {
     pub target: String,
     /// The exact bytes of the body; empty without one.
     pub body: Vec<u8>,
+    /// `If-Match`: the profile must not have changed since it was read.
+    pub if_match: Option<String>,
 }
 
 impl Request {
     /// A `GET`.
     pub fn get(target: impl Into<String>) -> Self {
-        Self { method: "GET", target: target.into(), body: Vec::new() }
+        Self { method: "GET", target: target.into(), body: Vec::new(), if_match: None }
     }
 
     fn bare(method: &'static str, target: String) -> Self {
-        Self { method, target, body: Vec::new() }
+        Self { method, target, body: Vec::new(), if_match: None }
     }
 
     fn with_json(method: &'static str, target: String, body: &Value) -> Self {
-        Self { method, target, body: body.to_string().into_bytes() }
+        Self { method, target, body: body.to_string().into_bytes(), if_match: None }
     }
 
-    /// The call that carries out `step`.
-    pub fn of(step: &Step) -> Self {
+    /// The call that carries out `step`. Where the whole profile must be written back, it is merged with `full`.
+    pub fn of(step: &Step, full: Option<&FullProfile>) -> Self {
         match step {
             Step::Look { id_or_login } => Self::get(format!("/api/v1/users/{}", segment(id_or_login))),
-            Step::ReadBack { id } => Self::get(format!("/api/v1/users/{id}")),
+            Step::ReadBack { id } | Step::ReadProfile { id } => Self::get(format!("/api/v1/users/{id}")),
             Step::ListGroups { id } => Self::get(format!("/api/v1/users/{id}/groups?limit=200")),
             Step::CreateGroup { name } => {
                 Self::with_json("POST", "/api/v1/groups".into(), &json!({ "profile": { "name": name } }))
             }
-            Step::CreateUser { profile, groups } => {
+            Step::CreateUser { profile, groups, activate, user_type } => {
                 let mut body = json!({ "profile": profile });
                 if !groups.is_empty() {
                     body["groupIds"] = json!(groups);
                 }
-                Self::with_json("POST", "/api/v1/users?activate=true".into(), &body)
+                if let Some(user_type) = user_type {
+                    body["type"] = json!({ "id": user_type });
+                }
+                Self::with_json("POST", format!("/api/v1/users?activate={activate}"), &body)
+            }
+            Step::FreeLogin { id, renamed, .. } => {
+                Self::with_json("POST", format!("/api/v1/users/{id}"), &json!({ "profile": { "login": renamed } }))
             }
             Step::UpdateUser { id, changes } => {
                 let profile: Map<String, Value> = changes.iter().map(|c| (c.field.clone(), c.after.clone())).collect();
                 Self::with_json("POST", format!("/api/v1/users/{id}"), &json!({ "profile": profile }))
+            }
+            Step::ChangeType { id, user_type, changes, .. } => {
+                let mut profile = full.map(|full| full.profile.clone()).unwrap_or_default();
+                profile.extend(changes.iter().map(|c| (c.field.clone(), c.after.clone())));
+                profile.retain(|_, value| !value.is_null());
+                let body = json!({ "profile": profile, "type": { "id": user_type } });
+                let if_match = full.and_then(|full| full.etag.clone());
+                Self { if_match, ..Self::with_json("PUT", format!("/api/v1/users/{id}"), &body) }
+            }
+            Step::Activate { id, send_email } => {
+                Self::bare("POST", format!("/api/v1/users/{id}/lifecycle/activate?sendEmail={send_email}"))
+            }
+            Step::Suspend { id, .. } => Self::bare("POST", format!("/api/v1/users/{id}/lifecycle/suspend")),
+            Step::Unsuspend { id } => Self::bare("POST", format!("/api/v1/users/{id}/lifecycle/unsuspend")),
+            Step::Unlock { id } => Self::bare("POST", format!("/api/v1/users/{id}/lifecycle/unlock")),
+            Step::SetManager { id, relation, manager } => {
+                Self::bare("PUT", format!("/api/v1/users/{id}/linkedObjects/{}/{manager}", segment(relation)))
+            }
+            Step::ClearManager { id, relation } => {
+                Self::bare("DELETE", format!("/api/v1/users/{id}/linkedObjects/{}", segment(relation)))
             }
             // oauthTokens defaults to false (okta-api.md §2.2): without it refresh tokens would survive.
             Step::RevokeSessions { id } | Step::RevokeSessionsAgain { id } => {
@@ -126,22 +155,35 @@ mod tests {
     #[test]
     fn an_update_sends_only_what_changed() {
         let changes = vec![FieldChange { field: "title".into(), before: "A".into(), after: Value::Null }];
-        let request = Request::of(&Step::UpdateUser { id: "00u1".into(), changes });
+        let request = Request::of(&Step::UpdateUser { id: "00u1".into(), changes }, None);
         assert_eq!((request.method, request.target.as_str()), ("POST", "/api/v1/users/00u1"));
         assert_eq!(request.body, br#"{"profile":{"title":null}}"#);
         assert_eq!(request.bucket(), Bucket::UserWrite);
     }
 
     #[test]
+    fn a_change_of_type_writes_everything_back_that_was_read_with_its_tag() {
+        let profile = json!({ "login": "a@x.com", "city": "Lyon", "title": "A", "nickName": null });
+        let full = FullProfile { profile: profile.as_object().cloned().unwrap_or_default(), etag: Some("W/1".into()) };
+        let changes = vec![FieldChange { field: "title".into(), before: "A".into(), after: "B".into() }];
+        let step = Step::ChangeType { id: "00u1".into(), user_type: "oty2".into(), name: "contractor".into(), changes };
+        let request = Request::of(&step, Some(&full));
+        assert_eq!((request.method, request.if_match.as_deref()), ("PUT", Some("W/1")));
+        let body: Value = serde_json::from_slice(&request.body).expect("JSON");
+        let expected = json!({ "login": "a@x.com", "city": "Lyon", "title": "B" });
+        assert_eq!(body, json!({ "profile": expected, "type": { "id": "oty2" } }));
+    }
+
+    #[test]
     fn sessions_are_revoked_with_their_oauth_tokens() {
-        let request = Request::of(&Step::RevokeSessions { id: "00u1".into() });
+        let request = Request::of(&Step::RevokeSessions { id: "00u1".into() }, None);
         assert!(request.target.contains("oauthTokens=true"));
         assert_eq!(request.path(), "/api/v1/users/00u1/sessions");
     }
 
     #[test]
     fn hostile_logins_stay_inside_their_path_segment() {
-        let request = Request::of(&Step::Look { id_or_login: "../groups?x=1#/é".into() });
+        let request = Request::of(&Step::Look { id_or_login: "../groups?x=1#/é".into() }, None);
         assert_eq!(request.target, "/api/v1/users/..%2Fgroups%3Fx%3D1%23%2F%C3%A9");
     }
 }

@@ -1,5 +1,6 @@
 //! Okta's JSON, read leniently: unknown fields and unknown enum values are never errors (`okta-api.md §1.5`).
 
+use crate::identity::account::Marks;
 use crate::identity::{Account, AccountStatus, Group};
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,7 +13,54 @@ pub struct User {
     pub status: String,
     #[serde(default, rename = "transitioningToStatus")]
     pub transitioning_to: Option<String>,
+    #[serde(default, rename = "type")]
+    pub user_type: TypeRef,
     pub profile: BTreeMap<String, Value>,
+}
+
+/// The user type of a user: its id.
+#[derive(Debug, Default, Deserialize)]
+pub struct TypeRef {
+    #[serde(default)]
+    pub id: String,
+}
+
+/// A user type: id and name.
+#[derive(Debug, Deserialize)]
+pub struct TypeObject {
+    pub id: String,
+    #[serde(default)]
+    pub name: String,
+}
+
+/// A linked object definition, by the side that leads to one account (`okta-api.md §3.5`).
+#[derive(Debug, Default, Deserialize)]
+pub struct LinkedObject {
+    #[serde(default)]
+    pub primary: RelationName,
+    #[serde(default)]
+    pub associated: RelationName,
+}
+
+/// The name of one side of a linked object.
+#[derive(Debug, Default, Deserialize)]
+pub struct RelationName {
+    #[serde(default)]
+    pub name: String,
+}
+
+/// One linked account: its id stands at the end of the link to itself.
+#[derive(Debug, Deserialize)]
+pub struct LinkedUser {
+    #[serde(rename = "_links")]
+    links: Value,
+}
+
+impl LinkedUser {
+    /// The id of the account.
+    pub fn id(&self) -> Option<&str> {
+        self.links["self"]["href"].as_str()?.rsplit('/').next().filter(|id| !id.is_empty())
+    }
 }
 
 impl User {
@@ -32,7 +80,8 @@ impl User {
                 .collect(),
             groups: BTreeSet::new(),
             apps: BTreeMap::new(),
-            exit: None,
+            user_type: self.user_type.id,
+            marks: Marks::default(),
             id: self.id,
         }
     }

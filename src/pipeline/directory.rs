@@ -4,7 +4,7 @@
 use super::prime::read_directory;
 use super::writer::Writers;
 use crate::clock::Moment;
-use crate::identity::{Class, Directory, Group, Mapping};
+use crate::identity::{Class, Directory, Group, Rulebook};
 use arc_swap::ArcSwap;
 use dashmap::DashSet;
 use std::sync::Arc;
@@ -59,7 +59,8 @@ impl SharedDirectory {
     }
 
     /// Keeps the directory up to date until the task is dropped.
-    pub async fn keep(self, writers: Writers, mapping: Arc<Mapping>) {
+    pub async fn keep(self, writers: Writers, rulebook: Arc<Rulebook>, org: Arc<str>) {
+        let Some(rules) = rulebook.org(&org) else { return };
         let clock = writers.clock().clone();
         let mut last = Moment::default();
         loop {
@@ -70,7 +71,7 @@ impl SharedDirectory {
             if clock.monotonic().since(last) < NOT_MORE_OFTEN_THAN {
                 clock.sleep(NOT_MORE_OFTEN_THAN).await;
             }
-            match read_directory(&writers, &mapping, class).await {
+            match read_directory(&writers, &rulebook.mapping, rules, class).await {
                 Ok(directory) => self.current.store(Arc::new(directory)),
                 Err(why) => tracing::warn!(%why, "the groups of the org could not be read; the ones known are used"),
             }

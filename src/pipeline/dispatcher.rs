@@ -23,8 +23,19 @@ pub struct Wake;
 /// A lane has ended and gave its claim back.
 pub struct LaneEnded;
 
-/// Everybody may be worked on: the org is primed and every tenant was walked completely.
-pub struct Open;
+/// How much may be done in the org.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Openness {
+    /// Nothing: nobody has accepted the adopt report yet.
+    Closed,
+    /// Terminations only: a company was not walked completely yet.
+    Terminations,
+    /// Everything.
+    All,
+}
+
+/// More may be done from now on.
+pub struct Open(pub Openness);
 
 /// The store has answered.
 struct Claimed(Vec<Claim>);
@@ -34,25 +45,25 @@ pub struct Dispatcher {
     tools: Tools,
     traffic: Traffic,
     live: usize,
-    open: bool,
+    open: Openness,
     asking: bool,
     again: bool,
     gate: Option<Gate<Dispatcher>>,
 }
 
 impl Dispatcher {
-    /// Starts it; until `Open` it serves terminations only.
+    /// Starts it, closed.
     pub fn start_with(tools: Tools, traffic: Traffic) -> Gate<Dispatcher> {
         let wait = tools.metrics.mailbox_wait_seconds.with_label_values(&["dispatcher"]);
         let address =
-            Dispatcher { tools, traffic, live: 0, open: false, asking: false, again: false, gate: None }.start();
+            Dispatcher { tools, traffic, live: 0, open: Openness::Closed, asking: false, again: false, gate: None }.start();
         let gate = Gate::new(address, 1024, wait);
         gate.signal(Introduce(gate.clone()));
         gate
     }
 
     fn want(&self) -> Want {
-        let lanes = if self.open { self.tools.config.service.lanes } else { 0 };
+        let lanes = if self.open == Openness::All { self.tools.lanes } else { 0 };
         let rooms = Bucket::ALL.into_iter().map(|bucket| (bucket.label(), self.traffic.room(bucket)));
         let people = self.traffic.people(self.tools.clock.monotonic());
         Want {
@@ -64,6 +75,9 @@ impl Dispatcher {
 
     fn ask(&mut self) {
         let Some(gate) = self.gate.clone() else { return };
+        if self.open == Openness::Closed {
+            return;
+        }
         if self.asking {
             self.again = true;
             return;
@@ -73,9 +87,9 @@ impl Dispatcher {
             return;
         }
         self.asking = true;
-        let (store, now) = (self.tools.store.clone(), self.tools.clock.now());
+        let (store, org, now) = (self.tools.store.clone(), self.tools.org.clone(), self.tools.clock.now());
         tokio::spawn(async move {
-            let claims = store.claim(now, want).await.unwrap_or_else(|e| {
+            let claims = store.claim(&org, now, want).await.unwrap_or_else(|e| {
                 tracing::error!(error = %e, "the store could not be asked for work");
                 Vec::new()
             });
@@ -118,8 +132,8 @@ impl Handler<Carried<Wake>> for Dispatcher {
 impl Handler<Carried<Open>> for Dispatcher {
     type Result = ();
 
-    fn handle(&mut self, _: Carried<Open>, _: &mut Self::Context) {
-        self.open = true;
+    fn handle(&mut self, open: Carried<Open>, _: &mut Self::Context) {
+        self.open = self.open.max(open.body.0);
         self.ask();
     }
 }
@@ -129,7 +143,7 @@ impl Handler<Carried<LaneEnded>> for Dispatcher {
 
     fn handle(&mut self, _: Carried<LaneEnded>, _: &mut Self::Context) {
         self.live = self.live.saturating_sub(1);
-        self.tools.metrics.lanes.set(i64::try_from(self.live).unwrap_or(i64::MAX));
+        self.tools.metrics.lanes.with_label_values(&[&self.tools.org]).set(i64::try_from(self.live).unwrap_or(i64::MAX));
         self.ask();
     }
 }
@@ -143,7 +157,7 @@ impl Handler<Carried<Claimed>> for Dispatcher {
         // In the order of the store: terminations first, so that their calls stand first in every writer.
         let claims = claimed.body.0;
         self.live += claims.len();
-        self.tools.metrics.lanes.set(i64::try_from(self.live).unwrap_or(i64::MAX));
+        self.tools.metrics.lanes.with_label_values(&[&self.tools.org]).set(i64::try_from(self.live).unwrap_or(i64::MAX));
         for claim in claims {
             Employee::start_lane(claim, self.tools.clone(), gate.clone());
         }

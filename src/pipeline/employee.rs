@@ -9,10 +9,8 @@ use super::lane::{Act, Concluded, Context as LaneContext, Lane};
 use super::writer::{Delivered, Order, Writers};
 use crate::audit::{Call, Effect};
 use crate::clock::{Clock, Moment};
-use crate::config::Config;
 use crate::failpoint::{self, Point};
-use crate::identity::Step;
-use crate::identity::plan::Answer;
+use crate::identity::{Answer, Rulebook, Step};
 use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
 use crate::okta::Request;
@@ -21,7 +19,6 @@ use crate::okta::outcome::{Outcome, Reply};
 use crate::retry;
 use crate::store::{Claim, EndStep, Lease, Next, Release, Store};
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
-use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -31,7 +28,11 @@ use tokio::sync::oneshot;
 /// What every lane works with.
 #[derive(Clone)]
 pub struct Tools {
-    pub config: Config,
+    /// The org, by its name in the configuration.
+    pub org: Arc<str>,
+    pub rulebook: Arc<Rulebook>,
+    /// People worked on at the same time, at most.
+    pub lanes: usize,
     pub clock: Clock,
     pub store: Store,
     pub writers: Writers,
@@ -45,8 +46,6 @@ pub struct Tools {
 pub struct Employee {
     tools: Tools,
     lane: Lane,
-    /// The zone in which the dates of this person's tenant are meant.
-    zone: TimeZone,
     guard: Guard,
 }
 
@@ -72,9 +71,7 @@ impl Employee {
     /// Starts a lane for what was claimed.
     pub fn start_lane(claim: Claim, tools: Tools, dispatcher: Gate<Dispatcher>) {
         let guard = Guard { lease: Some(claim.lease), tools: tools.clone(), dispatcher };
-        let tenant = tools.config.namely.iter().find(|tenant| tenant.name == claim.tenant);
-        let zone = tenant.map_or(TimeZone::UTC, |tenant| tenant.zone.clone());
-        Employee { lane: Lane::new(claim), tools, zone, guard }.start();
+        Employee { lane: Lane::new(claim), tools, guard }.start();
     }
 }
 
@@ -111,11 +108,11 @@ impl Handler<Carried<Returned>> for Employee {
             }
             Delivered::Busy => {
                 self.unreserve(&step);
-                let bucket = Request::of(&step).bucket().label();
+                let bucket = Request::of(&step, None).bucket().label();
                 return self.release(Release::Yield { bucket, class: step.class() }, ctx);
             }
         };
-        let (outcome, answer) = understand(&step, &reply, self.tools.config.mapping.anchor(), &self.tools.mapped);
+        let (outcome, answer) = understand(&step, &reply, self.tools.rulebook.mapping.anchor(), &self.tools.mapped);
         self.count(&step, &outcome);
         if let Answer::Group(group) = &answer {
             self.tools.directory.insert(group);
@@ -144,9 +141,8 @@ impl Employee {
         let backoff = self.backoff();
         let directory = self.tools.directory.load();
         let context = LaneContext {
-            mapping: &self.tools.config.mapping,
+            rulebook: &self.tools.rulebook,
             directory: &directory,
-            zone: &self.zone,
             now: self.tools.clock.now(),
             backoff,
         };
@@ -177,7 +173,7 @@ impl Employee {
         if planned.is_some() {
             self.tools.metrics.plans.with_label_values(&["steps"]).inc();
         }
-        let request = Request::of(&step);
+        let request = Request::of(&step, self.lane.full());
         let call = Call {
             step,
             method: request.method.to_owned(),
@@ -208,8 +204,8 @@ impl Employee {
     }
 
     fn count(&self, step: &Step, outcome: &Outcome) {
-        let bucket = Request::of(step).bucket().label();
-        self.tools.metrics.okta_calls.with_label_values(&[bucket, step.name(), outcome.word()]).inc();
+        let bucket = Request::of(step, None).bucket().label();
+        self.tools.metrics.okta_calls.with_label_values(&[&self.tools.org, bucket, step.name(), outcome.word()]).inc();
         if matches!((step, outcome), (Step::Deactivate { .. }, Outcome::Applied)) {
             let since: Moment = self.lane.claim().dirty_at;
             self.tools.metrics.revoke_seconds.observe(self.tools.clock.now().since(since).as_secs_f64());
@@ -225,6 +221,7 @@ impl Employee {
             intent,
             effect,
             account: concluded.account,
+            renamed: concluded.renamed,
             next: concluded.next,
         };
         self.observe_end(&end.next);
@@ -255,7 +252,8 @@ impl Employee {
             }
             Release::SetAside { why, .. } => {
                 self.tools.metrics.plans.with_label_values(&["set_aside"]).inc();
-                tracing::warn!(target = claim.lease.target, profile = %claim.employee.id, %why, "set aside");
+                let profile = &claim.case.person.primary().employee.id;
+                tracing::warn!(org = %self.tools.org, target = claim.lease.target, %profile, %why, "set aside");
             }
             Release::Retry { why, .. } | Release::Look { why, .. } => {
                 tracing::info!(target = claim.lease.target, attempt = claim.attempt, %why, "will be tried again");
@@ -310,7 +308,7 @@ impl Drop for Guard {
             if let Some(lease) = failed {
                 let why = "an internal error stopped the plan of this person; everybody else goes on. Please report it"
                     .into();
-                let _ = store.release(lease, Release::SetAside { why, again: None }, now).await;
+                let _ = store.release(lease, Release::SetAside { why, again: None, look: false }, now).await;
             }
             dispatcher.send(LaneEnded).await;
         });

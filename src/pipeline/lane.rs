@@ -3,11 +3,11 @@
 //! **Invariant:** an outcome that leaves anything in doubt is followed by a read before anything else is written.
 
 use crate::clock::Moment;
-use crate::identity::plan::{Answer, Situation, observe};
-use crate::identity::{Account, Class, Directory, Entitlement, Mapping, Plan, Standing, Step, lifecycle, plan};
+use crate::identity::observe::FullProfile;
+use crate::identity::plan::{Obstacle, Plan, Situation, plan};
+use crate::identity::{Account, Answer, Class, Directory, Rulebook, Step, observe};
 use crate::okta::outcome::{Fixer, Outcome};
 use crate::store::{Claim, Next, Release};
-use jiff::tz::TimeZone;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -19,9 +19,8 @@ const A_MOMENT: Duration = Duration::from_secs(2);
 
 /// What a plan is made with, besides the person.
 pub struct Context<'a> {
-    pub mapping: &'a Mapping,
+    pub rulebook: &'a Rulebook,
     pub directory: &'a Directory,
-    pub zone: &'a TimeZone,
     pub now: Moment,
     /// How long to wait after a failure, by the attempts so far.
     pub backoff: Duration,
@@ -41,6 +40,8 @@ pub enum Act {
 pub struct Concluded {
     /// What Okta holds now, if the call told.
     pub account: Option<Option<Account>>,
+    /// A deactivated account that gave up its login: its id and what it is called now.
+    pub renamed: Option<(String, String)>,
     /// What is written with the outcome.
     pub next: Next,
     /// What the lane does after that is on disk.
@@ -49,25 +50,42 @@ pub struct Concluded {
     pub refresh_directory: bool,
 }
 
+impl Concluded {
+    fn new(account: Option<Option<Account>>, next: Next, then: Option<Act>) -> Self {
+        Self { account, renamed: None, next, then, refresh_directory: false }
+    }
+}
+
 /// One run for one person.
 pub struct Lane {
     claim: Claim,
-    account: Option<Account>,
     steps: VecDeque<Step>,
     done: Vec<Step>,
     looks: u32,
-    remark: Option<String>,
+    /// Whether this run has read the account.
+    fresh: bool,
+    /// The whole profile, between its reading and its writing back.
+    full: Option<FullProfile>,
 }
 
 impl Lane {
     /// A lane for what was claimed.
     pub fn new(claim: Claim) -> Self {
-        Self { account: claim.account.clone(), claim, steps: VecDeque::new(), done: Vec::new(), looks: 0, remark: None }
+        Self { claim, steps: VecDeque::new(), done: Vec::new(), looks: 0, fresh: false, full: None }
     }
 
     /// The person and the token.
     pub fn claim(&self) -> &Claim {
         &self.claim
+    }
+
+    /// The whole profile, if it was just read to be written back.
+    pub fn full(&self) -> Option<&FullProfile> {
+        self.full.as_ref()
+    }
+
+    fn account(&self) -> Option<&Account> {
+        self.claim.case.account.as_ref()
     }
 
     /// The first thing to do.
@@ -78,46 +96,51 @@ impl Lane {
             return Act::Send { step: look, planned: None };
         }
         if let Some(why) = &self.claim.conflict {
-            return Act::Release(Release::SetAside { why: why.clone(), again: None });
+            return Act::Release(Release::SetAside { why: why.clone(), again: None, look: false });
         }
         self.plan(context)
     }
 
     /// Where to read the account: by its id, or by the login of the create whose outcome is unknown.
     fn look(&self) -> Option<Step> {
-        let id = self.account.as_ref().map(|a| &a.id).or(self.claim.okta_id.as_ref()).or(self.claim.login.as_ref())?;
+        let id = self.account().map(|a| &a.id).or(self.claim.okta_id.as_ref()).or(self.claim.login.as_ref())?;
         Some(Step::Look { id_or_login: id.clone() })
     }
 
-    fn standing(&self, context: &Context) -> Standing {
-        lifecycle::standing(&self.claim.employee, context.zone, context.now)
-    }
-
     fn plan(&mut self, context: &Context) -> Act {
-        let standing = self.standing(context);
-        let verdict = plan::plan(&Situation {
-            employee: &self.claim.employee,
-            entitlement: &standing.entitlement,
-            account: self.account.as_ref(),
-            mapping: context.mapping,
+        let standing = context.rulebook.standing(&self.claim.case, context.now);
+        let verdict = plan(&Situation {
+            case: &self.claim.case,
+            standing: &standing,
+            rulebook: context.rulebook,
             directory: context.directory,
+            now: context.now,
+            fresh: self.fresh,
         });
-        if standing.entitlement == Entitlement::NotYet && self.account.as_ref().is_some_and(Account::is_live) {
-            self.remark = Some("pending in Namely, but the account is live: kept as it is".into());
-        }
-        self.remark = self.remark.take().or(standing.remark);
         match verdict {
-            Plan::SetAside(why) => Act::Release(Release::SetAside { why, again: None }),
-            Plan::Steps(steps) if steps.is_empty() => Act::Release(Release::Done { remark: self.remark.clone() }),
-            Plan::Steps(steps) if self.done.contains(&steps[0]) => {
-                let why = format!("Okta accepted {} but does not show it; look at the person in Okta", steps[0].name());
-                Act::Release(Release::SetAside { why, again: None })
+            Err(Obstacle { why, look_again }) => Act::Release(self.set_aside(why, look_again, context)),
+            Ok(Plan { steps, unfinished: Some(why), .. }) if steps.is_empty() => {
+                Act::Release(self.set_aside(why, true, context))
             }
-            Plan::Steps(steps) => {
+            Ok(Plan { steps, remarks, awaits_manager, .. }) if steps.is_empty() => {
+                let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
+                Act::Release(Release::Done { was: standing.entitlement.word(), remark, awaits_manager })
+            }
+            Ok(Plan { steps, .. }) if self.done.contains(&steps[0]) => {
+                let why = format!("Okta accepted {} but does not show it; look at the person in Okta", steps[0].name());
+                Act::Release(self.set_aside(why, false, context))
+            }
+            Ok(Plan { steps, .. }) => {
                 self.steps = steps.iter().cloned().collect();
                 Act::Send { step: steps[0].clone(), planned: Some(steps) }
             }
         }
+    }
+
+    /// Lets go until somebody changes something; what does not show by itself is looked at now and then.
+    fn set_aside(&self, why: String, look: bool, context: &Context) -> Release {
+        let again = look.then(|| context.now + AGAIN * self.patience());
+        Release::SetAside { why, again, look }
     }
 
     /// The next call of the plan, or the verdict of a new plan when it is carried out.
@@ -135,6 +158,14 @@ impl Lane {
             return self.after_look(&outcome, answer, context);
         }
         match outcome {
+            Outcome::Replan { why } | Outcome::Refused { why, .. } if matches!(step, Step::FreeLogin { .. }) => {
+                let Step::FreeLogin { id, login, .. } = step else { unreachable!("matched above") };
+                let why = format!(
+                    "the login {login} cannot be taken from the deactivated account {id} ({why}); allow edits of deactivated \
+                     users in Okta (Directory > People > More actions), or delete that account"
+                );
+                self.end(self.set_aside(why, false, context))
+            }
             Outcome::Applied | Outcome::AlreadySo => self.applied(step, answer, context),
             Outcome::Missing => self.missing(step, context),
             Outcome::Retry { after, why } => {
@@ -145,9 +176,9 @@ impl Lane {
                 // What changes in Okta's settings does not show: such people are tried again now and then.
                 let again = (who == Fixer::OktaAdmin).then(|| context.now + AGAIN * self.patience());
                 let is_administrator =
-                    self.account.as_ref().is_some_and(|account| context.directory.is_administrator(&account.id));
+                    self.account().is_some_and(|account| context.directory.is_administrator(&account.id));
                 let person = if is_administrator { "; the person is an Okta administrator" } else { "" };
-                self.end(Release::SetAside { why: format!("{}: {why}{person}; {who}", step.name()), again })
+                self.end(Release::SetAside { why: format!("{}: {why}{person}; {who}", step.name()), again, look: false })
             }
             Outcome::Unknown { why } => self.end(Release::Look { at: context.now + A_MOMENT, why }),
             Outcome::Replan { why } => self.replan(step, why, context),
@@ -161,35 +192,46 @@ impl Lane {
 
     fn applied(&mut self, step: &Step, answer: &Answer, context: &Context) -> Concluded {
         let gone = *answer == Answer::NoAccount;
+        let mut renamed = None;
         let account = match step {
             Step::CreateGroup { .. } => None,
+            Step::FreeLogin { id, renamed: name, .. } => {
+                renamed = Some((id.clone(), name.clone()));
+                if let Ok(chosen) = &mut self.claim.case.login {
+                    chosen.ghost = None;
+                }
+                None
+            }
             _ => {
-                self.account = observe(self.account.as_ref(), step, answer);
-                Some(self.account.clone())
+                self.claim.case.account = observe(self.account(), step, answer);
+                Some(self.claim.case.account.clone())
             }
         };
+        if let Answer::Profile(_, full) = answer {
+            self.full = Some(full.clone());
+        } else {
+            self.full = None;
+        }
         self.steps.pop_front();
-        if !matches!(step, Step::ReadBack { .. } | Step::ListGroups { .. }) {
+        if step.is_write() {
             self.done.push(step.clone());
         }
         if gone {
             self.steps.clear();
         }
-        self.concluded(account, context)
+        Concluded { renamed, ..self.concluded(account, context) }
     }
 
     /// Goes on; if that is the end of the lane, it is written with the outcome, in one commit.
     fn concluded(&mut self, account: Option<Option<Account>>, context: &Context) -> Concluded {
         match self.go_on(context) {
-            Act::Release(release) => {
-                Concluded { account, next: Next::Release(release), then: None, refresh_directory: false }
-            }
-            act => Concluded { account, next: Next::Continue, then: Some(act), refresh_directory: false },
+            Act::Release(release) => Concluded::new(account, Next::Release(release), None),
+            act => Concluded::new(account, Next::Continue, Some(act)),
         }
     }
 
     fn end(&self, release: Release) -> Concluded {
-        Concluded { account: None, next: Next::Release(release), then: None, refresh_directory: false }
+        Concluded::new(None, Next::Release(release), None)
     }
 
     /// 404: the person or the group is not there.
@@ -197,6 +239,13 @@ impl Lane {
         match step {
             Step::ReadBack { .. } => self.applied(step, &Answer::NoAccount, context),
             Step::RemoveGroup { .. } | Step::UnassignApp { .. } => self.applied(step, &Answer::Done, context),
+            Step::SetManager { .. } => Concluded {
+                refresh_directory: true,
+                ..self.end(Release::Retry {
+                    at: context.now + context.backoff,
+                    why: "Okta does not know the manager's account or the relation any more".into(),
+                })
+            },
             Step::AddGroup { name, .. } => Concluded {
                 refresh_directory: true,
                 ..self.replan(step, format!("Okta does not know the person or the group {name:?} any more"), context)
@@ -215,44 +264,48 @@ impl Lane {
         if let Step::CreateUser { profile, .. } = step {
             self.claim.login = profile.get("login").and_then(|l| l.as_str()).map(str::to_owned);
         }
+        let mut account = None;
+        if let (Step::Suspend { status, .. }, Some(known)) = (step, &mut self.claim.case.account) {
+            known.marks.not_suspended_in = Some(*status);
+            account = Some(Some(known.clone()));
+        }
         self.looks += 1;
         match self.look() {
-            Some(look) if self.looks <= MAX_LOOKS => Concluded {
-                account: None,
-                next: Next::Continue,
-                then: Some(Act::Send { step: look, planned: None }),
-                refresh_directory: false,
-            },
+            Some(look) if self.looks <= MAX_LOOKS => {
+                Concluded::new(account, Next::Continue, Some(Act::Send { step: look, planned: None }))
+            }
             _ => self.end(Release::Retry { at: context.now + context.backoff, why }),
         }
     }
 
     fn after_look(&mut self, outcome: &Outcome, answer: &Answer, context: &Context) -> Concluded {
         self.claim.look = false;
+        self.steps.clear();
         match (outcome, answer) {
             (Outcome::Applied, Answer::User(found)) => {
                 let anchor = found.anchor.as_deref();
-                if anchor.is_some_and(|anchor| anchor != self.claim.employee.id) {
+                if anchor.is_some_and(|anchor| !self.claim.case.person.has(anchor)) && self.account().is_none() {
                     let why = format!(
                         "the login {} belongs to the Okta account {} of Namely profile {}; give one of the two another email",
                         found.login,
                         found.id,
                         anchor.unwrap_or_default()
                     );
-                    return self.end(Release::SetAside { why, again: None });
+                    return self.end(self.set_aside(why, false, context));
                 }
                 let step = Step::Look { id_or_login: found.id.clone() };
-                let mut account = observe(self.account.as_ref(), &step, answer);
+                let mut account = observe(self.account(), &step, answer);
                 if let Some(account) = &mut account
-                    && account.is_live()
+                    && account.is_awake()
                 {
-                    account.exit = None; // what was proved of an end does not hold any more
+                    account.marks.exit = None; // what was proved of an end does not hold any more
                 }
-                self.account = account;
-                self.concluded(Some(self.account.clone()), context)
+                self.fresh = true;
+                self.claim.case.account = account;
+                self.concluded(Some(self.claim.case.account.clone()), context)
             }
             (Outcome::Missing, _) => {
-                self.account = None;
+                self.claim.case.account = None;
                 self.concluded(Some(None), context)
             }
             (Outcome::Retry { after, why }, _) => {

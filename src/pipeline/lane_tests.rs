@@ -1,14 +1,14 @@
 use super::*;
+use crate::identity::account::Marks;
+use crate::identity::account::tests::bare;
 use crate::identity::employee::tests::somebody;
-use crate::identity::mapping::tests::usual;
-use crate::identity::{AccountStatus, Employee, Group, UserStatus};
+use crate::identity::rulebook::tests::rulebook;
+use crate::identity::{AccountStatus, Case, Employee, Group, Link, Person, UserStatus};
 use crate::store::Lease;
 use std::collections::BTreeSet;
 
-static UTC: TimeZone = TimeZone::UTC;
-
 struct World {
-    mapping: Mapping,
+    rulebook: Rulebook,
     directory: Directory,
     now: Moment,
 }
@@ -18,7 +18,7 @@ impl World {
         let group = |id: &str, name: &str| Group { id: id.into(), name: name.into(), writable: true };
         let groups = [group("00gStaff", "Staff"), group("00gFinance", "Department Finance")];
         Self {
-            mapping: usual(),
+            rulebook: rulebook(),
             directory: Directory::new(groups, BTreeSet::new()),
             now: Moment::from_secs(1_800_000_000),
         }
@@ -26,43 +26,43 @@ impl World {
 
     fn context(&self) -> Context<'_> {
         Context {
-            mapping: &self.mapping,
+            rulebook: &self.rulebook,
             directory: &self.directory,
-            zone: &UTC,
             now: self.now,
             backoff: Duration::from_secs(1),
         }
     }
 
     fn account(&self) -> Account {
-        let desired = self.mapping.desired(&somebody()).expect("maps");
+        let case = Case::new("main", Person::of("acme", somebody()));
+        let desired = self.rulebook.desired(&case, self.now).expect("maps");
         Account {
-            id: "00u1".into(),
-            login: somebody().email,
-            anchor: Some(somebody().id),
-            status: AccountStatus::Active,
             profile: desired.attributes.into_iter().filter(|(_, v)| !v.is_null()).collect(),
             groups: ["00gStaff", "00gFinance"].map(str::to_owned).into(),
-            apps: Default::default(),
-            exit: None,
+            marks: Marks { manager: Link::Nobody, ..Marks::default() },
+            ..bare("00u1", &somebody().email, Some(&somebody().id))
         }
     }
 
     fn claim(&self, employee: Employee, account: Option<Account>) -> Claim {
+        let case = Case::new("main", Person::of("acme", employee));
         Claim {
             lease: Lease { target: 1, token: 1, rev: 1 },
             class: Class::Grant,
             attempt: 0,
             look: false,
             dirty_at: self.now,
-            tenant: "acme".into(),
-            employee,
             okta_id: account.as_ref().map(|a| a.id.clone()),
+            case: Case { account, ..case },
             login: None,
-            account,
             conflict: None,
         }
     }
+}
+
+/// The end of a lane of somebody who is entitled.
+fn done() -> Next {
+    Next::Release(Release::Done { was: "entitled", remark: None, awaits_manager: false })
 }
 
 fn sent(act: Act) -> Step {
@@ -83,7 +83,7 @@ fn a_joiner_ends_with_its_create_in_one_commit() {
     let create = sent(lane.begin(&world.context()));
     assert_eq!(create.name(), "create_user");
     let concluded = lane.conclude(&create, &Outcome::Applied, &Answer::User(world.account()), &world.context());
-    assert_eq!(concluded.next, Next::Release(Release::Done { remark: None }));
+    assert_eq!(concluded.next, done());
     assert_eq!(concluded.account.flatten().map(|a| a.groups.len()), Some(2));
 }
 
@@ -146,7 +146,7 @@ fn a_refusal_says_who_can_fix_it_and_is_tried_again_more_and_more_rarely_if_a_se
         let update = sent(lane.begin(&world.context()));
         let refused = Outcome::Refused { why: "E0000006".into(), who };
         let concluded = lane.conclude(&update, &refused, &Answer::Done, &world.context());
-        let Next::Release(Release::SetAside { why, again }) = concluded.next else { panic!("{concluded:?}") };
+        let Next::Release(Release::SetAside { why, again, .. }) = concluded.next else { panic!("{concluded:?}") };
         assert!(why.contains("the person is an Okta administrator") && why.contains(&who.to_string()), "{why}");
         waits.push(again.map(|at| at.since(world.now)));
     }

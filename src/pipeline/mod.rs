@@ -4,11 +4,13 @@
 //! knows every dirty person.
 
 pub mod audit_sink;
+mod board;
 pub mod directory;
 pub mod dispatcher;
 pub mod employee;
 pub mod forecast;
 pub mod lane;
+mod org;
 pub mod poller;
 pub mod prime;
 pub mod queue;

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a page counts as read only after its changes are on disk.
 
-use super::dispatcher::{Dispatcher, Wake};
+use super::board::Board;
 use super::readiness::Readiness;
 use crate::audit::{Kind, Record};
 use crate::clock::{Clock, Moment};
@@ -33,7 +33,7 @@ pub struct PollerTools {
     pub store: Store,
     pub metrics: Metrics,
     pub readiness: Readiness,
-    pub dispatcher: Gate<Dispatcher>,
+    pub board: Board,
     /// Told when a walk was complete.
     pub walked: Arc<Notify>,
     pub run: i64,
@@ -149,7 +149,6 @@ impl Poller {
         let seen = Seen { ids: findings.ids, total_count: page.total_count, changed: findings.changed.len() };
         let commit = PageCommit {
             tenant: self.name().to_owned(),
-            zone: self.tools.tenant.zone.clone(),
             sent: fetched.sent,
             received: fetched.received,
             run: self.tools.run,
@@ -220,13 +219,17 @@ impl Poller {
         let record = Record { tenant: Some(self.name().to_owned()), ..Record::general(now, Kind::Walk, detail) };
         let (walked, readiness, tenant) =
             (self.tools.walked.clone(), self.tools.readiness.clone(), self.name().to_owned());
+        let board = self.tools.board.clone();
         tokio::spawn(async move {
             match store.walk_ended(tenant, complete, record).await {
-                Ok(()) if complete => {
+                Ok(woken) if complete => {
                     readiness.have(&walk);
-                    walked.notify_one();
+                    walked.notify_waiters();
+                    if !woken.is_empty() {
+                        board.wake();
+                    }
                 }
-                Ok(()) => {}
+                Ok(_) => {}
                 Err(e) => tracing::error!(error = %e, "the end of a walk could not be written"),
             }
         });
@@ -269,7 +272,7 @@ impl Handler<Carried<Committed>> for Poller {
             self.tools.metrics.profiles_changed.with_label_values(&[self.name(), class.label()]).inc();
         }
         if !outcome.dirtied.is_empty() {
-            self.tools.dispatcher.signal(Wake);
+            self.tools.board.wake();
         }
         self.tools.readiness.have(&format!("namely {}", self.name()));
         self.tools

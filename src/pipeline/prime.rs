@@ -5,21 +5,30 @@
 
 use super::writer::Writers;
 use crate::identity::account::Scope;
+use crate::identity::rulebook::OrgRules;
 use crate::identity::{Account, Class, Directory, Group, Mapping};
 use crate::okta::Request;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify};
-use crate::okta::wire::{AppObject, AppUser, Assignees, GroupObject, GroupRule, IdOnly, User};
+use crate::okta::wire::{
+    AppObject, AppUser, Assignees, GroupObject, GroupRule, IdOnly, LinkedObject, LinkedUser, TypeObject, User,
+};
 use crate::retry;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Groups whose members are read at the same time.
-const GROUPS_AT_ONCE: usize = 6;
+/// Lists that are read at the same time.
+const LISTS_AT_ONCE: usize = 6;
 /// After so many failures of one page the pass is given up and begun again later.
 const ATTEMPTS: i64 = 5;
 
-/// Reads the groups of the org and which of them its rules fill. `class` says whether people wait for it.
-pub async fn read_directory(writers: &Writers, mapping: &Mapping, class: Class) -> Result<Directory, String> {
+/// Reads the groups of the org, which of them its rules fill, and what else plans refer to. `class` says whether people
+/// wait for it.
+pub async fn read_directory(
+    writers: &Writers,
+    mapping: &Mapping,
+    org: &OrgRules,
+    class: Class,
+) -> Result<Directory, String> {
     let groups: Vec<GroupObject> = list(writers, "/api/v1/groups?limit=200", class).await?;
     let rules: Vec<GroupRule> = list(writers, "/api/v1/groups/rules?limit=200", class).await?;
     let rule_owned = rules.into_iter().flat_map(|rule| rule.actions.assign.group_ids).collect();
@@ -34,9 +43,70 @@ pub async fn read_directory(writers: &Writers, mapping: &Mapping, class: Class) 
             tracing::warn!(%why, "it cannot be told who is an Okta administrator");
             Vec::new()
         });
+    let types: Vec<TypeObject> = match mapping.user_type() {
+        None => Vec::new(),
+        Some(_) => list(writers, "/api/v1/meta/types/user", class).await?,
+    };
+    let relations = match &org.manager_relation {
+        None => Vec::new(),
+        Some(relation) => read_relations(writers, relation, class).await,
+    };
     Ok(directory
         .with_apps(apps.into_iter().map(|app| (app.id, app.label)))
-        .with_administrators(administrators.into_iter().flat_map(|page| page.value).map(|user| user.id)))
+        .with_administrators(administrators.into_iter().flat_map(|page| page.value).map(|user| user.id))
+        .with_user_types(types.into_iter().map(|kind| (kind.name, kind.id)))
+        .with_relations(relations.into_iter().map(|link| link.primary.name)))
+}
+
+/// The linked object definitions of the org. Without the one that leads to managers, or the right to see it, no links are
+/// written, and everything else goes on.
+async fn read_relations(writers: &Writers, relation: &str, class: Class) -> Vec<LinkedObject> {
+    let found: Result<Vec<LinkedObject>, String> =
+        list(writers, "/api/v1/meta/schemas/user/linkedObjects", class).await;
+    match found {
+        Ok(found) if found.iter().any(|link| link.primary.name == relation) => found,
+        Ok(_) => {
+            tracing::warn!(
+                relation,
+                "the org has no such linked object: no manager links are written; add it, or set manager_link = false"
+            );
+            Vec::new()
+        }
+        Err(why) => {
+            tracing::warn!(relation, %why, "linked objects cannot be read: no manager links are written");
+            Vec::new()
+        }
+    }
+}
+
+/// Who reports to each of `managers`, as Okta's links say: account to manager. One list for each manager is far less than
+/// one read for each person.
+pub async fn read_links(
+    writers: &Writers,
+    relation: &str,
+    managers: &[String],
+) -> Result<BTreeMap<String, String>, String> {
+    let all: Vec<LinkedObject> =
+        list(writers, "/api/v1/meta/schemas/user/linkedObjects", Class::Inspect).await.unwrap_or_default();
+    let Some(kind) = all.into_iter().find(|link| link.primary.name == relation) else { return Ok(BTreeMap::new()) };
+    let associated = crate::okta::request::segment(&kind.associated.name);
+    let mut links = BTreeMap::new();
+    for chunk in managers.chunks(LISTS_AT_ONCE) {
+        let mut reads = tokio::task::JoinSet::new();
+        for manager in chunk.iter().cloned() {
+            let (writers, target) = (writers.clone(), format!("/api/v1/users/{manager}/linkedObjects/{associated}"));
+            reads.spawn(async move { (manager, list::<LinkedUser>(&writers, &target, Class::Inspect).await) });
+        }
+        while let Some(read) = reads.join_next().await {
+            let (manager, reports) = read.map_err(|e| e.to_string())?;
+            for report in reports? {
+                if let Some(id) = report.id() {
+                    links.insert(id.to_owned(), manager.clone());
+                }
+            }
+        }
+    }
+    Ok(links)
 }
 
 /// Reads every account, with its memberships of managed groups.
@@ -54,7 +124,7 @@ pub async fn read_accounts(
         users.into_iter().map(|user| user.account(mapping.anchor(), mapped)).map(|a| (a.id.clone(), a)).collect();
     let managed: Vec<String> =
         directory.groups().filter(|g| g.writable && mapping.manages(g)).map(|g| g.id.clone()).collect();
-    for chunk in managed.chunks(GROUPS_AT_ONCE) {
+    for chunk in managed.chunks(LISTS_AT_ONCE) {
         let mut reads = tokio::task::JoinSet::new();
         for group in chunk.iter().cloned() {
             let writers = writers.clone();

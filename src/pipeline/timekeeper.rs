@@ -1,15 +1,12 @@
-//! The timekeeper: marks people dirty for whom a date has passed, and keeps the gauges of the backlog
+//! The timekeeper: marks people dirty for whom a date has passed, acts upon decisions of operators, and keeps the gauges of the backlog
 //! and its forecast.
 
-use super::dispatcher::{Dispatcher, Wake};
-use super::forecast::Forecaster;
+use super::board::Board;
 use crate::clock::Clock;
 use crate::identity::Class;
-use crate::mailbox::Gate;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use actix::{Actor, AsyncContext, Context};
-use jiff::tz::TimeZone;
 use std::time::Duration;
 
 /// How late a date may be noticed.
@@ -23,9 +20,7 @@ pub struct Timekeeper {
     pub clock: Clock,
     pub store: Store,
     pub metrics: Metrics,
-    pub zones: Vec<(String, TimeZone)>,
-    pub dispatcher: Gate<Dispatcher>,
-    pub forecaster: Forecaster,
+    pub board: Board,
 }
 
 impl Actor for Timekeeper {
@@ -42,22 +37,29 @@ impl Actor for Timekeeper {
 
 impl Timekeeper {
     fn forecast(&self) {
-        let forecaster = self.forecaster.clone();
+        let forecasters = self.board.forecasters();
         tokio::spawn(async move {
-            if let Err(e) = forecaster.look().await {
-                tracing::warn!(error = %e, "the backlog could not be forecast");
+            for forecaster in forecasters {
+                if let Err(e) = forecaster.look().await {
+                    tracing::warn!(error = %e, org = %forecaster.org, "the backlog could not be forecast");
+                }
             }
         });
     }
 
     fn look(&self) {
-        let (store, metrics, zones) = (self.store.clone(), self.metrics.clone(), self.zones.clone());
-        let (now, dispatcher) = (self.clock.now(), self.dispatcher.clone());
+        let (store, metrics) = (self.store.clone(), self.metrics.clone());
+        let (now, board) = (self.clock.now(), self.board.clone());
         tokio::spawn(async move {
-            match store.wake_due(now, zones).await {
-                Ok(classes) if !classes.is_empty() => dispatcher.signal(Wake),
-                Ok(_) => {}
-                Err(e) => tracing::error!(error = %e, "due dates could not be looked up"),
+            let woken = match (store.wake_due(now).await, store.apply_verdicts(now).await) {
+                (Ok(due), Ok(decided)) => due.len() + decided.len(),
+                (Err(e), _) | (_, Err(e)) => {
+                    tracing::error!(error = %e, "due dates and decisions could not be looked up");
+                    0
+                }
+            };
+            if woken > 0 {
+                board.wake();
             }
             let Ok(backlog) = store.backlog().await else { return };
             for class in Class::ALL {

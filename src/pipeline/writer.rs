@@ -102,6 +102,7 @@ pub struct Writers {
 impl Writers {
     /// Starts a writer for each counter.
     pub fn start(
+        org: &std::sync::Arc<str>,
         client: &OktaClient,
         ledger: &Ledger,
         traffic: &Traffic,
@@ -113,6 +114,7 @@ impl Writers {
         let peers = std::sync::Arc::new(std::sync::OnceLock::new());
         for bucket in Bucket::ALL {
             let address = Writer {
+                org: org.clone(),
                 bucket,
                 client: client.clone(),
                 ledger: ledger.clone(),
@@ -159,6 +161,7 @@ impl Writers {
 
 /// The actor of one counter.
 pub struct Writer {
+    org: std::sync::Arc<str>,
     bucket: Bucket,
     client: OktaClient,
     ledger: Ledger,
@@ -241,7 +244,7 @@ impl Writer {
                     _ if own => "own",
                     _ => "foreign",
                 };
-                self.metrics.okta_429.with_label_values(&[self.bucket.label(), cause]).inc();
+                self.metrics.okta_429.with_label_values(&[&self.org, self.bucket.label(), cause]).inc();
                 if own {
                     tracing::error!(bucket = self.bucket.label(), "a 429 of our own doing: please report it");
                 }
@@ -262,14 +265,14 @@ impl Writer {
             match why {
                 Some(why) => {
                     tracing::warn!(%scope, %why, "paused; one call at a time tries whether it is over");
-                    self.readiness.missing(&scope.to_string(), why);
+                    self.readiness.missing(&format!("{scope} ({})", self.org), why);
                 }
                 None => {
                     tracing::info!(%scope, "resumed");
-                    self.readiness.have(&scope.to_string());
+                    self.readiness.have(&format!("{scope} ({})", self.org));
                 }
             }
-            self.metrics.okta_paused.with_label_values(&[&scope.to_string()]).set(i64::from(why.is_some()));
+            self.metrics.okta_paused.with_label_values(&[self.org.as_ref(), &scope.to_string()]).set(i64::from(why.is_some()));
         }
         if !changes.is_empty() {
             self.signal_peers();
@@ -385,7 +388,7 @@ impl Writer {
         let status = self.ledger.tightest(now);
         self.traffic.set_status(self.bucket, status);
         let set = |gauge: &prometheus::IntGaugeVec, value: u64| {
-            gauge.with_label_values(&[self.bucket.label()]).set(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge.with_label_values(&[&self.org, self.bucket.label()]).set(i64::try_from(value).unwrap_or(i64::MAX));
         };
         set(&self.metrics.okta_limit, status.limit.unwrap_or(0).into());
         set(&self.metrics.okta_remaining, status.remaining.into());
@@ -403,7 +406,7 @@ impl Writer {
         // Answers are as many as calls are under way: the gate of orders must not hold them up.
         let back = Gate::new(ctx.address(), 1, wait);
         let (client, clock) = (self.client.clone(), self.clock.clone());
-        let seconds = self.metrics.okta_call_seconds.with_label_values(&[self.bucket.label()]);
+        let seconds = self.metrics.okta_call_seconds.with_label_values(&[&self.org, self.bucket.label()]);
         tokio::spawn(async move {
             let not_sent = |received| Returned { kind, write, heard: None, received };
             let intent = match order.announce {

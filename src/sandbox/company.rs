@@ -77,6 +77,8 @@ pub struct Person {
     pub office: usize,
     pub employee_type: &'static str,
     pub direct_dial: String,
+    /// Whether HR has entered a leave of absence (Namely has no status for it).
+    pub on_leave: bool,
     /// Index of the manager.
     pub manager: Option<usize>,
     /// Overrides of whole JSON values of the profile, for tests of bad input. `None` leaves the key out.
@@ -122,7 +124,8 @@ impl Hr {
     /// Somebody new, reporting to one of the first `managers` managers.
     pub fn joiner(&mut self, managers: usize) -> Person {
         let mut person = self.person(None, managers);
-        person.start_date = self.today;
+        // The day before is over wherever the company is.
+        person.start_date = self.today.yesterday().unwrap_or(self.today);
         person
     }
 
@@ -152,6 +155,7 @@ impl Hr {
             employee_type: ["Full Time", "Full Time", "Full Time", "Part Time", "Contractor"]
                 [pick(&mut self.random, 5)],
             direct_dial: format!("+1 555 {:04}", pick(&mut self.random, 10_000)),
+            on_leave: false,
             manager: reports_to.filter(|m| Some(*m) != manager && *m < n),
             raw: BTreeMap::new(),
         }

@@ -7,6 +7,7 @@ pub mod company;
 pub mod faults;
 pub mod history;
 pub mod http;
+pub mod lives;
 pub mod namely;
 pub mod okta;
 pub mod oracle;

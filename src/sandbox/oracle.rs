@@ -1,11 +1,10 @@
 //! The oracle: judges a run from the simulators' own histories and the scenario's own expectations, independently of the
 //! service's code. Of the service it reads only the audit, by plain SQL.
 
-use super::company::Person;
 use super::history::{Exchange, Rejection};
 use super::okta::Okta;
 use super::okta::users::{Status, User};
-use super::scenario::{Expected, Scenario, expect};
+use super::scenario::{Expected, Scenario, State};
 use crate::clock::Moment;
 use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
@@ -112,29 +111,9 @@ struct Expectations {
 impl Expectations {
     fn of(scenario: &Scenario) -> Self {
         let people = scenario.versions();
-        let newest = |n: usize| people[n].last();
-        let mut index = HashMap::new();
-        let versions = people
-            .iter()
-            .enumerate()
-            .map(|(n, versions)| {
-                index.insert(versions.first().map(|p| p.id.clone()).unwrap_or_default(), n);
-                let known_before = n < scenario.people.len();
-                let mut had_account = false;
-                let mut expected = Vec::new();
-                for person in versions {
-                    let manager: Option<&Person> = person.manager.and_then(newest);
-                    let now = expect(person, manager, had_account);
-                    had_account |= now.is_some();
-                    expected.push(now);
-                }
-                if !known_before {
-                    expected.insert(0, None);
-                }
-                expected
-            })
-            .collect();
-        Self { versions, index }
+        let first = |versions: &Vec<_>| versions.first().map(|p: &super::company::Person| p.id.clone());
+        let index = people.iter().enumerate().filter_map(|(n, versions)| Some((first(versions)?, n))).collect();
+        Self { versions: scenario.phases(), index }
     }
 }
 
@@ -158,15 +137,27 @@ pub fn difference(expected: Option<&Expected>, users: &[&User], okta: &Okta) -> 
         ([user], Some(expected)) => (user, expected),
         ([_, _, ..], Some(_)) => return Some(format!("has {} accounts", users.len())),
     };
-    if expected.live == (user.status == Status::Deprovisioned) {
-        return Some(format!("is {}", user.status.word()));
+    let agrees = match expected.state {
+        State::Staged => user.status == Status::Staged,
+        State::Suspended => user.status == Status::Suspended,
+        State::Gone => user.status == Status::Deprovisioned,
+        State::Working => !matches!(user.status, Status::Staged | Status::Suspended | Status::Deprovisioned),
+    };
+    if !agrees {
+        return Some(format!("is {}, expected {:?}", user.status.word(), expected.state));
     }
-    if expected.live {
+    if expected.is_live() {
         let set: BTreeMap<String, Value> =
             user.profile.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
         let wrong = expected.profile.iter().find(|(name, value)| set.get(*name) != Some(value)).map(|(name, _)| name);
         if let Some(name) = wrong.or_else(|| set.keys().find(|name| !expected.profile.contains_key(*name))) {
             return Some(format!("has {name} = {:?}, expected {:?}", set.get(name), expected.profile.get(name)));
+        }
+    }
+    if expected.is_live() {
+        let manager = okta.manager_of(&user.id).and_then(|m| m.profile.get("namelyId")).and_then(Value::as_str);
+        if manager != expected.manager.as_deref() {
+            return Some(format!("is linked to {manager:?}, expected {:?}", expected.manager));
         }
     }
     let groups = okta.groups_of(&user.id);
@@ -227,9 +218,17 @@ fn explains(version: Option<&Expected>, exchange: &Exchange, names: &HashMap<Str
         ("POST", ["users"], Some(expected)) => {
             let groups = exchange.body["groupIds"].as_array().into_iter().flatten().filter_map(Value::as_str);
             let groups: BTreeSet<&str> = groups.filter_map(|id| names.get(id)).map(String::as_str).collect();
-            expected.live && fits(expected) && groups.iter().all(|g| expected.groups.contains(*g))
+            let activated = exchange.query.contains("activate=true");
+            let state = if activated { State::Working } else { State::Staged };
+            expected.state == state && fits(expected) && groups.iter().all(|g| expected.groups.contains(*g))
         }
-        ("POST", ["users", _], Some(expected)) => expected.live && fits(expected),
+        ("POST", ["users", _], Some(expected)) => expected.is_live() && fits(expected),
+        ("POST", ["users", _, "lifecycle", "activate" | "unsuspend"], Some(expected)) => {
+            expected.state == State::Working
+        }
+        ("POST", ["users", _, "lifecycle", "suspend"], Some(expected)) => expected.state == State::Suspended,
+        ("PUT", ["users", _, "linkedObjects", ..], Some(expected)) => expected.manager.is_some(),
+        ("DELETE", ["users", _, "linkedObjects", ..], Some(expected)) => expected.manager.is_none(),
         ("PUT", ["groups", group, "users", _], Some(expected)) => {
             names.get(*group).is_some_and(|g| expected.groups.contains(g))
         }
@@ -237,7 +236,7 @@ fn explains(version: Option<&Expected>, exchange: &Exchange, names: &HashMap<Str
             names.get(*group).is_none_or(|g| !expected.groups.contains(g))
         }
         ("POST", ["users", _, "lifecycle", "deactivate"], Some(expected))
-        | ("DELETE", ["users", _, "sessions"], Some(expected)) => !expected.live,
+        | ("DELETE", ["users", _, "sessions"], Some(expected)) => !expected.is_live(),
         (_, _, Some(_)) => true,
         (_, _, None) => false,
     }
@@ -338,10 +337,12 @@ fn is_planned(exchange: &Exchange, deactivated: &mut HashMap<String, (bool, bool
         ("POST", ["users"] | ["users", _]) => ok,
         ("PUT" | "DELETE", ["groups", _, "users", _]) => ok,
         ("DELETE", ["users", _, "sessions"]) => exchange.status < 429,
+        ("PUT" | "DELETE", ["users", _, "linkedObjects", ..]) => ok,
         ("POST", ["users", id, "lifecycle", "deactivate"]) if ok => {
             deactivated.insert((*id).to_owned(), (false, false));
             true
         }
+        ("POST", ["users", _, "lifecycle", _]) => ok,
         ("GET", ["users", id]) if ok => {
             deactivated.get_mut(*id).is_some_and(|seen| !std::mem::replace(&mut seen.0, true))
         }
@@ -386,17 +387,25 @@ fn count_calls(evidence: &Evidence, world: &Expectations, figures: &mut Figures)
     figures.okta_calls_minimal = world.versions.iter().map(|versions| minimal_calls(versions)).sum();
 }
 
-/// The fewest calls that lead from the first version of a person to the last.
-fn minimal_calls(versions: &[Option<Expected>]) -> usize {
-    let (Some(first), Some(last)) = (versions.first(), versions.last()) else { return 0 };
-    match (first, last) {
-        (None, Some(after)) if after.live => 1 + after.groups.len().saturating_sub(20),
-        (Some(before), Some(after)) if before.live && !after.live => 5 + before.groups.len(),
-        (Some(before), Some(after)) if before.live && after.live => {
-            let moved = before.groups.symmetric_difference(&after.groups).count();
-            usize::from(before.profile != after.profile) + moved
-        }
-        _ => 0,
+/// The fewest calls that lead a person through all phases.
+fn minimal_calls(phases: &[Option<Expected>]) -> usize {
+    phases.windows(2).map(|pair| calls_between(pair[0].as_ref(), pair[1].as_ref())).sum()
+}
+
+fn calls_between(before: Option<&Expected>, after: Option<&Expected>) -> usize {
+    use State::{Gone, Staged, Suspended, Working};
+    let Some(after) = after else { return 0 };
+    let Some(before) = before else {
+        return 1 + after.groups.len().saturating_sub(20) + usize::from(after.manager.is_some());
+    };
+    let difference = usize::from(before.profile != after.profile)
+        + before.groups.symmetric_difference(&after.groups).count()
+        + usize::from(before.manager != after.manager);
+    match (before.state, after.state) {
+        (Gone, Gone) => 0,
+        (_, Gone) => 5 + before.groups.len(),
+        (Staged | Suspended | Gone, Working) | (Working, Suspended) => 1 + difference,
+        _ => difference,
     }
 }
 

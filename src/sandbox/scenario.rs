@@ -3,6 +3,7 @@
 //! **Invariant:** expectations are written down here from the person alone; the service's mapping is never asked.
 
 use super::company::{DEPARTMENTS, Hr, Person, Status, TITLES, other};
+use jiff::ToSpan;
 use jiff::civil::Date;
 use rand::RngExt;
 use rand::seq::SliceRandom;
@@ -18,9 +19,14 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ("onboarding", "everybody joins at once, into a company of managers"),
     ("reorg", "everybody changes the department at once"),
     ("layoff", "one in five leaves at once"),
-    ("merger", "at once: as many join as there are, everybody else changes the department, one in ten leaves"),
+    ("upheaval", "at once: as many join as there are, everybody else changes the department, one in ten leaves"),
+    ("lives", "three weeks of every path: pre-hires, moved dates, leave and return, rehires, new names, rescinded departures"),
     ("terminations", "everybody joins at once, and within three minutes some leave, as many as their reserve serves"),
 ];
+/// Days that the scenario of every path takes.
+const LIVES: i32 = 22;
+/// Days before the start at which an account is made.
+const LEAD: i32 = 7;
 /// Terminations per minute that a reserve of a tenth of 600 calls serves: revoking sessions and deactivating is two.
 const SERVED_PER_MINUTE: u64 = 30;
 
@@ -31,10 +37,13 @@ pub enum Kind {
     Mover,
     Attribute,
     Leaver,
+    Leave,
+    Rehire,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 4] = [Kind::Joiner, Kind::Mover, Kind::Attribute, Kind::Leaver];
+    pub const ALL: [Kind; 6] =
+        [Kind::Joiner, Kind::Mover, Kind::Attribute, Kind::Leaver, Kind::Leave, Kind::Rehire];
 
     pub const fn label(self) -> &'static str {
         match self {
@@ -42,6 +51,8 @@ impl Kind {
             Kind::Mover => "movers",
             Kind::Attribute => "attributes",
             Kind::Leaver => "leavers",
+            Kind::Leave => "leave",
+            Kind::Rehire => "rehires",
         }
     }
 }
@@ -66,16 +77,30 @@ pub struct Scenario {
     pub people: Vec<Person>,
     /// In the order in which they happen.
     pub changes: Vec<Change>,
+    /// The days on which it begins and ends: dates between them come to pass.
+    pub days: (Date, Date),
+}
+
+/// What an account is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Made, and not activated.
+    Staged,
+    Working,
+    Suspended,
+    Gone,
 }
 
 /// What Okta should hold of one person.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expected {
-    pub live: bool,
+    pub state: State,
     /// Attributes that are set; all others that the mapping writes are not.
     pub profile: BTreeMap<String, Value>,
     /// Names of the groups, without Everyone.
     pub groups: BTreeSet<String>,
+    /// Profile of the manager whom the account is linked to.
+    pub manager: Option<String>,
 }
 
 impl Scenario {
@@ -109,7 +134,7 @@ impl Scenario {
                 let changes = leavers.map(|(n, p)| leave(n, p, Duration::ZERO)).collect();
                 (people, changes)
             }
-            "merger" => {
+            "upheaval" => {
                 let people = hr.company(employees);
                 let (first, managers) = (people.len(), people.len().div_ceil(10));
                 let mut changes: Vec<Change> = people
@@ -122,6 +147,11 @@ impl Scenario {
                     })
                     .collect();
                 changes.extend((0..employees).map(|n| join(first + n, hr.joiner(managers))));
+                (people, changes)
+            }
+            "lives" => {
+                let people = hr.company(employees.max(20));
+                let changes = super::lives::changes(&people, &mut hr, today);
                 (people, changes)
             }
             "terminations" => {
@@ -140,7 +170,8 @@ impl Scenario {
                 return Err(format!("there is no scenario {name:?}; there are\n{}", known.join("\n")));
             }
         };
-        Ok(Self { name: name.to_owned(), people, changes })
+        let last_day = if name == "lives" { today + LIVES.days() } else { today };
+        Ok(Self { name: name.to_owned(), people, changes, days: (today, last_day) })
     }
 
     /// Every person's versions, in order: before the start, if they were there, and after each edit.
@@ -153,6 +184,43 @@ impl Scenario {
             versions[change.person].push(change.after.clone());
         }
         versions
+    }
+
+    /// What Okta should hold of every person, phase by phase: before the start, and as each edit and each date comes to
+    /// pass.
+    pub fn phases(&self) -> Vec<Vec<Option<Expected>>> {
+        let versions = self.versions();
+        let newest = |n: usize| versions[n].last();
+        let of = |n: usize, versions: &Vec<Person>| {
+            let is_new = n >= self.people.len();
+            let mut phases: Vec<Option<Expected>> = if is_new { vec![None] } else { Vec::new() };
+            // A version lasts until the next edit of the same person.
+            let mut ends: Vec<Date> = self.changes.iter().filter(|c| c.person == n).map(|c| self.day_of(c)).collect();
+            if is_new {
+                ends.remove(0);
+            }
+            ends.push(self.days.1);
+            for (person, until) in versions.iter().zip(ends) {
+                let manager = person.manager.and_then(newest);
+                let before = phases.last().cloned().flatten();
+                let next = match phases.is_empty() {
+                    true => vec![expect_at_start(person, manager)],
+                    false => expect(person, manager, before.as_ref(), (self.days.0, until)),
+                };
+                for phase in next {
+                    if phases.last() != Some(&phase) {
+                        phases.push(phase);
+                    }
+                }
+            }
+            phases
+        };
+        versions.iter().enumerate().map(|(n, versions)| of(n, versions)).collect()
+    }
+
+    fn day_of(&self, change: &Change) -> Date {
+        let days = i64::try_from(change.at.as_secs() / 86_400).unwrap_or(0);
+        self.days.0 + days.days()
     }
 
     /// How many changes there are of each kind.
@@ -182,9 +250,11 @@ fn day(people: &[Person], hr: &mut Hr, random: &mut ChaCha8Rng) -> Vec<Change> {
     let mut order: Vec<usize> = (0..people.len()).collect();
     order.shuffle(random);
     let part = |percent: usize| (people.len() * percent).div_ceil(100);
-    let mut order = order.into_iter();
+    // Nobody leaves whom others report to: that would change several people.
+    let leavers: Vec<usize> = order.iter().copied().filter(|n| n % 10 != 0).take(part(3)).collect();
+    let mut order = order.into_iter().filter(|n| !leavers.contains(n));
     let mut some = |count: usize| -> Vec<usize> { order.by_ref().take(count).collect() };
-    let (transfers, promotions, phones, leavers) = (some(part(10)), some(part(5)), some(part(10)), some(part(3)));
+    let (transfers, promotions, phones) = (some(part(10)), some(part(5)), some(part(10)));
     let mut edits: Vec<(Kind, usize, Person)> = Vec::new();
     for n in transfers {
         let moved = transfer(n, &people[n], Duration::ZERO, random);
@@ -198,7 +268,7 @@ fn day(people: &[Person], hr: &mut Hr, random: &mut ChaCha8Rng) -> Vec<Change> {
         let direct_dial = format!("+1 555 {:05}", 20_000 + n);
         edits.push((Kind::Attribute, n, Person { direct_dial, ..people[n].clone() }));
     }
-    for n in leavers {
+    for n in leavers.iter().copied() {
         edits.push((Kind::Leaver, n, leave(n, &people[n], Duration::ZERO).after));
     }
     for n in 0..part(4) {
@@ -226,21 +296,66 @@ fn day(people: &[Person], hr: &mut Hr, random: &mut ChaCha8Rng) -> Vec<Change> {
         .collect()
 }
 
-/// What Okta should hold of `person`; `None`: no account at all.
-pub fn expect(person: &Person, manager: Option<&Person>, had_account: bool) -> Option<Expected> {
+/// What Okta should hold of `person`, phase by phase, if these are the first and the last day; `None`: no account at
+/// all. `before` is what it holds until then.
+pub fn expect(
+    person: &Person,
+    manager: Option<&Person>,
+    before: Option<&Expected>,
+    (first_day, last_day): (Date, Date),
+) -> Vec<Option<Expected>> {
+    let of = |state| Some(Expected { state, ..described(person, manager) });
+    let was = before.map(|before| before.state);
+    let is_used = matches!(was, Some(State::Working | State::Suspended));
+    let starts = || match person.start_date {
+        start if start > last_day + LEAD.days() => vec![before.cloned()],
+        start if start > last_day => vec![of(State::Staged)],
+        _ if was == Some(State::Gone) => vec![of(State::Working)],
+        _ => vec![of(State::Staged), of(State::Working)],
+    };
     match person.status {
-        Status::Active => {}
-        Status::Pending | Status::Inactive if !had_account => return None,
-        Status::Pending => {}
-        Status::Inactive => {
-            return Some(Expected { live: false, profile: profile(person, manager), groups: BTreeSet::new() });
+        Status::Inactive if before.is_none() => vec![None],
+        Status::Inactive => vec![Some(Expected { groups: BTreeSet::new(), ..described(person, manager) }.gone())],
+        // Whoever uses an account already keeps it as it is.
+        Status::Pending if is_used => vec![before.cloned()],
+        Status::Pending => starts(),
+        Status::Active if !is_used && person.start_date > first_day => starts(),
+        Status::Active => {
+            let now = of(if person.on_leave { State::Suspended } else { State::Working });
+            let leaves = person.departure_date.is_some_and(|day| day < last_day && day >= person.start_date);
+            let gone = Expected { groups: BTreeSet::new(), ..described(person, manager) }.gone();
+            if leaves { vec![now, Some(gone)] } else { vec![now] }
         }
     }
+}
+
+impl Expected {
+    fn gone(self) -> Self {
+        Self { state: State::Gone, ..self }
+    }
+
+    /// Whether the account is one that may be used, now or later.
+    pub fn is_live(&self) -> bool {
+        self.state != State::Gone
+    }
+}
+
+fn described(person: &Person, manager: Option<&Person>) -> Expected {
     let mut groups = BTreeSet::from(["All Employees".to_owned(), format!("Department {}", person.department())]);
     if person.is_manager() {
         groups.insert("People Managers".to_owned());
     }
-    Some(Expected { live: true, profile: profile(person, manager), groups })
+    Expected { state: State::Working, profile: profile(person, manager), groups, manager: manager.map(|m| m.id.clone()) }
+}
+
+/// What Okta should hold of somebody who is there from the start.
+pub fn expect_at_start(person: &Person, manager: Option<&Person>) -> Option<Expected> {
+    let there = described(person, manager);
+    match person.status {
+        Status::Inactive => Some(Expected { groups: BTreeSet::new(), ..there }.gone()),
+        Status::Active if person.on_leave => Some(Expected { state: State::Suspended, ..there }),
+        Status::Active | Status::Pending => Some(there),
+    }
 }
 
 fn profile(person: &Person, manager: Option<&Person>) -> BTreeMap<String, Value> {
@@ -287,7 +402,7 @@ mod tests {
         for (name, _) in SCENARIOS {
             let scenario = make(name);
             let people: BTreeSet<usize> = scenario.changes.iter().map(|c| c.person).collect();
-            assert_eq!(people.len(), scenario.changes.len(), "{name}");
+            assert!(people.len() == scenario.changes.len() || *name == "lives", "{name}");
             assert!(scenario.changes.is_sorted_by_key(|c| c.at), "{name}");
             for versions in scenario.versions() {
                 assert!(versions.windows(2).all(|pair| pair[0] != pair[1]), "{name}: an edit that edits nothing");
@@ -297,6 +412,7 @@ mod tests {
         assert_eq!(make("reorg").counts()[&Kind::Mover], 200);
         assert_eq!(make("layoff").counts()[&Kind::Leaver], 40);
         assert_eq!(make("day").counts().len(), 4);
+        assert_eq!(make("lives").counts().len(), 6);
     }
 
     #[test]

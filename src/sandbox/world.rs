@@ -6,12 +6,14 @@ use super::namely::{self, Namely};
 use super::okta::users::Status;
 use super::okta::{self, Okta};
 use super::oracle::difference;
-use super::scenario::{Expected, Kind, Scenario, expect};
+use super::scenario::{Expected, Kind, Scenario, State, expect_at_start};
 use crate::clock::{Clock, Moment};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::time::Duration;
+
+const NAP: Duration = Duration::from_millis(20);
 
 /// The groups every sandbox org has, besides one for each department.
 const GROUPS: [&str; 2] = ["All Employees", "People Managers"];
@@ -38,13 +40,26 @@ pub fn org_of(options: okta::Options, people: &[super::company::Person], now: Mo
         let id = okta.seed_group(&name, "OKTA_GROUP", now);
         ids.insert(name, id);
     }
+    let mut users: HashMap<&str, String> = HashMap::new();
     for person in people {
         let manager = person.manager.map(|m| &people[m]);
-        let Some(expected) = expect(person, manager, true) else { continue };
+        let Some(expected) = expect_at_start(person, manager) else { continue };
         let groups: Vec<String> = expected.groups.iter().filter_map(|g| ids.get(g).cloned()).collect();
         let profile: Value = expected.profile.into_iter().collect();
-        let status = if expected.live { Status::Active } else { Status::Deprovisioned };
-        okta.seed_user(profile, status, &groups, now);
+        let status = match expected.state {
+            State::Staged => Status::Staged,
+            State::Working => Status::Active,
+            State::Suspended => Status::Suspended,
+            State::Gone => Status::Deprovisioned,
+        };
+        let id = okta.seed_user(profile, status, &groups, now);
+        users.insert(&person.id, id);
+    }
+    for person in people {
+        let manager = person.manager.and_then(|m| users.get(people[m].id.as_str()));
+        if let (Some(user), Some(manager)) = (users.get(person.id.as_str()), manager) {
+            okta.seed_manager(user, manager);
+        }
     }
     okta
 }
@@ -72,9 +87,10 @@ impl World {
         let start = self.clock.monotonic();
         for change in &scenario.changes {
             let due = start + change.at;
-            let now = self.clock.monotonic();
-            if due > now {
-                self.clock.sleep(due.since(now)).await;
+            // In short naps: somebody may make the clock jump.
+            while self.clock.monotonic() < due {
+                let nap = self.clock.real(due.since(self.clock.monotonic())).min(NAP);
+                tokio::time::sleep(nap.max(Duration::from_micros(50))).await;
             }
             let now = self.clock.now();
             let mut tenant = self.namely.core();
@@ -96,8 +112,7 @@ pub struct Watch {
 impl Watch {
     /// Watches for the end of every change of `scenario`.
     pub fn new(scenario: &Scenario) -> Self {
-        let versions = scenario.versions();
-        let newest = |n: usize| versions[n].last();
+        let (versions, phases) = (scenario.versions(), scenario.phases());
         let mut last: BTreeMap<usize, Kind> = BTreeMap::new();
         for change in &scenario.changes {
             last.insert(change.person, change.kind);
@@ -105,9 +120,8 @@ impl Watch {
         let pending: Vec<_> = last
             .into_iter()
             .filter_map(|(n, kind)| {
-                let person = newest(n)?;
-                let expected = expect(person, person.manager.and_then(newest), n < scenario.people.len());
-                Some((kind, person.id.clone(), expected))
+                let expected = phases[n].last().cloned().flatten();
+                Some((kind, versions[n].last()?.id.clone(), expected))
             })
             .collect();
         let total = pending.iter().fold(BTreeMap::new(), |mut total, (kind, ..)| {

@@ -3,10 +3,10 @@
 //! **Invariant:** at most one lane holds a target, by its token; what comes under an older token changes nothing. No
 //! call leaves without its intent on disk, and no intent goes without its outcome in the audit.
 
-use super::{Store, StoreError, accounts, append};
+use super::{Store, StoreError, accounts, append, cases, pages};
 use crate::audit::{Call, Effect, Kind, Record};
 use crate::clock::Moment;
-use crate::identity::{Account, Class, Employee, Step};
+use crate::identity::{Account, Case, Class, Rulebook, Step};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 
@@ -46,12 +46,10 @@ pub struct Claim {
     /// What became of an earlier call is unknown: read Okta first.
     pub look: bool,
     pub dirty_at: Moment,
-    pub tenant: String,
-    pub employee: Employee,
+    pub case: Case,
     pub okta_id: Option<String>,
     /// Login of the last create that was sent.
     pub login: Option<String>,
-    pub account: Option<Account>,
     /// Why correlation could not decide, if it could not.
     pub conflict: Option<String>,
 }
@@ -68,8 +66,13 @@ pub enum Begun {
 /// How a lane lets go of its target.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Release {
-    /// Okta holds the planned revision.
-    Done { remark: Option<String> },
+    /// Okta holds the planned revision, which was made for the entitlement `was`.
+    Done {
+        was: &'static str,
+        remark: Option<String>,
+        /// The link to the manager waits for the manager's account.
+        awaits_manager: bool,
+    },
     /// Try again at this time; counts as an attempt.
     Retry { at: Moment, why: String },
     /// Try again at this time; nothing was attempted.
@@ -80,8 +83,9 @@ pub enum Release {
     Stale,
     /// The counter of the next call is spent for now; that call is of this class.
     Yield { bucket: &'static str, class: Class },
-    /// Somebody must change something first: on one side, or, where a change would not show, tried `again` then.
-    SetAside { why: String, again: Option<Moment> },
+    /// Somebody must change something first: on one side, or, where a change would not show, tried `again` then, after a
+    /// `look` at the account if it is what must change.
+    SetAside { why: String, again: Option<Moment>, look: bool },
 }
 
 /// What follows an outcome.
@@ -100,13 +104,16 @@ pub struct EndStep {
     pub effect: Effect,
     /// What Okta holds now, if the call told; `Some(None)` says there is no account.
     pub account: Option<Option<Account>>,
+    /// A deactivated account that gave up its login: its id and what it is called now.
+    pub renamed: Option<(String, String)>,
     pub next: Next,
 }
 
 impl Store {
-    /// Takes claims on up to as many targets as there is room for, in the order of service.
-    pub async fn claim(&self, now: Moment, want: Want) -> Result<Vec<Claim>, StoreError> {
-        self.run(move |c| claim(c, now, &want)).await
+    /// Takes claims on up to as many targets of an org as there is room for, in the order of service.
+    pub async fn claim(&self, org: &str, now: Moment, want: Want) -> Result<Vec<Claim>, StoreError> {
+        let (org, rules) = (org.to_owned(), self.rules.clone());
+        self.run(move |c| claim(c, &rules, &org, now, &want)).await
     }
 
     /// Announces a call. `planned` is the whole plan if this is its first call: it is audited with it.
@@ -122,18 +129,20 @@ impl Store {
 
     /// Writes the outcome of a call, what it taught, and what follows, in one transaction.
     pub async fn end_step(&self, end: EndStep, now: Moment) -> Result<(), StoreError> {
+        let matched = self.matched();
         self.run(move |c| {
             c.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([end.intent])?;
-            append(c, &about(end.lease, now, Kind::Effect, end.effect.detail()))?;
+            append(c, &about(c, end.lease, now, Kind::Effect, end.effect.detail())?)?;
+            let org = org_of(c, end.lease.target)?;
+            if let Some((id, login)) = &end.renamed {
+                accounts::rename(c, &org, id, login)?;
+            }
             if !holds(c, end.lease)? {
                 return Ok(());
             }
             match &end.account {
-                Some(Some(account)) => {
-                    accounts::put(c, account, now)?;
-                    own(c, end.lease.target, &account.id)?;
-                }
-                Some(None) => forget(c, end.lease.target)?,
+                Some(Some(account)) => learn(c, &org, end.lease.target, account, &matched, now)?,
+                Some(None) => forget(c, &org, end.lease.target)?,
                 None => {}
             }
             match &end.next {
@@ -150,8 +159,13 @@ impl Store {
     }
 }
 
-fn about(lease: Lease, now: Moment, kind: Kind, detail: Value) -> Record {
-    Record { target: Some(lease.target), rev: Some(lease.rev), ..Record::general(now, kind, detail) }
+fn about(c: &Connection, lease: Lease, now: Moment, kind: Kind, detail: Value) -> Result<Record, StoreError> {
+    let org = Some(org_of(c, lease.target)?);
+    Ok(Record { target: Some(lease.target), org, rev: Some(lease.rev), ..Record::general(now, kind, detail) })
+}
+
+fn org_of(c: &Connection, target: i64) -> Result<String, StoreError> {
+    Ok(c.prepare_cached("SELECT org FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?)
 }
 
 /// Whether the lease is the present one, whatever revision came meanwhile.
@@ -177,7 +191,7 @@ fn begin_step(
         return Ok(Begun::Stale);
     }
     if let Some(steps) = planned {
-        append(c, &about(lease, now, Kind::Planned, json!({ "steps": steps })))?;
+        append(c, &about(c, lease, now, Kind::Planned, json!({ "steps": steps }))?)?;
     }
     if let Step::CreateUser { profile, .. } = &call.step {
         let login = profile.get("login").and_then(Value::as_str).unwrap_or_default();
@@ -201,35 +215,67 @@ fn begin_step(
     Ok(Begun::Intent(c.last_insert_rowid()))
 }
 
-/// The target has this account from now on.
-fn own(c: &Connection, target: i64, okta_id: &str) -> Result<(), StoreError> {
-    c.prepare_cached("UPDATE target SET okta_id = ?2 WHERE id = ?1 AND okta_id IS NOT ?2")?
-        .execute(params![target, okta_id])?;
-    Ok(())
-}
-
-fn forget(c: &Connection, target: i64) -> Result<(), StoreError> {
-    let okta_id: Option<String> =
+/// The target has this account from now on. Those who report to the person are told if that changes what they are told.
+fn learn(
+    c: &Connection,
+    org: &str,
+    target: i64,
+    account: &Account,
+    matched: &[String],
+    now: Moment,
+) -> Result<(), StoreError> {
+    let before: Option<String> =
         c.prepare_cached("SELECT okta_id FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?;
-    if let Some(okta_id) = okta_id {
-        c.prepare_cached("UPDATE target SET okta_id = NULL WHERE id = ?1")?.execute([target])?;
-        accounts::remove(c, &okta_id)?;
+    let before = before.map(|id| accounts::by_id(c, org, &id)).transpose()?.flatten();
+    accounts::put(c, org, account, matched, now)?;
+    c.prepare_cached("UPDATE target SET okta_id = ?2 WHERE id = ?1 AND okta_id IS NOT ?2")?
+        .execute(params![target, account.id])?;
+    let known = before.as_ref().map(|b| (b.id.as_str(), b.login.as_str(), b.is_live()));
+    if known != Some((account.id.as_str(), account.login.as_str(), account.is_live())) && account.is_live() {
+        wake_waiting(c, org, target, known.is_none(), now)?;
     }
     Ok(())
 }
 
-fn claim(c: &Connection, now: Moment, want: &Want) -> Result<Vec<Claim>, StoreError> {
+/// Marks those dirty who report to a person: all of them, or only those who wait for the person's account.
+fn wake_waiting(c: &Connection, org: &str, target: i64, only_waiting: bool, now: Moment) -> Result<(), StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT DISTINCT t.id FROM link l
+         JOIN source s ON s.tenant = l.tenant AND s.manager = l.profile
+         JOIN link r ON r.org = l.org AND r.tenant = s.tenant AND r.profile = s.profile
+         JOIN target t ON t.id = r.target
+         WHERE l.target = ?1 AND t.conflict IS NULL AND (t.waits = 1 OR NOT ?2)",
+    )?;
+    let reports: Vec<i64> =
+        select.query_map(params![target, only_waiting], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for report in reports {
+        pages::mark_dirty(c, report, org, Class::Describe, ANY_BUCKET, now)?;
+    }
+    Ok(())
+}
+
+fn forget(c: &Connection, org: &str, target: i64) -> Result<(), StoreError> {
+    let okta_id: Option<String> =
+        c.prepare_cached("SELECT okta_id FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?;
+    if let Some(okta_id) = okta_id {
+        c.prepare_cached("UPDATE target SET okta_id = NULL WHERE id = ?1")?.execute([target])?;
+        accounts::remove(c, org, &okta_id)?;
+    }
+    Ok(())
+}
+
+fn claim(c: &Connection, rules: &Rulebook, org: &str, now: Moment, want: &Want) -> Result<Vec<Claim>, StoreError> {
     let mut ready: Vec<(i64, i64, bool)> = Vec::new();
     for (bucket, room) in &want.rooms {
         let room = (*room).min(want.lanes);
         let limit = i64::try_from(room.max(want.urgent)).unwrap_or(i64::MAX);
         let worst = if room == 0 { i64::from(Class::Revoke.number()) } else { i64::MAX };
         let mut select = c.prepare_cached(
-            "SELECT rank, target, class FROM work WHERE bucket = ?1 AND dirty_rev > done_rev AND state = 0
+            "SELECT rank, target, class FROM work WHERE org = ?5 AND bucket = ?1 AND dirty_rev > done_rev AND state = 0
              AND token IS NULL AND class <= ?2 AND due_at <= ?3 ORDER BY rank LIMIT ?4",
         )?;
         let urgent = i64::from(Class::Revoke.number());
-        let rows = select.query_map(params![bucket, worst, now.millis(), limit], |row| {
+        let rows = select.query_map(params![bucket, worst, now.millis(), limit, org], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)? == urgent))
         })?;
         // Ordered by rank, terminations stand first: `room` counts the others.
@@ -250,21 +296,21 @@ fn claim(c: &Connection, now: Moment, want: &Want) -> Result<Vec<Claim>, StoreEr
         let slots = if is_urgent { &mut urgent } else { &mut lanes };
         if *slots > 0 {
             *slots -= 1;
-            claims.extend(take(c, target)?);
+            claims.extend(take(c, rules, target, now)?);
         }
     }
     Ok(claims)
 }
 
-fn take(c: &Connection, target: i64) -> Result<Option<Claim>, StoreError> {
+fn take(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Claim>, StoreError> {
     let token: i64 = super::meta(c, "fence")?.and_then(|t| t.parse().ok()).unwrap_or(0) + 1;
     super::set_meta(c, "fence", &token.to_string())?;
     c.prepare_cached("UPDATE work SET token = ?2 WHERE target = ?1")?.execute([target, token])?;
-    type Row = (i64, i64, i64, i64, i64, String, String, Option<String>, Option<String>, Option<String>);
+    type Row = (i64, i64, i64, i64, i64, Option<String>, Option<String>, Option<String>);
     let row: Option<Row> = c
         .prepare_cached(
-            "SELECT w.dirty_rev, w.class, w.attempt, w.look, w.dirty_at, s.tenant, s.doc, t.okta_id, t.login, t.conflict
-             FROM work w JOIN target t ON t.id = w.target JOIN source s ON s.target = w.target WHERE w.target = ?1",
+            "SELECT w.dirty_rev, w.class, w.attempt, w.look, w.dirty_at, t.okta_id, t.login, t.conflict
+             FROM work w JOIN target t ON t.id = w.target WHERE w.target = ?1",
         )?
         .query_row([target], |row| {
             Ok((
@@ -276,26 +322,21 @@ fn take(c: &Connection, target: i64) -> Result<Option<Claim>, StoreError> {
                 row.get(5)?,
                 row.get(6)?,
                 row.get(7)?,
-                row.get(8)?,
-                row.get(9)?,
             ))
         })
         .optional()?;
-    let Some((rev, class, attempt, look, dirty_at, tenant, doc, okta_id, login, conflict)) = row else {
-        return Ok(None);
-    };
-    let account = okta_id.as_deref().map(|id| accounts::by_id(c, id)).transpose()?.flatten();
+    let Some((rev, class, attempt, look, dirty_at, okta_id, login, conflict)) = row else { return Ok(None) };
+    let Some(case) = cases::whole(c, rules, target, now)? else { return Ok(None) };
+    cases::reserve(c, &case, target)?;
     Ok(Some(Claim {
         lease: Lease { target, token, rev },
         class: Class::from_number(class),
         attempt,
         look: look != 0,
         dirty_at: Moment::from_millis(dirty_at),
-        tenant,
-        employee: serde_json::from_str(&doc)?,
+        case,
         okta_id,
         login,
-        account,
         conflict,
     }))
 }
@@ -314,7 +355,11 @@ fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) -> Result<(
         Ok::<_, StoreError>(())
     };
     match how {
-        Release::Done { remark } => done(c, lease, remark.as_deref(), now),
+        Release::Done { was, remark, awaits_manager } => {
+            c.prepare_cached("UPDATE target SET was = ?2, waits = ?3 WHERE id = ?1 AND (was IS NOT ?2 OR waits <> ?3)")?
+                .execute(params![target, was, awaits_manager])?;
+            done(c, lease, remark.as_deref(), now)
+        }
         Release::Retry { at, why } => set(READY, *at, ANY_BUCKET, 1, None, Some(why)),
         Release::Wait { at, why } => set(READY, *at, ANY_BUCKET, 0, None, Some(why)),
         Release::Look { at, why } => set(READY, *at, "user_read", 1, Some(true), Some(why)),
@@ -333,11 +378,11 @@ fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) -> Result<(
             }
             Ok(())
         }
-        Release::SetAside { why, again } => {
+        Release::SetAside { why, again, look } => {
             // A newer revision may be what the person was waiting for: then it is tried at once.
             let (state, at) = if is_newest(c, lease)? { (SET_ASIDE, again.unwrap_or(NEVER)) } else { (READY, now) };
-            set(state, at, ANY_BUCKET, i64::from(again.is_some()), None, Some(why))?;
-            append(c, &about(lease, now, Kind::SetAside, json!({ "why": why })))?;
+            set(state, at, ANY_BUCKET, i64::from(again.is_some()), look.then_some(true), Some(why))?;
+            append(c, &about(c, lease, now, Kind::SetAside, json!({ "why": why }))?)?;
             Ok(())
         }
     }
@@ -356,6 +401,6 @@ fn done(c: &Connection, lease: Lease, remark: Option<&str>, now: Moment) -> Resu
     )?
     .execute(params![lease.target, lease.rev, remark])?;
     let detail = json!({ "remark": remark, "took_ms": now.millis() - dirty_at });
-    append(c, &about(lease, now, Kind::Done, detail))?;
+    append(c, &about(c, lease, now, Kind::Done, detail)?)?;
     Ok(())
 }

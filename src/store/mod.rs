@@ -4,26 +4,33 @@
 //! (WAL, `synchronous=FULL`). What was submitted together is committed together, each job all or nothing.
 
 mod accounts;
+mod adoption;
 mod audit_log;
+mod cases;
 mod lanes;
+mod links;
 mod pages;
 mod recovery;
 
 pub use accounts::Primed;
+pub use adoption::{Adoption, adoption, accept_adoption};
 pub use audit_log::{AuditRow, append, read_audit};
 pub use lanes::{ANY_BUCKET, Begun, Claim, EndStep, Lease, Next, Release, Want};
-pub use pages::{Backlog, PageCommit, PageOutcome, Waiting, backlog, known_hashes};
+pub use links::{Review, decide, reviews};
+pub use pages::{Backlog, PageCommit, PageOutcome, backlog, known_hashes};
 pub use recovery::Recovered;
 
+use crate::identity::Rulebook;
 use crate::metrics::StoreMetrics;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// The newest version of the schema; `PRAGMA user_version` of the file.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 /// Jobs committed together at most.
 const GROUP: usize = 256;
 /// Jobs waiting at most.
@@ -36,6 +43,11 @@ pub enum StoreError {
     Locked(PathBuf),
     #[error("the store {path} has schema version {found}, this program knows {SCHEMA_VERSION}; use the newer program")]
     TooNew { path: PathBuf, found: i64 },
+    #[error(
+        "the store {path} has schema version {found} of a version that was never released; move it away and start with a \
+         new one: everything but the audit is read again from both sides"
+    )]
+    TooOld { path: PathBuf, found: i64 },
     #[error("the store {path} cannot be used: {source}")]
     Io { path: PathBuf, source: std::io::Error },
     #[error("the store failed: {0}")]
@@ -57,11 +69,13 @@ type Job = Box<dyn FnOnce(Option<&Connection>) -> After + Send>;
 pub struct Store {
     jobs: mpsc::Sender<Job>,
     path: PathBuf,
+    rules: Arc<Rulebook>,
 }
 
 impl Store {
-    /// Opens the store at `path`, making or migrating it, and locks it for this process.
-    pub fn open(path: &Path, metrics: StoreMetrics) -> Result<Self, StoreError> {
+    /// Opens the store at `path`, making or migrating it, and locks it for this process. `rules` decide about people
+    /// inside the transactions that show them.
+    pub fn open(path: &Path, rules: Arc<Rulebook>, metrics: StoreMetrics) -> Result<Self, StoreError> {
         let lock = lock(path)?;
         let connection = Connection::open(path)?;
         connection.busy_timeout(Duration::from_secs(5))?;
@@ -84,7 +98,12 @@ impl Store {
                 }
             })
             .map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
-        Ok(Self { jobs, path: path.to_owned() })
+        Ok(Self { jobs, path: path.to_owned(), rules })
+    }
+
+    /// Attributes that correlation looks accounts up by.
+    fn matched(&self) -> Vec<String> {
+        self.rules.matching.iter().map(|rule| rule.attribute.clone()).collect()
     }
 
     /// The file.
@@ -112,6 +131,18 @@ impl Store {
         });
         self.jobs.send(job).await.map_err(|_| StoreError::Stopped)?;
         answer.await.map_err(|_| StoreError::Stopped)?
+    }
+
+    /// A connection for an operator's decision beside the service, which acts upon it soon. Everything else is the
+    /// service's own to write.
+    pub fn operator(path: &Path) -> Result<Connection, StoreError> {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.busy_timeout(Duration::from_secs(30))?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        match connection.pragma_query_value(None, "user_version", |row| row.get(0))? {
+            SCHEMA_VERSION => Ok(connection),
+            found => Err(StoreError::TooNew { path: path.to_owned(), found }),
+        }
     }
 
     /// A connection for reading beside the writer.
@@ -145,6 +176,7 @@ fn migrate(path: &Path, connection: &Connection) -> Result<(), StoreError> {
             include_str!("schema.sql")
         ))?,
         SCHEMA_VERSION => {}
+        found @ 1 => return Err(StoreError::TooOld { path: path.to_owned(), found }),
         newer => return Err(StoreError::TooNew { path: path.to_owned(), found: newer }),
     }
     Ok(())

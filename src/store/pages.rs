@@ -3,23 +3,18 @@
 //! **Invariant:** no lost change. A profile's new document and its dirty mark are committed together, before the next
 //! page counts as read.
 
-use super::{Store, StoreError, accounts, append};
+use super::{Store, StoreError, append, cases, links};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
-use crate::identity::correlation::{Candidates, Correlation, correlate};
-use crate::identity::employee::{ContentHash, field_changes};
-use crate::identity::lifecycle::standing;
-use crate::identity::{Account, Class, Employee, Entitlement, Standing};
+use crate::identity::employee::{ContentHash, FieldChange, field_changes};
+use crate::identity::{Account, Case, Class, Employee, Entitlement, Position, Rulebook};
 use crate::namely::wire::ProfileProblem;
-use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
 
 /// A page that was fetched and examined.
 pub struct PageCommit {
     pub tenant: String,
-    /// The zone this tenant's dates are meant in.
-    pub zone: TimeZone,
     /// When the request left, and when its answer was complete (both monotonic): an answer that was under way while a
     /// newer document arrived may be older than that one, and is not believed.
     pub sent: Moment,
@@ -62,15 +57,31 @@ impl Backlog {
 impl Store {
     /// Commits a page.
     pub async fn commit_page(&self, page: PageCommit) -> Result<PageOutcome, StoreError> {
-        self.run(move |c| commit_page(c, &page)).await
+        let rules = self.rules.clone();
+        self.run(move |c| commit_page(c, &rules, &page)).await
     }
 
-    /// Marks everybody dirty for whom time alone has changed what the profile means; returns their classes.
-    pub async fn wake_due(&self, now: Moment, zones: Vec<(String, TimeZone)>) -> Result<Vec<Class>, StoreError> {
-        self.run(move |c| wake_due(c, now, &zones)).await
+    /// Marks everybody dirty for whom time alone has changed what the record means; returns their classes.
+    pub async fn wake_due(&self, now: Moment) -> Result<Vec<Class>, StoreError> {
+        let rules = self.rules.clone();
+        self.run(move |c| wake_due(c, &rules, now)).await
     }
 
-    /// The next moment at which time alone changes what somebody's profile means.
+    /// Acts upon the verdicts of people that came in beside the service; returns the classes of those who became dirty.
+    pub async fn apply_verdicts(&self, now: Moment) -> Result<Vec<Class>, StoreError> {
+        let rules = self.rules.clone();
+        self.run(move |c| {
+            let mut classes = Vec::new();
+            for pending in links::apply_verdicts(c, now)? {
+                let because = format!("review {} was decided", pending.review);
+                classes.extend(relink(c, &rules, &pending.org, &pending.position, None, &because, now)?);
+            }
+            Ok(classes)
+        })
+        .await
+    }
+
+    /// The next moment at which `wake_due` has something to do.
     pub async fn next_change(&self) -> Result<Option<Moment>, StoreError> {
         self.run(|c| {
             let at: Option<i64> = c.query_row("SELECT min(changes_at) FROM work", [], |row| row.get(0))?;
@@ -79,8 +90,10 @@ impl Store {
         .await
     }
 
-    /// A walk over `tenant` ended; a complete one is remembered for ever.
-    pub async fn walk_ended(&self, tenant: String, complete: bool, record: Record) -> Result<(), StoreError> {
+    /// A walk over `tenant` ended; a complete one is remembered for ever. Whoever could not be correlated is looked for
+    /// once more after it: what contradicted may have been a profile that had not been seen yet.
+    pub async fn walk_ended(&self, tenant: String, complete: bool, record: Record) -> Result<Vec<Class>, StoreError> {
+        let rules = self.rules.clone();
         self.run(move |c| {
             let known = super::meta(c, &walked_key(&tenant))?.is_some();
             // One row when it matters: the first complete walk, and every incomplete one.
@@ -90,7 +103,7 @@ impl Store {
             if complete && !known {
                 super::set_meta(c, &walked_key(&tenant), &record.at.to_string())?;
             }
-            Ok(())
+            if complete { correlate_again(c, &rules, &tenant, record.at) } else { Ok(Vec::new()) }
         })
         .await
     }
@@ -108,9 +121,23 @@ impl Store {
         .await
     }
 
-    /// How many wait, and `most` of them at random.
-    pub async fn sample_backlog(&self, most: usize) -> Result<(usize, Vec<Waiting>), StoreError> {
-        self.run(move |c| sample_backlog(c, most)).await
+    /// How many people of an org wait, and `most` of them at random.
+    pub async fn sample_backlog(&self, org: &str, most: usize, now: Moment) -> Result<(usize, Vec<Case>), StoreError> {
+        let (org, rules) = (org.to_owned(), self.rules.clone());
+        self.run(move |c| sample_backlog(c, &rules, &org, most, now)).await
+    }
+
+    /// Routes and correlates everybody anew in an org that was read only now.
+    pub async fn relink_org(&self, org: &str, now: Moment) -> Result<(), StoreError> {
+        let (org, rules) = (org.to_owned(), self.rules.clone());
+        self.run(move |c| {
+            for position in all_positions(c)? {
+                let before = position.employee.clone();
+                relink(c, &rules, &org, &position, Some(&before), "the org was read", now)?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// What waits.
@@ -119,30 +146,23 @@ impl Store {
     }
 }
 
-/// Somebody of the backlog, as far as a plan needs them.
-#[derive(Clone, Debug)]
-pub struct Waiting {
-    pub tenant: String,
-    pub employee: Employee,
-    pub account: Option<Account>,
-}
-
-fn sample_backlog(c: &Connection, most: usize) -> Result<(usize, Vec<Waiting>), StoreError> {
-    let total: i64 = c
-        .prepare_cached("SELECT count(*) FROM work WHERE dirty_rev > done_rev AND state = 0")?
-        .query_row([], |row| row.get(0))?;
-    let mut select = c.prepare_cached(
-        "SELECT s.tenant, s.doc, t.okta_id FROM (SELECT target FROM work WHERE dirty_rev > done_rev AND state = 0
-           ORDER BY random() LIMIT ?1) w JOIN source s ON s.target = w.target JOIN target t ON t.id = w.target",
-    )?;
-    type Row = (String, String, Option<String>);
-    let rows: Vec<Row> = select
-        .query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+fn sample_backlog(
+    c: &Connection,
+    rules: &Rulebook,
+    org: &str,
+    most: usize,
+    now: Moment,
+) -> Result<(usize, Vec<Case>), StoreError> {
+    let waiting = "FROM work WHERE org = ?1 AND dirty_rev > done_rev AND state = 0";
+    let total: i64 =
+        c.prepare_cached(&format!("SELECT count(*) {waiting}"))?.query_row([org], |row| row.get(0))?;
+    let mut select = c.prepare_cached(&format!("SELECT target {waiting} ORDER BY random() LIMIT ?2"))?;
+    let targets: Vec<i64> = select
+        .query_map(params![org, i64::try_from(most).unwrap_or(i64::MAX)], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    let mut sample = Vec::with_capacity(rows.len());
-    for (tenant, doc, okta_id) in rows {
-        let account = okta_id.map(|id| accounts::by_id(c, &id)).transpose()?.flatten();
-        sample.push(Waiting { tenant, employee: serde_json::from_str(&doc)?, account });
+    let mut sample = Vec::with_capacity(targets.len());
+    for target in targets {
+        sample.extend(cases::whole(c, rules, target, now)?);
     }
     Ok((usize::try_from(total).unwrap_or(0), sample))
 }
@@ -178,7 +198,7 @@ pub fn backlog(c: &Connection) -> Result<Backlog, StoreError> {
     Ok(backlog)
 }
 
-fn commit_page(c: &Connection, page: &PageCommit) -> Result<PageOutcome, StoreError> {
+fn commit_page(c: &Connection, rules: &Rulebook, page: &PageCommit) -> Result<PageOutcome, StoreError> {
     let mut outcome = PageOutcome::default();
     for profile in &page.mended {
         c.prepare_cached("DELETE FROM unreadable WHERE tenant = ?1 AND profile = ?2")?
@@ -188,7 +208,7 @@ fn commit_page(c: &Connection, page: &PageCommit) -> Result<PageOutcome, StoreEr
         note_problem(c, page, problem)?;
     }
     for (employee, hash) in &page.changed {
-        commit_profile(c, page, employee, *hash, &mut outcome)?;
+        commit_profile(c, rules, page, employee, *hash, &mut outcome)?;
     }
     Ok(outcome)
 }
@@ -212,7 +232,6 @@ fn note_problem(c: &Connection, page: &PageCommit, problem: &ProfileProblem) -> 
 
 /// What the store holds of one profile.
 struct Held {
-    target: i64,
     employee: Employee,
     hash: ContentHash,
     seen_at: i64,
@@ -221,22 +240,22 @@ struct Held {
 
 fn held(c: &Connection, tenant: &str, profile: &str) -> Result<Option<Held>, StoreError> {
     let found = c
-        .prepare_cached("SELECT target, doc, hash, seen_at, run FROM source WHERE tenant = ?1 AND profile = ?2")?
+        .prepare_cached("SELECT doc, hash, seen_at, run FROM source WHERE tenant = ?1 AND profile = ?2")?
         .query_row([tenant, profile], |row| {
-            let columns: (i64, String, [u8; 16], i64, i64) =
-                (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+            let columns: (String, [u8; 16], i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
             Ok(columns)
         })
         .optional()?;
     found
-        .map(|(target, doc, hash, seen_at, run)| {
-            Ok(Held { target, employee: serde_json::from_str(&doc)?, hash: ContentHash(hash), seen_at, run })
+        .map(|(doc, hash, seen_at, run)| {
+            Ok(Held { employee: serde_json::from_str(&doc)?, hash: ContentHash(hash), seen_at, run })
         })
         .transpose()
 }
 
 fn commit_profile(
     c: &Connection,
+    rules: &Rulebook,
     page: &PageCommit,
     employee: &Employee,
     hash: ContentHash,
@@ -252,101 +271,124 @@ fn commit_profile(
             return Ok(()); // may be older than what we hold; the next pass shows it again
         }
     }
-    let target = match &held {
-        Some(held) => held.target,
-        None => {
-            c.prepare_cached("INSERT INTO target DEFAULT VALUES")?.execute([])?;
-            c.last_insert_rowid()
-        }
-    };
     c.prepare_cached(
-        "INSERT INTO source (tenant, profile, target, doc, hash, seen_at, run) VALUES (?1,?2,?3,?4,?5,?6,?7)
+        "INSERT INTO source (tenant, profile, doc, hash, manager, seen_at, run) VALUES (?1,?2,?3,?4,?5,?6,?7)
          ON CONFLICT (tenant, profile) DO UPDATE SET doc = excluded.doc, hash = excluded.hash,
-           seen_at = excluded.seen_at, run = excluded.run",
+           manager = excluded.manager, seen_at = excluded.seen_at, run = excluded.run",
     )?
     .execute(params![
         page.tenant,
         employee.id,
-        target,
         serde_json::to_string(employee)?,
         hash.0,
+        employee.manager.as_ref().map(|m| m.id.as_str()),
         page.received.millis(),
         page.run
     ])?;
+    let position = Position { tenant: page.tenant.clone(), employee: employee.clone() };
+    links::put_keys(c, rules, &position)?;
     let before = held.as_ref().map(|h| &h.employee);
-    let (account, conflict) = account_of(c, target, employee)?;
-    let standing = standing(employee, &page.zone, page.now);
-    let class = Class::of_revision(&standing.entitlement, account.as_ref(), before, employee);
-    let rev = mark_dirty(c, target, class, first_bucket(&standing.entitlement, account.as_ref()), page.now)?;
-    after_marking(c, target, &standing, conflict.as_deref())?;
-    append(
-        c,
-        &Record {
-            at: page.now,
-            kind: Kind::Observed,
-            target: Some(target),
-            tenant: Some(page.tenant.clone()),
-            profile: Some(employee.id.clone()),
-            rev: Some(rev),
-            detail: json!({
-                "changes": field_changes(before, employee),
-                "standing": standing.entitlement,
-                "class": class,
-                "remark": standing.remark,
-                "conflict": conflict,
-            }),
-        },
-    )?;
+    for org in rules.orgs_of(&page.tenant) {
+        outcome.dirtied.extend(relink(c, rules, &org.name, &position, before, "", page.now)?);
+    }
+    if before.is_none() {
+        wake_subordinates(c, &page.tenant, &employee.id, page.now)?;
+    }
     outcome.accepted.push((employee.id.clone(), hash));
-    outcome.dirtied.push(class);
     Ok(())
 }
 
-/// The account of a target. While there is none, correlation looks for one, each time the profile changes.
-fn account_of(
+/// Routes and correlates a profile in one org, and marks its person dirty; the class of what changed, if it concerns the
+/// org at all. `because` says why, where it is not that the profile changed.
+pub(super) fn relink(
     c: &Connection,
-    target: i64,
-    employee: &Employee,
-) -> Result<(Option<Account>, Option<String>), StoreError> {
-    let okta_id: Option<String> =
-        c.prepare_cached("SELECT okta_id FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?;
-    if let Some(okta_id) = okta_id {
-        return Ok((accounts::by_id(c, &okta_id)?, None));
-    }
-    let by_login = if employee.email.is_empty() { None } else { accounts::by_login(c, &employee.email)? };
-    let candidates = Candidates { by_anchor: accounts::by_anchor(c, &employee.id)?, by_login };
-    let (okta_id, conflict) = match correlate(employee, &candidates) {
-        Correlation::Nobody => (None, None),
-        Correlation::Conflict(why) => (None, Some(why)),
-        Correlation::Account(id) => match owner(c, &id)? {
-            None => (Some(id), None),
-            Some(profile) => {
-                let why = format!(
-                    "the Okta account {id} already belongs to Namely profile {profile}; merge the two in Namely, or give one another email"
-                );
-                (None, Some(why))
-            }
-        },
+    rules: &Rulebook,
+    org: &str,
+    position: &Position,
+    before: Option<&Employee>,
+    because: &str,
+    now: Moment,
+) -> Result<Option<Class>, StoreError> {
+    let Some(org) = rules.org(org) else { return Ok(None) };
+    let (tenant, profile) = (&position.tenant, &position.employee.id);
+    let known = links::find(c, &org.name, tenant, profile)?;
+    let (routed, failed) = match rules.routes(org, position) {
+        Ok(routed) => (routed && org.tenants.contains(tenant), None),
+        // Whoever cannot be routed stays where they are, and waits for somebody to correct the expression.
+        Err(e) => (known.is_none_or(|(_, routed)| routed), Some(e.to_string())),
     };
-    c.prepare_cached("UPDATE target SET okta_id = ?2, conflict = ?3 WHERE id = ?1")?
-        .execute(params![target, okta_id, conflict])?;
-    let account = okta_id.map(|id| accounts::by_id(c, &id)).transpose()?.flatten();
-    Ok((account, conflict))
+    if known.is_none() && !routed {
+        return Ok(None);
+    }
+    let (target, conflict) = links::link(c, rules, &org.name, position, routed, now)?;
+    let news = News { because, changes: field_changes(before, &position.employee), before, after: position };
+    let stopped = failed.or(conflict);
+    refresh(c, rules, target, &news, stopped.as_deref(), now)
 }
 
-/// The profile whose target has this account.
-fn owner(c: &Connection, okta_id: &str) -> Result<Option<String>, StoreError> {
-    Ok(c.prepare_cached(
-        "SELECT coalesce((SELECT profile FROM source WHERE source.target = target.id), '?') FROM target WHERE okta_id = ?1",
-    )?
-    .query_row([okta_id], |row| row.get(0))
-    .optional()?)
+/// What is new about somebody.
+struct News<'a> {
+    because: &'a str,
+    changes: Vec<FieldChange>,
+    before: Option<&'a Employee>,
+    after: &'a Position,
+}
+
+/// Raises the revision of a person, as urgent as what their record means now, and writes down why.
+fn refresh(
+    c: &Connection,
+    rules: &Rulebook,
+    target: i64,
+    news: &News,
+    stopped: Option<&str>,
+    now: Moment,
+) -> Result<Option<Class>, StoreError> {
+    let Some(case) = cases::brief(c, rules, target, now)? else { return Ok(None) };
+    let standing = rules.standing(&case, now);
+    let entitlement = &standing.entitlement;
+    let ended_at = match entitlement {
+        over if over.is_over() => Some(case.ended_at.unwrap_or(now)),
+        Entitlement::Unclear(_) => case.ended_at,
+        _ => None,
+    };
+    let class = Class::of_revision(entitlement, case.account.as_ref(), news.before, &news.after.employee);
+    let rev = mark_dirty(c, target, &case.org, class, first_bucket(entitlement, case.account.as_ref()), now)?;
+    c.prepare_cached("UPDATE work SET changes_at = ?2, state = ?3, reason = ?4 WHERE target = ?1")?.execute(params![
+        target,
+        standing.changes_at.map(Moment::millis),
+        i64::from(stopped.is_some()),
+        stopped
+    ])?;
+    c.prepare_cached("UPDATE target SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NOT ?2")?
+        .execute(params![target, ended_at.map(Moment::millis)])?;
+    let because = (!news.because.is_empty()).then_some(news.because);
+    let detail = json!({
+        "changes": news.changes,
+        "because": because,
+        "standing": entitlement,
+        "class": class,
+        "remarks": standing.remarks,
+        "conflict": stopped,
+    });
+    append(
+        c,
+        &Record {
+            target: Some(target),
+            org: Some(case.org),
+            tenant: Some(news.after.tenant.clone()),
+            profile: Some(news.after.employee.id.clone()),
+            rev: Some(rev),
+            ..Record::general(now, Kind::Observed, detail)
+        },
+    )?;
+    Ok(Some(class))
 }
 
 /// The counter that the first call will spend, where that is plain before there is a plan.
 fn first_bucket(entitlement: &Entitlement, account: Option<&Account>) -> &'static str {
     match (entitlement, account) {
-        (Entitlement::Ended(_), Some(_)) | (Entitlement::Entitled, None) => "users",
+        (Entitlement::Ended(_), Some(_)) | (Entitlement::Entitled | Entitlement::Prehire { .. }, None) => "users",
+        (Entitlement::Suspended(_) | Entitlement::OnLeave(_), Some(account)) if account.is_awake() => "users",
         _ => super::lanes::ANY_BUCKET,
     }
 }
@@ -355,6 +397,7 @@ fn first_bucket(entitlement: &Entitlement, account: Option<&Account>) -> &'stati
 pub(super) fn mark_dirty(
     c: &Connection,
     target: i64,
+    org: &str,
     class: Class,
     bucket: &str,
     now: Moment,
@@ -369,56 +412,95 @@ pub(super) fn mark_dirty(
         None => (class, now.millis(), 1),
     };
     c.prepare_cached(
-        "INSERT INTO work (target, class, rank, bucket, due_at, dirty_at, dirty_rev) VALUES (?1,?2,?3,?4,?5,?6,?7)
+        "INSERT INTO work (target, org, class, rank, bucket, due_at, dirty_at, dirty_rev) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)
          ON CONFLICT (target) DO UPDATE SET class = excluded.class, rank = excluded.rank, bucket = excluded.bucket,
            due_at = excluded.due_at, dirty_at = excluded.dirty_at, dirty_rev = excluded.dirty_rev,
            state = 0, attempt = 0, reason = NULL",
     )?
-    .execute(params![target, class.number(), class.rank(dirty_at), bucket, now.millis(), dirty_at, rev])?;
+    .execute(params![target, org, class.number(), class.rank(dirty_at), bucket, now.millis(), dirty_at, rev])?;
     Ok(rev)
 }
 
-fn after_marking(c: &Connection, target: i64, standing: &Standing, conflict: Option<&str>) -> Result<(), StoreError> {
-    c.prepare_cached("UPDATE work SET changes_at = ?2, state = ?3, reason = ?4 WHERE target = ?1")?
-        .execute(params![target, standing.changes_at.map(Moment::millis), i64::from(conflict.is_some()), conflict])?;
+/// Marks those dirty who report to a profile: what they are told of their manager has changed.
+pub(super) fn wake_subordinates(c: &Connection, tenant: &str, profile: &str, now: Moment) -> Result<(), StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT l.target, l.org FROM source s JOIN link l ON l.tenant = s.tenant AND l.profile = s.profile
+         JOIN target t ON t.id = l.target WHERE s.tenant = ?1 AND s.manager = ?2 AND t.conflict IS NULL",
+    )?;
+    let waiting: Vec<(i64, String)> =
+        select.query_map([tenant, profile], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    for (target, org) in waiting {
+        mark_dirty(c, target, &org, Class::Describe, super::lanes::ANY_BUCKET, now)?;
+    }
     Ok(())
 }
 
-fn wake_due(c: &Connection, now: Moment, zones: &[(String, TimeZone)]) -> Result<Vec<Class>, StoreError> {
+fn wake_due(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Class>, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT w.target, s.tenant, s.doc, t.okta_id FROM work w JOIN source s ON s.target = w.target
-         JOIN target t ON t.id = w.target WHERE w.changes_at <= ?1",
+        "SELECT w.target, t.conflict FROM work w JOIN target t ON t.id = w.target WHERE w.changes_at <= ?1",
     )?;
-    type Due = (i64, String, String, Option<String>);
-    let due: Vec<Due> = select
-        .query_map([now.millis()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
-        .collect::<Result<_, _>>()?;
+    let due: Vec<(i64, Option<String>)> =
+        select.query_map([now.millis()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     // Set aside for something that does not show when it changes: tried again now and then.
     let mut classes: Vec<Class> = c
         .prepare_cached("UPDATE work SET state = 0 WHERE state = 1 AND due_at <= ?1 RETURNING class")?
         .query_map([now.millis()], |row| Ok(Class::from_number(row.get(0)?)))?
         .collect::<Result<_, _>>()?;
-    for (target, tenant, doc, okta_id) in due {
-        let employee: Employee = serde_json::from_str(&doc)?;
-        let zone = zones.iter().find(|(name, _)| *name == tenant).map_or(TimeZone::UTC, |(_, zone)| zone.clone());
-        let standing = standing(&employee, &zone, now);
-        let account = okta_id.map(|id| accounts::by_id(c, &id)).transpose()?.flatten();
-        let class = Class::of_revision(&standing.entitlement, account.as_ref(), Some(&employee), &employee);
-        let rev = mark_dirty(c, target, class, first_bucket(&standing.entitlement, account.as_ref()), now)?;
-        after_marking(c, target, &standing, None)?;
-        append(
-            c,
-            &Record {
-                at: now,
-                kind: Kind::Observed,
-                target: Some(target),
-                tenant: Some(tenant),
-                profile: Some(employee.id.clone()),
-                rev: Some(rev),
-                detail: json!({ "changes": [], "because": "a date passed", "standing": standing.entitlement, "class": class }),
-            },
-        )?;
-        classes.push(class);
+    for (target, conflict) in due {
+        let (positions, _) = cases::positions(c, target)?;
+        let Some(position) = positions.first() else { continue };
+        let before = Some(&position.employee);
+        let news = News { because: "a date passed", changes: Vec::new(), before, after: position };
+        classes.extend(refresh(c, rules, target, &news, conflict.as_deref(), now)?);
     }
     Ok(classes)
+}
+
+/// Looks once more for everybody of a company who could not be correlated.
+fn correlate_again(c: &Connection, rules: &Rulebook, tenant: &str, now: Moment) -> Result<Vec<Class>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT t.org, t.conflict, s.doc FROM target t JOIN link l ON l.target = t.id
+         JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
+         WHERE t.conflict IS NOT NULL AND l.tenant = ?1",
+    )?;
+    let waiting: Vec<(String, String, String)> =
+        select.query_map([tenant], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
+    let mut classes = Vec::new();
+    for (org, _, doc) in waiting {
+        let position = Position { tenant: tenant.to_owned(), employee: serde_json::from_str(&doc)? };
+        if links::would_settle(c, rules, &org, &position)? {
+            classes.extend(relink(c, rules, &org, &position, None, "everybody was seen", now)?);
+        }
+    }
+    Ok(classes)
+}
+
+/// Every profile that is known.
+fn all_positions(c: &Connection) -> Result<Vec<Position>, StoreError> {
+    let mut select = c.prepare("SELECT tenant, doc FROM source ORDER BY tenant, profile")?;
+    let sources: Vec<(String, String)> =
+        select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    sources
+        .into_iter()
+        .map(|(tenant, doc)| Ok(Position { tenant, employee: serde_json::from_str(&doc)? }))
+        .collect()
+}
+
+/// Everything anew under other rules: keys, routes, correlation, standing.
+pub(super) fn relink_all(c: &Connection, rules: &Rulebook, now: Moment) -> Result<(), StoreError> {
+    c.execute("UPDATE link SET routed = 0", [])?;
+    let positions = all_positions(c)?;
+    for position in &positions {
+        links::put_keys(c, rules, position)?;
+    }
+    for position in &positions {
+        for org in &rules.orgs {
+            let known = links::find(c, &org.name, &position.tenant, &position.employee.id)?;
+            if known.is_some() || org.tenants.contains(&position.tenant) {
+                let before = Some(&position.employee);
+                relink(c, rules, &org.name, position, before, "the rules changed", now)?;
+            }
+        }
+    }
+    Ok(())
 }

@@ -3,10 +3,10 @@
 //!
 //! **Invariant:** an intent without outcome is never sent again; its target is read first.
 
-use super::{Store, StoreError, append, meta, set_meta};
+use super::{Store, StoreError, append, meta, pages, set_meta};
 use crate::audit::{Call, Effect, Kind, Record};
 use crate::clock::Moment;
-use crate::identity::Step;
+use crate::identity::{Rulebook, Step};
 use rusqlite::{Connection, params};
 use serde_json::json;
 
@@ -26,11 +26,12 @@ pub struct Recovered {
 impl Store {
     /// Prepares the store for a new run. `rules` identifies the mapping: when it changes, everybody is dirty.
     pub async fn recover(&self, rules: String, now: Moment) -> Result<Recovered, StoreError> {
-        self.run(move |c| recover(c, &rules, now)).await
+        let rulebook = self.rules.clone();
+        self.run(move |c| recover(c, &rulebook, &rules, now)).await
     }
 }
 
-fn recover(c: &Connection, rules: &str, now: Moment) -> Result<Recovered, StoreError> {
+fn recover(c: &Connection, rulebook: &Rulebook, rules: &str, now: Moment) -> Result<Recovered, StoreError> {
     let run = meta(c, "run")?.and_then(|r| r.parse().ok()).unwrap_or(0) + 1;
     set_meta(c, "run", &run.to_string())?;
     let claims = c.execute("UPDATE work SET token = NULL WHERE token IS NOT NULL", [])?;
@@ -39,14 +40,11 @@ fn recover(c: &Connection, rules: &str, now: Moment) -> Result<Recovered, StoreE
     c.execute("UPDATE work SET state = 0, due_at = ?1 WHERE state = 1", [now.millis()])?;
     let rules_changed = meta(c, "rules")?.is_some_and(|old| old != rules);
     if rules_changed {
-        c.execute(
-            "UPDATE work SET dirty_rev = dirty_rev + 1, due_at = ?1,
-               dirty_at = CASE WHEN dirty_rev > done_rev THEN dirty_at ELSE ?1 END,
-               class = CASE WHEN dirty_rev > done_rev THEN class ELSE 4 END,
-               rank = CASE WHEN dirty_rev > done_rev THEN rank ELSE ?2 END",
-            params![now.millis(), crate::identity::Class::Describe.rank(now.millis())],
-        )?;
+        pages::relink_all(c, rulebook, now)?;
     }
+    // An org that is no longer configured is nobody's work; what is known of it stays.
+    let orgs = serde_json::to_string(&rulebook.orgs.iter().map(|org| &org.name).collect::<Vec<_>>())?;
+    c.execute("DELETE FROM work WHERE org NOT IN (SELECT value FROM json_each(?1))", [orgs])?;
     set_meta(c, "rules", rules)?;
     let recovered = Recovered { run, claims, unknown, rules_changed };
     let detail = json!({ "run": run, "void_claims": claims, "unknown_calls": unknown, "rules_changed": rules_changed });
@@ -72,8 +70,13 @@ fn close_intents(c: &Connection, now: Moment) -> Result<usize, StoreError> {
             why: Some("the service stopped before the answer was written down".into()),
             request_id: None,
         };
-        let record =
-            Record { target: Some(*target), rev: Some(*rev), ..Record::general(now, Kind::Effect, effect.detail()) };
+        let org = c.query_row("SELECT org FROM target WHERE id = ?1", [target], |row| row.get(0))?;
+        let record = Record {
+            target: Some(*target),
+            org: Some(org),
+            rev: Some(*rev),
+            ..Record::general(now, Kind::Effect, effect.detail())
+        };
         append(c, &record)?;
         c.execute(
             "UPDATE work SET look = 1, bucket = 'user_read', due_at = ?2 WHERE target = ?1",

@@ -2,26 +2,82 @@
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
--- A person in the org. Its id is the lane key, assigned before any account exists.
+-- A person in one org. Its id is the lane key, assigned before any account exists.
 CREATE TABLE target (
   id       INTEGER PRIMARY KEY AUTOINCREMENT,
-  okta_id  TEXT UNIQUE,
+  org      TEXT NOT NULL,
+  okta_id  TEXT,
+  rule     TEXT,             -- the rule of correlation that found the account
   login    TEXT,             -- login of the last create that was sent: where to look if its answer was lost
-  conflict TEXT              -- why correlation could not decide
+  conflict TEXT,             -- why correlation could not decide
+  ended_at INTEGER,          -- since when access is over
+  was      TEXT,             -- the entitlement that the last finished plan was made for
+  waits    INTEGER NOT NULL DEFAULT 0, -- 1: the link to the manager waits for the manager's account
+  UNIQUE (org, okta_id)
 ) STRICT;
 
--- The newest document of each Namely profile, and the target it belongs to.
+-- The newest document of each Namely profile.
 CREATE TABLE source (
   tenant  TEXT NOT NULL,
   profile TEXT NOT NULL,
-  target  INTEGER NOT NULL REFERENCES target(id),
   doc     TEXT NOT NULL,
   hash    BLOB NOT NULL,
+  manager TEXT,              -- profile of the manager, within the same company
   seen_at INTEGER NOT NULL,  -- when the answer that showed this document arrived (monotonic within one run)
   run     INTEGER NOT NULL,  -- the run of the service that saw it
   PRIMARY KEY (tenant, profile)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX source_target ON source(target);
+CREATE INDEX source_manager ON source(tenant, manager) WHERE manager IS NOT NULL;
+
+-- Whom a profile belongs to, in each org that it is routed to.
+CREATE TABLE link (
+  org     TEXT NOT NULL,
+  tenant  TEXT NOT NULL,
+  profile TEXT NOT NULL,
+  target  INTEGER NOT NULL REFERENCES target(id),
+  routed  INTEGER NOT NULL,
+  PRIMARY KEY (org, tenant, profile)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX link_target ON link(target);
+
+-- What the rules of correlation look profiles and accounts up by.
+CREATE TABLE source_key (
+  rule TEXT NOT NULL, value TEXT NOT NULL, tenant TEXT NOT NULL, profile TEXT NOT NULL,
+  PRIMARY KEY (rule, value, tenant, profile)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX source_key_profile ON source_key(tenant, profile);
+CREATE TABLE account_key (
+  org TEXT NOT NULL, attribute TEXT NOT NULL, value TEXT NOT NULL, okta_id TEXT NOT NULL,
+  PRIMARY KEY (org, attribute, value, okta_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX account_key_account ON account_key(org, okta_id);
+
+-- Matches that a person must decide about, and what they decided: decisions are remembered.
+CREATE TABLE review (
+  id       INTEGER PRIMARY KEY AUTOINCREMENT,
+  org      TEXT NOT NULL,
+  tenant   TEXT NOT NULL,
+  profile  TEXT NOT NULL,
+  subject  TEXT NOT NULL,    -- 'account ID' or 'target ID'
+  rule     TEXT NOT NULL,
+  why      TEXT NOT NULL,
+  who      TEXT NOT NULL,    -- the candidate, for people
+  since    INTEGER NOT NULL,
+  verdict  TEXT,             -- 'accept' or 'reject'
+  by       TEXT,
+  at       INTEGER,
+  applied  INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (org, tenant, profile, subject)
+) STRICT;
+
+-- A login that was chosen for somebody is nobody else's, from before the account exists.
+CREATE TABLE login (
+  org    TEXT NOT NULL,
+  key    TEXT NOT NULL,
+  target INTEGER NOT NULL,
+  PRIMARY KEY (org, key),
+  UNIQUE (org, target)
+) STRICT, WITHOUT ROWID;
 
 -- Profiles that cannot be read: the person waits, everybody else goes on.
 CREATE TABLE unreadable (
@@ -31,19 +87,22 @@ CREATE TABLE unreadable (
 
 -- What Okta holds, as last observed.
 CREATE TABLE account (
-  okta_id     TEXT PRIMARY KEY,
+  org         TEXT NOT NULL,
+  okta_id     TEXT NOT NULL,
   login_key   TEXT NOT NULL,
   anchor      TEXT,
   status      TEXT NOT NULL,
   doc         TEXT NOT NULL,
-  observed_at INTEGER NOT NULL
+  observed_at INTEGER NOT NULL,
+  PRIMARY KEY (org, okta_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX account_login ON account(login_key);
-CREATE INDEX account_anchor ON account(anchor) WHERE anchor IS NOT NULL;
+CREATE INDEX account_login ON account(org, login_key);
+CREATE INDEX account_anchor ON account(org, anchor) WHERE anchor IS NOT NULL;
 
 -- The dirty set. dirty_rev > done_rev: Okta is not yet proved to hold the newest revision.
 CREATE TABLE work (
   target     INTEGER PRIMARY KEY REFERENCES target(id),
+  org        TEXT NOT NULL,
   class      INTEGER NOT NULL,
   rank       INTEGER NOT NULL,            -- virtual deadline: the order of service
   bucket     TEXT NOT NULL DEFAULT 'any', -- the counter its next call spends, as far as known
@@ -53,12 +112,12 @@ CREATE TABLE work (
   done_rev   INTEGER NOT NULL DEFAULT 0,
   state      INTEGER NOT NULL DEFAULT 0,  -- 0 ready, 1 set aside
   attempt    INTEGER NOT NULL DEFAULT 0,
-  look       INTEGER NOT NULL DEFAULT 0,  -- 1: what became of a call is unknown, read Okta first
+  look       INTEGER NOT NULL DEFAULT 0,  -- 1: read Okta before anything else
   token      INTEGER,                     -- fencing token of the lane that holds it
   reason     TEXT,
-  changes_at INTEGER                      -- when time alone will change what the profile means
+  changes_at INTEGER                      -- when time alone will change what the record means
 ) STRICT;
-CREATE INDEX work_ready ON work(bucket, rank) WHERE dirty_rev > done_rev AND state = 0 AND token IS NULL;
+CREATE INDEX work_ready ON work(org, bucket, rank) WHERE dirty_rev > done_rev AND state = 0 AND token IS NULL;
 CREATE INDEX work_dirty ON work(class) WHERE dirty_rev > done_rev;
 CREATE INDEX work_changes ON work(changes_at) WHERE changes_at IS NOT NULL;
 

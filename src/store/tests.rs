@@ -2,9 +2,10 @@ use super::*;
 use crate::audit::{Call, Effect};
 use crate::clock::Moment;
 use crate::identity::employee::tests::somebody;
-use crate::identity::{Account, AccountStatus, Class, Employee, Step, UserStatus};
+use crate::identity::{Account, Class, Employee, Step, UserStatus};
+use crate::identity::account::tests::bare;
+use crate::identity::rulebook::tests::rulebook;
 use crate::metrics::Metrics;
-use jiff::tz::TimeZone;
 
 /// A store in a folder of its own.
 struct World {
@@ -16,7 +17,7 @@ struct World {
 impl World {
     async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(&folder.path().join("s.db"), Metrics::new().store).expect("opens");
+        let store = Store::open(&folder.path().join("s.db"), Arc::new(rulebook()), Metrics::new().store).expect("opens");
         let now = Moment::from_secs(1_800_000_000);
         store.recover("rules".into(), now).await.expect("recovers");
         Self { store, folder, now }
@@ -25,7 +26,6 @@ impl World {
     fn page(&self, employees: Vec<Employee>) -> PageCommit {
         PageCommit {
             tenant: "acme".into(),
-            zone: TimeZone::UTC,
             sent: self.now,
             received: self.now,
             run: 1,
@@ -42,7 +42,7 @@ impl World {
 
     async fn claim(&self) -> Vec<Claim> {
         let rooms = vec![("any", 10), ("users", 10), ("user_read", 10)];
-        self.store.claim(self.now, Want { lanes: 10, urgent: 10, rooms }).await.expect("claims")
+        self.store.claim("main", self.now, Want { lanes: 10, urgent: 10, rooms }).await.expect("claims")
     }
 
     async fn begin(&self, claim: &Claim) -> Begun {
@@ -60,16 +60,12 @@ fn step() -> Step {
 }
 
 fn account(anchor: Option<&str>) -> Account {
-    Account {
-        id: "00u1".into(),
-        login: somebody().email,
-        anchor: anchor.map(str::to_owned),
-        status: AccountStatus::Active,
-        profile: Default::default(),
-        groups: Default::default(),
-        apps: Default::default(),
-        exit: None,
-    }
+    bare("00u1", &somebody().email, anchor)
+}
+
+/// The end of a lane of somebody who is entitled.
+fn done() -> Release {
+    Release::Done { was: "entitled", remark: None, awaits_manager: false }
 }
 
 fn call() -> Call {
@@ -95,7 +91,7 @@ async fn a_change_is_dirty_until_okta_is_proved_to_hold_it() {
     assert_eq!(claims.len(), 1);
     assert_eq!(world.claim().await.len(), 0, "one lane per person");
     let claim = &claims[0];
-    world.store.release(claim.lease, Release::Done { remark: None }, world.now).await.expect("done");
+    world.store.release(claim.lease, done(), world.now).await.expect("done");
     assert_eq!(world.store.backlog().await.expect("reads").total(), 0);
 }
 
@@ -106,7 +102,7 @@ async fn a_revision_that_arrives_during_a_lane_stops_it_and_stays_dirty() {
     let claim = world.claim().await.remove(0);
     world.see(Employee { job_title: "Controller".into(), ..somebody() }).await;
     assert_eq!(world.begin(&claim).await, Begun::Stale);
-    world.store.release(claim.lease, Release::Done { remark: None }, world.now).await.expect("done");
+    world.store.release(claim.lease, done(), world.now).await.expect("done");
     let again = world.claim().await;
     assert_eq!((again.len(), again[0].lease.rev), (1, 2), "done means the revision that was planned, not the newest");
 }
@@ -114,13 +110,13 @@ async fn a_revision_that_arrives_during_a_lane_stops_it_and_stays_dirty() {
 #[tokio::test]
 async fn a_termination_overtakes_everything_that_waits() {
     let world = World::new().await;
-    world.store.prime(vec![account(Some(&somebody().id))], world.now).await.expect("primes");
+    world.store.prime("main", vec![account(Some(&somebody().id))], world.now).await.expect("primes");
     let joiners =
         (0..30).map(|n| Employee { id: format!("joiner-{n}"), email: format!("j{n}@example.com"), ..somebody() });
     world.store.commit_page(world.page(joiners.collect())).await.expect("commits");
     world.see(Employee { user_status: UserStatus::Inactive, ..somebody() }).await;
     let only_revoke = Want { lanes: 10, urgent: 5, rooms: vec![("users", 0)] };
-    let claims = world.store.claim(world.now, only_revoke).await.expect("claims");
+    let claims = world.store.claim("main", world.now, only_revoke).await.expect("claims");
     assert_eq!(claims.iter().map(|c| c.class).collect::<Vec<_>>(), [Class::Revoke]);
     assert_eq!(world.claim().await.len(), 10);
 }
@@ -135,7 +131,7 @@ async fn what_comes_under_an_old_token_is_dropped() {
     let new = world.claim().await.remove(0);
     assert!(new.lease.token > old.lease.token);
     assert_eq!(world.begin(&old).await, Begun::Stale);
-    world.store.release(old.lease, Release::Done { remark: None }, later).await.expect("dropped");
+    world.store.release(old.lease, done(), later).await.expect("dropped");
     assert_eq!(world.store.backlog().await.expect("reads").total(), 1);
 }
 
@@ -164,24 +160,129 @@ async fn an_outcome_its_account_and_its_audit_row_are_one_commit() {
         intent,
         effect: effect("applied"),
         account: Some(Some(account(None))),
-        next: Next::Release(Release::Done { remark: None }),
+        renamed: None,
+        next: Next::Release(done()),
     };
     world.store.end_step(end, world.now).await.expect("ends");
-    assert_eq!(world.store.account("00u1").await.expect("reads").map(|a| a.id), Some("00u1".into()));
+    assert_eq!(world.store.account("main", "00u1").await.expect("reads").map(|a| a.id), Some("00u1".into()));
     let kinds: Vec<_> = world.audit().await.iter().map(|r| r["kind"].as_str().unwrap_or("").to_owned()).collect();
     assert_eq!(kinds, ["started", "observed", "effect", "done"]);
 }
 
 #[tokio::test]
-async fn correlation_adopts_by_anchor_then_by_login_and_sets_a_conflict_aside() {
+async fn a_second_profile_of_the_same_name_joins_the_person_and_another_name_waits_for_a_verdict() {
     let world = World::new().await;
-    world.store.prime(vec![account(None)], world.now).await.expect("primes");
+    world.store.prime("main", vec![account(None)], world.now).await.expect("primes");
     world.see(somebody()).await;
-    assert_eq!(world.claim().await[0].okta_id.as_deref(), Some("00u1"));
-    let twin = Employee { id: "twin".into(), ..somebody() };
-    world.see(twin).await;
-    assert_eq!(world.claim().await.len(), 0, "a second profile of the same account is not guessed about");
+    let claim = world.claim().await.remove(0);
+    assert_eq!(claim.okta_id.as_deref(), Some("00u1"));
+    world.see(Employee { id: "twin".into(), job_title: "Adviser".into(), ..somebody() }).await;
+    assert_eq!(world.begin(&claim).await, Begun::Stale, "the running lane is of half a person");
+    let both = world.claim().await.remove(0);
+    assert_eq!((both.lease.target, both.case.person.positions().len()), (claim.lease.target, 2));
+    world.see(Employee { id: "other".into(), first_name: "Irene".into(), ..somebody() }).await;
     assert_eq!(world.store.backlog().await.expect("reads").set_aside, 1);
+    let waiting = world.store.reviews().await.expect("reads");
+    assert!(waiting[0].why.contains("names differ"), "{waiting:?}");
+}
+
+#[tokio::test]
+async fn a_verdict_is_applied_audited_and_remembered() {
+    for accept in [true, false] {
+        let world = World::new().await;
+        world.store.prime("main", vec![account(None)], world.now).await.expect("primes");
+        world.see(somebody()).await;
+        world.see(Employee { id: "other".into(), first_name: "Irene".into(), ..somebody() }).await;
+        let review = world.store.reviews().await.expect("reads").remove(0);
+        let operator = Store::operator(world.store.path()).expect("opens");
+        assert!(decide(&operator, review.id, accept, "ada", world.now).expect("decides"));
+        assert!(!decide(&operator, review.id, !accept, "ada", world.now).expect("decides"), "once");
+        world.store.apply_verdicts(world.now).await.expect("applies");
+        assert_eq!(world.store.reviews().await.expect("reads"), []);
+        let claims = world.claim().await;
+        assert_eq!(claims.len(), if accept { 1 } else { 2 });
+        let logins: Vec<bool> = claims.iter().map(|claim| claim.case.login.is_ok()).collect();
+        assert!(logins.contains(&true) && (accept || logins.contains(&false)), "the login is one person's only");
+        let audited = world.audit().await.into_iter().find(|row| row["kind"] == "reviewed").expect("a row");
+        assert_eq!((audited["detail"]["by"].as_str(), audited["profile"].as_str()), (Some("ada"), Some("other")));
+        // The same profile changes again: what was decided stays decided.
+        let again = Employee { id: "other".into(), first_name: "Irene".into(), job_title: "X".into(), ..somebody() };
+        world.see(again).await;
+        assert_eq!(world.store.reviews().await.expect("reads"), []);
+    }
+}
+
+#[tokio::test]
+async fn a_login_is_one_persons_from_before_the_account_exists() {
+    let world = World::new().await;
+    let other = Employee { id: "other".into(), first_name: "Irene".into(), ..somebody() };
+    world.see(somebody()).await;
+    let first = world.claim().await.remove(0);
+    assert!(first.case.login.is_ok());
+    // The two were found to be different people.
+    world.see(other).await;
+    let review = world.store.reviews().await.expect("reads").remove(0);
+    let operator = Store::operator(world.store.path()).expect("opens");
+    decide(&operator, review.id, false, "ada", world.now).expect("decides");
+    world.store.apply_verdicts(world.now).await.expect("applies");
+    let second = world.claim().await.remove(0);
+    assert!(second.case.login.is_err_and(|why| why.contains("about to be made")));
+}
+
+#[tokio::test]
+async fn managers_are_found_awaited_and_never_fatal() {
+    use crate::identity::{Manager, ManagerLink};
+    let world = World::new().await;
+    let reports_to = |id: &str| Some(Manager { id: id.into(), name: "Ada Byron".into(), email: String::new() });
+    let person = |id: &str, manager: &str| Employee {
+        id: id.into(),
+        email: format!("{id}@example.com"),
+        first_name: id.to_uppercase(),
+        manager: (!manager.is_empty()).then(|| reports_to(manager)).flatten(),
+        ..somebody()
+    };
+    let people = vec![
+        person("boss", ""),
+        person("report", "boss"),
+        person("self", "self"),
+        person("a", "b"),
+        person("b", "a"),
+        person("lost", "nobody-knows"),
+    ];
+    world.store.commit_page(world.page(people)).await.expect("commits");
+    let claims = world.claim().await;
+    let link = |id: &str| {
+        let claim = claims.iter().find(|claim| claim.case.person.has(id)).expect("a claim");
+        claim.case.manager.clone()
+    };
+    assert_eq!(link("boss"), ManagerLink::Nobody);
+    assert_eq!(link("report"), ManagerLink::Awaited("Ada Byron".into()));
+    for (id, word) in [("self", "themselves"), ("a", "in the end"), ("b", "in the end"), ("lost", "no profile")] {
+        assert!(matches!(link(id), ManagerLink::Broken(why) if why.contains(word)), "{id}: {:?}", link(id));
+    }
+    for claim in &claims {
+        let awaits_manager = claim.case.person.has("report");
+        let done = Release::Done { was: "entitled", remark: None, awaits_manager };
+        world.store.release(claim.lease, done, world.now).await.expect("done");
+    }
+    // The boss gets an account: whoever waits for it is dirty again, and nobody else.
+    world.see(Employee { job_title: "Chief".into(), ..person("boss", "") }).await;
+    let boss = world.claim().await.remove(0);
+    let Begun::Intent(intent) = world.begin(&boss).await else { panic!("stale") };
+    let account = bare("00uBoss", "boss@example.com", Some("boss"));
+    let end = EndStep {
+        lease: boss.lease,
+        intent,
+        effect: effect("applied"),
+        account: Some(Some(account)),
+        renamed: None,
+        next: Next::Release(done()),
+    };
+    world.store.end_step(end, world.now).await.expect("ends");
+    let woken = world.claim().await;
+    assert_eq!(woken.len(), 1);
+    let ManagerLink::Account { id, login } = &woken[0].case.manager else { panic!("{:?}", woken[0].case.manager) };
+    assert_eq!((id.as_str(), login.as_str()), ("00uBoss", "boss@example.com"));
 }
 
 #[tokio::test]
@@ -194,21 +295,20 @@ async fn an_answer_that_was_under_way_while_a_newer_one_arrived_is_not_believed(
     world.store.commit_page(newer_page).await.expect("commits");
     let slow = page(somebody(), world.now, world.now + second * 9);
     assert_eq!(world.store.commit_page(slow).await.expect("commits"), PageOutcome::default());
-    assert_eq!(world.claim().await[0].employee, newer);
+    assert_eq!(world.claim().await[0].case.person.primary().employee, newer);
 }
 
 #[tokio::test]
 async fn a_last_day_that_passes_makes_a_termination_without_any_edit() {
     let world = World::new().await;
-    world.store.prime(vec![account(Some(&somebody().id))], world.now).await.expect("primes");
+    world.store.prime("main", vec![account(Some(&somebody().id))], world.now).await.expect("primes");
     let today = world.now.to_string()[..10].parse().expect("a date");
     world.see(Employee { departure_date: Some(today), ..somebody() }).await;
     let claim = world.claim().await.remove(0);
-    world.store.release(claim.lease, Release::Done { remark: None }, world.now).await.expect("done");
+    world.store.release(claim.lease, done(), world.now).await.expect("done");
     let at = world.store.next_change().await.expect("reads").expect("a change ahead");
-    let zones = vec![("acme".to_owned(), TimeZone::UTC)];
-    assert_eq!(world.store.wake_due(world.now, zones.clone()).await.expect("wakes"), []);
-    assert_eq!(world.store.wake_due(at, zones).await.expect("wakes"), [Class::Revoke]);
+    assert_eq!(world.store.wake_due(world.now).await.expect("wakes"), []);
+    assert_eq!(world.store.wake_due(at).await.expect("wakes"), [Class::Revoke]);
     assert_eq!(world.store.next_change().await.expect("reads"), None);
 }
 
@@ -217,7 +317,7 @@ async fn changed_rules_make_everybody_dirty_once() {
     let world = World::new().await;
     world.see(somebody()).await;
     let claim = world.claim().await.remove(0);
-    world.store.release(claim.lease, Release::Done { remark: None }, world.now).await.expect("done");
+    world.store.release(claim.lease, done(), world.now).await.expect("done");
     assert!(world.store.recover("other rules".into(), world.now).await.expect("recovers").rules_changed);
     assert_eq!(world.store.backlog().await.expect("reads").total(), 1);
     assert!(!world.store.recover("other rules".into(), world.now).await.expect("recovers").rules_changed);
@@ -256,7 +356,7 @@ async fn the_chain_holds_over_everything_that_was_written() {
 #[tokio::test]
 async fn a_second_process_is_told_who_has_the_store() {
     let world = World::new().await;
-    let second = Store::open(&world.folder.path().join("s.db"), Metrics::new().store);
+    let second = Store::open(&world.folder.path().join("s.db"), Arc::new(rulebook()), Metrics::new().store);
     assert!(second.is_err_and(|e| e.to_string().contains("in use by another process")));
 }
 
@@ -265,6 +365,6 @@ async fn a_store_of_a_newer_version_is_left_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("s.db");
     Connection::open(&path).expect("opens").pragma_update(None, "user_version", 99).expect("sets");
-    let opened = Store::open(&path, Metrics::new().store);
+    let opened = Store::open(&path, Arc::new(rulebook()), Metrics::new().store);
     assert!(opened.is_err_and(|e| e.to_string().contains("schema version 99")));
 }

@@ -127,9 +127,9 @@ impl Rig {
         config.namely[0].url = base.namely[0].url.clone();
         config.namely[0].pace.per_minute = 10_000;
         config.namely[0].pace.walk_interval = Duration::from_secs(10);
-        config.okta.url = self.okta_url.clone().unwrap_or(base.okta.url);
+        config.okta[0].url = self.okta_url.clone().unwrap_or(base.okta[0].url.clone());
         if let Some(credentials) = &self.credentials {
-            config.okta.credentials = credentials.clone();
+            config.okta[0].credentials = credentials.clone();
         }
         self.service = Some(Service::start(config, self.world.clock.clone(), Metrics::new()).await.expect("starts"));
     }

@@ -12,6 +12,8 @@ pub const USERS: &str = "okta.users.manage";
 pub const GROUPS: &str = "okta.groups.manage";
 pub const APPS: &str = "okta.apps.manage";
 pub const ROLES: &str = "okta.roles.read";
+pub const LINKED_OBJECTS: &str = "okta.linkedObjects.read";
+pub const USER_TYPES: &str = "okta.userTypes.read";
 pub const SCHEMAS: &str = "okta.schemas.read";
 
 /// The claims with which a service app asks for a token: `client_id` signs for itself, once, for `audience` only. No

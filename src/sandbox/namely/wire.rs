@@ -84,6 +84,7 @@ pub fn profile(person: &Person, manager: Option<&Person>, created_at: i64, updat
         "departure_date": person.departure_date.map(|d| d.to_string()).unwrap_or_default(),
         "employee_id": person.employee_id, "bio": "", "office_main_number": unset(person),
         "office_direct_dial": text(&person.direct_dial), "office_phone": unset(person), "office_company_mobile": unset(person),
+        "leave_status": if person.on_leave { json!("On leave") } else { Value::Null },
         "office_fax": "", "linkedin_url": unset(person), "asset_management": [],
         "office": { "address1": "1 Main Street", "address2": null, "city": person.office(), "state_id": null, "zip": "", "country_id": "US" }
     });
@@ -185,6 +186,7 @@ pub fn fields() -> Response {
         ("office_phone", "text"),
         ("office_company_mobile", "text"),
         ("linkedin_url", "text"),
+        ("leave_status", "select"),
         ("home", "address"),
         ("salary", "salary"),
         ("ssn", "text"),

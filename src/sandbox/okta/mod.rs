@@ -72,7 +72,7 @@ impl Okta {
             apps: BTreeMap::new(),
             types: BTreeMap::from([(schema::DEFAULT_TYPE.to_owned(), "user".to_owned())]),
             custom: BTreeMap::from([("namelyId".to_owned(), Property::text("Namely ID"))]),
-            linked: Vec::new(),
+            linked: options.manager_links.then(LinkedObject::manager).into_iter().collect(),
             log: Vec::new(),
             transitions: BTreeSet::new(),
             tokens: Tokens::default(),

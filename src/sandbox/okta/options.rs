@@ -91,6 +91,8 @@ pub struct Options {
     pub assigned_again: u16,
     /// Whether apps can be assigned to SUSPENDED users.
     pub assign_suspended: bool,
+    /// Whether the org has the linked object manager and subordinate.
+    pub manager_links: bool,
 }
 
 impl Default for Options {
@@ -120,6 +122,7 @@ impl Default for Options {
             rehire_active: false,
             assigned_again: 200,
             assign_suspended: false,
+            manager_links: true,
         }
     }
 }

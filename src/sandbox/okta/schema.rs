@@ -1,6 +1,7 @@
 //! The user schema, user types and linked objects (`okta-api.md §3.5, §3.6, §6`).
 
 use super::errors::{Problem, problem};
+use super::users::User;
 use super::{Okta, Request, Response};
 use crate::clock::Moment;
 use serde_json::{Map, Value, json};
@@ -69,7 +70,41 @@ pub struct LinkedObject {
     pub links: BTreeMap<String, String>,
 }
 
+impl LinkedObject {
+    /// Manager and subordinate, as administrators usually define them.
+    pub(super) fn manager() -> Self {
+        let side = |name: &str, title: &str| json!({ "name": name, "title": title, "description": title, "type": "USER" });
+        let json = json!({ "primary": side("manager", "Manager"), "associated": side("subordinate", "Subordinate") });
+        Self { primary: "manager".into(), associated: "subordinate".into(), json, links: BTreeMap::new() }
+    }
+}
+
 impl Okta {
+    /// Links a user to their manager without a call.
+    pub fn seed_manager(&mut self, user: &str, manager: &str) {
+        if let Ok(at) = self.link("manager") {
+            self.linked[at].links.insert(user.to_owned(), manager.to_owned());
+        }
+    }
+
+    /// The manager that a user is linked to.
+    pub fn manager_of(&self, user: &str) -> Option<&User> {
+        let at = self.link("manager").ok()?;
+        self.users.get(self.linked[at].links.get(user)?)
+    }
+
+    /// Adds a user type without a call; its id.
+    pub fn seed_type(&mut self, name: &str) -> String {
+        let id = self.id("oty");
+        self.types.insert(id.clone(), name.to_owned());
+        id
+    }
+
+    /// Adds a custom attribute to the user schema without a call.
+    pub fn seed_attribute(&mut self, name: &str, kind: &str) {
+        self.custom.insert(name.to_owned(), Property { kind: kind.to_owned(), ..Property::text(name) });
+    }
+
     pub(super) fn meta_route(&mut self, request: &Request, rest: &[&str], now: Moment) -> Result<Response, Problem> {
         match (request.method.as_str(), rest) {
             ("GET", ["schemas", "user", "linkedObjects"]) => {

@@ -1,5 +1,6 @@
 use super::super::http::Request;
 use super::super::okta::Options;
+use super::super::scenario::expect_at_start;
 use super::super::world::org_of;
 use super::*;
 use serde_json::json;
@@ -9,9 +10,7 @@ fn scenario() -> Scenario {
 }
 
 fn newest(scenario: &Scenario, n: usize) -> Expected {
-    let versions = scenario.versions();
-    let person = versions[n].last().expect("a version");
-    expect(person, person.manager.map(|m| versions[m].last().expect("a version")), true).expect("an account")
+    scenario.phases()[n].last().cloned().flatten().expect("an account")
 }
 
 #[test]
@@ -19,7 +18,7 @@ fn an_org_that_agrees_has_no_difference_and_every_kind_of_disagreement_is_seen()
     let scenario = scenario();
     let before = &scenario.people[3];
     let manager = before.manager.map(|m| &scenario.people[m]);
-    let expected = expect(before, manager, true).expect("an account");
+    let expected = expect_at_start(before, manager).expect("an account");
     let okta = org_of(Options::default(), &scenario.people, Moment::from_secs(1_800_000_000));
     let user = okta.user_by_anchor(&before.id).expect("a user");
     assert_eq!(difference(Some(&expected), &[user], &okta), None);
@@ -30,7 +29,7 @@ fn an_org_that_agrees_has_no_difference_and_every_kind_of_disagreement_is_seen()
     seen(Some(&expected), &[], "no account");
     seen(None, &[user], "should have none");
     seen(Some(&expected), &[user, user], "2 accounts");
-    seen(Some(&Expected { live: false, ..expected.clone() }), &[user], "ACTIVE");
+    seen(Some(&Expected { state: State::Gone, ..expected.clone() }), &[user], "ACTIVE");
     let mut other = expected.clone();
     other.profile.insert("title".into(), json!("Somebody else"));
     seen(Some(&other), &[user], "title");
@@ -69,7 +68,7 @@ fn a_call_is_explained_only_by_a_version_it_leads_to() {
     assert!(!explains(Some(&before), &removal, &names) && explains(Some(&after), &removal, &names));
     let deactivation = call("POST", "/api/v1/users/00u1/lifecycle/deactivate", Value::Null);
     assert!(!explains(Some(&after), &deactivation, &names), "nobody here leaves");
-    assert!(explains(Some(&Expected { live: false, ..after }), &deactivation, &names));
+    assert!(explains(Some(&Expected { state: State::Gone, ..after }), &deactivation, &names));
 }
 
 #[test]
@@ -81,7 +80,7 @@ fn the_fewest_calls_are_the_difference() {
     assert_eq!(minimal_calls(&[None, there.clone()]), 1);
     assert_eq!(minimal_calls(&[there.clone(), there.clone()]), 0);
     let groups = there.as_ref().map_or(0, |e| e.groups.len());
-    let gone = there.clone().map(|e| Expected { live: false, groups: BTreeSet::new(), ..e });
+    let gone = there.clone().map(|e| Expected { state: State::Gone, groups: BTreeSet::new(), ..e });
     assert_eq!(minimal_calls(&[there, gone]), 5 + groups);
 }
 

@@ -1,0 +1,220 @@
+//! What decides about people besides the mapping: dates, leave, positions, correlation, tables.
+
+use super::mapping;
+use super::reader::{At, Reader, Section};
+use crate::identity::correlation::{ANCHOR, Confidence, MatchRule};
+use crate::identity::expr::{Engine, Expr, Kind};
+use crate::identity::functions::{Table, Tables};
+use crate::identity::lifecycle::{LastDay, LeaverGroups, Onboarding, Policies, Rehire, Termination};
+use crate::namely::wire::is_sensitive;
+use jiff::civil::Time;
+use std::path::Path;
+use std::time::Duration;
+use toml::de::DeValue;
+
+const DAY: u64 = 86_400;
+
+/// Compiles an expression; sensitive fields are refused.
+pub fn compile(r: &mut Reader, engine: &Engine, path: &str, source: &At<String>) -> Option<Expr> {
+    let expr = match engine.compile(&source.value) {
+        Ok(expr) => expr,
+        Err(why) => {
+            r.problem(source.span.clone(), format!("{path}: {why}"));
+            return None;
+        }
+    };
+    if let Some(key) = expr.reads().custom.iter().find(|key| is_sensitive(key)) {
+        r.problem(source.span.clone(), format!("{path}: {key} is sensitive HR data, which this program never reads"));
+        return None;
+    }
+    Some(expr)
+}
+
+/// Compiles an expression that must give one of these kinds.
+pub fn compile_kind(
+    r: &mut Reader,
+    engine: &Engine,
+    path: &str,
+    source: &At<String>,
+    allowed: &[Kind],
+) -> Option<Expr> {
+    let expr = compile(r, engine, path, source)?;
+    check_kind(r, engine, path, source, &expr, allowed).then_some(expr)
+}
+
+/// Whether an expression gives one of these kinds, as far as that can be told from an ordinary and an empty profile.
+pub fn check_kind(
+    r: &mut Reader,
+    engine: &Engine,
+    path: &str,
+    source: &At<String>,
+    expr: &Expr,
+    allowed: &[Kind],
+) -> bool {
+    let found = engine.kinds(expr);
+    let Some(wrong) = found.iter().find(|kind| **kind != Kind::Nothing && !allowed.contains(kind)) else { return true };
+    let word = |kind: &Kind| match kind {
+        Kind::Nothing => "nothing",
+        Kind::Text => "a text",
+        Kind::Boolean => "true or false",
+        Kind::Number => "a number",
+        Kind::List => "a list",
+    };
+    let wanted: Vec<&str> = allowed.iter().map(word).collect();
+    r.problem(source.span.clone(), format!("{path}: gives {}; {} is needed", word(wrong), wanted.join(" or ")));
+    false
+}
+
+/// What was not written is nothing, what is wrong is missing.
+pub fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+    match read {
+        None => Some(None),
+        Some(Some(value)) => Some(Some(value)),
+        Some(None) => None,
+    }
+}
+
+/// When and how: `[onboarding]`, `[termination]`, `[rehire]`.
+pub fn policies(r: &mut Reader, root: &mut Section) -> Policies {
+    let defaults = Onboarding::default();
+    let mut s = root.section(r, "onboarding");
+    let lead = s.days(r, "lead_time", Duration::from_secs(u64::from(defaults.lead_days) * DAY));
+    let onboarding = Onboarding {
+        lead_days: u32::try_from(lead.as_secs().div_ceil(DAY)).unwrap_or(u32::MAX).min(3650),
+        activate_at: s
+            .text(r, "activate_at")
+            .and_then(|at| time(r, "onboarding.activate_at", &at))
+            .unwrap_or(defaults.activate_at),
+        send_email: s.flag(r, "send_email").unwrap_or(defaults.send_email),
+    };
+    s.finish(r);
+    let mut s = root.section(r, "termination");
+    let last_day = s.text(r, "last_day").and_then(|at| match at.value.as_str() {
+        "end of day" => Some(LastDay::EndOfDay),
+        "start of day" => Some(LastDay::StartOfDay),
+        _ => time(r, "termination.last_day", &at).map(LastDay::At),
+    });
+    let termination = Termination {
+        last_day: last_day.unwrap_or_default(),
+        grace: s.days(r, "grace", Duration::ZERO),
+        groups: s.choice(r, "groups", &[("all", LeaverGroups::All), ("managed", LeaverGroups::Managed)]),
+    };
+    s.finish(r);
+    let mut s = root.section(r, "rehire");
+    let rehire =
+        s.choice(r, "access", &[("fresh start", Rehire::FreshStart), ("restore previous", Rehire::RestorePrevious)]);
+    s.finish(r);
+    Policies { onboarding, termination, rehire }
+}
+
+fn time(r: &mut Reader, path: &str, at: &At<String>) -> Option<Time> {
+    let time = at.value.parse().ok();
+    if time.is_none() {
+        let ways = if path.ends_with("last_day") { "\"end of day\", \"start of day\" or " } else { "" };
+        r.problem(at.span.clone(), format!("{path}: {:?} is not a time; write {ways}\"07:30\"", at.value));
+    }
+    time
+}
+
+/// `[[correlation]]`, or the rules that hold without it.
+pub fn correlation(r: &mut Reader, root: &mut Section, engine: &Engine) -> Option<Vec<MatchRule>> {
+    if !root.has("correlation") {
+        return Some(default_matching(engine));
+    }
+    let rules: Vec<Option<MatchRule>> =
+        root.sections(r, "correlation").into_iter().map(|section| match_rule(r, engine, section)).collect();
+    rules.into_iter().collect()
+}
+
+/// The login is certain, the address alone is not.
+fn default_matching(engine: &Engine) -> Vec<MatchRule> {
+    let rule = |attribute: &str, confidence| {
+        let value = engine.compile("employee.email").ok()?;
+        Some(MatchRule { name: attribute.to_owned(), attribute: attribute.to_owned(), value, confidence })
+    };
+    [rule("login", Confidence::Certain), rule("email", Confidence::Uncertain)].into_iter().flatten().collect()
+}
+
+fn match_rule(r: &mut Reader, engine: &Engine, mut s: Section) -> Option<MatchRule> {
+    let path = s.path.clone();
+    let attribute = s.required_text(r, "attribute", "employeeNumber");
+    let name = s.text(r, "name").map(|at| at.value);
+    let value = s.required_text(r, "value", "employee.employee_id");
+    let value = value.and_then(|at| mapping::text(r, engine, &format!("{path}.value"), &at));
+    let confidence =
+        s.choice(r, "confidence", &[("uncertain", Confidence::Uncertain), ("certain", Confidence::Certain)]);
+    let span = s.place();
+    s.finish(r);
+    let attribute = attribute?.value;
+    let name = name.unwrap_or_else(|| attribute.clone());
+    if name == ANCHOR {
+        r.problem(span, format!("{path}: the rule {ANCHOR:?} always stands first; give this one another name"));
+        return None;
+    }
+    Some(MatchRule { name, attribute, value: value?, confidence })
+}
+
+/// `[mapping.tables]` and `[mapping.spellings]`: files relative to the configuration.
+pub fn tables(r: &mut Reader, s: &mut Section, folder: &Path) -> Tables {
+    let mut tables = Tables::default();
+    let mut files = s.section(r, "tables");
+    for (key, value) in files.rest() {
+        let span = value.span();
+        let Some(file) = value.get_ref().as_str() else {
+            r.problem(span, format!("mapping.tables.{}: the name of a CSV or TOML file is needed", key.value));
+            continue;
+        };
+        match read_table(&folder.join(file)) {
+            Ok(table) => tables.insert(&key.value, table),
+            Err(why) => r.problem(span, format!("mapping.tables.{}: {file}: {why}", key.value)),
+        }
+    }
+    let mut spellings = s.section(r, "spellings");
+    for (locale, value) in spellings.rest() {
+        let span = value.span();
+        let DeValue::Table(pairs) = value.get_ref() else {
+            r.problem(span, format!("mapping.spellings.{}: write {{ \"ü\" = \"ue\" }}", locale.value));
+            continue;
+        };
+        for (from, to) in pairs {
+            match (from.get_ref().chars().count(), to.get_ref().as_str()) {
+                (1, Some(to)) => tables.spell(&locale.value, from.get_ref(), to),
+                _ => r.problem(
+                    from.span(),
+                    format!("mapping.spellings.{}: one letter and the text for it are needed", locale.value),
+                ),
+            }
+        }
+    }
+    tables
+}
+
+/// A table: CSV with a key and a value in each row, or TOML with texts or lists of texts.
+fn read_table(path: &Path) -> Result<Table, String> {
+    let text = std::fs::read_to_string(path).map_err(|e| format!("cannot be read ({e})"))?;
+    let mut table = Table::default();
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
+        let read: toml::Table = text.parse().map_err(|e: toml::de::Error| e.message().to_owned())?;
+        for (key, value) in &read {
+            match value {
+                toml::Value::String(value) => table.add(key, value),
+                toml::Value::Array(values) if values.iter().all(toml::Value::is_str) => {
+                    values.iter().filter_map(toml::Value::as_str).for_each(|value| table.add(key, value));
+                }
+                _ => return Err(format!("{key}: a text or a list of texts is needed")),
+            }
+        }
+        return Ok(table);
+    }
+    let mut rows = csv::ReaderBuilder::new();
+    rows.has_headers(false).flexible(true).trim(csv::Trim::All).comment(Some(b'#'));
+    for row in rows.from_reader(text.as_bytes()).records() {
+        let row = row.map_err(|e| e.to_string())?;
+        let line = row.position().map_or(0, csv::Position::line);
+        match (row.get(0), row.get(1), row.len()) {
+            (Some(key), Some(value), 2) if !key.is_empty() && !value.is_empty() => table.add(key, value),
+            _ => return Err(format!("line {line}: two columns are needed, a key and a value")),
+        }
+    }
+    Ok(table)
+}

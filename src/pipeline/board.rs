@@ -1,0 +1,30 @@
+//! Where the orgs that are at work can be found: whoever makes people dirty wakes their dispatchers here.
+
+use super::dispatcher::{Dispatcher, Wake};
+use super::forecast::Forecaster;
+use super::org::PrimedOrg;
+use crate::mailbox::Gate;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The orgs at work. Shared and cheap to clone.
+#[derive(Clone, Default)]
+pub struct Board(Arc<Mutex<Vec<(Gate<Dispatcher>, Forecaster)>>>);
+
+impl Board {
+    /// An org begins to work.
+    pub(super) fn post(&self, org: &PrimedOrg) {
+        let started = org.start();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(started);
+    }
+
+    /// Somebody is dirty.
+    pub fn wake(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|(gate, _)| gate.signal(Wake));
+    }
+
+    /// What forecasts the backlog of each org.
+    pub fn forecasters(&self) -> Vec<Forecaster> {
+        let orgs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        orgs.iter().map(|(_, forecaster)| forecaster.clone()).collect()
+    }
+}

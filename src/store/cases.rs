@@ -1,0 +1,229 @@
+//! Everything that is known of one person in one org, put together.
+
+use super::{StoreError, accounts};
+use crate::clock::Moment;
+use crate::identity::login::{Chosen, Holder};
+use crate::identity::{Account, Case, Employee, ManagerLink, Person, Position, Rulebook, login_key};
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// Managers above one another who are followed to find a loop.
+const HIGHEST_CHAIN: usize = 64;
+/// Subordinates of a leaver who are named.
+const NAMED: usize = 20;
+
+/// A target as stored.
+pub(super) struct Row {
+    pub org: String,
+    pub okta_id: Option<String>,
+    pub ended_at: Option<Moment>,
+    pub was: Option<String>,
+}
+
+pub(super) fn row(c: &Connection, target: i64) -> Result<Option<Row>, StoreError> {
+    let found = c
+        .prepare_cached("SELECT org, okta_id, ended_at, was FROM target WHERE id = ?1")?
+        .query_row([target], |row| {
+            let ended_at: Option<i64> = row.get(2)?;
+            Ok(Row {
+                org: row.get(0)?,
+                okta_id: row.get(1)?,
+                ended_at: ended_at.map(Moment::from_millis),
+                was: row.get(3)?,
+            })
+        })
+        .optional()?;
+    Ok(found)
+}
+
+/// The profiles of a target, those that are routed to its org before the others.
+pub(super) fn positions(c: &Connection, target: i64) -> Result<(Vec<Position>, bool), StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT l.tenant, s.doc, l.routed FROM link l JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
+         WHERE l.target = ?1 ORDER BY l.routed DESC, l.tenant, l.profile",
+    )?;
+    let rows: Vec<(String, String, bool)> =
+        select.query_map([target], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
+    let routed = rows.first().is_some_and(|(_, _, routed)| *routed);
+    let mut positions = Vec::with_capacity(rows.len());
+    for (tenant, doc, is_routed) in rows {
+        // Profiles that are not routed here describe somebody only while none is.
+        if is_routed == routed {
+            positions.push(Position { tenant, employee: serde_json::from_str(&doc)? });
+        }
+    }
+    Ok((positions, routed))
+}
+
+/// What is needed to know how urgent somebody is: no manager, no login.
+pub(super) fn brief(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
+    let Some(row) = row(c, target)? else { return Ok(None) };
+    let (positions, routed) = positions(c, target)?;
+    let Some(person) = rules.person(positions, row.ended_at, now) else { return Ok(None) };
+    let account = row.okta_id.map(|id| accounts::by_id(c, &row.org, &id)).transpose()?.flatten();
+    let login = Ok(Chosen { login: String::new(), ghost: None });
+    Ok(Some(Case {
+        org: row.org,
+        person,
+        routed,
+        ended_at: row.ended_at,
+        was: row.was,
+        account,
+        manager: ManagerLink::Nobody,
+        login,
+        subordinates: Vec::new(),
+    }))
+}
+
+/// Everything that a plan is made from. The login is chosen here, but reserved only by `reserve`.
+pub(super) fn whole(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
+    let Some(mut case) = brief(c, rules, target, now)? else { return Ok(None) };
+    if rules.standing(&case, now).entitlement.is_over() {
+        case.subordinates = subordinates(c, &case.person)?;
+        return Ok(Some(case));
+    }
+    case.manager = manager(c, &case, target)?;
+    case.login = login(c, rules, &case, target)?;
+    Ok(Some(case))
+}
+
+/// Whom a person reports to, as seen from their org.
+fn manager(c: &Connection, case: &Case, target: i64) -> Result<ManagerLink, StoreError> {
+    let primary = case.person.primary();
+    let Some(manager) = primary.employee.manager.as_ref() else { return Ok(ManagerLink::Nobody) };
+    let name = if manager.name.is_empty() { manager.id.clone() } else { manager.name.clone() };
+    let doc: Option<String> = c
+        .prepare_cached("SELECT doc FROM source WHERE tenant = ?1 AND profile = ?2")?
+        .query_row([&primary.tenant, &manager.id], |row| row.get(0))
+        .optional()?;
+    let Some(doc) = doc else {
+        return Ok(ManagerLink::Broken(format!("the manager {name} is no profile of this company; correct it in Namely")));
+    };
+    if case.person.has(&manager.id) {
+        return Ok(ManagerLink::Broken("reports to themselves; correct the manager in Namely".into()));
+    }
+    if is_loop(c, &primary.tenant, &primary.employee.id, &manager.id)? {
+        return Ok(ManagerLink::Broken(format!(
+            "reports to {name}, who reports to them in the end: no link is written; correct the manager in Namely"
+        )));
+    }
+    let linked: Option<(i64, Option<String>)> = c
+        .prepare_cached(
+            "SELECT t.id, t.okta_id FROM link l JOIN target t ON t.id = l.target
+             WHERE l.org = ?1 AND l.tenant = ?2 AND l.profile = ?3",
+        )?
+        .query_row([&case.org, &primary.tenant, &manager.id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    if linked.as_ref().is_some_and(|(id, _)| *id == target) {
+        return Ok(ManagerLink::Broken("reports to themselves; correct the manager in Namely".into()));
+    }
+    let account = linked.and_then(|(_, okta_id)| okta_id);
+    let account = account.map(|id| accounts::by_id(c, &case.org, &id)).transpose()?.flatten();
+    let employee: Employee = serde_json::from_str(&doc)?;
+    Ok(match account {
+        Some(account) if account.is_live() => ManagerLink::Account { id: account.id, login: account.login },
+        _ if employee.user_status == crate::identity::UserStatus::Inactive => {
+            ManagerLink::Broken(format!("the manager {name} is inactive in Namely; name another one"))
+        }
+        Some(_) => ManagerLink::Broken(format!("the manager {name} has a deactivated account")),
+        None => ManagerLink::Awaited(name),
+    })
+}
+
+/// Whether the managers above `manager` lead back to `profile`.
+fn is_loop(c: &Connection, tenant: &str, profile: &str, manager: &str) -> Result<bool, StoreError> {
+    let mut above = c.prepare_cached("SELECT manager FROM source WHERE tenant = ?1 AND profile = ?2")?;
+    let mut at = manager.to_owned();
+    for _ in 0..HIGHEST_CHAIN {
+        let next: Option<Option<String>> = above.query_row([tenant, &at], |row| row.get(0)).optional()?;
+        match next.flatten() {
+            Some(next) if next == profile => return Ok(true),
+            Some(next) => at = next,
+            None => return Ok(false),
+        }
+    }
+    Ok(false)
+}
+
+/// Names of those who report to a person and have not left.
+fn subordinates(c: &Connection, person: &Person) -> Result<Vec<String>, StoreError> {
+    let mut names = Vec::new();
+    let mut select = c.prepare_cached("SELECT doc FROM source WHERE tenant = ?1 AND manager = ?2")?;
+    for position in person.positions() {
+        let docs: Vec<String> = select
+            .query_map([&position.tenant, &position.employee.id], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        for doc in docs {
+            let employee: Employee = serde_json::from_str(&doc)?;
+            if employee.user_status != crate::identity::UserStatus::Inactive {
+                names.push(employee.display());
+            }
+        }
+    }
+    names.sort();
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    if more > 0 {
+        names.push(format!("{more} more"));
+    }
+    Ok(names)
+}
+
+/// The login of a person: the one they have while it fits, else the first that nobody else has.
+fn login(c: &Connection, rules: &Rulebook, case: &Case, target: i64) -> Result<Result<Chosen, String>, StoreError> {
+    let wanted = match rules.wanted_logins(&case.org, &case.person) {
+        Ok(wanted) => wanted,
+        Err(e) => return Ok(Err(e.to_string())),
+    };
+    let mut failed = None;
+    let current = case.account.as_ref().map(|account| account.login.as_str());
+    let chosen = rules.login.choose(&wanted, current, |login| match holder(c, case, target, login) {
+        Ok(holder) => holder,
+        Err(e) => {
+            failed = Some(e);
+            Holder::Other("the store".into())
+        }
+    });
+    failed.map_or(Ok(chosen), Err)
+}
+
+fn holder(c: &Connection, case: &Case, target: i64, login: &str) -> Result<Holder, StoreError> {
+    if let Some(account) = accounts::by_login(c, &case.org, login)? {
+        let is_own = case.account.as_ref().is_some_and(|own| own.id == account.id);
+        return Ok(match is_own {
+            true => Holder::Themselves,
+            false if account.is_live() => Holder::Other(describe(&account)),
+            false => Holder::Ghost(account.id),
+        });
+    }
+    let reserved: Option<i64> = c
+        .prepare_cached("SELECT target FROM login WHERE org = ?1 AND key = ?2")?
+        .query_row(params![case.org, login_key(login)], |row| row.get(0))
+        .optional()?;
+    Ok(match reserved {
+        Some(other) if other != target => Holder::Other("somebody whose account is about to be made".into()),
+        _ => Holder::Nobody,
+    })
+}
+
+/// An account, for people.
+pub(super) fn describe(account: &Account) -> String {
+    let name = |key: &str| account.profile.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
+    let full = format!("{} {}", name("firstName"), name("lastName"));
+    let anchor = account.anchor.as_deref().map(|a| format!(", of Namely profile {a}")).unwrap_or_default();
+    format!("the Okta account {} ({}{}{anchor})", account.id, account.login, match full.trim() {
+        "" => String::new(),
+        full => format!(", {full}"),
+    })
+}
+
+/// The login that was chosen is nobody else's from now on.
+pub(super) fn reserve(c: &Connection, case: &Case, target: i64) -> Result<(), StoreError> {
+    let Ok(chosen) = &case.login else { return Ok(()) };
+    if chosen.login.is_empty() {
+        return Ok(());
+    }
+    c.prepare_cached("DELETE FROM login WHERE org = ?1 AND target = ?2")?.execute(params![case.org, target])?;
+    c.prepare_cached("INSERT INTO login VALUES (?1, ?2, ?3) ON CONFLICT (org, key) DO UPDATE SET target = excluded.target")?
+        .execute(params![case.org, login_key(&chosen.login), target])?;
+    Ok(())
+}
