@@ -15,7 +15,7 @@ use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::okta::{HeaderView, ScopeError};
 use std::time::Duration;
 
-const SCOPES: [&str; 3] = [claims::USERS, claims::GROUPS, claims::ROLES];
+const SCOPES: [&str; 4] = [claims::USERS, claims::GROUPS, claims::ROLES, claims::LINKED_OBJECTS];
 
 fn service_app(key: &Key) -> Credentials {
     let key = PrivateKey::read(&key.pem, Some("k1".into())).expect("a key");
@@ -24,7 +24,7 @@ fn service_app(key: &Key) -> Credentials {
 
 fn is_paused(rig: &Rig, scope: &str) -> bool {
     metric(rig, &format!("namely_okta_sync_okta_paused{{org=\"sandbox\",scope=\"{scope}\"}}")) == Some(1.0)
-        && rig.service().readiness.reasons().contains_key(scope)
+        && rig.service().readiness.reasons().contains_key(&format!("{scope} (sandbox)"))
 }
 
 /// Trouble begins while everybody is being changed; `paused` says so; when it is over all is done, and nothing twice.
@@ -47,7 +47,7 @@ async fn weathers(
     trouble(&rig);
     rig.until("the trouble is told", async |rig| is_paused(rig, paused)).await;
     assert!(!rig.service().readiness.is_ready());
-    let said = rig.service().readiness.reasons()[paused].clone();
+    let said = rig.service().readiness.reasons()[&format!("{paused} (sandbox)")].clone();
     assert!(said.contains(why), "{said}");
     let asked = || rig.world.okta.core().history().exchanges().len();
     let before = asked();
@@ -197,7 +197,7 @@ fn an_org_that_cannot_be_reached_is_told_with_the_reason_and_reached_when_it_is_
             rig.okta_url = Some(url.clone());
             rig.run().await;
             rig.until("it is told", async |rig| is_paused(rig, "okta")).await;
-            let said = rig.service().readiness.reasons()["okta"].clone();
+            let said = rig.service().readiness.reasons()["okta (sandbox)"].clone();
             assert!(said.contains(why), "{url}: {said}");
         }
         // TLS to something that does not speak it: the simulator's own port.
@@ -216,7 +216,7 @@ fn something_that_is_not_okta_at_all_is_called_that() {
         rig.okta_url = Some(rig.world.namely.url());
         rig.run().await;
         rig.until("it is told", async |rig| is_paused(rig, "okta")).await;
-        let said = rig.service().readiness.reasons()["okta"].clone();
+        let said = rig.service().readiness.reasons()["okta (sandbox)"].clone();
         assert!(said.contains("not an answer of Okta's") || said.contains("token"), "{said}");
     });
 }

@@ -88,7 +88,7 @@ fn health_readiness_and_metrics_answer_and_mean_it() {
         "namely_okta_sync_ready 1",
         "namely_okta_sync_done_total 60",
         "namely_okta_sync_namely_profiles{tenant=\"sandbox\"} 60",
-        "namely_okta_sync_okta_rate_limit{bucket=\"users\"}",
+        "namely_okta_sync_okta_rate_limit{bucket=\"users\",org=\"sandbox\"}",
         "namely_okta_sync_store_commit_seconds_bucket",
         "namely_okta_sync_mailbox_wait_seconds_count{actor=\"writer\"}",
         "namely_okta_sync_build_info{version=",
@@ -222,7 +222,13 @@ fn check_names_the_scopes_that_a_service_app_was_not_granted() {
     };
     let (ok, said) = grant(&["okta.users.manage", "okta.schemas.read"]);
     assert!(!ok && said.contains("grant the app okta.groups.manage, okta.roles.read"), "{said}");
-    let (ok, said) = grant(&["okta.users.manage", "okta.groups.manage", "okta.roles.read", "okta.schemas.read"]);
+    let (ok, said) = grant(&[
+        "okta.users.manage",
+        "okta.groups.manage",
+        "okta.roles.read",
+        "okta.linkedObjects.read",
+        "okta.schemas.read",
+    ]);
     assert!(ok && said.contains("every scope that is needed was granted"), "{said}");
 }
 

@@ -147,7 +147,7 @@ fn a_deactivation_can_be_asked_for_asynchronously() {
 
 #[test]
 fn managers_are_linked_and_a_new_link_replaces_the_old_one() {
-    let org = Org::new(Options::default());
+    let org = Org::new(Options { manager_links: false, ..Options::default() });
     let [ann, bob, cleo] = ["ann", "bob", "cleo"].map(|n| org.user(&format!("{n}@example.com"), &json!({})));
     let definitions = "/api/v1/meta/schemas/user/linkedObjects";
     let definition = json!({ "primary": { "name": "manager", "title": "Manager", "type": "USER" },

@@ -49,7 +49,7 @@ pub struct OktaOptions {
         long,
         value_name = "SCOPE",
         value_delimiter = ',',
-        default_value = "okta.users.manage,okta.groups.manage,okta.apps.manage,okta.roles.read,okta.schemas.read,okta.logs.read"
+        default_value = "okta.users.manage,okta.groups.manage,okta.apps.manage,okta.roles.read,okta.linkedObjects.read,okta.userTypes.read,okta.schemas.read,okta.logs.read"
     )]
     pub scopes: Vec<String>,
     /// The service app must prove possession of a key with every call

@@ -30,8 +30,8 @@ pub fn understand(step: &Step, reply: &Reply, anchor: &str, mapped: &BTreeSet<St
         | Step::UpdateUser { .. }
         | Step::ChangeType { .. } => {
             match serde_json::from_slice::<User>(body) {
-                Ok(user) if matches!(step, Step::ReadBack { .. }) && user.transitioning_to.is_some() => {
-                    let why = "the deactivation is still running in Okta".into();
+                Ok(user) if is_proof(step) && user.transitioning_to.is_some() => {
+                    let why = "a change of the account is still running in Okta".into();
                     return (Outcome::Retry { after: STILL_RUNNING, why }, Answer::Done);
                 }
                 user => user.map(|user| Answer::User(user.account(anchor, mapped))),
@@ -50,6 +50,11 @@ pub fn understand(step: &Step, reply: &Reply, anchor: &str, mapped: &BTreeSet<St
         Ok(answer) => (outcome, answer),
         Err(e) => (Outcome::Unknown { why: format!("Okta's answer cannot be read: {e}") }, Answer::Done),
     }
+}
+
+/// Whether what comes next is decided by what this step shows.
+fn is_proof(step: &Step) -> bool {
+    matches!(step, Step::Look { .. } | Step::ReadBack { .. })
 }
 
 /// The account with its whole profile, for a change that must write all of it back.

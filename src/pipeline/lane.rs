@@ -219,6 +219,12 @@ impl Lane {
         if gone {
             self.steps.clear();
         }
+        if matches!(step, Step::Activate { .. }) && !self.steps.is_empty() {
+            // Okta activates after its answer, and refuses everything else until then (okta-api.md §2.1).
+            let why = "the activation is still running in Okta".into();
+            let next = Next::Release(Release::Look { at: context.now + A_MOMENT, why });
+            return Concluded::new(account, next, None);
+        }
         Concluded { renamed, ..self.concluded(account, context) }
     }
 

@@ -188,7 +188,10 @@ fn login(c: &Connection, rules: &Rulebook, case: &Case, target: i64) -> Result<R
 
 fn holder(c: &Connection, case: &Case, target: i64, login: &str) -> Result<Holder, StoreError> {
     if let Some(account) = accounts::by_login(c, &case.org, login)? {
-        let is_own = case.account.as_ref().is_some_and(|own| own.id == account.id);
+        // An account that carries one of their profiles is theirs, also if it is not known yet who made it: we, in a call
+        // whose answer was lost.
+        let is_own = case.account.as_ref().is_some_and(|own| own.id == account.id)
+            || account.anchor.as_ref().is_some_and(|anchor| case.person.has(anchor));
         return Ok(match is_own {
             true => Holder::Themselves,
             false if account.is_live() => Holder::Other(describe(&account)),

@@ -192,7 +192,14 @@ impl Rig {
 
     /// Reasons of those who are set aside, by profile.
     pub async fn set_aside(&self) -> Vec<(String, String)> {
-        let sql = "SELECT s.profile, w.reason FROM work w JOIN source s ON s.target = w.target WHERE w.state = 1";
+        let sql = "SELECT l.profile, w.reason FROM work w JOIN link l ON l.target = w.target WHERE w.state = 1";
+        self.pairs(sql).await
+    }
+
+    /// What is remarked of those who are done, by profile.
+    pub async fn remarks(&self) -> Vec<(String, String)> {
+        let sql = "SELECT l.profile, w.reason FROM work w JOIN link l ON l.target = w.target
+                   WHERE w.state = 0 AND w.reason IS NOT NULL AND w.dirty_rev = w.done_rev";
         self.pairs(sql).await
     }
 

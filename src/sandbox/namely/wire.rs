@@ -31,7 +31,8 @@ pub fn status(status: Status) -> &'static str {
     }
 }
 
-fn department_id(index: usize) -> String {
+/// Id of the group of a department.
+pub fn department_id(index: usize) -> String {
     format!("d0000000-0000-4000-8000-{index:012}")
 }
 

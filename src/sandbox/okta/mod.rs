@@ -116,6 +116,24 @@ impl Okta {
         id
     }
 
+    /// Puts an account into a status without a call, as if its owner or an administrator had done it.
+    pub fn seed_status(&mut self, anchor: &str, status: users::Status) {
+        let id = self.user_by_anchor(anchor).map(|user| user.id.clone());
+        if let Some(user) = id.and_then(|id| self.users.get_mut(&id)) {
+            user.status = status;
+        }
+    }
+
+    /// Puts a user into a group without a call.
+    pub fn seed_member(&mut self, group: &str, user: &str) {
+        self.members.entry(group.to_owned()).or_default().insert(user.to_owned());
+    }
+
+    /// The name of a user type.
+    pub fn type_name(&self, id: &str) -> &str {
+        self.types.get(id).map_or("", String::as_str)
+    }
+
     /// Everything that was asked so far.
     pub fn history(&self) -> &History {
         &self.history
