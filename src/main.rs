@@ -33,6 +33,20 @@ enum Command {
     },
     /// Check the configuration and probe both APIs; nothing is written
     Check(commands::check::Options),
+    /// First contact with an org: who would be matched, made and left alone; nothing is written before it is accepted
+    Adopt(commands::adopt::Options),
+    /// Matches that a person decides about
+    Review {
+        #[command(subcommand)]
+        action: commands::review::Action,
+    },
+    /// Who starts soon, and what stands in their way
+    Readiness(commands::readiness::Options),
+    /// Try the mapping on one person, or compare it with a changed one for everybody
+    Mapping {
+        #[command(subcommand)]
+        action: commands::mapping::Action,
+    },
 }
 
 #[derive(Subcommand)]
@@ -60,6 +74,10 @@ fn main() -> ExitCode {
             }
             Command::Run { config } => commands::run::run(&config).await.map(|()| ExitCode::SUCCESS),
             Command::Check(options) => commands::check::check(options).await,
+            Command::Adopt(options) => commands::adopt::adopt(&options),
+            Command::Review { action } => commands::review::review(&action),
+            Command::Readiness(options) => commands::readiness::readiness(&options),
+            Command::Mapping { action } => commands::mapping::mapping(&action),
         }
     });
     ended.unwrap_or_else(|error| {
@@ -70,7 +88,7 @@ fn main() -> ExitCode {
 
 /// Logs go to stderr: JSON where nobody watches, `RUST_LOG` chooses what. The sandbox shows progress instead.
 fn telemetry(command: &Command) {
-    let quiet = matches!(command, Command::Sandbox(_) | Command::Simulate { .. } | Command::Check(_));
+    let quiet = !matches!(command, Command::Run { .. });
     let default = if quiet { "error" } else { "info,actix_server=warn" };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -107,13 +107,20 @@ fn terminations_come_through_a_burst_of_joiners() {
 }
 
 #[test]
+fn three_weeks_of_every_path_of_a_life_arrive_with_the_fewest_calls() {
+    let report = figures("lives", "60");
+    is_exact(&report);
+    assert!(report["changes"].as_u64() > Some(70), "{report:#}");
+}
+
+#[test]
 fn a_layoff_revokes_access_and_proves_it() {
     is_exact(&figures("layoff", "150"));
 }
 
 #[test]
 fn a_burst_larger_than_a_window_stays_within_every_limit() {
-    let report = figures("onboarding", "1300");
+    let report = figures("onboarding", "800");
     is_exact(&report);
     assert_eq!(report["floor_seconds"], 180, "{report:#}");
     // Three windows hold them; a machine that stalls may need another, but never fewer.

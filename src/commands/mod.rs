@@ -1,7 +1,13 @@
 //! One file per subcommand.
 
+pub mod adopt;
 pub mod check;
+pub mod mapping;
+pub mod readiness;
+pub mod review;
 pub mod run;
 pub mod sandbox;
 mod show;
 pub mod simulate;
+mod store;
+mod table;

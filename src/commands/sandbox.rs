@@ -18,6 +18,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// After so long without any call or edit the clock may jump to what comes next.
+const STILL: Duration = Duration::from_secs(40);
+/// So much before it.
+const MARGIN: Duration = Duration::from_secs(2);
+
 /// Flags of `sandbox`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
@@ -190,25 +195,50 @@ async fn play(world: &World, scenario: &Scenario, service: &Service, screen: &Sc
         async move { world.play(&scenario).await }
     });
     let mut watch = Watch::new(scenario);
-    let mut moved = (usize::MAX, world.clock.monotonic());
+    let start = world.clock.monotonic();
+    let mut moved = (usize::MAX, usize::MAX, world.clock.monotonic());
     loop {
+        world.okta.core().settle(world.clock.now());
         let kinds = watch.look(&world.okta.core());
         let backlog = service.store.backlog().await?;
         let snapshot = Snapshot::take(kinds, &backlog, &service.metrics, world.clock.now());
         screen.show(&snapshot);
         let asked = world.okta.core().history().exchanges().len();
-        if asked != moved.0 || !hr.is_finished() {
-            moved = (asked, world.clock.monotonic());
+        let edits = world.namely.core().edits();
+        if (asked, edits) != (moved.0, moved.1) || backlog.total() > 0 {
+            moved = (asked, edits, world.clock.monotonic());
         }
-        let nothing_moves = world.clock.monotonic().since(moved.1) > PATIENCE;
-        if hr.is_finished() && backlog.total() == 0 && (watch.is_over() || nothing_moves) {
+        let still = world.clock.monotonic().since(moved.2);
+        let ahead = ahead(world, scenario, service, start).await?;
+        if ahead.is_none() && hr.is_finished() && backlog.total() == 0 && (watch.is_over() || still > PATIENCE) {
             return Ok(snapshot);
         }
-        if nothing_moves && world.clock.monotonic().since(moved.1) > PATIENCE * 6 {
+        // Nothing goes on, and what comes next is far away: on to that moment.
+        if let Some(wait) = ahead.filter(|wait| still > STILL && *wait > STILL) {
+            world.clock.jump(wait.saturating_sub(MARGIN));
+            moved.2 = world.clock.monotonic();
+        }
+        if still > PATIENCE * 6 {
             bail!("the run got stuck with {} people in the backlog", backlog.total());
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// How long it is until HR edits somebody, or a date passes, before the scenario's last day.
+async fn ahead(
+    world: &World,
+    scenario: &Scenario,
+    service: &Service,
+    start: Moment,
+) -> anyhow::Result<Option<Duration>> {
+    let since_start = world.clock.monotonic().since(start);
+    let edit = scenario.changes.iter().map(|change| change.at).find(|at| *at > since_start);
+    let edit = edit.map(|at| at - since_start);
+    let now = world.clock.now();
+    let date = service.store.next_change().await?.filter(|at| today(*at) <= scenario.days.1 && *at > now);
+    let date = date.map(|at| at.since(now));
+    Ok([edit, date].into_iter().flatten().min())
 }
 
 fn report(

@@ -47,6 +47,9 @@ pub struct Employee {
     tools: Tools,
     lane: Lane,
     guard: Guard,
+    /// The way back into this actor. It keeps the actor alive until it stops itself: actix ends an actor whose last
+    /// address is dropped just after its mailbox was looked into, with the message still in it.
+    back: Option<Gate<Employee>>,
 }
 
 /// Gives the slot back, and after a panic also the claim.
@@ -71,7 +74,7 @@ impl Employee {
     /// Starts a lane for what was claimed.
     pub fn start_lane(claim: Claim, tools: Tools, dispatcher: Gate<Dispatcher>) {
         let guard = Guard { lease: Some(claim.lease), tools: tools.clone(), dispatcher };
-        Employee { lane: Lane::new(claim), tools, guard }.start();
+        Employee { lane: Lane::new(claim), tools, guard, back: None }.start();
     }
 }
 
@@ -79,16 +82,19 @@ impl Actor for Employee {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        // At most one message is ever under way.
+        let wait = self.tools.metrics.mailbox_wait_seconds.with_label_values(&["employee"]);
+        self.back = Some(Gate::new(ctx.address(), 1, wait));
         let act = self.decide(|lane, context| lane.begin(context));
         failpoint::reach(Point::Planned);
-        self.act(act, ctx);
+        self.act(act);
     }
 }
 
 impl Handler<Carried<Returned>> for Employee {
     type Result = ();
 
-    fn handle(&mut self, returned: Carried<Returned>, ctx: &mut Self::Context) {
+    fn handle(&mut self, returned: Carried<Returned>, _: &mut Self::Context) {
         let Returned { delivered, call } = returned.body;
         let step = call.step.clone();
         let (reply, intent) = match delivered {
@@ -100,16 +106,16 @@ impl Handler<Carried<Returned>> for Employee {
                     Reply::Answered(_) => "the call left without an intent".into(),
                 };
                 self.unreserve(&step);
-                return self.release(Release::Retry { at: self.tools.clock.now() + self.backoff(), why }, ctx);
+                return self.release(Release::Retry { at: self.tools.clock.now() + self.backoff(), why });
             }
             Delivered::Stale => {
                 self.unreserve(&step);
-                return self.release(Release::Stale, ctx);
+                return self.release(Release::Stale);
             }
             Delivered::Busy => {
                 self.unreserve(&step);
                 let bucket = Request::of(&step, None).bucket().label();
-                return self.release(Release::Yield { bucket, class: step.class() }, ctx);
+                return self.release(Release::Yield { bucket, class: step.class() });
             }
         };
         let (outcome, answer) = understand(&step, &reply, self.tools.rulebook.mapping.anchor(), &self.tools.mapped);
@@ -120,7 +126,7 @@ impl Handler<Carried<Returned>> for Employee {
         self.unreserve(&step);
         let concluded = self.decide(|lane, context| lane.conclude(&step, &outcome, &answer, context));
         let effect = effect(call, &outcome, reply);
-        self.write(effect, intent, concluded, ctx);
+        self.write(effect, intent, concluded);
     }
 }
 
@@ -129,7 +135,7 @@ impl Handler<Carried<Written>> for Employee {
 
     fn handle(&mut self, written: Carried<Written>, ctx: &mut Self::Context) {
         match written.body.then {
-            Some(act) => self.act(act, ctx),
+            Some(act) => self.act(act),
             None => self.end(ctx),
         }
     }
@@ -153,23 +159,23 @@ impl Employee {
         retry::delay(self.lane.claim().attempt)
     }
 
-    fn act(&mut self, act: Act, ctx: &mut Context<Self>) {
+    fn act(&mut self, act: Act) {
         match act {
-            Act::Release(release) => self.release(release, ctx),
+            Act::Release(release) => self.release(release),
             Act::Send { step, planned } => {
                 if let Step::CreateGroup { name } = &step
                     && !self.tools.directory.reserve(name)
                 {
                     let at = self.tools.clock.now() + Duration::from_secs(1);
                     let why = format!("the group {name:?} is being created for somebody else");
-                    return self.release(Release::Wait { at, why }, ctx);
+                    return self.release(Release::Wait { at, why });
                 }
-                self.send(step, planned, ctx);
+                self.send(step, planned);
             }
         }
     }
 
-    fn send(&self, step: Step, planned: Option<Vec<Step>>, ctx: &mut Context<Self>) {
+    fn send(&self, step: Step, planned: Option<Vec<Step>>) {
         if planned.is_some() {
             self.tools.metrics.plans.with_label_values(&["steps"]).inc();
         }
@@ -189,18 +195,13 @@ impl Employee {
         let (answer, delivered) = oneshot::channel();
         let order =
             Order { request, class: call.step.class(), impatient: true, announce: Some(Box::new(announce)), answer };
-        let (writers, back) = (self.tools.writers.clone(), self.back(ctx));
+        let (writers, Some(back)) = (self.tools.writers.clone(), self.back.clone()) else { return };
         tokio::spawn(async move {
             writers.order(order).await;
             if let Ok(delivered) = delivered.await {
                 back.send(Returned { delivered, call }).await;
             }
         });
-    }
-
-    /// A way back into this actor; at most one message is ever under way.
-    fn back(&self, ctx: &Context<Self>) -> Gate<Self> {
-        Gate::new(ctx.address(), 1, self.tools.metrics.mailbox_wait_seconds.with_label_values(&["employee"]))
     }
 
     fn count(&self, step: &Step, outcome: &Outcome) {
@@ -212,7 +213,7 @@ impl Employee {
         }
     }
 
-    fn write(&mut self, effect: Effect, intent: i64, concluded: Concluded, ctx: &mut Context<Self>) {
+    fn write(&mut self, effect: Effect, intent: i64, concluded: Concluded) {
         if concluded.refresh_directory {
             self.tools.directory.is_stale();
         }
@@ -225,8 +226,8 @@ impl Employee {
             next: concluded.next,
         };
         self.observe_end(&end.next);
-        let (store, now, back, then) =
-            (self.tools.store.clone(), self.tools.clock.now(), self.back(ctx), concluded.then);
+        let Some(back) = self.back.clone() else { return };
+        let (store, now, then) = (self.tools.store.clone(), self.tools.clock.now(), concluded.then);
         tokio::spawn(async move {
             let written = store.end_step(end, now).await;
             failpoint::reach(if then.is_some() { Point::StepEnded } else { Point::Finished });
@@ -262,9 +263,10 @@ impl Employee {
         }
     }
 
-    fn release(&mut self, release: Release, ctx: &mut Context<Self>) {
+    fn release(&mut self, release: Release) {
         self.observe_end(&Next::Release(release.clone()));
-        let (store, now, back) = (self.tools.store.clone(), self.tools.clock.now(), self.back(ctx));
+        let Some(back) = self.back.clone() else { return };
+        let (store, now) = (self.tools.store.clone(), self.tools.clock.now());
         let lease = self.lane.claim().lease;
         tokio::spawn(async move {
             if let Err(e) = store.release(lease, release, now).await {
@@ -300,7 +302,8 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let (dispatcher, store) = (self.dispatcher.clone(), self.tools.store.clone());
         let (now, failed) = (self.tools.clock.now(), self.lease.take());
-        if failed.is_some() && std::thread::panicking() {
+        if let Some(lease) = failed {
+            tracing::error!(org = %self.tools.org, target = lease.target, "a lane ended without letting go; please report it");
             self.tools.metrics.lane_panics.inc();
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };

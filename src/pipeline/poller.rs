@@ -15,7 +15,7 @@ use crate::namely::walk::{Failure, Fetch, Seen, WalkEnd};
 use crate::namely::wire::ProfilesPage;
 use crate::namely::{Catalogue, Detector, NamelyClient, Reader, Walker};
 use crate::store::{PageCommit, PageOutcome, Store, StoreError};
-use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, SpawnHandle};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +48,8 @@ pub struct Poller {
     catalogue_read: Moment,
     catalogue_asked: bool,
     wake: Option<SpawnHandle>,
+    /// Keeps the actor alive while answers are under way (see `employee.rs`).
+    itself: Option<Addr<Poller>>,
 }
 
 /// A page came back, or did not.
@@ -73,7 +75,7 @@ impl Poller {
     pub fn start_with(tools: PollerTools, detector: Detector, catalogue: Catalogue) {
         let now = tools.clock.monotonic();
         let walker = Walker::new(tools.tenant.pace, now);
-        Poller { walker, detector, catalogue, catalogue_read: now, catalogue_asked: false, tools, wake: None }.start();
+        Poller { walker, detector, catalogue, catalogue_read: now, catalogue_asked: false, tools, wake: None, itself: None }.start();
     }
 
     fn name(&self) -> &str {
@@ -240,6 +242,7 @@ impl Actor for Poller {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        self.itself = Some(ctx.address());
         self.pump(ctx);
     }
 }

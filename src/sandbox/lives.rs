@@ -34,8 +34,7 @@ struct Story {
 impl Story {
     fn edit(&mut self, day: i32, kind: Kind, n: usize, edit: impl FnOnce(&mut Person)) {
         edit(&mut self.people[n]);
-        let minute = Duration::from_secs(60) * u32::try_from(n % 60).unwrap_or(0);
-        let at = DAY * day.unsigned_abs() + minute;
+        let at = DAY * day.unsigned_abs() + Duration::from_secs(u64::try_from(n % 30).unwrap_or(0));
         self.changes.push(Change { at, kind, person: n, after: self.people[n].clone() });
     }
 
@@ -106,7 +105,7 @@ impl Story {
         person.start_date = self.day([3, 20, 3, 5][path]);
         self.people.push(person.clone());
         self.changes.push(Change {
-            at: Duration::from_secs(u64::try_from(n).unwrap_or(0)),
+            at: Duration::from_millis(u64::try_from(n).unwrap_or(0)),
             kind: Kind::Joiner,
             person: n,
             after: person,

@@ -93,7 +93,7 @@ pub fn judge(evidence: &Evidence) -> rusqlite::Result<Figures> {
     let audit = Audit::read(evidence.store)?;
     let world = Expectations::of(evidence.scenario);
     let accounts = accounts(evidence.okta);
-    count_lost(evidence, &world, &accounts, &mut figures);
+    count_lost(evidence, &world, &accounts, &audit, &mut figures);
     count_order_violations(evidence, &world, &accounts, &mut figures);
     count_unaudited(evidence.okta.history().exchanges(), &audit, &mut figures);
     count_rejections(evidence, &mut figures);
@@ -164,13 +164,20 @@ pub fn difference(expected: Option<&Expected>, users: &[&User], okta: &Okta) -> 
     (groups != expected.groups).then(|| format!("is in {groups:?}, expected {:?}", expected.groups))
 }
 
-fn count_lost(evidence: &Evidence, world: &Expectations, accounts: &HashMap<&str, Vec<&User>>, figures: &mut Figures) {
+fn count_lost(
+    evidence: &Evidence,
+    world: &Expectations,
+    accounts: &HashMap<&str, Vec<&User>>,
+    audit: &Audit,
+    figures: &mut Figures,
+) {
     for (anchor, n) in &world.index {
         let expected = world.versions[*n].last().and_then(Option::as_ref);
         let users = accounts.get(anchor.as_str()).map_or(&[][..], Vec::as_slice);
         if let Some(what) = difference(expected, users, evidence.okta).filter(|_| !evidence.excused.contains(n)) {
             figures.lost += 1;
-            figures.find(format!("lost: person {n} ({anchor}) {what}"));
+            let said = audit.reasons.get(anchor).map(|why| format!("; the service says: {why}")).unwrap_or_default();
+            figures.find(format!("lost: person {n} ({anchor}) {what}{said}"));
         }
     }
 }
@@ -243,6 +250,7 @@ fn explains(version: Option<&Expected>, exchange: &Exchange, names: &HashMap<Str
 }
 
 /// The service's audit, as far as the oracle needs it.
+#[derive(Default)]
 struct Audit {
     /// Calls that change something: how often each was audited as applied, and as unknown.
     effects: HashMap<(String, String, String), (usize, usize)>,
@@ -252,6 +260,8 @@ struct Audit {
     done: Vec<(i64, i64, Moment)>,
     /// The Okta user that a target's calls were about.
     users: HashMap<String, i64>,
+    /// What the service says of people, by profile: why they are set aside, or what is remarkable.
+    reasons: HashMap<String, String>,
 }
 
 impl Audit {
@@ -259,8 +269,15 @@ impl Audit {
         let connection = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let mut select = connection.prepare("SELECT at, kind, row FROM audit ORDER BY seq")?;
         let mut rows = select.query([])?;
-        let mut audit =
-            Self { effects: HashMap::new(), observed: HashMap::new(), done: Vec::new(), users: HashMap::new() };
+        let mut audit = Self::default();
+        let mut reasons = connection.prepare(
+            "SELECT l.profile, w.state, w.reason FROM work w JOIN link l ON l.target = w.target WHERE w.reason IS NOT NULL",
+        )?;
+        let said = reasons.query_map([], |row| {
+            let word = if row.get::<_, i64>(1)? == 1 { "set aside" } else { "done" };
+            Ok((row.get(0)?, format!("{word}, {}", row.get::<_, String>(2)?)))
+        })?;
+        audit.reasons = said.collect::<rusqlite::Result<_>>()?;
         while let Some(row) = rows.next()? {
             let (at, kind, text): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let row: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
@@ -427,18 +444,20 @@ fn measure(evidence: &Evidence, audit: &Audit, figures: &mut Figures) {
         }
     }
     figures.detect_to_done_ms = Spread::of(took);
-    let mut revoked_at: HashMap<i64, Moment> = HashMap::new();
+    let mut revoked_at: HashMap<i64, BTreeSet<Moment>> = HashMap::new();
     for ((target, _), (at, revokes)) in &audit.observed {
         if *revokes {
-            let first = revoked_at.entry(*target).or_insert(*at);
-            *first = (*first).min(*at);
+            revoked_at.entry(*target).or_default().insert(*at);
         }
     }
     let deactivations =
         evidence.okta.history().exchanges().iter().filter(|e| e.applied && e.path.ends_with("/lifecycle/deactivate"));
     let revokes = deactivations.filter_map(|exchange| {
         let target = audit.users.get(exchange.user.as_ref()?)?;
-        Some(exchange.answered?.millis() - revoked_at.get(target)?.millis())
+        let answered = exchange.answered?;
+        // Whoever was suspended before, or left before, was also seen before.
+        let seen = revoked_at.get(target)?.range(..=answered).next_back()?;
+        Some(answered.millis() - seen.millis())
     });
     figures.revoke_ms = Spread::of(revokes.collect());
 }

@@ -10,6 +10,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 const HIGHEST_CHAIN: usize = 64;
 /// Subordinates of a leaver who are named.
 const NAMED: usize = 20;
+/// People who are read at a time.
+const BATCH: usize = 4096;
 
 /// A target as stored.
 pub(super) struct Row {
@@ -55,7 +57,7 @@ pub(super) fn positions(c: &Connection, target: i64) -> Result<(Vec<Position>, b
 }
 
 /// What is needed to know how urgent somebody is: no manager, no login.
-pub(super) fn brief(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
+pub fn brief(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
     let Some(row) = row(c, target)? else { return Ok(None) };
     let (positions, routed) = positions(c, target)?;
     let Some(person) = rules.person(positions, row.ended_at, now) else { return Ok(None) };
@@ -75,7 +77,7 @@ pub(super) fn brief(c: &Connection, rules: &Rulebook, target: i64, now: Moment) 
 }
 
 /// Everything that a plan is made from. The login is chosen here, but reserved only by `reserve`.
-pub(super) fn whole(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
+pub fn whole(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
     let Some(mut case) = brief(c, rules, target, now)? else { return Ok(None) };
     if rules.standing(&case, now).entitlement.is_over() {
         case.subordinates = subordinates(c, &case.person)?;
@@ -84,6 +86,73 @@ pub(super) fn whole(c: &Connection, rules: &Rulebook, target: i64, now: Moment) 
     case.manager = manager(c, &case, target)?;
     case.login = login(c, rules, &case, target)?;
     Ok(Some(case))
+}
+
+/// Everybody of an org, as far as mappings need them: in one pass over the store, some thousand at a time.
+pub fn population(
+    c: &Connection,
+    org: &str,
+    mut each: impl FnMut(Vec<Resident>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut select = c.prepare(
+        "SELECT t.id, l.tenant, s.doc, a.doc FROM target t JOIN link l ON l.target = t.id AND l.routed = 1
+         JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
+         LEFT JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id
+         WHERE t.org = ?1 ORDER BY t.id, l.tenant, l.profile",
+    )?;
+    let mut rows = select.query([org])?;
+    let mut batch: Vec<Resident> = Vec::with_capacity(BATCH);
+    while let Some(row) = rows.next()? {
+        let (target, tenant, document): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        match batch.last_mut().filter(|last| last.target == target) {
+            Some(last) => last.documents.push((tenant, document)),
+            None => {
+                if batch.len() >= BATCH {
+                    each(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))?;
+                }
+                batch.push(Resident { target, documents: vec![(tenant, document)], account: row.get(3)? });
+            }
+        }
+    }
+    each(batch)
+}
+
+/// Somebody of an org as stored.
+pub struct Resident {
+    pub target: i64,
+    documents: Vec<(String, String)>,
+    account: Option<String>,
+}
+
+impl Resident {
+    /// The case of this person: without manager and subordinates, under the login they have or would like first.
+    pub fn case(&self, rules: &Rulebook, org: &str, now: Moment) -> Result<Option<Case>, StoreError> {
+        let mut positions = Vec::with_capacity(self.documents.len());
+        for (tenant, document) in &self.documents {
+            positions.push(Position { tenant: tenant.clone(), employee: serde_json::from_str(document)? });
+        }
+        let Some(person) = rules.person(positions, None, now) else { return Ok(None) };
+        let account: Option<Account> = self.account.as_deref().map(serde_json::from_str).transpose()?;
+        let wanted = rules.wanted_logins(org, &person).map_err(|e| e.to_string());
+        let login = wanted.and_then(|wanted| {
+            let current = account.as_ref().map(|account| account.login.as_str());
+            rules.login.choose(&wanted, current, |_| Holder::Nobody)
+        });
+        Ok(Some(Case { account, login, ..Case::new(org, person) }))
+    }
+}
+
+/// The target of an org that a word means: a profile, an email, a login, or a name if only one person has it.
+pub fn find(c: &Connection, org: &str, word: &str) -> Result<Vec<i64>, StoreError> {
+    let mut select = c.prepare(
+        "SELECT DISTINCT t.id FROM target t JOIN link l ON l.target = t.id
+         JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
+         LEFT JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id
+         WHERE t.org = ?1 AND (s.profile = ?2 OR a.okta_id = ?2 OR a.login_key = lower(?2)
+           OR lower(json_extract(s.doc, '$.email')) = lower(?2)
+           OR lower(json_extract(s.doc, '$.first_name') || ' ' || json_extract(s.doc, '$.last_name')) = lower(?2))",
+    )?;
+    Ok(select.query_map([org, word], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
 /// Whom a person reports to, as seen from their org.

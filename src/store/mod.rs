@@ -14,6 +14,7 @@ mod recovery;
 
 pub use accounts::Primed;
 pub use adoption::{Adoption, adoption, accept_adoption};
+pub use cases::{Resident, brief, find, population, whole};
 pub use audit_log::{AuditRow, append, read_audit};
 pub use lanes::{ANY_BUCKET, Begun, Claim, EndStep, Lease, Next, Release, Want};
 pub use links::{Review, decide, reviews};

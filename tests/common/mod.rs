@@ -179,7 +179,12 @@ impl Rig {
 
     /// Waits until something holds of the Okta org.
     pub async fn until_okta(&self, what: &str, holds: impl Fn(&Okta) -> bool) {
-        self.until(what, async |rig| holds(&rig.world.okta.core())).await;
+        self.until(what, async |rig| {
+            let mut okta = rig.world.okta.core();
+            okta.settle(rig.world.clock.now());
+            holds(&okta)
+        })
+        .await;
     }
 
     /// Waits until nothing is dirty that could be worked on, and Namely was walked twice more.

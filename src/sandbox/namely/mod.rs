@@ -60,6 +60,7 @@ pub struct Namely {
     recent: VecDeque<Moment>,
     random: ChaCha8Rng,
     requests: u64,
+    edits: usize,
 }
 
 impl Namely {
@@ -82,12 +83,14 @@ impl Namely {
             recent: VecDeque::new(),
             random: ChaCha8Rng::seed_from_u64(options.seed),
             requests: 0,
+            edits: 0,
             options,
         }
     }
 
     /// HR edits somebody.
     pub fn edit(&mut self, index: usize, now: Moment, edit: impl FnOnce(&mut Person)) {
+        self.edits += 1;
         let moves = self.options.edits_move_updated_at;
         let record = &mut self.people[index];
         edit(&mut record.person);
@@ -98,8 +101,14 @@ impl Namely {
 
     /// HR adds somebody; returns the index.
     pub fn hire(&mut self, person: Person, now: Moment) -> usize {
+        self.edits += 1;
         self.people.push(Record { person, created_at: now.secs(), updated_at: now.secs() });
         self.people.len() - 1
+    }
+
+    /// How many edits HR has made.
+    pub fn edits(&self) -> usize {
+        self.edits
     }
 
     /// Somebody as HR has them.

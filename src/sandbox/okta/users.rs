@@ -447,7 +447,7 @@ impl Okta {
     }
 
     /// Ends the asynchronous changes whose time has come.
-    pub(super) fn settle(&mut self, now: Moment) {
+    pub fn settle(&mut self, now: Moment) {
         while self.transitions.first().is_some_and(|(at, _)| *at <= now) {
             let Some((at, id)) = self.transitions.pop_first() else { return };
             let due = self.users.get_mut(&id).and_then(|user| user.transition.take());

@@ -91,9 +91,7 @@ fn effects_without_audit_and_audit_without_effects_are_both_seen() {
         let key = ("PUT".to_owned(), "/a".to_owned(), String::new());
         Audit {
             effects: HashMap::from([(key, (applied, unknown))]),
-            observed: HashMap::new(),
-            done: vec![],
-            users: HashMap::new(),
+            ..Audit::default()
         }
     };
     let count = |exchanges: &[Exchange], audit: &Audit| {

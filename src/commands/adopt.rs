@@ -1,0 +1,107 @@
+//! `adopt`: what first contact with an org would do, and the acceptance without which nothing is written.
+
+use super::store::{decider, open};
+use super::table::table;
+use crate::store::{Adoption, Store, accept_adoption, adoption};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// People who are shown of each kind, unless all are asked for.
+const SHOWN: usize = 10;
+
+/// Flags of `adopt`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Options {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Accept the report of this org: from then on it is written to
+    #[arg(long, value_name = "ORG")]
+    pub accept: Option<String>,
+    /// Who accepts, for the audit
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    /// List everybody
+    #[arg(long)]
+    pub all: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Shows the reports, or accepts one.
+pub fn adopt(options: &Options) -> anyhow::Result<ExitCode> {
+    let opened = open(&options.config)?;
+    let orgs = opened.orgs(options.accept.as_ref())?;
+    let reports: Result<Vec<Adoption>, _> =
+        orgs.iter().map(|org| adoption(&opened.store, &opened.config.rulebook, org, opened.now)).collect();
+    let reports = reports?;
+    if let Some(org) = &options.accept {
+        let report = &reports[0];
+        if !report.primed || !report.not_walked.is_empty() {
+            anyhow::bail!("the report of {org} is not complete yet: {}", incomplete(report));
+        }
+        let by = decider(options.by.as_ref())?;
+        let new = accept_adoption(&Store::operator(&opened.path)?, org, &by)?;
+        println!("{org}: {}", if new { "accepted; writing begins in some seconds" } else { "was accepted before" });
+        return Ok(ExitCode::SUCCESS);
+    }
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&reports)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    for report in &reports {
+        show(report, options.all);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn incomplete(report: &Adoption) -> String {
+    let mut missing: Vec<String> =
+        report.not_walked.iter().map(|tenant| format!("{tenant} was not read to its end")).collect();
+    if !report.primed {
+        missing.push("the org's accounts were not read".into());
+    }
+    missing.join(", ")
+}
+
+fn show(report: &Adoption, all: bool) {
+    println!("{}: first contact", report.org);
+    let missing = incomplete(report);
+    if !missing.is_empty() {
+        println!("  not complete yet: {missing}");
+    }
+    let mut counts = table(&["what", "people", "meaning"]);
+    for (rule, entries) in &report.matched {
+        counts.add_row(["matched", &entries.len().to_string(), &format!("their account is known, by rule {rule:?}")]);
+    }
+    for (what, entries, meaning) in [
+        ("ended", &report.ended, "left in Namely, and their account is in use: it will be closed"),
+        ("created", &report.created, "no account yet: one will be made, now or before the start"),
+        ("review", &report.review, "a match that you decide about: see `review list`"),
+        ("alone", &report.alone, "accounts that no profile belongs to: never touched"),
+    ] {
+        counts.add_row([what, &entries.len().to_string(), meaning]);
+    }
+    counts.add_row(["nothing", &report.nothing.to_string(), "left in Namely or not due yet, and without an account"]);
+    println!("{counts}");
+    let lists = [("ended", &report.ended), ("created", &report.created), ("review", &report.review), ("alone", &report.alone)];
+    for (what, entries) in lists {
+        if entries.is_empty() {
+            continue;
+        }
+        let mut rows = table(&[what, "login", "profile", "why"]);
+        for entry in entries.iter().take(if all { usize::MAX } else { SHOWN }) {
+            let cell = |text: &Option<String>| text.clone().unwrap_or_default();
+            rows.add_row([entry.name.clone(), cell(&entry.login), cell(&entry.profile), entry.why.clone()]);
+        }
+        println!("{rows}");
+        if !all && entries.len() > SHOWN {
+            println!("  and {} more; --all lists them", entries.len() - SHOWN);
+        }
+    }
+    match &report.accepted_by {
+        Some(by) => println!("accepted by {by}"),
+        None => println!("not accepted: nothing is written. To accept: adopt --accept {} --by YOUR-NAME", report.org),
+    }
+}

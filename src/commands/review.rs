@@ -1,0 +1,106 @@
+//! `review`: matches between profiles and accounts that a person decides about. Decisions are remembered.
+
+use super::store::{decider, open};
+use super::table::table;
+use crate::store::{Store, decide, reviews};
+use anyhow::bail;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What to do with the queue.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub enum Action {
+    /// What waits for a decision
+    List {
+        #[command(flatten)]
+        common: Common,
+        /// Also what was decided
+        #[arg(long)]
+        all: bool,
+    },
+    /// The two are one person
+    Accept {
+        #[command(flatten)]
+        decision: Decision,
+    },
+    /// The two are different people
+    Reject {
+        #[command(flatten)]
+        decision: Decision,
+    },
+}
+
+/// What every action is told.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Common {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A decision.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Decision {
+    /// Number in the list
+    pub id: i64,
+    /// Who decides, for the audit
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Lists the queue or decides.
+pub fn review(action: &Action) -> anyhow::Result<ExitCode> {
+    match action {
+        Action::List { common, all } => list(common, *all),
+        Action::Accept { decision } => verdict(decision, true),
+        Action::Reject { decision } => verdict(decision, false),
+    }
+}
+
+fn list(common: &Common, all: bool) -> anyhow::Result<ExitCode> {
+    let opened = open(&common.config)?;
+    let queue = reviews(&opened.store, all)?;
+    if common.json {
+        println!("{}", serde_json::to_string_pretty(&queue)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if queue.is_empty() {
+        println!("nothing waits for a decision");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut rows = table(&["id", "org", "person in Namely", "may be", "why it is not certain", "decided"]);
+    for review in queue {
+        let decided = review.verdict.map(|verdict| format!("{verdict} by {}", review.by.unwrap_or_default()));
+        rows.add_row([
+            review.id.to_string(),
+            review.org,
+            format!("{} ({} {})", review.name, review.tenant, review.profile),
+            review.who,
+            review.why,
+            decided.unwrap_or_default(),
+        ]);
+    }
+    println!("{rows}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn verdict(decision: &Decision, accept: bool) -> anyhow::Result<ExitCode> {
+    let opened = open(&decision.common.config)?;
+    let by = decider(decision.by.as_ref())?;
+    let operator = Store::operator(&opened.path)?;
+    if !decide(&operator, decision.id, accept, &by, opened.now)? {
+        bail!("{} is not in the queue, or was decided already; see `review list --all`", decision.id);
+    }
+    let word = if accept { "accepted: one person from now on" } else { "rejected: remembered as different people" };
+    if decision.common.json {
+        println!("{}", serde_json::json!({ "id": decision.id, "accepted": accept, "by": by }));
+    } else {
+        println!("{} {word}; a running service acts upon it in some seconds", decision.id);
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,14 @@
+//! Tables on a terminal: lines that fit, colours only where they are wanted.
+
+use super::show::colours;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{Attribute, Cell, ContentArrangement, Table};
+
+/// A table with these headings, as wide as the terminal at most.
+pub fn table(headings: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    let bold = |text: &&str| if colours() { Cell::new(text).add_attribute(Attribute::Bold) } else { Cell::new(text) };
+    table.set_header(headings.iter().map(bold));
+    table
+}
