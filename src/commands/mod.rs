@@ -3,6 +3,7 @@
 pub mod adopt;
 pub mod check;
 pub mod mapping;
+pub mod merger;
 pub mod readiness;
 pub mod review;
 pub mod run;

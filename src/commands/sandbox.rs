@@ -8,7 +8,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::Service;
 use crate::sandbox::faults::{Fault, Kind};
 use crate::sandbox::oracle::{Evidence, Figures, judge};
-use crate::sandbox::scenario::Scenario;
+use crate::sandbox::scenario::{MERGER, Scenario};
 use crate::sandbox::world::{PATIENCE, Watch, World, today};
 use crate::sandbox::{namely, okta};
 use anyhow::{Context, bail};
@@ -83,6 +83,9 @@ pub async fn sandbox(options: Options) -> anyhow::Result<ExitCode> {
     }
     if !(0.0..=0.9).contains(&options.competition) || !(0.0..=0.5).contains(&options.faults) {
         bail!("--competition goes from 0 to 0.9, --faults from 0 to 0.5");
+    }
+    if options.scenario == MERGER {
+        return super::merger::merger(&options).await;
     }
     let clock = Clock::scaled_from_today(options.time_scale);
     let scenario = Scenario::make(&options.scenario, options.employees, options.seed, today(clock.now()))
@@ -269,12 +272,12 @@ fn report(
 }
 
 /// A folder that is removed at the end, whatever the end is.
-struct Temporary {
-    path: PathBuf,
+pub(super) struct Temporary {
+    pub path: PathBuf,
     remove: bool,
 }
 
-fn tempdir(options: &Options) -> anyhow::Result<Temporary> {
+pub(super) fn tempdir(options: &Options) -> anyhow::Result<Temporary> {
     if let Some(path) = &options.keep {
         std::fs::create_dir_all(path)?;
         if path.join("store.db").exists() {

@@ -8,6 +8,7 @@ pub mod faults;
 pub mod history;
 pub mod http;
 pub mod lives;
+pub mod merger;
 pub mod namely;
 pub mod okta;
 pub mod oracle;

@@ -90,15 +90,24 @@ pub struct Evidence<'a> {
 /// Judges a run.
 pub fn judge(evidence: &Evidence) -> rusqlite::Result<Figures> {
     let mut figures = Figures::default();
-    let audit = Audit::read(evidence.store)?;
+    let audit = Audit::read(evidence.store, None)?;
     let world = Expectations::of(evidence.scenario);
     let accounts = accounts(evidence.okta);
     count_lost(evidence, &world, &accounts, &audit, &mut figures);
     count_order_violations(evidence, &world, &accounts, &mut figures);
     count_unaudited(evidence.okta.history().exchanges(), &audit, &mut figures);
-    count_rejections(evidence, &mut figures);
+    count_rejections(evidence.okta.history().exchanges(), evidence.namely, &mut figures);
     count_calls(evidence, &world, &mut figures);
     measure(evidence, &audit, &mut figures);
+    Ok(figures)
+}
+
+/// Judges one org of several by what needs no expectation: effects without audit, and the reverse, and limits.
+pub fn judge_org(okta: &Okta, store: &Path, org: &str) -> rusqlite::Result<Figures> {
+    let mut figures = Figures::default();
+    count_unaudited(okta.history().exchanges(), &Audit::read(store, Some(org))?, &mut figures);
+    count_rejections(okta.history().exchanges(), &[], &mut figures);
+    figures.okta_calls = okta.history().exchanges().iter().filter(|e| e.applied).count();
     Ok(figures)
 }
 
@@ -265,7 +274,8 @@ struct Audit {
 }
 
 impl Audit {
-    fn read(store: &Path) -> rusqlite::Result<Self> {
+    /// Reads what is about one org, or everything.
+    fn read(store: &Path, org: Option<&str>) -> rusqlite::Result<Self> {
         let connection = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let mut select = connection.prepare("SELECT at, kind, row FROM audit ORDER BY seq")?;
         let mut rows = select.query([])?;
@@ -281,7 +291,9 @@ impl Audit {
         while let Some(row) = rows.next()? {
             let (at, kind, text): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let row: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-            audit.note(Moment::from_millis(at), &kind, &row);
+            if org.is_none_or(|org| row["org"] == org) {
+                audit.note(Moment::from_millis(at), &kind, &row);
+            }
         }
         Ok(audit)
     }
@@ -331,8 +343,8 @@ fn count_unaudited(exchanges: &[Exchange], audit: &Audit, figures: &mut Figures)
     }
 }
 
-fn count_rejections(evidence: &Evidence, figures: &mut Figures) {
-    for exchange in evidence.okta.history().exchanges() {
+fn count_rejections(okta: &[Exchange], namely: &[Exchange], figures: &mut Figures) {
+    for exchange in okta {
         match exchange.rejected {
             Some(Rejection::Principal | Rejection::Concurrency) => {
                 figures.http_429 += 1;
@@ -343,7 +355,7 @@ fn count_rejections(evidence: &Evidence, figures: &mut Figures) {
             None => {}
         }
     }
-    figures.namely_406 = evidence.namely.iter().filter(|e| e.status == 406 && !e.faulty).count();
+    figures.namely_406 = namely.iter().filter(|e| e.status == 406 && !e.faulty).count();
 }
 
 /// Whether a call is one that a plan asks for, by its shape; reads count where a termination needs them.

@@ -28,6 +28,8 @@ pub struct Options {
     pub edits_move_updated_at: bool,
     /// Keys that the token does not see.
     pub hidden_keys: Vec<String>,
+    /// What this company calls its departments.
+    pub departments: &'static [&'static str],
 }
 
 impl Default for Options {
@@ -39,6 +41,7 @@ impl Default for Options {
             latency: 1.0,
             edits_move_updated_at: true,
             hidden_keys: Vec::new(),
+            departments: super::company::DEPARTMENTS,
         }
     }
 }
@@ -160,7 +163,7 @@ impl Namely {
                 }
                 None => Response::json(404, &json!({ "message": "Profile not found", "errors": [] })),
             },
-            ["groups"] => wire::groups(),
+            ["groups"] => wire::groups(self.options.departments),
             ["group_types"] => wire::group_types(),
             ["job_titles"] => wire::job_titles(),
             ["job_tiers"] => wire::job_tiers(),
@@ -171,7 +174,13 @@ impl Namely {
     fn profile(&self, index: usize) -> Value {
         let record = &self.people[index];
         let manager = record.person.manager.map(|m| &self.people[m].person);
-        let mut profile = wire::profile(&record.person, manager, record.created_at, record.updated_at);
+        let mut profile = wire::profile(
+            &record.person,
+            manager,
+            self.options.departments,
+            record.created_at,
+            record.updated_at,
+        );
         if let Some(fields) = profile.as_object_mut() {
             self.options.hidden_keys.iter().for_each(|key| {
                 fields.remove(key);

@@ -1,6 +1,6 @@
 //! Namely's JSON, with the mess of types that recorded traffic shows (`namely-api.md §3.4`).
 
-use super::super::company::{DEPARTMENTS, OFFICES, Person, Status, TITLES};
+use super::super::company::{OFFICES, Person, Status, TITLES};
 use super::super::http::Response;
 use serde_json::{Map, Value, json};
 
@@ -61,11 +61,17 @@ fn unset(person: &Person) -> Value {
 }
 
 /// A whole profile, sensitive fields included: a client must not keep them.
-pub fn profile(person: &Person, manager: Option<&Person>, created_at: i64, updated_at: i64) -> Value {
+pub fn profile(
+    person: &Person,
+    manager: Option<&Person>,
+    departments: &[&str],
+    created_at: i64,
+    updated_at: i64,
+) -> Value {
     let text = |value: &str| if value.is_empty() { unset(person) } else { json!(value) };
     let title = json!({ "id": title_id(person.title), "title": person.title() });
     let groups = json!([
-        { "id": department_id(person.department), "name": person.department() },
+        { "id": department_id(person.department), "name": departments[person.department] },
         { "id": office_id(person.office), "name": person.office() }
     ]);
     let reports_to = match manager {
@@ -125,12 +131,12 @@ pub fn company_info(base: &str) -> Response {
 }
 
 /// Groups name the title of their type in `type`; its id is in `links`.
-pub fn groups() -> Response {
+pub fn groups(departments: &[&str]) -> Response {
     let group = |id: String, title: &str, kind: &str, kind_id: &str| {
         json!({ "id": id, "title": title, "type": kind, "is_team": false, "count": 0,
                 "address": { "address1": null, "city": null, "country_id": null }, "links": { "group_type": kind_id } })
     };
-    let departments = DEPARTMENTS.iter().enumerate().map(|(n, d)| group(department_id(n), d, "Department", "7"));
+    let departments = departments.iter().enumerate().map(|(n, d)| group(department_id(n), d, "Department", "7"));
     let offices = OFFICES.iter().enumerate().map(|(n, o)| group(office_id(n), o, "Office Location", "8"));
     let rows: Vec<Value> = departments.chain(offices).collect();
     let meta = json!({ "response": 200, "count": rows.len() });

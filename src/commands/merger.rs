@@ -1,0 +1,172 @@
+//! `sandbox --scenario merger`: two companies, two orgs, one service, and a judgement.
+
+use super::sandbox::{Options, tempdir};
+use super::table::table;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::pipeline::Service;
+use crate::sandbox::merger::{Companies, Merger};
+use crate::sandbox::oracle::judge_org;
+use crate::sandbox::world::PATIENCE;
+use crate::sandbox::{namely, okta};
+use anyhow::bail;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+const ORGS: [&str; 2] = ["main", "emea"];
+
+/// The whole report.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    scenario: &'static str,
+    seed: u64,
+    employees: usize,
+    /// Humans of both companies together.
+    humans: usize,
+    time_scale: f64,
+    /// Calls that changed something, by org.
+    okta_calls: Vec<(&'static str, usize)>,
+    wall_seconds: f64,
+    lost: usize,
+    unaudited_effects: usize,
+    http_429: usize,
+    namely_406: usize,
+    findings: Vec<String>,
+}
+
+/// The configuration of the merger, pointed at this world; its files are written into `folder`.
+pub fn config(world: &Companies, folder: &Path) -> anyhow::Result<Config> {
+    let text = include_str!("../../config/merger.toml");
+    let path = folder.join("merger.toml");
+    std::fs::write(&path, text)?;
+    std::fs::write(folder.join("departments.csv"), include_str!("../../config/departments.csv"))?;
+    let tokens = |name: &str| match name {
+        "NAMELY_TOKEN" => Some(namely::Options::default().token),
+        "OKTA_TOKEN" => Some(okta::Options::default().token),
+        _ => None,
+    };
+    let mut config = Config::parse(&path, text, &tokens)?;
+    config.service.store = folder.join("store.db");
+    config.audit.path = Some(folder.join("audit.jsonl"));
+    for (tenant, simulator) in config.namely.iter_mut().zip(&world.namely) {
+        tenant.url = format!("{}/api/v1", simulator.url());
+    }
+    for (org, simulator) in config.okta.iter_mut().zip(&world.okta) {
+        org.url = simulator.url();
+    }
+    Ok(config)
+}
+
+/// Plays the merger; the exit code is 1 if anything was lost, unaudited or over a limit.
+pub async fn merger(options: &Options) -> anyhow::Result<ExitCode> {
+    let clock = Clock::scaled_from_today(options.time_scale);
+    let mut merger = Merger::make(options.employees, options.seed, &clock);
+    let namely = namely::Options { seed: options.seed, ..namely::Options::default() };
+    let okta = okta::Options {
+        seed: options.seed,
+        principal_share: options.principal_share,
+        concurrency: options.concurrency,
+        ..okta::Options::default()
+    };
+    let world = Companies::start(&merger.people[0], namely, okta, clock.clone())?;
+    let temporary = tempdir(options)?;
+    let service = Service::start(config(&world, &temporary.path)?, clock.clone(), Metrics::new()).await?;
+    let bar = if options.report.is_some() { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+    bar.set_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar()));
+    settle(&service, &world, &bar).await?;
+    let start = clock.now();
+    merger.play(&world);
+    let mut moved = (usize::MAX, clock.monotonic());
+    let findings = loop {
+        let asked = world.okta.iter().map(|okta| okta.core().history().exchanges().len()).sum();
+        if asked != moved.0 {
+            moved = (asked, clock.monotonic());
+        }
+        let (backlog, still) = (service.store.backlog().await?, clock.monotonic().since(moved.1));
+        let differences = merger.differences(&world);
+        bar.set_message(format!("{} humans to go, {} in the backlog", differences.len(), backlog.total()));
+        bar.tick();
+        if backlog.total() == 0 && (differences.is_empty() || still > PATIENCE) {
+            break differences;
+        }
+        if still > PATIENCE * 6 {
+            bail!("the run got stuck with {} people in the backlog", backlog.total());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    bar.finish_and_clear();
+    let mut report = Report {
+        scenario: "merger",
+        seed: options.seed,
+        employees: options.employees,
+        humans: merger.humans.len(),
+        time_scale: options.time_scale,
+        wall_seconds: clock.now().since(start).as_secs_f64(),
+        lost: findings.len(),
+        findings,
+        ..Report::default()
+    };
+    for (name, simulator) in ORGS.into_iter().zip(&world.okta) {
+        let figures = judge_org(&simulator.core(), service.store.path(), name)?;
+        report.okta_calls.push((name, figures.okta_calls));
+        report.unaudited_effects += figures.unaudited_effects;
+        report.http_429 += figures.http_429;
+        report.findings.extend(figures.findings);
+    }
+    for simulator in &world.namely {
+        report.namely_406 += simulator.core().history().exchanges().iter().filter(|e| e.status == 406).count();
+    }
+    report.findings.truncate(20);
+    show(&report, options)?;
+    if options.stay {
+        eprintln!("staying: store at {} (Ctrl-C ends)", service.store.path().display());
+        tokio::signal::ctrl_c().await?;
+    }
+    let clean = report.lost + report.unaudited_effects + report.http_429 + report.namely_406 == 0;
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Waits until the first company and the first org agree.
+async fn settle(service: &Service, world: &Companies, bar: &ProgressBar) -> anyhow::Result<()> {
+    let start = world.clock.monotonic();
+    loop {
+        let (missing, backlog) = (service.readiness.reasons(), service.store.backlog().await?.total());
+        bar.set_message(format!("getting ready: {}", missing.into_keys().collect::<Vec<_>>().join(", ")));
+        bar.tick();
+        if service.readiness.is_ready() && backlog == 0 {
+            return Ok(());
+        }
+        if world.clock.monotonic().since(start) > PATIENCE * 6 {
+            bail!("the service did not get ready: {:?}", service.readiness.reasons());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn show(report: &Report, options: &Options) -> anyhow::Result<()> {
+    if options.report.is_some() {
+        println!("{}", serde_json::to_string_pretty(report)?);
+        return Ok(());
+    }
+    let mut rows = table(&["what", "value", "meaning"]);
+    rows.add_row(["humans", &report.humans.to_string(), "of both companies; whoever works for both counts once"]);
+    for (org, calls) in &report.okta_calls {
+        rows.add_row(["calls", &calls.to_string(), &format!("that changed something in {org}")]);
+    }
+    rows.add_row(["wall time", &format!("{:.0} s", report.wall_seconds), &format!("the clock ran {}x", report.time_scale)]);
+    for (what, count, meaning) in [
+        ("lost", report.lost, "humans who are not as they should be in one of the orgs"),
+        ("unaudited", report.unaudited_effects, "effects without an audit row, or the reverse"),
+        ("429 of our own", report.http_429, "calls beyond Okta's limits"),
+        ("406 of our own", report.namely_406, "calls beyond Namely's limit"),
+    ] {
+        rows.add_row([what, &count.to_string(), meaning]);
+    }
+    println!("{rows}");
+    report.findings.iter().for_each(|finding| println!("{finding}"));
+    Ok(())
+}

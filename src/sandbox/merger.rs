@@ -1,0 +1,210 @@
+//! A merger: two companies with their own Namely and their own words, people who work for both, people of one name, one
+//! Okta org for all of them, and then a second org.
+//!
+//! **Invariant:** what is expected is written down here from the people alone.
+
+use super::company::{Hr, Person, Status};
+use super::http::Simulator;
+use super::namely::{self, Namely};
+use super::okta::users::{Status as Account, User};
+use super::okta::{self, Okta};
+use super::scenario::{Expected, State, expect_at_start};
+use super::world::{any_port, org_of, today};
+use crate::clock::Clock;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// What the other company calls its departments, in the order of ours.
+pub const OTHER_WORDS: &[&str] =
+    &["R&D", "Commercial", "Accounts", "Customer Care", "Brand", "Ops", "Counsel", "Product Management"];
+
+/// Both companies and both orgs.
+#[derive(Clone)]
+pub struct Companies {
+    pub clock: Clock,
+    pub namely: [Simulator<Namely>; 2],
+    pub okta: [Simulator<Okta>; 2],
+}
+
+/// One human, with their place in each company.
+#[derive(Clone, Debug)]
+pub struct Human {
+    pub places: [Option<usize>; 2],
+    /// Whether HR has marked them for the second org.
+    pub moves: bool,
+}
+
+/// A merger to be played.
+#[derive(Clone, Debug)]
+pub struct Merger {
+    /// Everybody of both companies.
+    pub people: [Vec<Person>; 2],
+    pub humans: Vec<Human>,
+}
+
+impl Companies {
+    /// Starts everything: the first company and the first org agree, the other company is empty, as is the other org.
+    pub fn start(people: &[Person], namely: namely::Options, okta: okta::Options, clock: Clock) -> std::io::Result<Self> {
+        let now = clock.now();
+        let second = okta::Options { seed: okta.seed + 1, ..okta.clone() };
+        let other = namely::Options { departments: OTHER_WORDS, seed: namely.seed + 1, ..namely.clone() };
+        let simulated = |core| Simulator::start(core, any_port(), clock.clone());
+        let org = |options, people: &[Person]| Simulator::start(org_of(options, people, now), any_port(), clock.clone());
+        Ok(Self {
+            namely: [
+                simulated(Namely::new(namely, people.to_vec(), now))?,
+                simulated(Namely::new(other, Vec::new(), now))?,
+            ],
+            okta: [org(okta, people)?, org(second, &[])?],
+            clock,
+        })
+    }
+
+    /// The other company is read in: everybody at once.
+    pub fn join(&self, people: &[Person]) {
+        let now = self.clock.now();
+        let mut tenant = self.namely[1].core();
+        for person in people {
+            tenant.hire(person.clone(), now);
+        }
+    }
+
+    /// HR edits somebody of a company.
+    pub fn edit(&self, company: usize, person: usize, edit: impl FnOnce(&mut Person)) {
+        self.namely[company].core().edit(person, self.clock.now(), edit);
+    }
+}
+
+/// Marks a profile for the second org, or for none; every profile of a tenant has the field.
+pub fn mark(person: &mut Person, moves: bool) {
+    person.raw.insert("moves_to".into(), Some(if moves { json!("emea") } else { Value::Null }));
+}
+
+impl Merger {
+    /// Two companies of `size` people: one in ten works for both, one in five has a name that the other company has too.
+    pub fn make(size: usize, seed: u64, clock: &Clock) -> Self {
+        let day = today(clock.now());
+        let mut ours = Hr::new(seed, day).company(size);
+        let mut theirs = Hr::new(seed + 100, day).company(size);
+        ours.iter_mut().for_each(|person| {
+            person.preferred_name.clear();
+            mark(person, false);
+        });
+        let mut humans: Vec<Human> = (0..size).map(|n| Human { places: [Some(n), None], moves: false }).collect();
+        for (n, person) in theirs.iter_mut().enumerate() {
+            person.preferred_name.clear();
+            person.email = person.email.replace("@example.com", "@globex.example.com");
+            mark(person, false);
+            let twin = &ours[n];
+            if n % 10 == 3 {
+                // The same human, known to both.
+                person.first_name.clone_from(&twin.first_name);
+                person.last_name.clone_from(&twin.last_name);
+                person.email.clone_from(&twin.email);
+                humans[n].places[1] = Some(n);
+                continue;
+            }
+            if n % 5 == 1 {
+                // Another human of the same name.
+                person.first_name.clone_from(&twin.first_name);
+                person.last_name.clone_from(&twin.last_name);
+            }
+            humans.push(Human { places: [None, Some(n)], moves: false });
+        }
+        Self { people: [ours, theirs], humans }
+    }
+
+    /// Plays it: the other company joins; a third of all humans are marked for the second org; of those who work for
+    /// both, every other one leaves the first company, and some leave both.
+    pub fn play(&mut self, world: &Companies) {
+        world.join(&self.people[1]);
+        for (n, human) in self.humans.iter_mut().enumerate() {
+            let leaves = match (human.places, n % 4) {
+                ([Some(_), Some(_)], 1) => [true, false],
+                ([Some(_), Some(_)], 3) => [true, true],
+                _ => [false, false],
+            };
+            human.moves = n % 3 == 0;
+            for company in 0..2 {
+                let Some(at) = human.places[company] else { continue };
+                let person = &mut self.people[company][at];
+                mark(person, human.moves);
+                if leaves[company] {
+                    person.status = Status::Inactive;
+                }
+                let after = person.clone();
+                world.edit(company, at, |person| *person = after);
+            }
+        }
+    }
+
+    /// The profiles of a human.
+    fn profiles(&self, human: &Human) -> Vec<&Person> {
+        (0..2).filter_map(|company| Some(&self.people[company][human.places[company]?])).collect()
+    }
+
+    /// What an org should hold of a human; `None`: no account.
+    fn expect(&self, human: &Human, org: usize) -> Option<Expected> {
+        let profiles = self.profiles(human);
+        let active: Vec<&Person> = profiles.iter().copied().filter(|p| p.status == Status::Active).collect();
+        let was_there = org == 0 && human.places[0].is_some();
+        if org == 1 && !human.moves {
+            return None;
+        }
+        let Some(first) = active.first() else {
+            let gone = expect_at_start(profiles[0], None);
+            return gone.filter(|_| was_there).map(|e| Expected { state: State::Gone, groups: BTreeSet::new(), ..e });
+        };
+        let mut expected = expect_at_start(first, None)?;
+        for other in &active[1..] {
+            expected.groups.extend(expect_at_start(other, None)?.groups);
+        }
+        Some(expected)
+    }
+
+    /// What differs between the orgs and what they should hold, one line each.
+    pub fn differences(&self, world: &Companies) -> Vec<String> {
+        let mut found = Vec::new();
+        for (org, simulator) in world.okta.iter().enumerate() {
+            let mut okta = simulator.core();
+            okta.settle(world.clock.now());
+            let mut logins: Vec<&Value> = okta.users().filter_map(|u| u.profile.get("login")).collect();
+            let all = logins.len();
+            logins.sort_by_key(|login| login.to_string());
+            logins.dedup();
+            if logins.len() != all {
+                found.push(format!("org {org}: two accounts have one login"));
+            }
+            for (n, human) in self.humans.iter().enumerate() {
+                let anchors: Vec<&str> = self.profiles(human).iter().map(|p| p.id.as_str()).collect();
+                let users: Vec<&User> = okta
+                    .users()
+                    .filter(|u| u.profile.get("namelyId").and_then(Value::as_str).is_some_and(|a| anchors.contains(&a)))
+                    .collect();
+                let expected = self.expect(human, org);
+                if let Some(what) = differs(expected.as_ref(), &users, &okta) {
+                    found.push(format!("org {org}: human {n} {human:?} {what}"));
+                }
+            }
+        }
+        found
+    }
+}
+
+fn differs(expected: Option<&Expected>, users: &[&User], okta: &Okta) -> Option<String> {
+    let (user, expected) = match (users, expected) {
+        ([], None) => return None,
+        ([user], Some(expected)) => (user, expected),
+        (users, expected) => return Some(format!("has {} accounts, expected {}", users.len(), expected.is_some())),
+    };
+    if expected.is_live() == (user.status == Account::Deprovisioned) {
+        return Some(format!("is {}", user.status.word()));
+    }
+    let groups = okta.groups_of(&user.id);
+    if groups != expected.groups {
+        return Some(format!("is in {groups:?}, expected {:?}", expected.groups));
+    }
+    let differs = |name: &&&str| user.profile.get(**name) != expected.profile.get(**name);
+    let wrong = ["firstName", "lastName", "email", "title", "department"].iter().filter(|_| expected.is_live()).find(differs);
+    wrong.map(|name| format!("has {name} = {:?}, expected {:?}", user.profile.get(*name), expected.profile.get(*name)))
+}
