@@ -1,6 +1,10 @@
 //! The Namely simulator: what HR keeps, and what its API answers.
 
+mod catalogue;
+mod oauth;
 pub mod wire;
+
+pub use oauth::Client;
 
 use super::company::Person;
 use super::faults::{Faults, Kind};
@@ -30,6 +34,16 @@ pub struct Options {
     pub hidden_keys: Vec<String>,
     /// What this company calls its departments.
     pub departments: &'static [&'static str],
+    /// The token sees only what every token sees (`namely-api.md §3.1`).
+    pub restricted: bool,
+    /// An OAuth application that may ask for tokens.
+    pub client: Option<Client>,
+    /// Formats of 2014: dates as MM/DD/YYYY, employee types as texts, cursors instead of pages.
+    pub legacy: bool,
+    /// A short last page is answered empty, as the documentation can be read (`namely-api.md §2.2`).
+    pub short_page_is_empty: bool,
+    /// Profiles of the page before that a page shows again, as after an edit during a walk.
+    pub overlap: usize,
 }
 
 impl Default for Options {
@@ -42,6 +56,11 @@ impl Default for Options {
             edits_move_updated_at: true,
             hidden_keys: Vec::new(),
             departments: super::company::DEPARTMENTS,
+            restricted: false,
+            client: None,
+            legacy: false,
+            short_page_is_empty: false,
+            overlap: 0,
         }
     }
 }
@@ -52,6 +71,8 @@ struct Record {
     person: Person,
     created_at: i64,
     updated_at: i64,
+    /// Gone from every answer.
+    vanished: bool,
 }
 
 /// The tenant.
@@ -64,6 +85,9 @@ pub struct Namely {
     random: ChaCha8Rng,
     requests: u64,
     edits: usize,
+    tokens: oauth::Tokens,
+    /// The profile of whoever made the token is inactive: every call is refused.
+    orphaned: bool,
 }
 
 impl Namely {
@@ -76,7 +100,7 @@ impl Namely {
             // Many share a second, as after a bulk import.
             .map(|(n, person)| {
                 let at = created + i64::try_from(n / 15).unwrap_or(0);
-                Record { person, created_at: at, updated_at: at }
+                Record { person, created_at: at, updated_at: at, vanished: false }
             })
             .collect();
         Self {
@@ -87,6 +111,8 @@ impl Namely {
             random: ChaCha8Rng::seed_from_u64(options.seed),
             requests: 0,
             edits: 0,
+            tokens: oauth::Tokens::default(),
+            orphaned: false,
             options,
         }
     }
@@ -105,13 +131,24 @@ impl Namely {
     /// HR adds somebody; returns the index.
     pub fn hire(&mut self, person: Person, now: Moment) -> usize {
         self.edits += 1;
-        self.people.push(Record { person, created_at: now.secs(), updated_at: now.secs() });
+        self.people.push(Record { person, created_at: now.secs(), updated_at: now.secs(), vanished: false });
         self.people.len() - 1
     }
 
     /// How many edits HR has made.
     pub fn edits(&self) -> usize {
         self.edits
+    }
+
+    /// A profile vanishes, although the API has no deletion.
+    pub fn vanish(&mut self, index: usize) {
+        self.edits += 1;
+        self.people[index].vanished = true;
+    }
+
+    /// The owner of the personal access token leaves: from now on every call is refused.
+    pub fn orphan_token(&mut self) {
+        self.orphaned = true;
     }
 
     /// Somebody as HR has them.
@@ -153,20 +190,35 @@ impl Namely {
         let parts: Vec<&str> = segments.iter().map(|s| s.trim_end_matches(".json")).collect();
         let ["api", "v1", rest @ ..] = parts.as_slice() else { return wire::not_a_route() };
         match rest {
-            ["companies", "info"] => wire::company_info(&request.base),
+            ["companies", "info"] => catalogue::company_info(&request.base),
             ["profiles"] => self.profiles(request),
             ["profiles", "me"] => self.me(),
-            ["profiles", "fields"] => wire::fields(),
-            ["profiles", id] => match self.people.iter().position(|r| r.person.id == *id) {
+            ["profiles", "fields"] => catalogue::fields(),
+            ["profiles", id] => match self.people.iter().position(|r| r.person.id == *id && !r.vanished) {
                 Some(index) => {
-                    wire::envelope("profiles", vec![self.profile(index)], json!({ "count": 1, "status": 200 }))
+                    wire::profiles_envelope(vec![self.profile(index)], json!({ "count": 1, "status": 200 }))
                 }
-                None => Response::json(404, &json!({ "message": "Profile not found", "errors": [] })),
+                None => wire::not_found("Profile"),
             },
-            ["groups"] => wire::groups(self.options.departments),
-            ["group_types"] => wire::group_types(),
-            ["job_titles"] => wire::job_titles(),
-            ["job_tiers"] => wire::job_tiers(),
+            ["groups"] => catalogue::groups(self.options.departments),
+            ["groups", id] => {
+                let is_in = |person: &Person| {
+                    wire::department_id(person.department) == *id || wire::office_id(person.office) == *id
+                };
+                let members: Vec<&str> = self.people().filter(|p| is_in(p)).map(|p| p.id.as_str()).collect();
+                catalogue::group(self.options.departments, id, &members)
+            }
+            ["group_types"] => catalogue::group_types(),
+            ["job_titles"] => catalogue::job_titles(),
+            ["job_tiers"] => catalogue::job_tiers(),
+            ["teams"] => catalogue::teams(),
+            ["countries"] => catalogue::countries(),
+            ["currency_types"] => catalogue::currencies(),
+            ["countries" | "events" | "reports", _] => {
+                let what = rest[0].trim_end_matches('s');
+                let what = if what == "countrie" { "Country".to_owned() } else { what[..1].to_uppercase() + &what[1..] };
+                wire::not_found(&what)
+            }
             _ => wire::not_a_route(),
         }
     }
@@ -178,13 +230,16 @@ impl Namely {
             &record.person,
             manager,
             self.options.departments,
-            record.created_at,
-            record.updated_at,
+            (record.created_at, record.updated_at),
+            self.options.legacy,
         );
         if let Some(fields) = profile.as_object_mut() {
             self.options.hidden_keys.iter().for_each(|key| {
                 fields.remove(key);
             });
+            if self.options.restricted {
+                fields.retain(|key, _| wire::GUARANTEED.contains(&key.as_str()));
+            }
         }
         profile
     }
@@ -200,11 +255,13 @@ impl Namely {
         let per_page = number("per_page", 30).clamp(1, 50);
         let page = number("page", 1).max(1);
         let filters: Vec<(String, String)> =
-            ["first_name", "last_name", "email", "user_status", "job_title", "reports_to"]
+            ["first_name", "last_name", "email", "personal_email", "user_status", "job_title", "reports_to"]
                 .iter()
                 .filter_map(|name| Some(((*name).to_owned(), request.param(&format!("filter[{name}]"))?)))
                 .collect();
+        let there = self.people.iter().filter(|record| !record.vanished).count();
         let mut indexes: Vec<usize> = (0..self.people.len())
+            .filter(|i| !self.people[*i].vanished)
             .filter(|i| filters.iter().all(|(name, value)| self.matches(*i, name, value)))
             .collect();
         let sort = request.param("sort").unwrap_or_else(|| "created_at".into());
@@ -219,10 +276,95 @@ impl Namely {
             };
             if descending { order.reverse() } else { order }
         });
-        let shown: Vec<Value> =
-            indexes.iter().skip((page - 1) * per_page).take(per_page).map(|i| self.profile(*i)).collect();
-        let meta = json!({ "count": shown.len(), "total_count": self.people.len(), "status": 200 });
-        wire::envelope("profiles", shown, meta)
+        if self.options.legacy {
+            return self.after(&indexes, request);
+        }
+        let overlap = if page > 1 { self.options.overlap.min(per_page) } else { 0 };
+        let first = ((page - 1) * per_page).saturating_sub(overlap);
+        let mut shown: Vec<usize> = indexes.iter().copied().skip(first).take(per_page).collect();
+        // What overlaps pushes the others on to the next page; past the end nothing is shown again.
+        if (page - 1) * per_page >= indexes.len() + overlap {
+            shown.clear();
+        }
+        if self.options.short_page_is_empty && shown.len() < per_page {
+            shown.clear();
+        }
+        let rows: Vec<Value> = shown.into_iter().map(|i| self.profile(i)).collect();
+        let meta = json!({ "count": rows.len(), "total_count": there, "status": 200 });
+        wire::profiles_envelope(rows, meta)
+    }
+
+    /// The walk of 2015: thirty profiles after the one that is named, and counts that mean something else on the first
+    /// page (`namely-api.md §2.2`).
+    fn after(&self, indexes: &[usize], request: &Request) -> Response {
+        let after = request.param("after");
+        let from = after.as_ref().and_then(|id| indexes.iter().position(|i| self.people[*i].person.id == *id));
+        let rows: Vec<Value> =
+            indexes.iter().skip(from.map_or(0, |at| at + 1)).take(30).map(|i| self.profile(*i)).collect();
+        let meta = match &after {
+            None => json!({ "count": self.people.len(), "status": 200 }),
+            Some(after) => json!({ "count": rows.len(), "status": 200, "after": after }),
+        };
+        wire::profiles_envelope(rows, meta)
+    }
+
+    /// `POST` and `PUT` of profiles, as far as HR tools use them.
+    fn write(&mut self, request: &Request, now: Moment) -> Response {
+        let segments = request.segments();
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let sent = &body["profiles"][0];
+        let text = |key: &str| sent[key].as_str().map(str::to_owned);
+        match (request.method.as_str(), segments.iter().map(String::as_str).collect::<Vec<_>>().as_slice()) {
+            ("POST", ["api", "v1", "profiles" | "profiles.json"]) => match text("first_name") {
+                None => wire::unprocessable("first_name"),
+                Some(first_name) => {
+                    let Some(mut person) = self.people.first().map(|record| record.person.clone()) else {
+                        return wire::unprocessable("last_name");
+                    };
+                    person.id = uuid::Builder::from_u128(u128::from(self.requests) + (1 << 100)).into_uuid().to_string();
+                    (person.first_name, person.manager) = (first_name, None);
+                    self.hire(person, now);
+                    let index = self.people.len() - 1;
+                    self.change(index, sent, now);
+                    wire::profiles_envelope(vec![self.profile(index)], json!({ "count": 1, "status": 200 }))
+                }
+            },
+            ("PUT", ["api", "v1", "profiles", id]) => {
+                let index = self.people.iter().position(|record| record.person.id == id.trim_end_matches(".json"));
+                let Some(index) = index else { return wire::not_found("Profile") };
+                self.change(index, sent, now);
+                wire::profiles_envelope(vec![self.profile(index)], json!({ "count": 1, "status": 200 }))
+            }
+            _ => wire::not_a_route(),
+        }
+    }
+
+    /// Only the keys that are sent change.
+    fn change(&mut self, index: usize, sent: &Value, now: Moment) {
+        let text = |key: &str| sent[key].as_str().map(str::to_owned);
+        let status = text("user_status").and_then(|word| match word.as_str() {
+            "active" => Some(super::company::Status::Active),
+            "inactive" => Some(super::company::Status::Inactive),
+            "pending" => Some(super::company::Status::Pending),
+            _ => None,
+        });
+        let date = |key: &str| text(key).map(|day| day.parse().ok());
+        let (start, departure) = (date("start_date").flatten(), date("departure_date"));
+        self.edit(index, now, |person| {
+            person.status = status.unwrap_or(person.status);
+            person.start_date = start.unwrap_or(person.start_date);
+            person.departure_date = departure.unwrap_or(person.departure_date);
+            for (key, field) in [
+                ("first_name", &mut person.first_name),
+                ("last_name", &mut person.last_name),
+                ("email", &mut person.email),
+                ("office_direct_dial", &mut person.direct_dial),
+            ] {
+                if let Some(value) = text(key) {
+                    *field = value;
+                }
+            }
+        });
     }
 
     fn matches(&self, index: usize, filter: &str, value: &str) -> bool {
@@ -231,6 +373,7 @@ impl Namely {
             "first_name" => person.first_name == value,
             "last_name" => person.last_name == value,
             "email" => person.email == value,
+            "personal_email" => value == "someone@example.org",
             "user_status" => wire::status(person.status) == value,
             "job_title" => person.title() == value,
             "reports_to" => person.manager.is_some_and(|m| self.people[m].person.id == value),
@@ -248,6 +391,7 @@ impl Namely {
     fn stamp(&mut self, response: Response) -> Response {
         self.requests += 1;
         response
+            .with("x-runtime", "0.123456")
             .with("x-request-id", uuid::Builder::from_u128(u128::from(self.requests)).into_uuid().to_string())
             .with("cache-control", "max-age=0, private, must-revalidate")
     }
@@ -256,9 +400,12 @@ impl Namely {
 impl Core for Namely {
     fn admit(&mut self, request: &Request, now: Moment) -> Admission {
         let ticket = self.history.arrive(Exchange::arriving(request, now));
-        let open = request.path.ends_with("/companies/info");
-        if !open && request.header("authorization") != Some(&format!("Bearer {}", self.options.token)) {
+        let open = ["/companies/info", "/oauth2/authorize", "/oauth2/token"].iter().any(|p| request.path.ends_with(p));
+        if !open && !self.knows(request, now) {
             return self.refuse(ticket, Response::json(401, &json!({ "error": "" })), now);
+        }
+        if !open && self.orphaned {
+            return self.refuse(ticket, Response::json(403, &json!({ "error": "" })), now);
         }
         if self.is_throttled(&request.path, now) {
             return self.refuse(ticket, Response::empty(406), now);
@@ -287,16 +434,34 @@ impl Core for Namely {
         Admission::Serve { ticket, takes }
     }
 
-    fn apply(&mut self, ticket: usize, request: &Request, _: Moment) -> Response {
-        let response = match request.method.as_str() {
+    fn apply(&mut self, ticket: usize, request: &Request, now: Moment) -> Response {
+        let mut response = match request.method.as_str() {
+            _ if request.path.ends_with("/oauth2/token") || request.path.ends_with("/oauth2/authorize") => {
+                self.oauth(request, now)
+            }
             "GET" | "HEAD" => self.route(request),
+            "POST" | "PUT" => self.write(request, now),
             _ => wire::not_a_route(),
         };
         self.history.get_mut(ticket).status = response.status;
-        self.stamp(response)
+        if request.method == "HEAD" {
+            response.body.clear();
+        }
+        let zipped = request.header("accept-encoding").is_some_and(|accepted| accepted.contains("gzip"));
+        if zipped && !response.body.is_empty() {
+            response = Response { body: gzip(&response.body), ..response }.with("content-encoding", "gzip");
+        }
+        self.stamp(response.with("vary", "Accept-Encoding"))
     }
 
     fn finish(&mut self, ticket: usize, now: Moment) {
         self.history.get_mut(ticket).answered = Some(now);
     }
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let written = encoder.write_all(body);
+    written.and_then(|()| encoder.finish()).unwrap_or_default()
 }

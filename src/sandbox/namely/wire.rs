@@ -1,12 +1,61 @@
 //! Namely's JSON, with the mess of types that recorded traffic shows (`namely-api.md §3.4`).
 
-use super::super::company::{OFFICES, Person, Status, TITLES};
+use super::super::company::{Person, Status, TITLES};
 use super::super::http::Response;
 use serde_json::{Map, Value, json};
 
 /// Every list and single answer: the resource, `meta`, `links`, `linked`.
 pub fn envelope(resource: &str, rows: Vec<Value>, meta: Value) -> Response {
     Response::json(200, &json!({ resource: rows, "meta": meta, "links": {}, "linked": {} }))
+}
+
+/// Profiles with exactly the objects that they refer to. Job titles have numbers for ids here and the title's own id as
+/// `guid` (`namely-api.md §3.6`).
+pub fn profiles_envelope(rows: Vec<Value>, meta: Value) -> Response {
+    let mut titles: Map<String, Value> = Map::new();
+    let mut groups: Map<String, Value> = Map::new();
+    let mut teams: Map<String, Value> = Map::new();
+    for row in &rows {
+        if let Some(id) = row["job_title"]["id"].as_str() {
+            let number = id.rsplit('-').next().and_then(|n| n.parse::<i64>().ok()).unwrap_or(0) + 21_000;
+            let title = json!({ "id": number, "guid": id, "title": row["job_title"]["title"], "order": 0, "company_id": 170,
+                "is_default": false, "parent_id": null, "created_at": "2014-05-20T15:41:05.866-04:00" });
+            titles.insert(id.to_owned(), title);
+        }
+        for (kind, into) in [("groups", &mut groups), ("teams", &mut teams)] {
+            for item in row["links"][kind].as_array().into_iter().flatten() {
+                into.insert(item["id"].as_str().unwrap_or_default().to_owned(), item.clone());
+            }
+        }
+    }
+    let list = |map: Map<String, Value>| map.into_iter().map(|(_, value)| value).collect::<Vec<_>>();
+    let linked = json!({ "job_titles": list(titles), "files": [], "groups": list(groups), "teams": list(teams) });
+    let links = json!({ "profiles.job_title": { "type": "job_titles" }, "profiles.groups": { "type": "groups" } });
+    Response::json(200, &json!({ "profiles": rows, "meta": meta, "links": links, "linked": linked }))
+}
+
+/// The keys that every token sees (`namely-api.md §3.1`).
+pub const GUARANTEED: [&str; 10] = [
+    "id",
+    "email",
+    "first_name",
+    "last_name",
+    "user_status",
+    "updated_at",
+    "created_at",
+    "preferred_name",
+    "full_name",
+    "job_title",
+];
+
+/// The answer to a write that misses something, as recorded.
+pub fn unprocessable(field: &str) -> Response {
+    let errors = [format!("{field} is a required field")];
+    Response::json(422, &json!({ "message": "error creating profile", "errors": errors }))
+}
+
+pub fn not_found(what: &str) -> Response {
+    Response::json(404, &json!({ "message": format!("{what} not found"), "errors": [] }))
 }
 
 /// A path that is none: 401, as recorded.
@@ -36,21 +85,21 @@ pub fn department_id(index: usize) -> String {
     format!("d0000000-0000-4000-8000-{index:012}")
 }
 
-fn office_id(index: usize) -> String {
+pub(super) fn office_id(index: usize) -> String {
     format!("0ff1ce00-0000-4000-8000-{index:012}")
 }
 
-fn title_id(index: usize) -> String {
+pub(super) fn title_id(index: usize) -> String {
     format!("71713000-0000-4000-8000-{index:012}")
 }
 
-fn tier_names() -> Vec<&'static str> {
+pub(super) fn tier_names() -> Vec<&'static str> {
     let mut names: Vec<&str> = TITLES.iter().map(|(_, tier)| *tier).collect();
     names.dedup();
     names
 }
 
-fn tier_id(tier: &str) -> String {
+pub(super) fn tier_id(tier: &str) -> String {
     let index = tier_names().iter().position(|name| *name == tier).unwrap_or(0);
     format!("71e20000-0000-4000-8000-{index:012}")
 }
@@ -65,9 +114,11 @@ pub fn profile(
     person: &Person,
     manager: Option<&Person>,
     departments: &[&str],
-    created_at: i64,
-    updated_at: i64,
+    times: (i64, i64),
+    legacy: bool,
 ) -> Value {
+    let (created_at, updated_at) = times;
+    let date = |day: jiff::civil::Date| if legacy { day.strftime("%m/%d/%Y").to_string() } else { day.to_string() };
     let text = |value: &str| if value.is_empty() { unset(person) } else { json!(value) };
     let title = json!({ "id": title_id(person.title), "title": person.title() });
     let groups = json!([
@@ -86,9 +137,9 @@ pub fn profile(
         "preferred_name": text(&person.preferred_name), "full_name": format!("{}  {}", person.first_name, person.last_name),
         "links": { "job_title": title, "groups": groups, "teams": [] },
         "image": null, "middle_name": unset(person), "job_title": title, "job_change_reason": null,
-        "reports_to": reports_to, "employee_type": { "title": person.employee_type }, "access_role": "Employee",
-        "start_date": person.start_date.to_string(),
-        "departure_date": person.departure_date.map(|d| d.to_string()).unwrap_or_default(),
+        "reports_to": reports_to, "employee_type": if legacy { json!(person.employee_type) } else { json!({ "title": person.employee_type }) }, "access_role": "Employee",
+        "start_date": date(person.start_date),
+        "departure_date": person.departure_date.map(date).unwrap_or_default(),
         "employee_id": person.employee_id, "bio": "", "office_main_number": unset(person),
         "office_direct_dial": text(&person.direct_dial), "office_phone": unset(person), "office_company_mobile": unset(person),
         "leave_status": if person.on_leave { json!("On leave") } else { Value::Null },
@@ -122,89 +173,3 @@ fn apply_raw(fields: &mut Map<String, Value>, person: &Person) {
     }
 }
 
-pub fn company_info(base: &str) -> Response {
-    let link = json!([{ "type": "email_password", "init_url": format!("{base}/users/sign_in") }]);
-    Response::json(
-        200,
-        &json!({ "name": "Sandbox", "permalink": "sandbox", "background_url": null, "logo_url": null, "authentications": link }),
-    )
-}
-
-/// Groups name the title of their type in `type`; its id is in `links`.
-pub fn groups(departments: &[&str]) -> Response {
-    let group = |id: String, title: &str, kind: &str, kind_id: &str| {
-        json!({ "id": id, "title": title, "type": kind, "is_team": false, "count": 0,
-                "address": { "address1": null, "city": null, "country_id": null }, "links": { "group_type": kind_id } })
-    };
-    let departments = departments.iter().enumerate().map(|(n, d)| group(department_id(n), d, "Department", "7"));
-    let offices = OFFICES.iter().enumerate().map(|(n, o)| group(office_id(n), o, "Office Location", "8"));
-    let rows: Vec<Value> = departments.chain(offices).collect();
-    let meta = json!({ "response": 200, "count": rows.len() });
-    envelope("groups", rows, meta)
-}
-
-pub fn group_types() -> Response {
-    let kind = |id: &str, title: &str, field: &str, kind: &str| json!({ "id": id, "title": title, "field_name": field, "deletable": false, "type": kind, "x_groups_as_teams": false });
-    let rows = vec![
-        kind("7", "Department", "department", "department"),
-        kind("8", "Office Location", "office_location", "office location"),
-    ];
-    envelope("group_types", rows, json!({ "count": 2, "response": 200 }))
-}
-
-pub fn job_titles() -> Response {
-    let rows: Vec<Value> = TITLES
-        .iter()
-        .enumerate()
-        .map(|(n, (title, tier))| json!({ "id": title_id(n), "title": title, "parent_id": null, "links": { "job_tier": tier_id(tier) } }))
-        .collect();
-    let tiers: Vec<Value> = tier_names().iter().map(|tier| json!({ "id": tier_id(tier), "title": tier })).collect();
-    let meta = json!({ "count": rows.len(), "status": 200 });
-    Response::json(200, &json!({ "job_titles": rows, "meta": meta, "links": {}, "linked": { "job_tiers": tiers } }))
-}
-
-pub fn job_tiers() -> Response {
-    let rows: Vec<Value> = tier_names()
-        .iter()
-        .enumerate()
-        .map(|(n, tier)| json!({ "id": tier_id(tier), "title": tier, "numerical_id": n }))
-        .collect();
-    let meta = json!({ "count": rows.len(), "status": 200 });
-    envelope("job_tiers", rows, meta)
-}
-
-/// The catalogue of fields, as far as the profiles of this tenant have them.
-pub fn fields() -> Response {
-    let kinds = [
-        ("first_name", "text"),
-        ("last_name", "text"),
-        ("middle_name", "text"),
-        ("preferred_name", "text"),
-        ("email", "email"),
-        ("personal_email", "email"),
-        ("user_status", "referenceselect"),
-        ("job_title", "referencehistory"),
-        ("start_date", "date"),
-        ("departure_date", "date"),
-        ("employee_id", "text"),
-        ("employee_type", "select"),
-        ("office_main_number", "text"),
-        ("office_direct_dial", "text"),
-        ("office_phone", "text"),
-        ("office_company_mobile", "text"),
-        ("linkedin_url", "text"),
-        ("leave_status", "select"),
-        ("home", "address"),
-        ("salary", "salary"),
-        ("ssn", "text"),
-        ("dob", "date"),
-        ("asset_management", "checkboxes"),
-        ("2012_grant_date", "text"),
-    ];
-    let rows: Vec<Value> = kinds
-        .iter()
-        .map(|(name, kind)| json!({ "id": name, "name": name, "label": name, "type": kind, "default": true, "valid_format_info": null, "links": { "section": "1" } }))
-        .collect();
-    let meta = json!({ "count": rows.len(), "status": 200 });
-    envelope("fields", rows, meta)
-}
