@@ -39,7 +39,7 @@ const CASES: [Case; 10] = [
         &["--competition", "0.3", "--faults", "0.05", "--concurrency", "35"],
         0.7,
     ),
-    case("merger (mixed)", "merger", 3_000, &[], 1.0),
+    case("upheaval (mixed)", "upheaval", 3_000, &[], 1.0),
     Case { scale: 1.0, ..case("terminations in joiners", "terminations", 1_500, &[], 1.0) },
     case("layoff, all at once", "layoff", 5_000, &[], 1.0),
 ];
@@ -107,7 +107,7 @@ fn print_notes(case: &Case, report: &Value) {
     for finding in report["findings"].as_array().into_iter().flatten() {
         println!("    {}", finding.as_str().unwrap_or_default());
     }
-    if case.scenario == "merger" {
+    if case.scenario == "upheaval" {
         for bucket in report["buckets"].as_array().into_iter().flatten() {
             let name = bucket["bucket"].as_str().unwrap_or_default();
             println!(

@@ -40,6 +40,8 @@ enum Command {
         #[command(subcommand)]
         action: commands::review::Action,
     },
+    /// Everything that waits for a person: who is set aside and why, matches to decide about, what is remarkable
+    Attention(commands::attention::Options),
     /// Who starts soon, and what stands in their way
     Readiness(commands::readiness::Options),
     /// Try the mapping on one person, or compare it with a changed one for everybody
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
             Command::Check(options) => commands::check::check(options).await,
             Command::Adopt(options) => commands::adopt::adopt(&options),
             Command::Review { action } => commands::review::review(&action),
+            Command::Attention(options) => commands::attention::attention(&options),
             Command::Readiness(options) => commands::readiness::readiness(&options),
             Command::Mapping { action } => commands::mapping::mapping(&action),
         }

@@ -134,7 +134,12 @@ impl Metrics {
                     &["org", "bucket"],
                 ),
             ),
-            okta_limit: gauges(&r, "okta_rate_limit", "Limit of the counter, as Okta's headers say.", &["org", "bucket"]),
+            okta_limit: gauges(
+                &r,
+                "okta_rate_limit",
+                "Limit of the counter, as Okta's headers say.",
+                &["org", "bucket"],
+            ),
             okta_remaining: gauges(
                 &r,
                 "okta_rate_limit_remaining",

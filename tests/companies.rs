@@ -118,8 +118,12 @@ fn two_people_of_one_name_get_two_logins_and_reserved_ones_go_to_nobody() {
             let email = format!("someone{n}@globex.example.com");
             Person { id, first_name, last_name, email, manager: None, ..world.merger.people[0][2].clone() }
         };
-        let people =
-            [person(1, "Jo", "Ångström"), person(2, "Jo", "Angstrom"), person(3, "JO", "Ångström"), person(4, "Max", "Root")];
+        let people = [
+            person(1, "Jo", "Ångström"),
+            person(2, "Jo", "Angstrom"),
+            person(3, "JO", "Ångström"),
+            person(4, "Max", "Root"),
+        ];
         world.companies.join(&people);
         world.until_org(0, "all are there", |okta| people.iter().all(|p| find(okta, &p.email).len() == 1)).await;
         let okta = world.companies.okta[0].core();
@@ -144,9 +148,7 @@ fn a_second_org_gets_those_who_are_routed_there_and_keeps_whoever_is_not_any_mor
         assert_eq!(world.effects(0), 0, "nothing changes where they were");
         world.companies.edit(0, 5, |p| mark(p, false));
         world
-            .until("it is told", async |world| {
-                world.service.store.backlog().await.expect("reads").set_aside == 1
-            })
+            .until("it is told", async |world| world.service.store.backlog().await.expect("reads").set_aside == 1)
             .await;
         let before = world.effects(1);
         assert_eq!(world.companies.okta[1].core().user_by_anchor(&anchor).map(|u| u.status), Some(Status::Provisioned));

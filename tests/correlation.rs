@@ -34,7 +34,8 @@ fn nothing_is_written_to_an_org_with_users_before_the_adopt_report_is_accepted()
         setup.rewrite = |text| text.replace("adopt = \"automatic\"\n", "");
         setup.people[4].direct_dial = "+1 555 changed".into();
         let mut rig = Rig::new(setup);
-        let stranger = json!({ "login": "robot@example.com", "email": "robot@example.com", "firstName": "R", "lastName": "2" });
+        let stranger =
+            json!({ "login": "robot@example.com", "email": "robot@example.com", "firstName": "R", "lastName": "2" });
         rig.world.okta.core().seed_user(stranger, Status::Active, &[], rig.world.clock.now());
         rig.run().await;
         rig.until("Namely was walked", async |rig| {
@@ -48,14 +49,16 @@ fn nothing_is_written_to_an_org_with_users_before_the_adopt_report_is_accepted()
         assert_eq!(report["matched"]["anchor"].as_array().map(Vec::len), Some(9), "{report:#}");
         assert_eq!(report["created"].as_array().map(Vec::len), Some(2));
         assert_eq!(report["ended"][0]["profile"], json!(rig.setup.people[3].id));
-        let alone: Vec<&str> = report["alone"].as_array().expect("a list").iter().filter_map(|e| e["login"].as_str()).collect();
+        let alone: Vec<&str> =
+            report["alone"].as_array().expect("a list").iter().filter_map(|e| e["login"].as_str()).collect();
         assert_eq!(alone, ["admin@example.com", "robot@example.com"]);
         assert_eq!(rig.effects(), Vec::<String>::new());
         let why = rig.service().readiness.reasons()["adopt sandbox"].clone();
         assert!(why.contains("adopt --accept sandbox"), "{why}");
         let (ok, said) = command(&rig, &["adopt", "--accept", "sandbox", "--by", "ada"]);
         assert!(ok && said.contains("accepted"), "{said}");
-        rig.until("everything is done", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+        rig.until("everything is done", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0)
+            .await;
         let okta = rig.world.okta.core();
         assert_eq!(okta.user_by_anchor(&rig.setup.people[3].id).map(|u| u.status), Some(Status::Deprovisioned));
         assert!(okta.user_by_anchor(&rig.setup.people[11].id).is_some());
@@ -71,7 +74,8 @@ async fn uncertain() -> (Rig, Person, String) {
     setup.in_okta = 3;
     let mut rig = Rig::new(setup);
     let person = rig.setup.people[3].clone();
-    let profile = json!({ "login": "old.name@example.com", "email": person.email, "firstName": "Old", "lastName": "Name" });
+    let profile =
+        json!({ "login": "old.name@example.com", "email": person.email, "firstName": "Old", "lastName": "Name" });
     let id = rig.world.okta.core().seed_user(profile, Status::Active, &[], rig.world.clock.now());
     rig.run().await;
     rig.until("it waits for a verdict", async |rig| {
@@ -86,11 +90,15 @@ fn an_uncertain_match_waits_for_a_verdict_and_an_accepted_one_is_adopted() {
     on_a_system(async {
         let (rig, person, id) = uncertain().await;
         let queue = document(&rig, &["review", "list", "--json"]);
-        assert_eq!((queue[0]["profile"].as_str(), queue[0]["rule"].as_str()), (Some(person.id.as_str()), Some("email")));
+        assert_eq!(
+            (queue[0]["profile"].as_str(), queue[0]["rule"].as_str()),
+            (Some(person.id.as_str()), Some("email"))
+        );
         let number = queue[0]["id"].to_string();
         let (ok, said) = command(&rig, &["review", "accept", &number, "--by", "ada"]);
         assert!(ok && said.contains("one person"), "{said}");
-        rig.until_okta("the account is theirs", |okta| okta.user_by_anchor(&person.id).is_some_and(|u| u.id == id)).await;
+        rig.until_okta("the account is theirs", |okta| okta.user_by_anchor(&person.id).is_some_and(|u| u.id == id))
+            .await;
         rig.quiet().await;
         assert!(!rig.effects().contains(&"POST /api/v1/users".to_owned()), "nobody is made twice");
         let (ok, said) = command(&rig, &["review", "reject", &number, "--by", "ada"]);
@@ -105,7 +113,8 @@ fn a_rejected_match_is_remembered_and_the_person_gets_an_account_of_their_own() 
         let (rig, person, id) = uncertain().await;
         let number = document(&rig, &["review", "list", "--json"])[0]["id"].to_string();
         assert!(command(&rig, &["review", "reject", &number, "--by", "ada"]).0);
-        rig.until_okta("they have an account", |okta| okta.user_by_anchor(&person.id).is_some_and(|u| u.id != id)).await;
+        rig.until_okta("they have an account", |okta| okta.user_by_anchor(&person.id).is_some_and(|u| u.id != id))
+            .await;
         rig.edit(3, |p| p.direct_dial = "+1 555 333".into());
         rig.quiet().await;
         assert_eq!(document(&rig, &["review", "list", "--json"]), json!([]));

@@ -88,7 +88,8 @@ fn a_hire_who_starts_too_late_has_no_account_and_one_whose_start_moves_waits_lon
         let index = rig.world.namely.core().people().position(|p| p.id == moved.id).expect("there");
         rig.edit(index, |p| p.start_date = day("2026-05-08"));
         rig.quiet().await;
-        rig.until("the first start has passed", async |rig| rig.world.clock.now() > moment + Duration::from_secs(30)).await;
+        rig.until("the first start has passed", async |rig| rig.world.clock.now() > moment + Duration::from_secs(30))
+            .await;
         rig.quiet().await;
         let okta = rig.world.okta.core();
         assert_eq!(status(&okta, &moved.id), Some(Status::Staged), "not activated on the day it was moved from");
@@ -114,7 +115,8 @@ fn nobody_who_is_active_is_touched_by_a_start_in_the_future_or_a_status_that_tur
         // What changes about them meanwhile still follows, where HR says that they are active.
         rig.edit(3, |p| p.direct_dial = "+1 555 333".into());
         let id = rig.setup.people[3].id.clone();
-        rig.until_okta("the phone follows", |okta| user(okta, &id).profile["primaryPhone"] == json!("+1 555 333")).await;
+        rig.until_okta("the phone follows", |okta| user(okta, &id).profile["primaryPhone"] == json!("+1 555 333"))
+            .await;
     });
 }
 
@@ -182,8 +184,10 @@ fn a_suspension_by_somebody_else_is_kept_and_reported() {
         rig.run().await;
         rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
         rig.edit(3, |p| p.direct_dial = "+1 555 333".into());
-        rig.until_okta("the phone follows", |okta| user(okta, &person.id).profile["primaryPhone"] == json!("+1 555 333"))
-            .await;
+        rig.until_okta("the phone follows", |okta| {
+            user(okta, &person.id).profile["primaryPhone"] == json!("+1 555 333")
+        })
+        .await;
         rig.quiet().await;
         assert_eq!(status(&rig.world.okta.core(), &person.id), Some(Status::Suspended));
         let remarks = rig.remarks().await;
@@ -258,7 +262,10 @@ fn an_account_that_it_has_deactivated_is_not_woken_up_by_an_edit_in_namely() {
         rig.edit(3, |p| p.direct_dial = "+1 555 333".into());
         rig.quiet().await;
         let aside = rig.set_aside().await;
-        assert!(aside.iter().any(|(p, why)| *p == person.id && why.contains("somebody else has deactivated")), "{aside:?}");
+        assert!(
+            aside.iter().any(|(p, why)| *p == person.id && why.contains("somebody else has deactivated")),
+            "{aside:?}"
+        );
         assert_eq!(rig.effects(), Vec::<String>::new());
     });
 }
@@ -269,8 +276,10 @@ fn a_contractor_becomes_an_employee_in_one_plan_without_a_minute_of_outage() {
         let mut setup = Setup::of(8);
         setup.people[3].employee_type = "Contractor";
         setup.rewrite = |text| {
-            let groups = "\n[[mapping.groups]]\nname = \"kind\"\ntemplate = \"All {employee.employee_type}\"\ncreate = true\n";
-            let kind = "[mapping]\nuser_type = \"employee.employee_type == 'Contractor' ? 'contractor' : 'user'\"\n\n[leave]";
+            let groups =
+                "\n[[mapping.groups]]\nname = \"kind\"\ntemplate = \"All {employee.employee_type}\"\ncreate = true\n";
+            let kind =
+                "[mapping]\nuser_type = \"employee.employee_type == 'Contractor' ? 'contractor' : 'user'\"\n\n[leave]";
             text.replace("[leave]", kind) + groups
         };
         let mut rig = Rig::new(setup);
@@ -279,7 +288,9 @@ fn a_contractor_becomes_an_employee_in_one_plan_without_a_minute_of_outage() {
         rig.run().await;
         let kind = |okta: &Okta| okta.type_name(&user(okta, &person.id).kind).to_owned();
         rig.until("both sides agree", async |rig| {
-            rig.backlog().await == 0 && rig.service().readiness.is_ready() && kind(&rig.world.okta.core()) == "contractor"
+            rig.backlog().await == 0
+                && rig.service().readiness.is_ready()
+                && kind(&rig.world.okta.core()) == "contractor"
         })
         .await;
         let before = effects_on(&rig, &person.id).len();
@@ -291,7 +302,11 @@ fn a_contractor_becomes_an_employee_in_one_plan_without_a_minute_of_outage() {
         rig.quiet().await;
         let effects = effects_on(&rig, &person.id).split_off(before);
         let shape: Vec<&str> = effects.iter().map(|e| e.split(['/', ' ']).next().unwrap_or_default()).collect();
-        assert_eq!(shape, ["PUT", "PUT", "DELETE"], "the profile with its type, the new group, then the old one: {effects:?}");
+        assert_eq!(
+            shape,
+            ["PUT", "PUT", "DELETE"],
+            "the profile with its type, the new group, then the old one: {effects:?}"
+        );
         let okta = rig.world.okta.core();
         let now = user(&okta, &person.id);
         assert_eq!(now.status, Status::Active, "never asleep");
@@ -348,8 +363,10 @@ fn a_new_name_keeps_the_account_and_the_old_address() {
             p.last_name = "Weber".into();
             p.email = "a.weber@example.com".into();
         });
-        rig.until_okta("the login follows", |okta| user(okta, &person.id).profile["login"] == json!("a.weber@example.com"))
-            .await;
+        rig.until_okta("the login follows", |okta| {
+            user(okta, &person.id).profile["login"] == json!("a.weber@example.com")
+        })
+        .await;
         rig.quiet().await;
         let okta = rig.world.okta.core();
         let now = user(&okta, &person.id);
@@ -408,6 +425,9 @@ fn a_departure_that_is_taken_back_or_moved_does_nothing_on_the_old_day() {
         rig.until_okta("the third is out", |okta| status(okta, &people[4]) == Some(Status::Deprovisioned)).await;
         rig.quiet().await;
         let okta = rig.world.okta.core();
-        assert_eq!((status(&okta, &people[2]), status(&okta, &people[3])), (Some(Status::Active), Some(Status::Active)));
+        assert_eq!(
+            (status(&okta, &people[2]), status(&okta, &people[3])),
+            (Some(Status::Active), Some(Status::Active))
+        );
     });
 }

@@ -26,12 +26,14 @@ fn one_person_is_explained_with_every_rule_and_input_or_why_not() {
         let person = rig.setup.people[3].clone();
         let (ok, said) = command(&rig, &["mapping", "test", &person.email]);
         assert!(ok, "{said}");
-        for word in [person.department(), "employee.job_title", "job_tier = ", "Department ", "its condition is false"] {
+        for word in [person.department(), "employee.job_title", "job_tier = ", "Department ", "its condition is false"]
+        {
             assert!(said.contains(word), "{word} is missing in {said}");
         }
         assert!(!said.contains('\u{1b}'), "no colours where there is no terminal");
         let told = &document(&rig, &["mapping", "test", &person.id, "--json"])[0];
-        let title = told["mapping"]["attributes"].as_array().expect("a list").iter().find(|a| a["attribute"] == "title");
+        let title =
+            told["mapping"]["attributes"].as_array().expect("a list").iter().find(|a| a["attribute"] == "title");
         assert_eq!(title.map(|t| t["inputs"]["job_title"].clone()), Some(json!(person.title())));
         let (ok, said) = command(&rig, &["mapping", "test", "nobody@example.com"]);
         assert!(!ok && said.contains("nobody is called"), "{said}");
@@ -71,9 +73,8 @@ fn hr_sees_who_is_ready_for_the_first_day_and_what_blocks_the_others() {
         setup.clock = namely_okta_sync::clock::Clock::system();
         setup.people = namely_okta_sync::sandbox::world::company(6, 1, setup.clock.now());
         let rig = Rig::settled(setup).await;
-        let in_days = |days: i64| {
-            today(rig.world.clock.now()).checked_add(jiff::Span::new().days(days)).expect("a date")
-        };
+        let in_days =
+            |days: i64| today(rig.world.clock.now()).checked_add(jiff::Span::new().days(days)).expect("a date");
         let hire = |seed: u64, days: i64, name: &str| {
             let mut person = Hr::new(seed, today(rig.world.clock.now())).joiner(1);
             (person.status, person.start_date) = (Hired::Pending, in_days(days));
@@ -91,7 +92,11 @@ fn hr_sees_who_is_ready_for_the_first_day_and_what_blocks_the_others() {
         rig.quiet().await;
         let told = document(&rig, &["readiness", "--days", "14", "--json"]);
         let state = |name: &str| {
-            let starter = told["starters"].as_array().expect("a list").iter().find(|s| s["name"].as_str().is_some_and(|n| n.starts_with(name)));
+            let starter = told["starters"]
+                .as_array()
+                .expect("a list")
+                .iter()
+                .find(|s| s["name"].as_str().is_some_and(|n| n.starts_with(name)));
             starter.map(|s| (s["state"].clone(), s["note"].as_str().unwrap_or_default().to_owned())).expect(name)
         };
         assert_eq!(state("Soon").0, "staged", "{told:#}");

@@ -15,7 +15,7 @@ use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::okta::{HeaderView, ScopeError};
 use std::time::Duration;
 
-const SCOPES: [&str; 4] = [claims::USERS, claims::GROUPS, claims::ROLES, claims::LINKED_OBJECTS];
+const SCOPES: [&str; 5] = [claims::USERS, claims::GROUPS, claims::ROLES, claims::LINKED_OBJECTS, claims::SCHEMAS];
 
 fn service_app(key: &Key) -> Credentials {
     let key = PrivateKey::read(&key.pem, Some("k1".into())).expect("a key");

@@ -3,9 +3,9 @@
 mod common;
 
 use common::{Rig, Setup, on_a_system, program};
+use jiff::civil::Date;
 use namely_okta_sync::sandbox::oracle::{Evidence, judge};
 use namely_okta_sync::sandbox::scenario::{Change, Kind, SCENARIOS, Scenario};
-use jiff::civil::Date;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -160,7 +160,12 @@ fn the_oracle_sees_a_loss_a_step_back_and_an_effect_behind_the_audits_back() {
         let mut after = people[4].clone();
         after.direct_dial = "+1 555 1".into();
         let change = Change { at: Duration::ZERO, kind: Kind::Attribute, person: 4, after };
-        let scenario = Scenario { name: "one".into(), people: people.clone(), changes: vec![change.clone()], days: (Date::default(), Date::default()) };
+        let scenario = Scenario {
+            name: "one".into(),
+            people: people.clone(),
+            changes: vec![change.clone()],
+            days: (Date::default(), Date::default()),
+        };
         rig.edit(4, |person| *person = change.after.clone());
         rig.until_okta("it arrives", |okta| {
             okta.user_by_anchor(&people[4].id).is_some_and(|u| u.profile["primaryPhone"] == json!("+1 555 1"))

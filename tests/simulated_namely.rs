@@ -84,7 +84,8 @@ fn headers_are_those_on_record_and_none_besides() {
     for absent in ["etag", "link", "last-modified", "retry-after", "x-rate-limit-limit"] {
         assert!(!headers.contains_key(absent), "{absent}");
     }
-    let raw = tenant.request("GET", "/profiles").bearer_auth(Options::default().token).header("Accept-Encoding", "gzip");
+    let raw =
+        tenant.request("GET", "/profiles").bearer_auth(Options::default().token).header("Accept-Encoding", "gzip");
     let encoding = tenant.runtime.block_on(async {
         let client = reqwest::Client::builder().no_gzip().build().expect("a client");
         let answer = client.execute(raw.build().expect("a request")).await.expect("answers");
@@ -111,7 +112,8 @@ fn pages_end_at_fifty_count_what_they_show_and_refer_to_exactly_what_they_need()
     assert_eq!(names(&one["linked"]["groups"]), names(&one["profiles"][0]["links"]["groups"]));
     let title = &one["linked"]["job_titles"][0];
     assert!(title["id"].is_i64() && title["guid"] == one["profiles"][0]["job_title"]["id"], "{title}");
-    let times: Vec<i64> = body["profiles"].as_array().expect("a list").iter().filter_map(|p| p["created_at"].as_i64()).collect();
+    let times: Vec<i64> =
+        body["profiles"].as_array().expect("a list").iter().filter_map(|p| p["created_at"].as_i64()).collect();
     assert!(times.is_sorted() && times.iter().collect::<BTreeSet<_>>().len() < 20, "many share a second");
     let newest = tenant.get("/profiles?sort=-updated_at&per_page=2");
     assert!(newest["profiles"][0]["updated_at"].as_i64() >= newest["profiles"][1]["updated_at"].as_i64());
@@ -128,14 +130,16 @@ fn catalogues_have_their_differing_envelopes() {
     assert!(tenant.get("/teams").get("meta").is_none());
     assert!(tenant.get("/countries").get("links").is_none());
     let groups = tenant.get("/groups");
-    let titles: Vec<&str> = groups["groups"].as_array().expect("a list").iter().filter_map(|g| g["title"].as_str()).collect();
+    let titles: Vec<&str> =
+        groups["groups"].as_array().expect("a list").iter().filter_map(|g| g["title"].as_str()).collect();
     assert_eq!(titles.iter().filter(|t| **t == "Corporate").count(), 2, "names are not unique");
     let id = groups["groups"][0]["id"].as_str().expect("an id");
     let one = tenant.get(&format!("/groups/{id}"));
     assert_eq!(groups["groups"][0]["type"], "Department");
     assert_eq!(one["groups"][0]["type"], "7", "a title in the list, an id alone");
     let fields = tenant.get("/profiles/fields");
-    let known: BTreeSet<&str> = fields["fields"].as_array().expect("a list").iter().filter_map(|f| f["name"].as_str()).collect();
+    let known: BTreeSet<&str> =
+        fields["fields"].as_array().expect("a list").iter().filter_map(|f| f["name"].as_str()).collect();
     let profile = tenant.get("/profiles?per_page=1")["profiles"][0].clone();
     for name in known {
         assert!(profile.get(name).is_some(), "{name} is in the catalogue and not on the profile");
@@ -163,7 +167,10 @@ fn a_termination_and_its_rescission_can_be_written_as_hr_tools_do() {
     let gone = put(json!({ "user_status": "inactive", "departure_date": "2026-05-01" }));
     assert_eq!(gone["profiles"][0]["user_status"], "inactive");
     let back = put(json!({ "user_status": "active", "departure_date": "" }));
-    assert_eq!((back["profiles"][0]["departure_date"].clone(), back["profiles"][0]["user_status"].clone()), (json!(""), json!("active")));
+    assert_eq!(
+        (back["profiles"][0]["departure_date"].clone(), back["profiles"][0]["user_status"].clone()),
+        (json!(""), json!("active"))
+    );
 }
 
 #[test]
@@ -181,8 +188,12 @@ fn oauth_tokens_live_a_quarter_of_an_hour_and_are_refreshed_with_or_without_a_ne
     for repeats_refresh_token in [false, true] {
         let client = Client { id: "app".into(), secret: "s".into(), repeats_refresh_token };
         let tenant = Tenant::new(2, Options { client: Some(client), ..unlimited() });
-        let no_redirects = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
-        let url = format!("{}/api/v1/oauth2/authorize?response_type=code&client_id=app&redirect_uri=http://x/&state=7", tenant.simulator.url());
+        let no_redirects =
+            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+        let url = format!(
+            "{}/api/v1/oauth2/authorize?response_type=code&client_id=app&redirect_uri=http://x/&state=7",
+            tenant.simulator.url()
+        );
         let (_, headers, _) = tenant.send(no_redirects.get(url));
         let to = headers["location"].to_str().expect("text").to_owned();
         assert!(to.ends_with("&state=7"), "{to}");
@@ -253,7 +264,8 @@ fn a_service_on_a_tenant_with_the_formats_of_2014_reads_the_same_people() {
         rig.edit(3, |person| person.status = Hired::Inactive);
         let id = rig.setup.people[3].id.clone();
         rig.until_okta("they are out", |okta| {
-            okta.user_by_anchor(&id).is_some_and(|u| u.status == namely_okta_sync::sandbox::okta::users::Status::Deprovisioned)
+            okta.user_by_anchor(&id)
+                .is_some_and(|u| u.status == namely_okta_sync::sandbox::okta::users::Status::Deprovisioned)
         })
         .await;
     });

@@ -85,7 +85,8 @@ fn show(report: &Adoption, all: bool) {
     }
     counts.add_row(["nothing", &report.nothing.to_string(), "left in Namely or not due yet, and without an account"]);
     println!("{counts}");
-    let lists = [("ended", &report.ended), ("created", &report.created), ("review", &report.review), ("alone", &report.alone)];
+    let lists =
+        [("ended", &report.ended), ("created", &report.created), ("review", &report.review), ("alone", &report.alone)];
     for (what, entries) in lists {
         if entries.is_empty() {
             continue;

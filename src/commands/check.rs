@@ -9,13 +9,15 @@ use crate::identity::{Directory, Group};
 use crate::namely::client::Reply as NamelyReply;
 use crate::namely::wire::ProfilesPage;
 use crate::namely::{NamelyClient, Reader};
-use crate::okta::auth::{Credentials, claims};
+use crate::okta::auth::Credentials;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify};
+use crate::okta::schema::misfits;
 use crate::okta::wire::{GroupObject, GroupRule};
 use crate::okta::{OktaClient, Request};
 use crate::pipeline::poller::read_catalogue;
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -113,6 +115,8 @@ async fn probe_namely(tenant: &NamelyTenant, rulebook: &Rulebook) -> Vec<Finding
             ),
         ),
     });
+    let known = client.get("/profiles/fields").await;
+    findings.extend(custom_finding(&what("custom fields"), &rulebook.reads().custom, known));
     let groups = what("groups");
     findings.push(match read_catalogue(&client, &tenant.group_types).await {
         Err(why) => bad(&groups, why),
@@ -129,11 +133,31 @@ async fn probe_namely(tenant: &NamelyTenant, rulebook: &Rulebook) -> Vec<Finding
     findings
 }
 
+/// Whether the custom fields that the mapping reads are in Namely's catalogue.
+fn custom_finding(what: &str, custom: &BTreeSet<String>, catalogue: NamelyReply) -> Option<Finding> {
+    let body = match catalogue {
+        _ if custom.is_empty() => return None,
+        NamelyReply::Answered { status: 200, body } => body,
+        NamelyReply::Answered { status, .. } => return Some(bad(what, format!("HTTP {status} on /profiles/fields"))),
+        NamelyReply::Failed(why) => return Some(bad(what, why)),
+    };
+    let fields: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let known: Vec<&str> =
+        fields["fields"].as_array().into_iter().flatten().filter_map(|f| f["name"].as_str()).collect();
+    let unknown: Vec<&str> = custom.iter().map(String::as_str).filter(|name| !known.contains(name)).collect();
+    Some(match unknown.as_slice() {
+        [] => good(what, format!("all {} are in Namely's catalogue", custom.len())),
+        unknown => bad(
+            what,
+            format!("Namely's catalogue has no field {}; correct the name, it is not the label", unknown.join(", ")),
+        ),
+    })
+}
+
 async fn probe_okta(org: &OktaOrg, rulebook: &Rulebook) -> Vec<Finding> {
     let what = |part: &str| format!("okta {} {part}", org.name);
     let mapping = &rulebook.mapping;
-    // Reading the schema is for this command alone.
-    let scopes: Vec<_> = config::scopes(rulebook, &org.name).into_iter().chain([claims::SCHEMAS]).collect();
+    let scopes = config::scopes(rulebook, &org.name);
     let credentials = config::with_scopes(org.credentials.clone(), &scopes);
     let client = match OktaClient::new(&org.url, credentials, &Clock::system(), org.timeout) {
         Ok(client) => client,
@@ -154,10 +178,7 @@ async fn probe_okta(org: &OktaOrg, rulebook: &Rulebook) -> Vec<Finding> {
     match get("/api/v1/users?limit=1").await {
         Ok(_) => findings.push(good(&what("token"), "accepted, may read users")),
         Err(why) => {
-            return vec![bad(
-                &what("token"),
-                format!("{why}; is {} an Okta org, and the token alive?", org.url),
-            )];
+            return vec![bad(&what("token"), format!("{why}; is {} an Okta org, and the token alive?", org.url))];
         }
     }
     let owner = match get("/api/v1/users/me").await {
@@ -166,13 +187,26 @@ async fn probe_okta(org: &OktaOrg, rulebook: &Rulebook) -> Vec<Finding> {
     };
     findings.push(role_finding(&what("permissions"), owner));
     findings.push(match get("/api/v1/meta/schemas/user/default").await {
-        Ok(schema) => schema_finding(&what("user schema"), &schema, mapping),
+        Ok(schema) => schema_finding(&what("user schema"), &misfits(&schema, rulebook), mapping),
         Err(why) => bad(&what("user schema"), why),
     });
     if !mapping.app_rules().is_empty() {
         findings.extend(match get("/api/v1/apps?limit=200").await {
             Ok(apps) => app_findings(&what("apps"), &apps, mapping),
             Err(why) => vec![bad(&what("apps"), why)],
+        });
+    }
+    if let Some(relation) = rulebook.org(&org.name).and_then(|org| org.manager_relation.clone()) {
+        let definitions = get("/api/v1/meta/schemas/user/linkedObjects").await;
+        findings.push(link_finding(&what("manager link"), &relation, definitions));
+    }
+    if mapping.user_type().is_some() {
+        findings.push(match get("/api/v1/meta/types/user").await {
+            Ok(types) => {
+                let names = types.as_array().into_iter().flatten().filter_map(|t| t["name"].as_str());
+                good(&what("user types"), names.collect::<Vec<_>>().join(", "))
+            }
+            Err(why) => bad(&what("user types"), why),
         });
     }
     findings.push(match get("/api/v1/iam/assignees/users?limit=100").await {
@@ -246,20 +280,26 @@ fn role_finding(what: &str, roles: Result<Value, String>) -> Finding {
     )
 }
 
-fn schema_finding(what: &str, schema: &Value, mapping: &Mapping) -> Finding {
-    let known = |name: &str| {
-        ["base", "custom"].iter().any(|part| schema["definitions"][part]["properties"].get(name).is_some())
-    };
-    let unknown: Vec<&str> = mapping.attribute_names().filter(|name| !known(name)).collect();
-    match unknown.as_slice() {
-        [] => good(what, format!("all {} mapped attributes exist", mapping.attribute_names().count())),
-        unknown => bad(
+fn schema_finding(what: &str, misfits: &[String], mapping: &Mapping) -> Finding {
+    match misfits {
+        [] => good(what, format!("all {} mapped attributes exist and fit", mapping.attribute_names().count())),
+        misfits => bad(what, misfits.join("; ")),
+    }
+}
+
+/// The linked object that leads to managers, and the user types that the mapping may name.
+fn link_finding(what: &str, relation: &str, definitions: Result<Value, String>) -> Finding {
+    let has = |all: &Value| all.as_array().into_iter().flatten().any(|d| d["primary"]["name"] == relation);
+    match definitions {
+        Ok(all) if has(&all) => good(what, format!("{relation:?} leads to the manager")),
+        Ok(_) => bad(
             what,
             format!(
-                "there is no attribute {}; add it under Directory > Profile Editor, or take it out of the mapping",
-                unknown.join(", ")
+                "there is no linked object {relation:?}; add it under Directory > Profile Editor > Linked Objects, or set \
+                 manager_link = false"
             ),
         ),
+        Err(why) => bad(what, why),
     }
 }
 

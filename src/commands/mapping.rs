@@ -147,7 +147,8 @@ fn diff(new: &std::path::Path, common: &Common) -> anyhow::Result<ExitCode> {
     let known = opened.config.rulebook.reads().custom;
     let unseen: Vec<&String> = unknown.difference(&known).collect();
     let bar = ProgressBar::new_spinner().with_style(
-        ProgressStyle::with_template("{spinner} {pos} people compared").unwrap_or_else(|_| ProgressStyle::default_bar()),
+        ProgressStyle::with_template("{spinner} {pos} people compared")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let mut all = Difference::default();
     for org in opened.orgs(common.org.as_ref())? {
@@ -165,7 +166,9 @@ fn diff(new: &std::path::Path, common: &Common) -> anyhow::Result<ExitCode> {
     }
     if !unseen.is_empty() {
         let names = unseen.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-        eprintln!("note: the service does not read {names} yet, so they are empty here; `run` with the new file reads them");
+        eprintln!(
+            "note: the service does not read {names} yet, so they are empty here; `run` with the new file reads them"
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -157,7 +157,11 @@ fn show(report: &Report, options: &Options) -> anyhow::Result<()> {
     for (org, calls) in &report.okta_calls {
         rows.add_row(["calls", &calls.to_string(), &format!("that changed something in {org}")]);
     }
-    rows.add_row(["wall time", &format!("{:.0} s", report.wall_seconds), &format!("the clock ran {}x", report.time_scale)]);
+    rows.add_row([
+        "wall time",
+        &format!("{:.0} s", report.wall_seconds),
+        &format!("the clock ran {}x", report.time_scale),
+    ]);
     for (what, count, meaning) in [
         ("lost", report.lost, "humans who are not as they should be in one of the orgs"),
         ("unaudited", report.unaudited_effects, "effects without an audit row, or the reverse"),

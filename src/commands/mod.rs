@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub mod adopt;
+pub mod attention;
 pub mod check;
 pub mod mapping;
 pub mod merger;

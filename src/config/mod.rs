@@ -191,7 +191,12 @@ pub fn scopes(rulebook: &Rulebook, org: &str) -> Vec<&'static str> {
     let links = rulebook.org(org).is_some_and(|org| org.manager_relation.is_some());
     let links = links.then_some(claims::LINKED_OBJECTS);
     let types = rulebook.mapping.user_type().map(|_| claims::USER_TYPES);
-    [claims::USERS, claims::GROUPS, claims::ROLES].into_iter().chain(apps).chain(links).chain(types).collect()
+    [claims::USERS, claims::GROUPS, claims::ROLES, claims::SCHEMAS]
+        .into_iter()
+        .chain(apps)
+        .chain(links)
+        .chain(types)
+        .collect()
 }
 
 /// The same credentials, asking for these scopes.

@@ -3,9 +3,9 @@
 //! CEL is total: an expression cannot loop for ever, read a file or call out. Length, depth and loops within loops are
 //! limited besides, so that no profile makes one expensive.
 
+use super::employee::Employee;
 use super::functions::{self, Tables};
 use super::view::{FIELDS, MANAGER_FIELDS, Seen, view};
-use super::employee::Employee;
 use cel::common::ast::{EntryExpr, Expr as Node, IdedExpr, LiteralValue};
 use cel::{Context, Env, Program, Value as Cel, extensions};
 use serde_json::Value;
@@ -166,7 +166,11 @@ impl Engine {
     /// What `expr` gives for an ordinary and for an empty profile: a hint at its type, as CEL has no types before it runs.
     pub fn kinds(&self, expr: &Expr) -> BTreeSet<Kind> {
         let samples = super::view::samples(&expr.reads.custom);
-        samples.iter().filter_map(|employee| expr.evaluate(&self.bind_employee(employee)).ok()).map(|v| Kind::of(&v)).collect()
+        samples
+            .iter()
+            .filter_map(|employee| expr.evaluate(&self.bind_employee(employee)).ok())
+            .map(|v| Kind::of(&v))
+            .collect()
     }
 }
 

@@ -28,11 +28,49 @@ pub const OURS: &[(&str, &str)] = &[
 /// CEL's own functions and those of its extensions for strings and lists, as far as mappings may use them. `lists.range`
 /// is not among them: it makes lists of any length.
 const STANDARD: &[&str] = &[
-    "size", "contains", "startsWith", "endsWith", "matches", "string", "int", "uint", "double", "bytes", "type", "dyn",
-    "duration", "timestamp", "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear",
-    "getHours", "getMinutes", "getSeconds", "getMilliseconds", "min", "max", "charAt", "indexOf", "lastIndexOf", "join",
-    "lowerAscii", "upperAscii", "replace", "split", "substring", "trim", "reverse", "slice", "flatten", "distinct",
-    "sort", "sortBy", "in",
+    "size",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "matches",
+    "string",
+    "int",
+    "uint",
+    "double",
+    "bytes",
+    "type",
+    "dyn",
+    "duration",
+    "timestamp",
+    "getFullYear",
+    "getMonth",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getHours",
+    "getMinutes",
+    "getSeconds",
+    "getMilliseconds",
+    "min",
+    "max",
+    "charAt",
+    "indexOf",
+    "lastIndexOf",
+    "join",
+    "lowerAscii",
+    "upperAscii",
+    "replace",
+    "split",
+    "substring",
+    "trim",
+    "reverse",
+    "slice",
+    "flatten",
+    "distinct",
+    "sort",
+    "sortBy",
+    "in",
 ];
 
 /// Whether a mapping may call this function. What CEL calls its operators by begins with a sign.
@@ -192,7 +230,8 @@ fn instant(
         return Ok(String::new().into());
     }
     let error = |what: String| failed("instant", what);
-    let time: Time = time.inner().parse().map_err(|_| error(format!("{:?} is not a time such as 09:00", time.inner())))?;
+    let time: Time =
+        time.inner().parse().map_err(|_| error(format!("{:?} is not a time such as 09:00", time.inner())))?;
     let zone = TimeZone::get(zone.inner()).map_err(|_| error(format!("{:?} is not a zone", zone.inner())))?;
     let at = zone.to_timestamp(date("instant", day.inner())?.to_datetime(time)).map_err(|e| error(e.to_string()))?;
     Ok(at.to_string().into())

@@ -148,8 +148,7 @@ fn somebody_with_several_positions_leaves_when_the_last_one_ends() {
 #[test]
 fn a_leave_rule_that_fails_changes_nothing() {
     let (policies, zone) = (Policies::default(), TimeZone::UTC);
-    let terms =
-        Terms { policies: &policies, zone: &zone, on_leave: Err("leave.when failed".into()), ended_at: None };
+    let terms = Terms { policies: &policies, zone: &zone, on_leave: Err("leave.when failed".into()), ended_at: None };
     let now = moment("2026-05-01T12:00:00Z");
     assert!(matches!(standing(&somebody(), &terms, now).entitlement, Entitlement::Unclear(_)));
     let inactive = Employee { user_status: UserStatus::Inactive, ..somebody() };

@@ -99,7 +99,7 @@ impl LoginRules {
                         configuration says otherwise)"
                 .into());
         };
-        let numbers = if self.number { 2..=HIGHEST } else { 2..=1 };
+        let numbers = 2..=if self.number { HIGHEST } else { 1 };
         let mut taken = Vec::new();
         for login in wanted.iter().cloned().chain(numbers.map(|n| numbered(favourite, n))) {
             if self.reserved.contains(&login_key(local_part(&login))) {
@@ -141,7 +141,8 @@ fn is_numbered(login: &str, wanted: &str) -> bool {
     let (login, wanted) = (login_key(login), login_key(wanted));
     let domain = |login: &str| login.split_once('@').map(|(_, domain)| domain.to_owned());
     let number = local_part(&login).strip_prefix(local_part(&wanted));
-    domain(&login) == domain(&wanted) && number.is_some_and(|n| n.parse().is_ok_and(|n: u32| (2..=HIGHEST).contains(&n)))
+    domain(&login) == domain(&wanted)
+        && number.is_some_and(|n| n.parse().is_ok_and(|n: u32| (2..=HIGHEST).contains(&n)))
 }
 
 #[cfg(test)]

@@ -209,10 +209,8 @@ fn entitled(situation: &Situation) -> Result<Plan, Obstacle> {
 fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obstacle> {
     let case = situation.case;
     let mut plan = Plan::default();
-    let activate = || Step::Activate {
-        id: account.id.clone(),
-        send_email: situation.rulebook.policies.onboarding.send_email,
-    };
+    let activate =
+        || Step::Activate { id: account.id.clone(), send_email: situation.rulebook.policies.onboarding.send_email };
     match account.status {
         AccountStatus::Staged => plan.steps.push(activate()),
         AccountStatus::Suspended if case.was("on_leave") || case.was("suspended") => {

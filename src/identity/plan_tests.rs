@@ -168,6 +168,8 @@ fn grace(rules: &mut Rulebook) {
 #[test]
 fn every_path_of_a_life_has_its_plan() {
     type Edit = fn(&mut Employee);
+    /// Status of the account and what the last plan was made for, if there is an account; the edit; the steps.
+    type Case = (Option<(Is, Option<&'static str>)>, Edit, &'static str);
     let active: Edit = |_| {};
     let soon: Edit = |e| pending("2026-05-04")(e);
     let far: Edit = |e| pending("2026-07-01")(e);
@@ -182,7 +184,7 @@ fn every_path_of_a_life_has_its_plan() {
     let past: Edit = |e| e.departure_date = Some(jiff::civil::date(2026, 4, 30));
     let wrong: Edit = |e| e.departure_date = Some(jiff::civil::date(2020, 1, 1));
     const OUT: &str = "revoke_sessions deactivate revoke_sessions_again read_back list_groups";
-    let table: &[(Option<(Is, Option<&str>)>, Edit, &str)] = &[
+    let table: &[Case] = &[
         // joiners
         (None, active, "create_user"),
         (None, soon, "create_user"),
@@ -489,7 +491,10 @@ fn the_link_follows_the_manager_and_waits_for_one_who_is_not_there() {
     assert!(awaited.plan().expect("a plan").awaits_manager);
     assert!(awaited.remarks().contains("Ada Byron"));
     let broken = with(ManagerLink::Broken("reports to themselves".into()), Link::Nobody);
-    assert_eq!((named(with(ManagerLink::Nobody, Link::Nobody)), broken.remarks().contains("themselves")), (String::new(), true));
+    assert_eq!(
+        (named(with(ManagerLink::Nobody, Link::Nobody)), broken.remarks().contains("themselves")),
+        (String::new(), true)
+    );
     let elsewhere = with(boss(), Link::Nobody).and(|w| w.directory = directory().with_relations([]));
     assert_eq!(named(elsewhere), "", "an org without the relation has no links");
 }

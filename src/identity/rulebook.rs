@@ -99,7 +99,9 @@ impl Rulebook {
                 Ok(zone) => (zone, None),
                 Err(_) => (company, Some(format!("{name:?} is not a time zone; dates are taken in the company's"))),
             },
-            Err(why) => (company, Some(format!("the time zone cannot be told ({why}); dates are taken in the company's"))),
+            Err(why) => {
+                (company, Some(format!("the time zone cannot be told ({why}); dates are taken in the company's")))
+            }
         }
     }
 

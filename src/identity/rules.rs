@@ -355,8 +355,12 @@ mod tests {
         assert_eq!(fill("Team {employee.team}"), texts(&[]));
         assert_eq!(fill("{{plain}}"), texts(&["{plain}"]));
         assert!(read("{employee.office}: {employee.departments}").pattern().matches("Lyon: Tax"));
-        assert!(Template::read("Team {employee.team", |expr| engine.compile(expr)).is_err_and(|e| e.contains("single")));
-        assert!(Template::read("Team employee.team}", |expr| engine.compile(expr)).is_err_and(|e| e.contains("single")));
+        assert!(
+            Template::read("Team {employee.team", |expr| engine.compile(expr)).is_err_and(|e| e.contains("single"))
+        );
+        assert!(
+            Template::read("Team employee.team}", |expr| engine.compile(expr)).is_err_and(|e| e.contains("single"))
+        );
         assert!(Template::read("{employee.tea}", |expr| engine.compile(expr)).is_err_and(|e| e.contains("no field")));
     }
 }

@@ -155,10 +155,7 @@ impl Step {
 
     /// Whether the call changes something in Okta.
     pub fn is_write(&self) -> bool {
-        !matches!(
-            self,
-            Step::Look { .. } | Step::ReadBack { .. } | Step::ListGroups { .. } | Step::ReadProfile { .. }
-        )
+        !matches!(self, Step::Look { .. } | Step::ReadBack { .. } | Step::ListGroups { .. } | Step::ReadProfile { .. })
     }
 
     /// The word for it in audit rows, metrics and reports.

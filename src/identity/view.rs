@@ -108,16 +108,15 @@ pub(super) fn view(seen: &Seen) -> Cel {
     let groups: HashMap<Key, Cel> = e.groups.iter().map(|(k, v)| (k.clone().into(), texts(v))).collect();
     map.insert("groups".into(), Cel::Map(groups.into()));
     let manager = e.manager.clone().unwrap_or_default();
-    let manager: HashMap<Key, Cel> =
-        BTreeMap::from([
-            ("id", manager.id),
-            ("name", manager.name),
-            ("email", manager.email),
-            ("login", seen.manager_login.to_owned()),
-        ])
-            .into_iter()
-            .map(|(k, v)| (k.into(), Cel::String(Arc::new(v))))
-            .collect();
+    let manager: HashMap<Key, Cel> = BTreeMap::from([
+        ("id", manager.id),
+        ("name", manager.name),
+        ("email", manager.email),
+        ("login", seen.manager_login.to_owned()),
+    ])
+    .into_iter()
+    .map(|(k, v)| (k.into(), Cel::String(Arc::new(v))))
+    .collect();
     map.insert("manager".into(), Cel::Map(manager.into()));
     let custom: HashMap<Key, Cel> = e.custom.iter().map(|(k, v)| (k.clone().into(), from_json(v))).collect();
     map.insert("custom".into(), Cel::Map(custom.into()));
@@ -141,7 +140,6 @@ fn from_json(value: &Value) -> Cel {
         }
     }
 }
-
 
 /// An ordinary profile and an empty one, by which the types of expressions are guessed.
 pub(super) fn samples(custom: &BTreeSet<String>) -> [Employee; 2] {

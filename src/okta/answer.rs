@@ -28,15 +28,13 @@ pub fn understand(step: &Step, reply: &Reply, anchor: &str, mapped: &BTreeSet<St
         | Step::ReadBack { .. }
         | Step::CreateUser { .. }
         | Step::UpdateUser { .. }
-        | Step::ChangeType { .. } => {
-            match serde_json::from_slice::<User>(body) {
-                Ok(user) if is_proof(step) && user.transitioning_to.is_some() => {
-                    let why = "a change of the account is still running in Okta".into();
-                    return (Outcome::Retry { after: STILL_RUNNING, why }, Answer::Done);
-                }
-                user => user.map(|user| Answer::User(user.account(anchor, mapped))),
+        | Step::ChangeType { .. } => match serde_json::from_slice::<User>(body) {
+            Ok(user) if is_proof(step) && user.transitioning_to.is_some() => {
+                let why = "a change of the account is still running in Okta".into();
+                return (Outcome::Retry { after: STILL_RUNNING, why }, Answer::Done);
             }
-        }
+            user => user.map(|user| Answer::User(user.account(anchor, mapped))),
+        },
         Step::ListGroups { .. } if next.is_some() => {
             let why = "the person is in more than 200 groups; remove some in Okta, then this continues".into();
             return (Outcome::Refused { why, who: Fixer::OktaAdmin }, Answer::Done);

@@ -11,6 +11,7 @@ pub mod health;
 pub mod ledger;
 pub mod outcome;
 pub mod request;
+pub mod schema;
 pub mod wire;
 
 pub use bucket::Bucket;

@@ -6,9 +6,12 @@ use super::org::PrimedOrg;
 use crate::mailbox::Gate;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// An org at work: what is woken, and what forecasts its backlog.
+type Started = (Gate<Dispatcher>, Forecaster);
+
 /// The orgs at work. Shared and cheap to clone.
 #[derive(Clone, Default)]
-pub struct Board(Arc<Mutex<Vec<(Gate<Dispatcher>, Forecaster)>>>);
+pub struct Board(Arc<Mutex<Vec<Started>>>);
 
 impl Board {
     /// An org begins to work.

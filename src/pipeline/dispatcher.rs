@@ -56,7 +56,8 @@ impl Dispatcher {
     pub fn start_with(tools: Tools, traffic: Traffic) -> Gate<Dispatcher> {
         let wait = tools.metrics.mailbox_wait_seconds.with_label_values(&["dispatcher"]);
         let address =
-            Dispatcher { tools, traffic, live: 0, open: Openness::Closed, asking: false, again: false, gate: None }.start();
+            Dispatcher { tools, traffic, live: 0, open: Openness::Closed, asking: false, again: false, gate: None }
+                .start();
         let gate = Gate::new(address, 1024, wait);
         gate.signal(Introduce(gate.clone()));
         gate
@@ -143,7 +144,11 @@ impl Handler<Carried<LaneEnded>> for Dispatcher {
 
     fn handle(&mut self, _: Carried<LaneEnded>, _: &mut Self::Context) {
         self.live = self.live.saturating_sub(1);
-        self.tools.metrics.lanes.with_label_values(&[&self.tools.org]).set(i64::try_from(self.live).unwrap_or(i64::MAX));
+        self.tools
+            .metrics
+            .lanes
+            .with_label_values(&[&self.tools.org])
+            .set(i64::try_from(self.live).unwrap_or(i64::MAX));
         self.ask();
     }
 }
@@ -157,7 +162,11 @@ impl Handler<Carried<Claimed>> for Dispatcher {
         // In the order of the store: terminations first, so that their calls stand first in every writer.
         let claims = claimed.body.0;
         self.live += claims.len();
-        self.tools.metrics.lanes.with_label_values(&[&self.tools.org]).set(i64::try_from(self.live).unwrap_or(i64::MAX));
+        self.tools
+            .metrics
+            .lanes
+            .with_label_values(&[&self.tools.org])
+            .set(i64::try_from(self.live).unwrap_or(i64::MAX));
         for claim in claims {
             Employee::start_lane(claim, self.tools.clone(), gate.clone());
         }

@@ -146,12 +146,8 @@ impl Employee {
     fn decide<T>(&mut self, ask: impl FnOnce(&mut Lane, &LaneContext) -> T) -> T {
         let backoff = self.backoff();
         let directory = self.tools.directory.load();
-        let context = LaneContext {
-            rulebook: &self.tools.rulebook,
-            directory: &directory,
-            now: self.tools.clock.now(),
-            backoff,
-        };
+        let context =
+            LaneContext { rulebook: &self.tools.rulebook, directory: &directory, now: self.tools.clock.now(), backoff };
         ask(&mut self.lane, &context)
     }
 

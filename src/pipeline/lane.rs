@@ -178,7 +178,11 @@ impl Lane {
                 let is_administrator =
                     self.account().is_some_and(|account| context.directory.is_administrator(&account.id));
                 let person = if is_administrator { "; the person is an Okta administrator" } else { "" };
-                self.end(Release::SetAside { why: format!("{}: {why}{person}; {who}", step.name()), again, look: false })
+                self.end(Release::SetAside {
+                    why: format!("{}: {why}{person}; {who}", step.name()),
+                    again,
+                    look: false,
+                })
             }
             Outcome::Unknown { why } => self.end(Release::Look { at: context.now + A_MOMENT, why }),
             Outcome::Replan { why } => self.replan(step, why, context),

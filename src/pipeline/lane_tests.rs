@@ -25,12 +25,7 @@ impl World {
     }
 
     fn context(&self) -> Context<'_> {
-        Context {
-            rulebook: &self.rulebook,
-            directory: &self.directory,
-            now: self.now,
-            backoff: Duration::from_secs(1),
-        }
+        Context { rulebook: &self.rulebook, directory: &self.directory, now: self.now, backoff: Duration::from_secs(1) }
     }
 
     fn account(&self) -> Account {

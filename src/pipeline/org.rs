@@ -7,7 +7,7 @@ use super::directory::SharedDirectory;
 use super::dispatcher::{Dispatcher, Open, Openness};
 use super::employee::Tools;
 use super::forecast::Forecaster;
-use super::prime::{read_accounts, read_directory, read_links};
+use super::prime::{read_accounts, read_directory, read_links, read_schema};
 use super::readiness::Readiness;
 use super::topology::Start;
 use super::traffic::Traffic;
@@ -18,6 +18,7 @@ use crate::identity::rulebook::OrgRules;
 use crate::identity::{Class, Directory, Rulebook};
 use crate::mailbox::Gate;
 use crate::metrics::Metrics;
+use crate::okta::schema::misfits;
 use crate::okta::{Ledger, OktaClient};
 use crate::retry;
 use crate::store::{Store, StoreError};
@@ -62,8 +63,7 @@ impl Org {
         let client = OktaClient::new(&okta.url, okta.credentials.clone(), &start.clock, okta.timeout)?;
         let traffic = Traffic::new(okta.in_flight);
         let ledger = Ledger::new(okta.shares);
-        let writers =
-            Writers::start(&name, &client, &ledger, &traffic, &start.clock, &start.metrics, &start.readiness);
+        let writers = Writers::start(&name, &client, &ledger, &traffic, &start.clock, &start.metrics, &start.readiness);
         Ok(Self {
             name,
             lanes: start.config.service.lanes,
@@ -118,10 +118,29 @@ impl Org {
         let mapping = &self.rulebook.mapping;
         let rules = self.rules().ok_or("the org is not configured")?;
         let directory = read_directory(&self.writers, mapping, rules, Class::Inspect).await?;
+        self.compare_schema().await;
         let accounts = read_accounts(&self.writers, &directory, mapping, &self.mapped).await?;
         let primed = self.store.prime(&self.name, accounts, self.clock.now()).await.map_err(|e| e.to_string())?;
         tracing::info!(org = %self.name, accounts = primed.accounts, vanished = primed.vanished, "Okta is primed");
         Ok(directory)
+    }
+
+    /// Says what of the mapping does not fit the org. Nobody waits for that but those whom it concerns.
+    async fn compare_schema(&self) {
+        let what = format!("mapping {}", self.name);
+        match read_schema(&self.writers).await {
+            Ok(schema) => match misfits(&schema, &self.rulebook).as_slice() {
+                [] => self.readiness.have(&what),
+                found => {
+                    let why = found.join("; ");
+                    tracing::warn!(org = %self.name, %why, "the mapping does not fit the org");
+                    self.readiness.missing(&what, why);
+                }
+            },
+            Err(why) => {
+                tracing::warn!(org = %self.name, %why, "the user schema cannot be read: the mapping is not compared")
+            }
+        }
     }
 
     fn rules(&self) -> Option<&OrgRules> {

@@ -75,7 +75,17 @@ impl Poller {
     pub fn start_with(tools: PollerTools, detector: Detector, catalogue: Catalogue) {
         let now = tools.clock.monotonic();
         let walker = Walker::new(tools.tenant.pace, now);
-        Poller { walker, detector, catalogue, catalogue_read: now, catalogue_asked: false, tools, wake: None, itself: None }.start();
+        Poller {
+            walker,
+            detector,
+            catalogue,
+            catalogue_read: now,
+            catalogue_asked: false,
+            tools,
+            wake: None,
+            itself: None,
+        }
+        .start();
     }
 
     fn name(&self) -> &str {

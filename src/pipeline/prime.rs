@@ -79,6 +79,13 @@ async fn read_relations(writers: &Writers, relation: &str, class: Class) -> Vec<
     }
 }
 
+/// The user schema of the org.
+pub async fn read_schema(writers: &Writers) -> Result<serde_json::Value, String> {
+    let mut pages: Vec<serde_json::Value> =
+        bodies(writers, "/api/v1/meta/schemas/user/default", Class::Inspect).await?;
+    pages.pop().ok_or_else(|| "no answer".to_owned())
+}
+
 /// Who reports to each of `managers`, as Okta's links say: account to manager. One list for each manager is far less than
 /// one read for each person.
 pub async fn read_links(

@@ -272,7 +272,10 @@ impl Writer {
                     self.readiness.have(&format!("{scope} ({})", self.org));
                 }
             }
-            self.metrics.okta_paused.with_label_values(&[self.org.as_ref(), &scope.to_string()]).set(i64::from(why.is_some()));
+            self.metrics
+                .okta_paused
+                .with_label_values(&[self.org.as_ref(), &scope.to_string()])
+                .set(i64::from(why.is_some()));
         }
         if !changes.is_empty() {
             self.signal_peers();

@@ -44,12 +44,18 @@ pub struct Merger {
 
 impl Companies {
     /// Starts everything: the first company and the first org agree, the other company is empty, as is the other org.
-    pub fn start(people: &[Person], namely: namely::Options, okta: okta::Options, clock: Clock) -> std::io::Result<Self> {
+    pub fn start(
+        people: &[Person],
+        namely: namely::Options,
+        okta: okta::Options,
+        clock: Clock,
+    ) -> std::io::Result<Self> {
         let now = clock.now();
         let second = okta::Options { seed: okta.seed + 1, ..okta.clone() };
         let other = namely::Options { departments: OTHER_WORDS, seed: namely.seed + 1, ..namely.clone() };
         let simulated = |core| Simulator::start(core, any_port(), clock.clone());
-        let org = |options, people: &[Person]| Simulator::start(org_of(options, people, now), any_port(), clock.clone());
+        let org =
+            |options, people: &[Person]| Simulator::start(org_of(options, people, now), any_port(), clock.clone());
         Ok(Self {
             namely: [
                 simulated(Namely::new(namely, people.to_vec(), now))?,
@@ -125,11 +131,11 @@ impl Merger {
                 _ => [false, false],
             };
             human.moves = n % 3 == 0;
-            for company in 0..2 {
+            for (company, leaves) in leaves.into_iter().enumerate() {
                 let Some(at) = human.places[company] else { continue };
                 let person = &mut self.people[company][at];
                 mark(person, human.moves);
-                if leaves[company] {
+                if leaves {
                     person.status = Status::Inactive;
                 }
                 let after = person.clone();
@@ -205,6 +211,7 @@ fn differs(expected: Option<&Expected>, users: &[&User], okta: &Okta) -> Option<
         return Some(format!("is in {groups:?}, expected {:?}", expected.groups));
     }
     let differs = |name: &&&str| user.profile.get(**name) != expected.profile.get(**name);
-    let wrong = ["firstName", "lastName", "email", "title", "department"].iter().filter(|_| expected.is_live()).find(differs);
+    let wrong =
+        ["firstName", "lastName", "email", "title", "department"].iter().filter(|_| expected.is_live()).find(differs);
     wrong.map(|name| format!("has {name} = {:?}, expected {:?}", user.profile.get(*name), expected.profile.get(*name)))
 }

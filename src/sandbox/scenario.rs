@@ -20,8 +20,14 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ("reorg", "everybody changes the department at once"),
     ("layoff", "one in five leaves at once"),
     ("upheaval", "at once: as many join as there are, everybody else changes the department, one in ten leaves"),
-    ("lives", "three weeks of every path: pre-hires, moved dates, leave and return, rehires, new names, rescinded departures"),
-    (MERGER, "two companies and two orgs: people known to both, people of one name, two vocabularies, then a second org"),
+    (
+        "lives",
+        "three weeks of every path: pre-hires, moved dates, leave and return, rehires, new names, rescinded departures",
+    ),
+    (
+        MERGER,
+        "two companies and two orgs: people known to both, people of one name, two vocabularies, then a second org",
+    ),
     ("terminations", "everybody joins at once, and within three minutes some leave, as many as their reserve serves"),
 ];
 /// The scenario of two companies and two orgs, which has a world of its own (`merger.rs`).
@@ -46,8 +52,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 6] =
-        [Kind::Joiner, Kind::Mover, Kind::Attribute, Kind::Leaver, Kind::Leave, Kind::Rehire];
+    pub const ALL: [Kind; 6] = [Kind::Joiner, Kind::Mover, Kind::Attribute, Kind::Leaver, Kind::Leave, Kind::Rehire];
 
     pub const fn label(self) -> &'static str {
         match self {
@@ -349,7 +354,12 @@ fn described(person: &Person, manager: Option<&Person>) -> Expected {
     if person.is_manager() {
         groups.insert("People Managers".to_owned());
     }
-    Expected { state: State::Working, profile: profile(person, manager), groups, manager: manager.map(|m| m.id.clone()) }
+    Expected {
+        state: State::Working,
+        profile: profile(person, manager),
+        groups,
+        manager: manager.map(|m| m.id.clone()),
+    }
 }
 
 /// What Okta should hold of somebody who is there from the start.

@@ -47,9 +47,12 @@ pub(super) fn put(
             Some(value) => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
             None => continue,
         };
-        connection
-            .prepare_cached("INSERT OR IGNORE INTO account_key VALUES (?1, ?2, ?3, ?4)")?
-            .execute([org, attribute, &login_key(&value), &account.id])?;
+        connection.prepare_cached("INSERT OR IGNORE INTO account_key VALUES (?1, ?2, ?3, ?4)")?.execute([
+            org,
+            attribute,
+            &login_key(&value),
+            &account.id,
+        ])?;
     }
     Ok(())
 }
@@ -77,7 +80,12 @@ pub(super) fn by_login(connection: &Connection, org: &str, login: &str) -> Resul
 }
 
 /// Accounts whose attribute has this value, by the comparison of logins.
-pub(super) fn by_attribute(c: &Connection, org: &str, attribute: &str, value: &str) -> Result<Vec<Account>, StoreError> {
+pub(super) fn by_attribute(
+    c: &Connection,
+    org: &str,
+    attribute: &str,
+    value: &str,
+) -> Result<Vec<Account>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT a.doc FROM account_key k JOIN account a ON a.org = k.org AND a.okta_id = k.okta_id
          WHERE k.org = ?1 AND k.attribute = ?2 AND k.value = ?3 ORDER BY a.okta_id",
@@ -112,8 +120,7 @@ impl Store {
     pub async fn prime(&self, org: &str, accounts: Vec<Account>, now: Moment) -> Result<Primed, StoreError> {
         let (org, matched) = (org.to_owned(), self.matched());
         self.run(move |c| {
-            let before: i64 =
-                c.query_row("SELECT count(*) FROM account WHERE org = ?1", [&org], |row| row.get(0))?;
+            let before: i64 = c.query_row("SELECT count(*) FROM account WHERE org = ?1", [&org], |row| row.get(0))?;
             let mut known = 0;
             for mut account in accounts.iter().cloned() {
                 if let Some(old) = by_id(c, &org, &account.id)? {

@@ -165,7 +165,9 @@ fn manager(c: &Connection, case: &Case, target: i64) -> Result<ManagerLink, Stor
         .query_row([&primary.tenant, &manager.id], |row| row.get(0))
         .optional()?;
     let Some(doc) = doc else {
-        return Ok(ManagerLink::Broken(format!("the manager {name} is no profile of this company; correct it in Namely")));
+        return Ok(ManagerLink::Broken(format!(
+            "the manager {name} is no profile of this company; correct it in Namely"
+        )));
     };
     if case.person.has(&manager.id) {
         return Ok(ManagerLink::Broken("reports to themselves; correct the manager in Namely".into()));
@@ -218,9 +220,8 @@ fn subordinates(c: &Connection, person: &Person) -> Result<Vec<String>, StoreErr
     let mut names = Vec::new();
     let mut select = c.prepare_cached("SELECT doc FROM source WHERE tenant = ?1 AND manager = ?2")?;
     for position in person.positions() {
-        let docs: Vec<String> = select
-            .query_map([&position.tenant, &position.employee.id], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
+        let docs: Vec<String> =
+            select.query_map([&position.tenant, &position.employee.id], |row| row.get(0))?.collect::<Result<_, _>>()?;
         for doc in docs {
             let employee: Employee = serde_json::from_str(&doc)?;
             if employee.user_status != crate::identity::UserStatus::Inactive {
@@ -282,10 +283,15 @@ pub(super) fn describe(account: &Account) -> String {
     let name = |key: &str| account.profile.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
     let full = format!("{} {}", name("firstName"), name("lastName"));
     let anchor = account.anchor.as_deref().map(|a| format!(", of Namely profile {a}")).unwrap_or_default();
-    format!("the Okta account {} ({}{}{anchor})", account.id, account.login, match full.trim() {
-        "" => String::new(),
-        full => format!(", {full}"),
-    })
+    format!(
+        "the Okta account {} ({}{}{anchor})",
+        account.id,
+        account.login,
+        match full.trim() {
+            "" => String::new(),
+            full => format!(", {full}"),
+        }
+    )
 }
 
 /// The login that was chosen is nobody else's from now on.
@@ -295,7 +301,9 @@ pub(super) fn reserve(c: &Connection, case: &Case, target: i64) -> Result<(), St
         return Ok(());
     }
     c.prepare_cached("DELETE FROM login WHERE org = ?1 AND target = ?2")?.execute(params![case.org, target])?;
-    c.prepare_cached("INSERT INTO login VALUES (?1, ?2, ?3) ON CONFLICT (org, key) DO UPDATE SET target = excluded.target")?
-        .execute(params![case.org, login_key(&chosen.login), target])?;
+    c.prepare_cached(
+        "INSERT INTO login VALUES (?1, ?2, ?3) ON CONFLICT (org, key) DO UPDATE SET target = excluded.target",
+    )?
+    .execute(params![case.org, login_key(&chosen.login), target])?;
     Ok(())
 }

@@ -313,16 +313,7 @@ fn take(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Op
              FROM work w JOIN target t ON t.id = w.target WHERE w.target = ?1",
         )?
         .query_row([target], |row| {
-            Ok((
-                row.get(0)?,
-                row.get(1)?,
-                row.get(2)?,
-                row.get(3)?,
-                row.get(4)?,
-                row.get(5)?,
-                row.get(6)?,
-                row.get(7)?,
-            ))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?))
         })
         .optional()?;
     let Some((rev, class, attempt, look, dirty_at, okta_id, login, conflict)) = row else { return Ok(None) };
@@ -356,8 +347,10 @@ fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) -> Result<(
     };
     match how {
         Release::Done { was, remark, awaits_manager } => {
-            c.prepare_cached("UPDATE target SET was = ?2, waits = ?3 WHERE id = ?1 AND (was IS NOT ?2 OR waits <> ?3)")?
-                .execute(params![target, was, awaits_manager])?;
+            c.prepare_cached(
+                "UPDATE target SET was = ?2, waits = ?3 WHERE id = ?1 AND (was IS NOT ?2 OR waits <> ?3)",
+            )?
+            .execute(params![target, was, awaits_manager])?;
             done(c, lease, remark.as_deref(), now)
         }
         Release::Retry { at, why } => set(READY, *at, ANY_BUCKET, 1, None, Some(why)),

@@ -217,12 +217,7 @@ fn of_account(
 }
 
 /// A person already known, by the profile that describes them.
-fn of_target(
-    c: &Connection,
-    rule: &str,
-    confidence: Confidence,
-    target: i64,
-) -> Result<Option<Candidate>, StoreError> {
+fn of_target(c: &Connection, rule: &str, confidence: Confidence, target: i64) -> Result<Option<Candidate>, StoreError> {
     let (positions, _) = cases::positions(c, target)?;
     Ok(positions.into_iter().next().map(|position| Candidate {
         rule: rule.to_owned(),
@@ -257,13 +252,27 @@ fn adopt(
             c.prepare_cached("UPDATE target SET okta_id = ?2, rule = ?3 WHERE id = ?1")?
                 .execute(params![target, id, rule])?;
             let detail = json!({ "account": id, "rule": rule });
-            append(c, &Record { target: Some(target), org: Some(org.to_owned()), ..Record::general(now, Kind::Correlated, detail) })?;
+            append(
+                c,
+                &Record {
+                    target: Some(target),
+                    org: Some(org.to_owned()),
+                    ..Record::general(now, Kind::Correlated, detail)
+                },
+            )?;
             Ok(target)
         }
         Subject::Target(other) => {
             merge(c, target, *other)?;
             let detail = json!({ "joined": target, "rule": rule });
-            append(c, &Record { target: Some(*other), org: Some(org.to_owned()), ..Record::general(now, Kind::Correlated, detail) })?;
+            append(
+                c,
+                &Record {
+                    target: Some(*other),
+                    org: Some(org.to_owned()),
+                    ..Record::general(now, Kind::Correlated, detail)
+                },
+            )?;
             Ok(*other)
         }
     }
@@ -297,16 +306,7 @@ pub(super) fn apply_verdicts(c: &Connection, now: Moment) -> Result<Vec<Pending>
     type Row = (i64, String, String, String, String, String, Option<String>, String);
     let rows: Vec<Row> = select
         .query_map([], |row| {
-            Ok((
-                row.get(0)?,
-                row.get(1)?,
-                row.get(2)?,
-                row.get(3)?,
-                row.get(4)?,
-                row.get(5)?,
-                row.get(6)?,
-                row.get(7)?,
-            ))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?))
         })?
         .collect::<Result<_, _>>()?;
     let mut pending = Vec::new();
@@ -314,7 +314,10 @@ pub(super) fn apply_verdicts(c: &Connection, now: Moment) -> Result<Vec<Pending>
         c.prepare_cached("UPDATE review SET applied = 1 WHERE id = ?1")?.execute([id])?;
         let detail = json!({ "review": id, "subject": subject, "verdict": verdict, "by": by });
         let record = Record::general(now, Kind::Reviewed, detail);
-        append(c, &Record { org: Some(org.clone()), tenant: Some(tenant.clone()), profile: Some(profile.clone()), ..record })?;
+        append(
+            c,
+            &Record { org: Some(org.clone()), tenant: Some(tenant.clone()), profile: Some(profile.clone()), ..record },
+        )?;
         let position = Position { tenant, employee: serde_json::from_str(&doc)? };
         if verdict == "accept"
             && let Some((target, _)) = find(c, &org, &position.tenant, &position.employee.id)?

@@ -13,9 +13,9 @@ mod pages;
 mod recovery;
 
 pub use accounts::Primed;
-pub use adoption::{Adoption, adoption, accept_adoption};
-pub use cases::{Resident, brief, find, population, whole};
+pub use adoption::{Adoption, accept_adoption, adoption};
 pub use audit_log::{AuditRow, append, read_audit};
+pub use cases::{Resident, brief, find, population, whole};
 pub use lanes::{ANY_BUCKET, Begun, Claim, EndStep, Lease, Next, Release, Want};
 pub use links::{Review, decide, reviews};
 pub use pages::{Backlog, PageCommit, PageOutcome, backlog, known_hashes};

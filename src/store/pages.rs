@@ -154,8 +154,7 @@ fn sample_backlog(
     now: Moment,
 ) -> Result<(usize, Vec<Case>), StoreError> {
     let waiting = "FROM work WHERE org = ?1 AND dirty_rev > done_rev AND state = 0";
-    let total: i64 =
-        c.prepare_cached(&format!("SELECT count(*) {waiting}"))?.query_row([org], |row| row.get(0))?;
+    let total: i64 = c.prepare_cached(&format!("SELECT count(*) {waiting}"))?.query_row([org], |row| row.get(0))?;
     let mut select = c.prepare_cached(&format!("SELECT target {waiting} ORDER BY random() LIMIT ?2"))?;
     let targets: Vec<i64> = select
         .query_map(params![org, i64::try_from(most).unwrap_or(i64::MAX)], |row| row.get(0))?
@@ -353,12 +352,8 @@ fn refresh(
     };
     let class = Class::of_revision(entitlement, case.account.as_ref(), news.before, &news.after.employee);
     let rev = mark_dirty(c, target, &case.org, class, first_bucket(entitlement, case.account.as_ref()), now)?;
-    c.prepare_cached("UPDATE work SET changes_at = ?2, state = ?3, reason = ?4 WHERE target = ?1")?.execute(params![
-        target,
-        standing.changes_at.map(Moment::millis),
-        i64::from(stopped.is_some()),
-        stopped
-    ])?;
+    c.prepare_cached("UPDATE work SET changes_at = ?2, state = ?3, reason = ?4 WHERE target = ?1")?
+        .execute(params![target, standing.changes_at.map(Moment::millis), i64::from(stopped.is_some()), stopped])?;
     c.prepare_cached("UPDATE target SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NOT ?2")?
         .execute(params![target, ended_at.map(Moment::millis)])?;
     let because = (!news.because.is_empty()).then_some(news.because);
@@ -480,10 +475,7 @@ fn all_positions(c: &Connection) -> Result<Vec<Position>, StoreError> {
     let mut select = c.prepare("SELECT tenant, doc FROM source ORDER BY tenant, profile")?;
     let sources: Vec<(String, String)> =
         select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-    sources
-        .into_iter()
-        .map(|(tenant, doc)| Ok(Position { tenant, employee: serde_json::from_str(&doc)? }))
-        .collect()
+    sources.into_iter().map(|(tenant, doc)| Ok(Position { tenant, employee: serde_json::from_str(&doc)? })).collect()
 }
 
 /// Everything anew under other rules: keys, routes, correlation, standing.

@@ -1,10 +1,10 @@
 use super::*;
 use crate::audit::{Call, Effect};
 use crate::clock::Moment;
-use crate::identity::employee::tests::somebody;
-use crate::identity::{Account, Class, Employee, Step, UserStatus};
 use crate::identity::account::tests::bare;
+use crate::identity::employee::tests::somebody;
 use crate::identity::rulebook::tests::rulebook;
+use crate::identity::{Account, Class, Employee, Step, UserStatus};
 use crate::metrics::Metrics;
 
 /// A store in a folder of its own.
@@ -17,7 +17,8 @@ struct World {
 impl World {
     async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(&folder.path().join("s.db"), Arc::new(rulebook()), Metrics::new().store).expect("opens");
+        let store =
+            Store::open(&folder.path().join("s.db"), Arc::new(rulebook()), Metrics::new().store).expect("opens");
         let now = Moment::from_secs(1_800_000_000);
         store.recover("rules".into(), now).await.expect("recovers");
         Self { store, folder, now }

@@ -116,7 +116,10 @@ pub fn teams() -> Response {
 /// Countries: only their own key.
 pub fn countries() -> Response {
     let country = |id: &str, name: &str| json!({ "id": id, "name": name });
-    Response::json(200, &json!({ "countries": [country("DE", "Germany"), country("PT", "Portugal"), country("US", "United States")] }))
+    Response::json(
+        200,
+        &json!({ "countries": [country("DE", "Germany"), country("PT", "Portugal"), country("US", "United States")] }),
+    )
 }
 
 pub fn currencies() -> Response {

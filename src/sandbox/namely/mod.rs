@@ -195,9 +195,7 @@ impl Namely {
             ["profiles", "me"] => self.me(),
             ["profiles", "fields"] => catalogue::fields(),
             ["profiles", id] => match self.people.iter().position(|r| r.person.id == *id && !r.vanished) {
-                Some(index) => {
-                    wire::profiles_envelope(vec![self.profile(index)], json!({ "count": 1, "status": 200 }))
-                }
+                Some(index) => wire::profiles_envelope(vec![self.profile(index)], json!({ "count": 1, "status": 200 })),
                 None => wire::not_found("Profile"),
             },
             ["groups"] => catalogue::groups(self.options.departments),
@@ -216,7 +214,8 @@ impl Namely {
             ["currency_types"] => catalogue::currencies(),
             ["countries" | "events" | "reports", _] => {
                 let what = rest[0].trim_end_matches('s');
-                let what = if what == "countrie" { "Country".to_owned() } else { what[..1].to_uppercase() + &what[1..] };
+                let what =
+                    if what == "countrie" { "Country".to_owned() } else { what[..1].to_uppercase() + &what[1..] };
                 wire::not_found(&what)
             }
             _ => wire::not_a_route(),
@@ -321,7 +320,8 @@ impl Namely {
                     let Some(mut person) = self.people.first().map(|record| record.person.clone()) else {
                         return wire::unprocessable("last_name");
                     };
-                    person.id = uuid::Builder::from_u128(u128::from(self.requests) + (1 << 100)).into_uuid().to_string();
+                    person.id =
+                        uuid::Builder::from_u128(u128::from(self.requests) + (1 << 100)).into_uuid().to_string();
                     (person.first_name, person.manager) = (first_name, None);
                     self.hire(person, now);
                     let index = self.people.len() - 1;

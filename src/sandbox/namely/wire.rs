@@ -172,4 +172,3 @@ fn apply_raw(fields: &mut Map<String, Value>, person: &Person) {
         }
     }
 }
-

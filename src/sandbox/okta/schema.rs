@@ -73,7 +73,8 @@ pub struct LinkedObject {
 impl LinkedObject {
     /// Manager and subordinate, as administrators usually define them.
     pub(super) fn manager() -> Self {
-        let side = |name: &str, title: &str| json!({ "name": name, "title": title, "description": title, "type": "USER" });
+        let side =
+            |name: &str, title: &str| json!({ "name": name, "title": title, "description": title, "type": "USER" });
         let json = json!({ "primary": side("manager", "Manager"), "associated": side("subordinate", "Subordinate") });
         Self { primary: "manager".into(), associated: "subordinate".into(), json, links: BTreeMap::new() }
     }

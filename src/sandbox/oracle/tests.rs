@@ -89,10 +89,7 @@ fn effects_without_audit_and_audit_without_effects_are_both_seen() {
     let effect = |path: &str| call("PUT", path, Value::Null);
     let audit = |applied, unknown| {
         let key = ("PUT".to_owned(), "/a".to_owned(), String::new());
-        Audit {
-            effects: HashMap::from([(key, (applied, unknown))]),
-            ..Audit::default()
-        }
+        Audit { effects: HashMap::from([(key, (applied, unknown))]), ..Audit::default() }
     };
     let count = |exchanges: &[Exchange], audit: &Audit| {
         let mut figures = Figures::default();
