@@ -11,6 +11,7 @@ use namely_okta_sync::sandbox::world::{Watch, World, today};
 use namely_okta_sync::sandbox::{namely, okta};
 use namely_okta_sync::store::Store;
 use serde_json::Value;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -200,6 +201,28 @@ fn measure_process(known: usize, changing: usize) {
     );
     let _ = service.kill();
     let _ = service.wait();
+    measure_difference(&config, &clock);
+}
+
+/// `mapping diff` over everybody the service left in its store: another mapping of departments, offline.
+fn measure_difference(config: &Path, clock: &Clock) {
+    let text = std::fs::read_to_string(config).expect("reads");
+    let changed = config.with_file_name("changed.toml");
+    std::fs::write(&changed, text.replace("'Department ' + d", "'Dept ' + d").replace("Department *", "Dept *"))
+        .expect("writes");
+    let start = clock.monotonic();
+    let done = Command::new(env!("CARGO_BIN_EXE_namely-okta-sync"))
+        .args(["mapping", "diff", "--json", "--config"])
+        .arg(config)
+        .arg(&changed)
+        .env("NAMELY_TOKEN", namely::Options::default().token)
+        .env("OKTA_TOKEN", okta::Options::default().token)
+        .stderr(Stdio::null())
+        .output()
+        .expect("runs");
+    let spent = clock.monotonic().since(start).as_secs_f64();
+    let report: Value = serde_json::from_slice(&done.stdout).expect("a report");
+    println!("mapping diff: {spent:.1} s for {} people, {} would change", report["people"], report["changed"]);
 }
 
 fn main() {

@@ -252,11 +252,35 @@ fn a_configuration_with_typos_is_refused_with_every_one_of_them() {
 
 #[test]
 fn the_configurations_that_ship_are_sound() {
-    for name in ["sandbox.toml", "example.toml"] {
+    for name in ["sandbox.toml", "merger.toml", "example.toml"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name);
         let (ok, said) = check(&path, &["--offline"]);
         assert!(ok, "{name}: {said}");
     }
+}
+
+#[test]
+fn every_key_that_the_example_shows_is_one_that_is_read() {
+    let text = include_str!("../config/example.toml");
+    let shown = |line: &str| {
+        let key = line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+        key || line.starts_with('[')
+    };
+    // The token stands for the service app, which the example shows as the other way.
+    let all: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.contains("OKTA_TOKEN"))
+        .map(|line| line.strip_prefix("# ").filter(|bare| shown(bare)).unwrap_or(line))
+        .collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("config.toml");
+    let tables = "[mapping.tables]\nentitlements = \"entitlements.csv\"";
+    std::fs::write(&config, all.join("\n").replace("[mapping.tables]", tables)).expect("writes");
+    std::fs::write(folder.path().join("zones.csv"), "London,Europe/London\n").expect("writes");
+    std::fs::write(folder.path().join("entitlements.csv"), "Engineer,VPN\n").expect("writes");
+    std::fs::write(folder.path().join("okta-key.pem"), &Key::ec("k1").pem).expect("writes");
+    let (ok, said) = check(&config, &["--offline"]);
+    assert!(ok, "{said}");
 }
 
 #[test]
