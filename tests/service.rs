@@ -274,8 +274,8 @@ fn every_key_that_the_example_shows_is_one_that_is_read() {
         .collect();
     let folder = tempfile::tempdir().expect("a folder");
     let config = folder.path().join("config.toml");
-    let tables = "[mapping.tables]\nentitlements = \"entitlements.csv\"";
-    std::fs::write(&config, all.join("\n").replace("[mapping.tables]", tables)).expect("writes");
+    let tables = "\n[mapping.tables]\nentitlements = \"entitlements.csv\"\n";
+    std::fs::write(&config, all.join("\n").replace("\n[mapping.tables]\n", tables)).expect("writes");
     std::fs::write(folder.path().join("zones.csv"), "London,Europe/London\n").expect("writes");
     std::fs::write(folder.path().join("entitlements.csv"), "Engineer,VPN\n").expect("writes");
     std::fs::write(folder.path().join("okta-key.pem"), &Key::ec("k1").pem).expect("writes");
