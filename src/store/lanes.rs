@@ -231,7 +231,10 @@ fn learn(
     c.prepare_cached("UPDATE target SET okta_id = ?2 WHERE id = ?1 AND okta_id IS NOT ?2")?
         .execute(params![target, account.id])?;
     let known = before.as_ref().map(|b| (b.id.as_str(), b.login.as_str(), b.is_live()));
-    if known != Some((account.id.as_str(), account.login.as_str(), account.is_live())) && account.is_live() {
+    let was_live = known.is_some_and(|(.., live)| live);
+    if known != Some((account.id.as_str(), account.login.as_str(), account.is_live()))
+        && (was_live || account.is_live())
+    {
         wake_waiting(c, org, target, known.is_none(), now)?;
     }
     Ok(())

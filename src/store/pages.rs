@@ -293,6 +293,13 @@ fn commit_profile(
     if before.is_none() {
         wake_subordinates(c, &page.tenant, &employee.id, page.now)?;
     }
+    let reports_to = |e: &Employee| e.manager.as_ref().map(|m| m.id.clone());
+    let (old, new) = (before.and_then(reports_to), reports_to(employee));
+    if old != new || before.map(|b| &b.user_status) != Some(&employee.user_status) {
+        for manager in old.iter().chain(new.iter()) {
+            wake_gone_manager(c, &page.tenant, manager, page.now)?;
+        }
+    }
     outcome.accepted.push((employee.id.clone(), hash));
     Ok(())
 }
@@ -425,6 +432,21 @@ pub(super) fn wake_subordinates(c: &Connection, tenant: &str, profile: &str, now
     let waiting: Vec<(i64, String)> =
         select.query_map([tenant, profile], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     for (target, org) in waiting {
+        mark_dirty(c, target, &org, Class::Describe, super::lanes::ANY_BUCKET, now)?;
+    }
+    Ok(())
+}
+
+/// Marks a manager dirty who has left: who still reports to them has changed.
+fn wake_gone_manager(c: &Connection, tenant: &str, profile: &str, now: Moment) -> Result<(), StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT l.target, l.org FROM source s JOIN link l ON l.tenant = s.tenant AND l.profile = s.profile
+         JOIN target t ON t.id = l.target
+         WHERE s.tenant = ?1 AND s.profile = ?2 AND t.conflict IS NULL AND json_extract(s.doc, '$.user_status') = 'inactive'",
+    )?;
+    let gone: Vec<(i64, String)> =
+        select.query_map([tenant, profile], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    for (target, org) in gone {
         mark_dirty(c, target, &org, Class::Describe, super::lanes::ANY_BUCKET, now)?;
     }
     Ok(())

@@ -15,6 +15,7 @@ CREATE TABLE target (
   waits    INTEGER NOT NULL DEFAULT 0, -- 1: the link to the manager waits for the manager's account
   UNIQUE (org, okta_id)
 ) STRICT;
+CREATE INDEX target_conflict ON target(id) WHERE conflict IS NOT NULL;
 
 -- The newest document of each Namely profile.
 CREATE TABLE source (
@@ -39,6 +40,7 @@ CREATE TABLE link (
   PRIMARY KEY (org, tenant, profile)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX link_target ON link(target);
+CREATE INDEX link_profile ON link(tenant, profile);
 
 -- What the rules of correlation look profiles and accounts up by.
 CREATE TABLE source_key (
@@ -97,7 +99,7 @@ CREATE TABLE account (
   PRIMARY KEY (org, okta_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX account_login ON account(org, login_key);
-CREATE INDEX account_anchor ON account(org, anchor) WHERE anchor IS NOT NULL;
+CREATE INDEX account_anchor ON account(org, anchor);
 
 -- The dirty set. dirty_rev > done_rev: Okta is not yet proved to hold the newest revision.
 CREATE TABLE work (
@@ -119,6 +121,7 @@ CREATE TABLE work (
 ) STRICT;
 CREATE INDEX work_ready ON work(org, bucket, rank) WHERE dirty_rev > done_rev AND state = 0 AND token IS NULL;
 CREATE INDEX work_dirty ON work(class) WHERE dirty_rev > done_rev;
+CREATE INDEX work_aside ON work(due_at) WHERE state = 1;
 CREATE INDEX work_changes ON work(changes_at) WHERE changes_at IS NOT NULL;
 
 -- Calls that were announced and have no outcome yet.
@@ -150,3 +153,33 @@ CREATE INDEX audit_target ON audit(target) WHERE target IS NOT NULL;
 
 -- How far each sink has delivered the audit.
 CREATE TABLE sink (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+-- What the planner of queries must know and cannot guess: there are few orgs and companies, and many people in each. Written
+-- down instead of measured, so that plans do not depend on when somebody has run ANALYZE.
+ANALYZE;
+DELETE FROM sqlite_stat1;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+  ('target', 'sqlite_autoindex_target_1', '100000 50000 1'),
+  ('target', 'target_conflict', '100 1'),
+  ('source', 'source', '100000 50000 1'),
+  ('source', 'source_manager', '100000 50000 10'),
+  ('link', 'link', '100000 50000 50000 1'),
+  ('link', 'link_target', '100000 1'),
+  ('link', 'link_profile', '100000 50000 1'),
+  ('source_key', 'source_key', '200000 100000 1 1 1'),
+  ('source_key', 'source_key_profile', '200000 100000 2'),
+  ('account_key', 'account_key', '200000 100000 50000 1 1'),
+  ('account_key', 'account_key_account', '200000 100000 2'),
+  ('review', 'sqlite_autoindex_review_1', '1000 500 500 1 1'),
+  ('login', 'login', '100000 50000 1'),
+  ('login', 'sqlite_autoindex_login_2', '100000 50000 1'),
+  ('account', 'account', '100000 50000 1'),
+  ('account', 'account_login', '100000 50000 1'),
+  ('account', 'account_anchor', '100000 50000 1'),
+  ('work', NULL, '100000'),
+  ('work', 'work_ready', '10000 5000 2000 1'),
+  ('work', 'work_dirty', '10000 2000'),
+  ('work', 'work_aside', '1000 1'),
+  ('work', 'work_changes', '1000 1'),
+  ('audit', 'audit_target', '1000000 10');
+ANALYZE sqlite_schema;
