@@ -425,28 +425,23 @@ pub(super) fn mark_dirty(
 
 /// Marks those dirty who report to a profile: what they are told of their manager has changed.
 pub(super) fn wake_subordinates(c: &Connection, tenant: &str, profile: &str, now: Moment) -> Result<(), StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT l.target, l.org FROM source s JOIN link l ON l.tenant = s.tenant AND l.profile = s.profile
-         JOIN target t ON t.id = l.target WHERE s.tenant = ?1 AND s.manager = ?2 AND t.conflict IS NULL",
-    )?;
-    let waiting: Vec<(i64, String)> =
-        select.query_map([tenant, profile], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-    for (target, org) in waiting {
-        mark_dirty(c, target, &org, Class::Describe, super::lanes::ANY_BUCKET, now)?;
-    }
-    Ok(())
+    wake(c, "s.manager = ?2", tenant, profile, now)
 }
 
 /// Marks a manager dirty who has left: who still reports to them has changed.
 fn wake_gone_manager(c: &Connection, tenant: &str, profile: &str, now: Moment) -> Result<(), StoreError> {
-    let mut select = c.prepare_cached(
+    wake(c, "s.profile = ?2 AND json_extract(s.doc, '$.user_status') = 'inactive'", tenant, profile, now)
+}
+
+/// Marks the people of those sources of a company dirty for which a condition about `profile` (`?2`) holds.
+fn wake(c: &Connection, which: &str, tenant: &str, profile: &str, now: Moment) -> Result<(), StoreError> {
+    let mut select = c.prepare_cached(&format!(
         "SELECT l.target, l.org FROM source s JOIN link l ON l.tenant = s.tenant AND l.profile = s.profile
-         JOIN target t ON t.id = l.target
-         WHERE s.tenant = ?1 AND s.profile = ?2 AND t.conflict IS NULL AND json_extract(s.doc, '$.user_status') = 'inactive'",
-    )?;
-    let gone: Vec<(i64, String)> =
+         JOIN target t ON t.id = l.target WHERE s.tenant = ?1 AND {which} AND t.conflict IS NULL"
+    ))?;
+    let found: Vec<(i64, String)> =
         select.query_map([tenant, profile], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-    for (target, org) in gone {
+    for (target, org) in found {
         mark_dirty(c, target, &org, Class::Describe, super::lanes::ANY_BUCKET, now)?;
     }
     Ok(())
