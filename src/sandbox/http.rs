@@ -113,6 +113,8 @@ pub enum Admission {
 
 /// A simulator's core: synchronous, told the time.
 pub trait Core: Send + 'static {
+    /// Its clock runs `scale` times as fast as real time: networks and schedulers do not.
+    fn starts(&mut self, _scale: f64) {}
     /// A request arrives.
     fn admit(&mut self, request: &Request, now: Moment) -> Admission;
     /// An admitted request is carried out.
@@ -135,7 +137,8 @@ impl<C> Clone for Simulator<C> {
 
 impl<C: Core> Simulator<C> {
     /// Serves `core` at `listen` on a thread of its own, on the time of `clock`.
-    pub fn start(core: C, listen: SocketAddr, clock: Clock) -> std::io::Result<Self> {
+    pub fn start(mut core: C, listen: SocketAddr, clock: Clock) -> std::io::Result<Self> {
+        core.starts(clock.scale());
         let listener = TcpListener::bind(listen)?;
         let address = listener.local_addr()?;
         let core = Arc::new(Mutex::new(core));

@@ -8,12 +8,15 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 const WINDOW_MICROS: i64 = 60_000_000;
 /// How far ahead the meaningless reset of a concurrency 429 lies.
 const BOGUS_RESET_SECS: i64 = 110;
-/// An answer has reached the client for certain after so long.
-const ROUND_TRIP_MICROS: i64 = 1_000_000;
+/// An answer has reached the client, and what it sent before has reached us, after so long at scale 1.
+const ROUND_TRIP: Duration = Duration::from_secs(1);
+/// The same on a faster clock, in real time: a busy machine keeps a thread waiting as long however fast the clock runs.
+const REAL_ROUND_TRIP: Duration = Duration::from_millis(250);
 
 /// Limits per minute by bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +154,7 @@ pub struct Limits {
     competition: Option<f64>,
     random: ChaCha8Rng,
     in_flight: usize,
+    round_trip: Duration,
     principal: BTreeMap<&'static str, Window>,
     org: BTreeMap<&'static str, Window>,
     /// Requests of other clients in the org's present window, by bucket.
@@ -174,6 +178,7 @@ impl Limits {
             competition: options.competition.map(|c| c.share),
             random: ChaCha8Rng::seed_from_u64(options.seed ^ 0x0f_0e_0d),
             in_flight: 0,
+            round_trip: ROUND_TRIP,
             principal: BTreeMap::new(),
             org: BTreeMap::new(),
             foreign: BTreeMap::new(),
@@ -181,6 +186,11 @@ impl Limits {
             known: BTreeMap::new(),
             kept: HashMap::new(),
         }
+    }
+
+    /// The clock runs `scale` times as fast as real time.
+    pub fn scaled(&mut self, scale: f64) {
+        self.round_trip = ROUND_TRIP.max(REAL_ROUND_TRIP.mul_f64(scale));
     }
 
     /// The limit of a bucket as the token sees it.
@@ -244,7 +254,9 @@ impl Limits {
         let known = self.known.get(bucket).copied().unwrap_or_default();
         let knew = known
             .shown
-            .filter(|(window, _, since)| *window == org.number && micros >= since + ROUND_TRIP_MICROS)
+            .filter(|(window, _, since)| {
+                *window == org.number && Moment::from_micros(micros) >= Moment::from_micros(*since) + self.round_trip
+            })
             .is_some_and(|(_, remaining, _)| remaining <= known.in_flight);
         if others == 0 || knew { Rejection::Principal } else { Rejection::Foreign }
     }
@@ -337,7 +349,6 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn limits(users: u32, principal_share: f64, concurrency: usize) -> Limits {
         let limits = Some(Table { users, ..WORKFORCE });

@@ -240,6 +240,10 @@ impl Okta {
 }
 
 impl Core for Okta {
+    fn starts(&mut self, scale: f64) {
+        self.limits.scaled(scale);
+    }
+
     fn admit(&mut self, request: &Request, now: Moment) -> Admission {
         let ticket = self.history.arrive(Exchange::arriving(request, now));
         let is_token = request.path == "/oauth2/v1/token";
