@@ -40,6 +40,15 @@ enum Command {
         #[command(subcommand)]
         action: commands::review::Action,
     },
+    /// What the safeguards hold, and decisions about it
+    Holds {
+        #[command(subcommand)]
+        action: commands::holds::Action,
+    },
+    /// Stop writes: everywhere, to one org, or of one kind
+    Pause(commands::pause::PauseOptions),
+    /// Let writes go on
+    Resume(commands::pause::ResumeOptions),
     /// Everything that waits for a person: who is set aside and why, matches to decide about, what is remarkable
     Attention(commands::attention::Options),
     /// Who starts soon, and what stands in their way
@@ -78,6 +87,9 @@ fn main() -> ExitCode {
             Command::Check(options) => commands::check::check(options).await,
             Command::Adopt(options) => commands::adopt::adopt(&options),
             Command::Review { action } => commands::review::review(&action),
+            Command::Holds { action } => commands::holds::holds(&action),
+            Command::Pause(options) => commands::pause::pause(&options),
+            Command::Resume(options) => commands::pause::resume(&options),
             Command::Attention(options) => commands::attention::attention(&options),
             Command::Readiness(options) => commands::readiness::readiness(&options),
             Command::Mapping { action } => commands::mapping::mapping(&action),

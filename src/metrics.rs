@@ -32,6 +32,7 @@ pub struct Metrics {
     pub backlog_calls: GaugeVec,
     pub backlog_eta_seconds: GaugeVec,
     pub set_aside: IntGauge,
+    pub held: IntGauge,
     pub oldest_dirty_seconds: Gauge,
     pub lanes: IntGaugeVec,
     pub okta_calls: IntCounterVec,
@@ -115,6 +116,7 @@ impl Metrics {
                 ),
             ),
             set_aside: gauge(&r, "set_aside", "People who wait for somebody to change something."),
+            held: gauge(&r, "held", "People of whose changes some wait for a decision."),
             oldest_dirty_seconds: add(
                 &r,
                 Gauge::new("backlog_oldest_age_seconds", "Age of the oldest person in the backlog."),

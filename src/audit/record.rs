@@ -31,6 +31,18 @@ pub enum Kind {
     Reviewed,
     /// Somebody accepted the adopt report of an org: from now on it is written to.
     Adopted,
+    /// The safeguards hold a change until somebody decides.
+    Held,
+    /// Somebody said something about a hold, or what it held is not asked for any more.
+    HoldEnded,
+    /// A hold still waits.
+    Reminded,
+    /// What a plan would have done and may not: held, paused, or the service only observes.
+    Withheld,
+    /// Somebody has stopped writes.
+    Paused,
+    /// Somebody has let writes go on.
+    Resumed,
     /// A walk over a tenant ended, complete or not.
     Walk,
     /// The service started: claims of the run before are void.
@@ -50,6 +62,12 @@ impl Kind {
             Kind::Correlated => "correlated",
             Kind::Reviewed => "reviewed",
             Kind::Adopted => "adopted",
+            Kind::Held => "held",
+            Kind::HoldEnded => "hold_ended",
+            Kind::Reminded => "reminded",
+            Kind::Withheld => "withheld",
+            Kind::Paused => "paused",
+            Kind::Resumed => "resumed",
             Kind::Walk => "walk",
             Kind::Started => "started",
         }

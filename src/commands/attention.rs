@@ -1,4 +1,4 @@
-//! `attention`: everything that waits for a person, in one list: who is set aside, who cannot be read, matches to decide
+//! `attention`: everything that waits for a person, in one list: who is held or set aside, who cannot be read, matches to decide
 //! about, and what is remarkable about people who are done (managers that do not exist, leavers who still have reports).
 
 use super::store::open;
@@ -22,7 +22,7 @@ pub struct Options {
 /// Somebody or something that waits for a person.
 #[derive(Debug, Serialize)]
 struct Matter {
-    /// `set aside`, `unreadable`, `review` or `remark`.
+    /// `held`, `set aside`, `unreadable`, `review` or `remark`.
     what: &'static str,
     org: Option<String>,
     tenant: String,
@@ -38,13 +38,17 @@ pub fn attention(options: &Options) -> anyhow::Result<ExitCode> {
     let mut select = opened.store.prepare(
         "SELECT w.state, t.org, l.tenant, l.profile, s.doc, w.reason FROM work w JOIN target t ON t.id = w.target
          JOIN link l ON l.target = w.target JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
-         WHERE w.reason IS NOT NULL AND t.conflict IS NULL AND (w.state = 1 OR w.dirty_rev = w.done_rev)
+         WHERE w.reason IS NOT NULL AND t.conflict IS NULL AND (w.state > 0 OR w.dirty_rev = w.done_rev)
          ORDER BY w.state DESC, t.org, w.target",
     )?;
     let rows = select.query_map([], |row| {
         let doc: String = row.get(4)?;
         let name = serde_json::from_str(&doc).map(|e: crate::identity::Employee| e.display()).unwrap_or_default();
-        let what = if row.get::<_, i64>(0)? == 1 { "set aside" } else { "remark" };
+        let what = match row.get(0)? {
+            1 => "set aside",
+            2 => "held",
+            _ => "remark",
+        };
         Ok(Matter { what, org: row.get(1)?, tenant: row.get(2)?, profile: row.get(3)?, name, why: row.get(5)? })
     })?;
     for row in rows {

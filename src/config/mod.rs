@@ -5,6 +5,7 @@
 mod mapping;
 pub mod reader;
 mod rules;
+mod safeguards;
 mod secret;
 
 pub use reader::{Problem, Problems};
@@ -119,6 +120,7 @@ impl Config {
             root.sections(r, "okta").into_iter().map(|s| org(r, s, &secrets, &engine, &names)).collect();
         let policies = rules::policies(r, &mut root);
         let matching = rules::correlation(r, &mut root, &engine);
+        let safeguards = safeguards::read(r, &mut root);
         let leave = expression(r, &mut root, &engine, "leave", "when");
         let primary = expression(r, &mut root, &engine, "positions", "primary");
         let mapping = mapping::read(r, rules, engine);
@@ -137,7 +139,7 @@ impl Config {
         let (okta, orgs): (Vec<OktaOrg>, Vec<OrgRules>) = okta.into_iter().unzip();
         let tenants = namely.iter().map(|t| TenantRules { name: t.name.clone(), zone: t.zone.clone() }).collect();
         let mapping::Read { mapping, login, zone } = read;
-        let rulebook = Rulebook { tenants, orgs, policies, leave, zone, primary, matching, login, mapping };
+        let rulebook = Rulebook { tenants, orgs, policies, leave, zone, primary, matching, login, mapping, safeguards };
         let okta = okta
             .into_iter()
             .map(|org| {

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod apps;
 pub mod case;
+pub mod change;
 pub mod class;
 pub mod correlation;
 pub mod difference;
@@ -22,11 +23,13 @@ pub mod person;
 pub mod plan;
 pub mod rulebook;
 pub mod rules;
+pub mod safeguard;
 pub mod step;
 pub mod view;
 
 pub use account::{Account, AccountStatus, ExitProof, Link};
 pub use case::{Case, ManagerLink};
+pub use change::Change;
 pub use class::Class;
 pub use directory::{Directory, Group};
 pub use employee::{Employee, FieldChange, Manager, UserStatus};
@@ -36,6 +39,7 @@ pub use observe::{Answer, observe};
 pub use person::{Person, Position};
 pub use plan::Plan;
 pub use rulebook::Rulebook;
+pub use safeguard::Safeguards;
 pub use step::Step;
 
 /// A name reduced to what two spellings of it share: lower case, letters and digits only.

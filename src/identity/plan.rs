@@ -39,6 +39,8 @@ pub struct Plan {
     pub unfinished: Option<String>,
     /// The link to the manager waits for the manager's account.
     pub awaits_manager: bool,
+    /// Every step is part of ending somebody's access.
+    pub exit: bool,
 }
 
 /// Why nothing can be done for a person until somebody changes something.
@@ -73,7 +75,7 @@ pub fn plan(situation: &Situation) -> Result<Plan, Obstacle> {
 /// The steps that end access: sessions and deactivation go out without a prior read; then it is proved, and the
 /// memberships are removed.
 fn leave(situation: &Situation) -> Plan {
-    let mut plan = Plan::default();
+    let mut plan = Plan { exit: true, ..Plan::default() };
     if !situation.case.subordinates.is_empty() {
         let names = situation.case.subordinates.join(", ");
         plan.remarks.push(format!("still the manager of {names} in Namely; name another one for them"));

@@ -10,6 +10,7 @@ use super::lifecycle::{self, Entitlement, Policies, Standing, Terms};
 use super::login::LoginRules;
 use super::mapping::{Desired, Mapping, MappingError, Shown};
 use super::person::{Person, Position};
+use super::safeguard::Safeguards;
 use super::view::Seen;
 use crate::clock::Moment;
 use jiff::tz::TimeZone;
@@ -59,6 +60,7 @@ pub struct Rulebook {
     pub matching: Vec<MatchRule>,
     pub login: LoginRules,
     pub mapping: Mapping,
+    pub safeguards: Safeguards,
 }
 
 impl Rulebook {
@@ -251,6 +253,7 @@ pub(crate) mod tests {
                 ghosts: Ghosts::Review,
             },
             mapping,
+            safeguards: Safeguards::default(),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use crate::identity::loose;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What a group is to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +91,11 @@ impl Catalogue {
     /// The group with this id.
     pub fn group(&self, id: &str) -> Option<&CatalogueGroup> {
         self.groups.get(id)
+    }
+
+    /// Titles of all groups by id.
+    pub fn titles(&self) -> BTreeMap<String, String> {
+        self.groups.iter().map(|(id, group)| (id.clone(), group.title.clone())).collect()
     }
 
     /// The tier of the job title with this id; empty without one.

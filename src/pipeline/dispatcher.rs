@@ -89,8 +89,9 @@ impl Dispatcher {
         }
         self.asking = true;
         let (store, org, now) = (self.tools.store.clone(), self.tools.org.clone(), self.tools.clock.now());
+        let directory = self.tools.directory.load();
         tokio::spawn(async move {
-            let claims = store.claim(&org, now, want).await.unwrap_or_else(|e| {
+            let claims = store.claim(&org, directory, now, want).await.unwrap_or_else(|e| {
                 tracing::error!(error = %e, "the store could not be asked for work");
                 Vec::new()
             });

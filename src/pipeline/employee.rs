@@ -184,9 +184,10 @@ impl Employee {
             attempt: self.lane.claim().attempt,
         };
         let (store, clock, lease) = (self.tools.store.clone(), self.tools.clock.clone(), self.lane.claim().lease);
+        let change = self.lane.change_of(&call.step);
         let (announced, planned) = (call.clone(), planned.and_then(|steps| serde_json::to_value(steps).ok()));
         let announce = move || -> Pin<Box<dyn Future<Output = _> + Send>> {
-            Box::pin(async move { store.begin_step(lease, announced, planned, clock.now()).await })
+            Box::pin(async move { store.begin_step(lease, announced, change, planned, clock.now()).await })
         };
         let (answer, delivered) = oneshot::channel();
         let order =
@@ -255,7 +256,8 @@ impl Employee {
             Release::Retry { why, .. } | Release::Look { why, .. } => {
                 tracing::info!(target = claim.lease.target, attempt = claim.attempt, %why, "will be tried again");
             }
-            Release::Wait { .. } | Release::Stale | Release::Yield { .. } => {}
+            Release::Held { .. } => self.tools.metrics.plans.with_label_values(&["held"]).inc(),
+            Release::Wait { .. } | Release::Stale | Release::Judge | Release::Yield { .. } => {}
         }
     }
 

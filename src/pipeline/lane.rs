@@ -3,9 +3,11 @@
 //! **Invariant:** an outcome that leaves anything in doubt is followed by a read before anything else is written.
 
 use crate::clock::Moment;
+use crate::identity::change::summary;
 use crate::identity::observe::FullProfile;
 use crate::identity::plan::{Obstacle, Plan, Situation, plan};
-use crate::identity::{Account, Answer, Class, Directory, Rulebook, Step, observe};
+use crate::identity::safeguard::restrain;
+use crate::identity::{Account, Answer, Change, Class, Directory, Rulebook, Step, observe};
 use crate::okta::outcome::{Fixer, Outcome};
 use crate::store::{Claim, Next, Release};
 use std::collections::VecDeque;
@@ -66,12 +68,14 @@ pub struct Lane {
     fresh: bool,
     /// The whole profile, between its reading and its writing back.
     full: Option<FullProfile>,
+    /// Whether the present plan ends somebody's access.
+    exit: bool,
 }
 
 impl Lane {
     /// A lane for what was claimed.
     pub fn new(claim: Claim) -> Self {
-        Self { claim, steps: VecDeque::new(), done: Vec::new(), looks: 0, fresh: false, full: None }
+        Self { claim, steps: VecDeque::new(), done: Vec::new(), looks: 0, fresh: false, full: None, exit: false }
     }
 
     /// The person and the token.
@@ -82,6 +86,11 @@ impl Lane {
     /// The whole profile, if it was just read to be written back.
     pub fn full(&self) -> Option<&FullProfile> {
         self.full.as_ref()
+    }
+
+    /// The kind of change that a call of the present plan is part of.
+    pub fn change_of(&self, step: &Step) -> Option<Change> {
+        Change::of(step, self.exit && !matches!(step, Step::Look { .. }))
     }
 
     fn account(&self) -> Option<&Account> {
@@ -126,13 +135,40 @@ impl Lane {
                 let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
                 Act::Release(Release::Done { was: standing.entitlement.word(), remark, awaits_manager })
             }
-            Ok(Plan { steps, .. }) if self.done.contains(&steps[0]) => {
-                let why = format!("Okta accepted {} but does not show it; look at the person in Okta", steps[0].name());
+            Ok(plan) => self.restrained(&plan, context),
+        }
+    }
+
+    /// Begins a plan, without what the safeguards do not let through.
+    fn restrained(&mut self, plan: &Plan, context: &Context) -> Act {
+        let rules = context.rulebook;
+        let former = rules.login.former.as_deref();
+        let found = restrain(&rules.safeguards, &self.claim.restraint, plan, former, self.account(), context.directory);
+        self.exit = plan.exit;
+        let steps = found.sifted.steps;
+        match steps.first() {
+            Some(first) if self.done.contains(first) => {
+                let why = format!("Okta accepted {} but does not show it; look at the person in Okta", first.name());
                 Act::Release(self.set_aside(why, false, context))
             }
-            Ok(Plan { steps, .. }) => {
+            Some(first) => {
+                let first = first.clone();
                 self.steps = steps.iter().cloned().collect();
-                Act::Send { step: steps[0].clone(), planned: Some(steps) }
+                Act::Send { step: first, planned: Some(steps) }
+            }
+            None => {
+                let told = summary(plan, former).into_values().collect::<Vec<_>>().join("; ");
+                if let Some(why) = found.protected {
+                    let why =
+                        format!("{why}: nothing is written; Namely asks for: {told}. Do it by hand if it is meant");
+                    return Act::Release(self.set_aside(why, false, context));
+                }
+                if !found.unjudged.is_empty() {
+                    return Act::Release(Release::Judge);
+                }
+                let why = found.held.into_values().collect::<Vec<_>>().join("; ");
+                let withheld = found.sifted.withheld.into_values().flatten().collect::<Vec<_>>();
+                Act::Release(Release::Held { why, withheld: serde_json::to_value(withheld).unwrap_or_default() })
             }
         }
     }

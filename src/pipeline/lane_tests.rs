@@ -3,6 +3,7 @@ use crate::identity::account::Marks;
 use crate::identity::account::tests::bare;
 use crate::identity::employee::tests::somebody;
 use crate::identity::rulebook::tests::rulebook;
+use crate::identity::safeguard::Restraint;
 use crate::identity::{AccountStatus, Case, Employee, Group, Link, Person, UserStatus};
 use crate::store::Lease;
 use std::collections::BTreeSet;
@@ -51,6 +52,7 @@ impl World {
             case: Case { account, ..case },
             login: None,
             conflict: None,
+            restraint: Restraint { passed: Change::ALL.into(), ..Restraint::default() },
         }
     }
 }

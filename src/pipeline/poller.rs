@@ -135,8 +135,16 @@ impl Poller {
         }
         self.catalogue_asked = true;
         let (client, names, back) = (self.tools.client.clone(), self.tools.tenant.group_types.clone(), self.back(ctx));
+        let (store, tenant, clock) = (self.tools.store.clone(), self.name().to_owned(), self.tools.clock.clone());
         tokio::spawn(async move {
-            back.send(CatalogueRead(read_catalogue(&client, &names).await)).await;
+            let mut read = read_catalogue(&client, &names).await;
+            // Before a page is read with new names: a renamed group must be known when the first of its people is judged.
+            if let Ok(catalogue) = &read
+                && let Err(e) = store.learn_titles(tenant, catalogue.titles(), clock.now()).await
+            {
+                read = Err(e.to_string());
+            }
+            back.send(CatalogueRead(read)).await;
         });
     }
 

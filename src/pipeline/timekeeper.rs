@@ -2,10 +2,10 @@
 //! and its forecast.
 
 use super::board::Board;
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::identity::Class;
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use actix::{Actor, AsyncContext, Context};
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ pub struct Timekeeper {
     pub store: Store,
     pub metrics: Metrics,
     pub board: Board,
+    /// How often somebody is reminded of a hold.
+    pub remind: Duration,
 }
 
 impl Actor for Timekeeper {
@@ -49,15 +51,12 @@ impl Timekeeper {
 
     fn look(&self) {
         let (store, metrics) = (self.store.clone(), self.metrics.clone());
-        let (now, board) = (self.clock.now(), self.board.clone());
+        let (now, board, remind) = (self.clock.now(), self.board.clone(), self.remind);
         tokio::spawn(async move {
-            let woken = match (store.wake_due(now).await, store.apply_verdicts(now).await) {
-                (Ok(due), Ok(decided)) => due.len() + decided.len(),
-                (Err(e), _) | (_, Err(e)) => {
-                    tracing::error!(error = %e, "due dates and decisions could not be looked up");
-                    0
-                }
-            };
+            let woken = tend(&store, remind, now).await.unwrap_or_else(|e| {
+                tracing::error!(error = %e, "due dates and decisions could not be looked up");
+                0
+            });
             if woken > 0 {
                 board.wake();
             }
@@ -66,10 +65,20 @@ impl Timekeeper {
                 metrics.backlog.with_label_values(&[class.label()]).set(backlog.ready[usize::from(class.number())]);
             }
             metrics.set_aside.set(backlog.set_aside);
+            metrics.held.set(backlog.held);
             metrics.unreadable.with_label_values(&["all"]).set(backlog.unreadable);
             let age = backlog.oldest_dirty_at.map_or(0, |at| now.millis() - at);
             #[expect(clippy::cast_precision_loss, reason = "an age in milliseconds fits")]
             metrics.oldest_dirty_seconds.set(age as f64 / 1000.0);
         });
     }
+}
+
+/// Acts upon what time and people have changed; returns how many people may be worked on because of it.
+async fn tend(store: &Store, remind: Duration, now: Moment) -> Result<usize, StoreError> {
+    let due = store.wake_due(now).await?.len();
+    let decided = store.apply_verdicts(now).await?.len();
+    let freed = store.apply_votes(now).await? + store.apply_pauses(now).await?;
+    store.remind(remind, now).await?;
+    Ok(due + decided + freed)
 }

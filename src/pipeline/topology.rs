@@ -111,6 +111,7 @@ impl Start {
             store: self.store.clone(),
             metrics: self.metrics.clone(),
             board: board.clone(),
+            remind: self.config.rulebook.safeguards.remind,
         }
         .start();
         for tenant in &self.config.namely {
@@ -135,6 +136,10 @@ impl Start {
             }
         };
         self.readiness.have(&format!("namely {}", tenant.name));
+        let learnt = self.store.learn_titles(tenant.name.clone(), catalogue.titles(), self.clock.now()).await;
+        if let Err(e) = learnt {
+            tracing::error!(error = %e, "the names of Namely's groups could not be written down");
+        }
         let tools = PollerTools {
             tenant: tenant.clone(),
             client,

@@ -3,18 +3,26 @@
 //! **Invariant:** at most one lane holds a target, by its token; what comes under an older token changes nothing. No
 //! call leaves without its intent on disk, and no intent goes without its outcome in the audit.
 
+use super::judge::{self, Court};
 use super::{Store, StoreError, accounts, append, cases, pages};
 use crate::audit::{Call, Effect, Kind, Record};
 use crate::clock::Moment;
-use crate::identity::{Account, Case, Class, Rulebook, Step};
+use crate::identity::safeguard::Restraint;
+use crate::identity::{Account, Case, Change, Class, Directory, Rulebook, Step};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// The bucket of work whose first call is not known yet.
 pub const ANY_BUCKET: &str = "any";
 
 const READY: i64 = 0;
 const SET_ASIDE: i64 = 1;
+/// Everything else was done; what is left waits for somebody's decision.
+pub(super) const HELD: i64 = 2;
+/// Whoever is judged once more is not claimed in the same breath.
+const JUDGED_AGAIN: Duration = Duration::from_millis(100);
 const NEVER: Moment = Moment::from_micros(i64::MAX);
 
 /// How many lanes there is room for.
@@ -52,6 +60,8 @@ pub struct Claim {
     pub login: Option<String>,
     /// Why correlation could not decide, if it could not.
     pub conflict: Option<String>,
+    /// What the safeguards have decided about this revision.
+    pub restraint: Restraint,
 }
 
 /// The answer to `begin_step`.
@@ -83,6 +93,10 @@ pub enum Release {
     Stale,
     /// The counter of the next call is spent for now; that call is of this class.
     Yield { bucket: &'static str, class: Class },
+    /// All but what may not be done was done; it waits for a decision. `withheld` says what that is.
+    Held { why: String, withheld: Value },
+    /// The plan asks for something that nobody has judged: what Okta holds is not what it was taken for.
+    Judge,
     /// Somebody must change something first: on one side, or, where a change would not show, tried `again` then, after a
     /// `look` at the account if it is what must change.
     SetAside { why: String, again: Option<Moment>, look: bool },
@@ -110,21 +124,37 @@ pub struct EndStep {
 }
 
 impl Store {
-    /// Takes claims on up to as many targets of an org as there is room for, in the order of service.
-    pub async fn claim(&self, org: &str, now: Moment, want: Want) -> Result<Vec<Claim>, StoreError> {
+    /// Judges whoever is dirty, then takes claims on up to as many targets of an org as there is room for, in the order of
+    /// service.
+    pub async fn claim(
+        &self,
+        org: &str,
+        directory: Arc<Directory>,
+        now: Moment,
+        want: Want,
+    ) -> Result<Vec<Claim>, StoreError> {
         let (org, rules) = (org.to_owned(), self.rules.clone());
-        self.run(move |c| claim(c, &rules, &org, now, &want)).await
+        self.run(move |c| {
+            if super::pause::paused(c, &org, None)?.is_some() {
+                return Ok(Vec::new());
+            }
+            Court { rules: &rules, directory: &directory, org: &org, now }.judge(c)?;
+            claim(c, &rules, &org, now, &want)
+        })
+        .await
     }
 
-    /// Announces a call. `planned` is the whole plan if this is its first call: it is audited with it.
+    /// Announces a call. `planned` is the whole plan if this is its first call: it is audited with it. `change` is its kind;
+    /// a call that is paused is not announced.
     pub async fn begin_step(
         &self,
         lease: Lease,
         call: Call,
+        change: Option<Change>,
         planned: Option<Value>,
         now: Moment,
     ) -> Result<Begun, StoreError> {
-        self.run(move |c| begin_step(c, lease, &call, planned, now)).await
+        self.run(move |c| begin_step(c, lease, &call, change, planned, now)).await
     }
 
     /// Writes the outcome of a call, what it taught, and what follows, in one transaction.
@@ -184,11 +214,15 @@ fn begin_step(
     c: &Connection,
     lease: Lease,
     call: &Call,
+    change: Option<Change>,
     planned: Option<Value>,
     now: Moment,
 ) -> Result<Begun, StoreError> {
     if !holds(c, lease)? || !is_newest(c, lease)? {
         return Ok(Begun::Stale);
+    }
+    if change.is_some() && super::pause::paused(c, &org_of(c, lease.target)?, change)?.is_some() {
+        return Ok(Begun::Stale); // claimed again when it may be, with what may not be taken out of its plan
     }
     if let Some(steps) = planned {
         append(c, &about(c, lease, now, Kind::Planned, json!({ "steps": steps }))?)?;
@@ -275,7 +309,7 @@ fn claim(c: &Connection, rules: &Rulebook, org: &str, now: Moment, want: &Want) 
         let worst = if room == 0 { i64::from(Class::Revoke.number()) } else { i64::MAX };
         let mut select = c.prepare_cached(
             "SELECT rank, target, class FROM work WHERE org = ?5 AND bucket = ?1 AND dirty_rev > done_rev AND state = 0
-             AND token IS NULL AND class <= ?2 AND due_at <= ?3 ORDER BY rank LIMIT ?4",
+             AND token IS NULL AND judged = dirty_rev AND class <= ?2 AND due_at <= ?3 ORDER BY rank LIMIT ?4",
         )?;
         let urgent = i64::from(Class::Revoke.number());
         let rows = select.query_map(params![bucket, worst, now.millis(), limit, org], |row| {
@@ -322,6 +356,7 @@ fn take(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Op
     let Some((rev, class, attempt, look, dirty_at, okta_id, login, conflict)) = row else { return Ok(None) };
     let Some(case) = cases::whole(c, rules, target, now)? else { return Ok(None) };
     cases::reserve(c, &case, target)?;
+    let restraint = judge::restraint(c, &case.org, target, rev)?;
     Ok(Some(Claim {
         lease: Lease { target, token, rev },
         class: Class::from_number(class),
@@ -332,6 +367,7 @@ fn take(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Op
         okta_id,
         login,
         conflict,
+        restraint,
     }))
 }
 
@@ -372,6 +408,17 @@ fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) -> Result<(
                     class.rank(dirty_at)
                 ])?;
             }
+            Ok(())
+        }
+        Release::Held { why, withheld } => {
+            let (state, at) = if is_newest(c, lease)? { (HELD, NEVER) } else { (READY, now) };
+            set(state, at, ANY_BUCKET, 0, None, Some(why))?;
+            append(c, &about(c, lease, now, Kind::Withheld, json!({ "why": why, "steps": withheld }))?)?;
+            Ok(())
+        }
+        Release::Judge => {
+            set(READY, now + JUDGED_AGAIN, ANY_BUCKET, 1, None, None)?;
+            c.prepare_cached("UPDATE work SET judged = 0 WHERE target = ?1")?.execute([target])?;
             Ok(())
         }
         Release::SetAside { why, again, look } => {

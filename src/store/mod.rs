@@ -7,18 +7,23 @@ mod accounts;
 mod adoption;
 mod audit_log;
 mod cases;
+mod holds;
+mod judge;
 mod lanes;
 mod links;
 mod pages;
+mod pause;
 mod recovery;
 
 pub use accounts::Primed;
 pub use adoption::{Adoption, accept_adoption, adoption};
 pub use audit_log::{AuditRow, append, read_audit};
 pub use cases::{Resident, brief, find, population, whole};
+pub use holds::{HeldChanges, HeldPerson, Voted, held_people, holds, vote};
 pub use lanes::{ANY_BUCKET, Begun, Claim, EndStep, Lease, Next, Release, Want};
 pub use links::{Review, decide, reviews};
 pub use pages::{Backlog, PageCommit, PageOutcome, backlog, known_hashes};
+pub use pause::{Pause, pause, pauses, resume};
 pub use recovery::Recovered;
 
 use crate::identity::Rulebook;
@@ -31,7 +36,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// The newest version of the schema; `PRAGMA user_version` of the file.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 /// Jobs committed together at most.
 const GROUP: usize = 256;
 /// Jobs waiting at most.
@@ -177,7 +182,7 @@ fn migrate(path: &Path, connection: &Connection) -> Result<(), StoreError> {
             include_str!("schema.sql")
         ))?,
         SCHEMA_VERSION => {}
-        found @ 1 => return Err(StoreError::TooOld { path: path.to_owned(), found }),
+        found @ 1..SCHEMA_VERSION => return Err(StoreError::TooOld { path: path.to_owned(), found }),
         newer => return Err(StoreError::TooNew { path: path.to_owned(), found: newer }),
     }
     Ok(())

@@ -3,7 +3,7 @@
 //! **Invariant:** no lost change. A profile's new document and its dirty mark are committed together, before the next
 //! page counts as read.
 
-use super::{Store, StoreError, append, cases, links};
+use super::{Store, StoreError, append, cases, judge, links};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::employee::{ContentHash, FieldChange, field_changes};
@@ -11,6 +11,7 @@ use crate::identity::{Account, Case, Class, Employee, Entitlement, Position, Rul
 use crate::namely::wire::ProfileProblem;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
+use std::collections::BTreeMap;
 
 /// A page that was fetched and examined.
 pub struct PageCommit {
@@ -42,6 +43,8 @@ pub struct Backlog {
     /// People who are dirty and ready or in a lane, by class.
     pub ready: [i64; 6],
     pub set_aside: i64,
+    /// People of whose changes some wait for a decision; everything else was done.
+    pub held: i64,
     pub unreadable: i64,
     /// When the oldest ready person became dirty, in milliseconds.
     pub oldest_dirty_at: Option<i64>,
@@ -79,6 +82,16 @@ impl Store {
             Ok(classes)
         })
         .await
+    }
+
+    /// The groups of a company as they are called now, by id.
+    pub async fn learn_titles(
+        &self,
+        tenant: String,
+        titles: BTreeMap<String, String>,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        self.run(move |c| judge::learn_titles(c, &tenant, &titles, now)).await
     }
 
     /// The next moment at which `wake_due` has something to do.
@@ -189,6 +202,8 @@ pub fn backlog(c: &Connection) -> Result<Backlog, StoreError> {
         if state == 0 {
             backlog.ready[usize::from(Class::from_number(class).number())] += count;
             backlog.oldest_dirty_at = Some(backlog.oldest_dirty_at.map_or(oldest, |known| known.min(oldest)));
+        } else if state == super::lanes::HELD {
+            backlog.held += count;
         } else {
             backlog.set_aside += count;
         }
@@ -287,6 +302,9 @@ fn commit_profile(
     let position = Position { tenant: page.tenant.clone(), employee: employee.clone() };
     links::put_keys(c, rules, &position)?;
     let before = held.as_ref().map(|h| &h.employee);
+    if let Some(before) = before {
+        judge::follow_rename(c, &page.tenant, &before.groups, &employee.groups)?;
+    }
     for org in rules.orgs_of(&page.tenant) {
         outcome.dirtied.extend(relink(c, rules, &org.name, &position, before, "", page.now)?);
     }

@@ -37,7 +37,9 @@ fn recover(c: &Connection, rulebook: &Rulebook, rules: &str, now: Moment) -> Res
     let claims = c.execute("UPDATE work SET token = NULL WHERE token IS NOT NULL", [])?;
     let unknown = close_intents(c, now)?;
     // Whoever was set aside is tried once more: the reason may be gone, and finding out costs no call by itself.
-    c.execute("UPDATE work SET state = 0, due_at = ?1 WHERE state = 1", [now.millis()])?;
+    // Whoever was held is judged again under the safeguards of this run; what was decided about them stays decided.
+    c.execute("UPDATE work SET state = 0, due_at = ?1 WHERE state <> 0", [now.millis()])?;
+    c.execute("UPDATE work SET judged = 0 WHERE dirty_rev > done_rev", [])?;
     let rules_changed = meta(c, "rules")?.is_some_and(|old| old != rules);
     if rules_changed {
         pages::relink_all(c, rulebook, now)?;

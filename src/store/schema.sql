@@ -112,14 +112,18 @@ CREATE TABLE work (
   dirty_at   INTEGER NOT NULL,
   dirty_rev  INTEGER NOT NULL,
   done_rev   INTEGER NOT NULL DEFAULT 0,
-  state      INTEGER NOT NULL DEFAULT 0,  -- 0 ready, 1 set aside
+  state      INTEGER NOT NULL DEFAULT 0,  -- 0 ready, 1 set aside, 2 held
+  judged     INTEGER NOT NULL DEFAULT 0,  -- the revision whose plan the safeguards have judged
   attempt    INTEGER NOT NULL DEFAULT 0,
   look       INTEGER NOT NULL DEFAULT 0,  -- 1: read Okta before anything else
   token      INTEGER,                     -- fencing token of the lane that holds it
   reason     TEXT,
   changes_at INTEGER                      -- when time alone will change what the record means
 ) STRICT;
-CREATE INDEX work_ready ON work(org, bucket, rank) WHERE dirty_rev > done_rev AND state = 0 AND token IS NULL;
+CREATE INDEX work_ready ON work(org, bucket, rank)
+  WHERE dirty_rev > done_rev AND state = 0 AND token IS NULL AND judged = dirty_rev;
+CREATE INDEX work_unjudged ON work(org, rank) WHERE dirty_rev > done_rev AND state = 0 AND judged < dirty_rev;
+CREATE INDEX work_held ON work(org) WHERE state = 2;
 CREATE INDEX work_dirty ON work(class) WHERE dirty_rev > done_rev;
 CREATE INDEX work_aside ON work(due_at) WHERE state = 1;
 CREATE INDEX work_changes ON work(changes_at) WHERE changes_at IS NOT NULL;
@@ -138,6 +142,73 @@ CREATE TABLE intent (
   sent_at   INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX intent_target ON intent(target);
+
+-- What the safeguards have judged: one row for each kind of change that somebody's plan holds and that is limited.
+CREATE TABLE risk (
+  target     INTEGER NOT NULL REFERENCES target(id),
+  change     TEXT NOT NULL,
+  org        TEXT NOT NULL,
+  tenant     TEXT NOT NULL,
+  department TEXT NOT NULL,
+  rev        INTEGER NOT NULL, -- the revision it was judged for
+  shown      TEXT NOT NULL,    -- the change in words: what people see, and what their approval is bound to
+  at         INTEGER NOT NULL, -- when it was let through, or held
+  run        INTEGER NOT NULL,
+  hold       INTEGER REFERENCES hold(id), -- NULL: let through
+  approved   INTEGER NOT NULL DEFAULT 0,  -- 1: by somebody; such people are not counted
+  PRIMARY KEY (target, change)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX risk_counted ON risk(org, change, tenant, at) WHERE hold IS NULL AND approved = 0;
+CREATE INDEX risk_hold ON risk(hold) WHERE hold IS NOT NULL;
+
+-- Changes of one kind that wait for somebody's decision.
+CREATE TABLE hold (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  org        TEXT NOT NULL,
+  change     TEXT NOT NULL,
+  scope      TEXT NOT NULL,    -- whom it is about, for people; holds of one kind and scope grow until they are decided
+  why        TEXT NOT NULL,
+  needs      INTEGER NOT NULL, -- how many people must approve
+  since      INTEGER NOT NULL,
+  reminded   INTEGER NOT NULL, -- when somebody was last told
+  verdict    TEXT,             -- 'approved' or 'rejected'
+  at         INTEGER
+) STRICT;
+CREATE INDEX hold_open ON hold(org, change, scope) WHERE verdict IS NULL;
+
+-- What people have said about holds. Each is bound to what they were shown.
+CREATE TABLE vote (
+  id      INTEGER PRIMARY KEY AUTOINCREMENT,
+  hold    INTEGER NOT NULL REFERENCES hold(id),
+  approve INTEGER NOT NULL,
+  seen    TEXT NOT NULL,       -- the code of what was shown
+  only    TEXT,                -- JSON: the targets that are meant; all without it
+  by      TEXT NOT NULL,
+  at      INTEGER NOT NULL,
+  state   TEXT                 -- 'counted', or why it does not count
+) STRICT;
+CREATE INDEX vote_new ON vote(hold) WHERE state IS NULL;
+
+-- A group of Namely that is called something else since: everybody in it will follow.
+CREATE TABLE renamed (
+  tenant TEXT NOT NULL, was TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL,
+  to_come INTEGER NOT NULL,    -- people whose profile still shows the old name
+  PRIMARY KEY (tenant, was, name)
+) STRICT, WITHOUT ROWID;
+
+-- Writes that somebody has stopped.
+CREATE TABLE pause (
+  id      INTEGER PRIMARY KEY AUTOINCREMENT,
+  org     TEXT,                -- NULL: every org
+  change  TEXT,                -- NULL: every kind
+  why     TEXT NOT NULL,
+  by      TEXT NOT NULL,
+  at      INTEGER NOT NULL,
+  ended_by TEXT,
+  ended_at INTEGER,
+  told    INTEGER NOT NULL DEFAULT 0 -- 1: its begin is in the audit; 2: its end too
+) STRICT;
+CREATE INDEX pause_now ON pause(org) WHERE ended_at IS NULL;
 
 -- Append-only; each row carries the hash of the row before it.
 CREATE TABLE audit (
@@ -180,6 +251,14 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('work', 'work_ready', '10000 5000 2000 1'),
   ('work', 'work_dirty', '10000 2000'),
   ('work', 'work_aside', '1000 1'),
+  ('work', 'work_unjudged', '10000 5000 1'),
+  ('work', 'work_held', '1000 500'),
+  ('risk', 'risk', '100000 1 1'),
+  ('risk', 'risk_counted', '10000 5000 2500 1200 1'),
+  ('risk', 'risk_hold', '1000 100'),
+  ('hold', 'hold_open', '10 5 2 1'),
+  ('vote', 'vote_new', '10 1'),
+  ('pause', 'pause_now', '2 1'),
   ('work', 'work_changes', '1000 1'),
   ('audit', 'audit_target', '1000000 10');
 ANALYZE sqlite_schema;

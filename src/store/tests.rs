@@ -43,11 +43,11 @@ impl World {
 
     async fn claim(&self) -> Vec<Claim> {
         let rooms = vec![("any", 10), ("users", 10), ("user_read", 10)];
-        self.store.claim("main", self.now, Want { lanes: 10, urgent: 10, rooms }).await.expect("claims")
+        self.store.claim("main", Arc::default(), self.now, Want { lanes: 10, urgent: 10, rooms }).await.expect("claims")
     }
 
     async fn begin(&self, claim: &Claim) -> Begun {
-        self.store.begin_step(claim.lease, call(), None, self.now).await.expect("begins")
+        self.store.begin_step(claim.lease, call(), None, None, self.now).await.expect("begins")
     }
 
     async fn audit(&self) -> Vec<serde_json::Value> {
@@ -117,7 +117,7 @@ async fn a_termination_overtakes_everything_that_waits() {
     world.store.commit_page(world.page(joiners.collect())).await.expect("commits");
     world.see(Employee { user_status: UserStatus::Inactive, ..somebody() }).await;
     let only_revoke = Want { lanes: 10, urgent: 5, rooms: vec![("users", 0)] };
-    let claims = world.store.claim("main", world.now, only_revoke).await.expect("claims");
+    let claims = world.store.claim("main", Arc::default(), world.now, only_revoke).await.expect("claims");
     assert_eq!(claims.iter().map(|c| c.class).collect::<Vec<_>>(), [Class::Revoke]);
     assert_eq!(world.claim().await.len(), 10);
 }

@@ -1,0 +1,326 @@
+//! The kinds of change that people talk about: what safeguards count, what is held, paused, approved and summed up.
+
+use super::employee::FieldChange;
+use super::mapping::LOGIN;
+use super::plan::Plan;
+use super::step::Step;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A kind of change to somebody's account; the order is the order in which people want to read about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// Access ends: sessions, deactivation, memberships, and the proof of it.
+    Deactivate,
+    /// Access is withheld: a leave, or the grace after the last day.
+    Suspend,
+    /// A membership or an app is taken away.
+    RemoveGroup,
+    /// The login or the primary email becomes another one.
+    ChangeLogin,
+    /// Access comes back or begins: an activation, the end of a suspension.
+    Activate,
+    Create,
+    /// A membership or an app is given.
+    AddGroup,
+    /// Attributes besides login and email, the user type.
+    ChangeAttributes,
+    LinkManager,
+}
+
+impl Change {
+    /// All kinds.
+    pub const ALL: [Change; 9] = [
+        Change::Deactivate,
+        Change::Suspend,
+        Change::RemoveGroup,
+        Change::ChangeLogin,
+        Change::Activate,
+        Change::Create,
+        Change::AddGroup,
+        Change::ChangeAttributes,
+        Change::LinkManager,
+    ];
+
+    /// The word for it in the configuration, the store, metrics and reports.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Change::Deactivate => "deactivate",
+            Change::Suspend => "suspend",
+            Change::RemoveGroup => "remove_group",
+            Change::ChangeLogin => "change_login",
+            Change::Activate => "activate",
+            Change::Create => "create",
+            Change::AddGroup => "add_group",
+            Change::ChangeAttributes => "change_attributes",
+            Change::LinkManager => "link_manager",
+        }
+    }
+
+    /// The kind of a word.
+    pub fn from_word(word: &str) -> Option<Change> {
+        Self::ALL.into_iter().find(|change| change.word() == word)
+    }
+
+    /// Whether it takes something from somebody: told one by one, never only counted.
+    pub const fn is_risky(self) -> bool {
+        matches!(self, Change::Deactivate | Change::Suspend | Change::RemoveGroup | Change::ChangeLogin)
+    }
+
+    /// The kind of one call of a plan; `None` for a read that may lead anywhere. Every call of an exit is part of it.
+    pub fn of(step: &Step, exit: bool) -> Option<Change> {
+        if exit {
+            return Some(Change::Deactivate);
+        }
+        Some(match step {
+            Step::Look { .. } => return None,
+            Step::RevokeSessionsAgain { .. }
+            | Step::Deactivate { .. }
+            | Step::ReadBack { .. }
+            | Step::ListGroups { .. } => Change::Deactivate,
+            Step::RevokeSessions { .. } | Step::Suspend { .. } | Step::Unlock { .. } => Change::Suspend,
+            Step::RemoveGroup { .. } | Step::UnassignApp { .. } => Change::RemoveGroup,
+            Step::Activate { .. } | Step::Unsuspend { .. } => Change::Activate,
+            Step::CreateUser { .. } | Step::FreeLogin { .. } => Change::Create,
+            Step::CreateGroup { .. } | Step::AddGroup { .. } | Step::AssignApp { .. } => Change::AddGroup,
+            Step::UpdateUser { changes, .. } if !changes.is_empty() && changes.iter().all(is_login) => {
+                Change::ChangeLogin
+            }
+            Step::UpdateUser { .. } | Step::ChangeType { .. } | Step::ReadProfile { .. } => Change::ChangeAttributes,
+            Step::SetManager { .. } | Step::ClearManager { .. } => Change::LinkManager,
+        })
+    }
+}
+
+/// Whether a change of an attribute is one of the login or of the primary email.
+pub fn is_login(change: &FieldChange) -> bool {
+    change.field == LOGIN || change.field == "email"
+}
+
+/// A call taken apart into what is of one kind each. Attributes that only follow the login, such as the one that keeps
+/// the former login, go with it.
+fn split(step: &Step, exit: bool, former: Option<&str>) -> Vec<(Option<Change>, Step)> {
+    let whole = || vec![(Change::of(step, exit), step.clone())];
+    let Step::UpdateUser { id, changes } = step else {
+        let Step::ChangeType { id, user_type, name, changes } = step else { return whole() };
+        let (login, others) = part(changes, former);
+        let change =
+            |changes| Step::ChangeType { id: id.clone(), user_type: user_type.clone(), name: name.clone(), changes };
+        let mut parts = vec![(Some(Change::ChangeAttributes), change(others))];
+        if !login.is_empty() {
+            parts.push((Some(Change::ChangeLogin), Step::UpdateUser { id: id.clone(), changes: login }));
+        }
+        return parts;
+    };
+    let (login, others) = part(changes, former);
+    let mut parts = Vec::new();
+    for (kind, changes) in [(Change::ChangeLogin, login), (Change::ChangeAttributes, others)] {
+        if !changes.is_empty() {
+            parts.push((Some(kind), Step::UpdateUser { id: id.clone(), changes }));
+        }
+    }
+    parts
+}
+
+fn part(changes: &[FieldChange], former: Option<&str>) -> (Vec<FieldChange>, Vec<FieldChange>) {
+    let moves = changes.iter().any(is_login);
+    changes.iter().cloned().partition(|change| is_login(change) || (moves && former == Some(change.field.as_str())))
+}
+
+/// A plan of which only some kinds of change may be carried out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sifted {
+    /// What may be carried out, in order.
+    pub steps: Vec<Step>,
+    /// What may not, by kind.
+    pub withheld: BTreeMap<Change, Vec<Step>>,
+}
+
+/// Takes the kinds out of a plan that `may` does not let through.
+pub fn sift(plan: &Plan, former: Option<&str>, may: impl Fn(Change) -> bool) -> Sifted {
+    let mut sifted = Sifted::default();
+    let makes = plan.steps.iter().any(|step| matches!(step, Step::CreateUser { .. }));
+    for step in &plan.steps {
+        // Taking a login from a deactivated account serves the one who gets it.
+        if matches!(step, Step::FreeLogin { .. }) {
+            let kind = if makes { Change::Create } else { Change::ChangeLogin };
+            if may(kind) {
+                sifted.steps.push(step.clone())
+            } else {
+                sifted.withhold(kind, step.clone())
+            }
+            continue;
+        }
+        let parts = split(step, plan.exit, former);
+        let passes = |kind: Option<Change>| kind.is_none_or(&may);
+        if parts.iter().all(|(kind, _)| passes(*kind)) {
+            sifted.steps.push(step.clone());
+            continue;
+        }
+        for (kind, part) in parts {
+            match kind.filter(|kind| !may(*kind)) {
+                Some(kind) => sifted.withhold(kind, part),
+                None => sifted.steps.push(part),
+            }
+        }
+    }
+    sifted
+}
+
+impl Sifted {
+    fn withhold(&mut self, kind: Change, step: Step) {
+        self.withheld.entry(kind).or_default().push(step);
+    }
+}
+
+/// The changes of a plan, by kind, each in words. The words are also what an approval is bound to.
+pub fn summary(plan: &Plan, former: Option<&str>) -> BTreeMap<Change, String> {
+    let withheld = sift(plan, former, |_| false).withheld;
+    withheld.into_iter().map(|(kind, steps)| (kind, words(kind, &steps))).collect()
+}
+
+/// What these calls do, in words. The calls of an exit depend on how far it has come: in words it is one thing.
+fn words(kind: Change, steps: &[Step]) -> String {
+    let told: Vec<String> = match kind {
+        Change::Deactivate => vec!["access ends".to_owned()],
+        Change::Suspend => vec!["suspended".to_owned()],
+        _ => steps.iter().filter_map(tell).collect(),
+    };
+    told.join("; ")
+}
+
+/// One call in words; `None` where it only helps another one.
+pub fn tell(step: &Step) -> Option<String> {
+    let of = |profile: &BTreeMap<String, Value>, key: &str| {
+        profile.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    Some(match step {
+        Step::Look { .. } | Step::ReadProfile { .. } => return None,
+        Step::CreateGroup { name } => format!("group {name:?} made"),
+        Step::FreeLogin { id, login, .. } => format!("login {login} taken from the deactivated account {id}"),
+        Step::CreateUser { profile, groups, activate, .. } => format!(
+            "account {} made{}, in {} group{}",
+            of(profile, LOGIN),
+            if *activate { " and activated" } else { ", activated when the start has come" },
+            groups.len(),
+            if groups.len() == 1 { "" } else { "s" },
+        ),
+        Step::Activate { .. } => "activated".into(),
+        Step::Suspend { .. } => "suspended".into(),
+        Step::Unsuspend { .. } => "unsuspended".into(),
+        Step::Unlock { .. } => "unlocked".into(),
+        Step::UpdateUser { changes, .. } => fields(changes),
+        Step::ChangeType { name, changes, .. } if changes.is_empty() => format!("user type {name}"),
+        Step::ChangeType { name, changes, .. } => format!("user type {name}; {}", fields(changes)),
+        Step::SetManager { manager, .. } => format!("linked to the manager's account {manager}"),
+        Step::ClearManager { .. } => "link to the manager removed".into(),
+        Step::RevokeSessions { .. } | Step::RevokeSessionsAgain { .. } => "sessions revoked".into(),
+        Step::Deactivate { .. } => "deactivated".into(),
+        Step::ReadBack { .. } => "deactivation read back".into(),
+        Step::ListGroups { .. } => "memberships listed".into(),
+        Step::RemoveGroup { name, .. } => format!("out of group {name:?}"),
+        Step::AddGroup { name, .. } => format!("into group {name:?}"),
+        Step::AssignApp { name, .. } => format!("app {name:?} given"),
+        Step::UnassignApp { name, .. } => format!("app {name:?} taken"),
+    })
+}
+
+fn fields(changes: &[FieldChange]) -> String {
+    let text = |value: &Value| match value {
+        Value::Null => "nothing".to_owned(),
+        Value::String(text) => format!("{text:?}"),
+        other => other.to_string(),
+    };
+    let told = changes.iter().map(|c| format!("{}: {} → {}", c.field, text(&c.before), text(&c.after)));
+    told.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(field: &str) -> FieldChange {
+        FieldChange { field: field.into(), before: "old".into(), after: "new".into() }
+    }
+
+    fn plan(steps: Vec<Step>) -> Plan {
+        Plan { steps, ..Plan::default() }
+    }
+
+    fn update(fields: &[&str]) -> Step {
+        Step::UpdateUser { id: "00u1".into(), changes: fields.iter().map(|f| change(f)).collect() }
+    }
+
+    #[test]
+    fn a_login_that_is_held_leaves_the_other_attributes_to_go() {
+        let sifted =
+            sift(&plan(vec![update(&["title", "login", "formerLogin", "email"])]), Some("formerLogin"), |kind| {
+                kind != Change::ChangeLogin
+            });
+        assert_eq!(sifted.steps, [update(&["title"])]);
+        assert_eq!(sifted.withheld[&Change::ChangeLogin], [update(&["login", "formerLogin", "email"])]);
+    }
+
+    #[test]
+    fn what_may_go_goes_as_one_call_and_in_the_order_of_the_plan() {
+        let group = Step::RemoveGroup { id: "00u1".into(), group: "00g1".into(), name: "Finance".into() };
+        let whole = plan(vec![group.clone(), update(&["title", "login"])]);
+        assert_eq!(sift(&whole, None, |_| true).steps, whole.steps);
+        let sifted = sift(&whole, None, |kind| kind != Change::RemoveGroup);
+        assert_eq!(sifted.steps, [update(&["title", "login"])]);
+        assert_eq!(sifted.withheld[&Change::RemoveGroup], [group]);
+    }
+
+    #[test]
+    fn every_call_of_an_exit_is_held_with_it_and_told_as_one_thing() {
+        let id = || "00u1".to_owned();
+        let all = vec![
+            Step::RevokeSessions { id: id() },
+            Step::Deactivate { id: id() },
+            Step::ReadBack { id: id() },
+            Step::RemoveGroup { id: id(), group: "00g1".into(), name: "Finance".into() },
+        ];
+        let exit = Plan { steps: all.clone(), exit: true, ..Plan::default() };
+        let sifted = sift(&exit, None, |kind| kind != Change::Deactivate);
+        assert!(sifted.steps.is_empty());
+        assert_eq!(sifted.withheld[&Change::Deactivate], all);
+        let later = Plan { steps: all[2..].to_vec(), exit: true, ..Plan::default() };
+        assert_eq!(summary(&exit, None), summary(&later, None));
+    }
+
+    #[test]
+    fn a_login_is_taken_from_a_ghost_only_for_somebody_who_gets_it() {
+        let free = Step::FreeLogin { id: "00u9".into(), login: "x".into(), renamed: "y".into() };
+        let sifted = sift(&plan(vec![free.clone(), update(&["login"])]), None, |kind| kind != Change::ChangeLogin);
+        assert!(sifted.steps.is_empty());
+        assert_eq!(sifted.withheld[&Change::ChangeLogin], [free, update(&["login"])]);
+    }
+
+    #[test]
+    fn a_changed_type_without_its_login_is_still_a_changed_type() {
+        let step = |fields: &[&str]| Step::ChangeType {
+            id: "00u1".into(),
+            user_type: "oty1".into(),
+            name: "contractor".into(),
+            changes: fields.iter().map(|f| change(f)).collect(),
+        };
+        let sifted = sift(&plan(vec![step(&["login", "title"])]), None, |kind| kind != Change::ChangeLogin);
+        assert_eq!(sifted.steps, [step(&["title"])]);
+        assert_eq!(sifted.withheld[&Change::ChangeLogin], [update(&["login"])]);
+    }
+
+    #[test]
+    fn every_kind_has_its_word() {
+        for change in Change::ALL {
+            assert_eq!(Change::from_word(change.word()), Some(change));
+        }
+    }
+
+    #[test]
+    fn changes_are_told_in_words_that_name_both_values() {
+        let told = summary(&plan(vec![update(&["title"])]), None);
+        assert_eq!(told[&Change::ChangeAttributes], "title: \"old\" → \"new\"");
+    }
+}

@@ -1,0 +1,352 @@
+//! What stops a mistake before its first call: how much may be done at all, limits on what could do harm in numbers, and
+//! accounts that are never touched.
+//!
+//! **Invariant:** what trips holds only the kind of change that tripped, for the people of that batch whole; everything
+//! else goes on. Unit are people, not calls.
+
+use super::account::Account;
+use super::change::{Change, Sifted, sift};
+use super::directory::Directory;
+use super::login_key;
+use super::plan::Plan;
+use super::rules::Pattern;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How much the service may do by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Everything that the safeguards let through.
+    #[default]
+    Auto,
+    /// Nothing but what somebody has approved.
+    Approve,
+    /// Nothing: what would be done is written down.
+    Observe,
+}
+
+impl Mode {
+    /// The word in the configuration.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Mode::Auto => "auto",
+            Mode::Approve => "approve",
+            Mode::Observe => "observe",
+        }
+    }
+}
+
+/// Over what time people are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Span {
+    Hour,
+    Day,
+    /// Since the service has started.
+    Run,
+}
+
+impl Span {
+    /// Its length; a run has none.
+    pub const fn length(self) -> Option<Duration> {
+        match self {
+            Span::Hour => Some(Duration::from_secs(3600)),
+            Span::Day => Some(Duration::from_secs(86_400)),
+            Span::Run => None,
+        }
+    }
+
+    /// The word in the configuration and in reasons.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Span::Hour => "hour",
+            Span::Day => "day",
+            Span::Run => "run",
+        }
+    }
+}
+
+/// Whose changes are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// A Namely company.
+    Company,
+    /// A department of a company.
+    Department,
+}
+
+/// At most so many people: the larger of a number and a share of all.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limit {
+    pub change: Change,
+    pub people: u32,
+    /// Part of all live accounts of the scope; 0 counts people only.
+    pub share: f64,
+    pub per: Span,
+    pub scope: Scope,
+}
+
+/// What is counted against a limit. All are people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Let through within the span, without those whom somebody has approved.
+    pub so_far: u32,
+    /// Of the batch that is judged.
+    pub batch: u32,
+    /// Who must follow, because what changed is shared by them: a renamed group.
+    pub to_come: u32,
+    /// Live accounts of the scope.
+    pub population: u32,
+}
+
+impl Limit {
+    /// How many people may be changed within the span.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a u32 fits one")]
+    pub fn allows(&self, population: u32) -> u32 {
+        let share = (f64::from(population) * self.share.clamp(0.0, 1.0)).floor() as u32;
+        self.people.max(share)
+    }
+
+    /// Why the batch is held, if it is.
+    pub fn trips(&self, count: Count, scope: &str) -> Option<String> {
+        let allowed = self.allows(count.population);
+        let all = count.so_far + count.batch + count.to_come;
+        if count.batch == 0 || all <= allowed {
+            return None;
+        }
+        let span = match self.per {
+            Span::Run => "in this run",
+            Span::Hour => "within an hour",
+            Span::Day => "within a day",
+        };
+        let to_come = match count.to_come {
+            0 => String::new(),
+            n => format!(" and {n} who will follow"),
+        };
+        Some(format!(
+            "{} of {} of {scope} {span} ({} so far, {} now{to_come}) are more than {allowed}",
+            self.change.word(),
+            people(all),
+            count.so_far,
+            count.batch,
+        ))
+    }
+}
+
+fn people(n: u32) -> String {
+    if n == 1 { "1 person".into() } else { format!("{n} people") }
+}
+
+/// Accounts that no plan touches, whatever Namely says.
+#[derive(Clone, Debug, Default)]
+pub struct Protected {
+    /// Logins; `*` stands for anything.
+    pub logins: Vec<Pattern>,
+    /// Names of groups; everybody in one is protected.
+    pub groups: Vec<Pattern>,
+}
+
+impl Protected {
+    /// Why an account is protected, if it is.
+    pub fn why(&self, account: &Account, directory: &Directory) -> Option<String> {
+        let login = login_key(&account.login);
+        if let Some(pattern) = self.logins.iter().find(|pattern| pattern.matches(&login)) {
+            return Some(format!("the login {} is protected ({})", account.login, pattern));
+        }
+        let names = account.groups.iter().filter_map(|id| Some(&directory.find(id)?.name));
+        let found = names.into_iter().find(|name| self.groups.iter().any(|pattern| pattern.matches(name)));
+        found.map(|name| format!("a member of the protected group {name:?}"))
+    }
+}
+
+/// All of it.
+#[derive(Clone, Debug)]
+pub struct Safeguards {
+    pub mode: Mode,
+    pub limits: Vec<Limit>,
+    /// Whether every hold needs two people, not only that of an Okta administrator.
+    pub four_eyes: bool,
+    /// How often somebody is reminded of a hold.
+    pub remind: Duration,
+    pub protected: Protected,
+}
+
+impl Default for Safeguards {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Auto,
+            limits: default_limits().to_vec(),
+            four_eyes: false,
+            remind: Duration::from_secs(4 * 3600),
+            protected: Protected::default(),
+        }
+    }
+}
+
+/// The limits that hold where the configuration names none for a kind.
+pub const fn default_limits() -> [Limit; 6] {
+    const fn limit(change: Change, people: u32, share: f64, per: Span) -> Limit {
+        Limit { change, people, share, per, scope: Scope::Company }
+    }
+    [
+        limit(Change::Deactivate, 10, 0.02, Span::Hour),
+        limit(Change::Deactivate, 25, 0.05, Span::Day),
+        limit(Change::Suspend, 10, 0.02, Span::Hour),
+        limit(Change::Suspend, 25, 0.05, Span::Day),
+        limit(Change::RemoveGroup, 100, 0.2, Span::Hour),
+        limit(Change::ChangeLogin, 25, 0.05, Span::Hour),
+    ]
+}
+
+impl Safeguards {
+    /// Whether this kind of change is judged before it is made.
+    pub fn guards(&self, change: Change) -> bool {
+        self.mode == Mode::Approve
+            || matches!(change, Change::Deactivate | Change::Suspend)
+            || self.limits.iter().any(|limit| limit.change == change)
+    }
+}
+
+/// What was decided about one person's changes before their lane began.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restraint {
+    /// Kinds that were judged and may go.
+    pub passed: BTreeSet<Change>,
+    /// Kinds that wait for a decision or are paused, with the reason.
+    pub held: BTreeMap<Change, String>,
+}
+
+/// A plan after the safeguards.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Restrained {
+    pub sifted: Sifted,
+    /// Why each of the withheld kinds is withheld.
+    pub held: BTreeMap<Change, String>,
+    /// Kinds that the plan asks for and nobody has judged yet: what Okta holds is not what it was taken for.
+    pub unjudged: BTreeSet<Change>,
+    /// Why nothing at all may be written to this account.
+    pub protected: Option<String>,
+}
+
+/// Applies what was decided to a plan.
+pub fn restrain(
+    safeguards: &Safeguards,
+    restraint: &Restraint,
+    plan: &Plan,
+    former: Option<&str>,
+    account: Option<&Account>,
+    directory: &Directory,
+) -> Restrained {
+    let protected = account.and_then(|account| safeguards.protected.why(account, directory));
+    let observes = safeguards.mode == Mode::Observe;
+    let is_unjudged = |change: Change| {
+        safeguards.guards(change) && !restraint.passed.contains(&change) && !restraint.held.contains_key(&change)
+    };
+    let may = |change: Change| {
+        protected.is_none() && !observes && !restraint.held.contains_key(&change) && !is_unjudged(change)
+    };
+    let sifted = sift(plan, former, may);
+    let mut restrained = Restrained { protected, ..Restrained::default() };
+    for change in sifted.withheld.keys().copied() {
+        if observes {
+            restrained.held.insert(change, "the service only observes (mode = \"observe\")".into());
+        } else if let Some(why) = restraint.held.get(&change) {
+            restrained.held.insert(change, why.clone());
+        } else {
+            restrained.unjudged.insert(change);
+        }
+    }
+    Restrained { sifted, ..restrained }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::tests::bare;
+    use super::super::directory::Group;
+    use super::super::step::Step;
+    use super::*;
+
+    fn limit(people: u32, share: f64) -> Limit {
+        Limit { change: Change::Deactivate, people, share, per: Span::Hour, scope: Scope::Company }
+    }
+
+    fn count(so_far: u32, batch: u32, population: u32) -> Count {
+        Count { so_far, batch, population, to_come: 0 }
+    }
+
+    #[test]
+    fn the_larger_of_a_number_and_a_share_is_allowed() {
+        assert_eq!(limit(10, 0.02).allows(100), 10);
+        assert_eq!(limit(10, 0.02).allows(1000), 20);
+        assert_eq!(limit(10, 0.0).allows(1_000_000), 10);
+    }
+
+    #[test]
+    fn a_batch_is_held_when_it_goes_beyond_what_is_left_of_the_span() {
+        let limit = limit(10, 0.0);
+        assert_eq!(limit.trips(count(4, 6, 100), "acme"), None);
+        let why = limit.trips(count(4, 7, 100), "acme").expect("held");
+        assert_eq!(why, "deactivate of 11 people of acme within an hour (4 so far, 7 now) are more than 10");
+        assert_eq!(limit.trips(count(40, 0, 100), "acme"), None, "nobody of the batch is concerned");
+    }
+
+    #[test]
+    fn those_who_must_follow_count_before_they_are_seen() {
+        let limit = limit(100, 0.0);
+        let seen = Count { so_far: 0, batch: 50, to_come: 70, population: 300 };
+        assert!(limit.trips(seen, "acme").is_some_and(|why| why.contains("and 70 who will follow")));
+    }
+
+    fn leaving() -> Plan {
+        Plan { steps: vec![Step::Deactivate { id: "00u1".into() }], exit: true, ..Plan::default() }
+    }
+
+    fn restrained(safeguards: &Safeguards, restraint: &Restraint, plan: &Plan) -> Restrained {
+        let account = bare("00u1", "Break.Glass@example.com", None);
+        restrain(safeguards, restraint, plan, None, Some(&account), &Directory::default())
+    }
+
+    #[test]
+    fn what_nobody_has_judged_waits_for_it_and_what_passed_goes() {
+        let safeguards = Safeguards::default();
+        let found = restrained(&safeguards, &Restraint::default(), &leaving());
+        assert!(found.sifted.steps.is_empty());
+        assert_eq!(found.unjudged, BTreeSet::from([Change::Deactivate]));
+        let passed = Restraint { passed: BTreeSet::from([Change::Deactivate]), ..Restraint::default() };
+        assert_eq!(restrained(&safeguards, &passed, &leaving()).sifted.steps, leaving().steps);
+    }
+
+    #[test]
+    fn somebody_who_only_observes_writes_nothing_whatever_was_passed() {
+        let safeguards = Safeguards { mode: Mode::Observe, ..Safeguards::default() };
+        let passed = Restraint { passed: Change::ALL.into(), ..Restraint::default() };
+        let found = restrained(&safeguards, &passed, &leaving());
+        assert!(found.sifted.steps.is_empty() && found.held.contains_key(&Change::Deactivate));
+    }
+
+    #[test]
+    fn a_protected_login_or_group_keeps_everybody_off() {
+        let mut safeguards = Safeguards::default();
+        safeguards.protected.logins = vec![Pattern::new("break.glass@*")];
+        let passed = Restraint { passed: Change::ALL.into(), ..Restraint::default() };
+        let found = restrained(&safeguards, &passed, &leaving());
+        assert!(found.sifted.steps.is_empty());
+        assert!(found.protected.is_some_and(|why| why.contains("Break.Glass@example.com")));
+
+        let protected = Protected { groups: vec![Pattern::new("Break Glass*")], ..Protected::default() };
+        let group = Group { id: "00g1".into(), name: "Break Glass Accounts".into(), writable: true };
+        let directory = Directory::new([group], BTreeSet::new());
+        let mut account = bare("00u1", "a@example.com", None);
+        assert_eq!(protected.why(&account, &directory), None);
+        account.groups.insert("00g1".into());
+        assert!(protected.why(&account, &directory).is_some());
+    }
+
+    #[test]
+    fn a_service_that_asks_guards_every_kind() {
+        let safeguards = Safeguards { mode: Mode::Approve, ..Safeguards::default() };
+        assert!(Change::ALL.into_iter().all(|change| safeguards.guards(change)));
+        assert!(!Safeguards::default().guards(Change::Create));
+    }
+}

@@ -1,0 +1,476 @@
+//! The safeguards at work: what plans would do is judged before anybody is claimed.
+//!
+//! **Invariant:** nobody can be claimed for a revision that was not judged, and everything that is dirty when it is judged
+//! is judged together: a mistake that concerns many is seen as a whole before its first call.
+
+use super::holds::{self, Hold};
+use super::{StoreError, append, cases, meta, set_meta};
+use crate::audit::{Kind, Record};
+use crate::clock::Moment;
+use crate::identity::change::summary;
+use crate::identity::plan::{Situation, plan};
+use crate::identity::safeguard::{Count, Limit, Mode, Restraint, Scope};
+use crate::identity::{Case, Change, Directory, Rulebook};
+use rusqlite::{Connection, params};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// People who are judged in one transaction: many more than any limit, and few enough that terminations need not wait.
+const BATCH: usize = 1000;
+/// How old the number of people of a company may be.
+const POPULATION_AGE: Duration = Duration::from_secs(600);
+/// How long a renamed group is expected to show in everybody's profile.
+const RENAME_AGE: Duration = Duration::from_secs(86_400);
+
+/// Somebody's changes that are guarded.
+struct Judged {
+    target: i64,
+    rev: i64,
+    done_rev: i64,
+    tenant: String,
+    department: String,
+    /// Names of every group of theirs in Namely.
+    groups: BTreeSet<String>,
+    changes: BTreeMap<Change, String>,
+    /// An Okta administrator: who they are, for the hold.
+    administrator: Option<String>,
+}
+
+/// What was decided about one kind of change of somebody before.
+struct Known {
+    rev: i64,
+    shown: String,
+    hold: Option<i64>,
+}
+
+/// The changes of one kind by people of one company that nobody has judged yet.
+struct Group<'a> {
+    org: &'a str,
+    tenant: &'a str,
+    change: Change,
+    people: Vec<&'a Judged>,
+}
+
+/// What judging needs besides the store.
+pub(super) struct Court<'a> {
+    pub rules: &'a Rulebook,
+    pub directory: &'a Directory,
+    pub org: &'a str,
+    pub now: Moment,
+}
+
+impl Court<'_> {
+    /// Judges whoever of an org is dirty and was not judged.
+    pub fn judge(&self, c: &Connection) -> Result<(), StoreError> {
+        if self.rules.safeguards.mode != Mode::Approve {
+            // Who has no account has nothing to lose.
+            c.prepare_cached(
+                "UPDATE work SET judged = dirty_rev WHERE org = ?1 AND dirty_rev > done_rev AND state = 0
+                 AND judged < dirty_rev AND (SELECT okta_id FROM target WHERE id = work.target) IS NULL",
+            )?
+            .execute([self.org])?;
+        }
+        let mut select = c.prepare_cached(
+            "SELECT target, dirty_rev, done_rev FROM work WHERE org = ?1 AND dirty_rev > done_rev AND state = 0
+             AND judged < dirty_rev ORDER BY rank LIMIT ?2",
+        )?;
+        let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
+        let rows: Vec<(i64, i64, i64)> = select
+            .query_map(params![self.org, limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<Result<_, _>>()?;
+        let mut people = Vec::with_capacity(rows.len());
+        for (target, rev, done_rev) in rows {
+            people.push(self.person(c, target, rev, done_rev)?);
+        }
+        self.decide(c, &people)?;
+        for person in &people {
+            c.prepare_cached("UPDATE work SET judged = ?2 WHERE target = ?1")?.execute([person.target, person.rev])?;
+        }
+        Ok(())
+    }
+
+    /// What somebody's plan would change, as far as it is guarded. Whoever cannot be planned changes nothing.
+    fn person(&self, c: &Connection, target: i64, rev: i64, done_rev: i64) -> Result<Judged, StoreError> {
+        let mut judged = Judged {
+            target,
+            rev,
+            done_rev,
+            tenant: String::new(),
+            department: String::new(),
+            groups: BTreeSet::new(),
+            changes: BTreeMap::new(),
+            administrator: None,
+        };
+        let Some(case) = cases::whole(c, self.rules, target, self.now)? else { return Ok(judged) };
+        let standing = self.rules.standing(&case, self.now);
+        let made = plan(&Situation {
+            case: &case,
+            standing: &standing,
+            rulebook: self.rules,
+            directory: self.directory,
+            now: self.now,
+            // As if the account had just been read: a plan that only says "read first" hides what it leads to.
+            fresh: true,
+        });
+        let Ok(made) = made else { return Ok(judged) };
+        let position = case.person.primary();
+        judged.tenant.clone_from(&position.tenant);
+        judged.department = position.employee.departments.first().cloned().unwrap_or_default();
+        judged.groups = position.employee.groups.values().flatten().chain(&position.employee.teams).cloned().collect();
+        judged.changes = summary(&made, self.rules.login.former.as_deref());
+        judged.changes.retain(|change, _| self.rules.safeguards.guards(*change));
+        judged.administrator = self.administrator(&case);
+        Ok(judged)
+    }
+
+    fn administrator(&self, case: &Case) -> Option<String> {
+        let account = case.account.as_ref().filter(|account| self.directory.is_administrator(&account.id))?;
+        Some(format!("{} ({})", case.person.primary().employee.display(), account.login))
+    }
+
+    fn decide(&self, c: &Connection, people: &[Judged]) -> Result<(), StoreError> {
+        let mut open: BTreeMap<(&str, Change), Vec<&Judged>> = BTreeMap::new();
+        for person in people {
+            let known = known(c, person.target)?;
+            for (change, was) in &known {
+                if was.hold.is_some() && !person.changes.contains_key(change) {
+                    holds::withdraw(c, self.org, person.target, *change, self.now)?;
+                }
+            }
+            for (change, shown) in &person.changes {
+                // What was decided about exactly this holds until it was carried out.
+                let decided = known.get(change).is_some_and(|was| was.rev > person.done_rev && was.shown == *shown);
+                if decided {
+                    c.prepare_cached("UPDATE risk SET rev = ?3 WHERE target = ?1 AND change = ?2")?
+                        .execute(params![person.target, change.word(), person.rev])?;
+                } else {
+                    if known.get(change).is_some_and(|was| was.hold.is_some()) {
+                        holds::withdraw(c, self.org, person.target, *change, self.now)?;
+                    }
+                    open.entry((person.tenant.as_str(), *change)).or_default().push(person);
+                }
+            }
+        }
+        for ((tenant, change), people) in open {
+            self.decide_group(c, Group { org: self.org, tenant, change, people })?;
+        }
+        Ok(())
+    }
+
+    fn decide_group(&self, c: &Connection, mut group: Group) -> Result<(), StoreError> {
+        let safeguards = &self.rules.safeguards;
+        let eyes = if safeguards.four_eyes { 2 } else { 1 };
+        if matches!(group.change, Change::Deactivate | Change::Suspend) {
+            let (administrators, others): (Vec<_>, Vec<_>) =
+                group.people.into_iter().partition(|person| person.administrator.is_some());
+            for person in administrators {
+                let who = person.administrator.clone().unwrap_or_default();
+                let why = format!("{who} is an Okta administrator: two people must agree");
+                let hold = self.hold(c, group.change, &format!("administrator {who}"), &why, 2)?;
+                self.put(c, group.tenant, group.change, &[person], Some(&hold))?;
+            }
+            group.people = others;
+        }
+        if safeguards.mode == Mode::Approve {
+            let why = "the service asks before it changes anything (mode = \"approve\")";
+            let hold = self.hold(c, group.change, group.tenant, why, eyes)?;
+            return self.put(c, group.tenant, group.change, &group.people, Some(&hold));
+        }
+        let limits = safeguards.limits.iter().filter(|limit| limit.change == group.change);
+        let (companies, departments): (Vec<&Limit>, Vec<&Limit>) =
+            limits.partition(|limit| limit.scope == Scope::Company);
+        for limit in companies {
+            let count = self.count(c, &group, limit, None)?;
+            if let Some(why) = limit.trips(count, group.tenant) {
+                let hold = self.hold(c, group.change, group.tenant, &why, eyes)?;
+                self.put(c, group.tenant, group.change, &group.people, Some(&hold))?;
+                return self.hold_back(c, &group, None, &hold);
+            }
+        }
+        if departments.is_empty() {
+            return self.put(c, group.tenant, group.change, &group.people, None);
+        }
+        let mut by_department: BTreeMap<&str, Vec<&Judged>> = BTreeMap::new();
+        for person in &group.people {
+            by_department.entry(&person.department).or_default().push(person);
+        }
+        for (department, people) in by_department {
+            let part = Group { people, ..group };
+            let scope =
+                format!("{}, {}", group.tenant, if department.is_empty() { "no department" } else { department });
+            let mut tripped = None;
+            for limit in &departments {
+                let count = self.count(c, &part, limit, Some(department))?;
+                tripped = tripped.or(limit.trips(count, &scope));
+            }
+            let hold = tripped.map(|why| self.hold(c, group.change, &scope, &why, eyes)).transpose()?;
+            self.put(c, group.tenant, group.change, &part.people, hold.as_ref())?;
+            if let Some(hold) = &hold {
+                self.hold_back(c, &part, Some(department), hold)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The open hold of this kind and scope, made if there is none.
+    fn hold(&self, c: &Connection, change: Change, scope: &str, why: &str, needs: i64) -> Result<Hold, StoreError> {
+        holds::open(c, self.org, change, scope, why, needs, self.now)
+    }
+
+    /// Writes down what was decided about people.
+    fn put(
+        &self,
+        c: &Connection,
+        tenant: &str,
+        change: Change,
+        people: &[&Judged],
+        hold: Option<&Hold>,
+    ) -> Result<(), StoreError> {
+        let run: i64 = meta(c, "run")?.and_then(|run| run.parse().ok()).unwrap_or(0);
+        for person in people {
+            c.prepare_cached(
+                "INSERT INTO risk (target, change, org, tenant, department, rev, shown, at, run, hold, approved)
+                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,0)
+                 ON CONFLICT (target, change) DO UPDATE SET tenant = excluded.tenant, department = excluded.department,
+                   rev = excluded.rev, shown = excluded.shown, at = excluded.at, run = excluded.run,
+                   hold = excluded.hold, approved = 0",
+            )?
+            .execute(params![
+                person.target,
+                change.word(),
+                self.org,
+                tenant,
+                person.department,
+                person.rev,
+                person.changes[&change],
+                self.now.millis(),
+                run,
+                hold.map(|hold| hold.id)
+            ])?;
+            if let Some(hold) = hold {
+                let detail =
+                    json!({ "hold": hold.id, "change": change, "shown": person.changes[&change], "why": hold.why });
+                append(c, &self.about(person.target, person.rev, Kind::Held, detail))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn about(&self, target: i64, rev: i64, kind: Kind, detail: serde_json::Value) -> Record {
+        let org = Some(self.org.to_owned());
+        Record { target: Some(target), org, rev: Some(rev), ..Record::general(self.now, kind, detail) }
+    }
+
+    /// Whoever was let through within the span and was not begun is held with the others.
+    fn hold_back(
+        &self,
+        c: &Connection,
+        group: &Group,
+        department: Option<&str>,
+        hold: &Hold,
+    ) -> Result<(), StoreError> {
+        let mut select = c.prepare_cached(
+            "SELECT r.target, r.rev, r.shown FROM risk r JOIN work w ON w.target = r.target
+             WHERE r.org = ?1 AND r.change = ?2 AND r.tenant = ?3 AND r.hold IS NULL AND r.approved = 0
+               AND (?4 IS NULL OR r.department = ?4) AND w.dirty_rev > w.done_rev AND r.rev > w.done_rev AND w.token IS NULL",
+        )?;
+        let rows: Vec<(i64, i64, String)> = select
+            .query_map(params![self.org, group.change.word(), group.tenant, department], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?
+            .collect::<Result<_, _>>()?;
+        for (target, rev, shown) in rows {
+            c.prepare_cached("UPDATE risk SET hold = ?3 WHERE target = ?1 AND change = ?2")?.execute(params![
+                target,
+                group.change.word(),
+                hold.id
+            ])?;
+            let detail = json!({ "hold": hold.id, "change": group.change, "shown": shown, "why": hold.why });
+            append(c, &self.about(target, rev, Kind::Held, detail))?;
+        }
+        Ok(())
+    }
+
+    fn count(
+        &self,
+        c: &Connection,
+        group: &Group,
+        limit: &Limit,
+        department: Option<&str>,
+    ) -> Result<Count, StoreError> {
+        let batch: Vec<i64> = group.people.iter().map(|person| person.target).collect();
+        let since = limit.per.length().map(|span| self.now.millis() - i64::try_from(span.as_millis()).unwrap_or(0));
+        let so_far: u32 = c
+            .prepare_cached(
+                "SELECT count(*) FROM risk WHERE org = ?1 AND change = ?2 AND tenant = ?3 AND hold IS NULL AND approved = 0
+                   AND at > coalesce(?4, -1) AND (?4 IS NOT NULL OR run = (SELECT value FROM meta WHERE key = 'run'))
+                   AND (?5 IS NULL OR department = ?5) AND target NOT IN (SELECT value FROM json_each(?6))",
+            )?
+            .query_row(
+                params![
+                    group.org,
+                    group.change.word(),
+                    group.tenant,
+                    since,
+                    department,
+                    serde_json::to_string(&batch)?
+                ],
+                |row| row.get(0),
+            )?;
+        let population = match department {
+            None => self.population(c, group.tenant)?,
+            Some(name) => department_population(c, group.org, group.tenant, name)?,
+        };
+        let to_come = self.to_come(c, group)?;
+        Ok(Count { so_far, batch: u32::try_from(batch.len()).unwrap_or(u32::MAX), to_come, population })
+    }
+
+    /// People who have not been seen yet under the new name of a group that somebody of the batch is in.
+    fn to_come(&self, c: &Connection, group: &Group) -> Result<u32, StoreError> {
+        let since = self.now.millis() - i64::try_from(RENAME_AGE.as_millis()).unwrap_or(0);
+        let mut select = c.prepare_cached("SELECT name, to_come FROM renamed WHERE tenant = ?1 AND at > ?2")?;
+        let rows: Vec<(String, u32)> = select
+            .query_map(params![group.tenant, since], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        let shows = |name: &String| group.people.iter().any(|person| person.groups.contains(name));
+        Ok(rows.iter().filter(|(name, _)| shows(name)).map(|(_, to_come)| to_come).sum())
+    }
+
+    /// Live accounts of a company's people; counted now and then.
+    fn population(&self, c: &Connection, tenant: &str) -> Result<u32, StoreError> {
+        let key = format!("population {} {tenant}", self.org);
+        let known = meta(c, &key)?.and_then(|text| {
+            let (count, at) = text.split_once(' ')?;
+            Some((count.parse().ok()?, Moment::from_millis(at.parse().ok()?)))
+        });
+        if let Some((count, at)) = known
+            && self.now.since(at) < POPULATION_AGE
+        {
+            return Ok(count);
+        }
+        let count: u32 = c.query_row(
+            "SELECT count(DISTINCT t.id) FROM link l JOIN target t ON t.id = l.target
+             JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id
+             WHERE l.org = ?1 AND l.tenant = ?2 AND l.routed = 1 AND a.status <> 'DEPROVISIONED'",
+            [self.org, tenant],
+            |row| row.get(0),
+        )?;
+        set_meta(c, &key, &format!("{count} {}", self.now.millis()))?;
+        Ok(count)
+    }
+}
+
+fn department_population(c: &Connection, org: &str, tenant: &str, department: &str) -> Result<u32, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT count(DISTINCT t.id) FROM link l JOIN target t ON t.id = l.target
+         JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
+         JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id
+         WHERE l.org = ?1 AND l.tenant = ?2 AND l.routed = 1 AND a.status <> 'DEPROVISIONED'
+           AND coalesce(json_extract(s.doc, '$.departments[0]'), '') = ?3",
+    )?;
+    Ok(select.query_row([org, tenant, department], |row| row.get(0))?)
+}
+
+fn known(c: &Connection, target: i64) -> Result<BTreeMap<Change, Known>, StoreError> {
+    let mut select = c.prepare_cached("SELECT change, rev, shown, hold FROM risk WHERE target = ?1")?;
+    let rows = select.query_map([target], |row| {
+        let word: String = row.get(0)?;
+        Ok((Change::from_word(&word), Known { rev: row.get(1)?, shown: row.get(2)?, hold: row.get(3)? }))
+    })?;
+    let mut known = BTreeMap::new();
+    for row in rows {
+        let (change, was) = row?;
+        known.extend(change.map(|change| (change, was)));
+    }
+    Ok(known)
+}
+
+/// What was decided about a revision of somebody, and what is paused.
+pub(super) fn restraint(c: &Connection, org: &str, target: i64, rev: i64) -> Result<Restraint, StoreError> {
+    let mut restraint = Restraint::default();
+    let mut select = c.prepare_cached(
+        "SELECT r.change, h.id, h.why, h.verdict FROM risk r LEFT JOIN hold h ON h.id = r.hold
+         WHERE r.target = ?1 AND r.rev = ?2",
+    )?;
+    let mut rows = select.query([target, rev])?;
+    while let Some(row) = rows.next()? {
+        let word: String = row.get(0)?;
+        let Some(change) = Change::from_word(&word) else { continue };
+        let (hold, why, verdict): (Option<i64>, Option<String>, Option<String>) =
+            (row.get(1)?, row.get(2)?, row.get(3)?);
+        match (hold, verdict.as_deref()) {
+            (None, _) => {
+                restraint.passed.insert(change);
+            }
+            (Some(hold), None) => {
+                let why = why.unwrap_or_default();
+                restraint.held.insert(change, format!("{word} waits for a decision: {why}; see `holds show {hold}`"));
+            }
+            (Some(hold), Some(_)) => {
+                let why =
+                    format!("{word} was rejected (hold {hold}): it waits until Namely or the mapping says otherwise");
+                restraint.held.insert(change, why);
+            }
+        }
+    }
+    for (change, why) in super::pause::paused_changes(c, org)? {
+        restraint.held.insert(change, why);
+    }
+    Ok(restraint)
+}
+
+/// Groups of a company, by id, as they are called now. A group that is called something else since is expected to show in
+/// the profile of everybody in it.
+pub(super) fn learn_titles(
+    c: &Connection,
+    tenant: &str,
+    titles: &BTreeMap<String, String>,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let key = format!("titles {tenant}");
+    let known: BTreeMap<String, String> =
+        meta(c, &key)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    if known == *titles {
+        return Ok(());
+    }
+    for (id, name) in titles {
+        let Some(was) = known.get(id).filter(|was| *was != name) else { continue };
+        let to_come: i64 = c.query_row(
+            "SELECT count(*) FROM source WHERE tenant = ?1
+             AND EXISTS (SELECT 1 FROM json_tree(doc, '$.groups') WHERE type = 'text' AND value = ?2)",
+            [tenant, was.as_str()],
+            |row| row.get(0),
+        )?;
+        tracing::warn!(tenant, was, name, people = to_come, "a group of Namely is called something else");
+        c.execute(
+            "INSERT INTO renamed VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (tenant, was, name) DO UPDATE SET at = excluded.at, to_come = excluded.to_come",
+            params![tenant, was, name, now.millis(), to_come],
+        )?;
+    }
+    set_meta(c, &key, &serde_json::to_string(titles)?)
+}
+
+/// Somebody was seen under the new name of a group.
+pub(super) fn follow_rename(
+    c: &Connection,
+    tenant: &str,
+    before: &BTreeMap<String, Vec<String>>,
+    after: &BTreeMap<String, Vec<String>>,
+) -> Result<(), StoreError> {
+    if before == after {
+        return Ok(());
+    }
+    let all = |groups: &BTreeMap<String, Vec<String>>| groups.values().flatten().cloned().collect::<BTreeSet<_>>();
+    let (before, after) = (all(before), all(after));
+    for was in before.difference(&after) {
+        for name in after.difference(&before) {
+            c.prepare_cached(
+                "UPDATE renamed SET to_come = max(0, to_come - 1) WHERE tenant = ?1 AND was = ?2 AND name = ?3",
+            )?
+            .execute([tenant, was.as_str(), name.as_str()])?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! The kill switch: writes that somebody has stopped, everywhere, in an org, or of one kind. Survives restarts.
+
+use super::{Store, StoreError, append};
+use crate::audit::{Kind, Record};
+use crate::clock::Moment;
+use crate::identity::Change;
+use rusqlite::{Connection, params};
+use serde::Serialize;
+use serde_json::json;
+
+/// A pause that lasts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Pause {
+    pub id: i64,
+    /// Every org without it.
+    pub org: Option<String>,
+    /// Every kind of change without it.
+    pub change: Option<String>,
+    pub why: String,
+    pub by: String,
+    /// In milliseconds.
+    pub at: i64,
+}
+
+/// The pauses that last.
+pub fn pauses(c: &Connection) -> Result<Vec<Pause>, StoreError> {
+    let mut select =
+        c.prepare_cached("SELECT id, org, change, why, by, at FROM pause WHERE ended_at IS NULL ORDER BY id")?;
+    let rows = select.query_map([], |row| {
+        Ok(Pause {
+            id: row.get(0)?,
+            org: row.get(1)?,
+            change: row.get(2)?,
+            why: row.get(3)?,
+            by: row.get(4)?,
+            at: row.get(5)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Stops writes, from beside the service: from the next announcement of a call on nothing leaves. Returns the pause.
+pub fn pause(
+    c: &Connection,
+    org: Option<&str>,
+    change: Option<Change>,
+    why: &str,
+    by: &str,
+    now: Moment,
+) -> Result<i64, StoreError> {
+    c.execute(
+        "INSERT INTO pause (org, change, why, by, at) VALUES (?1,?2,?3,?4,?5)",
+        params![org, change.map(Change::word), why, by, now.millis()],
+    )?;
+    Ok(c.last_insert_rowid())
+}
+
+/// Ends a pause, or all of them; returns how many.
+pub fn resume(c: &Connection, id: Option<i64>, by: &str, now: Moment) -> Result<usize, StoreError> {
+    let sql = "UPDATE pause SET ended_by = ?2, ended_at = ?3 WHERE ended_at IS NULL AND (?1 IS NULL OR id = ?1)";
+    Ok(c.execute(sql, params![id, by, now.millis()])?)
+}
+
+/// Why every write to an org is stopped, if it is; or a write of this kind.
+pub(super) fn paused(c: &Connection, org: &str, change: Option<Change>) -> Result<Option<String>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT by, why FROM pause WHERE ended_at IS NULL AND (org IS NULL OR org = ?1)
+           AND (change IS NULL OR change = ?2) LIMIT 1",
+    )?;
+    let mut rows = select.query(params![org, change.map(Change::word)])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let (by, why): (String, String) = (row.get(0)?, row.get(1)?);
+    Ok(Some(format!("paused by {by}: {why}")))
+}
+
+/// The kinds of change that are stopped in an org by themselves.
+pub(super) fn paused_changes(c: &Connection, org: &str) -> Result<Vec<(Change, String)>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT change, by, why FROM pause WHERE ended_at IS NULL AND (org IS NULL OR org = ?1) AND change IS NOT NULL",
+    )?;
+    let rows = select.query_map([org], |row| {
+        let (word, by, why): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Change::from_word(&word).map(|change| (change, format!("{word} is paused by {by}: {why}"))))
+    })?;
+    Ok(rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+}
+
+impl Store {
+    /// Writes pauses and their ends into the audit, and lets those go on who waited for one; returns how many.
+    pub async fn apply_pauses(&self, now: Moment) -> Result<usize, StoreError> {
+        self.run(move |c| apply_pauses(c, now)).await
+    }
+
+    /// Why every write to an org is stopped, if it is.
+    pub async fn why_paused(&self, org: &str) -> Result<Option<String>, StoreError> {
+        let org = org.to_owned();
+        self.run(move |c| paused(c, &org, None)).await
+    }
+}
+
+fn apply_pauses(c: &Connection, now: Moment) -> Result<usize, StoreError> {
+    type Row = (i64, Option<String>, Option<String>, String, String, Option<String>, i64);
+    let mut select = c.prepare_cached(
+        "SELECT id, org, change, why, by, ended_by, told FROM pause WHERE told = 0 OR (told = 1 AND ended_at IS NOT NULL)",
+    )?;
+    let rows: Vec<Row> = select
+        .query_map([], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
+        })?
+        .collect::<Result<_, _>>()?;
+    let mut ended = false;
+    for (id, org, change, why, by, ended_by, told) in rows {
+        let record = |kind, by: &str| {
+            let detail = json!({ "pause": id, "change": change, "why": why, "by": by });
+            Record { org: org.clone(), ..Record::general(now, kind, detail) }
+        };
+        if told == 0 {
+            tracing::warn!(pause = id, org, change, by, why, "writes are paused");
+            append(c, &record(Kind::Paused, &by))?;
+        }
+        if let Some(by) = &ended_by {
+            tracing::warn!(pause = id, org, change, by, "writes go on");
+            append(c, &record(Kind::Resumed, by))?;
+            ended = true;
+        }
+        c.execute("UPDATE pause SET told = ?2 WHERE id = ?1", params![id, if ended_by.is_some() { 2 } else { 1 }])?;
+    }
+    if !ended {
+        return Ok(0);
+    }
+    // Whoever waits for something else is held again at once, without a call.
+    Ok(c.execute("UPDATE work SET state = 0, due_at = ?1 WHERE state = 2", [now.millis()])?)
+}
