@@ -90,7 +90,7 @@ pub struct Limit {
 /// What is counted against a limit. All are people.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
-    /// Let through within the span, without those whom somebody has approved.
+    /// Let through or held within the span, without those about whom somebody has decided.
     pub so_far: u32,
     /// Of the batch that is judged.
     pub batch: u32,
@@ -148,6 +148,11 @@ pub struct Protected {
 }
 
 impl Protected {
+    /// Whether everybody in this group is protected.
+    pub fn names(&self, group: &str) -> bool {
+        self.groups.iter().any(|pattern| pattern.matches(group))
+    }
+
     /// Why an account is protected, if it is.
     pub fn why(&self, account: &Account, directory: &Directory) -> Option<String> {
         let login = login_key(&account.login);
@@ -155,7 +160,7 @@ impl Protected {
             return Some(format!("the login {} is protected ({})", account.login, pattern));
         }
         let names = account.groups.iter().filter_map(|id| Some(&directory.find(id)?.name));
-        let found = names.into_iter().find(|name| self.groups.iter().any(|pattern| pattern.matches(name)));
+        let found = names.into_iter().find(|name| self.names(name));
         found.map(|name| format!("a member of the protected group {name:?}"))
     }
 }

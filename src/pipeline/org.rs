@@ -119,7 +119,7 @@ impl Org {
         let rules = self.rules().ok_or("the org is not configured")?;
         let directory = read_directory(&self.writers, mapping, rules, Class::Inspect).await?;
         self.compare_schema().await;
-        let accounts = read_accounts(&self.writers, &directory, mapping, &self.mapped).await?;
+        let accounts = read_accounts(&self.writers, &directory, &self.rulebook, &self.mapped).await?;
         let primed = self.store.prime(&self.name, accounts, self.clock.now()).await.map_err(|e| e.to_string())?;
         tracing::info!(org = %self.name, accounts = primed.accounts, vanished = primed.vanished, "Okta is primed");
         Ok(directory)

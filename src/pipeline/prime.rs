@@ -6,7 +6,7 @@
 use super::writer::Writers;
 use crate::identity::account::Scope;
 use crate::identity::rulebook::OrgRules;
-use crate::identity::{Account, Class, Directory, Group, Mapping};
+use crate::identity::{Account, Class, Directory, Group, Mapping, Rulebook};
 use crate::okta::Request;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify};
 use crate::okta::wire::{
@@ -116,22 +116,22 @@ pub async fn read_links(
     Ok(links)
 }
 
-/// Reads every account, with its memberships of managed groups.
+/// Reads every account, with its memberships of managed groups and of those that protect.
 pub async fn read_accounts(
     writers: &Writers,
     directory: &Directory,
-    mapping: &Mapping,
+    rulebook: &Rulebook,
     mapped: &BTreeSet<String>,
 ) -> Result<Vec<Account>, String> {
-    let look = Class::Inspect;
+    let (look, mapping, protected) = (Class::Inspect, &rulebook.mapping, &rulebook.safeguards.protected);
     let mut users: Vec<User> = list(writers, "/api/v1/users?limit=200", look).await?;
     let left = "/api/v1/users?filter=status%20eq%20%22DEPROVISIONED%22&limit=200";
     users.extend(list::<User>(writers, left, look).await?);
     let mut accounts: BTreeMap<String, Account> =
         users.into_iter().map(|user| user.account(mapping.anchor(), mapped)).map(|a| (a.id.clone(), a)).collect();
-    let managed: Vec<String> =
-        directory.groups().filter(|g| g.writable && mapping.manages(g)).map(|g| g.id.clone()).collect();
-    for chunk in managed.chunks(LISTS_AT_ONCE) {
+    let matters = |group: &&Group| (group.writable && mapping.manages(group)) || protected.names(&group.name);
+    let groups: Vec<String> = directory.groups().filter(matters).map(|g| g.id.clone()).collect();
+    for chunk in groups.chunks(LISTS_AT_ONCE) {
         let mut reads = tokio::task::JoinSet::new();
         for group in chunk.iter().cloned() {
             let writers = writers.clone();

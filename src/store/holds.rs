@@ -85,7 +85,6 @@ pub(super) fn open(
         .query_row([org, change.word(), scope], |row| row.get(0))
         .optional()?;
     if let Some(id) = found {
-        c.prepare_cached("UPDATE hold SET why = ?2 WHERE id = ?1")?.execute(params![id, why])?;
         return Ok(Hold { id, why: why.to_owned() });
     }
     c.prepare_cached(
@@ -124,6 +123,16 @@ pub(super) fn withdraw(c: &Connection, org: &str, target: i64, change: Change, n
             "UPDATE hold SET verdict = 'withdrawn', at = ?2 WHERE id = ?1 AND verdict IS NULL",
             params![hold, now.millis()],
         )?;
+    }
+    Ok(())
+}
+
+/// Nothing of somebody's is held any more: they are as they should be.
+pub(super) fn withdraw_all(c: &Connection, org: &str, target: i64, now: Moment) -> Result<(), StoreError> {
+    let mut select = c.prepare_cached("SELECT change FROM risk WHERE target = ?1 AND hold IS NOT NULL")?;
+    let words: Vec<String> = select.query_map([target], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for change in words.iter().filter_map(|word| Change::from_word(word)) {
+        withdraw(c, org, target, change, now)?;
     }
     Ok(())
 }

@@ -303,7 +303,8 @@ impl Court<'_> {
         let since = limit.per.length().map(|span| self.now.millis() - i64::try_from(span.as_millis()).unwrap_or(0));
         let so_far: u32 = c
             .prepare_cached(
-                "SELECT count(*) FROM risk WHERE org = ?1 AND change = ?2 AND tenant = ?3 AND hold IS NULL AND approved = 0
+                "SELECT count(*) FROM risk WHERE org = ?1 AND change = ?2 AND tenant = ?3 AND approved = 0
+                   AND (hold IS NULL OR EXISTS (SELECT 1 FROM hold h WHERE h.id = risk.hold AND h.verdict IS NULL))
                    AND at > coalesce(?4, -1) AND (?4 IS NOT NULL OR run = (SELECT value FROM meta WHERE key = 'run'))
                    AND (?5 IS NULL OR department = ?5) AND target NOT IN (SELECT value FROM json_each(?6))",
             )?

@@ -158,7 +158,7 @@ CREATE TABLE risk (
   approved   INTEGER NOT NULL DEFAULT 0,  -- 1: by somebody; such people are not counted
   PRIMARY KEY (target, change)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX risk_counted ON risk(org, change, tenant, at) WHERE hold IS NULL AND approved = 0;
+CREATE INDEX risk_counted ON risk(org, change, tenant, at) WHERE approved = 0;
 CREATE INDEX risk_hold ON risk(hold) WHERE hold IS NOT NULL;
 
 -- Changes of one kind that wait for somebody's decision.

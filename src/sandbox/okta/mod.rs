@@ -47,6 +47,7 @@ pub struct Okta {
     pub(super) custom: BTreeMap<String, Property>,
     linked: Vec<LinkedObject>,
     log: Vec<Event>,
+    administrators: BTreeSet<String>,
     /// Asynchronous changes under way, by when they end.
     transitions: BTreeSet<(Moment, String)>,
     tokens: Tokens,
@@ -74,6 +75,7 @@ impl Okta {
             custom: BTreeMap::from([("namelyId".to_owned(), Property::text("Namely ID"))]),
             linked: options.manager_links.then(LinkedObject::manager).into_iter().collect(),
             log: Vec::new(),
+            administrators: BTreeSet::new(),
             transitions: BTreeSet::new(),
             tokens: Tokens::default(),
             revoked: false,
@@ -122,6 +124,12 @@ impl Okta {
         if let Some(user) = id.and_then(|id| self.users.get_mut(&id)) {
             user.status = status;
         }
+    }
+
+    /// Makes somebody an administrator without a call.
+    pub fn seed_administrator(&mut self, anchor: &str) {
+        let id = self.user_by_anchor(anchor).map(|user| user.id.clone());
+        self.administrators.extend(id);
     }
 
     /// Puts a user into a group without a call.

@@ -78,9 +78,9 @@ impl Okta {
         })
     }
 
-    /// The owner of the token has the roles of the options; nobody else has any.
+    /// The owner of the token has the roles of the options, and so has whoever was made an administrator.
     fn is_administrator(&self, id: &str) -> bool {
-        self.find_user(OWNER).is_ok_and(|owner| owner == id)
+        self.administrators.contains(id) || self.find_user(OWNER).is_ok_and(|owner| owner == id)
     }
 
     pub(super) fn list_roles(&self, key: &str) -> Result<Response, Problem> {
