@@ -7,7 +7,7 @@ use super::account::{Account, AccountStatus, ExitProof, Link};
 use super::apps;
 use super::case::{Case, ManagerLink};
 use super::class::Class;
-use super::directory::Directory;
+use super::directory::{Directory, Group};
 use super::employee::{FieldChange, UserStatus};
 use super::lifecycle::{Entitlement, LeaverGroups, Rehire, Standing};
 use super::mapping::{Desired, LOGIN, REQUIRED};
@@ -15,6 +15,7 @@ use super::rulebook::Rulebook;
 use super::step::{MAX_GROUPS_IN_CREATE, Step};
 use crate::clock::Moment;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// Everything a plan is made from.
@@ -70,6 +71,31 @@ pub fn plan(situation: &Situation) -> Result<Plan, Obstacle> {
     };
     plan.remarks.extend(situation.standing.remarks.iter().cloned());
     Ok(plan)
+}
+
+/// The whole plan of somebody, as if their account had just been read and the groups that it makes were there: what `plan`
+/// leaves out because it depends on what comes before. Groups that would be made stay in `directory`, for whoever comes
+/// next.
+pub fn foresee(
+    case: &Case,
+    standing: &Standing,
+    rulebook: &Rulebook,
+    directory: &mut Cow<Directory>,
+    now: Moment,
+) -> Result<Plan, Obstacle> {
+    let mut makes = Vec::new();
+    loop {
+        let mut found = plan(&Situation { case, standing, rulebook, directory, now, fresh: true })?;
+        let missing: Vec<String> = found.steps.iter().filter_map(Step::made_group).map(str::to_owned).collect();
+        if missing.is_empty() {
+            makes.append(&mut found.steps);
+            return Ok(Plan { steps: makes, ..found });
+        }
+        for name in missing {
+            directory.to_mut().insert(Group { id: format!("new group {name}"), name: name.clone(), writable: true });
+            makes.push(Step::CreateGroup { name });
+        }
+    }
 }
 
 /// The steps that end access: sessions and deactivation go out without a prior read; then it is proved, and the

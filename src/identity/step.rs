@@ -158,6 +158,14 @@ impl Step {
         !matches!(self, Step::Look { .. } | Step::ReadBack { .. } | Step::ListGroups { .. } | Step::ReadProfile { .. })
     }
 
+    /// Name of the group that it makes.
+    pub fn made_group(&self) -> Option<&str> {
+        match self {
+            Step::CreateGroup { name } => Some(name),
+            _ => None,
+        }
+    }
+
     /// The word for it in audit rows, metrics and reports.
     pub fn name(&self) -> &'static str {
         match self {

@@ -76,6 +76,15 @@ pub fn brief(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Resu
     }))
 }
 
+/// What is needed to know what a plan would take from somebody: no manager, nobody who reports to them.
+pub fn without_manager(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
+    let Some(mut case) = brief(c, rules, target, now)? else { return Ok(None) };
+    if !rules.standing(&case, now).entitlement.is_over() {
+        case.login = login(c, rules, &case, target)?;
+    }
+    Ok(Some(case))
+}
+
 /// Everything that a plan is made from. The login is chosen here, but reserved only by `reserve`.
 pub fn whole(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
     let Some(mut case) = brief(c, rules, target, now)? else { return Ok(None) };

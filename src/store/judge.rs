@@ -8,11 +8,12 @@ use super::{StoreError, append, cases, meta, set_meta};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::change::summary;
-use crate::identity::plan::{Situation, plan};
+use crate::identity::plan::foresee;
 use crate::identity::safeguard::{Count, Limit, Mode, Restraint, Scope};
 use crate::identity::{Case, Change, Directory, Rulebook};
 use rusqlite::{Connection, params};
 use serde_json::json;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -80,8 +81,9 @@ impl Court<'_> {
             .query_map(params![self.org, limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect::<Result<_, _>>()?;
         let mut people = Vec::with_capacity(rows.len());
-        for (target, rev, done_rev) in rows {
-            people.push(self.person(c, target, rev, done_rev)?);
+        let mut directory = Cow::Borrowed(self.directory);
+        for row in rows {
+            people.push(self.person(c, &mut directory, row)?);
         }
         self.decide(c, &people)?;
         for person in &people {
@@ -91,7 +93,12 @@ impl Court<'_> {
     }
 
     /// What somebody's plan would change, as far as it is guarded. Whoever cannot be planned changes nothing.
-    fn person(&self, c: &Connection, target: i64, rev: i64, done_rev: i64) -> Result<Judged, StoreError> {
+    fn person(
+        &self,
+        c: &Connection,
+        directory: &mut Cow<Directory>,
+        (target, rev, done_rev): (i64, i64, i64),
+    ) -> Result<Judged, StoreError> {
         let mut judged = Judged {
             target,
             rev,
@@ -102,24 +109,18 @@ impl Court<'_> {
             changes: BTreeMap::new(),
             administrator: None,
         };
-        let Some(case) = cases::whole(c, self.rules, target, self.now)? else { return Ok(judged) };
+        let safeguards = &self.rules.safeguards;
+        let needs_all = [Change::ChangeAttributes, Change::LinkManager].iter().any(|change| safeguards.guards(*change));
+        let case = if needs_all { cases::whole } else { cases::without_manager }(c, self.rules, target, self.now)?;
+        let Some(case) = case else { return Ok(judged) };
         let standing = self.rules.standing(&case, self.now);
-        let made = plan(&Situation {
-            case: &case,
-            standing: &standing,
-            rulebook: self.rules,
-            directory: self.directory,
-            now: self.now,
-            // As if the account had just been read: a plan that only says "read first" hides what it leads to.
-            fresh: true,
-        });
-        let Ok(made) = made else { return Ok(judged) };
+        let Ok(made) = foresee(&case, &standing, self.rules, directory, self.now) else { return Ok(judged) };
         let position = case.person.primary();
         judged.tenant.clone_from(&position.tenant);
         judged.department = position.employee.departments.first().cloned().unwrap_or_default();
         judged.groups = position.employee.groups.values().flatten().chain(&position.employee.teams).cloned().collect();
         judged.changes = summary(&made, self.rules.login.former.as_deref());
-        judged.changes.retain(|change, _| self.rules.safeguards.guards(*change));
+        judged.changes.retain(|change, _| safeguards.guards(*change));
         judged.administrator = self.administrator(&case);
         Ok(judged)
     }
