@@ -30,6 +30,9 @@ enum Command {
         /// The configuration
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// Write nothing to Okta; the audit says what would have been done
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Check the configuration and probe both APIs; nothing is written
     Check(commands::check::Options),
@@ -40,6 +43,12 @@ enum Command {
         #[command(subcommand)]
         action: commands::review::Action,
     },
+    /// Exactly what would be done, and to whom; nothing is written. Can be saved, approved and applied
+    Plan(commands::plan::Options),
+    /// Do what a saved plan says, and nothing else
+    Apply(commands::apply::Options),
+    /// Why somebody has what they have, and why not something else
+    Explain(commands::explain::Options),
     /// What the safeguards hold, and decisions about it
     Holds {
         #[command(subcommand)]
@@ -83,10 +92,13 @@ fn main() -> ExitCode {
             Command::Simulate { side: Side::Okta(options) } => {
                 commands::simulate::okta(options).await.map(|()| ExitCode::SUCCESS)
             }
-            Command::Run { config } => commands::run::run(&config).await.map(|()| ExitCode::SUCCESS),
+            Command::Run { config, dry_run } => commands::run::run(&config, dry_run).await.map(|()| ExitCode::SUCCESS),
             Command::Check(options) => commands::check::check(options).await,
             Command::Adopt(options) => commands::adopt::adopt(&options),
             Command::Review { action } => commands::review::review(&action),
+            Command::Plan(options) => commands::plan::plan(&options),
+            Command::Apply(options) => commands::apply::apply(&options),
+            Command::Explain(options) => commands::explain::explain(&options),
             Command::Holds { action } => commands::holds::holds(&action),
             Command::Pause(options) => commands::pause::pause(&options),
             Command::Resume(options) => commands::pause::resume(&options),

@@ -35,6 +35,8 @@ pub enum Kind {
     Held,
     /// Somebody said something about a hold, or what it held is not asked for any more.
     HoldEnded,
+    /// Somebody has approved what a saved plan says of a person.
+    Approved,
     /// A hold still waits.
     Reminded,
     /// What a plan would have done and may not: held, paused, or the service only observes.
@@ -64,6 +66,7 @@ impl Kind {
             Kind::Adopted => "adopted",
             Kind::Held => "held",
             Kind::HoldEnded => "hold_ended",
+            Kind::Approved => "approved",
             Kind::Reminded => "reminded",
             Kind::Withheld => "withheld",
             Kind::Paused => "paused",

@@ -1,16 +1,20 @@
 //! One file per subcommand.
 
 pub mod adopt;
+pub mod apply;
 pub mod attention;
 pub mod check;
+pub mod explain;
 pub mod holds;
 pub mod mapping;
 pub mod merger;
 pub mod pause;
+pub mod plan;
 pub mod readiness;
 pub mod review;
 pub mod run;
 pub mod sandbox;
+mod saved;
 mod show;
 pub mod simulate;
 mod store;

@@ -8,11 +8,15 @@ use crate::pipeline::Service;
 use anyhow::Context;
 use std::path::Path;
 
-/// Runs the service of the configuration at `config` until SIGINT or SIGTERM.
-pub async fn run(config: &Path) -> anyhow::Result<()> {
+/// Runs the service of the configuration at `config` until SIGINT or SIGTERM. A dry run observes, whatever the
+/// configuration says.
+pub async fn run(config: &Path, dry_run: bool) -> anyhow::Result<()> {
     // First of all: whoever asks us to stop while we start is heard too.
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    let config = Config::load(config)?;
+    let mut config = Config::load(config)?;
+    if dry_run {
+        config.observe();
+    }
     let metrics = Metrics::new();
     let listen = config.service.listen;
     let service = Service::start(config, Clock::system(), metrics).await?;

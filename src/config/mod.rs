@@ -14,6 +14,7 @@ use crate::identity::Rulebook;
 use crate::identity::expr::Engine;
 use crate::identity::mapping::{DEFAULT_ATTRIBUTES, DEFAULT_LOGIN};
 use crate::identity::rulebook::{OrgRules, TenantRules, Unrouted};
+use crate::identity::safeguard::Mode;
 use crate::namely::catalogue::GroupTypes;
 use crate::namely::walk::Pace;
 use crate::okta::auth::{Credentials, Key, ServiceApp, claims};
@@ -149,6 +150,14 @@ impl Config {
             .collect();
         let rules = crate::okta::request::hex(digest(&SHA256, source.as_bytes()).as_ref());
         Ok(Self { service, audit, namely, okta, rulebook: Arc::new(rulebook), rules })
+    }
+}
+
+impl Config {
+    /// From now on the service only observes. Nobody else may hold the rulebook yet.
+    pub fn observe(&mut self) {
+        let rulebook = Arc::get_mut(&mut self.rulebook).expect("a configuration that was just read is nobody else's");
+        rulebook.safeguards.mode = Mode::Observe;
     }
 }
 

@@ -176,19 +176,18 @@ impl Sifted {
 }
 
 /// The changes of a plan, by kind, each in words. The words are also what an approval is bound to.
-pub fn summary(plan: &Plan, former: Option<&str>) -> BTreeMap<Change, String> {
+pub fn summary(plan: &Plan, former: Option<&str>) -> BTreeMap<Change, Vec<String>> {
     let withheld = sift(plan, former, |_| false).withheld;
     withheld.into_iter().map(|(kind, steps)| (kind, words(kind, &steps))).collect()
 }
 
 /// What these calls do, in words. The calls of an exit depend on how far it has come: in words it is one thing.
-fn words(kind: Change, steps: &[Step]) -> String {
-    let told: Vec<String> = match kind {
+fn words(kind: Change, steps: &[Step]) -> Vec<String> {
+    match kind {
         Change::Deactivate => vec!["access ends".to_owned()],
         Change::Suspend => vec!["suspended".to_owned()],
         _ => steps.iter().filter_map(tell).collect(),
-    };
-    told.join("; ")
+    }
 }
 
 /// One call in words; `None` where it only helps another one.
@@ -321,6 +320,6 @@ mod tests {
     #[test]
     fn changes_are_told_in_words_that_name_both_values() {
         let told = summary(&plan(vec![update(&["title"])]), None);
-        assert_eq!(told[&Change::ChangeAttributes], "title: \"old\" → \"new\"");
+        assert_eq!(told[&Change::ChangeAttributes], ["title: \"old\" → \"new\""]);
     }
 }

@@ -1,9 +1,10 @@
 //! What an Okta org has besides people, as far as plans need it: groups and who may write them, apps, administrators.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// One group of the org.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     pub id: String,
     pub name: String,
@@ -12,7 +13,7 @@ pub struct Group {
 }
 
 /// All groups of the org and which of them Okta's own group rules fill.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Directory {
     groups: HashMap<String, Group>,
     by_name: HashMap<String, String>,

@@ -21,6 +21,7 @@ pub mod mapping;
 pub mod observe;
 pub mod person;
 pub mod plan;
+pub mod preview;
 pub mod rulebook;
 pub mod rules;
 pub mod safeguard;

@@ -5,7 +5,7 @@
 //! else goes on. Unit are people, not calls.
 
 use super::account::Account;
-use super::change::{Change, Sifted, sift};
+use super::change::{Change, Sifted, sift, summary};
 use super::directory::Directory;
 use super::login_key;
 use super::plan::Plan;
@@ -218,8 +218,12 @@ impl Safeguards {
 pub struct Restraint {
     /// Kinds that were judged and may go.
     pub passed: BTreeSet<Change>,
-    /// Kinds that wait for a decision or are paused, with the reason.
+    /// Kinds that wait for a decision, with the reason.
     pub held: BTreeMap<Change, String>,
+    /// Kinds that somebody has stopped, with the reason: no approval helps.
+    pub paused: BTreeMap<Change, String>,
+    /// What somebody has approved, in the words in which it was shown: nothing but that.
+    pub approved: BTreeMap<Change, BTreeSet<String>>,
 }
 
 /// A plan after the safeguards.
@@ -245,16 +249,24 @@ pub fn restrain(
 ) -> Restrained {
     let protected = account.and_then(|account| safeguards.protected.why(account, directory));
     let observes = safeguards.mode == Mode::Observe;
+    let told = if restraint.approved.is_empty() { BTreeMap::new() } else { summary(plan, former) };
+    let is_approved = |change: Change| match (restraint.approved.get(&change), told.get(&change)) {
+        (Some(approved), Some(words)) => words.iter().all(|word| approved.contains(word)),
+        _ => false,
+    };
     let is_unjudged = |change: Change| {
         safeguards.guards(change) && !restraint.passed.contains(&change) && !restraint.held.contains_key(&change)
     };
     let may = |change: Change| {
-        protected.is_none() && !observes && !restraint.held.contains_key(&change) && !is_unjudged(change)
+        let passes = !observes && !restraint.held.contains_key(&change) && !is_unjudged(change);
+        protected.is_none() && !restraint.paused.contains_key(&change) && (passes || is_approved(change))
     };
     let sifted = sift(plan, former, may);
     let mut restrained = Restrained { protected, ..Restrained::default() };
     for change in sifted.withheld.keys().copied() {
-        if observes {
+        if let Some(why) = restraint.paused.get(&change) {
+            restrained.held.insert(change, why.clone());
+        } else if observes {
             restrained.held.insert(change, "the service only observes (mode = \"observe\")".into());
         } else if let Some(why) = restraint.held.get(&change) {
             restrained.held.insert(change, why.clone());
@@ -328,6 +340,20 @@ mod tests {
         let passed = Restraint { passed: Change::ALL.into(), ..Restraint::default() };
         let found = restrained(&safeguards, &passed, &leaving());
         assert!(found.sifted.steps.is_empty() && found.held.contains_key(&Change::Deactivate));
+    }
+
+    #[test]
+    fn an_approval_lets_through_its_own_words_and_nothing_else_and_not_past_a_pause() {
+        let safeguards = Safeguards { mode: Mode::Observe, ..Safeguards::default() };
+        let group = |name: &str| Step::AddGroup { id: "00u1".into(), group: name.into(), name: name.into() };
+        let plan = |names: &[&str]| Plan { steps: names.iter().map(|n| group(n)).collect(), ..Plan::default() };
+        let words = BTreeSet::from(["into group \"A\"".to_owned(), "into group \"B\"".to_owned()]);
+        let mut approved = Restraint { approved: BTreeMap::from([(Change::AddGroup, words)]), ..Restraint::default() };
+        assert_eq!(restrained(&safeguards, &approved, &plan(&["A", "B"])).sifted.steps.len(), 2);
+        assert_eq!(restrained(&safeguards, &approved, &plan(&["B"])).sifted.steps.len(), 1, "a part is left to do");
+        assert!(restrained(&safeguards, &approved, &plan(&["B", "C"])).sifted.steps.is_empty());
+        approved.paused.insert(Change::AddGroup, "paused by Ann".into());
+        assert!(restrained(&safeguards, &approved, &plan(&["B"])).sifted.steps.is_empty());
     }
 
     #[test]

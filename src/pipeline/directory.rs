@@ -5,6 +5,7 @@ use super::prime::read_directory;
 use super::writer::Writers;
 use crate::clock::Moment;
 use crate::identity::{Class, Directory, Group, Rulebook};
+use crate::store::Store;
 use arc_swap::ArcSwap;
 use dashmap::DashSet;
 use std::sync::Arc;
@@ -59,7 +60,7 @@ impl SharedDirectory {
     }
 
     /// Keeps the directory up to date until the task is dropped.
-    pub async fn keep(self, writers: Writers, rulebook: Arc<Rulebook>, org: Arc<str>) {
+    pub async fn keep(self, writers: Writers, rulebook: Arc<Rulebook>, org: Arc<str>, store: Store) {
         let Some(rules) = rulebook.org(&org) else { return };
         let clock = writers.clock().clone();
         let mut last = Moment::default();
@@ -72,7 +73,12 @@ impl SharedDirectory {
                 clock.sleep(NOT_MORE_OFTEN_THAN).await;
             }
             match read_directory(&writers, &rulebook.mapping, rules, class).await {
-                Ok(directory) => self.current.store(Arc::new(directory)),
+                Ok(directory) => {
+                    if let Err(e) = store.put_directory(&org, &directory).await {
+                        tracing::warn!(error = %e, "the groups of the org could not be written down");
+                    }
+                    self.current.store(Arc::new(directory));
+                }
                 Err(why) => tracing::warn!(%why, "the groups of the org could not be read; the ones known are used"),
             }
             last = clock.monotonic();

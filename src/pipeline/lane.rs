@@ -157,7 +157,7 @@ impl Lane {
                 Act::Send { step: first, planned: Some(steps) }
             }
             None => {
-                let told = summary(plan, former).into_values().collect::<Vec<_>>().join("; ");
+                let told = summary(plan, former).into_values().flatten().collect::<Vec<_>>().join("; ");
                 if let Some(why) = found.protected {
                     let why =
                         format!("{why}: nothing is written; Namely asks for: {told}. Do it by hand if it is meant");

@@ -121,6 +121,7 @@ impl Org {
         self.compare_schema().await;
         let accounts = read_accounts(&self.writers, &directory, &self.rulebook, &self.mapped).await?;
         let primed = self.store.prime(&self.name, accounts, self.clock.now()).await.map_err(|e| e.to_string())?;
+        self.store.put_directory(&self.name, &directory).await.map_err(|e| e.to_string())?;
         tracing::info!(org = %self.name, accounts = primed.accounts, vanished = primed.vanished, "Okta is primed");
         Ok(directory)
     }
@@ -156,7 +157,8 @@ impl PrimedOrg {
     /// Starts the dispatcher, which opens by itself when it may, and what forecasts its backlog.
     pub fn start(&self) -> (Gate<Dispatcher>, Forecaster) {
         let org = &self.org;
-        let keep = self.directory.clone().keep(org.writers.clone(), org.rulebook.clone(), org.name.clone());
+        let keep =
+            self.directory.clone().keep(org.writers.clone(), org.rulebook.clone(), org.name.clone(), org.store.clone());
         tokio::spawn(keep);
         let forecaster = Forecaster {
             org: org.name.clone(),

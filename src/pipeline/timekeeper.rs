@@ -78,7 +78,7 @@ impl Timekeeper {
 async fn tend(store: &Store, remind: Duration, now: Moment) -> Result<usize, StoreError> {
     let due = store.wake_due(now).await?.len();
     let decided = store.apply_verdicts(now).await?.len();
-    let freed = store.apply_votes(now).await? + store.apply_pauses(now).await?;
+    let freed = store.apply_votes(now).await? + store.apply_pauses(now).await? + store.apply_approvals(now).await?;
     store.remind(remind, now).await?;
     Ok(due + decided + freed)
 }

@@ -119,8 +119,11 @@ impl Court<'_> {
         judged.tenant.clone_from(&position.tenant);
         judged.department = position.employee.departments.first().cloned().unwrap_or_default();
         judged.groups = position.employee.groups.values().flatten().chain(&position.employee.teams).cloned().collect();
-        judged.changes = summary(&made, self.rules.login.former.as_deref());
-        judged.changes.retain(|change, _| safeguards.guards(*change));
+        let told = summary(&made, self.rules.login.former.as_deref()).into_iter();
+        judged.changes = told
+            .filter(|(change, _)| safeguards.guards(*change))
+            .map(|(change, words)| (change, words.join("; ")))
+            .collect();
         judged.administrator = self.administrator(&case);
         Ok(judged)
     }
@@ -416,9 +419,8 @@ pub(super) fn restraint(c: &Connection, org: &str, target: i64, rev: i64) -> Res
             }
         }
     }
-    for (change, why) in super::pause::paused_changes(c, org)? {
-        restraint.held.insert(change, why);
-    }
+    restraint.paused = super::pause::paused_changes(c, org)?.into_iter().collect();
+    restraint.approved = super::approvals::approved(c, target)?;
     Ok(restraint)
 }
 

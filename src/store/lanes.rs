@@ -443,6 +443,7 @@ fn done(c: &Connection, lease: Lease, remark: Option<&str>, now: Moment) -> Resu
            class = CASE WHEN dirty_rev > ?2 THEN class ELSE 5 END WHERE target = ?1",
     )?
     .execute(params![lease.target, lease.rev, remark])?;
+    c.prepare_cached("DELETE FROM approval WHERE target = ?1")?.execute([lease.target])?;
     super::holds::withdraw_all(c, &org_of(c, lease.target)?, lease.target, now)?;
     let detail = json!({ "remark": remark, "took_ms": now.millis() - dirty_at });
     append(c, &about(c, lease, now, Kind::Done, detail)?)?;

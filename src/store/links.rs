@@ -288,6 +288,7 @@ fn merge(c: &Connection, from: i64, into: i64) -> Result<(), StoreError> {
     )?
     .execute([from, into])?;
     c.prepare_cached("DELETE FROM risk WHERE target = ?1")?.execute([from])?;
+    c.prepare_cached("DELETE FROM approval WHERE target IN (?1, ?2)")?.execute([from, into])?;
     c.prepare_cached("UPDATE work SET judged = 0 WHERE target = ?1")?.execute([into])?;
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod adoption;
+mod approvals;
 mod audit_log;
 mod cases;
 mod holds;
@@ -13,10 +14,12 @@ mod lanes;
 mod links;
 mod pages;
 mod pause;
+mod previews;
 mod recovery;
 
 pub use accounts::Primed;
 pub use adoption::{Adoption, accept_adoption, adoption};
+pub use approvals::{Approval, approve};
 pub use audit_log::{AuditRow, append, read_audit};
 pub use cases::{Resident, brief, find, population, whole};
 pub use holds::{HeldChanges, HeldPerson, Voted, held_people, holds, vote};
@@ -24,6 +27,7 @@ pub use lanes::{ANY_BUCKET, Begun, Claim, EndStep, Lease, Next, Release, Want};
 pub use links::{Review, decide, reviews};
 pub use pages::{Backlog, PageCommit, PageOutcome, backlog, known_hashes};
 pub use pause::{Pause, pause, pauses, resume};
+pub use previews::{Extent, directory, identity, preview_of, previews};
 pub use recovery::Recovered;
 
 use crate::identity::Rulebook;

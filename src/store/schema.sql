@@ -196,6 +196,20 @@ CREATE TABLE renamed (
   PRIMARY KEY (tenant, was, name)
 ) STRICT, WITHOUT ROWID;
 
+-- What somebody has approved of a saved plan, in the words in which it was shown. Gone when it is done.
+CREATE TABLE approval (
+  target  INTEGER NOT NULL REFERENCES target(id),
+  change  TEXT NOT NULL,
+  words   TEXT NOT NULL,       -- a JSON list
+  plan    TEXT NOT NULL,       -- the checksum of the saved plan
+  by      TEXT NOT NULL,
+  at      INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  told    INTEGER NOT NULL DEFAULT 0, -- 1: in the audit
+  PRIMARY KEY (target, change)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX approval_new ON approval(at) WHERE told = 0;
+
 -- Writes that somebody has stopped.
 CREATE TABLE pause (
   id      INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -258,6 +272,8 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('risk', 'risk_hold', '1000 100'),
   ('hold', 'hold_open', '10 5 2 1'),
   ('vote', 'vote_new', '10 1'),
+  ('approval', 'approval', '1000 4 1'),
+  ('approval', 'approval_new', '10 1'),
   ('pause', 'pause_now', '2 1'),
   ('work', 'work_changes', '1000 1'),
   ('audit', 'audit_target', '1000000 10');

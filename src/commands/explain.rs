@@ -1,0 +1,226 @@
+//! `explain`: what Namely says of somebody, which rule gave each attribute and group, what Okta has, what would change;
+//! and why somebody is not in a group.
+
+use super::store::{Opened, open};
+use super::table::table;
+use crate::identity::explain::{Explanation, explain as explain_mapping};
+use crate::identity::mapping::Shown;
+use crate::identity::preview::{Preview, preview};
+use crate::identity::{Case, Directory, ManagerLink};
+use crate::store::{directory, find, whole};
+use anyhow::bail;
+use rusqlite::OptionalExtension;
+use serde_json::{Value, json};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Flags of `explain`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Options {
+    /// Profile, email, login or full name
+    pub person: String,
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Only this org
+    #[arg(long, value_name = "NAME")]
+    pub org: Option<String>,
+    /// Why (not) this group
+    #[arg(long, value_name = "GROUP")]
+    pub group: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Everything about one person in one org.
+struct Told {
+    case: Case,
+    preview: Preview,
+    mapping: Explanation,
+    directory: Directory,
+    /// What the service says of them: held, set aside, or nothing.
+    state: String,
+}
+
+/// Explains.
+pub fn explain(options: &Options) -> anyhow::Result<ExitCode> {
+    let opened = open(&options.config)?;
+    let mut all = Vec::new();
+    for org in opened.orgs(options.org.as_ref())? {
+        for target in find(&opened.store, &org, &options.person)? {
+            all.extend(look(&opened, &org, target)?);
+        }
+    }
+    if all.is_empty() {
+        bail!("nobody is called {:?}; give a profile UUID, an email, a login or a full name", options.person);
+    }
+    let verdicts: Vec<Option<Vec<String>>> =
+        all.iter().map(|told| options.group.as_ref().map(|group| why(told, group))).collect();
+    if options.json {
+        let people: Vec<Value> = all.iter().zip(&verdicts).map(|(told, group)| told.json(group.as_ref())).collect();
+        println!("{}", serde_json::to_string_pretty(&people)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (told, verdict) in all.iter().zip(&verdicts) {
+        told.header();
+        match verdict {
+            Some(reasons) => reasons.iter().for_each(|reason| println!("  {reason}")),
+            None => told.tables(),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn look(opened: &Opened, org: &str, target: i64) -> anyhow::Result<Option<Told>> {
+    let rules = &opened.config.rulebook;
+    let Some(case) = whole(&opened.store, rules, target, opened.now)? else { return Ok(None) };
+    let known = directory(&opened.store, org)?.unwrap_or_default();
+    let conflict: Option<String> =
+        opened.store.query_row("SELECT conflict FROM target WHERE id = ?1", [target], |row| row.get(0))?;
+    let preview = preview(target, &case, conflict.as_deref(), rules, &mut Cow::Borrowed(&known), opened.now);
+    let positions = rules.counting(&case, opened.now);
+    let login = case.login.as_ref().map(|chosen| chosen.login.as_str()).unwrap_or_default();
+    let manager_login = match &case.manager {
+        ManagerLink::Account { login, .. } => Some(login.as_str()),
+        _ => None,
+    };
+    let shown = Shown { org, login, manager_login, positions: &positions };
+    let mapping = explain_mapping(&rules.mapping, &shown);
+    drop(positions);
+    let row: Option<(i64, bool, Option<String>)> = opened
+        .store
+        .query_row("SELECT state, dirty_rev > done_rev, reason FROM work WHERE target = ?1", [target], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    let state = match row {
+        Some((2, _, Some(why))) => format!("held: {why}"),
+        Some((1, _, Some(why))) => format!("set aside: {why}"),
+        Some((_, true, Some(why))) => format!("under way: {why}"),
+        Some((_, true, None)) => "under way".to_owned(),
+        Some((_, false, Some(remark))) => format!("done; {remark}"),
+        _ => "done".to_owned(),
+    };
+    Ok(Some(Told { case, preview, mapping, directory: known, state }))
+}
+
+impl Told {
+    fn header(&self) {
+        let p = &self.preview;
+        println!("{} in {}: {} in Namely; {}", p.name, p.org, p.standing, self.state);
+        match &self.case.account {
+            Some(account) => println!("  account {} ({}), {}", account.id, account.login, account.status.word()),
+            None => println!("  no account in Okta"),
+        }
+        p.remarks.iter().for_each(|remark| println!("  {remark}"));
+        if let Some(why) = &p.obstacle {
+            println!("  cannot be done: {why}");
+        }
+        if p.changes.is_empty() {
+            println!("  nothing would change");
+        }
+        for (change, words) in &p.changes {
+            println!("  would {}: {}", change.word(), words.join("; "));
+        }
+    }
+
+    fn tables(&self) {
+        let profile = self.case.account.as_ref().map(|account| &account.profile);
+        let mut rows = table(&["attribute", "Namely gives", "Okta has", "from", "inputs", "note"]);
+        for a in &self.mapping.attributes {
+            let has = profile.and_then(|profile| profile.get(&a.attribute)).map(text).unwrap_or_default();
+            let note = a.note.clone().unwrap_or_default();
+            rows.add_row([a.attribute.clone(), text(&a.value), has, a.expression.clone(), list(&a.inputs), note]);
+        }
+        println!("{rows}");
+        let mut rows = table(&["group rule", "gives", "condition", "inputs", "why not"]);
+        for g in &self.mapping.groups {
+            let groups = g.groups.iter().cloned().collect::<Vec<_>>().join("\n");
+            let (when, not) = (g.when.clone().unwrap_or_default(), g.not.clone().unwrap_or_default());
+            rows.add_row([g.rule.clone(), groups, when, list(&g.inputs), not]);
+        }
+        println!("{rows}");
+        println!("groups in Okta, as far as they matter here: {}", self.groups().join(", "));
+    }
+
+    fn groups(&self) -> Vec<String> {
+        let groups = self.case.account.as_ref().map(|account| &account.groups).into_iter().flatten();
+        groups.map(|id| self.directory.find(id).map_or_else(|| id.clone(), |group| group.name.clone())).collect()
+    }
+
+    fn json(&self, group: Option<&Vec<String>>) -> Value {
+        json!({
+            "plan": self.preview,
+            "state": self.state,
+            "account": self.case.account.as_ref().map(|account| json!({
+                "id": account.id, "login": account.login, "status": account.status, "profile": account.profile,
+                "groups": self.groups(),
+            })),
+            "mapping": self.mapping,
+            "group": group,
+        })
+    }
+}
+
+/// Why somebody is in a group, or why not.
+fn why(told: &Told, word: &str) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let found = told.directory.find(word);
+    let name = found.map_or(word, |group| group.name.as_str());
+    let is_in = found.is_some_and(|group| told.case.account.as_ref().is_some_and(|a| a.groups.contains(&group.id)));
+    match found {
+        None => reasons.push(format!("Okta has no group {word:?}")),
+        Some(group) if told.directory.is_rule_owned(&group.id) => {
+            reasons.push(format!("{name:?} is filled by one of Okta's own group rules: never written from here"));
+        }
+        Some(group) if !group.writable => {
+            reasons.push(format!(
+                "Okta does not let anybody write memberships of {name:?}: it comes from an app or is built in"
+            ));
+        }
+        Some(_) => reasons.push(format!("{} of {name:?} in Okta", if is_in { "a member" } else { "no member" })),
+    }
+    let gives = told.mapping.groups.iter().filter(|g| g.groups.iter().any(|given| given == word || given == name));
+    let gives: Vec<String> =
+        gives.map(|g| format!("the rule {:?} gives it ({})", g.rule, list(&g.inputs).replace('\n', ", "))).collect();
+    if gives.is_empty() {
+        reasons.push("no rule of the mapping gives it:".to_owned());
+        for g in &told.mapping.groups {
+            let not = match (&g.not, g.groups.is_empty()) {
+                (Some(not), _) => not.clone(),
+                (None, true) => "gives nothing".to_owned(),
+                (None, false) => format!("gives {}", g.groups.iter().cloned().collect::<Vec<_>>().join(", ")),
+            };
+            let inputs = list(&g.inputs).replace('\n', ", ");
+            reasons.push(format!(
+                "  {}: {not}{}",
+                g.rule,
+                if inputs.is_empty() { inputs } else { format!(" ({inputs})") }
+            ));
+        }
+    } else {
+        reasons.extend(gives);
+        if told.preview.standing != "entitled" {
+            reasons.push(format!(
+                "what the mapping gives holds while they are entitled; they are {} now",
+                told.preview.standing
+            ));
+        }
+    }
+    reasons
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn list(inputs: &BTreeMap<String, Value>) -> String {
+    inputs.iter().map(|(name, value)| format!("{name} = {}", text(value))).collect::<Vec<_>>().join("\n")
+}

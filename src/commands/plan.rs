@@ -1,0 +1,268 @@
+//! `plan`: exactly what would be done, and to whom. Nothing is asked and nothing is written: it is computed from what the
+//! service has read and written down.
+
+use super::saved::SavedPlan;
+use super::store::{Opened, open};
+use super::table::table;
+use crate::clock::Moment;
+use crate::identity::Change;
+use crate::identity::preview::Preview;
+use crate::store::{Extent, directory, find, identity, preview_of, previews};
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Departments, groups and attributes that are counted one by one; the rest is counted together.
+const COUNTED: usize = 12;
+/// People who are listed one by one unless all are asked for.
+const LISTED: usize = 100;
+
+/// Flags of `plan`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Options {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Only this org
+    #[arg(long, value_name = "NAME")]
+    pub org: Option<String>,
+    /// Only this person: profile, email, login or full name
+    #[arg(long, value_name = "PERSON")]
+    pub person: Option<String>,
+    /// Only people of whom something has changed since: a time such as 2026-05-04T06:00:00Z, or how long ago: 2h
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Look at everybody, not only at people of whom something has changed
+    #[arg(long)]
+    pub everybody: bool,
+    /// Save the plan, to approve and apply exactly it
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// How long a saved plan may be applied
+    #[arg(long, value_name = "TIME", default_value = "24h")]
+    pub valid: String,
+    /// List everybody
+    #[arg(long)]
+    pub all: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Prints the plan, and saves it where that is asked for.
+pub fn plan(options: &Options) -> anyhow::Result<ExitCode> {
+    let opened = open(&options.config)?;
+    let valid = span(&options.valid).context("--valid")?;
+    let people = look(&opened, options)?;
+    if let Some(path) = &options.output {
+        let store = identity(&opened.store)?;
+        SavedPlan::new(people.clone(), store, opened.config.rules.clone(), opened.now, valid).write(path)?;
+    }
+    if options.json {
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&json!({ "people": people, "summary": Summary::of(&people).json() }))?
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    show(&people, options.all);
+    if let Some(path) = &options.output {
+        println!("saved: apply exactly this with `apply {} --config {}`", path.display(), options.config.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn look(opened: &Opened, options: &Options) -> anyhow::Result<Vec<Preview>> {
+    let rules = &opened.config.rulebook;
+    let extent = match (&options.since, options.everybody) {
+        (Some(_), true) => bail!("--since and --everybody do not go together"),
+        (Some(text), false) => Extent::Since(moment(text, opened.now)?),
+        (None, true) => Extent::Everybody,
+        (None, false) => Extent::Dirty,
+    };
+    let bar = ProgressBar::new_spinner().with_style(
+        ProgressStyle::with_template("{spinner} {pos} people planned").unwrap_or(ProgressStyle::default_spinner()),
+    );
+    let mut people = Vec::new();
+    for org in opened.orgs(options.org.as_ref())? {
+        let Some(known) = directory(&opened.store, &org)? else {
+            bail!(
+                "the groups of {org} were not read yet: start the service (`run --dry-run` writes nothing), then plan"
+            );
+        };
+        match &options.person {
+            None => people.extend(previews(&opened.store, rules, &org, extent, opened.now, || bar.inc(1))?),
+            Some(person) => {
+                let mut known = Cow::Owned(known);
+                for target in find(&opened.store, &org, person)? {
+                    people.extend(preview_of(&opened.store, rules, target, &mut known, opened.now)?);
+                }
+            }
+        }
+    }
+    bar.finish_and_clear();
+    if let (Some(person), true) = (&options.person, people.is_empty()) {
+        bail!("nobody is called {person:?}; give a profile UUID, an email, a login or a full name");
+    }
+    Ok(people)
+}
+
+/// A time, or how long ago.
+fn moment(text: &str, now: Moment) -> anyhow::Result<Moment> {
+    if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
+        return Ok(Moment::from(timestamp));
+    }
+    let ago =
+        span(text).with_context(|| format!("--since {text:?}: write a time such as 2026-05-04T06:00:00Z, or 2h"))?;
+    Ok(now - ago)
+}
+
+fn span(text: &str) -> anyhow::Result<Duration> {
+    let span: jiff::Span =
+        text.parse().with_context(|| format!("{text:?} is not a length of time; write 24h or 7d"))?;
+    let seconds = span.total((jiff::Unit::Second, jiff::SpanRelativeTo::days_are_24_hours()))?;
+    if seconds <= 0.0 {
+        bail!("{text:?} is not a length of time; write 24h or 7d");
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// What 10,000 rows come to.
+struct Summary<'a> {
+    kinds: BTreeMap<Change, usize>,
+    departments: BTreeMap<&'a str, usize>,
+    /// What is done to how many, without what differs from person to person; and the rule, for groups that are given.
+    what: BTreeMap<(Change, String, String), usize>,
+    calls: usize,
+    obstacles: usize,
+}
+
+impl<'a> Summary<'a> {
+    fn of(people: &'a [Preview]) -> Self {
+        let mut summary = Self {
+            kinds: BTreeMap::new(),
+            departments: BTreeMap::new(),
+            what: BTreeMap::new(),
+            calls: 0,
+            obstacles: 0,
+        };
+        for person in people {
+            if person.obstacle.is_some() {
+                summary.obstacles += 1;
+                continue;
+            }
+            summary.calls += person.calls;
+            *summary.departments.entry(&person.department).or_default() += 1;
+            for (change, words) in &person.changes {
+                *summary.kinds.entry(*change).or_default() += 1;
+                for word in words {
+                    for (what, rule) in generalise(*change, word, person) {
+                        *summary.what.entry((*change, what, rule)).or_default() += 1;
+                    }
+                }
+            }
+        }
+        summary
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let what: Vec<_> = self
+            .what
+            .iter()
+            .map(|((change, what, rule), people)| json!({ "change": change, "what": what, "rule": rule, "people": people }))
+            .collect();
+        json!({
+            "kinds": self.kinds, "departments": self.departments, "what": what, "calls": self.calls,
+            "obstacles": self.obstacles,
+        })
+    }
+}
+
+/// Words without what is one person's own: attributes by name, groups with the rule that gives them.
+fn generalise(change: Change, word: &str, person: &Preview) -> Vec<(String, String)> {
+    match change {
+        Change::ChangeAttributes | Change::ChangeLogin => {
+            let fields = word.split(", ").filter_map(|part| part.split_once(": ")).map(|(field, _)| field);
+            fields.filter(|field| !field.contains('"')).map(|field| (field.to_owned(), String::new())).collect()
+        }
+        Change::AddGroup => {
+            let rule = person.rules.iter().find(|(name, _)| word == format!("into group {name:?}"));
+            vec![(word.to_owned(), rule.map(|(_, rule)| rule.clone()).unwrap_or_default())]
+        }
+        Change::RemoveGroup => vec![(word.to_owned(), String::new())],
+        _ => Vec::new(),
+    }
+}
+
+fn show(people: &[Preview], all: bool) {
+    if people.is_empty() {
+        println!("nothing to do: everybody who was looked at is as they should be");
+        return;
+    }
+    let summary = Summary::of(people);
+    let mut rows = table(&["change", "people"]);
+    for (change, n) in &summary.kinds {
+        rows.add_row([change.word().to_owned(), n.to_string()]);
+    }
+    println!("{rows}\n{} calls to Okta for {} people", summary.calls, people.len() - summary.obstacles);
+    let mut rows = table(&["department", "people"]);
+    for (name, n) in largest(summary.departments.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect()) {
+        rows.add_row([if name.is_empty() { "no department".to_owned() } else { name }, n.to_string()]);
+    }
+    println!("{rows}");
+    if !summary.what.is_empty() {
+        let mut rows = table(&["change", "what", "by the rule", "people"]);
+        let mut what: Vec<_> = summary.what.iter().collect();
+        what.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+        for ((change, what, rule), n) in what.iter().take(2 * COUNTED) {
+            rows.add_row([change.word().to_owned(), what.clone(), rule.clone(), n.to_string()]);
+        }
+        println!("{rows}");
+        if what.len() > 2 * COUNTED {
+            println!("and {} more kinds of that; all of them with --json", what.len() - 2 * COUNTED);
+        }
+    }
+    let risky: Vec<&Preview> = people.iter().filter(|p| p.obstacle.is_none() && p.is_risky()).collect();
+    list("takes something from somebody, one by one:", &risky, all);
+    let obstacles: Vec<&Preview> = people.iter().filter(|p| p.obstacle.is_some()).collect();
+    list("cannot be done until somebody changes something:", &obstacles, all);
+    let others: Vec<&Preview> = people.iter().filter(|p| p.obstacle.is_none() && !p.is_risky()).collect();
+    if all || people.len() <= LISTED {
+        list("everything else:", &others, all);
+    }
+}
+
+fn largest(mut counts: Vec<(String, usize)>) -> Vec<(String, usize)> {
+    counts.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    let rest: usize = counts.iter().skip(COUNTED).map(|(_, n)| n).sum();
+    counts.truncate(COUNTED);
+    if rest > 0 {
+        counts.push(("all others".to_owned(), rest));
+    }
+    counts
+}
+
+fn list(title: &str, people: &[&Preview], all: bool) {
+    if people.is_empty() {
+        return;
+    }
+    println!("\n{title}");
+    let limit = if all { usize::MAX } else { LISTED };
+    let mut rows = table(&["who", "login", "department", "in Namely", "what"]);
+    for person in people.iter().take(limit) {
+        let what = match &person.obstacle {
+            Some(why) => why.clone(),
+            None => person.changes.values().flatten().cloned().collect::<Vec<_>>().join("\n"),
+        };
+        rows.add_row([&person.name, &person.login, &person.department, &person.standing, &what]);
+    }
+    println!("{rows}");
+    if people.len() > limit {
+        println!("and {} more; all of them with --all or --json", people.len() - limit);
+    }
+}

@@ -1,0 +1,90 @@
+//! A saved plan: what would be done, for whom, computed from what; sealed, so that an edited one is noticed.
+
+use crate::clock::Moment;
+use crate::identity::preview::Preview;
+use anyhow::{Context, bail};
+use aws_lc_rs::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::time::Duration;
+
+const FORMAT: u32 = 1;
+
+/// The file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SavedPlan {
+    pub format: u32,
+    /// Which store it was made of.
+    pub store: String,
+    /// Which rules it was made by.
+    pub rules: String,
+    pub made_at: jiff::Timestamp,
+    pub expires_at: jiff::Timestamp,
+    pub people: Vec<Preview>,
+    /// Over everything else.
+    pub checksum: String,
+}
+
+impl SavedPlan {
+    /// Seals what would be done.
+    pub fn new(people: Vec<Preview>, store: String, rules: String, now: Moment, valid: Duration) -> Self {
+        let mut plan = Self {
+            format: FORMAT,
+            store,
+            rules,
+            made_at: now.timestamp(),
+            expires_at: (now + valid).timestamp(),
+            people,
+            checksum: String::new(),
+        };
+        plan.checksum = plan.sum();
+        plan
+    }
+
+    fn sum(&self) -> String {
+        let unsealed = Self { checksum: String::new(), ..self.clone() };
+        let text = serde_json::to_vec(&unsealed).unwrap_or_default();
+        crate::okta::request::hex(digest(&SHA256, &text).as_ref())
+    }
+
+    /// Writes it to a file.
+    pub fn write(&self, path: &Path) -> anyhow::Result<()> {
+        let text = serde_json::to_string_pretty(self)?;
+        std::fs::write(path, text).with_context(|| format!("the plan cannot be written to {}", path.display()))
+    }
+
+    /// Reads it; says what is wrong with it, if it is not as it was saved.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let file = path.display();
+        let text = std::fs::read_to_string(path).with_context(|| format!("the plan {file} cannot be read"))?;
+        let plan: Self = serde_json::from_str(&text)
+            .with_context(|| format!("{file} is not a saved plan; make one with `plan -o FILE`"))?;
+        if plan.format != FORMAT {
+            bail!("{file} was saved by another version (format {}); make it anew with `plan -o FILE`", plan.format);
+        }
+        if plan.sum() != plan.checksum {
+            bail!(
+                "{file} was edited since it was saved: its checksum does not fit; make it anew with `plan -o FILE`, and \
+                 leave people out with `apply --person`"
+            );
+        }
+        Ok(plan)
+    }
+
+    /// Whether it may still be applied to this store under these rules.
+    pub fn check(&self, store: &str, rules: &str, now: Moment) -> anyhow::Result<()> {
+        if self.store != store {
+            bail!("the plan was made of another store; make it anew of this one");
+        }
+        if self.rules != rules {
+            bail!("the rules of the configuration have changed since the plan was made; make it anew");
+        }
+        if now.timestamp() >= self.expires_at {
+            bail!(
+                "the plan has expired at {}; make it anew, or let it live longer with `plan --valid`",
+                self.expires_at
+            );
+        }
+        Ok(())
+    }
+}

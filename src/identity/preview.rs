@@ -1,0 +1,155 @@
+//! What would be done for somebody, before it is done: the planner's own output, for people to read and to approve.
+
+use super::case::Case;
+use super::change::{Change, summary};
+use super::directory::Directory;
+use super::plan::foresee;
+use super::rulebook::Rulebook;
+use super::step::Step;
+use crate::clock::Moment;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// What would be done for one person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Preview {
+    pub org: String,
+    pub target: i64,
+    pub tenant: String,
+    pub profile: String,
+    pub name: String,
+    pub department: String,
+    pub login: String,
+    /// What Namely's record grants.
+    pub standing: String,
+    /// By kind, in words.
+    pub changes: BTreeMap<Change, Vec<String>>,
+    /// Label of the rule that gives each group that is added.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<String, String>,
+    /// Why nothing can be done, or why nothing may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+    /// Names what it was computed from: the profiles, the account, the changes. Another one means that somebody moved.
+    pub basis: String,
+    /// Calls to Okta that it takes.
+    pub calls: usize,
+}
+
+impl Preview {
+    /// Whether there is anything to do.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.obstacle.is_none()
+    }
+
+    /// Whether it takes something from somebody.
+    pub fn is_risky(&self) -> bool {
+        self.changes.keys().any(|change| change.is_risky())
+    }
+}
+
+/// What would be done for the person of `case`. Groups that would be made stay in `directory`.
+pub fn preview(
+    target: i64,
+    case: &Case,
+    conflict: Option<&str>,
+    rulebook: &Rulebook,
+    directory: &mut Cow<Directory>,
+    now: Moment,
+) -> Preview {
+    let standing = rulebook.standing(case, now);
+    let position = case.person.primary();
+    let protected = case.account.as_ref().and_then(|a| rulebook.safeguards.protected.why(a, directory));
+    let mut preview = Preview {
+        org: case.org.clone(),
+        target,
+        tenant: position.tenant.clone(),
+        profile: position.employee.id.clone(),
+        name: case.person.display(),
+        department: position.employee.departments.first().cloned().unwrap_or_default(),
+        login: login(case),
+        standing: standing.entitlement.word().to_owned(),
+        changes: BTreeMap::new(),
+        rules: BTreeMap::new(),
+        obstacle: conflict.map(str::to_owned),
+        remarks: Vec::new(),
+        basis: String::new(),
+        calls: 0,
+    };
+    if conflict.is_none() {
+        match foresee(case, &standing, rulebook, directory, now) {
+            Ok(plan) => {
+                preview.changes = summary(&plan, rulebook.login.former.as_deref());
+                preview.rules = rules(case, rulebook, &plan.steps, now);
+                preview.remarks.clone_from(&plan.remarks);
+                preview.calls = plan.steps.len();
+                preview.obstacle = plan.unfinished.filter(|_| plan.steps.is_empty());
+                if let Some(why) = protected.filter(|_| !plan.steps.is_empty()) {
+                    preview.obstacle = Some(format!("{why}: nothing is written"));
+                }
+            }
+            Err(obstacle) => preview.obstacle = Some(obstacle.why),
+        }
+    }
+    preview.basis = basis(case, &preview.changes);
+    preview
+}
+
+fn login(case: &Case) -> String {
+    let held = case.account.as_ref().map(|account| account.login.clone());
+    held.or_else(|| case.login.as_ref().ok().map(|chosen| chosen.login.clone())).unwrap_or_default()
+}
+
+fn rules(case: &Case, rulebook: &Rulebook, steps: &[Step], now: Moment) -> BTreeMap<String, String> {
+    let added = |name: &str| steps.iter().any(|step| matches!(step, Step::AddGroup { name: n, .. } if n == name));
+    if !steps.iter().any(|step| matches!(step, Step::AddGroup { .. })) {
+        return BTreeMap::new();
+    }
+    let Ok(desired) = rulebook.desired(case, now) else { return BTreeMap::new() };
+    desired.groups.into_iter().filter(|(name, _)| added(name)).map(|(name, wish)| (name, wish.rule)).collect()
+}
+
+/// A hash over everything that the preview was computed from and what came of it.
+fn basis(case: &Case, changes: &BTreeMap<Change, Vec<String>>) -> String {
+    let profiles: Vec<_> = case.person.positions().iter().map(|p| (&p.tenant, &p.employee)).collect();
+    let text = serde_json::to_vec(&(profiles, &case.account, changes)).unwrap_or_default();
+    super::employee::ContentHash::of(&text).0.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::tests::bare;
+    use super::super::employee::tests::somebody;
+    use super::super::person::Person;
+    use super::super::rulebook::tests::rulebook;
+    use super::super::{Employee, UserStatus};
+    use super::*;
+
+    fn seen(employee: Employee) -> Preview {
+        let account = bare("00u1", &somebody().email, Some(&somebody().id));
+        let case = Case { account: Some(account), ..Case::new("main", Person::of("acme", employee)) };
+        let directory = Directory::default();
+        preview(1, &case, None, &rulebook(), &mut Cow::Borrowed(&directory), Moment::from_secs(1_800_000_000))
+    }
+
+    #[test]
+    fn a_leaver_is_told_as_one_risky_thing() {
+        let left = seen(Employee { user_status: UserStatus::Inactive, ..somebody() });
+        assert_eq!(left.changes[&Change::Deactivate], ["access ends"]);
+        assert!(left.is_risky() && !left.is_empty());
+        assert_eq!(left.standing, "ended");
+    }
+
+    #[test]
+    fn another_profile_or_account_is_another_basis() {
+        let first = seen(Employee { user_status: UserStatus::Inactive, ..somebody() });
+        let same = seen(Employee { user_status: UserStatus::Inactive, ..somebody() });
+        let other = seen(Employee { user_status: UserStatus::Inactive, job_title: "Clerk".into(), ..somebody() });
+        assert_eq!(first.basis, same.basis);
+        assert_ne!(first.basis, other.basis);
+        assert_eq!(first.changes, other.changes);
+    }
+}

@@ -1,0 +1,86 @@
+//! What would be done, computed beside the service from what it has written down.
+
+use super::{Store, StoreError, cases, meta, set_meta};
+use crate::clock::Moment;
+use crate::identity::preview::{Preview, preview};
+use crate::identity::{Directory, Rulebook};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::borrow::Cow;
+
+/// Whom to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Whoever is not proved to be as they should be.
+    Dirty,
+    /// Of those, whoever became so after this moment.
+    Since(Moment),
+    /// Everybody.
+    Everybody,
+}
+
+fn key(org: &str) -> String {
+    format!("directory {org}")
+}
+
+impl Store {
+    /// Writes down what an org has besides people, for whoever plans beside the service.
+    pub async fn put_directory(&self, org: &str, directory: &Directory) -> Result<(), StoreError> {
+        let (key, text) = (key(org), serde_json::to_string(directory)?);
+        self.run(move |c| set_meta(c, &key, &text)).await
+    }
+}
+
+/// What an org has besides people, as the service has read it last; `None` before that.
+pub fn directory(c: &Connection, org: &str) -> Result<Option<Directory>, StoreError> {
+    Ok(meta(c, &key(org))?.map(|text| serde_json::from_str(&text)).transpose()?)
+}
+
+/// Names this store: a saved plan of another one is not for it.
+pub fn identity(c: &Connection) -> Result<String, StoreError> {
+    let first: Option<Vec<u8>> =
+        c.query_row("SELECT hash FROM audit WHERE seq = 1", [], |row| row.get(0)).optional()?;
+    Ok(crate::okta::request::hex(&first.unwrap_or_default()))
+}
+
+/// What would be done for one target.
+pub fn preview_of(
+    c: &Connection,
+    rules: &Rulebook,
+    target: i64,
+    directory: &mut Cow<Directory>,
+    now: Moment,
+) -> Result<Option<Preview>, StoreError> {
+    let Some(case) = cases::whole(c, rules, target, now)? else { return Ok(None) };
+    let conflict: Option<String> =
+        c.prepare_cached("SELECT conflict FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?;
+    Ok(Some(preview(target, &case, conflict.as_deref(), rules, directory, now)))
+}
+
+/// What would be done in an org, for whoever has something to be done; `seen` is told of everybody who was looked at.
+pub fn previews(
+    c: &Connection,
+    rules: &Rulebook,
+    org: &str,
+    extent: Extent,
+    now: Moment,
+    mut seen: impl FnMut(),
+) -> Result<Vec<Preview>, StoreError> {
+    let Some(directory) = directory(c, org)? else { return Ok(Vec::new()) };
+    let mut directory = Cow::Owned(directory);
+    let since = match extent {
+        Extent::Since(moment) => moment.millis(),
+        Extent::Dirty | Extent::Everybody => i64::MIN,
+    };
+    let mut select = c.prepare(
+        "SELECT target FROM work WHERE org = ?1 AND (?2 OR dirty_rev > done_rev) AND dirty_at >= ?3 ORDER BY target",
+    )?;
+    let targets: Vec<i64> = select
+        .query_map(params![org, extent == Extent::Everybody, since], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let mut found = Vec::new();
+    for target in targets {
+        seen();
+        found.extend(preview_of(c, rules, target, &mut directory, now)?.filter(|preview| !preview.is_empty()));
+    }
+    Ok(found)
+}

@@ -1,0 +1,211 @@
+//! What would be done is shown before it is done, and what was approved is done exactly.
+
+mod common;
+
+use common::{Rig, Running, Setup, on_a_system, program};
+use namely_okta_sync::sandbox::company::Status as Hired;
+use namely_okta_sync::sandbox::okta::users::Status;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+fn observing(n: usize) -> Setup {
+    let cut: fn(String) -> String = |text| {
+        let end = text.find("# Scenarios change most").expect("the raised limits");
+        format!("{}\n[safeguards]\nmode = \"observe\"\n", &text[..end])
+    };
+    Setup { rewrite: cut, ..Setup::of(n) }
+}
+
+/// The program on the store of a rig.
+struct Cli {
+    config: PathBuf,
+}
+
+impl Cli {
+    fn of(rig: &Rig) -> Self {
+        Self { config: common::config_file(&rig.world, rig.folder.path()) }
+    }
+
+    fn run(&self, args: &[&str]) -> (bool, String) {
+        let output = program().args(args).arg("--config").arg(&self.config).output().expect("runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.success(), text(&output.stdout) + &text(&output.stderr))
+    }
+
+    /// The same, while the service of the rig goes on.
+    async fn run_beside(&self, args: &[&str]) -> (bool, String) {
+        let (args, config): (Vec<String>, _) = (args.iter().map(|a| (*a).to_owned()).collect(), self.config.clone());
+        let run = move || {
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            Cli { config }.run(&args)
+        };
+        tokio::task::spawn_blocking(run).await.expect("runs")
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let (_, text) = self.run(&[args, &["--json"]].concat());
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
+    }
+}
+
+/// A leaver, a mover and somebody with another number, none of whom is a manager, seen by a service that only observes.
+async fn three_changes() -> (Rig, Cli, [usize; 3]) {
+    let mut rig = Rig::new(observing(30));
+    rig.run().await;
+    rig.until("both sides were read", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+    let people = &rig.setup.people;
+    let manages = |n: usize| people.iter().any(|p| p.manager == Some(n));
+    let mut workers =
+        (0..people.len()).filter(|n| people[*n].status == Hired::Active && !people[*n].on_leave && !manages(*n));
+    let who = [(); 3].map(|()| workers.next().expect("a worker"));
+    drop(workers);
+    rig.edit(who[0], |p| p.status = Hired::Inactive);
+    rig.edit(who[1], |p| p.department = (p.department + 1) % 8);
+    rig.edit(who[2], |p| p.direct_dial = "+1 555 123".into());
+    rig.until("all three are seen", async |rig| {
+        let held = rig.store().backlog().await.expect("reads").held;
+        held == 3 && rig.backlog().await == 0
+    })
+    .await;
+    let cli = Cli::of(&rig);
+    (rig, cli, who)
+}
+
+fn status(rig: &Rig, person: usize) -> Status {
+    rig.world.okta.core().user_by_anchor(&rig.setup.people[person].id).expect("an account").status
+}
+
+fn number(rig: &Rig, person: usize) -> Value {
+    let okta = rig.world.okta.core();
+    okta.user_by_anchor(&rig.setup.people[person].id).expect("an account").profile["primaryPhone"].clone()
+}
+
+fn file(folder: &Path) -> String {
+    folder.join("plan.json").display().to_string()
+}
+
+#[test]
+fn a_plan_shows_everything_and_writes_nothing() {
+    on_a_system(async {
+        let (rig, cli, who) = three_changes().await;
+        let plan = cli.json(&["plan"]);
+        let kinds = &plan["summary"]["kinds"];
+        assert_eq!(
+            (&kinds["deactivate"], &kinds["remove_group"], &kinds["change_attributes"]),
+            (&1.into(), &1.into(), &2.into())
+        );
+        let leaver =
+            plan["people"].as_array().expect("people").iter().find(|p| p["profile"] == rig.setup.people[who[0]].id);
+        assert_eq!(leaver.expect("the leaver")["changes"]["deactivate"][0], "access ends");
+        let (ok, text) = cli.run(&["plan"]);
+        assert!(ok && text.contains("takes something from somebody") && text.contains("primaryPhone"), "{text}");
+        let one = cli.json(&["plan", "--person", &rig.setup.people[who[2]].email]);
+        assert_eq!(one["people"].as_array().map(Vec::len), Some(1));
+        assert!(rig.effects().is_empty(), "{:?}", rig.effects());
+    });
+}
+
+#[test]
+fn a_saved_plan_is_applied_for_whoever_has_not_moved_and_to_nobody_else() {
+    on_a_system(async {
+        let (rig, cli, who) = three_changes().await;
+        let plan = file(rig.folder.path());
+        assert!(cli.run(&["plan", "-o", &plan]).0);
+        // HR goes on: one of the three is changed once more, and somebody else is changed for the first time.
+        rig.edit(who[2], |p| p.direct_dial = "+1 555 456".into());
+        rig.until("it is seen", async |_| cli.json(&["plan"]).to_string().contains("555 456")).await;
+        let (ok, text) = cli.run(&["apply", &plan, "--strict", "--by", "Ann"]);
+        assert!(!ok && text.contains("nothing was approved"), "{text}");
+        rig.quiet().await;
+        assert!(rig.effects().is_empty(), "{:?}", rig.effects());
+        let (ok, text) = cli.run_beside(&["apply", &plan, "--by", "Ann", "--wait", "60"]).await;
+        assert!(ok && text.contains("555 456") && text.contains("2 of 2 people are as the plan says"), "{text}");
+        assert_eq!(status(&rig, who[0]), Status::Deprovisioned);
+        assert_ne!(number(&rig, who[2]), "+1 555 123");
+        assert_ne!(number(&rig, who[2]), "+1 555 456");
+        let effects = rig.effects().len();
+        rig.quiet().await;
+        assert_eq!(rig.effects().len(), effects, "only what was approved");
+        let told = rig
+            .store()
+            .run(|c| Ok(c.query_row("SELECT row FROM audit WHERE kind = 'approved'", [], |r| r.get::<_, String>(0))?));
+        assert!(told.await.expect("audited").contains("\"by\":\"Ann\""));
+    });
+}
+
+#[test]
+fn a_part_of_a_plan_can_be_approved() {
+    on_a_system(async {
+        let (rig, cli, who) = three_changes().await;
+        let plan = file(rig.folder.path());
+        assert!(cli.run(&["plan", "-o", &plan]).0);
+        let login = rig.setup.people[who[2]].email.clone();
+        let (ok, text) = cli.run_beside(&["apply", &plan, "--by", "Ann", "--wait", "60", "--person", &login]).await;
+        assert!(ok && text.contains("1 of 1"), "{text}");
+        assert_eq!(number(&rig, who[2]), "+1 555 123");
+        assert_eq!(status(&rig, who[0]), Status::Active);
+        let (ok, text) = cli.run(&["apply", &plan, "--by", "Ann", "--person", "nobody@example.com"]);
+        assert!(!ok && text.contains("not in the plan"), "{text}");
+    });
+}
+
+#[test]
+fn a_plan_that_was_edited_or_has_expired_or_is_of_other_rules_is_refused() {
+    on_a_system(async {
+        let (rig, cli, _) = three_changes().await;
+        let plan = file(rig.folder.path());
+        assert!(cli.run(&["plan", "-o", &plan]).0);
+        let text = std::fs::read_to_string(&plan).expect("reads");
+        let refused = |contents: &str, because: &str| {
+            std::fs::write(&plan, contents).expect("writes");
+            let (ok, text) = cli.run(&["apply", &plan, "--by", "Ann"]);
+            assert!(!ok && text.contains(because), "{text}");
+        };
+        refused(&text.replace("access ends", "suspended"), "was edited");
+        refused(&text.replacen('{', "[", 1), "is not a saved plan");
+        refused("", "is not a saved plan");
+        assert!(cli.run(&["plan", "-o", &plan, "--valid", "1ms"]).0);
+        let expired = std::fs::read_to_string(&plan).expect("reads");
+        refused(&expired, "has expired");
+        let config = std::fs::read_to_string(&cli.config).expect("reads");
+        std::fs::write(&cli.config, config.replace("People Managers", "Managers")).expect("writes");
+        refused(&text, "rules of the configuration have changed");
+        rig.quiet().await;
+        assert!(rig.effects().is_empty(), "{:?}", rig.effects());
+    });
+}
+
+#[test]
+fn somebody_is_explained_and_why_not_a_group() {
+    on_a_system(async {
+        let (rig, cli, who) = three_changes().await;
+        let email = rig.setup.people[who[1]].email.clone();
+        let (ok, text) = cli.run(&["explain", &email]);
+        assert!(ok && text.contains("would remove_group") && text.contains("held: "), "{text}");
+        assert!(text.contains("departments") && text.contains("Department "), "the rule is named: {text}");
+        let (ok, text) = cli.run(&["explain", &email, "--group", "People Managers"]);
+        assert!(ok && text.contains("no rule of the mapping gives it") && text.contains("managers"), "{text}");
+        let (ok, text) = cli.run(&["explain", &email, "--group", "All Employees"]);
+        assert!(ok && text.contains("a member of \"All Employees\"") && text.contains("gives it"), "{text}");
+        let (ok, text) = cli.run(&["explain", &email, "--group", "No Such Group"]);
+        assert!(ok && text.contains("Okta has no group"), "{text}");
+    });
+}
+
+#[test]
+fn a_dry_run_of_the_whole_service_writes_nothing_and_says_what_it_would_have_done() {
+    on_a_system(async {
+        let rig = Rig::new(Setup { in_okta: 25, ..Setup::of(30) });
+        let cli = Cli::of(&rig);
+        let (log, audit) = (rig.folder.path().join("log"), rig.folder.path().join("audit.jsonl"));
+        let mut command = program();
+        let to = std::fs::File::create(&log).expect("a log");
+        command.args(["run", "--dry-run", "--config"]).arg(&cli.config).stderr(to);
+        let _service = Running(command.spawn().expect("starts"));
+        common::wait_until("it says what it would have done", &log, || {
+            let rows = std::fs::read_to_string(&audit).unwrap_or_default();
+            rows.lines().filter(|row| row.contains("\"kind\":\"withheld\"") && row.contains("create_user")).count() >= 4
+        });
+        assert!(rig.effects().is_empty(), "{:?}", rig.effects());
+    });
+}
