@@ -49,6 +49,13 @@ enum Command {
     Apply(commands::apply::Options),
     /// Why somebody has what they have, and why not something else
     Explain(commands::explain::Options),
+    /// What was done, by whom and why: list, export, verify, prune
+    Audit {
+        #[command(subcommand)]
+        action: commands::audit::Action,
+    },
+    /// Everything about one person in the order of time, from what HR said to the proof
+    Timeline(commands::timeline::Options),
     /// What the safeguards hold, and decisions about it
     Holds {
         #[command(subcommand)]
@@ -99,6 +106,8 @@ fn main() -> ExitCode {
             Command::Plan(options) => commands::plan::plan(&options),
             Command::Apply(options) => commands::apply::apply(&options),
             Command::Explain(options) => commands::explain::explain(&options),
+            Command::Audit { action } => commands::audit::audit(&action),
+            Command::Timeline(options) => commands::timeline::timeline(&options),
             Command::Holds { action } => commands::holds::holds(&action),
             Command::Pause(options) => commands::pause::pause(&options),
             Command::Resume(options) => commands::pause::resume(&options),

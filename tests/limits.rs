@@ -60,7 +60,10 @@ fn the_backlog_is_told_in_calls_and_in_time() {
         change_everybody(&rig);
         let calls = "namely_okta_sync_backlog_calls{bucket=\"user_write\",org=\"sandbox\"}";
         let eta = "namely_okta_sync_backlog_eta_seconds{org=\"sandbox\"}";
-        rig.until("the forecast knows the backlog", async |rig| metric(rig, calls).is_some_and(|n| n > 20.0)).await;
+        rig.until("the forecast knows the backlog", async |rig| {
+            metric(rig, calls).is_some_and(|n| n > 20.0) && metric(rig, eta).is_some_and(|s| s > 0.0)
+        })
+        .await;
         // Thirty calls a minute: some of the sixty may have left already, some minute may be half over.
         let told = metric(&rig, eta).expect("a forecast");
         assert!((5.0..150.0).contains(&told), "{told}");

@@ -45,6 +45,8 @@ pub enum Kind {
     Paused,
     /// Somebody has let writes go on.
     Resumed,
+    /// Retention has removed rows; the chain goes on from the last of them.
+    Pruned,
     /// A walk over a tenant ended, complete or not.
     Walk,
     /// The service started: claims of the run before are void.
@@ -71,6 +73,7 @@ impl Kind {
             Kind::Withheld => "withheld",
             Kind::Paused => "paused",
             Kind::Resumed => "resumed",
+            Kind::Pruned => "pruned",
             Kind::Walk => "walk",
             Kind::Started => "started",
         }

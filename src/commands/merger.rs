@@ -51,7 +51,8 @@ pub fn config(world: &Companies, folder: &Path) -> anyhow::Result<Config> {
     };
     let mut config = Config::parse(&path, text, &tokens)?;
     config.service.store = folder.join("store.db");
-    config.audit.path = Some(folder.join("audit.jsonl"));
+    config.audit.file.path = Some(folder.join("audit.jsonl"));
+    config.audit.sealing.file = folder.join("audit-checkpoints.jsonl");
     for (tenant, simulator) in config.namely.iter_mut().zip(&world.namely) {
         tenant.url = format!("{}/api/v1", simulator.url());
     }

@@ -3,6 +3,7 @@
 pub mod adopt;
 pub mod apply;
 pub mod attention;
+pub mod audit;
 pub mod check;
 pub mod explain;
 pub mod holds;
@@ -19,3 +20,4 @@ mod show;
 pub mod simulate;
 mod store;
 mod table;
+pub mod timeline;

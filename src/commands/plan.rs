@@ -2,9 +2,8 @@
 //! service has read and written down.
 
 use super::saved::SavedPlan;
-use super::store::{Opened, open};
+use super::store::{Opened, moment, open, span};
 use super::table::table;
-use crate::clock::Moment;
 use crate::identity::Change;
 use crate::identity::preview::Preview;
 use crate::store::{Extent, directory, find, identity, preview_of, previews};
@@ -15,7 +14,6 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 /// Departments, groups and attributes that are counted one by one; the rest is counted together.
 const COUNTED: usize = 12;
@@ -81,7 +79,7 @@ fn look(opened: &Opened, options: &Options) -> anyhow::Result<Vec<Preview>> {
     let rules = &opened.config.rulebook;
     let extent = match (&options.since, options.everybody) {
         (Some(_), true) => bail!("--since and --everybody do not go together"),
-        (Some(text), false) => Extent::Since(moment(text, opened.now)?),
+        (Some(text), false) => Extent::Since(moment("--since", text, opened.now)?),
         (None, true) => Extent::Everybody,
         (None, false) => Extent::Dirty,
     };
@@ -110,26 +108,6 @@ fn look(opened: &Opened, options: &Options) -> anyhow::Result<Vec<Preview>> {
         bail!("nobody is called {person:?}; give a profile UUID, an email, a login or a full name");
     }
     Ok(people)
-}
-
-/// A time, or how long ago.
-fn moment(text: &str, now: Moment) -> anyhow::Result<Moment> {
-    if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
-        return Ok(Moment::from(timestamp));
-    }
-    let ago =
-        span(text).with_context(|| format!("--since {text:?}: write a time such as 2026-05-04T06:00:00Z, or 2h"))?;
-    Ok(now - ago)
-}
-
-fn span(text: &str) -> anyhow::Result<Duration> {
-    let span: jiff::Span =
-        text.parse().with_context(|| format!("{text:?} is not a length of time; write 24h or 7d"))?;
-    let seconds = span.total((jiff::Unit::Second, jiff::SpanRelativeTo::days_are_24_hours()))?;
-    if seconds <= 0.0 {
-        bail!("{text:?} is not a length of time; write 24h or 7d");
-    }
-    Ok(Duration::from_secs_f64(seconds))
 }
 
 /// What 10,000 rows come to.

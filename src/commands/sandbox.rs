@@ -165,7 +165,8 @@ pub fn config(world: &World, folder: &Path) -> anyhow::Result<Config> {
     };
     let mut config = Config::parse(Path::new("config/sandbox.toml"), text, &tokens)?;
     config.service.store = folder.join("store.db");
-    config.audit.path = Some(folder.join("audit.jsonl"));
+    config.audit.file.path = Some(folder.join("audit.jsonl"));
+    config.audit.sealing.file = folder.join("audit-checkpoints.jsonl");
     config.namely[0].url = format!("{}/api/v1", world.namely.url());
     config.okta[0].url = world.okta.url();
     Ok(config)

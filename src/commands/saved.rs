@@ -44,7 +44,7 @@ impl SavedPlan {
     fn sum(&self) -> String {
         let unsealed = Self { checksum: String::new(), ..self.clone() };
         let text = serde_json::to_vec(&unsealed).unwrap_or_default();
-        crate::okta::request::hex(digest(&SHA256, &text).as_ref())
+        crate::identity::hex(digest(&SHA256, &text).as_ref())
     }
 
     /// Writes it to a file.

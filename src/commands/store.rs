@@ -2,10 +2,11 @@
 
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
-use crate::store::Store;
+use crate::store::{Store, find};
 use anyhow::{Context, bail};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A configuration and the store that the service of it keeps, for reading.
 pub struct Opened {
@@ -43,5 +44,44 @@ impl Opened {
             Some(name) if known.contains(name) => Ok(vec![name.clone()]),
             Some(name) => bail!("there is no org {name:?}; there are {}", known.join(", ")),
         }
+    }
+}
+
+/// The moment of a flag: a time, or how long ago.
+pub fn moment(flag: &str, text: &str, now: Moment) -> anyhow::Result<Moment> {
+    if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
+        return Ok(Moment::from(timestamp));
+    }
+    if let Ok(date) = text.parse::<jiff::civil::Date>() {
+        return Ok(Moment::from(jiff::tz::TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0))?));
+    }
+    let ago = span(text);
+    let ago =
+        ago.with_context(|| format!("{flag} {text:?}: write 2026-05-04, 2026-05-04T06:00:00Z, or how long ago: 2h"))?;
+    Ok(now - ago)
+}
+
+/// A length of time; days are 24 hours.
+pub fn span(text: &str) -> anyhow::Result<Duration> {
+    let span: jiff::Span =
+        text.parse().with_context(|| format!("{text:?} is not a length of time; write 24h or 7d"))?;
+    let seconds = span.total((jiff::Unit::Second, jiff::SpanRelativeTo::days_are_24_hours()))?;
+    if seconds <= 0.0 {
+        bail!("{text:?} is not a length of time; write 24h or 7d");
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+impl Opened {
+    /// The targets that a person has, in all orgs or in one.
+    pub fn targets(&self, org: Option<&String>, person: &str) -> anyhow::Result<Vec<i64>> {
+        let mut targets = Vec::new();
+        for org in self.orgs(org)? {
+            targets.extend(find(&self.store, &org, person)?);
+        }
+        if targets.is_empty() {
+            bail!("nobody is called {person:?}; give a profile UUID, an email, a login or a full name");
+        }
+        Ok(targets)
     }
 }

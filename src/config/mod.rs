@@ -33,7 +33,7 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Config {
     pub service: Service,
-    pub audit: AuditFile,
+    pub audit: Audit,
     pub namely: Vec<NamelyTenant>,
     pub okta: Vec<OktaOrg>,
     /// Everything that decides about people.
@@ -49,6 +49,38 @@ pub struct Service {
     pub store: PathBuf,
     /// People worked on at the same time, at most.
     pub lanes: usize,
+}
+
+/// Where the audit goes besides the store.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    pub file: AuditFile,
+    /// Whether every row is also written to standard output.
+    pub stdout: bool,
+    pub http: Vec<HttpSink>,
+    pub sealing: Sealing,
+}
+
+/// An HTTP receiver of audit rows, such as a SIEM.
+#[derive(Clone, Debug)]
+pub struct HttpSink {
+    pub name: String,
+    pub url: String,
+    /// The word before the token: `Bearer`, `Splunk`.
+    pub scheme: String,
+    pub token: Option<SecretString>,
+    /// Rows of one request, at most.
+    pub batch: usize,
+}
+
+/// How the audit is sealed.
+#[derive(Clone, Debug)]
+pub struct Sealing {
+    pub every: Duration,
+    /// Where checkpoints are appended: better on another machine.
+    pub file: PathBuf,
+    /// An Ed25519 key, PKCS #8 as PEM; one is made beside the store without it.
+    pub key: Option<SecretString>,
 }
 
 /// The audit file.
@@ -110,7 +142,7 @@ impl Config {
         let secrets = secret::Secrets { folder: path.parent().unwrap_or(Path::new(".")), environment };
         let (services, audits) = (root.section(r, "service"), root.section(r, "audit"));
         let service = service(r, services);
-        let audit = audit(r, audits);
+        let audit = audit(r, audits, &secrets);
         let namely: Vec<Option<NamelyTenant>> =
             root.sections(r, "namely").into_iter().map(|s| tenant(r, s, &secrets)).collect();
         let names: Vec<String> = namely.iter().flatten().map(|tenant| tenant.name.clone()).collect();
@@ -148,7 +180,7 @@ impl Config {
                 OktaOrg { credentials: with_scopes(org.credentials, &scopes), ..org }
             })
             .collect();
-        let rules = crate::okta::request::hex(digest(&SHA256, source.as_bytes()).as_ref());
+        let rules = crate::identity::hex(digest(&SHA256, source.as_bytes()).as_ref());
         Ok(Self { service, audit, namely, okta, rulebook: Arc::new(rulebook), rules })
     }
 }
@@ -254,14 +286,39 @@ fn service(r: &mut Reader, mut s: Section) -> Service {
     service
 }
 
-fn audit(r: &mut Reader, mut s: Section) -> AuditFile {
-    let audit = AuditFile {
+fn audit(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Audit {
+    let file = AuditFile {
         path: s.text(r, "file").map(|at| at.value.into()),
         rotate: s.number(r, "rotate_mib", 1..=100_000, 100).unsigned_abs() << 20,
         keep: size(s.number(r, "keep", 1..=100_000, 90)),
     };
+    let stdout = s.flag(r, "stdout").unwrap_or(false);
+    let key = s.text(r, "signing_key").and_then(|at| {
+        let span = at.span.clone();
+        let pem = secrets.resolve(r, "audit.signing_key", at)?;
+        let read = crate::audit::SigningKey::read(pem.expose_secret());
+        read.map_err(|why| r.problem(span, format!("audit.signing_key: {why}"))).ok().map(|_| pem)
+    });
+    let sealing = Sealing {
+        every: s.duration(r, "checkpoint", Duration::from_secs(15 * 60)),
+        file: s.text(r, "checkpoints").map_or_else(|| "var/audit-checkpoints.jsonl".into(), |at| at.value.into()),
+        key,
+    };
+    let http: Vec<HttpSink> = s.sections(r, "http").into_iter().filter_map(|s| http_sink(r, s, secrets)).collect();
+    unique_names(r, "audit.http", http.iter().map(|sink| sink.name.as_str()));
     s.finish(r);
-    audit
+    Audit { file, stdout, http, sealing }
+}
+
+fn http_sink(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<HttpSink> {
+    let name = s.required_text(r, "name", "siem");
+    let url = s.required_text(r, "url", "https://siem.acme.com/services/collector/raw").and_then(|at| url(r, at));
+    let key = format!("{}.token", s.path);
+    let token = s.text(r, "token").map(|at| secrets.resolve(r, &key, at));
+    let scheme = s.text(r, "scheme").map_or_else(|| "Bearer".to_owned(), |at| at.value);
+    let batch = size(s.number(r, "batch", 1..=10_000, 500));
+    s.finish(r);
+    Some(HttpSink { name: name?.value, url: url?, scheme, token: rules::optional(token)?, batch })
 }
 
 fn tenant(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<NamelyTenant> {

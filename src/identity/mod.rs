@@ -50,6 +50,15 @@ pub fn loose(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// A login as Okta compares it: case and diacritics do not count (`okta-api.md §3.1`, duplicate login).
 pub fn login_key(login: &str) -> String {
     use unicode_normalization::UnicodeNormalization;

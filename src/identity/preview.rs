@@ -116,7 +116,7 @@ fn rules(case: &Case, rulebook: &Rulebook, steps: &[Step], now: Moment) -> BTree
 fn basis(case: &Case, changes: &BTreeMap<Change, Vec<String>>) -> String {
     let profiles: Vec<_> = case.person.positions().iter().map(|p| (&p.tenant, &p.employee)).collect();
     let text = serde_json::to_vec(&(profiles, &case.account, changes)).unwrap_or_default();
-    super::employee::ContentHash::of(&text).0.iter().map(|byte| format!("{byte:02x}")).collect()
+    super::hex(&super::employee::ContentHash::of(&text).0)
 }
 
 #[cfg(test)]

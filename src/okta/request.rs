@@ -115,22 +115,13 @@ impl Request {
 
     /// SHA-256 of the body in hexadecimal; the body itself is never kept or logged.
     pub fn body_hash(&self) -> String {
-        hex(digest(&SHA256, &self.body).as_ref())
+        crate::identity::hex(digest(&SHA256, &self.body).as_ref())
     }
 
     /// Whether this call changes something.
     pub fn is_write(&self) -> bool {
         self.method != "GET"
     }
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// One path segment, percent-encoded.

@@ -17,7 +17,7 @@ use crate::okta::Request;
 use crate::okta::answer::understand;
 use crate::okta::outcome::{Outcome, Reply};
 use crate::retry;
-use crate::store::{Claim, EndStep, Lease, Next, Release, Store};
+use crate::store::{Claim, EndStep, Lease, Next, Release, Store, StoreError};
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -225,16 +225,17 @@ impl Employee {
         self.observe_end(&end.next);
         let Some(back) = self.back.clone() else { return };
         let (store, now, then) = (self.tools.store.clone(), self.tools.clock.now(), concluded.then);
+        let clock = self.tools.clock.clone();
         tokio::spawn(async move {
-            let written = store.end_step(end, now).await;
-            failpoint::reach(if then.is_some() { Point::StepEnded } else { Point::Finished });
-            let then = match written {
+            // What is done must be written down, however long the disk is full: the person waits with it.
+            let then = match insist(&clock, || store.end_step(end.clone(), now)).await {
                 Ok(()) => then,
                 Err(e) => {
                     tracing::error!(error = %e, "an outcome could not be written; the person is read again after the next start");
                     None
                 }
             };
+            failpoint::reach(if then.is_some() { Point::StepEnded } else { Point::Finished });
             back.send(Written { then }).await;
         });
     }
@@ -264,10 +265,11 @@ impl Employee {
     fn release(&mut self, release: Release) {
         self.observe_end(&Next::Release(release.clone()));
         let Some(back) = self.back.clone() else { return };
-        let (store, now) = (self.tools.store.clone(), self.tools.clock.now());
+        let (store, clock) = (self.tools.store.clone(), self.tools.clock.clone());
         let lease = self.lane.claim().lease;
         tokio::spawn(async move {
-            if let Err(e) = store.release(lease, release, now).await {
+            let now = clock.now();
+            if let Err(e) = insist(&clock, || store.release(lease, release.clone(), now)).await {
                 tracing::error!(error = %e, target = lease.target, "a claim could not be given back; the next start does it");
             }
             failpoint::reach(Point::Finished);
@@ -284,6 +286,24 @@ impl Employee {
     fn end(&mut self, ctx: &mut Context<Self>) {
         self.guard.lease = None;
         ctx.stop();
+    }
+}
+
+/// Writes something down, as often as it takes while the store fails to; not when it has stopped.
+async fn insist<F>(clock: &Clock, mut write: impl FnMut() -> F) -> Result<(), StoreError>
+where
+    F: Future<Output = Result<(), StoreError>>,
+{
+    let mut attempt = 0;
+    loop {
+        match write().await {
+            Err(e @ (StoreError::Sqlite(_) | StoreError::Commit(_))) => {
+                tracing::error!(error = %e, "the store cannot be written; is the disk full? It is tried again");
+                clock.sleep(retry::delay(attempt)).await;
+                attempt += 1;
+            }
+            other => return other,
+        }
     }
 }
 

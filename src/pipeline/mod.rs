@@ -15,6 +15,8 @@ pub mod poller;
 pub mod prime;
 pub mod queue;
 pub mod readiness;
+pub mod sealer;
+pub mod sinks;
 pub mod timekeeper;
 pub mod topology;
 pub mod traffic;

@@ -5,9 +5,12 @@ use super::board::Board;
 use super::org::Org;
 use super::poller::{Poller, PollerTools, read_catalogue};
 use super::readiness::Readiness;
+use super::sealer::keep_sealing;
+use super::sinks::Sink;
 use super::timekeeper::Timekeeper;
 use crate::clock::Clock;
-use crate::config::{Config, NamelyTenant};
+use crate::config::{Audit, Config, NamelyTenant};
+use crate::http::{authorization, client, describe};
 use crate::metrics::Metrics;
 use crate::namely::{Detector, NamelyClient, Reader};
 use crate::retry;
@@ -15,8 +18,12 @@ use crate::store::{Store, StoreError, known_hashes};
 use actix::Actor;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+
+/// Total of one delivery of audit rows, in real time.
+const SINK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why the service could not start.
 #[derive(Debug, thiserror::Error)]
@@ -59,20 +66,30 @@ impl Service {
         };
         let orgs: Result<Vec<Org>, String> = start.config.okta.iter().map(|okta| Org::new(okta, &start)).collect();
         let orgs = orgs.map_err(StartError::Http)?;
-        AuditSink {
-            file: start.config.audit.clone(),
-            clock: clock.clone(),
-            store: store.clone(),
-            metrics: metrics.clone(),
-            busy: false,
+        let sinks = sinks(&start.config.audit).map_err(StartError::Http)?;
+        store.keep_sinks(sinks.iter().map(Sink::name).collect()).await?;
+        for sink in sinks {
+            AuditSink::start_with(sink, clock.clone(), store.clone(), metrics.clone());
         }
-        .start();
+        tokio::spawn(keep_sealing(start.config.audit.sealing.clone(), store.clone(), clock.clone()));
         for tenant in &start.config.namely {
             readiness.missing(&format!("walk {}", tenant.name), "no complete walk yet");
         }
         actix::spawn(start.go(orgs));
         Ok(Self { store, metrics, readiness })
     }
+}
+
+/// The places where audit rows go.
+fn sinks(audit: &Audit) -> Result<Vec<Sink>, String> {
+    let file = audit.file.path.clone().map(|path| Sink::File(audit.file.clone(), path));
+    let mut sinks: Vec<Sink> = file.into_iter().chain(audit.stdout.then_some(Sink::Stdout)).collect();
+    for http in &audit.http {
+        let headers = http.token.as_ref().map(|token| authorization(&http.scheme, token)).transpose()?;
+        let client = client(headers.unwrap_or_default(), SINK_TIMEOUT).map_err(|e| describe(&e))?;
+        sinks.push(Sink::Http(http.clone(), client));
+    }
+    Ok(sinks)
 }
 
 /// What is needed from the opening of the store until everything runs.

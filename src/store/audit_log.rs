@@ -1,9 +1,16 @@
-//! Appending to the audit and reading it back.
+//! Appending to the audit, reading it back, sealing it, and removing what retention lets go.
 
-use super::StoreError;
-use crate::audit::Record;
+use super::{Store, StoreError, meta, set_meta};
 use crate::audit::record::chain;
-use rusqlite::{Connection, OptionalExtension, params};
+use crate::audit::{Checkpoint, Kind, Record, SigningKey, StoredRow, Verdict, Verifier};
+use crate::clock::Moment;
+use crate::identity::hex;
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use serde_json::json;
+
+/// Where the chain begins after retention: the last row that was removed, and its hash.
+const BASE: &str = "audit_base";
 
 /// An audit row as stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,19 +20,54 @@ pub struct AuditRow {
     pub hash: Vec<u8>,
 }
 
+/// Which rows to read.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Rows about these people; all without any.
+    pub targets: Vec<i64>,
+    pub since: Option<Moment>,
+    pub until: Option<Moment>,
+    pub kinds: Vec<String>,
+    /// Rows that name this group, by its name or id.
+    pub group: Option<String>,
+    /// Rows of one run of the service.
+    pub run: Option<i64>,
+    /// Only so many, the newest.
+    pub newest: Option<usize>,
+}
+
 /// Appends `record` to the chain; returns its sequence number.
 pub fn append(connection: &Connection, record: &Record) -> Result<i64, StoreError> {
-    let last: Option<(i64, Vec<u8>)> = connection
-        .prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let (seq, previous) = last.map_or((1, Vec::new()), |(seq, hash)| (seq + 1, hash));
+    let (seq, previous) = end(connection)?;
+    let seq = seq + 1;
     let text = record.text(seq);
     let hash = chain(&previous, &text);
     connection
         .prepare_cached("INSERT INTO audit (seq, at, kind, target, profile, row, hash) VALUES (?1,?2,?3,?4,?5,?6,?7)")?
         .execute(params![seq, record.at.millis(), record.kind.word(), record.target, record.profile, text, hash])?;
     Ok(seq)
+}
+
+/// Number and hash of the last row, also if retention has removed it.
+fn end(c: &Connection) -> Result<(i64, Vec<u8>), StoreError> {
+    let last: Option<(i64, Vec<u8>)> = c
+        .prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match last {
+        Some(last) => Ok(last),
+        None => Ok(base(c)?.unwrap_or_default()),
+    }
+}
+
+/// The last row that retention has removed, and its hash.
+fn base(c: &Connection) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
+    let Some(text) = meta(c, BASE)? else { return Ok(None) };
+    let parsed = text.split_once(' ').and_then(|(seq, hash)| {
+        let bytes = (0..hash.len()).step_by(2).map(|at| u8::from_str_radix(hash.get(at..at + 2)?, 16).ok());
+        Some((seq.parse().ok()?, bytes.collect::<Option<Vec<u8>>>()?))
+    });
+    Ok(parsed)
 }
 
 /// Up to `limit` rows after `seq`, in order.
@@ -38,7 +80,116 @@ pub fn read_audit(connection: &Connection, after: i64, limit: usize) -> Result<V
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-impl super::Store {
+/// Reads the rows that a filter lets through, in order.
+pub fn filter_audit(
+    c: &Connection,
+    filter: &Filter,
+    mut each: impl FnMut(AuditRow) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let (mut conditions, mut values): (Vec<String>, Vec<Sql>) = (vec!["1".into()], Vec::new());
+    let mut add = |condition: &str, value: Sql| {
+        values.push(value);
+        conditions.push(condition.replace('?', &format!("?{}", values.len())));
+    };
+    if !filter.targets.is_empty() {
+        add("target IN (SELECT value FROM json_each(?))", serde_json::to_string(&filter.targets)?.into());
+    }
+    if let Some(since) = filter.since {
+        add("at >= ?", since.millis().into());
+    }
+    if let Some(until) = filter.until {
+        add("at < ?", until.millis().into());
+    }
+    if !filter.kinds.is_empty() {
+        add("kind IN (SELECT value FROM json_each(?))", serde_json::to_string(&filter.kinds)?.into());
+    }
+    if let Some(group) = &filter.group {
+        add(
+            "EXISTS (SELECT 1 FROM json_tree(row, '$.detail') WHERE type = 'text' AND value = ?)",
+            group.clone().into(),
+        );
+    }
+    if let Some(run) = filter.run {
+        let (first, last) = rows_of_run(c, run)?;
+        add("seq >= ?", first.into());
+        add("seq <= ?", last.into());
+    }
+    let conditions = conditions.join(" AND ");
+    let sql = match filter.newest {
+        None => format!("SELECT seq, row, hash FROM audit WHERE {conditions} ORDER BY seq"),
+        Some(n) => format!(
+            "SELECT * FROM (SELECT seq, row, hash FROM audit WHERE {conditions} ORDER BY seq DESC LIMIT {n}) ORDER BY seq"
+        ),
+    };
+    let mut select = c.prepare(&sql)?;
+    let mut rows = select.query(params_from_iter(values))?;
+    while let Some(row) = rows.next()? {
+        each(AuditRow { seq: row.get(0)?, text: row.get(1)?, hash: row.get(2)? })?;
+    }
+    Ok(())
+}
+
+/// The rows of one run of the service: from its start to the next.
+pub fn rows_of_run(c: &Connection, run: i64) -> Result<(i64, i64), StoreError> {
+    let mut starts = c.prepare("SELECT seq, row ->> '$.detail.run' FROM audit WHERE kind = 'started' ORDER BY seq")?;
+    let starts: Vec<(i64, i64)> =
+        starts.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let first = starts.iter().find(|(_, number)| *number == run).map(|(seq, _)| *seq);
+    let Some(first) = first else { return Ok((i64::MAX, i64::MAX)) };
+    let next = starts.iter().find(|(seq, _)| *seq > first).map_or(i64::MAX, |(seq, _)| seq - 1);
+    Ok((first, next))
+}
+
+/// Follows the whole chain; `seen` is told of each row. `checkpoints` are in order and genuine.
+pub fn verify_audit(c: &Connection, checkpoints: &[Checkpoint], mut seen: impl FnMut()) -> Result<Verdict, StoreError> {
+    let mut verifier = Verifier::new(base(c)?, checkpoints);
+    let mut select = c.prepare("SELECT seq, row, hash FROM audit ORDER BY seq")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let (text, hash) = (row.get_ref(1)?.as_str(), row.get_ref(2)?.as_blob());
+        verifier.row(&StoredRow { seq: row.get(0)?, text: text.unwrap_or_default(), hash: hash.unwrap_or_default() });
+        seen();
+    }
+    Ok(verifier.end())
+}
+
+/// The checkpoints that the store itself has, in order.
+pub fn checkpoints(c: &Connection) -> Result<Vec<Checkpoint>, StoreError> {
+    let mut select = c.prepare("SELECT checkpoint FROM checkpoint ORDER BY seq")?;
+    let rows: Vec<String> = select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    rows.iter().map(|text| Ok(serde_json::from_str(text)?)).collect()
+}
+
+/// What `audit prune` removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    pub rows: usize,
+    /// The last row that is gone.
+    pub to: i64,
+}
+
+/// Removes rows from before `before`, up to the last checkpoint that every sink has delivered beyond; the chain goes on
+/// from there. Nothing is removed without a checkpoint. For use beside or without the service.
+pub fn prune_audit(c: &mut Connection, before: Moment, by: &str, now: Moment) -> Result<Option<Pruned>, StoreError> {
+    let transaction = c.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let to: Option<(i64, Vec<u8>)> = transaction
+        .query_row(
+            "SELECT a.seq, a.hash FROM checkpoint k JOIN audit a ON a.seq = k.seq
+             WHERE a.at < ?1 AND a.seq <= coalesce((SELECT min(seq) FROM sink), a.seq) ORDER BY a.seq DESC LIMIT 1",
+            [before.millis()],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    let Some((to, hash)) = to else { return Ok(None) };
+    set_meta(&transaction, BASE, &format!("{to} {}", hex(&hash)))?;
+    let rows = transaction.execute("DELETE FROM audit WHERE seq <= ?1", [to])?;
+    let detail = json!({ "rows": rows, "to": to, "hash": hex(&hash), "by": by });
+    append(&transaction, &Record::general(now, Kind::Pruned, detail))?;
+    transaction.commit()?;
+    Ok(Some(Pruned { rows, to }))
+}
+
+impl Store {
     /// Up to `limit` audit rows that the sink `name` has not delivered yet.
     pub async fn undelivered(&self, name: &str, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
         let name = name.to_owned();
@@ -61,6 +212,34 @@ impl super::Store {
             )?
             .execute(params![name, seq])?;
             Ok(())
+        })
+        .await
+    }
+
+    /// Sinks that are not configured any more hold nothing back.
+    pub async fn keep_sinks(&self, names: Vec<String>) -> Result<(), StoreError> {
+        self.run(move |c| {
+            let names = serde_json::to_string(&names)?;
+            c.execute("DELETE FROM sink WHERE name NOT IN (SELECT value FROM json_each(?1))", [names])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Signs what the chain is now; `None` if that was signed already.
+    pub async fn seal(&self, key: std::sync::Arc<SigningKey>, now: Moment) -> Result<Option<Checkpoint>, StoreError> {
+        self.run(move |c| {
+            let (seq, hash) = end(c)?;
+            let sealed: Option<i64> = c.query_row("SELECT max(seq) FROM checkpoint", [], |row| row.get(0))?;
+            if seq == 0 || sealed.is_some_and(|sealed| sealed >= seq) {
+                return Ok(None);
+            }
+            let checkpoint = key.seal(&super::identity(c)?, seq, &hash, now);
+            c.execute(
+                "INSERT INTO checkpoint VALUES (?1, ?2, ?3)",
+                params![seq, now.millis(), serde_json::to_string(&checkpoint)?],
+            )?;
+            Ok(Some(checkpoint))
         })
         .await
     }

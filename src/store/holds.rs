@@ -147,7 +147,7 @@ fn code(c: &Connection, hold: i64) -> Result<String, StoreError> {
         let (target, change, shown): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         context.update(format!("{target}\u{1f}{change}\u{1f}{shown}\u{1e}").as_bytes());
     }
-    Ok(crate::okta::request::hex(&context.finish().as_ref()[..4]))
+    Ok(crate::identity::hex(&context.finish().as_ref()[..4]))
 }
 
 /// What waits for a decision, or everything that ever did too.

@@ -20,7 +20,9 @@ mod recovery;
 pub use accounts::Primed;
 pub use adoption::{Adoption, accept_adoption, adoption};
 pub use approvals::{Approval, approve};
-pub use audit_log::{AuditRow, append, read_audit};
+pub use audit_log::{
+    AuditRow, Filter, Pruned, append, checkpoints, filter_audit, prune_audit, read_audit, rows_of_run, verify_audit,
+};
 pub use cases::{Resident, brief, find, population, whole};
 pub use holds::{HeldChanges, HeldPerson, Voted, held_people, holds, vote};
 pub use lanes::{ANY_BUCKET, Begun, Claim, EndStep, Lease, Next, Release, Want};

@@ -4,7 +4,7 @@ use super::{Store, StoreError, cases, meta, set_meta};
 use crate::clock::Moment;
 use crate::identity::preview::{Preview, preview};
 use crate::identity::{Directory, Rulebook};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use std::borrow::Cow;
 
 /// Whom to look at.
@@ -35,11 +35,9 @@ pub fn directory(c: &Connection, org: &str) -> Result<Option<Directory>, StoreEr
     Ok(meta(c, &key(org))?.map(|text| serde_json::from_str(&text)).transpose()?)
 }
 
-/// Names this store: a saved plan of another one is not for it.
+/// Names this store: what was made of another one (a saved plan, a checkpoint) is not for it. Given by `recover`.
 pub fn identity(c: &Connection) -> Result<String, StoreError> {
-    let first: Option<Vec<u8>> =
-        c.query_row("SELECT hash FROM audit WHERE seq = 1", [], |row| row.get(0)).optional()?;
-    Ok(crate::okta::request::hex(&first.unwrap_or_default()))
+    Ok(meta(c, "identity")?.unwrap_or_default())
 }
 
 /// What would be done for one target.

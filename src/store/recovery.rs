@@ -34,6 +34,9 @@ impl Store {
 fn recover(c: &Connection, rulebook: &Rulebook, rules: &str, now: Moment) -> Result<Recovered, StoreError> {
     let run = meta(c, "run")?.and_then(|r| r.parse().ok()).unwrap_or(0) + 1;
     set_meta(c, "run", &run.to_string())?;
+    if meta(c, "identity")?.is_none() {
+        set_meta(c, "identity", &uuid::Uuid::now_v7().to_string())?;
+    }
     let claims = c.execute("UPDATE work SET token = NULL WHERE token IS NOT NULL", [])?;
     let unknown = close_intents(c, now)?;
     // Whoever was set aside is tried once more: the reason may be gone, and finding out costs no call by itself.

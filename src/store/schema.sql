@@ -236,6 +236,20 @@ CREATE TABLE audit (
 ) STRICT;
 CREATE INDEX audit_target ON audit(target) WHERE target IS NOT NULL;
 
+-- Rows are never changed, and removed only up to where retention has been written down ('audit_base' in meta).
+CREATE TRIGGER audit_append_only BEFORE UPDATE ON audit BEGIN
+  SELECT raise(ABORT, 'audit rows are never changed');
+END;
+CREATE TRIGGER audit_retention BEFORE DELETE ON audit
+WHEN OLD.seq > coalesce((SELECT CAST(substr(value, 1, instr(value, ' ')) AS INTEGER) FROM meta WHERE key = 'audit_base'), 0)
+BEGIN
+  SELECT raise(ABORT, 'audit rows are removed only by `audit prune`');
+END;
+CREATE INDEX audit_kind ON audit(kind, seq);
+
+-- What the chain was at one moment, signed: also written where whoever can write this file cannot.
+CREATE TABLE checkpoint (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, checkpoint TEXT NOT NULL) STRICT;
+
 -- How far each sink has delivered the audit.
 CREATE TABLE sink (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -276,5 +290,6 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('approval', 'approval_new', '10 1'),
   ('pause', 'pause_now', '2 1'),
   ('work', 'work_changes', '1000 1'),
+  ('audit', 'audit_kind', '1000000 100000 1'),
   ('audit', 'audit_target', '1000000 10');
 ANALYZE sqlite_schema;

@@ -5,7 +5,7 @@ pub mod change;
 
 use namely_okta_sync::clock::{Clock, Moment};
 use namely_okta_sync::commands::sandbox;
-use namely_okta_sync::config::Config;
+use namely_okta_sync::config::{Audit, Config};
 use namely_okta_sync::metrics::Metrics;
 use namely_okta_sync::okta::auth::Credentials;
 use namely_okta_sync::pipeline::Service;
@@ -87,6 +87,10 @@ pub struct Rig {
     /// Where the service looks for Okta, if not at the simulator.
     pub okta_url: Option<String>,
     pub service: Option<Service>,
+    /// Put at the end of the configuration.
+    pub extra: String,
+    /// Where the audit file goes, if not into the folder.
+    pub audit_file: Option<PathBuf>,
 }
 
 impl Rig {
@@ -107,13 +111,15 @@ impl Rig {
             credentials: None,
             okta_url: None,
             service: None,
+            extra: String::new(),
+            audit_file: None,
         }
     }
 
     /// Starts the service.
     pub async fn run(&mut self) {
         let base = sandbox::config(&self.world, self.folder.path()).expect("the sandbox's configuration");
-        let text = (self.setup.rewrite)(include_str!("../../config/sandbox.toml").to_owned());
+        let text = (self.setup.rewrite)(include_str!("../../config/sandbox.toml").to_owned()) + "\n" + &self.extra;
         let token = |name: &str| {
             Some(if name.starts_with("NAMELY") {
                 namely::Options::default().token
@@ -123,7 +129,12 @@ impl Rig {
         };
         let mut config = Config::parse(Path::new("test.toml"), &text, &token).unwrap_or_else(|e| panic!("{e}"));
         config.service = base.service;
-        config.audit = base.audit;
+        let http = std::mem::take(&mut config.audit.http);
+        config.audit = Audit { http, ..base.audit };
+        config.audit.sealing.every = Duration::from_secs(10);
+        if let Some(file) = &self.audit_file {
+            config.audit.file.path = Some(file.clone());
+        }
         config.namely[0].url = base.namely[0].url.clone();
         config.namely[0].pace.per_minute = 10_000;
         config.namely[0].pace.walk_interval = Duration::from_secs(10);

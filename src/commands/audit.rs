@@ -1,0 +1,347 @@
+//! `audit`: list, export, verify and prune what was written down.
+
+use super::store::{Opened, decider, moment, open};
+use super::table::table;
+use crate::audit::{Checkpoint, SigningKey, Verdict, tell};
+use crate::config::Config;
+use crate::identity::Employee;
+use crate::pipeline::sealer::own_key;
+use crate::store::{AuditRow, Filter, Store, checkpoints, filter_audit, identity, prune_audit, verify_audit};
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// What to do with the audit.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub enum Action {
+    /// Rows, newest last
+    List {
+        #[command(flatten)]
+        which: Which,
+        /// Only so many, the newest
+        #[arg(long, default_value_t = 200)]
+        limit: usize,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Rows for machines: one JSON object a line, or CSV
+    Export {
+        #[command(flatten)]
+        which: Which,
+        #[arg(long, value_enum, default_value_t = Format::Jsonl)]
+        format: Format,
+        /// Where to; standard output without it
+        #[arg(short = 'o', long = "output", value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Whether anything was edited, removed, exchanged or cut off
+    Verify {
+        /// The configuration
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Checkpoints that were kept outside the store; those of the configuration without it
+        #[arg(long, value_name = "FILE")]
+        checkpoints: Option<PathBuf>,
+        /// The public key that signs them, in hexadecimal; that of the configuration without it
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove old rows up to a checkpoint; the chain goes on from there
+    Prune {
+        /// The configuration
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Rows from before: a day, a time, or how long ago (400d)
+        #[arg(long, value_name = "TIME")]
+        before: String,
+        /// Who decides, for the audit
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+}
+
+/// Which rows.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Which {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Only about this person: profile, email, login or full name
+    #[arg(long, value_name = "PERSON")]
+    pub person: Option<String>,
+    /// From then on: a day, a time, or how long ago (2h)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Until then
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Only this kind (observed, planned, effect, done, held …); may be given several times
+    #[arg(long = "kind", value_name = "KIND")]
+    pub kinds: Vec<String>,
+    /// Only rows that name this group
+    #[arg(long, value_name = "GROUP")]
+    pub group: Option<String>,
+    /// Only rows of this run of the service
+    #[arg(long, value_name = "NUMBER")]
+    pub run: Option<i64>,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Jsonl,
+    Csv,
+}
+
+/// Does it.
+pub fn audit(action: &Action) -> anyhow::Result<ExitCode> {
+    match action {
+        Action::List { which, limit, json } => list(which, *limit, *json),
+        Action::Export { which, format, output } => export(which, *format, output.as_deref()),
+        Action::Verify { config, checkpoints, key, json } => {
+            verify(config, checkpoints.as_deref(), key.as_deref(), *json)
+        }
+        Action::Prune { config, before, by } => prune(config, before, by.as_ref()),
+    }
+}
+
+fn filter(which: &Which, opened: &Opened) -> anyhow::Result<Filter> {
+    let time = |flag, text: &Option<String>| text.as_ref().map(|t| moment(flag, t, opened.now)).transpose();
+    Ok(Filter {
+        targets: which.person.as_ref().map(|person| opened.targets(None, person)).transpose()?.unwrap_or_default(),
+        since: time("--since", &which.since)?,
+        until: time("--until", &which.until)?,
+        kinds: which.kinds.clone(),
+        group: which.group.clone(),
+        run: which.run,
+        newest: None,
+    })
+}
+
+/// Names of people by target, looked up as needed.
+#[derive(Default)]
+pub(super) struct Names(HashMap<i64, String>);
+
+impl Names {
+    /// The name of a target's person.
+    pub fn of(&mut self, opened: &Opened, target: Option<i64>) -> String {
+        let Some(target) = target else { return String::new() };
+        let look = || {
+            let sql = "SELECT s.doc FROM link l JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
+                       WHERE l.target = ?1 ORDER BY l.routed DESC LIMIT 1";
+            let doc: String = opened.store.query_row(sql, [target], |row| row.get(0)).ok()?;
+            serde_json::from_str(&doc).ok().map(|e: Employee| e.display())
+        };
+        self.0.entry(target).or_insert_with(|| look().unwrap_or_default()).clone()
+    }
+}
+
+fn list(which: &Which, limit: usize, as_json: bool) -> anyhow::Result<ExitCode> {
+    let opened = open(&which.config)?;
+    let filter = Filter { newest: Some(limit), ..filter(which, &opened)? };
+    let mut found: Vec<Value> = Vec::new();
+    filter_audit(&opened.store, &filter, |row| {
+        found.push(serde_json::from_str(&row.text)?);
+        Ok(())
+    })?;
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(&found)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if found.is_empty() {
+        println!("no row is like that");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (mut rows, mut names) = (table(&["seq", "at", "who", "kind", "what"]), Names::default());
+    for row in &found {
+        let at = row["at"].as_str().unwrap_or_default();
+        rows.add_row([
+            row["seq"].to_string(),
+            at.to_owned(),
+            names.of(&opened, row["target"].as_i64()),
+            row["kind"].as_str().unwrap_or_default().to_owned(),
+            tell(row),
+        ]);
+    }
+    println!("{rows}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn export(which: &Which, format: Format, output: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let opened = open(&which.config)?;
+    let filter = filter(which, &opened)?;
+    let out: Box<dyn Write> = match output {
+        Some(path) => {
+            Box::new(std::fs::File::create(path).with_context(|| format!("{} cannot be written", path.display()))?)
+        }
+        None => Box::new(std::io::stdout()),
+    };
+    let written = match format {
+        Format::Jsonl => write_jsonl(&opened, &filter, BufWriter::new(out))?,
+        Format::Csv => write_csv(&opened, &filter, BufWriter::new(out))?,
+    };
+    if let Some(path) = output {
+        println!("{written} rows in {}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Every row with its hash: whoever has them can follow the chain without the store.
+pub(super) fn write_jsonl(opened: &Opened, filter: &Filter, mut out: impl Write) -> anyhow::Result<usize> {
+    let mut written = 0;
+    let mut failed = None;
+    filter_audit(&opened.store, filter, |row| {
+        let hash = crate::identity::hex(&row.hash);
+        failed = failed.take().or(writeln!(out, "{{\"hash\":\"{hash}\",\"row\":{}}}", row.text).err());
+        written += 1;
+        Ok(())
+    })?;
+    failed.map_or(Ok(()), Err)?;
+    out.flush()?;
+    Ok(written)
+}
+
+pub(super) fn write_csv(opened: &Opened, filter: &Filter, out: impl Write) -> anyhow::Result<usize> {
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record([
+        "seq",
+        "at",
+        "kind",
+        "org",
+        "who",
+        "tenant",
+        "profile",
+        "revision",
+        "what",
+        "outcome",
+        "request id",
+        "detail",
+    ])?;
+    let (mut names, mut written) = (Names::default(), 0);
+    let mut failed = None;
+    filter_audit(&opened.store, filter, |row: AuditRow| {
+        let row: Value = serde_json::from_str(&row.text)?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let record = [
+            row["seq"].to_string(),
+            text(&row["at"]),
+            text(&row["kind"]),
+            text(&row["org"]),
+            names.of(opened, row["target"].as_i64()),
+            text(&row["tenant"]),
+            text(&row["profile"]),
+            row["rev"].as_i64().map(|rev| rev.to_string()).unwrap_or_default(),
+            tell(&row),
+            text(&row["detail"]["outcome"]),
+            text(&row["detail"]["request_id"]),
+            row["detail"].to_string(),
+        ];
+        failed = failed.take().or(csv.write_record(&record).err());
+        written += 1;
+        Ok(())
+    })?;
+    failed.map_or(Ok(()), Err)?;
+    csv.flush()?;
+    Ok(written)
+}
+
+/// The verdict about the audit of a store, and where the checkpoints were from.
+pub(super) fn judge(
+    opened: &Opened,
+    config: &Config,
+    file: Option<&Path>,
+    key: Option<&str>,
+) -> anyhow::Result<(Verdict, String)> {
+    let key = key.map(str::to_owned).or_else(|| public_key(config, &opened.path));
+    let outside = file.unwrap_or(&config.audit.sealing.file);
+    let (mut sealed, from) = match std::fs::read_to_string(outside) {
+        Ok(text) => (read_checkpoints(&text, outside)?, outside.display().to_string()),
+        Err(e) if file.is_some() => return Err(e).with_context(|| format!("{} cannot be read", outside.display())),
+        Err(_) => (checkpoints(&opened.store)?, "the store itself: keep them elsewhere".to_owned()),
+    };
+    let store = identity(&opened.store)?;
+    sealed.retain(|checkpoint| checkpoint.store == store);
+    sealed.sort_by_key(|checkpoint| checkpoint.seq);
+    sealed.dedup_by_key(|checkpoint| checkpoint.seq);
+    if let Some(forged) = sealed.iter().find(|checkpoint| !checkpoint.is_genuine(key.as_deref())) {
+        bail!(
+            "the checkpoint of row {} in {from} is not signed by the key of this service: it was forged, or the key is another one (--key)",
+            forged.seq
+        );
+    }
+    let bar = ProgressBar::new_spinner().with_style(
+        ProgressStyle::with_template("{spinner} {pos} rows verified").unwrap_or(ProgressStyle::default_spinner()),
+    );
+    let verdict = verify_audit(&opened.store, &sealed, || bar.inc(1))?;
+    bar.finish_and_clear();
+    Ok((verdict, from))
+}
+
+fn read_checkpoints(text: &str, path: &Path) -> anyhow::Result<Vec<Checkpoint>> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty()).enumerate();
+    lines
+        .map(|(n, line)| {
+            serde_json::from_str(line).with_context(|| format!("line {} of {} is no checkpoint", n + 1, path.display()))
+        })
+        .collect()
+}
+
+fn public_key(config: &Config, store: &Path) -> Option<String> {
+    let pem = match &config.audit.sealing.key {
+        Some(pem) => pem.expose_secret().to_owned(),
+        None => std::fs::read_to_string(own_key(store)).ok()?,
+    };
+    Some(SigningKey::read(&pem).ok()?.public())
+}
+
+fn verify(config: &Path, file: Option<&Path>, key: Option<&str>, as_json: bool) -> anyhow::Result<ExitCode> {
+    let opened = open(config)?;
+    let (verdict, from) = judge(&opened, &opened.config, file, key)?;
+    let code = if verdict.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(&json!({ "verdict": verdict, "checkpoints_from": from }))?);
+        return Ok(code);
+    }
+    for finding in &verdict.findings {
+        println!("{}: {}", finding.what, finding.told);
+    }
+    if verdict.more_findings > 0 {
+        println!("and {} findings more", verdict.more_findings);
+    }
+    println!("{} rows, {} to {}", verdict.rows, verdict.first.unwrap_or(0), verdict.last.unwrap_or(0));
+    println!("{} checkpoints fit (from {from})", verdict.checkpoints);
+    match (verdict.is_good(), verdict.vouched_to) {
+        (true, Some(to)) => {
+            println!("nothing was edited, removed, exchanged or cut off up to row {to}; later rows hang on it")
+        }
+        (true, None) => println!("the chain holds, but no checkpoint vouches for it yet"),
+        (false, Some(to)) => println!("not as it was written; vouched for up to row {to} only"),
+        (false, None) => println!("not as it was written"),
+    }
+    Ok(code)
+}
+
+fn prune(config: &Path, before: &str, by: Option<&String>) -> anyhow::Result<ExitCode> {
+    let opened = open(config)?;
+    let before = moment("--before", before, opened.now)?;
+    let by = decider(by)?;
+    let (verdict, _) = judge(&opened, &opened.config, None, None)?;
+    if !verdict.is_good() {
+        bail!("the audit is not as it was written (see `audit verify`): nothing is removed from it");
+    }
+    match prune_audit(&mut Store::operator(&opened.path)?, before, &by, opened.now)? {
+        Some(pruned) => {
+            println!("{} rows are gone, up to row {}; the chain goes on from there", pruned.rows, pruned.to)
+        }
+        None => println!("nothing was removed: no checkpoint that every sink has passed is that old"),
+    }
+    Ok(ExitCode::SUCCESS)
+}

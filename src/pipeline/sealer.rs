@@ -1,0 +1,74 @@
+//! The sealer: signs what the audit's chain is now and then, and writes that outside the store.
+
+use crate::audit::{Checkpoint, SigningKey};
+use crate::clock::Clock;
+use crate::config::Sealing;
+use crate::store::Store;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Seals until the task is dropped.
+pub async fn keep_sealing(sealing: Sealing, store: Store, clock: Clock) {
+    let key = match key(&sealing, store.path()) {
+        Ok(key) => Arc::new(key),
+        Err(why) => {
+            tracing::error!(%why, "the audit is not sealed: there is no key to sign checkpoints with");
+            return;
+        }
+    };
+    loop {
+        match store.seal(key.clone(), clock.now()).await {
+            Ok(Some(checkpoint)) => {
+                // Also in the log: wherever logs go, this one cannot be taken back.
+                tracing::info!(seq = checkpoint.seq, hash = checkpoint.hash, "the audit is sealed");
+                if let Err(e) = write(&sealing.file, &checkpoint) {
+                    let file = sealing.file.display();
+                    tracing::error!(%file, error = %e, "a checkpoint could not be written; make its folder writable");
+                }
+            }
+            Ok(None) => {}
+            Err(e) => tracing::error!(error = %e, "the audit could not be sealed"),
+        }
+        clock.sleep(sealing.every).await;
+    }
+}
+
+fn write(path: &Path, checkpoint: &Checkpoint) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    file.write_all(format!("{}\n", serde_json::to_string(checkpoint)?).as_bytes())?;
+    file.sync_data()
+}
+
+/// Where a key is kept that nobody has configured.
+pub fn own_key(store: &Path) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push(".audit-key.pem");
+    PathBuf::from(name)
+}
+
+/// The configured key, or one of our own, made at the first start.
+fn key(sealing: &Sealing, store: &Path) -> Result<SigningKey, String> {
+    if let Some(pem) = &sealing.key {
+        return SigningKey::read(secrecy::ExposeSecret::expose_secret(pem));
+    }
+    let path = own_key(store);
+    if let Ok(pem) = std::fs::read_to_string(&path) {
+        return SigningKey::read(&pem).map_err(|why| format!("{}: {why}", path.display()));
+    }
+    let (key, pem) = SigningKey::generate()?;
+    let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path);
+    made.and_then(|mut file| file.write_all(pem.as_bytes())).map_err(|e| format!("{}: {e}", path.display()))?;
+    tracing::warn!(
+        key = %path.display(),
+        public = key.public(),
+        "a key for the audit's checkpoints was made beside the store: whoever can write the store can sign too. Keep a key \
+         elsewhere and name it as audit.signing_key"
+    );
+    Ok(key)
+}
