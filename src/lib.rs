@@ -13,6 +13,8 @@ pub mod metrics;
 pub mod namely;
 pub mod okta;
 pub mod pipeline;
+pub mod report;
 pub mod retry;
 pub mod sandbox;
+pub mod schedule;
 pub mod store;

@@ -56,6 +56,8 @@ enum Command {
     },
     /// Everything about one person in the order of time, from what HR said to the proof
     Timeline(commands::timeline::Options),
+    /// Where Okta is not what Namely says: a report for people and machines, and the way to mend it
+    Reconcile(commands::reconcile::Options),
     /// What the safeguards hold, and decisions about it
     Holds {
         #[command(subcommand)]
@@ -108,6 +110,7 @@ fn main() -> ExitCode {
             Command::Explain(options) => commands::explain::explain(&options),
             Command::Audit { action } => commands::audit::audit(&action),
             Command::Timeline(options) => commands::timeline::timeline(&options),
+            Command::Reconcile(options) => commands::reconcile::reconcile(&options),
             Command::Holds { action } => commands::holds::holds(&action),
             Command::Pause(options) => commands::pause::pause(&options),
             Command::Resume(options) => commands::pause::resume(&options),

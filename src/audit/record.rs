@@ -45,6 +45,12 @@ pub enum Kind {
     Paused,
     /// Somebody has let writes go on.
     Resumed,
+    /// Somebody else has changed an account in Okta.
+    Drifted,
+    /// A whole org was read again and compared with Namely.
+    Reconciled,
+    /// Somebody has asked the service to do something.
+    Requested,
     /// Retention has removed rows; the chain goes on from the last of them.
     Pruned,
     /// A walk over a tenant ended, complete or not.
@@ -73,6 +79,9 @@ impl Kind {
             Kind::Withheld => "withheld",
             Kind::Paused => "paused",
             Kind::Resumed => "resumed",
+            Kind::Drifted => "drifted",
+            Kind::Reconciled => "reconciled",
+            Kind::Requested => "requested",
             Kind::Pruned => "pruned",
             Kind::Walk => "walk",
             Kind::Started => "started",

@@ -39,6 +39,17 @@ pub fn tell(row: &Value) -> String {
         "withheld" => format!("not done: {} ({})", steps(&detail["steps"]), text("why")),
         "paused" => format!("writes are paused{}: {}", by(&detail["by"]), text("why")),
         "resumed" => format!("writes go on{}", by(&detail["by"])),
+        "drifted" => {
+            let changes: Vec<String> = detail["changes"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|c| c["field"].as_str().unwrap_or_default().to_owned())
+                .collect();
+            let actor = detail["actor"].as_str().map(|who| format!(" ({who})")).unwrap_or_default();
+            format!("somebody else has changed the account in Okta: {}{actor}", changes.join(", "))
+        }
+        "requested" => format!("asked for{}: {}", by(&detail["by"]), detail["what"]),
         "walk" => format!("a walk over the company: {detail}"),
         "started" => format!("the service started, run {}", detail["run"]),
         other => format!("{other}: {detail}"),

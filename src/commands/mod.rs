@@ -12,6 +12,7 @@ pub mod merger;
 pub mod pause;
 pub mod plan;
 pub mod readiness;
+pub mod reconcile;
 pub mod review;
 pub mod run;
 pub mod sandbox;

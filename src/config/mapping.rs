@@ -7,7 +7,9 @@ use crate::identity::expr::{Engine, Expr, Kind};
 use crate::identity::login::{Ghosts, LoginRules};
 use crate::identity::login_key;
 use crate::identity::mapping::{DEFAULT_ATTRIBUTES, DEFAULT_LOGIN, LOGIN, REQUIRED};
-use crate::identity::rules::{AppRule, AttributeRule, Grants, GroupRule, Pattern, Positions, Template, WhenEmpty};
+use crate::identity::rules::{
+    AppRule, AttributeRule, Grants, GroupRule, OnDrift, Pattern, Positions, Template, WhenEmpty,
+};
 use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -127,6 +129,7 @@ fn read_attributes(r: &mut Reader, engine: &Engine, anchor: &str, s: &mut Sectio
             value,
             empty: WhenEmpty::default(),
             positions: Positions::default(),
+            drift: OnDrift::default(),
         });
         rules.insert((*name).to_owned(), rule);
     }
@@ -165,7 +168,8 @@ fn read_attribute(
         }
         DeValue::String(text) => {
             let value = compile_kind(r, engine, &path, &At { value: text.to_string(), span }, VALUES)?;
-            Some(AttributeRule { name, value, empty: WhenEmpty::default(), positions: Positions::default() })
+            let (empty, positions, drift) = Default::default();
+            Some(AttributeRule { name, value, empty, positions, drift })
         }
         DeValue::Table(table) => {
             let mut s = Section::new(path.clone(), span, table);
@@ -176,6 +180,8 @@ fn read_attribute(
                 "empty",
                 &[("clear", WhenEmpty::Clear), ("keep", WhenEmpty::Keep), ("ignore", WhenEmpty::Ignore)],
             );
+            let words = [("correct", OnDrift::Correct), ("alert", OnDrift::Alert), ("adopt", OnDrift::Adopt)];
+            let drift = s.choice(r, "drift", &words);
             let companies = s.texts(r, "companies");
             let join = s.text(r, "join").map(|at| at.value);
             let all = s.choice(r, "positions", &[("primary", false), ("all", true)]);
@@ -185,7 +191,7 @@ fn read_attribute(
                 (None, false) => Positions::Primary,
             };
             s.finish(r);
-            Some(AttributeRule { name, value: value?, empty, positions })
+            Some(AttributeRule { name, value: value?, empty, positions, drift })
         }
         other => {
             let found = other.type_str();

@@ -19,6 +19,7 @@ use crate::namely::catalogue::GroupTypes;
 use crate::namely::walk::Pace;
 use crate::okta::auth::{Credentials, Key, ServiceApp, claims};
 use crate::okta::budget::Shares;
+use crate::schedule::Schedule;
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::tz::TimeZone;
 use reader::{At, Reader, Section};
@@ -34,6 +35,7 @@ use std::time::Duration;
 pub struct Config {
     pub service: Service,
     pub audit: Audit,
+    pub reconcile: Reconciling,
     pub namely: Vec<NamelyTenant>,
     pub okta: Vec<OktaOrg>,
     /// Everything that decides about people.
@@ -71,6 +73,17 @@ pub struct HttpSink {
     pub token: Option<SecretString>,
     /// Rows of one request, at most.
     pub batch: usize,
+}
+
+/// When and how the orgs are read again as a whole and compared.
+#[derive(Clone, Debug)]
+pub struct Reconciling {
+    /// When; only on request without it.
+    pub schedule: Option<Schedule>,
+    /// Where reports are written; nowhere without it.
+    pub folder: Option<PathBuf>,
+    /// Whether what somebody else has changed is brought back at once, through the safeguards.
+    pub correct: bool,
 }
 
 /// How the audit is sealed.
@@ -141,6 +154,10 @@ impl Config {
         let r = &mut reader;
         let secrets = secret::Secrets { folder: path.parent().unwrap_or(Path::new(".")), environment };
         let (services, audits) = (root.section(r, "service"), root.section(r, "audit"));
+        let reconcile = {
+            let section = root.section(r, "reconcile");
+            reconcile(r, section)
+        };
         let service = service(r, services);
         let audit = audit(r, audits, &secrets);
         let namely: Vec<Option<NamelyTenant>> =
@@ -181,7 +198,7 @@ impl Config {
             })
             .collect();
         let rules = crate::identity::hex(digest(&SHA256, source.as_bytes()).as_ref());
-        Ok(Self { service, audit, namely, okta, rulebook: Arc::new(rulebook), rules })
+        Ok(Self { service, audit, reconcile, namely, okta, rulebook: Arc::new(rulebook), rules })
     }
 }
 
@@ -308,6 +325,26 @@ fn audit(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Audit {
     unique_names(r, "audit.http", http.iter().map(|sink| sink.name.as_str()));
     s.finish(r);
     Audit { file, stdout, http, sealing }
+}
+
+fn reconcile(r: &mut Reader, mut s: Section) -> Reconciling {
+    let text = s.text(r, "schedule");
+    let zone = s.text(r, "time_zone").and_then(|at| {
+        let zone = TimeZone::get(&at.value);
+        zone.map_err(|_| r.problem(at.span, format!("reconcile.time_zone: {:?} is not a zone", at.value))).ok()
+    });
+    let schedule = text.and_then(|at| {
+        let read = Schedule::read(&at.value, zone.unwrap_or(TimeZone::UTC));
+        let how = "write \"0 3 * * *\" for three o'clock at night";
+        read.map_err(|e| r.problem(at.span, format!("reconcile.schedule: {e}; {how}"))).ok()
+    });
+    let reconciling = Reconciling {
+        schedule,
+        folder: s.text(r, "folder").map(|at| at.value.into()),
+        correct: s.choice(r, "drift", &[("report", false), ("correct", true)]),
+    };
+    s.finish(r);
+    reconciling
 }
 
 fn http_sink(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<HttpSink> {

@@ -94,6 +94,16 @@ pub struct Marks {
     pub not_suspended_in: Option<AccountStatus>,
     #[serde(default, skip_serializing_if = "Link::is_unknown")]
     pub manager: Link,
+    /// Attributes that somebody else has changed in Okta, and that the mapping leaves to them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left: BTreeMap<String, Left>,
+}
+
+/// What was left to whoever changed it: until Okta has another value, or Namely asks for another one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Left {
+    pub found: Value,
+    pub wanted: Value,
 }
 
 /// What gives somebody an app.

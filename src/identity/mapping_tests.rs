@@ -1,13 +1,19 @@
 use super::super::employee::Employee;
 use super::super::employee::tests::somebody;
 use super::super::functions::{Table, Tables};
-use super::super::rules::{Grants, Pattern};
+use super::super::rules::{Grants, OnDrift, Pattern};
 use super::*;
 
 /// An attribute of the primary position that is cleared when it is empty.
 pub(crate) fn plain(engine: &Engine, name: &str, source: &str) -> AttributeRule {
     let value = engine.compile(source).expect("compiles");
-    AttributeRule { name: name.to_owned(), value, empty: WhenEmpty::Clear, positions: Positions::Primary }
+    AttributeRule {
+        name: name.to_owned(),
+        value,
+        empty: WhenEmpty::Clear,
+        positions: Positions::Primary,
+        drift: OnDrift::Correct,
+    }
 }
 
 /// The default attributes.
@@ -37,6 +43,13 @@ pub(crate) fn usual() -> Mapping {
         },
     ];
     Mapping::new(engine, "namelyId", attributes, groups)
+}
+
+/// A mapping of one attribute, with what happens when somebody else changes it.
+pub(crate) fn with_drift(name: &str, drift: OnDrift) -> Mapping {
+    let engine = Engine::default();
+    let rules = vec![AttributeRule { drift, ..plain(&engine, name, "employee.job_title") }];
+    Mapping::new(engine, "namelyId", rules, Vec::new())
 }
 
 /// What `mapping` gives for people of one profile each.

@@ -11,6 +11,7 @@ pub mod class;
 pub mod correlation;
 pub mod difference;
 pub mod directory;
+pub mod drift;
 pub mod employee;
 pub mod explain;
 pub mod expr;

@@ -439,7 +439,9 @@ fn changes(situation: &Situation, account: &Account, desired: &Desired) -> Vec<F
         .iter()
         .filter_map(|(field, after)| {
             let before = account.profile.get(field).unwrap_or(&Value::Null);
-            (before != after).then(|| FieldChange {
+            let is_left =
+                account.marks.left.get(field).is_some_and(|left| left.found == *before && left.wanted == *after);
+            (before != after && !is_left).then(|| FieldChange {
                 field: field.clone(),
                 before: before.clone(),
                 after: after.clone(),

@@ -19,6 +19,18 @@ pub enum WhenEmpty {
     Ignore,
 }
 
+/// What happens to an attribute that somebody else has changed in Okta.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDrift {
+    /// It gets back what Namely says.
+    #[default]
+    Correct,
+    /// It is reported, and left as it is until Namely says something else.
+    Alert,
+    /// It is left as it is until Namely says something else.
+    Adopt,
+}
+
 /// Which of several positions a rule looks at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Positions {
@@ -37,6 +49,7 @@ pub struct AttributeRule {
     pub value: Expr,
     pub empty: WhenEmpty,
     pub positions: Positions,
+    pub drift: OnDrift,
 }
 
 /// A group rule of the configuration.

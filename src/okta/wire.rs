@@ -212,6 +212,28 @@ impl OAuthError {
     }
 }
 
+/// An event of the system log, as far as it tells who did what (`okta-api.md §3.7`).
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogEvent {
+    pub event_type: String,
+    pub published: String,
+    #[serde(default)]
+    pub actor: Option<LogActor>,
+}
+
+/// Who did it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogActor {
+    #[serde(default)]
+    pub id: Option<String>,
+    #[serde(default)]
+    pub alternate_id: Option<String>,
+    #[serde(default)]
+    pub display_name: Option<String>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

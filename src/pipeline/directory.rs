@@ -35,6 +35,11 @@ impl SharedDirectory {
         self.current.load_full()
     }
 
+    /// The directory was read.
+    pub fn replace(&self, directory: Directory) {
+        self.current.store(Arc::new(directory));
+    }
+
     /// A group was made.
     pub fn insert(&self, group: &Group) {
         self.current.rcu(|old| {
@@ -77,7 +82,7 @@ impl SharedDirectory {
                     if let Err(e) = store.put_directory(&org, &directory).await {
                         tracing::warn!(error = %e, "the groups of the org could not be written down");
                     }
-                    self.current.store(Arc::new(directory));
+                    self.replace(directory);
                 }
                 Err(why) => tracing::warn!(%why, "the groups of the org could not be read; the ones known are used"),
             }

@@ -15,6 +15,7 @@ pub mod poller;
 pub mod prime;
 pub mod queue;
 pub mod readiness;
+pub mod reconciler;
 pub mod sealer;
 pub mod sinks;
 pub mod timekeeper;

@@ -9,11 +9,12 @@ use super::employee::Tools;
 use super::forecast::Forecaster;
 use super::prime::{read_accounts, read_directory, read_links, read_schema};
 use super::readiness::Readiness;
+use super::reconciler::Reconciler;
 use super::topology::Start;
 use super::traffic::Traffic;
 use super::writer::Writers;
 use crate::clock::Clock;
-use crate::config::OktaOrg;
+use crate::config::{OktaOrg, Reconciling};
 use crate::identity::rulebook::OrgRules;
 use crate::identity::{Class, Directory, Rulebook};
 use crate::mailbox::Gate;
@@ -47,6 +48,7 @@ pub(super) struct Org {
     writers: Writers,
     traffic: Traffic,
     mapped: Arc<BTreeSet<String>>,
+    reconcile: Reconciling,
 }
 
 /// An org whose accounts and groups are known.
@@ -75,6 +77,7 @@ impl Org {
             metrics: start.metrics.clone(),
             readiness: start.readiness.clone(),
             walked: start.walked.clone(),
+            reconcile: start.config.reconcile.clone(),
             writers,
             traffic,
         })
@@ -119,7 +122,7 @@ impl Org {
         let rules = self.rules().ok_or("the org is not configured")?;
         let directory = read_directory(&self.writers, mapping, rules, Class::Inspect).await?;
         self.compare_schema().await;
-        let accounts = read_accounts(&self.writers, &directory, &self.rulebook, &self.mapped).await?;
+        let (accounts, _) = read_accounts(&self.writers, &directory, &self.rulebook, &self.mapped).await?;
         let primed = self.store.prime(&self.name, accounts, self.clock.now()).await.map_err(|e| e.to_string())?;
         self.store.put_directory(&self.name, &directory).await.map_err(|e| e.to_string())?;
         tracing::info!(org = %self.name, accounts = primed.accounts, vanished = primed.vanished, "Okta is primed");
@@ -193,6 +196,18 @@ impl PrimedOrg {
             dispatcher: dispatcher.clone(),
         };
         tokio::spawn(opener.open());
+        let reconciler = Reconciler {
+            org: org.name.clone(),
+            rulebook: org.rulebook.clone(),
+            settings: org.reconcile.clone(),
+            clock: org.clock.clone(),
+            store: org.store.clone(),
+            writers: org.writers.clone(),
+            directory: self.directory.clone(),
+            mapped: org.mapped.clone(),
+            dispatcher: dispatcher.clone(),
+        };
+        tokio::spawn(reconciler.keep());
         (dispatcher, forecaster)
     }
 }

@@ -4,13 +4,14 @@
 //! only of groups, users only of apps that the mapping manages.
 
 use super::writer::Writers;
+use crate::clock::Moment;
 use crate::identity::account::Scope;
 use crate::identity::rulebook::OrgRules;
 use crate::identity::{Account, Class, Directory, Group, Mapping, Rulebook};
 use crate::okta::Request;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify};
 use crate::okta::wire::{
-    AppObject, AppUser, Assignees, GroupObject, GroupRule, IdOnly, LinkedObject, LinkedUser, TypeObject, User,
+    AppObject, AppUser, Assignees, GroupObject, GroupRule, IdOnly, LinkedObject, LinkedUser, LogEvent, TypeObject, User,
 };
 use crate::retry;
 use serde::de::DeserializeOwned;
@@ -116,13 +117,13 @@ pub async fn read_links(
     Ok(links)
 }
 
-/// Reads every account, with its memberships of managed groups and of those that protect.
+/// Reads every account, with its memberships of managed groups and of those that protect; and which groups these are.
 pub async fn read_accounts(
     writers: &Writers,
     directory: &Directory,
     rulebook: &Rulebook,
     mapped: &BTreeSet<String>,
-) -> Result<Vec<Account>, String> {
+) -> Result<(Vec<Account>, BTreeSet<String>), String> {
     let (look, mapping, protected) = (Class::Inspect, &rulebook.mapping, &rulebook.safeguards.protected);
     let mut users: Vec<User> = list(writers, "/api/v1/users?limit=200", look).await?;
     let left = "/api/v1/users?filter=status%20eq%20%22DEPROVISIONED%22&limit=200";
@@ -158,7 +159,20 @@ pub async fn read_accounts(
             }
         }
     }
-    Ok(accounts.into_values().collect())
+    Ok((accounts.into_values().collect(), groups.into_iter().collect()))
+}
+
+/// What Okta's system log has last about an account since `since`: what happened, and who did it (`okta-api.md §3.7`).
+pub async fn read_last_event(writers: &Writers, okta_id: &str, since: Moment) -> Result<Option<String>, String> {
+    let filter = format!("target.id eq \"{okta_id}\"");
+    let (since, filter) = (crate::okta::request::segment(&since.to_string()), crate::okta::request::segment(&filter));
+    let target = format!("/api/v1/logs?since={since}&filter={filter}&sortOrder=DESCENDING&limit=1");
+    let (events, _) = page::<Vec<LogEvent>>(writers, &target, Class::Inspect).await?;
+    Ok(events.into_iter().next().map(|event| {
+        let actor = event.actor.unwrap_or_default();
+        let who = actor.alternate_id.or(actor.display_name).or(actor.id).unwrap_or_else(|| "somebody".into());
+        format!("{} by {who} at {}", event.event_type, event.published)
+    }))
 }
 
 /// All items of a list.

@@ -80,5 +80,6 @@ async fn tend(store: &Store, remind: Duration, now: Moment) -> Result<usize, Sto
     let decided = store.apply_verdicts(now).await?.len();
     let freed = store.apply_votes(now).await? + store.apply_pauses(now).await? + store.apply_approvals(now).await?;
     store.remind(remind, now).await?;
-    Ok(due + decided + freed)
+    let asked = store.apply_requests(now).await?;
+    Ok(due + decided + freed + asked)
 }

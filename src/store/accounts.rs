@@ -136,6 +136,7 @@ impl Store {
                 }
                 put(c, &org, &account, &matched, now)?;
             }
+            super::set_meta(c, &super::findings::read_key(&org), &now.to_string())?;
             let gone = "FROM account WHERE org = ?1 AND observed_at < ?2";
             c.execute(
                 &format!("DELETE FROM account_key WHERE org = ?1 AND okta_id IN (SELECT okta_id {gone})"),

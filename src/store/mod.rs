@@ -8,6 +8,7 @@ mod adoption;
 mod approvals;
 mod audit_log;
 mod cases;
+mod findings;
 mod holds;
 mod judge;
 mod lanes;
@@ -16,6 +17,8 @@ mod pages;
 mod pause;
 mod previews;
 mod recovery;
+mod requests;
+mod reread;
 
 pub use accounts::Primed;
 pub use adoption::{Adoption, accept_adoption, adoption};
@@ -24,6 +27,7 @@ pub use audit_log::{
     AuditRow, Filter, Pruned, append, checkpoints, filter_audit, prune_audit, read_audit, rows_of_run, verify_audit,
 };
 pub use cases::{Resident, brief, find, population, whole};
+pub use findings::findings;
 pub use holds::{HeldChanges, HeldPerson, Voted, held_people, holds, vote};
 pub use lanes::{ANY_BUCKET, Begun, Claim, EndStep, Lease, Next, Release, Want};
 pub use links::{Review, decide, reviews};
@@ -31,6 +35,8 @@ pub use pages::{Backlog, PageCommit, PageOutcome, backlog, known_hashes};
 pub use pause::{Pause, pause, pauses, resume};
 pub use previews::{Extent, directory, identity, preview_of, previews};
 pub use recovery::Recovered;
+pub use requests::{Request, Wish, is_done, request};
+pub use reread::{Drifted, Reread};
 
 use crate::identity::Rulebook;
 use crate::metrics::StoreMetrics;

@@ -210,6 +210,17 @@ CREATE TABLE approval (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX approval_new ON approval(at) WHERE told = 0;
 
+-- What somebody has asked the service to do.
+CREATE TABLE request (
+  id   INTEGER PRIMARY KEY AUTOINCREMENT,
+  org  TEXT NOT NULL,
+  what TEXT NOT NULL,          -- JSON
+  by   TEXT NOT NULL,
+  at   INTEGER NOT NULL,
+  done TEXT                    -- what came of it
+) STRICT;
+CREATE INDEX request_new ON request(org) WHERE done IS NULL;
+
 -- Writes that somebody has stopped.
 CREATE TABLE pause (
   id      INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -288,6 +299,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('vote', 'vote_new', '10 1'),
   ('approval', 'approval', '1000 4 1'),
   ('approval', 'approval_new', '10 1'),
+  ('request', 'request_new', '2 1'),
   ('pause', 'pause_now', '2 1'),
   ('work', 'work_changes', '1000 1'),
   ('audit', 'audit_kind', '1000000 100000 1'),

@@ -21,12 +21,48 @@ pub struct Event {
     pub at: Moment,
     pub kind: &'static str,
     pub target: String,
+    /// Who did it, if not the token's owner.
+    pub by: Option<&'static str>,
 }
+
+/// Whoever does something by hand.
+const ADMINISTRATOR: &str = "it.admin@example.com";
 
 impl Okta {
     /// Notes something in the system log.
     pub(super) fn note(&mut self, at: Moment, kind: &'static str, target: &str) {
-        self.log.push(Event { at, kind, target: target.to_owned() });
+        self.log.push(Event { at, kind, target: target.to_owned(), by: None });
+    }
+
+    /// An administrator changes an attribute of somebody by hand, in the console.
+    pub fn edit_by_hand(&mut self, anchor: &str, field: &str, value: &str, at: Moment) {
+        let Some(id) = self.user_by_anchor(anchor).map(|user| user.id.clone()) else { return };
+        if let Some(user) = self.users.get_mut(&id) {
+            user.profile.insert(field.to_owned(), value.into());
+        }
+        self.log.push(Event { at, kind: "user.account.update_profile", target: id, by: Some(ADMINISTRATOR) });
+    }
+
+    /// An administrator takes somebody out of a group by hand.
+    pub fn remove_by_hand(&mut self, anchor: &str, group: &str, at: Moment) {
+        let Some(id) = self.user_by_anchor(anchor).map(|user| user.id.clone()) else { return };
+        let group = self.groups.values().find(|g| g.name == group).map(|g| g.id.clone()).unwrap_or_default();
+        if let Some(members) = self.members.get_mut(&group) {
+            members.remove(&id);
+        }
+        self.log.push(Event { at, kind: "group.user_membership.remove", target: id, by: Some(ADMINISTRATOR) });
+    }
+
+    /// An administrator deletes somebody's account by hand.
+    pub fn delete_by_hand(&mut self, anchor: &str) {
+        let Some(id) = self.user_by_anchor(anchor).map(|user| user.id.clone()) else { return };
+        if let Some(user) = self.users.remove(&id) {
+            let login = user.profile.get("login").and_then(Value::as_str).unwrap_or_default().to_owned();
+            self.by_login.remove(&super::users::login_key(&login));
+        }
+        for members in self.members.values_mut() {
+            members.remove(&id);
+        }
     }
 
     pub(super) fn logs(&self, request: &Request, now: Moment) -> Result<Response, Problem> {
@@ -71,7 +107,7 @@ impl Okta {
         json!({
             "uuid": format!("{number:08x}-0000-4000-8000-000000000000"), "published": time(event.at), "version": "0",
             "eventType": event.kind, "severity": "INFO", "displayMessage": event.kind,
-            "actor": { "id": TOKEN_ID, "type": "PublicClientApp", "alternateId": OWNER },
+            "actor": { "id": TOKEN_ID, "type": "PublicClientApp", "alternateId": event.by.unwrap_or(OWNER) },
             "outcome": { "result": "SUCCESS", "reason": null },
             "transaction": { "type": "WEB", "id": format!("req{number:08}"), "detail": { "requestApiTokenId": TOKEN_ID } },
             "target": [{ "id": event.target, "type": "User", "alternateId": name }]

@@ -1,0 +1,141 @@
+//! `reconcile`: where Okta is not what Namely says, as a table, a page, CSV or JSON; read anew, or as read last; and mended.
+
+use super::store::{Opened, decider, open};
+use super::table::table;
+use crate::clock::Clock;
+use crate::pipeline::reconciler::write;
+use crate::report::{Category, Reconciliation};
+use crate::store::{Store, Wish, findings, is_done, request};
+use anyhow::{anyhow, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Findings that are listed one by one unless all are asked for.
+const LISTED: usize = 50;
+
+/// Flags of `reconcile`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Options {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Only this org
+    #[arg(long, value_name = "NAME")]
+    pub org: Option<String>,
+    /// Have the running service read the org anew first, and wait for it
+    #[arg(long)]
+    pub read: bool,
+    /// How long to wait for that, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub wait: u64,
+    /// Write the report as HTML, CSV and JSON into this folder
+    #[arg(short = 'o', long = "output", value_name = "FOLDER")]
+    pub output: Option<PathBuf>,
+    /// Have the running service mend what disagrees, through the safeguards
+    #[arg(long)]
+    pub fix: bool,
+    /// Who asks for it, for the audit
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    /// List everything
+    #[arg(long)]
+    pub all: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Compares, shows, writes and mends.
+pub fn reconcile(options: &Options) -> anyhow::Result<ExitCode> {
+    let opened = open(&options.config)?;
+    let mut reports = Vec::new();
+    for org in opened.orgs(options.org.as_ref())? {
+        if options.read {
+            read_anew(&opened, &org, options)?;
+        }
+        reports.push(report(&opened, &org)?);
+    }
+    for report in &reports {
+        if let Some(folder) = &options.output {
+            let stamp = report.at.replace(':', "");
+            write(folder, &report.org, &stamp, report).map_err(|why| anyhow!(why))?;
+        }
+        if options.fix {
+            let by = decider(options.by.as_ref())?;
+            let wish = Wish::Fix { targets: report.targets() };
+            request(&Store::operator(&opened.path)?, &report.org, &wish, &by, opened.now)?;
+        }
+    }
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&reports)?);
+    } else {
+        reports.iter().for_each(|report| show(report, options));
+    }
+    let agreed = reports.iter().all(|report| report.mismatches() == 0);
+    Ok(if agreed || options.fix { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}
+
+fn read_anew(opened: &Opened, org: &str, options: &Options) -> anyhow::Result<()> {
+    let by = decider(options.by.as_ref())?;
+    let id = request(&Store::operator(&opened.path)?, org, &Wish::Reread, &by, opened.now)?;
+    let bar = ProgressBar::new_spinner().with_message(format!("{org} is read by the service"));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    let clock = Clock::system();
+    let start = clock.monotonic();
+    loop {
+        if let Some(outcome) = is_done(&opened.store, id)? {
+            bar.finish_and_clear();
+            if outcome.starts_with("failed") {
+                bail!("{org} could not be read: {outcome}");
+            }
+            return Ok(());
+        }
+        if clock.monotonic().since(start) > Duration::from_secs(options.wait) {
+            bail!("{org} was not read within {} s; is the service running?", options.wait);
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+fn report(opened: &Opened, org: &str) -> anyhow::Result<Reconciliation> {
+    let bar = ProgressBar::new_spinner().with_style(
+        ProgressStyle::with_template("{spinner} {pos} people compared").unwrap_or(ProgressStyle::default_spinner()),
+    );
+    let found = findings(&opened.store, &opened.config.rulebook, org, opened.now, || bar.inc(1))?;
+    bar.finish_and_clear();
+    Ok(Reconciliation::new(found))
+}
+
+fn show(report: &Reconciliation, options: &Options) {
+    println!(
+        "{}: {} of {} people as Namely says; Okta was read as a whole at {}",
+        report.org, report.in_agreement, report.people, report.read_at
+    );
+    let mut rows = table(&["what disagrees", "findings"]);
+    for category in Category::ALL {
+        let n = report.counts.get(&category).copied().unwrap_or(0);
+        rows.add_row([category.title().to_owned(), n.to_string()]);
+    }
+    println!("{rows}");
+    // What is not ours is only counted: it may be most of the org.
+    let told: Vec<_> = report.rows.iter().filter(|r| options.all || r.category != Category::Unmanaged).collect();
+    if !told.is_empty() {
+        let limit = if options.all { usize::MAX } else { LISTED };
+        let mut rows = table(&["what disagrees", "who", "login", "department", "what would be done, or why not"]);
+        for row in told.iter().take(limit) {
+            rows.add_row([row.category.title(), &row.name, &row.login, &row.department, &row.what]);
+        }
+        println!("{rows}");
+        if told.len() > limit {
+            println!("and {} more; all of them with --all, --json or -o", told.len() - limit);
+        }
+    }
+    if let Some(folder) = &options.output {
+        println!("written to {}", folder.display());
+    }
+    if options.fix {
+        println!("asked for: a running service mends {} people, through the safeguards", report.targets().len());
+    }
+}

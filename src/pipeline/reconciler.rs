@@ -1,0 +1,147 @@
+//! The reconciler of one org: reads it again as a whole, on a schedule or when somebody asks, notices what somebody else has
+//! changed, and writes the report.
+//!
+//! **Invariant:** only reads, in the class that takes no call from people who wait. What is to be mended becomes dirty, and
+//! goes the way of every other change.
+
+use super::directory::SharedDirectory;
+use super::dispatcher::{Dispatcher, Wake};
+use super::prime::{read_accounts, read_directory, read_last_event};
+use super::writer::Writers;
+use crate::audit::{Kind, Record};
+use crate::clock::{Clock, Moment};
+use crate::config::Reconciling;
+use crate::identity::{Class, Rulebook};
+use crate::mailbox::Gate;
+use crate::report::Reconciliation;
+use crate::store::{Drifted, Reread, Store, append, findings};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How late a schedule or a request may be noticed.
+const TICK: Duration = Duration::from_secs(5);
+const SHORTEST_TICK: Duration = Duration::from_millis(200);
+/// Accounts for which the system log is asked who did it.
+const ASKED: usize = 50;
+
+/// The reconciler.
+pub struct Reconciler {
+    pub org: Arc<str>,
+    pub rulebook: Arc<Rulebook>,
+    pub settings: Reconciling,
+    pub clock: Clock,
+    pub store: Store,
+    pub writers: Writers,
+    pub directory: SharedDirectory,
+    pub mapped: Arc<BTreeSet<String>>,
+    pub dispatcher: Gate<Dispatcher>,
+}
+
+impl Reconciler {
+    /// Works until the task is dropped.
+    pub async fn keep(self) {
+        let mut next = self.next(self.clock.now());
+        loop {
+            tokio::time::sleep(self.clock.real(TICK).max(SHORTEST_TICK)).await;
+            let asked = self.store.reread_requests(&self.org).await.unwrap_or_default();
+            let now = self.clock.now();
+            let is_due = next.is_some_and(|at| at <= now);
+            if asked.is_empty() && !is_due {
+                continue;
+            }
+            next = self.next(now);
+            let outcome = match self.reconcile(now).await {
+                Ok(outcome) => outcome,
+                Err(why) => {
+                    tracing::error!(org = %self.org, %why, "the org could not be reconciled");
+                    format!("failed: {why}")
+                }
+            };
+            for request in asked {
+                if let Err(e) = self.store.request_done(request.id, outcome.clone()).await {
+                    tracing::error!(error = %e, "a request could not be closed; it is carried out again");
+                }
+            }
+        }
+    }
+
+    /// The next time by the schedule.
+    fn next(&self, now: Moment) -> Option<Moment> {
+        self.settings.schedule.as_ref()?.next(now)
+    }
+
+    async fn reconcile(&self, started: Moment) -> Result<String, String> {
+        let error = |e: crate::store::StoreError| e.to_string();
+        let rules = self.rulebook.org(&self.org).ok_or("the org is not configured")?;
+        let directory = read_directory(&self.writers, &self.rulebook.mapping, rules, Class::Inspect).await?;
+        let (accounts, groups) = read_accounts(&self.writers, &directory, &self.rulebook, &self.mapped).await?;
+        self.store.put_directory(&self.org, &directory).await.map_err(error)?;
+        self.directory.replace(directory);
+        let now = self.clock.now();
+        let read =
+            Reread { org: self.org.to_string(), accounts, groups, directory: self.directory.load(), started, now };
+        let mut drifted = self.store.reread(read).await.map_err(error)?;
+        self.ask_who(&mut drifted).await;
+        let changed = self.store.note_drift(&self.org, drifted, self.settings.correct, now).await.map_err(error)?;
+        if changed > 0 && self.settings.correct {
+            self.dispatcher.signal(Wake);
+        }
+        let report = self.report(now).await?;
+        let detail = json!({
+            "people": report.people, "in_agreement": report.in_agreement, "counts": report.counts, "drifted": changed,
+            "read_at": report.read_at,
+        });
+        let record = Record { org: Some(self.org.to_string()), ..Record::general(now, Kind::Reconciled, detail) };
+        self.store.run(move |c| append(c, &record)).await.map_err(error)?;
+        let outcome = format!(
+            "{} of {} people as Namely says, {} disagreements, {changed} accounts changed by somebody else",
+            report.in_agreement,
+            report.people,
+            report.mismatches()
+        );
+        tracing::info!(org = %self.org, %outcome, "reconciled");
+        if let Some(folder) = self.settings.folder.clone() {
+            let stamp = now.to_string().replace(':', "");
+            let org = self.org.clone();
+            let written = tokio::task::spawn_blocking(move || write(&folder, &org, &stamp, &report));
+            written.await.map_err(|e| e.to_string())??;
+        }
+        Ok(outcome)
+    }
+
+    /// Who did it, where Okta's system log can be asked.
+    async fn ask_who(&self, drifted: &mut [Drifted]) {
+        for one in drifted.iter_mut().take(ASKED) {
+            match read_last_event(&self.writers, &one.okta_id, one.known_at).await {
+                Ok(actor) => one.actor = actor,
+                Err(why) => {
+                    tracing::warn!(org = %self.org, %why, "it cannot be told who has changed accounts; does the token see the system log?");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn report(&self, now: Moment) -> Result<Reconciliation, String> {
+        let (path, org, rulebook) = (self.store.path().to_owned(), self.org.clone(), self.rulebook.clone());
+        let made = tokio::task::spawn_blocking(move || {
+            let reader = Store::reader(&path)?;
+            findings(&reader, &rulebook, &org, now, || {}).map(Reconciliation::new)
+        });
+        made.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
+    }
+}
+
+/// Writes a report in every form; returns nothing, or what to do about it.
+pub fn write(folder: &Path, org: &str, stamp: &str, report: &Reconciliation) -> Result<(), String> {
+    let error = |e: std::io::Error| format!("{}: {e}; make the folder writable", folder.display());
+    std::fs::create_dir_all(folder).map_err(error)?;
+    let path = |kind: &str| folder.join(format!("reconciliation-{org}-{stamp}.{kind}"));
+    std::fs::write(path("html"), report.html()?).map_err(error)?;
+    std::fs::write(path("csv"), report.csv()?).map_err(error)?;
+    let text = serde_json::to_string_pretty(report).map_err(|e| e.to_string())?;
+    std::fs::write(path("json"), text).map_err(error)
+}

@@ -1,0 +1,81 @@
+//! What a reconciliation report is made from.
+
+use super::{Extent, Filter, StoreError, filter_audit, meta, previews};
+use crate::clock::Moment;
+use crate::identity::Rulebook;
+use crate::report::reconciliation::{Drift, Findings, Unlinked};
+use rusqlite::Connection;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Drift of this long is told in a report.
+const DRIFT_TOLD: Duration = Duration::from_secs(7 * 86_400);
+
+/// When an org was read as a whole: `Store::reread` and priming write it down.
+pub(super) fn read_key(org: &str) -> String {
+    format!("read {org}")
+}
+
+/// Compares everybody of an org with what is known of it; `seen` is told of each.
+pub fn findings(
+    c: &Connection,
+    rules: &Rulebook,
+    org: &str,
+    now: Moment,
+    mut seen: impl FnMut(),
+) -> Result<Findings, StoreError> {
+    let mut people = 0;
+    let previews = previews(c, rules, org, Extent::Everybody, now, || {
+        people += 1;
+        seen();
+    })?;
+    Ok(Findings {
+        org: org.to_owned(),
+        at: now.to_string(),
+        read_at: meta(c, &read_key(org))?.unwrap_or_else(|| "never".into()),
+        people,
+        previews,
+        unlinked: unlinked(c, org)?,
+        drift: drift(c, org, now)?,
+    })
+}
+
+fn unlinked(c: &Connection, org: &str) -> Result<Vec<Unlinked>, StoreError> {
+    let mut select = c.prepare(
+        "SELECT a.okta_id, a.doc ->> '$.login', trim(coalesce(a.doc ->> '$.profile.firstName', '') || ' ' ||
+           coalesce(a.doc ->> '$.profile.lastName', '')), a.anchor
+         FROM account a LEFT JOIN target t ON t.org = a.org AND t.okta_id = a.okta_id
+         WHERE a.org = ?1 AND t.id IS NULL AND a.status <> 'DEPROVISIONED' ORDER BY a.okta_id",
+    )?;
+    let rows = select.query_map([org], |row| {
+        Ok(Unlinked { okta_id: row.get(0)?, login: row.get(1)?, name: row.get(2)?, anchor: row.get(3)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn drift(c: &Connection, org: &str, now: Moment) -> Result<Vec<Drift>, StoreError> {
+    let filter = Filter { since: Some(now - DRIFT_TOLD), kinds: vec!["drifted".into()], ..Filter::default() };
+    let mut found = Vec::new();
+    filter_audit(c, &filter, |row| {
+        let row: Value = serde_json::from_str(&row.text)?;
+        if row["org"] == *org {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let told = |value: &Value| match value {
+                Value::Null => "nothing".to_owned(),
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            let changes: Vec<String> = row["detail"]["changes"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|c| format!("{}: {} → {}", text(&c["field"]), told(&c["before"]), told(&c["after"])))
+                .collect();
+            let actor = row["detail"]["actor"].as_str().map(|who| format!(" ({who})")).unwrap_or_default();
+            let login = text(&row["detail"]["login"]);
+            found.push(Drift { at: text(&row["at"]), login, what: format!("{}{actor}", changes.join(", ")) });
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
