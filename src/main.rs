@@ -56,6 +56,8 @@ enum Command {
     },
     /// Everything about one person in the order of time, from what HR said to the proof
     Timeline(commands::timeline::Options),
+    /// A pack for auditors: every leaver with the time to revoke, every change with its cause; verifiable without us
+    Evidence(commands::evidence::Options),
     /// Where Okta is not what Namely says: a report for people and machines, and the way to mend it
     Reconcile(commands::reconcile::Options),
     /// What the safeguards hold, and decisions about it
@@ -110,6 +112,7 @@ fn main() -> ExitCode {
             Command::Explain(options) => commands::explain::explain(&options),
             Command::Audit { action } => commands::audit::audit(&action),
             Command::Timeline(options) => commands::timeline::timeline(&options),
+            Command::Evidence(options) => commands::evidence::evidence(&options),
             Command::Reconcile(options) => commands::reconcile::reconcile(&options),
             Command::Holds { action } => commands::holds::holds(&action),
             Command::Pause(options) => commands::pause::pause(&options),

@@ -187,6 +187,47 @@ fn the_audit_can_be_listed_exported_and_told_as_a_timeline() {
     });
 }
 
+#[test]
+fn an_evidence_pack_has_every_leaver_and_verifies_without_the_program() {
+    on_a_system(async {
+        let rig = sealed().await;
+        let people = &rig.setup.people;
+        let who = (0..people.len()).find(|n| people[*n].status == Hired::Active).expect("somebody");
+        rig.edit(who, |p| p.status = Hired::Inactive);
+        let (anchor, email) = (people[who].id.clone(), people[who].email.clone());
+        rig.until_okta("they have left", |okta| {
+            okta.user_by_anchor(&anchor).is_some_and(|u| u.status == Status::Deprovisioned)
+        })
+        .await;
+        rig.until("that is proved", async |rig| rig.backlog().await == 0).await;
+        let folder = rig.folder.path().join("pack");
+        let pack = folder.display().to_string();
+        // The clock of the service is ahead of this machine's.
+        let (ok, text) = cli(&rig, &["evidence", "--from", "1d", "--to", "2999-01-01", "-o", &pack]);
+        assert!(ok && text.contains("leavers"), "{text}");
+        let leavers = std::fs::read_to_string(folder.join("leavers.csv")).expect("leavers");
+        let line = leavers.lines().find(|line| line.contains(&anchor)).expect("the leaver");
+        assert!(line.contains("revoked and proved"), "{line}");
+        let changes = std::fs::read_to_string(folder.join("access-changes.csv")).expect("changes");
+        assert!(changes.contains("deactivated: applied") && !changes.contains(&email.to_uppercase()));
+        let verify = || {
+            let output = std::process::Command::new("python3").arg(folder.join("verify.py")).output().expect("runs");
+            (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        let (ok, text) = verify();
+        assert!(ok && text.starts_with("good: "), "{text}");
+        let rows = std::fs::read_to_string(folder.join("audit.jsonl")).expect("rows");
+        std::fs::write(folder.join("audit.jsonl"), rows.replacen("inactive", "active", 1)).expect("writes");
+        let (ok, text) = verify();
+        assert!(
+            !ok && text.contains("audit.jsonl is not what was written") && text.contains("does not hang"),
+            "{text}"
+        );
+        let (ok, text) = cli(&rig, &["evidence", "--from", "1d", "-o", &pack]);
+        assert!(!ok && text.contains("never written over"), "{text}");
+    });
+}
+
 /// An HTTP receiver that can be down.
 #[derive(Clone, Default)]
 struct Receiver {

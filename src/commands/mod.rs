@@ -5,6 +5,7 @@ pub mod apply;
 pub mod attention;
 pub mod audit;
 pub mod check;
+pub mod evidence;
 pub mod explain;
 pub mod holds;
 pub mod mapping;

@@ -1,5 +1,6 @@
 //! Reports for people and auditors: what they say is decided here, without any I/O; how they look is in the templates.
 
+pub mod evidence;
 pub mod reconciliation;
 
 pub use reconciliation::{Category, Reconciliation, Row};
