@@ -11,6 +11,7 @@ pub mod identity;
 pub mod mailbox;
 pub mod metrics;
 pub mod namely;
+pub mod notify;
 pub mod okta;
 pub mod pipeline;
 pub mod report;

@@ -53,6 +53,7 @@ pub struct Metrics {
     pub lane_panics: IntCounter,
     pub audit_rows_delivered: IntCounterVec,
     pub sink_failures: IntCounterVec,
+    pub notifications: IntCounterVec,
     pub ready: IntGauge,
 }
 
@@ -195,6 +196,7 @@ impl Metrics {
                 IntCounter::new("lane_panics_total", "Lanes that panicked; their person is set aside."),
             ),
             audit_rows_delivered: counters(&r, "audit_rows_delivered_total", "Audit rows delivered.", &["sink"]),
+            notifications: counters(&r, "notifications_total", "Messages that people were sent.", &["channel"]),
             sink_failures: counters(
                 &r,
                 "audit_sink_failures_total",

@@ -3,15 +3,14 @@
 
 mod common;
 
-use actix_web::{App, HttpResponse, HttpServer, web};
 use common::change::{active, change_everybody, changed};
+use common::receiver::Receiver;
 use common::{Rig, Setup, on_a_system, program};
 use namely_okta_sync::audit::record::chain;
 use namely_okta_sync::sandbox::company::Status as Hired;
 use namely_okta_sync::sandbox::okta::users::Status;
 use rusqlite::{Connection, params};
 use serde_json::Value;
-use std::sync::{Arc, Mutex};
 
 fn cli(rig: &Rig, args: &[&str]) -> (bool, String) {
     let config = common::config_file(&rig.world, rig.folder.path());
@@ -226,42 +225,6 @@ fn an_evidence_pack_has_every_leaver_and_verifies_without_the_program() {
         let (ok, text) = cli(&rig, &["evidence", "--from", "1d", "-o", &pack]);
         assert!(!ok && text.contains("never written over"), "{text}");
     });
-}
-
-/// An HTTP receiver that can be down.
-#[derive(Clone, Default)]
-struct Receiver {
-    down: Arc<Mutex<bool>>,
-    lines: Arc<Mutex<Vec<String>>>,
-    authorised: Arc<Mutex<Vec<String>>>,
-}
-
-impl Receiver {
-    fn start(&self) -> String {
-        let state = self.clone();
-        let server = HttpServer::new(move || {
-            let state = state.clone();
-            App::new().app_data(web::PayloadConfig::new(8 << 20)).default_service(web::to(
-                move |request: actix_web::HttpRequest, body: web::Bytes| {
-                    let state = state.clone();
-                    async move {
-                        if *state.down.lock().expect("locks") {
-                            return HttpResponse::ServiceUnavailable().finish();
-                        }
-                        let header = request.headers().get("authorization").and_then(|h| h.to_str().ok());
-                        state.authorised.lock().expect("locks").extend(header.map(str::to_owned));
-                        let text = String::from_utf8_lossy(&body).into_owned();
-                        state.lines.lock().expect("locks").extend(text.lines().map(str::to_owned));
-                        HttpResponse::Ok().finish()
-                    }
-                },
-            ))
-        });
-        let server = server.workers(1).disable_signals().bind("127.0.0.1:0").expect("a port");
-        let address = server.addrs()[0];
-        actix::spawn(server.run());
-        format!("http://{address}/services/collector/raw")
-    }
 }
 
 #[test]

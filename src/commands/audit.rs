@@ -262,13 +262,18 @@ pub(super) fn judge(
 ) -> anyhow::Result<(Verdict, String)> {
     let key = key.map(str::to_owned).or_else(|| public_key(config, &opened.path));
     let outside = file.unwrap_or(&config.audit.sealing.file);
-    let (mut sealed, from) = match std::fs::read_to_string(outside) {
-        Ok(text) => (read_checkpoints(&text, outside)?, outside.display().to_string()),
-        Err(e) if file.is_some() => return Err(e).with_context(|| format!("{} cannot be read", outside.display())),
-        Err(_) => (checkpoints(&opened.store)?, "the store itself: keep them elsewhere".to_owned()),
-    };
     let store = identity(&opened.store)?;
-    sealed.retain(|checkpoint| checkpoint.store == store);
+    let read = match std::fs::read_to_string(outside) {
+        Ok(text) => read_checkpoints(&text, outside)?,
+        Err(e) if file.is_some() => return Err(e).with_context(|| format!("{} cannot be read", outside.display())),
+        Err(_) => Vec::new(),
+    };
+    let mut sealed: Vec<Checkpoint> = read.into_iter().filter(|checkpoint| checkpoint.store == store).collect();
+    let mut from = outside.display().to_string();
+    if sealed.is_empty() {
+        sealed = checkpoints(&opened.store)?;
+        from = format!("the store itself, because {from} has none of it: keep them elsewhere");
+    }
     sealed.sort_by_key(|checkpoint| checkpoint.seq);
     sealed.dedup_by_key(|checkpoint| checkpoint.seq);
     if let Some(forged) = sealed.iter().find(|checkpoint| !checkpoint.is_genuine(key.as_deref())) {

@@ -3,11 +3,13 @@
 //! **Invariant:** a `Config` is valid. Whoever gets one need not check anything; whoever does not gets every problem.
 
 mod mapping;
+mod notify;
 pub mod reader;
 mod rules;
 mod safeguards;
 mod secret;
 
+pub use notify::Channel;
 pub use reader::{Problem, Problems};
 
 use crate::identity::Rulebook;
@@ -36,6 +38,7 @@ pub struct Config {
     pub service: Service,
     pub audit: Audit,
     pub reconcile: Reconciling,
+    pub notify: Vec<Channel>,
     pub namely: Vec<NamelyTenant>,
     pub okta: Vec<OktaOrg>,
     /// Everything that decides about people.
@@ -160,6 +163,9 @@ impl Config {
         };
         let service = service(r, services);
         let audit = audit(r, audits, &secrets);
+        let notify: Vec<Channel> =
+            root.sections(r, "notify").into_iter().filter_map(|s| notify::channel(r, s, &secrets)).collect();
+        unique_names(r, "notify", notify.iter().map(|channel| channel.name.as_str()));
         let namely: Vec<Option<NamelyTenant>> =
             root.sections(r, "namely").into_iter().map(|s| tenant(r, s, &secrets)).collect();
         let names: Vec<String> = namely.iter().flatten().map(|tenant| tenant.name.clone()).collect();
@@ -198,7 +204,7 @@ impl Config {
             })
             .collect();
         let rules = crate::identity::hex(digest(&SHA256, source.as_bytes()).as_ref());
-        Ok(Self { service, audit, reconcile, namely, okta, rulebook: Arc::new(rulebook), rules })
+        Ok(Self { service, audit, reconcile, notify, namely, okta, rulebook: Arc::new(rulebook), rules })
     }
 }
 

@@ -10,6 +10,7 @@ pub mod dispatcher;
 pub mod employee;
 pub mod forecast;
 pub mod lane;
+pub mod notifier;
 mod org;
 pub mod poller;
 pub mod prime;

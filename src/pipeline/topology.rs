@@ -2,6 +2,7 @@
 
 use super::audit_sink::AuditSink;
 use super::board::Board;
+use super::notifier::Notifier;
 use super::org::Org;
 use super::poller::{Poller, PollerTools, read_catalogue};
 use super::readiness::Readiness;
@@ -9,13 +10,14 @@ use super::sealer::keep_sealing;
 use super::sinks::Sink;
 use super::timekeeper::Timekeeper;
 use crate::clock::Clock;
-use crate::config::{Audit, Config, NamelyTenant};
+use crate::config::{Audit, Channel, Config, NamelyTenant};
 use crate::http::{authorization, client, describe};
 use crate::metrics::Metrics;
 use crate::namely::{Detector, NamelyClient, Reader};
 use crate::retry;
 use crate::store::{Store, StoreError, known_hashes};
 use actix::Actor;
+use reqwest::header::HeaderMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,9 +69,15 @@ impl Service {
         let orgs: Result<Vec<Org>, String> = start.config.okta.iter().map(|okta| Org::new(okta, &start)).collect();
         let orgs = orgs.map_err(StartError::Http)?;
         let sinks = sinks(&start.config.audit).map_err(StartError::Http)?;
-        store.keep_sinks(sinks.iter().map(Sink::name).collect()).await?;
+        let channels = start.config.notify.iter().map(Channel::cursor);
+        store.keep_sinks(sinks.iter().map(Sink::name).chain(channels).collect()).await?;
         for sink in sinks {
             AuditSink::start_with(sink, clock.clone(), store.clone(), metrics.clone());
+        }
+        for channel in &start.config.notify {
+            store.begin_at_end(&channel.cursor()).await?;
+            let client = client(HeaderMap::new(), SINK_TIMEOUT).map_err(|e| StartError::Http(describe(&e)))?;
+            Notifier::start_with(channel.clone(), client, clock.clone(), store.clone(), metrics.clone());
         }
         tokio::spawn(keep_sealing(start.config.audit.sealing.clone(), store.clone(), clock.clone()));
         for tenant in &start.config.namely {

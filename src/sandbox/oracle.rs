@@ -346,9 +346,10 @@ fn count_unaudited(exchanges: &[Exchange], audit: &Audit, figures: &mut Figures)
 fn count_rejections(okta: &[Exchange], namely: &[Exchange], figures: &mut Figures) {
     for exchange in okta {
         match exchange.rejected {
-            Some(Rejection::Principal | Rejection::Concurrency) => {
+            Some(why @ (Rejection::Principal | Rejection::Concurrency)) => {
                 figures.http_429 += 1;
-                figures.find(format!("429 of our own: {} {}", exchange.method, exchange.path));
+                let (at, what) = (exchange.arrived, format!("{} {}", exchange.method, exchange.path));
+                figures.find(format!("429 of our own ({why:?}): {what} at {at}"));
             }
             Some(Rejection::Foreign) => figures.http_429_foreign += 1,
             None if exchange.status == 429 => figures.http_429_foreign += 1,

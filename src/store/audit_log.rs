@@ -4,10 +4,11 @@ use super::{Store, StoreError, meta, set_meta};
 use crate::audit::record::chain;
 use crate::audit::{Checkpoint, Kind, Record, SigningKey, StoredRow, Verdict, Verifier};
 use crate::clock::Moment;
-use crate::identity::hex;
+use crate::identity::{Employee, hex};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the chain begins after retention: the last row that was removed, and its hash.
 const BASE: &str = "audit_base";
@@ -212,6 +213,36 @@ impl Store {
             )?
             .execute(params![name, seq])?;
             Ok(())
+        })
+        .await
+    }
+
+    /// A reader of the audit that is new begins at its end: it is told what comes.
+    pub async fn begin_at_end(&self, name: &str) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        self.run(move |c| {
+            let last = end(c)?.0;
+            c.execute("INSERT OR IGNORE INTO sink VALUES (?1, ?2)", params![name, last])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The names of targets' people.
+    pub async fn names(&self, targets: BTreeSet<i64>) -> Result<BTreeMap<i64, String>, StoreError> {
+        self.run(move |c| {
+            let mut select = c.prepare_cached(
+                "SELECT s.doc FROM link l JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
+                 WHERE l.target = ?1 ORDER BY l.routed DESC LIMIT 1",
+            )?;
+            let mut names = BTreeMap::new();
+            for target in targets {
+                let doc: Option<String> = select.query_row([target], |row| row.get(0)).optional()?;
+                if let Some(doc) = doc {
+                    names.insert(target, serde_json::from_str::<Employee>(&doc)?.display());
+                }
+            }
+            Ok(names)
         })
         .await
     }

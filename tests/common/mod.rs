@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod change;
+pub mod receiver;
 
 use namely_okta_sync::clock::{Clock, Moment};
 use namely_okta_sync::commands::sandbox;
@@ -87,6 +88,8 @@ pub struct Rig {
     /// Where the service looks for Okta, if not at the simulator.
     pub okta_url: Option<String>,
     pub service: Option<Service>,
+    /// Variables that the configuration refers to.
+    pub variables: Vec<(String, String)>,
     /// Put at the end of the configuration.
     pub extra: String,
     /// Where the audit file goes, if not into the folder.
@@ -111,6 +114,7 @@ impl Rig {
             credentials: None,
             okta_url: None,
             service: None,
+            variables: Vec::new(),
             extra: String::new(),
             audit_file: None,
         }
@@ -120,7 +124,11 @@ impl Rig {
     pub async fn run(&mut self) {
         let base = sandbox::config(&self.world, self.folder.path()).expect("the sandbox's configuration");
         let text = (self.setup.rewrite)(include_str!("../../config/sandbox.toml").to_owned()) + "\n" + &self.extra;
+        let variables = &self.variables;
         let token = |name: &str| {
+            if let Some(value) = variables.iter().find(|(known, _)| known == name) {
+                return Some(value.1.clone());
+            }
             Some(if name.starts_with("NAMELY") {
                 namely::Options::default().token
             } else {
@@ -263,6 +271,7 @@ pub fn config_file(world: &World, folder: &Path) -> PathBuf {
         .replace("127.0.0.1:9464", "127.0.0.1:0")
         .replace("var/sandbox/store.db", &folder.join("store.db").display().to_string())
         .replace("var/sandbox/audit.jsonl", &folder.join("audit.jsonl").display().to_string())
+        .replace("var/sandbox/audit-checkpoints.jsonl", &folder.join("audit-checkpoints.jsonl").display().to_string())
         .replace("http://127.0.0.1:7001/api/v1", &format!("{}/api/v1", world.namely.url()))
         .replace("http://127.0.0.1:7002", &world.okta.url())
         .replace(

@@ -1,0 +1,103 @@
+//! The ways to people and programs: Slack, Microsoft Teams, mail, a signed webhook.
+
+use crate::http::describe;
+use aws_lc_rs::hmac;
+use lettre::message::Mailbox;
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+/// What kind of receiver it is.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// An incoming webhook of Slack; its URL is the secret.
+    Slack { url: SecretString },
+    /// A workflow of Microsoft Teams that takes adaptive cards; its URL is the secret.
+    Teams { url: SecretString },
+    /// A program: gets the digest as JSON, signed with HMAC-SHA-256 where there is a secret.
+    Webhook { url: SecretString, secret: Option<SecretString> },
+    /// An SMTP server: `smtp://user:password@host:587?tls=required`.
+    Mail { server: SecretString, from: Mailbox, to: Vec<Mailbox> },
+}
+
+/// A message that is ready to go.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    pub subject: String,
+    pub text: String,
+    pub value: Value,
+}
+
+impl Kind {
+    /// Delivers a message; the error says what to do, and never holds the secret.
+    pub async fn deliver(&self, client: &reqwest::Client, message: &Outgoing) -> Result<(), String> {
+        match self {
+            Kind::Slack { url } => post(client, url, None, &json!({ "text": escape(&message.text) })).await,
+            Kind::Teams { url } => post(client, url, None, &card(message)).await,
+            Kind::Webhook { url, secret } => post(client, url, secret.as_ref(), &message.value).await,
+            Kind::Mail { server, from, to } => mail(server, from, to, message).await,
+        }
+    }
+}
+
+/// Slack's three control characters.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn card(message: &Outgoing) -> Value {
+    let block = |text: &str, weight: &str| json!({ "type": "TextBlock", "text": text, "weight": weight, "wrap": true });
+    // A single line break is no line break in a text block.
+    let body = [block(&message.subject, "bolder"), block(&message.text.trim_end().replace('\n', "\n\n"), "default")];
+    json!({
+        "type": "message",
+        "attachments": [{
+            "contentType": "application/vnd.microsoft.card.adaptive",
+            "content": {
+                "$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4",
+                "body": body,
+            },
+        }],
+    })
+}
+
+async fn post(
+    client: &reqwest::Client,
+    url: &SecretString,
+    secret: Option<&SecretString>,
+    body: &Value,
+) -> Result<(), String> {
+    let body = body.to_string();
+    let mut request = client.post(url.expose_secret()).header("content-type", "application/json");
+    if let Some(secret) = secret {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
+        let signature = crate::identity::hex(hmac::sign(&key, body.as_bytes()).as_ref());
+        request = request.header("x-signature-256", format!("sha256={signature}"));
+    }
+    let answer = request.body(body).send().await.map_err(|e| describe(&e.without_url()))?;
+    if answer.status().is_success() {
+        return Ok(());
+    }
+    Err(format!("the receiver answered {}; is its URL still the right one?", answer.status()))
+}
+
+async fn mail(server: &SecretString, from: &Mailbox, to: &[Mailbox], message: &Outgoing) -> Result<(), String> {
+    let mut mail = Message::builder().from(from.clone()).subject(&message.subject);
+    for address in to {
+        mail = mail.to(address.clone());
+    }
+    let mail = mail.body(message.text.clone()).map_err(|e| e.to_string())?;
+    let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(server.expose_secret());
+    let transport = transport.map_err(|e| format!("the address of the mail server is wrong: {e}"))?.build();
+    transport.send(mail).await.map(drop).map_err(|e| format!("the mail server: {e}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_become_commands_of_slack() {
+        assert_eq!(escape("<!channel> R&D"), "&lt;!channel&gt; R&amp;D");
+    }
+}

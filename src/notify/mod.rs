@@ -1,0 +1,316 @@
+//! What people are told without having asked: digests of what the audit says, for chat, mail and other programs.
+//!
+//! **Invariant:** a digest names people and what happened to their access, and no value of any attribute. What is told is
+//! decided here, without I/O; `pipeline/notifier.rs` delivers it.
+
+pub mod channel;
+
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// People who are named of each kind; the rest is counted.
+const NAMED: usize = 15;
+/// Steps that a template may take.
+const FUEL: u64 = 5_000_000;
+
+/// What people can be told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// Something waits for somebody's decision, or was decided.
+    Hold,
+    /// Writes were stopped, or go on.
+    Pause,
+    /// Somebody waits for somebody to change something.
+    Quarantine,
+    /// Okta has refused something.
+    Failure,
+    /// A leaver's access is cut, and that is proved.
+    LeaverDone,
+    /// A new hire can sign in.
+    HireReady,
+    /// A new hire's account is prepared, to be activated when the start has come.
+    HirePrepared,
+    Leave,
+    Return,
+    /// Groups or apps were given or taken.
+    AccessChange,
+    /// An org was compared as a whole.
+    Reconciliation,
+    /// Somebody else has changed accounts in Okta.
+    Drift,
+}
+
+impl Event {
+    /// All of them, in the order in which they are told.
+    pub const ALL: [Event; 12] = [
+        Event::Hold,
+        Event::Pause,
+        Event::Quarantine,
+        Event::Failure,
+        Event::LeaverDone,
+        Event::HireReady,
+        Event::HirePrepared,
+        Event::Leave,
+        Event::Return,
+        Event::AccessChange,
+        Event::Reconciliation,
+        Event::Drift,
+    ];
+
+    /// The word in the configuration and in messages for programs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Event::Hold => "hold",
+            Event::Pause => "pause",
+            Event::Quarantine => "quarantine",
+            Event::Failure => "failure",
+            Event::LeaverDone => "leaver_done",
+            Event::HireReady => "hire_ready",
+            Event::HirePrepared => "hire_prepared",
+            Event::Leave => "leave",
+            Event::Return => "return",
+            Event::AccessChange => "access_change",
+            Event::Reconciliation => "reconciliation",
+            Event::Drift => "drift",
+        }
+    }
+
+    /// The event of a word.
+    pub fn from_word(word: &str) -> Option<Event> {
+        Self::ALL.into_iter().find(|event| event.word() == word)
+    }
+
+    /// What people read.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Event::Hold => "Waits for a decision",
+            Event::Pause => "Writes paused or resumed",
+            Event::Quarantine => "Set aside",
+            Event::Failure => "Refused by Okta",
+            Event::LeaverDone => "Leavers done",
+            Event::HireReady => "New hires ready",
+            Event::HirePrepared => "New hires prepared",
+            Event::Leave => "On leave",
+            Event::Return => "Back",
+            Event::AccessChange => "Access changed",
+            Event::Reconciliation => "Reconciliation",
+            Event::Drift => "Changed in Okta by somebody else",
+        }
+    }
+
+    /// Whether it does not wait for the next digest.
+    pub const fn is_urgent(self) -> bool {
+        matches!(self, Event::Hold | Event::Pause)
+    }
+
+    /// What a row of the audit says to people, and about whom.
+    fn of(row: &Value) -> Option<(Event, String)> {
+        let detail = &row["detail"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Some(match row["kind"].as_str()? {
+            // One row for the hold; those of its people are not told one by one.
+            "held" if row["target"].is_null() => {
+                let (change, why) = (text(&detail["change"]), text(&detail["why"]));
+                (Event::Hold, format!("hold {}: {change}, {why}", detail["hold"]))
+            }
+            "reminded" => (Event::Hold, format!("hold {} still waits for a decision", detail["hold"])),
+            "hold_ended" if row["target"].is_null() => (Event::Hold, crate::audit::tell(row)),
+            "paused" | "resumed" => (Event::Pause, crate::audit::tell(row)),
+            "set_aside" => (Event::Quarantine, String::new()),
+            "reconciled" => {
+                let (org, people) = (text(&row["org"]), &detail["people"]);
+                (Event::Reconciliation, format!("{org}: {} of {people} people as Namely says", detail["in_agreement"]))
+            }
+            "drifted" => (Event::Drift, String::new()),
+            "effect" => (Event::of_effect(detail)?, String::new()),
+            _ => return None,
+        })
+    }
+
+    fn of_effect(detail: &Value) -> Option<Event> {
+        let done = matches!(detail["outcome"].as_str(), Some("applied" | "already_so"));
+        if detail["outcome"] == "refused" {
+            return Some(Event::Failure);
+        }
+        let step = &detail["step"];
+        match step["step"].as_str().filter(|_| done)? {
+            "create_user" if step["activate"] == true => Some(Event::HireReady),
+            "create_user" => Some(Event::HirePrepared),
+            "activate" => Some(Event::HireReady),
+            "read_back" => Some(Event::LeaverDone),
+            "suspend" => Some(Event::Leave),
+            "unsuspend" => Some(Event::Return),
+            "add_group" | "remove_group" | "assign_app" | "unassign_app" => Some(Event::AccessChange),
+            _ => None,
+        }
+    }
+}
+
+/// What has happened of one kind.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Gathered {
+    /// Whom it happened to.
+    people: BTreeSet<i64>,
+    /// What is told in words.
+    told: Vec<String>,
+    /// How often, where it is not people who are counted.
+    times: usize,
+}
+
+/// What has happened since the last message.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Digest {
+    gathered: BTreeMap<Event, Gathered>,
+}
+
+impl Digest {
+    /// Takes a row in, if it is one of `wanted`.
+    pub fn row(&mut self, row: &Value, wanted: &BTreeSet<Event>) {
+        let Some((event, told)) = Event::of(row).filter(|(event, _)| wanted.contains(event)) else { return };
+        let gathered = self.gathered.entry(event).or_default();
+        gathered.times += 1;
+        gathered.people.extend(row["target"].as_i64());
+        if !told.is_empty() && gathered.told.len() < NAMED {
+            gathered.told.push(told);
+        }
+    }
+
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.gathered.is_empty()
+    }
+
+    /// Whether it should not wait.
+    pub fn is_urgent(&self) -> bool {
+        self.gathered.keys().any(|event| event.is_urgent())
+    }
+
+    /// Everybody whose name is needed.
+    pub fn people(&self) -> BTreeSet<i64> {
+        self.gathered.values().flat_map(|gathered| gathered.people.iter().take(NAMED)).copied().collect()
+    }
+
+    /// What templates and programs get.
+    pub fn value(&self, names: &BTreeMap<i64, String>, from: i64, to: i64) -> Value {
+        let events: Vec<Value> = self
+            .gathered
+            .iter()
+            .map(|(event, gathered)| {
+                let named: Vec<&String> =
+                    gathered.people.iter().filter_map(|target| names.get(target)).take(NAMED).collect();
+                let count = if gathered.people.is_empty() { gathered.times } else { gathered.people.len() };
+                json!({
+                    "event": event.word(), "title": event.title(), "count": count, "people": named,
+                    "more": gathered.people.len().saturating_sub(named.len()), "told": gathered.told,
+                })
+            })
+            .collect();
+        json!({ "events": events, "rows": { "from": from, "to": to } })
+    }
+}
+
+/// The text of a message where the configuration gives none.
+pub const DEFAULT_TEMPLATE: &str = "{% for e in events %}{{ e.title }}: {{ e.count }}
+{% for t in e.told %}  {{ t }}
+{% endfor %}{% if e.people %}  {{ e.people | join(', ') }}{% if e.more %} and {{ e.more }} more{% endif %}
+{% endif %}{% endfor %}";
+
+/// Fills a template; the error says where it is wrong.
+pub fn render(template: &str, value: &Value) -> Result<String, String> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_fuel(Some(FUEL));
+    let context = minijinja::Value::from(minijinja::value::Serde(value));
+    let rendered = environment.render_str(template, context);
+    rendered.map_err(|e| format!("line {}: {e}", e.line().unwrap_or(1)))
+}
+
+/// Whether a template can tell of everything there is.
+pub fn check(template: &str) -> Result<(), String> {
+    let mut digest = Digest::default();
+    for (target, event) in (1..).zip(Event::ALL) {
+        digest
+            .gathered
+            .insert(event, Gathered { people: BTreeSet::from([target]), told: vec!["told".into()], times: 1 });
+    }
+    let names = (1..=12).map(|target| (target, format!("Person {target}"))).collect();
+    render(template, &digest.value(&names, 1, 2)).map(drop)
+}
+
+/// One line over a message.
+pub fn subject(value: &Value) -> String {
+    let events = value["events"].as_array().into_iter().flatten();
+    let told: Vec<String> =
+        events.map(|e| format!("{}: {}", e["title"].as_str().unwrap_or_default().to_lowercase(), e["count"])).collect();
+    told.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn effect(target: i64, step: Value, outcome: &str) -> Value {
+        json!({ "kind": "effect", "target": target, "detail": { "step": step, "outcome": outcome } })
+    }
+
+    fn all() -> BTreeSet<Event> {
+        Event::ALL.into()
+    }
+
+    #[test]
+    fn ten_thousand_changes_are_one_message() {
+        let mut digest = Digest::default();
+        for target in 0..10_000 {
+            digest.row(&effect(target, json!({ "step": "add_group", "name": "Finance" }), "applied"), &all());
+        }
+        let names = digest.people().into_iter().map(|target| (target, format!("P{target}"))).collect();
+        let text = render(DEFAULT_TEMPLATE, &digest.value(&names, 1, 10_000)).expect("renders");
+        assert!(text.starts_with("Access changed: 10000\n") && text.contains("and 9985 more"), "{text}");
+        assert!(text.len() < 400, "{text}");
+    }
+
+    #[test]
+    fn what_happened_is_told_and_no_value_of_any_attribute() {
+        let mut digest = Digest::default();
+        digest.row(
+            &effect(1, json!({ "step": "create_user", "activate": true, "profile": { "secret": "x" } }), "applied"),
+            &all(),
+        );
+        digest.row(
+            &effect(2, json!({ "step": "update_user", "changes": [{ "field": "title", "after": "y" }] }), "applied"),
+            &all(),
+        );
+        digest.row(&effect(3, json!({ "step": "activate" }), "retry"), &all());
+        digest.row(
+            &json!({ "kind": "held", "detail": { "hold": 3, "change": "deactivate", "why": "too many" } }),
+            &all(),
+        );
+        digest.row(&json!({ "kind": "held", "target": 7, "detail": { "hold": 3, "change": "deactivate" } }), &all());
+        assert!(digest.is_urgent());
+        let value = digest.value(&BTreeMap::from([(1, "Ada".to_owned())]), 1, 4);
+        let text = render(DEFAULT_TEMPLATE, &value).expect("renders");
+        assert_eq!(text, "Waits for a decision: 1\n  hold 3: deactivate, too many\nNew hires ready: 1\n  Ada\n");
+        assert_eq!(subject(&value), "waits for a decision: 1, new hires ready: 1");
+        assert!(!value.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn only_what_a_channel_wants_is_told() {
+        let mut digest = Digest::default();
+        digest.row(&effect(1, json!({ "step": "suspend" }), "applied"), &BTreeSet::from([Event::Return]));
+        assert!(digest.is_empty());
+    }
+
+    #[test]
+    fn a_template_with_an_error_says_where() {
+        assert!(check(DEFAULT_TEMPLATE).is_ok());
+        let why = check("fine\n{{ nothing.of.that }}").expect_err("no such value");
+        assert!(why.starts_with("line 2: "), "{why}");
+        assert!(check("{% for e in events %}").is_err());
+        assert!(check("{% for a in range(100000) %}{% for b in range(100000) %}x{% endfor %}{% endfor %}").is_err());
+    }
+}

@@ -1,0 +1,59 @@
+//! An HTTP receiver that can be down.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use actix_web::{App, HttpResponse, HttpServer, web};
+use std::sync::{Arc, Mutex};
+
+/// What it has received; shared by all its clones.
+#[derive(Clone, Default)]
+pub struct Receiver {
+    pub down: Arc<Mutex<bool>>,
+    /// Line by line.
+    pub lines: Arc<Mutex<Vec<String>>>,
+    pub bodies: Arc<Mutex<Vec<String>>>,
+    pub authorised: Arc<Mutex<Vec<String>>>,
+    pub signatures: Arc<Mutex<Vec<String>>>,
+}
+
+impl Receiver {
+    /// Serves on a free port; returns the URL.
+    pub fn start(&self) -> String {
+        let state = self.clone();
+        let server = HttpServer::new(move || {
+            let state = state.clone();
+            App::new().app_data(web::PayloadConfig::new(8 << 20)).default_service(web::to(
+                move |request: actix_web::HttpRequest, body: web::Bytes| {
+                    let state = state.clone();
+                    async move { state.take(&request, &body) }
+                },
+            ))
+        });
+        let server = server.workers(1).disable_signals().bind("127.0.0.1:0").expect("a port");
+        let address = server.addrs()[0];
+        actix::spawn(server.run());
+        format!("http://{address}/services/collector/raw")
+    }
+
+    fn take(&self, request: &actix_web::HttpRequest, body: &[u8]) -> HttpResponse {
+        if *self.down.lock().expect("locks") {
+            return HttpResponse::ServiceUnavailable().finish();
+        }
+        let header = |name: &str| request.headers().get(name).and_then(|h| h.to_str().ok()).map(str::to_owned);
+        self.authorised.lock().expect("locks").extend(header("authorization"));
+        self.signatures.lock().expect("locks").extend(header("x-signature-256"));
+        let text = String::from_utf8_lossy(body).into_owned();
+        self.lines.lock().expect("locks").extend(text.lines().map(str::to_owned));
+        self.bodies.lock().expect("locks").push(text);
+        HttpResponse::Ok().finish()
+    }
+
+    /// Sets whether it is down.
+    pub fn set_down(&self, down: bool) {
+        *self.down.lock().expect("locks") = down;
+    }
+
+    /// Everything it was sent.
+    pub fn bodies(&self) -> Vec<String> {
+        self.bodies.lock().expect("locks").clone()
+    }
+}
