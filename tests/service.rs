@@ -275,7 +275,15 @@ fn every_key_that_the_example_shows_is_one_that_is_read() {
     let folder = tempfile::tempdir().expect("a folder");
     let config = folder.path().join("config.toml");
     let tables = "\n[mapping.tables]\nentitlements = \"entitlements.csv\"\n";
-    std::fs::write(&config, all.join("\n").replace("\n[mapping.tables]\n", tables)).expect("writes");
+    let mut whole = all.join("\n").replace("\n[mapping.tables]\n", tables);
+    for variable in ["SIEM_TOKEN", "SLACK_URL", "SOC_URL", "SOC_SECRET", "SMTP_URL"] {
+        whole = whole.replace(&format!("env:{variable}"), "file:secret");
+    }
+    std::fs::write(&config, whole).expect("writes");
+    std::fs::write(folder.path().join("secret"), "something\n").expect("writes");
+    std::fs::write(folder.path().join("slack.txt"), namely_okta_sync::notify::DEFAULT_TEMPLATE).expect("writes");
+    let (_, pem) = namely_okta_sync::audit::SigningKey::generate().expect("a key");
+    std::fs::write(folder.path().join("audit-key.pem"), pem).expect("writes");
     std::fs::write(folder.path().join("zones.csv"), "London,Europe/London\n").expect("writes");
     std::fs::write(folder.path().join("entitlements.csv"), "Engineer,VPN\n").expect("writes");
     std::fs::write(folder.path().join("okta-key.pem"), &Key::ec("k1").pem).expect("writes");

@@ -1,0 +1,187 @@
+//! What proof costs: audit rows a second with durable commits, verifying a million of them, and comparing a company of
+//! 100,000 people. `cargo bench --bench trust` prints all three; `-- 10` does a tenth of each.
+
+use namely_okta_sync::audit::{Kind, Record, SigningKey};
+use namely_okta_sync::clock::{Clock, Moment};
+use namely_okta_sync::config::Config;
+use namely_okta_sync::identity::account::Marks;
+use namely_okta_sync::identity::employee::UserStatus;
+use namely_okta_sync::identity::{Account, AccountStatus, Case, Directory, Employee, Group, Link, Person};
+use namely_okta_sync::metrics::Metrics;
+use namely_okta_sync::report::Reconciliation;
+use namely_okta_sync::store::{PageCommit, Store, append, checkpoints, findings, verify_audit};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+const PEOPLE: usize = 100_000;
+const ROWS: usize = 1_000_000;
+const DURABLE: usize = 20_000;
+/// Lanes that write at the same time.
+const WRITERS: usize = 64;
+const ORG: &str = "sandbox";
+
+fn config() -> Config {
+    let text = include_str!("../config/sandbox.toml");
+    Config::parse(Path::new("sandbox.toml"), text, &|_| Some("token".into())).expect("sound")
+}
+
+/// The most memory this process has used, in MiB.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1024
+}
+
+fn record(n: usize, now: Moment) -> Record {
+    let detail = json!({
+        "step": { "step": "add_group", "id": "00u1", "group": "00g1", "name": "Finance" }, "method": "PUT",
+        "path": "/api/v1/groups/00g1/users/00u1", "body_hash": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "attempt": 0, "outcome": "applied", "why": null, "request_id": format!("req{n}"),
+    });
+    Record { target: Some(1), org: Some(ORG.into()), rev: Some(1), ..Record::general(now, Kind::Effect, detail) }
+}
+
+async fn durable(store: &Store, clock: &Clock, rows: usize) {
+    let start = clock.monotonic();
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let (store, now) = (store.clone(), clock.now());
+            tokio::spawn(async move {
+                for n in 0..rows / WRITERS {
+                    let record = record(writer * rows + n, now);
+                    store.run(move |c| append(c, &record)).await.expect("appends");
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.expect("writes");
+    }
+    let seconds = clock.monotonic().since(start).as_secs_f64();
+    println!("audit, durable, {WRITERS} at a time: {:.0} rows/s", rows as f64 / seconds);
+}
+
+async fn verify(store: &Store, clock: &Clock, rows: usize) {
+    for from in (0..rows).step_by(10_000) {
+        let now = clock.now();
+        store
+            .run(move |c| (from..from + 10_000).try_for_each(|n| append(c, &record(n, now)).map(drop)))
+            .await
+            .expect("appends");
+    }
+    let key = Arc::new(SigningKey::generate().expect("a key").0);
+    store.seal(key, clock.now()).await.expect("seals");
+    let reader = Store::reader(store.path()).expect("opens");
+    let sealed = checkpoints(&reader).expect("reads");
+    let start = clock.monotonic();
+    let verdict = verify_audit(&reader, &sealed, || {}).expect("reads");
+    let seconds = clock.monotonic().since(start).as_secs_f64();
+    assert!(verdict.is_good() && verdict.vouched_to == verdict.last, "{verdict:?}");
+    println!("audit verify: {} rows in {seconds:.1} s, {:.0} rows/s", verdict.rows, verdict.rows as f64 / seconds);
+}
+
+fn somebody(n: usize) -> Employee {
+    let text = |text: &str| text.to_owned();
+    let department = format!("Department {}", n % 40);
+    Employee {
+        id: format!("00000000-0000-4000-8000-{n:012}"),
+        user_status: UserStatus::Active,
+        email: format!("person{n}@example.com"),
+        first_name: text("Some"),
+        last_name: format!("Body{n}"),
+        middle_name: String::new(),
+        preferred_name: String::new(),
+        start_date: "2020-01-06".parse().ok(),
+        departure_date: None,
+        employee_id: n.to_string(),
+        employee_type: text("Full Time"),
+        job_title: text("Analyst"),
+        job_tier: text("Staff"),
+        departments: vec![department.clone()],
+        offices: vec![text("Lisbon")],
+        groups: [(text("Department"), vec![department])].into(),
+        teams: Vec::new(),
+        pay_group: String::new(),
+        office_city: text("Lisbon"),
+        office_state: String::new(),
+        office_country: text("PT"),
+        manager: None,
+        office_main_number: String::new(),
+        office_direct_dial: text("+1 555 0100"),
+        office_phone: String::new(),
+        office_company_mobile: String::new(),
+        linkedin_url: String::new(),
+        custom: Default::default(),
+    }
+}
+
+async fn report(config: &Config, store: &Store, clock: &Clock, people: usize) {
+    let groups: BTreeSet<String> =
+        (0..40).map(|n| format!("Department Department {n}")).chain(["All Employees".into()]).collect();
+    let groups = groups.into_iter().map(|name| Group { id: format!("00g {name}"), name, writable: true });
+    let directory = Directory::new(groups, BTreeSet::new());
+    store.put_directory(ORG, &directory).await.expect("writes");
+    let now = clock.now();
+    let account = |n: usize| {
+        let employee = somebody(n);
+        let case = Case::new(ORG, Person::of(ORG, employee.clone()));
+        let desired = config.rulebook.desired(&case, now).expect("maps");
+        // One in a hundred is not as Namely says.
+        let title = if n.is_multiple_of(100) { json!("Emperor") } else { json!(employee.job_title) };
+        let mut profile: std::collections::BTreeMap<_, _> =
+            desired.attributes.into_iter().filter(|(_, v)| !v.is_null()).collect();
+        profile.insert("title".into(), title);
+        Account {
+            id: format!("00u{n}"),
+            login: employee.email,
+            anchor: Some(employee.id),
+            status: AccountStatus::Active,
+            profile,
+            groups: desired.groups.keys().filter_map(|g| directory.find(g)).map(|g| g.id.clone()).collect(),
+            apps: Default::default(),
+            user_type: String::new(),
+            marks: Marks { manager: Link::Nobody, ..Marks::default() },
+        }
+    };
+    store.prime(ORG, (0..people).map(account).collect(), now).await.expect("primes");
+    for from in (0..people).step_by(1000) {
+        let changed = (from..from + 1000).map(somebody).map(|e| (e.clone(), e.hash())).collect();
+        let (sent, tenant) = (clock.monotonic(), ORG.to_owned());
+        let page = PageCommit { tenant, sent, received: sent, run: 1, now, changed, problems: vec![], mended: vec![] };
+        store.commit_page(page).await.expect("commits");
+    }
+    let before = peak();
+    let reader = Store::reader(store.path()).expect("opens");
+    let start = clock.monotonic();
+    let report = Reconciliation::new(findings(&reader, &config.rulebook, ORG, clock.now(), || {}).expect("reads"));
+    let compared = clock.monotonic().since(start).as_secs_f64();
+    let html = report.html().expect("renders");
+    let seconds = clock.monotonic().since(start).as_secs_f64();
+    assert_eq!((report.people, report.mismatches()), (people, people.div_ceil(100)));
+    println!(
+        "reconciliation report of {people} people: {seconds:.1} s ({compared:.1} s to compare), page of {} KiB, peak {} MiB (was {before})",
+        html.len() / 1024,
+        peak()
+    );
+}
+
+fn main() {
+    let part: usize = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(1).max(1);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let (clock, config) = (Clock::system(), config());
+        let folder = tempfile::tempdir().expect("a folder");
+        let open = |name: &str| {
+            let rules = config.rulebook.clone();
+            Store::open(&folder.path().join(name), rules, Metrics::new().store).expect("opens")
+        };
+        let (audit, company) = (open("audit.db"), open("company.db"));
+        audit.recover("rules".into(), clock.now()).await.expect("recovers");
+        company.recover("rules".into(), clock.now()).await.expect("recovers");
+        durable(&audit, &clock, DURABLE / part).await;
+        verify(&audit, &clock, ROWS / part).await;
+        report(&config, &company, &clock, PEOPLE / part).await;
+    });
+}
