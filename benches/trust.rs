@@ -149,7 +149,17 @@ async fn report(config: &Config, store: &Store, clock: &Clock, people: usize) {
     for from in (0..people).step_by(1000) {
         let changed = (from..from + 1000).map(somebody).map(|e| (e.clone(), e.hash())).collect();
         let (sent, tenant) = (clock.monotonic(), ORG.to_owned());
-        let page = PageCommit { tenant, sent, received: sent, run: 1, now, changed, problems: vec![], mended: vec![] };
+        let page = PageCommit {
+            tenant,
+            sent,
+            received: sent,
+            run: 1,
+            now,
+            profiles: 1000,
+            changed,
+            problems: vec![],
+            mended: vec![],
+        };
         store.commit_page(page).await.expect("commits");
     }
     let before = peak();

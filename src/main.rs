@@ -60,6 +60,8 @@ enum Command {
     Evidence(commands::evidence::Options),
     /// Where Okta is not what Namely says: a report for people and machines, and the way to mend it
     Reconcile(commands::reconcile::Options),
+    /// Take back what was done in a run, to a person, or in a span of time
+    Undo(commands::undo::Options),
     /// What the safeguards hold, and decisions about it
     Holds {
         #[command(subcommand)]
@@ -114,6 +116,7 @@ fn main() -> ExitCode {
             Command::Timeline(options) => commands::timeline::timeline(&options),
             Command::Evidence(options) => commands::evidence::evidence(&options),
             Command::Reconcile(options) => commands::reconcile::reconcile(&options),
+            Command::Undo(options) => commands::undo::undo(&options),
             Command::Holds { action } => commands::holds::holds(&action),
             Command::Pause(options) => commands::pause::pause(&options),
             Command::Resume(options) => commands::pause::resume(&options),

@@ -51,6 +51,10 @@ pub enum Kind {
     Reconciled,
     /// Somebody has asked the service to do something.
     Requested,
+    /// Somebody has taken back what was done to a person: what was before is pinned.
+    Undone,
+    /// What an undo had pinned follows Namely again.
+    Unpinned,
     /// Retention has removed rows; the chain goes on from the last of them.
     Pruned,
     /// A walk over a tenant ended, complete or not.
@@ -82,6 +86,8 @@ impl Kind {
             Kind::Drifted => "drifted",
             Kind::Reconciled => "reconciled",
             Kind::Requested => "requested",
+            Kind::Undone => "undone",
+            Kind::Unpinned => "unpinned",
             Kind::Pruned => "pruned",
             Kind::Walk => "walk",
             Kind::Started => "started",

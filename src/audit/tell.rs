@@ -50,6 +50,8 @@ pub fn tell(row: &Value) -> String {
             format!("somebody else has changed the account in Okta: {}{actor}", changes.join(", "))
         }
         "requested" => format!("asked for{}: {}", by(&detail["by"]), detail["what"]),
+        "undone" => format!("{}{}: what was before is pinned", text("why"), by(&detail["by"])),
+        "unpinned" => format!("what an undo had pinned follows Namely again: {}", text("because")),
         "walk" => format!("a walk over the company: {detail}"),
         "started" => format!("the service started, run {}", detail["run"]),
         other => format!("{other}: {detail}"),

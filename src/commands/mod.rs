@@ -23,3 +23,4 @@ pub mod simulate;
 mod store;
 mod table;
 pub mod timeline;
+pub mod undo;

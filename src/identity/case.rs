@@ -3,6 +3,7 @@
 use super::account::Account;
 use super::login::Chosen;
 use super::person::Person;
+use super::pins::Pins;
 use crate::clock::Moment;
 
 /// Who somebody reports to, as seen from one org.
@@ -37,6 +38,8 @@ pub struct Case {
     pub login: Result<Chosen, String>,
     /// Names of those who report to them.
     pub subordinates: Vec<String>,
+    /// What an undo has restored.
+    pub pins: Pins,
 }
 
 impl Case {
@@ -53,6 +56,7 @@ impl Case {
             manager: ManagerLink::Nobody,
             login: Ok(Chosen { login, ghost: None }),
             subordinates: Vec::new(),
+            pins: Pins::default(),
         }
     }
 

@@ -142,7 +142,14 @@ pub struct Sifted {
 pub fn sift(plan: &Plan, former: Option<&str>, may: impl Fn(Change) -> bool) -> Sifted {
     let mut sifted = Sifted::default();
     let makes = plan.steps.iter().any(|step| matches!(step, Step::CreateUser { .. }));
+    let mut asleep = false;
     for step in &plan.steps {
+        // A deactivated account takes nothing until it is activated: what comes after waits with that.
+        asleep |= matches!(step, Step::Activate { .. }) && !may(Change::Activate);
+        if asleep {
+            sifted.withhold(Change::Activate, step.clone());
+            continue;
+        }
         // Taking a login from a deactivated account serves the one who gets it.
         if matches!(step, Step::FreeLogin { .. }) {
             let kind = if makes { Change::Create } else { Change::ChangeLogin };
@@ -177,8 +184,19 @@ impl Sifted {
 
 /// The changes of a plan, by kind, each in words. The words are also what an approval is bound to.
 pub fn summary(plan: &Plan, former: Option<&str>) -> BTreeMap<Change, Vec<String>> {
-    let withheld = sift(plan, former, |_| false).withheld;
-    withheld.into_iter().map(|(kind, steps)| (kind, words(kind, &steps))).collect()
+    let mut by_kind: BTreeMap<Change, Vec<Step>> = BTreeMap::new();
+    let makes = plan.steps.iter().any(|step| matches!(step, Step::CreateUser { .. }));
+    for step in &plan.steps {
+        if makes && matches!(step, Step::FreeLogin { .. }) {
+            by_kind.entry(Change::Create).or_default().push(step.clone());
+            continue;
+        }
+        let alone = Plan { steps: vec![step.clone()], exit: plan.exit, ..Plan::default() };
+        for (kind, mut steps) in sift(&alone, former, |_| false).withheld {
+            by_kind.entry(kind).or_default().append(&mut steps);
+        }
+    }
+    by_kind.into_iter().map(|(kind, steps)| (kind, words(kind, &steps))).collect()
 }
 
 /// What these calls do, in words. The calls of an exit depend on how far it has come: in words it is one thing.
@@ -295,6 +313,14 @@ mod tests {
         let sifted = sift(&plan(vec![free.clone(), update(&["login"])]), None, |kind| kind != Change::ChangeLogin);
         assert!(sifted.steps.is_empty());
         assert_eq!(sifted.withheld[&Change::ChangeLogin], [free, update(&["login"])]);
+    }
+
+    #[test]
+    fn what_comes_after_an_activation_waits_with_it() {
+        let activate = Step::Activate { id: "00u1".into(), send_email: false };
+        let sifted = sift(&plan(vec![activate.clone(), update(&["title"])]), None, |kind| kind != Change::Activate);
+        assert!(sifted.steps.is_empty());
+        assert_eq!(sifted.withheld[&Change::Activate], [activate, update(&["title"])]);
     }
 
     #[test]

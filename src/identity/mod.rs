@@ -21,6 +21,7 @@ pub mod login;
 pub mod mapping;
 pub mod observe;
 pub mod person;
+pub mod pins;
 pub mod plan;
 pub mod preview;
 pub mod rulebook;

@@ -11,6 +11,7 @@ use super::directory::{Directory, Group};
 use super::employee::{FieldChange, UserStatus};
 use super::lifecycle::{Entitlement, LeaverGroups, Rehire, Standing};
 use super::mapping::{Desired, LOGIN, REQUIRED};
+use super::pins::Access;
 use super::rulebook::Rulebook;
 use super::step::{MAX_GROUPS_IN_CREATE, Step};
 use crate::clock::Moment;
@@ -60,7 +61,8 @@ impl From<String> for Obstacle {
 
 /// Makes the plan for one person.
 pub fn plan(situation: &Situation) -> Result<Plan, Obstacle> {
-    let mut plan = match &situation.standing.entitlement {
+    let entitlement = case_entitlement(situation);
+    let mut plan = match &entitlement {
         Entitlement::Ended(_) => leave(situation),
         Entitlement::Suspended(_) => withhold(situation),
         Entitlement::OnLeave(_) => on_leave(situation)?,
@@ -241,13 +243,20 @@ fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obs
         || Step::Activate { id: account.id.clone(), send_email: situation.rulebook.policies.onboarding.send_email };
     match account.status {
         AccountStatus::Staged => plan.steps.push(activate()),
-        AccountStatus::Suspended if case.was("on_leave") || case.was("suspended") => {
+        AccountStatus::Suspended
+            if case.was("on_leave") || case.was("suspended") || case.pins.access == Some(Access::Given) =>
+        {
             plan.steps.push(Step::Unsuspend { id: account.id.clone() });
         }
         AccountStatus::Suspended => {
             plan.remarks.push("suspended in Okta by somebody else: kept suspended, otherwise up to date".into());
         }
-        AccountStatus::Deprovisioned if account.marks.exit.is_some() || case.was("ended") || case.was("suspended") => {
+        AccountStatus::Deprovisioned
+            if account.marks.exit.is_some()
+                || case.was("ended")
+                || case.was("suspended")
+                || case.pins.access == Some(Access::Given) =>
+        {
             // What was seen long ago is no reason to give access: it is read first.
             let id = account.id.clone();
             plan.steps.push(if situation.fresh { activate() } else { Step::Look { id_or_login: id } });
@@ -267,6 +276,11 @@ fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obs
     }
     adjust(situation, account, &mut plan)?;
     Ok(plan)
+}
+
+/// What the plan is made for: what the record grants, or what an undo has pinned.
+fn case_entitlement(situation: &Situation) -> Entitlement {
+    situation.case.pins.entitlement(&situation.standing.entitlement)
 }
 
 fn remark(text: &str) -> Plan {
@@ -291,7 +305,8 @@ fn removals<'a>(
 
 /// What the mapping wants, checked: nobody can have an account without its required attributes.
 fn wanted(situation: &Situation) -> Result<Desired, Obstacle> {
-    let desired = situation.rulebook.desired(situation.case, situation.now)?;
+    let mut desired = situation.rulebook.desired(situation.case, situation.now)?;
+    situation.case.pins.overlay(&mut desired);
     for name in REQUIRED {
         if desired.attributes.get(name).is_none_or(Value::is_null) {
             return Err(format!(
@@ -334,6 +349,15 @@ fn resolve(desired: &Desired, directory: &Directory) -> Result<Resolved, String>
         }
     }
     Ok(resolved)
+}
+
+/// The groups with what an undo has restored; only memberships that are ours to write.
+fn pinned(mut groups: Resolved, situation: &Situation) -> Resolved {
+    let pins = &situation.case.pins;
+    let ours = |group: &&String| situation.directory.is_ours_to_write(group);
+    groups.ids.extend(pins.member.iter().filter(ours).cloned());
+    groups.ids.retain(|group| !pins.not_member.contains(group));
+    groups
 }
 
 /// The id of the wanted user type.
@@ -384,6 +408,7 @@ fn adjust(situation: &Situation, account: &Account, plan: &mut Plan) -> Result<(
     let desired = wanted(situation)?;
     let groups = resolve(&desired, directory)?;
     let kind = user_type(&desired, directory)?.filter(|(id, _)| *id != account.user_type);
+    let groups = pinned(groups, situation);
     if !groups.missing.is_empty() {
         // Groups that are made change nothing for anybody yet; suspending comes before them.
         plan.steps.extend(groups.missing.into_iter().map(|name| Step::CreateGroup { name }));
@@ -415,7 +440,7 @@ fn adjust(situation: &Situation, account: &Account, plan: &mut Plan) -> Result<(
         plan.steps.extend(taken.into_iter().chain(removed).chain(added).chain(written));
     }
     // Whether an app can be assigned to somebody suspended is not known (okta-api.md §2.3): it waits for the return.
-    let asleep = matches!(situation.standing.entitlement, Entitlement::OnLeave(_));
+    let asleep = matches!(case_entitlement(situation), Entitlement::OnLeave(_));
     plan.steps.extend(given.into_iter().filter(|_| !asleep));
     link(situation, account, plan);
     Ok(())

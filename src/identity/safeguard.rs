@@ -138,6 +138,12 @@ fn people(n: u32) -> String {
     if n == 1 { "1 person".into() } else { format!("{n} people") }
 }
 
+/// Whether a page is one of a company that is ending, not one with leavers on it: most of its people lose access at once.
+/// Pages come one by one, and a short one would pass under every limit.
+pub const fn is_mass(leave: usize, profiles: usize) -> bool {
+    leave >= 5 && leave * 2 > profiles
+}
+
 /// Accounts that no plan touches, whatever Namely says.
 #[derive(Clone, Debug, Default)]
 pub struct Protected {
@@ -208,7 +214,7 @@ impl Safeguards {
     /// Whether this kind of change is judged before it is made.
     pub fn guards(&self, change: Change) -> bool {
         self.mode == Mode::Approve
-            || matches!(change, Change::Deactivate | Change::Suspend)
+            || matches!(change, Change::Deactivate | Change::Suspend | Change::Activate)
             || self.limits.iter().any(|limit| limit.change == change)
     }
 }
@@ -306,6 +312,12 @@ mod tests {
         let why = limit.trips(count(4, 7, 100), "acme").expect("held");
         assert_eq!(why, "deactivate of 11 people of acme within an hour (4 so far, 7 now) are more than 10");
         assert_eq!(limit.trips(count(40, 0, 100), "acme"), None, "nobody of the batch is concerned");
+    }
+
+    #[test]
+    fn a_page_most_of_whose_people_leave_is_a_mass_change_however_short_it_is() {
+        assert!(is_mass(10, 10) && is_mass(26, 50));
+        assert!(!is_mass(4, 4) && !is_mass(25, 50));
     }
 
     #[test]

@@ -173,6 +173,7 @@ impl Poller {
             received: fetched.received,
             run: self.tools.run,
             now: self.tools.clock.now(),
+            profiles: page.profiles.len(),
             changed: findings.changed,
             problems: findings.problems,
             mended: findings.mended,

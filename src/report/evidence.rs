@@ -126,7 +126,7 @@ impl Collector {
         let target = row["target"].as_i64();
         match (kind, target) {
             ("observed", Some(target)) => self.observed(row, target, &at, seq, inside, &name),
-            ("requested" | "approved", Some(target)) => {
+            ("requested" | "approved" | "undone", Some(target)) => {
                 let track = self.tracks.entry(target).or_default();
                 (track.cause, track.cause_at, track.cause_seq) = (tell(row), at.clone(), seq);
             }
@@ -136,8 +136,10 @@ impl Collector {
             ("reconciled", _) if inside => self.evidence.reconciliations.push(row.clone()),
             _ => {}
         }
-        let is_decision =
-            matches!(kind, "held" | "hold_ended" | "approved" | "paused" | "resumed" | "adopted" | "reviewed");
+        let is_decision = matches!(
+            kind,
+            "held" | "hold_ended" | "approved" | "undone" | "paused" | "resumed" | "adopted" | "reviewed"
+        );
         if inside && is_decision {
             if let (Some(target), "held") = (target, kind) {
                 let held = format!("hold {}", row["detail"]["hold"]);

@@ -1,8 +1,9 @@
 //! Everything that is known of one person in one org, put together.
 
-use super::{StoreError, accounts};
+use super::{StoreError, accounts, pins};
 use crate::clock::Moment;
 use crate::identity::login::{Chosen, Holder};
+use crate::identity::pins::Pins;
 use crate::identity::{Account, Case, Employee, ManagerLink, Person, Position, Rulebook, login_key};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -73,13 +74,14 @@ pub fn brief(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Resu
         manager: ManagerLink::Nobody,
         login,
         subordinates: Vec::new(),
+        pins: pins::pins(c, target)?,
     }))
 }
 
 /// What is needed to know what a plan would take from somebody: no manager, nobody who reports to them.
 pub fn without_manager(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
     let Some(mut case) = brief(c, rules, target, now)? else { return Ok(None) };
-    if !rules.standing(&case, now).entitlement.is_over() {
+    if !is_over(rules, &case, now) {
         case.login = login(c, rules, &case, target)?;
     }
     Ok(Some(case))
@@ -87,14 +89,35 @@ pub fn without_manager(c: &Connection, rules: &Rulebook, target: i64, now: Momen
 
 /// Everything that a plan is made from. The login is chosen here, but reserved only by `reserve`.
 pub fn whole(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
-    let Some(mut case) = brief(c, rules, target, now)? else { return Ok(None) };
-    if rules.standing(&case, now).entitlement.is_over() {
+    let case = brief(c, rules, target, now)?;
+    case.map(|case| completed(c, rules, case, target, now)).transpose()
+}
+
+/// The same, as if this were pinned.
+pub fn whole_with(
+    c: &Connection,
+    rules: &Rulebook,
+    target: i64,
+    pins: &Pins,
+    now: Moment,
+) -> Result<Option<Case>, StoreError> {
+    let case = brief(c, rules, target, now)?.map(|case| Case { pins: pins.clone(), ..case });
+    case.map(|case| completed(c, rules, case, target, now)).transpose()
+}
+
+fn completed(c: &Connection, rules: &Rulebook, mut case: Case, target: i64, now: Moment) -> Result<Case, StoreError> {
+    if is_over(rules, &case, now) {
         case.subordinates = subordinates(c, &case.person)?;
-        return Ok(Some(case));
+        return Ok(case);
     }
     case.manager = manager(c, &case, target)?;
     case.login = login(c, rules, &case, target)?;
-    Ok(Some(case))
+    Ok(case)
+}
+
+/// Whether access is over, and no undo gives it back.
+fn is_over(rules: &Rulebook, case: &Case, now: Moment) -> bool {
+    case.pins.entitlement(&rules.standing(case, now).entitlement).is_over()
 }
 
 /// Everybody of an org, as far as mappings need them: in one pass over the store, some thousand at a time.

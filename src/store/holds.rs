@@ -119,6 +119,8 @@ pub(super) fn withdraw(c: &Connection, org: &str, target: i64, change: Change, n
     append(c, &Record { detail, ..about(Some(target)) })?;
     let empty = !c.prepare_cached("SELECT 1 FROM risk WHERE hold = ?1")?.exists([hold])?;
     if empty {
+        let scope: String = c.query_row("SELECT scope FROM hold WHERE id = ?1", [hold], |row| row.get(0))?;
+        super::judge::forget_mass(c, &scope)?;
         c.execute(
             "UPDATE hold SET verdict = 'withdrawn', at = ?2 WHERE id = ?1 AND verdict IS NULL",
             params![hold, now.millis()],
@@ -360,6 +362,8 @@ fn apply_vote(c: &Connection, vote: &Said, now: Moment) -> Result<usize, StoreEr
             .execute(params![target, now.millis()])?;
     }
     if whole {
+        let scope: String = c.query_row("SELECT scope FROM hold WHERE id = ?1", [vote.hold], |row| row.get(0))?;
+        super::judge::forget_mass(c, &scope)?;
         c.execute("UPDATE hold SET verdict = ?2, at = ?3 WHERE id = ?1", params![vote.hold, word, now.millis()])?;
     }
     Ok(if vote.approve { members.len() } else { 0 })

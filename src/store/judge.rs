@@ -21,6 +21,8 @@ use std::time::Duration;
 const BATCH: usize = 1000;
 /// How old the number of people of a company may be.
 const POPULATION_AGE: Duration = Duration::from_secs(600);
+/// How long a page of a company that seems to end is remembered, if nobody decides.
+const MASS_AGE: Duration = Duration::from_secs(3600);
 /// How long a renamed group is expected to show in everybody's profile.
 const RENAME_AGE: Duration = Duration::from_secs(86_400);
 
@@ -36,6 +38,8 @@ struct Judged {
     changes: BTreeMap<Change, String>,
     /// An Okta administrator: who they are, for the hold.
     administrator: Option<String>,
+    /// An undo gives them access that Namely says is over.
+    defies: bool,
 }
 
 /// What was decided about one kind of change of somebody before.
@@ -108,6 +112,7 @@ impl Court<'_> {
             groups: BTreeSet::new(),
             changes: BTreeMap::new(),
             administrator: None,
+            defies: false,
         };
         let safeguards = &self.rules.safeguards;
         let needs_all = [Change::ChangeAttributes, Change::LinkManager].iter().any(|change| safeguards.guards(*change));
@@ -125,6 +130,7 @@ impl Court<'_> {
             .map(|(change, words)| (change, words.join("; ")))
             .collect();
         judged.administrator = self.administrator(&case);
+        judged.defies = case.pins.defies(&standing.entitlement);
         Ok(judged)
     }
 
@@ -180,6 +186,21 @@ impl Court<'_> {
             let why = "the service asks before it changes anything (mode = \"approve\")";
             let hold = self.hold(c, group.change, group.tenant, why, eyes)?;
             return self.put(c, group.tenant, group.change, &group.people, Some(&hold));
+        }
+        if matches!(group.change, Change::Deactivate | Change::Suspend) && is_ending(c, group.tenant, self.now)? {
+            let why = format!("most people on a page of {} lose access at once", group.tenant);
+            let hold = self.hold(c, group.change, group.tenant, &why, eyes)?;
+            self.put(c, group.tenant, group.change, &group.people, Some(&hold))?;
+            return self.hold_back(c, &group, None, &hold);
+        }
+        if group.change == Change::Activate {
+            let (defying, others): (Vec<_>, Vec<_>) = group.people.into_iter().partition(|person| person.defies);
+            if !defying.is_empty() {
+                let why = "an undo gives access to somebody who is inactive in Namely";
+                let hold = self.hold(c, group.change, &format!("undo in {}", group.tenant), why, eyes)?;
+                self.put(c, group.tenant, group.change, &defying, Some(&hold))?;
+            }
+            group.people = others;
         }
         let limits = safeguards.limits.iter().filter(|limit| limit.change == group.change);
         let (companies, departments): (Vec<&Limit>, Vec<&Limit>) =
@@ -422,6 +443,26 @@ pub(super) fn restraint(c: &Connection, org: &str, target: i64, rev: i64) -> Res
     restraint.paused = super::pause::paused_changes(c, org)?.into_iter().collect();
     restraint.approved = super::approvals::approved(c, target)?;
     Ok(restraint)
+}
+
+fn mass_key(tenant: &str) -> String {
+    format!("mass {tenant}")
+}
+
+/// A page of a company was seen most of whose people lose access at once.
+pub(super) fn saw_mass(c: &Connection, tenant: &str, now: Moment) -> Result<(), StoreError> {
+    set_meta(c, &mass_key(tenant), &now.millis().to_string())
+}
+
+/// Somebody has decided about a company's hold: what was seen before it is no reason any more.
+pub(super) fn forget_mass(c: &Connection, tenant: &str) -> Result<(), StoreError> {
+    c.execute("DELETE FROM meta WHERE key = ?1", [mass_key(tenant)])?;
+    Ok(())
+}
+
+fn is_ending(c: &Connection, tenant: &str, now: Moment) -> Result<bool, StoreError> {
+    let at = meta(c, &mass_key(tenant))?.and_then(|at| at.parse().ok()).map(Moment::from_millis);
+    Ok(at.is_some_and(|at| now.since(at) < MASS_AGE))
 }
 
 /// Groups of a company, by id, as they are called now. A group that is called something else since is expected to show in

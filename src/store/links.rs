@@ -37,6 +37,12 @@ pub(super) fn find(c: &Connection, org: &str, tenant: &str, profile: &str) -> Re
         .optional()?)
 }
 
+/// The targets that a profile has, in all orgs.
+pub(super) fn targets_of(c: &Connection, tenant: &str, profile: &str) -> Result<Vec<i64>, StoreError> {
+    let mut select = c.prepare_cached("SELECT target FROM link WHERE tenant = ?1 AND profile = ?2")?;
+    Ok(select.query_map([tenant, profile], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
 /// Writes down what the rules look a profile up by.
 pub(super) fn put_keys(c: &Connection, rules: &Rulebook, position: &Position) -> Result<(), StoreError> {
     let profile = &position.employee.id;
@@ -288,7 +294,9 @@ fn merge(c: &Connection, from: i64, into: i64) -> Result<(), StoreError> {
     )?
     .execute([from, into])?;
     c.prepare_cached("DELETE FROM risk WHERE target = ?1")?.execute([from])?;
-    c.prepare_cached("DELETE FROM approval WHERE target IN (?1, ?2)")?.execute([from, into])?;
+    for table in ["approval", "pin"] {
+        c.execute(&format!("DELETE FROM {table} WHERE target IN (?1, ?2)"), [from, into])?;
+    }
     c.prepare_cached("UPDATE work SET judged = 0 WHERE target = ?1")?.execute([into])?;
     Ok(())
 }

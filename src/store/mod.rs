@@ -15,6 +15,7 @@ mod lanes;
 mod links;
 mod pages;
 mod pause;
+mod pins;
 mod previews;
 mod recovery;
 mod requests;
@@ -26,13 +27,14 @@ pub use approvals::{Approval, approve};
 pub use audit_log::{
     AuditRow, Filter, Pruned, append, checkpoints, filter_audit, prune_audit, read_audit, rows_of_run, verify_audit,
 };
-pub use cases::{Resident, brief, find, population, whole};
+pub use cases::{Resident, brief, find, population, whole, whole_with};
 pub use findings::findings;
 pub use holds::{HeldChanges, HeldPerson, Voted, held_people, holds, vote};
 pub use lanes::{ANY_BUCKET, Begun, Claim, EndStep, Lease, Next, Release, Want};
 pub use links::{Review, decide, reviews};
 pub use pages::{Backlog, PageCommit, PageOutcome, backlog, known_hashes};
 pub use pause::{Pause, pause, pauses, resume};
+pub use pins::{Carried, carried_out};
 pub use previews::{Extent, directory, identity, preview_of, previews};
 pub use recovery::Recovered;
 pub use requests::{Request, Wish, is_done, request};

@@ -3,10 +3,11 @@
 //! **Invariant:** no lost change. A profile's new document and its dirty mark are committed together, before the next
 //! page counts as read.
 
-use super::{Store, StoreError, append, cases, judge, links};
+use super::{Store, StoreError, append, cases, judge, links, pins};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::employee::{ContentHash, FieldChange, field_changes};
+use crate::identity::safeguard::is_mass;
 use crate::identity::{Account, Case, Class, Employee, Entitlement, Position, Rulebook};
 use crate::namely::wire::ProfileProblem;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -23,6 +24,8 @@ pub struct PageCommit {
     /// The run of the service; monotonic times of another run mean nothing.
     pub run: i64,
     pub now: Moment,
+    /// Profiles that the page showed, changed or not.
+    pub profiles: usize,
     pub changed: Vec<(Employee, ContentHash)>,
     pub problems: Vec<ProfileProblem>,
     pub mended: Vec<String>,
@@ -224,6 +227,10 @@ fn commit_page(c: &Connection, rules: &Rulebook, page: &PageCommit) -> Result<Pa
     for (employee, hash) in &page.changed {
         commit_profile(c, rules, page, employee, *hash, &mut outcome)?;
     }
+    let leave = outcome.dirtied.iter().filter(|class| **class == Class::Revoke).count();
+    if is_mass(leave, page.profiles) {
+        judge::saw_mass(c, &page.tenant, page.now)?;
+    }
     Ok(outcome)
 }
 
@@ -301,6 +308,9 @@ fn commit_profile(
     ])?;
     let position = Position { tenant: page.tenant.clone(), employee: employee.clone() };
     links::put_keys(c, rules, &position)?;
+    for target in links::targets_of(c, &page.tenant, &employee.id)? {
+        pins::unpin(c, target, "Namely says something new", page.now)?;
+    }
     let before = held.as_ref().map(|h| &h.employee);
     if let Some(before) = before {
         judge::follow_rename(c, &page.tenant, &before.groups, &employee.groups)?;
@@ -516,6 +526,7 @@ fn all_positions(c: &Connection) -> Result<Vec<Position>, StoreError> {
 /// Everything anew under other rules: keys, routes, correlation, standing.
 pub(super) fn relink_all(c: &Connection, rules: &Rulebook, now: Moment) -> Result<(), StoreError> {
     c.execute("UPDATE link SET routed = 0", [])?;
+    pins::unpin_all(c, "the rules changed", now)?;
     let positions = all_positions(c)?;
     for position in &positions {
         links::put_keys(c, rules, position)?;

@@ -210,6 +210,15 @@ CREATE TABLE approval (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX approval_new ON approval(at) WHERE told = 0;
 
+-- What an undo has restored: kept until Namely or the mapping says something new.
+CREATE TABLE pin (
+  target INTEGER PRIMARY KEY REFERENCES target(id),
+  pins   TEXT NOT NULL,        -- JSON
+  why    TEXT NOT NULL,
+  by     TEXT NOT NULL,
+  at     INTEGER NOT NULL
+) STRICT;
+
 -- What somebody has asked the service to do.
 CREATE TABLE request (
   id   INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -300,6 +309,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('approval', 'approval', '1000 4 1'),
   ('approval', 'approval_new', '10 1'),
   ('request', 'request_new', '2 1'),
+  ('pin', NULL, '100'),
   ('pause', 'pause_now', '2 1'),
   ('work', 'work_changes', '1000 1'),
   ('audit', 'audit_kind', '1000000 100000 1'),

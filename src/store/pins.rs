@@ -1,0 +1,87 @@
+//! Pins in the store: what undos have restored, and how that ends.
+
+use super::{StoreError, append, pages};
+use crate::audit::{Kind, Record};
+use crate::clock::Moment;
+use crate::identity::Class;
+use crate::identity::pins::Pins;
+use crate::identity::step::Step;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// What is pinned of somebody.
+pub(super) fn pins(c: &Connection, target: i64) -> Result<Pins, StoreError> {
+    let found: Option<String> =
+        c.prepare_cached("SELECT pins FROM pin WHERE target = ?1")?.query_row([target], |row| row.get(0)).optional()?;
+    found.map_or_else(|| Ok(Pins::default()), |text| Ok(serde_json::from_str(&text)?))
+}
+
+/// Pins what an undo has restored, and makes its people dirty.
+pub(super) fn pin(
+    c: &Connection,
+    org: &str,
+    all: &[(i64, Pins)],
+    why: &str,
+    by: &str,
+    now: Moment,
+) -> Result<(), StoreError> {
+    for (target, pins) in all {
+        c.prepare_cached(
+            "INSERT INTO pin (target, pins, why, by, at) VALUES (?1,?2,?3,?4,?5)
+             ON CONFLICT (target) DO UPDATE SET pins = excluded.pins, why = excluded.why, by = excluded.by, at = excluded.at",
+        )?
+        .execute(params![target, serde_json::to_string(pins)?, why, by, now.millis()])?;
+        pages::mark_dirty(c, *target, org, Class::Restore, super::ANY_BUCKET, now)?;
+        let detail = json!({ "pins": pins, "why": why, "by": by });
+        append(
+            c,
+            &Record { target: Some(*target), org: Some(org.to_owned()), ..Record::general(now, Kind::Undone, detail) },
+        )?;
+    }
+    Ok(())
+}
+
+/// Namely or the mapping has something new to say, or somebody lets go by hand: what was pinned is not any more.
+pub(super) fn unpin(c: &Connection, target: i64, because: &str, now: Moment) -> Result<bool, StoreError> {
+    let org: Option<String> = c
+        .prepare_cached("DELETE FROM pin WHERE target = ?1 RETURNING (SELECT org FROM target WHERE id = pin.target)")?
+        .query_row([target], |row| row.get(0))
+        .optional()?;
+    let Some(org) = org else { return Ok(false) };
+    let detail = json!({ "because": because });
+    append(c, &Record { target: Some(target), org: Some(org), ..Record::general(now, Kind::Unpinned, detail) })?;
+    Ok(true)
+}
+
+/// The rules have changed: nothing is pinned any more.
+pub(super) fn unpin_all(c: &Connection, because: &str, now: Moment) -> Result<(), StoreError> {
+    let mut select = c.prepare("SELECT target FROM pin")?;
+    let targets: Vec<i64> = select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for target in targets {
+        unpin(c, target, because, now)?;
+    }
+    Ok(())
+}
+
+/// Calls that were carried out, by target, oldest first.
+pub type Carried = BTreeMap<i64, Vec<Step>>;
+
+/// What the rows of a filter have done, as far as it changed something.
+pub fn carried_out(c: &Connection, org: &str, filter: &super::Filter) -> Result<Carried, StoreError> {
+    let mut found = Carried::new();
+    let filter = super::Filter { kinds: vec!["effect".into()], ..filter.clone() };
+    super::filter_audit(c, &filter, |row| {
+        let row: serde_json::Value = serde_json::from_str(&row.text)?;
+        let detail = &row["detail"];
+        let applied = detail["outcome"] == "applied" && row["org"] == *org;
+        if let (true, Some(target)) = (applied, row["target"].as_i64())
+            && let Ok(step) = serde_json::from_value::<Step>(detail["step"].clone())
+            && step.is_write()
+        {
+            found.entry(target).or_default().push(step);
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}

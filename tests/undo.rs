@@ -1,0 +1,137 @@
+//! What was done can be taken back: shown first, done through the safeguards, and kept until Namely says something new.
+
+mod common;
+
+use common::{Rig, Setup, on_a_system, program};
+use namely_okta_sync::sandbox::company::{DEPARTMENTS, Hr, Status as Hired};
+use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::world::today;
+use namely_okta_sync::store::{holds, vote};
+use serde_json::Value;
+
+fn workers(rig: &Rig) -> Vec<usize> {
+    let people = &rig.setup.people;
+    let manages = |n: usize| people.iter().any(|p| p.manager == Some(n));
+    (0..people.len()).filter(|n| people[*n].status == Hired::Active && !people[*n].on_leave && !manages(*n)).collect()
+}
+
+fn cli(rig: &Rig, args: &[&str]) -> (bool, String) {
+    let config = common::config_file(&rig.world, rig.folder.path());
+    let output = program().args(args).arg("--config").arg(config).output().expect("runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.success(), text(&output.stdout) + &text(&output.stderr))
+}
+
+fn status(rig: &Rig, anchor: &str) -> Option<Status> {
+    let mut okta = rig.world.okta.core();
+    okta.settle(rig.world.clock.now());
+    okta.user_by_anchor(anchor).map(|user| user.status)
+}
+
+fn is_in(rig: &Rig, anchor: &str, group: &str) -> bool {
+    let okta = rig.world.okta.core();
+    okta.user_by_anchor(anchor).is_some_and(|user| okta.groups_of(&user.id).contains(group))
+}
+
+async fn approve(rig: &Rig) {
+    let now = rig.world.clock.now();
+    rig.store()
+        .run(move |c| {
+            let hold = holds(c, false)?.remove(0);
+            vote(c, hold.id, true, &hold.code, None, "Ann", now)
+        })
+        .await
+        .expect("votes");
+}
+
+#[test]
+fn a_move_is_taken_back_and_stays_so_until_namely_says_something_new() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(20)).await;
+        let who = workers(&rig)[0];
+        let person = rig.setup.people[who].clone();
+        let (old, new) = (person.department, (person.department + 1) % 8);
+        let group = |n: usize| format!("Department {}", DEPARTMENTS[n]);
+        rig.edit(who, |p| p.department = new);
+        rig.until("they have moved", async |rig| is_in(rig, &person.id, &group(new)) && rig.backlog().await == 0).await;
+        assert!(!is_in(&rig, &person.id, &group(old)));
+        let (ok, text) = cli(&rig, &["undo", "--person", &person.email]);
+        assert!(
+            ok && text.contains(&format!("into group \"{}\"", group(old))) && text.contains("nothing was done"),
+            "{text}"
+        );
+        let effects = rig.effects().len();
+        rig.quiet().await;
+        assert_eq!(rig.effects().len(), effects, "showing does nothing");
+        let (ok, text) = cli(&rig, &["undo", "--person", &person.email, "--apply", "--by", "Ann"]);
+        assert!(ok && text.contains("asked for"), "{text}");
+        rig.until("they are back", async |rig| {
+            is_in(rig, &person.id, &group(old)) && !is_in(rig, &person.id, &group(new)) && rig.backlog().await == 0
+        })
+        .await;
+        rig.quiet().await;
+        assert!(is_in(&rig, &person.id, &group(old)), "Namely still says otherwise, and it stays");
+        rig.edit(who, |p| p.direct_dial = "+1 555 321".into());
+        rig.until("Namely has the last word again", async |rig| is_in(rig, &person.id, &group(new))).await;
+    });
+}
+
+#[test]
+fn a_termination_is_taken_back_only_with_an_approval_and_says_what_does_not_come_back() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(20)).await;
+        let who = workers(&rig)[0];
+        let person = rig.setup.people[who].clone();
+        rig.edit(who, |p| p.status = Hired::Inactive);
+        rig.until("they have left", async |rig| {
+            status(rig, &person.id) == Some(Status::Deprovisioned)
+                && !is_in(rig, &person.id, "All Employees")
+                && rig.backlog().await == 0
+        })
+        .await;
+        let (ok, text) = cli(&rig, &["undo", "--person", &person.email, "--apply", "--by", "Ann"]);
+        assert!(ok && text.contains("does not come back") && text.contains("activated"), "{text}");
+        rig.until("it is held", async |rig| rig.store().backlog().await.expect("reads").held == 1).await;
+        assert_eq!(status(&rig, &person.id), Some(Status::Deprovisioned));
+        approve(&rig).await;
+        rig.until("they are back", async |rig| {
+            matches!(status(rig, &person.id), Some(Status::Active | Status::Provisioned))
+                && is_in(rig, &person.id, "All Employees")
+                && rig.backlog().await == 0
+        })
+        .await;
+        let (ok, _) = cli(&rig, &["undo", "--release", "--person", &person.email, "--by", "Ann"]);
+        assert!(ok);
+        rig.until("Namely has the last word again", async |rig| status(rig, &person.id) == Some(Status::Deprovisioned))
+            .await;
+        let (_, text) = cli(&rig, &["timeline", &person.email]);
+        assert!(text.contains("what was before is pinned") && text.contains("follows Namely again"), "{text}");
+    });
+}
+
+#[test]
+fn an_account_that_was_made_by_mistake_is_ended_again() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(12)).await;
+        let mut joiner = Hr::new(7, today(rig.world.clock.now())).joiner(1);
+        joiner.email = "joiner7@example.com".into();
+        rig.hire(joiner.clone());
+        rig.until("the account is there", async |rig| status(rig, &joiner.id).is_some() && rig.backlog().await == 0)
+            .await;
+        let (ok, text) = cli(&rig, &["undo", "--from", "1h", "--apply", "--by", "Ann", "--json"]);
+        let said: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
+        assert!(ok && said["cannot_come_back"].to_string().contains("deactivated, not deleted"), "{text}");
+        rig.until("it is ended", async |rig| status(rig, &joiner.id) == Some(Status::Deprovisioned)).await;
+    });
+}
+
+#[test]
+fn nothing_is_taken_back_without_saying_what() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(8)).await;
+        let (ok, text) = cli(&rig, &["undo"]);
+        assert!(!ok && text.contains("--run, --person, or --from"), "{text}");
+        let (ok, text) = cli(&rig, &["undo", "--run", "7"]);
+        assert!(ok && text.contains("nothing to take back"), "{text}");
+    });
+}
