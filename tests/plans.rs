@@ -176,6 +176,48 @@ fn a_plan_that_was_edited_or_has_expired_or_is_of_other_rules_is_refused() {
 }
 
 #[test]
+fn what_oktas_own_group_rules_will_do_is_foretold_as_theirs() {
+    on_a_system(async {
+        let mut rig = Rig::new(observing(30));
+        let base = rig.world.okta.url();
+        let token = format!("SSWS {}", namely_okta_sync::sandbox::okta::Options::default().token);
+        let group = rig.world.okta.core().seed_group("Legal Tools", "OKTA_GROUP", rig.world.clock.now());
+        let client = reqwest::Client::new();
+        let post = async |path: &str, body: Value| -> Value {
+            let sent = client.post(format!("{base}{path}")).header("authorization", &token).json(&body).send().await;
+            let text = sent.expect("answers").text().await.expect("reads");
+            serde_json::from_str(&text).unwrap_or_default()
+        };
+        let rule = serde_json::json!({
+            "type": "group_rule", "name": "legal tools",
+            "conditions": { "expression": { "type": "urn:okta:expression:1.0", "value": "user.department==\"Legal\"" } },
+            "actions": { "assignUserToGroups": { "groupIds": [group] } },
+        });
+        let made = post("/api/v1/groups/rules", rule).await;
+        let id = made["id"].as_str().expect("a rule").to_owned();
+        post(&format!("/api/v1/groups/rules/{id}/lifecycle/activate"), Value::Null).await;
+        rig.run().await;
+        rig.until("both sides were read", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0)
+            .await;
+        let legal = namely_okta_sync::sandbox::company::DEPARTMENTS.iter().position(|d| *d == "Legal").expect("Legal");
+        let people = &rig.setup.people;
+        let who = (0..people.len())
+            .find(|n| people[*n].status == Hired::Active && !people[*n].on_leave && people[*n].department != legal);
+        let who = who.expect("somebody");
+        rig.edit(who, |p| p.department = legal);
+        let cli = Cli::of(&rig);
+        let email = rig.setup.people[who].email.clone();
+        rig.until("it is foretold", async |_| {
+            cli.run(&["plan", "--person", &email])
+                .1
+                .contains("Okta's rule \"legal tools\" will add them to Legal Tools")
+        })
+        .await;
+        assert!(cli.run(&["explain", &email]).1.contains("will add them to Legal Tools"));
+    });
+}
+
+#[test]
 fn somebody_is_explained_and_why_not_a_group() {
     on_a_system(async {
         let (rig, cli, who) = three_changes().await;

@@ -125,6 +125,7 @@ impl Told {
         for (change, words) in &p.changes {
             println!("  would {}: {}", change.word(), words.join("; "));
         }
+        p.by_okta.iter().for_each(|told| println!("  {told}"));
     }
 
     fn tables(&self) {

@@ -235,7 +235,7 @@ fn list(title: &str, people: &[&Preview], all: bool) {
     for person in people.iter().take(limit) {
         let what = match &person.obstacle {
             Some(why) => why.clone(),
-            None => person.changes.values().flatten().cloned().collect::<Vec<_>>().join("\n"),
+            None => person.changes.values().flatten().chain(&person.by_okta).cloned().collect::<Vec<_>>().join("\n"),
         };
         rows.add_row([&person.name, &person.login, &person.department, &person.standing, &what]);
     }

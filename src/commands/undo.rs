@@ -135,7 +135,7 @@ fn show(people: &[&Preview], warnings: &BTreeSet<String>, options: &Options, ask
     for person in people.iter().take(limit) {
         let what = match &person.obstacle {
             Some(why) => why.clone(),
-            None => person.changes.values().flatten().cloned().collect::<Vec<_>>().join("\n"),
+            None => person.changes.values().flatten().chain(&person.by_okta).cloned().collect::<Vec<_>>().join("\n"),
         };
         rows.add_row([&person.name, &person.login, &person.standing, &what]);
     }

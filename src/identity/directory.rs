@@ -1,5 +1,6 @@
 //! What an Okta org has besides people, as far as plans need it: groups and who may write them, apps, administrators.
 
+use super::group_rule::OktaRule;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -25,6 +26,9 @@ pub struct Directory {
     user_types: BTreeMap<String, String>,
     /// Names of the linked object relations that lead to one account.
     relations: BTreeSet<String>,
+    /// Okta's own group rules.
+    #[serde(default)]
+    rules: Vec<OktaRule>,
 }
 
 impl Directory {
@@ -53,6 +57,16 @@ impl Directory {
     /// The same with the linked object relations of the org, by the name that leads to one account.
     pub fn with_relations(self, names: impl IntoIterator<Item = String>) -> Self {
         Self { relations: names.into_iter().collect(), ..self }
+    }
+
+    /// The same with the org's group rules.
+    pub fn with_rules(self, rules: Vec<OktaRule>) -> Self {
+        Self { rules, ..self }
+    }
+
+    /// Okta's own group rules.
+    pub fn rules(&self) -> &[OktaRule] {
+        &self.rules
     }
 
     /// The id of the user type of this name.

@@ -16,6 +16,7 @@ pub mod employee;
 pub mod explain;
 pub mod expr;
 pub mod functions;
+pub mod group_rule;
 pub mod lifecycle;
 pub mod login;
 pub mod mapping;

@@ -3,7 +3,8 @@
 use super::case::Case;
 use super::change::{Change, summary};
 use super::directory::Directory;
-use super::plan::foresee;
+use super::group_rule::{Foretold, Subject};
+use super::plan::{Plan, foresee};
 use super::rulebook::Rulebook;
 use super::step::Step;
 use crate::clock::Moment;
@@ -28,6 +29,9 @@ pub struct Preview {
     /// Label of the rule that gives each group that is added.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rules: BTreeMap<String, String>,
+    /// What Okta's own group rules will do because of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_okta: Vec<String>,
     /// Why nothing can be done, or why nothing may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub obstacle: Option<String>,
@@ -74,6 +78,7 @@ pub fn preview(
         standing: standing.entitlement.word().to_owned(),
         changes: BTreeMap::new(),
         rules: BTreeMap::new(),
+        by_okta: Vec::new(),
         obstacle: conflict.map(str::to_owned),
         remarks: Vec::new(),
         basis: String::new(),
@@ -84,6 +89,7 @@ pub fn preview(
             Ok(plan) => {
                 preview.changes = summary(&plan, rulebook.login.former.as_deref());
                 preview.rules = rules(case, rulebook, &plan.steps, now);
+                preview.by_okta = foretold(case, directory, &plan);
                 preview.remarks.clone_from(&plan.remarks);
                 preview.calls = plan.steps.len();
                 preview.obstacle = plan.unfinished.filter(|_| plan.steps.is_empty());
@@ -110,6 +116,53 @@ fn rules(case: &Case, rulebook: &Rulebook, steps: &[Step], now: Moment) -> BTree
     }
     let Ok(desired) = rulebook.desired(case, now) else { return BTreeMap::new() };
     desired.groups.into_iter().filter(|(name, _)| added(name)).map(|(name, wish)| (name, wish.rule)).collect()
+}
+
+/// What Okta's group rules will do when the plan is carried out.
+fn foretold(case: &Case, directory: &Directory, plan: &Plan) -> Vec<String> {
+    if plan.exit || directory.rules().is_empty() {
+        return Vec::new();
+    }
+    let account = case.account.as_ref();
+    let mut attributes = account.map(|account| account.profile.clone()).unwrap_or_default();
+    let mut groups = account.map(|account| account.groups.clone()).unwrap_or_default();
+    let mut changes = false;
+    for step in &plan.steps {
+        match step {
+            Step::CreateUser { profile, groups: given, .. } => {
+                attributes.extend(profile.clone());
+                groups.extend(given.iter().cloned());
+                changes = true;
+            }
+            Step::UpdateUser { changes: fields, .. } | Step::ChangeType { changes: fields, .. } => {
+                attributes.extend(fields.iter().map(|change| (change.field.clone(), change.after.clone())));
+                changes = true;
+            }
+            Step::AddGroup { group, .. } => changes |= groups.insert(group.clone()),
+            Step::RemoveGroup { group, .. } => changes |= groups.remove(group),
+            _ => {}
+        }
+    }
+    if !changes {
+        return Vec::new();
+    }
+    let before = account.map(|account| Subject { attributes: &account.profile, groups: &account.groups });
+    let after = Subject { attributes: &attributes, groups: &groups };
+    let user = account.map(|account| account.id.as_str());
+    let mut told = Vec::new();
+    for rule in directory.rules() {
+        let Some(foretold) = rule.foretell(user, before, after) else { continue };
+        let names: Vec<&str> = rule.groups.iter().filter_map(|id| Some(directory.find(id)?.name.as_str())).collect();
+        let (names, rule) = (names.join(", "), &rule.name);
+        told.push(match foretold {
+            Foretold::Joins => format!("Okta's rule {rule:?} will add them to {names}"),
+            Foretold::Leaves => format!("Okta's rule {rule:?} will take them out of {names}"),
+            Foretold::Unknown => {
+                format!("Okta's rule {rule:?} about {names} looks at what changes and cannot be foretold")
+            }
+        });
+    }
+    told
 }
 
 /// A hash over everything that the preview was computed from and what came of it.

@@ -1,6 +1,7 @@
 //! Okta's JSON, read leniently: unknown fields and unknown enum values are never errors (`okta-api.md §1.5`).
 
 use crate::identity::account::Marks;
+use crate::identity::group_rule::OktaRule;
 use crate::identity::{Account, AccountStatus, Group};
 use serde::Deserialize;
 use serde_json::Value;
@@ -138,11 +139,57 @@ pub struct Assignees {
     pub value: Vec<IdOnly>,
 }
 
-/// A group rule: the groups it assigns.
+/// A group rule: whom it assigns to which groups.
 #[derive(Debug, Default, Deserialize)]
 pub struct GroupRule {
     #[serde(default)]
+    pub name: String,
+    #[serde(default)]
+    pub status: String,
+    #[serde(default)]
+    pub conditions: Option<RuleConditions>,
+    #[serde(default)]
     pub actions: RuleActions,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct RuleConditions {
+    #[serde(default)]
+    pub expression: Option<RuleExpression>,
+    #[serde(default)]
+    pub people: Option<RulePeople>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct RuleExpression {
+    #[serde(default)]
+    pub value: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct RulePeople {
+    #[serde(default)]
+    pub users: Option<RuleUsers>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct RuleUsers {
+    #[serde(default)]
+    pub exclude: Vec<String>,
+}
+
+impl From<GroupRule> for OktaRule {
+    fn from(rule: GroupRule) -> Self {
+        let conditions = rule.conditions.unwrap_or_default();
+        let users = conditions.people.unwrap_or_default().users.unwrap_or_default();
+        Self {
+            name: rule.name,
+            active: rule.status == "ACTIVE",
+            expression: conditions.expression.unwrap_or_default().value,
+            groups: rule.actions.assign.group_ids,
+            excluded: users.exclude.into_iter().collect(),
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

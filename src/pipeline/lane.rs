@@ -164,7 +164,9 @@ impl Lane {
                     return Act::Release(self.set_aside(why, false, context));
                 }
                 if !found.unjudged.is_empty() {
-                    return Act::Release(Release::Judge);
+                    // At once the first time: it is ordinary that a read shows more than was known.
+                    let wait = if self.claim.attempt == 0 { Duration::ZERO } else { context.backoff };
+                    return Act::Release(Release::Judge { at: context.now + wait });
                 }
                 let why = found.held.into_values().collect::<Vec<_>>().join("; ");
                 let withheld = found.sifted.withheld.into_values().flatten().collect::<Vec<_>>();

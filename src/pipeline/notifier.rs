@@ -10,14 +10,14 @@ use crate::metrics::Metrics;
 use crate::notify::channel::Outgoing;
 use crate::notify::{DEFAULT_TEMPLATE, Digest, render, subject};
 use crate::retry;
-use crate::store::Store;
+use crate::store::{Store, StoreError, read_audit};
 use actix::{Actor, AsyncContext, Context, Handler};
 use std::time::Duration;
 
 const TICK: Duration = Duration::from_secs(2);
 const SHORTEST_TICK: Duration = Duration::from_millis(100);
-/// Audit rows of one message, at most.
-const ROWS: usize = 20_000;
+/// Audit rows that are read in one look.
+const ROWS: usize = 5000;
 
 /// The actor.
 pub struct Notifier {
@@ -31,23 +31,32 @@ pub struct Notifier {
     not_before: Moment,
     /// When the present digest began to be gathered.
     since: Option<Moment>,
+    /// What was read and not told yet.
+    gathered: Option<Gathered>,
+}
+
+/// What was read of the audit since the last message.
+struct Gathered {
+    digest: Digest,
+    from: i64,
+    to: i64,
 }
 
 /// A look at the audit ended.
-enum Looked {
-    /// Nothing was to be told.
-    Nothing,
-    /// There is something, and it can wait.
-    Gathering,
-    Told,
-    Failed,
+struct Looked {
+    gathered: Option<Gathered>,
+    told: bool,
+    failed: bool,
+    /// There is probably more to read.
+    more: bool,
 }
 
 impl Notifier {
     /// Starts it.
     pub fn start_with(channel: Channel, client: reqwest::Client, clock: Clock, store: Store, metrics: Metrics) {
-        let (not_before, since) = (Moment::default(), None);
-        Notifier { channel, client, clock, store, metrics, busy: false, failures: 0, not_before, since }.start();
+        let (not_before, since, gathered) = (Moment::default(), None, None);
+        Notifier { channel, client, clock, store, metrics, busy: false, failures: 0, not_before, since, gathered }
+            .start();
     }
 }
 
@@ -63,16 +72,22 @@ impl Actor for Notifier {
 impl Handler<Carried<Looked>> for Notifier {
     type Result = ();
 
-    fn handle(&mut self, looked: Carried<Looked>, _: &mut Self::Context) {
+    fn handle(&mut self, looked: Carried<Looked>, ctx: &mut Self::Context) {
         self.busy = false;
-        let now = self.clock.monotonic();
-        match looked.body {
-            Looked::Nothing | Looked::Told => (self.failures, self.since) = (0, None),
-            Looked::Gathering => self.since = self.since.or(Some(now)),
-            Looked::Failed => {
-                self.failures += 1;
-                self.not_before = now + retry::delay(self.failures);
-            }
+        let (now, looked) = (self.clock.monotonic(), looked.body);
+        self.failures = if looked.failed { self.failures + 1 } else { 0 };
+        if looked.failed {
+            self.not_before = now + retry::delay(self.failures);
+        }
+        if looked.told {
+            self.since = None;
+            self.metrics.notifications.with_label_values(&[&self.channel.name]).inc();
+        }
+        let has_news = looked.gathered.as_ref().is_some_and(|gathered| !gathered.digest.is_empty());
+        self.since = if has_news { self.since.or(Some(now)) } else { None };
+        self.gathered = looked.gathered;
+        if looked.more {
+            self.look(ctx);
         }
     }
 }
@@ -85,55 +100,84 @@ impl Notifier {
         }
         self.busy = true;
         let is_due = self.since.is_some_and(|since| now.since(since) >= self.channel.every);
-        let (channel, client, store) = (self.channel.clone(), self.client.clone(), self.store.clone());
-        let metrics = self.metrics.clone();
+        let teller = Teller { channel: self.channel.clone(), client: self.client.clone(), store: self.store.clone() };
+        let (metrics, gathered) = (self.metrics.clone(), self.gathered.take());
         let back = Gate::new(ctx.address(), 1, metrics.mailbox_wait_seconds.with_label_values(&["notifier"]));
         tokio::spawn(async move {
-            let name = channel.cursor();
-            let looked = match tell(&channel, &client, &store, is_due).await {
-                Ok(looked) => looked,
-                Err(why) => {
-                    metrics.sink_failures.with_label_values(&[&name]).inc();
-                    tracing::error!(channel = channel.name, %why, "a notification could not be delivered; it is tried again");
-                    Looked::Failed
-                }
-            };
-            if matches!(looked, Looked::Told) {
-                metrics.notifications.with_label_values(&[&channel.name]).inc();
+            let looked = teller.look(gathered, is_due).await;
+            if looked.failed {
+                metrics.sink_failures.with_label_values(&[&teller.channel.cursor()]).inc();
             }
             back.send(looked).await;
         });
     }
 }
 
-/// Looks at what is new, and tells it if it is time.
-async fn tell(channel: &Channel, client: &reqwest::Client, store: &Store, is_due: bool) -> Result<Looked, String> {
-    let name = channel.cursor();
-    let rows = store.undelivered(&name, ROWS).await.map_err(|e| e.to_string())?;
-    let (Some(first), Some(last)) = (rows.first().map(|r| r.seq), rows.last().map(|r| r.seq)) else {
-        return Ok(Looked::Nothing);
-    };
-    let mut digest = Digest::default();
-    for row in &rows {
-        let row = serde_json::from_str(&row.text).map_err(|e| e.to_string())?;
-        digest.row(&row, &channel.events);
+/// One look at the audit, and a message if it is time.
+struct Teller {
+    channel: Channel,
+    client: reqwest::Client,
+    store: Store,
+}
+
+impl Teller {
+    async fn look(&self, gathered: Option<Gathered>, is_due: bool) -> Looked {
+        let (mut gathered, more) = match self.read(gathered).await {
+            Ok(read) => read,
+            Err(why) => {
+                tracing::error!(channel = self.channel.name, %why, "the audit cannot be read");
+                return Looked { gathered: None, told: false, failed: true, more: false };
+            }
+        };
+        let is_time = |digest: &Digest| !digest.is_empty() && !more && (is_due || digest.is_urgent());
+        let told = match gathered.take_if(|gathered| is_time(&gathered.digest)) {
+            None => false,
+            Some(now) => match self.tell(&now).await {
+                Ok(()) => true,
+                Err(why) => {
+                    tracing::error!(channel = self.channel.name, %why, "a notification could not be delivered; it is tried again");
+                    return Looked { gathered: Some(now), told: false, failed: true, more: false };
+                }
+            },
+        };
+        Looked { gathered, told, failed: false, more }
     }
-    let told = !digest.is_empty();
-    if told {
-        if !is_due && !digest.is_urgent() && rows.len() < ROWS {
-            return Ok(Looked::Gathering);
+
+    /// Reads on from where was read last, beside the writer; where nothing is to be told the cursor moves at once.
+    async fn read(&self, gathered: Option<Gathered>) -> Result<(Option<Gathered>, bool), String> {
+        let (name, events) = (self.channel.cursor(), self.channel.events.clone());
+        let after = match &gathered {
+            Some(gathered) => gathered.to,
+            None => self.store.cursor(&name).await.map_err(|e| e.to_string())?,
+        };
+        let path = self.store.path().to_owned();
+        let read = tokio::task::spawn_blocking(move || {
+            let rows = read_audit(&Store::reader(&path)?, after, ROWS)?;
+            let mut gathered = gathered.unwrap_or(Gathered { digest: Digest::default(), from: after + 1, to: after });
+            for row in &rows {
+                gathered.digest.row(&serde_json::from_str(&row.text)?, &events);
+                gathered.to = row.seq;
+            }
+            Ok::<_, StoreError>((gathered, rows.len() == ROWS))
+        });
+        let (gathered, more) = read.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+        if gathered.digest.is_empty() && gathered.to > after {
+            self.store.delivered(&name, gathered.to).await.map_err(|e| e.to_string())?;
         }
-        let names = store.names(digest.people()).await.map_err(|e| e.to_string())?;
-        let value = digest.value(&names, first, last);
-        let template = channel.template.as_deref().unwrap_or(DEFAULT_TEMPLATE);
+        Ok((Some(gathered), more))
+    }
+
+    async fn tell(&self, gathered: &Gathered) -> Result<(), String> {
+        let names = self.store.names(gathered.digest.people()).await.map_err(|e| e.to_string())?;
+        let value = gathered.digest.value(&names, gathered.from, gathered.to);
+        let template = self.channel.template.as_deref().unwrap_or(DEFAULT_TEMPLATE);
         // What the template could not say is said without it: nobody misses a hold because of a template.
         let text = render(template, &value).or_else(|why| {
-            tracing::error!(channel = channel.name, %why, "the template of a channel fails; the default is used");
+            tracing::error!(channel = self.channel.name, %why, "the template of a channel fails; the default is used");
             render(DEFAULT_TEMPLATE, &value)
         })?;
-        let message = Outgoing { subject: format!("{}{}", channel.prefix, subject(&value)), text, value };
-        channel.kind.deliver(client, &message).await?;
+        let message = Outgoing { subject: format!("{}{}", self.channel.prefix, subject(&value)), text, value };
+        self.channel.kind.deliver(&self.client, &message).await?;
+        self.store.delivered(&self.channel.cursor(), gathered.to).await.map_err(|e| e.to_string())
     }
-    store.delivered(&name, last).await.map_err(|e| e.to_string())?;
-    Ok(if told { Looked::Told } else { Looked::Nothing })
 }

@@ -6,6 +6,7 @@
 use super::writer::Writers;
 use crate::clock::Moment;
 use crate::identity::account::Scope;
+use crate::identity::group_rule::OktaRule;
 use crate::identity::rulebook::OrgRules;
 use crate::identity::{Account, Class, Directory, Group, Mapping, Rulebook};
 use crate::okta::Request;
@@ -32,8 +33,9 @@ pub async fn read_directory(
 ) -> Result<Directory, String> {
     let groups: Vec<GroupObject> = list(writers, "/api/v1/groups?limit=200", class).await?;
     let rules: Vec<GroupRule> = list(writers, "/api/v1/groups/rules?limit=200", class).await?;
-    let rule_owned = rules.into_iter().flat_map(|rule| rule.actions.assign.group_ids).collect();
-    let directory = Directory::new(groups.into_iter().map(Group::from), rule_owned);
+    let rules: Vec<OktaRule> = rules.into_iter().map(OktaRule::from).collect();
+    let rule_owned = rules.iter().flat_map(|rule| rule.groups.clone()).collect();
+    let directory = Directory::new(groups.into_iter().map(Group::from), rule_owned).with_rules(rules);
     let apps: Vec<AppObject> = match mapping.app_rules() {
         [] => Vec::new(),
         _ => list(writers, "/api/v1/apps?limit=200", class).await?,

@@ -276,6 +276,7 @@ mod tests {
             standing: "entitled".into(),
             changes: changes.iter().map(|(change, word)| (*change, vec![(*word).to_owned()])).collect(),
             rules: BTreeMap::new(),
+            by_okta: Vec::new(),
             obstacle: None,
             remarks: Vec::new(),
             basis: String::new(),

@@ -204,6 +204,16 @@ impl Store {
         .await
     }
 
+    /// Up to where the sink `name` has delivered.
+    pub async fn cursor(&self, name: &str) -> Result<i64, StoreError> {
+        let name = name.to_owned();
+        self.run(move |c| {
+            let mut find = c.prepare_cached("SELECT seq FROM sink WHERE name = ?1")?;
+            Ok(find.query_row([&name], |row| row.get(0)).optional()?.unwrap_or(0))
+        })
+        .await
+    }
+
     /// The sink `name` has delivered everything up to `seq`.
     pub async fn delivered(&self, name: &str, seq: i64) -> Result<(), StoreError> {
         let name = name.to_owned();

@@ -12,7 +12,6 @@ use crate::identity::{Account, Case, Change, Class, Directory, Rulebook, Step};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The bucket of work whose first call is not known yet.
 pub const ANY_BUCKET: &str = "any";
@@ -21,8 +20,6 @@ const READY: i64 = 0;
 const SET_ASIDE: i64 = 1;
 /// Everything else was done; what is left waits for somebody's decision.
 pub(super) const HELD: i64 = 2;
-/// Whoever is judged once more is not claimed in the same breath.
-const JUDGED_AGAIN: Duration = Duration::from_millis(100);
 const NEVER: Moment = Moment::from_micros(i64::MAX);
 
 /// How many lanes there is room for.
@@ -95,8 +92,9 @@ pub enum Release {
     Yield { bucket: &'static str, class: Class },
     /// All but what may not be done was done; it waits for a decision. `withheld` says what that is.
     Held { why: String, withheld: Value },
-    /// The plan asks for something that nobody has judged: what Okta holds is not what it was taken for.
-    Judge,
+    /// The plan asks for something that nobody has judged: what Okta holds is not what it was taken for. Counts as an
+    /// attempt.
+    Judge { at: Moment },
     /// Somebody must change something first: on one side, or, where a change would not show, tried `again` then, after a
     /// `look` at the account if it is what must change.
     SetAside { why: String, again: Option<Moment>, look: bool },
@@ -416,8 +414,8 @@ fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) -> Result<(
             append(c, &about(c, lease, now, Kind::Withheld, json!({ "why": why, "steps": withheld }))?)?;
             Ok(())
         }
-        Release::Judge => {
-            set(READY, now + JUDGED_AGAIN, ANY_BUCKET, 1, None, None)?;
+        Release::Judge { at } => {
+            set(READY, *at, ANY_BUCKET, 1, None, None)?;
             c.prepare_cached("UPDATE work SET judged = 0 WHERE target = ?1")?.execute([target])?;
             Ok(())
         }

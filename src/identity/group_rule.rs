@@ -1,0 +1,274 @@
+//! Okta's own group rules: what they will do once attributes have changed. They are never written, only foretold, and what
+//! cannot be foretold is said to be so (`okta-api.md §3.3`).
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A group rule of the org.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OktaRule {
+    pub name: String,
+    pub active: bool,
+    /// In Okta's expression language.
+    pub expression: String,
+    /// Ids of the groups that it fills.
+    pub groups: Vec<String>,
+    /// Ids of users whom it leaves out.
+    #[serde(default)]
+    pub excluded: BTreeSet<String>,
+}
+
+/// An account as rules see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    pub attributes: &'a BTreeMap<String, Value>,
+    /// Ids of the groups that it is in.
+    pub groups: &'a BTreeSet<String>,
+}
+
+/// What a rule will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foretold {
+    Joins,
+    Leaves,
+    /// The rule looks at what changes, and cannot be foretold.
+    Unknown,
+}
+
+impl OktaRule {
+    /// What the rule will do when an account becomes `after`; `None` if nothing changes for it.
+    pub fn foretell(&self, user: Option<&str>, before: Option<Subject>, after: Subject) -> Option<Foretold> {
+        if !self.active || user.is_some_and(|id| self.excluded.contains(id)) {
+            return None;
+        }
+        let holds = |subject: Subject| Parser::new(&self.expression).whole(&subject);
+        match (before.map_or(Some(false), holds), holds(after)) {
+            (Some(false), Some(true)) => Some(Foretold::Joins),
+            (Some(true), Some(false)) => Some(Foretold::Leaves),
+            (Some(_), Some(_)) => None,
+            _ => self.looks_at_a_change(before, after).then_some(Foretold::Unknown),
+        }
+    }
+
+    fn looks_at_a_change(&self, before: Option<Subject>, after: Subject) -> bool {
+        let Some(before) = before else { return true };
+        let differs = |name: &String| before.attributes.get(name) != after.attributes.get(name);
+        let names: BTreeSet<&String> = before.attributes.keys().chain(after.attributes.keys()).collect();
+        names.into_iter().any(|name| differs(name) && self.expression.contains(&format!("user.{name}")))
+    }
+}
+
+/// A value in an expression; `None` where it is not known what it is.
+type Known = Option<Option<String>>;
+
+/// Reads the part of Okta's expression language that most rules are written in, and evaluates it as it goes. Whatever it does
+/// not know makes what depends on it unknown.
+struct Parser<'t> {
+    tokens: Vec<&'t str>,
+    at: usize,
+}
+
+impl<'t> Parser<'t> {
+    fn new(text: &'t str) -> Self {
+        Self { tokens: tokens(text), at: 0 }
+    }
+
+    fn whole(mut self, subject: &Subject) -> Option<bool> {
+        let value = self.either(subject);
+        if self.at == self.tokens.len() { value } else { None }
+    }
+
+    fn peek(&self) -> &'t str {
+        self.tokens.get(self.at).copied().unwrap_or_default()
+    }
+
+    fn take(&mut self, words: &[&str]) -> bool {
+        let found = words.iter().any(|word| self.peek().eq_ignore_ascii_case(word));
+        self.at += usize::from(found);
+        found
+    }
+
+    fn either(&mut self, subject: &Subject) -> Option<bool> {
+        let mut value = self.both(subject);
+        while self.take(&["||", "or"]) {
+            let other = self.both(subject);
+            value = match (value, other) {
+                (Some(true), _) | (_, Some(true)) => Some(true),
+                (Some(false), Some(false)) => Some(false),
+                _ => None,
+            };
+        }
+        value
+    }
+
+    fn both(&mut self, subject: &Subject) -> Option<bool> {
+        let mut value = self.one(subject);
+        while self.take(&["&&", "and"]) {
+            let other = self.one(subject);
+            value = match (value, other) {
+                (Some(false), _) | (_, Some(false)) => Some(false),
+                (Some(true), Some(true)) => Some(true),
+                _ => None,
+            };
+        }
+        value
+    }
+
+    fn one(&mut self, subject: &Subject) -> Option<bool> {
+        if self.take(&["!", "not"]) {
+            return self.one(subject).map(|value| !value);
+        }
+        if self.take(&["("]) {
+            let value = self.either(subject);
+            return if self.take(&[")"]) { value } else { None };
+        }
+        let word = self.peek();
+        if self.tokens.get(self.at + 1) == Some(&"(") {
+            self.at += 2;
+            return self.call(word, subject);
+        }
+        let left = self.operand(subject);
+        let equal = match self.peek() {
+            "==" => true,
+            "!=" => false,
+            _ => return None,
+        };
+        self.at += 1;
+        let right = self.operand(subject);
+        same(left?.as_deref(), right?.as_deref()).map(|same| same == equal)
+    }
+
+    fn call(&mut self, name: &str, subject: &Subject) -> Option<bool> {
+        let mut arguments: Vec<Known> = Vec::new();
+        while !self.take(&[")"]) {
+            if self.at >= self.tokens.len() {
+                return None;
+            }
+            arguments.push(self.operand(subject));
+            self.take(&[","]);
+        }
+        let texts: Option<Vec<String>> =
+            arguments.into_iter().map(|argument| argument.map(Option::unwrap_or_default)).collect();
+        match (name, texts?.as_slice()) {
+            ("String.stringContains", [text, part]) => Some(text.contains(part.as_str())),
+            ("String.startsWith", [text, part]) => Some(text.starts_with(part.as_str())),
+            ("isMemberOfAnyGroup", ids) => Some(ids.iter().any(|id| subject.groups.contains(id))),
+            _ => None,
+        }
+    }
+
+    fn operand(&mut self, subject: &Subject) -> Known {
+        let word = self.peek();
+        self.at += 1;
+        if let Some(text) = word.strip_prefix(['"', '\'']) {
+            return Some(Some(text.get(..text.len().saturating_sub(1))?.to_owned()));
+        }
+        if word == "null" {
+            return Some(None);
+        }
+        // Another call inside, or a number: not known.
+        let name = word.strip_prefix("user.").filter(|_| self.peek() != "(")?;
+        match subject.attributes.get(name) {
+            None | Some(Value::Null) => Some(None),
+            Some(Value::String(text)) => Some(Some(text.clone())),
+            Some(_) => None,
+        }
+    }
+}
+
+/// Whether two texts are the same; unknown where only the case differs (it is not on record whether that counts).
+fn same(a: Option<&str>, b: Option<&str>) -> Option<bool> {
+    match (a.unwrap_or_default(), b.unwrap_or_default()) {
+        (a, b) if a == b => Some(true),
+        (a, b) if a.to_lowercase() == b.to_lowercase() => None,
+        _ => Some(false),
+    }
+}
+
+fn tokens(text: &str) -> Vec<&str> {
+    let mut tokens = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '"' | '\'' => rest[1..].find(first).map_or(rest.len(), |end| end + 2),
+            _ if ["==", "!=", "&&", "||"].iter().any(|sign| rest.starts_with(sign)) => 2,
+            c if c.is_alphanumeric() || c == '_' => {
+                rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).unwrap_or(rest.len())
+            }
+            other => other.len_utf8(),
+        };
+        tokens.push(&rest[..length]);
+        rest = rest[length..].trim_start();
+    }
+    tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(expression: &str) -> Option<bool> {
+        let attributes = BTreeMap::from([
+            ("department".to_owned(), Value::from("Sales")),
+            ("title".to_owned(), Value::from("Team \"A\" Manager")),
+            ("level".to_owned(), Value::from(7)),
+        ]);
+        let groups = BTreeSet::from(["00g1".to_owned()]);
+        Parser::new(expression).whole(&Subject { attributes: &attributes, groups: &groups })
+    }
+
+    #[test]
+    fn what_most_rules_say_is_understood() {
+        for (expression, value) in [
+            ("user.department==\"Sales\"", Some(true)),
+            ("user.department == 'Sales' AND user.city == \"Berlin\"", Some(false)),
+            ("user.department != \"Sales\" || String.stringContains(user.title, \"Manager\")", Some(true)),
+            ("!(user.department == \"Legal\") && user.city == null", Some(true)),
+            ("isMemberOfAnyGroup(\"00g1\", \"00g2\")", Some(true)),
+            ("String.startsWith(user.title, \"Team\") and not user.department == \"Legal\"", Some(true)),
+        ] {
+            assert_eq!(holds(expression), value, "{expression}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_unknown_unless_it_does_not_matter() {
+        for expression in [
+            "user.level > 5",
+            "String.len(user.title) == 3",
+            "user.department",
+            "",
+            "(user.department == \"Sales\"",
+            "user.department == \"sales\"",
+        ] {
+            assert_eq!(holds(expression), None, "{expression}");
+        }
+        assert_eq!(holds("user.department == \"Sales\" || user.level == 7"), Some(true));
+        assert_eq!(holds("user.department == \"Legal\" && user.level == 7"), Some(false));
+    }
+
+    #[test]
+    fn a_rule_is_foretold_by_what_changes_and_leaves_out_whom_it_excludes() {
+        let of = |department: &str| BTreeMap::from([("department".to_owned(), Value::from(department))]);
+        let (groups, sales, legal) = (BTreeSet::new(), of("Sales"), of("Legal"));
+        let subject = |attributes| Subject { attributes, groups: &groups };
+        let mut rule = OktaRule {
+            active: true,
+            expression: "user.department == \"Sales\"".into(),
+            excluded: BTreeSet::from(["00u9".to_owned()]),
+            ..OktaRule::default()
+        };
+        let foretell =
+            |rule: &OktaRule, user, before, after| rule.foretell(Some(user), Some(subject(before)), subject(after));
+        assert_eq!(foretell(&rule, "00u1", &legal, &sales), Some(Foretold::Joins));
+        assert_eq!(foretell(&rule, "00u1", &sales, &legal), Some(Foretold::Leaves));
+        assert_eq!(foretell(&rule, "00u1", &sales, &sales), None);
+        assert_eq!(foretell(&rule, "00u9", &legal, &sales), None);
+        assert_eq!(rule.foretell(None, None, subject(&sales)), Some(Foretold::Joins));
+        rule.expression = "String.len(user.department) == 5".into();
+        assert_eq!(foretell(&rule, "00u1", &legal, &sales), Some(Foretold::Unknown));
+        rule.expression = "String.len(user.city) == 5".into();
+        assert_eq!(foretell(&rule, "00u1", &legal, &sales), None, "it does not look at what changes");
+    }
+}
