@@ -67,6 +67,11 @@ enum Command {
         #[command(subcommand)]
         action: commands::holds::Action,
     },
+    /// Who was set aside, why, and another try
+    Quarantine {
+        #[command(subcommand)]
+        action: commands::quarantine::Action,
+    },
     /// Stop writes: everywhere, to one org, or of one kind
     Pause(commands::pause::PauseOptions),
     /// Let writes go on
@@ -118,6 +123,7 @@ fn main() -> ExitCode {
             Command::Reconcile(options) => commands::reconcile::reconcile(&options),
             Command::Undo(options) => commands::undo::undo(&options),
             Command::Holds { action } => commands::holds::holds(&action),
+            Command::Quarantine { action } => commands::quarantine::quarantine(&action),
             Command::Pause(options) => commands::pause::pause(&options),
             Command::Resume(options) => commands::pause::resume(&options),
             Command::Attention(options) => commands::attention::attention(&options),

@@ -5,11 +5,11 @@ mod common;
 use common::change::active;
 use common::receiver::Receiver;
 use common::{Rig, Setup, on_a_system};
-use namely_okta_sync::clock::Clock;
 use namely_okta_sync::config::Config;
 use namely_okta_sync::sandbox::company::{Hr, Status as Hired};
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::world::today;
+use namely_okta_sync::store::{Wish, request};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -202,19 +202,29 @@ fn mail_arrives_at_a_real_server_with_an_honest_subject() {
         eprintln!("SKIPPED: a mail server cannot be installed here; it needs python3 with venv, and PyPI");
         return;
     };
-    let mut server = MailServer::start(&python);
+    let server = MailServer::start(&python);
     let url = format!("smtp://127.0.0.1:{}", server.port);
     on_a_system(async move {
         let channels = "[[notify]]\nname = \"hr\"\nkind = \"mail\"\nserver = \"env:SMTP\"\nfrom = \"Okta sync <sync@example.com>\"\n\
                         to = [\"hr@example.com\"]\nprefix = \"[okta] \"\nevery = \"1s\"\n";
-        let rig = told(20, channels, &[("SMTP", &url)]).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let reports = format!("{channels}\n[reconcile]\nfolder = \"{}\"\n", folder.path().display());
+        let rig = told(20, &reports, &[("SMTP", &url)]).await;
         let who = a_worker(&rig);
         rig.edit(who, |p| p.status = Hired::Inactive);
         let name = rig.setup.people[who].last_name.clone();
-        let message = tokio::task::spawn_blocking(move || server.message()).await.expect("a message");
+        let next = |mut server: MailServer| async move {
+            let read = move || (server.message(), server);
+            tokio::task::spawn_blocking(read).await.expect("a message")
+        };
+        let (message, server) = next(server).await;
         assert_eq!(message["to"][0], "hr@example.com");
         assert!(message["subject"].as_str().is_some_and(|s| s.starts_with("[okta] leavers done: 1")), "{message:#}");
         assert!(message["text"].as_str().is_some_and(|text| text.contains(&name)), "{message:#}");
-        assert!(rig.world.clock.now() > Clock::system().now());
+        let now = rig.world.clock.now();
+        rig.store().run(move |c| request(c, "sandbox", &Wish::Reread, "Ann", now)).await.expect("asks");
+        let (message, _server) = next(server).await;
+        assert!(message["subject"].as_str().is_some_and(|s| s.contains("reconciliation: 1")), "{message:#}");
+        assert!(message["attached"][0].as_str().is_some_and(|name| name.ends_with(".html")), "{message:#}");
     });
 }

@@ -235,6 +235,34 @@ fn somebody_is_explained_and_why_not_a_group() {
 }
 
 #[test]
+fn whoever_is_set_aside_is_listed_with_what_to_do_and_can_be_tried_once_more() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(20)).await;
+        let people = &rig.setup.people;
+        let who =
+            (0..people.len()).find(|n| people[*n].status == Hired::Active && !people[*n].on_leave).expect("somebody");
+        rig.edit(who, |p| p.first_name = String::new());
+        rig.until("they are set aside", async |rig| !rig.set_aside().await.is_empty()).await;
+        let cli = Cli::of(&rig);
+        let (ok, text) = cli.run(&["quarantine", "list"]);
+        assert!(ok && text.contains("firstName is empty"), "{text}");
+        let (ok, text) = cli.run(&["quarantine", "retry"]);
+        assert!(!ok && text.contains("--all"), "{text}");
+        let seen = rig.store().run(|c| {
+            Ok(c.query_row("SELECT count(*) FROM audit WHERE kind = 'set_aside'", [], |r| r.get::<_, i64>(0))?)
+        });
+        let before = seen.await.expect("reads");
+        let (ok, text) = cli.run(&["quarantine", "retry", "--all", "--by", "Ann"]);
+        assert!(ok && text.contains("tries 1 once more"), "{text}");
+        rig.until("they were tried", async |rig| {
+            let count = "SELECT count(*) FROM audit WHERE kind = 'set_aside'";
+            rig.store().run(move |c| Ok(c.query_row(count, [], |r| r.get::<_, i64>(0))?)).await.expect("reads") > before
+        })
+        .await;
+    });
+}
+
+#[test]
 fn a_dry_run_of_the_whole_service_writes_nothing_and_says_what_it_would_have_done() {
     on_a_system(async {
         let rig = Rig::new(Setup { in_okta: 25, ..Setup::of(30) });

@@ -160,6 +160,36 @@ fn accounts_of_nobody_are_told_and_never_touched() {
 }
 
 #[test]
+fn a_group_that_okta_fills_by_a_rule_is_checked_and_never_written() {
+    on_a_system(async {
+        let mut rig = Rig::new(Setup::of(20));
+        let base = rig.world.okta.url();
+        let token = format!("SSWS {}", namely_okta_sync::sandbox::okta::Options::default().token);
+        let group = rig.world.okta.core().group_names().into_iter().find(|(_, name)| *name == "All Employees");
+        let client = reqwest::Client::new();
+        // A rule that fits nobody owns the group now: from here on it is the rule's.
+        let rule = serde_json::json!({
+            "type": "group_rule", "name": "everybody", "actions": { "assignUserToGroups": { "groupIds": [group.expect("the group").0] } },
+            "conditions": { "expression": { "type": "urn:okta:expression:1.0", "value": "user.department==\"Nowhere\"" } },
+        });
+        let sent =
+            client.post(format!("{base}/api/v1/groups/rules")).header("authorization", &token).json(&rule).send().await;
+        assert!(sent.expect("answers").status().is_success());
+        rig.run().await;
+        rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+        assert_eq!(report(&rig)["counts"]["wrong_groups"], 0);
+        let who = workers(&rig)[0];
+        let now = rig.world.clock.now();
+        rig.world.okta.core().remove_by_hand(&anchor(&rig, who), "All Employees", now);
+        reread(&rig).await;
+        let found = report(&rig);
+        assert_eq!(found["counts"]["wrong_groups"], 1, "{found:#}");
+        assert!(found["rows"].to_string().contains("look at the rule"), "{found:#}");
+        assert_eq!(rig.effects(), ["POST /api/v1/groups/rules"], "the rule itself, and nothing of ours");
+    });
+}
+
+#[test]
 fn somebody_who_is_being_worked_on_is_not_taken_for_drift() {
     on_a_system(async {
         let rig = Rig::settled(Setup::of(30)).await;

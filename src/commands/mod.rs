@@ -12,6 +12,7 @@ pub mod mapping;
 pub mod merger;
 pub mod pause;
 pub mod plan;
+pub mod quarantine;
 pub mod readiness;
 pub mod reconcile;
 pub mod review;

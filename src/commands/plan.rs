@@ -104,6 +104,9 @@ fn look(opened: &Opened, options: &Options) -> anyhow::Result<Vec<Preview>> {
         }
     }
     bar.finish_and_clear();
+    if options.person.is_none() {
+        people.retain(Preview::has_work);
+    }
     if let (Some(person), true) = (&options.person, people.is_empty()) {
         bail!("nobody is called {person:?}; give a profile UUID, an email, a login or a full name");
     }

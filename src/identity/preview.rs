@@ -4,6 +4,7 @@ use super::case::Case;
 use super::change::{Change, summary};
 use super::directory::Directory;
 use super::group_rule::{Foretold, Subject};
+use super::lifecycle::Entitlement;
 use super::plan::{Plan, foresee};
 use super::rulebook::Rulebook;
 use super::step::Step;
@@ -32,6 +33,9 @@ pub struct Preview {
     /// What Okta's own group rules will do because of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_okta: Vec<String>,
+    /// Groups that the mapping gives, one of Okta's own rules fills, and they are not in, as far as was read last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfilled: Vec<String>,
     /// Why nothing can be done, or why nothing may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub obstacle: Option<String>,
@@ -46,7 +50,12 @@ pub struct Preview {
 impl Preview {
     /// Whether there is anything to do.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.obstacle.is_none()
+        self.changes.is_empty() && self.obstacle.is_none() && self.unfilled.is_empty()
+    }
+
+    /// Whether there is anything to do from here.
+    pub fn has_work(&self) -> bool {
+        !self.changes.is_empty() || self.obstacle.is_some()
     }
 
     /// Whether it takes something from somebody.
@@ -79,6 +88,7 @@ pub fn preview(
         changes: BTreeMap::new(),
         rules: BTreeMap::new(),
         by_okta: Vec::new(),
+        unfilled: Vec::new(),
         obstacle: conflict.map(str::to_owned),
         remarks: Vec::new(),
         basis: String::new(),
@@ -90,6 +100,7 @@ pub fn preview(
                 preview.changes = summary(&plan, rulebook.login.former.as_deref());
                 preview.rules = rules(case, rulebook, &plan.steps, now);
                 preview.by_okta = foretold(case, directory, &plan);
+                preview.unfilled = unfilled(case, rulebook, directory, &standing.entitlement, now);
                 preview.remarks.clone_from(&plan.remarks);
                 preview.calls = plan.steps.len();
                 preview.obstacle = plan.unfinished.filter(|_| plan.steps.is_empty());
@@ -116,6 +127,26 @@ fn rules(case: &Case, rulebook: &Rulebook, steps: &[Step], now: Moment) -> BTree
     }
     let Ok(desired) = rulebook.desired(case, now) else { return BTreeMap::new() };
     desired.groups.into_iter().filter(|(name, _)| added(name)).map(|(name, wish)| (name, wish.rule)).collect()
+}
+
+/// Rules follow attributes: what they should have filled by now, and have not.
+fn unfilled(
+    case: &Case,
+    rulebook: &Rulebook,
+    directory: &Directory,
+    entitlement: &Entitlement,
+    now: Moment,
+) -> Vec<String> {
+    let Some(account) = case.account.as_ref().filter(|_| *entitlement == Entitlement::Entitled) else {
+        return Vec::new();
+    };
+    if directory.rules().is_empty() {
+        return Vec::new();
+    }
+    let Ok(desired) = rulebook.desired(case, now) else { return Vec::new() };
+    let groups = desired.groups.keys().filter_map(|name| directory.find(name));
+    let lacking = groups.filter(|group| directory.is_rule_owned(&group.id) && !account.groups.contains(&group.id));
+    lacking.map(|group| group.name.clone()).collect()
 }
 
 /// What Okta's group rules will do when the plan is carried out.

@@ -2,10 +2,15 @@
 
 use crate::http::describe;
 use aws_lc_rs::hmac;
-use lettre::message::Mailbox;
+use lettre::message::header::ContentType;
+use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// Mail servers refuse more.
+const LARGEST_ATTACHMENT: usize = 8 << 20;
 
 /// What kind of receiver it is.
 #[derive(Clone, Debug)]
@@ -26,6 +31,8 @@ pub struct Outgoing {
     pub subject: String,
     pub text: String,
     pub value: Value,
+    /// Pages that mail brings along; in chat their place is told.
+    pub files: Vec<PathBuf>,
 }
 
 impl Kind {
@@ -86,7 +93,16 @@ async fn mail(server: &SecretString, from: &Mailbox, to: &[Mailbox], message: &O
     for address in to {
         mail = mail.to(address.clone());
     }
-    let mail = mail.body(message.text.clone()).map_err(|e| e.to_string())?;
+    let mut parts = MultiPart::mixed().singlepart(SinglePart::plain(message.text.clone()));
+    for file in &message.files {
+        // A report that is not there any more, or too large for a mail, is told of all the same.
+        let page = std::fs::read(file).ok().filter(|page| page.len() <= LARGEST_ATTACHMENT);
+        if let (Some(page), Some(name)) = (page, file.file_name()) {
+            let name = name.to_string_lossy().into_owned();
+            parts = parts.singlepart(Attachment::new(name).body(page, ContentType::TEXT_HTML));
+        }
+    }
+    let mail = mail.multipart(parts).map_err(|e| e.to_string())?;
     let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(server.expose_secret());
     let transport = transport.map_err(|e| format!("the address of the mail server is wrong: {e}"))?.build();
     transport.send(mail).await.map(drop).map_err(|e| format!("the mail server: {e}"))

@@ -122,7 +122,10 @@ impl Event {
             "set_aside" => (Event::Quarantine, String::new()),
             "reconciled" => {
                 let (org, people) = (text(&row["org"]), &detail["people"]);
-                (Event::Reconciliation, format!("{org}: {} of {people} people as Namely says", detail["in_agreement"]))
+                let report =
+                    detail["report"].as_str().map(|path| format!("; the report is {path}")).unwrap_or_default();
+                let told = format!("{org}: {} of {people} people as Namely says{report}", detail["in_agreement"]);
+                (Event::Reconciliation, told)
             }
             "drifted" => (Event::Drift, String::new()),
             "effect" => (Event::of_effect(detail)?, String::new()),
@@ -164,12 +167,15 @@ struct Gathered {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Digest {
     gathered: BTreeMap<Event, Gathered>,
+    /// Reports that mail brings along.
+    files: Vec<String>,
 }
 
 impl Digest {
     /// Takes a row in, if it is one of `wanted`.
     pub fn row(&mut self, row: &Value, wanted: &BTreeSet<Event>) {
         let Some((event, told)) = Event::of(row).filter(|(event, _)| wanted.contains(event)) else { return };
+        self.files.extend(row["detail"]["report"].as_str().map(str::to_owned));
         let gathered = self.gathered.entry(event).or_default();
         gathered.times += 1;
         gathered.people.extend(row["target"].as_i64());
@@ -186,6 +192,11 @@ impl Digest {
     /// Whether it should not wait.
     pub fn is_urgent(&self) -> bool {
         self.gathered.keys().any(|event| event.is_urgent())
+    }
+
+    /// Reports that mail brings along.
+    pub fn files(&self) -> &[String] {
+        &self.files
     }
 
     /// Everybody whose name is needed.

@@ -12,6 +12,7 @@ use crate::notify::{DEFAULT_TEMPLATE, Digest, render, subject};
 use crate::retry;
 use crate::store::{Store, StoreError, read_audit};
 use actix::{Actor, AsyncContext, Context, Handler};
+use std::path::PathBuf;
 use std::time::Duration;
 
 const TICK: Duration = Duration::from_secs(2);
@@ -176,7 +177,8 @@ impl Teller {
             tracing::error!(channel = self.channel.name, %why, "the template of a channel fails; the default is used");
             render(DEFAULT_TEMPLATE, &value)
         })?;
-        let message = Outgoing { subject: format!("{}{}", self.channel.prefix, subject(&value)), text, value };
+        let files = gathered.digest.files().iter().map(PathBuf::from).collect();
+        let message = Outgoing { subject: format!("{}{}", self.channel.prefix, subject(&value)), text, value, files };
         self.channel.kind.deliver(&self.client, &message).await?;
         self.store.delivered(&self.channel.cursor(), gathered.to).await.map_err(|e| e.to_string())
     }

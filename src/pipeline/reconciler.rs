@@ -17,7 +17,7 @@ use crate::report::Reconciliation;
 use crate::store::{Drifted, Reread, Store, append, findings};
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,25 +90,27 @@ impl Reconciler {
             self.dispatcher.signal(Wake);
         }
         let report = self.report(now).await?;
-        let detail = json!({
-            "people": report.people, "in_agreement": report.in_agreement, "counts": report.counts, "drifted": changed,
-            "read_at": report.read_at,
-        });
-        let record = Record { org: Some(self.org.to_string()), ..Record::general(now, Kind::Reconciled, detail) };
-        self.store.run(move |c| append(c, &record)).await.map_err(error)?;
         let outcome = format!(
             "{} of {} people as Namely says, {} disagreements, {changed} accounts changed by somebody else",
             report.in_agreement,
             report.people,
             report.mismatches()
         );
-        tracing::info!(org = %self.org, %outcome, "reconciled");
+        let mut detail = json!({
+            "people": report.people, "in_agreement": report.in_agreement, "counts": report.counts, "drifted": changed,
+            "read_at": report.read_at,
+        });
         if let Some(folder) = self.settings.folder.clone() {
-            let stamp = now.to_string().replace(':', "");
-            let org = self.org.clone();
+            let (stamp, org) = (now.to_string().replace(':', ""), self.org.clone());
             let written = tokio::task::spawn_blocking(move || write(&folder, &org, &stamp, &report));
-            written.await.map_err(|e| e.to_string())??;
+            match written.await.map_err(|e| e.to_string())? {
+                Ok(page) => detail["report"] = page.display().to_string().into(),
+                Err(why) => tracing::error!(org = %self.org, %why, "the report could not be written"),
+            }
         }
+        let record = Record { org: Some(self.org.to_string()), ..Record::general(now, Kind::Reconciled, detail) };
+        self.store.run(move |c| append(c, &record)).await.map_err(error)?;
+        tracing::info!(org = %self.org, %outcome, "reconciled");
         Ok(outcome)
     }
 
@@ -135,13 +137,14 @@ impl Reconciler {
     }
 }
 
-/// Writes a report in every form; returns nothing, or what to do about it.
-pub fn write(folder: &Path, org: &str, stamp: &str, report: &Reconciliation) -> Result<(), String> {
+/// Writes a report in every form; returns where its page is, or what to do about it.
+pub fn write(folder: &Path, org: &str, stamp: &str, report: &Reconciliation) -> Result<PathBuf, String> {
     let error = |e: std::io::Error| format!("{}: {e}; make the folder writable", folder.display());
     std::fs::create_dir_all(folder).map_err(error)?;
     let path = |kind: &str| folder.join(format!("reconciliation-{org}-{stamp}.{kind}"));
     std::fs::write(path("html"), report.html()?).map_err(error)?;
     std::fs::write(path("csv"), report.csv()?).map_err(error)?;
     let text = serde_json::to_string_pretty(report).map_err(|e| e.to_string())?;
-    std::fs::write(path("json"), text).map_err(error)
+    std::fs::write(path("json"), text).map_err(error)?;
+    Ok(path("html"))
 }

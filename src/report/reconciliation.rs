@@ -247,7 +247,14 @@ fn of_preview(preview: &Preview) -> Vec<Row> {
     for (change, words) in &preview.changes {
         by_category.entry(category(*change)).or_default().extend(words.iter().cloned());
     }
-    by_category.into_iter().map(|(category, words)| row(category, words.join("; "))).collect()
+    let mut rows: Vec<Row> = by_category.into_iter().map(|(category, words)| row(category, words.join("; "))).collect();
+    // While attributes are still to be written it is too early to ask what rules have made of them.
+    if !preview.unfilled.is_empty() && !preview.changes.contains_key(&Change::ChangeAttributes) {
+        let what =
+            format!("not in {}, which one of Okta's own rules fills: look at the rule", preview.unfilled.join(", "));
+        rows.push(Row { target: None, ..row(Category::WrongGroups, what) });
+    }
+    rows
 }
 
 fn category(change: Change) -> Category {
@@ -277,6 +284,7 @@ mod tests {
             changes: changes.iter().map(|(change, word)| (*change, vec![(*word).to_owned()])).collect(),
             rules: BTreeMap::new(),
             by_okta: Vec::new(),
+            unfilled: Vec::new(),
             obstacle: None,
             remarks: Vec::new(),
             basis: String::new(),

@@ -10,7 +10,9 @@ from aiosmtpd.smtp import SMTP
 class Printer:
     async def handle_DATA(self, server, session, envelope):
         message = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        told = {"from": envelope.mail_from, "to": envelope.rcpt_tos, "subject": message["subject"], "text": message.get_content()}
+        text = message.get_body(("plain",)).get_content()
+        attached = [part.get_filename() for part in message.iter_attachments()]
+        told = {"from": envelope.mail_from, "to": envelope.rcpt_tos, "subject": message["subject"], "text": text, "attached": attached}
         print(json.dumps(told), flush=True)
         return "250 taken"
 

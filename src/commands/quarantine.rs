@@ -1,0 +1,137 @@
+//! `quarantine`: who was set aside, why, and what to do; and another try.
+
+use super::store::{decider, open};
+use super::table::table;
+use crate::clock::Moment;
+use crate::identity::Employee;
+use crate::store::{Store, Wish, request};
+use anyhow::bail;
+use serde::Serialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What to do.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub enum Action {
+    /// Who is set aside, and why
+    List {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Try somebody once more; whoever was set aside is also tried when either side changes
+    Retry {
+        /// Profile, email, login or full name
+        person: Option<String>,
+        /// Everybody who is set aside
+        #[arg(long)]
+        all: bool,
+        /// Who asks for it, for the audit
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// What every action is told.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Common {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Somebody who is set aside.
+#[derive(Debug, Serialize)]
+struct Aside {
+    target: i64,
+    org: String,
+    profile: String,
+    name: String,
+    why: String,
+    /// Since when there is something to do for them, in milliseconds.
+    since: i64,
+    attempts: i64,
+}
+
+/// Lists, or asks for another try.
+pub fn quarantine(action: &Action) -> anyhow::Result<ExitCode> {
+    match action {
+        Action::List { common } => list(common),
+        Action::Retry { person, all, by, common } => retry(person.as_ref(), *all, by.as_ref(), common),
+    }
+}
+
+fn aside(c: &rusqlite::Connection) -> anyhow::Result<Vec<Aside>> {
+    let mut select = c.prepare(
+        "SELECT w.target, w.org, l.profile, s.doc, coalesce(w.reason, ''), w.dirty_at, w.attempt FROM work w
+         JOIN link l ON l.target = w.target JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
+         WHERE w.state = 1 GROUP BY w.target ORDER BY w.org, w.target",
+    )?;
+    let rows = select.query_map([], |row| {
+        let doc: String = row.get(3)?;
+        let name = serde_json::from_str(&doc).map(|e: Employee| e.display()).unwrap_or_default();
+        Ok(Aside {
+            target: row.get(0)?,
+            org: row.get(1)?,
+            profile: row.get(2)?,
+            name,
+            why: row.get(4)?,
+            since: row.get(5)?,
+            attempts: row.get(6)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn list(common: &Common) -> anyhow::Result<ExitCode> {
+    let opened = open(&common.config)?;
+    let found = aside(&opened.store)?;
+    if common.json {
+        println!("{}", serde_json::to_string_pretty(&found)?);
+    } else if found.is_empty() {
+        println!("nobody is set aside");
+    } else {
+        let mut rows = table(&["who", "org", "since", "attempts", "why, and what to do"]);
+        for one in &found {
+            let since = Moment::from_millis(one.since).to_string();
+            rows.add_row([one.name.clone(), one.org.clone(), since, one.attempts.to_string(), one.why.clone()]);
+        }
+        println!("{rows}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn retry(person: Option<&String>, all: bool, by: Option<&String>, common: &Common) -> anyhow::Result<ExitCode> {
+    let opened = open(&common.config)?;
+    let meant = match (person, all) {
+        (Some(person), false) => Some(opened.targets(None, person)?),
+        (None, true) => None,
+        _ => bail!("say whom to try once more: a person, or --all"),
+    };
+    let mut by_org: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    for one in aside(&opened.store)? {
+        if meant.as_ref().is_none_or(|meant| meant.contains(&one.target)) {
+            by_org.entry(one.org).or_default().push(one.target);
+        }
+    }
+    let people: usize = by_org.values().map(Vec::len).sum();
+    if people == 0 {
+        bail!("nobody of that name is set aside; see `quarantine list`");
+    }
+    let (by, operator) = (decider(by)?, Store::operator(&opened.path)?);
+    for (org, targets) in by_org {
+        request(&operator, &org, &Wish::Fix { targets }, &by, opened.now)?;
+    }
+    if common.json {
+        println!("{}", json!({ "retried": people, "by": by }));
+    } else {
+        println!("asked for: a running service tries {people} once more in some seconds");
+    }
+    Ok(ExitCode::SUCCESS)
+}
