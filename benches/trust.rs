@@ -155,7 +155,7 @@ async fn report(config: &Config, store: &Store, clock: &Clock, people: usize) {
             received: sent,
             run: 1,
             now,
-            profiles: 1000,
+            walked: None,
             changed,
             problems: vec![],
             mended: vec![],

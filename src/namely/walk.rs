@@ -41,6 +41,13 @@ pub enum Fetch {
     Walk { walk: u64, page: usize },
 }
 
+impl Fetch {
+    /// Whether it is a page of a walk over everybody.
+    pub const fn is_of_walk(self) -> bool {
+        matches!(self, Fetch::Walk { .. })
+    }
+}
+
 /// What a page showed.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {

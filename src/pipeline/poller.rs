@@ -173,7 +173,7 @@ impl Poller {
             received: fetched.received,
             run: self.tools.run,
             now: self.tools.clock.now(),
-            profiles: page.profiles.len(),
+            walked: fetched.fetch.is_of_walk().then_some(page.profiles.len()),
             changed: findings.changed,
             problems: findings.problems,
             mended: findings.mended,

@@ -187,7 +187,10 @@ impl Court<'_> {
             let hold = self.hold(c, group.change, group.tenant, why, eyes)?;
             return self.put(c, group.tenant, group.change, &group.people, Some(&hold));
         }
-        if matches!(group.change, Change::Deactivate | Change::Suspend) && is_ending(c, group.tenant, self.now)? {
+        if matches!(group.change, Change::Deactivate | Change::Suspend)
+            && is_ending(c, group.tenant, self.now)?
+            && self.is_limited(c, &group)?
+        {
             let why = format!("most people on a page of {} lose access at once", group.tenant);
             let hold = self.hold(c, group.change, group.tenant, &why, eyes)?;
             self.put(c, group.tenant, group.change, &group.people, Some(&hold))?;
@@ -236,6 +239,13 @@ impl Court<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the limits would let less than everybody of a company through.
+    fn is_limited(&self, c: &Connection, group: &Group) -> Result<bool, StoreError> {
+        let population = self.population(c, group.tenant)?;
+        let limits = self.rules.safeguards.limits.iter().filter(|limit| limit.change == group.change);
+        Ok(limits.into_iter().any(|limit| limit.allows(population) < population))
     }
 
     /// The open hold of this kind and scope, made if there is none.

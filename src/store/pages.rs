@@ -24,8 +24,9 @@ pub struct PageCommit {
     /// The run of the service; monotonic times of another run mean nothing.
     pub run: i64,
     pub now: Moment,
-    /// Profiles that the page showed, changed or not.
-    pub profiles: usize,
+    /// Profiles that the page showed, changed or not, if it is one of a walk: on a page of whoever was edited last everybody
+    /// may be a leaver.
+    pub walked: Option<usize>,
     pub changed: Vec<(Employee, ContentHash)>,
     pub problems: Vec<ProfileProblem>,
     pub mended: Vec<String>,
@@ -228,7 +229,7 @@ fn commit_page(c: &Connection, rules: &Rulebook, page: &PageCommit) -> Result<Pa
         commit_profile(c, rules, page, employee, *hash, &mut outcome)?;
     }
     let leave = outcome.dirtied.iter().filter(|class| **class == Class::Revoke).count();
-    if is_mass(leave, page.profiles) {
+    if page.walked.is_some_and(|profiles| is_mass(leave, profiles)) {
         judge::saw_mass(c, &page.tenant, page.now)?;
     }
     Ok(outcome)

@@ -31,7 +31,7 @@ impl World {
             received: self.now,
             run: 1,
             now: self.now,
-            profiles: 50,
+            walked: None,
             changed: employees.into_iter().map(|e| (e.clone(), e.hash())).collect(),
             problems: vec![],
             mended: vec![],
