@@ -131,10 +131,11 @@ fn a_schedule_reads_the_org_and_writes_the_report_in_every_form() {
             kinds
         };
         rig.until("the report is there", async |_| forms() == ["csv", "html", "json"]).await;
-        let rows = rig.store().run(|c| {
-            Ok(c.query_row("SELECT count(*) FROM audit WHERE kind = 'reconciled'", [], |r| r.get::<_, i64>(0))?)
-        });
-        assert!(rows.await.expect("reads") >= 1);
+        rig.until("the audit says so", async |rig| {
+            let count = "SELECT count(*) FROM audit WHERE kind = 'reconciled'";
+            rig.store().run(move |c| Ok(c.query_row(count, [], |r| r.get::<_, i64>(0))?)).await.expect("reads") >= 1
+        })
+        .await;
     });
 }
 

@@ -1,12 +1,11 @@
 //! `holds`: what the safeguards hold, and what people decide about it.
 
-use super::store::{Opened, decider, open};
+use super::store::{Common, Opened, decider, open};
 use super::table::table;
 use crate::store::{HeldChanges, HeldPerson, Store, Voted, find, held_people, holds as all_holds, vote};
 use anyhow::bail;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// People who are listed one by one before they are only counted.
@@ -40,17 +39,6 @@ pub enum Action {
         #[command(flatten)]
         decision: Decision,
     },
-}
-
-/// What every action is told.
-#[derive(clap::Args, Clone, Debug)]
-pub struct Common {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// A decision.

@@ -1,6 +1,6 @@
 //! `quarantine`: who was set aside, why, and what to do; and another try.
 
-use super::store::{decider, open};
+use super::store::{Common, decider, open};
 use super::table::table;
 use crate::clock::Moment;
 use crate::identity::Employee;
@@ -9,7 +9,6 @@ use anyhow::bail;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// What to do.
@@ -33,17 +32,6 @@ pub enum Action {
         #[command(flatten)]
         common: Common,
     },
-}
-
-/// What every action is told.
-#[derive(clap::Args, Clone, Debug)]
-pub struct Common {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Somebody who is set aside.

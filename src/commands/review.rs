@@ -1,10 +1,9 @@
 //! `review`: matches between profiles and accounts that a person decides about. Decisions are remembered.
 
-use super::store::{decider, open};
+use super::store::{Common, decider, open};
 use super::table::table;
 use crate::store::{Store, decide, reviews};
 use anyhow::bail;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// What to do with the queue.
@@ -28,17 +27,6 @@ pub enum Action {
         #[command(flatten)]
         decision: Decision,
     },
-}
-
-/// What every action is told.
-#[derive(clap::Args, Clone, Debug)]
-pub struct Common {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// A decision.
