@@ -113,7 +113,7 @@ fn somebody(n: usize) -> Employee {
         office_phone: String::new(),
         office_company_mobile: String::new(),
         linkedin_url: String::new(),
-        custom: Default::default(),
+        custom: [("leave_status".to_owned(), serde_json::Value::Null)].into(),
     }
 }
 
