@@ -4,9 +4,8 @@ use super::store::{Opened, decider, moment, open};
 use super::table::table;
 use crate::audit::{Checkpoint, SigningKey, Verdict, tell};
 use crate::config::Config;
-use crate::identity::Employee;
 use crate::pipeline::sealer::own_key;
-use crate::store::{AuditRow, Filter, Store, checkpoints, filter_audit, identity, prune_audit, verify_audit};
+use crate::store::{AuditRow, Filter, Store, checkpoints, filter_audit, identity, name_of, prune_audit, verify_audit};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::ExposeSecret;
@@ -134,12 +133,7 @@ impl Names {
     /// The name of a target's person.
     pub fn of(&mut self, opened: &Opened, target: Option<i64>) -> String {
         let Some(target) = target else { return String::new() };
-        let look = || {
-            let sql = "SELECT s.doc FROM link l JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
-                       WHERE l.target = ?1 ORDER BY l.routed DESC LIMIT 1";
-            let doc: String = opened.store.query_row(sql, [target], |row| row.get(0)).ok()?;
-            serde_json::from_str(&doc).ok().map(|e: Employee| e.display())
-        };
+        let look = || name_of(&opened.store, target).ok().flatten();
         self.0.entry(target).or_insert_with(|| look().unwrap_or_default()).clone()
     }
 }

@@ -27,17 +27,6 @@ pub enum Mode {
     Observe,
 }
 
-impl Mode {
-    /// The word in the configuration.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Mode::Auto => "auto",
-            Mode::Approve => "approve",
-            Mode::Observe => "observe",
-        }
-    }
-}
-
 /// Over what time people are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Span {
@@ -54,15 +43,6 @@ impl Span {
             Span::Hour => Some(Duration::from_secs(3600)),
             Span::Day => Some(Duration::from_secs(86_400)),
             Span::Run => None,
-        }
-    }
-
-    /// The word in the configuration and in reasons.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Span::Hour => "hour",
-            Span::Day => "day",
-            Span::Run => "run",
         }
     }
 }

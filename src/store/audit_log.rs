@@ -4,7 +4,7 @@ use super::{Store, StoreError, meta, set_meta};
 use crate::audit::record::chain;
 use crate::audit::{Checkpoint, Kind, Record, SigningKey, StoredRow, Verdict, Verifier};
 use crate::clock::Moment;
-use crate::identity::{Employee, hex};
+use crate::identity::hex;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use serde_json::json;
@@ -241,16 +241,9 @@ impl Store {
     /// The names of targets' people.
     pub async fn names(&self, targets: BTreeSet<i64>) -> Result<BTreeMap<i64, String>, StoreError> {
         self.run(move |c| {
-            let mut select = c.prepare_cached(
-                "SELECT s.doc FROM link l JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
-                 WHERE l.target = ?1 ORDER BY l.routed DESC LIMIT 1",
-            )?;
             let mut names = BTreeMap::new();
             for target in targets {
-                let doc: Option<String> = select.query_row([target], |row| row.get(0)).optional()?;
-                if let Some(doc) = doc {
-                    names.insert(target, serde_json::from_str::<Employee>(&doc)?.display());
-                }
+                names.extend(super::name_of(c, target)?.map(|name| (target, name)));
             }
             Ok(names)
         })

@@ -174,6 +174,18 @@ impl Resident {
     }
 }
 
+/// The name of a target's person, for people.
+pub fn name_of(c: &Connection, target: i64) -> Result<Option<String>, StoreError> {
+    let doc: Option<String> = c
+        .prepare_cached(
+            "SELECT s.doc FROM link l JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
+             WHERE l.target = ?1 ORDER BY l.routed DESC LIMIT 1",
+        )?
+        .query_row([target], |row| row.get(0))
+        .optional()?;
+    doc.map(|doc| Ok(serde_json::from_str::<Employee>(&doc)?.display())).transpose()
+}
+
 /// The target of an org that a word means: a profile, an email, a login, or a name if only one person has it.
 pub fn find(c: &Connection, org: &str, word: &str) -> Result<Vec<i64>, StoreError> {
     let mut select = c.prepare(

@@ -113,10 +113,9 @@ pub(super) fn withdraw(c: &Connection, org: &str, target: i64, change: Change, n
         .optional()?
         .flatten();
     let Some(hold) = hold else { return Ok(()) };
-    let about =
-        |target| Record { target, org: Some(org.to_owned()), ..Record::general(now, Kind::HoldEnded, json!({})) };
     let detail = json!({ "hold": hold, "change": change, "verdict": "withdrawn", "why": "the change is not asked for any more" });
-    append(c, &Record { detail, ..about(Some(target)) })?;
+    let record = Record::general(now, Kind::HoldEnded, detail);
+    append(c, &Record { target: Some(target), org: Some(org.to_owned()), ..record })?;
     let empty = !c.prepare_cached("SELECT 1 FROM risk WHERE hold = ?1")?.exists([hold])?;
     if empty {
         let scope: String = c.query_row("SELECT scope FROM hold WHERE id = ?1", [hold], |row| row.get(0))?;

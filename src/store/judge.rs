@@ -297,7 +297,7 @@ impl Court<'_> {
         Record { target: Some(target), org, rev: Some(rev), ..Record::general(self.now, kind, detail) }
     }
 
-    /// Whoever was let through within the span and was not begun is held with the others.
+    /// Whoever was let through and was not begun is held with the others.
     fn hold_back(
         &self,
         c: &Connection,

@@ -27,7 +27,7 @@ pub use approvals::{Approval, approve};
 pub use audit_log::{
     AuditRow, Filter, Pruned, append, checkpoints, filter_audit, prune_audit, read_audit, rows_of_run, verify_audit,
 };
-pub use cases::{Resident, brief, find, population, whole, whole_with};
+pub use cases::{Resident, brief, find, name_of, population, whole, whole_with};
 pub use findings::findings;
 pub use holds::{HeldChanges, HeldPerson, Voted, held_people, holds, vote};
 pub use lanes::{ANY_BUCKET, Begun, Claim, EndStep, Lease, Next, Release, Want};

@@ -90,12 +90,6 @@ impl Store {
     pub async fn apply_pauses(&self, now: Moment) -> Result<usize, StoreError> {
         self.run(move |c| apply_pauses(c, now)).await
     }
-
-    /// Why every write to an org is stopped, if it is.
-    pub async fn why_paused(&self, org: &str) -> Result<Option<String>, StoreError> {
-        let org = org.to_owned();
-        self.run(move |c| paused(c, &org, None)).await
-    }
 }
 
 fn apply_pauses(c: &Connection, now: Moment) -> Result<usize, StoreError> {
