@@ -7,7 +7,7 @@ use common::change::{active, change_everybody, changed};
 use common::receiver::Receiver;
 use common::{Rig, Setup, on_a_system, program};
 use namely_okta_sync::audit::record::chain;
-use namely_okta_sync::sandbox::company::Status as Hired;
+use namely_okta_sync::sandbox::company::{DEPARTMENTS, Status as Hired};
 use namely_okta_sync::sandbox::okta::users::Status;
 use rusqlite::{Connection, params};
 use serde_json::Value;
@@ -162,6 +162,17 @@ fn the_audit_can_be_listed_exported_and_told_as_a_timeline() {
         })
         .await;
         rig.until("that is proved", async |rig| rig.backlog().await == 0).await;
+        // Somebody moves too: whoever reads the audit sees which rule gave what.
+        let mover = (0..people.len()).find(|n| *n != who && people[*n].status == Hired::Active).expect("a second");
+        let department = (people[mover].department + 1) % DEPARTMENTS.len();
+        rig.edit(mover, |p| p.department = department);
+        let group = format!("Department {}", DEPARTMENTS[department]);
+        rig.until_okta("they have moved", |okta| {
+            okta.user_by_anchor(&people[mover].id).is_some_and(|u| okta.groups_of(&u.id).contains(&group))
+        })
+        .await;
+        let (_, text) = cli(&rig, &["timeline", &people[mover].email]);
+        assert!(text.contains(" by mapping.groups"), "{text}");
         let email = people[who].email.clone();
         let (ok, text) = cli(&rig, &["timeline", &email]);
         let position = |what: &str| text.rfind(what).unwrap_or_else(|| panic!("{what}: {text}"));

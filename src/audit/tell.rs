@@ -3,6 +3,7 @@
 use crate::identity::change::tell as tell_step;
 use crate::identity::step::Step;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// What a row says, in one line.
 pub fn tell(row: &Value) -> String {
@@ -15,7 +16,7 @@ pub fn tell(row: &Value) -> String {
     match row["kind"].as_str().unwrap_or_default() {
         "observed" => observed(detail),
         "unreadable" => why("the profile cannot be read".into()),
-        "planned" => format!("planned: {}", steps(&detail["steps"])),
+        "planned" => format!("planned: {}{}", steps(&detail["steps"]), rules(&detail["rules"])),
         "effect" => effect(detail),
         "done" => {
             let took = detail["took_ms"].as_f64().unwrap_or(0.0) / 1000.0;
@@ -118,6 +119,16 @@ fn steps(value: &Value) -> String {
     steps.iter().filter_map(tell_step).collect::<Vec<_>>().join("; ")
 }
 
+/// Which rule gives or takes what.
+fn rules(value: &Value) -> String {
+    let mut named: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (what, rule) in value.as_object().into_iter().flatten() {
+        named.entry(rule.as_str().unwrap_or_default()).or_default().push(what);
+    }
+    let told: Vec<String> = named.iter().map(|(rule, what)| format!("{} by {rule}", what.join(", "))).collect();
+    if told.is_empty() { String::new() } else { format!(" ({})", told.join("; ")) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +147,12 @@ mod tests {
         assert_eq!(row("effect", effect), "deactivated: applied (Okta's request req7)");
         let ended = json!({ "hold": 3, "change": "deactivate", "verdict": "approved", "by": ["Ann", "Ben"] });
         assert_eq!(row("hold_ended", ended), "hold 3 (deactivate): approved by Ann and Ben");
+        let planned = json!({
+            "steps": [{ "step": "add_group", "id": "00u1", "group": "00g1", "name": "Tax" }],
+            "rules": { "Tax": "mapping.groups[2] \"teams\"", "Old": "mapping.groups[2] \"teams\"" },
+        });
+        let told = "planned: into group \"Tax\" (Old, Tax by mapping.groups[2] \"teams\")";
+        assert_eq!(row("planned", planned), told);
         let done = json!({ "took_ms": 1500, "remark": null });
         assert_eq!(row("done", done), "Okta holds what Namely says, 1.5 s after it was seen");
     }

@@ -160,7 +160,12 @@ impl Mapping {
     /// Whether memberships of this group are governed by the mapping: it is named in a rule, or matches what a
     /// computed rule owns. Only such memberships are removed from somebody who moves.
     pub fn manages(&self, group: &Group) -> bool {
-        self.groups.iter().any(|rule| rule.governs(&group.id, &group.name))
+        self.owner(group).is_some()
+    }
+
+    /// The first rule that governs memberships of this group.
+    pub fn owner(&self, group: &Group) -> Option<&GroupRule> {
+        self.groups.iter().find(|rule| rule.governs(&group.id, &group.name))
     }
 
     /// Everything the mapping reads of a profile.

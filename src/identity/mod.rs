@@ -25,6 +25,7 @@ pub mod person;
 pub mod pins;
 pub mod plan;
 pub mod preview;
+pub mod reasons;
 pub mod rulebook;
 pub mod rules;
 pub mod safeguard;

@@ -12,12 +12,13 @@ use super::employee::{FieldChange, UserStatus};
 use super::lifecycle::{Entitlement, LeaverGroups, Rehire, Standing};
 use super::mapping::{Desired, LOGIN, REQUIRED};
 use super::pins::Access;
+use super::reasons::reasons;
 use super::rulebook::Rulebook;
 use super::step::{MAX_GROUPS_IN_CREATE, Step};
 use crate::clock::Moment;
 use serde_json::Value;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything a plan is made from.
 pub struct Situation<'a> {
@@ -43,6 +44,8 @@ pub struct Plan {
     pub awaits_manager: bool,
     /// Every step is part of ending somebody's access.
     pub exit: bool,
+    /// The rule behind each group and app that is given or taken, by the name of the group or the label of the app.
+    pub rules: BTreeMap<String, String>,
 }
 
 /// Why nothing can be done for a person until somebody changes something.
@@ -391,6 +394,7 @@ fn create(situation: &Situation, activate: bool) -> Result<Plan, Obstacle> {
         plan.steps = groups.missing.into_iter().map(|name| Step::CreateGroup { name }).collect();
         return Ok(plan);
     }
+    plan.rules = reasons(&groups.ids, &desired, situation);
     plan.steps.extend(free_login(situation.case));
     plan.steps.push(Step::CreateUser {
         profile: desired.attributes.into_iter().filter(|(_, value)| !value.is_null()).collect(),
@@ -429,6 +433,8 @@ fn adjust(situation: &Situation, account: &Account, plan: &mut Plan) -> Result<(
         })
         .collect();
     let apps = apps::steps(account, &desired, &rulebook.mapping, directory)?;
+    let touched = removed.iter().chain(&added).chain(&apps).filter_map(Step::touches);
+    plan.rules = reasons(touched, &desired, situation);
     let (taken, given): (Vec<_>, Vec<_>) = apps.into_iter().partition(|step| step.class() == Class::Remove);
     let changes = changes(situation, account, &desired);
     let converts = kind.is_some() || changes.iter().any(|change| change.field == LOGIN);

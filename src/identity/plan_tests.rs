@@ -302,6 +302,25 @@ fn a_mover_loses_the_old_group_gets_the_new_one_and_only_the_attributes_that_cha
 }
 
 #[test]
+fn every_group_that_is_given_or_taken_has_its_rule_in_the_plan() {
+    let world = World::of(somebody()).with_account().edit(|e| e.departments = vec!["Sales".into()]);
+    let rules = |world: &World| {
+        world.plan().expect("a plan").rules.into_iter().map(|(what, by)| format!("{what}: {by}")).collect::<Vec<_>>()
+    };
+    let departments = &world.rules.mapping.group_rules()[1].label;
+    assert_eq!(
+        rules(&world),
+        [format!("Department Finance: {departments}"), format!("Department Sales: {departments}")],
+        "what goes is told with the rule that owns it"
+    );
+    let mut world = world.and(|w| w.account().marks.restore = BTreeSet::from(["00gChess".to_owned()]));
+    world.rules.policies.rehire = Rehire::RestorePrevious;
+    assert!(rules(&world).contains(&"Chess Club: rehire.access".to_owned()), "{:?}", rules(&world));
+    let world = world.and(|w| w.case.pins.member = BTreeSet::from(["00gChess".to_owned()]));
+    assert!(rules(&world).contains(&"Chess Club: undo".to_owned()), "{:?}", rules(&world));
+}
+
+#[test]
 fn a_cleared_field_is_written_as_null() {
     let world = World::of(Employee { middle_name: "Marie".into(), ..somebody() }).with_account();
     let steps = world.edit(|e| e.middle_name.clear()).steps();

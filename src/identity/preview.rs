@@ -27,7 +27,7 @@ pub struct Preview {
     pub standing: String,
     /// By kind, in words.
     pub changes: BTreeMap<Change, Vec<String>>,
-    /// Label of the rule that gives each group that is added.
+    /// The rule behind each group and app that is given or taken.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rules: BTreeMap<String, String>,
     /// What Okta's own group rules will do because of it.
@@ -98,7 +98,7 @@ pub fn preview(
         match foresee(case, &standing, rulebook, directory, now) {
             Ok(plan) => {
                 preview.changes = summary(&plan, rulebook.login.former.as_deref());
-                preview.rules = rules(case, rulebook, &plan.steps, now);
+                preview.rules = plan.rules.clone();
                 preview.by_okta = foretold(case, directory, &plan);
                 preview.unfilled = unfilled(case, rulebook, directory, &standing.entitlement, now);
                 preview.remarks.clone_from(&plan.remarks);
@@ -118,15 +118,6 @@ pub fn preview(
 fn login(case: &Case) -> String {
     let held = case.account.as_ref().map(|account| account.login.clone());
     held.or_else(|| case.login.as_ref().ok().map(|chosen| chosen.login.clone())).unwrap_or_default()
-}
-
-fn rules(case: &Case, rulebook: &Rulebook, steps: &[Step], now: Moment) -> BTreeMap<String, String> {
-    let added = |name: &str| steps.iter().any(|step| matches!(step, Step::AddGroup { name: n, .. } if n == name));
-    if !steps.iter().any(|step| matches!(step, Step::AddGroup { .. })) {
-        return BTreeMap::new();
-    }
-    let Ok(desired) = rulebook.desired(case, now) else { return BTreeMap::new() };
-    desired.groups.into_iter().filter(|(name, _)| added(name)).map(|(name, wish)| (name, wish.rule)).collect()
 }
 
 /// Rules follow attributes: what they should have filled by now, and have not.

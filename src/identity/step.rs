@@ -166,6 +166,15 @@ impl Step {
         }
     }
 
+    /// Id of the group or app that it gives or takes.
+    pub fn touches(&self) -> Option<&String> {
+        match self {
+            Step::AddGroup { group, .. } | Step::RemoveGroup { group, .. } => Some(group),
+            Step::AssignApp { app, .. } | Step::UnassignApp { app, .. } => Some(app),
+            _ => None,
+        }
+    }
+
     /// The word for it in audit rows, metrics and reports.
     pub fn name(&self) -> &'static str {
         match self {

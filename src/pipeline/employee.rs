@@ -5,7 +5,7 @@
 
 use super::directory::SharedDirectory;
 use super::dispatcher::{Dispatcher, LaneEnded};
-use super::lane::{Act, Concluded, Context as LaneContext, Lane};
+use super::lane::{Act, Concluded, Context as LaneContext, Lane, Planned};
 use super::writer::{Delivered, Order, Writers};
 use crate::audit::{Call, Effect};
 use crate::clock::{Clock, Moment};
@@ -171,7 +171,7 @@ impl Employee {
         }
     }
 
-    fn send(&self, step: Step, planned: Option<Vec<Step>>) {
+    fn send(&self, step: Step, planned: Option<Planned>) {
         if planned.is_some() {
             self.tools.metrics.plans.with_label_values(&["steps"]).inc();
         }
@@ -185,7 +185,7 @@ impl Employee {
         };
         let (store, clock, lease) = (self.tools.store.clone(), self.tools.clock.clone(), self.lane.claim().lease);
         let change = self.lane.change_of(&call.step);
-        let (announced, planned) = (call.clone(), planned.and_then(|steps| serde_json::to_value(steps).ok()));
+        let (announced, planned) = (call.clone(), planned.and_then(|plan| serde_json::to_value(plan).ok()));
         let announce = move || -> Pin<Box<dyn Future<Output = _> + Send>> {
             Box::pin(async move { store.begin_step(lease, announced, change, planned, clock.now()).await })
         };

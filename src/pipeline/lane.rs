@@ -10,7 +10,8 @@ use crate::identity::safeguard::restrain;
 use crate::identity::{Account, Answer, Change, Class, Directory, Rulebook, Step, observe};
 use crate::okta::outcome::{Fixer, Outcome};
 use crate::store::{Claim, Next, Release};
-use std::collections::VecDeque;
+use serde::Serialize;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// Reads after which a lane gives up for now: Okta keeps answering something other than what it shows.
@@ -32,9 +33,20 @@ pub struct Context<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Act {
     /// Send this call; `planned` is the plan it is the first call of.
-    Send { step: Step, planned: Option<Vec<Step>> },
+    Send { step: Step, planned: Option<Planned> },
     /// Let go of the person; nothing was sent since the last outcome.
     Release(Release),
+}
+
+/// What is audited of a plan that begins.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Planned {
+    pub steps: Vec<Step>,
+    /// What the person is entitled to, in a word.
+    pub standing: &'static str,
+    /// The rule behind each group and app that is given or taken.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<String, String>,
 }
 
 /// What an outcome leads to.
@@ -135,15 +147,16 @@ impl Lane {
                 let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
                 Act::Release(Release::Done { was: standing.entitlement.word(), remark, awaits_manager })
             }
-            Ok(plan) => self.restrained(&plan, context),
+            Ok(plan) => self.restrained(plan, standing.entitlement.word(), context),
         }
     }
 
     /// Begins a plan, without what the safeguards do not let through.
-    fn restrained(&mut self, plan: &Plan, context: &Context) -> Act {
+    fn restrained(&mut self, plan: Plan, standing: &'static str, context: &Context) -> Act {
         let rules = context.rulebook;
         let former = rules.login.former.as_deref();
-        let found = restrain(&rules.safeguards, &self.claim.restraint, plan, former, self.account(), context.directory);
+        let found =
+            restrain(&rules.safeguards, &self.claim.restraint, &plan, former, self.account(), context.directory);
         self.exit = plan.exit;
         let steps = found.sifted.steps;
         match steps.first() {
@@ -154,10 +167,10 @@ impl Lane {
             Some(first) => {
                 let first = first.clone();
                 self.steps = steps.iter().cloned().collect();
-                Act::Send { step: first, planned: Some(steps) }
+                Act::Send { step: first, planned: Some(Planned { steps, standing, rules: plan.rules }) }
             }
             None => {
-                let told = summary(plan, former).into_values().flatten().collect::<Vec<_>>().join("; ");
+                let told = summary(&plan, former).into_values().flatten().collect::<Vec<_>>().join("; ");
                 if let Some(why) = found.protected {
                     let why =
                         format!("{why}: nothing is written; Namely asks for: {told}. Do it by hand if it is meant");

@@ -222,8 +222,8 @@ fn begin_step(
     if change.is_some() && super::pause::paused(c, &org_of(c, lease.target)?, change)?.is_some() {
         return Ok(Begun::Stale); // claimed again when it may be, with what may not be taken out of its plan
     }
-    if let Some(steps) = planned {
-        append(c, &about(c, lease, now, Kind::Planned, json!({ "steps": steps }))?)?;
+    if let Some(plan) = planned {
+        append(c, &about(c, lease, now, Kind::Planned, plan)?)?;
     }
     if let Step::CreateUser { profile, .. } = &call.step {
         let login = profile.get("login").and_then(Value::as_str).unwrap_or_default();
