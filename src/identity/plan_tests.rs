@@ -313,7 +313,10 @@ fn every_group_that_is_given_or_taken_has_its_rule_in_the_plan() {
         [format!("Department Finance: {departments}"), format!("Department Sales: {departments}")],
         "what goes is told with the rule that owns it"
     );
-    let mut world = world.and(|w| w.account().marks.restore = BTreeSet::from(["00gChess".to_owned()]));
+    let mut world = world.and(|w| {
+        w.account().groups.remove("00gChess");
+        w.account().marks.restore = BTreeSet::from(["00gChess".to_owned()]);
+    });
     world.rules.policies.rehire = Rehire::RestorePrevious;
     assert!(rules(&world).contains(&"Chess Club: rehire.access".to_owned()), "{:?}", rules(&world));
     let world = world.and(|w| w.case.pins.member = BTreeSet::from(["00gChess".to_owned()]));

@@ -5,7 +5,7 @@ use super::page;
 use crate::audit::tell;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Somebody whose access ended.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -42,6 +42,8 @@ pub struct AccessChange {
     /// What Namely said, or who asked for it.
     pub cause: String,
     pub cause_at: String,
+    /// The rules of the configuration that gave or took the groups and apps of this call.
+    pub rule: String,
     /// Numbers of the audit rows: of the change and of its cause.
     pub seq: i64,
     pub cause_seq: i64,
@@ -90,6 +92,8 @@ struct Track {
     cause: String,
     cause_at: String,
     cause_seq: i64,
+    /// The rules of the plan that is carried out, by group or app.
+    rules: Value,
     /// Index of the leaver that is open.
     leaver: Option<usize>,
     /// Indices of failures that have not ended.
@@ -129,6 +133,9 @@ impl Collector {
             ("requested" | "approved" | "undone", Some(target)) => {
                 let track = self.tracks.entry(target).or_default();
                 (track.cause, track.cause_at, track.cause_seq) = (tell(row), at.clone(), seq);
+            }
+            ("planned", Some(target)) => {
+                self.tracks.entry(target).or_default().rules = row["detail"]["rules"].clone();
             }
             ("effect", Some(target)) => self.effect(row, target, &at, seq, inside, &name),
             ("set_aside", Some(target)) if inside => self.failed(row, target, &at, seq, &name),
@@ -222,6 +229,7 @@ impl Collector {
                 request_id: text(&detail["request_id"]),
                 cause: track.cause.clone(),
                 cause_at: track.cause_at.clone(),
+                rule: rule_of(&detail["step"], &track.rules),
                 seq,
                 cause_seq: track.cause_seq,
             });
@@ -327,6 +335,19 @@ impl Evidence {
     }
 }
 
+/// The rule behind one call of a plan: of the group or app that it is about, or of all groups that an account is made in.
+fn rule_of(step: &Value, rules: &Value) -> String {
+    let named = step["name"].as_str().and_then(|name| rules[name].as_str());
+    match (named, step["step"].as_str()) {
+        (Some(rule), _) => rule.to_owned(),
+        (None, Some("create_user")) => {
+            let all: BTreeSet<&str> = rules.as_object().into_iter().flatten().filter_map(|(_, v)| v.as_str()).collect();
+            all.into_iter().collect::<Vec<_>>().join("; ")
+        }
+        (None, _) => String::new(),
+    }
+}
+
 fn table<T: Serialize>(rows: &[T]) -> Result<Vec<u8>, String> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     for row in rows {
@@ -384,6 +405,17 @@ mod tests {
             "nothing to revoke"
         );
         assert_eq!(collected(&[observed("2026-05-04T10:00:00.000Z", "ended")]).leavers[0].state, "open");
+    }
+
+    #[test]
+    fn a_change_names_the_rule_of_the_configuration_behind_it() {
+        let planned = |rules: Value| json!({ "seq": 1, "at": "2026-05-04T10:00:00.000Z", "kind": "planned", "target": 7, "detail": { "rules": rules } });
+        let add = json!({ "seq": 2, "at": "2026-05-04T10:00:01.000Z", "kind": "effect", "target": 7,
+            "detail": { "step": { "step": "add_group", "id": "00u1", "group": "00g1", "name": "Tax" }, "outcome": "applied" } });
+        let rules = json!({ "Tax": "teams", "Staff": "everybody", "All": "everybody" });
+        assert_eq!(collected(&[planned(rules.clone()), add]).changes[0].rule, "teams");
+        let create = effect("2026-05-04T10:00:01.000Z", "create_user", "applied");
+        assert_eq!(collected(&[planned(rules), create]).changes[0].rule, "everybody; teams");
     }
 
     #[test]
