@@ -19,7 +19,10 @@ pub struct StoreMetrics {
 /// All metrics of one service, in a registry of its own.
 #[derive(Clone)]
 pub struct Metrics {
+    /// Everything of ours, under our name.
     pub registry: Registry,
+    /// What every process has, under the names that every dashboard knows.
+    process: Registry,
     pub store: StoreMetrics,
     pub profiles_changed: IntCounterVec,
     pub pages: IntCounterVec,
@@ -28,17 +31,26 @@ pub struct Metrics {
     pub last_complete_walk: GaugeVec,
     pub profiles: IntGaugeVec,
     pub unreadable: IntGaugeVec,
+    pub last_page: GaugeVec,
+    pub source_lag_seconds: HistogramVec,
     pub backlog: IntGaugeVec,
     pub backlog_calls: GaugeVec,
     pub backlog_eta_seconds: GaugeVec,
-    pub set_aside: IntGauge,
-    pub held: IntGauge,
-    pub oldest_dirty_seconds: Gauge,
+    pub backlog_oldest_seconds: GaugeVec,
+    pub quarantined: IntGaugeVec,
+    pub held: IntGaugeVec,
+    pub holds: IntGaugeVec,
+    pub hold_oldest_seconds: GaugeVec,
+    pub writes_paused: IntGaugeVec,
+    pub safeguard_used: GaugeVec,
     pub lanes: IntGaugeVec,
     pub okta_calls: IntCounterVec,
     pub okta_call_seconds: HistogramVec,
     pub okta_limit: IntGaugeVec,
     pub okta_remaining: IntGaugeVec,
+    pub okta_reset: GaugeVec,
+    pub okta_last_answer: GaugeVec,
+    pub credential_expiry: GaugeVec,
     pub okta_in_flight: IntGaugeVec,
     pub okta_waiting: IntGaugeVec,
     pub okta_reserved: IntGaugeVec,
@@ -46,6 +58,7 @@ pub struct Metrics {
     pub okta_paused: IntGaugeVec,
     pub okta_429: IntCounterVec,
     pub plans: IntCounterVec,
+    pub plan_calls: Histogram,
     pub done: IntCounter,
     pub detect_to_done_seconds: Histogram,
     pub revoke_seconds: Histogram,
@@ -53,7 +66,15 @@ pub struct Metrics {
     pub lane_panics: IntCounter,
     pub audit_rows_delivered: IntCounterVec,
     pub sink_failures: IntCounterVec,
+    pub sink_lag_rows: IntGaugeVec,
+    pub sink_lag_seconds: GaugeVec,
+    pub audit_rows: IntGauge,
+    pub audit_unsealed_rows: IntGauge,
+    pub audit_chain_broken: IntGauge,
+    pub audit_verified: Gauge,
+    pub store_bytes: IntGaugeVec,
     pub notifications: IntCounterVec,
+    pub notification_failures: IntCounterVec,
     pub ready: IntGauge,
 }
 
@@ -95,32 +116,60 @@ impl Metrics {
             ),
             namely_throttled: counters(&r, "namely_throttled_total", "Answers 406 or 429 of Namely.", &["tenant"]),
             walks: counters(&r, "namely_walks_total", "Walks over a tenant, by completeness.", &["tenant", "complete"]),
-            last_complete_walk: add(
+            last_complete_walk: floats(
                 &r,
-                GaugeVec::new(
-                    Opts::new("namely_last_complete_walk_timestamp_seconds", "End of the last complete walk."),
-                    &["tenant"],
-                ),
+                "namely_last_complete_walk_timestamp_seconds",
+                "End of the last complete walk.",
+                &["tenant"],
             ),
             profiles: gauges(&r, "namely_profiles", "Profiles known.", &["tenant"]),
             unreadable: gauges(&r, "namely_unreadable_profiles", "Profiles that cannot be read.", &["tenant"]),
-            backlog: gauges(&r, "backlog", "People whose newest revision Okta does not hold yet.", &["class"]),
-            backlog_calls: add(
+            last_page: floats(
                 &r,
-                GaugeVec::new(Opts::new("backlog_calls", "Calls to Okta that the backlog needs."), &["org", "bucket"]),
+                "namely_last_page_timestamp_seconds",
+                "When a page was last read and its changes were on disk.",
+                &["tenant", "pass"],
             ),
-            backlog_eta_seconds: add(
+            source_lag_seconds: add(
                 &r,
-                GaugeVec::new(
-                    Opts::new("backlog_eta_seconds", "Time until the backlog is done, as Okta's limits permit."),
-                    &["org"],
+                HistogramVec::new(
+                    HistogramOpts::new(
+                        "namely_source_lag_seconds",
+                        "From Namely's updated_at to the answer that showed it, where updated_at moved.",
+                    )
+                    .buckets(waits.clone()),
+                    &["tenant"],
                 ),
             ),
-            set_aside: gauge(&r, "set_aside", "People who wait for somebody to change something."),
-            held: gauge(&r, "held", "People of whose changes some wait for a decision."),
-            oldest_dirty_seconds: add(
+            backlog: gauges(&r, "backlog", "People whose newest revision Okta does not hold yet.", &["org", "class"]),
+            backlog_calls: floats(&r, "backlog_calls", "Calls to Okta that the backlog needs.", &["org", "bucket"]),
+            backlog_eta_seconds: floats(
                 &r,
-                Gauge::new("backlog_oldest_age_seconds", "Age of the oldest person in the backlog."),
+                "backlog_eta_seconds",
+                "Time until the backlog is done, as Okta's limits permit.",
+                &["org"],
+            ),
+            backlog_oldest_seconds: floats(
+                &r,
+                "backlog_oldest_age_seconds",
+                "Age of the oldest person in the backlog; 0 if there is nobody.",
+                &["org", "class"],
+            ),
+            quarantined: gauges(&r, "quarantined", "People who wait for somebody to change something.", &["org"]),
+            held: gauges(&r, "held", "People of whose changes some wait for a decision.", &["org"]),
+            holds: gauges(&r, "holds", "Holds that wait for a decision.", &["org", "change"]),
+            hold_oldest_seconds: floats(
+                &r,
+                "hold_oldest_age_seconds",
+                "Age of the oldest hold that waits for a decision.",
+                &["org", "change"],
+            ),
+            writes_paused: gauges(&r, "writes_paused", "1 while somebody has paused writes.", &["org", "change"]),
+            safeguard_used: floats(
+                &r,
+                "safeguard_used_ratio",
+                "What part of a limit is used: at 1, whoever comes next is held.",
+                &["org", "tenant", "change", "per"],
             ),
             lanes: gauges(&r, "lanes", "Lanes running.", &["org"]),
             okta_calls: counters(
@@ -149,6 +198,24 @@ impl Metrics {
                 "What is left of the counter's window.",
                 &["org", "bucket"],
             ),
+            okta_reset: floats(
+                &r,
+                "okta_rate_limit_reset_timestamp_seconds",
+                "When the counter's open window ends.",
+                &["org", "bucket"],
+            ),
+            okta_last_answer: floats(
+                &r,
+                "okta_last_answer_timestamp_seconds",
+                "When Okta last answered: an API token dies after 30 idle days.",
+                &["org"],
+            ),
+            credential_expiry: floats(
+                &r,
+                "credential_expiry_timestamp_seconds",
+                "When a credential expires, as far as the configuration says.",
+                &["side", "name"],
+            ),
             okta_in_flight: gauges(&r, "okta_in_flight", "Calls whose answer is awaited.", &["org", "bucket"]),
             okta_waiting: gauges(&r, "okta_waiting", "Calls that wait for the counter.", &["org", "bucket"]),
             okta_reserved: gauges(
@@ -171,6 +238,12 @@ impl Metrics {
                 &["org", "bucket", "cause"],
             ),
             plans: counters(&r, "plans_total", "Plans made, by verdict.", &["verdict"]),
+            plan_calls: histogram(
+                &r,
+                "plan_calls",
+                "Calls of the plans that were begun.",
+                vec![1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0, 55.0],
+            ),
             done: add(&r, IntCounter::new("done_total", "Revisions that Okta was proved to hold.")),
             detect_to_done_seconds: histogram(
                 &r,
@@ -196,7 +269,32 @@ impl Metrics {
                 IntCounter::new("lane_panics_total", "Lanes that panicked; their person is set aside."),
             ),
             audit_rows_delivered: counters(&r, "audit_rows_delivered_total", "Audit rows delivered.", &["sink"]),
+            sink_lag_rows: gauges(&r, "audit_sink_lag_rows", "Audit rows that a sink has not delivered.", &["sink"]),
+            sink_lag_seconds: floats(
+                &r,
+                "audit_sink_lag_seconds",
+                "Age of the oldest audit row that a sink has not delivered.",
+                &["sink"],
+            ),
+            audit_rows: gauge(&r, "audit_rows", "Height of the audit's chain: the number of the newest row."),
+            audit_unsealed_rows: gauge(&r, "audit_unsealed_rows", "Audit rows since the last signed checkpoint."),
+            audit_chain_broken: gauge(
+                &r,
+                "audit_chain_broken",
+                "1 if the last verification found that the audit is not as it was written.",
+            ),
+            audit_verified: add(
+                &r,
+                Gauge::new("audit_verified_timestamp_seconds", "When the audit was last verified as a whole."),
+            ),
+            store_bytes: gauges(&r, "store_bytes", "Size of the store's files.", &["file"]),
             notifications: counters(&r, "notifications_total", "Messages that people were sent.", &["channel"]),
+            notification_failures: counters(
+                &r,
+                "notification_failures_total",
+                "Messages that could not be delivered and will be tried again.",
+                &["channel"],
+            ),
             sink_failures: counters(
                 &r,
                 "audit_sink_failures_total",
@@ -205,18 +303,20 @@ impl Metrics {
             ),
             ready: gauge(&r, "ready", "1 once Okta is primed and every tenant was walked completely."),
             registry: r,
+            process: Registry::new(),
         };
         let build =
             add(&metrics.registry, IntGaugeVec::new(Opts::new("build_info", "The running version."), &["version"]));
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         #[cfg(target_os = "linux")]
-        let _ = metrics.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()));
+        let _ = metrics.process.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()));
         metrics
     }
 
     /// The text that Prometheus scrapes.
     pub fn text(&self) -> String {
-        prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+        let families: Vec<_> = self.registry.gather().into_iter().chain(self.process.gather()).collect();
+        prometheus::TextEncoder::new().encode_to_string(&families).unwrap_or_default()
     }
 }
 
@@ -232,6 +332,10 @@ fn counters(r: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounter
 
 fn gauges(r: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
     add(r, IntGaugeVec::new(Opts::new(name, help), labels))
+}
+
+fn floats(r: &Registry, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+    add(r, GaugeVec::new(Opts::new(name, help), labels))
 }
 
 fn gauge(r: &Registry, name: &str, help: &str) -> IntGauge {

@@ -81,10 +81,13 @@ fn health_readiness_and_metrics_answer_and_mean_it() {
     place.world.okta.core().faults.add(Fault::first(1, "GET", "/api/v1/groups?", Kind::Reset));
     wait_until("it is ready", &place.log, || get(address, "/readyz").0 == 200);
     wait_until("nothing is dirty", &place.log, || dirty(&place.store()) == Some((0, 0)));
+    // The gauges of the store are looked at a few times a minute.
+    let backlog = "namely_okta_sync_backlog{class=\"revoke\",org=\"sandbox\"} 0";
+    wait_until("the backlog is shown", &place.log, || get(address, "/metrics").1.contains(backlog));
     let (status, metrics) = get(address, "/metrics");
     assert_eq!(status, 200);
     for line in [
-        "# TYPE namely_okta_sync_backlog gauge",
+        "namely_okta_sync_audit_chain_broken 0",
         "namely_okta_sync_ready 1",
         "namely_okta_sync_done_total 60",
         "namely_okta_sync_namely_profiles{tenant=\"sandbox\"} 60",

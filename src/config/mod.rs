@@ -12,6 +12,7 @@ mod secret;
 pub use notify::Channel;
 pub use reader::{Problem, Problems};
 
+use crate::clock::Moment;
 use crate::identity::Rulebook;
 use crate::identity::expr::Engine;
 use crate::identity::mapping::{DEFAULT_ATTRIBUTES, DEFAULT_LOGIN};
@@ -31,6 +32,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Years after which a personal access token of Namely dies of age.
+const TOKEN_YEARS: i64 = 2;
 
 /// Everything the service is told.
 #[derive(Clone)]
@@ -121,6 +125,8 @@ pub struct NamelyTenant {
     pub pace: Pace,
     /// Total of one call, in real time.
     pub timeout: Duration,
+    /// When the token dies of age, if the configuration says when it was made (`namely-api.md §1.6`).
+    pub token_expires: Option<Moment>,
 }
 
 #[derive(Clone, Debug)]
@@ -385,6 +391,7 @@ fn tenant(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<N
         office: s.texts(r, "offices").map_or(defaults.office, |at| at.value),
     };
     let timeout = s.duration(r, "timeout", Duration::from_secs(90));
+    let token_expires = s.text(r, "token_made").and_then(|at| token_expires(r, &s.path, &at));
     let mut poll = s.section(r, "poll");
     let pace = Pace {
         per_minute: size(poll.number(r, "per_minute", 1..=1_000_000, 90)),
@@ -394,7 +401,20 @@ fn tenant(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<N
     };
     poll.finish(r);
     s.finish(r);
-    Some(NamelyTenant { name: name?.value, url: url?, token: token?, zone: zone?, group_types, pace, timeout })
+    let (name, url, token, zone) = (name?.value, url?, token?, zone?);
+    Some(NamelyTenant { name, url, token, zone, group_types, pace, timeout, token_expires })
+}
+
+/// When a token that was made on a day dies of age.
+fn token_expires(r: &mut Reader, path: &str, made: &At<String>) -> Option<Moment> {
+    let day: Result<jiff::civil::Date, _> = made.value.parse();
+    let end = day.ok().and_then(|day| day.checked_add(jiff::Span::new().years(TOKEN_YEARS)).ok());
+    let end = end.and_then(|end| TimeZone::UTC.to_timestamp(end.to_datetime(jiff::civil::Time::midnight())).ok());
+    if end.is_none() {
+        let message = format!("{path}.token_made: {:?} is not a day; write it like \"2026-11-30\"", made.value);
+        r.problem(made.span.clone(), message);
+    }
+    end.map(Moment::from)
 }
 
 fn org(

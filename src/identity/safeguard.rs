@@ -37,6 +37,15 @@ pub enum Span {
 }
 
 impl Span {
+    /// The word for it in the configuration and in metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Span::Hour => "hour",
+            Span::Day => "day",
+            Span::Run => "run",
+        }
+    }
+
     /// Its length; a run has none.
     pub const fn length(self) -> Option<Duration> {
         match self {

@@ -20,6 +20,8 @@ pub struct Findings {
     pub mended: Vec<String>,
     /// Ids of all profiles on the page.
     pub ids: Vec<String>,
+    /// `updated_at` (seconds) of changed profiles, where it is newer than anything seen before: how late they were seen.
+    pub moved: Vec<i64>,
     /// Some profile names a group the catalogue does not know.
     pub catalogue_is_stale: bool,
 }
@@ -29,13 +31,15 @@ pub struct Findings {
 pub struct Detector {
     known: HashMap<Box<str>, ContentHash>,
     problems: HashMap<Box<str>, String>,
+    /// The newest `updated_at` that a page sorted by it has shown. It says nothing about content, but a newer one is an edit of just now.
+    newest: Option<i64>,
 }
 
 impl Detector {
     /// A detector that knows what the store holds.
     pub fn new(known: impl IntoIterator<Item = (String, ContentHash)>) -> Self {
         let known = known.into_iter().map(|(id, hash)| (id.into_boxed_str(), hash)).collect();
-        Self { known, problems: HashMap::new() }
+        Self { known, problems: HashMap::new(), newest: None }
     }
 
     /// How many profiles are known.
@@ -48,10 +52,19 @@ impl Detector {
         self.known.is_empty()
     }
 
-    /// Looks through a page. Nothing is remembered until `commit`, but which problems were told.
-    pub fn examine(&mut self, profiles: &[Value], reader: &Reader, catalogue: &Catalogue) -> Findings {
+    /// Looks through a page; `newest_first` says that it is sorted so. Nothing is remembered until `commit`, but which problems were told.
+    pub fn examine(
+        &mut self,
+        profiles: &[Value],
+        newest_first: bool,
+        reader: &Reader,
+        catalogue: &Catalogue,
+    ) -> Findings {
         let mut findings = Findings::default();
+        let before = self.newest;
         for profile in profiles {
+            let updated = profile["updated_at"].as_i64().filter(|_| newest_first);
+            self.newest = self.newest.max(updated);
             match reader.read(profile, catalogue) {
                 Ok(employee) => {
                     findings.ids.push(employee.id.clone());
@@ -61,6 +74,7 @@ impl Detector {
                     let hash = employee.hash();
                     if self.known.get(employee.id.as_str()) != Some(&hash) {
                         findings.changed.push((employee, hash));
+                        findings.moved.extend(updated.filter(|at| before.is_some_and(|before| *at > before)));
                     }
                 }
                 Err(problem) => {
@@ -102,13 +116,28 @@ mod tests {
     fn only_content_counts_and_only_what_was_committed_is_known() {
         let (reader, catalogue) = (Reader::new(&Reads::default()), Catalogue::default());
         let mut detector = Detector::default();
-        let first = detector.examine(&[profile("a", "X"), profile("b", "X")], &reader, &catalogue);
+        let first = detector.examine(&[profile("a", "X"), profile("b", "X")], false, &reader, &catalogue);
         assert_eq!(first.changed.len(), 2);
         detector.commit("a", first.changed[0].1);
-        let second = detector.examine(&[profile("a", "X"), profile("b", "X")], &reader, &catalogue);
+        let second = detector.examine(&[profile("a", "X"), profile("b", "X")], false, &reader, &catalogue);
         assert_eq!(second.changed.iter().map(|(e, _)| e.id.as_str()).collect::<Vec<_>>(), ["b"]);
-        let third = detector.examine(&[profile("a", "Y")], &reader, &catalogue);
+        let third = detector.examine(&[profile("a", "Y")], false, &reader, &catalogue);
         assert_eq!(third.changed.len(), 1, "updated_at did not move, the title did");
+    }
+
+    #[test]
+    fn how_late_an_edit_is_seen_is_told_only_where_it_is_newer_than_anything_before() {
+        let (reader, catalogue) = (Reader::new(&Reads::default()), Catalogue::default());
+        let mut detector = Detector::default();
+        let at = |id: &str, updated: i64| {
+            let mut profile = profile(id, "X");
+            profile["updated_at"] = json!(updated);
+            profile
+        };
+        let mut moved = |page: &[Value], hot: bool| detector.examine(page, hot, &reader, &catalogue).moved;
+        assert!(moved(&[at("a", 100), at("b", 90)], true).is_empty(), "nothing is known yet");
+        assert!(moved(&[at("c", 500)], false).is_empty(), "a walk shows them in any order");
+        assert_eq!(moved(&[at("d", 120), at("e", 95)], true), [120]);
     }
 
     #[test]
@@ -117,8 +146,8 @@ mod tests {
         let mut detector = Detector::default();
         let mut broken = profile("a", "X");
         broken["email"] = json!(42);
-        assert_eq!(detector.examine(&[broken.clone()], &reader, &catalogue).problems.len(), 1);
-        assert_eq!(detector.examine(&[broken], &reader, &catalogue).problems.len(), 0);
-        assert_eq!(detector.examine(&[profile("a", "X")], &reader, &catalogue).mended, ["a"]);
+        assert_eq!(detector.examine(&[broken.clone()], false, &reader, &catalogue).problems.len(), 1);
+        assert_eq!(detector.examine(&[broken], false, &reader, &catalogue).problems.len(), 0);
+        assert_eq!(detector.examine(&[profile("a", "X")], false, &reader, &catalogue).mended, ["a"]);
     }
 }

@@ -172,8 +172,9 @@ impl Employee {
     }
 
     fn send(&self, step: Step, planned: Option<Planned>) {
-        if planned.is_some() {
+        if let Some(plan) = &planned {
             self.tools.metrics.plans.with_label_values(&["steps"]).inc();
+            self.tools.metrics.plan_calls.observe(plan.steps.len() as f64);
         }
         let request = Request::of(&step, self.lane.full());
         let call = Call {

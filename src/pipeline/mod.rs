@@ -9,6 +9,7 @@ pub mod directory;
 pub mod dispatcher;
 pub mod employee;
 pub mod forecast;
+mod gauges;
 pub mod lane;
 pub mod notifier;
 mod org;

@@ -107,7 +107,7 @@ impl Notifier {
         tokio::spawn(async move {
             let looked = teller.look(gathered, is_due).await;
             if looked.failed {
-                metrics.sink_failures.with_label_values(&[&teller.channel.cursor()]).inc();
+                metrics.notification_failures.with_label_values(&[&teller.channel.name]).inc();
             }
             back.send(looked).await;
         });

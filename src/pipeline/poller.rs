@@ -3,6 +3,7 @@
 //! **Invariant:** a page counts as read only after its changes are on disk.
 
 use super::board::Board;
+use super::gauges::seconds;
 use super::readiness::Readiness;
 use crate::audit::{Kind, Record};
 use crate::clock::{Clock, Moment};
@@ -158,13 +159,18 @@ impl Poller {
             );
             return self.failed(fetched.fetch, Failure::Failed(why), ctx);
         }
-        let findings = self.detector.examine(&page.profiles, &self.tools.reader, &self.catalogue);
+        let hot = !fetched.fetch.is_of_walk();
+        let findings = self.detector.examine(&page.profiles, hot, &self.tools.reader, &self.catalogue);
         if findings.catalogue_is_stale {
             self.read_catalogue(ctx);
         }
         for problem in &findings.problems {
             let profile = problem.profile.as_deref().unwrap_or("(no id)");
             tracing::warn!(tenant = self.name(), profile, why = %problem.why, "a profile cannot be read");
+        }
+        let lag = self.tools.metrics.source_lag_seconds.with_label_values(&[self.name()]);
+        for updated in &findings.moved {
+            lag.observe(self.tools.clock.now().since(Moment::from_secs(*updated)).as_secs_f64());
         }
         let seen = Seen { ids: findings.ids, total_count: page.total_count, changed: findings.changed.len() };
         let commit = PageCommit {
@@ -206,10 +212,11 @@ impl Poller {
     }
 
     fn count(&self, fetch: Fetch, result: &str) {
-        let pass = match fetch {
-            Fetch::Hot { .. } => "hot",
-            Fetch::Walk { .. } => "walk",
-        };
+        let pass = if fetch.is_of_walk() { "walk" } else { "hot" };
+        if result == "read" {
+            let page = self.tools.metrics.last_page.with_label_values(&[self.name(), pass]);
+            page.set(seconds(self.tools.clock.now()));
+        }
         self.tools.metrics.pages.with_label_values(&[self.name(), pass, result]).inc();
     }
 
@@ -222,8 +229,7 @@ impl Poller {
         let (store, now) = (self.tools.store.clone(), self.tools.clock.now());
         match &end.complete {
             Ok(()) => {
-                #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
-                self.tools.metrics.last_complete_walk.with_label_values(&[self.name()]).set(now.secs() as f64);
+                self.tools.metrics.last_complete_walk.with_label_values(&[self.name()]).set(seconds(now));
                 tracing::debug!(
                     tenant = self.name(),
                     profiles = end.profiles,

@@ -1,10 +1,8 @@
-//! The timekeeper: marks people dirty for whom a date has passed, acts upon decisions of operators, and keeps the gauges of the backlog
-//! and its forecast.
+//! The timekeeper: marks people dirty for whom a date has passed, acts upon decisions of operators, and has the
+//! backlog forecast.
 
 use super::board::Board;
 use crate::clock::{Clock, Moment};
-use crate::identity::Class;
-use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use actix::{Actor, AsyncContext, Context};
 use std::time::Duration;
@@ -19,7 +17,6 @@ const SHORTEST_FORECAST: Duration = Duration::from_secs(1);
 pub struct Timekeeper {
     pub clock: Clock,
     pub store: Store,
-    pub metrics: Metrics,
     pub board: Board,
     /// How often somebody is reminded of a hold.
     pub remind: Duration,
@@ -50,7 +47,7 @@ impl Timekeeper {
     }
 
     fn look(&self) {
-        let (store, metrics) = (self.store.clone(), self.metrics.clone());
+        let store = self.store.clone();
         let (now, board, remind) = (self.clock.now(), self.board.clone(), self.remind);
         tokio::spawn(async move {
             let woken = tend(&store, remind, now).await.unwrap_or_else(|e| {
@@ -60,16 +57,6 @@ impl Timekeeper {
             if woken > 0 {
                 board.wake();
             }
-            let Ok(backlog) = store.backlog().await else { return };
-            for class in Class::ALL {
-                metrics.backlog.with_label_values(&[class.label()]).set(backlog.ready[usize::from(class.number())]);
-            }
-            metrics.set_aside.set(backlog.set_aside);
-            metrics.held.set(backlog.held);
-            metrics.unreadable.with_label_values(&["all"]).set(backlog.unreadable);
-            let age = backlog.oldest_dirty_at.map_or(0, |at| now.millis() - at);
-            #[expect(clippy::cast_precision_loss, reason = "an age in milliseconds fits")]
-            metrics.oldest_dirty_seconds.set(age as f64 / 1000.0);
         });
     }
 }

@@ -2,6 +2,7 @@
 
 use super::audit_sink::AuditSink;
 use super::board::Board;
+use super::gauges::{keep_looking, keep_verifying, seconds};
 use super::notifier::Notifier;
 use super::org::Org;
 use super::poller::{Poller, PollerTools, read_catalogue};
@@ -12,6 +13,7 @@ use super::timekeeper::Timekeeper;
 use crate::clock::Clock;
 use crate::config::{Audit, Channel, Config, NamelyTenant};
 use crate::http::{authorization, client, describe};
+use crate::identity::safeguard::Limit;
 use crate::metrics::Metrics;
 use crate::namely::{Detector, NamelyClient, Reader};
 use crate::retry;
@@ -80,7 +82,13 @@ impl Service {
             Notifier::start_with(channel.clone(), client, clock.clone(), store.clone(), metrics.clone());
         }
         tokio::spawn(keep_sealing(start.config.audit.sealing.clone(), store.clone(), clock.clone()));
+        let limits: Arc<[Limit]> = start.config.rulebook.safeguards.limits.clone().into();
+        tokio::spawn(keep_looking(store.path().to_owned(), move || limits.clone(), clock.clone(), metrics.clone()));
+        tokio::spawn(keep_verifying(store.path().to_owned(), clock.clone(), metrics.clone()));
         for tenant in &start.config.namely {
+            if let Some(at) = tenant.token_expires {
+                metrics.credential_expiry.with_label_values(&["namely", &tenant.name]).set(seconds(at));
+            }
             readiness.missing(&format!("walk {}", tenant.name), "no complete walk yet");
         }
         actix::spawn(start.go(orgs));
@@ -134,7 +142,6 @@ impl Start {
         Timekeeper {
             clock: self.clock.clone(),
             store: self.store.clone(),
-            metrics: self.metrics.clone(),
             board: board.clone(),
             remind: self.config.rulebook.safeguards.remind,
         }

@@ -3,6 +3,7 @@
 //! **Invariant:** no call leaves without a permit of the budget, and no write without its intent on disk. What waits is
 //! ordered by class, then by arrival.
 
+use super::gauges::seconds;
 use super::queue::{self, Call, Gate as Door, Queue, View};
 use super::readiness::Readiness;
 use super::traffic::{LOOKAHEAD, Traffic};
@@ -234,6 +235,9 @@ impl Handler<Carried<Pump>> for Writer {
 impl Writer {
     /// Writes down what an answer, or the lack of one, says about the counter.
     fn account(&mut self, kind: &'static str, heard: &Heard, received: Moment) {
+        if heard.status.is_some() {
+            self.metrics.okta_last_answer.with_label_values(&[&self.org]).set(seconds(self.clock.now()));
+        }
         match (heard.status, heard.limit) {
             (None, _) if matches!(heard.symptom, Symptom::Silent(_)) => self.ledger.on_lost(kind),
             (None, _) => self.ledger.on_not_sent(kind),
@@ -398,6 +402,10 @@ impl Writer {
         set(&self.metrics.okta_in_flight, status.in_flight.into());
         set(&self.metrics.okta_reserved, status.reserved.into());
         set(&self.metrics.okta_counters, self.ledger.counters() as u64);
+        if let Some(ends) = status.ends {
+            let reset = self.clock.now() + ends.since(now);
+            self.metrics.okta_reset.with_label_values(&[&self.org, self.bucket.label()]).set(seconds(reset));
+        }
         set(&self.metrics.okta_waiting, self.queue.len() as u64);
     }
 

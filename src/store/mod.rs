@@ -20,6 +20,7 @@ mod previews;
 mod recovery;
 mod requests;
 mod reread;
+mod vitals;
 
 pub use accounts::Primed;
 pub use adoption::{Adoption, accept_adoption, adoption};
@@ -39,6 +40,7 @@ pub use previews::{Extent, directory, identity, preview_of, previews};
 pub use recovery::Recovered;
 pub use requests::{Request, Wish, is_done, request};
 pub use reread::{Drifted, Reread};
+pub use vitals::{Vitals, vitals};
 
 use crate::identity::Rulebook;
 use crate::metrics::StoreMetrics;

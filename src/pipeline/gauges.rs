@@ -1,0 +1,115 @@
+//! What those who watch see of the store: looked at beside the writer, a few times a minute, and verified now and then.
+
+use crate::clock::{Clock, Moment};
+use crate::identity::safeguard::Limit;
+use crate::identity::{Change, Class};
+use crate::metrics::Metrics;
+use crate::store::{Store, StoreError, Vitals, checkpoints, verify_audit, vitals};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+const TICK: Duration = Duration::from_secs(5);
+/// However fast the clock is: looking costs some milliseconds.
+const SHORTEST_TICK: Duration = Duration::from_secs(1);
+/// How often the audit is verified as a whole: some seconds for a million rows.
+const VERIFIED_EVERY: Duration = Duration::from_secs(3600);
+const SHORTEST_VERIFIED: Duration = Duration::from_secs(10);
+
+/// Keeps the gauges until the task is dropped. `limits` gives the limits that hold now.
+pub async fn keep_looking(
+    path: PathBuf,
+    limits: impl Fn() -> Arc<[Limit]> + Send + 'static,
+    clock: Clock,
+    metrics: Metrics,
+) {
+    loop {
+        let (path, limits, now, kept) = (path.clone(), limits(), clock.now(), metrics.clone());
+        let looked = tokio::task::spawn_blocking(move || look(&path, &limits, now, &kept)).await;
+        if let Ok(Err(e)) = looked {
+            tracing::warn!(error = %e, "the gauges could not be read from the store");
+        }
+        tokio::time::sleep(clock.real(TICK).max(SHORTEST_TICK)).await;
+    }
+}
+
+/// Verifies the audit now and then until the task is dropped.
+pub async fn keep_verifying(path: PathBuf, clock: Clock, metrics: Metrics) {
+    loop {
+        let path = path.clone();
+        let verified = tokio::task::spawn_blocking(move || {
+            let c = Store::reader(&path)?;
+            // One view of both, so that a checkpoint that is written meanwhile is no finding.
+            c.execute_batch("BEGIN")?;
+            verify_audit(&c, &checkpoints(&c)?, || ())
+        });
+        match verified.await {
+            Ok(Ok(verdict)) => {
+                metrics.audit_chain_broken.set(i64::from(!verdict.is_good()));
+                metrics.audit_verified.set(seconds(clock.now()));
+                for finding in &verdict.findings {
+                    tracing::error!(what = finding.what, "the audit is not as it was written: {}", finding.told);
+                }
+            }
+            Ok(Err(e)) => tracing::error!(error = %e, "the audit could not be verified"),
+            Err(e) => tracing::error!(error = %e, "the audit could not be verified"),
+        }
+        tokio::time::sleep(clock.real(VERIFIED_EVERY).max(SHORTEST_VERIFIED)).await;
+    }
+}
+
+fn look(path: &std::path::Path, limits: &[Limit], now: Moment, metrics: &Metrics) -> Result<(), StoreError> {
+    show(&vitals(&Store::reader(path)?, limits, now)?, now, metrics);
+    for (file, suffix) in [("db", ""), ("wal", "-wal")] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        let size = std::fs::metadata(name).map_or(0, |m| m.len());
+        metrics.store_bytes.with_label_values(&[file]).set(i64::try_from(size).unwrap_or(i64::MAX));
+    }
+    Ok(())
+}
+
+fn show(vitals: &Vitals, now: Moment, metrics: &Metrics) {
+    let age = |since: Moment| now.since(since).as_secs_f64();
+    for (org, people) in &vitals.orgs {
+        for class in Class::ALL {
+            let (count, oldest) = people.backlog.get(class.label()).copied().unwrap_or((0, now));
+            metrics.backlog.with_label_values(&[org, class.label()]).set(count);
+            metrics.backlog_oldest_seconds.with_label_values(&[org, class.label()]).set(age(oldest));
+        }
+        metrics.quarantined.with_label_values(&[org]).set(people.quarantined);
+        metrics.held.with_label_values(&[org]).set(people.held);
+        for change in Change::ALL {
+            let key = (org.clone(), change.word().to_owned());
+            let (count, oldest) = vitals.holds.get(&key).copied().unwrap_or((0, now));
+            metrics.holds.with_label_values(&[org, change.word()]).set(count);
+            metrics.hold_oldest_seconds.with_label_values(&[org, change.word()]).set(age(oldest));
+        }
+    }
+    metrics.writes_paused.reset();
+    metrics.writes_paused.with_label_values(&["all", "all"]).set(0);
+    for (org, change) in &vitals.pauses {
+        metrics.writes_paused.with_label_values(&[org, change]).set(1);
+    }
+    metrics.unreadable.reset();
+    for (tenant, count) in &vitals.unreadable {
+        metrics.unreadable.with_label_values(&[tenant]).set(*count);
+    }
+    metrics.safeguard_used.reset();
+    for used in &vitals.safeguards {
+        let labels = [used.org.as_str(), &used.tenant, used.change.word(), used.per.word()];
+        metrics.safeguard_used.with_label_values(&labels).set(used.ratio);
+    }
+    metrics.audit_rows.set(vitals.audit_rows);
+    metrics.audit_unsealed_rows.set(vitals.audit_rows - vitals.sealed_rows);
+    for (sink, (rows, oldest)) in &vitals.sinks {
+        metrics.sink_lag_rows.with_label_values(&[sink]).set(*rows);
+        metrics.sink_lag_seconds.with_label_values(&[sink]).set(oldest.map_or(0.0, age));
+    }
+}
+
+/// A moment as Prometheus writes it.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit")]
+pub fn seconds(at: Moment) -> f64 {
+    at.millis() as f64 / 1000.0
+}
