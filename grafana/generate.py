@@ -5,6 +5,7 @@
 """
 
 import json
+import os
 import pathlib
 import sys
 
@@ -12,6 +13,8 @@ HERE = pathlib.Path(__file__).parent
 P = "namely_okta_sync_"
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 I, O, T = 'instance=~"$instance"', 'org=~"$org"', 'tenant=~"$tenant"'
+# Where the operators of this installation read docs/runbook.md.
+RUNBOOK = os.environ.get("RUNBOOK_URL", "docs/runbook.md")
 RED = [(None, "green"), (1, "red")]
 
 
@@ -167,6 +170,7 @@ def dashboard(name, title, panels):
         "refresh": "10s", "time": {"from": "now-1h", "to": "now"}, "timezone": "browser", "graphTooltip": 1,
         "templating": {"list": [
             {"name": "datasource", "type": "datasource", "query": "prometheus", "label": "Prometheus", "current": {"text": "Prometheus", "value": "prometheus"}},
+            {"name": "runbook", "type": "constant", "hide": 2, "query": RUNBOOK},
             variable("instance", "Instance"), variable("org", "Okta org"), variable("tenant", "Namely company"),
         ]},
         "annotations": {"list": [
@@ -175,7 +179,7 @@ def dashboard(name, title, panels):
         ]},
         "links": [
             {"type": "dashboards", "title": "namely-okta-sync", "tags": ["namely-okta-sync"], "asDropdown": True, "includeVars": True, "keepTime": True},
-            {"type": "link", "title": "Runbook", "icon": "doc", "targetBlank": True, "url": "https://github.com/namely-okta-sync/namely-okta-sync/blob/main/docs/runbook.md"},
+            {"type": "link", "title": "Runbook", "icon": "doc", "targetBlank": True, "url": "${runbook}"},
         ],
         "panels": placed(panels),
     }
