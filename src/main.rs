@@ -1,6 +1,6 @@
 //! Keeps Okta true to Namely.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use namely_okta_sync::commands;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -34,6 +34,10 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Copy the store while the service goes on
+    Backup(commands::backup::BackupOptions),
+    /// Put a copy in the place of the store; the present one is kept beside it
+    Restore(commands::backup::RestoreOptions),
     /// Check the configuration and probe both APIs; nothing is written
     Check(commands::check::Options),
     /// First contact with an org: who would be matched, made and left alone; nothing is written before it is accepted
@@ -80,6 +84,16 @@ enum Command {
     Attention(commands::attention::Options),
     /// Who starts soon, and what stands in their way
     Readiness(commands::readiness::Options),
+    /// Completions for a shell, on standard output
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Manual pages, one for each command
+    Man {
+        /// Where to
+        folder: PathBuf,
+    },
     /// Try the mapping on one person, or compare it with a changed one for everybody
     Mapping {
         #[command(subcommand)]
@@ -111,6 +125,10 @@ fn main() -> ExitCode {
                 commands::simulate::okta(options).await.map(|()| ExitCode::SUCCESS)
             }
             Command::Run { config, dry_run } => commands::run::run(&config, dry_run).await.map(|()| ExitCode::SUCCESS),
+            Command::Backup(options) => commands::backup::backup(&options),
+            Command::Restore(options) => commands::backup::restore(&options),
+            Command::Completions { shell } => completions(shell),
+            Command::Man { folder } => manual(&folder),
             Command::Check(options) => commands::check::check(options).await,
             Command::Adopt(options) => commands::adopt::adopt(&options),
             Command::Review { action } => commands::review::review(&action),
@@ -135,6 +153,20 @@ fn main() -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
+    let mut command = Cli::command();
+    let name = command.get_name().to_owned();
+    clap_complete::generate(shell, &mut command, name, &mut std::io::stdout());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn manual(folder: &std::path::Path) -> anyhow::Result<ExitCode> {
+    std::fs::create_dir_all(folder)?;
+    clap_mangen::generate_to(Cli::command(), folder)?;
+    println!("the manual is in {}: man -l {0}/namely-okta-sync.1", folder.display());
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Logs go to stderr: JSON where nobody watches, `RUST_LOG` chooses what. The sandbox shows progress instead.

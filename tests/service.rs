@@ -110,7 +110,7 @@ fn a_second_start_on_the_same_store_says_so_and_harms_nothing() {
     let second = program().args(["run", "--config"]).arg(&place.config).output().expect("runs");
     assert!(!second.status.success());
     let error = String::from_utf8_lossy(&second.stderr);
-    assert!(error.contains("in use by another process"), "{error}");
+    assert!(error.contains("in use by process"), "{error}");
 }
 
 #[test]

@@ -5,13 +5,14 @@ mod common;
 
 use common::{Rig, Setup, on_a_system};
 use namely_okta_sync::admin;
+use namely_okta_sync::clock::Clock;
 use namely_okta_sync::sandbox::company::{DEPARTMENTS, Status as Hired};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 fn grafana() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("grafana")
@@ -98,12 +99,13 @@ impl Prometheus {
 
     /// Waits until a query has samples.
     async fn shows(&self, client: &reqwest::Client, what: &str, query: &str) {
-        let until = Instant::now() + Duration::from_secs(90);
+        let clock = Clock::system();
+        let until = clock.monotonic() + Duration::from_secs(90);
         loop {
             let found = self.query(client, query).await;
             match &found {
                 Ok(samples) if *samples > 0 => return,
-                _ if Instant::now() > until => panic!("{what} shows nothing: {query}: {found:?}"),
+                _ if clock.monotonic() > until => panic!("{what} shows nothing: {query}: {found:?}"),
                 _ => tokio::time::sleep(Duration::from_millis(200)).await,
             }
         }

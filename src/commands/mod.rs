@@ -4,6 +4,7 @@ pub mod adopt;
 pub mod apply;
 pub mod attention;
 pub mod audit;
+pub mod backup;
 pub mod check;
 pub mod evidence;
 pub mod explain;

@@ -5,30 +5,79 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::pipeline::Service;
+use crate::store::Store;
 use anyhow::Context;
+use sd_notify::NotifyState;
 use std::path::Path;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Runs the service of the configuration at `config` until SIGINT or SIGTERM. A dry run observes, whatever the
-/// configuration says.
+/// What ends the service.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Runs the service of the configuration at `config` until SIGINT or SIGTERM. Then calls under way are waited for, up to
+/// `service.drain`; a second signal ends at once. A dry run observes, whatever the configuration says.
 pub async fn run(config: &Path, dry_run: bool) -> anyhow::Result<()> {
     // First of all: whoever asks us to stop while we start is heard too.
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut signals = Signals::new()?;
     let mut config = Config::load(config)?;
     if dry_run {
         config.observe();
     }
     let metrics = Metrics::new();
-    let listen = config.service.listen;
+    let (listen, drain) = (config.service.listen, config.service.drain);
     let service = Service::start(config, Clock::system(), metrics).await?;
     let address =
         admin::serve(listen, service.metrics.clone(), service.readiness.clone(), service.store.path().to_owned())
             .with_context(|| format!("{listen} cannot be listened on; choose another service.listen"))?;
     tracing::info!(%address, "metrics and health are served");
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+    tell_systemd(&[NotifyState::Ready]);
+    if let Some(limit) = sd_notify::watchdog_enabled() {
+        tokio::spawn(keep_watchdog_quiet(service.store.clone(), limit));
     }
-    // Crash-only: everything is in the store, and calls under way are looked at after the next start.
-    tracing::info!("stopping; the store has everything that was not finished");
+    signals.next().await;
+    tracing::info!("stopping: nothing begins any more, calls under way are waited for; a second signal ends at once");
+    tell_systemd(&[NotifyState::Stopping]);
+    tokio::select! {
+        left = service.drain(drain) => match left {
+            0 => tracing::info!("stopped: every call has its outcome, everything else is in the store"),
+            left => tracing::warn!(left, "stopped: these calls have no outcome yet; they are looked at after the next start"),
+        },
+        () = signals.next() => tracing::warn!("stopped at once: calls under way are looked at after the next start"),
+    }
     Ok(())
+}
+
+/// Tells systemd, where it listens.
+fn tell_systemd(states: &[NotifyState]) {
+    if let Err(e) = sd_notify::notify(states) {
+        tracing::warn!(error = %e, "systemd could not be told");
+    }
+}
+
+/// Tells systemd's watchdog that we live for as long as the store commits: without it nothing can go on.
+async fn keep_watchdog_quiet(store: Store, limit: Duration) {
+    let tick = limit / 3;
+    loop {
+        if matches!(tokio::time::timeout(tick, store.run(|_| Ok(()))).await, Ok(Ok(()))) {
+            tell_systemd(&[NotifyState::Watchdog]);
+        }
+        tokio::time::sleep(tick).await;
+    }
 }

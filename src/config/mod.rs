@@ -58,6 +58,8 @@ pub struct Service {
     pub store: PathBuf,
     /// People worked on at the same time, at most.
     pub lanes: usize,
+    /// How long calls under way are waited for when the service is told to end, in real time.
+    pub drain: Duration,
 }
 
 /// Where the audit goes besides the store.
@@ -310,6 +312,7 @@ fn service(r: &mut Reader, mut s: Section) -> Service {
         listen: listen.unwrap_or(default),
         store: s.text(r, "store").map_or_else(|| "var/namely-okta-sync.db".into(), |at| at.value.into()),
         lanes: size(s.number(r, "lanes", 1..=1000, 64)),
+        drain: s.duration(r, "drain", Duration::from_secs(20)),
     };
     s.finish(r);
     service

@@ -29,6 +29,9 @@ use tokio::task::JoinSet;
 /// Total of one delivery of audit rows, in real time.
 const SINK_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How often calls under way are counted while the service ends.
+const DRAIN_TICK: Duration = Duration::from_millis(20);
+
 /// Why the service could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -93,6 +96,27 @@ impl Service {
         }
         actix::spawn(start.go(orgs));
         Ok(Self { store, metrics, readiness })
+    }
+}
+
+impl Service {
+    /// Begins nothing more and waits until every call that was announced has its outcome in the store. Returns how many have
+    /// none when `deadline` (real time) is over: they are looked at after the next start.
+    pub async fn drain(&self, deadline: Duration) -> i64 {
+        self.store.begin_nothing_more();
+        self.readiness.missing("service", "it was told to end");
+        let mut left = -1;
+        let emptied = async {
+            loop {
+                match self.store.under_way().await {
+                    Ok(0) => return,
+                    Ok(calls) => left = calls,
+                    Err(e) => tracing::error!(error = %e, "the store could not be asked what is under way"),
+                }
+                tokio::time::sleep(DRAIN_TICK).await;
+            }
+        };
+        if tokio::time::timeout(deadline, emptied).await.is_ok() { 0 } else { left }
     }
 }
 

@@ -132,8 +132,9 @@ impl Store {
         want: Want,
     ) -> Result<Vec<Claim>, StoreError> {
         let (org, rules) = (org.to_owned(), self.rules.clone());
+        let store = self.clone();
         self.run(move |c| {
-            if super::pause::paused(c, &org, None)?.is_some() {
+            if store.is_draining() || super::pause::paused(c, &org, None)?.is_some() {
                 return Ok(Vec::new());
             }
             Court { rules: &rules, directory: &directory, org: &org, now }.judge(c)?;
@@ -152,7 +153,14 @@ impl Store {
         planned: Option<Value>,
         now: Moment,
     ) -> Result<Begun, StoreError> {
-        self.run(move |c| begin_step(c, lease, &call, change, planned, now)).await
+        let store = self.clone();
+        self.run(move |c| {
+            if store.is_draining() {
+                return Ok(Begun::Stale);
+            }
+            begin_step(c, lease, &call, change, planned, now)
+        })
+        .await
     }
 
     /// Writes the outcome of a call, what it taught, and what follows, in one transaction.

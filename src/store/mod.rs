@@ -45,9 +45,11 @@ pub use vitals::{Vitals, vitals};
 use crate::identity::Rulebook;
 use crate::metrics::StoreMetrics;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -61,8 +63,8 @@ const QUEUE: usize = 1024;
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("the store {0} is in use by another process; stop that one first (only one service may run on a store)")]
-    Locked(PathBuf),
+    #[error("the store {path} is in use by {holder}; stop that one first (only one service may run on a store)")]
+    Locked { path: PathBuf, holder: String },
     #[error("the store {path} has schema version {found}, this program knows {SCHEMA_VERSION}; use the newer program")]
     TooNew { path: PathBuf, found: i64 },
     #[error(
@@ -92,6 +94,8 @@ pub struct Store {
     jobs: mpsc::Sender<Job>,
     path: PathBuf,
     rules: Arc<Rulebook>,
+    /// The service is about to end: nothing begins any more.
+    draining: Arc<AtomicBool>,
 }
 
 impl Store {
@@ -120,12 +124,27 @@ impl Store {
                 }
             })
             .map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
-        Ok(Self { jobs, path: path.to_owned(), rules })
+        Ok(Self { jobs, path: path.to_owned(), rules, draining: Arc::default() })
     }
 
     /// Attributes that correlation looks accounts up by.
     fn matched(&self) -> Vec<String> {
         self.rules.matching.iter().map(|rule| rule.attribute.clone()).collect()
+    }
+
+    /// From now on nobody is claimed and no call is announced; outcomes are still written.
+    pub fn begin_nothing_more(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether nothing begins any more.
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+
+    /// Calls that were announced and have no outcome yet.
+    pub async fn under_way(&self) -> Result<i64, StoreError> {
+        self.run(|c| Ok(c.prepare_cached("SELECT count(*) FROM intent")?.query_row([], |row| row.get(0))?)).await
     }
 
     /// The file.
@@ -175,17 +194,27 @@ impl Store {
     }
 }
 
-fn lock(path: &Path) -> Result<File, StoreError> {
+/// Locks the store at `path` for this process, for as long as the file is open.
+pub fn lock(path: &Path) -> Result<File, StoreError> {
     let io = |source| StoreError::Io { path: path.to_owned(), source };
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(io)?;
     }
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let file = File::create(PathBuf::from(name)).map_err(io)?;
+    let name = PathBuf::from(name);
+    let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(io)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path.to_owned())),
+        Ok(()) => {
+            file.set_len(0).map_err(io)?;
+            write!(file, "process {}", std::process::id()).map_err(io)?;
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let holder = std::fs::read_to_string(&name).ok().filter(|holder| !holder.is_empty());
+            let holder = holder.unwrap_or_else(|| "another process".to_owned());
+            Err(StoreError::Locked { path: path.to_owned(), holder })
+        }
         Err(TryLockError::Error(source)) => Err(io(source)),
     }
 }

@@ -1,0 +1,126 @@
+//! `backup` and `restore`: a copy of the store, made while the service goes on, and back from one.
+
+use super::store::open;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::identity::hex;
+use crate::store::{Store, checkpoints, lock, verify_audit};
+use anyhow::{Context, bail};
+use aws_lc_rs::digest::{SHA256, digest};
+use rusqlite::Connection;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Flags of `backup`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct BackupOptions {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Where the copy goes; it must not be there yet
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `restore`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct RestoreOptions {
+    /// The copy
+    pub backup: PathBuf,
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What a copy holds.
+struct Sound {
+    audit_rows: u64,
+    sha256: String,
+}
+
+/// Makes a copy, beside a running service or without one, and looks whether it is whole.
+pub fn backup(options: &BackupOptions) -> anyhow::Result<ExitCode> {
+    let opened = open(&options.config)?;
+    let to = &options.output;
+    if to.exists() {
+        bail!("{} is there already; name a file that is not", to.display());
+    }
+    if let Some(folder) = to.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)?;
+    }
+    opened
+        .store
+        .execute("VACUUM INTO ?1", [to.display().to_string()])
+        .with_context(|| format!("{} could not be written", to.display()))?;
+    std::fs::File::open(to)?.sync_all()?;
+    let sound = examine(to)?;
+    if options.json {
+        println!("{}", json!({ "backup": to, "audit_rows": sound.audit_rows, "sha256": sound.sha256 }));
+    } else {
+        println!("{}: whole, {} audit rows\nsha256 {}", to.display(), sound.audit_rows, sound.sha256);
+        println!("the key of the audit's checkpoints and the checkpoints themselves are other files: copy them too");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Puts a copy in the place of the store. The service must be stopped; what was there is kept.
+pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
+    let path = Config::load(&options.config)?.service.store;
+    let _lock = lock(&path)?;
+    let sound = examine(&options.backup)?;
+    let stamp = Clock::system().now().millis();
+    let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", path.display()));
+    let fresh = beside(".restoring");
+    std::fs::copy(&options.backup, &fresh).with_context(|| format!("{} could not be written", fresh.display()))?;
+    std::fs::File::open(&fresh)?.sync_all()?;
+    let kept = beside(&format!(".before-restore-{stamp}"));
+    for suffix in ["", "-wal", "-shm"] {
+        let from = beside(suffix);
+        if from.exists() {
+            std::fs::rename(&from, format!("{}{suffix}", kept.display()))?;
+        }
+    }
+    std::fs::rename(&fresh, &path)?;
+    if options.json {
+        println!(
+            "{}",
+            json!({ "restored": path, "kept": kept, "audit_rows": sound.audit_rows, "sha256": sound.sha256 })
+        );
+    } else {
+        println!(
+            "{} is the copy now ({} audit rows); what was there is {}",
+            path.display(),
+            sound.audit_rows,
+            kept.display()
+        );
+        println!(
+            "start the service: it reads both sides and does what has changed since. What was audited after the copy is \
+                  in the sinks and in the kept file only, and `audit verify` will say so"
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a file is a store of this version, whole, with an audit as it was written.
+fn examine(path: &Path) -> anyhow::Result<Sound> {
+    let not_whole = || format!("{} is not a whole copy of a store", path.display());
+    let c: Connection = Store::operator(path).with_context(not_whole)?;
+    let verdict: String = c.query_row("PRAGMA integrity_check", [], |row| row.get(0)).with_context(not_whole)?;
+    if verdict != "ok" {
+        bail!("{}: {verdict}", not_whole());
+    }
+    let audit = verify_audit(&c, &checkpoints(&c)?, || ())?;
+    if let Some(finding) = audit.findings.first() {
+        bail!("{}: its audit is not as it was written: {}", path.display(), finding.told);
+    }
+    drop(c);
+    let bytes = std::fs::read(path)?;
+    Ok(Sound { audit_rows: audit.rows, sha256: hex(digest(&SHA256, &bytes).as_ref()) })
+}

@@ -1,0 +1,185 @@
+//! The service is started, stopped, watched by systemd, copied and brought back, and nothing is lost by it.
+
+mod common;
+
+use common::{Running, config_file, dirty, program, quick_namely, quick_okta, wait_until};
+use namely_okta_sync::clock::Clock;
+use namely_okta_sync::sandbox::faults::{Fault, Kind};
+use namely_okta_sync::sandbox::scenario::Scenario;
+use namely_okta_sync::sandbox::world::{World, today};
+use namely_okta_sync::store::Store;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+struct Place {
+    world: World,
+    folder: tempfile::TempDir,
+    config: PathBuf,
+    log: PathBuf,
+}
+
+impl Place {
+    fn new(employees: usize) -> Self {
+        let clock = Clock::system();
+        let scenario = Scenario::make("day", employees, 1, today(clock.now())).expect("a scenario");
+        let world = World::start(&scenario, quick_namely(), quick_okta(), clock).expect("ports");
+        let folder = tempfile::tempdir().expect("a folder");
+        let (config, log) = (config_file(&world, folder.path()), folder.path().join("log"));
+        Self { world, folder, config, log }
+    }
+
+    fn store(&self) -> PathBuf {
+        self.folder.path().join("store.db")
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// A service that has compared everybody.
+    fn settled(&self) -> Running {
+        let service = Running::service(&self.config, &self.log, None);
+        wait_until("everybody is compared", &self.log, || {
+            dirty(&self.store()) == Some((0, 0)) && self.count("account") > 0
+        });
+        let walked =
+            || self.counted("SELECT count(*) FROM audit WHERE kind = 'walk' AND row LIKE '%\"complete\":true%'");
+        wait_until("the company was walked", &self.log, || walked() > 0 && dirty(&self.store()) == Some((0, 0)));
+        service
+    }
+
+    fn count(&self, table: &str) -> i64 {
+        self.counted(&format!("SELECT count(*) FROM {table}"))
+    }
+
+    fn counted(&self, sql: &str) -> i64 {
+        Store::reader(&self.store()).ok().and_then(|c| c.query_row(sql, [], |row| row.get(0)).ok()).unwrap_or(-1)
+    }
+
+    /// Okta answers writes late from now on, and somebody changes; returns once their call is under way.
+    fn slow_call_under_way(&self, late: Duration) {
+        self.world.okta.core().faults.add(Fault::some(1.0, "POST", "/api/v1/users", Kind::Slow(late)));
+        self.world.namely.core().edit(3, self.world.clock.now(), |person| person.direct_dial = "+1 555 3".into());
+        wait_until("a call is under way", &self.log, || self.count("intent") > 0);
+    }
+
+    fn cli(&self, args: &[&str]) -> (bool, String) {
+        let output = program().args(args).arg("--config").arg(&self.config).output().expect("runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.success(), text(&output.stdout) + &text(&output.stderr))
+    }
+}
+
+fn terminate(service: &Running) {
+    assert!(Command::new("kill").arg(service.0.id().to_string()).status().expect("kill").success());
+}
+
+#[test]
+fn told_to_end_it_waits_for_calls_under_way_and_leaves_the_rest_in_the_store() {
+    let place = Place::new(12);
+    let mut service = place.settled();
+    place.slow_call_under_way(Duration::from_secs(2));
+    terminate(&service);
+    assert!(service.0.wait().expect("ends").success());
+    assert!(place.log().contains("every call has its outcome"), "{}", place.log());
+    assert_eq!(place.count("intent"), 0);
+    assert_eq!(place.counted("SELECT count(*) FROM audit WHERE kind = 'effect' AND row LIKE '%\"applied\"%'"), 1);
+}
+
+#[test]
+fn told_twice_it_ends_at_once_and_the_next_start_looks_at_what_was_under_way() {
+    let place = Place::new(12);
+    let mut service = place.settled();
+    place.slow_call_under_way(Duration::from_secs(600));
+    terminate(&service);
+    wait_until("it says that it waits", &place.log, || place.log().contains("calls under way are waited for"));
+    assert!(!service.has_ended(), "it waits");
+    terminate(&service);
+    assert!(service.0.wait().expect("ends").success());
+    assert!(place.log().contains("stopped at once") && place.count("intent") == 1, "{}", place.log());
+    place.world.okta.core().faults.clear();
+    let _again = Running::service(&place.config, &place.log, None);
+    wait_until("the change is there", &place.log, || {
+        place.count("intent") == 0 && dirty(&place.store()) == Some((0, 0))
+    });
+}
+
+#[test]
+fn a_second_start_is_told_which_process_has_the_store() {
+    let place = Place::new(5);
+    let service = place.settled();
+    let (ok, said) = place.cli(&["run"]);
+    assert!(!ok && said.contains(&format!("in use by process {}", service.0.id())), "{said}");
+    let (ok, said) = place.cli(&["restore", &place.store().display().to_string()]);
+    assert!(!ok && said.contains("in use by process"), "a restore does not pull the store away: {said}");
+}
+
+#[test]
+fn systemd_is_told_that_it_is_ready_alive_and_stopping() {
+    let place = Place::new(5);
+    let path = place.folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).expect("a socket");
+    socket.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+    let log = std::fs::File::create(&place.log).expect("a log");
+    let mut command = program();
+    command.args(["run", "--config"]).arg(&place.config).stderr(log);
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "300000");
+    let service = Running(command.spawn().expect("starts"));
+    let told = |word: &str| {
+        let mut buffer = [0; 256];
+        loop {
+            let n = socket.recv(&mut buffer).unwrap_or_else(|e| panic!("{word} was never told: {e}\n{}", place.log()));
+            if String::from_utf8_lossy(&buffer[..n]).contains(word) {
+                return;
+            }
+        }
+    };
+    told("READY=1");
+    told("WATCHDOG=1");
+    terminate(&service);
+    told("STOPPING=1");
+}
+
+#[test]
+fn a_copy_is_made_while_it_runs_and_brings_the_store_back() {
+    let place = Place::new(12);
+    let mut service = place.settled();
+    let copy = place.folder.path().join("copies/store.db").display().to_string();
+    let (ok, said) = place.cli(&["backup", "-o", &copy]);
+    assert!(ok && said.contains("whole"), "{said}");
+    let (ok, said) = place.cli(&["backup", "-o", &copy]);
+    assert!(!ok && said.contains("there already"), "{said}");
+    let rows = place.count("audit");
+    place.world.namely.core().edit(3, place.world.clock.now(), |person| person.direct_dial = "+1 555 3".into());
+    wait_until("somebody has changed since", &place.log, || {
+        place.count("audit") > rows && dirty(&place.store()) == Some((0, 0))
+    });
+    service.kill();
+    let broken = place.folder.path().join("broken.db").display().to_string();
+    let bytes = std::fs::read(&copy).expect("reads");
+    std::fs::write(&broken, &bytes[..bytes.len() / 2]).expect("writes");
+    let (ok, said) = place.cli(&["restore", &broken]);
+    assert!(!ok && said.contains("not a whole copy"), "{said}");
+    let (ok, said) = place.cli(&["restore", &copy]);
+    assert!(ok && said.contains("before-restore"), "{said}");
+    assert!(place.count("audit") <= rows, "the store is the copy");
+    let writes = || place.world.okta.core().history().exchanges().iter().filter(|e| e.method != "GET").count();
+    let before = writes();
+    let _again = place.settled();
+    assert_eq!(writes(), before, "what was done since is seen in Okta and not done again");
+}
+
+#[test]
+fn there_are_completions_and_manual_pages() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for shell in ["bash", "zsh", "fish"] {
+        let output = program().args(["completions", shell]).output().expect("runs");
+        assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("quarantine"), "{shell}");
+    }
+    let output = program().arg("man").arg(folder.path()).output().expect("runs");
+    assert!(output.status.success());
+    let page = std::fs::read_to_string(folder.path().join("namely-okta-sync-holds-approve.1")).expect("a page");
+    assert!(page.contains("exactly what was shown"), "{page}");
+}
