@@ -80,6 +80,8 @@ enum Command {
     Pause(commands::pause::PauseOptions),
     /// Let writes go on
     Resume(commands::pause::ResumeOptions),
+    /// Is it safe, is it keeping up, when will it be done, who is waiting
+    Status(commands::status::Options),
     /// Everything that waits for a person: who is set aside and why, matches to decide about, what is remarkable
     Attention(commands::attention::Options),
     /// Who starts soon, and what stands in their way
@@ -144,6 +146,7 @@ fn main() -> ExitCode {
             Command::Quarantine { action } => commands::quarantine::quarantine(&action),
             Command::Pause(options) => commands::pause::pause(&options),
             Command::Resume(options) => commands::pause::resume(&options),
+            Command::Status(options) => commands::status::status(&options).await,
             Command::Attention(options) => commands::attention::attention(&options),
             Command::Readiness(options) => commands::readiness::readiness(&options),
             Command::Mapping { action } => commands::mapping::mapping(&action),

@@ -279,11 +279,11 @@ fn every_key_that_the_example_shows_is_one_that_is_read() {
     let config = folder.path().join("config.toml");
     let tables = "\n[mapping.tables]\nentitlements = \"entitlements.csv\"\n";
     let mut whole = all.join("\n").replace("\n[mapping.tables]\n", tables);
-    for variable in ["SIEM_TOKEN", "SLACK_URL", "SOC_URL", "SOC_SECRET", "SMTP_URL"] {
+    for variable in ["ADMIN_TOKEN", "SIEM_TOKEN", "SLACK_URL", "SOC_URL", "SOC_SECRET", "SMTP_URL"] {
         whole = whole.replace(&format!("env:{variable}"), "file:secret");
     }
     std::fs::write(&config, whole).expect("writes");
-    std::fs::write(folder.path().join("secret"), "something\n").expect("writes");
+    std::fs::write(folder.path().join("secret"), "something that is long enough\n").expect("writes");
     std::fs::write(folder.path().join("slack.txt"), namely_okta_sync::notify::DEFAULT_TEMPLATE).expect("writes");
     let (_, pem) = namely_okta_sync::audit::SigningKey::generate().expect("a key");
     std::fs::write(folder.path().join("audit-key.pem"), pem).expect("writes");

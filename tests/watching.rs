@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Rig, Setup, on_a_system};
-use namely_okta_sync::admin;
+use namely_okta_sync::admin::{self, Served};
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::sandbox::company::{DEPARTMENTS, Status as Hired};
 use serde_json::Value;
@@ -127,9 +127,8 @@ fn every_panel_shows_something_of_a_real_run_and_every_rule_can_be_asked() {
     on_a_system(async {
         let rig = Rig::settled(Setup::of(40)).await;
         let service = rig.service();
-        let (metrics, readiness) = (service.metrics.clone(), service.readiness.clone());
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let scraped = admin::serve(listen, metrics, readiness, service.store.path().to_owned()).expect("listens");
+        let scraped = admin::serve(listen, Served::of(service)).expect("listens");
         let prometheus = Prometheus::start(rig.folder.path(), scraped);
         let client = reqwest::Client::new();
         prometheus.shows(&client, "the service", "up == 1").await;

@@ -1,76 +1,168 @@
-//! Metrics and health over HTTP, on a thread of their own: they answer while the pipeline is busy or stuck.
+//! Metrics, health and the admin API over HTTP, on a thread of their own: they answer while the pipeline is busy or stuck.
 
+mod answers;
+pub mod auth;
+pub mod routes;
+
+use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::pipeline::Readiness;
-use actix_web::{App, HttpResponse, HttpServer, web};
+use crate::pipeline::{Readiness, Service};
+use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use answers::{Refusal, answer};
+use auth::Token;
+use routes::Lost;
+use serde_json::json;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
+/// The largest body that is read.
+const LARGEST_BODY: usize = 64 << 10;
+/// Whoever needs longer for the head of a request is cut off.
+const SLOWEST_REQUEST: Duration = Duration::from_secs(5);
+
+/// What is served.
 #[derive(Clone)]
-struct State {
-    metrics: Metrics,
-    readiness: Readiness,
-    store: PathBuf,
+pub struct Served {
+    pub metrics: Metrics,
+    pub readiness: Readiness,
+    pub clock: Clock,
+    /// The file.
+    pub store: PathBuf,
+    pub orgs: Vec<String>,
+    /// Who may use the admin API; nobody without any.
+    pub tokens: Arc<[Token]>,
 }
 
-/// Serves `/metrics`, `/healthz` and `/readyz` at `listen`; returns the address, useful when the port was 0.
-pub fn serve(
-    listen: SocketAddr,
-    metrics: Metrics,
-    readiness: Readiness,
-    store: PathBuf,
-) -> std::io::Result<SocketAddr> {
+impl Served {
+    /// What a service has to show.
+    pub fn of(service: &Service) -> Self {
+        Self {
+            metrics: service.metrics.clone(),
+            readiness: service.readiness.clone(),
+            clock: service.clock.clone(),
+            store: service.store.path().to_owned(),
+            orgs: service.orgs.clone(),
+            tokens: service.tokens.clone(),
+        }
+    }
+}
+
+/// Serves at `listen`; returns the address, useful when the port was 0.
+pub fn serve(listen: SocketAddr, served: Served) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind(listen)?;
     let address = listener.local_addr()?;
-    let state = State { metrics, readiness, store };
     std::thread::Builder::new().name("admin".into()).spawn(move || {
-        let served = actix_web::rt::System::new().block_on(async move {
+        let ended = actix_web::rt::System::new().block_on(async move {
             HttpServer::new(move || {
                 App::new()
-                    .app_data(web::Data::new(state.clone()))
+                    .app_data(web::Data::new(served.clone()))
+                    .app_data(web::PayloadConfig::new(LARGEST_BODY))
                     .route("/metrics", web::get().to(metrics_text))
                     .route("/healthz", web::get().to(healthz))
                     .route("/readyz", web::get().to(readyz))
+                    .route("/api/v1/openapi.json", web::get().to(document))
+                    .route("/api/v1{path:/.*}", web::to(api))
                     .default_service(web::to(not_here))
             })
             .workers(1)
+            .client_request_timeout(SLOWEST_REQUEST)
             .disable_signals()
             .listen(listener)?
             .run()
             .await
         });
-        if let Err(e) = served {
-            tracing::error!(error = %e, "metrics and health are not served any more");
+        if let Err(e) = ended {
+            tracing::error!(error = %e, "metrics, health and the admin API are not served any more");
         }
     })?;
     Ok(address)
 }
 
-async fn metrics_text(state: web::Data<State>) -> HttpResponse {
-    state.metrics.ready.set(i64::from(state.readiness.is_ready()));
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(state.metrics.text())
+async fn metrics_text(served: web::Data<Served>) -> HttpResponse {
+    served.metrics.ready.set(i64::from(served.readiness.is_ready()));
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(served.metrics.text())
 }
 
 /// Alive: the process answers and its store is where it was.
-async fn healthz(state: web::Data<State>) -> HttpResponse {
-    match std::fs::metadata(&state.store) {
-        Ok(_) => HttpResponse::Ok().json(serde_json::json!({ "status": "ok" })),
-        Err(e) => {
-            HttpResponse::ServiceUnavailable().json(serde_json::json!({ "status": "store", "why": e.to_string() }))
-        }
+async fn healthz(served: web::Data<Served>) -> HttpResponse {
+    match std::fs::metadata(&served.store) {
+        Ok(_) => HttpResponse::Ok().json(json!({ "status": "ok" })),
+        Err(e) => HttpResponse::ServiceUnavailable().json(json!({ "status": "store", "why": e.to_string() })),
     }
 }
 
 /// Ready: nothing is missing for keeping Okta true to Namely.
-async fn readyz(state: web::Data<State>) -> HttpResponse {
-    let reasons = state.readiness.reasons();
+async fn readyz(served: web::Data<Served>) -> HttpResponse {
+    let reasons = served.readiness.reasons();
     if reasons.is_empty() {
-        HttpResponse::Ok().json(serde_json::json!({ "status": "ready" }))
+        HttpResponse::Ok().json(json!({ "status": "ready" }))
     } else {
-        HttpResponse::ServiceUnavailable().json(serde_json::json!({ "status": "not ready", "missing": reasons }))
+        HttpResponse::ServiceUnavailable().json(json!({ "status": "not ready", "missing": reasons }))
+    }
+}
+
+async fn document() -> HttpResponse {
+    HttpResponse::Ok().json(routes::openapi())
+}
+
+fn error(mut response: actix_web::HttpResponseBuilder, told: impl Into<String>) -> HttpResponse {
+    response.json(json!({ "error": told.into() }))
+}
+
+/// The admin API: who asks, whether they may, what they ask, the answer.
+async fn api(
+    served: web::Data<Served>,
+    request: HttpRequest,
+    path: web::Path<String>,
+    body: Result<web::Bytes, actix_web::Error>,
+) -> HttpResponse {
+    let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some(who) = auth::who(&served.tokens, authorization).cloned() else {
+        let told = if served.tokens.is_empty() {
+            "the admin API is closed: no [[admin.tokens]] is configured"
+        } else {
+            "no such token; send Authorization: Bearer TOKEN with a token of [[admin.tokens]]"
+        };
+        let mut refused = error(HttpResponse::Unauthorized(), told);
+        refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        return refused;
+    };
+    let (route, parts) = match routes::find(request.method().as_str(), &path) {
+        Ok((route, parts)) => (route, parts.into_iter().map(str::to_owned).collect::<Vec<_>>()),
+        Err(Lost::NotHere) => return error(HttpResponse::NotFound(), "not here; see /api/v1/openapi.json"),
+        Err(Lost::OtherMethods(methods)) => {
+            return error(HttpResponse::MethodNotAllowed(), format!("only {} is here", methods.join(", ")));
+        }
+    };
+    if who.role < route.role {
+        let told = format!("{} is a {}; this needs the role {}", who.name, who.role.word(), route.role.word());
+        return error(HttpResponse::Forbidden(), told);
+    }
+    let body = match body.map_err(|e| e.to_string()).and_then(|bytes| routes::body(route, &bytes)) {
+        Ok(body) => body,
+        Err(why) if why.contains("limit") => {
+            return error(HttpResponse::PayloadTooLarge(), format!("a body has at most {LARGEST_BODY} bytes"));
+        }
+        Err(why) => return error(HttpResponse::BadRequest(), why),
+    };
+    if route.method == "POST" {
+        tracing::info!(by = who.name, ask = ?route.ask, "asked over the admin API");
+    }
+    let now = served.clock.now();
+    let answered = web::block(move || answer(&served, route.ask, &who, &parts, &body, now)).await;
+    match answered {
+        Ok(Ok(value)) => HttpResponse::Ok().json(value),
+        Ok(Err(Refusal::Bad(why))) => error(HttpResponse::BadRequest(), why),
+        Ok(Err(Refusal::NotFound(why))) => error(HttpResponse::NotFound(), why),
+        Ok(Err(Refusal::Conflict(why))) => error(HttpResponse::Conflict(), why),
+        Ok(Err(Refusal::Failed(why))) => error(HttpResponse::InternalServerError(), why),
+        Err(e) => error(HttpResponse::InternalServerError(), e.to_string()),
     }
 }
 
 async fn not_here() -> HttpResponse {
-    HttpResponse::NotFound().json(serde_json::json!({ "error": "not here; there are /metrics, /healthz and /readyz" }))
+    error(HttpResponse::NotFound(), "not here; there are /metrics, /healthz, /readyz and /api/v1/openapi.json")
 }

@@ -22,6 +22,7 @@ pub mod sandbox;
 mod saved;
 mod show;
 pub mod simulate;
+pub mod status;
 mod store;
 mod table;
 pub mod timeline;

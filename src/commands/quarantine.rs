@@ -3,10 +3,8 @@
 use super::store::{Common, decider, open};
 use super::table::table;
 use crate::clock::Moment;
-use crate::identity::Employee;
-use crate::store::{Store, Wish, request};
+use crate::store::{Store, Wish, aside, request};
 use anyhow::bail;
-use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -34,47 +32,12 @@ pub enum Action {
     },
 }
 
-/// Somebody who is set aside.
-#[derive(Debug, Serialize)]
-struct Aside {
-    target: i64,
-    org: String,
-    profile: String,
-    name: String,
-    why: String,
-    /// Since when there is something to do for them, in milliseconds.
-    since: i64,
-    attempts: i64,
-}
-
 /// Lists, or asks for another try.
 pub fn quarantine(action: &Action) -> anyhow::Result<ExitCode> {
     match action {
         Action::List { common } => list(common),
         Action::Retry { person, all, by, common } => retry(person.as_ref(), *all, by.as_ref(), common),
     }
-}
-
-fn aside(c: &rusqlite::Connection) -> anyhow::Result<Vec<Aside>> {
-    let mut select = c.prepare(
-        "SELECT w.target, w.org, l.profile, s.doc, coalesce(w.reason, ''), w.dirty_at, w.attempt FROM work w
-         JOIN link l ON l.target = w.target JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
-         WHERE w.state = 1 GROUP BY w.target ORDER BY w.org, w.target",
-    )?;
-    let rows = select.query_map([], |row| {
-        let doc: String = row.get(3)?;
-        let name = serde_json::from_str(&doc).map(|e: Employee| e.display()).unwrap_or_default();
-        Ok(Aside {
-            target: row.get(0)?,
-            org: row.get(1)?,
-            profile: row.get(2)?,
-            name,
-            why: row.get(4)?,
-            since: row.get(5)?,
-            attempts: row.get(6)?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn list(common: &Common) -> anyhow::Result<ExitCode> {

@@ -1,6 +1,6 @@
 //! `run`: the service, until it is told to stop.
 
-use crate::admin;
+use crate::admin::{self, Served};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -43,10 +43,9 @@ pub async fn run(config: &Path, dry_run: bool) -> anyhow::Result<()> {
     let metrics = Metrics::new();
     let (listen, drain) = (config.service.listen, config.service.drain);
     let service = Service::start(config, Clock::system(), metrics).await?;
-    let address =
-        admin::serve(listen, service.metrics.clone(), service.readiness.clone(), service.store.path().to_owned())
-            .with_context(|| format!("{listen} cannot be listened on; choose another service.listen"))?;
-    tracing::info!(%address, "metrics and health are served");
+    let address = admin::serve(listen, Served::of(&service))
+        .with_context(|| format!("{listen} cannot be listened on; choose another service.listen"))?;
+    tracing::info!(%address, "metrics, health and the admin API are served");
     tell_systemd(&[NotifyState::Ready]);
     if let Some(limit) = sd_notify::watchdog_enabled() {
         tokio::spawn(keep_watchdog_quiet(service.store.clone(), limit));

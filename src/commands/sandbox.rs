@@ -1,7 +1,7 @@
 //! `sandbox`: both simulators, the real service against them over HTTP, a scenario, and a judgement.
 
 use super::show::{Screen, Snapshot, print_report};
-use crate::admin;
+use crate::admin::{self, Served};
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -100,8 +100,7 @@ pub async fn sandbox(options: Options) -> anyhow::Result<ExitCode> {
     }
     let service = Service::start(config, clock.clone(), Metrics::new()).await?;
     let listen = crate::sandbox::world::any_port();
-    let address =
-        admin::serve(listen, service.metrics.clone(), service.readiness.clone(), service.store.path().to_owned())?;
+    let address = admin::serve(listen, Served::of(&service))?;
     let screen = Screen::new(options.report.is_some(), &scenario, &world, address);
     settle(&world, &service, &screen).await?;
     add_faults(&world, &options);

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** a `Config` is valid. Whoever gets one need not check anything; whoever does not gets every problem.
 
+mod admin;
 mod mapping;
 mod notify;
 pub mod reader;
@@ -12,6 +13,7 @@ mod secret;
 pub use notify::Channel;
 pub use reader::{Problem, Problems};
 
+use crate::admin::auth::Token;
 use crate::clock::Moment;
 use crate::identity::Rulebook;
 use crate::identity::expr::Engine;
@@ -40,6 +42,7 @@ const TOKEN_YEARS: i64 = 2;
 #[derive(Clone)]
 pub struct Config {
     pub service: Service,
+    pub admin: Admin,
     pub audit: Audit,
     pub reconcile: Reconciling,
     pub notify: Vec<Channel>,
@@ -60,6 +63,13 @@ pub struct Service {
     pub lanes: usize,
     /// How long calls under way are waited for when the service is told to end, in real time.
     pub drain: Duration,
+}
+
+/// The admin API.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// Who may use it; nobody without any.
+    pub tokens: Vec<Token>,
 }
 
 /// Where the audit goes besides the store.
@@ -164,12 +174,14 @@ impl Config {
         let (mut reader, mut root) = Reader::parse(path, text);
         let r = &mut reader;
         let secrets = secret::Secrets { folder: path.parent().unwrap_or(Path::new(".")), environment };
-        let (services, audits) = (root.section(r, "service"), root.section(r, "audit"));
+        let (services, admins, audits) =
+            (root.section(r, "service"), root.section(r, "admin"), root.section(r, "audit"));
         let reconcile = {
             let section = root.section(r, "reconcile");
             reconcile(r, section)
         };
         let service = service(r, services);
+        let admin = admin::read(r, admins, &secrets, service.listen);
         let audit = audit(r, audits, &secrets);
         let notify: Vec<Channel> =
             root.sections(r, "notify").into_iter().filter_map(|s| notify::channel(r, s, &secrets)).collect();
@@ -212,7 +224,7 @@ impl Config {
             })
             .collect();
         let rules = crate::identity::hex(digest(&SHA256, source.as_bytes()).as_ref());
-        Ok(Self { service, audit, reconcile, notify, namely, okta, rulebook: Arc::new(rulebook), rules })
+        Ok(Self { service, admin, audit, reconcile, notify, namely, okta, rulebook: Arc::new(rulebook), rules })
     }
 }
 

@@ -10,6 +10,7 @@ use super::readiness::Readiness;
 use super::sealer::keep_sealing;
 use super::sinks::Sink;
 use super::timekeeper::Timekeeper;
+use crate::admin::auth::Token;
 use crate::clock::Clock;
 use crate::config::{Audit, Channel, Config, NamelyTenant};
 use crate::http::{authorization, client, describe};
@@ -46,6 +47,11 @@ pub struct Service {
     pub store: Store,
     pub metrics: Metrics,
     pub readiness: Readiness,
+    pub clock: Clock,
+    /// Names of the orgs.
+    pub orgs: Vec<String>,
+    /// Who may use the admin API.
+    pub tokens: Arc<[Token]>,
 }
 
 impl Service {
@@ -94,8 +100,10 @@ impl Service {
             }
             readiness.missing(&format!("walk {}", tenant.name), "no complete walk yet");
         }
+        let names = start.config.okta.iter().map(|org| org.name.clone()).collect();
+        let tokens = start.config.admin.tokens.clone().into();
         actix::spawn(start.go(orgs));
-        Ok(Self { store, metrics, readiness })
+        Ok(Self { store, metrics, readiness, clock, orgs: names, tokens })
     }
 }
 

@@ -6,6 +6,7 @@
 mod accounts;
 mod adoption;
 mod approvals;
+mod aside;
 mod audit_log;
 mod cases;
 mod findings;
@@ -25,6 +26,7 @@ mod vitals;
 pub use accounts::Primed;
 pub use adoption::{Adoption, accept_adoption, adoption};
 pub use approvals::{Approval, approve};
+pub use aside::{Aside, Waiting, aside, waiting};
 pub use audit_log::{
     AuditRow, Filter, Pruned, append, checkpoints, filter_audit, prune_audit, read_audit, rows_of_run, verify_audit,
 };

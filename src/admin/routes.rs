@@ -1,0 +1,252 @@
+//! What can be asked of a running service: one table, from which requests are routed and the OpenAPI document is made.
+
+use super::auth::Role;
+use serde_json::{Map, Value, json};
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    Status,
+    Backlog,
+    Person,
+    Holds,
+    Hold,
+    Approve,
+    Reject,
+    Quarantine,
+    Retry,
+    Pauses,
+    Pause,
+    Resume,
+    Reconcile,
+}
+
+/// One field of a body.
+pub struct Field {
+    pub name: &'static str,
+    /// Its type in JSON Schema.
+    pub kind: &'static str,
+    pub required: bool,
+    pub about: &'static str,
+}
+
+/// One thing that can be asked.
+pub struct Route {
+    pub ask: Ask,
+    pub method: &'static str,
+    /// Below `/api/v1`; parts in braces stand for anything.
+    pub path: &'static str,
+    /// Who may.
+    pub role: Role,
+    pub about: &'static str,
+    pub body: &'static [Field],
+}
+
+const fn field(name: &'static str, kind: &'static str, required: bool, about: &'static str) -> Field {
+    Field { name, kind, required, about }
+}
+
+const fn look(ask: Ask, path: &'static str, about: &'static str) -> Route {
+    Route { ask, method: "GET", path, role: Role::Viewer, about, body: &[] }
+}
+
+const fn act(ask: Ask, path: &'static str, role: Role, about: &'static str, body: &'static [Field]) -> Route {
+    Route { ask, method: "POST", path, role, about, body }
+}
+
+const DECISION: &[Field] = &[
+    field("code", "string", true, "the code of what was shown: the decision is bound to it"),
+    field("targets", "array", false, "only these people of the hold, by the target that it shows; all without it"),
+];
+
+/// Everything.
+pub const ROUTES: &[Route] = &[
+    look(Ask::Status, "/status", "Is it safe, is it keeping up, what waits for whom."),
+    look(Ask::Backlog, "/backlog", "Who waits to be worked on, in the order of service; at most 500."),
+    look(Ask::Person, "/people/{person}", "What happened to somebody: by profile, email, login or full name."),
+    look(Ask::Holds, "/holds", "What waits for a decision."),
+    look(Ask::Hold, "/holds/{id}", "Who is held, and what would be done to them."),
+    look(Ask::Quarantine, "/quarantine", "Who is set aside, why, and what to do."),
+    look(Ask::Pauses, "/pauses", "What somebody has paused."),
+    act(
+        Ask::Retry,
+        "/quarantine/retry",
+        Role::Operator,
+        "Try somebody once more who is set aside.",
+        &[field("person", "string", false, "profile, email, login or full name; everybody without it")],
+    ),
+    act(
+        Ask::Pause,
+        "/pause",
+        Role::Operator,
+        "Stop writes: all, those to one org, those of one kind.",
+        &[
+            field("why", "string", true, "for the audit, and for whoever wonders"),
+            field("org", "string", false, "only this org"),
+            field("change", "string", false, "only this kind of change"),
+        ],
+    ),
+    act(
+        Ask::Resume,
+        "/resume",
+        Role::Operator,
+        "Let writes go on.",
+        &[field("id", "integer", false, "number of the pause; all without it")],
+    ),
+    act(
+        Ask::Reconcile,
+        "/reconcile",
+        Role::Operator,
+        "Read an org again as a whole, and compare.",
+        &[field("org", "string", false, "only this org; every one without it")],
+    ),
+    act(Ask::Approve, "/holds/{id}/approve", Role::Approver, "Let go exactly what was shown.", DECISION),
+    act(Ask::Reject, "/holds/{id}/reject", Role::Approver, "Keep it from being done.", DECISION),
+];
+
+/// Why no route fits.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Lost {
+    NotHere,
+    /// Something is here, for these methods.
+    OtherMethods(Vec<&'static str>),
+}
+
+/// The route of a request below `/api/v1`, with what stands for the parts in braces.
+pub fn find<'p>(method: &str, path: &'p str) -> Result<(&'static Route, Vec<&'p str>), Lost> {
+    let mut methods = Vec::new();
+    for route in ROUTES {
+        if let Some(parts) = fits(route.path, path) {
+            if route.method == method {
+                return Ok((route, parts));
+            }
+            methods.push(route.method);
+        }
+    }
+    Err(if methods.is_empty() { Lost::NotHere } else { Lost::OtherMethods(methods) })
+}
+
+fn fits<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
+    let (wanted, given): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), path.split('/').collect());
+    if wanted.len() != given.len() {
+        return None;
+    }
+    let mut parts = Vec::new();
+    for (wanted, given) in wanted.iter().zip(given) {
+        match wanted.starts_with('{') {
+            true if given.is_empty() => return None,
+            true => parts.push(given),
+            false if *wanted != given => return None,
+            false => {}
+        }
+    }
+    Some(parts)
+}
+
+/// The OpenAPI document.
+pub fn openapi() -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for route in ROUTES {
+        let entry = paths.entry(format!("/api/v1{}", route.path)).or_insert_with(|| json!({}));
+        entry[route.method.to_lowercase()] = operation(route);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": { "title": "namely-okta-sync", "version": env!("CARGO_PKG_VERSION") },
+        "paths": paths,
+        "security": [{ "token": [] }],
+        "components": { "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } } },
+    })
+}
+
+fn operation(route: &Route) -> Value {
+    let parts = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let parameters: Vec<Value> = parts
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
+        .collect();
+    let error = |about: &str| {
+        json!({ "description": about, "content": { "application/json": { "schema": {
+            "type": "object", "properties": { "error": { "type": "string" } }, "required": ["error"] } } } })
+    };
+    let mut operation = json!({
+        "operationId": format!("{:?}", route.ask).to_lowercase(),
+        "summary": route.about,
+        "description": format!("Needs the role {} or a higher one.", route.role.word()),
+        "parameters": parameters,
+        "responses": {
+            "200": { "description": "done, or seen", "content": { "application/json": {} } },
+            "400": error("the request cannot be understood; the error says what to change"),
+            "401": error("no such token"),
+            "403": error("the token may not do this"),
+            "404": error("nothing of that name"),
+            "409": error("it is not so any more; look again"),
+        },
+    });
+    if route.method == "POST" {
+        let fields = route.body.iter();
+        let properties: Map<String, Value> = fields
+            .map(|f| {
+                let mut schema = json!({ "type": f.kind, "description": f.about });
+                if f.kind == "array" {
+                    schema["items"] = json!({ "type": "integer" });
+                }
+                (f.name.to_owned(), schema)
+            })
+            .collect();
+        let required: Vec<&str> = route.body.iter().filter(|f| f.required).map(|f| f.name).collect();
+        operation["requestBody"] = json!({ "required": !required.is_empty(), "content": { "application/json": {
+            "schema": { "type": "object", "properties": properties, "required": required, "additionalProperties": false } } } });
+    }
+    operation
+}
+
+/// Reads a body for a route: an object with the fields that the route has, of their types.
+pub fn body(route: &Route, bytes: &[u8]) -> Result<Value, String> {
+    let given = if bytes.is_empty() { b"{}" } else { bytes };
+    let value: Value = serde_json::from_slice(given).map_err(|e| format!("the body is not JSON: {e}"))?;
+    let Some(object) = value.as_object() else { return Err("the body must be a JSON object".into()) };
+    for (name, value) in object {
+        let Some(field) = route.body.iter().find(|field| field.name == name) else {
+            let known: Vec<&str> = route.body.iter().map(|field| field.name).collect();
+            return Err(format!("there is no field {name:?} here; there are {}", known.join(", ")));
+        };
+        let fits = match field.kind {
+            "string" => value.is_string(),
+            "integer" => value.is_i64(),
+            _ => value.as_array().is_some_and(|items| items.iter().all(Value::is_i64)),
+        };
+        if !fits {
+            return Err(format!("{name} must be of type {}: {}", field.kind, field.about));
+        }
+    }
+    match route.body.iter().find(|field| field.required && !object.contains_key(field.name)) {
+        Some(field) => Err(format!("{} is missing: {}", field.name, field.about)),
+        None => Ok(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_find_their_route_and_its_parts_or_are_told_why_not() {
+        let (route, parts) = find("POST", "/holds/7/approve").expect("a route");
+        assert_eq!((route.ask, parts), (Ask::Approve, vec!["7"]));
+        assert_eq!(find("DELETE", "/holds/7").err(), Some(Lost::OtherMethods(vec!["GET"])));
+        for nowhere in ["", "/", "/hold", "/holds/", "/holds/7/approve/now", "/people//"] {
+            assert_eq!(find("GET", nowhere).err(), Some(Lost::NotHere), "{nowhere}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_checked_field_by_field() {
+        let (approve, _) = find("POST", "/holds/7/approve").expect("a route");
+        let said = |text: &str| body(approve, text.as_bytes()).expect_err("refused");
+        assert!(body(approve, br#"{"code":"abc","targets":[1,2]}"#).is_ok());
+        assert!(said("{").contains("not JSON") && said("[]").contains("a JSON object"), "{}", said("[]"));
+        assert!(said("").contains("code is missing") && said(r#"{"code":1}"#).contains("must be of type string"));
+        assert!(said(r#"{"code":"a","by":"me"}"#).contains("no field \"by\""));
+        assert!(said(r#"{"code":"a","targets":["x"]}"#).contains("targets must be"));
+    }
+}

@@ -1,0 +1,46 @@
+//! Who may use the admin API.
+
+use super::reader::{Reader, Section};
+use super::secret::Secrets;
+use super::{Admin, unique_names};
+use crate::admin::auth::{Role, Token};
+use secrecy::ExposeSecret;
+use std::net::SocketAddr;
+
+/// Characters that a token has at least.
+const SHORTEST_TOKEN: usize = 24;
+
+/// Reads `[admin]`; `listen` is where it would be served.
+pub fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, listen: SocketAddr) -> Admin {
+    let behind_tls = s.flag(r, "behind_tls").unwrap_or(false);
+    let (place, path) = (s.place(), s.path.clone());
+    let tokens: Vec<Token> = s.sections(r, "tokens").into_iter().filter_map(|s| admin_token(r, s, secrets)).collect();
+    unique_names(r, "admin.tokens", tokens.iter().map(|token| token.name.as_str()));
+    if !tokens.is_empty() && !listen.ip().is_loopback() && !behind_tls {
+        let told = format!(
+            "{path}: tokens would travel unencrypted to {listen}; let service.listen be 127.0.0.1, or put something that does \
+             TLS in front of it and set behind_tls = true"
+        );
+        r.problem(place, told);
+    }
+    s.finish(r);
+    Admin { tokens }
+}
+
+fn admin_token(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Option<Token> {
+    let name = s.required_text(r, "name", "ann");
+    let roles = [Role::Viewer, Role::Operator, Role::Approver].map(|role| (role.word(), role));
+    let role = s.choice(r, "role", &roles);
+    let (key, path) = (format!("{}.token", s.path), s.path.clone());
+    let token = s.required_text(r, "token", "env:ADMIN_TOKEN").and_then(|at| {
+        let span = at.span.clone();
+        let token = secrets.resolve(r, &key, at)?;
+        if token.expose_secret().len() < SHORTEST_TOKEN {
+            r.problem(span, format!("{path}.token: a token needs at least {SHORTEST_TOKEN} characters; make one with `openssl rand -hex 32`"));
+            return None;
+        }
+        Some(token)
+    });
+    s.finish(r);
+    Some(Token { name: name?.value, role, token: token? })
+}

@@ -1,0 +1,74 @@
+//! Who waits: for somebody to change something, or to be worked on.
+
+use super::{StoreError, name_of};
+use crate::identity::{Class, Employee};
+use rusqlite::Connection;
+use serde::Serialize;
+
+/// Somebody who is set aside.
+#[derive(Debug, Serialize)]
+pub struct Aside {
+    pub target: i64,
+    pub org: String,
+    pub profile: String,
+    pub name: String,
+    pub why: String,
+    /// Since when there is something to do for them, in milliseconds.
+    pub since: i64,
+    pub attempts: i64,
+}
+
+/// Everybody who is set aside.
+pub fn aside(c: &Connection) -> Result<Vec<Aside>, StoreError> {
+    let mut select = c.prepare(
+        "SELECT w.target, w.org, l.profile, s.doc, coalesce(w.reason, ''), w.dirty_at, w.attempt FROM work w
+         JOIN link l ON l.target = w.target JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
+         WHERE w.state = 1 GROUP BY w.target ORDER BY w.org, w.target",
+    )?;
+    let rows = select.query_map([], |row| {
+        let doc: String = row.get(3)?;
+        let name = serde_json::from_str(&doc).map(|e: Employee| e.display()).unwrap_or_default();
+        Ok(Aside {
+            target: row.get(0)?,
+            org: row.get(1)?,
+            profile: row.get(2)?,
+            name,
+            why: row.get(4)?,
+            since: row.get(5)?,
+            attempts: row.get(6)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Somebody who waits to be worked on.
+#[derive(Debug, Serialize)]
+pub struct Waiting {
+    pub target: i64,
+    pub org: String,
+    pub name: String,
+    pub class: &'static str,
+    /// Since when, in milliseconds.
+    pub since: i64,
+    /// Whether a lane works on them right now.
+    pub under_way: bool,
+}
+
+/// The first of those who wait to be worked on, in the order of service.
+pub fn waiting(c: &Connection, most: usize) -> Result<Vec<Waiting>, StoreError> {
+    let mut select = c.prepare(
+        "SELECT target, org, class, dirty_at, token IS NOT NULL FROM work WHERE dirty_rev > done_rev AND state = 0
+         ORDER BY rank LIMIT ?1",
+    )?;
+    let rows: Vec<(i64, String, i64, i64, bool)> = select
+        .query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+        })?
+        .collect::<Result<_, _>>()?;
+    let mut waiting = Vec::with_capacity(rows.len());
+    for (target, org, class, since, under_way) in rows {
+        let name = name_of(c, target)?.unwrap_or_default();
+        waiting.push(Waiting { target, org, name, class: Class::from_number(class).label(), since, under_way });
+    }
+    Ok(waiting)
+}
