@@ -75,6 +75,7 @@ pub struct Metrics {
     pub store_bytes: IntGaugeVec,
     pub notifications: IntCounterVec,
     pub notification_failures: IntCounterVec,
+    pub config_reloads: IntCounterVec,
     pub ready: IntGauge,
 }
 
@@ -301,10 +302,19 @@ impl Metrics {
                 "Deliveries that failed and will be tried again.",
                 &["sink"],
             ),
+            config_reloads: counters(
+                &r,
+                "config_reloads_total",
+                "Exchanges of the configuration, by result.",
+                &["result"],
+            ),
             ready: gauge(&r, "ready", "1 once Okta is primed and every tenant was walked completely."),
             registry: r,
             process: Registry::new(),
         };
+        for result in ["done", "refused"] {
+            metrics.config_reloads.with_label_values(&[result]).inc_by(0);
+        }
         let build =
             add(&metrics.registry, IntGaugeVec::new(Opts::new("build_info", "The running version."), &["version"]));
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);

@@ -172,6 +172,64 @@ fn a_copy_is_made_while_it_runs_and_brings_the_store_back() {
 }
 
 #[test]
+fn the_configuration_is_exchanged_while_it_runs_whole_or_not_at_all() {
+    let place = Place::new(20);
+    let token = "an-operators-token-0123456789";
+    std::fs::write(place.folder.path().join("token"), token).expect("writes");
+    let text = std::fs::read_to_string(&place.config).expect("reads")
+        + "\n[[admin.tokens]]\nname = \"Otto\"\nrole = \"operator\"\ntoken = \"file:token\"\n[mapping.attributes]\ntitle = \"employee.job_title\"\n";
+    std::fs::write(&place.config, &text).expect("writes");
+    let service = place.settled();
+    let hang_up = || {
+        let told = Command::new("kill").args(["-HUP", &service.0.id().to_string()]).status().expect("kill");
+        assert!(told.success());
+    };
+
+    // A mapping that says something else reaches everybody, without a restart.
+    assert!(text.contains("\"employee.job_title\""), "{text}");
+    let other = text.replace("\"employee.job_title\"", "\"employee.job_title + '!'\"");
+    std::fs::write(&place.config, &other).expect("writes");
+    hang_up();
+    wait_until("every title has changed", &place.log, || {
+        let (okta, namely) = (place.world.okta.core(), place.world.namely.core());
+        let titled = |n: usize| {
+            let user = okta.user_by_anchor(&namely.person(n).id);
+            user.and_then(|u| u.profile.get("title")?.as_str().map(|t| t.ends_with('!'))).unwrap_or(false)
+        };
+        (0..20).filter(|n| titled(*n)).count() >= 15
+    });
+    assert!(place.log().contains("the configuration was exchanged"));
+
+    // What has problems, or needs a restart, changes nothing.
+    std::fs::write(&place.config, other.replace("employee.job_title +", "employee.job_titel +")).expect("writes");
+    hang_up();
+    wait_until("the problem is told", &place.log, || place.log().contains("job_titel"));
+    std::fs::write(&place.config, other.replace("sandbox-namely", "elsewhere").replace("/api/v1\"", "/api/v2\""))
+        .expect("writes");
+    hang_up();
+    wait_until("it asks for a restart", &place.log, || {
+        place.log().contains("a restart is needed for namely[sandbox].url")
+    });
+
+    // The same over HTTP, told with what has changed; and the audit says by whom.
+    std::fs::write(&place.config, other.replace("hot_interval = \"200ms\"", "hot_interval = \"300ms\""))
+        .expect("writes");
+    let address = place.log().lines().find_map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).ok()?;
+        line["fields"]["address"].as_str().map(str::to_owned)
+    });
+    let url = format!("http://{}/api/v1/reload", address.expect("an address"));
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let told: serde_json::Value = runtime.block_on(async {
+        let sent = reqwest::Client::new().post(url).bearer_auth(token).send().await.expect("answers");
+        sent.json().await.expect("JSON")
+    });
+    assert_eq!(told["changes"][0]["key"], "namely[sandbox].poll.hot_interval", "{told}");
+    assert_eq!(told["changes"].as_array().map(Vec::len), Some(1), "{told}");
+    assert_eq!(place.counted("SELECT count(*) FROM audit WHERE kind = 'reconfigured' AND row LIKE '%Otto%'"), 1);
+}
+
+#[test]
 fn there_are_completions_and_manual_pages() {
     let folder = tempfile::tempdir().expect("a folder");
     for shell in ["bash", "zsh", "fish"] {

@@ -5,18 +5,20 @@ pub mod auth;
 pub mod routes;
 
 use crate::clock::Clock;
+use crate::config::reload::Change;
 use crate::metrics::Metrics;
 use crate::pipeline::{Readiness, Service};
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use answers::{Refusal, answer};
 use auth::Token;
-use routes::Lost;
+use routes::{Ask, Lost};
 use serde_json::json;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
 
 /// The largest body that is read.
 const LARGEST_BODY: usize = 64 << 10;
@@ -34,6 +36,14 @@ pub struct Served {
     pub orgs: Vec<String>,
     /// Who may use the admin API; nobody without any.
     pub tokens: Arc<[Token]>,
+    /// Who reads the configuration again; nobody where there is no file.
+    pub reload: Option<mpsc::Sender<Reload>>,
+}
+
+/// Somebody asks for the configuration to be read again; what came of it is answered.
+pub struct Reload {
+    pub by: String,
+    pub answer: oneshot::Sender<Result<Vec<Change>, String>>,
 }
 
 impl Served {
@@ -46,6 +56,7 @@ impl Served {
             store: service.store.path().to_owned(),
             orgs: service.orgs.clone(),
             tokens: service.tokens.clone(),
+            reload: None,
         }
     }
 }
@@ -151,6 +162,9 @@ async fn api(
     if route.method == "POST" {
         tracing::info!(by = who.name, ask = ?route.ask, "asked over the admin API");
     }
+    if route.ask == Ask::Reload {
+        return reload(&served, who.name).await;
+    }
     let now = served.clock.now();
     let answered = web::block(move || answer(&served, route.ask, &who, &parts, &body, now)).await;
     match answered {
@@ -160,6 +174,20 @@ async fn api(
         Ok(Err(Refusal::Conflict(why))) => error(HttpResponse::Conflict(), why),
         Ok(Err(Refusal::Failed(why))) => error(HttpResponse::InternalServerError(), why),
         Err(e) => error(HttpResponse::InternalServerError(), e.to_string()),
+    }
+}
+
+async fn reload(served: &Served, by: String) -> HttpResponse {
+    let Some(asked) = &served.reload else {
+        return error(HttpResponse::Conflict(), "this service was not started with a configuration file");
+    };
+    let (answer, answered) = oneshot::channel();
+    // Whoever is gone has dropped the answer, which is told below.
+    let _ = asked.send(Reload { by, answer }).await;
+    match answered.await {
+        Ok(Ok(changes)) => HttpResponse::Ok().json(json!({ "changes": changes })),
+        Ok(Err(why)) => error(HttpResponse::Conflict(), why),
+        Err(_) => error(HttpResponse::ServiceUnavailable(), "the service is about to end"),
     }
 }
 

@@ -19,6 +19,7 @@ pub enum Ask {
     Pause,
     Resume,
     Reconcile,
+    Reload,
 }
 
 /// One field of a body.
@@ -100,6 +101,13 @@ pub const ROUTES: &[Route] = &[
         "Read an org again as a whole, and compare.",
         &[field("org", "string", false, "only this org; every one without it")],
     ),
+    act(
+        Ask::Reload,
+        "/reload",
+        Role::Operator,
+        "Read the configuration again and exchange it: whole, or not at all.",
+        &[],
+    ),
     act(Ask::Approve, "/holds/{id}/approve", Role::Approver, "Let go exactly what was shown.", DECISION),
     act(Ask::Reject, "/holds/{id}/reject", Role::Approver, "Keep it from being done.", DECISION),
 ];
@@ -179,7 +187,7 @@ fn operation(route: &Route) -> Value {
             "401": error("no such token"),
             "403": error("the token may not do this"),
             "404": error("nothing of that name"),
-            "409": error("it is not so any more; look again"),
+            "409": error("it is not so any more, or cannot be done now; the error says why"),
         },
     });
     if route.method == "POST" {

@@ -57,6 +57,8 @@ pub enum Kind {
     Unpinned,
     /// Retention has removed rows; the chain goes on from the last of them.
     Pruned,
+    /// The configuration was exchanged while the service ran.
+    Reconfigured,
     /// A walk over a tenant ended, complete or not.
     Walk,
     /// The service started: claims of the run before are void.
@@ -89,6 +91,7 @@ impl Kind {
             Kind::Undone => "undone",
             Kind::Unpinned => "unpinned",
             Kind::Pruned => "pruned",
+            Kind::Reconfigured => "reconfigured",
             Kind::Walk => "walk",
             Kind::Started => "started",
         }

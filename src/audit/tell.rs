@@ -54,6 +54,10 @@ pub fn tell(row: &Value) -> String {
         "undone" => format!("{}{}: what was before is pinned", text("why"), by(&detail["by"])),
         "unpinned" => format!("what an undo had pinned follows Namely again: {}", text("because")),
         "walk" => format!("a walk over the company: {detail}"),
+        "reconfigured" => {
+            let keys = detail["changes"].as_array().into_iter().flatten().filter_map(|c| c["key"].as_str());
+            format!("the configuration was exchanged{}: {}", by(&detail["by"]), keys.collect::<Vec<_>>().join(", "))
+        }
         "started" => format!("the service started, run {}", detail["run"]),
         other => format!("{other}: {detail}"),
     }

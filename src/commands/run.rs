@@ -2,7 +2,8 @@
 
 use crate::admin::{self, Served};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::reload::Change;
+use crate::config::{Config, Problems};
 use crate::metrics::Metrics;
 use crate::pipeline::Service;
 use crate::store::Store;
@@ -23,6 +24,7 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
+    /// Told to end.
     async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -31,26 +33,35 @@ impl Signals {
     }
 }
 
-/// Runs the service of the configuration at `config` until SIGINT or SIGTERM. Then calls under way are waited for, up to
+/// Runs the service of the configuration at `path`, which is read again on SIGHUP, until SIGINT or SIGTERM. Then calls under way are waited for, up to
 /// `service.drain`; a second signal ends at once. A dry run observes, whatever the configuration says.
-pub async fn run(config: &Path, dry_run: bool) -> anyhow::Result<()> {
+pub async fn run(path: &Path, dry_run: bool) -> anyhow::Result<()> {
     // First of all: whoever asks us to stop while we start is heard too.
-    let mut signals = Signals::new()?;
-    let mut config = Config::load(config)?;
-    if dry_run {
-        config.observe();
-    }
+    let (mut signals, mut hangup) = (Signals::new()?, signal(SignalKind::hangup())?);
+    let config = load(path, dry_run)?;
     let metrics = Metrics::new();
     let (listen, drain) = (config.service.listen, config.service.drain);
     let service = Service::start(config, Clock::system(), metrics).await?;
-    let address = admin::serve(listen, Served::of(&service))
+    let (reload_asked, mut asked) = tokio::sync::mpsc::channel(1);
+    let served = Served { reload: Some(reload_asked), ..Served::of(&service) };
+    let address = admin::serve(listen, served)
         .with_context(|| format!("{listen} cannot be listened on; choose another service.listen"))?;
     tracing::info!(%address, "metrics, health and the admin API are served");
     tell_systemd(&[NotifyState::Ready]);
     if let Some(limit) = sd_notify::watchdog_enabled() {
         tokio::spawn(keep_watchdog_quiet(service.store.clone(), limit));
     }
-    signals.next().await;
+    loop {
+        let (by, answer) = tokio::select! {
+            () = signals.next() => break,
+            _ = hangup.recv() => ("SIGHUP".to_owned(), None),
+            Some(asked) = asked.recv() => (asked.by, Some(asked.answer)),
+        };
+        let reloaded = reload(&service, path, dry_run, &by).await;
+        if let Some(answer) = answer {
+            let _ = answer.send(reloaded);
+        }
+    }
     tracing::info!("stopping: nothing begins any more, calls under way are waited for; a second signal ends at once");
     tell_systemd(&[NotifyState::Stopping]);
     tokio::select! {
@@ -61,6 +72,37 @@ pub async fn run(config: &Path, dry_run: bool) -> anyhow::Result<()> {
         () = signals.next() => tracing::warn!("stopped at once: calls under way are looked at after the next start"),
     }
     Ok(())
+}
+
+/// The configuration; a dry run observes, whatever it says.
+fn load(path: &Path, dry_run: bool) -> Result<Config, Problems> {
+    let mut config = Config::load(path)?;
+    if dry_run {
+        config.observe();
+    }
+    Ok(config)
+}
+
+/// Reads the configuration again and exchanges it: whole, or not at all.
+async fn reload(service: &Service, path: &Path, dry_run: bool, by: &str) -> Result<Vec<Change>, String> {
+    let loaded = load(path, dry_run).map_err(|problems| format!("nothing was changed: {problems}"));
+    let reloaded = match loaded {
+        Ok(config) => service.reload(config, by).await,
+        Err(why) => Err(why),
+    };
+    let result = if reloaded.is_ok() { "done" } else { "refused" };
+    service.metrics.config_reloads.with_label_values(&[result]).inc();
+    match &reloaded {
+        Ok(changes) if changes.is_empty() => tracing::info!(by, "the configuration was read again: nothing differs"),
+        Ok(changes) => {
+            for change in changes {
+                let (before, after) = (change.before.as_deref(), change.after.as_deref());
+                tracing::info!(by, key = change.key, before, after, "the configuration was exchanged");
+            }
+        }
+        Err(why) => tracing::error!(by, %why, "the configuration was not exchanged; the one from before still holds"),
+    }
+    reloaded
 }
 
 /// Tells systemd, where it listens.

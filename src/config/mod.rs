@@ -6,6 +6,7 @@ mod admin;
 mod mapping;
 mod notify;
 pub mod reader;
+pub mod reload;
 mod rules;
 mod safeguards;
 mod secret;
@@ -52,6 +53,8 @@ pub struct Config {
     pub rulebook: Arc<Rulebook>,
     /// Identifies the rules: another value means everybody is looked at again.
     pub rules: String,
+    /// As it was written; secrets are references.
+    pub document: toml::Table,
 }
 
 #[derive(Clone, Debug)]
@@ -224,7 +227,8 @@ impl Config {
             })
             .collect();
         let rules = crate::identity::hex(digest(&SHA256, source.as_bytes()).as_ref());
-        Ok(Self { service, admin, audit, reconcile, notify, namely, okta, rulebook: Arc::new(rulebook), rules })
+        let (rulebook, document) = (Arc::new(rulebook), text.parse().unwrap_or_default());
+        Ok(Self { service, admin, audit, reconcile, notify, namely, okta, rulebook, rules, document })
     }
 }
 

@@ -162,6 +162,13 @@ pub struct Walker {
 }
 
 impl Walker {
+    /// Another pace from now on.
+    pub fn set_pace(&mut self, pace: Pace, now: Moment) {
+        self.pace = pace;
+        self.hot_due = self.hot_due.min(now + pace.hot_interval);
+        self.walk_due = self.walk_due.min(now + pace.walk_interval);
+    }
+
     /// A walker that starts both passes at `now`.
     pub fn new(pace: Pace, now: Moment) -> Self {
         Self {

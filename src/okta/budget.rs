@@ -106,6 +106,11 @@ impl Budget {
         }
     }
 
+    /// Other shares from now on.
+    pub fn set_shares(&mut self, shares: Shares) {
+        self.shares = shares;
+    }
+
     /// How many requests of `class` may be sent right now.
     pub fn permits(&self, now: Moment, class: Class) -> u32 {
         let Some(limit) = self.limit else { return u32::from(self.in_flight == 0) };

@@ -38,6 +38,14 @@ impl Ledger {
         Self { shares, counters: vec![Budget::new(shares)], kinds: BTreeMap::new(), nested: false }
     }
 
+    /// Other shares from now on, of open windows too.
+    pub fn set_shares(&mut self, shares: Shares) {
+        if self.shares != shares {
+            self.shares = shares;
+            self.counters.iter_mut().for_each(|counter| counter.set_shares(shares));
+        }
+    }
+
     fn counter(&self, kind: Kind) -> &Budget {
         &self.counters[self.kinds.get(kind).map_or(0, |calls| calls.counter)]
     }

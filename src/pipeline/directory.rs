@@ -4,7 +4,7 @@
 use super::prime::read_directory;
 use super::writer::Writers;
 use crate::clock::Moment;
-use crate::identity::{Class, Directory, Group, Rulebook};
+use crate::identity::{Class, Directory, Group};
 use crate::store::Store;
 use arc_swap::ArcSwap;
 use dashmap::DashSet;
@@ -65,8 +65,7 @@ impl SharedDirectory {
     }
 
     /// Keeps the directory up to date until the task is dropped.
-    pub async fn keep(self, writers: Writers, rulebook: Arc<Rulebook>, org: Arc<str>, store: Store) {
-        let Some(rules) = rulebook.org(&org) else { return };
+    pub async fn keep(self, writers: Writers, org: Arc<str>, store: Store) {
         let clock = writers.clock().clone();
         let mut last = Moment::default();
         loop {
@@ -77,6 +76,8 @@ impl SharedDirectory {
             if clock.monotonic().since(last) < NOT_MORE_OFTEN_THAN {
                 clock.sleep(NOT_MORE_OFTEN_THAN).await;
             }
+            let rulebook = store.rules().load();
+            let Some(rules) = rulebook.org(&org) else { return };
             match read_directory(&writers, &rulebook.mapping, rules, class).await {
                 Ok(directory) => {
                     if let Err(e) = store.put_directory(&org, &directory).await {

@@ -64,7 +64,7 @@ impl Dispatcher {
     }
 
     fn want(&self) -> Want {
-        let lanes = if self.open == Openness::All { self.tools.lanes } else { 0 };
+        let lanes = if self.open == Openness::All { self.traffic.lanes() } else { 0 };
         let rooms = Bucket::ALL.into_iter().map(|bucket| (bucket.label(), self.traffic.room(bucket)));
         let people = self.traffic.people(self.tools.clock.monotonic());
         Want {

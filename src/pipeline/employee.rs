@@ -10,14 +10,14 @@ use super::writer::{Delivered, Order, Writers};
 use crate::audit::{Call, Effect};
 use crate::clock::{Clock, Moment};
 use crate::failpoint::{self, Point};
-use crate::identity::{Answer, Rulebook, Step};
+use crate::identity::{Answer, Step};
 use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
 use crate::okta::Request;
 use crate::okta::answer::understand;
 use crate::okta::outcome::{Outcome, Reply};
 use crate::retry;
-use crate::store::{Claim, EndStep, Lease, Next, Release, Store, StoreError};
+use crate::store::{Claim, EndStep, Lease, LiveRules, Next, Release, Store, StoreError};
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -30,9 +30,7 @@ use tokio::sync::oneshot;
 pub struct Tools {
     /// The org, by its name in the configuration.
     pub org: Arc<str>,
-    pub rulebook: Arc<Rulebook>,
-    /// People worked on at the same time, at most.
-    pub lanes: usize,
+    pub rules: LiveRules,
     pub clock: Clock,
     pub store: Store,
     pub writers: Writers,
@@ -118,7 +116,7 @@ impl Handler<Carried<Returned>> for Employee {
                 return self.release(Release::Yield { bucket, class: step.class() });
             }
         };
-        let (outcome, answer) = understand(&step, &reply, self.tools.rulebook.mapping.anchor(), &self.tools.mapped);
+        let (outcome, answer) = understand(&step, &reply, self.tools.rules.load().mapping.anchor(), &self.tools.mapped);
         self.count(&step, &outcome);
         if let Answer::Group(group) = &answer {
             self.tools.directory.insert(group);
@@ -145,9 +143,8 @@ impl Employee {
     /// Asks the core, with the directory and the time of this moment.
     fn decide<T>(&mut self, ask: impl FnOnce(&mut Lane, &LaneContext) -> T) -> T {
         let backoff = self.backoff();
-        let directory = self.tools.directory.load();
-        let context =
-            LaneContext { rulebook: &self.tools.rulebook, directory: &directory, now: self.tools.clock.now(), backoff };
+        let (rulebook, directory) = (self.tools.rules.load(), self.tools.directory.load());
+        let context = LaneContext { rulebook: &rulebook, directory: &directory, now: self.tools.clock.now(), backoff };
         ask(&mut self.lane, &context)
     }
 

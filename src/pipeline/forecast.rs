@@ -5,10 +5,10 @@ use super::directory::SharedDirectory;
 use super::traffic::Traffic;
 use crate::clock::Clock;
 use crate::identity::plan::{Situation, plan};
-use crate::identity::{Case, Directory, Rulebook};
+use crate::identity::{Case, Directory};
 use crate::metrics::Metrics;
 use crate::okta::{Bucket, Request, forecast};
-use crate::store::{Store, StoreError};
+use crate::store::{LiveRules, Store, StoreError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ const SAMPLE: usize = 200;
 #[derive(Clone)]
 pub struct Forecaster {
     pub org: Arc<str>,
-    pub rulebook: Arc<Rulebook>,
+    pub rules: LiveRules,
     pub clock: Clock,
     pub store: Store,
     pub directory: SharedDirectory,
@@ -48,10 +48,9 @@ impl Forecaster {
     fn calls(&self, total: usize, sample: &[Case], directory: &Directory) -> BTreeMap<Bucket, f64> {
         let mut calls: BTreeMap<Bucket, f64> = BTreeMap::new();
         let weight = total as f64 / sample.len().max(1) as f64;
-        let now = self.clock.now();
+        let (now, rulebook) = (self.clock.now(), &*self.rules.load());
         for case in sample {
-            let standing = self.rulebook.standing(case, now);
-            let rulebook = &self.rulebook;
+            let standing = rulebook.standing(case, now);
             let verdict = plan(&Situation { case, standing: &standing, rulebook, directory, now, fresh: false });
             for step in verdict.into_iter().flat_map(|plan| plan.steps) {
                 *calls.entry(Request::of(&step, None).bucket()).or_default() += weight;

@@ -6,7 +6,6 @@ use crate::identity::{Change, Class};
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError, Vitals, checkpoints, verify_audit, vitals};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 const TICK: Duration = Duration::from_secs(5);
@@ -16,16 +15,11 @@ const SHORTEST_TICK: Duration = Duration::from_secs(1);
 const VERIFIED_EVERY: Duration = Duration::from_secs(3600);
 const SHORTEST_VERIFIED: Duration = Duration::from_secs(10);
 
-/// Keeps the gauges until the task is dropped. `limits` gives the limits that hold now.
-pub async fn keep_looking(
-    path: PathBuf,
-    limits: impl Fn() -> Arc<[Limit]> + Send + 'static,
-    clock: Clock,
-    metrics: Metrics,
-) {
+/// Keeps the gauges until the task is dropped.
+pub async fn keep_looking(store: Store, clock: Clock, metrics: Metrics) {
     loop {
-        let (path, limits, now, kept) = (path.clone(), limits(), clock.now(), metrics.clone());
-        let looked = tokio::task::spawn_blocking(move || look(&path, &limits, now, &kept)).await;
+        let (path, rules, now, kept) = (store.path().to_owned(), store.rules().load(), clock.now(), metrics.clone());
+        let looked = tokio::task::spawn_blocking(move || look(&path, &rules.safeguards.limits, now, &kept)).await;
         if let Ok(Err(e)) = looked {
             tracing::warn!(error = %e, "the gauges could not be read from the store");
         }

@@ -18,6 +18,7 @@ pub mod prime;
 pub mod queue;
 pub mod readiness;
 pub mod reconciler;
+pub mod reload;
 pub mod sealer;
 pub mod sinks;
 pub mod timekeeper;

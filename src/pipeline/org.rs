@@ -38,7 +38,6 @@ const NOBODY_ASKED: &str = "the configuration (adopt = \"automatic\")";
 pub(super) struct Org {
     name: Arc<str>,
     rulebook: Arc<Rulebook>,
-    lanes: usize,
     ask_to_adopt: bool,
     clock: Clock,
     store: Store,
@@ -63,12 +62,11 @@ impl Org {
         let name: Arc<str> = okta.name.as_str().into();
         start.readiness.missing(&missing(&name), "not primed yet");
         let client = OktaClient::new(&okta.url, okta.credentials.clone(), &start.clock, okta.timeout)?;
-        let traffic = Traffic::new(okta.in_flight);
+        let traffic = Traffic::new(okta.in_flight, start.config.service.lanes, okta.shares);
         let ledger = Ledger::new(okta.shares);
         let writers = Writers::start(&name, &client, &ledger, &traffic, &start.clock, &start.metrics, &start.readiness);
         Ok(Self {
             name,
-            lanes: start.config.service.lanes,
             ask_to_adopt: okta.ask_to_adopt,
             mapped: Arc::new(start.config.rulebook.account_attributes()),
             rulebook: start.config.rulebook.clone(),
@@ -81,6 +79,11 @@ impl Org {
             writers,
             traffic,
         })
+    }
+
+    /// What its writers and its dispatcher share.
+    pub fn traffic(&self) -> (String, Traffic) {
+        (self.name.to_string(), self.traffic.clone())
     }
 
     /// Reads all of the org; gives the org back if that is not possible now.
@@ -160,12 +163,11 @@ impl PrimedOrg {
     /// Starts the dispatcher, which opens by itself when it may, and what forecasts its backlog.
     pub fn start(&self) -> (Gate<Dispatcher>, Forecaster) {
         let org = &self.org;
-        let keep =
-            self.directory.clone().keep(org.writers.clone(), org.rulebook.clone(), org.name.clone(), org.store.clone());
+        let keep = self.directory.clone().keep(org.writers.clone(), org.name.clone(), org.store.clone());
         tokio::spawn(keep);
         let forecaster = Forecaster {
             org: org.name.clone(),
-            rulebook: org.rulebook.clone(),
+            rules: org.store.rules(),
             clock: org.clock.clone(),
             store: org.store.clone(),
             directory: self.directory.clone(),
@@ -174,8 +176,7 @@ impl PrimedOrg {
         };
         let tools = Tools {
             org: org.name.clone(),
-            rulebook: org.rulebook.clone(),
-            lanes: org.lanes,
+            rules: org.store.rules(),
             clock: org.clock.clone(),
             store: org.store.clone(),
             writers: org.writers.clone(),
@@ -198,7 +199,6 @@ impl PrimedOrg {
         tokio::spawn(opener.open());
         let reconciler = Reconciler {
             org: org.name.clone(),
-            rulebook: org.rulebook.clone(),
             settings: org.reconcile.clone(),
             clock: org.clock.clone(),
             store: org.store.clone(),

@@ -12,11 +12,12 @@ use crate::failpoint::{self, Point};
 use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
 use crate::namely::client::{PER_PAGE, Reply};
-use crate::namely::walk::{Failure, Fetch, Seen, WalkEnd};
+use crate::namely::walk::{Failure, Fetch, Pace, Seen, WalkEnd};
 use crate::namely::wire::ProfilesPage;
 use crate::namely::{Catalogue, Detector, NamelyClient, Reader, Walker};
 use crate::store::{PageCommit, PageOutcome, Store, StoreError};
 use actix::{Actor, Addr, AsyncContext, Context, Handler, SpawnHandle};
+use arc_swap::ArcSwap;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +26,14 @@ use tokio::sync::Notify;
 const CATALOGUE_REFRESH: Duration = Duration::from_secs(10 * 60);
 const CATALOGUE_NOT_MORE_OFTEN_THAN: Duration = Duration::from_secs(30);
 
+/// The pace of one company, as it is changed.
+pub type LivePace = Arc<ArcSwap<Pace>>;
+
 /// What a poller works with.
 pub struct PollerTools {
     pub tenant: NamelyTenant,
+    /// How fast it asks; it can be changed.
+    pub pace: LivePace,
     pub client: NamelyClient,
     pub reader: Reader,
     pub clock: Clock,
@@ -75,7 +81,7 @@ impl Poller {
     /// Starts it with what the store holds.
     pub fn start_with(tools: PollerTools, detector: Detector, catalogue: Catalogue) {
         let now = tools.clock.monotonic();
-        let walker = Walker::new(tools.tenant.pace, now);
+        let walker = Walker::new(**tools.pace.load(), now);
         Poller {
             walker,
             detector,
@@ -95,6 +101,7 @@ impl Poller {
 
     fn pump(&mut self, ctx: &mut Context<Self>) {
         let now = self.tools.clock.monotonic();
+        self.walker.set_pace(**self.tools.pace.load(), now);
         for fetch in self.walker.due(now) {
             self.fetch(fetch, ctx);
         }

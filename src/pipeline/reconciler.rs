@@ -11,7 +11,7 @@ use super::writer::Writers;
 use crate::audit::{Kind, Record};
 use crate::clock::{Clock, Moment};
 use crate::config::Reconciling;
-use crate::identity::{Class, Rulebook};
+use crate::identity::Class;
 use crate::mailbox::Gate;
 use crate::report::Reconciliation;
 use crate::store::{Drifted, Reread, Store, append, findings};
@@ -30,7 +30,6 @@ const ASKED: usize = 50;
 /// The reconciler.
 pub struct Reconciler {
     pub org: Arc<str>,
-    pub rulebook: Arc<Rulebook>,
     pub settings: Reconciling,
     pub clock: Clock,
     pub store: Store,
@@ -75,9 +74,10 @@ impl Reconciler {
 
     async fn reconcile(&self, started: Moment) -> Result<String, String> {
         let error = |e: crate::store::StoreError| e.to_string();
-        let rules = self.rulebook.org(&self.org).ok_or("the org is not configured")?;
-        let directory = read_directory(&self.writers, &self.rulebook.mapping, rules, Class::Inspect).await?;
-        let (accounts, groups) = read_accounts(&self.writers, &directory, &self.rulebook, &self.mapped).await?;
+        let rulebook = self.store.rules().load();
+        let rules = rulebook.org(&self.org).ok_or("the org is not configured")?;
+        let directory = read_directory(&self.writers, &rulebook.mapping, rules, Class::Inspect).await?;
+        let (accounts, groups) = read_accounts(&self.writers, &directory, &rulebook, &self.mapped).await?;
         self.store.put_directory(&self.org, &directory).await.map_err(error)?;
         self.directory.replace(directory);
         let now = self.clock.now();
@@ -128,7 +128,7 @@ impl Reconciler {
     }
 
     async fn report(&self, now: Moment) -> Result<Reconciliation, String> {
-        let (path, org, rulebook) = (self.store.path().to_owned(), self.org.clone(), self.rulebook.clone());
+        let (path, org, rulebook) = (self.store.path().to_owned(), self.org.clone(), self.store.rules().load());
         let made = tokio::task::spawn_blocking(move || {
             let reader = Store::reader(&path)?;
             findings(&reader, &rulebook, &org, now, || {}).map(Reconciliation::new)

@@ -18,8 +18,6 @@ pub struct Timekeeper {
     pub clock: Clock,
     pub store: Store,
     pub board: Board,
-    /// How often somebody is reminded of a hold.
-    pub remind: Duration,
 }
 
 impl Actor for Timekeeper {
@@ -48,7 +46,7 @@ impl Timekeeper {
 
     fn look(&self) {
         let store = self.store.clone();
-        let (now, board, remind) = (self.clock.now(), self.board.clone(), self.remind);
+        let (now, board, remind) = (self.clock.now(), self.board.clone(), self.store.rules().load().safeguards.remind);
         tokio::spawn(async move {
             let woken = tend(&store, remind, now).await.unwrap_or_else(|e| {
                 tracing::error!(error = %e, "due dates and decisions could not be looked up");

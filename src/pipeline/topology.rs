@@ -5,8 +5,9 @@ use super::board::Board;
 use super::gauges::{keep_looking, keep_verifying, seconds};
 use super::notifier::Notifier;
 use super::org::Org;
-use super::poller::{Poller, PollerTools, read_catalogue};
+use super::poller::{LivePace, Poller, PollerTools, read_catalogue};
 use super::readiness::Readiness;
+use super::reload::Live;
 use super::sealer::keep_sealing;
 use super::sinks::Sink;
 use super::timekeeper::Timekeeper;
@@ -14,15 +15,16 @@ use crate::admin::auth::Token;
 use crate::clock::Clock;
 use crate::config::{Audit, Channel, Config, NamelyTenant};
 use crate::http::{authorization, client, describe};
-use crate::identity::safeguard::Limit;
 use crate::metrics::Metrics;
 use crate::namely::{Detector, NamelyClient, Reader};
 use crate::retry;
 use crate::store::{Store, StoreError, known_hashes};
 use actix::Actor;
+use arc_swap::ArcSwap;
 use reqwest::header::HeaderMap;
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -52,6 +54,7 @@ pub struct Service {
     pub orgs: Vec<String>,
     /// Who may use the admin API.
     pub tokens: Arc<[Token]>,
+    pub(super) live: Live,
 }
 
 impl Service {
@@ -68,6 +71,9 @@ impl Service {
             "the store is open"
         );
         let readiness = Readiness::default();
+        let paces: BTreeMap<String, LivePace> =
+            config.namely.iter().map(|t| (t.name.clone(), Arc::new(ArcSwap::from_pointee(t.pace)))).collect();
+        let running = config.clone();
         let start = Start {
             clock: clock.clone(),
             store: store.clone(),
@@ -75,6 +81,7 @@ impl Service {
             readiness: readiness.clone(),
             walked: Arc::new(Notify::new()),
             run: recovered.run,
+            paces: paces.clone(),
             config,
         };
         let orgs: Result<Vec<Org>, String> = start.config.okta.iter().map(|okta| Org::new(okta, &start)).collect();
@@ -91,8 +98,7 @@ impl Service {
             Notifier::start_with(channel.clone(), client, clock.clone(), store.clone(), metrics.clone());
         }
         tokio::spawn(keep_sealing(start.config.audit.sealing.clone(), store.clone(), clock.clone()));
-        let limits: Arc<[Limit]> = start.config.rulebook.safeguards.limits.clone().into();
-        tokio::spawn(keep_looking(store.path().to_owned(), move || limits.clone(), clock.clone(), metrics.clone()));
+        tokio::spawn(keep_looking(store.clone(), clock.clone(), metrics.clone()));
         tokio::spawn(keep_verifying(store.path().to_owned(), clock.clone(), metrics.clone()));
         for tenant in &start.config.namely {
             if let Some(at) = tenant.token_expires {
@@ -100,10 +106,19 @@ impl Service {
             }
             readiness.missing(&format!("walk {}", tenant.name), "no complete walk yet");
         }
+        let traffics = orgs.iter().map(Org::traffic).collect();
         let names = start.config.okta.iter().map(|org| org.name.clone()).collect();
         let tokens = start.config.admin.tokens.clone().into();
         actix::spawn(start.go(orgs));
-        Ok(Self { store, metrics, readiness, clock, orgs: names, tokens })
+        Ok(Self {
+            store,
+            metrics,
+            readiness,
+            clock,
+            orgs: names,
+            tokens,
+            live: Live { paces, traffics, config: Arc::new(Mutex::new(running)) },
+        })
     }
 }
 
@@ -150,6 +165,8 @@ pub(super) struct Start {
     /// Told when a walk was complete.
     pub walked: Arc<Notify>,
     run: i64,
+    /// How fast each company is asked.
+    paces: BTreeMap<String, LivePace>,
 }
 
 impl Start {
@@ -171,13 +188,7 @@ impl Start {
                 Err(e) => tracing::error!(error = %e, "an org could not be started"),
             }
         }
-        Timekeeper {
-            clock: self.clock.clone(),
-            store: self.store.clone(),
-            board: board.clone(),
-            remind: self.config.rulebook.safeguards.remind,
-        }
-        .start();
+        Timekeeper { clock: self.clock.clone(), store: self.store.clone(), board: board.clone() }.start();
         for tenant in &self.config.namely {
             self.start_poller(tenant, board.clone()).await;
         }
@@ -206,6 +217,7 @@ impl Start {
         }
         let tools = PollerTools {
             tenant: tenant.clone(),
+            pace: self.paces[&tenant.name].clone(),
             client,
             reader: Reader::new(&self.config.rulebook.reads()),
             clock: self.clock.clone(),

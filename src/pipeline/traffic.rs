@@ -2,9 +2,10 @@
 //! counter has.
 
 use crate::clock::Moment;
-use crate::okta::budget::Status;
+use crate::okta::budget::{Shares, Status};
 use crate::okta::health::Leave;
 use crate::okta::{Bucket, Health};
+use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +34,11 @@ impl Concurrency {
     /// At most `most` calls at once.
     pub fn new(most: usize) -> Self {
         Self { most, ceiling: most, cap: most, in_flight: 0, good: 0, since_complaint: 0 }
+    }
+
+    /// From now on at most `most` calls at once.
+    pub fn set_most(&mut self, most: usize) {
+        *self = Self { in_flight: self.in_flight, ..Self::new(most) };
     }
 
     /// Takes a place, if one is free; of every five, one is for terminations only.
@@ -78,11 +84,13 @@ pub struct Traffic {
     room: Arc<DashMap<Bucket, usize>>,
     status: Arc<DashMap<Bucket, Status>>,
     waiting: Arc<AtomicUsize>,
+    lanes: Arc<AtomicUsize>,
+    shares: Arc<ArcSwap<Shares>>,
 }
 
 impl Traffic {
-    /// At most `in_flight` calls at once over all counters.
-    pub fn new(in_flight: usize) -> Self {
+    /// At most `in_flight` calls at once over all counters, and `lanes` people.
+    pub fn new(in_flight: usize, lanes: usize, shares: Shares) -> Self {
         let room = Bucket::ALL.into_iter().map(|bucket| (bucket, LOOKAHEAD)).collect();
         Self {
             concurrency: Arc::new(Mutex::new(Concurrency::new(in_flight))),
@@ -90,7 +98,26 @@ impl Traffic {
             room: Arc::new(room),
             status: Arc::default(),
             waiting: Arc::default(),
+            lanes: Arc::new(AtomicUsize::new(lanes)),
+            shares: Arc::new(ArcSwap::from_pointee(shares)),
         }
+    }
+
+    /// Other numbers from now on.
+    pub fn tune(&self, in_flight: usize, lanes: usize, shares: Shares) {
+        self.lock(|c| c.set_most(in_flight));
+        self.lanes.store(lanes, Ordering::Relaxed);
+        self.shares.store(Arc::new(shares));
+    }
+
+    /// People worked on at the same time, at most.
+    pub fn lanes(&self) -> usize {
+        self.lanes.load(Ordering::Relaxed)
+    }
+
+    /// What part of each window is ours.
+    pub fn shares(&self) -> Shares {
+        **self.shares.load()
     }
 
     /// Takes a place for one call. Whoever gets none is remembered, so that `leave` can say somebody waits.

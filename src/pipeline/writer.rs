@@ -311,6 +311,7 @@ impl Writer {
     }
 
     fn pump(&mut self, ctx: &mut Context<Self>) {
+        self.ledger.set_shares(self.traffic.shares());
         let now = self.clock.monotonic();
         let mut wait: Option<Duration> = None;
         loop {

@@ -137,8 +137,8 @@ impl Store {
             if store.is_draining() || super::pause::paused(c, &org, None)?.is_some() {
                 return Ok(Vec::new());
             }
-            Court { rules: &rules, directory: &directory, org: &org, now }.judge(c)?;
-            claim(c, &rules, &org, now, &want)
+            Court { rules: &rules.load(), directory: &directory, org: &org, now }.judge(c)?;
+            claim(c, &rules.load(), &org, now, &want)
         })
         .await
     }

@@ -21,6 +21,7 @@ mod previews;
 mod recovery;
 mod requests;
 mod reread;
+mod rules;
 mod vitals;
 
 pub use accounts::Primed;
@@ -42,6 +43,7 @@ pub use previews::{Extent, directory, identity, preview_of, previews};
 pub use recovery::Recovered;
 pub use requests::{Request, Wish, is_done, request};
 pub use reread::{Drifted, Reread};
+pub use rules::LiveRules;
 pub use vitals::{Vitals, vitals};
 
 use crate::identity::Rulebook;
@@ -95,7 +97,7 @@ type Job = Box<dyn FnOnce(Option<&Connection>) -> After + Send>;
 pub struct Store {
     jobs: mpsc::Sender<Job>,
     path: PathBuf,
-    rules: Arc<Rulebook>,
+    rules: LiveRules,
     /// The service is about to end: nothing begins any more.
     draining: Arc<AtomicBool>,
 }
@@ -126,12 +128,12 @@ impl Store {
                 }
             })
             .map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
-        Ok(Self { jobs, path: path.to_owned(), rules, draining: Arc::default() })
+        Ok(Self { jobs, path: path.to_owned(), rules: LiveRules::new(rules), draining: Arc::default() })
     }
 
     /// Attributes that correlation looks accounts up by.
     fn matched(&self) -> Vec<String> {
-        self.rules.matching.iter().map(|rule| rule.attribute.clone()).collect()
+        self.rules.load().matching.iter().map(|rule| rule.attribute.clone()).collect()
     }
 
     /// From now on nobody is claimed and no call is announced; outcomes are still written.

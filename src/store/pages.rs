@@ -65,13 +65,13 @@ impl Store {
     /// Commits a page.
     pub async fn commit_page(&self, page: PageCommit) -> Result<PageOutcome, StoreError> {
         let rules = self.rules.clone();
-        self.run(move |c| commit_page(c, &rules, &page)).await
+        self.run(move |c| commit_page(c, &rules.load(), &page)).await
     }
 
     /// Marks everybody dirty for whom time alone has changed what the record means; returns their classes.
     pub async fn wake_due(&self, now: Moment) -> Result<Vec<Class>, StoreError> {
         let rules = self.rules.clone();
-        self.run(move |c| wake_due(c, &rules, now)).await
+        self.run(move |c| wake_due(c, &rules.load(), now)).await
     }
 
     /// Acts upon the verdicts of people that came in beside the service; returns the classes of those who became dirty.
@@ -81,7 +81,7 @@ impl Store {
             let mut classes = Vec::new();
             for pending in links::apply_verdicts(c, now)? {
                 let because = format!("review {} was decided", pending.review);
-                classes.extend(relink(c, &rules, &pending.org, &pending.position, None, &because, now)?);
+                classes.extend(relink(c, &rules.load(), &pending.org, &pending.position, None, &because, now)?);
             }
             Ok(classes)
         })
@@ -120,7 +120,7 @@ impl Store {
             if complete && !known {
                 super::set_meta(c, &walked_key(&tenant), &record.at.to_string())?;
             }
-            if complete { correlate_again(c, &rules, &tenant, record.at) } else { Ok(Vec::new()) }
+            if complete { correlate_again(c, &rules.load(), &tenant, record.at) } else { Ok(Vec::new()) }
         })
         .await
     }
@@ -141,7 +141,7 @@ impl Store {
     /// How many people of an org wait, and `most` of them at random.
     pub async fn sample_backlog(&self, org: &str, most: usize, now: Moment) -> Result<(usize, Vec<Case>), StoreError> {
         let (org, rules) = (org.to_owned(), self.rules.clone());
-        self.run(move |c| sample_backlog(c, &rules, &org, most, now)).await
+        self.run(move |c| sample_backlog(c, &rules.load(), &org, most, now)).await
     }
 
     /// Routes and correlates everybody anew in an org that was read only now.
@@ -150,7 +150,7 @@ impl Store {
         self.run(move |c| {
             for position in all_positions(c)? {
                 let before = position.employee.clone();
-                relink(c, &rules, &org, &position, Some(&before), "the org was read", now)?;
+                relink(c, &rules.load(), &org, &position, Some(&before), "the org was read", now)?;
             }
             Ok(())
         })

@@ -27,7 +27,7 @@ impl Store {
     /// Prepares the store for a new run. `rules` identifies the mapping: when it changes, everybody is dirty.
     pub async fn recover(&self, rules: String, now: Moment) -> Result<Recovered, StoreError> {
         let rulebook = self.rules.clone();
-        self.run(move |c| recover(c, &rulebook, &rules, now)).await
+        self.run(move |c| recover(c, &rulebook.load(), &rules, now)).await
     }
 }
 

@@ -56,6 +56,7 @@ impl Store {
             let (groups, directory) = (groups.clone(), directory.clone());
             drifted.extend(
                 self.run(move |c| {
+                    let rules = rules.load();
                     let look = Look { rules: &rules, directory: &directory, groups: &groups, org: &org, started, now };
                     let mut found = Vec::new();
                     for account in &batch {

@@ -1,0 +1,128 @@
+//! What differs between two configurations, and whether it can be changed while the service runs.
+
+use super::Config;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use toml::{Table, Value};
+
+/// One key that differs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// Its place: `okta[acme].budget.share`.
+    pub key: String,
+    /// As it was written; nothing where it was not.
+    pub before: Option<String>,
+    pub after: Option<String>,
+    /// Whether it takes effect without a restart.
+    pub live: bool,
+}
+
+/// Tables that are exchanged as a whole: what decides about people.
+const RULES: [&str; 9] =
+    ["mapping", "onboarding", "termination", "leave", "rehire", "positions", "correlation", "safeguards", "protected"];
+
+/// What differs, in the order of the keys.
+pub fn compare(old: &Config, new: &Config) -> Vec<Change> {
+    let mut changes = differences(&old.document, &new.document);
+    // Whoever reads what nobody has read so far starts by reading everything.
+    let (was, is) = (&old.rulebook, &new.rulebook);
+    let unread = |what: &str, old: BTreeSet<String>, new: BTreeSet<String>| {
+        let more: Vec<String> = new.difference(&old).cloned().collect();
+        (!more.is_empty()).then(|| Change {
+            key: format!("{what} {}", more.join(", ")),
+            before: None,
+            after: None,
+            live: false,
+        })
+    };
+    changes.extend(unread("mapping that reads of Namely", was.reads().custom, is.reads().custom));
+    changes.extend(unread("mapping that writes in Okta", was.account_attributes(), is.account_attributes()));
+    let tables = was.mapping.engine().tables() != is.mapping.engine().tables();
+    if changes.is_empty() && tables {
+        changes.push(Change { key: "mapping.tables (contents)".into(), before: None, after: None, live: true });
+    }
+    changes
+}
+
+fn differences(old: &Table, new: &Table) -> Vec<Change> {
+    let (old, new) = (flat(old), flat(new));
+    let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let differs = keys.into_iter().filter(|key| old.get(*key) != new.get(*key));
+    differs
+        .map(|key| Change {
+            key: key.clone(),
+            before: old.get(key).cloned(),
+            after: new.get(key).cloned(),
+            live: is_live(key),
+        })
+        .collect()
+}
+
+/// Whether a key takes effect without a restart.
+fn is_live(key: &str) -> bool {
+    let table = key.split(['.', '[']).next().unwrap_or_default();
+    let within = |part: &str| key.split_once("].").is_some_and(|(_, rest)| rest.starts_with(part));
+    // Groups, apps and user types that were not named before are read of Okta before anybody needs them, or at the latest
+    // when the directory is read again.
+    let new_kind = key.starts_with("mapping.user_type") || key.starts_with("mapping.apps");
+    match table {
+        "service" => key == "service.lanes",
+        "namely" => within("poll."),
+        "okta" => within("budget."),
+        _ => RULES.contains(&table) && !new_kind,
+    }
+}
+
+/// Every value by its place; tables of a list are named by their `name`, where they have one.
+fn flat(table: &Table) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for (key, value) in table {
+        flatten(key, value, &mut all);
+    }
+    all
+}
+
+fn flatten(path: &str, value: &Value, all: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Table(table) => table.iter().for_each(|(key, value)| flatten(&format!("{path}.{key}"), value, all)),
+        Value::Array(items) if items.iter().any(Value::is_table) => {
+            for (n, item) in items.iter().enumerate() {
+                let name = item.get("name").and_then(Value::as_str).map_or_else(|| (n + 1).to_string(), str::to_owned);
+                flatten(&format!("{path}[{name}]"), item, all);
+            }
+        }
+        other => {
+            all.insert(path.to_owned(), other.to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(old: &str, new: &str) -> Vec<(String, bool)> {
+        let table = |text: &str| text.parse::<Table>().expect("TOML");
+        differences(&table(old), &table(new)).into_iter().map(|change| (change.key, change.live)).collect()
+    }
+
+    #[test]
+    fn what_can_be_tuned_is_told_from_what_needs_a_restart() {
+        let old = "[service]\nlanes = 64\nstore = 'a'\n[[okta]]\nname = 'acme'\nurl = 'x'\n[okta.budget]\nshare = 1.0\n[[namely]]\nname = 'a'\n";
+        let new = "[service]\nlanes = 32\nstore = 'b'\n[[okta]]\nname = 'acme'\nurl = 'y'\n[okta.budget]\nshare = 0.5\n[[namely]]\nname = 'a'\n[namely.poll]\nhot_interval = '2s'\n[safeguards]\nmode = 'approve'\n";
+        let change = |key: &str, live| (key.to_owned(), live);
+        assert_eq!(
+            told(old, new),
+            [
+                change("namely[a].poll.hot_interval", true),
+                change("okta[acme].budget.share", true),
+                change("okta[acme].url", false),
+                change("safeguards.mode", true),
+                change("service.lanes", true),
+                change("service.store", false),
+            ]
+        );
+        assert!(told(old, old).is_empty());
+        assert_eq!(told("[mapping]\nuser_type = 'a'\n", ""), [change("mapping.user_type", false)]);
+    }
+}

@@ -1,0 +1,53 @@
+//! Exchanging the configuration while the service runs: whole or not at all.
+
+use super::poller::LivePace;
+use super::topology::Service;
+use super::traffic::Traffic;
+use crate::config::Config;
+use crate::config::reload::{Change, compare};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What of a running service can be tuned, and what it was configured with last.
+#[derive(Clone)]
+pub(super) struct Live {
+    pub paces: BTreeMap<String, LivePace>,
+    pub traffics: BTreeMap<String, Traffic>,
+    pub config: Arc<Mutex<Config>>,
+}
+
+impl Service {
+    /// Exchanges the configuration for `new`, which was checked, and tells what has changed; `by` stands in the audit. What
+    /// needs a restart, or a store that cannot write, refuses all of it.
+    pub async fn reload(&self, new: Config, by: &str) -> Result<Vec<Change>, String> {
+        let live = &self.live;
+        let changes = compare(&live.config.lock().unwrap_or_else(PoisonError::into_inner), &new);
+        let stuck: Vec<&str> = changes.iter().filter(|change| !change.live).map(|change| change.key.as_str()).collect();
+        if !stuck.is_empty() {
+            let told = stuck.join(", ");
+            return Err(format!(
+                "nothing was changed: a restart is needed for {told}; restart, or take these changes back"
+            ));
+        }
+        if changes.is_empty() {
+            return Ok(changes);
+        }
+        let (rulebook, rules) = (new.rulebook.clone(), new.rules.clone());
+        let detail = json!({ "by": by, "changes": changes });
+        let exchanged = self.store.exchange_rules(rulebook, rules, detail, self.clock.now()).await;
+        exchanged.map_err(|e| format!("nothing was changed: {e}"))?;
+        for tenant in &new.namely {
+            if let Some(pace) = live.paces.get(&tenant.name) {
+                pace.store(Arc::new(tenant.pace));
+            }
+        }
+        for org in &new.okta {
+            if let Some(traffic) = live.traffics.get(&org.name) {
+                traffic.tune(org.in_flight, new.service.lanes, org.shares);
+            }
+        }
+        *live.config.lock().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(changes)
+    }
+}

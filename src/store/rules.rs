@@ -1,0 +1,65 @@
+//! The rules that hold now. They can be exchanged while the service runs; whoever decides loads them when they decide.
+
+use super::{Store, StoreError, append, meta, pages, set_meta};
+use crate::audit::{Kind, Record};
+use crate::clock::Moment;
+use crate::identity::Rulebook;
+use arc_swap::ArcSwap;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Shared and cheap to clone.
+#[derive(Clone)]
+pub struct LiveRules(Arc<ArcSwap<Rulebook>>);
+
+impl LiveRules {
+    /// These rules, until others come.
+    pub fn new(rules: Arc<Rulebook>) -> Self {
+        Self(Arc::new(ArcSwap::new(rules)))
+    }
+
+    /// The rules that hold now.
+    pub fn load(&self) -> Arc<Rulebook> {
+        self.0.load_full()
+    }
+}
+
+impl Store {
+    /// The rules, as they are exchanged.
+    pub fn rules(&self) -> LiveRules {
+        self.rules.clone()
+    }
+
+    /// From this transaction on `rules` hold, for everybody at once: lanes of before find that the revision has moved, and
+    /// whoever waits is judged anew. `fingerprint` says whether anything differs for anybody; `changes` stands in the audit.
+    pub async fn exchange_rules(
+        &self,
+        rules: Arc<Rulebook>,
+        fingerprint: String,
+        changes: Value,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        let live = self.rules.clone();
+        let before = live.load();
+        let exchanged = self
+            .run(move |c| {
+                live.0.store(rules.clone());
+                if meta(c, "rules")?.is_none_or(|known| known != fingerprint) {
+                    pages::relink_all(c, &rules, now)?;
+                    set_meta(c, "rules", &fingerprint)?;
+                }
+                c.execute(
+                    "UPDATE work SET state = 0, due_at = ?1 WHERE state = ?2",
+                    [now.millis(), super::lanes::HELD],
+                )?;
+                c.execute("UPDATE work SET judged = 0 WHERE dirty_rev > done_rev", [])?;
+                append(c, &Record::general(now, Kind::Reconfigured, changes))?;
+                Ok(())
+            })
+            .await;
+        if exchanged.is_err() {
+            self.rules.0.store(before);
+        }
+        exchanged
+    }
+}
