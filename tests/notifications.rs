@@ -118,7 +118,7 @@ fn a_receiver_that_is_down_delays_nobody_and_is_told_when_it_is_back() {
             okta.user_by_anchor(&anchor).is_some_and(|u| u.status == Status::Deprovisioned)
         })
         .await;
-        let failed = "namely_okta_sync_audit_sink_failures_total{sink=\"notify it\"}";
+        let failed = "namely_okta_sync_notification_failures_total{channel=\"it\"}";
         rig.until("the failure is counted", async |rig| common::change::metric(rig, failed).is_some_and(|n| n > 0.0))
             .await;
         slack.set_down(false);

@@ -93,7 +93,8 @@ fn a_whole_company_that_turns_inactive_is_held_before_its_first_call() {
         assert_eq!(rig.effects().len(), calls, "{:?}", &rig.effects()[calls..]);
         let hold = open_holds(&rig).await.remove(0);
         assert!(hold.why.contains("are more than 10") || hold.why.contains("most people on a page"), "{}", hold.why);
-        assert_eq!(metric(&rig, "namely_okta_sync_held"), Some(held(&rig).await as f64));
+        let shown = "namely_okta_sync_held{org=\"sandbox\"}";
+        rig.until("the metric shows it", async |rig| metric(rig, shown) == Some(held(rig).await as f64)).await;
     });
 }
 
