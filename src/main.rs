@@ -40,6 +40,11 @@ enum Command {
     Restore(commands::backup::RestoreOptions),
     /// Check the configuration and probe both APIs; nothing is written
     Check(commands::check::Options),
+    /// What can be configured: for people, and as a schema for editors
+    Config {
+        #[command(subcommand)]
+        action: commands::config::Action,
+    },
     /// First contact with an org: who would be matched, made and left alone; nothing is written before it is accepted
     Adopt(commands::adopt::Options),
     /// Matches that a person decides about
@@ -131,6 +136,7 @@ fn main() -> ExitCode {
             Command::Restore(options) => commands::backup::restore(&options),
             Command::Completions { shell } => completions(shell),
             Command::Man { folder } => manual(&folder),
+            Command::Config { action } => commands::config::config(&action),
             Command::Check(options) => commands::check::check(options).await,
             Command::Adopt(options) => commands::adopt::adopt(&options),
             Command::Review { action } => commands::review::review(&action),

@@ -6,6 +6,7 @@ pub mod attention;
 pub mod audit;
 pub mod backup;
 pub mod check;
+pub mod config;
 pub mod evidence;
 pub mod explain;
 pub mod holds;

@@ -59,7 +59,7 @@ fn differences(old: &Table, new: &Table) -> Vec<Change> {
 }
 
 /// Whether a key takes effect without a restart.
-fn is_live(key: &str) -> bool {
+pub(super) fn is_live(key: &str) -> bool {
     let table = key.split(['.', '[']).next().unwrap_or_default();
     let within = |part: &str| key.split_once("].").is_some_and(|(_, rest)| rest.starts_with(part));
     // Groups, apps and user types that were not named before are read of Okta before anybody needs them, or at the latest
@@ -71,6 +71,15 @@ fn is_live(key: &str) -> bool {
         "okta" => within("budget."),
         _ => RULES.contains(&table) && !new_kind,
     }
+}
+
+/// Where a key is written, and with which value; tables of a list count as one: `okta.budget.share`.
+pub fn written(document: &Table, key: &str) -> Vec<(String, String)> {
+    let plain = |place: &str| {
+        let parts = place.split('[').map(|part| part.split_once(']').map_or(part, |(_, rest)| rest));
+        parts.collect::<String>()
+    };
+    flat(document).into_iter().filter(|(place, _)| plain(place) == key).collect()
 }
 
 /// Every value by its place; tables of a list are named by their `name`, where they have one.
@@ -123,6 +132,8 @@ mod tests {
             ]
         );
         assert!(told(old, old).is_empty());
+        let table = old.parse::<Table>().expect("TOML");
+        assert_eq!(written(&table, "okta.budget.share"), [("okta[acme].budget.share".to_owned(), "1.0".to_owned())]);
         assert_eq!(told("[mapping]\nuser_type = 'a'\n", ""), [change("mapping.user_type", false)]);
     }
 }
