@@ -230,6 +230,35 @@ fn the_configuration_is_exchanged_while_it_runs_whole_or_not_at_all() {
 }
 
 #[test]
+fn logs_follow_a_lane_by_a_pseudonym_with_oktas_request_ids_and_name_nobody() {
+    let place = Place::new(12);
+    let log = std::fs::File::create(&place.log).expect("a log");
+    let mut command = program();
+    command.args(["run", "--config"]).arg(&place.config).env("RUST_LOG", "namely_okta_sync=debug").stderr(log);
+    let _service = Running(command.spawn().expect("starts"));
+    wait_until("everybody is compared", &place.log, || {
+        place.count("account") > 0 && dirty(&place.store()) == Some((0, 0))
+    });
+    let person = place.world.namely.core().person(3).clone();
+    place.world.namely.core().edit(3, place.world.clock.now(), |person| person.direct_dial = "+1 555 3".into());
+    let mut spans = Vec::new();
+    wait_until("the answer of Okta is logged in its lane", &place.log, || {
+        let lines = place.log();
+        let lines = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        spans =
+            lines.filter(|line| line["fields"]["request_id"].is_string()).map(|line| line["span"].clone()).collect();
+        !spans.is_empty()
+    });
+    let span = &spans[0];
+    assert!(span["name"] == "lane" && span["org"] == "sandbox" && span["class"].is_string(), "{span}");
+    assert_eq!(span["person"].as_str().map(str::len), Some(16), "{span}");
+    let log = place.log();
+    for secret in [&person.email, &person.last_name, &person.id, "+1 555 3"] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+}
+
+#[test]
 fn there_are_completions_and_manual_pages() {
     let folder = tempfile::tempdir().expect("a folder");
     for shell in ["bash", "zsh", "fish"] {

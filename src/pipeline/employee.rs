@@ -10,7 +10,7 @@ use super::writer::{Delivered, Order, Writers};
 use crate::audit::{Call, Effect};
 use crate::clock::{Clock, Moment};
 use crate::failpoint::{self, Point};
-use crate::identity::{Answer, Step};
+use crate::identity::{Answer, Position, Step, hex};
 use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
 use crate::okta::Request;
@@ -19,11 +19,13 @@ use crate::okta::outcome::{Outcome, Reply};
 use crate::retry;
 use crate::store::{Claim, EndStep, Lease, LiveRules, Next, Release, Store, StoreError};
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
+use aws_lc_rs::digest::{SHA256, digest};
 use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tracing::Span;
 
 /// What every lane works with.
 #[derive(Clone)]
@@ -48,6 +50,8 @@ pub struct Employee {
     /// The way back into this actor. It keeps the actor alive until it stops itself: actix ends an actor whose last
     /// address is dropped just after its mailbox was looked into, with the message still in it.
     back: Option<Gate<Employee>>,
+    /// What logs and traces of this lane carry.
+    span: Span,
 }
 
 /// Gives the slot back, and after a panic also the claim.
@@ -72,7 +76,15 @@ impl Employee {
     /// Starts a lane for what was claimed.
     pub fn start_lane(claim: Claim, tools: Tools, dispatcher: Gate<Dispatcher>) {
         let guard = Guard { lease: Some(claim.lease), tools: tools.clone(), dispatcher };
-        Employee { lane: Lane::new(claim), tools, guard, back: None }.start();
+        let span = tracing::info_span!(
+            "lane",
+            org = %tools.org,
+            person = pseudonym(claim.case.person.primary()),
+            class = claim.class.label(),
+            rev = claim.lease.rev,
+            attempt = claim.attempt,
+        );
+        Employee { lane: Lane::new(claim), tools, guard, back: None, span }.start();
     }
 }
 
@@ -80,6 +92,8 @@ impl Actor for Employee {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        let span = self.span.clone();
+        let _inside = span.enter();
         // At most one message is ever under way.
         let wait = self.tools.metrics.mailbox_wait_seconds.with_label_values(&["employee"]);
         self.back = Some(Gate::new(ctx.address(), 1, wait));
@@ -93,6 +107,8 @@ impl Handler<Carried<Returned>> for Employee {
     type Result = ();
 
     fn handle(&mut self, returned: Carried<Returned>, _: &mut Self::Context) {
+        let span = self.span.clone();
+        let _inside = span.enter();
         let Returned { delivered, call } = returned.body;
         let step = call.step.clone();
         let (reply, intent) = match delivered {
@@ -124,6 +140,14 @@ impl Handler<Carried<Returned>> for Employee {
         self.unreserve(&step);
         let concluded = self.decide(|lane, context| lane.conclude(&step, &outcome, &answer, context));
         let effect = effect(call, &outcome, reply);
+        let request_id = effect.request_id.as_deref();
+        tracing::debug!(
+            step = step.name(),
+            outcome = effect.outcome,
+            why = effect.why,
+            request_id,
+            "Okta has answered"
+        );
         self.write(effect, intent, concluded);
     }
 }
@@ -132,6 +156,8 @@ impl Handler<Carried<Written>> for Employee {
     type Result = ();
 
     fn handle(&mut self, written: Carried<Written>, ctx: &mut Self::Context) {
+        let span = self.span.clone();
+        let _inside = span.enter();
         match written.body.then {
             Some(act) => self.act(act),
             None => self.end(ctx),
@@ -303,6 +329,12 @@ where
             other => return other,
         }
     }
+}
+
+/// Somebody in logs and traces: the same for the same profile, and nobody who reads it knows who.
+fn pseudonym(position: &Position) -> String {
+    let whole = digest(&SHA256, format!("{}/{}", position.tenant, position.employee.id).as_bytes());
+    hex(&whole.as_ref()[..8])
 }
 
 /// What became of a call, as it is audited.
