@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::config::reload::Change;
 use crate::metrics::Metrics;
 use crate::pipeline::{Readiness, Service};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use answers::{Refusal, answer};
@@ -152,11 +153,15 @@ async fn api(
         let told = format!("{} is a {}; this needs the role {}", who.name, who.role.word(), route.role.word());
         return error(HttpResponse::Forbidden(), told);
     }
-    let body = match body.map_err(|e| e.to_string()).and_then(|bytes| routes::body(route, &bytes)) {
-        Ok(body) => body,
-        Err(why) if why.contains("limit") => {
+    let bytes = match body {
+        Ok(bytes) => bytes,
+        Err(e) if e.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE => {
             return error(HttpResponse::PayloadTooLarge(), format!("a body has at most {LARGEST_BODY} bytes"));
         }
+        Err(e) => return error(HttpResponse::BadRequest(), e.to_string()),
+    };
+    let body = match routes::body(route, &bytes) {
+        Ok(body) => body,
         Err(why) => return error(HttpResponse::BadRequest(), why),
     };
     if route.method == "POST" {

@@ -141,13 +141,7 @@ impl Handler<Carried<Returned>> for Employee {
         let concluded = self.decide(|lane, context| lane.conclude(&step, &outcome, &answer, context));
         let effect = effect(call, &outcome, reply);
         let request_id = effect.request_id.as_deref();
-        tracing::debug!(
-            step = step.name(),
-            outcome = effect.outcome,
-            why = effect.why,
-            request_id,
-            "Okta has answered"
-        );
+        tracing::debug!(step = step.name(), outcome = effect.outcome, request_id, "Okta has answered");
         self.write(effect, intent, concluded);
     }
 }
