@@ -13,6 +13,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+const HOOK: &str = "the-hooks-secret";
+
 fn secret(role: Role) -> String {
     format!("{}-0123456789abcdef01234567", role.word())
 }
@@ -26,7 +28,7 @@ impl Api {
     fn of(rig: &Rig) -> Self {
         let token = |name: &str, role| Token { name: name.into(), role, token: secret(role).into() };
         let tokens = [token("Vera", Role::Viewer), token("Otto", Role::Operator), token("Anna", Role::Approver)];
-        let served = Served { tokens: tokens.into(), ..Served::of(rig.service()) };
+        let served = Served { tokens: tokens.into(), hook_secret: Some(HOOK.into()), ..Served::of(rig.service()) };
         let address = admin::serve(SocketAddr::from(([127, 0, 0, 1], 0)), served).expect("listens");
         Self { address, client: reqwest::Client::new() }
     }
@@ -112,6 +114,54 @@ fn writes_are_paused_and_resumed_over_http() {
         assert_eq!(api.ask(Some(Role::Operator), "POST", "/resume", "").await.0, 404, "nothing is paused any more");
         let (status, told) = api.ask(Some(Role::Operator), "POST", "/reconcile", r#"{"org":"sandbox"}"#).await;
         assert!(status == 200 && told["requests"]["sandbox"].is_i64(), "{told}");
+    });
+}
+
+#[test]
+fn one_person_is_read_at_once_when_somebody_or_the_hr_system_asks() {
+    on_a_system(async {
+        let mut rig = Rig::new(Setup::of(12));
+        // Nobody would look by themselves.
+        rig.poll_every = Some(Duration::from_secs(1_000_000));
+        rig.run().await;
+        rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+        let api = Api::of(&rig);
+        let people = &rig.setup.people;
+        let mut active = (0..people.len()).filter(|n| people[*n].status == Hired::Active);
+        let (first, second) = (active.next().expect("one"), active.next().expect("another"));
+        let phone = |okta: &namely_okta_sync::sandbox::okta::Okta, n: usize| {
+            okta.user_by_anchor(&people[n].id).and_then(|u| u.profile.get("primaryPhone").cloned())
+        };
+        rig.edit(first, |p| p.direct_dial = "+1 555 71".into());
+        let body = json!({ "tenant": "sandbox", "profile": people[first].id }).to_string();
+        let (status, told) = api.ask(Some(Role::Operator), "POST", "/poll", &body).await;
+        assert_eq!(status, 200, "{told}");
+        rig.until_okta("the change is there", |okta| phone(okta, first) == Some(json!("+1 555 71"))).await;
+
+        rig.edit(second, |p| p.direct_dial = "+1 555 72".into());
+        let body = json!({ "tenant": "sandbox", "profile": people[second].id }).to_string();
+        let hook = async |signature: &str| {
+            let url = format!("http://{}/hooks/poll", api.address);
+            let sent = api.client.post(url).header("x-signature-256", signature).body(body.clone()).send().await;
+            sent.expect("answers").status().as_u16()
+        };
+        assert_eq!(hook("sha256=00").await, 401);
+        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, HOOK.as_bytes());
+        let signature = namely_okta_sync::identity::hex(aws_lc_rs::hmac::sign(&key, body.as_bytes()).as_ref());
+        assert_eq!(hook(&format!("sha256={signature}")).await, 200);
+        rig.until_okta("that change too", |okta| phone(okta, second) == Some(json!("+1 555 72"))).await;
+        for (body, words) in [
+            (r#"{"tenant":"elsewhere","profile":"x"}"#, "no company"),
+            (r#"{"tenant":"sandbox","profile":"../fields"}"#, "not the UUID"),
+        ] {
+            let (status, told) = api.ask(Some(Role::Operator), "POST", "/poll", body).await;
+            assert!(status == 409 && told.to_string().contains(words), "{status} {told}");
+        }
+        let unknown = r#"{"tenant":"sandbox","profile":"0000"}"#;
+        assert_eq!(api.ask(Some(Role::Operator), "POST", "/poll", unknown).await.0, 200);
+        let failed = rig.service().metrics.pages.with_label_values(&["sandbox", "one", "failed"]);
+        rig.until("Namely has said that there is none", async |_| failed.get() == 1).await;
+        assert!(rig.service().readiness.is_ready(), "a profile that is not there is nobody's outage");
     });
 }
 

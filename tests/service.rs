@@ -279,7 +279,7 @@ fn every_key_that_the_example_shows_is_one_that_is_read() {
     let config = folder.path().join("config.toml");
     let tables = "\n[mapping.tables]\nentitlements = \"entitlements.csv\"\n";
     let mut whole = all.join("\n").replace("\n[mapping.tables]\n", tables);
-    for variable in ["ADMIN_TOKEN", "SIEM_TOKEN", "SLACK_URL", "SOC_URL", "SOC_SECRET", "SMTP_URL"] {
+    for variable in ["ADMIN_TOKEN", "HOOK_SECRET", "SIEM_TOKEN", "SLACK_URL", "SOC_URL", "SOC_SECRET", "SMTP_URL"] {
         whole = whole.replace(&format!("env:{variable}"), "file:secret");
     }
     std::fs::write(&config, whole).expect("writes");

@@ -81,7 +81,7 @@ pub fn answer(
             0 => Err(Refusal::NotFound("nothing to resume; see /api/v1/pauses".into())),
             ended => Ok(json!({ "resumed": ended, "by": who.name })),
         },
-        Ask::Reload => Err(Refusal::Failed("is answered by the service itself".into())),
+        Ask::Reload | Ask::Poll => Err(Refusal::Failed("is answered by the service itself".into())),
         Ask::Reconcile => {
             let orgs = org(served, body)?.map_or_else(|| served.orgs.clone(), |org| vec![org]);
             let c = operator()?;

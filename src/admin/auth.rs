@@ -2,6 +2,7 @@
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
@@ -51,6 +52,17 @@ pub fn who<'a>(tokens: &'a [Token], authorization: Option<&str>) -> Option<&'a T
     found
 }
 
+/// Whether `body` is signed (`sha256=HEX`) with `secret`; never without a secret. The comparison takes the same time for all.
+pub fn is_signed(secret: Option<&SecretString>, body: &[u8], signature: Option<&str>) -> bool {
+    let (Some(secret), Some(signature)) = (secret, signature.and_then(|s| s.strip_prefix("sha256="))) else {
+        return false;
+    };
+    let byte = |n: usize| u8::from_str_radix(signature.get(2 * n..2 * n + 2)?, 16).ok();
+    let given: Option<Vec<u8>> = (0..signature.len().div_ceil(2)).map(byte).collect();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
+    given.is_some_and(|given| hmac::verify(&key, body, &given).is_ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +78,24 @@ mod tests {
         {
             assert_eq!(name(wrong), None, "{wrong:?}");
         }
+        let secret = SecretString::from("key");
+        let signed =
+            |signature: &str| is_signed(Some(&secret), b"The quick brown fox jumps over the lazy dog", Some(signature));
+        assert!(
+            signed("sha256=f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8"),
+            "RFC 2104's example"
+        );
+        for wrong in [
+            "",
+            "sha256=",
+            "sha256=f7bc",
+            "sha256=zz",
+            "sha256=é",
+            "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8",
+        ] {
+            assert!(!signed(wrong), "{wrong}");
+        }
+        assert!(!is_signed(None, b"", Some("sha256=")));
         assert!(Role::Approver > Role::Operator && Role::Operator > Role::Viewer);
     }
 }

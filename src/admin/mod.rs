@@ -7,13 +7,14 @@ pub mod routes;
 use crate::clock::Clock;
 use crate::config::reload::Change;
 use crate::metrics::Metrics;
-use crate::pipeline::{Readiness, Service};
+use crate::pipeline::{Pollers, Readiness, Service};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use answers::{Refusal, answer};
 use auth::Token;
 use routes::{Ask, Lost};
+use secrecy::SecretString;
 use serde_json::json;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -37,6 +38,9 @@ pub struct Served {
     pub orgs: Vec<String>,
     /// Who may use the admin API; nobody without any.
     pub tokens: Arc<[Token]>,
+    /// What the hook of the HR system signs with; without it there is none.
+    pub hook_secret: Option<SecretString>,
+    pub pollers: Pollers,
     /// Who reads the configuration again; nobody where there is no file.
     pub reload: Option<mpsc::Sender<Reload>>,
 }
@@ -57,6 +61,8 @@ impl Served {
             store: service.store.path().to_owned(),
             orgs: service.orgs.clone(),
             tokens: service.tokens.clone(),
+            hook_secret: service.hook_secret.clone(),
+            pollers: service.pollers.clone(),
             reload: None,
         }
     }
@@ -76,6 +82,7 @@ pub fn serve(listen: SocketAddr, served: Served) -> std::io::Result<SocketAddr> 
                     .route("/healthz", web::get().to(healthz))
                     .route("/readyz", web::get().to(readyz))
                     .route("/api/v1/openapi.json", web::get().to(document))
+                    .route("/hooks/poll", web::post().to(hook))
                     .route("/api/v1{path:/.*}", web::to(api))
                     .default_service(web::to(not_here))
             })
@@ -170,6 +177,9 @@ async fn api(
     if route.ask == Ask::Reload {
         return reload(&served, who.name).await;
     }
+    if route.ask == Ask::Poll {
+        return poll(&served, &body).await;
+    }
     let now = served.clock.now();
     let answered = web::block(move || answer(&served, route.ask, &who, &parts, &body, now)).await;
     match answered {
@@ -179,6 +189,29 @@ async fn api(
         Ok(Err(Refusal::Conflict(why))) => error(HttpResponse::Conflict(), why),
         Ok(Err(Refusal::Failed(why))) => error(HttpResponse::InternalServerError(), why),
         Err(e) => error(HttpResponse::InternalServerError(), e.to_string()),
+    }
+}
+
+/// Has one profile read; it is seen as soon as Namely answers.
+async fn poll(served: &Served, body: &serde_json::Value) -> HttpResponse {
+    let text = |key: &str| body[key].as_str().unwrap_or_default();
+    match served.pollers.poll(text("tenant"), text("profile")).await {
+        Ok(()) => HttpResponse::Ok().json(json!({ "asked": text("profile") })),
+        Err(why) => error(HttpResponse::Conflict(), why),
+    }
+}
+
+/// A hook of the HR system: as `poll`, for whoever signs the body with the secret of the configuration.
+async fn hook(served: web::Data<Served>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
+    let signature = request.headers().get("x-signature-256").and_then(|value| value.to_str().ok());
+    if !auth::is_signed(served.hook_secret.as_ref(), &body, signature) {
+        let told = "not signed: X-Signature-256: sha256=HEX with the HMAC of the body under admin.hook_secret";
+        return error(HttpResponse::Unauthorized(), told);
+    }
+    let Ok((route, _)) = routes::find("POST", "/poll") else { return not_here().await };
+    match routes::body(route, &body) {
+        Ok(body) => poll(&served, &body).await,
+        Err(why) => error(HttpResponse::BadRequest(), why),
     }
 }
 

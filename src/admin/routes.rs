@@ -20,6 +20,7 @@ pub enum Ask {
     Resume,
     Reconcile,
     Reload,
+    Poll,
 }
 
 /// One field of a body.
@@ -107,6 +108,16 @@ pub const ROUTES: &[Route] = &[
         Role::Operator,
         "Read the configuration again and exchange it: whole, or not at all.",
         &[],
+    ),
+    act(
+        Ask::Poll,
+        "/poll",
+        Role::Operator,
+        "Read one profile of a company at once, instead of waiting for the next pass.",
+        &[
+            field("tenant", "string", true, "the company, by its name in the configuration"),
+            field("profile", "string", true, "the UUID of the profile"),
+        ],
     ),
     act(Ask::Approve, "/holds/{id}/approve", Role::Approver, "Let go exactly what was shown.", DECISION),
     act(Ask::Reject, "/holds/{id}/reject", Role::Approver, "Keep it from being done.", DECISION),

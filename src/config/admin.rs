@@ -23,8 +23,9 @@ pub fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, listen: SocketAdd
         );
         r.problem(place, told);
     }
+    let hook_secret = s.text(r, "hook_secret").and_then(|at| secrets.resolve(r, "admin.hook_secret", at));
     s.finish(r);
-    Admin { tokens }
+    Admin { tokens, hook_secret }
 }
 
 fn admin_token(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Option<Token> {

@@ -74,6 +74,8 @@ pub struct Service {
 pub struct Admin {
     /// Who may use it; nobody without any.
     pub tokens: Vec<Token>,
+    /// What the HR system's own hook signs with; without it there is no hook.
+    pub hook_secret: Option<SecretString>,
 }
 
 /// Where the audit goes besides the store.

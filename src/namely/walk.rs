@@ -39,6 +39,8 @@ pub enum Fetch {
     Hot { page: usize },
     /// Of the walk with this number.
     Walk { walk: u64, page: usize },
+    /// One profile, because somebody has asked for it: of neither pass.
+    One,
 }
 
 impl Fetch {
@@ -217,6 +219,16 @@ impl Walker {
         fetches
     }
 
+    /// Whether one profile may be asked for now, besides the passes; it counts as sent.
+    pub fn one(&mut self, now: Moment) -> bool {
+        let spent = self.sent.iter().filter(|sent| now.since(**sent) < MINUTE).count() >= self.pace.per_minute;
+        let paused = self.paused_until.is_some_and(|until| now < until);
+        if !spent && !paused {
+            self.sent.push_back(now);
+        }
+        !spent && !paused
+    }
+
     /// When `due` may have something new without an answer arriving.
     pub fn next_wake(&self, now: Moment) -> Option<Moment> {
         if let Some(until) = self.paused_until.filter(|until| *until > now) {
@@ -239,6 +251,7 @@ impl Walker {
     /// A page was read, and what it showed is committed.
     pub fn on_page(&mut self, fetch: Fetch, seen: &Seen, now: Moment) -> Option<WalkEnd> {
         match fetch {
+            Fetch::One => None,
             Fetch::Hot { page } => {
                 self.hot_in_flight = false;
                 if seen.changed > 0 && page < HOT_PAGES && !seen.ids.is_empty() {
@@ -266,6 +279,7 @@ impl Walker {
             self.paused_until = Some(now + THROTTLE_PAUSE);
         }
         match fetch {
+            Fetch::One => None,
             Fetch::Hot { .. } => {
                 self.hot_in_flight = false;
                 self.hot_next_page = None;
@@ -324,12 +338,13 @@ mod tests {
                 times.push(now);
                 let page = match fetch {
                     Fetch::Hot { page } | Fetch::Walk { page, .. } => page,
+                    Fetch::One => unreachable!("nobody has asked for one profile"),
                 };
                 let all = ids(0..people);
                 let shown: Vec<String> = all.into_iter().skip((page - 1) * 50).take(50).collect();
                 let seen = Seen { ids: shown, total_count: Some(people as u64), changed: 0 };
                 let end = match (fetch, answer(page, seen.clone())) {
-                    (Fetch::Hot { .. }, _) => walker.on_page(fetch, &seen, now),
+                    (Fetch::Hot { .. } | Fetch::One, _) => walker.on_page(fetch, &seen, now),
                     (_, Ok(seen)) => walker.on_page(fetch, &seen, now),
                     (_, Err(failure)) => walker.on_failure(fetch, &failure, now),
                 };

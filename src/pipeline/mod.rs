@@ -26,5 +26,6 @@ pub mod topology;
 pub mod traffic;
 pub mod writer;
 
+pub use poller::Pollers;
 pub use readiness::Readiness;
 pub use topology::Service;

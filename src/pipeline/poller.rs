@@ -19,9 +19,10 @@ use crate::store::{PageCommit, PageOutcome, Store, StoreError};
 use actix::{Actor, Addr, AsyncContext, Context, Handler, SpawnHandle};
 use arc_swap::ArcSwap;
 use serde_json::json;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 const CATALOGUE_REFRESH: Duration = Duration::from_secs(10 * 60);
 const CATALOGUE_NOT_MORE_OFTEN_THAN: Duration = Duration::from_secs(30);
@@ -74,15 +75,45 @@ struct Committed {
     outcome: Result<PageOutcome, StoreError>,
 }
 
+/// Somebody asks for one profile to be read now.
+pub struct PollOne {
+    pub profile: String,
+    pub answer: oneshot::Sender<Result<(), String>>,
+}
+
+/// The pollers that run, by company.
+#[derive(Clone, Default)]
+pub struct Pollers(Arc<Mutex<BTreeMap<String, Gate<Poller>>>>);
+
+impl Pollers {
+    pub(super) fn add(&self, tenant: &str, poller: Gate<Poller>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.to_owned(), poller);
+    }
+
+    /// Has one profile of a company read now; the error says why not.
+    pub async fn poll(&self, tenant: &str, profile: &str) -> Result<(), String> {
+        let known = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if profile.is_empty() || profile.len() > 64 || !profile.chars().all(known) {
+            return Err(format!("{profile:?} is not the UUID of a profile"));
+        }
+        let poller = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
+        let Some(poller) = poller else { return Err(format!("no company {tenant:?} is being read")) };
+        let (answer, answered) = oneshot::channel();
+        poller.send(PollOne { profile: profile.to_owned(), answer }).await;
+        answered.await.unwrap_or_else(|_| Err("the service is about to end".into()))
+    }
+}
+
 /// The groups and titles were read again.
 struct CatalogueRead(Result<Catalogue, String>);
 
 impl Poller {
     /// Starts it with what the store holds.
-    pub fn start_with(tools: PollerTools, detector: Detector, catalogue: Catalogue) {
+    pub fn start_with(tools: PollerTools, detector: Detector, catalogue: Catalogue) -> Gate<Poller> {
         let now = tools.clock.monotonic();
         let walker = Walker::new(**tools.pace.load(), now);
-        Poller {
+        let wait = tools.metrics.mailbox_wait_seconds.with_label_values(&["poller"]);
+        let address = Poller {
             walker,
             detector,
             catalogue,
@@ -93,6 +124,7 @@ impl Poller {
             itself: None,
         }
         .start();
+        Gate::new(address, 16, wait)
     }
 
     fn name(&self) -> &str {
@@ -122,10 +154,19 @@ impl Poller {
     }
 
     fn fetch(&self, fetch: Fetch, ctx: &Context<Self>) {
-        let target = match fetch {
-            Fetch::Hot { page } => format!("/profiles?sort=-updated_at&page={page}&per_page={PER_PAGE}"),
-            Fetch::Walk { page, .. } => format!("/profiles?page={page}&per_page={PER_PAGE}"),
-        };
+        self.get(fetch, target(fetch), ctx);
+    }
+
+    /// Asks for one profile at once, if this minute has a call left; says why not.
+    fn poll_one(&mut self, profile: &str, ctx: &Context<Self>) -> Result<(), String> {
+        if !self.walker.one(self.tools.clock.monotonic()) {
+            return Err("Namely's calls of this minute are spent, or it throttles: the walk sees them soon".into());
+        }
+        self.get(Fetch::One, format!("/profiles/{profile}"), ctx);
+        Ok(())
+    }
+
+    fn get(&self, fetch: Fetch, target: String, ctx: &Context<Self>) {
         let (client, clock, back) = (self.tools.client.clone(), self.tools.clock.clone(), self.back(ctx));
         tokio::spawn(async move {
             let sent = clock.monotonic();
@@ -166,7 +207,7 @@ impl Poller {
             );
             return self.failed(fetched.fetch, Failure::Failed(why), ctx);
         }
-        let hot = !fetched.fetch.is_of_walk();
+        let hot = matches!(fetched.fetch, Fetch::Hot { .. });
         let findings = self.detector.examine(&page.profiles, hot, &self.tools.reader, &self.catalogue);
         if findings.catalogue_is_stale {
             self.read_catalogue(ctx);
@@ -202,6 +243,10 @@ impl Poller {
     }
 
     fn failed(&mut self, fetch: Fetch, failure: Failure, ctx: &mut Context<Self>) {
+        if let (Fetch::One, Failure::Failed(why)) = (fetch, &failure) {
+            tracing::warn!(tenant = self.name(), %why, "a profile that somebody asked for could not be read");
+            return self.count(fetch, "failed");
+        }
         match &failure {
             Failure::Throttled => {
                 self.tools.metrics.namely_throttled.with_label_values(&[self.name()]).inc();
@@ -219,7 +264,11 @@ impl Poller {
     }
 
     fn count(&self, fetch: Fetch, result: &str) {
-        let pass = if fetch.is_of_walk() { "walk" } else { "hot" };
+        let pass = match fetch {
+            Fetch::Hot { .. } => "hot",
+            Fetch::Walk { .. } => "walk",
+            Fetch::One => "one",
+        };
         if result == "read" {
             let page = self.tools.metrics.last_page.with_label_values(&[self.name(), pass]);
             page.set(seconds(self.tools.clock.now()));
@@ -322,6 +371,15 @@ impl Handler<Carried<Committed>> for Poller {
     }
 }
 
+impl Handler<Carried<PollOne>> for Poller {
+    type Result = ();
+
+    fn handle(&mut self, one: Carried<PollOne>, ctx: &mut Self::Context) {
+        let asked = self.poll_one(&one.body.profile, ctx);
+        let _ = one.body.answer.send(asked);
+    }
+}
+
 impl Handler<Carried<CatalogueRead>> for Poller {
     type Result = ();
 
@@ -334,6 +392,15 @@ impl Handler<Carried<CatalogueRead>> for Poller {
                 tracing::warn!(tenant = self.name(), %why, "the catalogue of groups could not be read; the one known is used")
             }
         }
+    }
+}
+
+/// Where a page is.
+fn target(fetch: Fetch) -> String {
+    match fetch {
+        Fetch::Hot { page } => format!("/profiles?sort=-updated_at&page={page}&per_page={PER_PAGE}"),
+        Fetch::Walk { page, .. } => format!("/profiles?page={page}&per_page={PER_PAGE}"),
+        Fetch::One => unreachable!("no pass asks for one profile; `poll_one` says which"),
     }
 }
 

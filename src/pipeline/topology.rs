@@ -5,7 +5,7 @@ use super::board::Board;
 use super::gauges::{keep_looking, keep_verifying, seconds};
 use super::notifier::Notifier;
 use super::org::Org;
-use super::poller::{LivePace, Poller, PollerTools, read_catalogue};
+use super::poller::{LivePace, Poller, PollerTools, Pollers, read_catalogue};
 use super::readiness::Readiness;
 use super::reload::Live;
 use super::sealer::keep_sealing;
@@ -22,6 +22,7 @@ use crate::store::{Store, StoreError, known_hashes};
 use actix::Actor;
 use arc_swap::ArcSwap;
 use reqwest::header::HeaderMap;
+use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -54,6 +55,10 @@ pub struct Service {
     pub orgs: Vec<String>,
     /// Who may use the admin API.
     pub tokens: Arc<[Token]>,
+    /// What the hook of the HR system signs with.
+    pub hook_secret: Option<SecretString>,
+    /// Who reads one profile at once.
+    pub pollers: Pollers,
     pub(super) live: Live,
 }
 
@@ -73,6 +78,7 @@ impl Service {
         let readiness = Readiness::default();
         let paces: BTreeMap<String, LivePace> =
             config.namely.iter().map(|t| (t.name.clone(), Arc::new(ArcSwap::from_pointee(t.pace)))).collect();
+        let pollers = Pollers::default();
         let running = config.clone();
         let start = Start {
             clock: clock.clone(),
@@ -82,6 +88,7 @@ impl Service {
             walked: Arc::new(Notify::new()),
             run: recovered.run,
             paces: paces.clone(),
+            pollers: pollers.clone(),
             config,
         };
         let orgs: Result<Vec<Org>, String> = start.config.okta.iter().map(|okta| Org::new(okta, &start)).collect();
@@ -109,6 +116,7 @@ impl Service {
         let traffics = orgs.iter().map(Org::traffic).collect();
         let names = start.config.okta.iter().map(|org| org.name.clone()).collect();
         let tokens = start.config.admin.tokens.clone().into();
+        let hook_secret = start.config.admin.hook_secret.clone();
         actix::spawn(start.go(orgs));
         Ok(Self {
             store,
@@ -117,6 +125,8 @@ impl Service {
             clock,
             orgs: names,
             tokens,
+            hook_secret,
+            pollers,
             live: Live { paces, traffics, config: Arc::new(Mutex::new(running)) },
         })
     }
@@ -167,6 +177,7 @@ pub(super) struct Start {
     run: i64,
     /// How fast each company is asked.
     paces: BTreeMap<String, LivePace>,
+    pollers: Pollers,
 }
 
 impl Start {
@@ -228,6 +239,6 @@ impl Start {
             walked: self.walked.clone(),
             run: self.run,
         };
-        Poller::start_with(tools, Detector::new(known), catalogue);
+        self.pollers.add(&tenant.name, Poller::start_with(tools, Detector::new(known), catalogue));
     }
 }

@@ -94,6 +94,8 @@ pub struct Rig {
     pub extra: String,
     /// Where the audit file goes, if not into the folder.
     pub audit_file: Option<PathBuf>,
+    /// How often Namely is looked at, if not as in the sandbox.
+    pub poll_every: Option<Duration>,
 }
 
 impl Rig {
@@ -117,6 +119,7 @@ impl Rig {
             variables: Vec::new(),
             extra: String::new(),
             audit_file: None,
+            poll_every: None,
         }
     }
 
@@ -146,6 +149,9 @@ impl Rig {
         config.namely[0].url = base.namely[0].url.clone();
         config.namely[0].pace.per_minute = 10_000;
         config.namely[0].pace.walk_interval = Duration::from_secs(10);
+        if let Some(every) = self.poll_every {
+            (config.namely[0].pace.hot_interval, config.namely[0].pace.walk_interval) = (every, every);
+        }
         config.okta[0].url = self.okta_url.clone().unwrap_or(base.okta[0].url.clone());
         if let Some(credentials) = &self.credentials {
             config.okta[0].credentials = credentials.clone();
