@@ -4,57 +4,14 @@ mod common;
 #[path = "common/keys.rs"]
 mod keys;
 
-use common::{Running, config_file, dirty, program, quick_namely, quick_okta, wait_until};
+use common::place::Place;
+use common::{Running, dirty, program, wait_until};
 use keys::Key;
-use namely_okta_sync::clock::Clock;
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
-use namely_okta_sync::sandbox::scenario::Scenario;
-use namely_okta_sync::sandbox::world::{World, today};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
-
-struct Place {
-    world: World,
-    folder: tempfile::TempDir,
-    config: PathBuf,
-    log: PathBuf,
-}
-
-impl Place {
-    fn new(employees: usize) -> Self {
-        let clock = Clock::system();
-        let scenario = Scenario::make("day", employees, 1, today(clock.now())).expect("a scenario");
-        let world = World::start(&scenario, quick_namely(), quick_okta(), clock).expect("ports");
-        let folder = tempfile::tempdir().expect("a folder");
-        let config = config_file(&world, folder.path());
-        let log = folder.path().join("log");
-        Self { world, folder, config, log }
-    }
-
-    fn store(&self) -> PathBuf {
-        self.folder.path().join("store.db")
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    /// Where the service says it serves metrics and health.
-    fn address(&self) -> SocketAddr {
-        let mut found = None;
-        wait_until("the address is logged", &self.log, || {
-            let log = self.log();
-            found = log
-                .lines()
-                .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-                .find_map(|line| line["fields"]["address"].as_str().and_then(|address| address.parse().ok()));
-            found.is_some()
-        });
-        found.expect("an address")
-    }
-}
 
 fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).expect("connects");

@@ -1,0 +1,85 @@
+//! A place for the program itself: what operators start, stop and ask.
+
+use super::{Running, config_file, dirty, program, quick_namely, quick_okta, wait_until};
+use namely_okta_sync::clock::Clock;
+use namely_okta_sync::sandbox::faults::{Fault, Kind};
+use namely_okta_sync::sandbox::scenario::Scenario;
+use namely_okta_sync::sandbox::world::{World, today};
+use namely_okta_sync::store::Store;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Simulators, a folder, and a configuration in it.
+pub struct Place {
+    pub world: World,
+    pub folder: tempfile::TempDir,
+    pub config: PathBuf,
+    pub log: PathBuf,
+}
+
+impl Place {
+    pub fn new(employees: usize) -> Self {
+        let clock = Clock::system();
+        let scenario = Scenario::make("day", employees, 1, today(clock.now())).expect("a scenario");
+        let world = World::start(&scenario, quick_namely(), quick_okta(), clock).expect("ports");
+        let folder = tempfile::tempdir().expect("a folder");
+        let (config, log) = (config_file(&world, folder.path()), folder.path().join("log"));
+        Self { world, folder, config, log }
+    }
+
+    pub fn store(&self) -> PathBuf {
+        self.folder.path().join("store.db")
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// A service that has compared everybody.
+    pub fn settled(&self) -> Running {
+        let service = Running::service(&self.config, &self.log, None);
+        wait_until("everybody is compared", &self.log, || {
+            dirty(&self.store()) == Some((0, 0)) && self.count("account") > 0
+        });
+        let walked =
+            || self.counted("SELECT count(*) FROM audit WHERE kind = 'walk' AND row LIKE '%\"complete\":true%'");
+        wait_until("the company was walked", &self.log, || walked() > 0 && dirty(&self.store()) == Some((0, 0)));
+        service
+    }
+
+    pub fn count(&self, table: &str) -> i64 {
+        self.counted(&format!("SELECT count(*) FROM {table}"))
+    }
+
+    pub fn counted(&self, sql: &str) -> i64 {
+        Store::reader(&self.store()).ok().and_then(|c| c.query_row(sql, [], |row| row.get(0)).ok()).unwrap_or(-1)
+    }
+
+    /// Okta answers writes late from now on, and somebody changes; returns once their call is under way.
+    pub fn slow_call_under_way(&self, late: Duration) {
+        self.world.okta.core().faults.add(Fault::some(1.0, "POST", "/api/v1/users", Kind::Slow(late)));
+        self.world.namely.core().edit(3, self.world.clock.now(), |person| person.direct_dial = "+1 555 3".into());
+        wait_until("a call is under way", &self.log, || self.count("intent") > 0);
+    }
+
+    pub fn cli(&self, args: &[&str]) -> (bool, String) {
+        let output = program().args(args).arg("--config").arg(&self.config).output().expect("runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.success(), text(&output.stdout) + &text(&output.stderr))
+    }
+
+    /// Where the service says it serves metrics and health.
+    pub fn address(&self) -> SocketAddr {
+        let mut found = None;
+        wait_until("the address is logged", &self.log, || {
+            let log = self.log();
+            found = log
+                .lines()
+                .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+                .find_map(|line| line["fields"]["address"].as_str().and_then(|address| address.parse().ok()));
+            found.is_some()
+        });
+        found.expect("an address")
+    }
+}
