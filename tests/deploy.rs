@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::program;
+use common::{program, skipped};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -73,7 +73,7 @@ fn the_systemd_unit_is_one_that_systemd_takes() {
     let unit = read("deploy/systemd/namely-okta-sync.service");
     assert!(unit.contains("Type=notify") && unit.contains("WatchdogSec=") && unit.contains("ExecReload="));
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: no systemd-analyze here");
+        skipped("no systemd-analyze here");
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");

@@ -4,7 +4,7 @@ mod common;
 
 use common::change::active;
 use common::receiver::Receiver;
-use common::{Rig, Setup, on_a_system};
+use common::{Rig, Setup, on_a_system, skipped};
 use namely_okta_sync::config::Config;
 use namely_okta_sync::sandbox::company::{Hr, Status as Hired};
 use namely_okta_sync::sandbox::okta::users::Status;
@@ -199,7 +199,7 @@ impl Drop for MailServer {
 #[test]
 fn mail_arrives_at_a_real_server_with_an_honest_subject() {
     let Some(python) = python() else {
-        eprintln!("SKIPPED: a mail server cannot be installed here; it needs python3 with venv, and PyPI");
+        skipped("a mail server cannot be installed here; it needs python3 with venv, and PyPI");
         return;
     };
     let server = MailServer::start(&python);

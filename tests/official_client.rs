@@ -9,6 +9,7 @@ use namely_okta_sync::sandbox::http::Simulator;
 use namely_okta_sync::sandbox::okta::{self, Okta};
 use namely_okta_sync::sandbox::world::any_port;
 use serde_json::{Value, json};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -32,7 +33,10 @@ fn python() -> Option<PathBuf> {
 #[test]
 fn oktas_own_sdk_can_use_the_simulated_org_with_every_kind_of_credentials() {
     let Some(python) = python() else {
-        eprintln!("SKIPPED: Okta's SDK cannot be installed here; it needs python3 with venv, and PyPI");
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: Okta's SDK cannot be installed here; it needs python3 with venv, and PyPI"
+        );
         return;
     };
     let key = Key::rsa("k1");

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Rig, Setup, config_file, on_a_system, program};
+use common::{Rig, Setup, config_file, on_a_system, program, skipped};
 use namely_okta_sync::sandbox::company::Status as Hired;
 use namely_okta_sync::store::{Wish, is_done, request};
 use std::path::Path;
@@ -44,7 +44,7 @@ fn cli(rig: &Rig, args: &[&str]) {
 #[test]
 fn reports_open_in_a_browser_and_can_be_searched_without_a_server() {
     let Some(browser) = browser() else {
-        eprintln!("SKIPPED: no Chromium here; `apt-get install chromium-headless-shell` brings one");
+        skipped("no Chromium here; `apt-get install chromium-headless-shell` brings one");
         return;
     };
     on_a_system(async {

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Rig, Setup, on_a_system};
+use common::{Rig, Setup, on_a_system, skipped};
 use namely_okta_sync::admin::{self, Served};
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::sandbox::company::{DEPARTMENTS, Status as Hired};
@@ -26,7 +26,7 @@ fn read(name: &str) -> String {
 fn is_here(program: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok();
     if !found {
-        eprintln!("SKIPPED: no {program} here; `apt-get install prometheus` brings it");
+        skipped(&format!("no {program} here; `apt-get install prometheus` brings it"));
     }
     found
 }

@@ -29,6 +29,11 @@ use std::time::Duration;
 /// How long a test waits for something that must happen, in real time.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Says that a test cannot run here, past whatever keeps back the output of tests that pass.
+pub fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+}
+
 /// Runs a test on an actix system of its own.
 pub fn on_a_system(test: impl Future<Output = ()>) {
     let runtime =
