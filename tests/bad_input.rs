@@ -106,7 +106,9 @@ fn malformed_json_and_broken_connections_lose_nothing() {
             rig.world.namely.core().faults.add(Fault::first(4, "GET", "/profiles?", kind));
         }
         others_go_on(&rig).await;
-        rig.until("all faults struck and it is ready again", async |rig| rig.service().readiness.is_ready()).await;
+        rig.until("all faults have struck", async |rig| rig.world.namely.core().faults.are_spent()).await;
+        rig.until("it is ready again", async |rig| rig.service().readiness.is_ready()).await;
+        others_go_on(&rig).await;
     });
 }
 

@@ -65,8 +65,8 @@ impl ProfilesPage {
     /// Reads the envelope; the error says what was found instead of one.
     pub fn read(body: &[u8]) -> Result<Self, String> {
         let mut value: Value = serde_json::from_slice(body).map_err(|e| format!("the answer is not JSON ({e})"))?;
-        match value["profiles"].take() {
-            Value::Array(profiles) => Ok(Self { profiles, total_count: value["meta"]["total_count"].as_u64() }),
+        match value.get_mut("profiles").map(Value::take) {
+            Some(Value::Array(profiles)) => Ok(Self { profiles, total_count: value["meta"]["total_count"].as_u64() }),
             _ => Err("the answer has no list \"profiles\"".into()),
         }
     }
@@ -430,7 +430,9 @@ mod tests {
     #[test]
     fn an_answer_without_profiles_is_said_to_be_so() {
         assert!(ProfilesPage::read(b"{\"profiles\":").is_err_and(|e| e.contains("not JSON")));
-        assert!(ProfilesPage::read(b"{}").is_err_and(|e| e.contains("no list")));
+        for other in ["{}", "[]", "null", "42", "\"profiles\"", r#"{"profiles":{}}"#] {
+            assert!(ProfilesPage::read(other.as_bytes()).is_err_and(|e| e.contains("no list")), "{other}");
+        }
         assert_eq!(
             ProfilesPage::read(b"{\"profiles\":[],\"meta\":{\"total_count\":3}}").expect("reads").total_count,
             Some(3)

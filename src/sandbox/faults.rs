@@ -71,6 +71,11 @@ impl Faults {
         self.plan.clear();
     }
 
+    /// Whether every fault has struck as often as it may.
+    pub fn are_spent(&self) -> bool {
+        self.plan.iter().all(|fault| fault.times == Some(0))
+    }
+
     /// The fault that strikes this request, if any.
     pub fn strike(&mut self, method: &str, target: &str) -> Option<Kind> {
         for fault in &mut self.plan {
@@ -95,6 +100,7 @@ mod tests {
         assert_eq!(faults.strike("GET", "/api/v1/users"), None);
         assert_eq!(faults.strike("POST", "/api/v1/users"), Some(Kind::LoseReply));
         assert_eq!(faults.strike("POST", "/api/v1/users"), Some(Kind::LoseReply));
+        assert!(faults.are_spent());
         assert_eq!(faults.strike("POST", "/api/v1/users"), None);
     }
 
