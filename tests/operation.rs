@@ -166,6 +166,38 @@ fn the_configuration_is_exchanged_while_it_runs_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_mode_that_is_exchanged_holds_at_once_and_a_pace_disturbs_nobody() {
+    let place = Place::new(12);
+    let text = std::fs::read_to_string(&place.config).expect("reads");
+    let service = place.settled();
+    let reload = |text: String| {
+        let before = place.count("audit");
+        std::fs::write(&place.config, text).expect("writes");
+        let told = Command::new("kill").args(["-HUP", &service.0.id().to_string()]).status().expect("kill");
+        assert!(told.success());
+        let exchanged = format!("SELECT count(*) FROM audit WHERE kind = 'reconfigured' AND seq > {before}");
+        wait_until("that is exchanged", &place.log, || place.counted(&exchanged) == 1);
+    };
+    let held = || place.counted("SELECT count(*) FROM work WHERE state = 2");
+    let withheld = || place.counted("SELECT count(*) FROM audit WHERE kind = 'withheld'");
+    let observing = text.replacen("[[safeguards", "[safeguards]\nmode = \"observe\"\n[[safeguards", 1);
+    reload(observing.clone());
+    let writes = || place.world.okta.core().history().exchanges().iter().filter(|e| e.method != "GET").count();
+    let before = writes();
+    let person = place.world.namely.core().person(3).id.clone();
+    place.world.namely.core().edit(3, place.world.clock.now(), |person| person.direct_dial = "+1 555 3".into());
+    wait_until("the change is withheld", &place.log, || held() == 1);
+    let told = withheld();
+    reload(observing.replace("hot_interval = \"200ms\"", "hot_interval = \"250ms\""));
+    assert_eq!((held(), withheld(), writes()), (1, told, before), "another pace judges nobody anew");
+    reload(text);
+    wait_until("the change arrives", &place.log, || {
+        let okta = place.world.okta.core();
+        okta.user_by_anchor(&person).and_then(|u| u.profile.get("primaryPhone").cloned()) == Some("+1 555 3".into())
+    });
+}
+
+#[test]
 fn logs_follow_a_lane_by_a_pseudonym_with_oktas_request_ids_and_name_nobody() {
     let place = Place::new(12);
     let log = std::fs::File::create(&place.log).expect("a log");

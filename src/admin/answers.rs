@@ -8,7 +8,7 @@ use crate::clock::Moment;
 use crate::identity::Change;
 use crate::store::{
     Filter, Store, StoreError, Voted, Wish, aside, filter_audit, find, held_people, holds, name_of, pause, pauses,
-    request, resume, vitals, vote, waiting,
+    request, resume, retry, vitals, vote, waiting,
 };
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -64,7 +64,7 @@ pub fn answer(
         }
         Ask::Approve | Ask::Reject => decide(&operator()?, ask == Ask::Approve, who, number(&parts[0])?, body, now),
         Ask::Quarantine => Ok(json!({ "people": aside(&reader()?)? })),
-        Ask::Retry => retry(served, &operator()?, who, body, now),
+        Ask::Retry => try_again(served, &operator()?, who, body, now),
         Ask::Pauses => Ok(json!({ "pauses": pauses(&reader()?)? })),
         Ask::Pause => {
             let (org, change) = (org(served, body)?, body["change"].as_str());
@@ -194,20 +194,12 @@ fn decide(c: &Connection, approve: bool, who: &Token, hold: i64, body: &Value, n
     }
 }
 
-fn retry(served: &Served, c: &Connection, who: &Token, body: &Value, now: Moment) -> Result<Value, Refusal> {
+fn try_again(served: &Served, c: &Connection, who: &Token, body: &Value, now: Moment) -> Result<Value, Refusal> {
     let meant = body["person"].as_str().map(|person| targets(served, c, person)).transpose()?;
-    let mut by_org: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-    for one in aside(c)? {
-        if meant.as_ref().is_none_or(|meant| meant.iter().any(|(_, target)| *target == one.target)) {
-            by_org.entry(one.org).or_default().push(one.target);
-        }
-    }
-    let people: usize = by_org.values().map(Vec::len).sum();
+    let meant: Option<Vec<i64>> = meant.map(|found| found.into_iter().map(|(_, target)| target).collect());
+    let people = retry(c, meant.as_deref(), &who.name, now)?;
     if people == 0 {
         return Err(Refusal::NotFound("nobody of that name is set aside; see /api/v1/quarantine".into()));
-    }
-    for (org, targets) in by_org {
-        request(c, &org, &Wish::Fix { targets }, &who.name, now)?;
     }
     Ok(json!({ "retried": people, "by": who.name }))
 }

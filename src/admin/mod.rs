@@ -60,8 +60,8 @@ impl Served {
             clock: service.clock.clone(),
             store: service.store.path().to_owned(),
             orgs: service.orgs.clone(),
-            tokens: service.tokens.clone(),
-            hook_secret: service.hook_secret.clone(),
+            tokens: service.admin.tokens.clone().into(),
+            hook_secret: service.admin.hook_secret.clone(),
             pollers: service.pollers.clone(),
             reload: None,
         }

@@ -4,7 +4,7 @@ use super::store::open;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::identity::hex;
-use crate::store::{Store, checkpoints, lock, verify_audit};
+use crate::store::{Store, beside, checkpoints, lock, verify_audit};
 use anyhow::{Context, bail};
 use aws_lc_rs::digest::{SHA256, digest};
 use rusqlite::Connection;
@@ -76,15 +76,14 @@ pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
     let _lock = lock(&path)?;
     let sound = examine(&options.backup)?;
     let stamp = Clock::system().now().millis();
-    let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", path.display()));
-    let fresh = beside(".restoring");
+    let fresh = beside(&path, ".restoring");
     std::fs::copy(&options.backup, &fresh).with_context(|| format!("{} could not be written", fresh.display()))?;
     std::fs::File::open(&fresh)?.sync_all()?;
-    let kept = beside(&format!(".before-restore-{stamp}"));
+    let kept = beside(&path, &format!(".before-restore-{stamp}"));
     for suffix in ["", "-wal", "-shm"] {
-        let from = beside(suffix);
+        let from = beside(&path, suffix);
         if from.exists() {
-            std::fs::rename(&from, format!("{}{suffix}", kept.display()))?;
+            std::fs::rename(&from, beside(&kept, suffix))?;
         }
     }
     std::fs::rename(&fresh, &path)?;

@@ -3,10 +3,9 @@
 use super::store::{Common, decider, open};
 use super::table::table;
 use crate::clock::Moment;
-use crate::store::{Store, Wish, aside, request};
+use crate::store::{Store, aside, retry};
 use anyhow::bail;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 /// What to do.
@@ -36,7 +35,7 @@ pub enum Action {
 pub fn quarantine(action: &Action) -> anyhow::Result<ExitCode> {
     match action {
         Action::List { common } => list(common),
-        Action::Retry { person, all, by, common } => retry(person.as_ref(), *all, by.as_ref(), common),
+        Action::Retry { person, all, by, common } => try_again(person.as_ref(), *all, by.as_ref(), common),
     }
 }
 
@@ -58,26 +57,17 @@ fn list(common: &Common) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn retry(person: Option<&String>, all: bool, by: Option<&String>, common: &Common) -> anyhow::Result<ExitCode> {
+fn try_again(person: Option<&String>, all: bool, by: Option<&String>, common: &Common) -> anyhow::Result<ExitCode> {
     let opened = open(&common.config)?;
     let meant = match (person, all) {
         (Some(person), false) => Some(opened.targets(None, person)?),
         (None, true) => None,
         _ => bail!("say whom to try once more: a person, or --all"),
     };
-    let mut by_org: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-    for one in aside(&opened.store)? {
-        if meant.as_ref().is_none_or(|meant| meant.contains(&one.target)) {
-            by_org.entry(one.org).or_default().push(one.target);
-        }
-    }
-    let people: usize = by_org.values().map(Vec::len).sum();
+    let by = decider(by)?;
+    let people = retry(&Store::operator(&opened.path)?, meant.as_deref(), &by, opened.now)?;
     if people == 0 {
         bail!("nobody of that name is set aside; see `quarantine list`");
-    }
-    let (by, operator) = (decider(by)?, Store::operator(&opened.path)?);
-    for (org, targets) in by_org {
-        request(&operator, &org, &Wish::Fix { targets }, &by, opened.now)?;
     }
     if common.json {
         println!("{}", json!({ "retried": people, "by": by }));

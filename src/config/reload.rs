@@ -17,6 +17,17 @@ pub struct Change {
     pub live: bool,
 }
 
+impl Change {
+    /// Whether it decides about people: then everybody who waits is judged anew.
+    pub fn decides(&self) -> bool {
+        RULES.contains(&table_of(&self.key))
+    }
+}
+
+fn table_of(key: &str) -> &str {
+    key.split(['.', '[']).next().unwrap_or_default()
+}
+
 /// Tables that are exchanged as a whole: what decides about people.
 const RULES: [&str; 9] =
     ["mapping", "onboarding", "termination", "leave", "rehire", "positions", "correlation", "safeguards", "protected"];
@@ -38,7 +49,7 @@ pub fn compare(old: &Config, new: &Config) -> Vec<Change> {
     changes.extend(unread("mapping that reads of Namely", was.reads().custom, is.reads().custom));
     changes.extend(unread("mapping that writes in Okta", was.account_attributes(), is.account_attributes()));
     let tables = was.mapping.engine().tables() != is.mapping.engine().tables();
-    if changes.is_empty() && tables {
+    if tables && !changes.iter().any(|change| change.key.starts_with("mapping.tables")) {
         changes.push(Change { key: "mapping.tables (contents)".into(), before: None, after: None, live: true });
     }
     changes
@@ -60,16 +71,14 @@ fn differences(old: &Table, new: &Table) -> Vec<Change> {
 
 /// Whether a key takes effect without a restart.
 pub(super) fn is_live(key: &str) -> bool {
-    let table = key.split(['.', '[']).next().unwrap_or_default();
     let within = |part: &str| key.split_once("].").is_some_and(|(_, rest)| rest.starts_with(part));
-    // Groups, apps and user types that were not named before are read of Okta before anybody needs them, or at the latest
-    // when the directory is read again.
+    // Whether Okta's apps and user types are read at all is decided at the start.
     let new_kind = key.starts_with("mapping.user_type") || key.starts_with("mapping.apps");
-    match table {
+    match table_of(key) {
         "service" => key == "service.lanes",
         "namely" => within("poll."),
         "okta" => within("budget."),
-        _ => RULES.contains(&table) && !new_kind,
+        table => RULES.contains(&table) && !new_kind,
     }
 }
 

@@ -10,6 +10,7 @@ use super::directory::Directory;
 use super::login_key;
 use super::plan::Plan;
 use super::rules::Pattern;
+use crate::clock::Moment;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -44,6 +45,11 @@ impl Span {
             Span::Day => "day",
             Span::Run => "run",
         }
+    }
+
+    /// Since when it counts, at `now`; a run counts from its start.
+    pub fn begin(self, now: Moment) -> Option<Moment> {
+        self.length().map(|length| Moment::from_millis(now.millis() - i64::try_from(length.as_millis()).unwrap_or(0)))
     }
 
     /// Its length; a run has none.

@@ -410,6 +410,30 @@ mod tests {
     }
 
     #[test]
+    fn another_pace_brings_the_next_pass_forward() {
+        let now = Moment::from_secs(0);
+        let slow = Pace { hot_interval: Duration::from_secs(3600), ..Pace::default() };
+        let mut walker = Walker::new(slow, now);
+        assert!(walker.due(now).contains(&Fetch::Hot { page: 1 }));
+        walker.on_page(Fetch::Hot { page: 1 }, &Seen::default(), now);
+        let later = now + Duration::from_secs(3);
+        assert!(!walker.due(later).contains(&Fetch::Hot { page: 1 }));
+        walker.set_pace(Pace { hot_interval: Duration::from_secs(2), ..slow }, later);
+        assert!(walker.due(later + Duration::from_secs(2)).contains(&Fetch::Hot { page: 1 }));
+    }
+
+    #[test]
+    fn one_profile_that_is_asked_for_spends_the_same_minute() {
+        let now = Moment::from_secs(0);
+        let mut walker = Walker::new(Pace { per_minute: 20, ..Pace::default() }, now);
+        let passes = walker.due(now).len();
+        assert_eq!((0..90).filter(|_| walker.one(now)).count(), 20 - passes);
+        assert!(walker.one(now + MINUTE), "a minute later there is room again");
+        walker.on_failure(Fetch::Hot { page: 1 }, &Failure::Throttled, now + MINUTE);
+        assert!(!walker.one(now + MINUTE), "not while Namely throttles");
+    }
+
+    #[test]
     fn a_hot_pass_goes_on_while_it_finds_changes() {
         let now = Moment::from_secs(0);
         let mut walker = Walker::new(Pace::default(), now);

@@ -166,6 +166,18 @@ mod tests {
     }
 
     #[test]
+    fn another_share_holds_for_the_window_that_is_open() {
+        let mut ledger = Ledger::new(ALL);
+        ledger.on_send("create", Class::Grant, at(1000));
+        ledger.on_answer("create", headers(100, 99, 1060), at(1000));
+        assert_eq!(ledger.permits("create", at(1001), Class::Grant), 99);
+        ledger.set_shares(Shares { share: 0.5, reserve: 0.0 });
+        assert_eq!(ledger.permits("create", at(1001), Class::Grant), 49);
+        ledger.set_shares(ALL);
+        assert_eq!(ledger.permits("create", at(1001), Class::Grant), 99);
+    }
+
+    #[test]
     fn a_bucket_is_one_counter_as_long_as_nothing_says_otherwise() {
         let mut ledger = Ledger::new(ALL);
         ledger.on_send("create", Class::Grant, at(1000));

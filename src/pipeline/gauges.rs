@@ -4,7 +4,7 @@ use crate::clock::{Clock, Moment};
 use crate::identity::safeguard::Limit;
 use crate::identity::{Change, Class};
 use crate::metrics::Metrics;
-use crate::store::{Store, StoreError, Vitals, checkpoints, verify_audit, vitals};
+use crate::store::{Store, StoreError, Vitals, beside, checkpoints, verify_audit, vitals};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -55,9 +55,7 @@ pub async fn keep_verifying(path: PathBuf, clock: Clock, metrics: Metrics) {
 fn look(path: &std::path::Path, limits: &[Limit], now: Moment, metrics: &Metrics) -> Result<(), StoreError> {
     show(&vitals(&Store::reader(path)?, limits, now)?, now, metrics);
     for (file, suffix) in [("db", ""), ("wal", "-wal")] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        let size = std::fs::metadata(name).map_or(0, |m| m.len());
+        let size = std::fs::metadata(beside(path, suffix)).map_or(0, |m| m.len());
         metrics.store_bytes.with_label_values(&[file]).set(i64::try_from(size).unwrap_or(i64::MAX));
     }
     Ok(())

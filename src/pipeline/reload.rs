@@ -10,11 +10,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What of a running service can be tuned, and what it was configured with last.
-#[derive(Clone)]
 pub(super) struct Live {
     pub paces: BTreeMap<String, LivePace>,
     pub traffics: BTreeMap<String, Traffic>,
-    pub config: Arc<Mutex<Config>>,
+    pub config: Mutex<Config>,
 }
 
 impl Service {
@@ -33,9 +32,12 @@ impl Service {
         if changes.is_empty() {
             return Ok(changes);
         }
-        let (rulebook, rules) = (new.rulebook.clone(), new.rules.clone());
-        let detail = json!({ "by": by, "changes": changes });
-        let exchanged = self.store.exchange_rules(rulebook, rules, detail, self.clock.now()).await;
+        let (detail, now) = (json!({ "by": by, "changes": changes }), self.clock.now());
+        let exchanged = if changes.iter().any(Change::decides) {
+            self.store.exchange_rules(new.rulebook.clone(), new.rules.clone(), detail, now).await
+        } else {
+            self.store.note_reconfigured(detail, now).await
+        };
         exchanged.map_err(|e| format!("nothing was changed: {e}"))?;
         for tenant in &new.namely {
             if let Some(pace) = live.paces.get(&tenant.name) {

@@ -3,7 +3,7 @@
 use crate::audit::{Checkpoint, SigningKey};
 use crate::clock::Clock;
 use crate::config::Sealing;
-use crate::store::Store;
+use crate::store::{Store, beside};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -47,9 +47,7 @@ fn write(path: &Path, checkpoint: &Checkpoint) -> std::io::Result<()> {
 
 /// Where a key is kept that nobody has configured.
 pub fn own_key(store: &Path) -> PathBuf {
-    let mut name = store.as_os_str().to_owned();
-    name.push(".audit-key.pem");
-    PathBuf::from(name)
+    beside(store, ".audit-key.pem")
 }
 
 /// The configured key, or one of our own, made at the first start.

@@ -11,9 +11,8 @@ use super::reload::Live;
 use super::sealer::keep_sealing;
 use super::sinks::Sink;
 use super::timekeeper::Timekeeper;
-use crate::admin::auth::Token;
 use crate::clock::Clock;
-use crate::config::{Audit, Channel, Config, NamelyTenant};
+use crate::config::{Admin, Audit, Channel, Config, NamelyTenant};
 use crate::http::{authorization, client, describe};
 use crate::metrics::Metrics;
 use crate::namely::{Detector, NamelyClient, Reader};
@@ -22,7 +21,6 @@ use crate::store::{Store, StoreError, known_hashes};
 use actix::Actor;
 use arc_swap::ArcSwap;
 use reqwest::header::HeaderMap;
-use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -53,10 +51,8 @@ pub struct Service {
     pub clock: Clock,
     /// Names of the orgs.
     pub orgs: Vec<String>,
-    /// Who may use the admin API.
-    pub tokens: Arc<[Token]>,
-    /// What the hook of the HR system signs with.
-    pub hook_secret: Option<SecretString>,
+    /// Who may ask over HTTP.
+    pub admin: Admin,
     /// Who reads one profile at once.
     pub pollers: Pollers,
     pub(super) live: Live,
@@ -115,8 +111,7 @@ impl Service {
         }
         let traffics = orgs.iter().map(Org::traffic).collect();
         let names = start.config.okta.iter().map(|org| org.name.clone()).collect();
-        let tokens = start.config.admin.tokens.clone().into();
-        let hook_secret = start.config.admin.hook_secret.clone();
+        let admin = start.config.admin.clone();
         actix::spawn(start.go(orgs));
         Ok(Self {
             store,
@@ -124,15 +119,12 @@ impl Service {
             readiness,
             clock,
             orgs: names,
-            tokens,
-            hook_secret,
+            admin,
             pollers,
-            live: Live { paces, traffics, config: Arc::new(Mutex::new(running)) },
+            live: Live { paces, traffics, config: Mutex::new(running) },
         })
     }
-}
 
-impl Service {
     /// Begins nothing more and waits until every call that was announced has its outcome in the store. Returns how many have
     /// none when `deadline` (real time) is over: they are looked at after the next start.
     pub async fn drain(&self, deadline: Duration) -> i64 {

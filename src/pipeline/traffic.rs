@@ -184,6 +184,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn another_number_of_calls_at_once_counts_those_that_are_under_way() {
+        let traffic = Traffic::new(4, 64, Shares::default());
+        assert_eq!((0..9).filter(|_| traffic.try_enter(true)).count(), 4);
+        traffic.tune(2, 8, Shares { share: 0.5, reserve: 0.2 });
+        assert_eq!((traffic.lanes(), traffic.shares()), (8, Shares { share: 0.5, reserve: 0.2 }));
+        traffic.leave(false);
+        traffic.leave(false);
+        assert!(!traffic.try_enter(true), "two are still under way");
+        traffic.leave(false);
+        assert!(traffic.try_enter(true));
+    }
+
+    #[test]
     fn a_complaint_halves_the_calls_at_once_and_good_answers_bring_them_back_to_just_below_it() {
         let mut concurrency = Concurrency::new(16);
         for _ in 0..16 {

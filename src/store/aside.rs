@@ -1,9 +1,11 @@
 //! Who waits: for somebody to change something, or to be worked on.
 
-use super::{StoreError, name_of};
+use super::{StoreError, Wish, name_of, request};
+use crate::clock::Moment;
 use crate::identity::{Class, Employee};
 use rusqlite::Connection;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Somebody who is set aside.
 #[derive(Debug, Serialize)]
@@ -39,6 +41,21 @@ pub fn aside(c: &Connection) -> Result<Vec<Aside>, StoreError> {
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Asks for another try of those of `targets` who are set aside, or of everybody who is; returns how many that are.
+pub fn retry(c: &Connection, targets: Option<&[i64]>, by: &str, now: Moment) -> Result<usize, StoreError> {
+    let mut by_org: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    for one in aside(c)? {
+        if targets.is_none_or(|targets| targets.contains(&one.target)) {
+            by_org.entry(one.org).or_default().push(one.target);
+        }
+    }
+    let people = by_org.values().map(Vec::len).sum();
+    for (org, targets) in by_org {
+        request(c, &org, &Wish::Fix { targets }, by, now)?;
+    }
+    Ok(people)
 }
 
 /// Somebody who waits to be worked on.

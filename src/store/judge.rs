@@ -26,6 +26,12 @@ const MASS_AGE: Duration = Duration::from_secs(3600);
 /// How long a renamed group is expected to show in everybody's profile.
 const RENAME_AGE: Duration = Duration::from_secs(86_400);
 
+/// Which rows of `risk` count against a limit whose span began at `?1`; without one, those of this run. About whom somebody
+/// has decided is not counted.
+pub(super) const COUNTED: &str = "approved = 0
+    AND (hold IS NULL OR EXISTS (SELECT 1 FROM hold h WHERE h.id = risk.hold AND h.verdict IS NULL))
+    AND at > coalesce(?1, -1) AND (?1 IS NOT NULL OR run = (SELECT value FROM meta WHERE key = 'run'))";
+
 /// Somebody's changes that are guarded.
 struct Judged {
     target: i64,
@@ -335,20 +341,18 @@ impl Court<'_> {
         department: Option<&str>,
     ) -> Result<Count, StoreError> {
         let batch: Vec<i64> = group.people.iter().map(|person| person.target).collect();
-        let since = limit.per.length().map(|span| self.now.millis() - i64::try_from(span.as_millis()).unwrap_or(0));
+        let since = limit.per.begin(self.now).map(Moment::millis);
         let so_far: u32 = c
-            .prepare_cached(
-                "SELECT count(*) FROM risk WHERE org = ?1 AND change = ?2 AND tenant = ?3 AND approved = 0
-                   AND (hold IS NULL OR EXISTS (SELECT 1 FROM hold h WHERE h.id = risk.hold AND h.verdict IS NULL))
-                   AND at > coalesce(?4, -1) AND (?4 IS NOT NULL OR run = (SELECT value FROM meta WHERE key = 'run'))
-                   AND (?5 IS NULL OR department = ?5) AND target NOT IN (SELECT value FROM json_each(?6))",
-            )?
+            .prepare_cached(&format!(
+                "SELECT count(*) FROM risk WHERE {COUNTED} AND org = ?2 AND change = ?3 AND tenant = ?4
+                   AND (?5 IS NULL OR department = ?5) AND target NOT IN (SELECT value FROM json_each(?6))"
+            ))?
             .query_row(
                 params![
+                    since,
                     group.org,
                     group.change.word(),
                     group.tenant,
-                    since,
                     department,
                     serde_json::to_string(&batch)?
                 ],

@@ -27,7 +27,7 @@ mod vitals;
 pub use accounts::Primed;
 pub use adoption::{Adoption, accept_adoption, adoption};
 pub use approvals::{Approval, approve};
-pub use aside::{Aside, Waiting, aside, waiting};
+pub use aside::{Aside, Waiting, aside, retry, waiting};
 pub use audit_log::{
     AuditRow, Filter, Pruned, append, checkpoints, filter_audit, prune_audit, read_audit, rows_of_run, verify_audit,
 };
@@ -198,15 +198,20 @@ impl Store {
     }
 }
 
+/// A file beside the store: its name and a suffix.
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 /// Locks the store at `path` for this process, for as long as the file is open.
 pub fn lock(path: &Path) -> Result<File, StoreError> {
     let io = |source| StoreError::Io { path: path.to_owned(), source };
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(io)?;
     }
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let name = PathBuf::from(name);
+    let name = beside(path, ".lock");
     let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(io)?;
     match file.try_lock() {
         Ok(()) => {

@@ -41,7 +41,7 @@ pub struct PageOutcome {
     pub dirtied: Vec<Class>,
 }
 
-/// What waits, for gauges and for people.
+/// What waits.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Backlog {
     /// People who are dirty and ready or in a lane, by class.
@@ -49,9 +49,6 @@ pub struct Backlog {
     pub set_aside: i64,
     /// People of whose changes some wait for a decision; everything else was done.
     pub held: i64,
-    pub unreadable: i64,
-    /// When the oldest ready person became dirty, in milliseconds.
-    pub oldest_dirty_at: Option<i64>,
 }
 
 impl Backlog {
@@ -197,22 +194,19 @@ pub fn known_hashes(c: &Connection, tenant: &str) -> Result<Vec<(String, Content
 /// What waits.
 pub fn backlog(c: &Connection) -> Result<Backlog, StoreError> {
     let mut backlog = Backlog::default();
-    let mut select = c.prepare_cached(
-        "SELECT class, state, count(*), min(dirty_at) FROM work WHERE dirty_rev > done_rev GROUP BY class, state",
-    )?;
+    let mut select =
+        c.prepare_cached("SELECT class, state, count(*) FROM work WHERE dirty_rev > done_rev GROUP BY class, state")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        let (class, state, count, oldest): (i64, i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        let (class, state, count): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         if state == 0 {
             backlog.ready[usize::from(Class::from_number(class).number())] += count;
-            backlog.oldest_dirty_at = Some(backlog.oldest_dirty_at.map_or(oldest, |known| known.min(oldest)));
         } else if state == super::lanes::HELD {
             backlog.held += count;
         } else {
             backlog.set_aside += count;
         }
     }
-    backlog.unreadable = c.prepare_cached("SELECT count(*) FROM unreadable")?.query_row([], |row| row.get(0))?;
     Ok(backlog)
 }
 

@@ -30,6 +30,11 @@ impl Store {
         self.rules.clone()
     }
 
+    /// The configuration was exchanged, and nothing of it decides about people.
+    pub async fn note_reconfigured(&self, changes: Value, now: Moment) -> Result<(), StoreError> {
+        self.run(move |c| append(c, &Record::general(now, Kind::Reconfigured, changes)).map(|_| ())).await
+    }
+
     /// From this transaction on `rules` hold, for everybody at once: lanes of before find that the revision has moved, and
     /// whoever waits is judged anew. `fingerprint` says whether anything differs for anybody; `changes` stands in the audit.
     pub async fn exchange_rules(

@@ -1,6 +1,7 @@
 //! How the store and what waits in it are, for those who watch: read beside the writer, never in its way.
 
 use super::StoreError;
+use super::judge::COUNTED;
 use crate::clock::Moment;
 use crate::identity::safeguard::{Limit, Scope, Span};
 use crate::identity::{Change, Class};
@@ -62,7 +63,7 @@ pub fn vitals(c: &Connection, limits: &[Limit], now: Moment) -> Result<Vitals, S
         "SELECT DISTINCT coalesce(org, 'all'), coalesce(change, 'all') FROM pause WHERE ended_at IS NULL",
     )?;
     vitals.pauses = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-    vitals.safeguards = used(c, limits, now)?;
+    vitals.safeguards = used(c, &vitals.orgs, limits, now)?;
     audit(c, &mut vitals)?;
     Ok(vitals)
 }
@@ -107,25 +108,29 @@ fn audit(c: &Connection, vitals: &mut Vitals) -> Result<(), StoreError> {
 }
 
 /// What part of each limit on a whole company is used.
-fn used(c: &Connection, limits: &[Limit], now: Moment) -> Result<Vec<Used>, StoreError> {
+fn used(
+    c: &Connection,
+    orgs: &BTreeMap<String, OrgVitals>,
+    limits: &[Limit],
+    now: Moment,
+) -> Result<Vec<Used>, StoreError> {
     let mut populations = c.prepare_cached("SELECT key, value FROM meta WHERE key LIKE 'population %'")?;
     let populations: Vec<(String, String)> =
         populations.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-    let mut counted = c.prepare_cached(
-        "SELECT org, tenant, count(*) FROM risk WHERE change = ?1 AND approved = 0
-           AND (hold IS NULL OR EXISTS (SELECT 1 FROM hold h WHERE h.id = risk.hold AND h.verdict IS NULL))
-           AND at > coalesce(?2, -1) AND (?2 IS NOT NULL OR run = (SELECT value FROM meta WHERE key = 'run'))
-         GROUP BY 1, 2",
-    )?;
+    let mut counted = c.prepare_cached(&format!(
+        "SELECT org, tenant, count(*) FROM risk WHERE {COUNTED} AND change = ?2 GROUP BY 1, 2"
+    ))?;
     let mut all = Vec::new();
     for limit in limits.iter().filter(|limit| limit.scope == Scope::Company) {
-        let since = limit.per.length().map(|span| now.millis() - i64::try_from(span.as_millis()).unwrap_or(0));
+        let since = limit.per.begin(now).map(Moment::millis);
         let rows: BTreeMap<(String, String), u32> = counted
-            .query_map(params![limit.change.word(), since], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?
+            .query_map(params![since, limit.change.word()], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?
             .collect::<Result<_, _>>()?;
         for (key, value) in &populations {
-            let mut words = key.splitn(3, ' ').skip(1);
-            let (Some(org), Some(tenant)) = (words.next(), words.next()) else { continue };
+            let named = orgs.keys().filter_map(|org| {
+                Some((org.as_str(), key.strip_prefix("population ")?.strip_prefix(org.as_str())?.strip_prefix(' ')?))
+            });
+            let Some((org, tenant)) = named.max_by_key(|(org, _)| org.len()) else { continue };
             let population = value.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0);
             let so_far = rows.get(&(org.to_owned(), tenant.to_owned())).copied().unwrap_or(0);
             let allowed = limit.allows(population);
