@@ -107,10 +107,10 @@ pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether a file is a store of this version, whole, with an audit as it was written.
+/// Whether a file is a store, of this version or an earlier one, whole, with an audit as it was written.
 fn examine(path: &Path) -> anyhow::Result<Sound> {
     let not_whole = || format!("{} is not a whole copy of a store", path.display());
-    let c: Connection = Store::operator(path).with_context(not_whole)?;
+    let c: Connection = Store::copy(path).with_context(not_whole)?;
     let verdict: String = c.query_row("PRAGMA integrity_check", [], |row| row.get(0)).with_context(not_whole)?;
     if verdict != "ok" {
         bail!("{}: {verdict}", not_whole());

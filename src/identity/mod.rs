@@ -6,6 +6,7 @@
 pub mod account;
 pub mod apps;
 pub mod case;
+pub mod cause;
 pub mod change;
 pub mod class;
 pub mod correlation;
@@ -34,6 +35,7 @@ pub mod view;
 
 pub use account::{Account, AccountStatus, ExitProof, Link};
 pub use case::{Case, ManagerLink};
+pub use cause::Cause;
 pub use change::Change;
 pub use class::Class;
 pub use directory::{Directory, Group};

@@ -81,6 +81,7 @@ impl Employee {
             org = %tools.org,
             person = pseudonym(claim.case.person.primary()),
             class = claim.class.label(),
+            cause = claim.cause,
             rev = claim.lease.rev,
             attempt = claim.attempt,
         );

@@ -45,6 +45,7 @@ impl World {
         Claim {
             lease: Lease { target: 1, token: 1, rev: 1 },
             class: Class::Grant,
+            cause: "profile".into(),
             attempt: 0,
             look: false,
             dirty_at: self.now,

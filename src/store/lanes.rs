@@ -8,7 +8,7 @@ use super::{Store, StoreError, accounts, append, cases, pages};
 use crate::audit::{Call, Effect, Kind, Record};
 use crate::clock::Moment;
 use crate::identity::safeguard::Restraint;
-use crate::identity::{Account, Case, Change, Class, Directory, Rulebook, Step};
+use crate::identity::{Account, Case, Cause, Change, Class, Directory, Rulebook, Step};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -47,6 +47,8 @@ pub struct Lease {
 pub struct Claim {
     pub lease: Lease,
     pub class: Class,
+    /// What made them dirty last: a word of `Cause`.
+    pub cause: String,
     pub attempt: i64,
     /// What became of an earlier call is unknown: read Okta first.
     pub look: bool,
@@ -292,7 +294,7 @@ fn wake_waiting(c: &Connection, org: &str, target: i64, only_waiting: bool, now:
     let reports: Vec<i64> =
         select.query_map(params![target, only_waiting], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for report in reports {
-        pages::mark_dirty(c, report, org, Class::Describe, ANY_BUCKET, now)?;
+        pages::mark_dirty(c, report, org, Class::Describe, ANY_BUCKET, Cause::Manager, now)?;
     }
     Ok(())
 }
@@ -349,23 +351,34 @@ fn take(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Op
     let token: i64 = super::meta(c, "fence")?.and_then(|t| t.parse().ok()).unwrap_or(0) + 1;
     super::set_meta(c, "fence", &token.to_string())?;
     c.prepare_cached("UPDATE work SET token = ?2 WHERE target = ?1")?.execute([target, token])?;
-    type Row = (i64, i64, i64, i64, i64, Option<String>, Option<String>, Option<String>);
+    type Row = (i64, i64, i64, i64, i64, Option<String>, Option<String>, Option<String>, String);
     let row: Option<Row> = c
         .prepare_cached(
-            "SELECT w.dirty_rev, w.class, w.attempt, w.look, w.dirty_at, t.okta_id, t.login, t.conflict
+            "SELECT w.dirty_rev, w.class, w.attempt, w.look, w.dirty_at, t.okta_id, t.login, t.conflict, w.cause
              FROM work w JOIN target t ON t.id = w.target WHERE w.target = ?1",
         )?
         .query_row([target], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?))
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+                row.get(5)?,
+                row.get(6)?,
+                row.get(7)?,
+                row.get(8)?,
+            ))
         })
         .optional()?;
-    let Some((rev, class, attempt, look, dirty_at, okta_id, login, conflict)) = row else { return Ok(None) };
+    let Some((rev, class, attempt, look, dirty_at, okta_id, login, conflict, cause)) = row else { return Ok(None) };
     let Some(case) = cases::whole(c, rules, target, now)? else { return Ok(None) };
     cases::reserve(c, &case, target)?;
     let restraint = judge::restraint(c, &case.org, target, rev)?;
     Ok(Some(Claim {
         lease: Lease { target, token, rev },
         class: Class::from_number(class),
+        cause,
         attempt,
         look: look != 0,
         dirty_at: Moment::from_millis(dirty_at),

@@ -14,6 +14,7 @@ mod holds;
 mod judge;
 mod lanes;
 mod links;
+mod migrate;
 mod pages;
 mod pause;
 mod pins;
@@ -57,8 +58,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-/// The newest version of the schema; `PRAGMA user_version` of the file.
-const SCHEMA_VERSION: i64 = 3;
 /// Jobs committed together at most.
 const GROUP: usize = 256;
 /// Jobs waiting at most.
@@ -69,13 +68,22 @@ const QUEUE: usize = 1024;
 pub enum StoreError {
     #[error("the store {path} is in use by {holder}; stop that one first (only one service may run on a store)")]
     Locked { path: PathBuf, holder: String },
-    #[error("the store {path} has schema version {found}, this program knows {SCHEMA_VERSION}; use the newer program")]
+    #[error(
+        "the store {path} has schema version {found}, this program knows {}; use the newer program",
+        migrate::VERSION
+    )]
     TooNew { path: PathBuf, found: i64 },
     #[error(
         "the store {path} has schema version {found} of a version that was never released; move it away and start with a \
          new one: everything but the audit is read again from both sides"
     )]
     TooOld { path: PathBuf, found: i64 },
+    #[error(
+        "the store {path} has schema version {found}, this program needs {}; start the service with this program first \
+         (`run`): it brings the store up to date and keeps a copy",
+        migrate::VERSION
+    )]
+    Behind { path: PathBuf, found: i64 },
     #[error("the store {path} cannot be used: {source}")]
     Io { path: PathBuf, source: std::io::Error },
     #[error("the store failed: {0}")]
@@ -113,7 +121,7 @@ impl Store {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.set_prepared_statement_cache_capacity(128);
-        migrate(path, &connection)?;
+        migrate::migrate(path, &connection)?;
         let (jobs, inbox) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new().name("store".into());
         thread
@@ -184,18 +192,29 @@ impl Store {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.busy_timeout(Duration::from_secs(30))?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        match connection.pragma_query_value(None, "user_version", |row| row.get(0))? {
-            SCHEMA_VERSION => Ok(connection),
-            found => Err(StoreError::TooNew { path: path.to_owned(), found }),
-        }
+        migrate::check(path, &connection)?;
+        Ok(connection)
     }
 
     /// A connection for reading beside the writer.
     pub fn reader(path: &Path) -> Result<Connection, StoreError> {
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        connection.busy_timeout(Duration::from_secs(5))?;
+        let connection = read_only(path)?;
+        migrate::check(path, &connection)?;
         Ok(connection)
     }
+
+    /// A copy of a store, for reading; it may be of an earlier version.
+    pub fn copy(path: &Path) -> Result<Connection, StoreError> {
+        let connection = read_only(path)?;
+        migrate::check_copy(path, &connection)?;
+        Ok(connection)
+    }
+}
+
+fn read_only(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    Ok(connection)
 }
 
 /// A file beside the store: its name and a suffix.
@@ -226,20 +245,6 @@ pub fn lock(path: &Path) -> Result<File, StoreError> {
         }
         Err(TryLockError::Error(source)) => Err(io(source)),
     }
-}
-
-fn migrate(path: &Path, connection: &Connection) -> Result<(), StoreError> {
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    match found {
-        0 => connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;",
-            include_str!("schema.sql")
-        ))?,
-        SCHEMA_VERSION => {}
-        found @ 1..SCHEMA_VERSION => return Err(StoreError::TooOld { path: path.to_owned(), found }),
-        newer => return Err(StoreError::TooNew { path: path.to_owned(), found: newer }),
-    }
-    Ok(())
 }
 
 fn serve(connection: &Connection, mut inbox: mpsc::Receiver<Job>, metrics: &StoreMetrics) {

@@ -8,7 +8,7 @@ use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::employee::{ContentHash, FieldChange, field_changes};
 use crate::identity::safeguard::is_mass;
-use crate::identity::{Account, Case, Class, Employee, Entitlement, Position, Rulebook};
+use crate::identity::{Account, Case, Cause, Class, Employee, Entitlement, Position, Rulebook};
 use crate::namely::wire::ProfileProblem;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
@@ -77,8 +77,8 @@ impl Store {
         self.run(move |c| {
             let mut classes = Vec::new();
             for pending in links::apply_verdicts(c, now)? {
-                let because = format!("review {} was decided", pending.review);
-                classes.extend(relink(c, &rules.load(), &pending.org, &pending.position, None, &because, now)?);
+                let cause = Cause::Review(pending.review);
+                classes.extend(relink(c, &rules.load(), &pending.org, &pending.position, None, cause, now)?);
             }
             Ok(classes)
         })
@@ -147,7 +147,7 @@ impl Store {
         self.run(move |c| {
             for position in all_positions(c)? {
                 let before = position.employee.clone();
-                relink(c, &rules.load(), &org, &position, Some(&before), "the org was read", now)?;
+                relink(c, &rules.load(), &org, &position, Some(&before), Cause::OrgRead, now)?;
             }
             Ok(())
         })
@@ -311,7 +311,7 @@ fn commit_profile(
         judge::follow_rename(c, &page.tenant, &before.groups, &employee.groups)?;
     }
     for org in rules.orgs_of(&page.tenant) {
-        outcome.dirtied.extend(relink(c, rules, &org.name, &position, before, "", page.now)?);
+        outcome.dirtied.extend(relink(c, rules, &org.name, &position, before, Cause::Profile, page.now)?);
     }
     if before.is_none() {
         wake_subordinates(c, &page.tenant, &employee.id, page.now)?;
@@ -328,14 +328,14 @@ fn commit_profile(
 }
 
 /// Routes and correlates a profile in one org, and marks its person dirty; the class of what changed, if it concerns the
-/// org at all. `because` says why, where it is not that the profile changed.
+/// org at all.
 pub(super) fn relink(
     c: &Connection,
     rules: &Rulebook,
     org: &str,
     position: &Position,
     before: Option<&Employee>,
-    because: &str,
+    cause: Cause,
     now: Moment,
 ) -> Result<Option<Class>, StoreError> {
     let Some(org) = rules.org(org) else { return Ok(None) };
@@ -350,14 +350,14 @@ pub(super) fn relink(
         return Ok(None);
     }
     let (target, conflict) = links::link(c, rules, &org.name, position, routed, now)?;
-    let news = News { because, changes: field_changes(before, &position.employee), before, after: position };
+    let news = News { cause, changes: field_changes(before, &position.employee), before, after: position };
     let stopped = failed.or(conflict);
     refresh(c, rules, target, &news, stopped.as_deref(), now)
 }
 
 /// What is new about somebody.
 struct News<'a> {
-    because: &'a str,
+    cause: Cause,
     changes: Vec<FieldChange>,
     before: Option<&'a Employee>,
     after: &'a Position,
@@ -381,15 +381,15 @@ fn refresh(
         _ => None,
     };
     let class = Class::of_revision(entitlement, case.account.as_ref(), news.before, &news.after.employee);
-    let rev = mark_dirty(c, target, &case.org, class, first_bucket(entitlement, case.account.as_ref()), now)?;
+    let rev =
+        mark_dirty(c, target, &case.org, class, first_bucket(entitlement, case.account.as_ref()), news.cause, now)?;
     c.prepare_cached("UPDATE work SET changes_at = ?2, state = ?3, reason = ?4 WHERE target = ?1")?
         .execute(params![target, standing.changes_at.map(Moment::millis), i64::from(stopped.is_some()), stopped])?;
     c.prepare_cached("UPDATE target SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NOT ?2")?
         .execute(params![target, ended_at.map(Moment::millis)])?;
-    let because = (!news.because.is_empty()).then_some(news.because);
     let detail = json!({
         "changes": news.changes,
-        "because": because,
+        "because": news.cause.because(),
         "standing": entitlement,
         "class": class,
         "remarks": standing.remarks,
@@ -425,6 +425,7 @@ pub(super) fn mark_dirty(
     org: &str,
     class: Class,
     bucket: &str,
+    cause: Cause,
     now: Moment,
 ) -> Result<i64, StoreError> {
     let found: Option<(i64, i64, i64, i64)> = c
@@ -437,12 +438,22 @@ pub(super) fn mark_dirty(
         None => (class, now.millis(), 1),
     };
     c.prepare_cached(
-        "INSERT INTO work (target, org, class, rank, bucket, due_at, dirty_at, dirty_rev) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)
+        "INSERT INTO work (target, org, class, rank, bucket, due_at, dirty_at, dirty_rev, cause) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)
          ON CONFLICT (target) DO UPDATE SET class = excluded.class, rank = excluded.rank, bucket = excluded.bucket,
-           due_at = excluded.due_at, dirty_at = excluded.dirty_at, dirty_rev = excluded.dirty_rev,
+           due_at = excluded.due_at, dirty_at = excluded.dirty_at, dirty_rev = excluded.dirty_rev, cause = excluded.cause,
            state = 0, attempt = 0, reason = NULL",
     )?
-    .execute(params![target, org, class.number(), class.rank(dirty_at), bucket, now.millis(), dirty_at, rev])?;
+    .execute(params![
+        target,
+        org,
+        class.number(),
+        class.rank(dirty_at),
+        bucket,
+        now.millis(),
+        dirty_at,
+        rev,
+        cause.word()
+    ])?;
     Ok(rev)
 }
 
@@ -465,7 +476,7 @@ fn wake(c: &Connection, which: &str, tenant: &str, profile: &str, now: Moment) -
     let found: Vec<(i64, String)> =
         select.query_map([tenant, profile], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     for (target, org) in found {
-        mark_dirty(c, target, &org, Class::Describe, super::lanes::ANY_BUCKET, now)?;
+        mark_dirty(c, target, &org, Class::Describe, super::lanes::ANY_BUCKET, Cause::Manager, now)?;
     }
     Ok(())
 }
@@ -485,7 +496,7 @@ fn wake_due(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Class>,
         let (positions, _) = cases::positions(c, target)?;
         let Some(position) = positions.first() else { continue };
         let before = Some(&position.employee);
-        let news = News { because: "a date passed", changes: Vec::new(), before, after: position };
+        let news = News { cause: Cause::Date, changes: Vec::new(), before, after: position };
         classes.extend(refresh(c, rules, target, &news, conflict.as_deref(), now)?);
     }
     Ok(classes)
@@ -504,7 +515,7 @@ fn correlate_again(c: &Connection, rules: &Rulebook, tenant: &str, now: Moment) 
     for (org, _, doc) in waiting {
         let position = Position { tenant: tenant.to_owned(), employee: serde_json::from_str(&doc)? };
         if links::would_settle(c, rules, &org, &position)? {
-            classes.extend(relink(c, rules, &org, &position, None, "everybody was seen", now)?);
+            classes.extend(relink(c, rules, &org, &position, None, Cause::CompanyRead, now)?);
         }
     }
     Ok(classes)
@@ -531,7 +542,7 @@ pub(super) fn relink_all(c: &Connection, rules: &Rulebook, now: Moment) -> Resul
             let known = links::find(c, &org.name, &position.tenant, &position.employee.id)?;
             if known.is_some() || org.tenants.contains(&position.tenant) {
                 let before = Some(&position.employee);
-                relink(c, rules, &org.name, position, before, "the rules changed", now)?;
+                relink(c, rules, &org.name, position, before, Cause::Rules, now)?;
             }
         }
     }

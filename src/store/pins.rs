@@ -3,9 +3,9 @@
 use super::{StoreError, append, pages};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
-use crate::identity::Class;
 use crate::identity::pins::Pins;
 use crate::identity::step::Step;
+use crate::identity::{Cause, Class};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ pub(super) fn pin(
              ON CONFLICT (target) DO UPDATE SET pins = excluded.pins, why = excluded.why, by = excluded.by, at = excluded.at",
         )?
         .execute(params![target, serde_json::to_string(pins)?, why, by, now.millis()])?;
-        pages::mark_dirty(c, *target, org, Class::Restore, super::ANY_BUCKET, now)?;
+        pages::mark_dirty(c, *target, org, Class::Restore, super::ANY_BUCKET, Cause::Undo, now)?;
         let detail = json!({ "pins": pins, "why": why, "by": by });
         append(
             c,

@@ -3,8 +3,8 @@
 use super::{Store, StoreError, append, pages};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
-use crate::identity::Class;
 use crate::identity::pins::Pins;
+use crate::identity::{Cause, Class};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -73,7 +73,15 @@ impl Store {
                     Wish::Release { targets } => {
                         for target in targets {
                             if super::pins::unpin(c, *target, &format!("let go by {by}"), now)? {
-                                pages::mark_dirty(c, *target, &request.org, Class::Describe, super::ANY_BUCKET, now)?;
+                                pages::mark_dirty(
+                                    c,
+                                    *target,
+                                    &request.org,
+                                    Class::Describe,
+                                    super::ANY_BUCKET,
+                                    Cause::Request,
+                                    now,
+                                )?;
                             }
                         }
                         targets.len()
@@ -90,7 +98,7 @@ impl Store {
 
 fn fix(c: &Connection, request: &Request, targets: &[i64], by: &str, now: Moment) -> Result<usize, StoreError> {
     for target in targets {
-        pages::mark_dirty(c, *target, &request.org, Class::Describe, super::ANY_BUCKET, now)?;
+        pages::mark_dirty(c, *target, &request.org, Class::Describe, super::ANY_BUCKET, Cause::Request, now)?;
         let detail = json!({ "what": "to be brought to what Namely says", "by": by });
         let record = Record::general(now, Kind::Requested, detail);
         append(c, &Record { target: Some(*target), org: Some(request.org.clone()), ..record })?;

@@ -6,7 +6,7 @@ use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::drift::{drift, is_believable, merge};
 use crate::identity::employee::FieldChange;
-use crate::identity::{Account, Class, Directory, Rulebook};
+use crate::identity::{Account, Cause, Class, Directory, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -95,7 +95,7 @@ impl Store {
                 let record = Record::general(now, Kind::Drifted, detail);
                 append(c, &Record { target: one.target, org: Some(org.clone()), ..record })?;
                 if let Some(target) = one.target.filter(|_| correct) {
-                    pages::mark_dirty(c, target, &org, Class::Describe, super::ANY_BUCKET, now)?;
+                    pages::mark_dirty(c, target, &org, Class::Describe, super::ANY_BUCKET, Cause::Drift, now)?;
                 }
             }
             Ok(drifted.len())

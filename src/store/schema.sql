@@ -118,7 +118,8 @@ CREATE TABLE work (
   look       INTEGER NOT NULL DEFAULT 0,  -- 1: read Okta before anything else
   token      INTEGER,                     -- fencing token of the lane that holds it
   reason     TEXT,
-  changes_at INTEGER                      -- when time alone will change what the record means
+  changes_at INTEGER,                     -- when time alone will change what the record means
+  cause      TEXT NOT NULL DEFAULT ''     -- what made them dirty last
 ) STRICT;
 CREATE INDEX work_ready ON work(org, bucket, rank)
   WHERE dirty_rev > done_rev AND state = 0 AND token IS NULL AND judged = dirty_rev;
