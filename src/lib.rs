@@ -19,3 +19,4 @@ pub mod retry;
 pub mod sandbox;
 pub mod schedule;
 pub mod store;
+pub mod telemetry;

@@ -1,8 +1,7 @@
 //! Keeps Okta true to Namely.
 
 use clap::{CommandFactory, Parser, Subcommand};
-use namely_okta_sync::commands;
-use std::io::IsTerminal;
+use namely_okta_sync::{commands, telemetry};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -120,7 +119,10 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     // One TLS provider, installed before anything could choose another.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    telemetry(&cli.command);
+    // The service starts its own, as the configuration says.
+    if !matches!(cli.command, Command::Run { .. }) {
+        telemetry::quiet();
+    }
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be made");
     let ended = actix::System::with_tokio_rt(runtime).block_on(async {
         match cli.command {
@@ -176,13 +178,4 @@ fn manual(folder: &std::path::Path) -> anyhow::Result<ExitCode> {
     clap_mangen::generate_to(Cli::command(), folder)?;
     println!("the manual is in {}: man -l {0}/namely-okta-sync.1", folder.display());
     Ok(ExitCode::SUCCESS)
-}
-
-/// Logs go to stderr: JSON where nobody watches, `RUST_LOG` chooses what. The sandbox shows progress instead.
-fn telemetry(command: &Command) {
-    let quiet = !matches!(command, Command::Run { .. });
-    let default = if quiet { "error" } else { "info,actix_server=warn" };
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() || quiet { logs.init() } else { logs.json().init() }
 }

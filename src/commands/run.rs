@@ -7,6 +7,7 @@ use crate::config::{Config, Problems};
 use crate::metrics::Metrics;
 use crate::pipeline::Service;
 use crate::store::Store;
+use crate::telemetry;
 use anyhow::Context;
 use sd_notify::NotifyState;
 use std::path::Path;
@@ -39,6 +40,7 @@ pub async fn run(path: &Path, dry_run: bool) -> anyhow::Result<()> {
     // First of all: whoever asks us to stop while we start is heard too.
     let (mut signals, mut hangup) = (Signals::new()?, signal(SignalKind::hangup())?);
     let config = load(path, dry_run)?;
+    let _telemetry = telemetry::start(&config.telemetry).map_err(anyhow::Error::msg)?;
     let metrics = Metrics::new();
     let (listen, drain) = (config.service.listen, config.service.drain);
     let service = Service::start(config, Clock::system(), metrics).await?;

@@ -11,6 +11,7 @@ pub mod reload;
 mod rules;
 mod safeguards;
 mod secret;
+mod telemetry;
 
 pub use notify::Channel;
 pub use reader::{Problem, Problems};
@@ -44,6 +45,7 @@ const TOKEN_YEARS: i64 = 2;
 #[derive(Clone)]
 pub struct Config {
     pub service: Service,
+    pub telemetry: crate::telemetry::Settings,
     pub admin: Admin,
     pub audit: Audit,
     pub reconcile: Reconciling,
@@ -187,6 +189,8 @@ impl Config {
             reconcile(r, section)
         };
         let service = service(r, services);
+        let telemetry = root.section(r, "telemetry");
+        let telemetry = telemetry::read(r, telemetry);
         let admin = admin::read(r, admins, &secrets, service.listen);
         let audit = audit(r, audits, &secrets);
         let notify: Vec<Channel> =
@@ -231,7 +235,7 @@ impl Config {
             .collect();
         let rules = crate::identity::hex(digest(&SHA256, source.as_bytes()).as_ref());
         let (rulebook, document) = (Arc::new(rulebook), text.parse().unwrap_or_default());
-        Ok(Self { service, admin, audit, reconcile, notify, namely, okta, rulebook, rules, document })
+        Ok(Self { service, telemetry, admin, audit, reconcile, notify, namely, okta, rulebook, rules, document })
     }
 }
 

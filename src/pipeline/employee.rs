@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::Span;
+use tracing::field::Empty;
 
 /// What every lane works with.
 #[derive(Clone)]
@@ -65,6 +66,8 @@ struct Guard {
 struct Returned {
     delivered: Delivered,
     call: Call,
+    /// From the order to the answer.
+    span: Span,
 }
 
 /// An outcome is on disk.
@@ -84,6 +87,7 @@ impl Employee {
             cause = claim.cause,
             rev = claim.lease.rev,
             attempt = claim.attempt,
+            outcome = Empty,
         );
         Employee { lane: Lane::new(claim), tools, guard, back: None, span }.start();
     }
@@ -110,7 +114,7 @@ impl Handler<Carried<Returned>> for Employee {
     fn handle(&mut self, returned: Carried<Returned>, _: &mut Self::Context) {
         let span = self.span.clone();
         let _inside = span.enter();
-        let Returned { delivered, call } = returned.body;
+        let Returned { delivered, call, span: sent } = returned.body;
         let step = call.step.clone();
         let (reply, intent) = match delivered {
             Delivered::Replied { reply, intent: Some(intent) } => (reply, intent),
@@ -142,6 +146,9 @@ impl Handler<Carried<Returned>> for Employee {
         let concluded = self.decide(|lane, context| lane.conclude(&step, &outcome, &answer, context));
         let effect = effect(call, &outcome, reply);
         let request_id = effect.request_id.as_deref();
+        sent.record("outcome", effect.outcome.as_str());
+        sent.record("request_id", request_id);
+        drop(sent);
         tracing::debug!(step = step.name(), outcome = effect.outcome, request_id, "Okta has answered");
         self.write(effect, intent, concluded);
     }
@@ -209,13 +216,23 @@ impl Employee {
             Box::pin(async move { store.begin_step(lease, announced, change, planned, clock.now()).await })
         };
         let (answer, delivered) = oneshot::channel();
-        let order =
-            Order { request, class: call.step.class(), impatient: true, announce: Some(Box::new(announce)), answer };
+        let bucket = request.bucket().label();
+        let span = tracing::info_span!(
+            parent: &self.span, "call", step = call.step.name(), bucket, outcome = Empty, request_id = Empty,
+        );
+        let order = Order {
+            request,
+            class: call.step.class(),
+            impatient: true,
+            announce: Some(Box::new(announce)),
+            span: span.clone(),
+            answer,
+        };
         let (writers, Some(back)) = (self.tools.writers.clone(), self.back.clone()) else { return };
         tokio::spawn(async move {
             writers.order(order).await;
             if let Ok(delivered) = delivered.await {
-                back.send(Returned { delivered, call }).await;
+                back.send(Returned { delivered, call, span }).await;
             }
         });
     }
@@ -262,6 +279,7 @@ impl Employee {
     fn observe_end(&self, next: &Next) {
         let Next::Release(release) = next else { return };
         let claim = self.lane.claim();
+        self.span.record("outcome", release.word());
         match release {
             Release::Done { .. } => {
                 self.tools.metrics.done.inc();

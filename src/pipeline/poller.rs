@@ -23,6 +23,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 const CATALOGUE_REFRESH: Duration = Duration::from_secs(10 * 60);
 const CATALOGUE_NOT_MORE_OFTEN_THAN: Duration = Duration::from_secs(30);
@@ -63,6 +65,8 @@ pub struct Poller {
 /// A page came back, or did not.
 struct Fetched {
     fetch: Fetch,
+    /// Carries Namely's request id.
+    span: Span,
     sent: Moment,
     received: Moment,
     page: Result<ProfilesPage, Failure>,
@@ -168,12 +172,20 @@ impl Poller {
 
     fn get(&self, fetch: Fetch, target: String, ctx: &Context<Self>) {
         let (client, clock, back) = (self.tools.client.clone(), self.tools.clock.clone(), self.back(ctx));
+        let span = tracing::info_span!(
+            "page",
+            tenant = self.name(),
+            pass = pass(fetch),
+            status = Empty,
+            request_id = Empty,
+            changed = Empty,
+        );
         tokio::spawn(async move {
             let sent = clock.monotonic();
-            let page = read_page(client.get(&target).await);
+            let page = read_page(client.get(&target).instrument(span.clone()).await);
             let received = clock.monotonic();
             failpoint::reach(Point::PageFetched);
-            back.send(Fetched { fetch, sent, received, page }).await;
+            back.send(Fetched { fetch, span, sent, received, page }).await;
         });
     }
 
@@ -220,6 +232,7 @@ impl Poller {
         for updated in &findings.moved {
             lag.observe(self.tools.clock.now().since(Moment::from_secs(*updated)).as_secs_f64());
         }
+        fetched.span.record("changed", findings.changed.len());
         let seen = Seen { ids: findings.ids, total_count: page.total_count, changed: findings.changed.len() };
         let commit = PageCommit {
             tenant: self.name().to_owned(),
@@ -264,11 +277,7 @@ impl Poller {
     }
 
     fn count(&self, fetch: Fetch, result: &str) {
-        let pass = match fetch {
-            Fetch::Hot { .. } => "hot",
-            Fetch::Walk { .. } => "walk",
-            Fetch::One => "one",
-        };
+        let pass = pass(fetch);
         if result == "read" {
             let page = self.tools.metrics.last_page.with_label_values(&[self.name(), pass]);
             page.set(seconds(self.tools.clock.now()));
@@ -333,6 +342,8 @@ impl Handler<Carried<Fetched>> for Poller {
 
     fn handle(&mut self, fetched: Carried<Fetched>, ctx: &mut Self::Context) {
         let mut fetched = fetched.body;
+        let span = fetched.span.clone();
+        let _inside = span.enter();
         match std::mem::replace(&mut fetched.page, Err(Failure::Throttled)) {
             Ok(page) => self.examine(fetched, &page, ctx),
             Err(failure) => self.failed(fetched.fetch, failure, ctx),
@@ -392,6 +403,14 @@ impl Handler<Carried<CatalogueRead>> for Poller {
                 tracing::warn!(tenant = self.name(), %why, "the catalogue of groups could not be read; the one known is used")
             }
         }
+    }
+}
+
+const fn pass(fetch: Fetch) -> &'static str {
+    match fetch {
+        Fetch::Hot { .. } => "hot",
+        Fetch::Walk { .. } => "walk",
+        Fetch::One => "one",
     }
 }
 

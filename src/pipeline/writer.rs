@@ -30,6 +30,7 @@ use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tracing::{Instrument, Span};
 
 /// An order that would wait for longer gives its lane back.
 const A_MOMENT: Duration = Duration::from_secs(1);
@@ -44,6 +45,8 @@ pub struct Order {
     /// Whether to come back as `Busy` instead of waiting for a window to open.
     pub impatient: bool,
     pub announce: Option<Announce>,
+    /// What the call is part of.
+    pub span: Span,
     pub answer: oneshot::Sender<Delivered>,
 }
 
@@ -147,7 +150,7 @@ impl Writers {
     /// Sends a read and waits for its reply, however long the window takes.
     pub async fn read(&self, request: Request, class: Class) -> Reply {
         let (answer, delivered) = oneshot::channel();
-        self.order(Order { request, class, impatient: false, announce: None, answer }).await;
+        self.order(Order { request, class, impatient: false, announce: None, span: Span::none(), answer }).await;
         match delivered.await {
             Ok(Delivered::Replied { reply, .. }) => reply,
             _ => Reply::NotSent("the writer has stopped".into()),
@@ -440,7 +443,9 @@ impl Writer {
                 failpoint::reach(Point::IntentCommitted);
             }
             let started = clock.monotonic();
-            let reply = client.send(&order.request).await;
+            let sending =
+                tracing::info_span!(parent: &order.span, "http", otel.kind = "client", method = order.request.method);
+            let reply = client.send(&order.request).instrument(sending).await;
             let received = clock.monotonic();
             if intent.is_some() {
                 failpoint::reach(Point::AnswerRead);

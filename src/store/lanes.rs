@@ -102,6 +102,23 @@ pub enum Release {
     SetAside { why: String, again: Option<Moment>, look: bool },
 }
 
+impl Release {
+    /// One word for traces.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Release::Done { .. } => "done",
+            Release::Retry { .. } => "retry",
+            Release::Wait { .. } => "wait",
+            Release::Look { .. } => "look",
+            Release::Stale => "stale",
+            Release::Yield { .. } => "yield",
+            Release::Held { .. } => "held",
+            Release::Judge { .. } => "judge",
+            Release::SetAside { .. } => "set_aside",
+        }
+    }
+}
+
 /// What follows an outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {

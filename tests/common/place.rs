@@ -39,13 +39,18 @@ impl Place {
     /// A service that has compared everybody.
     pub fn settled(&self) -> Running {
         let service = Running::service(&self.config, &self.log, None);
+        self.until_settled();
+        service
+    }
+
+    /// Waits until a service has compared everybody.
+    pub fn until_settled(&self) {
         wait_until("everybody is compared", &self.log, || {
             dirty(&self.store()) == Some((0, 0)) && self.count("account") > 0
         });
         let walked =
             || self.counted("SELECT count(*) FROM audit WHERE kind = 'walk' AND row LIKE '%\"complete\":true%'");
         wait_until("the company was walked", &self.log, || walked() > 0 && dirty(&self.store()) == Some((0, 0)));
-        service
     }
 
     pub fn count(&self, table: &str) -> i64 {

@@ -1,0 +1,112 @@
+//! Logs on standard error and, where the feature `otel` is built in, traces to a collector of OpenTelemetry.
+//!
+//! **Invariant:** spans name nobody: a person is a pseudonym in them.
+
+use std::io::IsTerminal;
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt};
+
+/// What is logged unless `RUST_LOG` says otherwise.
+const SERVICE: &str = "info,actix_server=warn";
+
+/// How logs look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logs {
+    /// For people where a terminal is watching, JSON otherwise.
+    Auto,
+    Json,
+    Pretty,
+}
+
+/// What is told of a run, and where to.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub logs: Logs,
+    /// Where spans are sent: the URL of an OTLP receiver over HTTP, `http://127.0.0.1:4318/v1/traces`.
+    pub traces: Option<String>,
+}
+
+/// What is sent still has to leave when the program ends: that is what dropping this waits for.
+#[must_use]
+pub struct Telemetry {
+    #[cfg(feature = "otel")]
+    _traces: Option<otel::Traces>,
+}
+
+type Boxed = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// For commands: only what went wrong, for people.
+pub fn quiet() {
+    let logs = fmt::layer().with_writer(std::io::stderr).with_filter(filter("error"));
+    // Whoever has a subscriber already keeps it.
+    let _ = tracing_subscriber::registry().with(logs).try_init();
+}
+
+/// For the service. The error says why spans cannot be sent.
+pub fn start(settings: &Settings) -> Result<Telemetry, String> {
+    let watched = std::io::stderr().is_terminal();
+    let json = settings.logs == Logs::Json || (settings.logs == Logs::Auto && !watched);
+    let logs = fmt::layer().with_writer(std::io::stderr).with_ansi(watched && std::env::var_os("NO_COLOR").is_none());
+    let logs: Boxed =
+        if json { logs.json().with_filter(filter(SERVICE)).boxed() } else { logs.with_filter(filter(SERVICE)).boxed() };
+    let layers = vec![logs];
+    #[cfg(feature = "otel")]
+    let (layers, traces) = otel::add(layers, settings)?;
+    let _ = tracing_subscriber::registry().with(layers).try_init();
+    Ok(Telemetry {
+        #[cfg(feature = "otel")]
+        _traces: traces,
+    })
+}
+
+fn filter(default: &str) -> EnvFilter {
+    EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into())
+}
+
+#[cfg(feature = "otel")]
+mod otel {
+    use super::{Boxed, Settings};
+    use opentelemetry::trace::TracerProvider;
+    use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+    use opentelemetry_sdk::Resource;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+    use tracing::Level;
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::filter::filter_fn;
+
+    /// The way of spans to the collector.
+    pub struct Traces(SdkTracerProvider);
+
+    impl Drop for Traces {
+        fn drop(&mut self) {
+            if let Err(e) = self.0.shutdown() {
+                tracing::warn!(error = %e, "the last spans could not be sent");
+            }
+        }
+    }
+
+    /// Adds the layer that sends spans, if they are to be sent. What `OTEL_*` variables say of headers, sampling, batches
+    /// and the resource holds.
+    pub fn add(mut layers: Vec<Boxed>, settings: &Settings) -> Result<(Vec<Boxed>, Option<Traces>), String> {
+        let Some(url) = &settings.traces else { return Ok((layers, None)) };
+        let exporter = SpanExporter::builder().with_http().with_endpoint(url).build();
+        let exporter = exporter.map_err(|e| format!("spans cannot be sent to {url}: {e}"))?;
+        let mut resource = Resource::builder();
+        if std::env::var_os("OTEL_SERVICE_NAME").is_none() {
+            resource = resource.with_service_name(env!("CARGO_PKG_NAME"));
+        }
+        let provider =
+            SdkTracerProvider::builder().with_resource(resource.build()).with_batch_exporter(exporter).build();
+        // Spans of our own only: what libraries do is theirs, and what is logged can be about a person.
+        let ours = filter_fn(|meta| {
+            meta.is_span() && *meta.level() <= Level::INFO && meta.target().starts_with("namely_okta_sync")
+        });
+        let layer =
+            tracing_opentelemetry::layer().with_tracer(provider.tracer("namely-okta-sync")).with_location(false);
+        let layer = layer.with_threads(false).with_target(false).with_tracked_inactivity(false);
+        layers.push(layer.with_filter(ours).boxed());
+        Ok((layers, Some(Traces(provider))))
+    }
+}
