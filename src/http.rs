@@ -8,7 +8,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client that sends `headers` with every request, follows no redirects (a token must not travel to another host), and
 /// gives up after `timeout` of real time.
-pub fn client(mut headers: HeaderMap, timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
+pub fn client(headers: HeaderMap, timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    builder(headers, timeout).build()
+}
+
+/// The same, to be built upon.
+pub fn builder(mut headers: HeaderMap, timeout: Duration) -> reqwest::ClientBuilder {
     // Always said: without it Namely could answer a negotiation 406, which looks like its throttle (namely-api.md §6.1).
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     reqwest::Client::builder()
@@ -17,7 +22,6 @@ pub fn client(mut headers: HeaderMap, timeout: Duration) -> Result<reqwest::Clie
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(timeout)
-        .build()
 }
 
 /// The header that authorises by `scheme` and `secret`.

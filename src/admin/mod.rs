@@ -1,18 +1,21 @@
 //! Metrics, health and the admin API over HTTP, on a thread of their own: they answer while the pipeline is busy or stuck.
 
-mod answers;
+pub mod answers;
 pub mod auth;
+pub mod decisions;
 pub mod routes;
+pub mod tls;
 
 use crate::clock::Clock;
 use crate::config::reload::Change;
 use crate::metrics::Metrics;
 use crate::pipeline::{Pollers, Readiness, Service};
-use actix_web::http::StatusCode;
+use crate::store::LiveRules;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use answers::{Refusal, answer};
+use answers::answer;
 use auth::Token;
+use decisions::{Desk, Refusal};
 use routes::{Ask, Lost};
 use secrecy::SecretString;
 use serde_json::json;
@@ -20,10 +23,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tls::LiveCertificate;
+use tokio::sync::{Notify, mpsc, oneshot};
 
-/// The largest body that is read.
-const LARGEST_BODY: usize = 64 << 10;
+/// The largest body that is read of whoever has no token.
+const LARGEST_HOOK: usize = 64 << 10;
 /// Whoever needs longer for the head of a request is cut off.
 const SLOWEST_REQUEST: Duration = Duration::from_secs(5);
 
@@ -36,11 +40,16 @@ pub struct Served {
     /// The file.
     pub store: PathBuf,
     pub orgs: Vec<String>,
+    pub rules: LiveRules,
     /// Who may use the admin API; nobody without any.
     pub tokens: Arc<[Token]>,
     /// What the hook of the HR system signs with; without it there is none.
     pub hook_secret: Option<SecretString>,
     pub pollers: Pollers,
+    /// Told of decisions.
+    pub decided: Arc<Notify>,
+    /// What is shown to whoever connects; without it nothing is encrypted.
+    pub certificate: Option<LiveCertificate>,
     /// Who reads the configuration again; nobody where there is no file.
     pub reload: Option<mpsc::Sender<Reload>>,
 }
@@ -60,24 +69,28 @@ impl Served {
             clock: service.clock.clone(),
             store: service.store.path().to_owned(),
             orgs: service.orgs.clone(),
+            rules: service.store.rules(),
             tokens: service.admin.tokens.clone().into(),
             hook_secret: service.admin.hook_secret.clone(),
             pollers: service.pollers.clone(),
+            decided: service.decided.clone(),
+            certificate: None,
             reload: None,
         }
     }
 }
 
-/// Serves at `listen`; returns the address, useful when the port was 0.
+/// Serves at `listen`, over TLS where there is a certificate; returns the address, useful when the port was 0.
 pub fn serve(listen: SocketAddr, served: Served) -> std::io::Result<SocketAddr> {
+    let tls = served.certificate.as_ref().map(LiveCertificate::server).transpose().map_err(std::io::Error::other)?;
     let listener = TcpListener::bind(listen)?;
     let address = listener.local_addr()?;
     std::thread::Builder::new().name("admin".into()).spawn(move || {
         let ended = actix_web::rt::System::new().block_on(async move {
-            HttpServer::new(move || {
+            let server = HttpServer::new(move || {
                 App::new()
                     .app_data(web::Data::new(served.clone()))
-                    .app_data(web::PayloadConfig::new(LARGEST_BODY))
+                    .app_data(web::PayloadConfig::new(LARGEST_HOOK))
                     .route("/metrics", web::get().to(metrics_text))
                     .route("/healthz", web::get().to(healthz))
                     .route("/readyz", web::get().to(readyz))
@@ -88,10 +101,12 @@ pub fn serve(listen: SocketAddr, served: Served) -> std::io::Result<SocketAddr> 
             })
             .workers(1)
             .client_request_timeout(SLOWEST_REQUEST)
-            .disable_signals()
-            .listen(listener)?
-            .run()
-            .await
+            .disable_signals();
+            let server = match tls {
+                Some(tls) => server.listen_rustls_0_23(listener, tls)?,
+                None => server.listen(listener)?,
+            };
+            server.run().await
         });
         if let Err(e) = ended {
             tracing::error!(error = %e, "metrics, health and the admin API are not served any more");
@@ -136,7 +151,7 @@ async fn api(
     served: web::Data<Served>,
     request: HttpRequest,
     path: web::Path<String>,
-    body: Result<web::Bytes, actix_web::Error>,
+    payload: web::Payload,
 ) -> HttpResponse {
     let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(who) = auth::who(&served.tokens, authorization).cloned() else {
@@ -160,12 +175,11 @@ async fn api(
         let told = format!("{} is a {}; this needs the role {}", who.name, who.role.word(), route.role.word());
         return error(HttpResponse::Forbidden(), told);
     }
-    let bytes = match body {
-        Ok(bytes) => bytes,
-        Err(e) if e.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return error(HttpResponse::PayloadTooLarge(), format!("a body has at most {LARGEST_BODY} bytes"));
-        }
-        Err(e) => return error(HttpResponse::BadRequest(), e.to_string()),
+    let largest = route.largest_body();
+    let bytes = match payload.to_bytes_limited(largest).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(e)) => return error(HttpResponse::BadRequest(), e.to_string()),
+        Err(_) => return error(HttpResponse::PayloadTooLarge(), format!("a body has at most {largest} bytes here")),
     };
     let body = match routes::body(route, &bytes) {
         Ok(body) => body,
@@ -181,9 +195,20 @@ async fn api(
         return poll(&served, &body).await;
     }
     let now = served.clock.now();
-    let answered = web::block(move || answer(&served, route.ask, &who, &parts, &body, now)).await;
-    match answered {
-        Ok(Ok(value)) => HttpResponse::Ok().json(value),
+    let desk = Desk { store: served.store.clone(), orgs: served.orgs.clone(), rules: served.rules.load() };
+    let decided = served.decided.clone();
+    let answered = web::block(move || match answer(&served, &desk, route.ask, &parts, now)? {
+        Some(seen) => Ok(Some(seen)),
+        None => desk.decide(route.ask, &who.name, &parts, &body, now),
+    });
+    match answered.await {
+        Ok(Ok(Some(value))) => {
+            if route.method == "POST" {
+                decided.notify_one();
+            }
+            HttpResponse::Ok().json(value)
+        }
+        Ok(Ok(None)) => not_here().await,
         Ok(Err(Refusal::Bad(why))) => error(HttpResponse::BadRequest(), why),
         Ok(Err(Refusal::NotFound(why))) => error(HttpResponse::NotFound(), why),
         Ok(Err(Refusal::Conflict(why))) => error(HttpResponse::Conflict(), why),

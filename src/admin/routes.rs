@@ -18,16 +18,65 @@ pub enum Ask {
     Pauses,
     Pause,
     Resume,
+    Adoption,
+    Adopt,
+    Reviews,
+    AcceptReview,
+    RejectReview,
+    ApprovePlan,
+    Undo,
+    Release,
+    Fix,
     Reconcile,
     Reload,
     Poll,
 }
 
+/// What a field of a body holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Number,
+    /// A list of numbers.
+    Numbers,
+    /// A list of objects, one for each person.
+    People,
+}
+
+impl Kind {
+    fn schema(self) -> Value {
+        match self {
+            Kind::Text => json!({ "type": "string" }),
+            Kind::Number => json!({ "type": "integer" }),
+            Kind::Numbers => json!({ "type": "array", "items": { "type": "integer" } }),
+            Kind::People => json!({ "type": "array", "items": { "type": "object" } }),
+        }
+    }
+
+    fn fits(self, value: &Value) -> bool {
+        let all = |of: fn(&Value) -> bool| value.as_array().is_some_and(|items| items.iter().all(of));
+        match self {
+            Kind::Text => value.is_string(),
+            Kind::Number => value.is_i64(),
+            Kind::Numbers => all(Value::is_i64),
+            Kind::People => all(Value::is_object),
+        }
+    }
+
+    const fn told(self) -> &'static str {
+        match self {
+            Kind::Text => "a string",
+            Kind::Number => "an integer",
+            Kind::Numbers => "a list of integers",
+            Kind::People => "a list of objects",
+        }
+    }
+}
+
 /// One field of a body.
 pub struct Field {
     pub name: &'static str,
-    /// Its type in JSON Schema.
-    pub kind: &'static str,
+    pub kind: Kind,
     pub required: bool,
     pub about: &'static str,
 }
@@ -44,7 +93,7 @@ pub struct Route {
     pub body: &'static [Field],
 }
 
-const fn field(name: &'static str, kind: &'static str, required: bool, about: &'static str) -> Field {
+const fn field(name: &'static str, kind: Kind, required: bool, about: &'static str) -> Field {
     Field { name, kind, required, about }
 }
 
@@ -57,9 +106,44 @@ const fn act(ask: Ask, path: &'static str, role: Role, about: &'static str, body
 }
 
 const DECISION: &[Field] = &[
-    field("code", "string", true, "the code of what was shown: the decision is bound to it"),
-    field("targets", "array", false, "only these people of the hold, by the target that it shows; all without it"),
+    field("code", Kind::Text, true, "the code of what was shown: the decision is bound to it"),
+    field(
+        "targets",
+        Kind::Numbers,
+        false,
+        "only these people of the hold, by the target that it shows; all without it",
+    ),
 ];
+
+const ORG: Field = field("org", Kind::Text, true, "in this org");
+
+/// Bytes that a body has at most, unless it lists people.
+const LARGEST_BODY: usize = 64 << 10;
+/// Bytes of a body that lists people: a plan for everybody.
+const LARGEST_LIST: usize = 64 << 20;
+
+impl Route {
+    /// Bytes that a body of it has at most.
+    pub fn largest_body(&self) -> usize {
+        let lists = |field: &Field| matches!(field.kind, Kind::Numbers | Kind::People);
+        if self.body.iter().any(lists) { LARGEST_LIST } else { LARGEST_BODY }
+    }
+
+    /// Its path with these in place of the parts in braces, in order.
+    pub fn path_of(&self, parts: &[&str]) -> String {
+        let mut parts = parts.iter();
+        let segments = self.path.split('/').map(|segment| match segment.starts_with('{') {
+            true => parts.next().copied().unwrap_or_default(),
+            false => segment,
+        });
+        segments.collect::<Vec<_>>().join("/")
+    }
+}
+
+/// What leads to an answer.
+pub fn route_of(ask: Ask) -> Option<&'static Route> {
+    ROUTES.iter().find(|route| route.ask == ask)
+}
 
 /// Everything.
 pub const ROUTES: &[Route] = &[
@@ -75,7 +159,7 @@ pub const ROUTES: &[Route] = &[
         "/quarantine/retry",
         Role::Operator,
         "Try somebody once more who is set aside.",
-        &[field("person", "string", false, "profile, email, login or full name; everybody without it")],
+        &[field("person", Kind::Text, false, "profile, email, login or full name; everybody without it")],
     ),
     act(
         Ask::Pause,
@@ -83,9 +167,9 @@ pub const ROUTES: &[Route] = &[
         Role::Operator,
         "Stop writes: all, those to one org, those of one kind.",
         &[
-            field("why", "string", true, "for the audit, and for whoever wonders"),
-            field("org", "string", false, "only this org"),
-            field("change", "string", false, "only this kind of change"),
+            field("why", Kind::Text, true, "for the audit, and for whoever wonders"),
+            field("org", Kind::Text, false, "only this org"),
+            field("change", Kind::Text, false, "only this kind of change"),
         ],
     ),
     act(
@@ -93,14 +177,23 @@ pub const ROUTES: &[Route] = &[
         "/resume",
         Role::Operator,
         "Let writes go on.",
-        &[field("id", "integer", false, "number of the pause; all without it")],
+        &[field("id", Kind::Number, false, "number of the pause; all without it")],
+    ),
+    look(Ask::Adoption, "/orgs/{org}/adoption", "What first contact with an org would do."),
+    look(Ask::Reviews, "/reviews", "Matches that wait for a decision."),
+    act(
+        Ask::Fix,
+        "/fix",
+        Role::Operator,
+        "Bring people to what Namely says, through the safeguards.",
+        &[ORG, field("targets", Kind::Numbers, true, "whom")],
     ),
     act(
         Ask::Reconcile,
         "/reconcile",
         Role::Operator,
         "Read an org again as a whole, and compare.",
-        &[field("org", "string", false, "only this org; every one without it")],
+        &[field("org", Kind::Text, false, "only this org; every one without it")],
     ),
     act(
         Ask::Reload,
@@ -115,10 +208,47 @@ pub const ROUTES: &[Route] = &[
         Role::Operator,
         "Read one profile of a company at once, instead of waiting for the next pass.",
         &[
-            field("tenant", "string", true, "the company, by its name in the configuration"),
-            field("profile", "string", true, "the UUID of the profile"),
+            field("tenant", Kind::Text, true, "the company, by its name in the configuration"),
+            field("profile", Kind::Text, true, "the UUID of the profile"),
         ],
     ),
+    act(
+        Ask::ApprovePlan,
+        "/plans/approve",
+        Role::Approver,
+        "Let go what a saved plan says, word by word.",
+        &[
+            field("plan", Kind::Text, true, "the checksum of the plan, for the audit"),
+            field("expires", Kind::Text, true, "until when, as 2026-05-04T06:00:00Z"),
+            field(
+                "people",
+                Kind::People,
+                true,
+                "of each: target, and changes: the words of each kind, as the plan shows them",
+            ),
+        ],
+    ),
+    act(
+        Ask::Undo,
+        "/undo",
+        Role::Approver,
+        "Restore what was before, through the safeguards.",
+        &[
+            ORG,
+            field("why", Kind::Text, true, "what is taken back, for the audit"),
+            field("people", Kind::People, true, "of each: target, and pins: what is restored"),
+        ],
+    ),
+    act(
+        Ask::Release,
+        "/undo/release",
+        Role::Approver,
+        "Let go of what an undo has restored.",
+        &[ORG, field("targets", Kind::Numbers, true, "of whom")],
+    ),
+    act(Ask::Adopt, "/orgs/{org}/adopt", Role::Approver, "Accept the report of first contact: writing begins.", &[]),
+    act(Ask::AcceptReview, "/reviews/{id}/accept", Role::Approver, "The two are one person.", &[]),
+    act(Ask::RejectReview, "/reviews/{id}/reject", Role::Approver, "The two are different people.", &[]),
     act(Ask::Approve, "/holds/{id}/approve", Role::Approver, "Let go exactly what was shown.", DECISION),
     act(Ask::Reject, "/holds/{id}/reject", Role::Approver, "Keep it from being done.", DECISION),
 ];
@@ -205,10 +335,8 @@ fn operation(route: &Route) -> Value {
         let fields = route.body.iter();
         let properties: Map<String, Value> = fields
             .map(|f| {
-                let mut schema = json!({ "type": f.kind, "description": f.about });
-                if f.kind == "array" {
-                    schema["items"] = json!({ "type": "integer" });
-                }
+                let mut schema = f.kind.schema();
+                schema["description"] = json!(f.about);
                 (f.name.to_owned(), schema)
             })
             .collect();
@@ -229,13 +357,8 @@ pub fn body(route: &Route, bytes: &[u8]) -> Result<Value, String> {
             let known: Vec<&str> = route.body.iter().map(|field| field.name).collect();
             return Err(format!("there is no field {name:?} here; there are {}", known.join(", ")));
         };
-        let fits = match field.kind {
-            "string" => value.is_string(),
-            "integer" => value.is_i64(),
-            _ => value.as_array().is_some_and(|items| items.iter().all(Value::is_i64)),
-        };
-        if !fits {
-            return Err(format!("{name} must be of type {}: {}", field.kind, field.about));
+        if !field.kind.fits(value) {
+            return Err(format!("{name} must be {}: {}", field.kind.told(), field.about));
         }
     }
     match route.body.iter().find(|field| field.required && !object.contains_key(field.name)) {
@@ -264,7 +387,7 @@ mod tests {
         let said = |text: &str| body(approve, text.as_bytes()).expect_err("refused");
         assert!(body(approve, br#"{"code":"abc","targets":[1,2]}"#).is_ok());
         assert!(said("{").contains("not JSON") && said("[]").contains("a JSON object"), "{}", said("[]"));
-        assert!(said("").contains("code is missing") && said(r#"{"code":1}"#).contains("must be of type string"));
+        assert!(said("").contains("code is missing") && said(r#"{"code":1}"#).contains("must be a string"));
         assert!(said(r#"{"code":"a","by":"me"}"#).contains("no field \"by\""));
         assert!(said(r#"{"code":"a","targets":["x"]}"#).contains("targets must be"));
     }

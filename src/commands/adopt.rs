@@ -1,8 +1,11 @@
 //! `adopt`: what first contact with an org would do, and the acceptance without which nothing is written.
 
-use super::store::{decider, open};
+use super::store::open;
 use super::table::table;
-use crate::store::{Adoption, Store, accept_adoption, adoption};
+use super::way::{Way, by};
+use crate::admin::routes::Ask;
+use crate::store::{Adoption, adoption};
+use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -30,20 +33,22 @@ pub struct Options {
 }
 
 /// Shows the reports, or accepts one.
-pub fn adopt(options: &Options) -> anyhow::Result<ExitCode> {
+pub async fn adopt(options: &Options) -> anyhow::Result<ExitCode> {
     let opened = open(&options.config)?;
     let orgs = opened.orgs(options.accept.as_ref())?;
     let reports: Result<Vec<Adoption>, _> =
         orgs.iter().map(|org| adoption(&opened.store, &opened.config.rulebook, org, opened.now)).collect();
     let reports = reports?;
     if let Some(org) = &options.accept {
-        let report = &reports[0];
-        if !report.primed || !report.not_walked.is_empty() {
-            anyhow::bail!("the report of {org} is not complete yet: {}", incomplete(report));
+        let way = Way::find(&opened, options.by.as_ref()).await?;
+        let told = way.ask(&opened, Ask::Adopt, &[org], json!({})).await?;
+        if options.json {
+            println!("{told}");
+        } else if told["new"] == true {
+            println!("{org}: accepted by {}; writing begins in some seconds", by(&told));
+        } else {
+            println!("{org}: was accepted before");
         }
-        let by = decider(options.by.as_ref())?;
-        let new = accept_adoption(&Store::operator(&opened.path)?, org, &by)?;
-        println!("{org}: {}", if new { "accepted; writing begins in some seconds" } else { "was accepted before" });
         return Ok(ExitCode::SUCCESS);
     }
     if options.json {
@@ -56,20 +61,11 @@ pub fn adopt(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn incomplete(report: &Adoption) -> String {
-    let mut missing: Vec<String> =
-        report.not_walked.iter().map(|tenant| format!("{tenant} was not read to its end")).collect();
-    if !report.primed {
-        missing.push("the org's accounts were not read".into());
-    }
-    missing.join(", ")
-}
-
 fn show(report: &Adoption, all: bool) {
     println!("{}: first contact", report.org);
-    let missing = incomplete(report);
+    let missing = report.missing();
     if !missing.is_empty() {
-        println!("  not complete yet: {missing}");
+        println!("  not complete yet: {}", missing.join(", "));
     }
     let mut counts = table(&["what", "people", "meaning"]);
     for (rule, entries) in &report.matched {

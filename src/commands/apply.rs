@@ -2,11 +2,13 @@
 //! was approved is let through, and nothing else.
 
 use super::saved::SavedPlan;
-use super::store::{Opened, decider, open};
+use super::store::{Opened, open};
 use super::table::table;
-use crate::clock::{Clock, Moment};
+use super::way::Way;
+use crate::admin::routes::Ask;
+use crate::clock::Clock;
 use crate::identity::preview::Preview;
-use crate::store::{Approval, Store, approve, directory, identity, preview_of};
+use crate::store::{Approval, directory, identity, preview_of};
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -49,11 +51,10 @@ enum Moved {
 }
 
 /// Approves the plan, and waits for it where that is asked for.
-pub fn apply(options: &Options) -> anyhow::Result<ExitCode> {
+pub async fn apply(options: &Options) -> anyhow::Result<ExitCode> {
     let plan = SavedPlan::read(&options.plan)?;
     let opened = open(&options.config)?;
     plan.check(&identity(&opened.store)?, &opened.config.rules, opened.now)?;
-    let by = decider(options.by.as_ref())?;
     let chosen = chosen(&plan, &options.people)?;
     let (mut still, mut moved): (Vec<&Preview>, Vec<(&Preview, String)>) = (Vec::new(), Vec::new());
     let mut directories = BTreeMap::new();
@@ -67,8 +68,10 @@ pub fn apply(options: &Options) -> anyhow::Result<ExitCode> {
     if !nothing {
         let approvals: Vec<Approval> =
             still.iter().map(|p| Approval { target: p.target, changes: p.changes.clone() }).collect();
-        let expires = Moment::from(plan.expires_at);
-        approve(&mut Store::operator(&opened.path)?, &approvals, &plan.checksum[..12], &by, opened.now, expires)?;
+        let expires = plan.expires_at.to_string();
+        let body = json!({ "plan": plan.checksum[..12], "expires": expires, "people": approvals });
+        let way = Way::find(&opened, options.by.as_ref()).await?;
+        way.ask(&opened, Ask::ApprovePlan, &[], body).await?;
     }
     let done = match options.wait {
         Some(seconds) if !nothing => Some(wait(&opened, &still, Duration::from_secs(seconds))?),

@@ -1,8 +1,10 @@
 //! `holds`: what the safeguards hold, and what people decide about it.
 
-use super::store::{Common, Opened, decider, open};
+use super::store::{Common, Opened, open};
 use super::table::table;
-use crate::store::{HeldChanges, HeldPerson, Store, Voted, find, held_people, holds as all_holds, vote};
+use super::way::{Way, by};
+use crate::admin::routes::Ask;
+use crate::store::{HeldChanges, HeldPerson, Voted, find, held_people, holds as all_holds};
 use anyhow::bail;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,12 +61,12 @@ pub struct Decision {
 }
 
 /// Lists, shows or decides.
-pub fn holds(action: &Action) -> anyhow::Result<ExitCode> {
+pub async fn holds(action: &Action) -> anyhow::Result<ExitCode> {
     match action {
         Action::List { common, all } => list(common, *all),
         Action::Show { id, common } => show(common, *id),
-        Action::Approve { decision } => decide(decision, true),
-        Action::Reject { decision } => decide(decision, false),
+        Action::Approve { decision } => decide(decision, true).await,
+        Action::Reject { decision } => decide(decision, false).await,
     }
 }
 
@@ -168,28 +170,21 @@ fn departments(people: &[HeldPerson]) -> String {
     told.collect::<Vec<_>>().join(", ")
 }
 
-fn decide(decision: &Decision, approve: bool) -> anyhow::Result<ExitCode> {
+async fn decide(decision: &Decision, approve: bool) -> anyhow::Result<ExitCode> {
     let opened = open(&decision.common.config)?;
-    let by = decider(decision.by.as_ref())?;
     let hold = one(&opened, decision.id)?;
-    let only = chosen(&opened, &hold, &decision.people)?;
-    let operator = Store::operator(&opened.path)?;
-    let voted = vote(&operator, decision.id, approve, &decision.code, only.as_ref(), &by, opened.now)?;
-    let word = if approve { "approved" } else { "rejected" };
+    let mut body = json!({ "code": decision.code });
+    if let Some(only) = chosen(&opened, &hold, &decision.people)? {
+        body["targets"] = json!(only);
+    }
+    let (ask, word) = if approve { (Ask::Approve, "approved") } else { (Ask::Reject, "rejected") };
+    let way = Way::find(&opened, decision.by.as_ref()).await?;
+    let told = way.ask(&opened, ask, &[&decision.id.to_string()], body).await?;
+    let voted: Voted = serde_json::from_value(told["result"].clone())?;
     match &voted {
-        Voted::NothingToDecide => bail!("hold {} was decided already; see `holds list --all`", decision.id),
-        Voted::Changed { code } => bail!(
-            "hold {} is not what {} stands for any more: look at it again with `holds show {}` (its code is {code} now)",
-            decision.id,
-            decision.code,
-            decision.id
-        ),
-        Voted::Again => bail!("{by} has approved hold {} already: somebody else must", decision.id),
-        Voted::Decided | Voted::Needs { .. } if decision.common.json => {
-            println!("{}", json!({ "hold": decision.id, "said": word, "by": by, "result": voted }));
-        }
-        Voted::Decided => println!("hold {} {word} by {by}; a running service acts upon it in some seconds", hold.id),
-        Voted::Needs { more } => println!("hold {} {word} by {by}; {more} more must approve", hold.id),
+        _ if decision.common.json => println!("{told}"),
+        Voted::Needs { more } => println!("hold {} {word} by {}; {more} more must approve", hold.id, by(&told)),
+        _ => println!("hold {} {word} by {}; a running service acts upon it in some seconds", hold.id, by(&told)),
     }
     Ok(ExitCode::SUCCESS)
 }

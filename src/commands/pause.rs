@@ -1,11 +1,11 @@
 //! `pause` and `resume`: the kill switch. It works beside a running service and survives restarts.
 
-use super::store::{decider, open};
+use super::store::open;
 use super::table::table;
+use super::way::{Way, by};
+use crate::admin::routes::Ask;
 use crate::clock::Moment;
-use crate::identity::Change;
-use crate::store::{Store, pause as pause_writes, pauses, resume as resume_writes};
-use anyhow::bail;
+use crate::store::pauses;
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -54,32 +54,29 @@ pub struct ResumeOptions {
 }
 
 /// Stops writes, or shows what is stopped.
-pub fn pause(options: &PauseOptions) -> anyhow::Result<ExitCode> {
+pub async fn pause(options: &PauseOptions) -> anyhow::Result<ExitCode> {
     let opened = open(&options.config)?;
     if options.list {
         return list(&pauses(&opened.store)?, options.json);
     }
-    opened.orgs(options.org.as_ref())?;
-    let change = match &options.change {
-        None => None,
-        Some(word) => match Change::from_word(word) {
-            Some(change) => Some(change),
-            None => {
-                let words: Vec<&str> = Change::ALL.iter().map(|change| change.word()).collect();
-                bail!("{word:?} is not a kind of change; there are {}", words.join(", "))
-            }
-        },
-    };
-    let by = decider(options.by.as_ref())?;
-    let why = options.why.clone().unwrap_or_default();
-    let operator = Store::operator(&opened.path)?;
-    let id = pause_writes(&operator, options.org.as_deref(), change, &why, &by, opened.now)?;
+    let way = Way::find(&opened, options.by.as_ref()).await?;
+    let mut body = json!({ "why": options.why.clone().unwrap_or_default() });
+    for (key, value) in [("org", &options.org), ("change", &options.change)] {
+        if let Some(value) = value {
+            body[key] = json!(value);
+        }
+    }
+    let told = way.ask(&opened, Ask::Pause, &[], body).await?;
     if options.json {
-        println!("{}", json!({ "pause": id, "org": options.org, "change": options.change, "why": why, "by": by }));
+        println!("{told}");
     } else {
-        let what = change.map_or("every write".to_owned(), |change| format!("every {}", change.word()));
+        let what = options.change.as_ref().map_or("every write".to_owned(), |change| format!("every {change}"));
         let org = options.org.as_ref().map_or("every org".to_owned(), |org| format!("org {org}"));
-        println!("pause {id}: {what} to {org} is stopped from now on; let it go on with `resume {id}`");
+        println!(
+            "pause {}: {what} to {org} is stopped from now on by {}; let it go on with `resume {0}`",
+            told["pause"],
+            by(&told)
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -107,18 +104,16 @@ fn list(found: &[crate::store::Pause], json: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// Lets writes go on.
-pub fn resume(options: &ResumeOptions) -> anyhow::Result<ExitCode> {
+pub async fn resume(options: &ResumeOptions) -> anyhow::Result<ExitCode> {
     let opened = open(&options.config)?;
-    let by = decider(options.by.as_ref())?;
-    let operator = Store::operator(&opened.path)?;
-    let ended = resume_writes(&operator, options.id, &by, opened.now)?;
-    if ended == 0 {
-        bail!("nothing to resume; see `pause --list`");
-    }
+    let way = Way::find(&opened, options.by.as_ref()).await?;
+    let body = options.id.map_or(json!({}), |id| json!({ "id": id }));
+    let told = way.ask(&opened, Ask::Resume, &[], body).await?;
     if options.json {
-        println!("{}", json!({ "resumed": ended, "by": by }));
+        println!("{told}");
     } else {
-        println!("{ended} pause{} ended; a running service goes on in some seconds", if ended == 1 { "" } else { "s" });
+        let s = if told["resumed"] == 1 { "" } else { "s" };
+        println!("{} pause{s} ended by {}; a running service goes on in some seconds", told["resumed"], by(&told));
     }
     Ok(ExitCode::SUCCESS)
 }

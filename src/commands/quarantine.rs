@@ -1,9 +1,11 @@
 //! `quarantine`: who was set aside, why, and what to do; and another try.
 
-use super::store::{Common, decider, open};
+use super::store::{Common, open};
 use super::table::table;
+use super::way::{Way, by};
+use crate::admin::routes::Ask;
 use crate::clock::Moment;
-use crate::store::{Store, aside, retry};
+use crate::store::aside;
 use anyhow::bail;
 use serde_json::json;
 use std::process::ExitCode;
@@ -32,10 +34,10 @@ pub enum Action {
 }
 
 /// Lists, or asks for another try.
-pub fn quarantine(action: &Action) -> anyhow::Result<ExitCode> {
+pub async fn quarantine(action: &Action) -> anyhow::Result<ExitCode> {
     match action {
         Action::List { common } => list(common),
-        Action::Retry { person, all, by, common } => try_again(person.as_ref(), *all, by.as_ref(), common),
+        Action::Retry { person, all, by: who, common } => try_again(person.as_ref(), *all, who.as_ref(), common).await,
     }
 }
 
@@ -57,22 +59,23 @@ fn list(common: &Common) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn try_again(person: Option<&String>, all: bool, by: Option<&String>, common: &Common) -> anyhow::Result<ExitCode> {
+async fn try_again(
+    person: Option<&String>,
+    all: bool,
+    who: Option<&String>,
+    common: &Common,
+) -> anyhow::Result<ExitCode> {
     let opened = open(&common.config)?;
-    let meant = match (person, all) {
-        (Some(person), false) => Some(opened.targets(None, person)?),
-        (None, true) => None,
+    let body = match (person, all) {
+        (Some(person), false) => json!({ "person": person }),
+        (None, true) => json!({}),
         _ => bail!("say whom to try once more: a person, or --all"),
     };
-    let by = decider(by)?;
-    let people = retry(&Store::operator(&opened.path)?, meant.as_deref(), &by, opened.now)?;
-    if people == 0 {
-        bail!("nobody of that name is set aside; see `quarantine list`");
-    }
+    let told = Way::find(&opened, who).await?.ask(&opened, Ask::Retry, &[], body).await?;
     if common.json {
-        println!("{}", json!({ "retried": people, "by": by }));
+        println!("{told}");
     } else {
-        println!("asked for: a running service tries {people} once more in some seconds");
+        println!("asked for by {}: a running service tries {} once more in some seconds", by(&told), told["retried"]);
     }
     Ok(ExitCode::SUCCESS)
 }

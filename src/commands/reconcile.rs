@@ -1,13 +1,16 @@
 //! `reconcile`: where Okta is not what Namely says, as a table, a page, CSV or JSON; read anew, or as read last; and mended.
 
-use super::store::{Opened, decider, open};
+use super::store::{Opened, open};
 use super::table::table;
+use super::way::Way;
+use crate::admin::routes::Ask;
 use crate::clock::Clock;
 use crate::pipeline::reconciler::write;
 use crate::report::{Category, Reconciliation};
-use crate::store::{Store, Wish, findings, is_done, request};
-use anyhow::{anyhow, bail};
+use crate::store::{findings, is_done};
+use anyhow::{Context, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -48,12 +51,12 @@ pub struct Options {
 }
 
 /// Compares, shows, writes and mends.
-pub fn reconcile(options: &Options) -> anyhow::Result<ExitCode> {
+pub async fn reconcile(options: &Options) -> anyhow::Result<ExitCode> {
     let opened = open(&options.config)?;
     let mut reports = Vec::new();
     for org in opened.orgs(options.org.as_ref())? {
         if options.read {
-            read_anew(&opened, &org, options)?;
+            read_anew(&opened, &org, options).await?;
         }
         reports.push(report(&opened, &org)?);
     }
@@ -63,9 +66,8 @@ pub fn reconcile(options: &Options) -> anyhow::Result<ExitCode> {
             write(folder, &report.org, &stamp, report).map_err(|why| anyhow!(why))?;
         }
         if options.fix {
-            let by = decider(options.by.as_ref())?;
-            let wish = Wish::Fix { targets: report.targets() };
-            request(&Store::operator(&opened.path)?, &report.org, &wish, &by, opened.now)?;
+            let way = Way::find(&opened, options.by.as_ref()).await?;
+            way.ask(&opened, Ask::Fix, &[], json!({ "org": report.org, "targets": report.targets() })).await?;
         }
     }
     if options.json {
@@ -77,9 +79,10 @@ pub fn reconcile(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(if agreed || options.fix { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
-fn read_anew(opened: &Opened, org: &str, options: &Options) -> anyhow::Result<()> {
-    let by = decider(options.by.as_ref())?;
-    let id = request(&Store::operator(&opened.path)?, org, &Wish::Reread, &by, opened.now)?;
+async fn read_anew(opened: &Opened, org: &str, options: &Options) -> anyhow::Result<()> {
+    let way = Way::find(opened, options.by.as_ref()).await?;
+    let told = way.ask(opened, Ask::Reconcile, &[], json!({ "org": org })).await?;
+    let id = told["requests"][org].as_i64().context("the service gave no number for the request")?;
     let bar = ProgressBar::new_spinner().with_message(format!("{org} is read by the service"));
     bar.enable_steady_tick(Duration::from_millis(200));
     let clock = Clock::system();
@@ -95,7 +98,7 @@ fn read_anew(opened: &Opened, org: &str, options: &Options) -> anyhow::Result<()
         if clock.monotonic().since(start) > Duration::from_secs(options.wait) {
             bail!("{org} was not read within {} s; is the service running?", options.wait);
         }
-        std::thread::sleep(Duration::from_millis(200));
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 

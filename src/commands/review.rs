@@ -1,9 +1,11 @@
 //! `review`: matches between profiles and accounts that a person decides about. Decisions are remembered.
 
-use super::store::{Common, decider, open};
+use super::store::{Common, open};
 use super::table::table;
-use crate::store::{Store, decide, reviews};
-use anyhow::bail;
+use super::way::{Way, by};
+use crate::admin::routes::Ask;
+use crate::store::reviews;
+use serde_json::json;
 use std::process::ExitCode;
 
 /// What to do with the queue.
@@ -42,11 +44,11 @@ pub struct Decision {
 }
 
 /// Lists the queue or decides.
-pub fn review(action: &Action) -> anyhow::Result<ExitCode> {
+pub async fn review(action: &Action) -> anyhow::Result<ExitCode> {
     match action {
         Action::List { common, all } => list(common, *all),
-        Action::Accept { decision } => verdict(decision, true),
-        Action::Reject { decision } => verdict(decision, false),
+        Action::Accept { decision } => verdict(decision, true).await,
+        Action::Reject { decision } => verdict(decision, false).await,
     }
 }
 
@@ -77,18 +79,16 @@ fn list(common: &Common, all: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn verdict(decision: &Decision, accept: bool) -> anyhow::Result<ExitCode> {
+async fn verdict(decision: &Decision, accept: bool) -> anyhow::Result<ExitCode> {
     let opened = open(&decision.common.config)?;
-    let by = decider(decision.by.as_ref())?;
-    let operator = Store::operator(&opened.path)?;
-    if !decide(&operator, decision.id, accept, &by, opened.now)? {
-        bail!("{} is not in the queue, or was decided already; see `review list --all`", decision.id);
-    }
+    let ask = if accept { Ask::AcceptReview } else { Ask::RejectReview };
+    let way = Way::find(&opened, decision.by.as_ref()).await?;
+    let told = way.ask(&opened, ask, &[&decision.id.to_string()], json!({})).await?;
     let word = if accept { "accepted: one person from now on" } else { "rejected: remembered as different people" };
     if decision.common.json {
-        println!("{}", serde_json::json!({ "id": decision.id, "accepted": accept, "by": by }));
+        println!("{told}");
     } else {
-        println!("{} {word}; a running service acts upon it in some seconds", decision.id);
+        println!("{} {word} (by {}); a running service acts upon it in some seconds", decision.id, by(&told));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! `run`: the service, until it is told to stop.
 
+use crate::admin::tls::LiveCertificate;
 use crate::admin::{self, Served};
 use crate::clock::Clock;
 use crate::config::reload::Change;
@@ -43,9 +44,10 @@ pub async fn run(path: &Path, dry_run: bool) -> anyhow::Result<()> {
     let _telemetry = telemetry::start(&config.telemetry).map_err(anyhow::Error::msg)?;
     let metrics = Metrics::new();
     let (listen, drain) = (config.service.listen, config.service.drain);
+    let certificate = config.admin.tls.as_ref().map(LiveCertificate::read).transpose().map_err(anyhow::Error::msg)?;
     let service = Service::start(config, Clock::system(), metrics).await?;
     let (reload_asked, mut asked) = tokio::sync::mpsc::channel(1);
-    let served = Served { reload: Some(reload_asked), ..Served::of(&service) };
+    let served = Served { reload: Some(reload_asked), certificate: certificate.clone(), ..Served::of(&service) };
     let address = admin::serve(listen, served)
         .with_context(|| format!("{listen} cannot be listened on; choose another service.listen"))?;
     tracing::info!(%address, "metrics, health and the admin API are served");
@@ -59,7 +61,7 @@ pub async fn run(path: &Path, dry_run: bool) -> anyhow::Result<()> {
             _ = hangup.recv() => ("SIGHUP".to_owned(), None),
             Some(asked) = asked.recv() => (asked.by, Some(asked.answer)),
         };
-        let reloaded = reload(&service, path, dry_run, &by).await;
+        let reloaded = reload(&service, certificate.as_ref(), path, dry_run, &by).await;
         if let Some(answer) = answer {
             let _ = answer.send(reloaded);
         }
@@ -86,11 +88,18 @@ fn load(path: &Path, dry_run: bool) -> Result<Config, Problems> {
 }
 
 /// Reads the configuration again and exchanges it: whole, or not at all.
-async fn reload(service: &Service, path: &Path, dry_run: bool, by: &str) -> Result<Vec<Change>, String> {
-    let loaded = load(path, dry_run).map_err(|problems| format!("nothing was changed: {problems}"));
+async fn reload(
+    service: &Service,
+    certificate: Option<&LiveCertificate>,
+    path: &Path,
+    dry_run: bool,
+    by: &str,
+) -> Result<Vec<Change>, String> {
+    let certified = certificate.map_or(Ok(()), LiveCertificate::read_again);
+    let loaded = certified.and_then(|()| load(path, dry_run).map_err(|problems| problems.to_string()));
     let reloaded = match loaded {
         Ok(config) => service.reload(config, by).await,
-        Err(why) => Err(why),
+        Err(why) => Err(format!("nothing was changed: {why}")),
     };
     let result = if reloaded.is_ok() { "done" } else { "refused" };
     service.metrics.config_reloads.with_label_values(&[result]).inc();

@@ -3,11 +3,11 @@
 use super::show::colours;
 use super::store::{Opened, open};
 use super::table::table;
-use crate::http::client;
+use super::way::client;
+use crate::admin::answers::{Running, status as status_of};
 use crate::identity::Class;
 use crate::store::{Vitals, holds, pauses, vitals};
-use reqwest::header::HeaderMap;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ pub struct Options {
 
 /// What a running service says of itself.
 #[derive(Default)]
-struct Running {
+struct Answers {
     /// What is missing; `None` where no service answers.
     missing: Option<BTreeMap<String, String>>,
     /// Samples of its metrics by name and labels, as they are written.
@@ -44,11 +44,11 @@ struct Running {
 
 /// Shows it. The exit code is 1 if no service answers or something is missing.
 pub async fn status(options: &Options) -> anyhow::Result<ExitCode> {
-    let client = client(HeaderMap::new(), TIMEOUT)?;
     loop {
         let opened = open(&options.config)?;
+        let (client, base) = client(&opened.config, TIMEOUT)?;
         let seen = vitals(&opened.store, &opened.config.rulebook.safeguards.limits, opened.now)?;
-        let running = ask(&client, &opened).await;
+        let running = ask(&client, &base).await;
         let good = running.missing.as_ref().is_some_and(BTreeMap::is_empty);
         if options.json {
             println!("{}", serde_json::to_string_pretty(&document(&opened, &seen, &running)?)?);
@@ -70,12 +70,9 @@ pub async fn status(options: &Options) -> anyhow::Result<ExitCode> {
     }
 }
 
-async fn ask(client: &reqwest::Client, opened: &Opened) -> Running {
-    let get = async |path: &str| {
-        let url = format!("http://{}{path}", opened.config.service.listen);
-        client.get(url).send().await.ok()?.text().await.ok()
-    };
-    let Some(ready) = get("/readyz").await else { return Running::default() };
+async fn ask(client: &reqwest::Client, base: &str) -> Answers {
+    let get = async |path: &str| client.get(format!("{base}{path}")).send().await.ok()?.text().await.ok();
+    let Some(ready) = get("/readyz").await else { return Answers::default() };
     let ready: Value = serde_json::from_str(&ready).unwrap_or_default();
     let missing = serde_json::from_value(ready["missing"].clone()).unwrap_or_default();
     let metrics = get("/metrics").await.unwrap_or_default();
@@ -83,10 +80,10 @@ async fn ask(client: &reqwest::Client, opened: &Opened) -> Running {
         let (name, value) = line.strip_prefix("namely_okta_sync_")?.rsplit_once(' ')?;
         Some((name.to_owned(), value.parse().ok()?))
     };
-    Running { missing: Some(missing), samples: metrics.lines().filter_map(sample).collect() }
+    Answers { missing: Some(missing), samples: metrics.lines().filter_map(sample).collect() }
 }
 
-impl Running {
+impl Answers {
     fn eta(&self, org: &str) -> Option<f64> {
         self.samples.get(&format!("backlog_eta_seconds{{org=\"{org}\"}}")).copied()
     }
@@ -107,33 +104,17 @@ impl Running {
     }
 }
 
-fn document(opened: &Opened, seen: &Vitals, running: &Running) -> anyhow::Result<Value> {
-    let orgs: BTreeMap<&String, Value> = seen
-        .orgs
-        .iter()
-        .map(|(org, people)| {
-            let waiting: BTreeMap<_, _> = people.backlog.iter().map(|(class, (count, _))| (class, count)).collect();
-            let told = json!({
-                "waiting": waiting, "held": people.held, "set_aside": people.quarantined, "eta_seconds": running.eta(org),
-            });
-            (org, told)
-        })
-        .collect();
-    Ok(json!({
-        "at": opened.now.to_string(),
-        "running": running.missing.is_some(),
-        "ready": running.missing.as_ref().is_some_and(BTreeMap::is_empty),
-        "missing": running.missing,
-        "orgs": orgs,
-        "holds": holds(&opened.store, false)?,
-        "pauses": pauses(&opened.store)?,
-        "unreadable": seen.unreadable,
-        "audit_rows": seen.audit_rows,
-        "audit_rows_not_sealed": seen.audit_rows - seen.sealed_rows,
-    }))
+fn document(opened: &Opened, seen: &Vitals, answers: &Answers) -> anyhow::Result<Value> {
+    let etas = seen.orgs.keys().filter_map(|org| Some((org.clone(), answers.eta(org)?)));
+    let running = answers.missing.clone().map(|missing| Running {
+        missing,
+        audit_is_broken: answers.samples.get("audit_chain_broken") == Some(&1.0),
+        eta_seconds: etas.collect(),
+    });
+    Ok(status_of(&opened.store, seen, running.as_ref(), opened.now)?)
 }
 
-fn text(opened: &Opened, seen: &Vitals, running: &Running) -> anyhow::Result<String> {
+fn text(opened: &Opened, seen: &Vitals, running: &Answers) -> anyhow::Result<String> {
     let paint = |code: &str, text: &str| {
         if colours() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     };

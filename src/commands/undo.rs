@@ -1,11 +1,13 @@
 //! `undo`: takes back what was done in a run, to a person, or in a span of time: shows what that comes to and what cannot
 //! come back, and has the service do it through the safeguards.
 
-use super::store::{Opened, decider, moment, open};
+use super::store::{Opened, moment, open};
 use super::table::table;
+use super::way::Way;
+use crate::admin::routes::Ask;
 use crate::identity::pins::{Pins, invert};
 use crate::identity::preview::{Preview, preview};
-use crate::store::{Filter, Store, Wish, carried_out, directory, request, whole_with};
+use crate::store::{Filter, carried_out, directory, whole_with};
 use anyhow::bail;
 use serde_json::json;
 use std::borrow::Cow;
@@ -55,10 +57,10 @@ pub struct Options {
 }
 
 /// Shows it, or asks the service for it.
-pub fn undo(options: &Options) -> anyhow::Result<ExitCode> {
+pub async fn undo(options: &Options) -> anyhow::Result<ExitCode> {
     let opened = open(&options.config)?;
     if options.release {
-        return release(&opened, options);
+        return release(&opened, options).await;
     }
     if options.run.is_none() && options.person.is_none() && options.from.is_none() {
         bail!("say what to take back: --run, --person, or --from (and --to)");
@@ -84,10 +86,10 @@ pub fn undo(options: &Options) -> anyhow::Result<ExitCode> {
     }
     let asked = options.apply && all.iter().any(|(_, _, pins)| !pins.is_empty());
     if asked {
-        let by = decider(options.by.as_ref())?;
+        let way = Way::find(&opened, options.by.as_ref()).await?;
         for (org, _, pins) in all.iter().filter(|(_, _, pins)| !pins.is_empty()) {
-            let wish = Wish::Undo { pins: pins.clone().into_iter().collect(), why: what(options) };
-            request(&Store::operator(&opened.path)?, org, &wish, &by, opened.now)?;
+            let people: Vec<_> = pins.iter().map(|(target, pins)| json!({ "target": target, "pins": pins })).collect();
+            way.ask(&opened, Ask::Undo, &[], json!({ "org": org, "why": what(options), "people": people })).await?;
         }
     }
     let people: Vec<&Preview> = all.iter().flat_map(|(_, previews, _)| previews).collect();
@@ -156,12 +158,12 @@ fn show(people: &[&Preview], warnings: &BTreeSet<String>, options: &Options, ask
     }
 }
 
-fn release(opened: &Opened, options: &Options) -> anyhow::Result<ExitCode> {
+async fn release(opened: &Opened, options: &Options) -> anyhow::Result<ExitCode> {
     let Some(person) = &options.person else { bail!("say of whom: --release --person PERSON") };
-    let by = decider(options.by.as_ref())?;
+    let way = Way::find(opened, options.by.as_ref()).await?;
     for org in opened.orgs(options.org.as_ref())? {
         let targets = opened.targets(Some(&org), person)?;
-        request(&Store::operator(&opened.path)?, &org, &Wish::Release { targets }, &by, opened.now)?;
+        way.ask(opened, Ask::Release, &[], json!({ "org": org, "targets": targets })).await?;
     }
     println!("asked for: what was pinned of {person} follows Namely again in some seconds");
     Ok(ExitCode::SUCCESS)

@@ -1,9 +1,10 @@
 //! Who may use the admin API.
 
-use super::reader::{Reader, Section};
+use super::reader::{At, Reader, Section};
 use super::secret::Secrets;
 use super::{Admin, unique_names};
 use crate::admin::auth::{Role, Token};
+use crate::admin::tls::Files;
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
 
@@ -13,19 +14,33 @@ const SHORTEST_TOKEN: usize = 24;
 /// Reads `[admin]`; `listen` is where it would be served.
 pub fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, listen: SocketAddr) -> Admin {
     let behind_tls = s.flag(r, "behind_tls").unwrap_or(false);
+    let tls = match (s.text(r, "certificate"), s.text(r, "key")) {
+        (Some(certificate), Some(key)) => {
+            let beside = |at: At<String>| secrets.folder.join(at.value);
+            Some(Files { certificate: beside(certificate), key: beside(key) })
+        }
+        (None, None) => None,
+        (Some(one), None) | (None, Some(one)) => {
+            r.problem(
+                one.span,
+                format!("{}: certificate and key are given together, each as the path of a PEM file", s.path),
+            );
+            None
+        }
+    };
     let (place, path) = (s.place(), s.path.clone());
     let tokens: Vec<Token> = s.sections(r, "tokens").into_iter().filter_map(|s| admin_token(r, s, secrets)).collect();
     unique_names(r, "admin.tokens", tokens.iter().map(|token| token.name.as_str()));
-    if !tokens.is_empty() && !listen.ip().is_loopback() && !behind_tls {
+    if !tokens.is_empty() && !listen.ip().is_loopback() && !behind_tls && tls.is_none() {
         let told = format!(
-            "{path}: tokens would travel unencrypted to {listen}; let service.listen be 127.0.0.1, or put something that does \
-             TLS in front of it and set behind_tls = true"
+            "{path}: tokens would travel unencrypted to {listen}; let service.listen be 127.0.0.1, give certificate and \
+             key, or put something that does TLS in front of it and set behind_tls = true"
         );
         r.problem(place, told);
     }
     let hook_secret = s.text(r, "hook_secret").and_then(|at| secrets.resolve(r, "admin.hook_secret", at));
     s.finish(r);
-    Admin { tokens, hook_secret }
+    Admin { tokens, hook_secret, tls }
 }
 
 fn admin_token(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Option<Token> {

@@ -78,6 +78,8 @@ pub struct Admin {
     pub tokens: Vec<Token>,
     /// What the HR system's own hook signs with; without it there is no hook.
     pub hook_secret: Option<SecretString>,
+    /// The certificate that is shown; metrics, health and the API are unencrypted without it.
+    pub tls: Option<crate::admin::tls::Files>,
 }
 
 /// Where the audit goes besides the store.

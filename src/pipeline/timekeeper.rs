@@ -5,7 +5,9 @@ use super::board::Board;
 use crate::clock::{Clock, Moment};
 use crate::store::{Store, StoreError};
 use actix::{Actor, AsyncContext, Context};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// How late a date may be noticed.
 const TICK: Duration = Duration::from_secs(5);
@@ -18,6 +20,8 @@ pub struct Timekeeper {
     pub clock: Clock,
     pub store: Store,
     pub board: Board,
+    /// Told when somebody has decided something: that is looked at at once.
+    pub decided: Arc<Notify>,
 }
 
 impl Actor for Timekeeper {
@@ -27,6 +31,14 @@ impl Actor for Timekeeper {
         self.look();
         let tick = self.clock.real(TICK).max(SHORTEST_TICK);
         ctx.run_interval(tick, |timekeeper, _| timekeeper.look());
+        let (clock, store, board, decided) =
+            (self.clock.clone(), self.store.clone(), self.board.clone(), self.decided.clone());
+        ctx.spawn(actix::fut::wrap_future(async move {
+            loop {
+                decided.notified().await;
+                look(&store, &board, clock.now()).await;
+            }
+        }));
         let tick = self.clock.real(TICK).max(SHORTEST_FORECAST);
         ctx.run_interval(tick, |timekeeper, _| timekeeper.forecast());
     }
@@ -45,17 +57,19 @@ impl Timekeeper {
     }
 
     fn look(&self) {
-        let store = self.store.clone();
-        let (now, board, remind) = (self.clock.now(), self.board.clone(), self.store.rules().load().safeguards.remind);
-        tokio::spawn(async move {
-            let woken = tend(&store, remind, now).await.unwrap_or_else(|e| {
-                tracing::error!(error = %e, "due dates and decisions could not be looked up");
-                0
-            });
-            if woken > 0 {
-                board.wake();
-            }
-        });
+        let (store, board, now) = (self.store.clone(), self.board.clone(), self.clock.now());
+        tokio::spawn(async move { look(&store, &board, now).await });
+    }
+}
+
+async fn look(store: &Store, board: &Board, now: Moment) {
+    let remind = store.rules().load().safeguards.remind;
+    let woken = tend(store, remind, now).await.unwrap_or_else(|e| {
+        tracing::error!(error = %e, "due dates and decisions could not be looked up");
+        0
+    });
+    if woken > 0 {
+        board.wake();
     }
 }
 

@@ -55,6 +55,8 @@ pub struct Service {
     pub admin: Admin,
     /// Who reads one profile at once.
     pub pollers: Pollers,
+    /// Told when somebody has decided something, so that it is acted upon at once.
+    pub decided: Arc<Notify>,
     pub(super) live: Live,
 }
 
@@ -75,13 +77,14 @@ impl Service {
         let paces: BTreeMap<String, LivePace> =
             config.namely.iter().map(|t| (t.name.clone(), Arc::new(ArcSwap::from_pointee(t.pace)))).collect();
         let pollers = Pollers::default();
-        let running = config.clone();
+        let (running, decided) = (config.clone(), Arc::new(Notify::new()));
         let start = Start {
             clock: clock.clone(),
             store: store.clone(),
             metrics: metrics.clone(),
             readiness: readiness.clone(),
             walked: Arc::new(Notify::new()),
+            decided: decided.clone(),
             run: recovered.run,
             paces: paces.clone(),
             pollers: pollers.clone(),
@@ -121,6 +124,7 @@ impl Service {
             orgs: names,
             admin,
             pollers,
+            decided,
             live: Live { paces, traffics, config: Mutex::new(running) },
         })
     }
@@ -166,6 +170,7 @@ pub(super) struct Start {
     pub readiness: Readiness,
     /// Told when a walk was complete.
     pub walked: Arc<Notify>,
+    decided: Arc<Notify>,
     run: i64,
     /// How fast each company is asked.
     paces: BTreeMap<String, LivePace>,
@@ -191,7 +196,13 @@ impl Start {
                 Err(e) => tracing::error!(error = %e, "an org could not be started"),
             }
         }
-        Timekeeper { clock: self.clock.clone(), store: self.store.clone(), board: board.clone() }.start();
+        Timekeeper {
+            clock: self.clock.clone(),
+            store: self.store.clone(),
+            board: board.clone(),
+            decided: self.decided.clone(),
+        }
+        .start();
         for tenant in &self.config.namely {
             self.start_poller(tenant, board.clone()).await;
         }

@@ -46,6 +46,14 @@ pub struct Adoption {
     pub alone: Vec<Entry>,
 }
 
+impl Adoption {
+    /// What is missing before the report says everything; nothing when it does.
+    pub fn missing(&self) -> Vec<String> {
+        let not_walked = self.not_walked.iter().map(|tenant| format!("{tenant} was not read to its end"));
+        not_walked.chain((!self.primed).then(|| "the org's accounts were not read".to_owned())).collect()
+    }
+}
+
 fn key(org: &str) -> String {
     format!("adopted {org}")
 }

@@ -5,11 +5,12 @@ use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::Change;
 use rusqlite::{Connection, params};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What somebody approves of one person.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Approval {
     pub target: i64,
     pub changes: BTreeMap<Change, Vec<String>>,
