@@ -1,5 +1,5 @@
 //! What proof costs: audit rows a second with durable commits, verifying a million of them, and comparing a company of
-//! 100,000 people. `cargo bench --bench trust` prints all three; `-- 10` does a tenth of each.
+//! 100,000 people; and how long exchanging the rules for all of them takes. `cargo bench --bench trust` prints all four; `-- 10` does a tenth of each.
 
 use namely_okta_sync::audit::{Kind, Record, SigningKey};
 use namely_okta_sync::clock::{Clock, Moment};
@@ -14,6 +14,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 const PEOPLE: usize = 100_000;
 const ROWS: usize = 1_000_000;
@@ -177,6 +178,36 @@ async fn report(config: &Config, store: &Store, clock: &Clock, people: usize) {
     );
 }
 
+/// Exchanging the rules makes everybody dirty whom it may concern; what others write meanwhile waits for so long at most.
+async fn exchange(config: &Config, store: &Store, clock: &Clock, people: usize) {
+    let start = clock.monotonic();
+    let beside = tokio::spawn({
+        let (store, clock) = (store.clone(), clock.clone());
+        async move {
+            let mut longest = Duration::ZERO;
+            loop {
+                let asked = clock.monotonic();
+                let dirty: i64 = store
+                    .run(|c| Ok(c.query_row("SELECT count(*) FROM work WHERE cause = 'rules'", [], |row| row.get(0))?))
+                    .await
+                    .expect("counts");
+                longest = longest.max(clock.monotonic().since(asked));
+                if dirty == i64::try_from(people).expect("fits") {
+                    return longest;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    });
+    store.exchange_rules(config.rulebook.clone(), "other".into(), json!({}), clock.now()).await.expect("exchanges");
+    let longest = beside.await.expect("ends");
+    let seconds = clock.monotonic().since(start).as_secs_f64();
+    println!(
+        "rules exchanged for {people} people: {seconds:.1} s; others waited {:.2} s at most",
+        longest.as_secs_f64()
+    );
+}
+
 fn main() {
     let part: usize = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(1).max(1);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
@@ -193,5 +224,6 @@ fn main() {
         durable(&audit, &clock, DURABLE / part).await;
         verify(&audit, &clock, ROWS / part).await;
         report(&config, &company, &clock, PEOPLE / part).await;
+        exchange(&config, &company, &clock, PEOPLE / part).await;
     });
 }

@@ -339,7 +339,8 @@ fn nothing_is_done_that_cannot_be_written_down_and_everything_is_once_the_disk_h
         );
         assert!(i64::try_from(effects).expect("fits") <= written, "{effects} effects, {written} rows");
         assert!(changed(&rig.world.okta.core()) < people, "the disk was never full");
-        rig.store().run(move |c| full(c, 1_000_000)).await.expect("limits");
+        // It may be written together with something that still finds the disk full.
+        rig.until("the disk has room", async |rig| rig.store().run(move |c| full(c, 1_000_000)).await.is_ok()).await;
         rig.until("everybody is changed", async |rig| changed(&rig.world.okta.core()) >= people).await;
         rig.until("nobody is left", async |rig| rig.backlog().await == 0).await;
     });

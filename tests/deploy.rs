@@ -2,45 +2,11 @@
 
 mod common;
 
-use common::{program, skipped};
+use common::documents::{DOCUMENTS, commands, help, read, root};
+use common::skipped;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn read(name: &str) -> String {
-    std::fs::read_to_string(root().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
-}
-
-/// What `--help` says of a command; `None` if there is no such command.
-fn help(command: &[&str], known: &mut BTreeMap<String, Option<String>>) -> Option<String> {
-    let key = command.join(" ");
-    let asked = known.entry(key).or_insert_with(|| {
-        let output = program().args(command).arg("--help").output().expect("runs");
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
-    });
-    asked.clone()
-}
-
-/// The commands in code of a document: in spans and in blocks, with or without the program's name.
-fn commands(text: &str) -> Vec<String> {
-    let (mut found, mut in_block) = (Vec::new(), false);
-    for line in text.lines() {
-        if line.starts_with("```") {
-            in_block = !in_block;
-        } else if in_block {
-            found.extend(line.split_once("namely-okta-sync ").map(|(_, command)| command.to_owned()));
-        } else {
-            found.extend(
-                line.split('`').skip(1).step_by(2).map(|code| code.trim_start_matches("namely-okta-sync ").to_owned()),
-            );
-        }
-    }
-    found
-}
 
 #[test]
 fn every_command_that_the_documents_name_exists_with_its_flags() {
@@ -48,7 +14,7 @@ fn every_command_that_the_documents_name_exists_with_its_flags() {
     let whole = help(&[], &mut known).expect("help");
     let is_command = |word: &str| whole.lines().any(|line| line.trim_start().split(' ').next() == Some(word));
     let mut checked = 0;
-    for document in ["README.md", "docs/operations.md", "docs/runbook.md"] {
+    for document in DOCUMENTS {
         for command in commands(&read(document)) {
             let words: Vec<&str> = command.split([' ', ';', '|', '&']).filter(|word| !word.is_empty()).collect();
             let Some(first) = words.first().filter(|word| is_command(word)) else { continue };

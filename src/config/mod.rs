@@ -27,6 +27,7 @@ use crate::namely::catalogue::GroupTypes;
 use crate::namely::walk::Pace;
 use crate::okta::auth::{Credentials, Key, ServiceApp, claims};
 use crate::okta::budget::Shares;
+use crate::retry::Waits;
 use crate::schedule::Schedule;
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::tz::TimeZone;
@@ -159,6 +160,8 @@ pub struct OktaOrg {
     pub shares: Shares,
     /// Simultaneous calls, at most.
     pub in_flight: usize,
+    /// How long to wait before somebody is tried again.
+    pub waits: Waits,
     /// Total of one call, in real time.
     pub timeout: Duration,
     /// Whether somebody must accept the adopt report before anything is written for the first time.
@@ -477,12 +480,23 @@ fn org(
     };
     let in_flight = size(budget.number(r, "in_flight", 1..=1000, 16));
     budget.finish(r);
+    let mut retry = s.section(r, "retry");
+    let usual = Waits::default();
+    let waits =
+        Waits { first: retry.duration(r, "first", usual.first), longest: retry.duration(r, "longest", usual.longest) };
+    if waits.first > waits.longest {
+        r.problem(retry.place(), format!("{}: first is longer than longest", retry.path));
+    }
+    retry.finish(r);
     s.finish(r);
     let name = name?.value;
     let people = rules::optional(people)?;
     let tenants = tenants.unwrap_or_else(|| companies.to_vec());
     let rules = OrgRules { name: name.clone(), tenants, people, unrouted, manager_relation };
-    Some((OktaOrg { name, url: url?, credentials: credentials?, shares, in_flight, timeout, ask_to_adopt }, rules))
+    Some((
+        OktaOrg { name, url: url?, credentials: credentials?, shares, in_flight, waits, timeout, ask_to_adopt },
+        rules,
+    ))
 }
 
 /// An API token, or a service app.

@@ -77,7 +77,7 @@ pub(super) fn is_live(key: &str) -> bool {
     match table_of(key) {
         "service" => key == "service.lanes",
         "namely" => within("poll."),
-        "okta" => within("budget."),
+        "okta" => within("budget.") || within("retry."),
         table => RULES.contains(&table) && !new_kind,
     }
 }

@@ -6,6 +6,7 @@
 use super::directory::SharedDirectory;
 use super::dispatcher::{Dispatcher, LaneEnded};
 use super::lane::{Act, Concluded, Context as LaneContext, Lane, Planned};
+use super::traffic::Traffic;
 use super::writer::{Delivered, Order, Writers};
 use crate::audit::{Call, Effect};
 use crate::clock::{Clock, Moment};
@@ -41,6 +42,7 @@ pub struct Tools {
     pub metrics: Metrics,
     /// Attributes that are read of a user object.
     pub mapped: Arc<BTreeSet<String>>,
+    pub traffic: Traffic,
 }
 
 /// The actor of one person in flight.
@@ -177,7 +179,7 @@ impl Employee {
     }
 
     fn backoff(&self) -> Duration {
-        retry::delay(self.lane.claim().attempt)
+        self.tools.traffic.waits().delay(self.lane.claim().attempt)
     }
 
     fn act(&mut self, act: Act) {

@@ -11,10 +11,10 @@ use super::prime::{read_accounts, read_directory, read_links, read_schema};
 use super::readiness::Readiness;
 use super::reconciler::Reconciler;
 use super::topology::Start;
-use super::traffic::Traffic;
+use super::traffic::{Traffic, Tuning};
 use super::writer::Writers;
 use crate::clock::Clock;
-use crate::config::{OktaOrg, Reconciling};
+use crate::config::{self, OktaOrg, Reconciling};
 use crate::identity::rulebook::OrgRules;
 use crate::identity::{Class, Directory, Rulebook};
 use crate::mailbox::Gate;
@@ -62,7 +62,7 @@ impl Org {
         let name: Arc<str> = okta.name.as_str().into();
         start.readiness.missing(&missing(&name), "not primed yet");
         let client = OktaClient::new(&okta.url, okta.credentials.clone(), &start.clock, okta.timeout)?;
-        let traffic = Traffic::new(okta.in_flight, start.config.service.lanes, okta.shares);
+        let traffic = Traffic::new(tuning(okta, &start.config.service));
         let ledger = Ledger::new(okta.shares);
         let writers = Writers::start(&name, &client, &ledger, &traffic, &start.clock, &start.metrics, &start.readiness);
         Ok(Self {
@@ -159,6 +159,11 @@ fn missing(org: &str) -> String {
     format!("okta {org}")
 }
 
+/// The pace of an org, as it is configured.
+pub(super) fn tuning(okta: &OktaOrg, service: &config::Service) -> Tuning {
+    Tuning { in_flight: okta.in_flight, lanes: service.lanes, shares: okta.shares, waits: okta.waits }
+}
+
 impl PrimedOrg {
     /// Starts the dispatcher, which opens by itself when it may, and what forecasts its backlog.
     pub fn start(&self) -> (Gate<Dispatcher>, Forecaster) {
@@ -183,6 +188,7 @@ impl PrimedOrg {
             directory: self.directory.clone(),
             metrics: org.metrics.clone(),
             mapped: org.mapped.clone(),
+            traffic: org.traffic.clone(),
         };
         let dispatcher = Dispatcher::start_with(tools, org.traffic.clone());
         let opener = Opener {

@@ -1,5 +1,6 @@
 //! Exchanging the configuration while the service runs: whole or not at all.
 
+use super::org::tuning;
 use super::poller::LivePace;
 use super::topology::Service;
 use super::traffic::Traffic;
@@ -46,7 +47,7 @@ impl Service {
         }
         for org in &new.okta {
             if let Some(traffic) = live.traffics.get(&org.name) {
-                traffic.tune(org.in_flight, new.service.lanes, org.shares);
+                traffic.tune(tuning(org, &new.service));
             }
         }
         *live.config.lock().unwrap_or_else(PoisonError::into_inner) = new;

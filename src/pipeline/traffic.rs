@@ -5,6 +5,7 @@ use crate::clock::Moment;
 use crate::okta::budget::{Shares, Status};
 use crate::okta::health::Leave;
 use crate::okta::{Bucket, Health};
+use crate::retry::Waits;
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -76,6 +77,19 @@ impl Concurrency {
     }
 }
 
+/// What of the pace of one org is configured, and can be changed while it works.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuning {
+    /// Simultaneous calls over all counters, at most.
+    pub in_flight: usize,
+    /// People worked on at the same time, at most.
+    pub lanes: usize,
+    /// What part of each window is ours.
+    pub shares: Shares,
+    /// How long to wait before somebody is tried again.
+    pub waits: Waits,
+}
+
 /// Shared by the writers and the dispatcher of one org.
 #[derive(Clone)]
 pub struct Traffic {
@@ -84,40 +98,45 @@ pub struct Traffic {
     room: Arc<DashMap<Bucket, usize>>,
     status: Arc<DashMap<Bucket, Status>>,
     waiting: Arc<AtomicUsize>,
-    lanes: Arc<AtomicUsize>,
-    shares: Arc<ArcSwap<Shares>>,
+    tuning: Arc<ArcSwap<Tuning>>,
 }
 
 impl Traffic {
-    /// At most `in_flight` calls at once over all counters, and `lanes` people.
-    pub fn new(in_flight: usize, lanes: usize, shares: Shares) -> Self {
+    /// With this pace, until another is set.
+    pub fn new(tuning: Tuning) -> Self {
         let room = Bucket::ALL.into_iter().map(|bucket| (bucket, LOOKAHEAD)).collect();
         Self {
-            concurrency: Arc::new(Mutex::new(Concurrency::new(in_flight))),
+            concurrency: Arc::new(Mutex::new(Concurrency::new(tuning.in_flight))),
             health: Arc::default(),
             room: Arc::new(room),
             status: Arc::default(),
             waiting: Arc::default(),
-            lanes: Arc::new(AtomicUsize::new(lanes)),
-            shares: Arc::new(ArcSwap::from_pointee(shares)),
+            tuning: Arc::new(ArcSwap::from_pointee(tuning)),
         }
     }
 
     /// Other numbers from now on.
-    pub fn tune(&self, in_flight: usize, lanes: usize, shares: Shares) {
-        self.lock(|c| c.set_most(in_flight));
-        self.lanes.store(lanes, Ordering::Relaxed);
-        self.shares.store(Arc::new(shares));
+    pub fn tune(&self, tuning: Tuning) {
+        // What was learned of Okta's limit of simultaneous calls is kept while nobody says otherwise.
+        if tuning.in_flight != self.tuning.load().in_flight {
+            self.lock(|c| c.set_most(tuning.in_flight));
+        }
+        self.tuning.store(Arc::new(tuning));
     }
 
     /// People worked on at the same time, at most.
     pub fn lanes(&self) -> usize {
-        self.lanes.load(Ordering::Relaxed)
+        self.tuning.load().lanes
     }
 
     /// What part of each window is ours.
     pub fn shares(&self) -> Shares {
-        **self.shares.load()
+        self.tuning.load().shares
+    }
+
+    /// How long to wait before somebody is tried again.
+    pub fn waits(&self) -> Waits {
+        self.tuning.load().waits
     }
 
     /// Takes a place for one call. Whoever gets none is remembered, so that `leave` can say somebody waits.
@@ -185,9 +204,10 @@ mod tests {
 
     #[test]
     fn another_number_of_calls_at_once_counts_those_that_are_under_way() {
-        let traffic = Traffic::new(4, 64, Shares::default());
+        let tuning = Tuning { in_flight: 4, lanes: 64, shares: Shares::default(), waits: Waits::default() };
+        let traffic = Traffic::new(tuning);
         assert_eq!((0..9).filter(|_| traffic.try_enter(true)).count(), 4);
-        traffic.tune(2, 8, Shares { share: 0.5, reserve: 0.2 });
+        traffic.tune(Tuning { in_flight: 2, lanes: 8, shares: Shares { share: 0.5, reserve: 0.2 }, ..tuning });
         assert_eq!((traffic.lanes(), traffic.shares()), (8, Shares { share: 0.5, reserve: 0.2 }));
         traffic.leave(false);
         traffic.leave(false);

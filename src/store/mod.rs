@@ -97,7 +97,7 @@ pub enum StoreError {
 }
 
 type After = Box<dyn FnOnce(Result<(), String>) + Send>;
-/// Gets no connection where no transaction could be begun: then it only answers.
+/// Gets no connection where there is no transaction (any more): then it only answers.
 type Job = Box<dyn FnOnce(Option<&Connection>) -> After + Send>;
 
 /// A handle to the store; cheap to clone.
@@ -254,10 +254,15 @@ fn serve(connection: &Connection, mut inbox: mpsc::Receiver<Job>, metrics: &Stor
         let begun = begin(connection);
         let mut next = Some(first);
         while let Some(job) = next {
-            answers.push(job(begun.is_ok().then_some(connection)));
+            // SQLite may roll everything back by itself (a full disk): what comes then would be committed one by one, and
+            // told to have failed.
+            answers.push(job((!connection.is_autocommit()).then_some(connection)));
             next = (answers.len() < GROUP).then(|| inbox.try_recv().ok()).flatten();
         }
-        let committed = begun.and_then(|()| connection.execute_batch("COMMIT").map_err(|e| e.to_string()));
+        let committed = begun.and_then(|()| match connection.is_autocommit() {
+            true => Err("everything of this group was rolled back; is the disk full?".into()),
+            false => connection.execute_batch("COMMIT").map_err(|e| e.to_string()),
+        });
         if let Err(why) = &committed {
             tracing::error!(%why, "the store could not commit; nothing of this group was written");
             let _ = connection.execute_batch("ROLLBACK");
@@ -287,6 +292,9 @@ fn in_savepoint<T>(
 ) -> Result<T, StoreError> {
     connection.prepare_cached("SAVEPOINT job")?.execute([])?;
     let result = job(connection);
+    if connection.is_autocommit() {
+        return result; // rolled back as a whole, with this savepoint
+    }
     if result.is_err() {
         connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
     }

@@ -370,3 +370,43 @@ async fn a_store_of_a_newer_version_is_left_alone() {
     let opened = Store::open(&path, Arc::new(rulebook()), Metrics::new().store);
     assert!(opened.is_err_and(|e| e.to_string().contains("schema version 99")));
 }
+
+#[tokio::test]
+async fn a_disk_that_is_full_in_the_middle_of_a_group_leaves_nothing_of_the_group() {
+    let world = World::new().await;
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let write = |key: &'static str, value: String| {
+        let store = world.store.clone();
+        tokio::spawn(async move { store.run(move |c| super::set_meta(c, key, &value)).await })
+    };
+    // All of these are one group: they wait behind a job that waits itself.
+    let first = {
+        let store = world.store.clone();
+        tokio::spawn(async move {
+            let job = move |c: &Connection| {
+                held.recv().expect("is told");
+                let pages: i64 = c.pragma_query_value(None, "page_count", |row| row.get(0))?;
+                Ok(c.pragma_update_and_check(None, "max_page_count", pages + 2, |_| Ok(()))?)
+            };
+            store.run(job).await
+        })
+    };
+    tokio::task::yield_now().await;
+    let before = write("before", "small".into());
+    tokio::task::yield_now().await;
+    let large = write("large", "x".repeat(1 << 20));
+    tokio::task::yield_now().await;
+    let after = write("after", "small".into());
+    tokio::task::yield_now().await;
+    hold.send(()).expect("somebody waits");
+    let ends = [first.await, before.await, large.await, after.await].map(|end| end.expect("ends").is_ok());
+    let found = |key: &'static str| world.store.run(move |c| super::meta(c, key));
+    for (key, told) in ["before", "large", "after"].into_iter().zip(&ends[1..]) {
+        assert_eq!(
+            found(key).await.expect("reads").is_some(),
+            *told,
+            "{key} is there exactly if that was told: {ends:?}"
+        );
+    }
+    assert!(!ends[2], "the disk was full");
+}
