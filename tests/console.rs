@@ -5,7 +5,6 @@ mod common;
 use common::place::Place;
 use common::{Running, program, wait_until};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use std::net::TcpListener;
 use std::process::Command;
 
 const OPERATOR: &str = "an-operators-token-0123456789";
@@ -13,12 +12,10 @@ const APPROVER: &str = "an-approvers-token-0123456789";
 
 /// A place whose service has a port that the command line knows, and two people with tokens.
 fn place(employees: usize, admin: &str) -> Place {
-    let place = Place::new(employees);
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+    let place = Place::new(employees).with_a_port();
     std::fs::write(place.folder.path().join("operator"), OPERATOR).expect("writes");
     std::fs::write(place.folder.path().join("approver"), APPROVER).expect("writes");
-    let text =
-        std::fs::read_to_string(&place.config).expect("reads").replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
+    let text = std::fs::read_to_string(&place.config).expect("reads");
     let tokens = "[[admin.tokens]]\nname = \"Otto\"\nrole = \"operator\"\ntoken = \"file:operator\"\n\
                   [[admin.tokens]]\nname = \"Anna\"\nrole = \"approver\"\ntoken = \"file:approver\"\n";
     std::fs::write(&place.config, format!("{text}\n[admin]\n{admin}\n{tokens}")).expect("writes");

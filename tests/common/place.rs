@@ -6,7 +6,7 @@ use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::scenario::Scenario;
 use namely_okta_sync::sandbox::world::{World, today};
 use namely_okta_sync::store::Store;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,6 +26,14 @@ impl Place {
         let folder = tempfile::tempdir().expect("a folder");
         let (config, log) = (config_file(&world, folder.path()), folder.path().join("log"));
         Self { world, folder, config, log }
+    }
+
+    /// Has the service listen at a port that the configuration names: the command line finds it there.
+    pub fn with_a_port(self) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+        let text = std::fs::read_to_string(&self.config).expect("reads");
+        std::fs::write(&self.config, text.replace("127.0.0.1:0", &free.to_string())).expect("writes");
+        self
     }
 
     pub fn store(&self) -> PathBuf {
