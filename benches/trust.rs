@@ -199,7 +199,9 @@ async fn exchange(config: &Config, store: &Store, clock: &Clock, people: usize) 
             }
         }
     });
-    store.exchange_rules(config.rulebook.clone(), "other".into(), json!({}), clock.now()).await.expect("exchanges");
+    let rules = config.rulebook.clone();
+    assert!(store.exchange_rules(rules, "other".into(), json!({}), clock.now()).await.expect("exchanges"));
+    store.relink_everybody("other", clock.now()).await.expect("looks");
     let longest = beside.await.expect("ends");
     let seconds = clock.monotonic().since(start).as_secs_f64();
     println!(

@@ -4,8 +4,11 @@ use super::org::tuning;
 use super::poller::LivePace;
 use super::topology::Service;
 use super::traffic::Traffic;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::reload::{Change, compare};
+use crate::retry;
+use crate::store::{Store, StoreError};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,9 +40,11 @@ impl Service {
         let exchanged = if changes.iter().any(Change::decides) {
             self.store.exchange_rules(new.rulebook.clone(), new.rules.clone(), detail, now).await
         } else {
-            self.store.note_reconfigured(detail, now).await
+            self.store.note_reconfigured(detail, now).await.map(|()| false)
         };
-        exchanged.map_err(|e| format!("nothing was changed: {e}"))?;
+        if exchanged.map_err(|e| format!("nothing was changed: {e}"))? {
+            tokio::spawn(look_at_everybody(self.store.clone(), new.rules.clone(), self.clock.clone()));
+        }
         for tenant in &new.namely {
             if let Some(pace) = live.paces.get(&tenant.name) {
                 pace.store(Arc::new(tenant.pace));
@@ -52,5 +57,24 @@ impl Service {
         }
         *live.config.lock().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(changes)
+    }
+}
+
+/// Looks at everybody under the rules that hold now, until that is done or the store has stopped; the next start does it then.
+async fn look_at_everybody(store: Store, fingerprint: String, clock: Clock) {
+    let (mut attempt, start) = (0, clock.monotonic());
+    loop {
+        match store.relink_everybody(&fingerprint, clock.now()).await {
+            Ok(()) => {
+                let seconds = clock.monotonic().since(start).as_secs_f64();
+                return tracing::info!(seconds, "everybody was looked at under the rules that hold now");
+            }
+            Err(StoreError::Stopped) => return,
+            Err(e) => {
+                tracing::error!(error = %e, "not everybody could be looked at under other rules; it is tried again");
+                clock.sleep(retry::delay(attempt)).await;
+                attempt += 1;
+            }
+        }
     }
 }

@@ -20,6 +20,7 @@ mod pause;
 mod pins;
 mod previews;
 mod recovery;
+mod relink;
 mod requests;
 mod reread;
 mod rules;

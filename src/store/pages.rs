@@ -141,19 +141,6 @@ impl Store {
         self.run(move |c| sample_backlog(c, &rules.load(), &org, most, now)).await
     }
 
-    /// Routes and correlates everybody anew in an org that was read only now.
-    pub async fn relink_org(&self, org: &str, now: Moment) -> Result<(), StoreError> {
-        let (org, rules) = (org.to_owned(), self.rules.clone());
-        self.run(move |c| {
-            for position in all_positions(c)? {
-                let before = position.employee.clone();
-                relink(c, &rules.load(), &org, &position, Some(&before), Cause::OrgRead, now)?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
     /// What waits.
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
         self.run(backlog).await
@@ -519,32 +506,4 @@ fn correlate_again(c: &Connection, rules: &Rulebook, tenant: &str, now: Moment) 
         }
     }
     Ok(classes)
-}
-
-/// Every profile that is known.
-fn all_positions(c: &Connection) -> Result<Vec<Position>, StoreError> {
-    let mut select = c.prepare("SELECT tenant, doc FROM source ORDER BY tenant, profile")?;
-    let sources: Vec<(String, String)> =
-        select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-    sources.into_iter().map(|(tenant, doc)| Ok(Position { tenant, employee: serde_json::from_str(&doc)? })).collect()
-}
-
-/// Everything anew under other rules: keys, routes, correlation, standing.
-pub(super) fn relink_all(c: &Connection, rules: &Rulebook, now: Moment) -> Result<(), StoreError> {
-    c.execute("UPDATE link SET routed = 0", [])?;
-    pins::unpin_all(c, "the rules changed", now)?;
-    let positions = all_positions(c)?;
-    for position in &positions {
-        links::put_keys(c, rules, position)?;
-    }
-    for position in &positions {
-        for org in &rules.orgs {
-            let known = links::find(c, &org.name, &position.tenant, &position.employee.id)?;
-            if known.is_some() || org.tenants.contains(&position.tenant) {
-                let before = Some(&position.employee);
-                relink(c, rules, &org.name, position, before, Cause::Rules, now)?;
-            }
-        }
-    }
-    Ok(())
 }

@@ -3,7 +3,7 @@
 //!
 //! **Invariant:** an intent without outcome is never sent again; its target is read first.
 
-use super::{Store, StoreError, append, meta, pages, set_meta};
+use super::{Store, StoreError, append, meta, relink, set_meta};
 use crate::audit::{Call, Effect, Kind, Record};
 use crate::clock::Moment;
 use crate::identity::{Rulebook, Step};
@@ -45,7 +45,7 @@ fn recover(c: &Connection, rulebook: &Rulebook, rules: &str, now: Moment) -> Res
     c.execute("UPDATE work SET judged = 0 WHERE dirty_rev > done_rev", [])?;
     let rules_changed = meta(c, "rules")?.is_some_and(|old| old != rules);
     if rules_changed {
-        pages::relink_all(c, rulebook, now)?;
+        relink::relink_all(c, rulebook, now)?;
     }
     // An org that is no longer configured is nobody's work; what is known of it stays.
     let orgs = serde_json::to_string(&rulebook.orgs.iter().map(|org| &org.name).collect::<Vec<_>>())?;

@@ -1,6 +1,6 @@
 //! The rules that hold now. They can be exchanged while the service runs; whoever decides loads them when they decide.
 
-use super::{Store, StoreError, append, meta, pages, set_meta};
+use super::{Store, StoreError, append, meta, relink};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::Rulebook;
@@ -36,22 +36,23 @@ impl Store {
     }
 
     /// From this transaction on `rules` hold, for everybody at once: lanes of before find that the revision has moved, and
-    /// whoever waits is judged anew. `fingerprint` says whether anything differs for anybody; `changes` stands in the audit.
+    /// whoever waits is judged anew. `fingerprint` says whether anything differs for anybody: if so, `relink_everybody` must
+    /// follow, which is answered. `changes` stands in the audit.
     pub async fn exchange_rules(
         &self,
         rules: Arc<Rulebook>,
         fingerprint: String,
         changes: Value,
         now: Moment,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let live = self.rules.clone();
         let before = live.load();
         let exchanged = self
             .run(move |c| {
-                live.0.store(rules.clone());
-                if meta(c, "rules")?.is_none_or(|known| known != fingerprint) {
-                    pages::relink_all(c, &rules, now)?;
-                    set_meta(c, "rules", &fingerprint)?;
+                live.0.store(rules);
+                let differs = meta(c, "rules")?.is_none_or(|known| known != fingerprint);
+                if differs {
+                    relink::begin(c, &fingerprint, now)?;
                 }
                 c.execute(
                     "UPDATE work SET state = 0, due_at = ?1 WHERE state = ?2",
@@ -59,7 +60,7 @@ impl Store {
                 )?;
                 c.execute("UPDATE work SET judged = 0 WHERE dirty_rev > done_rev", [])?;
                 append(c, &Record::general(now, Kind::Reconfigured, changes))?;
-                Ok(())
+                Ok(differs)
             })
             .await;
         if exchanged.is_err() {

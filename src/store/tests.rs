@@ -410,3 +410,33 @@ async fn a_disk_that_is_full_in_the_middle_of_a_group_leaves_nothing_of_the_grou
     }
     assert!(!ends[2], "the disk was full");
 }
+
+#[tokio::test]
+async fn whoever_was_not_looked_at_under_exchanged_rules_is_by_the_next_start() {
+    let world = World::new().await;
+    let company = 1200_i64;
+    let one = |n: i64| Employee { id: format!("{n:08}"), email: format!("p{n}@acme.com"), ..somebody() };
+    world.store.commit_page(world.page((0..company).map(one).collect())).await.expect("commits");
+    let exchange = async |to: &str| {
+        let rules = Arc::new(rulebook());
+        world.store.exchange_rules(rules, to.into(), serde_json::json!({}), world.now).await.expect("exchanges")
+    };
+    let looked_at = async || {
+        let sql = "SELECT count(*) FROM work WHERE cause = 'rules'";
+        world.store.run(move |c| Ok(c.query_row(sql, [], |row| row.get::<_, i64>(0))?)).await.expect("counts")
+    };
+    assert!(!exchange("rules").await, "the same rules concern nobody");
+    assert!(exchange("others").await);
+    assert!(exchange("rules").await, "back to those from before, while nobody knows who was looked at under which");
+    assert!(exchange("others").await);
+    world.store.relink_everybody("rules", world.now).await.expect("looks");
+    assert_eq!(looked_at().await, 0, "those rules do not hold any more");
+    let begun = world.store.recover("others".into(), world.now).await.expect("recovers");
+    assert!(begun.rules_changed, "the service ended before it had looked at everybody");
+    assert_eq!(looked_at().await, company);
+    assert!(exchange("third").await);
+    world.see(Employee { job_title: "Controller".into(), ..one(7) }).await;
+    world.store.relink_everybody("third", world.now).await.expect("looks");
+    assert_eq!(looked_at().await, company, "in parts, everybody once");
+    assert!(!world.store.recover("third".into(), world.now).await.expect("recovers").rules_changed);
+}

@@ -1,0 +1,129 @@
+//! Looking at everybody anew: under other rules, or because an org was read only now.
+//!
+//! **Invariant:** a service that is at work does it in parts: nobody's termination waits for a hundred thousand others.
+
+use super::{Store, StoreError, links, meta, pages, pins, set_meta};
+use crate::clock::Moment;
+use crate::identity::{Cause, Position, Rulebook};
+use rusqlite::{Connection, params};
+
+/// People of one part: their transaction takes about a tenth of a second.
+const PART: i64 = 500;
+/// The fingerprint of the rules that everybody is looked at under, in parts, right now.
+const RELINKING: &str = "relinking";
+
+/// The last profile that was looked at, with its company.
+type Place = (String, String);
+
+/// Shows `look` the profiles after `after`, in order, as many as make a part; the last of them, or nothing if there are none.
+fn part(
+    c: &Connection,
+    after: &Place,
+    mut look: impl FnMut(&Position) -> Result<(), StoreError>,
+) -> Result<Option<Place>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT tenant, profile, doc FROM source WHERE (tenant, profile) > (?1, ?2) ORDER BY tenant, profile LIMIT ?3",
+    )?;
+    let rows: Vec<(String, String, String)> = select
+        .query_map(params![after.0, after.1, PART], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut last = None;
+    for (tenant, profile, doc) in rows {
+        look(&Position { tenant: tenant.clone(), employee: serde_json::from_str(&doc)? })?;
+        last = Some((tenant, profile));
+    }
+    Ok(last)
+}
+
+fn everybody(c: &Connection, mut look: impl FnMut(&Position) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    let mut after = Place::default();
+    while let Some(last) = part(c, &after, &mut look)? {
+        after = last;
+    }
+    Ok(())
+}
+
+/// Routes and correlates one profile anew in every org that it concerns.
+fn relink(c: &Connection, rules: &Rulebook, position: &Position, now: Moment) -> Result<(), StoreError> {
+    for org in &rules.orgs {
+        let known = links::find(c, &org.name, &position.tenant, &position.employee.id)?;
+        if known.is_some() || org.tenants.contains(&position.tenant) {
+            pages::relink(c, rules, &org.name, position, Some(&position.employee), Cause::Rules, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// Everything anew under other rules, at once: keys, routes, correlation, standing. For a service that begins: nobody waits
+/// for it yet.
+pub(super) fn relink_all(c: &Connection, rules: &Rulebook, now: Moment) -> Result<(), StoreError> {
+    c.execute("UPDATE link SET routed = 0", [])?;
+    pins::unpin_all(c, "the rules changed", now)?;
+    everybody(c, |position| links::put_keys(c, rules, position))?;
+    everybody(c, |position| relink(c, rules, position, now))
+}
+
+/// From this transaction on everybody must be looked at under the rules of `fingerprint`: `relink_everybody` does it, and the
+/// next start if that does not come to its end.
+pub(super) fn begin(c: &Connection, fingerprint: &str, now: Moment) -> Result<(), StoreError> {
+    pins::unpin_all(c, "the rules changed", now)?;
+    set_meta(c, "rules", "")?;
+    set_meta(c, RELINKING, fingerprint)
+}
+
+/// Whether the rules of `fingerprint` are those that everybody is looked at under.
+fn is_wanted(c: &Connection, fingerprint: &str) -> Result<bool, StoreError> {
+    Ok(meta(c, RELINKING)?.is_some_and(|wanted| wanted == fingerprint))
+}
+
+impl Store {
+    /// Looks at everybody under the rules that were exchanged, in parts, after `exchange_rules` has said that it is needed.
+    /// Touches nobody any more when other rules have come meanwhile. After an error it can be begun anew.
+    pub async fn relink_everybody(&self, fingerprint: &str, now: Moment) -> Result<(), StoreError> {
+        let wanted = fingerprint.to_owned();
+        self.in_parts(move |c, rules, position| match is_wanted(c, &wanted)? {
+            true => links::put_keys(c, rules, position),
+            false => Ok(()),
+        })
+        .await?;
+        let wanted = fingerprint.to_owned();
+        self.in_parts(move |c, rules, position| match is_wanted(c, &wanted)? {
+            true => relink(c, rules, position, now),
+            false => Ok(()),
+        })
+        .await?;
+        let wanted = fingerprint.to_owned();
+        self.run(move |c| {
+            if is_wanted(c, &wanted)? {
+                set_meta(c, "rules", &wanted)?;
+                set_meta(c, RELINKING, "")?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Routes and correlates everybody anew in an org that was read only now.
+    pub async fn relink_org(&self, org: &str, now: Moment) -> Result<(), StoreError> {
+        let org = org.to_owned();
+        self.in_parts(move |c, rules, position| {
+            pages::relink(c, rules, &org, position, Some(&position.employee), Cause::OrgRead, now).map(drop)
+        })
+        .await
+    }
+
+    async fn in_parts<F>(&self, look: F) -> Result<(), StoreError>
+    where
+        F: Fn(&Connection, &Rulebook, &Position) -> Result<(), StoreError> + Clone + Send + 'static,
+    {
+        let mut after = Place::default();
+        loop {
+            let (from, look, rules) = (after, look.clone(), self.rules());
+            let last = self.run(move |c| part(c, &from, |position| look(c, &rules.load(), position))).await?;
+            match last {
+                Some(last) => after = last,
+                None => return Ok(()),
+            }
+        }
+    }
+}
