@@ -27,6 +27,7 @@ pub struct Metrics {
     pub profiles_changed: IntCounterVec,
     pub pages: IntCounterVec,
     pub namely_throttled: IntCounterVec,
+    pub clock_skew_seconds: GaugeVec,
     pub walks: IntCounterVec,
     pub last_complete_walk: GaugeVec,
     pub profiles: IntGaugeVec,
@@ -116,6 +117,12 @@ impl Metrics {
                 &["tenant", "pass", "result"],
             ),
             namely_throttled: counters(&r, "namely_throttled_total", "Answers 406 or 429 of Namely.", &["tenant"]),
+            clock_skew_seconds: floats(
+                &r,
+                "namely_clock_skew_seconds",
+                "How far this machine's clock is ahead of a company's servers.",
+                &["tenant"],
+            ),
             walks: counters(&r, "namely_walks_total", "Walks over a tenant, by completeness.", &["tenant", "complete"]),
             last_complete_walk: floats(
                 &r,

@@ -431,3 +431,29 @@ fn a_departure_that_is_taken_back_or_moved_does_nothing_on_the_old_day() {
         );
     });
 }
+
+#[test]
+fn no_date_is_acted_upon_by_a_clock_that_namelys_servers_contradict() {
+    on_a_system(async {
+        let (mut setup, midnight) = shortly_before("2026-05-02T04:00:00Z", 200, 8);
+        setup.people[2].departure_date = Some("2026-05-01".parse().expect("a date"));
+        setup.namely.skew = -3600;
+        let leaver = setup.people[2].id.clone();
+        let mut rig = Rig::new(setup);
+        rig.run().await;
+        let reason = |rig: &Rig| rig.service().readiness.reasons().get("clock").cloned();
+        rig.until("the clock is told to be wrong", async |rig| reason(rig).is_some()).await;
+        assert!(reason(&rig).is_some_and(|why| why.contains("ahead of Namely's")), "{:?}", reason(&rig));
+        let later = midnight + Duration::from_secs(120);
+        rig.until("the last day is over, by this machine", async |rig| rig.world.clock.now() > later).await;
+        assert_eq!(status(&rig.world.okta.core(), &leaver), Some(Status::Active), "it may be an hour earlier");
+        // What HR says now needs no clock.
+        rig.edit(3, |p| p.status = Hired::Inactive);
+        let gone = rig.setup.people[3].id.clone();
+        rig.until_okta("who is inactive has left", |okta| status(okta, &gone) == Some(Status::Deprovisioned)).await;
+        assert_eq!(status(&rig.world.okta.core(), &leaver), Some(Status::Active));
+        rig.world.namely.core().set_skew(0);
+        rig.until_okta("the day counts", |okta| status(okta, &leaver) == Some(Status::Deprovisioned)).await;
+        assert_eq!(reason(&rig), None);
+    });
+}

@@ -87,7 +87,7 @@ async fn probe_namely(tenant: &NamelyTenant, rulebook: &Rulebook) -> Vec<Finding
     };
     let token = what("token");
     let page = match client.get("/profiles?page=1&per_page=50").await {
-        NamelyReply::Answered { status: 200, body } => ProfilesPage::read(&body),
+        NamelyReply::Answered { status: 200, body, .. } => ProfilesPage::read(&body),
         NamelyReply::Answered { status: status @ (401 | 403), .. } => Err(format!(
             "HTTP {status}: Namely refuses the token; make one as an administrator whose own profile stays active"
         )),
@@ -137,7 +137,7 @@ async fn probe_namely(tenant: &NamelyTenant, rulebook: &Rulebook) -> Vec<Finding
 fn custom_finding(what: &str, custom: &BTreeSet<String>, catalogue: NamelyReply) -> Option<Finding> {
     let body = match catalogue {
         _ if custom.is_empty() => return None,
-        NamelyReply::Answered { status: 200, body } => body,
+        NamelyReply::Answered { status: 200, body, .. } => body,
         NamelyReply::Answered { status, .. } => return Some(bad(what, format!("HTTP {status} on /profiles/fields"))),
         NamelyReply::Failed(why) => return Some(bad(what, why)),
     };

@@ -10,7 +10,12 @@ pub const PER_PAGE: usize = 50;
 /// An answer, or why there is none.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
-    Answered { status: u16, body: Vec<u8> },
+    Answered {
+        status: u16,
+        body: Vec<u8>,
+        /// The server's clock, in seconds, where it tells.
+        date: Option<i64>,
+    },
     Failed(String),
 }
 
@@ -40,8 +45,9 @@ impl NamelyClient {
         // Namely's support asks for it (namely-api.md §1.8); the span of whoever asks may have a place for it.
         let request_id = answer.headers().get("x-request-id").and_then(|id| id.to_str().ok());
         tracing::Span::current().record("status", status).record("request_id", request_id);
+        let date = http::date(answer.headers());
         match answer.bytes().await {
-            Ok(body) => Reply::Answered { status, body: body.to_vec() },
+            Ok(body) => Reply::Answered { status, body: body.to_vec(), date },
             Err(e) => Reply::Failed(describe(&e)),
         }
     }

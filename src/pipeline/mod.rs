@@ -21,6 +21,7 @@ pub mod reconciler;
 pub mod reload;
 pub mod sealer;
 pub mod sinks;
+pub mod skew;
 pub mod timekeeper;
 pub mod topology;
 pub mod traffic;

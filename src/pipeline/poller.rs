@@ -5,6 +5,7 @@
 use super::board::Board;
 use super::gauges::seconds;
 use super::readiness::Readiness;
+use super::skew::Skew;
 use crate::audit::{Kind, Record};
 use crate::clock::{Clock, Moment};
 use crate::config::NamelyTenant;
@@ -43,6 +44,7 @@ pub struct PollerTools {
     pub store: Store,
     pub metrics: Metrics,
     pub readiness: Readiness,
+    pub skew: Skew,
     pub board: Board,
     /// Told when a walk was complete.
     pub walked: Arc<Notify>,
@@ -180,10 +182,18 @@ impl Poller {
             request_id = Empty,
             changed = Empty,
         );
+        let (skew, tenant) = (self.tools.skew.clone(), self.name().to_owned());
+        let ahead_seconds = self.tools.metrics.clock_skew_seconds.with_label_values(&[&tenant]);
         tokio::spawn(async move {
             let sent = clock.monotonic();
-            let page = read_page(client.get(&target).instrument(span.clone()).await);
+            let reply = client.get(&target).instrument(span.clone()).await;
             let received = clock.monotonic();
+            if let Reply::Answered { date, .. } = &reply {
+                let ahead = date.map(|date| clock.now().secs() - date);
+                skew.saw(&tenant, ahead, received);
+                ahead_seconds.set(ahead.unwrap_or(0) as f64);
+            }
+            let page = read_page(reply);
             failpoint::reach(Point::PageFetched);
             back.send(Fetched { fetch, span, sent, received, page }).await;
         });
@@ -426,7 +436,7 @@ fn target(fetch: Fetch) -> String {
 /// What a reply to `GET /profiles` means. 406 is Namely's throttle (`namely-api.md §6.1`).
 fn read_page(reply: Reply) -> Result<ProfilesPage, Failure> {
     match reply {
-        Reply::Answered { status: 200, body } => ProfilesPage::read(&body).map_err(Failure::Failed),
+        Reply::Answered { status: 200, body, .. } => ProfilesPage::read(&body).map_err(Failure::Failed),
         Reply::Answered { status: 406 | 429, .. } => Err(Failure::Throttled),
         Reply::Answered { status: status @ (401 | 403), .. } => Err(Failure::Failed(format!(
             "HTTP {status}: Namely refuses the token; it dies with the profile of whoever made it, or after two years"
@@ -444,7 +454,7 @@ pub async fn read_catalogue(
     let mut parts = Vec::new();
     for target in ["/groups", "/group_types", "/job_titles"] {
         match client.get(target).await {
-            Reply::Answered { status: 200, body } => {
+            Reply::Answered { status: 200, body, .. } => {
                 parts.push(
                     serde_json::from_slice(&body).map_err(|e| format!("GET {target}: the answer is not JSON ({e})"))?,
                 );

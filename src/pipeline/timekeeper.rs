@@ -2,6 +2,8 @@
 //! backlog forecast.
 
 use super::board::Board;
+use super::readiness::Readiness;
+use super::skew::{Belief, Both, Skew, told};
 use crate::clock::{Clock, Moment};
 use crate::store::{Store, StoreError};
 use actix::{Actor, AsyncContext, Context};
@@ -17,11 +19,22 @@ const SHORTEST_FORECAST: Duration = Duration::from_secs(1);
 
 /// The actor.
 pub struct Timekeeper {
+    pub tools: Tools,
+    /// Told when somebody has decided something: that is looked at at once.
+    pub decided: Arc<Notify>,
+    /// When it was looked last.
+    pub before: Both,
+}
+
+/// What it works with.
+#[derive(Clone)]
+pub struct Tools {
     pub clock: Clock,
     pub store: Store,
     pub board: Board,
-    /// Told when somebody has decided something: that is looked at at once.
-    pub decided: Arc<Notify>,
+    /// What Namely's servers say of this machine's clock.
+    pub skew: Skew,
+    pub readiness: Readiness,
 }
 
 impl Actor for Timekeeper {
@@ -29,24 +42,23 @@ impl Actor for Timekeeper {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.look();
-        let tick = self.clock.real(TICK).max(SHORTEST_TICK);
+        let tick = self.tools.clock.real(TICK).max(SHORTEST_TICK);
         ctx.run_interval(tick, |timekeeper, _| timekeeper.look());
-        let (clock, store, board, decided) =
-            (self.clock.clone(), self.store.clone(), self.board.clone(), self.decided.clone());
+        let (tools, decided) = (self.tools.clone(), self.decided.clone());
         ctx.spawn(actix::fut::wrap_future(async move {
             loop {
                 decided.notified().await;
-                look(&store, &board, clock.now()).await;
+                tools.look(None).await;
             }
         }));
-        let tick = self.clock.real(TICK).max(SHORTEST_FORECAST);
+        let tick = self.tools.clock.real(TICK).max(SHORTEST_FORECAST);
         ctx.run_interval(tick, |timekeeper, _| timekeeper.forecast());
     }
 }
 
 impl Timekeeper {
     fn forecast(&self) {
-        let forecasters = self.board.forecasters();
+        let forecasters = self.tools.board.forecasters();
         tokio::spawn(async move {
             for forecaster in forecasters {
                 if let Err(e) = forecaster.look().await {
@@ -56,26 +68,48 @@ impl Timekeeper {
         });
     }
 
-    fn look(&self) {
-        let (store, board, now) = (self.store.clone(), self.board.clone(), self.clock.now());
-        tokio::spawn(async move { look(&store, &board, now).await });
+    fn look(&mut self) {
+        let now = Both::now(&self.tools.clock);
+        let back = now.set_back_since(&self.before);
+        self.before = now;
+        let tools = self.tools.clone();
+        tokio::spawn(async move { tools.look(back).await });
     }
 }
 
-async fn look(store: &Store, board: &Board, now: Moment) {
-    let remind = store.rules().load().safeguards.remind;
-    let woken = tend(store, remind, now).await.unwrap_or_else(|e| {
-        tracing::error!(error = %e, "due dates and decisions could not be looked up");
-        0
-    });
-    if woken > 0 {
-        board.wake();
+impl Tools {
+    /// Acts upon what time and people have changed; the calendar may have been set `back`.
+    async fn look(&self, back: Option<Duration>) {
+        let belief = self.skew.belief(self.clock.monotonic());
+        match belief {
+            Belief::Off(ahead) => self.readiness.missing("clock", told(ahead)),
+            Belief::Right | Belief::NotAskedYet => self.readiness.have("clock"),
+        }
+        let woken = self.tend(back, belief == Belief::Right).await.unwrap_or_else(|e| {
+            tracing::error!(error = %e, "due dates and decisions could not be looked up");
+            0
+        });
+        if woken > 0 {
+            self.board.wake();
+        }
+    }
+
+    async fn tend(&self, back: Option<Duration>, clock_is_right: bool) -> Result<usize, StoreError> {
+        let (store, now) = (&self.store, self.clock.now());
+        if let Some(back) = back {
+            tracing::warn!(
+                seconds = back.as_secs_f64(),
+                "this machine's clock was set back; nobody waits longer for it"
+            );
+            store.clock_was_set_back(back).await?;
+        }
+        tend(store, clock_is_right, store.rules().load().safeguards.remind, now).await
     }
 }
 
 /// Acts upon what time and people have changed; returns how many people may be worked on because of it.
-async fn tend(store: &Store, remind: Duration, now: Moment) -> Result<usize, StoreError> {
-    let due = store.wake_due(now).await?.len();
+async fn tend(store: &Store, clock_is_right: bool, remind: Duration, now: Moment) -> Result<usize, StoreError> {
+    let due = if clock_is_right { store.wake_due(now).await?.len() } else { 0 };
     let decided = store.apply_verdicts(now).await?.len();
     let freed = store.apply_votes(now).await? + store.apply_pauses(now).await? + store.apply_approvals(now).await?;
     store.remind(remind, now).await?;

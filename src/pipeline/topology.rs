@@ -10,7 +10,8 @@ use super::readiness::Readiness;
 use super::reload::Live;
 use super::sealer::keep_sealing;
 use super::sinks::Sink;
-use super::timekeeper::Timekeeper;
+use super::skew::{Both, Skew};
+use super::timekeeper::{self, Timekeeper};
 use crate::clock::Clock;
 use crate::config::{Admin, Audit, Channel, Config, NamelyTenant};
 use crate::http::{authorization, client, describe};
@@ -85,6 +86,7 @@ impl Service {
             readiness: readiness.clone(),
             walked: Arc::new(Notify::new()),
             decided: decided.clone(),
+            skew: Skew::new(clock.monotonic()),
             run: recovered.run,
             paces: paces.clone(),
             pollers: pollers.clone(),
@@ -171,6 +173,7 @@ pub(super) struct Start {
     /// Told when a walk was complete.
     pub walked: Arc<Notify>,
     decided: Arc<Notify>,
+    skew: Skew,
     run: i64,
     /// How fast each company is asked.
     paces: BTreeMap<String, LivePace>,
@@ -196,13 +199,14 @@ impl Start {
                 Err(e) => tracing::error!(error = %e, "an org could not be started"),
             }
         }
-        Timekeeper {
+        let tools = timekeeper::Tools {
             clock: self.clock.clone(),
             store: self.store.clone(),
             board: board.clone(),
-            decided: self.decided.clone(),
-        }
-        .start();
+            skew: self.skew.clone(),
+            readiness: self.readiness.clone(),
+        };
+        Timekeeper { tools, decided: self.decided.clone(), before: Both::now(&self.clock) }.start();
         for tenant in &self.config.namely {
             self.start_poller(tenant, board.clone()).await;
         }
@@ -238,6 +242,7 @@ impl Start {
             store: self.store.clone(),
             metrics: self.metrics.clone(),
             readiness: self.readiness.clone(),
+            skew: self.skew.clone(),
             board,
             walked: self.walked.clone(),
             run: self.run,

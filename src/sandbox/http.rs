@@ -272,6 +272,11 @@ fn answer(response: Response) -> HttpResponse {
     built.body(response.body)
 }
 
+/// `Date` of an answer, by a server whose clock is `skew` seconds ahead.
+pub fn http_date(now: Moment, skew: i64) -> String {
+    Moment::from_secs(now.secs() + skew).timestamp().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,7 @@ use crate::namely::wire::ProfileProblem;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A page that was fetched and examined.
 pub struct PageCommit {
@@ -63,6 +64,11 @@ impl Store {
     pub async fn commit_page(&self, page: PageCommit) -> Result<PageOutcome, StoreError> {
         let rules = self.rules.clone();
         self.run(move |c| commit_page(c, &rules.load(), &page)).await
+    }
+
+    /// The calendar was set back by `back`: whoever was due is due still.
+    pub async fn clock_was_set_back(&self, back: Duration) -> Result<(), StoreError> {
+        self.run(move |c| set_back(c, back)).await
     }
 
     /// Marks everybody dirty for whom time alone has changed what the record means; returns their classes.
@@ -465,6 +471,13 @@ fn wake(c: &Connection, which: &str, tenant: &str, profile: &str, now: Moment) -
     for (target, org) in found {
         mark_dirty(c, target, &org, Class::Describe, super::lanes::ANY_BUCKET, Cause::Manager, now)?;
     }
+    Ok(())
+}
+
+/// Moves what is due by the calendar with it, when that was set back.
+pub(super) fn set_back(c: &Connection, back: Duration) -> Result<(), StoreError> {
+    let millis = i64::try_from(back.as_millis()).unwrap_or(i64::MAX);
+    c.execute("UPDATE work SET due_at = due_at - ?1 WHERE dirty_rev > done_rev", [millis])?;
     Ok(())
 }
 

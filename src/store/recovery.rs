@@ -3,12 +3,13 @@
 //!
 //! **Invariant:** an intent without outcome is never sent again; its target is read first.
 
-use super::{Store, StoreError, append, meta, relink, set_meta};
+use super::{Store, StoreError, append, meta, pages, relink, set_meta};
 use crate::audit::{Call, Effect, Kind, Record};
 use crate::clock::Moment;
 use crate::identity::{Rulebook, Step};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
+use std::time::Duration;
 
 /// What a start found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +37,14 @@ fn recover(c: &Connection, rulebook: &Rulebook, rules: &str, now: Moment) -> Res
     set_meta(c, "run", &run.to_string())?;
     if meta(c, "identity")?.is_none() {
         set_meta(c, "identity", &uuid::Uuid::now_v7().to_string())?;
+    }
+    // Whoever was made dirty under a clock that was ahead would wait until this one gets there.
+    let last: Option<i64> =
+        c.query_row("SELECT at FROM audit ORDER BY seq DESC LIMIT 1", [], |row| row.get(0)).optional()?;
+    let back = last.map_or(Duration::ZERO, |last| Moment::from_millis(last).since(now));
+    if back > Duration::ZERO {
+        tracing::warn!(seconds = back.as_secs_f64(), "this machine's clock is behind what the store has seen");
+        pages::set_back(c, back)?;
     }
     let claims = c.execute("UPDATE work SET token = NULL WHERE token IS NOT NULL", [])?;
     let unknown = close_intents(c, now)?;

@@ -440,3 +440,22 @@ async fn whoever_was_not_looked_at_under_exchanged_rules_is_by_the_next_start() 
     assert_eq!(looked_at().await, company, "in parts, everybody once");
     assert!(!world.store.recover("third".into(), world.now).await.expect("recovers").rules_changed);
 }
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_makes_nobody_wait() {
+    let world = World::new().await;
+    let hour = Duration::from_secs(3600);
+    world.see(somebody()).await;
+    let earlier = World { now: world.now - hour, ..world };
+    assert_eq!(earlier.claim().await.len(), 0, "due in an hour, by the calendar");
+    earlier.store.clock_was_set_back(hour).await.expect("moves");
+    let claim = earlier.claim().await.remove(0);
+    earlier
+        .store
+        .release(claim.lease, Release::Retry { at: earlier.now + hour, why: "later".into() }, earlier.now)
+        .await
+        .expect("waits");
+    earlier.store.recover("rules".into(), earlier.now - hour - hour).await.expect("recovers");
+    let started = World { now: earlier.now - hour, ..earlier };
+    assert_eq!(started.claim().await.len(), 1, "a start finds that its clock is behind what the store has seen");
+}

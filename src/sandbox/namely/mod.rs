@@ -9,7 +9,7 @@ pub use oauth::Client;
 use super::company::Person;
 use super::faults::{Faults, Kind};
 use super::history::{Exchange, History};
-use super::http::{Admission, Core, Request, Response};
+use super::http::{Admission, Core, Request, Response, http_date};
 use crate::clock::Moment;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -42,6 +42,8 @@ pub struct Options {
     pub legacy: bool,
     /// A short last page is answered empty, as the documentation can be read (`namely-api.md §2.2`).
     pub short_page_is_empty: bool,
+    /// Seconds by which the server's clock is ahead of everybody else's.
+    pub skew: i64,
     /// Profiles of the page before that a page shows again, as after an edit during a walk.
     pub overlap: usize,
 }
@@ -60,6 +62,7 @@ impl Default for Options {
             client: None,
             legacy: false,
             short_page_is_empty: false,
+            skew: 0,
             overlap: 0,
         }
     }
@@ -391,12 +394,18 @@ impl Namely {
         let exchange = self.history.get_mut(ticket);
         exchange.status = response.status;
         exchange.answered = Some(now);
-        Admission::Answer(self.stamp(response), Duration::ZERO)
+        Admission::Answer(self.stamp(response, now), Duration::ZERO)
     }
 
-    fn stamp(&mut self, response: Response) -> Response {
+    /// From now on the server's clock is so many seconds ahead.
+    pub fn set_skew(&mut self, skew: i64) {
+        self.options.skew = skew;
+    }
+
+    fn stamp(&mut self, response: Response, now: Moment) -> Response {
         self.requests += 1;
         response
+            .with("date", http_date(now, self.options.skew))
             .with("x-runtime", "0.123456")
             .with("x-request-id", uuid::Builder::from_u128(u128::from(self.requests)).into_uuid().to_string())
             .with("cache-control", "max-age=0, private, must-revalidate")
@@ -457,7 +466,7 @@ impl Core for Namely {
         if zipped && !response.body.is_empty() {
             response = Response { body: gzip(&response.body), ..response }.with("content-encoding", "gzip");
         }
-        self.stamp(response.with("vary", "Accept-Encoding"))
+        self.stamp(response.with("vary", "Accept-Encoding"), now)
     }
 
     fn finish(&mut self, ticket: usize, now: Moment) {

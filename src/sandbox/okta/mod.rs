@@ -15,7 +15,7 @@ pub use options::{Competition, HeaderView, Options, ScopeError, ServiceApp};
 
 use super::faults::{Faults, Kind};
 use super::history::{Exchange, History};
-use super::http::{Admission, Core, Request, Response};
+use super::http::{Admission, Core, Request, Response, http_date};
 use crate::clock::Moment;
 use apps::App;
 use errors::{Problem, problem};
@@ -367,9 +367,4 @@ fn typical_latency(request: &Request) -> f64 {
         ("GET", _) => 0.3,
         _ => 0.28,
     }
-}
-
-/// `Date` as HTTP writes it.
-fn http_date(now: Moment, skew: i64) -> String {
-    Moment::from_secs(now.secs() + skew).timestamp().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
