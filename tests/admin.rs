@@ -225,6 +225,22 @@ fn a_slow_client_is_cut_off_and_holds_up_nobody() {
         });
         let text = ended.await.expect("reads").expect("it is answered or closed");
         assert!(text.is_empty() || text.contains("408"), "{text}");
+        // Nor does a body that never comes.
+        for (path, head) in [
+            ("/hooks/poll", String::new()),
+            ("/api/v1/pause", format!("Authorization: Bearer {}\r\n", secret(Role::Operator))),
+        ] {
+            let mut slow = TcpStream::connect(api.address).expect("connects");
+            let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\n{head}Content-Length: 50\r\n\r\n{{\"why\"");
+            slow.write_all(head.as_bytes()).expect("writes");
+            let ended = tokio::task::spawn_blocking(move || {
+                slow.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+                let mut answer = [0; 512];
+                slow.read(&mut answer).map(|n| String::from_utf8_lossy(&answer[..n]).into_owned())
+            });
+            let text = ended.await.expect("reads").expect("it is answered");
+            assert!(text.contains("408") && text.contains("in time"), "{path}: {text}");
+        }
     });
 }
 

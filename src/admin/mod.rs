@@ -30,6 +30,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 const LARGEST_HOOK: usize = 64 << 10;
 /// Whoever needs longer for the head of a request is cut off.
 const SLOWEST_REQUEST: Duration = Duration::from_secs(5);
+/// The same for a body.
+const SLOWEST_BODY: Duration = Duration::from_secs(10);
 
 /// What is served.
 #[derive(Clone)]
@@ -90,7 +92,6 @@ pub fn serve(listen: SocketAddr, served: Served) -> std::io::Result<SocketAddr> 
             let server = HttpServer::new(move || {
                 App::new()
                     .app_data(web::Data::new(served.clone()))
-                    .app_data(web::PayloadConfig::new(LARGEST_HOOK))
                     .route("/metrics", web::get().to(metrics_text))
                     .route("/healthz", web::get().to(healthz))
                     .route("/readyz", web::get().to(readyz))
@@ -146,6 +147,16 @@ fn error(mut response: actix_web::HttpResponseBuilder, told: impl Into<String>) 
     response.json(json!({ "error": told.into() }))
 }
 
+/// A whole body: not more than `largest` bytes, and not slower than anybody needs for it.
+async fn read(payload: web::Payload, largest: usize) -> Result<web::Bytes, HttpResponse> {
+    match tokio::time::timeout(SLOWEST_BODY, payload.to_bytes_limited(largest)).await {
+        Ok(Ok(Ok(bytes))) => Ok(bytes),
+        Ok(Ok(Err(e))) => Err(error(HttpResponse::BadRequest(), e.to_string())),
+        Ok(Err(_)) => Err(error(HttpResponse::PayloadTooLarge(), format!("a body has at most {largest} bytes here"))),
+        Err(_) => Err(error(HttpResponse::RequestTimeout(), "the body did not arrive in time; send it again")),
+    }
+}
+
 /// The admin API: who asks, whether they may, what they ask, the answer.
 async fn api(
     served: web::Data<Served>,
@@ -176,10 +187,9 @@ async fn api(
         return error(HttpResponse::Forbidden(), told);
     }
     let largest = route.largest_body();
-    let bytes = match payload.to_bytes_limited(largest).await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(e)) => return error(HttpResponse::BadRequest(), e.to_string()),
-        Err(_) => return error(HttpResponse::PayloadTooLarge(), format!("a body has at most {largest} bytes here")),
+    let bytes = match read(payload, largest).await {
+        Ok(bytes) => bytes,
+        Err(refused) => return refused,
     };
     let body = match routes::body(route, &bytes) {
         Ok(body) => body,
@@ -227,7 +237,11 @@ async fn poll(served: &Served, body: &serde_json::Value) -> HttpResponse {
 }
 
 /// A hook of the HR system: as `poll`, for whoever signs the body with the secret of the configuration.
-async fn hook(served: web::Data<Served>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
+async fn hook(served: web::Data<Served>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let body = match read(payload, LARGEST_HOOK).await {
+        Ok(body) => body,
+        Err(refused) => return refused,
+    };
     let signature = request.headers().get("x-signature-256").and_then(|value| value.to_str().ok());
     if !auth::is_signed(served.hook_secret.as_ref(), &body, signature) {
         let told = "not signed: X-Signature-256: sha256=HEX with the HMAC of the body under admin.hook_secret";

@@ -5,8 +5,10 @@ use super::directory::Directory;
 use super::employee::FieldChange;
 use super::mapping::{Desired, Mapping};
 use super::rules::OnDrift;
+use crate::clock::Moment;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// What differs. `read` are the groups whose members were read; of others nothing is known.
 pub fn drift(known: &Account, found: &Account, directory: &Directory, read: &BTreeSet<String>) -> Vec<FieldChange> {
@@ -71,6 +73,15 @@ pub fn merge(
     merged
 }
 
+/// Lists show a change with a delay (`okta-api.md §3.2`): whatever was seen so shortly before is newer than the list.
+const LAG: Duration = Duration::from_secs(60);
+
+/// Whether what is known of an account is too fresh to be compared with a list that was begun at `started`: the list may show
+/// what was there before.
+pub fn is_too_fresh(observed: Moment, started: Moment) -> bool {
+    observed + LAG > started
+}
+
 /// Whether so many accounts of `known` can have been deleted by hand: more of them missing from a list are more likely a
 /// list that was not whole, and nothing may follow from that.
 pub const fn is_believable(missing: usize, known: usize) -> bool {
@@ -110,6 +121,13 @@ mod tests {
     fn a_list_that_lacks_many_is_not_believed() {
         assert!(is_believable(10, 12) && is_believable(20, 1000));
         assert!(!is_believable(11, 500) && !is_believable(500, 1000));
+    }
+
+    #[test]
+    fn what_was_seen_while_the_list_was_read_is_not_compared() {
+        let started = Moment::from_secs(1000);
+        assert!(is_too_fresh(started, started) && is_too_fresh(started - LAG + Duration::from_secs(1), started));
+        assert!(!is_too_fresh(started - LAG, started));
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod explain;
 pub mod expr;
 pub mod functions;
 pub mod group_rule;
+pub mod judgement;
 pub mod lifecycle;
 pub mod login;
 pub mod mapping;

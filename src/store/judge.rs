@@ -8,6 +8,7 @@ use super::{StoreError, append, cases, meta, set_meta};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::change::summary;
+use crate::identity::judgement::{Facts, Subject, Verdict, With, set_apart, weigh};
 use crate::identity::plan::foresee;
 use crate::identity::safeguard::{Count, Limit, Mode, Restraint, Scope};
 use crate::identity::{Case, Change, Directory, Rulebook};
@@ -48,6 +49,17 @@ struct Judged {
     defies: bool,
 }
 
+impl Judged {
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            target: self.target,
+            department: &self.department,
+            administrator: self.administrator.as_deref(),
+            defies: self.defies,
+        }
+    }
+}
+
 /// What was decided about one kind of change of somebody before.
 struct Known {
     rev: i64,
@@ -61,6 +73,13 @@ struct Group<'a> {
     tenant: &'a str,
     change: Change,
     people: Vec<&'a Judged>,
+}
+
+impl<'a> Group<'a> {
+    /// Those of it for whom something is so.
+    fn part(&self, is_so: impl Fn(&Judged) -> bool) -> Group<'a> {
+        Group { people: self.people.iter().copied().filter(|person| is_so(person)).collect(), ..*self }
+    }
 }
 
 /// What judging needs besides the store.
@@ -169,89 +188,64 @@ impl Court<'_> {
             }
         }
         for ((tenant, change), people) in open {
-            self.decide_group(c, Group { org: self.org, tenant, change, people })?;
+            self.decide_group(c, &Group { org: self.org, tenant, change, people })?;
         }
         Ok(())
     }
 
-    fn decide_group(&self, c: &Connection, mut group: Group) -> Result<(), StoreError> {
-        let safeguards = &self.rules.safeguards;
-        let eyes = if safeguards.four_eyes { 2 } else { 1 };
-        if matches!(group.change, Change::Deactivate | Change::Suspend) {
-            let (administrators, others): (Vec<_>, Vec<_>) =
-                group.people.into_iter().partition(|person| person.administrator.is_some());
-            for person in administrators {
-                let who = person.administrator.clone().unwrap_or_default();
-                let why = format!("{who} is an Okta administrator: two people must agree");
-                let hold = self.hold(c, group.change, &format!("administrator {who}"), &why, 2)?;
-                self.put(c, group.tenant, group.change, &[person], Some(&hold))?;
-            }
-            group.people = others;
+    fn decide_group(&self, c: &Connection, group: &Group) -> Result<(), StoreError> {
+        let all = group.people.iter().map(|person| person.subject()).collect();
+        let (verdicts, others) = set_apart(&self.rules.safeguards, group.change, group.tenant, all);
+        self.carry_out(c, group, &verdicts)?;
+        if others.is_empty() {
+            return Ok(());
         }
-        if safeguards.mode == Mode::Approve {
-            let why = "the service asks before it changes anything (mode = \"approve\")";
-            let hold = self.hold(c, group.change, group.tenant, why, eyes)?;
-            return self.put(c, group.tenant, group.change, &group.people, Some(&hold));
-        }
-        if matches!(group.change, Change::Deactivate | Change::Suspend)
-            && is_ending(c, group.tenant, self.now)?
-            && self.is_limited(c, &group)?
-        {
-            let why = format!("most people on a page of {} lose access at once", group.tenant);
-            let hold = self.hold(c, group.change, group.tenant, &why, eyes)?;
-            self.put(c, group.tenant, group.change, &group.people, Some(&hold))?;
-            return self.hold_back(c, &group, None, &hold);
-        }
-        if group.change == Change::Activate {
-            let (defying, others): (Vec<_>, Vec<_>) = group.people.into_iter().partition(|person| person.defies);
-            if !defying.is_empty() {
-                let why = "an undo gives access to somebody who is inactive in Namely";
-                let hold = self.hold(c, group.change, &format!("undo in {}", group.tenant), why, eyes)?;
-                self.put(c, group.tenant, group.change, &defying, Some(&hold))?;
-            }
-            group.people = others;
-        }
-        let limits = safeguards.limits.iter().filter(|limit| limit.change == group.change);
-        let (companies, departments): (Vec<&Limit>, Vec<&Limit>) =
-            limits.partition(|limit| limit.scope == Scope::Company);
-        for limit in companies {
-            let count = self.count(c, &group, limit, None)?;
-            if let Some(why) = limit.trips(count, group.tenant) {
-                let hold = self.hold(c, group.change, group.tenant, &why, eyes)?;
-                self.put(c, group.tenant, group.change, &group.people, Some(&hold))?;
-                return self.hold_back(c, &group, None, &hold);
+        let counted: BTreeSet<i64> = others.iter().map(|subject| subject.target).collect();
+        let facts = self.facts(c, &group.part(|person| counted.contains(&person.target)))?;
+        let verdicts = weigh(&self.rules.safeguards, group.change, group.tenant, &others, &facts);
+        self.carry_out(c, group, &verdicts)
+    }
+
+    /// Counts what decides about a group.
+    fn facts(&self, c: &Connection, group: &Group) -> Result<Facts, StoreError> {
+        let (change, safeguards) = (group.change, &self.rules.safeguards);
+        let (company, department) =
+            (safeguards.limits_of(change, Scope::Company), safeguards.limits_of(change, Scope::Department));
+        let count = |group: &Group, limits: &[&Limit], department: Option<&str>| {
+            limits.iter().map(|limit| self.count(c, group, limit, department)).collect::<Result<Vec<_>, _>>()
+        };
+        let mut departments = BTreeMap::new();
+        if !department.is_empty() {
+            let names: BTreeSet<&str> = group.people.iter().map(|person| person.department.as_str()).collect();
+            for name in names {
+                let part = group.part(|person| person.department == name);
+                departments.insert(name.to_owned(), count(&part, &department, Some(name))?);
             }
         }
-        if departments.is_empty() {
-            return self.put(c, group.tenant, group.change, &group.people, None);
-        }
-        let mut by_department: BTreeMap<&str, Vec<&Judged>> = BTreeMap::new();
-        for person in &group.people {
-            by_department.entry(&person.department).or_default().push(person);
-        }
-        for (department, people) in by_department {
-            let part = Group { people, ..group };
-            let scope =
-                format!("{}, {}", group.tenant, if department.is_empty() { "no department" } else { department });
-            let mut tripped = None;
-            for limit in &departments {
-                let count = self.count(c, &part, limit, Some(department))?;
-                tripped = tripped.or(limit.trips(count, &scope));
-            }
-            let hold = tripped.map(|why| self.hold(c, group.change, &scope, &why, eyes)).transpose()?;
-            self.put(c, group.tenant, group.change, &part.people, hold.as_ref())?;
-            if let Some(hold) = &hold {
-                self.hold_back(c, &part, Some(department), hold)?;
+        Ok(Facts {
+            is_ending: is_ending(c, group.tenant, self.now)?,
+            population: self.population(c, group.tenant)?,
+            company: count(group, &company, None)?,
+            departments,
+        })
+    }
+
+    fn carry_out(&self, c: &Connection, group: &Group, verdicts: &[Verdict]) -> Result<(), StoreError> {
+        for verdict in verdicts {
+            let part = group.part(|person| verdict.people.contains(&person.target));
+            let Some(decided) = &verdict.hold else {
+                self.put(c, group.tenant, group.change, &part.people, None)?;
+                continue;
+            };
+            let hold = self.hold(c, group.change, &decided.scope, &decided.why, decided.needs)?;
+            self.put(c, group.tenant, group.change, &part.people, Some(&hold))?;
+            match &decided.with {
+                With::Nobody => {}
+                With::Company => self.hold_back(c, group, None, &hold)?,
+                With::Department(name) => self.hold_back(c, group, Some(name), &hold)?,
             }
         }
         Ok(())
-    }
-
-    /// Whether the limits would let less than everybody of a company through.
-    fn is_limited(&self, c: &Connection, group: &Group) -> Result<bool, StoreError> {
-        let population = self.population(c, group.tenant)?;
-        let limits = self.rules.safeguards.limits.iter().filter(|limit| limit.change == group.change);
-        Ok(limits.into_iter().any(|limit| limit.allows(population) < population))
     }
 
     /// The open hold of this kind and scope, made if there is none.

@@ -4,19 +4,16 @@
 use super::{Store, StoreError, accounts, append, cases, pages};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
-use crate::identity::drift::{drift, is_believable, merge};
+use crate::identity::drift::{drift, is_believable, is_too_fresh, merge};
 use crate::identity::employee::FieldChange;
 use crate::identity::{Account, Cause, Class, Directory, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Accounts that are compared in one transaction.
 const BATCH: usize = 500;
-/// Lists show a change with a delay (`okta-api.md §3.2`): whatever was seen so shortly before is newer than the list.
-const LAG: Duration = Duration::from_secs(60);
 
 /// An account that somebody else has changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,7 +129,7 @@ impl Look<'_> {
             .query_row([self.org, &found.id], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         let is_worked_on = target.is_some_and(|(_, busy)| busy);
-        if is_worked_on || observed + LAG > self.started {
+        if is_worked_on || is_too_fresh(observed, self.started) {
             self.seen(c, &found.id, observed.max(self.started))?;
             return Ok(None);
         }

@@ -1,0 +1,238 @@
+//! Who of those who are judged together goes on, and who is held. What is counted is counted by the store; what follows from
+//! it is decided here.
+
+use super::change::Change;
+use super::safeguard::{Count, Limit, Mode, Safeguards, Scope};
+use std::collections::BTreeMap;
+
+/// Somebody whose change of one kind is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject<'a> {
+    pub target: i64,
+    pub department: &'a str,
+    /// An Okta administrator: who they are.
+    pub administrator: Option<&'a str>,
+    /// An undo gives them access that Namely says is over.
+    pub defies: bool,
+}
+
+/// What was decided about some of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    pub people: Vec<i64>,
+    /// They go on without it.
+    pub hold: Option<Hold>,
+}
+
+/// A hold that they wait in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Whom it is about, for people; the holds of one scope are one.
+    pub scope: String,
+    pub why: String,
+    /// How many people must agree.
+    pub needs: i64,
+    pub with: With,
+}
+
+/// Who is held with them, of those who were let through before and have not begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum With {
+    Nobody,
+    Company,
+    Department(String),
+}
+
+/// What was counted of those whom nothing sets apart.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// A page of the company was seen most of whose people lose access at once.
+    pub is_ending: bool,
+    /// Live accounts of the company.
+    pub population: u32,
+    /// Against each limit of a company, in the order of the safeguards.
+    pub company: Vec<Count>,
+    /// Against each limit of a department, by department.
+    pub departments: BTreeMap<String, Vec<Count>>,
+}
+
+impl Safeguards {
+    /// The limits of one kind of change for a scope, in order.
+    pub fn limits_of(&self, change: Change, scope: Scope) -> Vec<&Limit> {
+        self.limits.iter().filter(|limit| limit.change == change && limit.scope == scope).collect()
+    }
+
+    const fn eyes(&self) -> i64 {
+        if self.four_eyes { 2 } else { 1 }
+    }
+}
+
+const fn ends_access(change: Change) -> bool {
+    matches!(change, Change::Deactivate | Change::Suspend)
+}
+
+fn held(people: &[Subject], hold: Hold) -> Verdict {
+    Verdict { people: people.iter().map(|subject| subject.target).collect(), hold: Some(hold) }
+}
+
+/// Who is held for who they are, or because everything is; and the others, about whom numbers decide.
+pub fn set_apart<'a>(
+    safeguards: &Safeguards,
+    change: Change,
+    tenant: &str,
+    people: Vec<Subject<'a>>,
+) -> (Vec<Verdict>, Vec<Subject<'a>>) {
+    let mut verdicts = Vec::new();
+    let (administrators, mut people): (Vec<_>, Vec<_>) =
+        people.into_iter().partition(|subject| ends_access(change) && subject.administrator.is_some());
+    for subject in administrators {
+        let who = subject.administrator.unwrap_or_default();
+        let why = format!("{who} is an Okta administrator: two people must agree");
+        let hold = Hold { scope: format!("administrator {who}"), why, needs: 2, with: With::Nobody };
+        verdicts.push(held(&[subject], hold));
+    }
+    if safeguards.mode == Mode::Approve {
+        let why = "the service asks before it changes anything (mode = \"approve\")".to_owned();
+        let hold = Hold { scope: tenant.to_owned(), why, needs: safeguards.eyes(), with: With::Nobody };
+        if !people.is_empty() {
+            verdicts.push(held(&people, hold));
+        }
+        return (verdicts, Vec::new());
+    }
+    if change == Change::Activate {
+        let (defying, others): (Vec<_>, Vec<_>) = people.into_iter().partition(|subject| subject.defies);
+        if !defying.is_empty() {
+            let why = "an undo gives access to somebody who is inactive in Namely".to_owned();
+            let hold = Hold { scope: format!("undo in {tenant}"), why, needs: safeguards.eyes(), with: With::Nobody };
+            verdicts.push(held(&defying, hold));
+        }
+        people = others;
+    }
+    (verdicts, people)
+}
+
+/// What the numbers say about those whom nothing sets apart.
+pub fn weigh(safeguards: &Safeguards, change: Change, tenant: &str, people: &[Subject], facts: &Facts) -> Vec<Verdict> {
+    if people.is_empty() {
+        return Vec::new();
+    }
+    let needs = safeguards.eyes();
+    let company = |why| vec![held(people, Hold { scope: tenant.to_owned(), why, needs, with: With::Company })];
+    // Whoever allows everybody to go means it.
+    let is_limited = || {
+        let limits = safeguards.limits.iter().filter(|limit| limit.change == change);
+        limits.into_iter().any(|limit| limit.allows(facts.population) < facts.population)
+    };
+    if ends_access(change) && facts.is_ending && is_limited() {
+        return company(format!("most people on a page of {tenant} lose access at once"));
+    }
+    let limits = safeguards.limits_of(change, Scope::Company);
+    let mut tripped = limits.iter().zip(&facts.company).filter_map(|(limit, count)| limit.trips(*count, tenant));
+    if let Some(why) = tripped.next() {
+        return company(why);
+    }
+    let limits = safeguards.limits_of(change, Scope::Department);
+    if limits.is_empty() {
+        return vec![Verdict { people: people.iter().map(|subject| subject.target).collect(), hold: None }];
+    }
+    let mut by_department: BTreeMap<&str, Vec<Subject>> = BTreeMap::new();
+    for subject in people {
+        by_department.entry(subject.department).or_default().push(*subject);
+    }
+    let verdict = |(department, people): (&str, Vec<Subject>)| {
+        let scope = format!("{tenant}, {}", if department.is_empty() { "no department" } else { department });
+        let counts = facts.departments.get(department).into_iter().flatten();
+        let why = limits.iter().zip(counts).find_map(|(limit, count)| limit.trips(*count, &scope));
+        let people = people.iter().map(|subject| subject.target).collect();
+        let hold = why.map(|why| Hold { scope, why, needs, with: With::Department(department.to_owned()) });
+        Verdict { people, hold }
+    };
+    by_department.into_iter().map(verdict).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::safeguard::Span;
+    use super::*;
+
+    fn subject(target: i64) -> Subject<'static> {
+        Subject { target, department: "Sales", administrator: None, defies: false }
+    }
+
+    fn limit(change: Change, people: u32, scope: Scope) -> Limit {
+        Limit { change, people, share: 0.0, per: Span::Hour, scope }
+    }
+
+    fn limits(limits: &[Limit]) -> Safeguards {
+        Safeguards { limits: limits.to_vec(), ..Safeguards::default() }
+    }
+
+    fn batch(batch: u32) -> Count {
+        Count { batch, population: 100, ..Count::default() }
+    }
+
+    fn whys(verdicts: &[Verdict]) -> Vec<(Vec<i64>, String)> {
+        let told = |verdict: &Verdict| {
+            (verdict.people.clone(), verdict.hold.as_ref().map(|hold| hold.scope.clone()).unwrap_or_default())
+        };
+        verdicts.iter().map(told).collect()
+    }
+
+    #[test]
+    fn an_administrator_who_would_lose_access_waits_for_two_people_by_themselves() {
+        let people = || vec![Subject { administrator: Some("Ann"), ..subject(1) }, subject(2)];
+        let (verdicts, others) = set_apart(&Safeguards::default(), Change::Suspend, "acme", people());
+        assert_eq!(whys(&verdicts), [(vec![1], "administrator Ann".to_owned())]);
+        assert_eq!(verdicts[0].hold.as_ref().map(|hold| hold.needs), Some(2));
+        assert_eq!(others, [subject(2)]);
+        let (verdicts, others) = set_apart(&Safeguards::default(), Change::RemoveGroup, "acme", people());
+        assert!(verdicts.is_empty() && others.len() == 2, "a group less is nothing of that kind");
+    }
+
+    #[test]
+    fn in_the_mode_approve_everything_waits_and_nothing_is_counted() {
+        let safeguards = Safeguards { mode: Mode::Approve, four_eyes: true, ..Safeguards::default() };
+        let (verdicts, others) = set_apart(&safeguards, Change::Create, "acme", vec![subject(1), subject(2)]);
+        assert_eq!((whys(&verdicts), others.len()), (vec![(vec![1, 2], "acme".to_owned())], 0));
+        assert_eq!(verdicts[0].hold.as_ref().map(|hold| hold.needs), Some(2), "four eyes");
+        assert_eq!(set_apart(&safeguards, Change::Create, "acme", Vec::new()), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn access_that_an_undo_gives_against_namely_waits() {
+        let people = vec![Subject { defies: true, ..subject(1) }, subject(2)];
+        let (verdicts, others) = set_apart(&Safeguards::default(), Change::Activate, "acme", people);
+        assert_eq!((whys(&verdicts), others), (vec![(vec![1], "undo in acme".to_owned())], vec![subject(2)]));
+    }
+
+    #[test]
+    fn a_company_that_ends_is_held_under_any_limit_but_one_that_allows_all() {
+        let facts = Facts { is_ending: true, population: 100, company: vec![batch(2)], ..Facts::default() };
+        let people = [subject(1), subject(2)];
+        let weighed = |most| {
+            let safeguards = limits(&[limit(Change::Deactivate, most, Scope::Company)]);
+            weigh(&safeguards, Change::Deactivate, "acme", &people, &facts)
+        };
+        let held = weighed(50);
+        assert_eq!(held[0].hold.as_ref().map(|hold| &hold.with), Some(&With::Company));
+        assert_eq!(weighed(100)[0].hold, None, "somebody has allowed everybody");
+        assert!(weigh(&limits(&[]), Change::Deactivate, "acme", &[], &facts).is_empty(), "a hold is never empty");
+    }
+
+    #[test]
+    fn a_limit_of_the_company_holds_all_and_one_of_a_department_its_own() {
+        let people = [subject(1), Subject { department: "", ..subject(2) }, subject(3)];
+        let both = [limit(Change::RemoveGroup, 3, Scope::Company), limit(Change::RemoveGroup, 1, Scope::Department)];
+        let facts = |company| Facts {
+            population: 100,
+            company: vec![batch(company)],
+            departments: [("Sales".to_owned(), vec![batch(2)]), (String::new(), vec![batch(1)])].into(),
+            ..Facts::default()
+        };
+        let weighed = |company| whys(&weigh(&limits(&both), Change::RemoveGroup, "acme", &people, &facts(company)));
+        assert_eq!(weighed(4), [(vec![1, 2, 3], "acme".to_owned())]);
+        assert_eq!(weighed(3), [(vec![2], String::new()), (vec![1, 3], "acme, Sales".to_owned())]);
+        let free = weigh(&limits(&both), Change::AddGroup, "acme", &people, &Facts::default());
+        assert_eq!(whys(&free), [(vec![1, 2, 3], String::new())], "nothing limits it");
+    }
+}
