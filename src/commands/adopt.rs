@@ -40,7 +40,7 @@ pub async fn adopt(options: &Options) -> anyhow::Result<ExitCode> {
         orgs.iter().map(|org| adoption(&opened.store, &opened.config.rulebook, org, opened.now)).collect();
     let reports = reports?;
     if let Some(org) = &options.accept {
-        let way = Way::find(&opened, options.by.as_ref()).await?;
+        let way = Way::find(&opened, options.by.as_ref())?;
         let told = way.ask(&opened, Ask::Adopt, &[org], json!({})).await?;
         if options.json {
             println!("{told}");

@@ -70,7 +70,7 @@ pub async fn apply(options: &Options) -> anyhow::Result<ExitCode> {
             still.iter().map(|p| Approval { target: p.target, changes: p.changes.clone() }).collect();
         let expires = plan.expires_at.to_string();
         let body = json!({ "plan": plan.checksum[..12], "expires": expires, "people": approvals });
-        let way = Way::find(&opened, options.by.as_ref()).await?;
+        let way = Way::find(&opened, options.by.as_ref())?;
         way.ask(&opened, Ask::ApprovePlan, &[], body).await?;
     }
     let done = match options.wait {

@@ -59,7 +59,7 @@ pub async fn pause(options: &PauseOptions) -> anyhow::Result<ExitCode> {
     if options.list {
         return list(&pauses(&opened.store)?, options.json);
     }
-    let way = Way::find(&opened, options.by.as_ref()).await?;
+    let way = Way::find(&opened, options.by.as_ref())?;
     let mut body = json!({ "why": options.why.clone().unwrap_or_default() });
     for (key, value) in [("org", &options.org), ("change", &options.change)] {
         if let Some(value) = value {
@@ -106,7 +106,7 @@ fn list(found: &[crate::store::Pause], json: bool) -> anyhow::Result<ExitCode> {
 /// Lets writes go on.
 pub async fn resume(options: &ResumeOptions) -> anyhow::Result<ExitCode> {
     let opened = open(&options.config)?;
-    let way = Way::find(&opened, options.by.as_ref()).await?;
+    let way = Way::find(&opened, options.by.as_ref())?;
     let body = options.id.map_or(json!({}), |id| json!({ "id": id }));
     let told = way.ask(&opened, Ask::Resume, &[], body).await?;
     if options.json {

@@ -86,7 +86,7 @@ pub async fn undo(options: &Options) -> anyhow::Result<ExitCode> {
     }
     let asked = options.apply && all.iter().any(|(_, _, pins)| !pins.is_empty());
     if asked {
-        let way = Way::find(&opened, options.by.as_ref()).await?;
+        let way = Way::find(&opened, options.by.as_ref())?;
         for (org, _, pins) in all.iter().filter(|(_, _, pins)| !pins.is_empty()) {
             let people: Vec<_> = pins.iter().map(|(target, pins)| json!({ "target": target, "pins": pins })).collect();
             way.ask(&opened, Ask::Undo, &[], json!({ "org": org, "why": what(options), "people": people })).await?;
@@ -160,7 +160,7 @@ fn show(people: &[&Preview], warnings: &BTreeSet<String>, options: &Options, ask
 
 async fn release(opened: &Opened, options: &Options) -> anyhow::Result<ExitCode> {
     let Some(person) = &options.person else { bail!("say of whom: --release --person PERSON") };
-    let way = Way::find(opened, options.by.as_ref()).await?;
+    let way = Way::find(opened, options.by.as_ref())?;
     for org in opened.orgs(options.org.as_ref())? {
         let targets = opened.targets(Some(&org), person)?;
         way.ask(opened, Ask::Release, &[], json!({ "org": org, "targets": targets })).await?;

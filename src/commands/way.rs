@@ -11,6 +11,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use std::net::TcpStream;
 use std::time::Duration;
 
 /// Where the command line finds the token of whoever uses it.
@@ -41,18 +42,20 @@ pub fn client(config: &Config, timeout: Duration) -> anyhow::Result<(reqwest::Cl
 
 impl Way {
     /// Finds it. `by` is who decides where nobody asks for a token.
-    pub async fn find(opened: &Opened, by: Option<&String>) -> anyhow::Result<Self> {
+    pub fn find(opened: &Opened, by: Option<&String>) -> anyhow::Result<Self> {
         let config = &opened.config;
-        let (client, base) = client(config, TIMEOUT)?;
-        let runs =
-            !config.admin.tokens.is_empty() && client.get(format!("{base}/healthz")).timeout(LOOK).send().await.is_ok();
+        // Whoever listens there is asked: one that shows another certificate must not make us go around it.
+        let runs = !config.admin.tokens.is_empty() && TcpStream::connect_timeout(&config.service.listen, LOOK).is_ok();
         if !runs {
             let orgs = config.okta.iter().map(|org| org.name.clone()).collect();
             let desk = Desk { store: opened.path.clone(), orgs, rules: config.rulebook.clone() };
             return Ok(Way::Store { desk, by: decider(by)? });
         }
         match std::env::var(TOKEN) {
-            Ok(token) if !token.trim().is_empty() => Ok(Way::Service { client, base, token: token.into() }),
+            Ok(token) if !token.trim().is_empty() => {
+                let (client, base) = client(config, TIMEOUT)?;
+                Ok(Way::Service { client, base, token: token.into() })
+            }
             _ => bail!("the service runs and asks who you are: set {TOKEN} to your token of [[admin.tokens]]"),
         }
     }
@@ -70,8 +73,11 @@ impl Way {
                     parts.iter().map(|part| utf8_percent_encode(part, NON_ALPHANUMERIC).to_string()).collect();
                 let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
                 let request = client.post(format!("{base}/api/v1{}", route.path_of(&parts)));
+                let renewed =
+                    if base.starts_with("https") { "; was its certificate renewed without a reload?" } else { "" };
                 let sent = request.bearer_auth(token.expose_secret()).json(&body).send().await;
-                let answer = sent.map_err(|e| anyhow!("the service does not answer: {}", describe(&e)))?;
+                let answer =
+                    sent.map_err(|e| anyhow!("the service at {base} does not answer: {}{renewed}", describe(&e)))?;
                 let status = answer.status();
                 let told: Value =
                     answer.json().await.map_err(|e| anyhow!("its answer breaks off: {}", describe(&e)))?;
