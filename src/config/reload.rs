@@ -127,13 +127,14 @@ mod tests {
     #[test]
     fn what_can_be_tuned_is_told_from_what_needs_a_restart() {
         let old = "[service]\nlanes = 64\nstore = 'a'\n[[okta]]\nname = 'acme'\nurl = 'x'\n[okta.budget]\nshare = 1.0\n[[namely]]\nname = 'a'\n";
-        let new = "[service]\nlanes = 32\nstore = 'b'\n[[okta]]\nname = 'acme'\nurl = 'y'\n[okta.budget]\nshare = 0.5\n[[namely]]\nname = 'a'\n[namely.poll]\nhot_interval = '2s'\n[safeguards]\nmode = 'approve'\n";
+        let new = "[service]\nlanes = 32\nstore = 'b'\n[[okta]]\nname = 'acme'\nurl = 'y'\n[okta.budget]\nshare = 0.5\n[okta.retry]\nlongest = '1m'\n[[namely]]\nname = 'a'\n[namely.poll]\nhot_interval = '2s'\n[safeguards]\nmode = 'approve'\n";
         let change = |key: &str, live| (key.to_owned(), live);
         assert_eq!(
             told(old, new),
             [
                 change("namely[a].poll.hot_interval", true),
                 change("okta[acme].budget.share", true),
+                change("okta[acme].retry.longest", true),
                 change("okta[acme].url", false),
                 change("safeguards.mode", true),
                 change("service.lanes", true),
