@@ -18,6 +18,8 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone, Debug)]
 struct Span {
     service: String,
+    /// A header that the environment asks for.
+    team: String,
     name: String,
     id: Vec<u8>,
     parent: Vec<u8>,
@@ -62,7 +64,12 @@ impl Receiver {
     }
 }
 
-async fn receive(spans: web::Data<Arc<Mutex<Vec<Span>>>>, body: web::Bytes) -> HttpResponse {
+async fn receive(
+    spans: web::Data<Arc<Mutex<Vec<Span>>>>,
+    request: actix_web::HttpRequest,
+    body: web::Bytes,
+) -> HttpResponse {
+    let team = request.headers().get("x-team").and_then(|team| team.to_str().ok()).unwrap_or_default();
     let told = ExportTraceServiceRequest::decode(body).expect("OTLP");
     let text = |value: Option<&Value>| match value {
         Some(Value::StringValue(text)) => text.clone(),
@@ -79,6 +86,7 @@ async fn receive(spans: web::Data<Arc<Mutex<Vec<Span>>>>, body: web::Bytes) -> H
             };
             spans.lock().expect("nobody panics").push(Span {
                 service: service.clone(),
+                team: team.to_owned(),
                 whole: format!("{span:?}"),
                 fields: span.attributes.iter().map(|a| (a.key.clone(), value(a))).collect(),
                 name: span.name,
@@ -101,7 +109,12 @@ fn a_change_can_be_followed_in_traces_from_its_cause_to_oktas_answer_and_nobody_
     std::fs::write(&place.config, traces + &text).expect("writes");
     let log = std::fs::File::create(&place.log).expect("a log");
     let mut command = program();
-    command.args(["run", "--config"]).arg(&place.config).env("OTEL_BSP_SCHEDULE_DELAY", "100").stderr(log);
+    command
+        .args(["run", "--config"])
+        .arg(&place.config)
+        .env("OTEL_BSP_SCHEDULE_DELAY", "100")
+        .env("OTEL_EXPORTER_OTLP_HEADERS", "x-team=it")
+        .stderr(log);
     let mut service = Running(command.spawn().expect("starts"));
     place.until_settled();
     let known = receiver.spans().len();
@@ -118,7 +131,7 @@ fn a_change_can_be_followed_in_traces_from_its_cause_to_oktas_answer_and_nobody_
     });
     let lane = lane.expect("a lane");
     let field = |span: &Span, name: &str| span.fields.get(name).cloned().unwrap_or_default();
-    assert_eq!(lane.service, "namely-okta-sync");
+    assert_eq!((lane.service.as_str(), lane.team.as_str()), ("namely-okta-sync", "it"));
     assert_eq!(
         (field(&lane, "org").as_str(), field(&lane, "class").as_str(), field(&lane, "attempt").as_str()),
         ("sandbox", "describe", "0"),
@@ -176,4 +189,22 @@ fn a_collector_that_is_not_there_is_told_in_the_log_and_holds_up_nobody() {
     wait_until("the log tells it", &place.log, || place.log().contains("BatchSpanProcessor"));
     assert!(Command::new("kill").arg(service.0.id().to_string()).status().expect("kill").success());
     assert!(service.0.wait().expect("ends").success(), "{}", place.log());
+}
+
+#[test]
+fn what_the_environment_says_of_sampling_holds() {
+    let receiver = Receiver::start();
+    let place = Place::new(5);
+    let text = std::fs::read_to_string(&place.config).expect("reads");
+    let traces = format!("[telemetry]\ntraces = \"http://{}\"\n", receiver.address);
+    std::fs::write(&place.config, traces + &text).expect("writes");
+    let log = std::fs::File::create(&place.log).expect("a log");
+    let mut command = program();
+    command.args(["run", "--config"]).arg(&place.config).env("OTEL_TRACES_SAMPLER", "always_off").stderr(log);
+    let mut service = Running(command.spawn().expect("starts"));
+    place.until_settled();
+    // What is left to send would be sent now.
+    assert!(Command::new("kill").arg(service.0.id().to_string()).status().expect("kill").success());
+    assert!(service.0.wait().expect("ends").success(), "{}", place.log());
+    assert_eq!(receiver.spans().len(), 0);
 }

@@ -41,7 +41,7 @@ pub async fn adopt(options: &Options) -> anyhow::Result<ExitCode> {
     let reports = reports?;
     if let Some(org) = &options.accept {
         let way = Way::find(&opened, options.by.as_ref())?;
-        let told = way.ask(&opened, Ask::Adopt, &[org], json!({})).await?;
+        let told = way.ask(Ask::Adopt, &[org], json!({})).await?;
         if options.json {
             println!("{told}");
         } else if told["new"] == true {

@@ -71,7 +71,7 @@ pub async fn apply(options: &Options) -> anyhow::Result<ExitCode> {
         let expires = plan.expires_at.to_string();
         let body = json!({ "plan": plan.checksum[..12], "expires": expires, "people": approvals });
         let way = Way::find(&opened, options.by.as_ref())?;
-        way.ask(&opened, Ask::ApprovePlan, &[], body).await?;
+        way.ask(Ask::ApprovePlan, &[], body).await?;
     }
     let done = match options.wait {
         Some(seconds) if !nothing => Some(wait(&opened, &still, Duration::from_secs(seconds))?),

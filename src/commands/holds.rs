@@ -179,7 +179,7 @@ async fn decide(decision: &Decision, approve: bool) -> anyhow::Result<ExitCode> 
     }
     let (ask, word) = if approve { (Ask::Approve, "approved") } else { (Ask::Reject, "rejected") };
     let way = Way::find(&opened, decision.by.as_ref())?;
-    let told = way.ask(&opened, ask, &[&decision.id.to_string()], body).await?;
+    let told = way.ask(ask, &[&decision.id.to_string()], body).await?;
     let voted: Voted = serde_json::from_value(told["result"].clone())?;
     match &voted {
         _ if decision.common.json => println!("{told}"),

@@ -66,7 +66,7 @@ pub async fn pause(options: &PauseOptions) -> anyhow::Result<ExitCode> {
             body[key] = json!(value);
         }
     }
-    let told = way.ask(&opened, Ask::Pause, &[], body).await?;
+    let told = way.ask(Ask::Pause, &[], body).await?;
     if options.json {
         println!("{told}");
     } else {
@@ -108,7 +108,7 @@ pub async fn resume(options: &ResumeOptions) -> anyhow::Result<ExitCode> {
     let opened = open(&options.config)?;
     let way = Way::find(&opened, options.by.as_ref())?;
     let body = options.id.map_or(json!({}), |id| json!({ "id": id }));
-    let told = way.ask(&opened, Ask::Resume, &[], body).await?;
+    let told = way.ask(Ask::Resume, &[], body).await?;
     if options.json {
         println!("{told}");
     } else {

@@ -71,7 +71,7 @@ async fn try_again(
         (None, true) => json!({}),
         _ => bail!("say whom to try once more: a person, or --all"),
     };
-    let told = Way::find(&opened, who)?.ask(&opened, Ask::Retry, &[], body).await?;
+    let told = Way::find(&opened, who)?.ask(Ask::Retry, &[], body).await?;
     if common.json {
         println!("{told}");
     } else {

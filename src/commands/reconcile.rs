@@ -67,7 +67,7 @@ pub async fn reconcile(options: &Options) -> anyhow::Result<ExitCode> {
         }
         if options.fix {
             let way = Way::find(&opened, options.by.as_ref())?;
-            way.ask(&opened, Ask::Fix, &[], json!({ "org": report.org, "targets": report.targets() })).await?;
+            way.ask(Ask::Fix, &[], json!({ "org": report.org, "targets": report.targets() })).await?;
         }
     }
     if options.json {
@@ -81,7 +81,7 @@ pub async fn reconcile(options: &Options) -> anyhow::Result<ExitCode> {
 
 async fn read_anew(opened: &Opened, org: &str, options: &Options) -> anyhow::Result<()> {
     let way = Way::find(opened, options.by.as_ref())?;
-    let told = way.ask(opened, Ask::Reconcile, &[], json!({ "org": org })).await?;
+    let told = way.ask(Ask::Reconcile, &[], json!({ "org": org })).await?;
     let id = told["requests"][org].as_i64().context("the service gave no number for the request")?;
     let bar = ProgressBar::new_spinner().with_message(format!("{org} is read by the service"));
     bar.enable_steady_tick(Duration::from_millis(200));

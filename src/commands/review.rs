@@ -83,7 +83,7 @@ async fn verdict(decision: &Decision, accept: bool) -> anyhow::Result<ExitCode> 
     let opened = open(&decision.common.config)?;
     let ask = if accept { Ask::AcceptReview } else { Ask::RejectReview };
     let way = Way::find(&opened, decision.by.as_ref())?;
-    let told = way.ask(&opened, ask, &[&decision.id.to_string()], json!({})).await?;
+    let told = way.ask(ask, &[&decision.id.to_string()], json!({})).await?;
     let word = if accept { "accepted: one person from now on" } else { "rejected: remembered as different people" };
     if decision.common.json {
         println!("{told}");

@@ -48,12 +48,12 @@ pub async fn status(options: &Options) -> anyhow::Result<ExitCode> {
         let opened = open(&options.config)?;
         let (client, base) = client(&opened.config, TIMEOUT)?;
         let seen = vitals(&opened.store, &opened.config.rulebook.safeguards.limits, opened.now)?;
-        let running = ask(&client, &base).await;
-        let good = running.missing.as_ref().is_some_and(BTreeMap::is_empty);
+        let answers = ask(&client, &base).await;
+        let good = answers.missing.as_ref().is_some_and(BTreeMap::is_empty);
         if options.json {
-            println!("{}", serde_json::to_string_pretty(&document(&opened, &seen, &running)?)?);
+            println!("{}", serde_json::to_string_pretty(&document(&opened, &seen, &answers)?)?);
         } else {
-            let text = text(&opened, &seen, &running)?;
+            let text = text(&opened, &seen, &answers)?;
             if options.watch && std::io::stdout().is_terminal() {
                 print!("\x1b[H\x1b[2J");
             }
@@ -114,11 +114,11 @@ fn document(opened: &Opened, seen: &Vitals, answers: &Answers) -> anyhow::Result
     Ok(status_of(&opened.store, seen, running.as_ref(), opened.now)?)
 }
 
-fn text(opened: &Opened, seen: &Vitals, running: &Answers) -> anyhow::Result<String> {
+fn text(opened: &Opened, seen: &Vitals, answers: &Answers) -> anyhow::Result<String> {
     let paint = |code: &str, text: &str| {
         if colours() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     };
-    let mut lines = vec![match &running.missing {
+    let mut lines = vec![match &answers.missing {
         None => paint("31;1", "no service answers; this is what is in the store"),
         Some(missing) if missing.is_empty() => paint("32;1", "running, and nothing is missing"),
         Some(missing) => {
@@ -132,13 +132,13 @@ fn text(opened: &Opened, seen: &Vitals, running: &Answers) -> anyhow::Result<Str
         let waiting: i64 = people.backlog.values().map(|(count, _)| count).sum();
         let leavers = people.backlog.get(Class::Revoke.label()).map_or(0, |(count, _)| *count);
         let oldest = people.backlog.values().map(|(_, since)| *since).min();
-        let budget = running.budget(org).into_iter().map(|(bucket, left, limit)| format!("{bucket} {left}/{limit}"));
+        let budget = answers.budget(org).into_iter().map(|(bucket, left, limit)| format!("{bucket} {left}/{limit}"));
         rows.add_row([
             org.clone(),
             waiting.to_string(),
             leavers.to_string(),
             oldest.map_or(String::new(), |since| span(opened.now.since(since))),
-            running
+            answers
                 .eta(org)
                 .filter(|_| waiting > 0)
                 .map_or(String::new(), |eta| span(Duration::from_secs_f64(eta.max(0.0)))),

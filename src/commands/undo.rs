@@ -89,7 +89,7 @@ pub async fn undo(options: &Options) -> anyhow::Result<ExitCode> {
         let way = Way::find(&opened, options.by.as_ref())?;
         for (org, _, pins) in all.iter().filter(|(_, _, pins)| !pins.is_empty()) {
             let people: Vec<_> = pins.iter().map(|(target, pins)| json!({ "target": target, "pins": pins })).collect();
-            way.ask(&opened, Ask::Undo, &[], json!({ "org": org, "why": what(options), "people": people })).await?;
+            way.ask(Ask::Undo, &[], json!({ "org": org, "why": what(options), "people": people })).await?;
         }
     }
     let people: Vec<&Preview> = all.iter().flat_map(|(_, previews, _)| previews).collect();
@@ -163,7 +163,7 @@ async fn release(opened: &Opened, options: &Options) -> anyhow::Result<ExitCode>
     let way = Way::find(opened, options.by.as_ref())?;
     for org in opened.orgs(options.org.as_ref())? {
         let targets = opened.targets(Some(&org), person)?;
-        way.ask(opened, Ask::Release, &[], json!({ "org": org, "targets": targets })).await?;
+        way.ask(Ask::Release, &[], json!({ "org": org, "targets": targets })).await?;
     }
     println!("asked for: what was pinned of {person} follows Namely again in some seconds");
     Ok(ExitCode::SUCCESS)

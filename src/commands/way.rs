@@ -4,6 +4,7 @@ use super::store::{Opened, decider};
 use crate::admin::decisions::Desk;
 use crate::admin::routes::{Ask, route_of};
 use crate::admin::tls;
+use crate::clock::Moment;
 use crate::config::Config;
 use crate::http::describe;
 use anyhow::{Context, anyhow, bail};
@@ -25,7 +26,7 @@ pub enum Way {
     /// The service runs, and asks who we are.
     Service { client: reqwest::Client, base: String, token: SecretString },
     /// It does not, or its admin API is closed: whoever can write the store may decide.
-    Store { desk: Desk, by: String },
+    Store { desk: Desk, by: String, now: Moment },
 }
 
 /// A client for what the service of a configuration serves, and where that is.
@@ -49,7 +50,7 @@ impl Way {
         if !runs {
             let orgs = config.okta.iter().map(|org| org.name.clone()).collect();
             let desk = Desk { store: opened.path.clone(), orgs, rules: config.rulebook.clone() };
-            return Ok(Way::Store { desk, by: decider(by)? });
+            return Ok(Way::Store { desk, by: decider(by)?, now: opened.now });
         }
         match std::env::var(TOKEN) {
             Ok(token) if !token.trim().is_empty() => {
@@ -61,11 +62,11 @@ impl Way {
     }
 
     /// Asks; `parts` stand for the braces of the path. What is answered is the same on both ways.
-    pub async fn ask(&self, opened: &Opened, ask: Ask, parts: &[&str], body: Value) -> anyhow::Result<Value> {
+    pub async fn ask(&self, ask: Ask, parts: &[&str], body: Value) -> anyhow::Result<Value> {
         match self {
-            Way::Store { desk, by } => {
+            Way::Store { desk, by, now } => {
                 let parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
-                desk.decide(ask, by, &parts, &body, opened.now)?.context("this can only be asked of a running service")
+                desk.decide(ask, by, &parts, &body, *now)?.context("this can only be asked of a running service")
             }
             Way::Service { client, base, token } => {
                 let route = route_of(ask).context("the admin API has no such route")?;

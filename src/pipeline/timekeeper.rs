@@ -4,7 +4,7 @@
 use super::board::Board;
 use super::readiness::Readiness;
 use super::skew::{Belief, Both, Skew, told};
-use crate::clock::{Clock, Moment};
+use crate::clock::Clock;
 use crate::store::{Store, StoreError};
 use actix::{Actor, AsyncContext, Context};
 use std::sync::Arc;
@@ -94,25 +94,19 @@ impl Tools {
         }
     }
 
+    /// Returns how many people may be worked on because of it.
     async fn tend(&self, back: Option<Duration>, clock_is_right: bool) -> Result<usize, StoreError> {
         let (store, now) = (&self.store, self.clock.now());
         if let Some(back) = back {
-            tracing::warn!(
-                seconds = back.as_secs_f64(),
-                "this machine's clock was set back; nobody waits longer for it"
-            );
+            let seconds = back.as_secs_f64();
+            tracing::warn!(seconds, "this machine's clock was set back; nobody waits longer for it");
             store.clock_was_set_back(back).await?;
         }
-        tend(store, clock_is_right, store.rules().load().safeguards.remind, now).await
+        let due = if clock_is_right { store.wake_due(now).await?.len() } else { 0 };
+        let decided = store.apply_verdicts(now).await?.len();
+        let freed = store.apply_votes(now).await? + store.apply_pauses(now).await? + store.apply_approvals(now).await?;
+        store.remind(store.rules().load().safeguards.remind, now).await?;
+        let asked = store.apply_requests(now).await?;
+        Ok(due + decided + freed + asked)
     }
-}
-
-/// Acts upon what time and people have changed; returns how many people may be worked on because of it.
-async fn tend(store: &Store, clock_is_right: bool, remind: Duration, now: Moment) -> Result<usize, StoreError> {
-    let due = if clock_is_right { store.wake_due(now).await?.len() } else { 0 };
-    let decided = store.apply_verdicts(now).await?.len();
-    let freed = store.apply_votes(now).await? + store.apply_pauses(now).await? + store.apply_approvals(now).await?;
-    store.remind(remind, now).await?;
-    let asked = store.apply_requests(now).await?;
-    Ok(due + decided + freed + asked)
 }

@@ -207,7 +207,9 @@ mod tests {
         let tuning = Tuning { in_flight: 4, lanes: 64, shares: Shares::default(), waits: Waits::default() };
         let traffic = Traffic::new(tuning);
         assert_eq!((0..9).filter(|_| traffic.try_enter(true)).count(), 4);
-        traffic.tune(Tuning { in_flight: 2, lanes: 8, shares: Shares { share: 0.5, reserve: 0.2 }, ..tuning });
+        let waits = Waits { longest: Waits::default().first, ..Waits::default() };
+        traffic.tune(Tuning { in_flight: 2, lanes: 8, shares: Shares { share: 0.5, reserve: 0.2 }, waits });
+        assert_eq!(traffic.waits(), waits);
         assert_eq!((traffic.lanes(), traffic.shares()), (8, Shares { share: 0.5, reserve: 0.2 }));
         traffic.leave(false);
         traffic.leave(false);
