@@ -10,6 +10,7 @@ use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::world::company;
 use namely_okta_sync::store::{HeldChanges, Voted, held_people, holds, pause, pauses, resume, vote};
+use rusqlite::Connection;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -219,9 +220,15 @@ fn a_part_can_be_approved_and_a_rejection_lasts_until_hr_corrects_it() {
         rig.until("eleven are held", async |rig| held(rig).await == 11).await;
         assert_eq!(say(&rig, false, "Ben").await, Voted::Decided);
         rig.until("the hold is decided", async |rig| open_holds(rig).await.is_empty()).await;
-        // What a start does: everybody who waits is judged again, and nobody is asked again.
-        let judge = "UPDATE work SET state = 0, judged = 0 WHERE state = 2";
-        rig.store().run(move |c| Ok(c.execute(judge, [])?)).await.expect("writes");
+        rig.until("eleven wait for HR", async |rig| held(rig).await == 11).await;
+        // What a reload does: everybody who waits is judged again, and nobody is asked again.
+        let withheld = audited(&rig, "withheld").await.len();
+        let (rules, now) = (rig.store().rules().load(), rig.world.clock.now());
+        let known =
+            |c: &Connection| Ok(c.query_row("SELECT value FROM meta WHERE key = 'rules'", [], |row| row.get(0))?);
+        let fingerprint: String = rig.store().run(known).await.expect("reads");
+        rig.store().exchange_rules(rules, fingerprint, Value::Null, now).await.expect("writes");
+        rig.until("eleven were judged again", async |rig| audited(rig, "withheld").await.len() == withheld + 11).await;
         rig.until("eleven still wait", async |rig| held(rig).await == 11 && rig.backlog().await == 0).await;
         assert!(open_holds(&rig).await.is_empty());
         assert_eq!(gone(&rig.world.okta.core(), &rig, &people[1..]), 0);
