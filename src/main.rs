@@ -87,7 +87,7 @@ enum Command {
     /// Is it safe, is it keeping up, when will it be done, who is waiting
     Status(commands::status::Options),
     /// Everything that waits for a person: who is set aside and why, matches to decide about, what is remarkable
-    Attention(commands::attention::Options),
+    Attention(commands::way::Asking),
     /// Who starts soon, and what stands in their way
     Readiness(commands::readiness::Options),
     /// Completions for a shell, on standard output
@@ -146,7 +146,7 @@ fn main() -> ExitCode {
             Command::Apply(options) => commands::apply::apply(&options).await,
             Command::Explain(options) => commands::explain::explain(&options),
             Command::Audit { action } => commands::audit::audit(&action),
-            Command::Timeline(options) => commands::timeline::timeline(&options),
+            Command::Timeline(options) => commands::timeline::timeline(&options).await,
             Command::Evidence(options) => commands::evidence::evidence(&options),
             Command::Reconcile(options) => commands::reconcile::reconcile(&options).await,
             Command::Undo(options) => commands::undo::undo(&options).await,
@@ -155,8 +155,8 @@ fn main() -> ExitCode {
             Command::Pause(options) => commands::pause::pause(&options).await,
             Command::Resume(options) => commands::pause::resume(&options).await,
             Command::Status(options) => commands::status::status(&options).await,
-            Command::Attention(options) => commands::attention::attention(&options),
-            Command::Readiness(options) => commands::readiness::readiness(&options),
+            Command::Attention(options) => commands::attention::attention(&options).await,
+            Command::Readiness(options) => commands::readiness::readiness(&options).await,
             Command::Mapping { action } => commands::mapping::mapping(&action),
         }
     });

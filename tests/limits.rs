@@ -5,9 +5,11 @@ mod common;
 use common::change::{active, change_everybody, changed, metric};
 use common::{Rig, Setup, on_a_system};
 use namely_okta_sync::clock::Clock;
-use namely_okta_sync::sandbox::history::Rejection;
+use namely_okta_sync::sandbox::faults::{Fault, Kind};
+use namely_okta_sync::sandbox::history::{Exchange, Rejection};
 use namely_okta_sync::sandbox::okta::limits::{Table, WORKFORCE};
 use namely_okta_sync::sandbox::okta::{self, HeaderView};
+use std::time::Duration;
 
 const SMALL: Table = Table { users: 200, user_write: 30, groups: 60, ..WORKFORCE };
 
@@ -50,6 +52,26 @@ fn limits_are_kept_when_the_servers_clock_is_minutes_off_and_searches_are_counte
         for skew in [-400, 400] {
             keeps_within_limits(okta::Options { skew, search_bucket: true, ..okta::Options::default() }).await;
         }
+    });
+}
+
+#[test]
+fn a_call_that_was_given_up_may_still_be_under_way_there_and_is_counted() {
+    on_a_system(async {
+        let mut setup = small(okta::Options { concurrency: 8, ..okta::Options::default() });
+        setup.okta.limits = Some(Table { user_write: 6000, ..WORKFORCE });
+        setup.rewrite = |text| text.replace("adopt = ", "timeout = \"1s\"\nbudget = { in_flight = 8 }\nadopt = ");
+        let rig = Rig::settled(setup).await;
+        // Answers of two and a half real seconds: nobody waits for them, and Okta counts them for as long.
+        let late = Kind::Slow(Duration::from_secs(100));
+        rig.world.okta.core().faults.add(Fault::first(4, "POST", "/api/v1/users/", late));
+        change_everybody(&rig);
+        let people = active(&rig);
+        rig.until("everybody is changed", async |rig| changed(&rig.world.okta.core()) >= people).await;
+        let okta = rig.world.okta.core();
+        assert!(okta.faults.are_spent());
+        let one_too_many = |e: &&Exchange| e.rejected == Some(Rejection::Concurrency);
+        assert_eq!(okta.history().exchanges().iter().filter(one_too_many).count(), 0);
     });
 }
 

@@ -6,7 +6,7 @@ use crate::identity::pins::Pins;
 use crate::identity::{Change, Rulebook};
 use crate::store::{
     Approval, Store, StoreError, Voted, Wish, accept_adoption, adoption, approve, decide as decide_review, find,
-    held_people, pause, request, resume, retry, vote,
+    held_people, holds, pause, request, resume, retry, vote,
 };
 use rusqlite::Connection;
 use serde::de::DeserializeOwned;
@@ -187,15 +187,35 @@ fn change(word: &str) -> Result<Change, Refusal> {
     Change::from_word(word).ok_or_else(unknown)
 }
 
+/// The targets of a hold that are meant: by number and by name; all without either.
+fn meant(c: &Connection, hold: i64, body: &Value) -> Result<Option<BTreeSet<i64>>, Refusal> {
+    if !body["targets"].is_array() && !body["people"].is_array() {
+        return Ok(None);
+    }
+    let members: BTreeSet<i64> = held_people(c, hold)?.into_iter().map(|person| person.target).collect();
+    let mut only: BTreeSet<i64> = targets(body).into_iter().collect();
+    if let Some(stray) = only.difference(&members).next() {
+        return Err(Refusal::NotFound(format!("target {stray} is not in hold {hold}")));
+    }
+    let org: Option<String> = holds(c, true)?.into_iter().find(|found| found.id == hold).map(|found| found.org);
+    for word in body["people"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let found = find(c, org.as_deref().unwrap_or_default(), word)?;
+        let found: Vec<i64> = found.into_iter().filter(|target| members.contains(target)).collect();
+        match found.as_slice() {
+            [target] => only.insert(*target),
+            [] => return Err(Refusal::NotFound(format!("{word} is not in hold {hold}; see `holds show {hold}`"))),
+            _ => {
+                let told = format!("{word} is several people of hold {hold}; name them by profile or login");
+                return Err(Refusal::Conflict(told));
+            }
+        };
+    }
+    Ok(Some(only))
+}
+
 fn hold(c: &Connection, approve: bool, by: &str, hold: i64, body: &Value, now: Moment) -> Result<Value, Refusal> {
     let code = body["code"].as_str().unwrap_or_default();
-    let only: Option<BTreeSet<i64>> = body["targets"].is_array().then(|| targets(body).into_iter().collect());
-    if let Some(only) = &only {
-        let members: BTreeSet<i64> = held_people(c, hold)?.into_iter().map(|person| person.target).collect();
-        if let Some(stray) = only.difference(&members).next() {
-            return Err(Refusal::NotFound(format!("target {stray} is not in hold {hold}")));
-        }
-    }
+    let only = meant(c, hold, body)?;
     match vote(c, hold, approve, code, only.as_ref(), by, now)? {
         Voted::NothingToDecide => {
             Err(Refusal::NotFound(format!("hold {hold} is not there, or was decided already; see `holds list --all`")))

@@ -4,6 +4,7 @@ pub mod answers;
 pub mod auth;
 pub mod decisions;
 pub mod routes;
+pub mod state;
 pub mod tls;
 
 use crate::clock::Clock;
@@ -13,12 +14,12 @@ use crate::pipeline::{Pollers, Readiness, Service};
 use crate::store::LiveRules;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use answers::answer;
 use auth::Token;
 use decisions::{Desk, Refusal};
 use routes::{Ask, Lost};
 use secrecy::SecretString;
 use serde_json::json;
+use state::Running;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -191,8 +192,10 @@ async fn api(
         Ok(bytes) => bytes,
         Err(refused) => return refused,
     };
-    let body = match routes::body(route, &bytes) {
-        Ok(body) => body,
+    let given = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+    let asked = given.map_err(|e| e.to_string()).and_then(|given| routes::query(route, &given));
+    let (query, body) = match asked.and_then(|query| Ok((query, routes::body(route, &bytes)?))) {
+        Ok(asked) => asked,
         Err(why) => return error(HttpResponse::BadRequest(), why),
     };
     if route.method == "POST" {
@@ -207,7 +210,8 @@ async fn api(
     let now = served.clock.now();
     let desk = Desk { store: served.store.clone(), orgs: served.orgs.clone(), rules: served.rules.load() };
     let decided = served.decided.clone();
-    let answered = web::block(move || match answer(&served, &desk, route.ask, &parts, now)? {
+    let running = move || Some(Running::new(served.readiness.reasons(), &served.metrics.text()));
+    let answered = web::block(move || match desk.look(route.ask, &parts, &query, running, now)? {
         Some(seen) => Ok(Some(seen)),
         None => desk.decide(route.ask, &who.name, &parts, &body, now),
     });

@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
     Status,
+    Attention,
+    Readiness,
     Backlog,
     Person,
     Holds,
@@ -19,6 +21,7 @@ pub enum Ask {
     Pause,
     Resume,
     Adoption,
+    Adoptions,
     Adopt,
     Reviews,
     AcceptReview,
@@ -32,13 +35,16 @@ pub enum Ask {
     Poll,
 }
 
-/// What a field of a body holds.
+/// What a field of a body or of a query holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Text,
+    Flag,
     Number,
     /// A list of numbers.
     Numbers,
+    /// A list of strings.
+    Texts,
     /// A list of objects, one for each person.
     People,
 }
@@ -47,7 +53,9 @@ impl Kind {
     fn schema(self) -> Value {
         match self {
             Kind::Text => json!({ "type": "string" }),
+            Kind::Flag => json!({ "type": "boolean" }),
             Kind::Number => json!({ "type": "integer" }),
+            Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
             Kind::Numbers => json!({ "type": "array", "items": { "type": "integer" } }),
             Kind::People => json!({ "type": "array", "items": { "type": "object" } }),
         }
@@ -57,7 +65,9 @@ impl Kind {
         let all = |of: fn(&Value) -> bool| value.as_array().is_some_and(|items| items.iter().all(of));
         match self {
             Kind::Text => value.is_string(),
+            Kind::Flag => value.is_boolean(),
             Kind::Number => value.is_i64(),
+            Kind::Texts => all(Value::is_string),
             Kind::Numbers => all(Value::is_i64),
             Kind::People => all(Value::is_object),
         }
@@ -66,14 +76,16 @@ impl Kind {
     const fn told(self) -> &'static str {
         match self {
             Kind::Text => "a string",
+            Kind::Flag => "true or false",
             Kind::Number => "an integer",
+            Kind::Texts => "a list of strings",
             Kind::Numbers => "a list of integers",
             Kind::People => "a list of objects",
         }
     }
 }
 
-/// One field of a body.
+/// One field of a body or of a query.
 pub struct Field {
     pub name: &'static str,
     pub kind: Kind,
@@ -90,6 +102,8 @@ pub struct Route {
     /// Who may.
     pub role: Role,
     pub about: &'static str,
+    /// What can stand behind the question mark.
+    pub query: &'static [Field],
     pub body: &'static [Field],
 }
 
@@ -98,11 +112,15 @@ const fn field(name: &'static str, kind: Kind, required: bool, about: &'static s
 }
 
 const fn look(ask: Ask, path: &'static str, about: &'static str) -> Route {
-    Route { ask, method: "GET", path, role: Role::Viewer, about, body: &[] }
+    Route { ask, method: "GET", path, role: Role::Viewer, about, query: &[], body: &[] }
+}
+
+const fn choose(ask: Ask, path: &'static str, about: &'static str, query: &'static [Field]) -> Route {
+    Route { ask, method: "GET", path, role: Role::Viewer, about, query, body: &[] }
 }
 
 const fn act(ask: Ask, path: &'static str, role: Role, about: &'static str, body: &'static [Field]) -> Route {
-    Route { ask, method: "POST", path, role, about, body }
+    Route { ask, method: "POST", path, role, about, query: &[], body }
 }
 
 const DECISION: &[Field] = &[
@@ -113,7 +131,10 @@ const DECISION: &[Field] = &[
         false,
         "only these people of the hold, by the target that it shows; all without it",
     ),
+    field("people", Kind::Texts, false, "the same by profile, email, login or full name"),
 ];
+
+const DECIDED_TOO: &[Field] = &[field("all", Kind::Flag, false, "also what was decided")];
 
 const ORG: Field = field("org", Kind::Text, true, "in this org");
 
@@ -125,7 +146,7 @@ const LARGEST_LIST: usize = 64 << 20;
 impl Route {
     /// Bytes that a body of it has at most.
     pub fn largest_body(&self) -> usize {
-        let lists = |field: &Field| matches!(field.kind, Kind::Numbers | Kind::People);
+        let lists = |field: &Field| matches!(field.kind, Kind::Numbers | Kind::Texts | Kind::People);
         if self.body.iter().any(lists) { LARGEST_LIST } else { LARGEST_BODY }
     }
 
@@ -148,9 +169,24 @@ pub fn route_of(ask: Ask) -> Option<&'static Route> {
 /// Everything.
 pub const ROUTES: &[Route] = &[
     look(Ask::Status, "/status", "Is it safe, is it keeping up, what waits for whom."),
+    look(Ask::Attention, "/attention", "Everything that waits for a person, and what is remarkable."),
+    choose(
+        Ask::Readiness,
+        "/readiness",
+        "Who starts soon, and what stands in their way.",
+        &[
+            field("days", Kind::Number, false, "so many days ahead; 14 without it"),
+            field("org", Kind::Text, false, "only this org"),
+        ],
+    ),
     look(Ask::Backlog, "/backlog", "Who waits to be worked on, in the order of service; at most 500."),
-    look(Ask::Person, "/people/{person}", "What happened to somebody: by profile, email, login or full name."),
-    look(Ask::Holds, "/holds", "What waits for a decision."),
+    choose(
+        Ask::Person,
+        "/people/{person}",
+        "What happened to somebody: by profile, email, login or full name.",
+        &[field("all", Kind::Flag, false, "from the beginning; the newest 200 audit rows without it")],
+    ),
+    choose(Ask::Holds, "/holds", "What waits for a decision.", DECIDED_TOO),
     look(Ask::Hold, "/holds/{id}", "Who is held, and what would be done to them."),
     look(Ask::Quarantine, "/quarantine", "Who is set aside, why, and what to do."),
     look(Ask::Pauses, "/pauses", "What somebody has paused."),
@@ -180,7 +216,8 @@ pub const ROUTES: &[Route] = &[
         &[field("id", Kind::Number, false, "number of the pause; all without it")],
     ),
     look(Ask::Adoption, "/orgs/{org}/adoption", "What first contact with an org would do."),
-    look(Ask::Reviews, "/reviews", "Matches that wait for a decision."),
+    look(Ask::Adoptions, "/adoption", "What first contact would do, for every org."),
+    choose(Ask::Reviews, "/reviews", "Matches that wait for a decision.", DECIDED_TOO),
     act(
         Ask::Fix,
         "/fix",
@@ -310,9 +347,12 @@ pub fn openapi() -> Value {
 
 fn operation(route: &Route) -> Value {
     let parts = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    let parameters: Vec<Value> = parts
-        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
-        .collect();
+    let in_path =
+        parts.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
+    let in_query = route.query.iter().map(|f| {
+        json!({ "name": f.name, "in": "query", "required": f.required, "description": f.about, "schema": f.kind.schema() })
+    });
+    let parameters: Vec<Value> = in_path.chain(in_query).collect();
     let error = |about: &str| {
         json!({ "description": about, "content": { "application/json": { "schema": {
             "type": "object", "properties": { "error": { "type": "string" } }, "required": ["error"] } } } })
@@ -352,18 +392,36 @@ pub fn body(route: &Route, bytes: &[u8]) -> Result<Value, String> {
     let given = if bytes.is_empty() { b"{}" } else { bytes };
     let value: Value = serde_json::from_slice(given).map_err(|e| format!("the body is not JSON: {e}"))?;
     let Some(object) = value.as_object() else { return Err("the body must be a JSON object".into()) };
-    for (name, value) in object {
-        let Some(field) = route.body.iter().find(|field| field.name == name) else {
-            let known: Vec<&str> = route.body.iter().map(|field| field.name).collect();
-            return Err(format!("there is no field {name:?} here; there are {}", known.join(", ")));
+    check(route.body, object)?;
+    Ok(value)
+}
+
+/// Reads what stands behind the question mark, for a route.
+pub fn query(route: &Route, given: &[(String, String)]) -> Result<Value, String> {
+    let read = |(name, text): &(String, String)| {
+        let is_text = route.query.iter().any(|field| field.name == name && field.kind == Kind::Text);
+        let value = if is_text { None } else { serde_json::from_str(text).ok() };
+        (name.clone(), value.unwrap_or_else(|| Value::from(text.as_str())))
+    };
+    let object: Map<String, Value> = given.iter().map(read).collect();
+    check(route.query, &object)?;
+    Ok(Value::Object(object))
+}
+
+fn check(fields: &[Field], given: &Map<String, Value>) -> Result<(), String> {
+    for (name, value) in given {
+        let Some(field) = fields.iter().find(|field| field.name == name) else {
+            let known: Vec<&str> = fields.iter().map(|field| field.name).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(format!("there is no field {name:?} here; there are {known}"));
         };
         if !field.kind.fits(value) {
             return Err(format!("{name} must be {}: {}", field.kind.told(), field.about));
         }
     }
-    match route.body.iter().find(|field| field.required && !object.contains_key(field.name)) {
+    match fields.iter().find(|field| field.required && !given.contains_key(field.name)) {
         Some(field) => Err(format!("{} is missing: {}", field.name, field.about)),
-        None => Ok(value),
+        None => Ok(()),
     }
 }
 
@@ -390,5 +448,19 @@ mod tests {
         assert!(said("").contains("code is missing") && said(r#"{"code":1}"#).contains("must be a string"));
         assert!(said(r#"{"code":"a","by":"me"}"#).contains("no field \"by\""));
         assert!(said(r#"{"code":"a","targets":["x"]}"#).contains("targets must be"));
+    }
+
+    #[test]
+    fn a_query_is_checked_like_a_body() {
+        let asked = |path: &str, name: &str, text: &str| {
+            let (route, _) = find("GET", path).expect("a route");
+            query(route, &[(name.to_owned(), text.to_owned())])
+        };
+        assert_eq!(asked("/readiness", "days", "3"), Ok(json!({ "days": 3 })));
+        assert_eq!(asked("/readiness", "org", "3"), Ok(json!({ "org": "3" })), "a name that looks like a number");
+        assert_eq!(asked("/holds", "all", "true"), Ok(json!({ "all": true })));
+        assert!(asked("/holds", "all", "yes").expect_err("refused").contains("true or false"));
+        assert!(asked("/readiness", "days", "x").expect_err("refused").contains("an integer"));
+        assert!(asked("/status", "all", "true").expect_err("refused").contains("there are none"));
     }
 }

@@ -1,12 +1,10 @@
 //! `adopt`: what first contact with an org would do, and the acceptance without which nothing is written.
 
-use super::store::open;
 use super::table::table;
-use super::way::{Way, by};
+use super::way::{Asking, by, part};
 use crate::admin::routes::Ask;
-use crate::store::{Adoption, adoption};
+use crate::store::Adoption;
 use serde_json::json;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// People who are shown of each kind, unless all are asked for.
@@ -15,9 +13,6 @@ const SHOWN: usize = 10;
 /// Flags of `adopt`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
     /// Accept the report of this org: from then on it is written to
     #[arg(long, value_name = "ORG")]
     pub accept: Option<String>,
@@ -27,22 +22,16 @@ pub struct Options {
     /// List everybody
     #[arg(long)]
     pub all: bool,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub asking: Asking,
 }
 
 /// Shows the reports, or accepts one.
 pub async fn adopt(options: &Options) -> anyhow::Result<ExitCode> {
-    let opened = open(&options.config)?;
-    let orgs = opened.orgs(options.accept.as_ref())?;
-    let reports: Result<Vec<Adoption>, _> =
-        orgs.iter().map(|org| adoption(&opened.store, &opened.config.rulebook, org, opened.now)).collect();
-    let reports = reports?;
     if let Some(org) = &options.accept {
-        let way = Way::find(&opened, options.by.as_ref())?;
+        let way = options.asking.at.to_decide(options.by.as_ref())?;
         let told = way.ask(Ask::Adopt, &[org], json!({})).await?;
-        if options.json {
+        if options.asking.json {
             println!("{told}");
         } else if told["new"] == true {
             println!("{org}: accepted by {}; writing begins in some seconds", by(&told));
@@ -51,7 +40,9 @@ pub async fn adopt(options: &Options) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    if options.json {
+    let told = options.asking.at.to_look()?.look(Ask::Adoptions, &[], json!({})).await?;
+    let reports: Vec<Adoption> = part(told, "orgs")?;
+    if options.asking.json {
         println!("{}", serde_json::to_string_pretty(&reports)?);
         return Ok(ExitCode::SUCCESS);
     }

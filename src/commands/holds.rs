@@ -1,13 +1,11 @@
 //! `holds`: what the safeguards hold, and what people decide about it.
 
-use super::store::{Common, Opened, open};
 use super::table::table;
-use super::way::{Way, by};
+use super::way::{Asking, by, part};
 use crate::admin::routes::Ask;
-use crate::store::{HeldChanges, HeldPerson, Voted, find, held_people, holds as all_holds};
-use anyhow::bail;
+use crate::store::{HeldChanges, HeldPerson, Voted};
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 /// People who are listed one by one before they are only counted.
@@ -19,7 +17,7 @@ pub enum Action {
     /// What waits for a decision
     List {
         #[command(flatten)]
-        common: Common,
+        asking: Asking,
         /// Also what was decided
         #[arg(long)]
         all: bool,
@@ -29,7 +27,7 @@ pub enum Action {
         /// Number in the list
         id: i64,
         #[command(flatten)]
-        common: Common,
+        asking: Asking,
     },
     /// Let go exactly what was shown
     Approve {
@@ -57,23 +55,23 @@ pub struct Decision {
     #[arg(long = "person", value_name = "PERSON")]
     pub people: Vec<String>,
     #[command(flatten)]
-    pub common: Common,
+    pub asking: Asking,
 }
 
 /// Lists, shows or decides.
 pub async fn holds(action: &Action) -> anyhow::Result<ExitCode> {
     match action {
-        Action::List { common, all } => list(common, *all),
-        Action::Show { id, common } => show(common, *id),
+        Action::List { asking, all } => list(asking, *all).await,
+        Action::Show { id, asking } => show(asking, *id).await,
         Action::Approve { decision } => decide(decision, true).await,
         Action::Reject { decision } => decide(decision, false).await,
     }
 }
 
-fn list(common: &Common, all: bool) -> anyhow::Result<ExitCode> {
-    let opened = open(&common.config)?;
-    let found = all_holds(&opened.store, all)?;
-    if common.json {
+async fn list(asking: &Asking, all: bool) -> anyhow::Result<ExitCode> {
+    let told = asking.at.to_look()?.look(Ask::Holds, &[], json!({ "all": all })).await?;
+    let found: Vec<HeldChanges> = part(told, "holds")?;
+    if asking.json {
         println!("{}", serde_json::to_string_pretty(&found)?);
         return Ok(ExitCode::SUCCESS);
     }
@@ -113,21 +111,13 @@ fn state(hold: &HeldChanges) -> String {
     }
 }
 
-fn one(opened: &Opened, id: i64) -> anyhow::Result<HeldChanges> {
-    match all_holds(&opened.store, true)?.into_iter().find(|hold| hold.id == id) {
-        Some(hold) => Ok(hold),
-        None => bail!("there is no hold {id}; see `holds list --all`"),
-    }
-}
-
-fn show(common: &Common, id: i64) -> anyhow::Result<ExitCode> {
-    let opened = open(&common.config)?;
-    let hold = one(&opened, id)?;
-    let people = held_people(&opened.store, id)?;
-    if common.json {
-        println!("{}", serde_json::to_string_pretty(&json!({ "hold": hold, "people": people }))?);
+async fn show(asking: &Asking, id: i64) -> anyhow::Result<ExitCode> {
+    let told = asking.at.to_look()?.look(Ask::Hold, &[&id.to_string()], json!({})).await?;
+    if asking.json {
+        println!("{}", serde_json::to_string_pretty(&told)?);
         return Ok(ExitCode::SUCCESS);
     }
+    let (hold, people): (HeldChanges, Vec<HeldPerson>) = (part(told.clone(), "hold")?, part(told, "people")?);
     println!("hold {} in {}: {} of {}", hold.id, hold.org, hold.change, count(people.len()));
     println!("{}; {}", hold.why, state(&hold));
     println!("{}", departments(&people));
@@ -145,9 +135,9 @@ fn show(common: &Common, id: i64) -> anyhow::Result<ExitCode> {
         println!("and {} more; all of them with --json", people.len() - LISTED);
     }
     if hold.verdict.is_none() {
-        let config = common.config.display();
-        println!("\nexactly this: holds approve {id} {} --by NAME --config {config}", hold.code);
-        println!("or not at all: holds reject {id} {} --by NAME --config {config}", hold.code);
+        let at = asking.at.shown();
+        println!("\nexactly this: holds approve {id} {} --by NAME{at}", hold.code);
+        println!("or not at all: holds reject {id} {} --by NAME{at}", hold.code);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -171,39 +161,18 @@ fn departments(people: &[HeldPerson]) -> String {
 }
 
 async fn decide(decision: &Decision, approve: bool) -> anyhow::Result<ExitCode> {
-    let opened = open(&decision.common.config)?;
-    let hold = one(&opened, decision.id)?;
     let mut body = json!({ "code": decision.code });
-    if let Some(only) = chosen(&opened, &hold, &decision.people)? {
-        body["targets"] = json!(only);
+    if !decision.people.is_empty() {
+        body["people"] = json!(decision.people);
     }
     let (ask, word) = if approve { (Ask::Approve, "approved") } else { (Ask::Reject, "rejected") };
-    let way = Way::find(&opened, decision.by.as_ref())?;
+    let way = decision.asking.at.to_decide(decision.by.as_ref())?;
     let told = way.ask(ask, &[&decision.id.to_string()], body).await?;
     let voted: Voted = serde_json::from_value(told["result"].clone())?;
     match &voted {
-        _ if decision.common.json => println!("{told}"),
-        Voted::Needs { more } => println!("hold {} {word} by {}; {more} more must approve", hold.id, by(&told)),
-        _ => println!("hold {} {word} by {}; a running service acts upon it in some seconds", hold.id, by(&told)),
+        _ if decision.asking.json => println!("{told}"),
+        Voted::Needs { more } => println!("hold {} {word} by {}; {more} more must approve", decision.id, by(&told)),
+        _ => println!("hold {} {word} by {}; a running service acts upon it in some seconds", decision.id, by(&told)),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The targets of the people who are named; all without names.
-fn chosen(opened: &Opened, hold: &HeldChanges, people: &[String]) -> anyhow::Result<Option<BTreeSet<i64>>> {
-    if people.is_empty() {
-        return Ok(None);
-    }
-    let members: BTreeSet<i64> = held_people(&opened.store, hold.id)?.into_iter().map(|p| p.target).collect();
-    let mut only = BTreeSet::new();
-    for word in people {
-        let found: Vec<i64> =
-            find(&opened.store, &hold.org, word)?.into_iter().filter(|t| members.contains(t)).collect();
-        match found.as_slice() {
-            [target] => only.insert(*target),
-            [] => bail!("{word} is not in hold {}; see `holds show {}`", hold.id, hold.id),
-            _ => bail!("{word} is several people of hold {}; name them by profile or login", hold.id),
-        };
-    }
-    Ok(Some(only))
 }

@@ -28,4 +28,4 @@ mod store;
 mod table;
 pub mod timeline;
 pub mod undo;
-mod way;
+pub mod way;

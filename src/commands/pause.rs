@@ -1,21 +1,16 @@
 //! `pause` and `resume`: the kill switch. It works beside a running service and survives restarts.
 
-use super::store::open;
 use super::table::table;
-use super::way::{Way, by};
+use super::way::{Asking, by, part};
 use crate::admin::routes::Ask;
 use crate::clock::Moment;
-use crate::store::pauses;
+use crate::store::Pause;
 use serde_json::json;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Flags of `pause`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct PauseOptions {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
     /// Only this Okta org
     #[arg(long, value_name = "NAME")]
     pub org: Option<String>,
@@ -32,9 +27,8 @@ pub struct PauseOptions {
     /// Show what is paused, and pause nothing
     #[arg(long)]
     pub list: bool,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub asking: Asking,
 }
 
 /// Flags of `resume`.
@@ -42,24 +36,19 @@ pub struct PauseOptions {
 pub struct ResumeOptions {
     /// Number of the pause, as `pause --list` shows it; all without it
     pub id: Option<i64>,
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
     /// Who decides, for the audit
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub asking: Asking,
 }
 
 /// Stops writes, or shows what is stopped.
 pub async fn pause(options: &PauseOptions) -> anyhow::Result<ExitCode> {
-    let opened = open(&options.config)?;
     if options.list {
-        return list(&pauses(&opened.store)?, options.json);
+        return list(&options.asking).await;
     }
-    let way = Way::find(&opened, options.by.as_ref())?;
+    let way = options.asking.at.to_decide(options.by.as_ref())?;
     let mut body = json!({ "why": options.why.clone().unwrap_or_default() });
     for (key, value) in [("org", &options.org), ("change", &options.change)] {
         if let Some(value) = value {
@@ -67,7 +56,7 @@ pub async fn pause(options: &PauseOptions) -> anyhow::Result<ExitCode> {
         }
     }
     let told = way.ask(Ask::Pause, &[], body).await?;
-    if options.json {
+    if options.asking.json {
         println!("{told}");
     } else {
         let what = options.change.as_ref().map_or("every write".to_owned(), |change| format!("every {change}"));
@@ -81,14 +70,16 @@ pub async fn pause(options: &PauseOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(found: &[crate::store::Pause], json: bool) -> anyhow::Result<ExitCode> {
-    if json {
+async fn list(asking: &Asking) -> anyhow::Result<ExitCode> {
+    let told = asking.at.to_look()?.look(Ask::Pauses, &[], json!({})).await?;
+    let found: Vec<Pause> = part(told, "pauses")?;
+    if asking.json {
         println!("{}", serde_json::to_string_pretty(&found)?);
     } else if found.is_empty() {
         println!("nothing is paused");
     } else {
         let mut rows = table(&["id", "org", "change", "since", "by", "why"]);
-        for pause in found {
+        for pause in &found {
             rows.add_row([
                 pause.id.to_string(),
                 pause.org.clone().unwrap_or_else(|| "all".into()),
@@ -105,11 +96,10 @@ fn list(found: &[crate::store::Pause], json: bool) -> anyhow::Result<ExitCode> {
 
 /// Lets writes go on.
 pub async fn resume(options: &ResumeOptions) -> anyhow::Result<ExitCode> {
-    let opened = open(&options.config)?;
-    let way = Way::find(&opened, options.by.as_ref())?;
+    let way = options.asking.at.to_decide(options.by.as_ref())?;
     let body = options.id.map_or(json!({}), |id| json!({ "id": id }));
     let told = way.ask(Ask::Resume, &[], body).await?;
-    if options.json {
+    if options.asking.json {
         println!("{told}");
     } else {
         let s = if told["resumed"] == 1 { "" } else { "s" };

@@ -1,11 +1,10 @@
 //! `quarantine`: who was set aside, why, and what to do; and another try.
 
-use super::store::{Common, open};
 use super::table::table;
-use super::way::{Way, by};
+use super::way::{Asking, by, part};
 use crate::admin::routes::Ask;
 use crate::clock::Moment;
-use crate::store::aside;
+use crate::store::Aside;
 use anyhow::bail;
 use serde_json::json;
 use std::process::ExitCode;
@@ -16,7 +15,7 @@ pub enum Action {
     /// Who is set aside, and why
     List {
         #[command(flatten)]
-        common: Common,
+        asking: Asking,
     },
     /// Try somebody once more; whoever was set aside is also tried when either side changes
     Retry {
@@ -29,22 +28,22 @@ pub enum Action {
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
         #[command(flatten)]
-        common: Common,
+        asking: Asking,
     },
 }
 
 /// Lists, or asks for another try.
 pub async fn quarantine(action: &Action) -> anyhow::Result<ExitCode> {
     match action {
-        Action::List { common } => list(common),
-        Action::Retry { person, all, by: who, common } => try_again(person.as_ref(), *all, who.as_ref(), common).await,
+        Action::List { asking } => list(asking).await,
+        Action::Retry { person, all, by: who, asking } => try_again(person.as_ref(), *all, who.as_ref(), asking).await,
     }
 }
 
-fn list(common: &Common) -> anyhow::Result<ExitCode> {
-    let opened = open(&common.config)?;
-    let found = aside(&opened.store)?;
-    if common.json {
+async fn list(asking: &Asking) -> anyhow::Result<ExitCode> {
+    let told = asking.at.to_look()?.look(Ask::Quarantine, &[], json!({})).await?;
+    let found: Vec<Aside> = part(told, "people")?;
+    if asking.json {
         println!("{}", serde_json::to_string_pretty(&found)?);
     } else if found.is_empty() {
         println!("nobody is set aside");
@@ -63,16 +62,15 @@ async fn try_again(
     person: Option<&String>,
     all: bool,
     who: Option<&String>,
-    common: &Common,
+    asking: &Asking,
 ) -> anyhow::Result<ExitCode> {
-    let opened = open(&common.config)?;
     let body = match (person, all) {
         (Some(person), false) => json!({ "person": person }),
         (None, true) => json!({}),
         _ => bail!("say whom to try once more: a person, or --all"),
     };
-    let told = Way::find(&opened, who)?.ask(Ask::Retry, &[], body).await?;
-    if common.json {
+    let told = asking.at.to_decide(who)?.ask(Ask::Retry, &[], body).await?;
+    if asking.json {
         println!("{told}");
     } else {
         println!("asked for by {}: a running service tries {} once more in some seconds", by(&told), told["retried"]);

@@ -1,10 +1,9 @@
 //! `review`: matches between profiles and accounts that a person decides about. Decisions are remembered.
 
-use super::store::{Common, open};
 use super::table::table;
-use super::way::{Way, by};
+use super::way::{Asking, by, part};
 use crate::admin::routes::Ask;
-use crate::store::reviews;
+use crate::store::Review;
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -14,7 +13,7 @@ pub enum Action {
     /// What waits for a decision
     List {
         #[command(flatten)]
-        common: Common,
+        asking: Asking,
         /// Also what was decided
         #[arg(long)]
         all: bool,
@@ -40,22 +39,22 @@ pub struct Decision {
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
     #[command(flatten)]
-    pub common: Common,
+    pub asking: Asking,
 }
 
 /// Lists the queue or decides.
 pub async fn review(action: &Action) -> anyhow::Result<ExitCode> {
     match action {
-        Action::List { common, all } => list(common, *all),
+        Action::List { asking, all } => list(asking, *all).await,
         Action::Accept { decision } => verdict(decision, true).await,
         Action::Reject { decision } => verdict(decision, false).await,
     }
 }
 
-fn list(common: &Common, all: bool) -> anyhow::Result<ExitCode> {
-    let opened = open(&common.config)?;
-    let queue = reviews(&opened.store, all)?;
-    if common.json {
+async fn list(asking: &Asking, all: bool) -> anyhow::Result<ExitCode> {
+    let told = asking.at.to_look()?.look(Ask::Reviews, &[], json!({ "all": all })).await?;
+    let queue: Vec<Review> = part(told, "reviews")?;
+    if asking.json {
         println!("{}", serde_json::to_string_pretty(&queue)?);
         return Ok(ExitCode::SUCCESS);
     }
@@ -80,12 +79,11 @@ fn list(common: &Common, all: bool) -> anyhow::Result<ExitCode> {
 }
 
 async fn verdict(decision: &Decision, accept: bool) -> anyhow::Result<ExitCode> {
-    let opened = open(&decision.common.config)?;
     let ask = if accept { Ask::AcceptReview } else { Ask::RejectReview };
-    let way = Way::find(&opened, decision.by.as_ref())?;
+    let way = decision.asking.at.to_decide(decision.by.as_ref())?;
     let told = way.ask(ask, &[&decision.id.to_string()], json!({})).await?;
     let word = if accept { "accepted: one person from now on" } else { "rejected: remembered as different people" };
-    if decision.common.json {
+    if decision.asking.json {
         println!("{told}");
     } else {
         println!("{} {word} (by {}); a running service acts upon it in some seconds", decision.id, by(&told));

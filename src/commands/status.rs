@@ -1,68 +1,50 @@
 //! `status`: is it safe, is it keeping up, when will it be done, who is waiting; once, or as it changes.
 
 use super::show::colours;
-use super::store::{Opened, open};
 use super::table::table;
-use super::way::client;
-use crate::admin::answers::{Running, status as status_of};
-use crate::identity::Class;
-use crate::store::{Vitals, holds, pauses, vitals};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use super::way::Asking;
+use crate::admin::routes::Ask;
+use crate::admin::state::State;
+use anyhow::Context;
+use serde_json::json;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-const TIMEOUT: Duration = Duration::from_secs(2);
+/// From here on it is said how much of a safeguard is used.
+const REMARKABLE: f64 = 0.5;
 
 /// Flags of `status`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
     /// Look again and again until Ctrl-C
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     pub watch: bool,
     /// Seconds between two looks
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub every: u64,
-    /// Print one JSON document
-    #[arg(long, conflicts_with = "watch")]
-    pub json: bool,
-}
-
-/// What a running service says of itself.
-#[derive(Default)]
-struct Answers {
-    /// What is missing; `None` where no service answers.
-    missing: Option<BTreeMap<String, String>>,
-    /// Samples of its metrics by name and labels, as they are written.
-    samples: BTreeMap<String, f64>,
+    #[command(flatten)]
+    pub asking: Asking,
 }
 
 /// Shows it. The exit code is 1 if no service answers or something is missing.
 pub async fn status(options: &Options) -> anyhow::Result<ExitCode> {
+    if !options.watch {
+        let state = look(&options.asking).await?;
+        match options.asking.json {
+            true => println!("{}", serde_json::to_string_pretty(&state)?),
+            false => println!("{}", text(&state)),
+        }
+        return Ok(if state.ready { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     loop {
-        let opened = open(&options.config)?;
-        let (client, base) = client(&opened.config, TIMEOUT)?;
-        let seen = vitals(&opened.store, &opened.config.rulebook.safeguards.limits, opened.now)?;
-        let answers = ask(&client, &base).await;
-        let good = answers.missing.as_ref().is_some_and(BTreeMap::is_empty);
-        if options.json {
-            println!("{}", serde_json::to_string_pretty(&document(&opened, &seen, &answers)?)?);
-        } else {
-            let text = text(&opened, &seen, &answers)?;
-            if options.watch && std::io::stdout().is_terminal() {
-                print!("\x1b[H\x1b[2J");
-            }
-            println!("{text}");
-            std::io::stdout().flush()?;
+        // A service that is about to be started again is waited for.
+        let text = look(&options.asking).await.map_or_else(|e| format!("{e:#}"), |state| text(&state));
+        if std::io::stdout().is_terminal() {
+            print!("\x1b[H\x1b[2J");
         }
-        if !options.watch {
-            return Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
-        }
+        println!("{text}");
+        std::io::stdout().flush()?;
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(options.every)) => {}
             _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
@@ -70,55 +52,16 @@ pub async fn status(options: &Options) -> anyhow::Result<ExitCode> {
     }
 }
 
-async fn ask(client: &reqwest::Client, base: &str) -> Answers {
-    let get = async |path: &str| client.get(format!("{base}{path}")).send().await.ok()?.text().await.ok();
-    let Some(ready) = get("/readyz").await else { return Answers::default() };
-    let ready: Value = serde_json::from_str(&ready).unwrap_or_default();
-    let missing = serde_json::from_value(ready["missing"].clone()).unwrap_or_default();
-    let metrics = get("/metrics").await.unwrap_or_default();
-    let sample = |line: &str| {
-        let (name, value) = line.strip_prefix("namely_okta_sync_")?.rsplit_once(' ')?;
-        Some((name.to_owned(), value.parse().ok()?))
-    };
-    Answers { missing: Some(missing), samples: metrics.lines().filter_map(sample).collect() }
+async fn look(asking: &Asking) -> anyhow::Result<State> {
+    let told = asking.at.to_look()?.look(Ask::Status, &[], json!({})).await?;
+    serde_json::from_value(told).context("the service says it otherwise than this version knows: is it the same?")
 }
 
-impl Answers {
-    fn eta(&self, org: &str) -> Option<f64> {
-        self.samples.get(&format!("backlog_eta_seconds{{org=\"{org}\"}}")).copied()
-    }
-
-    /// Counters of an org that were used: what is left of the window, and the limit.
-    fn budget(&self, org: &str) -> Vec<(String, f64, f64)> {
-        let limits = self.samples.iter().filter_map(|(name, limit)| {
-            let bucket = name.strip_prefix("okta_rate_limit{bucket=\"")?;
-            let (bucket, rest) = bucket.split_once('"')?;
-            (rest == format!(",org=\"{org}\"}}") && *limit > 0.0).then_some((bucket, *limit))
-        });
-        limits
-            .map(|(bucket, limit)| {
-                let left = format!("okta_rate_limit_remaining{{bucket=\"{bucket}\",org=\"{org}\"}}");
-                (bucket.to_owned(), self.samples.get(&left).copied().unwrap_or(0.0), limit)
-            })
-            .collect()
-    }
-}
-
-fn document(opened: &Opened, seen: &Vitals, answers: &Answers) -> anyhow::Result<Value> {
-    let etas = seen.orgs.keys().filter_map(|org| Some((org.clone(), answers.eta(org)?)));
-    let running = answers.missing.clone().map(|missing| Running {
-        missing,
-        audit_is_broken: answers.samples.get("audit_chain_broken") == Some(&1.0),
-        eta_seconds: etas.collect(),
-    });
-    Ok(status_of(&opened.store, seen, running.as_ref(), opened.now)?)
-}
-
-fn text(opened: &Opened, seen: &Vitals, answers: &Answers) -> anyhow::Result<String> {
+fn text(state: &State) -> String {
     let paint = |code: &str, text: &str| {
         if colours() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     };
-    let mut lines = vec![match &answers.missing {
+    let mut lines = vec![match &state.missing {
         None => paint("31;1", "no service answers; this is what is in the store"),
         Some(missing) if missing.is_empty() => paint("32;1", "running, and nothing is missing"),
         Some(missing) => {
@@ -128,45 +71,44 @@ fn text(opened: &Opened, seen: &Vitals, answers: &Answers) -> anyhow::Result<Str
     }];
     let mut rows =
         table(&["org", "waiting", "of them leavers", "oldest", "done in", "held", "set aside", "left of this minute"]);
-    for (org, people) in &seen.orgs {
-        let waiting: i64 = people.backlog.values().map(|(count, _)| count).sum();
-        let leavers = people.backlog.get(Class::Revoke.label()).map_or(0, |(count, _)| *count);
-        let oldest = people.backlog.values().map(|(_, since)| *since).min();
-        let budget = answers.budget(org).into_iter().map(|(bucket, left, limit)| format!("{bucket} {left}/{limit}"));
+    for (name, org) in &state.orgs {
+        let waits = org.waiting > 0;
+        let seconds = |seconds: f64| span(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX));
+        let budget = org.budget.iter().map(|of| format!("{} {}/{}", of.bucket, of.left, of.limit));
         rows.add_row([
-            org.clone(),
-            waiting.to_string(),
-            leavers.to_string(),
-            oldest.map_or(String::new(), |since| span(opened.now.since(since))),
-            answers
-                .eta(org)
-                .filter(|_| waiting > 0)
-                .map_or(String::new(), |eta| span(Duration::from_secs_f64(eta.max(0.0)))),
-            people.held.to_string(),
-            people.quarantined.to_string(),
+            name.clone(),
+            org.waiting.to_string(),
+            org.terminations_waiting.to_string(),
+            if waits { seconds(org.oldest_seconds) } else { String::new() },
+            org.eta_seconds.filter(|_| waits).map(seconds).unwrap_or_default(),
+            org.held.to_string(),
+            org.set_aside.to_string(),
             budget.collect::<Vec<_>>().join("  "),
         ]);
     }
     lines.push(rows.to_string());
-    let waiting = holds(&opened.store, false)?;
-    for hold in &waiting {
+    for hold in &state.holds {
         lines.push(paint("33", &format!("hold {}: {} of {} people, {}", hold.id, hold.change, hold.people, hold.why)));
     }
-    for pause in pauses(&opened.store)? {
+    for pause in &state.pauses {
         lines.push(paint("31", &format!("writes are paused by {}: {}", pause.by, pause.why)));
     }
-    for (tenant, count) in &seen.unreadable {
+    for (tenant, count) in &state.unreadable {
         lines.push(format!("{count} profiles of {tenant} cannot be read; see `attention`"));
     }
-    for used in seen.safeguards.iter().filter(|used| used.ratio >= 0.5) {
-        let (change, per) = (used.change.word(), used.per.word());
-        lines.push(format!("{:.0} % of what may {change} per {per} in {} is used", used.ratio * 100.0, used.tenant));
+    for limit in state.safeguards.iter().filter(|limit| limit.used >= REMARKABLE) {
+        let used = limit.used * 100.0;
+        lines.push(format!("{used:.0} % of what may {} per {} in {} is used", limit.change, limit.per, limit.tenant));
     }
-    for (sink, (rows, _)) in seen.sinks.iter().filter(|(_, (rows, _))| *rows > 0) {
+    for (sink, rows) in state.audit.undelivered.iter().filter(|(_, rows)| **rows > 0) {
         lines.push(format!("{rows} audit rows wait for {sink}"));
     }
-    lines.push(format!("audit: {} rows, {} not sealed yet", seen.audit_rows, seen.audit_rows - seen.sealed_rows));
-    Ok(lines.join("\n"))
+    if state.audit.broken == Some(true) {
+        lines.push(paint("31;1", "the audit is not as it was written; see `audit verify`"));
+    }
+    let (rows, open) = (state.audit.rows, state.audit.rows - state.audit.sealed);
+    lines.push(format!("audit: {rows} rows, {open} not sealed yet"));
+    lines.join("\n")
 }
 
 fn span(duration: Duration) -> String {

@@ -8,17 +8,6 @@ use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What every action is told.
-#[derive(clap::Args, Clone, Debug)]
-pub struct Common {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// A configuration and the store that the service of it keeps, for reading.
 pub struct Opened {
     pub config: Config,

@@ -1,8 +1,9 @@
-//! How a decision reaches the service: over its admin API while it runs, into its store while it does not.
+//! Where a command looks and asks: at a running service over its admin API, or in the store of one that does not run.
 
-use super::store::{Opened, decider};
+use super::store::{Opened, decider, open};
 use crate::admin::decisions::Desk;
 use crate::admin::routes::{Ask, route_of};
+use crate::admin::state::Running;
 use crate::admin::tls;
 use crate::clock::Moment;
 use crate::config::Config;
@@ -11,26 +12,63 @@ use anyhow::{Context, anyhow, bail};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where the command line finds the token of whoever uses it.
 const TOKEN: &str = "NAMELY_OKTA_SYNC_TOKEN";
+/// The same as `--service`.
+const SERVICE: &str = "NAMELY_OKTA_SYNC_SERVICE";
+/// A file with the certificates that are trusted, where those of this machine do not do.
+const CA: &str = "NAMELY_OKTA_SYNC_CA";
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Whoever does not answer within this does not run.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// Where to look and ask.
+#[derive(clap::Args, Clone, Debug)]
+pub struct At {
+    /// The configuration
+    #[arg(long, value_name = "FILE", conflicts_with = "service")]
+    config: Option<PathBuf>,
+    /// A running service, asked without its configuration and its store: https://HOST:PORT. NAMELY_OKTA_SYNC_SERVICE says
+    /// the same, NAMELY_OKTA_SYNC_TOKEN who asks, NAMELY_OKTA_SYNC_CA names a file of certificates to trust
+    #[arg(long, value_name = "URL")]
+    service: Option<String>,
+}
+
+/// What every command is told that can ask a service.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Asking {
+    #[command(flatten)]
+    pub at: At,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// One of the two.
 pub enum Way {
     /// The service runs, and asks who we are.
-    Service { client: reqwest::Client, base: String, token: SecretString },
-    /// It does not, or its admin API is closed: whoever can write the store may decide.
-    Store { desk: Desk, by: String, now: Moment },
+    Service(Api),
+    /// It does not, or its admin API is closed: whoever can read the store may look, and whoever can write it may decide.
+    Store { desk: Desk, config: Box<Config>, by: Option<String>, now: Moment },
+}
+
+/// The admin API of a running service.
+pub struct Api {
+    client: reqwest::Client,
+    base: String,
+    token: SecretString,
+    /// What to look at if no connection comes about.
+    hint: &'static str,
 }
 
 /// A client for what the service of a configuration serves, and where that is.
-pub fn client(config: &Config, timeout: Duration) -> anyhow::Result<(reqwest::Client, String)> {
+fn client(config: &Config, timeout: Duration) -> anyhow::Result<(reqwest::Client, String)> {
     let builder = crate::http::builder(HeaderMap::new(), timeout);
     Ok(match &config.admin.tls {
         None => (builder.build()?, format!("http://{}", config.service.listen)),
@@ -41,55 +79,185 @@ pub fn client(config: &Config, timeout: Duration) -> anyhow::Result<(reqwest::Cl
     })
 }
 
-impl Way {
-    /// Finds it. `by` is who decides where nobody asks for a token.
-    pub fn find(opened: &Opened, by: Option<&String>) -> anyhow::Result<Self> {
-        let config = &opened.config;
-        // Whoever listens there is asked: one that shows another certificate must not make us go around it.
-        let runs = !config.admin.tokens.is_empty() && TcpStream::connect_timeout(&config.service.listen, LOOK).is_ok();
-        if !runs {
-            let orgs = config.okta.iter().map(|org| org.name.clone()).collect();
-            let desk = Desk { store: opened.path.clone(), orgs, rules: config.rulebook.clone() };
-            return Ok(Way::Store { desk, by: decider(by)?, now: opened.now });
-        }
-        match std::env::var(TOKEN) {
-            Ok(token) if !token.trim().is_empty() => {
-                let (client, base) = client(config, TIMEOUT)?;
-                Ok(Way::Service { client, base, token: token.into() })
-            }
-            _ => bail!("the service runs and asks who you are: set {TOKEN} to your token of [[admin.tokens]]"),
+fn token() -> Option<SecretString> {
+    std::env::var(TOKEN).ok().filter(|token| !token.trim().is_empty()).map(SecretString::from)
+}
+
+impl At {
+    fn service(&self) -> Option<String> {
+        let named = || std::env::var(SERVICE).ok().filter(|url| !url.trim().is_empty());
+        self.service.clone().or_else(|| if self.config.is_some() { None } else { named() })
+    }
+
+    /// As it stands in a command.
+    pub fn shown(&self) -> String {
+        match (&self.config, &self.service) {
+            (Some(config), _) => format!(" --config {}", config.display()),
+            (None, Some(url)) => format!(" --service {url}"),
+            (None, None) => String::new(),
         }
     }
 
-    /// Asks; `parts` stand for the braces of the path. What is answered is the same on both ways.
+    fn opened(&self) -> anyhow::Result<Opened> {
+        match &self.config {
+            Some(config) => open(config),
+            None => bail!("say where to look: --config FILE, or --service URL (or {SERVICE}) of a running service"),
+        }
+    }
+
+    /// The way to what can be seen: the service if it runs and whoever asks has a token, its store otherwise.
+    pub fn to_look(&self) -> anyhow::Result<Way> {
+        if let Some(url) = self.service() {
+            return Ok(Way::Service(Api::at(&url)?));
+        }
+        let opened = self.opened()?;
+        match token() {
+            Some(token) if runs(&opened.config) => Ok(Way::Service(Api::of(&opened.config, token)?)),
+            _ => Ok(Way::store(&opened, None)),
+        }
+    }
+
+    /// The way to a decision. `by` is who decides where nobody asks for a token.
+    pub fn to_decide(&self, by: Option<&String>) -> anyhow::Result<Way> {
+        match self.service() {
+            Some(url) => Ok(Way::Service(Api::at(&url)?)),
+            None => Way::find(&self.opened()?, by),
+        }
+    }
+}
+
+/// Whether the service of a configuration runs and can be asked. Whoever listens there is asked: one that shows another
+/// certificate must not make us go around it.
+fn runs(config: &Config) -> bool {
+    !config.admin.tokens.is_empty() && TcpStream::connect_timeout(&config.service.listen, LOOK).is_ok()
+}
+
+impl Api {
+    fn of(config: &Config, token: SecretString) -> anyhow::Result<Self> {
+        let (client, base) = client(config, TIMEOUT)?;
+        let hint = if config.admin.tls.is_some() { "; was its certificate renewed without a reload?" } else { "" };
+        Ok(Self { client, base, token, hint })
+    }
+
+    fn at(url: &str) -> anyhow::Result<Self> {
+        let parsed = reqwest::Url::parse(url.trim()).with_context(|| format!("{url:?} is no URL of a service"))?;
+        let host = parsed.host_str().unwrap_or_default();
+        let is_here = host == "localhost"
+            || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        match parsed.scheme() {
+            "https" => {}
+            "http" if is_here => {}
+            "http" => bail!("the token would travel unencrypted to {host}: ask the service at an https:// address"),
+            _ => bail!("{url:?} is no URL of a service: write https://HOST:PORT"),
+        }
+        let Some(token) = token() else { bail!("set {TOKEN} to your token of [[admin.tokens]] of that service") };
+        let mut builder = crate::http::builder(HeaderMap::new(), TIMEOUT);
+        if let Ok(file) = std::env::var(CA) {
+            let pem = std::fs::read(&file).with_context(|| format!("{CA}: {file} cannot be read"))?;
+            let trusted = reqwest::Certificate::from_pem_bundle(&pem).ok().filter(|trusted| !trusted.is_empty());
+            let trusted = trusted.with_context(|| format!("{CA}: {file} holds no certificates as PEM"))?;
+            builder = builder.tls_certs_only(trusted);
+        }
+        let base = parsed.as_str().trim_end_matches('/').to_owned();
+        let hint = if base.starts_with("https") {
+            "; does this machine trust its certificate, or the file of NAMELY_OKTA_SYNC_CA?"
+        } else {
+            ""
+        };
+        Ok(Self { client: builder.build()?, base, token, hint })
+    }
+
+    async fn send(&self, ask: Ask, parts: &[&str], query: &Value, body: Option<Value>) -> anyhow::Result<Value> {
+        let route = route_of(ask).context("the admin API has no such route")?;
+        let parts: Vec<String> =
+            parts.iter().map(|part| utf8_percent_encode(part, NON_ALPHANUMERIC).to_string()).collect();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let url = format!("{}/api/v1{}", self.base, route.path_of(&parts));
+        let mut request = match &body {
+            None => self.client.get(url),
+            Some(body) => self.client.post(url).json(body),
+        };
+        for (name, value) in query.as_object().into_iter().flatten() {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            request = request.query(&[(name, text)]);
+        }
+        let sent = request.bearer_auth(self.token.expose_secret()).send().await;
+        let answer =
+            sent.map_err(|e| anyhow!("the service at {} does not answer: {}{}", self.base, describe(&e), self.hint))?;
+        let status = answer.status();
+        let told: Value = answer.json().await.map_err(|e| anyhow!("its answer breaks off: {}", describe(&e)))?;
+        match told["error"].as_str() {
+            Some(why) => bail!("{why}"),
+            None if !status.is_success() => bail!("the service answers HTTP {status}"),
+            None => Ok(told),
+        }
+    }
+}
+
+/// What the service of a configuration says of itself to everybody; `None` if none answers.
+async fn running(config: &Config) -> Option<Running> {
+    let (client, base) = client(config, LOOK).ok()?;
+    let get = async |path: &str| client.get(format!("{base}{path}")).send().await.ok()?.text().await.ok();
+    let ready: Value = serde_json::from_str(&get("/readyz").await?).unwrap_or_default();
+    let missing = serde_json::from_value(ready["missing"].clone()).unwrap_or_default();
+    Some(Running::new(missing, &get("/metrics").await.unwrap_or_default()))
+}
+
+impl Way {
+    /// The way to a decision about what was opened. `by` is who decides where nobody asks for a token.
+    pub fn find(opened: &Opened, by: Option<&String>) -> anyhow::Result<Self> {
+        if !runs(&opened.config) {
+            return Ok(Way::store(opened, by));
+        }
+        match token() {
+            Some(token) => Ok(Way::Service(Api::of(&opened.config, token)?)),
+            None => bail!("the service runs and asks who you are: set {TOKEN} to your token of [[admin.tokens]]"),
+        }
+    }
+
+    fn store(opened: &Opened, by: Option<&String>) -> Self {
+        let config = &opened.config;
+        let orgs = config.okta.iter().map(|org| org.name.clone()).collect();
+        let desk = Desk { store: opened.path.clone(), orgs, rules: config.rulebook.clone() };
+        Way::Store { desk, config: Box::new(config.clone()), by: by.cloned(), now: opened.now }
+    }
+
+    /// Asks for something to be done; `parts` stand for the braces of the path. What is answered is the same on both ways.
     pub async fn ask(&self, ask: Ask, parts: &[&str], body: Value) -> anyhow::Result<Value> {
         match self {
-            Way::Store { desk, by, now } => {
-                let parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
-                desk.decide(ask, by, &parts, &body, *now)?.context("this can only be asked of a running service")
-            }
-            Way::Service { client, base, token } => {
-                let route = route_of(ask).context("the admin API has no such route")?;
-                let parts: Vec<String> =
-                    parts.iter().map(|part| utf8_percent_encode(part, NON_ALPHANUMERIC).to_string()).collect();
-                let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-                let request = client.post(format!("{base}/api/v1{}", route.path_of(&parts)));
-                let renewed =
-                    if base.starts_with("https") { "; was its certificate renewed without a reload?" } else { "" };
-                let sent = request.bearer_auth(token.expose_secret()).json(&body).send().await;
-                let answer =
-                    sent.map_err(|e| anyhow!("the service at {base} does not answer: {}{renewed}", describe(&e)))?;
-                let status = answer.status();
-                let told: Value =
-                    answer.json().await.map_err(|e| anyhow!("its answer breaks off: {}", describe(&e)))?;
-                match told["error"].as_str() {
-                    Some(why) => bail!("{why}"),
-                    None if !status.is_success() => bail!("the service answers HTTP {status}"),
-                    None => Ok(told),
-                }
+            Way::Service(api) => api.send(ask, parts, &json!({}), Some(body)).await,
+            Way::Store { desk, by, now, .. } => {
+                let by = decider(by.as_ref())?;
+                desk.decide(ask, &by, &owned(parts), &body, *now)?
+                    .context("this can only be asked of a running service")
             }
         }
     }
+
+    /// Asks how things are, likewise.
+    pub async fn look(&self, ask: Ask, parts: &[&str], query: Value) -> anyhow::Result<Value> {
+        match self {
+            Way::Service(api) => api.send(ask, parts, &query, None).await,
+            Way::Store { desk, config, now, .. } => {
+                let running = if ask == Ask::Status { running(config).await } else { None };
+                desk.look(ask, &owned(parts), &query, || running, *now)?.context("there is nothing to be seen")
+            }
+        }
+    }
+}
+
+fn owned(parts: &[&str]) -> Vec<String> {
+    parts.iter().map(|part| (*part).to_owned()).collect()
+}
+
+/// A part of an answer; a service of another version may say it otherwise.
+pub fn part<T: DeserializeOwned>(mut told: Value, name: &str) -> anyhow::Result<T> {
+    serde_json::from_value(told[name].take()).with_context(|| {
+        format!(
+            "the answer holds no {name} of the kind that is known here: is the service of version {}?",
+            env!("CARGO_PKG_VERSION")
+        )
+    })
 }
 
 /// Who has decided, as it was answered.

@@ -31,6 +31,7 @@ pub mod reasons;
 pub mod rulebook;
 pub mod rules;
 pub mod safeguard;
+pub mod starter;
 pub mod step;
 pub mod view;
 

@@ -14,6 +14,7 @@ pub struct OktaClient {
     http: reqwest::Client,
     auth: Authenticator,
     base: String,
+    timeout: Duration,
 }
 
 impl OktaClient {
@@ -21,7 +22,12 @@ impl OktaClient {
     pub fn new(base: &str, credentials: Credentials, clock: &Clock, timeout: Duration) -> Result<Self, String> {
         let base = base.trim_end_matches('/').to_owned();
         let http = http::client(HeaderMap::new(), timeout).map_err(|e| describe(&e))?;
-        Ok(Self { http, auth: Authenticator::new(&base, credentials, clock, timeout)?, base })
+        Ok(Self { http, auth: Authenticator::new(&base, credentials, clock, timeout)?, base, timeout })
+    }
+
+    /// The total of one call, in real time.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Who we are to the org.

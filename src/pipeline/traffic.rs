@@ -27,6 +27,8 @@ pub struct Concurrency {
     ceiling: usize,
     cap: usize,
     in_flight: usize,
+    /// Of them, calls that nobody waits for any more and that may still be under way at Okta.
+    lingering: usize,
     good: u32,
     since_complaint: u32,
 }
@@ -34,12 +36,12 @@ pub struct Concurrency {
 impl Concurrency {
     /// At most `most` calls at once.
     pub fn new(most: usize) -> Self {
-        Self { most, ceiling: most, cap: most, in_flight: 0, good: 0, since_complaint: 0 }
+        Self { most, ceiling: most, cap: most, in_flight: 0, lingering: 0, good: 0, since_complaint: 0 }
     }
 
     /// From now on at most `most` calls at once.
     pub fn set_most(&mut self, most: usize) {
-        *self = Self { in_flight: self.in_flight, ..Self::new(most) };
+        *self = Self { in_flight: self.in_flight, lingering: self.lingering, ..Self::new(most) };
     }
 
     /// Takes a place, if one is free; of every five, one is for terminations only.
@@ -52,6 +54,24 @@ impl Concurrency {
     /// Gives a place back that was not used.
     pub fn give_up(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    /// Keeps the place of a call that no answer came to: it may still be under way there, and would be counted. Half of
+    /// the places can be kept so, that somebody can find out whether it is over; false if this one is free at once.
+    pub fn keep(&mut self) -> bool {
+        let keeps = self.lingering < self.cap / 2;
+        if keeps {
+            self.lingering += 1;
+        } else {
+            self.give_up();
+        }
+        keeps
+    }
+
+    /// Gives back a place that was kept.
+    pub fn let_go(&mut self) {
+        self.lingering = self.lingering.saturating_sub(1);
+        self.give_up();
     }
 
     /// Gives the place back; `too_many` if Okta complained about simultaneous calls.
@@ -156,6 +176,21 @@ impl Traffic {
     /// Gives the place back; true if a writer waits for one.
     pub fn leave(&self, too_many: bool) -> bool {
         self.lock(|c| c.leave(too_many));
+        self.is_waited_for()
+    }
+
+    /// Keeps the place of a call that may still be under way; false if it is free at once.
+    pub fn keep(&self) -> bool {
+        self.lock(Concurrency::keep)
+    }
+
+    /// Gives back a place that was kept; true if a writer waits for one.
+    pub fn let_go(&self) -> bool {
+        self.lock(Concurrency::let_go);
+        self.is_waited_for()
+    }
+
+    fn is_waited_for(&self) -> bool {
         self.waiting.swap(0, Ordering::Relaxed) != 0
     }
 
@@ -241,6 +276,20 @@ mod tests {
             concurrency.leave(false);
         }
         assert_eq!(concurrency.cap, 16, "after a long time it is tried again");
+    }
+
+    #[test]
+    fn calls_that_nobody_waits_for_any_more_keep_half_of_the_places_at_most() {
+        let mut concurrency = Concurrency::new(4);
+        assert_eq!((0..9).filter(|_| concurrency.try_enter(true)).count(), 4);
+        assert_eq!((0..3).map(|_| concurrency.keep()).collect::<Vec<_>>(), [true, true, false]);
+        assert!(concurrency.try_enter(true), "the place of the third is free");
+        assert!(!concurrency.try_enter(true), "two may still be under way, and two are");
+        concurrency.set_most(8);
+        assert_eq!((0..9).filter(|_| concurrency.try_enter(true)).count(), 4, "they count under another number too");
+        concurrency.let_go();
+        assert!(concurrency.try_enter(true));
+        assert!(!concurrency.try_enter(true));
     }
 
     #[test]

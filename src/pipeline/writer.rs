@@ -34,6 +34,9 @@ use tracing::{Instrument, Span};
 
 /// An order that would wait for longer gives its lane back.
 const A_MOMENT: Duration = Duration::from_secs(1);
+/// How long a call that was given up may be under way at Okta, in timeouts of ours: nobody knows; as long again as it was
+/// waited for, twice.
+const LINGERS: u32 = 2;
 
 /// Commits the intent of a write just before it leaves.
 pub type Announce = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Result<Begun, StoreError>> + Send>> + Send>;
@@ -206,7 +209,7 @@ impl Handler<Carried<Returned>> for Writer {
 
     fn handle(&mut self, returned: Carried<Returned>, ctx: &mut Self::Context) {
         let Returned { kind, write, heard, received } = returned.body;
-        let mut too_many = false;
+        let (mut too_many, mut lost) = (false, false);
         match heard {
             None => {
                 self.ledger.on_not_sent(kind);
@@ -215,12 +218,21 @@ impl Handler<Carried<Returned>> for Writer {
             Some(heard) => {
                 too_many = heard.limit.is_some_and(|limit| limit.is_concurrency());
                 self.account(kind, &heard, received);
+                lost = matches!(heard.symptom, Symptom::Silent(_));
                 let (bucket, symptom) = (self.bucket, heard.symptom);
                 let changes = self.traffic.health(|health| health.on_reply(bucket, write, symptom, received));
                 self.tell(&changes);
             }
         }
-        if self.traffic.leave(too_many) {
+        if lost && self.traffic.keep() {
+            // Okta may count it still, and nobody says when it ends.
+            ctx.run_later(self.client.timeout() * LINGERS, |writer, ctx| {
+                if writer.traffic.let_go() {
+                    writer.signal_peers();
+                }
+                writer.pump(ctx);
+            });
+        } else if !lost && self.traffic.leave(too_many) {
             self.signal_peers();
         }
         self.pump(ctx);

@@ -6,12 +6,12 @@ use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::{Entitlement, Rulebook};
 use rusqlite::Connection;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
 
 /// Somebody in a report of first contact.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub name: String,
     /// Namely profile, where there is one.
@@ -23,7 +23,7 @@ pub struct Entry {
 }
 
 /// What first contact with one org would do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Adoption {
     pub org: String,
     /// Who accepted the report, if somebody did.

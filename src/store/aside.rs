@@ -4,11 +4,11 @@ use super::{StoreError, Wish, name_of, request};
 use crate::clock::Moment;
 use crate::identity::{Class, Employee};
 use rusqlite::Connection;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Somebody who is set aside.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Aside {
     pub target: i64,
     pub org: String,

@@ -21,7 +21,7 @@ pub(super) struct Hold {
 }
 
 /// Changes of one kind that wait for a decision, or that were decided about.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HeldChanges {
     pub id: i64,
     pub org: String,
@@ -42,7 +42,7 @@ pub struct HeldChanges {
 }
 
 /// One person of a hold.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HeldPerson {
     pub target: i64,
     pub tenant: String,

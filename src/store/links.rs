@@ -8,11 +8,11 @@ use crate::clock::Moment;
 use crate::identity::correlation::{ANCHOR, Candidate, Confidence, Correlation, Subject, correlate};
 use crate::identity::{Account, Position, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 /// A match that a person must decide about.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Review {
     pub id: i64,
     pub org: String,

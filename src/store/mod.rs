@@ -7,6 +7,7 @@ mod accounts;
 mod adoption;
 mod approvals;
 mod aside;
+mod attention;
 mod audit_log;
 mod cases;
 mod findings;
@@ -24,12 +25,14 @@ mod relink;
 mod requests;
 mod reread;
 mod rules;
+mod starters;
 mod vitals;
 
 pub use accounts::Primed;
 pub use adoption::{Adoption, accept_adoption, adoption};
 pub use approvals::{Approval, approve};
 pub use aside::{Aside, Waiting, aside, retry, waiting};
+pub use attention::{Matter, attention};
 pub use audit_log::{
     AuditRow, Filter, Pruned, append, checkpoints, filter_audit, prune_audit, read_audit, rows_of_run, verify_audit,
 };
@@ -46,7 +49,8 @@ pub use recovery::Recovered;
 pub use requests::{Request, Wish, is_done, request};
 pub use reread::{Drifted, Reread};
 pub use rules::LiveRules;
-pub use vitals::{Vitals, vitals};
+pub use starters::{Starter, starters};
+pub use vitals::{OrgVitals, Used, Vitals, vitals};
 
 use crate::identity::Rulebook;
 use crate::metrics::StoreMetrics;

@@ -5,11 +5,11 @@ use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::Change;
 use rusqlite::{Connection, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 /// A pause that lasts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
     pub id: i64,
     /// Every org without it.

@@ -1,0 +1,58 @@
+//! Everything that waits for a person, whatever it waits for.
+
+use super::{StoreError, reviews};
+use crate::identity::Employee;
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+/// Somebody or something that waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Matter {
+    /// `held`, `set aside`, `unreadable`, `review` or `remark`.
+    pub what: String,
+    pub org: Option<String>,
+    pub tenant: String,
+    pub profile: String,
+    pub name: String,
+    pub why: String,
+}
+
+/// All of it: who is held or set aside, matches to decide about, who cannot be read, and what is remarkable about people who
+/// are done.
+pub fn attention(c: &Connection) -> Result<Vec<Matter>, StoreError> {
+    let mut select = c.prepare(
+        "SELECT w.state, t.org, l.tenant, l.profile, s.doc, w.reason FROM work w JOIN target t ON t.id = w.target
+         JOIN link l ON l.target = w.target JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
+         WHERE w.reason IS NOT NULL AND t.conflict IS NULL AND (w.state > 0 OR w.dirty_rev = w.done_rev)
+         ORDER BY w.state DESC, t.org, w.target",
+    )?;
+    let rows = select.query_map([], |row| {
+        let doc: String = row.get(4)?;
+        let name = serde_json::from_str(&doc).map(|e: Employee| e.display()).unwrap_or_default();
+        let what = match row.get(0)? {
+            1 => "set aside",
+            super::lanes::HELD => "held",
+            _ => "remark",
+        };
+        let (what, why) = (what.to_owned(), row.get(5)?);
+        Ok(Matter { what, org: row.get(1)?, tenant: row.get(2)?, profile: row.get(3)?, name, why })
+    })?;
+    let mut matters: Vec<Matter> = rows.collect::<Result<_, _>>()?;
+    matters.extend(reviews(c, false)?.into_iter().map(|review| Matter {
+        what: "review".into(),
+        org: Some(review.org),
+        tenant: review.tenant,
+        profile: review.profile,
+        name: review.name,
+        why: format!("{}; decide with `review accept {}` or `review reject {}`", review.why, review.id, review.id),
+    }));
+    let mut select = c.prepare("SELECT tenant, profile, why FROM unreadable ORDER BY tenant, profile")?;
+    let rows = select.query_map([], |row| {
+        let (tenant, profile, why) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Matter { what: "unreadable".into(), org: None, tenant, profile, name: String::new(), why })
+    })?;
+    for row in rows {
+        matters.push(row?);
+    }
+    Ok(matters)
+}

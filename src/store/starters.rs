@@ -1,0 +1,62 @@
+//! Who starts soon.
+
+use super::{StoreError, cases, population};
+use crate::clock::Moment;
+use crate::identity::Rulebook;
+use crate::identity::starter::{Stage, Told, outlook, starts_within};
+use rusqlite::{Connection, OptionalExtension};
+use serde::{Deserialize, Serialize};
+
+/// Somebody who starts soon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Starter {
+    pub org: String,
+    /// Their first day.
+    pub start: String,
+    pub name: String,
+    pub profile: String,
+    /// The login that they have, or will have; empty if none can be made.
+    pub login: String,
+    pub state: Stage,
+    /// What happens next, or what is missing.
+    pub note: String,
+}
+
+/// Everybody who starts in an org in the next `days`, by day and name.
+pub fn starters(
+    c: &Connection,
+    rules: &Rulebook,
+    org: &str,
+    days: u16,
+    now: Moment,
+) -> Result<Vec<Starter>, StoreError> {
+    let mut targets = Vec::new();
+    population(c, org, |residents| {
+        targets.extend(residents.into_iter().map(|resident| resident.target));
+        Ok(())
+    })?;
+    let mut starters = Vec::new();
+    for target in targets {
+        let Some(case) = cases::brief(c, rules, target, now)? else { continue };
+        let Some(start) = starts_within(rules, &case, days, now) else { continue };
+        let Some(case) = cases::whole(c, rules, target, now)? else { continue };
+        let (state, note) = outlook(rules, &case, &told(c, target)?, now);
+        starters.push(Starter {
+            org: org.to_owned(),
+            start: start.to_string(),
+            name: case.person.display(),
+            profile: case.person.primary().employee.id.clone(),
+            login: case.login.as_ref().map(|chosen| chosen.login.clone()).unwrap_or_default(),
+            state,
+            note,
+        });
+    }
+    starters.sort_by(|a, b| (&a.start, &a.name).cmp(&(&b.start, &b.name)));
+    Ok(starters)
+}
+
+fn told(c: &Connection, target: i64) -> Result<Told, StoreError> {
+    let mut select = c.prepare_cached("SELECT state = 1, reason FROM work WHERE target = ?1")?;
+    let row = select.query_row([target], |row| Ok(Told { is_set_aside: row.get(0)?, why: row.get(1)? }));
+    Ok(row.optional()?.unwrap_or_default())
+}
