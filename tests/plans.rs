@@ -134,6 +134,33 @@ fn a_saved_plan_is_applied_for_whoever_has_not_moved_and_to_nobody_else() {
 }
 
 #[test]
+fn a_plan_that_one_person_approves_does_not_decide_about_an_administrator() {
+    on_a_system(async {
+        let mut rig = Rig::new(Setup::of(30));
+        let people = &rig.setup.people;
+        let manages = |n: usize| people.iter().any(|p| p.manager == Some(n));
+        let who = (0..30).find(|n| people[*n].status == Hired::Active && !manages(*n)).expect("a worker");
+        rig.world.okta.core().seed_administrator(&rig.setup.people[who].id);
+        rig.run().await;
+        rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+        rig.edit(who, |p| p.status = Hired::Inactive);
+        let held = async |rig: &Rig| rig.store().backlog().await.expect("reads").held == 1;
+        rig.until("the administrator is held", held).await;
+        let (cli, plan) = (Cli::of(&rig), file(rig.folder.path()));
+        assert!(cli.run(&["plan", "-o", &plan]).0);
+        let (ok, text) = cli.run_beside(&["apply", &plan, "--by", "Ann"]).await;
+        assert!(ok && text.contains("deactivate needs 2 people"), "{text}");
+        let approved = "SELECT count(*) FROM audit WHERE kind = 'approved'";
+        let count =
+            async |rig: &Rig| rig.store().run(move |c| Ok(c.query_row(approved, [], |r| r.get::<_, i64>(0))?)).await;
+        rig.until("the approval is seen", async |rig| count(rig).await.expect("reads") == 1).await;
+        rig.until("they are held again", async |rig| held(rig).await && rig.backlog().await == 0).await;
+        rig.quiet().await;
+        assert_eq!(status(&rig, who), Status::Active, "one of two people");
+    });
+}
+
+#[test]
 fn a_part_of_a_plan_can_be_approved() {
     on_a_system(async {
         let (rig, cli, who) = three_changes().await;

@@ -8,7 +8,7 @@ use super::way::Way;
 use crate::admin::routes::Ask;
 use crate::clock::Clock;
 use crate::identity::preview::Preview;
-use crate::store::{Approval, directory, identity, preview_of};
+use crate::store::{Approval, directory, held_people, holds, identity, preview_of};
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -73,11 +73,15 @@ pub async fn apply(options: &Options) -> anyhow::Result<ExitCode> {
         let way = Way::find(&opened, options.by.as_ref())?;
         way.ask(Ask::ApprovePlan, &[], body).await?;
     }
+    let jointly = if nothing { Vec::new() } else { jointly(&opened, &still)? };
     let done = match options.wait {
         Some(seconds) if !nothing => Some(wait(&opened, &still, Duration::from_secs(seconds))?),
         _ => None,
     };
     report(options, &still, &moved, nothing, done)?;
+    if !options.json {
+        jointly.iter().for_each(|told| println!("{told}"));
+    }
     let failed = nothing || done.is_some_and(|done| done < still.len());
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -110,6 +114,20 @@ fn report(
         (false, None) => println!("{} people approved; a running service does it in some seconds", still.len()),
     }
     Ok(())
+}
+
+/// What an approval of one person does not let through.
+fn jointly(opened: &Opened, people: &[&Preview]) -> anyhow::Result<Vec<String>> {
+    let mut told = Vec::new();
+    for hold in holds(&opened.store, false)?.into_iter().filter(|hold| hold.needs > 1) {
+        let held = held_people(&opened.store, hold.id)?;
+        let waits = held.iter().filter(|held| people.iter().any(|person| person.target == held.target));
+        told.extend(waits.map(|held| {
+            let (change, needs, id) = (&hold.change, hold.needs, hold.id);
+            format!("{}: {change} needs {needs} people; each decides with `holds approve {id}`", held.name)
+        }));
+    }
+    Ok(told)
 }
 
 /// The people of the plan who can be done and are meant.

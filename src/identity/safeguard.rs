@@ -221,6 +221,8 @@ pub struct Restraint {
     pub passed: BTreeSet<Change>,
     /// Kinds that wait for a decision, with the reason.
     pub held: BTreeMap<Change, String>,
+    /// Of those, what more than one person must decide about: a plan that one person has approved does not help.
+    pub jointly: BTreeSet<Change>,
     /// Kinds that somebody has stopped, with the reason: no approval helps.
     pub paused: BTreeMap<Change, String>,
     /// What somebody has approved, in the words in which it was shown: nothing but that.
@@ -252,7 +254,9 @@ pub fn restrain(
     let observes = safeguards.mode == Mode::Observe;
     let told = if restraint.approved.is_empty() { BTreeMap::new() } else { summary(plan, former) };
     let is_approved = |change: Change| match (restraint.approved.get(&change), told.get(&change)) {
-        (Some(approved), Some(words)) => words.iter().all(|word| approved.contains(word)),
+        (Some(approved), Some(words)) => {
+            !restraint.jointly.contains(&change) && words.iter().all(|word| approved.contains(word))
+        }
         _ => false,
     };
     let is_unjudged = |change: Change| {
@@ -359,6 +363,11 @@ mod tests {
         assert_eq!(restrained(&safeguards, &approved, &plan(&["A", "B"])).sifted.steps.len(), 2);
         assert_eq!(restrained(&safeguards, &approved, &plan(&["B"])).sifted.steps.len(), 1, "a part is left to do");
         assert!(restrained(&safeguards, &approved, &plan(&["B", "C"])).sifted.steps.is_empty());
+        approved.held.insert(Change::AddGroup, "waits for a decision".into());
+        assert_eq!(restrained(&safeguards, &approved, &plan(&["B"])).sifted.steps.len(), 1, "it is the decision");
+        approved.jointly.insert(Change::AddGroup);
+        assert!(restrained(&safeguards, &approved, &plan(&["B"])).sifted.steps.is_empty(), "of one of two people");
+        approved.jointly.clear();
         approved.paused.insert(Change::AddGroup, "paused by Ann".into());
         assert!(restrained(&safeguards, &approved, &plan(&["B"])).sifted.steps.is_empty());
     }

@@ -424,7 +424,7 @@ fn known(c: &Connection, target: i64) -> Result<BTreeMap<Change, Known>, StoreEr
 pub(super) fn restraint(c: &Connection, org: &str, target: i64, rev: i64) -> Result<Restraint, StoreError> {
     let mut restraint = Restraint::default();
     let mut select = c.prepare_cached(
-        "SELECT r.change, h.id, h.why, h.verdict FROM risk r LEFT JOIN hold h ON h.id = r.hold
+        "SELECT r.change, h.id, h.why, h.verdict, h.needs > 1 FROM risk r LEFT JOIN hold h ON h.id = r.hold
          WHERE r.target = ?1 AND r.rev = ?2",
     )?;
     let mut rows = select.query([target, rev])?;
@@ -433,6 +433,9 @@ pub(super) fn restraint(c: &Connection, org: &str, target: i64, rev: i64) -> Res
         let Some(change) = Change::from_word(&word) else { continue };
         let (hold, why, verdict): (Option<i64>, Option<String>, Option<String>) =
             (row.get(1)?, row.get(2)?, row.get(3)?);
+        if row.get::<_, Option<bool>>(4)? == Some(true) {
+            restraint.jointly.insert(change);
+        }
         match (hold, verdict.as_deref()) {
             (None, _) => {
                 restraint.passed.insert(change);
