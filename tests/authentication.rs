@@ -34,7 +34,7 @@ fn client(org: &Simulator<Okta>, credentials: Credentials, clock: &Clock) -> Okt
 async fn status(client: &OktaClient) -> Result<u16, String> {
     match client.send(&Request::get("/api/v1/users?limit=1")).await {
         Reply::Answered(answer) => Ok(answer.status),
-        Reply::Unauthorised(why) | Reply::NotSent(why) | Reply::Lost(why) => Err(why),
+        Reply::Unauthorised(why) | Reply::NotSent(why) | Reply::Lost(why) | Reply::GivenUp(why) => Err(why),
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::change::{active, change_everybody, changed, metric};
+use common::change::{NUMBER, active, change_everybody, changed, metric};
 use common::{Rig, Setup, on_a_system};
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
@@ -60,10 +60,14 @@ fn a_call_that_was_given_up_may_still_be_under_way_there_and_is_counted() {
     on_a_system(async {
         let mut setup = small(okta::Options { concurrency: 8, ..okta::Options::default() });
         setup.okta.limits = Some(Table { user_write: 6000, ..WORKFORCE });
-        setup.rewrite = |text| text.replace("adopt = ", "timeout = \"1s\"\nbudget = { in_flight = 8 }\nadopt = ");
+        setup.okta.latency = 12.0; // there is work to do for some seconds
+        setup.rewrite = |text| text.replace("adopt = ", "timeout = \"2s\"\nbudget = { in_flight = 8 }\nadopt = ");
         let rig = Rig::settled(setup).await;
-        // Answers of two and a half real seconds: nobody waits for them, and Okta counts them for as long.
-        let late = Kind::Slow(Duration::from_secs(100));
+        // With the first answer the limit of the counter is known, and many calls leave at once.
+        rig.edit(0, |person| person.direct_dial = NUMBER.into());
+        rig.until("one is changed", async |rig| changed(&rig.world.okta.core()) == 1).await;
+        // Answers of about three real seconds: nobody waits for them, and Okta counts them for as long.
+        let late = Kind::Slow(Duration::from_secs(108));
         rig.world.okta.core().faults.add(Fault::first(4, "POST", "/api/v1/users/", late));
         change_everybody(&rig);
         let people = active(&rig);

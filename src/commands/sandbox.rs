@@ -146,7 +146,7 @@ fn add_faults(world: &World, options: &Options) {
         status,
         body: serde_json::json!({ "errorCode": code, "errorSummary": "injected", "errorCauses": [] }).to_string(),
     };
-    let too_late = Duration::from_secs_f64(6.0 * options.time_scale);
+    let too_late = Duration::from_secs_f64(5.0 * options.time_scale);
     let kinds = [error(500, "E0000009"), error(503, ""), Kind::Reset, Kind::LoseReply, Kind::Slow(too_late)];
     let mut okta = world.okta.core();
     for kind in kinds {

@@ -74,6 +74,7 @@ impl OktaClient {
             Ok(answer) => self.read(answer).await,
             // Only what failed before the request was written is known not to have happened.
             Err(e) if e.is_connect() || e.is_builder() => Reply::NotSent(describe(&e)),
+            Err(e) if e.is_timeout() => Reply::GivenUp(describe(&e)),
             Err(e) => Reply::Lost(describe(&e)),
         }
     }

@@ -59,7 +59,7 @@ pub fn symptom(reply: &Reply) -> Symptom {
         Reply::Answered(answer) => answer,
         Reply::Unauthorised(why) => return Symptom::Credentials(why.clone()),
         Reply::NotSent(why) => return Symptom::Unreachable(why.clone()),
-        Reply::Lost(why) => return Symptom::Silent(why.clone()),
+        Reply::Lost(why) | Reply::GivenUp(why) => return Symptom::Silent(why.clone()),
     };
     let error = ErrorBody::read(&answer.body);
     let why = || format!("HTTP {} {}", answer.status, error.describe()).trim().to_owned();

@@ -13,8 +13,10 @@ pub enum Reply {
     Unauthorised(String),
     /// The request did not reach Okta: nothing happened.
     NotSent(String),
-    /// The request went out and no answer came back: it may have happened.
+    /// The request went out and the connection broke before an answer: it may have happened.
     Lost(String),
+    /// The request went out and we have stopped waiting: it may have happened, or be happening still.
+    GivenUp(String),
 }
 
 /// An HTTP answer, as far as it matters.
@@ -140,8 +142,8 @@ pub fn classify(reply: &Reply, write: bool) -> Outcome {
     let answer = match reply {
         Reply::Answered(answer) => answer,
         Reply::NotSent(why) | Reply::Unauthorised(why) => return Outcome::Retry { after: SOON, why: why.clone() },
-        Reply::Lost(why) if write => return Outcome::Unknown { why: why.clone() },
-        Reply::Lost(why) => return Outcome::Retry { after: SOON, why: why.clone() },
+        Reply::Lost(why) | Reply::GivenUp(why) if write => return Outcome::Unknown { why: why.clone() },
+        Reply::Lost(why) | Reply::GivenUp(why) => return Outcome::Retry { after: SOON, why: why.clone() },
     };
     let status = answer.status;
     if (200..300).contains(&status) && is_web_page(answer) {
@@ -286,7 +288,8 @@ mod tests {
             (answered(418, "<html>"), "refused"),
             (Reply::NotSent("connection refused".into()), "retry"),
             (Reply::Unauthorised("no token".into()), "retry"),
-            (Reply::Lost("timed out".into()), "unknown"),
+            (Reply::Lost("connection reset".into()), "unknown"),
+            (Reply::GivenUp("timed out".into()), "unknown"),
         ];
         for (reply, word) in table {
             assert_eq!(classify(&reply, true).word(), word, "{reply:?}");
@@ -314,7 +317,12 @@ mod tests {
 
     #[test]
     fn a_write_whose_answer_is_lost_is_unknown_and_a_read_is_simply_repeated() {
-        for reply in [Reply::Lost("connection reset".into()), answered(502, "<html>"), error(500, "E0000009", "")] {
+        for reply in [
+            Reply::Lost("connection reset".into()),
+            Reply::GivenUp("timed out".into()),
+            answered(502, "<html>"),
+            error(500, "E0000009", ""),
+        ] {
             assert_eq!(classify(&reply, true).word(), "unknown");
             assert_eq!(classify(&reply, false).word(), "retry");
         }

@@ -123,7 +123,7 @@ impl Handler<Carried<Returned>> for Employee {
             // Without an intent nothing was sent.
             Delivered::Replied { reply, intent: None } => {
                 let why = match reply {
-                    Reply::NotSent(why) | Reply::Unauthorised(why) | Reply::Lost(why) => why,
+                    Reply::NotSent(why) | Reply::Unauthorised(why) | Reply::Lost(why) | Reply::GivenUp(why) => why,
                     Reply::Answered(_) => "the call left without an intent".into(),
                 };
                 self.unreserve(&step);
@@ -356,7 +356,7 @@ fn pseudonym(position: &Position) -> String {
 fn effect(call: Call, outcome: &Outcome, reply: Reply) -> Effect {
     let request_id = match reply {
         Reply::Answered(answer) => answer.request_id,
-        Reply::NotSent(_) | Reply::Unauthorised(_) | Reply::Lost(_) => None,
+        Reply::NotSent(_) | Reply::Unauthorised(_) | Reply::Lost(_) | Reply::GivenUp(_) => None,
     };
     Effect { call, outcome: outcome.word().into(), why: outcome.why().map(str::to_owned), request_id }
 }

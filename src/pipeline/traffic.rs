@@ -56,15 +56,11 @@ impl Concurrency {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
-    /// Keeps the place of a call that no answer came to: it may still be under way there, and would be counted. Half of
-    /// the places can be kept so, that somebody can find out whether it is over; false if this one is free at once.
+    /// Keeps the place of a call that was given up: it may still be under way there, and be counted. Half of the places
+    /// can be kept, so that somebody can find out whether the trouble is over; false if this one cannot.
     pub fn keep(&mut self) -> bool {
         let keeps = self.lingering < self.cap / 2;
-        if keeps {
-            self.lingering += 1;
-        } else {
-            self.give_up();
-        }
+        self.lingering += usize::from(keeps);
         keeps
     }
 
@@ -179,7 +175,7 @@ impl Traffic {
         self.is_waited_for()
     }
 
-    /// Keeps the place of a call that may still be under way; false if it is free at once.
+    /// Keeps the place of a call that may still be under way, until `let_go`; false if it must `leave` at once.
     pub fn keep(&self) -> bool {
         self.lock(Concurrency::keep)
     }
@@ -283,6 +279,7 @@ mod tests {
         let mut concurrency = Concurrency::new(4);
         assert_eq!((0..9).filter(|_| concurrency.try_enter(true)).count(), 4);
         assert_eq!((0..3).map(|_| concurrency.keep()).collect::<Vec<_>>(), [true, true, false]);
+        concurrency.leave(false);
         assert!(concurrency.try_enter(true), "the place of the third is free");
         assert!(!concurrency.try_enter(true), "two may still be under way, and two are");
         concurrency.set_most(8);

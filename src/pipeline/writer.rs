@@ -34,9 +34,6 @@ use tracing::{Instrument, Span};
 
 /// An order that would wait for longer gives its lane back.
 const A_MOMENT: Duration = Duration::from_secs(1);
-/// How long a call that was given up may be under way at Okta, in timeouts of ours: nobody knows; as long again as it was
-/// waited for, twice.
-const LINGERS: u32 = 2;
 
 /// Commits the intent of a write just before it leaves.
 pub type Announce = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Result<Begun, StoreError>> + Send>> + Send>;
@@ -92,6 +89,8 @@ struct Heard {
     limit: Option<RateHeaders>,
     /// `None`: no answer came.
     status: Option<u16>,
+    /// It may be under way at Okta still.
+    given_up: bool,
 }
 
 /// Room may have come free.
@@ -209,7 +208,7 @@ impl Handler<Carried<Returned>> for Writer {
 
     fn handle(&mut self, returned: Carried<Returned>, ctx: &mut Self::Context) {
         let Returned { kind, write, heard, received } = returned.body;
-        let (mut too_many, mut lost) = (false, false);
+        let (mut too_many, mut lingers) = (false, false);
         match heard {
             None => {
                 self.ledger.on_not_sent(kind);
@@ -217,22 +216,21 @@ impl Handler<Carried<Returned>> for Writer {
             }
             Some(heard) => {
                 too_many = heard.limit.is_some_and(|limit| limit.is_concurrency());
+                lingers = heard.given_up && self.traffic.keep();
                 self.account(kind, &heard, received);
-                lost = matches!(heard.symptom, Symptom::Silent(_));
                 let (bucket, symptom) = (self.bucket, heard.symptom);
                 let changes = self.traffic.health(|health| health.on_reply(bucket, write, symptom, received));
                 self.tell(&changes);
             }
         }
-        if lost && self.traffic.keep() {
-            // Okta may count it still, and nobody says when it ends.
-            ctx.run_later(self.client.timeout() * LINGERS, |writer, ctx| {
+        if lingers {
+            ctx.run_later(self.client.timeout(), |writer, ctx| {
                 if writer.traffic.let_go() {
                     writer.signal_peers();
                 }
                 writer.pump(ctx);
             });
-        } else if !lost && self.traffic.leave(too_many) {
+        } else if self.traffic.leave(too_many) {
             self.signal_peers();
         }
         self.pump(ctx);
@@ -465,9 +463,10 @@ impl Writer {
             seconds.observe(received.since(started).as_secs_f64());
             let (limit, status) = match &reply {
                 Reply::Answered(answer) => (answer.limit, Some(answer.status)),
-                Reply::Unauthorised(_) | Reply::NotSent(_) | Reply::Lost(_) => (None, None),
+                Reply::Unauthorised(_) | Reply::NotSent(_) | Reply::Lost(_) | Reply::GivenUp(_) => (None, None),
             };
-            let heard = Some(Heard { symptom: symptom(&reply), limit, status });
+            let given_up = matches!(reply, Reply::GivenUp(_));
+            let heard = Some(Heard { symptom: symptom(&reply), limit, status, given_up });
             let _ = order.answer.send(Delivered::Replied { reply, intent });
             back.send(Returned { kind, write, heard, received }).await;
         });
