@@ -18,7 +18,7 @@ pub const WINDOW: Duration = Duration::from_secs(60);
 const MARGIN: Duration = Duration::from_millis(20);
 /// How long before its end a window's reserve for terminations is released to everybody, but for what terminations are
 /// likely to need of the rest.
-const RELEASE: Duration = Duration::from_secs(15);
+const RELEASE: Duration = Duration::from_secs(8);
 /// Terminations of this long are looked back at to know what they are likely to need.
 const LOOK_BACK: Duration = Duration::from_secs(60);
 /// How many times what was needed lately is kept.

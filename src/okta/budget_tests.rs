@@ -95,8 +95,11 @@ fn a_burst_uses_every_request_of_every_window_and_none_too_many() {
 
 #[test]
 fn the_reserve_is_released_in_time_so_that_no_window_is_left_unspent() {
-    let (rejected, windows, _) = drain(6000, 600, 24, 0, &[480], Shares::default());
-    assert_eq!((rejected, windows), (0, 10));
+    // The second is the slowest call of a mass change, at as many places as there are (okta-api.md §4.6).
+    for (places, latency) in [(24, 480), (16, 1360)] {
+        let (rejected, windows, _) = drain(6000, 600, places, 0, &[latency], Shares::default());
+        assert_eq!((rejected, windows), (0, 10), "{latency} ms");
+    }
 }
 
 proptest! {
