@@ -6,7 +6,7 @@ use crate::identity::pins::Pins;
 use crate::identity::{Change, Rulebook};
 use crate::store::{
     Approval, Store, StoreError, Voted, Wish, accept_adoption, adoption, approve, decide as decide_review, find,
-    held_people, holds, pause, request, resume, retry, vote,
+    held_people, org_of_hold, pause, request, resume, retry, vote,
 };
 use rusqlite::Connection;
 use serde::de::DeserializeOwned;
@@ -197,7 +197,7 @@ fn meant(c: &Connection, hold: i64, body: &Value) -> Result<Option<BTreeSet<i64>
     if let Some(stray) = only.difference(&members).next() {
         return Err(Refusal::NotFound(format!("target {stray} is not in hold {hold}")));
     }
-    let org: Option<String> = holds(c, true)?.into_iter().find(|found| found.id == hold).map(|found| found.org);
+    let org = org_of_hold(c, hold)?;
     for word in body["people"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         let found = find(c, org.as_deref().unwrap_or_default(), word)?;
         let found: Vec<i64> = found.into_iter().filter(|target| members.contains(target)).collect();

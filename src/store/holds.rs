@@ -180,6 +180,11 @@ pub fn holds(c: &Connection, all: bool) -> Result<Vec<HeldChanges>, StoreError> 
     Ok(found)
 }
 
+/// The org that a hold is about.
+pub fn org_of_hold(c: &Connection, hold: i64) -> Result<Option<String>, StoreError> {
+    Ok(c.query_row("SELECT org FROM hold WHERE id = ?1", [hold], |row| row.get(0)).optional()?)
+}
+
 /// Everybody in a hold.
 pub fn held_people(c: &Connection, hold: i64) -> Result<Vec<HeldPerson>, StoreError> {
     let mut select = c.prepare(

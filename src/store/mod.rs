@@ -38,7 +38,7 @@ pub use audit_log::{
 };
 pub use cases::{Resident, brief, find, name_of, population, whole, whole_with};
 pub use findings::findings;
-pub use holds::{HeldChanges, HeldPerson, Voted, held_people, holds, vote};
+pub use holds::{HeldChanges, HeldPerson, Voted, held_people, holds, org_of_hold, vote};
 pub use lanes::{ANY_BUCKET, Begun, Claim, EndStep, Lease, Next, Release, Want};
 pub use links::{Review, decide, reviews};
 pub use pages::{Backlog, PageCommit, PageOutcome, backlog, known_hashes};

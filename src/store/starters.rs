@@ -22,7 +22,7 @@ pub struct Starter {
     pub note: String,
 }
 
-/// Everybody who starts in an org in the next `days`, by day and name.
+/// Everybody who starts in an org in the next `days`.
 pub fn starters(
     c: &Connection,
     rules: &Rulebook,
@@ -51,7 +51,6 @@ pub fn starters(
             note,
         });
     }
-    starters.sort_by(|a, b| (&a.start, &a.name).cmp(&(&b.start, &b.name)));
     Ok(starters)
 }
 
