@@ -7,11 +7,11 @@ use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 
 /// The newest version of the schema; `PRAGMA user_version` of the file.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 /// The earliest version that can be brought up to date.
 const FIRST: i64 = 3;
 /// What leads to each version after the first, in order. `schema.sql` is what all of them come to.
-const STEPS: [&str; (VERSION - FIRST) as usize] = [include_str!("migrations/4.sql")];
+const STEPS: [&str; (VERSION - FIRST) as usize] = [include_str!("migrations/4.sql"), include_str!("migrations/5.sql")];
 
 /// Makes a new store, or brings one of an earlier version up to date.
 pub(super) fn migrate(path: &Path, c: &Connection) -> Result<(), StoreError> {

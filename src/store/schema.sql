@@ -13,6 +13,7 @@ CREATE TABLE target (
   ended_at INTEGER,          -- since when access is over
   was      TEXT,             -- the entitlement that the last finished plan was made for
   waits    INTEGER NOT NULL DEFAULT 0, -- 1: the link to the manager waits for the manager's account
+  searched_at INTEGER,       -- when Okta was last asked for an account of theirs by name, and had none
   UNIQUE (org, okta_id)
 ) STRICT;
 CREATE INDEX target_conflict ON target(id) WHERE conflict IS NOT NULL;
