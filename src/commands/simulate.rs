@@ -78,8 +78,10 @@ pub async fn namely(options: Options) -> anyhow::Result<()> {
     let url = format!("{}/api/v1", simulator.url());
     println!(
         "Namely is simulated at {url} with {} people\nit accepts the token {token}\n\
-         try: curl -H 'Authorization: Bearer {token}' '{url}/profiles?per_page=2'",
-        options.employees
+         try: curl -H 'Authorization: Bearer {token}' '{url}/profiles?per_page=2'\n\
+         faults: {}/_faults",
+        options.employees,
+        simulator.url()
     );
     tokio::signal::ctrl_c().await?;
     Ok(())
@@ -107,7 +109,8 @@ pub async fn okta(okta: OktaOptions) -> anyhow::Result<()> {
     println!(
         "Okta is simulated at {url} with {} people, an administrator and the group Everyone\n\
          it accepts the token {token}\n\
-         try: curl -H 'Authorization: SSWS {token}' '{url}/api/v1/users?limit=2'",
+         try: curl -H 'Authorization: SSWS {token}' '{url}/api/v1/users?limit=2'\n\
+         faults: {url}/_faults",
         options.employees
     );
     tokio::signal::ctrl_c().await?;

@@ -1,14 +1,19 @@
 //! The thin HTTP shell around a simulator's core.
 
+use super::faults::{Fault, Faults};
 use crate::clock::{Clock, Moment};
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::os::fd::AsFd;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// A request as a simulator's core sees it.
@@ -78,13 +83,15 @@ pub struct Response {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
+    /// Whether the body goes on for ever after what it begins with.
+    pub endless: bool,
 }
 
 impl Response {
     /// An answer with a JSON body.
     pub fn json(status: u16, body: &serde_json::Value) -> Self {
         let headers = vec![("content-type".to_owned(), "application/json; charset=utf-8".to_owned())];
-        Self { status, headers, body: body.to_string().into_bytes() }
+        Self { status, headers, body: body.to_string().into_bytes(), endless: false }
     }
 
     /// An answer without a body.
@@ -115,6 +122,8 @@ pub enum Admission {
 pub trait Core: Send + 'static {
     /// Its clock runs `scale` times as fast as real time: networks and schedulers do not.
     fn starts(&mut self, _scale: f64) {}
+    /// What goes wrong on purpose.
+    fn faults(&mut self) -> &mut Faults;
     /// A request arrives.
     fn admit(&mut self, request: &Request, now: Moment) -> Admission;
     /// An admitted request is carried out.
@@ -213,6 +222,9 @@ struct Connection(Arc<std::net::TcpStream>);
 async fn handle<C: Core>(http: HttpRequest, body: web::Bytes, shared: web::Data<Shared<C>>) -> HttpResponse {
     let request = request(&http, &body);
     let shared = shared.get_ref().clone();
+    if let Some(rest) = request.path.strip_prefix(FAULTS) {
+        return answer(shared.with(|core, _| control(core.faults(), &request, rest)));
+    }
     match shared.with(|core, now| core.admit(&request, now)) {
         Admission::Answer(response, after) => {
             shared.clock.sleep(after).await;
@@ -227,6 +239,26 @@ async fn handle<C: Core>(http: HttpRequest, body: web::Bytes, shared: web::Data<
             hang_up(&http)()
         }
         Admission::HangUp => hang_up(&http)(),
+    }
+}
+
+/// Where whoever uses a simulator over HTTP sets its faults: `GET` and `POST`, `DELETE` for all, `DELETE /_faults/1` for one.
+const FAULTS: &str = "/_faults";
+
+fn control(faults: &mut Faults, request: &Request, rest: &str) -> Response {
+    let number = rest.strip_prefix('/').map(str::parse::<u64>);
+    match (request.method.as_str(), number) {
+        ("GET", None) => Response::json(200, &serde_json::json!(faults.all())),
+        ("POST", None) => match serde_json::from_slice::<Fault>(&request.body) {
+            Ok(fault) => Response::json(201, &serde_json::json!({ "number": faults.add(fault) })),
+            Err(why) => Response::json(400, &serde_json::json!({ "error": why.to_string() })),
+        },
+        ("DELETE", None) => {
+            faults.clear();
+            Response::empty(204)
+        }
+        ("DELETE", Some(Ok(number))) if faults.remove(number) => Response::empty(204),
+        _ => Response::empty(404),
     }
 }
 
@@ -269,7 +301,23 @@ fn answer(response: Response) -> HttpResponse {
             built.append_header((name, value));
         }
     }
-    built.body(response.body)
+    if response.endless { built.body(Endless(Some(response.body.into()))) } else { built.body(response.body) }
+}
+
+/// A body that begins and does not end.
+struct Endless(Option<web::Bytes>);
+
+impl MessageBody for Endless {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<web::Bytes, Infallible>>> {
+        const MORE: &[u8] = &[b'x'; 1 << 14];
+        Poll::Ready(Some(Ok(self.get_mut().0.take().unwrap_or(web::Bytes::from_static(MORE)))))
+    }
 }
 
 /// `Date` of an answer, by a server whose clock is `skew` seconds ahead.

@@ -7,7 +7,8 @@ pub mod wire;
 pub use oauth::Client;
 
 use super::company::Person;
-use super::faults::{Faults, Kind};
+use super::distort;
+use super::faults::{Fault, Faults, Kind};
 use super::history::{Exchange, History};
 use super::http::{Admission, Core, Request, Response, http_date};
 use crate::clock::Moment;
@@ -15,7 +16,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde_json::{Value, json};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 /// How the tenant behaves.
@@ -82,6 +83,8 @@ struct Record {
 pub struct Namely {
     pub options: Options,
     pub faults: Faults,
+    /// What is to become of requests under way, by ticket.
+    struck: HashMap<usize, Fault>,
     people: Vec<Record>,
     history: History,
     recent: VecDeque<Moment>,
@@ -108,6 +111,7 @@ impl Namely {
             .collect();
         Self {
             faults: Faults::new(options.seed),
+            struck: HashMap::new(),
             people,
             history: History::default(),
             recent: VecDeque::new(),
@@ -229,6 +233,17 @@ impl Namely {
             }
             _ => wire::not_a_route(),
         }
+    }
+
+    /// Names of the person a request is about.
+    fn about(&self, request: &Request) -> Vec<String> {
+        let segments = request.segments();
+        let at = segments.iter().position(|part| part == "profiles");
+        let Some(id) = at.and_then(|at| segments.get(at + 1)).map(|id| id.trim_end_matches(".json")) else {
+            return request.param("filter[email]").into_iter().collect();
+        };
+        let email = self.people().find(|person| person.id == id).map(|person| person.email.clone());
+        email.into_iter().chain([id.to_owned()]).collect()
     }
 
     fn profile(&self, index: usize) -> Value {
@@ -426,30 +441,37 @@ impl Core for Namely {
             return self.refuse(ticket, Response::empty(406), now);
         }
         let mut takes = self.latency(request);
-        let strike = self.faults.strike(&request.method, &request.target());
-        self.history.get_mut(ticket).faulty = strike.is_some();
-        match strike {
+        let about = if self.faults.ask_for_people() { self.about(request) } else { Vec::new() };
+        let fault = self.faults.strike(&request.method, &request.target(), &about);
+        self.history.get_mut(ticket).faulty = fault.is_some();
+        match fault.as_ref().map(|fault| &fault.kind) {
             Some(Kind::Answer { status, body }) => {
-                let response = Response { status, headers: Vec::new(), body: body.into_bytes() };
+                let response = Response { status: *status, body: body.clone().into_bytes(), ..Response::default() };
+                return self.refuse(ticket, response, now);
+            }
+            Some(Kind::Refuse { status, code }) => {
+                let response = Response::json(*status, &json!({ "error": code }));
                 return self.refuse(ticket, response, now);
             }
             Some(Kind::Reset | Kind::LoseReply) => return Admission::HangUp,
             Some(Kind::CutPage(keep)) => {
-                let response = wire::cut(self.route(request), keep);
+                let response = wire::cut(self.route(request), *keep);
                 return self.refuse(ticket, response, now);
             }
-            Some(Kind::BrokenJson) => {
-                let mut response = self.route(request);
-                response.body.truncate(response.body.len() / 2);
-                return self.refuse(ticket, response, now);
-            }
-            Some(Kind::Slow(more)) => takes += more,
+            Some(Kind::Slow(more)) => takes += *more,
+            Some(_) => self.struck.extend(fault.map(|fault| (ticket, fault))),
             None => {}
         }
         Admission::Serve { ticket, takes }
     }
 
-    fn apply(&mut self, ticket: usize, request: &Request, now: Moment) -> Response {
+    fn faults(&mut self) -> &mut Faults {
+        &mut self.faults
+    }
+
+    fn apply(&mut self, ticket: usize, asked: &Request, now: Moment) -> Response {
+        let fault = self.struck.remove(&ticket);
+        let request = &fault.as_ref().map_or_else(|| asked.clone(), |fault| distort::before(fault, asked));
         let mut response = match request.method.as_str() {
             _ if request.path.ends_with("/oauth2/token") || request.path.ends_with("/oauth2/authorize") => {
                 self.oauth(request, now)
@@ -458,12 +480,16 @@ impl Core for Namely {
             "POST" | "PUT" => self.write(request, now),
             _ => wire::not_a_route(),
         };
+        if let Some(fault) = &fault {
+            response = distort::after(fault, asked, response);
+        }
         self.history.get_mut(ticket).status = response.status;
         if request.method == "HEAD" {
             response.body.clear();
         }
         let zipped = request.header("accept-encoding").is_some_and(|accepted| accepted.contains("gzip"));
-        if zipped && !response.body.is_empty() {
+        let plain = !response.endless && response.headers.iter().all(|(name, _)| name != "content-encoding");
+        if zipped && plain && !response.body.is_empty() {
             response = Response { body: gzip(&response.body), ..response }.with("content-encoding", "gzip");
         }
         self.stamp(response.with("vary", "Accept-Encoding"), now)

@@ -2,12 +2,13 @@
 
 use super::super::http::Response;
 use serde_json::json;
+use std::borrow::Cow;
 
 /// An error as Okta reports it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
     pub status: u16,
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     pub summary: String,
     pub causes: Vec<String>,
 }
@@ -31,7 +32,21 @@ pub mod problem {
     use super::Problem;
 
     fn plain(status: u16, code: &'static str, summary: &str) -> Problem {
-        Problem { status, code, summary: summary.into(), causes: Vec::new() }
+        Problem { status, code: code.into(), summary: summary.into(), causes: Vec::new() }
+    }
+
+    /// Any refusal, with the words that Okta has for the code as far as they are known here.
+    pub fn by_code(status: u16, code: &str) -> Problem {
+        let summary = match code {
+            "E0000006" => "You do not have permission to perform the requested action",
+            "E0000007" => "Not found: Resource not found: (User)",
+            "E0000023" => "Operation failed because user profile is mastered under another system",
+            "E0000038" => "This operation is not allowed in the user's current status.",
+            "E0000047" => "API call exceeded rate limit due to too many requests.",
+            "E0000001" => "Api validation failed",
+            _ => "Refused.",
+        };
+        Problem { code: code.to_owned().into(), ..plain(status, "", summary) }
     }
 
     pub fn invalid_token() -> Problem {
@@ -61,7 +76,7 @@ pub mod problem {
     pub fn validation(of: &str, causes: &[String]) -> Problem {
         Problem {
             status: 400,
-            code: "E0000001",
+            code: "E0000001".into(),
             summary: format!("Api validation failed: {of}"),
             causes: causes.to_vec(),
         }

@@ -78,6 +78,7 @@ impl Okta {
             ("PUT", [id, "users", user]) => self.add_member(id, user, now),
             ("DELETE", [id, "users", user]) => self.remove_member(id, user, now),
             ("GET", [id, "users", user, "group-rules"]) => self.rules_of_member(id, user),
+            (_, [id, "roles", rest @ ..]) => self.group_roles_route(request, id, rest),
             ("GET", [id, "apps"]) => {
                 self.group(id)?;
                 let apps = self.apps.values().filter(|app| app.groups.contains(*id));

@@ -1,6 +1,7 @@
 //! The Okta simulator: the state of an org and what it answers.
 
 pub mod apps;
+mod distort;
 pub mod errors;
 pub mod groups;
 pub mod limits;
@@ -8,12 +9,13 @@ mod oauth;
 pub mod options;
 pub mod org;
 pub mod query;
+pub mod roles;
 pub mod schema;
 pub mod users;
 
 pub use options::{Competition, HeaderView, Options, ScopeError, ServiceApp};
 
-use super::faults::{Faults, Kind};
+use super::faults::{Fault, Faults, Kind};
 use super::history::{Exchange, History};
 use super::http::{Admission, Core, Request, Response, http_date};
 use crate::clock::Moment;
@@ -47,7 +49,8 @@ pub struct Okta {
     pub(super) custom: BTreeMap<String, Property>,
     linked: Vec<LinkedObject>,
     log: Vec<Event>,
-    administrators: BTreeSet<String>,
+    /// Admin roles by the user or the group that holds them.
+    pub(super) roles: BTreeMap<String, roles::Assigned>,
     /// Asynchronous changes under way, by when they end.
     transitions: BTreeSet<(Moment, String)>,
     tokens: Tokens,
@@ -55,6 +58,8 @@ pub struct Okta {
     /// Okta's maintenance mode: reads are answered, writes are not.
     pub read_only: bool,
     pub faults: Faults,
+    /// What is to become of requests under way, by ticket.
+    struck: HashMap<usize, Fault>,
     limits: Limits,
     history: History,
     random: ChaCha8Rng,
@@ -75,12 +80,13 @@ impl Okta {
             custom: BTreeMap::from([("namelyId".to_owned(), Property::text("Namely ID"))]),
             linked: options.manager_links.then(LinkedObject::manager).into_iter().collect(),
             log: Vec::new(),
-            administrators: BTreeSet::new(),
+            roles: BTreeMap::new(),
             transitions: BTreeSet::new(),
             tokens: Tokens::default(),
             revoked: false,
             read_only: false,
             faults: Faults::new(options.seed),
+            struck: HashMap::new(),
             limits: Limits::new(&options),
             history: History::default(),
             random: ChaCha8Rng::seed_from_u64(options.seed),
@@ -124,12 +130,6 @@ impl Okta {
         if let Some(user) = id.and_then(|id| self.users.get_mut(&id)) {
             user.status = status;
         }
-    }
-
-    /// Makes somebody an administrator without a call.
-    pub fn seed_administrator(&mut self, anchor: &str) {
-        let id = self.user_by_anchor(anchor).map(|user| user.id.clone());
-        self.administrators.extend(id);
     }
 
     /// Puts a user into a group without a call.
@@ -283,40 +283,58 @@ impl Core for Okta {
             return self.refuse(ticket, response, now);
         }
         let mut takes = self.latency(request);
-        match self.faults.strike(&request.method, &request.target()) {
-            None => {}
-            Some(Kind::Slow(more)) => takes += more,
+        let about = if self.faults.ask_for_people() { self.about(request) } else { Vec::new() };
+        let fault = self.faults.strike(&request.method, &request.target(), &about);
+        self.history.get_mut(ticket).faulty = fault.as_ref().is_some_and(|fault| !matches!(fault.kind, Kind::Slow(_)));
+        let answer = match fault.as_ref().map(|fault| &fault.kind) {
+            None => None,
+            Some(Kind::Slow(more)) => {
+                takes += *more;
+                None
+            }
             Some(Kind::LoseReply) => {
                 self.limits.enter();
                 self.limits.keep_headers(ticket, bucket, Vec::new());
-                self.history.get_mut(ticket).faulty = true;
                 return Admission::ServeAndHangUp { ticket, takes };
             }
             Some(Kind::Answer { status, body }) => {
-                self.history.get_mut(ticket).faulty = true;
-                let response = Response { status, headers: Vec::new(), body: body.into_bytes() };
-                let response = counted.headers.into_iter().fold(response, |r, (name, value)| r.with(name, value));
-                self.limits.discard(bucket);
-                return self.refuse(ticket, response, now);
+                Some(Response { status: *status, body: body.clone().into_bytes(), ..Response::default() })
             }
-            Some(Kind::Reset | Kind::CutPage(_) | Kind::BrokenJson) => {
-                self.history.get_mut(ticket).faulty = true;
+            Some(Kind::Refuse { status, code }) => Some(problem::by_code(*status, code).response()),
+            Some(Kind::Reset) => {
                 self.limits.discard(bucket);
                 return Admission::HangUp;
             }
+            Some(_) => {
+                self.struck.extend(fault.map(|fault| (ticket, fault)));
+                None
+            }
+        };
+        if let Some(response) = answer {
+            let response = counted.headers.into_iter().fold(response, |r, (name, value)| r.with(name, value));
+            self.limits.discard(bucket);
+            return self.refuse(ticket, response, now);
         }
         self.limits.enter();
         self.limits.keep_headers(ticket, bucket, counted.headers);
         Admission::Serve { ticket, takes }
     }
 
-    fn apply(&mut self, ticket: usize, request: &Request, now: Moment) -> Response {
+    fn faults(&mut self) -> &mut Faults {
+        &mut self.faults
+    }
+
+    fn apply(&mut self, ticket: usize, asked: &Request, now: Moment) -> Response {
+        let fault = self.struck.remove(&ticket);
+        let request = &fault.as_ref().map_or_else(|| asked.clone(), |fault| super::distort::before(fault, asked));
+        let pretends = fault.as_ref().is_some_and(|fault| fault.kind == Kind::NoEffect && asked.method != "GET");
         let is_json = request.header("content-type").is_none_or(|kind| kind.starts_with("application/json"));
         let answer = match &request.body {
             _ if request.path == "/oauth2/v1/token" => Ok(self.token(request, now)),
             _ if self.read_only && request.method != "GET" => Err(problem::read_only()),
             body if !body.is_empty() && !is_json => Err(problem::bad_media_type()),
             body if !body.is_empty() && serde_json::from_slice::<Value>(body).is_err() => Err(problem::bad_body()),
+            _ if pretends => self.pretend(request),
             _ => self.route(request, now),
         };
         let (response, applied) = match answer {
@@ -329,6 +347,10 @@ impl Core for Okta {
         exchange.status = response.status;
         exchange.applied = applied;
         exchange.user = user;
+        let response = match &fault {
+            Some(fault) => self.distorted(fault, asked, response),
+            None => response,
+        };
         let response = headers.into_iter().fold(response, |r, (name, value)| r.with(name, value));
         self.stamp(response, now)
     }

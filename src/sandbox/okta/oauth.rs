@@ -335,7 +335,7 @@ fn scope_of(method: &str, path: &str) -> Option<(&'static str, bool)> {
     let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).skip(2).collect();
     let write = method != "GET";
     let family = match parts.as_slice() {
-        ["users", _, "roles", ..] | ["iam", ..] => "roles",
+        ["users" | "groups", _, "roles", ..] | ["iam", ..] => "roles",
         ["users", ..] => "users",
         ["groups", ..] => "groups",
         ["apps", ..] => "apps",

@@ -93,6 +93,10 @@ pub struct Options {
     pub assign_suspended: bool,
     /// Whether the org has the linked object manager and subordinate.
     pub manager_links: bool,
+    /// Whether `iam/assignees/users` lists whoever holds a role by a group only (no source says).
+    pub assignees_by_group: bool,
+    /// Whether pages of `iam/assignees/users` have `Link` lines besides the `_links` in their body.
+    pub assignees_link_header: bool,
 }
 
 impl Default for Options {
@@ -123,6 +127,8 @@ impl Default for Options {
             assigned_again: 200,
             assign_suspended: false,
             manager_links: true,
+            assignees_by_group: false,
+            assignees_link_header: true,
         }
     }
 }

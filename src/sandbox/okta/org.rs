@@ -2,7 +2,7 @@
 
 use super::errors::{Problem, problem};
 use super::query::Query;
-use super::users::{page, time};
+use super::users::time;
 use super::{Okta, Request, Response};
 use crate::clock::Moment;
 use serde_json::{Value, json};
@@ -112,35 +112,6 @@ impl Okta {
             "transaction": { "type": "WEB", "id": format!("req{number:08}"), "detail": { "requestApiTokenId": TOKEN_ID } },
             "target": [{ "id": event.target, "type": "User", "alternateId": name }]
         })
-    }
-
-    /// The owner of the token has the roles of the options, and so has whoever was made an administrator.
-    fn is_administrator(&self, id: &str) -> bool {
-        self.administrators.contains(id) || self.find_user(OWNER).is_ok_and(|owner| owner == id)
-    }
-
-    pub(super) fn list_roles(&self, key: &str) -> Result<Response, Problem> {
-        let id = self.find_user(key)?;
-        let roles = self.options.roles.iter().filter(|_| self.is_administrator(&id)).enumerate();
-        let roles: Vec<Value> = roles
-            .map(|(n, role)| {
-                json!({ "id": format!("ra{n:018}"), "label": role, "type": role, "status": "ACTIVE", "assignmentType": "USER" })
-            })
-            .collect();
-        Ok(Response::json(200, &json!(roles)))
-    }
-
-    /// Everybody with a role, a hundred at a time.
-    pub(super) fn assignees(&self, request: &Request) -> Response {
-        let listed = self.users.keys().filter(|id| self.is_administrator(id)).map(|id| {
-            let href = format!("{}/api/v1/users/{id}", request.base);
-            let orn = format!("orn:okta:directory:sandbox:users:{id}");
-            (id.clone(), json!({ "id": id, "orn": orn, "_links": { "assignee": { "href": href } } }))
-        });
-        let page = page(listed, request, 100, 100);
-        let value: Value = serde_json::from_slice(&page.body).unwrap_or_default();
-        let body = json!({ "value": value, "_links": { "self": { "href": format!("{}{}", request.base, request.target()) } } });
-        Response { body: body.to_string().into_bytes(), ..page }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a percentage")]

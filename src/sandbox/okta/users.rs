@@ -164,7 +164,7 @@ impl Okta {
             ("GET", []) => self.list_users(request, now),
             ("POST", []) => self.create_user(request, now),
             ("GET", ["me"]) => self.show_user(super::org::OWNER, request),
-            ("GET", [id, "roles"]) => self.list_roles(id),
+            (_, [id, "roles", rest @ ..]) => self.user_roles_route(request, id, rest, now),
             ("GET", [id]) => self.show_user(id, request),
             ("POST", [id]) => self.update_user(id, request, false, now),
             ("PUT", [id]) => self.update_user(id, request, true, now),
@@ -200,7 +200,7 @@ impl Okta {
         self.users.get_mut(&id).ok_or_else(|| problem::not_found(key, "User"))
     }
 
-    fn show_user(&self, key: &str, request: &Request) -> Result<Response, Problem> {
+    pub(super) fn show_user(&self, key: &str, request: &Request) -> Result<Response, Problem> {
         let user = &self.users[&self.find_user(key)?];
         let body = user.json(user.status, &user.profile, Some(""), &request.base);
         Ok(Response::json(200, &body).with("etag", user.etag()))

@@ -1,0 +1,144 @@
+//! Admin roles of users and of groups (`okta-api.md §3.1`): who holds one by themselves, and who by a group.
+
+use super::errors::{Problem, problem};
+use super::org::OWNER;
+use super::users::page;
+use super::{Okta, Request, Response};
+use crate::clock::Moment;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The roles that were assigned to one user or one group: name of the role by id of the assignment.
+pub type Assigned = BTreeMap<String, String>;
+
+impl Okta {
+    /// Makes somebody a super administrator without a call: by id, login or anchor.
+    pub fn seed_administrator(&mut self, who: &str) {
+        self.seed_role(who, "SUPER_ADMIN");
+    }
+
+    /// Gives a role to a user (by id, login or anchor) or to a group (by id or name) without a call.
+    pub fn seed_role(&mut self, holder: &str, role: &str) {
+        let by_anchor = self.user_by_anchor(holder).map(|user| user.id.clone());
+        let group = self.groups.values().find(|g| g.id == holder || g.name == holder).map(|g| g.id.clone());
+        if let Some(holder) = by_anchor.or(group).or_else(|| self.find_user(holder).ok()) {
+            self.assign_role(&holder, role);
+        }
+    }
+
+    fn assign_role(&mut self, holder: &str, role: &str) -> String {
+        let known = self.roles.get(holder).and_then(|roles| roles.iter().find(|(_, known)| *known == role));
+        if let Some((id, _)) = known {
+            return id.clone();
+        }
+        let id = self.id("ra1");
+        self.roles.entry(holder.to_owned()).or_default().insert(id.clone(), role.to_owned());
+        id
+    }
+
+    /// Roles of a user: their own, those of the token's owner by the options, and those of groups.
+    fn roles_of_user(&self, id: &str) -> Vec<Value> {
+        let owner = self.find_user(OWNER).is_ok_and(|owner| owner == id);
+        let owned = self.options.roles.iter().filter(|_| owner).enumerate();
+        let owned = owned.map(|(n, role)| role_json(&format!("ra{n:018}"), role, "USER"));
+        let assigned = |holder: &str, how| {
+            self.roles.get(holder).into_iter().flatten().map(move |(id, role)| role_json(id, role, how))
+        };
+        let groups = self.roles.keys().filter(|group| self.members.get(*group).is_some_and(|m| m.contains(id)));
+        owned.chain(assigned(id, "USER")).chain(groups.flat_map(|group| assigned(group, "GROUP"))).collect()
+    }
+
+    /// `users/{id}/roles`.
+    pub(super) fn user_roles_route(
+        &mut self,
+        request: &Request,
+        key: &str,
+        rest: &[&str],
+        now: Moment,
+    ) -> Result<Response, Problem> {
+        let id = self.find_user(key)?;
+        if rest.is_empty() && request.method == "GET" {
+            return Ok(Response::json(200, &json!(self.roles_of_user(&id))));
+        }
+        let response = self.change_roles(request, &id, rest, 201)?;
+        let event =
+            if request.method == "POST" { "user.account.privilege.grant" } else { "user.account.privilege.revoke" };
+        self.note(now, event, &id);
+        Ok(response)
+    }
+
+    /// `groups/{id}/roles`.
+    pub(super) fn group_roles_route(
+        &mut self,
+        request: &Request,
+        group: &str,
+        rest: &[&str],
+    ) -> Result<Response, Problem> {
+        if !self.groups.contains_key(group) {
+            return Err(problem::not_found(group, "UserGroup"));
+        }
+        if rest.is_empty() && request.method == "GET" {
+            let roles = self.roles.get(group).into_iter().flatten().map(|(id, role)| role_json(id, role, "GROUP"));
+            return Ok(Response::json(200, &json!(roles.collect::<Vec<_>>())));
+        }
+        self.change_roles(request, group, rest, 200)
+    }
+
+    fn change_roles(&mut self, request: &Request, holder: &str, rest: &[&str], made: u16) -> Result<Response, Problem> {
+        match (request.method.as_str(), rest) {
+            ("POST", []) => {
+                let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+                let role = body["type"]
+                    .as_str()
+                    .filter(|role| !role.is_empty())
+                    .ok_or_else(|| problem::validation("type", &["type: The field cannot be left blank".to_owned()]))?;
+                let id = self.assign_role(holder, role);
+                let how = if self.groups.contains_key(holder) { "GROUP" } else { "USER" };
+                Ok(Response::json(made, &role_json(&id, role, how)))
+            }
+            ("DELETE", [role]) => match self.roles.get_mut(holder).and_then(|roles| roles.remove(*role)) {
+                Some(_) => Ok(Response::empty(204)),
+                None => Err(problem::not_found(role, "RoleAssignment")),
+            },
+            _ => Err(problem::wrong_method()),
+        }
+    }
+
+    /// Everybody with a role, a hundred at a time. Whether whoever holds one by a group only is listed is a switch.
+    pub(super) fn assignees(&self, request: &Request) -> Response {
+        let holds = |id: &&String| {
+            let roles = self.roles_of_user(id);
+            roles.iter().any(|role| self.options.assignees_by_group || role["assignmentType"] == "USER")
+        };
+        let listed = self.users.keys().filter(holds).map(|id| {
+            let href = format!("{}/api/v1/users/{id}", request.base);
+            let orn = format!("orn:okta:directory:sandbox:users:{id}");
+            (id.clone(), json!({ "id": id, "orn": orn, "_links": { "assignee": { "href": href } } }))
+        });
+        let mut page = page(listed, request, 100, 100);
+        let value: Value = serde_json::from_slice(&page.body).unwrap_or_default();
+        let mut links = json!({ "self": { "href": format!("{}{}", request.base, request.target()) } });
+        let next = page.headers.iter().find(|(_, link)| link.ends_with("rel=\"next\""));
+        if let Some(href) = next.and_then(|(_, link)| link.split(['<', '>']).nth(1)) {
+            links["next"] = json!({ "href": href });
+        }
+        if !self.options.assignees_link_header {
+            page.headers.retain(|(name, _)| name != "link");
+        }
+        let body = json!({ "value": value, "_links": links });
+        Response { body: body.to_string().into_bytes(), ..page }
+    }
+}
+
+fn role_json(id: &str, role: &str, how: &str) -> Value {
+    json!({ "id": id, "label": label(role), "type": role, "status": "ACTIVE", "assignmentType": how })
+}
+
+/// A role as Okta's console calls it: `SUPER_ADMIN` is "Super Administrator".
+fn label(role: &str) -> String {
+    let words = role.split('_').map(|word| match word {
+        "ADMIN" => "Administrator".to_owned(),
+        word => word.chars().take(1).chain(word.chars().skip(1).flat_map(char::to_lowercase)).collect(),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
