@@ -152,11 +152,8 @@ fn a_second_org_gets_those_who_are_routed_there_and_keeps_whoever_is_not_any_mor
             .await;
         let before = world.effects(1);
         assert_eq!(world.companies.okta[1].core().user_by_anchor(&anchor).map(|u| u.status), Some(Status::Provisioned));
-        // An end in Namely is an end everywhere.
-        world.companies.edit(0, 5, |p| {
-            mark(p, true);
-            p.status = Hired::Inactive;
-        });
+        // An end in Namely is an end everywhere, also where they are only kept.
+        world.companies.edit(0, 5, |p| p.status = Hired::Inactive);
         for org in 0..2 {
             world
                 .until_org(org, "they are out", |okta| {
@@ -165,6 +162,31 @@ fn a_second_org_gets_those_who_are_routed_there_and_keeps_whoever_is_not_any_mor
                 .await;
         }
         assert!(world.effects(1) > before);
+    });
+}
+
+#[test]
+fn a_kept_account_outlives_the_end_of_another_profile_and_not_that_of_its_own() {
+    on_a_system(async {
+        let world = World::settled(8).await;
+        let ours = world.merger.people[0][5].clone();
+        let status = |okta: &Okta| find(okta, &ours.email).first().map(|user| user.status);
+        world.companies.edit(0, 5, |p| mark(p, true));
+        world.until_org(1, "they have an account there", |okta| status(okta).is_some()).await;
+        let mut twin = world.twin(5);
+        mark(&mut twin, true);
+        world.companies.join(std::slice::from_ref(&twin));
+        let named = format!("Department {}", twin.department());
+        let groups = |okta: &Okta| okta.groups_of(&find(okta, &ours.email)[0].id);
+        world.until_org(1, "both profiles are one person", |okta| groups(okta).contains(&named)).await;
+        world.companies.edit(0, 5, |p| mark(p, false));
+        world.until_org(1, "the other profile describes them", |okta| groups(okta).len() == 2).await;
+        world.companies.edit(1, 0, |p| p.status = Hired::Inactive);
+        let aside = async |world: &World| world.service.store.backlog().await.expect("reads").set_aside == 1;
+        world.until("they are reported", aside).await;
+        assert_ne!(status(&world.companies.okta[1].core()), Some(Status::Deprovisioned), "kept");
+        world.companies.edit(0, 5, |p| p.status = Hired::Inactive);
+        world.until_org(1, "they are out", |okta| status(okta) == Some(Status::Deprovisioned)).await;
     });
 }
 

@@ -2,7 +2,7 @@
 
 use super::account::Account;
 use super::login::Chosen;
-use super::person::Person;
+use super::person::{Person, Position};
 use super::pins::Pins;
 use crate::clock::Moment;
 
@@ -28,6 +28,8 @@ pub struct Case {
     pub person: Person,
     /// Whether any profile is routed to this org.
     pub routed: bool,
+    /// Beside profiles that are routed to this org: those of theirs that were, and are not any more.
+    pub elsewhere: Vec<Position>,
     /// Since when the person is known to have left.
     pub ended_at: Option<Moment>,
     /// The word of the entitlement that the last finished plan was made for.
@@ -50,6 +52,7 @@ impl Case {
             org: org.to_owned(),
             person,
             routed: true,
+            elsewhere: Vec::new(),
             ended_at: None,
             was: None,
             account: None,

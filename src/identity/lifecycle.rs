@@ -67,6 +67,11 @@ impl Entitlement {
             Entitlement::NotYet => 7,
         }
     }
+
+    /// Whether somebody with this entitlement should not lose what `other` would take.
+    pub const fn keeps_from(&self, other: &Entitlement) -> bool {
+        (self.counts() || matches!(self, Entitlement::Unclear(_))) && self.precedence() < other.precedence()
+    }
 }
 
 /// The entitlement now, and when time alone will change it.

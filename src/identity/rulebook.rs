@@ -139,21 +139,24 @@ impl Rulebook {
         Person::new(ranked.into_iter().map(|(_, position)| position).collect())
     }
 
-    /// What the record grants a person in an org now.
+    /// What the record grants a person in an org now. Who is not routed there any more is kept or ended, as the org says;
+    /// whose status or dates say that access is over is ended in every org.
     pub fn standing(&self, case: &Case, now: Moment) -> Standing {
-        if !case.routed {
-            let why = format!("no profile of theirs is routed to {:?} any more", case.org);
-            let policy = self.org(&case.org).map(|org| org.unrouted).unwrap_or_default();
-            let entitlement = match policy {
-                Unrouted::End => Entitlement::Ended(why),
-                Unrouted::Keep => Entitlement::Unclear(format!(
-                    "{why}: kept as they are; route them there again, or set unrouted = \"end\" for this org"
-                )),
-            };
-            return Standing { entitlement, changes_at: None, remarks: Vec::new() };
+        let of = |positions: &[Position]| {
+            lifecycle::together(positions.iter().map(|p| self.position_standing(p, case.ended_at, now)).collect())
+        };
+        let here = of(case.person.positions());
+        let unrouted = self.org(&case.org).map(|org| org.unrouted).unwrap_or_default();
+        match (case.routed, unrouted) {
+            (true, Unrouted::Keep) if !case.elsewhere.is_empty() => kept_by(here, of(&case.elsewhere), &case.org),
+            (true, _) => here,
+            (false, Unrouted::Keep) if here.entitlement.is_over() => here,
+            (false, Unrouted::Keep) => {
+                let why = format!("{}: {}", unrouted_to(&case.org), hint_for_kept());
+                Standing { entitlement: Entitlement::Unclear(why), ..here }
+            }
+            (false, Unrouted::End) => Standing { entitlement: Entitlement::Ended(unrouted_to(&case.org)), ..here },
         }
-        let positions = case.person.positions().iter();
-        lifecycle::together(positions.map(|p| self.position_standing(p, case.ended_at, now)).collect())
     }
 
     /// The positions that count for attributes and groups; the primary one if none does.
@@ -217,6 +220,34 @@ impl Rulebook {
         written.chain(matched).chain(former).chain(["firstName", "lastName"].map(str::to_owned)).collect()
     }
 }
+
+fn unrouted_to(org: &str) -> String {
+    format!("no profile of theirs is routed to {org:?} any more")
+}
+
+const fn hint_for_kept() -> &'static str {
+    "kept as they are; route them there again, or set unrouted = \"end\" for this org"
+}
+
+/// What profiles that are routed `here` take is not taken while one that is kept from `elsewhere` grants more.
+fn kept_by(here: Standing, elsewhere: Standing, org: &str) -> Standing {
+    let takes = matches!(here.entitlement, Entitlement::Ended(_) | Entitlement::Suspended(_) | Entitlement::OnLeave(_));
+    let changes_at = here.changes_at.into_iter().chain(elsewhere.changes_at).min();
+    if !(takes && elsewhere.entitlement.keeps_from(&here.entitlement)) {
+        return Standing { changes_at, ..here };
+    }
+    let why = format!(
+        "a profile that is routed to {org:?} asks for {}, and another one of theirs, which is not routed there any more, \
+         does not: {}",
+        here.entitlement.word(),
+        hint_for_kept(),
+    );
+    Standing { entitlement: Entitlement::Unclear(why), changes_at, remarks: here.remarks }
+}
+
+#[cfg(test)]
+#[path = "routes_tests.rs"]
+mod routes_tests;
 
 #[cfg(test)]
 pub(crate) mod tests {
@@ -320,14 +351,5 @@ pub(crate) mod tests {
         let (zone, remark) = rules.zone_of(&lyon);
         assert_eq!(zone, TimeZone::UTC);
         assert!(remark.is_some_and(|r| r.contains("Lyon")));
-    }
-
-    #[test]
-    fn somebody_who_is_routed_nowhere_is_kept_unless_the_org_says_otherwise() {
-        let mut rules = rulebook();
-        let case = Case { routed: false, ..Case::new("main", Person::of("acme", somebody())) };
-        assert!(matches!(rules.standing(&case, now()).entitlement, Entitlement::Unclear(_)));
-        rules.orgs[0].unrouted = Unrouted::End;
-        assert!(matches!(rules.standing(&case, now()).entitlement, Entitlement::Ended(_)));
     }
 }

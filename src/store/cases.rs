@@ -38,8 +38,16 @@ pub(super) fn row(c: &Connection, target: i64) -> Result<Option<Row>, StoreError
     Ok(found)
 }
 
-/// The profiles of a target, those that are routed to its org before the others.
-pub(super) fn positions(c: &Connection, target: i64) -> Result<(Vec<Position>, bool), StoreError> {
+/// The profiles of a target.
+pub(super) struct Profiles {
+    /// Those that describe the person: those that are routed to the org; all of them while none is.
+    pub here: Vec<Position>,
+    /// The others.
+    pub elsewhere: Vec<Position>,
+    pub routed: bool,
+}
+
+pub(super) fn profiles(c: &Connection, target: i64) -> Result<Profiles, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT l.tenant, s.doc, l.routed FROM link l JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
          WHERE l.target = ?1 ORDER BY l.routed DESC, l.tenant, l.profile",
@@ -47,27 +55,27 @@ pub(super) fn positions(c: &Connection, target: i64) -> Result<(Vec<Position>, b
     let rows: Vec<(String, String, bool)> =
         select.query_map([target], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
     let routed = rows.first().is_some_and(|(_, _, routed)| *routed);
-    let mut positions = Vec::with_capacity(rows.len());
+    let mut profiles = Profiles { here: Vec::new(), elsewhere: Vec::new(), routed };
     for (tenant, doc, is_routed) in rows {
-        // Profiles that are not routed here describe somebody only while none is.
-        if is_routed == routed {
-            positions.push(Position { tenant, employee: serde_json::from_str(&doc)? });
-        }
+        let position = Position { tenant, employee: serde_json::from_str(&doc)? };
+        let side = if is_routed == routed { &mut profiles.here } else { &mut profiles.elsewhere };
+        side.push(position);
     }
-    Ok((positions, routed))
+    Ok(profiles)
 }
 
 /// What is needed to know how urgent somebody is: no manager, no login.
 pub fn brief(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
     let Some(row) = row(c, target)? else { return Ok(None) };
-    let (positions, routed) = positions(c, target)?;
-    let Some(person) = rules.person(positions, row.ended_at, now) else { return Ok(None) };
+    let Profiles { here, elsewhere, routed } = profiles(c, target)?;
+    let Some(person) = rules.person(here, row.ended_at, now) else { return Ok(None) };
     let account = row.okta_id.map(|id| accounts::by_id(c, &row.org, &id)).transpose()?.flatten();
     let login = Ok(Chosen { login: String::new(), ghost: None });
     Ok(Some(Case {
         org: row.org,
         person,
         routed,
+        elsewhere,
         ended_at: row.ended_at,
         was: row.was,
         account,

@@ -224,8 +224,7 @@ fn of_account(
 
 /// A person already known, by the profile that describes them.
 fn of_target(c: &Connection, rule: &str, confidence: Confidence, target: i64) -> Result<Option<Candidate>, StoreError> {
-    let (positions, _) = cases::positions(c, target)?;
-    Ok(positions.into_iter().next().map(|position| Candidate {
+    Ok(cases::profiles(c, target)?.here.into_iter().next().map(|position| Candidate {
         rule: rule.to_owned(),
         confidence,
         subject: Subject::Target(target),

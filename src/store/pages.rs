@@ -303,8 +303,11 @@ fn commit_profile(
     if let Some(before) = before {
         judge::follow_rename(c, &page.tenant, &before.groups, &employee.groups)?;
     }
-    for org in rules.orgs_of(&page.tenant) {
-        outcome.dirtied.extend(relink(c, rules, &org.name, &position, before, Cause::Profile, page.now)?);
+    // Also where the profile is known from before its company was taken out of the org: who leaves, leaves everywhere.
+    for org in &rules.orgs {
+        if org.tenants.contains(&page.tenant) || links::find(c, &org.name, &page.tenant, &employee.id)?.is_some() {
+            outcome.dirtied.extend(relink(c, rules, &org.name, &position, before, Cause::Profile, page.now)?);
+        }
     }
     if before.is_none() {
         wake_subordinates(c, &page.tenant, &employee.id, page.now)?;
@@ -493,8 +496,8 @@ fn wake_due(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Class>,
         .query_map([now.millis()], |row| Ok(Class::from_number(row.get(0)?)))?
         .collect::<Result<_, _>>()?;
     for (target, conflict) in due {
-        let (positions, _) = cases::positions(c, target)?;
-        let Some(position) = positions.first() else { continue };
+        let profiles = cases::profiles(c, target)?;
+        let Some(position) = profiles.here.first() else { continue };
         let before = Some(&position.employee);
         let news = News { cause: Cause::Date, changes: Vec::new(), before, after: position };
         classes.extend(refresh(c, rules, target, &news, conflict.as_deref(), now)?);
