@@ -14,6 +14,7 @@ const PREFIX: &str = "namely_okta_sync";
 pub struct StoreMetrics {
     pub commit_seconds: Histogram,
     pub jobs_per_commit: Histogram,
+    pub trouble: IntGaugeVec,
 }
 
 /// All metrics of one service, in a registry of its own.
@@ -65,6 +66,8 @@ pub struct Metrics {
     pub revoke_seconds: Histogram,
     pub mailbox_wait_seconds: HistogramVec,
     pub lane_panics: IntCounter,
+    pub runs_overdue: IntCounterVec,
+    pub actor_failures: IntCounterVec,
     pub audit_rows_delivered: IntCounterVec,
     pub sink_failures: IntCounterVec,
     pub sink_lag_rows: IntGaugeVec,
@@ -102,6 +105,12 @@ impl Metrics {
                     "store_jobs_per_commit",
                     "Jobs committed together.",
                     vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0],
+                ),
+                trouble: gauges(
+                    &r,
+                    "store_trouble",
+                    "1 while the store cannot be written: locked by another program, no room or a failing disk, damaged.",
+                    &["kind"],
                 ),
             },
             profiles_changed: counters(
@@ -275,6 +284,18 @@ impl Metrics {
             lane_panics: add(
                 &r,
                 IntCounter::new("lane_panics_total", "Lanes that panicked; their person is set aside."),
+            ),
+            runs_overdue: counters(
+                &r,
+                "runs_overdue_total",
+                "Runs that made no progress for longer than any call takes, and were released.",
+                &["org"],
+            ),
+            actor_failures: counters(
+                &r,
+                "actor_failures_total",
+                "Times an actor or a task failed by a mistake of its own and was started again.",
+                &["actor"],
             ),
             audit_rows_delivered: counters(&r, "audit_rows_delivered_total", "Audit rows delivered.", &["sink"]),
             sink_lag_rows: gauges(&r, "audit_sink_lag_rows", "Audit rows that a sink has not delivered.", &["sink"]),

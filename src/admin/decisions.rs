@@ -39,7 +39,11 @@ pub enum Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(e: StoreError) -> Self {
-        Refusal::Failed(e.to_string())
+        match e {
+            StoreError::NotThere(why) => Refusal::NotFound(why),
+            StoreError::Busy { .. } => Refusal::Conflict(e.to_string()),
+            e => Refusal::Failed(e.to_string()),
+        }
     }
 }
 

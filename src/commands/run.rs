@@ -15,6 +15,9 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// A lock of another program must not keep the service from ending.
+const LONGEST_CLOSE: Duration = Duration::from_secs(10);
+
 /// What ends the service.
 struct Signals {
     terminate: Signal,
@@ -69,9 +72,13 @@ pub async fn run(path: &Path, dry_run: bool) -> anyhow::Result<()> {
     tracing::info!("stopping: nothing begins any more, calls under way are waited for; a second signal ends at once");
     tell_systemd(&[NotifyState::Stopping]);
     tokio::select! {
-        left = service.drain(drain) => match left {
-            0 => tracing::info!("stopped: every call has its outcome, everything else is in the store"),
-            left => tracing::warn!(left, "stopped: these calls have no outcome yet; they are looked at after the next start"),
+        left = service.drain(drain) => {
+            match left {
+                0 => tracing::info!("stopped: every call has its outcome, everything else is in the store"),
+                left => tracing::warn!(left, "stopped: these calls have no outcome yet; they are looked at after the next start"),
+            }
+            // The file alone is the store then. It says itself what keeps it from that.
+            let _ = tokio::time::timeout(LONGEST_CLOSE, service.store.close()).await;
         },
         () = signals.next() => tracing::warn!("stopped at once: calls under way are looked at after the next start"),
     }

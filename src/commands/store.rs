@@ -23,7 +23,7 @@ pub fn open(path: &Path) -> anyhow::Result<Opened> {
     if !store.exists() {
         bail!("there is no store {} yet: start the service first (`run`), it reads both sides", store.display());
     }
-    let connection = Store::reader(&store).with_context(|| format!("the store {} cannot be read", store.display()))?;
+    let connection = Store::reader(&store)?;
     Ok(Opened { config, store: connection, path: store, now: Clock::system().now() })
 }
 

@@ -17,8 +17,8 @@ use crate::metrics::Metrics;
 use crate::okta::Request;
 use crate::okta::answer::understand;
 use crate::okta::outcome::{Outcome, Reply};
-use crate::retry;
-use crate::store::{Claim, EndStep, Lease, LiveRules, Next, Release, Store, StoreError};
+use crate::retry::Waits;
+use crate::store::{Claim, EndStep, Lease, LiveRules, Next, Release, Store, StoreError, Trouble, refusal};
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
 use aws_lc_rs::digest::{SHA256, digest};
 use std::collections::BTreeSet;
@@ -28,6 +28,11 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::Span;
 use tracing::field::Empty;
+
+/// Between tries to write something down that has happened.
+const UNWRITTEN: Waits = Waits { first: Duration::from_secs(1), longest: Duration::from_secs(5) };
+/// When somebody is tried again whom the store has refused; longer each time, up to some hours.
+const REFUSED_AGAIN: Duration = Duration::from_secs(15 * 60);
 
 /// What every lane works with.
 #[derive(Clone)]
@@ -133,6 +138,12 @@ impl Handler<Carried<Returned>> for Employee {
                 self.unreserve(&step);
                 return self.release(Release::Stale);
             }
+            Delivered::Refused { why } => {
+                self.unreserve(&step);
+                let why = refusal(&format!("to announce {}", step.name()), &why);
+                let again = Some(self.tools.clock.now() + self.long_backoff());
+                return self.release(Release::SetAside { why, again, look: true });
+            }
             Delivered::Busy => {
                 self.unreserve(&step);
                 let bucket = Request::of(&step, None).bucket().label();
@@ -180,6 +191,11 @@ impl Employee {
 
     fn backoff(&self) -> Duration {
         self.tools.traffic.waits().delay(self.lane.claim().attempt)
+    }
+
+    /// How long to wait before trying again what only people can mend.
+    fn long_backoff(&self) -> Duration {
+        REFUSED_AGAIN * (1 << self.lane.claim().attempt.clamp(0, 6))
     }
 
     fn act(&mut self, act: Act) {
@@ -264,12 +280,16 @@ impl Employee {
         let Some(back) = self.back.clone() else { return };
         let (store, now, then) = (self.tools.store.clone(), self.tools.clock.now(), concluded.then);
         let clock = self.tools.clock.clone();
+        let again = now + self.long_backoff();
         tokio::spawn(async move {
             // What is done must be written down, however long the disk is full: the person waits with it.
             let then = match insist(&clock, || store.end_step(end.clone(), now)).await {
                 Ok(()) => then,
                 Err(e) => {
-                    tracing::error!(error = %e, "an outcome could not be written; the person is read again after the next start");
+                    let mut effect = end.effect;
+                    let why = refusal(&format!("what {} has led to", effect.call.step.name()), &e.to_string());
+                    effect.why = Some(why.clone());
+                    give_up(&clock, &store, end.lease, Some((end.intent, effect)), &e, why, again).await;
                     None
                 }
             };
@@ -306,10 +326,12 @@ impl Employee {
         let Some(back) = self.back.clone() else { return };
         let (store, clock) = (self.tools.store.clone(), self.tools.clock.clone());
         let lease = self.lane.claim().lease;
+        let again = clock.now() + self.long_backoff();
         tokio::spawn(async move {
             let now = clock.now();
             if let Err(e) = insist(&clock, || store.release(lease, release.clone(), now)).await {
-                tracing::error!(error = %e, target = lease.target, "a claim could not be given back; the next start does it");
+                let why = refusal("the end of the plan of this person", &e.to_string());
+                give_up(&clock, &store, lease, None, &e, why, again).await;
             }
             failpoint::reach(Point::Finished);
             back.send(Written { then: None }).await;
@@ -328,7 +350,8 @@ impl Employee {
     }
 }
 
-/// Writes something down, as often as it takes while the store fails to; not when it has stopped.
+/// Writes something down, as often as it takes while the store cannot be written; not what it refuses, and not into a file
+/// that is damaged or closed.
 async fn insist<F>(clock: &Clock, mut write: impl FnMut() -> F) -> Result<(), StoreError>
 where
     F: Future<Output = Result<(), StoreError>>,
@@ -336,13 +359,35 @@ where
     let mut attempt = 0;
     loop {
         match write().await {
-            Err(e @ (StoreError::Sqlite(_) | StoreError::Commit(_))) => {
-                tracing::error!(error = %e, "the store cannot be written; is the disk full? It is tried again");
-                clock.sleep(retry::delay(attempt)).await;
+            Err(e) if matches!(e.trouble(), Trouble::Unwritable | Trouble::Locked) => {
+                tracing::error!(error = %e, attempt, "what has happened cannot be written down yet; it is tried again");
+                clock.sleep(UNWRITTEN.delay(attempt)).await;
                 attempt += 1;
             }
             other => return other,
         }
+    }
+}
+
+/// Ends a run whose last word the store did not take, because of `e`.
+async fn give_up(
+    clock: &Clock,
+    store: &Store,
+    lease: Lease,
+    effect: Option<(i64, Effect)>,
+    e: &StoreError,
+    why: String,
+    again: Moment,
+) {
+    let target = lease.target;
+    if e.trouble() != Trouble::Refused {
+        tracing::error!(error = %e, target, "what has happened could not be written; the next start reads the person again");
+        return;
+    }
+    tracing::error!(target, %why, "set aside");
+    let refused = || store.refuse(lease, effect.clone(), why.clone(), again, clock.now());
+    if let Err(e) = insist(clock, refused).await {
+        tracing::error!(error = %e, target, "a claim could not be given back; it is tried again in a while");
     }
 }
 

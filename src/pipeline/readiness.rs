@@ -3,32 +3,49 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Says why something is missing, if it is, at the moment it is asked.
+type Watch = Box<dyn Fn() -> Option<String> + Send + Sync>;
+
+#[derive(Default)]
+struct Known {
+    said: BTreeMap<String, String>,
+    watched: Vec<(String, Watch)>,
+}
+
 /// Reasons why the service is not ready; empty when it is. Shared by the actors and the health endpoint.
 #[derive(Clone, Default)]
-pub struct Readiness(Arc<Mutex<BTreeMap<String, String>>>);
+pub struct Readiness(Arc<Mutex<Known>>);
 
 impl Readiness {
     /// `what` is missing, because of `why`.
     pub fn missing(&self, what: &str, why: impl Into<String>) {
-        self.with(|reasons| reasons.insert(what.to_owned(), why.into()));
+        self.with(|known| known.said.insert(what.to_owned(), why.into()));
     }
 
     /// `what` is there now.
     pub fn have(&self, what: &str) {
-        self.with(|reasons| reasons.remove(what));
+        self.with(|known| known.said.remove(what));
+    }
+
+    /// From now on `why` is asked whether `what` is missing, whenever somebody asks: for what nobody may be alive to say.
+    pub fn watch(&self, what: &str, why: impl Fn() -> Option<String> + Send + Sync + 'static) {
+        self.with(|known| known.watched.push((what.to_owned(), Box::new(why))));
     }
 
     /// Everything that is missing.
     pub fn reasons(&self) -> BTreeMap<String, String> {
-        self.with(|reasons| reasons.clone())
+        self.with(|known| {
+            let watched = known.watched.iter().filter_map(|(what, why)| Some((what.clone(), why()?)));
+            watched.chain(known.said.clone()).collect()
+        })
     }
 
     /// Whether nothing is missing.
     pub fn is_ready(&self) -> bool {
-        self.with(|reasons| reasons.is_empty())
+        self.reasons().is_empty()
     }
 
-    fn with<T>(&self, f: impl FnOnce(&mut BTreeMap<String, String>) -> T) -> T {
+    fn with<T>(&self, f: impl FnOnce(&mut Known) -> T) -> T {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

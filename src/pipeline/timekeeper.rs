@@ -85,28 +85,57 @@ impl Tools {
             Belief::Off(ahead) => self.readiness.missing("clock", told(ahead)),
             Belief::Right | Belief::NotAskedYet => self.readiness.have("clock"),
         }
-        let woken = self.tend(back, belief == Belief::Right).await.unwrap_or_else(|e| {
-            tracing::error!(error = %e, "due dates and decisions could not be looked up");
-            0
-        });
+        let woken = self.tend(back, belief == Belief::Right).await;
         if woken > 0 {
             self.board.wake();
         }
     }
 
-    /// Returns how many people may be worked on because of it.
-    async fn tend(&self, back: Option<Duration>, clock_is_right: bool) -> Result<usize, StoreError> {
+    /// Returns how many people may be worked on because of it. What fails keeps nothing else from being done, and the
+    /// service is not ready before it works.
+    async fn tend(&self, back: Option<Duration>, clock_is_right: bool) -> usize {
         let (store, now) = (&self.store, self.clock.now());
+        let mut tended = Tended::default();
         if let Some(back) = back {
             let seconds = back.as_secs_f64();
             tracing::warn!(seconds, "this machine's clock was set back; nobody waits longer for it");
-            store.clock_was_set_back(back).await?;
+            tended.done("what is due could not be set back", store.clock_was_set_back(back).await.map(|()| 0));
         }
-        let due = if clock_is_right { store.wake_due(now).await?.len() } else { 0 };
-        let decided = store.apply_verdicts(now).await?.len();
-        let freed = store.apply_votes(now).await? + store.apply_pauses(now).await? + store.apply_approvals(now).await?;
-        store.remind(store.rules().load().safeguards.remind, now).await?;
-        let asked = store.apply_requests(now).await?;
-        Ok(due + decided + freed + asked)
+        if clock_is_right {
+            tended.done("due dates could not be looked up", store.wake_due(now).await.map(|woken| woken.len()));
+        }
+        let reviews = store.apply_verdicts(now).await.map(|woken| woken.len());
+        tended.done("decisions about matches could not be carried out", reviews);
+        tended.done("votes could not be counted", store.apply_votes(now).await);
+        tended.done("pauses could not be audited", store.apply_pauses(now).await);
+        tended.done("approvals could not be carried out", store.apply_approvals(now).await);
+        let remind = store.rules().load().safeguards.remind;
+        tended.done("nobody could be reminded of holds", store.remind(remind, now).await.map(|_| 0));
+        tended.done("requests could not be carried out", store.apply_requests(now).await);
+        match tended.failed.as_slice() {
+            [] => self.readiness.have("timekeeper"),
+            failed => {
+                let why = failed.join("; ");
+                tracing::error!(%why, "not everything that time and people ask for was done; it is tried again");
+                self.readiness.missing("timekeeper", why);
+            }
+        }
+        tended.woken
+    }
+}
+
+/// What came of tending to everything.
+#[derive(Default)]
+struct Tended {
+    woken: usize,
+    failed: Vec<String>,
+}
+
+impl Tended {
+    fn done(&mut self, failing: &str, done: Result<usize, StoreError>) {
+        match done {
+            Ok(people) => self.woken += people,
+            Err(e) => self.failed.push(format!("{failing}: {e}")),
+        }
     }
 }

@@ -75,6 +75,8 @@ impl Service {
             "the store is open"
         );
         let readiness = Readiness::default();
+        let watched = store.clone();
+        readiness.watch("store", move || watched.trouble());
         let paces: BTreeMap<String, LivePace> =
             config.namely.iter().map(|t| (t.name.clone(), Arc::new(ArcSwap::from_pointee(t.pace)))).collect();
         let pollers = Pollers::default();

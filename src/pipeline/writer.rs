@@ -17,7 +17,7 @@ use crate::okta::forecast::SPREAD;
 use crate::okta::health::{Change, Leave, Symptom, symptom};
 use crate::okta::outcome::{RateHeaders, Reply};
 use crate::okta::{Bucket, Ledger, OktaClient, Request};
-use crate::store::{Begun, StoreError};
+use crate::store::{Begun, StoreError, Trouble};
 use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
 use governor::clock::Clock as _;
 use governor::middleware::NoOpMiddleware;
@@ -72,6 +72,10 @@ pub enum Delivered {
     Busy,
     /// The person changed before the call left. Nothing was sent.
     Stale,
+    /// The store refuses the announcement, and would again. Nothing was sent.
+    Refused {
+        why: String,
+    },
 }
 
 /// A call is over, or did not leave after all.
@@ -443,8 +447,11 @@ impl Writer {
                         return back.send(not_sent(clock.monotonic())).await;
                     }
                     Err(e) => {
-                        let reply = Reply::NotSent(e.to_string());
-                        let _ = order.answer.send(Delivered::Replied { reply, intent: None });
+                        let why = e.to_string();
+                        let _ = order.answer.send(match e.trouble() {
+                            Trouble::Refused => Delivered::Refused { why },
+                            _ => Delivered::Replied { reply: Reply::NotSent(why), intent: None },
+                        });
                         return back.send(not_sent(clock.monotonic())).await;
                     }
                 },

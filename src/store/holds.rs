@@ -3,7 +3,7 @@
 //! **Invariant:** an approval lets go exactly what was shown: whose hold has changed since must be looked at again. A hold
 //! never turns into an action by itself.
 
-use super::{Store, StoreError, append};
+use super::{Store, StoreError, Trouble, append};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::{Change, Employee};
@@ -296,7 +296,14 @@ fn apply_votes(c: &Connection, now: Moment) -> Result<usize, StoreError> {
         .collect::<Result<_, _>>()?;
     let mut freed = 0;
     for vote in said {
-        freed += apply_vote(c, &vote, now)?;
+        match super::alone(c, |c| apply_vote(c, &vote, now)) {
+            // One that cannot be counted holds up no other.
+            Err(e) if e.trouble() == Trouble::Refused => {
+                tracing::error!(hold = vote.hold, by = vote.by, error = %e, "a vote could not be counted");
+                c.execute("UPDATE vote SET state = ?2 WHERE id = ?1", params![vote.id, format!("failed: {e}")])?;
+            }
+            counted => freed += counted?,
+        }
     }
     Ok(freed)
 }

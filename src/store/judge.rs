@@ -4,7 +4,7 @@
 //! is judged together: a mistake that concerns many is seen as a whole before its first call.
 
 use super::holds::{self, Hold};
-use super::{StoreError, append, cases, meta, set_meta};
+use super::{StoreError, Trouble, append, cases, forced, meta, set_meta};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::change::summary;
@@ -112,7 +112,11 @@ impl Court<'_> {
         let mut people = Vec::with_capacity(rows.len());
         let mut directory = Cow::Borrowed(self.directory);
         for row in rows {
-            people.push(self.person(c, &mut directory, row)?);
+            match self.person(c, &mut directory, row) {
+                // Whom the store cannot read holds up nobody else.
+                Err(e) if e.trouble() == Trouble::Refused => forced::set_aside(c, row.0, &e, self.now)?,
+                judged => people.push(judged?),
+            }
         }
         self.decide(c, &people)?;
         for person in &people {

@@ -4,7 +4,7 @@
 //! call leaves without its intent on disk, and no intent goes without its outcome in the audit.
 
 use super::judge::{self, Court};
-use super::{Store, StoreError, accounts, append, cases, pages};
+use super::{Store, StoreError, Trouble, accounts, append, cases, forced, pages};
 use crate::audit::{Call, Effect, Kind, Record};
 use crate::clock::Moment;
 use crate::identity::safeguard::Restraint;
@@ -153,7 +153,7 @@ impl Store {
         let (org, rules) = (org.to_owned(), self.rules.clone());
         let store = self.clone();
         self.run(move |c| {
-            if store.is_draining() || super::pause::paused(c, &org, None)?.is_some() {
+            if store.begins_nothing() || super::pause::paused(c, &org, None)?.is_some() {
                 return Ok(Vec::new());
             }
             Court { rules: &rules.load(), directory: &directory, org: &org, now }.judge(c)?;
@@ -174,7 +174,7 @@ impl Store {
     ) -> Result<Begun, StoreError> {
         let store = self.clone();
         self.run(move |c| {
-            if store.is_draining() {
+            if store.begins_nothing() {
                 return Ok(Begun::Stale);
             }
             begin_step(c, lease, &call, change, planned, now)
@@ -214,7 +214,13 @@ impl Store {
     }
 }
 
-fn about(c: &Connection, lease: Lease, now: Moment, kind: Kind, detail: Value) -> Result<Record, StoreError> {
+pub(super) fn about(
+    c: &Connection,
+    lease: Lease,
+    now: Moment,
+    kind: Kind,
+    detail: Value,
+) -> Result<Record, StoreError> {
     let org = Some(org_of(c, lease.target)?);
     Ok(Record { target: Some(lease.target), org, rev: Some(lease.rev), ..Record::general(now, kind, detail) })
 }
@@ -358,7 +364,11 @@ fn claim(c: &Connection, rules: &Rulebook, org: &str, now: Moment, want: &Want) 
         let slots = if is_urgent { &mut urgent } else { &mut lanes };
         if *slots > 0 {
             *slots -= 1;
-            claims.extend(take(c, rules, target, now)?);
+            // Whom the store cannot read holds up nobody else.
+            match super::alone(c, |c| take(c, rules, target, now)) {
+                Err(e) if e.trouble() == Trouble::Refused => forced::set_aside(c, target, &e, now)?,
+                taken => claims.extend(taken?),
+            }
         }
     }
     Ok(claims)
@@ -407,7 +417,7 @@ fn take(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Op
     }))
 }
 
-fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) -> Result<(), StoreError> {
+pub(super) fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) -> Result<(), StoreError> {
     if !holds(c, lease)? {
         return Ok(());
     }

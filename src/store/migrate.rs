@@ -17,6 +17,7 @@ const STEPS: [&str; (VERSION - FIRST) as usize] = [include_str!("migrations/4.sq
 pub(super) fn migrate(path: &Path, c: &Connection) -> Result<(), StoreError> {
     let found = version(c)?;
     match found {
+        0 if holds_something(c)? => Err(StoreError::Foreign { path: path.to_owned() }),
         0 => run(c, include_str!("schema.sql"), VERSION),
         VERSION => Ok(()),
         FIRST..VERSION => {
@@ -48,6 +49,11 @@ pub(super) fn check_copy(path: &Path, c: &Connection) -> Result<(), StoreError> 
         found if found > VERSION => Err(StoreError::TooNew { path: path.to_owned(), found }),
         found => Err(StoreError::TooOld { path: path.to_owned(), found }),
     }
+}
+
+/// Whether there is anything in a file that is no store of ours.
+fn holds_something(c: &Connection) -> Result<bool, StoreError> {
+    Ok(c.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0))? > 0)
 }
 
 fn version(c: &Connection) -> Result<i64, StoreError> {

@@ -11,11 +11,13 @@ mod attention;
 mod audit_log;
 mod cases;
 mod findings;
+mod forced;
 mod holds;
 mod judge;
 mod lanes;
 mod links;
 mod migrate;
+mod opening;
 mod pages;
 mod pause;
 mod pins;
@@ -26,6 +28,7 @@ mod requests;
 mod reread;
 mod rules;
 mod starters;
+mod trouble;
 mod vitals;
 
 pub use accounts::Primed;
@@ -38,9 +41,11 @@ pub use audit_log::{
 };
 pub use cases::{Resident, brief, find, name_of, population, whole, whole_with};
 pub use findings::findings;
+pub use forced::refusal;
 pub use holds::{HeldChanges, HeldPerson, Voted, held_people, holds, org_of_hold, vote};
 pub use lanes::{ANY_BUCKET, Begun, Claim, EndStep, Lease, Next, Release, Want};
 pub use links::{Review, decide, reviews};
+pub use opening::{lock, look_through};
 pub use pages::{Backlog, PageCommit, PageOutcome, backlog, known_hashes};
 pub use pause::{Pause, pause, pauses, resume};
 pub use pins::{Carried, carried_out};
@@ -50,13 +55,12 @@ pub use requests::{Request, Wish, is_done, request};
 pub use reread::{Drifted, Reread};
 pub use rules::LiveRules;
 pub use starters::{Starter, starters};
+pub use trouble::{Condition, Failure, Trouble};
 pub use vitals::{OrgVitals, Used, Vitals, vitals};
 
 use crate::identity::Rulebook;
 use crate::metrics::StoreMetrics;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write;
+use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,6 +71,8 @@ use tokio::sync::{mpsc, oneshot};
 const GROUP: usize = 256;
 /// Jobs waiting at most.
 const QUEUE: usize = 1024;
+/// How often it is logged that a lock is waited for.
+const LOCK_TOLD: Duration = Duration::from_secs(30);
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -89,30 +95,69 @@ pub enum StoreError {
         migrate::VERSION
     )]
     Behind { path: PathBuf, found: i64 },
-    #[error("the store {path} cannot be used: {source}")]
+    #[error("the store {path} cannot be used: {source}; {}", opening::advice(source))]
     Io { path: PathBuf, source: std::io::Error },
-    #[error("the store failed: {0}")]
-    Sqlite(#[from] rusqlite::Error),
+    #[error("the store {path} is a folder; name a file as service.store")]
+    IsFolder { path: PathBuf },
+    #[error(
+        "the store {path} is empty (0 bytes): a copy has broken off, or a disk was full. Put a copy in its place with \
+         `restore BACKUP --config FILE`, or remove the file to begin with a new store: everything but the audit is read again \
+         from both sides"
+    )]
+    Empty { path: PathBuf },
+    #[error("the store {path} is a database of another program; name another file as service.store")]
+    Foreign { path: PathBuf },
+    #[error("the store {path} cannot be used: {failure}")]
+    Unusable { path: PathBuf, failure: Failure },
+    #[error(
+        "{holder} has held a lock on the store {path} for {seconds} s, and nothing was done: end it (a copy, a session of \
+         sqlite3) or wait for it, then try again"
+    )]
+    Busy { path: PathBuf, holder: String, seconds: u64 },
+    #[error("the store failed: {}", Failure::of(.0))]
+    Sqlite(rusqlite::Error),
     #[error("the store failed to commit: {0}")]
-    Commit(String),
+    Commit(Failure),
     #[error("a document in the store cannot be read: {0}")]
-    Document(#[from] serde_json::Error),
+    Document(serde_json::Error),
+    #[error("{0}")]
+    NotThere(String),
     #[error("the store has stopped")]
     Stopped,
 }
 
-type After = Box<dyn FnOnce(Result<(), String>) + Send>;
-/// Gets no connection where there is no transaction (any more): then it only answers.
-type Job = Box<dyn FnOnce(Option<&Connection>) -> After + Send>;
+// Not as a source: what it says is said once.
+impl From<rusqlite::Error> for StoreError {
+    fn from(e: rusqlite::Error) -> Self {
+        Self::Sqlite(e)
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(e: serde_json::Error) -> Self {
+        Self::Document(e)
+    }
+}
+
+type After = Box<dyn FnOnce(Result<(), Failure>) + Send>;
+/// Gets no connection where there is no transaction (any more): then it only answers. What failed is told beside the answer.
+type Job = Box<dyn FnOnce(Option<&Connection>) -> (After, Option<Failure>) + Send>;
+
+enum Message {
+    Job(Job),
+    /// Everything that came before is done: the file is to be closed.
+    Close(oneshot::Sender<Result<(), String>>),
+}
 
 /// A handle to the store; cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    jobs: mpsc::Sender<Job>,
+    inbox: mpsc::Sender<Message>,
     path: PathBuf,
     rules: LiveRules,
     /// The service is about to end: nothing begins any more.
     draining: Arc<AtomicBool>,
+    condition: Condition,
 }
 
 impl Store {
@@ -120,20 +165,15 @@ impl Store {
     /// inside the transactions that show them.
     pub fn open(path: &Path, rules: Arc<Rulebook>, metrics: StoreMetrics) -> Result<Self, StoreError> {
         let lock = lock(path)?;
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(Duration::from_secs(5))?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "foreign_keys", true)?;
-        connection.set_prepared_statement_cache_capacity(128);
-        migrate::migrate(path, &connection)?;
-        let (jobs, inbox) = mpsc::channel(QUEUE);
+        let connection = opening::open(path)?;
+        let condition = Condition::new(metrics.trouble.clone());
+        let (sender, inbox) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new().name("store".into());
+        let served = Served { path: path.to_owned(), condition: condition.clone(), metrics };
         thread
             .spawn(move || {
                 let _lock = lock;
-                let served =
-                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| serve(&connection, inbox, &metrics)));
+                let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| served.serve(connection, inbox)));
                 if served.is_err() {
                     // Crash-only: nothing that follows could be trusted, and a restart reads everything from the file.
                     tracing::error!("the store panicked; the process ends and can be started again on the same store");
@@ -141,7 +181,26 @@ impl Store {
                 }
             })
             .map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
-        Ok(Self { jobs, path: path.to_owned(), rules: LiveRules::new(rules), draining: Arc::default() })
+        let rules = LiveRules::new(rules);
+        Ok(Self { inbox: sender, path: path.to_owned(), rules, draining: Arc::default(), condition })
+    }
+
+    /// What keeps the store from being written right now.
+    pub fn condition(&self) -> &Condition {
+        &self.condition
+    }
+
+    /// The same in words, naming the file.
+    pub fn trouble(&self) -> Option<String> {
+        self.condition.told(&self.path)
+    }
+
+    /// Brings everything into the one file and closes it, after what was asked for before; then the store has stopped.
+    pub async fn close(&self) -> Result<(), String> {
+        let (answer, closed) = oneshot::channel();
+        let sent = self.inbox.send(Message::Close(answer)).await;
+        sent.map_err(|_| StoreError::Stopped.to_string())?;
+        closed.await.map_err(|_| StoreError::Stopped.to_string())?
     }
 
     /// Attributes that correlation looks accounts up by.
@@ -154,9 +213,14 @@ impl Store {
         self.draining.store(true, Ordering::SeqCst);
     }
 
-    /// Whether nothing begins any more.
-    fn is_draining(&self) -> bool {
+    /// Whether the service is about to end.
+    pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::SeqCst)
+    }
+
+    /// Whether nothing begins any more: the service is about to end, or what it would act upon cannot be trusted.
+    fn begins_nothing(&self) -> bool {
+        self.is_draining() || self.condition.is_damaged()
     }
 
     /// Calls that were announced and have no outcome yet.
@@ -177,49 +241,49 @@ impl Store {
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
+        let path = self.path.clone();
         let job: Job = Box::new(move |connection| {
-            let result = connection.map(|connection| in_savepoint(connection, job));
-            Box::new(move |committed| {
-                let _ = reply.send(match (committed, result) {
+            let result = connection.map(|connection| alone(connection, job));
+            let failed = result.as_ref().and_then(|result| result.as_ref().err()).map(StoreError::failure);
+            let after = Box::new(move |committed| {
+                let result = match (committed, result) {
                     (Ok(()), Some(result)) => result,
                     (Ok(()), None) => Err(StoreError::Stopped),
-                    (Err(why), _) => Err(StoreError::Commit(why)),
-                });
-            })
+                    (Err(failure), _) => Err(StoreError::Commit(failure)),
+                };
+                let _ = reply.send(result.map_err(|e| e.at(&path)));
+            });
+            (after as After, failed)
         });
-        self.jobs.send(job).await.map_err(|_| StoreError::Stopped)?;
+        self.inbox.send(Message::Job(job)).await.map_err(|_| StoreError::Stopped)?;
         answer.await.map_err(|_| StoreError::Stopped)?
     }
 
     /// A connection for an operator's decision beside the service, which acts upon it soon. Everything else is the
     /// service's own to write.
     pub fn operator(path: &Path) -> Result<Connection, StoreError> {
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        connection.busy_timeout(Duration::from_secs(30))?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        migrate::check(path, &connection)?;
-        Ok(connection)
+        opening::operator(path)
     }
 
     /// A connection for reading beside the writer.
     pub fn reader(path: &Path) -> Result<Connection, StoreError> {
-        let connection = read_only(path)?;
-        migrate::check(path, &connection)?;
-        Ok(connection)
+        let open = || {
+            let connection = opening::read_only(path)?;
+            migrate::check(path, &connection)?;
+            Ok(connection)
+        };
+        open().map_err(|e: StoreError| e.at(path))
     }
 
     /// A copy of a store, for reading; it may be of an earlier version.
     pub fn copy(path: &Path) -> Result<Connection, StoreError> {
-        let connection = read_only(path)?;
-        migrate::check_copy(path, &connection)?;
-        Ok(connection)
+        let open = || {
+            let connection = opening::read_only(path)?;
+            migrate::check_copy(path, &connection)?;
+            Ok(connection)
+        };
+        open().map_err(|e: StoreError| e.at(path))
     }
-}
-
-fn read_only(path: &Path) -> Result<Connection, StoreError> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
-    Ok(connection)
 }
 
 /// A file beside the store: its name and a suffix.
@@ -229,81 +293,118 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Locks the store at `path` for this process, for as long as the file is open.
-pub fn lock(path: &Path) -> Result<File, StoreError> {
-    let io = |source| StoreError::Io { path: path.to_owned(), source };
-    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(io)?;
-    }
-    let name = beside(path, ".lock");
-    let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => {
-            file.set_len(0).map_err(io)?;
-            write!(file, "process {}", std::process::id()).map_err(io)?;
-            Ok(file)
-        }
-        Err(TryLockError::WouldBlock) => {
-            let holder = std::fs::read_to_string(&name).ok().filter(|holder| !holder.is_empty());
-            let holder = holder.unwrap_or_else(|| "another process".to_owned());
-            Err(StoreError::Locked { path: path.to_owned(), holder })
-        }
-        Err(TryLockError::Error(source)) => Err(io(source)),
-    }
+/// What the thread of the store works with.
+struct Served {
+    path: PathBuf,
+    condition: Condition,
+    metrics: StoreMetrics,
 }
 
-fn serve(connection: &Connection, mut inbox: mpsc::Receiver<Job>, metrics: &StoreMetrics) {
-    while let Some(first) = inbox.blocking_recv() {
-        let timer = metrics.commit_seconds.start_timer();
-        let mut answers: Vec<After> = Vec::new();
-        let begun = begin(connection);
+impl Served {
+    fn serve(self, connection: Connection, mut inbox: mpsc::Receiver<Message>) {
+        let mut closing = None;
+        while closing.is_none() {
+            match inbox.blocking_recv() {
+                Some(Message::Job(first)) => closing = self.group(&connection, first, &mut inbox),
+                Some(Message::Close(answer)) => closing = Some(answer),
+                None => break,
+            }
+        }
+        let closed = opening::close(connection);
+        if let Err(why) = &closed {
+            tracing::warn!(%why, "the store is not in one file: keep the file that ends with -wal with it");
+        }
+        if let Some(answer) = closing {
+            let _ = answer.send(closed);
+        }
+    }
+
+    /// Commits what waits together; returns whoever wants the file to be closed after it.
+    fn group(
+        &self,
+        connection: &Connection,
+        first: Job,
+        inbox: &mut mpsc::Receiver<Message>,
+    ) -> Option<oneshot::Sender<Result<(), String>>> {
+        let timer = self.metrics.commit_seconds.start_timer();
+        let (mut answers, mut culprit, mut closing): (Vec<After>, Option<Failure>, _) = (Vec::new(), None, None);
+        let begun = self.begin(connection);
+        let before = connection.total_changes();
         let mut next = Some(first);
-        while let Some(job) = next {
+        while let Some(job) = next.take() {
             // SQLite may roll everything back by itself (a full disk): what comes then would be committed one by one, and
             // told to have failed.
-            answers.push(job((!connection.is_autocommit()).then_some(connection)));
-            next = (answers.len() < GROUP).then(|| inbox.try_recv().ok()).flatten();
+            let (after, failed) = job((!connection.is_autocommit()).then_some(connection));
+            answers.push(after);
+            if let Some(failed) = failed.filter(|failed| failed.trouble != Trouble::Refused) {
+                self.condition.saw(&failed);
+                culprit.get_or_insert(failed);
+            }
+            if answers.len() < GROUP {
+                match inbox.try_recv() {
+                    Ok(Message::Job(job)) => next = Some(job),
+                    Ok(Message::Close(answer)) => closing = Some(answer),
+                    Err(_) => {}
+                }
+            }
         }
         let committed = begun.and_then(|()| match connection.is_autocommit() {
-            true => Err("everything of this group was rolled back; is the disk full?".into()),
-            false => connection.execute_batch("COMMIT").map_err(|e| e.to_string()),
+            true => Err(culprit.unwrap_or_else(Failure::rolled_back)),
+            false => connection.execute_batch("COMMIT").map_err(|e| Failure::of(&e)),
         });
-        if let Err(why) = &committed {
-            tracing::error!(%why, "the store could not commit; nothing of this group was written");
-            let _ = connection.execute_batch("ROLLBACK");
+        match &committed {
+            Ok(()) if connection.total_changes() > before => self.condition.written(),
+            Ok(()) => {}
+            Err(failure) => {
+                self.condition.saw(failure);
+                tracing::error!(why = %failure, "the store could not commit; nothing of this group was written");
+                let _ = connection.execute_batch("ROLLBACK");
+            }
         }
         timer.observe_duration();
-        metrics.jobs_per_commit.observe(answers.len() as f64);
+        self.metrics.jobs_per_commit.observe(answers.len() as f64);
         answers.into_iter().for_each(|after| after(committed.clone()));
+        closing
     }
-}
 
-/// Begins a transaction. Somebody else's lock on the file (a backup, an operator's session) is waited for: nothing may go
-/// on without the store.
-fn begin(connection: &Connection) -> Result<(), String> {
-    loop {
-        match connection.execute_batch("BEGIN IMMEDIATE") {
-            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
-                tracing::warn!("another program holds a lock on the store; everything waits for it");
+    /// Begins a transaction. Somebody else's lock on the file (a backup, an operator's session) is waited for, and told:
+    /// nothing may go on without the store.
+    fn begin(&self, connection: &Connection) -> Result<(), Failure> {
+        loop {
+            let failure = match connection.execute_batch("BEGIN IMMEDIATE") {
+                Ok(()) => {
+                    self.condition.free();
+                    return Ok(());
+                }
+                Err(e) => Failure::of(&e),
+            };
+            if failure.trouble != Trouble::Locked {
+                return Err(failure);
             }
-            begun => return begun.map_err(|e| e.to_string()),
+            let holder = trouble::holder(&self.path);
+            let waited = self.condition.waits(opening::TRY, holder.clone());
+            if waited.as_millis().is_multiple_of(LOCK_TOLD.as_millis()) || waited == opening::TRY * 2 {
+                let holder = holder.as_deref().unwrap_or("another program");
+                tracing::warn!(
+                    seconds = waited.as_secs(),
+                    "{holder} holds a lock on the store; everything waits for it"
+                );
+            }
         }
     }
 }
 
-fn in_savepoint<T>(
-    connection: &Connection,
-    job: impl FnOnce(&Connection) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    connection.prepare_cached("SAVEPOINT job")?.execute([])?;
-    let result = job(connection);
-    if connection.is_autocommit() {
+/// Does something that leaves no trace if it fails, within a transaction that goes on.
+fn alone<T>(c: &Connection, job: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    c.prepare_cached("SAVEPOINT job")?.execute([])?;
+    let result = job(c);
+    if c.is_autocommit() {
         return result; // rolled back as a whole, with this savepoint
     }
     if result.is_err() {
-        connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
+        c.prepare_cached("ROLLBACK TO job")?.execute([])?;
     }
-    connection.prepare_cached("RELEASE job")?.execute([])?;
+    c.prepare_cached("RELEASE job")?.execute([])?;
     result
 }
 
@@ -323,3 +424,5 @@ fn set_meta(connection: &Connection, key: &str, value: &str) -> Result<(), Store
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trouble_tests;

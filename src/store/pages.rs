@@ -3,7 +3,7 @@
 //! **Invariant:** no lost change. A profile's new document and its dirty mark are committed together, before the next
 //! page counts as read.
 
-use super::{Store, StoreError, append, cases, judge, links, pins};
+use super::{Store, StoreError, Trouble, append, cases, forced, judge, links, pins};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::employee::{ContentHash, FieldChange, field_changes};
@@ -213,7 +213,23 @@ fn commit_page(c: &Connection, rules: &Rulebook, page: &PageCommit) -> Result<Pa
         note_problem(c, page, problem)?;
     }
     for (employee, hash) in &page.changed {
-        commit_profile(c, rules, page, employee, *hash, &mut outcome)?;
+        let mut seen = PageOutcome::default();
+        match super::alone(c, |c| commit_profile(c, rules, page, employee, *hash, &mut seen)) {
+            Ok(()) => {
+                outcome.accepted.extend(seen.accepted);
+                outcome.dirtied.extend(seen.dirtied);
+                c.prepare_cached("DELETE FROM unreadable WHERE tenant = ?1 AND profile = ?2 AND why LIKE ?3 || '%'")?
+                    .execute([&page.tenant, &employee.id, REFUSED])?;
+            }
+            // A profile that the store refuses waits; the rest of the page does not.
+            Err(e) if e.trouble() == Trouble::Refused => {
+                let why = format!("{REFUSED} ({e})");
+                tracing::error!(tenant = page.tenant, profile = employee.id, %why, "a profile cannot be kept");
+                let problem = ProfileProblem { profile: Some(employee.id.clone()), why, unknown_group: false };
+                note_problem(c, page, &problem)?;
+            }
+            Err(e) => return Err(e),
+        }
     }
     let leave = outcome.dirtied.iter().filter(|class| **class == Class::Revoke).count();
     if page.walked.is_some_and(|profiles| is_mass(leave, profiles)) {
@@ -224,6 +240,10 @@ fn commit_page(c: &Connection, rules: &Rulebook, page: &PageCommit) -> Result<Pa
 
 fn note_problem(c: &Connection, page: &PageCommit, problem: &ProfileProblem) -> Result<(), StoreError> {
     let profile = problem.profile.clone().unwrap_or_else(|| "(no id)".into());
+    let mut known = c.prepare_cached("SELECT 1 FROM unreadable WHERE tenant = ?1 AND profile = ?2 AND why = ?3")?;
+    if known.exists([&page.tenant, &profile, &problem.why])? {
+        return Ok(());
+    }
     c.prepare_cached(
         "INSERT INTO unreadable VALUES (?1, ?2, ?3, ?4) ON CONFLICT (tenant, profile) DO UPDATE SET why = excluded.why",
     )?
@@ -238,6 +258,9 @@ fn note_problem(c: &Connection, page: &PageCommit, problem: &ProfileProblem) -> 
     )?;
     Ok(())
 }
+
+/// How it is told that the store refuses a profile.
+const REFUSED: &str = "the store refuses what Namely says of them";
 
 /// What the store holds of one profile.
 struct Held {
@@ -496,11 +519,21 @@ fn wake_due(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Class>,
         .query_map([now.millis()], |row| Ok(Class::from_number(row.get(0)?)))?
         .collect::<Result<_, _>>()?;
     for (target, conflict) in due {
-        let profiles = cases::profiles(c, target)?;
-        let Some(position) = profiles.here.first() else { continue };
-        let before = Some(&position.employee);
-        let news = News { cause: Cause::Date, changes: Vec::new(), before, after: position };
-        classes.extend(refresh(c, rules, target, &news, conflict.as_deref(), now)?);
+        let woken = super::alone(c, |c| {
+            let profiles = cases::profiles(c, target)?;
+            let Some(position) = profiles.here.first() else { return Ok(None) };
+            let before = Some(&position.employee);
+            let news = News { cause: Cause::Date, changes: Vec::new(), before, after: position };
+            refresh(c, rules, target, &news, conflict.as_deref(), now)
+        });
+        match woken {
+            // Whom the store cannot read holds up nobody else.
+            Err(e) if e.trouble() == Trouble::Refused => {
+                forced::set_aside(c, target, &e, now)?;
+                c.prepare_cached("UPDATE work SET changes_at = due_at WHERE target = ?1")?.execute([target])?;
+            }
+            woken => classes.extend(woken?),
+        }
     }
     Ok(classes)
 }

@@ -1,6 +1,6 @@
 //! What people ask a running service for, from beside it.
 
-use super::{Store, StoreError, append, pages};
+use super::{Store, StoreError, Trouble, alone, append, pages};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::pins::Pins;
@@ -31,8 +31,22 @@ pub struct Request {
     pub wish: Wish,
 }
 
-/// Asks; returns the number of the request.
+impl Wish {
+    /// Whom it is about.
+    fn targets(&self) -> Vec<i64> {
+        match self {
+            Wish::Reread => Vec::new(),
+            Wish::Fix { targets } | Wish::Release { targets } => targets.clone(),
+            Wish::Undo { pins, .. } => pins.iter().map(|(target, _)| *target).collect(),
+        }
+    }
+}
+
+/// Asks; returns the number of the request. Whoever is meant must be there.
 pub fn request(c: &Connection, org: &str, wish: &Wish, by: &str, now: Moment) -> Result<i64, StoreError> {
+    for target in wish.targets() {
+        there_is(c, org, target)?;
+    }
     c.execute(
         "INSERT INTO request (org, what, by, at) VALUES (?1, ?2, ?3, ?4)",
         params![org, serde_json::to_string(wish)?, by, now.millis()],
@@ -62,33 +76,19 @@ impl Store {
         self.run(move |c| {
             let mut woken = 0;
             for request in open(c)? {
-                let by: String = c.query_row("SELECT by FROM request WHERE id = ?1", [request.id], |row| row.get(0))?;
-                let people = match &request.wish {
-                    Wish::Reread => continue, // the reconciler's
-                    Wish::Fix { targets } => fix(c, &request, targets, &by, now)?,
-                    Wish::Undo { pins, why } => {
-                        super::pins::pin(c, &request.org, pins, why, &by, now)?;
-                        pins.len()
+                match alone(c, |c| carry_out(c, &request, now)) {
+                    Ok(None) => {} // the reconciler's
+                    Ok(Some(people)) => {
+                        woken += people;
+                        done(c, request.id, &format!("{people} people"))?;
                     }
-                    Wish::Release { targets } => {
-                        for target in targets {
-                            if super::pins::unpin(c, *target, &format!("let go by {by}"), now)? {
-                                pages::mark_dirty(
-                                    c,
-                                    *target,
-                                    &request.org,
-                                    Class::Describe,
-                                    super::ANY_BUCKET,
-                                    Cause::Request,
-                                    now,
-                                )?;
-                            }
-                        }
-                        targets.len()
+                    // It fails alone: whatever else was asked for is done.
+                    Err(e) if e.trouble() == Trouble::Refused => {
+                        tracing::error!(request = request.id, org = request.org, error = %e, "a request failed");
+                        done(c, request.id, &format!("failed: {e}"))?;
                     }
-                };
-                woken += people;
-                done(c, request.id, &format!("{people} people"))?;
+                    Err(e) => return Err(e),
+                }
             }
             Ok(woken)
         })
@@ -96,14 +96,48 @@ impl Store {
     }
 }
 
-fn fix(c: &Connection, request: &Request, targets: &[i64], by: &str, now: Moment) -> Result<usize, StoreError> {
+/// Acts upon one request; returns how many people may be worked on because of it, nothing if somebody else acts upon it.
+fn carry_out(c: &Connection, request: &Request, now: Moment) -> Result<Option<usize>, StoreError> {
+    let by: String = c.query_row("SELECT by FROM request WHERE id = ?1", [request.id], |row| row.get(0))?;
+    let targets = request.wish.targets();
+    for target in &targets {
+        there_is(c, &request.org, *target)?;
+    }
+    match &request.wish {
+        Wish::Reread => return Ok(None),
+        Wish::Fix { targets } => fix(c, request, targets, &by, now)?,
+        Wish::Undo { pins, why } => super::pins::pin(c, &request.org, pins, why, &by, now)?,
+        Wish::Release { targets } => {
+            for target in targets {
+                if super::pins::unpin(c, *target, &format!("let go by {by}"), now)? {
+                    let (org, any) = (&request.org, super::ANY_BUCKET);
+                    pages::mark_dirty(c, *target, org, Class::Describe, any, Cause::Request, now)?;
+                }
+            }
+        }
+    }
+    Ok(Some(targets.len()))
+}
+
+/// That a target is one of an org: a person whom nobody knows can neither be mended nor be undone.
+fn there_is(c: &Connection, org: &str, target: i64) -> Result<(), StoreError> {
+    let found = c.prepare_cached("SELECT 1 FROM target WHERE id = ?1 AND org = ?2")?.exists(params![target, org])?;
+    if found {
+        return Ok(());
+    }
+    Err(StoreError::NotThere(format!(
+        "org {org} has no target {target}; `attention`, `quarantine list` and `explain` show the numbers of people"
+    )))
+}
+
+fn fix(c: &Connection, request: &Request, targets: &[i64], by: &str, now: Moment) -> Result<(), StoreError> {
     for target in targets {
         pages::mark_dirty(c, *target, &request.org, Class::Describe, super::ANY_BUCKET, Cause::Request, now)?;
         let detail = json!({ "what": "to be brought to what Namely says", "by": by });
         let record = Record::general(now, Kind::Requested, detail);
         append(c, &Record { target: Some(*target), org: Some(request.org.clone()), ..record })?;
     }
-    Ok(targets.len())
+    Ok(())
 }
 
 fn open(c: &Connection) -> Result<Vec<Request>, StoreError> {

@@ -8,14 +8,14 @@ use crate::identity::{Account, Class, Employee, Step, UserStatus};
 use crate::metrics::Metrics;
 
 /// A store in a folder of its own.
-struct World {
-    store: Store,
-    folder: tempfile::TempDir,
-    now: Moment,
+pub(super) struct World {
+    pub store: Store,
+    pub folder: tempfile::TempDir,
+    pub now: Moment,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let store =
             Store::open(&folder.path().join("s.db"), Arc::new(rulebook()), Metrics::new().store).expect("opens");
@@ -38,35 +38,40 @@ impl World {
         }
     }
 
-    async fn see(&self, employee: Employee) -> PageOutcome {
+    pub async fn see(&self, employee: Employee) -> PageOutcome {
         self.store.commit_page(self.page(vec![employee])).await.expect("commits")
     }
 
-    async fn claim(&self) -> Vec<Claim> {
+    pub async fn claim(&self) -> Vec<Claim> {
         let rooms = vec![("any", 10), ("users", 10), ("user_read", 10)];
         self.store.claim("main", Arc::default(), self.now, Want { lanes: 10, urgent: 10, rooms }).await.expect("claims")
     }
 
-    async fn begin(&self, claim: &Claim) -> Begun {
+    pub async fn begin(&self, claim: &Claim) -> Begun {
         self.store.begin_step(claim.lease, call(), None, None, self.now).await.expect("begins")
     }
 
-    async fn audit(&self) -> Vec<serde_json::Value> {
+    pub async fn audit(&self) -> Vec<serde_json::Value> {
         let rows = self.store.run(|c| read_audit(c, 0, 1000)).await.expect("reads");
         rows.iter().map(|row| serde_json::from_str(&row.text).expect("a row")).collect()
     }
+}
+
+/// A page on which these are.
+pub(super) fn page_of(world: &World, employees: Vec<Employee>) -> PageCommit {
+    world.page(employees)
 }
 
 fn step() -> Step {
     Step::AddGroup { id: "u".into(), group: "g".into(), name: "G".into() }
 }
 
-fn account(anchor: Option<&str>) -> Account {
+pub(super) fn account(anchor: Option<&str>) -> Account {
     bare("00u1", &somebody().email, anchor)
 }
 
 /// The end of a lane of somebody who is entitled.
-fn done() -> Release {
+pub(super) fn done() -> Release {
     Release::Done { was: "entitled", remark: None, awaits_manager: false }
 }
 
@@ -80,7 +85,7 @@ fn call() -> Call {
     }
 }
 
-fn effect(outcome: &str) -> Effect {
+pub(super) fn effect(outcome: &str) -> Effect {
     Effect { call: call(), outcome: outcome.into(), why: None, request_id: None }
 }
 

@@ -1,0 +1,122 @@
+//! Ends of runs that no plan has led to: the store refused what they had to say, or nothing was heard of them.
+//!
+//! **Invariant:** whoever was let go of like this is read in Okta before anything is written for them, and no call that was
+//! announced goes without a row in the audit.
+
+use super::lanes::{self, Lease, Release};
+use super::{Store, StoreError, Trouble, alone, append};
+use crate::audit::{Call, Effect, Kind, Record};
+use crate::clock::Moment;
+use crate::identity::Step;
+use rusqlite::{Connection, params};
+use serde_json::json;
+
+/// Why somebody waits whose run the store has refused; `why` are the words of the store.
+pub fn refusal(what: &str, why: &str) -> String {
+    format!(
+        "the store refuses {what}: {why}. The account is read in Okta before anything else is written; when the cause is mended, \
+         `quarantine retry` tries it at once"
+    )
+}
+
+impl Store {
+    /// Lets go of somebody because the store refused what their run had to write. `effect` is the outcome of a call that was
+    /// made: it is audited all the same. Tried `again` then.
+    pub async fn refuse(
+        &self,
+        lease: Lease,
+        effect: Option<(i64, Effect)>,
+        why: String,
+        again: Moment,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        self.run(move |c| {
+            let whole = alone(c, |c| {
+                if let Some((intent, effect)) = &effect {
+                    c.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([*intent])?;
+                    append(c, &lanes::about(c, lease, now, Kind::Effect, effect.detail())?)?;
+                }
+                let aside = Release::SetAside { why: why.clone(), again: Some(again), look: true };
+                lanes::release(c, lease, &aside, now)
+            });
+            match whole {
+                Err(e) if e.trouble() == Trouble::Refused => {
+                    // Not even that: an announced call stays an intent, which the next start closes with a row.
+                    tracing::error!(error = %e, target = lease.target, "the end of a run could not be audited");
+                    bare(c, lease, &why, again)
+                }
+                other => other,
+            }
+        })
+        .await
+    }
+
+    /// Lets go of somebody of whose run nothing is heard any more: whether a call that was announced has left is unknown.
+    pub async fn abandon(&self, lease: Lease, why: String, at: Moment, now: Moment) -> Result<(), StoreError> {
+        self.run(move |c| {
+            close_intents(c, lease, &why, now)?;
+            lanes::release(c, lease, &Release::Look { at, why }, now)
+        })
+        .await
+    }
+
+    /// The claims of an org that are held right now.
+    pub async fn claims(&self, org: &str) -> Result<Vec<Lease>, StoreError> {
+        let org = org.to_owned();
+        self.run(move |c| {
+            let mut select =
+                c.prepare_cached("SELECT target, token, dirty_rev FROM work WHERE org = ?1 AND token IS NOT NULL")?;
+            let rows = select
+                .query_map([org], |row| Ok(Lease { target: row.get(0)?, token: row.get(1)?, rev: row.get(2)? }))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+}
+
+/// Sets somebody aside whom the store cannot even read: everybody else goes on.
+pub(super) fn set_aside(c: &Connection, target: i64, e: &StoreError, now: Moment) -> Result<(), StoreError> {
+    let why = refusal("what is known of this person", &e.to_string());
+    tracing::error!(target, %why, "set aside");
+    let again = now + std::time::Duration::from_secs(15 * 60);
+    c.prepare_cached(
+        "UPDATE work SET token = NULL, state = 1, due_at = ?2, attempt = attempt + 1, look = 1, reason = ?3
+         WHERE target = ?1",
+    )?
+    .execute(params![target, again.millis(), why])?;
+    alone(c, |c| {
+        let org = c.query_row("SELECT org FROM target WHERE id = ?1", [target], |row| row.get(0))?;
+        let record = Record::general(now, Kind::SetAside, json!({ "why": why }));
+        append(c, &Record { target: Some(target), org: Some(org), ..record })?;
+        Ok(())
+    })
+}
+
+fn bare(c: &Connection, lease: Lease, why: &str, again: Moment) -> Result<(), StoreError> {
+    c.prepare_cached(
+        "UPDATE work SET token = NULL, state = 1, due_at = ?3, attempt = attempt + 1, look = 1, reason = ?4
+         WHERE target = ?1 AND token = ?2",
+    )?
+    .execute(params![lease.target, lease.token, again.millis(), why])?;
+    Ok(())
+}
+
+fn close_intents(c: &Connection, lease: Lease, why: &str, now: Moment) -> Result<(), StoreError> {
+    type Row = (i64, String, String, String, String, i64);
+    let mut select = c.prepare_cached(
+        "SELECT id, step, method, path, body_hash, attempt FROM intent WHERE target = ?1 AND token = ?2 ORDER BY id",
+    )?;
+    let open: Vec<Row> = select
+        .query_map([lease.target, lease.token], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+        })?
+        .collect::<Result<_, _>>()?;
+    for (id, step, method, path, body_hash, attempt) in open {
+        let step: Step = serde_json::from_str(&step)?;
+        let call = Call { step, method, path, body_hash, attempt };
+        let effect = Effect { call, outcome: "unknown".into(), why: Some(why.to_owned()), request_id: None };
+        append(c, &lanes::about(c, lease, now, Kind::Effect, effect.detail())?)?;
+        c.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([id])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! How a store is found, made, opened and closed: whatever is wrong with the file is said once, with its path and what to do.
+
+use super::trouble::{Failure, Trouble, holder};
+use super::{StoreError, beside, migrate};
+use rusqlite::{Connection, OpenFlags};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a start and whoever asks beside the service wait for another program's lock.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long one try for the lock takes. Somebody who waits is told after each.
+pub(super) const TRY: Duration = Duration::from_millis(500);
+/// A file up to this size is looked through before the service starts; a larger one while it runs.
+const QUICKLY_READ: u64 = 64 << 20;
+
+/// Opens the store at `path` for the service, making or migrating it.
+pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
+    let io = |source| StoreError::Io { path: path.to_owned(), source };
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => return Err(StoreError::IsFolder { path: path.to_owned() }),
+        Ok(found) if found.len() == 0 => return Err(StoreError::Empty { path: path.to_owned() }),
+        Ok(_) => {}
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => make(path).map_err(|e| e.at(path))?,
+        Err(e) => return Err(io(e)),
+    }
+    opened(path).map_err(|e| e.at(path))
+}
+
+/// Makes a new store: it is there as a whole, or not at all.
+fn make(path: &Path) -> Result<(), StoreError> {
+    let io = |source| StoreError::Io { path: path.to_owned(), source };
+    let part = beside(path, ".making");
+    for suffix in ["", "-journal"] {
+        match std::fs::remove_file(beside(&part, suffix)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io(e)),
+            _ => {}
+        }
+    }
+    let c = Connection::open(&part)?;
+    migrate::migrate(&part, &c)?;
+    c.close().map_err(|(_, e)| e)?;
+    File::open(&part).and_then(|file| file.sync_all()).map_err(io)?;
+    std::fs::rename(&part, path).map_err(io)
+}
+
+fn opened(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    unlocked(path, &connection)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    migrate::migrate(path, &connection)?;
+    if std::fs::metadata(path).is_ok_and(|found| found.len() <= QUICKLY_READ) {
+        look_through(&connection)?;
+    }
+    connection.busy_timeout(TRY)?;
+    Ok(connection)
+}
+
+/// Reads every page of the file. Damage is an error like the one that would come when it is met.
+pub fn look_through(c: &Connection) -> Result<(), StoreError> {
+    let found: String = c.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if found == "ok" { Ok(()) } else { Err(StoreError::Commit(Failure::damaged(&found))) }
+}
+
+/// Waits until nobody else holds the lock for writing; says so if that takes a while, and gives up in the end.
+fn unlocked(path: &Path, c: &Connection) -> Result<(), StoreError> {
+    c.busy_timeout(TRY)?;
+    let mut waited = Duration::ZERO;
+    loop {
+        match c.execute_batch("BEGIN IMMEDIATE; ROLLBACK") {
+            Err(e) if Failure::of(&e).trouble == Trouble::Locked => {}
+            begun => {
+                begun?;
+                c.busy_timeout(PATIENCE)?;
+                return Ok(());
+            }
+        }
+        waited += TRY;
+        let holder = holder(path).unwrap_or_else(|| "another program".to_owned());
+        if waited >= PATIENCE {
+            return Err(StoreError::Busy { path: path.to_owned(), holder, seconds: PATIENCE.as_secs() });
+        }
+        if waited == TRY * 2 {
+            let (store, seconds) = (path.display(), PATIENCE.as_secs());
+            tracing::warn!("waiting for {holder}, which holds a lock on the store {store}; for {seconds} s at most");
+        }
+    }
+}
+
+/// A connection for an operator's decision beside the service.
+pub(super) fn operator(path: &Path) -> Result<Connection, StoreError> {
+    let open = || {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        unlocked(path, &connection)?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        migrate::check(path, &connection)?;
+        Ok(connection)
+    };
+    open().map_err(|e: StoreError| e.at(path))
+}
+
+/// A connection that only reads.
+pub(super) fn read_only(path: &Path) -> Result<Connection, StoreError> {
+    if path.is_dir() {
+        return Err(StoreError::IsFolder { path: path.to_owned() });
+    }
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    Ok(connection)
+}
+
+/// Brings everything into the one file, and closes it; says what kept it from that.
+pub(super) fn close(connection: Connection) -> Result<(), String> {
+    let checkpoint = |c: &Connection| {
+        c.busy_timeout(Duration::from_secs(5))?;
+        c.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))
+    };
+    let kept = match checkpoint(&connection) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err("another program reads it".to_owned()),
+        Err(e) => Err(Failure::of(&e).to_string()),
+    };
+    connection.close().map_err(|(_, e)| e.to_string())?;
+    kept
+}
+
+/// Locks the store at `path` for this process, for as long as the file is open.
+pub fn lock(path: &Path) -> Result<File, StoreError> {
+    let io = |source| StoreError::Io { path: path.to_owned(), source };
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(io)?;
+    }
+    let name = beside(path, ".lock");
+    let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => {
+            file.set_len(0).map_err(io)?;
+            write!(file, "process {}", std::process::id()).map_err(io)?;
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let holder = std::fs::read_to_string(&name).ok().filter(|holder| !holder.is_empty());
+            let holder = holder.unwrap_or_else(|| "another process".to_owned());
+            Err(StoreError::Locked { path: path.to_owned(), holder })
+        }
+        Err(TryLockError::Error(source)) => Err(io(source)),
+    }
+}
+
+/// What to do about an error of the file system.
+pub(super) fn advice(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => "free space on its file system",
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            "let the user of the service write the file and its folder"
+        }
+        std::io::ErrorKind::NotADirectory => "a part of the path is a file: name another file as service.store",
+        _ => "name a file as service.store that can be written",
+    }
+}

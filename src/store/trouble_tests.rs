@@ -1,0 +1,254 @@
+use super::tests::{World, account, done, effect, page_of};
+use super::*;
+use crate::identity::Employee;
+use crate::identity::employee::tests::somebody;
+use crate::identity::rulebook::tests::rulebook;
+use crate::metrics::Metrics;
+
+fn one(n: u32) -> Employee {
+    Employee { id: format!("{n:08}"), email: format!("p{n}@acme.com"), ..somebody() }
+}
+
+/// Runs SQL in the store, as an edit by hand or a mistake would.
+async fn sql(world: &World, sql: &'static str) {
+    world.store.run(move |c| Ok(c.execute_batch(sql)?)).await.expect("runs");
+}
+
+async fn number(world: &World, sql: &'static str) -> i64 {
+    world.store.run(move |c| Ok(c.query_row(sql, [], |row| row.get(0))?)).await.expect("reads")
+}
+
+fn open(path: &Path) -> Result<Store, String> {
+    Store::open(path, Arc::new(rulebook()), Metrics::new().store).map_err(|e| e.to_string())
+}
+
+#[tokio::test]
+async fn an_outcome_that_the_store_refuses_is_audited_and_the_account_is_read_before_anything_is_written() {
+    let world = World::new().await;
+    world.see(somebody()).await;
+    let claim = world.claim().await.remove(0);
+    let Begun::Intent(intent) = world.begin(&claim).await else { panic!("begins") };
+    sql(&world, "CREATE TRIGGER broken BEFORE INSERT ON account BEGIN SELECT RAISE(ABORT, 'no account is kept'); END")
+        .await;
+    let end = EndStep {
+        lease: claim.lease,
+        intent,
+        effect: effect("applied"),
+        account: Some(Some(account(None))),
+        renamed: None,
+        next: Next::Continue,
+    };
+    let e = world.store.end_step(end.clone(), world.now).await.expect_err("refused");
+    assert_eq!(e.trouble(), Trouble::Refused, "{e}");
+    let (why, again) = (refusal("what add_group has led to", &e.to_string()), world.now + Duration::from_secs(900));
+    world.store.refuse(claim.lease, Some((intent, end.effect)), why, again, world.now).await.expect("lets go");
+    let rows = world.audit().await;
+    let kinds: Vec<&str> = rows.iter().filter_map(|row| row["kind"].as_str()).collect();
+    assert!(kinds.ends_with(&["effect", "set_aside"]), "{kinds:?}");
+    assert!(
+        rows.last().expect("a row")["detail"]["why"].as_str().is_some_and(|why| why.contains("no account is kept"))
+    );
+    assert_eq!(number(&world, "SELECT count(*) FROM intent").await, 0);
+    assert!(world.claim().await.is_empty(), "waits");
+    sql(&world, "DROP TRIGGER broken").await;
+    let later = World { now: again, ..world };
+    later.store.wake_due(later.now).await.expect("wakes");
+    assert!(later.claim().await.remove(0).look, "read first");
+}
+
+#[tokio::test]
+async fn even_if_nothing_can_be_audited_a_refused_run_lets_go_and_its_call_stays_announced() {
+    let world = World::new().await;
+    world.see(somebody()).await;
+    let claim = world.claim().await.remove(0);
+    let Begun::Intent(intent) = world.begin(&claim).await else { panic!("begins") };
+    sql(&world, "CREATE TRIGGER broken BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no row is kept'); END").await;
+    let refused = world.store.refuse(
+        claim.lease,
+        Some((intent, effect("applied"))),
+        "refused".into(),
+        world.now + Duration::from_secs(900),
+        world.now,
+    );
+    refused.await.expect("lets go");
+    let held = "SELECT count(*) FROM work WHERE token IS NOT NULL OR state <> 1 OR look <> 1";
+    assert_eq!(number(&world, held).await, 0);
+    assert_eq!(number(&world, "SELECT count(*) FROM intent").await, 1, "the next start closes it with a row");
+}
+
+#[tokio::test]
+async fn a_run_of_which_nothing_is_heard_is_let_go_and_what_it_says_late_changes_nothing() {
+    let world = World::new().await;
+    world.see(somebody()).await;
+    let claim = world.claim().await.remove(0);
+    let Begun::Intent(intent) = world.begin(&claim).await else { panic!("begins") };
+    assert_eq!(world.store.claims("main").await.expect("reads"), [claim.lease]);
+    world.store.abandon(claim.lease, "nothing was heard".into(), world.now, world.now).await.expect("lets go");
+    assert_eq!(number(&world, "SELECT count(*) FROM intent").await, 0);
+    let outcome = world.audit().await.last().expect("a row")["detail"]["outcome"].clone();
+    assert_eq!(outcome, "unknown", "whether the call has left is not known");
+    let again = world.claim().await.remove(0);
+    assert!(again.look && again.lease.token > claim.lease.token);
+    let late = EndStep {
+        lease: claim.lease,
+        intent,
+        effect: effect("applied"),
+        account: Some(Some(account(None))),
+        renamed: None,
+        next: Next::Release(done()),
+    };
+    world.store.end_step(late, world.now).await.expect("is audited");
+    assert_eq!(number(&world, "SELECT count(*) FROM account").await, 0, "nothing is learnt under an old token");
+    assert_eq!(world.store.claims("main").await.expect("reads"), [again.lease]);
+}
+
+#[tokio::test]
+async fn somebody_whom_the_store_cannot_read_holds_up_nobody_else() {
+    let world = World::new().await;
+    world.store.commit_page(page_of(&world, (0..3).map(one).collect())).await.expect("commits");
+    sql(&world, "UPDATE source SET doc = '{' WHERE profile = '00000001'").await;
+    let claims = world.claim().await;
+    assert_eq!(claims.len(), 2, "the other two");
+    assert_eq!(number(&world, "SELECT count(*) FROM work WHERE state = 1 AND reason LIKE '%store refuses%'").await, 1);
+    for claim in claims {
+        world.store.release(claim.lease, done(), world.now).await.expect("done");
+    }
+    sql(&world, "UPDATE work SET changes_at = 1").await;
+    world.store.wake_due(world.now).await.expect("the dates of the others are looked at");
+    assert_eq!(number(&world, "SELECT count(*) FROM work WHERE changes_at = 1").await, 0);
+}
+
+#[tokio::test]
+async fn a_profile_that_the_store_refuses_waits_and_the_rest_of_its_page_does_not() {
+    let world = World::new().await;
+    sql(
+        &world,
+        "CREATE TRIGGER broken BEFORE INSERT ON source WHEN new.profile = '00000001'
+         BEGIN SELECT RAISE(ABORT, 'not this one'); END",
+    )
+    .await;
+    let page = || page_of(&world, (0..3).map(one).collect());
+    let outcome = world.store.commit_page(page()).await.expect("commits");
+    assert_eq!(outcome.accepted.len(), 2);
+    let again = world.store.commit_page(page()).await.expect("commits");
+    assert_eq!(again.accepted.len(), 2);
+    let unreadable = world.audit().await.iter().filter(|row| row["kind"] == "unreadable").count();
+    assert_eq!(unreadable, 1, "told once");
+    sql(&world, "DROP TRIGGER broken").await;
+    world.store.commit_page(page()).await.expect("commits");
+    assert_eq!(number(&world, "SELECT count(*) FROM unreadable").await, 0, "kept, and so not unreadable any more");
+}
+
+#[tokio::test]
+async fn a_request_that_fails_fails_alone() {
+    let world = World::new().await;
+    world.see(somebody()).await;
+    let now = world.now;
+    let ask = |targets: Vec<i64>| {
+        world.store.run(move |c| {
+            let wish = serde_json::to_string(&Wish::Fix { targets })?;
+            c.execute("INSERT INTO request (org, what, by, at) VALUES ('main', ?1, 'Ann', 0)", [wish])?;
+            Ok(c.last_insert_rowid())
+        })
+    };
+    let (bad, good) = (ask(vec![1, 999_999]).await.expect("asks"), ask(vec![1]).await.expect("asks"));
+    assert_eq!(world.store.apply_requests(now).await.expect("acts"), 1);
+    let came = |id: i64| world.store.run(move |c| is_done(c, id));
+    let failed = came(bad).await.expect("reads").expect("done");
+    assert!(failed.starts_with("failed:") && failed.contains("999999"), "{failed}");
+    assert_eq!(came(good).await.expect("reads").as_deref(), Some("1 people"));
+    let asked = world.audit().await.iter().filter(|row| row["kind"] == "requested").count();
+    assert_eq!(asked, 1, "of the one that failed nothing is left");
+    let operator = Store::operator(world.store.path()).expect("opens");
+    for wish in [Wish::Fix { targets: vec![999_999] }, Wish::Release { targets: vec![1, 2] }] {
+        let refused = request(&operator, "main", &wish, "Ann", now).expect_err("nobody of that number");
+        assert!(matches!(refused, StoreError::NotThere(_)), "{refused}");
+    }
+    assert!(request(&operator, "other", &Wish::Fix { targets: vec![1] }, "Ann", now).is_err(), "of another org");
+}
+
+#[tokio::test]
+async fn a_store_that_was_closed_is_one_file_and_what_was_asked_before_is_in_it() {
+    let world = World::new().await;
+    world.see(somebody()).await;
+    let path = world.store.path().to_owned();
+    assert!(std::fs::metadata(beside(&path, "-wal")).is_ok_and(|wal| wal.len() > 0));
+    let written = world.store.run(|c| super::set_meta(c, "last", "word"));
+    let (written, closed) = tokio::join!(written, world.store.close());
+    written.expect("written");
+    closed.expect("closes");
+    let size = |suffix: &str| std::fs::metadata(beside(&path, suffix)).map_or(0, |file| file.len());
+    assert_eq!((size("-wal"), size("-shm")), (0, 0));
+    let alone = world.folder.path().join("alone.db");
+    std::fs::copy(&path, &alone).expect("copies");
+    let c = Store::reader(&alone).expect("opens");
+    assert_eq!(super::meta(&c, "last").expect("reads").as_deref(), Some("word"));
+    assert!(matches!(world.store.run(|_| Ok(())).await, Err(StoreError::Stopped)), "nothing is written after it");
+}
+
+#[test]
+fn whatever_is_wrong_with_the_file_is_said_once_with_its_path_and_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("folder.db")).expect("makes");
+    std::fs::write(path("empty.db"), "").expect("writes");
+    std::fs::write(path("garbage.db"), "this is no database at all".repeat(500)).expect("writes");
+    Connection::open(path("other.db")).and_then(|c| c.execute_batch("CREATE TABLE t (x)")).expect("makes");
+    let whole = path("whole.db");
+    drop(open(&whole).expect("opens"));
+    let mut bytes = loop {
+        // The thread of the store closes the file.
+        if let Ok(c) = Connection::open(&whole)
+            && c.execute_batch("PRAGMA journal_mode = DELETE").is_ok()
+        {
+            break std::fs::read(&whole).expect("reads");
+        }
+    };
+    let middle = bytes.len() / 2;
+    bytes[middle..].fill(0xa5);
+    std::fs::write(path("damaged.db"), &bytes).expect("writes");
+    for (name, means, to_do) in [
+        ("folder.db", "is a folder", "service.store"),
+        ("empty.db", "is empty", "restore BACKUP"),
+        ("garbage.db", "not a database", "restore BACKUP"),
+        ("other.db", "another program", "service.store"),
+        ("damaged.db", "its pages are damaged", "restore BACKUP"),
+    ] {
+        let told = open(&path(name)).err().unwrap_or_else(|| panic!("{name} opens"));
+        assert!(told.contains(name) && told.contains(means) && told.contains(to_do), "{name}: {told}");
+        assert_eq!(told.matches(means).count(), 1, "{told}");
+    }
+}
+
+#[test]
+fn a_new_store_is_there_as_a_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("s.db");
+    std::fs::write(beside(&path, ".making"), "a start that was killed").expect("writes");
+    open(&path).expect("opens");
+    assert!(!beside(&path, ".making").exists());
+}
+
+#[tokio::test]
+async fn nothing_begins_on_a_store_that_was_found_damaged() {
+    let world = World::new().await;
+    world.see(somebody()).await;
+    let claim = world.claim().await.remove(0);
+    world.store.condition().saw(&Failure::damaged("page 7 is not what it should be"));
+    assert_eq!(world.begin(&claim).await, Begun::Stale);
+    world.store.release(claim.lease, Release::Stale, world.now).await.expect("lets go");
+    assert!(world.claim().await.is_empty());
+    let told = world.store.trouble().expect("is told");
+    assert!(told.contains("s.db") && told.contains("page 7") && told.contains("restore"), "{told}");
+}
+
+#[test]
+fn whoever_waits_for_a_lock_beside_the_service_gives_up_and_is_told_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("s.db");
+    let _store = open(&path).expect("opens");
+    let other = Connection::open(&path).expect("opens");
+    other.execute_batch("BEGIN IMMEDIATE").expect("locks");
+    let told = Store::operator(&path).expect_err("locked").to_string();
+    assert!(told.contains("s.db") && told.contains("15 s") && told.contains("try again"), "{told}");
+}
