@@ -146,7 +146,7 @@ async fn report(config: &Config, store: &Store, clock: &Clock, people: usize) {
             marks: Marks { manager: Link::Nobody, ..Marks::default() },
         }
     };
-    store.prime(ORG, (0..people).map(account).collect(), now).await.expect("primes");
+    store.prime(ORG, (0..people).map(account).collect(), BTreeSet::new(), now).await.expect("primes");
     for from in (0..people).step_by(1000) {
         let changed = (from..from + 1000).map(somebody).map(|e| (e.clone(), e.hash())).collect();
         let (sent, tenant) = (clock.monotonic(), ORG.to_owned());

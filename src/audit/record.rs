@@ -31,6 +31,10 @@ pub enum Kind {
     Reviewed,
     /// Somebody accepted the adopt report of an org: from now on it is written to.
     Adopted,
+    /// Somebody accepted that an org has fewer accounts than are known.
+    ListAccepted,
+    /// Okta was asked for an account of somebody who has left, and has none.
+    Searched,
     /// The safeguards hold a change until somebody decides.
     Held,
     /// Somebody said something about a hold, or what it held is not asked for any more.
@@ -78,6 +82,8 @@ impl Kind {
             Kind::Correlated => "correlated",
             Kind::Reviewed => "reviewed",
             Kind::Adopted => "adopted",
+            Kind::ListAccepted => "list_accepted",
+            Kind::Searched => "searched",
             Kind::Held => "held",
             Kind::HoldEnded => "hold_ended",
             Kind::Approved => "approved",

@@ -30,6 +30,13 @@ pub fn tell(row: &Value) -> String {
         },
         "reviewed" => format!("review {} was decided: {} by {}", detail["review"], text("verdict"), text("by")),
         "adopted" => format!("the adopt report was accepted by {}", text("by")),
+        "list_accepted" => {
+            format!(
+                "a list of Okta with fewer accounts than are known was accepted by {}: they are asked for one by one",
+                text("by")
+            )
+        }
+        "searched" => format!("no account was found in Okta, asked for by {}", text("by")),
         "held" => why(format!("held ({}, hold {})", text("change"), detail["hold"])),
         "hold_ended" => {
             let verdict = if text("verdict").is_empty() { text("said") } else { text("verdict") };

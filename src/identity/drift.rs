@@ -74,7 +74,7 @@ pub fn merge(
 }
 
 /// Lists show a change with a delay (`okta-api.md §3.2`): whatever was seen so shortly before is newer than the list.
-const LAG: Duration = Duration::from_secs(60);
+pub const LAG: Duration = Duration::from_secs(60);
 
 /// Whether what is known of an account is too fresh to be compared with a list that was begun at `started`: the list may show
 /// what was there before.

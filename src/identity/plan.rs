@@ -509,6 +509,8 @@ fn link(situation: &Situation, account: &Account, plan: &mut Plan) {
     }
     let id = account.id.clone();
     match &situation.case.manager {
+        // The links of the org are not read yet: whoever has another one than in Namely is planned anew then.
+        ManagerLink::Account { .. } if account.marks.manager == Link::Unknown => {}
         ManagerLink::Account { id: manager, .. } if account.marks.manager != Link::To(manager.clone()) => {
             plan.steps.push(Step::SetManager { id, relation, manager: manager.clone() });
         }

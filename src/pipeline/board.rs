@@ -2,7 +2,6 @@
 
 use super::dispatcher::{Dispatcher, Wake};
 use super::forecast::Forecaster;
-use super::org::PrimedOrg;
 use crate::mailbox::Gate;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,9 +14,8 @@ pub struct Board(Arc<Mutex<Vec<Started>>>);
 
 impl Board {
     /// An org begins to work.
-    pub(super) fn post(&self, org: &PrimedOrg) {
-        let started = org.start();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(started);
+    pub(super) fn post(&self, dispatcher: Gate<Dispatcher>, forecaster: Forecaster) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((dispatcher, forecaster));
     }
 
     /// Somebody is dirty.

@@ -6,6 +6,7 @@
 use super::directory::SharedDirectory;
 use super::dispatcher::{Dispatcher, LaneEnded};
 use super::lane::{Act, Concluded, Context as LaneContext, Lane, Planned};
+use super::lists::Lists;
 use super::traffic::Traffic;
 use super::writer::{Delivered, Order, Writers};
 use crate::audit::{Call, Effect};
@@ -33,6 +34,8 @@ use tracing::field::Empty;
 const UNWRITTEN: Waits = Waits { first: Duration::from_secs(1), longest: Duration::from_secs(5) };
 /// When somebody is tried again whom the store has refused; longer each time, up to some hours.
 const REFUSED_AGAIN: Duration = Duration::from_secs(15 * 60);
+/// How soon somebody is tried again whose account cannot be made because of a list that is not believed.
+const UNTIL_BELIEVED: Duration = Duration::from_secs(30);
 
 /// What every lane works with.
 #[derive(Clone)]
@@ -48,6 +51,7 @@ pub struct Tools {
     /// Attributes that are read of a user object.
     pub mapped: Arc<BTreeSet<String>>,
     pub traffic: Traffic,
+    pub lists: Lists,
 }
 
 /// The actor of one person in flight.
@@ -201,6 +205,11 @@ impl Employee {
     fn act(&mut self, act: Act) {
         match act {
             Act::Release(release) => self.release(release),
+            Act::Send { step: Step::CreateUser { .. }, .. } if !self.tools.lists.are_believed() => {
+                let why = "Okta's list lacks accounts that are known, and this person's may be among them: nobody is \
+                           made until it is whole";
+                self.release(Release::Wait { at: self.tools.clock.now() + UNTIL_BELIEVED, why: why.into() });
+            }
             Act::Send { step, planned } => {
                 if let Step::CreateGroup { name } = &step
                     && !self.tools.directory.reserve(name)

@@ -3,6 +3,7 @@
 //! **Invariant:** an outcome that leaves anything in doubt is followed by a read before anything else is written.
 
 use crate::clock::Moment;
+use crate::identity::Link;
 use crate::identity::change::summary;
 use crate::identity::observe::FullProfile;
 use crate::identity::plan::{Obstacle, Plan, Situation, plan};
@@ -356,10 +357,13 @@ impl Lane {
                 }
                 let step = Step::Look { id_or_login: found.id.clone() };
                 let mut account = observe(self.account(), &step, answer);
-                if let Some(account) = &mut account
-                    && account.is_awake()
-                {
-                    account.marks.exit = None; // what was proved of an end does not hold any more
+                if let Some(account) = &mut account {
+                    if account.is_awake() {
+                        account.marks.exit = None; // what was proved of an end does not hold any more
+                    }
+                    if self.account().is_none() {
+                        account.marks.manager = Link::Nobody; // no link is known; the one that is wanted is written
+                    }
                 }
                 self.fresh = true;
                 self.claim.case.account = account;

@@ -11,6 +11,8 @@ pub mod employee;
 pub mod forecast;
 mod gauges;
 pub mod lane;
+mod links;
+pub mod lists;
 pub mod notifier;
 mod org;
 pub mod poller;

@@ -3,11 +3,14 @@
 //! **Invariant:** nothing is written before somebody has accepted the adopt report, and nobody is created before every
 //! company whose people go there was walked completely.
 
+use super::board::Board;
 use super::directory::SharedDirectory;
-use super::dispatcher::{Dispatcher, Open, Openness};
+use super::dispatcher::{Dispatcher, Open, Openness, Wake};
 use super::employee::Tools;
 use super::forecast::Forecaster;
-use super::prime::{read_accounts, read_directory, read_links, read_schema};
+use super::links::LinkReader;
+use super::lists::Lists;
+use super::prime::{read_accounts, read_directory, read_schema};
 use super::readiness::Readiness;
 use super::reconciler::Reconciler;
 use super::topology::Start;
@@ -22,9 +25,10 @@ use crate::metrics::Metrics;
 use crate::okta::schema::misfits;
 use crate::okta::{Ledger, OktaClient};
 use crate::retry;
-use crate::store::{Store, StoreError};
+use crate::store::{Primed, Store, StoreError, directory, is_read};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -34,7 +38,7 @@ const TICK: Duration = Duration::from_secs(5);
 /// Whoever accepts where the configuration says that nobody is asked.
 const NOBODY_ASKED: &str = "the configuration (adopt = \"automatic\")";
 
-/// An org before it is primed.
+/// An org, before it works.
 pub(super) struct Org {
     name: Arc<str>,
     rulebook: Arc<Rulebook>,
@@ -48,12 +52,13 @@ pub(super) struct Org {
     traffic: Traffic,
     mapped: Arc<BTreeSet<String>>,
     reconcile: Reconciling,
+    lists: Lists,
 }
 
-/// An org whose accounts and groups are known.
-pub(super) struct PrimedOrg {
-    org: Org,
+/// An org at work: what its people are done with, and what wakes it.
+struct Begun {
     directory: SharedDirectory,
+    dispatcher: Gate<Dispatcher>,
 }
 
 impl Org {
@@ -65,10 +70,21 @@ impl Org {
         let traffic = Traffic::new(tuning(okta, &start.config.service));
         let ledger = Ledger::new(okta.shares);
         let writers = Writers::start(&name, &client, &ledger, &traffic, &start.clock, &start.metrics, &start.readiness);
+        let mapped = Arc::new(start.config.rulebook.account_attributes());
+        let lists = Lists {
+            org: name.clone(),
+            clock: start.clock.clone(),
+            store: start.store.clone(),
+            writers: writers.clone(),
+            readiness: start.readiness.clone(),
+            mapped: mapped.clone(),
+            believed: Arc::new(AtomicBool::new(true)),
+        };
         Ok(Self {
             name,
             ask_to_adopt: okta.ask_to_adopt,
-            mapped: Arc::new(start.config.rulebook.account_attributes()),
+            mapped,
+            lists,
             rulebook: start.config.rulebook.clone(),
             clock: start.clock.clone(),
             store: start.store.clone(),
@@ -86,50 +102,74 @@ impl Org {
         (self.name.to_string(), self.traffic.clone())
     }
 
-    /// Reads all of the org; gives the org back if that is not possible now.
-    pub async fn prime_once(self) -> Result<PrimedOrg, Org> {
-        match self.try_prime().await {
-            Ok(directory) => {
-                self.readiness.have(&missing(&self.name));
-                Ok(PrimedOrg { directory: SharedDirectory::new(directory), org: self })
+    /// Works for the life of the service. Whoever was known before the start and has an account can be ended at once: that
+    /// needs the account's id and nothing of what is read first, however long that takes. Everything else waits until the
+    /// org was read as a whole and compared with whom Namely has shown.
+    pub async fn work(self, board: Board) {
+        let known = self.known().await;
+        let early = known.map(|directory| self.begin(directory, &board));
+        if let Some(begun) = &early {
+            begun.dispatcher.send(Open(Openness::Terminations)).await;
+        }
+        let (directory, primed) = self.prime().await;
+        let begun = match early {
+            Some(begun) => {
+                begun.directory.replace(directory);
+                begun
             }
-            Err(why) => {
-                tracing::error!(org = %self.name, %why, "Okta could not be read; it will be tried again");
-                self.readiness.missing(&missing(&self.name), why);
-                Err(self)
+            None => self.begin(directory, &board),
+        };
+        self.go_on(&begun, primed);
+    }
+
+    /// What the org had besides people when it was read last, if somebody has accepted its report: then its people are
+    /// known too.
+    async fn known(&self) -> Option<Directory> {
+        let org = self.name.to_string();
+        let known = self.store.run(move |c| if is_read(c, &org)? { directory(c, &org) } else { Ok(None) });
+        let (known, adopted) = (known.await, self.store.is_adopted(&self.name, self.clock.now()).await);
+        match (known, adopted) {
+            (Ok(known), Ok(true)) => known,
+            (Ok(_), Ok(false)) => None,
+            (Err(e), _) | (_, Err(e)) => {
+                tracing::error!(org = %self.name, error = %e, "what is known of the org cannot be read: it waits for Okta's lists");
+                None
             }
         }
     }
 
     /// Reads all of the org, for as long as it takes, and compares it with everybody who was seen meanwhile.
-    pub async fn prime_late(mut self) -> PrimedOrg {
+    async fn prime(&self) -> (Directory, Primed) {
         let mut attempt = 0;
         loop {
+            match self.try_prime().await {
+                Ok(primed) => {
+                    self.readiness.have(&missing(&self.name));
+                    return primed;
+                }
+                Err(why) => {
+                    tracing::error!(org = %self.name, %why, "Okta could not be read; it will be tried again");
+                    self.readiness.missing(&missing(&self.name), why);
+                }
+            }
             self.clock.sleep(retry::delay(attempt)).await;
             attempt += 1;
-            self = match self.prime_once().await {
-                Err(org) => org,
-                Ok(primed) => match primed.org.store.relink_org(&primed.org.name, primed.org.clock.now()).await {
-                    Ok(()) => return primed,
-                    Err(e) => {
-                        tracing::error!(org = %primed.org.name, error = %e, "the org could not be compared with Namely");
-                        primed.org
-                    }
-                },
-            };
         }
     }
 
-    async fn try_prime(&self) -> Result<Directory, String> {
+    async fn try_prime(&self) -> Result<(Directory, Primed), String> {
         let mapping = &self.rulebook.mapping;
         let rules = self.rules().ok_or("the org is not configured")?;
         let directory = read_directory(&self.writers, mapping, rules, Class::Inspect).await?;
         self.compare_schema().await;
-        let (accounts, _) = read_accounts(&self.writers, &directory, &self.rulebook, &self.mapped).await?;
-        let primed = self.store.prime(&self.name, accounts, self.clock.now()).await.map_err(|e| e.to_string())?;
-        self.store.put_directory(&self.name, &directory).await.map_err(|e| e.to_string())?;
-        tracing::info!(org = %self.name, accounts = primed.accounts, vanished = primed.vanished, "Okta is primed");
-        Ok(directory)
+        let started = self.clock.now();
+        let (accounts, groups) = read_accounts(&self.writers, &directory, &self.rulebook, &self.mapped).await?;
+        let error = |e: StoreError| e.to_string();
+        let primed: Primed = self.store.prime(&self.name, accounts, groups, started).await.map_err(error)?;
+        self.store.put_directory(&self.name, &directory).await.map_err(error)?;
+        self.store.correlate_org(&self.name, self.clock.now()).await.map_err(error)?;
+        tracing::info!(org = %self.name, accounts = primed.accounts, new = primed.new, missing = primed.missing.len(), "Okta is primed");
+        Ok((directory, primed))
     }
 
     /// Says what of the mapping does not fit the org. Nobody waits for that but those whom it concerns.
@@ -164,57 +204,83 @@ pub(super) fn tuning(okta: &OktaOrg, service: &config::Service) -> Tuning {
     Tuning { in_flight: okta.in_flight, lanes: service.lanes, shares: okta.shares, waits: okta.waits }
 }
 
-impl PrimedOrg {
-    /// Starts the dispatcher, which opens by itself when it may, and what forecasts its backlog.
-    pub fn start(&self) -> (Gate<Dispatcher>, Forecaster) {
-        let org = &self.org;
-        let keep = self.directory.clone().keep(org.writers.clone(), org.name.clone(), org.store.clone());
-        tokio::spawn(keep);
+impl Org {
+    /// Starts the dispatcher, closed, and what forecasts its backlog.
+    fn begin(&self, directory: Directory, board: &Board) -> Begun {
+        let directory = SharedDirectory::new(directory);
         let forecaster = Forecaster {
-            org: org.name.clone(),
-            rules: org.store.rules(),
-            clock: org.clock.clone(),
-            store: org.store.clone(),
-            directory: self.directory.clone(),
-            traffic: org.traffic.clone(),
-            metrics: org.metrics.clone(),
+            org: self.name.clone(),
+            rules: self.store.rules(),
+            clock: self.clock.clone(),
+            store: self.store.clone(),
+            directory: directory.clone(),
+            traffic: self.traffic.clone(),
+            metrics: self.metrics.clone(),
         };
         let tools = Tools {
-            org: org.name.clone(),
-            rules: org.store.rules(),
-            clock: org.clock.clone(),
-            store: org.store.clone(),
-            writers: org.writers.clone(),
-            directory: self.directory.clone(),
-            metrics: org.metrics.clone(),
-            mapped: org.mapped.clone(),
-            traffic: org.traffic.clone(),
+            org: self.name.clone(),
+            rules: self.store.rules(),
+            clock: self.clock.clone(),
+            store: self.store.clone(),
+            writers: self.writers.clone(),
+            directory: directory.clone(),
+            metrics: self.metrics.clone(),
+            mapped: self.mapped.clone(),
+            traffic: self.traffic.clone(),
+            lists: self.lists.clone(),
         };
-        let dispatcher = Dispatcher::start_with(tools, org.traffic.clone());
+        let dispatcher = Dispatcher::start_with(tools, self.traffic.clone());
+        board.post(dispatcher.clone(), forecaster);
+        Begun { directory, dispatcher }
+    }
+
+    /// Starts what needs the org to have been read.
+    fn go_on(self, begun: &Begun, primed: Primed) {
+        tokio::spawn(begun.directory.clone().keep(self.writers.clone(), self.name.clone(), self.store.clone()));
         let opener = Opener {
-            name: org.name.clone(),
-            rulebook: org.rulebook.clone(),
-            ask: org.ask_to_adopt,
-            clock: org.clock.clone(),
-            store: org.store.clone(),
-            readiness: org.readiness.clone(),
-            walked: org.walked.clone(),
-            writers: org.writers.clone(),
-            dispatcher: dispatcher.clone(),
+            name: self.name.clone(),
+            rulebook: self.rulebook.clone(),
+            ask: self.ask_to_adopt,
+            clock: self.clock.clone(),
+            store: self.store.clone(),
+            readiness: self.readiness.clone(),
+            walked: self.walked.clone(),
+            writers: self.writers.clone(),
+            dispatcher: begun.dispatcher.clone(),
         };
         tokio::spawn(opener.open());
+        let correct = self.reconcile.correct;
+        let lists = self.lists.clone();
+        tokio::spawn(missing_at_start(lists.clone(), primed, correct, begun.dispatcher.clone()));
         let reconciler = Reconciler {
-            org: org.name.clone(),
-            settings: org.reconcile.clone(),
-            clock: org.clock.clone(),
-            store: org.store.clone(),
-            writers: org.writers.clone(),
-            directory: self.directory.clone(),
-            mapped: org.mapped.clone(),
-            dispatcher: dispatcher.clone(),
+            org: self.name,
+            settings: self.reconcile,
+            clock: self.clock,
+            store: self.store,
+            writers: self.writers,
+            directory: begun.directory.clone(),
+            mapped: self.mapped,
+            lists,
+            dispatcher: begun.dispatcher.clone(),
         };
         tokio::spawn(reconciler.keep());
-        (dispatcher, forecaster)
+    }
+}
+
+/// Asks for what is known and the lists of the start lack.
+async fn missing_at_start(lists: Lists, primed: Primed, correct: bool, dispatcher: Gate<Dispatcher>) {
+    let gone = match lists.prove(primed.known, &primed.missing).await {
+        Ok(gone) => {
+            lists.store.note_drift(&lists.org, gone, correct, lists.clock.now()).await.map_err(|e| e.to_string())
+        }
+        Err(why) => Err(why),
+    };
+    match gone {
+        Ok(0) => {}
+        Ok(_) => dispatcher.signal(Wake),
+        Err(why) => {
+            tracing::error!(org = %lists.org, %why, "what the lists lack could not be looked up; it is kept as it was known");
+        }
     }
 }
 
@@ -260,6 +326,8 @@ impl Opener {
                 () = self.clock.sleep(TICK) => {}
             }
         }
+        let Self { name: org, store, readiness, writers, dispatcher, .. } = self;
+        LinkReader { org, store, writers, readiness, dispatcher }.read().await;
     }
 
     async fn openness(&self) -> Result<Openness, StoreError> {
@@ -273,28 +341,6 @@ impl Opener {
         if !self.store.all_walked(tenants).await? {
             return Ok(Openness::Terminations);
         }
-        self.learn_links().await?;
         Ok(Openness::All)
-    }
-
-    /// Reads the manager links of the org once, after it is known who is a manager: from then on they are kept by our own
-    /// writes.
-    async fn learn_links(&self) -> Result<(), StoreError> {
-        let relation = self.rulebook.org(&self.name).and_then(|org| org.manager_relation.clone());
-        let Some(relation) = relation else { return Ok(()) };
-        if self.store.links_known(&self.name).await? {
-            return Ok(());
-        }
-        let managers = self.store.managers(&self.name).await?;
-        match read_links(&self.writers, &relation, &managers).await {
-            Ok(links) => {
-                tracing::info!(org = %self.name, managers = managers.len(), links = links.len(), "manager links are known");
-                self.store.learn_links(&self.name, links).await
-            }
-            Err(why) => {
-                tracing::warn!(org = %self.name, %why, "manager links could not be read: each is written once more");
-                Ok(())
-            }
-        }
     }
 }

@@ -6,6 +6,7 @@
 
 use super::directory::SharedDirectory;
 use super::dispatcher::{Dispatcher, Wake};
+use super::lists::Lists;
 use super::prime::{read_accounts, read_directory, read_last_event};
 use super::writer::Writers;
 use crate::audit::{Kind, Record};
@@ -14,7 +15,7 @@ use crate::config::Reconciling;
 use crate::identity::Class;
 use crate::mailbox::Gate;
 use crate::report::Reconciliation;
-use crate::store::{Drifted, Reread, Store, append, findings};
+use crate::store::{Compared, Drifted, Reread, Store, append, findings};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ use std::time::Duration;
 /// How late a schedule or a request may be noticed.
 const TICK: Duration = Duration::from_secs(5);
 const SHORTEST_TICK: Duration = Duration::from_millis(200);
+/// When an org is read again whose list was not believed.
+const AGAIN: Duration = Duration::from_secs(15 * 60);
 /// Accounts for which the system log is asked who did it.
 const ASKED: usize = 50;
 
@@ -36,22 +39,25 @@ pub struct Reconciler {
     pub writers: Writers,
     pub directory: SharedDirectory,
     pub mapped: Arc<BTreeSet<String>>,
+    pub lists: Lists,
     pub dispatcher: Gate<Dispatcher>,
 }
 
 impl Reconciler {
     /// Works until the task is dropped.
     pub async fn keep(self) {
-        let mut next = self.next(self.clock.now());
+        let mut last = self.clock.now();
+        let mut next = self.next(last);
         loop {
             tokio::time::sleep(self.clock.real(TICK).max(SHORTEST_TICK)).await;
             let asked = self.store.reread_requests(&self.org).await.unwrap_or_default();
             let now = self.clock.now();
-            let is_due = next.is_some_and(|at| at <= now);
+            // A list that was not believed is read again: the role may have got its people back.
+            let is_due = next.is_some_and(|at| at <= now) || !self.lists.are_believed() && last + AGAIN <= now;
             if asked.is_empty() && !is_due {
                 continue;
             }
-            next = self.next(now);
+            (next, last) = (self.next(now), now);
             let outcome = match self.reconcile(now).await {
                 Ok(outcome) => outcome,
                 Err(why) => {
@@ -83,10 +89,15 @@ impl Reconciler {
         let now = self.clock.now();
         let read =
             Reread { org: self.org.to_string(), accounts, groups, directory: self.directory.load(), started, now };
-        let mut drifted = self.store.reread(read).await.map_err(error)?;
+        let Compared { mut drifted, new, known, missing } = self.store.reread(read).await.map_err(error)?;
+        drifted.extend(self.lists.prove(known, &missing).await?);
+        if new > 0 {
+            self.store.correlate_org(&self.org, now).await.map_err(error)?;
+            self.dispatcher.signal(Wake);
+        }
         self.ask_who(&mut drifted).await;
         let changed = self.store.note_drift(&self.org, drifted, self.settings.correct, now).await.map_err(error)?;
-        if changed > 0 && self.settings.correct {
+        if changed > 0 {
             self.dispatcher.signal(Wake);
         }
         let report = self.report(now).await?;

@@ -15,6 +15,7 @@ use super::timekeeper::{self, Timekeeper};
 use crate::clock::Clock;
 use crate::config::{Admin, Audit, Channel, Config, NamelyTenant};
 use crate::http::{authorization, client, describe};
+use crate::identity::employee::ContentHash;
 use crate::metrics::Metrics;
 use crate::namely::{Detector, NamelyClient, Reader};
 use crate::retry;
@@ -27,7 +28,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
 
 /// Total of one delivery of audit rows, in real time.
 const SINK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -119,7 +119,7 @@ impl Service {
         let traffics = orgs.iter().map(Org::traffic).collect();
         let names = start.config.okta.iter().map(|org| org.name.clone()).collect();
         let admin = start.config.admin.clone();
-        actix::spawn(start.go(orgs));
+        start.go(orgs);
         Ok(Self {
             store,
             metrics,
@@ -183,24 +183,9 @@ pub(super) struct Start {
 }
 
 impl Start {
-    /// Primes the orgs side by side; the companies are walked once each org was read or could not be read. An org that
-    /// comes late is compared with everybody then, and holds nobody else up.
-    async fn go(self, orgs: Vec<Org>) {
+    /// Starts everything side by side: an org or a company that cannot be read holds nobody up who does not depend on it.
+    fn go(self, orgs: Vec<Org>) {
         let board = Board::default();
-        let mut primings = JoinSet::new();
-        for org in orgs {
-            primings.spawn(org.prime_once());
-        }
-        while let Some(primed) = primings.join_next().await {
-            match primed {
-                Ok(Ok(primed)) => board.post(&primed),
-                Ok(Err(org)) => {
-                    let board = board.clone();
-                    actix::spawn(async move { board.post(&org.prime_late().await) });
-                }
-                Err(e) => tracing::error!(error = %e, "an org could not be started"),
-            }
-        }
         let tools = timekeeper::Tools {
             clock: self.clock.clone(),
             store: self.store.clone(),
@@ -209,35 +194,48 @@ impl Start {
             readiness: self.readiness.clone(),
         };
         Timekeeper { tools, decided: self.decided.clone(), before: Both::now(&self.clock) }.start();
-        for tenant in &self.config.namely {
-            self.start_poller(tenant, board.clone()).await;
+        for org in orgs {
+            actix::spawn(org.work(board.clone()));
+        }
+        let start = Arc::new(self);
+        for tenant in start.config.namely.clone() {
+            actix::spawn(start.clone().read_tenant(tenant, board.clone()));
         }
     }
 
-    async fn start_poller(&self, tenant: &NamelyTenant, board: Board) {
-        let Ok(client) = NamelyClient::new(&tenant.url, &tenant.token, tenant.timeout) else { return };
-        let name = tenant.name.clone();
-        let known = self.store.run(move |c| known_hashes(c, &name)).await.unwrap_or_default();
+    /// Starts the poller of one company, as soon as its groups can be read.
+    async fn read_tenant(self: Arc<Self>, tenant: NamelyTenant, board: Board) {
+        let what = format!("namely {}", tenant.name);
+        let client = match NamelyClient::new(&tenant.url, &tenant.token, tenant.timeout) {
+            Ok(client) => client,
+            Err(e) => {
+                let why = format!("the HTTP client could not be made ({}); correct its url or token", describe(&e));
+                tracing::error!(tenant = tenant.name, %why, "this company is not read");
+                return self.readiness.missing(&what, why);
+            }
+        };
+        let known = self.until_known(&tenant.name).await;
         let mut attempt = 0;
         let catalogue = loop {
             match read_catalogue(&client, &tenant.group_types).await {
                 Ok(catalogue) => break catalogue,
                 Err(why) => {
                     tracing::error!(tenant = tenant.name, %why, attempt, "Namely's groups could not be read; it will be tried again");
-                    self.readiness.missing(&format!("namely {}", tenant.name), why);
+                    self.readiness.missing(&what, why);
                     self.clock.sleep(retry::delay(attempt)).await;
                     attempt += 1;
                 }
             }
         };
-        self.readiness.have(&format!("namely {}", tenant.name));
+        self.readiness.have(&what);
         let learnt = self.store.learn_titles(tenant.name.clone(), catalogue.titles(), self.clock.now()).await;
         if let Err(e) = learnt {
             tracing::error!(error = %e, "the names of Namely's groups could not be written down");
         }
+        let (name, pace) = (tenant.name.clone(), self.paces[&tenant.name].clone());
         let tools = PollerTools {
-            tenant: tenant.clone(),
-            pace: self.paces[&tenant.name].clone(),
+            tenant,
+            pace,
             client,
             reader: Reader::new(&self.config.rulebook.reads()),
             clock: self.clock.clone(),
@@ -249,6 +247,22 @@ impl Start {
             walked: self.walked.clone(),
             run: self.run,
         };
-        self.pollers.add(&tenant.name, Poller::start_with(tools, Detector::new(known), catalogue));
+        self.pollers.add(&name, Poller::start_with(tools, Detector::new(known), catalogue));
+    }
+
+    /// What the store holds of a company, however long it takes to be told.
+    async fn until_known(&self, tenant: &str) -> Vec<(String, ContentHash)> {
+        let mut attempt = 0;
+        loop {
+            let name = tenant.to_owned();
+            match self.store.run(move |c| known_hashes(c, &name)).await {
+                Ok(known) => return known,
+                Err(e) => {
+                    tracing::error!(tenant, error = %e, "the store cannot tell what it holds; it is asked again");
+                    self.clock.sleep(retry::delay(attempt)).await;
+                    attempt += 1;
+                }
+            }
+        }
     }
 }

@@ -1,19 +1,16 @@
 //! What Okta holds, as last observed.
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, pages};
 use crate::clock::Moment;
 use crate::identity::mapping::LOGIN;
-use crate::identity::{Account, Link, login_key};
+use crate::identity::{Account, Cause, Class, Link, login_key};
 use rusqlite::{Connection, OptionalExtension, params};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// What priming changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Primed {
-    pub accounts: usize,
-    /// Accounts that were known and are no longer in Okta.
-    pub vanished: usize,
-}
+/// Accounts whose links are written down in one transaction.
+const PART: i64 = 500;
 
 /// Writes down an account; `matched` are the attributes that correlation looks accounts up by.
 pub(super) fn put(
@@ -23,6 +20,12 @@ pub(super) fn put(
     matched: &[String],
     now: Moment,
 ) -> Result<(), StoreError> {
+    // After the links of the org were read, an account that nobody knew has none that is known: it is written when it is wanted.
+    let mut account = Cow::Borrowed(account);
+    if account.marks.manager == Link::Unknown && super::meta(connection, &links_key(org))?.is_some() {
+        account.to_mut().marks.manager = Link::Nobody;
+    }
+    let account = account.as_ref();
     connection
         .prepare_cached(
             "INSERT INTO account (org, okta_id, login_key, anchor, status, doc, observed_at) VALUES (?1,?2,?3,?4,?5,?6,?7)
@@ -115,40 +118,67 @@ pub(super) fn rename(c: &Connection, org: &str, okta_id: &str, login: &str) -> R
     Ok(())
 }
 
-impl Store {
-    /// Replaces everything known about an org's accounts by what priming has read.
-    pub async fn prime(&self, org: &str, accounts: Vec<Account>, now: Moment) -> Result<Primed, StoreError> {
-        let (org, matched) = (org.to_owned(), self.matched());
-        self.run(move |c| {
-            let before: i64 = c.query_row("SELECT count(*) FROM account WHERE org = ?1", [&org], |row| row.get(0))?;
-            let mut known = 0;
-            for mut account in accounts.iter().cloned() {
-                if let Some(old) = by_id(c, &org, &account.id)? {
-                    known += 1;
-                    account.marks = old.marks;
-                    // Lists show managed groups only: whoever is in the middle of leaving is listed again.
-                    if account.is_awake() {
-                        account.marks.exit = None;
-                    }
-                    if let Some(proof) = &mut account.marks.exit {
-                        proof.groups_listed = false;
-                    }
-                }
-                put(c, &org, &account, &matched, now)?;
-            }
-            super::set_meta(c, &super::findings::read_key(&org), &now.to_string())?;
-            let gone = "FROM account WHERE org = ?1 AND observed_at < ?2";
-            c.execute(
-                &format!("DELETE FROM account_key WHERE org = ?1 AND okta_id IN (SELECT okta_id {gone})"),
-                params![org, now.millis()],
-            )?;
-            c.execute(&format!("DELETE {gone}"), params![org, now.millis()])?;
-            let vanished = usize::try_from(before).unwrap_or(0).saturating_sub(known);
-            Ok(Primed { accounts: accounts.len(), vanished })
-        })
-        .await
-    }
+fn links_key(org: &str) -> String {
+    format!("links known {org}")
+}
 
+/// Writes down the links of the accounts after `after`, in the order of their ids; the last of them, and how many people report
+/// to somebody else in Namely.
+fn learn_part(
+    c: &Connection,
+    org: &str,
+    links: Option<&BTreeMap<String, String>>,
+    after: &str,
+    now: Moment,
+) -> Result<Option<(String, usize)>, StoreError> {
+    let mut select =
+        c.prepare_cached("SELECT okta_id, doc FROM account WHERE org = ?1 AND okta_id > ?2 ORDER BY okta_id LIMIT ?3")?;
+    let rows: Vec<(String, String)> =
+        select.query_map(params![org, after, PART], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let (mut last, mut differ) = (None, 0);
+    for (okta_id, doc) in rows {
+        let mut account: Account = serde_json::from_str(&doc)?;
+        if account.marks.manager == Link::Unknown {
+            let manager = links.and_then(|links| links.get(&okta_id)).cloned();
+            account.marks.manager = manager.clone().map_or(Link::Nobody, Link::To);
+            c.prepare_cached("UPDATE account SET doc = ?3 WHERE org = ?1 AND okta_id = ?2")?.execute([
+                org,
+                &okta_id,
+                &serde_json::to_string(&account)?,
+            ])?;
+            if links.is_some()
+                && let Some(target) = reports_elsewhere(c, org, &okta_id, manager.as_deref())?
+            {
+                pages::mark_dirty(c, target, org, Class::Describe, super::ANY_BUCKET, Cause::Manager, now)?;
+                differ += 1;
+            }
+        }
+        last = Some(okta_id);
+    }
+    Ok(last.map(|last| (last, differ)))
+}
+
+/// Whose account this is, if none of their profiles reports to whom it is linked to.
+fn reports_elsewhere(
+    c: &Connection,
+    org: &str,
+    okta_id: &str,
+    manager: Option<&str>,
+) -> Result<Option<i64>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT t.id, m.okta_id FROM target t JOIN link l ON l.target = t.id AND l.routed = 1
+         JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
+         LEFT JOIN link k ON k.org = t.org AND k.tenant = s.tenant AND k.profile = s.manager
+         LEFT JOIN target m ON m.id = k.target
+         WHERE t.org = ?1 AND t.okta_id = ?2 AND t.ended_at IS NULL",
+    )?;
+    let wanted: Vec<(i64, Option<String>)> =
+        select.query_map([org, okta_id], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let agrees = wanted.iter().any(|(_, wanted)| wanted.as_deref() == manager);
+    Ok(wanted.first().filter(|_| !agrees).map(|(target, _)| *target))
+}
+
+impl Store {
     /// The account with this id, as last observed.
     pub async fn account(&self, org: &str, okta_id: &str) -> Result<Option<Account>, StoreError> {
         let (org, okta_id) = (org.to_owned(), okta_id.to_owned());
@@ -169,29 +199,29 @@ impl Store {
         .await
     }
 
-    /// Writes down whom accounts are linked to: account to manager.
-    pub async fn learn_links(&self, org: &str, links: BTreeMap<String, String>) -> Result<(), StoreError> {
-        let org = org.to_owned();
-        self.run(move |c| {
-            for (okta_id, manager) in &links {
-                let Some(mut account) = by_id(c, &org, okta_id)? else { continue };
-                if account.marks.manager == Link::Unknown {
-                    account.marks.manager = Link::To(manager.clone());
-                    c.prepare_cached("UPDATE account SET doc = ?3 WHERE org = ?1 AND okta_id = ?2")?.execute([
-                        &org,
-                        okta_id,
-                        &serde_json::to_string(&account)?,
-                    ])?;
-                }
-            }
-            super::set_meta(c, &format!("links known {org}"), "1")
-        })
-        .await
+    /// Writes down whom accounts are linked to (account to manager), part by part, and marks those dirty who report to somebody
+    /// else in Namely; returns how many. Without `links` nobody could tell: then each is written when its person changes.
+    pub async fn learn_links(
+        &self,
+        org: &str,
+        links: Option<BTreeMap<String, String>>,
+        now: Moment,
+    ) -> Result<usize, StoreError> {
+        let (links, org) = (Arc::new(links), org.to_owned());
+        let (mut after, mut differ) = (String::new(), 0);
+        loop {
+            let (links, from, name) = (links.clone(), after, org.clone());
+            let part = self.run(move |c| learn_part(c, &name, links.as_ref().as_ref(), &from, now)).await?;
+            let Some((last, found)) = part else { break };
+            (after, differ) = (last, differ + found);
+        }
+        self.run(move |c| super::set_meta(c, &links_key(&org), "1")).await?;
+        Ok(differ)
     }
 
     /// Whether the manager links of an org were ever read.
     pub async fn links_known(&self, org: &str) -> Result<bool, StoreError> {
-        let key = format!("links known {org}");
+        let key = links_key(org);
         self.run(move |c| Ok(super::meta(c, &key)?.is_some())).await
     }
 }

@@ -30,7 +30,7 @@ pub struct Adoption {
     pub accepted_by: Option<String>,
     /// Companies that were not walked completely yet: while there are any, the report says too little.
     pub not_walked: Vec<String>,
-    /// Whether the accounts of the org were read.
+    /// Whether the accounts of the org were read, and compared with everybody.
     pub primed: bool,
     /// Accounts that belong to a profile, by the rule that found them: they are kept true to Namely from now on.
     pub matched: BTreeMap<String, Vec<Entry>>,
@@ -66,7 +66,7 @@ pub fn adoption(c: &Connection, rules: &Rulebook, org: &str, now: Moment) -> Res
             report.not_walked.push(tenant.clone());
         }
     }
-    report.primed = c.query_row("SELECT EXISTS (SELECT 1 FROM account WHERE org = ?1)", [org], |row| row.get(0))?;
+    report.primed = super::relink::is_compared(c, org)?;
     let mut select = c.prepare("SELECT id, rule, conflict FROM target WHERE org = ?1 ORDER BY id")?;
     let targets: Vec<(i64, Option<String>, Option<String>)> =
         select.query_map([org], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;

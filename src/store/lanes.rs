@@ -306,7 +306,13 @@ fn learn(
 }
 
 /// Marks those dirty who report to a person: all of them, or only those who wait for the person's account.
-fn wake_waiting(c: &Connection, org: &str, target: i64, only_waiting: bool, now: Moment) -> Result<(), StoreError> {
+pub(super) fn wake_waiting(
+    c: &Connection,
+    org: &str,
+    target: i64,
+    only_waiting: bool,
+    now: Moment,
+) -> Result<(), StoreError> {
     let mut select = c.prepare_cached(
         "SELECT DISTINCT t.id FROM link l
          JOIN source s ON s.tenant = l.tenant AND s.manager = l.profile

@@ -88,7 +88,8 @@ pub(super) fn link(
             "SELECT okta_id IS NOT NULL OR (SELECT count(*) FROM link WHERE target = ?1) > 1 FROM target WHERE id = ?1",
         )?
         .query_row([target], |row| row.get(0))?;
-    if settled || !routed {
+    // Before the org was read, that nobody matches says nothing, and what matches is half of what may.
+    if settled || !routed || !super::is_read(c, org)? {
         return Ok((target, None));
     }
     correlate_target(c, rules, org, position, target, now)

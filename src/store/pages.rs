@@ -374,6 +374,50 @@ pub(super) fn relink(
     refresh(c, rules, target, &news, stopped.as_deref(), now)
 }
 
+/// Correlates a profile that has no account in an org whose accounts were read after it was seen; whoever nothing new is known
+/// of stays as they are.
+pub(super) fn correlate_late(
+    c: &Connection,
+    rules: &Rulebook,
+    org: &str,
+    position: &Position,
+    now: Moment,
+) -> Result<Option<Class>, StoreError> {
+    let (tenant, profile) = (&position.tenant, &position.employee.id);
+    let found = |c| -> Result<_, StoreError> {
+        let Some((target, _)) = links::find(c, org, tenant, profile)? else { return Ok(None) };
+        let mut select = c.prepare_cached("SELECT okta_id, conflict FROM target WHERE id = ?1")?;
+        let (account, conflict) = select.query_row([target], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok::<_, StoreError>(Some((target, account, conflict)))
+    };
+    type Found = Option<(i64, Option<String>, Option<String>)>;
+    let known: Found = found(c)?;
+    if matches!(&known, Some((_, Some(_), _))) {
+        return Ok(None);
+    }
+    let Some(rules_of_org) = rules.org(org) else { return Ok(None) };
+    let Some((known_target, _, known_conflict)) = &known else {
+        // Seen while the org was not configured: as if it were seen now.
+        return match rules_of_org.tenants.contains(tenant) {
+            true => relink(c, rules, org, position, Some(&position.employee), Cause::OrgRead, now),
+            false => Ok(None),
+        };
+    };
+    let routed = links::find(c, org, tenant, profile)?.is_some_and(|(_, routed)| routed);
+    let (target, conflict) = links::link(c, rules, org, position, routed, now)?;
+    let linked: Found = found(c)?;
+    let has_account = linked.is_some_and(|(_, account, _)| account.is_some());
+    if !has_account && target == *known_target && conflict == *known_conflict {
+        return Ok(None);
+    }
+    if has_account {
+        super::lanes::wake_waiting(c, org, target, true, now)?;
+    }
+    let before = Some(&position.employee);
+    let news = News { cause: Cause::OrgRead, changes: Vec::new(), before, after: position };
+    refresh(c, rules, target, &news, conflict.as_deref(), now)
+}
+
 /// What is new about somebody.
 struct News<'a> {
     cause: Cause,

@@ -76,6 +76,15 @@ fn is_wanted(c: &Connection, fingerprint: &str) -> Result<bool, StoreError> {
     Ok(meta(c, RELINKING)?.is_some_and(|wanted| wanted == fingerprint))
 }
 
+fn compared_key(org: &str) -> String {
+    format!("compared {org}")
+}
+
+/// Whether everybody was ever compared with the accounts of an org.
+pub(super) fn is_compared(c: &Connection, org: &str) -> Result<bool, StoreError> {
+    Ok(meta(c, &compared_key(org))?.is_some())
+}
+
 impl Store {
     /// Looks at everybody under the rules that were exchanged, in parts, after `exchange_rules` has said that it is needed.
     /// Touches nobody any more when other rules have come meanwhile. After an error it can be begun anew.
@@ -103,13 +112,14 @@ impl Store {
         .await
     }
 
-    /// Routes and correlates everybody anew in an org that was read only now.
-    pub async fn relink_org(&self, org: &str, now: Moment) -> Result<(), StoreError> {
-        let org = org.to_owned();
-        self.in_parts(move |c, rules, position| {
-            pages::relink(c, rules, &org, position, Some(&position.employee), Cause::OrgRead, now).map(drop)
-        })
-        .await
+    /// Correlates everybody who has no account in an org whose accounts were read: those who were seen before the org was, and
+    /// those whose account was not there, or not shown, until now. Nobody else is touched.
+    pub async fn correlate_org(&self, org: &str, now: Moment) -> Result<(), StoreError> {
+        let name = org.to_owned();
+        self.in_parts(move |c, rules, position| pages::correlate_late(c, rules, &name, position, now).map(drop))
+            .await?;
+        let key = compared_key(org);
+        self.run(move |c| set_meta(c, &key, &now.to_string())).await
     }
 
     async fn in_parts<F>(&self, look: F) -> Result<(), StoreError>

@@ -1,10 +1,10 @@
 //! What a later read of a whole org shows: drift is noticed, what is known follows, and nobody who is being worked on is
 //! disturbed.
 
-use super::{Store, StoreError, accounts, append, cases, pages};
+use super::{Store, StoreError, accounts, append, cases, pages, prime};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
-use crate::identity::drift::{drift, is_believable, is_too_fresh, merge};
+use crate::identity::drift::{LAG, drift, is_too_fresh, merge};
 use crate::identity::employee::FieldChange;
 use crate::identity::{Account, Cause, Class, Directory, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -40,10 +40,24 @@ pub struct Reread {
     pub now: Moment,
 }
 
+/// What a comparison has found.
+#[derive(Clone, Debug, Default)]
+pub struct Compared {
+    /// What somebody else has changed.
+    pub drifted: Vec<Drifted>,
+    /// How many accounts were not known.
+    pub new: usize,
+    /// How many are known.
+    pub known: usize,
+    /// Ids of those that are known and that the lists lack.
+    pub missing: Vec<String>,
+}
+
 impl Store {
-    /// Compares what is known with what was read; returns what somebody else has changed.
-    pub async fn reread(&self, read: Reread) -> Result<Vec<Drifted>, StoreError> {
-        let mut drifted = Vec::new();
+    /// Compares what is known with what was read. What a list lacks is unknown, and stays as it was.
+    pub async fn reread(&self, read: Reread) -> Result<Compared, StoreError> {
+        let (mut drifted, mut new) = (Vec::new(), 0);
+        let listed: BTreeSet<String> = read.accounts.iter().map(|account| account.id.clone()).collect();
         let Reread { org, accounts, groups, directory, started, now } = read;
         let groups = Arc::new(groups);
         let mut rest = accounts;
@@ -51,27 +65,32 @@ impl Store {
             let batch: Vec<Account> = rest.drain(..BATCH.min(rest.len())).collect();
             let (rules, matched, org) = (self.rules.clone(), self.matched(), org.clone());
             let (groups, directory) = (groups.clone(), directory.clone());
-            drifted.extend(
-                self.run(move |c| {
+            let (found, unknown) = self
+                .run(move |c| {
                     let rules = rules.load();
                     let look = Look { rules: &rules, directory: &directory, groups: &groups, org: &org, started, now };
-                    let mut found = Vec::new();
+                    let (mut found, mut unknown) = (Vec::new(), 0);
                     for account in &batch {
-                        found.extend(look.compare(c, account, &matched)?);
+                        match look.compare(c, account, &matched)? {
+                            Some(drifted) => found.extend(drifted),
+                            None => unknown += 1,
+                        }
                     }
-                    Ok(found)
+                    Ok((found, unknown))
                 })
-                .await?,
-            );
+                .await?;
+            drifted.extend(found);
+            new += unknown;
         }
-        let gone = self
+        let (known, missing) = self
             .run(move |c| {
                 super::set_meta(c, &super::findings::read_key(&org), &started.to_string())?;
-                vanished(c, &org, started, now)
+                let known: i64 =
+                    c.query_row("SELECT count(*) FROM account WHERE org = ?1", [&org], |row| row.get(0))?;
+                Ok((usize::try_from(known).unwrap_or(0), prime::missing(c, &org, &listed, started)?))
             })
             .await?;
-        drifted.extend(gone);
-        Ok(drifted)
+        Ok(Compared { drifted, new, known, missing })
     }
 
     /// Writes drift into the audit; where `correct` says so, whoever is concerned is brought back to what Namely says.
@@ -85,15 +104,7 @@ impl Store {
         let org = org.to_owned();
         self.run(move |c| {
             for one in &drifted {
-                let detail = json!({
-                    "account": one.okta_id, "login": one.login, "changes": one.changes, "actor": one.actor,
-                    "known_at": one.known_at.to_string(),
-                });
-                let record = Record::general(now, Kind::Drifted, detail);
-                append(c, &Record { target: one.target, org: Some(org.clone()), ..record })?;
-                if let Some(target) = one.target.filter(|_| correct) {
-                    pages::mark_dirty(c, target, &org, Class::Describe, super::ANY_BUCKET, Cause::Drift, now)?;
-                }
+                note(c, &org, one, correct, now)?;
             }
             Ok(drifted.len())
         })
@@ -111,11 +122,17 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    fn compare(&self, c: &Connection, found: &Account, matched: &[String]) -> Result<Option<Drifted>, StoreError> {
+    /// What has changed; nothing at all if the account was not known.
+    fn compare(
+        &self,
+        c: &Connection,
+        found: &Account,
+        matched: &[String],
+    ) -> Result<Option<Option<Drifted>>, StoreError> {
         let known = accounts::by_id(c, self.org, &found.id)?;
         let Some(known) = known else {
-            accounts::put(c, self.org, found, matched, self.now)?;
-            return Ok(None); // somebody new, whom nobody has linked yet
+            accounts::put(c, self.org, found, matched, self.started - LAG)?;
+            return Ok(None);
         };
         let observed: i64 = c
             .prepare_cached("SELECT observed_at FROM account WHERE org = ?1 AND okta_id = ?2")?
@@ -130,21 +147,20 @@ impl Look<'_> {
             .optional()?;
         let is_worked_on = target.is_some_and(|(_, busy)| busy);
         if is_worked_on || is_too_fresh(observed, self.started) {
-            self.seen(c, &found.id, observed.max(self.started))?;
-            return Ok(None);
+            return Ok(Some(None));
         }
         let changes = drift(&known, found, self.directory, self.groups);
         if changes.is_empty() {
-            self.seen(c, &found.id, self.started)?;
-            return Ok(None);
+            self.seen(c, &found.id, observed.max(self.started - LAG))?;
+            return Ok(Some(None));
         }
         let target = target.map(|(target, _)| target);
         let case = target.map(|target| cases::whole(c, self.rules, target, self.now)).transpose()?.flatten();
         let desired = case.and_then(|case| self.rules.desired(&case, self.now).ok());
         let merged = merge(&known, found, self.groups, &self.rules.mapping, desired.as_ref());
-        accounts::put(c, self.org, &merged, matched, self.now)?;
+        accounts::put(c, self.org, &merged, matched, self.started - LAG)?;
         let login = merged.login;
-        Ok(Some(Drifted { okta_id: merged.id, login, target, changes, known_at: observed, actor: None }))
+        Ok(Some(Some(Drifted { okta_id: merged.id, login, target, changes, known_at: observed, actor: None })))
     }
 
     fn seen(&self, c: &Connection, okta_id: &str, at: Moment) -> Result<(), StoreError> {
@@ -157,42 +173,29 @@ impl Look<'_> {
     }
 }
 
-/// Accounts that were known and are not in Okta any more: somebody has deleted them.
-fn vanished(c: &Connection, org: &str, started: Moment, now: Moment) -> Result<Vec<Drifted>, StoreError> {
-    let mut select = c.prepare(
-        "SELECT a.okta_id, a.doc, a.observed_at, t.id FROM account a
-         LEFT JOIN target t ON t.org = a.org AND t.okta_id = a.okta_id
-         LEFT JOIN work w ON w.target = t.id
-         WHERE a.org = ?1 AND a.observed_at < ?2 AND w.token IS NULL",
+/// Writes drift into the audit. Whoever has left is always looked at: nobody leaves it to others whether a leaver has access.
+pub(super) fn note(c: &Connection, org: &str, one: &Drifted, correct: bool, now: Moment) -> Result<(), StoreError> {
+    let detail = json!({
+        "account": one.okta_id, "login": one.login, "changes": one.changes, "actor": one.actor,
+        "known_at": one.known_at.to_string(),
+    });
+    append(
+        c,
+        &Record { target: one.target, org: Some(org.to_owned()), ..Record::general(now, Kind::Drifted, detail) },
     )?;
-    type Row = (String, String, i64, Option<i64>);
-    let rows: Vec<Row> = select
-        .query_map(params![org, started.millis()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
-        .collect::<Result<_, _>>()?;
-    let known: i64 = c.query_row("SELECT count(*) FROM account WHERE org = ?1", [org], |row| row.get(0))?;
-    if !is_believable(rows.len(), usize::try_from(known).unwrap_or(0)) {
-        tracing::error!(
-            org,
-            missing = rows.len(),
-            known,
-            "so many accounts are missing from Okta's list that it is not believed: nothing follows from it"
-        );
-        return Ok(Vec::new());
+    let Some(target) = one.target else { return Ok(()) };
+    let has_left = c
+        .prepare_cached("SELECT ended_at IS NOT NULL FROM target WHERE id = ?1")?
+        .query_row([target], |row| row.get(0))
+        .optional()?
+        .unwrap_or(false);
+    let account = accounts::by_id(c, org, &one.okta_id)?;
+    let (class, bucket) = match has_left && account.is_some_and(|account| account.is_awake()) {
+        true => (Class::Revoke, "users"),
+        false => (Class::Describe, super::ANY_BUCKET),
+    };
+    if correct || has_left {
+        pages::mark_dirty(c, target, org, class, bucket, Cause::Drift, now)?;
     }
-    let mut gone = Vec::new();
-    for (okta_id, doc, observed, target) in rows {
-        let account: Account = serde_json::from_str(&doc)?;
-        if let Some(target) = target {
-            c.execute("UPDATE target SET okta_id = NULL WHERE id = ?1", [target])?;
-        }
-        accounts::remove(c, org, &okta_id)?;
-        let change =
-            FieldChange { field: "account".into(), before: account.status.word().into(), after: "deleted".into() };
-        let known_at = Moment::from_millis(observed);
-        gone.push(Drifted { okta_id, login: account.login, target, changes: vec![change], known_at, actor: None });
-    }
-    if !gone.is_empty() {
-        tracing::warn!(org, accounts = gone.len(), at = %now, "accounts were deleted in Okta by somebody else");
-    }
-    Ok(gone)
+    Ok(())
 }

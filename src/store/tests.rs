@@ -6,6 +6,7 @@ use crate::identity::employee::tests::somebody;
 use crate::identity::rulebook::tests::rulebook;
 use crate::identity::{Account, Class, Employee, Step, UserStatus};
 use crate::metrics::Metrics;
+use std::collections::BTreeSet;
 
 /// A store in a folder of its own.
 pub(super) struct World {
@@ -117,7 +118,7 @@ async fn a_revision_that_arrives_during_a_lane_stops_it_and_stays_dirty() {
 #[tokio::test]
 async fn a_termination_overtakes_everything_that_waits() {
     let world = World::new().await;
-    world.store.prime("main", vec![account(Some(&somebody().id))], world.now).await.expect("primes");
+    world.store.prime("main", vec![account(Some(&somebody().id))], BTreeSet::new(), world.now).await.expect("primes");
     let joiners =
         (0..30).map(|n| Employee { id: format!("joiner-{n}"), email: format!("j{n}@example.com"), ..somebody() });
     world.store.commit_page(world.page(joiners.collect())).await.expect("commits");
@@ -179,7 +180,7 @@ async fn an_outcome_its_account_and_its_audit_row_are_one_commit() {
 #[tokio::test]
 async fn a_second_profile_of_the_same_name_joins_the_person_and_another_name_waits_for_a_verdict() {
     let world = World::new().await;
-    world.store.prime("main", vec![account(None)], world.now).await.expect("primes");
+    world.store.prime("main", vec![account(None)], BTreeSet::new(), world.now).await.expect("primes");
     world.see(somebody()).await;
     let claim = world.claim().await.remove(0);
     assert_eq!(claim.okta_id.as_deref(), Some("00u1"));
@@ -197,7 +198,7 @@ async fn a_second_profile_of_the_same_name_joins_the_person_and_another_name_wai
 async fn a_verdict_is_applied_audited_and_remembered() {
     for accept in [true, false] {
         let world = World::new().await;
-        world.store.prime("main", vec![account(None)], world.now).await.expect("primes");
+        world.store.prime("main", vec![account(None)], BTreeSet::new(), world.now).await.expect("primes");
         world.see(somebody()).await;
         world.see(Employee { id: "other".into(), first_name: "Irene".into(), ..somebody() }).await;
         let review = world.store.reviews().await.expect("reads").remove(0);
@@ -223,6 +224,7 @@ async fn a_verdict_is_applied_audited_and_remembered() {
 async fn a_login_is_one_persons_from_before_the_account_exists() {
     let world = World::new().await;
     let other = Employee { id: "other".into(), first_name: "Irene".into(), ..somebody() };
+    world.store.prime("main", Vec::new(), BTreeSet::new(), world.now).await.expect("primes");
     world.see(somebody()).await;
     let first = world.claim().await.remove(0);
     assert!(first.case.login.is_ok());
@@ -308,7 +310,7 @@ async fn an_answer_that_was_under_way_while_a_newer_one_arrived_is_not_believed(
 #[tokio::test]
 async fn a_last_day_that_passes_makes_a_termination_without_any_edit() {
     let world = World::new().await;
-    world.store.prime("main", vec![account(Some(&somebody().id))], world.now).await.expect("primes");
+    world.store.prime("main", vec![account(Some(&somebody().id))], BTreeSet::new(), world.now).await.expect("primes");
     let today = world.now.to_string()[..10].parse().expect("a date");
     world.see(Employee { departure_date: Some(today), ..somebody() }).await;
     let claim = world.claim().await.remove(0);

@@ -1,0 +1,105 @@
+//! What lists lack: asked for by its own id, and unknown until that is answered.
+//!
+//! **Invariant:** nothing follows from a list that lacks more than people delete by hand; while there is such a list nobody is
+//! made, because their account may be among what it lacks.
+
+use super::readiness::Readiness;
+use super::writer::Writers;
+use crate::clock::Clock;
+use crate::identity::drift::is_believable;
+use crate::identity::{Account, Class};
+use crate::okta::Request;
+use crate::okta::outcome::{Answered, Outcome, Reply, classify};
+use crate::okta::request::segment;
+use crate::okta::wire::User;
+use crate::retry;
+use crate::store::{Drifted, Store};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How often one account is asked for before it stays unknown.
+const ATTEMPTS: i64 = 3;
+
+/// The lists of one org. Cheap to clone.
+#[derive(Clone)]
+pub struct Lists {
+    pub org: Arc<str>,
+    pub clock: Clock,
+    pub store: Store,
+    pub writers: Writers,
+    pub readiness: Readiness,
+    /// Attributes that are read of a user object.
+    pub mapped: Arc<BTreeSet<String>>,
+    /// Whether the last list was believed.
+    pub believed: Arc<AtomicBool>,
+}
+
+impl Lists {
+    /// Whether the last list was believed. While it is not, whoever seems to have no account may have one.
+    pub fn are_believed(&self) -> bool {
+        self.believed.load(Ordering::Relaxed)
+    }
+
+    /// Asks for each of the `missing` of `known` accounts by its id; returns those that are not in Okta any more. Of too many
+    /// nothing is believed, unless somebody has accepted that.
+    pub async fn prove(&self, known: usize, missing: &[String]) -> Result<Vec<Drifted>, String> {
+        let what = format!("list {}", self.org);
+        let is_believed = is_believable(missing.len(), known)
+            || self.store.take_accepted_list(&self.org, self.clock.now()).await.map_err(|e| e.to_string())?;
+        self.believed.store(is_believed, Ordering::Relaxed);
+        if !is_believed {
+            let why = format!(
+                "Okta's list lacks {} of {known} accounts that are known: they are kept as they were known, and nobody is \
+                 made. Give the role of the credentials its people back; if these accounts were deleted, \
+                 `org accept-list {}`",
+                missing.len(),
+                self.org
+            );
+            tracing::error!(org = %self.org, %why, "a list of Okta is not believed");
+            self.readiness.missing(&what, why);
+            return Ok(Vec::new());
+        }
+        self.readiness.have(&what);
+        let mut gone = Vec::new();
+        for id in missing {
+            match self.read(id, Class::Inspect).await {
+                Ok(Some(account)) => {
+                    let kept = self.store.exists(&self.org, account, self.clock.now()).await;
+                    kept.map_err(|e| e.to_string())?;
+                }
+                Ok(None) => gone.extend(self.store.vanished(&self.org, id).await.map_err(|e| e.to_string())?),
+                Err(why) => {
+                    tracing::warn!(org = %self.org, account = %id, %why, "a list lacks this account, and it could not be asked for: it is kept as it was known");
+                }
+            }
+        }
+        if !gone.is_empty() {
+            tracing::warn!(org = %self.org, accounts = gone.len(), "accounts were deleted in Okta by somebody else");
+        }
+        Ok(gone)
+    }
+
+    /// The account of this id or login; nothing if Okta says that there is none.
+    pub async fn read(&self, id_or_login: &str, class: Class) -> Result<Option<Account>, String> {
+        let target = format!("/api/v1/users/{}", segment(id_or_login));
+        let anchor = self.store.rules().load().mapping.anchor().to_owned();
+        let mut attempt = 0;
+        loop {
+            let reply = self.writers.read(Request::get(target.clone()), class).await;
+            match (classify(&reply, false), reply) {
+                (Outcome::Applied, Reply::Answered(Answered { body, .. })) => {
+                    let user: User =
+                        serde_json::from_slice(&body).map_err(|e| format!("the answer cannot be read ({e})"))?;
+                    return Ok(Some(user.account(&anchor, &self.mapped)));
+                }
+                (Outcome::Missing, _) => return Ok(None),
+                (Outcome::Retry { after, .. }, _) if attempt < ATTEMPTS => {
+                    self.clock.sleep(after.max(retry::delay(attempt))).await;
+                    attempt += 1;
+                }
+                (outcome, _) => return Err(outcome.why().unwrap_or("no answer").to_owned()),
+            }
+        }
+    }
+}
