@@ -25,6 +25,8 @@ const LOOK_BACK: Duration = Duration::from_secs(60);
 const CAUTION: f64 = 2.0;
 /// Terminations that Namely shows on one page come within so long: as many may come again.
 const BURST: Duration = Duration::from_secs(5);
+/// Terminations do not wait for the first answer, which may take long: no limit of Okta's is so low.
+const UNKNOWN_LIMIT: u32 = 5;
 /// At the very end everything is released: a termination that comes now is served by the next window as soon.
 const LAST: Duration = Duration::from_millis(1500);
 /// While the reserve shrinks, how often it is looked at again.
@@ -93,7 +95,7 @@ pub struct Status {
 }
 
 impl Budget {
-    /// A ledger that knows nothing yet: it permits one request, and learns from the answer.
+    /// A ledger that knows nothing yet: it permits one request, some of terminations, and learns from the answer.
     pub fn new(shares: Shares) -> Self {
         Self {
             shares,
@@ -113,7 +115,10 @@ impl Budget {
 
     /// How many requests of `class` may be sent right now.
     pub fn permits(&self, now: Moment, class: Class) -> u32 {
-        let Some(limit) = self.limit else { return u32::from(self.in_flight == 0) };
+        let Some(limit) = self.limit else {
+            let most = if class == Class::Revoke { UNKNOWN_LIMIT } else { 1 };
+            return most.saturating_sub(self.in_flight);
+        };
         if self.rejected_until.is_some_and(|until| now < until) {
             return 0;
         }

@@ -207,3 +207,11 @@ fn a_lost_answer_counts_as_spent() {
     budget.on_lost();
     assert_eq!(budget.permits(Moment::from_secs(1002), Class::Grant), 49);
 }
+
+#[test]
+fn a_termination_does_not_wait_for_the_first_answer_of_a_counter() {
+    let mut budget = Budget::new(Shares::default());
+    budget.on_send(Class::Inspect, Moment::from_secs(1000));
+    let now = Moment::from_secs(1001);
+    assert_eq!((budget.permits(now, Class::Grant), budget.permits(now, Class::Revoke)), (0, 4));
+}
