@@ -137,7 +137,7 @@ fn an_unknown_counter_is_asked_with_one_request() {
     let now = Moment::from_secs(1000);
     assert_eq!(budget.permits(now, Class::Grant), 1);
     budget.on_send(Class::Grant, Moment::from_secs(1000));
-    assert_eq!(budget.permits(now, Class::Revoke), 0);
+    assert_eq!(budget.permits(now, Class::Grant), 0);
 }
 
 #[test]
