@@ -66,7 +66,7 @@ impl Org {
     pub fn new(okta: &OktaOrg, start: &Start) -> Result<Self, String> {
         let name: Arc<str> = okta.name.as_str().into();
         start.readiness.missing(&missing(&name), "not primed yet");
-        let client = OktaClient::new(&okta.url, okta.credentials.clone(), &start.clock, okta.timeout)?;
+        let client = OktaClient::new(&okta.url, okta.credentials.clone(), &start.clock, okta.transport.clone())?;
         let traffic = Traffic::new(tuning(okta, &start.config.service));
         let ledger = Ledger::new(okta.shares);
         let writers = Writers::start(&name, &client, &ledger, &traffic, &start.clock, &start.metrics, &start.readiness);

@@ -5,12 +5,13 @@
 
 use super::writer::Writers;
 use crate::clock::Moment;
+use crate::http::links::Pages;
 use crate::identity::account::Scope;
 use crate::identity::group_rule::OktaRule;
 use crate::identity::rulebook::OrgRules;
 use crate::identity::{Account, Class, Directory, Group, Mapping, Rulebook};
 use crate::okta::Request;
-use crate::okta::outcome::{Answered, Outcome, Reply, classify};
+use crate::okta::outcome::{Answered, Outcome, Reply, classify, lacks_scope};
 use crate::okta::wire::{
     AppObject, AppUser, Assignees, GroupObject, GroupRule, IdOnly, LinkedObject, LinkedUser, LogEvent, TypeObject, User,
 };
@@ -179,18 +180,30 @@ pub async fn read_last_event(writers: &Writers, okta_id: &str, since: Moment) ->
 
 /// All items of a list.
 async fn list<T: DeserializeOwned>(writers: &Writers, target: &str, class: Class) -> Result<Vec<T>, String> {
-    let pages: Vec<Vec<T>> = bodies(writers, target, class).await?;
+    let pages: Vec<Vec<T>> = all_pages(writers, target, class, Vec::len).await?;
     Ok(pages.into_iter().flatten().collect())
 }
 
 /// The bodies of all pages of a list, following `next` until there is none.
 async fn bodies<T: DeserializeOwned>(writers: &Writers, target: &str, class: Class) -> Result<Vec<T>, String> {
+    all_pages(writers, target, class, |_| 1).await
+}
+
+/// All pages of a list, or none: a list that leads back into itself or never ends was not read.
+async fn all_pages<T: DeserializeOwned>(
+    writers: &Writers,
+    target: &str,
+    class: Class,
+    items: impl Fn(&T) -> usize,
+) -> Result<Vec<T>, String> {
     let mut all = Vec::new();
+    let mut pages = Pages::new(target);
     let mut next = Some(target.to_owned());
     while let Some(target) = next {
         let (body, following) = page::<T>(writers, &target, class).await?;
+        let path = target.split('?').next().unwrap_or_default();
+        next = pages.read(items(&body), following).map_err(|why| format!("GET {path}: {why}"))?;
         all.push(body);
-        next = following;
     }
     Ok(all)
 }
@@ -209,6 +222,10 @@ async fn page<T: DeserializeOwned>(
                 let page = serde_json::from_slice(&body)
                     .map_err(|e| format!("GET {path}: the answer cannot be read ({e}); is this an Okta org?"))?;
                 return Ok((page, next));
+            }
+            // Who grants it is a person: what needs this waits for the next time, and nothing else waits with it.
+            (Outcome::Retry { why, .. }, Reply::Answered(answer)) if lacks_scope(&answer) => {
+                return Err(format!("GET {path}: {why}"));
             }
             (Outcome::Retry { after, why }, _) if attempt < ATTEMPTS => {
                 tracing::debug!(path, attempt, %why, "a page of Okta will be asked for again");

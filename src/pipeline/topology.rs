@@ -13,7 +13,7 @@ use super::sinks::Sink;
 use super::skew::{Both, Skew};
 use super::timekeeper::{self, Timekeeper};
 use crate::clock::Clock;
-use crate::config::{Admin, Audit, Channel, Config, NamelyTenant};
+use crate::config::{Admin, Audit, Channel, Config, Http, NamelyTenant};
 use crate::http::{authorization, client, describe};
 use crate::identity::employee::ContentHash;
 use crate::metrics::Metrics;
@@ -96,7 +96,7 @@ impl Service {
         };
         let orgs: Result<Vec<Org>, String> = start.config.okta.iter().map(|okta| Org::new(okta, &start)).collect();
         let orgs = orgs.map_err(StartError::Http)?;
-        let sinks = sinks(&start.config.audit).map_err(StartError::Http)?;
+        let sinks = sinks(&start.config.audit, &start.config.http).map_err(StartError::Http)?;
         let channels = start.config.notify.iter().map(Channel::cursor);
         store.keep_sinks(sinks.iter().map(Sink::name).chain(channels).collect()).await?;
         for sink in sinks {
@@ -104,7 +104,8 @@ impl Service {
         }
         for channel in &start.config.notify {
             store.begin_at_end(&channel.cursor()).await?;
-            let client = client(HeaderMap::new(), SINK_TIMEOUT).map_err(|e| StartError::Http(describe(&e)))?;
+            let client = client(HeaderMap::new(), &start.config.http.transport(SINK_TIMEOUT))
+                .map_err(|e| StartError::Http(describe(&e)))?;
             Notifier::start_with(channel.clone(), client, clock.clone(), store.clone(), metrics.clone());
         }
         tokio::spawn(keep_sealing(start.config.audit.sealing.clone(), store.clone(), clock.clone()));
@@ -154,12 +155,12 @@ impl Service {
 }
 
 /// The places where audit rows go.
-fn sinks(audit: &Audit) -> Result<Vec<Sink>, String> {
+fn sinks(audit: &Audit, network: &Http) -> Result<Vec<Sink>, String> {
     let file = audit.file.path.clone().map(|path| Sink::File(audit.file.clone(), path));
     let mut sinks: Vec<Sink> = file.into_iter().chain(audit.stdout.then_some(Sink::Stdout)).collect();
     for http in &audit.http {
         let headers = http.token.as_ref().map(|token| authorization(&http.scheme, token)).transpose()?;
-        let client = client(headers.unwrap_or_default(), SINK_TIMEOUT).map_err(|e| describe(&e))?;
+        let client = client(headers.unwrap_or_default(), &network.transport(SINK_TIMEOUT)).map_err(|e| describe(&e))?;
         sinks.push(Sink::Http(http.clone(), client));
     }
     Ok(sinks)
@@ -206,7 +207,7 @@ impl Start {
     /// Starts the poller of one company, as soon as its groups can be read.
     async fn read_tenant(self: Arc<Self>, tenant: NamelyTenant, board: Board) {
         let what = format!("namely {}", tenant.name);
-        let client = match NamelyClient::new(&tenant.url, &tenant.token, tenant.timeout) {
+        let client = match NamelyClient::new(&tenant.url, &tenant.token, tenant.transport.clone()) {
             Ok(client) => client,
             Err(e) => {
                 let why = format!("the HTTP client could not be made ({}); correct its url or token", describe(&e));

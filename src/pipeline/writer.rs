@@ -14,7 +14,7 @@ use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
 use crate::okta::budget::WINDOW;
 use crate::okta::forecast::SPREAD;
-use crate::okta::health::{Change, Leave, Symptom, symptom};
+use crate::okta::health::{Change, Leave, Symptom, symptom_of};
 use crate::okta::outcome::{RateHeaders, Reply};
 use crate::okta::{Bucket, Ledger, OktaClient, Request};
 use crate::store::{Begun, StoreError, Trouble};
@@ -473,7 +473,8 @@ impl Writer {
                 Reply::Unauthorised(_) | Reply::NotSent(_) | Reply::Lost(_) | Reply::GivenUp(_) => (None, None),
             };
             let given_up = matches!(reply, Reply::GivenUp(_));
-            let heard = Some(Heard { symptom: symptom(&reply), limit, status, given_up });
+            let symptom = symptom_of(order.request.method, order.request.path(), &reply);
+            let heard = Some(Heard { symptom, limit, status, given_up });
             let _ = order.answer.send(Delivered::Replied { reply, intent });
             back.send(Returned { kind, write, heard, received }).await;
         });
