@@ -1,13 +1,10 @@
 //! What the network and a server in the wrong hands can do to a read: it fails, in bounded time and memory, and nobody
 //! takes what is missing for what is gone.
 
-#[path = "common/between.rs"]
-mod between;
 mod common;
 #[path = "common/stub.rs"]
 mod stub;
 
-use between::Between;
 use common::{Rig, Setup, config_file, on_a_system, program};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -18,6 +15,7 @@ use namely_okta_sync::namely::client::Reply as NamelyReply;
 use namely_okta_sync::okta::auth::Credentials;
 use namely_okta_sync::okta::outcome::{Answered, Reply};
 use namely_okta_sync::okta::{OktaClient, Request};
+use namely_okta_sync::sandbox::faults::{Fault, Kind, Next};
 use std::io::Write;
 use std::time::Duration;
 use stub::{Say, Stub, ok};
@@ -161,26 +159,15 @@ fn a_next_page_at_another_server_is_a_failed_read_and_never_gets_the_token() {
     });
 }
 
-/// A world of more than one page whose Okta is called by another name, and whose links are changed.
-async fn primed_through(spelling: fn(&str) -> String, link: fn(&str, &str) -> String) -> (Rig, Between) {
-    let mut rig = Rig::new(Setup::of(302));
-    let between = Between::start(&rig.world.okta.url());
-    let own = between.url.clone();
-    between.change(move |target, back| {
-        if target.starts_with("/api/v1/users?") {
-            back.edit("link", |text| link(text, &own));
-        }
-    });
-    rig.okta_url = Some(spelling(&between.url));
-    rig.run().await;
-    (rig, between)
-}
-
 #[test]
 fn an_org_is_read_to_its_end_however_its_address_is_spelled() {
     on_a_system(async {
-        let spelling = |url: &str| url.replace("127.0.0.1", "LOCALHOST");
-        let (rig, _) = primed_through(spelling, |link, _| link.replace("localhost", "LocalHost")).await;
+        let mut rig = Rig::new(Setup::of(302));
+        let url = rig.world.okta.url();
+        rig.okta_url = Some(url.replace("127.0.0.1", "LOCALHOST"));
+        let spelled = url.replace("127.0.0.1", "LocalHost");
+        rig.world.okta.core().faults.add(Fault::always("GET", "/api/v1/users?", Kind::Next(Next::Origin(spelled))));
+        rig.run().await;
         rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
         let accounts = rig.store().run(|c| Ok(c.query_row("SELECT count(*) FROM account", [], |row| row.get(0))?));
         let accounts: i64 = accounts.await.expect("reads");
@@ -189,30 +176,34 @@ fn an_org_is_read_to_its_end_however_its_address_is_spelled() {
     });
 }
 
-/// Whatever `next` leads to, the org is not read, nobody is written, and it says why until the list can be read.
-async fn never_the_end(link: fn(&str, &str) -> String, word: &str) {
-    let (rig, between) = primed_through(str::to_owned, link).await;
+/// Whatever a list of accounts leads to, the org is not read, nobody is written, and it says why until it can be read.
+async fn never_the_end(kind: Kind, word: &str) {
+    let mut rig = Rig::new(Setup::of(202));
+    rig.world.okta.core().faults.add(Fault::always("GET", "/api/v1/users?limit", kind));
+    rig.run().await;
     rig.until("the reason is told", async |rig| {
         rig.service().readiness.reasons().values().any(|why| why.contains(word))
     })
     .await;
     assert_eq!(rig.effects(), Vec::<String>::new(), "{word}");
-    between.change(|_, _| {});
+    rig.world.okta.core().faults.clear();
     rig.until("it mends by itself", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
     assert_eq!(rig.effects(), Vec::<String>::new(), "everybody had an account");
 }
 
 #[test]
 fn a_list_that_goes_on_at_another_server_is_not_read_and_nobody_is_made_twice() {
-    on_a_system(never_the_end(|link, own| link.replace(own, "http://localhost:1"), "leads to another server"));
+    on_a_system(never_the_end(Kind::Next(Next::Origin("http://localhost:1".into())), "leads to another server"));
 }
 
 #[test]
 fn a_list_that_leads_back_into_itself_is_not_read_and_nobody_is_made_twice() {
-    on_a_system(never_the_end(
-        |link, own| format!("{link}, <{own}/api/v1/users?limit=200>; rel=\"next\"").replacen("next", "later", 1),
-        "leads back to a page",
-    ));
+    on_a_system(never_the_end(Kind::Next(Next::First), "leads back to a page"));
+}
+
+#[test]
+fn a_list_whose_next_page_cannot_be_read_is_not_read_and_nobody_is_made_twice() {
+    on_a_system(never_the_end(Kind::Next(Next::Text("http://[oops".into())), "cannot be read"));
 }
 
 #[test]

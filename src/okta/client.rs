@@ -115,7 +115,18 @@ impl OktaClient {
             Err(Unread::Unusable(why)) => (Vec::new(), None, Some(why)),
             Err(Unread::Broken(e)) => return Reply::Lost(describe(&e)),
         };
-        Reply::Answered(Answered { status, body, next, unusable, not_granted: Vec::new(), request_id, etag, challenge, retry_after, limit })
+        Reply::Answered(Answered {
+            status,
+            body,
+            next,
+            unusable,
+            not_granted: Vec::new(),
+            request_id,
+            etag,
+            challenge,
+            retry_after,
+            limit,
+        })
     }
 }
 

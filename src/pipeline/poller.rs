@@ -10,11 +10,14 @@ use crate::audit::{Kind, Record};
 use crate::clock::{Clock, Moment};
 use crate::config::NamelyTenant;
 use crate::failpoint::{self, Point};
+use crate::identity::Employee;
+use crate::identity::employee::ContentHash;
 use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
 use crate::namely::client::{PER_PAGE, Reply};
+use crate::namely::detector::Findings;
 use crate::namely::walk::{Failure, Fetch, Pace, Seen, WalkEnd};
-use crate::namely::wire::ProfilesPage;
+use crate::namely::wire::{ProfileProblem, ProfilesPage};
 use crate::namely::{Catalogue, Detector, NamelyClient, Reader, Walker};
 use crate::store::{PageCommit, PageOutcome, Store, StoreError};
 use actix::{Actor, Addr, AsyncContext, Context, Handler, SpawnHandle};
@@ -79,6 +82,18 @@ struct Committed {
     fetch: Fetch,
     seen: Seen,
     outcome: Result<PageOutcome, StoreError>,
+    /// Why the page does not count as read, although what it says about access was followed.
+    unusable: Option<String>,
+}
+
+/// What is to be committed of a page.
+#[derive(Default)]
+struct Found {
+    walked: Option<usize>,
+    changed: Vec<(Employee, ContentHash)>,
+    problems: Vec<ProfileProblem>,
+    mended: Vec<String>,
+    endings: Vec<ProfileProblem>,
 }
 
 /// Somebody asks for one profile to be read now.
@@ -227,7 +242,8 @@ impl Poller {
                 "the token does not see {} on any profile of a page; give its owner the permission in Namely, or take the field out of the mapping",
                 invisible.join(", ")
             );
-            return self.failed(fetched.fetch, Failure::Failed(why), ctx);
+            let endings = self.detector.endings(&page.profiles);
+            return self.commit(&fetched, Seen::default(), Found { endings, ..Found::default() }, Some(why), ctx);
         }
         let hot = matches!(fetched.fetch, Fetch::Hot { .. });
         let findings = self.detector.examine(&page.profiles, hot, &self.tools.reader, &self.catalogue);
@@ -244,24 +260,34 @@ impl Poller {
         }
         fetched.span.record("changed", findings.changed.len());
         let seen = Seen { ids: findings.ids, total_count: page.total_count, changed: findings.changed.len() };
+        let walked = fetched.fetch.is_of_walk().then_some(page.profiles.len());
+        let Findings { changed, problems, mended, .. } = findings;
+        self.commit(&fetched, seen, Found { walked, changed, problems, mended, endings: Vec::new() }, None, ctx);
+    }
+
+    /// Has the store commit what a page says; `unusable` says why it does not count as read all the same.
+    fn commit(&self, fetched: &Fetched, seen: Seen, found: Found, unusable: Option<String>, ctx: &Context<Self>) {
+        let Found { walked, changed, problems, mended, endings } = found;
         let commit = PageCommit {
             tenant: self.name().to_owned(),
             sent: fetched.sent,
             received: fetched.received,
             run: self.tools.run,
             now: self.tools.clock.now(),
-            walked: fetched.fetch.is_of_walk().then_some(page.profiles.len()),
-            changed: findings.changed,
-            problems: findings.problems,
-            mended: findings.mended,
+            walked,
+            changed,
+            problems,
+            mended,
+            endings,
         };
         let back = self.back(ctx);
         let (fetch, store) = (fetched.fetch, self.tools.store.clone());
-        let nothing_new = commit.changed.is_empty() && commit.problems.is_empty() && commit.mended.is_empty();
+        let news = [commit.changed.len(), commit.problems.len(), commit.mended.len(), commit.endings.len()];
         tokio::spawn(async move {
+            let nothing_new = news.iter().sum::<usize>() == 0;
             let outcome = if nothing_new { Ok(PageOutcome::default()) } else { store.commit_page(commit).await };
             failpoint::reach(Point::PageCommitted);
-            back.send(Committed { fetch, seen, outcome }).await;
+            back.send(Committed { fetch, seen, outcome, unusable }).await;
         });
     }
 
@@ -365,7 +391,7 @@ impl Handler<Carried<Committed>> for Poller {
     type Result = ();
 
     fn handle(&mut self, committed: Carried<Committed>, ctx: &mut Self::Context) {
-        let Committed { fetch, seen, outcome } = committed.body;
+        let Committed { fetch, seen, outcome, unusable } = committed.body;
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(e) => return self.failed(fetch, Failure::Failed(e.to_string()), ctx),
@@ -373,11 +399,17 @@ impl Handler<Carried<Committed>> for Poller {
         for (id, hash) in &outcome.accepted {
             self.detector.commit(id, *hash);
         }
+        for problem in outcome.told {
+            self.detector.told(problem);
+        }
         for class in &outcome.dirtied {
             self.tools.metrics.profiles_changed.with_label_values(&[self.name(), class.label()]).inc();
         }
         if !outcome.dirtied.is_empty() {
             self.tools.board.wake();
+        }
+        if let Some(why) = unusable {
+            return self.failed(fetch, Failure::Failed(why), ctx);
         }
         self.tools.readiness.have(&format!("namely {}", self.name()));
         self.tools

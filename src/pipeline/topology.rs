@@ -19,7 +19,7 @@ use crate::identity::employee::ContentHash;
 use crate::metrics::Metrics;
 use crate::namely::{Detector, NamelyClient, Reader};
 use crate::retry;
-use crate::store::{Store, StoreError, known_hashes};
+use crate::store::{Store, StoreError, known_hashes, unreadable};
 use actix::Actor;
 use arc_swap::ArcSwap;
 use reqwest::header::HeaderMap;
@@ -215,7 +215,7 @@ impl Start {
                 return self.readiness.missing(&what, why);
             }
         };
-        let known = self.until_known(&tenant.name).await;
+        let (known, unread) = self.until_known(&tenant.name).await;
         let mut attempt = 0;
         let catalogue = loop {
             match read_catalogue(&client, &tenant.group_types).await {
@@ -248,15 +248,17 @@ impl Start {
             walked: self.walked.clone(),
             run: self.run,
         };
-        self.pollers.add(&name, Poller::start_with(tools, Detector::new(known), catalogue));
+        let mut detector = Detector::new(known);
+        detector.could_not_read(unread);
+        self.pollers.add(&name, Poller::start_with(tools, detector, catalogue));
     }
 
-    /// What the store holds of a company, however long it takes to be told.
-    async fn until_known(&self, tenant: &str) -> Vec<(String, ContentHash)> {
+    /// What the store holds of a company, and which profiles could not be read, however long it takes to be told.
+    async fn until_known(&self, tenant: &str) -> (Vec<(String, ContentHash)>, Vec<String>) {
         let mut attempt = 0;
         loop {
             let name = tenant.to_owned();
-            match self.store.run(move |c| known_hashes(c, &name)).await {
+            match self.store.run(move |c| Ok((known_hashes(c, &name)?, unreadable(c, &name)?))).await {
                 Ok(known) => return known,
                 Err(e) => {
                     tracing::error!(tenant, error = %e, "the store cannot tell what it holds; it is asked again");

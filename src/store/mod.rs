@@ -10,6 +10,7 @@ mod aside;
 mod attention;
 mod audit_log;
 mod cases;
+mod circles;
 mod findings;
 mod forced;
 mod holds;
@@ -30,6 +31,7 @@ mod reread;
 mod rules;
 mod starters;
 mod trouble;
+mod unreadable;
 mod vitals;
 
 pub use adoption::{Adoption, accept_adoption, adoption};
@@ -57,6 +59,7 @@ pub use reread::{Compared, Drifted, Reread};
 pub use rules::LiveRules;
 pub use starters::{Starter, starters};
 pub use trouble::{Condition, Failure, Trouble};
+pub use unreadable::unreadable;
 pub use vitals::{OrgVitals, Used, Vitals, vitals};
 
 use crate::identity::Rulebook;

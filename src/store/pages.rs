@@ -3,7 +3,7 @@
 //! **Invariant:** no lost change. A profile's new document and its dirty mark are committed together, before the next
 //! page counts as read.
 
-use super::{Store, StoreError, Trouble, append, cases, forced, judge, links, pins};
+use super::{Store, StoreError, Trouble, append, cases, circles, forced, judge, links, pins, unreadable};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::employee::{ContentHash, FieldChange, field_changes};
@@ -31,6 +31,8 @@ pub struct PageCommit {
     pub changed: Vec<(Employee, ContentHash)>,
     pub problems: Vec<ProfileProblem>,
     pub mended: Vec<String>,
+    /// Whose access ends, of a page that is otherwise of no use.
+    pub endings: Vec<ProfileProblem>,
 }
 
 /// What became of a page.
@@ -40,6 +42,8 @@ pub struct PageOutcome {
     pub accepted: Vec<(String, ContentHash)>,
     /// Classes of the people who became dirty.
     pub dirtied: Vec<Class>,
+    /// Problems that are written down, and acted upon as far as they say something.
+    pub told: Vec<ProfileProblem>,
 }
 
 /// What waits.
@@ -209,15 +213,23 @@ fn commit_page(c: &Connection, rules: &Rulebook, page: &PageCommit) -> Result<Pa
         c.prepare_cached("DELETE FROM unreadable WHERE tenant = ?1 AND profile = ?2")?
             .execute([&page.tenant, profile])?;
     }
-    for problem in &page.problems {
-        note_problem(c, page, problem)?;
+    for (problem, only_ends) in page.problems.iter().map(|p| (p, false)).chain(page.endings.iter().map(|p| (p, true))) {
+        let mut seen = PageOutcome::default();
+        let how = if only_ends { unreadable::follow } else { unreadable::commit };
+        match super::alone(c, |c| how(c, rules, page, problem, &mut seen)) {
+            Ok(()) => outcome.add(seen),
+            Err(e) if e.trouble() == Trouble::Refused => {
+                let profile = problem.profile.as_deref().unwrap_or("(no id)");
+                unreadable::note(c, page, profile, &format!("{REFUSED} ({e})"))?;
+            }
+            Err(e) => return Err(e),
+        }
     }
     for (employee, hash) in &page.changed {
         let mut seen = PageOutcome::default();
         match super::alone(c, |c| commit_profile(c, rules, page, employee, *hash, &mut seen)) {
             Ok(()) => {
-                outcome.accepted.extend(seen.accepted);
-                outcome.dirtied.extend(seen.dirtied);
+                outcome.add(seen);
                 c.prepare_cached("DELETE FROM unreadable WHERE tenant = ?1 AND profile = ?2 AND why LIKE ?3 || '%'")?
                     .execute([&page.tenant, &employee.id, REFUSED])?;
             }
@@ -225,8 +237,7 @@ fn commit_page(c: &Connection, rules: &Rulebook, page: &PageCommit) -> Result<Pa
             Err(e) if e.trouble() == Trouble::Refused => {
                 let why = format!("{REFUSED} ({e})");
                 tracing::error!(tenant = page.tenant, profile = employee.id, %why, "a profile cannot be kept");
-                let problem = ProfileProblem { profile: Some(employee.id.clone()), why, unknown_group: false };
-                note_problem(c, page, &problem)?;
+                unreadable::note(c, page, &employee.id, &why)?;
             }
             Err(e) => return Err(e),
         }
@@ -238,39 +249,33 @@ fn commit_page(c: &Connection, rules: &Rulebook, page: &PageCommit) -> Result<Pa
     Ok(outcome)
 }
 
-fn note_problem(c: &Connection, page: &PageCommit, problem: &ProfileProblem) -> Result<(), StoreError> {
-    let profile = problem.profile.clone().unwrap_or_else(|| "(no id)".into());
-    let mut known = c.prepare_cached("SELECT 1 FROM unreadable WHERE tenant = ?1 AND profile = ?2 AND why = ?3")?;
-    if known.exists([&page.tenant, &profile, &problem.why])? {
-        return Ok(());
-    }
-    c.prepare_cached(
-        "INSERT INTO unreadable VALUES (?1, ?2, ?3, ?4) ON CONFLICT (tenant, profile) DO UPDATE SET why = excluded.why",
-    )?
-    .execute(params![page.tenant, profile, problem.why, page.now.millis()])?;
-    append(
-        c,
-        &Record {
-            tenant: Some(page.tenant.clone()),
-            profile: Some(profile),
-            ..Record::general(page.now, Kind::Unreadable, json!({ "why": problem.why }))
-        },
-    )?;
-    Ok(())
-}
-
 /// How it is told that the store refuses a profile.
 const REFUSED: &str = "the store refuses what Namely says of them";
 
+impl PageOutcome {
+    fn add(&mut self, other: PageOutcome) {
+        self.accepted.extend(other.accepted);
+        self.dirtied.extend(other.dirtied);
+        self.told.extend(other.told);
+    }
+}
+
 /// What the store holds of one profile.
-struct Held {
-    employee: Employee,
+pub(super) struct Held {
+    pub employee: Employee,
     hash: ContentHash,
     seen_at: i64,
     run: i64,
 }
 
-fn held(c: &Connection, tenant: &str, profile: &str) -> Result<Option<Held>, StoreError> {
+impl Held {
+    /// Whether this is newer than what a page shows, as far as can be told.
+    pub fn is_newer_than(&self, page: &PageCommit) -> bool {
+        self.run == page.run && page.sent.millis() < self.seen_at
+    }
+}
+
+pub(super) fn held(c: &Connection, tenant: &str, profile: &str) -> Result<Option<Held>, StoreError> {
     let found = c
         .prepare_cached("SELECT doc, hash, seen_at, run FROM source WHERE tenant = ?1 AND profile = ?2")?
         .query_row([tenant, profile], |row| {
@@ -285,7 +290,7 @@ fn held(c: &Connection, tenant: &str, profile: &str) -> Result<Option<Held>, Sto
         .transpose()
 }
 
-fn commit_profile(
+pub(super) fn commit_profile(
     c: &Connection,
     rules: &Rulebook,
     page: &PageCommit,
@@ -299,10 +304,14 @@ fn commit_profile(
             outcome.accepted.push((employee.id.clone(), hash));
             return Ok(());
         }
-        if held.run == page.run && page.sent.millis() < held.seen_at {
+        if held.is_newer_than(page) {
             return Ok(()); // may be older than what we hold; the next pass shows it again
         }
     }
+    let reports_to = |e: &Employee| e.manager.as_ref().map(|m| m.id.clone());
+    let (old, new) = (held.as_ref().and_then(|held| reports_to(&held.employee)), reports_to(employee));
+    let moved = old != new;
+    let mut circle = if moved { circles::circle_of(c, &page.tenant, &employee.id)? } else { Vec::new() };
     c.prepare_cached(
         "INSERT INTO source (tenant, profile, doc, hash, manager, seen_at, run) VALUES (?1,?2,?3,?4,?5,?6,?7)
          ON CONFLICT (tenant, profile) DO UPDATE SET doc = excluded.doc, hash = excluded.hash,
@@ -335,9 +344,14 @@ fn commit_profile(
     if before.is_none() {
         wake_subordinates(c, &page.tenant, &employee.id, page.now)?;
     }
-    let reports_to = |e: &Employee| e.manager.as_ref().map(|m| m.id.clone());
-    let (old, new) = (before.and_then(reports_to), reports_to(employee));
-    if old != new || before.map(|b| &b.user_status) != Some(&employee.user_status) {
+    if moved {
+        circle.extend(circles::circle_of(c, &page.tenant, &employee.id)?);
+        // Whoever stands in a circle that was closed or broken up has another manager to be told of.
+        for other in circle.iter().filter(|other| **other != employee.id) {
+            wake(c, "s.profile = ?2", &page.tenant, other, page.now)?;
+        }
+    }
+    if moved || before.map(|b| &b.user_status) != Some(&employee.user_status) {
         for manager in old.iter().chain(new.iter()) {
             wake_gone_manager(c, &page.tenant, manager, page.now)?;
         }

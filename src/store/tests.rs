@@ -36,6 +36,7 @@ impl World {
             changed: employees.into_iter().map(|e| (e.clone(), e.hash())).collect(),
             problems: vec![],
             mended: vec![],
+            endings: vec![],
         }
     }
 

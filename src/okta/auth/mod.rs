@@ -323,7 +323,10 @@ impl Authenticator {
         } else if lacks != before {
             fetching.tried = 0;
             let missing = lacks.join(", ");
-            tracing::error!(missing, "the app was not granted every scope: what needs these waits, everything else goes on");
+            tracing::error!(
+                missing,
+                "the app was not granted every scope: what needs these waits, everything else goes on"
+            );
         }
         fetching.lacks = lacks;
     }
@@ -382,7 +385,7 @@ impl Authenticator {
         let body = match http::read_body(answer, http::LARGEST_TOKEN).await {
             Ok(body) => body,
             Err(why) => {
-                return Ok(Attempt::Failed(format!("no access token could be fetched: HTTP {status}, and {why}")));
+                return Err(format!("no access token could be fetched: HTTP {status}, and {why}"));
             }
         };
         if status == 200 {
