@@ -4,6 +4,7 @@ mod common;
 
 use common::place::Place;
 use common::{Running, dirty, program, wait_until};
+use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::Duration;
@@ -22,6 +23,21 @@ fn told_to_end_it_waits_for_calls_under_way_and_leaves_the_rest_in_the_store() {
     assert!(place.log().contains("every call has its outcome"), "{}", place.log());
     assert_eq!(place.count("intent"), 0);
     assert_eq!(place.counted("SELECT count(*) FROM audit WHERE kind = 'effect' AND row LIKE '%\"applied\"%'"), 1);
+}
+
+#[test]
+fn told_to_end_in_the_middle_of_many_runs_it_reports_no_defect() {
+    let place = Place::new(40);
+    let mut service = place.settled();
+    let slow = Fault::always("", "/api/v1/users/", Kind::Slow(Duration::from_millis(400)));
+    place.world.okta.core().faults.add(slow);
+    for n in 0..40 {
+        place.world.namely.core().edit(n, place.world.clock.now(), |p| p.direct_dial = format!("+1 555 {n}"));
+    }
+    wait_until("runs are in flight", &place.log, || place.count("intent") > 4);
+    terminate(&service);
+    assert!(service.0.wait().expect("ends").success());
+    assert!(!place.log().contains("report it"), "{}", place.log());
 }
 
 #[test]

@@ -153,8 +153,8 @@ to = ["it@acme.com"]
         "nonsense",
     ] {
         for (at, place) in [
-            (0, "9:7: namely[1].url"),
-            (1, "14:7: okta[1].url"),
+            (0, "7:7: namely[1].url"),
+            (1, "13:7: okta[1].url"),
             (2, "26:7: audit.http[1].url"),
             (3, "30:7: notify[1].url"),
         ] {

@@ -430,3 +430,5 @@ fn set_meta(connection: &Connection, key: &str, value: &str) -> Result<(), Store
 mod tests;
 #[cfg(test)]
 mod trouble_tests;
+#[cfg(test)]
+mod unreadable_tests;

@@ -309,6 +309,31 @@ async fn an_answer_that_was_under_way_while_a_newer_one_arrived_is_not_believed(
 }
 
 #[tokio::test]
+async fn a_circle_of_managers_is_found_whatever_its_length_and_only_by_those_who_stand_in_it() {
+    let world = World::new().await;
+    let reports_to = |n: usize| Some(crate::identity::Manager { id: format!("p{n}"), ..Default::default() });
+    let person =
+        |n: usize, manager| Employee { id: format!("p{n}"), email: format!("p{n}@example.com"), manager, ..somebody() };
+    // A chain of two hundred below a circle of a hundred; then one edit breaks the circle up.
+    let manager = |n: usize| match n {
+        99 => 0,
+        n if n < 99 => n + 1,
+        n => n - 1,
+    };
+    let all = (0..300).map(|n| person(n, reports_to(manager(n)))).collect();
+    world.store.commit_page(world.page(all)).await.expect("commits");
+    let circle = async |n: usize| {
+        let id = format!("p{n}");
+        world.store.run(move |c| circles::circle_of(c, "acme", &id)).await.expect("reads").len()
+    };
+    for (n, length) in [(0, 100), (50, 100), (99, 100), (100, 0), (299, 0)] {
+        assert_eq!(circle(n).await, length, "{n}");
+    }
+    world.see(person(99, None)).await;
+    assert_eq!(circle(0).await, 0);
+}
+
+#[tokio::test]
 async fn a_last_day_that_passes_makes_a_termination_without_any_edit() {
     let world = World::new().await;
     world.store.prime("main", vec![account(Some(&somebody().id))], BTreeSet::new(), world.now).await.expect("primes");
