@@ -51,6 +51,7 @@ fn told_twice_it_ends_at_once_and_the_next_start_looks_at_what_was_under_way() {
     terminate(&service);
     assert!(service.0.wait().expect("ends").success());
     assert!(place.log().contains("stopped at once") && place.count("intent") == 1, "{}", place.log());
+    assert!(!place.log().contains("please report it"), "ending is no mistake: {}", place.log());
     place.world.okta.core().faults.clear();
     let _again = Running::service(&place.config, &place.log, None);
     wait_until("the change is there", &place.log, || {

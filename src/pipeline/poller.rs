@@ -6,6 +6,7 @@ use super::board::Board;
 use super::gauges::seconds;
 use super::readiness::Readiness;
 use super::skew::Skew;
+use super::supervisor::{Post, Supervisor};
 use crate::audit::{Kind, Record};
 use crate::clock::{Clock, Moment};
 use crate::config::NamelyTenant;
@@ -33,6 +34,11 @@ use tracing::{Instrument, Span};
 const CATALOGUE_REFRESH: Duration = Duration::from_secs(10 * 60);
 const CATALOGUE_NOT_MORE_OFTEN_THAN: Duration = Duration::from_secs(30);
 
+/// How often a poller looks without being told to, in real time.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Why a page counts as not read that this program has failed at.
+const MISTAKE: &str = "this program has failed at a page by a mistake; please report it";
+
 /// The pace of one company, as it is changed.
 pub type LivePace = Arc<ArcSwap<Pace>>;
 
@@ -47,6 +53,7 @@ pub struct PollerTools {
     pub store: Store,
     pub metrics: Metrics,
     pub readiness: Readiness,
+    pub supervisor: Supervisor,
     pub skew: Skew,
     pub board: Board,
     /// Told when a walk was complete.
@@ -65,6 +72,7 @@ pub struct Poller {
     wake: Option<SpawnHandle>,
     /// Keeps the actor alive while answers are under way (see `employee.rs`).
     itself: Option<Addr<Poller>>,
+    _post: Post,
 }
 
 /// A page came back, or did not.
@@ -134,7 +142,9 @@ impl Poller {
         let now = tools.clock.monotonic();
         let walker = Walker::new(**tools.pace.load(), now);
         let wait = tools.metrics.mailbox_wait_seconds.with_label_values(&["poller"]);
+        let _post = tools.supervisor.post("poller", &tools.tenant.name);
         let address = Poller {
+            _post,
             walker,
             detector,
             catalogue,
@@ -153,6 +163,11 @@ impl Poller {
     }
 
     fn pump(&mut self, ctx: &mut Context<Self>) {
+        let (supervisor, tenant) = (self.tools.supervisor.clone(), self.name().to_owned());
+        supervisor.attempt("poller", &tenant, || self.ask_for_what_is_due(ctx));
+    }
+
+    fn ask_for_what_is_due(&mut self, ctx: &mut Context<Self>) {
         let now = self.tools.clock.monotonic();
         self.walker.set_pace(**self.tools.pace.load(), now);
         for fetch in self.walker.due(now) {
@@ -199,17 +214,23 @@ impl Poller {
         );
         let (skew, tenant) = (self.tools.skew.clone(), self.name().to_owned());
         let ahead_seconds = self.tools.metrics.clock_skew_seconds.with_label_values(&[&tenant]);
+        let supervisor = self.tools.supervisor.clone();
         tokio::spawn(async move {
             let sent = clock.monotonic();
-            let reply = client.get(&target).instrument(span.clone()).await;
-            let received = clock.monotonic();
-            if let Reply::Answered { date, .. } = &reply {
-                let ahead = date.map(|date| clock.now().secs() - date);
-                skew.saw(&tenant, ahead, received);
-                ahead_seconds.set(ahead.unwrap_or(0) as f64);
-            }
-            let page = read_page(reply);
-            failpoint::reach(Point::PageFetched);
+            let getting = async {
+                let reply = client.get(&target).instrument(span.clone()).await;
+                let received = clock.monotonic();
+                if let Reply::Answered { date, .. } = &reply {
+                    let ahead = date.map(|date| clock.now().secs() - date);
+                    skew.saw(&tenant, ahead, received);
+                    ahead_seconds.set(ahead.unwrap_or(0) as f64);
+                }
+                let page = read_page(reply);
+                failpoint::reach(Point::PageFetched);
+                (received, page)
+            };
+            let got = supervisor.attempt_async("poller", &tenant, getting).await;
+            let (received, page) = got.unwrap_or_else(|| (clock.monotonic(), Err(Failure::Failed(MISTAKE.into()))));
             back.send(Fetched { fetch, span, sent, received, page }).await;
         });
     }
@@ -222,8 +243,10 @@ impl Poller {
         self.catalogue_asked = true;
         let (client, names, back) = (self.tools.client.clone(), self.tools.tenant.group_types.clone(), self.back(ctx));
         let (store, tenant, clock) = (self.tools.store.clone(), self.name().to_owned(), self.tools.clock.clone());
+        let supervisor = self.tools.supervisor.clone();
         tokio::spawn(async move {
-            let mut read = read_catalogue(&client, &names).await;
+            let reading = supervisor.attempt_async("poller", &tenant, read_catalogue(&client, &names));
+            let mut read = reading.await.unwrap_or_else(|| Err(MISTAKE.to_owned()));
             // Before a page is read with new names: a renamed group must be known when the first of its people is judged.
             if let Ok(catalogue) = &read
                 && let Err(e) = store.learn_titles(tenant, catalogue.titles(), clock.now()).await
@@ -281,12 +304,18 @@ impl Poller {
             endings,
         };
         let back = self.back(ctx);
+        let (supervisor, tenant) = (self.tools.supervisor.clone(), self.name().to_owned());
         let (fetch, store) = (fetched.fetch, self.tools.store.clone());
         let news = [commit.changed.len(), commit.problems.len(), commit.mended.len(), commit.endings.len()];
         tokio::spawn(async move {
             let nothing_new = news.iter().sum::<usize>() == 0;
-            let outcome = if nothing_new { Ok(PageOutcome::default()) } else { store.commit_page(commit).await };
-            failpoint::reach(Point::PageCommitted);
+            let committing = async {
+                let outcome = if nothing_new { Ok(PageOutcome::default()) } else { store.commit_page(commit).await };
+                failpoint::reach(Point::PageCommitted);
+                outcome
+            };
+            let outcome = supervisor.attempt_async("poller", &tenant, committing).await;
+            let outcome = outcome.unwrap_or_else(|| Err(StoreError::NotNow(MISTAKE.into())));
             back.send(Committed { fetch, seen, outcome, unusable }).await;
         });
     }
@@ -370,6 +399,8 @@ impl Actor for Poller {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.itself = Some(ctx.address());
         self.pump(ctx);
+        // Whatever else should wake it: the next page does not depend on one timer alone.
+        ctx.run_interval(HEARTBEAT, |poller, ctx| poller.pump(ctx));
     }
 }
 
@@ -378,11 +409,17 @@ impl Handler<Carried<Fetched>> for Poller {
 
     fn handle(&mut self, fetched: Carried<Fetched>, ctx: &mut Self::Context) {
         let mut fetched = fetched.body;
-        let span = fetched.span.clone();
+        let (span, fetch) = (fetched.span.clone(), fetched.fetch);
         let _inside = span.enter();
-        match std::mem::replace(&mut fetched.page, Err(Failure::Throttled)) {
-            Ok(page) => self.examine(fetched, &page, ctx),
-            Err(failure) => self.failed(fetched.fetch, failure, ctx),
+        let (supervisor, tenant) = (self.tools.supervisor.clone(), self.name().to_owned());
+        let looked = supervisor.attempt("poller", &tenant, || {
+            match std::mem::replace(&mut fetched.page, Err(Failure::Throttled)) {
+                Ok(page) => self.examine(fetched, &page, ctx),
+                Err(failure) => self.failed(fetched.fetch, failure, ctx),
+            }
+        });
+        if looked.is_none() {
+            self.failed(fetch, Failure::Failed(MISTAKE.into()), ctx);
         }
     }
 }

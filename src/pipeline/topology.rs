@@ -10,8 +10,9 @@ use super::readiness::Readiness;
 use super::reload::Live;
 use super::sealer::keep_sealing;
 use super::sinks::Sink;
-use super::skew::{Both, Skew};
-use super::timekeeper::{self, Timekeeper};
+use super::skew::Skew;
+use super::supervisor::Supervisor;
+use super::timekeeper::{self, keep_forecasting};
 use crate::clock::Clock;
 use crate::config::{Admin, Audit, Channel, Config, Http, NamelyTenant};
 use crate::http::{authorization, client, describe};
@@ -20,7 +21,6 @@ use crate::metrics::Metrics;
 use crate::namely::{Detector, NamelyClient, Reader};
 use crate::retry;
 use crate::store::{Store, StoreError, known_hashes, unreadable};
-use actix::Actor;
 use arc_swap::ArcSwap;
 use reqwest::header::HeaderMap;
 use std::collections::BTreeMap;
@@ -58,6 +58,7 @@ pub struct Service {
     pub pollers: Pollers,
     /// Told when somebody has decided something, so that it is acted upon at once.
     pub decided: Arc<Notify>,
+    pub(super) supervisor: Supervisor,
     pub(super) live: Live,
 }
 
@@ -77,6 +78,12 @@ impl Service {
         let readiness = Readiness::default();
         let watched = store.clone();
         readiness.watch("store", move || watched.trouble());
+        let paused = store.stops().clone();
+        readiness.watch("pause", move || {
+            let first = paused.unwritten().into_iter().next()?;
+            Some(format!("writes are paused by {}: {}", first.by, first.why))
+        });
+        let supervisor = Supervisor::start(&clock, &metrics, &readiness);
         let paces: BTreeMap<String, LivePace> =
             config.namely.iter().map(|t| (t.name.clone(), Arc::new(ArcSwap::from_pointee(t.pace)))).collect();
         let pollers = Pollers::default();
@@ -86,6 +93,7 @@ impl Service {
             store: store.clone(),
             metrics: metrics.clone(),
             readiness: readiness.clone(),
+            supervisor: supervisor.clone(),
             walked: Arc::new(Notify::new()),
             decided: decided.clone(),
             skew: Skew::new(clock.monotonic()),
@@ -100,17 +108,27 @@ impl Service {
         let channels = start.config.notify.iter().map(Channel::cursor);
         store.keep_sinks(sinks.iter().map(Sink::name).chain(channels).collect()).await?;
         for sink in sinks {
-            AuditSink::start_with(sink, clock.clone(), store.clone(), metrics.clone());
+            AuditSink::start_with(sink, clock.clone(), store.clone(), metrics.clone(), supervisor.clone());
         }
         for channel in &start.config.notify {
             store.begin_at_end(&channel.cursor()).await?;
             let client = client(HeaderMap::new(), &start.config.http.transport(SINK_TIMEOUT))
                 .map_err(|e| StartError::Http(describe(&e)))?;
-            Notifier::start_with(channel.clone(), client, clock.clone(), store.clone(), metrics.clone());
+            Notifier::start_with(
+                channel.clone(),
+                client,
+                clock.clone(),
+                store.clone(),
+                metrics.clone(),
+                supervisor.clone(),
+            );
         }
-        tokio::spawn(keep_sealing(start.config.audit.sealing.clone(), store.clone(), clock.clone()));
-        tokio::spawn(keep_looking(store.clone(), clock.clone(), metrics.clone()));
-        tokio::spawn(keep_verifying(store.path().to_owned(), clock.clone(), metrics.clone()));
+        let parts = (start.config.audit.sealing.clone(), store.clone(), clock.clone());
+        supervisor.keep("sealer", "", move || keep_sealing(parts.0.clone(), parts.1.clone(), parts.2.clone()));
+        let parts = (store.clone(), clock.clone(), metrics.clone());
+        supervisor.keep("gauges", "", move || keep_looking(parts.0.clone(), parts.1.clone(), parts.2.clone()));
+        let parts = (store.clone(), clock.clone(), metrics.clone());
+        supervisor.keep("verifier", "", move || keep_verifying(parts.0.clone(), parts.1.clone(), parts.2.clone()));
         for tenant in &start.config.namely {
             if let Some(at) = tenant.token_expires {
                 metrics.credential_expiry.with_label_values(&["namely", &tenant.name]).set(seconds(at));
@@ -130,6 +148,7 @@ impl Service {
             admin,
             pollers,
             decided,
+            supervisor,
             live: Live { paces, traffics, config: Mutex::new(running) },
         })
     }
@@ -173,6 +192,7 @@ pub(super) struct Start {
     pub store: Store,
     pub metrics: Metrics,
     pub readiness: Readiness,
+    pub supervisor: Supervisor,
     /// Told when a walk was complete.
     pub walked: Arc<Notify>,
     decided: Arc<Notify>,
@@ -194,13 +214,21 @@ impl Start {
             skew: self.skew.clone(),
             readiness: self.readiness.clone(),
         };
-        Timekeeper { tools, decided: self.decided.clone(), before: Both::now(&self.clock) }.start();
+        let decided = self.decided.clone();
+        self.supervisor.keep("timekeeper", "", move || tools.clone().keep(decided.clone()));
+        let (forecast, clock) = (board.clone(), self.clock.clone());
+        self.supervisor.keep("forecaster", "", move || keep_forecasting(forecast.clone(), clock.clone()));
+        // Whoever starts something must get to the end.
         for org in orgs {
-            actix::spawn(org.work(board.clone()));
+            let (supervisor, name) = (self.supervisor.clone(), org.traffic().0);
+            let working = org.work(board.clone());
+            actix::spawn(async move { supervisor.must("org", &name, working).await });
         }
         let start = Arc::new(self);
         for tenant in start.config.namely.clone() {
-            actix::spawn(start.clone().read_tenant(tenant, board.clone()));
+            let (supervisor, name) = (start.supervisor.clone(), tenant.name.clone());
+            let reading = start.clone().read_tenant(tenant, board.clone());
+            actix::spawn(async move { supervisor.must("company", &name, reading).await });
         }
     }
 
@@ -243,6 +271,7 @@ impl Start {
             store: self.store.clone(),
             metrics: self.metrics.clone(),
             readiness: self.readiness.clone(),
+            supervisor: self.supervisor.clone(),
             skew: self.skew.clone(),
             board,
             walked: self.walked.clone(),

@@ -153,7 +153,10 @@ impl Store {
         let (org, rules) = (org.to_owned(), self.rules.clone());
         let store = self.clone();
         self.run(move |c| {
-            if store.begins_nothing() || super::pause::paused(c, &org, None)?.is_some() {
+            if store.begins_nothing()
+                || store.stops().stopped(&org, None).is_some()
+                || super::pause::paused(c, &org, None)?.is_some()
+            {
                 return Ok(Vec::new());
             }
             Court { rules: &rules.load(), directory: &directory, org: &org, now }.judge(c)?;

@@ -30,6 +30,7 @@ mod requests;
 mod reread;
 mod rules;
 mod starters;
+mod stops;
 mod trouble;
 mod unreadable;
 mod vitals;
@@ -58,6 +59,7 @@ pub use requests::{Request, Wish, is_done, request};
 pub use reread::{Compared, Drifted, Reread};
 pub use rules::LiveRules;
 pub use starters::{Starter, starters};
+pub use stops::{Paused, Stops, UnderWay};
 pub use trouble::{Condition, Failure, Trouble};
 pub use unreadable::unreadable;
 pub use vitals::{OrgVitals, Used, Vitals, vitals};
@@ -126,6 +128,8 @@ pub enum StoreError {
     Document(serde_json::Error),
     #[error("{0}")]
     NotThere(String),
+    #[error("{0}")]
+    NotNow(String),
     #[error("the store has stopped")]
     Stopped,
 }
@@ -162,6 +166,7 @@ pub struct Store {
     /// The service is about to end: nothing begins any more.
     draining: Arc<AtomicBool>,
     condition: Condition,
+    stops: Stops,
 }
 
 impl Store {
@@ -186,12 +191,24 @@ impl Store {
             })
             .map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
         let rules = LiveRules::new(rules);
-        Ok(Self { inbox: sender, path: path.to_owned(), rules, draining: Arc::default(), condition })
+        Ok(Self {
+            inbox: sender,
+            path: path.to_owned(),
+            rules,
+            draining: Arc::default(),
+            condition,
+            stops: Stops::default(),
+        })
     }
 
     /// What keeps the store from being written right now.
     pub fn condition(&self) -> &Condition {
         &self.condition
+    }
+
+    /// Somebody met an error beside the thread of the store: damage is damage wherever it is met.
+    pub fn note(&self, e: &StoreError) {
+        self.condition.saw(&e.failure());
     }
 
     /// The same in words, naming the file.
