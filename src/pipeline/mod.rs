@@ -22,6 +22,7 @@ pub mod readiness;
 pub mod reconciler;
 pub mod reload;
 pub mod sealer;
+mod searcher;
 pub mod sinks;
 pub mod skew;
 pub mod timekeeper;

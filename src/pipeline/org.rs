@@ -13,6 +13,7 @@ use super::lists::Lists;
 use super::prime::{read_accounts, read_directory, read_schema};
 use super::readiness::Readiness;
 use super::reconciler::Reconciler;
+use super::searcher::Searcher;
 use super::topology::Start;
 use super::traffic::{Traffic, Tuning};
 use super::writer::Writers;
@@ -249,6 +250,8 @@ impl Org {
             dispatcher: begun.dispatcher.clone(),
         };
         tokio::spawn(opener.open());
+        let searcher = Searcher { lists: self.lists.clone(), dispatcher: begun.dispatcher.clone() };
+        tokio::spawn(searcher.keep());
         let correct = self.reconcile.correct;
         let lists = self.lists.clone();
         tokio::spawn(missing_at_start(lists.clone(), primed, correct, begun.dispatcher.clone()));
