@@ -42,6 +42,8 @@ pub struct Case {
     pub subordinates: Vec<String>,
     /// What an undo has restored.
     pub pins: Pins,
+    /// Since when it is proved that the person has no account.
+    pub searched_at: Option<Moment>,
 }
 
 impl Case {
@@ -60,6 +62,7 @@ impl Case {
             login: Ok(Chosen { login, ghost: None }),
             subordinates: Vec::new(),
             pins: Pins::default(),
+            searched_at: None,
         }
     }
 

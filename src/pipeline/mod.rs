@@ -23,6 +23,7 @@ pub mod reconciler;
 pub mod reload;
 pub mod runs;
 pub mod sealer;
+mod searcher;
 pub mod sinks;
 pub mod skew;
 pub mod supervisor;

@@ -15,6 +15,7 @@ use super::readiness::Readiness;
 use super::reconciler::Reconciler;
 use super::runs::{Runs, Watchdog, longest_silence};
 use super::supervisor::Supervisor;
+use super::searcher::Searcher;
 use super::topology::Start;
 use super::traffic::{Traffic, Tuning};
 use super::writer::Writers;
@@ -271,6 +272,14 @@ impl Org {
             dispatcher: begun.dispatcher.clone(),
         };
         supervisor.keep("opener", &name, move || opener.clone().open());
+        let searcher = Searcher { lists: self.lists.clone(), dispatcher: begun.dispatcher.clone() };
+        supervisor.keep("searcher", &name, move || {
+            let searcher = searcher.clone();
+            async move {
+                searcher.keep().await;
+                Ok(())
+            }
+        });
         let correct = self.reconcile.correct;
         let lists = self.lists.clone();
         let looking = missing_at_start(lists.clone(), primed, correct, begun.dispatcher.clone());

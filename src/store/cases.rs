@@ -18,11 +18,12 @@ pub(super) struct Row {
     pub okta_id: Option<String>,
     pub ended_at: Option<Moment>,
     pub was: Option<String>,
+    pub searched_at: Option<Moment>,
 }
 
 pub(super) fn row(c: &Connection, target: i64) -> Result<Option<Row>, StoreError> {
     let found = c
-        .prepare_cached("SELECT org, okta_id, ended_at, was FROM target WHERE id = ?1")?
+        .prepare_cached("SELECT org, okta_id, ended_at, was, searched_at FROM target WHERE id = ?1")?
         .query_row([target], |row| {
             let ended_at: Option<i64> = row.get(2)?;
             Ok(Row {
@@ -30,6 +31,7 @@ pub(super) fn row(c: &Connection, target: i64) -> Result<Option<Row>, StoreError
                 okta_id: row.get(1)?,
                 ended_at: ended_at.map(Moment::from_millis),
                 was: row.get(3)?,
+                searched_at: row.get::<_, Option<i64>>(4)?.map(Moment::from_millis),
             })
         })
         .optional()?;
@@ -81,6 +83,7 @@ pub fn brief(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Resu
         login,
         subordinates: Vec::new(),
         pins: pins::pins(c, target)?,
+        searched_at: row.searched_at,
     }))
 }
 

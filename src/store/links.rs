@@ -82,10 +82,12 @@ pub(super) fn link(
         "INSERT INTO link VALUES (?1,?2,?3,?4,?5) ON CONFLICT (org, tenant, profile) DO UPDATE SET routed = excluded.routed",
     )?
     .execute(params![org, tenant, profile, target, routed])?;
-    // Whoever has an account, or shares a target, is known; the others are looked for each time their profile changes.
+    // Whoever has an account, or shares a target, is known; the others, and whoever has left, are looked for each time their
+    // profile changes.
     let settled: bool = c
         .prepare_cached(
-            "SELECT okta_id IS NOT NULL OR (SELECT count(*) FROM link WHERE target = ?1) > 1 FROM target WHERE id = ?1",
+            "SELECT okta_id IS NOT NULL OR (ended_at IS NULL AND (SELECT count(*) FROM link WHERE target = ?1) > 1)
+             FROM target WHERE id = ?1",
         )?
         .query_row([target], |row| row.get(0))?;
     // Before the org was read, that nobody matches says nothing, and what matches is half of what may.

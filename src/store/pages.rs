@@ -3,7 +3,9 @@
 //! **Invariant:** no lost change. A profile's new document and its dirty mark are committed together, before the next
 //! page counts as read.
 
-use super::{Store, StoreError, Trouble, append, cases, circles, forced, judge, links, pins, unreadable};
+use super::{
+    Store, StoreError, Trouble, append, cases, circles, correlate, forced, judge, links, pins, search, unreadable,
+};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::employee::{ContentHash, FieldChange, field_changes};
@@ -127,7 +129,7 @@ impl Store {
             if complete && !known {
                 super::set_meta(c, &walked_key(&tenant), &record.at.to_string())?;
             }
-            if complete { correlate_again(c, &rules.load(), &tenant, record.at) } else { Ok(Vec::new()) }
+            if complete { correlate::again(c, &rules.load(), &tenant, record.at) } else { Ok(Vec::new()) }
         })
         .await
     }
@@ -175,6 +177,11 @@ fn sample_backlog(
         sample.extend(cases::whole(c, rules, target, now)?);
     }
     Ok((usize::try_from(total).unwrap_or(0), sample))
+}
+
+/// Whether a company was ever walked completely.
+pub(super) fn is_walked(c: &Connection, tenant: &str) -> Result<bool, StoreError> {
+    Ok(super::meta(c, &walked_key(tenant))?.is_some())
 }
 
 fn walked_key(tenant: &str) -> String {
@@ -388,60 +395,16 @@ pub(super) fn relink(
     refresh(c, rules, target, &news, stopped.as_deref(), now)
 }
 
-/// Correlates a profile that has no account in an org whose accounts were read after it was seen; whoever nothing new is known
-/// of stays as they are.
-pub(super) fn correlate_late(
-    c: &Connection,
-    rules: &Rulebook,
-    org: &str,
-    position: &Position,
-    now: Moment,
-) -> Result<Option<Class>, StoreError> {
-    let (tenant, profile) = (&position.tenant, &position.employee.id);
-    let found = |c| -> Result<_, StoreError> {
-        let Some((target, _)) = links::find(c, org, tenant, profile)? else { return Ok(None) };
-        let mut select = c.prepare_cached("SELECT okta_id, conflict FROM target WHERE id = ?1")?;
-        let (account, conflict) = select.query_row([target], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok::<_, StoreError>(Some((target, account, conflict)))
-    };
-    type Found = Option<(i64, Option<String>, Option<String>)>;
-    let known: Found = found(c)?;
-    if matches!(&known, Some((_, Some(_), _))) {
-        return Ok(None);
-    }
-    let Some(rules_of_org) = rules.org(org) else { return Ok(None) };
-    let Some((known_target, _, known_conflict)) = &known else {
-        // Seen while the org was not configured: as if it were seen now.
-        return match rules_of_org.tenants.contains(tenant) {
-            true => relink(c, rules, org, position, Some(&position.employee), Cause::OrgRead, now),
-            false => Ok(None),
-        };
-    };
-    let routed = links::find(c, org, tenant, profile)?.is_some_and(|(_, routed)| routed);
-    let (target, conflict) = links::link(c, rules, org, position, routed, now)?;
-    let linked: Found = found(c)?;
-    let has_account = linked.is_some_and(|(_, account, _)| account.is_some());
-    if !has_account && target == *known_target && conflict == *known_conflict {
-        return Ok(None);
-    }
-    if has_account {
-        super::lanes::wake_waiting(c, org, target, true, now)?;
-    }
-    let before = Some(&position.employee);
-    let news = News { cause: Cause::OrgRead, changes: Vec::new(), before, after: position };
-    refresh(c, rules, target, &news, conflict.as_deref(), now)
-}
-
 /// What is new about somebody.
-struct News<'a> {
-    cause: Cause,
-    changes: Vec<FieldChange>,
-    before: Option<&'a Employee>,
-    after: &'a Position,
+pub(super) struct News<'a> {
+    pub cause: Cause,
+    pub changes: Vec<FieldChange>,
+    pub before: Option<&'a Employee>,
+    pub after: &'a Position,
 }
 
 /// Raises the revision of a person, as urgent as what their record means now, and writes down why.
-fn refresh(
+pub(super) fn refresh(
     c: &Connection,
     rules: &Rulebook,
     target: i64,
@@ -457,9 +420,12 @@ fn refresh(
         Entitlement::Unclear(_) => case.ended_at,
         _ => None,
     };
+    let bucket = match search::follow(c, rules, target, &case, entitlement, news, now)? {
+        true => search::SEARCH,
+        false => first_bucket(entitlement, case.account.as_ref()),
+    };
     let class = Class::of_revision(entitlement, case.account.as_ref(), news.before, &news.after.employee);
-    let rev =
-        mark_dirty(c, target, &case.org, class, first_bucket(entitlement, case.account.as_ref()), news.cause, now)?;
+    let rev = mark_dirty(c, target, &case.org, class, bucket, news.cause, now)?;
     c.prepare_cached("UPDATE work SET changes_at = ?2, state = ?3, reason = ?4 WHERE target = ?1")?
         .execute(params![target, standing.changes_at.map(Moment::millis), i64::from(stopped.is_some()), stopped])?;
     c.prepare_cached("UPDATE target SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NOT ?2")?
@@ -591,25 +557,6 @@ fn wake_due(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Class>,
                 c.prepare_cached("UPDATE work SET changes_at = due_at WHERE target = ?1")?.execute([target])?;
             }
             woken => classes.extend(woken?),
-        }
-    }
-    Ok(classes)
-}
-
-/// Looks once more for everybody of a company who could not be correlated.
-fn correlate_again(c: &Connection, rules: &Rulebook, tenant: &str, now: Moment) -> Result<Vec<Class>, StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT t.org, t.conflict, s.doc FROM target t JOIN link l ON l.target = t.id
-         JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
-         WHERE t.conflict IS NOT NULL AND l.tenant = ?1",
-    )?;
-    let waiting: Vec<(String, String, String)> =
-        select.query_map([tenant], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
-    let mut classes = Vec::new();
-    for (org, _, doc) in waiting {
-        let position = Position { tenant: tenant.to_owned(), employee: serde_json::from_str(&doc)? };
-        if links::would_settle(c, rules, &org, &position)? {
-            classes.extend(relink(c, rules, &org, &position, None, Cause::CompanyRead, now)?);
         }
     }
     Ok(classes)
