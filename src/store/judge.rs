@@ -3,16 +3,17 @@
 //! **Invariant:** nobody can be claimed for a revision that was not judged, and everything that is dirty when it is judged
 //! is judged together: a mistake that concerns many is seen as a whole before its first call.
 
+use super::administrators;
 use super::holds::{self, Hold};
-use super::{Store, StoreError, Trouble, accounts, append, cases, forced, meta, set_meta};
+use super::{StoreError, Trouble, append, cases, forced, meta, set_meta};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::administrator::Knowledge;
 use crate::identity::change::summary;
 use crate::identity::judgement::{Facts, Subject, Verdict, With, set_apart, weigh};
 use crate::identity::plan::foresee;
-use crate::identity::safeguard::{Count, Limit, Mode, Restraint, Scope, Span};
-use crate::identity::{Case, Change, Directory, Rulebook};
+use crate::identity::safeguard::{Count, Limit, Mode, Restraint, Scope};
+use crate::identity::{Change, Directory, Rulebook};
 use rusqlite::{Connection, params};
 use serde_json::json;
 use std::borrow::Cow;
@@ -164,7 +165,9 @@ impl Court<'_> {
         judged.tenant.clone_from(&position.tenant);
         judged.department = position.employee.departments.first().cloned().unwrap_or_default();
         judged.groups = position.employee.groups.values().flatten().chain(&position.employee.teams).cloned().collect();
-        self.look_for_administrator(c, &case, &mut judged)?;
+        if let Some(found) = administrators::look(c, self, &case)? {
+            (judged.administrator, judged.who, judged.other_supers) = (found.knowledge, found.who, found.other_supers);
+        }
         let told = summary(&made, self.rules.login.former.as_deref()).into_iter();
         judged.changes = told
             .filter(|(change, _)| safeguards.guards(*change) || judged.administrator.sets_apart(*change))
@@ -172,37 +175,6 @@ impl Court<'_> {
             .collect();
         judged.defies = case.pins.defies(&standing.entitlement);
         Ok(judged)
-    }
-
-    /// Whether the person is an administrator, and how many others there are.
-    fn look_for_administrator(&self, c: &Connection, case: &Case, judged: &mut Judged) -> Result<(), StoreError> {
-        let Some(account) = &case.account else { return Ok(()) };
-        judged.administrator = self.directory.administrator(account, self.now);
-        if judged.administrator.number() == 0 {
-            return Ok(());
-        }
-        judged.who = format!("{} ({})", case.person.primary().employee.display(), account.login);
-        let all = self.directory.administrators();
-        if all.may_be_super(&account.id) {
-            let mut others = 0;
-            for id in all.supers().filter(|id| *id != account.id) {
-                let found = accounts::by_id(c, self.org, id)?;
-                others += u32::from(found.is_some_and(|account| account.is_awake()));
-            }
-            judged.other_supers = Some(others);
-        }
-        Ok(())
-    }
-
-    /// How many administrators were suspended within the last hour without anybody's decision.
-    fn suspended_administrators(&self, c: &Connection, group: &Group) -> Result<u32, StoreError> {
-        let batch: Vec<i64> = group.people.iter().map(|person| person.target).collect();
-        let since = Span::Hour.begin(self.now).map(Moment::millis);
-        let mut select = c.prepare_cached(
-            "SELECT count(*) FROM risk WHERE org = ?1 AND change = 'suspend' AND administrator = 1 AND hold IS NULL
-               AND approved = 0 AND at > ?2 AND target NOT IN (SELECT value FROM json_each(?3))",
-        )?;
-        Ok(select.query_row(params![self.org, since, serde_json::to_string(&batch)?], |row| row.get(0))?)
     }
 
     fn decide(&self, c: &Connection, people: &[Judged]) -> Result<(), StoreError> {
@@ -241,7 +213,10 @@ impl Court<'_> {
     fn decide_group(&self, c: &Connection, group: &Group) -> Result<(), StoreError> {
         let all = group.people.iter().map(|person| person.subject()).collect();
         let suspended = match group.change {
-            Change::Suspend => self.suspended_administrators(c, group)?,
+            Change::Suspend => {
+                let batch: Vec<i64> = group.people.iter().map(|person| person.target).collect();
+                administrators::suspended(c, self, &batch)?
+            }
             _ => 0,
         };
         let (verdicts, others) = set_apart(&self.rules.safeguards, group.change, group.tenant, all, suspended);
@@ -442,22 +417,6 @@ impl Court<'_> {
         )?;
         set_meta(c, &key, &format!("{count} {}", self.now.millis()))?;
         Ok(count)
-    }
-}
-
-impl Store {
-    /// It is known better who is an administrator: whoever waits for two people as one, or as somebody who may be one, is
-    /// judged anew.
-    pub async fn administrators_changed(&self, org: &str, now: Moment) -> Result<usize, StoreError> {
-        let org = org.to_owned();
-        self.run(move |c| {
-            let mut wake = c.prepare_cached(
-                "UPDATE work SET state = 0, judged = 0, due_at = ?2 WHERE org = ?1 AND state = ?3 AND target IN
-                   (SELECT target FROM risk WHERE org = ?1 AND administrator > 0 AND hold IS NOT NULL)",
-            )?;
-            Ok(wake.execute(params![org, now.millis(), super::lanes::HELD])?)
-        })
-        .await
     }
 }
 
