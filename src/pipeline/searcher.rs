@@ -19,8 +19,8 @@ const SHORTEST_TICK: Duration = Duration::from_millis(50);
 /// People who are asked for in one search.
 const TOGETHER: usize = 20;
 
-#[derive(Clone)]
 /// The searcher of one org.
+#[derive(Clone)]
 pub struct Searcher {
     pub lists: Lists,
     pub dispatcher: Gate<Dispatcher>,

@@ -557,7 +557,12 @@ async fn send(order: Order, client: OktaClient, clock: Clock, seconds: Histogram
         Reply::Unauthorised(_) | Reply::NotSent(_) | Reply::Lost(_) | Reply::GivenUp(_) => (None, None),
     };
     let given_up = matches!(reply, Reply::GivenUp(_));
-    let told = Heard { symptom: symptom_of(order.request.method, order.request.path(), &reply), limit, status, given_up };
+    // A token may be allowed everything that is needed but to read roles: that says nothing of other calls.
+    let symptom = match symptom_of(order.request.method, order.request.path(), &reply) {
+        Symptom::Forbidden(_) | Symptom::Scope(_) if order.request.is_about_roles() => Symptom::Nothing,
+        other => other,
+    };
+    let told = Heard { symptom, limit, status, given_up };
     let _ = order.answer.send(Delivered::Replied { reply, intent });
     Some(told)
 }
