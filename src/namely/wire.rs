@@ -9,7 +9,6 @@ use super::fields::{date, groups, manager, number_or_text, part, pay_group, team
 use crate::identity::expr::Reads;
 use crate::identity::facts::Facts;
 use crate::identity::{Employee, UserStatus};
-use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -352,7 +351,7 @@ mod tests {
         for absent in [json!(null), json!(""), json!("  ")] {
             assert_eq!(with("middle_name", absent).expect("reads").middle_name, "");
         }
-        let expected: Date = "2024-03-01".parse().expect("a date");
+        let expected: jiff::civil::Date = "2024-03-01".parse().expect("a date");
         assert_eq!(with("start_date", json!("03/01/2024")).expect("reads").start_date, Some(expected));
         assert_eq!(with("employee_type", json!("Contractor")).expect("reads").employee_type, "Contractor");
         assert_eq!(with("employee_type", json!(null)).expect("reads").employee_type, "");
@@ -394,7 +393,7 @@ mod tests {
             assert!(problem.why.contains(wrong) && problem.why.contains("such as 2026-03-31"), "{}", problem.why);
             assert_eq!(problem.facts.departure_date, None);
         }
-        let expected: Date = "2026-12-31".parse().expect("a date");
+        let expected: jiff::civil::Date = "2026-12-31".parse().expect("a date");
         for right in ["2026-12-31", "12/31/2026", " 2026-12-31\u{200b}"] {
             assert_eq!(with("departure_date", json!(right)).expect("reads").departure_date, Some(expected), "{right}");
         }
@@ -403,7 +402,7 @@ mod tests {
     #[test]
     fn status_and_dates_are_read_whatever_else_of_the_profile_cannot_be() {
         let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
-        let day: Date = "2026-10-31".parse().expect("a date");
+        let day: jiff::civil::Date = "2026-10-31".parse().expect("a date");
         for (key, value) in [
             ("email", "7"),
             ("start_date", "\"31/10/2026\""),

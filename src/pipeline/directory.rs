@@ -77,13 +77,7 @@ impl SharedDirectory {
     }
 
     /// Keeps the directory up to date until the task is dropped.
-    pub async fn keep(
-        self,
-        writers: Writers,
-        org: Arc<str>,
-        store: Store,
-        readiness: Readiness,
-    ) -> Result<(), String> {
+    pub async fn keep(self, writers: Writers, org: Arc<str>, store: Store, readiness: Readiness) -> Result<(), String> {
         let clock = writers.clock().clone();
         let mut last = Moment::default();
         loop {

@@ -14,8 +14,8 @@ use super::prime::{read_accounts, read_directory, read_schema};
 use super::readiness::Readiness;
 use super::reconciler::Reconciler;
 use super::runs::{Runs, Watchdog, longest_silence};
-use super::supervisor::Supervisor;
 use super::searcher::Searcher;
+use super::supervisor::Supervisor;
 use super::topology::Start;
 use super::traffic::{Traffic, Tuning};
 use super::writer::Writers;
@@ -93,7 +93,7 @@ impl Org {
             mapped,
             lists,
             supervisor: start.supervisor.clone(),
-            longest_silence: longest_silence(okta.timeout),
+            longest_silence: longest_silence(okta.transport.timeout),
             rulebook: start.config.rulebook.clone(),
             clock: start.clock.clone(),
             store: start.store.clone(),
