@@ -255,28 +255,6 @@ fn a_hold_ends_by_itself_when_hr_takes_the_mistake_back_and_reminds_until_then()
 }
 
 #[test]
-fn an_okta_administrator_who_leaves_waits_for_two_people_and_is_kept_up_to_date() {
-    on_a_system(async {
-        let mut rig = Rig::new(world(40));
-        let who = workers(&rig)[0];
-        let anchor = rig.setup.people[who].id.clone();
-        rig.world.okta.core().seed_administrator(&anchor);
-        rig.run().await;
-        rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
-        leave(&rig, &[who]);
-        rig.until("the administrator is held", async |rig| held(rig).await == 1).await;
-        let hold = open_holds(&rig).await.remove(0);
-        assert_eq!(hold.needs, 2);
-        assert_eq!(say(&rig, true, "Ann").await, Voted::Needs { more: 1 });
-        assert_eq!(say(&rig, true, "Ann").await, Voted::Again);
-        rig.quiet().await;
-        assert_eq!(gone(&rig.world.okta.core(), &rig, &[who]), 0);
-        assert_eq!(say(&rig, true, "Ben").await, Voted::Decided);
-        rig.until_okta("the administrator has left", |okta| gone(okta, &rig, &[who]) == 1).await;
-    });
-}
-
-#[test]
 fn a_protected_account_is_never_written_and_the_attempt_is_told() {
     on_a_system(async {
         let mut setup = world(30);

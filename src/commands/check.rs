@@ -1,5 +1,6 @@
 //! `check`: is the configuration sound, and do both sides answer as it needs?
 
+use super::admin_roles::{grant_findings, list_finding};
 use crate::clock::Clock;
 use crate::config::{self, Config, NamelyTenant, OktaOrg};
 use crate::identity::Rulebook;
@@ -43,11 +44,11 @@ pub struct Finding {
     pub found: String,
 }
 
-fn good(what: &str, found: impl Into<String>) -> Finding {
+pub(super) fn good(what: &str, found: impl Into<String>) -> Finding {
     Finding { ok: true, what: what.to_owned(), found: found.into() }
 }
 
-fn bad(what: &str, found: impl Into<String>) -> Finding {
+pub(super) fn bad(what: &str, found: impl Into<String>) -> Finding {
     Finding { ok: false, what: what.to_owned(), found: found.into() }
 }
 
@@ -209,14 +210,17 @@ async fn probe_okta(org: &OktaOrg, rulebook: &Rulebook) -> Vec<Finding> {
             Err(why) => bad(&what("user types"), why),
         });
     }
-    findings.push(match get("/api/v1/iam/assignees/users?limit=100").await {
-        Ok(_) => good(&what("administrators"), "can be told apart from everybody else"),
-        Err(why) => good(&what("administrators"), format!("cannot be told ({why}); refusals are explained less well")),
-    });
+    let list = get("/api/v1/iam/assignees/users?limit=100").await;
+    findings.push(list_finding(&what("administrators"), list));
     let groups = get("/api/v1/groups?limit=200").await;
     let rules = get("/api/v1/groups/rules?limit=200").await;
     match (groups, rules) {
-        (Ok(groups), Ok(rules)) => findings.extend(group_findings(&what("groups"), groups, rules, mapping)),
+        (Ok(groups), Ok(rules)) => {
+            let known: Vec<GroupObject> = serde_json::from_value(groups.clone()).unwrap_or_default();
+            let known = known.into_iter().map(Group::from).collect();
+            findings.extend(group_findings(&what("groups"), groups, rules, mapping));
+            findings.extend(grant_findings(&client, &what("admin roles"), known, mapping).await);
+        }
         (Err(why), _) | (_, Err(why)) => findings.push(bad(&what("groups"), why)),
     }
     findings
@@ -246,7 +250,7 @@ fn scope_finding(what: &str, missing: Result<Vec<&'static str>, String>) -> Find
     }
 }
 
-fn value(reply: Reply) -> Result<Value, String> {
+pub(super) fn value(reply: Reply) -> Result<Value, String> {
     match (classify(&reply, false), reply) {
         (Outcome::Applied, Reply::Answered(Answered { body, .. })) => {
             serde_json::from_slice(&body).map_err(|e| format!("the answer is not JSON ({e})"))

@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
+mod admin_roles;
 pub mod adopt;
 pub mod apply;
 pub mod attention;

@@ -13,6 +13,8 @@ pub fn read(r: &mut Reader, root: &mut Section) -> Safeguards {
     let mode = s.choice(r, "mode", &[("auto", Mode::Auto), ("approve", Mode::Approve), ("observe", Mode::Observe)]);
     let four_eyes = s.flag(r, "four_eyes").unwrap_or(defaults.four_eyes);
     let remind = s.duration(r, "remind", defaults.remind);
+    let administrators = size(s.number(r, "administrators", 0..=1000, i64::from(defaults.administrators)));
+    let administrators = u32::try_from(administrators).unwrap_or(u32::MAX);
     let given: Vec<Option<Limit>> = s.sections(r, "limits").into_iter().map(|section| limit(r, section)).collect();
     let given: Vec<Limit> = given.into_iter().flatten().collect();
     s.finish(r);
@@ -29,7 +31,7 @@ pub fn read(r: &mut Reader, root: &mut Section) -> Safeguards {
         logins: patterns(r, "protected.logins", logins, login_key),
         groups: patterns(r, "protected.groups", groups, str::to_owned),
     };
-    Safeguards { mode, limits, four_eyes, remind, protected }
+    Safeguards { mode, limits, four_eyes, remind, administrators, protected }
 }
 
 fn limit(r: &mut Reader, mut s: Section) -> Option<Limit> {

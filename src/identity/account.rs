@@ -1,5 +1,6 @@
 //! What Okta holds for one person, as far as this product needs to know it.
 
+use super::administrator::RolesRead;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,6 +61,9 @@ pub struct ExitProof {
     /// The memberships the person had when they were listed: what a return may restore.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub had: BTreeSet<String>,
+    /// We have suspended the account, and end the suspension if access does not end after all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
 }
 
 /// Whom the manager link of an account leads to (`okta-api.md §3.5`).
@@ -97,6 +101,12 @@ pub struct Marks {
     /// Attributes that somebody else has changed in Okta, and that the mapping leaves to them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left: BTreeMap<String, Left>,
+    /// What Okta said of the person's admin roles when it was asked about them alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles: Option<RolesRead>,
+    /// When all groups of the person were read, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups_read_at: Option<i64>,
 }
 
 /// What was left to whoever changed it: until Okta has another value, or Namely asks for another one.
@@ -143,6 +153,11 @@ impl Account {
     /// Whether this account may still be used to sign in, now or after it is activated, unlocked or unsuspended.
     pub fn is_live(&self) -> bool {
         self.status != AccountStatus::Deprovisioned
+    }
+
+    /// Whether we have suspended it because access was to end.
+    pub fn is_suspended_for_end(&self) -> bool {
+        self.status == AccountStatus::Suspended && self.marks.exit.as_ref().is_some_and(|exit| exit.suspended)
     }
 
     /// Whether this account can be used to sign in as it is, or after a step that its owner takes alone.

@@ -18,6 +18,8 @@ pub enum Change {
     Suspend,
     /// A membership or an app is taken away.
     RemoveGroup,
+    /// An admin role comes with a group that is given.
+    GrantAdmin,
     /// The login or the primary email becomes another one.
     ChangeLogin,
     /// Access comes back or begins: an activation, the end of a suspension.
@@ -32,10 +34,11 @@ pub enum Change {
 
 impl Change {
     /// All kinds.
-    pub const ALL: [Change; 9] = [
+    pub const ALL: [Change; 10] = [
         Change::Deactivate,
         Change::Suspend,
         Change::RemoveGroup,
+        Change::GrantAdmin,
         Change::ChangeLogin,
         Change::Activate,
         Change::Create,
@@ -50,6 +53,7 @@ impl Change {
             Change::Deactivate => "deactivate",
             Change::Suspend => "suspend",
             Change::RemoveGroup => "remove_group",
+            Change::GrantAdmin => "grant_admin",
             Change::ChangeLogin => "change_login",
             Change::Activate => "activate",
             Change::Create => "create",
@@ -69,13 +73,23 @@ impl Change {
         matches!(self, Change::Deactivate | Change::Suspend | Change::RemoveGroup | Change::ChangeLogin)
     }
 
+    /// Whether it changes what its owner signs in with, or gets in again by.
+    pub const fn lets_in(self) -> bool {
+        matches!(self, Change::ChangeLogin)
+    }
+
     /// The kind of one call of a plan; `None` for a read that may lead anywhere. Every call of an exit is part of it.
     pub fn of(step: &Step, exit: bool) -> Option<Change> {
+        if step.is_inquiry() {
+            return None;
+        }
         if exit {
             return Some(Change::Deactivate);
         }
         Some(match step {
-            Step::Look { .. } => return None,
+            Step::Look { .. } | Step::ReadGroups { .. } | Step::ReadRoles { .. } | Step::ReadGroupRoles { .. } => {
+                return None;
+            }
             Step::RevokeSessionsAgain { .. }
             | Step::Deactivate { .. }
             | Step::ReadBack { .. }
@@ -101,8 +115,8 @@ pub fn is_login(change: &FieldChange) -> bool {
 
 /// A call taken apart into what is of one kind each. Attributes that only follow the login, such as the one that keeps
 /// the former login, go with it.
-fn split(step: &Step, exit: bool, former: Option<&str>) -> Vec<(Option<Change>, Step)> {
-    let whole = || vec![(Change::of(step, exit), step.clone())];
+fn split(plan: &Plan, step: &Step, former: Option<&str>) -> Vec<(Option<Change>, Step)> {
+    let whole = || vec![(plan.kind(step), step.clone())];
     let Step::UpdateUser { id, changes } = step else {
         let Step::ChangeType { id, user_type, name, changes } = step else { return whole() };
         let (login, others) = part(changes, former);
@@ -160,7 +174,7 @@ pub fn sift(plan: &Plan, former: Option<&str>, may: impl Fn(Change) -> bool) -> 
             }
             continue;
         }
-        let parts = split(step, plan.exit, former);
+        let parts = split(plan, step, former);
         let passes = |kind: Option<Change>| kind.is_none_or(&may);
         if parts.iter().all(|(kind, _)| passes(*kind)) {
             sifted.steps.push(step.clone());
@@ -191,7 +205,7 @@ pub fn summary(plan: &Plan, former: Option<&str>) -> BTreeMap<Change, Vec<String
             by_kind.entry(Change::Create).or_default().push(step.clone());
             continue;
         }
-        let alone = Plan { steps: vec![step.clone()], exit: plan.exit, ..Plan::default() };
+        let alone = Plan { steps: vec![step.clone()], ..plan.kinds() };
         for (kind, mut steps) in sift(&alone, former, |_| false).withheld {
             by_kind.entry(kind).or_default().append(&mut steps);
         }
@@ -204,6 +218,9 @@ fn words(kind: Change, steps: &[Step]) -> Vec<String> {
     match kind {
         Change::Deactivate => vec!["access ends".to_owned()],
         Change::Suspend => vec!["suspended".to_owned()],
+        Change::GrantAdmin => {
+            steps.iter().filter_map(tell).map(|told| format!("{told}, which carries an admin role")).collect()
+        }
         _ => steps.iter().filter_map(tell).collect(),
     }
 }
@@ -236,7 +253,8 @@ pub fn tell(step: &Step) -> Option<String> {
         Step::RevokeSessions { .. } | Step::RevokeSessionsAgain { .. } => "sessions revoked".into(),
         Step::Deactivate { .. } => "deactivated".into(),
         Step::ReadBack { .. } => "deactivation read back".into(),
-        Step::ListGroups { .. } => "memberships listed".into(),
+        Step::ListGroups { .. } | Step::ReadGroups { .. } => "memberships listed".into(),
+        Step::ReadRoles { .. } | Step::ReadGroupRoles { .. } => "admin roles read".into(),
         Step::RemoveGroup { name, .. } => format!("out of group {name:?}"),
         Step::AddGroup { name, .. } => format!("into group {name:?}"),
         Step::AssignApp { name, .. } => format!("app {name:?} given"),

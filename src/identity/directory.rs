@@ -1,5 +1,6 @@
 //! What an Okta org has besides people, as far as plans need it: groups and who may write them, apps, administrators.
 
+use super::administrator::Administrators;
 use super::group_rule::OktaRule;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,7 +22,9 @@ pub struct Directory {
     rule_owned: BTreeSet<String>,
     /// Apps that a rule of the configuration may name: label by id.
     apps: BTreeMap<String, String>,
-    administrators: BTreeSet<String>,
+    /// Stored before under another name, without telling "nobody" from "not read".
+    #[serde(default = "Administrators::never_read")]
+    admins: Administrators,
     /// User types, where the mapping gives them: id by name.
     user_types: BTreeMap<String, String>,
     /// Names of the linked object relations that lead to one account.
@@ -44,9 +47,9 @@ impl Directory {
         Self { apps: apps.into_iter().collect(), ..self }
     }
 
-    /// The same with the ids of everybody who is an Okta administrator.
-    pub fn with_administrators(self, ids: impl IntoIterator<Item = String>) -> Self {
-        Self { administrators: ids.into_iter().collect(), ..self }
+    /// The same with what is known of the org's administrators.
+    pub fn with_administrators(self, admins: Administrators) -> Self {
+        Self { admins, ..self }
     }
 
     /// The same with the user types of the org: name and id.
@@ -91,9 +94,28 @@ impl Directory {
         self.apps.iter().map(|(id, label)| (id.as_str(), label.as_str()))
     }
 
-    /// Whether this user is an Okta administrator.
-    pub fn is_administrator(&self, id: &str) -> bool {
-        self.administrators.contains(id)
+    /// The same, as it was read before the service has started.
+    pub fn with_old_administrators(mut self) -> Self {
+        self.admins.unread.get_or_insert_with(|| "not read since the start".into());
+        self
+    }
+
+    /// What is known of the org's administrators.
+    pub fn administrators(&self) -> &Administrators {
+        &self.admins
+    }
+
+    /// It was asked whether an admin role comes with a group; `None` if Okta did not say.
+    pub fn learn_role(&mut self, group: &str, carries: Option<bool>) {
+        match carries {
+            Some(carries) => {
+                self.admins.groups.insert(group.to_owned(), carries);
+                self.admins.unsaid.remove(group);
+            }
+            None => {
+                self.admins.unsaid.insert(group.to_owned());
+            }
+        }
     }
 
     /// Adds or renames a group.

@@ -1,6 +1,7 @@
 //! Who of those who are judged together goes on, and who is held. What is counted is counted by the store; what follows from
 //! it is decided here.
 
+use super::administrator::{Knowledge, SUPERS_LEFT};
 use super::change::Change;
 use super::safeguard::{Count, Limit, Mode, Safeguards, Scope};
 use std::collections::BTreeMap;
@@ -10,8 +11,12 @@ use std::collections::BTreeMap;
 pub struct Subject<'a> {
     pub target: i64,
     pub department: &'a str,
-    /// An Okta administrator: who they are.
-    pub administrator: Option<&'a str>,
+    /// Whether they are an Okta administrator, as far as it is known.
+    pub administrator: Knowledge,
+    /// Who they are, for a hold of their own.
+    pub who: &'a str,
+    /// How many other live super administrators there are, if they may be one.
+    pub other_supers: Option<u32>,
     /// An undo gives them access that Namely says is over.
     pub defies: bool,
 }
@@ -75,22 +80,87 @@ fn held(people: &[Subject], hold: Hold) -> Verdict {
     Verdict { people: people.iter().map(|subject| subject.target).collect(), hold: Some(hold) }
 }
 
+/// Changes of administrators that two people decide about; and the suspensions that somebody decides about, because too many
+/// administrators would be gone.
+fn set_administrators_apart<'a>(
+    safeguards: &Safeguards,
+    change: Change,
+    tenant: &str,
+    people: Vec<Subject<'a>>,
+    suspended: u32,
+) -> (Vec<Verdict>, Vec<Subject<'a>>) {
+    let (mut verdicts, mut others, mut unknown, mut grants) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut gone, mut supers_gone) = (suspended, 0);
+    let own = |subject: &Subject, why: String| {
+        let hold = Hold { scope: format!("administrator {}", subject.who), why, needs: 2, with: With::Nobody };
+        held(&[*subject], hold)
+    };
+    for subject in people {
+        let who = subject.who;
+        if change == Change::GrantAdmin {
+            grants.push(subject);
+        } else if subject.administrator == Knowledge::Holder && change == Change::Suspend {
+            let left = subject.other_supers.map(|others| others.saturating_sub(supers_gone));
+            if let Some(left) = left.filter(|left| *left < SUPERS_LEFT) {
+                let why = format!(
+                    "{who} is an Okta administrator, and only {left} other live super administrator{} would be left: \
+                     nothing is done before two people agree",
+                    if left == 1 { "" } else { "s" }
+                );
+                verdicts.push(own(&subject, why));
+            } else if gone >= safeguards.administrators {
+                let why = format!(
+                    "{who} is an Okta administrator, and {gone} of them were suspended within the last hour \
+                     (safeguards.administrators = {}): nothing is done before two people agree",
+                    safeguards.administrators
+                );
+                verdicts.push(own(&subject, why));
+            } else {
+                gone += 1;
+                supers_gone += u32::from(subject.other_supers.is_some());
+                others.push(subject);
+            }
+        } else if !subject.administrator.needs_two(change) {
+            others.push(subject);
+        } else if subject.administrator == Knowledge::Holder {
+            let why = match change {
+                Change::Deactivate => {
+                    format!(
+                        "{who} is an Okta administrator who has left: two people must agree to what cannot be undone"
+                    )
+                }
+                _ => format!("{who} is an Okta administrator: two people must agree"),
+            };
+            verdicts.push(own(&subject, why));
+        } else {
+            unknown.push(subject);
+        }
+    }
+    if !unknown.is_empty() {
+        let why =
+            "it cannot be told whether they are Okta administrators, because Okta does not say who is: two people \
+                   must agree"
+                .to_owned();
+        let scope = format!("who may be an administrator in {tenant}");
+        verdicts.push(held(&unknown, Hold { scope, why, needs: 2, with: With::Nobody }));
+    }
+    if !grants.is_empty() {
+        let why = "an admin role of Okta comes with the group: two people must agree".to_owned();
+        let scope = format!("admin roles in {tenant}");
+        verdicts.push(held(&grants, Hold { scope, why, needs: 2, with: With::Nobody }));
+    }
+    (verdicts, others)
+}
+
 /// Who is held for who they are, or because everything is; and the others, about whom numbers decide.
 pub fn set_apart<'a>(
     safeguards: &Safeguards,
     change: Change,
     tenant: &str,
     people: Vec<Subject<'a>>,
+    suspended: u32,
 ) -> (Vec<Verdict>, Vec<Subject<'a>>) {
-    let mut verdicts = Vec::new();
-    let (administrators, mut people): (Vec<_>, Vec<_>) =
-        people.into_iter().partition(|subject| ends_access(change) && subject.administrator.is_some());
-    for subject in administrators {
-        let who = subject.administrator.unwrap_or_default();
-        let why = format!("{who} is an Okta administrator: two people must agree");
-        let hold = Hold { scope: format!("administrator {who}"), why, needs: 2, with: With::Nobody };
-        verdicts.push(held(&[subject], hold));
-    }
+    let (mut verdicts, mut people) = set_administrators_apart(safeguards, change, tenant, people, suspended);
     if safeguards.mode == Mode::Approve {
         let why = "the service asks before it changes anything (mode = \"approve\")".to_owned();
         let hold = Hold { scope: tenant.to_owned(), why, needs: safeguards.eyes(), with: With::Nobody };
@@ -156,7 +226,14 @@ mod tests {
     use super::*;
 
     fn subject(target: i64) -> Subject<'static> {
-        Subject { target, department: "Sales", administrator: None, defies: false }
+        Subject {
+            target,
+            department: "Sales",
+            administrator: Knowledge::Nobody,
+            who: "somebody",
+            other_supers: None,
+            defies: false,
+        }
     }
 
     fn limit(change: Change, people: u32, scope: Scope) -> Limit {
@@ -178,30 +255,79 @@ mod tests {
         verdicts.iter().map(told).collect()
     }
 
+    fn holder(target: i64, who: &'static str, other_supers: Option<u32>) -> Subject<'static> {
+        Subject { administrator: Knowledge::Holder, who, other_supers, ..subject(target) }
+    }
+
+    fn apart(change: Change, people: &[Subject<'static>], suspended: u32) -> (Vec<(Vec<i64>, String)>, Vec<i64>) {
+        let (verdicts, others) = set_apart(&Safeguards::default(), change, "acme", people.to_vec(), suspended);
+        assert!(verdicts.iter().all(|verdict| verdict.hold.as_ref().is_some_and(|hold| hold.needs == 2)));
+        (whys(&verdicts), others.iter().map(|subject| subject.target).collect())
+    }
+
     #[test]
-    fn an_administrator_who_would_lose_access_waits_for_two_people_by_themselves() {
-        let people = || vec![Subject { administrator: Some("Ann"), ..subject(1) }, subject(2)];
-        let (verdicts, others) = set_apart(&Safeguards::default(), Change::Suspend, "acme", people());
-        assert_eq!(whys(&verdicts), [(vec![1], "administrator Ann".to_owned())]);
-        assert_eq!(verdicts[0].hold.as_ref().map(|hold| hold.needs), Some(2));
-        assert_eq!(others, [subject(2)]);
-        let (verdicts, others) = set_apart(&Safeguards::default(), Change::RemoveGroup, "acme", people());
-        assert!(verdicts.is_empty() && others.len() == 2, "a group less is nothing of that kind");
+    fn what_cannot_be_undone_of_an_administrator_waits_for_two_people_and_a_suspension_does_not() {
+        let people = [holder(1, "Ann", Some(2)), subject(2)];
+        let held = (vec![(vec![1], "administrator Ann".to_owned())], vec![2]);
+        for change in [Change::Deactivate, Change::RemoveGroup, Change::AddGroup, Change::ChangeLogin] {
+            assert_eq!(apart(change, &people, 0), held, "{change:?}");
+        }
+        for change in [Change::Suspend, Change::ChangeAttributes, Change::Activate, Change::LinkManager] {
+            assert_eq!(apart(change, &people, 0), (vec![], vec![1, 2]), "{change:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_suspended_where_fewer_than_two_other_super_administrators_would_be_left() {
+        let ann = "administrator Ann".to_owned();
+        assert_eq!(apart(Change::Suspend, &[holder(1, "Ann", Some(1))], 0), (vec![(vec![1], ann)], vec![]));
+        assert_eq!(apart(Change::Suspend, &[holder(1, "Ann", None)], 0), (vec![], vec![1]), "no super administrator");
+        // Three of four at once: each who goes leaves one less for the next.
+        let safeguards = Safeguards { administrators: 10, ..Safeguards::default() };
+        let people = vec![holder(1, "Ann", Some(3)), holder(2, "Ben", Some(3)), holder(3, "Cas", Some(3))];
+        let (verdicts, others) = set_apart(&safeguards, Change::Suspend, "acme", people, 0);
+        assert_eq!((whys(&verdicts), others.len()), (vec![(vec![3], "administrator Cas".to_owned())], 2));
+    }
+
+    #[test]
+    fn one_administrator_an_hour_is_suspended_without_a_question() {
+        let people = [holder(1, "Ann", None), holder(2, "Ben", None)];
+        assert_eq!(apart(Change::Suspend, &people, 0), (vec![(vec![2], "administrator Ben".to_owned())], vec![1]));
+        assert_eq!(apart(Change::Suspend, &people[..1], 1), (vec![(vec![1], "administrator Ann".to_owned())], vec![]));
+    }
+
+    #[test]
+    fn who_may_be_an_administrator_waits_with_what_cannot_be_undone_and_with_nothing_else() {
+        let unknown = |asked| [Subject { administrator: Knowledge::Unknown { asked }, ..subject(1) }, subject(2)];
+        let held = (vec![(vec![1], "who may be an administrator in acme".to_owned())], vec![2]);
+        for change in [Change::Deactivate, Change::ChangeLogin] {
+            assert_eq!(apart(change, &unknown(true), 0), held, "{change:?}");
+            assert_eq!(apart(change, &unknown(false), 0), (vec![], vec![1, 2]), "they are asked about first");
+        }
+        for change in [Change::Suspend, Change::RemoveGroup, Change::AddGroup, Change::Create, Change::Activate] {
+            assert_eq!(apart(change, &unknown(true), 9), (vec![], vec![1, 2]), "{change:?}");
+        }
+    }
+
+    #[test]
+    fn an_admin_role_is_given_by_two_people_whoever_gets_it() {
+        let (held, others) = apart(Change::GrantAdmin, &[subject(1), holder(2, "Ann", None)], 0);
+        assert_eq!((held, others), (vec![(vec![1, 2], "admin roles in acme".to_owned())], vec![]));
     }
 
     #[test]
     fn in_the_mode_approve_everything_waits_and_nothing_is_counted() {
         let safeguards = Safeguards { mode: Mode::Approve, four_eyes: true, ..Safeguards::default() };
-        let (verdicts, others) = set_apart(&safeguards, Change::Create, "acme", vec![subject(1), subject(2)]);
+        let (verdicts, others) = set_apart(&safeguards, Change::Create, "acme", vec![subject(1), subject(2)], 0);
         assert_eq!((whys(&verdicts), others.len()), (vec![(vec![1, 2], "acme".to_owned())], 0));
         assert_eq!(verdicts[0].hold.as_ref().map(|hold| hold.needs), Some(2), "four eyes");
-        assert_eq!(set_apart(&safeguards, Change::Create, "acme", Vec::new()), (Vec::new(), Vec::new()));
+        assert_eq!(set_apart(&safeguards, Change::Create, "acme", Vec::new(), 0), (Vec::new(), Vec::new()));
     }
 
     #[test]
     fn access_that_an_undo_gives_against_namely_waits() {
         let people = vec![Subject { defies: true, ..subject(1) }, subject(2)];
-        let (verdicts, others) = set_apart(&Safeguards::default(), Change::Activate, "acme", people);
+        let (verdicts, others) = set_apart(&Safeguards::default(), Change::Activate, "acme", people, 0);
         assert_eq!((whys(&verdicts), others), (vec![(vec![1], "undo in acme".to_owned())], vec![subject(2)]));
     }
 

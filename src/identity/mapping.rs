@@ -163,6 +163,11 @@ impl Mapping {
         self.owner(group).is_some()
     }
 
+    /// Every rule that governs memberships of this group.
+    pub fn owners<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = &'a GroupRule> {
+        self.groups.iter().filter(|rule| rule.governs(&group.id, &group.name))
+    }
+
     /// The first rule that governs memberships of this group.
     pub fn owner(&self, group: &Group) -> Option<&GroupRule> {
         self.groups.iter().find(|rule| rule.governs(&group.id, &group.name))

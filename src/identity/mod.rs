@@ -4,6 +4,7 @@
 //! parameter. This room imports nothing else of ours but `clock::Moment`.
 
 pub mod account;
+pub mod administrator;
 pub mod apps;
 pub mod case;
 pub mod cause;

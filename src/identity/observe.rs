@@ -29,6 +29,8 @@ pub enum Answer {
     Profile(Account, FullProfile),
     /// Every group the person is in.
     Groups(Vec<String>),
+    /// Whether the person or the group holds an admin role.
+    Role { holds: bool },
     /// The group that was made.
     Group(Group),
     /// The app cannot be taken from the person: a group grants it.
@@ -80,7 +82,17 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
             // Without a password it waits for its owner (okta-api.md §2.1); either way it is in use.
             now.status = AccountStatus::Provisioned;
         }
-        Step::Suspend { .. } => now.status = AccountStatus::Suspended,
+        Step::Suspend { .. } => {
+            now.status = AccountStatus::Suspended;
+            if let Some(exit) = &mut now.marks.exit {
+                exit.suspended = true;
+            }
+        }
+        Step::ReadGroups { .. } => {
+            if let Answer::Groups(groups) = answer {
+                now.groups = groups.iter().cloned().collect();
+            }
+        }
         Step::Unsuspend { .. } | Step::Unlock { .. } => {
             now.status = AccountStatus::Active;
             now.marks.exit = None; // what was proved of an end does not hold any more
@@ -106,6 +118,8 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
         }
         Step::Look { .. }
         | Step::ReadBack { .. }
+        | Step::ReadRoles { .. }
+        | Step::ReadGroupRoles { .. }
         | Step::ReadProfile { .. }
         | Step::CreateGroup { .. }
         | Step::FreeLogin { .. }

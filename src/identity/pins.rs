@@ -112,6 +112,9 @@ pub fn invert<'a>(newest_first: impl IntoIterator<Item = &'a Step>) -> (Pins, BT
             Step::CreateGroup { .. } => warn("a group that was made stays"),
             Step::FreeLogin { .. } => warn("a login that was taken from a deactivated account stays taken"),
             Step::Look { .. }
+            | Step::ReadGroups { .. }
+            | Step::ReadRoles { .. }
+            | Step::ReadGroupRoles { .. }
             | Step::Unlock { .. }
             | Step::ReadProfile { .. }
             | Step::RevokeSessions { .. }

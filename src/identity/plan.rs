@@ -4,8 +4,10 @@
 //! Plans are cheap and are made anew from the newest snapshot each time; a plan's position is never stored.
 
 use super::account::{Account, AccountStatus, ExitProof, Link};
+use super::administrator::guarded;
 use super::apps;
 use super::case::{Case, ManagerLink};
+use super::change::Change;
 use super::class::Class;
 use super::directory::{Directory, Group};
 use super::employee::{FieldChange, UserStatus};
@@ -44,6 +46,10 @@ pub struct Plan {
     pub awaits_manager: bool,
     /// Every step is part of ending somebody's access.
     pub exit: bool,
+    /// But sessions and suspension, which do not wait for the deactivation: somebody else decides about that.
+    pub secures_first: bool,
+    /// Groups, by id, with which an admin role is given.
+    pub grants: BTreeSet<String>,
     /// The rule behind each group and app that is given or taken, by the name of the group or the label of the app.
     pub rules: BTreeMap<String, String>,
 }
@@ -62,6 +68,24 @@ impl From<String> for Obstacle {
     }
 }
 
+impl Plan {
+    /// A plan without calls, which says of calls what kinds they are.
+    pub fn kinds(&self) -> Plan {
+        let (secures_first, grants) = (self.secures_first, self.grants.clone());
+        Plan { exit: self.exit, secures_first, grants, ..Plan::default() }
+    }
+
+    /// The kind of change that one call of it is; `None` for a read that may lead anywhere.
+    pub fn kind(&self, step: &Step) -> Option<Change> {
+        let secures = self.secures_first
+            && matches!(step, Step::RevokeSessions { .. } | Step::Suspend { .. } | Step::Unlock { .. });
+        match step {
+            Step::AddGroup { group, .. } if self.grants.contains(group) => Some(Change::GrantAdmin),
+            _ => Change::of(step, self.exit && !secures),
+        }
+    }
+}
+
 /// Makes the plan for one person.
 pub fn plan(situation: &Situation) -> Result<Plan, Obstacle> {
     let entitlement = case_entitlement(situation);
@@ -75,6 +99,7 @@ pub fn plan(situation: &Situation) -> Result<Plan, Obstacle> {
         Entitlement::Entitled => entitled(situation)?,
     };
     plan.remarks.extend(situation.standing.remarks.iter().cloned());
+    let plan = guarded(plan, situation);
     Ok(plan)
 }
 
@@ -168,7 +193,7 @@ fn withhold(situation: &Situation) -> Plan {
 }
 
 /// The steps that suspend an account; a locked one must be unlocked before.
-fn suspend(account: &Account) -> Vec<Step> {
+pub(super) fn suspend(account: &Account) -> Vec<Step> {
     let (id, locked) = (account.id.clone(), account.status == AccountStatus::LockedOut);
     let status = if locked { AccountStatus::Active } else { account.status };
     let unlock = locked.then(|| Step::Unlock { id: id.clone() });
@@ -247,7 +272,10 @@ fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obs
     match account.status {
         AccountStatus::Staged => plan.steps.push(activate()),
         AccountStatus::Suspended
-            if case.was("on_leave") || case.was("suspended") || case.pins.access == Some(Access::Given) =>
+            if case.was("on_leave")
+                || case.was("suspended")
+                || account.is_suspended_for_end()
+                || case.pins.access == Some(Access::Given) =>
         {
             plan.steps.push(Step::Unsuspend { id: account.id.clone() });
         }

@@ -1,5 +1,6 @@
 use super::super::account::tests::bare;
 use super::super::account::{AccountStatus as Is, Marks};
+use super::super::administrator::Administrators;
 use super::super::directory::Group;
 use super::super::employee::Employee;
 use super::super::employee::tests::somebody;
@@ -32,6 +33,10 @@ fn directory() -> Directory {
         ],
         BTreeSet::from(["00gRule".to_owned()]),
     )
+    .with_administrators(Administrators {
+        groups: [("00gChess".to_owned(), false)].into(),
+        ..Administrators::default()
+    })
     .with_relations(["manager".to_owned()])
     .with_user_types([("user".to_owned(), "oty1".to_owned()), ("contractor".to_owned(), "oty2".to_owned())])
 }

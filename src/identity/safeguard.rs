@@ -5,6 +5,7 @@
 //! else goes on. Unit are people, not calls.
 
 use super::account::Account;
+use super::administrator::Knowledge;
 use super::change::{Change, Sifted, sift, summary};
 use super::directory::Directory;
 use super::login_key;
@@ -175,6 +176,8 @@ pub struct Safeguards {
     pub four_eyes: bool,
     /// How often somebody is reminded of a hold.
     pub remind: Duration,
+    /// How many administrators may be suspended within an hour before somebody decides.
+    pub administrators: u32,
     pub protected: Protected,
 }
 
@@ -185,6 +188,7 @@ impl Default for Safeguards {
             limits: default_limits().to_vec(),
             four_eyes: false,
             remind: Duration::from_secs(4 * 3600),
+            administrators: 1,
             protected: Protected::default(),
         }
     }
@@ -209,7 +213,7 @@ impl Safeguards {
     /// Whether this kind of change is judged before it is made.
     pub fn guards(&self, change: Change) -> bool {
         self.mode == Mode::Approve
-            || matches!(change, Change::Deactivate | Change::Suspend | Change::Activate)
+            || matches!(change, Change::Deactivate | Change::Suspend | Change::Activate | Change::GrantAdmin)
             || self.limits.iter().any(|limit| limit.change == change)
     }
 }
@@ -219,6 +223,8 @@ impl Safeguards {
 pub struct Restraint {
     /// Kinds that were judged and may go.
     pub passed: BTreeSet<Change>,
+    /// Kinds that were judged as those of an administrator, or of somebody who may be one.
+    pub as_administrator: BTreeSet<Change>,
     /// Kinds that wait for a decision, with the reason.
     pub held: BTreeMap<Change, String>,
     /// Of those, what more than one person must decide about: a plan that one person has approved does not help.
@@ -249,6 +255,7 @@ pub fn restrain(
     former: Option<&str>,
     account: Option<&Account>,
     directory: &Directory,
+    administrator: Knowledge,
 ) -> Restrained {
     let protected = account.and_then(|account| safeguards.protected.why(account, directory));
     let observes = safeguards.mode == Mode::Observe;
@@ -260,7 +267,9 @@ pub fn restrain(
         _ => false,
     };
     let is_unjudged = |change: Change| {
-        safeguards.guards(change) && !restraint.passed.contains(&change) && !restraint.held.contains_key(&change)
+        let apart = administrator.sets_apart(change);
+        let is_judged = restraint.passed.contains(&change) || restraint.held.contains_key(&change);
+        (safeguards.guards(change) && !is_judged) || (apart && !restraint.as_administrator.contains(&change))
     };
     let may = |change: Change| {
         let passes = !observes && !restraint.held.contains_key(&change) && !is_unjudged(change);
@@ -332,7 +341,7 @@ mod tests {
 
     fn restrained(safeguards: &Safeguards, restraint: &Restraint, plan: &Plan) -> Restrained {
         let account = bare("00u1", "Break.Glass@example.com", None);
-        restrain(safeguards, restraint, plan, None, Some(&account), &Directory::default())
+        restrain(safeguards, restraint, plan, None, Some(&account), &Directory::default(), Knowledge::Nobody)
     }
 
     #[test]

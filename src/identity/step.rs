@@ -99,6 +99,21 @@ pub enum Step {
     ReadBack {
         id: String,
     },
+    /// Learn the groups somebody is in, before anything is taken from them: whoever is protected is not touched.
+    ReadGroups {
+        id: String,
+        /// Where the list goes on, if this is not its first page.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        page: Option<String>,
+    },
+    /// Learn whether somebody is an administrator, where the list of all cannot be read.
+    ReadRoles {
+        id: String,
+    },
+    /// Learn whether an admin role comes with a group.
+    ReadGroupRoles {
+        group: String,
+    },
     /// Learn every membership, so that all can be removed.
     ListGroups {
         id: String,
@@ -131,9 +146,12 @@ impl Step {
     /// How urgent this one call is; a plan may hold steps of several classes.
     pub fn class(&self) -> Class {
         match self {
-            Step::RevokeSessions { .. } | Step::Deactivate { .. } | Step::Suspend { .. } | Step::Unlock { .. } => {
-                Class::Revoke
-            }
+            Step::RevokeSessions { .. }
+            | Step::Deactivate { .. }
+            | Step::Suspend { .. }
+            | Step::Unlock { .. }
+            | Step::ReadGroups { .. }
+            | Step::ReadRoles { .. } => Class::Revoke,
             Step::Look { .. } | Step::Activate { .. } | Step::Unsuspend { .. } => Class::Restore,
             Step::RevokeSessionsAgain { .. }
             | Step::ReadBack { .. }
@@ -144,6 +162,7 @@ impl Step {
             | Step::FreeLogin { .. }
             | Step::CreateUser { .. }
             | Step::AddGroup { .. }
+            | Step::ReadGroupRoles { .. }
             | Step::AssignApp { .. } => Class::Grant,
             Step::UpdateUser { .. }
             | Step::ReadProfile { .. }
@@ -155,7 +174,16 @@ impl Step {
 
     /// Whether the call changes something in Okta.
     pub fn is_write(&self) -> bool {
-        !matches!(self, Step::Look { .. } | Step::ReadBack { .. } | Step::ListGroups { .. } | Step::ReadProfile { .. })
+        !self.is_inquiry()
+            && !matches!(
+                self,
+                Step::Look { .. } | Step::ReadBack { .. } | Step::ListGroups { .. } | Step::ReadProfile { .. }
+            )
+    }
+
+    /// Whether it only asks what must be known before something else is done.
+    pub fn is_inquiry(&self) -> bool {
+        matches!(self, Step::ReadGroups { .. } | Step::ReadRoles { .. } | Step::ReadGroupRoles { .. })
     }
 
     /// Name of the group that it makes.
@@ -195,6 +223,9 @@ impl Step {
             Step::Deactivate { .. } => "deactivate",
             Step::RevokeSessionsAgain { .. } => "revoke_sessions_again",
             Step::ReadBack { .. } => "read_back",
+            Step::ReadGroups { .. } => "read_groups",
+            Step::ReadRoles { .. } => "read_roles",
+            Step::ReadGroupRoles { .. } => "read_group_roles",
             Step::ListGroups { .. } => "list_groups",
             Step::RemoveGroup { .. } => "remove_group",
             Step::AddGroup { .. } => "add_group",

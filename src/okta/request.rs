@@ -37,6 +37,10 @@ impl Request {
         match step {
             Step::Look { id_or_login } => Self::get(format!("/api/v1/users/{}", segment(id_or_login))),
             Step::ReadBack { id } | Step::ReadProfile { id } => Self::get(format!("/api/v1/users/{id}")),
+            Step::ReadGroups { page: Some(page), .. } => Self::get(page.clone()),
+            Step::ReadGroups { id, page: None } => Self::get(format!("/api/v1/users/{id}/groups?limit=200")),
+            Step::ReadRoles { id } => Self::get(format!("/api/v1/users/{id}/roles")),
+            Step::ReadGroupRoles { group } => Self::get(format!("/api/v1/groups/{group}/roles")),
             Step::ListGroups { id } => Self::get(format!("/api/v1/users/{id}/groups?limit=200")),
             Step::CreateGroup { name } => {
                 Self::with_json("POST", "/api/v1/groups".into(), &json!({ "profile": { "name": name } }))
@@ -116,6 +120,11 @@ impl Request {
     /// SHA-256 of the body in hexadecimal; the body itself is never kept or logged.
     pub fn body_hash(&self) -> String {
         crate::identity::hex(digest(&SHA256, &self.body).as_ref())
+    }
+
+    /// Whether it asks who is an administrator.
+    pub fn is_about_roles(&self) -> bool {
+        self.path().ends_with("/roles") || self.path().starts_with("/api/v1/iam/")
     }
 
     /// Whether this call changes something.

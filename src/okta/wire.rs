@@ -132,11 +132,27 @@ pub struct AppUser {
     pub scope: String,
 }
 
-/// Everybody with an admin role.
+/// Everybody with an admin role: a page, which says in its body too where the next one is.
 #[derive(Debug, Deserialize)]
 pub struct Assignees {
     #[serde(default)]
     pub value: Vec<IdOnly>,
+    #[serde(default, rename = "_links")]
+    pub links: Value,
+}
+
+impl Assignees {
+    /// Where the next page is, if there is one.
+    pub fn next(&self) -> Option<&str> {
+        self.links["next"]["href"].as_str()
+    }
+}
+
+/// An admin role that somebody or a group holds.
+#[derive(Debug, Deserialize)]
+pub struct RoleObject {
+    #[serde(default, rename = "type")]
+    pub kind: String,
 }
 
 /// A group rule: whom it assigns to which groups.

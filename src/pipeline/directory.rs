@@ -2,6 +2,7 @@
 //! then in between.
 
 use super::prime::read_directory;
+use super::readiness::Readiness;
 use super::writer::Writers;
 use crate::clock::Moment;
 use crate::identity::{Class, Directory, Group};
@@ -13,6 +14,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 const REFRESH: Duration = Duration::from_secs(15 * 60);
+/// While it cannot be told who is an administrator.
+const REFRESH_UNKNOWN: Duration = Duration::from_secs(60);
 const NOT_MORE_OFTEN_THAN: Duration = Duration::from_secs(2);
 
 /// The shared directory.
@@ -49,6 +52,15 @@ impl SharedDirectory {
         });
     }
 
+    /// It was asked whether an admin role comes with a group; `None` if Okta did not say.
+    pub fn learn_role(&self, group: &str, carries: Option<bool>) {
+        self.current.rcu(|old| {
+            let mut new = Directory::clone(old);
+            new.learn_role(group, carries);
+            new
+        });
+    }
+
     /// Reserves the creation of a group; false if another lane is at it.
     pub fn reserve(&self, name: &str) -> bool {
         self.creating.insert(name.to_owned())
@@ -65,29 +77,45 @@ impl SharedDirectory {
     }
 
     /// Keeps the directory up to date until the task is dropped.
-    pub async fn keep(self, writers: Writers, org: Arc<str>, store: Store) {
+    pub async fn keep(self, writers: Writers, org: Arc<str>, store: Store, readiness: Readiness) {
         let clock = writers.clock().clone();
         let mut last = Moment::default();
         loop {
+            let known = self.load().administrators().clone();
+            let refresh = if known.missing().is_some() { REFRESH_UNKNOWN } else { REFRESH };
             let class = tokio::select! {
                 () = self.stale.notified() => Class::Grant, // somebody waits for it
-                () = clock.sleep(REFRESH) => Class::Inspect,
+                () = clock.sleep(refresh) => Class::Inspect,
             };
             if clock.monotonic().since(last) < NOT_MORE_OFTEN_THAN {
                 clock.sleep(NOT_MORE_OFTEN_THAN).await;
             }
             let rulebook = store.rules().load();
             let Some(rules) = rulebook.org(&org) else { return };
-            match read_directory(&writers, &rulebook.mapping, rules, class).await {
+            match read_directory(&writers, &rulebook.mapping, rules, &known, class).await {
                 Ok(directory) => {
                     if let Err(e) = store.put_directory(&org, &directory).await {
                         tracing::warn!(error = %e, "the groups of the org could not be written down");
                     }
+                    say_who_is_unknown(&readiness, &org, &directory);
+                    let differs = *directory.administrators() != known;
                     self.replace(directory);
+                    if differs && let Err(e) = store.administrators_changed(&org, clock.now()).await {
+                        tracing::warn!(error = %e, "who waits as an administrator could not be judged anew");
+                    }
                 }
                 Err(why) => tracing::warn!(%why, "the groups of the org could not be read; the ones known are used"),
             }
             last = clock.monotonic();
         }
+    }
+}
+
+/// Says for as long as it lasts that it cannot be told who is an administrator of the org.
+pub(super) fn say_who_is_unknown(readiness: &Readiness, org: &str, directory: &Directory) {
+    let what = format!("administrators {org}");
+    match directory.administrators().missing() {
+        Some(why) => readiness.missing(&what, why),
+        None => readiness.have(&what),
     }
 }

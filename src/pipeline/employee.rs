@@ -156,8 +156,17 @@ impl Handler<Carried<Returned>> for Employee {
         };
         let (outcome, answer) = understand(&step, &reply, self.tools.rules.load().mapping.anchor(), &self.tools.mapped);
         self.count(&step, &outcome);
-        if let Answer::Group(group) = &answer {
-            self.tools.directory.insert(group);
+        match (&step, &answer) {
+            (_, Answer::Group(group)) => self.tools.directory.insert(group),
+            (Step::ReadGroupRoles { group }, Answer::Role { holds }) => {
+                self.tools.directory.learn_role(group, Some(*holds));
+            }
+            (Step::ReadGroupRoles { group }, _)
+                if !matches!(outcome, Outcome::Retry { .. } | Outcome::Unknown { .. }) =>
+            {
+                self.tools.directory.learn_role(group, None);
+            }
+            _ => {}
         }
         self.unreserve(&step);
         let concluded = self.decide(|lane, context| lane.conclude(&step, &outcome, &answer, context));

@@ -4,6 +4,7 @@
 
 use crate::clock::Moment;
 use crate::identity::Link;
+use crate::identity::administrator::{Knowledge, RolesRead};
 use crate::identity::change::summary;
 use crate::identity::observe::FullProfile;
 use crate::identity::plan::{Obstacle, Plan, Situation, plan};
@@ -81,14 +82,25 @@ pub struct Lane {
     fresh: bool,
     /// The whole profile, between its reading and its writing back.
     full: Option<FullProfile>,
-    /// Whether the present plan ends somebody's access.
-    exit: bool,
+    /// What the calls of the present plan are part of.
+    kinds: Plan,
+    /// What Okta did not say when it was asked.
+    unanswered: Vec<Step>,
 }
 
 impl Lane {
     /// A lane for what was claimed.
     pub fn new(claim: Claim) -> Self {
-        Self { claim, steps: VecDeque::new(), done: Vec::new(), looks: 0, fresh: false, full: None, exit: false }
+        Self {
+            claim,
+            steps: VecDeque::new(),
+            done: Vec::new(),
+            looks: 0,
+            fresh: false,
+            full: None,
+            kinds: Plan::default(),
+            unanswered: Vec::new(),
+        }
     }
 
     /// The person and the token.
@@ -103,7 +115,7 @@ impl Lane {
 
     /// The kind of change that a call of the present plan is part of.
     pub fn change_of(&self, step: &Step) -> Option<Change> {
-        Change::of(step, self.exit && !matches!(step, Step::Look { .. }))
+        if matches!(step, Step::Look { .. }) { None } else { self.kinds.kind(step) }
     }
 
     fn account(&self) -> Option<&Account> {
@@ -148,7 +160,10 @@ impl Lane {
                 let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
                 Act::Release(Release::Done { was: standing.entitlement.word(), remark, awaits_manager })
             }
-            Ok(plan) => self.restrained(plan, standing.entitlement.word(), context),
+            Ok(mut plan) => {
+                plan.steps.retain(|step| !self.unanswered.contains(step));
+                self.restrained(plan, standing.entitlement.word(), context)
+            }
         }
     }
 
@@ -156,10 +171,21 @@ impl Lane {
     fn restrained(&mut self, plan: Plan, standing: &'static str, context: &Context) -> Act {
         let rules = context.rulebook;
         let former = rules.login.former.as_deref();
-        let found =
-            restrain(&rules.safeguards, &self.claim.restraint, &plan, former, self.account(), context.directory);
-        self.exit = plan.exit;
-        let steps = found.sifted.steps;
+        let found = restrain(
+            &rules.safeguards,
+            &self.claim.restraint,
+            &plan,
+            former,
+            self.account(),
+            context.directory,
+            self.administrator(context),
+        );
+        let mut steps = found.sifted.steps;
+        // Nothing is asked for the sake of what may not be done.
+        if steps.iter().all(Step::is_inquiry) {
+            steps.clear();
+        }
+        self.kinds = plan.kinds();
         match steps.first() {
             Some(first) if self.done.contains(first) => {
                 let why = format!("Okta accepted {} but does not show it; look at the person in Okta", first.name());
@@ -205,6 +231,10 @@ impl Lane {
 
     /// `step` was answered.
     pub fn conclude(&mut self, step: &Step, outcome: &Outcome, answer: &Answer, context: &Context) -> Concluded {
+        // A person who is not there any more is looked for; a group that is not there is no answer.
+        if matches!(step, Step::ReadGroupRoles { .. }) || (step.is_inquiry() && *outcome != Outcome::Missing) {
+            return self.after_inquiry(step, outcome, answer, context);
+        }
         let outcome = tolerate(step, outcome);
         if matches!(step, Step::Look { .. }) {
             return self.after_look(&outcome, answer, context);
@@ -227,8 +257,7 @@ impl Lane {
             Outcome::Refused { why, who } => {
                 // What changes in Okta's settings does not show: such people are tried again now and then.
                 let again = (who == Fixer::OktaAdmin).then(|| context.now + AGAIN * self.patience());
-                let is_administrator =
-                    self.account().is_some_and(|account| context.directory.is_administrator(&account.id));
+                let is_administrator = self.administrator(context) == Knowledge::Holder;
                 let person = if is_administrator { "; the person is an Okta administrator" } else { "" };
                 self.end(Release::SetAside {
                     why: format!("{}: {why}{person}; {who}", step.name()),
@@ -239,6 +268,44 @@ impl Lane {
             Outcome::Unknown { why } => self.end(Release::Look { at: context.now + A_MOMENT, why }),
             Outcome::Replan { why } => self.replan(step, why, context),
         }
+    }
+
+    /// Whether the person is an administrator, as far as it is known.
+    fn administrator(&self, context: &Context) -> Knowledge {
+        let account = self.account();
+        account.map_or(Knowledge::Nobody, |account| context.directory.administrator(account, context.now))
+    }
+
+    /// Okta was asked what must be known before something else is done. What it does not say is unknown, and nobody waits for
+    /// it longer than for one more try.
+    fn after_inquiry(&mut self, step: &Step, outcome: &Outcome, answer: &Answer, context: &Context) -> Concluded {
+        self.steps.clear();
+        match outcome {
+            Outcome::Retry { after, why } if self.claim.attempt == 0 => {
+                return self.end(Release::Retry { at: context.now + (*after).max(A_MOMENT), why: why.clone() });
+            }
+            Outcome::Unknown { why } if self.claim.attempt == 0 => {
+                return self.end(Release::Retry { at: context.now + A_MOMENT, why: why.clone() });
+            }
+            _ => {}
+        }
+        let is_told = *outcome == Outcome::Applied;
+        if !is_told {
+            self.unanswered.push(step.clone());
+        }
+        let mut account = if is_told { observe(self.account(), step, answer) } else { self.account().cloned() };
+        let at = context.now.millis();
+        match (step, &mut account) {
+            (Step::ReadRoles { .. }, Some(account)) => {
+                let holds = if let Answer::Role { holds } = answer { Some(*holds) } else { None };
+                account.marks.roles = Some(RolesRead { holds: holds.filter(|_| is_told), at });
+            }
+            (Step::ReadGroups { .. }, Some(account)) if is_told => account.marks.groups_read_at = Some(at),
+            _ => {}
+        }
+        self.claim.case.account = account;
+        let account = self.claim.case.account.clone().map(Some);
+        self.concluded(account, context)
     }
 
     /// How much longer this person waits than the first time.

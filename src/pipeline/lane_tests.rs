@@ -1,6 +1,7 @@
 use super::*;
 use crate::identity::account::Marks;
 use crate::identity::account::tests::bare;
+use crate::identity::administrator::{Administrators, Rank};
 use crate::identity::employee::tests::somebody;
 use crate::identity::rulebook::tests::rulebook;
 use crate::identity::safeguard::Restraint;
@@ -136,7 +137,8 @@ fn an_account_that_is_gone_is_made_again() {
 #[test]
 fn a_refusal_says_who_can_fix_it_and_is_tried_again_more_and_more_rarely_if_a_setting_may_change() {
     let mut world = World::new();
-    world.directory = world.directory.with_administrators(["00u1".to_owned()]);
+    let listed = Some([("00u1".to_owned(), Rank::Lesser)].into());
+    world.directory = world.directory.with_administrators(Administrators { listed, ..Administrators::default() });
     let mover = Employee { job_title: "Director".into(), ..somebody() };
     let mut waits = Vec::new();
     for (attempt, who) in [(0, Fixer::OktaAdmin), (1, Fixer::OktaAdmin), (0, Fixer::Hr)] {

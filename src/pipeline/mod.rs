@@ -3,7 +3,8 @@
 //! **Invariant:** messages say *that* something changed, never what; losing any of them loses no work, because the store
 //! knows every dirty person.
 
-pub mod audit_sink;
+pub mod administrators;
+mod audit_sink;
 mod board;
 pub mod directory;
 pub mod dispatcher;

@@ -4,7 +4,7 @@
 //! company whose people go there was walked completely.
 
 use super::board::Board;
-use super::directory::SharedDirectory;
+use super::directory::{SharedDirectory, say_who_is_unknown};
 use super::dispatcher::{Dispatcher, Open, Openness, Wake};
 use super::employee::Tools;
 use super::forecast::Forecaster;
@@ -18,6 +18,7 @@ use super::traffic::{Traffic, Tuning};
 use super::writer::Writers;
 use crate::clock::Clock;
 use crate::config::{self, OktaOrg, Reconciling};
+use crate::identity::administrator::Administrators;
 use crate::identity::rulebook::OrgRules;
 use crate::identity::{Class, Directory, Rulebook};
 use crate::mailbox::Gate;
@@ -107,7 +108,8 @@ impl Org {
     /// org was read as a whole and compared with whom Namely has shown.
     pub async fn work(self, board: Board) {
         let known = self.known().await;
-        let early = known.map(|directory| self.begin(directory, &board));
+        // Somebody may have become an administrator meanwhile: who ends before the list is read is asked about.
+        let early = known.map(|directory| self.begin(directory.with_old_administrators(), &board));
         if let Some(begun) = &early {
             begun.dispatcher.send(Open(Openness::Terminations)).await;
         }
@@ -115,6 +117,9 @@ impl Org {
         let begun = match early {
             Some(begun) => {
                 begun.directory.replace(directory);
+                if let Err(e) = self.store.administrators_changed(&self.name, self.clock.now()).await {
+                    tracing::warn!(error = %e, "who waits as an administrator could not be judged anew");
+                }
                 begun
             }
             None => self.begin(directory, &board),
@@ -160,7 +165,9 @@ impl Org {
     async fn try_prime(&self) -> Result<(Directory, Primed), String> {
         let mapping = &self.rulebook.mapping;
         let rules = self.rules().ok_or("the org is not configured")?;
-        let directory = read_directory(&self.writers, mapping, rules, Class::Inspect).await?;
+        let known = self.last_known().await?;
+        let directory = read_directory(&self.writers, mapping, rules, &known, Class::Inspect).await?;
+        say_who_is_unknown(&self.readiness, &self.name, &directory);
         self.compare_schema().await;
         let started = self.clock.now();
         let (accounts, groups) = read_accounts(&self.writers, &directory, &self.rulebook, &self.mapped).await?;
@@ -170,6 +177,13 @@ impl Org {
         self.store.correlate_org(&self.name, self.clock.now()).await.map_err(error)?;
         tracing::info!(org = %self.name, accounts = primed.accounts, new = primed.new, missing = primed.missing.len(), "Okta is primed");
         Ok((directory, primed))
+    }
+
+    /// Who was an administrator when that was read last.
+    async fn last_known(&self) -> Result<Administrators, String> {
+        let name = self.name.clone();
+        let before = self.store.run(move |c| directory(c, &name)).await.map_err(|e| e.to_string())?;
+        Ok(before.map_or(Administrators::never_read(), |before| before.administrators().clone()))
     }
 
     /// Says what of the mapping does not fit the org. Nobody waits for that but those whom it concerns.
@@ -236,7 +250,8 @@ impl Org {
 
     /// Starts what needs the org to have been read.
     fn go_on(self, begun: &Begun, primed: Primed) {
-        tokio::spawn(begun.directory.clone().keep(self.writers.clone(), self.name.clone(), self.store.clone()));
+        let (writers, store) = (self.writers.clone(), self.store.clone());
+        tokio::spawn(begun.directory.clone().keep(writers, self.name.clone(), store, self.readiness.clone()));
         let opener = Opener {
             name: self.name.clone(),
             rulebook: self.rulebook.clone(),

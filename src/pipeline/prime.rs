@@ -3,16 +3,18 @@
 //! Users come 200 at a time, once more for DEPROVISIONED ones, which a plain list omits (`okta-api.md §3.2`); members
 //! only of groups, users only of apps that the mapping manages.
 
+use super::administrators::read_administrators;
 use super::writer::Writers;
 use crate::clock::Moment;
 use crate::identity::account::Scope;
+use crate::identity::administrator::Administrators;
 use crate::identity::group_rule::OktaRule;
 use crate::identity::rulebook::OrgRules;
 use crate::identity::{Account, Class, Directory, Group, Mapping, Rulebook};
 use crate::okta::Request;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify};
 use crate::okta::wire::{
-    AppObject, AppUser, Assignees, GroupObject, GroupRule, IdOnly, LinkedObject, LinkedUser, LogEvent, TypeObject, User,
+    AppObject, AppUser, GroupObject, GroupRule, IdOnly, LinkedObject, LinkedUser, LogEvent, TypeObject, User,
 };
 use crate::retry;
 use serde::de::DeserializeOwned;
@@ -29,6 +31,7 @@ pub async fn read_directory(
     writers: &Writers,
     mapping: &Mapping,
     org: &OrgRules,
+    known: &Administrators,
     class: Class,
 ) -> Result<Directory, String> {
     let groups: Vec<GroupObject> = list(writers, "/api/v1/groups?limit=200", class).await?;
@@ -40,12 +43,7 @@ pub async fn read_directory(
         [] => Vec::new(),
         _ => list(writers, "/api/v1/apps?limit=200", class).await?,
     };
-    // A token may be allowed everything that is needed but this; then a refusal is explained less well.
-    let administrators: Vec<Assignees> =
-        bodies(writers, "/api/v1/iam/assignees/users?limit=100", class).await.unwrap_or_else(|why| {
-            tracing::warn!(%why, "it cannot be told who is an Okta administrator");
-            Vec::new()
-        });
+    let administrators = read_administrators(writers, mapping, &directory, known, class).await;
     let types: Vec<TypeObject> = match mapping.user_type() {
         None => Vec::new(),
         Some(_) => list(writers, "/api/v1/meta/types/user", class).await?,
@@ -56,7 +54,7 @@ pub async fn read_directory(
     };
     Ok(directory
         .with_apps(apps.into_iter().map(|app| (app.id, app.label)))
-        .with_administrators(administrators.into_iter().flat_map(|page| page.value).map(|user| user.id))
+        .with_administrators(administrators)
         .with_user_types(types.into_iter().map(|kind| (kind.name, kind.id)))
         .with_relations(relations.into_iter().map(|link| link.primary.name)))
 }

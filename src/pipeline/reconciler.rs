@@ -82,7 +82,14 @@ impl Reconciler {
         let error = |e: crate::store::StoreError| e.to_string();
         let rulebook = self.store.rules().load();
         let rules = rulebook.org(&self.org).ok_or("the org is not configured")?;
-        let directory = read_directory(&self.writers, &rulebook.mapping, rules, Class::Inspect).await?;
+        let directory = read_directory(
+            &self.writers,
+            &rulebook.mapping,
+            rules,
+            self.directory.load().administrators(),
+            Class::Inspect,
+        )
+        .await?;
         let (accounts, groups) = read_accounts(&self.writers, &directory, &rulebook, &self.mapped).await?;
         self.store.put_directory(&self.org, &directory).await.map_err(error)?;
         self.directory.replace(directory);

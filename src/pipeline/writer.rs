@@ -473,7 +473,12 @@ impl Writer {
                 Reply::Unauthorised(_) | Reply::NotSent(_) | Reply::Lost(_) | Reply::GivenUp(_) => (None, None),
             };
             let given_up = matches!(reply, Reply::GivenUp(_));
-            let heard = Some(Heard { symptom: symptom(&reply), limit, status, given_up });
+            // A token may be allowed everything that is needed but to read roles: that says nothing of other calls.
+            let symptom = match symptom(&reply) {
+                Symptom::Forbidden(_) | Symptom::Scope(_) if order.request.is_about_roles() => Symptom::Nothing,
+                other => other,
+            };
+            let heard = Some(Heard { symptom, limit, status, given_up });
             let _ = order.answer.send(Delivered::Replied { reply, intent });
             back.send(Returned { kind, write, heard, received }).await;
         });

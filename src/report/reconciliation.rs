@@ -262,7 +262,7 @@ fn category(change: Change) -> Category {
         Change::Deactivate => Category::Orphaned,
         Change::Create => Category::Missing,
         Change::Suspend | Change::Activate => Category::WrongStatus,
-        Change::AddGroup | Change::RemoveGroup => Category::WrongGroups,
+        Change::AddGroup | Change::RemoveGroup | Change::GrantAdmin => Category::WrongGroups,
         Change::ChangeLogin | Change::ChangeAttributes | Change::LinkManager => Category::WrongAttributes,
     }
 }

@@ -3,15 +3,17 @@
 //! **Invariant:** nobody can be claimed for a revision that was not judged, and everything that is dirty when it is judged
 //! is judged together: a mistake that concerns many is seen as a whole before its first call.
 
+use super::administrators;
 use super::holds::{self, Hold};
 use super::{StoreError, Trouble, append, cases, forced, meta, set_meta};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
+use crate::identity::administrator::Knowledge;
 use crate::identity::change::summary;
 use crate::identity::judgement::{Facts, Subject, Verdict, With, set_apart, weigh};
 use crate::identity::plan::foresee;
 use crate::identity::safeguard::{Count, Limit, Mode, Restraint, Scope};
-use crate::identity::{Case, Change, Directory, Rulebook};
+use crate::identity::{Change, Directory, Rulebook};
 use rusqlite::{Connection, params};
 use serde_json::json;
 use std::borrow::Cow;
@@ -43,8 +45,12 @@ struct Judged {
     /// Names of every group of theirs in Namely.
     groups: BTreeSet<String>,
     changes: BTreeMap<Change, String>,
-    /// An Okta administrator: who they are, for the hold.
-    administrator: Option<String>,
+    /// Whether they are an Okta administrator, as far as it is known.
+    administrator: Knowledge,
+    /// Who they are, for a hold.
+    who: String,
+    /// How many other live super administrators there are, if they may be one.
+    other_supers: Option<u32>,
     /// An undo gives them access that Namely says is over.
     defies: bool,
 }
@@ -54,7 +60,9 @@ impl Judged {
         Subject {
             target: self.target,
             department: &self.department,
-            administrator: self.administrator.as_deref(),
+            administrator: self.administrator,
+            who: &self.who,
+            other_supers: self.other_supers,
             defies: self.defies,
         }
     }
@@ -65,6 +73,8 @@ struct Known {
     rev: i64,
     shown: String,
     hold: Option<i64>,
+    /// The number of what was known of them as an administrator.
+    administrator: i64,
 }
 
 /// The changes of one kind by people of one company that nobody has judged yet.
@@ -140,7 +150,9 @@ impl Court<'_> {
             department: String::new(),
             groups: BTreeSet::new(),
             changes: BTreeMap::new(),
-            administrator: None,
+            administrator: Knowledge::Nobody,
+            who: String::new(),
+            other_supers: None,
             defies: false,
         };
         let safeguards = &self.rules.safeguards;
@@ -153,19 +165,16 @@ impl Court<'_> {
         judged.tenant.clone_from(&position.tenant);
         judged.department = position.employee.departments.first().cloned().unwrap_or_default();
         judged.groups = position.employee.groups.values().flatten().chain(&position.employee.teams).cloned().collect();
+        if let Some(found) = administrators::look(c, self, &case)? {
+            (judged.administrator, judged.who, judged.other_supers) = (found.knowledge, found.who, found.other_supers);
+        }
         let told = summary(&made, self.rules.login.former.as_deref()).into_iter();
         judged.changes = told
-            .filter(|(change, _)| safeguards.guards(*change))
+            .filter(|(change, _)| safeguards.guards(*change) || judged.administrator.sets_apart(*change))
             .map(|(change, words)| (change, words.join("; ")))
             .collect();
-        judged.administrator = self.administrator(&case);
         judged.defies = case.pins.defies(&standing.entitlement);
         Ok(judged)
-    }
-
-    fn administrator(&self, case: &Case) -> Option<String> {
-        let account = case.account.as_ref().filter(|account| self.directory.is_administrator(&account.id))?;
-        Some(format!("{} ({})", case.person.primary().employee.display(), account.login))
     }
 
     fn decide(&self, c: &Connection, people: &[Judged]) -> Result<(), StoreError> {
@@ -179,7 +188,11 @@ impl Court<'_> {
             }
             for (change, shown) in &person.changes {
                 // What was decided about exactly this holds until it was carried out.
-                let decided = known.get(change).is_some_and(|was| was.rev > person.done_rev && was.shown == *shown);
+                let decided = known.get(change).is_some_and(|was| {
+                    was.rev > person.done_rev
+                        && was.shown == *shown
+                        && was.administrator == person.administrator.number()
+                });
                 if decided {
                     c.prepare_cached("UPDATE risk SET rev = ?3 WHERE target = ?1 AND change = ?2")?
                         .execute(params![person.target, change.word(), person.rev])?;
@@ -199,7 +212,14 @@ impl Court<'_> {
 
     fn decide_group(&self, c: &Connection, group: &Group) -> Result<(), StoreError> {
         let all = group.people.iter().map(|person| person.subject()).collect();
-        let (verdicts, others) = set_apart(&self.rules.safeguards, group.change, group.tenant, all);
+        let suspended = match group.change {
+            Change::Suspend => {
+                let batch: Vec<i64> = group.people.iter().map(|person| person.target).collect();
+                administrators::suspended(c, self, &batch)?
+            }
+            _ => 0,
+        };
+        let (verdicts, others) = set_apart(&self.rules.safeguards, group.change, group.tenant, all, suspended);
         self.carry_out(c, group, &verdicts)?;
         if others.is_empty() {
             return Ok(());
@@ -269,11 +289,11 @@ impl Court<'_> {
         let run: i64 = meta(c, "run")?.and_then(|run| run.parse().ok()).unwrap_or(0);
         for person in people {
             c.prepare_cached(
-                "INSERT INTO risk (target, change, org, tenant, department, rev, shown, at, run, hold, approved)
-                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,0)
+                "INSERT INTO risk (target, change, org, tenant, department, rev, shown, at, run, hold, approved, administrator)
+                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,0,?11)
                  ON CONFLICT (target, change) DO UPDATE SET tenant = excluded.tenant, department = excluded.department,
                    rev = excluded.rev, shown = excluded.shown, at = excluded.at, run = excluded.run,
-                   hold = excluded.hold, approved = 0",
+                   hold = excluded.hold, approved = 0, administrator = excluded.administrator",
             )?
             .execute(params![
                 person.target,
@@ -285,7 +305,8 @@ impl Court<'_> {
                 person.changes[&change],
                 self.now.millis(),
                 run,
-                hold.map(|hold| hold.id)
+                hold.map(|hold| hold.id),
+                person.administrator.number()
             ])?;
             if let Some(hold) = hold {
                 let detail =
@@ -411,10 +432,11 @@ fn department_population(c: &Connection, org: &str, tenant: &str, department: &s
 }
 
 fn known(c: &Connection, target: i64) -> Result<BTreeMap<Change, Known>, StoreError> {
-    let mut select = c.prepare_cached("SELECT change, rev, shown, hold FROM risk WHERE target = ?1")?;
+    let mut select = c.prepare_cached("SELECT change, rev, shown, hold, administrator FROM risk WHERE target = ?1")?;
     let rows = select.query_map([target], |row| {
         let word: String = row.get(0)?;
-        Ok((Change::from_word(&word), Known { rev: row.get(1)?, shown: row.get(2)?, hold: row.get(3)? }))
+        let (rev, shown, hold, administrator) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+        Ok((Change::from_word(&word), Known { rev, shown, hold, administrator }))
     })?;
     let mut known = BTreeMap::new();
     for row in rows {
@@ -428,7 +450,7 @@ fn known(c: &Connection, target: i64) -> Result<BTreeMap<Change, Known>, StoreEr
 pub(super) fn restraint(c: &Connection, org: &str, target: i64, rev: i64) -> Result<Restraint, StoreError> {
     let mut restraint = Restraint::default();
     let mut select = c.prepare_cached(
-        "SELECT r.change, h.id, h.why, h.verdict, h.needs > 1 FROM risk r LEFT JOIN hold h ON h.id = r.hold
+        "SELECT r.change, h.id, h.why, h.verdict, h.needs > 1, r.administrator > 0 FROM risk r LEFT JOIN hold h ON h.id = r.hold
          WHERE r.target = ?1 AND r.rev = ?2",
     )?;
     let mut rows = select.query([target, rev])?;
@@ -439,6 +461,9 @@ pub(super) fn restraint(c: &Connection, org: &str, target: i64, rev: i64) -> Res
             (row.get(1)?, row.get(2)?, row.get(3)?);
         if row.get::<_, Option<bool>>(4)? == Some(true) {
             restraint.jointly.insert(change);
+        }
+        if row.get(5)? {
+            restraint.as_administrator.insert(change);
         }
         match (hold, verdict.as_deref()) {
             (None, _) => {

@@ -4,6 +4,7 @@
 //! (WAL, `synchronous=FULL`). What was submitted together is committed together, each job all or nothing.
 
 mod accounts;
+mod administrators;
 mod adoption;
 mod approvals;
 mod aside;

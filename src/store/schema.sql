@@ -158,6 +158,7 @@ CREATE TABLE risk (
   run        INTEGER NOT NULL,
   hold       INTEGER REFERENCES hold(id), -- NULL: let through
   approved   INTEGER NOT NULL DEFAULT 0,  -- 1: by somebody; such people are not counted
+  administrator INTEGER NOT NULL DEFAULT 0, -- 0 no, 1 holds an admin role, 2 may hold one
   PRIMARY KEY (target, change)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX risk_counted ON risk(org, change, tenant, at) WHERE approved = 0;

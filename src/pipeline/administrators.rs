@@ -1,0 +1,190 @@
+//! Reads who is an Okta administrator: the list of everybody with a role, the roles of each of them, and the roles of groups
+//! that rules can give.
+//!
+//! **Invariant:** what cannot be read leaves what was read before as it is, and says so. Nobody waits for a permission that is
+//! not there: a refusal is taken as the answer.
+
+use super::writer::Writers;
+use crate::identity::administrator::{Administrators, Rank};
+use crate::identity::{Class, Directory, Mapping};
+use crate::okta::Request;
+use crate::okta::outcome::{Answered, Outcome, Reply, classify};
+use crate::okta::wire::{Assignees, RoleObject};
+use crate::retry;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, BTreeSet};
+
+const LIST: &str = "/api/v1/iam/assignees/users?limit=100";
+const SUPER_ADMIN: &str = "SUPER_ADMIN";
+/// Roles that are read at the same time.
+const AT_ONCE: usize = 6;
+const ATTEMPTS: i64 = 4;
+/// Pages of administrators at most: a hundred on each.
+const MAX_PAGES: usize = 200;
+/// Administrators whose roles are read at most; the others may hold any.
+const MAX_RANKED: usize = 500;
+/// Groups without a role whose roles are read once more with each whole read.
+const MAX_REREAD: usize = 200;
+
+/// Reads all of it; `known` is what was known before, and `directory` has the groups.
+pub async fn read_administrators(
+    writers: &Writers,
+    mapping: &Mapping,
+    directory: &Directory,
+    known: &Administrators,
+    class: Class,
+) -> Administrators {
+    let mut now = known.clone();
+    match list(writers, class).await {
+        Ok(ids) => {
+            now.listed = Some(ranks(writers, ids, known, class).await);
+            now.unread = None;
+        }
+        Err(why) => now.unread = Some(why),
+    }
+    read_groups(writers, mapping, directory, &mut now, class).await;
+    if now.missing() != known.missing() {
+        match now.missing() {
+            Some(why) => tracing::error!(%why, "it cannot be told who is an Okta administrator"),
+            None => tracing::info!("it can be told again who is an Okta administrator"),
+        }
+    }
+    now
+}
+
+/// Ids of everybody with a role. Pages are followed by the link in the header or, without one, by that in the body.
+async fn list(writers: &Writers, class: Class) -> Result<BTreeSet<String>, String> {
+    let (mut ids, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    let mut next = Some(LIST.to_owned());
+    while let Some(target) = next {
+        if seen.len() >= MAX_PAGES || !seen.insert(target.clone()) {
+            return Err(format!("GET {LIST}: the list leads back into itself or does not end"));
+        }
+        let (page, following) = ask::<Assignees>(writers, &target, class).await?;
+        let in_body =
+            page.next().map(|url| path_of(url).ok_or(format!("GET {LIST}: {url:?} is no link"))).transpose()?;
+        next = following.or(in_body);
+        ids.extend(page.value.into_iter().map(|user| user.id));
+    }
+    Ok(ids)
+}
+
+/// Path and query of a link, which is followed on the org's own host whatever it says.
+fn path_of(url: &str) -> Option<String> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.find('/').map(|place| rest[place..].to_owned())
+}
+
+/// How much each of them may do. Where somebody waits, only those are asked about who are new.
+async fn ranks(
+    writers: &Writers,
+    ids: BTreeSet<String>,
+    known: &Administrators,
+    class: Class,
+) -> BTreeMap<String, Rank> {
+    let before = |id: &String| known.listed.as_ref().and_then(|listed| listed.get(id)).copied();
+    let is_asked = |id: &&String| class == Class::Inspect || before(id).is_none_or(|rank| rank == Rank::Unknown);
+    let asked: Vec<String> = ids.iter().filter(is_asked).take(MAX_RANKED).cloned().collect();
+    let targets = asked.into_iter().map(|id| (format!("/api/v1/users/{id}/roles"), id)).collect();
+    let (roles, why) = roles_of(writers, targets, class).await;
+    if let Some(why) = why {
+        tracing::warn!(%why, "roles of administrators cannot be read: any of them may be a super administrator");
+    }
+    let rank = |id: &String| match roles.get(id) {
+        Some(roles) if roles.iter().any(|role| role == SUPER_ADMIN) => Rank::Super,
+        Some(_) => Rank::Lesser,
+        None => before(id).unwrap_or(Rank::Unknown),
+    };
+    ids.iter().map(|id| (id.clone(), rank(id))).collect()
+}
+
+/// Which of the groups that rules can give carry a role. Where somebody waits, only groups are asked about that are new.
+async fn read_groups(
+    writers: &Writers,
+    mapping: &Mapping,
+    directory: &Directory,
+    now: &mut Administrators,
+    class: Class,
+) {
+    now.groups.retain(|id, _| directory.find(id).is_some());
+    now.unsaid.clear(); // asked about once more when somebody is to get them
+    let managed = directory.groups().filter(|group| group.writable && mapping.manages(group));
+    let mut ids: Vec<&String> = managed.map(|group| &group.id).collect();
+    ids.sort_unstable();
+    let (new, old): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| !now.groups.contains_key(*id));
+    let (carrying, others): (Vec<_>, Vec<_>) = old.into_iter().partition(|id| now.groups.get(*id) == Some(&true));
+    let again = (class == Class::Inspect).then(|| carrying.into_iter().chain(others.into_iter().take(MAX_REREAD)));
+    let asked: Vec<String> = new.into_iter().chain(again.into_iter().flatten()).cloned().collect();
+    if asked.is_empty() {
+        return;
+    }
+    let targets = asked.into_iter().map(|id| (format!("/api/v1/groups/{id}/roles"), id)).collect();
+    let (roles, why) = roles_of(writers, targets, class).await;
+    now.groups.extend(roles.into_iter().map(|(id, roles)| (id, !roles.is_empty())));
+    now.groups_unread = why;
+}
+
+/// The roles behind each target; and why some could not be read. After a refusal nobody else is asked about.
+async fn roles_of(
+    writers: &Writers,
+    targets: Vec<(String, String)>,
+    class: Class,
+) -> (BTreeMap<String, Vec<String>>, Option<String>) {
+    let (mut found, mut failed) = (BTreeMap::new(), None);
+    for chunk in targets.chunks(AT_ONCE) {
+        let mut reads = tokio::task::JoinSet::new();
+        for (target, id) in chunk.iter().cloned() {
+            let writers = writers.clone();
+            reads.spawn(async move { (id, ask::<Vec<RoleObject>>(&writers, &target, class).await) });
+        }
+        while let Some(read) = reads.join_next().await {
+            match read {
+                Ok((id, Ok((roles, _)))) => {
+                    found.insert(id, roles.into_iter().map(|role| role.kind).collect());
+                }
+                Ok((_, Err(why))) => failed = Some(why),
+                Err(e) => failed = Some(e.to_string()),
+            }
+        }
+        if failed.is_some() {
+            break;
+        }
+    }
+    (found, failed)
+}
+
+async fn ask<T: DeserializeOwned>(
+    writers: &Writers,
+    target: &str,
+    class: Class,
+) -> Result<(T, Option<String>), String> {
+    let path = target.split('?').next().unwrap_or_default();
+    let mut attempt = 0;
+    loop {
+        let reply = writers.read(Request::get(target), class).await;
+        let is_refused = matches!(&reply, Reply::Answered(answer) if answer.status == 403);
+        match (classify(&reply, false), reply) {
+            (Outcome::Applied, Reply::Answered(Answered { body, next, .. })) => {
+                let read = serde_json::from_slice(&body).map_err(|e| format!("GET {path}: unreadable ({e})"))?;
+                return Ok((read, next));
+            }
+            (Outcome::Retry { after, .. }, _) if !is_refused && attempt < ATTEMPTS => {
+                writers.clock().sleep(after.max(retry::delay(attempt))).await;
+                attempt += 1;
+            }
+            (outcome, _) => return Err(format!("GET {path}: {}", outcome.why().unwrap_or("not found"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_followed_on_the_orgs_own_host() {
+        assert_eq!(path_of("https://x.okta.com/api/v1/iam?after=1").as_deref(), Some("/api/v1/iam?after=1"));
+        assert_eq!(path_of("/api/v1/iam?after=1").as_deref(), Some("/api/v1/iam?after=1"));
+        assert_eq!(path_of("https://x.okta.com"), None);
+    }
+}

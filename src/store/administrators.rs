@@ -1,0 +1,65 @@
+//! What the store knows of administrators when their changes are judged.
+
+use super::judge::Court;
+use super::{Store, StoreError, accounts};
+use crate::clock::Moment;
+use crate::identity::Case;
+use crate::identity::administrator::Knowledge;
+use crate::identity::safeguard::Span;
+use rusqlite::{Connection, params};
+
+/// Somebody who is an administrator, or may be one.
+pub(super) struct Found {
+    pub knowledge: Knowledge,
+    /// Who they are, for a hold.
+    pub who: String,
+    /// How many other live super administrators there are, if they may be one.
+    pub other_supers: Option<u32>,
+}
+
+/// Whether the person is an administrator, and how many others there are; nothing of everybody else.
+pub(super) fn look(c: &Connection, court: &Court, case: &Case) -> Result<Option<Found>, StoreError> {
+    let Some(account) = &case.account else { return Ok(None) };
+    let knowledge = court.directory.administrator(account, court.now);
+    if knowledge.number() == 0 {
+        return Ok(None);
+    }
+    let all = court.directory.administrators();
+    let mut other_supers = None;
+    if all.may_be_super(&account.id) {
+        let mut others = 0;
+        for id in all.supers().filter(|id| *id != account.id) {
+            let found = accounts::by_id(c, court.org, id)?;
+            others += u32::from(found.is_some_and(|account| account.is_awake()));
+        }
+        other_supers = Some(others);
+    }
+    let who = format!("{} ({})", case.person.primary().employee.display(), account.login);
+    Ok(Some(Found { knowledge, who, other_supers }))
+}
+
+/// How many administrators besides `batch` were suspended within the last hour without anybody's decision.
+pub(super) fn suspended(c: &Connection, court: &Court, batch: &[i64]) -> Result<u32, StoreError> {
+    let since = Span::Hour.begin(court.now).map(Moment::millis);
+    let mut select = c.prepare_cached(
+        "SELECT count(*) FROM risk WHERE org = ?1 AND change = 'suspend' AND administrator = 1 AND hold IS NULL
+           AND approved = 0 AND at > ?2 AND target NOT IN (SELECT value FROM json_each(?3))",
+    )?;
+    Ok(select.query_row(params![court.org, since, serde_json::to_string(batch)?], |row| row.get(0))?)
+}
+
+impl Store {
+    /// It is known better who is an administrator: whoever waits for two people as one, or as somebody who may be one, is
+    /// judged anew.
+    pub async fn administrators_changed(&self, org: &str, now: Moment) -> Result<usize, StoreError> {
+        let org = org.to_owned();
+        self.run(move |c| {
+            let mut wake = c.prepare_cached(
+                "UPDATE work SET state = 0, judged = 0, due_at = ?2 WHERE org = ?1 AND state = ?3 AND target IN
+                   (SELECT target FROM risk WHERE org = ?1 AND administrator > 0 AND hold IS NOT NULL)",
+            )?;
+            Ok(wake.execute(params![org, now.millis(), super::lanes::HELD])?)
+        })
+        .await
+    }
+}
