@@ -17,7 +17,11 @@ fn inactive() -> Facts {
 /// A world in which somebody with an account is known.
 async fn known() -> World {
     let world = World::new().await;
-    world.store.prime("main", vec![account(Some(&somebody().id))], world.now).await.expect("primes");
+    world
+        .store
+        .prime("main", vec![account(Some(&somebody().id))], Default::default(), world.now)
+        .await
+        .expect("primes");
     world.see(somebody()).await;
     world
 }
