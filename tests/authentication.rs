@@ -155,7 +155,7 @@ fn a_scope_that_is_not_granted_costs_only_what_needs_it_and_is_tried_again_until
             assert_eq!(status(&client).await, Ok(200), "users are read");
             assert_eq!(client.auth().lacking(), missing);
             let Reply::Answered(groups) = client.send(&Request::get("/api/v1/groups?limit=1")).await else { panic!() };
-            assert_eq!((groups.status, groups.not_granted.as_slice()), (403, &missing[..]));
+            assert_eq!((groups.status, groups.not_granted()), (403, &missing[..]));
             let why = classify(&Reply::Answered(groups), false).why().unwrap_or_default().to_owned();
             assert!(why.contains("grant the app okta.groups.manage, okta.roles.read"), "{why}");
             // One is granted, then the other: each time what can be had is used, without a new start.

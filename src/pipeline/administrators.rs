@@ -69,10 +69,11 @@ async fn list(writers: &Writers, class: Class) -> Result<BTreeSet<String>, Strin
     Ok(ids)
 }
 
-/// Path and query of a link, which is followed on the org's own host whatever it says.
+/// Path and query of a link, which is followed on the org's own host whatever it says, and only to this list.
 fn path_of(url: &str) -> Option<String> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.find('/').map(|place| rest[place..].to_owned())
+    let path = |target: &str| target.split('?').next().map(str::to_owned);
+    rest.find('/').map(|place| rest[place..].to_owned()).filter(|target| path(target) == path(LIST))
 }
 
 /// How much each of them may do. Where somebody waits, only those are asked about who are new.
