@@ -92,7 +92,7 @@ impl World {
         let rulebook = &self.config.rulebook;
         let standing = rulebook.standing(case, self.now);
         let (directory, now) = (&self.directory, self.now);
-        let made = plan(&Situation { case, standing: &standing, rulebook, directory, now, fresh: false });
+        let made = plan(&Situation { case, standing: &standing, rulebook, directory, now, fresh: false, refused: &[] });
         made.map_or(0, |plan| plan.steps.len())
     }
 }

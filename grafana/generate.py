@@ -59,6 +59,7 @@ def variable(name, label):
 
 MERGER = [
     stat("Safe", f"max({P}audit_chain_broken{{{I}}}) + max(max_over_time({P}lane_panics_total{{{I}}}[5m]) - min_over_time({P}lane_panics_total{{{I}}}[5m]))", steps=RED, about="0: the audit is whole, and no lane has panicked in five minutes"),
+    stat("Leavers with access", f'sum({P}leavers_with_access{{{I},{O},why!="by_decision"}}) or vector(0)', steps=RED, about="people who have left and still have access; `status` names the first, `attention` all"),
     stat("Ready", f"min({P}ready{{{I}}})", steps=[(None, "red"), (1, "green")], about="1 when nothing is missing; /readyz says what is"),
     stat("People waiting", f"sum({P}backlog{{{I},{O}}})"),
     stat("Done in", f"max({P}backlog_eta_seconds{{{I},{O}}})", "s", about="What Okta's limits alone need for the backlog"),
@@ -88,6 +89,7 @@ BUDGET = [
     graph("Calls that the backlog needs", [(f"{P}backlog_calls{{{I},{O}}}", "{{org}} {{bucket}}")]),
     graph("Time that the backlog needs", [(f"{P}backlog_eta_seconds{{{I},{O}}}", "{{org}}")], "s"),
     graph("429 by cause", [(f"sum by (cause) (increase({P}okta_429_total{{{I},{O}}}[$__rate_interval])) or vector(0)", "{{cause}}")], about="own: a defect; foreign: others spend the org's counter; concurrency: too many calls at once"),
+    graph("Answers about somebody else", [(f"sum by (org) (increase({P}okta_anomalies_total{{{I},{O}}}[$__rate_interval])) or vector(0)", "{{org}}")], about="not used; several stop writes until answers are right again"),
     graph("Time of a call", quantiles("okta_call_seconds", f"{I},{O}"), "s"),
     graph("Counters of each bucket", [(f"{P}okta_rate_limit_counters{{{I},{O}}}", "{{org}} {{bucket}}")], about="more than one where answers have proved it"),
     graph("Paused", [(f"{P}okta_paused{{{I},{O}}} or vector(0)", "{{org}} {{scope}}")]),
@@ -110,6 +112,8 @@ SAFETY = [
     stat("Audit chain", f"max({P}audit_chain_broken{{{I}}})", steps=RED, width=6, about="0: as it was written"),
     stat("Last verified", f"time() - max({P}audit_verified_timestamp_seconds{{{I}}})", "s", width=6),
     stat("Audit rows", f"max({P}audit_rows{{{I}}})", width=6),
+    graph("Leavers with access", [(f"sum by (org, why) ({P}leavers_with_access{{{I},{O}}})", "{{org}} {{why}}")], about="for longer than alerts.leaver_access, by the reason"),
+    graph("For how long the first of them has access", [(f"{P}leaver_access_oldest_seconds{{{I},{O}}}", "{{org}}")], "s"),
     graph("Used of each safeguard", [(f"{P}safeguard_used_ratio{{{I},{O},{T}}}", "{{org}} {{tenant}} {{change}} per {{per}}")], "percentunit", about="at 100 % whoever comes next is held"),
     graph("Holds that wait", [(f"sum by (org, change) ({P}holds{{{I},{O}}})", "{{org}} {{change}}")]),
     graph("Age of the oldest hold", [(f"{P}hold_oldest_age_seconds{{{I},{O}}}", "{{org}} {{change}}")], "s"),

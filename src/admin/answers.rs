@@ -36,10 +36,10 @@ impl Desk {
         Ok(Some(match ask {
             Ask::Status => {
                 let c = reader()?;
-                let seen = vitals(&c, &self.rules.safeguards.limits, now)?;
+                let seen = vitals(&c, &self.rules, now)?;
                 serde_json::to_value(State::of(&c, &seen, running().as_ref(), now)?)?
             }
-            Ask::Attention => json!({ "matters": attention(&reader()?)? }),
+            Ask::Attention => json!({ "matters": attention(&reader()?, &self.rules, now)? }),
             Ask::Readiness => self.readiness(&reader()?, query, now)?,
             Ask::Backlog => json!({ "people": waiting(&reader()?, LISTED)? }),
             Ask::Person => self.person(&reader()?, &parts[0], (!all).then_some(ROWS))?,

@@ -10,6 +10,7 @@ pub mod tls;
 
 use crate::clock::Clock;
 use crate::config::reload::Change;
+use crate::identity::leaver::WhyAccess;
 use crate::metrics::Metrics;
 use crate::pipeline::{Pollers, Readiness, Service};
 use crate::store::{LiveRules, Store};
@@ -21,6 +22,7 @@ use routes::{Ask, Lost};
 use secrecy::SecretString;
 use serde_json::json;
 use state::Running;
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -138,12 +140,24 @@ async fn healthz(served: web::Data<Served>) -> HttpResponse {
 
 /// Ready: nothing is missing for keeping Okta true to Namely.
 async fn readyz(served: web::Data<Served>) -> HttpResponse {
-    let reasons = served.readiness.reasons();
+    let (reasons, leavers) = (served.readiness.reasons(), leavers_with_access(&served));
+    // A person who waits is a reason to look, and none to take this process out of service.
+    let told = if leavers.is_empty() { json!({}) } else { json!({ "leavers_with_access": leavers }) };
     if reasons.is_empty() {
-        HttpResponse::Ok().json(json!({ "status": "ready" }))
+        HttpResponse::Ok().json(json!({ "status": "ready", "attention": told }))
     } else {
-        HttpResponse::ServiceUnavailable().json(json!({ "status": "not ready", "missing": reasons }))
+        HttpResponse::ServiceUnavailable().json(json!({ "status": "not ready", "missing": reasons, "attention": told }))
     }
+}
+
+/// How many people have left and still have access, by org and reason.
+fn leavers_with_access(served: &Served) -> BTreeMap<String, i64> {
+    let all = served.orgs.iter().flat_map(|org| WhyAccess::ALL.map(|why| (org, why)));
+    let counted = all.filter(|(_, why)| why.pages()).map(|(org, why)| {
+        let count = served.metrics.leavers_with_access.with_label_values(&[org, why.as_str()]).get();
+        (format!("{org}, {why}"), count)
+    });
+    counted.filter(|(_, count)| *count > 0).collect()
 }
 
 async fn document() -> HttpResponse {

@@ -2,7 +2,7 @@
 
 use crate::clock::Moment;
 use crate::identity::Class;
-use crate::store::{HeldChanges, OrgVitals, Pause, StoreError, Used, Vitals, holds, pauses};
+use crate::store::{HeldChanges, LeaverWithAccess, OrgVitals, Pause, StoreError, Used, Vitals, holds, pauses};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -70,6 +70,9 @@ pub struct State {
     /// Whether nothing is missing.
     pub ready: bool,
     pub missing: Option<BTreeMap<String, String>>,
+    /// Who has left and still has access, the most urgent first.
+    #[serde(default)]
+    pub leavers_with_access: Vec<LeaverWithAccess>,
     pub orgs: BTreeMap<String, OrgState>,
     /// Profiles that cannot be read, by company.
     pub unreadable: BTreeMap<String, i64>,
@@ -148,6 +151,7 @@ impl State {
             running: running.is_some(),
             ready: running.is_some_and(|running| running.missing.is_empty()),
             missing: running.map(|running| running.missing.clone()),
+            leavers_with_access: seen.leavers.clone(),
             orgs: seen.orgs.iter().map(org).collect(),
             unreadable: seen.unreadable.clone(),
             holds: holds(c, false)?,

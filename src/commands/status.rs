@@ -5,6 +5,7 @@ use super::table::table;
 use super::way::Asking;
 use crate::admin::routes::Ask;
 use crate::admin::state::State;
+use crate::store::LeaverWithAccess;
 use anyhow::Context;
 use serde_json::json;
 use std::io::{IsTerminal, Write};
@@ -27,7 +28,7 @@ pub struct Options {
     pub asking: Asking,
 }
 
-/// Shows it. The exit code is 1 if no service answers or something is missing.
+/// Shows it. The exit code is 1 if no service answers, something is missing, or somebody who has left still has access.
 pub async fn status(options: &Options) -> anyhow::Result<ExitCode> {
     if !options.watch {
         let state = look(&options.asking).await?;
@@ -35,7 +36,8 @@ pub async fn status(options: &Options) -> anyhow::Result<ExitCode> {
             true => println!("{}", serde_json::to_string_pretty(&state)?),
             false => println!("{}", text(&state)),
         }
-        return Ok(if state.ready { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        let is_well = state.ready && !state.leavers_with_access.iter().any(|leaver| leaver.why.pages());
+        return Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     loop {
         // A service that is about to be started again is waited for.
@@ -61,14 +63,19 @@ fn text(state: &State) -> String {
     let paint = |code: &str, text: &str| {
         if colours() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     };
-    let mut lines = vec![match &state.missing {
+    let (open, decided): (Vec<_>, Vec<_>) = state.leavers_with_access.iter().partition(|leaver| leaver.why.pages());
+    let mut lines: Vec<String> =
+        with_access(&open, "still access", &state.at).map(|line| paint("31;1", &line)).into_iter().collect();
+    lines.push(match &state.missing {
         None => paint("31;1", "no service answers; this is what is in the store"),
+        Some(missing) if missing.is_empty() && !open.is_empty() => "running".to_owned(),
         Some(missing) if missing.is_empty() => paint("32;1", "running, and nothing is missing"),
         Some(missing) => {
             let told: Vec<String> = missing.iter().map(|(what, why)| format!("\n  {what}: {why}")).collect();
             paint("33;1", &format!("running, but not ready:{}", told.concat()))
         }
-    }];
+    });
+    lines.extend(with_access(&decided, "access by decision", &state.at).map(|line| paint("33", &line)));
     let mut rows =
         table(&["org", "waiting", "of them leavers", "oldest", "done in", "held", "set aside", "left of this minute"]);
     for (name, org) in &state.orgs {
@@ -109,6 +116,19 @@ fn text(state: &State) -> String {
     let (rows, open) = (state.audit.rows, state.audit.rows - state.audit.sealed);
     lines.push(format!("audit: {rows} rows, {open} not sealed yet"));
     lines.join("\n")
+}
+
+/// How many people have left and have access, the longest of them, why, and what to do.
+fn with_access(leavers: &[&LeaverWithAccess], what: &str, at: &str) -> Option<String> {
+    let oldest = leavers.iter().min_by_key(|leaver| leaver.since)?;
+    let now = at.parse::<jiff::Timestamp>().map_or(oldest.since, |now| now.as_millisecond());
+    let since = span(Duration::from_millis(u64::try_from(now - oldest.since).unwrap_or(0)));
+    let who = match leavers.len() {
+        1 => "1 person who has left has".to_owned(),
+        n => format!("{n} people who have left have"),
+    };
+    let (name, why, told, command) = (&oldest.name, oldest.why, &oldest.told, &oldest.command);
+    Some(format!("{who} {what}, since {since} ago {name} in {}, {why}: {told}; see `{command}`", oldest.org))
 }
 
 fn span(duration: Duration) -> String {

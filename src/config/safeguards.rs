@@ -1,4 +1,5 @@
-//! `[safeguards]` and `[protected]`: how much the service may do by itself, and whom it never touches.
+//! `[safeguards]`, `[protected]` and `[alerts]`: how much the service may do by itself, whom it never touches, and when
+//! somebody is told.
 
 use super::reader::{At, Reader, Section};
 use super::size;
@@ -6,7 +7,7 @@ use crate::identity::rules::Pattern;
 use crate::identity::safeguard::{Limit, Mode, Protected, Safeguards, Scope, Span, default_limits};
 use crate::identity::{Change, login_key};
 
-/// Reads both.
+/// Reads all of them.
 pub fn read(r: &mut Reader, root: &mut Section) -> Safeguards {
     let defaults = Safeguards::default();
     let mut s = root.section(r, "safeguards");
@@ -31,7 +32,10 @@ pub fn read(r: &mut Reader, root: &mut Section) -> Safeguards {
         logins: patterns(r, "protected.logins", logins, login_key),
         groups: patterns(r, "protected.groups", groups, str::to_owned),
     };
-    Safeguards { mode, limits, four_eyes, remind, administrators, protected }
+    let mut s = root.section(r, "alerts");
+    let leaver_access = s.duration(r, "leaver_access", defaults.leaver_access);
+    s.finish(r);
+    Safeguards { mode, limits, four_eyes, remind, administrators, protected, leaver_access }
 }
 
 fn limit(r: &mut Reader, mut s: Section) -> Option<Limit> {

@@ -64,6 +64,26 @@ pub struct ExitProof {
     /// We have suspended the account, and end the suspension if access does not end after all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspended: bool,
+    /// Why Okta does not end the access, while it refuses to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+impl ExitProof {
+    /// The account is awake again, or still: what was shown to be over has to be shown anew. The memberships that were
+    /// listed before are still known.
+    pub fn begun_anew(self, sessions_revoked: bool) -> Self {
+        if self.read_back {
+            return Self::default();
+        }
+        Self {
+            sessions_revoked,
+            groups_listed: self.groups_listed,
+            had: self.had,
+            refused: self.refused,
+            ..Self::default()
+        }
+    }
 }
 
 /// Whom the manager link of an account leads to (`okta-api.md §3.5`).

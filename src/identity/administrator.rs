@@ -209,7 +209,7 @@ fn secure_first(plan: &mut Plan, account: &Account) {
         return;
     }
     let place = plan.steps.iter().position(|step| matches!(step, Step::Deactivate { .. })).unwrap_or(plan.steps.len());
-    plan.steps.splice(place..place, super::plan::suspend(account));
+    plan.steps.splice(place..place, super::termination::suspend(account));
 }
 
 /// What must be read before the first call that takes something.

@@ -53,6 +53,7 @@ impl World {
             directory: &self.directory,
             now: NOW,
             fresh: true,
+            refused: &[],
         })
         .expect("a plan")
     }

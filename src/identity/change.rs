@@ -87,13 +87,12 @@ impl Change {
             return Some(Change::Deactivate);
         }
         Some(match step {
-            Step::Look { .. } | Step::ReadGroups { .. } | Step::ReadRoles { .. } | Step::ReadGroupRoles { .. } => {
-                return None;
-            }
-            Step::RevokeSessionsAgain { .. }
-            | Step::Deactivate { .. }
-            | Step::ReadBack { .. }
-            | Step::ListGroups { .. } => Change::Deactivate,
+            Step::Look { .. }
+            | Step::ListGroups { .. }
+            | Step::ReadGroups { .. }
+            | Step::ReadRoles { .. }
+            | Step::ReadGroupRoles { .. } => return None,
+            Step::RevokeSessionsAgain { .. } | Step::Deactivate { .. } | Step::ReadBack { .. } => Change::Deactivate,
             Step::RevokeSessions { .. } | Step::Suspend { .. } | Step::Unlock { .. } => Change::Suspend,
             Step::RemoveGroup { .. } | Step::UnassignApp { .. } => Change::RemoveGroup,
             Step::Activate { .. } | Step::Unsuspend { .. } => Change::Activate,
@@ -156,12 +155,18 @@ pub struct Sifted {
 pub fn sift(plan: &Plan, former: Option<&str>, may: impl Fn(Change) -> bool) -> Sifted {
     let mut sifted = Sifted::default();
     let makes = plan.steps.iter().any(|step| matches!(step, Step::CreateUser { .. }));
-    let mut asleep = false;
-    for step in &plan.steps {
+    // What stands before an activation has to go before access comes back.
+    let comes_back = plan.steps.iter().position(|step| matches!(step, Step::Activate { .. })).unwrap_or(0);
+    let mut asleep = None;
+    for (place, step) in plan.steps.iter().enumerate() {
         // A deactivated account takes nothing until it is activated: what comes after waits with that.
-        asleep |= matches!(step, Step::Activate { .. }) && !may(Change::Activate);
-        if asleep {
-            sifted.withhold(Change::Activate, step.clone());
+        if asleep.is_none() && matches!(step, Step::Activate { .. }) && !may(Change::Activate) {
+            asleep = Some(Change::Activate);
+        } else if asleep.is_none() && place < comes_back && !plan.exit {
+            asleep = Change::of(step, false).filter(|kind| *kind == Change::RemoveGroup && !may(*kind));
+        }
+        if let Some(kind) = asleep {
+            sifted.withhold(kind, step.clone());
             continue;
         }
         // Taking a login from a deactivated account serves the one who gets it.

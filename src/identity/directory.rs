@@ -127,6 +127,18 @@ impl Directory {
         self.groups.insert(group.id.clone(), group);
     }
 
+    /// Adds a group that was seen at somebody, if it is not known; names that are known keep their group.
+    pub fn learn(&mut self, group: &Group) {
+        let name = if group.name.is_empty() { &group.id } else { &group.name };
+        self.by_name.entry(name.clone()).or_insert_with(|| group.id.clone());
+        self.groups.entry(group.id.clone()).or_insert_with(|| Group { name: name.clone(), ..group.clone() });
+    }
+
+    /// Whether there is a group with this id.
+    pub fn knows(&self, id: &str) -> bool {
+        self.groups.contains_key(id)
+    }
+
     /// The group with this id, or else with this name.
     pub fn find(&self, name_or_id: &str) -> Option<&Group> {
         self.groups.get(name_or_id).or_else(|| self.groups.get(self.by_name.get(name_or_id)?))

@@ -21,6 +21,7 @@ pub mod facts;
 pub mod functions;
 pub mod group_rule;
 pub mod judgement;
+pub mod leaver;
 pub mod lifecycle;
 pub mod login;
 pub mod mapping;
@@ -35,6 +36,7 @@ pub mod rules;
 pub mod safeguard;
 pub mod starter;
 pub mod step;
+mod termination;
 pub mod view;
 
 pub use account::{Account, AccountStatus, ExitProof, Link};

@@ -27,8 +27,8 @@ pub enum Answer {
     User(Account),
     /// The account with its whole profile.
     Profile(Account, FullProfile),
-    /// Every group the person is in.
-    Groups(Vec<String>),
+    /// Groups the person is in: all of them, or those of one page if the list goes on.
+    Groups { groups: Vec<Group>, next: Option<String> },
     /// Whether the person or the group holds an admin role.
     Role { holds: bool },
     /// The group that was made.
@@ -57,28 +57,36 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
             now.groups.extend(groups.iter().cloned());
             now.marks.manager = Link::Nobody; // a new account has no links
         }
-        Step::RevokeSessions { .. } => exit(&mut now, |proof| {
-            *proof = ExitProof { sessions_revoked: true, ..ExitProof::default() };
-        }),
+        Step::RevokeSessions { .. } => exit(&mut now, |proof| *proof = std::mem::take(proof).begun_anew(true)),
         Step::Deactivate { .. } => {
             now.status = AccountStatus::Deprovisioned;
             now.apps.clear(); // Okta takes them with the deactivation (okta-api.md §2.2)
-            exit(&mut now, |proof| proof.deactivated = true);
+            exit(&mut now, |proof| {
+                // Whatever was listed before it is listed once more: the proof is of what is left after it.
+                *proof = ExitProof {
+                    sessions_revoked: proof.sessions_revoked,
+                    deactivated: true,
+                    had: std::mem::take(&mut proof.had),
+                    ..ExitProof::default()
+                };
+            });
         }
         Step::RevokeSessionsAgain { .. } => exit(&mut now, |proof| proof.sessions_revoked_again = true),
         Step::ReadBack { .. } if !now.is_live() => exit(&mut now, |proof| proof.read_back = true),
         Step::ListGroups { .. } => {
-            if let Answer::Groups(groups) = answer {
-                now.groups = groups.iter().cloned().collect();
+            if let Answer::Groups { groups, next: None } = answer {
+                now.groups = groups.iter().map(|group| group.id.clone()).collect();
                 let had = now.groups.clone();
                 let proof = now.marks.exit.get_or_insert_default();
-                (proof.groups_listed, proof.had) = (true, had);
+                proof.groups_listed = true;
+                proof.had.extend(had); // what was taken before a second list is not forgotten
             }
         }
         Step::Activate { .. } => {
             if let Some(proof) = now.marks.exit.take() {
                 now.marks.restore = proof.had;
             }
+            now.marks.not_suspended_in = None;
             // Without a password it waits for its owner (okta-api.md §2.1); either way it is in use.
             now.status = AccountStatus::Provisioned;
         }
@@ -89,14 +97,15 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
             }
         }
         Step::ReadGroups { .. } => {
-            if let Answer::Groups(groups) = answer {
-                now.groups = groups.iter().cloned().collect();
+            if let Answer::Groups { groups, next: None } = answer {
+                now.groups = groups.iter().map(|group| group.id.clone()).collect();
             }
         }
-        Step::Unsuspend { .. } | Step::Unlock { .. } => {
+        Step::Unsuspend { .. } => {
             now.status = AccountStatus::Active;
             now.marks.exit = None; // what was proved of an end does not hold any more
         }
+        Step::Unlock { .. } => now.status = AccountStatus::Active,
         Step::ChangeType { user_type, .. } => now.user_type.clone_from(user_type),
         Step::SetManager { manager, .. } => now.marks.manager = Link::To(manager.clone()),
         Step::ClearManager { .. } => now.marks.manager = Link::Nobody,

@@ -3,7 +3,7 @@
 //! **Invariant:** a plan costs exactly its difference. A person whose account is as it should be has an empty plan.
 //! Plans are cheap and are made anew from the newest snapshot each time; a plan's position is never stored.
 
-use super::account::{Account, AccountStatus, ExitProof, Link};
+use super::account::{Account, AccountStatus, Link};
 use super::administrator::guarded;
 use super::apps;
 use super::case::{Case, ManagerLink};
@@ -11,12 +11,13 @@ use super::change::Change;
 use super::class::Class;
 use super::directory::{Directory, Group};
 use super::employee::{FieldChange, UserStatus};
-use super::lifecycle::{Entitlement, LeaverGroups, Rehire, Standing};
+use super::lifecycle::{Entitlement, Rehire, Standing};
 use super::mapping::{Desired, LOGIN, REQUIRED};
 use super::pins::Access;
 use super::reasons::reasons;
 use super::rulebook::Rulebook;
 use super::step::{MAX_GROUPS_IN_CREATE, Step};
+use super::termination::{leave, leave_out_refused, left_over, suspend, withhold};
 use crate::clock::Moment;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -34,6 +35,8 @@ pub struct Situation<'a> {
     pub now: Moment,
     /// Whether the account was read by the lane that asks.
     pub fresh: bool,
+    /// What Okta has refused in this run of somebody whose access ends: left out, while everything else is taken.
+    pub refused: &'a [Step],
 }
 
 /// What is to be done for one person.
@@ -110,7 +113,10 @@ pub fn plan(situation: &Situation) -> Result<Plan, Obstacle> {
         }
     }
     plan.remarks.extend(situation.standing.remarks.iter().cloned());
-    let plan = guarded(plan, situation);
+    let mut plan = guarded(plan, situation);
+    if entitlement.is_over() {
+        leave_out_refused(&mut plan, situation);
+    }
     Ok(plan)
 }
 
@@ -126,7 +132,7 @@ pub fn foresee(
 ) -> Result<Plan, Obstacle> {
     let mut makes = Vec::new();
     loop {
-        let mut found = plan(&Situation { case, standing, rulebook, directory, now, fresh: true })?;
+        let mut found = plan(&Situation { case, standing, rulebook, directory, now, fresh: true, refused: &[] })?;
         let missing: Vec<String> = found.steps.iter().filter_map(Step::made_group).map(str::to_owned).collect();
         if missing.is_empty() {
             makes.append(&mut found.steps);
@@ -137,78 +143,6 @@ pub fn foresee(
             makes.push(Step::CreateGroup { name });
         }
     }
-}
-
-/// The steps that end access: sessions and deactivation go out without a prior read; then it is proved, and the
-/// memberships are removed.
-fn leave(situation: &Situation) -> Plan {
-    let mut plan = Plan { exit: true, ..Plan::default() };
-    if !situation.case.subordinates.is_empty() {
-        let names = situation.case.subordinates.join(", ");
-        plan.remarks.push(format!("still the manager of {names} in Namely; name another one for them"));
-    }
-    let Some(account) = &situation.case.account else { return plan };
-    let id = || account.id.clone();
-    let mut proof = account.marks.exit.clone().unwrap_or_default();
-    if !account.is_live() && account.marks.exit.is_none() {
-        return plan; // ended before we came: priming has seen it
-    }
-    if account.is_live() && proof.read_back {
-        proof = ExitProof::default(); // somebody re-activated the account since
-    }
-    if account.is_live() {
-        if !proof.sessions_revoked {
-            plan.steps.push(Step::RevokeSessions { id: id() });
-        }
-        plan.steps.push(Step::Deactivate { id: id() });
-    }
-    if !proof.sessions_revoked_again {
-        plan.steps.push(Step::RevokeSessionsAgain { id: id() });
-    }
-    if !proof.read_back {
-        plan.steps.push(Step::ReadBack { id: id() });
-    }
-    if !proof.groups_listed {
-        plan.steps.push(Step::ListGroups { id: id() });
-        return plan; // what to remove is known after this one
-    }
-    let directory = situation.directory;
-    let all = situation.rulebook.policies.termination.groups == LeaverGroups::All;
-    let goes = |group: &str| {
-        directory.is_ours_to_write(group)
-            && (all || directory.find(group).is_some_and(|g| situation.rulebook.mapping.manages(g)))
-    };
-    plan.steps.extend(removals(account, directory, goes));
-    let stay = account.groups.iter().filter(|group| directory.is_rule_owned(group) && directory.find(group).is_some());
-    let stay: Vec<String> = stay.map(|group| group_name(directory, group)).collect();
-    if !stay.is_empty() {
-        plan.remarks.push(format!("still a member, by a group rule of Okta, of {}", stay.join(", ")));
-    }
-    plan
-}
-
-/// Access is withheld and nothing else is taken. What cannot be suspended is deactivated: a leaver never keeps access.
-fn withhold(situation: &Situation) -> Plan {
-    let Some(account) = &situation.case.account else { return Plan::default() };
-    if !account.is_awake() {
-        return Plan::default();
-    }
-    if account.marks.not_suspended_in == Some(account.status) {
-        let mut plan = leave(situation);
-        plan.remarks.push(format!("Okta suspends nobody who is {}: deactivated at once", account.status.word()));
-        return plan;
-    }
-    let revoked = account.marks.exit.as_ref().is_some_and(|proof| proof.sessions_revoked);
-    let revoke = (!revoked).then(|| Step::RevokeSessions { id: account.id.clone() });
-    Plan { steps: revoke.into_iter().chain(suspend(account)).collect(), ..Plan::default() }
-}
-
-/// The steps that suspend an account; a locked one must be unlocked before.
-pub(super) fn suspend(account: &Account) -> Vec<Step> {
-    let (id, locked) = (account.id.clone(), account.status == AccountStatus::LockedOut);
-    let status = if locked { AccountStatus::Active } else { account.status };
-    let unlock = locked.then(|| Step::Unlock { id: id.clone() });
-    unlock.into_iter().chain([Step::Suspend { id, status }]).collect()
 }
 
 /// On leave: suspended first, and otherwise kept up to date without waking the account.
@@ -300,11 +234,12 @@ fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obs
                 || case.pins.access == Some(Access::Given) =>
         {
             // What was seen long ago is no reason to give access: it is read first.
-            let id = account.id.clone();
-            plan.steps.push(if situation.fresh { activate() } else { Step::Look { id_or_login: id } });
             if !situation.fresh {
+                plan.steps.push(Step::Look { id_or_login: account.id.clone() });
                 return Ok(plan);
             }
+            plan.steps.extend(left_over(situation, account)?);
+            plan.steps.push(activate());
         }
         AccountStatus::Deprovisioned => {
             return Err(Obstacle {
@@ -333,7 +268,7 @@ fn group_name(directory: &Directory, group: &str) -> String {
     directory.find(group).map_or_else(|| group.to_owned(), |g| g.name.clone())
 }
 
-fn removals<'a>(
+pub(super) fn removals<'a>(
     account: &'a Account,
     directory: &'a Directory,
     which: impl Fn(&str) -> bool + 'a,
@@ -346,7 +281,7 @@ fn removals<'a>(
 }
 
 /// What the mapping wants, checked: nobody can have an account without its required attributes.
-fn wanted(situation: &Situation) -> Result<Desired, Obstacle> {
+pub(super) fn wanted(situation: &Situation) -> Result<Desired, Obstacle> {
     let mut desired = situation.rulebook.desired(situation.case, situation.now)?;
     situation.case.pins.overlay(&mut desired);
     for name in REQUIRED {
@@ -362,12 +297,12 @@ fn wanted(situation: &Situation) -> Result<Desired, Obstacle> {
 }
 
 /// Desired groups as ids; those a rule fills are left to the rule.
-struct Resolved {
-    ids: BTreeSet<String>,
+pub(super) struct Resolved {
+    pub(super) ids: BTreeSet<String>,
     missing: Vec<String>,
 }
 
-fn resolve(desired: &Desired, directory: &Directory) -> Result<Resolved, String> {
+pub(super) fn resolve(desired: &Desired, directory: &Directory) -> Result<Resolved, String> {
     let mut resolved = Resolved { ids: BTreeSet::new(), missing: Vec::new() };
     for (name, wish) in &desired.groups {
         match directory.find(name) {

@@ -4,7 +4,7 @@ use super::super::administrator::Administrators;
 use super::super::directory::Group;
 use super::super::employee::Employee;
 use super::super::employee::tests::somebody;
-use super::super::lifecycle::{Policies, Termination};
+use super::super::lifecycle::{LeaverGroups, Policies, Termination};
 use super::super::login::{Chosen, Ghosts};
 use super::super::observe::{Answer, FullProfile, observe};
 use super::super::person::{Person, Position};
@@ -97,6 +97,7 @@ impl World {
             directory: &self.directory,
             now: now(),
             fresh: self.fresh,
+            refused: &[],
         })
     }
 
@@ -126,7 +127,9 @@ impl World {
             let answer = match &step {
                 Step::ReadBack { .. } | Step::Look { .. } => Answer::User(self.account().clone()),
                 Step::ListGroups { .. } => {
-                    Answer::Groups(["00gStaff", "00gChess", "00gRule", "00gEveryone"].map(str::to_owned).into())
+                    let group = |id: &str| self.directory.find(id).expect("known").clone();
+                    let groups = ["00gStaff", "00gChess", "00gRule", "00gEveryone"].map(group).into();
+                    Answer::Groups { groups, next: None }
                 }
                 Step::ReadProfile { .. } => {
                     Answer::Profile(self.account().clone(), FullProfile { profile: Default::default(), etag: None })

@@ -179,6 +179,8 @@ pub struct Safeguards {
     /// How many administrators may be suspended within an hour before somebody decides.
     pub administrators: u32,
     pub protected: Protected,
+    /// After how long somebody who has left and still has access is told of.
+    pub leaver_access: Duration,
 }
 
 impl Default for Safeguards {
@@ -190,6 +192,7 @@ impl Default for Safeguards {
             remind: Duration::from_secs(4 * 3600),
             administrators: 1,
             protected: Protected::default(),
+            leaver_access: Duration::from_secs(300),
         }
     }
 }

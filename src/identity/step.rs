@@ -117,6 +117,9 @@ pub enum Step {
     /// Learn every membership, so that all can be removed.
     ListGroups {
         id: String,
+        /// Where the list goes on, as Okta has said; its first page without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        page: Option<String>,
     },
     RemoveGroup {
         id: String,

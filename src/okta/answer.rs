@@ -1,9 +1,9 @@
 //! What the reply to a step says: its outcome, and what its body teaches.
 
-use super::outcome::{Answered, Fixer, Outcome, Reply, classify};
-use super::wire::{GroupObject, IdOnly, RoleObject, User};
+use super::outcome::{Answered, Outcome, Reply, classify};
+use super::wire::{GroupObject, RoleObject, User};
 use crate::identity::observe::FullProfile;
-use crate::identity::{Answer, Group, Step};
+use crate::identity::{AccountStatus, Answer, Group, Step, login_key};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -22,28 +22,45 @@ pub fn understand(step: &Step, reply: &Reply, anchor: &str, mapped: &BTreeSet<St
     let (Outcome::Applied, Reply::Answered(Answered { body, next, .. })) = (&outcome, reply) else {
         return (outcome, Answer::Done);
     };
-    let read = match step {
-        Step::ReadProfile { .. } => full(body, reply, anchor, mapped),
+    let shows_user = matches!(
+        step,
         Step::Look { .. }
-        | Step::ReadBack { .. }
-        | Step::CreateUser { .. }
-        | Step::UpdateUser { .. }
-        | Step::ChangeType { .. } => match serde_json::from_slice::<User>(body) {
-            Ok(user) if is_proof(step) && user.transitioning_to.is_some() => {
-                let why = "a change of the account is still running in Okta".into();
-                return (Outcome::Retry { after: STILL_RUNNING, why }, Answer::Done);
+            | Step::ReadBack { .. }
+            | Step::ReadProfile { .. }
+            | Step::CreateUser { .. }
+            | Step::UpdateUser { .. }
+            | Step::ChangeType { .. }
+    );
+    if shows_user
+        && let Ok(user) = serde_json::from_slice::<User>(body)
+        && let Some(why) = not_asked_for(step, &user)
+    {
+        return (Outcome::SomebodyElse { why }, Answer::Done);
+    }
+    let read = match step {
+        Step::ReadBack { .. } => match serde_json::from_slice::<User>(body) {
+            Ok(user) if user.transitioning_to.is_some() => return still_running(),
+            // Nothing is proved, but what is shown is known.
+            Ok(user) if AccountStatus::parse(&user.status) != AccountStatus::Deprovisioned => {
+                let why = format!("Okta shows the account as {} after its deactivation", user.status);
+                return (Outcome::Replan { why }, Answer::User(user.account(anchor, mapped)));
             }
             user => user.map(|user| Answer::User(user.account(anchor, mapped))),
         },
-        Step::ListGroups { .. } | Step::ReadGroups { .. } if next.is_some() => {
-            let why = "the person is in more than 200 groups; remove some in Okta, then this continues".into();
-            return (Outcome::Refused { why, who: Fixer::OktaAdmin }, Answer::Done);
+        Step::ReadProfile { .. } => full(body, reply, anchor, mapped),
+        Step::Look { .. } | Step::CreateUser { .. } | Step::UpdateUser { .. } | Step::ChangeType { .. } => {
+            match serde_json::from_slice::<User>(body) {
+                Ok(user) if matches!(step, Step::Look { .. }) && user.transitioning_to.is_some() => {
+                    return still_running();
+                }
+                user => user.map(|user| Answer::User(user.account(anchor, mapped))),
+            }
         }
         Step::ReadRoles { .. } | Step::ReadGroupRoles { .. } => {
             serde_json::from_slice::<Vec<RoleObject>>(body).map(|roles| Answer::Role { holds: !roles.is_empty() })
         }
-        Step::ListGroups { .. } | Step::ReadGroups { .. } => serde_json::from_slice::<Vec<IdOnly>>(body)
-            .map(|groups| Answer::Groups(groups.into_iter().map(|group| group.id).collect())),
+        Step::ListGroups { .. } | Step::ReadGroups { .. } => serde_json::from_slice::<Vec<GroupObject>>(body)
+            .map(|groups| Answer::Groups { groups: groups.into_iter().map(Group::from).collect(), next: next.clone() }),
         Step::CreateGroup { .. } => serde_json::from_slice::<GroupObject>(body).map(|g| Answer::Group(Group::from(g))),
         _ => Ok(Answer::Done),
     };
@@ -53,9 +70,34 @@ pub fn understand(step: &Step, reply: &Reply, anchor: &str, mapped: &BTreeSet<St
     }
 }
 
-/// Whether what comes next is decided by what this step shows.
-fn is_proof(step: &Step) -> bool {
-    matches!(step, Step::Look { .. } | Step::ReadBack { .. })
+/// What is wrong with the user of an answer, if it is not whom the step asks for. Ids are compared exactly, logins as Okta
+/// compares them.
+fn not_asked_for(step: &Step, user: &User) -> Option<String> {
+    let login = user.profile.get("login").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let is_login = |asked: &str| login_key(asked) == login_key(login);
+    let (asked, is_right) = match step {
+        Step::Look { id_or_login } => (id_or_login.as_str(), user.id == *id_or_login || is_login(id_or_login)),
+        Step::ReadBack { id } | Step::ReadProfile { id } => (id.as_str(), user.id == *id),
+        Step::UpdateUser { id, .. } | Step::ChangeType { id, .. } => (id.as_str(), user.id == *id),
+        Step::CreateUser { profile, .. } => {
+            let asked = profile.get("login").and_then(serde_json::Value::as_str).unwrap_or_default();
+            (asked, login.is_empty() || is_login(asked))
+        }
+        _ => return None,
+    };
+    (!is_right)
+        .then(|| format!("asked about {asked}, Okta has answered about {} ({login}); the answer is not used", user.id))
+}
+
+/// Whether a reply says whom it is about: then it proves that Okta answers about the right people, or that it does not.
+pub fn names_somebody(outcome: &Outcome, answer: &Answer) -> bool {
+    matches!(outcome, Outcome::SomebodyElse { .. }) || matches!(answer, Answer::User(_) | Answer::Profile(..))
+}
+
+/// What comes next is decided by what is shown when it is over.
+fn still_running() -> (Outcome, Answer) {
+    let why = "a change of the account is still running in Okta".into();
+    (Outcome::Retry { after: STILL_RUNNING, why }, Answer::Done)
 }
 
 /// The account with its whole profile, for a change that must write all of it back.
@@ -89,10 +131,42 @@ mod tests {
     }
 
     #[test]
-    fn an_incomplete_list_of_groups_is_refused_and_an_unreadable_body_is_unknown() {
-        let step = Step::ListGroups { id: "00u1".into() };
-        assert!(matches!(understood(&step, "[]", Some("/next")).0, Outcome::Refused { .. }));
+    fn an_answer_about_somebody_else_is_not_used_and_logins_are_compared_as_okta_does() {
+        let look = |id_or_login: &str| Step::Look { id_or_login: id_or_login.into() };
+        let create = |login: &str| Step::CreateUser {
+            profile: [("login".to_owned(), login.into())].into(),
+            groups: Vec::new(),
+            activate: true,
+            user_type: None,
+        };
+        let body = r#"{"id":"00u1","status":"ACTIVE","profile":{"login":"Jose.Nunez@Example.com"}}"#;
+        let update = |id: &str| Step::UpdateUser { id: id.into(), changes: Vec::new() };
+        for right in [look("00u1"), look("josé.núñez@example.com"), update("00u1"), create("José.Núñez@example.com")]
+        {
+            assert_eq!(understood(&right, body, None).0, Outcome::Applied, "{right:?}");
+        }
+        let back = Step::ReadBack { id: "00u2".into() };
+        for wrong in [look("00u2"), look("00U1"), look("jose@example.com"), update("00u2"), create("ann@x.com"), back] {
+            let (outcome, answer) = understood(&wrong, body, None);
+            assert!(matches!(outcome, Outcome::SomebodyElse { .. }), "{wrong:?}");
+            assert!(answer == Answer::Done && names_somebody(&outcome, &answer), "nothing is learned from it");
+        }
+    }
+
+    #[test]
+    fn a_read_back_that_shows_a_live_account_proves_nothing_and_is_known_all_the_same() {
+        let step = Step::ReadBack { id: "00u1".into() };
+        let live = r#"{"id":"00u1","status":"ACTIVE","profile":{}}"#;
+        assert!(matches!(understood(&step, live, None), (Outcome::Replan { .. }, Answer::User(a)) if a.is_live()));
+    }
+
+    #[test]
+    fn a_page_of_groups_says_what_they_are_and_where_the_list_goes_on_and_an_unreadable_body_is_unknown() {
+        let step = Step::ListGroups { id: "00u1".into(), page: None };
         assert!(matches!(understood(&step, "{", None).0, Outcome::Unknown { .. }));
-        assert_eq!(understood(&step, r#"[{"id":"00g1"}]"#, None).1, Answer::Groups(vec!["00g1".into()]));
+        let body = r#"[{"id":"00g1","type":"OKTA_GROUP","profile":{"name":"Staff"}},{"id":"00g2"}]"#;
+        let (_, Answer::Groups { groups, next }) = understood(&step, body, Some("/next")) else { panic!("groups") };
+        let told: Vec<(&str, bool)> = groups.iter().map(|g| (g.id.as_str(), g.writable)).collect();
+        assert_eq!((told, next.as_deref()), (vec![("00g1", true), ("00g2", false)], Some("/next")));
     }
 }

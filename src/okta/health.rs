@@ -10,7 +10,7 @@ use super::bucket::Bucket;
 use super::outcome::{Reply, is_okta, is_web_page, lacks_scope, scope_error};
 use super::wire::ErrorBody;
 use crate::clock::Moment;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -29,6 +29,14 @@ const SILENT: u32 = 8;
 const FORBIDDEN: u32 = 5;
 /// Who waits for a try that is under way looks again after this.
 const TRY: Duration = Duration::from_secs(1);
+/// Answers about somebody else among so many of the last replies, after which no answer of the org is believed.
+const WRONG: usize = 5;
+const LAST_REPLIES: u64 = 100;
+/// Or about so many people within this.
+const WRONG_PEOPLE: usize = 2;
+const WRONG_WITHIN: Duration = Duration::from_secs(60);
+/// How long writes wait at least before right answers let them go on.
+const WRONG_PAUSES: &[Duration] = PAUSES.split_at(3).1;
 
 /// What a reply says about the org rather than about the person.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,6 +114,8 @@ pub enum Scope {
     Org,
     /// Every call that changes something.
     Writes,
+    /// Every call that changes something but ends no access, because answers are about somebody else.
+    Answers,
     /// Calls of one counter: those that read, or those that write.
     Bucket { bucket: Bucket, write: bool },
 }
@@ -115,6 +125,7 @@ impl fmt::Display for Scope {
         match self {
             Scope::Org => f.write_str("okta"),
             Scope::Writes => f.write_str("okta writes"),
+            Scope::Answers => f.write_str("okta answers"),
             Scope::Bucket { bucket, write: true } => write!(f, "okta {} writes", bucket.label()),
             Scope::Bucket { bucket, write: false } => write!(f, "okta {} reads", bucket.label()),
         }
@@ -143,6 +154,16 @@ struct Pause {
     until: Moment,
     tries: usize,
     trying: bool,
+    /// It is about who may do what to whom: a call that ends somebody's access is let through.
+    forbidden: bool,
+}
+
+/// An answer about somebody else.
+#[derive(Clone, Debug)]
+struct Wrong {
+    reply: u64,
+    at: Moment,
+    person: i64,
 }
 
 /// All pauses of one org.
@@ -151,6 +172,10 @@ pub struct Health {
     pauses: BTreeMap<Scope, Pause>,
     silent: u32,
     forbidden: BTreeMap<Scope, u32>,
+    replies: u64,
+    wrong: Vec<Wrong>,
+    /// Until when right answers do not let writes go on yet, and how often answers were wrong since.
+    strangers: Option<(Moment, usize)>,
 }
 
 impl Health {
@@ -161,8 +186,22 @@ impl Health {
 
     /// Whether a call of this kind may leave.
     pub fn may_leave(&self, bucket: Bucket, write: bool, now: Moment) -> Leave {
+        match self.strangers {
+            Some((until, _)) if write => Leave::Wait(until.max(now + TRY)),
+            _ => self.leave(bucket, write, false, now),
+        }
+    }
+
+    /// Whether a call may leave that ends somebody's access, by the id of the account: that others may not be touched, or
+    /// that answers are about somebody else, does not keep it.
+    pub fn may_end(&self, bucket: Bucket, now: Moment) -> Leave {
+        self.leave(bucket, true, true, now)
+    }
+
+    fn leave(&self, bucket: Bucket, write: bool, ends: bool, now: Moment) -> Leave {
         let mut leave = Leave::Yes;
-        for pause in Self::scopes(bucket, write).filter_map(|scope| self.pauses.get(&scope)) {
+        let pauses = Self::scopes(bucket, write).filter_map(|scope| self.pauses.get(&scope));
+        for pause in pauses.filter(|pause| !(ends && pause.forbidden)) {
             if pause.trying {
                 return Leave::Wait(now + TRY);
             }
@@ -205,6 +244,8 @@ impl Health {
     /// A reply came in.
     pub fn on_reply(&mut self, bucket: Bucket, write: bool, symptom: Symptom, now: Moment) -> Vec<Change> {
         let own = Scope::Bucket { bucket, write };
+        self.replies += 1;
+        let is_forbidden = matches!(symptom, Symptom::Forbidden(_));
         self.silent = if matches!(symptom, Symptom::Silent(_)) { self.silent + 1 } else { 0 };
         let forbidden = self.forbidden.entry(own).or_default();
         *forbidden = match symptom {
@@ -258,12 +299,48 @@ impl Health {
                 // What was under way when the pause began says nothing new.
                 Some(_) => {}
                 None => {
-                    self.pauses.insert(scope, Pause { until: now + PAUSES[0], tries: 0, trying: false });
+                    self.pauses.insert(
+                        scope,
+                        Pause { until: now + PAUSES[0], tries: 0, trying: false, forbidden: is_forbidden },
+                    );
                     changes.push(Change::Paused { scope, why });
                 }
             }
         }
         changes
+    }
+
+    /// Okta has answered about `person`, or about somebody else although it was asked about them.
+    pub fn on_identity(&mut self, person: i64, right: bool, now: Moment) -> Vec<Change> {
+        if right {
+            let over = self.strangers.is_some_and(|(until, _)| now >= until);
+            if over {
+                self.strangers = None;
+                self.wrong.clear();
+            }
+            return over.then_some(Change::Resumed { scope: Scope::Answers }).into_iter().collect();
+        }
+        let pause = |tries: usize| now + WRONG_PAUSES[tries.min(WRONG_PAUSES.len() - 1)];
+        if let Some((until, tries)) = &mut self.strangers {
+            *tries += 1;
+            *until = pause(*tries);
+            return Vec::new();
+        }
+        self.wrong.push(Wrong { reply: self.replies, at: now, person });
+        let replies = self.replies;
+        self.wrong.retain(|wrong| replies - wrong.reply < LAST_REPLIES);
+        let lately = self.wrong.iter().filter(|wrong| now.since(wrong.at) <= WRONG_WITHIN);
+        let people: BTreeSet<i64> = lately.map(|wrong| wrong.person).collect();
+        if self.wrong.len() < WRONG && people.len() < WRONG_PEOPLE {
+            return Vec::new();
+        }
+        self.strangers = Some((pause(0), 0));
+        let why = format!(
+            "{} of the last answers were about somebody else than asked ({} people); what stands between the service and Okta?",
+            self.wrong.len(),
+            people.len()
+        );
+        vec![Change::Paused { scope: Scope::Answers, why }]
     }
 }
 
@@ -375,6 +452,52 @@ mod tests {
         assert!(!is_not_okta(answered(200, "[]")));
         assert!(!is_not_okta(error(404, "E0000007")));
         assert_eq!(symptom(&error(429, "E0000047")), Symptom::Nothing);
+    }
+
+    #[test]
+    fn answers_about_other_people_stop_writes_but_no_termination_until_answers_are_right_again() {
+        let write = |health: &Health, now| health.may_leave(Bucket::UserWrite, true, now);
+        let mut health = Health::default();
+        assert_eq!(health.on_identity(1, false, NOW), [], "one person is that person's trouble");
+        assert_eq!(health.on_identity(1, false, NOW), []);
+        assert_eq!(paused(&health.on_identity(2, false, NOW)), [Scope::Answers]);
+        assert!(matches!(write(&health, NOW), Leave::Wait(_)));
+        assert_eq!(health.may_leave(Bucket::UserRead, false, NOW), Leave::Yes, "reading shows when it is over");
+        assert_eq!(health.may_end(Bucket::Users, NOW), Leave::Yes);
+        health.on_reply(Bucket::UserWrite, true, Symptom::Healthy, NOW);
+        assert!(matches!(write(&health, NOW), Leave::Wait(_)), "an answer that names nobody proves nothing");
+        assert_eq!(health.on_identity(3, true, NOW), [], "too early");
+        let later = NOW + WRONG_PAUSES[0];
+        assert_eq!(health.on_identity(1, false, later), [], "still wrong: longer");
+        assert_eq!(health.on_identity(3, true, later), []);
+        let later = later + WRONG_PAUSES[1];
+        assert_eq!(health.on_identity(3, true, later), [Change::Resumed { scope: Scope::Answers }]);
+        assert_eq!(write(&health, later), Leave::Yes);
+    }
+
+    #[test]
+    fn five_wrong_answers_of_the_last_hundred_stop_writes_and_few_among_many_do_not() {
+        let mut health = Health::default();
+        let minutes = |n: u64| NOW + Duration::from_secs(60 * n);
+        for n in 0..20 {
+            (0..30).for_each(|_| drop(health.on_reply(Bucket::UserRead, false, Symptom::Healthy, minutes(2 * n))));
+            assert_eq!(health.on_identity(i64::try_from(n).unwrap_or(0), false, minutes(2 * n)), [], "{n}");
+        }
+        let mut told = Vec::new();
+        for _ in 0..3 {
+            told.extend(health.on_identity(7, false, minutes(60)));
+        }
+        assert_eq!(paused(&told), [Scope::Answers]);
+    }
+
+    #[test]
+    fn what_is_not_allowed_for_many_does_not_keep_the_next_leaver() {
+        let mut health = Health::default();
+        for _ in 0..FORBIDDEN {
+            health.on_reply(Bucket::Users, true, Symptom::Forbidden("no".into()), NOW);
+        }
+        assert!(matches!(health.may_leave(Bucket::Users, true, NOW), Leave::Wait(_)));
+        assert_eq!(health.may_end(Bucket::Users, NOW), Leave::Yes);
     }
 
     #[test]

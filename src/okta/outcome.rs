@@ -132,6 +132,8 @@ pub enum Outcome {
     Refused { why: String, who: Fixer },
     /// It may have happened or not: look before doing anything else.
     Unknown { why: String },
+    /// The answer is about somebody else: it says nothing, and what was sent may have happened or not.
+    SomebodyElse { why: String },
 }
 
 impl Outcome {
@@ -145,6 +147,7 @@ impl Outcome {
             Outcome::Replan { .. } => "replan",
             Outcome::Refused { .. } => "refused",
             Outcome::Unknown { .. } => "unknown",
+            Outcome::SomebodyElse { .. } => "somebody_else",
         }
     }
 
@@ -154,7 +157,8 @@ impl Outcome {
             Outcome::Retry { why, .. }
             | Outcome::Replan { why }
             | Outcome::Refused { why, .. }
-            | Outcome::Unknown { why } => Some(why),
+            | Outcome::Unknown { why }
+            | Outcome::SomebodyElse { why } => Some(why),
             _ => None,
         }
     }

@@ -37,11 +37,14 @@ impl Request {
         match step {
             Step::Look { id_or_login } => Self::get(format!("/api/v1/users/{}", segment(id_or_login))),
             Step::ReadBack { id } | Step::ReadProfile { id } => Self::get(format!("/api/v1/users/{id}")),
-            Step::ReadGroups { page: Some(page), .. } => Self::get(page.clone()),
-            Step::ReadGroups { id, page: None } => Self::get(format!("/api/v1/users/{id}/groups?limit=200")),
+            Step::ListGroups { page: Some(page), .. } | Step::ReadGroups { page: Some(page), .. } => {
+                Self::get(page.clone())
+            }
+            Step::ListGroups { id, page: None } | Step::ReadGroups { id, page: None } => {
+                Self::get(format!("/api/v1/users/{id}/groups?limit=200"))
+            }
             Step::ReadRoles { id } => Self::get(format!("/api/v1/users/{id}/roles")),
             Step::ReadGroupRoles { group } => Self::get(format!("/api/v1/groups/{group}/roles")),
-            Step::ListGroups { id } => Self::get(format!("/api/v1/users/{id}/groups?limit=200")),
             Step::CreateGroup { name } => {
                 Self::with_json("POST", "/api/v1/groups".into(), &json!({ "profile": { "name": name } }))
             }

@@ -94,11 +94,12 @@ pub struct GroupObject {
     pub id: String,
     #[serde(rename = "type", default)]
     pub kind: String,
+    #[serde(default)]
     pub profile: GroupProfile,
 }
 
 /// The profile of a group object.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct GroupProfile {
     #[serde(default)]
     pub name: String,

@@ -61,6 +61,20 @@ impl SharedDirectory {
         });
     }
 
+    /// Somebody is in these groups: those that are not known yet are known from now on.
+    pub fn learn(&self, groups: &[Group]) {
+        let known = self.load();
+        let unknown: Vec<&Group> = groups.iter().filter(|group| !known.knows(&group.id)).collect();
+        if unknown.is_empty() {
+            return;
+        }
+        self.current.rcu(|old| {
+            let mut new = Directory::clone(old);
+            unknown.iter().for_each(|group| new.learn(group));
+            new
+        });
+    }
+
     /// Reserves the creation of a group; false if another lane is at it.
     pub fn reserve(&self, name: &str) -> bool {
         self.creating.insert(name.to_owned())

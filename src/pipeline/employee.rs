@@ -18,7 +18,7 @@ use crate::identity::{Answer, Position, Step, hex};
 use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
 use crate::okta::Request;
-use crate::okta::answer::understand;
+use crate::okta::answer::{names_somebody, understand};
 use crate::okta::outcome::{Outcome, Reply};
 use crate::retry::Waits;
 use crate::store::{Claim, EndStep, Lease, LiveRules, Next, Release, Store, StoreError, Trouble, refusal};
@@ -178,14 +178,19 @@ impl Handler<Carried<Returned>> for Employee {
             }
             Delivered::Busy => {
                 self.unreserve(&step);
+                if let Some(act) = self.decide(|lane, context| lane.without_reading(&step, context)) {
+                    return self.act(act);
+                }
                 let bucket = Request::of(&step, None).bucket().label();
-                return self.release(Release::Yield { bucket, class: step.class() });
+                return self.release(Release::Yield { bucket, class: self.lane.class_of(&step) });
             }
         };
         let (outcome, answer) = understand(&step, &reply, self.tools.rules.load().mapping.anchor(), &self.tools.mapped);
         self.count(&step, &outcome);
+        self.compare(&outcome, &answer);
         match (&step, &answer) {
             (_, Answer::Group(group)) => self.tools.directory.insert(group),
+            (_, Answer::Groups { groups, .. }) => self.tools.directory.learn(groups),
             (Step::ReadGroupRoles { group }, Answer::Role { holds }) => {
                 self.tools.directory.learn_role(group, Some(*holds));
             }
@@ -332,6 +337,21 @@ impl Employee {
             let since: Moment = self.lane.claim().dirty_at;
             self.tools.metrics.revoke_seconds.observe(self.tools.clock.now().since(since).as_secs_f64());
         }
+    }
+
+    /// Tells the org whether Okta has answered about whom it was asked.
+    fn compare(&self, outcome: &Outcome, answer: &Answer) {
+        if !names_somebody(outcome, answer) {
+            return;
+        }
+        let is_right = !matches!(outcome, Outcome::SomebodyElse { .. });
+        if let (false, Some(why)) = (is_right, outcome.why()) {
+            self.tools.metrics.okta_anomalies.with_label_values(&[&self.tools.org]).inc();
+            tracing::error!(org = %self.tools.org, target = self.lane.claim().lease.target, %why, "an answer about somebody else");
+        }
+        let (target, now) = (self.lane.claim().lease.target, self.tools.clock.monotonic());
+        let changes = self.tools.traffic.health(|health| health.on_identity(target, is_right, now));
+        self.tools.writers.tell(changes);
     }
 
     fn write(&mut self, effect: Effect, intent: i64, concluded: Concluded) {

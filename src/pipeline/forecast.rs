@@ -51,7 +51,8 @@ impl Forecaster {
         let (now, rulebook) = (self.clock.now(), &*self.rules.load());
         for case in sample {
             let standing = rulebook.standing(case, now);
-            let verdict = plan(&Situation { case, standing: &standing, rulebook, directory, now, fresh: false });
+            let verdict =
+                plan(&Situation { case, standing: &standing, rulebook, directory, now, fresh: false, refused: &[] });
             for step in verdict.into_iter().flat_map(|plan| plan.steps) {
                 *calls.entry(Request::of(&step, None).bucket()).or_default() += weight;
             }

@@ -1,8 +1,8 @@
 //! What those who watch see of the store: looked at beside the writer, a few times a minute, and verified now and then.
 
 use crate::clock::{Clock, Moment};
-use crate::identity::safeguard::Limit;
-use crate::identity::{Change, Class};
+use crate::identity::leaver::WhyAccess;
+use crate::identity::{Change, Class, Rulebook};
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError, Vitals, beside, checkpoints, look_through, verify_audit, vitals};
 use std::time::Duration;
@@ -18,7 +18,7 @@ const SHORTEST_VERIFIED: Duration = Duration::from_secs(10);
 pub async fn keep_looking(store: Store, clock: Clock, metrics: Metrics) -> Result<(), String> {
     loop {
         let (path, rules, now, kept) = (store.path().to_owned(), store.rules().load(), clock.now(), metrics.clone());
-        let looked = tokio::task::spawn_blocking(move || look(&path, &rules.safeguards.limits, now, &kept)).await;
+        let looked = tokio::task::spawn_blocking(move || look(&path, &rules, now, &kept)).await;
         if let Ok(Err(e)) = looked {
             store.note(&e);
             tracing::warn!(error = %e, "the gauges could not be read from the store");
@@ -56,8 +56,8 @@ pub async fn keep_verifying(store: Store, clock: Clock, metrics: Metrics) -> Res
     }
 }
 
-fn look(path: &std::path::Path, limits: &[Limit], now: Moment, metrics: &Metrics) -> Result<(), StoreError> {
-    show(&vitals(&Store::reader(path)?, limits, now)?, now, metrics);
+fn look(path: &std::path::Path, rules: &Rulebook, now: Moment, metrics: &Metrics) -> Result<(), StoreError> {
+    show(&vitals(&Store::reader(path)?, rules, now)?, now, metrics);
     for (file, suffix) in [("db", ""), ("wal", "-wal")] {
         let size = std::fs::metadata(beside(path, suffix)).map_or(0, |m| m.len());
         metrics.store_bytes.with_label_values(&[file]).set(i64::try_from(size).unwrap_or(i64::MAX));
@@ -73,6 +73,15 @@ fn show(vitals: &Vitals, now: Moment, metrics: &Metrics) {
             metrics.backlog.with_label_values(&[org, class.label()]).set(count);
             metrics.backlog_oldest_seconds.with_label_values(&[org, class.label()]).set(age(oldest));
         }
+        for why in WhyAccess::ALL {
+            let count = vitals.leavers.iter().filter(|leaver| leaver.org == *org && leaver.why == why).count();
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            metrics.leavers_with_access.with_label_values(&[org, why.as_str()]).set(count);
+        }
+        let oldest =
+            vitals.leavers.iter().filter(|leaver| leaver.org == *org && leaver.why.pages()).map(|leaver| leaver.since);
+        let oldest = oldest.min().map_or(0.0, |since| age(Moment::from_millis(since)));
+        metrics.leaver_access_oldest_seconds.with_label_values(&[org]).set(oldest);
         metrics.quarantined.with_label_values(&[org]).set(people.quarantined);
         metrics.held.with_label_values(&[org]).set(people.held);
         for change in Change::ALL {

@@ -9,7 +9,7 @@ use crate::identity::change::summary;
 use crate::identity::observe::FullProfile;
 use crate::identity::plan::{Obstacle, Plan, Situation, plan};
 use crate::identity::safeguard::restrain;
-use crate::identity::{Account, Answer, Change, Class, Directory, Rulebook, Step, observe};
+use crate::identity::{Account, Answer, Change, Class, Directory, Group, Rulebook, Step, observe};
 use crate::okta::outcome::{Fixer, Outcome};
 use crate::store::{Claim, Next, Release};
 use serde::Serialize;
@@ -21,6 +21,10 @@ const MAX_LOOKS: u32 = 3;
 /// When somebody is tried again whom Okta refused because of its settings; longer each time, up to a day.
 const AGAIN: Duration = Duration::from_secs(15 * 60);
 const A_MOMENT: Duration = Duration::from_secs(2);
+/// When somebody is read again about whom Okta has answered with another account.
+const WRONG_AGAIN: Duration = Duration::from_secs(30);
+/// Pages of somebody's groups that are read at most.
+const MAX_PAGES: usize = 200;
 
 /// What a plan is made with, besides the person.
 pub struct Context<'a> {
@@ -86,6 +90,20 @@ pub struct Lane {
     kinds: Plan,
     /// What Okta did not say when it was asked.
     unanswered: Vec<Step>,
+    /// Whether access is over, at once or after a grace: then no refusal stops the rest.
+    over: bool,
+    /// What Okta did not do in this run, and why; only while access is over.
+    refused: Vec<leaver::Refusal>,
+    /// Names of steps that Okta did not carry out the first time.
+    tried: Vec<&'static str>,
+    /// Calls in a row that Okta answered as if there were no such account.
+    absent: u32,
+    /// Answers that were about somebody else.
+    strangers: u32,
+    /// Whether the account could not be read although it should be.
+    unread: bool,
+    /// Groups of the pages that were read so far, and where these pages were.
+    listed: (Vec<Group>, Vec<String>),
 }
 
 impl Lane {
@@ -100,6 +118,13 @@ impl Lane {
             full: None,
             kinds: Plan::default(),
             unanswered: Vec::new(),
+            over: false,
+            refused: Vec::new(),
+            tried: Vec::new(),
+            absent: 0,
+            strangers: 0,
+            unread: false,
+            listed: Default::default(),
         }
     }
 
@@ -124,13 +149,15 @@ impl Lane {
 
     /// The first thing to do.
     pub fn begin(&mut self, context: &Context) -> Act {
+        let standing = context.rulebook.standing(&self.claim.case, context.now);
+        self.over = self.claim.case.pins.entitlement(&standing.entitlement).is_over();
         if self.claim.look
             && let Some(look) = self.look()
         {
             return Act::Send { step: look, planned: None };
         }
         if let Some(why) = &self.claim.conflict {
-            return Act::Release(Release::SetAside { why: why.clone(), again: None, look: false });
+            return Act::Release(self.set_aside(why.clone(), false, context));
         }
         self.plan(context)
     }
@@ -143,6 +170,8 @@ impl Lane {
 
     fn plan(&mut self, context: &Context) -> Act {
         let standing = context.rulebook.standing(&self.claim.case, context.now);
+        self.over = self.claim.case.pins.entitlement(&standing.entitlement).is_over();
+        let refused: Vec<Step> = self.refused.iter().map(|refusal| refusal.step.clone()).collect();
         let verdict = plan(&Situation {
             case: &self.claim.case,
             standing: &standing,
@@ -150,8 +179,14 @@ impl Lane {
             directory: context.directory,
             now: context.now,
             fresh: self.fresh,
+            refused: &refused,
         });
         match verdict {
+            Ok(Plan { steps, unfinished, .. })
+                if self.over && steps.is_empty() && (unfinished.is_some() || self.unread) =>
+            {
+                Act::Release(self.not_ended(context))
+            }
             Err(Obstacle { why, look_again }) => Act::Release(self.set_aside(why, look_again, context)),
             Ok(Plan { steps, unfinished: Some(why), .. }) if steps.is_empty() => {
                 Act::Release(self.set_aside(why, true, context))
@@ -188,6 +223,11 @@ impl Lane {
         }
         self.kinds = plan.kinds();
         match steps.first() {
+            Some(first) if self.over && self.done.contains(first) => {
+                let why = "Okta accepts it but does not show it";
+                self.refuse(first.clone(), why.to_owned(), true);
+                self.plan(context)
+            }
             Some(first) if self.done.contains(first) => {
                 let why = format!("Okta accepted {} but does not show it; look at the person in Okta", first.name());
                 Act::Release(self.set_aside(why, false, context))
@@ -216,9 +256,10 @@ impl Lane {
         }
     }
 
-    /// Lets go until somebody changes something; what does not show by itself is looked at now and then.
+    /// Lets go until somebody changes something; what does not show by itself is looked at now and then, and nobody whose
+    /// access is over is left alone for good.
     fn set_aside(&self, why: String, look: bool, context: &Context) -> Release {
-        let again = look.then(|| context.now + AGAIN * self.patience());
+        let again = (look || self.over).then(|| context.now + AGAIN * self.patience());
         Release::SetAside { why, again, look }
     }
 
@@ -232,9 +273,17 @@ impl Lane {
 
     /// `step` was answered.
     pub fn conclude(&mut self, step: &Step, outcome: &Outcome, answer: &Answer, context: &Context) -> Concluded {
+        if let (Step::ListGroups { .. } | Step::ReadGroups { .. }, Outcome::Applied, Answer::Groups { groups, next }) =
+            (step, outcome, answer)
+        {
+            return self.after_page(step, groups, next.as_deref(), context);
+        }
         // A person who is not there any more is looked for; a group that is not there is no answer.
         if matches!(step, Step::ReadGroupRoles { .. }) || (step.is_inquiry() && *outcome != Outcome::Missing) {
             return self.after_inquiry(step, outcome, answer, context);
+        }
+        if self.over {
+            return self.conclude_end(step, outcome, answer, context);
         }
         let outcome = tolerate(step, outcome);
         if matches!(step, Step::Look { .. }) {
@@ -267,6 +316,7 @@ impl Lane {
                 })
             }
             Outcome::Unknown { why } => self.end(Release::Look { at: context.now + A_MOMENT, why }),
+            Outcome::SomebodyElse { why } => self.about_somebody_else(Some(step), why, context),
             Outcome::Replan { why } => self.replan(step, why, context),
         }
     }
@@ -368,7 +418,6 @@ impl Lane {
     /// 404: the person or the group is not there.
     fn missing(&mut self, step: &Step, context: &Context) -> Concluded {
         match step {
-            Step::ReadBack { .. } => self.applied(step, &Answer::NoAccount, context),
             Step::RemoveGroup { .. } | Step::UnassignApp { .. } => self.applied(step, &Answer::Done, context),
             Step::SetManager { .. } => Concluded {
                 refresh_directory: true,
@@ -409,6 +458,26 @@ impl Lane {
         }
     }
 
+    /// The answer is discarded and the account read once by its id, or by the login of a create; if that goes wrong too, the
+    /// person waits. The first to be tried again show whether Okta answers as it should.
+    fn about_somebody_else(&mut self, step: Option<&Step>, why: String, context: &Context) -> Concluded {
+        self.steps.clear();
+        self.strangers += 1;
+        if let Some(Step::CreateUser { profile, .. }) = step {
+            self.claim.login = profile.get("login").and_then(|l| l.as_str()).map(str::to_owned);
+        }
+        match self.look() {
+            Some(look) if self.strangers < 2 => {
+                Concluded::new(None, Next::Continue, Some(Act::Send { step: look, planned: None }))
+            }
+            _ => {
+                let again = Some(context.now + WRONG_AGAIN * self.patience());
+                let why = format!("{why}; look at what stands between the service and Okta");
+                self.end(Release::SetAside { why, again, look: true })
+            }
+        }
+    }
+
     fn after_look(&mut self, outcome: &Outcome, answer: &Answer, context: &Context) -> Concluded {
         self.claim.look = false;
         self.steps.clear();
@@ -426,9 +495,12 @@ impl Lane {
                 }
                 let step = Step::Look { id_or_login: found.id.clone() };
                 let mut account = observe(self.account(), &step, answer);
+                let revoked = self.done.contains(&Step::RevokeSessions { id: found.id.clone() });
                 if let Some(account) = &mut account {
                     if account.is_awake() {
-                        account.marks.exit = None; // what was proved of an end does not hold any more
+                        // What was proved of an end does not hold any more.
+                        let proof = account.marks.exit.take().filter(|_| self.over);
+                        account.marks.exit = proof.map(|proof| proof.begun_anew(revoked));
                     }
                     if self.account().is_none() {
                         account.marks.manager = Link::Nobody; // no link is known; the one that is wanted is written
@@ -442,6 +514,7 @@ impl Lane {
                 (self.claim.case.account, self.claim.case.searched_at) = (None, None);
                 self.concluded(Some(None), context)
             }
+            (Outcome::SomebodyElse { why }, _) => self.about_somebody_else(None, why.clone(), context),
             (Outcome::Retry { after, why }, _) => {
                 self.end(Release::Look { at: context.now + (*after).max(A_MOMENT), why: why.clone() })
             }
@@ -464,6 +537,9 @@ fn tolerate(step: &Step, outcome: &Outcome) -> Outcome {
         other => other.clone(),
     }
 }
+
+#[path = "leaver.rs"]
+mod leaver;
 
 #[cfg(test)]
 #[path = "lane_tests.rs"]

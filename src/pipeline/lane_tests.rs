@@ -9,14 +9,14 @@ use crate::identity::{AccountStatus, Case, Employee, Group, Link, Person, UserSt
 use crate::store::Lease;
 use std::collections::BTreeSet;
 
-struct World {
-    rulebook: Rulebook,
-    directory: Directory,
-    now: Moment,
+pub(super) struct World {
+    pub rulebook: Rulebook,
+    pub directory: Directory,
+    pub now: Moment,
 }
 
 impl World {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let group = |id: &str, name: &str| Group { id: id.into(), name: name.into(), writable: true };
         let groups = [group("00gStaff", "Staff"), group("00gFinance", "Department Finance")];
         Self {
@@ -26,11 +26,11 @@ impl World {
         }
     }
 
-    fn context(&self) -> Context<'_> {
+    pub fn context(&self) -> Context<'_> {
         Context { rulebook: &self.rulebook, directory: &self.directory, now: self.now, backoff: Duration::from_secs(1) }
     }
 
-    fn account(&self) -> Account {
+    pub fn account(&self) -> Account {
         let case = Case::new("main", Person::of("acme", somebody()));
         let desired = self.rulebook.desired(&case, self.now).expect("maps");
         Account {
@@ -41,7 +41,7 @@ impl World {
         }
     }
 
-    fn claim(&self, employee: Employee, account: Option<Account>) -> Claim {
+    pub fn claim(&self, employee: Employee, account: Option<Account>) -> Claim {
         let case = Case::new("main", Person::of("acme", employee));
         Claim {
             lease: Lease { target: 1, token: 1, rev: 1 },

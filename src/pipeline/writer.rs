@@ -112,6 +112,9 @@ struct Heard {
 /// Room may have come free.
 struct Pump;
 
+/// Pauses have changed.
+struct Tell(Vec<Change>);
+
 type Pacer = RateLimiter<NotKeyed, InMemoryState, PacerClock, NoOpMiddleware<Nanos>>;
 
 /// All writers of one org.
@@ -186,6 +189,13 @@ impl Writers {
         match delivered.await {
             Ok(Delivered::Replied { reply, .. }) => reply,
             _ => Reply::NotSent("the writer has stopped".into()),
+        }
+    }
+
+    /// Tells what has changed of the pauses of the org.
+    pub fn tell(&self, changes: Vec<Change>) {
+        if let Some(gate) = self.gates.values().next().filter(|_| !changes.is_empty()) {
+            gate.signal(Tell(changes));
         }
     }
 
@@ -295,6 +305,15 @@ impl Writer {
     }
 }
 
+impl Handler<Carried<Tell>> for Writer {
+    type Result = ();
+
+    fn handle(&mut self, changes: Carried<Tell>, ctx: &mut Self::Context) {
+        self.tell(&changes.body.0);
+        self.pump(ctx);
+    }
+}
+
 impl Handler<Carried<Pump>> for Writer {
     type Result = ();
 
@@ -366,8 +385,12 @@ impl Writer {
     /// Whether a call may leave now.
     fn gate(&self, class: Class, call: Call) -> Door {
         let now = self.clock.monotonic();
+        let ends = class == Class::Revoke && call.write;
         let view = View {
-            leave: self.traffic.health(|health| health.may_leave(self.bucket, call.write, now)),
+            leave: self.traffic.health(|health| match ends {
+                true => health.may_end(self.bucket, now),
+                false => health.may_leave(self.bucket, call.write, now),
+            }),
             permits: self.ledger.permits(call.kind, now, class),
             wake: self.ledger.next_wake(call.kind, now, class),
             sent_away: self.sent_away,

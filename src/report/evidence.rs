@@ -211,7 +211,6 @@ impl Collector {
                 leaver.state = "revoked";
             } else if step == "read_back" && leaver.revoked_at.is_some() {
                 leaver.proved_at = Some(at.to_owned());
-                leaver.state = "revoked and proved";
             }
         }
         if !inside {
@@ -259,6 +258,13 @@ impl Collector {
         {
             let has_none = remark.is_some_and(|remark| remark.contains(NO_ACCOUNT));
             leaver.state = if has_none { "no account found" } else { "nothing to revoke" };
+        }
+        // Done means that the memberships that should go are gone too.
+        if let Some(leaver) = self.leaver(target)
+            && leaver.state == "revoked"
+            && leaver.proved_at.is_some()
+        {
+            leaver.state = "revoked and proved";
         }
         let Some(track) = self.tracks.get_mut(&target) else { return };
         track.leaver = None;
@@ -381,12 +387,16 @@ mod tests {
 
     #[test]
     fn a_leaver_has_the_time_from_being_seen_to_the_deactivation_and_its_proof() {
-        let evidence = collected(&[
+        let rows = [
             observed("2026-05-04T10:00:00.000Z", "ended"),
             effect("2026-05-04T10:00:00.300Z", "revoke_sessions", "applied"),
             effect("2026-05-04T10:00:00.800Z", "deactivate", "applied"),
             effect("2026-05-04T10:00:01.200Z", "read_back", "applied"),
-        ]);
+        ];
+        assert_eq!(collected(&rows).leavers[0].state, "revoked", "memberships may be left");
+        let done = json!({ "seq": 3, "at": "2026-05-04T10:00:02.000Z", "kind": "done", "target": 7, "detail": {} });
+        let rows: Vec<Value> = rows.into_iter().chain([done]).collect();
+        let evidence = collected(&rows);
         let leaver = &evidence.leavers[0];
         assert_eq!((leaver.time_to_revoke_ms, leaver.state), (Some(800), "revoked and proved"));
         assert_eq!(evidence.time_to_revoke(), Times { p50: 800, p99: 800, max: 800 });

@@ -1,14 +1,15 @@
 //! Everything that waits for a person, whatever it waits for.
 
-use super::{StoreError, reviews};
-use crate::identity::Employee;
+use super::{StoreError, leavers_with_access, reviews};
+use crate::clock::Moment;
+use crate::identity::{Employee, Rulebook};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 /// Somebody or something that waits for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Matter {
-    /// `held`, `set aside`, `unreadable`, `review` or `remark`.
+    /// `leaver with access`, `held`, `set aside`, `unreadable`, `review` or `remark`.
     pub what: String,
     pub org: Option<String>,
     pub tenant: String,
@@ -17,9 +18,10 @@ pub struct Matter {
     pub why: String,
 }
 
-/// All of it: who is held or set aside, matches to decide about, who cannot be read, and what is remarkable about people who
+/// All of it: who has left and still has access, the most urgent first; who is held or set aside, matches to decide about, who cannot be read, and what is remarkable about people who
 /// are done.
-pub fn attention(c: &Connection) -> Result<Vec<Matter>, StoreError> {
+pub fn attention(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Matter>, StoreError> {
+    let leavers = leavers_with_access(c, rules, now)?;
     let mut select = c.prepare(
         "SELECT w.state, t.org, l.tenant, l.profile, s.doc, w.reason FROM work w JOIN target t ON t.id = w.target
          JOIN link l ON l.target = w.target JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
@@ -37,7 +39,22 @@ pub fn attention(c: &Connection) -> Result<Vec<Matter>, StoreError> {
         let (what, why) = (what.to_owned(), row.get(5)?);
         Ok(Matter { what, org: row.get(1)?, tenant: row.get(2)?, profile: row.get(3)?, name, why })
     })?;
-    let mut matters: Vec<Matter> = rows.collect::<Result<_, _>>()?;
+    let others: Vec<Matter> = rows.collect::<Result<_, _>>()?;
+    let is_told = |matter: &Matter| {
+        leavers.iter().any(|leaver| leaver.profile == matter.profile && Some(&leaver.org) == matter.org.as_ref())
+    };
+    let mut matters: Vec<Matter> = leavers
+        .iter()
+        .map(|leaver| Matter {
+            what: "leaver with access".into(),
+            org: Some(leaver.org.clone()),
+            tenant: leaver.tenant.clone(),
+            profile: leaver.profile.clone(),
+            name: leaver.name.clone(),
+            why: format!("{}: {}; see `{}`", leaver.why, leaver.told, leaver.command),
+        })
+        .collect();
+    matters.extend(others.into_iter().filter(|matter| !is_told(matter)));
     matters.extend(reviews(c, false)?.into_iter().map(|review| Matter {
         what: "review".into(),
         org: Some(review.org),

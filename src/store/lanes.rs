@@ -12,10 +12,13 @@ use crate::identity::{Account, Case, Cause, Change, Class, Directory, Rulebook, 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The bucket of work whose first call is not known yet.
 pub const ANY_BUCKET: &str = "any";
 
+/// When somebody is read again for whom Okta has answered with the account of another person.
+const OTHERS_AGAIN: Duration = Duration::from_secs(15 * 60);
 const READY: i64 = 0;
 const SET_ASIDE: i64 = 1;
 /// Everything else was done; what is left waits for somebody's decision.
@@ -201,6 +204,16 @@ impl Store {
             if !holds(c, end.lease)? {
                 return Ok(());
             }
+            if let Some(Some(account)) = &end.account
+                && let Some(other) = owner(c, &org, end.lease.target, &account.id)?
+            {
+                let why = format!(
+                    "Okta has answered with the account {} ({}), which is {other}'s: nothing is written; look at both in Okta",
+                    account.id, account.login
+                );
+                let again = Some(now + OTHERS_AGAIN);
+                return release(c, end.lease, &Release::SetAside { why, again, look: true }, now);
+            }
             match &end.account {
                 Some(Some(account)) => learn(c, &org, end.lease.target, account, &matched, now)?,
                 Some(None) => forget(c, &org, end.lease.target)?,
@@ -284,6 +297,13 @@ fn begin_step(
         now.millis()
     ])?;
     Ok(Begun::Intent(c.last_insert_rowid()))
+}
+
+/// Who else has this account, by name.
+fn owner(c: &Connection, org: &str, target: i64, okta_id: &str) -> Result<Option<String>, StoreError> {
+    let mut find = c.prepare_cached("SELECT id FROM target WHERE org = ?1 AND okta_id = ?2 AND id <> ?3")?;
+    let other: Option<i64> = find.query_row(params![org, okta_id, target], |row| row.get(0)).optional()?;
+    other.map(|other| Ok(cases::name_of(c, other)?.unwrap_or_else(|| "somebody else".into()))).transpose()
 }
 
 /// The target has this account from now on. Those who report to the person are told if that changes what they are told.
@@ -482,8 +502,13 @@ pub(super) fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) 
         Release::SetAside { why, again, look } => {
             // A newer revision may be what the person was waiting for: then it is tried at once.
             let (state, at) = if is_newest(c, lease)? { (SET_ASIDE, again.unwrap_or(NEVER)) } else { (READY, now) };
+            // Who is tried again and again for one reason is told of once.
+            let mut known = c.prepare_cached("SELECT 1 FROM work WHERE target = ?1 AND reason = ?2")?;
+            let is_told = again.is_some() && known.exists(params![target, why])?;
             set(state, at, ANY_BUCKET, i64::from(again.is_some()), look.then_some(true), Some(why))?;
-            append(c, &about(c, lease, now, Kind::SetAside, json!({ "why": why }))?)?;
+            if !is_told {
+                append(c, &about(c, lease, now, Kind::SetAside, json!({ "why": why }))?)?;
+            }
             Ok(())
         }
     }

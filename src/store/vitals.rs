@@ -2,9 +2,10 @@
 
 use super::StoreError;
 use super::judge::COUNTED;
+use super::leavers::{LeaverWithAccess, leavers_with_access};
 use crate::clock::Moment;
 use crate::identity::safeguard::{Limit, Scope, Span};
-use crate::identity::{Change, Class};
+use crate::identity::{Change, Class, Rulebook};
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 
@@ -13,6 +14,8 @@ use std::collections::BTreeMap;
 pub struct Vitals {
     /// People who wait, by org.
     pub orgs: BTreeMap<String, OrgVitals>,
+    /// Who has left and still has access, the most urgent first.
+    pub leavers: Vec<LeaverWithAccess>,
     /// Profiles that cannot be read, by company.
     pub unreadable: BTreeMap<String, i64>,
     /// Open holds by org and kind: how many, and since when.
@@ -48,8 +51,8 @@ pub struct Used {
     pub ratio: f64,
 }
 
-/// Takes a look; `limits` are those of the configuration.
-pub fn vitals(c: &Connection, limits: &[Limit], now: Moment) -> Result<Vitals, StoreError> {
+/// Takes a look.
+pub fn vitals(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vitals, StoreError> {
     let mut vitals = Vitals::default();
     backlog(c, &mut vitals)?;
     let mut select = c.prepare_cached("SELECT tenant, count(*) FROM unreadable GROUP BY tenant")?;
@@ -63,7 +66,8 @@ pub fn vitals(c: &Connection, limits: &[Limit], now: Moment) -> Result<Vitals, S
         "SELECT DISTINCT coalesce(org, 'all'), coalesce(change, 'all') FROM pause WHERE ended_at IS NULL",
     )?;
     vitals.pauses = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-    vitals.safeguards = used(c, &vitals.orgs, limits, now)?;
+    vitals.safeguards = used(c, &vitals.orgs, &rules.safeguards.limits, now)?;
+    vitals.leavers = leavers_with_access(c, rules, now)?;
     audit(c, &mut vitals)?;
     Ok(vitals)
 }

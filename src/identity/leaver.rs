@@ -1,0 +1,277 @@
+//! Whoever has left and can still sign in: why, since when, and what ends it.
+//!
+//! **Invariant:** access counts as ended only when Okta has shown it: what nobody knows is access.
+
+use super::account::{Account, AccountStatus};
+use super::lifecycle::Entitlement;
+use super::pins::{Access, Pins};
+use crate::clock::Moment;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// A decision that leaves access is asked again after this.
+const ASKED_AGAIN: Duration = Duration::from_secs(30 * 86_400);
+
+/// Why somebody who has left still has access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyAccess {
+    /// Okta does not do it.
+    Refused,
+    /// A safeguard waits for a decision.
+    Held,
+    /// It is not known which account is theirs, or whether they have one.
+    NotFound,
+    /// Nobody has come to it yet.
+    Waiting,
+    /// Somebody has decided so.
+    ByDecision,
+}
+
+impl WhyAccess {
+    /// All reasons, the most urgent first.
+    pub const ALL: [WhyAccess; 5] =
+        [WhyAccess::Refused, WhyAccess::Held, WhyAccess::NotFound, WhyAccess::Waiting, WhyAccess::ByDecision];
+
+    /// The word in metrics and documents.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            WhyAccess::Refused => "refused",
+            WhyAccess::Held => "held",
+            WhyAccess::NotFound => "not_found",
+            WhyAccess::Waiting => "waiting",
+            WhyAccess::ByDecision => "by_decision",
+        }
+    }
+
+    /// Whether somebody has to be called for it.
+    pub const fn pages(self) -> bool {
+        !matches!(self, WhyAccess::ByDecision)
+    }
+}
+
+impl std::fmt::Display for WhyAccess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            WhyAccess::Refused => "refused by Okta",
+            WhyAccess::Held => "held",
+            WhyAccess::NotFound => "account not found",
+            WhyAccess::Waiting => "waiting",
+            WhyAccess::ByDecision => "by decision",
+        })
+    }
+}
+
+/// A hold on the end of somebody's access.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnHold {
+    pub id: i64,
+    /// When it was rejected, and by whom; waits for a decision without it.
+    pub rejected: Option<(Moment, String)>,
+}
+
+/// What their work is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Okta is said to hold the newest revision.
+    Done,
+    Ready,
+    Quarantined,
+    Held,
+}
+
+/// What is known of somebody.
+#[derive(Clone, Debug)]
+pub struct Known<'a> {
+    pub entitlement: &'a Entitlement,
+    pub pins: &'a Pins,
+    pub account: Option<&'a Account>,
+    /// Since when access is over.
+    pub since: Moment,
+    pub work: Work,
+    /// What the last run said.
+    pub reason: Option<&'a str>,
+    /// Why it is not known which account is theirs.
+    pub conflict: Option<&'a str>,
+    pub hold: Option<OnHold>,
+    /// Why nothing is written to the account.
+    pub protected: Option<String>,
+    /// Why writes of this kind are stopped.
+    pub paused: Option<String>,
+}
+
+/// What is said of somebody who has left and still has access.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaverAccess {
+    pub why: WhyAccess,
+    pub told: String,
+    /// What shows more, or ends it.
+    pub command: String,
+}
+
+/// Decides about somebody: nothing if access is not over, if it has ended, or if it is over for less than `after`.
+pub fn leaver_access(known: &Known, after: Duration, now: Moment) -> Option<LeaverAccess> {
+    if !known.entitlement.is_over() || has_ended(known) || now.since(known.since) < after {
+        return None;
+    }
+    let say = |why, told: String, command: String| Some(LeaverAccess { why, told, command });
+    let reason = || known.reason.unwrap_or("nobody has come to it yet").to_owned();
+    if known.pins.access == Some(Access::Given) {
+        return say(WhyAccess::ByDecision, "an undo has given access back".into(), "attention".into());
+    }
+    if let Some(hold) = &known.hold {
+        let command = format!("holds show {}", hold.id);
+        return match &hold.rejected {
+            None => say(WhyAccess::Held, format!("hold {} waits for a decision", hold.id), command),
+            Some((at, by)) if now.since(*at) < ASKED_AGAIN => {
+                let until = (*at + ASKED_AGAIN).to_string();
+                let until = until.get(..10).unwrap_or(&until);
+                say(
+                    WhyAccess::ByDecision,
+                    format!("{by} has rejected it (hold {}); asked again on {until}", hold.id),
+                    command,
+                )
+            }
+            Some((_, by)) => say(
+                WhyAccess::Held,
+                format!("{by} rejected it more than 30 days ago (hold {}): decide again", hold.id),
+                command,
+            ),
+        };
+    }
+    if let Some(why) = &known.protected {
+        return say(WhyAccess::ByDecision, format!("protected by the configuration: {why}"), "attention".into());
+    }
+    if let Some(why) = &known.paused {
+        return say(WhyAccess::Waiting, format!("writes are paused: {why}"), "resume".into());
+    }
+    if let Some(why) = known.conflict {
+        return say(WhyAccess::NotFound, why.to_owned(), "review list".into());
+    }
+    let refused = known.account.and_then(|account| account.marks.exit.as_ref()?.refused.clone());
+    match (known.work, refused) {
+        (Work::Held, _) => say(WhyAccess::Held, reason(), "holds list".into()),
+        (_, Some(why)) => say(WhyAccess::Refused, why, "quarantine list".into()),
+        (Work::Quarantined, None) if known.account.is_none() => {
+            say(WhyAccess::NotFound, reason(), "quarantine list".into())
+        }
+        (Work::Quarantined, None) => say(WhyAccess::Refused, reason(), "quarantine list".into()),
+        (Work::Ready | Work::Done, None) => say(WhyAccess::Waiting, reason(), "status".into()),
+    }
+}
+
+/// Whether Okta has shown that they cannot sign in.
+fn has_ended(known: &Known) -> bool {
+    let Some(account) = known.account else { return known.work == Work::Done };
+    let withheld = matches!(known.entitlement, Entitlement::Suspended(_));
+    match account.status {
+        AccountStatus::Suspended => withheld,
+        // Accepted, but not shown yet.
+        AccountStatus::Deprovisioned => {
+            account.marks.exit.as_ref().is_none_or(|proof| proof.read_back || !proof.deactivated)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::tests::bare;
+    use super::super::account::{ExitProof, Marks};
+    use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    const AFTER: Duration = Duration::from_secs(300);
+    const NOW: Moment = Moment::from_secs(1_800_000_000);
+
+    fn account(status: AccountStatus) -> Account {
+        Account { status, ..bare("00u1", "ines@example.com", None) }
+    }
+
+    fn with(proof: ExitProof) -> Account {
+        let marks = Marks { exit: Some(proof), ..Marks::default() };
+        Account { marks, ..account(AccountStatus::Deprovisioned) }
+    }
+
+    /// What is said of an account of somebody who has left an hour ago, changed by the test.
+    fn said<'a>(account: Option<&'a Account>, change: impl FnOnce(&mut Known<'a>)) -> Option<(WhyAccess, String)> {
+        static PINS: Pins =
+            Pins { attributes: BTreeMap::new(), member: BTreeSet::new(), not_member: BTreeSet::new(), access: None };
+        static ENDED: Entitlement = Entitlement::Ended(String::new());
+        let mut known = Known {
+            entitlement: &ENDED,
+            pins: &PINS,
+            account,
+            since: NOW - Duration::from_secs(3600),
+            work: Work::Ready,
+            reason: None,
+            conflict: None,
+            hold: None,
+            protected: None,
+            paused: None,
+        };
+        change(&mut known);
+        leaver_access(&known, AFTER, NOW).map(|found| (found.why, found.told))
+    }
+
+    fn why<'a>(account: Option<&'a Account>, change: impl FnOnce(&mut Known<'a>)) -> Option<WhyAccess> {
+        said(account, change).map(|(why, _)| why)
+    }
+
+    #[test]
+    fn whoever_has_left_and_has_an_account_that_is_not_shown_to_be_closed_has_access() {
+        use AccountStatus::{
+            Active, Deprovisioned, LockedOut, PasswordExpired, Provisioned, Recovery, Staged, Suspended,
+        };
+        for status in
+            [Active, Provisioned, Recovery, PasswordExpired, LockedOut, Staged, Suspended, AccountStatus::Unknown]
+        {
+            assert_eq!(why(Some(&account(status)), |_| ()), Some(WhyAccess::Waiting), "{status:?}");
+            let done = why(Some(&account(status)), |known| known.work = Work::Done);
+            assert_eq!(done, Some(WhyAccess::Waiting), "{status:?}: nobody is done because somebody says so");
+        }
+        assert_eq!(why(Some(&account(Deprovisioned)), |_| ()), None, "a list has shown it");
+        assert_eq!(why(Some(&with(ExitProof { read_back: true, ..ExitProof::default() })), |_| ()), None);
+        let accepted = with(ExitProof { deactivated: true, ..ExitProof::default() });
+        assert_eq!(why(Some(&accepted), |_| ()), Some(WhyAccess::Waiting), "accepted is not shown");
+        assert_eq!(why(None, |_| ()), Some(WhyAccess::Waiting), "nobody has looked for an account yet");
+        assert_eq!(why(None, |known| known.work = Work::Done), None);
+    }
+
+    #[test]
+    fn in_the_grace_a_suspended_account_is_closed_and_calls_of_the_last_minutes_do_not_count() {
+        let grace = Entitlement::Suspended("grace".into());
+        let suspended = account(AccountStatus::Suspended);
+        assert_eq!(why(Some(&suspended), |known| known.entitlement = &grace), None);
+        let active = account(AccountStatus::Active);
+        assert_eq!(why(Some(&active), |known| known.entitlement = &grace), Some(WhyAccess::Waiting));
+        assert_eq!(why(Some(&active), |known| known.since = NOW - Duration::from_secs(299)), None);
+        assert_eq!(why(Some(&active), |known| known.since = NOW - AFTER), Some(WhyAccess::Waiting));
+        assert_eq!(why(Some(&active), |known| known.entitlement = &Entitlement::Entitled), None);
+    }
+
+    #[test]
+    fn each_reason_is_told_apart() {
+        let active = account(AccountStatus::Active);
+        let hold = |rejected| move |known: &mut Known| known.hold = Some(OnHold { id: 7, rejected });
+        assert_eq!(why(Some(&active), hold(None)), Some(WhyAccess::Held));
+        let days = |n: u64| NOW - Duration::from_secs(n * 86_400);
+        let (found, told) = said(Some(&active), hold(Some((days(3), "ann".into())))).expect("access");
+        assert!(found == WhyAccess::ByDecision && told.contains("ann") && told.contains("asked again on 20"), "{told}");
+        assert_eq!(why(Some(&active), hold(Some((days(31), "ann".into())))), Some(WhyAccess::Held), "asked again");
+        let protected = why(Some(&active), |known| known.protected = Some("break-glass".into()));
+        assert_eq!(protected, Some(WhyAccess::ByDecision));
+        let given = Pins { access: Some(Access::Given), ..Pins::default() };
+        assert_eq!(why(Some(&active), |known| known.pins = &given), Some(WhyAccess::ByDecision));
+        assert_eq!(why(None, |known| known.conflict = Some("two accounts")), Some(WhyAccess::NotFound));
+        assert_eq!(why(None, |known| known.work = Work::Quarantined), Some(WhyAccess::NotFound));
+        assert_eq!(why(Some(&active), |known| known.work = Work::Quarantined), Some(WhyAccess::Refused));
+        let mut refused = active.clone();
+        refused.marks.exit = Some(ExitProof { refused: Some("deactivate: E0000006".into()), ..ExitProof::default() });
+        let (found, told) = said(Some(&refused), |_| ()).expect("access");
+        assert!(found == WhyAccess::Refused && told.contains("E0000006"), "also while it is tried again: {told}");
+        let (found, told) = said(Some(&active), |known| known.paused = Some("ann: night".into())).expect("access");
+        assert!(found == WhyAccess::Waiting && told.contains("ann"), "{told}");
+        assert!(WhyAccess::ALL.iter().filter(|why| !why.pages()).eq([&WhyAccess::ByDecision]));
+    }
+}

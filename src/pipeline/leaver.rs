@@ -1,0 +1,318 @@
+//! The run of somebody whose access is over, through every refusal: what can be taken is taken all the same, and it is tried
+//! again without end.
+//!
+//! **Invariant:** such a run ends as done only if its plan is carried out; whatever is missing has a time at which it is
+//! tried again.
+
+use super::{A_MOMENT, Act, Concluded, Context, Lane, MAX_PAGES};
+use crate::identity::administrator::Knowledge;
+use crate::identity::{AccountStatus, Answer, Class, Group, Step, observe};
+use crate::okta::outcome::{Fixer, Outcome};
+use crate::store::{Next, Release};
+use std::time::Duration;
+
+/// When somebody whose access could not be ended is tried again; doubled each time, up to the longest wait.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// Reasons that are told at most.
+const TOLD: usize = 5;
+
+/// Something that Okta did not do.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub step: Step,
+    pub why: String,
+    /// Whether somebody has to change something before it can be done, as far as Okta says.
+    lasts: bool,
+}
+
+impl Lane {
+    /// How urgent a call is that found no room: access that is still there is ended before everything else.
+    pub fn class_of(&self, step: &Step) -> Class {
+        let is_open = self.account().is_some_and(|account| account.is_live());
+        if self.over && is_open { Class::Revoke } else { step.class() }
+    }
+
+    /// There is no room for reading the account now. Whose access is over does not wait for it: what ends access is sent by
+    /// the id of the account, and what it finds is read afterwards.
+    pub fn without_reading(&mut self, step: &Step, context: &Context) -> Option<Act> {
+        let is_open = self.account().is_some_and(|account| account.is_live());
+        if !self.over || !is_open || self.unread || !matches!(step, Step::Look { .. }) {
+            return None;
+        }
+        self.unread = true;
+        Some(self.plan(context))
+    }
+
+    /// `step` was answered, and access is over.
+    pub(super) fn conclude_end(
+        &mut self,
+        step: &Step,
+        outcome: &Outcome,
+        answer: &Answer,
+        context: &Context,
+    ) -> Concluded {
+        if matches!(step, Step::Look { .. }) {
+            return self.after_reading(step, outcome, answer, context);
+        }
+        match (step, outcome) {
+            (_, Outcome::Applied) => self.applied_end(step, answer, context),
+            (Step::RevokeSessionsAgain { .. }, _) if !is_busy(outcome) && !self.is_open() => {
+                self.applied(step, answer, context) // sessions end with the account; the audit keeps what Okta said
+            }
+            (_, Outcome::Retry { after, why }) if self.is_patient(step) => {
+                let wait = if step.class() == Class::Revoke { *after } else { (*after).max(context.backoff) };
+                self.end(Release::Retry { at: context.now + wait, why: why.clone() })
+            }
+            (Step::RevokeSessions { .. } | Step::RevokeSessionsAgain { .. }, _) => {
+                self.go_around(step, outcome, context)
+            }
+            (_, Outcome::Unknown { why }) if self.is_patient(step) => {
+                let wait = if self.claim.attempt == 0 { A_MOMENT } else { A_MOMENT.max(context.backoff) };
+                self.end(Release::Look { at: context.now + wait, why: why.clone() })
+            }
+            (Step::UnassignApp { .. }, Outcome::AlreadySo | Outcome::Missing) => self.applied(step, answer, context),
+            (Step::RemoveGroup { .. }, Outcome::AlreadySo | Outcome::Missing) => self.removed_perhaps(step, context),
+            (Step::Deactivate { .. } | Step::ReadBack { .. }, Outcome::Missing) => {
+                self.absent += 1;
+                self.read_and_plan(step, outcome, context)
+            }
+            (Step::ReadBack { .. }, Outcome::Replan { .. }) if matches!(answer, Answer::User(_)) => {
+                // Accepted and not so: the account is known as it is, and what is planned for it knows that.
+                self.claim.case.account = observe(self.account(), step, answer);
+                self.steps.clear();
+                self.concluded(Some(self.claim.case.account.clone()), context)
+            }
+            (Step::Suspend { .. } | Step::Unlock { .. }, _) => self.not_suspended(step, outcome, context),
+            (Step::Deactivate { .. }, _) | (Step::ReadBack { .. }, Outcome::SomebodyElse { .. }) => {
+                self.read_and_plan(step, outcome, context)
+            }
+            _ => self.go_around(step, outcome, context),
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.account().is_some_and(|account| account.is_live())
+    }
+
+    /// Whether it is ordinary that Okta does not answer this step now: then it is tried again alone. What ends access itself
+    /// is tried a few times before it is gone around.
+    fn is_patient(&self, step: &Step) -> bool {
+        self.claim.attempt < if step.class() == Class::Revoke { 3 } else { 1 }
+    }
+
+    fn applied_end(&mut self, step: &Step, answer: &Answer, context: &Context) -> Concluded {
+        self.absent = 0;
+        self.unread &= !matches!(step, Step::ReadBack { .. });
+        if matches!(step, Step::Deactivate { .. } | Step::Suspend { .. })
+            && let Some(proof) = self.claim.case.account.as_mut().and_then(|account| account.marks.exit.as_mut())
+        {
+            proof.refused = None;
+        }
+        self.applied(step, answer, context)
+    }
+
+    /// One page of the groups of a person was read; when it was the last, all of them are known.
+    pub(super) fn after_page(
+        &mut self,
+        step: &Step,
+        groups: &[Group],
+        next: Option<&str>,
+        context: &Context,
+    ) -> Concluded {
+        let at = |page: Option<&str>| match step {
+            Step::ReadGroups { id, .. } => Step::ReadGroups { id: id.clone(), page: page.map(str::to_owned) },
+            Step::ListGroups { id, .. } => Step::ListGroups { id: id.clone(), page: page.map(str::to_owned) },
+            other => other.clone(),
+        };
+        let (first, is_inquiry) = (at(None), step.is_inquiry());
+        let (listed, pages) = &mut self.listed;
+        if *step == first {
+            listed.clear();
+            pages.clear();
+        }
+        listed.extend(groups.iter().cloned());
+        let Some(next) = next else {
+            let answer = Answer::Groups { groups: std::mem::take(listed), next: None };
+            self.steps.clear(); // what is removed is planned from what was found
+            return match is_inquiry {
+                true => self.after_inquiry(&first, &Outcome::Applied, &answer, context),
+                false => self.applied(&first, &answer, context),
+            };
+        };
+        if pages.iter().any(|known| known == next) || pages.len() >= MAX_PAGES {
+            let why = format!(
+                "the list of the person's groups does not end: after {} pages Okta names one more",
+                pages.len() + 1
+            );
+            let outcome = Outcome::Refused { why, who: Fixer::OktaAdmin };
+            self.steps.clear();
+            return if self.over && !is_inquiry {
+                self.go_around(&first, &outcome, context)
+            } else {
+                self.conclude(&first, &outcome, &Answer::Done, context)
+            };
+        }
+        pages.push(next.to_owned());
+        let step = at(Some(next));
+        self.steps.pop_front();
+        self.steps.push_front(step.clone());
+        Concluded::new(None, Next::Continue, Some(Act::Send { step, planned: None }))
+    }
+
+    /// Not there, or already so: what the list shows afterwards decides.
+    fn removed_perhaps(&mut self, step: &Step, context: &Context) -> Concluded {
+        if self.refused.iter().any(|refusal| refusal.step == *step) || self.done.contains(step) {
+            return self.go_around(step, &Outcome::Missing, context);
+        }
+        let mut concluded = self.applied(step, &Answer::Done, context);
+        for account in [self.claim.case.account.as_mut(), concluded.account.as_mut().and_then(Option::as_mut)] {
+            if let Some(proof) = account.and_then(|account| account.marks.exit.as_mut()) {
+                proof.groups_listed = false;
+            }
+        }
+        if matches!(concluded.next, Next::Release(_)) {
+            let next = self.concluded(concluded.account.clone(), context);
+            concluded = Concluded { refresh_directory: concluded.refresh_directory, ..next };
+        }
+        concluded
+    }
+
+    /// Okta does not suspend: the account is read, and what cannot be suspended is deactivated.
+    fn not_suspended(&mut self, step: &Step, outcome: &Outcome, context: &Context) -> Concluded {
+        if is_busy(outcome) {
+            return self.go_around(step, outcome, context);
+        }
+        let known = self.account().map(|account| account.status);
+        let again = self.tried.contains(&step.name());
+        let is_ended = self.kinds.exit; // suspended only because Okta does not deactivate
+        if !is_ended
+            && (again || known != Some(AccountStatus::Active))
+            && let Some(account) = &mut self.claim.case.account
+        {
+            account.marks.not_suspended_in = known;
+        }
+        if is_ended || again {
+            return self.go_around(step, outcome, context);
+        }
+        self.read_and_plan(step, outcome, context)
+    }
+
+    /// Okta's state may not be what the plan took it for: it is read and planned anew, once; then the rest goes on without
+    /// this step.
+    fn read_and_plan(&mut self, step: &Step, outcome: &Outcome, context: &Context) -> Concluded {
+        if self.tried.contains(&step.name()) {
+            return self.go_around(step, outcome, context);
+        }
+        self.tried.push(step.name());
+        self.steps.clear();
+        let account = Some(self.claim.case.account.clone());
+        match self.look() {
+            Some(look) => Concluded::new(account, Next::Continue, Some(Act::Send { step: look, planned: None })),
+            None => self.concluded(account, context),
+        }
+    }
+
+    /// Goes on without this step; whatever does not depend on it is taken.
+    fn go_around(&mut self, step: &Step, outcome: &Outcome, context: &Context) -> Concluded {
+        let why = match outcome {
+            Outcome::Refused { why, who } => format!("{why}; {who}"),
+            Outcome::Missing => "Okta says that there is no such thing, and shows it".to_owned(),
+            other => other.why().unwrap_or("Okta says that it is so already, and shows something else").to_owned(),
+        };
+        self.refuse(step.clone(), why, !is_busy(outcome));
+        // Another plan may follow from it, unless it is one of many.
+        if matches!(step, Step::RemoveGroup { .. } | Step::UnassignApp { .. }) {
+            self.steps.retain(|planned| planned != step);
+        } else {
+            self.steps.clear();
+        }
+        self.concluded(Some(self.claim.case.account.clone()), context)
+    }
+
+    /// Remembers that Okta did not do it.
+    pub(super) fn refuse(&mut self, step: Step, why: String, lasts: bool) {
+        let ends = matches!(step, Step::Deactivate { .. } | Step::Suspend { .. } | Step::Unlock { .. });
+        let told = format!("{}: {why}", step.name());
+        if let Some(account) = self.claim.case.account.as_mut().filter(|account| ends && lasts && account.is_live()) {
+            account.marks.exit.get_or_insert_default().refused = Some(told);
+        }
+        let step = match step {
+            Step::ListGroups { id, .. } => Step::ListGroups { id, page: None },
+            step => step,
+        };
+        self.refused.push(Refusal { step, why, lasts });
+    }
+
+    /// The account was to be read.
+    fn after_reading(&mut self, step: &Step, outcome: &Outcome, answer: &Answer, context: &Context) -> Concluded {
+        let is_known = self.account().is_some();
+        match (outcome, answer) {
+            (Outcome::Applied, Answer::User(_)) => {
+                (self.absent, self.unread) = (0, false);
+                self.after_look(outcome, answer, context)
+            }
+            // Two calls in a row found no such account: one answer alone proves nothing.
+            (Outcome::Missing, _) if self.absent > 0 || !is_known => {
+                self.unread = false;
+                self.after_look(outcome, answer, context)
+            }
+            (Outcome::Missing, _) => {
+                self.absent += 1;
+                self.unread_for_now(step, "Okta says that there is no such account", context)
+            }
+            _ if !is_known || (is_busy(outcome) && self.claim.attempt == 0) => {
+                self.after_look(outcome, answer, context)
+            }
+            (other, _) => {
+                let why = other.why().unwrap_or("the account cannot be read").to_owned();
+                self.unread_for_now(step, &why, context)
+            }
+        }
+    }
+
+    /// The account cannot be read: access is ended by its id all the same, and the run is not done before it was read.
+    fn unread_for_now(&mut self, step: &Step, why: &str, context: &Context) -> Concluded {
+        self.claim.look = false;
+        self.steps.clear();
+        self.unread = true;
+        self.refused.push(Refusal { step: step.clone(), why: why.to_owned(), lasts: false });
+        self.concluded(None, context)
+    }
+
+    /// Everything that can be taken is taken, and something is missing: tried again, without end.
+    pub(super) fn not_ended(&self, context: &Context) -> Release {
+        let doublings = u32::try_from(self.claim.attempt.clamp(0, 16)).unwrap_or(16);
+        let at = context.now + (FIRST_WAIT * (1 << doublings)).min(LONGEST_WAIT);
+        let mut whys: Vec<String> = Vec::new();
+        for refusal in &self.refused {
+            let what = match &refusal.step {
+                Step::RemoveGroup { name, .. } => format!("out of group {name:?}"),
+                step => step.name().to_owned(),
+            };
+            whys.push(format!("{what}: {}", refusal.why));
+        }
+        let more = whys.len().saturating_sub(TOLD);
+        whys.truncate(TOLD);
+        whys.extend((more > 0).then(|| format!("{more} more")));
+        let is_administrator = self.administrator(context) == Knowledge::Holder;
+        whys.extend(is_administrator.then(|| "the person is an Okta administrator".to_owned()));
+        let open = self.account().is_some_and(|account| account.is_awake());
+        let told = if open { "still has access" } else { "access is closed, but not everything is taken" };
+        let why = format!("{told}: {}", whys.join("; "));
+        if self.refused.iter().any(|refusal| refusal.lasts) {
+            Release::SetAside { why, again: Some(at), look: true }
+        } else {
+            Release::Look { at, why }
+        }
+    }
+}
+
+/// Whether an outcome says nothing about the person: Okta has no time, or nobody knows what it did.
+fn is_busy(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Retry { .. } | Outcome::Unknown { .. })
+}
+
+#[cfg(test)]
+#[path = "leaver_tests.rs"]
+mod tests;

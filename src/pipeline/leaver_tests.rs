@@ -1,0 +1,290 @@
+//! Terminations against an org that refuses one thing, once or for good.
+
+use super::super::tests::World;
+use super::super::{Act, Lane};
+use super::*;
+use crate::identity::lifecycle::{Policies, Termination};
+use crate::identity::{Account, Employee, Group, UserStatus};
+use crate::store::Claim;
+use std::collections::BTreeSet;
+
+/// An org with one account, which answers one step otherwise than Okta should.
+struct Org {
+    account: Account,
+    groups: BTreeSet<String>,
+    is_gone: bool,
+    fault: Option<(&'static str, Outcome)>,
+    /// How often it still strikes.
+    times: u32,
+    calls: Vec<&'static str>,
+}
+
+impl Org {
+    fn of(account: Account) -> Self {
+        let groups = account.groups.clone();
+        Self { account, groups, is_gone: false, fault: None, times: 0, calls: Vec::new() }
+    }
+
+    fn answer(&mut self, step: &Step) -> (Outcome, Answer) {
+        self.calls.push(step.name());
+        if let Some((name, outcome)) = &self.fault
+            && *name == step.name()
+            && self.times > 0
+        {
+            self.times -= 1;
+            return (outcome.clone(), Answer::Done);
+        }
+        if self.is_gone {
+            return (Outcome::Missing, Answer::NoAccount);
+        }
+        let refused = |why: &str| (Outcome::Replan { why: why.into() }, Answer::Done);
+        match step {
+            Step::Deactivate { .. } if self.account.status == AccountStatus::Deprovisioned => {
+                return (Outcome::Missing, Answer::NoAccount);
+            }
+            Step::Deactivate { .. } => self.account.status = AccountStatus::Deprovisioned,
+            Step::Unlock { .. } => self.account.status = AccountStatus::Active,
+            Step::Suspend { .. } if self.account.status != AccountStatus::Active => return refused("is not active"),
+            Step::Suspend { .. } => self.account.status = AccountStatus::Suspended,
+            Step::RemoveGroup { group, .. } => {
+                self.groups.remove(group);
+            }
+            Step::ListGroups { .. } => {
+                let group = |id: &String| Group { id: id.clone(), name: id.clone(), writable: true };
+                return (
+                    Outcome::Applied,
+                    Answer::Groups { groups: self.groups.iter().map(group).collect(), next: None },
+                );
+            }
+            Step::Look { .. } => return (Outcome::Applied, Answer::User(self.account.clone())),
+            Step::ReadBack { .. } if self.account.is_live() => {
+                return (Outcome::Replan { why: "still ACTIVE".into() }, Answer::User(self.account.clone()));
+            }
+            Step::ReadBack { .. } => return (Outcome::Applied, Answer::User(self.account.clone())),
+            _ => {}
+        }
+        (Outcome::Applied, Answer::Done)
+    }
+}
+
+/// What is left after some runs of a person.
+struct Ended {
+    /// Whether a run ended as done; else when it is tried again the next time, and why.
+    done: bool,
+    waits: Vec<Duration>,
+    why: String,
+}
+
+/// Runs somebody until they are done, at most so often.
+fn run(world: &World, mut claim: Claim, org: &mut Org, most: i64) -> Ended {
+    let mut ended = Ended { done: false, waits: Vec::new(), why: String::new() };
+    for attempt in 0..most {
+        claim = Claim { attempt, ..claim };
+        let mut lane = Lane::new(claim.clone());
+        let mut act = lane.begin(&world.context());
+        let release = loop {
+            assert!(org.calls.len() < 1000, "the run never ends: {:?}", &org.calls[..30]);
+            let step = match act {
+                Act::Release(release) => break release,
+                Act::Send { step, .. } => step,
+            };
+            let (outcome, answer) = org.answer(&step);
+            let concluded = lane.conclude(&step, &outcome, &answer, &world.context());
+            if let Some(account) = concluded.account {
+                claim.case.account = account;
+            }
+            match (concluded.next, concluded.then) {
+                (Next::Release(release), _) => break release,
+                (_, Some(next)) => act = next,
+                other => panic!("{other:?}"),
+            }
+        };
+        let (at, why, look) = match release {
+            Release::Done { .. } => return Ended { done: true, ..ended },
+            Release::SetAside { why, again, look } => (again.unwrap_or_else(|| panic!("for good: {why}")), why, look),
+            Release::Retry { at, why } => (at, why, false),
+            Release::Look { at, why } => (at, why, true),
+            Release::Judge { at } => (at, "judged anew".into(), false),
+            other => panic!("{other:?}"),
+        };
+        claim.look |= look;
+        ended.waits.push(at.since(world.now));
+        ended.why = why;
+    }
+    ended
+}
+
+fn leaver() -> Employee {
+    Employee { user_status: UserStatus::Inactive, ..crate::identity::employee::tests::somebody() }
+}
+
+fn refusals() -> Vec<Outcome> {
+    let mut all: Vec<Outcome> = [Fixer::Hr, Fixer::OktaAdmin, Fixer::Config, Fixer::Maintainer]
+        .map(|who| Outcome::Refused { why: "HTTP 403 E0000006".into(), who })
+        .into();
+    all.extend([
+        Outcome::Missing,
+        Outcome::AlreadySo,
+        Outcome::Replan { why: "HTTP 412".into() },
+        Outcome::Retry { after: Duration::from_secs(1), why: "HTTP 409".into() },
+        Outcome::Unknown { why: "HTTP 500".into() },
+    ]);
+    all
+}
+
+const STEPS: [&str; 8] = [
+    "look",
+    "revoke_sessions",
+    "deactivate",
+    "suspend",
+    "revoke_sessions_again",
+    "read_back",
+    "list_groups",
+    "remove_group",
+];
+
+#[test]
+fn a_leaver_ends_whatever_okta_refuses_once() {
+    let world = World::new();
+    for step in STEPS {
+        for outcome in refusals() {
+            for look in [false, true] {
+                let mut org = Org::of(world.account());
+                (org.fault, org.times) = (Some((step, outcome.clone())), 1);
+                let claim = Claim { look, ..world.claim(leaver(), Some(world.account())) };
+                let ended = run(&world, claim, &mut org, 5);
+                let told = format!("{step} {outcome:?} look {look}: {:?} {}", org.calls, ended.why);
+                assert!(ended.done, "{told}");
+                assert_eq!(org.account.status, AccountStatus::Deprovisioned, "{told}");
+                assert!(org.groups.is_empty(), "{told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_okta_refuses_for_good_the_rest_is_taken_and_it_is_tried_again_without_end() {
+    let world = World::new();
+    for step in STEPS {
+        for outcome in refusals() {
+            let mut org = Org::of(world.account());
+            (org.fault, org.times) = (Some((step, outcome.clone())), u32::MAX);
+            let ended = run(&world, world.claim(leaver(), Some(world.account())), &mut org, 12);
+            let told = format!("{step} {outcome:?}: {:?} {}", &org.calls[..org.calls.len().min(40)], ended.why);
+            let harmless = matches!(step, "look" | "revoke_sessions" | "suspend" | "revoke_sessions_again");
+            assert_eq!(ended.done, harmless, "{told}");
+            let closed = if step == "deactivate" { AccountStatus::Suspended } else { AccountStatus::Deprovisioned };
+            assert_eq!(org.account.status, closed, "{told}");
+            assert_eq!(org.groups.is_empty(), step != "remove_group", "{told}");
+            assert!(org.calls.contains(&"revoke_sessions"), "{told}");
+            if !harmless {
+                assert!(ended.waits.iter().all(|wait| *wait <= LONGEST_WAIT), "{told}: {:?}", ended.waits);
+                assert!(ended.why.contains(step) || step == "remove_group", "{told}");
+                // It ends as soon as Okta lets it.
+                (org.fault, org.times) = (None, 0);
+                let account = Some(Account { marks: Default::default(), ..org.account.clone() });
+                let ended = run(&world, Claim { look: true, ..world.claim(leaver(), account) }, &mut org, 3);
+                assert!(ended.done, "{told}: {:?}", ended.why);
+            }
+        }
+    }
+}
+
+#[test]
+fn who_cannot_be_ended_waits_longer_each_time_up_to_five_minutes_and_it_is_said_who_can_mend_it() {
+    let world = World::new();
+    let mut org = Org::of(world.account());
+    let refused = Outcome::Refused { why: "HTTP 403 E0000006".into(), who: Fixer::OktaAdmin };
+    (org.fault, org.times) = (Some(("deactivate", refused)), u32::MAX);
+    let ended = run(&world, world.claim(leaver(), Some(world.account())), &mut org, 9);
+    let seconds: Vec<u64> = ended.waits.iter().map(Duration::as_secs).collect();
+    assert_eq!(seconds, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+    for words in ["deactivate", "E0000006", "an Okta administrator can fix it"] {
+        assert!(ended.why.contains(words), "{words}: {}", ended.why);
+    }
+}
+
+#[test]
+fn in_the_grace_what_cannot_be_suspended_is_deactivated() {
+    let mut world = World::new();
+    let termination = Termination { grace: Duration::from_secs(86_400), ..Termination::default() };
+    world.rulebook.policies = Policies { termination, ..Policies::default() };
+    use AccountStatus::{Active, LockedOut, PasswordExpired, Provisioned, Recovery, Staged, Unknown};
+    for status in [Staged, Provisioned, PasswordExpired, Recovery, Unknown] {
+        let account = Account { status, ..world.account() };
+        let mut org = Org::of(account.clone());
+        let ended = run(&world, world.claim(leaver(), Some(account)), &mut org, 4);
+        assert!(ended.done, "{status:?}: {:?}", org.calls);
+        assert_eq!(org.account.status, AccountStatus::Deprovisioned, "{status:?}: {:?}", org.calls);
+    }
+    for (status, step) in [(LockedOut, "unlock"), (LockedOut, "suspend"), (Active, "suspend")] {
+        for outcome in refusals().into_iter().filter(|outcome| !is_busy(outcome)) {
+            for (times, expected) in [(1, AccountStatus::Suspended), (u32::MAX, AccountStatus::Deprovisioned)] {
+                let account = Account { status, ..world.account() };
+                let mut org = Org::of(account.clone());
+                (org.fault, org.times) = (Some((step, outcome.clone())), times);
+                let ended = run(&world, world.claim(leaver(), Some(account)), &mut org, 6);
+                let told = format!("{status:?} {step} {outcome:?} {times}: {:?} {}", org.calls, ended.why);
+                assert!(ended.done, "{told}");
+                let closed =
+                    if status == LockedOut && step == "unlock" { AccountStatus::Deprovisioned } else { expected };
+                assert_eq!(org.account.status, closed, "{told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_account_that_two_answers_do_not_know_is_gone_and_one_answer_proves_nothing() {
+    let world = World::new();
+    let mut org = Org::of(world.account());
+    org.is_gone = true;
+    let ended = run(&world, world.claim(leaver(), Some(world.account())), &mut org, 3);
+    assert!(ended.done, "{:?}", org.calls);
+    assert_eq!(org.calls, ["revoke_sessions", "deactivate", "look"]);
+}
+
+#[test]
+fn every_page_of_a_leavers_groups_is_read_and_a_list_without_end_is_not_followed() {
+    let world = World::new();
+    for endless in [false, true] {
+        let mut org = Org::of(world.account());
+        let mut lane = Lane::new(world.claim(leaver(), Some(world.account())));
+        let mut act = lane.begin(&world.context());
+        let mut pages = 0;
+        while let Act::Send { step, .. } = &act {
+            let step = step.clone();
+            let (outcome, mut answer) = org.answer(&step);
+            if let (Step::ListGroups { page, .. }, Answer::Groups { next, .. }) = (&step, &mut answer) {
+                assert_eq!(page.as_deref(), (pages > 0).then_some("/next").filter(|_| endless).or(page.as_deref()));
+                pages += 1;
+                *next = if endless { Some("/next".into()) } else { (pages < 4).then(|| format!("/page{pages}")) };
+            }
+            let concluded = lane.conclude(&step, &outcome, &answer, &world.context());
+            let Some(next) = concluded.then else {
+                match concluded.next {
+                    Next::Release(Release::Done { .. }) if !endless => break,
+                    Next::Release(Release::SetAside { why, again: Some(_), .. }) if endless => {
+                        assert!(why.contains("does not end"), "{why}");
+                        break;
+                    }
+                    other => panic!("{other:?}"),
+                }
+            };
+            act = next;
+        }
+        assert_eq!(pages, if endless { 2 } else { 4 });
+        assert!(org.groups.is_empty(), "what is known goes all the same");
+    }
+}
+
+#[test]
+fn a_leaver_is_ended_by_the_id_of_the_account_when_there_is_no_room_for_reading() {
+    let world = World::new();
+    let claim = Claim { look: true, ..world.claim(leaver(), Some(world.account())) };
+    let mut lane = Lane::new(claim);
+    let Act::Send { step: look, .. } = lane.begin(&world.context()) else { panic!("a call") };
+    assert_eq!((look.name(), lane.class_of(&look)), ("look", Class::Revoke));
+    let Some(Act::Send { step, .. }) = lane.without_reading(&look, &world.context()) else { panic!("a call") };
+    assert_eq!(step.name(), "revoke_sessions");
+}
