@@ -26,7 +26,7 @@ struct Api {
 
 impl Api {
     fn of(rig: &Rig) -> Self {
-        let token = |name: &str, role| Token { name: name.into(), role, token: secret(role).into() };
+        let token = |name: &str, role| Token { name: name.into(), role, token: secret(role).into(), uid: None };
         let tokens = [token("Vera", Role::Viewer), token("Otto", Role::Operator), token("Anna", Role::Approver)];
         let served = Served { tokens: tokens.into(), hook_secret: Some(HOOK.into()), ..Served::of(rig.service()) };
         let address = admin::serve(SocketAddr::from(([127, 0, 0, 1], 0)), served).expect("listens");

@@ -27,6 +27,7 @@ mod pins;
 mod previews;
 mod prime;
 mod recovery;
+mod rejections;
 mod relink;
 mod requests;
 mod reread;
@@ -35,11 +36,13 @@ mod search;
 mod starters;
 mod stops;
 mod trouble;
+mod undo;
 mod unreadable;
 mod vitals;
+mod votes;
 
 pub use adoption::{Adoption, accept_adoption, adoption};
-pub use approvals::{Approval, approve};
+pub use approvals::{Approval, Planned, Refused, Taken, Unfit, approve};
 pub use aside::{Aside, Waiting, aside, retry, waiting};
 pub use attention::{Matter, attention};
 pub use audit_log::{
@@ -48,13 +51,12 @@ pub use audit_log::{
 pub use cases::{Resident, brief, find, name_of, population, whole, whole_with};
 pub use findings::findings;
 pub use forced::refusal;
-pub use holds::{HeldChanges, HeldPerson, Voted, held_people, holds, org_of_hold, vote};
+pub use holds::{HeldChanges, HeldPerson, held_people, holds, org_of_hold};
 pub use lanes::{ANY_BUCKET, Begun, Claim, EndStep, Lease, Next, Release, Want};
 pub use links::{Review, decide, reviews};
 pub use opening::{lock, look_through};
 pub use pages::{Backlog, PageCommit, PageOutcome, backlog, known_hashes};
 pub use pause::{Pause, pause, pauses, resume};
-pub use pins::{Carried, carried_out};
 pub use previews::{Extent, directory, identity, preview_of, previews};
 pub use prime::{Primed, accept_list, is_read};
 pub use recovery::Recovered;
@@ -65,8 +67,10 @@ pub use search::Sought;
 pub use starters::{Starter, starters};
 pub use stops::{Paused, Stops, UnderWay};
 pub use trouble::{Condition, Failure, Trouble};
+pub use undo::{Restores, Scope, Undo, undo};
 pub use unreadable::unreadable;
 pub use vitals::{OrgVitals, Used, Vitals, vitals};
+pub use votes::{Ballot, Voted, cancel, reverse, vote};
 
 use crate::identity::Rulebook;
 use crate::metrics::StoreMetrics;
