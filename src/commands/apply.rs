@@ -46,6 +46,9 @@ pub async fn apply(options: &Options) -> anyhow::Result<ExitCode> {
         bail!("--wait looks into the store: say which with --config FILE");
     }
     plan.check(opened.as_ref().map_or_else(|| Clock::system().now(), |opened| opened.now))?;
+    if opened.as_ref().is_some_and(|opened| opened.config.rules != plan.rules) {
+        bail!("the rules of the configuration have changed since the plan was made; make it anew");
+    }
     let chosen = chosen(&plan, &options.people)?;
     let approvals: Vec<Approval> = chosen
         .iter()
