@@ -86,7 +86,10 @@ fn who_has_no_account_is_asked_for_once_and_told_so_and_an_account_that_appears_
         rig.world.okta.core().faults.clear();
         let now = rig.world.clock.now();
         let wish = Wish::Reread;
-        rig.store().run(move |c| request(c, "sandbox", &wish, "Ann", now).map(drop)).await.expect("asks");
+        rig.store()
+            .run(move |c| request(c, "sandbox", &wish, &common::decider("Ann"), now).map(drop))
+            .await
+            .expect("asks");
         rig.until_okta("they are out", |okta| status(okta, &id) == Some(Status::Deprovisioned)).await;
     });
 }

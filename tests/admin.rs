@@ -26,7 +26,7 @@ struct Api {
 
 impl Api {
     fn of(rig: &Rig) -> Self {
-        let token = |name: &str, role| Token { name: name.into(), role, token: secret(role).into() };
+        let token = |name: &str, role| Token { name: name.into(), role, token: secret(role).into(), uid: None };
         let tokens = [token("Vera", Role::Viewer), token("Otto", Role::Operator), token("Anna", Role::Approver)];
         let served = Served { tokens: tokens.into(), hook_secret: Some(HOOK.into()), ..Served::of(rig.service()) };
         let address = admin::serve(SocketAddr::from(([127, 0, 0, 1], 0)), served).expect("listens");
@@ -153,12 +153,12 @@ fn one_person_is_read_at_once_when_somebody_or_the_hr_system_asks() {
         let signature = namely_okta_sync::identity::hex(aws_lc_rs::hmac::sign(&key, body.as_bytes()).as_ref());
         assert_eq!(hook(&format!("sha256={signature}")).await, 200);
         rig.until_okta("that change too", |okta| phone(okta, second) == Some(json!("+1 555 72"))).await;
-        for (body, words) in [
-            (r#"{"tenant":"elsewhere","profile":"x"}"#, "no company"),
-            (r#"{"tenant":"sandbox","profile":"../fields"}"#, "not the UUID"),
+        for (body, expected, words) in [
+            (r#"{"tenant":"elsewhere","profile":"x"}"#, 404, "there are sandbox"),
+            (r#"{"tenant":"sandbox","profile":"../fields"}"#, 409, "not the UUID"),
         ] {
             let (status, told) = api.ask(Some(Role::Operator), "POST", "/poll", body).await;
-            assert!(status == 409 && told.to_string().contains(words), "{status} {told}");
+            assert!(status == expected && told.to_string().contains(words), "{status} {told}");
         }
         let unknown = r#"{"tenant":"sandbox","profile":"0000"}"#;
         assert_eq!(api.ask(Some(Role::Operator), "POST", "/poll", unknown).await.0, 200);

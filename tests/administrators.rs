@@ -8,7 +8,7 @@ use namely_okta_sync::sandbox::company::Status as Hired;
 use namely_okta_sync::sandbox::faults::Fault;
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;
-use namely_okta_sync::store::{HeldChanges, Voted, holds, vote};
+use namely_okta_sync::store::{Ballot, HeldChanges, Voted, holds, vote};
 use serde_json::{Value, json};
 
 const LIST: &str = "/api/v1/iam/assignees/users";
@@ -83,7 +83,12 @@ impl World {
 
     async fn say(&self, hold: &HeldChanges, approve: bool, by: &'static str) -> Voted {
         let (id, code, now) = (hold.id, hold.code.clone(), self.rig.world.clock.now());
-        self.rig.store().run(move |c| vote(c, id, approve, &code, None, by, now)).await.expect("votes")
+        let rules = self.rig.store().rules().load();
+        let said = self.rig.store().run(move |c| {
+            let by = common::decider(by);
+            vote(c, &rules, &Ballot { hold: id, approve, seen: &code, only: None, by: &by }, now)
+        });
+        said.await.expect("votes")
     }
 
     async fn approve(&self, hold: &HeldChanges) {

@@ -222,7 +222,10 @@ fn mail_arrives_at_a_real_server_with_an_honest_subject() {
         assert!(message["subject"].as_str().is_some_and(|s| s.starts_with("[okta] leavers done: 1")), "{message:#}");
         assert!(message["text"].as_str().is_some_and(|text| text.contains(&name)), "{message:#}");
         let now = rig.world.clock.now();
-        rig.store().run(move |c| request(c, "sandbox", &Wish::Reread, "Ann", now)).await.expect("asks");
+        rig.store()
+            .run(move |c| request(c, "sandbox", &Wish::Reread, &common::decider("Ann"), now))
+            .await
+            .expect("asks");
         let (message, _server) = next(server).await;
         assert!(message["subject"].as_str().is_some_and(|s| s.contains("reconciliation: 1")), "{message:#}");
         assert!(message["attached"][0].as_str().is_some_and(|name| name.ends_with(".html")), "{message:#}");

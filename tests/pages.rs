@@ -64,7 +64,11 @@ fn reports_open_in_a_browser_and_can_be_searched_without_a_server() {
         let before = rig.world.clock.now() + Duration::from_secs(61);
         rig.until("lists have caught up", async |rig| rig.world.clock.now() > before).await;
         let now = rig.world.clock.now();
-        let id = rig.store().run(move |c| request(c, "sandbox", &Wish::Reread, "Ann", now)).await.expect("asks");
+        let id = rig
+            .store()
+            .run(move |c| request(c, "sandbox", &Wish::Reread, &common::decider("Ann"), now))
+            .await
+            .expect("asks");
         rig.until("the org was read", async |rig| {
             rig.store().run(move |c| is_done(c, id)).await.expect("reads").is_some()
         })

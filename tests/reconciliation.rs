@@ -26,7 +26,11 @@ async fn reread(rig: &Rig) {
     let before = now + Duration::from_secs(61);
     rig.until("lists have caught up", async |rig| rig.world.clock.now() > before).await;
     let now = rig.world.clock.now();
-    let id = rig.store().run(move |c| request(c, "sandbox", &Wish::Reread, "Ann", now)).await.expect("asks");
+    let id = rig
+        .store()
+        .run(move |c| request(c, "sandbox", &Wish::Reread, &common::decider("Ann"), now))
+        .await
+        .expect("asks");
     rig.until("the org was read", async |rig| rig.store().run(move |c| is_done(c, id)).await.expect("reads").is_some())
         .await;
 }
@@ -199,7 +203,11 @@ fn somebody_who_is_being_worked_on_is_not_taken_for_drift() {
         for n in 0..30 {
             rig.edit(n, |p| p.direct_dial = "+1 555 999".into());
         }
-        let id = rig.store().run(move |c| request(c, "sandbox", &Wish::Reread, "Ann", now)).await.expect("asks");
+        let id = rig
+            .store()
+            .run(move |c| request(c, "sandbox", &Wish::Reread, &common::decider("Ann"), now))
+            .await
+            .expect("asks");
         rig.until("the org was read", async |rig| {
             rig.store().run(move |c| is_done(c, id)).await.expect("reads").is_some()
         })

@@ -9,7 +9,7 @@ use namely_okta_sync::sandbox::company::{Person, Status as Hired};
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::world::company;
-use namely_okta_sync::store::{HeldChanges, Voted, held_people, holds, pause, pauses, resume, vote};
+use namely_okta_sync::store::{Ballot, HeldChanges, Voted, held_people, holds, pause, pauses, resume, vote};
 use rusqlite::Connection;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -59,11 +59,12 @@ async fn held(rig: &Rig) -> i64 {
 
 /// Somebody says something about the only hold there is.
 async fn say(rig: &Rig, approve: bool, by: &'static str) -> Voted {
-    let now = rig.world.clock.now();
+    let (now, rules) = (rig.world.clock.now(), rig.store().rules().load());
     rig.store()
         .run(move |c| {
-            let hold = holds(c, false)?.remove(0);
-            vote(c, hold.id, approve, &hold.code, None, by, now)
+            let (hold, by) = (holds(c, false)?.remove(0), common::decider(by));
+            let ballot = Ballot { hold: hold.id, approve, seen: &hold.code, only: None, by: &by };
+            vote(c, &rules, &ballot, now)
         })
         .await
         .expect("votes")
@@ -182,9 +183,13 @@ fn an_approval_lets_go_exactly_what_was_shown_and_stands_in_the_audit() {
         // Somebody else joins them before the answer arrives.
         leave(&rig, &people[12..]);
         rig.until("thirteen are held", async |rig| held(rig).await == 13).await;
-        let now = rig.world.clock.now();
-        let stale =
-            rig.store().run(move |c| vote(c, shown.id, true, &shown.code, None, "Ann", now)).await.expect("votes");
+        let (now, rules) = (rig.world.clock.now(), rig.store().rules().load());
+        let stale = rig.store().run(move |c| {
+            let by = common::decider("Ann");
+            let ballot = Ballot { hold: shown.id, approve: true, seen: &shown.code, only: None, by: &by };
+            vote(c, &rules, &ballot, now)
+        });
+        let stale = stale.await.expect("votes");
         assert!(matches!(stale, Voted::Changed { .. }), "{stale:?}");
         assert_eq!(gone(&rig.world.okta.core(), &rig, &people), 0);
         assert_eq!(say(&rig, true, "Ann").await, Voted::Decided);
@@ -207,12 +212,14 @@ fn a_part_can_be_approved_and_a_rejection_lasts_until_hr_corrects_it() {
         leave(&rig, &people);
         rig.until("twelve are held", async |rig| held(rig).await == 12).await;
         let meant = rig.setup.people[people[0]].id.clone();
-        let now = rig.world.clock.now();
+        let (now, rules) = (rig.world.clock.now(), rig.store().rules().load());
         rig.store()
             .run(move |c| {
-                let hold = holds(c, false)?.remove(0);
+                let (hold, by) = (holds(c, false)?.remove(0), common::decider("Ann"));
                 let one = held_people(c, hold.id)?.into_iter().find(|p| p.profile == meant).expect("held").target;
-                vote(c, hold.id, true, &hold.code, Some(&BTreeSet::from([one])), "Ann", now)
+                let only = BTreeSet::from([one]);
+                let ballot = Ballot { hold: hold.id, approve: true, seen: &hold.code, only: Some(&only), by: &by };
+                vote(c, &rules, &ballot, now)
             })
             .await
             .expect("votes");
@@ -379,7 +386,7 @@ fn one_kind_can_be_paused_while_everything_else_goes_on() {
         let now = rig.world.clock.now();
         let deactivate = namely_okta_sync::identity::Change::Deactivate;
         rig.store()
-            .run(move |c| pause(c, Some("sandbox"), Some(deactivate), "HR checks", "Ann", now))
+            .run(move |c| pause(c, Some("sandbox"), Some(deactivate), "HR checks", &common::decider("Ann"), now))
             .await
             .expect("pauses");
         leave(&rig, &people[..1]);
@@ -392,7 +399,7 @@ fn one_kind_can_be_paused_while_everything_else_goes_on() {
         .await;
         rig.until("the leaver is held", async |rig| held(rig).await == 1).await;
         assert_eq!(gone(&rig.world.okta.core(), &rig, &people[..1]), 0);
-        rig.store().run(move |c| resume(c, None, "Ann", now)).await.expect("resumes");
+        rig.store().run(move |c| resume(c, None, &common::decider("Ann"), now)).await.expect("resumes");
         rig.until_okta("the leaver has left", |okta| gone(okta, &rig, &people[..1]) == 1).await;
         assert!(rig.store().run(pauses).await.expect("reads").is_empty());
     });

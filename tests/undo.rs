@@ -6,7 +6,7 @@ use common::{Rig, Setup, on_a_system, program};
 use namely_okta_sync::sandbox::company::{DEPARTMENTS, Hr, Status as Hired};
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::world::today;
-use namely_okta_sync::store::{holds, vote};
+use namely_okta_sync::store::{Ballot, holds, vote};
 use serde_json::Value;
 
 fn workers(rig: &Rig) -> Vec<usize> {
@@ -22,6 +22,15 @@ fn cli(rig: &Rig, args: &[&str]) -> (bool, String) {
     (output.status.success(), text(&output.stdout) + &text(&output.stderr))
 }
 
+/// Shows an undo, and asks for exactly what was shown.
+fn take_back(rig: &Rig, scope: &[&str]) -> (bool, String) {
+    let shown = cli(rig, &[&["undo"], scope, &["--json"]].concat()).1;
+    let shown: Value = serde_json::from_str(&shown).unwrap_or_else(|e| panic!("{e}: {shown}"));
+    let code = shown["code"].as_str().expect("a code");
+    let (ok, told) = cli(rig, &[&["undo"], scope, &["--apply", code, "--by", "Ann"]].concat());
+    (ok, shown.to_string() + &told)
+}
+
 fn status(rig: &Rig, anchor: &str) -> Option<Status> {
     let mut okta = rig.world.okta.core();
     okta.settle(rig.world.clock.now());
@@ -34,11 +43,11 @@ fn is_in(rig: &Rig, anchor: &str, group: &str) -> bool {
 }
 
 async fn approve(rig: &Rig) {
-    let now = rig.world.clock.now();
+    let (now, rules) = (rig.world.clock.now(), rig.store().rules().load());
     rig.store()
         .run(move |c| {
-            let hold = holds(c, false)?.remove(0);
-            vote(c, hold.id, true, &hold.code, None, "Ann", now)
+            let (hold, by) = (holds(c, false)?.remove(0), common::decider("Ann"));
+            vote(c, &rules, &Ballot { hold: hold.id, approve: true, seen: &hold.code, only: None, by: &by }, now)
         })
         .await
         .expect("votes");
@@ -63,7 +72,7 @@ fn a_move_is_taken_back_and_stays_so_until_namely_says_something_new() {
         let effects = rig.effects().len();
         rig.quiet().await;
         assert_eq!(rig.effects().len(), effects, "showing does nothing");
-        let (ok, text) = cli(&rig, &["undo", "--person", &person.email, "--apply", "--by", "Ann"]);
+        let (ok, text) = take_back(&rig, &["--person", &person.email]);
         assert!(ok && text.contains("asked for"), "{text}");
         rig.until("they are back", async |rig| {
             is_in(rig, &person.id, &group(old)) && !is_in(rig, &person.id, &group(new)) && rig.backlog().await == 0
@@ -89,7 +98,7 @@ fn a_termination_is_taken_back_only_with_an_approval_and_says_what_does_not_come
                 && rig.backlog().await == 0
         })
         .await;
-        let (ok, text) = cli(&rig, &["undo", "--person", &person.email, "--apply", "--by", "Ann"]);
+        let (ok, text) = take_back(&rig, &["--person", &person.email]);
         assert!(ok && text.contains("does not come back") && text.contains("activated"), "{text}");
         rig.until("it is held", async |rig| rig.store().backlog().await.expect("reads").held == 1).await;
         assert_eq!(status(&rig, &person.id), Some(Status::Deprovisioned));
@@ -118,9 +127,8 @@ fn an_account_that_was_made_by_mistake_is_ended_again() {
         rig.hire(joiner.clone());
         rig.until("the account is there", async |rig| status(rig, &joiner.id).is_some() && rig.backlog().await == 0)
             .await;
-        let (ok, text) = cli(&rig, &["undo", "--from", "1h", "--apply", "--by", "Ann", "--json"]);
-        let said: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
-        assert!(ok && said["cannot_come_back"].to_string().contains("deactivated, not deleted"), "{text}");
+        let (ok, text) = take_back(&rig, &["--from", "1h"]);
+        assert!(ok && text.contains("deactivated, not deleted"), "{text}");
         rig.until("it is ended", async |rig| status(rig, &joiner.id) == Some(Status::Deprovisioned)).await;
     });
 }
@@ -130,8 +138,46 @@ fn nothing_is_taken_back_without_saying_what() {
     on_a_system(async {
         let rig = Rig::settled(Setup::of(8)).await;
         let (ok, text) = cli(&rig, &["undo"]);
-        assert!(!ok && text.contains("--run, --person, or --from"), "{text}");
+        assert!(!ok && text.contains("--run, --person, --row, or --from"), "{text}");
         let (ok, text) = cli(&rig, &["undo", "--run", "7"]);
         assert!(ok && text.contains("nothing to take back"), "{text}");
+    });
+}
+
+#[test]
+fn an_undo_is_refused_when_something_was_done_since_it_was_shown() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(20)).await;
+        let who = workers(&rig)[0];
+        let person = rig.setup.people[who].clone();
+        let number = |rig: &Rig| {
+            let okta = rig.world.okta.core();
+            okta.user_by_anchor(&person.id).expect("an account").profile["primaryPhone"].clone()
+        };
+        let first = number(&rig);
+        rig.edit(who, |p| p.direct_dial = "+1 555 1".into());
+        rig.until("it is written", async |rig| number(rig) == "+1 555 1" && rig.backlog().await == 0).await;
+        let shown: Value =
+            serde_json::from_str(&cli(&rig, &["undo", "--person", &person.email, "--json"]).1).expect("JSON");
+        assert_eq!(shown["restores"][0]["restores"].as_array().map(Vec::len), Some(1), "{shown}");
+        rig.edit(who, |p| p.department = (p.department + 1) % 8);
+        rig.until("they have moved too", async |rig| {
+            is_in(rig, &person.id, &format!("Department {}", DEPARTMENTS[(person.department + 1) % 8]))
+                && rig.backlog().await == 0
+        })
+        .await;
+        let code = shown["code"].as_str().expect("a code");
+        let stale = ["undo", "--person", &person.email, "--apply", code, "--by", "Ann"];
+        let (ok, text) = cli(&rig, &stale);
+        assert!(!ok && text.contains("not what") && text.contains("the newest call"), "{text}");
+        let (ok, text) = cli(&rig, &["undo", "--person", &person.email, "--apply", "00000000", "--by", "Ann"]);
+        assert!(!ok && text.contains("its code is"), "{text}");
+        rig.quiet().await;
+        assert_eq!(number(&rig), "+1 555 1", "nothing was taken back");
+        let row = "SELECT seq FROM audit WHERE kind = 'effect' AND row LIKE '%+1 555 1%' LIMIT 1";
+        let row = rig.store().run(move |c| Ok(c.query_row(row, [], |r| r.get::<_, i64>(0))?)).await.expect("reads");
+        let (ok, text) = take_back(&rig, &["--row", &row.to_string()]);
+        assert!(ok && text.contains("asked for"), "{text}");
+        rig.until("that row alone is taken back", async |rig| number(rig) == first && rig.backlog().await == 0).await;
     });
 }

@@ -50,6 +50,7 @@ impl Desk {
                 let missing = || Refusal::NotFound(format!("there is no hold {id}; see `holds list --all`"));
                 json!({ "hold": found.ok_or_else(missing)?, "people": held_people(&c, id)? })
             }
+            Ask::UndoPreview => self.what_an_undo_restores(&reader()?, query, now)?,
             Ask::Quarantine => json!({ "people": aside(&reader()?)? }),
             Ask::Pauses => json!({ "pauses": pauses(&reader()?)? }),
             Ask::Reviews => json!({ "reviews": reviews(&reader()?, all)? }),

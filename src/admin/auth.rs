@@ -1,10 +1,12 @@
 //! Who may ask what: bearer tokens with roles.
 
+use crate::identity::Decider;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// What a token may do; each role may do what the ones before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -36,6 +38,21 @@ pub struct Token {
     pub name: String,
     pub role: Role,
     pub token: SecretString,
+    /// The user of the operating system who is the same person, where they can also write into the store.
+    pub uid: Option<u32>,
+}
+
+impl Token {
+    /// Who decides with it.
+    pub fn decider(&self) -> Decider {
+        Decider::of_token(&self.name, self.uid)
+    }
+}
+
+/// How many people can approve over the API: principals, not tokens.
+pub fn approvers(tokens: &[Token]) -> usize {
+    let who = tokens.iter().filter(|token| token.role >= Role::Approver).map(|token| token.decider());
+    who.map(|who| who.principal().to_owned()).collect::<BTreeSet<_>>().len()
 }
 
 /// Whose the bearer token of a request is. Compares digests of all tokens, so that the time says nothing about any.
@@ -68,8 +85,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn two_tokens_of_one_user_are_one_approver() {
+        let token = |name: &str, role, uid| Token { name: name.into(), role, token: name.into(), uid };
+        let mut tokens = vec![token("laptop", Role::Approver, Some(1000)), token("ci", Role::Approver, Some(1000))];
+        assert_eq!(approvers(&tokens), 1);
+        tokens.push(token("otto", Role::Operator, None));
+        assert_eq!(approvers(&tokens), 1, "an operator approves nothing");
+        tokens.push(token("ben", Role::Approver, None));
+        assert_eq!(approvers(&tokens), 2);
+    }
+
+    #[test]
     fn only_the_whole_token_is_somebody() {
-        let token = |name: &str, role| Token { name: name.into(), role, token: format!("secret-{name}").into() };
+        let token =
+            |name: &str, role| Token { name: name.into(), role, token: format!("secret-{name}").into(), uid: None };
         let tokens = [token("ann", Role::Viewer), token("ben", Role::Approver)];
         let name = |given: Option<&str>| who(&tokens, given).map(|token| token.name.as_str());
         assert_eq!(name(Some("Bearer secret-ben")), Some("ben"));

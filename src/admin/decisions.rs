@@ -2,11 +2,11 @@
 
 use super::routes::Ask;
 use crate::clock::Moment;
-use crate::identity::pins::Pins;
-use crate::identity::{Change, Rulebook};
+use crate::identity::{Change, Decider, Rulebook};
 use crate::store::{
-    Approval, Store, StoreError, Voted, Wish, accept_adoption, adoption, approve, decide as decide_review, find,
-    held_people, org_of_hold, pause, request, resume, retry, vote,
+    Approval, Ballot, Planned, Store, StoreError, Unfit, Voted, Wish, accept_adoption, adoption, approve, cancel,
+    decide as decide_review, find, held_people, holds, identity, org_of_hold, pause, request, resume, retry, reverse,
+    vote,
 };
 use rusqlite::Connection;
 use serde::de::DeserializeOwned;
@@ -22,6 +22,8 @@ pub struct Desk {
     pub store: PathBuf,
     pub orgs: Vec<String>,
     pub rules: Arc<Rulebook>,
+    /// How many people can approve over the API.
+    pub approvers: usize,
 }
 
 /// Why there is no answer.
@@ -85,7 +87,7 @@ impl Desk {
     pub fn decide(
         &self,
         ask: Ask,
-        by: &str,
+        by: &Decider,
         parts: &[String],
         body: &Value,
         now: Moment,
@@ -93,19 +95,28 @@ impl Desk {
         let operator = || Store::operator(&self.store);
         let text = |key: &str| body[key].as_str().unwrap_or_default();
         let told = match ask {
-            Ask::Approve | Ask::Reject => {
-                hold(&operator()?, ask == Ask::Approve, by, self.number(&parts[0])?, body, now)?
+            Ask::Approve | Ask::Reject | Ask::Reverse => {
+                self.hold(&operator()?, ask, by, self.number(&parts[0])?, body, now)?
+            }
+            Ask::Cancel => {
+                let id = self.number(&parts[0])?;
+                if !cancel(&operator()?, id, by, now)? {
+                    return Err(Refusal::NotFound(format!(
+                        "nothing of hold {id} is about to be carried out on the word of one person; see `holds list`"
+                    )));
+                }
+                json!({ "hold": id, "cancelled": true, "by": by.name })
             }
             Ask::Retry => self.try_again(&operator()?, by, body, now)?,
             Ask::Pause => {
                 let org = body["org"].as_str().map(|name| self.org(name)).transpose()?;
                 let change = body["change"].as_str().map(change).transpose()?;
                 let id = pause(&operator()?, org, change, text("why"), by, now)?;
-                json!({ "pause": id, "org": org, "change": change, "why": text("why"), "by": by })
+                json!({ "pause": id, "org": org, "change": change, "why": text("why"), "by": by.name })
             }
             Ask::Resume => match resume(&operator()?, body["id"].as_i64(), by, now)? {
                 0 => return Err(Refusal::NotFound("nothing to resume: no such pause lasts".into())),
-                ended => json!({ "resumed": ended, "by": by }),
+                ended => json!({ "resumed": ended, "by": by.name }),
             },
             Ask::Adopt => {
                 let org = self.org(&parts[0])?;
@@ -115,28 +126,18 @@ impl Desk {
                     let told = format!("the report of {org} is not complete yet: {}", missing.join(", "));
                     return Err(Refusal::Conflict(told));
                 }
-                json!({ "org": org, "new": accept_adoption(&c, org, by)?, "by": by })
+                json!({ "org": org, "new": accept_adoption(&c, org, &by.name)?, "by": by.name })
             }
             Ask::AcceptReview | Ask::RejectReview => {
                 let (id, accept) = (self.number(&parts[0])?, ask == Ask::AcceptReview);
                 if !decide_review(&operator()?, id, accept, by, now)? {
                     return Err(Refusal::NotFound(format!("{id} is not in the queue, or was decided already")));
                 }
-                json!({ "id": id, "accepted": accept, "by": by })
+                json!({ "id": id, "accepted": accept, "by": by.name })
             }
-            Ask::ApprovePlan => {
-                let people: Vec<Approval> = people(body)?;
-                let expires: jiff::Timestamp =
-                    text("expires").parse().map_err(|e| Refusal::Bad(format!("expires is no time: {e}")))?;
-                approve(&mut operator()?, &people, text("plan"), by, now, Moment::from(expires))?;
-                json!({ "approved": people.len(), "by": by })
-            }
-            Ask::Undo => {
-                let pins: Vec<Pinned> = people(body)?;
-                let pins = pins.into_iter().map(|one| (one.target, one.pins)).collect();
-                self.wish(&operator()?, body, Wish::Undo { pins, why: text("why").to_owned() }, by, now)?
-            }
-            Ask::Release => self.wish(&operator()?, body, Wish::Release { targets: targets(body) }, by, now)?,
+            Ask::ApprovePlan => self.approve_plan(&mut operator()?, by, body, now)?,
+            Ask::Undo => self.take_back(&operator()?, by, body, now)?,
+            Ask::Release => self.release(&operator()?, by, body, now)?,
             Ask::Fix => self.wish(&operator()?, body, Wish::Fix { targets: targets(body) }, by, now)?,
             Ask::Reconcile => {
                 let orgs = match body["org"].as_str() {
@@ -146,41 +147,76 @@ impl Desk {
                 let c = operator()?;
                 let asked: Result<BTreeMap<String, i64>, StoreError> =
                     orgs.into_iter().map(|org| Ok((org.clone(), request(&c, &org, &Wish::Reread, by, now)?))).collect();
-                json!({ "requests": asked?, "by": by })
+                json!({ "requests": asked?, "by": by.name })
             }
             _ => return Ok(None),
         };
         Ok(Some(told))
     }
 
-    fn wish(&self, c: &Connection, body: &Value, wish: Wish, by: &str, now: Moment) -> Result<Value, Refusal> {
+    fn wish(&self, c: &Connection, body: &Value, wish: Wish, by: &Decider, now: Moment) -> Result<Value, Refusal> {
         let org = self.org(body["org"].as_str().unwrap_or_default())?;
-        Ok(json!({ "request": request(c, org, &wish, by, now)?, "by": by }))
+        Ok(json!({ "request": request(c, org, &wish, by, now)?, "by": by.name }))
     }
 
-    fn try_again(&self, c: &Connection, by: &str, body: &Value, now: Moment) -> Result<Value, Refusal> {
+    fn try_again(&self, c: &Connection, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
         let meant = body["person"].as_str().map(|person| self.targets(c, person)).transpose()?;
         let meant: Option<Vec<i64>> = meant.map(|found| found.into_iter().map(|(_, target)| target).collect());
         let people = retry(c, meant.as_deref(), by, now)?;
         if people == 0 {
             return Err(Refusal::NotFound("nobody of that name is set aside; see `quarantine list`".into()));
         }
-        Ok(json!({ "retried": people, "by": by }))
+        Ok(json!({ "retried": people, "by": by.name }))
+    }
+
+    /// Approves what a saved plan says of people, as far as the same would be done now.
+    fn approve_plan(&self, c: &mut Connection, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
+        let people: Vec<Approval> = people(body)?;
+        let text = |key: &str| body[key].as_str().unwrap_or_default();
+        if body["store"].as_str().is_some_and(|named| identity(c).map_or(true, |known| known != named)) {
+            return Err(Refusal::Conflict("the plan was made of another store; make it anew of this one".into()));
+        }
+        let expires = body["expires"].as_str().map(str::parse::<jiff::Timestamp>).transpose();
+        let expires = expires.map_err(|e| Refusal::Bad(format!("expires is no time: {e}")))?.map(Moment::from);
+        if expires.is_some_and(|expires| expires <= now) {
+            return Err(Refusal::Conflict("the plan has expired; make it anew".into()));
+        }
+        let strict = body["strict"].as_bool().unwrap_or(false);
+        let plan = Planned { checksum: text("plan"), rules: text("rules"), expires, people: &people, strict };
+        let taken = approve(c, &self.rules, &plan, by, now).map_err(|e| match e {
+            Unfit::Unknown(_) => Refusal::NotFound(e.to_string()),
+            Unfit::OtherRules | Unfit::NotRead(_) => Refusal::Conflict(e.to_string()),
+            Unfit::Store(e) => e.into(),
+        })?;
+        Ok(json!({
+            "approved": taken.approved.len(), "targets": taken.approved, "refused": taken.refused,
+            "expires": taken.expires, "waits": waits(c, &taken.approved)?, "by": by.name,
+        }))
     }
 }
 
-/// What an undo restores of one person.
-#[derive(serde::Deserialize)]
-struct Pinned {
-    target: i64,
-    pins: Pins,
+/// What one approval of these people does not decide.
+fn waits(c: &Connection, approved: &[i64]) -> Result<Vec<String>, StoreError> {
+    let approved: BTreeSet<i64> = approved.iter().copied().collect();
+    let mut told = Vec::new();
+    for hold in holds(c, false)?.into_iter().filter(|hold| hold.needs > 1) {
+        let held = held_people(c, hold.id)?.into_iter().filter(|held| approved.contains(&held.target));
+        told.extend(held.map(|held| {
+            let (change, needs, id) = (&hold.change, hold.needs, hold.id);
+            format!(
+                "{}: {change} needs {needs} people; each applies this plan, or decides with `holds approve {id}`",
+                held.name
+            )
+        }));
+    }
+    Ok(told)
 }
 
 fn people<T: DeserializeOwned>(body: &Value) -> Result<Vec<T>, Refusal> {
     serde_json::from_value(body["people"].clone()).map_err(|e| Refusal::Bad(format!("people cannot be read: {e}")))
 }
 
-fn targets(body: &Value) -> Vec<i64> {
+pub(super) fn targets(body: &Value) -> Vec<i64> {
     body["targets"].as_array().into_iter().flatten().filter_map(Value::as_i64).collect()
 }
 
@@ -217,17 +253,43 @@ fn meant(c: &Connection, hold: i64, body: &Value) -> Result<Option<BTreeSet<i64>
     Ok(Some(only))
 }
 
-fn hold(c: &Connection, approve: bool, by: &str, hold: i64, body: &Value, now: Moment) -> Result<Value, Refusal> {
-    let code = body["code"].as_str().unwrap_or_default();
-    let only = meant(c, hold, body)?;
-    match vote(c, hold, approve, code, only.as_ref(), by, now)? {
-        Voted::NothingToDecide => {
-            Err(Refusal::NotFound(format!("hold {hold} is not there, or was decided already; see `holds list --all`")))
+impl Desk {
+    /// What somebody says about a hold, or about what was rejected in it.
+    fn hold(
+        &self,
+        c: &Connection,
+        ask: Ask,
+        by: &Decider,
+        hold: i64,
+        body: &Value,
+        now: Moment,
+    ) -> Result<Value, Refusal> {
+        let seen = body["code"].as_str().unwrap_or_default();
+        let only = meant(c, hold, body)?;
+        let ballot = Ballot { hold, approve: ask == Ask::Approve, seen, only: only.as_ref(), by };
+        let voted = match ask {
+            Ask::Reverse => reverse(c, &ballot, now)?,
+            _ => vote(c, &self.rules, &ballot, now)?,
+        };
+        match voted {
+            Voted::NothingToDecide if ask == Ask::Reverse => Err(Refusal::NotFound(format!(
+                "nothing that was rejected in hold {hold} still holds; see `holds list --all`"
+            ))),
+            Voted::NothingToDecide => Err(Refusal::NotFound(format!(
+                "hold {hold} is not there, or was decided already; see `holds list --all`"
+            ))),
+            Voted::Changed { code: new } => Err(Refusal::Conflict(format!(
+                "hold {hold} is not what {seen} stands for any more: look at it again with `holds show {hold}` (its code \
+                 is {new} now)"
+            ))),
+            Voted::Again => {
+                let told = format!("{} has approved hold {hold} already: somebody else must", by.name);
+                Err(Refusal::Conflict(told))
+            }
+            voted => Ok(json!({
+                "hold": hold, "approved": ask == Ask::Approve, "by": by.name, "principal": by.principal(),
+                "result": voted,
+            })),
         }
-        Voted::Changed { code: new } => Err(Refusal::Conflict(format!(
-            "hold {hold} is not what {code} stands for any more: look at it again with `holds show {hold}` (its code is {new} now)"
-        ))),
-        Voted::Again => Err(Refusal::Conflict(format!("{by} has approved hold {hold} already: somebody else must"))),
-        voted => Ok(json!({ "hold": hold, "approved": approve, "by": by, "result": voted })),
     }
 }

@@ -7,12 +7,13 @@ mod pausing;
 pub mod routes;
 pub mod state;
 pub mod tls;
+mod undo;
 
 use crate::clock::Clock;
 use crate::config::reload::Change;
 use crate::identity::leaver::WhyAccess;
 use crate::metrics::Metrics;
-use crate::pipeline::{Pollers, Readiness, Service};
+use crate::pipeline::{PollRefused, Pollers, Readiness, Service};
 use crate::store::{LiveRules, Store};
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
@@ -228,9 +229,15 @@ async fn api(
         return poll(&served, &body).await;
     }
     let now = served.clock.now();
-    let desk = Desk { store: served.store.clone(), orgs: served.orgs.clone(), rules: served.rules.load() };
+    let desk = Desk {
+        store: served.store.clone(),
+        orgs: served.orgs.clone(),
+        rules: served.rules.load(),
+        approvers: auth::approvers(&served.tokens),
+    };
+    let by = who.decider();
     let (decided, keeper) = (served.decided.clone(), served.keeper.clone());
-    let pausing = pausing::decide(&keeper, &desk, route.ask, &who.name, &body, now).await;
+    let pausing = pausing::decide(&keeper, &desk, route.ask, &by, &body, now).await;
     let running = move || Some(Running::new(served.readiness.reasons(), &served.metrics.text()));
     let answered = match pausing {
         Some(decided) => Ok(decided.map(Some)),
@@ -240,7 +247,7 @@ async fn api(
                     pausing::complete(&keeper, &mut seen);
                     Ok(Some(seen))
                 }
-                None => desk.decide(route.ask, &who.name, &parts, &body, now),
+                None => desk.decide(route.ask, &by, &parts, &body, now),
             })
             .await
         }
@@ -266,7 +273,8 @@ async fn poll(served: &Served, body: &serde_json::Value) -> HttpResponse {
     let text = |key: &str| body[key].as_str().unwrap_or_default();
     match served.pollers.poll(text("tenant"), text("profile")).await {
         Ok(()) => HttpResponse::Ok().json(json!({ "asked": text("profile") })),
-        Err(why) => error(HttpResponse::Conflict(), why),
+        Err(PollRefused::Unknown(why)) => error(HttpResponse::NotFound(), why),
+        Err(PollRefused::NotNow(why)) => error(HttpResponse::Conflict(), why),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::decisions::{Desk, Refusal, change};
 use super::routes::Ask;
 use crate::clock::Moment;
+use crate::identity::Decider;
 use crate::store::{Paused, Store};
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ pub async fn decide(
     store: &Store,
     desk: &Desk,
     ask: Ask,
-    by: &str,
+    by: &Decider,
     body: &Value,
     now: Moment,
 ) -> Option<Result<Value, Refusal>> {
@@ -22,11 +23,12 @@ pub async fn decide(
     }
 }
 
-async fn pause(store: &Store, desk: &Desk, by: &str, body: &Value, now: Moment) -> Result<Value, Refusal> {
+async fn pause(store: &Store, desk: &Desk, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
     let org = body["org"].as_str().map(|name| desk.org(name)).transpose()?;
     let kind = body["change"].as_str().map(change).transpose()?;
     let why = body["why"].as_str().unwrap_or_default();
-    let mut told = json!({ "pause": null, "org": org, "change": kind.map(|kind| kind.word()), "why": why, "by": by });
+    let mut told =
+        json!({ "pause": null, "org": org, "change": kind.map(|kind| kind.word()), "why": why, "by": by.name });
     let Paused { written, under_way } = store.pause(org.map(str::to_owned), kind, why, by, now).await;
     told["under_way"] = under_way.into();
     match written {
@@ -42,10 +44,10 @@ async fn pause(store: &Store, desk: &Desk, by: &str, body: &Value, now: Moment) 
     Ok(told)
 }
 
-async fn resume(store: &Store, by: &str, body: &Value, now: Moment) -> Result<Value, Refusal> {
+async fn resume(store: &Store, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
     match store.resume(body["id"].as_i64(), by, now).await {
         Ok(0) => Err(Refusal::NotFound("nothing to resume: no such pause lasts".into())),
-        Ok(ended) => Ok(json!({ "resumed": ended, "by": by })),
+        Ok(ended) => Ok(json!({ "resumed": ended, "by": by.name })),
         Err(e) => Err(e.into()),
     }
 }

@@ -15,6 +15,8 @@ pub enum Ask {
     Hold,
     Approve,
     Reject,
+    Reverse,
+    Cancel,
     Quarantine,
     Retry,
     Pauses,
@@ -27,6 +29,7 @@ pub enum Ask {
     AcceptReview,
     RejectReview,
     ApprovePlan,
+    UndoPreview,
     Undo,
     Release,
     Fix,
@@ -52,22 +55,25 @@ pub enum Kind {
 impl Kind {
     fn schema(self) -> Value {
         match self {
-            Kind::Text => json!({ "type": "string" }),
+            Kind::Text => json!({ "type": "string", "maxLength": LONGEST_TEXT }),
             Kind::Flag => json!({ "type": "boolean" }),
             Kind::Number => json!({ "type": "integer" }),
-            Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
-            Kind::Numbers => json!({ "type": "array", "items": { "type": "integer" } }),
-            Kind::People => json!({ "type": "array", "items": { "type": "object" } }),
+            Kind::Texts => json!({ "type": "array", "maxItems": LONGEST_LIST, "items": { "type": "string" } }),
+            Kind::Numbers => json!({ "type": "array", "maxItems": LONGEST_LIST, "items": { "type": "integer" } }),
+            Kind::People => json!({ "type": "array", "maxItems": LONGEST_LIST, "items": { "type": "object" } }),
         }
     }
 
     fn fits(self, value: &Value) -> bool {
-        let all = |of: fn(&Value) -> bool| value.as_array().is_some_and(|items| items.iter().all(of));
+        let all = |of: fn(&Value) -> bool| {
+            value.as_array().is_some_and(|items| items.len() <= LONGEST_LIST && items.iter().all(of))
+        };
+        let is_text = |value: &Value| value.as_str().is_some_and(|text| text.chars().count() <= LONGEST_TEXT);
         match self {
-            Kind::Text => value.is_string(),
+            Kind::Text => is_text(value),
             Kind::Flag => value.is_boolean(),
             Kind::Number => value.is_i64(),
-            Kind::Texts => all(Value::is_string),
+            Kind::Texts => all(|value| value.as_str().is_some_and(|text| text.len() <= LONGEST_TEXT)),
             Kind::Numbers => all(Value::is_i64),
             Kind::People => all(Value::is_object),
         }
@@ -137,6 +143,18 @@ const DECISION: &[Field] = &[
 const DECIDED_TOO: &[Field] = &[field("all", Kind::Flag, false, "also what was decided")];
 
 const ORG: Field = field("org", Kind::Text, true, "in this org");
+
+const UNDO_ORG: Field = field("org", Kind::Text, false, "only in this org");
+const UNDO_RUN: Field = field("run", Kind::Number, false, "what was done in this run of the service");
+const UNDO_PERSON: Field =
+    field("person", Kind::Text, false, "what was done to them: profile, email, login or full name");
+const UNDO_FROM: Field = field("from", Kind::Text, false, "what was done from then on, as 2026-05-04T06:00:00Z");
+const UNDO_TO: Field = field("to", Kind::Text, false, "what was done until then");
+
+/// Entries that a list has at most: everybody of a large company.
+const LONGEST_LIST: usize = 100_000;
+/// Characters that a text has at most.
+const LONGEST_TEXT: usize = 10_000;
 
 /// Bytes that a body has at most, unless it lists people.
 const LARGEST_BODY: usize = 64 << 10;
@@ -260,24 +278,45 @@ pub const ROUTES: &[Route] = &[
         "Let go what a saved plan says, word by word.",
         &[
             field("plan", Kind::Text, true, "the checksum of the plan, for the audit"),
-            field("expires", Kind::Text, true, "until when, as 2026-05-04T06:00:00Z"),
+            field("rules", Kind::Text, true, "the rules that it was made by, as it names them"),
+            field("store", Kind::Text, false, "the store that it was made of, as it names it"),
+            field("expires", Kind::Text, false, "when the approval ends, if earlier than by itself"),
+            field("strict", Kind::Flag, false, "nothing at all, if anything of it is refused"),
             field(
                 "people",
                 Kind::People,
                 true,
-                "of each: target, and changes: the words of each kind, as the plan shows them",
+                "of each: target, basis, and changes: the words of each kind, as the plan shows them; the service plans \
+                 each again and refuses whose plan is another one",
             ),
+        ],
+    ),
+    choose(
+        Ask::UndoPreview,
+        "/undo",
+        "What an undo would restore and what cannot come back, with the code that names exactly this.",
+        &[
+            UNDO_ORG,
+            UNDO_RUN,
+            UNDO_PERSON,
+            UNDO_FROM,
+            UNDO_TO,
+            field("rows", Kind::Text, false, "what these rows of the audit have done: 4711,4712"),
         ],
     ),
     act(
         Ask::Undo,
         "/undo",
         Role::Approver,
-        "Restore what was before, through the safeguards.",
+        "Restore what was before, through the safeguards: exactly what was shown with this code.",
         &[
-            ORG,
-            field("why", Kind::Text, true, "what is taken back, for the audit"),
-            field("people", Kind::People, true, "of each: target, and pins: what is restored"),
+            field("code", Kind::Text, true, "the code of what was shown"),
+            UNDO_ORG,
+            UNDO_RUN,
+            UNDO_PERSON,
+            UNDO_FROM,
+            UNDO_TO,
+            field("rows", Kind::Numbers, false, "what these rows of the audit have done"),
         ],
     ),
     act(
@@ -285,13 +324,31 @@ pub const ROUTES: &[Route] = &[
         "/undo/release",
         Role::Approver,
         "Let go of what an undo has restored.",
-        &[ORG, field("targets", Kind::Numbers, true, "of whom")],
+        &[
+            field("org", Kind::Text, false, "only in this org; needed with targets"),
+            field("targets", Kind::Numbers, false, "of whom, by target"),
+            field("person", Kind::Text, false, "of whom: profile, email, login or full name"),
+        ],
     ),
     act(Ask::Adopt, "/orgs/{org}/adopt", Role::Approver, "Accept the report of first contact: writing begins.", &[]),
     act(Ask::AcceptReview, "/reviews/{id}/accept", Role::Approver, "The two are one person.", &[]),
     act(Ask::RejectReview, "/reviews/{id}/reject", Role::Approver, "The two are different people.", &[]),
     act(Ask::Approve, "/holds/{id}/approve", Role::Approver, "Let go exactly what was shown.", DECISION),
     act(Ask::Reject, "/holds/{id}/reject", Role::Approver, "Keep it from being done.", DECISION),
+    act(
+        Ask::Reverse,
+        "/holds/{id}/reverse",
+        Role::Approver,
+        "Take back what was rejected: it is judged as if it were asked for the first time.",
+        DECISION,
+    ),
+    act(
+        Ask::Cancel,
+        "/holds/{id}/cancel",
+        Role::Viewer,
+        "Stop what the only approver has approved, before its delay is over.",
+        &[],
+    ),
 ];
 
 /// Why no route fits.
@@ -427,6 +484,10 @@ fn check(fields: &[Field], given: &Map<String, Value>) -> Result<(), String> {
             return Err(format!("{name} has more than {MOST_ITEMS} items: ask for fewer at a time"));
         }
         if !field.kind.fits(value) {
+            if let Some(items) = value.as_array().filter(|items| items.len() > LONGEST_LIST) {
+                let told = format!("{name} has {} entries; send at most {LONGEST_LIST} at a time", items.len());
+                return Err(told);
+            }
             return Err(format!("{name} must be {}: {}", field.kind.told(), field.about));
         }
     }

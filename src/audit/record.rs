@@ -41,6 +41,12 @@ pub enum Kind {
     HoldEnded,
     /// Somebody has approved what a saved plan says of a person.
     Approved,
+    /// An approval of a saved plan does not hold any more.
+    ApprovalEnded,
+    /// The only approver has approved what needs two people: until when everybody can say no.
+    ApprovedAlone,
+    /// What was rejected may be asked for again.
+    RejectionEnded,
     /// A hold still waits.
     Reminded,
     /// What a plan would have done and may not: held, paused, or the service only observes.
@@ -87,6 +93,9 @@ impl Kind {
             Kind::Held => "held",
             Kind::HoldEnded => "hold_ended",
             Kind::Approved => "approved",
+            Kind::ApprovalEnded => "approval_ended",
+            Kind::ApprovedAlone => "approved_alone",
+            Kind::RejectionEnded => "rejection_ended",
             Kind::Reminded => "reminded",
             Kind::Withheld => "withheld",
             Kind::Paused => "paused",

@@ -43,6 +43,19 @@ pub fn tell(row: &Value) -> String {
             format!("hold {} ({}): {verdict}{}", detail["hold"], text("change"), by(&detail["by"]))
         }
         "approved" => format!("{} was approved{}", text("change"), by(&detail["by"])),
+        "approval_ended" => {
+            why(format!("the approval of {} in plan {}{} is over", text("change"), text("plan"), by(&detail["by"])))
+        }
+        "approved_alone" => format!(
+            "hold {} ({}) was approved{} alone: it is carried out at {} unless somebody says `holds cancel {0}`",
+            detail["hold"],
+            text("change"),
+            by(&detail["by"]),
+            text("until"),
+        ),
+        "rejection_ended" => {
+            why(format!("what was rejected ({}, hold {}) may be asked for again", text("change"), detail["hold"]))
+        }
         "reminded" => format!("hold {} still waits for a decision", detail["hold"]),
         "withheld" => format!("not done: {} ({})", steps(&detail["steps"]), text("why")),
         "paused" => format!("writes are paused{}: {}", by(&detail["by"]), text("why")),

@@ -3,6 +3,7 @@
 use super::table::table;
 use super::way::{Asking, by, part};
 use crate::admin::routes::Ask;
+use crate::clock::Moment;
 use crate::store::{HeldChanges, HeldPerson, Voted};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -34,10 +35,25 @@ pub enum Action {
         #[command(flatten)]
         decision: Decision,
     },
-    /// Keep it from being done, until Namely or the mapping says otherwise
+    /// Keep it from being done, until Namely says something else, whatever the mapping says
     Reject {
         #[command(flatten)]
         decision: Decision,
+    },
+    /// Take back what was rejected: it is judged as if it were asked for the first time
+    Reverse {
+        #[command(flatten)]
+        decision: Decision,
+    },
+    /// Stop what the only approver has approved, before its delay is over
+    Cancel {
+        /// Number in the list
+        id: i64,
+        /// Who says no, for the audit
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+        #[command(flatten)]
+        asking: Asking,
     },
 }
 
@@ -63,8 +79,10 @@ pub async fn holds(action: &Action) -> anyhow::Result<ExitCode> {
     match action {
         Action::List { asking, all } => list(asking, *all).await,
         Action::Show { id, asking } => show(asking, *id).await,
-        Action::Approve { decision } => decide(decision, true).await,
-        Action::Reject { decision } => decide(decision, false).await,
+        Action::Approve { decision } => decide(decision, Ask::Approve, "approved").await,
+        Action::Reject { decision } => decide(decision, Ask::Reject, "rejected").await,
+        Action::Reverse { decision } => decide(decision, Ask::Reverse, "taken back").await,
+        Action::Cancel { id, by, asking } => cancel(*id, by.as_ref(), asking).await,
     }
 }
 
@@ -82,7 +100,7 @@ async fn list(asking: &Asking, all: bool) -> anyhow::Result<ExitCode> {
     let mut rows = table(&["id", "org", "change", "people", "of", "since", "why", "state"]);
     for hold in found {
         let state = state(&hold);
-        let since = crate::clock::Moment::from_millis(hold.since).to_string();
+        let since = Moment::from_millis(hold.since).to_string();
         rows.add_row([
             hold.id.to_string(),
             hold.org,
@@ -101,6 +119,12 @@ async fn list(asking: &Asking, all: bool) -> anyhow::Result<ExitCode> {
 fn state(hold: &HeldChanges) -> String {
     match &hold.verdict {
         Some(verdict) => verdict.clone(),
+        None if hold.until.is_some() => format!(
+            "approved by {} alone: carried out at {}, unless somebody says `holds cancel {}`",
+            hold.approved_by.join(", "),
+            Moment::from_millis(hold.until.unwrap_or_default()),
+            hold.id
+        ),
         None if hold.needs > 1 => format!(
             "{} of {} people have approved{}",
             hold.approved_by.len(),
@@ -139,6 +163,9 @@ async fn show(asking: &Asking, id: i64) -> anyhow::Result<ExitCode> {
         println!("\nexactly this: holds approve {id} {} --by NAME{at}", hold.code);
         println!("or not at all: holds reject {id} {} --by NAME{at}", hold.code);
     }
+    if hold.verdict.as_deref() == Some("rejected") && !people.is_empty() {
+        println!("\nto have it asked for again: holds reverse {id} {} --by NAME{}", hold.code, asking.at.shown());
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -160,19 +187,34 @@ fn departments(people: &[HeldPerson]) -> String {
     told.collect::<Vec<_>>().join(", ")
 }
 
-async fn decide(decision: &Decision, approve: bool) -> anyhow::Result<ExitCode> {
+async fn decide(decision: &Decision, ask: Ask, word: &str) -> anyhow::Result<ExitCode> {
     let mut body = json!({ "code": decision.code });
     if !decision.people.is_empty() {
         body["people"] = json!(decision.people);
     }
-    let (ask, word) = if approve { (Ask::Approve, "approved") } else { (Ask::Reject, "rejected") };
     let way = decision.asking.at.to_decide(decision.by.as_ref())?;
     let told = way.ask(ask, &[&decision.id.to_string()], body).await?;
-    let voted: Voted = serde_json::from_value(told["result"].clone())?;
+    let voted: Voted = part(told.clone(), "result")?;
+    let (id, by) = (decision.id, by(&told));
     match &voted {
         _ if decision.asking.json => println!("{told}"),
-        Voted::Needs { more } => println!("hold {} {word} by {}; {more} more must approve", decision.id, by(&told)),
-        _ => println!("hold {} {word} by {}; a running service acts upon it in some seconds", decision.id, by(&told)),
+        Voted::Needs { more } => println!("hold {id} {word} by {by}; {more} more must approve"),
+        Voted::Alone { until } => println!(
+            "hold {id} {word} by {by}; there is no other approver: it is carried out at {}, unless somebody says `holds \
+             cancel {id}`",
+            Moment::from_millis(*until)
+        ),
+        _ => println!("hold {id} {word} by {by}; a running service acts upon it in some seconds"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn cancel(id: i64, who: Option<&String>, asking: &Asking) -> anyhow::Result<ExitCode> {
+    let told = asking.at.to_decide(who)?.ask(Ask::Cancel, &[&id.to_string()], json!({})).await?;
+    if asking.json {
+        println!("{told}");
+    } else {
+        println!("the approval of hold {id} is taken back by {}: it waits for a decision again", by(&told));
     }
     Ok(ExitCode::SUCCESS)
 }

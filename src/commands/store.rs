@@ -2,6 +2,8 @@
 
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
+use crate::identity::Decider;
+use crate::identity::decider::caller;
 use crate::store::{Store, find};
 use anyhow::{Context, bail};
 use rusqlite::Connection;
@@ -27,10 +29,11 @@ pub fn open(path: &Path) -> anyhow::Result<Opened> {
     Ok(Opened { config, store: connection, path: store, now: Clock::system().now() })
 }
 
-/// Who decides, for the audit: whoever is named, or the user of this machine.
-pub fn decider(by: Option<&String>) -> anyhow::Result<String> {
+/// Who decides: the user of this machine, whatever name is given for the audit.
+pub fn decider(by: Option<&String>) -> anyhow::Result<Decider> {
+    let uid = caller(rustix::process::getuid().as_raw(), std::env::var("SUDO_UID").ok().as_deref());
     match by.cloned().or_else(|| std::env::var("USER").ok()).filter(|name| !name.trim().is_empty()) {
-        Some(name) => Ok(name),
+        Some(name) => Ok(Decider::of_user(uid, &name)),
         None => bail!("say who decides with --by NAME: it stands in the audit"),
     }
 }

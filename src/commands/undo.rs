@@ -1,18 +1,16 @@
-//! `undo`: takes back what was done in a run, to a person, or in a span of time: shows what that comes to and what cannot
-//! come back, and has the service do it through the safeguards.
+//! `undo`: takes back what was done in a run, to a person, in rows of the audit, or in a span of time: shows what that comes to
+//! and what cannot come back, and has the service do exactly that through the safeguards.
 
-use super::store::{Opened, moment, open};
+use super::store::moment;
 use super::table::table;
-use super::way::Way;
+use super::way::{Asking, by, part};
 use crate::admin::routes::Ask;
-use crate::identity::pins::{Pins, invert};
-use crate::identity::preview::{Preview, preview};
-use crate::store::{Filter, carried_out, directory, whole_with};
+use crate::clock::Clock;
+use crate::identity::preview::Preview;
+use crate::store::Restores;
 use anyhow::bail;
-use serde_json::json;
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 /// People who are listed one by one unless all are asked for.
@@ -21,9 +19,6 @@ const LISTED: usize = 100;
 /// Flags of `undo`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
     /// Only this org
     #[arg(long, value_name = "NAME")]
     pub org: Option<String>,
@@ -33,6 +28,9 @@ pub struct Options {
     /// What was done to this person: profile, email, login or full name
     #[arg(long, value_name = "PERSON")]
     pub person: Option<String>,
+    /// What this row of the audit has done, as `timeline` numbers it; may be given several times
+    #[arg(long = "row", value_name = "NUMBER")]
+    pub rows: Vec<i64>,
     /// What was done from then on: a day, a time, or how long ago (2h)
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
@@ -40,131 +38,135 @@ pub struct Options {
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
     /// Let go of what an earlier undo has pinned of --person, instead of undoing something
-    #[arg(long)]
+    #[arg(long, conflicts_with = "apply")]
     pub release: bool,
-    /// Do it: without this it is only shown
-    #[arg(long)]
-    pub apply: bool,
+    /// Do exactly what was shown with this code: without it it is only shown
+    #[arg(long, value_name = "CODE")]
+    pub apply: Option<String>,
     /// Who decides, for the audit
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
     /// List everybody
     #[arg(long)]
     pub all: bool,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub asking: Asking,
 }
 
 /// Shows it, or asks the service for it.
 pub async fn undo(options: &Options) -> anyhow::Result<ExitCode> {
-    let opened = open(&options.config)?;
     if options.release {
-        return release(&opened, options).await;
+        return release(options).await;
     }
-    if options.run.is_none() && options.person.is_none() && options.from.is_none() {
-        bail!("say what to take back: --run, --person, or --from (and --to)");
+    if options.run.is_none() && options.person.is_none() && options.from.is_none() && options.rows.is_empty() {
+        bail!("say what to take back: --run, --person, --row, or --from (and --to)");
     }
-    let time = |flag, text: &Option<String>| text.as_ref().map(|t| moment(flag, t, opened.now)).transpose();
-    let (since, until) = (time("--from", &options.from)?, time("--to", &options.to)?);
-    let (mut all, mut warnings) = (Vec::new(), BTreeSet::new());
-    for org in opened.orgs(options.org.as_ref())? {
-        let targets = match &options.person {
-            Some(person) => opened.targets(Some(&org), person)?,
-            None => Vec::new(),
-        };
-        let filter = Filter { targets, since, until, run: options.run, ..Filter::default() };
-        let mut pins = BTreeMap::new();
-        for (target, steps) in carried_out(&opened.store, &org, &filter)? {
-            let (of_person, lost) = invert(steps.iter().rev());
-            warnings.extend(lost);
-            if !of_person.is_empty() {
-                pins.insert(target, of_person);
-            }
-        }
-        all.push((org.clone(), look(&opened, &org, &pins)?, pins));
+    let scope = scope(options)?;
+    if let Some(code) = &options.apply {
+        return apply(options, scope, code).await;
     }
-    let asked = options.apply && all.iter().any(|(_, _, pins)| !pins.is_empty());
-    if asked {
-        let way = Way::find(&opened, options.by.as_ref())?;
-        for (org, _, pins) in all.iter().filter(|(_, _, pins)| !pins.is_empty()) {
-            let people: Vec<_> = pins.iter().map(|(target, pins)| json!({ "target": target, "pins": pins })).collect();
-            way.ask(Ask::Undo, &[], json!({ "org": org, "why": what(options), "people": people })).await?;
-        }
+    let mut query = scope.clone();
+    if !options.rows.is_empty() {
+        let rows: Vec<String> = options.rows.iter().map(i64::to_string).collect();
+        query.insert("rows".into(), rows.join(",").into());
     }
-    let people: Vec<&Preview> = all.iter().flat_map(|(_, previews, _)| previews).collect();
-    if options.json {
-        let document = json!({ "people": people, "cannot_come_back": warnings, "asked": asked });
-        println!("{}", serde_json::to_string_pretty(&document)?);
+    let told = options.asking.at.to_look()?.look(Ask::UndoPreview, &[], Value::Object(query)).await?;
+    if options.asking.json {
+        println!("{}", serde_json::to_string_pretty(&told)?);
         return Ok(ExitCode::SUCCESS);
     }
-    show(&people, &warnings, options, asked);
+    let (code, restores): (String, Vec<Restores>) = (part(told.clone(), "code")?, part(told.clone(), "restores")?);
+    let (people, lost): (Vec<Preview>, Vec<String>) = (part(told.clone(), "people")?, part(told, "cannot_come_back")?);
+    show(&restores, &people, options);
+    if !lost.is_empty() {
+        println!("what cannot come back:");
+        lost.iter().for_each(|lost| println!("  {lost}"));
+    }
+    if !restores.is_empty() {
+        println!("nothing was done: exactly this is done by undo{} --apply {code} --by NAME", again(&scope, options));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-fn what(options: &Options) -> String {
-    let parts = [
-        options.run.map(|run| format!("run {run}")),
-        options.person.as_ref().map(|person| format!("person {person}")),
-        options.from.as_ref().map(|from| format!("from {from}")),
-        options.to.as_ref().map(|to| format!("to {to}")),
-    ];
-    format!("undo of {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
-}
-
-/// What the planner would do with these pins.
-fn look(opened: &Opened, org: &str, pins: &BTreeMap<i64, Pins>) -> anyhow::Result<Vec<Preview>> {
-    let Some(known) = directory(&opened.store, org)? else {
-        bail!("the groups of {org} were not read yet: start the service first");
-    };
-    let (mut known, rules) = (Cow::Owned(known), &opened.config.rulebook);
-    let mut previews = Vec::new();
-    for (target, pins) in pins {
-        let Some(case) = whole_with(&opened.store, rules, *target, pins, opened.now)? else { continue };
-        let found = preview(*target, &case, None, rules, &mut known, opened.now);
-        previews.extend(Some(found).filter(|found| !found.is_empty()));
+/// What is taken back, as it is asked for. Times are fixed here: a span that moves on would be another one when it is done.
+fn scope(options: &Options) -> anyhow::Result<Map<String, Value>> {
+    let now = Clock::system().now();
+    let mut scope = Map::new();
+    for (key, flag, text) in [("from", "--from", &options.from), ("to", "--to", &options.to)] {
+        if let Some(text) = text {
+            scope.insert(key.into(), moment(flag, text, now)?.timestamp().to_string().into());
+        }
     }
-    Ok(previews)
+    scope.extend(options.run.map(|run| ("run".to_owned(), run.into())));
+    for (key, text) in [("org", &options.org), ("person", &options.person)] {
+        scope.extend(text.as_ref().map(|text| (key.to_owned(), text.as_str().into())));
+    }
+    Ok(scope)
 }
 
-fn show(people: &[&Preview], warnings: &BTreeSet<String>, options: &Options, asked: bool) {
-    if people.is_empty() {
+/// The flags that name the same once more.
+fn again(scope: &Map<String, Value>, options: &Options) -> String {
+    let flag = |(key, value): (&String, &Value)| match value {
+        Value::String(text) if text.contains(' ') => format!(" --{key} {text:?}"),
+        Value::String(text) => format!(" --{key} {text}"),
+        other => format!(" --{key} {other}"),
+    };
+    let rows: String = options.rows.iter().map(|row| format!(" --row {row}")).collect();
+    scope.iter().map(flag).collect::<String>() + &rows + &options.asking.at.shown()
+}
+
+async fn apply(options: &Options, mut body: Map<String, Value>, code: &str) -> anyhow::Result<ExitCode> {
+    body.insert("code".into(), code.into());
+    if !options.rows.is_empty() {
+        body.insert("rows".into(), json!(options.rows));
+    }
+    let told = options.asking.at.to_decide(options.by.as_ref())?.ask(Ask::Undo, &[], Value::Object(body)).await?;
+    if options.asking.json {
+        println!("{told}");
+    } else {
+        println!(
+            "asked for by {}: a running service restores what was shown of {} people, through the safeguards; it stays until \
+             Namely or the mapping says something new",
+            by(&told),
+            told["people"]
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(restores: &[Restores], people: &[Preview], options: &Options) {
+    if restores.is_empty() {
         println!("nothing to take back: what was done is not there any more, or was nothing");
         return;
     }
     let limit = if options.all { usize::MAX } else { LISTED };
-    let mut rows = table(&["who", "login", "in Namely", "what would be done"]);
-    for person in people.iter().take(limit) {
-        let what = match &person.obstacle {
-            Some(why) => why.clone(),
-            None => person.changes.values().flatten().chain(&person.by_okta).cloned().collect::<Vec<_>>().join("\n"),
+    let previews: BTreeMap<i64, &Preview> = people.iter().map(|person| (person.target, person)).collect();
+    let mut rows = table(&["who", "login", "in Namely", "what is restored", "what would be done"]);
+    for person in restores.iter().take(limit) {
+        let found = previews.get(&person.target);
+        let (login, standing) = found.map_or(("", ""), |found| (found.login.as_str(), found.standing.as_str()));
+        let what = match found {
+            None => "nothing: it is so already".to_owned(),
+            Some(Preview { obstacle: Some(why), .. }) => why.clone(),
+            Some(found) => {
+                found.changes.values().flatten().chain(&found.by_okta).cloned().collect::<Vec<_>>().join("\n")
+            }
         };
-        rows.add_row([&person.name, &person.login, &person.standing, &what]);
+        rows.add_row([&person.name, login, standing, &person.restores.join("\n"), &what]);
     }
     println!("{rows}");
-    if people.len() > limit {
-        println!("and {} more; all of them with --all or --json", people.len() - limit);
-    }
-    if !warnings.is_empty() {
-        println!("what cannot come back:");
-        warnings.iter().for_each(|warning| println!("  {warning}"));
-    }
-    if asked {
-        println!(
-            "asked for: a running service does it, through the safeguards; it stays until Namely or the mapping says something new"
-        );
-    } else {
-        println!("nothing was done: say --apply --by NAME to do exactly this");
+    if restores.len() > limit {
+        println!("and {} more; all of them with --all or --json", restores.len() - limit);
     }
 }
 
-async fn release(opened: &Opened, options: &Options) -> anyhow::Result<ExitCode> {
+async fn release(options: &Options) -> anyhow::Result<ExitCode> {
     let Some(person) = &options.person else { bail!("say of whom: --release --person PERSON") };
-    let way = Way::find(opened, options.by.as_ref())?;
-    for org in opened.orgs(options.org.as_ref())? {
-        let targets = opened.targets(Some(&org), person)?;
-        way.ask(Ask::Release, &[], json!({ "org": org, "targets": targets })).await?;
+    let mut body = json!({ "person": person });
+    if let Some(org) = &options.org {
+        body["org"] = json!(org);
     }
+    options.asking.at.to_decide(options.by.as_ref())?.ask(Ask::Release, &[], body).await?;
     println!("asked for: what was pinned of {person} follows Namely again in some seconds");
     Ok(ExitCode::SUCCESS)
 }

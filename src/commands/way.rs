@@ -1,6 +1,7 @@
 //! Where a command looks and asks: at a running service over its admin API, or in the store of one that does not run.
 
 use super::store::{Opened, decider, open};
+use crate::admin::auth;
 use crate::admin::decisions::Desk;
 use crate::admin::routes::{Ask, route_of};
 use crate::admin::state::Running;
@@ -16,7 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where the command line finds the token of whoever uses it.
@@ -88,6 +89,11 @@ impl At {
     fn service(&self) -> Option<String> {
         let named = || std::env::var(SERVICE).ok().filter(|url| !url.trim().is_empty());
         self.service.clone().or_else(|| if self.config.is_some() { None } else { named() })
+    }
+
+    /// The configuration, where one is named.
+    pub fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
     }
 
     /// As it stands in a command.
@@ -217,7 +223,8 @@ impl Way {
     fn store(opened: &Opened, by: Option<&String>) -> Self {
         let config = &opened.config;
         let orgs = config.okta.iter().map(|org| org.name.clone()).collect();
-        let desk = Desk { store: opened.path.clone(), orgs, rules: config.rulebook.clone() };
+        let approvers = auth::approvers(&config.admin.tokens);
+        let desk = Desk { store: opened.path.clone(), orgs, rules: config.rulebook.clone(), approvers };
         Way::Store { desk, config: Box::new(config.clone()), by: by.cloned(), now: opened.now }
     }
 

@@ -31,6 +31,16 @@ pub fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, listen: SocketAdd
     let (place, path) = (s.place(), s.path.clone());
     let tokens: Vec<Token> = s.sections(r, "tokens").into_iter().filter_map(|s| admin_token(r, s, secrets)).collect();
     unique_names(r, "admin.tokens", tokens.iter().map(|token| token.name.as_str()));
+    for (n, token) in tokens.iter().enumerate() {
+        let is_same = |other: &&Token| other.token.expose_secret() == token.token.expose_secret();
+        if let Some(other) = tokens[..n].iter().find(is_same) {
+            let told = format!(
+                "{path}.tokens: {:?} and {:?} have the same token: whoever has it would be two people; give each their own",
+                other.name, token.name
+            );
+            r.problem(place.clone(), told);
+        }
+    }
     if !tokens.is_empty() && !listen.ip().is_loopback() && !behind_tls && tls.is_none() {
         let told = format!(
             "{path}: tokens would travel unencrypted to {listen}; let service.listen be 127.0.0.1, give certificate and \
@@ -57,6 +67,8 @@ fn admin_token(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Option<Toke
         }
         Some(token)
     });
+    let uid = s.has("uid").then(|| s.number(r, "uid", 0..=i64::from(u32::MAX), 0));
+    let uid = uid.and_then(|uid| u32::try_from(uid).ok());
     s.finish(r);
-    Some(Token { name: name?.value, role, token: token? })
+    Some(Token { name: name?.value, role, token: token?, uid })
 }

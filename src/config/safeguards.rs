@@ -4,8 +4,12 @@
 use super::reader::{At, Reader, Section};
 use super::size;
 use crate::identity::rules::Pattern;
-use crate::identity::safeguard::{Limit, Mode, Protected, Safeguards, Scope, Span, default_limits};
+use crate::identity::safeguard::{Approvers, Limit, Mode, Protected, Safeguards, Scope, Span, default_limits};
 use crate::identity::{Change, login_key};
+use std::time::Duration;
+
+/// How long everybody can say no to what the only approver has approved.
+const APPROVAL_DELAY: Duration = Duration::from_secs(3600);
 
 /// Reads all of them.
 pub fn read(r: &mut Reader, root: &mut Section) -> Safeguards {
@@ -16,6 +20,8 @@ pub fn read(r: &mut Reader, root: &mut Section) -> Safeguards {
     let remind = s.duration(r, "remind", defaults.remind);
     let administrators = size(s.number(r, "administrators", 0..=1000, i64::from(defaults.administrators)));
     let administrators = u32::try_from(administrators).unwrap_or(u32::MAX);
+    let (people, delay) = (s.number(r, "approvers", 1..=2, 2), s.duration(r, "approval_delay", APPROVAL_DELAY));
+    let approvers = if people == 1 { Approvers::One { delay } } else { Approvers::Two };
     let given: Vec<Option<Limit>> = s.sections(r, "limits").into_iter().map(|section| limit(r, section)).collect();
     let given: Vec<Limit> = given.into_iter().flatten().collect();
     s.finish(r);
@@ -35,7 +41,7 @@ pub fn read(r: &mut Reader, root: &mut Section) -> Safeguards {
     let mut s = root.section(r, "alerts");
     let leaver_access = s.duration(r, "leaver_access", defaults.leaver_access);
     s.finish(r);
-    Safeguards { mode, limits, four_eyes, remind, administrators, protected, leaver_access }
+    Safeguards { mode, limits, four_eyes, remind, administrators, approvers, protected, leaver_access }
 }
 
 fn limit(r: &mut Reader, mut s: Section) -> Option<Limit> {

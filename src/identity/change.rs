@@ -153,6 +153,12 @@ pub struct Sifted {
 
 /// Takes the kinds out of a plan that `may` does not let through.
 pub fn sift(plan: &Plan, former: Option<&str>, may: impl Fn(Change) -> bool) -> Sifted {
+    sift_calls(plan, former, |change, _| may(change))
+}
+
+/// Takes out of a plan what `may` does not let through: whole kinds, or single calls of a kind; of a call that writes several
+/// attributes it is asked about each.
+pub fn sift_calls(plan: &Plan, former: Option<&str>, may: impl Fn(Change, &Step) -> bool) -> Sifted {
     let mut sifted = Sifted::default();
     let makes = plan.steps.iter().any(|step| matches!(step, Step::CreateUser { .. }));
     // What stands before an activation has to go before access comes back.
@@ -160,10 +166,10 @@ pub fn sift(plan: &Plan, former: Option<&str>, may: impl Fn(Change) -> bool) -> 
     let mut asleep = None;
     for (place, step) in plan.steps.iter().enumerate() {
         // A deactivated account takes nothing until it is activated: what comes after waits with that.
-        if asleep.is_none() && matches!(step, Step::Activate { .. }) && !may(Change::Activate) {
+        if asleep.is_none() && matches!(step, Step::Activate { .. }) && !may(Change::Activate, step) {
             asleep = Some(Change::Activate);
         } else if asleep.is_none() && place < comes_back && !plan.exit {
-            asleep = Change::of(step, false).filter(|kind| *kind == Change::RemoveGroup && !may(*kind));
+            asleep = Change::of(step, false).filter(|kind| *kind == Change::RemoveGroup && !may(*kind, step));
         }
         if let Some(kind) = asleep {
             sifted.withhold(kind, step.clone());
@@ -172,7 +178,7 @@ pub fn sift(plan: &Plan, former: Option<&str>, may: impl Fn(Change) -> bool) -> 
         // Taking a login from a deactivated account serves the one who gets it.
         if matches!(step, Step::FreeLogin { .. }) {
             let kind = if makes { Change::Create } else { Change::ChangeLogin };
-            if may(kind) {
+            if may(kind, step) {
                 sifted.steps.push(step.clone())
             } else {
                 sifted.withhold(kind, step.clone())
@@ -180,19 +186,47 @@ pub fn sift(plan: &Plan, former: Option<&str>, may: impl Fn(Change) -> bool) -> 
             continue;
         }
         let parts = split(plan, step, former);
-        let passes = |kind: Option<Change>| kind.is_none_or(&may);
-        if parts.iter().all(|(kind, _)| passes(*kind)) {
+        let passes = |(kind, part): &(Option<Change>, Step)| {
+            kind.is_none_or(|kind| singles(part).iter().all(|single| may(kind, single)))
+        };
+        if parts.iter().all(passes) {
             sifted.steps.push(step.clone());
             continue;
         }
         for (kind, part) in parts {
-            match kind.filter(|kind| !may(*kind)) {
-                Some(kind) => sifted.withhold(kind, part),
-                None => sifted.steps.push(part),
+            let Some(kind) = kind else {
+                sifted.steps.push(part);
+                continue;
+            };
+            let (goes, stays) = divide(part, |single| may(kind, single));
+            sifted.steps.extend(goes);
+            if let Some(stays) = stays {
+                sifted.withhold(kind, stays);
             }
         }
     }
     sifted
+}
+
+/// A call as one for each attribute that it writes.
+fn singles(step: &Step) -> Vec<Step> {
+    match step {
+        Step::UpdateUser { id, changes } if changes.len() > 1 => {
+            changes.iter().map(|one| Step::UpdateUser { id: id.clone(), changes: vec![one.clone()] }).collect()
+        }
+        _ => vec![step.clone()],
+    }
+}
+
+/// The part of a call that may go, and the part that may not.
+fn divide(step: Step, may: impl Fn(&Step) -> bool) -> (Option<Step>, Option<Step>) {
+    let Step::UpdateUser { id, changes } = step else {
+        return if may(&step) { (Some(step), None) } else { (None, Some(step)) };
+    };
+    let of = |changes: Vec<FieldChange>| (!changes.is_empty()).then(|| Step::UpdateUser { id: id.clone(), changes });
+    let single = |one: &FieldChange| Step::UpdateUser { id: id.clone(), changes: vec![one.clone()] };
+    let (goes, stays) = changes.into_iter().partition(|one| may(&single(one)));
+    (of(goes), of(stays))
 }
 
 impl Sifted {
@@ -201,8 +235,8 @@ impl Sifted {
     }
 }
 
-/// The changes of a plan, by kind, each in words. The words are also what an approval is bound to.
-pub fn summary(plan: &Plan, former: Option<&str>) -> BTreeMap<Change, Vec<String>> {
+/// The calls of a plan, by kind.
+pub fn by_kind(plan: &Plan, former: Option<&str>) -> BTreeMap<Change, Vec<Step>> {
     let mut by_kind: BTreeMap<Change, Vec<Step>> = BTreeMap::new();
     let makes = plan.steps.iter().any(|step| matches!(step, Step::CreateUser { .. }));
     for step in &plan.steps {
@@ -215,11 +249,16 @@ pub fn summary(plan: &Plan, former: Option<&str>) -> BTreeMap<Change, Vec<String
             by_kind.entry(kind).or_default().append(&mut steps);
         }
     }
-    by_kind.into_iter().map(|(kind, steps)| (kind, words(kind, &steps))).collect()
+    by_kind
+}
+
+/// The changes of a plan, by kind, each in words. The words are also what an approval is bound to.
+pub fn summary(plan: &Plan, former: Option<&str>) -> BTreeMap<Change, Vec<String>> {
+    by_kind(plan, former).into_iter().map(|(kind, steps)| (kind, words(kind, &steps))).collect()
 }
 
 /// What these calls do, in words. The calls of an exit depend on how far it has come: in words it is one thing.
-fn words(kind: Change, steps: &[Step]) -> Vec<String> {
+pub fn words(kind: Change, steps: &[Step]) -> Vec<String> {
     match kind {
         Change::Deactivate => vec!["access ends".to_owned()],
         Change::Suspend => vec!["suspended".to_owned()],

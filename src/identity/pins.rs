@@ -3,8 +3,10 @@
 //! An undo writes nothing by itself: it pins what was before, and the planner brings the account there, through the same
 //! safeguards as everything else.
 
+use super::directory::Directory;
 use super::lifecycle::Entitlement;
 use super::mapping::Desired;
+use super::rulebook::Rulebook;
 use super::step::Step;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -61,10 +63,57 @@ impl Pins {
         self.access == Some(Access::Given) && says.is_over()
     }
 
-    /// Puts the pinned attributes over what the mapping gives.
-    pub fn overlay(&self, desired: &mut Desired) {
-        desired.attributes.extend(self.attributes.iter().map(|(name, value)| (name.clone(), value.clone())));
+    /// Puts the pinned attributes over what the mapping gives: only what it maps, whatever was pinned.
+    pub fn overlay(&self, desired: &mut Desired, rules: &Rulebook) {
+        let mapped = self.attributes.iter().filter(|(name, _)| is_mapped(rules, name));
+        desired.attributes.extend(mapped.map(|(name, value)| (name.clone(), value.clone())));
     }
+
+    /// What of it can be restored under these rules, in this org, and what cannot any more.
+    pub fn within(mut self, rules: &Rulebook, directory: &Directory) -> (Self, BTreeSet<String>) {
+        let mut lost = BTreeSet::new();
+        self.attributes.retain(|name, _| {
+            let mapped = is_mapped(rules, name);
+            if !mapped {
+                lost.insert(format!("the attribute {name} is not mapped any more: it stays as it is"));
+            }
+            mapped
+        });
+        for groups in [&mut self.member, &mut self.not_member] {
+            groups.retain(|id| {
+                let ours = directory.is_ours_to_write(id);
+                if !ours {
+                    let name = directory.find(id).map_or(id.as_str(), |group| group.name.as_str());
+                    lost.insert(format!("memberships of the group {name:?} are not ours to write: they stay"));
+                }
+                ours
+            });
+        }
+        (self, lost)
+    }
+
+    /// What is restored, in words.
+    pub fn told(&self, directory: &Directory) -> Vec<String> {
+        let name = |id: &String| directory.find(id).map_or(id.clone(), |group| group.name.clone());
+        let value = |value: &Value| match value {
+            Value::Null => "nothing".to_owned(),
+            Value::String(text) => format!("{text:?}"),
+            other => other.to_string(),
+        };
+        let access = self.access.map(|access| match access {
+            Access::Given => "access is given".to_owned(),
+            Access::Withheld => "access is withheld".to_owned(),
+            Access::Ended => "access ends".to_owned(),
+        });
+        let attributes = self.attributes.iter().map(|(name, before)| format!("{name}: {}", value(before)));
+        let member = self.member.iter().map(|id| format!("in group {:?}", name(id)));
+        let not_member = self.not_member.iter().map(|id| format!("not in group {:?}", name(id)));
+        access.into_iter().chain(attributes).chain(member).chain(not_member).collect()
+    }
+}
+
+fn is_mapped(rules: &Rulebook, name: &str) -> bool {
+    rules.mapping.attribute_names().any(|mapped| mapped == name) || rules.login.former.as_deref() == Some(name)
 }
 
 /// What has to be pinned to take back calls that were carried out, newest first, and what cannot come back.
@@ -139,6 +188,29 @@ mod tests {
     fn group(add: bool) -> Step {
         let (id, group, name) = ("00u1".into(), "00g1".into(), "Finance".into());
         if add { Step::AddGroup { id, group, name } } else { Step::RemoveGroup { id, group, name } }
+    }
+
+    #[test]
+    fn only_what_is_ours_to_write_is_restored_and_the_rest_is_told() {
+        use super::super::directory::Group;
+        use super::super::rulebook::tests::rulebook;
+        let group = |id: &str, writable| Group { id: id.into(), name: format!("Group {id}"), writable };
+        let groups = [group("00g1", true), group("00g2", false), group("00g3", true)];
+        let directory = Directory::new(groups, BTreeSet::from(["00g3".to_owned()]));
+        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+        let pins = Pins {
+            attributes: BTreeMap::from([("title".into(), "Clerk".into()), ("isAdmin".into(), true.into())]),
+            member: ids(&["00g1", "00g2", "00g9"]),
+            not_member: ids(&["00g3"]),
+            access: None,
+        };
+        let rules = rulebook();
+        let mut desired = Desired::default();
+        pins.overlay(&mut desired, &rules);
+        assert_eq!(desired.attributes.keys().collect::<Vec<_>>(), ["title"], "whatever was pinned");
+        let (pins, lost) = pins.within(&rules, &directory);
+        assert_eq!(pins.told(&directory), ["title: \"Clerk\"", "in group \"Group 00g1\""]);
+        assert_eq!(lost.len(), 4, "{lost:?}");
     }
 
     #[test]

@@ -283,7 +283,7 @@ pub(super) fn removals<'a>(
 /// What the mapping wants, checked: nobody can have an account without its required attributes.
 pub(super) fn wanted(situation: &Situation) -> Result<Desired, Obstacle> {
     let mut desired = situation.rulebook.desired(situation.case, situation.now)?;
-    situation.case.pins.overlay(&mut desired);
+    situation.case.pins.overlay(&mut desired, situation.rulebook);
     for name in REQUIRED {
         if desired.attributes.get(name).is_none_or(Value::is_null) {
             return Err(format!(

@@ -6,11 +6,13 @@
 
 use super::account::Account;
 use super::administrator::Knowledge;
-use super::change::{Change, Sifted, sift, summary};
+use super::change::{Change, Sifted, sift_calls, summary};
 use super::directory::Directory;
 use super::login_key;
 use super::plan::Plan;
+use super::rejection::Rejected;
 use super::rules::Pattern;
+use super::step::Step;
 use crate::clock::Moment;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -178,9 +180,21 @@ pub struct Safeguards {
     pub remind: Duration,
     /// How many administrators may be suspended within an hour before somebody decides.
     pub administrators: u32,
+    /// How many people there are who approve, as the configuration says.
+    pub approvers: Approvers,
     pub protected: Protected,
     /// After how long somebody who has left and still has access is told of.
     pub leaver_access: Duration,
+}
+
+/// How many people there are who can approve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Approvers {
+    /// What needs two people waits for two.
+    #[default]
+    Two,
+    /// There is only one: in place of a second person everybody has this long for saying no.
+    One { delay: Duration },
 }
 
 impl Default for Safeguards {
@@ -191,6 +205,7 @@ impl Default for Safeguards {
             four_eyes: false,
             remind: Duration::from_secs(4 * 3600),
             administrators: 1,
+            approvers: Approvers::Two,
             protected: Protected::default(),
             leaver_access: Duration::from_secs(300),
         }
@@ -213,6 +228,14 @@ pub const fn default_limits() -> [Limit; 6] {
 }
 
 impl Safeguards {
+    /// How long everybody has for saying no in place of a second person, where there is none.
+    pub const fn alone(&self) -> Option<Duration> {
+        match self.approvers {
+            Approvers::Two => None,
+            Approvers::One { delay } => Some(delay),
+        }
+    }
+
     /// Whether this kind of change is judged before it is made.
     pub fn guards(&self, change: Change) -> bool {
         self.mode == Mode::Approve
@@ -230,12 +253,13 @@ pub struct Restraint {
     pub as_administrator: BTreeSet<Change>,
     /// Kinds that wait for a decision, with the reason.
     pub held: BTreeMap<Change, String>,
-    /// Of those, what more than one person must decide about: a plan that one person has approved does not help.
-    pub jointly: BTreeSet<Change>,
     /// Kinds that somebody has stopped, with the reason: no approval helps.
     pub paused: BTreeMap<Change, String>,
-    /// What somebody has approved, in the words in which it was shown: nothing but that.
+    /// What enough people have approved in a saved plan, in the words in which it was shown: it goes although the service
+    /// only observes. Where there is a hold it is a vote, and the hold says what came of it.
     pub approved: BTreeMap<Change, BTreeSet<String>>,
+    /// What somebody has rejected: no approval helps either.
+    pub rejected: Rejected,
 }
 
 /// A plan after the safeguards.
@@ -264,9 +288,7 @@ pub fn restrain(
     let observes = safeguards.mode == Mode::Observe;
     let told = if restraint.approved.is_empty() { BTreeMap::new() } else { summary(plan, former) };
     let is_approved = |change: Change| match (restraint.approved.get(&change), told.get(&change)) {
-        (Some(approved), Some(words)) => {
-            !restraint.jointly.contains(&change) && words.iter().all(|word| approved.contains(word))
-        }
+        (Some(approved), Some(words)) => words.iter().all(|word| approved.contains(word)),
         _ => false,
     };
     let is_unjudged = |change: Change| {
@@ -274,21 +296,30 @@ pub fn restrain(
         let is_judged = restraint.passed.contains(&change) || restraint.held.contains_key(&change);
         (safeguards.guards(change) && !is_judged) || (apart && !restraint.as_administrator.contains(&change))
     };
-    let may = |change: Change| {
-        let passes = !observes && !restraint.held.contains_key(&change) && !is_unjudged(change);
-        protected.is_none() && !restraint.paused.contains_key(&change) && (passes || is_approved(change))
+    let may = |change: Change, step: &Step| {
+        let passes = !restraint.held.contains_key(&change)
+            && !restraint.paused.contains_key(&change)
+            && restraint.rejected.why(change, step).is_none();
+        protected.is_none() && passes && !is_unjudged(change) && (!observes || is_approved(change))
     };
-    let sifted = sift(plan, former, may);
+    let sifted = sift_calls(plan, former, may);
     let mut restrained = Restrained { protected, ..Restrained::default() };
-    for change in sifted.withheld.keys().copied() {
-        if let Some(why) = restraint.paused.get(&change) {
-            restrained.held.insert(change, why.clone());
+    for (change, steps) in &sifted.withheld {
+        let rejected = steps.iter().filter_map(|step| restraint.rejected.why(*change, step));
+        let rejected: BTreeSet<&str> = rejected.collect();
+        let is_all = steps.iter().all(|step| restraint.rejected.why(*change, step).is_some());
+        if let Some(why) = restraint.paused.get(change) {
+            restrained.held.insert(*change, why.clone());
+        } else if is_all {
+            restrained.held.insert(*change, rejected.into_iter().collect::<Vec<_>>().join("; "));
+        } else if let Some(why) = restraint.held.get(change) {
+            restrained.held.insert(*change, why.clone());
+        } else if is_unjudged(*change) {
+            restrained.unjudged.insert(*change);
         } else if observes {
-            restrained.held.insert(change, "the service only observes (mode = \"observe\")".into());
-        } else if let Some(why) = restraint.held.get(&change) {
-            restrained.held.insert(change, why.clone());
+            restrained.held.insert(*change, "the service only observes (mode = \"observe\")".into());
         } else {
-            restrained.unjudged.insert(change);
+            restrained.held.insert(*change, rejected.into_iter().collect::<Vec<_>>().join("; "));
         }
     }
     Restrained { sifted, ..restrained }
@@ -298,7 +329,6 @@ pub fn restrain(
 mod tests {
     use super::super::account::tests::bare;
     use super::super::directory::Group;
-    use super::super::step::Step;
     use super::*;
 
     fn limit(people: u32, share: f64) -> Limit {
@@ -376,12 +406,31 @@ mod tests {
         assert_eq!(restrained(&safeguards, &approved, &plan(&["B"])).sifted.steps.len(), 1, "a part is left to do");
         assert!(restrained(&safeguards, &approved, &plan(&["B", "C"])).sifted.steps.is_empty());
         approved.held.insert(Change::AddGroup, "waits for a decision".into());
-        assert_eq!(restrained(&safeguards, &approved, &plan(&["B"])).sifted.steps.len(), 1, "it is the decision");
-        approved.jointly.insert(Change::AddGroup);
-        assert!(restrained(&safeguards, &approved, &plan(&["B"])).sifted.steps.is_empty(), "of one of two people");
-        approved.jointly.clear();
+        assert!(restrained(&safeguards, &approved, &plan(&["B"])).sifted.steps.is_empty(), "the hold decides");
+        approved.held.clear();
         approved.paused.insert(Change::AddGroup, "paused by Ann".into());
         assert!(restrained(&safeguards, &approved, &plan(&["B"])).sifted.steps.is_empty());
+    }
+
+    #[test]
+    fn what_was_rejected_stays_out_of_every_plan_and_the_rest_of_its_kind_goes() {
+        let group = |name: &str| Step::RemoveGroup { id: "00u1".into(), group: name.into(), name: name.into() };
+        let plan = Plan { steps: ["A", "B"].map(group).into(), ..Plan::default() };
+        let why = "rejected by Ann".to_owned();
+        let objects = BTreeMap::from([("group A".to_owned(), why.clone())]);
+        let mut restraint = Restraint { passed: Change::ALL.into(), ..Restraint::default() };
+        restraint.approved = summary(&plan, None).into_iter().map(|(c, w)| (c, w.into_iter().collect())).collect();
+        restraint.rejected.0.insert(Change::RemoveGroup, objects);
+        for mode in [Mode::Auto, Mode::Approve, Mode::Observe] {
+            let safeguards = Safeguards { mode, ..Safeguards::default() };
+            let found = restrained(&safeguards, &restraint, &plan);
+            assert_eq!(found.sifted.steps, [group("B")], "{mode:?}");
+            assert_eq!((found.held.get(&Change::RemoveGroup), found.unjudged.len()), (Some(&why), 0), "{mode:?}");
+        }
+        let alone = Plan { steps: vec![group("A")], ..Plan::default() };
+        let nothing_judged = Restraint { passed: BTreeSet::new(), ..restraint };
+        let found = restrained(&Safeguards::default(), &nothing_judged, &alone);
+        assert!(found.unjudged.is_empty() && found.held.contains_key(&Change::RemoveGroup), "nobody is asked again");
     }
 
     #[test]

@@ -116,6 +116,7 @@ impl Event {
                 let (change, why) = (text(&detail["change"]), text(&detail["why"]));
                 (Event::Hold, format!("hold {}: {change}, {why}", detail["hold"]))
             }
+            "approved_alone" => (Event::Hold, crate::audit::tell(row)),
             "reminded" => (Event::Hold, format!("hold {} still waits for a decision", detail["hold"])),
             "hold_ended" if row["target"].is_null() => (Event::Hold, crate::audit::tell(row)),
             "paused" | "resumed" => (Event::Pause, crate::audit::tell(row)),
@@ -174,7 +175,11 @@ pub struct Digest {
 impl Digest {
     /// Takes a row in, if it is one of `wanted`.
     pub fn row(&mut self, row: &Value, wanted: &BTreeSet<Event>) {
-        let Some((event, told)) = Event::of(row).filter(|(event, _)| wanted.contains(event)) else { return };
+        // Whoever could say no must hear of it in time, whatever they want to be told of.
+        let is_for_all = row["kind"] == "approved_alone";
+        let Some((event, told)) = Event::of(row).filter(|(event, _)| is_for_all || wanted.contains(event)) else {
+            return;
+        };
         self.files.extend(row["detail"]["report"].as_str().map(str::to_owned));
         let gathered = self.gathered.entry(event).or_default();
         gathered.times += 1;

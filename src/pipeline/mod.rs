@@ -33,6 +33,6 @@ pub mod topology;
 pub mod traffic;
 pub mod writer;
 
-pub use poller::Pollers;
+pub use poller::{PollRefused, Pollers};
 pub use readiness::Readiness;
 pub use topology::Service;

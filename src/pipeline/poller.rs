@@ -120,17 +120,35 @@ impl Pollers {
     }
 
     /// Has one profile of a company read now; the error says why not.
-    pub async fn poll(&self, tenant: &str, profile: &str) -> Result<(), String> {
+    pub async fn poll(&self, tenant: &str, profile: &str) -> Result<(), PollRefused> {
         let known = |c: char| c.is_ascii_alphanumeric() || c == '-';
         if profile.is_empty() || profile.len() > 64 || !profile.chars().all(known) {
-            return Err(format!("{profile:?} is not the UUID of a profile"));
+            return Err(PollRefused::NotNow(format!("{profile:?} is not the UUID of a profile")));
         }
-        let poller = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
-        let Some(poller) = poller else { return Err(format!("no company {tenant:?} is being read")) };
+        let (poller, known) = {
+            let pollers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known: Vec<String> = pollers.keys().cloned().collect();
+            known.sort();
+            (pollers.get(tenant).cloned(), known)
+        };
+        let Some(poller) = poller else {
+            let told = format!("no company {tenant:?} is being read; there are {}", known.join(", "));
+            return Err(PollRefused::Unknown(told));
+        };
         let (answer, answered) = oneshot::channel();
         poller.send(PollOne { profile: profile.to_owned(), answer }).await;
-        answered.await.unwrap_or_else(|_| Err("the service is about to end".into()))
+        let answered = answered.await.unwrap_or_else(|_| Err("the service is about to end".into()));
+        answered.map_err(PollRefused::NotNow)
     }
+}
+
+/// Why a profile is not read now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PollRefused {
+    #[error("{0}")]
+    Unknown(String),
+    #[error("{0}")]
+    NotNow(String),
 }
 
 /// The groups and titles were read again.

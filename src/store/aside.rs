@@ -2,7 +2,7 @@
 
 use super::{StoreError, Wish, name_of, request};
 use crate::clock::Moment;
-use crate::identity::{Class, Employee};
+use crate::identity::{Class, Decider, Employee};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -44,7 +44,7 @@ pub fn aside(c: &Connection) -> Result<Vec<Aside>, StoreError> {
 }
 
 /// Asks for another try of those of `targets` who are set aside, or of everybody who is; returns how many that are.
-pub fn retry(c: &Connection, targets: Option<&[i64]>, by: &str, now: Moment) -> Result<usize, StoreError> {
+pub fn retry(c: &Connection, targets: Option<&[i64]>, by: &Decider, now: Moment) -> Result<usize, StoreError> {
     let mut by_org: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     for one in aside(c)? {
         if targets.is_none_or(|targets| targets.contains(&one.target)) {

@@ -33,6 +33,8 @@ pub struct Filter {
     pub group: Option<String>,
     /// Rows of one run of the service.
     pub run: Option<i64>,
+    /// Only these rows, by their numbers; all without any.
+    pub rows: Vec<i64>,
     /// Only so many, the newest.
     pub newest: Option<usize>,
 }
@@ -94,6 +96,9 @@ pub fn filter_audit(
     };
     if !filter.targets.is_empty() {
         add("target IN (SELECT value FROM json_each(?))", serde_json::to_string(&filter.targets)?.into());
+    }
+    if !filter.rows.is_empty() {
+        add("seq IN (SELECT value FROM json_each(?))", serde_json::to_string(&filter.rows)?.into());
     }
     if let Some(since) = filter.since {
         add("at >= ?", since.millis().into());

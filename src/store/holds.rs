@@ -3,15 +3,14 @@
 //! **Invariant:** an approval lets go exactly what was shown: whose hold has changed since must be looked at again. A hold
 //! never turns into an action by itself.
 
-use super::{Store, StoreError, Trouble, append};
+use super::votes::approvers;
+use super::{Store, StoreError, append};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::{Change, Employee};
-use aws_lc_rs::digest::{Context, SHA256};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A hold as it was opened or found.
@@ -39,6 +38,9 @@ pub struct HeldChanges {
     pub approved_by: Vec<String>,
     /// Names exactly what is shown; an approval must give it back.
     pub code: String,
+    /// When it is carried out because the only approver has approved it, unless somebody cancels; in milliseconds.
+    #[serde(default)]
+    pub until: Option<i64>,
 }
 
 /// One person of a hold.
@@ -52,22 +54,6 @@ pub struct HeldPerson {
     pub department: String,
     /// What would be done, in words.
     pub shown: String,
-}
-
-/// What came of a vote.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "is")]
-pub enum Voted {
-    /// The service acts upon it soon.
-    Decided,
-    /// So many more people must approve.
-    Needs { more: i64 },
-    /// There is no such hold, or it was decided already.
-    NothingToDecide,
-    /// What is shown has changed since; its code now.
-    Changed { code: String },
-    /// The same person has approved already.
-    Again,
 }
 
 /// The open hold of this kind and scope, made if there is none.
@@ -138,24 +124,25 @@ pub(super) fn withdraw_all(c: &Connection, org: &str, target: i64, now: Moment) 
     Ok(())
 }
 
-/// Names exactly who is in a hold and what would be done to them.
-fn code(c: &Connection, hold: i64) -> Result<String, StoreError> {
-    let mut select =
-        c.prepare_cached("SELECT target, change, shown FROM risk WHERE hold = ?1 ORDER BY target, change")?;
-    let mut rows = select.query([hold])?;
-    let mut context = Context::new(&SHA256);
-    while let Some(row) = rows.next()? {
+/// Names exactly who is in a hold and what would be done to them, or what of them was rejected.
+pub(super) fn code(c: &Connection, hold: i64) -> Result<String, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT target, change, shown FROM risk WHERE hold = ?1
+         UNION ALL SELECT target, change, shown FROM rejection WHERE hold = ?1 AND ended_at IS NULL ORDER BY 1, 2, 3",
+    )?;
+    let rows = select.query_map([hold], |row| {
         let (target, change, shown): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        context.update(format!("{target}\u{1f}{change}\u{1f}{shown}\u{1e}").as_bytes());
-    }
-    Ok(crate::identity::hex(&context.finish().as_ref()[..4]))
+        Ok(format!("{target}\u{1f}{change}\u{1f}{shown}"))
+    })?;
+    Ok(crate::identity::decider::code(rows.collect::<Result<Vec<_>, _>>()?))
 }
 
 /// What waits for a decision, or everything that ever did too.
 pub fn holds(c: &Connection, all: bool) -> Result<Vec<HeldChanges>, StoreError> {
     let mut select = c.prepare(
         "SELECT h.id, h.org, h.change, h.scope, h.why, h.needs, h.since, h.verdict,
-           (SELECT count(*) FROM risk r WHERE r.hold = h.id) FROM hold h WHERE ?1 OR h.verdict IS NULL ORDER BY h.id",
+           (SELECT count(*) FROM risk r WHERE r.hold = h.id)
+             + (SELECT count(*) FROM rejection r WHERE r.hold = h.id AND r.ended_at IS NULL), h.until FROM hold h WHERE ?1 OR h.verdict IS NULL ORDER BY h.id",
     )?;
     let rows = select.query_map([all], |row| {
         Ok(HeldChanges {
@@ -168,6 +155,7 @@ pub fn holds(c: &Connection, all: bool) -> Result<Vec<HeldChanges>, StoreError> 
             since: row.get(6)?,
             verdict: row.get(7)?,
             people: row.get(8)?,
+            until: row.get(9)?,
             approved_by: Vec::new(),
             code: String::new(),
         })
@@ -188,11 +176,13 @@ pub fn org_of_hold(c: &Connection, hold: i64) -> Result<Option<String>, StoreErr
 /// Everybody in a hold.
 pub fn held_people(c: &Connection, hold: i64) -> Result<Vec<HeldPerson>, StoreError> {
     let mut select = c.prepare(
-        "SELECT r.target, l.tenant, l.profile, s.doc, a.doc ->> '$.login', r.department, r.shown FROM risk r
+        "WITH r AS (SELECT target, department, shown FROM risk WHERE hold = ?1
+           UNION ALL SELECT target, '', shown FROM rejection WHERE hold = ?1 AND ended_at IS NULL)
+         SELECT r.target, l.tenant, l.profile, s.doc, a.doc ->> '$.login', r.department, r.shown FROM r
          JOIN target t ON t.id = r.target JOIN link l ON l.target = t.id
          JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
          LEFT JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id
-         WHERE r.hold = ?1 GROUP BY r.target ORDER BY r.department, r.target",
+         GROUP BY r.target ORDER BY r.department, r.target",
     )?;
     let rows = select.query_map([hold], |row| {
         let doc: String = row.get(3)?;
@@ -208,186 +198,6 @@ pub fn held_people(c: &Connection, hold: i64) -> Result<Vec<HeldPerson>, StoreEr
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-fn approvers(c: &Connection, hold: i64, code: &str) -> Result<Vec<String>, StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT DISTINCT by FROM vote WHERE hold = ?1 AND approve = 1 AND seen = ?2
-           AND (state IS NULL OR state = 'counted') ORDER BY by",
-    )?;
-    Ok(select.query_map(params![hold, code], |row| row.get(0))?.collect::<Result<_, _>>()?)
-}
-
-/// Writes down what somebody says about a hold, from beside the service. `seen` is the code of what they were shown; `only`
-/// are the people whom they mean, all without it.
-pub fn vote(
-    c: &Connection,
-    hold: i64,
-    approve: bool,
-    seen: &str,
-    only: Option<&BTreeSet<i64>>,
-    by: &str,
-    now: Moment,
-) -> Result<Voted, StoreError> {
-    let needs: Option<i64> =
-        c.query_row("SELECT needs FROM hold WHERE id = ?1 AND verdict IS NULL", [hold], |row| row.get(0)).optional()?;
-    let Some(needs) = needs else { return Ok(Voted::NothingToDecide) };
-    let code = code(c, hold)?;
-    if code != seen {
-        return Ok(Voted::Changed { code });
-    }
-    let before = approvers(c, hold, &code)?;
-    if approve && before.iter().any(|known| known == by) {
-        return Ok(Voted::Again);
-    }
-    let only = only.map(serde_json::to_string).transpose()?;
-    c.execute(
-        "INSERT INTO vote (hold, approve, seen, only, by, at) VALUES (?1,?2,?3,?4,?5,?6)",
-        params![hold, approve, seen, only, by, now.millis()],
-    )?;
-    let more = needs - i64::try_from(before.len()).unwrap_or(0) - 1;
-    Ok(if approve && more > 0 { Voted::Needs { more } } else { Voted::Decided })
-}
-
-/// What was said since the service looked last.
-struct Said {
-    id: i64,
-    hold: i64,
-    org: String,
-    change: String,
-    needs: i64,
-    approve: bool,
-    seen: String,
-    only: Option<String>,
-    by: String,
-}
-
-impl Store {
-    /// Acts upon what people have said about holds; returns how many people may go on.
-    pub async fn apply_votes(&self, now: Moment) -> Result<usize, StoreError> {
-        self.run(move |c| apply_votes(c, now)).await
-    }
-
-    /// Reminds of holds that nobody has decided for so long.
-    pub async fn remind(&self, after: Duration, now: Moment) -> Result<usize, StoreError> {
-        self.run(move |c| remind(c, after, now)).await
-    }
-}
-
-fn apply_votes(c: &Connection, now: Moment) -> Result<usize, StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT v.id, h.id, h.org, h.change, h.needs, v.approve, v.seen, v.only, v.by FROM vote v
-         JOIN hold h ON h.id = v.hold WHERE v.state IS NULL ORDER BY v.id",
-    )?;
-    let said: Vec<Said> = select
-        .query_map([], |row| {
-            Ok(Said {
-                id: row.get(0)?,
-                hold: row.get(1)?,
-                org: row.get(2)?,
-                change: row.get(3)?,
-                needs: row.get(4)?,
-                approve: row.get(5)?,
-                seen: row.get(6)?,
-                only: row.get(7)?,
-                by: row.get(8)?,
-            })
-        })?
-        .collect::<Result<_, _>>()?;
-    let mut freed = 0;
-    for vote in said {
-        match super::alone(c, |c| apply_vote(c, &vote, now)) {
-            // One that cannot be counted holds up no other.
-            Err(e) if e.trouble() == Trouble::Refused => {
-                tracing::error!(hold = vote.hold, by = vote.by, error = %e, "a vote could not be counted");
-                c.execute("UPDATE vote SET state = ?2 WHERE id = ?1", params![vote.id, format!("failed: {e}")])?;
-            }
-            counted => freed += counted?,
-        }
-    }
-    Ok(freed)
-}
-
-fn apply_vote(c: &Connection, vote: &Said, now: Moment) -> Result<usize, StoreError> {
-    let is_open = c.prepare_cached("SELECT 1 FROM hold WHERE id = ?1 AND verdict IS NULL")?.exists([vote.hold])?;
-    let state = if !is_open {
-        "the hold was decided already"
-    } else if code(c, vote.hold)? == vote.seen {
-        "counted"
-    } else {
-        "what was shown has changed since"
-    };
-    c.execute("UPDATE vote SET state = ?2 WHERE id = ?1", params![vote.id, state])?;
-    let record = |target, detail| Record {
-        target,
-        org: Some(vote.org.clone()),
-        ..Record::general(now, Kind::HoldEnded, detail)
-    };
-    let word = if vote.approve { "approved" } else { "rejected" };
-    let mut detail =
-        json!({ "hold": vote.hold, "change": vote.change, "said": word, "by": vote.by, "seen": vote.seen });
-    if state != "counted" {
-        detail["why_not"] = state.into();
-        append(c, &record(None, detail))?;
-        return Ok(0);
-    }
-    let mut select = c.prepare_cached(
-        "SELECT DISTINCT by FROM vote WHERE hold = ?1 AND approve = 1 AND seen = ?2 AND only IS ?3 AND state = 'counted'",
-    )?;
-    let by: Vec<String> =
-        select.query_map(params![vote.hold, vote.seen, vote.only], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    if vote.approve && i64::try_from(by.len()).unwrap_or(0) < vote.needs {
-        append(c, &record(None, detail))?;
-        return Ok(0);
-    }
-    let by = if vote.approve { by } else { vec![vote.by.clone()] };
-    let only: Option<BTreeSet<i64>> = vote.only.as_deref().map(serde_json::from_str).transpose()?;
-    let mut members: BTreeMap<i64, String> = BTreeMap::new();
-    let mut select = c.prepare_cached("SELECT target, shown FROM risk WHERE hold = ?1 ORDER BY target")?;
-    for row in select.query_map([vote.hold], |row| Ok((row.get(0)?, row.get(1)?)))? {
-        let (target, shown): (i64, String) = row?;
-        members.insert(target, shown);
-    }
-    let total = members.len();
-    members.retain(|target, _| only.as_ref().is_none_or(|only| only.contains(target)));
-    detail["verdict"] = word.into();
-    detail["people"] = members.len().into();
-    detail["by"] = json!(by);
-    append(c, &record(None, detail))?;
-    let whole = members.len() == total;
-    let rejected = (!vote.approve && !whole).then(|| split(c, vote, now)).transpose()?;
-    for (target, shown) in &members {
-        let detail = json!({ "hold": vote.hold, "change": vote.change, "verdict": word, "by": by, "shown": shown });
-        append(c, &record(Some(*target), detail))?;
-        if vote.approve {
-            c.prepare_cached("UPDATE risk SET hold = NULL, approved = 1, at = ?3 WHERE target = ?1 AND change = ?2")?
-                .execute(params![target, vote.change, now.millis()])?;
-        } else if let Some(rejected) = rejected {
-            c.prepare_cached("UPDATE risk SET hold = ?3 WHERE target = ?1 AND change = ?2")?.execute(params![
-                target,
-                vote.change,
-                rejected
-            ])?;
-        }
-        c.prepare_cached("UPDATE work SET state = 0, due_at = ?2 WHERE target = ?1 AND state = 2")?
-            .execute(params![target, now.millis()])?;
-    }
-    if whole {
-        let scope: String = c.query_row("SELECT scope FROM hold WHERE id = ?1", [vote.hold], |row| row.get(0))?;
-        super::judge::forget_mass(c, &scope)?;
-        c.execute("UPDATE hold SET verdict = ?2, at = ?3 WHERE id = ?1", params![vote.hold, word, now.millis()])?;
-    }
-    Ok(if vote.approve { members.len() } else { 0 })
-}
-
-/// A hold of its own, rejected, for those of a hold who were rejected alone.
-fn split(c: &Connection, vote: &Said, now: Moment) -> Result<i64, StoreError> {
-    c.execute(
-        "INSERT INTO hold (org, change, scope, why, needs, since, reminded, verdict, at)
-         SELECT org, change, scope, why, needs, since, reminded, 'rejected', ?2 FROM hold WHERE id = ?1",
-        params![vote.hold, now.millis()],
-    )?;
-    Ok(c.last_insert_rowid())
 }
 
 fn remind(c: &Connection, after: Duration, now: Moment) -> Result<usize, StoreError> {
@@ -407,4 +217,11 @@ fn remind(c: &Connection, after: Duration, now: Moment) -> Result<usize, StoreEr
         append(c, &Record { org: Some(org.clone()), ..Record::general(now, Kind::Reminded, detail) })?;
     }
     Ok(rows.len())
+}
+
+impl Store {
+    /// Reminds of holds that nobody has decided for so long.
+    pub async fn remind(&self, after: Duration, now: Moment) -> Result<usize, StoreError> {
+        self.run(move |c| remind(c, after, now)).await
+    }
 }

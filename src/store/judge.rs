@@ -5,20 +5,24 @@
 
 use super::administrators;
 use super::holds::{self, Hold};
-use super::{StoreError, Trouble, append, cases, forced, meta, set_meta};
+use super::{StoreError, Trouble, append, approvals, cases, forced, meta, rejections, set_meta, votes};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::administrator::Knowledge;
-use crate::identity::change::summary;
+use crate::identity::change::{by_kind, sift_calls, words};
 use crate::identity::judgement::{Facts, Subject, Verdict, With, set_apart, weigh};
 use crate::identity::plan::foresee;
+use crate::identity::rejection::{fact, objects};
 use crate::identity::safeguard::{Count, Limit, Mode, Restraint, Scope};
-use crate::identity::{Change, Directory, Rulebook};
+use crate::identity::{Case, Change, Directory, Plan, Rulebook};
 use rusqlite::{Connection, params};
 use serde_json::json;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+/// What stands between the words of one kind of change.
+pub(super) const BETWEEN: &str = "; ";
 
 /// People who are judged in one transaction: many more than any limit, and few enough that terminations need not wait.
 const BATCH: usize = 1000;
@@ -44,7 +48,7 @@ struct Judged {
     department: String,
     /// Names of every group of theirs in Namely.
     groups: BTreeSet<String>,
-    changes: BTreeMap<Change, String>,
+    changes: BTreeMap<Change, Asked>,
     /// Whether they are an Okta administrator, as far as it is known.
     administrator: Knowledge,
     /// Who they are, for a hold.
@@ -53,6 +57,15 @@ struct Judged {
     other_supers: Option<u32>,
     /// An undo gives them access that Namely says is over.
     defies: bool,
+}
+
+/// A change that is asked for.
+struct Asked {
+    /// In words.
+    shown: String,
+    /// What it is about, and what Namely says behind it; as stored.
+    objects: String,
+    fact: String,
 }
 
 impl Judged {
@@ -168,13 +181,40 @@ impl Court<'_> {
         if let Some(found) = administrators::look(c, self, &case)? {
             (judged.administrator, judged.who, judged.other_supers) = (found.knowledge, found.who, found.other_supers);
         }
-        let told = summary(&made, self.rules.login.former.as_deref()).into_iter();
-        judged.changes = told
-            .filter(|(change, _)| safeguards.guards(*change) || judged.administrator.sets_apart(*change))
-            .map(|(change, words)| (change, words.join("; ")))
-            .collect();
+        judged.changes = self.asked(c, &judged, &case, made, directory)?;
         judged.defies = case.pins.defies(&standing.entitlement);
         Ok(judged)
+    }
+
+    /// What is guarded of a plan, without what somebody has rejected.
+    fn asked(
+        &self,
+        c: &Connection,
+        judged: &Judged,
+        case: &Case,
+        made: Plan,
+        directory: &Directory,
+    ) -> Result<BTreeMap<Change, Asked>, StoreError> {
+        let former = self.rules.login.former.as_deref();
+        let rejected = rejections::of(c, judged.target, case, self.now)?;
+        let made = if rejected.is_empty() {
+            made
+        } else {
+            let steps = sift_calls(&made, former, |change, step| rejected.why(change, step).is_none()).steps;
+            Plan { steps, ..made }
+        };
+        let mut asked = BTreeMap::new();
+        for (change, steps) in by_kind(&made, former) {
+            if !(self.rules.safeguards.guards(change) || judged.administrator.sets_apart(change)) {
+                continue;
+            }
+            let about: BTreeSet<String> = steps.iter().flat_map(|step| objects(change, step)).collect();
+            let behind = fact(change, &about, case, directory, self.rules);
+            let shown = words(change, &steps).join(BETWEEN);
+            let (objects, fact) = (serde_json::to_string(&about)?, serde_json::to_string(&behind)?);
+            asked.insert(change, Asked { shown, objects, fact });
+        }
+        Ok(asked)
     }
 
     fn decide(&self, c: &Connection, people: &[Judged]) -> Result<(), StoreError> {
@@ -186,16 +226,24 @@ impl Court<'_> {
                     holds::withdraw(c, self.org, person.target, *change, self.now)?;
                 }
             }
-            for (change, shown) in &person.changes {
+            for (change, asked) in &person.changes {
                 // What was decided about exactly this holds until it was carried out.
                 let decided = known.get(change).is_some_and(|was| {
                     was.rev > person.done_rev
-                        && was.shown == *shown
+                        && was.shown == asked.shown
                         && was.administrator == person.administrator.number()
                 });
                 if decided {
-                    c.prepare_cached("UPDATE risk SET rev = ?3 WHERE target = ?1 AND change = ?2")?
-                        .execute(params![person.target, change.word(), person.rev])?;
+                    c.prepare_cached(
+                        "UPDATE risk SET rev = ?3, objects = ?4, fact = ?5 WHERE target = ?1 AND change = ?2",
+                    )?
+                    .execute(params![
+                        person.target,
+                        change.word(),
+                        person.rev,
+                        asked.objects,
+                        asked.fact
+                    ])?;
                 } else {
                     if known.get(change).is_some_and(|was| was.hold.is_some()) {
                         holds::withdraw(c, self.org, person.target, *change, self.now)?;
@@ -288,12 +336,14 @@ impl Court<'_> {
     ) -> Result<(), StoreError> {
         let run: i64 = meta(c, "run")?.and_then(|run| run.parse().ok()).unwrap_or(0);
         for person in people {
+            let asked = &person.changes[&change];
             c.prepare_cached(
-                "INSERT INTO risk (target, change, org, tenant, department, rev, shown, at, run, hold, approved, administrator)
-                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,0,?11)
+                "INSERT INTO risk (target, change, org, tenant, department, rev, shown, at, run, hold, approved, administrator, objects,
+                   fact)
+                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,0,?11,?12,?13)
                  ON CONFLICT (target, change) DO UPDATE SET tenant = excluded.tenant, department = excluded.department,
                    rev = excluded.rev, shown = excluded.shown, at = excluded.at, run = excluded.run,
-                   hold = excluded.hold, approved = 0, administrator = excluded.administrator",
+                   hold = excluded.hold, approved = 0, administrator = excluded.administrator, objects = excluded.objects, fact = excluded.fact",
             )?
             .execute(params![
                 person.target,
@@ -302,16 +352,24 @@ impl Court<'_> {
                 tenant,
                 person.department,
                 person.rev,
-                person.changes[&change],
+                asked.shown,
                 self.now.millis(),
                 run,
                 hold.map(|hold| hold.id),
-                person.administrator.number()
+                person.administrator.number(),
+                asked.objects,
+                asked.fact,
             ])?;
             if let Some(hold) = hold {
-                let detail =
-                    json!({ "hold": hold.id, "change": change, "shown": person.changes[&change], "why": hold.why });
+                let detail = json!({ "hold": hold.id, "change": change, "shown": asked.shown, "why": hold.why });
                 append(c, &self.about(person.target, person.rev, Kind::Held, detail))?;
+            }
+        }
+        // What was approved in a saved plan before it was held counts at once.
+        if let Some(hold) = hold {
+            let held: BTreeSet<i64> = people.iter().map(|person| person.target).collect();
+            if approvals::any(c, &held, change)? {
+                votes::settle(c, self.rules, hold.id, Some(&held), self.now)?;
             }
         }
         Ok(())
@@ -447,10 +505,16 @@ fn known(c: &Connection, target: i64) -> Result<BTreeMap<Change, Known>, StoreEr
 }
 
 /// What was decided about a revision of somebody, and what is paused.
-pub(super) fn restraint(c: &Connection, org: &str, target: i64, rev: i64) -> Result<Restraint, StoreError> {
+pub(super) fn restraint(
+    c: &Connection,
+    rules: &Rulebook,
+    case: &Case,
+    (target, rev): (i64, i64),
+    now: Moment,
+) -> Result<Restraint, StoreError> {
     let mut restraint = Restraint::default();
     let mut select = c.prepare_cached(
-        "SELECT r.change, h.id, h.why, h.verdict, h.needs > 1, r.administrator > 0 FROM risk r LEFT JOIN hold h ON h.id = r.hold
+        "SELECT r.change, h.id, h.why, h.verdict, r.administrator > 0 FROM risk r LEFT JOIN hold h ON h.id = r.hold
          WHERE r.target = ?1 AND r.rev = ?2",
     )?;
     let mut rows = select.query([target, rev])?;
@@ -459,10 +523,7 @@ pub(super) fn restraint(c: &Connection, org: &str, target: i64, rev: i64) -> Res
         let Some(change) = Change::from_word(&word) else { continue };
         let (hold, why, verdict): (Option<i64>, Option<String>, Option<String>) =
             (row.get(1)?, row.get(2)?, row.get(3)?);
-        if row.get::<_, Option<bool>>(4)? == Some(true) {
-            restraint.jointly.insert(change);
-        }
-        if row.get(5)? {
+        if row.get(4)? {
             restraint.as_administrator.insert(change);
         }
         match (hold, verdict.as_deref()) {
@@ -473,6 +534,7 @@ pub(super) fn restraint(c: &Connection, org: &str, target: i64, rev: i64) -> Res
                 let why = why.unwrap_or_default();
                 restraint.held.insert(change, format!("{word} waits for a decision: {why}; see `holds show {hold}`"));
             }
+            // Rejected by a version that has bound nothing.
             (Some(hold), Some(_)) => {
                 let why =
                     format!("{word} was rejected (hold {hold}): it waits until Namely or the mapping says otherwise");
@@ -480,8 +542,9 @@ pub(super) fn restraint(c: &Connection, org: &str, target: i64, rev: i64) -> Res
             }
         }
     }
-    restraint.paused = super::pause::paused_changes(c, org)?.into_iter().collect();
-    restraint.approved = super::approvals::approved(c, target)?;
+    restraint.paused = super::pause::paused_changes(c, &case.org)?.into_iter().collect();
+    restraint.approved = approvals::approved(c, rules, &case.org, target, now)?;
+    restraint.rejected = rejections::of(c, target, case, now)?;
     Ok(restraint)
 }
 

@@ -432,7 +432,7 @@ fn take(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Op
     let Some((rev, class, attempt, look, dirty_at, okta_id, login, conflict, cause)) = row else { return Ok(None) };
     let Some(case) = cases::whole(c, rules, target, now)? else { return Ok(None) };
     cases::reserve(c, &case, target)?;
-    let restraint = judge::restraint(c, &case.org, target, rev)?;
+    let restraint = judge::restraint(c, rules, &case, (target, rev), now)?;
     Ok(Some(Claim {
         lease: Lease { target, token, rev },
         class: Class::from_number(class),

@@ -6,7 +6,7 @@ use super::{Store, StoreError, accounts, append, cases};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::correlation::{ANCHOR, Candidate, Confidence, Correlation, Subject, correlate};
-use crate::identity::{Account, Position, Rulebook};
+use crate::identity::{Account, Decider, Position, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -296,6 +296,7 @@ fn merge(c: &Connection, from: i64, into: i64) -> Result<(), StoreError> {
     )?
     .execute([from, into])?;
     c.prepare_cached("DELETE FROM risk WHERE target = ?1")?.execute([from])?;
+    super::rejections::merge(c, from, into)?;
     for table in ["approval", "pin"] {
         c.execute(&format!("DELETE FROM {table} WHERE target IN (?1, ?2)"), [from, into])?;
     }
@@ -313,19 +314,20 @@ pub(super) struct Pending {
 /// Takes the verdicts of people that were not applied yet, and applies those that join; returns whose work follows.
 pub(super) fn apply_verdicts(c: &Connection, now: Moment) -> Result<Vec<Pending>, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT r.id, r.org, r.tenant, r.profile, r.subject, r.verdict, r.by, s.doc FROM review r
+        "SELECT r.id, r.org, r.tenant, r.profile, r.subject, r.verdict, r.by, s.doc, r.principal FROM review r
          JOIN source s ON s.tenant = r.tenant AND s.profile = r.profile WHERE r.verdict IS NOT NULL AND r.applied = 0",
     )?;
-    type Row = (i64, String, String, String, String, String, Option<String>, String);
+    type Row = (i64, String, String, String, String, String, Option<String>, String, Option<String>);
     let rows: Vec<Row> = select
         .query_map([], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?))
+            let (by, doc, principal) = (row.get(6)?, row.get(7)?, row.get(8)?);
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, by, doc, principal))
         })?
         .collect::<Result<_, _>>()?;
     let mut pending = Vec::new();
-    for (id, org, tenant, profile, subject, verdict, by, doc) in rows {
+    for (id, org, tenant, profile, subject, verdict, by, doc, principal) in rows {
         c.prepare_cached("UPDATE review SET applied = 1 WHERE id = ?1")?.execute([id])?;
-        let detail = json!({ "review": id, "subject": subject, "verdict": verdict, "by": by });
+        let detail = json!({ "review": id, "subject": subject, "verdict": verdict, "by": by, "principal": principal });
         let record = Record::general(now, Kind::Reviewed, detail);
         append(
             c,
@@ -386,10 +388,10 @@ pub fn reviews(c: &Connection, all: bool) -> Result<Vec<Review>, StoreError> {
 }
 
 /// Writes down a verdict from beside the service, which acts upon it soon. False if there is nothing to decide.
-pub fn decide(c: &Connection, id: i64, accept: bool, by: &str, now: Moment) -> Result<bool, StoreError> {
+pub fn decide(c: &Connection, id: i64, accept: bool, by: &Decider, now: Moment) -> Result<bool, StoreError> {
     let verdict = if accept { "accept" } else { "reject" };
-    let sql = "UPDATE review SET verdict = ?2, by = ?3, at = ?4 WHERE id = ?1 AND verdict IS NULL";
-    Ok(c.execute(sql, params![id, verdict, by, now.millis()])? == 1)
+    let sql = "UPDATE review SET verdict = ?2, by = ?3, at = ?4, principal = ?5 WHERE id = ?1 AND verdict IS NULL";
+    Ok(c.execute(sql, params![id, verdict, by.name, now.millis(), by.principal()])? == 1)
 }
 
 impl Store {

@@ -3,7 +3,7 @@
 use super::{Store, StoreError, append};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
-use crate::identity::Change;
+use crate::identity::{Change, Decider};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -45,20 +45,33 @@ pub fn pause(
     org: Option<&str>,
     change: Option<Change>,
     why: &str,
-    by: &str,
+    by: &Decider,
     now: Moment,
 ) -> Result<i64, StoreError> {
     c.execute(
-        "INSERT INTO pause (org, change, why, by, at) VALUES (?1,?2,?3,?4,?5)",
-        params![org, change.map(Change::word), why, by, now.millis()],
+        "INSERT INTO pause (org, change, why, by, at, principal) VALUES (?1,?2,?3,?4,?5,?6)",
+        params![org, change.map(Change::word), why, by.name, now.millis(), by.principal()],
     )?;
     Ok(c.last_insert_rowid())
 }
 
 /// Ends a pause, or all of them; returns how many.
-pub fn resume(c: &Connection, id: Option<i64>, by: &str, now: Moment) -> Result<usize, StoreError> {
-    let sql = "UPDATE pause SET ended_by = ?2, ended_at = ?3 WHERE ended_at IS NULL AND (?1 IS NULL OR id = ?1)";
-    Ok(c.execute(sql, params![id, by, now.millis()])?)
+pub fn resume(c: &Connection, id: Option<i64>, by: &Decider, now: Moment) -> Result<usize, StoreError> {
+    let sql = "UPDATE pause SET ended_by = ?2, ended_at = ?3, ended_principal = ?4
+               WHERE ended_at IS NULL AND (?1 IS NULL OR id = ?1)";
+    Ok(c.execute(sql, params![id, by.name, now.millis(), by.principal()])?)
+}
+
+/// When changes of a kind were paused in an org: begin and end of each pause.
+pub(super) fn times(c: &Connection, org: &str, change: Change) -> Result<Vec<(Moment, Option<Moment>)>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT at, ended_at FROM pause WHERE (org IS NULL OR org = ?1) AND (change IS NULL OR change = ?2)",
+    )?;
+    let rows = select.query_map([org, change.word()], |row| {
+        let (at, ended_at): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
+        Ok((Moment::from_millis(at), ended_at.map(Moment::from_millis)))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Why every write to an org is stopped, if it is; or a write of this kind.
@@ -99,28 +112,30 @@ impl Store {
 }
 
 fn apply_pauses(c: &Connection, now: Moment) -> Result<usize, StoreError> {
-    type Row = (i64, Option<String>, Option<String>, String, String, Option<String>, i64);
+    type Row = (i64, Option<String>, Option<String>, String, [String; 2], Option<String>, Option<String>, i64);
     let mut select = c.prepare_cached(
-        "SELECT id, org, change, why, by, ended_by, told FROM pause WHERE told = 0 OR (told = 1 AND ended_at IS NOT NULL)",
+        "SELECT id, org, change, why, by, ended_by, told, principal, ended_principal FROM pause
+         WHERE told = 0 OR (told = 1 AND ended_at IS NOT NULL)",
     )?;
     let rows: Vec<Row> = select
         .query_map([], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
+            let by = [row.get(4)?, row.get(7)?];
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, by, row.get(5)?, row.get(8)?, row.get(6)?))
         })?
         .collect::<Result<_, _>>()?;
     let mut ended = false;
-    for (id, org, change, why, by, ended_by, told) in rows {
-        let record = |kind, by: &str| {
-            let detail = json!({ "pause": id, "change": change, "why": why, "by": by });
+    for (id, org, change, why, [by, principal], ended_by, ended_principal, told) in rows {
+        let record = |kind, by: &str, principal: Option<&str>| {
+            let detail = json!({ "pause": id, "change": change, "why": why, "by": by, "principal": principal });
             Record { org: org.clone(), ..Record::general(now, kind, detail) }
         };
         if told == 0 {
             tracing::warn!(pause = id, org, change, by, why, "writes are paused");
-            append(c, &record(Kind::Paused, &by))?;
+            append(c, &record(Kind::Paused, &by, Some(&principal)))?;
         }
         if let Some(by) = &ended_by {
             tracing::warn!(pause = id, org, change, by, "writes go on");
-            append(c, &record(Kind::Resumed, by))?;
+            append(c, &record(Kind::Resumed, by, ended_principal.as_deref()))?;
             ended = true;
         }
         c.execute("UPDATE pause SET told = ?2 WHERE id = ?1", params![id, if ended_by.is_some() { 2 } else { 1 }])?;

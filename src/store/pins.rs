@@ -4,7 +4,6 @@ use super::{StoreError, append, pages};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::pins::Pins;
-use crate::identity::step::Step;
 use crate::identity::{Cause, Class};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
@@ -21,19 +20,20 @@ pub(super) fn pins(c: &Connection, target: i64) -> Result<Pins, StoreError> {
 pub(super) fn pin(
     c: &Connection,
     org: &str,
-    all: &[(i64, Pins)],
+    all: &BTreeMap<i64, Pins>,
     why: &str,
-    by: &str,
+    (by, principal): (&str, &str),
     now: Moment,
 ) -> Result<(), StoreError> {
     for (target, pins) in all {
         c.prepare_cached(
-            "INSERT INTO pin (target, pins, why, by, at) VALUES (?1,?2,?3,?4,?5)
-             ON CONFLICT (target) DO UPDATE SET pins = excluded.pins, why = excluded.why, by = excluded.by, at = excluded.at",
+            "INSERT INTO pin (target, pins, why, by, at, principal) VALUES (?1,?2,?3,?4,?5,?6)
+             ON CONFLICT (target) DO UPDATE SET pins = excluded.pins, why = excluded.why, by = excluded.by,
+               at = excluded.at, principal = excluded.principal",
         )?
-        .execute(params![target, serde_json::to_string(pins)?, why, by, now.millis()])?;
+        .execute(params![target, serde_json::to_string(pins)?, why, by, now.millis(), principal])?;
         pages::mark_dirty(c, *target, org, Class::Restore, super::ANY_BUCKET, Cause::Undo, now)?;
-        let detail = json!({ "pins": pins, "why": why, "by": by });
+        let detail = json!({ "pins": pins, "why": why, "by": by, "principal": principal });
         append(
             c,
             &Record { target: Some(*target), org: Some(org.to_owned()), ..Record::general(now, Kind::Undone, detail) },
@@ -62,26 +62,4 @@ pub(super) fn unpin_all(c: &Connection, because: &str, now: Moment) -> Result<()
         unpin(c, target, because, now)?;
     }
     Ok(())
-}
-
-/// Calls that were carried out, by target, oldest first.
-pub type Carried = BTreeMap<i64, Vec<Step>>;
-
-/// What the rows of a filter have done, as far as it changed something.
-pub fn carried_out(c: &Connection, org: &str, filter: &super::Filter) -> Result<Carried, StoreError> {
-    let mut found = Carried::new();
-    let filter = super::Filter { kinds: vec!["effect".into()], ..filter.clone() };
-    super::filter_audit(c, &filter, |row| {
-        let row: serde_json::Value = serde_json::from_str(&row.text)?;
-        let detail = &row["detail"];
-        let applied = detail["outcome"] == "applied" && row["org"] == *org;
-        if let (true, Some(target)) = (applied, row["target"].as_i64())
-            && let Ok(step) = serde_json::from_value::<Step>(detail["step"].clone())
-            && step.is_write()
-        {
-            found.entry(target).or_default().push(step);
-        }
-        Ok(())
-    })?;
-    Ok(found)
 }

@@ -1,10 +1,10 @@
 //! What people ask a running service for, from beside it.
 
+use super::undo::{self, Scope};
 use super::{Store, StoreError, Trouble, alone, append, pages};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
-use crate::identity::pins::Pins;
-use crate::identity::{Cause, Class};
+use crate::identity::{Cause, Class, Decider, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -17,8 +17,8 @@ pub enum Wish {
     Reread,
     /// Bring these people to what Namely says, through the same safeguards as everything else.
     Fix { targets: Vec<i64> },
-    /// Pin what an undo restores.
-    Undo { pins: Vec<(i64, Pins)>, why: String },
+    /// Take back what the audit says, if that is still what this code stands for.
+    Undo { scope: Scope, code: String, why: String },
     /// Let go of what was pinned.
     Release { targets: Vec<i64> },
 }
@@ -35,21 +35,20 @@ impl Wish {
     /// Whom it is about.
     fn targets(&self) -> Vec<i64> {
         match self {
-            Wish::Reread => Vec::new(),
+            Wish::Reread | Wish::Undo { .. } => Vec::new(), // an undo derives its own
             Wish::Fix { targets } | Wish::Release { targets } => targets.clone(),
-            Wish::Undo { pins, .. } => pins.iter().map(|(target, _)| *target).collect(),
         }
     }
 }
 
 /// Asks; returns the number of the request. Whoever is meant must be there.
-pub fn request(c: &Connection, org: &str, wish: &Wish, by: &str, now: Moment) -> Result<i64, StoreError> {
+pub fn request(c: &Connection, org: &str, wish: &Wish, by: &Decider, now: Moment) -> Result<i64, StoreError> {
     for target in wish.targets() {
         there_is(c, org, target)?;
     }
     c.execute(
-        "INSERT INTO request (org, what, by, at) VALUES (?1, ?2, ?3, ?4)",
-        params![org, serde_json::to_string(wish)?, by, now.millis()],
+        "INSERT INTO request (org, what, by, at, principal) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![org, serde_json::to_string(wish)?, by.name, now.millis(), by.principal()],
     )?;
     Ok(c.last_insert_rowid())
 }
@@ -73,11 +72,12 @@ impl Store {
 
     /// Acts upon what people have asked for, but for reading an org again; returns how many people may be worked on.
     pub async fn apply_requests(&self, now: Moment) -> Result<usize, StoreError> {
+        let rules = self.rules();
         self.run(move |c| {
             let mut woken = 0;
             for request in open(c)? {
-                match alone(c, |c| carry_out(c, &request, now)) {
-                    Ok(None) => {} // the reconciler's
+                match alone(c, |c| carry_out(c, &rules.load(), &request, now)) {
+                    Ok(None) => {}
                     Ok(Some(people)) => {
                         woken += people;
                         done(c, request.id, &format!("{people} people"))?;
@@ -96,9 +96,13 @@ impl Store {
     }
 }
 
-/// Acts upon one request; returns how many people may be worked on because of it, nothing if somebody else acts upon it.
-fn carry_out(c: &Connection, request: &Request, now: Moment) -> Result<Option<usize>, StoreError> {
-    let by: String = c.query_row("SELECT by FROM request WHERE id = ?1", [request.id], |row| row.get(0))?;
+/// Acts upon one request; returns how many people may be worked on because of it, nothing if somebody else acts upon it or
+/// it was refused.
+fn carry_out(c: &Connection, rules: &Rulebook, request: &Request, now: Moment) -> Result<Option<usize>, StoreError> {
+    let (by, principal): (String, String) =
+        c.query_row("SELECT by, principal FROM request WHERE id = ?1", [request.id], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
     let targets = request.wish.targets();
     for target in &targets {
         there_is(c, &request.org, *target)?;
@@ -106,7 +110,13 @@ fn carry_out(c: &Connection, request: &Request, now: Moment) -> Result<Option<us
     match &request.wish {
         Wish::Reread => return Ok(None),
         Wish::Fix { targets } => fix(c, request, targets, &by, now)?,
-        Wish::Undo { pins, why } => super::pins::pin(c, &request.org, pins, why, &by, now)?,
+        Wish::Undo { scope, code, why } => {
+            let done = undo::apply(c, rules, scope, code, why, (&by, &principal), now)?;
+            return match done {
+                Ok(people) => Ok(Some(people)),
+                Err(changed) => refuse(c, request, &changed, &by, now).map(|()| None),
+            };
+        }
         Wish::Release { targets } => {
             for target in targets {
                 if super::pins::unpin(c, *target, &format!("let go by {by}"), now)? {
@@ -117,6 +127,13 @@ fn carry_out(c: &Connection, request: &Request, now: Moment) -> Result<Option<us
         }
     }
     Ok(Some(targets.len()))
+}
+
+/// What was asked for is not what was shown: nothing is done, and the audit says so.
+fn refuse(c: &Connection, request: &Request, why: &str, by: &str, now: Moment) -> Result<(), StoreError> {
+    let record = Record::general(now, Kind::Requested, json!({ "what": format!("refused: {why}"), "by": by }));
+    append(c, &Record { org: Some(request.org.clone()), ..record })?;
+    done(c, request.id, &format!("refused: {why}"))
 }
 
 /// That a target is one of an org: a person whom nobody knows can neither be mended nor be undone.

@@ -72,6 +72,7 @@ CREATE TABLE review (
   by       TEXT,
   at       INTEGER,
   applied  INTEGER NOT NULL DEFAULT 0,
+  principal TEXT,
   UNIQUE (org, tenant, profile, subject)
 ) STRICT;
 
@@ -161,6 +162,8 @@ CREATE TABLE risk (
   hold       INTEGER REFERENCES hold(id), -- NULL: let through
   approved   INTEGER NOT NULL DEFAULT 0,  -- 1: by somebody; such people are not counted
   administrator INTEGER NOT NULL DEFAULT 0, -- 0 no, 1 holds an admin role, 2 may hold one
+  objects    TEXT NOT NULL DEFAULT '[]',  -- JSON: which groups, which attributes
+  fact       TEXT NOT NULL DEFAULT '[]',  -- JSON: what Namely says behind it; a rejection is bound to both
   PRIMARY KEY (target, change)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX risk_counted ON risk(org, change, tenant, at) WHERE approved = 0;
@@ -177,7 +180,8 @@ CREATE TABLE hold (
   since      INTEGER NOT NULL,
   reminded   INTEGER NOT NULL, -- when somebody was last told
   verdict    TEXT,             -- 'approved' or 'rejected'
-  at         INTEGER
+  at         INTEGER,
+  until      INTEGER           -- when what the only approver has approved is carried out, unless somebody cancels
 ) STRICT;
 CREATE INDEX hold_open ON hold(org, change, scope) WHERE verdict IS NULL;
 
@@ -185,12 +189,13 @@ CREATE INDEX hold_open ON hold(org, change, scope) WHERE verdict IS NULL;
 CREATE TABLE vote (
   id      INTEGER PRIMARY KEY AUTOINCREMENT,
   hold    INTEGER NOT NULL REFERENCES hold(id),
-  approve INTEGER NOT NULL,
+  approve INTEGER NOT NULL,    -- 0 rejects, 1 approves, 2 takes back the approvals so far, 3 takes back a rejection
   seen    TEXT NOT NULL,       -- the code of what was shown
   only    TEXT,                -- JSON: the targets that are meant; all without it
   by      TEXT NOT NULL,
   at      INTEGER NOT NULL,
-  state   TEXT                 -- 'counted', or why it does not count
+  state   TEXT,                -- 'counted', or why it does not count
+  principal TEXT NOT NULL DEFAULT '' -- who it was, whatever name was given
 ) STRICT;
 CREATE INDEX vote_new ON vote(hold) WHERE state IS NULL;
 
@@ -201,19 +206,40 @@ CREATE TABLE renamed (
   PRIMARY KEY (tenant, was, name)
 ) STRICT, WITHOUT ROWID;
 
--- What somebody has approved of a saved plan, in the words in which it was shown. Gone when it is done.
+-- What somebody has approved of a saved plan, in the words in which it was shown. Gone when it is done, or does not hold.
 CREATE TABLE approval (
-  target  INTEGER NOT NULL REFERENCES target(id),
-  change  TEXT NOT NULL,
-  words   TEXT NOT NULL,       -- a JSON list
-  plan    TEXT NOT NULL,       -- the checksum of the saved plan
-  by      TEXT NOT NULL,
-  at      INTEGER NOT NULL,
-  expires INTEGER NOT NULL,
-  told    INTEGER NOT NULL DEFAULT 0, -- 1: in the audit
-  PRIMARY KEY (target, change)
+  target    INTEGER NOT NULL REFERENCES target(id),
+  change    TEXT NOT NULL,
+  principal TEXT NOT NULL,
+  words     TEXT NOT NULL,       -- a JSON list
+  plan      TEXT NOT NULL,       -- the checksum of the saved plan
+  by        TEXT NOT NULL,
+  at        INTEGER NOT NULL,
+  expires   INTEGER NOT NULL,
+  rev       INTEGER NOT NULL,    -- the revision that it is about
+  rules     TEXT NOT NULL,       -- the fingerprint of the rules that it was planned by
+  told      INTEGER NOT NULL DEFAULT 0, -- 1: in the audit
+  PRIMARY KEY (target, change, principal)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX approval_new ON approval(at) WHERE told = 0;
+
+-- What somebody has rejected: it outlives the hold, and every configuration.
+CREATE TABLE rejection (
+  id        INTEGER PRIMARY KEY AUTOINCREMENT,
+  target    INTEGER NOT NULL REFERENCES target(id),
+  change    TEXT NOT NULL,
+  objects   TEXT NOT NULL,       -- a JSON list: which groups, which attributes
+  fact      TEXT NOT NULL,       -- JSON: what Namely said behind it
+  shown     TEXT NOT NULL,
+  hold      INTEGER NOT NULL REFERENCES hold(id),
+  by        TEXT NOT NULL,
+  principal TEXT NOT NULL,
+  at        INTEGER NOT NULL,
+  ended     TEXT,                -- why it does not hold any more
+  ended_at  INTEGER
+) STRICT;
+CREATE INDEX rejection_now ON rejection(target) WHERE ended_at IS NULL;
+CREATE INDEX rejection_hold ON rejection(hold) WHERE ended_at IS NULL;
 
 -- What an undo has restored: kept until Namely or the mapping says something new.
 CREATE TABLE pin (
@@ -221,7 +247,8 @@ CREATE TABLE pin (
   pins   TEXT NOT NULL,        -- JSON
   why    TEXT NOT NULL,
   by     TEXT NOT NULL,
-  at     INTEGER NOT NULL
+  at     INTEGER NOT NULL,
+  principal TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
 -- What somebody has asked the service to do.
@@ -231,7 +258,8 @@ CREATE TABLE request (
   what TEXT NOT NULL,          -- JSON
   by   TEXT NOT NULL,
   at   INTEGER NOT NULL,
-  done TEXT                    -- what came of it
+  done TEXT,                   -- what came of it
+  principal TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX request_new ON request(org) WHERE done IS NULL;
 
@@ -245,7 +273,9 @@ CREATE TABLE pause (
   at      INTEGER NOT NULL,
   ended_by TEXT,
   ended_at INTEGER,
-  told    INTEGER NOT NULL DEFAULT 0 -- 1: its begin is in the audit; 2: its end too
+  told    INTEGER NOT NULL DEFAULT 0, -- 1: its begin is in the audit; 2: its end too
+  principal TEXT NOT NULL DEFAULT '',
+  ended_principal TEXT
 ) STRICT;
 CREATE INDEX pause_now ON pause(org) WHERE ended_at IS NULL;
 
@@ -311,9 +341,11 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('risk', 'risk_hold', '1000 100'),
   ('hold', 'hold_open', '10 5 2 1'),
   ('vote', 'vote_new', '10 1'),
-  ('approval', 'approval', '1000 4 1'),
+  ('approval', 'approval', '1000 4 1 1'),
   ('approval', 'approval_new', '10 1'),
   ('request', 'request_new', '2 1'),
+  ('rejection', 'rejection_now', '1000 1'),
+  ('rejection', 'rejection_hold', '1000 100'),
   ('pin', NULL, '100'),
   ('pause', 'pause_now', '2 1'),
   ('work', 'work_changes', '1000 1'),

@@ -6,7 +6,7 @@
 use super::pause::{self, Pause};
 use super::{Store, StoreError, Trouble};
 use crate::clock::Moment;
-use crate::identity::Change;
+use crate::identity::{Change, Decider};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,7 +27,7 @@ struct Stop {
     org: Option<String>,
     change: Option<Change>,
     why: String,
-    by: String,
+    by: Decider,
     at: Moment,
 }
 
@@ -82,7 +82,7 @@ impl Stops {
             stop.org.as_deref().is_none_or(|stopped| stopped == org)
                 && stop.change.is_none_or(|stopped| change == Some(stopped))
         };
-        all.1.iter().find(concerns).map(|stop| format!("paused by {}: {}", stop.by, stop.why))
+        all.1.iter().find(concerns).map(|stop| format!("paused by {}: {}", stop.by.name, stop.why))
     }
 
     /// Those that no row says yet; their number is 0.
@@ -94,16 +94,16 @@ impl Stops {
             org: stop.org.clone(),
             change: stop.change.map(|change| change.word().to_owned()),
             why: format!("{} (it holds, but is not written down yet)", stop.why),
-            by: stop.by.clone(),
+            by: stop.by.name.clone(),
             at: stop.at.millis(),
         };
         unwritten.map(shown).collect()
     }
 
-    fn add(&self, org: Option<String>, change: Option<Change>, why: &str, by: &str, at: Moment) -> Stop {
+    fn add(&self, org: Option<String>, change: Option<Change>, why: &str, by: &Decider, at: Moment) -> Stop {
         let mut all = self.all();
         all.0 += 1;
-        let stop = Stop { number: all.0, row: None, org, change, why: why.to_owned(), by: by.to_owned(), at };
+        let stop = Stop { number: all.0, row: None, org, change, why: why.to_owned(), by: by.clone(), at };
         all.1.push(stop.clone());
         stop
     }
@@ -146,9 +146,16 @@ impl Store {
     }
 
     /// Stops writes: nothing leaves after this has returned.
-    pub async fn pause(&self, org: Option<String>, change: Option<Change>, why: &str, by: &str, now: Moment) -> Paused {
+    pub async fn pause(
+        &self,
+        org: Option<String>,
+        change: Option<Change>,
+        why: &str,
+        by: &Decider,
+        now: Moment,
+    ) -> Paused {
         let stop = self.stops.add(org, change, why, by, now);
-        tracing::warn!(org = stop.org, change = change.map(Change::word), by, why, "writes are stopped");
+        tracing::warn!(org = stop.org, change = change.map(Change::word), by = by.name, why, "writes are stopped");
         let store = self.clone();
         let writing = tokio::spawn(async move { store.write_pause(stop).await });
         let (written, under_way) = tokio::join!(tokio::time::timeout(PATIENCE, writing), self.stops.settled(PATIENCE));
@@ -187,11 +194,11 @@ impl Store {
 
     /// Lets writes go on: a pause by its number, or all; returns how many. If that cannot be written down soon, everything
     /// stays as it is.
-    pub async fn resume(&self, id: Option<i64>, by: &str, now: Moment) -> Result<usize, StoreError> {
+    pub async fn resume(&self, id: Option<i64>, by: &Decider, now: Moment) -> Result<usize, StoreError> {
         if id == Some(0) {
             return Ok(self.stops.lift(id));
         }
-        let (given_up, by) = (Arc::new(AtomicBool::new(false)), by.to_owned());
+        let (given_up, by) = (Arc::new(AtomicBool::new(false)), by.clone());
         let (gone, stops) = (given_up.clone(), self.stops.clone());
         let resuming = self.run(move |c| {
             if gone.load(Ordering::SeqCst) {
@@ -223,7 +230,7 @@ mod tests {
     async fn whoever_pauses_waits_for_what_was_let_through_and_lets_nothing_more_through() {
         let stops = Stops::default();
         let call = stops.enter("main", Some(Change::AddGroup)).expect("nothing is paused");
-        stops.add(None, None, "stop", "Ann", Moment::from_secs(7));
+        stops.add(None, None, "stop", &Decider::of_token("Ann", None), Moment::from_secs(7));
         assert!(stops.enter("main", Some(Change::AddGroup)).is_err_and(|why| why.contains("stop")));
         assert_eq!(stops.settled(Duration::from_millis(30)).await, 1, "not answered yet");
         let waiting = stops.clone();
@@ -237,12 +244,13 @@ mod tests {
     fn a_pause_holds_for_its_org_and_kind_until_its_row_is_ended() {
         let stops = Stops::default();
         let now = Moment::from_secs(7);
-        let one = stops.add(Some("main".into()), Some(Change::Deactivate), "wait", "Ann", now);
+        let one =
+            stops.add(Some("main".into()), Some(Change::Deactivate), "wait", &Decider::of_token("Ann", None), now);
         assert_eq!(stops.stopped("main", Some(Change::Deactivate)).as_deref(), Some("paused by Ann: wait"));
         assert_eq!(stops.stopped("main", Some(Change::AddGroup)), None);
         assert_eq!(stops.stopped("main", None), None, "one kind is not everything");
         assert_eq!(stops.stopped("emea", Some(Change::Deactivate)), None);
-        let all = stops.add(None, None, "stop", "Ben", now);
+        let all = stops.add(None, None, "stop", &Decider::of_token("Ben", None), now);
         assert!(stops.stopped("emea", None).is_some() && stops.stopped("emea", Some(Change::AddGroup)).is_some());
         assert_eq!(stops.unwritten().len(), 2);
         stops.follow(&[]);

@@ -204,8 +204,15 @@ async fn a_verdict_is_applied_audited_and_remembered() {
         world.see(Employee { id: "other".into(), first_name: "Irene".into(), ..somebody() }).await;
         let review = world.store.reviews().await.expect("reads").remove(0);
         let operator = Store::operator(world.store.path()).expect("opens");
-        assert!(decide(&operator, review.id, accept, "ada", world.now).expect("decides"));
-        assert!(!decide(&operator, review.id, !accept, "ada", world.now).expect("decides"), "once");
+        assert!(
+            decide(&operator, review.id, accept, &crate::identity::Decider::of_token("ada", None), world.now)
+                .expect("decides")
+        );
+        assert!(
+            !decide(&operator, review.id, !accept, &crate::identity::Decider::of_token("ada", None), world.now)
+                .expect("decides"),
+            "once"
+        );
         world.store.apply_verdicts(world.now).await.expect("applies");
         assert_eq!(world.store.reviews().await.expect("reads"), []);
         let claims = world.claim().await;
@@ -233,7 +240,7 @@ async fn a_login_is_one_persons_from_before_the_account_exists() {
     world.see(other).await;
     let review = world.store.reviews().await.expect("reads").remove(0);
     let operator = Store::operator(world.store.path()).expect("opens");
-    decide(&operator, review.id, false, "ada", world.now).expect("decides");
+    decide(&operator, review.id, false, &crate::identity::Decider::of_token("ada", None), world.now).expect("decides");
     world.store.apply_verdicts(world.now).await.expect("applies");
     let second = world.claim().await.remove(0);
     assert!(second.case.login.is_err_and(|why| why.contains("about to be made")));

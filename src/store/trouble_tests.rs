@@ -162,10 +162,21 @@ async fn a_request_that_fails_fails_alone() {
     assert_eq!(asked, 1, "of the one that failed nothing is left");
     let operator = Store::operator(world.store.path()).expect("opens");
     for wish in [Wish::Fix { targets: vec![999_999] }, Wish::Release { targets: vec![1, 2] }] {
-        let refused = request(&operator, "main", &wish, "Ann", now).expect_err("nobody of that number");
+        let refused = request(&operator, "main", &wish, &crate::identity::Decider::of_token("Ann", None), now)
+            .expect_err("nobody of that number");
         assert!(matches!(refused, StoreError::NotThere(_)), "{refused}");
     }
-    assert!(request(&operator, "other", &Wish::Fix { targets: vec![1] }, "Ann", now).is_err(), "of another org");
+    assert!(
+        request(
+            &operator,
+            "other",
+            &Wish::Fix { targets: vec![1] },
+            &crate::identity::Decider::of_token("Ann", None),
+            now
+        )
+        .is_err(),
+        "of another org"
+    );
 }
 
 #[tokio::test]

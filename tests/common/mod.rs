@@ -9,6 +9,7 @@ pub mod receiver;
 use namely_okta_sync::clock::{Clock, Moment};
 use namely_okta_sync::commands::sandbox;
 use namely_okta_sync::config::{Audit, Config};
+use namely_okta_sync::identity::Decider;
 use namely_okta_sync::metrics::Metrics;
 use namely_okta_sync::okta::auth::Credentials;
 use namely_okta_sync::pipeline::Service;
@@ -34,6 +35,11 @@ pub const PATIENCE: Duration = Duration::from_secs(180);
 /// Says that a test cannot run here, past whatever keeps back the output of tests that pass.
 pub fn skipped(why: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+}
+
+/// Somebody who decides, over a token of that name.
+pub fn decider(name: &str) -> Decider {
+    Decider::of_token(name, None)
 }
 
 /// Runs a test on an actix system of its own.

@@ -1,0 +1,135 @@
+//! Undos over the API and from the command line: what is taken back is named, what is restored is derived.
+
+use super::decisions::{Desk, Refusal, targets as listed};
+use crate::clock::Moment;
+use crate::identity::Decider;
+use crate::identity::preview::{Preview, preview};
+use crate::store::{Scope, Undo, Wish, directory, request, undo, whole_with};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+impl Desk {
+    /// What is named by a query or a body.
+    fn scope(&self, c: &Connection, asked: &Value) -> Result<Scope, Refusal> {
+        let orgs = match asked["org"].as_str() {
+            Some(name) => vec![self.org(name)?.to_owned()],
+            None => self.orgs.clone(),
+        };
+        let time = |key: &str| -> Result<Option<i64>, Refusal> {
+            let Some(text) = asked[key].as_str() else { return Ok(None) };
+            let found: jiff::Timestamp = text
+                .parse()
+                .map_err(|_| Refusal::Bad(format!("{key}: {text:?} is no time; write 2026-05-04T06:00:00Z")))?;
+            Ok(Some(Moment::from(found).millis()))
+        };
+        let rows = match &asked["rows"] {
+            Value::String(text) => {
+                let number = |text: &str| text.trim().parse::<i64>().map_err(|_| text.to_owned());
+                let rows: Result<Vec<i64>, String> = text.split(',').map(number).collect();
+                rows.map_err(|text| Refusal::Bad(format!("rows: {text:?} is no number; write 4711,4712")))?
+            }
+            Value::Number(row) => row.as_i64().into_iter().collect(),
+            listed => listed.as_array().into_iter().flatten().filter_map(Value::as_i64).collect(),
+        };
+        let targets = match asked["person"].as_str() {
+            Some(person) => {
+                let found = self.targets(c, person)?.into_iter().filter(|(org, _)| orgs.contains(org));
+                let targets: Vec<i64> = found.map(|(_, target)| target).collect();
+                if targets.is_empty() {
+                    return Err(Refusal::NotFound(format!("{person:?} is nobody of {}", orgs.join(", "))));
+                }
+                targets
+            }
+            None => Vec::new(),
+        };
+        let scope = Scope { orgs, rows, run: asked["run"].as_i64(), targets, since: time("from")?, until: time("to")? };
+        if scope.rows.is_empty() && scope.run.is_none() && scope.targets.is_empty() && scope.since.is_none() {
+            return Err(Refusal::Bad("say what to take back: rows, a run, a person, or from when on".into()));
+        }
+        Ok(scope)
+    }
+
+    /// What an undo would restore, what it would take to restore it, and the code that names exactly this.
+    pub(super) fn what_an_undo_restores(&self, c: &Connection, asked: &Value, now: Moment) -> Result<Value, Refusal> {
+        let found = undo(c, &self.rules, &self.scope(c, asked)?)?;
+        let previews = self.previews(c, &found, now)?;
+        Ok(json!({
+            "code": found.code, "restores": found.people, "people": previews, "cannot_come_back": found.lost,
+        }))
+    }
+
+    /// What the planner would do with what is restored.
+    fn previews(&self, c: &Connection, found: &Undo, now: Moment) -> Result<Vec<Preview>, Refusal> {
+        let mut previews = Vec::new();
+        for (org, people) in &found.pins {
+            let Some(known) = directory(c, org)? else {
+                let told = format!("the groups of {org} were not read yet: start the service first");
+                return Err(Refusal::Conflict(told));
+            };
+            let mut known = Cow::Owned(known);
+            for (target, pins) in people {
+                let Some(case) = whole_with(c, &self.rules, *target, pins, now)? else { continue };
+                let found = preview(*target, &case, None, &self.rules, &mut known, now);
+                previews.extend(Some(found).filter(|found| !found.is_empty()));
+            }
+        }
+        Ok(previews)
+    }
+
+    /// Asks the service to take something back, if that is still what was shown.
+    pub(super) fn take_back(&self, c: &Connection, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
+        let scope = self.scope(c, body)?;
+        let shown = body["code"].as_str().unwrap_or_default();
+        let found = undo(c, &self.rules, &scope)?;
+        if found.people.is_empty() {
+            let told = "nothing to take back: what was done is not there any more, or was nothing";
+            return Err(Refusal::NotFound(told.into()));
+        }
+        if found.code != shown {
+            return Err(Refusal::Conflict(found.changed(c, shown)?));
+        }
+        let org = found.people[0].org.clone();
+        let wish = Wish::Undo { scope, code: found.code, why: why(body) };
+        let id = request(c, &org, &wish, by, now)?;
+        Ok(json!({ "request": id, "people": found.people.len(), "by": by.name, "principal": by.principal() }))
+    }
+
+    /// Asks the service to let go of what an undo has restored.
+    pub(super) fn release(&self, c: &Connection, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
+        let mut targets: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+        if let Some(person) = body["person"].as_str() {
+            let only = body["org"].as_str().map(|org| self.org(org)).transpose()?;
+            for (org, target) in self.targets(c, person)? {
+                if only.is_none_or(|only| only == org) {
+                    targets.entry(org).or_default().push(target);
+                }
+            }
+        } else {
+            let org = self.org(body["org"].as_str().unwrap_or_default())?;
+            targets.insert(org.to_owned(), listed(body));
+        }
+        if targets.values().all(Vec::is_empty) {
+            return Err(Refusal::NotFound("say of whom: a person, or an org and targets of it".into()));
+        }
+        let mut requests = BTreeMap::new();
+        for (org, targets) in targets {
+            let id = request(c, &org, &Wish::Release { targets }, by, now)?;
+            requests.insert(org, id);
+        }
+        Ok(json!({ "requests": requests, "by": by.name }))
+    }
+}
+
+/// What is taken back, for the audit.
+fn why(body: &Value) -> String {
+    let text = |key: &str| body[key].as_str().map(|text| format!("{key} {text}"));
+    let run = body["run"].as_i64().map(|run| format!("run {run}"));
+    let rows = body["rows"].as_array().filter(|rows| !rows.is_empty()).map(|rows| match rows.as_slice() {
+        [row] => format!("row {row}"),
+        rows => format!("{} rows from {} on", rows.len(), rows[0]),
+    });
+    let parts = [run, text("person"), rows, text("from"), text("to"), text("org")];
+    format!("undo of {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+}

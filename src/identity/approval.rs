@@ -1,0 +1,124 @@
+//! How long the approval of a saved plan holds, and what ends it.
+//!
+//! An approval is bound to the revision of the person that the plan was made for and to the rules that it was made by: as soon
+//! as either is another one, it is over. It lives 72 hours in which it could have been carried out, and 14 days in all.
+
+use crate::clock::Moment;
+use std::time::Duration;
+
+/// How long an approval lives, without the time in which writes were paused.
+pub const LIFE: Duration = Duration::from_secs(72 * 3600);
+/// How long it lives whatever happens, and whatever was asked for.
+pub const LONGEST: Duration = Duration::from_secs(14 * 86_400);
+
+/// What an approval is bound to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The revision of the person.
+    pub rev: i64,
+    /// The fingerprint of the rules.
+    pub rules: String,
+    pub at: Moment,
+    pub expires: Moment,
+}
+
+/// How things are when an approval is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Present<'a> {
+    pub rev: i64,
+    pub rules: &'a str,
+    pub now: Moment,
+    /// When writes of this kind were paused: begin and end.
+    pub pauses: &'a [(Moment, Option<Moment>)],
+}
+
+impl Binding {
+    /// The binding of an approval that is given at `at`, and may be asked to end earlier than it would.
+    pub fn new(rev: i64, rules: &str, at: Moment, asked: Option<Moment>) -> Self {
+        let latest = at + LONGEST;
+        Self { rev, rules: rules.to_owned(), at, expires: asked.map_or(latest, |asked| asked.min(latest)) }
+    }
+
+    /// Why it does not hold any more, if it does not.
+    pub fn ended(&self, present: &Present) -> Option<&'static str> {
+        if self.rev != present.rev {
+            Some("the person has moved since: another revision")
+        } else if self.rules != present.rules {
+            Some("the rules have changed since")
+        } else if present.now >= self.expires || present.now >= self.at + LONGEST {
+            Some("it has expired")
+        } else if unpaused(self.at, present.now, present.pauses) >= LIFE {
+            Some("it was not carried out within 72 hours")
+        } else {
+            None
+        }
+    }
+}
+
+/// How much of the time from `from` to `to` was in none of these pauses; they may overlap, and one without end lasts.
+fn unpaused(from: Moment, to: Moment, pauses: &[(Moment, Option<Moment>)]) -> Duration {
+    let mut within: Vec<(Moment, Moment)> =
+        pauses.iter().map(|(begin, end)| ((*begin).max(from), end.unwrap_or(to).min(to))).collect();
+    within.retain(|(begin, end)| begin < end);
+    within.sort_unstable();
+    let (mut free, mut at) = (Duration::ZERO, from);
+    for (begin, end) in within {
+        free += begin.since(at);
+        at = at.max(end);
+    }
+    free + to.since(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HOUR: i64 = 3600;
+
+    fn at(hours: i64) -> Moment {
+        Moment::from_secs(hours * HOUR)
+    }
+
+    fn look(binding: &Binding, hours: i64, pauses: &[(Moment, Option<Moment>)]) -> Option<&'static str> {
+        binding.ended(&Present { rev: 7, rules: "r", now: at(hours), pauses })
+    }
+
+    #[test]
+    fn an_approval_ends_with_the_revision_and_with_the_rules() {
+        let binding = Binding::new(7, "r", at(0), None);
+        let present = Present { rev: 7, rules: "r", now: at(1), pauses: &[] };
+        assert_eq!(binding.ended(&present), None);
+        assert!(binding.ended(&Present { rev: 8, ..present }).is_some_and(|why| why.contains("moved")));
+        assert!(binding.ended(&Present { rules: "s", ..present }).is_some_and(|why| why.contains("rules")));
+    }
+
+    #[test]
+    fn it_lives_72_hours_without_pauses_and_14_days_in_all_whatever_was_asked_for() {
+        let asked = Binding::new(7, "r", at(0), Some(at(24 * 365 * 8000)));
+        assert_eq!((look(&asked, 71, &[]), asked.expires), (None, at(14 * 24)));
+        assert!(look(&asked, 72, &[]).is_some_and(|why| why.contains("72 hours")));
+        let paused = [(at(10), Some(at(60))), (at(20), Some(at(70))), (at(-5), Some(at(-1)))];
+        assert_eq!(look(&asked, 131, &paused), None, "60 hours of it do not count");
+        assert!(look(&asked, 132, &paused).is_some());
+        let lasting = [(at(1), None)];
+        assert_eq!(look(&asked, 335, &lasting), None);
+        assert!(look(&asked, 336, &lasting).is_some_and(|why| why.contains("expired")));
+        assert!(look(&Binding::new(7, "r", at(0), Some(at(2))), 2, &[]).is_some(), "earlier, if asked for");
+    }
+
+    proptest! {
+        #[test]
+        fn free_time_is_what_no_pause_covers(
+            pauses in proptest::collection::vec((0..100i64, proptest::option::of(0..100i64)), 0..8),
+            from in 0..50i64, length in 0..50i64,
+        ) {
+            let to = from + length;
+            let covered = |hour: i64| pauses.iter().any(|(begin, end)| *begin <= hour && end.is_none_or(|end| hour < end));
+            let free = (from..to).filter(|hour| !covered(*hour)).count();
+            let pauses: Vec<_> = pauses.iter().map(|(begin, end)| (at(*begin), end.map(at))).collect();
+            let found = unpaused(at(from), at(to), &pauses);
+            prop_assert_eq!(found.as_secs(), u64::try_from(free).expect("fits") * 3600);
+        }
+    }
+}

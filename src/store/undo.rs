@@ -1,0 +1,138 @@
+//! What an undo restores, derived from the audit and from nothing else.
+//!
+//! **Invariant:** nobody says what is restored; they say what is taken back, and with which code it was shown. It is derived
+//! once more when it is done, and refused if it has become something else.
+
+use super::{Filter, StoreError, directory, filter_audit, name_of, pins};
+use crate::clock::Moment;
+use crate::identity::decider::code;
+use crate::identity::pins::{Pins, invert};
+use crate::identity::step::Step;
+use crate::identity::{Directory, Rulebook};
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is taken back: what was carried out in these rows, in a run, of these people, in a span of time. All of it must fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope {
+    pub orgs: Vec<String>,
+    #[serde(default)]
+    pub rows: Vec<i64>,
+    pub run: Option<i64>,
+    #[serde(default)]
+    pub targets: Vec<i64>,
+    /// In milliseconds.
+    pub since: Option<i64>,
+    pub until: Option<i64>,
+}
+
+/// What an undo restores of one person, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restores {
+    pub org: String,
+    pub target: i64,
+    pub name: String,
+    pub restores: Vec<String>,
+}
+
+/// What an undo comes to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Undo {
+    /// What is pinned, by org and target.
+    pub pins: BTreeMap<String, BTreeMap<i64, Pins>>,
+    pub people: Vec<Restores>,
+    /// What cannot come back.
+    pub lost: BTreeSet<String>,
+    /// Names exactly what is restored of whom.
+    pub code: String,
+    /// The newest call that is taken back: its row in the audit, and whose it was.
+    pub newest: Option<(i64, i64)>,
+}
+
+/// Derives what has to be restored to take back what the audit says of a scope.
+pub fn undo(c: &Connection, rules: &Rulebook, scope: &Scope) -> Result<Undo, StoreError> {
+    let mut all = Undo::default();
+    let mut carried: BTreeMap<(String, i64), Vec<Step>> = BTreeMap::new();
+    let filter = Filter {
+        targets: scope.targets.clone(),
+        since: scope.since.map(Moment::from_millis),
+        until: scope.until.map(Moment::from_millis),
+        kinds: vec!["effect".into()],
+        run: scope.run,
+        rows: scope.rows.clone(),
+        ..Filter::default()
+    };
+    filter_audit(c, &filter, |row| {
+        let (seq, row): (i64, serde_json::Value) = (row.seq, serde_json::from_str(&row.text)?);
+        let (detail, org) = (&row["detail"], row["org"].as_str().unwrap_or_default());
+        let counts = detail["outcome"] == "applied" && scope.orgs.iter().any(|named| named == org);
+        if let (true, Some(target)) = (counts, row["target"].as_i64()) {
+            let step: Step = serde_json::from_value(detail["step"].clone())?;
+            if step.is_write() {
+                all.newest = Some((seq, target));
+                carried.entry((org.to_owned(), target)).or_default().push(step);
+            }
+        }
+        Ok(())
+    })?;
+    let mut known: BTreeMap<String, Directory> = BTreeMap::new();
+    for ((org, target), steps) in carried {
+        if !known.contains_key(&org) {
+            known.insert(org.clone(), directory(c, &org)?.unwrap_or_default());
+        }
+        let Some(directory) = known.get(&org) else { continue };
+        let (pins, lost) = invert(steps.iter().rev());
+        let (pins, not_ours) = pins.within(rules, directory);
+        all.lost.extend(lost.into_iter().chain(not_ours));
+        let Some(name) = name_of(c, target)? else {
+            all.lost.insert(format!("target {target} is nobody's any more: what was done to it stays"));
+            continue;
+        };
+        if !pins.is_empty() {
+            all.people.push(Restores { org: org.clone(), target, name, restores: pins.told(directory) });
+            all.pins.entry(org).or_default().insert(target, pins);
+        }
+    }
+    let shown = |one: &Restores| format!("{}\u{1f}{}\u{1f}{}", one.org, one.target, one.restores.join("\u{1f}"));
+    all.code = code(all.people.iter().map(shown));
+    Ok(all)
+}
+
+/// Pins what is restored, if it is what was shown with this code; otherwise says what it has become.
+pub(super) fn apply(
+    c: &Connection,
+    rules: &Rulebook,
+    scope: &Scope,
+    shown: &str,
+    why: &str,
+    by: (&str, &str),
+    now: Moment,
+) -> Result<Result<usize, String>, StoreError> {
+    let found = undo(c, rules, scope)?;
+    if found.code != shown {
+        return Ok(Err(found.changed(c, shown)?));
+    }
+    for (org, people) in &found.pins {
+        pins::pin(c, org, people, why, by, now)?;
+    }
+    Ok(Ok(found.people.len()))
+}
+
+impl Undo {
+    /// What has become of what was shown with another code.
+    pub fn changed(&self, c: &Connection, shown: &str) -> Result<String, StoreError> {
+        let newest = match self.newest {
+            Some((row, target)) => {
+                let name = name_of(c, target)?.unwrap_or_else(|| format!("target {target}"));
+                format!("the newest call that it takes back is row {row} of the audit, for {name}")
+            }
+            None => "nothing is left to take back".to_owned(),
+        };
+        let (people, code) = (self.people.len(), &self.code);
+        Ok(format!(
+            "what would be taken back is not what {shown} stands for any more: it is about {people} people now, {newest}; \
+             look at it again with `undo` (its code is {code} now)"
+        ))
+    }
+}

@@ -1,0 +1,450 @@
+//! What people have said about holds, and what the service makes of it.
+//!
+//! **Invariant:** an approval counts for somebody only while what is held of them is what was shown, and once for each
+//! principal. It is never counted by the command that writes it down.
+
+use super::holds::code;
+use super::{Store, StoreError, Trouble, append, approvals, rejections};
+use crate::audit::{Kind, Record};
+use crate::clock::Moment;
+use crate::identity::decider::{Tally, tally};
+use crate::identity::{Change, Decider, Rulebook};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What `vote.approve` says: a rejection, an approval, that the approvals so far are taken back, or that a rejection is.
+const REJECTS: i64 = 0;
+const APPROVES: i64 = 1;
+const CANCELS: i64 = 2;
+const REVERSES: i64 = 3;
+/// What `vote.state` says of a vote that counts.
+const COUNTED: &str = "counted";
+
+/// What came of a vote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum Voted {
+    /// The service acts upon it soon.
+    Decided,
+    /// So many more people must approve.
+    Needs { more: i64 },
+    /// There is only one approver: it is carried out at this time (milliseconds), unless somebody cancels.
+    Alone { until: i64 },
+    /// There is no such hold, or it was decided already.
+    NothingToDecide,
+    /// What is shown has changed since; its code now.
+    Changed { code: String },
+    /// The same principal has approved already.
+    Again,
+}
+
+/// An approval that counts or is about to.
+struct Said {
+    principal: String,
+    by: String,
+    at: Moment,
+    /// The targets that are meant; all without it.
+    only: Option<BTreeSet<i64>>,
+}
+
+impl Said {
+    fn covers(&self, target: i64) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(&target))
+    }
+}
+
+/// Approvals of what a hold shows now; those that the service has not counted yet too, if `pending`.
+fn said(c: &Connection, hold: i64, code: &str, pending: bool) -> Result<Vec<Said>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT principal, by, at, only FROM vote WHERE hold = ?1 AND approve = 1 AND seen = ?2
+           AND (state = 'counted' OR (?3 AND state IS NULL)) ORDER BY id",
+    )?;
+    let mut rows = select.query(params![hold, code, pending])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let only: Option<String> = row.get(3)?;
+        found.push(Said {
+            principal: row.get(0)?,
+            by: row.get(1)?,
+            at: Moment::from_millis(row.get(2)?),
+            only: only.as_deref().map(serde_json::from_str).transpose()?,
+        });
+    }
+    Ok(found)
+}
+
+/// Names of those who have approved what a hold shows now, each principal once.
+pub(super) fn approvers(c: &Connection, hold: i64, code: &str) -> Result<Vec<String>, StoreError> {
+    let said = said(c, hold, code, true)?;
+    let by: BTreeMap<&str, &str> = said.iter().map(|said| (said.principal.as_str(), said.by.as_str())).collect();
+    let mut names: Vec<String> = by.into_values().map(str::to_owned).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// The people of a hold, with what is held of them in words.
+fn members(c: &Connection, hold: i64) -> Result<BTreeMap<i64, String>, StoreError> {
+    let mut select = c.prepare_cached("SELECT target, shown FROM risk WHERE hold = ?1")?;
+    Ok(select.query_map([hold], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
+}
+
+/// What somebody says about a hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Ballot<'a> {
+    pub hold: i64,
+    pub approve: bool,
+    /// The code of what they were shown.
+    pub seen: &'a str,
+    /// The people whom they mean; all without it.
+    pub only: Option<&'a BTreeSet<i64>>,
+    pub by: &'a Decider,
+}
+
+/// Writes down what somebody says about a hold, from beside the service.
+pub fn vote(c: &Connection, rules: &Rulebook, ballot: &Ballot, now: Moment) -> Result<Voted, StoreError> {
+    let Some(open) = Open::find(c, ballot.hold)? else { return Ok(Voted::NothingToDecide) };
+    let code = code(c, open.id)?;
+    if code != ballot.seen {
+        return Ok(Voted::Changed { code });
+    }
+    let by = ballot.by;
+    let mut before = said(c, open.id, &code, true)?;
+    let mut meant = members(c, open.id)?;
+    meant.retain(|target, _| ballot.only.is_none_or(|only| only.contains(target)));
+    let own: Vec<&Said> = before.iter().filter(|said| said.principal == by.principal()).collect();
+    if ballot.approve && meant.keys().all(|target| own.iter().any(|said| said.covers(*target))) {
+        return Ok(Voted::Again);
+    }
+    write(c, ballot, if ballot.approve { APPROVES } else { REJECTS }, now)?;
+    if !ballot.approve {
+        return Ok(Voted::Decided);
+    }
+    before.push(Said { principal: by.principal().into(), by: by.name.clone(), at: now, only: ballot.only.cloned() });
+    let mut worst = Voted::Decided;
+    for (target, shown) in &meant {
+        let found = open.counted(c, rules, &before, *target, shown, now)?.0;
+        worst = match (found, worst) {
+            (Tally::Needs(more), Voted::Needs { more: most }) => Voted::Needs { more: most.max(more) },
+            (Tally::Needs(more), _) => Voted::Needs { more },
+            (Tally::Alone { until }, Voted::Decided) => Voted::Alone { until: until.millis() },
+            (_, worst) => worst,
+        };
+    }
+    Ok(worst)
+}
+
+fn write(c: &Connection, ballot: &Ballot, what: i64, now: Moment) -> Result<(), StoreError> {
+    let only = ballot.only.map(serde_json::to_string).transpose()?;
+    c.execute(
+        "INSERT INTO vote (hold, approve, seen, only, by, at, principal) VALUES (?1,?2,?3,?4,?5,?6,?7)",
+        params![ballot.hold, what, ballot.seen, only, ballot.by.name, now.millis(), ballot.by.principal()],
+    )?;
+    Ok(())
+}
+
+/// Takes back what was rejected, from beside the service: it is judged as if it were asked for the first time.
+pub fn reverse(c: &Connection, ballot: &Ballot, now: Moment) -> Result<Voted, StoreError> {
+    if rejections::members(c, ballot.hold)?.is_empty() {
+        return Ok(Voted::NothingToDecide);
+    }
+    let code = code(c, ballot.hold)?;
+    if code != ballot.seen {
+        return Ok(Voted::Changed { code });
+    }
+    write(c, ballot, REVERSES, now)?;
+    Ok(Voted::Decided)
+}
+
+/// Takes back what the only approver has approved, while its delay lasts, from beside the service. False if nothing waits
+/// for that.
+pub fn cancel(c: &Connection, hold: i64, by: &Decider, now: Moment) -> Result<bool, StoreError> {
+    let waits = Open::find(c, hold)?.is_some_and(|open| open.until.is_some());
+    if waits {
+        write(c, &Ballot { hold, approve: false, seen: "", only: None, by }, CANCELS, now)?;
+    }
+    Ok(waits)
+}
+
+impl Store {
+    /// Acts upon what people have said about holds, and upon delays that have passed; returns how many people may go on.
+    pub async fn apply_votes(&self, now: Moment) -> Result<usize, StoreError> {
+        let rules = self.rules();
+        self.run(move |c| apply_votes(c, &rules.load(), now)).await
+    }
+}
+
+/// A vote that the service has not looked at yet.
+struct New {
+    id: i64,
+    hold: i64,
+    approve: i64,
+    seen: String,
+    only: Option<String>,
+    by: String,
+    principal: String,
+}
+
+fn apply_votes(c: &Connection, rules: &Rulebook, now: Moment) -> Result<usize, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT id, hold, approve, seen, only, by, principal FROM vote WHERE state IS NULL ORDER BY id",
+    )?;
+    let new: Vec<New> = select
+        .query_map([], |row| {
+            Ok(New {
+                id: row.get(0)?,
+                hold: row.get(1)?,
+                approve: row.get(2)?,
+                seen: row.get(3)?,
+                only: row.get(4)?,
+                by: row.get(5)?,
+                principal: row.get(6)?,
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    let mut freed = 0;
+    for vote in new {
+        match super::alone(c, |c| apply_vote(c, rules, &vote, now)) {
+            // One that cannot be counted holds up no other.
+            Err(e) if e.trouble() == Trouble::Refused => {
+                tracing::error!(hold = vote.hold, by = vote.by, error = %e, "a vote could not be counted");
+                c.execute("UPDATE vote SET state = ?2 WHERE id = ?1", params![vote.id, format!("failed: {e}")])?;
+            }
+            counted => freed += counted?,
+        }
+    }
+    let mut select = c.prepare_cached("SELECT id FROM hold WHERE verdict IS NULL AND until IS NOT NULL")?;
+    let waiting: Vec<i64> = select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for hold in waiting {
+        freed += settle(c, rules, hold, None, now)?;
+    }
+    Ok(freed)
+}
+
+fn apply_vote(c: &Connection, rules: &Rulebook, vote: &New, now: Moment) -> Result<usize, StoreError> {
+    let open = Open::find(c, vote.hold)?;
+    let state = match (&open, vote.approve) {
+        (Some(_), CANCELS) => COUNTED,
+        (None, APPROVES | REJECTS | CANCELS) => "the hold was decided already",
+        _ if code(c, vote.hold)? == vote.seen => COUNTED,
+        _ => "what was shown has changed since",
+    };
+    // From here on the service's own clock says when it was.
+    c.execute("UPDATE vote SET state = ?2, at = ?3 WHERE id = ?1", params![vote.id, state, now.millis()])?;
+    let word = match vote.approve {
+        APPROVES => "approved",
+        CANCELS => "cancelled",
+        REVERSES => "reversed",
+        _ => "rejected",
+    };
+    let (org, change): (String, String) =
+        c.query_row("SELECT org, change FROM hold WHERE id = ?1", [vote.hold], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut detail = json!({
+        "hold": vote.hold, "change": change, "said": word, "by": vote.by, "principal": vote.principal, "seen": vote.seen,
+    });
+    if state != COUNTED {
+        detail["why_not"] = state.into();
+    }
+    let only: Option<BTreeSet<i64>> = vote.only.as_deref().map(serde_json::from_str).transpose()?;
+    if let (Some(open), COUNTED, REJECTS) = (&open, state, vote.approve) {
+        return reject(c, open, vote, only.as_ref(), detail, now);
+    }
+    append(c, &Record { org: Some(org), ..Record::general(now, Kind::HoldEnded, detail) })?;
+    match (open, vote.approve) {
+        _ if state != COUNTED => Ok(0),
+        (_, REVERSES) => rejections::reverse(c, vote.hold, only.as_ref(), &vote.by, now),
+        (Some(open), CANCELS) => {
+            let why = format!("cancelled by {}", vote.by);
+            c.execute(
+                "UPDATE vote SET state = ?2 WHERE hold = ?1 AND approve = 1 AND state = 'counted'",
+                params![vote.hold, why],
+            )?;
+            for target in members(c, vote.hold)?.keys() {
+                approvals::end(c, *target, open.change, &why, now)?;
+            }
+            c.execute("UPDATE hold SET until = NULL WHERE id = ?1", [vote.hold])?;
+            Ok(0)
+        }
+        _ => settle(c, rules, vote.hold, only.as_ref(), now),
+    }
+}
+
+/// A hold that nobody has decided.
+struct Open {
+    id: i64,
+    org: String,
+    change: Change,
+    needs: i64,
+    scope: String,
+    until: Option<i64>,
+}
+
+impl Open {
+    fn find(c: &Connection, id: i64) -> Result<Option<Self>, StoreError> {
+        let mut select =
+            c.prepare_cached("SELECT org, change, needs, scope, until FROM hold WHERE id = ?1 AND verdict IS NULL")?;
+        let found: Option<(String, String, i64, String, Option<i64>)> = select
+            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+            .optional()?;
+        Ok(found.and_then(|(org, word, needs, scope, until)| {
+            Some(Self { id, org, change: Change::from_word(&word)?, needs, scope, until })
+        }))
+    }
+
+    /// What the votes about one person come to, together with the saved plans that were approved in the same words; and
+    /// the names of those who have approved.
+    fn counted(
+        &self,
+        c: &Connection,
+        rules: &Rulebook,
+        votes: &[Said],
+        target: i64,
+        shown: &str,
+        now: Moment,
+    ) -> Result<(Tally, BTreeSet<String>), StoreError> {
+        let plans = approvals::of(c, target, self.change, shown)?;
+        let votes = votes.iter().filter(|said| said.covers(target));
+        let all: Vec<(&str, Moment, &str)> = votes
+            .map(|said| (said.principal.as_str(), said.at, said.by.as_str()))
+            .chain(plans.iter().map(|plan| (plan.principal.as_str(), plan.at, plan.by.as_str())))
+            .collect();
+        let who = all.iter().map(|(principal, at, _)| (*principal, *at));
+        let found = tally(self.needs, who, rules.safeguards.alone(), now);
+        Ok((found, all.into_iter().map(|(_, _, by)| by.to_owned()).collect()))
+    }
+
+    fn record(&self, target: Option<i64>, detail: Value, now: Moment) -> Record {
+        Record { target, org: Some(self.org.clone()), ..Record::general(now, Kind::HoldEnded, detail) }
+    }
+
+    /// All of it is decided.
+    fn close(&self, c: &Connection, verdict: &str, now: Moment) -> Result<(), StoreError> {
+        super::judge::forget_mass(c, &self.scope)?;
+        c.execute(
+            "UPDATE hold SET verdict = ?2, at = ?3, until = NULL WHERE id = ?1",
+            params![self.id, verdict, now.millis()],
+        )?;
+        Ok(())
+    }
+}
+
+/// Looks again whom of a hold enough people have approved, and lets these go; returns how many. `only` are the people who
+/// are looked at, all without it.
+pub(super) fn settle(
+    c: &Connection,
+    rules: &Rulebook,
+    hold: i64,
+    only: Option<&BTreeSet<i64>>,
+    now: Moment,
+) -> Result<usize, StoreError> {
+    let Some(open) = Open::find(c, hold)? else { return Ok(0) };
+    let votes = said(c, hold, &code(c, hold)?, false)?;
+    let members = members(c, hold)?;
+    let (mut approved, mut by, mut until): (Vec<(i64, &str)>, BTreeSet<String>, Option<Moment>) = Default::default();
+    for (target, shown) in members.iter().filter(|(target, _)| only.is_none_or(|only| only.contains(target))) {
+        let (found, names) = open.counted(c, rules, &votes, *target, shown, now)?;
+        match found {
+            Tally::Decided => {
+                approved.push((*target, shown));
+                by.extend(names);
+            }
+            Tally::Alone { until: at } => {
+                until = Some(until.map_or(at, |first| first.min(at)));
+                by.extend(names);
+            }
+            Tally::Needs(_) => {}
+        }
+    }
+    if approved.is_empty() {
+        wait_alone(c, &open, until, &by, now)?;
+        return Ok(0);
+    }
+    let of_all = json!({
+        "hold": hold, "change": open.change, "verdict": "approved", "people": approved.len(), "by": by,
+    });
+    append(c, &open.record(None, of_all, now))?;
+    for (target, shown) in &approved {
+        let detail = json!({ "hold": hold, "change": open.change, "verdict": "approved", "by": by, "shown": shown });
+        append(c, &open.record(Some(*target), detail, now))?;
+        c.prepare_cached("UPDATE risk SET hold = NULL, approved = 1, at = ?3 WHERE target = ?1 AND change = ?2")?
+            .execute(params![target, open.change.word(), now.millis()])?;
+        go_on(c, *target, now)?;
+    }
+    if approved.len() == members.len() {
+        open.close(c, "approved", now)?;
+    } else if open.until.is_some() {
+        c.execute("UPDATE hold SET until = NULL WHERE id = ?1", [hold])?;
+    }
+    Ok(approved.len())
+}
+
+/// The only approver has approved: everybody is told until when they can say no.
+fn wait_alone(
+    c: &Connection,
+    open: &Open,
+    until: Option<Moment>,
+    by: &BTreeSet<String>,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let at = until.map(Moment::millis);
+    if at == open.until {
+        return Ok(());
+    }
+    c.execute("UPDATE hold SET until = ?2 WHERE id = ?1", params![open.id, at])?;
+    let Some(until) = until else { return Ok(()) };
+    let detail = json!({ "hold": open.id, "change": open.change, "by": by, "until": until.to_string() });
+    let record = Record::general(now, Kind::ApprovedAlone, detail);
+    append(c, &Record { org: Some(open.org.clone()), ..record })?;
+    Ok(())
+}
+
+/// Whoever was held is looked at again.
+pub(super) fn go_on(c: &Connection, target: i64, now: Moment) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE work SET state = 0, due_at = ?2 WHERE target = ?1 AND state = 2")?
+        .execute(params![target, now.millis()])?;
+    Ok(())
+}
+
+fn reject(
+    c: &Connection,
+    open: &Open,
+    vote: &New,
+    only: Option<&BTreeSet<i64>>,
+    mut detail: Value,
+    now: Moment,
+) -> Result<usize, StoreError> {
+    let mut members = members(c, open.id)?;
+    let total = members.len();
+    members.retain(|target, _| only.is_none_or(|only| only.contains(target)));
+    detail["verdict"] = "rejected".into();
+    detail["people"] = members.len().into();
+    detail["by"] = json!([vote.by]);
+    append(c, &open.record(None, detail, now))?;
+    let whole = members.len() == total;
+    let rejected = if whole { open.id } else { split(c, open.id, now)? };
+    for (target, shown) in &members {
+        let detail = json!({
+            "hold": rejected, "change": open.change, "verdict": "rejected", "by": [vote.by],
+            "principal": vote.principal, "shown": shown,
+        });
+        append(c, &open.record(Some(*target), detail, now))?;
+        rejections::put(c, *target, open.change, rejected, (&vote.by, &vote.principal), now)?;
+        approvals::end(c, *target, open.change, &format!("rejected by {}", vote.by), now)?;
+        go_on(c, *target, now)?;
+    }
+    if whole {
+        open.close(c, "rejected", now)?;
+    }
+    Ok(0)
+}
+
+/// A hold of its own, rejected, for those of a hold who were rejected alone.
+fn split(c: &Connection, hold: i64, now: Moment) -> Result<i64, StoreError> {
+    c.execute(
+        "INSERT INTO hold (org, change, scope, why, needs, since, reminded, verdict, at)
+         SELECT org, change, scope, why, needs, since, reminded, 'rejected', ?2 FROM hold WHERE id = ?1",
+        params![hold, now.millis()],
+    )?;
+    Ok(c.last_insert_rowid())
+}
