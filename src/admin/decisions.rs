@@ -5,8 +5,8 @@ use crate::clock::Moment;
 use crate::identity::pins::Pins;
 use crate::identity::{Change, Rulebook};
 use crate::store::{
-    Approval, Store, StoreError, Voted, Wish, accept_adoption, adoption, approve, decide as decide_review, find,
-    held_people, org_of_hold, pause, request, resume, retry, vote,
+    Approval, Store, StoreError, Voted, Wish, accept_adoption, accept_list, adoption, approve, decide as decide_review,
+    find, held_people, org_of_hold, pause, request, resume, retry, vote,
 };
 use rusqlite::Connection;
 use serde::de::DeserializeOwned;
@@ -116,6 +116,12 @@ impl Desk {
                     return Err(Refusal::Conflict(told));
                 }
                 json!({ "org": org, "new": accept_adoption(&c, org, by)?, "by": by })
+            }
+            Ask::AcceptList => {
+                let (org, c) = (self.org(&parts[0])?, operator()?);
+                accept_list(&c, org, by)?;
+                request(&c, org, &Wish::Reread, by, now)?;
+                json!({ "org": org, "by": by })
             }
             Ask::AcceptReview | Ask::RejectReview => {
                 let (id, accept) = (self.number(&parts[0])?, ask == Ask::AcceptReview);
