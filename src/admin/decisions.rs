@@ -4,7 +4,7 @@ use super::routes::Ask;
 use crate::clock::Moment;
 use crate::identity::{Change, Decider, Rulebook};
 use crate::store::{
-    Approval, Ballot, Planned, Store, StoreError, Unfit, Voted, Wish, accept_adoption, adoption, approve, cancel,
+    Approval, Ballot, Planned, Store, StoreError, Unfit, Voted, Wish, accept_adoption, accept_list, adoption, approve, cancel,
     decide as decide_review, find, held_people, holds, identity, org_of_hold, pause, request, resume, retry, reverse,
     vote,
 };
@@ -127,6 +127,12 @@ impl Desk {
                     return Err(Refusal::Conflict(told));
                 }
                 json!({ "org": org, "new": accept_adoption(&c, org, &by.name)?, "by": by.name })
+            }
+            Ask::AcceptList => {
+                let (org, c) = (self.org(&parts[0])?, operator()?);
+                accept_list(&c, org, &by.name)?;
+                request(&c, org, &Wish::Reread, by, now)?;
+                json!({ "org": org, "by": by.name })
             }
             Ask::AcceptReview | Ask::RejectReview => {
                 let (id, accept) = (self.number(&parts[0])?, ask == Ask::AcceptReview);

@@ -13,6 +13,7 @@ pub mod explain;
 pub mod holds;
 pub mod mapping;
 pub mod merger;
+pub mod org;
 pub mod pause;
 pub mod plan;
 pub mod quarantine;
