@@ -96,15 +96,12 @@ fn health_and_metrics_answer_while_the_pipeline_is_stuck_and_nothing_is_lost_by_
     let operator = rusqlite::Connection::open(place.store()).expect("opens");
     operator.busy_timeout(Duration::from_secs(30)).expect("a timeout");
     operator.execute_batch("BEGIN IMMEDIATE").expect("locks");
-    let before = place.world.okta.core().history().exchanges().len();
+    let writes = || place.world.okta.core().history().exchanges().iter().filter(|e| e.method != "GET").count();
+    let before = writes();
     place.world.namely.core().edit(3, place.world.clock.now(), |person| person.direct_dial = "+1 555 3".into());
     wait_until("the store says that it waits", &place.log, || place.log().contains("holds a lock on the store"));
     assert_eq!((get(address, "/healthz").0, get(address, "/metrics").0), (200, 200));
-    assert_eq!(
-        place.world.okta.core().history().exchanges().len(),
-        before,
-        "nothing leaves without its intent on disk"
-    );
+    assert_eq!(writes(), before, "nothing is written without its intent on disk");
     operator.execute_batch("ROLLBACK").expect("unlocks");
     let id = place.world.namely.core().person(3).id.clone();
     wait_until("the change arrives", &place.log, || {

@@ -25,9 +25,14 @@ const SLACK: Duration = Duration::from_secs(10);
 /// HTTP requests that one call can be at most: a token twice, the call twice, and a proof that is asked for.
 const REQUESTS_OF_A_CALL: u32 = 5;
 
-/// For how long nothing can be heard of a run whose calls end after `timeout` (real time).
+/// How long a call can take whose requests end after `timeout` (real time).
+pub fn longest_call(timeout: Duration) -> Duration {
+    timeout * REQUESTS_OF_A_CALL
+}
+
+/// For how long nothing can be heard of a run whose requests end after `timeout` (real time).
 pub fn longest_silence(timeout: Duration) -> Duration {
-    timeout * REQUESTS_OF_A_CALL + SLACK
+    longest_call(timeout) + SLACK
 }
 
 /// When a run was last heard of. Shared with whoever does something for it.

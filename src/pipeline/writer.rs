@@ -6,7 +6,7 @@
 use super::gauges::seconds;
 use super::queue::{self, Call, Gate as Door, Queue, View};
 use super::readiness::Readiness;
-use super::runs::Progress;
+use super::runs::{Progress, longest_call};
 use super::supervisor::{Post, Supervisor};
 use super::traffic::{LOOKAHEAD, Traffic};
 use crate::clock::{Clock, Moment, PacerClock};
@@ -565,7 +565,9 @@ async fn send(order: Order, client: OktaClient, clock: Clock, seconds: Histogram
     };
     let started = clock.monotonic();
     let sending = tracing::info_span!(parent: &order.span, "http", otel.kind = "client", method = order.request.method);
-    let reply = client.send(&order.request).instrument(sending).await;
+    // Each of its requests ends by itself; should one not, it is as if it had.
+    let sent = tokio::time::timeout(longest_call(client.timeout()), client.send(&order.request).instrument(sending));
+    let reply = sent.await.unwrap_or_else(|_| Reply::GivenUp("the call did not end".into()));
     let received = clock.monotonic();
     drop(under_way);
     if intent.is_some() {
