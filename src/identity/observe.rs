@@ -29,6 +29,8 @@ pub enum Answer {
     Profile(Account, FullProfile),
     /// Every group the person is in.
     Groups(Vec<String>),
+    /// Groups the person is in, with their names: those of one page, and where the list goes on.
+    Memberships { groups: Vec<Group>, next: Option<String> },
     /// Whether the person or the group holds an admin role.
     Role { holds: bool },
     /// The group that was made.
@@ -89,8 +91,8 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
             }
         }
         Step::ReadGroups { .. } => {
-            if let Answer::Groups(groups) = answer {
-                now.groups = groups.iter().cloned().collect();
+            if let Answer::Memberships { groups, .. } = answer {
+                now.groups = groups.iter().map(|group| group.id.clone()).collect();
             }
         }
         Step::Unsuspend { .. } | Step::Unlock { .. } => {

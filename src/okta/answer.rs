@@ -35,14 +35,18 @@ pub fn understand(step: &Step, reply: &Reply, anchor: &str, mapped: &BTreeSet<St
             }
             user => user.map(|user| Answer::User(user.account(anchor, mapped))),
         },
-        Step::ListGroups { .. } | Step::ReadGroups { .. } if next.is_some() => {
+        Step::ListGroups { .. } if next.is_some() => {
             let why = "the person is in more than 200 groups; remove some in Okta, then this continues".into();
             return (Outcome::Refused { why, who: Fixer::OktaAdmin }, Answer::Done);
         }
         Step::ReadRoles { .. } | Step::ReadGroupRoles { .. } => {
             serde_json::from_slice::<Vec<RoleObject>>(body).map(|roles| Answer::Role { holds: !roles.is_empty() })
         }
-        Step::ListGroups { .. } | Step::ReadGroups { .. } => serde_json::from_slice::<Vec<IdOnly>>(body)
+        Step::ReadGroups { .. } => serde_json::from_slice::<Vec<GroupObject>>(body).map(|groups| {
+            let groups = groups.into_iter().map(Group::from).collect();
+            Answer::Memberships { groups, next: next.clone() }
+        }),
+        Step::ListGroups { .. } => serde_json::from_slice::<Vec<IdOnly>>(body)
             .map(|groups| Answer::Groups(groups.into_iter().map(|group| group.id).collect())),
         Step::CreateGroup { .. } => serde_json::from_slice::<GroupObject>(body).map(|g| Answer::Group(Group::from(g))),
         _ => Ok(Answer::Done),

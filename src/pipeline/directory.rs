@@ -52,6 +52,12 @@ impl SharedDirectory {
         });
     }
 
+    /// Groups were seen that somebody is in; those that are new become known.
+    pub fn meet(&self, groups: &[Group]) {
+        let known = self.load();
+        groups.iter().filter(|group| known.find(&group.id).is_none()).for_each(|group| self.insert(group));
+    }
+
     /// It was asked whether an admin role comes with a group; `None` if Okta did not say.
     pub fn learn_role(&self, group: &str, carries: Option<bool>) {
         self.current.rcu(|old| {

@@ -186,6 +186,7 @@ impl Handler<Carried<Returned>> for Employee {
         self.count(&step, &outcome);
         match (&step, &answer) {
             (_, Answer::Group(group)) => self.tools.directory.insert(group),
+            (_, Answer::Memberships { groups, .. }) => self.tools.directory.meet(groups),
             (Step::ReadGroupRoles { group }, Answer::Role { holds }) => {
                 self.tools.directory.learn_role(group, Some(*holds));
             }

@@ -9,7 +9,7 @@ use crate::identity::change::summary;
 use crate::identity::observe::FullProfile;
 use crate::identity::plan::{Obstacle, Plan, Situation, plan};
 use crate::identity::safeguard::restrain;
-use crate::identity::{Account, Answer, Change, Class, Directory, Rulebook, Step, observe};
+use crate::identity::{Account, Answer, Change, Class, Directory, Group, Rulebook, Step, observe};
 use crate::okta::outcome::{Fixer, Outcome};
 use crate::store::{Claim, Next, Release};
 use serde::Serialize;
@@ -20,6 +20,8 @@ use std::time::Duration;
 const MAX_LOOKS: u32 = 3;
 /// When somebody is tried again whom Okta refused because of its settings; longer each time, up to a day.
 const AGAIN: Duration = Duration::from_secs(15 * 60);
+/// Pages of somebody's groups that are read at most.
+const MAX_PAGES: usize = 200;
 const A_MOMENT: Duration = Duration::from_secs(2);
 
 /// What a plan is made with, besides the person.
@@ -86,6 +88,9 @@ pub struct Lane {
     kinds: Plan,
     /// What Okta did not say when it was asked.
     unanswered: Vec<Step>,
+    /// Groups of the pages that were read so far, and where these were.
+    met: Vec<Group>,
+    pages: Vec<String>,
 }
 
 impl Lane {
@@ -100,6 +105,8 @@ impl Lane {
             full: None,
             kinds: Plan::default(),
             unanswered: Vec::new(),
+            met: Vec::new(),
+            pages: Vec::new(),
         }
     }
 
@@ -291,10 +298,25 @@ impl Lane {
             _ => {}
         }
         let is_told = *outcome == Outcome::Applied;
-        if !is_told {
-            self.unanswered.push(step.clone());
+        let mut whole = answer.clone();
+        if let (Answer::Memberships { groups, next }, true) = (answer, is_told) {
+            self.met.extend(groups.iter().cloned());
+            if let Some(next) = next.clone().filter(|next| !self.pages.contains(next) && self.pages.len() < MAX_PAGES) {
+                self.pages.push(next.clone());
+                let step =
+                    Step::ReadGroups { id: self.account().map(|a| a.id.clone()).unwrap_or_default(), page: Some(next) };
+                return Concluded::new(None, Next::Continue, Some(Act::Send { step, planned: None }));
+            }
+            self.pages.clear();
+            whole = Answer::Memberships { groups: std::mem::take(&mut self.met), next: None };
         }
-        let mut account = if is_told { observe(self.account(), step, answer) } else { self.account().cloned() };
+        if !is_told {
+            self.unanswered.push(match step {
+                Step::ReadGroups { id, .. } => Step::ReadGroups { id: id.clone(), page: None },
+                other => other.clone(),
+            });
+        }
+        let mut account = if is_told { observe(self.account(), step, &whole) } else { self.account().cloned() };
         let at = context.now.millis();
         match (step, &mut account) {
             (Step::ReadRoles { .. }, Some(account)) => {
