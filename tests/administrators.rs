@@ -328,14 +328,27 @@ fn somebody_who_was_put_into_a_protected_group_after_the_start_is_not_touched() 
             let id = okta.user_by_anchor(&world.anchor(n)).expect("an account").id.clone();
             okta.seed_member(&group, &id);
         }
+        {
+            // A protected group that was made after the start, and is the last of very many of the person.
+            let mut okta = world.rig.world.okta.core();
+            let now = world.rig.world.clock.now();
+            let id = okta.user_by_anchor(&world.anchor(3)).expect("an account").id.clone();
+            for n in 0..210 {
+                let group = okta.seed_group(&format!("Club {n}"), "OKTA_GROUP", now);
+                okta.seed_member(&group, &id);
+            }
+            let group = okta.seed_group("Break Glass at night", "OKTA_GROUP", now);
+            okta.seed_member(&group, &id);
+        }
+        world.leave(3);
         world.leave(0);
         world.rig.edit(world.who[1], |p| p.department = (p.department + 1) % 8);
         world.leave(2);
         world.until_status(2, Status::Deprovisioned).await;
         let protected =
-            async |rig: &Rig| rig.set_aside().await.iter().filter(|(_, why)| why.contains("protected")).count() == 2;
-        world.rig.until("both are told", protected).await;
-        assert_eq!((world.effects(0), world.effects(1)), (vec![], vec![]));
+            async |rig: &Rig| rig.set_aside().await.iter().filter(|(_, why)| why.contains("protected")).count() == 3;
+        world.rig.until("all three are told", protected).await;
+        assert_eq!((world.effects(0), world.effects(1), world.effects(3)), (vec![], vec![], vec![]));
         assert_eq!(world.status(0), Status::Active);
     });
 }

@@ -342,7 +342,10 @@ impl Lane {
         }
         let is_told = *outcome == Outcome::Applied;
         if !is_told {
-            self.unanswered.push(step.clone());
+            self.unanswered.push(match step {
+                Step::ReadGroups { id, .. } => Step::ReadGroups { id: id.clone(), page: None },
+                other => other.clone(),
+            });
         }
         let mut account = if is_told { observe(self.account(), step, answer) } else { self.account().cloned() };
         let at = context.now.millis();
