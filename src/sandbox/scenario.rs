@@ -3,6 +3,7 @@
 //! **Invariant:** expectations are written down here from the person alone; the service's mapping is never asked.
 
 use super::company::{DEPARTMENTS, Hr, Person, Status, TITLES, other};
+use super::oracle::harm::WhoIsWho;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use rand::RngExt;
@@ -225,6 +226,20 @@ impl Scenario {
             phases
         };
         versions.iter().enumerate().map(|(n, versions)| of(n, versions)).collect()
+    }
+
+    /// Who is who, and who has left at the end.
+    pub fn who_is_who(&self) -> WhoIsWho {
+        let mut who = WhoIsWho::default();
+        let phases = self.phases();
+        for (n, versions) in self.versions().iter().enumerate() {
+            versions.iter().for_each(|person| who.add(n, &person.id, &person.email));
+            let gone = phases[n].last().is_some_and(|last| last.as_ref().is_some_and(|expected| !expected.is_live()));
+            if gone || versions.last().is_some_and(|person| person.status == Status::Inactive) {
+                who.left.insert(n);
+            }
+        }
+        who
     }
 
     fn day_of(&self, change: &Change) -> Date {
