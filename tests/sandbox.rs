@@ -130,6 +130,13 @@ fn three_weeks_of_every_path_of_a_life_arrive_with_the_fewest_calls() {
 }
 
 #[test]
+fn whoever_joins_with_the_address_of_somebody_elses_account_waits_and_the_account_is_not_touched() {
+    let report = figures("namesakes", "60");
+    is_exact(&report);
+    assert_eq!(report["changes"], 6 + 6);
+}
+
+#[test]
 fn a_layoff_revokes_access_and_proves_it() {
     is_exact(&figures("layoff", "150"));
 }
@@ -189,6 +196,7 @@ fn the_oracle_sees_a_loss_a_step_back_and_an_effect_behind_the_audits_back() {
             people: people.clone(),
             changes: vec![change.clone()],
             days: (Date::default(), Date::default()),
+            strangers: Vec::new(),
         };
         rig.edit(4, |person| *person = change.after.clone());
         rig.until_okta("it arrives", |okta| {
