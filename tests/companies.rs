@@ -226,7 +226,7 @@ fn a_whole_merger_ends_with_every_human_as_they_should_be_in_both_orgs() {
     let said = String::from_utf8(output.stdout).expect("text");
     let report: Value = serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}"));
     assert!(output.status.success(), "{report:#}");
-    for zero in ["lost", "unaudited_effects", "http_429", "namely_406"] {
+    for zero in ["lost", "leavers_with_access", "takeovers", "unaudited_effects", "http_429", "namely_406"] {
         assert_eq!(report[zero], 0, "{zero}: {report:#}");
     }
     assert_eq!(report["humans"], 114);

@@ -5,6 +5,7 @@ mod common;
 use common::{Rig, Setup, on_a_system};
 use namely_okta_sync::clock::{Clock, Moment};
 use namely_okta_sync::sandbox::company::{DEPARTMENTS, Hr, Person, Status as Hired};
+use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::{Status, User};
 use namely_okta_sync::sandbox::world::{company, today};
@@ -146,6 +147,23 @@ fn leave_suspends_and_keeps_everything_and_the_return_brings_the_person_up_to_da
         let effects = effects_on(&rig, &person.id);
         assert_eq!(effects.iter().filter(|e| e.contains("lifecycle")).count(), 2, "{effects:?}");
         assert!(groups(&rig.world.okta.core()).contains(&format!("Department {}", DEPARTMENTS[department])));
+    });
+}
+
+#[test]
+fn whoever_returns_while_their_suspension_is_under_way_works_again() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(6)).await;
+        let person = rig.setup.people[4].clone();
+        let slow = Fault::first(1, "POST", "/lifecycle/suspend", Kind::Slow(Duration::from_secs(20)));
+        rig.world.okta.core().faults.add(slow);
+        rig.edit(4, |p| p.on_leave = true);
+        rig.until("the suspension is under way", async |rig| rig.world.okta.core().faults.are_spent()).await;
+        rig.edit(4, |p| p.on_leave = false);
+        rig.until("they are back", async |rig| rig.effects().iter().any(|call| call.ends_with("/lifecycle/unsuspend")))
+            .await;
+        rig.quiet().await;
+        assert_eq!(status(&rig.world.okta.core(), &person.id), Some(Status::Active));
     });
 }
 

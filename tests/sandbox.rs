@@ -37,13 +37,29 @@ fn figures(scenario: &str, employees: &str) -> Value {
 }
 
 fn is_exact(report: &Value) {
-    for zero in ["http_429", "http_429_foreign", "namely_406", "lost", "order_violations", "unaudited_effects"] {
+    for zero in [
+        "http_429",
+        "http_429_foreign",
+        "namely_406",
+        "lost",
+        "leavers_with_access",
+        "takeovers",
+        "order_violations",
+        "unaudited_effects",
+    ] {
         assert_eq!(report[zero], 0, "{zero}: {report:#}");
     }
     assert_eq!(report["okta_calls"], report["okta_calls_minimal"], "{report:#}");
-    for figure in
-        ["employees", "changes", "okta_calls_other", "time_scale", "wall_seconds", "floor_seconds", "windows_used"]
-    {
+    for figure in [
+        "employees",
+        "changes",
+        "okta_calls_other",
+        "okta_searches",
+        "time_scale",
+        "wall_seconds",
+        "floor_seconds",
+        "windows_used",
+    ] {
         assert!(report[figure].is_number(), "{figure}: {report:#}");
     }
     for spread in ["detect_to_done_ms", "revoke_ms"] {
@@ -81,7 +97,7 @@ fn weathered(more: &[&str]) -> Value {
     let (ok, stdout, stderr) = run(&arguments);
     let report: Value = serde_json::from_str(&stdout).unwrap_or_else(|e| panic!("{e}: {stdout}{stderr}"));
     assert!(ok, "{report:#}");
-    for zero in ["http_429", "lost", "order_violations", "unaudited_effects"] {
+    for zero in ["http_429", "lost", "leavers_with_access", "takeovers", "order_violations", "unaudited_effects"] {
         assert_eq!(report[zero], 0, "{zero}: {report:#}");
     }
     report
@@ -114,6 +130,13 @@ fn three_weeks_of_every_path_of_a_life_arrive_with_the_fewest_calls() {
 }
 
 #[test]
+fn whoever_joins_with_the_address_of_somebody_elses_account_waits_and_the_account_is_not_touched() {
+    let report = figures("namesakes", "60");
+    is_exact(&report);
+    assert_eq!(report["changes"], 6 + 6);
+}
+
+#[test]
 fn a_layoff_revokes_access_and_proves_it() {
     is_exact(&figures("layoff", "150"));
 }
@@ -140,7 +163,15 @@ fn an_unknown_scenario_lists_what_there_is() {
 fn people_see_a_table_and_machines_do_not() {
     let (ok, stdout, stderr) = run(&["--employees", "40", "--scenario", "layoff", "--time-scale", "40"]);
     assert!(ok, "{stderr}");
-    for word in ["leavers", "8/8", "access revoked", "lost", "nothing lost, nothing out of order"] {
+    for word in [
+        "leavers",
+        "8/8",
+        "access revoked",
+        "lost",
+        "leavers_with_access",
+        "takeovers",
+        "nothing lost, nothing out of order",
+    ] {
         assert!(stdout.contains(word), "{word}: {stdout}");
     }
     assert!(!stdout.contains('\u{1b}'), "no colours where there is no terminal: {stdout:?}");
@@ -165,6 +196,7 @@ fn the_oracle_sees_a_loss_a_step_back_and_an_effect_behind_the_audits_back() {
             people: people.clone(),
             changes: vec![change.clone()],
             days: (Date::default(), Date::default()),
+            strangers: Vec::new(),
         };
         rig.edit(4, |person| *person = change.after.clone());
         rig.until_okta("it arrives", |okta| {

@@ -32,6 +32,8 @@ struct Report {
     okta_calls: Vec<(&'static str, usize)>,
     wall_seconds: f64,
     lost: usize,
+    leavers_with_access: usize,
+    takeovers: usize,
     unaudited_effects: usize,
     http_429: usize,
     namely_406: usize,
@@ -62,7 +64,7 @@ pub fn config(world: &Companies, folder: &Path) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-/// Plays the merger; the exit code is 1 if anything was lost, unaudited or over a limit.
+/// Plays the merger; the exit code is 1 if anybody was harmed, or anything lost, unaudited or over a limit.
 pub async fn merger(options: &Options) -> anyhow::Result<ExitCode> {
     let clock = Clock::scaled_from_today(options.time_scale);
     let mut merger = Merger::make(options.employees, options.seed, &clock);
@@ -111,8 +113,11 @@ pub async fn merger(options: &Options) -> anyhow::Result<ExitCode> {
         findings,
         ..Report::default()
     };
+    let who = merger.who_is_who();
     for (name, simulator) in ORGS.into_iter().zip(&world.okta) {
-        let figures = judge_org(&simulator.core(), service.store.path(), name)?;
+        let figures = judge_org(&simulator.core(), &who, service.store.path(), name)?;
+        report.leavers_with_access += figures.leavers_with_access;
+        report.takeovers += figures.takeovers;
         report.okta_calls.push((name, figures.okta_calls));
         report.unaudited_effects += figures.unaudited_effects;
         report.http_429 += figures.http_429;
@@ -127,7 +132,8 @@ pub async fn merger(options: &Options) -> anyhow::Result<ExitCode> {
         eprintln!("staying: store at {} (Ctrl-C ends)", service.store.path().display());
         tokio::signal::ctrl_c().await?;
     }
-    let clean = report.lost + report.unaudited_effects + report.http_429 + report.namely_406 == 0;
+    let harm = report.lost + report.leavers_with_access + report.takeovers;
+    let clean = harm + report.unaudited_effects + report.http_429 + report.namely_406 == 0;
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -165,6 +171,12 @@ fn show(report: &Report, options: &Options) -> anyhow::Result<()> {
     ]);
     for (what, count, meaning) in [
         ("lost", report.lost, "humans who are not as they should be in one of the orgs"),
+        (
+            "leavers with access",
+            report.leavers_with_access,
+            "humans who left both companies and have an account that is live",
+        ),
+        ("takeovers", report.takeovers, "accounts that became somebody else's"),
         ("unaudited", report.unaudited_effects, "effects without an audit row, or the reverse"),
         ("429 of our own", report.http_429, "calls beyond Okta's limits"),
         ("406 of our own", report.namely_406, "calls beyond Namely's limit"),

@@ -73,7 +73,7 @@ pub struct Report {
     pub figures: Figures,
 }
 
-/// Plays a scenario; the exit code is 1 if anything was lost, out of order, unaudited or over a limit.
+/// Plays a scenario; the exit code is 1 if anybody was harmed, or anything lost, out of order, unaudited or over a limit.
 pub async fn sandbox(options: Options) -> anyhow::Result<ExitCode> {
     if !(0.1..=40.0).contains(&options.time_scale) {
         bail!("--time-scale {} is outside 0.1 to 40", options.time_scale);

@@ -164,7 +164,14 @@ pub fn print_report(report: &Report, last: &Snapshot) {
         figures.okta_calls.to_string(),
         &format!("to Okta for {} changes; the fewest possible are {}", report.changes, figures.okta_calls_minimal),
     );
-    row("other calls", figures.okta_calls_other.to_string(), "reading what Okta holds, once; repeats");
+    row(
+        "other calls",
+        figures.okta_calls_other.to_string(),
+        &format!(
+            "reading what Okta holds, once; repeats; {} searches for people without an account",
+            figures.okta_searches
+        ),
+    );
     row(
         "wall time",
         format!("{:.0} s", figures.wall_seconds),
@@ -193,6 +200,8 @@ pub fn print_report(report: &Report, last: &Snapshot) {
     }
     let verdicts = [
         ("lost", figures.lost, "people whose account is not as it should be"),
+        ("leavers with access", figures.leavers_with_access, "people who left and whose account is live"),
+        ("takeovers", figures.takeovers, "accounts that became somebody else's"),
         ("out of order", figures.order_violations, "effects of an older revision after a newer one"),
         ("unaudited", figures.unaudited_effects, "effects without an audit row, or the reverse"),
         ("429 of our own", figures.http_429, "calls beyond Okta's limits"),
@@ -210,7 +219,7 @@ pub fn print_report(report: &Report, last: &Snapshot) {
     println!(
         "{}",
         if figures.is_clean() {
-            "nothing lost, nothing out of order, nothing unaudited, no limit exceeded"
+            "nothing lost, nothing out of order, nobody who left has access, no account taken over, nothing unaudited, no limit exceeded"
         } else {
             "NOT CLEAN: see above"
         }

@@ -8,6 +8,7 @@ use super::http::Simulator;
 use super::namely::{self, Namely};
 use super::okta::users::{Status as Account, User};
 use super::okta::{self, Okta};
+use super::oracle::harm::WhoIsWho;
 use super::scenario::{Expected, State, expect_at_start};
 use super::world::{any_port, org_of, today};
 use crate::clock::Clock;
@@ -166,6 +167,19 @@ impl Merger {
             expected.groups.extend(expect_at_start(other, None)?.groups);
         }
         Some(expected)
+    }
+
+    /// Who is who, and who has left both companies.
+    pub fn who_is_who(&self) -> WhoIsWho {
+        let mut who = WhoIsWho::default();
+        for (n, human) in self.humans.iter().enumerate() {
+            let profiles = self.profiles(human);
+            profiles.iter().for_each(|person| who.add(n, &person.id, &person.email));
+            if profiles.iter().all(|person| person.status != Status::Active) {
+                who.left.insert(n);
+            }
+        }
+        who
     }
 
     /// What differs between the orgs and what they should hold, one line each.

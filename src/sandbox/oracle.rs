@@ -1,11 +1,14 @@
 //! The oracle: judges a run from the simulators' own histories and the scenario's own expectations, independently of the
 //! service's code. Of the service it reads only the audit, by plain SQL.
 
+pub mod harm;
+
 use super::history::{Exchange, Rejection};
 use super::okta::Okta;
 use super::okta::users::{Status, User};
 use super::scenario::{Expected, Scenario, State};
 use crate::clock::Moment;
+use harm::WhoIsWho;
 use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 use serde_json::Value;
@@ -46,10 +49,16 @@ pub struct Figures {
     pub okta_calls: usize,
     pub okta_calls_other: usize,
     pub okta_calls_minimal: usize,
+    /// Searches among `okta_calls_other`: lists of users by an expression.
+    pub okta_searches: usize,
     pub http_429: usize,
     pub http_429_foreign: usize,
     pub namely_406: usize,
     pub lost: usize,
+    /// People who left and have an account that is live, at the end.
+    pub leavers_with_access: usize,
+    /// Accounts that became somebody else's, or that are nobody's and were written.
+    pub takeovers: usize,
     pub order_violations: usize,
     pub unaudited_effects: usize,
     pub wall_seconds: f64,
@@ -63,9 +72,10 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Whether nothing was lost, out of order, unaudited or over a limit.
+    /// Whether nobody was harmed, and nothing was lost, out of order, unaudited or over a limit.
     pub fn is_clean(&self) -> bool {
-        self.lost + self.order_violations + self.unaudited_effects + self.http_429 + self.namely_406 == 0
+        let harm = self.lost + self.leavers_with_access + self.takeovers;
+        harm + self.order_violations + self.unaudited_effects + self.http_429 + self.namely_406 == 0
     }
 
     fn find(&mut self, what: String) {
@@ -93,6 +103,7 @@ pub fn judge(evidence: &Evidence) -> rusqlite::Result<Figures> {
     let audit = Audit::read(evidence.store, None)?;
     let world = Expectations::of(evidence.scenario);
     let accounts = accounts(evidence.okta);
+    count_harm(evidence.okta, &evidence.scenario.who_is_who(), &mut figures);
     count_lost(evidence, &world, &accounts, &audit, &mut figures);
     count_order_violations(evidence, &world, &accounts, &mut figures);
     count_unaudited(evidence.okta.history().exchanges(), &audit, &mut figures);
@@ -102,13 +113,22 @@ pub fn judge(evidence: &Evidence) -> rusqlite::Result<Figures> {
     Ok(figures)
 }
 
-/// Judges one org of several by what needs no expectation: effects without audit, and the reverse, and limits.
-pub fn judge_org(okta: &Okta, store: &Path, org: &str) -> rusqlite::Result<Figures> {
+/// Judges one org of several by what needs no expectation of accounts: who was harmed, effects without audit, and the
+/// reverse, and limits.
+pub fn judge_org(okta: &Okta, who: &WhoIsWho, store: &Path, org: &str) -> rusqlite::Result<Figures> {
     let mut figures = Figures::default();
+    count_harm(okta, who, &mut figures);
     count_unaudited(okta.history().exchanges(), &Audit::read(store, Some(org))?, &mut figures);
     count_rejections(okta.history().exchanges(), &[], &mut figures);
     figures.okta_calls = okta.history().exchanges().iter().filter(|e| e.applied).count();
     Ok(figures)
+}
+
+fn count_harm(okta: &Okta, who: &WhoIsWho, figures: &mut Figures) {
+    let takeovers = harm::takeovers(okta, who);
+    let leavers = harm::leavers_with_access(okta, who, false);
+    (figures.takeovers, figures.leavers_with_access) = (takeovers.len(), leavers.len());
+    takeovers.into_values().chain(leavers.into_values()).for_each(|what| figures.find(what));
 }
 
 /// What is expected of every person, version by version.
@@ -383,6 +403,11 @@ fn is_planned(exchange: &Exchange, deactivated: &mut HashMap<String, (bool, bool
     }
 }
 
+fn is_search(exchange: &Exchange) -> bool {
+    let named = |name: &str| exchange.query.split('&').any(|pair| pair.starts_with(name));
+    exchange.method == "GET" && exchange.path == "/api/v1/users" && ["search=", "filter=", "q="].into_iter().any(named)
+}
+
 fn count_calls(evidence: &Evidence, world: &Expectations, figures: &mut Figures) {
     let mut deactivated = HashMap::new();
     let mut buckets: BTreeMap<&'static str, (usize, BTreeMap<u64, u32>)> = BTreeMap::new();
@@ -390,6 +415,7 @@ fn count_calls(evidence: &Evidence, world: &Expectations, figures: &mut Figures)
     for exchange in evidence.okta.history().exchanges() {
         if exchange.arrived < evidence.start || !is_planned(exchange, &mut deactivated) {
             figures.okta_calls_other += 1;
+            figures.okta_searches += usize::from(is_search(exchange));
             continue;
         }
         figures.okta_calls += 1;

@@ -3,6 +3,7 @@
 //! **Invariant:** expectations are written down here from the person alone; the service's mapping is never asked.
 
 use super::company::{DEPARTMENTS, Hr, Person, Status, TITLES, other};
+use super::oracle::harm::WhoIsWho;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use rand::RngExt;
@@ -27,6 +28,10 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     (
         MERGER,
         "two companies and two orgs: people known to both, people of one name, two vocabularies, then a second org",
+    ),
+    (
+        "namesakes",
+        "people join whose address is the login of somebody else's account, an administrator's among them: they wait",
     ),
     ("terminations", "everybody joins at once, and within three minutes some leave, as many as their reserve serves"),
 ];
@@ -88,7 +93,21 @@ pub struct Scenario {
     pub changes: Vec<Change>,
     /// The days on which it begins and ends: dates between them come to pass.
     pub days: (Date, Date),
+    /// Accounts of the org that are nobody's in HR.
+    pub strangers: Vec<Stranger>,
 }
+
+/// An account that is nobody's in HR, and must not be touched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stranger {
+    pub login: String,
+    pub name: (&'static str, &'static str),
+    pub administrator: bool,
+}
+
+/// Whom the accounts belong to that bait is made of.
+const STRANGERS: [(&str, &str); 4] =
+    [("Break", "Glass"), ("Backup", "Service"), ("Board", "Member"), ("Outside", "Auditor")];
 
 /// What an account is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +177,15 @@ impl Scenario {
                 changes.extend((0..employees).map(|n| join(first + n, hr.joiner(managers))));
                 (people, changes)
             }
+            "namesakes" => {
+                let people = hr.company(employees);
+                let (first, managers) = (people.len(), people.len().div_ceil(10));
+                let mut changes: Vec<Change> =
+                    (0..employees.div_ceil(10).max(6)).map(|n| join(first + n, hr.joiner(managers))).collect();
+                let others = people.iter().enumerate().filter(|(n, _)| n % 10 == 3);
+                changes.extend(others.map(|(n, p)| leave(n, p, Duration::ZERO)));
+                (people, changes)
+            }
             "lives" => {
                 let people = hr.company(employees.max(20));
                 let changes = super::lives::changes(&people, &mut hr, today);
@@ -179,8 +207,19 @@ impl Scenario {
                 return Err(format!("there is no scenario {name:?}; there are\n{}", known.join("\n")));
             }
         };
+        // Whoever has the address of somebody else's account waits for a review: nothing happens to them or to it.
+        let mut strangers = Vec::new();
+        if name == "namesakes" {
+            let hires =
+                changes.iter().filter(|change| change.kind == Kind::Joiner).step_by(3).zip(STRANGERS.iter().cycle());
+            strangers.extend(hires.enumerate().map(|(n, (hire, name))| Stranger {
+                login: hire.after.email.clone(),
+                name: *name,
+                administrator: n % 2 == 0,
+            }));
+        }
         let last_day = if name == "lives" { today + LIVES.days() } else { today };
-        Ok(Self { name: name.to_owned(), people, changes, days: (today, last_day) })
+        Ok(Self { name: name.to_owned(), people, changes, days: (today, last_day), strangers })
     }
 
     /// Every person's versions, in order: before the start, if they were there, and after each edit.
@@ -201,6 +240,9 @@ impl Scenario {
         let versions = self.versions();
         let newest = |n: usize| versions[n].last();
         let of = |n: usize, versions: &Vec<Person>| {
+            if versions.iter().any(|person| self.strangers.iter().any(|stranger| stranger.login == person.email)) {
+                return vec![None];
+            }
             let is_new = n >= self.people.len();
             let mut phases: Vec<Option<Expected>> = if is_new { vec![None] } else { Vec::new() };
             // A version lasts until the next edit of the same person.
@@ -225,6 +267,20 @@ impl Scenario {
             phases
         };
         versions.iter().enumerate().map(|(n, versions)| of(n, versions)).collect()
+    }
+
+    /// Who is who, and who has left at the end.
+    pub fn who_is_who(&self) -> WhoIsWho {
+        let mut who = WhoIsWho::default();
+        let phases = self.phases();
+        for (n, versions) in self.versions().iter().enumerate() {
+            versions.iter().for_each(|person| who.add(n, &person.id, &person.email));
+            let gone = phases[n].last().is_some_and(|last| last.as_ref().is_some_and(|expected| !expected.is_live()));
+            if gone || versions.last().is_some_and(|person| person.status == Status::Inactive) {
+                who.left.insert(n);
+            }
+        }
+        who
     }
 
     fn day_of(&self, change: &Change) -> Date {

@@ -8,7 +8,7 @@ use super::okta::{self, Okta};
 use super::oracle::difference;
 use super::scenario::{Expected, Kind, Scenario, State, expect_at_start};
 use crate::clock::{Clock, Moment};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -73,7 +73,16 @@ impl World {
         clock: Clock,
     ) -> std::io::Result<Self> {
         let now = clock.now();
-        let org = org_of(okta, &scenario.people, now);
+        let mut org = org_of(okta, &scenario.people, now);
+        for stranger in &scenario.strangers {
+            let (first, last) = stranger.name;
+            let login = &stranger.login;
+            let profile = json!({ "login": login, "email": login, "firstName": first, "lastName": last });
+            let id = org.seed_user(profile, Status::Active, &[], now);
+            if stranger.administrator {
+                org.seed_administrator(&id);
+            }
+        }
         let tenant = Namely::new(namely, scenario.people.clone(), now);
         Ok(Self {
             namely: Simulator::start(tenant, any_port(), clock.clone())?,

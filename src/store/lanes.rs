@@ -281,6 +281,10 @@ fn begin_step(
         let login = profile.get("login").and_then(Value::as_str).unwrap_or_default();
         c.prepare_cached("UPDATE target SET login = ?2 WHERE id = ?1")?.execute(params![lease.target, login])?;
     }
+    if matches!(call.step, Step::Suspend { .. }) {
+        // From now on a suspension is ours, whatever becomes of this run: whoever returns meanwhile is let in again.
+        c.prepare_cached("UPDATE target SET was = 'on_leave' WHERE id = ?1")?.execute([lease.target])?;
+    }
     c.prepare_cached(
         "INSERT INTO intent (target, token, rev, step, method, path, body_hash, attempt, sent_at)
          VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",

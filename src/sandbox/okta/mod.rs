@@ -38,6 +38,8 @@ use users::User;
 pub struct Okta {
     pub options: Options,
     pub(super) users: BTreeMap<String, User>,
+    /// Attributes of those who were put into the org without a call, as they were then.
+    seeded: BTreeMap<String, BTreeMap<String, Value>>,
     pub(super) by_login: HashMap<String, String>,
     pub(super) groups: BTreeMap<String, Group>,
     pub(super) members: HashMap<String, BTreeSet<String>>,
@@ -71,6 +73,7 @@ impl Okta {
     pub fn new(options: Options, now: Moment) -> Self {
         let mut okta = Self {
             users: BTreeMap::new(),
+            seeded: BTreeMap::new(),
             by_login: HashMap::new(),
             groups: BTreeMap::new(),
             members: HashMap::new(),
@@ -116,6 +119,7 @@ impl Okta {
         };
         let login = profile.get("login").and_then(Value::as_str).unwrap_or_default().to_owned();
         self.by_login.insert(users::login_key(&login), id.clone());
+        self.seeded.insert(id.clone(), profile.clone());
         self.users.insert(id.clone(), User::new(&id, profile, status, now - Duration::from_secs(3600)));
         for group in groups {
             self.members.entry(group.clone()).or_default().insert(id.clone());
@@ -150,6 +154,11 @@ impl Okta {
     /// The user with this anchor, as the oracle looks at it.
     pub fn user_by_anchor(&self, anchor: &str) -> Option<&User> {
         self.users.values().find(|u| u.profile.get("namelyId").and_then(Value::as_str) == Some(anchor))
+    }
+
+    /// Attributes of everybody who was there before the first call, as they were then.
+    pub fn seeded(&self) -> &BTreeMap<String, BTreeMap<String, Value>> {
+        &self.seeded
     }
 
     /// All users.
@@ -341,7 +350,9 @@ impl Core for Okta {
             Ok(response) => (response, request.method != "GET" && request.path.starts_with("/api/")),
             Err(problem) => (problem.response(), false),
         };
-        let user = user_in(&request.path).map(str::to_owned).or_else(|| user_in_body(&response.body));
+        let by_login =
+            || self.find_user(&request.segments().into_iter().skip_while(|part| part != "users").nth(1)?).ok();
+        let user = user_in(&request.path).map(str::to_owned).or_else(|| user_in_body(&response.body)).or_else(by_login);
         let headers = self.limits.take_headers(ticket, now);
         let exchange = self.history.get_mut(ticket);
         exchange.status = response.status;

@@ -1,9 +1,11 @@
-use super::super::http::Request;
+use super::super::company::{Person, Status as HrStatus};
+use super::super::http::{Admission, Core, Request};
 use super::super::okta::Options;
-use super::super::scenario::expect_at_start;
+use super::super::scenario::{Change, Kind, expect_at_start};
 use super::super::world::org_of;
 use super::*;
 use serde_json::json;
+use std::time::Duration;
 
 fn scenario() -> Scenario {
     Scenario::make("reorg", 20, 1, "2026-05-01".parse().expect("a date")).unwrap_or_else(|e| panic!("{e}"))
@@ -108,4 +110,68 @@ fn effects_without_audit_and_audit_without_effects_are_both_seen() {
 fn half_nearly_all_and_all_of_some_times() {
     assert_eq!(Spread::of(vec![]), Spread::default());
     assert_eq!(Spread::of((1..=200).rev().collect()), Spread { p50: 100, p99: 198, max: 200 });
+}
+
+fn played(calls: &[(&str, &str, Value)]) -> (Okta, Scenario) {
+    let mut scenario = scenario();
+    let n = scenario.people.len() - 1;
+    let last = scenario.people[n].clone();
+    let after = Person { status: HrStatus::Inactive, ..last };
+    scenario.changes = vec![Change { at: Duration::ZERO, kind: Kind::Leaver, person: n, after }];
+    let now = Moment::from_secs(1_800_000_000);
+    let mut okta = org_of(Options::default(), &scenario.people, now);
+    for (method, path, body) in calls {
+        let who =
+            |word: &str| okta.user_by_anchor(&scenario.people[word.parse::<usize>().ok()?].id).map(|u| u.id.clone());
+        let path: Vec<String> = path.split('/').map(|part| who(part).unwrap_or_else(|| part.to_owned())).collect();
+        let body = if body.is_null() { vec![] } else { body.to_string().into_bytes() };
+        let headers = vec![
+            ("authorization".to_owned(), "SSWS 00sandbox-token".to_owned()),
+            ("content-length".to_owned(), body.len().to_string()),
+        ];
+        let request = Request {
+            method: (*method).into(),
+            path: path.join("/"),
+            query: String::new(),
+            headers,
+            body,
+            base: "http://org".into(),
+        };
+        match okta.admit(&request, now) {
+            Admission::Serve { ticket, .. } => drop(okta.apply(ticket, &request, now)),
+            _ => panic!("{method} {path:?} is refused"),
+        }
+    }
+    (okta, scenario)
+}
+
+fn harmed(calls: &[(&str, &str, Value)]) -> (usize, usize) {
+    let (okta, scenario) = played(calls);
+    let mut figures = Figures::default();
+    count_harm(&okta, &scenario.who_is_who(), &mut figures);
+    (figures.leavers_with_access, figures.takeovers)
+}
+
+#[test]
+fn somebody_who_left_has_access_until_the_account_is_deactivated() {
+    assert_eq!(harmed(&[]), (1, 0));
+    assert_eq!(harmed(&[("POST", "/api/v1/users/19/lifecycle/suspend", Value::Null)]), (1, 0), "there is no grace");
+    let end = ("POST", "/api/v1/users/19/lifecycle/deactivate", Value::Null);
+    assert_eq!(harmed(std::slice::from_ref(&end)), (0, 0));
+    // Not that of somebody else.
+    assert_eq!(harmed(&[("POST", "/api/v1/users/18/lifecycle/deactivate", Value::Null)]), (1, 0));
+    let (okta, scenario) = played(&[("POST", "/api/v1/users/19/lifecycle/suspend", Value::Null)]);
+    assert_eq!(harm::leavers_with_access(&okta, &scenario.who_is_who(), true).len(), 0, "suspended within the grace");
+}
+
+#[test]
+fn an_account_is_taken_over_by_a_profile_an_address_or_any_write_to_what_is_nobodys() {
+    let people = scenario().people;
+    let end = ("POST", "/api/v1/users/19/lifecycle/deactivate", Value::Null);
+    let with = |path: &str, body: Value| harmed(&[end.clone(), ("POST", path, body)]).1;
+    assert_eq!(with("/api/v1/users/3", json!({ "profile": { "title": "Analyst", "email": people[3].email } })), 0);
+    assert_eq!(with("/api/v1/users/3", json!({ "profile": { "namelyId": people[4].id } })), 1);
+    assert_eq!(with("/api/v1/users/3", json!({ "profile": { "email": people[4].email.to_uppercase() } })), 1);
+    assert_eq!(with("/api/v1/users/admin@example.com", json!({ "profile": { "title": "Analyst" } })), 1);
+    assert_eq!(with("/api/v1/users/admin@example.com/lifecycle/suspend", Value::Null), 1);
 }
