@@ -4,9 +4,9 @@ use super::routes::Ask;
 use crate::clock::Moment;
 use crate::identity::{Change, Decider, Rulebook};
 use crate::store::{
-    Approval, Ballot, Planned, Store, StoreError, Unfit, Voted, Wish, accept_adoption, accept_list, adoption, approve, cancel,
-    decide as decide_review, find, held_people, holds, identity, org_of_hold, pause, request, resume, retry, reverse,
-    vote,
+    Approval, Ballot, Planned, Store, StoreError, Unfit, Voted, Wish, accept_adoption, accept_list, adoption, approve,
+    cancel, decide as decide_review, find, held_people, holds, identity, org_of_hold, pause, request, resume, retry,
+    reverse, vote,
 };
 use rusqlite::Connection;
 use serde::de::DeserializeOwned;
