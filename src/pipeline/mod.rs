@@ -15,6 +15,7 @@ pub mod lane;
 mod links;
 pub mod lists;
 pub mod notifier;
+pub mod order;
 mod org;
 pub mod poller;
 pub mod prime;

@@ -4,91 +4,36 @@
 //! ordered by class, then by arrival.
 
 use super::gauges::seconds;
+use super::order::{Delivered, Heard, Order, send};
 use super::queue::{self, Call, Gate as Door, Queue, View};
 use super::readiness::Readiness;
-use super::runs::{Progress, longest_call};
 use super::supervisor::{Post, Supervisor};
 use super::traffic::{LOOKAHEAD, Traffic};
 use crate::clock::{Clock, Moment, PacerClock};
-use crate::failpoint::{self, Point};
 use crate::identity::Class;
 use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
 use crate::okta::budget::WINDOW;
 use crate::okta::forecast::SPREAD;
-use crate::okta::health::{Change, Leave, Symptom, symptom_of};
-use crate::okta::outcome::{RateHeaders, Reply};
+use crate::okta::health::{Change, Leave, Symptom};
+use crate::okta::outcome::Reply;
 use crate::okta::{Bucket, Ledger, OktaClient, Request};
-use crate::store::{Begun, StoreError, Trouble, UnderWay};
 use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
 use governor::clock::Clock as _;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
-use prometheus::Histogram;
 use std::collections::HashMap;
-use std::future::Future;
 use std::num::NonZeroU32;
-use std::pin::Pin;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 /// An order that would wait for longer gives its lane back.
 const A_MOMENT: Duration = Duration::from_secs(1);
 /// How often a writer looks without being told to, in real time.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-
-/// Commits the intent of a write just before it leaves.
-pub type Announce = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Result<Begun, StoreError>> + Send>> + Send>;
-
-/// Lets a call leave, and holds what it gets until the answer; or says why it may not leave any more.
-pub type Permission = Box<dyn Fn() -> Result<UnderWay, String> + Send>;
-
-/// A call to send.
-pub struct Order {
-    pub request: Request,
-    pub class: Class,
-    /// Whether to come back as `Busy` instead of waiting for a window to open.
-    pub impatient: bool,
-    pub announce: Option<Announce>,
-    /// Asked when nothing but the call itself is left to do.
-    pub permission: Option<Permission>,
-    /// Of the run that it is for: told while the order waits.
-    pub progress: Option<Progress>,
-    /// What the call is part of.
-    pub span: Span,
-    pub answer: oneshot::Sender<Delivered>,
-}
-
-impl Order {
-    fn call(&self) -> Call {
-        Call { kind: self.request.kind(), write: self.request.is_write() }
-    }
-
-    /// Whether it comes back rather than wait; terminations wait.
-    fn is_impatient(&self) -> bool {
-        self.impatient && self.class != Class::Revoke
-    }
-}
-
-/// What became of an order.
-#[derive(Debug)]
-pub enum Delivered {
-    Replied {
-        reply: Reply,
-        intent: Option<i64>,
-    },
-    /// The window is spent, or too many wait already. Nothing was sent.
-    Busy,
-    /// The person changed before the call left. Nothing was sent.
-    Stale,
-    /// The store refuses the announcement, and would again. Nothing was sent.
-    Refused {
-        why: String,
-    },
-}
 
 /// A call is over, or did not leave after all.
 struct Returned {
@@ -97,16 +42,6 @@ struct Returned {
     /// `None`: it never left.
     heard: Option<Heard>,
     received: Moment,
-}
-
-/// What was heard of a call that left.
-struct Heard {
-    symptom: Symptom,
-    limit: Option<RateHeaders>,
-    /// `None`: no answer came.
-    status: Option<u16>,
-    /// It may be under way at Okta still.
-    given_up: bool,
 }
 
 /// Room may have come free.
@@ -529,67 +464,6 @@ impl Writer {
             back.send(Returned { kind, write, heard, received: clock.monotonic() }).await;
         });
     }
-}
-
-/// Announces a call, sends it, and answers whoever has ordered it; returns what was heard, nothing if it did not leave.
-async fn send(order: Order, client: OktaClient, clock: Clock, seconds: Histogram) -> Option<Heard> {
-    let heard = || order.progress.iter().for_each(|progress| progress.heard(&clock));
-    let intent = match order.announce {
-        None => None,
-        Some(announce) => match announce().await {
-            Ok(Begun::Intent(id)) => Some(id),
-            Ok(Begun::Stale) => {
-                let _ = order.answer.send(Delivered::Stale);
-                return None;
-            }
-            Err(e) => {
-                let why = e.to_string();
-                let _ = order.answer.send(match e.trouble() {
-                    Trouble::Refused => Delivered::Refused { why },
-                    _ => Delivered::Replied { reply: Reply::NotSent(why), intent: None },
-                });
-                return None;
-            }
-        },
-    };
-    heard();
-    if intent.is_some() {
-        failpoint::reach(Point::IntentCommitted);
-    }
-    let under_way = match order.permission.as_ref().map(|ask| ask()).transpose() {
-        Ok(under_way) => under_way,
-        Err(why) => {
-            let _ = order.answer.send(Delivered::Replied { reply: Reply::NotSent(why), intent });
-            return None;
-        }
-    };
-    let started = clock.monotonic();
-    let sending = tracing::info_span!(parent: &order.span, "http", otel.kind = "client", method = order.request.method);
-    // Each of its requests ends by itself; should one not, it is as if it had.
-    let sent = tokio::time::timeout(longest_call(client.timeout()), client.send(&order.request).instrument(sending));
-    let reply = sent.await.unwrap_or_else(|_| Reply::GivenUp("the call did not end".into()));
-    let received = clock.monotonic();
-    drop(under_way);
-    if intent.is_some() {
-        failpoint::reach(Point::AnswerRead);
-        if failpoint::loses(Point::AnswerRead) {
-            std::future::pending::<()>().await;
-        }
-    }
-    seconds.observe(received.since(started).as_secs_f64());
-    let (limit, status) = match &reply {
-        Reply::Answered(answer) => (answer.limit, Some(answer.status)),
-        Reply::Unauthorised(_) | Reply::NotSent(_) | Reply::Lost(_) | Reply::GivenUp(_) => (None, None),
-    };
-    let given_up = matches!(reply, Reply::GivenUp(_));
-    // A token may be allowed everything that is needed but to read roles: that says nothing of other calls.
-    let symptom = match symptom_of(order.request.method, order.request.path(), &reply) {
-        Symptom::Forbidden(_) | Symptom::Scope(_) if order.request.is_about_roles() => Symptom::Nothing,
-        other => other,
-    };
-    let told = Heard { symptom, limit, status, given_up };
-    let _ = order.answer.send(Delivered::Replied { reply, intent });
-    Some(told)
 }
 
 fn pacer(limit: u32, clock: &Clock) -> Pacer {

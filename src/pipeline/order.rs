@@ -1,0 +1,139 @@
+//! One call: what is ordered of a writer, and how it is carried out once it may leave.
+//!
+//! **Invariant:** whoever has ordered a call gets one answer; no write leaves before its intent is on disk.
+
+use super::queue::Call;
+use super::runs::{Progress, longest_call};
+use crate::clock::Clock;
+use crate::failpoint::{self, Point};
+use crate::identity::Class;
+use crate::okta::health::{Symptom, symptom_of};
+use crate::okta::outcome::{RateHeaders, Reply};
+use crate::okta::{OktaClient, Request};
+use crate::store::{Begun, StoreError, Trouble, UnderWay};
+use prometheus::Histogram;
+use std::future::Future;
+use std::pin::Pin;
+use tokio::sync::oneshot;
+use tracing::{Instrument, Span};
+
+/// Commits the intent of a write just before it leaves.
+pub type Announce = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Result<Begun, StoreError>> + Send>> + Send>;
+
+/// Lets a call leave, and holds what it gets until the answer; or says why it may not leave any more.
+pub type Permission = Box<dyn Fn() -> Result<UnderWay, String> + Send>;
+
+/// A call to send.
+pub struct Order {
+    pub request: Request,
+    pub class: Class,
+    /// Whether to come back as `Busy` instead of waiting for a window to open.
+    pub impatient: bool,
+    pub announce: Option<Announce>,
+    /// Asked when nothing but the call itself is left to do.
+    pub permission: Option<Permission>,
+    /// Of the run that it is for: told while the order waits.
+    pub progress: Option<Progress>,
+    /// What the call is part of.
+    pub span: Span,
+    pub answer: oneshot::Sender<Delivered>,
+}
+
+impl Order {
+    pub(super) fn call(&self) -> Call {
+        Call { kind: self.request.kind(), write: self.request.is_write() }
+    }
+
+    /// Whether it comes back rather than wait; terminations wait.
+    pub(super) fn is_impatient(&self) -> bool {
+        self.impatient && self.class != Class::Revoke
+    }
+}
+
+/// What became of an order.
+#[derive(Debug)]
+pub enum Delivered {
+    Replied {
+        reply: Reply,
+        intent: Option<i64>,
+    },
+    /// The window is spent, or too many wait already. Nothing was sent.
+    Busy,
+    /// The person changed before the call left. Nothing was sent.
+    Stale,
+    /// The store refuses the announcement, and would again. Nothing was sent.
+    Refused {
+        why: String,
+    },
+}
+
+/// What was heard of a call that left.
+pub(super) struct Heard {
+    pub symptom: Symptom,
+    pub limit: Option<RateHeaders>,
+    /// `None`: no answer came.
+    pub status: Option<u16>,
+    /// It may be under way at Okta still.
+    pub given_up: bool,
+}
+
+/// Announces a call, sends it, and answers whoever has ordered it; returns what was heard, nothing if it did not leave.
+pub(super) async fn send(order: Order, client: OktaClient, clock: Clock, seconds: Histogram) -> Option<Heard> {
+    let heard = || order.progress.iter().for_each(|progress| progress.heard(&clock));
+    let intent = match order.announce {
+        None => None,
+        Some(announce) => match announce().await {
+            Ok(Begun::Intent(id)) => Some(id),
+            Ok(Begun::Stale) => {
+                let _ = order.answer.send(Delivered::Stale);
+                return None;
+            }
+            Err(e) => {
+                let why = e.to_string();
+                let _ = order.answer.send(match e.trouble() {
+                    Trouble::Refused => Delivered::Refused { why },
+                    _ => Delivered::Replied { reply: Reply::NotSent(why), intent: None },
+                });
+                return None;
+            }
+        },
+    };
+    heard();
+    if intent.is_some() {
+        failpoint::reach(Point::IntentCommitted);
+    }
+    let under_way = match order.permission.as_ref().map(|ask| ask()).transpose() {
+        Ok(under_way) => under_way,
+        Err(why) => {
+            let _ = order.answer.send(Delivered::Replied { reply: Reply::NotSent(why), intent });
+            return None;
+        }
+    };
+    let started = clock.monotonic();
+    let sending = tracing::info_span!(parent: &order.span, "http", otel.kind = "client", method = order.request.method);
+    // Each of its requests ends by itself; should one not, it is as if it had.
+    let sent = tokio::time::timeout(longest_call(client.timeout()), client.send(&order.request).instrument(sending));
+    let reply = sent.await.unwrap_or_else(|_| Reply::GivenUp("the call did not end".into()));
+    let received = clock.monotonic();
+    drop(under_way);
+    if intent.is_some() {
+        failpoint::reach(Point::AnswerRead);
+        if failpoint::loses(Point::AnswerRead) {
+            std::future::pending::<()>().await;
+        }
+    }
+    seconds.observe(received.since(started).as_secs_f64());
+    let (limit, status) = match &reply {
+        Reply::Answered(answer) => (answer.limit, Some(answer.status)),
+        Reply::Unauthorised(_) | Reply::NotSent(_) | Reply::Lost(_) | Reply::GivenUp(_) => (None, None),
+    };
+    let given_up = matches!(reply, Reply::GivenUp(_));
+    // A token may be allowed everything that is needed but to read roles: that says nothing of other calls.
+    let symptom = match symptom_of(order.request.method, order.request.path(), &reply) {
+        Symptom::Forbidden(_) | Symptom::Scope(_) if order.request.is_about_roles() => Symptom::Nothing,
+        other => other,
+    };
+    let told = Heard { symptom, limit, status, given_up };
+    let _ = order.answer.send(Delivered::Replied { reply, intent });
+    Some(told)
+}
