@@ -3,8 +3,8 @@
 //! **Invariant:** at most one lane holds a target, by its token; what comes under an older token changes nothing. No
 //! call leaves without its intent on disk, and no intent goes without its outcome in the audit.
 
-use super::judge::{self, Court};
-use super::{Store, StoreError, Trouble, accounts, append, cases, forced, pages, search};
+use super::judge::Court;
+use super::{Store, StoreError, Trouble, accounts, append, cases, forced, pages, restraint, search};
 use crate::audit::{Call, Effect, Kind, Record};
 use crate::clock::Moment;
 use crate::identity::safeguard::Restraint;
@@ -436,7 +436,7 @@ fn take(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Op
     let Some((rev, class, attempt, look, dirty_at, okta_id, login, conflict, cause)) = row else { return Ok(None) };
     let Some(case) = cases::whole(c, rules, target, now)? else { return Ok(None) };
     cases::reserve(c, &case, target)?;
-    let restraint = judge::restraint(c, rules, &case, (target, rev), now)?;
+    let restraint = restraint::restraint(c, rules, &case, (target, rev), now)?;
     Ok(Some(Claim {
         lease: Lease { target, token, rev },
         class: Class::from_number(class),

@@ -32,6 +32,7 @@ mod rejections;
 mod relink;
 mod requests;
 mod reread;
+mod restraint;
 mod rules;
 mod search;
 mod starters;
