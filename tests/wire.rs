@@ -53,7 +53,7 @@ fn most_memory() -> usize {
 
 /// Blanks that unpack to so many MiB.
 fn bomb(mebibytes: usize) -> Vec<u8> {
-    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     let block = vec![b' '; 1 << 20];
     for _ in 0..mebibytes {
         packed.write_all(&block).expect("packs");
@@ -62,9 +62,9 @@ fn bomb(mebibytes: usize) -> Vec<u8> {
 }
 
 #[test]
-fn an_answer_that_unpacks_to_a_gigabyte_costs_some_megabytes_and_is_a_failed_read() {
+fn an_answer_that_unpacks_to_far_more_than_is_allowed_costs_some_megabytes_and_is_a_failed_read() {
     on_a_system(async {
-        let packed = bomb(1024);
+        let packed = bomb(128);
         assert!(packed.len() < 2 << 20, "{}", packed.len());
         let server = Stub::start(move |_| Say::All(ok("content-encoding: gzip\r\n", &packed))).await;
         let before = most_memory();
