@@ -112,7 +112,6 @@ struct Heard {
 /// Room may have come free.
 struct Pump;
 
-/// Pauses have changed.
 struct Tell(Vec<Change>);
 
 type Pacer = RateLimiter<NotKeyed, InMemoryState, PacerClock, NoOpMiddleware<Nanos>>;
