@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{PATIENCE, Rig, Setup, on_a_system, program};
+use common::{Rig, Setup, on_a_system, program};
 use namely_okta_sync::sandbox::company::Status as Hired;
 use namely_okta_sync::sandbox::faults::Fault;
 use namely_okta_sync::sandbox::okta::Okta;
@@ -252,29 +252,6 @@ fn where_nothing_can_be_read_a_leaver_is_suspended_at_once_and_it_heals_by_itsel
         }
         world.rig.until("nobody is held", async |_| world.holds().await.is_empty()).await;
         assert!(world.rig.service().readiness.is_ready());
-    });
-}
-
-#[test]
-fn who_was_on_the_last_list_is_still_an_administrator_when_it_cannot_be_read_any_more_after_a_restart_too() {
-    let mut kept = None;
-    on_a_system(async {
-        let mut world = World::settled(supers(3)).await;
-        world.rig.world.okta.core().faults.add(Fault::denied("GET", LIST));
-        world.rig.world.okta.core().faults.add(Fault::denied("GET", ROLES));
-        world.rig.service().drain(PATIENCE).await;
-        world.rig.service = None;
-        kept = Some(world);
-    });
-    let mut world = kept.expect("the first run has ended");
-    on_a_system(async move {
-        world.rig.run().await;
-        let told = async |rig: &Rig| rig.service().readiness.reasons().contains_key("administrators sandbox");
-        world.rig.until("it is told", told).await;
-        world.leave(0);
-        world.until_status(0, Status::Suspended).await;
-        let hold = world.held("deactivate").await;
-        assert!(hold.why.contains("is an Okta administrator who has left"), "{}", hold.why);
     });
 }
 

@@ -318,7 +318,11 @@ fn whatever_happens_in_the_end_everybody_is_as_namely_says_and_nobody_else_was_t
     // The faults are over. Access ends by itself; what was refused for good is tried again because somebody asks for it.
     let (leavers, ended) = chaos.settle(Chaos::leavers);
     let (_, asked) = chaos.ask(&["quarantine", "retry", "--all", "--by", "chaos"]);
-    let (lost, settled) = chaos.settle(Chaos::differences);
+    let (mut lost, settled) = chaos.settle(Chaos::differences);
+    // What waits for a decision, and says so, is not lost.
+    let all = lost.len();
+    lost.retain(|id, _| !chaos.ask(&["explain", id]).1.contains("waits for a decision"));
+    let held = all - lost.len();
     let stories: Vec<String> =
         leavers.iter().chain(&lost).take(8).map(|(id, what)| format!("{id}: {what}\n  {}", chaos.story(id))).collect();
     let takeovers = chaos.findings.iter().filter(|finding| finding.starts_with("takeover")).count();
@@ -334,7 +338,7 @@ fn whatever_happens_in_the_end_everybody_is_as_namely_says_and_nobody_else_was_t
         .collect();
     eprintln!(
         "chaos: seed {seed}; {} HR changes {:?}; {} kills, {} clean stops; {} faults {faults:?}; {} calls to Namely, {} to Okta; \
-         longest access after leaving {:.1} s of calm; leavers ended {ended:.1} s after the faults, everybody {settled:.1} s later; {:.0} s in all\n{asked}",
+         longest access after leaving {:.1} s of calm; leavers ended {ended:.1} s after the faults, everybody {settled:.1} s later, {held} held; {:.0} s in all\n{asked}",
         chaos.office.changes.values().sum::<u64>(),
         chaos.office.changes,
         chaos.kills,

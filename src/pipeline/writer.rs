@@ -47,7 +47,6 @@ struct Returned {
 /// Room may have come free.
 struct Pump;
 
-/// Pauses have changed.
 struct Tell(Vec<Change>);
 
 type Pacer = RateLimiter<NotKeyed, InMemoryState, PacerClock, NoOpMiddleware<Nanos>>;
