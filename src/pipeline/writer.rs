@@ -10,6 +10,7 @@ use super::readiness::Readiness;
 use super::supervisor::{Post, Supervisor};
 use super::traffic::{LOOKAHEAD, Traffic};
 use crate::clock::{Clock, Moment, PacerClock};
+use crate::failpoint::{self, Point};
 use crate::identity::Class;
 use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
