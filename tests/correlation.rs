@@ -20,6 +20,11 @@ fn command(rig: &Rig, arguments: &[&str]) -> (bool, String) {
     (output.status.success(), said)
 }
 
+/// The code of what a review shows.
+fn code_of_review(rig: &Rig, number: &str) -> String {
+    document(rig, &["review", "show", number, "--json"])["outlook"]["code"].as_str().expect("a code").to_owned()
+}
+
 fn document(rig: &Rig, arguments: &[&str]) -> Value {
     let (ok, said) = command(rig, arguments);
     assert!(ok, "{said}");
@@ -79,7 +84,7 @@ async fn uncertain() -> (Rig, Person, String) {
     let id = rig.world.okta.core().seed_user(profile, Status::Active, &[], rig.world.clock.now());
     rig.run().await;
     rig.until("it waits for a verdict", async |rig| {
-        rig.set_aside().await.iter().any(|(p, why)| *p == person.id && why.contains("review accept"))
+        rig.set_aside().await.iter().any(|(p, why)| *p == person.id && why.contains("review show"))
     })
     .await;
     (rig, person, id)
@@ -95,7 +100,12 @@ fn an_uncertain_match_waits_for_a_verdict_and_an_accepted_one_is_adopted() {
             (Some(person.id.as_str()), Some("email"))
         );
         let number = queue[0]["id"].to_string();
-        let (ok, said) = command(&rig, &["review", "accept", &number, "--by", "ada"]);
+        let (ok, said) = command(&rig, &["review", "accept", &number, "abc", "--by", "ada"]);
+        assert!(!ok && said.contains("look at it again"), "without having seen it: {said}");
+        let shown = command(&rig, &["review", "show", &number]).1;
+        assert!(shown.contains("Old Name") && shown.contains("afterwards") && shown.contains("login: "), "{shown}");
+        let code = code_of_review(&rig, &number);
+        let (ok, said) = command(&rig, &["review", "accept", &number, &code, "--by", "ada"]);
         assert!(ok && said.contains("one person"), "{said}");
         rig.until_okta("the account is theirs", |okta| okta.user_by_anchor(&person.id).is_some_and(|u| u.id == id))
             .await;

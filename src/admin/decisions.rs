@@ -5,8 +5,8 @@ use crate::clock::Moment;
 use crate::identity::pins::Pins;
 use crate::identity::{Change, Rulebook};
 use crate::store::{
-    Approval, Store, StoreError, Voted, Wish, accept_adoption, adoption, approve, decide as decide_review, find,
-    held_people, org_of_hold, pause, request, resume, retry, vote,
+    Approval, Opined, Opinion, Store, StoreError, Voted, Wish, accept_adoption, adoption, approve, find, held_people,
+    opine, org_of_hold, pause, request, resume, retry, split_outlook, vote,
 };
 use rusqlite::Connection;
 use serde::de::DeserializeOwned;
@@ -110,19 +110,44 @@ impl Desk {
             Ask::Adopt => {
                 let org = self.org(&parts[0])?;
                 let c = operator()?;
-                let missing = adoption(&c, &self.rules, org, now)?.missing();
+                let report = adoption(&c, &self.rules, org, now)?;
+                let missing = report.missing();
                 if !missing.is_empty() {
                     let told = format!("the report of {org} is not complete yet: {}", missing.join(", "));
                     return Err(Refusal::Conflict(told));
                 }
-                json!({ "org": org, "new": accept_adoption(&c, org, by)?, "by": by })
+                if let Some(code) = body["code"].as_str().filter(|code| *code != report.code) {
+                    return Err(Refusal::Conflict(format!(
+                        "the report of {org} is not what {code} stands for any more: look at it again with `adopt` (its code is {} now)",
+                        report.code
+                    )));
+                }
+                let new = accept_adoption(&c, org, &report.waiting, by, now)?;
+                json!({ "org": org, "tenants": report.waiting, "new": new, "by": by })
             }
             Ask::AcceptReview | Ask::RejectReview => {
                 let (id, accept) = (self.number(&parts[0])?, ask == Ask::AcceptReview);
-                if !decide_review(&operator()?, id, accept, by, now)? {
-                    return Err(Refusal::NotFound(format!("{id} is not in the queue, or was decided already")));
+                self.review(&operator()?, id, accept, by, body, now)?
+            }
+            Ask::Split => {
+                let c = operator()?;
+                let (org, profile) = (self.org(text("org"))?, text("profile"));
+                let outlook = split_outlook(&c, &self.rules, org, profile, now)?;
+                let nobody =
+                    || Refusal::NotFound(format!("no profile {profile:?} is linked in {org}; see `links list`"));
+                let (link, outlook) = outlook.ok_or_else(nobody)?;
+                if let Some(why) = outlook.refused {
+                    return Err(Refusal::Conflict(why));
                 }
-                json!({ "id": id, "accepted": accept, "by": by })
+                if text("code") != outlook.code {
+                    return Err(Refusal::Conflict(format!(
+                        "the split is not what was shown any more: {}; look at it again with `links show {profile}` (its code is {} now)",
+                        outlook.changed_since(text("code")),
+                        outlook.code
+                    )));
+                }
+                let wish = Wish::Split { tenant: link.tenant, profile: link.profile, why: text("why").to_owned() };
+                json!({ "request": request(&c, org, &wish, by, now)?, "org": org, "profile": profile, "by": by })
             }
             Ask::ApprovePlan => {
                 let people: Vec<Approval> = people(body)?;
@@ -151,6 +176,41 @@ impl Desk {
             _ => return Ok(None),
         };
         Ok(Some(told))
+    }
+
+    fn review(
+        &self,
+        c: &Connection,
+        id: i64,
+        accept: bool,
+        by: &str,
+        body: &Value,
+        now: Moment,
+    ) -> Result<Value, Refusal> {
+        let opinion = Opinion {
+            accept,
+            code: body["code"].as_str().unwrap_or_default(),
+            same_person: body["same_person"].as_bool().unwrap_or(false),
+            why: body["why"].as_str(),
+            by,
+            principal: by,
+        };
+        match opine(c, &self.rules, id, &opinion, now)? {
+            Opined::NothingToDecide => Err(Refusal::NotFound(format!(
+                "{id} is not in the queue, or was decided already; see `review list --all`"
+            ))),
+            Opined::Changed { what, code } => Err(Refusal::Conflict(format!(
+                "review {id} is not what was shown any more: {what}; look at it again with `review show {id}` (its code is {code} now)"
+            ))),
+            Opined::Again => {
+                Err(Refusal::Conflict(format!("{by} has accepted review {id} already: somebody else must")))
+            }
+            Opined::SayWhy { tenant } => Err(Refusal::Bad(format!(
+                "both profiles are active in {tenant}: say that they are one person and why, with --same-person --why TEXT"
+            ))),
+            Opined::Refused { why } => Err(Refusal::Conflict(format!("review {id} cannot be accepted: {why}"))),
+            opined => Ok(json!({ "id": id, "accepted": accept, "by": by, "result": opined })),
+        }
     }
 
     fn wish(&self, c: &Connection, body: &Value, wish: Wish, by: &str, now: Moment) -> Result<Value, Refusal> {

@@ -15,6 +15,7 @@ pub fn read(r: &mut Reader, root: &mut Section) -> Safeguards {
     let remind = s.duration(r, "remind", defaults.remind);
     let administrators = size(s.number(r, "administrators", 0..=1000, i64::from(defaults.administrators)));
     let administrators = u32::try_from(administrators).unwrap_or(u32::MAX);
+    let fresh_adoption = s.duration(r, "fresh_adoption", defaults.fresh_adoption);
     let given: Vec<Option<Limit>> = s.sections(r, "limits").into_iter().map(|section| limit(r, section)).collect();
     let given: Vec<Limit> = given.into_iter().flatten().collect();
     s.finish(r);
@@ -31,7 +32,7 @@ pub fn read(r: &mut Reader, root: &mut Section) -> Safeguards {
         logins: patterns(r, "protected.logins", logins, login_key),
         groups: patterns(r, "protected.groups", groups, str::to_owned),
     };
-    Safeguards { mode, limits, four_eyes, remind, administrators, protected }
+    Safeguards { mode, limits, four_eyes, remind, administrators, fresh_adoption, protected }
 }
 
 fn limit(r: &mut Reader, mut s: Section) -> Option<Limit> {

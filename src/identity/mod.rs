@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod administrator;
+pub mod adoption;
 pub mod apps;
 pub mod case;
 pub mod cause;

@@ -178,6 +178,8 @@ pub struct Safeguards {
     pub remind: Duration,
     /// How many administrators may be suspended within an hour before somebody decides.
     pub administrators: u32,
+    /// How long after a match by a rule login, email and what else lets somebody in wait for a decision.
+    pub fresh_adoption: Duration,
     pub protected: Protected,
 }
 
@@ -189,13 +191,14 @@ impl Default for Safeguards {
             four_eyes: false,
             remind: Duration::from_secs(4 * 3600),
             administrators: 1,
+            fresh_adoption: Duration::from_secs(7 * 86_400),
             protected: Protected::default(),
         }
     }
 }
 
 /// The limits that hold where the configuration names none for a kind.
-pub const fn default_limits() -> [Limit; 6] {
+pub const fn default_limits() -> [Limit; 8] {
     const fn limit(change: Change, people: u32, share: f64, per: Span) -> Limit {
         Limit { change, people, share, per, scope: Scope::Company }
     }
@@ -205,6 +208,8 @@ pub const fn default_limits() -> [Limit; 6] {
         limit(Change::Suspend, 10, 0.02, Span::Hour),
         limit(Change::Suspend, 25, 0.05, Span::Day),
         limit(Change::RemoveGroup, 100, 0.2, Span::Hour),
+        limit(Change::Adopt, 3, 0.0, Span::Hour),
+        limit(Change::Adopt, 10, 0.0, Span::Day),
         limit(Change::ChangeLogin, 25, 0.05, Span::Hour),
     ]
 }
@@ -215,6 +220,11 @@ impl Safeguards {
         self.mode == Mode::Approve
             || matches!(change, Change::Deactivate | Change::Suspend | Change::Activate | Change::GrantAdmin)
             || self.limits.iter().any(|limit| limit.change == change)
+    }
+
+    /// The same of somebody whose account a rule has just given to them, if `fresh`.
+    pub fn guards_of(&self, change: Change, fresh: bool) -> bool {
+        self.guards(change) || (fresh && change.lets_in())
     }
 }
 
@@ -233,6 +243,10 @@ pub struct Restraint {
     pub paused: BTreeMap<Change, String>,
     /// What somebody has approved, in the words in which it was shown: nothing but that.
     pub approved: BTreeMap<Change, BTreeSet<String>>,
+    /// The account was taken over by a match that was not carried out yet: nothing is done without it.
+    pub adopting: bool,
+    /// A rule has given them the account just now.
+    pub fresh: bool,
 }
 
 /// A plan after the safeguards.
@@ -269,15 +283,26 @@ pub fn restrain(
     let is_unjudged = |change: Change| {
         let apart = administrator.sets_apart(change);
         let is_judged = restraint.passed.contains(&change) || restraint.held.contains_key(&change);
-        (safeguards.guards(change) && !is_judged) || (apart && !restraint.as_administrator.contains(&change))
+        (safeguards.guards_of(change, restraint.fresh) && !is_judged)
+            || (apart && !restraint.as_administrator.contains(&change))
     };
+    // While it is not decided whose the account is, nothing is done to it.
+    let adoption = restraint.adopting.then_some(Change::Adopt);
+    let stops = |change: &Change| {
+        restraint.paused.contains_key(change) || restraint.held.contains_key(change) || is_unjudged(*change)
+    };
+    let stopped = adoption.filter(stops);
     let may = |change: Change| {
+        if stopped.is_some() {
+            return false;
+        }
         let passes = !observes && !restraint.held.contains_key(&change) && !is_unjudged(change);
         protected.is_none() && !restraint.paused.contains_key(&change) && (passes || is_approved(change))
     };
     let sifted = sift(plan, former, may);
     let mut restrained = Restrained { protected, ..Restrained::default() };
-    for change in sifted.withheld.keys().copied() {
+    for kind in sifted.withheld.keys().copied() {
+        let change = stopped.unwrap_or(kind);
         if let Some(why) = restraint.paused.get(&change) {
             restrained.held.insert(change, why.clone());
         } else if observes {

@@ -5,7 +5,7 @@
 
 use super::administrators;
 use super::holds::{self, Hold};
-use super::{StoreError, Trouble, append, cases, forced, meta, set_meta};
+use super::{StoreError, Trouble, append, cases, contact, forced, meta, set_meta};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::administrator::Knowledge;
@@ -13,7 +13,7 @@ use crate::identity::change::summary;
 use crate::identity::judgement::{Facts, Subject, Verdict, With, set_apart, weigh};
 use crate::identity::plan::foresee;
 use crate::identity::safeguard::{Count, Limit, Mode, Restraint, Scope};
-use crate::identity::{Change, Directory, Rulebook};
+use crate::identity::{Case, Change, Directory, Rulebook};
 use rusqlite::{Connection, params};
 use serde_json::json;
 use std::borrow::Cow;
@@ -53,6 +53,8 @@ struct Judged {
     other_supers: Option<u32>,
     /// An undo gives them access that Namely says is over.
     defies: bool,
+    /// A rule has given them their account just now.
+    fresh: bool,
 }
 
 impl Judged {
@@ -64,6 +66,7 @@ impl Judged {
             who: &self.who,
             other_supers: self.other_supers,
             defies: self.defies,
+            fresh: self.fresh,
         }
     }
 }
@@ -103,6 +106,7 @@ pub(super) struct Court<'a> {
 impl Court<'_> {
     /// Judges whoever of an org is dirty and was not judged.
     pub fn judge(&self, c: &Connection) -> Result<(), StoreError> {
+        contact::park(c, self.org)?;
         if self.rules.safeguards.mode != Mode::Approve {
             // Who has no account has nothing to lose.
             c.prepare_cached(
@@ -154,6 +158,7 @@ impl Court<'_> {
             who: String::new(),
             other_supers: None,
             defies: false,
+            fresh: false,
         };
         let safeguards = &self.rules.safeguards;
         let needs_all = [Change::ChangeAttributes, Change::LinkManager].iter().any(|change| safeguards.guards(*change));
@@ -168,11 +173,22 @@ impl Court<'_> {
         if let Some(found) = administrators::look(c, self, &case)? {
             (judged.administrator, judged.who, judged.other_supers) = (found.knowledge, found.who, found.other_supers);
         }
+        judged.fresh = is_fresh(self.rules, &case, self.now);
         let told = summary(&made, self.rules.login.former.as_deref()).into_iter();
+        // In other words than later, when the same change waits for nobody any more.
+        let since = |change: Change| match &case.adopted {
+            Some(adopted) if judged.fresh && change.lets_in() => format!(" (account taken over {})", adopted.at),
+            _ => String::new(),
+        };
         judged.changes = told
-            .filter(|(change, _)| safeguards.guards(*change) || judged.administrator.sets_apart(*change))
-            .map(|(change, words)| (change, words.join("; ")))
+            .filter(|(change, _)| {
+                safeguards.guards_of(*change, judged.fresh) || judged.administrator.sets_apart(*change)
+            })
+            .map(|(change, words)| (change, words.join("; ") + &since(change)))
             .collect();
+        if let Some(pending) = case.adopted.as_ref().and_then(|adopted| adopted.pending.clone()) {
+            judged.changes.insert(Change::Adopt, pending);
+        }
         judged.defies = case.pins.defies(&standing.entitlement);
         Ok(judged)
     }
@@ -418,6 +434,12 @@ impl Court<'_> {
         set_meta(c, &key, &format!("{count} {}", self.now.millis()))?;
         Ok(count)
     }
+}
+
+/// Whether a rule has given somebody their account just now.
+pub(super) fn is_fresh(rules: &Rulebook, case: &Case, now: Moment) -> bool {
+    let until = case.adopted.as_ref().and_then(|adopted| adopted.fresh_until(rules.safeguards.fresh_adoption));
+    case.account.is_some() && until.is_some_and(|until| now < until)
 }
 
 fn department_population(c: &Connection, org: &str, tenant: &str, department: &str) -> Result<u32, StoreError> {

@@ -3,7 +3,7 @@
 //! **Invariant:** no lost change. A profile's new document and its dirty mark are committed together, before the next
 //! page counts as read.
 
-use super::{Store, StoreError, Trouble, append, cases, forced, judge, links, pins};
+use super::{Store, StoreError, Trouble, anchors, append, cases, forced, judge, links, pins, reviews};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::employee::{ContentHash, FieldChange, field_changes};
@@ -81,10 +81,15 @@ impl Store {
     pub async fn apply_verdicts(&self, now: Moment) -> Result<Vec<Class>, StoreError> {
         let rules = self.rules.clone();
         self.run(move |c| {
-            let mut classes = Vec::new();
-            for pending in links::apply_verdicts(c, now)? {
+            let (mut classes, mut decided) = (Vec::new(), false);
+            for pending in reviews::apply_verdicts(c, &rules.load(), now)? {
                 let cause = Cause::Review(pending.review);
                 classes.extend(relink(c, &rules.load(), &pending.org, &pending.position, None, cause, now)?);
+                decided = true;
+            }
+            // Whoever waited for what was decided goes on at once.
+            if decided {
+                classes.extend(correlate_again(c, &rules.load(), None, now)?);
             }
             Ok(classes)
         })
@@ -123,7 +128,7 @@ impl Store {
             if complete && !known {
                 super::set_meta(c, &walked_key(&tenant), &record.at.to_string())?;
             }
-            if complete { correlate_again(c, &rules.load(), &tenant, record.at) } else { Ok(Vec::new()) }
+            if complete { correlate_again(c, &rules.load(), Some(&tenant), record.at) } else { Ok(Vec::new()) }
         })
         .await
     }
@@ -132,7 +137,7 @@ impl Store {
     pub async fn all_walked(&self, tenants: Vec<String>) -> Result<bool, StoreError> {
         self.run(move |c| {
             for tenant in &tenants {
-                if super::meta(c, &walked_key(tenant))?.is_none() {
+                if !is_walked(c, tenant)? {
                     return Ok(false);
                 }
             }
@@ -175,6 +180,11 @@ fn sample_backlog(
 
 fn walked_key(tenant: &str) -> String {
     format!("walked {tenant}")
+}
+
+/// Whether a tenant was ever walked completely.
+pub(super) fn is_walked(c: &Connection, tenant: &str) -> Result<bool, StoreError> {
+    Ok(super::meta(c, &walked_key(tenant))?.is_some())
 }
 
 /// Content hashes of all profiles of `tenant` that the store holds.
@@ -443,11 +453,23 @@ fn refresh(
         Entitlement::Unclear(_) => case.ended_at,
         _ => None,
     };
-    let class = Class::of_revision(entitlement, case.account.as_ref(), news.before, &news.after.employee);
+    // A leaver of whom it cannot be told which account is theirs: what can be taken from all of them is taken.
+    let ends_sessions = stopped.is_some()
+        && entitlement.is_over()
+        && case.account.is_none()
+        && !anchors::doubtful(c, &case)?.is_empty();
+    let class = match ends_sessions {
+        true => Class::Revoke,
+        false => Class::of_revision(entitlement, case.account.as_ref(), news.before, &news.after.employee),
+    };
     let rev =
         mark_dirty(c, target, &case.org, class, first_bucket(entitlement, case.account.as_ref()), news.cause, now)?;
-    c.prepare_cached("UPDATE work SET changes_at = ?2, state = ?3, reason = ?4 WHERE target = ?1")?
-        .execute(params![target, standing.changes_at.map(Moment::millis), i64::from(stopped.is_some()), stopped])?;
+    // What waits because a rule has given them the account just now waits until then.
+    let fresh = case.adopted.as_ref().and_then(|adopted| adopted.fresh_until(rules.safeguards.fresh_adoption));
+    let changes_at = [standing.changes_at, fresh.filter(|until| *until > now)].into_iter().flatten().min();
+    c.prepare_cached("UPDATE work SET changes_at = ?2, state = ?3, reason = ?4 WHERE target = ?1")?.execute(
+        params![target, changes_at.map(Moment::millis), i64::from(stopped.is_some() && !ends_sessions), stopped],
+    )?;
     c.prepare_cached("UPDATE target SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NOT ?2")?
         .execute(params![target, ended_at.map(Moment::millis)])?;
     let detail = json!({
@@ -582,19 +604,24 @@ fn wake_due(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Class>,
     Ok(classes)
 }
 
-/// Looks once more for everybody of a company who could not be correlated.
-fn correlate_again(c: &Connection, rules: &Rulebook, tenant: &str, now: Moment) -> Result<Vec<Class>, StoreError> {
+/// Looks once more for everybody of a company, or of all, who could not be correlated.
+fn correlate_again(
+    c: &Connection,
+    rules: &Rulebook,
+    tenant: Option<&str>,
+    now: Moment,
+) -> Result<Vec<Class>, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT t.org, t.conflict, s.doc FROM target t JOIN link l ON l.target = t.id
+        "SELECT t.org, l.tenant, s.doc FROM target t JOIN link l ON l.target = t.id
          JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
-         WHERE t.conflict IS NOT NULL AND l.tenant = ?1",
+         WHERE t.conflict IS NOT NULL AND (?1 IS NULL OR l.tenant = ?1)",
     )?;
     let waiting: Vec<(String, String, String)> =
         select.query_map([tenant], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
     let mut classes = Vec::new();
-    for (org, _, doc) in waiting {
-        let position = Position { tenant: tenant.to_owned(), employee: serde_json::from_str(&doc)? };
-        if links::would_settle(c, rules, &org, &position)? {
+    for (org, tenant, doc) in waiting {
+        let position = Position { tenant, employee: serde_json::from_str(&doc)? };
+        if links::would_settle(c, rules, &org, &position, now)? {
             classes.extend(relink(c, rules, &org, &position, None, Cause::CompanyRead, now)?);
         }
     }

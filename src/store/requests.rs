@@ -4,7 +4,7 @@ use super::{Store, StoreError, Trouble, alone, append, pages};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::pins::Pins;
-use crate::identity::{Cause, Class};
+use crate::identity::{Cause, Class, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -19,6 +19,8 @@ pub enum Wish {
     Fix { targets: Vec<i64> },
     /// Pin what an undo restores.
     Undo { pins: Vec<(i64, Pins)>, why: String },
+    /// A profile is somebody else than whom it is linked to.
+    Split { tenant: String, profile: String, why: String },
     /// Let go of what was pinned.
     Release { targets: Vec<i64> },
 }
@@ -35,7 +37,7 @@ impl Wish {
     /// Whom it is about.
     fn targets(&self) -> Vec<i64> {
         match self {
-            Wish::Reread => Vec::new(),
+            Wish::Reread | Wish::Split { .. } => Vec::new(),
             Wish::Fix { targets } | Wish::Release { targets } => targets.clone(),
             Wish::Undo { pins, .. } => pins.iter().map(|(target, _)| *target).collect(),
         }
@@ -73,10 +75,11 @@ impl Store {
 
     /// Acts upon what people have asked for, but for reading an org again; returns how many people may be worked on.
     pub async fn apply_requests(&self, now: Moment) -> Result<usize, StoreError> {
+        let rules = self.rules.clone();
         self.run(move |c| {
             let mut woken = 0;
             for request in open(c)? {
-                match alone(c, |c| carry_out(c, &request, now)) {
+                match alone(c, |c| carry_out(c, &rules.load(), &request, now)) {
                     Ok(None) => {} // the reconciler's
                     Ok(Some(people)) => {
                         woken += people;
@@ -97,7 +100,7 @@ impl Store {
 }
 
 /// Acts upon one request; returns how many people may be worked on because of it, nothing if somebody else acts upon it.
-fn carry_out(c: &Connection, request: &Request, now: Moment) -> Result<Option<usize>, StoreError> {
+fn carry_out(c: &Connection, rules: &Rulebook, request: &Request, now: Moment) -> Result<Option<usize>, StoreError> {
     let by: String = c.query_row("SELECT by FROM request WHERE id = ?1", [request.id], |row| row.get(0))?;
     let targets = request.wish.targets();
     for target in &targets {
@@ -107,6 +110,10 @@ fn carry_out(c: &Connection, request: &Request, now: Moment) -> Result<Option<us
         Wish::Reread => return Ok(None),
         Wish::Fix { targets } => fix(c, request, targets, &by, now)?,
         Wish::Undo { pins, why } => super::pins::pin(c, &request.org, pins, why, &by, now)?,
+        Wish::Split { tenant, profile, why } => {
+            let split = super::split::Split { org: &request.org, tenant, profile, why, by: &by };
+            return super::split::split(c, rules, &split, now).map(Some);
+        }
         Wish::Release { targets } => {
             for target in targets {
                 if super::pins::unpin(c, *target, &format!("let go by {by}"), now)? {
