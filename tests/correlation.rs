@@ -179,3 +179,35 @@ fn somebody_new_with_the_address_of_somebody_else_who_left_is_not_given_their_ac
         assert_eq!(rig.effects().len(), before);
     });
 }
+
+#[test]
+fn somebody_of_the_same_name_gets_no_second_account_while_a_review_is_open_and_all_settles_when_it_is_decided() {
+    on_a_system(async {
+        let (rig, person, id) = uncertain().await;
+        let number = document(&rig, &["review", "list", "--json"])[0]["id"].to_string();
+        let other = Person {
+            id: "0e9f4a10-0000-4000-8000-000000000009".into(),
+            email: "elsewhere@globex.example.com".into(),
+            manager: None,
+            ..person.clone()
+        };
+        rig.hire(other.clone());
+        let reason = format!("review {number} is open");
+        rig.until("they wait for that review", async |rig| {
+            rig.set_aside().await.iter().any(|(profile, why)| *profile == other.id && why.contains(&reason))
+        })
+        .await;
+        rig.quiet().await;
+        assert_eq!(rig.effects(), Vec::<String>::new(), "nobody is made");
+        let code = code_of_review(&rig, &number);
+        assert!(command(&rig, &["review", "accept", &number, &code, "--by", "ada"]).0);
+        rig.until_okta("both have one account each", |okta| {
+            okta.user_by_anchor(&person.id).is_some_and(|u| u.id == id) && okta.user_by_anchor(&other.id).is_some()
+        })
+        .await;
+        rig.quiet().await;
+        let settled = rig.effects().len();
+        rig.quiet().await;
+        assert_eq!(rig.effects().len(), settled, "nothing goes round in circles");
+    });
+}
