@@ -4,7 +4,7 @@
 //! first contact somebody accepts a report of everything that was matched; afterwards a rule alone takes over only what
 //! nothing speaks against, everything else waits for a person's verdict, and a verdict is remembered.
 
-use super::employee::Employee;
+use super::employee::{Employee, UserStatus};
 use super::expr::Expr;
 use super::functions::slug;
 
@@ -148,6 +148,8 @@ fn doubt(employee: &Employee, candidate: &Candidate, contact: Contact) -> Option
         return match contact {
             Contact::First => None,
             Contact::Later if candidate.anchor_is_ours => None,
+            // Nobody becomes an owner by leaving: who has left must not keep an account that names them.
+            Contact::Later if has_left(employee) && candidate.reserved.is_none() && names_agree(employee, candidate) => None,
             Contact::Later => Some("this service did not write that anchor".into()),
         };
     }
@@ -175,6 +177,10 @@ fn doubt(employee: &Employee, candidate: &Candidate, contact: Contact) -> Option
         return Some("it is deactivated: whose it was is not known".into());
     }
     None
+}
+
+fn has_left(employee: &Employee) -> bool {
+    employee.user_status == UserStatus::Inactive
 }
 
 /// Whether both sides give the person the same name. Of a known person what is not known does not contradict; an account
@@ -249,6 +255,18 @@ mod tests {
         assert!(why(later(vec![foreign.clone()])).contains("did not write that anchor"));
         let besides = vec![foreign, candidate("login", account("00u2"))];
         assert!(why(later(besides)).contains("carries the anchor"), "nor does a rule go around it");
+    }
+
+    #[test]
+    fn the_account_that_names_a_leaver_is_theirs_to_end_whoever_wrote_that() {
+        let leaver = Employee { user_status: UserStatus::Inactive, ..somebody() };
+        let foreign = candidate(ANCHOR, account("00u1"));
+        assert!(is_match(&correlate(&leaver, vec![foreign.clone()], Contact::Later)));
+        let other = Candidate { last_name: "Moreau".into(), ..foreign.clone() };
+        let reserved = Candidate { reserved: Some("it is an Okta administrator's".into()), ..foreign };
+        for doubtful in [other, reserved] {
+            assert!(!is_match(&correlate(&leaver, vec![doubtful], Contact::Later)));
+        }
     }
 
     #[test]
