@@ -26,6 +26,8 @@ pub struct Settings {
     pub logs: Logs,
     /// Where spans are sent: the URL of an OTLP receiver over HTTP, `http://127.0.0.1:4318/v1/traces`.
     pub traces: Option<String>,
+    /// How they travel.
+    pub network: crate::config::Http,
 }
 
 /// What is sent still has to leave when the program ends: that is what dropping this waits for.
@@ -71,12 +73,16 @@ fn filter(default: &str) -> EnvFilter {
 mod otel {
     use super::{Boxed, Settings};
     use opentelemetry::trace::TracerProvider;
-    use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+    use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
     use opentelemetry_sdk::Resource;
     use opentelemetry_sdk::trace::SdkTracerProvider;
+    use std::time::Duration;
     use tracing::Level;
     use tracing_subscriber::Layer;
     use tracing_subscriber::filter::filter_fn;
+
+    /// A batch of spans that is not taken within this is lost.
+    const TIMEOUT: Duration = Duration::from_secs(10);
 
     /// The way of spans to the collector.
     pub struct Traces(SdkTracerProvider);
@@ -93,7 +99,11 @@ mod otel {
     /// and the resource holds.
     pub fn add(mut layers: Vec<Boxed>, settings: &Settings) -> Result<(Vec<Boxed>, Option<Traces>), String> {
         let Some(url) = &settings.traces else { return Ok((layers, None)) };
-        let exporter = SpanExporter::builder().with_http().with_endpoint(url).build();
+        let transport = settings.network.transport(TIMEOUT);
+        let client = std::thread::spawn(move || crate::http::blocking(&transport)).join();
+        let client = client.map_err(|_| "the client of the collector could not be made".to_owned())?;
+        let client = client.map_err(|e| format!("spans cannot be sent to {url}: {e}"))?;
+        let exporter = SpanExporter::builder().with_http().with_http_client(client).with_endpoint(url).build();
         let exporter = exporter.map_err(|e| format!("spans cannot be sent to {url}: {e}"))?;
         let mut resource = Resource::builder();
         if std::env::var_os("OTEL_SERVICE_NAME").is_none() {

@@ -8,9 +8,12 @@ use common::{Rig, Setup, on_a_system};
 use keys::Key;
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::okta::auth::{Credentials, Key as PrivateKey, ServiceApp, claims};
-use namely_okta_sync::okta::outcome::Reply;
+use namely_okta_sync::okta::outcome::{Reply, classify};
 use namely_okta_sync::okta::{OktaClient, Request};
+use namely_okta_sync::sandbox::company::Status as Hired;
+use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::http::Simulator;
+use namely_okta_sync::sandbox::okta::users::Status::Deprovisioned;
 use namely_okta_sync::sandbox::okta::{Okta, Options};
 use namely_okta_sync::sandbox::world::any_port;
 use std::time::Duration;
@@ -130,6 +133,128 @@ fn what_is_wrong_with_the_app_is_told_in_words_that_help() {
         assert!(said.contains("set dpop = true"), "{said}");
         let said = why(Options::default(), app(&key, false)).await;
         assert!(said.contains("invalid_client"), "{said}");
+    });
+}
+
+/// An app that was granted all scopes but these.
+fn all_but(missing: &[&str]) -> Vec<String> {
+    SCOPES.iter().filter(|scope| !missing.contains(scope)).map(|scope| (*scope).to_owned()).collect()
+}
+
+#[test]
+fn a_scope_that_is_not_granted_costs_only_what_needs_it_and_is_tried_again_until_it_is() {
+    on_a_system(async {
+        let key = Key::ec("k1");
+        for dpop in [false, true] {
+            let clock = Clock::scaled_from_today(1000.0);
+            let org =
+                org(Options { service_apps: vec![key.app("0oaservice", &SCOPES, dpop)], ..Options::default() }, &clock);
+            let missing = [claims::GROUPS, claims::ROLES];
+            org.core().options.service_apps[0].scopes = all_but(&missing);
+            let client = client(&org, app(&key, dpop), &clock);
+            assert_eq!(status(&client).await, Ok(200), "users are read");
+            assert_eq!(client.auth().lacking(), missing);
+            let Reply::Answered(groups) = client.send(&Request::get("/api/v1/groups?limit=1")).await else { panic!() };
+            assert_eq!((groups.status, groups.not_granted.as_slice()), (403, &missing[..]));
+            let why = classify(&Reply::Answered(groups), false).why().unwrap_or_default().to_owned();
+            assert!(why.contains("grant the app okta.groups.manage, okta.roles.read"), "{why}");
+            // One is granted, then the other: each time what can be had is used, without a new start.
+            for still in [&[claims::ROLES][..], &[]] {
+                org.core().options.service_apps[0].scopes = all_but(still);
+                while client.auth().lacking() != still {
+                    assert_eq!(status(&client).await, Ok(200), "nothing waits for the others");
+                }
+            }
+            assert!(
+                matches!(client.send(&Request::get("/api/v1/groups?limit=1")).await, Reply::Answered(a) if a.status == 200)
+            );
+        }
+    });
+}
+
+#[test]
+fn a_scope_that_is_taken_away_is_missed_at_the_next_renewal_and_nothing_else_is() {
+    on_a_system(async {
+        let key = Key::ec("k1");
+        let clock = Clock::scaled_from_today(1000.0);
+        let org =
+            org(Options { service_apps: vec![key.app("0oaservice", &SCOPES, false)], ..Options::default() }, &clock);
+        let client = client(&org, app(&key, false), &clock);
+        assert_eq!(status(&client).await, Ok(200));
+        assert!(client.auth().lacking().is_empty());
+        org.core().options.service_apps[0].scopes = all_but(&[claims::LINKED_OBJECTS]);
+        while client.auth().lacking().is_empty() {
+            assert_eq!(status(&client).await, Ok(200));
+        }
+        assert_eq!(client.auth().lacking(), [claims::LINKED_OBJECTS]);
+        org.core().options.service_apps[0].scopes = all_but(&[claims::LINKED_OBJECTS, claims::SCHEMAS]);
+        while client.auth().lacking().len() < 2 {
+            assert_eq!(status(&client).await, Ok(200));
+        }
+        let refused = org.core().history().exchanges().iter().filter(|e| e.status == 401).count();
+        assert_eq!(refused, 0, "no call left without a token that is good");
+    });
+}
+
+#[test]
+fn a_token_that_is_good_still_is_used_while_none_can_be_fetched() {
+    on_a_system(async {
+        let key = Key::ec("k1");
+        let clock = Clock::scaled_from_today(100.0);
+        let org =
+            org(Options { service_apps: vec![key.app("0oaservice", &SCOPES, false)], ..Options::default() }, &clock);
+        let client = client(&org, app(&key, false), &clock);
+        assert_eq!(status(&client).await, Ok(200));
+        let broken = Kind::Answer { status: 503, body: "<html>".into() };
+        org.core().faults.add(Fault::always("POST", "/oauth2/v1/token", broken));
+        let renewal = clock.monotonic() + Duration::from_secs(3600 - 150);
+        while clock.monotonic() < renewal {
+            assert_eq!(status(&client).await, Ok(200));
+        }
+        assert!(calls(&org, "/oauth2/v1/token") > 1, "it was tried");
+        org.core().faults.clear();
+        let end = clock.monotonic() + Duration::from_secs(600);
+        while clock.monotonic() < end {
+            assert_eq!(status(&client).await, Ok(200));
+        }
+    });
+}
+
+#[test]
+fn a_leaver_loses_access_although_the_app_was_not_granted_every_scope() {
+    on_a_system(async {
+        let key = Key::ec("k1");
+        let mut setup = Setup::of(12);
+        setup.okta.service_apps = vec![key.app("0oaservice", &SCOPES, false)];
+        // What is looked at beside people is not granted from the start on.
+        setup.okta.service_apps[0].scopes = all_but(&[claims::ROLES, claims::LINKED_OBJECTS, claims::SCHEMAS]);
+        let mut rig = Rig::new(setup);
+        rig.credentials = Some(app(&key, false));
+        rig.run().await;
+        let leaves = async |n: usize, groups: bool| {
+            let id = rig.setup.people[n].id.clone();
+            rig.edit(n, |person| person.status = Hired::Inactive);
+            rig.until_okta("they are out", |okta| {
+                let user = okta.user_by_anchor(&id).expect("an account");
+                user.status == Deprovisioned && (groups || okta.groups_of(&user.id).len() <= 1)
+            })
+            .await;
+            id
+        };
+        leaves(2, false).await;
+        // Then the right to write memberships is taken away.
+        rig.world.okta.core().options.service_apps[0].scopes = all_but(&[claims::GROUPS]);
+        rig.world.okta.core().expire_access_tokens();
+        let id = leaves(3, true).await;
+        rig.until("it is named what is missing", async |rig| {
+            rig.service().readiness.reasons().values().any(|why| why.contains("okta.groups.manage"))
+        })
+        .await;
+        rig.world.okta.core().options.service_apps[0].scopes = all_but(&[]);
+        rig.until_okta("granted again, the groups follow", |okta| {
+            okta.groups_of(&okta.user_by_anchor(&id).expect("an account").id).len() <= 1
+        })
+        .await;
     });
 }
 

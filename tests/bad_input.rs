@@ -11,8 +11,12 @@ use serde_json::{Value, json};
 
 /// Somebody changes while somebody else is broken: the change must arrive.
 async fn others_go_on(rig: &Rig) {
-    let id = rig.setup.people[1].id.clone();
-    rig.edit(1, |person| person.direct_dial = "+1 555 777".into());
+    others_go_on_of(rig, 1).await;
+}
+
+async fn others_go_on_of(rig: &Rig, n: usize) {
+    let id = rig.setup.people[n].id.clone();
+    rig.edit(n, |person| person.direct_dial = "+1 555 777".into());
     rig.until_okta("everybody else goes on", |okta| {
         okta.user_by_anchor(&id).is_some_and(|u| u.profile.get("primaryPhone") == Some(&json!("+1 555 777")))
     })
@@ -63,6 +67,114 @@ fn a_missing_key_of_one_profile_sets_its_person_aside() {
 fn an_unknown_department_sets_its_person_aside() {
     let groups = json!({ "groups": [{ "id": "nowhere", "name": "Nowhere" }] });
     on_a_system(broken_person(raw("links", Some(groups)), "group nowhere"));
+}
+
+fn nested(depth: usize) -> Value {
+    (0..depth).fold(json!([]), |inner, _| json!([inner]))
+}
+
+#[test]
+fn a_leaver_with_any_field_that_cannot_be_read_loses_access_at_once_and_is_named() {
+    on_a_system(async {
+        let kinds = [
+            ("links", Some(json!({ "groups": [{ "id": "brand-new", "name": "Brand new" }] }))),
+            ("links", None),
+            ("links", Some(json!("none"))),
+            ("start_date", Some(json!("31/10/2026"))),
+            ("departure_date", None),
+            ("departure_date", Some(json!("next week"))),
+            ("reports_to", Some(json!({ "id": "u-1" }))),
+            ("office_phone", Some(json!(5_550_100))),
+            ("job_title", Some(nested(300))),
+        ];
+        let rig = Rig::settled(Setup::of(60)).await;
+        for (n, (key, value)) in kinds.iter().enumerate() {
+            rig.edit(n + 1, |person| {
+                person.status = Hired::Inactive;
+                person.raw.insert((*key).to_owned(), value.clone());
+            });
+        }
+        let people = &rig.setup.people;
+        let status = |okta: &namely_okta_sync::sandbox::okta::Okta, n: usize| {
+            okta.user_by_anchor(&people[n].id).map(|user| user.status)
+        };
+        rig.until_okta("every one of them is out", |okta| {
+            (1..=kinds.len()).all(|n| status(okta, n) == Some(Status::Deprovisioned))
+        })
+        .await;
+        rig.until("every one of them is named", async |rig| {
+            let told = rig.unreadable().await;
+            (1..=kinds.len()).all(|n| {
+                let (person, key) = (&people[n], kinds[n - 1].0);
+                told.iter().any(|(id, why)| {
+                    *id == person.id
+                        && why.contains(&person.last_name)
+                        && (why.contains(key) || why.contains("brand-new"))
+                })
+            })
+        })
+        .await;
+        // Back, and still not to be read: nobody gets access by half a profile.
+        rig.edit(8, |person| person.status = Hired::Active);
+        others_go_on_of(&rig, 40).await;
+        rig.quiet().await;
+        assert_eq!(status(&rig.world.okta.core(), 8), Some(Status::Deprovisioned));
+        rig.edit(8, |person| person.raw.clear());
+        rig.until_okta("readable again they are back", |okta| {
+            status(okta, 8).is_some_and(|s| s != Status::Deprovisioned)
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_last_day_that_has_passed_ends_access_although_the_profile_cannot_be_read() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(8)).await;
+        let id = rig.setup.people[3].id.clone();
+        let yesterday = today(rig.world.clock.now()).checked_sub(jiff::Span::new().days(2)).expect("a date");
+        rig.edit(3, |person| {
+            person.departure_date = Some(yesterday);
+            person.raw.insert("job_title".into(), Some(json!([1])));
+        });
+        rig.until_okta("they are out", |okta| {
+            okta.user_by_anchor(&id).is_some_and(|user| user.status == Status::Deprovisioned)
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_leaver_loses_access_although_the_token_does_not_see_a_key_of_anybody() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(20)).await;
+        let id = rig.setup.people[3].id.clone();
+        rig.world.namely.core().options.hidden_keys = vec!["reports_to".into()];
+        rig.edit(3, |person| person.status = Hired::Inactive);
+        rig.until_okta("they are out", |okta| {
+            okta.user_by_anchor(&id).is_some_and(|user| user.status == Status::Deprovisioned)
+        })
+        .await;
+        rig.until("it says what is missing", async |rig| {
+            rig.service().readiness.reasons().values().any(|why| why.contains("does not see reports_to"))
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_namely_that_shows_the_same_page_for_ever_is_told_and_never_complete() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(120)).await;
+        rig.world.namely.core().faults.add(Fault::always("GET", "/profiles?page", Kind::IgnorePage));
+        rig.until("it is told", async |rig| {
+            rig.service().readiness.reasons().values().any(|why| why.contains("ignores `page`"))
+        })
+        .await;
+        assert_eq!(rig.effects(), Vec::<String>::new());
+        rig.world.namely.core().faults.clear();
+        rig.until("it is ready again", async |rig| rig.service().readiness.is_ready()).await;
+    });
 }
 
 #[test]

@@ -141,3 +141,51 @@ fn a_panic_in_one_plan_sets_that_person_aside_and_the_service_goes_on() {
         watch.is_over()
     });
 }
+
+/// A world with one edit, and the service on it with a fail point.
+fn one_change(seed: u64, failpoint: &str, rewrite: impl Fn(String) -> String) {
+    let clock = Clock::system();
+    let day = Scenario::make("day", 30, seed, today(clock.now())).expect("a scenario");
+    let mut change = day.changes.iter().find(|c| c.kind == Kind::Mover).expect("one of each").clone();
+    change.at = Duration::ZERO;
+    let scenario = Scenario { changes: vec![change], ..day };
+    let world = World::start(&scenario, quick_namely(), quick_okta(), clock).expect("ports");
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = config_file(&world, folder.path());
+    let text = std::fs::read_to_string(&config).expect("reads");
+    std::fs::write(&config, rewrite(text)).expect("writes");
+    let log = folder.path().join("log");
+    make(&world, &scenario.changes);
+    let service = Running::service(&config, &log, Some(failpoint));
+    settle_and_judge(&world, &scenario, folder.path(), &log, service);
+    let log = std::fs::read_to_string(&log).expect("reads");
+    let said = if failpoint.starts_with("lose") { "a run made no progress" } else { "failed by a mistake" };
+    assert!(log.contains(said), "{failpoint} was never reached:\n{log}");
+}
+
+#[test]
+fn a_writer_that_fails_at_one_call_costs_that_call_and_nothing_else() {
+    for (n, point) in ["Ordered:3", "IntentCommitted:1", "AnswerRead:1"].into_iter().enumerate() {
+        one_change(60 + n as u64, &format!("panic:{point}"), |text| text);
+    }
+}
+
+#[test]
+fn claims_that_a_dispatcher_has_lost_are_released_and_taken_again() {
+    for (n, point) in ["Claimed:1", "Dispatched:1"].into_iter().enumerate() {
+        one_change(70 + n as u64, &format!("panic:{point}"), |text| text);
+    }
+}
+
+#[test]
+fn a_page_that_the_poller_fails_at_is_read_again() {
+    for (n, point) in ["PageFetched:1", "PageCommitted:1"].into_iter().enumerate() {
+        one_change(80 + n as u64, &format!("panic:{point}"), |text| text);
+    }
+}
+
+#[test]
+fn a_run_whose_answer_never_comes_is_let_go_of_and_its_person_is_brought_to_what_namely_says() {
+    let quick = |text: String| text.replace("[[okta]]\n", "[[okta]]\ntimeout = \"1s\"\n");
+    one_change(90, "lose:AnswerRead:1", quick);
+}

@@ -128,7 +128,8 @@ fn a_company_that_is_added_later_is_asked_about_by_itself_while_the_others_go_on
         let world = World::with_an_added_company().await;
         // The accepted company goes on.
         world.companies.edit(0, 5, |person| person.direct_dial = "+1 555 0555".into());
-        let dial = |world: &World| world.user(&world.ours[5].email).and_then(|user| user.profile.get("primaryPhone").cloned());
+        let dial =
+            |world: &World| world.user(&world.ours[5].email).and_then(|user| user.profile.get("primaryPhone").cloned());
         world.until("it follows", async |world| dial(world) == Some(json!("+1 555 0555"))).await;
         world.quiet().await;
         assert_eq!(world.user(&world.leaver.email).map(|user| user.status), Some(Status::Active), "nobody is ended");

@@ -123,3 +123,32 @@ fn managers_that_make_no_sense_are_reported_and_hold_nothing_up() {
         assert_eq!(rig.remarks().await, []);
     });
 }
+
+#[test]
+fn everybody_in_a_circle_of_managers_is_told_and_who_is_below_is_linked() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(14)).await;
+        let people = &rig.setup.people;
+        for n in 0..9 {
+            rig.edit(n, |p| p.manager = Some((n + 1) % 9));
+        }
+        rig.edit(12, |p| p.manager = Some(5));
+        let told = async || {
+            let remarks = rig.remarks().await;
+            let in_it = |n: &usize| remarks.iter().any(|(p, why)| *p == people[*n].id && why.contains("in the end"));
+            (0..14).filter(in_it).collect::<Vec<usize>>()
+        };
+        rig.until("all nine are told", async |_| told().await == (0..9).collect::<Vec<_>>()).await;
+        rig.until_okta("who is below has a manager", |okta| {
+            manager_of(okta, &people[12].id).as_ref() == Some(&people[5].id)
+        })
+        .await;
+        // One edit breaks it up: then nobody stands in it any more.
+        rig.edit(8, |p| p.manager = None);
+        rig.until("nobody is told any more", async |_| told().await.is_empty()).await;
+        rig.until_okta("they are linked", |okta| {
+            (0..8).all(|n| manager_of(okta, &people[n].id).as_ref() == Some(&people[n + 1].id))
+        })
+        .await;
+    });
+}

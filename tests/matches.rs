@@ -30,7 +30,8 @@ fn shown(rig: &Rig, profile: &str) -> (i64, String) {
     let queue = reviews(&reader, false).expect("reads");
     let review = queue.iter().find(|review| review.profile == profile).expect("a review");
     let rules = rig.store().rules().load();
-    let (_, outlook) = review_outlook(&reader, &rules, review.id, rig.world.clock.now()).expect("reads").expect("there");
+    let (_, outlook) =
+        review_outlook(&reader, &rules, review.id, rig.world.clock.now()).expect("reads").expect("there");
     (review.id, outlook.expect("undecided").code)
 }
 
@@ -150,12 +151,13 @@ fn of_two_accounts_with_the_anchor_of_a_leaver_the_proved_one_ends_and_the_other
         let person = rig.setup.people[4].clone();
         let ours = link_of(&rig, &person.id).account.expect("an account");
         let other = seed(&rig, "a.second@example.com", &person.id);
-        rig.store().run({
-            let now = rig.world.clock.now();
-            move |c| request(c, "sandbox", &Wish::Reread, "ada", now).map(drop)
-        })
-        .await
-        .expect("asks");
+        rig.store()
+            .run({
+                let now = rig.world.clock.now();
+                move |c| request(c, "sandbox", &Wish::Reread, "ada", now).map(drop)
+            })
+            .await
+            .expect("asks");
         rig.until("both are named", async |rig| ambiguous(rig, &person.id).await).await;
         rig.edit(4, |p| p.status = Hired::Inactive);
         rig.until_okta("the proved one ends", |okta| {

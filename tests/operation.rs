@@ -4,6 +4,7 @@ mod common;
 
 use common::place::Place;
 use common::{Running, dirty, program, wait_until};
+use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::Duration;
@@ -25,6 +26,21 @@ fn told_to_end_it_waits_for_calls_under_way_and_leaves_the_rest_in_the_store() {
 }
 
 #[test]
+fn told_to_end_in_the_middle_of_many_runs_it_reports_no_defect() {
+    let place = Place::new(40);
+    let mut service = place.settled();
+    let slow = Fault::always("", "/api/v1/users/", Kind::Slow(Duration::from_millis(400)));
+    place.world.okta.core().faults.add(slow);
+    for n in 0..40 {
+        place.world.namely.core().edit(n, place.world.clock.now(), |p| p.direct_dial = format!("+1 555 {n}"));
+    }
+    wait_until("runs are in flight", &place.log, || place.count("intent") > 4);
+    terminate(&service);
+    assert!(service.0.wait().expect("ends").success());
+    assert!(!place.log().contains("report it"), "{}", place.log());
+}
+
+#[test]
 fn told_twice_it_ends_at_once_and_the_next_start_looks_at_what_was_under_way() {
     let place = Place::new(12);
     let mut service = place.settled();
@@ -35,6 +51,7 @@ fn told_twice_it_ends_at_once_and_the_next_start_looks_at_what_was_under_way() {
     terminate(&service);
     assert!(service.0.wait().expect("ends").success());
     assert!(place.log().contains("stopped at once") && place.count("intent") == 1, "{}", place.log());
+    assert!(!place.log().contains("please report it"), "ending is no mistake: {}", place.log());
     place.world.okta.core().faults.clear();
     let _again = Running::service(&place.config, &place.log, None);
     wait_until("the change is there", &place.log, || {

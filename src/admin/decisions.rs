@@ -41,7 +41,7 @@ impl From<StoreError> for Refusal {
     fn from(e: StoreError) -> Self {
         match e {
             StoreError::NotThere(why) => Refusal::NotFound(why),
-            StoreError::Busy { .. } => Refusal::Conflict(e.to_string()),
+            StoreError::Busy { .. } | StoreError::NotNow(_) => Refusal::Conflict(e.to_string()),
             e => Refusal::Failed(e.to_string()),
         }
     }
@@ -245,7 +245,7 @@ fn targets(body: &Value) -> Vec<i64> {
 }
 
 /// The kind of change of a word.
-fn change(word: &str) -> Result<Change, Refusal> {
+pub(super) fn change(word: &str) -> Result<Change, Refusal> {
     let words: Vec<&str> = Change::ALL.iter().map(|change| change.word()).collect();
     let unknown = || Refusal::Bad(format!("{word:?} is not a kind of change; there are {}", words.join(", ")));
     Change::from_word(word).ok_or_else(unknown)

@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod auth;
 pub mod decisions;
+mod pausing;
 pub mod routes;
 pub mod state;
 pub mod tls;
@@ -11,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::reload::Change;
 use crate::metrics::Metrics;
 use crate::pipeline::{Pollers, Readiness, Service};
-use crate::store::LiveRules;
+use crate::store::{LiveRules, Store};
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use auth::Token;
@@ -42,6 +43,8 @@ pub struct Served {
     pub clock: Clock,
     /// The file.
     pub store: PathBuf,
+    /// Who writes it: pauses go through its memory.
+    pub keeper: Store,
     pub orgs: Vec<String>,
     pub rules: LiveRules,
     /// Who may use the admin API; nobody without any.
@@ -71,6 +74,7 @@ impl Served {
             readiness: service.readiness.clone(),
             clock: service.clock.clone(),
             store: service.store.path().to_owned(),
+            keeper: service.store.clone(),
             orgs: service.orgs.clone(),
             rules: service.store.rules(),
             tokens: service.admin.tokens.clone().into(),
@@ -111,7 +115,9 @@ pub fn serve(listen: SocketAddr, served: Served) -> std::io::Result<SocketAddr> 
             server.run().await
         });
         if let Err(e) = ended {
-            tracing::error!(error = %e, "metrics, health and the admin API are not served any more");
+            // Nobody could see or stop the service any more: a start serves them again.
+            tracing::error!(error = %e, "metrics, health and the admin API are not served any more; the process ends");
+            std::process::exit(70);
         }
     })?;
     Ok(address)
@@ -209,13 +215,23 @@ async fn api(
     }
     let now = served.clock.now();
     let desk = Desk { store: served.store.clone(), orgs: served.orgs.clone(), rules: served.rules.load() };
-    let decided = served.decided.clone();
+    let (decided, keeper) = (served.decided.clone(), served.keeper.clone());
+    let pausing = pausing::decide(&keeper, &desk, route.ask, &who.name, &body, now).await;
     let running = move || Some(Running::new(served.readiness.reasons(), &served.metrics.text()));
-    let answered = web::block(move || match desk.look(route.ask, &parts, &query, running, now)? {
-        Some(seen) => Ok(Some(seen)),
-        None => desk.decide(route.ask, &who.name, &parts, &body, now),
-    });
-    match answered.await {
+    let answered = match pausing {
+        Some(decided) => Ok(decided.map(Some)),
+        None => {
+            web::block(move || match desk.look(route.ask, &parts, &query, running, now)? {
+                Some(mut seen) => {
+                    pausing::complete(&keeper, &mut seen);
+                    Ok(Some(seen))
+                }
+                None => desk.decide(route.ask, &who.name, &parts, &body, now),
+            })
+            .await
+        }
+    };
+    match answered {
         Ok(Ok(Some(value))) => {
             if route.method == "POST" {
                 decided.notify_one();

@@ -146,6 +146,10 @@ const ORG: Field = field("org", Kind::Text, true, "in this org");
 const LARGEST_BODY: usize = 64 << 10;
 /// Bytes of a body that lists people: a plan for everybody.
 const LARGEST_LIST: usize = 64 << 20;
+/// Values that a body has at most: twenty of each of 100,000 people.
+const MOST_VALUES: usize = 2_000_000;
+/// People, or words, that one list has at most.
+const MOST_ITEMS: usize = 100_000;
 
 impl Route {
     /// Bytes that a body of it has at most.
@@ -433,6 +437,10 @@ fn operation(route: &Route) -> Value {
 /// Reads a body for a route: an object with the fields that the route has, of their types.
 pub fn body(route: &Route, bytes: &[u8]) -> Result<Value, String> {
     let given = if bytes.is_empty() { b"{}" } else { bytes };
+    // Counted before anything is built of them: each value in memory is many times as large as in the text.
+    if given.iter().filter(|byte| **byte == b',').count() > MOST_VALUES {
+        return Err(format!("the body has more than {MOST_VALUES} values: ask for fewer people at a time"));
+    }
     let value: Value = serde_json::from_slice(given).map_err(|e| format!("the body is not JSON: {e}"))?;
     let Some(object) = value.as_object() else { return Err("the body must be a JSON object".into()) };
     check(route.body, object)?;
@@ -458,6 +466,9 @@ fn check(fields: &[Field], given: &Map<String, Value>) -> Result<(), String> {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(format!("there is no field {name:?} here; there are {known}"));
         };
+        if value.as_array().is_some_and(|items| items.len() > MOST_ITEMS) {
+            return Err(format!("{name} has more than {MOST_ITEMS} items: ask for fewer at a time"));
+        }
         if !field.kind.fits(value) {
             return Err(format!("{name} must be {}: {}", field.kind.told(), field.about));
         }
@@ -491,6 +502,10 @@ mod tests {
         assert!(said("").contains("code is missing") && said(r#"{"code":1}"#).contains("must be a string"));
         assert!(said(r#"{"code":"a","by":"me"}"#).contains("no field \"by\""));
         assert!(said(r#"{"code":"a","targets":["x"]}"#).contains("targets must be"));
+        let many = |items: usize| format!("{{\"code\":\"a\",\"targets\":[{}]}}", vec!["1"; items].join(","));
+        assert!(body(approve, many(MOST_ITEMS).as_bytes()).is_ok());
+        assert!(said(&many(MOST_ITEMS + 1)).contains("more than 100000 items"));
+        assert!(said(&many(MOST_VALUES + 2)).contains("more than 2000000 values"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::admin_roles::{grant_findings, list_finding};
 use crate::clock::Clock;
 use crate::config::{self, Config, NamelyTenant, OktaOrg};
+use crate::http::{address, ignored_proxies};
 use crate::identity::Rulebook;
 use crate::identity::mapping::Mapping;
 use crate::identity::rules::AppRule;
@@ -10,7 +11,8 @@ use crate::identity::{Directory, Group};
 use crate::namely::client::Reply as NamelyReply;
 use crate::namely::wire::ProfilesPage;
 use crate::namely::{NamelyClient, Reader};
-use crate::okta::auth::Credentials;
+use crate::notify::channel::Kind;
+use crate::okta::auth::{Credentials, NoToken};
 use crate::okta::outcome::{Answered, Outcome, Reply, classify};
 use crate::okta::schema::misfits;
 use crate::okta::wire::{GroupObject, GroupRule};
@@ -61,6 +63,7 @@ pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
         Ok(config) => {
             findings.push(good("configuration", format!("{} is sound", options.config.display())));
             findings.extend(anchors(&config));
+            findings.extend(network_findings(&config, &|name| std::env::var(name).ok()));
             if !options.offline {
                 for tenant in &config.namely {
                     findings.extend(probe_namely(tenant, &config.rulebook).await);
@@ -97,9 +100,33 @@ fn anchors(config: &Config) -> Option<Finding> {
     })
 }
 
+/// What should be known about the ways out of this machine.
+fn network_findings(config: &Config, environment: &dyn Fn(&str) -> Option<String>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(proxy) = &config.http.proxy {
+        findings.push(good("proxy", format!("{} is used, but not to this machine", address::shown(proxy))));
+    }
+    let ignored = ignored_proxies(environment);
+    if !ignored.is_empty() {
+        let advice = match config.http.proxy {
+            None => "; if Okta is reached through a proxy only, name it as http.proxy",
+            Some(_) => "",
+        };
+        let set = ignored.join(", ");
+        findings.push(good("proxy", format!("{set} of the environment is set and not used{advice}")));
+    }
+    for channel in &config.notify {
+        if let Kind::Mail { readable: true, .. } = channel.kind {
+            let told = "mail with names of people travels unencrypted to its server (insecure_relay = true)";
+            findings.push(good(&format!("notify {}", channel.name), told));
+        }
+    }
+    findings
+}
+
 async fn probe_namely(tenant: &NamelyTenant, rulebook: &Rulebook) -> Vec<Finding> {
     let what = |part: &str| format!("namely {} {part}", tenant.name);
-    let client = match NamelyClient::new(&tenant.url, &tenant.token, tenant.timeout) {
+    let client = match NamelyClient::new(&tenant.url, &tenant.token, tenant.transport.clone()) {
         Ok(client) => client,
         Err(e) => return vec![bad(&what("client"), e.to_string())],
     };
@@ -177,7 +204,7 @@ async fn probe_okta(org: &OktaOrg, rulebook: &Rulebook) -> Vec<Finding> {
     let mapping = &rulebook.mapping;
     let scopes = config::scopes(rulebook, &org.name);
     let credentials = config::with_scopes(org.credentials.clone(), &scopes);
-    let client = match OktaClient::new(&org.url, credentials, &Clock::system(), org.timeout) {
+    let client = match OktaClient::new(&org.url, credentials, &Clock::system(), org.transport.clone()) {
         Ok(client) => client,
         Err(why) => return vec![bad(&what("client"), why)],
     };
@@ -249,8 +276,8 @@ async fn missing_scopes(client: &OktaClient, scopes: &[&'static str]) -> Result<
     for scope in scopes.iter().copied() {
         match client.auth().try_scope(scope).await {
             Ok(()) => {}
-            Err(why) if why.contains("consent_required") || why.contains("invalid_scope") => missing.push(scope),
-            Err(why) => return Err(why),
+            Err(NoToken::Scope(_)) => missing.push(scope),
+            Err(other) => return Err(other.why()),
         }
     }
     Ok(missing)

@@ -56,8 +56,13 @@ pub async fn pause(options: &PauseOptions) -> anyhow::Result<ExitCode> {
         }
     }
     let told = way.ask(Ask::Pause, &[], body).await?;
+    if !options.asking.json && told["under_way"].as_u64().is_some_and(|calls| calls > 0) {
+        println!("{} calls had left before; their answers are written down as they come", told["under_way"]);
+    }
     if options.asking.json {
         println!("{told}");
+    } else if let Some(unwritten) = told["unwritten"].as_str() {
+        println!("stopped by {}: {unwritten}", by(&told));
     } else {
         let what = options.change.as_ref().map_or("every write".to_owned(), |change| format!("every {change}"));
         let org = options.org.as_ref().map_or("every org".to_owned(), |org| format!("org {org}"));

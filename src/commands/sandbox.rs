@@ -96,7 +96,7 @@ pub async fn sandbox(options: Options) -> anyhow::Result<ExitCode> {
     let mut config = config(&world, &folder)?;
     if options.faults > 0.0 {
         // Answers that come too late are given up on sooner, so that a quick clock does not wait for minutes.
-        config.okta[0].timeout = Duration::from_secs(3);
+        config.okta[0].transport.timeout = Duration::from_secs(3);
     }
     let service = Service::start(config, clock.clone(), Metrics::new()).await?;
     let listen = crate::sandbox::world::any_port();

@@ -7,7 +7,8 @@ use crate::admin::state::Running;
 use crate::admin::tls;
 use crate::clock::Moment;
 use crate::config::Config;
-use crate::http::describe;
+use crate::http::address::{self, Shape};
+use crate::http::{LARGEST_OWN_ANSWER, describe, read_body};
 use anyhow::{Context, anyhow, bail};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::HeaderMap;
@@ -69,7 +70,7 @@ pub struct Api {
 
 /// A client for what the service of a configuration serves, and where that is.
 fn client(config: &Config, timeout: Duration) -> anyhow::Result<(reqwest::Client, String)> {
-    let builder = crate::http::builder(HeaderMap::new(), timeout);
+    let builder = crate::http::builder(HeaderMap::new(), &timeout.into());
     Ok(match &config.admin.tls {
         None => (builder.build()?, format!("http://{}", config.service.listen)),
         Some(files) => {
@@ -140,25 +141,17 @@ impl Api {
     }
 
     fn at(url: &str) -> anyhow::Result<Self> {
-        let parsed = reqwest::Url::parse(url.trim()).with_context(|| format!("{url:?} is no URL of a service"))?;
-        let host = parsed.host_str().unwrap_or_default();
-        let is_here = host == "localhost"
-            || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-        match parsed.scheme() {
-            "https" => {}
-            "http" if is_here => {}
-            "http" => bail!("the token would travel unencrypted to {host}: ask the service at an https:// address"),
-            _ => bail!("{url:?} is no URL of a service: write https://HOST:PORT"),
-        }
+        let parsed = address::read(url, Shape::Origin)
+            .map_err(|why| anyhow!("--service (or {SERVICE}): {why}; it is https://HOST:PORT of a service"))?;
         let Some(token) = token() else { bail!("set {TOKEN} to your token of [[admin.tokens]] of that service") };
-        let mut builder = crate::http::builder(HeaderMap::new(), TIMEOUT);
+        let mut builder = crate::http::builder(HeaderMap::new(), &TIMEOUT.into());
         if let Ok(file) = std::env::var(CA) {
             let pem = std::fs::read(&file).with_context(|| format!("{CA}: {file} cannot be read"))?;
             let trusted = reqwest::Certificate::from_pem_bundle(&pem).ok().filter(|trusted| !trusted.is_empty());
             let trusted = trusted.with_context(|| format!("{CA}: {file} holds no certificates as PEM"))?;
             builder = builder.tls_certs_only(trusted);
         }
-        let base = parsed.as_str().trim_end_matches('/').to_owned();
+        let base = address::base(&parsed);
         let hint = if base.starts_with("https") {
             "; does this machine trust its certificate, or the file of NAMELY_OKTA_SYNC_CA?"
         } else {
@@ -185,7 +178,10 @@ impl Api {
         let answer =
             sent.map_err(|e| anyhow!("the service at {} does not answer: {}{}", self.base, describe(&e), self.hint))?;
         let status = answer.status();
-        let told: Value = answer.json().await.map_err(|e| anyhow!("its answer breaks off: {}", describe(&e)))?;
+        let told = read_body(answer, LARGEST_OWN_ANSWER).await;
+        let told = told.map_err(|why| anyhow!("the answer of the service at {} cannot be read: {why}", self.base))?;
+        let told: Value = serde_json::from_slice(&told)
+            .map_err(|_| anyhow!("{} answers HTTP {status} with no JSON; is a service there?", self.base))?;
         match told["error"].as_str() {
             Some(why) => bail!("{why}"),
             None if !status.is_success() => bail!("the service answers HTTP {status}"),
@@ -197,7 +193,10 @@ impl Api {
 /// What the service of a configuration says of itself to everybody; `None` if none answers.
 async fn running(config: &Config) -> Option<Running> {
     let (client, base) = client(config, LOOK).ok()?;
-    let get = async |path: &str| client.get(format!("{base}{path}")).send().await.ok()?.text().await.ok();
+    let get = async |path: &str| {
+        let answer = client.get(format!("{base}{path}")).send().await.ok()?;
+        String::from_utf8(read_body(answer, LARGEST_OWN_ANSWER).await.ok()?).ok()
+    };
     let ready: Value = serde_json::from_str(&get("/readyz").await?).unwrap_or_default();
     let missing = serde_json::from_value(ready["missing"].clone()).unwrap_or_default();
     Some(Running::new(missing, &get("/metrics").await.unwrap_or_default()))

@@ -5,6 +5,7 @@
 mod admin;
 pub mod manual;
 mod mapping;
+mod net;
 mod notify;
 pub mod reader;
 pub mod reload;
@@ -13,11 +14,14 @@ mod safeguards;
 mod secret;
 mod telemetry;
 
+pub use net::Http;
 pub use notify::Channel;
 pub use reader::{Problem, Problems};
 
 use crate::admin::auth::Token;
 use crate::clock::Moment;
+use crate::http::Transport;
+use crate::http::address::{self, Shape};
 use crate::identity::Rulebook;
 use crate::identity::expr::Engine;
 use crate::identity::mapping::{DEFAULT_ATTRIBUTES, DEFAULT_LOGIN};
@@ -46,6 +50,7 @@ const TOKEN_YEARS: i64 = 2;
 #[derive(Clone)]
 pub struct Config {
     pub service: Service,
+    pub http: Http,
     pub telemetry: crate::telemetry::Settings,
     pub admin: Admin,
     pub audit: Audit,
@@ -146,8 +151,8 @@ pub struct NamelyTenant {
     pub zone: TimeZone,
     pub group_types: GroupTypes,
     pub pace: Pace,
-    /// Total of one call, in real time.
-    pub timeout: Duration,
+    /// How requests travel; the timeout is the total of one call.
+    pub transport: Transport,
     /// When the token dies of age, if the configuration says when it was made (`namely-api.md §1.6`).
     pub token_expires: Option<Moment>,
 }
@@ -162,8 +167,8 @@ pub struct OktaOrg {
     pub in_flight: usize,
     /// How long to wait before somebody is tried again.
     pub waits: Waits,
-    /// Total of one call, in real time.
-    pub timeout: Duration,
+    /// How requests travel; the timeout is the total of one call.
+    pub transport: Transport,
     /// Whether somebody must accept the adopt report before anything is written for the first time.
     pub ask_to_adopt: bool,
 }
@@ -194,21 +199,23 @@ impl Config {
             reconcile(r, section)
         };
         let service = service(r, services);
+        let http = root.section(r, "http");
+        let http = net::http(r, http);
         let telemetry = root.section(r, "telemetry");
-        let telemetry = telemetry::read(r, telemetry);
+        let telemetry = telemetry::read(r, telemetry, &http);
         let admin = admin::read(r, admins, &secrets, service.listen);
         let audit = audit(r, audits, &secrets);
         let notify: Vec<Channel> =
             root.sections(r, "notify").into_iter().filter_map(|s| notify::channel(r, s, &secrets)).collect();
         unique_names(r, "notify", notify.iter().map(|channel| channel.name.as_str()));
         let namely: Vec<Option<NamelyTenant>> =
-            root.sections(r, "namely").into_iter().map(|s| tenant(r, s, &secrets)).collect();
+            root.sections(r, "namely").into_iter().map(|s| tenant(r, s, &secrets, &http)).collect();
         let names: Vec<String> = namely.iter().flatten().map(|tenant| tenant.name.clone()).collect();
         let mut rules = root.section(r, "mapping");
         let engine = Engine::new(rules::tables(r, &mut rules, secrets.folder));
         let source = fingerprint(text, engine.tables());
         let okta: Vec<Option<(OktaOrg, OrgRules)>> =
-            root.sections(r, "okta").into_iter().map(|s| org(r, s, &secrets, &engine, &names)).collect();
+            root.sections(r, "okta").into_iter().map(|s| org(r, s, &secrets, &engine, &names, &http)).collect();
         let policies = rules::policies(r, &mut root);
         let matching = rules::correlation(r, &mut root, &engine);
         let safeguards = safeguards::read(r, &mut root);
@@ -240,7 +247,7 @@ impl Config {
             .collect();
         let rules = crate::identity::hex(digest(&SHA256, source.as_bytes()).as_ref());
         let (rulebook, document) = (Arc::new(rulebook), text.parse().unwrap_or_default());
-        Ok(Self { service, telemetry, admin, audit, reconcile, notify, namely, okta, rulebook, rules, document })
+        Ok(Self { service, http, telemetry, admin, audit, reconcile, notify, namely, okta, rulebook, rules, document })
     }
 }
 
@@ -392,7 +399,10 @@ fn reconcile(r: &mut Reader, mut s: Section) -> Reconciling {
 
 fn http_sink(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<HttpSink> {
     let name = s.required_text(r, "name", "siem");
-    let url = s.required_text(r, "url", "https://siem.acme.com/services/collector/raw").and_then(|at| url(r, at));
+    let url = s.required_text(r, "url", "https://siem.acme.com/services/collector/raw").and_then(|at| {
+        let read = net::url(r, &s.path, at, Shape::Endpoint)?;
+        Some(read.into())
+    });
     let key = format!("{}.token", s.path);
     let token = s.text(r, "token").map(|at| secrets.resolve(r, &key, at));
     let scheme = s.text(r, "scheme").map_or_else(|| "Bearer".to_owned(), |at| at.value);
@@ -401,9 +411,10 @@ fn http_sink(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Optio
     Some(HttpSink { name: name?.value, url: url?, scheme, token: rules::optional(token)?, batch })
 }
 
-fn tenant(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<NamelyTenant> {
+fn tenant(r: &mut Reader, mut s: Section, secrets: &secret::Secrets, http: &Http) -> Option<NamelyTenant> {
     let name = s.required_text(r, "name", "acme");
-    let url = s.required_text(r, "url", "https://acme.namely.com/api/v1").and_then(|at| url(r, at));
+    let url = s.required_text(r, "url", "https://acme.namely.com/api/v1");
+    let url = url.and_then(|at| net::url(r, &s.path, at, Shape::Base)).map(|url| address::base(&url));
     let key = format!("{}.token", s.path);
     let token = s.required_text(r, "token", "env:NAMELY_TOKEN").and_then(|at| secrets.resolve(r, &key, at));
     let zone = s.required_text(r, "time_zone", "America/New_York").and_then(|at| {
@@ -421,7 +432,7 @@ fn tenant(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<N
         department: s.texts(r, "departments").map_or(defaults.department, |at| at.value),
         office: s.texts(r, "offices").map_or(defaults.office, |at| at.value),
     };
-    let timeout = s.duration(r, "timeout", Duration::from_secs(90));
+    let transport = http.transport(s.duration(r, "timeout", Duration::from_secs(90)));
     let token_expires = s.text(r, "token_made").and_then(|at| token_expires(r, &s.path, &at));
     let mut poll = s.section(r, "poll");
     let pace = Pace {
@@ -433,7 +444,7 @@ fn tenant(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<N
     poll.finish(r);
     s.finish(r);
     let (name, url, token, zone) = (name?.value, url?, token?, zone?);
-    Some(NamelyTenant { name, url, token, zone, group_types, pace, timeout, token_expires })
+    Some(NamelyTenant { name, url, token, zone, group_types, pace, transport, token_expires })
 }
 
 /// When a token that was made on a day dies of age.
@@ -454,12 +465,14 @@ fn org(
     secrets: &secret::Secrets,
     engine: &Engine,
     companies: &[String],
+    http: &Http,
 ) -> Option<(OktaOrg, OrgRules)> {
     let path = s.path.clone();
     let name = s.required_text(r, "name", "acme");
-    let url = s.required_text(r, "url", "https://acme.okta.com").and_then(|at| url(r, at));
+    let url = s.required_text(r, "url", "https://acme.okta.com");
+    let url = url.and_then(|at| net::url(r, &path, at, Shape::Origin)).map(|url| address::base(&url));
     let credentials = credentials(r, &mut s, secrets);
-    let timeout = s.duration(r, "timeout", Duration::from_secs(30));
+    let transport = http.transport(s.duration(r, "timeout", Duration::from_secs(30)));
     let tenants = s.texts(r, "from").map(|at| {
         for unknown in at.value.iter().filter(|name| !companies.contains(name)) {
             r.problem(
@@ -494,7 +507,7 @@ fn org(
     let tenants = tenants.unwrap_or_else(|| companies.to_vec());
     let rules = OrgRules { name: name.clone(), tenants, people, unrouted, manager_relation };
     Some((
-        OktaOrg { name, url: url?, credentials: credentials?, shares, in_flight, waits, timeout, ask_to_adopt },
+        OktaOrg { name, url: url?, credentials: credentials?, shares, in_flight, waits, transport, ask_to_adopt },
         rules,
     ))
 }
@@ -542,21 +555,6 @@ fn credentials(r: &mut Reader, s: &mut Section, secrets: &secret::Secrets) -> Op
     };
     app.finish(r);
     credentials
-}
-
-fn url(r: &mut Reader, at: At<String>) -> Option<String> {
-    let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|h| at.value.starts_with(h));
-    let parsed = reqwest::Url::parse(&at.value).ok().filter(reqwest::Url::has_host);
-    match parsed {
-        Some(url) if url.scheme() == "https" || loopback => Some(at.value.trim_end_matches('/').to_owned()),
-        _ => {
-            r.problem(
-                at.span,
-                format!("{:?} is not an https URL; a token never travels unencrypted but to this machine", at.value),
-            );
-            None
-        }
-    }
 }
 
 fn size(n: i64) -> usize {

@@ -1,5 +1,6 @@
 //! `[[notify]]`: who is told of what, and how.
 
+use super::net;
 use super::reader::{Reader, Section};
 use super::rules::optional;
 use super::secret::Secrets;
@@ -33,21 +34,17 @@ pub(super) fn channel(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Opti
     let path = s.path.clone();
     let name = s.required_text(r, "name", "it");
     let word = s.required_text(r, "kind", "slack");
-    let secret = |r: &mut Reader, s: &mut Section, key: &'static str, example: &str| {
-        let name = format!("{path}.{key}");
-        s.required_text(r, key, example).and_then(|at| secrets.resolve(r, &name, at))
-    };
     let kind = word.and_then(|at| match at.value.as_str() {
-        "slack" => Some(Kind::Slack { url: secret(r, &mut s, "url", "env:SLACK_URL")? }),
-        "teams" => Some(Kind::Teams { url: secret(r, &mut s, "url", "env:TEAMS_URL")? }),
+        "slack" => Some(Kind::Slack { url: net::secret_url(r, &mut s, secrets, "env:SLACK_URL")? }),
+        "teams" => Some(Kind::Teams { url: net::secret_url(r, &mut s, secrets, "env:TEAMS_URL")? }),
         "webhook" => {
-            let url = secret(r, &mut s, "url", "env:WEBHOOK_URL");
+            let url = net::secret_url(r, &mut s, secrets, "env:WEBHOOK_URL");
             let key = format!("{path}.secret");
             let secret = s.text(r, "secret").map(|at| secrets.resolve(r, &key, at));
             Some(Kind::Webhook { url: url?, secret: optional(secret)? })
         }
         "mail" => {
-            let server = secret(r, &mut s, "server", "env:SMTP_URL");
+            let server = net::mail_server(r, &mut s, secrets);
             let from = s.required_text(r, "from", "okta-sync@acme.com");
             let from = from.and_then(|at| mailbox(r, &format!("{path}.from"), &at.value, at.span));
             let to = s.texts(r, "to");
@@ -57,7 +54,8 @@ pub(super) fn channel(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Opti
             let to = to?;
             let read = to.value.iter().map(|text| mailbox(r, &format!("{path}.to"), text, to.span.clone()));
             let to: Vec<Option<Mailbox>> = read.collect();
-            Some(Kind::Mail { server: server?, from: from?, to: to.into_iter().collect::<Option<_>>()? })
+            let (server, readable) = server?;
+            Some(Kind::Mail { server, readable, from: from?, to: to.into_iter().collect::<Option<_>>()? })
         }
         other => {
             r.problem(at.span, format!("{path}.kind: {other:?} is not one of slack, teams, webhook, mail"));

@@ -1,9 +1,10 @@
 //! `[telemetry]`: how logs look, and where traces go.
 
+use super::Http;
 use super::reader::{Reader, Section};
 use crate::telemetry::{Logs, Settings};
 
-pub(super) fn read(r: &mut Reader, mut s: Section) -> Settings {
+pub(super) fn read(r: &mut Reader, mut s: Section, network: &Http) -> Settings {
     let logs = s.choice(r, "logs", &[("auto", Logs::Auto), ("json", Logs::Json), ("pretty", Logs::Pretty)]);
     let traces = s.text(r, "traces").and_then(|at| {
         if !cfg!(feature = "otel") {
@@ -27,5 +28,5 @@ pub(super) fn read(r: &mut Reader, mut s: Section) -> Settings {
         }
     });
     s.finish(r);
-    Settings { logs, traces }
+    Settings { logs, traces, network: network.clone() }
 }

@@ -63,7 +63,7 @@ fn every_problem_is_told_at_once_with_its_place_and_what_to_do() {
     has("conf/test.toml:3:1:", "did you mean store?");
     has("conf/test.toml:4:9:", "outside 1 to 1000");
     has(":10:", "not a zone");
-    has(":14:", "not an https URL");
+    has(":14:7:", "okta[1].url: it would travel unencrypted to acme.okta.com; write an https URL");
     has(":15:", "a secret may not stand in this file");
     has(":18:12:", "employee has no field \"nick\"");
     has(":23:10:", "a list of texts is needed");
@@ -111,4 +111,81 @@ fn an_empty_file_says_what_is_missing() {
         found.iter().any(|p| p.contains("[[namely]]")) && found.iter().any(|p| p.contains("[[okta]]")),
         "{found:#?}"
     );
+}
+
+#[test]
+fn an_address_that_carries_a_secret_is_encrypted_or_of_this_machine() {
+    let extra = r#"
+[[audit.http]]
+name = "siem"
+url = "AUDIT"
+[[notify]]
+name = "soc"
+kind = "webhook"
+url = "env:HOOK"
+[[notify]]
+name = "it"
+kind = "mail"
+server = "env:MAIL"
+from = "it@acme.com"
+to = ["it@acme.com"]
+"#;
+    let good = ("https://acme.namely.com/api/v1", "https://Acme.okta.com", "https://siem.acme.com/x?y", "smtps://mail");
+    let read = |namely: &str, okta: &str, audit: &str, hook: &str, mail: &str, more: &str| {
+        let text = GOOD.replace("https://acme.namely.com/api/v1", namely).replace("https://acme.okta.com", okta);
+        let text = format!("{text}{}{more}", extra.replace("AUDIT", audit));
+        let read = Config::parse(Path::new("conf/test.toml"), &text, &|name| {
+            Some(match name {
+                "HOOK" => hook.to_owned(),
+                "MAIL" => mail.to_owned(),
+                _ => "secret".to_owned(),
+            })
+        });
+        read.map_err(|problems| problems.to_string())
+    };
+    let config = read(good.0, good.1, good.2, good.2, good.3, "").unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(config.okta[0].url, "https://acme.okta.com");
+    for bad in [
+        "http://acme.com",
+        "http://127.0.0.1.evil.example",
+        "http://localhost@evil.example",
+        "https://user:hunter2@acme.com",
+        "nonsense",
+    ] {
+        for (at, place) in [
+            (0, "7:7: namely[1].url"),
+            (1, "13:7: okta[1].url"),
+            (2, "26:7: audit.http[1].url"),
+            (3, "30:7: notify[1].url"),
+        ] {
+            let mut all = [good.0, good.1, good.2, good.2];
+            all[at] = bad;
+            let why = read(all[0], all[1], all[2], all[3], good.3, "").map(drop).expect_err(bad);
+            assert!(why.contains(place) && !why.contains("hunter2"), "{bad} at {place}: {why}");
+        }
+    }
+    let mail = |server: &str, more: &str| read(good.0, good.1, good.2, good.2, server, more).map(drop);
+    assert_eq!(mail("smtp://127.0.0.1:25", ""), Ok(()));
+    let why = mail("smtp://ann:hunter2@mail.acme.com", "").expect_err("readable");
+    assert!(
+        why.contains("34:10: notify[2].server") && why.contains("insecure_relay") && !why.contains("hunter2"),
+        "{why}"
+    );
+    assert_eq!(mail("smtp://ann:hunter2@mail.acme.com", "insecure_relay = true\n"), Ok(()));
+    assert!(
+        read(good.0, "https://acme.okta.com/admin", good.2, good.2, good.3, "")
+            .is_err_and(|why| why.contains("no path"))
+    );
+}
+
+#[test]
+fn a_proxy_is_a_bare_address_without_a_password() {
+    let read = |proxy: &str| parse(&format!("{GOOD}\n[http]\nproxy = \"{proxy}\"\n"));
+    let config = read("http://proxy.acme.com:3128").unwrap_or_else(|e| panic!("{e}"));
+    assert!(config.okta[0].transport.proxy.is_some() && config.namely[0].transport.proxy.is_some());
+    for bad in ["proxy.acme.com:3128", "http://ann:hunter2@proxy.acme.com", "http://proxy.acme.com/x", "socks5://proxy"]
+    {
+        let why = read(bad).map(drop).expect_err(bad).to_string();
+        assert!(why.contains(":25:9: http.proxy") && !why.contains("hunter2"), "{bad}: {why}");
+    }
 }

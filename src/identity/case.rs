@@ -45,6 +45,8 @@ pub struct Case {
     pub pins: Pins,
     /// How they came to the account, if a match gave it to them.
     pub adopted: Option<Adopted>,
+    /// Since when it is proved that the person has no account.
+    pub searched_at: Option<Moment>,
 }
 
 impl Case {
@@ -64,6 +66,7 @@ impl Case {
             subordinates: Vec::new(),
             pins: Pins::default(),
             adopted: None,
+            searched_at: None,
         }
     }
 

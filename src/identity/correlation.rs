@@ -149,7 +149,11 @@ fn doubt(employee: &Employee, candidate: &Candidate, contact: Contact) -> Option
             Contact::First => None,
             Contact::Later if candidate.anchor_is_ours => None,
             // Nobody becomes an owner by leaving: who has left must not keep an account that names them.
-            Contact::Later if has_left(employee) && candidate.reserved.is_none() && names_agree(employee, candidate) => None,
+            Contact::Later
+                if has_left(employee) && candidate.reserved.is_none() && names_agree(employee, candidate) =>
+            {
+                None
+            }
             Contact::Later => Some("this service did not write that anchor".into()),
         };
     }

@@ -18,6 +18,7 @@ pub mod drift;
 pub mod employee;
 pub mod explain;
 pub mod expr;
+pub mod facts;
 pub mod functions;
 pub mod group_rule;
 pub mod judgement;

@@ -22,6 +22,9 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What is remarked of a leaver without an account, as a proved list or a search has shown.
+pub const NO_ACCOUNT: &str = "no account in Okta";
+
 /// Everything a plan is made from.
 pub struct Situation<'a> {
     pub case: &'a Case,
@@ -44,6 +47,8 @@ pub struct Plan {
     pub unfinished: Option<String>,
     /// The link to the manager waits for the manager's account.
     pub awaits_manager: bool,
+    /// Access is over and no account is known, which nobody has proved: Okta must be asked before anybody calls it done.
+    pub unsearched: bool,
     /// Every step is part of ending somebody's access.
     pub exit: bool,
     /// But sessions and suspension, which do not wait for the deactivation: somebody else decides about that.
@@ -98,6 +103,12 @@ pub fn plan(situation: &Situation) -> Result<Plan, Obstacle> {
         Entitlement::Unclear(why) => return Err(why.clone().into()),
         Entitlement::Entitled => entitled(situation)?,
     };
+    if entitlement.is_over() && situation.case.account.is_none() {
+        match situation.case.searched_at {
+            Some(at) => plan.remarks.push(format!("{NO_ACCOUNT}, as of {at}")),
+            None => plan.unsearched = true,
+        }
+    }
     plan.remarks.extend(situation.standing.remarks.iter().cloned());
     let plan = guarded(plan, situation);
     Ok(plan)

@@ -5,7 +5,9 @@
 
 use super::case::Case;
 use super::correlation::MatchRule;
+use super::employee::Employee;
 use super::expr::{Bound, Engine, Expr, Reads};
+use super::facts::Facts;
 use super::lifecycle::{self, Entitlement, Policies, Standing, Terms};
 use super::login::LoginRules;
 use super::mapping::{Desired, Mapping, MappingError, Shown};
@@ -157,6 +159,19 @@ impl Rulebook {
             }
             (false, Unrouted::End) => Standing { entitlement: Entitlement::Ended(unrouted_to(&case.org)), ..here },
         }
+    }
+
+    /// Whether access by this position alone is over.
+    pub fn is_over(&self, position: &Position, now: Moment) -> bool {
+        self.position_standing(position, None, now).entitlement.is_over()
+    }
+
+    /// A profile as it was known, with what it says about access now, where the rest of it cannot be read.
+    pub fn follow(&self, known: &Position, facts: &Facts, now: Moment) -> Employee {
+        facts.over(&known.employee, |employee| {
+            let position = Position { tenant: known.tenant.clone(), employee: employee.clone() };
+            self.position_standing(&position, None, now).entitlement
+        })
     }
 
     /// The positions that count for attributes and groups; the primary one if none does.

@@ -1,8 +1,7 @@
 //! The HTTP shell towards one Namely tenant: one request out, one reply back.
 
-use crate::http::{self, describe};
+use crate::http::{self, Transport, describe};
 use secrecy::SecretString;
-use std::time::Duration;
 
 /// Profiles per page: the maximum (`namely-api.md §2.2`).
 pub const PER_PAGE: usize = 50;
@@ -28,10 +27,10 @@ pub struct NamelyClient {
 
 impl NamelyClient {
     /// A client for the API at `base` (`https://example.namely.com/api/v1`). Namely can take 8 s for a page
-    /// (`namely-api.md §6.6`): `timeout` should be a minute, in real time.
-    pub fn new(base: &str, token: &SecretString, timeout: Duration) -> Result<Self, reqwest::Error> {
+    /// (`namely-api.md §6.6`): the timeout should be a minute, in real time.
+    pub fn new(base: &str, token: &SecretString, transport: impl Into<Transport>) -> Result<Self, reqwest::Error> {
         // A token that is no header value is refused by Namely like any wrong one.
-        let http = http::client(http::authorization("Bearer", token).unwrap_or_default(), timeout)?;
+        let http = http::client(http::authorization("Bearer", token).unwrap_or_default(), &transport.into())?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned() })
     }
 
@@ -46,9 +45,11 @@ impl NamelyClient {
         let request_id = answer.headers().get("x-request-id").and_then(|id| id.to_str().ok());
         tracing::Span::current().record("status", status).record("request_id", request_id);
         let date = http::date(answer.headers());
-        match answer.bytes().await {
-            Ok(body) => Reply::Answered { status, body: body.to_vec(), date },
-            Err(e) => Reply::Failed(describe(&e)),
+        match http::read_body(answer, http::LARGEST_PAGE).await {
+            Ok(body) => Reply::Answered { status, body, date },
+            // A throttle is one whatever came with it.
+            Err(_) if matches!(status, 406 | 429) => Reply::Answered { status, body: Vec::new(), date },
+            Err(why) => Reply::Failed(why.to_string()),
         }
     }
 }

@@ -3,9 +3,10 @@
 //! **Invariant:** remembers 16 bytes per profile, and only of documents that the store has committed.
 
 use super::catalogue::Catalogue;
-use super::wire::{ProfileProblem, Reader};
+use super::wire::{ProfileProblem, Reader, unread};
 use crate::identity::Employee;
 use crate::identity::employee::ContentHash;
+use crate::identity::facts::Facts;
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -14,7 +15,7 @@ use std::collections::HashMap;
 pub struct Findings {
     /// Profiles whose content differs from what is known, or that are new.
     pub changed: Vec<(Employee, ContentHash)>,
-    /// Profiles that could not be read, news only.
+    /// Profiles that could not be read, news only: until `told` says that they are written down, each page shows them again.
     pub problems: Vec<ProfileProblem>,
     /// Profiles that could not be read before and can now.
     pub mended: Vec<String>,
@@ -30,7 +31,7 @@ pub struct Findings {
 #[derive(Debug, Default)]
 pub struct Detector {
     known: HashMap<Box<str>, ContentHash>,
-    problems: HashMap<Box<str>, String>,
+    problems: HashMap<Box<str>, (String, Facts)>,
     /// The newest `updated_at` that a page sorted by it has shown. It says nothing about content, but a newer one is an edit of just now.
     newest: Option<i64>,
 }
@@ -52,7 +53,7 @@ impl Detector {
         self.known.is_empty()
     }
 
-    /// Looks through a page; `newest_first` says that it is sorted so. Nothing is remembered until `commit`, but which problems were told.
+    /// Looks through a page; `newest_first` says that it is sorted so. Nothing is remembered until `commit` and `told`.
     pub fn examine(
         &mut self,
         profiles: &[Value],
@@ -83,14 +84,36 @@ impl Detector {
                     if !id.is_empty() {
                         findings.ids.push(id.clone());
                     }
-                    if self.problems.get(id.as_str()) != Some(&problem.why) {
-                        self.problems.insert(id.into_boxed_str(), problem.why.clone());
+                    if self
+                        .problems
+                        .get(id.as_str())
+                        .is_none_or(|(why, facts)| *why != problem.why || *facts != problem.facts)
+                    {
                         findings.problems.push(problem);
                     }
                 }
             }
         }
         findings
+    }
+
+    /// Of a page that shows too little of its profiles to be used: whose access ends all the same, as far as they are known.
+    pub fn endings(&self, profiles: &[Value]) -> Vec<ProfileProblem> {
+        let is_known =
+            |problem: &ProfileProblem| problem.profile.as_ref().is_some_and(|id| self.known.contains_key(id.as_str()));
+        profiles.iter().map(unread).filter(|problem| problem.facts.may_end() && is_known(problem)).collect()
+    }
+
+    /// These could not be read when the service ended: whoever can be now is mended.
+    pub fn could_not_read(&mut self, profiles: impl IntoIterator<Item = String>) {
+        let unknown = || (String::new(), Facts::default());
+        self.problems.extend(profiles.into_iter().map(|id| (id.into_boxed_str(), unknown())));
+    }
+
+    /// The store has written down this problem.
+    pub fn told(&mut self, problem: ProfileProblem) {
+        let id = problem.profile.unwrap_or_default();
+        self.problems.insert(id.into_boxed_str(), (problem.why, problem.facts));
     }
 
     /// The store has committed this document.
@@ -146,7 +169,17 @@ mod tests {
         let mut detector = Detector::default();
         let mut broken = profile("a", "X");
         broken["email"] = json!(42);
-        assert_eq!(detector.examine(&[broken.clone()], false, &reader, &catalogue).problems.len(), 1);
+        let told = detector.examine(&[broken.clone()], false, &reader, &catalogue).problems;
+        assert_eq!(told.len(), 1);
+        assert_eq!(
+            detector.examine(&[broken.clone()], false, &reader, &catalogue).problems,
+            told,
+            "nobody wrote it down"
+        );
+        detector.told(told[0].clone());
+        let mut left = broken.clone();
+        left["user_status"] = json!("inactive");
+        assert_eq!(detector.examine(&[left], false, &reader, &catalogue).problems.len(), 1, "the status is news");
         assert_eq!(detector.examine(&[broken], false, &reader, &catalogue).problems.len(), 0);
         assert_eq!(detector.examine(&[profile("a", "X")], false, &reader, &catalogue).mended, ["a"]);
     }

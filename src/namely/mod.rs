@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod client;
 pub mod detector;
+mod fields;
 pub mod walk;
 pub mod wire;
 

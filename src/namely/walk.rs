@@ -84,6 +84,14 @@ const ATTEMPTS: u32 = 3;
 /// A hot pass goes on as long as it finds changes, but not for ever: the walk sees the rest.
 const HOT_PAGES: usize = 20;
 
+/// Pages of a walk that may show nobody new: whoever is hired or leaves meanwhile moves some people to a page that was read
+/// already, but not whole pages of them.
+const PAGES_OF_NOBODY_NEW: usize = 3;
+/// Profiles of one company, at most.
+const MOST_PROFILES: usize = 2_000_000;
+/// A walk may show so many profiles more than Namely says there are: people are hired while it goes on.
+const HIRED_MEANWHILE: u64 = 1000;
+
 struct Walk {
     number: u64,
     started: Moment,
@@ -94,11 +102,48 @@ struct Walk {
     /// The first page that was empty.
     end: Option<usize>,
     distinct: HashSet<[u8; 16]>,
+    /// Pages that showed people, and nobody who was not seen before.
+    stale_pages: usize,
     total: Option<u64>,
     failure: Option<String>,
 }
 
 impl Walk {
+    /// What a page showed.
+    fn saw(&mut self, page: usize, seen: &Seen) {
+        if seen.ids.is_empty() {
+            self.end = Some(self.end.map_or(page, |end| end.min(page)));
+        }
+        let before = self.distinct.len();
+        self.distinct.extend(seen.ids.iter().map(|id| ContentHash::of(id.as_bytes()).0));
+        self.total = seen.total_count.or(self.total);
+        if !seen.ids.is_empty() && self.distinct.len() == before {
+            self.stale_pages += 1;
+        }
+        if self.failure.is_none() {
+            self.failure = self.endless(page);
+        }
+    }
+
+    /// Why this walk would never end.
+    fn endless(&self, page: usize) -> Option<String> {
+        let shown = self.distinct.len();
+        if self.stale_pages > PAGES_OF_NOBODY_NEW {
+            return Some(format!(
+                "up to page {page} Namely shows the same {shown} people again and again: it ignores `page`"
+            ));
+        }
+        if shown > MOST_PROFILES {
+            return Some(format!(
+                "page {page} is not the last one, and Namely has shown {shown} people: it does not end"
+            ));
+        }
+        let told = self.total.filter(|total| shown as u64 > total.saturating_add(HIRED_MEANWHILE.max(total / 10)));
+        told.map(|total| {
+            format!("Namely says there are {total} profiles, and page {page} shows more than {shown}: it does not end")
+        })
+    }
+
     fn new(number: u64, started: Moment) -> Self {
         Self {
             number,
@@ -109,6 +154,7 @@ impl Walk {
             attempts: BTreeMap::new(),
             end: None,
             distinct: HashSet::new(),
+            stale_pages: 0,
             total: None,
             failure: None,
         }
@@ -263,11 +309,7 @@ impl Walker {
             Fetch::Walk { walk: number, page } => {
                 let walk = self.walk.as_mut().filter(|w| w.number == number)?;
                 walk.in_flight.remove(&page);
-                if seen.ids.is_empty() {
-                    walk.end = Some(walk.end.map_or(page, |end| end.min(page)));
-                }
-                walk.distinct.extend(seen.ids.iter().map(|id| ContentHash::of(id.as_bytes()).0));
-                walk.total = seen.total_count.or(walk.total);
+                walk.saw(page, seen);
                 self.finish_if_over(now)
             }
         }
@@ -420,6 +462,54 @@ mod tests {
         assert!(!walker.due(later).contains(&Fetch::Hot { page: 1 }));
         walker.set_pace(Pace { hot_interval: Duration::from_secs(2), ..slow }, later);
         assert!(walker.due(later + Duration::from_secs(2)).contains(&Fetch::Hot { page: 1 }));
+    }
+
+    /// Answers every page of a walk until it ends; returns its end and how many pages were asked for.
+    fn walked(mut show: impl FnMut(usize) -> Seen) -> (WalkEnd, usize) {
+        let mut now = Moment::from_secs(0);
+        let pace = Pace { per_minute: 100_000, hot_interval: Duration::from_secs(86_400), ..Pace::default() };
+        let mut walker = Walker::new(pace, now);
+        let mut asked = 0;
+        loop {
+            now = now + Duration::from_secs(1);
+            for fetch in walker.due(now) {
+                let Fetch::Walk { page, .. } = fetch else { continue };
+                asked += 1;
+                if let Some(end) = walker.on_page(fetch, &show(page), now) {
+                    return (end, asked);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_namely_that_ignores_the_page_or_never_ends_is_told_and_proves_nothing() {
+        let same = |_| Seen { ids: ids(0..50), total_count: Some(50), changed: 0 };
+        let (end, asked) = walked(same);
+        assert!(end.complete.is_err_and(|why| why.contains("ignores `page`")), "with the right number of people");
+        assert!(asked < 20, "{asked}");
+        let turns = |page| Seen { ids: ids(page % 3 * 50..page % 3 * 50 + 50), total_count: Some(150), changed: 0 };
+        assert!(walked(turns).0.complete.is_err_and(|why| why.contains("ignores `page`")));
+        for total_count in [Some(100), Some(0)] {
+            let (end, asked) = walked(|page| Seen { ids: ids(page * 50..page * 50 + 50), total_count, changed: 0 });
+            assert!(end.complete.is_err_and(|why| why.contains("does not end")), "{total_count:?}");
+            assert!(asked < 60, "{asked}");
+        }
+    }
+
+    #[test]
+    fn people_who_move_to_an_earlier_page_do_not_end_a_walk() {
+        let (end, _) = walked(|page| Seen {
+            ids: match page {
+                1 => ids(0..50),
+                2 => ids(49..99),
+                3 => ids(98..99),
+                _ => Vec::new(),
+            },
+            total_count: Some(99),
+            changed: 0,
+        });
+        assert_eq!(end.complete, Ok(()));
     }
 
     #[test]

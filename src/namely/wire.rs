@@ -5,11 +5,33 @@
 //! of birth, salary, ethnicity, home address or bank data.
 
 use super::catalogue::{Catalogue, GroupKind};
+use super::fields::{date, groups, manager, number_or_text, part, pay_group, teams, text, titled, visible};
 use crate::identity::expr::Reads;
-use crate::identity::{Employee, Manager, UserStatus};
-use jiff::civil::Date;
+use crate::identity::facts::Facts;
+use crate::identity::{Employee, UserStatus};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Keys that are read of every profile, whether or not the mapping needs them.
+const READ_KEYS: &[&str] = &[
+    "first_name",
+    "last_name",
+    "middle_name",
+    "preferred_name",
+    "employee_id",
+    "employee_type",
+    "job_title",
+    "links",
+    "office",
+    "reports_to",
+    "office_main_number",
+    "office_direct_dial",
+    "office_phone",
+    "office_company_mobile",
+    "linkedin_url",
+];
 
 /// Keys that are never read, whatever the configuration asks for.
 const SENSITIVE: &[&str] = &[
@@ -61,23 +83,73 @@ pub struct ProfilesPage {
     pub total_count: Option<u64>,
 }
 
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    profiles: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    meta: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Meta {
+    total_count: Value,
+}
+
+/// Stands among the keys of a profile for those whose value could not be read: nested too deeply, say. No key of Namely's
+/// begins like this.
+const BROKEN_KEYS: &str = "\u{0}broken";
+
 impl ProfilesPage {
-    /// Reads the envelope; the error says what was found instead of one.
+    /// Reads the envelope; the error says what was found instead of one. A profile, or a key of one, that cannot be read
+    /// spoils nothing beside it.
     pub fn read(body: &[u8]) -> Result<Self, String> {
-        let mut value: Value = serde_json::from_slice(body).map_err(|e| format!("the answer is not JSON ({e})"))?;
-        match value.get_mut("profiles").map(Value::take) {
-            Some(Value::Array(profiles)) => Ok(Self { profiles, total_count: value["meta"]["total_count"].as_u64() }),
-            _ => Err("the answer has no list \"profiles\"".into()),
-        }
+        let envelope: Envelope = serde_json::from_slice(body).map_err(|e| {
+            if e.is_data() {
+                "the answer has no list \"profiles\"".to_owned()
+            } else {
+                format!("the answer is not JSON ({e})")
+            }
+        })?;
+        let meta = envelope.meta.and_then(|meta| serde_json::from_str::<Meta>(meta.get()).ok());
+        Ok(Self {
+            profiles: envelope.profiles.into_iter().map(read_loosely).collect(),
+            total_count: meta.and_then(|meta| meta.total_count.as_u64()),
+        })
     }
 }
 
-/// Why a profile could not be read. That person waits, everybody else goes on.
+/// A profile with all keys that can be read; the others are named under [`BROKEN_KEYS`].
+fn read_loosely(raw: &RawValue) -> Value {
+    if let Ok(value) = serde_json::from_str(raw.get()) {
+        return value;
+    }
+    let Ok(keys) = serde_json::from_str::<BTreeMap<String, &RawValue>>(raw.get()) else { return Value::Null };
+    let (mut fields, mut broken) = (Map::new(), Map::new());
+    for (key, raw) in keys {
+        match serde_json::from_str::<Value>(raw.get()) {
+            Ok(value) => {
+                fields.insert(key, value);
+            }
+            Err(e) => {
+                broken.insert(key, e.to_string().into());
+            }
+        }
+    }
+    fields.insert(BROKEN_KEYS.to_owned(), Value::Object(broken));
+    Value::Object(fields)
+}
+
+/// Why a profile could not be read. Its status and dates act alone, everything else of it stays as it was known, and
+/// everybody else goes on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProfileProblem {
     /// Its UUID, if it has one.
     pub profile: Option<String>,
+    /// What the person is called, if that can be read.
+    pub name: Option<String>,
     pub why: String,
+    pub facts: Facts,
     /// The catalogue may be out of date: look at it again.
     pub unknown_group: bool,
 }
@@ -141,9 +213,16 @@ impl Reader {
     /// Reads one profile.
     pub fn read(&self, profile: &Value, catalogue: &Catalogue) -> Result<Employee, ProfileProblem> {
         let id = profile.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
-        let problem = |why: String| ProfileProblem { profile: id.map(str::to_owned), why, unknown_group: false };
+        let problem = |why: String| ProfileProblem { why, ..unread(profile) };
         let Some(fields) = profile.as_object() else { return Err(problem("is not an object".into())) };
         let Some(id) = id else { return Err(problem("has no id".into())) };
+        if let Some(broken) = fields.get(BROKEN_KEYS).and_then(Value::as_object) {
+            let read = |key: &&String| self.required.contains(*key) || READ_KEYS.contains(&key.as_str());
+            if let Some(key) = broken.keys().find(read) {
+                let why = broken[key.as_str()].as_str().unwrap_or_default();
+                return Err(problem(format!("field {key}: its value cannot be read ({why})")));
+            }
+        }
         if let Some(key) = self.required.iter().find(|key| !fields.contains_key(*key)) {
             return Err(problem(format!("field {key} is missing; is it hidden from the token for this profile?")));
         }
@@ -171,7 +250,7 @@ impl Reader {
         let text = |key: &str| text(fields, key);
         Ok(Employee {
             id: id.to_owned(),
-            user_status: UserStatus::parse(&text("user_status")?),
+            user_status: UserStatus::parse(&visible(fields, "user_status")?),
             email: text("email")?,
             first_name: text("first_name")?,
             last_name: text("last_name")?,
@@ -202,128 +281,23 @@ impl Reader {
     }
 }
 
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-}
-
-fn mismatch(key: &str, wanted: &str, found: &Value) -> String {
-    format!("field {key}: {wanted} was expected, {} was found", kind(found))
-}
-
-/// Text; `null`, missing and blank are all empty. Runs of blanks become one.
-fn text(fields: &Profile, key: &str) -> Result<String, String> {
-    match fields.get(key) {
-        None | Some(Value::Null) => Ok(String::new()),
-        Some(Value::String(s)) => Ok(s.split_whitespace().collect::<Vec<_>>().join(" ")),
-        Some(other) => Err(mismatch(key, "text", other)),
-    }
-}
-
-fn number_or_text(fields: &Profile, key: &str) -> Result<String, String> {
-    match fields.get(key) {
-        Some(Value::Number(n)) => Ok(n.to_string()),
-        _ => text(fields, key),
-    }
-}
-
-/// `{"title": "…"}`, a bare text, or nothing (`namely-api.md §3.3`, employee_type).
-fn titled(fields: &Profile, key: &str) -> Result<String, String> {
-    match fields.get(key) {
-        Some(Value::Object(object)) => text(object, "title").map_err(|e| e.replace("title", &format!("{key}.title"))),
-        _ => text(fields, key),
-    }
-}
-
-/// One member of an address; the address of the office, never another one.
-fn part(fields: &Profile, key: &str, member: &str) -> Result<String, String> {
-    match fields.get(key) {
-        Some(Value::Object(object)) => text(object, member).map_err(|e| e.replace(member, &format!("{key}.{member}"))),
-        None | Some(Value::Null | Value::String(_)) => Ok(String::new()),
-        Some(other) => Err(mismatch(key, "an address", other)),
-    }
-}
-
-/// The id of the pay group: the only thing that is ever read of the salary object.
-fn pay_group(fields: &Profile) -> Result<String, String> {
-    match fields.get("salary") {
-        Some(Value::Object(salary)) => number_or_text(salary, "pay_group_id"),
-        _ => Ok(String::new()),
-    }
-}
-
-/// Names of the teams in `links.teams`, in Namely's order.
-fn teams(fields: &Profile) -> Result<Vec<String>, String> {
-    let list = match fields.get("links").map(|links| &links["teams"]) {
-        None | Some(Value::Null) => return Ok(Vec::new()),
-        Some(Value::Array(list)) => list,
-        Some(other) => return Err(mismatch("links.teams", "a list", other)),
+/// What can be said of a profile that cannot be read as a whole.
+pub fn unread(profile: &Value) -> ProfileProblem {
+    let mut problem =
+        ProfileProblem { profile: None, name: None, why: String::new(), facts: Facts::default(), unknown_group: false };
+    let Some(fields) = profile.as_object() else { return problem };
+    problem.profile = fields.get("id").and_then(Value::as_str).filter(|id| !id.is_empty()).map(str::to_owned);
+    let name = |key: &str| text(fields, key).unwrap_or_default();
+    let (preferred, last) = (name("preferred_name"), name("last_name"));
+    let first = if preferred.is_empty() { name("first_name") } else { preferred };
+    problem.name = Some(format!("{first} {last}").trim().to_owned()).filter(|name| !name.is_empty());
+    let date = |key: &str| if fields.contains_key(key) { date(fields, key).ok() } else { None };
+    problem.facts = Facts {
+        user_status: visible(fields, "user_status").ok().filter(|word| !word.is_empty()).map(|w| UserStatus::parse(&w)),
+        start_date: date("start_date"),
+        departure_date: date("departure_date"),
     };
-    list.iter()
-        .map(|team| match team.as_object() {
-            Some(team) => text(team, "name"),
-            None => Err(mismatch("links.teams", "a list of objects", team)),
-        })
-        .collect()
-}
-
-/// `YYYY-MM-DD`, the older `MM/DD/YYYY`, or nothing (`namely-api.md §3.4`, dates).
-fn date(fields: &Profile, key: &str) -> Result<Option<Date>, String> {
-    let text = text(fields, key)?;
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let american = || Date::strptime("%m/%d/%Y", &text).ok();
-    match text.parse::<Date>().ok().or_else(american) {
-        Some(date) => Ok(Some(date)),
-        None => Err(format!("field {key}: {text:?} is not a date such as 2026-03-31")),
-    }
-}
-
-/// The manager: the first element that is not the "Nobody" sentinel (`namely-api.md §3.3`, reports_to).
-fn manager(fields: &Profile) -> Result<Option<Manager>, String> {
-    let list = match fields.get("reports_to") {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::Array(list)) => list,
-        Some(other) => return Err(mismatch("reports_to", "a list", other)),
-    };
-    for entry in list {
-        let Some(entry) = entry.as_object() else { return Err(mismatch("reports_to", "a list of objects", entry)) };
-        let id = text(entry, "id")?;
-        if id.is_empty() || id == "no_guid" {
-            continue;
-        }
-        let preferred = text(entry, "preferred_name")?;
-        let first = if preferred.is_empty() { text(entry, "first_name")? } else { preferred };
-        let name = format!("{first} {}", text(entry, "last_name")?).trim().to_owned();
-        return Ok(Some(Manager { id, name, email: text(entry, "email")? }));
-    }
-    Ok(None)
-}
-
-/// Ids of the groups in `links.groups`, without duplicates, in Namely's order.
-fn groups(fields: &Profile) -> Result<Vec<String>, String> {
-    let list = match fields.get("links").map(|links| &links["groups"]) {
-        None | Some(Value::Null) => return Ok(Vec::new()),
-        Some(Value::Array(list)) => list,
-        Some(other) => return Err(mismatch("links.groups", "a list", other)),
-    };
-    let mut ids: Vec<String> = Vec::with_capacity(list.len());
-    for group in list {
-        match group.get("id") {
-            Some(Value::String(id)) if !ids.contains(id) => ids.push(id.clone()),
-            Some(Value::String(_)) => {}
-            Some(Value::Number(id)) => ids.push(id.to_string()),
-            _ => return Err(mismatch("links.groups", "a list of objects with an id", group)),
-        }
-    }
-    Ok(ids)
+    problem
 }
 
 #[cfg(test)]
@@ -377,7 +351,7 @@ mod tests {
         for absent in [json!(null), json!(""), json!("  ")] {
             assert_eq!(with("middle_name", absent).expect("reads").middle_name, "");
         }
-        let expected: Date = "2024-03-01".parse().expect("a date");
+        let expected: jiff::civil::Date = "2024-03-01".parse().expect("a date");
         assert_eq!(with("start_date", json!("03/01/2024")).expect("reads").start_date, Some(expected));
         assert_eq!(with("employee_type", json!("Contractor")).expect("reads").employee_type, "Contractor");
         assert_eq!(with("employee_type", json!(null)).expect("reads").employee_type, "");
@@ -400,6 +374,85 @@ mod tests {
             assert_eq!(problem.profile.as_deref(), Some("u-1"));
             assert!(problem.why.contains(field), "{}", problem.why);
         }
+    }
+
+    #[test]
+    fn a_year_has_four_digits_and_is_not_guessed() {
+        for wrong in [
+            "12/31/25",
+            "31/10/2026",
+            "2026-02-30",
+            "26-12-31",
+            "0025-12-31",
+            "12/31/0025",
+            "2026-1-2",
+            "2026/12/31",
+            "12-31-2026",
+        ] {
+            let problem = with("departure_date", json!(wrong)).expect_err(wrong);
+            assert!(problem.why.contains(wrong) && problem.why.contains("such as 2026-03-31"), "{}", problem.why);
+            assert_eq!(problem.facts.departure_date, None);
+        }
+        let expected: jiff::civil::Date = "2026-12-31".parse().expect("a date");
+        for right in ["2026-12-31", "12/31/2026", " 2026-12-31\u{200b}"] {
+            assert_eq!(with("departure_date", json!(right)).expect("reads").departure_date, Some(expected), "{right}");
+        }
+    }
+
+    #[test]
+    fn status_and_dates_are_read_whatever_else_of_the_profile_cannot_be() {
+        let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+        let day: jiff::civil::Date = "2026-10-31".parse().expect("a date");
+        for (key, value) in [
+            ("email", "7"),
+            ("start_date", "\"31/10/2026\""),
+            ("reports_to", "{\"id\":\"u-9\"}"),
+            ("job_title", "[1]"),
+            ("links", "true"),
+            ("links", "{\"groups\":[{\"id\":\"g99\"}]}"),
+            ("office_phone", "5550100"),
+            ("last_name", "\"\\ud800\""),
+            ("office", "1e999"),
+            ("links", &deep),
+            ("cost_center", &deep),
+            ("links", ""),
+            ("cost_center", ""),
+        ] {
+            let mut fields = profile();
+            fields["user_status"] = json!("Inactive\u{200b}");
+            fields["departure_date"] = json!("10/31/2026");
+            let all = fields.as_object_mut().expect("an object");
+            all.remove(key);
+            let rest = serde_json::to_string(all).expect("serialises");
+            let wrong = if value.is_empty() { String::new() } else { format!(",{key:?}:{value}") };
+            let body = format!("{{\"profiles\":[{}{wrong}}},{}]}}", rest.trim_end_matches('}'), profile());
+            let page = ProfilesPage::read(body.as_bytes()).unwrap_or_else(|e| panic!("{key}: {e}"));
+            assert!(reader().read(&page.profiles[1], &small()).is_ok(), "{key}: who stands beside them can be read");
+            let problem = reader().read(&page.profiles[0], &small()).expect_err(key);
+            assert!(problem.why.contains(key) || problem.why.contains("g99"), "{key}: {}", problem.why);
+            assert_eq!(problem.profile.as_deref(), Some("u-1"));
+            assert!(problem.name.is_some_and(|name| name.contains("Ines")));
+            assert_eq!(problem.facts.user_status, Some(UserStatus::Inactive), "{key}");
+            assert_eq!(problem.facts.departure_date, Some(Some(day)), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_status_that_cannot_be_read_says_nothing() {
+        for status in [json!(3), json!(null), json!(""), json!({ "is": "inactive" })] {
+            let mut fields = profile();
+            fields["user_status"] = status.clone();
+            assert_eq!(unread(&fields).facts.user_status, None, "{status}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_reads_may_be_broken() {
+        let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+        let body =
+            format!("{{\"profiles\":[{},\"asset_management\":{deep}}}]}}", profile().to_string().trim_end_matches('}'));
+        let page = ProfilesPage::read(body.as_bytes()).expect("reads");
+        assert!(reader().read(&page.profiles[0], &small()).is_ok());
     }
 
     #[test]

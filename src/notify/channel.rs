@@ -21,8 +21,9 @@ pub enum Kind {
     Teams { url: SecretString },
     /// A program: gets the digest as JSON, signed with HMAC-SHA-256 where there is a secret.
     Webhook { url: SecretString, secret: Option<SecretString> },
-    /// An SMTP server: `smtp://user:password@host:587?tls=required`.
-    Mail { server: SecretString, from: Mailbox, to: Vec<Mailbox> },
+    /// An SMTP server: `smtp://user:password@host:587?tls=required`; `readable`: mail can be read on its way there, and the
+    /// configuration says that this is meant.
+    Mail { server: SecretString, readable: bool, from: Mailbox, to: Vec<Mailbox> },
 }
 
 /// A message that is ready to go.
@@ -42,7 +43,7 @@ impl Kind {
             Kind::Slack { url } => post(client, url, None, &json!({ "text": escape(&message.text) })).await,
             Kind::Teams { url } => post(client, url, None, &card(message)).await,
             Kind::Webhook { url, secret } => post(client, url, secret.as_ref(), &message.value).await,
-            Kind::Mail { server, from, to } => mail(server, from, to, message).await,
+            Kind::Mail { server, from, to, .. } => mail(server, from, to, message).await,
         }
     }
 }

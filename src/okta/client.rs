@@ -1,11 +1,13 @@
 //! The HTTP shell: one request out, one reply back. No retries, no decisions.
 
 use super::auth::{Authenticator, Credentials};
-use super::outcome::{Answered, RateHeaders, Reply};
+use super::outcome::{Answered, RateHeaders, Reply, lacks_scope};
 use super::request::Request;
 use crate::clock::Clock;
-use crate::http::{self, describe};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, IF_MATCH, LINK};
+use crate::http::links::next_target;
+use crate::http::{self, Transport, Unread, describe};
+use reqwest::Url;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, IF_MATCH};
 use std::time::Duration;
 
 /// Sends requests to one Okta org.
@@ -18,11 +20,18 @@ pub struct OktaClient {
 }
 
 impl OktaClient {
-    /// A client for the org at `base` (`https://example.okta.com`). `timeout` is the total of one call, in real time.
-    pub fn new(base: &str, credentials: Credentials, clock: &Clock, timeout: Duration) -> Result<Self, String> {
-        let base = base.trim_end_matches('/').to_owned();
-        let http = http::client(HeaderMap::new(), timeout).map_err(|e| describe(&e))?;
-        Ok(Self { http, auth: Authenticator::new(&base, credentials, clock, timeout)?, base, timeout })
+    /// A client for the org at `base` (`https://example.okta.com`).
+    pub fn new(
+        base: &str,
+        credentials: Credentials,
+        clock: &Clock,
+        transport: impl Into<Transport>,
+    ) -> Result<Self, String> {
+        let url = Url::parse(base.trim()).map_err(|e| format!("{base:?} is no URL of an Okta org ({e})"))?;
+        let (base, transport) = (http::address::base(&url), transport.into());
+        let http = http::client(HeaderMap::new(), &transport).map_err(|e| describe(&e))?;
+        let auth = Authenticator::new(&base, credentials, clock, &transport)?;
+        Ok(Self { http, auth, base, timeout: transport.timeout })
     }
 
     /// The total of one call, in real time.
@@ -45,7 +54,12 @@ impl OktaClient {
                 Ok(authorization) => authorization,
                 Err(why) => return Reply::Unauthorised(why),
             };
-            let reply = self.send_once(request, &url, authorization.headers.clone()).await;
+            let mut reply = self.send_once(request, &url, authorization.headers.clone()).await;
+            if let Reply::Answered(answer) = &mut reply
+                && lacks_scope(answer)
+            {
+                answer.not_granted = self.auth.lacking();
+            }
             let refused = matches!(&reply, Reply::Answered(answer) if answer.status == 401);
             if !(refused && std::mem::take(&mut first) && self.auth.refused(&authorization)) {
                 return reply;
@@ -71,7 +85,7 @@ impl OktaClient {
             out = out.header(CONTENT_LENGTH, "0"); // Okta answers 411 without it; the client leaves it out by itself
         }
         match out.send().await {
-            Ok(answer) => self.read(answer).await,
+            Ok(answer) => self.read(answer, request.is_write()).await,
             // Only what failed before the request was written is known not to have happened.
             Err(e) if e.is_connect() || e.is_builder() => Reply::NotSent(describe(&e)),
             Err(e) if e.is_timeout() => Reply::GivenUp(describe(&e)),
@@ -79,30 +93,40 @@ impl OktaClient {
         }
     }
 
-    async fn read(&self, answer: reqwest::Response) -> Reply {
+    async fn read(&self, answer: reqwest::Response, write: bool) -> Reply {
         let status = answer.status().as_u16();
         let headers = answer.headers();
         let limit = rate_headers(headers);
         if let Some(date) = http::date(headers) {
             self.auth.saw_date(date);
         }
-        let next = next_link(headers).and_then(|url| self.relative(&url));
+        // Only lists go on; no redirects are followed, so the answer is from where it was asked for.
+        let goes_on = !write && answer.status().is_success();
+        let next = if goes_on { next_target(headers, answer.url()) } else { Ok(None) };
         let request_id = text(headers, "x-okta-request-id").map(str::to_owned);
         let etag = text(headers, ETAG.as_str()).map(str::to_owned);
         let challenge = text(headers, "www-authenticate").map(str::to_owned);
         let retry_after = text(headers, "retry-after").and_then(|s| s.parse().ok()).map(Duration::from_secs);
-        match answer.bytes().await {
-            Ok(body) => {
-                let body = body.to_vec();
-                Reply::Answered(Answered { status, body, next, request_id, etag, challenge, retry_after, limit })
-            }
-            Err(e) => Reply::Lost(describe(&e)),
-        }
-    }
-
-    /// A `next` link as a target of ours; links to another host are not followed with our token.
-    fn relative(&self, url: &str) -> Option<String> {
-        url.strip_prefix(&self.base).filter(|target| target.starts_with('/')).map(str::to_owned)
+        let (body, next, unusable) = match http::read_body(answer, http::LARGEST_PAGE).await {
+            Ok(body) => match next {
+                Ok(next) => (body, next, None),
+                Err(why) => (body, None, Some(why)),
+            },
+            Err(Unread::Unusable(why)) => (Vec::new(), None, Some(why)),
+            Err(Unread::Broken(e)) => return Reply::Lost(describe(&e)),
+        };
+        Reply::Answered(Answered {
+            status,
+            body,
+            next,
+            unusable,
+            not_granted: Vec::new(),
+            request_id,
+            etag,
+            challenge,
+            retry_after,
+            limit,
+        })
     }
 }
 
@@ -120,30 +144,18 @@ fn rate_headers(headers: &HeaderMap) -> Option<RateHeaders> {
     read.is_plausible().then_some(read)
 }
 
-/// The URL of the `Link` header line with `rel="next"`; Okta sends `self` and `next` as separate lines.
-fn next_link(headers: &HeaderMap) -> Option<String> {
-    headers.get_all(LINK).iter().filter_map(|v| v.to_str().ok()).flat_map(|line| line.split(",")).find_map(|link| {
-        let (url, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
-        rest.contains("rel=\"next\"").then(|| url.to_owned())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use reqwest::header::HeaderValue;
 
     #[test]
-    fn links_and_limits_are_read_from_the_headers_okta_sends() {
+    fn limits_are_read_from_the_headers_okta_sends() {
         let mut headers = HeaderMap::new();
-        headers.append(LINK, HeaderValue::from_static("<https://x.okta.com/api/v1/users?limit=2>; rel=\"self\""));
-        headers
-            .append(LINK, HeaderValue::from_static("<https://x.okta.com/api/v1/users?after=1&limit=2>; rel=\"next\""));
         headers.insert("x-rate-limit-limit", HeaderValue::from_static("600"));
         headers.insert("x-rate-limit-remaining", HeaderValue::from_static("599"));
         headers.insert("x-rate-limit-reset", HeaderValue::from_static("1800000060"));
         headers.insert("date", HeaderValue::from_static("Fri, 15 Jan 2027 08:00:00 GMT"));
-        assert_eq!(next_link(&headers).as_deref(), Some("https://x.okta.com/api/v1/users?after=1&limit=2"));
         let limits = rate_headers(&headers).expect("headers");
         assert_eq!(
             (limits.limit, limits.remaining, limits.reset, limits.date),

@@ -7,7 +7,7 @@
 //! **Invariant:** while something is paused, at most one call at a time tries it, at growing intervals.
 
 use super::bucket::Bucket;
-use super::outcome::{Reply, is_okta, is_web_page, lacks_scope};
+use super::outcome::{Reply, is_okta, is_web_page, lacks_scope, scope_error};
 use super::wire::ErrorBody;
 use crate::clock::Moment;
 use std::collections::BTreeMap;
@@ -66,10 +66,14 @@ pub fn symptom(reply: &Reply) -> Symptom {
     match (answer.status, error.code.as_str()) {
         (300..400, _) => Symptom::NotOkta(format!("{}, a redirect; is the org's URL right?", why())),
         (401, _) => Symptom::Credentials(format!("{}; is the token alive?", why())),
-        (403, _) if lacks_scope(answer) => Symptom::Scope(format!("{}, a scope is missing", why())),
+        (403, _) if lacks_scope(answer) => {
+            Symptom::Scope(format!("HTTP {}, a scope is missing: {}", answer.status, scope_error(answer)))
+        }
         (403, "E0000006") => Symptom::Forbidden(why()),
         (503, "E0000010") => Symptom::ReadOnly(why()),
         (429 | 500..600, _) => Symptom::Nothing,
+        // One list that cannot be believed says nothing of what else the org does.
+        (200..300, _) if answer.unusable.is_some() => Symptom::Nothing,
         (200..300, _) if is_web_page(answer) => {
             Symptom::NotOkta(format!("{}, a web page; is the org's URL right?", why()))
         }
@@ -78,6 +82,21 @@ pub fn symptom(reply: &Reply) -> Symptom {
         }
         _ => Symptom::Healthy,
     }
+}
+
+/// What a reply to a call says of calls beside it: a refusal to look at one part of an account, for which a scope or a
+/// permission of its own is needed, says nothing about the others that spend the same counter.
+pub fn symptom_of(method: &str, path: &str, reply: &Reply) -> Symptom {
+    match symptom(reply) {
+        Symptom::Scope(_) | Symptom::Forbidden(_) if is_beside(method, path) => Symptom::Healthy,
+        symptom => symptom,
+    }
+}
+
+/// Whether a call looks at the roles or the links of one account.
+fn is_beside(method: &str, path: &str) -> bool {
+    let mut parts = path.strip_prefix("/api/v1/users/").unwrap_or_default().split('/').skip(1);
+    method == "GET" && matches!(parts.next(), Some("roles" | "linkedObjects"))
 }
 
 /// What is paused.

@@ -26,6 +26,10 @@ pub struct Answered {
     pub body: Vec<u8>,
     /// Where a list goes on.
     pub next: Option<String>,
+    /// Why what came cannot be believed, whatever its status says: it is too large, or the list leads to another server.
+    pub unusable: Option<String>,
+    /// Scopes that the app was not granted, where a call was refused for want of one.
+    pub not_granted: Vec<&'static str>,
     /// Every answer of Okta has one.
     pub request_id: Option<String>,
     /// The version of the profile (`okta-api.md §2.4`).
@@ -150,8 +154,15 @@ pub fn classify(reply: &Reply, write: bool) -> Outcome {
         let why = format!("HTTP {status} with a web page, which is no answer of Okta's; is the org's URL right?");
         return if write { Outcome::Unknown { why } } else { Outcome::Retry { after: SOON, why } };
     }
+    if let (200..300, Some(why)) = (status, &answer.unusable) {
+        let why = format!("HTTP {status}, and {why}");
+        return if write { Outcome::Unknown { why } } else { Outcome::Retry { after: LATER, why } };
+    }
     if (200..300).contains(&status) {
         return Outcome::Applied;
+    }
+    if let (400 | 403..=428 | 430..500, Some(why)) = (status, &answer.unusable) {
+        return Outcome::Retry { after: LATER, why: format!("HTTP {status}, and {why}") };
     }
     let error = ErrorBody::read(&answer.body);
     let why = format!("HTTP {status} {}", error.describe()).trim().to_owned();
@@ -214,10 +225,14 @@ pub fn lacks_scope(answer: &Answered) -> bool {
             || OAuthError::read(&answer.body).error == "insufficient_scope")
 }
 
-fn scope_error(answer: &Answered) -> String {
+/// Which scope is missing, as far as it is known.
+pub fn scope_error(answer: &Answered) -> String {
     let body = OAuthError::read(&answer.body).describe();
     let said = if body.is_empty() { answer.challenge.clone().unwrap_or_default() } else { body };
-    format!("{said}; grant the app the scope under Applications > API scopes (check names what is missing)")
+    match answer.not_granted.as_slice() {
+        [] => format!("{said}; grant the app the scope under Applications > API scopes (check names what is missing)"),
+        missing => format!("{said}; grant the app {} under Applications > API scopes", missing.join(", ")),
+    }
 }
 
 /// "An object with this field already exists in the current organization" (`okta-api.md §3.1`).
@@ -245,6 +260,11 @@ mod tests {
         Reply::Answered(Answered { status, body: body.as_bytes().to_vec(), request_id, ..Answered::default() })
     }
 
+    fn unusable(status: u16) -> Reply {
+        let (request_id, unusable) = (Some("req1".to_owned()), Some("the answer is larger than 8 MiB".to_owned()));
+        Reply::Answered(Answered { status, request_id, unusable, ..Answered::default() })
+    }
+
     fn error(status: u16, code: &str, cause: &str) -> Reply {
         let body =
             serde_json::json!({ "errorCode": code, "errorSummary": "s", "errorCauses": [{ "errorSummary": cause }] });
@@ -256,6 +276,9 @@ mod tests {
         let table = [
             (answered(200, "{}"), "applied"),
             (answered(200, "<html>sign in to the hotel's network</html>"), "unknown"),
+            (unusable(200), "unknown"),
+            (unusable(404), "retry"),
+            (unusable(429), "retry"),
             (answered(202, ""), "applied"),
             (answered(204, ""), "applied"),
             (answered(302, ""), "retry"),
@@ -322,6 +345,7 @@ mod tests {
             Reply::GivenUp("timed out".into()),
             answered(502, "<html>"),
             error(500, "E0000009", ""),
+            unusable(200),
         ] {
             assert_eq!(classify(&reply, true).word(), "unknown");
             assert_eq!(classify(&reply, false).word(), "retry");

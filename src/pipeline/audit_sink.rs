@@ -4,6 +4,7 @@
 //! is down holds up nobody: the rows wait in the store.
 
 use super::sinks::Sink;
+use super::supervisor::Supervisor;
 use crate::clock::{Clock, Moment};
 use crate::failpoint::{self, Point};
 use crate::mailbox::{Carried, Gate};
@@ -21,6 +22,7 @@ pub struct AuditSink {
     clock: Clock,
     store: Store,
     metrics: Metrics,
+    supervisor: Supervisor,
     busy: bool,
     /// Failures since the last success.
     failures: i64,
@@ -35,9 +37,9 @@ struct Delivered {
 
 impl AuditSink {
     /// Starts it.
-    pub fn start_with(sink: Sink, clock: Clock, store: Store, metrics: Metrics) {
+    pub fn start_with(sink: Sink, clock: Clock, store: Store, metrics: Metrics, supervisor: Supervisor) {
         let not_before = Moment::default();
-        AuditSink { sink, clock, store, metrics, busy: false, failures: 0, not_before }.start();
+        AuditSink { sink, clock, store, metrics, supervisor, busy: false, failures: 0, not_before }.start();
     }
 }
 
@@ -73,9 +75,12 @@ impl AuditSink {
         let (store, metrics, sink, now) =
             (self.store.clone(), self.metrics.clone(), self.sink.clone(), self.clock.now());
         let back = Gate::new(ctx.address(), 1, metrics.mailbox_wait_seconds.with_label_values(&["audit_sink"]));
+        let supervisor = self.supervisor.clone();
         tokio::spawn(async move {
             let name = sink.name();
-            let delivered = match drain(&store, &sink, &name, &now.to_string()).await {
+            let stamp = now.to_string();
+            let drained = supervisor.attempt_async("audit sink", &name, drain(&store, &sink, &name, &stamp)).await;
+            let delivered = match drained.unwrap_or_else(|| Err("a mistake of this program; please report it".into())) {
                 Ok(rows) => {
                     metrics.audit_rows_delivered.with_label_values(&[&name]).inc_by(rows as u64);
                     Delivered { more: rows == sink.batch(), failed: false }

@@ -77,7 +77,7 @@ impl SharedDirectory {
     }
 
     /// Keeps the directory up to date until the task is dropped.
-    pub async fn keep(self, writers: Writers, org: Arc<str>, store: Store, readiness: Readiness) {
+    pub async fn keep(self, writers: Writers, org: Arc<str>, store: Store, readiness: Readiness) -> Result<(), String> {
         let clock = writers.clock().clone();
         let mut last = Moment::default();
         loop {
@@ -91,7 +91,7 @@ impl SharedDirectory {
                 clock.sleep(NOT_MORE_OFTEN_THAN).await;
             }
             let rulebook = store.rules().load();
-            let Some(rules) = rulebook.org(&org) else { return };
+            let Some(rules) = rulebook.org(&org) else { return Ok(()) };
             match read_directory(&writers, &rulebook.mapping, rules, &known, class).await {
                 Ok(directory) => {
                     if let Err(e) = store.put_directory(&org, &directory).await {

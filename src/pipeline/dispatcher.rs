@@ -3,6 +3,7 @@
 //! **Invariant:** at most `lanes` people are in flight, and terminations have slots beyond that.
 
 use super::employee::{Employee, Tools};
+use super::supervisor::Post;
 use super::traffic::Traffic;
 use crate::failpoint::{self, Point};
 use crate::mailbox::{Carried, Gate};
@@ -49,15 +50,16 @@ pub struct Dispatcher {
     asking: bool,
     again: bool,
     gate: Option<Gate<Dispatcher>>,
+    _post: Post,
 }
 
 impl Dispatcher {
     /// Starts it, closed.
     pub fn start_with(tools: Tools, traffic: Traffic) -> Gate<Dispatcher> {
         let wait = tools.metrics.mailbox_wait_seconds.with_label_values(&["dispatcher"]);
-        let address =
-            Dispatcher { tools, traffic, live: 0, open: Openness::Closed, asking: false, again: false, gate: None }
-                .start();
+        let _post = tools.supervisor.post("dispatcher", &tools.org);
+        let (open, gate) = (Openness::Closed, None);
+        let address = Dispatcher { tools, traffic, live: 0, open, asking: false, again: false, gate, _post }.start();
         let gate = Gate::new(address, 1024, wait);
         gate.signal(Introduce(gate.clone()));
         gate
@@ -90,15 +92,32 @@ impl Dispatcher {
         self.asking = true;
         let (store, org, now) = (self.tools.store.clone(), self.tools.org.clone(), self.tools.clock.now());
         let directory = self.tools.directory.load();
+        let (supervisor, name) = (self.tools.supervisor.clone(), self.tools.org.to_string());
+        let (readiness, work) = (supervisor.readiness().clone(), format!("work {org}"));
         tokio::spawn(async move {
-            let claims = store.claim(&org, directory, now, want).await.unwrap_or_else(|e| {
-                tracing::error!(error = %e, "the store could not be asked for work");
-                Vec::new()
-            });
-            if !claims.is_empty() {
-                failpoint::reach(Point::Claimed);
-            }
-            gate.send(Claimed(claims)).await;
+            let claiming = async {
+                let claims = match store.claim(&org, directory, now, want).await {
+                    Ok(claims) => {
+                        readiness.have(&work);
+                        claims
+                    }
+                    Err(e) => {
+                        let why = format!("nobody can be worked on: {e}");
+                        if readiness.reasons().get(&work) != Some(&why) {
+                            tracing::error!(%org, %why, "the store could not be asked for work; it is tried again");
+                        }
+                        readiness.missing(&work, why);
+                        Vec::new()
+                    }
+                };
+                if !claims.is_empty() {
+                    failpoint::reach(Point::Claimed);
+                }
+                claims
+            };
+            // Claims that are lost here are released by the watchdog.
+            let claims = supervisor.attempt_async("dispatcher", &name, claiming).await;
+            gate.send(Claimed(claims.unwrap_or_default())).await;
         });
     }
 }
@@ -159,9 +178,19 @@ impl Handler<Carried<Claimed>> for Dispatcher {
 
     fn handle(&mut self, claimed: Carried<Claimed>, _: &mut Self::Context) {
         self.asking = false;
+        let (supervisor, org) = (self.tools.supervisor.clone(), self.tools.org.clone());
+        supervisor.attempt("dispatcher", &org, || self.begin(claimed.body.0));
+        if std::mem::take(&mut self.again) {
+            self.ask();
+        }
+    }
+}
+
+impl Dispatcher {
+    fn begin(&mut self, claims: Vec<Claim>) {
+        failpoint::reach(Point::Dispatched);
         let Some(gate) = self.gate.clone() else { return };
         // In the order of the store: terminations first, so that their calls stand first in every writer.
-        let claims = claimed.body.0;
         self.live += claims.len();
         self.tools
             .metrics
@@ -170,9 +199,6 @@ impl Handler<Carried<Claimed>> for Dispatcher {
             .set(i64::try_from(self.live).unwrap_or(i64::MAX));
         for claim in claims {
             Employee::start_lane(claim, self.tools.clone(), gate.clone());
-        }
-        if std::mem::take(&mut self.again) {
-            self.ask();
         }
     }
 }

@@ -7,6 +7,8 @@ use super::directory::SharedDirectory;
 use super::dispatcher::{Dispatcher, LaneEnded};
 use super::lane::{Act, Concluded, Context as LaneContext, Lane, Planned};
 use super::lists::Lists;
+use super::runs::{Progress, Runs};
+use super::supervisor::Supervisor;
 use super::traffic::Traffic;
 use super::writer::{Delivered, Order, Writers};
 use crate::audit::{Call, Effect};
@@ -52,6 +54,9 @@ pub struct Tools {
     pub mapped: Arc<BTreeSet<String>>,
     pub traffic: Traffic,
     pub lists: Lists,
+    pub supervisor: Supervisor,
+    /// The runs in flight.
+    pub runs: Runs,
 }
 
 /// The actor of one person in flight.
@@ -64,18 +69,27 @@ pub struct Employee {
     back: Option<Gate<Employee>>,
     /// What logs and traces of this lane carry.
     span: Span,
+    progress: Progress,
 }
 
 /// Gives the slot back, and after a panic also the claim.
 struct Guard {
+    /// What is not given back yet.
     lease: Option<Lease>,
+    own: Lease,
+    /// A group that it is making.
+    making: Option<String>,
     tools: Tools,
     dispatcher: Gate<Dispatcher>,
 }
 
+/// The watchdog has let go of the person: whatever is under way changes nothing any more.
+pub struct Overdue;
+
 /// A call came back.
 struct Returned {
-    delivered: Delivered,
+    /// Nothing, if whoever was to send it is not there any more: whether it has left is unknown.
+    delivered: Option<Delivered>,
     call: Call,
     /// From the order to the answer.
     span: Span,
@@ -89,7 +103,9 @@ struct Written {
 impl Employee {
     /// Starts a lane for what was claimed.
     pub fn start_lane(claim: Claim, tools: Tools, dispatcher: Gate<Dispatcher>) {
-        let guard = Guard { lease: Some(claim.lease), tools: tools.clone(), dispatcher };
+        let own = claim.lease;
+        let guard = Guard { lease: Some(own), own, making: None, tools: tools.clone(), dispatcher };
+        let progress = Progress::new(&tools.clock);
         let span = tracing::info_span!(
             "lane",
             org = %tools.org,
@@ -100,7 +116,7 @@ impl Employee {
             attempt = claim.attempt,
             outcome = Empty,
         );
-        Employee { lane: Lane::new(claim), tools, guard, back: None, span }.start();
+        Employee { lane: Lane::new(claim), tools, guard, back: None, span, progress }.start();
     }
 }
 
@@ -112,7 +128,10 @@ impl Actor for Employee {
         let _inside = span.enter();
         // At most one message is ever under way.
         let wait = self.tools.metrics.mailbox_wait_seconds.with_label_values(&["employee"]);
-        self.back = Some(Gate::new(ctx.address(), 1, wait));
+        self.back = Some(Gate::new(ctx.address(), 1, wait.clone()));
+        let person = pseudonym(self.lane.claim().case.person.primary());
+        let watched = Gate::new(ctx.address(), 1, wait);
+        self.tools.runs.begin(self.guard.own, self.progress.clone(), person, watched);
         let act = self.decide(|lane, context| lane.begin(context));
         failpoint::reach(Point::Planned);
         self.act(act);
@@ -126,7 +145,16 @@ impl Handler<Carried<Returned>> for Employee {
         let span = self.span.clone();
         let _inside = span.enter();
         let Returned { delivered, call, span: sent } = returned.body;
+        self.progress.heard(&self.tools.clock);
         let step = call.step.clone();
+        let Some(delivered) = delivered else {
+            self.unreserve(&step);
+            let why = format!(
+                "whether {} has left is not known: what was to send it failed by a mistake of this program",
+                step.name()
+            );
+            return self.abandon(why);
+        };
         let (reply, intent) = match delivered {
             Delivered::Replied { reply, intent: Some(intent) } => (reply, intent),
             // Without an intent nothing was sent.
@@ -186,10 +214,20 @@ impl Handler<Carried<Written>> for Employee {
     fn handle(&mut self, written: Carried<Written>, ctx: &mut Self::Context) {
         let span = self.span.clone();
         let _inside = span.enter();
+        self.progress.heard(&self.tools.clock);
         match written.body.then {
             Some(act) => self.act(act),
             None => self.end(ctx),
         }
+    }
+}
+
+impl Handler<Carried<Overdue>> for Employee {
+    type Result = ();
+
+    fn handle(&mut self, _: Carried<Overdue>, ctx: &mut Self::Context) {
+        self.span.record("outcome", "overdue");
+        self.end(ctx);
     }
 }
 
@@ -227,6 +265,9 @@ impl Employee {
                     let why = format!("the group {name:?} is being created for somebody else");
                     return self.release(Release::Wait { at, why });
                 }
+                if let Step::CreateGroup { name } = &step {
+                    self.guard.making = Some(name.clone());
+                }
                 self.send(step, planned);
             }
         }
@@ -251,6 +292,8 @@ impl Employee {
         let announce = move || -> Pin<Box<dyn Future<Output = _> + Send>> {
             Box::pin(async move { store.begin_step(lease, announced, change, planned, clock.now()).await })
         };
+        let (stops, condition) = (self.tools.store.stops().clone(), self.tools.store.condition().clone());
+        let (org, watched, is_write) = (self.tools.org.clone(), self.progress.clone(), request.is_write());
         let (answer, delivered) = oneshot::channel();
         let bucket = request.bucket().label();
         let span = tracing::info_span!(
@@ -261,15 +304,24 @@ impl Employee {
             class: call.step.class(),
             impatient: true,
             announce: Some(Box::new(announce)),
+            permission: Some(Box::new(move || {
+                if watched.is_given_up() {
+                    return Err("the run was let go of".to_owned());
+                }
+                if is_write && condition.is_damaged() {
+                    return Err("the store is damaged".to_owned());
+                }
+                stops.enter(&org, change)
+            })),
+            progress: Some(self.progress.clone()),
             span: span.clone(),
             answer,
         };
         let (writers, Some(back)) = (self.tools.writers.clone(), self.back.clone()) else { return };
         tokio::spawn(async move {
             writers.order(order).await;
-            if let Ok(delivered) = delivered.await {
-                back.send(Returned { delivered, call, span }).await;
-            }
+            let delivered = delivered.await.ok();
+            back.send(Returned { delivered, call, span }).await;
         });
     }
 
@@ -336,6 +388,7 @@ impl Employee {
             }
             Release::Held { .. } => self.tools.metrics.plans.with_label_values(&["held"]).inc(),
             Release::Wait { .. }
+            | Release::Search
             | Release::Stale
             | Release::Judge { .. }
             | Release::Found { .. }
@@ -360,8 +413,24 @@ impl Employee {
         });
     }
 
-    fn unreserve(&self, step: &Step) {
+    /// Lets go of the person without knowing what has happened: the account is read first.
+    fn abandon(&mut self, why: String) {
+        self.span.record("outcome", "lost");
+        let Some(back) = self.back.clone() else { return };
+        let (store, clock, lease) = (self.tools.store.clone(), self.tools.clock.clone(), self.guard.own);
+        let at = clock.now() + self.backoff();
+        tokio::spawn(async move {
+            let end = Release::Look { at, why };
+            if let Err(e) = insist(&clock, || store.abandon(lease, end.clone(), clock.now())).await {
+                tracing::error!(error = %e, target = lease.target, "a claim could not be given back; it is tried again in a while");
+            }
+            back.send(Written { then: None }).await;
+        });
+    }
+
+    fn unreserve(&mut self, step: &Step) {
         if let Step::CreateGroup { name } = step {
+            self.guard.making = None;
             self.tools.directory.release(name);
         }
     }
@@ -430,8 +499,13 @@ fn effect(call: Call, outcome: &Outcome, reply: Reply) -> Effect {
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        self.tools.runs.end(self.own);
+        if let Some(name) = &self.making {
+            self.tools.directory.release(name);
+        }
         let (dispatcher, store) = (self.dispatcher.clone(), self.tools.store.clone());
-        let (now, failed) = (self.tools.clock.now(), self.lease.take());
+        // Whoever is dropped without a panic goes with the whole service: the next start looks at the person.
+        let (now, failed) = (self.tools.clock.now(), self.lease.take().filter(|_| std::thread::panicking()));
         if let Some(lease) = failed {
             tracing::error!(org = %self.tools.org, target = lease.target, "a lane ended without letting go; please report it");
             self.tools.metrics.lane_panics.inc();
@@ -441,7 +515,10 @@ impl Drop for Guard {
             if let Some(lease) = failed {
                 let why = "an internal error stopped the plan of this person; everybody else goes on. Please report it"
                     .into();
-                let _ = store.release(lease, Release::SetAside { why, again: None, look: false }, now).await;
+                let aside = Release::SetAside { why, again: None, look: true };
+                if let Err(e) = store.abandon(lease, aside, now).await {
+                    tracing::error!(error = %e, target = lease.target, "a claim could not be given back yet");
+                }
             }
             dispatcher.send(LaneEnded).await;
         });

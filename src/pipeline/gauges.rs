@@ -4,8 +4,7 @@ use crate::clock::{Clock, Moment};
 use crate::identity::safeguard::Limit;
 use crate::identity::{Change, Class};
 use crate::metrics::Metrics;
-use crate::store::{Store, StoreError, Vitals, beside, checkpoints, verify_audit, vitals};
-use std::path::PathBuf;
+use crate::store::{Store, StoreError, Vitals, beside, checkpoints, look_through, verify_audit, vitals};
 use std::time::Duration;
 
 const TICK: Duration = Duration::from_secs(5);
@@ -16,23 +15,25 @@ const VERIFIED_EVERY: Duration = Duration::from_secs(3600);
 const SHORTEST_VERIFIED: Duration = Duration::from_secs(10);
 
 /// Keeps the gauges until the task is dropped.
-pub async fn keep_looking(store: Store, clock: Clock, metrics: Metrics) {
+pub async fn keep_looking(store: Store, clock: Clock, metrics: Metrics) -> Result<(), String> {
     loop {
         let (path, rules, now, kept) = (store.path().to_owned(), store.rules().load(), clock.now(), metrics.clone());
         let looked = tokio::task::spawn_blocking(move || look(&path, &rules.safeguards.limits, now, &kept)).await;
         if let Ok(Err(e)) = looked {
+            store.note(&e);
             tracing::warn!(error = %e, "the gauges could not be read from the store");
         }
         tokio::time::sleep(clock.real(TICK).max(SHORTEST_TICK)).await;
     }
 }
 
-/// Verifies the audit now and then until the task is dropped.
-pub async fn keep_verifying(path: PathBuf, clock: Clock, metrics: Metrics) {
+/// Looks through the whole file and verifies the audit, now and then until the task is dropped.
+pub async fn keep_verifying(store: Store, clock: Clock, metrics: Metrics) -> Result<(), String> {
     loop {
-        let path = path.clone();
+        let path = store.path().to_owned();
         let verified = tokio::task::spawn_blocking(move || {
             let c = Store::reader(&path)?;
+            look_through(&c)?;
             // One view of both, so that a checkpoint that is written meanwhile is no finding.
             c.execute_batch("BEGIN")?;
             verify_audit(&c, &checkpoints(&c)?, || ())
@@ -45,7 +46,10 @@ pub async fn keep_verifying(path: PathBuf, clock: Clock, metrics: Metrics) {
                     tracing::error!(what = finding.what, "the audit is not as it was written: {}", finding.told);
                 }
             }
-            Ok(Err(e)) => tracing::error!(error = %e, "the audit could not be verified"),
+            Ok(Err(e)) => {
+                store.note(&e);
+                tracing::error!(error = %e, "the audit could not be verified");
+            }
             Err(e) => tracing::error!(error = %e, "the audit could not be verified"),
         }
         tokio::time::sleep(clock.real(VERIFIED_EVERY).max(SHORTEST_VERIFIED)).await;

@@ -168,6 +168,7 @@ impl Lane {
             Ok(Plan { steps, unfinished: Some(why), .. }) if steps.is_empty() => {
                 Act::Release(self.set_aside(why, true, context))
             }
+            Ok(Plan { steps, unsearched: true, .. }) if steps.is_empty() => Act::Release(Release::Search),
             Ok(Plan { steps, remarks, awaits_manager, .. }) if steps.is_empty() => {
                 let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
                 Act::Release(Release::Done { was: standing.entitlement.word(), remark, awaits_manager })
@@ -356,6 +357,7 @@ impl Lane {
             self.done.push(step.clone());
         }
         if gone {
+            self.claim.case.searched_at = None;
             self.steps.clear();
         }
         if matches!(step, Step::Activate { .. }) && !self.steps.is_empty() {
@@ -457,7 +459,7 @@ impl Lane {
                 self.concluded(Some(self.claim.case.account.clone()), context)
             }
             (Outcome::Missing, _) => {
-                self.claim.case.account = None;
+                (self.claim.case.account, self.claim.case.searched_at) = (None, None);
                 self.concluded(Some(None), context)
             }
             (Outcome::Retry { after, why }, _) => {

@@ -3,6 +3,7 @@
 //! **Invariant:** a message is delivered at least once: the cursor moves only after it was taken. A receiver that is down
 //! holds up nobody.
 
+use super::supervisor::Supervisor;
 use crate::clock::{Clock, Moment};
 use crate::config::Channel;
 use crate::mailbox::{Carried, Gate};
@@ -27,6 +28,7 @@ pub struct Notifier {
     clock: Clock,
     store: Store,
     metrics: Metrics,
+    supervisor: Supervisor,
     busy: bool,
     failures: i64,
     not_before: Moment,
@@ -54,9 +56,16 @@ struct Looked {
 
 impl Notifier {
     /// Starts it.
-    pub fn start_with(channel: Channel, client: reqwest::Client, clock: Clock, store: Store, metrics: Metrics) {
-        let (not_before, since, gathered) = (Moment::default(), None, None);
-        Notifier { channel, client, clock, store, metrics, busy: false, failures: 0, not_before, since, gathered }
+    pub fn start_with(
+        channel: Channel,
+        client: reqwest::Client,
+        clock: Clock,
+        store: Store,
+        metrics: Metrics,
+        supervisor: Supervisor,
+    ) {
+        let (not_before, since, gathered, busy, failures) = (Moment::default(), None, None, false, 0);
+        Notifier { channel, client, clock, store, metrics, supervisor, busy, failures, not_before, since, gathered }
             .start();
     }
 }
@@ -104,8 +113,12 @@ impl Notifier {
         let teller = Teller { channel: self.channel.clone(), client: self.client.clone(), store: self.store.clone() };
         let (metrics, gathered) = (self.metrics.clone(), self.gathered.take());
         let back = Gate::new(ctx.address(), 1, metrics.mailbox_wait_seconds.with_label_values(&["notifier"]));
+        let supervisor = self.supervisor.clone();
         tokio::spawn(async move {
-            let looked = teller.look(gathered, is_due).await;
+            let name = teller.channel.name.clone();
+            let looked = supervisor.attempt_async("notifier", &name, teller.look(gathered, is_due)).await;
+            // What was gathered is read again from where was told last.
+            let looked = looked.unwrap_or(Looked { gathered: None, told: false, failed: true, more: false });
             if looked.failed {
                 metrics.notification_failures.with_label_values(&[&teller.channel.name]).inc();
             }

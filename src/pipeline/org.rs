@@ -13,6 +13,9 @@ use super::lists::Lists;
 use super::prime::{read_accounts, read_directory, read_schema};
 use super::readiness::Readiness;
 use super::reconciler::Reconciler;
+use super::runs::{Runs, Watchdog, longest_silence};
+use super::searcher::Searcher;
+use super::supervisor::Supervisor;
 use super::topology::Start;
 use super::traffic::{Traffic, Tuning};
 use super::writer::Writers;
@@ -54,6 +57,9 @@ pub(super) struct Org {
     mapped: Arc<BTreeSet<String>>,
     reconcile: Reconciling,
     lists: Lists,
+    supervisor: Supervisor,
+    /// For how long nothing can be heard of a run, in real time.
+    longest_silence: Duration,
 }
 
 /// An org at work: what its people are done with, and what wakes it.
@@ -67,10 +73,10 @@ impl Org {
     pub fn new(okta: &OktaOrg, start: &Start) -> Result<Self, String> {
         let name: Arc<str> = okta.name.as_str().into();
         start.readiness.missing(&missing(&name), "not primed yet");
-        let client = OktaClient::new(&okta.url, okta.credentials.clone(), &start.clock, okta.timeout)?;
+        let client = OktaClient::new(&okta.url, okta.credentials.clone(), &start.clock, okta.transport.clone())?;
         let traffic = Traffic::new(tuning(okta, &start.config.service));
         let ledger = Ledger::new(okta.shares);
-        let writers = Writers::start(&name, &client, &ledger, &traffic, &start.clock, &start.metrics, &start.readiness);
+        let writers = Writers::start(&name, &client, &ledger, &traffic, &start.readiness, &start.supervisor);
         let mapped = Arc::new(start.config.rulebook.account_attributes());
         let lists = Lists {
             org: name.clone(),
@@ -86,6 +92,8 @@ impl Org {
             ask_to_adopt: okta.ask_to_adopt,
             mapped,
             lists,
+            supervisor: start.supervisor.clone(),
+            longest_silence: longest_silence(okta.transport.timeout),
             rulebook: start.config.rulebook.clone(),
             clock: start.clock.clone(),
             store: start.store.clone(),
@@ -232,6 +240,7 @@ impl Org {
             traffic: self.traffic.clone(),
             metrics: self.metrics.clone(),
         };
+        let runs = Runs::default();
         let tools = Tools {
             org: self.name.clone(),
             rules: self.store.rules(),
@@ -243,16 +252,30 @@ impl Org {
             mapped: self.mapped.clone(),
             traffic: self.traffic.clone(),
             lists: self.lists.clone(),
+            supervisor: self.supervisor.clone(),
+            runs: runs.clone(),
         };
         let dispatcher = Dispatcher::start_with(tools, self.traffic.clone());
+        let watchdog = Watchdog {
+            org: self.name.clone(),
+            runs,
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            longest: self.longest_silence,
+        };
+        self.supervisor.keep("watchdog", &self.name, move || watchdog.clone().keep());
         board.post(dispatcher.clone(), forecaster);
         Begun { directory, dispatcher }
     }
 
     /// Starts what needs the org to have been read.
     fn go_on(self, begun: &Begun, primed: Primed) {
-        let (writers, store) = (self.writers.clone(), self.store.clone());
-        tokio::spawn(begun.directory.clone().keep(writers, self.name.clone(), store, self.readiness.clone()));
+        let (supervisor, name) = (self.supervisor.clone(), self.name.clone());
+        let parts = (self.writers.clone(), self.name.clone(), self.store.clone(), self.readiness.clone());
+        let directory = begun.directory.clone();
+        let keep = move || directory.clone().keep(parts.0.clone(), parts.1.clone(), parts.2.clone(), parts.3.clone());
+        supervisor.keep("groups of the org", &name, keep);
         let opener = Opener {
             name: self.name.clone(),
             rulebook: self.rulebook.clone(),
@@ -264,10 +287,20 @@ impl Org {
             writers: self.writers.clone(),
             dispatcher: begun.dispatcher.clone(),
         };
-        tokio::spawn(opener.open());
+        supervisor.keep("opener", &name, move || opener.clone().open());
+        let searcher = Searcher { lists: self.lists.clone(), dispatcher: begun.dispatcher.clone() };
+        supervisor.keep("searcher", &name, move || {
+            let searcher = searcher.clone();
+            async move {
+                searcher.keep().await;
+                Ok(())
+            }
+        });
         let correct = self.reconcile.correct;
         let lists = self.lists.clone();
-        tokio::spawn(missing_at_start(lists.clone(), primed, correct, begun.dispatcher.clone()));
+        let looking = missing_at_start(lists.clone(), primed, correct, begun.dispatcher.clone());
+        let (watched, org) = (supervisor.clone(), name.clone());
+        tokio::spawn(async move { watched.attempt_async("proof of the lists", &org, looking).await });
         let reconciler = Reconciler {
             org: self.name,
             settings: self.reconcile,
@@ -279,7 +312,7 @@ impl Org {
             lists,
             dispatcher: begun.dispatcher.clone(),
         };
-        tokio::spawn(reconciler.keep());
+        supervisor.keep("reconciler", &name, move || reconciler.clone().keep());
     }
 }
 
@@ -301,6 +334,7 @@ async fn missing_at_start(lists: Lists, primed: Primed, correct: bool, dispatche
 }
 
 /// Opens an org step by step, as it becomes known that it may be written to.
+#[derive(Clone)]
 struct Opener {
     name: Arc<str>,
     rulebook: Arc<Rulebook>,
@@ -314,7 +348,7 @@ struct Opener {
 }
 
 impl Opener {
-    async fn open(self) {
+    async fn open(self) -> Result<(), String> {
         let adopt = format!("adopt {}", self.name);
         let mut told = Openness::Closed;
         // Also after that: a tenant that comes later is asked about by itself.

@@ -6,15 +6,19 @@ use super::board::Board;
 use super::gauges::seconds;
 use super::readiness::Readiness;
 use super::skew::Skew;
+use super::supervisor::{Post, Supervisor};
 use crate::audit::{Kind, Record};
 use crate::clock::{Clock, Moment};
 use crate::config::NamelyTenant;
 use crate::failpoint::{self, Point};
+use crate::identity::Employee;
+use crate::identity::employee::ContentHash;
 use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
 use crate::namely::client::{PER_PAGE, Reply};
+use crate::namely::detector::Findings;
 use crate::namely::walk::{Failure, Fetch, Pace, Seen, WalkEnd};
-use crate::namely::wire::ProfilesPage;
+use crate::namely::wire::{ProfileProblem, ProfilesPage};
 use crate::namely::{Catalogue, Detector, NamelyClient, Reader, Walker};
 use crate::store::{PageCommit, PageOutcome, Store, StoreError};
 use actix::{Actor, Addr, AsyncContext, Context, Handler, SpawnHandle};
@@ -30,6 +34,11 @@ use tracing::{Instrument, Span};
 const CATALOGUE_REFRESH: Duration = Duration::from_secs(10 * 60);
 const CATALOGUE_NOT_MORE_OFTEN_THAN: Duration = Duration::from_secs(30);
 
+/// How often a poller looks without being told to, in real time.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Why a page counts as not read that this program has failed at.
+const MISTAKE: &str = "this program has failed at a page by a mistake; please report it";
+
 /// The pace of one company, as it is changed.
 pub type LivePace = Arc<ArcSwap<Pace>>;
 
@@ -44,6 +53,7 @@ pub struct PollerTools {
     pub store: Store,
     pub metrics: Metrics,
     pub readiness: Readiness,
+    pub supervisor: Supervisor,
     pub skew: Skew,
     pub board: Board,
     /// Told when a walk was complete.
@@ -62,6 +72,7 @@ pub struct Poller {
     wake: Option<SpawnHandle>,
     /// Keeps the actor alive while answers are under way (see `employee.rs`).
     itself: Option<Addr<Poller>>,
+    _post: Post,
 }
 
 /// A page came back, or did not.
@@ -79,6 +90,18 @@ struct Committed {
     fetch: Fetch,
     seen: Seen,
     outcome: Result<PageOutcome, StoreError>,
+    /// Why the page does not count as read, although what it says about access was followed.
+    unusable: Option<String>,
+}
+
+/// What is to be committed of a page.
+#[derive(Default)]
+struct Found {
+    walked: Option<usize>,
+    changed: Vec<(Employee, ContentHash)>,
+    problems: Vec<ProfileProblem>,
+    mended: Vec<String>,
+    endings: Vec<ProfileProblem>,
 }
 
 /// Somebody asks for one profile to be read now.
@@ -119,7 +142,9 @@ impl Poller {
         let now = tools.clock.monotonic();
         let walker = Walker::new(**tools.pace.load(), now);
         let wait = tools.metrics.mailbox_wait_seconds.with_label_values(&["poller"]);
+        let _post = tools.supervisor.post("poller", &tools.tenant.name);
         let address = Poller {
+            _post,
             walker,
             detector,
             catalogue,
@@ -138,6 +163,11 @@ impl Poller {
     }
 
     fn pump(&mut self, ctx: &mut Context<Self>) {
+        let (supervisor, tenant) = (self.tools.supervisor.clone(), self.name().to_owned());
+        supervisor.attempt("poller", &tenant, || self.ask_for_what_is_due(ctx));
+    }
+
+    fn ask_for_what_is_due(&mut self, ctx: &mut Context<Self>) {
         let now = self.tools.clock.monotonic();
         self.walker.set_pace(**self.tools.pace.load(), now);
         for fetch in self.walker.due(now) {
@@ -184,17 +214,23 @@ impl Poller {
         );
         let (skew, tenant) = (self.tools.skew.clone(), self.name().to_owned());
         let ahead_seconds = self.tools.metrics.clock_skew_seconds.with_label_values(&[&tenant]);
+        let supervisor = self.tools.supervisor.clone();
         tokio::spawn(async move {
             let sent = clock.monotonic();
-            let reply = client.get(&target).instrument(span.clone()).await;
-            let received = clock.monotonic();
-            if let Reply::Answered { date, .. } = &reply {
-                let ahead = date.map(|date| clock.now().secs() - date);
-                skew.saw(&tenant, ahead, received);
-                ahead_seconds.set(ahead.unwrap_or(0) as f64);
-            }
-            let page = read_page(reply);
-            failpoint::reach(Point::PageFetched);
+            let getting = async {
+                let reply = client.get(&target).instrument(span.clone()).await;
+                let received = clock.monotonic();
+                if let Reply::Answered { date, .. } = &reply {
+                    let ahead = date.map(|date| clock.now().secs() - date);
+                    skew.saw(&tenant, ahead, received);
+                    ahead_seconds.set(ahead.unwrap_or(0) as f64);
+                }
+                let page = read_page(reply);
+                failpoint::reach(Point::PageFetched);
+                (received, page)
+            };
+            let got = supervisor.attempt_async("poller", &tenant, getting).await;
+            let (received, page) = got.unwrap_or_else(|| (clock.monotonic(), Err(Failure::Failed(MISTAKE.into()))));
             back.send(Fetched { fetch, span, sent, received, page }).await;
         });
     }
@@ -207,8 +243,10 @@ impl Poller {
         self.catalogue_asked = true;
         let (client, names, back) = (self.tools.client.clone(), self.tools.tenant.group_types.clone(), self.back(ctx));
         let (store, tenant, clock) = (self.tools.store.clone(), self.name().to_owned(), self.tools.clock.clone());
+        let supervisor = self.tools.supervisor.clone();
         tokio::spawn(async move {
-            let mut read = read_catalogue(&client, &names).await;
+            let reading = supervisor.attempt_async("poller", &tenant, read_catalogue(&client, &names));
+            let mut read = reading.await.unwrap_or_else(|| Err(MISTAKE.to_owned()));
             // Before a page is read with new names: a renamed group must be known when the first of its people is judged.
             if let Ok(catalogue) = &read
                 && let Err(e) = store.learn_titles(tenant, catalogue.titles(), clock.now()).await
@@ -227,7 +265,8 @@ impl Poller {
                 "the token does not see {} on any profile of a page; give its owner the permission in Namely, or take the field out of the mapping",
                 invisible.join(", ")
             );
-            return self.failed(fetched.fetch, Failure::Failed(why), ctx);
+            let endings = self.detector.endings(&page.profiles);
+            return self.commit(&fetched, Seen::default(), Found { endings, ..Found::default() }, Some(why), ctx);
         }
         let hot = matches!(fetched.fetch, Fetch::Hot { .. });
         let findings = self.detector.examine(&page.profiles, hot, &self.tools.reader, &self.catalogue);
@@ -244,24 +283,40 @@ impl Poller {
         }
         fetched.span.record("changed", findings.changed.len());
         let seen = Seen { ids: findings.ids, total_count: page.total_count, changed: findings.changed.len() };
+        let walked = fetched.fetch.is_of_walk().then_some(page.profiles.len());
+        let Findings { changed, problems, mended, .. } = findings;
+        self.commit(&fetched, seen, Found { walked, changed, problems, mended, endings: Vec::new() }, None, ctx);
+    }
+
+    /// Has the store commit what a page says; `unusable` says why it does not count as read all the same.
+    fn commit(&self, fetched: &Fetched, seen: Seen, found: Found, unusable: Option<String>, ctx: &Context<Self>) {
+        let Found { walked, changed, problems, mended, endings } = found;
         let commit = PageCommit {
             tenant: self.name().to_owned(),
             sent: fetched.sent,
             received: fetched.received,
             run: self.tools.run,
             now: self.tools.clock.now(),
-            walked: fetched.fetch.is_of_walk().then_some(page.profiles.len()),
-            changed: findings.changed,
-            problems: findings.problems,
-            mended: findings.mended,
+            walked,
+            changed,
+            problems,
+            mended,
+            endings,
         };
         let back = self.back(ctx);
+        let (supervisor, tenant) = (self.tools.supervisor.clone(), self.name().to_owned());
         let (fetch, store) = (fetched.fetch, self.tools.store.clone());
-        let nothing_new = commit.changed.is_empty() && commit.problems.is_empty() && commit.mended.is_empty();
+        let news = [commit.changed.len(), commit.problems.len(), commit.mended.len(), commit.endings.len()];
         tokio::spawn(async move {
-            let outcome = if nothing_new { Ok(PageOutcome::default()) } else { store.commit_page(commit).await };
-            failpoint::reach(Point::PageCommitted);
-            back.send(Committed { fetch, seen, outcome }).await;
+            let nothing_new = news.iter().sum::<usize>() == 0;
+            let committing = async {
+                let outcome = if nothing_new { Ok(PageOutcome::default()) } else { store.commit_page(commit).await };
+                failpoint::reach(Point::PageCommitted);
+                outcome
+            };
+            let outcome = supervisor.attempt_async("poller", &tenant, committing).await;
+            let outcome = outcome.unwrap_or_else(|| Err(StoreError::NotNow(MISTAKE.into())));
+            back.send(Committed { fetch, seen, outcome, unusable }).await;
         });
     }
 
@@ -344,6 +399,8 @@ impl Actor for Poller {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.itself = Some(ctx.address());
         self.pump(ctx);
+        // Whatever else should wake it: the next page does not depend on one timer alone.
+        ctx.run_interval(HEARTBEAT, |poller, ctx| poller.pump(ctx));
     }
 }
 
@@ -352,11 +409,17 @@ impl Handler<Carried<Fetched>> for Poller {
 
     fn handle(&mut self, fetched: Carried<Fetched>, ctx: &mut Self::Context) {
         let mut fetched = fetched.body;
-        let span = fetched.span.clone();
+        let (span, fetch) = (fetched.span.clone(), fetched.fetch);
         let _inside = span.enter();
-        match std::mem::replace(&mut fetched.page, Err(Failure::Throttled)) {
-            Ok(page) => self.examine(fetched, &page, ctx),
-            Err(failure) => self.failed(fetched.fetch, failure, ctx),
+        let (supervisor, tenant) = (self.tools.supervisor.clone(), self.name().to_owned());
+        let looked = supervisor.attempt("poller", &tenant, || {
+            match std::mem::replace(&mut fetched.page, Err(Failure::Throttled)) {
+                Ok(page) => self.examine(fetched, &page, ctx),
+                Err(failure) => self.failed(fetched.fetch, failure, ctx),
+            }
+        });
+        if looked.is_none() {
+            self.failed(fetch, Failure::Failed(MISTAKE.into()), ctx);
         }
     }
 }
@@ -365,7 +428,7 @@ impl Handler<Carried<Committed>> for Poller {
     type Result = ();
 
     fn handle(&mut self, committed: Carried<Committed>, ctx: &mut Self::Context) {
-        let Committed { fetch, seen, outcome } = committed.body;
+        let Committed { fetch, seen, outcome, unusable } = committed.body;
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(e) => return self.failed(fetch, Failure::Failed(e.to_string()), ctx),
@@ -373,11 +436,17 @@ impl Handler<Carried<Committed>> for Poller {
         for (id, hash) in &outcome.accepted {
             self.detector.commit(id, *hash);
         }
+        for problem in outcome.told {
+            self.detector.told(problem);
+        }
         for class in &outcome.dirtied {
             self.tools.metrics.profiles_changed.with_label_values(&[self.name(), class.label()]).inc();
         }
         if !outcome.dirtied.is_empty() {
             self.tools.board.wake();
+        }
+        if let Some(why) = unusable {
+            return self.failed(fetch, Failure::Failed(why), ctx);
         }
         self.tools.readiness.have(&format!("namely {}", self.name()));
         self.tools

@@ -6,13 +6,14 @@
 use super::administrators::read_administrators;
 use super::writer::Writers;
 use crate::clock::Moment;
+use crate::http::links::Pages;
 use crate::identity::account::Scope;
 use crate::identity::administrator::Administrators;
 use crate::identity::group_rule::OktaRule;
 use crate::identity::rulebook::OrgRules;
 use crate::identity::{Account, Class, Directory, Group, Mapping, Rulebook};
 use crate::okta::Request;
-use crate::okta::outcome::{Answered, Outcome, Reply, classify};
+use crate::okta::outcome::{Answered, Outcome, Reply, classify, lacks_scope};
 use crate::okta::wire::{
     AppObject, AppUser, GroupObject, GroupRule, IdOnly, LinkedObject, LinkedUser, LogEvent, TypeObject, User,
 };
@@ -22,6 +23,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Lists that are read at the same time.
 const LISTS_AT_ONCE: usize = 6;
+/// Searches end there (`okta-api.md §3.2`).
+const MOST_SEARCHED: usize = 50_000;
+/// Users who are read one by one because a list lacks them; if it lacks more it was not whole.
+const MOST_OVERLOOKED: usize = 200;
 /// After so many failures of one page the pass is given up and begun again later.
 const ATTEMPTS: i64 = 5;
 
@@ -128,6 +133,7 @@ pub async fn read_accounts(
     let mut users: Vec<User> = list(writers, "/api/v1/users?limit=200", look).await?;
     let left = "/api/v1/users?filter=status%20eq%20%22DEPROVISIONED%22&limit=200";
     users.extend(list::<User>(writers, left, look).await?);
+    users.extend(overlooked(writers, &users).await?);
     let mut accounts: BTreeMap<String, Account> =
         users.into_iter().map(|user| user.account(mapping.anchor(), mapped)).map(|a| (a.id.clone(), a)).collect();
     let matters = |group: &&Group| (group.writable && mapping.manages(group)) || protected.names(&group.name);
@@ -162,6 +168,53 @@ pub async fn read_accounts(
     Ok((accounts.into_values().collect(), groups.into_iter().collect()))
 }
 
+/// Users that a list lacks and a second walk in another order shows. Okta has no count of users, and a list that ends early looks
+/// like a whole one.
+async fn overlooked(writers: &Writers, listed: &[User]) -> Result<Vec<User>, String> {
+    let known: BTreeSet<&str> = listed.iter().map(|user| user.id.as_str()).collect();
+    let again = "/api/v1/users?fields=id%2Cstatus&limit=200";
+    let newest_first = "/api/v1/users?search=status%20pr&sortBy=created&sortOrder=desc&limit=200";
+    let second: Vec<IdOnly> = match listed.len() < MOST_SEARCHED {
+        true => match list(writers, newest_first, Class::Inspect).await {
+            Ok(found) => found,
+            Err(why) => {
+                tracing::warn!(%why, "users cannot be searched for: their list is read once more instead");
+                list(writers, again, Class::Inspect).await?
+            }
+        },
+        false => list(writers, again, Class::Inspect).await?,
+    };
+    let lacking: Vec<String> =
+        second.into_iter().map(|user| user.id).filter(|id| !known.contains(id.as_str())).collect();
+    if lacking.len() > MOST_OVERLOOKED {
+        return Err(format!(
+            "the list of users ended early: it has {} of them, and lacks {} that a second walk shows",
+            listed.len(),
+            lacking.len()
+        ));
+    }
+    let mut found = Vec::new();
+    for id in lacking {
+        let users: Result<Vec<User>, String> =
+            bodies(writers, &format!("/api/v1/users/{}", crate::okta::request::segment(&id)), Class::Inspect).await;
+        found.extend(users.map_err(|why| format!("a user whom the list lacks: {why}"))?);
+    }
+    Ok(found)
+}
+
+/// The accounts that a search finds. It lags, and shows deactivated accounts too (`okta-api.md §3.2`).
+pub async fn search_users(
+    writers: &Writers,
+    expression: &str,
+    anchor: &str,
+    mapped: &BTreeSet<String>,
+    class: Class,
+) -> Result<Vec<Account>, String> {
+    let target = format!("/api/v1/users?search={}&limit=200", crate::okta::request::segment(expression));
+    let users: Vec<User> = list(writers, &target, class).await?;
+    Ok(users.into_iter().map(|user| user.account(anchor, mapped)).collect())
+}
+
 /// What Okta's system log has last about an account since `since`: what happened, and who did it (`okta-api.md §3.7`).
 pub async fn read_last_event(writers: &Writers, okta_id: &str, since: Moment) -> Result<Option<String>, String> {
     let filter = format!("target.id eq \"{okta_id}\"");
@@ -177,18 +230,30 @@ pub async fn read_last_event(writers: &Writers, okta_id: &str, since: Moment) ->
 
 /// All items of a list.
 async fn list<T: DeserializeOwned>(writers: &Writers, target: &str, class: Class) -> Result<Vec<T>, String> {
-    let pages: Vec<Vec<T>> = bodies(writers, target, class).await?;
+    let pages: Vec<Vec<T>> = all_pages(writers, target, class, Vec::len).await?;
     Ok(pages.into_iter().flatten().collect())
 }
 
 /// The bodies of all pages of a list, following `next` until there is none.
 async fn bodies<T: DeserializeOwned>(writers: &Writers, target: &str, class: Class) -> Result<Vec<T>, String> {
+    all_pages(writers, target, class, |_| 1).await
+}
+
+/// All pages of a list, or none: a list that leads back into itself or never ends was not read.
+async fn all_pages<T: DeserializeOwned>(
+    writers: &Writers,
+    target: &str,
+    class: Class,
+    items: impl Fn(&T) -> usize,
+) -> Result<Vec<T>, String> {
     let mut all = Vec::new();
+    let mut pages = Pages::new(target);
     let mut next = Some(target.to_owned());
     while let Some(target) = next {
         let (body, following) = page::<T>(writers, &target, class).await?;
+        let path = target.split('?').next().unwrap_or_default();
+        next = pages.read(items(&body), following).map_err(|why| format!("GET {path}: {why}"))?;
         all.push(body);
-        next = following;
     }
     Ok(all)
 }
@@ -207,6 +272,10 @@ async fn page<T: DeserializeOwned>(
                 let page = serde_json::from_slice(&body)
                     .map_err(|e| format!("GET {path}: the answer cannot be read ({e}); is this an Okta org?"))?;
                 return Ok((page, next));
+            }
+            // Who grants it is a person: what needs this waits for the next time, and nothing else waits with it.
+            (Outcome::Retry { why, .. }, Reply::Answered(answer)) if lacks_scope(&answer) => {
+                return Err(format!("GET {path}: {why}"));
             }
             (Outcome::Retry { after, why }, _) if attempt < ATTEMPTS => {
                 tracing::debug!(path, attempt, %why, "a page of Okta will be asked for again");

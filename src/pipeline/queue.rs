@@ -84,6 +84,11 @@ impl<T> Queue<T> {
         self.waiting.insert((class, self.arrivals), (call, item));
     }
 
+    /// Everything that waits.
+    pub fn items(&self) -> impl Iterator<Item = &T> {
+        self.waiting.values().map(|(_, item)| item)
+    }
+
     /// Takes somebody out.
     pub fn take(&mut self, place: Place) -> Option<T> {
         self.waiting.remove(&place).map(|(_, item)| item)

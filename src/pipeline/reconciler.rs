@@ -31,6 +31,7 @@ const AGAIN: Duration = Duration::from_secs(15 * 60);
 const ASKED: usize = 50;
 
 /// The reconciler.
+#[derive(Clone)]
 pub struct Reconciler {
     pub org: Arc<str>,
     pub settings: Reconciling,
@@ -45,12 +46,15 @@ pub struct Reconciler {
 
 impl Reconciler {
     /// Works until the task is dropped.
-    pub async fn keep(self) {
+    pub async fn keep(self) -> Result<(), String> {
         let mut last = self.clock.now();
         let mut next = self.next(last);
         loop {
             tokio::time::sleep(self.clock.real(TICK).max(SHORTEST_TICK)).await;
-            let asked = self.store.reread_requests(&self.org).await.unwrap_or_default();
+            let asked = self.store.reread_requests(&self.org).await.unwrap_or_else(|e| {
+                tracing::error!(org = %self.org, error = %e, "it cannot be looked up whether somebody wants the org read again");
+                Vec::new()
+            });
             let now = self.clock.now();
             // A list that was not believed is read again: the role may have got its people back.
             let is_due = next.is_some_and(|at| at <= now) || !self.lists.are_believed() && last + AGAIN <= now;

@@ -43,7 +43,9 @@ impl Service {
             self.store.note_reconfigured(detail, now).await.map(|()| false)
         };
         if exchanged.map_err(|e| format!("nothing was changed: {e}"))? {
-            tokio::spawn(look_at_everybody(self.store.clone(), new.rules.clone(), self.clock.clone()));
+            let looking = look_at_everybody(self.store.clone(), new.rules.clone(), self.clock.clone());
+            let supervisor = self.supervisor.clone();
+            tokio::spawn(async move { supervisor.must("reload", "", looking).await });
         }
         for tenant in &new.namely {
             if let Some(pace) = live.paces.get(&tenant.name) {

@@ -11,14 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Seals until the task is dropped.
-pub async fn keep_sealing(sealing: Sealing, store: Store, clock: Clock) {
-    let key = match key(&sealing, store.path()) {
-        Ok(key) => Arc::new(key),
-        Err(why) => {
-            tracing::error!(%why, "the audit is not sealed: there is no key to sign checkpoints with");
-            return;
-        }
-    };
+pub async fn keep_sealing(sealing: Sealing, store: Store, clock: Clock) -> Result<(), String> {
+    let key = key(&sealing, store.path())
+        .map_err(|why| format!("the audit is not sealed: there is no key to sign checkpoints with: {why}"))?;
+    let key = Arc::new(key);
     loop {
         match store.seal(key.clone(), clock.now()).await {
             Ok(Some(checkpoint)) => {

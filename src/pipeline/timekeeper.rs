@@ -6,7 +6,6 @@ use super::readiness::Readiness;
 use super::skew::{Belief, Both, Skew, told};
 use crate::clock::Clock;
 use crate::store::{Store, StoreError};
-use actix::{Actor, AsyncContext, Context};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -16,15 +15,6 @@ const TICK: Duration = Duration::from_secs(5);
 const SHORTEST_TICK: Duration = Duration::from_millis(100);
 /// Planning a sample costs some milliseconds.
 const SHORTEST_FORECAST: Duration = Duration::from_secs(1);
-
-/// The actor.
-pub struct Timekeeper {
-    pub tools: Tools,
-    /// Told when somebody has decided something: that is looked at at once.
-    pub decided: Arc<Notify>,
-    /// When it was looked last.
-    pub before: Both,
-}
 
 /// What it works with.
 #[derive(Clone)]
@@ -37,47 +27,34 @@ pub struct Tools {
     pub readiness: Readiness,
 }
 
-impl Actor for Timekeeper {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        self.look();
-        let tick = self.tools.clock.real(TICK).max(SHORTEST_TICK);
-        ctx.run_interval(tick, |timekeeper, _| timekeeper.look());
-        let (tools, decided) = (self.tools.clone(), self.decided.clone());
-        ctx.spawn(actix::fut::wrap_future(async move {
-            loop {
-                decided.notified().await;
-                tools.look(None).await;
+/// Keeps the forecasts of every org until the task is dropped.
+pub async fn keep_forecasting(board: Board, clock: Clock) -> Result<(), String> {
+    loop {
+        for forecaster in board.forecasters() {
+            if let Err(e) = forecaster.look().await {
+                tracing::warn!(error = %e, org = %forecaster.org, "the backlog could not be forecast");
             }
-        }));
-        let tick = self.tools.clock.real(TICK).max(SHORTEST_FORECAST);
-        ctx.run_interval(tick, |timekeeper, _| timekeeper.forecast());
-    }
-}
-
-impl Timekeeper {
-    fn forecast(&self) {
-        let forecasters = self.tools.board.forecasters();
-        tokio::spawn(async move {
-            for forecaster in forecasters {
-                if let Err(e) = forecaster.look().await {
-                    tracing::warn!(error = %e, org = %forecaster.org, "the backlog could not be forecast");
-                }
-            }
-        });
-    }
-
-    fn look(&mut self) {
-        let now = Both::now(&self.tools.clock);
-        let back = now.set_back_since(&self.before);
-        self.before = now;
-        let tools = self.tools.clone();
-        tokio::spawn(async move { tools.look(back).await });
+        }
+        tokio::time::sleep(clock.real(TICK).max(SHORTEST_FORECAST)).await;
     }
 }
 
 impl Tools {
+    /// Looks now and then, and at once when somebody has `decided` something, until the task is dropped.
+    pub async fn keep(self, decided: Arc<Notify>) -> Result<(), String> {
+        let mut before = Both::now(&self.clock);
+        loop {
+            let now = Both::now(&self.clock);
+            let back = now.set_back_since(&before);
+            before = now;
+            self.look(back).await;
+            tokio::select! {
+                () = decided.notified() => {}
+                () = tokio::time::sleep(self.clock.real(TICK).max(SHORTEST_TICK)) => {}
+            }
+        }
+    }
+
     /// Acts upon what time and people have changed; the calendar may have been set `back`.
     async fn look(&self, back: Option<Duration>) {
         let belief = self.skew.belief(self.clock.monotonic());

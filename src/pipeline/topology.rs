@@ -10,17 +10,17 @@ use super::readiness::Readiness;
 use super::reload::Live;
 use super::sealer::keep_sealing;
 use super::sinks::Sink;
-use super::skew::{Both, Skew};
-use super::timekeeper::{self, Timekeeper};
+use super::skew::Skew;
+use super::supervisor::Supervisor;
+use super::timekeeper::{self, keep_forecasting};
 use crate::clock::Clock;
-use crate::config::{Admin, Audit, Channel, Config, NamelyTenant};
+use crate::config::{Admin, Audit, Channel, Config, Http, NamelyTenant};
 use crate::http::{authorization, client, describe};
 use crate::identity::employee::ContentHash;
 use crate::metrics::Metrics;
 use crate::namely::{Detector, NamelyClient, Reader};
 use crate::retry;
-use crate::store::{Store, StoreError, known_hashes};
-use actix::Actor;
+use crate::store::{Store, StoreError, known_hashes, unreadable};
 use arc_swap::ArcSwap;
 use reqwest::header::HeaderMap;
 use std::collections::BTreeMap;
@@ -58,6 +58,7 @@ pub struct Service {
     pub pollers: Pollers,
     /// Told when somebody has decided something, so that it is acted upon at once.
     pub decided: Arc<Notify>,
+    pub(super) supervisor: Supervisor,
     pub(super) live: Live,
 }
 
@@ -77,6 +78,12 @@ impl Service {
         let readiness = Readiness::default();
         let watched = store.clone();
         readiness.watch("store", move || watched.trouble());
+        let paused = store.stops().clone();
+        readiness.watch("pause", move || {
+            let first = paused.unwritten().into_iter().next()?;
+            Some(format!("writes are paused by {}: {}", first.by, first.why))
+        });
+        let supervisor = Supervisor::start(&clock, &metrics, &readiness);
         let paces: BTreeMap<String, LivePace> =
             config.namely.iter().map(|t| (t.name.clone(), Arc::new(ArcSwap::from_pointee(t.pace)))).collect();
         let pollers = Pollers::default();
@@ -86,6 +93,7 @@ impl Service {
             store: store.clone(),
             metrics: metrics.clone(),
             readiness: readiness.clone(),
+            supervisor: supervisor.clone(),
             walked: Arc::new(Notify::new()),
             decided: decided.clone(),
             skew: Skew::new(clock.monotonic()),
@@ -96,20 +104,31 @@ impl Service {
         };
         let orgs: Result<Vec<Org>, String> = start.config.okta.iter().map(|okta| Org::new(okta, &start)).collect();
         let orgs = orgs.map_err(StartError::Http)?;
-        let sinks = sinks(&start.config.audit).map_err(StartError::Http)?;
+        let sinks = sinks(&start.config.audit, &start.config.http).map_err(StartError::Http)?;
         let channels = start.config.notify.iter().map(Channel::cursor);
         store.keep_sinks(sinks.iter().map(Sink::name).chain(channels).collect()).await?;
         for sink in sinks {
-            AuditSink::start_with(sink, clock.clone(), store.clone(), metrics.clone());
+            AuditSink::start_with(sink, clock.clone(), store.clone(), metrics.clone(), supervisor.clone());
         }
         for channel in &start.config.notify {
             store.begin_at_end(&channel.cursor()).await?;
-            let client = client(HeaderMap::new(), SINK_TIMEOUT).map_err(|e| StartError::Http(describe(&e)))?;
-            Notifier::start_with(channel.clone(), client, clock.clone(), store.clone(), metrics.clone());
+            let client = client(HeaderMap::new(), &start.config.http.transport(SINK_TIMEOUT))
+                .map_err(|e| StartError::Http(describe(&e)))?;
+            Notifier::start_with(
+                channel.clone(),
+                client,
+                clock.clone(),
+                store.clone(),
+                metrics.clone(),
+                supervisor.clone(),
+            );
         }
-        tokio::spawn(keep_sealing(start.config.audit.sealing.clone(), store.clone(), clock.clone()));
-        tokio::spawn(keep_looking(store.clone(), clock.clone(), metrics.clone()));
-        tokio::spawn(keep_verifying(store.path().to_owned(), clock.clone(), metrics.clone()));
+        let parts = (start.config.audit.sealing.clone(), store.clone(), clock.clone());
+        supervisor.keep("sealer", "", move || keep_sealing(parts.0.clone(), parts.1.clone(), parts.2.clone()));
+        let parts = (store.clone(), clock.clone(), metrics.clone());
+        supervisor.keep("gauges", "", move || keep_looking(parts.0.clone(), parts.1.clone(), parts.2.clone()));
+        let parts = (store.clone(), clock.clone(), metrics.clone());
+        supervisor.keep("verifier", "", move || keep_verifying(parts.0.clone(), parts.1.clone(), parts.2.clone()));
         for tenant in &start.config.namely {
             if let Some(at) = tenant.token_expires {
                 metrics.credential_expiry.with_label_values(&["namely", &tenant.name]).set(seconds(at));
@@ -129,6 +148,7 @@ impl Service {
             admin,
             pollers,
             decided,
+            supervisor,
             live: Live { paces, traffics, config: Mutex::new(running) },
         })
     }
@@ -154,12 +174,12 @@ impl Service {
 }
 
 /// The places where audit rows go.
-fn sinks(audit: &Audit) -> Result<Vec<Sink>, String> {
+fn sinks(audit: &Audit, network: &Http) -> Result<Vec<Sink>, String> {
     let file = audit.file.path.clone().map(|path| Sink::File(audit.file.clone(), path));
     let mut sinks: Vec<Sink> = file.into_iter().chain(audit.stdout.then_some(Sink::Stdout)).collect();
     for http in &audit.http {
         let headers = http.token.as_ref().map(|token| authorization(&http.scheme, token)).transpose()?;
-        let client = client(headers.unwrap_or_default(), SINK_TIMEOUT).map_err(|e| describe(&e))?;
+        let client = client(headers.unwrap_or_default(), &network.transport(SINK_TIMEOUT)).map_err(|e| describe(&e))?;
         sinks.push(Sink::Http(http.clone(), client));
     }
     Ok(sinks)
@@ -172,6 +192,7 @@ pub(super) struct Start {
     pub store: Store,
     pub metrics: Metrics,
     pub readiness: Readiness,
+    pub supervisor: Supervisor,
     /// Told when a walk was complete.
     pub walked: Arc<Notify>,
     decided: Arc<Notify>,
@@ -193,20 +214,28 @@ impl Start {
             skew: self.skew.clone(),
             readiness: self.readiness.clone(),
         };
-        Timekeeper { tools, decided: self.decided.clone(), before: Both::now(&self.clock) }.start();
+        let decided = self.decided.clone();
+        self.supervisor.keep("timekeeper", "", move || tools.clone().keep(decided.clone()));
+        let (forecast, clock) = (board.clone(), self.clock.clone());
+        self.supervisor.keep("forecaster", "", move || keep_forecasting(forecast.clone(), clock.clone()));
+        // Whoever starts something must get to the end.
         for org in orgs {
-            actix::spawn(org.work(board.clone()));
+            let (supervisor, name) = (self.supervisor.clone(), org.traffic().0);
+            let working = org.work(board.clone());
+            actix::spawn(async move { supervisor.must("org", &name, working).await });
         }
         let start = Arc::new(self);
         for tenant in start.config.namely.clone() {
-            actix::spawn(start.clone().read_tenant(tenant, board.clone()));
+            let (supervisor, name) = (start.supervisor.clone(), tenant.name.clone());
+            let reading = start.clone().read_tenant(tenant, board.clone());
+            actix::spawn(async move { supervisor.must("company", &name, reading).await });
         }
     }
 
     /// Starts the poller of one company, as soon as its groups can be read.
     async fn read_tenant(self: Arc<Self>, tenant: NamelyTenant, board: Board) {
         let what = format!("namely {}", tenant.name);
-        let client = match NamelyClient::new(&tenant.url, &tenant.token, tenant.timeout) {
+        let client = match NamelyClient::new(&tenant.url, &tenant.token, tenant.transport.clone()) {
             Ok(client) => client,
             Err(e) => {
                 let why = format!("the HTTP client could not be made ({}); correct its url or token", describe(&e));
@@ -214,7 +243,7 @@ impl Start {
                 return self.readiness.missing(&what, why);
             }
         };
-        let known = self.until_known(&tenant.name).await;
+        let (known, unread) = self.until_known(&tenant.name).await;
         let mut attempt = 0;
         let catalogue = loop {
             match read_catalogue(&client, &tenant.group_types).await {
@@ -242,20 +271,23 @@ impl Start {
             store: self.store.clone(),
             metrics: self.metrics.clone(),
             readiness: self.readiness.clone(),
+            supervisor: self.supervisor.clone(),
             skew: self.skew.clone(),
             board,
             walked: self.walked.clone(),
             run: self.run,
         };
-        self.pollers.add(&name, Poller::start_with(tools, Detector::new(known), catalogue));
+        let mut detector = Detector::new(known);
+        detector.could_not_read(unread);
+        self.pollers.add(&name, Poller::start_with(tools, detector, catalogue));
     }
 
-    /// What the store holds of a company, however long it takes to be told.
-    async fn until_known(&self, tenant: &str) -> Vec<(String, ContentHash)> {
+    /// What the store holds of a company, and which profiles could not be read, however long it takes to be told.
+    async fn until_known(&self, tenant: &str) -> (Vec<(String, ContentHash)>, Vec<String>) {
         let mut attempt = 0;
         loop {
             let name = tenant.to_owned();
-            match self.store.run(move |c| known_hashes(c, &name)).await {
+            match self.store.run(move |c| Ok((known_hashes(c, &name)?, unreadable(c, &name)?))).await {
                 Ok(known) => return known,
                 Err(e) => {
                     tracing::error!(tenant, error = %e, "the store cannot tell what it holds; it is asked again");

@@ -6,6 +6,8 @@
 use super::gauges::seconds;
 use super::queue::{self, Call, Gate as Door, Queue, View};
 use super::readiness::Readiness;
+use super::runs::Progress;
+use super::supervisor::{Post, Supervisor};
 use super::traffic::{LOOKAHEAD, Traffic};
 use crate::clock::{Clock, Moment, PacerClock};
 use crate::failpoint::{self, Point};
@@ -14,16 +16,17 @@ use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
 use crate::okta::budget::WINDOW;
 use crate::okta::forecast::SPREAD;
-use crate::okta::health::{Change, Leave, Symptom, symptom};
+use crate::okta::health::{Change, Leave, Symptom, symptom_of};
 use crate::okta::outcome::{RateHeaders, Reply};
 use crate::okta::{Bucket, Ledger, OktaClient, Request};
-use crate::store::{Begun, StoreError, Trouble};
+use crate::store::{Begun, StoreError, Trouble, UnderWay};
 use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
 use governor::clock::Clock as _;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
+use prometheus::Histogram;
 use std::collections::HashMap;
 use std::future::Future;
 use std::num::NonZeroU32;
@@ -34,9 +37,14 @@ use tracing::{Instrument, Span};
 
 /// An order that would wait for longer gives its lane back.
 const A_MOMENT: Duration = Duration::from_secs(1);
+/// How often a writer looks without being told to, in real time.
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// Commits the intent of a write just before it leaves.
 pub type Announce = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Result<Begun, StoreError>> + Send>> + Send>;
+
+/// Lets a call leave, and holds what it gets until the answer; or says why it may not leave any more.
+pub type Permission = Box<dyn Fn() -> Result<UnderWay, String> + Send>;
 
 /// A call to send.
 pub struct Order {
@@ -45,6 +53,10 @@ pub struct Order {
     /// Whether to come back as `Busy` instead of waiting for a window to open.
     pub impatient: bool,
     pub announce: Option<Announce>,
+    /// Asked when nothing but the call itself is left to do.
+    pub permission: Option<Permission>,
+    /// Of the run that it is for: told while the order waits.
+    pub progress: Option<Progress>,
     /// What the call is part of.
     pub span: Span,
     pub answer: oneshot::Sender<Delivered>,
@@ -116,14 +128,18 @@ impl Writers {
         client: &OktaClient,
         ledger: &Ledger,
         traffic: &Traffic,
-        clock: &Clock,
-        metrics: &Metrics,
         readiness: &Readiness,
+        supervisor: &Supervisor,
     ) -> Self {
+        let (clock, metrics) = (supervisor.clock(), supervisor.metrics());
         let mut gates = HashMap::new();
         let peers = std::sync::Arc::new(std::sync::OnceLock::new());
         for bucket in Bucket::ALL {
+            let name = format!("{org}/{}", bucket.label());
             let address = Writer {
+                _post: supervisor.post("writer", &name),
+                name,
+                supervisor: supervisor.clone(),
                 org: org.clone(),
                 bucket,
                 client: client.clone(),
@@ -156,7 +172,17 @@ impl Writers {
     /// Sends a read and waits for its reply, however long the window takes.
     pub async fn read(&self, request: Request, class: Class) -> Reply {
         let (answer, delivered) = oneshot::channel();
-        self.order(Order { request, class, impatient: false, announce: None, span: Span::none(), answer }).await;
+        let order = Order {
+            request,
+            class,
+            impatient: false,
+            announce: None,
+            permission: None,
+            progress: None,
+            span: Span::none(),
+            answer,
+        };
+        self.order(order).await;
         match delivered.await {
             Ok(Delivered::Replied { reply, .. }) => reply,
             _ => Reply::NotSent("the writer has stopped".into()),
@@ -171,6 +197,10 @@ impl Writers {
 
 /// The actor of one counter.
 pub struct Writer {
+    /// Which one it is, for people.
+    name: String,
+    supervisor: Supervisor,
+    _post: Post,
     org: std::sync::Arc<str>,
     bucket: Bucket,
     client: OktaClient,
@@ -190,6 +220,18 @@ pub struct Writer {
 
 impl Actor for Writer {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // Whatever else should wake it: nothing that waits depends on one timer or one signal alone.
+        ctx.run_interval(HEARTBEAT, |writer, ctx| {
+            for order in writer.queue.items() {
+                if let Some(progress) = &order.progress {
+                    progress.heard(&writer.clock);
+                }
+            }
+            writer.pump(ctx);
+        });
+    }
 }
 
 impl Handler<Carried<Order>> for Writer {
@@ -197,12 +239,17 @@ impl Handler<Carried<Order>> for Writer {
 
     fn handle(&mut self, order: Carried<Order>, ctx: &mut Self::Context) {
         let order = order.body;
-        let (class, call) = (order.class, order.call());
-        if order.is_impatient() && (self.queue.len() >= LOOKAHEAD || self.is_closed(class, call)) {
-            self.send_away(order);
-        } else {
-            self.queue.push(class, call, order);
-        }
+        // If this panics, the order is dropped: whoever waits for its answer learns that there will be none.
+        let (supervisor, name) = (self.supervisor.clone(), self.name.clone());
+        supervisor.attempt("writer", &name, || {
+            failpoint::reach(Point::Ordered);
+            let (class, call) = (order.class, order.call());
+            if order.is_impatient() && (self.queue.len() >= LOOKAHEAD || self.is_closed(class, call)) {
+                self.send_away(order);
+            } else {
+                self.queue.push(class, call, order);
+            }
+        });
         self.pump(ctx);
     }
 }
@@ -211,7 +258,15 @@ impl Handler<Carried<Returned>> for Writer {
     type Result = ();
 
     fn handle(&mut self, returned: Carried<Returned>, ctx: &mut Self::Context) {
-        let Returned { kind, write, heard, received } = returned.body;
+        let (supervisor, name) = (self.supervisor.clone(), self.name.clone());
+        supervisor.attempt("writer", &name, || self.returned(returned.body, ctx));
+        self.pump(ctx);
+    }
+}
+
+impl Writer {
+    fn returned(&mut self, returned: Returned, ctx: &mut Context<Self>) {
+        let Returned { kind, write, heard, received } = returned;
         let (mut too_many, mut lingers) = (false, false);
         match heard {
             None => {
@@ -237,7 +292,6 @@ impl Handler<Carried<Returned>> for Writer {
         } else if self.traffic.leave(too_many) {
             self.signal_peers();
         }
-        self.pump(ctx);
     }
 }
 
@@ -328,6 +382,11 @@ impl Writer {
     }
 
     fn pump(&mut self, ctx: &mut Context<Self>) {
+        let (supervisor, name) = (self.supervisor.clone(), self.name.clone());
+        supervisor.attempt("writer", &name, || self.send_what_may_leave(ctx));
+    }
+
+    fn send_what_may_leave(&mut self, ctx: &mut Context<Self>) {
         self.ledger.set_shares(self.traffic.shares());
         let now = self.clock.monotonic();
         let mut wait: Option<Duration> = None;
@@ -436,53 +495,76 @@ impl Writer {
         let back = Gate::new(ctx.address(), 1, wait);
         let (client, clock) = (self.client.clone(), self.clock.clone());
         let seconds = self.metrics.okta_call_seconds.with_label_values(&[&self.org, self.bucket.label()]);
+        let (supervisor, name) = (self.supervisor.clone(), self.name.clone());
         tokio::spawn(async move {
-            let not_sent = |received| Returned { kind, write, heard: None, received };
-            let intent = match order.announce {
-                None => None,
-                Some(announce) => match announce().await {
-                    Ok(Begun::Intent(id)) => Some(id),
-                    Ok(Begun::Stale) => {
-                        let _ = order.answer.send(Delivered::Stale);
-                        return back.send(not_sent(clock.monotonic())).await;
-                    }
-                    Err(e) => {
-                        let why = e.to_string();
-                        let _ = order.answer.send(match e.trouble() {
-                            Trouble::Refused => Delivered::Refused { why },
-                            _ => Delivered::Replied { reply: Reply::NotSent(why), intent: None },
-                        });
-                        return back.send(not_sent(clock.monotonic())).await;
-                    }
-                },
-            };
-            if intent.is_some() {
-                failpoint::reach(Point::IntentCommitted);
-            }
-            let started = clock.monotonic();
-            let sending =
-                tracing::info_span!(parent: &order.span, "http", otel.kind = "client", method = order.request.method);
-            let reply = client.send(&order.request).instrument(sending).await;
-            let received = clock.monotonic();
-            if intent.is_some() {
-                failpoint::reach(Point::AnswerRead);
-            }
-            seconds.observe(received.since(started).as_secs_f64());
-            let (limit, status) = match &reply {
-                Reply::Answered(answer) => (answer.limit, Some(answer.status)),
-                Reply::Unauthorised(_) | Reply::NotSent(_) | Reply::Lost(_) | Reply::GivenUp(_) => (None, None),
-            };
-            let given_up = matches!(reply, Reply::GivenUp(_));
-            // A token may be allowed everything that is needed but to read roles: that says nothing of other calls.
-            let symptom = match symptom(&reply) {
-                Symptom::Forbidden(_) | Symptom::Scope(_) if order.request.is_about_roles() => Symptom::Nothing,
-                other => other,
-            };
-            let heard = Some(Heard { symptom, limit, status, given_up });
-            let _ = order.answer.send(Delivered::Replied { reply, intent });
-            back.send(Returned { kind, write, heard, received }).await;
+            // If this panics, whoever waits for the answer learns that there will be none.
+            let sent = supervisor.attempt_async("writer", &name, send(order, client, clock.clone(), seconds)).await;
+            let heard = sent.unwrap_or_else(|| {
+                let symptom = Symptom::Silent("a call was lost by a mistake of this program".into());
+                Some(Heard { symptom, limit: None, status: None, given_up: false })
+            });
+            back.send(Returned { kind, write, heard, received: clock.monotonic() }).await;
         });
     }
+}
+
+/// Announces a call, sends it, and answers whoever has ordered it; returns what was heard, nothing if it did not leave.
+async fn send(order: Order, client: OktaClient, clock: Clock, seconds: Histogram) -> Option<Heard> {
+    let heard = || order.progress.iter().for_each(|progress| progress.heard(&clock));
+    let intent = match order.announce {
+        None => None,
+        Some(announce) => match announce().await {
+            Ok(Begun::Intent(id)) => Some(id),
+            Ok(Begun::Stale) => {
+                let _ = order.answer.send(Delivered::Stale);
+                return None;
+            }
+            Err(e) => {
+                let why = e.to_string();
+                let _ = order.answer.send(match e.trouble() {
+                    Trouble::Refused => Delivered::Refused { why },
+                    _ => Delivered::Replied { reply: Reply::NotSent(why), intent: None },
+                });
+                return None;
+            }
+        },
+    };
+    heard();
+    if intent.is_some() {
+        failpoint::reach(Point::IntentCommitted);
+    }
+    let under_way = match order.permission.as_ref().map(|ask| ask()).transpose() {
+        Ok(under_way) => under_way,
+        Err(why) => {
+            let _ = order.answer.send(Delivered::Replied { reply: Reply::NotSent(why), intent });
+            return None;
+        }
+    };
+    let started = clock.monotonic();
+    let sending = tracing::info_span!(parent: &order.span, "http", otel.kind = "client", method = order.request.method);
+    let reply = client.send(&order.request).instrument(sending).await;
+    let received = clock.monotonic();
+    drop(under_way);
+    if intent.is_some() {
+        failpoint::reach(Point::AnswerRead);
+        if failpoint::loses(Point::AnswerRead) {
+            std::future::pending::<()>().await;
+        }
+    }
+    seconds.observe(received.since(started).as_secs_f64());
+    let (limit, status) = match &reply {
+        Reply::Answered(answer) => (answer.limit, Some(answer.status)),
+        Reply::Unauthorised(_) | Reply::NotSent(_) | Reply::Lost(_) | Reply::GivenUp(_) => (None, None),
+    };
+    let given_up = matches!(reply, Reply::GivenUp(_));
+    // A token may be allowed everything that is needed but to read roles: that says nothing of other calls.
+    let symptom = match symptom_of(order.request.method, order.request.path(), &reply) {
+        Symptom::Forbidden(_) | Symptom::Scope(_) if order.request.is_about_roles() => Symptom::Nothing,
+        other => other,
+    };
+    let told = Heard { symptom, limit, status, given_up };
+    let _ = order.answer.send(Delivered::Replied { reply, intent });
+    Some(told)
 }
 
 fn pacer(limit: u32, clock: &Clock) -> Pacer {

@@ -3,6 +3,7 @@
 
 use super::page;
 use crate::audit::tell;
+use crate::identity::plan::NO_ACCOUNT;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
@@ -25,7 +26,7 @@ pub struct Leaver {
     pub proved_at: Option<String>,
     /// What held it up, if something did.
     pub held: Option<String>,
-    /// `revoked and proved`, `revoked`, `nothing to revoke`, `open`, or `taken back` when Namely said otherwise again.
+    /// `revoked and proved`, `revoked`, `nothing to revoke`, `no account found`, `open`, or `taken back` when Namely said otherwise again.
     pub state: &'static str,
 }
 
@@ -139,7 +140,7 @@ impl Collector {
             }
             ("effect", Some(target)) => self.effect(row, target, &at, seq, inside, &name),
             ("set_aside", Some(target)) if inside => self.failed(row, target, &at, seq, &name),
-            ("done", Some(target)) => self.done(target, &at),
+            ("done", Some(target)) => self.done(target, &at, row["detail"]["remark"].as_str()),
             ("reconciled", _) if inside => self.evidence.reconciliations.push(row.clone()),
             _ => {}
         }
@@ -251,12 +252,13 @@ impl Collector {
         });
     }
 
-    fn done(&mut self, target: i64, at: &str) {
+    fn done(&mut self, target: i64, at: &str, remark: Option<&str>) {
         if let Some(leaver) = self.leaver(target)
             && leaver.revoked_at.is_none()
             && leaver.state == "open"
         {
-            leaver.state = "nothing to revoke";
+            let has_none = remark.is_some_and(|remark| remark.contains(NO_ACCOUNT));
+            leaver.state = if has_none { "no account found" } else { "nothing to revoke" };
         }
         let Some(track) = self.tracks.get_mut(&target) else { return };
         track.leaver = None;

@@ -1,6 +1,6 @@
 //! Everything that is known of one person in one org, put together.
 
-use super::{StoreError, accounts, pins};
+use super::{StoreError, accounts, circles, pins};
 use crate::clock::Moment;
 use crate::identity::adoption::Adopted;
 use crate::identity::login::{Chosen, Holder};
@@ -8,8 +8,6 @@ use crate::identity::pins::Pins;
 use crate::identity::{Account, Case, Employee, ManagerLink, Person, Position, Rulebook, login_key};
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// Managers above one another who are followed to find a loop.
-const HIGHEST_CHAIN: usize = 64;
 /// Subordinates of a leaver who are named.
 const NAMED: usize = 20;
 /// People who are read at a time.
@@ -21,11 +19,12 @@ pub(super) struct Row {
     pub okta_id: Option<String>,
     pub ended_at: Option<Moment>,
     pub was: Option<String>,
+    pub searched_at: Option<Moment>,
 }
 
 pub(super) fn row(c: &Connection, target: i64) -> Result<Option<Row>, StoreError> {
     let found = c
-        .prepare_cached("SELECT org, okta_id, ended_at, was FROM target WHERE id = ?1")?
+        .prepare_cached("SELECT org, okta_id, ended_at, was, searched_at FROM target WHERE id = ?1")?
         .query_row([target], |row| {
             let ended_at: Option<i64> = row.get(2)?;
             Ok(Row {
@@ -33,6 +32,7 @@ pub(super) fn row(c: &Connection, target: i64) -> Result<Option<Row>, StoreError
                 okta_id: row.get(1)?,
                 ended_at: ended_at.map(Moment::from_millis),
                 was: row.get(3)?,
+                searched_at: row.get::<_, Option<i64>>(4)?.map(Moment::from_millis),
             })
         })
         .optional()?;
@@ -119,6 +119,7 @@ pub fn brief(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Resu
         subordinates: Vec::new(),
         pins: pins::pins(c, target)?,
         adopted: adopted(c, target)?,
+        searched_at: row.searched_at,
     }))
 }
 
@@ -296,7 +297,7 @@ fn manager(c: &Connection, case: &Case, target: i64) -> Result<ManagerLink, Stor
     if case.person.has(&manager.id) {
         return Ok(ManagerLink::Broken("reports to themselves; correct the manager in Namely".into()));
     }
-    if is_loop(c, &primary.tenant, &primary.employee.id, &manager.id)? {
+    if !circles::circle_of(c, &primary.tenant, &primary.employee.id)?.is_empty() {
         return Ok(ManagerLink::Broken(format!(
             "reports to {name}, who reports to them in the end: no link is written; correct the manager in Namely"
         )));
@@ -322,21 +323,6 @@ fn manager(c: &Connection, case: &Case, target: i64) -> Result<ManagerLink, Stor
         Some(_) => ManagerLink::Broken(format!("the manager {name} has a deactivated account")),
         None => ManagerLink::Awaited(name),
     })
-}
-
-/// Whether the managers above `manager` lead back to `profile`.
-fn is_loop(c: &Connection, tenant: &str, profile: &str, manager: &str) -> Result<bool, StoreError> {
-    let mut above = c.prepare_cached("SELECT manager FROM source WHERE tenant = ?1 AND profile = ?2")?;
-    let mut at = manager.to_owned();
-    for _ in 0..HIGHEST_CHAIN {
-        let next: Option<Option<String>> = above.query_row([tenant, &at], |row| row.get(0)).optional()?;
-        match next.flatten() {
-            Some(next) if next == profile => return Ok(true),
-            Some(next) => at = next,
-            None => return Ok(false),
-        }
-    }
-    Ok(false)
 }
 
 /// Names of those who report to a person and have not left.

@@ -51,11 +51,14 @@ impl Store {
         .await
     }
 
-    /// Lets go of somebody of whose run nothing is heard any more: whether a call that was announced has left is unknown.
-    pub async fn abandon(&self, lease: Lease, why: String, at: Moment, now: Moment) -> Result<(), StoreError> {
+    /// Lets go of somebody of whose run nothing more will be heard: whether a call that was announced has left is unknown.
+    pub async fn abandon(&self, lease: Lease, end: Release, now: Moment) -> Result<(), StoreError> {
         self.run(move |c| {
-            close_intents(c, lease, &why, now)?;
-            lanes::release(c, lease, &Release::Look { at, why }, now)
+            let (Release::Look { why, .. } | Release::SetAside { why, .. }) = &end else {
+                return Err(StoreError::NotNow("a run that was lost can only be looked at".into()));
+            };
+            close_intents(c, lease, why, now)?;
+            lanes::release(c, lease, &end, now)
         })
         .await
     }

@@ -4,7 +4,7 @@
 //! call leaves without its intent on disk, and no intent goes without its outcome in the audit.
 
 use super::judge::{self, Court};
-use super::{Store, StoreError, Trouble, accounts, anchors, append, cases, forced, pages};
+use super::{Store, StoreError, Trouble, accounts, anchors, append, cases, forced, pages, search};
 use crate::audit::{Call, Effect, Kind, Record};
 use crate::clock::Moment;
 use crate::identity::safeguard::Restraint;
@@ -90,6 +90,8 @@ pub enum Release {
     Wait { at: Moment, why: String },
     /// Read Okta first, then plan anew.
     Look { at: Moment, why: String },
+    /// Access is over and no account is known: Okta is asked for one before this is done.
+    Search,
     /// Plan anew at once.
     Stale,
     /// The counter of the next call is spent for now; that call is of this class.
@@ -114,6 +116,7 @@ impl Release {
             Release::Retry { .. } => "retry",
             Release::Wait { .. } => "wait",
             Release::Look { .. } => "look",
+            Release::Search => "search",
             Release::Stale => "stale",
             Release::Yield { .. } => "yield",
             Release::Held { .. } => "held",
@@ -158,7 +161,10 @@ impl Store {
         let (org, rules) = (org.to_owned(), self.rules.clone());
         let store = self.clone();
         self.run(move |c| {
-            if store.begins_nothing() || super::pause::paused(c, &org, None)?.is_some() {
+            if store.begins_nothing()
+                || store.stops().stopped(&org, None).is_some()
+                || super::pause::paused(c, &org, None)?.is_some()
+            {
                 return Ok(Vec::new());
             }
             Court { rules: &rules.load(), directory: &directory, org: &org, now }.judge(c)?;
@@ -350,8 +356,7 @@ fn forget(c: &Connection, org: &str, target: i64) -> Result<(), StoreError> {
     let okta_id: Option<String> =
         c.prepare_cached("SELECT okta_id FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?;
     if let Some(okta_id) = okta_id {
-        c.prepare_cached("UPDATE target SET okta_id = NULL WHERE id = ?1")?.execute([target])?;
-        accounts::remove(c, org, &okta_id)?;
+        search::lose(c, org, target, &okta_id)?;
     }
     Ok(())
 }
@@ -486,6 +491,7 @@ pub(super) fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) 
         Release::Retry { at, why } => set(READY, *at, ANY_BUCKET, 1, None, Some(why)),
         Release::Wait { at, why } => set(READY, *at, ANY_BUCKET, 0, None, Some(why)),
         Release::Look { at, why } => set(READY, *at, "user_read", 1, Some(true), Some(why)),
+        Release::Search => set(READY, now, search::SEARCH, 0, Some(false), Some(search::BEING_SOUGHT)),
         Release::Stale => set(READY, now, ANY_BUCKET, 0, None, None),
         Release::Yield { bucket, class } => {
             set(READY, now, bucket, 0, None, None)?;

@@ -83,10 +83,12 @@ pub(super) fn link(
     correlate_target(c, rules, org, position, target, contact::of(c, org, tenant)?, now)
 }
 
-/// Whoever has an account, or shares a target, is known; the others are looked for each time their profile changes.
+/// Whoever has an account, or shares a target, is known; the others, and whoever has left, are looked for each time their
+/// profile changes.
 fn is_settled(c: &Connection, target: i64) -> Result<bool, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT okta_id IS NOT NULL OR (SELECT count(*) FROM link WHERE target = ?1) > 1 FROM target WHERE id = ?1",
+        "SELECT okta_id IS NOT NULL OR (ended_at IS NULL AND (SELECT count(*) FROM link WHERE target = ?1) > 1)
+         FROM target WHERE id = ?1",
     )?;
     Ok(select.query_row([target], |row| row.get(0))?)
 }

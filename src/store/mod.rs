@@ -12,7 +12,9 @@ mod aside;
 mod attention;
 mod audit_log;
 mod cases;
+mod circles;
 mod contact;
+mod correlate;
 mod findings;
 mod forced;
 mod holds;
@@ -33,9 +35,12 @@ mod requests;
 mod reread;
 mod reviews;
 mod rules;
+mod search;
 mod split;
 mod starters;
+mod stops;
 mod trouble;
+mod unreadable;
 mod vitals;
 
 pub use adoption::{Adoption, Entry as AdoptionEntry, adoption};
@@ -64,9 +69,12 @@ pub use requests::{Request, Wish, is_done, request};
 pub use reread::{Compared, Drifted, Reread};
 pub use reviews::{Opined, Opinion, Review, opine, review_outlook, reviews};
 pub use rules::LiveRules;
+pub use search::Sought;
 pub use split::{Linked, linked, split_outlook};
 pub use starters::{Starter, starters};
+pub use stops::{Paused, Stops, UnderWay};
 pub use trouble::{Condition, Failure, Trouble};
+pub use unreadable::unreadable;
 pub use vitals::{OrgVitals, Used, Vitals, vitals};
 
 use crate::identity::Rulebook;
@@ -133,6 +141,8 @@ pub enum StoreError {
     Document(serde_json::Error),
     #[error("{0}")]
     NotThere(String),
+    #[error("{0}")]
+    NotNow(String),
     #[error("the store has stopped")]
     Stopped,
 }
@@ -169,6 +179,7 @@ pub struct Store {
     /// The service is about to end: nothing begins any more.
     draining: Arc<AtomicBool>,
     condition: Condition,
+    stops: Stops,
 }
 
 impl Store {
@@ -193,12 +204,24 @@ impl Store {
             })
             .map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
         let rules = LiveRules::new(rules);
-        Ok(Self { inbox: sender, path: path.to_owned(), rules, draining: Arc::default(), condition })
+        Ok(Self {
+            inbox: sender,
+            path: path.to_owned(),
+            rules,
+            draining: Arc::default(),
+            condition,
+            stops: Stops::default(),
+        })
     }
 
     /// What keeps the store from being written right now.
     pub fn condition(&self) -> &Condition {
         &self.condition
+    }
+
+    /// Somebody met an error beside the thread of the store: damage is damage wherever it is met.
+    pub fn note(&self, e: &StoreError) {
+        self.condition.saw(&e.failure());
     }
 
     /// The same in words, naming the file.
@@ -437,3 +460,5 @@ fn set_meta(connection: &Connection, key: &str, value: &str) -> Result<(), Store
 mod tests;
 #[cfg(test)]
 mod trouble_tests;
+#[cfg(test)]
+mod unreadable_tests;

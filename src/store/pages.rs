@@ -3,7 +3,10 @@
 //! **Invariant:** no lost change. A profile's new document and its dirty mark are committed together, before the next
 //! page counts as read.
 
-use super::{Store, StoreError, Trouble, anchors, append, cases, forced, judge, links, pins, reviews};
+use super::{
+    Store, StoreError, Trouble, anchors, append, cases, circles, correlate, forced, judge, links, pins, reviews,
+    search, unreadable,
+};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::employee::{ContentHash, FieldChange, field_changes};
@@ -31,6 +34,8 @@ pub struct PageCommit {
     pub changed: Vec<(Employee, ContentHash)>,
     pub problems: Vec<ProfileProblem>,
     pub mended: Vec<String>,
+    /// Whose access ends, of a page that is otherwise of no use.
+    pub endings: Vec<ProfileProblem>,
 }
 
 /// What became of a page.
@@ -40,6 +45,8 @@ pub struct PageOutcome {
     pub accepted: Vec<(String, ContentHash)>,
     /// Classes of the people who became dirty.
     pub dirtied: Vec<Class>,
+    /// Problems that are written down, and acted upon as far as they say something.
+    pub told: Vec<ProfileProblem>,
 }
 
 /// What waits.
@@ -89,7 +96,7 @@ impl Store {
             }
             // Whoever waited for what was decided goes on at once.
             if decided {
-                classes.extend(correlate_again(c, &rules.load(), None, now)?);
+                classes.extend(correlate::again(c, &rules.load(), None, now)?);
             }
             Ok(classes)
         })
@@ -128,7 +135,7 @@ impl Store {
             if complete && !known {
                 super::set_meta(c, &walked_key(&tenant), &record.at.to_string())?;
             }
-            if complete { correlate_again(c, &rules.load(), Some(&tenant), record.at) } else { Ok(Vec::new()) }
+            if complete { correlate::again(c, &rules.load(), Some(&tenant), record.at) } else { Ok(Vec::new()) }
         })
         .await
     }
@@ -178,13 +185,13 @@ fn sample_backlog(
     Ok((usize::try_from(total).unwrap_or(0), sample))
 }
 
-fn walked_key(tenant: &str) -> String {
-    format!("walked {tenant}")
-}
-
-/// Whether a tenant was ever walked completely.
+/// Whether a company was ever walked completely.
 pub(super) fn is_walked(c: &Connection, tenant: &str) -> Result<bool, StoreError> {
     Ok(super::meta(c, &walked_key(tenant))?.is_some())
+}
+
+fn walked_key(tenant: &str) -> String {
+    format!("walked {tenant}")
 }
 
 /// Content hashes of all profiles of `tenant` that the store holds.
@@ -219,15 +226,23 @@ fn commit_page(c: &Connection, rules: &Rulebook, page: &PageCommit) -> Result<Pa
         c.prepare_cached("DELETE FROM unreadable WHERE tenant = ?1 AND profile = ?2")?
             .execute([&page.tenant, profile])?;
     }
-    for problem in &page.problems {
-        note_problem(c, page, problem)?;
+    for (problem, only_ends) in page.problems.iter().map(|p| (p, false)).chain(page.endings.iter().map(|p| (p, true))) {
+        let mut seen = PageOutcome::default();
+        let how = if only_ends { unreadable::follow } else { unreadable::commit };
+        match super::alone(c, |c| how(c, rules, page, problem, &mut seen)) {
+            Ok(()) => outcome.add(seen),
+            Err(e) if e.trouble() == Trouble::Refused => {
+                let profile = problem.profile.as_deref().unwrap_or("(no id)");
+                unreadable::note(c, page, profile, &format!("{REFUSED} ({e})"))?;
+            }
+            Err(e) => return Err(e),
+        }
     }
     for (employee, hash) in &page.changed {
         let mut seen = PageOutcome::default();
         match super::alone(c, |c| commit_profile(c, rules, page, employee, *hash, &mut seen)) {
             Ok(()) => {
-                outcome.accepted.extend(seen.accepted);
-                outcome.dirtied.extend(seen.dirtied);
+                outcome.add(seen);
                 c.prepare_cached("DELETE FROM unreadable WHERE tenant = ?1 AND profile = ?2 AND why LIKE ?3 || '%'")?
                     .execute([&page.tenant, &employee.id, REFUSED])?;
             }
@@ -235,8 +250,7 @@ fn commit_page(c: &Connection, rules: &Rulebook, page: &PageCommit) -> Result<Pa
             Err(e) if e.trouble() == Trouble::Refused => {
                 let why = format!("{REFUSED} ({e})");
                 tracing::error!(tenant = page.tenant, profile = employee.id, %why, "a profile cannot be kept");
-                let problem = ProfileProblem { profile: Some(employee.id.clone()), why, unknown_group: false };
-                note_problem(c, page, &problem)?;
+                unreadable::note(c, page, &employee.id, &why)?;
             }
             Err(e) => return Err(e),
         }
@@ -248,39 +262,33 @@ fn commit_page(c: &Connection, rules: &Rulebook, page: &PageCommit) -> Result<Pa
     Ok(outcome)
 }
 
-fn note_problem(c: &Connection, page: &PageCommit, problem: &ProfileProblem) -> Result<(), StoreError> {
-    let profile = problem.profile.clone().unwrap_or_else(|| "(no id)".into());
-    let mut known = c.prepare_cached("SELECT 1 FROM unreadable WHERE tenant = ?1 AND profile = ?2 AND why = ?3")?;
-    if known.exists([&page.tenant, &profile, &problem.why])? {
-        return Ok(());
-    }
-    c.prepare_cached(
-        "INSERT INTO unreadable VALUES (?1, ?2, ?3, ?4) ON CONFLICT (tenant, profile) DO UPDATE SET why = excluded.why",
-    )?
-    .execute(params![page.tenant, profile, problem.why, page.now.millis()])?;
-    append(
-        c,
-        &Record {
-            tenant: Some(page.tenant.clone()),
-            profile: Some(profile),
-            ..Record::general(page.now, Kind::Unreadable, json!({ "why": problem.why }))
-        },
-    )?;
-    Ok(())
-}
-
 /// How it is told that the store refuses a profile.
 const REFUSED: &str = "the store refuses what Namely says of them";
 
+impl PageOutcome {
+    fn add(&mut self, other: PageOutcome) {
+        self.accepted.extend(other.accepted);
+        self.dirtied.extend(other.dirtied);
+        self.told.extend(other.told);
+    }
+}
+
 /// What the store holds of one profile.
-struct Held {
-    employee: Employee,
+pub(super) struct Held {
+    pub employee: Employee,
     hash: ContentHash,
     seen_at: i64,
     run: i64,
 }
 
-fn held(c: &Connection, tenant: &str, profile: &str) -> Result<Option<Held>, StoreError> {
+impl Held {
+    /// Whether this is newer than what a page shows, as far as can be told.
+    pub fn is_newer_than(&self, page: &PageCommit) -> bool {
+        self.run == page.run && page.sent.millis() < self.seen_at
+    }
+}
+
+pub(super) fn held(c: &Connection, tenant: &str, profile: &str) -> Result<Option<Held>, StoreError> {
     let found = c
         .prepare_cached("SELECT doc, hash, seen_at, run FROM source WHERE tenant = ?1 AND profile = ?2")?
         .query_row([tenant, profile], |row| {
@@ -295,7 +303,7 @@ fn held(c: &Connection, tenant: &str, profile: &str) -> Result<Option<Held>, Sto
         .transpose()
 }
 
-fn commit_profile(
+pub(super) fn commit_profile(
     c: &Connection,
     rules: &Rulebook,
     page: &PageCommit,
@@ -309,10 +317,14 @@ fn commit_profile(
             outcome.accepted.push((employee.id.clone(), hash));
             return Ok(());
         }
-        if held.run == page.run && page.sent.millis() < held.seen_at {
+        if held.is_newer_than(page) {
             return Ok(()); // may be older than what we hold; the next pass shows it again
         }
     }
+    let reports_to = |e: &Employee| e.manager.as_ref().map(|m| m.id.clone());
+    let (old, new) = (held.as_ref().and_then(|held| reports_to(&held.employee)), reports_to(employee));
+    let moved = old != new;
+    let mut circle = if moved { circles::circle_of(c, &page.tenant, &employee.id)? } else { Vec::new() };
     c.prepare_cached(
         "INSERT INTO source (tenant, profile, doc, hash, manager, seen_at, run) VALUES (?1,?2,?3,?4,?5,?6,?7)
          ON CONFLICT (tenant, profile) DO UPDATE SET doc = excluded.doc, hash = excluded.hash,
@@ -345,9 +357,14 @@ fn commit_profile(
     if before.is_none() {
         wake_subordinates(c, &page.tenant, &employee.id, page.now)?;
     }
-    let reports_to = |e: &Employee| e.manager.as_ref().map(|m| m.id.clone());
-    let (old, new) = (before.and_then(reports_to), reports_to(employee));
-    if old != new || before.map(|b| &b.user_status) != Some(&employee.user_status) {
+    if moved {
+        circle.extend(circles::circle_of(c, &page.tenant, &employee.id)?);
+        // Whoever stands in a circle that was closed or broken up has another manager to be told of.
+        for other in circle.iter().filter(|other| **other != employee.id) {
+            wake(c, "s.profile = ?2", &page.tenant, other, page.now)?;
+        }
+    }
+    if moved || before.map(|b| &b.user_status) != Some(&employee.user_status) {
         for manager in old.iter().chain(new.iter()) {
             wake_gone_manager(c, &page.tenant, manager, page.now)?;
         }
@@ -384,60 +401,16 @@ pub(super) fn relink(
     refresh(c, rules, target, &news, stopped.as_deref(), now)
 }
 
-/// Correlates a profile that has no account in an org whose accounts were read after it was seen; whoever nothing new is known
-/// of stays as they are.
-pub(super) fn correlate_late(
-    c: &Connection,
-    rules: &Rulebook,
-    org: &str,
-    position: &Position,
-    now: Moment,
-) -> Result<Option<Class>, StoreError> {
-    let (tenant, profile) = (&position.tenant, &position.employee.id);
-    let found = |c| -> Result<_, StoreError> {
-        let Some((target, _)) = links::find(c, org, tenant, profile)? else { return Ok(None) };
-        let mut select = c.prepare_cached("SELECT okta_id, conflict FROM target WHERE id = ?1")?;
-        let (account, conflict) = select.query_row([target], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok::<_, StoreError>(Some((target, account, conflict)))
-    };
-    type Found = Option<(i64, Option<String>, Option<String>)>;
-    let known: Found = found(c)?;
-    if matches!(&known, Some((_, Some(_), _))) {
-        return Ok(None);
-    }
-    let Some(rules_of_org) = rules.org(org) else { return Ok(None) };
-    let Some((known_target, _, known_conflict)) = &known else {
-        // Seen while the org was not configured: as if it were seen now.
-        return match rules_of_org.tenants.contains(tenant) {
-            true => relink(c, rules, org, position, Some(&position.employee), Cause::OrgRead, now),
-            false => Ok(None),
-        };
-    };
-    let routed = links::find(c, org, tenant, profile)?.is_some_and(|(_, routed)| routed);
-    let (target, conflict) = links::link(c, rules, org, position, routed, now)?;
-    let linked: Found = found(c)?;
-    let has_account = linked.is_some_and(|(_, account, _)| account.is_some());
-    if !has_account && target == *known_target && conflict == *known_conflict {
-        return Ok(None);
-    }
-    if has_account {
-        super::lanes::wake_waiting(c, org, target, true, now)?;
-    }
-    let before = Some(&position.employee);
-    let news = News { cause: Cause::OrgRead, changes: Vec::new(), before, after: position };
-    refresh(c, rules, target, &news, conflict.as_deref(), now)
-}
-
 /// What is new about somebody.
-struct News<'a> {
-    cause: Cause,
-    changes: Vec<FieldChange>,
-    before: Option<&'a Employee>,
-    after: &'a Position,
+pub(super) struct News<'a> {
+    pub cause: Cause,
+    pub changes: Vec<FieldChange>,
+    pub before: Option<&'a Employee>,
+    pub after: &'a Position,
 }
 
 /// Raises the revision of a person, as urgent as what their record means now, and writes down why.
-fn refresh(
+pub(super) fn refresh(
     c: &Connection,
     rules: &Rulebook,
     target: i64,
@@ -462,8 +435,11 @@ fn refresh(
         true => Class::Revoke,
         false => Class::of_revision(entitlement, case.account.as_ref(), news.before, &news.after.employee),
     };
-    let rev =
-        mark_dirty(c, target, &case.org, class, first_bucket(entitlement, case.account.as_ref()), news.cause, now)?;
+    let bucket = match !ends_sessions && search::follow(c, rules, target, &case, entitlement, news, now)? {
+        true => search::SEARCH,
+        false => first_bucket(entitlement, case.account.as_ref()),
+    };
+    let rev = mark_dirty(c, target, &case.org, class, bucket, news.cause, now)?;
     // What waits because a rule has given them the account just now waits until then.
     let fresh = case.adopted.as_ref().and_then(|adopted| adopted.fresh_until(rules.safeguards.fresh_adoption));
     let changes_at = [standing.changes_at, fresh.filter(|until| *until > now)].into_iter().flatten().min();
@@ -599,30 +575,6 @@ fn wake_due(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Class>,
                 c.prepare_cached("UPDATE work SET changes_at = due_at WHERE target = ?1")?.execute([target])?;
             }
             woken => classes.extend(woken?),
-        }
-    }
-    Ok(classes)
-}
-
-/// Looks once more for everybody of a company, or of all, who could not be correlated.
-fn correlate_again(
-    c: &Connection,
-    rules: &Rulebook,
-    tenant: Option<&str>,
-    now: Moment,
-) -> Result<Vec<Class>, StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT t.org, l.tenant, s.doc FROM target t JOIN link l ON l.target = t.id
-         JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
-         WHERE t.conflict IS NOT NULL AND (?1 IS NULL OR l.tenant = ?1)",
-    )?;
-    let waiting: Vec<(String, String, String)> =
-        select.query_map([tenant], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
-    let mut classes = Vec::new();
-    for (org, tenant, doc) in waiting {
-        let position = Position { tenant, employee: serde_json::from_str(&doc)? };
-        if links::would_settle(c, rules, &org, &position, now)? {
-            classes.extend(relink(c, rules, &org, &position, None, Cause::CompanyRead, now)?);
         }
     }
     Ok(classes)

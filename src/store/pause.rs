@@ -88,7 +88,13 @@ pub(super) fn paused_changes(c: &Connection, org: &str) -> Result<Vec<(Change, S
 impl Store {
     /// Writes pauses and their ends into the audit, and lets those go on who waited for one; returns how many.
     pub async fn apply_pauses(&self, now: Moment) -> Result<usize, StoreError> {
-        self.run(move |c| apply_pauses(c, now)).await
+        let stops = self.stops().clone();
+        self.run(move |c| {
+            let lasting: Vec<i64> = pauses(c)?.iter().map(|pause| pause.id).collect();
+            stops.follow(&lasting);
+            apply_pauses(c, now)
+        })
+        .await
     }
 }
 

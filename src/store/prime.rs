@@ -3,7 +3,7 @@
 //! **Invariant:** a list adds and corrects, and never removes: what it lacks is unknown until the account's own id says so.
 //! Nobody who is being worked on is disturbed, and nobody's termination waits for the whole of it.
 
-use super::{Drifted, Store, StoreError, accounts, append, findings, meta, reread, set_meta};
+use super::{Drifted, Store, StoreError, accounts, append, findings, meta, reread, search, set_meta};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::drift::{LAG, is_too_fresh, merge};
@@ -96,18 +96,7 @@ impl Store {
     /// The account itself was read: it exists, whatever lists show.
     pub async fn exists(&self, org: &str, account: Account, now: Moment) -> Result<(), StoreError> {
         let (rules, matched, org) = (self.rules(), self.matched(), org.to_owned());
-        self.run(move |c| {
-            // What is read by its id does not lag: it is as good as a list that began long after.
-            let list = List {
-                rules: &rules.load(),
-                matched: &matched,
-                org: &org,
-                groups: &BTreeSet::new(),
-                started: now + LAG,
-            };
-            list.take(c, account).map(drop)
-        })
-        .await
+        self.run(move |c| believe(c, &rules.load(), &matched, &org, account, now)).await
     }
 
     /// Whether somebody has accepted that the org has fewer accounts than are known. That is said once, for one list.
@@ -129,6 +118,20 @@ impl Store {
         let (org, okta_id) = (org.to_owned(), okta_id.to_owned());
         self.run(move |c| vanished(c, &org, &okta_id)).await
     }
+}
+
+/// An account was read by its id or login: it exists, whatever lists show. Such a read does not lag: it is as good as a list
+/// that began long after.
+pub(super) fn believe(
+    c: &Connection,
+    rules: &Rulebook,
+    matched: &[String],
+    org: &str,
+    account: Account,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let groups = &BTreeSet::new();
+    List { rules, matched, org, groups, started: now + LAG }.take(c, account).map(drop)
 }
 
 impl List<'_> {
@@ -237,9 +240,9 @@ fn vanished(c: &Connection, org: &str, okta_id: &str) -> Result<Option<Drifted>,
         return Ok(None);
     }
     let target = owner.map(|owner| owner.target);
-    accounts::remove(c, org, okta_id)?;
-    if let Some(target) = target {
-        c.prepare_cached("UPDATE target SET okta_id = NULL WHERE id = ?1")?.execute([target])?;
+    match target {
+        Some(target) => search::lose(c, org, target, okta_id)?,
+        None => accounts::remove(c, org, okta_id)?,
     }
     let change = FieldChange { field: "account".into(), before: account.status.word().into(), after: "deleted".into() };
     let login = account.login;

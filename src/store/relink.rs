@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a service that is at work does it in parts: nobody's termination waits for a hundred thousand others.
 
-use super::{Store, StoreError, links, meta, pages, pins, set_meta};
+use super::{Store, StoreError, correlate, links, meta, pages, pins, set_meta};
 use crate::clock::Moment;
 use crate::identity::{Cause, Position, Rulebook};
 use rusqlite::{Connection, params};
@@ -116,7 +116,9 @@ impl Store {
     /// those whose account was not there, or not shown, until now. Nobody else is touched.
     pub async fn correlate_org(&self, org: &str, now: Moment) -> Result<(), StoreError> {
         let name = org.to_owned();
-        self.in_parts(move |c, rules, position| pages::correlate_late(c, rules, &name, position, now).map(drop))
+        let first = !self.run(move |c| is_compared(c, &name)).await?;
+        let name = org.to_owned();
+        self.in_parts(move |c, rules, position| correlate::late(c, rules, &name, position, first, now).map(drop))
             .await?;
         let key = compared_key(org);
         self.run(move |c| set_meta(c, &key, &now.to_string())).await

@@ -14,6 +14,8 @@ CREATE TABLE target (
   was      TEXT,             -- the entitlement that the last finished plan was made for
   waits    INTEGER NOT NULL DEFAULT 0, -- 1: the link to the manager waits for the manager's account
   searched_at INTEGER,       -- when Okta was last asked for an account of theirs by name, and had none
+  searched_first INTEGER,    -- when it was asked for the first of two times
+  lost     TEXT,             -- id of an account that was known, and that Okta has said not to have
   UNIQUE (org, okta_id)
 ) STRICT;
 CREATE INDEX target_conflict ON target(id) WHERE conflict IS NOT NULL;

@@ -37,6 +37,7 @@ impl World {
             changed: employees.into_iter().map(|e| (e.clone(), e.hash())).collect(),
             problems: vec![],
             mended: vec![],
+            endings: vec![],
         }
     }
 
@@ -60,8 +61,7 @@ impl World {
         let code = shown.map(|outlook| outlook.code).unwrap_or_default();
         let mut said = Opined::NothingToDecide;
         for by in ["ada", "ben"] {
-            let opinion =
-                Opinion { accept, code: &code, same_person: true, why: Some("two jobs"), by, principal: by };
+            let opinion = Opinion { accept, code: &code, same_person: true, why: Some("two jobs"), by, principal: by };
             said = opine(operator, &rules, id, &opinion, self.now).expect("decides");
             if !matches!(said, Opined::Needs { .. }) {
                 break;
@@ -230,7 +230,10 @@ async fn a_verdict_is_applied_audited_and_remembered() {
         let logins: Vec<bool> = claims.iter().map(|claim| claim.case.login.is_ok()).collect();
         assert!(logins.contains(&true) && (accept || logins.contains(&false)), "the login is one person's only");
         let audited = world.audit().await.into_iter().find(|row| row["kind"] == "reviewed").expect("a row");
-        assert_eq!((audited["detail"]["by"].as_str(), audited["profile"].as_str()), (Some(if accept { "ben" } else { "ada" }), Some("other")));
+        assert_eq!(
+            (audited["detail"]["by"].as_str(), audited["profile"].as_str()),
+            (Some(if accept { "ben" } else { "ada" }), Some("other"))
+        );
         // The same profile changes again: what was decided stays decided.
         let again = Employee { id: "other".into(), first_name: "Irene".into(), job_title: "X".into(), ..somebody() };
         world.see(again).await;
@@ -323,6 +326,31 @@ async fn an_answer_that_was_under_way_while_a_newer_one_arrived_is_not_believed(
     let slow = page(somebody(), world.now, world.now + second * 9);
     assert_eq!(world.store.commit_page(slow).await.expect("commits"), PageOutcome::default());
     assert_eq!(world.claim().await[0].case.person.primary().employee, newer);
+}
+
+#[tokio::test]
+async fn a_circle_of_managers_is_found_whatever_its_length_and_only_by_those_who_stand_in_it() {
+    let world = World::new().await;
+    let reports_to = |n: usize| Some(crate::identity::Manager { id: format!("p{n}"), ..Default::default() });
+    let person =
+        |n: usize, manager| Employee { id: format!("p{n}"), email: format!("p{n}@example.com"), manager, ..somebody() };
+    // A chain of two hundred below a circle of a hundred; then one edit breaks the circle up.
+    let manager = |n: usize| match n {
+        99 => 0,
+        n if n < 99 => n + 1,
+        n => n - 1,
+    };
+    let all = (0..300).map(|n| person(n, reports_to(manager(n)))).collect();
+    world.store.commit_page(world.page(all)).await.expect("commits");
+    let circle = async |n: usize| {
+        let id = format!("p{n}");
+        world.store.run(move |c| circles::circle_of(c, "acme", &id)).await.expect("reads").len()
+    };
+    for (n, length) in [(0, 100), (50, 100), (99, 100), (100, 0), (299, 0)] {
+        assert_eq!(circle(n).await, length, "{n}");
+    }
+    world.see(person(99, None)).await;
+    assert_eq!(circle(0).await, 0);
 }
 
 #[tokio::test]

@@ -145,7 +145,7 @@ impl StoreError {
         match self {
             StoreError::Sqlite(e) => Failure::of(e).trouble,
             StoreError::Commit(failure) | StoreError::Unusable { failure, .. } => failure.trouble,
-            StoreError::Locked { .. } | StoreError::Busy { .. } => Trouble::Locked,
+            StoreError::Locked { .. } | StoreError::Busy { .. } | StoreError::NotNow(_) => Trouble::Locked,
             StoreError::Io { .. } => Trouble::Unwritable,
             StoreError::Stopped => Trouble::Stopped,
             StoreError::Empty { .. } => Trouble::Damaged,

@@ -83,7 +83,8 @@ async fn a_run_of_which_nothing_is_heard_is_let_go_and_what_it_says_late_changes
     let claim = world.claim().await.remove(0);
     let Begun::Intent(intent) = world.begin(&claim).await else { panic!("begins") };
     assert_eq!(world.store.claims("main").await.expect("reads"), [claim.lease]);
-    world.store.abandon(claim.lease, "nothing was heard".into(), world.now, world.now).await.expect("lets go");
+    let look = Release::Look { at: world.now, why: "nothing was heard".into() };
+    world.store.abandon(claim.lease, look, world.now).await.expect("lets go");
     assert_eq!(number(&world, "SELECT count(*) FROM intent").await, 0);
     let outcome = world.audit().await.last().expect("a row")["detail"]["outcome"].clone();
     assert_eq!(outcome, "unknown", "whether the call has left is not known");

@@ -2,11 +2,12 @@
 
 use super::errors::{Problem, problem};
 use super::query::Query;
-use super::users::{following, page, time};
+use super::users::{page, time};
 use super::{Okta, Request, Response};
 use crate::clock::Moment;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::ops::Bound;
 
 /// A group of the org.
 #[derive(Clone, Debug)]
@@ -298,4 +299,9 @@ impl Okta {
             }
         }
     }
+}
+
+/// The ids that follow the cursor of a request.
+fn following(request: &Request) -> (Bound<String>, Bound<String>) {
+    (request.param("after").map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
 }

@@ -7,7 +7,6 @@ use super::{Okta, Request, Response};
 use crate::clock::Moment;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::time::Duration;
 
 /// Attributes that every single-user answer shows, set or not.
@@ -210,7 +209,12 @@ impl Okta {
         let expression = request.param("search").or_else(|| request.param("filter"));
         let query = expression.map(|text| Query::parse(&text).ok_or_else(problem::bad_search)).transpose()?;
         let prefix = request.param("q").map(|q| q.to_lowercase());
-        let listed = self.users.range(following(request)).map(|(_, user)| user).filter_map(|user| {
+        // Ids sort by age: `sortBy=created` is the order of ids.
+        let mut users: Vec<&User> = self.users.values().collect();
+        if is_newest_first(request) {
+            users.reverse();
+        }
+        let listed = users.into_iter().filter_map(|user| {
             let (status, profile) = user.listed(now)?;
             let keep = match (&query, &prefix) {
                 (Some(query), _) => query.matches(|name| attribute(user, status, profile, name)),
@@ -562,9 +566,8 @@ fn attribute(user: &User, status: Status, profile: &BTreeMap<String, Value>, nam
     }
 }
 
-/// The ids that follow the cursor of a request.
-pub(super) fn following(request: &Request) -> (Bound<String>, Bound<String>) {
-    (request.param("after").map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
+fn is_newest_first(request: &Request) -> bool {
+    request.param("sortOrder").as_deref() == Some("desc")
 }
 
 /// One page of a list, with `Link` lines as Okta sends them: `self`, and `next` while there is more.
@@ -576,7 +579,9 @@ pub(super) fn page(
 ) -> Response {
     let limit = request.param("limit").and_then(|l| l.parse().ok()).unwrap_or(default).clamp(1, most);
     let after = request.param("after");
-    let mut following = listed.skip_while(|(id, _)| after.as_ref().is_some_and(|after| id <= after));
+    let newest_first = is_newest_first(request);
+    let is_before = |id: &String, after: &String| if newest_first { id >= after } else { id <= after };
+    let mut following = listed.skip_while(|(id, _)| after.as_ref().is_some_and(|after| is_before(id, after)));
     let items: Vec<(String, Value)> = following.by_ref().take(limit).collect();
     let body: Vec<&Value> = items.iter().map(|(_, value)| value).collect();
     let this = format!("{}{}", request.base, request.target());

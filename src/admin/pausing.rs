@@ -1,0 +1,59 @@
+//! The kill switch over HTTP: it works in the memory of the service first, so that no trouble of the store holds it up.
+
+use super::decisions::{Desk, Refusal, change};
+use super::routes::Ask;
+use crate::clock::Moment;
+use crate::store::{Paused, Store};
+use serde_json::{Value, json};
+
+/// Pauses or resumes; `None` if `ask` is about something else.
+pub async fn decide(
+    store: &Store,
+    desk: &Desk,
+    ask: Ask,
+    by: &str,
+    body: &Value,
+    now: Moment,
+) -> Option<Result<Value, Refusal>> {
+    match ask {
+        Ask::Pause => Some(pause(store, desk, by, body, now).await),
+        Ask::Resume => Some(resume(store, by, body, now).await),
+        _ => None,
+    }
+}
+
+async fn pause(store: &Store, desk: &Desk, by: &str, body: &Value, now: Moment) -> Result<Value, Refusal> {
+    let org = body["org"].as_str().map(|name| desk.org(name)).transpose()?;
+    let kind = body["change"].as_str().map(change).transpose()?;
+    let why = body["why"].as_str().unwrap_or_default();
+    let mut told = json!({ "pause": null, "org": org, "change": kind.map(|kind| kind.word()), "why": why, "by": by });
+    let Paused { written, under_way } = store.pause(org.map(str::to_owned), kind, why, by, now).await;
+    told["under_way"] = under_way.into();
+    match written {
+        Ok(id) => told["pause"] = id.into(),
+        Err(because) => {
+            told["unwritten"] = format!(
+                "it holds from now on, but is not written down yet: a service that starts again before that does not know of \
+                 it. {because}"
+            )
+            .into();
+        }
+    }
+    Ok(told)
+}
+
+async fn resume(store: &Store, by: &str, body: &Value, now: Moment) -> Result<Value, Refusal> {
+    match store.resume(body["id"].as_i64(), by, now).await {
+        Ok(0) => Err(Refusal::NotFound("nothing to resume: no such pause lasts".into())),
+        Ok(ended) => Ok(json!({ "resumed": ended, "by": by })),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Adds the pauses that no row says yet to an answer that lists pauses.
+pub fn complete(store: &Store, seen: &mut Value) {
+    if let Some(pauses) = seen["pauses"].as_array_mut() {
+        let unwritten = store.stops().unwritten();
+        pauses.extend(unwritten.iter().filter_map(|pause| serde_json::to_value(pause).ok()));
+    }
+}

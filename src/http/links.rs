@@ -1,0 +1,232 @@
+//! Where a list goes on: the `Link` headers of an answer (RFC 8288), and the one that is followed.
+//!
+//! **Invariant:** what cannot be read or leads elsewhere is an error, never the end of a list; nothing is followed but a
+//! page of the same list at the same server.
+
+use super::address::{has_credentials, is_same_origin};
+use percent_encoding::percent_decode_str;
+use reqwest::Url;
+use reqwest::header::{HeaderMap, LINK};
+use std::collections::HashSet;
+
+/// Pages of one list, at most: at 200 a page two million people.
+pub const MOST_PAGES: usize = 10_000;
+/// Items of one list, at most.
+pub const MOST_ITEMS: usize = 2_000_000;
+
+/// Path and query of the next page of the list that `asked` is a page of; `None` where no header names one.
+pub fn next_target(headers: &HeaderMap, asked: &Url) -> Result<Option<String>, String> {
+    let mut found: Option<String> = None;
+    for value in headers.get_all(LINK) {
+        let text = value.to_str().map_err(|_| "its Link header holds characters that cannot be read".to_owned())?;
+        for (target, is_next) in links(text)? {
+            if !is_next {
+                continue;
+            }
+            let next = follow(&target, asked)?;
+            if found.as_ref().is_some_and(|known| *known != next) {
+                return Err("its Link headers name two next pages".into());
+            }
+            found = Some(next);
+        }
+    }
+    Ok(found)
+}
+
+/// A link as a target of the same list at the same server.
+fn follow(target: &str, asked: &Url) -> Result<String, String> {
+    let url = asked.join(target).map_err(|e| format!("its link to the next page cannot be read ({e})"))?;
+    if has_credentials(&url) || !is_same_origin(&url, asked) {
+        return Err(format!("its link to the next page leads to another server ({})", super::address::shown(&url)));
+    }
+    let decoded = |url: &Url| percent_decode_str(url.path()).collect::<Vec<u8>>();
+    if decoded(&url) != decoded(asked) {
+        return Err(format!("its link to the next page leads elsewhere ({})", url.path()));
+    }
+    Ok(match url.query() {
+        Some(query) => format!("{}?{query}", asked.path()),
+        None => asked.path().to_owned(),
+    })
+}
+
+/// The links of one header, each with whether one of its relations is `next`.
+fn links(text: &str) -> Result<Vec<(String, bool)>, String> {
+    let broken = || format!("its Link header cannot be read ({:?})", text.chars().take(80).collect::<String>());
+    let mut found = Vec::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix(',') {
+            rest = after.trim_start();
+            continue;
+        }
+        let (target, mut after) = rest.strip_prefix('<').and_then(|rest| rest.split_once('>')).ok_or_else(broken)?;
+        // Of several `rel` of one link the first counts.
+        let mut relation: Option<String> = None;
+        loop {
+            after = after.trim_start();
+            let Some(parameter) = after.strip_prefix(';') else { break };
+            let (name, value, left) = parameter_of(parameter).ok_or_else(broken)?;
+            if name.eq_ignore_ascii_case("rel") && relation.is_none() {
+                relation = Some(value);
+            }
+            after = left;
+        }
+        if !(after.is_empty() || after.starts_with(',')) {
+            return Err(broken());
+        }
+        let relations = relation.unwrap_or_default();
+        let is_next = relations.split_ascii_whitespace().any(|relation| relation.eq_ignore_ascii_case("next"));
+        found.push((target.trim().to_owned(), is_next));
+        rest = after;
+    }
+    Ok(found)
+}
+
+/// One `name=value` or `name="value"` with what follows it; an empty one between two semicolons is allowed.
+fn parameter_of(text: &str) -> Option<(&str, String, &str)> {
+    let text = text.trim_start();
+    let end = text.find(['=', ';', ',']).unwrap_or(text.len());
+    let (name, rest) = (text[..end].trim(), &text[end..]);
+    let Some(value) = rest.strip_prefix('=') else { return Some((name, String::new(), rest)) };
+    let value = value.trim_start();
+    let Some(quoted) = value.strip_prefix('"') else {
+        let end = value.find([';', ',']).unwrap_or(value.len());
+        return Some((name, value[..end].trim().to_owned(), &value[end..]));
+    };
+    let (mut read, mut escaped) = (String::new(), false);
+    for (at, c) in quoted.char_indices() {
+        match c {
+            _ if escaped => {
+                read.push(c);
+                escaped = false;
+            }
+            '\\' => escaped = true,
+            '"' => return Some((name, read, &quoted[at + 1..])),
+            c => read.push(c),
+        }
+    }
+    None
+}
+
+/// The pages of one list that were asked for: none twice, and not more than a list can have.
+pub struct Pages {
+    asked: HashSet<String>,
+    items: usize,
+    most_pages: usize,
+    most_items: usize,
+}
+
+impl Pages {
+    /// A list that begins at `target`.
+    pub fn new(target: &str) -> Self {
+        Self::within(target, MOST_PAGES, MOST_ITEMS)
+    }
+
+    fn within(target: &str, most_pages: usize, most_items: usize) -> Self {
+        Self { asked: HashSet::from([target.to_owned()]), items: 0, most_pages, most_items }
+    }
+
+    /// A page with so many items was read, and leads to `next`; the error says why the list cannot be believed.
+    pub fn read(&mut self, items: usize, next: Option<String>) -> Result<Option<String>, String> {
+        self.items += items;
+        if self.items > self.most_items {
+            return Err(format!("the list has more than {} items: it is not read on", self.most_items));
+        }
+        let Some(next) = next else { return Ok(None) };
+        if !self.asked.insert(next.clone()) {
+            return Err("the list leads back to a page of it that was read already: it never ends".into());
+        }
+        if self.asked.len() > self.most_pages {
+            return Err(format!("the list has more than {} pages: it is not read on", self.most_pages));
+        }
+        Ok(Some(next))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderValue;
+
+    const ASKED: &str = "https://acme.okta.com/api/v1/users?limit=2";
+
+    fn next(base: &str, lines: &[&str]) -> Result<Option<String>, String> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(LINK, HeaderValue::from_bytes(line.as_bytes()).expect("a header"));
+        }
+        next_target(&headers, &Url::parse(base).expect("a URL"))
+    }
+
+    #[test]
+    fn the_next_page_is_found_however_the_header_is_written() {
+        let target = Ok(Some("/api/v1/users?after=1&limit=2".to_owned()));
+        let own = "<https://acme.okta.com/api/v1/users?limit=2>; rel=\"self\"";
+        for line in [
+            "<https://acme.okta.com/api/v1/users?after=1&limit=2>; rel=\"next\"",
+            "<https://ACME.okta.com:443/api/v1/users?after=1&limit=2>;rel=next",
+            "<https://acme.okta.com./api/v1/users?after=1&limit=2> ; title=\"a, \\\"b\\\"; c\" ; REL=\"prev NEXT\"",
+            "</api/v1/users?after=1&limit=2>; rel=\"next\"",
+            "<?after=1&limit=2>; rel=\"next\"; rel=\"self\"",
+            "<https://elsewhere.example/a,b>; rel=\"help\", <https://acme.okta.com/api/v1/users?after=1&limit=2>; rel=\"next\"",
+        ] {
+            assert_eq!(next(ASKED, &[own, line]), target, "{line}");
+        }
+        assert_eq!(next(ASKED, &[own]), Ok(None));
+        assert_eq!(next(ASKED, &[]), Ok(None));
+        assert_eq!(next(ASKED, &[""]), Ok(None));
+    }
+
+    #[test]
+    fn hosts_are_compared_as_hosts() {
+        for (asked, line) in [
+            ("http://localhost:81/a?x", "<http://LOCALHOST:81/a?y>; rel=\"next\""),
+            ("http://[::1]:81/a?x", "<http://[0:0:0:0:0:0:0:1]:81/a?y>; rel=\"next\""),
+            ("https://acme.okta.com/a?x", "<https://acme.okta.com:443/a?y>; rel=\"next\""),
+        ] {
+            assert_eq!(next(asked, &[line]), Ok(Some("/a?y".into())), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_next_page_that_leads_elsewhere_or_cannot_be_read_is_an_error() {
+        for line in [
+            "<https://evil.example/api/v1/users?after=1>; rel=\"next\"",
+            "<//evil.example/api/v1/users?after=1>; rel=\"next\"",
+            "<http://acme.okta.com/api/v1/users?after=1>; rel=\"next\"",
+            "<https://acme.okta.com:8443/api/v1/users?after=1>; rel=\"next\"",
+            "<https://acme.okta.com.evil.example/api/v1/users?after=1>; rel=\"next\"",
+            "<https://acme.okta.com@evil.example/api/v1/users?after=1>; rel=\"next\"",
+            "<https://me:pw@acme.okta.com/api/v1/users?after=1>; rel=\"next\"",
+            "<https://acme.okta.com/api/v1/groups?after=1>; rel=\"next\"",
+            "<https://acme.okta.com/api/v1/users/../apps?after=1>; rel=\"next\"",
+            "<https://[oops/api/v1/users>; rel=\"next\"",
+            "https://acme.okta.com/api/v1/users?after=1; rel=\"next\"",
+            "<https://acme.okta.com/api/v1/users?after=1; rel=\"next\"",
+            "<https://acme.okta.com/api/v1/users?after=1>; rel=\"next",
+            "<https://acme.okta.com/api/v1/users?after=1> rel=\"next\"",
+            "<https://acme.okta.com/api/v1/users?after=1>; rel=\"next\", <https://acme.okta.com/api/v1/users?after=2>; rel=\"next\"",
+            "<https://acme.okta.com/api/v1/users?after=é>; rel=\"next\"",
+        ] {
+            assert!(next(ASKED, &[line]).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_leads_back_into_itself_or_never_ends_is_an_error() {
+        let page = |n: usize| Some(format!("/users?after={n}"));
+        for length in [1, 2, 5] {
+            let mut pages = Pages::new("/users");
+            for n in 1..length {
+                assert_eq!(pages.read(200, page(n)), Ok(page(n)));
+            }
+            assert!(pages.read(200, Some("/users".into())).is_err_and(|why| why.contains("never ends")), "{length}");
+        }
+        let mut long = Pages::within("/users", 3, 1000);
+        assert!(long.read(1, page(1)).is_ok() && long.read(1, page(2)).is_ok());
+        assert!(long.read(1, page(3)).is_err_and(|why| why.contains("3 pages")));
+        let mut large = Pages::within("/users", 100, 250);
+        assert!(large.read(200, page(1)).is_ok());
+        assert!(large.read(200, None).is_err_and(|why| why.contains("250 items")), "also of the last page");
+    }
+}

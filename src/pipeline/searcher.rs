@@ -1,0 +1,95 @@
+//! Asks Okta for whoever has left and has no account that is known: in batches by anchor, login and email, and by login once
+//! more, because searches lag.
+//!
+//! **Invariant:** only reads. What is found goes the way of every account that a list shows; nobody is done unasked.
+
+use super::dispatcher::{Dispatcher, Wake};
+use super::lists::Lists;
+use super::prime::search_users;
+use crate::identity::{Account, Class};
+use crate::mailbox::Gate;
+use crate::retry;
+use crate::store::Sought;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How late somebody may be noticed.
+const TICK: Duration = Duration::from_millis(500);
+const SHORTEST_TICK: Duration = Duration::from_millis(50);
+/// People who are asked for in one search.
+const TOGETHER: usize = 20;
+
+/// The searcher of one org.
+#[derive(Clone)]
+pub struct Searcher {
+    pub lists: Lists,
+    pub dispatcher: Gate<Dispatcher>,
+}
+
+impl Searcher {
+    /// Works until the task is dropped.
+    pub async fn keep(self) {
+        let clock = &self.lists.clock;
+        loop {
+            tokio::time::sleep(clock.real(TICK).max(SHORTEST_TICK)).await;
+            let people = match self.lists.store.to_search(&self.lists.org, TOGETHER, clock.now()).await {
+                Ok(people) if people.is_empty() => continue,
+                Ok(people) => people,
+                Err(e) => {
+                    tracing::error!(org = %self.lists.org, error = %e, "the store cannot tell who is to be asked for");
+                    continue;
+                }
+            };
+            let written = match self.ask(&people).await {
+                Ok(found) => self.lists.store.searched(&self.lists.org, people, found, clock.now()).await,
+                Err(why) => {
+                    tracing::warn!(org = %self.lists.org, people = people.len(), %why, "Okta could not be asked for leavers without an account");
+                    let tries = people.iter().map(Sought::tries).max().unwrap_or(0);
+                    self.lists.store.search_failed(people, why, clock.now() + retry::delay(tries)).await
+                }
+            };
+            match written {
+                Ok(()) => self.dispatcher.signal(Wake),
+                Err(e) => {
+                    tracing::error!(org = %self.lists.org, error = %e, "what a search has shown could not be written; it is asked again");
+                }
+            }
+        }
+    }
+
+    /// Every account that may be one of theirs, as a read by its id or login shows it.
+    async fn ask(&self, people: &[Sought]) -> Result<Vec<Account>, String> {
+        let class = if people.iter().any(|person| person.urgent) { Class::Revoke } else { Class::Inspect };
+        let rules = self.lists.store.rules().load();
+        let anchor = rules.mapping.anchor();
+        let hits =
+            search_users(&self.lists.writers, &expression(people, anchor), anchor, &self.lists.mapped, class).await?;
+        let mut found: BTreeMap<String, Account> = BTreeMap::new();
+        let mut names: Vec<String> = hits.into_iter().map(|account| account.id).collect();
+        for person in people {
+            names.extend(person.logins.iter().chain(&person.lost).cloned());
+        }
+        for one in names {
+            if !found.contains_key(&one)
+                && let Some(account) = self.lists.read(&one, class).await?
+            {
+                found.insert(account.id.clone(), account);
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+}
+
+/// The search for accounts that may be of these people (`okta-api.md §3.2`).
+fn expression(people: &[Sought], anchor: &str) -> String {
+    let of = |name: &str, value: &String| {
+        format!("profile.{name} eq \"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+    };
+    let mut any: Vec<String> = Vec::new();
+    for person in people {
+        any.extend(person.anchors.iter().map(|value| of(anchor, value)));
+        any.extend(person.logins.iter().map(|value| of("login", value)));
+        any.extend(person.emails.iter().map(|value| of("email", value)));
+    }
+    any.join(" or ")
+}

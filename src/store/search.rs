@@ -1,0 +1,270 @@
+//! Who has left and has no account that is known: Okta is asked before anybody calls them done.
+//!
+//! **Invariant:** that somebody has no account is proved by a list that covers them or by a search, and dated; what could not be
+//! asked is unknown. Whose account was known is asked for twice, longer apart than lists lag.
+
+use super::{Store, StoreError, accounts, append, cases, correlate, pages, prime, relink};
+use crate::audit::{Kind, Record};
+use crate::clock::Moment;
+use crate::identity::drift::LAG;
+use crate::identity::{Account, Case, Cause, Entitlement, Rulebook, login_key};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// What waits in the place of a counter for whoever is to be asked for.
+pub(super) const SEARCH: &str = "search";
+/// Why they wait, for people.
+pub(super) const BEING_SOUGHT: &str = "no account is known: Okta is asked for one by anchor, login and email";
+/// Whoever has left so lately is asked for as urgently as they would be ended.
+const LATELY: Duration = Duration::from_secs(3600);
+
+/// Somebody to be asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sought {
+    pub target: i64,
+    pub rev: i64,
+    /// Profiles, any of which may stand in the anchor.
+    pub anchors: BTreeSet<String>,
+    /// Logins they may have, or had.
+    pub logins: BTreeSet<String>,
+    pub emails: BTreeSet<String>,
+    /// The account they had, which Okta has said not to have.
+    pub lost: Option<String>,
+    pub urgent: bool,
+    tries: i64,
+}
+
+impl Sought {
+    /// How often asking for them has failed.
+    pub fn tries(&self) -> i64 {
+        self.tries
+    }
+}
+
+/// What a new revision means for the proof that somebody has no account. Returns whether they must be asked for.
+pub(super) fn follow(
+    c: &Connection,
+    rules: &Rulebook,
+    target: i64,
+    case: &Case,
+    entitlement: &Entitlement,
+    news: &pages::News,
+    now: Moment,
+) -> Result<bool, StoreError> {
+    if matches!(entitlement, Entitlement::Unclear(_)) {
+        return Ok(false);
+    }
+    if !entitlement.is_over() || case.account.is_some() {
+        if case.searched_at.is_some() || case.account.is_none() {
+            forget_proof(c, target)?;
+        }
+        return Ok(false);
+    }
+    let tenant = &news.after.tenant;
+    // Seen for the first time in the first walk: inactive before first contact, and covered by the lists of the org.
+    if news.cause == Cause::Profile
+        && news.before.is_none()
+        && rules.org(&case.org).is_some()
+        && !pages::is_walked(c, tenant)?
+        && relink::is_compared(c, &case.org)?
+    {
+        is_covered(c, target, now)?;
+        return Ok(false);
+    }
+    let other_names = news.before.is_some_and(|before| {
+        let after = &news.after.employee;
+        before.email != after.email || before.user_status != after.user_status
+    });
+    if other_names {
+        c.prepare_cached("UPDATE target SET searched_at = NULL WHERE id = ?1")?.execute([target])?;
+    }
+    Ok(other_names || case.searched_at.is_none())
+}
+
+fn forget_proof(c: &Connection, target: i64) -> Result<(), StoreError> {
+    c.prepare_cached(
+        "UPDATE target SET searched_at = NULL, searched_first = NULL, lost = NULL
+         WHERE id = ?1 AND (searched_at IS NOT NULL OR searched_first IS NOT NULL OR lost IS NOT NULL)",
+    )?
+    .execute([target])?;
+    Ok(())
+}
+
+/// The lists of the org were proved, and show no account of somebody who was inactive before first contact.
+pub(super) fn is_covered(c: &Connection, target: i64, now: Moment) -> Result<(), StoreError> {
+    c.prepare_cached(
+        "UPDATE target SET searched_at = ?2 WHERE id = ?1 AND ended_at IS NOT NULL AND searched_at IS NULL AND lost IS NULL",
+    )?
+    .execute(params![target, now.millis()])?;
+    c.prepare_cached("UPDATE work SET bucket = 'any' WHERE target = ?1 AND bucket = ?2")?
+        .execute(params![target, SEARCH])?;
+    Ok(())
+}
+
+/// Okta has said that it does not have the account of a target: nothing is proved of them any more.
+pub(super) fn lose(c: &Connection, org: &str, target: i64, okta_id: &str) -> Result<(), StoreError> {
+    accounts::remove(c, org, okta_id)?;
+    c.prepare_cached(
+        "UPDATE target SET okta_id = NULL, searched_at = NULL, searched_first = NULL, lost = ?2 WHERE id = ?1",
+    )?
+    .execute(params![target, okta_id])?;
+    Ok(())
+}
+
+impl Store {
+    /// Who of an org is to be asked for now, at most so many.
+    pub async fn to_search(&self, org: &str, most: usize, now: Moment) -> Result<Vec<Sought>, StoreError> {
+        let (org, rules) = (org.to_owned(), self.rules());
+        self.run(move |c| to_search(c, &rules.load(), &org, most, now)).await
+    }
+
+    /// Writes down what was found when Okta was asked for these people: who is found is theirs if the rules of correlation say
+    /// so, and who is not has no account, as of now.
+    pub async fn searched(
+        &self,
+        org: &str,
+        people: Vec<Sought>,
+        found: Vec<Account>,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        let (org, rules, matched) = (org.to_owned(), self.rules(), self.matched());
+        self.run(move |c| {
+            let rules = rules.load();
+            for account in found {
+                prime::believe(c, &rules, &matched, &org, account, now)?;
+            }
+            for person in &people {
+                conclude(c, &rules, &org, person, now)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Okta could not be asked for these people: tried again after a while.
+    pub async fn search_failed(&self, people: Vec<Sought>, why: String, again: Moment) -> Result<(), StoreError> {
+        self.run(move |c| {
+            for person in &people {
+                c.prepare_cached(
+                    "UPDATE work SET due_at = ?3, attempt = attempt + 1, reason = ?4
+                     WHERE target = ?1 AND dirty_rev = ?2 AND bucket = 'search' AND token IS NULL",
+                )?
+                .execute(params![
+                    person.target,
+                    person.rev,
+                    again.millis(),
+                    format!("{BEING_SOUGHT}, and it could not be: {why}")
+                ])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn to_search(c: &Connection, rules: &Rulebook, org: &str, most: usize, now: Moment) -> Result<Vec<Sought>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT target, dirty_rev, attempt FROM work WHERE org = ?1 AND bucket = ?2 AND dirty_rev > done_rev AND state = 0
+         AND token IS NULL AND judged = dirty_rev AND due_at <= ?3 ORDER BY rank LIMIT ?4",
+    )?;
+    let rows: Vec<(i64, i64, i64)> = select
+        .query_map(params![org, SEARCH, now.millis(), i64::try_from(most).unwrap_or(i64::MAX)], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?
+        .collect::<Result<_, _>>()?;
+    let mut people = Vec::with_capacity(rows.len());
+    for (target, rev, tries) in rows {
+        match sought(c, rules, (target, rev, tries), now)? {
+            Some(person) => people.push(person),
+            // What they are is planned anew.
+            None => {
+                c.prepare_cached("UPDATE work SET bucket = 'any' WHERE target = ?1")?.execute([target])?;
+            }
+        }
+    }
+    Ok(people)
+}
+
+fn sought(
+    c: &Connection,
+    rules: &Rulebook,
+    (target, rev, tries): (i64, i64, i64),
+    now: Moment,
+) -> Result<Option<Sought>, StoreError> {
+    let Some(case) = cases::brief(c, rules, target, now)? else { return Ok(None) };
+    if case.account.is_some() || case.searched_at.is_some() || !rules.standing(&case, now).entitlement.is_over() {
+        return Ok(None);
+    }
+    let (created, lost): (Option<String>, Option<String>) = c
+        .prepare_cached("SELECT login, lost FROM target WHERE id = ?1")?
+        .query_row([target], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let positions = case.person.positions();
+    let emails: BTreeSet<String> =
+        positions.iter().map(|p| p.employee.email.clone()).filter(|email| !email.is_empty()).collect();
+    let wanted = rules.wanted_logins(&case.org, &case.person).unwrap_or_default().into_iter().take(1);
+    let logins: BTreeMap<String, String> = wanted
+        .chain(created)
+        .chain(emails.iter().cloned())
+        .filter(|login| !login.is_empty())
+        .map(|login| (login_key(&login), login))
+        .collect();
+    Ok(Some(Sought {
+        target,
+        rev,
+        anchors: positions.iter().map(|p| p.employee.id.clone()).collect(),
+        logins: logins.into_values().collect(),
+        emails,
+        lost,
+        urgent: case.ended_at.is_some_and(|at| at + LATELY > now),
+        tries,
+    }))
+}
+
+fn conclude(c: &Connection, rules: &Rulebook, org: &str, person: &Sought, now: Moment) -> Result<(), StoreError> {
+    let target = person.target;
+    let is_same = c
+        .prepare_cached(
+            "SELECT 1 FROM work WHERE target = ?1 AND dirty_rev = ?2 AND bucket = 'search' AND token IS NULL",
+        )?
+        .exists([target, person.rev])?;
+    if !is_same {
+        return Ok(()); // something else is known meanwhile
+    }
+    let positions = cases::profiles(c, target)?.here;
+    for position in &positions {
+        if correlate::late(c, rules, org, position, false, now)?.is_some() {
+            return Ok(()); // found, or somebody must decide about what was found
+        }
+    }
+    let first: Option<i64> = c
+        .prepare_cached("SELECT searched_first FROM target WHERE id = ?1")?
+        .query_row([target], |row| row.get(0))
+        .optional()?
+        .flatten();
+    let again = match first {
+        None => now + LAG,
+        Some(first) => Moment::from_millis(first) + LAG,
+    };
+    if person.lost.is_some() && again > now {
+        c.prepare_cached("UPDATE target SET searched_first = coalesce(searched_first, ?2) WHERE id = ?1")?
+            .execute(params![target, now.millis()])?;
+        c.prepare_cached("UPDATE work SET due_at = ?2, reason = ?3 WHERE target = ?1")?.execute(params![
+            target,
+            again.millis(),
+            "the account that was known is not found: Okta is asked once more"
+        ])?;
+        return Ok(());
+    }
+    c.prepare_cached("UPDATE target SET searched_at = ?2, searched_first = NULL, lost = NULL WHERE id = ?1")?
+        .execute(params![target, now.millis()])?;
+    c.prepare_cached("UPDATE work SET bucket = 'any', due_at = ?2, attempt = 0, reason = NULL WHERE target = ?1")?
+        .execute(params![target, now.millis()])?;
+    let detail = json!({
+        "by": "anchor, login and email", "logins": person.logins, "emails": person.emails, "lost": person.lost,
+    });
+    let record = Record::general(now, Kind::Searched, detail);
+    append(c, &Record { target: Some(target), org: Some(org.to_owned()), rev: Some(person.rev), ..record })?;
+    Ok(())
+}
