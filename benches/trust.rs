@@ -160,6 +160,7 @@ async fn report(config: &Config, store: &Store, clock: &Clock, people: usize) {
             changed,
             problems: vec![],
             mended: vec![],
+            endings: vec![],
         };
         store.commit_page(page).await.expect("commits");
     }

@@ -46,6 +46,11 @@ enum Command {
     },
     /// First contact with an org: who would be matched, made and left alone; nothing is written before it is accepted
     Adopt(commands::adopt::Options),
+    /// What is decided about an org as a whole: a list with fewer accounts than are known
+    Org {
+        #[command(subcommand)]
+        action: commands::org::Action,
+    },
     /// Matches that a person decides about
     Review {
         #[command(subcommand)]
@@ -146,6 +151,7 @@ fn main() -> ExitCode {
             Command::Config { action } => commands::config::config(&action),
             Command::Check(options) => commands::check::check(options).await,
             Command::Adopt(options) => commands::adopt::adopt(&options).await,
+            Command::Org { action } => commands::org::org(&action).await,
             Command::Review { action } => commands::review::review(&action).await,
             Command::Links { action } => commands::links::links(&action).await,
             Command::Plan(options) => commands::plan::plan(&options),

@@ -195,6 +195,26 @@ fn a_list_that_lacks_many_is_not_believed_makes_nobody_and_heals_or_is_accepted(
 }
 
 #[test]
+fn accounts_that_were_deleted_are_forgotten_when_somebody_accepts_the_list() {
+    let place = Place::new(60).with_a_port();
+    let mut service = place.settled();
+    service.kill();
+    let known = place.count("account");
+    let people: Vec<Person> = place.world.namely.core().people().cloned().collect();
+    for person in &people[40..] {
+        place.world.okta.core().delete_by_hand(&person.id);
+    }
+    let _service = Running::service(&place.config, &place.log, None);
+    wait_until("it says so", &place.log, || place.log().contains("org accept-list sandbox"));
+    assert_eq!(place.count("account"), known, "nothing follows from it");
+    let (accepted, told) = place.cli(&["org", "accept-list", "sandbox", "--by", "Ann"]);
+    assert!(accepted, "{told}");
+    let forgotten = || place.counted("SELECT count(*) FROM audit WHERE kind = 'drifted' AND row LIKE '%deleted%'");
+    wait_until("each was asked for and is gone", &place.log, || forgotten() >= 15);
+    assert_eq!(place.counted("SELECT count(*) FROM audit WHERE kind = 'list_accepted'"), 1);
+}
+
+#[test]
 fn what_a_start_shows_of_a_leaver_who_was_believed_to_be_out_makes_them_leave_again() {
     let place = Place::new(8);
     let mut service = place.settled();

@@ -69,7 +69,7 @@ fn an_answer_that_unpacks_to_a_gigabyte_costs_some_megabytes_and_is_a_failed_rea
         let server = Stub::start(move |_| Say::All(ok("content-encoding: gzip\r\n", &packed))).await;
         let before = most_memory();
         let answer = answered(&server.url()).await;
-        assert!(answer.unusable.is_some_and(|why| why.contains("larger than 8 MiB")) && answer.body.is_empty());
+        assert!(answer.unusable().is_some_and(|why| why.contains("larger than 8 MiB")) && answer.body.is_empty());
         let why = failed(namely(&server.url(), Duration::from_secs(10)).await);
         assert!(why.contains("larger than 8 MiB"), "{why}");
         assert!(most_memory() - before < 64, "{} MiB", most_memory() - before);
@@ -82,7 +82,7 @@ fn an_answer_without_end_is_left_where_it_becomes_too_large() {
         // Twice as much as is allowed, in chunks, and the headers say that it is short.
         let body = [b"1000\r\n".to_vec(), vec![b' '; 0x1000], b"\r\n".to_vec()].concat().repeat(LARGEST_PAGE / 0x800);
         let server = Stub::start(move |_| Say::All(ok("transfer-encoding: chunked\r\n", &body))).await;
-        assert!(answered(&server.url()).await.unusable.is_some_and(|why| why.contains("larger than 8 MiB")));
+        assert!(answered(&server.url()).await.unusable().is_some_and(|why| why.contains("larger than 8 MiB")));
     });
 }
 
@@ -104,7 +104,7 @@ fn an_encoding_that_was_not_asked_for_is_a_failed_read() {
             let head = format!("content-encoding: {encoding}\r\n");
             let server = Stub::start(move |_| Say::All(ok(&head, b"[]"))).await;
             assert!(
-                answered(&server.url()).await.unusable.is_some_and(|why| why.contains("not asked for")),
+                answered(&server.url()).await.unusable().is_some_and(|why| why.contains("not asked for")),
                 "{encoding}"
             );
             let heads = server.heads.lock().expect("locks").clone();
@@ -153,7 +153,7 @@ fn a_next_page_at_another_server_is_a_failed_read_and_never_gets_the_token() {
             let said = head.clone();
             let server = Stub::start(move |_| Say::All(ok(&said, b"[]"))).await;
             let answer = answered(&server.url()).await;
-            assert!(answer.unusable.is_some() && answer.next.is_none(), "{head}: {answer:?}");
+            assert!(answer.unusable().is_some() && answer.next.is_none(), "{head}: {answer:?}");
         }
         assert_eq!(elsewhere.calls(), 0);
     });

@@ -5,8 +5,8 @@ use crate::clock::Moment;
 use crate::identity::pins::Pins;
 use crate::identity::{Change, Rulebook};
 use crate::store::{
-    Approval, Opined, Opinion, Store, StoreError, Voted, Wish, accept_adoption, adoption, approve, find, held_people,
-    opine, org_of_hold, pause, request, resume, retry, split_outlook, vote,
+    Approval, Opined, Opinion, Store, StoreError, Voted, Wish, accept_adoption, accept_list, adoption, approve, find,
+    held_people, opine, org_of_hold, pause, request, resume, retry, split_outlook, vote,
 };
 use rusqlite::Connection;
 use serde::de::DeserializeOwned;
@@ -124,6 +124,12 @@ impl Desk {
                 }
                 let new = accept_adoption(&c, org, &report.waiting, by, now)?;
                 json!({ "org": org, "tenants": report.waiting, "new": new, "by": by })
+            }
+            Ask::AcceptList => {
+                let (org, c) = (self.org(&parts[0])?, operator()?);
+                accept_list(&c, org, by)?;
+                request(&c, org, &Wish::Reread, by, now)?;
+                json!({ "org": org, "by": by })
             }
             Ask::AcceptReview | Ask::RejectReview => {
                 let (id, accept) = (self.number(&parts[0])?, ask == Ask::AcceptReview);

@@ -14,6 +14,7 @@ pub mod holds;
 pub mod links;
 pub mod mapping;
 pub mod merger;
+pub mod org;
 pub mod pause;
 pub mod plan;
 pub mod quarantine;

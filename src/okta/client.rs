@@ -1,7 +1,7 @@
 //! The HTTP shell: one request out, one reply back. No retries, no decisions.
 
 use super::auth::{Authenticator, Credentials};
-use super::outcome::{Answered, RateHeaders, Reply, lacks_scope};
+use super::outcome::{Answered, Flaw, RateHeaders, Reply, lacks_scope};
 use super::request::Request;
 use crate::clock::Clock;
 use crate::http::links::next_target;
@@ -58,7 +58,7 @@ impl OktaClient {
             if let Reply::Answered(answer) = &mut reply
                 && lacks_scope(answer)
             {
-                answer.not_granted = self.auth.lacking();
+                answer.flaw = Some(Box::new(Flaw::NotGranted(self.auth.lacking())));
             }
             let refused = matches!(&reply, Reply::Answered(answer) if answer.status == 401);
             if !(refused && std::mem::take(&mut first) && self.auth.refused(&authorization)) {
@@ -119,8 +119,7 @@ impl OktaClient {
             status,
             body,
             next,
-            unusable,
-            not_granted: Vec::new(),
+            flaw: unusable.map(|why| Box::new(Flaw::Unusable(why))),
             request_id,
             etag,
             challenge,

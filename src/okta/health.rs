@@ -73,7 +73,7 @@ pub fn symptom(reply: &Reply) -> Symptom {
         (503, "E0000010") => Symptom::ReadOnly(why()),
         (429 | 500..600, _) => Symptom::Nothing,
         // One list that cannot be believed says nothing of what else the org does.
-        (200..300, _) if answer.unusable.is_some() => Symptom::Nothing,
+        (200..300, _) if answer.unusable().is_some() => Symptom::Nothing,
         (200..300, _) if is_web_page(answer) => {
             Symptom::NotOkta(format!("{}, a web page; is the org's URL right?", why()))
         }

@@ -26,10 +26,8 @@ pub struct Answered {
     pub body: Vec<u8>,
     /// Where a list goes on.
     pub next: Option<String>,
-    /// Why what came cannot be believed, whatever its status says: it is too large, or the list leads to another server.
-    pub unusable: Option<String>,
-    /// Scopes that the app was not granted, where a call was refused for want of one.
-    pub not_granted: Vec<&'static str>,
+    /// What must be known of it beside its status.
+    pub flaw: Option<Box<Flaw>>,
     /// Every answer of Okta has one.
     pub request_id: Option<String>,
     /// The version of the profile (`okta-api.md §2.4`).
@@ -39,6 +37,33 @@ pub struct Answered {
     /// `Retry-After`, if the server says so.
     pub retry_after: Option<Duration>,
     pub limit: Option<RateHeaders>,
+}
+
+/// What must be known of an answer beside its status.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Flaw {
+    /// What came cannot be believed, whatever the status says: it is too large, or the list leads to another server.
+    Unusable(String),
+    /// It was refused for want of a scope, and these were not granted to the app.
+    NotGranted(Vec<&'static str>),
+}
+
+impl Answered {
+    /// Why what came cannot be believed.
+    pub fn unusable(&self) -> Option<&str> {
+        match self.flaw.as_deref() {
+            Some(Flaw::Unusable(why)) => Some(why),
+            _ => None,
+        }
+    }
+
+    /// Scopes that the app was not granted, where a call was refused for want of one.
+    pub fn not_granted(&self) -> &[&'static str] {
+        match self.flaw.as_deref() {
+            Some(Flaw::NotGranted(scopes)) => scopes,
+            _ => &[],
+        }
+    }
 }
 
 /// The three rate limit headers (`okta-api.md §4.3`), and `Date`.
@@ -154,14 +179,14 @@ pub fn classify(reply: &Reply, write: bool) -> Outcome {
         let why = format!("HTTP {status} with a web page, which is no answer of Okta's; is the org's URL right?");
         return if write { Outcome::Unknown { why } } else { Outcome::Retry { after: SOON, why } };
     }
-    if let (200..300, Some(why)) = (status, &answer.unusable) {
+    if let (200..300, Some(why)) = (status, answer.unusable()) {
         let why = format!("HTTP {status}, and {why}");
         return if write { Outcome::Unknown { why } } else { Outcome::Retry { after: LATER, why } };
     }
     if (200..300).contains(&status) {
         return Outcome::Applied;
     }
-    if let (400 | 403..=428 | 430..500, Some(why)) = (status, &answer.unusable) {
+    if let (400 | 403..=428 | 430..500, Some(why)) = (status, answer.unusable()) {
         return Outcome::Retry { after: LATER, why: format!("HTTP {status}, and {why}") };
     }
     let error = ErrorBody::read(&answer.body);
@@ -229,7 +254,7 @@ pub fn lacks_scope(answer: &Answered) -> bool {
 pub fn scope_error(answer: &Answered) -> String {
     let body = OAuthError::read(&answer.body).describe();
     let said = if body.is_empty() { answer.challenge.clone().unwrap_or_default() } else { body };
-    match answer.not_granted.as_slice() {
+    match answer.not_granted() {
         [] => format!("{said}; grant the app the scope under Applications > API scopes (check names what is missing)"),
         missing => format!("{said}; grant the app {} under Applications > API scopes", missing.join(", ")),
     }
@@ -261,8 +286,8 @@ mod tests {
     }
 
     fn unusable(status: u16) -> Reply {
-        let (request_id, unusable) = (Some("req1".to_owned()), Some("the answer is larger than 8 MiB".to_owned()));
-        Reply::Answered(Answered { status, request_id, unusable, ..Answered::default() })
+        let flaw = Some(Box::new(Flaw::Unusable("the answer is larger than 8 MiB".to_owned())));
+        Reply::Answered(Answered { status, request_id: Some("req1".to_owned()), flaw, ..Answered::default() })
     }
 
     fn error(status: u16, code: &str, cause: &str) -> Reply {

@@ -69,10 +69,11 @@ async fn list(writers: &Writers, class: Class) -> Result<BTreeSet<String>, Strin
     Ok(ids)
 }
 
-/// Path and query of a link, which is followed on the org's own host whatever it says.
+/// Path and query of a link, which is followed on the org's own host whatever it says, and only to this list.
 fn path_of(url: &str) -> Option<String> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.find('/').map(|place| rest[place..].to_owned())
+    let path = |target: &str| target.split('?').next().map(str::to_owned);
+    rest.find('/').map(|place| rest[place..].to_owned()).filter(|target| path(target) == path(LIST))
 }
 
 /// How much each of them may do. Where somebody waits, only those are asked about who are new.
@@ -182,9 +183,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_is_followed_on_the_orgs_own_host() {
-        assert_eq!(path_of("https://x.okta.com/api/v1/iam?after=1").as_deref(), Some("/api/v1/iam?after=1"));
-        assert_eq!(path_of("/api/v1/iam?after=1").as_deref(), Some("/api/v1/iam?after=1"));
-        assert_eq!(path_of("https://x.okta.com"), None);
+    fn a_link_is_followed_on_the_orgs_own_host_and_to_the_same_list_only() {
+        let next = "/api/v1/iam/assignees/users?after=1";
+        assert_eq!(path_of(&format!("https://x.okta.com{next}")).as_deref(), Some(next));
+        assert_eq!(path_of(next).as_deref(), Some(next));
+        for elsewhere in ["https://x.okta.com", "https://x.okta.com/api/v1/users?after=1", "/api/v1/iam?after=1"] {
+            assert_eq!(path_of(elsewhere), None, "{elsewhere}");
+        }
     }
 }

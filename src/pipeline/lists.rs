@@ -41,12 +41,20 @@ impl Lists {
         self.believed.load(Ordering::Relaxed)
     }
 
+    /// Whether a list is believed that lacks these of `known` accounts; nobody is made from now on if not.
+    pub fn weigh(&self, known: usize, missing: &[String]) -> bool {
+        let is_believed = is_believable(missing.len(), known);
+        self.believed.store(is_believed, Ordering::Relaxed);
+        is_believed
+    }
+
     /// Asks for each of the `missing` of `known` accounts by its id; returns those that are not in Okta any more. Of too many
     /// nothing is believed, unless somebody has accepted that.
     pub async fn prove(&self, known: usize, missing: &[String]) -> Result<Vec<Drifted>, String> {
         let what = format!("list {}", self.org);
-        let is_believed = is_believable(missing.len(), known)
-            || self.store.take_accepted_list(&self.org, self.clock.now()).await.map_err(|e| e.to_string())?;
+        // Said of this list, not of one that comes later.
+        let accepted = self.store.take_accepted_list(&self.org, self.clock.now()).await.map_err(|e| e.to_string())?;
+        let is_believed = self.weigh(known, missing) || accepted;
         self.believed.store(is_believed, Ordering::Relaxed);
         if !is_believed {
             let why = format!(

@@ -287,6 +287,7 @@ impl Org {
             writers: self.writers.clone(),
             dispatcher: begun.dispatcher.clone(),
         };
+        self.lists.weigh(primed.known, &primed.missing);
         supervisor.keep("opener", &name, move || opener.clone().open());
         let searcher = Searcher { lists: self.lists.clone(), dispatcher: begun.dispatcher.clone() };
         supervisor.keep("searcher", &name, move || {

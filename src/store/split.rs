@@ -139,7 +139,7 @@ pub fn split_outlook(
     }
     let is_whole = parts.stay.here.is_empty() && parts.account.is_none();
     let outlook = Outlook {
-        code: code(&before, &after, &[parts.account.clone()])?,
+        code: code(&before, &after, std::slice::from_ref(&parts.account))?,
         before,
         after,
         needs: 1,

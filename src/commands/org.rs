@@ -1,0 +1,43 @@
+//! `org`: what is decided about an org as a whole.
+
+use super::way::{Asking, by};
+use crate::admin::routes::Ask;
+use serde_json::json;
+use std::process::ExitCode;
+
+/// What to do.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub enum Action {
+    /// Accounts that Okta's lists lack were deleted: from the next list on each is asked for, and forgotten if it is gone
+    AcceptList(Options),
+}
+
+/// Flags of `org accept-list`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Options {
+    /// The org
+    #[arg(value_name = "ORG")]
+    pub org: String,
+    /// Who accepts, for the audit
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+/// Carries it out.
+pub async fn org(action: &Action) -> anyhow::Result<ExitCode> {
+    let Action::AcceptList(options) = action;
+    let way = options.asking.at.to_decide(options.by.as_ref())?;
+    let told = way.ask(Ask::AcceptList, &[&options.org], json!({})).await?;
+    if options.asking.json {
+        println!("{told}");
+    } else {
+        println!(
+            "{}: the list was accepted by {}; it is read again, and each account that it lacks is asked for",
+            options.org,
+            by(&told)
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
