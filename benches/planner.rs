@@ -84,6 +84,7 @@ impl World {
             groups: desired.groups.keys().filter_map(|g| self.directory.find(g)).map(|g| g.id.clone()).collect(),
             apps: Default::default(),
             user_type: String::new(),
+            provider: String::new(),
             marks: Marks { manager: Link::Nobody, ..Marks::default() },
         }
     }

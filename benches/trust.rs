@@ -143,6 +143,7 @@ async fn report(config: &Config, store: &Store, clock: &Clock, people: usize) {
             groups: desired.groups.keys().filter_map(|g| directory.find(g)).map(|g| g.id.clone()).collect(),
             apps: Default::default(),
             user_type: String::new(),
+            provider: String::new(),
             marks: Marks { manager: Link::Nobody, ..Marks::default() },
         }
     };

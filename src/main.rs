@@ -56,6 +56,11 @@ enum Command {
         #[command(subcommand)]
         action: commands::review::Action,
     },
+    /// Which account is whose, by which rule and evidence; and taking a wrong match apart
+    Links {
+        #[command(subcommand)]
+        action: commands::links::Action,
+    },
     /// Exactly what would be done, and to whom; nothing is written. Can be saved, approved and applied
     Plan(commands::plan::Options),
     /// Do what a saved plan says, and nothing else
@@ -148,6 +153,7 @@ fn main() -> ExitCode {
             Command::Adopt(options) => commands::adopt::adopt(&options).await,
             Command::Org { action } => commands::org::org(&action).await,
             Command::Review { action } => commands::review::review(&action).await,
+            Command::Links { action } => commands::links::links(&action).await,
             Command::Plan(options) => commands::plan::plan(&options),
             Command::Apply(options) => commands::apply::apply(&options).await,
             Command::Explain(options) => commands::explain::explain(&options),

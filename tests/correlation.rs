@@ -20,6 +20,11 @@ fn command(rig: &Rig, arguments: &[&str]) -> (bool, String) {
     (output.status.success(), said)
 }
 
+/// The code of what a review shows.
+fn code_of_review(rig: &Rig, number: &str) -> String {
+    document(rig, &["review", "show", number, "--json"])["outlook"]["code"].as_str().expect("a code").to_owned()
+}
+
 fn document(rig: &Rig, arguments: &[&str]) -> Value {
     let (ok, said) = command(rig, arguments);
     assert!(ok, "{said}");
@@ -79,7 +84,7 @@ async fn uncertain() -> (Rig, Person, String) {
     let id = rig.world.okta.core().seed_user(profile, Status::Active, &[], rig.world.clock.now());
     rig.run().await;
     rig.until("it waits for a verdict", async |rig| {
-        rig.set_aside().await.iter().any(|(p, why)| *p == person.id && why.contains("review accept"))
+        rig.set_aside().await.iter().any(|(p, why)| *p == person.id && why.contains("review show"))
     })
     .await;
     (rig, person, id)
@@ -95,7 +100,12 @@ fn an_uncertain_match_waits_for_a_verdict_and_an_accepted_one_is_adopted() {
             (Some(person.id.as_str()), Some("email"))
         );
         let number = queue[0]["id"].to_string();
-        let (ok, said) = command(&rig, &["review", "accept", &number, "--by", "ada"]);
+        let (ok, said) = command(&rig, &["review", "accept", &number, "abc", "--by", "ada"]);
+        assert!(!ok && said.contains("look at it again"), "without having seen it: {said}");
+        let shown = command(&rig, &["review", "show", &number]).1;
+        assert!(shown.contains("Old Name") && shown.contains("afterwards") && shown.contains("login: "), "{shown}");
+        let code = code_of_review(&rig, &number);
+        let (ok, said) = command(&rig, &["review", "accept", &number, &code, "--by", "ada"]);
         assert!(ok && said.contains("one person"), "{said}");
         rig.until_okta("the account is theirs", |okta| okta.user_by_anchor(&person.id).is_some_and(|u| u.id == id))
             .await;
@@ -167,5 +177,37 @@ fn somebody_new_with_the_address_of_somebody_else_who_left_is_not_given_their_ac
         })
         .await;
         assert_eq!(rig.effects().len(), before);
+    });
+}
+
+#[test]
+fn somebody_of_the_same_name_gets_no_second_account_while_a_review_is_open_and_all_settles_when_it_is_decided() {
+    on_a_system(async {
+        let (rig, person, id) = uncertain().await;
+        let number = document(&rig, &["review", "list", "--json"])[0]["id"].to_string();
+        let other = Person {
+            id: "0e9f4a10-0000-4000-8000-000000000009".into(),
+            email: "elsewhere@globex.example.com".into(),
+            manager: None,
+            ..person.clone()
+        };
+        rig.hire(other.clone());
+        let reason = format!("review {number} is open");
+        rig.until("they wait for that review", async |rig| {
+            rig.set_aside().await.iter().any(|(profile, why)| *profile == other.id && why.contains(&reason))
+        })
+        .await;
+        rig.quiet().await;
+        assert_eq!(rig.effects(), Vec::<String>::new(), "nobody is made");
+        let code = code_of_review(&rig, &number);
+        assert!(command(&rig, &["review", "accept", &number, &code, "--by", "ada"]).0);
+        rig.until_okta("both have one account each", |okta| {
+            okta.user_by_anchor(&person.id).is_some_and(|u| u.id == id) && okta.user_by_anchor(&other.id).is_some()
+        })
+        .await;
+        rig.quiet().await;
+        let settled = rig.effects().len();
+        rig.quiet().await;
+        assert_eq!(rig.effects().len(), settled, "nothing goes round in circles");
     });
 }

@@ -37,6 +37,7 @@ impl Standing {
             ("127.0.0.1:7002", "127.0.0.1:0".into()),
             ("$USER", "Anna".into()),
             ("\"", String::new()),
+            ("PROFILE", place.world.namely.core().person(6).id.clone()),
             ("PERSON", aside),
             ("NAME", "Anna".into()),
             ("TEXT", "tonight".into()),
@@ -63,8 +64,12 @@ const ENDLESS: [(&str, &str); 3] =
     [("simulate", "127.0.0.1:"), ("status --watch", "org"), ("run", "in use by process")];
 
 /// What may be said instead of doing it: there is nothing of the kind here.
-const NOTHING_TO_DO: [(&str, &str); 2] =
-    [("review accept", "is not in the queue"), ("review reject", "is not in the queue")];
+const NOTHING_TO_DO: [(&str, &str); 4] = [
+    ("review show", "there is no review"),
+    ("review accept", "is not in the queue"),
+    ("review reject", "is not in the queue"),
+    ("links split", "is not what was shown"),
+];
 
 #[test]
 fn every_command_of_the_documents_does_what_it_says() {

@@ -7,8 +7,8 @@ use crate::audit::tell;
 use crate::clock::Moment;
 use crate::identity::starter::Stage;
 use crate::store::{
-    Adoption, Filter, Starter, Store, adoption, aside, attention, filter_audit, held_people, holds, name_of, pauses,
-    reviews, starters, vitals, waiting,
+    Adoption, Filter, Starter, Store, adoption, aside, attention, filter_audit, held_people, holds, linked, name_of,
+    pauses, review_outlook, reviews, split_outlook, starters, vitals, waiting,
 };
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -54,6 +54,31 @@ impl Desk {
             Ask::Quarantine => json!({ "people": aside(&reader()?)? }),
             Ask::Pauses => json!({ "pauses": pauses(&reader()?)? }),
             Ask::Reviews => json!({ "reviews": reviews(&reader()?, all)? }),
+            Ask::Review => {
+                let id = self.number(&parts[0])?;
+                let missing = || Refusal::NotFound(format!("there is no review {id}; see `review list --all`"));
+                let (review, outlook) = review_outlook(&reader()?, &self.rules, id, now)?.ok_or_else(missing)?;
+                json!({ "review": review, "outlook": outlook })
+            }
+            Ask::Links => {
+                let c = reader()?;
+                let org = query["org"].as_str().map(|name| self.org(name)).transpose()?;
+                json!({ "links": linked(&c, org, query["person"].as_str())? })
+            }
+            Ask::Link => {
+                let c = reader()?;
+                let mut found = Vec::new();
+                for org in &self.orgs {
+                    if let Some((link, outlook)) = split_outlook(&c, &self.rules, org, &parts[0], now)? {
+                        found.push(json!({ "link": link, "split": outlook }));
+                    }
+                }
+                if found.is_empty() {
+                    let told = format!("no profile {:?} is linked; see `links list`", parts[0]);
+                    return Err(Refusal::NotFound(told));
+                }
+                json!({ "links": found })
+            }
             Ask::Adoption => json!(adoption(&reader()?, &self.rules, self.org(&parts[0])?, now)?),
             Ask::Adoptions => {
                 let c = reader()?;

@@ -4,9 +4,9 @@ use super::routes::Ask;
 use crate::clock::Moment;
 use crate::identity::{Change, Decider, Rulebook};
 use crate::store::{
-    Approval, Ballot, Planned, Store, StoreError, Unfit, Voted, Wish, accept_adoption, accept_list, adoption, approve,
-    cancel, decide as decide_review, find, held_people, holds, identity, org_of_hold, pause, request, resume, retry,
-    reverse, vote,
+    Approval, Ballot, Opined, Opinion, Planned, Store, StoreError, Unfit, Voted, Wish, accept_adoption, accept_list,
+    adoption, approve, cancel, find, held_people, holds, identity, opine, org_of_hold, pause, request, resume, retry,
+    reverse, split_outlook, vote,
 };
 use rusqlite::Connection;
 use serde::de::DeserializeOwned;
@@ -121,12 +121,20 @@ impl Desk {
             Ask::Adopt => {
                 let org = self.org(&parts[0])?;
                 let c = operator()?;
-                let missing = adoption(&c, &self.rules, org, now)?.missing();
+                let report = adoption(&c, &self.rules, org, now)?;
+                let missing = report.missing();
                 if !missing.is_empty() {
                     let told = format!("the report of {org} is not complete yet: {}", missing.join(", "));
                     return Err(Refusal::Conflict(told));
                 }
-                json!({ "org": org, "new": accept_adoption(&c, org, &by.name)?, "by": by.name })
+                if let Some(code) = body["code"].as_str().filter(|code| *code != report.code) {
+                    return Err(Refusal::Conflict(format!(
+                        "the report of {org} is not what {code} stands for any more: look at it again with `adopt` (its code is {} now)",
+                        report.code
+                    )));
+                }
+                let new = accept_adoption(&c, org, &report.waiting, &by.name, now)?;
+                json!({ "org": org, "tenants": report.waiting, "new": new, "by": by.name })
             }
             Ask::AcceptList => {
                 let (org, c) = (self.org(&parts[0])?, operator()?);
@@ -136,10 +144,27 @@ impl Desk {
             }
             Ask::AcceptReview | Ask::RejectReview => {
                 let (id, accept) = (self.number(&parts[0])?, ask == Ask::AcceptReview);
-                if !decide_review(&operator()?, id, accept, by, now)? {
-                    return Err(Refusal::NotFound(format!("{id} is not in the queue, or was decided already")));
+                self.review(&operator()?, id, accept, by, body, now)?
+            }
+            Ask::Split => {
+                let c = operator()?;
+                let (org, profile) = (self.org(text("org"))?, text("profile"));
+                let outlook = split_outlook(&c, &self.rules, org, profile, now)?;
+                let nobody =
+                    || Refusal::NotFound(format!("no profile {profile:?} is linked in {org}; see `links list`"));
+                let (link, outlook) = outlook.ok_or_else(nobody)?;
+                if let Some(why) = outlook.refused {
+                    return Err(Refusal::Conflict(why));
                 }
-                json!({ "id": id, "accepted": accept, "by": by.name })
+                if text("code") != outlook.code {
+                    return Err(Refusal::Conflict(format!(
+                        "the split is not what was shown any more: {}; look at it again with `links show {profile}` (its code is {} now)",
+                        outlook.changed_since(text("code")),
+                        outlook.code
+                    )));
+                }
+                let wish = Wish::Split { tenant: link.tenant, profile: link.profile, why: text("why").to_owned() };
+                json!({ "request": request(&c, org, &wish, by, now)?, "org": org, "profile": profile, "by": by.name })
             }
             Ask::ApprovePlan => self.approve_plan(&mut operator()?, by, body, now)?,
             Ask::Undo => self.take_back(&operator()?, by, body, now)?,
@@ -158,6 +183,41 @@ impl Desk {
             _ => return Ok(None),
         };
         Ok(Some(told))
+    }
+
+    fn review(
+        &self,
+        c: &Connection,
+        id: i64,
+        accept: bool,
+        by: &Decider,
+        body: &Value,
+        now: Moment,
+    ) -> Result<Value, Refusal> {
+        let opinion = Opinion {
+            accept,
+            code: body["code"].as_str().unwrap_or_default(),
+            same_person: body["same_person"].as_bool().unwrap_or(false),
+            why: body["why"].as_str(),
+            by: &by.name,
+            principal: &by.principal(),
+        };
+        match opine(c, &self.rules, id, &opinion, now)? {
+            Opined::NothingToDecide => Err(Refusal::NotFound(format!(
+                "{id} is not in the queue, or was decided already; see `review list --all`"
+            ))),
+            Opined::Changed { what, code } => Err(Refusal::Conflict(format!(
+                "review {id} is not what was shown any more: {what}; look at it again with `review show {id}` (its code is {code} now)"
+            ))),
+            Opined::Again => {
+                Err(Refusal::Conflict(format!("{} has accepted review {id} already: somebody else must", by.name)))
+            }
+            Opined::SayWhy { tenant } => Err(Refusal::Bad(format!(
+                "both profiles are active in {tenant}: say that they are one person and why, with --same-person --why TEXT"
+            ))),
+            Opined::Refused { why } => Err(Refusal::Conflict(format!("review {id} cannot be accepted: {why}"))),
+            opined => Ok(json!({ "id": id, "accepted": accept, "by": by.name, "result": opined })),
+        }
     }
 
     fn wish(&self, c: &Connection, body: &Value, wish: Wish, by: &Decider, now: Moment) -> Result<Value, Refusal> {

@@ -27,6 +27,8 @@ pub enum Kind {
     SetAside,
     /// A profile was found to belong to an account, or to a person already known.
     Correlated,
+    /// Somebody has taken a match apart.
+    Split,
     /// Somebody decided about a match.
     Reviewed,
     /// Somebody accepted the adopt report of an org: from now on it is written to.
@@ -86,6 +88,7 @@ impl Kind {
             Kind::Done => "done",
             Kind::SetAside => "set_aside",
             Kind::Correlated => "correlated",
+            Kind::Split => "split",
             Kind::Reviewed => "reviewed",
             Kind::Adopted => "adopted",
             Kind::ListAccepted => "list_accepted",

@@ -28,6 +28,9 @@ pub fn tell(row: &Value) -> String {
             Some(account) => format!("belongs to the account {account}, by the rule {}", text("rule")),
             None => format!("one person with target {}, by the rule {}", detail["joined"], text("rule")),
         },
+        "split" => {
+            format!("the match of profile {} was taken apart{}: {}", text("split"), by(&detail["by"]), text("why"))
+        }
         "reviewed" => format!("review {} was decided: {} by {}", detail["review"], text("verdict"), text("by")),
         "adopted" => format!("the adopt report was accepted by {}", text("by")),
         "list_accepted" => {

@@ -3,7 +3,7 @@
 use super::table::table;
 use super::way::{Asking, by, part};
 use crate::admin::routes::Ask;
-use crate::store::Adoption;
+use crate::store::{Adoption, AdoptionEntry as Entry};
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -16,6 +16,9 @@ pub struct Options {
     /// Accept the report of this org: from then on it is written to
     #[arg(long, value_name = "ORG")]
     pub accept: Option<String>,
+    /// The code that the report printed: what has changed since is not accepted with it
+    #[arg(long, value_name = "CODE", requires = "accept")]
+    pub code: Option<String>,
     /// Who accepts, for the audit
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
@@ -30,7 +33,8 @@ pub struct Options {
 pub async fn adopt(options: &Options) -> anyhow::Result<ExitCode> {
     if let Some(org) = &options.accept {
         let way = options.asking.at.to_decide(options.by.as_ref())?;
-        let told = way.ask(Ask::Adopt, &[org], json!({})).await?;
+        let body = options.code.as_ref().map_or_else(|| json!({}), |code| json!({ "code": code }));
+        let told = way.ask(Ask::Adopt, &[org], body).await?;
         if options.asking.json {
             println!("{told}");
         } else if told["new"] == true {
@@ -53,14 +57,20 @@ pub async fn adopt(options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 fn show(report: &Adoption, all: bool) {
-    println!("{}: first contact", report.org);
+    match report.waiting.as_slice() {
+        [] => println!("{}: first contact", report.org),
+        waiting => println!("{}: first contact of {}", report.org, waiting.join(", ")),
+    }
     let missing = report.missing();
     if !missing.is_empty() {
         println!("  not complete yet: {}", missing.join(", "));
     }
     let mut counts = table(&["what", "people", "meaning"]);
     for (rule, entries) in &report.matched {
-        counts.add_row(["matched", &entries.len().to_string(), &format!("their account is known, by rule {rule:?}")]);
+        let differ = entries.iter().filter(|entry| !entry.differs.is_empty()).count();
+        let differ = if differ == 0 { String::new() } else { format!("; {differ} differ, see below") };
+        let meaning = format!("their account is known, by rule {rule:?}{differ}");
+        counts.add_row(["matched", &entries.len().to_string(), &meaning]);
     }
     for (what, entries, meaning) in [
         ("ended", &report.ended, "left in Namely, and their account is in use: it will be closed"),
@@ -72,6 +82,9 @@ fn show(report: &Adoption, all: bool) {
     }
     counts.add_row(["nothing", &report.nothing.to_string(), "left in Namely or not due yet, and without an account"]);
     println!("{counts}");
+    for (rule, entries) in &report.matched {
+        differing(rule, entries, all);
+    }
     let lists =
         [("ended", &report.ended), ("created", &report.created), ("review", &report.review), ("alone", &report.alone)];
     for (what, entries) in lists {
@@ -90,6 +103,26 @@ fn show(report: &Adoption, all: bool) {
     }
     match &report.accepted_by {
         Some(by) => println!("accepted by {by}"),
-        None => println!("not accepted: nothing is written. To accept: adopt --accept {} --by YOUR-NAME", report.org),
+        None => println!(
+            "not accepted: nothing is written. To accept exactly this: adopt --accept {} --code {} --by YOUR-NAME",
+            report.org, report.code
+        ),
+    }
+}
+
+/// Matches in which both sides say something else, the weightiest first.
+fn differing(rule: &str, entries: &[Entry], all: bool) {
+    let differing: Vec<&Entry> = entries.iter().filter(|entry| !entry.differs.is_empty()).collect();
+    if differing.is_empty() {
+        return;
+    }
+    let mut rows = table(&[&format!("matched by {rule:?}"), "login", "profile", "what differs"]);
+    for entry in differing.iter().take(if all { usize::MAX } else { SHOWN }) {
+        let cell = |text: &Option<String>| text.clone().unwrap_or_default();
+        rows.add_row([entry.name.clone(), cell(&entry.login), cell(&entry.profile), entry.differs.join(", ")]);
+    }
+    println!("{rows}");
+    if !all && differing.len() > SHOWN {
+        println!("  and {} more; --all lists them", differing.len() - SHOWN);
     }
 }

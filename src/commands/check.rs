@@ -18,6 +18,7 @@ use crate::okta::schema::misfits;
 use crate::okta::wire::{GroupObject, GroupRule};
 use crate::okta::{OktaClient, Request};
 use crate::pipeline::poller::read_catalogue;
+use crate::store::{Store, ambiguous_anchors};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -61,6 +62,7 @@ pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
         Err(problems) => findings.extend(problems.0.iter().map(|p| bad("configuration", p.to_string()))),
         Ok(config) => {
             findings.push(good("configuration", format!("{} is sound", options.config.display())));
+            findings.extend(anchors(&config));
             findings.extend(network_findings(&config, &|name| std::env::var(name).ok()));
             if !options.offline {
                 for tenant in &config.namely {
@@ -81,6 +83,21 @@ pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether one account can be told from another by its anchor, as far as the service has read Okta.
+fn anchors(config: &Config) -> Option<Finding> {
+    let store = &config.service.store;
+    let what = "anchors of accounts";
+    if !store.exists() {
+        return None;
+    }
+    let found = Store::reader(store).and_then(|c| ambiguous_anchors(&c));
+    Some(match found {
+        Ok(found) if found.is_empty() => good(what, "no two accounts carry the same one"),
+        Ok(found) => bad(what, format!("{}; clear it in Okta on those that are not theirs", found.join("; "))),
+        Err(e) => good(what, format!("not looked at: {e}")),
+    })
 }
 
 /// What should be known about the ways out of this machine.

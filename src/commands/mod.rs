@@ -11,6 +11,7 @@ pub mod config;
 pub mod evidence;
 pub mod explain;
 pub mod holds;
+pub mod links;
 pub mod mapping;
 pub mod merger;
 pub mod org;

@@ -167,7 +167,7 @@ impl<'a> Summary<'a> {
 /// Words without what is one person's own: attributes by name, groups with the rule that gives them.
 fn generalise(change: Change, word: &str, person: &Preview) -> Vec<(String, String)> {
     match change {
-        Change::ChangeAttributes | Change::ChangeLogin => {
+        Change::ChangeAttributes | Change::ChangeLogin | Change::ChangeContact => {
             let fields = word.split(", ").filter_map(|part| part.split_once(": ")).map(|(field, _)| field);
             fields.filter(|field| !field.contains('"')).map(|field| (field.to_owned(), String::new())).collect()
         }

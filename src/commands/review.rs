@@ -3,7 +3,7 @@
 use super::table::table;
 use super::way::{Asking, by, part};
 use crate::admin::routes::Ask;
-use crate::store::Review;
+use crate::store::{Outlook, Review};
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -18,10 +18,25 @@ pub enum Action {
         #[arg(long)]
         all: bool,
     },
+    /// Both people, their plans before and after, and the code of that
+    Show {
+        /// Number in the list
+        id: i64,
+        #[command(flatten)]
+        asking: Asking,
+    },
     /// The two are one person
     Accept {
         #[command(flatten)]
         decision: Decision,
+        /// The code that `review show` printed: it names exactly what was shown
+        code: String,
+        /// Two active profiles of one company are one person: two people must say so
+        #[arg(long, requires = "why")]
+        same_person: bool,
+        /// Why they are, for the audit
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
     },
     /// The two are different people
     Reject {
@@ -46,8 +61,18 @@ pub struct Decision {
 pub async fn review(action: &Action) -> anyhow::Result<ExitCode> {
     match action {
         Action::List { asking, all } => list(asking, *all).await,
-        Action::Accept { decision } => verdict(decision, true).await,
-        Action::Reject { decision } => verdict(decision, false).await,
+        Action::Show { id, asking } => show(asking, *id).await,
+        Action::Accept { decision, code, same_person, why } => {
+            let mut body = json!({ "code": code });
+            if *same_person {
+                body["same_person"] = true.into();
+            }
+            if let Some(why) = why {
+                body["why"] = why.as_str().into();
+            }
+            verdict(decision, true, body).await
+        }
+        Action::Reject { decision } => verdict(decision, false, json!({})).await,
     }
 }
 
@@ -78,13 +103,63 @@ async fn list(asking: &Asking, all: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn verdict(decision: &Decision, accept: bool) -> anyhow::Result<ExitCode> {
+async fn show(asking: &Asking, id: i64) -> anyhow::Result<ExitCode> {
+    let told = asking.at.to_look()?.look(Ask::Review, &[&id.to_string()], json!({})).await?;
+    if asking.json {
+        println!("{}", serde_json::to_string_pretty(&told)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (review, outlook): (Review, Option<Outlook>) = (part(told.clone(), "review")?, part(told, "outlook")?);
+    println!("review {} in {}: is {} ({} {})", review.id, review.org, review.name, review.tenant, review.profile);
+    println!("  {}?", review.who);
+    println!("  {}", review.why);
+    let Some(outlook) = outlook else {
+        println!("decided: {} by {}", review.verdict.unwrap_or_default(), review.by.unwrap_or_default());
+        return Ok(ExitCode::SUCCESS);
+    };
+    outlook_shown(&outlook);
+    let at = asking.at.shown();
+    if let Some(tenant) = &outlook.twins_in {
+        println!("\nboth profiles are active in {tenant}: two people must say that they are one person, and why");
+    }
+    match &outlook.refused {
+        Some(why) => println!("\ncannot be accepted: {why}"),
+        None => {
+            let more = if outlook.twins_in.is_some() { " --same-person --why TEXT" } else { "" };
+            let two = if outlook.needs > 1 { format!(" ({} people must)", outlook.needs) } else { String::new() };
+            println!("\none person: review accept {id} {}{more} --by NAME{at}{two}", outlook.code);
+        }
+    }
+    println!("two people: review reject {id} --by NAME{at}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// People and their plans, before and after a decision.
+pub fn outlook_shown(outlook: &Outlook) {
+    for (when, sides) in [("as it is", &outlook.before), ("afterwards", &outlook.after)] {
+        println!("\n{when}:");
+        for side in sides {
+            let login = side.login.as_ref().map(|login| format!(", {login}")).unwrap_or_default();
+            let status = side.status.as_ref().map(|status| format!(" {status}")).unwrap_or_default();
+            println!("  {}{login}{status}", side.who);
+            side.profiles.iter().for_each(|profile| println!("    profile: {profile}"));
+            side.plan.iter().for_each(|word| println!("    {word}"));
+            if side.plan.is_empty() {
+                println!("    nothing would be done");
+            }
+        }
+    }
+}
+
+async fn verdict(decision: &Decision, accept: bool, body: serde_json::Value) -> anyhow::Result<ExitCode> {
     let ask = if accept { Ask::AcceptReview } else { Ask::RejectReview };
     let way = decision.asking.at.to_decide(decision.by.as_ref())?;
-    let told = way.ask(ask, &[&decision.id.to_string()], json!({})).await?;
+    let told = way.ask(ask, &[&decision.id.to_string()], body).await?;
     let word = if accept { "accepted: one person from now on" } else { "rejected: remembered as different people" };
     if decision.asking.json {
         println!("{told}");
+    } else if let Some(more) = told["result"]["more"].as_i64() {
+        println!("{} accepted by {}; {more} more must accept it", decision.id, by(&told));
     } else {
         println!("{} {word} (by {}); a running service acts upon it in some seconds", decision.id, by(&told));
     }

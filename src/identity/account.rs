@@ -127,6 +127,9 @@ pub struct Marks {
     /// When all groups of the person were read, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups_read_at: Option<i64>,
+    /// Okta has refused a write to the profile because somebody else masters it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_mastered_elsewhere: bool,
 }
 
 /// What was left to whoever changed it: until Okta has another value, or Namely asks for another one.
@@ -165,6 +168,9 @@ pub struct Account {
     /// Id of the user type; empty if it was not told.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub user_type: String,
+    /// The kind of directory that the credentials are from, if it is not Okta's own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub provider: String,
     #[serde(default)]
     pub marks: Marks,
 }
@@ -178,6 +184,15 @@ impl Account {
     /// Whether we have suspended it because access was to end.
     pub fn is_suspended_for_end(&self) -> bool {
         self.status == AccountStatus::Suspended && self.marks.exit.as_ref().is_some_and(|exit| exit.suspended)
+    }
+
+    /// Who masters the profile, if it is not Okta. Signing in elsewhere (`FEDERATION`, `SOCIAL`) is no mastering.
+    pub fn mastered_by(&self) -> Option<&str> {
+        match self.provider.as_str() {
+            "ACTIVE_DIRECTORY" | "LDAP" | "IMPORT" => Some(&self.provider),
+            _ if self.marks.is_mastered_elsewhere => Some("another directory (E0000023)"),
+            _ => None,
+        }
     }
 
     /// Whether this account can be used to sign in as it is, or after a step that its owner takes alone.
@@ -201,6 +216,7 @@ pub(crate) mod tests {
             groups: BTreeSet::new(),
             apps: BTreeMap::new(),
             user_type: String::new(),
+            provider: String::new(),
             marks: Marks::default(),
         }
     }

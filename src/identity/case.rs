@@ -1,6 +1,7 @@
 //! Everything that is known of one person in one org: what plans are made from.
 
 use super::account::Account;
+use super::adoption::Adopted;
 use super::login::Chosen;
 use super::person::{Person, Position};
 use super::pins::Pins;
@@ -42,6 +43,8 @@ pub struct Case {
     pub subordinates: Vec<String>,
     /// What an undo has restored.
     pub pins: Pins,
+    /// How they came to the account, if a match gave it to them.
+    pub adopted: Option<Adopted>,
     /// Since when it is proved that the person has no account.
     pub searched_at: Option<Moment>,
 }
@@ -62,6 +65,7 @@ impl Case {
             login: Ok(Chosen { login, ghost: None }),
             subordinates: Vec::new(),
             pins: Pins::default(),
+            adopted: None,
             searched_at: None,
         }
     }

@@ -20,8 +20,12 @@ pub enum Change {
     RemoveGroup,
     /// An admin role comes with a group that is given.
     GrantAdmin,
+    /// A match takes over an account that exists.
+    Adopt,
     /// The login or the primary email becomes another one.
     ChangeLogin,
+    /// The second email or a phone becomes another one: where Okta sends what lets somebody in.
+    ChangeContact,
     /// Access comes back or begins: an activation, the end of a suspension.
     Activate,
     Create,
@@ -34,12 +38,14 @@ pub enum Change {
 
 impl Change {
     /// All kinds.
-    pub const ALL: [Change; 10] = [
+    pub const ALL: [Change; 12] = [
         Change::Deactivate,
         Change::Suspend,
         Change::RemoveGroup,
         Change::GrantAdmin,
+        Change::Adopt,
         Change::ChangeLogin,
+        Change::ChangeContact,
         Change::Activate,
         Change::Create,
         Change::AddGroup,
@@ -54,7 +60,9 @@ impl Change {
             Change::Suspend => "suspend",
             Change::RemoveGroup => "remove_group",
             Change::GrantAdmin => "grant_admin",
+            Change::Adopt => "adopt",
             Change::ChangeLogin => "change_login",
+            Change::ChangeContact => "change_contact",
             Change::Activate => "activate",
             Change::Create => "create",
             Change::AddGroup => "add_group",
@@ -70,12 +78,12 @@ impl Change {
 
     /// Whether it takes something from somebody: told one by one, never only counted.
     pub const fn is_risky(self) -> bool {
-        matches!(self, Change::Deactivate | Change::Suspend | Change::RemoveGroup | Change::ChangeLogin)
+        matches!(self, Change::Deactivate | Change::Suspend | Change::RemoveGroup | Change::Adopt | Change::ChangeLogin)
     }
 
     /// Whether it changes what its owner signs in with, or gets in again by.
     pub const fn lets_in(self) -> bool {
-        matches!(self, Change::ChangeLogin)
+        matches!(self, Change::ChangeLogin | Change::ChangeContact)
     }
 
     /// The kind of one call of a plan; `None` for a read that may lead anywhere. Every call of an exit is part of it.
@@ -101,6 +109,9 @@ impl Change {
             Step::UpdateUser { changes, .. } if !changes.is_empty() && changes.iter().all(is_login) => {
                 Change::ChangeLogin
             }
+            Step::UpdateUser { changes, .. } if !changes.is_empty() && changes.iter().all(is_contact) => {
+                Change::ChangeContact
+            }
             Step::UpdateUser { .. } | Step::ChangeType { .. } | Step::ReadProfile { .. } => Change::ChangeAttributes,
             Step::SetManager { .. } | Step::ClearManager { .. } => Change::LinkManager,
         })
@@ -112,34 +123,46 @@ pub fn is_login(change: &FieldChange) -> bool {
     change.field == LOGIN || change.field == "email"
 }
 
+/// Whether a change of an attribute is one of where Okta sends codes and links for getting in again.
+pub fn is_contact(change: &FieldChange) -> bool {
+    matches!(change.field.as_str(), "secondEmail" | "mobilePhone" | "primaryPhone")
+}
+
 /// A call taken apart into what is of one kind each. Attributes that only follow the login, such as the one that keeps
 /// the former login, go with it.
 fn split(plan: &Plan, step: &Step, former: Option<&str>) -> Vec<(Option<Change>, Step)> {
-    let whole = || vec![(plan.kind(step), step.clone())];
-    let Step::UpdateUser { id, changes } = step else {
-        let Step::ChangeType { id, user_type, name, changes } = step else { return whole() };
-        let (login, others) = part(changes, former);
-        let change =
-            |changes| Step::ChangeType { id: id.clone(), user_type: user_type.clone(), name: name.clone(), changes };
-        let mut parts = vec![(Some(Change::ChangeAttributes), change(others))];
-        if !login.is_empty() {
-            parts.push((Some(Change::ChangeLogin), Step::UpdateUser { id: id.clone(), changes: login }));
-        }
-        return parts;
+    let (id, changes) = match step {
+        Step::UpdateUser { id, changes } | Step::ChangeType { id, changes, .. } => (id, changes),
+        _ => return vec![(plan.kind(step), step.clone())],
     };
-    let (login, others) = part(changes, former);
+    let mut by_kind = part(changes, former);
     let mut parts = Vec::new();
-    for (kind, changes) in [(Change::ChangeLogin, login), (Change::ChangeAttributes, others)] {
-        if !changes.is_empty() {
-            parts.push((Some(kind), Step::UpdateUser { id: id.clone(), changes }));
-        }
+    if let Step::ChangeType { id, user_type, name, .. } = step {
+        let changes = by_kind.remove(&Change::ChangeAttributes).unwrap_or_default();
+        let step = Step::ChangeType { id: id.clone(), user_type: user_type.clone(), name: name.clone(), changes };
+        parts.push((Some(Change::ChangeAttributes), step));
+    }
+    for (kind, changes) in by_kind {
+        parts.push((Some(kind), Step::UpdateUser { id: id.clone(), changes }));
     }
     parts
 }
 
-fn part(changes: &[FieldChange], former: Option<&str>) -> (Vec<FieldChange>, Vec<FieldChange>) {
+/// Changes of attributes by their kind.
+fn part(changes: &[FieldChange], former: Option<&str>) -> BTreeMap<Change, Vec<FieldChange>> {
     let moves = changes.iter().any(is_login);
-    changes.iter().cloned().partition(|change| is_login(change) || (moves && former == Some(change.field.as_str())))
+    let mut by_kind: BTreeMap<Change, Vec<FieldChange>> = BTreeMap::new();
+    for change in changes {
+        let kind = if is_login(change) || (moves && former == Some(change.field.as_str())) {
+            Change::ChangeLogin
+        } else if is_contact(change) {
+            Change::ChangeContact
+        } else {
+            Change::ChangeAttributes
+        };
+        by_kind.entry(kind).or_default().push(change.clone());
+    }
+    by_kind
 }
 
 /// A plan of which only some kinds of change may be carried out.
@@ -193,17 +216,26 @@ pub fn sift_calls(plan: &Plan, former: Option<&str>, may: impl Fn(Change, &Step)
             sifted.steps.push(step.clone());
             continue;
         }
+        let mut passing: Option<Step> = None;
         for (kind, part) in parts {
-            let Some(kind) = kind else {
-                sifted.steps.push(part);
-                continue;
+            let (goes, stays) = match kind {
+                None => (Some(part), None),
+                Some(kind) => divide(part, |single| may(kind, single)),
             };
-            let (goes, stays) = divide(part, |single| may(kind, single));
-            sifted.steps.extend(goes);
-            if let Some(stays) = stays {
+            if let (Some(kind), Some(stays)) = (kind, stays) {
                 sifted.withhold(kind, stays);
             }
+            match (&mut passing, goes) {
+                (_, None) => {}
+                // What may go of one call goes as one call.
+                (
+                    Some(Step::UpdateUser { changes, .. } | Step::ChangeType { changes, .. }),
+                    Some(Step::UpdateUser { changes: mut more, .. }),
+                ) => changes.append(&mut more),
+                (_, Some(part)) => sifted.steps.extend(passing.replace(part)),
+            }
         }
+        sifted.steps.extend(passing);
     }
     sifted
 }
@@ -340,6 +372,16 @@ mod tests {
             });
         assert_eq!(sifted.steps, [update(&["title"])]);
         assert_eq!(sifted.withheld[&Change::ChangeLogin], [update(&["login", "formerLogin", "email"])]);
+    }
+
+    #[test]
+    fn a_phone_that_is_held_leaves_login_and_title_to_go_in_one_call() {
+        let whole = plan(vec![update(&["login", "title", "mobilePhone", "secondEmail"])]);
+        let sifted = sift(&whole, None, |kind| kind != Change::ChangeContact);
+        assert_eq!(sifted.steps, [update(&["login", "title"])]);
+        assert_eq!(sifted.withheld[&Change::ChangeContact], [update(&["mobilePhone", "secondEmail"])]);
+        let sifted = sift(&whole, None, |kind| kind == Change::ChangeAttributes);
+        assert_eq!(sifted.steps, [update(&["title"])]);
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct Subject<'a> {
     pub other_supers: Option<u32>,
     /// An undo gives them access that Namely says is over.
     pub defies: bool,
+    /// A rule has given them their account just now.
+    pub fresh: bool,
 }
 
 /// What was decided about some of them.
@@ -170,6 +172,19 @@ pub fn set_apart<'a>(
         }
         return (verdicts, Vec::new());
     }
+    if change.lets_in() {
+        let (fresh, others): (Vec<_>, Vec<_>) = people.into_iter().partition(|subject| subject.fresh);
+        if !fresh.is_empty() {
+            let why = format!(
+                "a rule has given them accounts that were there already: what lets somebody in waits {} days, or for you",
+                safeguards.fresh_adoption.as_secs().div_ceil(86_400)
+            );
+            let scope = format!("accounts taken over in {tenant}");
+            let hold = Hold { scope, why, needs: safeguards.eyes(), with: With::Nobody };
+            verdicts.push(held(&fresh, hold));
+        }
+        people = others;
+    }
     if change == Change::Activate {
         let (defying, others): (Vec<_>, Vec<_>) = people.into_iter().partition(|subject| subject.defies);
         if !defying.is_empty() {
@@ -234,6 +249,7 @@ mod tests {
             who: "somebody",
             other_supers: None,
             defies: false,
+            fresh: false,
         }
     }
 

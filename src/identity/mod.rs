@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod administrator;
+pub mod adoption;
 pub mod approval;
 pub mod apps;
 pub mod case;

@@ -26,6 +26,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Status and dates: what begins and ends access.
 const LIFE: [&str; 3] = ["user_status", "start_date", "departure_date"];
 
+/// The object of an adoption, which no call is about.
+pub const ADOPTION: &str = "adoption";
+/// What a match stands on.
+const WHO: [&str; 5] = ["email", "employee_id", "first_name", "last_name", "preferred_name"];
+
 /// What one profile said behind a change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Said {
@@ -43,8 +48,10 @@ pub fn objects(change: Change, step: &Step) -> Vec<String> {
         Change::Deactivate | Change::Suspend | Change::Activate => return vec!["access".into()],
         Change::Create => return vec!["account".into()],
         Change::LinkManager => return vec!["manager".into()],
+        Change::Adopt => return vec![ADOPTION.into()],
         Change::RemoveGroup
         | Change::ChangeLogin
+        | Change::ChangeContact
         | Change::AddGroup
         | Change::GrantAdmin
         | Change::ChangeAttributes => {}
@@ -86,6 +93,7 @@ pub fn fact(change: Change, objects: &BTreeSet<String>, case: &Case, directory: 
             "manager" => {
                 reads.fields.insert("manager".into());
             }
+            ADOPTION => reads.fields.extend(WHO.map(str::to_owned)),
             "group" => {
                 let known = directory.find(name).map_or(name, |group| group.name.as_str());
                 behind_group(&mut reads, name, known, rules);
@@ -182,6 +190,11 @@ pub fn stands(fact: &Fact, case: &Case) -> bool {
 pub struct Rejected(pub BTreeMap<Change, BTreeMap<String, String>>);
 
 impl Rejected {
+    /// Why a kind may not be done, if anything of it was rejected.
+    pub fn of_kind(&self, change: Change) -> Option<&str> {
+        self.0.get(&change)?.values().next().map(String::as_str)
+    }
+
     /// Why a call of a kind may not be made, if it was rejected.
     pub fn why(&self, change: Change, step: &Step) -> Option<&str> {
         let of = self.0.get(&change)?;

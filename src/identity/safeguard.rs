@@ -182,6 +182,8 @@ pub struct Safeguards {
     pub administrators: u32,
     /// How many people there are who approve, as the configuration says.
     pub approvers: Approvers,
+    /// How long after a match by a rule login, email and what else lets somebody in wait for a decision.
+    pub fresh_adoption: Duration,
     pub protected: Protected,
     /// After how long somebody who has left and still has access is told of.
     pub leaver_access: Duration,
@@ -206,6 +208,7 @@ impl Default for Safeguards {
             remind: Duration::from_secs(4 * 3600),
             administrators: 1,
             approvers: Approvers::Two,
+            fresh_adoption: Duration::from_secs(7 * 86_400),
             protected: Protected::default(),
             leaver_access: Duration::from_secs(300),
         }
@@ -213,7 +216,7 @@ impl Default for Safeguards {
 }
 
 /// The limits that hold where the configuration names none for a kind.
-pub const fn default_limits() -> [Limit; 6] {
+pub const fn default_limits() -> [Limit; 8] {
     const fn limit(change: Change, people: u32, share: f64, per: Span) -> Limit {
         Limit { change, people, share, per, scope: Scope::Company }
     }
@@ -223,6 +226,8 @@ pub const fn default_limits() -> [Limit; 6] {
         limit(Change::Suspend, 10, 0.02, Span::Hour),
         limit(Change::Suspend, 25, 0.05, Span::Day),
         limit(Change::RemoveGroup, 100, 0.2, Span::Hour),
+        limit(Change::Adopt, 3, 0.0, Span::Hour),
+        limit(Change::Adopt, 10, 0.0, Span::Day),
         limit(Change::ChangeLogin, 25, 0.05, Span::Hour),
     ]
 }
@@ -242,6 +247,11 @@ impl Safeguards {
             || matches!(change, Change::Deactivate | Change::Suspend | Change::Activate | Change::GrantAdmin)
             || self.limits.iter().any(|limit| limit.change == change)
     }
+
+    /// The same of somebody whose account a rule has just given to them, if `fresh`.
+    pub fn guards_of(&self, change: Change, fresh: bool) -> bool {
+        self.guards(change) || (fresh && change.lets_in())
+    }
 }
 
 /// What was decided about one person's changes before their lane began.
@@ -260,6 +270,10 @@ pub struct Restraint {
     pub approved: BTreeMap<Change, BTreeSet<String>>,
     /// What somebody has rejected: no approval helps either.
     pub rejected: Rejected,
+    /// The account was taken over by a match that was not carried out yet: nothing is done without it.
+    pub adopting: bool,
+    /// A rule has given them the account just now.
+    pub fresh: bool,
 }
 
 /// A plan after the safeguards.
@@ -294,9 +308,22 @@ pub fn restrain(
     let is_unjudged = |change: Change| {
         let apart = administrator.sets_apart(change);
         let is_judged = restraint.passed.contains(&change) || restraint.held.contains_key(&change);
-        (safeguards.guards(change) && !is_judged) || (apart && !restraint.as_administrator.contains(&change))
+        (safeguards.guards_of(change, restraint.fresh) && !is_judged)
+            || (apart && !restraint.as_administrator.contains(&change))
     };
+    // While it is not decided whose the account is, nothing is done to it.
+    let adoption = restraint.adopting.then_some(Change::Adopt);
+    let stops = |change: &Change| {
+        restraint.paused.contains_key(change)
+            || restraint.held.contains_key(change)
+            || restraint.rejected.of_kind(*change).is_some()
+            || is_unjudged(*change)
+    };
+    let stopped = adoption.filter(stops);
     let may = |change: Change, step: &Step| {
+        if stopped.is_some() {
+            return false;
+        }
         let passes = !restraint.held.contains_key(&change)
             && !restraint.paused.contains_key(&change)
             && restraint.rejected.why(change, step).is_none();
@@ -304,22 +331,30 @@ pub fn restrain(
     };
     let sifted = sift_calls(plan, former, may);
     let mut restrained = Restrained { protected, ..Restrained::default() };
-    for (change, steps) in &sifted.withheld {
-        let rejected = steps.iter().filter_map(|step| restraint.rejected.why(*change, step));
-        let rejected: BTreeSet<&str> = rejected.collect();
-        let is_all = steps.iter().all(|step| restraint.rejected.why(*change, step).is_some());
-        if let Some(why) = restraint.paused.get(change) {
-            restrained.held.insert(*change, why.clone());
+    for (kind, steps) in &sifted.withheld {
+        let change = stopped.unwrap_or(*kind);
+        let (rejected, is_all): (BTreeSet<&str>, bool) = match stopped {
+            Some(adoption) => {
+                let why = restraint.rejected.of_kind(adoption);
+                (why.into_iter().collect(), why.is_some())
+            }
+            None => (
+                steps.iter().filter_map(|step| restraint.rejected.why(change, step)).collect(),
+                steps.iter().all(|step| restraint.rejected.why(change, step).is_some()),
+            ),
+        };
+        if let Some(why) = restraint.paused.get(&change) {
+            restrained.held.insert(change, why.clone());
         } else if is_all {
-            restrained.held.insert(*change, rejected.into_iter().collect::<Vec<_>>().join("; "));
-        } else if let Some(why) = restraint.held.get(change) {
-            restrained.held.insert(*change, why.clone());
-        } else if is_unjudged(*change) {
-            restrained.unjudged.insert(*change);
+            restrained.held.insert(change, rejected.into_iter().collect::<Vec<_>>().join("; "));
+        } else if let Some(why) = restraint.held.get(&change) {
+            restrained.held.insert(change, why.clone());
+        } else if is_unjudged(change) {
+            restrained.unjudged.insert(change);
         } else if observes {
-            restrained.held.insert(*change, "the service only observes (mode = \"observe\")".into());
+            restrained.held.insert(change, "the service only observes (mode = \"observe\")".into());
         } else {
-            restrained.held.insert(*change, rejected.into_iter().collect::<Vec<_>>().join("; "));
+            restrained.held.insert(change, rejected.into_iter().collect::<Vec<_>>().join("; "));
         }
     }
     Restrained { sifted, ..restrained }

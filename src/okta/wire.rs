@@ -16,6 +16,8 @@ pub struct User {
     pub transitioning_to: Option<String>,
     #[serde(default, rename = "type")]
     pub user_type: TypeRef,
+    #[serde(default)]
+    pub credentials: Value,
     pub profile: BTreeMap<String, Value>,
 }
 
@@ -67,6 +69,7 @@ impl LinkedUser {
 impl User {
     /// The account, keeping only the attributes that are mapped. Groups are not part of a user object.
     pub fn account(self, anchor: &str, mapped: &BTreeSet<String>) -> Account {
+        let provider = self.credentials["provider"]["type"].as_str();
         let text = |name: &str| self.profile.get(name).and_then(Value::as_str).map(str::to_owned);
         Account {
             login: text("login").unwrap_or_default(),
@@ -82,6 +85,7 @@ impl User {
             groups: BTreeSet::new(),
             apps: BTreeMap::new(),
             user_type: self.user_type.id,
+            provider: provider.filter(|kind| *kind != "OKTA").unwrap_or_default().to_owned(),
             marks: Marks::default(),
             id: self.id,
         }

@@ -408,8 +408,12 @@ impl Employee {
                 tracing::info!(target = claim.lease.target, attempt = claim.attempt, %why, "will be tried again");
             }
             Release::Held { .. } => self.tools.metrics.plans.with_label_values(&["held"]).inc(),
-            Release::Wait { .. } | Release::Search | Release::Stale | Release::Judge { .. } | Release::Yield { .. } => {
-            }
+            Release::Wait { .. }
+            | Release::Search
+            | Release::Stale
+            | Release::Judge { .. }
+            | Release::Found { .. }
+            | Release::Yield { .. } => {}
         }
     }
 

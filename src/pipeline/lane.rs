@@ -8,7 +8,7 @@ use crate::identity::administrator::{Knowledge, RolesRead};
 use crate::identity::change::summary;
 use crate::identity::observe::FullProfile;
 use crate::identity::plan::{Obstacle, Plan, Situation, plan};
-use crate::identity::safeguard::restrain;
+use crate::identity::safeguard::{Mode, restrain};
 use crate::identity::{Account, Answer, Change, Class, Directory, Group, Rulebook, Step, observe};
 use crate::okta::outcome::{Fixer, Outcome};
 use crate::store::{Claim, Next, Release};
@@ -156,8 +156,13 @@ impl Lane {
         {
             return Act::Send { step: look, planned: None };
         }
-        if let Some(why) = &self.claim.conflict {
-            return Act::Release(self.set_aside(why.clone(), false, context));
+        if self.claim.conflict.is_some() && context.rulebook.safeguards.mode == Mode::Auto {
+            self.steps = self.claim.doubtful.iter().map(|id| Step::RevokeSessions { id: id.clone() }).collect();
+        }
+        if let Some(step) = self.steps.front().cloned() {
+            let steps = self.steps.iter().cloned().collect();
+            let planned = Planned { steps, standing: "ended", rules: BTreeMap::new() };
+            return Act::Send { step, planned: Some(planned) };
         }
         self.plan(context)
     }
@@ -169,6 +174,13 @@ impl Lane {
     }
 
     fn plan(&mut self, context: &Context) -> Act {
+        if let Some(why) = &self.claim.conflict {
+            let sessions = match self.done.is_empty() {
+                true => "",
+                false => "; they have left: the sessions of all of these were revoked, and the accounts are live still",
+            };
+            return Act::Release(self.set_aside(format!("{why}{sessions}"), false, context));
+        }
         let standing = context.rulebook.standing(&self.claim.case, context.now);
         self.over = self.claim.case.pins.entitlement(&standing.entitlement).is_over();
         let refused: Vec<Step> = self.refused.iter().map(|refusal| refusal.step.clone()).collect();
@@ -309,11 +321,15 @@ impl Lane {
                 let again = (who == Fixer::OktaAdmin).then(|| context.now + AGAIN * self.patience());
                 let is_administrator = self.administrator(context) == Knowledge::Holder;
                 let person = if is_administrator { "; the person is an Okta administrator" } else { "" };
-                self.end(Release::SetAside {
-                    why: format!("{}: {why}{person}; {who}", step.name()),
-                    again,
-                    look: false,
-                })
+                let release =
+                    Release::SetAside { why: format!("{}: {why}{person}; {who}", step.name()), again, look: false };
+                let writes = matches!(step, Step::UpdateUser { .. } | Step::ChangeType { .. });
+                let mastered = writes && why.contains("E0000023");
+                let account = self.claim.case.account.as_mut().filter(|_| mastered).map(|account| {
+                    account.marks.is_mastered_elsewhere = true; // no rule gives it away from now on
+                    Some(account.clone())
+                });
+                Concluded { account, ..self.end(release) }
             }
             Outcome::Unknown { why } => self.end(Release::Look { at: context.now + A_MOMENT, why }),
             Outcome::SomebodyElse { why } => self.about_somebody_else(Some(step), why, context),
@@ -495,6 +511,10 @@ impl Lane {
                         anchor.unwrap_or_default()
                     );
                     return self.end(self.set_aside(why, false, context));
+                }
+                // Found by its login alone: whoever can write an email into a profile must not become its owner.
+                if anchor.is_none() && self.account().is_none() && self.claim.okta_id.is_none() {
+                    return self.end(Release::Found { account: Box::new(found.clone()) });
                 }
                 let step = Step::Look { id_or_login: found.id.clone() };
                 let mut account = observe(self.account(), &step, answer);

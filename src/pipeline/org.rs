@@ -180,8 +180,9 @@ impl Org {
         let started = self.clock.now();
         let (accounts, groups) = read_accounts(&self.writers, &directory, &self.rulebook, &self.mapped).await?;
         let error = |e: StoreError| e.to_string();
-        let primed: Primed = self.store.prime(&self.name, accounts, groups, started).await.map_err(error)?;
+        // Before the accounts: who is an administrator must be known when somebody is matched.
         self.store.put_directory(&self.name, &directory).await.map_err(error)?;
+        let primed: Primed = self.store.prime(&self.name, accounts, groups, started).await.map_err(error)?;
         self.store.correlate_org(&self.name, self.clock.now()).await.map_err(error)?;
         tracing::info!(org = %self.name, accounts = primed.accounts, new = primed.new, missing = primed.missing.len(), "Okta is primed");
         Ok((directory, primed))
@@ -351,24 +352,29 @@ impl Opener {
     async fn open(self) -> Result<(), String> {
         let adopt = format!("adopt {}", self.name);
         let mut told = Openness::Closed;
-        while told != Openness::All {
+        // Also after that: a tenant that comes later is asked about by itself.
+        loop {
             // Registered before the store is asked: a walk that ends in between is not missed.
             let walked = self.walked.notified();
-            match self.openness().await {
-                Ok(Openness::Closed) => self.readiness.missing(
+            match self.openness(told).await {
+                Ok(Openness::Closed) if self.ask => self.readiness.missing(
                     &adopt,
                     format!(
                         "nothing is written before the adopt report is accepted: look at `adopt`, then `adopt --accept {}`",
                         self.name
                     ),
                 ),
-                Ok(openness) if openness > told => {
-                    self.readiness.have(&adopt);
-                    self.dispatcher.send(Open(openness)).await;
-                    told = openness;
-                    continue;
+                Ok(openness) => {
+                    self.tell_waiting(&adopt).await;
+                    if openness > told {
+                        self.dispatcher.send(Open(openness)).await;
+                        told = openness;
+                        if told == Openness::All {
+                            tokio::spawn(self.links().read());
+                        }
+                        continue;
+                    }
                 }
-                Ok(_) => {}
                 Err(e) => tracing::error!(error = %e, "the store cannot be read"),
             }
             tokio::select! {
@@ -376,18 +382,49 @@ impl Opener {
                 () = self.clock.sleep(TICK) => {}
             }
         }
-        let Self { name: org, store, readiness, writers, dispatcher, .. } = self;
-        LinkReader { org, store, writers, readiness, dispatcher }.read().await;
-        Ok(())
     }
 
-    async fn openness(&self) -> Result<Openness, StoreError> {
+    fn links(&self) -> LinkReader {
+        LinkReader {
+            org: self.name.clone(),
+            store: self.store.clone(),
+            writers: self.writers.clone(),
+            readiness: self.readiness.clone(),
+            dispatcher: self.dispatcher.clone(),
+        }
+    }
+
+    /// Says whose first contact waits while others go on.
+    async fn tell_waiting(&self, adopt: &str) {
+        let tenants = self.rulebook.org(&self.name).map(|org| org.tenants.clone()).unwrap_or_default();
+        match self.store.accepted(&self.name).await {
+            Ok(accepted) => {
+                let waiting: Vec<String> = tenants.into_iter().filter(|tenant| !accepted.contains(tenant)).collect();
+                if waiting.is_empty() || !self.ask {
+                    self.readiness.have(adopt);
+                } else {
+                    let told = format!(
+                        "nothing is done for the people of {} before their report is accepted: look at `adopt`, then `adopt --accept {}`",
+                        waiting.join(", "),
+                        self.name
+                    );
+                    self.readiness.missing(adopt, told);
+                }
+            }
+            Err(e) => tracing::error!(error = %e, "the store cannot be read"),
+        }
+    }
+
+    async fn openness(&self, told: Openness) -> Result<Openness, StoreError> {
         let tenants = self.rulebook.org(&self.name).map(|org| org.tenants.clone()).unwrap_or_default();
         if !self.ask {
-            self.store.adopt(&self.name, NOBODY_ASKED).await?;
+            self.store.accept_unasked(&self.name, &tenants, NOBODY_ASKED, self.clock.now()).await?;
         }
         if !self.store.is_adopted(&self.name, self.clock.now()).await? {
-            return Ok(Openness::Closed);
+            return Ok(if self.ask { Openness::Closed } else { Openness::Terminations });
+        }
+        if told == Openness::All {
+            return Ok(told);
         }
         if !self.store.all_walked(tenants).await? {
             return Ok(Openness::Terminations);

@@ -146,7 +146,7 @@ impl Collector {
         }
         let is_decision = matches!(
             kind,
-            "held" | "hold_ended" | "approved" | "undone" | "paused" | "resumed" | "adopted" | "reviewed"
+            "held" | "hold_ended" | "approved" | "undone" | "paused" | "resumed" | "adopted" | "reviewed" | "split"
         );
         if inside && is_decision {
             if let (Some(target), "held") = (target, kind) {

@@ -261,9 +261,11 @@ fn category(change: Change) -> Category {
     match change {
         Change::Deactivate => Category::Orphaned,
         Change::Create => Category::Missing,
-        Change::Suspend | Change::Activate => Category::WrongStatus,
+        Change::Suspend | Change::Activate | Change::Adopt => Category::WrongStatus,
         Change::AddGroup | Change::RemoveGroup | Change::GrantAdmin => Category::WrongGroups,
-        Change::ChangeLogin | Change::ChangeAttributes | Change::LinkManager => Category::WrongAttributes,
+        Change::ChangeLogin | Change::ChangeContact | Change::ChangeAttributes | Change::LinkManager => {
+            Category::WrongAttributes
+        }
     }
 }
 

@@ -74,8 +74,11 @@ pub fn by_id(connection: &Connection, org: &str, okta_id: &str) -> Result<Option
     one(connection, "SELECT doc FROM account WHERE org = ?1 AND okta_id = ?2", org, okta_id)
 }
 
-pub(super) fn by_anchor(connection: &Connection, org: &str, anchor: &str) -> Result<Option<Account>, StoreError> {
-    one(connection, "SELECT doc FROM account WHERE org = ?1 AND anchor = ?2", org, anchor)
+/// Every account that carries an anchor: Okta does not keep it unique.
+pub(super) fn by_anchor(c: &Connection, org: &str, anchor: &str) -> Result<Vec<Account>, StoreError> {
+    let mut select = c.prepare_cached("SELECT doc FROM account WHERE org = ?1 AND anchor = ?2 ORDER BY okta_id")?;
+    let docs: Vec<String> = select.query_map([org, anchor], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    docs.iter().map(|doc| Ok(serde_json::from_str(doc)?)).collect()
 }
 
 pub(super) fn by_login(connection: &Connection, org: &str, login: &str) -> Result<Option<Account>, StoreError> {

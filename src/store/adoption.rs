@@ -1,13 +1,13 @@
 //! First contact with an org: what would be adopted, made and left alone, and the acceptance without which nothing is
 //! written.
 
-use super::{Store, StoreError, append, cases, meta, set_meta};
-use crate::audit::{Kind, Record};
+use super::{StoreError, cases, contact, links, pages};
 use crate::clock::Moment;
-use crate::identity::{Entitlement, Rulebook};
+use crate::identity::functions::slug;
+use crate::identity::{Account, Employee, Entitlement, Rulebook, hex, login_key};
+use aws_lc_rs::digest::{SHA256, digest};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::collections::BTreeMap;
 
 /// Somebody in a report of first contact.
@@ -20,19 +20,30 @@ pub struct Entry {
     pub login: Option<String>,
     /// Why, in words.
     pub why: String,
+    /// What both sides say otherwise of somebody who was matched, the weightiest first: names, who masters the account,
+    /// login, email.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<String>,
 }
 
 /// What first contact with one org would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Adoption {
     pub org: String,
-    /// Who accepted the report, if somebody did.
+    /// Who accepted the report, if somebody did and nothing has come since that must be accepted.
     pub accepted_by: Option<String>,
+    /// Tenants whose first contact waits for an acceptance: the report is about them if others were accepted before.
+    #[serde(default)]
+    pub waiting: Vec<String>,
+    /// Names exactly what is shown; an acceptance may give it back.
+    #[serde(default)]
+    pub code: String,
     /// Companies that were not walked completely yet: while there are any, the report says too little.
     pub not_walked: Vec<String>,
     /// Whether the accounts of the org were read, and compared with everybody.
     pub primed: bool,
     /// Accounts that belong to a profile, by the rule that found them: they are kept true to Namely from now on.
+    /// Whoever differs most stands first.
     pub matched: BTreeMap<String, Vec<Entry>>,
     /// Accounts of people who have left in Namely and whose access would end.
     pub ended: Vec<Entry>,
@@ -54,32 +65,52 @@ impl Adoption {
     }
 }
 
-fn key(org: &str) -> String {
-    format!("adopted {org}")
-}
-
 /// The report of an org, from what the store holds.
 pub fn adoption(c: &Connection, rules: &Rulebook, org: &str, now: Moment) -> Result<Adoption, StoreError> {
-    let mut report = Adoption { org: org.to_owned(), accepted_by: meta(c, &key(org))?, ..Adoption::default() };
+    let mut report = Adoption { org: org.to_owned(), ..Adoption::default() };
+    let mut by = Vec::new();
     for tenant in rules.org(org).map(|org| org.tenants.as_slice()).unwrap_or_default() {
-        if meta(c, &format!("walked {tenant}"))?.is_none() {
+        if !pages::is_walked(c, tenant)? {
             report.not_walked.push(tenant.clone());
         }
+        match contact::accepted_by(c, org, tenant)? {
+            Some(who) => by.push(who),
+            None => report.waiting.push(tenant.clone()),
+        }
     }
+    if report.waiting.is_empty() {
+        by.dedup();
+        report.accepted_by = (!by.is_empty()).then(|| by.join(", "));
+    }
+    // A tenant that comes later has a report of its own: about the others somebody has decided.
+    let is_added = !report.waiting.is_empty() && contact::has_any(c, org)?;
     report.primed = super::relink::is_compared(c, org)?;
     let mut select = c.prepare("SELECT id, rule, conflict FROM target WHERE org = ?1 ORDER BY id")?;
     let targets: Vec<(i64, Option<String>, Option<String>)> =
         select.query_map([org], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
     for (target, rule, conflict) in targets {
         let Some(case) = cases::brief(c, rules, target, now)? else { continue };
+        if is_added && !case.person.positions().iter().all(|one| report.waiting.contains(&one.tenant)) {
+            continue;
+        }
         let standing = rules.standing(&case, now);
-        let employee = &case.person.primary().employee;
+        let position = case.person.primary();
+        let employee = &position.employee;
         let entry = |why: String| Entry {
             name: employee.display(),
             profile: Some(employee.id.clone()),
             login: case.account.as_ref().map(|a| a.login.clone()),
             why,
+            differs: case.account.as_ref().map(|account| differs(employee, account)).unwrap_or_default(),
         };
+        if is_added
+            && case.account.is_none()
+            && conflict.is_none()
+            && let Some((rule, who)) = links::foretell(c, rules, org, position, target, now)?
+        {
+            report.matched.entry(rule).or_default().push(entry(format!("will be one person with {who}")));
+            continue;
+        }
         match (&standing.entitlement, &case.account, conflict) {
             (_, _, Some(conflict)) => report.review.push(entry(conflict)),
             (Entitlement::Ended(why) | Entitlement::Suspended(why), Some(account), _) if account.is_awake() => {
@@ -97,8 +128,42 @@ pub fn adoption(c: &Connection, rules: &Rulebook, org: &str, now: Moment) -> Res
             _ => report.nothing += 1,
         }
     }
+    for entries in report.matched.values_mut().chain([&mut report.ended]) {
+        entries.sort_by_key(|entry| std::cmp::Reverse(weight(&entry.differs)));
+    }
     report.alone = alone(c, org)?;
+    report.code = code(&report)?;
     Ok(report)
+}
+
+/// How much a match differs: another name weighs more than everything else together.
+fn weight(differs: &[String]) -> usize {
+    differs.iter().map(|one| if one.starts_with("name ") { 10 } else { 1 }).sum()
+}
+
+/// What both sides say otherwise of one who was matched.
+fn differs(employee: &Employee, account: &Account) -> Vec<String> {
+    let text = |key: &str| account.profile.get(key).and_then(|v| v.as_str()).unwrap_or_default();
+    let mut found = Vec::new();
+    let full = |first: &str, last: &str| slug(&format!("{first} {last}"));
+    let theirs = full(text("firstName"), text("lastName"));
+    let first_names = [&employee.first_name, &employee.preferred_name];
+    if !first_names.iter().any(|first| full(first, &employee.last_name) == theirs) {
+        found.push(format!("name {:?} in Okta", format!("{} {}", text("firstName"), text("lastName")).trim()));
+    }
+    if let Some(master) = account.mastered_by() {
+        found.push(format!("mastered by {master}"));
+    }
+    if !employee.email.is_empty() {
+        if login_key(&account.login) != login_key(&employee.email) {
+            found.push(format!("login {} in Okta", account.login));
+        }
+        let email = text("email");
+        if !email.is_empty() && login_key(email) != login_key(&employee.email) {
+            found.push(format!("email {email} in Okta"));
+        }
+    }
+    found
 }
 
 /// Accounts that no profile belongs to.
@@ -113,36 +178,20 @@ fn alone(c: &Connection, org: &str) -> Result<Vec<Entry>, StoreError> {
             let account: crate::identity::Account = serde_json::from_str(doc)?;
             let name = |key: &str| account.profile.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
             let name = format!("{} {}", name("firstName"), name("lastName")).trim().to_owned();
-            Ok(Entry { name, profile: None, why: account.status.word().into(), login: Some(account.login) })
+            Ok(Entry {
+                name,
+                profile: None,
+                why: account.status.word().into(),
+                login: Some(account.login),
+                differs: Vec::new(),
+            })
         })
         .collect()
 }
 
-/// Writes down from beside the service that somebody accepted the report of an org. False if it was accepted before.
-pub fn accept_adoption(c: &Connection, org: &str, by: &str) -> Result<bool, StoreError> {
-    Ok(c.execute("INSERT OR IGNORE INTO meta VALUES (?1, ?2)", [&key(org), by])? == 1)
-}
-
-impl Store {
-    /// Whether somebody accepted the report of an org. The first time that is seen, it is audited.
-    pub async fn is_adopted(&self, org: &str, now: Moment) -> Result<bool, StoreError> {
-        let org = org.to_owned();
-        self.run(move |c| {
-            let Some(by) = meta(c, &key(&org))? else { return Ok(false) };
-            let told = format!("adoption told {org}");
-            if meta(c, &told)?.is_none() {
-                set_meta(c, &told, "1")?;
-                let record = Record::general(now, Kind::Adopted, json!({ "by": by }));
-                append(c, &Record { org: Some(org), ..record })?;
-            }
-            Ok(true)
-        })
-        .await
-    }
-
-    /// Accepts the report of an org within the service: where the configuration says that nobody is asked.
-    pub async fn adopt(&self, org: &str, by: &str) -> Result<(), StoreError> {
-        let (org, by) = (org.to_owned(), by.to_owned());
-        self.run(move |c| accept_adoption(c, &org, &by).map(|_| ())).await
-    }
+/// Names exactly what a report shows: who accepts it gives it back.
+fn code(report: &Adoption) -> Result<String, StoreError> {
+    let shown = (&report.waiting, &report.matched, &report.ended, &report.created, &report.review);
+    let hash = digest(&SHA256, serde_json::to_string(&shown)?.as_bytes());
+    Ok(hex(&hash.as_ref()[..4]))
 }

@@ -1,6 +1,7 @@
 //! Everything that waits for a person, whatever it waits for.
 
-use super::{StoreError, leavers_with_access, reviews};
+use super::cases::{describe, name_of};
+use super::{StoreError, anchors, leavers_with_access, links, reviews};
 use crate::clock::Moment;
 use crate::identity::{Employee, Rulebook};
 use rusqlite::Connection;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Somebody or something that waits for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Matter {
-    /// `leaver with access`, `held`, `set aside`, `unreadable`, `review` or `remark`.
+    /// `leaver with access`, `held`, `set aside`, `unreadable`, `review`, `ambiguous` or `remark`.
     pub what: String,
     pub org: Option<String>,
     pub tenant: String,
@@ -61,8 +62,26 @@ pub fn attention(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Ma
         tenant: review.tenant,
         profile: review.profile,
         name: review.name,
-        why: format!("{}; decide with `review accept {}` or `review reject {}`", review.why, review.id, review.id),
+        why: format!("{}; look at it with `review show {}`", review.why, review.id),
     }));
+    for double in anchors::doubles(c)? {
+        let target = links::linked_target(c, &double.org, &double.anchor)?;
+        let (tenant, target) = target.unzip();
+        let name = target.map(|target| name_of(c, target)).transpose()?.flatten().unwrap_or_default();
+        let who: Vec<String> = double.accounts.iter().map(describe).collect();
+        matters.push(Matter {
+            what: "ambiguous".into(),
+            org: Some(double.org),
+            tenant: tenant.unwrap_or_default(),
+            profile: double.anchor,
+            name,
+            why: format!(
+                "several accounts carry the anchor of this profile: {}; none is given to anybody by it: clear it in Okta \
+                 on those that are not theirs",
+                who.join(", ")
+            ),
+        });
+    }
     let mut select = c.prepare("SELECT tenant, profile, why FROM unreadable ORDER BY tenant, profile")?;
     let rows = select.query_map([], |row| {
         let (tenant, profile, why) = (row.get(0)?, row.get(1)?, row.get(2)?);

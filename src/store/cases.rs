@@ -2,6 +2,7 @@
 
 use super::{StoreError, accounts, circles, pins};
 use crate::clock::Moment;
+use crate::identity::adoption::Adopted;
 use crate::identity::login::{Chosen, Holder};
 use crate::identity::pins::Pins;
 use crate::identity::{Account, Case, Employee, ManagerLink, Person, Position, Rulebook, login_key};
@@ -39,12 +40,46 @@ pub(super) fn row(c: &Connection, target: i64) -> Result<Option<Row>, StoreError
 }
 
 /// The profiles of a target.
+#[derive(Clone)]
 pub(super) struct Profiles {
     /// Those that describe the person: those that are routed to the org; all of them while none is.
     pub here: Vec<Position>,
     /// The others.
     pub elsewhere: Vec<Position>,
     pub routed: bool,
+}
+
+impl Profiles {
+    /// The profiles of both, as if they were of one target.
+    pub fn joined(self, other: Profiles) -> Profiles {
+        let parts = |routed: bool| -> Vec<Position> {
+            let of = |one: &Profiles| if one.routed == routed { one.here.clone() } else { one.elsewhere.clone() };
+            of(&self).into_iter().chain(of(&other)).collect()
+        };
+        let routed = self.routed || other.routed;
+        let (here, elsewhere) = (parts(routed), parts(!routed));
+        let elsewhere = if routed { elsewhere } else { Vec::new() };
+        Profiles { here, elsewhere, routed }
+    }
+
+    /// The profiles without one, and that one.
+    pub fn without(self, tenant: &str, profile: &str) -> (Profiles, Option<Position>) {
+        let is_it = |one: &Position| one.tenant == tenant && one.employee.id == profile;
+        let (mut it, here): (Vec<_>, Vec<_>) = self.here.into_iter().partition(&is_it);
+        let (more, elsewhere): (Vec<_>, Vec<_>) = self.elsewhere.into_iter().partition(&is_it);
+        it.extend(more);
+        // Those that are not routed describe the person when no other does.
+        let rest = match here.is_empty() {
+            true => Profiles { here: elsewhere, elsewhere: Vec::new(), routed: false },
+            false => Profiles { here, elsewhere, routed: self.routed },
+        };
+        (rest, it.into_iter().next())
+    }
+
+    /// All of them, those that describe the person first.
+    pub fn all(self) -> Vec<Position> {
+        self.here.into_iter().chain(self.elsewhere).collect()
+    }
 }
 
 pub(super) fn profiles(c: &Connection, target: i64) -> Result<Profiles, StoreError> {
@@ -83,8 +118,21 @@ pub fn brief(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Resu
         login,
         subordinates: Vec::new(),
         pins: pins::pins(c, target)?,
+        adopted: adopted(c, target)?,
         searched_at: row.searched_at,
     }))
+}
+
+/// The newest match that has given somebody their account.
+fn adopted(c: &Connection, target: i64) -> Result<Option<Adopted>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT m.rule, m.at, m.pending FROM link l JOIN matched m USING (org, tenant, profile) WHERE l.target = ?1
+         ORDER BY m.pending IS NULL, m.at DESC LIMIT 1",
+    )?;
+    let found = select.query_row([target], |row| {
+        Ok(Adopted { rule: row.get(0)?, at: Moment::from_millis(row.get(1)?), pending: row.get(2)? })
+    });
+    Ok(found.optional()?)
 }
 
 /// What is needed to know what a plan would take from somebody: no manager, nobody who reports to them.
@@ -112,6 +160,30 @@ pub fn whole_with(
 ) -> Result<Option<Case>, StoreError> {
     let case = brief(c, rules, target, now)?.map(|case| Case { pins: pins.clone(), ..case });
     case.map(|case| completed(c, rules, case, target, now)).transpose()
+}
+
+/// A person as they would be with these profiles and this account.
+pub(super) fn supposed(
+    c: &Connection,
+    rules: &Rulebook,
+    target: i64,
+    profiles: Profiles,
+    account: Option<Account>,
+    now: Moment,
+) -> Result<Option<Case>, StoreError> {
+    let Some(row) = row(c, target)? else { return Ok(None) };
+    let Profiles { here, elsewhere, routed } = profiles;
+    let Some(person) = rules.person(here, row.ended_at, now) else { return Ok(None) };
+    let is_same = account.as_ref().map(|account| &account.id) == row.okta_id.as_ref();
+    let case = Case {
+        routed,
+        elsewhere,
+        ended_at: row.ended_at,
+        was: row.was.filter(|_| is_same),
+        account,
+        ..Case::new(&row.org, person)
+    };
+    Ok(Some(completed(c, rules, case, target, now)?))
 }
 
 fn completed(c: &Connection, rules: &Rulebook, mut case: Case, target: i64, now: Moment) -> Result<Case, StoreError> {
@@ -299,7 +371,10 @@ fn holder(c: &Connection, case: &Case, target: i64, login: &str) -> Result<Holde
         // An account that carries one of their profiles is theirs, also if it is not known yet who made it: we, in a call
         // whose answer was lost.
         let is_own = case.account.as_ref().is_some_and(|own| own.id == account.id)
-            || account.anchor.as_ref().is_some_and(|anchor| case.person.has(anchor));
+            || match account.anchor.as_ref().filter(|anchor| case.person.has(anchor)) {
+                Some(anchor) => super::anchors::is_ours(c, &case.org, anchor, &account)?,
+                None => false,
+            };
         return Ok(match is_own {
             true => Holder::Themselves,
             false if account.is_live() => Holder::Other(describe(&account)),

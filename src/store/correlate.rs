@@ -54,19 +54,24 @@ pub(super) fn late(
     pages::refresh(c, rules, target, &news, conflict.as_deref(), now)
 }
 
-/// Looks once more for everybody of a company who could not be correlated.
-pub(super) fn again(c: &Connection, rules: &Rulebook, tenant: &str, now: Moment) -> Result<Vec<Class>, StoreError> {
+/// Looks once more for everybody of a company, or of all, who could not be correlated.
+pub(super) fn again(
+    c: &Connection,
+    rules: &Rulebook,
+    tenant: Option<&str>,
+    now: Moment,
+) -> Result<Vec<Class>, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT t.org, t.conflict, s.doc FROM target t JOIN link l ON l.target = t.id
+        "SELECT t.org, l.tenant, s.doc FROM target t JOIN link l ON l.target = t.id
          JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
-         WHERE t.conflict IS NOT NULL AND l.tenant = ?1",
+         WHERE t.conflict IS NOT NULL AND (?1 IS NULL OR l.tenant = ?1)",
     )?;
     let waiting: Vec<(String, String, String)> =
         select.query_map([tenant], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
     let mut classes = Vec::new();
-    for (org, _, doc) in waiting {
-        let position = Position { tenant: tenant.to_owned(), employee: serde_json::from_str(&doc)? };
-        if links::would_settle(c, rules, &org, &position)? {
+    for (org, tenant, doc) in waiting {
+        let position = Position { tenant, employee: serde_json::from_str(&doc)? };
+        if links::would_settle(c, rules, &org, &position, now)? {
             classes.extend(pages::relink(c, rules, &org, &position, None, Cause::CompanyRead, now)?);
         }
     }

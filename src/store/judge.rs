@@ -5,14 +5,14 @@
 
 use super::administrators;
 use super::holds::{self, Hold};
-use super::{StoreError, Trouble, append, approvals, cases, forced, meta, rejections, set_meta, votes};
+use super::{StoreError, Trouble, append, approvals, cases, contact, forced, meta, rejections, set_meta, votes};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::administrator::Knowledge;
 use crate::identity::change::{by_kind, sift_calls, words};
 use crate::identity::judgement::{Facts, Subject, Verdict, With, set_apart, weigh};
 use crate::identity::plan::foresee;
-use crate::identity::rejection::{fact, objects};
+use crate::identity::rejection::{ADOPTION, fact, objects};
 use crate::identity::safeguard::{Count, Limit, Mode, Scope};
 use crate::identity::{Case, Change, Directory, Plan, Rulebook};
 use rusqlite::{Connection, params};
@@ -57,6 +57,8 @@ struct Judged {
     other_supers: Option<u32>,
     /// An undo gives them access that Namely says is over.
     defies: bool,
+    /// A rule has given them their account just now.
+    fresh: bool,
 }
 
 /// A change that is asked for.
@@ -77,6 +79,7 @@ impl Judged {
             who: &self.who,
             other_supers: self.other_supers,
             defies: self.defies,
+            fresh: self.fresh,
         }
     }
 }
@@ -116,6 +119,7 @@ pub(super) struct Court<'a> {
 impl Court<'_> {
     /// Judges whoever of an org is dirty and was not judged.
     pub fn judge(&self, c: &Connection) -> Result<(), StoreError> {
+        contact::park(c, self.org)?;
         if self.rules.safeguards.mode != Mode::Approve {
             // Who has no account has nothing to lose.
             c.prepare_cached(
@@ -167,6 +171,7 @@ impl Court<'_> {
             who: String::new(),
             other_supers: None,
             defies: false,
+            fresh: false,
         };
         let safeguards = &self.rules.safeguards;
         let needs_all = [Change::ChangeAttributes, Change::LinkManager].iter().any(|change| safeguards.guards(*change));
@@ -181,6 +186,7 @@ impl Court<'_> {
         if let Some(found) = administrators::look(c, self, &case)? {
             (judged.administrator, judged.who, judged.other_supers) = (found.knowledge, found.who, found.other_supers);
         }
+        judged.fresh = is_fresh(self.rules, &case, self.now);
         judged.changes = self.asked(c, &judged, &case, made, directory)?;
         judged.defies = case.pins.defies(&standing.entitlement);
         Ok(judged)
@@ -205,14 +211,27 @@ impl Court<'_> {
         };
         let mut asked = BTreeMap::new();
         for (change, steps) in by_kind(&made, former) {
-            if !(self.rules.safeguards.guards(change) || judged.administrator.sets_apart(change)) {
+            let guarded = self.rules.safeguards.guards_of(change, judged.fresh);
+            if !(guarded || judged.administrator.sets_apart(change)) {
                 continue;
             }
             let about: BTreeSet<String> = steps.iter().flat_map(|step| objects(change, step)).collect();
             let behind = fact(change, &about, case, directory, self.rules);
-            let shown = words(change, &steps).join(BETWEEN);
+            // In other words than later, when the same change waits for nobody any more.
+            let since = match &case.adopted {
+                Some(adopted) if judged.fresh && change.lets_in() => format!(" (account taken over {})", adopted.at),
+                _ => String::new(),
+            };
+            let shown = words(change, &steps).join(BETWEEN) + &since;
             let (objects, fact) = (serde_json::to_string(&about)?, serde_json::to_string(&behind)?);
             asked.insert(change, Asked { shown, objects, fact });
+        }
+        let pending = case.adopted.as_ref().and_then(|adopted| adopted.pending.clone());
+        if let Some(shown) = pending.filter(|_| rejected.of_kind(Change::Adopt).is_none()) {
+            let about = BTreeSet::from([ADOPTION.to_owned()]);
+            let behind = fact(Change::Adopt, &about, case, directory, self.rules);
+            let (objects, fact) = (serde_json::to_string(&about)?, serde_json::to_string(&behind)?);
+            asked.insert(Change::Adopt, Asked { shown, objects, fact });
         }
         Ok(asked)
     }
@@ -476,6 +495,12 @@ impl Court<'_> {
         set_meta(c, &key, &format!("{count} {}", self.now.millis()))?;
         Ok(count)
     }
+}
+
+/// Whether a rule has given somebody their account just now.
+pub(super) fn is_fresh(rules: &Rulebook, case: &Case, now: Moment) -> bool {
+    let until = case.adopted.as_ref().and_then(|adopted| adopted.fresh_until(rules.safeguards.fresh_adoption));
+    case.account.is_some() && until.is_some_and(|until| now < until)
 }
 
 fn department_population(c: &Connection, org: &str, tenant: &str, department: &str) -> Result<u32, StoreError> {

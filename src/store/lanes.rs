@@ -3,8 +3,8 @@
 //! **Invariant:** at most one lane holds a target, by its token; what comes under an older token changes nothing. No
 //! call leaves without its intent on disk, and no intent goes without its outcome in the audit.
 
-use super::judge::Court;
-use super::{Store, StoreError, Trouble, accounts, append, cases, forced, pages, restraint, search};
+use super::judge::{self, Court};
+use super::{Store, StoreError, Trouble, accounts, anchors, append, cases, forced, pages, restraint, search};
 use crate::audit::{Call, Effect, Kind, Record};
 use crate::clock::Moment;
 use crate::identity::safeguard::Restraint;
@@ -62,6 +62,8 @@ pub struct Claim {
     pub login: Option<String>,
     /// Why correlation could not decide, if it could not.
     pub conflict: Option<String>,
+    /// Accounts of somebody who has left, none of which can be told to be theirs: only their sessions end.
+    pub doubtful: Vec<String>,
     /// What the safeguards have decided about this revision.
     pub restraint: Restraint,
 }
@@ -102,6 +104,8 @@ pub enum Release {
     /// The plan asks for something that nobody has judged: what Okta holds is not what it was taken for. Counts as an
     /// attempt.
     Judge { at: Moment },
+    /// Okta holds an account under their login that nobody knew of: whose it is is decided like for every other account.
+    Found { account: Box<Account> },
     /// Somebody must change something first: on one side, or, where a change would not show, tried `again` then, after a
     /// `look` at the account if it is what must change.
     SetAside { why: String, again: Option<Moment>, look: bool },
@@ -120,6 +124,7 @@ impl Release {
             Release::Yield { .. } => "yield",
             Release::Held { .. } => "held",
             Release::Judge { .. } => "judge",
+            Release::Found { .. } => "found",
             Release::SetAside { .. } => "set_aside",
         }
     }
@@ -181,19 +186,19 @@ impl Store {
         planned: Option<Value>,
         now: Moment,
     ) -> Result<Begun, StoreError> {
-        let store = self.clone();
+        let (store, anchor) = (self.clone(), self.rules.load().mapping.anchor().to_owned());
         self.run(move |c| {
             if store.begins_nothing() {
                 return Ok(Begun::Stale);
             }
-            begin_step(c, lease, &call, change, planned, now)
+            begin_step(c, lease, &call, change, planned, &anchor, now)
         })
         .await
     }
 
     /// Writes the outcome of a call, what it taught, and what follows, in one transaction.
     pub async fn end_step(&self, end: EndStep, now: Moment) -> Result<(), StoreError> {
-        let matched = self.matched();
+        let (matched, rules) = (self.matched(), self.rules.clone());
         self.run(move |c| {
             c.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([end.intent])?;
             append(c, &about(c, end.lease, now, Kind::Effect, end.effect.detail())?)?;
@@ -221,7 +226,10 @@ impl Store {
             }
             match &end.next {
                 Next::Continue => Ok(()),
-                Next::Release(how) => release(c, end.lease, how, now),
+                Next::Release(how) => {
+                    release(c, end.lease, how, now)?;
+                    found(c, &rules.load(), end.lease.target, how, now)
+                }
             }
         })
         .await
@@ -229,7 +237,13 @@ impl Store {
 
     /// Lets go of a target.
     pub async fn release(&self, lease: Lease, how: Release, now: Moment) -> Result<(), StoreError> {
-        self.run(move |c| release(c, lease, &how, now)).await
+        let rules = self.rules.clone();
+        self.run(move |c| {
+            let is_present = holds(c, lease)?;
+            release(c, lease, &how, now)?;
+            if is_present { found(c, &rules.load(), lease.target, &how, now) } else { Ok(()) }
+        })
+        .await
     }
 }
 
@@ -266,6 +280,7 @@ fn begin_step(
     call: &Call,
     change: Option<Change>,
     planned: Option<Value>,
+    anchor: &str,
     now: Moment,
 ) -> Result<Begun, StoreError> {
     if !holds(c, lease)? || !is_newest(c, lease)? {
@@ -280,6 +295,9 @@ fn begin_step(
     if let Step::CreateUser { profile, .. } = &call.step {
         let login = profile.get("login").and_then(Value::as_str).unwrap_or_default();
         c.prepare_cached("UPDATE target SET login = ?2 WHERE id = ?1")?.execute(params![lease.target, login])?;
+        if let Some(anchor) = profile.get(anchor).and_then(Value::as_str) {
+            anchors::announce(c, &org_of(c, lease.target)?, anchor, login, now)?;
+        }
     }
     if matches!(call.step, Step::Suspend { .. }) {
         // From now on a suspension is ours, whatever becomes of this run: whoever returns meanwhile is let in again.
@@ -437,6 +455,7 @@ fn take(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Op
     let Some(case) = cases::whole(c, rules, target, now)? else { return Ok(None) };
     cases::reserve(c, &case, target)?;
     let restraint = restraint::restraint(c, rules, &case, (target, rev), now)?;
+    let doubtful = doubtful(c, rules, &case, conflict.as_deref(), now)?;
     Ok(Some(Claim {
         lease: Lease { target, token, rev },
         class: Class::from_number(class),
@@ -448,8 +467,26 @@ fn take(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Op
         okta_id,
         login,
         conflict,
+        doubtful,
         restraint,
     }))
+}
+
+/// Whose sessions end because it cannot be told which account is a leaver's.
+fn doubtful(
+    c: &Connection,
+    rules: &Rulebook,
+    case: &Case,
+    conflict: Option<&str>,
+    now: Moment,
+) -> Result<Vec<String>, StoreError> {
+    if conflict.is_none() || case.account.is_some() || !rules.standing(case, now).entitlement.is_over() {
+        return Ok(Vec::new());
+    }
+    let Some(directory) = super::previews::directory_of(c, &case.org)? else { return Ok(Vec::new()) };
+    let found = anchors::doubtful(c, case)?.into_iter();
+    let free = found.filter(|account| rules.safeguards.protected.why(account, &directory).is_none());
+    Ok(free.map(|account| account.id).collect())
 }
 
 pub(super) fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) -> Result<(), StoreError> {
@@ -503,6 +540,7 @@ pub(super) fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) 
             c.prepare_cached("UPDATE work SET judged = 0 WHERE target = ?1")?.execute([target])?;
             Ok(())
         }
+        Release::Found { .. } => set(READY, now, ANY_BUCKET, 1, None, None),
         Release::SetAside { why, again, look } => {
             // A newer revision may be what the person was waiting for: then it is tried at once.
             let (state, at) = if is_newest(c, lease)? { (SET_ASIDE, again.unwrap_or(NEVER)) } else { (READY, now) };
@@ -518,6 +556,18 @@ pub(super) fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) 
     }
 }
 
+/// Writes down an account that nobody knew of, and correlates the person anew.
+fn found(c: &Connection, rules: &Rulebook, target: i64, how: &Release, now: Moment) -> Result<(), StoreError> {
+    let Release::Found { account } = how else { return Ok(()) };
+    let org = org_of(c, target)?;
+    let matched: Vec<String> = rules.matching.iter().map(|rule| rule.attribute.clone()).collect();
+    accounts::put(c, &org, account, &matched, now)?;
+    for position in cases::profiles(c, target)?.here {
+        pages::relink(c, rules, &org, &position, Some(&position.employee), Cause::OrgRead, now)?;
+    }
+    Ok(())
+}
+
 fn dirty_at(c: &Connection, target: i64) -> Result<i64, StoreError> {
     let mut find = c.prepare_cached("SELECT dirty_at FROM work WHERE target = ?1")?;
     Ok(find.query_row([target], |row| row.get(0))?)
@@ -531,6 +581,7 @@ fn done(c: &Connection, lease: Lease, remark: Option<&str>, now: Moment) -> Resu
     )?
     .execute(params![lease.target, lease.rev, remark])?;
     c.prepare_cached("DELETE FROM approval WHERE target = ?1")?.execute([lease.target])?;
+    anchors::proved(c, lease.target, now)?;
     super::holds::withdraw_all(c, &org_of(c, lease.target)?, lease.target, now)?;
     let detail = json!({ "remark": remark, "took_ms": now.millis() - dirty_at });
     append(c, &about(c, lease, now, Kind::Done, detail)?)?;

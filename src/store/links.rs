@@ -2,39 +2,29 @@
 //!
 //! **Invariant:** a target has at most one account, and an account at most one target.
 
-use super::{Store, StoreError, accounts, append, cases};
+use super::previews::directory_of;
+use super::{StoreError, accounts, anchors, append, cases, contact, reviews};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
-use crate::identity::correlation::{ANCHOR, Candidate, Confidence, Correlation, Subject, correlate};
-use crate::identity::{Account, Decider, Position, Rulebook};
+use crate::identity::administrator::Knowledge;
+use crate::identity::correlation::{ANCHOR, Candidate, Confidence, Contact, Correlation, Subject, correlate};
+use crate::identity::safeguard::{Count, Scope};
+use crate::identity::{Account, Change, Directory, Employee, Position, Rulebook, UserStatus};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
-
-/// A match that a person must decide about.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Review {
-    pub id: i64,
-    pub org: String,
-    pub tenant: String,
-    pub profile: String,
-    /// The person of the profile, as Namely has them.
-    pub name: String,
-    pub rule: String,
-    pub why: String,
-    /// The candidate, for people.
-    pub who: String,
-    /// When it was first seen, in milliseconds.
-    pub since: i64,
-    pub verdict: Option<String>,
-    pub by: Option<String>,
-}
+use std::sync::Arc;
 
 /// The target that a profile has in an org, and whether it is routed there.
 pub(super) fn find(c: &Connection, org: &str, tenant: &str, profile: &str) -> Result<Option<(i64, bool)>, StoreError> {
     Ok(c.prepare_cached("SELECT target, routed FROM link WHERE org = ?1 AND tenant = ?2 AND profile = ?3")?
         .query_row([org, tenant, profile], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?)
+}
+
+/// The target of a profile in an org, whatever its tenant, and the tenant.
+pub(super) fn linked_target(c: &Connection, org: &str, profile: &str) -> Result<Option<(String, i64)>, StoreError> {
+    let mut select = c.prepare_cached("SELECT tenant, target FROM link WHERE org = ?1 AND profile = ?2 LIMIT 1")?;
+    Ok(select.query_row([org, profile], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }
 
 /// The targets that a profile has, in all orgs.
@@ -82,19 +72,25 @@ pub(super) fn link(
         "INSERT INTO link VALUES (?1,?2,?3,?4,?5) ON CONFLICT (org, tenant, profile) DO UPDATE SET routed = excluded.routed",
     )?
     .execute(params![org, tenant, profile, target, routed])?;
-    // Whoever has an account, or shares a target, is known; the others, and whoever has left, are looked for each time their
-    // profile changes.
-    let settled: bool = c
-        .prepare_cached(
-            "SELECT okta_id IS NOT NULL OR (ended_at IS NULL AND (SELECT count(*) FROM link WHERE target = ?1) > 1)
-             FROM target WHERE id = ?1",
-        )?
-        .query_row([target], |row| row.get(0))?;
     // Before the org was read, that nobody matches says nothing, and what matches is half of what may.
-    if settled || !routed || !super::is_read(c, org)? {
+    if !super::is_read(c, org)? {
         return Ok((target, None));
     }
-    correlate_target(c, rules, org, position, target, now)
+    if !routed || is_settled(c, target)? {
+        anchors::ask_about_doubles(c, org, position, target, now)?;
+        return Ok((target, None));
+    }
+    correlate_target(c, rules, org, position, target, contact::of(c, org, tenant)?, now)
+}
+
+/// Whoever has an account, or shares a target, is known; the others, and whoever has left, are looked for each time their
+/// profile changes.
+fn is_settled(c: &Connection, target: i64) -> Result<bool, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT okta_id IS NOT NULL OR (ended_at IS NULL AND (SELECT count(*) FROM link WHERE target = ?1) > 1)
+         FROM target WHERE id = ?1",
+    )?;
+    Ok(select.query_row([target], |row| row.get(0))?)
 }
 
 fn correlate_target(
@@ -103,40 +99,107 @@ fn correlate_target(
     org: &str,
     position: &Position,
     target: i64,
+    contact: Contact,
     now: Moment,
 ) -> Result<(i64, Option<String>), StoreError> {
-    let (tenant, profile) = (&position.tenant, &position.employee.id);
-    let candidates = candidates(c, rules, org, position, target)?;
-    let verdict = correlate(&position.employee, candidates);
-    c.prepare_cached("DELETE FROM review WHERE org = ?1 AND tenant = ?2 AND profile = ?3 AND verdict IS NULL")?
-        .execute([org, tenant, profile])?;
-    let (target, conflict) = match verdict {
-        Correlation::Nobody => (target, None),
-        Correlation::Match { subject, rule } => (adopt(c, org, target, &subject, &rule, now)?, None),
-        Correlation::Review { candidates, why } => {
-            let mut first = None;
-            for candidate in &candidates {
-                c.prepare_cached(
-                    "INSERT INTO review (org, tenant, profile, subject, rule, why, who, since) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
-                )?
-                .execute(params![
-                    org,
-                    tenant,
-                    profile,
-                    word(&candidate.subject),
-                    candidate.rule,
-                    why,
-                    candidate.described,
-                    now.millis()
-                ])?;
-                first = first.or(Some(c.last_insert_rowid()));
-            }
-            let how = first.map(|id| format!("; decide with `review accept {id}` or `review reject {id}`"));
-            (target, Some(format!("{why}{}", how.unwrap_or_default())))
+    let candidates = candidates(c, rules, org, position, target, now)?;
+    let known = candidates.clone();
+    let verdict = correlate(&position.employee, candidates, contact);
+    let verdict = match verdict {
+        // A person whom another tenant knows is not changed before the report of this one was accepted.
+        Correlation::Match { subject: Subject::Target(_), .. }
+            if contact == Contact::First && contact::is_added(c, org, &position.tenant)? =>
+        {
+            reviews::close_others(c, org, position, &[])?;
+            return Ok((target, None));
         }
+        Correlation::Match { subject: Subject::Target(_), ref rule } if contact == Contact::Later => {
+            match too_many(c, rules, org, &position.tenant, now)? {
+                Some(why) => {
+                    let why = format!("is {}, by rule {rule:?}, but {why}", described(&known, rule));
+                    Correlation::Review { candidates: known.clone(), why }
+                }
+                None => verdict,
+            }
+        }
+        Correlation::Nobody => match reviews::namesake(c, org, position)? {
+            Some((review, who)) => {
+                let conflict = format!(
+                    "review {review} is open about {who}, of the same name: no account is made before it is decided; see \
+                     `review show {review}`"
+                );
+                return wait(c, target, Some(conflict));
+            }
+            None => Correlation::Nobody,
+        },
+        other => other,
     };
-    c.prepare_cached("UPDATE target SET conflict = ?2 WHERE id = ?1")?.execute(params![target, conflict])?;
+    match verdict {
+        Correlation::Nobody => {
+            reviews::close_others(c, org, position, &[])?;
+            wait(c, target, None)
+        }
+        Correlation::Match { subject, rule } => {
+            reviews::close_others(c, org, position, &[])?;
+            let evidence = evidence(rules, position, &rule);
+            let takes_over = contact == Contact::Later && rule != ANCHOR && matches!(subject, Subject::Account(_));
+            let pending =
+                takes_over.then(|| format!("{} is taken over by rule {rule:?} ({evidence})", described(&known, &rule)));
+            let found = Match { rule: &rule, evidence: &evidence, pending, by: None };
+            let target = adopt(c, org, position, target, &subject, &found, now)?;
+            wait(c, target, None)
+        }
+        Correlation::Review { candidates, why } => {
+            let first = reviews::ask(c, org, position, &candidates, &why, now)?;
+            let how = first
+                .map(|id| format!("; look at it with `review show {id}`, then `review accept` or `review reject`"));
+            wait(c, target, Some(format!("{why}{}", how.unwrap_or_default())))
+        }
+    }
+}
+
+/// What keeps a target from being worked on, if anything does.
+fn wait(c: &Connection, target: i64, conflict: Option<String>) -> Result<(i64, Option<String>), StoreError> {
+    c.prepare_cached("UPDATE target SET conflict = ?2 WHERE id = ?1 AND conflict IS NOT ?2")?
+        .execute(params![target, conflict])?;
     Ok((target, conflict))
+}
+
+fn described(candidates: &[Candidate], rule: &str) -> String {
+    candidates.iter().find(|one| one.rule == rule).map(|one| one.described.clone()).unwrap_or_default()
+}
+
+/// What has matched, in words.
+fn evidence(rules: &Rulebook, position: &Position, rule: &str) -> String {
+    if rule == ANCHOR {
+        return format!("{} {}", rules.mapping.anchor(), position.employee.id);
+    }
+    let found = rules.keys(position).into_iter().find(|(known, _)| known.name == rule);
+    found.map(|(known, value)| format!("{} {value}", known.attribute)).unwrap_or_default()
+}
+
+/// Why nobody else may join somebody who has an account by a rule for now, if so many have.
+fn too_many(
+    c: &Connection,
+    rules: &Rulebook,
+    org: &str,
+    tenant: &str,
+    now: Moment,
+) -> Result<Option<String>, StoreError> {
+    for limit in rules.safeguards.limits_of(Change::Adopt, Scope::Company) {
+        let since = limit.per.begin(now).map_or(i64::MIN, Moment::millis);
+        let so_far: u32 = c
+            .prepare_cached(
+                "SELECT count(*) FROM matched m JOIN acceptance a ON a.org = m.org AND a.tenant = m.tenant
+                 WHERE m.org = ?1 AND m.tenant = ?2 AND m.at > ?3 AND m.at > a.at AND m.by IS NULL AND m.rule <> ?4",
+            )?
+            .query_row(params![org, tenant, since, ANCHOR], |row| row.get(0))?;
+        let count = Count { so_far, batch: 1, to_come: 0, population: 0 };
+        if let Some(why) = limit.trips(count, tenant) {
+            return Ok(Some(why));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether a profile that waits for a verdict could be settled without one by now.
@@ -145,10 +208,53 @@ pub(super) fn would_settle(
     rules: &Rulebook,
     org: &str,
     position: &Position,
+    now: Moment,
 ) -> Result<bool, StoreError> {
     let Some((target, _)) = find(c, org, &position.tenant, &position.employee.id)? else { return Ok(false) };
-    let verdict = correlate(&position.employee, candidates(c, rules, org, position, target)?);
-    Ok(!matches!(verdict, Correlation::Review { .. }))
+    let contact = contact::of(c, org, &position.tenant)?;
+    let verdict = correlate(&position.employee, candidates(c, rules, org, position, target, now)?, contact);
+    Ok(match verdict {
+        Correlation::Review { .. } => false,
+        Correlation::Match { .. } => true,
+        Correlation::Nobody => reviews::namesake(c, org, position)?.is_none(),
+    })
+}
+
+/// First contact of a tenant with the org was accepted: a profile that waited joins the person it was shown as.
+pub(super) fn join_accepted(
+    c: &Connection,
+    rules: &Rulebook,
+    org: &str,
+    position: &Position,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let Some((target, true)) = find(c, org, &position.tenant, &position.employee.id)? else { return Ok(()) };
+    if !is_settled(c, target)? {
+        let candidates = candidates(c, rules, org, position, target, now)?;
+        if let Correlation::Match { subject, rule } = correlate(&position.employee, candidates, Contact::First) {
+            let evidence = evidence(rules, position, &rule);
+            let found = Match { rule: &rule, evidence: &evidence, pending: None, by: None };
+            adopt(c, org, position, target, &subject, &found, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// What first contact would make of a profile that waits for it, in the words of a rule; `None` if nothing is known.
+pub(super) fn foretell(
+    c: &Connection,
+    rules: &Rulebook,
+    org: &str,
+    position: &Position,
+    target: i64,
+    now: Moment,
+) -> Result<Option<(String, String)>, StoreError> {
+    let candidates = candidates(c, rules, org, position, target, now)?;
+    let known = candidates.clone();
+    Ok(match correlate(&position.employee, candidates, Contact::First) {
+        Correlation::Match { rule, .. } => Some((rule.clone(), described(&known, &rule))),
+        _ => None,
+    })
 }
 
 /// Everybody who may be meant by a profile, in the order of the rules, without those whom a person has rejected.
@@ -158,15 +264,17 @@ fn candidates(
     org: &str,
     position: &Position,
     target: i64,
+    now: Moment,
 ) -> Result<Vec<Candidate>, StoreError> {
     let profile = &position.employee.id;
     let mut found = Vec::new();
-    if let Some(account) = accounts::by_anchor(c, org, profile)? {
-        found.push(of_account(c, org, ANCHOR, Confidence::Certain, account, profile)?);
+    let seek = Seek { c, org, position, directory: directory_of(c, org)?, rules, now };
+    for account in accounts::by_anchor(c, org, profile)? {
+        found.push(seek.account(ANCHOR, Confidence::Certain, account)?);
     }
     for (rule, value) in rules.keys(position) {
         for account in accounts::by_attribute(c, org, &rule.attribute, &value)? {
-            found.push(of_account(c, org, &rule.name, rule.confidence, account, profile)?);
+            found.push(seek.account(&rule.name, rule.confidence, account)?);
         }
         let mut select = c.prepare_cached(
             "SELECT DISTINCT l.target FROM source_key k
@@ -177,119 +285,241 @@ fn candidates(
             .query_map(params![org, rule.name, value, position.tenant, profile], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         for other in others {
-            found.extend(of_target(c, &rule.name, rule.confidence, other)?);
+            found.extend(seek.target(&rule.name, rule.confidence, other)?);
         }
     }
+    let rejected = rejected(c, org, position)?;
+    let mut seen: Vec<Subject> = vec![Subject::Target(target)];
+    let mut kept = Vec::with_capacity(found.len());
+    for candidate in found {
+        if !seen.contains(&candidate.subject) && !is_rejected(c, &rejected, &candidate.subject)? {
+            seen.push(candidate.subject.clone());
+            kept.push(candidate);
+        }
+    }
+    Ok(kept)
+}
+
+/// Whom a person has said that a profile is not.
+pub(super) fn rejected(c: &Connection, org: &str, position: &Position) -> Result<Vec<String>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT subject FROM review WHERE org = ?1 AND tenant = ?2 AND profile = ?3 AND verdict = 'reject'",
     )?;
-    let rejected: Vec<String> =
-        select.query_map([org, &position.tenant, profile], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let mut seen: Vec<Subject> = vec![Subject::Target(target)];
-    found.retain(|candidate| {
-        let new = !seen.contains(&candidate.subject) && !rejected.contains(&word(&candidate.subject));
-        seen.push(candidate.subject.clone());
-        new
-    });
-    Ok(found)
+    Ok(select.query_map([org, &position.tenant, &position.employee.id], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
-fn of_account(
-    c: &Connection,
-    org: &str,
-    rule: &str,
-    confidence: Confidence,
-    account: Account,
-    profile: &str,
-) -> Result<Candidate, StoreError> {
-    let owner: Option<i64> = c
-        .prepare_cached("SELECT id FROM target WHERE org = ?1 AND okta_id = ?2")?
-        .query_row([org, &account.id], |row| row.get(0))
-        .optional()?;
-    if let Some(owner) = owner
-        && let Some(mut candidate) = of_target(c, rule, confidence, owner)?
-    {
-        candidate.described = cases::describe(&account);
-        return Ok(candidate);
+/// Whether a person has said that this is somebody else: of an account also after somebody else has it.
+fn is_rejected(c: &Connection, rejected: &[String], subject: &Subject) -> Result<bool, StoreError> {
+    if rejected.is_empty() {
+        return Ok(false);
     }
-    let name = |key: &str| account.profile.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
-    Ok(Candidate {
-        rule: rule.to_owned(),
-        confidence,
-        first_name: name("firstName"),
-        last_name: name("lastName"),
-        anchored_to: account.anchor.clone().filter(|anchor| anchor != profile),
-        is_ghost: !account.is_live(),
-        described: cases::describe(&account),
-        subject: Subject::Account(account.id),
-    })
+    let account = match subject {
+        Subject::Target(target) => account_of(c, *target)?.map(|account| word(&Subject::Account(account.id))),
+        Subject::Account(_) => None,
+    };
+    Ok(rejected.contains(&word(subject)) || account.is_some_and(|account| rejected.contains(&account)))
 }
 
-/// A person already known, by the profile that describes them.
-fn of_target(c: &Connection, rule: &str, confidence: Confidence, target: i64) -> Result<Option<Candidate>, StoreError> {
-    Ok(cases::profiles(c, target)?.here.into_iter().next().map(|position| Candidate {
-        rule: rule.to_owned(),
-        confidence,
-        subject: Subject::Target(target),
-        first_name: position.employee.first_name.clone(),
-        last_name: position.employee.last_name.clone(),
-        anchored_to: None,
-        is_ghost: false,
-        described: format!("{} (profile {} of {})", position.employee.display(), position.employee.id, position.tenant),
-    }))
+/// Who looks for whom.
+struct Seek<'a> {
+    c: &'a Connection,
+    org: &'a str,
+    position: &'a Position,
+    /// What the org has besides people; not known before it was read.
+    directory: Option<Arc<Directory>>,
+    rules: &'a Rulebook,
+    now: Moment,
 }
 
-fn word(subject: &Subject) -> String {
+impl Seek<'_> {
+    fn account(&self, rule: &str, confidence: Confidence, account: Account) -> Result<Candidate, StoreError> {
+        let (c, org) = (self.c, self.org);
+        let profile = &self.position.employee.id;
+        let anchor_is_ours = account.anchor.as_ref() == Some(profile) && anchors::is_ours(c, org, profile, &account)?;
+        if let Some(owner) = owner(c, org, &account.id)?
+            && let Some(mut candidate) = self.target(rule, confidence, owner)?
+        {
+            candidate.described = cases::describe(&account);
+            candidate.anchor_is_ours = anchor_is_ours;
+            return Ok(candidate);
+        }
+        let name = |key: &str| account.profile.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+        Ok(Candidate {
+            rule: rule.to_owned(),
+            confidence,
+            first_name: name("firstName"),
+            last_name: name("lastName"),
+            anchored_to: account.anchor.clone().filter(|anchor| anchor != profile),
+            anchor_is_ours,
+            is_deactivated: !account.is_live(),
+            reserved: self.reserved(&account),
+            mastered_by: account.mastered_by().map(str::to_owned),
+            described: cases::describe(&account),
+            subject: Subject::Account(account.id),
+            ..Candidate::default()
+        })
+    }
+
+    /// A person already known, by the profile that describes them.
+    fn target(&self, rule: &str, confidence: Confidence, target: i64) -> Result<Option<Candidate>, StoreError> {
+        let c = self.c;
+        let positions = cases::profiles(c, target)?.all();
+        let Some(first) = positions.first() else { return Ok(None) };
+        let is_active = |employee: &Employee| employee.user_status == UserStatus::Active;
+        let mine = self.position;
+        let twin = positions
+            .iter()
+            .find(|other| other.tenant == mine.tenant && is_active(&other.employee) && is_active(&mine.employee));
+        let account = account_of(c, target)?;
+        Ok(Some(Candidate {
+            rule: rule.to_owned(),
+            confidence,
+            subject: Subject::Target(target),
+            first_name: first.employee.first_name.clone(),
+            last_name: first.employee.last_name.clone(),
+            reserved: account.and_then(|account| self.reserved(&account)),
+            twin: twin.map(told),
+            bound: self.bound(target, &positions)?,
+            described: told(first),
+            ..Candidate::default()
+        }))
+    }
+
+    /// Why no rule gives an account away.
+    fn reserved(&self, account: &Account) -> Option<String> {
+        let Some(directory) = &self.directory else {
+            return Some("it is not known yet who is an Okta administrator".into());
+        };
+        match directory.administrator(account, self.now) {
+            Knowledge::Nobody => {}
+            Knowledge::Holder => return Some("it is the account of an Okta administrator".into()),
+            Knowledge::Unknown { .. } => {
+                return Some("it cannot be told whether it is the account of an Okta administrator".into());
+            }
+        }
+        self.rules.safeguards.protected.why(account, directory)
+    }
+
+    /// What must be decided before anybody joins a target.
+    fn bound(&self, target: i64, positions: &[Position]) -> Result<Option<String>, StoreError> {
+        if let Some(review) = reviews::open_about(self.c, target)? {
+            return Ok(Some(format!("review {review} is open about them: decide it first")));
+        }
+        let added = |tenant: &str| contact::is_added(self.c, self.org, tenant);
+        let mut waiting = None;
+        for position in positions {
+            if !added(&position.tenant)? {
+                return Ok(None);
+            }
+            waiting = Some(&position.tenant);
+        }
+        let mine = &self.position.tenant;
+        let waiting = waiting.filter(|tenant| *tenant != mine);
+        Ok(waiting.map(|tenant| format!("the first contact of {tenant} with {} is not accepted yet", self.org)))
+    }
+}
+
+pub(super) fn told(position: &Position) -> String {
+    format!("{} (profile {} of {})", position.employee.display(), position.employee.id, position.tenant)
+}
+
+/// The target that has an account.
+pub(super) fn owner(c: &Connection, org: &str, okta_id: &str) -> Result<Option<i64>, StoreError> {
+    let mut select = c.prepare_cached("SELECT id FROM target WHERE org = ?1 AND okta_id = ?2")?;
+    Ok(select.query_row([org, okta_id], |row| row.get(0)).optional()?)
+}
+
+/// The account that a target has.
+pub(super) fn account_of(c: &Connection, target: i64) -> Result<Option<Account>, StoreError> {
+    let found: Option<(String, Option<String>)> = c
+        .prepare_cached("SELECT org, okta_id FROM target WHERE id = ?1")?
+        .query_row([target], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((org, Some(okta_id))) = found else { return Ok(None) };
+    accounts::by_id(c, &org, &okta_id)
+}
+
+pub(super) fn word(subject: &Subject) -> String {
     match subject {
         Subject::Account(id) => format!("account {id}"),
         Subject::Target(id) => format!("target {id}"),
     }
 }
 
+/// How a match came about.
+pub(super) struct Match<'a> {
+    pub rule: &'a str,
+    pub evidence: &'a str,
+    /// What is taken over, where the safeguards decide about it.
+    pub pending: Option<String>,
+    pub by: Option<&'a str>,
+}
+
 /// `target` and `subject` are one person; returns the target that stays.
-fn adopt(
+pub(super) fn adopt(
     c: &Connection,
     org: &str,
+    position: &Position,
     target: i64,
     subject: &Subject,
-    rule: &str,
+    found: &Match,
     now: Moment,
 ) -> Result<i64, StoreError> {
-    match subject {
+    let (stays, mut detail) = match subject {
         Subject::Account(id) => {
             c.prepare_cached("UPDATE target SET okta_id = ?2, rule = ?3 WHERE id = ?1")?
-                .execute(params![target, id, rule])?;
-            let detail = json!({ "account": id, "rule": rule });
-            append(
-                c,
-                &Record {
-                    target: Some(target),
-                    org: Some(org.to_owned()),
-                    ..Record::general(now, Kind::Correlated, detail)
-                },
-            )?;
-            Ok(target)
+                .execute(params![target, id, found.rule])?;
+            (target, json!({ "account": id }))
         }
         Subject::Target(other) => {
             merge(c, target, *other)?;
-            let detail = json!({ "joined": target, "rule": rule });
-            append(
-                c,
-                &Record {
-                    target: Some(*other),
-                    org: Some(org.to_owned()),
-                    ..Record::general(now, Kind::Correlated, detail)
-                },
-            )?;
-            Ok(*other)
+            (*other, json!({ "joined": target }))
         }
-    }
+    };
+    c.prepare_cached(
+        "INSERT INTO matched (org, tenant, profile, rule, evidence, at, pending, by) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)
+         ON CONFLICT (org, tenant, profile) DO UPDATE SET rule = excluded.rule, evidence = excluded.evidence,
+           at = excluded.at, pending = excluded.pending, by = excluded.by",
+    )?
+    .execute(params![
+        org,
+        position.tenant,
+        position.employee.id,
+        found.rule,
+        found.evidence,
+        now.millis(),
+        found.pending,
+        found.by
+    ])?;
+    detail["rule"] = found.rule.into();
+    detail["evidence"] = found.evidence.into();
+    append(
+        c,
+        &Record {
+            target: Some(stays),
+            org: Some(org.to_owned()),
+            tenant: Some(position.tenant.clone()),
+            profile: Some(position.employee.id.clone()),
+            ..Record::general(now, Kind::Correlated, detail)
+        },
+    )?;
+    Ok(stays)
 }
 
 /// Everything of `from` belongs to `into`: running lanes of both lose their claims.
 fn merge(c: &Connection, from: i64, into: i64) -> Result<(), StoreError> {
     c.prepare_cached("UPDATE link SET target = ?2 WHERE target = ?1")?.execute([from, into])?;
+    let account: Option<String> =
+        c.prepare_cached("SELECT okta_id FROM target WHERE id = ?1")?.query_row([from], |row| row.get(0))?;
+    if let Some(account) = account {
+        c.prepare_cached("UPDATE target SET okta_id = NULL WHERE id = ?1")?.execute([from])?;
+        c.prepare_cached("UPDATE target SET okta_id = ?2 WHERE id = ?1 AND okta_id IS NULL")?
+            .execute(params![into, account])?;
+    }
     c.prepare_cached("DELETE FROM login WHERE target = ?1")?.execute([from])?;
+    // What was said about one of the two holds for both.
+    c.prepare_cached("UPDATE OR IGNORE review SET subject = ?2 WHERE subject = ?1")?
+        .execute([word(&Subject::Target(from)), word(&Subject::Target(into))])?;
     c.prepare_cached(
         "UPDATE work SET token = NULL, done_rev = CASE WHEN target = ?1 THEN dirty_rev ELSE done_rev END,
            state = 0, changes_at = CASE WHEN target = ?1 THEN NULL ELSE changes_at END WHERE target IN (?1, ?2)",
@@ -302,101 +532,4 @@ fn merge(c: &Connection, from: i64, into: i64) -> Result<(), StoreError> {
     }
     c.prepare_cached("UPDATE work SET judged = 0 WHERE target = ?1")?.execute([into])?;
     Ok(())
-}
-
-/// A verdict that nobody has acted upon yet.
-pub(super) struct Pending {
-    pub review: i64,
-    pub org: String,
-    pub position: Position,
-}
-
-/// Takes the verdicts of people that were not applied yet, and applies those that join; returns whose work follows.
-pub(super) fn apply_verdicts(c: &Connection, now: Moment) -> Result<Vec<Pending>, StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT r.id, r.org, r.tenant, r.profile, r.subject, r.verdict, r.by, s.doc, r.principal FROM review r
-         JOIN source s ON s.tenant = r.tenant AND s.profile = r.profile WHERE r.verdict IS NOT NULL AND r.applied = 0",
-    )?;
-    type Row = (i64, String, String, String, String, String, Option<String>, String, Option<String>);
-    let rows: Vec<Row> = select
-        .query_map([], |row| {
-            let (by, doc, principal) = (row.get(6)?, row.get(7)?, row.get(8)?);
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, by, doc, principal))
-        })?
-        .collect::<Result<_, _>>()?;
-    let mut pending = Vec::new();
-    for (id, org, tenant, profile, subject, verdict, by, doc, principal) in rows {
-        c.prepare_cached("UPDATE review SET applied = 1 WHERE id = ?1")?.execute([id])?;
-        let detail = json!({ "review": id, "subject": subject, "verdict": verdict, "by": by, "principal": principal });
-        let record = Record::general(now, Kind::Reviewed, detail);
-        append(
-            c,
-            &Record { org: Some(org.clone()), tenant: Some(tenant.clone()), profile: Some(profile.clone()), ..record },
-        )?;
-        let position = Position { tenant, employee: serde_json::from_str(&doc)? };
-        if verdict == "accept"
-            && let Some((target, _)) = find(c, &org, &position.tenant, &position.employee.id)?
-            && let Some(subject) = read_subject(c, &org, &subject)?
-        {
-            let stays = adopt(c, &org, target, &subject, "review", now)?;
-            c.prepare_cached("UPDATE target SET conflict = NULL WHERE id IN (?1, ?2)")?.execute([target, stays])?;
-        }
-        pending.push(Pending { review: id, org, position });
-    }
-    Ok(pending)
-}
-
-/// A subject as stored; an account that somebody has by now is that somebody.
-fn read_subject(c: &Connection, org: &str, word: &str) -> Result<Option<Subject>, StoreError> {
-    Ok(match word.split_once(' ') {
-        Some(("account", id)) => {
-            let owner: Option<i64> = c
-                .prepare_cached("SELECT id FROM target WHERE org = ?1 AND okta_id = ?2")?
-                .query_row([org, id], |row| row.get(0))
-                .optional()?;
-            Some(owner.map_or_else(|| Subject::Account(id.to_owned()), Subject::Target))
-        }
-        Some(("target", id)) => id.parse().ok().map(Subject::Target),
-        _ => None,
-    })
-}
-
-/// The review queue: what waits, or everything that was ever decided too.
-pub fn reviews(c: &Connection, all: bool) -> Result<Vec<Review>, StoreError> {
-    let mut select = c.prepare(
-        "SELECT r.id, r.org, r.tenant, r.profile, s.doc, r.rule, r.why, r.who, r.since, r.verdict, r.by FROM review r
-         JOIN source s ON s.tenant = r.tenant AND s.profile = r.profile WHERE ?1 OR r.verdict IS NULL ORDER BY r.id",
-    )?;
-    let rows = select.query_map([all], |row| {
-        let doc: String = row.get(4)?;
-        let name = serde_json::from_str(&doc).map(|e: crate::identity::Employee| e.display()).unwrap_or_default();
-        Ok(Review {
-            id: row.get(0)?,
-            org: row.get(1)?,
-            tenant: row.get(2)?,
-            profile: row.get(3)?,
-            name,
-            rule: row.get(5)?,
-            why: row.get(6)?,
-            who: row.get(7)?,
-            since: row.get(8)?,
-            verdict: row.get(9)?,
-            by: row.get(10)?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// Writes down a verdict from beside the service, which acts upon it soon. False if there is nothing to decide.
-pub fn decide(c: &Connection, id: i64, accept: bool, by: &Decider, now: Moment) -> Result<bool, StoreError> {
-    let verdict = if accept { "accept" } else { "reject" };
-    let sql = "UPDATE review SET verdict = ?2, by = ?3, at = ?4, principal = ?5 WHERE id = ?1 AND verdict IS NULL";
-    Ok(c.execute(sql, params![id, verdict, by.name, now.millis(), by.principal()])? == 1)
-}
-
-impl Store {
-    /// The review queue.
-    pub async fn reviews(&self) -> Result<Vec<Review>, StoreError> {
-        self.run(|c| reviews(c, false)).await
-    }
 }

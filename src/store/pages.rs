@@ -4,7 +4,8 @@
 //! page counts as read.
 
 use super::{
-    Store, StoreError, Trouble, append, cases, circles, correlate, forced, judge, links, pins, search, unreadable,
+    Store, StoreError, Trouble, anchors, append, cases, circles, correlate, forced, judge, links, pins, reviews,
+    search, unreadable,
 };
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
@@ -87,10 +88,15 @@ impl Store {
     pub async fn apply_verdicts(&self, now: Moment) -> Result<Vec<Class>, StoreError> {
         let rules = self.rules.clone();
         self.run(move |c| {
-            let mut classes = Vec::new();
-            for pending in links::apply_verdicts(c, now)? {
+            let (mut classes, mut decided) = (Vec::new(), false);
+            for pending in reviews::apply_verdicts(c, &rules.load(), now)? {
                 let cause = Cause::Review(pending.review);
                 classes.extend(relink(c, &rules.load(), &pending.org, &pending.position, None, cause, now)?);
+                decided = true;
+            }
+            // Whoever waited for what was decided goes on at once.
+            if decided {
+                classes.extend(correlate::again(c, &rules.load(), None, now)?);
             }
             Ok(classes)
         })
@@ -129,7 +135,7 @@ impl Store {
             if complete && !known {
                 super::set_meta(c, &walked_key(&tenant), &record.at.to_string())?;
             }
-            if complete { correlate::again(c, &rules.load(), &tenant, record.at) } else { Ok(Vec::new()) }
+            if complete { correlate::again(c, &rules.load(), Some(&tenant), record.at) } else { Ok(Vec::new()) }
         })
         .await
     }
@@ -138,7 +144,7 @@ impl Store {
     pub async fn all_walked(&self, tenants: Vec<String>) -> Result<bool, StoreError> {
         self.run(move |c| {
             for tenant in &tenants {
-                if super::meta(c, &walked_key(tenant))?.is_none() {
+                if !is_walked(c, tenant)? {
                     return Ok(false);
                 }
             }
@@ -420,14 +426,26 @@ pub(super) fn refresh(
         Entitlement::Unclear(_) => case.ended_at,
         _ => None,
     };
-    let bucket = match search::follow(c, rules, target, &case, entitlement, news, now)? {
+    // A leaver of whom it cannot be told which account is theirs: what can be taken from all of them is taken.
+    let ends_sessions = stopped.is_some()
+        && entitlement.is_over()
+        && case.account.is_none()
+        && !anchors::doubtful(c, &case)?.is_empty();
+    let class = match ends_sessions {
+        true => Class::Revoke,
+        false => Class::of_revision(entitlement, case.account.as_ref(), news.before, &news.after.employee),
+    };
+    let bucket = match !ends_sessions && search::follow(c, rules, target, &case, entitlement, news, now)? {
         true => search::SEARCH,
         false => first_bucket(entitlement, case.account.as_ref()),
     };
-    let class = Class::of_revision(entitlement, case.account.as_ref(), news.before, &news.after.employee);
     let rev = mark_dirty(c, target, &case.org, class, bucket, news.cause, now)?;
-    c.prepare_cached("UPDATE work SET changes_at = ?2, state = ?3, reason = ?4 WHERE target = ?1")?
-        .execute(params![target, standing.changes_at.map(Moment::millis), i64::from(stopped.is_some()), stopped])?;
+    // What waits because a rule has given them the account just now waits until then.
+    let fresh = case.adopted.as_ref().and_then(|adopted| adopted.fresh_until(rules.safeguards.fresh_adoption));
+    let changes_at = [standing.changes_at, fresh.filter(|until| *until > now)].into_iter().flatten().min();
+    c.prepare_cached("UPDATE work SET changes_at = ?2, state = ?3, reason = ?4 WHERE target = ?1")?.execute(
+        params![target, changes_at.map(Moment::millis), i64::from(stopped.is_some() && !ends_sessions), stopped],
+    )?;
     c.prepare_cached("UPDATE target SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NOT ?2")?
         .execute(params![target, ended_at.map(Moment::millis)])?;
     let detail = json!({

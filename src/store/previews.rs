@@ -6,6 +6,9 @@ use crate::identity::preview::{Preview, preview};
 use crate::identity::{Directory, Rulebook};
 use rusqlite::{Connection, params};
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Whom to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,9 +28,43 @@ fn key(org: &str) -> String {
 impl Store {
     /// Writes down what an org has besides people, for whoever plans beside the service.
     pub async fn put_directory(&self, org: &str, directory: &Directory) -> Result<(), StoreError> {
-        let (key, text) = (key(org), serde_json::to_string(directory)?);
-        self.run(move |c| set_meta(c, &key, &text)).await
+        let (org, text) = (org.to_owned(), serde_json::to_string(directory)?);
+        self.run(move |c| {
+            if meta(c, &key(&org))?.as_ref() == Some(&text) {
+                return Ok(());
+            }
+            let version: i64 = meta(c, &version_key(&org))?.and_then(|version| version.parse().ok()).unwrap_or(0);
+            set_meta(c, &version_key(&org), &(version + 1).to_string())?;
+            set_meta(c, &key(&org), &text)
+        })
+        .await
     }
+}
+
+fn version_key(org: &str) -> String {
+    format!("directory version {org}")
+}
+
+/// What names a directory as it was written down: the store, the org, the version.
+type Named = (String, String, String);
+
+thread_local! {
+    /// The directories that this thread has read last: one holds thousands of groups, and is asked for person by person.
+    static READ: RefCell<HashMap<String, (Named, Arc<Directory>)>> = RefCell::default();
+}
+
+/// The same as `directory`, kept until another one is written down.
+pub(super) fn directory_of(c: &Connection, org: &str) -> Result<Option<Arc<Directory>>, StoreError> {
+    let version = meta(c, &version_key(org))?.unwrap_or_default();
+    let name = (identity(c)?, org.to_owned(), version);
+    let known =
+        READ.with_borrow(|read| read.get(org).filter(|(known, _)| *known == name).map(|(_, found)| found.clone()));
+    if let Some(known) = known {
+        return Ok(Some(known));
+    }
+    let Some(found) = directory(c, org)?.map(Arc::new) else { return Ok(None) };
+    READ.with_borrow_mut(|read| read.insert(org.to_owned(), (name, found.clone())));
+    Ok(Some(found))
 }
 
 /// What an org has besides people, as the service has read it last; `None` before that.

@@ -124,7 +124,7 @@ impl Store {
         self.run(move |c| set_meta(c, &key, &now.to_string())).await
     }
 
-    async fn in_parts<F>(&self, look: F) -> Result<(), StoreError>
+    pub(super) async fn in_parts<F>(&self, look: F) -> Result<(), StoreError>
     where
         F: Fn(&Connection, &Rulebook, &Position) -> Result<(), StoreError> + Clone + Send + 'static,
     {

@@ -19,6 +19,8 @@ pub enum Wish {
     Fix { targets: Vec<i64> },
     /// Take back what the audit says, if that is still what this code stands for.
     Undo { scope: Scope, code: String, why: String },
+    /// A profile is somebody else than whom it is linked to.
+    Split { tenant: String, profile: String, why: String },
     /// Let go of what was pinned.
     Release { targets: Vec<i64> },
 }
@@ -35,7 +37,7 @@ impl Wish {
     /// Whom it is about.
     fn targets(&self) -> Vec<i64> {
         match self {
-            Wish::Reread | Wish::Undo { .. } => Vec::new(), // an undo derives its own
+            Wish::Reread | Wish::Undo { .. } | Wish::Split { .. } => Vec::new(), // an undo derives its own
             Wish::Fix { targets } | Wish::Release { targets } => targets.clone(),
         }
     }
@@ -77,7 +79,7 @@ impl Store {
             let mut woken = 0;
             for request in open(c)? {
                 match alone(c, |c| carry_out(c, &rules.load(), &request, now)) {
-                    Ok(None) => {}
+                    Ok(None) => {} // the reconciler's
                     Ok(Some(people)) => {
                         woken += people;
                         done(c, request.id, &format!("{people} people"))?;
@@ -116,6 +118,9 @@ fn carry_out(c: &Connection, rules: &Rulebook, request: &Request, now: Moment) -
                 Ok(people) => Ok(Some(people)),
                 Err(changed) => refuse(c, request, &changed, &by, now).map(|()| None),
             };
+        Wish::Split { tenant, profile, why } => {
+            let split = super::split::Split { org: &request.org, tenant, profile, why, by: &by };
+            return super::split::split(c, rules, &split, now).map(Some);
         }
         Wish::Release { targets } => {
             for target in targets {

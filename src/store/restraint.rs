@@ -1,6 +1,6 @@
 //! What was decided about somebody before their lane begins.
 
-use super::{StoreError, approvals, rejections};
+use super::{StoreError, approvals, judge, rejections};
 use crate::clock::Moment;
 use crate::identity::safeguard::Restraint;
 use crate::identity::{Case, Change, Rulebook};
@@ -47,5 +47,7 @@ pub(super) fn restraint(
     restraint.paused = super::pause::paused_changes(c, &case.org)?.into_iter().collect();
     restraint.approved = approvals::approved(c, rules, &case.org, target, now)?;
     restraint.rejected = rejections::of(c, target, case, now)?;
+    restraint.adopting = case.adopted.as_ref().is_some_and(|adopted| adopted.pending.is_some());
+    restraint.fresh = judge::is_fresh(rules, case, now);
     Ok(restraint)
 }

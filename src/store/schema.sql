@@ -73,8 +73,54 @@ CREATE TABLE review (
   at       INTEGER,
   applied  INTEGER NOT NULL DEFAULT 0,
   principal TEXT,
+  name_key TEXT NOT NULL DEFAULT '', -- the name of the profile's person, for whoever may be the same
   UNIQUE (org, tenant, profile, subject)
 ) STRICT;
+CREATE INDEX review_name ON review(org, name_key) WHERE verdict IS NULL;
+
+-- Who has accepted first contact, for each tenant and org by itself.
+CREATE TABLE acceptance (
+  org    TEXT NOT NULL,
+  tenant TEXT NOT NULL,
+  by     TEXT NOT NULL,
+  at     INTEGER NOT NULL,
+  told   INTEGER NOT NULL DEFAULT 0, -- 1: in the audit
+  PRIMARY KEY (org, tenant)
+) STRICT, WITHOUT ROWID;
+
+-- Anchors that this service wrote, or proved while the account was linked.
+CREATE TABLE anchored (
+  org       TEXT NOT NULL,
+  anchor    TEXT NOT NULL,
+  okta_id   TEXT NOT NULL,   -- empty: a create that was announced, under this login
+  login_key TEXT NOT NULL,
+  at        INTEGER NOT NULL,
+  PRIMARY KEY (org, anchor, okta_id)
+) STRICT, WITHOUT ROWID;
+
+-- How a profile came to its account or person.
+CREATE TABLE matched (
+  org      TEXT NOT NULL,
+  tenant   TEXT NOT NULL,
+  profile  TEXT NOT NULL,
+  rule     TEXT NOT NULL,
+  evidence TEXT NOT NULL,
+  at       INTEGER NOT NULL,
+  pending  TEXT,             -- the adoption in words, until it was carried out
+  by       TEXT,             -- who decided it, if somebody did
+  PRIMARY KEY (org, tenant, profile)
+) STRICT, WITHOUT ROWID;
+
+-- Who has said that a match is right, where two people must.
+CREATE TABLE review_vote (
+  review    INTEGER NOT NULL,
+  principal TEXT NOT NULL,
+  by        TEXT NOT NULL,
+  code      TEXT NOT NULL,   -- of what was shown
+  why       TEXT,
+  at        INTEGER NOT NULL,
+  PRIMARY KEY (review, principal)
+) STRICT, WITHOUT ROWID;
 
 -- A login that was chosen for somebody is nobody else's, from before the account exists.
 CREATE TABLE login (

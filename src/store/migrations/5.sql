@@ -55,3 +55,42 @@ CREATE INDEX rejection_now ON rejection(target) WHERE ended_at IS NULL;
 CREATE INDEX rejection_hold ON rejection(hold) WHERE ended_at IS NULL;
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ('approval', 'approval', '1000 4 1 1'), ('approval', 'approval_new', '10 1'),
   ('rejection', 'rejection_now', '1000 1'), ('rejection', 'rejection_hold', '1000 100');
+
+-- Who has accepted first contact, for each tenant and org by itself.
+CREATE TABLE acceptance (
+  org TEXT NOT NULL, tenant TEXT NOT NULL, by TEXT NOT NULL, at INTEGER NOT NULL,
+  told INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (org, tenant)
+) STRICT, WITHOUT ROWID;
+-- What was accepted for an org was accepted for the tenants that had been walked.
+INSERT INTO acceptance (org, tenant, by, at, told)
+  SELECT DISTINCT l.org, l.tenant, m.value, 0, 1 FROM link l JOIN meta m ON m.key = 'adopted ' || l.org
+  WHERE EXISTS (SELECT 1 FROM meta w WHERE w.key = 'walked ' || l.tenant);
+-- Orgs that were compared with everybody who had been seen before their accounts were read.
+INSERT OR IGNORE INTO meta SELECT 'compared ' || org, '1' FROM (SELECT DISTINCT org FROM account);
+
+-- Anchors that this service wrote, or proved while the account was linked.
+CREATE TABLE anchored (
+  org TEXT NOT NULL, anchor TEXT NOT NULL, okta_id TEXT NOT NULL, login_key TEXT NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (org, anchor, okta_id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO anchored (org, anchor, okta_id, login_key, at)
+  SELECT DISTINCT t.org, a.anchor, a.okta_id, '', 0 FROM target t JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id
+  JOIN link l ON l.target = t.id AND l.profile = a.anchor;
+
+-- Under which name somebody waits for a review.
+ALTER TABLE review ADD COLUMN name_key TEXT NOT NULL DEFAULT '';
+CREATE INDEX review_name ON review(org, name_key) WHERE verdict IS NULL;
+
+-- Who has said that a match is right, where two people must.
+CREATE TABLE review_vote (
+  review INTEGER NOT NULL, principal TEXT NOT NULL, by TEXT NOT NULL, code TEXT NOT NULL, why TEXT, at INTEGER NOT NULL,
+  PRIMARY KEY (review, principal)
+) STRICT, WITHOUT ROWID;
+
+-- How a profile came to its account or person.
+CREATE TABLE matched (
+  org TEXT NOT NULL, tenant TEXT NOT NULL, profile TEXT NOT NULL, rule TEXT NOT NULL, evidence TEXT NOT NULL,
+  at INTEGER NOT NULL, pending TEXT, by TEXT,
+  PRIMARY KEY (org, tenant, profile)
+) STRICT, WITHOUT ROWID;

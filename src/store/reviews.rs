@@ -1,0 +1,324 @@
+//! The review queue: matches that people decide about, and their verdicts.
+
+use super::links::{Match, adopt, find, owner, word};
+use super::preview_match::{Outlook, of_join};
+use super::{Store, StoreError, append};
+use crate::audit::{Kind, Record};
+use crate::clock::Moment;
+use crate::identity::correlation::{Candidate, REVIEW, Subject};
+use crate::identity::functions::slug;
+use crate::identity::{Employee, Position, Rulebook};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// A match that a person must decide about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Review {
+    pub id: i64,
+    pub org: String,
+    pub tenant: String,
+    pub profile: String,
+    /// The person of the profile, as Namely has them.
+    pub name: String,
+    pub rule: String,
+    pub why: String,
+    /// The candidate, for people.
+    pub who: String,
+    /// When it was first seen, in milliseconds.
+    pub since: i64,
+    pub verdict: Option<String>,
+    pub by: Option<String>,
+}
+
+/// What stands in the queue under a name: how it is found whether somebody may be one of those it is about.
+fn name_key(first: &str, last: &str) -> String {
+    let (first, last) = (slug(first), slug(last));
+    if first.is_empty() || last.is_empty() { String::new() } else { format!("{first} {last}") }
+}
+
+/// Asks about these candidates of a profile; what was asked before keeps its number. Returns the first of them.
+pub(super) fn ask(
+    c: &Connection,
+    org: &str,
+    position: &Position,
+    candidates: &[Candidate],
+    why: &str,
+    now: Moment,
+) -> Result<Option<i64>, StoreError> {
+    let (tenant, employee) = (&position.tenant, &position.employee);
+    let mut asked = Vec::with_capacity(candidates.len());
+    for candidate in candidates {
+        let subject = word(&candidate.subject);
+        c.prepare_cached(
+            "INSERT INTO review (org, tenant, profile, subject, rule, why, who, since, name_key)
+             VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)
+             ON CONFLICT (org, tenant, profile, subject) DO UPDATE SET rule = excluded.rule, why = excluded.why,
+               who = excluded.who, name_key = excluded.name_key, verdict = NULL, by = NULL, at = NULL, applied = 0,
+               since = CASE WHEN verdict IS NULL THEN since ELSE excluded.since END",
+        )?
+        .execute(params![
+            org,
+            tenant,
+            employee.id,
+            subject,
+            candidate.rule,
+            why,
+            candidate.described,
+            now.millis(),
+            name_key(&employee.first_name, &employee.last_name)
+        ])?;
+        asked.push(subject);
+    }
+    close_others(c, org, position, &asked)?;
+    Ok(c.prepare_cached(
+        "SELECT id FROM review WHERE org = ?1 AND tenant = ?2 AND profile = ?3 AND verdict IS NULL ORDER BY id LIMIT 1",
+    )?
+    .query_row([org, tenant, &employee.id], |row| row.get(0))
+    .optional()?)
+}
+
+/// What was asked about a profile and is no question any more, besides these subjects.
+pub(super) fn close_others(c: &Connection, org: &str, position: &Position, but: &[String]) -> Result<(), StoreError> {
+    c.prepare_cached(
+        "DELETE FROM review WHERE org = ?1 AND tenant = ?2 AND profile = ?3 AND verdict IS NULL
+         AND subject NOT IN (SELECT value FROM json_each(?4))",
+    )?
+    .execute(params![org, position.tenant, position.employee.id, serde_json::to_string(but)?])?;
+    Ok(())
+}
+
+/// An open review about one of the profiles of a target, or about its being somebody else.
+pub(super) fn open_about(c: &Connection, target: i64) -> Result<Option<i64>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT min(r.id) FROM link l JOIN review r USING (org, tenant, profile)
+         WHERE l.target = ?1 AND r.verdict IS NULL",
+    )?;
+    Ok(select.query_row([target], |row| row.get(0))?)
+}
+
+/// An open review about another profile of the same name, and who that is.
+pub(super) fn namesake(c: &Connection, org: &str, position: &Position) -> Result<Option<(i64, String)>, StoreError> {
+    let name = name_key(&position.employee.first_name, &position.employee.last_name);
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let mut select = c.prepare_cached(
+        "SELECT r.id, r.tenant, s.doc FROM review r JOIN source s ON s.tenant = r.tenant AND s.profile = r.profile
+         WHERE r.org = ?1 AND r.name_key = ?2 AND r.verdict IS NULL AND NOT (r.tenant = ?3 AND r.profile = ?4)
+         ORDER BY r.id LIMIT 1",
+    )?;
+    let found: Option<(i64, String, String)> = select
+        .query_row([org, &name, &position.tenant, &position.employee.id], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    found
+        .map(|(id, tenant, doc)| {
+            let employee: Employee = serde_json::from_str(&doc)?;
+            Ok((id, format!("{} (profile {} of {tenant})", employee.display(), employee.id)))
+        })
+        .transpose()
+}
+
+/// A verdict that nobody has acted upon yet.
+pub(super) struct Pending {
+    pub review: i64,
+    pub org: String,
+    pub position: Position,
+}
+
+/// Takes the verdicts of people that were not applied yet, and applies those that join; returns whose work follows.
+pub(super) fn apply_verdicts(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Pending>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT r.id, r.org, r.tenant, r.profile, r.subject, r.verdict, r.by, s.doc FROM review r
+         JOIN source s ON s.tenant = r.tenant AND s.profile = r.profile WHERE r.verdict IS NOT NULL AND r.applied = 0",
+    )?;
+    type Row = (i64, String, String, String, String, String, Option<String>, String);
+    let rows: Vec<Row> = select
+        .query_map([], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?))
+        })?
+        .collect::<Result<_, _>>()?;
+    let mut pending = Vec::new();
+    for (id, org, tenant, profile, subject, verdict, by, doc) in rows {
+        c.prepare_cached("UPDATE review SET applied = 1 WHERE id = ?1")?.execute([id])?;
+        let detail =
+            json!({ "review": id, "subject": subject, "verdict": verdict, "by": by, "agreed": agreed(c, id)? });
+        let record = Record::general(now, Kind::Reviewed, detail);
+        append(
+            c,
+            &Record { org: Some(org.clone()), tenant: Some(tenant.clone()), profile: Some(profile.clone()), ..record },
+        )?;
+        let position = Position { tenant, employee: serde_json::from_str(&doc)? };
+        if verdict == "accept"
+            && let Some((target, _)) = find(c, &org, &position.tenant, &position.employee.id)?
+            && let Some(subject) = read_subject(c, &org, &subject)?
+            && let outlook = of_join(c, rules, &org, target, &subject, now)?
+        {
+            if let Some(why) = outlook.refused {
+                // Something has come in between: it is asked again, if it is a question still.
+                c.prepare_cached("DELETE FROM review_vote WHERE review = ?1")?.execute([id])?;
+                c.prepare_cached("DELETE FROM review WHERE id = ?1")?.execute([id])?;
+                tracing::warn!(review = id, why, "a match that was accepted cannot be carried out any more");
+            } else {
+                let evidence = format!("review {id}");
+                let found = Match { rule: REVIEW, evidence: &evidence, pending: None, by: by.as_deref() };
+                let stays = adopt(c, &org, &position, target, &subject, &found, now)?;
+                // Whoever joins somebody about whom another review is open waits for that one.
+                if open_about(c, stays)?.is_none() {
+                    c.prepare_cached("UPDATE target SET conflict = NULL WHERE id IN (?1, ?2)")?
+                        .execute(params![target, stays])?;
+                }
+            }
+        }
+        pending.push(Pending { review: id, org, position });
+    }
+    Ok(pending)
+}
+
+/// A subject as stored; an account that somebody has by now is that somebody.
+fn read_subject(c: &Connection, org: &str, word: &str) -> Result<Option<Subject>, StoreError> {
+    Ok(match word.split_once(' ') {
+        Some(("account", id)) => {
+            Some(owner(c, org, id)?.map_or_else(|| Subject::Account(id.to_owned()), Subject::Target))
+        }
+        Some(("target", id)) => id.parse().ok().map(Subject::Target),
+        _ => None,
+    })
+}
+
+/// The review queue: what waits, or everything that was ever decided too.
+pub fn reviews(c: &Connection, all: bool) -> Result<Vec<Review>, StoreError> {
+    let mut select = c.prepare(
+        "SELECT r.id, r.org, r.tenant, r.profile, s.doc, r.rule, r.why, r.who, r.since, r.verdict, r.by FROM review r
+         JOIN source s ON s.tenant = r.tenant AND s.profile = r.profile WHERE ?1 OR r.verdict IS NULL ORDER BY r.id",
+    )?;
+    let rows = select.query_map([all], |row| {
+        let doc: String = row.get(4)?;
+        let name = serde_json::from_str(&doc).map(|e: crate::identity::Employee| e.display()).unwrap_or_default();
+        Ok(Review {
+            id: row.get(0)?,
+            org: row.get(1)?,
+            tenant: row.get(2)?,
+            profile: row.get(3)?,
+            name,
+            rule: row.get(5)?,
+            why: row.get(6)?,
+            who: row.get(7)?,
+            since: row.get(8)?,
+            verdict: row.get(9)?,
+            by: row.get(10)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// A match to decide about, with what accepting it would do.
+pub fn review_outlook(
+    c: &Connection,
+    rules: &Rulebook,
+    id: i64,
+    now: Moment,
+) -> Result<Option<(Review, Option<Outlook>)>, StoreError> {
+    let Some(review) = reviews(c, true)?.into_iter().find(|review| review.id == id) else { return Ok(None) };
+    let subject: String = c.query_row("SELECT subject FROM review WHERE id = ?1", [id], |row| row.get(0))?;
+    let found = find(c, &review.org, &review.tenant, &review.profile)?;
+    let outlook = match (found, read_subject(c, &review.org, &subject)?) {
+        (Some((target, _)), Some(subject)) if review.verdict.is_none() => {
+            Some(of_join(c, rules, &review.org, target, &subject, now)?)
+        }
+        _ => None,
+    };
+    Ok(Some((review, outlook)))
+}
+
+/// What somebody says about a match.
+pub struct Opinion<'a> {
+    pub accept: bool,
+    /// The code of what was shown; a match that is rejected needs none.
+    pub code: &'a str,
+    /// Whoever agrees says that two active profiles of one tenant are one person, and why.
+    pub same_person: bool,
+    pub why: Option<&'a str>,
+    pub by: &'a str,
+    pub principal: &'a str,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum Opined {
+    /// The service acts upon it soon.
+    Decided,
+    /// So many more people must agree.
+    Needs { more: i64 },
+    /// There is no such match, or it was decided already.
+    NothingToDecide,
+    /// What is shown has changed since.
+    Changed { what: String, code: String },
+    /// The same person has agreed already.
+    Again,
+    /// Both profiles are active in this tenant: it must be said that they are one person, and why.
+    SayWhy { tenant: String },
+    /// It cannot be done.
+    Refused { why: String },
+}
+
+/// Writes down what somebody says from beside the service, which acts upon it soon.
+pub fn opine(c: &Connection, rules: &Rulebook, id: i64, opinion: &Opinion, now: Moment) -> Result<Opined, StoreError> {
+    let Some((_, Some(outlook))) = review_outlook(c, rules, id, now)? else { return Ok(Opined::NothingToDecide) };
+    if !opinion.accept {
+        return Ok(if settle(c, id, "reject", opinion, now)? { Opined::Decided } else { Opined::NothingToDecide });
+    }
+    if let Some(why) = outlook.refused {
+        return Ok(Opined::Refused { why });
+    }
+    if opinion.code != outlook.code {
+        return Ok(Opined::Changed { what: outlook.changed_since(opinion.code), code: outlook.code });
+    }
+    let says_why = opinion.same_person && opinion.why.is_some_and(|why| !why.trim().is_empty());
+    if let Some(tenant) = outlook.twins_in.filter(|_| !says_why) {
+        return Ok(Opined::SayWhy { tenant });
+    }
+    let mut select = c.prepare("SELECT principal FROM review_vote WHERE review = ?1 AND code = ?2")?;
+    let before: Vec<String> =
+        select.query_map(params![id, opinion.code], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    if before.iter().any(|known| known == opinion.principal) {
+        return Ok(Opined::Again);
+    }
+    c.execute(
+        "INSERT INTO review_vote (review, principal, by, code, why, at) VALUES (?1,?2,?3,?4,?5,?6)
+         ON CONFLICT (review, principal) DO UPDATE SET by = excluded.by, code = excluded.code, why = excluded.why,
+           at = excluded.at",
+        params![id, opinion.principal, opinion.by, opinion.code, opinion.why, now.millis()],
+    )?;
+    let more = outlook.needs - i64::try_from(before.len()).unwrap_or(i64::MAX) - 1;
+    if more > 0 {
+        return Ok(Opined::Needs { more });
+    }
+    Ok(if settle(c, id, "accept", opinion, now)? { Opined::Decided } else { Opined::NothingToDecide })
+}
+
+fn settle(c: &Connection, id: i64, verdict: &str, opinion: &Opinion, now: Moment) -> Result<bool, StoreError> {
+    let sql = "UPDATE review SET verdict = ?2, by = ?3, at = ?4, principal = ?5 WHERE id = ?1 AND verdict IS NULL";
+    Ok(c.execute(sql, params![id, verdict, opinion.by, now.millis(), opinion.principal])? == 1)
+}
+
+/// Everybody who has agreed to a match, with their reasons.
+fn agreed(c: &Connection, id: i64) -> Result<serde_json::Value, StoreError> {
+    let mut select = c.prepare("SELECT by, principal, code, why FROM review_vote WHERE review = ?1 ORDER BY at")?;
+    let rows = select.query_map([id], |row| {
+        let (by, principal, code, why): (String, String, String, Option<String>) =
+            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        Ok(json!({ "by": by, "principal": principal, "code": code, "why": why }))
+    })?;
+    Ok(rows.collect::<Result<Vec<_>, _>>()?.into())
+}
+
+impl Store {
+    /// The review queue.
+    pub async fn reviews(&self) -> Result<Vec<Review>, StoreError> {
+        self.run(|c| reviews(c, false)).await
+    }
+}
