@@ -99,7 +99,10 @@ fn while_it_runs_the_service_is_asked_and_knows_who_asks() {
         audited(&place, "hold_ended", "Anna") >= 1
             && place.counted("SELECT count(*) FROM work WHERE dirty_rev > done_rev") == 0
     });
-    let (ok, said) = cli(&place, APPROVER, &["undo", "--person", &leaver.email, "--apply"]);
+    let (_, shown) = cli(&place, APPROVER, &["undo", "--person", &leaver.email, "--json"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap_or_else(|e| panic!("{e}: {shown}"));
+    let code = shown["code"].as_str().expect("a code");
+    let (ok, said) = cli(&place, APPROVER, &["undo", "--person", &leaver.email, "--apply", code]);
     assert!(ok, "{said}");
     wait_until("that is asked for", &place.log, || {
         place.counted("SELECT count(*) FROM request WHERE by = 'Anna' AND done IS NOT NULL") >= 1

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Rig, Setup, on_a_system};
+use common::{Rig, Setup, decider, on_a_system};
 use namely_okta_sync::sandbox::company::{Person, Status as Hired};
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::store::{
@@ -47,7 +47,7 @@ fn split(rig: &Rig, profile: &str) {
     let (link, outlook) = split_outlook(&operator, &rules, "sandbox", profile, now).expect("reads").expect("linked");
     assert_eq!(outlook.refused, None);
     let wish = Wish::Split { tenant: link.tenant, profile: profile.into(), why: "somebody else".into() };
-    request(&operator, "sandbox", &wish, "ada", now).expect("writes");
+    request(&operator, "sandbox", &wish, &decider("ada"), now).expect("writes");
     rig.service().decided.notify_one();
 }
 
@@ -136,7 +136,14 @@ fn seed(rig: &Rig, login: &str, anchor: &str) -> String {
 }
 
 async fn ambiguous(rig: &Rig, profile: &str) -> bool {
-    let found = rig.store().run(|c| attention(c)).await.expect("reads");
+    let found = rig
+        .store()
+        .run({
+            let (rules, now) = (rig.store().rules().load(), rig.world.clock.now());
+            move |c| attention(c, &rules, now)
+        })
+        .await
+        .expect("reads");
     found.iter().any(|matter| matter.what == "ambiguous" && matter.profile == profile)
 }
 
@@ -154,7 +161,7 @@ fn of_two_accounts_with_the_anchor_of_a_leaver_the_proved_one_ends_and_the_other
         rig.store()
             .run({
                 let now = rig.world.clock.now();
-                move |c| request(c, "sandbox", &Wish::Reread, "ada", now).map(drop)
+                move |c| request(c, "sandbox", &Wish::Reread, &decider("ada"), now).map(drop)
             })
             .await
             .expect("asks");

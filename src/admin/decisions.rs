@@ -200,7 +200,7 @@ impl Desk {
             same_person: body["same_person"].as_bool().unwrap_or(false),
             why: body["why"].as_str(),
             by: &by.name,
-            principal: &by.principal(),
+            principal: by.principal(),
         };
         match opine(c, &self.rules, id, &opinion, now)? {
             Opined::NothingToDecide => Err(Refusal::NotFound(format!(

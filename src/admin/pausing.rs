@@ -54,7 +54,7 @@ async fn resume(store: &Store, by: &Decider, body: &Value, now: Moment) -> Resul
 
 /// Adds the pauses that no row says yet to an answer that lists pauses.
 pub fn complete(store: &Store, seen: &mut Value) {
-    if let Some(pauses) = seen["pauses"].as_array_mut() {
+    if let Some(pauses) = seen.get_mut("pauses").and_then(Value::as_array_mut) {
         let unwritten = store.stops().unwritten();
         pauses.extend(unwritten.iter().filter_map(|pause| serde_json::to_value(pause).ok()));
     }

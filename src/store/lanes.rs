@@ -3,7 +3,7 @@
 //! **Invariant:** at most one lane holds a target, by its token; what comes under an older token changes nothing. No
 //! call leaves without its intent on disk, and no intent goes without its outcome in the audit.
 
-use super::judge::{self, Court};
+use super::judge::Court;
 use super::{Store, StoreError, Trouble, accounts, anchors, append, cases, forced, pages, restraint, search};
 use crate::audit::{Call, Effect, Kind, Record};
 use crate::clock::Moment;

@@ -4,8 +4,8 @@
 //! page counts as read.
 
 use super::{
-    Store, StoreError, Trouble, anchors, append, cases, circles, correlate, forced, judge, links, pins, reviews,
-    search, unreadable,
+    Store, StoreError, Trouble, anchors, append, cases, circles, correlate, forced, judge, links, pins, renamed,
+    reviews, search, unreadable,
 };
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
@@ -110,7 +110,7 @@ impl Store {
         titles: BTreeMap<String, String>,
         now: Moment,
     ) -> Result<(), StoreError> {
-        self.run(move |c| judge::learn_titles(c, &tenant, &titles, now)).await
+        self.run(move |c| renamed::learn_titles(c, &tenant, &titles, now)).await
     }
 
     /// The next moment at which `wake_due` has something to do.
@@ -346,7 +346,7 @@ pub(super) fn commit_profile(
     }
     let before = held.as_ref().map(|h| &h.employee);
     if let Some(before) = before {
-        judge::follow_rename(c, &page.tenant, &before.groups, &employee.groups)?;
+        renamed::follow_rename(c, &page.tenant, &before.groups, &employee.groups)?;
     }
     // Also where the profile is known from before its company was taken out of the org: who leaves, leaves everywhere.
     for org in &rules.orgs {

@@ -118,6 +118,7 @@ fn carry_out(c: &Connection, rules: &Rulebook, request: &Request, now: Moment) -
                 Ok(people) => Ok(Some(people)),
                 Err(changed) => refuse(c, request, &changed, &by, now).map(|()| None),
             };
+        }
         Wish::Split { tenant, profile, why } => {
             let split = super::split::Split { org: &request.org, tenant, profile, why, by: &by };
             return super::split::split(c, rules, &split, now).map(Some);

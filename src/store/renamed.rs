@@ -1,0 +1,61 @@
+//! Groups of Namely that are called something else since, and how many people will follow.
+
+use super::{StoreError, meta, set_meta};
+use crate::clock::Moment;
+use rusqlite::{Connection, params};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Groups of a company, by id, as they are called now. A group that is called something else since is expected to show in
+/// the profile of everybody in it.
+pub(super) fn learn_titles(
+    c: &Connection,
+    tenant: &str,
+    titles: &BTreeMap<String, String>,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let key = format!("titles {tenant}");
+    let known: BTreeMap<String, String> =
+        meta(c, &key)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    if known == *titles {
+        return Ok(());
+    }
+    for (id, name) in titles {
+        let Some(was) = known.get(id).filter(|was| *was != name) else { continue };
+        let to_come: i64 = c.query_row(
+            "SELECT count(*) FROM source WHERE tenant = ?1
+             AND EXISTS (SELECT 1 FROM json_tree(doc, '$.groups') WHERE type = 'text' AND value = ?2)",
+            [tenant, was.as_str()],
+            |row| row.get(0),
+        )?;
+        tracing::warn!(tenant, was, name, people = to_come, "a group of Namely is called something else");
+        c.execute(
+            "INSERT INTO renamed VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (tenant, was, name) DO UPDATE SET at = excluded.at, to_come = excluded.to_come",
+            params![tenant, was, name, now.millis(), to_come],
+        )?;
+    }
+    set_meta(c, &key, &serde_json::to_string(titles)?)
+}
+
+/// Somebody was seen under the new name of a group.
+pub(super) fn follow_rename(
+    c: &Connection,
+    tenant: &str,
+    before: &BTreeMap<String, Vec<String>>,
+    after: &BTreeMap<String, Vec<String>>,
+) -> Result<(), StoreError> {
+    if before == after {
+        return Ok(());
+    }
+    let all = |groups: &BTreeMap<String, Vec<String>>| groups.values().flatten().cloned().collect::<BTreeSet<_>>();
+    let (before, after) = (all(before), all(after));
+    for was in before.difference(&after) {
+        for name in after.difference(&before) {
+            c.prepare_cached(
+                "UPDATE renamed SET to_come = max(0, to_come - 1) WHERE tenant = ?1 AND was = ?2 AND name = ?3",
+            )?
+            .execute([tenant, was.as_str(), name.as_str()])?;
+        }
+    }
+    Ok(())
+}
