@@ -29,6 +29,7 @@ impl Standing {
             ("acme.toml", place.config.display().to_string()),
             ("config/sandbox.toml", place.config.display().to_string()),
             ("--accept acme", "--accept sandbox".into()),
+            ("accept-list acme", "accept-list sandbox".into()),
             ("/usr/local/share/man/man1", file("man")),
             ("/backup/store.db", file("backup.db")),
             ("keys.json", file("keys.json")),
@@ -64,7 +65,8 @@ const ENDLESS: [(&str, &str); 3] =
     [("simulate", "127.0.0.1:"), ("status --watch", "org"), ("run", "in use by process")];
 
 /// What may be said instead of doing it: there is nothing of the kind here.
-const NOTHING_TO_DO: [(&str, &str); 4] = [
+const NOTHING_TO_DO: [(&str, &str); 5] = [
+    ("holds reverse", "nothing that was rejected"),
     ("review show", "there is no review"),
     ("review accept", "is not in the queue"),
     ("review reject", "is not in the queue"),

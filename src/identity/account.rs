@@ -110,6 +110,9 @@ pub struct Marks {
     /// Present while a termination is under way or done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<ExitProof>,
+    /// Groups that they may be in: a call put them there whose answer was lost.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub maybe_in: BTreeSet<String>,
     /// Memberships that a return should bring back.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub restore: BTreeSet<String>,

@@ -75,6 +75,7 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
         Step::ReadBack { .. } if !now.is_live() => exit(&mut now, |proof| proof.read_back = true),
         Step::ListGroups { .. } => {
             if let Answer::Groups { groups, next: None } = answer {
+                now.marks.maybe_in.clear();
                 now.groups = groups.iter().map(|group| group.id.clone()).collect();
                 let had = now.groups.clone();
                 let proof = now.marks.exit.get_or_insert_default();
@@ -98,6 +99,7 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
         }
         Step::ReadGroups { .. } => {
             if let Answer::Groups { groups, next: None } = answer {
+                now.marks.maybe_in.clear();
                 now.groups = groups.iter().map(|group| group.id.clone()).collect();
             }
         }
@@ -110,9 +112,11 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
         Step::SetManager { manager, .. } => now.marks.manager = Link::To(manager.clone()),
         Step::ClearManager { .. } => now.marks.manager = Link::Nobody,
         Step::RemoveGroup { group, .. } => {
+            now.marks.maybe_in.remove(group);
             now.groups.remove(group);
         }
         Step::AddGroup { group, .. } => {
+            now.marks.maybe_in.remove(group);
             now.groups.insert(group.clone());
             now.marks.restore.remove(group);
         }
@@ -135,4 +139,47 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
         | Step::UpdateUser { .. } => {}
     }
     Some(now)
+}
+
+/// What a call whose outcome is unknown leaves in doubt: it may have happened, and a read of the account alone does not show it.
+pub fn doubt(account: &mut Account, step: &Step) {
+    match step {
+        Step::AddGroup { group, .. } if !account.groups.contains(group) => {
+            account.marks.maybe_in.insert(group.clone());
+        }
+        // If the account turns out to be deactivated, it was us: the rest of the end follows.
+        Step::Deactivate { .. } => {
+            account.marks.exit.get_or_insert_default();
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::tests::bare;
+    use super::*;
+
+    #[test]
+    fn a_membership_that_may_have_been_given_is_in_doubt_until_okta_answers_about_it() {
+        let add = Step::AddGroup { id: "00u1".into(), group: "00g1".into(), name: "Sales".into() };
+        let remove = Step::RemoveGroup { id: "00u1".into(), group: "00g1".into(), name: "Sales".into() };
+        let mut account = bare("00u1", "a@example.com", None);
+        doubt(&mut account, &add);
+        assert!(account.groups.is_empty() && account.marks.maybe_in.contains("00g1"));
+        for step in [add.clone(), remove] {
+            let known = observe(Some(&account), &step, &Answer::Done).expect("an account");
+            assert!(known.marks.maybe_in.is_empty(), "{step:?}");
+        }
+        let mut member = observe(Some(&account), &add, &Answer::Done).expect("an account");
+        doubt(&mut member, &add);
+        assert!(member.marks.maybe_in.is_empty(), "who is in it cannot be put into it");
+    }
+
+    #[test]
+    fn an_account_that_we_may_have_deactivated_is_one_whose_end_we_began() {
+        let mut account = bare("00u1", "a@example.com", None);
+        doubt(&mut account, &Step::Deactivate { id: "00u1".into() });
+        assert_eq!(account.marks.exit, Some(ExitProof::default()));
+    }
 }

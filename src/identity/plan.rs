@@ -273,7 +273,7 @@ pub(super) fn removals<'a>(
     directory: &'a Directory,
     which: impl Fn(&str) -> bool + 'a,
 ) -> impl Iterator<Item = Step> + 'a {
-    account.groups.iter().filter(move |group| which(group)).map(|group| Step::RemoveGroup {
+    account.groups.union(&account.marks.maybe_in).filter(move |group| which(group)).map(|group| Step::RemoveGroup {
         id: account.id.clone(),
         group: group.clone(),
         name: group_name(directory, group),

@@ -3,7 +3,7 @@
 use super::{Store, StoreError, pages};
 use crate::clock::Moment;
 use crate::identity::mapping::LOGIN;
-use crate::identity::{Account, Cause, Class, Link, login_key};
+use crate::identity::{Account, Cause, Class, Link, Step, login_key, observe};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -179,6 +179,26 @@ fn reports_elsewhere(
         select.query_map([org, okta_id], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     let agrees = wanted.iter().any(|(_, wanted)| wanted.as_deref() == manager);
     Ok(wanted.first().filter(|_| !agrees).map(|(target, _)| *target))
+}
+
+/// The outcome of a call for somebody is unknown: what it may have changed is in doubt.
+pub(super) fn doubt(c: &Connection, target: i64, step: &Step) -> Result<(), StoreError> {
+    let found: Option<(String, String)> = c
+        .prepare_cached("SELECT org, okta_id FROM target WHERE id = ?1 AND okta_id IS NOT NULL")?
+        .query_row([target], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((org, okta_id)) = found else { return Ok(()) };
+    let Some(known) = by_id(c, &org, &okta_id)? else { return Ok(()) };
+    let mut account = known.clone();
+    observe::doubt(&mut account, step);
+    if account != known {
+        c.prepare_cached("UPDATE account SET doc = ?3 WHERE org = ?1 AND okta_id = ?2")?.execute([
+            &org,
+            &okta_id,
+            &serde_json::to_string(&account)?,
+        ])?;
+    }
+    Ok(())
 }
 
 impl Store {

@@ -4,7 +4,7 @@
 //! announced goes without a row in the audit.
 
 use super::lanes::{self, Lease, Release};
-use super::{Store, StoreError, Trouble, alone, append};
+use super::{Store, StoreError, Trouble, accounts, alone, append};
 use crate::audit::{Call, Effect, Kind, Record};
 use crate::clock::Moment;
 use crate::identity::Step;
@@ -116,6 +116,7 @@ fn close_intents(c: &Connection, lease: Lease, why: &str, now: Moment) -> Result
         .collect::<Result<_, _>>()?;
     for (id, step, method, path, body_hash, attempt) in open {
         let step: Step = serde_json::from_str(&step)?;
+        accounts::doubt(c, lease.target, &step)?;
         let call = Call { step, method, path, body_hash, attempt };
         let effect = Effect { call, outcome: "unknown".into(), why: Some(why.to_owned()), request_id: None };
         append(c, &lanes::about(c, lease, now, Kind::Effect, effect.detail())?)?;

@@ -222,6 +222,9 @@ impl Store {
             match &end.account {
                 Some(Some(account)) => learn(c, &org, end.lease.target, account, &matched, now)?,
                 Some(None) => forget(c, &org, end.lease.target)?,
+                None if end.effect.outcome == "unknown" => {
+                    accounts::doubt(c, end.lease.target, &end.effect.call.step)?;
+                }
                 None => {}
             }
             match &end.next {

@@ -3,7 +3,7 @@
 //!
 //! **Invariant:** an intent without outcome is never sent again; its target is read first.
 
-use super::{Store, StoreError, append, meta, pages, relink, set_meta};
+use super::{Store, StoreError, accounts, append, meta, pages, relink, set_meta};
 use crate::audit::{Call, Effect, Kind, Record};
 use crate::clock::Moment;
 use crate::identity::{Rulebook, Step};
@@ -76,6 +76,7 @@ fn close_intents(c: &Connection, now: Moment) -> Result<usize, StoreError> {
         .collect::<Result<_, _>>()?;
     for (target, rev, step, method, path, body_hash, attempt) in &open {
         let step: Step = serde_json::from_str(step)?;
+        accounts::doubt(c, *target, &step)?;
         let call =
             Call { step, method: method.clone(), path: path.clone(), body_hash: body_hash.clone(), attempt: *attempt };
         let effect = Effect {
