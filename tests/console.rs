@@ -191,7 +191,7 @@ fn whoever_has_only_a_token_asks_the_service_without_its_files() {
         (VIEWER, vec!["holds", "show", "99"], "there is no hold 99"),
         (VIEWER, vec!["status", "--service", "http://192.0.2.1:9464"], "would travel unencrypted"),
         (VIEWER, vec!["status", "--service", "ftp://127.0.0.1"], "https://HOST:PORT"),
-        (VIEWER, vec!["status", "--service", "here"], "no URL of a service"),
+        (VIEWER, vec!["status", "--service", "here"], "this is no URL"),
         (VIEWER, vec!["status", "--service", "http://127.0.0.1:1", "--config", "x.toml"], "cannot be used with"),
         (VIEWER, vec!["status", "--config", "x.toml"], "x.toml:1:1: cannot be read"),
         (VIEWER, vec!["explain", "Anna"], "--config <FILE>"),
