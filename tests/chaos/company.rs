@@ -234,8 +234,8 @@ fn differs(person: &Person, manager: Option<&Person>, own: &[&User], okta: &Okta
         // Whoever used an account before keeps it.
         Due::Ahead => user.status != Account::Deprovisioned,
         Due::NotYet => true,
-        // Whoever goes on leave while deactivated is activated when they return.
-        Due::Suspended => matches!(user.status, Account::Suspended | Account::Deprovisioned),
+        // Whoever goes on leave while deactivated, or before they ever began, is activated when they return.
+        Due::Suspended => matches!(user.status, Account::Suspended | Account::Deprovisioned | Account::Staged),
         Due::Nothing => user.status == Account::Deprovisioned,
     };
     if !fits {
