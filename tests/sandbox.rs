@@ -42,7 +42,7 @@ fn is_exact(report: &Value) {
         "http_429_foreign",
         "namely_406",
         "lost",
-        "leavers_with_access",
+        "leavers with access",
         "takeovers",
         "order_violations",
         "unaudited_effects",
@@ -168,7 +168,7 @@ fn people_see_a_table_and_machines_do_not() {
         "8/8",
         "access revoked",
         "lost",
-        "leavers_with_access",
+        "leavers with access",
         "takeovers",
         "nothing lost, nothing out of order",
     ] {
