@@ -233,8 +233,16 @@ fn every_key_that_the_example_shows_is_one_that_is_read() {
     let config = folder.path().join("config.toml");
     let tables = "\n[mapping.tables]\nentitlements = \"entitlements.csv\"\n";
     let mut whole = all.join("\n").replace("\n[mapping.tables]\n", tables);
-    for variable in ["ADMIN_TOKEN", "HOOK_SECRET", "SIEM_TOKEN", "SLACK_URL", "SOC_URL", "SOC_SECRET", "SMTP_URL"] {
+    for variable in ["ADMIN_TOKEN", "HOOK_SECRET", "SIEM_TOKEN", "SOC_SECRET"] {
         whole = whole.replace(&format!("env:{variable}"), "file:secret");
+    }
+    for (variable, address) in [
+        ("SLACK_URL", "https://chat.example.com/x"),
+        ("SOC_URL", "https://soc.example.com"),
+        ("SMTP_URL", "smtps://mail.example.com"),
+    ] {
+        std::fs::write(folder.path().join(variable), address).expect("writes");
+        whole = whole.replace(&format!("env:{variable}"), &format!("file:{variable}"));
     }
     std::fs::write(&config, whole).expect("writes");
     std::fs::write(folder.path().join("secret"), "something that is long enough\n").expect("writes");
