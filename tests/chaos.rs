@@ -1,8 +1,8 @@
 //! HR does anything, the network does its worst, the service is killed and stopped at any moment: afterwards every person is
 //! as Namely says, nobody who left has access, and no account of anybody else was touched.
 //!
-//! A minute of the rolls of one seed without anything said; `CHAOS_MINUTES=120` goes on for two hours, `CHAOS_SEED=7` has other rolls,
-//! `CHAOS_KINDS=Mix,Refuse` has only these mishaps, `CHAOS_KEEP=DIR` keeps store and log of a run that fails.
+//! Half a minute of broken and slow connections and of kills without anything said; `CHAOS_MINUTES=120` goes on for two hours,
+//! `CHAOS_SEED=7` has other rolls, `CHAOS_KINDS=Mix,Refuse` has these mishaps, `CHAOS_KEEP=DIR` keeps store and log of a run that fails.
 
 mod common;
 
@@ -306,11 +306,11 @@ fn strangers(okta: &mut Okta, office: &mut Office, now: Moment) -> BTreeMap<Stri
 #[test]
 fn whatever_happens_in_the_end_everybody_is_as_namely_says_and_nobody_else_was_touched() {
     let seed = variable("CHAOS_SEED").map_or(11, |seed| seed as u64);
-    let minutes = variable("CHAOS_MINUTES").unwrap_or(1.0);
+    let minutes = variable("CHAOS_MINUTES").unwrap_or(0.5);
     eprintln!("chaos: CHAOS_SEED={seed}, {minutes} minutes");
     let kinds: Vec<Mishap> = match std::env::var("CHAOS_KINDS") {
         Ok(words) => Mishap::ALL.into_iter().filter(|kind| words.contains(&format!("{kind:?}"))).collect(),
-        Err(_) => Mishap::ALL.into_iter().filter(|kind| *kind != Mishap::Mix).collect(),
+        Err(_) => vec![Mishap::CutBefore, Mishap::CutAfter, Mishap::CutInside, Mishap::Delay],
     };
     let mut chaos = Chaos::new(seed);
     let begun = chaos.now();

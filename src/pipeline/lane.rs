@@ -6,7 +6,7 @@ use crate::clock::Moment;
 use crate::identity::Link;
 use crate::identity::administrator::{Knowledge, RolesRead};
 use crate::identity::change::summary;
-use crate::identity::observe::FullProfile;
+use crate::identity::observe::{FullProfile, doubt};
 use crate::identity::plan::{Obstacle, Plan, Situation, plan};
 use crate::identity::safeguard::{Mode, restrain};
 use crate::identity::{Account, Answer, Change, Class, Directory, Group, Rulebook, Step, observe};
@@ -285,6 +285,11 @@ impl Lane {
 
     /// `step` was answered.
     pub fn conclude(&mut self, step: &Step, outcome: &Outcome, answer: &Answer, context: &Context) -> Concluded {
+        // A deactivation that was sent may have happened, whatever the answer was.
+        let in_doubt = matches!(step, Step::Deactivate { .. }) || matches!(outcome, Outcome::Unknown { .. });
+        if let Some(account) = self.claim.case.account.as_mut().filter(|_| in_doubt) {
+            doubt(account, step);
+        }
         if let (Step::ListGroups { .. } | Step::ReadGroups { .. }, Outcome::Applied, Answer::Groups { groups, next }) =
             (step, outcome, answer)
         {

@@ -222,7 +222,7 @@ impl Store {
             match &end.account {
                 Some(Some(account)) => learn(c, &org, end.lease.target, account, &matched, now)?,
                 Some(None) => forget(c, &org, end.lease.target)?,
-                None if end.effect.outcome == "unknown" => {
+                None if end.effect.outcome == "unknown" || matches!(end.effect.call.step, Step::Deactivate { .. }) => {
                     accounts::doubt(c, end.lease.target, &end.effect.call.step)?;
                 }
                 None => {}
