@@ -3,9 +3,12 @@
 
 mod common;
 
+use common::place::Place;
 use common::{Running, config_file, dirty, judged, quick_namely, quick_okta, wait_until};
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::failpoint::Point;
+use namely_okta_sync::sandbox::company::Status as Hired;
+use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::scenario::{Change, Kind, Scenario};
 use namely_okta_sync::sandbox::world::{Watch, World, today};
 use rand::RngExt;
@@ -139,6 +142,21 @@ fn a_panic_in_one_plan_sets_that_person_aside_and_the_service_goes_on() {
     wait_until("every change has arrived", &log, || {
         watch.look(&world.okta.core());
         watch.is_over()
+    });
+}
+
+#[test]
+fn a_leaver_whose_plan_panics_is_out_soon_all_the_same() {
+    let place = Place::new(12);
+    let mut service = place.settled();
+    service.kill();
+    let leaver = place.world.namely.core().people().nth(5).map(|person| person.id.clone()).expect("somebody");
+    let _service = Running::service(&place.config, &place.log, Some("panic:Planned:1"));
+    place.world.namely.core().edit(5, place.world.clock.now(), |person| person.status = Hired::Inactive);
+    wait_until("the plan has panicked", &place.log, || place.log().contains("a lane ended without letting go"));
+    wait_until("the leaver is out", &place.log, || {
+        let okta = place.world.okta.core();
+        okta.user_by_anchor(&leaver).is_some_and(|user| user.status == Status::Deprovisioned)
     });
 }
 

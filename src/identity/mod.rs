@@ -40,7 +40,7 @@ pub mod rules;
 pub mod safeguard;
 pub mod starter;
 pub mod step;
-mod termination;
+pub mod termination;
 pub mod view;
 
 pub use account::{Account, AccountStatus, ExitProof, Link};

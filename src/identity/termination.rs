@@ -8,6 +8,18 @@ use super::directory::Group;
 use super::lifecycle::{LeaverGroups, Rehire};
 use super::plan::{Obstacle, Plan, Situation, removals, resolve, wanted};
 use super::step::Step;
+use std::time::Duration;
+
+/// When a leaver is tried again the first time; doubled each time, up to the longest wait.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+/// No leaver waits longer for the next try, whatever ended the run before.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// How long a leaver waits for the next try after `attempt` others: one rule, whatever keeps their access from ending.
+pub fn next_try(attempt: i64) -> Duration {
+    let doublings = u32::try_from(attempt.clamp(0, 16)).unwrap_or(16);
+    (FIRST_WAIT * (1 << doublings)).min(LONGEST_WAIT)
+}
 
 /// The group of everybody, which nobody can leave.
 const EVERYONE: &str = "Everyone";

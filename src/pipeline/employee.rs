@@ -35,7 +35,8 @@ use tracing::field::Empty;
 
 /// Between tries to write something down that has happened.
 const UNWRITTEN: Waits = Waits { first: Duration::from_secs(1), longest: Duration::from_secs(5) };
-/// When somebody is tried again whom the store has refused; longer each time, up to some hours.
+/// When somebody is tried again whom the store has refused, or whose run has failed by a mistake; longer each time, up to some
+/// hours.
 const REFUSED_AGAIN: Duration = Duration::from_secs(15 * 60);
 /// How soon somebody is tried again whose account cannot be made because of a list that is not believed.
 const UNTIL_BELIEVED: Duration = Duration::from_secs(30);
@@ -78,6 +79,8 @@ struct Guard {
     /// What is not given back yet.
     lease: Option<Lease>,
     own: Lease,
+    /// Runs before this one that ended without success.
+    attempt: i64,
     /// A group that it is making.
     making: Option<String>,
     tools: Tools,
@@ -104,8 +107,8 @@ struct Written {
 impl Employee {
     /// Starts a lane for what was claimed.
     pub fn start_lane(claim: Claim, tools: Tools, dispatcher: Gate<Dispatcher>) {
-        let own = claim.lease;
-        let guard = Guard { lease: Some(own), own, making: None, tools: tools.clone(), dispatcher };
+        let (own, attempt) = (claim.lease, claim.attempt);
+        let guard = Guard { lease: Some(own), own, attempt, making: None, tools: tools.clone(), dispatcher };
         let progress = Progress::new(&tools.clock);
         let span = tracing::info_span!(
             "lane",
@@ -252,7 +255,7 @@ impl Employee {
 
     /// How long to wait before trying again what only people can mend.
     fn long_backoff(&self) -> Duration {
-        REFUSED_AGAIN * (1 << self.lane.claim().attempt.clamp(0, 6))
+        long_backoff(self.lane.claim().attempt)
     }
 
     fn act(&mut self, act: Act) {
@@ -481,6 +484,11 @@ where
     }
 }
 
+/// How long somebody waits of whom the program or the store has failed, after so many tries; a leaver waits less (`lanes.rs`).
+fn long_backoff(attempt: i64) -> Duration {
+    REFUSED_AGAIN * (1 << attempt.clamp(0, 6))
+}
+
 /// Ends a run whose last word the store did not take, because of `e`.
 async fn give_up(
     clock: &Clock,
@@ -526,7 +534,9 @@ impl Drop for Guard {
         }
         let (dispatcher, store) = (self.dispatcher.clone(), self.tools.store.clone());
         // Whoever is dropped without a panic goes with the whole service: the next start looks at the person.
-        let (now, failed) = (self.tools.clock.now(), self.lease.take().filter(|_| std::thread::panicking()));
+        let now = self.tools.clock.now();
+        let (again, failed) =
+            (now + long_backoff(self.attempt), self.lease.take().filter(|_| std::thread::panicking()));
         if let Some(lease) = failed {
             tracing::error!(org = %self.tools.org, target = lease.target, "a lane ended without letting go; please report it");
             self.tools.metrics.lane_panics.inc();
@@ -534,9 +544,12 @@ impl Drop for Guard {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
             if let Some(lease) = failed {
-                let why = "an internal error stopped the plan of this person; everybody else goes on. Please report it"
-                    .into();
-                let aside = Release::SetAside { why, again: None, look: true };
+                // Not for good: what the plan failed at may be gone by then.
+                let why =
+                    "an internal error stopped the plan of this person; everybody else goes on, and it is tried again \
+                           in a while. Please report it"
+                        .into();
+                let aside = Release::SetAside { why, again: Some(again), look: true };
                 if let Err(e) = store.abandon(lease, aside, now).await {
                     tracing::error!(error = %e, target = lease.target, "a claim could not be given back yet");
                 }

@@ -9,6 +9,7 @@ use crate::identity::change::summary;
 use crate::identity::observe::{FullProfile, doubt};
 use crate::identity::plan::{Obstacle, Plan, Situation, plan};
 use crate::identity::safeguard::{Mode, restrain};
+use crate::identity::termination::next_try;
 use crate::identity::{Account, Answer, Change, Class, Directory, Group, Rulebook, Step, observe};
 use crate::okta::outcome::{Fixer, Outcome};
 use crate::store::{Claim, Next, Release};
@@ -179,7 +180,11 @@ impl Lane {
                 true => "",
                 false => "; they have left: the sessions of all of these were revoked, and the accounts are live still",
             };
-            return Act::Release(self.set_aside(format!("{why}{sessions}"), false, context));
+            // What settles it wakes the person in the transaction that writes it down: a decision, a profile, a walk, a list of
+            // the org. Another try would only end sessions once more that may be somebody else's; what Okta has not done is
+            // tried again.
+            let again = (self.over && !self.refused.is_empty()).then(|| context.now + next_try(self.claim.attempt));
+            return Act::Release(Release::SetAside { why: format!("{why}{sessions}"), again, look: false });
         }
         let standing = context.rulebook.standing(&self.claim.case, context.now);
         self.over = self.claim.case.pins.entitlement(&standing.entitlement).is_over();
@@ -229,9 +234,10 @@ impl Lane {
             self.administrator(context),
         );
         let mut steps = found.sifted.steps;
-        // Nothing is asked for the sake of what may not be done.
+        // Nothing is asked for the sake of what may not be done, but whether a leaver is still in the group that protects them.
         if steps.iter().all(Step::is_inquiry) {
-            steps.clear();
+            let lifts = self.over && found.protected.is_some();
+            steps.retain(|step| lifts && matches!(step, Step::ReadGroups { .. }));
         }
         self.kinds = plan.kinds();
         match steps.first() {
@@ -268,10 +274,13 @@ impl Lane {
         }
     }
 
-    /// Lets go until somebody changes something; what does not show by itself is looked at now and then, and nobody whose
-    /// access is over is left alone for good.
+    /// Lets go until somebody changes something; what does not show by itself is looked at now and then. Whose access is over
+    /// is tried again soon and without end, whatever the reason.
     fn set_aside(&self, why: String, look: bool, context: &Context) -> Release {
-        let again = (look || self.over).then(|| context.now + AGAIN * self.patience());
+        let again = match self.over {
+            true => Some(context.now + next_try(self.claim.attempt)),
+            false => look.then(|| context.now + AGAIN * self.patience()),
+        };
         Release::SetAside { why, again, look }
     }
 

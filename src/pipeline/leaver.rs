@@ -6,14 +6,11 @@
 
 use super::{A_MOMENT, Act, Concluded, Context, Lane, MAX_PAGES};
 use crate::identity::administrator::Knowledge;
+use crate::identity::termination::next_try;
 use crate::identity::{AccountStatus, Answer, Class, Group, Step, observe};
 use crate::okta::outcome::{Fixer, Outcome};
 use crate::store::{Next, Release};
-use std::time::Duration;
 
-/// When somebody whose access could not be ended is tried again; doubled each time, up to the longest wait.
-const FIRST_WAIT: Duration = Duration::from_secs(5);
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// Reasons that are told at most.
 const TOLD: usize = 5;
 
@@ -222,7 +219,8 @@ impl Lane {
         };
         self.refuse(step.clone(), why, !is_busy(outcome));
         // Another plan may follow from it, unless it is one of many.
-        if matches!(step, Step::RemoveGroup { .. } | Step::UnassignApp { .. }) {
+        let is_one_of_many = matches!(step, Step::RemoveGroup { .. } | Step::UnassignApp { .. });
+        if is_one_of_many || self.claim.conflict.is_some() {
             self.steps.retain(|planned| planned != step);
         } else {
             self.steps.clear();
@@ -282,8 +280,7 @@ impl Lane {
 
     /// Everything that can be taken is taken, and something is missing: tried again, without end.
     pub(super) fn not_ended(&self, context: &Context) -> Release {
-        let doublings = u32::try_from(self.claim.attempt.clamp(0, 16)).unwrap_or(16);
-        let at = context.now + (FIRST_WAIT * (1 << doublings)).min(LONGEST_WAIT);
+        let at = context.now + next_try(self.claim.attempt);
         let mut whys: Vec<String> = Vec::new();
         for refusal in &self.refused {
             let what = match &refusal.step {

@@ -4,9 +4,12 @@ use super::super::tests::World;
 use super::super::{Act, Lane};
 use super::*;
 use crate::identity::lifecycle::{Policies, Termination};
+use crate::identity::rules::Pattern;
+use crate::identity::termination::LONGEST_WAIT;
 use crate::identity::{Account, Employee, Group, UserStatus};
 use crate::store::Claim;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// An org with one account, which answers one step otherwise than Okta should.
 struct Org {
@@ -49,7 +52,7 @@ impl Org {
             Step::RemoveGroup { group, .. } => {
                 self.groups.remove(group);
             }
-            Step::ListGroups { .. } => {
+            Step::ListGroups { .. } | Step::ReadGroups { .. } => {
                 let group = |id: &String| Group { id: id.clone(), name: id.clone(), writable: true };
                 return (
                     Outcome::Applied,
@@ -202,6 +205,70 @@ fn who_cannot_be_ended_waits_longer_each_time_up_to_five_minutes_and_it_is_said_
     assert_eq!(seconds, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
     for words in ["deactivate", "E0000006", "an Okta administrator can fix it"] {
         assert!(ended.why.contains(words), "{words}: {}", ended.why);
+    }
+}
+
+#[test]
+fn a_leaver_who_is_protected_or_cannot_be_told_from_somebody_else_is_tried_as_often_as_one_whom_okta_refuses() {
+    let mut world = World::new();
+    world.rulebook.safeguards.protected.logins = vec![Pattern::new(&world.account().login)];
+    let mut org = Org::of(world.account());
+    let protected = run(&world, world.claim(leaver(), Some(world.account())), &mut org, 8);
+    assert!(protected.why.contains("nothing is written") && org.calls.is_empty(), "{}: {:?}", protected.why, org.calls);
+    let world = World::new();
+    let claim = world.claim(leaver(), None);
+    let login = Some("somebody@example.com".to_owned());
+    let stranger = Account { anchor: Some("another profile".into()), ..world.account() };
+    let mut org = Org::of(stranger);
+    let other = run(&world, Claim { look: true, login, ..claim }, &mut org, 8);
+    assert!(other.why.contains("another profile"), "{}", other.why);
+    for waits in [protected.waits, other.waits] {
+        let seconds: Vec<u64> = waits.iter().map(Duration::as_secs).collect();
+        assert_eq!(seconds, [5, 10, 20, 40, 80, 160, 300, 300]);
+    }
+}
+
+#[test]
+fn a_leaver_in_a_protected_group_is_asked_about_at_each_try_and_ended_once_they_are_out_of_it() {
+    let mut world = World::new();
+    world.rulebook.safeguards.protected.groups = vec![Pattern::new("Staff")];
+    let mut org = Org::of(world.account());
+    let ended = run(&world, world.claim(leaver(), Some(world.account())), &mut org, 2);
+    assert!(!ended.done && ended.why.contains("nothing is written"), "{}", ended.why);
+    assert_eq!(org.calls, ["read_groups", "read_groups"][..org.calls.len()], "nothing is written");
+    assert!(!org.calls.is_empty(), "nobody has asked whether they are still in it");
+    org.groups.remove("00gStaff");
+    let ended = run(&world, world.claim(leaver(), Some(world.account())), &mut org, 1);
+    assert!(ended.done, "{}: {:?}", ended.why, org.calls);
+    assert_eq!(org.account.status, AccountStatus::Deprovisioned);
+}
+
+#[test]
+fn a_leaver_whose_accounts_are_in_doubt_waits_for_the_decision_and_only_what_okta_did_not_do_is_tried_again() {
+    let world = World::new();
+    let doubtful = vec!["00u7".to_owned(), "00u8".to_owned()];
+    let conflict = Some("two accounts carry the anchor".to_owned());
+    let claim = Claim { conflict, doubtful, ..world.claim(leaver(), None) };
+    let refused = Outcome::Refused { why: "HTTP 403 E0000006".into(), who: Fixer::OktaAdmin };
+    for (first, expected) in [(Outcome::Applied, None), (refused, Some(Duration::from_secs(5)))] {
+        let mut lane = Lane::new(claim.clone());
+        let mut act = lane.begin(&world.context());
+        let mut sessions = 0;
+        let release = loop {
+            let Act::Send { step, .. } = act else { panic!("{act:?}") };
+            assert_eq!(step.name(), "revoke_sessions");
+            sessions += 1;
+            let outcome = if sessions == 1 { first.clone() } else { Outcome::Applied };
+            let concluded = lane.conclude(&step, &outcome, &Answer::Done, &world.context());
+            match (concluded.next, concluded.then) {
+                (Next::Release(release), _) => break release,
+                (_, Some(next)) => act = next,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(sessions, 2, "of each account, whatever Okta says to the first: {first:?}");
+        let Release::SetAside { again, .. } = release else { panic!("{release:?}") };
+        assert_eq!(again.map(|at| at.since(world.now)), expected, "{first:?}");
     }
 }
 

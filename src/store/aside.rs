@@ -1,9 +1,11 @@
 //! Who waits: for somebody to change something, or to be worked on.
 
+use super::lanes::{NEVER, SET_ASIDE};
 use super::{StoreError, Wish, name_of, request};
 use crate::clock::Moment;
+use crate::identity::termination::{LONGEST_WAIT, next_try};
 use crate::identity::{Class, Decider, Employee};
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -41,6 +43,22 @@ pub fn aside(c: &Connection) -> Result<Vec<Aside>, StoreError> {
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// When somebody is tried again who would be tried `at` a time. A leaver waits by one rule, whatever has ended the run, also what
+/// no plan has decided; only what waits for a decision has no time.
+pub(super) fn no_later(c: &Connection, target: i64, state: i64, at: Moment, now: Moment) -> Result<Moment, StoreError> {
+    if at == NEVER || at <= now + next_try(0) {
+        return Ok(at);
+    }
+    let attempt: Option<i64> = c
+        .prepare_cached(
+            "SELECT w.attempt FROM work w JOIN target t ON t.id = w.target WHERE t.id = ?1 AND t.ended_at IS NOT NULL",
+        )?
+        .query_row([target], |row| row.get(0))
+        .optional()?;
+    let longest = attempt.map(|attempt| if state == SET_ASIDE { next_try(attempt) } else { LONGEST_WAIT });
+    Ok(longest.map_or(at, |longest| at.min(now + longest)))
 }
 
 /// Asks for another try of those of `targets` who are set aside, or of everybody who is; returns how many that are.
@@ -88,4 +106,56 @@ pub fn waiting(c: &Connection, most: usize) -> Result<Vec<Waiting>, StoreError> 
         waiting.push(Waiting { target, org, name, class: Class::from_number(class).label(), since, under_way });
     }
     Ok(waiting)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lanes::{Lease, Release};
+    use super::super::tests::{World, account};
+    use super::*;
+    use crate::identity::UserStatus;
+    use crate::identity::employee::tests::somebody;
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    const LONG: Duration = Duration::from_secs(16 * 3600);
+
+    /// How long somebody waits after runs that ended like this, one after the other.
+    async fn waits(world: &World, how: impl Fn(Moment) -> Release, runs: usize) -> Vec<u64> {
+        let mut waits = Vec::new();
+        for _ in 0..runs {
+            let lease: Lease = world.claim().await.first().expect("somebody").lease;
+            world.store.release(lease, how(world.now + LONG), world.now).await.expect("lets go");
+            let due: i64 = world
+                .store
+                .run(|c| {
+                    let due = c.query_row("SELECT due_at FROM work", [], |row| row.get(0))?;
+                    c.execute("UPDATE work SET state = 0, due_at = 0", [])?;
+                    Ok(due)
+                })
+                .await
+                .expect("reads");
+            waits.push(Moment::from_millis(due).since(world.now).as_secs());
+        }
+        waits
+    }
+
+    fn aside(at: Moment) -> Release {
+        Release::SetAside { why: "a mistake of the program".into(), again: Some(at), look: true }
+    }
+
+    #[tokio::test]
+    async fn a_leaver_is_tried_again_within_five_minutes_whatever_has_ended_the_run() {
+        let world = World::new().await;
+        let known = vec![account(Some(&somebody().id))];
+        world.store.prime("main", known, BTreeSet::new(), world.now).await.expect("primes");
+        world.see(somebody()).await;
+        assert_eq!(waits(&world, aside, 1).await, [LONG.as_secs()], "who works here may wait");
+        world.see(Employee { user_status: UserStatus::Inactive, ..somebody() }).await;
+        assert_eq!(waits(&world, aside, 8).await, [5, 10, 20, 40, 80, 160, 300, 300]);
+        let busy = |at| Release::Retry { at, why: "Okta is down".into() };
+        assert_eq!(waits(&world, busy, 1).await, [300]);
+        let decided = |_| Release::SetAside { why: "two accounts".into(), again: None, look: false };
+        assert!(waits(&world, decided, 1).await[0] > LONG.as_secs(), "a decision wakes them");
+    }
 }

@@ -4,7 +4,7 @@
 //! announced goes without a row in the audit.
 
 use super::lanes::{self, Lease, Release};
-use super::{Store, StoreError, Trouble, accounts, alone, append};
+use super::{Store, StoreError, Trouble, accounts, alone, append, aside};
 use crate::audit::{Call, Effect, Kind, Record};
 use crate::clock::Moment;
 use crate::identity::Step;
@@ -43,7 +43,7 @@ impl Store {
                 Err(e) if e.trouble() == Trouble::Refused => {
                     // Not even that: an announced call stays an intent, which the next start closes with a row.
                     tracing::error!(error = %e, target = lease.target, "the end of a run could not be audited");
-                    bare(c, lease, &why, again)
+                    bare(c, lease, &why, aside::no_later(c, lease.target, lanes::SET_ASIDE, again, now)?)
                 }
                 other => other,
             }
@@ -82,6 +82,7 @@ pub(super) fn set_aside(c: &Connection, target: i64, e: &StoreError, now: Moment
     let why = refusal("what is known of this person", &e.to_string());
     tracing::error!(target, %why, "set aside");
     let again = now + std::time::Duration::from_secs(15 * 60);
+    let again = aside::no_later(c, target, lanes::SET_ASIDE, again, now)?;
     c.prepare_cached(
         "UPDATE work SET token = NULL, state = 1, due_at = ?2, attempt = attempt + 1, look = 1, reason = ?3
          WHERE target = ?1",

@@ -4,7 +4,7 @@
 //! call leaves without its intent on disk, and no intent goes without its outcome in the audit.
 
 use super::judge::Court;
-use super::{Store, StoreError, Trouble, accounts, anchors, append, cases, forced, pages, restraint, search};
+use super::{Store, StoreError, Trouble, accounts, anchors, append, aside, cases, forced, pages, restraint, search};
 use crate::audit::{Call, Effect, Kind, Record};
 use crate::clock::Moment;
 use crate::identity::safeguard::Restraint;
@@ -20,10 +20,10 @@ pub const ANY_BUCKET: &str = "any";
 /// When somebody is read again for whom Okta has answered with the account of another person.
 const OTHERS_AGAIN: Duration = Duration::from_secs(15 * 60);
 const READY: i64 = 0;
-const SET_ASIDE: i64 = 1;
+pub(super) const SET_ASIDE: i64 = 1;
 /// Everything else was done; what is left waits for somebody's decision.
 pub(super) const HELD: i64 = 2;
-const NEVER: Moment = Moment::from_micros(i64::MAX);
+pub(super) const NEVER: Moment = Moment::from_micros(i64::MAX);
 
 /// How many lanes there is room for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -498,6 +498,7 @@ pub(super) fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) 
     }
     let target = lease.target;
     let set = |state: i64, due_at: Moment, bucket: &str, attempts: i64, look: Option<bool>, reason: Option<&str>| {
+        let due_at = aside::no_later(c, target, state, due_at, now)?;
         c.prepare_cached(
             "UPDATE work SET token = NULL, state = ?2, due_at = ?3, bucket = ?4, attempt = attempt + ?5,
                look = coalesce(?6, look), reason = ?7 WHERE target = ?1",

@@ -54,10 +54,8 @@ impl Store {
                 if differs {
                     relink::begin(c, &fingerprint, now)?;
                 }
-                c.execute(
-                    "UPDATE work SET state = 0, due_at = ?1 WHERE state = ?2",
-                    [now.millis(), super::lanes::HELD],
-                )?;
+                // Whoever waits may have waited for exactly this.
+                c.execute("UPDATE work SET state = 0, due_at = ?1 WHERE state <> 0", [now.millis()])?;
                 c.execute("UPDATE work SET judged = 0 WHERE dirty_rev > done_rev", [])?;
                 append(c, &Record::general(now, Kind::Reconfigured, changes))?;
                 Ok(differs)
