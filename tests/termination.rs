@@ -6,9 +6,11 @@ use common::{Rig, Setup, on_a_system};
 use namely_okta_sync::clock::{Clock, Moment};
 use namely_okta_sync::sandbox::company::{DEPARTMENTS, Hr, Status as Hired};
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
+use namely_okta_sync::sandbox::history::Exchange;
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::okta::{Okta, limits};
 use namely_okta_sync::sandbox::world::{company, today};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 fn is_out(okta: &Okta, anchor: &str) -> bool {
@@ -176,4 +178,38 @@ fn an_account_that_was_already_deactivated_is_read_and_counts_as_done() {
             assert!(rig.set_aside().await.is_empty());
         });
     }
+}
+
+#[test]
+fn what_is_asked_before_movers_lose_a_group_leaves_the_reserve_to_leavers() {
+    on_a_system(async {
+        let mut setup = Setup::of(100);
+        setup.okta.limits = Some(limits::Table { users: 60, ..limits::WORKFORCE });
+        setup.rewrite = |text| text + "\n[protected]\ngroups = [\"Break Glass*\"]\n";
+        let rig = Rig::settled(setup).await;
+        for n in 0..100 {
+            rig.edit(n, |person| person.department = (person.department + 1) % DEPARTMENTS.len());
+        }
+        // When each call of a window came, from its first: by the number of the window.
+        let windows = |okta: &Okta| {
+            let mut windows: BTreeMap<u64, Vec<Moment>> = BTreeMap::new();
+            for exchange in okta.history().exchanges() {
+                if let Some(("/api/v1/users", number)) = exchange.window {
+                    windows.entry(number).or_default().push(exchange.arrived);
+                }
+            }
+            windows
+        };
+        let is_read =
+            |e: &Exchange| e.method == "GET" && e.path.starts_with("/api/v1/users/") && e.path.ends_with("/groups");
+        rig.until_okta("more were asked about than a window allows", |okta| {
+            okta.history().exchanges().iter().filter(|e| is_read(e)).count() > 65
+        })
+        .await;
+        for (number, calls) in windows(&rig.world.okta.core()) {
+            // The reserve is kept until the last seconds of a window: a tenth of 60.
+            let early = calls.iter().filter(|at| at.since(calls[0]) < Duration::from_secs(45)).count();
+            assert!(early <= 54, "{early} calls in the first 45 s of window {number}, and nobody was a leaver");
+        }
+    });
 }

@@ -152,13 +152,14 @@ impl Step {
             Step::RevokeSessions { .. }
             | Step::Deactivate { .. }
             | Step::Suspend { .. }
-            | Step::Unlock { .. }
-            | Step::ReadGroups { .. }
-            | Step::ReadRoles { .. } => Class::Revoke,
+            | Step::Unlock { .. } => Class::Revoke,
             Step::Look { .. } | Step::Activate { .. } | Step::Unsuspend { .. } => Class::Restore,
             Step::RevokeSessionsAgain { .. }
             | Step::ReadBack { .. }
             | Step::ListGroups { .. }
+            // Asked also for the sake of a mover: the reserve is kept for what ends access.
+            | Step::ReadGroups { .. }
+            | Step::ReadRoles { .. }
             | Step::RemoveGroup { .. }
             | Step::UnassignApp { .. } => Class::Remove,
             Step::CreateGroup { .. }

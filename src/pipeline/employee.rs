@@ -182,7 +182,10 @@ impl Handler<Carried<Returned>> for Employee {
             }
             Delivered::Busy => {
                 self.unreserve(&step);
-                if let Some(act) = self.decide(|lane, context| lane.without_reading(&step, context)) {
+                let instead = self.decide(|lane, context| {
+                    lane.without_reading(&step, context).or_else(|| lane.hurry(&step, context))
+                });
+                if let Some(act) = instead {
                     return self.act(act);
                 }
                 let bucket = Request::of(&step, None).bucket().label();
@@ -310,7 +313,7 @@ impl Employee {
         );
         let order = Order {
             request,
-            class: call.step.class(),
+            class: self.lane.urgency(&call.step),
             impatient: true,
             announce: Some(Box::new(announce)),
             permission: Some(Box::new(move || {

@@ -103,6 +103,8 @@ pub struct Lane {
     strangers: u32,
     /// Whether the account could not be read although it should be.
     unread: bool,
+    /// Whether what the end of access waits for found no room, and is sent as urgently as the end.
+    hurried: bool,
     /// Groups of the pages that were read so far, and where these pages were.
     listed: (Vec<Group>, Vec<String>),
 }
@@ -125,6 +127,7 @@ impl Lane {
             absent: 0,
             strangers: 0,
             unread: false,
+            hurried: false,
             listed: Default::default(),
         }
     }

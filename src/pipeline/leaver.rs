@@ -30,6 +30,22 @@ impl Lane {
         if self.over && is_open { Class::Revoke } else { step.class() }
     }
 
+    /// How urgent a call is when it is sent.
+    pub fn urgency(&self, step: &Step) -> Class {
+        if self.hurried && step.is_inquiry() { Class::Revoke } else { step.class() }
+    }
+
+    /// There is no room for what must be known before access may end: whether the person is protected, or an administrator. It
+    /// waits for no window, and draws on the reserve: without the answer the deactivation must not be sent, so the call is a part
+    /// of it. Nobody else's is, and while there is room for others this one takes none of it either.
+    pub fn hurry(&mut self, step: &Step, context: &Context) -> Option<Act> {
+        if !self.over || !self.is_open() || self.hurried || !step.is_inquiry() {
+            return None;
+        }
+        self.hurried = true;
+        Some(self.plan(context))
+    }
+
     /// There is no room for reading the account now. Whose access is over does not wait for it: what ends access is sent by
     /// the id of the account, and what it finds is read afterwards.
     pub fn without_reading(&mut self, step: &Step, context: &Context) -> Option<Act> {

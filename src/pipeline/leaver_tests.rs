@@ -356,3 +356,22 @@ fn a_leaver_is_ended_by_the_id_of_the_account_when_there_is_no_room_for_reading(
     let Some(Act::Send { step, .. }) = lane.without_reading(&look, &world.context()) else { panic!("a call") };
     assert_eq!(step.name(), "revoke_sessions");
 }
+
+#[test]
+fn only_a_leaver_whose_access_is_open_draws_on_the_reserve_to_learn_whether_they_are_protected_and_only_without_room() {
+    let mut world = World::new();
+    world.rulebook.safeguards.protected.groups = vec![Pattern::new("Break Glass")];
+    let begun = |employee: Employee| {
+        let mut lane = Lane::new(world.claim(employee, Some(world.account())));
+        let Act::Send { step, .. } = lane.begin(&world.context()) else { panic!("a call") };
+        assert_eq!((step.name(), lane.urgency(&step)), ("read_groups", Class::Remove));
+        (lane, step)
+    };
+    let mover = Employee { departments: Vec::new(), ..crate::identity::employee::tests::somebody() };
+    let (mut lane, read) = begun(mover);
+    assert_eq!(lane.hurry(&read, &world.context()), None, "a mover waits for the window");
+    let (mut lane, read) = begun(leaver());
+    let Some(Act::Send { step, planned: Some(_) }) = lane.hurry(&read, &world.context()) else { panic!("a call") };
+    assert_eq!((&step, lane.urgency(&step)), (&read, Class::Revoke));
+    assert_eq!(lane.hurry(&read, &world.context()), None, "what is urgent is never sent away");
+}
