@@ -4,7 +4,7 @@
 mod common;
 
 use common::place::Place;
-use common::{Running, config_file, dirty, judged, quick_namely, quick_okta, wait_until};
+use common::{Running, config_file, dirty, judged, not_done, quick_namely, quick_okta, wait_or_tell, wait_until};
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::failpoint::Point;
 use namely_okta_sync::sandbox::company::Status as Hired;
@@ -33,12 +33,17 @@ fn make(world: &World, changes: &[Change]) {
 /// Waits until the service has brought everything over, then judges.
 fn settle_and_judge(world: &World, scenario: &Scenario, folder: &Path, log: &Path, mut service: Running) {
     let store = folder.join("store.db");
-    let mut watch = Watch::new(scenario);
-    wait_until("every change has arrived", log, || {
+    let watch = std::cell::RefCell::new(Watch::new(scenario));
+    let arrived = || {
         assert!(!service.has_ended(), "it ended by itself: {}", std::fs::read_to_string(log).unwrap_or_default());
-        watch.look(&world.okta.core());
-        watch.is_over() && dirty(&store) == Some((0, 0))
-    });
+        watch.borrow_mut().look(&world.okta.core());
+        watch.borrow().is_over() && dirty(&store) == Some((0, 0))
+    };
+    let told = || {
+        let missing = watch.borrow().missing(&world.okta.core());
+        format!("missing in Okta: {missing:#?}\nnot done at {}: {:#?}", world.clock.now().millis(), not_done(&store))
+    };
+    wait_or_tell("every change has arrived", log, arrived, told);
     let figures = judged(world, scenario, world.clock.now(), &store);
     let verdict = (figures.lost, figures.order_violations, figures.unaudited_effects, figures.http_429);
     assert_eq!(verdict, (0, 0, 0, 0), "{:#?}", figures.findings);
@@ -63,7 +68,7 @@ fn twenty_kills_in_a_burst_lose_nothing() {
         let mut service = Running::service(&config, &log, None);
         make(&world, changes.next().unwrap_or_default());
         // Every other kill comes anywhere after the start, the others once writes have begun, however slow the machine.
-        let at_work = || writes() > before || clock.monotonic().since(begun) > Duration::from_secs(5);
+        let at_work = || writes() > before || clock.monotonic().since(begun) > Duration::from_secs(20);
         let wait = if round % 2 == 0 { random.random_range(60..900) } else { random.random_range(0..60) };
         if round % 2 == 1 {
             wait_until("writes have begun", &log, at_work);

@@ -155,6 +155,16 @@ impl Watch {
         done
     }
 
+    /// What is still different about whom.
+    pub fn missing(&self, okta: &Okta) -> Vec<String> {
+        let told = |(kind, anchor, expected): &(Kind, String, Option<Expected>)| {
+            let users: Vec<_> =
+                okta.users().filter(|u| u.profile.get("namelyId").is_some_and(|id| id == anchor)).collect();
+            difference(expected.as_ref(), &users, okta).map(|what| format!("{} {anchor}: {what}", kind.label()))
+        };
+        self.pending.iter().filter_map(told).collect()
+    }
+
     /// Whether every change has reached Okta.
     pub fn is_over(&self) -> bool {
         self.pending.is_empty()

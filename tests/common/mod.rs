@@ -338,15 +338,34 @@ impl Drop for Running {
 }
 
 /// Waits until something holds, without an async runtime.
-pub fn wait_until(what: &str, log: &Path, mut holds: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, log: &Path, holds: impl FnMut() -> bool) {
+    wait_or_tell(what, log, holds, String::new);
+}
+
+/// The same; `told` says more if it is in vain.
+pub fn wait_or_tell(what: &str, log: &Path, mut holds: impl FnMut() -> bool, told: impl FnOnce() -> String) {
     let clock = Clock::system();
     let start = clock.monotonic();
     while !holds() {
         if clock.monotonic().since(start) > PATIENCE {
-            panic!("waited in vain until {what}\n{}", std::fs::read_to_string(log).unwrap_or_default());
+            let log = std::fs::read_to_string(log).unwrap_or_default();
+            panic!("waited in vain until {what}\n{log}\n{}", told());
         }
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Whoever is not done in a store that another process uses, with all that decides about when they are.
+pub fn not_done(store: &Path) -> Vec<String> {
+    let Ok(c) = Store::reader(store) else { return Vec::new() };
+    let sql =
+        "SELECT json_object('target', w.target, 'class', class, 'bucket', bucket, 'due', due_at, 'dirty', dirty_rev,
+                 'done', done_rev, 'state', state, 'judged', judged, 'attempt', attempt, 'look', look, 'token', token,
+                 'reason', reason, 'cause', cause, 'calls', (SELECT count(*) FROM intent i WHERE i.target = w.target))
+               FROM work w WHERE dirty_rev > done_rev";
+    let Ok(mut select) = c.prepare(sql) else { return Vec::new() };
+    let rows = select.query_map([], |row| row.get(0)).and_then(Iterator::collect);
+    rows.unwrap_or_default()
 }
 
 /// How many people are dirty or set aside in a store that another process uses; `None` before there is one.
