@@ -7,12 +7,14 @@ use namely_okta_sync::admin::auth::{Role, Token};
 use namely_okta_sync::admin::{self, Served};
 use namely_okta_sync::config::Config;
 use namely_okta_sync::identity::Decider;
+use namely_okta_sync::identity::leaver::WhyAccess;
 use namely_okta_sync::sandbox::company::{DEPARTMENTS, Status as Hired};
 use namely_okta_sync::sandbox::okta::users::Status;
-use namely_okta_sync::store::{Ballot, HeldChanges, Voted, holds, vote};
+use namely_okta_sync::store::{Ballot, HeldChanges, Voted, holds, leavers_with_access, vote};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 const EVERY_REMOVAL: &str = "[[safeguards.limits]]\nchange = \"remove_group\"\npeople = 0\nper = \"hour\"\n";
 const EVERY_LEAVER: &str = "[[safeguards.limits]]\nchange = \"deactivate\"\npeople = 0\nper = \"hour\"\n";
@@ -382,5 +384,31 @@ fn what_nobody_knows_is_not_found_and_spoils_nothing_else() {
         assert_eq!(api.ask("ann", "POST", "/fix", org(json!([target]))).await.0, 200);
         let done = "SELECT count(*) FROM request WHERE done = '1 people'";
         rig.until("what was asked for is done", async |rig| count(rig, done).await == 1).await;
+    });
+}
+
+#[test]
+fn a_leaver_whose_end_was_rejected_has_access_by_a_decision_that_is_named_and_is_not_waited_for() {
+    on_a_system(async {
+        let rig = settled(30, EVERY_LEAVER).await;
+        let leaver = workers(&rig)[0];
+        rig.edit(leaver, |p| p.status = Hired::Inactive);
+        rig.until("the end is held", async |rig| held(rig).await == 1).await;
+        let access = async |days: u64| {
+            let rules = rig.store().rules().load();
+            let now = rig.world.clock.now() + Duration::from_secs(days * 86_400 + 600);
+            let found = rig.store().run(move |c| leavers_with_access(c, &rules, now)).await.expect("reads");
+            assert_eq!(found.len(), 1, "{found:?}");
+            found.into_iter().next().expect("one")
+        };
+        assert_eq!(access(0).await.why, WhyAccess::Held);
+        assert_eq!(say(&rig, false, decider("Ann")).await, Voted::Decided);
+        rig.until("it is rejected", async |rig| open_holds(rig, false).await.is_empty()).await;
+        rig.quiet().await;
+        let found = access(0).await;
+        assert!(found.why == WhyAccess::ByDecision && found.told.starts_with("by decision of Ann at 20"), "{found:?}");
+        assert!(found.command.starts_with("holds show "), "{found:?}");
+        let later = access(31).await;
+        assert!(later.why == WhyAccess::Held && later.told.contains("decide again"), "{later:?}");
     });
 }

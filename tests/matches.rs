@@ -7,9 +7,11 @@ use common::{Rig, Setup, decider, on_a_system};
 use namely_okta_sync::sandbox::company::{Person, Status as Hired};
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::store::{
-    Linked, Opined, Opinion, Store, Wish, attention, linked, opine, request, review_outlook, reviews, split_outlook,
+    LeaverWithAccess, Linked, Opined, Opinion, Store, Wish, attention, leavers_with_access, linked, opine, request,
+    review_outlook, reviews, split_outlook,
 };
 use serde_json::json;
+use std::time::Duration;
 
 const SECOND: &str = "0e9f4a10-0000-4000-8000-000000000021";
 
@@ -147,6 +149,12 @@ async fn ambiguous(rig: &Rig, profile: &str) -> bool {
     found.iter().any(|matter| matter.what == "ambiguous" && matter.profile == profile)
 }
 
+/// Leavers who would have access ten minutes from now.
+async fn with_access(rig: &Rig) -> Vec<LeaverWithAccess> {
+    let (rules, now) = (rig.store().rules().load(), rig.world.clock.now() + Duration::from_secs(600));
+    rig.store().run(move |c| leavers_with_access(c, &rules, now)).await.expect("reads")
+}
+
 fn status(rig: &Rig, id: &str) -> Status {
     rig.world.okta.core().users().find(|user| user.id == id).map(|user| user.status).expect("there")
 }
@@ -174,10 +182,14 @@ fn of_two_accounts_with_the_anchor_of_a_leaver_the_proved_one_ends_and_the_other
         rig.quiet().await;
         assert_eq!(status(&rig, &other), Status::Active, "nobody guesses");
         let (review, code) = shown(&rig, &person.id);
+        let found = with_access(&rig).await;
+        assert!(found.len() == 1 && found[0].told.contains(&other) && found[0].why.pages(), "{found:?}");
+        assert_eq!(found[0].command, format!("review show {review}"));
         assert_eq!(accept(&rig, review, &code, "ada", false), Opined::Decided);
         rig.until("the other one ends too", async |rig| status(rig, &other) == Status::Deprovisioned).await;
         rig.quiet().await;
         assert_eq!(status(&rig, &ours), Status::Deprovisioned);
+        assert_eq!(with_access(&rig).await, []);
     });
 }
 
@@ -205,5 +217,7 @@ fn of_a_leaver_none_of_whose_accounts_is_proved_the_sessions_of_all_are_revoked_
             touched.iter().map(|call| call.split('?').next().unwrap_or_default().to_owned()).collect();
         assert_eq!(bare, wanted);
         assert!(both.iter().all(|id| status(&rig, id) == Status::Active));
+        let found = with_access(&rig).await;
+        assert!(found.len() == 1 && both.iter().all(|id| found[0].told.contains(id)), "{found:?}");
     });
 }

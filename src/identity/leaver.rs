@@ -4,7 +4,6 @@
 
 use super::account::{Account, AccountStatus};
 use super::lifecycle::Entitlement;
-use super::pins::{Access, Pins};
 use crate::clock::Moment;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -62,12 +61,24 @@ impl std::fmt::Display for WhyAccess {
     }
 }
 
-/// A hold on the end of somebody's access.
+/// Somebody has decided that the access of a leaver stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OnHold {
-    pub id: i64,
-    /// When it was rejected, and by whom; waits for a decision without it.
-    pub rejected: Option<(Moment, String)>,
+pub struct Decision {
+    pub by: String,
+    pub at: Moment,
+    /// What it was, for people.
+    pub what: String,
+    /// What shows more, or takes it back.
+    pub command: String,
+}
+
+/// Other accounts that may be theirs: the end of the first one says nothing about them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seconds {
+    /// In words.
+    pub accounts: Vec<String>,
+    /// What asks whose they are.
+    pub review: Option<i64>,
 }
 
 /// What their work is doing.
@@ -84,7 +95,6 @@ pub enum Work {
 #[derive(Clone, Debug)]
 pub struct Known<'a> {
     pub entitlement: &'a Entitlement,
-    pub pins: &'a Pins,
     pub account: Option<&'a Account>,
     /// Since when access is over.
     pub since: Moment,
@@ -93,7 +103,12 @@ pub struct Known<'a> {
     pub reason: Option<&'a str>,
     /// Why it is not known which account is theirs.
     pub conflict: Option<&'a str>,
-    pub hold: Option<OnHold>,
+    /// The hold on the end of their access that waits for a decision.
+    pub hold: Option<i64>,
+    /// Who has decided that access stays: by a rejection or an undo.
+    pub decision: Option<Decision>,
+    /// Live accounts besides theirs.
+    pub seconds: Option<Seconds>,
     /// Why nothing is written to the account.
     pub protected: Option<String>,
     /// Why writes of this kind are stopped.
@@ -111,32 +126,29 @@ pub struct LeaverAccess {
 
 /// Decides about somebody: nothing if access is not over, if it has ended, or if it is over for less than `after`.
 pub fn leaver_access(known: &Known, after: Duration, now: Moment) -> Option<LeaverAccess> {
-    if !known.entitlement.is_over() || has_ended(known) || now.since(known.since) < after {
+    if !known.entitlement.is_over() || now.since(known.since) < after {
         return None;
     }
-    let say = |why, told: String, command: String| Some(LeaverAccess { why, told, command });
-    let reason = || known.reason.unwrap_or("nobody has come to it yet").to_owned();
-    if known.pins.access == Some(Access::Given) {
-        return say(WhyAccess::ByDecision, "an undo has given access back".into(), "attention".into());
+    let seconds = known.seconds.as_ref();
+    let others = seconds.map(|seconds| format!("live and with their anchor too: {}", seconds.accounts.join(", ")));
+    if has_ended(known) {
+        let review = seconds.and_then(|seconds| seconds.review);
+        let command = review.map_or_else(|| "attention".into(), |id| format!("review show {id}"));
+        return others.map(|told| LeaverAccess { why: WhyAccess::Held, told, command });
     }
-    if let Some(hold) = &known.hold {
-        let command = format!("holds show {}", hold.id);
-        return match &hold.rejected {
-            None => say(WhyAccess::Held, format!("hold {} waits for a decision", hold.id), command),
-            Some((at, by)) if now.since(*at) < ASKED_AGAIN => {
-                let until = (*at + ASKED_AGAIN).to_string();
-                let until = until.get(..10).unwrap_or(&until);
-                say(
-                    WhyAccess::ByDecision,
-                    format!("{by} has rejected it (hold {}); asked again on {until}", hold.id),
-                    command,
-                )
-            }
-            Some((_, by)) => say(
-                WhyAccess::Held,
-                format!("{by} rejected it more than 30 days ago (hold {}): decide again", hold.id),
-                command,
-            ),
+    let say = |why, told: String, command: String| {
+        let told = others.iter().fold(told, |told, others| format!("{told}; {others}"));
+        Some(LeaverAccess { why, told, command })
+    };
+    let reason = || known.reason.unwrap_or("nobody has come to it yet").to_owned();
+    if let Some(id) = known.hold {
+        return say(WhyAccess::Held, format!("hold {id} waits for a decision"), format!("holds show {id}"));
+    }
+    if let Some(Decision { by, at, what, command }) = &known.decision {
+        let (told, asked) = (format!("by decision of {by} at {at} ({what})"), *at + ASKED_AGAIN);
+        return match asked > now {
+            true => say(WhyAccess::ByDecision, format!("{told}; asked again on {}", day(asked)), command.clone()),
+            false => say(WhyAccess::Held, format!("{told}, more than 30 days ago: decide again"), command.clone()),
         };
     }
     if let Some(why) = &known.protected {
@@ -160,7 +172,13 @@ pub fn leaver_access(known: &Known, after: Duration, now: Moment) -> Option<Leav
     }
 }
 
-/// Whether Okta has shown that they cannot sign in.
+/// The day of a moment.
+fn day(at: Moment) -> String {
+    let text = at.to_string();
+    text.get(..10).unwrap_or(&text).to_owned()
+}
+
+/// Whether Okta has shown that they cannot sign in with the account that is known as theirs.
 fn has_ended(known: &Known) -> bool {
     let Some(account) = known.account else { return known.work == Work::Done };
     let withheld = matches!(known.entitlement, Entitlement::Suspended(_));
@@ -179,7 +197,6 @@ mod tests {
     use super::super::account::tests::bare;
     use super::super::account::{ExitProof, Marks};
     use super::*;
-    use std::collections::{BTreeMap, BTreeSet};
 
     const AFTER: Duration = Duration::from_secs(300);
     const NOW: Moment = Moment::from_secs(1_800_000_000);
@@ -195,18 +212,17 @@ mod tests {
 
     /// What is said of an account of somebody who has left an hour ago, changed by the test.
     fn said<'a>(account: Option<&'a Account>, change: impl FnOnce(&mut Known<'a>)) -> Option<(WhyAccess, String)> {
-        static PINS: Pins =
-            Pins { attributes: BTreeMap::new(), member: BTreeSet::new(), not_member: BTreeSet::new(), access: None };
         static ENDED: Entitlement = Entitlement::Ended(String::new());
         let mut known = Known {
             entitlement: &ENDED,
-            pins: &PINS,
             account,
             since: NOW - Duration::from_secs(3600),
             work: Work::Ready,
             reason: None,
             conflict: None,
             hold: None,
+            decision: None,
+            seconds: None,
             protected: None,
             paused: None,
         };
@@ -253,16 +269,9 @@ mod tests {
     #[test]
     fn each_reason_is_told_apart() {
         let active = account(AccountStatus::Active);
-        let hold = |rejected| move |known: &mut Known| known.hold = Some(OnHold { id: 7, rejected });
-        assert_eq!(why(Some(&active), hold(None)), Some(WhyAccess::Held));
-        let days = |n: u64| NOW - Duration::from_secs(n * 86_400);
-        let (found, told) = said(Some(&active), hold(Some((days(3), "ann".into())))).expect("access");
-        assert!(found == WhyAccess::ByDecision && told.contains("ann") && told.contains("asked again on 20"), "{told}");
-        assert_eq!(why(Some(&active), hold(Some((days(31), "ann".into())))), Some(WhyAccess::Held), "asked again");
+        assert_eq!(why(Some(&active), |known| known.hold = Some(7)), Some(WhyAccess::Held));
         let protected = why(Some(&active), |known| known.protected = Some("break-glass".into()));
         assert_eq!(protected, Some(WhyAccess::ByDecision));
-        let given = Pins { access: Some(Access::Given), ..Pins::default() };
-        assert_eq!(why(Some(&active), |known| known.pins = &given), Some(WhyAccess::ByDecision));
         assert_eq!(why(None, |known| known.conflict = Some("two accounts")), Some(WhyAccess::NotFound));
         assert_eq!(why(None, |known| known.work = Work::Quarantined), Some(WhyAccess::NotFound));
         assert_eq!(why(Some(&active), |known| known.work = Work::Quarantined), Some(WhyAccess::Refused));
@@ -273,5 +282,50 @@ mod tests {
         let (found, told) = said(Some(&active), |known| known.paused = Some("ann: night".into())).expect("access");
         assert!(found == WhyAccess::Waiting && told.contains("ann"), "{told}");
         assert!(WhyAccess::ALL.iter().filter(|why| !why.pages()).eq([&WhyAccess::ByDecision]));
+    }
+
+    #[test]
+    fn what_somebody_has_decided_names_them_for_thirty_days_and_then_is_asked_again() {
+        let active = account(AccountStatus::Active);
+        let decided = |days: u64| {
+            let at = NOW - Duration::from_secs(days * 86_400);
+            let (by, what, command) = ("ann".into(), "hold 7 was rejected".into(), "holds show 7".into());
+            move |known: &mut Known| {
+                known.decision = Some(Decision { by, at, what, command });
+                // What the work does about it is another matter.
+                known.work = Work::Held;
+            }
+        };
+        let (found, told) = said(Some(&active), decided(3)).expect("access");
+        assert_eq!(found, WhyAccess::ByDecision);
+        let at = NOW - Duration::from_secs(3 * 86_400);
+        let wanted = format!("by decision of ann at {at} (hold 7 was rejected); asked again on ");
+        assert!(told.starts_with(&wanted), "{told}");
+        let (found, told) = said(Some(&active), decided(31)).expect("access");
+        assert!(found == WhyAccess::Held && told.contains("ann") && told.contains("decide again"), "{told}");
+        let open = |known: &mut Known| {
+            decided(3)(known);
+            known.hold = Some(8);
+        };
+        assert_eq!(why(Some(&active), open), Some(WhyAccess::Held), "something else waits for a decision");
+        assert_eq!(why(Some(&account(AccountStatus::Deprovisioned)), decided(3)), None, "there is no access");
+    }
+
+    #[test]
+    fn a_second_live_account_is_access_that_is_still_there_whatever_was_done_with_the_first() {
+        let out = account(AccountStatus::Deprovisioned);
+        let seconds = |known: &mut Known| {
+            known.work = Work::Done;
+            known.seconds = Some(Seconds { accounts: vec!["00u2 (b@example.com)".into()], review: Some(4) });
+        };
+        for account in [Some(&out), None] {
+            let (found, told) = said(account, seconds).expect("access");
+            assert!(found == WhyAccess::Held && told.contains("00u2"), "{told}");
+        }
+        let young = |known: &mut Known| {
+            seconds(known);
+            known.since = NOW - Duration::from_secs(299);
+        };
+        assert_eq!(why(Some(&out), young), None);
     }
 }

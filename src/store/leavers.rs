@@ -2,11 +2,14 @@
 //! `identity/leaver.rs`.
 
 use super::lanes::HELD;
-use super::{StoreError, cases, pause, previews};
+use super::links::{linked_target, owner, rejected, word};
+use super::{StoreError, anchors, cases, pause, pins, previews, rejections, reviews};
 use crate::clock::Moment;
-use crate::identity::leaver::{Known, OnHold, WhyAccess, Work, leaver_access};
-use crate::identity::{Change, Directory, Rulebook};
-use rusqlite::{Connection, OptionalExtension, params};
+use crate::identity::correlation::Subject;
+use crate::identity::leaver::{Decision, Known, Seconds, WhyAccess, Work, leaver_access};
+use crate::identity::pins::Access;
+use crate::identity::{Account, AccountStatus, Case, Change, Directory, Entitlement, Rulebook};
+use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -32,18 +35,22 @@ pub struct LeaverWithAccess {
 pub fn leavers_with_access(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<LeaverWithAccess>, StoreError> {
     let after = rules.safeguards.leaver_access;
     let before = now.millis() - i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
-    // Whose record ends access, or a date does: who is not done, and whose account is there whatever was said of them.
+    let doubles = doubles(c)?;
+    let targets = serde_json::to_string(&doubles.keys().collect::<Vec<_>>())?;
+    // Whose record ends access, or a date does: who is not done, and whose account is there whatever was said of them, or
+    // another one that carries their anchor.
     let mut select = c.prepare_cached(
         "SELECT t.id, t.conflict, w.state, w.reason, w.dirty_rev > w.done_rev,
            max(coalesce(t.ended_at, w.changes_at), CASE WHEN w.dirty_rev > w.done_rev THEN w.dirty_at ELSE 0 END) AS since
          FROM target t JOIN work w ON w.target = t.id LEFT JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id
          WHERE (t.ended_at IS NOT NULL OR w.changes_at <= ?1) AND since <= ?2
-           AND (w.dirty_rev > w.done_rev OR a.status NOT IN ('DEPROVISIONED', 'SUSPENDED'))
+           AND (w.dirty_rev > w.done_rev OR a.status NOT IN ('DEPROVISIONED', 'SUSPENDED')
+             OR t.id IN (SELECT value FROM json_each(?3)))
          ORDER BY t.id",
     )?;
     type Row = (i64, Option<String>, i64, Option<String>, bool, i64);
     let rows: Vec<Row> = select
-        .query_map(params![now.millis(), before], |row| {
+        .query_map(params![now.millis(), before, targets], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
         })?
         .collect::<Result<_, _>>()?;
@@ -68,13 +75,14 @@ pub fn leavers_with_access(c: &Connection, rules: &Rulebook, now: Moment) -> Res
         };
         let known = Known {
             entitlement: &standing.entitlement,
-            pins: &case.pins,
             account: case.account.as_ref(),
             since: Moment::from_millis(since),
             work,
             reason: reason.as_deref(),
             conflict: conflict.as_deref(),
-            hold: on_hold(c, target)?,
+            hold: open_hold(c, target)?,
+            decision: decision(c, target, &case, &standing.entitlement)?,
+            seconds: seconds(c, target, &case, &standing.entitlement, doubles.get(&target))?,
             protected,
             paused: pause::paused(c, &case.org, Some(Change::Deactivate))?,
         };
@@ -97,18 +105,70 @@ pub fn leavers_with_access(c: &Connection, rules: &Rulebook, now: Moment) -> Res
     Ok(found)
 }
 
-/// The hold on the end of somebody's access, open or rejected.
-fn on_hold(c: &Connection, target: i64) -> Result<Option<OnHold>, StoreError> {
+/// The hold on the end of somebody's access that waits for a decision.
+fn open_hold(c: &Connection, target: i64) -> Result<Option<i64>, StoreError> {
     let mut find = c.prepare_cached(
-        "SELECT h.id, h.verdict, h.at, (SELECT by FROM vote v WHERE v.hold = h.id AND v.approve = 0 ORDER BY v.id DESC)
-         FROM risk r JOIN hold h ON h.id = r.hold
-         WHERE r.target = ?1 AND r.change IN ('deactivate', 'suspend') ORDER BY h.verdict IS NOT NULL LIMIT 1",
+        "SELECT min(h.id) FROM risk r JOIN hold h ON h.id = r.hold
+         WHERE r.target = ?1 AND r.change IN ('deactivate', 'suspend') AND h.verdict IS NULL",
     )?;
-    let found = find.query_row([target], |row| {
-        let (verdict, at, by): (Option<String>, Option<i64>, Option<String>) = (row.get(1)?, row.get(2)?, row.get(3)?);
-        let rejected = verdict.filter(|verdict| verdict == "rejected").and(at);
-        let rejected = rejected.map(|at| (Moment::from_millis(at), by.unwrap_or_else(|| "somebody".into())));
-        Ok(OnHold { id: row.get(0)?, rejected })
-    });
-    Ok(found.optional()?)
+    Ok(find.query_row([target], |row| row.get(0))?)
+}
+
+/// Who has decided that the access of a leaver stays: by an undo, or by the rejection of what would end it.
+fn decision(c: &Connection, target: i64, case: &Case, says: &Entitlement) -> Result<Option<Decision>, StoreError> {
+    if case.pins.access == Some(Access::Given) {
+        let name = case.person.primary().employee.id.clone();
+        let undone = |(by, at)| Decision {
+            by,
+            at,
+            what: "an undo has given access back".into(),
+            command: format!("undo --release --person {name}"),
+        };
+        return Ok(pins::pinned_by(c, target)?.map(undone));
+    }
+    let change = if matches!(says, Entitlement::Suspended(_)) { Change::Suspend } else { Change::Deactivate };
+    let rejected = rejections::standing(c, target, case, change)?;
+    Ok(rejected.map(|(hold, by, at)| Decision {
+        by,
+        at,
+        what: format!("hold {hold} was rejected"),
+        command: format!("holds show {hold}"),
+    }))
+}
+
+/// Live accounts that carry the anchor of a profile and are nobody's, by the target that has the profile.
+fn doubles(c: &Connection) -> Result<BTreeMap<i64, Vec<Account>>, StoreError> {
+    let mut found: BTreeMap<i64, Vec<Account>> = BTreeMap::new();
+    for double in anchors::doubles(c)? {
+        let Some((_, target)) = linked_target(c, &double.org, &double.anchor)? else { continue };
+        for account in double.accounts.into_iter().filter(Account::is_live) {
+            if owner(c, &double.org, &account.id)?.is_none() {
+                found.entry(target).or_default().push(account);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Those of them that may be theirs: a person has not said that they are somebody else's, and they can sign in.
+fn seconds(
+    c: &Connection,
+    target: i64,
+    case: &Case,
+    says: &Entitlement,
+    accounts: Option<&Vec<Account>>,
+) -> Result<Option<Seconds>, StoreError> {
+    let Some(accounts) = accounts else { return Ok(None) };
+    let mut others = Vec::new();
+    for position in case.person.positions().iter().chain(&case.elsewhere) {
+        others.extend(rejected(c, &case.org, position)?);
+    }
+    let withheld = matches!(says, Entitlement::Suspended(_));
+    let is_open = |account: &&Account| {
+        let suspended = withheld && account.status == AccountStatus::Suspended;
+        !suspended && !others.contains(&word(&Subject::Account(account.id.clone())))
+    };
+    let accounts: Vec<String> = accounts.iter().filter(is_open).map(cases::describe).collect();
+    let review = if accounts.is_empty() { None } else { reviews::open_about(c, target)? };
+    Ok((!accounts.is_empty()).then_some(Seconds { accounts, review }))
 }

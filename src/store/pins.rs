@@ -16,6 +16,12 @@ pub(super) fn pins(c: &Connection, target: i64) -> Result<Pins, StoreError> {
     found.map_or_else(|| Ok(Pins::default()), |text| Ok(serde_json::from_str(&text)?))
 }
 
+/// Who has pinned something of somebody, and when.
+pub(super) fn pinned_by(c: &Connection, target: i64) -> Result<Option<(String, Moment)>, StoreError> {
+    let mut find = c.prepare_cached("SELECT by, at FROM pin WHERE target = ?1")?;
+    Ok(find.query_row([target], |row| Ok((row.get(0)?, Moment::from_millis(row.get(1)?)))).optional()?)
+}
+
 /// Pins what an undo has restored, and makes its people dirty.
 pub(super) fn pin(
     c: &Connection,

@@ -57,6 +57,26 @@ pub(super) fn of(c: &Connection, target: i64, case: &Case, now: Moment) -> Resul
     Ok(rejected)
 }
 
+/// The newest rejection of a kind of change of somebody that still holds: its hold, who, and when. Ends nothing.
+pub(super) fn standing(
+    c: &Connection,
+    target: i64,
+    case: &Case,
+    change: Change,
+) -> Result<Option<(i64, String, Moment)>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT hold, by, at, fact FROM rejection WHERE target = ?1 AND change = ?2 AND ended_at IS NULL ORDER BY id DESC",
+    )?;
+    let mut rows = select.query(params![target, change.word()])?;
+    while let Some(row) = rows.next()? {
+        let fact: Fact = serde_json::from_str(&row.get::<_, String>(3)?)?;
+        if stands(&fact, case) {
+            return Ok(Some((row.get(0)?, row.get(1)?, Moment::from_millis(row.get(2)?))));
+        }
+    }
+    Ok(None)
+}
+
 fn told(change: Change, hold: i64, by: &str) -> String {
     format!(
         "{} was rejected by {by} (hold {hold}): it waits until Namely says something else, or for `holds reverse {hold}`",
