@@ -8,7 +8,7 @@ use namely_okta_sync::sandbox::company::Status as Hired;
 use namely_okta_sync::sandbox::faults::Fault;
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;
-use namely_okta_sync::store::{Ballot, HeldChanges, Voted, holds, vote};
+use namely_okta_sync::store::{Ballot, HeldChanges, Voted, holds, reverse, vote};
 use serde_json::{Value, json};
 
 const LIST: &str = "/api/v1/iam/assignees/users";
@@ -120,6 +120,30 @@ fn an_administrator_who_leaves_is_suspended_at_once_and_two_people_complete_it()
         world.until_status(0, Status::Deprovisioned).await;
         world.rig.until("nobody waits", async |rig| rig.backlog().await == 0).await;
         assert_eq!(world.rig.store().backlog().await.expect("reads").held, 0);
+    });
+}
+
+#[test]
+fn an_administrator_whose_end_is_rejected_is_not_left_suspended_and_is_suspended_again_if_that_is_taken_back() {
+    on_a_system(async {
+        let world = World::settled(supers(3)).await;
+        world.leave(0);
+        world.until_status(0, Status::Suspended).await;
+        let hold = world.held("deactivate").await;
+        assert_eq!(world.say(&hold, false, "Ann").await, Voted::Decided);
+        world.until_status(0, Status::Active).await;
+        world.rig.quiet().await;
+        assert_eq!(world.status(0), Status::Active);
+        let calls = world.effects(0);
+        assert_eq!(calls.iter().filter(|call| call.contains("suspend")).count(), 2, "once each: {calls:?}");
+        let (id, code, now) = (hold.id, hold.code.clone(), world.rig.world.clock.now());
+        let taken_back = world.rig.store().run(move |c| {
+            let by = common::decider("Ben");
+            reverse(c, &Ballot { hold: id, approve: true, seen: &code, only: None, by: &by }, now)
+        });
+        assert_eq!(taken_back.await.expect("writes"), Voted::Decided);
+        world.until_status(0, Status::Suspended).await;
+        world.held("deactivate").await;
     });
 }
 

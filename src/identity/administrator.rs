@@ -177,7 +177,9 @@ pub(super) fn guarded(mut plan: Plan, situation: &Situation) -> Plan {
     mark_grants(&mut plan, situation);
     let Some(account) = &situation.case.account else { return plan };
     let knowledge = situation.directory.administrator(account, situation.now);
-    if plan.exit && knowledge.needs_two(Change::Deactivate) {
+    if plan.exit && situation.case.end_rejected {
+        lift(&mut plan, situation, account);
+    } else if plan.exit && knowledge.needs_two(Change::Deactivate) {
         secure_first(&mut plan, account);
     }
     let reads = inquiries(&plan, situation, account, knowledge);
@@ -210,6 +212,14 @@ fn secure_first(plan: &mut Plan, account: &Account) {
     }
     let place = plan.steps.iter().position(|step| matches!(step, Step::Deactivate { .. })).unwrap_or(plan.steps.len());
     plan.steps.splice(place..place, super::termination::suspend(account));
+}
+
+/// Somebody has rejected the end for which the account was suspended: the suspension goes. That of a grace has its own reason.
+fn lift(plan: &mut Plan, situation: &Situation, account: &Account) {
+    if account.is_suspended_for_end() && !situation.case.was("suspended") {
+        plan.steps.insert(0, Step::Unsuspend { id: account.id.clone() });
+        plan.remarks.push("suspended for an end that was rejected: the suspension is lifted".into());
+    }
 }
 
 /// What must be read before the first call that takes something.

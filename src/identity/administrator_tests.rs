@@ -120,6 +120,23 @@ fn an_administrator_who_leaves_is_suspended_by_what_does_not_wait() {
 }
 
 #[test]
+fn the_suspension_that_waited_for_an_end_is_lifted_when_the_end_is_rejected_and_does_not_come_again() {
+    let mut world = World::leaver(listed(&[("00u1", Rank::Super)]));
+    world.case.end_rejected = true;
+    world.account().status = AccountStatus::Suspended;
+    let proof = super::super::ExitProof { sessions_revoked: true, suspended: true, ..Default::default() };
+    world.account().marks.exit = Some(proof);
+    assert!(world.names().starts_with("unsuspend deactivate "), "{}", world.names());
+    assert_eq!(world.kinds()[..2], ["activate", "deactivate"]);
+    world.case.was = Some("suspended".into());
+    assert!(world.names().starts_with("deactivate "), "that of a grace stays: {}", world.names());
+    world.account().status = AccountStatus::Active;
+    world.account().marks.exit = None;
+    let kinds = world.kinds();
+    assert!(kinds.iter().all(|kind| *kind == "deactivate"), "all of it is what was rejected: {kinds:?}");
+}
+
+#[test]
 fn whom_okta_does_not_suspend_loses_the_sessions_and_waits_with_the_rest() {
     let mut world = World::leaver(listed(&[("00u1", Rank::Super)]));
     world.account().status = AccountStatus::PasswordExpired;

@@ -45,6 +45,8 @@ pub struct Case {
     pub pins: Pins,
     /// How they came to the account, if a match gave it to them.
     pub adopted: Option<Adopted>,
+    /// Somebody has rejected the end of their access, and that holds.
+    pub end_rejected: bool,
     /// Since when it is proved that the person has no account.
     pub searched_at: Option<Moment>,
 }
@@ -66,6 +68,7 @@ impl Case {
             subordinates: Vec::new(),
             pins: Pins::default(),
             adopted: None,
+            end_rejected: false,
             searched_at: None,
         }
     }

@@ -87,6 +87,8 @@ impl Plan {
     pub fn kind(&self, step: &Step) -> Option<Change> {
         let secures = self.secures_first
             && matches!(step, Step::RevokeSessions { .. } | Step::Suspend { .. } | Step::Unlock { .. });
+        // What gives access back is no part of its end.
+        let secures = secures || matches!(step, Step::Unsuspend { .. });
         match step {
             Step::AddGroup { group, .. } if self.grants.contains(group) => Some(Change::GrantAdmin),
             _ => Change::of(step, self.exit && !secures),

@@ -1,11 +1,11 @@
 //! Everything that is known of one person in one org, put together.
 
-use super::{StoreError, accounts, circles, pins};
+use super::{StoreError, accounts, circles, pins, rejections};
 use crate::clock::Moment;
 use crate::identity::adoption::Adopted;
 use crate::identity::login::{Chosen, Holder};
 use crate::identity::pins::Pins;
-use crate::identity::{Account, Case, Employee, ManagerLink, Person, Position, Rulebook, login_key};
+use crate::identity::{Account, Case, Change, Employee, ManagerLink, Person, Position, Rulebook, login_key};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Subordinates of a leaver who are named.
@@ -106,7 +106,7 @@ pub fn brief(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Resu
     let Some(person) = rules.person(here, row.ended_at, now) else { return Ok(None) };
     let account = row.okta_id.map(|id| accounts::by_id(c, &row.org, &id)).transpose()?.flatten();
     let login = Ok(Chosen { login: String::new(), ghost: None });
-    Ok(Some(Case {
+    let mut case = Case {
         org: row.org,
         person,
         routed,
@@ -119,8 +119,11 @@ pub fn brief(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Resu
         subordinates: Vec::new(),
         pins: pins::pins(c, target)?,
         adopted: adopted(c, target)?,
+        end_rejected: false,
         searched_at: row.searched_at,
-    }))
+    };
+    case.end_rejected = rejections::standing(c, target, &case, Change::Deactivate)?.is_some();
+    Ok(Some(case))
 }
 
 /// The newest match that has given somebody their account.
