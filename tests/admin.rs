@@ -69,6 +69,8 @@ fn a_hold_is_seen_and_decided_over_http_and_the_audit_says_by_whom() {
             status == 200 && told["holds"].as_array().map(Vec::len) == Some(1) && told["orgs"]["sandbox"]["held"] == 1,
             "{told}"
         );
+        let lacking = told["approvers"]["lacking"].as_str().unwrap_or_default();
+        assert!(told["approvers"]["people"] == 1 && lacking.contains("[[admin.tokens]]"), "{told}");
         let approve = format!("/holds/{id}/approve");
         let (status, told) =
             api.ask(Some(Role::Operator), "POST", &approve, &json!({ "code": code }).to_string()).await;

@@ -212,6 +212,54 @@ fn what_lets_an_administrator_in_and_their_groups_wait_for_two_people_and_a_titl
     });
 }
 
+fn phone(world: &World, n: usize) -> Value {
+    world.rig.world.okta.core().user_by_anchor(&world.anchor(n)).expect("an account").profile["primaryPhone"].clone()
+}
+
+#[test]
+fn the_phone_of_an_administrator_by_which_the_account_is_recovered_waits_for_two_people() {
+    on_a_system(async {
+        let world = World::settled(supers(3)).await;
+        let before = phone(&world, 0);
+        world.rig.edit(world.who[0], |p| {
+            p.direct_dial = "+1 555 0199".into();
+            p.title = (p.title + 1) % 3;
+        });
+        world.rig.edit(world.who[9], |p| p.direct_dial = "+1 555 0198".into());
+        let hold = world.held("change_contact").await;
+        assert!(hold.needs == 2 && hold.people == 1 && hold.why.contains("is an Okta administrator"), "{hold:?}");
+        let title = async |_: &Rig| world.effects(0) == ["POST /users/ID"];
+        world.rig.until("the title is written", title).await;
+        world.rig.until("everybody else's phone is written", async |_| phone(&world, 9) == "+1 555 0198").await;
+        world.rig.quiet().await;
+        assert_eq!(phone(&world, 0), before);
+        world.approve(&hold).await;
+        world.rig.until("the phone follows", async |_| phone(&world, 0) == "+1 555 0199").await;
+    });
+}
+
+#[test]
+fn with_the_list_forbidden_what_is_written_together_with_a_title_is_asked_about_all_the_same() {
+    on_a_system(async {
+        let world = World::settled(|rig, who| {
+            supers(3)(rig, who);
+            rig.world.okta.core().faults.add(Fault::denied("GET", LIST));
+        })
+        .await;
+        let before = phone(&world, 0);
+        for n in [0, 9] {
+            world.rig.edit(world.who[n], |p| {
+                p.direct_dial = "+1 555 0199".into();
+                p.title = (p.title + 1) % 3;
+            });
+        }
+        assert_eq!(world.held("change_contact").await.people, 1);
+        world.rig.until("the other one's phone is written", async |_| phone(&world, 9) == "+1 555 0199").await;
+        world.rig.quiet().await;
+        assert_eq!(phone(&world, 0), before);
+    });
+}
+
 #[test]
 fn with_the_list_forbidden_an_ordinary_leaver_is_ended_and_an_administrator_is_known_by_their_roles() {
     on_a_system(async {
@@ -374,6 +422,11 @@ fn check_is_bad_without_the_permission_and_names_the_rules_that_can_give_an_admi
         let (ok, found) = run();
         assert!(ok, "{found:?}");
         assert!(of(&found, "administrators")[0].0);
+        let approvers = of(&found, "approvers");
+        assert!(
+            approvers[0].1.contains("nobody can approve") && approvers[0].1.contains("admin.tokens"),
+            "{approvers:?}"
+        );
         let grants = of(&found, "admin roles");
         let named = grants.iter().any(|(_, told)| told.contains(&department) && told.contains("mapping.groups"));
         assert!(named, "{grants:?}");

@@ -408,6 +408,8 @@ fn a_leaver_whose_end_was_rejected_has_access_by_a_decision_that_is_named_and_is
         let found = access(0).await;
         assert!(found.why == WhyAccess::ByDecision && found.told.starts_with("by decision of Ann at 20"), "{found:?}");
         assert!(found.command.starts_with("holds show "), "{found:?}");
+        let (_, text) = cli(&rig, &["status"]).await;
+        assert!(text.contains("nobody can approve over the admin API"), "{text}");
         let later = access(31).await;
         assert!(later.why == WhyAccess::Held && later.told.contains("decide again"), "{later:?}");
     });

@@ -2,7 +2,7 @@
 
 use super::decisions::{Desk, Refusal};
 use super::routes::Ask;
-use super::state::{Running, State};
+use super::state::{Approvers, Running, State};
 use crate::audit::tell;
 use crate::clock::Moment;
 use crate::identity::starter::Stage;
@@ -37,7 +37,9 @@ impl Desk {
             Ask::Status => {
                 let c = reader()?;
                 let seen = vitals(&c, &self.rules, now)?;
-                serde_json::to_value(State::of(&c, &seen, running().as_ref(), now)?)?
+                let lacking = self.rules.safeguards.lacks_approvers(self.approvers);
+                let approvers = Approvers { people: self.approvers, lacking };
+                serde_json::to_value(State::of(&c, &seen, running().as_ref(), approvers, now)?)?
             }
             Ask::Attention => json!({ "matters": attention(&reader()?, &self.rules, now)? }),
             Ask::Readiness => self.readiness(&reader()?, query, now)?,

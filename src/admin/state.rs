@@ -79,7 +79,18 @@ pub struct State {
     pub holds: Vec<HeldChanges>,
     pub pauses: Vec<Pause>,
     pub safeguards: Vec<Headroom>,
+    /// How many people can approve over the admin API, and what waits for ever if these are too few.
+    #[serde(default)]
+    pub approvers: Approvers,
     pub audit: AuditState,
+}
+
+/// Who can approve over the admin API.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approvers {
+    pub people: usize,
+    /// What waits for ever, and how to add somebody; nothing where there are enough.
+    pub lacking: Option<String>,
 }
 
 /// People of one org.
@@ -121,7 +132,13 @@ pub struct AuditState {
 
 impl State {
     /// What was `seen` in the store, and what a service says of itself; `None` where none answers.
-    pub fn of(c: &Connection, seen: &Vitals, running: Option<&Running>, now: Moment) -> Result<Self, StoreError> {
+    pub fn of(
+        c: &Connection,
+        seen: &Vitals,
+        running: Option<&Running>,
+        approvers: Approvers,
+        now: Moment,
+    ) -> Result<Self, StoreError> {
         let org = |(name, people): (&String, &OrgVitals)| {
             let by_class: BTreeMap<String, i64> =
                 people.backlog.iter().map(|(class, (count, _))| ((*class).to_owned(), *count)).collect();
@@ -157,6 +174,7 @@ impl State {
             holds: holds(c, false)?,
             pauses: pauses(c)?,
             safeguards: seen.safeguards.iter().map(headroom).collect(),
+            approvers,
             audit: AuditState {
                 rows: seen.audit_rows,
                 sealed: seen.sealed_rows,

@@ -1,6 +1,7 @@
 //! `check`: is the configuration sound, and do both sides answer as it needs?
 
 use super::admin_roles::{grant_findings, list_finding};
+use crate::admin::auth;
 use crate::clock::Clock;
 use crate::config::{self, Config, NamelyTenant, OktaOrg};
 use crate::http::{address, ignored_proxies};
@@ -63,6 +64,7 @@ pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
         Ok(config) => {
             findings.push(good("configuration", format!("{} is sound", options.config.display())));
             findings.extend(anchors(&config));
+            findings.push(approvers_finding(&config));
             findings.extend(network_findings(&config, &|name| std::env::var(name).ok()));
             if !options.offline {
                 for tenant in &config.namely {
@@ -83,6 +85,14 @@ pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether there are as many people as must approve. That there are fewer is told and no mistake: users of this machine may
+/// decide beside the service.
+fn approvers_finding(config: &Config) -> Finding {
+    let people = auth::approvers(&config.admin.tokens);
+    let told = config.rulebook.safeguards.lacks_approvers(people);
+    good("approvers", told.unwrap_or_else(|| format!("{people} people can approve over the admin API")))
 }
 
 /// Whether one account can be told from another by its anchor, as far as the service has read Okta.

@@ -103,6 +103,7 @@ fn text(state: &State) -> String {
     for (tenant, count) in &state.unreadable {
         lines.push(format!("{count} profiles of {tenant} cannot be read; see `attention`"));
     }
+    lines.extend(state.approvers.lacking.iter().map(|told| paint("33", told)));
     for limit in state.safeguards.iter().filter(|limit| limit.used >= REMARKABLE) {
         let used = limit.used * 100.0;
         lines.push(format!("{used:.0} % of what may {} per {} in {} is used", limit.change, limit.per, limit.tenant));

@@ -4,7 +4,7 @@
 //! way that can be undone; what cannot be undone waits for two people.
 
 use super::account::{Account, AccountStatus};
-use super::change::Change;
+use super::change::{Change, by_kind};
 use super::directory::Directory;
 use super::plan::{Plan, Situation};
 use super::step::Step;
@@ -225,9 +225,10 @@ fn lift(plan: &mut Plan, situation: &Situation, account: &Account) {
 /// What must be read before the first call that takes something.
 fn inquiries(plan: &Plan, situation: &Situation, account: &Account, knowledge: Knowledge) -> Vec<Step> {
     let (directory, protected) = (situation.directory, &situation.rulebook.safeguards.protected);
-    let kinds: BTreeSet<Change> = plan.steps.iter().filter_map(|step| plan.kind(step)).collect();
+    // Of every part of a call: a title that is written with a phone does not hide the phone.
+    let kinds = by_kind(plan, situation.rulebook.login.former.as_deref());
     let takes = kinds
-        .iter()
+        .keys()
         .any(|kind| matches!(kind, Change::Deactivate | Change::Suspend | Change::RemoveGroup) || kind.lets_in());
     let is_recent = |at: Option<i64>| at.is_some_and(|at| situation.now.since(Moment::from_millis(at)) < GROUPS_AGE);
     let is_over = account.status == AccountStatus::Deprovisioned;

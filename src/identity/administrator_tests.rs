@@ -120,6 +120,26 @@ fn an_administrator_who_leaves_is_suspended_by_what_does_not_wait() {
 }
 
 #[test]
+fn what_lets_somebody_in_is_asked_about_first_also_where_one_call_writes_something_else_too() {
+    let wanted = somebody();
+    for fields in [&["primaryPhone"][..], &["primaryPhone", "title"], &["email", "title"], &["email", "primaryPhone"]] {
+        let mut world = World::leaver(Administrators::never_read());
+        world.case = Case { account: world.case.account, ..Case::new("main", Person::of("acme", wanted.clone())) };
+        let same = world.rules.desired(&world.case, NOW).expect("desired").attributes;
+        world.account().profile = same.into_iter().filter(|(_, value)| !value.is_null()).collect();
+        for field in fields {
+            world.account().profile.insert((*field).to_owned(), "other".into());
+        }
+        let update = world.plan().steps.iter().find_map(|step| match step {
+            Step::UpdateUser { changes, .. } => Some(changes.len()),
+            _ => None,
+        });
+        assert_eq!(update, Some(fields.len()), "{fields:?} in one call: {}", world.names());
+        assert!(world.names().starts_with("read_roles "), "{fields:?}: {}", world.names());
+    }
+}
+
+#[test]
 fn the_suspension_that_waited_for_an_end_is_lifted_when_the_end_is_rejected_and_does_not_come_again() {
     let mut world = World::leaver(listed(&[("00u1", Rank::Super)]));
     world.case.end_rejected = true;

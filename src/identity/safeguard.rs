@@ -241,6 +241,30 @@ impl Safeguards {
         }
     }
 
+    /// What waits for ever because fewer people can approve over the admin API than must, and how to add one; `approvers` are
+    /// principals, not tokens.
+    pub fn lacks_approvers(&self, approvers: usize) -> Option<String> {
+        let (needs, one) = if self.alone().is_some() { (1, false) } else { (2, true) };
+        if approvers >= needs {
+            return None;
+        }
+        let who = if approvers == 0 { "nobody can approve" } else { "only one person can approve" };
+        let waits = match (needs, self.four_eyes) {
+            (1, _) => "whatever is held waits",
+            (_, true) => "every hold waits (safeguards.four_eyes)",
+            _ => {
+                "what two people must agree to waits: the end of an administrator of Okta, their login, contact data and groups, \
+                 and groups that carry an admin role"
+            }
+        };
+        let instead =
+            if one { ", or safeguards.approvers = 1, which puts a delay in place of the second person" } else { "" };
+        Some(format!(
+            "{who} over the admin API: {waits} for ever, unless users of this machine who can write the store decide beside \
+             the service. Add somebody else to [[admin.tokens]] with role = \"approver\" (of another uid, if one is named){instead}"
+        ))
+    }
+
     /// Whether this kind of change is judged before it is made.
     pub fn guards(&self, change: Change) -> bool {
         self.mode == Mode::Approve
@@ -484,6 +508,21 @@ mod tests {
         assert_eq!(protected.why(&account, &directory), None);
         account.groups.insert("00g1".into());
         assert!(protected.why(&account, &directory).is_some());
+    }
+
+    #[test]
+    fn it_is_told_what_waits_for_ever_where_too_few_people_can_approve() {
+        let two = Safeguards::default();
+        let alone = Safeguards { approvers: Approvers::One { delay: Duration::from_secs(3600) }, ..two.clone() };
+        let all = Safeguards { four_eyes: true, ..two.clone() };
+        let told = |safeguards: &Safeguards, approvers| safeguards.lacks_approvers(approvers);
+        assert_eq!([told(&two, 2), told(&alone, 1), told(&all, 3)], [None, None, None]);
+        let one = told(&two, 1).expect("too few");
+        assert!(one.starts_with("only one person can approve") && one.contains("administrator of Okta"), "{one}");
+        assert!(one.contains("[[admin.tokens]]") && one.contains("safeguards.approvers = 1"), "{one}");
+        assert!(told(&all, 1).expect("too few").contains("every hold waits"));
+        let nobody = told(&alone, 0).expect("too few");
+        assert!(nobody.starts_with("nobody can approve") && !nobody.contains("safeguards.approvers"), "{nobody}");
     }
 
     #[test]
