@@ -6,7 +6,7 @@ use common::{Rig, Setup, config_file, on_a_system, program};
 use namely_okta_sync::admin::auth::{Role, Token};
 use namely_okta_sync::admin::routes::ROUTES;
 use namely_okta_sync::admin::{self, Served};
-use namely_okta_sync::sandbox::company::Status as Hired;
+use namely_okta_sync::sandbox::company::{Person, Status as Hired};
 use namely_okta_sync::sandbox::okta::users::Status;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -300,5 +300,71 @@ fn status_says_in_the_terminal_what_waits_and_whether_anybody_answers() {
         let output = command.await.expect("runs");
         let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         assert!(output.status.success() && told["ready"] == true && told["orgs"]["sandbox"]["held"] == 0, "{told}");
+    });
+}
+
+#[test]
+fn matches_and_links_are_decided_over_http_by_approvers_with_the_code_of_what_was_shown() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(12)).await;
+        let api = Api::of(&rig);
+        let (first, second) = (rig.setup.people[3].clone(), rig.setup.people[4].clone());
+        // HR makes the profile of somebody a second time, under another name: whether it is the same person is asked.
+        let twin = Person {
+            id: "0e9f4a10-0000-4000-8000-000000000031".into(),
+            first_name: "Quite".into(),
+            last_name: "Different".into(),
+            manager: None,
+            ..first.clone()
+        };
+        rig.hire(twin.clone());
+        let queue = async || api.ask(Some(Role::Viewer), "GET", "/reviews", "").await.1["reviews"].clone();
+        rig.until("it is asked", async |_| queue().await.as_array().is_some_and(|queue| !queue.is_empty())).await;
+        let id = queue().await[0]["id"].clone();
+        let (status, shown) = api.ask(Some(Role::Viewer), "GET", &format!("/reviews/{id}"), "").await;
+        let code = shown["outlook"]["code"].as_str().expect("a code").to_owned();
+        assert_eq!((status, &shown["review"]["profile"]), (200, &json!(twin.id)));
+        let (status, shown) = api.ask(Some(Role::Viewer), "GET", &format!("/links/{}", second.id), "").await;
+        assert_eq!(status, 200, "{shown}");
+        let with = |code: &str| json!({ "code": code }).to_string();
+        let split =
+            |profile: &str, code: &str| json!({ "org": "sandbox", "profile": profile, "code": code }).to_string();
+        let (approver, bare) = (Role::Approver, "{}".to_owned());
+        let of = |verdict: &str| format!("/reviews/{id}/{verdict}");
+        for (role, method, path, body, wanted, words) in [
+            (None, "GET", "/reviews".to_owned(), String::new(), 401, ""),
+            (None, "GET", "/links".into(), String::new(), 401, ""),
+            (Some(approver), "GET", "/reviews/9999".into(), String::new(), 404, "9999"),
+            (Some(approver), "GET", "/links/nobody".into(), String::new(), 404, "nobody"),
+            (Some(Role::Viewer), "POST", of("accept"), with(&code), 403, "approver"),
+            (Some(Role::Operator), "POST", of("reject"), with(&code), 403, "approver"),
+            (Some(Role::Operator), "POST", "/links/split".into(), split(&second.id, "x"), 403, "approver"),
+            (Some(approver), "POST", of("accept"), bare.clone(), 400, "code is missing"),
+            (Some(approver), "POST", of("reject"), bare.clone(), 400, "code is missing"),
+            (Some(approver), "POST", of("accept"), with("other"), 409, "look at it again"),
+            (Some(approver), "POST", of("reject"), with("other"), 409, "look at it again"),
+            (Some(approver), "POST", "/reviews/9999/accept".into(), with(&code), 404, "not in the queue"),
+            (Some(approver), "POST", "/reviews/9999/reject".into(), with(&code), 404, "not in the queue"),
+            (Some(approver), "POST", "/reviews/x/reject".into(), with(&code), 400, "not a number"),
+            (Some(approver), "POST", "/links/split".into(), split("nobody", "x"), 404, "links list"),
+            (Some(approver), "POST", "/links/split".into(), split(&second.id, "x"), 409, ""),
+            (Some(approver), "POST", "/links/split".into(), json!({ "org": "sandbox" }).to_string(), 400, "is missing"),
+            (Some(approver), "POST", "/orgs/nowhere/adopt".into(), with("x"), 404, "nowhere"),
+            (Some(approver), "POST", "/orgs/sandbox/adopt".into(), bare, 400, "code is missing"),
+            (Some(Role::Operator), "POST", "/orgs/sandbox/adopt".into(), with("x"), 403, "approver"),
+        ] {
+            let (status, told) = api.ask(role, method, &path, &body).await;
+            let told = told["error"].as_str().unwrap_or_default();
+            assert!(status == wanted && told.contains(words), "{method} {path} {body}: HTTP {status} {told}");
+        }
+        assert_eq!(queue().await[0]["id"], id, "nothing of that has decided it");
+        let (status, told) = api.ask(Some(approver), "POST", &of("reject"), &with(&code)).await;
+        assert_eq!((status, &told["by"]), (200, &json!("Anna")), "{told}");
+        let (status, told) = api.ask(Some(approver), "POST", &of("reject"), &with(&code)).await;
+        assert_eq!(status, 404, "it is decided: {told}");
+        rig.until("they get an account of their own, or wait for a login", async |_| {
+            queue().await.as_array().is_some_and(Vec::is_empty)
+        })
+        .await;
     });
 }

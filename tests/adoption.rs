@@ -3,9 +3,10 @@
 mod common;
 
 use common::{Rig, Setup, on_a_system};
+use namely_okta_sync::identity::Change;
 use namely_okta_sync::sandbox::company::Person;
 use namely_okta_sync::sandbox::okta::users::Status;
-use namely_okta_sync::store::{HeldChanges, holds};
+use namely_okta_sync::store::{Extent, HeldChanges, holds, previews};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -159,6 +160,12 @@ fn more_than_three_adoptions_in_an_hour_wait_for_a_decision() {
         })
         .await;
         rig.quiet().await;
+        let rules = rig.store().rules().load();
+        let planned =
+            rig.store().run(move |c| previews(c, &rules, "sandbox", Extent::Dirty, now, || ())).await.expect("plans");
+        let adopts = planned.iter().filter_map(|person| person.changes.get(&Change::Adopt));
+        let told: Vec<&String> = adopts.flatten().collect();
+        assert!(told.len() >= 2 && told.iter().all(|words| words.contains("joiner")), "a plan shows it: {told:?}");
         let untouched = ids.iter().zip(&before).filter(|(id, before)| held_by_okta(&rig, id) == **before).count();
         assert!(untouched >= 2, "{untouched}");
     });

@@ -61,6 +61,11 @@ fn nothing_is_written_to_an_org_with_users_before_the_adopt_report_is_accepted()
         let why = rig.service().readiness.reasons()["adopt sandbox"].clone();
         assert!(why.contains("adopt --accept sandbox"), "{why}");
         let (ok, said) = command(&rig, &["adopt", "--accept", "sandbox", "--by", "ada"]);
+        assert!(!ok && said.contains("--code"), "without the code of what was shown: {said}");
+        let (ok, said) = command(&rig, &["adopt", "--accept", "sandbox", "--code", "other", "--by", "ada"]);
+        assert!(!ok && said.contains("look at it again"), "{said}");
+        let code = document(&rig, &["adopt", "--json"])[0]["code"].as_str().expect("a code").to_owned();
+        let (ok, said) = command(&rig, &["adopt", "--accept", "sandbox", "--code", &code, "--by", "ada"]);
         assert!(ok && said.contains("accepted"), "{said}");
         rig.until("everything is done", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0)
             .await;
@@ -111,7 +116,7 @@ fn an_uncertain_match_waits_for_a_verdict_and_an_accepted_one_is_adopted() {
             .await;
         rig.quiet().await;
         assert!(!rig.effects().contains(&"POST /api/v1/users".to_owned()), "nobody is made twice");
-        let (ok, said) = command(&rig, &["review", "reject", &number, "--by", "ada"]);
+        let (ok, said) = command(&rig, &["review", "reject", &number, &code, "--by", "ada"]);
         assert!(!ok && said.contains("decided already"), "{said}");
         assert!(command(&rig, &["review", "list", "--all"]).1.contains("accept by ada"));
     });
@@ -122,7 +127,10 @@ fn a_rejected_match_is_remembered_and_the_person_gets_an_account_of_their_own() 
     on_a_system(async {
         let (rig, person, id) = uncertain().await;
         let number = document(&rig, &["review", "list", "--json"])[0]["id"].to_string();
-        assert!(command(&rig, &["review", "reject", &number, "--by", "ada"]).0);
+        let (ok, said) = command(&rig, &["review", "reject", &number, "abc", "--by", "ada"]);
+        assert!(!ok && said.contains("look at it again"), "without having seen it: {said}");
+        let code = code_of_review(&rig, &number);
+        assert!(command(&rig, &["review", "reject", &number, &code, "--by", "ada"]).0);
         rig.until_okta("they have an account", |okta| okta.user_by_anchor(&person.id).is_some_and(|u| u.id != id))
             .await;
         rig.edit(3, |p| p.direct_dial = "+1 555 333".into());

@@ -414,3 +414,68 @@ fn a_leaver_whose_end_was_rejected_has_access_by_a_decision_that_is_named_and_is
         assert!(later.why == WhyAccess::Held && later.told.contains("decide again"), "{later:?}");
     });
 }
+
+/// Every row of the audit that says who has decided, and whether it says which principal that is.
+async fn deciders(rig: &Rig) -> Vec<(String, Value, bool)> {
+    let rows = rig.store().run(|c| {
+        let mut select = c.prepare("SELECT kind, row FROM audit ORDER BY seq")?;
+        let rows = select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        Ok(rows.collect::<Result<Vec<_>, _>>()?)
+    });
+    let said = |(kind, row): (String, String)| {
+        let detail = serde_json::from_str::<Value>(&row).expect("a row")["detail"].take();
+        let is_somebody = |one: &Value| one.as_str().is_some_and(|one| !one.is_empty());
+        let all = |all: &Value| all.as_array().is_some_and(|all| !all.is_empty() && all.iter().all(is_somebody));
+        let named = is_somebody(&detail["principal"]) || all(&detail["principals"]);
+        (detail["by"].is_string() || detail["by"].is_array()).then(|| (kind, detail["by"].clone(), named))
+    };
+    rows.await.expect("reads").into_iter().filter_map(said).collect()
+}
+
+#[test]
+fn whatever_somebody_decides_the_audit_says_which_principal_it_was_whatever_name_was_given() {
+    on_a_system(async {
+        let rig = settled(30, EVERY_LEAVER).await;
+        let (api, who) = (Api::of(&rig), workers(&rig));
+        let post = async |path: &str, body: Value| {
+            let (status_code, told) = api.ask("ben", "POST", path, body).await;
+            assert_eq!(status_code, 200, "{path}: {told}");
+        };
+        for (n, verdict) in [(0, "reject"), (1, "approve")] {
+            rig.edit(who[n], |p| p.status = Hired::Inactive);
+            rig.until("it is held", async |rig| !open_holds(rig, false).await.is_empty()).await;
+            let hold = open_holds(&rig, false).await.remove(0);
+            post(&format!("/holds/{}/{verdict}", hold.id), json!({ "code": hold.code })).await;
+            rig.until("it is decided", async |rig| open_holds(rig, false).await.is_empty()).await;
+            if verdict == "reject" {
+                post(&format!("/holds/{}/reverse", hold.id), json!({ "code": hold.code })).await;
+                rig.until("it is asked again", async |rig| !open_holds(rig, false).await.is_empty()).await;
+                rig.edit(who[n], |p| p.status = Hired::Active);
+                rig.until("it is over", async |rig| open_holds(rig, false).await.is_empty()).await;
+            }
+        }
+        post("/pause", json!({ "why": "night" })).await;
+        post("/resume", json!({})).await;
+        post("/orgs/sandbox/accept-list", json!({})).await;
+        let somebody = count(&rig, "SELECT min(id) FROM target WHERE okta_id IS NOT NULL").await;
+        post("/fix", json!({ "org": "sandbox", "targets": [somebody] })).await;
+        let kinds = ["adopted", "hold_ended", "rejection_ended", "paused", "resumed", "list_accepted", "requested"];
+        rig.until("all of it is in the audit", async |rig| {
+            let found = deciders(rig).await;
+            kinds.iter().all(|kind| found.iter().any(|(known, ..)| known == kind))
+        })
+        .await;
+        let unnamed: Vec<_> = deciders(&rig).await.into_iter().filter(|(_, _, named)| !named).collect();
+        assert!(unnamed.is_empty(), "{unnamed:?}");
+        // Beside the service a name is a remark: the principal is the user of the machine.
+        rig.until("the audit is sealed", async |rig| count(rig, "SELECT count(*) FROM checkpoint").await > 1).await;
+        rig.until("it is pruned", async |rig| {
+            let (ok, said) = cli(rig, &["audit", "prune", "--before", "2099-01-01", "--by", "Somebody Else"]).await;
+            assert!(ok, "{said}");
+            said.contains("rows are gone")
+        })
+        .await;
+        let pruned = "SELECT count(*) FROM audit WHERE kind = 'pruned' AND row LIKE '%\"principal\":\"uid:%'";
+        assert_eq!(count(&rig, pruned).await, 1);
+    });
+}

@@ -85,7 +85,8 @@ impl World {
 
     async fn accept(&self, tenant: &str) {
         let (tenants, now) = (vec![tenant.to_owned()], self.companies.clock.now());
-        let accepted = self.service.store.run(move |c| accept_adoption(c, "main", &tenants, "ada", now));
+        let accepted =
+            self.service.store.run(move |c| accept_adoption(c, "main", &tenants, &common::decider("ada"), now));
         assert!(accepted.await.expect("writes"));
     }
 

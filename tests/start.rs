@@ -174,7 +174,8 @@ fn an_org_that_is_added_is_correlated_like_a_first_one() {
             service = Running::service(&place.config, &place.log, None);
         }
         wait_until("the report can be accepted", &place.log, || {
-            place.cli(&["adopt", "--accept", "emea", "--by", "Ann"]).0
+            let code = emea()["code"].as_str().unwrap_or("none").to_owned();
+            place.cli(&["adopt", "--accept", "emea", "--code", &code, "--by", "Ann"]).0
         });
         wait_until("the leaver's account is closed", &place.log, || {
             other.core().users().any(|u| {

@@ -127,18 +127,20 @@ impl Desk {
                     let told = format!("the report of {org} is not complete yet: {}", missing.join(", "));
                     return Err(Refusal::Conflict(told));
                 }
-                if let Some(code) = body["code"].as_str().filter(|code| *code != report.code) {
+                // Where nothing waits nothing is accepted.
+                if !report.waiting.is_empty() && text("code") != report.code {
                     return Err(Refusal::Conflict(format!(
-                        "the report of {org} is not what {code} stands for any more: look at it again with `adopt` (its code is {} now)",
+                        "the report of {org} is not what {:?} stands for: look at it again with `adopt` (its code is {} now)",
+                        text("code"),
                         report.code
                     )));
                 }
-                let new = accept_adoption(&c, org, &report.waiting, &by.name, now)?;
+                let new = accept_adoption(&c, org, &report.waiting, by, now)?;
                 json!({ "org": org, "tenants": report.waiting, "new": new, "by": by.name })
             }
             Ask::AcceptList => {
                 let (org, c) = (self.org(&parts[0])?, operator()?);
-                accept_list(&c, org, &by.name)?;
+                accept_list(&c, org, by)?;
                 request(&c, org, &Wish::Reread, by, now)?;
                 json!({ "org": org, "by": by.name })
             }

@@ -11,6 +11,7 @@ mod undo;
 
 use crate::clock::Clock;
 use crate::config::reload::Change;
+use crate::identity::Decider;
 use crate::identity::leaver::WhyAccess;
 use crate::metrics::Metrics;
 use crate::pipeline::{PollRefused, Pollers, Readiness, Service};
@@ -65,7 +66,7 @@ pub struct Served {
 
 /// Somebody asks for the configuration to be read again; what came of it is answered.
 pub struct Reload {
-    pub by: String,
+    pub by: Decider,
     pub answer: oneshot::Sender<Result<Vec<Change>, String>>,
 }
 
@@ -223,7 +224,7 @@ async fn api(
         tracing::info!(by = who.name, ask = ?route.ask, "asked over the admin API");
     }
     if route.ask == Ask::Reload {
-        return reload(&served, who.name).await;
+        return reload(&served, who.decider()).await;
     }
     if route.ask == Ask::Poll {
         return poll(&served, &body).await;
@@ -296,7 +297,7 @@ async fn hook(served: web::Data<Served>, request: HttpRequest, payload: web::Pay
     }
 }
 
-async fn reload(served: &Served, by: String) -> HttpResponse {
+async fn reload(served: &Served, by: Decider) -> HttpResponse {
     let Some(asked) = &served.reload else {
         return error(HttpResponse::Conflict(), "this service was not started with a configuration file");
     };

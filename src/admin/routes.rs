@@ -349,7 +349,7 @@ pub const ROUTES: &[Route] = &[
         "/orgs/{org}/adopt",
         Role::Approver,
         "Accept the report of first contact: writing begins.",
-        &[field("code", Kind::Text, false, "the code of the report that was shown: another one is refused")],
+        &[field("code", Kind::Text, true, "the code of the report that was shown: another one is refused")],
     ),
     act(
         Ask::AcceptReview,
@@ -381,7 +381,13 @@ pub const ROUTES: &[Route] = &[
         "Accounts that Okta's lists lack were deleted: each is asked for, and forgotten if it is gone.",
         &[],
     ),
-    act(Ask::RejectReview, "/reviews/{id}/reject", Role::Approver, "The two are different people.", &[]),
+    act(
+        Ask::RejectReview,
+        "/reviews/{id}/reject",
+        Role::Approver,
+        "The two are different people.",
+        &[field("code", Kind::Text, true, "the code of what was shown: the decision is bound to it")],
+    ),
     act(Ask::Approve, "/holds/{id}/approve", Role::Approver, "Let go exactly what was shown.", DECISION),
     act(Ask::Reject, "/holds/{id}/reject", Role::Approver, "Keep it from being done.", DECISION),
     act(

@@ -14,9 +14,9 @@ const SHOWN: usize = 10;
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
     /// Accept the report of this org: from then on it is written to
-    #[arg(long, value_name = "ORG")]
+    #[arg(long, value_name = "ORG", requires = "code")]
     pub accept: Option<String>,
-    /// The code that the report printed: what has changed since is not accepted with it
+    /// The code that the report printed: it names exactly what was shown
     #[arg(long, value_name = "CODE", requires = "accept")]
     pub code: Option<String>,
     /// Who accepts, for the audit
@@ -33,8 +33,7 @@ pub struct Options {
 pub async fn adopt(options: &Options) -> anyhow::Result<ExitCode> {
     if let Some(org) = &options.accept {
         let way = options.asking.at.to_decide(options.by.as_ref())?;
-        let body = options.code.as_ref().map_or_else(|| json!({}), |code| json!({ "code": code }));
-        let told = way.ask(Ask::Adopt, &[org], body).await?;
+        let told = way.ask(Ask::Adopt, &[org], json!({ "code": options.code })).await?;
         if options.asking.json {
             println!("{told}");
         } else if told["new"] == true {

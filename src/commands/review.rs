@@ -42,6 +42,8 @@ pub enum Action {
     Reject {
         #[command(flatten)]
         decision: Decision,
+        /// The code that `review show` printed: it names exactly what was shown
+        code: String,
     },
 }
 
@@ -72,7 +74,7 @@ pub async fn review(action: &Action) -> anyhow::Result<ExitCode> {
             }
             verdict(decision, true, body).await
         }
-        Action::Reject { decision } => verdict(decision, false, json!({})).await,
+        Action::Reject { decision, code } => verdict(decision, false, json!({ "code": code })).await,
     }
 }
 
@@ -130,7 +132,7 @@ async fn show(asking: &Asking, id: i64) -> anyhow::Result<ExitCode> {
             println!("\none person: review accept {id} {}{more} --by NAME{at}{two}", outlook.code);
         }
     }
-    println!("two people: review reject {id} --by NAME{at}");
+    println!("two people: review reject {id} {} --by NAME{at}", outlook.code);
     Ok(ExitCode::SUCCESS)
 }
 

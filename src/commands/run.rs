@@ -5,6 +5,7 @@ use crate::admin::{self, Served};
 use crate::clock::Clock;
 use crate::config::reload::Change;
 use crate::config::{Config, Problems};
+use crate::identity::Decider;
 use crate::metrics::Metrics;
 use crate::pipeline::Service;
 use crate::store::Store;
@@ -61,7 +62,7 @@ pub async fn run(path: &Path, dry_run: bool) -> anyhow::Result<()> {
     loop {
         let (by, answer) = tokio::select! {
             () = signals.next() => break,
-            _ = hangup.recv() => ("SIGHUP".to_owned(), None),
+            _ = hangup.recv() => (Decider::of_service("SIGHUP"), None),
             Some(asked) = asked.recv() => (asked.by, Some(asked.answer)),
         };
         let reloaded = reload(&service, certificate.as_ref(), path, dry_run, &by).await;
@@ -100,7 +101,7 @@ async fn reload(
     certificate: Option<&LiveCertificate>,
     path: &Path,
     dry_run: bool,
-    by: &str,
+    by: &Decider,
 ) -> Result<Vec<Change>, String> {
     let certified = certificate.map_or(Ok(()), LiveCertificate::read_again);
     let loaded = certified.and_then(|()| load(path, dry_run).map_err(|problems| problems.to_string()));
@@ -108,6 +109,7 @@ async fn reload(
         Ok(config) => service.reload(config, by).await,
         Err(why) => Err(format!("nothing was changed: {why}")),
     };
+    let by = by.name.as_str();
     let result = if reloaded.is_ok() { "done" } else { "refused" };
     service.metrics.config_reloads.with_label_values(&[result]).inc();
     match &reloaded {

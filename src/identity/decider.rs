@@ -29,6 +29,11 @@ impl Decider {
         Self { name: name.to_owned(), principal: user(uid) }
     }
 
+    /// The service itself, as its configuration says or the operating system tells it: nobody else has decided.
+    pub fn of_service(name: &str) -> Self {
+        Self { name: name.to_owned(), principal: "service".into() }
+    }
+
     /// Who it is, whatever name was given.
     pub fn principal(&self) -> &str {
         &self.principal

@@ -98,6 +98,9 @@ pub fn preview(
         match foresee(case, &standing, rulebook, directory, now) {
             Ok(plan) => {
                 preview.changes = summary(&plan, rulebook.login.former.as_deref());
+                // What nothing is called for, and is decided about like everything else.
+                let pending = case.adopted.as_ref().and_then(|adopted| adopted.pending.clone());
+                preview.changes.extend(pending.map(|pending| (Change::Adopt, vec![pending])));
                 preview.rules = plan.rules.clone();
                 preview.by_okta = foretold(case, directory, &plan);
                 preview.unfilled = unfilled(case, rulebook, directory, &standing.entitlement, now);

@@ -360,7 +360,7 @@ impl Opener {
                 Ok(Openness::Closed) if self.ask => self.readiness.missing(
                     &adopt,
                     format!(
-                        "nothing is written before the adopt report is accepted: look at `adopt`, then `adopt --accept {}`",
+                        "nothing is written before the adopt report is accepted: look at `adopt`, then `adopt --accept {} --code CODE`",
                         self.name
                     ),
                 ),
@@ -404,7 +404,7 @@ impl Opener {
                     self.readiness.have(adopt);
                 } else {
                     let told = format!(
-                        "nothing is done for the people of {} before their report is accepted: look at `adopt`, then `adopt --accept {}`",
+                        "nothing is done for the people of {} before their report is accepted: look at `adopt`, then `adopt --accept {} --code CODE`",
                         waiting.join(", "),
                         self.name
                     );

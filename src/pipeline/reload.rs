@@ -7,6 +7,7 @@ use super::traffic::Traffic;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::reload::{Change, compare};
+use crate::identity::Decider;
 use crate::retry;
 use crate::store::{Store, StoreError};
 use serde_json::json;
@@ -23,7 +24,7 @@ pub(super) struct Live {
 impl Service {
     /// Exchanges the configuration for `new`, which was checked, and tells what has changed; `by` stands in the audit. What
     /// needs a restart, or a store that cannot write, refuses all of it.
-    pub async fn reload(&self, new: Config, by: &str) -> Result<Vec<Change>, String> {
+    pub async fn reload(&self, new: Config, by: &Decider) -> Result<Vec<Change>, String> {
         let live = &self.live;
         let changes = compare(&live.config.lock().unwrap_or_else(PoisonError::into_inner), &new);
         let stuck: Vec<&str> = changes.iter().filter(|change| !change.live).map(|change| change.key.as_str()).collect();
@@ -36,7 +37,8 @@ impl Service {
         if changes.is_empty() {
             return Ok(changes);
         }
-        let (detail, now) = (json!({ "by": by, "changes": changes }), self.clock.now());
+        let (detail, now) =
+            (json!({ "by": by.name, "principal": by.principal(), "changes": changes }), self.clock.now());
         let exchanged = if changes.iter().any(Change::decides) {
             self.store.exchange_rules(new.rulebook.clone(), new.rules.clone(), detail, now).await
         } else {

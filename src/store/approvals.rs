@@ -278,12 +278,13 @@ pub(super) fn approved(
 
 /// Approvals of one kind of change of somebody are over; the audit says why.
 pub(super) fn end(c: &Connection, target: i64, change: Change, why: &str, now: Moment) -> Result<(), StoreError> {
-    let mut delete = c.prepare_cached("DELETE FROM approval WHERE target = ?1 AND change = ?2 RETURNING by, plan")?;
-    let ended: Vec<(String, String)> = delete
-        .query_map(params![target, change.word()], |row| Ok((row.get(0)?, row.get(1)?)))?
+    let mut delete =
+        c.prepare_cached("DELETE FROM approval WHERE target = ?1 AND change = ?2 RETURNING by, plan, principal")?;
+    let ended: Vec<(String, String, String)> = delete
+        .query_map(params![target, change.word()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_, _>>()?;
-    for (by, plan) in ended {
-        let detail = json!({ "change": change, "by": by, "plan": plan, "why": why });
+    for (by, plan, principal) in ended {
+        let detail = json!({ "change": change, "by": by, "principal": principal, "plan": plan, "why": why });
         let record = Record::general(now, Kind::ApprovalEnded, detail);
         append(c, &Record { target: Some(target), org: org_of(c, target)?, ..record })?;
     }

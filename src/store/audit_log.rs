@@ -4,7 +4,7 @@ use super::{Store, StoreError, meta, set_meta};
 use crate::audit::record::chain;
 use crate::audit::{Checkpoint, Kind, Record, SigningKey, StoredRow, Verdict, Verifier};
 use crate::clock::Moment;
-use crate::identity::hex;
+use crate::identity::{Decider, hex};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use serde_json::json;
@@ -176,7 +176,12 @@ pub struct Pruned {
 
 /// Removes rows from before `before`, up to the last checkpoint that every sink has delivered beyond; the chain goes on
 /// from there. Nothing is removed without a checkpoint. For use beside or without the service.
-pub fn prune_audit(c: &mut Connection, before: Moment, by: &str, now: Moment) -> Result<Option<Pruned>, StoreError> {
+pub fn prune_audit(
+    c: &mut Connection,
+    before: Moment,
+    by: &Decider,
+    now: Moment,
+) -> Result<Option<Pruned>, StoreError> {
     let transaction = c.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let to: Option<(i64, Vec<u8>)> = transaction
         .query_row(
@@ -189,7 +194,7 @@ pub fn prune_audit(c: &mut Connection, before: Moment, by: &str, now: Moment) ->
     let Some((to, hash)) = to else { return Ok(None) };
     set_meta(&transaction, BASE, &format!("{to} {}", hex(&hash)))?;
     let rows = transaction.execute("DELETE FROM audit WHERE seq <= ?1", [to])?;
-    let detail = json!({ "rows": rows, "to": to, "hash": hex(&hash), "by": by });
+    let detail = json!({ "rows": rows, "to": to, "hash": hex(&hash), "by": by.name, "principal": by.principal() });
     append(&transaction, &Record::general(now, Kind::Pruned, detail))?;
     transaction.commit()?;
     Ok(Some(Pruned { rows, to }))

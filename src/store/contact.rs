@@ -6,7 +6,7 @@ use super::{Store, StoreError, append, links};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::correlation::Contact;
-use crate::identity::{Cause, Class, Position};
+use crate::identity::{Cause, Class, Decider, Position};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
 
@@ -50,22 +50,24 @@ pub(super) fn park(c: &Connection, org: &str) -> Result<(), StoreError> {
 }
 
 /// Writes down that somebody accepted the reports of these tenants. False if all had been accepted before.
-pub fn accept(c: &Connection, org: &str, tenants: &[String], by: &str, now: Moment) -> Result<bool, StoreError> {
+pub fn accept(c: &Connection, org: &str, tenants: &[String], by: &Decider, now: Moment) -> Result<bool, StoreError> {
     let mut new = false;
     for tenant in tenants {
-        let sql = "INSERT OR IGNORE INTO acceptance (org, tenant, by, at) VALUES (?1, ?2, ?3, ?4)";
-        new |= c.execute(sql, params![org, tenant, by, now.millis()])? == 1;
+        let sql = "INSERT OR IGNORE INTO acceptance (org, tenant, by, at, principal) VALUES (?1, ?2, ?3, ?4, ?5)";
+        new |= c.execute(sql, params![org, tenant, by.name, now.millis(), by.principal()])? == 1;
     }
     Ok(new)
 }
 
 impl Store {
     /// Tenants of an org whose report somebody accepted and that nobody has acted upon yet.
-    async fn newly_accepted(&self, org: &str) -> Result<Vec<(String, String)>, StoreError> {
+    async fn newly_accepted(&self, org: &str) -> Result<Vec<(String, String, String)>, StoreError> {
         let org = org.to_owned();
         self.run(move |c| {
-            let mut select = c.prepare_cached("SELECT tenant, by FROM acceptance WHERE org = ?1 AND told = 0")?;
-            Ok(select.query_map([org], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
+            let mut select =
+                c.prepare_cached("SELECT tenant, by, principal FROM acceptance WHERE org = ?1 AND told = 0")?;
+            let rows = select.query_map([org], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
     }
@@ -81,7 +83,7 @@ impl Store {
 
     /// Acts upon what was accepted for an org; returns whether any tenant is.
     pub async fn is_adopted(&self, org: &str, now: Moment) -> Result<bool, StoreError> {
-        for (tenant, by) in self.newly_accepted(org).await? {
+        for (tenant, by, principal) in self.newly_accepted(org).await? {
             let is_added = self.is_added(org).await?;
             if is_added {
                 self.join_accepted(org, &tenant, now).await?;
@@ -97,7 +99,7 @@ impl Store {
                 if is_added {
                     wake(c, &org, &tenant, now)?;
                 }
-                let record = Record::general(now, Kind::Adopted, json!({ "by": by }));
+                let record = Record::general(now, Kind::Adopted, json!({ "by": by, "principal": principal }));
                 append(c, &Record { org: Some(org), tenant: Some(tenant), ..record })?;
                 Ok(())
             })
@@ -121,7 +123,7 @@ impl Store {
 
     /// Accepts within the service what can be accepted by now, where the configuration says that nobody is asked.
     pub async fn accept_unasked(&self, org: &str, tenants: &[String], by: &str, now: Moment) -> Result<(), StoreError> {
-        let (org, tenants, by) = (org.to_owned(), tenants.to_vec(), by.to_owned());
+        let (org, tenants, by) = (org.to_owned(), tenants.to_vec(), Decider::of_service(by));
         self.run(move |c| {
             if !super::relink::is_compared(c, &org)? {
                 return Ok(());

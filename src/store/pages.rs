@@ -3,6 +3,7 @@
 //! **Invariant:** no lost change. A profile's new document and its dirty mark are committed together, before the next
 //! page counts as read.
 
+use super::pins::Because;
 use super::{
     Store, StoreError, Trouble, anchors, append, cases, circles, correlate, forced, judge, links, pins, renamed,
     reviews, search, unreadable,
@@ -342,7 +343,7 @@ pub(super) fn commit_profile(
     let position = Position { tenant: page.tenant.clone(), employee: employee.clone() };
     links::put_keys(c, rules, &position)?;
     for target in links::targets_of(c, &page.tenant, &employee.id)? {
-        pins::unpin(c, target, "Namely says something new", page.now)?;
+        pins::unpin(c, target, Because::News("Namely says something new"), page.now)?;
     }
     let before = held.as_ref().map(|h| &h.employee);
     if let Some(before) = before {

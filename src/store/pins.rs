@@ -48,14 +48,28 @@ pub(super) fn pin(
     Ok(())
 }
 
+/// Why something is not pinned any more.
+#[derive(Clone, Copy)]
+pub(super) enum Because<'a> {
+    /// Namely or the rules say something new.
+    News(&'a str),
+    /// Somebody lets go by hand.
+    Person { by: &'a str, principal: &'a str },
+}
+
 /// Namely or the mapping has something new to say, or somebody lets go by hand: what was pinned is not any more.
-pub(super) fn unpin(c: &Connection, target: i64, because: &str, now: Moment) -> Result<bool, StoreError> {
+pub(super) fn unpin(c: &Connection, target: i64, because: Because, now: Moment) -> Result<bool, StoreError> {
     let org: Option<String> = c
         .prepare_cached("DELETE FROM pin WHERE target = ?1 RETURNING (SELECT org FROM target WHERE id = pin.target)")?
         .query_row([target], |row| row.get(0))
         .optional()?;
     let Some(org) = org else { return Ok(false) };
-    let detail = json!({ "because": because });
+    let detail = match because {
+        Because::News(because) => json!({ "because": because }),
+        Because::Person { by, principal } => {
+            json!({ "because": format!("let go by {by}"), "by": by, "principal": principal })
+        }
+    };
     append(c, &Record { target: Some(target), org: Some(org), ..Record::general(now, Kind::Unpinned, detail) })?;
     Ok(true)
 }
@@ -65,7 +79,7 @@ pub(super) fn unpin_all(c: &Connection, because: &str, now: Moment) -> Result<()
     let mut select = c.prepare("SELECT target FROM pin")?;
     let targets: Vec<i64> = select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for target in targets {
-        unpin(c, target, because, now)?;
+        unpin(c, target, Because::News(because), now)?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::drift::{LAG, is_too_fresh, merge};
 use crate::identity::employee::FieldChange;
-use crate::identity::{Account, Rulebook};
+use crate::identity::{Account, Decider, Rulebook};
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -40,8 +40,8 @@ fn accepted_key(org: &str) -> String {
 }
 
 /// Writes down from beside the service that an org has fewer accounts than are known, because they were deleted.
-pub fn accept_list(c: &Connection, org: &str, by: &str) -> Result<(), StoreError> {
-    set_meta(c, &accepted_key(org), by)
+pub fn accept_list(c: &Connection, org: &str, by: &Decider) -> Result<(), StoreError> {
+    set_meta(c, &accepted_key(org), &serde_json::to_string(&[&by.name, by.principal()])?)
 }
 
 /// What of the accounts that a list of `started` shows is believed.
@@ -103,9 +103,11 @@ impl Store {
     pub async fn take_accepted_list(&self, org: &str, now: Moment) -> Result<bool, StoreError> {
         let org = org.to_owned();
         self.run(move |c| {
-            let Some(by) = meta(c, &accepted_key(&org))? else { return Ok(false) };
+            let Some(accepted) = meta(c, &accepted_key(&org))? else { return Ok(false) };
             c.execute("DELETE FROM meta WHERE key = ?1", [accepted_key(&org)])?;
-            let record = Record::general(now, Kind::ListAccepted, json!({ "by": by }));
+            let [by, principal]: [String; 2] = serde_json::from_str(&accepted)?;
+            let detail = json!({ "by": by, "principal": principal });
+            let record = Record::general(now, Kind::ListAccepted, detail);
             append(c, &Record { org: Some(org), ..record })?;
             Ok(true)
         })

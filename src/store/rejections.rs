@@ -52,7 +52,7 @@ pub(super) fn of(c: &Connection, target: i64, case: &Case, now: Moment) -> Resul
         rejected.0.entry(change).or_default().extend(objects.into_iter().map(|object| (object, why.clone())));
     }
     for id in over {
-        end(c, id, "Namely says something else since", now)?;
+        end(c, id, "Namely says something else since", None, now)?;
     }
     Ok(rejected)
 }
@@ -100,7 +100,7 @@ pub(super) fn members(c: &Connection, hold: i64) -> Result<BTreeSet<i64>, StoreE
     Ok(select.query_map([hold], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
-fn end(c: &Connection, id: i64, why: &str, now: Moment) -> Result<(), StoreError> {
+fn end(c: &Connection, id: i64, why: &str, by: Option<(&str, &str)>, now: Moment) -> Result<(), StoreError> {
     let (target, change, hold, org, shown): (i64, String, i64, String, String) = c
         .prepare_cached(
             "UPDATE rejection SET ended = ?2, ended_at = ?3 WHERE id = ?1
@@ -109,7 +109,10 @@ fn end(c: &Connection, id: i64, why: &str, now: Moment) -> Result<(), StoreError
         .query_row(params![id, why, now.millis()], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
         })?;
-    let detail = json!({ "hold": hold, "change": change, "shown": shown, "why": why });
+    let mut detail = json!({ "hold": hold, "change": change, "shown": shown, "why": why });
+    if let Some((by, principal)) = by {
+        (detail["by"], detail["principal"]) = (by.into(), principal.into());
+    }
     let record = Record::general(now, Kind::RejectionEnded, detail);
     append(c, &Record { target: Some(target), org: Some(org), ..record })?;
     Ok(())
@@ -121,7 +124,7 @@ pub(super) fn reverse(
     c: &Connection,
     hold: i64,
     only: Option<&BTreeSet<i64>>,
-    by: &str,
+    (by, principal): (&str, &str),
     now: Moment,
 ) -> Result<usize, StoreError> {
     let mut select = c.prepare_cached("SELECT id, target FROM rejection WHERE hold = ?1 AND ended_at IS NULL")?;
@@ -129,7 +132,7 @@ pub(super) fn reverse(
         select.query_map([hold], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     let mut people = 0;
     for (id, target) in rows.into_iter().filter(|(_, target)| only.is_none_or(|only| only.contains(target))) {
-        end(c, id, &format!("taken back by {by}"), now)?;
+        end(c, id, &format!("taken back by {by}"), Some((by, principal)), now)?;
         c.prepare_cached("UPDATE work SET judged = 0 WHERE target = ?1 AND dirty_rev > done_rev")?.execute([target])?;
         votes::go_on(c, target, now)?;
         people += 1;

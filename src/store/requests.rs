@@ -1,5 +1,6 @@
 //! What people ask a running service for, from beside it.
 
+use super::pins::{self, Because};
 use super::undo::{self, Scope};
 use super::{Store, StoreError, Trouble, alone, append, pages};
 use crate::audit::{Kind, Record};
@@ -111,21 +112,21 @@ fn carry_out(c: &Connection, rules: &Rulebook, request: &Request, now: Moment) -
     }
     match &request.wish {
         Wish::Reread => return Ok(None),
-        Wish::Fix { targets } => fix(c, request, targets, &by, now)?,
+        Wish::Fix { targets } => fix(c, request, targets, (&by, &principal), now)?,
         Wish::Undo { scope, code, why } => {
             let done = undo::apply(c, rules, scope, code, why, (&by, &principal), now)?;
             return match done {
                 Ok(people) => Ok(Some(people)),
-                Err(changed) => refuse(c, request, &changed, &by, now).map(|()| None),
+                Err(changed) => refuse(c, request, &changed, (&by, &principal), now).map(|()| None),
             };
         }
         Wish::Split { tenant, profile, why } => {
-            let split = super::split::Split { org: &request.org, tenant, profile, why, by: &by };
+            let split = super::split::Split { org: &request.org, tenant, profile, why, by: &by, principal: &principal };
             return super::split::split(c, rules, &split, now).map(Some);
         }
         Wish::Release { targets } => {
             for target in targets {
-                if super::pins::unpin(c, *target, &format!("let go by {by}"), now)? {
+                if pins::unpin(c, *target, Because::Person { by: &by, principal: &principal }, now)? {
                     let (org, any) = (&request.org, super::ANY_BUCKET);
                     pages::mark_dirty(c, *target, org, Class::Describe, any, Cause::Request, now)?;
                 }
@@ -136,8 +137,15 @@ fn carry_out(c: &Connection, rules: &Rulebook, request: &Request, now: Moment) -
 }
 
 /// What was asked for is not what was shown: nothing is done, and the audit says so.
-fn refuse(c: &Connection, request: &Request, why: &str, by: &str, now: Moment) -> Result<(), StoreError> {
-    let record = Record::general(now, Kind::Requested, json!({ "what": format!("refused: {why}"), "by": by }));
+fn refuse(
+    c: &Connection,
+    request: &Request,
+    why: &str,
+    (by, principal): (&str, &str),
+    now: Moment,
+) -> Result<(), StoreError> {
+    let detail = json!({ "what": format!("refused: {why}"), "by": by, "principal": principal });
+    let record = Record::general(now, Kind::Requested, detail);
     append(c, &Record { org: Some(request.org.clone()), ..record })?;
     done(c, request.id, &format!("refused: {why}"))
 }
@@ -153,10 +161,16 @@ fn there_is(c: &Connection, org: &str, target: i64) -> Result<(), StoreError> {
     )))
 }
 
-fn fix(c: &Connection, request: &Request, targets: &[i64], by: &str, now: Moment) -> Result<(), StoreError> {
+fn fix(
+    c: &Connection,
+    request: &Request,
+    targets: &[i64],
+    (by, principal): (&str, &str),
+    now: Moment,
+) -> Result<(), StoreError> {
     for target in targets {
         pages::mark_dirty(c, *target, &request.org, Class::Describe, super::ANY_BUCKET, Cause::Request, now)?;
-        let detail = json!({ "what": "to be brought to what Namely says", "by": by });
+        let detail = json!({ "what": "to be brought to what Namely says", "by": by, "principal": principal });
         let record = Record::general(now, Kind::Requested, detail);
         append(c, &Record { target: Some(*target), org: Some(request.org.clone()), ..record })?;
     }

@@ -131,20 +131,23 @@ pub(super) struct Pending {
 /// Takes the verdicts of people that were not applied yet, and applies those that join; returns whose work follows.
 pub(super) fn apply_verdicts(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Pending>, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT r.id, r.org, r.tenant, r.profile, r.subject, r.verdict, r.by, s.doc FROM review r
+        "SELECT r.id, r.org, r.tenant, r.profile, r.subject, r.verdict, r.by, s.doc, r.principal FROM review r
          JOIN source s ON s.tenant = r.tenant AND s.profile = r.profile WHERE r.verdict IS NOT NULL AND r.applied = 0",
     )?;
-    type Row = (i64, String, String, String, String, String, Option<String>, String);
+    type Row = (i64, String, String, String, String, String, [Option<String>; 2], String);
     let rows: Vec<Row> = select
         .query_map([], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?))
+            let by = [row.get(6)?, row.get(8)?];
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, by, row.get(7)?))
         })?
         .collect::<Result<_, _>>()?;
     let mut pending = Vec::new();
-    for (id, org, tenant, profile, subject, verdict, by, doc) in rows {
+    for (id, org, tenant, profile, subject, verdict, [by, principal], doc) in rows {
         c.prepare_cached("UPDATE review SET applied = 1 WHERE id = ?1")?.execute([id])?;
-        let detail =
-            json!({ "review": id, "subject": subject, "verdict": verdict, "by": by, "agreed": agreed(c, id)? });
+        let detail = json!({
+            "review": id, "subject": subject, "verdict": verdict, "by": by, "principal": principal,
+            "agreed": agreed(c, id)?,
+        });
         let record = Record::general(now, Kind::Reviewed, detail);
         append(
             c,
@@ -236,7 +239,7 @@ pub fn review_outlook(
 /// What somebody says about a match.
 pub struct Opinion<'a> {
     pub accept: bool,
-    /// The code of what was shown; a match that is rejected needs none.
+    /// The code of what was shown.
     pub code: &'a str,
     /// Whoever agrees says that two active profiles of one tenant are one person, and why.
     pub same_person: bool,
@@ -268,18 +271,22 @@ pub enum Opined {
 /// Writes down what somebody says from beside the service, which acts upon it soon.
 pub fn opine(c: &Connection, rules: &Rulebook, id: i64, opinion: &Opinion, now: Moment) -> Result<Opined, StoreError> {
     let Some((_, Some(outlook))) = review_outlook(c, rules, id, now)? else { return Ok(Opined::NothingToDecide) };
+    let changed = || Opined::Changed { what: outlook.changed_since(opinion.code), code: outlook.code.clone() };
     if !opinion.accept {
+        if opinion.code != outlook.code {
+            return Ok(changed());
+        }
         return Ok(if settle(c, id, "reject", opinion, now)? { Opined::Decided } else { Opined::NothingToDecide });
     }
-    if let Some(why) = outlook.refused {
-        return Ok(Opined::Refused { why });
+    if let Some(why) = &outlook.refused {
+        return Ok(Opined::Refused { why: why.clone() });
     }
     if opinion.code != outlook.code {
-        return Ok(Opined::Changed { what: outlook.changed_since(opinion.code), code: outlook.code });
+        return Ok(changed());
     }
     let says_why = opinion.same_person && opinion.why.is_some_and(|why| !why.trim().is_empty());
-    if let Some(tenant) = outlook.twins_in.filter(|_| !says_why) {
-        return Ok(Opined::SayWhy { tenant });
+    if let Some(tenant) = outlook.twins_in.as_ref().filter(|_| !says_why) {
+        return Ok(Opined::SayWhy { tenant: tenant.clone() });
     }
     let mut select = c.prepare("SELECT principal FROM review_vote WHERE review = ?1 AND code = ?2")?;
     let before: Vec<String> =

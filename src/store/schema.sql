@@ -85,6 +85,7 @@ CREATE TABLE acceptance (
   by     TEXT NOT NULL,
   at     INTEGER NOT NULL,
   told   INTEGER NOT NULL DEFAULT 0, -- 1: in the audit
+  principal TEXT NOT NULL DEFAULT '', -- who it was, whatever name was given
   PRIMARY KEY (org, tenant)
 ) STRICT, WITHOUT ROWID;
 

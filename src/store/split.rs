@@ -157,6 +157,7 @@ pub(super) struct Split<'a> {
     pub profile: &'a str,
     pub why: &'a str,
     pub by: &'a str,
+    pub principal: &'a str,
 }
 
 /// Carries out a split; returns how many people are looked at anew because of it.
@@ -197,7 +198,7 @@ pub(super) fn split(c: &Connection, rules: &Rulebook, wish: &Split, now: Moment)
     c.execute("DELETE FROM matched WHERE org = ?1 AND tenant = ?2 AND profile = ?3", [org, wish.tenant, wish.profile])?;
     let detail = json!({
         "split": wish.profile, "from": target, "account": parts.account.as_ref().map(|account| &account.id),
-        "kept": parts.kept, "why": wish.why, "by": wish.by,
+        "kept": parts.kept, "why": wish.why, "by": wish.by, "principal": wish.principal,
     });
     append(
         c,
@@ -219,10 +220,10 @@ pub(super) fn split(c: &Connection, rules: &Rulebook, wish: &Split, now: Moment)
 /// No rule makes this match again.
 fn reject(c: &Connection, wish: &Split, position: &Position, subject: &Subject, now: Moment) -> Result<(), StoreError> {
     c.execute(
-        "INSERT INTO review (org, tenant, profile, subject, rule, why, who, since, verdict, by, at, applied)
-         VALUES (?1,?2,?3,?4,'split',?5,?6,?7,'reject',?8,?7,1)
+        "INSERT INTO review (org, tenant, profile, subject, rule, why, who, since, verdict, by, at, applied, principal)
+         VALUES (?1,?2,?3,?4,'split',?5,?6,?7,'reject',?8,?7,1,?9)
          ON CONFLICT (org, tenant, profile, subject) DO UPDATE SET verdict = 'reject', by = excluded.by,
-           at = excluded.at, why = excluded.why, applied = 1",
+           at = excluded.at, why = excluded.why, applied = 1, principal = excluded.principal",
         params![
             wish.org,
             position.tenant,
@@ -231,7 +232,8 @@ fn reject(c: &Connection, wish: &Split, position: &Position, subject: &Subject, 
             format!("split: {}", wish.why),
             told(position),
             now.millis(),
-            wish.by
+            wish.by,
+            wish.principal
         ],
     )?;
     Ok(())

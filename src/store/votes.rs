@@ -253,7 +253,7 @@ fn apply_vote(c: &Connection, rules: &Rulebook, vote: &New, now: Moment) -> Resu
     append(c, &Record { org: Some(org), ..Record::general(now, Kind::HoldEnded, detail) })?;
     match (open, vote.approve) {
         _ if state != COUNTED => Ok(0),
-        (_, REVERSES) => rejections::reverse(c, vote.hold, only.as_ref(), &vote.by, now),
+        (_, REVERSES) => rejections::reverse(c, vote.hold, only.as_ref(), (&vote.by, &vote.principal), now),
         (Some(open), CANCELS) => {
             let why = format!("cancelled by {}", vote.by);
             c.execute(
@@ -302,7 +302,7 @@ impl Open {
         target: i64,
         shown: &str,
         now: Moment,
-    ) -> Result<(Tally, BTreeSet<String>), StoreError> {
+    ) -> Result<(Tally, BTreeMap<String, String>), StoreError> {
         let plans = approvals::of(c, target, self.change, shown)?;
         let votes = votes.iter().filter(|said| said.covers(target));
         let all: Vec<(&str, Moment, &str)> = votes
@@ -311,7 +311,7 @@ impl Open {
             .collect();
         let who = all.iter().map(|(principal, at, _)| (*principal, *at));
         let found = tally(self.needs, who, rules.safeguards.alone(), now);
-        Ok((found, all.into_iter().map(|(_, _, by)| by.to_owned()).collect()))
+        Ok((found, all.into_iter().map(|(principal, _, by)| (principal.to_owned(), by.to_owned())).collect()))
     }
 
     fn record(&self, target: Option<i64>, detail: Value, now: Moment) -> Record {
@@ -341,7 +341,8 @@ pub(super) fn settle(
     let Some(open) = Open::find(c, hold)? else { return Ok(0) };
     let votes = said(c, hold, &code(c, hold)?, false)?;
     let members = members(c, hold)?;
-    let (mut approved, mut by, mut until): (Vec<(i64, &str)>, BTreeSet<String>, Option<Moment>) = Default::default();
+    let (mut approved, mut by, mut until): (Vec<(i64, &str)>, BTreeMap<String, String>, Option<Moment>) =
+        Default::default();
     for (target, shown) in members.iter().filter(|(target, _)| only.is_none_or(|only| only.contains(target))) {
         let (found, names) = open.counted(c, rules, &votes, *target, shown, now)?;
         match found {
@@ -356,17 +357,21 @@ pub(super) fn settle(
             Tally::Needs(_) => {}
         }
     }
+    let (principals, by): (Vec<String>, Vec<String>) = by.into_iter().unzip();
+    let by = json!({ "by": by, "principals": principals });
     if approved.is_empty() {
-        wait_alone(c, &open, until, &by, now)?;
+        wait_alone(c, &open, until, by, now)?;
         return Ok(0);
     }
-    let of_all = json!({
-        "hold": hold, "change": open.change, "verdict": "approved", "people": approved.len(), "by": by,
-    });
+    let mut detail = json!({ "hold": hold, "change": open.change, "verdict": "approved" });
+    (detail["by"], detail["principals"]) = (by["by"].clone(), by["principals"].clone());
+    let mut of_all = detail.clone();
+    of_all["people"] = approved.len().into();
     append(c, &open.record(None, of_all, now))?;
     for (target, shown) in &approved {
-        let detail = json!({ "hold": hold, "change": open.change, "verdict": "approved", "by": by, "shown": shown });
-        append(c, &open.record(Some(*target), detail, now))?;
+        let mut of_one = detail.clone();
+        of_one["shown"] = (*shown).into();
+        append(c, &open.record(Some(*target), of_one, now))?;
         c.prepare_cached("UPDATE risk SET hold = NULL, approved = 1, at = ?3 WHERE target = ?1 AND change = ?2")?
             .execute(params![target, open.change.word(), now.millis()])?;
         go_on(c, *target, now)?;
@@ -384,7 +389,7 @@ fn wait_alone(
     c: &Connection,
     open: &Open,
     until: Option<Moment>,
-    by: &BTreeSet<String>,
+    mut detail: Value,
     now: Moment,
 ) -> Result<(), StoreError> {
     let at = until.map(Moment::millis);
@@ -393,7 +398,8 @@ fn wait_alone(
     }
     c.execute("UPDATE hold SET until = ?2 WHERE id = ?1", params![open.id, at])?;
     let Some(until) = until else { return Ok(()) };
-    let detail = json!({ "hold": open.id, "change": open.change, "by": by, "until": until.to_string() });
+    (detail["hold"], detail["change"]) = (open.id.into(), open.change.word().into());
+    detail["until"] = until.to_string().into();
     let record = Record::general(now, Kind::ApprovedAlone, detail);
     append(c, &Record { org: Some(open.org.clone()), ..record })?;
     Ok(())

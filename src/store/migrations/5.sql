@@ -60,6 +60,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ('approval', 'approval', '1000 
 CREATE TABLE acceptance (
   org TEXT NOT NULL, tenant TEXT NOT NULL, by TEXT NOT NULL, at INTEGER NOT NULL,
   told INTEGER NOT NULL DEFAULT 0,
+  principal TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (org, tenant)
 ) STRICT, WITHOUT ROWID;
 -- What was accepted for an org was accepted for the tenants that had been walked.
