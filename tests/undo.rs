@@ -3,11 +3,13 @@
 mod common;
 
 use common::{Rig, Setup, on_a_system, program};
+use namely_okta_sync::identity::leaver::WhyAccess;
 use namely_okta_sync::sandbox::company::{DEPARTMENTS, Hr, Status as Hired};
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::world::today;
-use namely_okta_sync::store::{Ballot, holds, vote};
+use namely_okta_sync::store::{Ballot, holds, leavers_with_access, vote};
 use serde_json::Value;
+use std::time::Duration;
 
 fn workers(rig: &Rig) -> Vec<usize> {
     let people = &rig.setup.people;
@@ -109,10 +111,28 @@ fn a_termination_is_taken_back_only_with_an_approval_and_says_what_does_not_come
                 && rig.backlog().await == 0
         })
         .await;
+        let (rules, later) = (rig.store().rules().load(), rig.world.clock.now() + Duration::from_secs(600));
+        let access = rig.store().run(move |c| leavers_with_access(c, &rules, later)).await.expect("reads");
+        let told =
+            access.iter().map(|one| (one.why, one.told.starts_with("by decision of Ann at 20"))).collect::<Vec<_>>();
+        assert_eq!(told, [(WhyAccess::ByDecision, true)], "{access:?}");
+        let state = |pack: &str| {
+            let folder = rig.folder.path().join(pack);
+            let to = folder.display().to_string();
+            let (ok, text) = cli(&rig, &["evidence", "--from", "1d", "--to", "2999-01-01", "-o", &to]);
+            assert!(ok, "{text}");
+            let leavers = std::fs::read_to_string(folder.join("leavers.csv")).expect("leavers");
+            leavers.lines().find(|line| line.contains(&person.id)).expect("the leaver").to_owned()
+        };
+        let kept = state("kept");
+        assert!(kept.contains("kept by decision") && kept.contains("Ann") && !kept.contains("proved"), "{kept}");
         let (ok, _) = cli(&rig, &["undo", "--release", "--person", &person.email, "--by", "Ann"]);
         assert!(ok);
         rig.until("Namely has the last word again", async |rig| status(rig, &person.id) == Some(Status::Deprovisioned))
             .await;
+        rig.until("that is proved", async |rig| rig.backlog().await == 0).await;
+        let over = state("over");
+        assert!(over.contains("revoked and proved"), "{over}");
         let (_, text) = cli(&rig, &["timeline", &person.email]);
         assert!(text.contains("what was before is pinned") && text.contains("follows Namely again"), "{text}");
     });
@@ -130,6 +150,39 @@ fn an_account_that_was_made_by_mistake_is_ended_again() {
         let (ok, text) = take_back(&rig, &["--from", "1h"]);
         assert!(ok && text.contains("deactivated, not deleted"), "{text}");
         rig.until("it is ended", async |rig| status(rig, &joiner.id) == Some(Status::Deprovisioned)).await;
+    });
+}
+
+#[test]
+fn an_undo_that_ends_more_accounts_than_the_limit_allows_waits_like_everything_else() {
+    on_a_system(async {
+        let mut rig = Rig::new(Setup::of(12));
+        rig.extra = "[[safeguards.limits]]\nchange = \"deactivate\"\npeople = 2\nper = \"hour\"\n".into();
+        rig.run().await;
+        rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+        let mut hr = Hr::new(7, today(rig.world.clock.now()));
+        let joiners: Vec<_> = (1..=3)
+            .map(|n| {
+                let mut joiner = hr.joiner(1);
+                joiner.email = format!("joiner{n}@example.com");
+                joiner
+            })
+            .collect();
+        joiners.iter().for_each(|joiner| rig.hire(joiner.clone()));
+        let all = |rig: &Rig, wanted: Status| joiners.iter().all(|joiner| status(rig, &joiner.id) == Some(wanted));
+        let made = |rig: &Rig| joiners.iter().all(|joiner| status(rig, &joiner.id).is_some());
+        rig.until("the accounts are there", async |rig| made(rig) && rig.backlog().await == 0).await;
+        let before: Vec<_> = joiners.iter().map(|joiner| status(&rig, &joiner.id)).collect();
+        let (ok, text) = take_back(&rig, &["--from", "1h"]);
+        assert!(ok, "{text}");
+        rig.until("all three wait", async |rig| rig.store().backlog().await.expect("reads").held == 3).await;
+        let hold = rig.store().run(|c| Ok(holds(c, false)?.remove(0))).await.expect("reads");
+        assert_eq!((hold.change.as_str(), hold.people), ("deactivate", 3), "{hold:?}");
+        assert!(hold.why.contains("more than 2"), "{hold:?}");
+        rig.quiet().await;
+        assert_eq!(joiners.iter().map(|joiner| status(&rig, &joiner.id)).collect::<Vec<_>>(), before);
+        approve(&rig).await;
+        rig.until("they are ended", async |rig| all(rig, Status::Deprovisioned)).await;
     });
 }
 

@@ -26,7 +26,10 @@ pub struct Leaver {
     pub proved_at: Option<String>,
     /// What held it up, if something did.
     pub held: Option<String>,
-    /// `revoked and proved`, `revoked`, `nothing to revoke`, `no account found`, `open`, or `taken back` when Namely said otherwise again.
+    /// Who has decided that access stays, or has given it back.
+    pub kept_by: Option<String>,
+    /// `revoked and proved`, `revoked`, `suspended` for as long as the account is not deactivated, `nothing to revoke`, `no account
+    /// found`, `open`, `kept by decision` whatever was revoked before it, or `taken back` when Namely said otherwise again.
     pub state: &'static str,
 }
 
@@ -87,6 +90,11 @@ pub struct Evidence {
     pub reconciliations: Vec<Value>,
 }
 
+/// The state of a leaver whose access stays because somebody has decided so.
+const KEPT: &str = "kept by decision";
+/// That of one who cannot sign in and whose account is not deactivated: the grace, or two people are to decide.
+const SUSPENDED: &str = "suspended";
+
 /// What is known of one target while rows pass.
 #[derive(Default)]
 struct Track {
@@ -97,6 +105,10 @@ struct Track {
     rules: Value,
     /// Index of the leaver that is open.
     leaver: Option<usize>,
+    /// Index of the newest leaver, for as long as Namely says that access is over.
+    latest: Option<usize>,
+    /// Whose undo gives access back although Namely says that it is over.
+    given_by: Option<String>,
     /// Indices of failures that have not ended.
     failures: Vec<usize>,
 }
@@ -140,6 +152,7 @@ impl Collector {
             }
             ("effect", Some(target)) => self.effect(row, target, &at, seq, inside, &name),
             ("set_aside", Some(target)) if inside => self.failed(row, target, &at, seq, &name),
+            ("unpinned" | "rejection_ended", Some(target)) => self.not_kept(target),
             ("done", Some(target)) => self.done(target, &at, row["detail"]["remark"].as_str()),
             ("reconciled", _) if inside => self.evidence.reconciliations.push(row.clone()),
             _ => {}
@@ -148,6 +161,9 @@ impl Collector {
             kind,
             "held" | "hold_ended" | "approved" | "undone" | "paused" | "resumed" | "adopted" | "reviewed" | "split"
         );
+        if let Some(target) = target {
+            self.decided(kind, &row["detail"], target);
+        }
         if inside && is_decision {
             if let (Some(target), "held") = (target, kind) {
                 let held = format!("hold {}", row["detail"]["hold"]);
@@ -166,6 +182,39 @@ impl Collector {
         }
     }
 
+    /// Somebody may have decided that the access of a leaver stays, or have given it back.
+    fn decided(&mut self, kind: &str, detail: &Value, target: i64) {
+        let by = who(&detail["by"]);
+        let ends = matches!(detail["change"].as_str(), Some("deactivate" | "suspend"));
+        match kind {
+            "undone" => {
+                let gives = detail["pins"]["access"] == "given";
+                self.tracks.entry(target).or_default().given_by = gives.then_some(by);
+            }
+            "hold_ended" if ends && detail["verdict"] == "rejected" => self.keep(target, by),
+            _ => {}
+        }
+    }
+
+    /// The newest leaver of a target has access by a decision, whatever was revoked before.
+    fn keep(&mut self, target: i64, by: String) {
+        let latest = self.tracks.get(&target).and_then(|track| track.latest);
+        if let Some(leaver) = latest.and_then(|at| self.evidence.leavers.get_mut(at)) {
+            (leaver.state, leaver.kept_by) = (KEPT, Some(by));
+        }
+    }
+
+    /// What somebody had decided does not hold any more: access is to end again.
+    fn not_kept(&mut self, target: i64) {
+        let Some(track) = self.tracks.get_mut(&target) else { return };
+        track.given_by = None;
+        let latest = track.latest;
+        if let Some(leaver) = latest.and_then(|at| self.evidence.leavers.get_mut(at)).filter(|one| one.state == KEPT) {
+            (leaver.state, leaver.kept_by, leaver.proved_at) = ("open", None, None);
+            track.leaver = latest;
+        }
+    }
+
     fn leaver(&mut self, target: i64) -> Option<&mut Leaver> {
         let at = self.tracks.get(&target)?.leaver?;
         self.evidence.leavers.get_mut(at)
@@ -178,14 +227,15 @@ impl Collector {
             && let Some(leaver) = self.leaver(target)
             && leaver.revoked_at.is_none()
         {
-            leaver.state = "taken back";
+            (leaver.state, leaver.kept_by) = ("taken back", None);
         }
         let track = self.tracks.entry(target).or_default();
         (track.cause, track.cause_at, track.cause_seq) = (cause.clone(), at.to_owned(), seq);
         if !over {
-            track.leaver = None;
-        } else if inside && track.leaver.is_none() {
+            (track.leaver, track.latest, track.given_by) = (None, None, None);
+        } else if inside && track.latest.is_none() {
             track.leaver = Some(self.evidence.leavers.len());
+            track.latest = track.leaver;
             self.evidence.leavers.push(Leaver {
                 target,
                 org: text(&row["org"]),
@@ -197,6 +247,16 @@ impl Collector {
                 state: "open",
                 ..Leaver::default()
             });
+        } else if inside && track.leaver.is_none() {
+            // The grace is over, or something else was said of a leaver: the same one.
+            let latest = track.latest;
+            if let Some(leaver) = latest.and_then(|at| self.evidence.leavers.get_mut(at)) {
+                let is_over = leaver.revoked_at.is_some() || leaver.state == KEPT;
+                if !is_over {
+                    self.tracks.entry(target).or_default().leaver = latest;
+                    leaver.state = if leaver.state == SUSPENDED { SUSPENDED } else { "open" };
+                }
+            }
         }
     }
 
@@ -204,14 +264,23 @@ impl Collector {
         let detail = &row["detail"];
         let (step, outcome) = (text(&detail["step"]["step"]), text(&detail["outcome"]));
         let done = outcome == "applied" || outcome == "already_so";
+        let took = |leaver: &Leaver| millis(at).zip(millis(&leaver.seen_at)).map(|(end, begin)| end - begin);
         if done && let Some(leaver) = self.leaver(target) {
-            if step == "deactivate" && leaver.revoked_at.is_none() {
-                leaver.time_to_revoke_ms = millis(at).zip(millis(&leaver.seen_at)).map(|(end, begin)| end - begin);
-                leaver.revoked_at = Some(at.to_owned());
+            if step == "deactivate" && leaver.state != "revoked" {
+                // The first time counts; that it was given back in between is in the list of decisions.
+                leaver.time_to_revoke_ms = leaver.time_to_revoke_ms.or(took(leaver));
+                leaver.revoked_at.get_or_insert_with(|| at.to_owned());
                 leaver.state = "revoked";
+            } else if step == "suspend" && leaver.revoked_at.is_none() && leaver.state != KEPT {
+                leaver.time_to_revoke_ms = leaver.time_to_revoke_ms.or(took(leaver));
+                leaver.state = SUSPENDED;
             } else if step == "read_back" && leaver.revoked_at.is_some() {
                 leaver.proved_at = Some(at.to_owned());
             }
+        }
+        let given_by = self.tracks.get(&target).and_then(|track| track.given_by.clone());
+        if let Some(by) = given_by.filter(|_| done && matches!(step.as_str(), "activate" | "unsuspend")) {
+            self.keep(target, by);
         }
         if !inside {
             return;
@@ -252,6 +321,11 @@ impl Collector {
     }
 
     fn done(&mut self, target: i64, at: &str, remark: Option<&str>) {
+        // An account that was live all the time.
+        let given_by = self.tracks.get(&target).and_then(|track| track.given_by.clone());
+        if let Some(by) = given_by {
+            self.keep(target, by);
+        }
         if let Some(leaver) = self.leaver(target)
             && leaver.revoked_at.is_none()
             && leaver.state == "open"
@@ -326,7 +400,7 @@ impl Evidence {
                 "from": self.from, "to": self.to, "rows": self.rows, "chain": chain, "leavers": leavers,
                 "decisions": self.decisions, "failures": self.failures, "changes": self.changes.len(),
                 "reconciliations": self.reconciliations,
-                "open": count("open"), "proved": count("revoked and proved"),
+                "open": count("open"), "kept": count(KEPT), "proved": count("revoked and proved"),
                 "times": { "p50": seconds(times.p50), "p99": seconds(times.p99), "max": seconds(times.max) },
             }),
         )
@@ -417,6 +491,76 @@ mod tests {
             "nothing to revoke"
         );
         assert_eq!(collected(&[observed("2026-05-04T10:00:00.000Z", "ended")]).leavers[0].state, "open");
+    }
+
+    fn decided(kind: &str, detail: Value) -> Value {
+        json!({ "seq": 3, "at": "2026-05-04T12:00:00.000Z", "kind": kind, "target": 7, "detail": detail })
+    }
+
+    #[test]
+    fn a_live_account_that_somebody_keeps_is_not_told_as_revoked_whatever_was_proved_before() {
+        let done = || decided("done", json!({}));
+        let revoked = [
+            observed("2026-05-04T10:00:00.000Z", "ended"),
+            effect("2026-05-04T10:00:00.800Z", "deactivate", "applied"),
+            effect("2026-05-04T10:00:01.200Z", "read_back", "applied"),
+            done(),
+        ];
+        let undone = || decided("undone", json!({ "pins": { "access": "given" }, "by": "Ann", "why": "undo" }));
+        let activated = || effect("2026-05-04T12:00:01.000Z", "activate", "applied");
+        let state = |more: &[Value]| {
+            let rows: Vec<Value> = revoked.iter().chain(more).cloned().collect();
+            let leavers = collected(&rows).leavers;
+            assert_eq!(leavers.len(), 1, "one leaver, whatever was decided");
+            (leavers[0].state, leavers[0].kept_by.clone())
+        };
+        assert_eq!(state(&[]), ("revoked and proved", None));
+        let kept = ("kept by decision", Some("Ann".to_owned()));
+        assert_eq!(state(&[undone(), activated()]), kept);
+        assert_eq!(state(&[undone(), activated(), done()]), kept);
+        let released = decided("unpinned", json!({ "because": "let go by Ben" }));
+        let back = [undone(), activated(), done(), released];
+        assert_eq!(state(&back).0, "open", "access is to end again");
+        let again: Vec<Value> = back.into_iter().chain(revoked[1..].to_vec()).collect();
+        assert_eq!(state(&again), ("revoked and proved", None));
+    }
+
+    #[test]
+    fn somebody_with_a_grace_is_one_leaver_whose_access_was_cut_by_the_suspension() {
+        let mut rows = vec![
+            observed("2026-05-04T10:00:00.000Z", "suspended"),
+            effect("2026-05-04T10:00:00.700Z", "suspend", "applied"),
+            decided("done", json!({})),
+        ];
+        let leaver = collected(&rows).leavers.remove(0);
+        assert_eq!((leaver.state, leaver.time_to_revoke_ms, leaver.revoked_at), ("suspended", Some(700), None));
+        rows.extend([
+            observed("2026-05-04T18:00:00.000Z", "ended"),
+            effect("2026-05-04T18:00:01.000Z", "deactivate", "applied"),
+            effect("2026-05-04T18:00:02.000Z", "read_back", "applied"),
+            decided("done", json!({})),
+        ]);
+        let leavers = collected(&rows).leavers;
+        assert_eq!(
+            (leavers.len(), leavers[0].state, leavers[0].time_to_revoke_ms),
+            (1, "revoked and proved", Some(700))
+        );
+    }
+
+    #[test]
+    fn a_leaver_whose_end_was_rejected_is_kept_by_a_decision_until_that_is_taken_back() {
+        let seen = || observed("2026-05-04T10:00:00.000Z", "ended");
+        let rejected = || {
+            decided("hold_ended", json!({ "change": "deactivate", "verdict": "rejected", "by": ["Ann"], "hold": 3 }))
+        };
+        let kept = &collected(&[seen(), rejected(), decided("done", json!({}))]).leavers[0];
+        assert_eq!((kept.state, kept.kept_by.as_deref()), ("kept by decision", Some("Ann")));
+        let reversed = decided("rejection_ended", json!({ "change": "deactivate", "hold": 3 }));
+        assert_eq!(collected(&[seen(), rejected(), reversed]).leavers[0].state, "open");
+        let other = decided("hold_ended", json!({ "change": "remove_group", "verdict": "rejected", "by": ["Ann"] }));
+        assert_eq!(collected(&[seen(), other]).leavers[0].state, "open", "about something else");
+        let back = collected(&[seen(), rejected(), observed("2026-05-04T13:00:00.000Z", "entitled")]);
+        assert_eq!((back.leavers[0].state, back.leavers[0].kept_by.as_deref()), ("taken back", None));
     }
 
     #[test]

@@ -341,8 +341,8 @@ pub(super) fn settle(
     let Some(open) = Open::find(c, hold)? else { return Ok(0) };
     let votes = said(c, hold, &code(c, hold)?, false)?;
     let members = members(c, hold)?;
-    let (mut approved, mut by, mut until): (Vec<(i64, &str)>, BTreeMap<String, String>, Option<Moment>) =
-        Default::default();
+    let (mut approved, mut until): (Vec<(i64, &str)>, Option<Moment>) = Default::default();
+    let mut by: BTreeMap<String, String> = BTreeMap::new();
     for (target, shown) in members.iter().filter(|(target, _)| only.is_none_or(|only| only.contains(target))) {
         let (found, names) = open.counted(c, rules, &votes, *target, shown, now)?;
         match found {
