@@ -2,8 +2,8 @@
 //! `identity/leaver.rs`.
 
 use super::lanes::HELD;
-use super::links::{linked_target, owner, rejected, word};
-use super::{StoreError, anchors, cases, pause, pins, previews, rejections, reviews};
+use super::links::{owner, rejected, word};
+use super::{StoreError, accounts, cases, pause, pins, previews, rejections, reviews};
 use crate::clock::Moment;
 use crate::identity::correlation::Subject;
 use crate::identity::leaver::{Decision, Known, Seconds, WhyAccess, Work, leaver_access};
@@ -136,13 +136,19 @@ fn decision(c: &Connection, target: i64, case: &Case, says: &Entitlement) -> Res
     }))
 }
 
-/// Live accounts that carry the anchor of a profile and are nobody's, by the target that has the profile.
+/// Live accounts that carry the anchor of a leaver besides theirs and are nobody's, by target. Only leavers are looked at: this
+/// is asked every few seconds.
 fn doubles(c: &Connection) -> Result<BTreeMap<i64, Vec<Account>>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT t.id, t.org, l.profile FROM target t JOIN link l ON l.target = t.id WHERE t.ended_at IS NOT NULL
+         AND (SELECT count(*) FROM account a WHERE a.org = t.org AND a.anchor = l.profile) > 1",
+    )?;
+    let rows: Vec<(i64, String, String)> =
+        select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
     let mut found: BTreeMap<i64, Vec<Account>> = BTreeMap::new();
-    for double in anchors::doubles(c)? {
-        let Some((_, target)) = linked_target(c, &double.org, &double.anchor)? else { continue };
-        for account in double.accounts.into_iter().filter(Account::is_live) {
-            if owner(c, &double.org, &account.id)?.is_none() {
+    for (target, org, anchor) in rows {
+        for account in accounts::by_anchor(c, &org, &anchor)?.into_iter().filter(Account::is_live) {
+            if owner(c, &org, &account.id)?.is_none() {
                 found.entry(target).or_default().push(account);
             }
         }
