@@ -475,3 +475,29 @@ fn no_date_is_acted_upon_by_a_clock_that_namelys_servers_contradict() {
         assert_eq!(reason(&rig), None);
     });
 }
+
+#[test]
+fn a_leaver_whom_no_rule_routes_to_the_org_any_more_loses_the_account_that_was_left_there() {
+    on_a_system(async {
+        let rewrite =
+            |text: String| text.replace("[[okta]]\n", "[[okta]]\npeople = \"employee.employee_type == 'Full Time'\"\n");
+        let mut rig = Rig::new(Setup { rewrite, ..Setup::of(12) });
+        let (gone, works, later) = (4, 5, 6);
+        for n in [gone, works, later] {
+            rig.edit(n, |person| person.employee_type = "Contractor");
+        }
+        rig.edit(gone, |person| person.status = Hired::Inactive);
+        let id = |n: usize| rig.setup.people[n].id.clone();
+        let (gone, works, later_id) = (id(gone), id(works), id(later));
+        rig.run().await;
+        rig.until_okta("who had left before the first walk is out", |okta| {
+            status(okta, &gone) == Some(Status::Deprovisioned)
+        })
+        .await;
+        rig.edit(later, |person| person.status = Hired::Inactive);
+        rig.until_okta("who leaves later is out", |okta| status(okta, &later_id) == Some(Status::Deprovisioned)).await;
+        rig.quiet().await;
+        assert_eq!(status(&rig.world.okta.core(), &works), Some(Status::Active), "who works is let be");
+        assert!(effects_on(&rig, &works).is_empty(), "{:?}", effects_on(&rig, &works));
+    });
+}

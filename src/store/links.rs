@@ -76,11 +76,37 @@ pub(super) fn link(
     if !super::is_read(c, org)? {
         return Ok((target, None));
     }
-    if !routed || is_settled(c, target)? {
+    // Who has left is ended wherever they have an account, whatever routes them.
+    if !(routed || rules.is_over(position, now)) || is_settled(c, target)? {
         anchors::ask_about_doubles(c, org, position, target, now)?;
         return Ok((target, None));
     }
-    correlate_target(c, rules, org, position, target, contact::of(c, org, tenant)?, now)
+    let mut candidates = candidates(c, rules, org, position, target, now)?;
+    if !routed {
+        candidates.retain(is_left_behind);
+    }
+    correlate_target(c, rules, org, position, target, candidates, now)
+}
+
+/// Whether a profile that the rules of an org do not route there, and that is nobody's there yet, is of somebody who has left
+/// and seems to have a live account there that is nobody else's.
+pub(super) fn has_left_an_account(
+    c: &Connection,
+    rules: &Rulebook,
+    org: &str,
+    position: &Position,
+    now: Moment,
+) -> Result<bool, StoreError> {
+    const NOBODY: i64 = 0;
+    if !rules.is_over(position, now) || !super::is_read(c, org)? {
+        return Ok(false);
+    }
+    Ok(candidates(c, rules, org, position, NOBODY, now)?.iter().any(is_left_behind))
+}
+
+/// Whether a candidate is a live account that is nobody's.
+fn is_left_behind(candidate: &Candidate) -> bool {
+    matches!(candidate.subject, Subject::Account(_)) && !candidate.is_deactivated
 }
 
 /// Whoever has an account, or shares a target, is known; the others, and whoever has left, are looked for each time their
@@ -99,10 +125,10 @@ fn correlate_target(
     org: &str,
     position: &Position,
     target: i64,
-    contact: Contact,
+    candidates: Vec<Candidate>,
     now: Moment,
 ) -> Result<(i64, Option<String>), StoreError> {
-    let candidates = candidates(c, rules, org, position, target, now)?;
+    let contact = contact::of(c, org, &position.tenant)?;
     let known = candidates.clone();
     let verdict = correlate(&position.employee, candidates, contact);
     let verdict = match verdict {

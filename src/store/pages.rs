@@ -394,7 +394,10 @@ pub(super) fn relink(
         Err(e) => (known.is_none_or(|(_, routed)| routed), Some(e.to_string())),
     };
     if known.is_none() && !routed {
-        return Ok(None);
+        let is_of_it = org.tenants.contains(tenant);
+        if !is_of_it || !links::has_left_an_account(c, rules, &org.name, position, now)? {
+            return Ok(None);
+        }
     }
     let (target, conflict) = links::link(c, rules, &org.name, position, routed, now)?;
     let news = News { cause, changes: field_changes(before, &position.employee), before, after: position };
