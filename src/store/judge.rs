@@ -13,7 +13,7 @@ use crate::identity::change::{by_kind, sift_calls, words};
 use crate::identity::judgement::{Facts, Subject, Verdict, With, set_apart, weigh};
 use crate::identity::plan::foresee;
 use crate::identity::rejection::{ADOPTION, fact, objects};
-use crate::identity::safeguard::{Count, Limit, Mode, Scope};
+use crate::identity::safeguard::{Count, Limit, Scope};
 use crate::identity::{Case, Change, Directory, Plan, Rulebook};
 use rusqlite::{Connection, params};
 use serde_json::json;
@@ -120,8 +120,9 @@ impl Court<'_> {
     /// Judges whoever of an org is dirty and was not judged.
     pub fn judge(&self, c: &Connection) -> Result<(), StoreError> {
         contact::park(c, self.org)?;
-        if self.rules.safeguards.mode != Mode::Approve {
-            // Who has no account has nothing to lose.
+        let makes = [Change::Create, Change::AddGroup];
+        if !makes.into_iter().any(|change| self.rules.safeguards.guards(change)) {
+            // Who has no account has nothing to lose, and nobody counts what is made.
             c.prepare_cached(
                 "UPDATE work SET judged = dirty_rev WHERE org = ?1 AND dirty_rev > done_rev AND state = 0
                  AND judged < dirty_rev AND (SELECT okta_id FROM target WHERE id = work.target) IS NULL",
@@ -129,17 +130,20 @@ impl Court<'_> {
             .execute([self.org])?;
         }
         let mut select = c.prepare_cached(
-            "SELECT target, dirty_rev, done_rev FROM work WHERE org = ?1 AND dirty_rev > done_rev AND state = 0
+            "SELECT target, dirty_rev, done_rev, attempt FROM work WHERE org = ?1 AND dirty_rev > done_rev AND state = 0
              AND judged < dirty_rev ORDER BY rank LIMIT ?2",
         )?;
         let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
-        let rows: Vec<(i64, i64, i64)> = select
-            .query_map(params![self.org, limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        let rows: Vec<((i64, i64, i64), i64)> = select
+            .query_map(params![self.org, limit], |row| Ok(((row.get(0)?, row.get(1)?, row.get(2)?), row.get(3)?)))?
             .collect::<Result<_, _>>()?;
         let mut people = Vec::with_capacity(rows.len());
         let mut directory = Cow::Borrowed(self.directory);
-        for row in rows {
-            match self.person(c, &mut directory, row) {
+        for (row, attempt) in rows {
+            // What somebody before would make is there for whoever comes next, but not for who is judged again: it was not made.
+            let mut as_it_is = Cow::Borrowed(self.directory);
+            let directory = if attempt > 0 { &mut as_it_is } else { &mut directory };
+            match self.person(c, directory, row) {
                 // Whom the store cannot read holds up nobody else.
                 Err(e) if e.trouble() == Trouble::Refused => forced::set_aside(c, row.0, &e, self.now)?,
                 judged => people.push(judged?),
@@ -548,3 +552,7 @@ fn is_ending(c: &Connection, tenant: &str, now: Moment) -> Result<bool, StoreErr
     let at = meta(c, &mass_key(tenant))?.and_then(|at| at.parse().ok()).map(Moment::from_millis);
     Ok(at.is_some_and(|at| now.since(at) < MASS_AGE))
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

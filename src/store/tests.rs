@@ -4,7 +4,7 @@ use crate::clock::Moment;
 use crate::identity::account::tests::bare;
 use crate::identity::employee::tests::somebody;
 use crate::identity::rulebook::tests::rulebook;
-use crate::identity::{Account, Class, Directory, Employee, Step, UserStatus};
+use crate::identity::{Account, Class, Directory, Employee, Rulebook, Step, UserStatus};
 use crate::metrics::Metrics;
 use std::collections::BTreeSet;
 
@@ -17,9 +17,12 @@ pub(super) struct World {
 
 impl World {
     pub async fn new() -> Self {
+        Self::under(rulebook()).await
+    }
+
+    pub async fn under(rules: Rulebook) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let store =
-            Store::open(&folder.path().join("s.db"), Arc::new(rulebook()), Metrics::new().store).expect("opens");
+        let store = Store::open(&folder.path().join("s.db"), Arc::new(rules), Metrics::new().store).expect("opens");
         let now = Moment::from_secs(1_800_000_000);
         store.recover("rules".into(), now).await.expect("recovers");
         store.put_directory("main", &Directory::default()).await.expect("writes");

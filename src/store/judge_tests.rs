@@ -1,0 +1,54 @@
+//! Who is counted, and who is judged anew.
+
+use super::super::tests::World;
+use crate::identity::employee::tests::somebody;
+use crate::identity::rulebook::tests::rulebook;
+use crate::identity::safeguard::{Limit, Restraint, Scope, Span};
+use crate::identity::{Change, Directory, Employee, Group};
+use crate::store::{Lease, Release, Want};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Five joiners of a department whose group is still to be made, where so many may be made or given something.
+async fn joiners(change: Change, people: u32) -> World {
+    let mut rules = rulebook();
+    let limit = Limit { change, people, share: 0.0, per: Span::Hour, scope: Scope::Company };
+    rules.safeguards.limits.push(limit);
+    let world = World::under(rules).await;
+    for n in 0..5 {
+        let email = format!("joiner{n}@example.com");
+        world.see(Employee { id: format!("joiner-{n}"), email, ..somebody() }).await;
+    }
+    world
+}
+
+/// Takes everybody, and says of how many a change waits and of how many it may go.
+async fn claimed(world: &World, change: Change) -> (Vec<Lease>, usize, usize) {
+    let staff = Group { id: "00gStaff".into(), name: "Staff".into(), writable: true };
+    let directory = Arc::new(Directory::new([staff], BTreeSet::new()));
+    let want = Want { lanes: 10, urgent: 10, rooms: vec![("any", 10), ("users", 10)] };
+    let claims = world.store.claim("main", directory, world.now, want).await.expect("claims");
+    let count = |is: &dyn Fn(&Restraint) -> bool| claims.iter().filter(|claim| is(&claim.restraint)).count();
+    let held = count(&|restraint| restraint.held.contains_key(&change));
+    let passed = count(&|restraint| restraint.passed.contains(&change));
+    (claims.iter().map(|claim| claim.lease).collect(), held, passed)
+}
+
+#[tokio::test]
+async fn joiners_are_counted_where_how_many_are_made_is_limited() {
+    let world = joiners(Change::Create, 2).await;
+    let (claims, held, passed) = claimed(&world, Change::Create).await;
+    assert_eq!((claims.len(), held, passed), (5, 5, 0));
+}
+
+#[tokio::test]
+async fn whoever_needs_a_group_that_may_not_be_made_for_another_is_judged_for_it_at_the_second_try() {
+    let world = joiners(Change::AddGroup, 0).await;
+    let (claims, held, passed) = claimed(&world, Change::AddGroup).await;
+    assert_eq!((claims.len(), held, passed), (5, 1, 0), "the first would make it for all");
+    for lease in claims {
+        world.store.release(lease, Release::Judge { at: world.now }, world.now).await.expect("lets go");
+    }
+    let (claims, held, passed) = claimed(&world, Change::AddGroup).await;
+    assert_eq!((claims.len(), held, passed), (5, 5, 0), "nobody waits for as many tries as there are others");
+}
