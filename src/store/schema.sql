@@ -19,6 +19,7 @@ CREATE TABLE target (
   UNIQUE (org, okta_id)
 ) STRICT;
 CREATE INDEX target_conflict ON target(id) WHERE conflict IS NOT NULL;
+CREATE INDEX target_ended ON target(ended_at, org, okta_id) WHERE ended_at IS NOT NULL;
 
 -- The newest document of each Namely profile.
 CREATE TABLE source (
@@ -151,6 +152,7 @@ CREATE TABLE account (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX account_login ON account(org, login_key);
 CREATE INDEX account_anchor ON account(org, anchor);
+CREATE INDEX account_awake ON account(org, okta_id, status) WHERE status NOT IN ('DEPROVISIONED', 'SUSPENDED');
 
 -- The dirty set. dirty_rev > done_rev: Okta is not yet proved to hold the newest revision.
 CREATE TABLE work (
@@ -362,6 +364,7 @@ DELETE FROM sqlite_stat1;
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('target', 'sqlite_autoindex_target_1', '100000 50000 1'),
   ('target', 'target_conflict', '100 1'),
+  ('target', 'target_ended', '5000 2 2 1'),
   ('source', 'source', '100000 50000 1'),
   ('source', 'source_manager', '100000 50000 10'),
   ('link', 'link', '100000 50000 50000 1'),
@@ -377,6 +380,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('account', 'account', '100000 50000 1'),
   ('account', 'account_login', '100000 50000 1'),
   ('account', 'account_anchor', '100000 50000 1'),
+  ('account', 'account_awake', '100000 50000 1 1'),
   ('work', NULL, '100000'),
   ('work', 'work_ready', '10000 5000 2000 1'),
   ('work', 'work_dirty', '10000 2000'),

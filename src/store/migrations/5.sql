@@ -95,3 +95,9 @@ CREATE TABLE matched (
   at INTEGER NOT NULL, pending TEXT, by TEXT,
   PRIMARY KEY (org, tenant, profile)
 ) STRICT, WITHOUT ROWID;
+
+-- Who has left and still has access is asked every few seconds.
+CREATE INDEX target_ended ON target(ended_at, org, okta_id) WHERE ended_at IS NOT NULL;
+CREATE INDEX account_awake ON account(org, okta_id, status) WHERE status NOT IN ('DEPROVISIONED', 'SUSPENDED');
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ('target', 'target_ended', '5000 2 2 1'),
+  ('account', 'account_awake', '100000 50000 1 1');
