@@ -547,7 +547,16 @@ impl Lane {
                     }
                 }
                 self.fresh = true;
+                let is_new = self.account().is_none();
                 self.claim.case.account = account;
+                if is_new && self.claim.login.is_some() {
+                    // A create of ours put them into groups that its answer did not reach us with, and the account does not show
+                    // them: whoever was transferred since must get out of them.
+                    let read = Step::ReadGroups { id: found.id.clone(), page: None };
+                    self.steps.push_front(read.clone());
+                    let account = Some(self.claim.case.account.clone());
+                    return Concluded::new(account, Next::Continue, Some(Act::Send { step: read, planned: None }));
+                }
                 self.concluded(Some(self.claim.case.account.clone()), context)
             }
             (Outcome::Missing, _) => {

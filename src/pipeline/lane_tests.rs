@@ -101,6 +101,31 @@ fn a_lost_answer_to_a_create_is_looked_up_by_login_before_anything_else() {
 }
 
 #[test]
+fn whoever_is_transferred_before_a_lost_create_is_found_leaves_the_groups_that_it_gave() {
+    let world = World::new();
+    let moved = Employee { departments: Vec::new(), ..somebody() };
+    let claim = Claim { look: true, login: Some(somebody().email), ..world.claim(moved, None) };
+    let mut lane = Lane::new(claim);
+    let look = sent(lane.begin(&world.context()));
+    let made = Account { groups: BTreeSet::new(), ..world.account() };
+    let concluded = lane.conclude(&look, &Outcome::Applied, &Answer::User(made), &world.context());
+    let read = sent(concluded.then.expect("goes on"));
+    assert_eq!(read.name(), "read_groups", "a read of the account does not show them");
+    let group = |id: &str, name: &str| Group { id: id.into(), name: name.into(), writable: true };
+    let groups = vec![group("00gStaff", "Staff"), group("00gFinance", "Department Finance")];
+    let concluded = lane.conclude(&read, &Outcome::Applied, &Answer::Groups { groups, next: None }, &world.context());
+    let mut left = Vec::new();
+    let mut act = concluded.then;
+    while let Some(Act::Send { step, .. }) = act {
+        left.push(step.clone());
+        let concluded = lane.conclude(&step, &Outcome::Applied, &Answer::Done, &world.context());
+        act = concluded.then;
+    }
+    let out = |step: &Step| matches!(step, Step::RemoveGroup { group, .. } if group == "00gFinance");
+    assert!(left.iter().any(out), "{left:?}");
+}
+
+#[test]
 fn a_taken_login_leads_to_a_look_and_its_owner_decides() {
     let world = World::new();
     let run = |anchor: Option<&str>| {
