@@ -1,15 +1,19 @@
 //! What proof costs: audit rows a second with durable commits, verifying a million of them, and comparing a company of
-//! 100,000 people; and how long exchanging the rules for all of them takes. `cargo bench --bench trust` prints all four; `-- 10` does a tenth of each.
+//! 100,000 people; how long exchanging the rules for all of them takes; and finding those who have left and still have access. `cargo bench --bench
+//! trust` prints all five; `-- 10` does a tenth of each, `-- leavers` the last only.
 
 use namely_okta_sync::audit::{Kind, Record, SigningKey};
 use namely_okta_sync::clock::{Clock, Moment};
 use namely_okta_sync::config::Config;
 use namely_okta_sync::identity::account::Marks;
-use namely_okta_sync::identity::employee::UserStatus;
+use namely_okta_sync::identity::employee::{ContentHash, UserStatus};
+use namely_okta_sync::identity::leaver::WhyAccess;
 use namely_okta_sync::identity::{Account, AccountStatus, Case, Directory, Employee, Group, Link, Person};
 use namely_okta_sync::metrics::Metrics;
 use namely_okta_sync::report::Reconciliation;
-use namely_okta_sync::store::{PageCommit, Store, append, checkpoints, findings, verify_audit};
+use namely_okta_sync::store::{
+    PageCommit, Store, append, checkpoints, findings, leavers_with_access, verify_audit, vitals,
+};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -118,7 +122,24 @@ fn somebody(n: usize) -> Employee {
     }
 }
 
-async fn report(config: &Config, store: &Store, clock: &Clock, people: usize) {
+fn page(changed: Vec<(Employee, ContentHash)>, clock: &Clock) -> PageCommit {
+    let sent = clock.monotonic();
+    PageCommit {
+        tenant: ORG.to_owned(),
+        sent,
+        received: sent,
+        run: 1,
+        now: clock.now(),
+        walked: None,
+        changed,
+        problems: vec![],
+        mended: vec![],
+        endings: vec![],
+    }
+}
+
+/// A company of which the store knows everybody, in agreement with Okta but for one in a hundred.
+async fn fill(config: &Config, store: &Store, clock: &Clock, people: usize) {
     let groups: BTreeSet<String> =
         (0..40).map(|n| format!("Department Department {n}")).chain(["All Employees".into()]).collect();
     let groups = groups.into_iter().map(|name| Group { id: format!("00g {name}"), name, writable: true });
@@ -150,21 +171,11 @@ async fn report(config: &Config, store: &Store, clock: &Clock, people: usize) {
     store.prime(ORG, (0..people).map(account).collect(), BTreeSet::new(), now).await.expect("primes");
     for from in (0..people).step_by(1000) {
         let changed = (from..from + 1000).map(somebody).map(|e| (e.clone(), e.hash())).collect();
-        let (sent, tenant) = (clock.monotonic(), ORG.to_owned());
-        let page = PageCommit {
-            tenant,
-            sent,
-            received: sent,
-            run: 1,
-            now,
-            walked: None,
-            changed,
-            problems: vec![],
-            mended: vec![],
-            endings: vec![],
-        };
-        store.commit_page(page).await.expect("commits");
+        store.commit_page(page(changed, clock)).await.expect("commits");
     }
+}
+
+fn report(config: &Config, store: &Store, clock: &Clock, people: usize) {
     let before = peak();
     let reader = Store::reader(store.path()).expect("opens");
     let start = clock.monotonic();
@@ -212,7 +223,64 @@ async fn exchange(config: &Config, store: &Store, clock: &Clock, people: usize) 
     );
 }
 
+/// One in twenty has left, and one in ten of those is held: who watches asks for them every few seconds.
+async fn leavers(config: &Config, store: &Store, clock: &Clock, people: usize) {
+    const LOOKS: usize = 7;
+    let left: Vec<usize> = (0..people).step_by(20).collect();
+    for part in left.chunks(1000) {
+        let gone = |n: &usize| Employee { user_status: UserStatus::Inactive, ..somebody(*n) };
+        let changed = part.iter().map(gone).map(|e| (e.clone(), e.hash())).collect();
+        store.commit_page(page(changed, clock)).await.expect("commits");
+    }
+    store
+        .run(|c| {
+            c.execute_batch(
+                "INSERT INTO hold (org, change, scope, why, needs, since, reminded)
+                   VALUES ('sandbox', 'deactivate', 'sandbox', 'too many', 1, 0, 0);
+                 UPDATE work SET done_rev = dirty_rev, state = 0;
+                 UPDATE work SET state = 2, done_rev = dirty_rev - 1
+                   WHERE target IN (SELECT id FROM target WHERE ended_at IS NOT NULL AND id % 10 = 1);
+                 INSERT INTO risk (target, change, org, tenant, department, rev, shown, at, run, hold)
+                   SELECT target, 'deactivate', 'sandbox', 'sandbox', '', dirty_rev, 'out', 0, 1, 1 FROM work WHERE state = 2;
+                 UPDATE account SET status = 'DEPROVISIONED', doc = json_set(doc, '$.status', 'DEPROVISIONED')
+                   WHERE okta_id IN (SELECT okta_id FROM target JOIN work ON target = id WHERE ended_at IS NOT NULL AND state = 0)",
+            )?;
+            Ok(())
+        })
+        .await
+        .expect("writes");
+    let now = clock.now() + Duration::from_secs(600);
+    let mut took: Vec<(f64, f64)> = (0..LOOKS)
+        .map(|_| {
+            let reader = Store::reader(store.path()).expect("opens");
+            let start = clock.monotonic();
+            let found = leavers_with_access(&reader, &config.rulebook, now).expect("reads");
+            let alone = clock.monotonic().since(start).as_secs_f64();
+            assert!(
+                !found.is_empty() && found.iter().all(|leaver| leaver.why == WhyAccess::Held),
+                "{:?}",
+                found.first()
+            );
+            let reader = Store::reader(store.path()).expect("opens");
+            let start = clock.monotonic();
+            vitals(&reader, &config.rulebook, now).expect("reads");
+            (alone, clock.monotonic().since(start).as_secs_f64())
+        })
+        .collect();
+    took.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (alone, all) = took[LOOKS / 2];
+    let held: i64 =
+        store.run(|c| Ok(c.query_row("SELECT count(*) FROM risk", [], |row| row.get(0))?)).await.expect("counts");
+    println!(
+        "leavers with access among {people} people, {} of whom have left and {held} are held: {:.0} ms, all gauges {:.0} ms",
+        left.len(),
+        alone * 1000.0,
+        all * 1000.0
+    );
+}
+
 fn main() {
+    let only_leavers = std::env::args().any(|argument| argument == "leavers");
     let part: usize = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(1).max(1);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
@@ -225,9 +293,15 @@ fn main() {
         let (audit, company) = (open("audit.db"), open("company.db"));
         audit.recover("rules".into(), clock.now()).await.expect("recovers");
         company.recover("rules".into(), clock.now()).await.expect("recovers");
-        durable(&audit, &clock, DURABLE / part).await;
-        verify(&audit, &clock, ROWS / part).await;
-        report(&config, &company, &clock, PEOPLE / part).await;
-        exchange(&config, &company, &clock, PEOPLE / part).await;
+        if !only_leavers {
+            durable(&audit, &clock, DURABLE / part).await;
+            verify(&audit, &clock, ROWS / part).await;
+        }
+        fill(&config, &company, &clock, PEOPLE / part).await;
+        if !only_leavers {
+            report(&config, &company, &clock, PEOPLE / part);
+            exchange(&config, &company, &clock, PEOPLE / part).await;
+        }
+        leavers(&config, &company, &clock, PEOPLE / part).await;
     });
 }
