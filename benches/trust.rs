@@ -239,7 +239,7 @@ async fn leavers(config: &Config, store: &Store, clock: &Clock, people: usize) {
                    VALUES ('sandbox', 'deactivate', 'sandbox', 'too many', 1, 0, 0);
                  UPDATE work SET done_rev = dirty_rev, state = 0;
                  UPDATE work SET state = 2, done_rev = dirty_rev - 1
-                   WHERE target IN (SELECT id FROM target WHERE ended_at IS NOT NULL AND id % 10 = 1);
+                   WHERE target IN (SELECT id FROM target WHERE ended_at IS NOT NULL AND id % 200 = 1);
                  INSERT INTO risk (target, change, org, tenant, department, rev, shown, at, run, hold)
                    SELECT target, 'deactivate', 'sandbox', 'sandbox', '', dirty_rev, 'out', 0, 1, 1 FROM work WHERE state = 2;
                  UPDATE account SET status = 'DEPROVISIONED', doc = json_set(doc, '$.status', 'DEPROVISIONED')
