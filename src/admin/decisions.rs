@@ -231,7 +231,7 @@ impl Desk {
         let meant = body["person"].as_str().map(|person| self.targets(c, person)).transpose()?;
         let meant: Option<Vec<i64>> = meant.map(|found| found.into_iter().map(|(_, target)| target).collect());
         let people = retry(c, meant.as_deref(), by, now)?;
-        if people == 0 {
+        if people == 0 && meant.is_some() {
             return Err(Refusal::NotFound("nobody of that name is set aside; see `quarantine list`".into()));
         }
         Ok(json!({ "retried": people, "by": by.name }))

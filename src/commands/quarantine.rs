@@ -72,6 +72,8 @@ async fn try_again(
     let told = asking.at.to_decide(who)?.ask(Ask::Retry, &[], body).await?;
     if asking.json {
         println!("{told}");
+    } else if told["retried"] == json!(0) {
+        println!("nobody is set aside");
     } else {
         println!("asked for by {}: a running service tries {} once more in some seconds", by(&told), told["retried"]);
     }

@@ -104,19 +104,42 @@ impl Link {
     }
 }
 
+/// What calls may have changed whose answers were lost: neither so nor otherwise until Okta answers about it again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Unsure {
+    /// Groups that they may be in, by id, whatever `Account::groups` says.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<String>,
+    /// Apps that they may have been given directly, by id.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub apps: BTreeSet<String>,
+    /// Whom the manager link leads to.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub manager: bool,
+    /// The account was found by itself and not on a list: nobody has read which groups it is in.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub memberships: bool,
+}
+
+impl Unsure {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What is known of an account that no user object of Okta shows: kept when the account is read again.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Marks {
     /// Present while a termination is under way or done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<ExitProof>,
-    /// Groups that they may be in: a call put them there whose answer was lost.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub maybe_in: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "Unsure::is_nothing")]
+    pub unsure: Unsure,
     /// Memberships that a return should bring back.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub restore: BTreeSet<String>,
-    /// The status in which Okta refused to suspend the account.
+    /// The status in which Okta refused to suspend the account. The next run that reads the account tries it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_suspended_in: Option<AccountStatus>,
     #[serde(default, skip_serializing_if = "Link::is_unknown")]
@@ -179,6 +202,13 @@ pub struct Account {
 }
 
 impl Account {
+    /// The account as a read by its id or login shows it, where nothing else is known of it: which groups it is in and whom it
+    /// is linked to, no such read says.
+    pub fn found_alone(mut self) -> Self {
+        (self.marks.unsure.memberships, self.marks.unsure.manager) = (true, true);
+        self
+    }
+
     /// Whether this account may still be used to sign in, now or after it is activated, unlocked or unsuspended.
     pub fn is_live(&self) -> bool {
         self.status != AccountStatus::Deprovisioned

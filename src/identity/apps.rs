@@ -5,7 +5,7 @@ use super::account::{Account, Scope};
 use super::directory::Directory;
 use super::mapping::{Desired, Mapping};
 use super::step::Step;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why somebody should have an app, and under which name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,21 +34,21 @@ pub fn steps(
         wanted.insert(id, (label, wish));
     }
     let managed = |id: &str| directory.find_app(id).is_some_and(|(id, label)| mapping.manages_app(id, label));
-    let no_longer = account
-        .apps
-        .iter()
-        .filter(|(id, scope)| **scope == Scope::User && !wanted.contains_key(id.as_str()) && managed(id))
-        .map(|(app, _)| Step::UnassignApp {
+    let unsure = &account.marks.unsure.apps;
+    let own = account.apps.iter().filter(|(_, scope)| **scope == Scope::User).map(|(app, _)| app);
+    let taken: BTreeSet<&String> = own.chain(unsure).collect();
+    let no_longer =
+        taken.into_iter().filter(|id| !wanted.contains_key(id.as_str()) && managed(id)).map(|app| Step::UnassignApp {
             id: account.id.clone(),
             app: app.clone(),
             name: directory.find_app(app).map_or_else(|| app.clone(), |(_, label)| label.to_owned()),
         });
-    let missing =
-        wanted.iter().filter(|(id, _)| !account.apps.contains_key(**id)).map(|(app, (label, wish))| Step::AssignApp {
-            id: account.id.clone(),
-            app: (*app).to_owned(),
-            name: (*label).to_owned(),
-            user_name: wish.user_name.clone(),
-        });
+    let lacks = |id: &str| !account.apps.contains_key(id) || unsure.contains(id);
+    let missing = wanted.iter().filter(|(id, _)| lacks(id)).map(|(app, (label, wish))| Step::AssignApp {
+        id: account.id.clone(),
+        app: (*app).to_owned(),
+        name: (*label).to_owned(),
+        user_name: wish.user_name.clone(),
+    });
     Ok(no_longer.chain(missing).collect())
 }

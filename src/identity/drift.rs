@@ -54,6 +54,8 @@ pub fn merge(
     desired: Option<&Desired>,
 ) -> Account {
     let mut merged = Account { marks: known.marks.clone(), ..found.clone() };
+    // Their groups were read with this list, if any were.
+    merged.marks.unsure.memberships &= read.is_empty();
     merged.groups.extend(known.groups.iter().filter(|id| !read.contains(*id)).cloned());
     // Somebody who was deactivated and is in use again has an end that was proved no more.
     if merged.is_awake() && !known.is_awake() {

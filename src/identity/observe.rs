@@ -4,6 +4,7 @@ use super::account::{Account, AccountStatus, ExitProof, Link, Scope};
 use super::directory::Group;
 use super::step::Step;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// The whole profile of an account, as it must be written back when the user type changes. Never kept, never logged.
 #[derive(Clone, PartialEq)]
@@ -75,8 +76,13 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
         Step::ReadBack { .. } if !now.is_live() => exit(&mut now, |proof| proof.read_back = true),
         Step::ListGroups { .. } => {
             if let Answer::Groups { groups, next: None } = answer {
-                now.marks.maybe_in.clear();
-                now.groups = groups.iter().map(|group| group.id.clone()).collect();
+                let listed: BTreeSet<String> = groups.iter().map(|group| group.id.clone()).collect();
+                // A list proves what is on it. What it lacks and was known is taken all the same: that costs a call, and a
+                // list that was not whole would leave it for good.
+                let known = std::mem::replace(&mut now.groups, listed);
+                now.marks.unsure.groups.extend(known);
+                now.marks.unsure.groups.retain(|group| !now.groups.contains(group));
+                now.marks.unsure.memberships = false;
                 let had = now.groups.clone();
                 let proof = now.marks.exit.get_or_insert_default();
                 proof.groups_listed = true;
@@ -93,13 +99,15 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
         }
         Step::Suspend { .. } => {
             now.status = AccountStatus::Suspended;
+            now.marks.not_suspended_in = None;
             if let Some(exit) = &mut now.marks.exit {
                 exit.suspended = true;
             }
         }
         Step::ReadGroups { .. } => {
             if let Answer::Groups { groups, next: None } = answer {
-                now.marks.maybe_in.clear();
+                now.marks.unsure.groups.clear();
+                now.marks.unsure.memberships = false;
                 now.groups = groups.iter().map(|group| group.id.clone()).collect();
             }
         }
@@ -109,24 +117,29 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
         }
         Step::Unlock { .. } => now.status = AccountStatus::Active,
         Step::ChangeType { user_type, .. } => now.user_type.clone_from(user_type),
-        Step::SetManager { manager, .. } => now.marks.manager = Link::To(manager.clone()),
-        Step::ClearManager { .. } => now.marks.manager = Link::Nobody,
+        Step::SetManager { manager, .. } => {
+            (now.marks.manager, now.marks.unsure.manager) = (Link::To(manager.clone()), false);
+        }
+        Step::ClearManager { .. } => (now.marks.manager, now.marks.unsure.manager) = (Link::Nobody, false),
         Step::RemoveGroup { group, .. } => {
-            now.marks.maybe_in.remove(group);
+            now.marks.unsure.groups.remove(group);
             now.groups.remove(group);
         }
         Step::AddGroup { group, .. } => {
-            now.marks.maybe_in.remove(group);
+            now.marks.unsure.groups.remove(group);
             now.groups.insert(group.clone());
             now.marks.restore.remove(group);
         }
         Step::AssignApp { app, .. } => {
+            now.marks.unsure.apps.remove(app);
             now.apps.insert(app.clone(), Scope::User);
         }
         Step::UnassignApp { app, .. } if *answer == Answer::HeldByGroup => {
+            now.marks.unsure.apps.remove(app);
             now.apps.insert(app.clone(), Scope::Group);
         }
         Step::UnassignApp { app, .. } => {
+            now.marks.unsure.apps.remove(app);
             now.apps.remove(app);
         }
         Step::Look { .. }
@@ -143,10 +156,15 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
 
 /// What a call whose outcome is unknown leaves in doubt: it may have happened, and a read of the account alone does not show it.
 pub fn doubt(account: &mut Account, step: &Step) {
+    let unsure = &mut account.marks.unsure;
     match step {
-        Step::AddGroup { group, .. } if !account.groups.contains(group) => {
-            account.marks.maybe_in.insert(group.clone());
+        Step::AddGroup { group, .. } | Step::RemoveGroup { group, .. } => {
+            unsure.groups.insert(group.clone());
         }
+        Step::AssignApp { app, .. } | Step::UnassignApp { app, .. } => {
+            unsure.apps.insert(app.clone());
+        }
+        Step::SetManager { .. } | Step::ClearManager { .. } => unsure.manager = true,
         // If the account turns out to be deactivated, it was us: the rest of the end follows.
         Step::Deactivate { .. } => {
             account.marks.exit.get_or_insert_default();
@@ -157,23 +175,52 @@ pub fn doubt(account: &mut Account, step: &Step) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::account::Unsure;
     use super::super::account::tests::bare;
     use super::*;
 
     #[test]
-    fn a_membership_that_may_have_been_given_is_in_doubt_until_okta_answers_about_it() {
-        let add = Step::AddGroup { id: "00u1".into(), group: "00g1".into(), name: "Sales".into() };
-        let remove = Step::RemoveGroup { id: "00u1".into(), group: "00g1".into(), name: "Sales".into() };
-        let mut account = bare("00u1", "a@example.com", None);
-        doubt(&mut account, &add);
-        assert!(account.groups.is_empty() && account.marks.maybe_in.contains("00g1"));
-        for step in [add.clone(), remove] {
-            let known = observe(Some(&account), &step, &Answer::Done).expect("an account");
-            assert!(known.marks.maybe_in.is_empty(), "{step:?}");
+    fn what_a_lost_answer_may_have_changed_is_unsure_until_okta_answers_about_it() {
+        let (id, name) = (|| "00u1".to_owned(), || "Sales".to_owned());
+        let groups = [
+            Step::AddGroup { id: id(), group: "00g1".into(), name: name() },
+            Step::RemoveGroup { id: id(), group: "00g1".into(), name: name() },
+        ];
+        let apps = [
+            Step::AssignApp { id: id(), app: "0oa1".into(), name: name(), user_name: None },
+            Step::UnassignApp { id: id(), app: "0oa1".into(), name: name() },
+        ];
+        let links = [
+            Step::SetManager { id: id(), relation: "manager".into(), manager: "00u9".into() },
+            Step::ClearManager { id: id(), relation: "manager".into() },
+        ];
+        for (steps, unsure) in [
+            (groups, Unsure { groups: ["00g1".to_owned()].into(), ..Unsure::default() }),
+            (apps, Unsure { apps: ["0oa1".to_owned()].into(), ..Unsure::default() }),
+            (links, Unsure { manager: true, ..Unsure::default() }),
+        ] {
+            for lost in &steps {
+                let mut account = bare("00u1", "a@example.com", None);
+                doubt(&mut account, lost);
+                assert_eq!(account.marks.unsure, unsure, "{lost:?}");
+                for answered in &steps {
+                    let known = observe(Some(&account), answered, &Answer::Done).expect("an account");
+                    assert_eq!(known.marks.unsure, Unsure::default(), "{lost:?}, then {answered:?}");
+                }
+            }
         }
-        let mut member = observe(Some(&account), &add, &Answer::Done).expect("an account");
-        doubt(&mut member, &add);
-        assert!(member.marks.maybe_in.is_empty(), "who is in it cannot be put into it");
+    }
+
+    #[test]
+    fn a_list_of_a_leavers_groups_that_lacks_a_known_one_leaves_it_to_be_taken_all_the_same() {
+        let mut account = bare("00u1", "a@example.com", None);
+        account.groups = ["00g1", "00g2"].map(str::to_owned).into();
+        let group = Group { id: "00g2".into(), name: "Sales".into(), writable: true };
+        let list = Step::ListGroups { id: "00u1".into(), page: None };
+        let known = observe(Some(&account), &list, &Answer::Groups { groups: vec![group], next: None });
+        let known = known.expect("an account");
+        assert_eq!(known.groups, ["00g2".to_owned()].into());
+        assert_eq!(known.marks.unsure.groups, ["00g1".to_owned()].into());
     }
 
     #[test]

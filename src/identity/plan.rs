@@ -158,7 +158,7 @@ fn on_leave(situation: &Situation) -> Result<Plan, Obstacle> {
     let mut plan = Plan::default();
     if account.is_awake() && account.marks.not_suspended_in == Some(account.status) {
         plan.unfinished = Some(format!(
-            "on leave, but Okta suspends nobody who is {}; suspended as soon as that is over",
+            "on leave, but Okta did not suspend the account, which is {}: tried again later",
             account.status.word()
         ));
     } else if account.is_awake() {
@@ -275,10 +275,8 @@ pub(super) fn removals<'a>(
     directory: &'a Directory,
     which: impl Fn(&str) -> bool + 'a,
 ) -> impl Iterator<Item = Step> + 'a {
-    account.groups.union(&account.marks.maybe_in).filter(move |group| which(group)).map(|group| Step::RemoveGroup {
-        id: account.id.clone(),
-        group: group.clone(),
-        name: group_name(directory, group),
+    account.groups.union(&account.marks.unsure.groups).filter(move |group| which(group)).map(|group| {
+        Step::RemoveGroup { id: account.id.clone(), group: group.clone(), name: group_name(directory, group) }
     })
 }
 
@@ -401,7 +399,7 @@ fn adjust(situation: &Situation, account: &Account, plan: &mut Plan) -> Result<(
     };
     let removed: Vec<Step> = removals(account, directory, no_longer).collect();
     let added: Vec<Step> = (groups.ids.iter().chain(restored(situation, account)))
-        .filter(|group| !account.groups.contains(*group))
+        .filter(|group| !account.groups.contains(*group) || account.marks.unsure.groups.contains(*group))
         .map(|group| Step::AddGroup {
             id: account.id.clone(),
             group: group.clone(),
@@ -486,12 +484,14 @@ fn link(situation: &Situation, account: &Account, plan: &mut Plan) {
     let id = account.id.clone();
     match &situation.case.manager {
         // The links of the org are not read yet: whoever has another one than in Namely is planned anew then.
-        ManagerLink::Account { .. } if account.marks.manager == Link::Unknown => {}
-        ManagerLink::Account { id: manager, .. } if account.marks.manager != Link::To(manager.clone()) => {
+        ManagerLink::Account { .. } if account.marks.manager == Link::Unknown && !account.marks.unsure.manager => {}
+        ManagerLink::Account { id: manager, .. }
+            if account.marks.unsure.manager || account.marks.manager != Link::To(manager.clone()) =>
+        {
             plan.steps.push(Step::SetManager { id, relation, manager: manager.clone() });
         }
         ManagerLink::Account { .. } => {}
-        ManagerLink::Nobody if matches!(account.marks.manager, Link::To(_)) => {
+        ManagerLink::Nobody if account.marks.unsure.manager || matches!(account.marks.manager, Link::To(_)) => {
             plan.steps.push(Step::ClearManager { id, relation });
         }
         ManagerLink::Nobody => {}

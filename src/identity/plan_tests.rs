@@ -310,6 +310,19 @@ fn a_mover_loses_the_old_group_gets_the_new_one_and_only_the_attributes_that_cha
 }
 
 #[test]
+fn what_a_lost_answer_left_open_is_written_again_whether_it_is_wanted_or_not() {
+    let unsure = |group: &str| {
+        let group = group.to_owned();
+        World::of(somebody()).with_account().and(|w| w.account().marks.unsure.groups = [group].into())
+    };
+    assert_eq!(unsure("00gFinance").names(), "add_group", "wanted, and perhaps taken");
+    assert_eq!(unsure("00gSales").names(), "remove_group", "not wanted, and perhaps given");
+    assert_eq!(unsure("00gChess").names(), "", "no rule is about it");
+    let link = World::of(somebody()).with_account().and(|w| w.account().marks.unsure.manager = true);
+    assert_eq!(link.names(), "clear_manager");
+}
+
+#[test]
 fn every_group_that_is_given_or_taken_has_its_rule_in_the_plan() {
     let world = World::of(somebody()).with_account().edit(|e| e.departments = vec!["Sales".into()]);
     let rules = |world: &World| {

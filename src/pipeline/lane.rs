@@ -3,7 +3,6 @@
 //! **Invariant:** an outcome that leaves anything in doubt is followed by a read before anything else is written.
 
 use crate::clock::Moment;
-use crate::identity::Link;
 use crate::identity::administrator::{Knowledge, RolesRead};
 use crate::identity::change::summary;
 use crate::identity::observe::{FullProfile, doubt};
@@ -177,6 +176,12 @@ impl Lane {
         Some(Step::Look { id_or_login: id.clone() })
     }
 
+    /// What has to be read of an account that was found by itself before anything is planned for it.
+    fn unread_memberships(&self) -> Option<Step> {
+        let account = self.account().filter(|account| account.is_live() && account.marks.unsure.memberships)?;
+        Some(Step::ReadGroups { id: account.id.clone(), page: None })
+    }
+
     fn plan(&mut self, context: &Context) -> Act {
         if let Some(why) = &self.claim.conflict {
             let sessions = match self.done.is_empty() {
@@ -191,6 +196,11 @@ impl Lane {
         }
         let standing = context.rulebook.standing(&self.claim.case, context.now);
         self.over = self.claim.case.pins.entitlement(&standing.entitlement).is_over();
+        // Whoever leaves is read after the end of their access.
+        let unread = self.unread_memberships().filter(|_| !self.over);
+        if let Some(step) = unread.clone().filter(|step| !self.unanswered.contains(step)) {
+            return Act::Send { step, planned: None };
+        }
         let refused: Vec<Step> = self.refused.iter().map(|refusal| refusal.step.clone()).collect();
         let verdict = plan(&Situation {
             case: &self.claim.case,
@@ -212,6 +222,10 @@ impl Lane {
                 Act::Release(self.set_aside(why, true, context))
             }
             Ok(Plan { steps, unsearched: true, .. }) if steps.is_empty() => Act::Release(Release::Search),
+            Ok(Plan { steps, .. }) if steps.is_empty() && unread.is_some() => {
+                let why = "the groups of the account could not be read".to_owned();
+                Act::Release(Release::Retry { at: context.now + context.backoff.max(A_MOMENT), why })
+            }
             Ok(Plan { steps, remarks, awaits_manager, .. }) if steps.is_empty() => {
                 let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
                 Act::Release(Release::Done { was: standing.entitlement.word(), remark, awaits_manager })
@@ -534,16 +548,19 @@ impl Lane {
                     return self.end(Release::Found { account: Box::new(found.clone()) });
                 }
                 let step = Step::Look { id_or_login: found.id.clone() };
-                let mut account = observe(self.account(), &step, answer);
+                let is_known = self.account().is_some_and(|known| known.id == found.id);
+                let account = observe(self.account().filter(|_| is_known), &step, answer);
+                let mut account = if is_known { account } else { account.map(Account::found_alone) };
                 let revoked = self.done.contains(&Step::RevokeSessions { id: found.id.clone() });
                 if let Some(account) = &mut account {
+                    // What another run was refused is no reason not to ask again.
+                    if self.looks == 0 && self.tried.is_empty() {
+                        account.marks.not_suspended_in = None;
+                    }
                     if account.is_awake() {
                         // What was proved of an end does not hold any more.
                         let proof = account.marks.exit.take().filter(|_| self.over);
                         account.marks.exit = proof.map(|proof| proof.begun_anew(revoked));
-                    }
-                    if self.account().is_none() {
-                        account.marks.manager = Link::Nobody; // no link is known; the one that is wanted is written
                     }
                 }
                 self.fresh = true;

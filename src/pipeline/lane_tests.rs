@@ -152,6 +152,63 @@ fn a_taken_login_leads_to_a_look_and_its_owner_decides() {
 }
 
 #[test]
+fn of_an_account_that_was_found_by_itself_the_groups_are_read_before_anything_is_planned() {
+    let world = World::new();
+    let claim = Claim { look: true, login: Some(somebody().email), ..world.claim(somebody(), None) };
+    let mut lane = Lane::new(claim);
+    let look = sent(lane.begin(&world.context()));
+    let found = Account { groups: BTreeSet::new(), ..world.account() };
+    let concluded = lane.conclude(&look, &Outcome::Applied, &Answer::User(found), &world.context());
+    let read = sent(concluded.then.expect("goes on"));
+    assert_eq!(read, Step::ReadGroups { id: "00u1".into(), page: None });
+    let group = |id: &str| world.directory.find(id).expect("known").clone();
+    let answer = Answer::Groups { groups: ["00gStaff", "00gFinance"].map(group).into(), next: None };
+    let concluded = lane.conclude(&read, &Outcome::Applied, &answer, &world.context());
+    assert_eq!(sent(concluded.then.expect("goes on")).name(), "clear_manager", "its link was not read either");
+    assert_eq!(concluded.account.flatten().map(|account| account.groups.len()), Some(2));
+}
+
+#[test]
+fn nobody_is_done_whose_groups_could_not_be_read() {
+    let world = World::new();
+    let mut account = world.account().found_alone();
+    account.marks.unsure.manager = false;
+    let mut lane = Lane::new(Claim { attempt: 1, ..world.claim(somebody(), Some(account)) });
+    let read = sent(lane.begin(&world.context()));
+    let lost = Outcome::Unknown { why: "timed out".into() };
+    let concluded = lane.conclude(&read, &lost, &Answer::Done, &world.context());
+    let Next::Release(Release::Retry { why, .. }) = concluded.next else { panic!("{concluded:?}") };
+    assert_eq!(why, "the groups of the account could not be read");
+}
+
+#[test]
+fn a_suspension_that_was_refused_once_is_tried_again_by_the_next_run_that_reads_the_account() {
+    let world = World::new();
+    let mut on_leave = somebody();
+    on_leave.groups.clear(); // the leave rule of the tests
+    let run = |account: Account, look: bool| {
+        let mut lane = Lane::new(Claim { look, ..world.claim(on_leave.clone(), Some(account.clone())) });
+        let mut step = sent(lane.begin(&world.context()));
+        if look {
+            let read = lane.conclude(&step, &Outcome::Applied, &Answer::User(account), &world.context());
+            step = sent(read.then.expect("goes on"));
+        }
+        (lane, step)
+    };
+    let (mut lane, suspend) = run(world.account(), false);
+    assert_eq!(suspend.name(), "suspend");
+    let refused = lane.conclude(&suspend, &taken(), &Answer::Done, &world.context());
+    let look = sent(refused.then.expect("reads"));
+    let concluded = lane.conclude(&look, &Outcome::Applied, &Answer::User(world.account()), &world.context());
+    let Next::Release(Release::SetAside { why, again: Some(_), look: true }) = concluded.next else {
+        panic!("{concluded:?}")
+    };
+    assert!(why.contains("did not suspend"), "{why}");
+    let account = concluded.account.flatten().expect("is known");
+    assert_eq!(run(account, true).1.name(), "suspend", "the same status is no reason to give up for good");
+}
+
+#[test]
 fn an_account_that_is_gone_is_made_again() {
     let world = World::new();
     let moved = Employee { job_title: "Controller".into(), ..somebody() };

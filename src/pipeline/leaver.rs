@@ -178,6 +178,11 @@ impl Lane {
         if self.refused.iter().any(|refusal| refusal.step == *step) || self.done.contains(step) {
             return self.go_around(step, &Outcome::Missing, context);
         }
+        if let Step::RemoveGroup { group, .. } = step
+            && !self.account().is_some_and(|account| account.groups.contains(group))
+        {
+            return self.applied(step, &Answer::Done, context); // the list said so too
+        }
         let mut concluded = self.applied(step, &Answer::Done, context);
         for account in [self.claim.case.account.as_mut(), concluded.account.as_mut().and_then(Option::as_mut)] {
             if let Some(proof) = account.and_then(|account| account.marks.exit.as_mut()) {

@@ -20,10 +20,16 @@ pub(super) fn put(
     matched: &[String],
     now: Moment,
 ) -> Result<(), StoreError> {
-    // After the links of the org were read, an account that nobody knew has none that is known: it is written when it is wanted.
     let mut account = Cow::Borrowed(account);
-    if account.marks.manager == Link::Unknown && super::meta(connection, &links_key(org))?.is_some() {
-        account.to_mut().marks.manager = Link::Nobody;
+    if account.marks.manager == Link::Unknown {
+        // Whoever writes may have begun before the links of the org were read: what these have shown stays. After that, an
+        // account that nobody knew has no link that is known: it is written when it is wanted.
+        let known = by_id(connection, org, &account.id)?.map(|known| known.marks.manager);
+        account.to_mut().marks.manager = match known {
+            Some(known) if known != Link::Unknown => known,
+            _ if super::meta(connection, &links_key(org))?.is_some() => Link::Nobody,
+            _ => Link::Unknown,
+        };
     }
     let account = account.as_ref();
     connection
@@ -161,6 +167,18 @@ fn learn_part(
     Ok(last.map(|last| (last, differ)))
 }
 
+/// Whether the link of every account is written down; from then on the links of the org are known.
+fn all_learned(c: &Connection, org: &str) -> Result<bool, StoreError> {
+    let mut find = c.prepare_cached(
+        "SELECT 1 FROM account WHERE org = ?1 AND json_extract(doc, '$.marks.manager') IS NULL LIMIT 1",
+    )?;
+    let rest = find.exists([org])?;
+    if !rest {
+        super::set_meta(c, &links_key(org), "1")?;
+    }
+    Ok(!rest)
+}
+
 /// Whose account this is, if none of their profiles reports to whom it is linked to.
 fn reports_elsewhere(
     c: &Connection,
@@ -235,16 +253,46 @@ impl Store {
         loop {
             let (links, from, name) = (links.clone(), after, org.clone());
             let part = self.run(move |c| learn_part(c, &name, links.as_ref().as_ref(), &from, now)).await?;
-            let Some((last, found)) = part else { break };
-            (after, differ) = (last, differ + found);
+            if let Some((last, found)) = part {
+                (after, differ) = (last, differ + found);
+                continue;
+            }
+            let name = org.clone();
+            if self.run(move |c| all_learned(c, &name)).await? {
+                return Ok(differ);
+            }
+            after = String::new(); // accounts were written down behind the walk
         }
-        self.run(move |c| super::set_meta(c, &links_key(&org), "1")).await?;
-        Ok(differ)
     }
 
     /// Whether the manager links of an org were ever read.
     pub async fn links_known(&self, org: &str) -> Result<bool, StoreError> {
         let key = links_key(org);
         self.run(move |c| Ok(super::meta(c, &key)?.is_some())).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::World;
+    use super::*;
+    use crate::identity::account::tests::bare;
+    use std::collections::BTreeSet;
+
+    #[tokio::test]
+    async fn a_run_that_began_before_the_links_were_read_does_not_forget_them() {
+        let world = World::new().await;
+        let account = bare("00u1", "ada@example.com", None);
+        let prime = |account: &Account| world.store.prime("main", vec![account.clone()], BTreeSet::new(), world.now);
+        prime(&account).await.expect("writes");
+        let links = BTreeMap::from([("00u1".to_owned(), "00uBoss".to_owned())]);
+        world.store.learn_links("main", Some(links), world.now).await.expect("learns");
+        let now = world.now;
+        world.store.run(move |c| put(c, "main", &account, &[], now)).await.expect("writes");
+        let known = world.store.account("main", "00u1").await.expect("reads").expect("is there");
+        assert_eq!(known.marks.manager, Link::To("00uBoss".into()));
+        prime(&bare("00u2", "ben@example.com", None)).await.expect("writes");
+        let later = world.store.account("main", "00u2").await.expect("reads").expect("is there");
+        assert_eq!(later.marks.manager, Link::Nobody, "what comes later has no link that is known");
     }
 }

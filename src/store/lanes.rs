@@ -4,7 +4,7 @@
 //! call leaves without its intent on disk, and no intent goes without its outcome in the audit.
 
 use super::judge::Court;
-use super::{Store, StoreError, Trouble, accounts, anchors, append, aside, cases, forced, pages, restraint, search};
+use super::{Store, StoreError, Trouble, accounts, anchors, append, aside, cases, forced, pages, prime, restraint, search};
 use crate::audit::{Call, Effect, Kind, Record};
 use crate::clock::Moment;
 use crate::identity::safeguard::Restraint;
@@ -565,7 +565,7 @@ fn found(c: &Connection, rules: &Rulebook, target: i64, how: &Release, now: Mome
     let Release::Found { account } = how else { return Ok(()) };
     let org = org_of(c, target)?;
     let matched: Vec<String> = rules.matching.iter().map(|rule| rule.attribute.clone()).collect();
-    accounts::put(c, &org, account, &matched, now)?;
+    prime::believe(c, rules, &matched, &org, (**account).clone(), now)?;
     for position in cases::profiles(c, target)?.here {
         pages::relink(c, rules, &org, &position, Some(&position.employee), Cause::OrgRead, now)?;
     }

@@ -133,7 +133,7 @@ pub(super) fn believe(
     now: Moment,
 ) -> Result<(), StoreError> {
     let groups = &BTreeSet::new();
-    List { rules, matched, org, groups, started: now + LAG }.take(c, account).map(drop)
+    List { rules, matched, org, groups, started: now + LAG }.take(c, account.found_alone()).map(drop)
 }
 
 impl List<'_> {
