@@ -5,6 +5,10 @@ use namely_okta_sync::{commands, telemetry};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Profiles and rows are many small allocations that live for a page.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 #[command(
     version,

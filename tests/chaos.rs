@@ -328,7 +328,14 @@ fn whatever_happens_in_the_end_everybody_is_as_namely_says_and_nobody_else_was_t
     let (mut lost, settled) = chaos.settle(true, Chaos::differences);
     // What waits for a decision, and says so, is not lost.
     let all = lost.len();
-    lost.retain(|id, _| !chaos.ask(&["explain", id]).1.contains("waits for a decision"));
+    lost.retain(|id, what| {
+        let told = chaos.ask(&["explain", id]).1;
+        let waits = told.contains("waits for a decision");
+        if waits {
+            eprintln!("held: {what}: {}", told.lines().take(3).collect::<Vec<_>>().join(" | "));
+        }
+        !waits
+    });
     let held = all - lost.len();
     let stories: Vec<String> =
         leavers.iter().chain(&lost).take(8).map(|(id, what)| format!("{id}: {what}\n  {}", chaos.story(id))).collect();

@@ -34,6 +34,8 @@ pub struct Reads {
     pub fields: BTreeSet<String>,
     /// Custom fields of Namely.
     pub custom: BTreeSet<String>,
+    /// `employee` is used as a whole, or asked for a field whose name is computed: anything may be read.
+    pub whole: bool,
 }
 
 impl Reads {
@@ -41,6 +43,7 @@ impl Reads {
     pub fn add(&mut self, other: &Reads) {
         self.fields.extend(other.fields.iter().cloned());
         self.custom.extend(other.custom.iter().cloned());
+        self.whole |= other.whole;
     }
 }
 
@@ -71,6 +74,8 @@ impl Kind {
 pub struct Engine {
     env: Arc<Env>,
     tables: Arc<Tables>,
+    /// The functions, which every evaluation shares.
+    functions: Context<'static, 'static>,
 }
 
 /// A compiled expression that still knows its source.
@@ -80,8 +85,8 @@ pub struct Expr {
     reads: Reads,
 }
 
-/// An employee bound to the name `employee`, ready for any number of expressions.
-pub struct Bound(Context<'static, 'static>);
+/// An employee bound to the name `employee`, ready for any number of expressions that read no more than was bound.
+pub struct Bound<'e>(Context<'e, 'static>);
 
 impl Default for Engine {
     fn default() -> Self {
@@ -96,7 +101,10 @@ impl Engine {
         env.add_extension(extensions::strings).expect("the strings extension registers once");
         env.add_extension(extensions::lists).expect("the lists extension registers once");
         functions::declare(&mut env).expect("each function has a name of its own");
-        Self { env: Arc::new(env), tables: Arc::new(tables) }
+        let (env, tables) = (Arc::new(env), Arc::new(tables));
+        let mut functions = Context::with_env(env.clone());
+        functions::bind(&mut functions, &tables);
+        Self { env, tables, functions }
     }
 
     /// The tables that expressions may look things up in.
@@ -150,17 +158,17 @@ impl Engine {
         })
     }
 
-    /// Binds what is seen of a person for evaluation.
-    pub fn bind(&self, seen: &Seen) -> Bound {
-        let mut context = Context::with_env(self.env.clone());
-        functions::bind(&mut context, &self.tables);
-        context.add_variable_from_value("employee", view(seen));
+    /// Binds what is seen of a person for the evaluation of expressions that read no more than `reads`: making every field
+    /// costs more than most expressions.
+    pub fn bind(&self, seen: &Seen, reads: &Reads) -> Bound<'_> {
+        let mut context = self.functions.new_inner_scope();
+        context.add_variable_from_value("employee", view(seen, reads));
         Bound(context)
     }
 
-    /// Binds an employee of whom nothing else is known.
-    pub fn bind_employee(&self, employee: &Employee) -> Bound {
-        self.bind(&Seen::of(employee))
+    /// Binds everything of an employee of whom nothing else is known.
+    pub fn bind_employee(&self, employee: &Employee) -> Bound<'_> {
+        self.bind(&Seen::of(employee), &Reads { whole: true, ..Reads::default() })
     }
 
     /// What `expr` gives for an ordinary and for an empty profile: a hint at its type, as CEL has no types before it runs.
@@ -254,10 +262,17 @@ impl Names {
     /// Walks the expression; `scope` holds the variables of the comprehensions around it.
     fn collect(&mut self, node: &IdedExpr, scope: &mut Vec<String>) {
         match &node.expr {
-            Node::Ident(name) if name != "employee" && !scope.contains(name) && !TYPES.contains(&name.as_str()) => {
+            // Whoever reads one known field of it says so below, and does not come here.
+            Node::Ident(name) if name == "employee" => self.reads.whole = true,
+            Node::Ident(name) if !scope.contains(name) && !TYPES.contains(&name.as_str()) => {
                 self.unknown.insert(name.clone());
             }
-            Node::Select(select) => self.field(path(&select.operand.expr).as_deref(), &select.field),
+            Node::Select(select) => {
+                self.field(path(&select.operand.expr).as_deref(), &select.field);
+                if is_employee(&select.operand.expr) {
+                    return;
+                }
+            }
             Node::Call(call) => {
                 if !functions::is_known(&call.func_name) {
                     self.unknown_functions.insert(call.func_name.clone());
@@ -271,6 +286,9 @@ impl Names {
                     && let Node::Literal(LiteralValue::String(name)) = &key.expr
                 {
                     self.field(path(&of.expr).as_deref(), name.inner());
+                    if is_employee(&of.expr) {
+                        return;
+                    }
                 }
             }
             Node::Comprehension(c) => {
@@ -309,6 +327,10 @@ impl Names {
             _ => {}
         }
     }
+}
+
+fn is_employee(node: &Node) -> bool {
+    matches!(node, Node::Ident(name) if name == "employee")
 }
 
 /// The names of a plain path such as `employee.manager`.
@@ -384,6 +406,26 @@ mod tests {
         let reads = expr.expect("compiles").reads().clone();
         assert_eq!(reads.custom, BTreeSet::from(["cost_center".to_owned(), "2nd_office".to_owned()]));
         assert!(reads.fields.contains("office") && reads.fields.contains("custom"));
+    }
+
+    #[test]
+    fn what_is_bound_is_what_an_expression_reads() {
+        let engine = Engine::default();
+        let read = |source: &str| engine.compile(source).expect("compiles").reads().clone();
+        let one = read("employee.email + employee['first_name']");
+        assert_eq!((one.fields.len(), one.whole), (2, false), "{one:?}");
+        for whole in
+            ["employee['e' + 'mail']", "[employee][0].email", "employee.map(key, key).size() > 3", "size(employee)"]
+        {
+            assert!(read(whole).whole, "{whole}");
+        }
+        let employee = somebody();
+        for source in ["employee.email", "employee['em' + 'ail']", "employee.manager.name", "employee.custom.x == null"]
+        {
+            let expr = engine.compile(source).expect("compiles");
+            let narrow = expr.evaluate(&engine.bind(&Seen::of(&employee), expr.reads()));
+            assert_eq!(narrow, expr.evaluate(&engine.bind_employee(&employee)), "{source}");
+        }
     }
 
     #[test]

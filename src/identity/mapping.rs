@@ -44,6 +44,8 @@ pub struct Mapping {
     groups: Vec<GroupRule>,
     apps: Vec<AppRule>,
     user_type: Option<Expr>,
+    /// What all of these read of a profile.
+    reads: Reads,
 }
 
 /// A person as the mapping sees them: the positions that count, the primary one first.
@@ -99,17 +101,18 @@ impl MappingError {
 impl Mapping {
     /// A mapping of compiled rules; `anchor` is the attribute that holds the profile's UUID.
     pub fn new(engine: Engine, anchor: &str, attributes: Vec<AttributeRule>, groups: Vec<GroupRule>) -> Self {
-        Self { engine, anchor: anchor.to_owned(), attributes, groups, apps: Vec::new(), user_type: None }
+        let (anchor, reads) = (anchor.to_owned(), Reads::default());
+        Self { engine, anchor, attributes, groups, apps: Vec::new(), user_type: None, reads }.with_reads()
     }
 
     /// The same with rules that assign apps.
     pub fn with_apps(self, apps: Vec<AppRule>) -> Self {
-        Self { apps, ..self }
+        Self { apps, ..self }.with_reads()
     }
 
     /// The same with the expression that names the user type.
     pub fn with_user_type(self, user_type: Option<Expr>) -> Self {
-        Self { user_type, ..self }
+        Self { user_type, ..self }.with_reads()
     }
 
     /// What compiles and binds.
@@ -174,14 +177,19 @@ impl Mapping {
     }
 
     /// Everything the mapping reads of a profile.
-    pub fn reads(&self) -> Reads {
+    pub fn reads(&self) -> &Reads {
+        &self.reads
+    }
+
+    fn with_reads(self) -> Self {
         let attributes = self.attributes.iter().map(|rule| &rule.value).chain(&self.user_type);
         let groups = self.groups.iter().flat_map(GroupRule::exprs);
-        reads(attributes.chain(groups).chain(self.apps.iter().flat_map(AppRule::exprs)))
+        let reads = reads(attributes.chain(groups).chain(self.apps.iter().flat_map(AppRule::exprs)));
+        Self { reads, ..self }
     }
 
     /// Binds each position of `shown`, in order.
-    pub fn bind<'a>(&self, shown: &Shown<'a>) -> Vec<(&'a Position, Bound)> {
+    pub fn bind<'a>(&self, shown: &Shown<'a>) -> Vec<(&'a Position, Bound<'_>)> {
         let bound = |position: &&'a Position| {
             let manager_login = position.employee.manager.as_ref().map_or("", |m| m.email.as_str());
             let seen = Seen {
@@ -191,7 +199,7 @@ impl Mapping {
                 login: shown.login,
                 manager_login: shown.manager_login.unwrap_or(manager_login),
             };
-            (*position, self.engine.bind(&seen))
+            (*position, self.engine.bind(&seen, &self.reads))
         };
         shown.positions.iter().map(bound).collect()
     }

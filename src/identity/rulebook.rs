@@ -80,16 +80,18 @@ impl Rulebook {
         self.orgs.iter().filter(move |org| org.tenants.iter().any(|t| t == tenant))
     }
 
-    fn bind(&self, org: &str, position: &Position) -> Bound {
+    fn bind(&self, org: &str, position: &Position, reads: &Reads) -> Bound<'_> {
         let seen = Seen { tenant: &position.tenant, org, ..Seen::of(&position.employee) };
-        self.engine().bind(&seen)
+        self.engine().bind(&seen, reads)
     }
 
     /// Whether a profile is routed to an org; the error says which expression failed.
     pub fn routes(&self, org: &OrgRules, position: &Position) -> Result<bool, MappingError> {
         let Some(people) = &org.people else { return Ok(true) };
         let label = format!("okta {} people", org.name);
-        people.holds(&self.bind(&org.name, position)).map_err(|message| MappingError::of(&label, people, message))
+        people
+            .holds(&self.bind(&org.name, position, people.reads()))
+            .map_err(|message| MappingError::of(&label, people, message))
     }
 
     /// The zone in which the dates of a position are meant, and what HR should know about it.
@@ -97,7 +99,7 @@ impl Rulebook {
         let tenant = self.tenants.iter().find(|tenant| tenant.name == position.tenant);
         let company = tenant.map_or(TimeZone::UTC, |tenant| tenant.zone.clone());
         let Some(expr) = &self.zone else { return (company, None) };
-        match expr.text(&self.bind("", position)) {
+        match expr.text(&self.bind("", position, expr.reads())) {
             Ok(name) if name.is_empty() => (company, None),
             Ok(name) => match TimeZone::get(&name) {
                 Ok(zone) => (zone, None),
@@ -112,7 +114,7 @@ impl Rulebook {
     fn position_standing(&self, position: &Position, ended_at: Option<Moment>, now: Moment) -> Standing {
         let (zone, remark) = self.zone_of(position);
         let on_leave = self.leave.as_ref().map_or(Ok(false), |leave| {
-            let on_leave = leave.holds(&self.bind("", position));
+            let on_leave = leave.holds(&self.bind("", position, leave.reads()));
             on_leave.map_err(|message| MappingError::of("leave.when", leave, message).to_string())
         });
         let terms = Terms { policies: &self.policies, zone: &zone, on_leave, ended_at };
@@ -131,7 +133,8 @@ impl Rulebook {
             .into_iter()
             .map(|position| {
                 let standing = self.position_standing(&position, ended_at, now);
-                let chosen = self.primary.as_ref().is_some_and(|p| p.holds(&self.bind("", &position)) == Ok(true));
+                let chosen = self.primary.as_ref();
+                let chosen = chosen.is_some_and(|p| p.holds(&self.bind("", &position, p.reads())) == Ok(true));
                 let company = self.tenants.iter().position(|tenant| tenant.name == position.tenant);
                 let (start, id) = (position.employee.start_date, position.employee.id.clone());
                 ((!standing.entitlement.counts(), !chosen, company, start, id), position)
@@ -204,20 +207,21 @@ impl Rulebook {
 
     /// The logins that a person would like, in order.
     pub fn wanted_logins(&self, org: &str, person: &Person) -> Result<Vec<String>, MappingError> {
-        self.login.wanted(&self.bind(org, person.primary()))
+        self.login.wanted(&self.bind(org, person.primary(), &self.login.reads()))
     }
 
     /// What the rules of correlation look a profile up by: rule and value, without empty ones. An expression that fails
     /// gives none: the person is set aside when they are planned.
     pub fn keys(&self, position: &Position) -> Vec<(&MatchRule, String)> {
-        let bound = self.bind("", position);
-        let value = |rule: &MatchRule| rule.value.text(&bound).ok().filter(|value| !value.is_empty());
+        let value = |rule: &MatchRule| {
+            rule.value.text(&self.bind("", position, rule.value.reads())).ok().filter(|value| !value.is_empty())
+        };
         self.matching.iter().filter_map(|rule| Some((rule, super::login_key(&value(rule)?)))).collect()
     }
 
     /// Everything that is read of a profile.
     pub fn reads(&self) -> Reads {
-        let mut all = self.mapping.reads();
+        let mut all = self.mapping.reads().clone();
         all.add(&self.login.reads());
         let single = [&self.leave, &self.zone, &self.primary].into_iter().flatten();
         let routes = self.orgs.iter().filter_map(|org| org.people.as_ref());

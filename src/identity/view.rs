@@ -1,6 +1,7 @@
 //! What expressions see: the documented `employee` value.
 
-use super::employee::{Employee, UserStatus};
+use super::employee::{Employee, Manager, UserStatus};
+use super::expr::Reads;
 use cel::Value as Cel;
 use cel::objects::Key;
 use serde_json::Value;
@@ -66,61 +67,76 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// The `employee` value of the documentation.
-pub(super) fn view(seen: &Seen) -> Cel {
-    let e = seen.employee;
-    let mut map: HashMap<Key, Cel> = HashMap::with_capacity(FIELDS.len());
-    let mut text = |name: &'static str, value: &str| {
-        map.insert(name.into(), Cel::String(Arc::new(value.to_owned())));
-    };
-    text("id", &e.id);
-    text("tenant", seen.tenant);
-    text("org", seen.org);
-    text("login", seen.login);
-    text("email", &e.email);
-    text("first_name", &e.first_name);
-    text("last_name", &e.last_name);
-    text("middle_name", &e.middle_name);
-    text("preferred_name", &e.preferred_name);
-    text("full_name", &e.display());
-    text("user_status", &e.user_status.to_string());
-    text("start_date", &e.start_date.map(|d| d.to_string()).unwrap_or_default());
-    text("departure_date", &e.departure_date.map(|d| d.to_string()).unwrap_or_default());
-    text("employee_id", &e.employee_id);
-    text("employee_type", &e.employee_type);
-    text("job_title", &e.job_title);
-    text("job_tier", &e.job_tier);
-    text("department", e.departments.first().map_or("", String::as_str));
-    text("office", e.offices.first().map_or("", String::as_str));
-    text("office_main_number", &e.office_main_number);
-    text("office_direct_dial", &e.office_direct_dial);
-    text("office_phone", &e.office_phone);
-    text("office_company_mobile", &e.office_company_mobile);
-    text("linkedin_url", &e.linkedin_url);
-    text("office_city", &e.office_city);
-    text("office_state", &e.office_state);
-    text("office_country", &e.office_country);
-    text("team", e.teams.first().map_or("", String::as_str));
-    text("pay_group", &e.pay_group);
-    map.insert("teams".into(), texts(&e.teams));
-    map.insert("departments".into(), texts(&e.departments));
-    map.insert("offices".into(), texts(&e.offices));
-    let groups: HashMap<Key, Cel> = e.groups.iter().map(|(k, v)| (k.clone().into(), texts(v))).collect();
-    map.insert("groups".into(), Cel::Map(groups.into()));
-    let manager = e.manager.clone().unwrap_or_default();
-    let manager: HashMap<Key, Cel> = BTreeMap::from([
-        ("id", manager.id),
-        ("name", manager.name),
-        ("email", manager.email),
-        ("login", seen.manager_login.to_owned()),
-    ])
-    .into_iter()
-    .map(|(k, v)| (k.into(), Cel::String(Arc::new(v))))
-    .collect();
-    map.insert("manager".into(), Cel::Map(manager.into()));
-    let custom: HashMap<Key, Cel> = e.custom.iter().map(|(k, v)| (k.clone().into(), from_json(v))).collect();
-    map.insert("custom".into(), Cel::Map(custom.into()));
+/// The `employee` value of the documentation, as far as it is read.
+pub(super) fn view(seen: &Seen, reads: &Reads) -> Cel {
+    let mut map: HashMap<Key, Cel> = HashMap::with_capacity(reads.fields.len());
+    for (name, _) in FIELDS {
+        if reads.whole || reads.fields.contains(*name) {
+            map.insert((*name).into(), field(seen, name));
+        }
+    }
     Cel::Map(map.into())
+}
+
+fn field(seen: &Seen, name: &str) -> Cel {
+    let e = seen.employee;
+    let first = |items: &[String]| text(items.first().map_or("", String::as_str));
+    match name {
+        "id" => text(&e.id),
+        "tenant" => text(seen.tenant),
+        "org" => text(seen.org),
+        "login" => text(seen.login),
+        "email" => text(&e.email),
+        "first_name" => text(&e.first_name),
+        "last_name" => text(&e.last_name),
+        "middle_name" => text(&e.middle_name),
+        "preferred_name" => text(&e.preferred_name),
+        "full_name" => text(&e.display()),
+        "user_status" => text(&e.user_status.to_string()),
+        "start_date" => text(&e.start_date.map(|d| d.to_string()).unwrap_or_default()),
+        "departure_date" => text(&e.departure_date.map(|d| d.to_string()).unwrap_or_default()),
+        "employee_id" => text(&e.employee_id),
+        "employee_type" => text(&e.employee_type),
+        "job_title" => text(&e.job_title),
+        "job_tier" => text(&e.job_tier),
+        "department" => first(&e.departments),
+        "departments" => texts(&e.departments),
+        "office" => first(&e.offices),
+        "offices" => texts(&e.offices),
+        "office_city" => text(&e.office_city),
+        "office_state" => text(&e.office_state),
+        "office_country" => text(&e.office_country),
+        "groups" => map(e.groups.iter().map(|(title, groups)| (title.clone(), texts(groups)))),
+        "team" => first(&e.teams),
+        "teams" => texts(&e.teams),
+        "pay_group" => text(&e.pay_group),
+        "manager" => {
+            let manager = e.manager.as_ref();
+            let of = |field: fn(&Manager) -> &String| text(manager.map_or("", |manager| field(manager).as_str()));
+            map([
+                ("id", of(|manager| &manager.id)),
+                ("name", of(|manager| &manager.name)),
+                ("email", of(|manager| &manager.email)),
+                ("login", text(seen.manager_login)),
+            ])
+        }
+        "office_main_number" => text(&e.office_main_number),
+        "office_direct_dial" => text(&e.office_direct_dial),
+        "office_phone" => text(&e.office_phone),
+        "office_company_mobile" => text(&e.office_company_mobile),
+        "linkedin_url" => text(&e.linkedin_url),
+        "custom" => map(e.custom.iter().map(|(name, value)| (name.clone(), from_json(value)))),
+        other => unreachable!("{other} is no field of the documentation"),
+    }
+}
+
+fn text(value: &str) -> Cel {
+    Cel::String(Arc::new(value.to_owned()))
+}
+
+fn map<K: Into<Key>>(entries: impl IntoIterator<Item = (K, Cel)>) -> Cel {
+    let entries: HashMap<Key, Cel> = entries.into_iter().map(|(key, value)| (key.into(), value)).collect();
+    Cel::Map(entries.into())
 }
 
 fn texts(items: &[String]) -> Cel {
@@ -134,10 +150,7 @@ fn from_json(value: &Value) -> Cel {
         Value::Number(n) => n.as_i64().map_or_else(|| Cel::Float(n.as_f64().unwrap_or_default()), Cel::Int),
         Value::String(s) => Cel::String(Arc::new(s.clone())),
         Value::Array(items) => Cel::List(Arc::new(items.iter().map(from_json).collect())),
-        Value::Object(fields) => {
-            let fields: HashMap<Key, Cel> = fields.iter().map(|(k, v)| (k.clone().into(), from_json(v))).collect();
-            Cel::Map(fields.into())
-        }
+        Value::Object(fields) => map(fields.iter().map(|(name, value)| (name.clone(), from_json(value)))),
     }
 }
 

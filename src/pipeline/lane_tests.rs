@@ -164,7 +164,7 @@ fn of_an_account_that_was_found_by_itself_the_groups_are_read_before_anything_is
     let group = |id: &str| world.directory.find(id).expect("known").clone();
     let answer = Answer::Groups { groups: ["00gStaff", "00gFinance"].map(group).into(), next: None };
     let concluded = lane.conclude(&read, &Outcome::Applied, &answer, &world.context());
-    assert_eq!(sent(concluded.then.expect("goes on")).name(), "clear_manager", "its link was not read either");
+    assert_eq!(concluded.next, done());
     assert_eq!(concluded.account.flatten().map(|account| account.groups.len()), Some(2));
 }
 
@@ -206,6 +206,17 @@ fn a_suspension_that_was_refused_once_is_tried_again_by_the_next_run_that_reads_
     assert!(why.contains("did not suspend"), "{why}");
     let account = concluded.account.flatten().expect("is known");
     assert_eq!(run(account, true).1.name(), "suspend", "the same status is no reason to give up for good");
+}
+
+#[test]
+fn that_there_is_no_account_any_more_must_be_answered_twice() {
+    let world = World::new();
+    let mut lane = Lane::new(Claim { look: true, ..world.claim(somebody(), Some(world.account())) });
+    let look = sent(lane.begin(&world.context()));
+    let first = lane.conclude(&look, &Outcome::Missing, &Answer::NoAccount, &world.context());
+    assert_eq!((first.account, first.then.map(sent)), (None, Some(look.clone())), "kept, and asked for again");
+    let second = lane.conclude(&look, &Outcome::Missing, &Answer::NoAccount, &world.context());
+    assert_eq!((second.account, second.then.map(|act| sent(act).name())), (Some(None), Some("create_user")));
 }
 
 #[test]

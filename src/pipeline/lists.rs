@@ -71,7 +71,7 @@ impl Lists {
         self.readiness.have(&what);
         let mut gone = Vec::new();
         for id in missing {
-            match self.read(id, Class::Inspect).await {
+            match self.read_twice(id).await {
                 Ok(Some(account)) => {
                     let kept = self.store.exists(&self.org, account, self.clock.now()).await;
                     kept.map_err(|e| e.to_string())?;
@@ -86,6 +86,17 @@ impl Lists {
             tracing::warn!(org = %self.org, accounts = gone.len(), "accounts were deleted in Okta by somebody else");
         }
         Ok(gone)
+    }
+
+    /// The account of this id. That there is none must be said twice: what stands between us and Okta can say it too.
+    async fn read_twice(&self, id: &str) -> Result<Option<Account>, String> {
+        match self.read(id, Class::Inspect).await {
+            Ok(None) => {
+                self.clock.sleep(retry::delay(0)).await;
+                self.read(id, Class::Inspect).await
+            }
+            other => other,
+        }
     }
 
     /// The account of this id or login; nothing if Okta says that there is none.

@@ -302,9 +302,15 @@ fn begin_step(
             anchors::announce(c, &org_of(c, lease.target)?, anchor, login, now)?;
         }
     }
-    if matches!(call.step, Step::Suspend { .. }) {
-        // From now on a suspension is ours, whatever becomes of this run: whoever returns meanwhile is let in again.
-        c.prepare_cached("UPDATE target SET was = 'on_leave' WHERE id = ?1")?.execute([lease.target])?;
+    // From now on a suspension or deactivation is ours, whatever becomes of this run and of what is known of the account:
+    // whoever returns is let in again.
+    let was = match call.step {
+        Step::Suspend { .. } => Some("on_leave"),
+        Step::Deactivate { .. } => Some("ended"),
+        _ => None,
+    };
+    if let Some(was) = was {
+        c.prepare_cached("UPDATE target SET was = ?2 WHERE id = ?1")?.execute(params![lease.target, was])?;
     }
     c.prepare_cached(
         "INSERT INTO intent (target, token, rev, step, method, path, body_hash, attempt, sent_at)

@@ -114,8 +114,8 @@ impl Store {
         .await
     }
 
-    /// Okta has answered that there is no account of this id, to a read by that id: what is known of it goes. Nothing if
-    /// somebody is at work on it, and finds out.
+    /// Okta has answered that there is no account of this id, to reads by that id: what is to be noted of it. Nothing if somebody
+    /// is at work on it, and finds out.
     pub async fn vanished(&self, org: &str, okta_id: &str) -> Result<Option<Drifted>, StoreError> {
         let (org, okta_id) = (org.to_owned(), okta_id.to_owned());
         self.run(move |c| vanished(c, &org, &okta_id)).await
@@ -177,6 +177,7 @@ impl List<'_> {
             changes: vec![FieldChange { field: "status".into(), before, after }],
             known_at,
             actor: None,
+            deleted: false,
         };
         reread::note(c, self.org, &drifted, true, self.started)
     }
@@ -242,11 +243,18 @@ fn vanished(c: &Connection, org: &str, okta_id: &str) -> Result<Option<Drifted>,
         return Ok(None);
     }
     let target = owner.map(|owner| owner.target);
-    match target {
-        Some(target) => search::lose(c, org, target, okta_id)?,
-        None => accounts::remove(c, org, okta_id)?,
-    }
     let change = FieldChange { field: "account".into(), before: account.status.word().into(), after: "deleted".into() };
     let login = account.login;
-    Ok(Some(Drifted { okta_id: okta_id.to_owned(), login, target, changes: vec![change], known_at, actor: None }))
+    let (okta_id, changes) = (okta_id.to_owned(), vec![change]);
+    Ok(Some(Drifted { okta_id, login, target, changes, known_at, actor: None, deleted: true }))
+}
+
+/// What is known of an account that was deleted goes; returns false if somebody is at work on it meanwhile.
+pub(super) fn forget(c: &Connection, org: &str, one: &Drifted) -> Result<bool, StoreError> {
+    match owner(c, org, &one.okta_id)? {
+        Some(owner) if owner.busy => return Ok(false),
+        Some(owner) => search::lose(c, org, owner.target, &one.okta_id)?,
+        None => accounts::remove(c, org, &one.okta_id)?,
+    }
+    Ok(true)
 }

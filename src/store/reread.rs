@@ -26,6 +26,8 @@ pub struct Drifted {
     pub known_at: Moment,
     /// Who did it, by Okta's system log.
     pub actor: Option<String>,
+    /// Okta has the account no more: what is known of it goes when this is noted.
+    pub deleted: bool,
 }
 
 /// A read of a whole org.
@@ -93,7 +95,7 @@ impl Store {
         Ok(Compared { drifted, new, known, missing })
     }
 
-    /// Writes drift into the audit; where `correct` says so, whoever is concerned is brought back to what Namely says.
+    /// Writes drift into the audit, and forgets accounts that were deleted with it; where `correct` says so, whoever is concerned is brought back to what Namely says.
     pub async fn note_drift(
         &self,
         org: &str,
@@ -104,7 +106,9 @@ impl Store {
         let org = org.to_owned();
         self.run(move |c| {
             for one in &drifted {
-                note(c, &org, one, correct, now)?;
+                if !one.deleted || prime::forget(c, &org, one)? {
+                    note(c, &org, one, correct, now)?;
+                }
             }
             Ok(drifted.len())
         })
@@ -160,7 +164,15 @@ impl Look<'_> {
         let merged = merge(&known, found, self.groups, &self.rules.mapping, desired.as_ref());
         accounts::put(c, self.org, &merged, matched, self.started - LAG)?;
         let login = merged.login;
-        Ok(Some(Some(Drifted { okta_id: merged.id, login, target, changes, known_at: observed, actor: None })))
+        Ok(Some(Some(Drifted {
+            okta_id: merged.id,
+            login,
+            target,
+            changes,
+            known_at: observed,
+            actor: None,
+            deleted: false,
+        })))
     }
 
     fn seen(&self, c: &Connection, okta_id: &str, at: Moment) -> Result<(), StoreError> {

@@ -73,13 +73,7 @@ impl Office {
             *self.changes.entry(what).or_default() += 1;
             return;
         }
-        // Managers stay: whom others report to is another question.
-        let index = loop {
-            let index = self.random.random_range(0..count);
-            if index % 10 != 0 || index >= 60 {
-                break index;
-            }
-        };
+        let index = self.random.random_range(0..count);
         let (random, made) = (&mut self.random, self.made);
         let person = tenant.person(index).clone();
         let gone = person.status == Status::Inactive || person.departure_date.is_some_and(|date| date < day);
@@ -209,8 +203,11 @@ pub fn differences(
     let mut found = BTreeMap::new();
     for person in people {
         let own = accounts.get(&person.id).map_or(&[][..], Vec::as_slice);
+        // Whom the reports of somebody who is away are linked to, and when, is not what is compared here.
         let manager = person.manager.map(|at| &people[at]);
-        if let Some(what) = differs(person, manager, own, okta, day) {
+        let at_work =
+            manager.is_none_or(|manager| due(manager, day) == Due::Work && accounts.contains_key(&manager.id));
+        if let Some(what) = differs(person, manager, at_work, own, okta, day) {
             // Whoever has the address of somebody else's account waits until somebody decides.
             if !(namesakes.contains(&person.id) && own.is_empty()) {
                 found.insert(person.id.clone(), what);
@@ -220,7 +217,14 @@ pub fn differences(
     found
 }
 
-fn differs(person: &Person, manager: Option<&Person>, own: &[&User], okta: &Okta, day: Date) -> Option<String> {
+fn differs(
+    person: &Person,
+    manager: Option<&Person>,
+    at_work: bool,
+    own: &[&User],
+    okta: &Okta,
+    day: Date,
+) -> Option<String> {
     let due = due(person, day);
     let user = match (own, due) {
         // Whoever goes on leave before there is an account gets one when they return.
@@ -268,14 +272,14 @@ fn differs(person: &Person, manager: Option<&Person>, own: &[&User], okta: &Okta
         ("employeeNumber", json!(person.employee_id)),
         ("primaryPhone", json!(person.direct_dial)),
     ];
-    attributes.extend(manager.map(|manager| ("managerId", json!(manager.email))));
+    attributes.extend(manager.filter(|_| at_work).map(|manager| ("managerId", json!(manager.email))));
     let wrong = attributes.into_iter().find(|(name, value)| user.profile.get(*name) != Some(value));
     if let Some((name, value)) = wrong {
         return Some(format!("has {name} = {:?}, and should have {value}", user.profile.get(name)));
     }
     let linked = okta.manager_of(&user.id).and_then(|m| m.profile.get("namelyId")).and_then(Value::as_str);
     let wanted = manager.map(|manager| manager.id.as_str());
-    (linked != wanted).then(|| format!("is linked to the manager {linked:?}, and should be to {wanted:?}"))
+    (at_work && linked != wanted).then(|| format!("is linked to the manager {linked:?}, and should be to {wanted:?}"))
 }
 
 /// Everything of an account that somebody could have touched.
