@@ -78,6 +78,9 @@ fn while_it_runs_the_service_is_asked_and_knows_who_asks() {
     let (ok, said) = cli(&place, OPERATOR, &["resume"]);
     assert!(!ok && said.contains("nothing to resume"), "{said}");
     let (ok, said) = cli(&place, OPERATOR, &["quarantine", "retry", "--all"]);
+    assert!(ok && said.contains("nobody is set aside"), "{said}");
+    let (ok, said) =
+        cli(&place, OPERATOR, &["quarantine", "retry", &place.world.namely.core().person(4).email.clone()]);
     assert!(!ok && said.contains("quarantine list"), "{said}");
     let (ok, said) = cli(&place, OPERATOR, &["reconcile", "--read", "--fix"]);
     assert!(ok, "{said}");

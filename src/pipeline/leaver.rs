@@ -226,7 +226,7 @@ impl Lane {
         self.steps.clear();
         let account = Some(self.claim.case.account.clone());
         match self.look() {
-            Some(look) => Concluded::new(account, Next::Continue, Some(Act::Send { step: look, planned: None })),
+            Some(look) => Concluded::reading(account, look),
             None => self.concluded(account, context),
         }
     }

@@ -110,7 +110,7 @@ pub fn waiting(c: &Connection, most: usize) -> Result<Vec<Waiting>, StoreError> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::lanes::{Lease, Release};
+    use super::super::lease::{Lease, Release};
     use super::super::tests::{World, account};
     use super::*;
     use crate::identity::UserStatus;

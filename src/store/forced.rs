@@ -3,7 +3,8 @@
 //! **Invariant:** whoever was let go of like this is read in Okta before anything is written for them, and no call that was
 //! announced goes without a row in the audit.
 
-use super::lanes::{self, Lease, Release};
+use super::lanes;
+use super::lease::{Lease, Release};
 use super::{Store, StoreError, Trouble, accounts, alone, append, aside};
 use crate::audit::{Call, Effect, Kind, Record};
 use crate::clock::Moment;

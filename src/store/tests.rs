@@ -199,6 +199,20 @@ async fn an_outcome_its_account_and_its_audit_row_are_one_commit() {
 }
 
 #[tokio::test]
+async fn what_a_call_has_left_open_is_read_first_by_whoever_comes_next() {
+    let world = World::new().await;
+    world.see(somebody()).await;
+    let claim = world.claim().await.remove(0);
+    let Begun::Intent(intent) = world.begin(&claim).await else { panic!("stale") };
+    let effect = effect("replan"); // the login of a create exists already, perhaps by the first of two copies of the call
+    let end = EndStep { lease: claim.lease, intent, effect, account: None, renamed: None, next: Next::Read };
+    world.store.end_step(end, world.now).await.expect("ends");
+    world.see(Employee { email: "another@example.com".into(), ..somebody() }).await;
+    world.store.release(claim.lease, Release::Stale, world.now).await.expect("lets go");
+    assert!(world.claim().await.remove(0).look, "a newer revision does not write before the account was read");
+}
+
+#[tokio::test]
 async fn a_second_profile_of_the_same_name_joins_the_person_and_another_name_waits_for_a_verdict() {
     let world = World::new().await;
     world.store.prime("main", vec![account(None)], BTreeSet::new(), world.now).await.expect("primes");
