@@ -330,7 +330,7 @@ fn whatever_happens_in_the_end_everybody_is_as_namely_says_and_nobody_else_was_t
     let all = lost.len();
     lost.retain(|id, what| {
         let told = chaos.ask(&["explain", id]).1;
-        let waits = told.contains("waits for a decision");
+        let waits = told.contains("waits for a decision") || told.contains("see `review show");
         if waits {
             eprintln!("held: {what}: {}", told.lines().take(3).collect::<Vec<_>>().join(" | "));
         }

@@ -174,6 +174,17 @@ fn of_two_accounts_with_the_anchor_of_a_leaver_the_proved_one_ends_and_the_other
             .await
             .expect("asks");
         rig.until("both are named", async |rig| ambiguous(rig, &person.id).await).await;
+        let namesake = Person {
+            id: "00000000-0000-4000-8000-00000000abcd".into(),
+            email: "a.namesake@example.com".into(),
+            employee_id: "90001".into(),
+            ..person.clone()
+        };
+        rig.world.namely.core().hire(namesake.clone(), rig.world.clock.now());
+        rig.until_okta("whoever has the same name does not wait for that", |okta| {
+            okta.user_by_anchor(&namesake.id).is_some()
+        })
+        .await;
         rig.edit(4, |p| p.status = Hired::Inactive);
         rig.until_okta("the proved one ends", |okta| {
             okta.users().any(|user| user.id == ours && user.status == Status::Deprovisioned)

@@ -5,7 +5,7 @@ use super::preview_match::{Outlook, of_join};
 use super::{Store, StoreError, append};
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
-use crate::identity::correlation::{Candidate, REVIEW, Subject};
+use crate::identity::correlation::{ANCHOR, Candidate, REVIEW, Subject};
 use crate::identity::functions::slug;
 use crate::identity::{Employee, Position, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -97,7 +97,8 @@ pub(super) fn open_about(c: &Connection, target: i64) -> Result<Option<i64>, Sto
     Ok(select.query_row([target], |row| row.get(0))?)
 }
 
-/// An open review about another profile of the same name, and who that is.
+/// An open review about another profile of the same name, and who that is. Which of several accounts that carry its own anchor
+/// are somebody's is no question about anybody else.
 pub(super) fn namesake(c: &Connection, org: &str, position: &Position) -> Result<Option<(i64, String)>, StoreError> {
     let name = name_key(&position.employee.first_name, &position.employee.last_name);
     if name.is_empty() {
@@ -106,10 +107,12 @@ pub(super) fn namesake(c: &Connection, org: &str, position: &Position) -> Result
     let mut select = c.prepare_cached(
         "SELECT r.id, r.tenant, s.doc FROM review r JOIN source s ON s.tenant = r.tenant AND s.profile = r.profile
          WHERE r.org = ?1 AND r.name_key = ?2 AND r.verdict IS NULL AND NOT (r.tenant = ?3 AND r.profile = ?4)
+           AND NOT (r.rule = ?5 AND EXISTS (SELECT 1 FROM link l JOIN target t ON t.id = l.target
+             WHERE l.org = r.org AND l.tenant = r.tenant AND l.profile = r.profile AND t.okta_id IS NOT NULL))
          ORDER BY r.id LIMIT 1",
     )?;
     let found: Option<(i64, String, String)> = select
-        .query_row([org, &name, &position.tenant, &position.employee.id], |row| {
+        .query_row([org, &name, &position.tenant, &position.employee.id, ANCHOR], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
         .optional()?;
