@@ -6,7 +6,7 @@ use super::plan::Plan;
 use super::step::Step;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A kind of change to somebody's account; the order is the order in which people want to read about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -126,6 +126,11 @@ pub fn is_login(change: &FieldChange) -> bool {
 /// Whether a change of an attribute is one of where Okta sends codes and links for getting in again.
 pub fn is_contact(change: &FieldChange) -> bool {
     matches!(change.field.as_str(), "secondEmail" | "mobilePhone" | "primaryPhone")
+}
+
+/// The kinds of change that one call is made of: an update of several attributes may be of several.
+pub fn kinds_of(plan: &Plan, step: &Step, former: Option<&str>) -> BTreeSet<Change> {
+    split(plan, step, former).into_iter().filter_map(|(kind, _)| kind).collect()
 }
 
 /// A call taken apart into what is of one kind each. Attributes that only follow the login, such as the one that keeps

@@ -299,10 +299,11 @@ impl Employee {
             attempt: self.lane.claim().attempt,
         };
         let (store, clock, lease) = (self.tools.store.clone(), self.tools.clock.clone(), self.lane.claim().lease);
-        let change = self.lane.change_of(&call.step);
+        let changes = self.lane.changes_of(&call.step);
+        let permitted = changes.clone();
         let (announced, planned) = (call.clone(), planned.and_then(|plan| serde_json::to_value(plan).ok()));
         let announce = move || -> Pin<Box<dyn Future<Output = _> + Send>> {
-            Box::pin(async move { store.begin_step(lease, announced, change, planned, clock.now()).await })
+            Box::pin(async move { store.begin_step(lease, announced, changes, planned, clock.now()).await })
         };
         let (stops, condition) = (self.tools.store.stops().clone(), self.tools.store.condition().clone());
         let (org, watched, is_write) = (self.tools.org.clone(), self.progress.clone(), request.is_write());
@@ -323,7 +324,7 @@ impl Employee {
                 if is_write && condition.is_damaged() {
                     return Err("the store is damaged".to_owned());
                 }
-                stops.enter(&org, change)
+                stops.enter(&org, &permitted)
             })),
             progress: Some(self.progress.clone()),
             span: span.clone(),

@@ -4,7 +4,7 @@
 
 use crate::clock::Moment;
 use crate::identity::administrator::Knowledge;
-use crate::identity::change::summary;
+use crate::identity::change::{kinds_of, summary};
 use crate::identity::observe::{FullProfile, doubt};
 use crate::identity::plan::{Obstacle, Plan, Situation, plan};
 use crate::identity::safeguard::{Mode, restrain};
@@ -13,7 +13,7 @@ use crate::identity::{Account, Answer, Change, Class, Directory, Group, Rulebook
 use crate::okta::outcome::{Fixer, Outcome};
 use crate::store::{Claim, Next, Release};
 use serde::Serialize;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// Reads after which a lane gives up for now: Okta keeps answering something other than what it shows.
@@ -93,6 +93,8 @@ pub struct Lane {
     full: Option<FullProfile>,
     /// What the calls of the present plan are part of.
     kinds: Plan,
+    /// The attribute that keeps a former login, under the rules of the present plan.
+    former: Option<String>,
     /// What Okta did not say when it was asked.
     unanswered: Vec<Step>,
     /// Whether access is over, at once or after a grace: then no refusal stops the rest.
@@ -124,6 +126,7 @@ impl Lane {
             fresh: false,
             full: None,
             kinds: Plan::default(),
+            former: None,
             unanswered: Vec::new(),
             over: false,
             refused: Vec::new(),
@@ -146,9 +149,12 @@ impl Lane {
         self.full.as_ref()
     }
 
-    /// The kind of change that a call of the present plan is part of.
-    pub fn change_of(&self, step: &Step) -> Option<Change> {
-        if matches!(step, Step::Look { .. }) { None } else { self.kinds.kind(step) }
+    /// The kinds of change that a call of the present plan is made of.
+    pub fn changes_of(&self, step: &Step) -> BTreeSet<Change> {
+        match step {
+            Step::Look { .. } => BTreeSet::new(),
+            step => kinds_of(&self.kinds, step, self.former.as_deref()),
+        }
     }
 
     fn account(&self) -> Option<&Account> {
@@ -249,7 +255,7 @@ impl Lane {
             let lifts = self.over && found.protected.is_some();
             steps.retain(|step| lifts && matches!(step, Step::ReadGroups { .. }));
         }
-        self.kinds = plan.kinds();
+        (self.kinds, self.former) = (plan.kinds(), rules.login.former.clone());
         match steps.first() {
             Some(first) if self.over && self.done.contains(first) => {
                 let why = "Okta accepts it but does not show it";

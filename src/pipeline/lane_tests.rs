@@ -220,6 +220,17 @@ fn that_there_is_no_account_any_more_must_be_answered_twice() {
 }
 
 #[test]
+fn a_call_that_writes_a_title_and_a_login_is_of_both_kinds() {
+    let world = World::new();
+    let moved = Employee { job_title: "Controller".into(), email: "new@example.com".into(), ..somebody() };
+    let mut claim = world.claim(moved, Some(world.account()));
+    claim.case.login = Ok(crate::identity::login::Chosen { login: "new@example.com".into(), ghost: None });
+    let mut lane = Lane::new(claim);
+    let update = sent(lane.begin(&world.context()));
+    assert_eq!(lane.changes_of(&update), [Change::ChangeLogin, Change::ChangeAttributes].into(), "{update:?}");
+}
+
+#[test]
 fn an_account_that_is_gone_is_made_again() {
     let world = World::new();
     let moved = Employee { job_title: "Controller".into(), ..somebody() };

@@ -13,6 +13,7 @@ use crate::clock::Moment;
 use crate::identity::{Account, Case, Cause, Change, Class, Directory, Rulebook, Step};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,13 +53,13 @@ impl Store {
         .await
     }
 
-    /// Announces a call. `planned` is the whole plan if this is its first call: it is audited with it. `change` is its kind;
-    /// a call that is paused is not announced.
+    /// Announces a call. `planned` is the whole plan if this is its first call: it is audited with it. `changes` are
+    /// its kinds; a call of which one is paused is not announced.
     pub async fn begin_step(
         &self,
         lease: Lease,
         call: Call,
-        change: Option<Change>,
+        changes: BTreeSet<Change>,
         planned: Option<Value>,
         now: Moment,
     ) -> Result<Begun, StoreError> {
@@ -67,7 +68,7 @@ impl Store {
             if store.begins_nothing() {
                 return Ok(Begun::Stale);
             }
-            begin_step(c, lease, &call, change, planned, &anchor, now)
+            begin_step(c, lease, &call, &changes, planned, &anchor, now)
         })
         .await
     }
@@ -165,7 +166,7 @@ fn begin_step(
     c: &Connection,
     lease: Lease,
     call: &Call,
-    change: Option<Change>,
+    changes: &BTreeSet<Change>,
     planned: Option<Value>,
     anchor: &str,
     now: Moment,
@@ -173,8 +174,13 @@ fn begin_step(
     if !holds(c, lease)? || !is_newest(c, lease)? {
         return Ok(Begun::Stale);
     }
-    if change.is_some() && super::pause::paused(c, &org_of(c, lease.target)?, change)?.is_some() {
-        return Ok(Begun::Stale); // claimed again when it may be, with what may not be taken out of its plan
+    if !changes.is_empty() {
+        let org = org_of(c, lease.target)?;
+        for change in changes {
+            if super::pause::paused(c, &org, Some(*change))?.is_some() {
+                return Ok(Begun::Stale); // claimed again when it may be, with what may not be taken out of its plan
+            }
+        }
     }
     if let Some(plan) = planned {
         append(c, &about(c, lease, now, Kind::Planned, plan)?)?;

@@ -7,6 +7,7 @@ use super::pause::{self, Pause};
 use super::{Store, StoreError, Trouble};
 use crate::clock::Moment;
 use crate::identity::{Change, Decider};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -53,12 +54,12 @@ impl Stops {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a write leave, or says why it may not.
-    pub fn enter(&self, org: &str, change: Option<Change>) -> Result<UnderWay, String> {
+    /// Lets a write of these kinds leave, or says why it may not.
+    pub fn enter(&self, org: &str, changes: &BTreeSet<Change>) -> Result<UnderWay, String> {
         // Counted before it is looked: a pause that comes in between waits for it.
         self.under_way.fetch_add(1, Ordering::SeqCst);
         let under_way = UnderWay(self.under_way.clone());
-        match change.and_then(|change| self.stopped(org, Some(change))) {
+        match changes.iter().find_map(|change| self.stopped(org, Some(*change))) {
             Some(why) => Err(why),
             None => Ok(under_way),
         }
@@ -229,15 +230,15 @@ mod tests {
     #[tokio::test]
     async fn whoever_pauses_waits_for_what_was_let_through_and_lets_nothing_more_through() {
         let stops = Stops::default();
-        let call = stops.enter("main", Some(Change::AddGroup)).expect("nothing is paused");
+        let call = stops.enter("main", &[Change::AddGroup].into()).expect("nothing is paused");
         stops.add(None, None, "stop", &Decider::of_token("Ann", None), Moment::from_secs(7));
-        assert!(stops.enter("main", Some(Change::AddGroup)).is_err_and(|why| why.contains("stop")));
+        assert!(stops.enter("main", &[Change::AddGroup].into()).is_err_and(|why| why.contains("stop")));
         assert_eq!(stops.settled(Duration::from_millis(30)).await, 1, "not answered yet");
         let waiting = stops.clone();
         let settled = tokio::spawn(async move { waiting.settled(Duration::from_secs(60)).await });
         drop(call);
         assert_eq!(settled.await.expect("ends"), 0);
-        assert!(stops.enter("main", None).is_ok(), "whoever only reads is not stopped");
+        assert!(stops.enter("main", &BTreeSet::new()).is_ok(), "whoever only reads is not stopped");
     }
 
     #[test]

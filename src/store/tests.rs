@@ -54,7 +54,7 @@ impl World {
     }
 
     pub async fn begin(&self, claim: &Claim) -> Begun {
-        self.store.begin_step(claim.lease, call(), None, None, self.now).await.expect("begins")
+        self.store.begin_step(claim.lease, call(), BTreeSet::new(), None, self.now).await.expect("begins")
     }
 
     /// Somebody says something about a match, having seen it, and a second one if it takes two.
