@@ -1,10 +1,12 @@
 //! Who is counted, and who is judged anew.
 
 use super::super::tests::World;
+use crate::identity::account::tests::bare;
+use crate::identity::administrator::{Administrators, RolesRead};
 use crate::identity::employee::tests::somebody;
 use crate::identity::rulebook::tests::rulebook;
 use crate::identity::safeguard::{Limit, Restraint, Scope, Span};
-use crate::identity::{Change, Directory, Employee, Group};
+use crate::identity::{Change, Directory, Employee, Group, UserStatus};
 use crate::store::{Lease, Release, Want};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,6 +22,28 @@ async fn joiners(change: Change, people: u32) -> World {
         world.see(Employee { id: format!("joiner-{n}"), email, ..somebody() }).await;
     }
     world
+}
+
+#[tokio::test]
+async fn whoever_was_held_while_nobody_could_tell_who_is_an_administrator_is_free_when_it_can_be_told() {
+    let world = World::new().await;
+    let mut account = bare("00u1", &somebody().email, Some(&somebody().id));
+    account.marks.roles = Some(RolesRead { holds: None, at: world.now.millis() }); // asked for, and not told
+    world.store.prime("main", vec![account], BTreeSet::new(), world.now).await.expect("writes");
+    world.see(Employee { user_status: UserStatus::Inactive, ..somebody() }).await;
+    let ask = async |directory: Directory, lanes: usize| {
+        let want = Want { lanes, urgent: lanes, rooms: vec![("any", lanes), ("users", lanes)] };
+        world.store.claim("main", Arc::new(directory), world.now, want).await.expect("claims")
+    };
+    let unread = Administrators { unread: Some("HTTP 403".into()), ..Administrators::default() };
+    let unread = Directory::default().with_administrators(unread);
+    assert!(ask(unread, 0).await.is_empty(), "judged, and claimed by nobody");
+    let holds =
+        world.store.run(|c| Ok(c.query_row("SELECT count(*) FROM hold", [], |row| row.get::<_, i64>(0))?)).await;
+    assert_eq!(holds.expect("reads"), 1);
+    world.store.administrators_changed("main", world.now).await.expect("wakes");
+    let claims = ask(Directory::default(), 10).await;
+    assert_eq!((claims.len(), claims[0].restraint.held.len()), (1, 0));
 }
 
 /// Takes everybody, and says of how many a change waits and of how many it may go.
