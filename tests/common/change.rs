@@ -1,7 +1,6 @@
 //! A change of everybody, and how far it has come.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
-use super::Rig;
+use super::rig::Rig;
 use namely_okta_sync::sandbox::company::Status as Hired;
 use namely_okta_sync::sandbox::okta::Okta;
 

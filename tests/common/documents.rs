@@ -1,6 +1,6 @@
 //! What the documents say, for tests that hold them to it.
 
-use super::program;
+use super::program::program;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -1,5 +1,4 @@
 //! Keys of service apps, made anew for each test.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rsa::{KeyPair, KeySize};

@@ -1,14 +1,17 @@
 //! A place for the program itself: what operators start, stop and ask.
 
-use super::{Running, config_file, dirty, program, quick_namely, quick_okta, wait_until};
+use super::config::config_file;
+use super::program::program;
+use super::quick::{quick_namely, quick_okta};
+use super::running::Running;
+use super::store::dirty;
+use super::wait::wait_until;
 use namely_okta_sync::clock::Clock;
-use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::scenario::Scenario;
 use namely_okta_sync::sandbox::world::{World, today};
 use namely_okta_sync::store::Store;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Simulators, a folder, and a configuration in it.
 pub struct Place {
@@ -67,13 +70,6 @@ impl Place {
 
     pub fn counted(&self, sql: &str) -> i64 {
         Store::reader(&self.store()).ok().and_then(|c| c.query_row(sql, [], |row| row.get(0)).ok()).unwrap_or(-1)
-    }
-
-    /// Okta answers writes late from now on, and somebody changes; returns once their call is under way.
-    pub fn slow_call_under_way(&self, late: Duration) {
-        self.world.okta.core().faults.add(Fault::some(1.0, "POST", "/api/v1/users", Kind::Slow(late)));
-        self.world.namely.core().edit(3, self.world.clock.now(), |person| person.direct_dial = "+1 555 3".into());
-        wait_until("a call is under way", &self.log, || self.count("intent") > 0);
     }
 
     pub fn cli(&self, args: &[&str]) -> (bool, String) {

@@ -1,5 +1,4 @@
 //! An HTTP receiver that can be down.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 use std::sync::{Arc, Mutex};

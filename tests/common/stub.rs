@@ -1,5 +1,4 @@
 //! A server that says exactly the bytes it is told to say, at its own pace.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

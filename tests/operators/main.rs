@@ -1,0 +1,28 @@
+//! What operators see and decide: in this process, over the admin API and on the command line.
+
+#[path = "../common"]
+mod common {
+    pub mod change;
+    pub mod config;
+    pub mod patience;
+    pub mod program;
+    pub mod quick;
+    pub mod receiver;
+    pub mod rig;
+    pub mod running;
+    pub mod skipped;
+    pub mod store;
+    pub mod wait;
+}
+
+mod admin;
+mod administrators;
+mod audit;
+mod decisions;
+mod notifications;
+mod pages;
+mod plans;
+mod reconciliation;
+mod safeguards;
+mod undo;
+mod watching;

@@ -1,0 +1,166 @@
+//! Every command that the documents name is carried out as it is written, beside a running service.
+
+use crate::common::documents::{DOCUMENTS, commands, help, read};
+use crate::common::place::Place;
+use crate::common::program::program;
+use crate::common::running::Running;
+use crate::common::wait::wait_until;
+use namely_okta_sync::sandbox::company::Status;
+use namely_okta_sync::sandbox::faults::{Fault, Kind};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What stands for something in a document, and what it is here.
+struct Standing(Vec<(&'static str, String)>);
+
+impl Standing {
+    fn of(place: &Place, folder: &Path) -> Self {
+        let hold = |sql: &str| place.counted(sql).to_string();
+        let code = place.cli(&["holds", "list", "--json"]).1;
+        let code: serde_json::Value = serde_json::from_str(&code).expect("JSON");
+        let aside = place.world.namely.core().person(5).email.clone();
+        let new = std::fs::read_to_string(&place.config)
+            .expect("reads")
+            .replace("[mapping.attributes]", "[mapping.attributes]\nnickName = \"employee.first_name\"");
+        std::fs::write(folder.join("new.toml"), new).expect("writes");
+        let file = |name: &str| folder.join(name).display().to_string();
+        Self(vec![
+            ("acme.toml", place.config.display().to_string()),
+            ("config/sandbox.toml", place.config.display().to_string()),
+            ("--accept acme", "--accept sandbox".into()),
+            ("accept-list acme", "accept-list sandbox".into()),
+            ("/usr/local/share/man/man1", file("man")),
+            ("/backup/store.db", file("backup.db")),
+            ("keys.json", file("keys.json")),
+            ("NEW.toml", file("new.toml")),
+            ("127.0.0.1:7001", "127.0.0.1:0".into()),
+            ("127.0.0.1:7002", "127.0.0.1:0".into()),
+            ("$USER", "Anna".into()),
+            ("\"", String::new()),
+            ("PROFILE", place.world.namely.core().person(6).id.clone()),
+            ("PERSON", aside),
+            ("NAME", "Anna".into()),
+            ("TEXT", "tonight".into()),
+            ("CODE", code[0]["code"].as_str().unwrap_or("none").to_owned()),
+            ("ID", hold("SELECT min(id) FROM hold")),
+            ("FILE", file("saved.plan")),
+            ("merger.plan", file("merger.plan")),
+            ("--group G", "--group Engineering".into()),
+            ("--run N", "--run 1".into()),
+        ])
+    }
+
+    fn written(&self, command: &str) -> Vec<String> {
+        let plain = command.split(" &").next().unwrap_or(command).split(" #").next().unwrap_or(command);
+        let filled = self.0.iter().fold(plain.to_owned(), |text, (from, to)| text.replace(from, to));
+        let folder = format!("folder-{}", filled.split(' ').next().unwrap_or_default());
+        let filled = filled.replace("FOLDER", &folder);
+        filled.split_whitespace().map(str::to_owned).collect()
+    }
+}
+
+/// Commands that go on until somebody stops them, and what they say once they are at work.
+const ENDLESS: [(&str, &str); 3] =
+    [("simulate", "127.0.0.1:"), ("status --watch", "org"), ("run", "in use by process")];
+
+/// What may be said instead of doing it: there is nothing of the kind here.
+const NOTHING_TO_DO: [(&str, &str); 5] = [
+    ("holds reverse", "nothing that was rejected"),
+    ("review show", "there is no review"),
+    ("review accept", "is not in the queue"),
+    ("review reject", "is not in the queue"),
+    ("links split", "is not what was shown"),
+];
+
+#[test]
+fn every_command_of_the_documents_does_what_it_says() {
+    let place = Place::new(12).with_a_port();
+    let folder = place.folder.path();
+    let text = std::fs::read_to_string(&place.config).expect("reads");
+    let limit = "[[safeguards.limits]]\nchange = \"deactivate\"\npeople = 0\nper = \"hour\"\n";
+    std::fs::write(&place.config, text + limit).expect("writes");
+    let mut service = place.settled();
+    // One is held, one is set aside, and one has only moved.
+    let refused = place.world.namely.core().person(5).clone();
+    let id = place.world.okta.core().user_by_anchor(&refused.id).map(|user| user.id.clone()).expect("an account");
+    let body = r#"{"errorCode":"E0000001","errorSummary":"Api validation failed: primaryPhone","errorCauses":[]}"#;
+    let answer = Kind::Answer { status: 400, body: body.into() };
+    place.world.okta.core().faults.add(Fault::some(1.0, "POST", &format!("/api/v1/users/{id}"), answer));
+    let now = place.world.clock.now();
+    place.world.namely.core().edit(3, now, |person| person.status = Status::Inactive);
+    place.world.namely.core().edit(5, now, |person| person.direct_dial = "+1 555 5".into());
+    wait_until("one is held and one is set aside", &place.log, || {
+        place.counted("SELECT count(*) FROM work WHERE state = 2") == 1
+            && place.counted("SELECT count(*) FROM work WHERE state = 1") == 1
+    });
+    std::fs::write(folder.join("keys.json"), r#"{"keys":[]}"#).expect("writes");
+    let standing = Standing::of(&place, folder);
+    let config = format!(" --config {}", place.config.display());
+    let (mut known, mut done, mut mentions) = (BTreeMap::new(), BTreeSet::new(), 0);
+    let whole = help(&[], &mut known).expect("help");
+    let is_command = |word: &str| whole.lines().any(|line| line.trim_start().split(' ').next() == Some(word));
+    let all: Vec<String> = DOCUMENTS.iter().flat_map(|document| commands(&read(document))).collect();
+    // Bringing a copy back is for when the service stands still.
+    let (last, first): (Vec<String>, Vec<String>) = all.into_iter().partition(|command| command.starts_with("restore"));
+    let count = first.len();
+    for (n, command) in first.into_iter().chain(last).enumerate() {
+        let mut words = standing.written(&command);
+        let Some(name) = words.first().filter(|word| is_command(word)).cloned() else { continue };
+        if n >= count && !service.has_ended() {
+            service.kill();
+        }
+        if name == "sandbox" || !done.insert(words.join(" ").replace(" --by Anna", "").replace(&config, "")) {
+            continue; // CI runs the sandbox by itself
+        }
+        let second = words.get(1).map(String::as_str).unwrap_or_default().to_owned();
+        let told = help(&[&name, &second], &mut known).or_else(|| help(&[&name], &mut known)).expect("help");
+        for (flag, value) in [("--config", place.config.display().to_string()), ("--by", "Anna".into())] {
+            if told.contains(&format!("{flag} <")) && !words.iter().any(|word| word == flag) {
+                words.extend([flag.to_owned(), value]);
+            }
+        }
+        let shown = words.join(" ");
+        if let Some((_, at_work)) = ENDLESS.iter().find(|(endless, _)| shown.starts_with(endless)) {
+            until_at_work(&words, at_work, folder);
+            continue;
+        }
+        let output = program().args(&words).current_dir(folder).output().expect("runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let incomplete =
+            ["required arguments were not provided", "a value is required", "requires a subcommand", "[subcommands:"];
+        if incomplete.iter().any(|words| said.contains(words))
+            || command.contains('…')
+            || said.contains("unrecognized subcommand")
+        {
+            mentions += 1;
+            continue;
+        }
+        let nothing = NOTHING_TO_DO.iter().any(|(start, words)| shown.starts_with(start) && said.contains(words));
+        // Where something disagrees `reconcile` says so with 2.
+        let disagrees = name == "reconcile" && output.status.code() == Some(2) && !said.contains("Usage");
+        assert!(output.status.success() || nothing || disagrees, "{shown}\n{said}");
+        assert!(!said.is_empty(), "{shown} says nothing");
+    }
+    assert!(done.len() - mentions >= 45, "only {} commands were carried out", done.len() - mentions);
+    for made in ["man/namely-okta-sync-holds-approve.1", "backup.db", "saved.plan", "merger.plan"] {
+        assert!(folder.join(made).exists(), "{made} was not made");
+    }
+    for (made, files) in [("folder-reconcile", 3), ("folder-evidence", 5)] {
+        assert!(std::fs::read_dir(folder.join(made)).is_ok_and(|all| all.count() >= files), "{made}");
+    }
+    let _again = Running::service(&place.config, &place.log, None);
+    wait_until("the copy is taken up", &place.log, || place.log().matches("Okta is primed").count() == 2);
+}
+
+/// Runs it until it says that it is at work, then stops it.
+fn until_at_work(words: &[String], at_work: &str, folder: &Path) {
+    let said = folder.join("said");
+    let out = std::fs::File::create(&said).expect("a file");
+    let mut command: Command = program();
+    command.args(words).current_dir(folder).stdout(Stdio::from(out.try_clone().expect("a file"))).stderr(out);
+    let _running = Running(command.spawn().expect("runs"));
+    wait_until(&format!("{words:?} is at work"), &said, || {
+        std::fs::read_to_string(&said).is_ok_and(|text| text.contains(at_work))
+    });
+}

@@ -1,0 +1,30 @@
+//! The program itself: started, stopped, killed and upgraded, and held to what its documents say.
+
+#[path = "../common"]
+mod common {
+    pub mod config;
+    pub mod documents;
+    pub mod keys;
+    pub mod patience;
+    pub mod place;
+    pub mod program;
+    pub mod quick;
+    pub mod running;
+    pub mod skipped;
+    pub mod store;
+    pub mod wait;
+}
+
+mod console;
+mod crash;
+mod deploy;
+mod docs;
+mod handbook;
+mod lists;
+mod operation;
+mod service;
+mod start;
+mod store_trouble;
+#[cfg(feature = "otel")]
+mod traces;
+mod upgrade;

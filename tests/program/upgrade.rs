@@ -1,0 +1,154 @@
+//! A store of an earlier version is brought up to date by the first start of a newer one, and nothing is lost by it.
+
+use crate::common::place::Place;
+use crate::common::running::Running;
+use crate::common::store::dirty;
+use crate::common::wait::wait_until;
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+/// The schemas of earlier versions, as they were written.
+const EARLIER: [(i64, &str); 2] = [(3, include_str!("schemas/3.sql")), (4, include_str!("schemas/4.sql"))];
+
+/// Columns, indexes and triggers of everything in a store.
+fn shape(path: &Path) -> BTreeMap<String, Vec<String>> {
+    let c = Connection::open(path).expect("opens");
+    let names = |sql: &str| -> Vec<String> {
+        let mut select = c.prepare(sql).expect("SQL");
+        let rows = select.query_map([], |row| row.get(0)).expect("rows");
+        rows.collect::<Result<_, _>>().expect("names")
+    };
+    let mut shape = BTreeMap::new();
+    for table in names("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'") {
+        let columns = format!(
+            "SELECT name || ' ' || type || ' ' || \"notnull\" || ' ' || coalesce(dflt_value, '') || ' ' || pk
+             FROM pragma_table_xinfo('{table}')"
+        );
+        shape.insert(table, names(&columns));
+    }
+    shape.insert(
+        "others".into(),
+        names("SELECT sql FROM sqlite_schema WHERE type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY name"),
+    );
+    shape.insert(
+        "planner".into(),
+        names("SELECT tbl || ' ' || coalesce(idx, '') || ' ' || stat FROM sqlite_stat1 ORDER BY 1"),
+    );
+    shape
+}
+
+/// Makes the store at `path` one of an earlier version, with the same rows.
+fn age(path: &Path, version: i64, schema: &str) {
+    let old = path.with_extension("old");
+    let c = Connection::open(&old).expect("opens");
+    c.execute_batch(schema).expect("the earlier schema");
+    c.execute("ATTACH ?1 AS new", [path.display().to_string()]).expect("attaches");
+    let tables: Vec<String> = {
+        let sql = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'";
+        let mut select = c.prepare(sql).expect("SQL");
+        select.query_map([], |row| row.get(0)).expect("rows").collect::<Result<_, _>>().expect("names")
+    };
+    c.pragma_update(None, "foreign_keys", false).expect("sets");
+    for table in tables {
+        let columns: String = c
+            .query_row(&format!("SELECT group_concat(name) FROM pragma_table_xinfo('{table}', 'main')"), [], |r| {
+                r.get(0)
+            })
+            .expect("columns");
+        c.execute(&format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}"), [])
+            .expect("copies");
+    }
+    c.pragma_update(None, "user_version", version).expect("sets");
+    drop(c);
+    for suffix in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
+    }
+    std::fs::rename(&old, path).expect("renames");
+}
+
+#[test]
+fn the_first_start_of_a_newer_version_brings_a_store_up_to_date_and_keeps_a_copy() {
+    for (version, schema) in EARLIER {
+        let place = Place::new(12);
+        let mut service = place.settled();
+        service.kill();
+        // What has happened since is still to be done when the newer version starts.
+        place.world.namely.core().edit(3, place.world.clock.now(), |person| person.direct_dial = "+1 555 3".into());
+        let fresh = shape(&place.store());
+        let (audit, accounts) = (place.count("audit"), place.count("account"));
+        age(&place.store(), version, schema);
+        assert_ne!(shape(&place.store()), fresh);
+
+        let (ok, said) = place.cli(&["holds", "list"]);
+        assert!(
+            !ok && said.contains(&format!("schema version {version}")) && said.contains("start the service"),
+            "{said}"
+        );
+        let writes = || place.world.okta.core().history().exchanges().iter().filter(|e| e.method != "GET").count();
+        let before = writes();
+        let _service = Running::service(&place.config, &place.log, None);
+        wait_until("the change is there", &place.log, || writes() > before && dirty(&place.store()) == Some((0, 0)));
+        assert_eq!(writes(), before + 1, "only what has changed is done\n{}", place.log());
+        assert!(place.log().contains("the store is brought up to date"), "{}", place.log());
+        assert_eq!(shape(&place.store()), fresh, "it is as a new one would be");
+        assert!(place.count("audit") > audit && place.count("account") == accounts);
+        let (ok, said) = place.cli(&["audit", "verify"]);
+        assert!(ok, "the audit is whole: {said}");
+
+        let copy = format!("{}.schema-{version}", place.store().display());
+        let kept = Connection::open(&copy).expect("a copy");
+        let rows: i64 = kept.query_row("SELECT count(*) FROM audit", [], |row| row.get(0)).expect("counts");
+        assert_eq!(rows, audit, "the copy is the store as it was");
+    }
+}
+
+#[test]
+fn a_copy_of_an_earlier_version_can_be_restored_and_one_of_a_newer_version_cannot() {
+    let place = Place::new(5);
+    let mut service = place.settled();
+    let copy = place.folder.path().join("copy.db");
+    let (ok, said) = place.cli(&["backup", "-o", &copy.display().to_string()]);
+    assert!(ok, "{said}");
+    service.kill();
+    let restore = || place.cli(&["restore", &copy.display().to_string()]);
+    let set = |version: i64| {
+        Connection::open(&copy).expect("opens").pragma_update(None, "user_version", version).expect("sets");
+    };
+    set(99);
+    let (ok, said) = restore();
+    assert!(!ok && said.contains("schema version 99") && said.contains("newer program"), "{said}");
+    set(2);
+    let (ok, said) = restore();
+    assert!(!ok && said.contains("never released"), "{said}");
+    set(5);
+    let (version, schema) = EARLIER[0];
+    age(&copy, version, schema);
+    let (ok, said) = restore();
+    assert!(ok, "{said}");
+    let _again = place.settled();
+    assert!(place.log().contains("the store is brought up to date"), "{}", place.log());
+}
+
+#[test]
+fn an_upgrade_that_cannot_keep_its_copy_leaves_the_store_as_it_was() {
+    let place = Place::new(5);
+    let mut service = place.settled();
+    service.kill();
+    let (version, schema) = EARLIER[0];
+    age(&place.store(), version, schema);
+    let before = std::fs::read(place.store()).expect("reads");
+    // Something is in the way where the copy would go.
+    let way = format!("{}.schema-{version}", place.store().display());
+    std::fs::create_dir_all(format!("{way}/folder")).expect("a folder");
+    let (ok, said) = place.cli(&["run"]);
+    assert!(!ok && said.contains(&way), "{said}");
+    assert!(Command::new("rm").arg("-r").arg(&way).status().expect("rm").success());
+    let found: i64 = Connection::open(place.store())
+        .and_then(|c| c.pragma_query_value(None, "user_version", |row| row.get(0)))
+        .expect("a version");
+    assert_eq!(found, version);
+    assert_eq!(std::fs::read(place.store()).expect("reads").len(), before.len());
+    let _again = place.settled();
+}

@@ -1,0 +1,136 @@
+//! That somebody has no account is proved or unknown: nobody is done as a leaver unasked, and what a later list shows heals.
+
+use crate::common::rig::{Rig, Setup, decider, on_a_system};
+use namely_okta_sync::sandbox::company::{Hr, Person, Status as Hired};
+use namely_okta_sync::sandbox::faults::{Fault, Kind};
+use namely_okta_sync::sandbox::okta::Okta;
+use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::world::today;
+use namely_okta_sync::store::{Wish, request};
+use serde_json::json;
+use std::time::Duration;
+
+/// Lists and searches.
+const LISTS: &str = "/api/v1/users?";
+
+fn somebody(rig: &Rig, seed: u64) -> Person {
+    let mut person = Hr::new(seed, today(rig.world.clock.now())).joiner(1);
+    person.email = format!("somebody{seed}@example.com");
+    person
+}
+
+/// An account of somebody, as it was before anybody wrote an anchor into it.
+fn seed(rig: &Rig, person: &Person) -> String {
+    let profile = json!({ "login": person.email, "email": person.email, "firstName": person.first_name,
+        "lastName": person.last_name });
+    rig.world.okta.core().seed_user(profile, Status::Active, &[], rig.world.clock.now())
+}
+
+fn status(okta: &Okta, id: &str) -> Option<Status> {
+    okta.users().find(|user| user.id == id).map(|user| user.status)
+}
+
+async fn audited(rig: &Rig, kind: &'static str) -> usize {
+    let count = rig.store().run(move |c| {
+        Ok(c.query_row("SELECT count(*) FROM audit WHERE kind = ?1", [kind], |row| row.get::<_, i64>(0))?)
+    });
+    usize::try_from(count.await.expect("reads")).expect("a count")
+}
+
+#[test]
+fn a_leaver_whose_account_no_list_shows_is_found_by_their_login_and_ended() {
+    on_a_system(async {
+        let mut rig = Rig::new(Setup::of(8));
+        let person = somebody(&rig, 41);
+        let id = seed(&rig, &person);
+        rig.world.okta.core().faults.add(Fault::always("GET", LISTS, Kind::hide(&[&person.email])));
+        rig.run().await;
+        rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+        rig.hire(Person { status: Hired::Inactive, ..person });
+        rig.until_okta("they are out", |okta| status(okta, &id) == Some(Status::Deprovisioned)).await;
+    });
+}
+
+#[test]
+fn who_has_no_account_is_asked_for_once_and_told_so_and_an_account_that_appears_later_is_ended() {
+    on_a_system(async {
+        let mut rig = Rig::new(Setup::of(8));
+        let person = somebody(&rig, 42);
+        let id = seed(&rig, &person);
+        let fault = |method: &str, path: &str, kind| Fault::always(method, path, kind);
+        rig.world.okta.core().faults.add(fault("GET", LISTS, Kind::hide(&[&person.email])));
+        let unknown = Kind::refusal(404, "E0000007");
+        rig.world.okta.core().faults.add(fault("GET", "/api/v1/users/*", unknown).about(&person.email));
+        rig.run().await;
+        rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+        rig.hire(Person { status: Hired::Inactive, ..person.clone() });
+        rig.until("Okta was asked", async |rig| audited(rig, "searched").await == 1).await;
+        rig.quiet().await;
+        let remarks = rig.remarks().await;
+        assert!(
+            remarks.iter().any(|(who, why)| *who == person.id && why.contains("no account in Okta")),
+            "it is a state of its own: {remarks:?}"
+        );
+        let asked = |rig: &Rig| {
+            let okta = rig.world.okta.core();
+            okta.history().exchanges().iter().filter(|e| e.path.contains(&person.email)).count()
+        };
+        let before = asked(&rig);
+        rig.quiet().await;
+        assert_eq!(asked(&rig), before, "nobody is asked for again and again");
+        assert_eq!(status(&rig.world.okta.core(), &id), Some(Status::Active));
+        // The list is whole again.
+        rig.world.okta.core().faults.clear();
+        let now = rig.world.clock.now();
+        let wish = Wish::Reread;
+        rig.store().run(move |c| request(c, "sandbox", &wish, &decider("Ann"), now).map(drop)).await.expect("asks");
+        rig.until_okta("they are out", |okta| status(okta, &id) == Some(Status::Deprovisioned)).await;
+    });
+}
+
+#[test]
+fn whose_account_is_not_found_once_is_looked_for_again_and_ended() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(8)).await;
+        let anchor = rig.setup.people[5].id.clone();
+        let id = rig.world.okta.core().user_by_anchor(&anchor).expect("an account").id.clone();
+        let unknown = || Kind::refusal(404, "E0000007");
+        for (method, path) in [("POST", format!("/users/{id}/lifecycle/deactivate")), ("GET", format!("/users/{id}"))] {
+            rig.world.okta.core().faults.add(Fault::first(1, method, &path, unknown()));
+        }
+        rig.edit(5, |p| p.status = Hired::Inactive);
+        rig.until_okta("they are out", |okta| status(okta, &id) == Some(Status::Deprovisioned)).await;
+    });
+}
+
+#[test]
+fn an_account_that_is_gone_is_asked_for_twice_and_longer_apart_than_lists_lag() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(8)).await;
+        let person = rig.setup.people[5].clone();
+        let id = rig.world.okta.core().user_by_anchor(&person.id).expect("an account").id.clone();
+        rig.world.okta.core().delete_by_hand(&person.id);
+        let start = rig.world.clock.now();
+        rig.edit(5, |p| p.status = Hired::Inactive);
+        rig.until("it is proved", async |rig| audited(rig, "searched").await == 1).await;
+        assert!(rig.world.clock.now().since(start) >= Duration::from_secs(60), "twice, a minute apart");
+        let okta = rig.world.okta.core();
+        let asked = okta.history().exchanges().iter().filter(|e| e.method == "GET" && e.path.ends_with(&person.email));
+        assert_eq!(asked.count(), 2, "for {id}");
+    });
+}
+
+#[test]
+fn a_list_that_lacks_somebody_at_first_contact_makes_nobody_a_second_account() {
+    on_a_system(async {
+        let mut rig = Rig::new(Setup::of(8));
+        let hidden = rig.setup.people[5].id.clone();
+        let first_walk = Fault::always("GET", "/api/v1/users?limit=200", Kind::hide(&[&hidden]));
+        rig.world.okta.core().faults.add(first_walk);
+        rig.run().await;
+        rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+        assert_eq!(rig.effects(), [""; 0], "the second walk has shown them");
+        rig.edit(5, |p| p.status = Hired::Inactive);
+        rig.until_okta("they are out", |o| o.user_by_anchor(&hidden).is_some_and(|u| !u.is_live())).await;
+    });
+}

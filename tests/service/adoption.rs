@@ -1,0 +1,170 @@
+//! Becoming the owner of an account that exists: what a rule may do by itself after first contact, and what it may not.
+
+use crate::common::rig::{Rig, Setup, on_a_system};
+use namely_okta_sync::identity::Change;
+use namely_okta_sync::sandbox::company::Person;
+use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::store::{Extent, HeldChanges, holds, previews};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The limits of a real company: what the sandbox's configuration raises is taken out.
+fn as_by_default(text: String) -> String {
+    let end = text.find("# Scenarios change most").expect("the raised limits");
+    text[..end].to_owned()
+}
+
+fn world(n: usize) -> Setup {
+    Setup { rewrite: as_by_default, ..Setup::of(n) }
+}
+
+/// An account that no profile has, in a group that no rule names.
+fn seed(rig: &Rig, login: &str, first: &str, last: &str, status: Status) -> String {
+    let profile = json!({ "login": login, "email": login, "firstName": first, "lastName": last });
+    let now = rig.world.clock.now();
+    rig.world.okta.core().seed_user(profile, status, &[], now)
+}
+
+/// Somebody whom HR hires under this name and address.
+fn hired(rig: &Rig, n: u8, first: &str, last: &str, email: &str) -> Person {
+    let id = format!("0e9f4a10-0000-4000-8000-0000000000{n:02}");
+    let (first_name, last_name, email) = (first.to_owned(), last.to_owned(), email.to_owned());
+    let direct_dial = "+1 555 0199".to_owned();
+    let person = Person { id, first_name, last_name, email, direct_dial, manager: None, ..rig.setup.people[1].clone() };
+    rig.hire(person.clone());
+    person
+}
+
+/// What Okta holds of an account.
+fn held_by_okta(rig: &Rig, id: &str) -> (Status, BTreeMap<String, Value>, BTreeSet<String>) {
+    let okta = rig.world.okta.core();
+    let user = okta.users().find(|user| user.id == id).expect("there");
+    (user.status, user.profile.clone(), okta.groups_of(id))
+}
+
+async fn waits_for_a_verdict(rig: &Rig, person: &Person, why: &str) {
+    rig.until("it waits for a verdict", async |rig| {
+        let aside = rig.set_aside().await;
+        aside.iter().any(|(profile, told)| *profile == person.id && told.contains(why) && told.contains("review show"))
+    })
+    .await;
+}
+
+async fn open_holds(rig: &Rig) -> Vec<HeldChanges> {
+    rig.store().run(|c| holds(c, false)).await.expect("reads")
+}
+
+/// A world that agrees, and in which accounts that appear in Okta are known before HR does anything.
+async fn with_accounts(seeded: &[(&str, &str, &str, Status)]) -> (Rig, Vec<String>) {
+    let mut rig = Rig::new(world(6));
+    let ids = seeded.iter().map(|(login, first, last, status)| seed(&rig, login, first, last, *status)).collect();
+    rig.run().await;
+    rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+    (rig, ids)
+}
+
+#[test]
+fn whoever_writes_the_login_of_an_account_into_a_profile_does_not_become_its_owner() {
+    on_a_system(async {
+        let (rig, ids) = with_accounts(&[("boss@example.com", "Olga", "Boss", Status::Active)]).await;
+        let before = held_by_okta(&rig, &ids[0]);
+        let thief = hired(&rig, 1, "Quite", "Different", "BOSS@example.com");
+        waits_for_a_verdict(&rig, &thief, "names differ").await;
+        rig.edit(6, |p| p.email = "thief@evil.example.org".into());
+        rig.until_okta("they get an account of their own", |okta| okta.user_by_anchor(&thief.id).is_some()).await;
+        rig.quiet().await;
+        assert_eq!(held_by_okta(&rig, &ids[0]), before, "the account is as it was");
+        let touched = rig.effects().into_iter().filter(|call| call.contains(&ids[0])).collect::<Vec<_>>();
+        assert_eq!(touched, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn no_rule_gives_away_the_account_of_an_okta_administrator_whatever_the_name() {
+    on_a_system(async {
+        let (rig, _) = with_accounts(&[]).await;
+        let (id, profile) = {
+            let okta = rig.world.okta.core();
+            let admin = okta.users().find(|user| user.profile["login"] == json!("admin@example.com")).expect("there");
+            (admin.id.clone(), admin.profile.clone())
+        };
+        let text = |key: &str| profile.get(key).and_then(Value::as_str).unwrap_or_default();
+        let before = held_by_okta(&rig, &id);
+        let thief = hired(&rig, 1, text("firstName"), text("lastName"), "admin@example.com");
+        waits_for_a_verdict(&rig, &thief, "Okta administrator").await;
+        rig.edit(6, |p| p.email = "thief@evil.example.org".into());
+        rig.quiet().await;
+        assert_eq!(held_by_okta(&rig, &id), before);
+    });
+}
+
+#[test]
+fn a_deactivated_account_that_nobody_has_is_asked_about() {
+    on_a_system(async {
+        let (rig, ids) = with_accounts(&[("ghost@example.com", "Gone", "Long", Status::Deprovisioned)]).await;
+        let person = hired(&rig, 1, "Gone", "Long", "ghost@example.com");
+        waits_for_a_verdict(&rig, &person, "deactivated").await;
+        rig.quiet().await;
+        assert_eq!(held_by_okta(&rig, &ids[0]).0, Status::Deprovisioned);
+    });
+}
+
+#[test]
+fn an_account_of_the_same_name_is_adopted_but_what_lets_somebody_in_waits() {
+    on_a_system(async {
+        let (rig, ids) = with_accounts(&[("olga.boss@example.com", "Olga", "Boss", Status::Active)]).await;
+        let person = hired(&rig, 1, "Olga", "Boss", "olga.boss@example.com");
+        rig.until_okta("the account is theirs", |okta| {
+            okta.user_by_anchor(&person.id).is_some_and(|user| user.id == ids[0])
+        })
+        .await;
+        rig.quiet().await;
+        rig.edit(6, |p| p.email = "thief@evil.example.org".into());
+        rig.until("login and email wait", async |rig| {
+            open_holds(rig).await.iter().any(|hold| hold.change == "change_login" && hold.why.contains("wait"))
+        })
+        .await;
+        rig.quiet().await;
+        let (status, profile, _) = held_by_okta(&rig, &ids[0]);
+        assert_eq!(status, Status::Active);
+        for field in ["login", "email"] {
+            assert_eq!(profile[field], json!("olga.boss@example.com"), "{field}");
+        }
+        assert_eq!(profile["title"], json!(person.title()), "everything else is as Namely says");
+    });
+}
+
+#[test]
+fn more_than_three_adoptions_in_an_hour_wait_for_a_decision() {
+    on_a_system(async {
+        let logins: Vec<String> = (0..5).map(|n| format!("joiner{n}@example.com")).collect();
+        let seeded: Vec<_> = logins.iter().map(|login| (login.as_str(), "Jo", "Iner", Status::Active)).collect();
+        let (rig, ids) = with_accounts(&seeded).await;
+        let now = rig.world.clock.now();
+        let before: Vec<_> = ids.iter().map(|id| held_by_okta(&rig, id)).collect();
+        {
+            let mut namely = rig.world.namely.core();
+            for (n, login) in logins.iter().enumerate() {
+                let id = format!("0e9f4a10-0000-4000-8000-0000000001{n:02}");
+                let (first_name, last_name, email) = ("Jo".into(), "Iner".into(), login.clone());
+                namely.hire(
+                    Person { id, first_name, last_name, email, manager: None, ..rig.setup.people[1].clone() },
+                    now,
+                );
+            }
+        }
+        rig.until("they wait", async |rig| {
+            open_holds(rig).await.iter().any(|hold| hold.change == "adopt" && hold.why.contains("more than 3"))
+        })
+        .await;
+        rig.quiet().await;
+        let rules = rig.store().rules().load();
+        let planned =
+            rig.store().run(move |c| previews(c, &rules, "sandbox", Extent::Dirty, now, || ())).await.expect("plans");
+        let adopts = planned.iter().filter_map(|person| person.changes.get(&Change::Adopt));
+        let told: Vec<&String> = adopts.flatten().collect();
+        assert!(told.len() >= 2 && told.iter().all(|words| words.contains("joiner")), "a plan shows it: {told:?}");
+        let untouched = ids.iter().zip(&before).filter(|(id, before)| held_by_okta(&rig, id) == **before).count();
+        assert!(untouched >= 2, "{untouched}");
+    });
+}

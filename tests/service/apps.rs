@@ -1,0 +1,124 @@
+//! Apps that a rule assigns to people directly.
+
+use crate::common::rig::{Rig, Setup, on_a_system};
+use namely_okta_sync::sandbox::company::{DEPARTMENTS, Person, Status};
+
+/// Everybody in the first department has Payroll, under their own address.
+fn with_payroll(text: String) -> String {
+    let rule = format!(
+        "\n[[mapping.apps]]\nname = \"payroll\"\napp = \"Payroll\"\nwhen = \"employee.department == '{}'\"\nuser_name = \"employee.email\"\n",
+        DEPARTMENTS[0]
+    );
+    text + &rule
+}
+
+fn in_department(people: &[Person], department: usize) -> Vec<usize> {
+    (0..people.len()).filter(|n| people[*n].department == department && people[*n].status == Status::Active).collect()
+}
+
+async fn world() -> (Rig, usize) {
+    let mut setup = Setup::of(40);
+    setup.rewrite = with_payroll;
+    let mut rig = Rig::new(setup);
+    rig.world.okta.core().seed_app("Payroll", &[], rig.world.clock.now());
+    rig.run().await;
+    let holders = in_department(&rig.setup.people, 0);
+    assert!(holders.len() > 1 && holders.len() < 40);
+    for n in &holders {
+        has_app(&rig, *n, true).await;
+    }
+    rig.until("everybody is done", async |rig| rig.backlog().await == 0).await;
+    (rig, holders[0])
+}
+
+async fn has_app(rig: &Rig, person: usize, wanted: bool) {
+    let anchor = rig.setup.people[person].id.clone();
+    rig.until_okta(if wanted { "the app is there" } else { "the app is gone" }, |okta| {
+        let user = okta.user_by_anchor(&anchor).expect("an account");
+        okta.direct_apps_of(&user.id).contains("Payroll") == wanted
+    })
+    .await;
+}
+
+fn app_calls(rig: &Rig) -> Vec<String> {
+    rig.effects().into_iter().filter(|call| call.contains("/apps/")).collect()
+}
+
+#[test]
+fn a_rule_gives_an_app_and_takes_it_back_with_one_call_each() {
+    on_a_system(async {
+        let (rig, person) = world().await;
+        let before = app_calls(&rig).len();
+        assert_eq!(before, in_department(&rig.setup.people, 0).len(), "one call for each, and nobody else");
+        rig.edit(person, |p| p.department = 1);
+        has_app(&rig, person, false).await;
+        rig.edit(person, |p| p.department = 0);
+        has_app(&rig, person, true).await;
+        rig.quiet().await;
+        assert_eq!(app_calls(&rig).len(), before + 2);
+    });
+}
+
+#[test]
+fn a_joiner_gets_the_app_after_the_account() {
+    on_a_system(async {
+        let (rig, person) = world().await;
+        let joiner = Person {
+            id: "5b1f2c3d-0000-4000-8000-00000000aa01".into(),
+            email: "somebody.new@example.com".into(),
+            ..rig.setup.people[person].clone()
+        };
+        rig.hire(joiner.clone());
+        rig.until_okta("the joiner has the app", |okta| {
+            okta.user_by_anchor(&joiner.id).is_some_and(|user| okta.direct_apps_of(&user.id).contains("Payroll"))
+        })
+        .await;
+    });
+}
+
+#[test]
+fn an_app_that_a_group_grants_too_is_left_and_not_asked_for_again() {
+    on_a_system(async {
+        let (rig, person) = world().await;
+        let anchor = rig.setup.people[person].id.clone();
+        rig.world.okta.core().grant_by_group("Payroll", "All Employees");
+        rig.edit(person, |p| p.department = 1);
+        rig.until_okta("the department follows", |okta| {
+            let user = okta.user_by_anchor(&anchor).expect("an account");
+            okta.groups_of(&user.id).contains(&format!("Department {}", DEPARTMENTS[1]))
+        })
+        .await;
+        rig.quiet().await;
+        assert_eq!(rig.set_aside().await, []);
+        let asked = || {
+            let okta = rig.world.okta.core();
+            okta.history().exchanges().iter().filter(|e| e.method == "DELETE" && e.path.contains("/apps/")).count()
+        };
+        assert_eq!(asked(), 1, "refused once (E0000046), and understood");
+    });
+}
+
+#[test]
+fn a_leaver_loses_apps_with_the_account_and_without_a_call() {
+    on_a_system(async {
+        let (rig, person) = world().await;
+        let before = app_calls(&rig).len();
+        rig.edit(person, |p| p.status = Status::Inactive);
+        has_app(&rig, person, false).await;
+        rig.quiet().await;
+        assert_eq!(app_calls(&rig).len(), before);
+    });
+}
+
+#[test]
+fn an_app_that_does_not_exist_sets_those_aside_who_need_it_and_says_its_name() {
+    on_a_system(async {
+        let mut setup = Setup::of(12);
+        setup.rewrite = |text| text + "\n[[mapping.apps]]\napp = \"Payrol\"\n";
+        let mut rig = Rig::new(setup);
+        rig.run().await;
+        rig.until("they are set aside", async |rig| !rig.set_aside().await.is_empty()).await;
+        let aside = rig.set_aside().await;
+        assert!(aside[0].1.contains("there is no app \"Payrol\" in Okta"), "{aside:?}");
+    });
+}

@@ -1,0 +1,234 @@
+//! Several companies in Namely, several orgs in Okta: one person is one account in each org they belong to.
+
+use crate::common::patience::PATIENCE;
+use crate::common::program::program;
+use crate::common::quick::{quick_namely, quick_okta};
+use crate::common::rig::on_a_system;
+use namely_okta_sync::clock::Clock;
+use namely_okta_sync::commands::merger::config;
+use namely_okta_sync::metrics::Metrics;
+use namely_okta_sync::pipeline::Service;
+use namely_okta_sync::sandbox::company::{Person, Status as Hired};
+use namely_okta_sync::sandbox::merger::{Companies, Merger, mark};
+use namely_okta_sync::sandbox::okta::Okta;
+use namely_okta_sync::sandbox::okta::users::Status;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Two companies of `size` people; the other one has not joined yet.
+struct World {
+    merger: Merger,
+    companies: Companies,
+    service: Service,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn settled(size: usize) -> Self {
+        let clock = Clock::scaled_from_today(20.0);
+        let merger = Merger::make(size, 1, &clock);
+        let companies =
+            Companies::start(&merger.people[0], quick_namely(), quick_okta(), clock.clone()).expect("ports");
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut config = config(&companies, folder.path()).expect("sound");
+        for tenant in &mut config.namely {
+            (tenant.pace.per_minute, tenant.pace.walk_interval) = (10_000, Duration::from_secs(10));
+        }
+        let service = Service::start(config, clock, Metrics::new()).await.expect("starts");
+        let world = Self { merger, companies, service, _folder: folder };
+        world.until("both sides agree", async |world| world.is_quiet().await).await;
+        world
+    }
+
+    async fn is_quiet(&self) -> bool {
+        self.service.readiness.is_ready() && self.service.store.backlog().await.expect("reads").total() == 0
+    }
+
+    async fn until(&self, what: &str, holds: impl AsyncFn(&Self) -> bool) {
+        let waited = tokio::time::timeout(PATIENCE, async {
+            while !holds(self).await {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        if waited.await.is_err() {
+            panic!("waited in vain until {what}: {:?}", self.service.readiness.reasons());
+        }
+    }
+
+    async fn until_org(&self, org: usize, what: &str, holds: impl Fn(&Okta) -> bool) {
+        self.until(what, async |world| {
+            let mut okta = world.companies.okta[org].core();
+            okta.settle(world.companies.clock.now());
+            holds(&okta)
+        })
+        .await;
+        self.until("nothing is dirty", async |world| world.is_quiet().await).await;
+    }
+
+    fn effects(&self, org: usize) -> usize {
+        self.companies.okta[org].core().history().exchanges().iter().filter(|e| e.applied).count()
+    }
+
+    /// Somebody of the first company, known to the other one too, in another department.
+    fn twin(&self, n: usize) -> Person {
+        let ours = &self.merger.people[0][n];
+        let id = "7c000000-0000-4000-8000-000000000001".into();
+        Person { id, department: (ours.department + 1) % 8, ..ours.clone() }
+    }
+}
+
+fn find<'a>(okta: &'a Okta, email: &str) -> Vec<&'a namely_okta_sync::sandbox::okta::users::User> {
+    okta.users().filter(|u| u.profile["email"] == json!(email)).collect()
+}
+
+#[test]
+fn a_person_of_two_companies_is_one_account_and_leaves_when_both_have_let_them_go() {
+    on_a_system(async {
+        let world = World::settled(6).await;
+        assert_eq!(world.effects(0), 0, "both sides agree");
+        let twin = world.twin(3);
+        let ours = world.merger.people[0][3].clone();
+        let groups = |okta: &Okta| okta.groups_of(&find(okta, &ours.email)[0].id);
+        let named = |person: &Person| format!("Department {}", person.department());
+        world.companies.join(std::slice::from_ref(&twin));
+        world.until_org(0, "they are in both departments", |okta| groups(okta).contains(&named(&twin))).await;
+        assert_eq!(find(&world.companies.okta[0].core(), &ours.email).len(), 1, "nobody is made twice");
+        assert!(groups(&world.companies.okta[0].core()).contains(&named(&ours)));
+        // The first company lets them go: they keep the account, and lose what only that company gave.
+        world.companies.edit(0, 3, |p| p.status = Hired::Inactive);
+        world.until_org(0, "one department is left", |okta| !groups(okta).contains(&named(&ours))).await;
+        {
+            let okta = world.companies.okta[0].core();
+            let user = find(&okta, &ours.email)[0];
+            assert_eq!((user.status, &user.profile["namelyId"]), (Status::Active, &json!(twin.id)));
+            assert!(groups(&okta).contains(&named(&twin)));
+        }
+        world.companies.edit(1, 0, |p| p.status = Hired::Inactive);
+        world.until_org(0, "they are out", |okta| find(okta, &ours.email)[0].status == Status::Deprovisioned).await;
+        assert!(groups(&world.companies.okta[0].core()).is_empty());
+    });
+}
+
+#[test]
+fn two_people_of_one_name_get_two_logins_and_reserved_ones_go_to_nobody() {
+    on_a_system(async {
+        let world = World::settled(4).await;
+        let person = |n: u32, first: &str, last: &str| {
+            let id = format!("7c000000-0000-4000-8000-00000000010{n}");
+            let (first_name, last_name) = (first.to_owned(), last.to_owned());
+            let email = format!("someone{n}@globex.example.com");
+            Person { id, first_name, last_name, email, manager: None, ..world.merger.people[0][2].clone() }
+        };
+        let people = [
+            person(1, "Jo", "Ångström"),
+            person(2, "Jo", "Angstrom"),
+            person(3, "JO", "Ångström"),
+            person(4, "Max", "Root"),
+        ];
+        world.companies.join(&people);
+        world.until_org(0, "all are there", |okta| people.iter().all(|p| find(okta, &p.email).len() == 1)).await;
+        let okta = world.companies.okta[0].core();
+        let mut logins: Vec<String> = people[..3]
+            .iter()
+            .filter_map(|p| find(&okta, &p.email)[0].profile["login"].as_str().map(str::to_owned))
+            .collect();
+        logins.sort();
+        assert_eq!(logins, ["jo.angstrom2@example.com", "jo.angstrom3@example.com", "jo.angstrom@example.com"]);
+    });
+}
+
+#[test]
+fn a_second_org_gets_those_who_are_routed_there_and_keeps_whoever_is_not_any_more() {
+    on_a_system(async {
+        let world = World::settled(8).await;
+        let person = world.merger.people[0][5].clone();
+        let anchor = person.id.clone();
+        assert!(world.companies.okta[1].core().user_by_anchor(&anchor).is_none());
+        world.companies.edit(0, 5, |p| mark(p, true));
+        world.until_org(1, "they have an account there too", |okta| okta.user_by_anchor(&anchor).is_some()).await;
+        assert_eq!(world.effects(0), 0, "nothing changes where they were");
+        world.companies.edit(0, 5, |p| mark(p, false));
+        world
+            .until("it is told", async |world| world.service.store.backlog().await.expect("reads").set_aside == 1)
+            .await;
+        let before = world.effects(1);
+        assert_eq!(world.companies.okta[1].core().user_by_anchor(&anchor).map(|u| u.status), Some(Status::Provisioned));
+        // An end in Namely is an end everywhere, also where they are only kept.
+        world.companies.edit(0, 5, |p| p.status = Hired::Inactive);
+        for org in 0..2 {
+            world
+                .until_org(org, "they are out", |okta| {
+                    okta.user_by_anchor(&anchor).is_some_and(|u| u.status == Status::Deprovisioned)
+                })
+                .await;
+        }
+        assert!(world.effects(1) > before);
+    });
+}
+
+#[test]
+fn a_kept_account_outlives_the_end_of_another_profile_and_not_that_of_its_own() {
+    on_a_system(async {
+        let world = World::settled(8).await;
+        let ours = world.merger.people[0][5].clone();
+        let status = |okta: &Okta| find(okta, &ours.email).first().map(|user| user.status);
+        world.companies.edit(0, 5, |p| mark(p, true));
+        world.until_org(1, "they have an account there", |okta| status(okta).is_some()).await;
+        let mut twin = world.twin(5);
+        mark(&mut twin, true);
+        world.companies.join(std::slice::from_ref(&twin));
+        let named = format!("Department {}", twin.department());
+        let groups = |okta: &Okta| okta.groups_of(&find(okta, &ours.email)[0].id);
+        world.until_org(1, "both profiles are one person", |okta| groups(okta).contains(&named)).await;
+        world.companies.edit(0, 5, |p| mark(p, false));
+        world.until_org(1, "the other profile describes them", |okta| groups(okta).len() == 2).await;
+        world.companies.edit(1, 0, |p| p.status = Hired::Inactive);
+        let aside = async |world: &World| world.service.store.backlog().await.expect("reads").set_aside == 1;
+        world.until("they are reported", aside).await;
+        assert_ne!(status(&world.companies.okta[1].core()), Some(Status::Deprovisioned), "kept");
+        world.companies.edit(0, 5, |p| p.status = Hired::Inactive);
+        world.until_org(1, "they are out", |okta| status(okta) == Some(Status::Deprovisioned)).await;
+    });
+}
+
+#[test]
+fn an_org_that_cannot_be_read_holds_nobody_up_and_is_compared_when_it_can() {
+    on_a_system(async {
+        let clock = Clock::scaled_from_today(20.0);
+        let mut merger = Merger::make(6, 1, &clock);
+        merger.people[0].iter_mut().for_each(|person| mark(person, true));
+        let companies =
+            Companies::start(&merger.people[0], quick_namely(), quick_okta(), clock.clone()).expect("ports");
+        let folder = tempfile::tempdir().expect("a folder");
+        let down = namely_okta_sync::sandbox::faults::Kind::Answer { status: 502, body: "<html>no</html>".into() };
+        companies.okta[1].core().faults.add(namely_okta_sync::sandbox::faults::Fault::some(1.0, "", "/api/v1/", down));
+        let config = config(&companies, folder.path()).expect("sound");
+        let service = Service::start(config, clock, Metrics::new()).await.expect("starts");
+        let world = World { merger, companies, service, _folder: folder };
+        let person = world.merger.people[0][3].clone();
+        world.companies.edit(0, 3, |p| p.direct_dial = "+1 555 333".into());
+        world
+            .until("the other org follows", async |world| {
+                let okta = world.companies.okta[0].core();
+                okta.user_by_anchor(&person.id).is_some_and(|u| u.profile["primaryPhone"] == json!("+1 555 333"))
+            })
+            .await;
+        world.companies.okta[1].core().faults.clear();
+        world.until_org(1, "everybody is there", |okta| okta.users().count() == 7).await;
+    });
+}
+
+#[test]
+fn a_whole_merger_ends_with_every_human_as_they_should_be_in_both_orgs() {
+    let output = program()
+        .args(["sandbox", "--scenario", "merger", "--employees", "60", "--time-scale", "40", "--report", "json"])
+        .output()
+        .expect("runs");
+    let said = String::from_utf8(output.stdout).expect("text");
+    let report: Value = serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}"));
+    assert!(output.status.success(), "{report:#}");
+    for zero in ["lost", "leavers_with_access", "takeovers", "unaudited_effects", "http_429", "namely_406"] {
+        assert_eq!(report[zero], 0, "{zero}: {report:#}");
+    }
+    assert_eq!(report["humans"], 114);
+}

@@ -1,0 +1,36 @@
+//! What the service does for people: in this process, against both simulators.
+
+#[path = "../common"]
+mod common {
+    pub mod change;
+    pub mod config;
+    pub mod keys;
+    pub mod patience;
+    pub mod program;
+    pub mod quick;
+    pub mod remarks;
+    pub mod rig;
+    pub mod stub;
+}
+
+mod absence;
+mod adoption;
+mod apps;
+mod authentication;
+mod bad_input;
+mod companies;
+mod correlation;
+mod first_contact;
+mod lifecycle;
+mod limits;
+mod managers;
+mod mapping;
+mod matches;
+mod movers;
+mod okta_trouble;
+mod onboarding;
+mod oracle;
+mod refusals;
+mod tenants;
+mod termination;
+mod wire;

@@ -1,0 +1,232 @@
+//! Decisions about who is whom: bound to what was shown, by two people where it takes two, and taken apart again; and
+//! anchors that several accounts carry.
+
+use crate::common::rig::{Rig, Setup, decider, on_a_system};
+use namely_okta_sync::sandbox::company::{Person, Status as Hired};
+use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::store::{
+    LeaverWithAccess, Linked, Opined, Opinion, Store, Wish, attention, leavers_with_access, linked, opine, request,
+    review_outlook, reviews, split_outlook,
+};
+use serde_json::json;
+use std::time::Duration;
+
+const SECOND: &str = "0e9f4a10-0000-4000-8000-000000000021";
+
+/// Somebody says that a match is right, having seen `code`.
+fn accept(rig: &Rig, review: i64, code: &str, who: &str, same_person: bool) -> Opined {
+    let operator = Store::operator(rig.store().path()).expect("opens");
+    let why = same_person.then_some("she has two jobs");
+    let opinion = Opinion { accept: true, code, same_person, why, by: who, principal: who };
+    let rules = rig.store().rules().load();
+    let said = opine(&operator, &rules, review, &opinion, rig.world.clock.now()).expect("writes");
+    rig.service().decided.notify_one();
+    said
+}
+
+/// The number and the code of the only review about a profile.
+fn shown(rig: &Rig, profile: &str) -> (i64, String) {
+    let reader = Store::reader(rig.store().path()).expect("opens");
+    let queue = reviews(&reader, false).expect("reads");
+    let review = queue.iter().find(|review| review.profile == profile).expect("a review");
+    let rules = rig.store().rules().load();
+    let (_, outlook) =
+        review_outlook(&reader, &rules, review.id, rig.world.clock.now()).expect("reads").expect("there");
+    (review.id, outlook.expect("undecided").code)
+}
+
+fn link_of(rig: &Rig, profile: &str) -> Linked {
+    let reader = Store::reader(rig.store().path()).expect("opens");
+    linked(&reader, None, None).expect("reads").into_iter().find(|link| link.profile == profile).expect("linked")
+}
+
+/// Takes a profile from what it is linked to, as it was shown.
+fn split(rig: &Rig, profile: &str) {
+    let operator = Store::operator(rig.store().path()).expect("opens");
+    let (rules, now) = (rig.store().rules().load(), rig.world.clock.now());
+    let (link, outlook) = split_outlook(&operator, &rules, "sandbox", profile, now).expect("reads").expect("linked");
+    assert_eq!(outlook.refused, None);
+    let wish = Wish::Split { tenant: link.tenant, profile: profile.into(), why: "somebody else".into() };
+    request(&operator, "sandbox", &wish, &decider("ada"), now).expect("writes");
+    rig.service().decided.notify_one();
+}
+
+async fn waits(rig: &Rig, profile: &str, words: &str) {
+    rig.until("it waits", async |rig| {
+        rig.set_aside().await.iter().any(|(found, why)| found == profile && why.contains(words))
+    })
+    .await;
+}
+
+/// A profile of another name with the address of somebody who works here.
+async fn two_of_one_address() -> (Rig, Person, Person) {
+    let rig = Rig::settled(Setup::of(6)).await;
+    let first = rig.setup.people[4].clone();
+    let (first_name, last_name) = ("Married".to_owned(), "Otherwise".to_owned());
+    let second = Person { id: SECOND.into(), first_name, last_name, manager: None, ..first.clone() };
+    rig.hire(second.clone());
+    waits(&rig, SECOND, "names differ").await;
+    (rig, first, second)
+}
+
+#[test]
+fn two_active_profiles_of_one_company_become_one_person_by_two_people_who_say_why_and_a_split_takes_it_back() {
+    on_a_system(async {
+        let (rig, first, second) = two_of_one_address().await;
+        let account = rig.world.okta.core().user_by_anchor(&first.id).expect("an account").id.clone();
+        let (review, code) = shown(&rig, SECOND);
+        assert!(matches!(accept(&rig, review, "abc", "ada", true), Opined::Changed { .. }), "without having seen it");
+        assert_eq!(accept(&rig, review, &code, "ada", false), Opined::SayWhy { tenant: "sandbox".into() });
+        assert_eq!(accept(&rig, review, &code, "ada", true), Opined::Needs { more: 1 });
+        assert_eq!(accept(&rig, review, &code, "ada", true), Opined::Again);
+        rig.quiet().await;
+        assert_ne!(link_of(&rig, SECOND).target, link_of(&rig, &first.id).target, "one person is not enough");
+        assert_eq!(accept(&rig, review, &code, "ben", true), Opined::Decided);
+        rig.until("they are one", async |rig| link_of(rig, SECOND).target == link_of(rig, &first.id).target).await;
+        rig.quiet().await;
+        assert_eq!(link_of(&rig, SECOND).rule, "review");
+        split(&rig, SECOND);
+        rig.until("they are two", async |rig| link_of(rig, SECOND).target != link_of(rig, &first.id).target).await;
+        rig.edit(6, |p| p.direct_dial = "+1 555 0777".into());
+        rig.quiet().await;
+        assert_ne!(link_of(&rig, SECOND).target, link_of(&rig, &first.id).target, "no rule makes the match again");
+        let okta = rig.world.okta.core();
+        let user = okta.users().find(|user| user.id == account).expect("there");
+        assert!(user.is_live(), "nobody's access ends by it");
+        assert_eq!(user.profile["firstName"], json!(first.first_name));
+        assert_ne!(okta.user_by_anchor(&second.id).map(|user| &user.id), Some(&account));
+    });
+}
+
+#[test]
+fn a_code_of_what_has_changed_since_is_refused_with_what_changed() {
+    on_a_system(async {
+        let (rig, _, _) = two_of_one_address().await;
+        let (review, code) = shown(&rig, SECOND);
+        rig.edit(6, |p| p.last_name = "Otherwise Still".into());
+        rig.until("it is seen", async |rig| shown(rig, SECOND).1 != code).await;
+        let said = accept(&rig, shown(&rig, SECOND).0, &code, "ada", true);
+        assert!(matches!(&said, Opined::Changed { what, .. } if what.contains("profiles")), "{said:?}");
+        assert_eq!(shown(&rig, SECOND).0, review, "the number stays");
+    });
+}
+
+#[test]
+fn a_split_of_somebody_alone_keeps_the_account_as_it_is_with_nobody() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(6)).await;
+        let person = rig.setup.people[4].clone();
+        let link = link_of(&rig, &person.id);
+        assert!(link.anchored && link.rule == "anchor" && link.evidence.contains(&person.id), "{link:?}");
+        let account = link.account.expect("an account");
+        split(&rig, &person.id);
+        rig.until("the account is nobody's", async |rig| link_of(rig, &person.id).account.is_none()).await;
+        rig.edit(4, |p| p.status = Hired::Inactive);
+        rig.quiet().await;
+        let okta = rig.world.okta.core();
+        assert_eq!(okta.users().find(|user| user.id == account).map(|user| user.status), Some(Status::Active));
+    });
+}
+
+fn seed(rig: &Rig, login: &str, anchor: &str) -> String {
+    let profile =
+        json!({ "login": login, "email": login, "firstName": "Second", "lastName": "One", "namelyId": anchor });
+    let now = rig.world.clock.now();
+    rig.world.okta.core().seed_user(profile, Status::Active, &[], now)
+}
+
+async fn ambiguous(rig: &Rig, profile: &str) -> bool {
+    let found = rig
+        .store()
+        .run({
+            let (rules, now) = (rig.store().rules().load(), rig.world.clock.now());
+            move |c| attention(c, &rules, now)
+        })
+        .await
+        .expect("reads");
+    found.iter().any(|matter| matter.what == "ambiguous" && matter.profile == profile)
+}
+
+/// Leavers who would have access ten minutes from now.
+async fn with_access(rig: &Rig) -> Vec<LeaverWithAccess> {
+    let (rules, now) = (rig.store().rules().load(), rig.world.clock.now() + Duration::from_secs(600));
+    rig.store().run(move |c| leavers_with_access(c, &rules, now)).await.expect("reads")
+}
+
+fn status(rig: &Rig, id: &str) -> Status {
+    rig.world.okta.core().users().find(|user| user.id == id).map(|user| user.status).expect("there")
+}
+
+#[test]
+fn of_two_accounts_with_the_anchor_of_a_leaver_the_proved_one_ends_and_the_other_waits_for_a_decision() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(6)).await;
+        let person = rig.setup.people[4].clone();
+        let ours = link_of(&rig, &person.id).account.expect("an account");
+        let other = seed(&rig, "a.second@example.com", &person.id);
+        rig.store()
+            .run({
+                let now = rig.world.clock.now();
+                move |c| request(c, "sandbox", &Wish::Reread, &decider("ada"), now).map(drop)
+            })
+            .await
+            .expect("asks");
+        rig.until("both are named", async |rig| ambiguous(rig, &person.id).await).await;
+        let namesake = Person {
+            id: "00000000-0000-4000-8000-00000000abcd".into(),
+            email: "a.namesake@example.com".into(),
+            employee_id: "90001".into(),
+            ..person.clone()
+        };
+        rig.world.namely.core().hire(namesake.clone(), rig.world.clock.now());
+        rig.until_okta("whoever has the same name does not wait for that", |okta| {
+            okta.user_by_anchor(&namesake.id).is_some()
+        })
+        .await;
+        rig.edit(4, |p| p.status = Hired::Inactive);
+        rig.until_okta("the proved one ends", |okta| {
+            okta.users().any(|user| user.id == ours && user.status == Status::Deprovisioned)
+        })
+        .await;
+        rig.quiet().await;
+        assert_eq!(status(&rig, &other), Status::Active, "nobody guesses");
+        let (review, code) = shown(&rig, &person.id);
+        let found = with_access(&rig).await;
+        assert!(found.len() == 1 && found[0].told.contains(&other) && found[0].why.pages(), "{found:?}");
+        assert_eq!(found[0].command, format!("review show {review}"));
+        assert_eq!(accept(&rig, review, &code, "ada", false), Opined::Decided);
+        rig.until("the other one ends too", async |rig| status(rig, &other) == Status::Deprovisioned).await;
+        rig.quiet().await;
+        assert_eq!(status(&rig, &ours), Status::Deprovisioned);
+        assert_eq!(with_access(&rig).await, []);
+    });
+}
+
+#[test]
+fn of_a_leaver_none_of_whose_accounts_is_proved_the_sessions_of_all_are_revoked_and_no_account_is_touched() {
+    on_a_system(async {
+        let mut setup = Setup::of(6);
+        setup.in_okta = 5;
+        let mut rig = Rig::new(setup);
+        let person = rig.setup.people[5].clone();
+        let both = [seed(&rig, "first@example.com", &person.id), seed(&rig, "second@example.com", &person.id)];
+        rig.run().await;
+        waits(&rig, &person.id, "several accounts carry the anchor").await;
+        rig.quiet().await;
+        assert_eq!(rig.effects(), Vec::<String>::new(), "nobody is given anything by it");
+        assert!(ambiguous(&rig, &person.id).await);
+        rig.edit(5, |p| p.status = Hired::Inactive);
+        waits(&rig, &person.id, "the sessions of all of these were revoked").await;
+        rig.quiet().await;
+        let mut touched = rig.effects();
+        touched.sort();
+        let mut wanted: Vec<String> = both.iter().map(|id| format!("DELETE /api/v1/users/{id}/sessions")).collect();
+        wanted.sort();
+        let bare: Vec<String> =
+            touched.iter().map(|call| call.split('?').next().unwrap_or_default().to_owned()).collect();
+        assert_eq!(bare, wanted);
+        assert!(both.iter().all(|id| status(&rig, id) == Status::Active));
+        let found = with_access(&rig).await;
+        assert!(found.len() == 1 && both.iter().all(|id| found[0].told.contains(id)), "{found:?}");
+    });
+}
