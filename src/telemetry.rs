@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** spans name nobody: a person is a pseudonym in them.
 
+use crate::config::{self, Logs};
 use std::io::IsTerminal;
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -10,25 +11,6 @@ use tracing_subscriber::{Layer, Registry, fmt};
 
 /// What is logged unless `RUST_LOG` says otherwise.
 const SERVICE: &str = "info,actix_server=warn";
-
-/// How logs look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Logs {
-    /// For people where a terminal is watching, JSON otherwise.
-    Auto,
-    Json,
-    Pretty,
-}
-
-/// What is told of a run, and where to.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    pub logs: Logs,
-    /// Where spans are sent: the URL of an OTLP receiver over HTTP, `http://127.0.0.1:4318/v1/traces`.
-    pub traces: Option<String>,
-    /// How they travel.
-    pub network: crate::config::Http,
-}
 
 /// What is sent still has to leave when the program ends: that is what dropping this waits for.
 #[must_use]
@@ -49,7 +31,7 @@ pub fn quiet() {
 }
 
 /// For the service. The error says why spans cannot be sent.
-pub fn start(settings: &Settings) -> Result<Telemetry, String> {
+pub fn start(settings: &config::Telemetry) -> Result<Telemetry, String> {
     let watched = std::io::stderr().is_terminal();
     let json = settings.logs == Logs::Json || (settings.logs == Logs::Auto && !watched);
     let logs = fmt::layer().with_writer(std::io::stderr).with_ansi(watched && std::env::var_os("NO_COLOR").is_none());
@@ -71,7 +53,8 @@ fn filter(default: &str) -> EnvFilter {
 
 #[cfg(feature = "otel")]
 mod otel {
-    use super::{Boxed, Settings};
+    use super::Boxed;
+    use crate::config;
     use opentelemetry::trace::TracerProvider;
     use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
     use opentelemetry_sdk::Resource;
@@ -97,7 +80,7 @@ mod otel {
 
     /// Adds the layer that sends spans, if they are to be sent. What `OTEL_*` variables say of headers, sampling, batches
     /// and the resource holds.
-    pub fn add(mut layers: Vec<Boxed>, settings: &Settings) -> Result<(Vec<Boxed>, Option<Traces>), String> {
+    pub fn add(mut layers: Vec<Boxed>, settings: &config::Telemetry) -> Result<(Vec<Boxed>, Option<Traces>), String> {
         let Some(url) = &settings.traces else { return Ok((layers, None)) };
         let transport = settings.network.transport(TIMEOUT);
         let client = std::thread::spawn(move || crate::http::blocking(&transport)).join();

@@ -1,53 +1,11 @@
 //! Who may ask what: bearer tokens with roles.
 
-use crate::identity::Decider;
+use crate::config::{Role, Token};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
 use std::collections::BTreeSet;
-
-/// What a token may do; each role may do what the ones before it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Look.
-    Viewer,
-    /// Pause, resume, try again, read again.
-    Operator,
-    /// Decide about holds.
-    Approver,
-}
-
-impl Role {
-    /// The word for it in the configuration.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Role::Viewer => "viewer",
-            Role::Operator => "operator",
-            Role::Approver => "approver",
-        }
-    }
-}
-
-/// Somebody who may ask.
-#[derive(Clone, Debug)]
-pub struct Token {
-    /// Who it is: it stands in the audit.
-    pub name: String,
-    pub role: Role,
-    pub token: SecretString,
-    /// The user of the operating system who is the same person, where they can also write into the store.
-    pub uid: Option<u32>,
-}
-
-impl Token {
-    /// Who decides with it.
-    pub fn decider(&self) -> Decider {
-        Decider::of_token(&self.name, self.uid)
-    }
-}
 
 /// How many people can approve over the API: principals, not tokens.
 pub fn approvers(tokens: &[Token]) -> usize {

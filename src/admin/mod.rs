@@ -10,6 +10,7 @@ pub mod tls;
 mod undo;
 
 use crate::clock::Clock;
+use crate::config::Token;
 use crate::config::reload::Change;
 use crate::identity::Decider;
 use crate::identity::leaver::WhyAccess;
@@ -18,7 +19,6 @@ use crate::pipeline::{PollRefused, Pollers, Readiness, Service};
 use crate::store::{LiveRules, Store};
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use auth::Token;
 use decisions::{Desk, Refusal};
 use routes::{Ask, Lost};
 use secrecy::SecretString;

@@ -1,6 +1,6 @@
 //! What can be asked of a running service: one table, from which requests are routed and the OpenAPI document is made.
 
-use super::auth::Role;
+use crate::config::Role;
 use serde_json::{Map, Value, json};
 
 /// What a request asks for.

@@ -1,5 +1,6 @@
 //! TLS of what is served: one certificate, read again when the configuration is.
 
+use crate::config::TlsFiles;
 use arc_swap::ArcSwap;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
@@ -8,27 +9,19 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-
-/// Where the certificate and its key are, as PEM.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Files {
-    /// The certificate, and those between it and a root, in this order.
-    pub certificate: PathBuf,
-    pub key: PathBuf,
-}
 
 /// A certificate that can be exchanged while connections are served.
 #[derive(Clone, Debug)]
 pub struct LiveCertificate {
-    files: Files,
+    files: TlsFiles,
     now: Arc<ArcSwap<CertifiedKey>>,
 }
 
 impl LiveCertificate {
     /// Reads both files; the error says what is wrong with which.
-    pub fn read(files: &Files) -> Result<Self, String> {
+    pub fn read(files: &TlsFiles) -> Result<Self, String> {
         let now = Arc::new(ArcSwap::from_pointee(certified(files)?));
         Ok(Self { files: files.clone(), now })
     }
@@ -66,7 +59,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-fn certified(files: &Files) -> Result<CertifiedKey, String> {
+fn certified(files: &TlsFiles) -> Result<CertifiedKey, String> {
     let chain = certificates(&files.certificate)?;
     let wrong = |why: String| format!("the key {} cannot be used: {why}", files.key.display());
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|e| wrong(e.to_string()))?;
@@ -76,7 +69,7 @@ fn certified(files: &Files) -> Result<CertifiedKey, String> {
 
 /// How the command line connects to the service of its own configuration: to whoever holds the key of exactly that
 /// certificate, by whichever name.
-pub fn client(files: &Files) -> Result<ClientConfig, String> {
+pub fn client(files: &TlsFiles) -> Result<ClientConfig, String> {
     let own = certificates(&files.certificate)?.swap_remove(0);
     let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
     let config = config.map_err(|e| e.to_string())?.dangerous();

@@ -3,10 +3,60 @@
 use super::reader::{At, Reader, Section};
 use super::secret::Secrets;
 use super::{Admin, unique_names};
-use crate::admin::auth::{Role, Token};
-use crate::admin::tls::Files;
-use secrecy::ExposeSecret;
+use crate::identity::Decider;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// What a token may do; each role may do what the ones before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Look.
+    Viewer,
+    /// Pause, resume, try again, read again.
+    Operator,
+    /// Decide about holds.
+    Approver,
+}
+
+impl Role {
+    /// The word for it in the configuration.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Role::Viewer => "viewer",
+            Role::Operator => "operator",
+            Role::Approver => "approver",
+        }
+    }
+}
+
+/// Somebody who may ask.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// Who it is: it stands in the audit.
+    pub name: String,
+    pub role: Role,
+    pub token: SecretString,
+    /// The user of the operating system who is the same person, where they can also write into the store.
+    pub uid: Option<u32>,
+}
+
+impl Token {
+    /// Who decides with it.
+    pub fn decider(&self) -> Decider {
+        Decider::of_token(&self.name, self.uid)
+    }
+}
+
+/// Where the certificate and its key are, as PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, and those between it and a root, in this order.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
 
 /// Characters that a token has at least.
 const SHORTEST_TOKEN: usize = 24;
@@ -17,7 +67,7 @@ pub fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, listen: SocketAdd
     let tls = match (s.text(r, "certificate"), s.text(r, "key")) {
         (Some(certificate), Some(key)) => {
             let beside = |at: At<String>| secrets.folder.join(at.value);
-            Some(Files { certificate: beside(certificate), key: beside(key) })
+            Some(TlsFiles { certificate: beside(certificate), key: beside(key) })
         }
         (None, None) => None,
         (Some(one), None) | (None, Some(one)) => {

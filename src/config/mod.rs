@@ -14,11 +14,12 @@ mod safeguards;
 mod secret;
 mod telemetry;
 
+pub use admin::{Role, TlsFiles, Token};
 pub use net::Http;
 pub use notify::Channel;
 pub use reader::{Problem, Problems};
+pub use telemetry::{Logs, Telemetry};
 
-use crate::admin::auth::Token;
 use crate::clock::Moment;
 use crate::http::Transport;
 use crate::http::address::{self, Shape};
@@ -51,7 +52,7 @@ const TOKEN_YEARS: i64 = 2;
 pub struct Config {
     pub service: Service,
     pub http: Http,
-    pub telemetry: crate::telemetry::Settings,
+    pub telemetry: Telemetry,
     pub admin: Admin,
     pub audit: Audit,
     pub reconcile: Reconciling,
@@ -85,7 +86,7 @@ pub struct Admin {
     /// What the HR system's own hook signs with; without it there is no hook.
     pub hook_secret: Option<SecretString>,
     /// The certificate that is shown; metrics, health and the API are unencrypted without it.
-    pub tls: Option<crate::admin::tls::Files>,
+    pub tls: Option<TlsFiles>,
 }
 
 /// Where the audit goes besides the store.

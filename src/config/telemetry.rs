@@ -2,9 +2,27 @@
 
 use super::Http;
 use super::reader::{Reader, Section};
-use crate::telemetry::{Logs, Settings};
 
-pub(super) fn read(r: &mut Reader, mut s: Section, network: &Http) -> Settings {
+/// How logs look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logs {
+    /// For people where a terminal is watching, JSON otherwise.
+    Auto,
+    Json,
+    Pretty,
+}
+
+/// What is told of a run, and where to.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    pub logs: Logs,
+    /// Where spans are sent: the URL of an OTLP receiver over HTTP, `http://127.0.0.1:4318/v1/traces`.
+    pub traces: Option<String>,
+    /// How they travel.
+    pub network: Http,
+}
+
+pub(super) fn read(r: &mut Reader, mut s: Section, network: &Http) -> Telemetry {
     let logs = s.choice(r, "logs", &[("auto", Logs::Auto), ("json", Logs::Json), ("pretty", Logs::Pretty)]);
     let traces = s.text(r, "traces").and_then(|at| {
         if !cfg!(feature = "otel") {
@@ -28,5 +46,5 @@ pub(super) fn read(r: &mut Reader, mut s: Section, network: &Http) -> Settings {
         }
     });
     s.finish(r);
-    Settings { logs, traces, network: network.clone() }
+    Telemetry { logs, traces, network: network.clone() }
 }

@@ -49,6 +49,20 @@ const fn grants(entitlement: &Entitlement) -> u8 {
     }
 }
 
+/// Why a profile could not be read. Its status and dates act alone, everything else of it stays as it was known, and
+/// everybody else goes on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProfileProblem {
+    /// Its UUID, if it has one.
+    pub profile: Option<String>,
+    /// What the person is called, if that can be read.
+    pub name: Option<String>,
+    pub why: String,
+    pub facts: Facts,
+    /// The catalogue may be out of date: look at it again.
+    pub unknown_group: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::employee::tests::somebody;

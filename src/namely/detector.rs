@@ -3,10 +3,11 @@
 //! **Invariant:** remembers 16 bytes per profile, and only of documents that the store has committed.
 
 use super::catalogue::Catalogue;
-use super::wire::{ProfileProblem, Reader, unread};
+use super::wire::{Reader, unread};
 use crate::identity::Employee;
 use crate::identity::employee::ContentHash;
 use crate::identity::facts::Facts;
+use crate::identity::facts::ProfileProblem;
 use serde_json::Value;
 use std::collections::HashMap;
 

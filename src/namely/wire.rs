@@ -7,7 +7,7 @@
 use super::catalogue::{Catalogue, GroupKind};
 use super::fields::{date, groups, manager, number_or_text, part, pay_group, teams, text, titled, visible};
 use crate::identity::expr::Reads;
-use crate::identity::facts::Facts;
+use crate::identity::facts::{Facts, ProfileProblem};
 use crate::identity::{Employee, UserStatus};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -138,20 +138,6 @@ fn read_loosely(raw: &RawValue) -> Value {
     }
     fields.insert(BROKEN_KEYS.to_owned(), Value::Object(broken));
     Value::Object(fields)
-}
-
-/// Why a profile could not be read. Its status and dates act alone, everything else of it stays as it was known, and
-/// everybody else goes on.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ProfileProblem {
-    /// Its UUID, if it has one.
-    pub profile: Option<String>,
-    /// What the person is called, if that can be read.
-    pub name: Option<String>,
-    pub why: String,
-    pub facts: Facts,
-    /// The catalogue may be out of date: look at it again.
-    pub unknown_group: bool,
 }
 
 /// Reads raw profiles; knows which keys must be visible.

@@ -11,9 +11,9 @@ use super::{
 use crate::audit::{Kind, Record};
 use crate::clock::Moment;
 use crate::identity::employee::{ContentHash, FieldChange, field_changes};
+use crate::identity::facts::ProfileProblem;
 use crate::identity::safeguard::is_mass;
 use crate::identity::{Account, Case, Cause, Class, Employee, Entitlement, Position, Rulebook};
-use crate::namely::wire::ProfileProblem;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
 use std::collections::BTreeMap;

@@ -5,8 +5,8 @@
 use super::pages::{Held, PageCommit, PageOutcome, commit_profile, held};
 use super::{StoreError, append};
 use crate::audit::{Kind, Record};
+use crate::identity::facts::ProfileProblem;
 use crate::identity::{Position, Rulebook};
-use crate::namely::wire::ProfileProblem;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
 

@@ -2,8 +2,8 @@ use super::tests::{World, account, done, page_of};
 use super::{PageCommit, PageOutcome, known_hashes, unreadable};
 use crate::identity::employee::tests::somebody;
 use crate::identity::facts::Facts;
+use crate::identity::facts::ProfileProblem;
 use crate::identity::{Class, Employee, UserStatus};
-use crate::namely::wire::ProfileProblem;
 
 fn problem(facts: Facts) -> ProfileProblem {
     let why = "field office_phone: text was expected, a number was found".to_owned();

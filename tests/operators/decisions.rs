@@ -3,9 +3,8 @@
 use crate::common::config::config_file;
 use crate::common::program::program;
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
-use namely_okta_sync::admin::auth::{Role, Token};
 use namely_okta_sync::admin::{self, Served};
-use namely_okta_sync::config::Config;
+use namely_okta_sync::config::{Config, Role, Token};
 use namely_okta_sync::identity::Decider;
 use namely_okta_sync::identity::leaver::WhyAccess;
 use namely_okta_sync::sandbox::company::{DEPARTMENTS, Status as Hired};

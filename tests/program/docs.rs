@@ -1,6 +1,6 @@
 //! What the documents promise is there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
@@ -44,16 +44,72 @@ fn every_wire_fact_that_the_code_cites_has_a_public_source() {
     }
 }
 
-#[test]
-fn the_map_names_only_rooms_that_exist() {
+/// The rooms that a room may use, as the map in ARCHITECTURE.md says.
+fn may_use() -> BTreeMap<String, BTreeSet<String>> {
     let map = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("reads");
-    let rooms =
-        map.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("/`").map(|(room, _)| room.to_owned()));
-    let rooms: Vec<String> = rooms.collect();
-    assert!(rooms.len() > 8);
-    for room in rooms {
-        assert!(root().join("src").join(&room).is_dir(), "{room}");
+    let rooms = map.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.split(" | ");
+        let room = cells.next()?.strip_suffix('`')?.trim_end_matches('/');
+        let named = cells.last()?.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        Some((room.trim_end_matches(".rs").to_owned(), named))
+    });
+    rooms.collect()
+}
+
+/// The rooms that the code of each room uses, with one file that does; tests may use anything.
+fn uses() -> BTreeMap<String, BTreeMap<String, PathBuf>> {
+    let (mut files, folder) = (Vec::new(), root().join("src"));
+    sources(&folder, &mut files);
+    let mut used: BTreeMap<String, BTreeMap<String, PathBuf>> = BTreeMap::new();
+    for file in files {
+        let inside = file.strip_prefix(&folder).expect("below src").to_owned();
+        let first = inside.iter().next().and_then(|part| part.to_str()).expect("a name");
+        let room = first.trim_end_matches(".rs").to_owned();
+        if ["lib", "main"].contains(&room.as_str()) || inside.to_string_lossy().ends_with("tests.rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).expect("reads");
+        let code = text.split("mod tests {").next().unwrap_or_default();
+        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for after in lines.flat_map(|line| line.split("crate::").skip(1)) {
+            let other: String = after.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            if other != room {
+                used.entry(room.clone()).or_default().entry(other).or_insert_with(|| inside.clone());
+            }
+        }
     }
+    used
+}
+
+#[test]
+fn the_map_says_which_room_uses_which_and_there_is_no_circle() {
+    let (allowed, used) = (may_use(), uses());
+    assert!(allowed.len() > 15, "{allowed:?}");
+    for room in allowed.keys() {
+        let is_there = [room.clone(), format!("{room}.rs")].iter().any(|name| root().join("src").join(name).exists());
+        assert!(is_there, "ARCHITECTURE.md names the room {room}, which is not there");
+    }
+    for (room, others) in &used {
+        let allowed = allowed.get(room).unwrap_or_else(|| panic!("ARCHITECTURE.md does not name the room {room}"));
+        for (other, file) in others {
+            assert!(allowed.contains(other), "{} uses {other}; {room} may use {allowed:?}", file.display());
+        }
+    }
+    for (room, others) in &allowed {
+        for other in others {
+            let needed = used.get(room).is_some_and(|used| used.contains_key(other));
+            assert!(needed, "{room} does not use {other}: take it out of its row in ARCHITECTURE.md");
+        }
+    }
+    // Whoever uses nothing that is left goes first; what remains uses itself in the end.
+    let mut rest = allowed;
+    while let Some(room) = rest.iter().find(|(_, others)| others.is_empty()).map(|(room, _)| room.clone()) {
+        rest.remove(&room);
+        rest.values_mut().for_each(|others| {
+            others.remove(&room);
+        });
+    }
+    assert!(rest.is_empty(), "rooms that use one another in a circle, or one that the map does not name: {rest:?}");
 }
 
 #[test]
