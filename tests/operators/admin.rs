@@ -3,9 +3,9 @@
 use crate::common::config::config_file;
 use crate::common::program::program;
 use crate::common::rig::{Rig, Setup, on_a_system};
-use namely_okta_sync::admin::auth::{Role, Token};
 use namely_okta_sync::admin::routes::ROUTES;
 use namely_okta_sync::admin::{self, Served};
+use namely_okta_sync::config::{Role, Token};
 use namely_okta_sync::sandbox::company::{Person, Status as Hired};
 use namely_okta_sync::sandbox::okta::users::Status;
 use serde_json::{Value, json};
