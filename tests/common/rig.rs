@@ -31,6 +31,16 @@ pub fn on_a_system(test: impl Future<Output = ()>) {
     actix::System::with_tokio_rt(runtime).block_on(test);
 }
 
+/// Whether something comes true while there is patience.
+pub async fn comes_true(holds: impl AsyncFn() -> bool) -> bool {
+    let waited = tokio::time::timeout(PATIENCE, async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    waited.await.is_ok()
+}
+
 /// What a rig is made of.
 pub struct Setup {
     pub people: Vec<Person>,
@@ -171,15 +181,16 @@ impl Rig {
 
     /// Waits until something holds.
     pub async fn until(&self, what: &str, holds: impl AsyncFn(&Self) -> bool) {
-        let waited = tokio::time::timeout(PATIENCE, async {
-            while !holds(self).await {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        });
-        if waited.await.is_err() {
+        if !comes_true(async || holds(self).await).await {
             let aside = self.set_aside().await;
             panic!("waited in vain until {what}; backlog {}, set aside {aside:?}", self.backlog().await);
         }
+    }
+
+    /// Waits until that much of the world's time has passed: for what must not happen meanwhile.
+    pub async fn until_later(&self, what: &str, time: Duration) {
+        let later = self.world.clock.now() + time;
+        self.until(&format!("{what} has passed"), async |rig| rig.world.clock.now() >= later).await;
     }
 
     /// Waits until something holds of the Okta org.

@@ -311,7 +311,7 @@ fn a_single_approver_waits_for_everybody_who_may_say_no() {
         assert_eq!(api.ask("vera", "POST", &cancel, json!({})).await.0, 200, "anybody with a role");
         let waits = "SELECT count(*) FROM hold WHERE until IS NOT NULL";
         rig.until("it is cancelled", async |rig| count(rig, waits).await == 0).await;
-        rig.world.clock.sleep(std::time::Duration::from_secs(30)).await;
+        rig.until_later("longer than the delay", Duration::from_secs(30)).await;
         rig.quiet().await;
         assert_eq!((status(&rig, who), held(&rig).await), (Status::Active, 1), "no means no");
         let voted = say(&rig, true, decider("Ann")).await;

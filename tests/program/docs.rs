@@ -113,6 +113,28 @@ fn the_map_says_which_room_uses_which_and_there_is_no_circle() {
 }
 
 #[test]
+fn every_file_of_tests_is_part_of_a_test_program() {
+    let entries = std::fs::read_dir(root().join("tests")).expect("lists").map(|entry| entry.expect("an entry").path());
+    let folders: Vec<PathBuf> = entries.collect();
+    let names = |folder: &Path| std::fs::read_to_string(folder.join("main.rs")).unwrap_or_default();
+    let all: String = folders.iter().map(|folder| names(folder)).collect();
+    let mut seen = 0;
+    for folder in folders {
+        assert!(folder.is_dir(), "{} would be a program of its own: put it into one of the folders", folder.display());
+        let named = if folder.ends_with("common") { all.clone() } else { names(&folder) };
+        let mut files = Vec::new();
+        sources(&folder, &mut files);
+        for file in files.iter().filter(|file| !file.ends_with("main.rs")) {
+            let module = format!("mod {};", file.file_stem().expect("a name").display());
+            let is_named = named.lines().any(|line| line.trim().trim_start_matches("pub ") == module);
+            assert!(is_named, "{} is compiled by nobody: name it in a main.rs", file.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 50);
+}
+
+#[test]
 fn the_simulators_never_use_what_they_judge() {
     let mut files = Vec::new();
     sources(&root().join("src/sandbox"), &mut files);

@@ -1,9 +1,8 @@
 //! First contact is asked per company and org: a company that is added later waits for its own acceptance, while everybody
 //! else goes on.
 
-use crate::common::patience::PATIENCE;
 use crate::common::quick::{quick_namely, quick_okta};
-use crate::common::rig::{decider, on_a_system};
+use crate::common::rig::{comes_true, decider, on_a_system};
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::commands::merger::config;
 use namely_okta_sync::metrics::Metrics;
@@ -90,12 +89,7 @@ impl World {
     }
 
     async fn until(&self, what: &str, holds: impl AsyncFn(&Self) -> bool) {
-        let waited = tokio::time::timeout(PATIENCE, async {
-            while !holds(self).await {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        });
-        if waited.await.is_err() {
+        if !comes_true(async || holds(self).await).await {
             panic!("waited in vain until {what}: {:?}", self.service.readiness.reasons());
         }
     }

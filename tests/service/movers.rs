@@ -107,7 +107,11 @@ fn a_burst_of_edits_to_one_person_ends_at_the_last_one_in_order() {
                 person.direct_dial = format!("+1 555 1{n:04}");
                 person.department = n % DEPARTMENTS.len();
             });
-            tokio::time::sleep(std::time::Duration::from_millis(15)).await; // HR types on while the service works
+            // HR types on while the service works.
+            if n % 10 == 9 {
+                let before = rig.effects().len();
+                rig.until("one of these values is written", async |rig| rig.effects().len() > before).await;
+            }
         }
         rig.quiet().await;
         let okta = rig.world.okta.core();

@@ -47,7 +47,7 @@ async fn weathers(
     assert!(said.contains(why), "{said}");
     let asked = || rig.world.okta.core().history().exchanges().len();
     let before = asked();
-    rig.world.clock.sleep(Duration::from_secs(60)).await;
+    rig.until_later("a minute", Duration::from_secs(60)).await;
     let tries = asked() - before;
     assert!(tries <= 40, "one call at a time tries it, not {tries} in a minute");
     over(&rig);
