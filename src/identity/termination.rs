@@ -35,7 +35,7 @@ pub(super) fn leave(situation: &Situation) -> Plan {
     let Some(account) = &situation.case.account else { return plan };
     let id = || account.id.clone();
     let mut proof = account.marks.exit.clone().unwrap_or_default();
-    if !account.is_live() && account.marks.exit.is_none() {
+    if !account.is_live() && account.marks.exit.is_none() && !account.marks.unsure.memberships {
         return plan; // ended before we came: priming has seen it
     }
     if account.is_live() && proof.read_back {

@@ -85,6 +85,11 @@ fn not_asked_for(step: &Step, user: &User) -> Option<String> {
         }
         _ => return None,
     };
+    if user.id.is_empty() {
+        return Some(format!(
+            "asked about {asked}, Okta has answered with an account without an id ({login}); the answer is not used"
+        ));
+    }
     (!is_right)
         .then(|| format!("asked about {asked}, Okta has answered about {} ({login}); the answer is not used", user.id))
 }

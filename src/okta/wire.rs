@@ -140,7 +140,6 @@ pub struct AppUser {
 /// Everybody with an admin role: a page, which says in its body too where the next one is.
 #[derive(Debug, Deserialize)]
 pub struct Assignees {
-    #[serde(default)]
     pub value: Vec<IdOnly>,
     #[serde(default, rename = "_links")]
     pub links: Value,

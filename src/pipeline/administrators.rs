@@ -19,6 +19,8 @@ const SUPER_ADMIN: &str = "SUPER_ADMIN";
 /// Roles that are read at the same time.
 const AT_ONCE: usize = 6;
 const ATTEMPTS: i64 = 4;
+/// What is said of an answer of 404.
+const NOT_FOUND: &str = "not found";
 /// Pages of administrators at most: a hundred on each.
 const MAX_PAGES: usize = 200;
 /// Administrators whose roles are read at most; the others may hold any.
@@ -37,6 +39,7 @@ pub async fn read_administrators(
     let mut now = known.clone();
     match list(writers, class).await {
         Ok(ids) => {
+            let ids = with_dropped(writers, ids, known, class).await;
             now.listed = Some(ranks(writers, ids, known, class).await);
             now.unread = None;
         }
@@ -66,7 +69,35 @@ async fn list(writers: &Writers, class: Class) -> Result<BTreeSet<String>, Strin
         next = following.or(in_body);
         ids.extend(page.value.into_iter().map(|user| user.id));
     }
+    if ids.is_empty() {
+        return Err(format!("GET {LIST}: nobody is on the list, although every org has an administrator"));
+    }
     Ok(ids)
+}
+
+/// Whoever was on the list and is not any more is asked for by themselves: that a list lacks them says nothing. They stay an
+/// administrator unless Okta says that they hold no role.
+async fn with_dropped(
+    writers: &Writers,
+    mut ids: BTreeSet<String>,
+    known: &Administrators,
+    class: Class,
+) -> BTreeSet<String> {
+    let dropped: Vec<String> =
+        known.listed.iter().flatten().map(|(id, _)| id).filter(|id| !ids.contains(*id)).cloned().collect();
+    for (n, id) in dropped.into_iter().enumerate() {
+        let target = format!("/api/v1/users/{id}/roles");
+        let holds_none = n < MAX_RANKED
+            && match ask::<Vec<RoleObject>>(writers, &target, class).await {
+                Ok((roles, _)) => roles.is_empty(),
+                Err(why) => why.ends_with(NOT_FOUND), // no list shows them, and there is no such account
+            };
+        if !holds_none {
+            tracing::warn!(id, "the list of administrators lacks somebody who was on it and may hold a role still");
+            ids.insert(id);
+        }
+    }
+    ids
 }
 
 /// Path and query of a link, which is followed on the org's own host whatever it says, and only to this list.
@@ -173,7 +204,7 @@ async fn ask<T: DeserializeOwned>(
                 writers.clock().sleep(after.max(retry::delay(attempt))).await;
                 attempt += 1;
             }
-            (outcome, _) => return Err(format!("GET {path}: {}", outcome.why().unwrap_or("not found"))),
+            (outcome, _) => return Err(format!("GET {path}: {}", outcome.why().unwrap_or(NOT_FOUND))),
         }
     }
 }

@@ -259,6 +259,11 @@ impl Lane {
         match steps.first() {
             Some(first) if self.over && self.done.contains(first) => {
                 let why = "Okta accepts it but does not show it";
+                // Who cannot be suspended is deactivated.
+                let suspended = matches!(first, Step::Suspend { .. }) && !self.kinds.exit;
+                if let Some(account) = self.claim.case.account.as_mut().filter(|_| suspended) {
+                    account.marks.not_suspended_in = Some(account.status);
+                }
                 self.refuse(first.clone(), why.to_owned(), true);
                 self.plan(context)
             }

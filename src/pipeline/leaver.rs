@@ -77,6 +77,7 @@ impl Lane {
                 let wait = if step.class() == Class::Revoke { *after } else { (*after).max(context.backoff) };
                 self.end(Release::Retry { at: context.now + wait, why: why.clone() })
             }
+            (_, Outcome::Missing) if step.is_inquiry() => self.asked_in_vain(step, outcome, answer, context),
             (Step::RevokeSessions { .. } | Step::RevokeSessionsAgain { .. }, _) => {
                 self.go_around(step, outcome, context)
             }
@@ -122,7 +123,15 @@ impl Lane {
         {
             proof.refused = None;
         }
-        self.applied(step, answer, context)
+        let concluded = self.applied(step, answer, context);
+        match (step, self.look()) {
+            // Accepted is not shown: the account is read before anybody relies on it, and planned anew.
+            (Step::Suspend { .. }, Some(look)) => {
+                self.steps.clear();
+                Concluded::reading(concluded.account, look)
+            }
+            _ => concluded,
+        }
     }
 
     /// One page of the groups of a person was read; when it was the last, all of them are known.
@@ -229,6 +238,15 @@ impl Lane {
             Some(look) => Concluded::reading(account, look),
             None => self.concluded(account, context),
         }
+    }
+
+    /// Okta was asked about somebody as if they were not there: the account is read, and if it is there the answer is none.
+    fn asked_in_vain(&mut self, step: &Step, outcome: &Outcome, answer: &Answer, context: &Context) -> Concluded {
+        if self.tried.contains(&step.name()) {
+            return self.after_inquiry(step, outcome, answer, context);
+        }
+        self.absent += 1;
+        self.read_and_plan(step, outcome, context)
     }
 
     /// Goes on without this step; whatever does not depend on it is taken.

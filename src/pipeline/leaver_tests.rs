@@ -375,3 +375,32 @@ fn only_a_leaver_whose_access_is_open_draws_on_the_reserve_to_learn_whether_they
     assert_eq!((&step, lane.urgency(&step)), (&read, Class::Revoke));
     assert_eq!(lane.hurry(&read, &world.context()), None, "what is urgent is never sent away");
 }
+
+#[test]
+fn a_suspension_that_okta_accepts_and_does_not_do_is_no_end_of_access() {
+    let mut world = World::new();
+    let termination = Termination { grace: Duration::from_secs(86_400), ..Termination::default() };
+    world.rulebook.policies = Policies { termination, ..Policies::default() };
+    for (times, closed) in [(0, AccountStatus::Suspended), (1, AccountStatus::Deprovisioned)] {
+        let mut org = Org::of(world.account());
+        (org.fault, org.times) = (Some(("suspend", Outcome::Applied)), times);
+        let ended = run(&world, world.claim(leaver(), Some(world.account())), &mut org, 3);
+        assert!(ended.done, "{}: {:?}", ended.why, org.calls);
+        assert_eq!(org.account.status, closed, "{:?}", org.calls);
+        let suspends = org.calls.iter().position(|call| *call == "suspend").expect("a suspension");
+        assert_eq!(org.calls[suspends + 1], "look", "it is read before anybody is done");
+    }
+}
+
+#[test]
+fn who_was_lost_and_is_found_deactivated_leaves_the_groups_that_nobody_has_read() {
+    let world = World::new();
+    let account = Account { status: AccountStatus::Deprovisioned, ..world.account() };
+    let mut org = Org::of(account.clone());
+    let alone = Account { groups: BTreeSet::new(), ..account.clone() }.found_alone();
+    assert!(run(&world, world.claim(leaver(), Some(alone)), &mut org, 1).done);
+    assert!(org.groups.is_empty(), "{:?}", org.calls);
+    let mut org = Org::of(account.clone());
+    assert!(run(&world, world.claim(leaver(), Some(account)), &mut org, 1).done);
+    assert!(org.calls.is_empty(), "a list has shown that it was over before: {:?}", org.calls);
+}

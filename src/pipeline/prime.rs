@@ -131,6 +131,9 @@ pub async fn read_accounts(
 ) -> Result<(Vec<Account>, BTreeSet<String>), String> {
     let (look, mapping, protected) = (Class::Inspect, &rulebook.mapping, &rulebook.safeguards.protected);
     let mut users: Vec<User> = list(writers, "/api/v1/users?limit=200", look).await?;
+    if users.is_empty() {
+        return Err("GET /api/v1/users: nobody is on the list, although every org has an administrator".into());
+    }
     let left = "/api/v1/users?filter=status%20eq%20%22DEPROVISIONED%22&limit=200";
     users.extend(list::<User>(writers, left, look).await?);
     users.extend(overlooked(writers, &users).await?);

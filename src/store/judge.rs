@@ -129,9 +129,10 @@ impl Court<'_> {
             )?
             .execute([self.org])?;
         }
+        // Who is to be judged anew is so when the run that goes by the old judgement has let go.
         let mut select = c.prepare_cached(
             "SELECT target, dirty_rev, done_rev, attempt FROM work WHERE org = ?1 AND dirty_rev > done_rev AND state = 0
-             AND judged < dirty_rev ORDER BY rank LIMIT ?2",
+             AND judged < dirty_rev AND NOT (judged = 0 AND token IS NOT NULL) ORDER BY rank LIMIT ?2",
         )?;
         let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
         let rows: Vec<((i64, i64, i64), i64)> = select

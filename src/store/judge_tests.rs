@@ -1,6 +1,6 @@
 //! Who is counted, and who is judged anew.
 
-use super::super::tests::World;
+use super::super::tests::{World, account};
 use crate::identity::account::tests::bare;
 use crate::identity::administrator::{Administrators, RolesRead};
 use crate::identity::employee::tests::somebody;
@@ -75,4 +75,35 @@ async fn whoever_needs_a_group_that_may_not_be_made_for_another_is_judged_for_it
     }
     let (claims, held, passed) = claimed(&world, Change::AddGroup).await;
     assert_eq!((claims.len(), held, passed), (5, 5, 0), "nobody waits for as many tries as there are others");
+}
+
+#[tokio::test]
+async fn whoever_was_held_as_somebody_who_may_be_an_administrator_is_not_when_it_is_known_before_their_run_is_over() {
+    let held = || Release::Held { why: "two people must agree".into(), withheld: serde_json::Value::Null };
+    let later = |world: &World| Release::Retry { at: world.now, why: "HTTP 500".into() };
+    for in_between in [false, true] {
+        let world = World::new().await;
+        world.see(somebody()).await;
+        let mut account = account(Some(&somebody().id));
+        account.marks.roles = Some(RolesRead { holds: None, at: world.now.millis() });
+        world.store.prime("main", vec![account], BTreeSet::new(), world.now).await.expect("primes");
+        world.store.correlate_org("main", world.now).await.expect("correlates");
+        world.see(Employee { user_status: UserStatus::Inactive, ..somebody() }).await;
+        let claim = async |directory: Directory| {
+            let want = Want { lanes: 10, urgent: 10, rooms: vec![("any", 10), ("users", 10), ("user_read", 10)] };
+            let claims = world.store.claim("main", Arc::new(directory), world.now, want).await.expect("claims");
+            let one = claims.into_iter().next().expect("the leaver");
+            (one.lease, one.restraint.held.contains_key(&Change::Deactivate))
+        };
+        let (lease, is_held) = claim(Directory::default().with_administrators(Administrators::never_read())).await;
+        assert!(is_held, "nobody knows whether they are an administrator");
+        if in_between {
+            world.store.release(lease, later(&world), world.now).await.expect("lets go");
+            world.store.administrators_changed("main", world.now).await.expect("judges anew");
+        } else {
+            world.store.administrators_changed("main", world.now).await.expect("judges anew");
+            world.store.release(lease, held(), world.now).await.expect("lets go");
+        }
+        assert!(!claim(Directory::default()).await.1, "they are none");
+    }
 }

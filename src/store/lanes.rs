@@ -155,6 +155,11 @@ fn is_newest(c: &Connection, lease: Lease) -> Result<bool, StoreError> {
     Ok(find.exists([lease.target, lease.rev])?)
 }
 
+/// Whether the last judgement of a target still counts.
+fn is_judged(c: &Connection, target: i64) -> Result<bool, StoreError> {
+    Ok(c.prepare_cached("SELECT 1 FROM work WHERE target = ?1 AND judged > 0")?.exists([target])?)
+}
+
 /// Whoever works on the target next reads the account before anything else.
 fn read_first(c: &Connection, lease: Lease) -> Result<(), StoreError> {
     c.prepare_cached("UPDATE work SET look = 1 WHERE target = ?1 AND token = ?2")?
@@ -430,7 +435,8 @@ pub(super) fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) 
             Ok(())
         }
         Release::Held { why, withheld } => {
-            let (state, at) = if is_newest(c, lease)? { (HELD, NEVER) } else { (READY, now) };
+            let as_judged = is_newest(c, lease)? && is_judged(c, target)?;
+            let (state, at) = if as_judged { (HELD, NEVER) } else { (READY, now) };
             set(state, at, ANY_BUCKET, 0, None, Some(why))?;
             append(c, &about(c, lease, now, Kind::Withheld, json!({ "why": why, "steps": withheld }))?)?;
             Ok(())
@@ -440,7 +446,8 @@ pub(super) fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) 
             c.prepare_cached("UPDATE work SET judged = 0 WHERE target = ?1")?.execute([target])?;
             Ok(())
         }
-        Release::Found { .. } => set(READY, now, ANY_BUCKET, 1, None, None),
+        // It was read: what is planned next begins with what is known of it, and not with the same read.
+        Release::Found { .. } => set(READY, now, ANY_BUCKET, 1, Some(false), None),
         Release::SetAside { why, again, look } => {
             // A newer revision may be what the person was waiting for: then it is tried at once.
             let (state, at) = if is_newest(c, lease)? { (SET_ASIDE, again.unwrap_or(NEVER)) } else { (READY, now) };

@@ -391,7 +391,8 @@ impl Seek<'_> {
         let c = self.c;
         let positions = cases::profiles(c, target)?.all();
         let Some(first) = positions.first() else { return Ok(None) };
-        let is_active = |employee: &Employee| employee.user_status == UserStatus::Active;
+        // Whoever is to begin works there from that day on, without being asked about again.
+        let is_active = |employee: &Employee| employee.user_status != UserStatus::Inactive;
         let mine = self.position;
         let twin = positions
             .iter()

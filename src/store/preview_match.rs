@@ -216,9 +216,9 @@ pub(super) fn of_join(
     Ok(outlook)
 }
 
-/// A tenant in which both are active.
+/// A tenant in which both are active, or are to be.
 fn twins(mine: &[Position], theirs: &[Position]) -> Option<String> {
-    let active = |one: &&Position| one.employee.user_status == crate::identity::UserStatus::Active;
+    let active = |one: &&Position| one.employee.user_status != crate::identity::UserStatus::Inactive;
     let found =
         mine.iter().filter(active).find(|one| theirs.iter().filter(active).any(|other| other.tenant == one.tenant));
     found.map(|one| one.tenant.clone())

@@ -5,7 +5,7 @@ use crate::common::config::config_file;
 use crate::common::program::program;
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
 use namely_okta_sync::sandbox::company::Status as Hired;
-use namely_okta_sync::sandbox::faults::Fault;
+use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::store::{Ballot, HeldChanges, Voted, holds, reverse, vote};
@@ -438,5 +438,64 @@ fn check_is_bad_without_the_permission_and_names_the_rules_that_can_give_an_admi
             let told = of(&found, what);
             assert!(told.iter().any(|(ok, told)| !ok && told.contains("okta.iam.read")), "{what}: {told:?}");
         }
+    });
+}
+
+#[test]
+fn a_list_of_administrators_without_anybody_is_not_believed() {
+    on_a_system(async {
+        let world = World::settled(|rig, who| {
+            supers(3)(rig, who);
+            rig.world.okta.core().faults.add(Fault::always("GET", LIST, Kind::EmptyPage));
+        })
+        .await;
+        let said = world.rig.service().readiness.reasons();
+        assert!(said["administrators sandbox"].contains("nobody is on the list"), "{said:?}");
+        world.leave(0);
+        world.until_status(0, Status::Suspended).await;
+        assert_eq!(world.held("deactivate").await.needs, 2);
+    });
+}
+
+#[test]
+fn who_is_missing_from_a_later_list_of_administrators_is_one_until_their_roles_are_gone() {
+    on_a_system(async {
+        let world = World::settled(supers(4)).await;
+        let hidden = [world.anchor(0), world.anchor(1)];
+        let ids = hidden.map(|anchor| world.rig.world.okta.core().user_by_anchor(&anchor).expect("there").id.clone());
+        {
+            let mut okta = world.rig.world.okta.core();
+            okta.faults.add(Fault::always("GET", LIST, Kind::hide(&[&ids[0], &ids[1]])));
+            let no_role = Kind::Answer { status: 200, body: "[]".into() };
+            okta.faults.add(Fault::always("GET", &format!("/api/v1/users/{}/roles", ids[1]), no_role));
+        }
+        let asked = |okta: &Okta| {
+            let own = format!("/api/v1/users/{}/roles", ids[1]);
+            okta.history().exchanges().iter().filter(|call| call.path == own && call.faulty).count()
+        };
+        world.rig.world.clock.jump(std::time::Duration::from_secs(16 * 60));
+        world.rig.until_okta("the list is read again", |okta| asked(okta) > 0).await;
+        world.rig.quiet().await;
+        world.leave(0);
+        world.until_status(0, Status::Suspended).await;
+        assert_eq!(world.held("deactivate").await.needs, 2);
+        world.leave(1);
+        world.until_status(1, Status::Deprovisioned).await;
+    });
+}
+
+#[test]
+fn a_leaver_of_whose_roles_okta_knows_nothing_is_suspended_and_two_people_are_asked() {
+    on_a_system(async {
+        let world = World::settled(|rig, _| {
+            let mut okta = rig.world.okta.core();
+            okta.faults.add(Fault::denied("GET", LIST));
+            okta.faults.add(Fault::always("GET", ROLES, Kind::refusal(404, "E0000007")));
+        })
+        .await;
+        world.leave(0);
+        world.until_status(0, Status::Suspended).await;
+        let hold = world.held("deactivate").await;
+        assert!(hold.needs == 2 && hold.why.contains("cannot be told"), "{}", hold.why);
     });
 }

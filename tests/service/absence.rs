@@ -134,3 +134,26 @@ fn a_list_that_lacks_somebody_at_first_contact_makes_nobody_a_second_account() {
         rig.until_okta("they are out", |o| o.user_by_anchor(&hidden).is_some_and(|u| !u.is_live())).await;
     });
 }
+
+#[test]
+fn a_list_of_an_org_without_anybody_is_not_read_at_first_contact_and_makes_and_ends_nobody() {
+    on_a_system(async {
+        let setup = Setup::of(8);
+        let person = setup.people[4].id.clone();
+        let mut rig = Rig::new(setup);
+        rig.edit(4, |p| p.status = Hired::Inactive);
+        rig.world.okta.core().faults.add(Fault::always("GET", LISTS, Kind::EmptyPage));
+        rig.run().await;
+        rig.until("it is told", async |rig| {
+            let reasons = rig.service().readiness.reasons();
+            reasons.get("okta sandbox").is_some_and(|why| why.contains("nobody is on the list"))
+        })
+        .await;
+        assert_eq!(rig.effects(), Vec::<String>::new());
+        rig.world.okta.core().faults.clear();
+        rig.until_okta("the leaver is out", |okta| {
+            okta.user_by_anchor(&person).is_some_and(|user| user.status == Status::Deprovisioned)
+        })
+        .await;
+    });
+}

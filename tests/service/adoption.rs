@@ -2,7 +2,7 @@
 
 use crate::common::rig::{Rig, Setup, on_a_system};
 use namely_okta_sync::identity::Change;
-use namely_okta_sync::sandbox::company::Person;
+use namely_okta_sync::sandbox::company::{Person, Status as Hired};
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::store::{Extent, HeldChanges, holds, previews};
 use serde_json::{Value, json};
@@ -166,5 +166,41 @@ fn more_than_three_adoptions_in_an_hour_wait_for_a_decision() {
         assert!(told.len() >= 2 && told.iter().all(|words| words.contains("joiner")), "a plan shows it: {told:?}");
         let untouched = ids.iter().zip(&before).filter(|(id, before)| held_by_okta(&rig, id) == **before).count();
         assert!(untouched >= 2, "{untouched}");
+    });
+}
+
+#[test]
+fn a_profile_that_takes_another_address_while_it_is_asked_about_gets_an_account_after_few_calls() {
+    on_a_system(async {
+        let (rig, _) = with_accounts(&[]).await;
+        seed(&rig, "sven.plain@example.com", "Sven", "Plain", Status::Active); // after the lists were read
+        let person = hired(&rig, 1, "Quite", "Different", "sven.plain@example.com");
+        waits_for_a_verdict(&rig, &person, "names differ").await;
+        rig.edit(6, |p| p.email = "quite.different@example.com".into());
+        rig.until_okta("they get an account of their own", |okta| okta.user_by_anchor(&person.id).is_some()).await;
+        rig.quiet().await;
+        let okta = rig.world.okta.core();
+        let reads = okta
+            .history()
+            .exchanges()
+            .iter()
+            .filter(|call| call.path.ends_with("/users/sven.plain@example.com"))
+            .count();
+        assert!(reads <= 2, "{reads} reads of an account that is somebody else's");
+    });
+}
+
+#[test]
+fn somebody_who_is_to_begin_where_their_namesake_works_is_asked_about_before_the_first_day() {
+    on_a_system(async {
+        let rig = Rig::settled(world(6)).await;
+        let there = rig.setup.people[3].clone();
+        let id = "0e9f4a10-0000-4000-8000-000000000077".to_owned();
+        let person = Person { id, status: Hired::Pending, ..there.clone() };
+        rig.hire(person.clone());
+        waits_for_a_verdict(&rig, &person, "active there too").await;
+        rig.edit(6, |p| p.status = Hired::Active);
+        rig.quiet().await;
+        waits_for_a_verdict(&rig, &person, "active there too").await;
     });
 }

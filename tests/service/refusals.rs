@@ -263,3 +263,33 @@ fn answers_about_other_people_stop_writes_but_no_termination_and_right_ones_let_
         assert_eq!(okta.user_by_anchor(&people[5]).expect("an account").status, Status::Active);
     });
 }
+
+#[test]
+fn a_leaver_whose_account_okta_denies_for_a_moment_leaves_every_group_all_the_same() {
+    on_a_system(async {
+        let rig = Rig::settled(settings(8)).await;
+        let person = rig.setup.people[4].clone();
+        crowd(&rig, &person, 3);
+        let by_id = Fault::first(3, "GET", "/api/v1/users/00u*", Kind::refusal(404, "E0000007"));
+        fault(&rig, by_id.about(&person.id));
+        leave(&rig, &[4]);
+        rig.until_okta("they are out", |okta| is_out(okta, &person.id)).await;
+        rig.quiet().await;
+        assert!(rig.world.okta.core().faults.are_spent(), "Okta has denied it each time");
+    });
+}
+
+#[test]
+fn a_leaver_whom_okta_says_to_suspend_and_does_not_is_out_before_the_grace_is_over() {
+    on_a_system(async {
+        let rewrite = |text: String| text.replace("[leave]", "[termination]\ngrace = \"14d\"\n\n[leave]");
+        let rig = Rig::settled(Setup { rewrite, ..settings(8) }).await;
+        fault(&rig, Fault::always("POST", "/lifecycle/suspend", Kind::NoEffect).about(&rig.setup.people[4].id));
+        leave(&rig, &[3, 4]);
+        let status = |okta: &Okta, n: usize| okta.user_by_anchor(&rig.setup.people[n].id).map(|user| user.status);
+        rig.until_okta("the one is out", |okta| status(okta, 4) == Some(Status::Deprovisioned)).await;
+        rig.until_okta("the other is suspended", |okta| status(okta, 3) == Some(Status::Suspended)).await;
+        rig.quiet().await;
+        assert_eq!(status(&rig.world.okta.core(), 3), Some(Status::Suspended));
+    });
+}
