@@ -153,6 +153,9 @@ pub struct Marks {
     /// When all groups of the person were read, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups_read_at: Option<i64>,
+    /// When Okta did not say in which groups the person is, although it matters: one may protect them, or carry an admin role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups_unsaid_at: Option<i64>,
     /// Okta has refused a write to the profile because somebody else masters it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_mastered_elsewhere: bool,

@@ -7,6 +7,7 @@ use super::account::{Account, AccountStatus};
 use super::change::{Change, by_kind};
 use super::directory::Directory;
 use super::plan::{Plan, Situation};
+use super::safeguard::Protected;
 use super::step::Step;
 use crate::clock::Moment;
 use serde::{Deserialize, Serialize};
@@ -155,8 +156,10 @@ impl Directory {
         }
         let asked = account.marks.roles.as_ref();
         let asked = asked.filter(|read| now.since(Moment::from_millis(read.at)) < ROLES_AGE);
+        let unsaid = account.marks.groups_unsaid_at.map(Moment::from_millis);
         match asked.map(|read| read.holds) {
             Some(Some(true)) => Knowledge::Holder,
+            _ if unsaid.is_some_and(|at| now.since(at) < ROLES_AGE) => Knowledge::Unknown { asked: true },
             _ if all.is_current() => Knowledge::Nobody,
             Some(Some(false)) => Knowledge::Nobody,
             Some(None) => Knowledge::Unknown { asked: true },
@@ -169,6 +172,11 @@ impl Directory {
         let all = self.administrators();
         all.groups.get(group).copied().or_else(|| all.unsaid.contains(group).then_some(true))
     }
+}
+
+/// Whether it must be known in which groups somebody is before something is taken from them.
+pub fn groups_matter(protected: &Protected, directory: &Directory) -> bool {
+    !protected.groups.is_empty() || directory.administrators().groups.values().any(|carries| *carries)
 }
 
 /// The plan as it may be begun: what must be known before something is taken is read first, whoever may be an administrator
@@ -233,8 +241,7 @@ fn inquiries(plan: &Plan, situation: &Situation, account: &Account, knowledge: K
     let is_recent = |at: Option<i64>| at.is_some_and(|at| situation.now.since(Moment::from_millis(at)) < GROUPS_AGE);
     let is_over = account.status == AccountStatus::Deprovisioned;
     let mut reads = Vec::new();
-    let by_group = !protected.groups.is_empty() || directory.administrators().groups.values().any(|carries| *carries);
-    if takes && !is_over && by_group && !is_recent(account.marks.groups_read_at) {
+    if takes && !is_over && groups_matter(protected, directory) && !is_recent(account.marks.groups_read_at) {
         reads.push(Step::ReadGroups { id: account.id.clone(), page: None });
     }
     if takes && !is_over && knowledge == (Knowledge::Unknown { asked: false }) {

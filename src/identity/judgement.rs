@@ -141,7 +141,7 @@ fn set_administrators_apart<'a>(
     }
     if !unknown.is_empty() {
         let why =
-            "it cannot be told whether they are Okta administrators, because Okta does not say who is: two people \
+            "it cannot be told whether they are Okta administrators or protected, because Okta does not say it: two people \
                    must agree"
                 .to_owned();
         let scope = format!("who may be an administrator in {tenant}");

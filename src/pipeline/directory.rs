@@ -113,8 +113,12 @@ impl SharedDirectory {
                     }
                     say_who_is_unknown(&readiness, &org, &directory);
                     let differs = *directory.administrators() != known;
+                    // Who is unknown because Okta did not answer about them alone is asked about once more.
+                    let is_due = refresh == REFRESH && class == Class::Inspect;
                     self.replace(directory);
-                    if differs && let Err(e) = store.administrators_changed(&org, clock.now()).await {
+                    if (differs || is_due)
+                        && let Err(e) = store.administrators_changed(&org, !differs, clock.now()).await
+                    {
                         tracing::warn!(error = %e, "who waits as an administrator could not be judged anew");
                     }
                 }

@@ -424,7 +424,10 @@ impl Lane {
 
     /// Goes on; if that is the end of the lane, it is written with the outcome, in one commit.
     fn concluded(&mut self, account: Option<Option<Account>>, context: &Context) -> Concluded {
-        match self.go_on(context) {
+        let act = self.go_on(context);
+        // What was planned may have marked the account.
+        let account = account.map(|_| self.claim.case.account.clone());
+        match act {
             Act::Release(release) => Concluded::new(account, Next::Release(release), None),
             act => Concluded::new(account, Next::Continue, Some(act)),
         }

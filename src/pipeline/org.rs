@@ -125,7 +125,7 @@ impl Org {
         let begun = match early {
             Some(begun) => {
                 begun.directory.replace(directory);
-                if let Err(e) = self.store.administrators_changed(&self.name, self.clock.now()).await {
+                if let Err(e) = self.store.administrators_changed(&self.name, false, self.clock.now()).await {
                     tracing::warn!(error = %e, "who waits as an administrator could not be judged anew");
                 }
                 begun

@@ -3,7 +3,7 @@
 //! **Invariant:** what could not be read is unknown; that there is no account is answered twice before it is believed.
 
 use super::{A_MOMENT, Concluded, Context, Lane, WRONG_AGAIN};
-use crate::identity::administrator::RolesRead;
+use crate::identity::administrator::{RolesRead, groups_matter};
 use crate::identity::{Account, Answer, Step, observe};
 use crate::okta::outcome::Outcome;
 use crate::store::Release;
@@ -40,7 +40,9 @@ impl Lane {
             }
             _ => {}
         }
-        let is_told = *outcome == Outcome::Applied;
+        // Everybody is in a group: an answer without any is none.
+        let is_empty = matches!(answer, Answer::Groups { groups, .. } if groups.is_empty());
+        let is_told = *outcome == Outcome::Applied && !is_empty;
         if !is_told {
             self.unanswered.push(match step {
                 Step::ReadGroups { id, .. } => Step::ReadGroups { id: id.clone(), page: None },
@@ -54,7 +56,13 @@ impl Lane {
                 let holds = if let Answer::Role { holds } = answer { Some(*holds) } else { None };
                 account.marks.roles = Some(RolesRead { holds: holds.filter(|_| is_told), at });
             }
-            (Step::ReadGroups { .. }, Some(account)) if is_told => account.marks.groups_read_at = Some(at),
+            (Step::ReadGroups { .. }, Some(account)) if is_told => {
+                (account.marks.groups_read_at, account.marks.groups_unsaid_at) = (Some(at), None);
+            }
+            (Step::ReadGroups { .. }, Some(account)) => {
+                let matters = groups_matter(&context.rulebook.safeguards.protected, context.directory);
+                account.marks.groups_unsaid_at = matters.then_some(at);
+            }
             _ => {}
         }
         self.claim.case.account = account;

@@ -50,16 +50,16 @@ pub(super) fn suspended(c: &Connection, court: &Court, batch: &[i64]) -> Result<
 
 impl Store {
     /// It is known better who is an administrator: whoever was judged as one, or as somebody who may be one, and waits for two
-    /// people is judged anew, also who is just being worked on.
-    pub async fn administrators_changed(&self, org: &str, now: Moment) -> Result<usize, StoreError> {
+    /// people is judged anew, also who is just being worked on; `doubtful`: only who may be one.
+    pub async fn administrators_changed(&self, org: &str, doubtful: bool, now: Moment) -> Result<usize, StoreError> {
         let org = org.to_owned();
         self.run(move |c| {
             let mut wake = c.prepare_cached(
                 "UPDATE work SET judged = 0, due_at = iif(state = ?3, ?2, due_at), state = iif(state = ?3, 0, state)
                  WHERE org = ?1 AND dirty_rev > done_rev AND target IN
-                   (SELECT target FROM risk WHERE org = ?1 AND administrator > 0 AND hold IS NOT NULL)",
+                   (SELECT target FROM risk WHERE org = ?1 AND administrator > ?4 AND hold IS NOT NULL)",
             )?;
-            Ok(wake.execute(params![org, now.millis(), super::lanes::HELD])?)
+            Ok(wake.execute(params![org, now.millis(), super::lanes::HELD, doubtful])?)
         })
         .await
     }

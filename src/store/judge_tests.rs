@@ -41,7 +41,7 @@ async fn whoever_was_held_while_nobody_could_tell_who_is_an_administrator_is_fre
     let holds =
         world.store.run(|c| Ok(c.query_row("SELECT count(*) FROM hold", [], |row| row.get::<_, i64>(0))?)).await;
     assert_eq!(holds.expect("reads"), 1);
-    world.store.administrators_changed("main", world.now).await.expect("wakes");
+    world.store.administrators_changed("main", false, world.now).await.expect("wakes");
     let claims = ask(Directory::default(), 10).await;
     assert_eq!((claims.len(), claims[0].restraint.held.len()), (1, 0));
 }
@@ -99,9 +99,9 @@ async fn whoever_was_held_as_somebody_who_may_be_an_administrator_is_not_when_it
         assert!(is_held, "nobody knows whether they are an administrator");
         if in_between {
             world.store.release(lease, later(&world), world.now).await.expect("lets go");
-            world.store.administrators_changed("main", world.now).await.expect("judges anew");
+            world.store.administrators_changed("main", false, world.now).await.expect("judges anew");
         } else {
-            world.store.administrators_changed("main", world.now).await.expect("judges anew");
+            world.store.administrators_changed("main", false, world.now).await.expect("judges anew");
             world.store.release(lease, held(), world.now).await.expect("lets go");
         }
         assert!(!claim(Directory::default()).await.1, "they are none");

@@ -499,3 +499,38 @@ fn a_leaver_of_whose_roles_okta_knows_nothing_is_suspended_and_two_people_are_as
         assert!(hold.needs == 2 && hold.why.contains("cannot be told"), "{}", hold.why);
     });
 }
+
+#[test]
+fn whether_somebody_is_protected_by_a_group_that_cannot_be_read_is_asked_before_they_are_ended() {
+    on_a_system(async {
+        let rewrite = |text: String| text + "\n[protected]\ngroups = [\"Break Glass\"]\n";
+        let setup = Setup { rewrite, ..Setup::of(30) };
+        let mut group = String::new();
+        let world = World::of(setup, |rig, _| {
+            group = rig.world.okta.core().seed_group("Break Glass", "OKTA_GROUP", rig.world.clock.now());
+        })
+        .await;
+        let kinds = [Kind::refusal(403, "E0000006"), Kind::refusal(404, "E0000007"), Kind::EmptyPage];
+        for (n, kind) in kinds.into_iter().enumerate() {
+            let mut okta = world.rig.world.okta.core();
+            let id = okta.user_by_anchor(&world.anchor(n)).expect("an account").id.clone();
+            if n > 0 {
+                okta.seed_member(&group, &id);
+            }
+            okta.faults.add(Fault::always("GET", &format!("/api/v1/users/{id}/groups"), kind));
+        }
+        (0..4).for_each(|n| world.leave(n));
+        world.until_status(3, Status::Deprovisioned).await;
+        for n in 0..3 {
+            world.until_status(n, Status::Suspended).await;
+        }
+        let three = async |_: &Rig| world.holds().await.iter().any(|hold| hold.needs == 2 && hold.people == 3);
+        world.rig.until("all three wait for two people", three).await;
+        // They can be read again: whoever is protected is not touched any more, and the others are ended.
+        world.rig.world.okta.core().faults.clear();
+        world.rig.world.clock.jump(std::time::Duration::from_secs(32 * 60));
+        world.until_status(0, Status::Deprovisioned).await;
+        world.rig.quiet().await;
+        assert_eq!([world.status(1), world.status(2)], [Status::Suspended; 2]);
+    });
+}
