@@ -2,13 +2,14 @@
 //! 100,000 people; how long exchanging the rules for all of them takes; and finding those who have left and still have access. `cargo bench --bench
 //! trust` prints all five; `-- 10` does a tenth of each, `-- leavers` the last only.
 
-use namely_okta_sync::audit::{Kind, Record, SigningKey};
+use namely_okta_sync::audit::details::Reconfigured;
+use namely_okta_sync::audit::{Author, Call, Effect, Event, Outcome, Record, SigningKey};
 use namely_okta_sync::clock::{Clock, Moment};
 use namely_okta_sync::config::Config;
 use namely_okta_sync::identity::account::Marks;
 use namely_okta_sync::identity::employee::{ContentHash, UserStatus};
 use namely_okta_sync::identity::leaver::WhyAccess;
-use namely_okta_sync::identity::{Account, AccountStatus, Case, Directory, Employee, Group, Link, Person};
+use namely_okta_sync::identity::{Account, AccountStatus, Case, Directory, Employee, Group, Link, Person, Step};
 use namely_okta_sync::metrics::Metrics;
 use namely_okta_sync::report::Reconciliation;
 use namely_okta_sync::store::{
@@ -40,12 +41,15 @@ fn peak() -> u64 {
 }
 
 fn record(n: usize, now: Moment) -> Record {
-    let detail = json!({
-        "step": { "step": "add_group", "id": "00u1", "group": "00g1", "name": "Finance" }, "method": "PUT",
-        "path": "/api/v1/groups/00g1/users/00u1", "body_hash": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-        "attempt": 0, "outcome": "applied", "why": null, "request_id": format!("req{n}"),
-    });
-    Record { target: Some(1), org: Some(ORG.into()), rev: Some(1), ..Record::general(now, Kind::Effect, detail) }
+    let call = Call {
+        step: Step::AddGroup { id: "00u1".into(), group: "00g1".into(), name: "Finance".into() },
+        method: "PUT".into(),
+        path: "/api/v1/groups/00g1/users/00u1".into(),
+        body_hash: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".into(),
+        attempt: 0,
+    };
+    let effect = Effect { call, outcome: Outcome::Applied, why: None, request_id: Some(format!("req{n}")) };
+    Record { rev: Some(1), ..Record::about(1, ORG.into(), now, Event::Effect(effect)) }
 }
 
 async fn durable(store: &Store, clock: &Clock, rows: usize) {
@@ -213,7 +217,8 @@ async fn exchange(config: &Config, store: &Store, clock: &Clock, people: usize) 
         }
     });
     let rules = config.rulebook.clone();
-    assert!(store.exchange_rules(rules, "other".into(), json!({}), clock.now()).await.expect("exchanges"));
+    let audited = Reconfigured { changes: Vec::new(), author: Author::new("Ann", "uid:1") };
+    assert!(store.exchange_rules(rules, "other".into(), audited, clock.now()).await.expect("exchanges"));
     store.relink_everybody("other", clock.now()).await.expect("looks");
     let longest = beside.await.expect("ends");
     let seconds = clock.monotonic().since(start).as_secs_f64();

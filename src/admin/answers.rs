@@ -3,7 +3,7 @@
 use super::decisions::{Desk, Refusal};
 use super::routes::Ask;
 use super::state::{Approvers, Running, State};
-use crate::audit::tell;
+use crate::audit::Row;
 use crate::clock::Moment;
 use crate::identity::starter::Stage;
 use crate::store::{
@@ -114,7 +114,7 @@ impl Desk {
             filter_audit(c, &Filter { targets: vec![target], newest, ..Filter::default() }, |row| {
                 let row: Value = serde_json::from_str(&row.text)?;
                 rows.push(json!({
-                    "seq": row["seq"], "at": row["at"], "kind": row["kind"], "told": tell(&row), "row": row,
+                    "seq": row["seq"], "at": row["at"], "kind": row["kind"], "told": Row::of(&row).describe(), "row": row,
                 }));
                 Ok(())
             })?;

@@ -1,11 +1,19 @@
 //! What is written down about everything that mattered, and how rows hang together.
 
 pub mod checkpoint;
+pub mod describe;
+pub mod details;
+pub mod event;
 pub mod record;
-pub mod tell;
+pub mod row;
 pub mod verify;
 
+#[cfg(test)]
+mod golden_tests;
+
 pub use checkpoint::{Checkpoint, SigningKey};
-pub use record::{Call, Effect, Kind, Record};
-pub use tell::tell;
+pub use details::{Author, Call, Effect, Outcome};
+pub use event::Event;
+pub use record::Record;
+pub use row::Row;
 pub use verify::{Finding, StoredRow, Verdict, Verifier};

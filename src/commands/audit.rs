@@ -2,7 +2,7 @@
 
 use super::store::{Opened, decider, moment, open};
 use super::table::table;
-use crate::audit::{Checkpoint, SigningKey, Verdict, tell};
+use crate::audit::{Checkpoint, Event, Row, SigningKey, Verdict};
 use crate::config::Config;
 use crate::pipeline::sealer::own_key;
 use crate::store::{AuditRow, Filter, Store, checkpoints, filter_audit, identity, name_of, prune_audit, verify_audit};
@@ -163,7 +163,7 @@ fn list(which: &Which, limit: usize, as_json: bool) -> anyhow::Result<ExitCode> 
             at.to_owned(),
             names.of(&opened, row["target"].as_i64()),
             row["kind"].as_str().unwrap_or_default().to_owned(),
-            tell(row),
+            Row::of(row).describe(),
         ]);
     }
     println!("{rows}");
@@ -225,6 +225,11 @@ pub(super) fn write_csv(opened: &Opened, filter: &Filter, out: impl Write) -> an
     filter_audit(&opened.store, filter, |row: AuditRow| {
         let row: Value = serde_json::from_str(&row.text)?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let read = Row::of(&row);
+        let (outcome, request_id) = match &read.event {
+            Event::Effect(effect) => (effect.outcome.as_str(), effect.request_id.as_deref().unwrap_or_default()),
+            _ => ("", ""),
+        };
         let record = [
             row["seq"].to_string(),
             text(&row["at"]),
@@ -234,9 +239,9 @@ pub(super) fn write_csv(opened: &Opened, filter: &Filter, out: impl Write) -> an
             text(&row["tenant"]),
             text(&row["profile"]),
             row["rev"].as_i64().map(|rev| rev.to_string()).unwrap_or_default(),
-            tell(&row),
-            text(&row["detail"]["outcome"]),
-            text(&row["detail"]["request_id"]),
+            read.describe(),
+            outcome.to_owned(),
+            request_id.to_owned(),
             row["detail"].to_string(),
         ];
         failed = failed.take().or(csv.write_record(&record).err());

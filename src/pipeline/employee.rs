@@ -5,14 +5,15 @@
 
 use super::directory::SharedDirectory;
 use super::dispatcher::{Dispatcher, LaneEnded};
-use super::lane::{Act, Concluded, Context as LaneContext, Lane, Planned};
+use super::lane::{Act, Concluded, Context as LaneContext, Lane};
 use super::lists::Lists;
 use super::order::{Delivered, Order};
 use super::runs::{Progress, Runs};
 use super::supervisor::Supervisor;
 use super::traffic::Traffic;
 use super::writer::Writers;
-use crate::audit::{Call, Effect};
+use crate::audit::details::Planned;
+use crate::audit::{Call, Effect, Outcome as Became};
 use crate::clock::{Clock, Moment};
 use crate::failpoint::{self, Point};
 use crate::identity::{Answer, Position, Step, hex};
@@ -215,7 +216,7 @@ impl Handler<Carried<Returned>> for Employee {
         sent.record("outcome", effect.outcome.as_str());
         sent.record("request_id", request_id);
         drop(sent);
-        tracing::debug!(step = step.name(), outcome = effect.outcome, request_id, "Okta has answered");
+        tracing::debug!(step = step.name(), outcome = effect.outcome.as_str(), request_id, "Okta has answered");
         self.write(effect, intent, concluded);
     }
 }
@@ -301,7 +302,7 @@ impl Employee {
         let (store, clock, lease) = (self.tools.store.clone(), self.tools.clock.clone(), self.lane.claim().lease);
         let changes = self.lane.changes_of(&call.step);
         let permitted = changes.clone();
-        let (announced, planned) = (call.clone(), planned.and_then(|plan| serde_json::to_value(plan).ok()));
+        let announced = call.clone();
         let announce = move || -> Pin<Box<dyn Future<Output = _> + Send>> {
             Box::pin(async move { store.begin_step(lease, announced, changes, planned, clock.now()).await })
         };
@@ -527,7 +528,17 @@ fn effect(call: Call, outcome: &Outcome, reply: Reply) -> Effect {
         Reply::Answered(answer) => answer.request_id,
         Reply::NotSent(_) | Reply::Unauthorised(_) | Reply::Lost(_) | Reply::GivenUp(_) => None,
     };
-    Effect { call, outcome: outcome.word().into(), why: outcome.why().map(str::to_owned), request_id }
+    let became = match outcome {
+        Outcome::Applied => Became::Applied,
+        Outcome::AlreadySo => Became::AlreadySo,
+        Outcome::Missing => Became::Missing,
+        Outcome::Retry { .. } => Became::Retry,
+        Outcome::Replan { .. } => Became::Replan,
+        Outcome::Refused { .. } => Became::Refused,
+        Outcome::Unknown { .. } => Became::Unknown,
+        Outcome::SomebodyElse { .. } => Became::SomebodyElse,
+    };
+    Effect { call, outcome: became, why: outcome.why().map(str::to_owned), request_id }
 }
 
 impl Drop for Guard {

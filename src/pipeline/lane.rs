@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** an outcome that leaves anything in doubt is followed by a read before anything else is written.
 
+use crate::audit::details::Planned;
 use crate::clock::Moment;
 use crate::identity::administrator::Knowledge;
 use crate::identity::change::{kinds_of, summary};
@@ -12,7 +13,6 @@ use crate::identity::termination::next_try;
 use crate::identity::{Account, Answer, Change, Class, Directory, Group, Rulebook, Step, observe};
 use crate::okta::outcome::{Fixer, Outcome};
 use crate::store::{Claim, Next, Release};
-use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -42,17 +42,6 @@ pub enum Act {
     Send { step: Step, planned: Option<Planned> },
     /// Let go of the person; nothing was sent since the last outcome.
     Release(Release),
-}
-
-/// What is audited of a plan that begins.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Planned {
-    pub steps: Vec<Step>,
-    /// What the person is entitled to, in a word.
-    pub standing: &'static str,
-    /// The rule behind each group and app that is given or taken.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub rules: BTreeMap<String, String>,
 }
 
 /// What an outcome leads to.
@@ -175,7 +164,7 @@ impl Lane {
         }
         if let Some(step) = self.steps.front().cloned() {
             let steps = self.steps.iter().cloned().collect();
-            let planned = Planned { steps, standing: "ended", rules: BTreeMap::new() };
+            let planned = Planned { steps, standing: Some("ended".into()), rules: BTreeMap::new() };
             return Act::Send { step, planned: Some(planned) };
         }
         self.plan(context)
@@ -274,6 +263,7 @@ impl Lane {
             Some(first) => {
                 let first = first.clone();
                 self.steps = steps.iter().cloned().collect();
+                let standing = Some(standing.to_owned());
                 Act::Send { step: first, planned: Some(Planned { steps, standing, rules: plan.rules }) }
             }
             None => {
@@ -290,7 +280,7 @@ impl Lane {
                 }
                 let why = found.held.into_values().collect::<Vec<_>>().join("; ");
                 let withheld = found.sifted.withheld.into_values().flatten().collect::<Vec<_>>();
-                Act::Release(Release::Held { why, withheld: serde_json::to_value(withheld).unwrap_or_default() })
+                Act::Release(Release::Held { why, withheld })
             }
         }
     }

@@ -4,6 +4,7 @@
 //! holds up nobody.
 
 use super::supervisor::Supervisor;
+use crate::audit::Row;
 use crate::clock::{Clock, Moment};
 use crate::config::Channel;
 use crate::mailbox::{Carried, Gate};
@@ -169,7 +170,7 @@ impl Teller {
             let rows = read_audit(&Store::reader(&path)?, after, ROWS)?;
             let mut gathered = gathered.unwrap_or(Gathered { digest: Digest::default(), from: after + 1, to: after });
             for row in &rows {
-                gathered.digest.row(&serde_json::from_str(&row.text)?, &events);
+                gathered.digest.row(&Row::read(&row.text)?, &events);
                 gathered.to = row.seq;
             }
             Ok::<_, StoreError>((gathered, rows.len() == ROWS))

@@ -7,7 +7,8 @@ use super::gauges::seconds;
 use super::readiness::Readiness;
 use super::skew::Skew;
 use super::supervisor::{Post, Supervisor};
-use crate::audit::{Kind, Record};
+use crate::audit::details::Walk;
+use crate::audit::{Event, Record};
 use crate::clock::{Clock, Moment};
 use crate::config::NamelyTenant;
 use crate::failpoint::{self, Point};
@@ -24,7 +25,6 @@ use crate::namely::{Catalogue, Detector, NamelyClient, Reader, Walker};
 use crate::store::{PageCommit, PageOutcome, Store, StoreError};
 use actix::{Actor, Addr, AsyncContext, Context, Handler, SpawnHandle};
 use arc_swap::ArcSwap;
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -391,8 +391,8 @@ impl Poller {
                 self.tools.readiness.missing(&walk, why.clone());
             }
         }
-        let detail = json!({ "profiles": end.profiles, "complete": complete, "why": end.complete.err() });
-        let record = Record { tenant: Some(self.name().to_owned()), ..Record::general(now, Kind::Walk, detail) };
+        let event = Event::Walk(Walk { profiles: end.profiles, complete, why: end.complete.err() });
+        let record = Record { tenant: Some(self.name().to_owned()), ..Record::general(now, event) };
         let (walked, readiness, tenant) =
             (self.tools.walked.clone(), self.tools.readiness.clone(), self.name().to_owned());
         let board = self.tools.board.clone();

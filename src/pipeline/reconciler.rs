@@ -9,14 +9,14 @@ use super::dispatcher::{Dispatcher, Wake};
 use super::lists::Lists;
 use super::prime::{read_accounts, read_directory, read_last_event};
 use super::writer::Writers;
-use crate::audit::{Kind, Record};
+use crate::audit::details::Reconciled;
+use crate::audit::{Event, Record};
 use crate::clock::{Clock, Moment};
 use crate::config::Reconciling;
 use crate::identity::Class;
 use crate::mailbox::Gate;
 use crate::report::Reconciliation;
 use crate::store::{Compared, Drifted, Reread, Store, append, findings};
-use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -118,19 +118,23 @@ impl Reconciler {
             report.people,
             report.mismatches()
         );
-        let mut detail = json!({
-            "people": report.people, "in_agreement": report.in_agreement, "counts": report.counts, "drifted": changed,
-            "read_at": report.read_at,
-        });
+        let mut event = Reconciled {
+            people: report.people,
+            in_agreement: report.in_agreement,
+            counts: report.counts.iter().map(|(category, count)| (category.as_str().to_owned(), *count)).collect(),
+            drifted: changed,
+            read_at: report.read_at.clone(),
+            report: None,
+        };
         if let Some(folder) = self.settings.folder.clone() {
             let (stamp, org) = (now.to_string().replace(':', ""), self.org.clone());
             let written = tokio::task::spawn_blocking(move || write(&folder, &org, &stamp, &report));
             match written.await.map_err(|e| e.to_string())? {
-                Ok(page) => detail["report"] = page.display().to_string().into(),
+                Ok(page) => event.report = Some(page.display().to_string()),
                 Err(why) => tracing::error!(org = %self.org, %why, "the report could not be written"),
             }
         }
-        let record = Record { org: Some(self.org.to_string()), ..Record::general(now, Kind::Reconciled, detail) };
+        let record = Record { org: Some(self.org.to_string()), ..Record::general(now, Event::Reconciled(event)) };
         self.store.run(move |c| append(c, &record)).await.map_err(error)?;
         tracing::info!(org = %self.org, %outcome, "reconciled");
         Ok(outcome)

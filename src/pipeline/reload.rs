@@ -4,13 +4,14 @@ use super::org::tuning;
 use super::poller::LivePace;
 use super::topology::Service;
 use super::traffic::Traffic;
+use crate::audit::Author;
+use crate::audit::details::{ConfigChange, Reconfigured};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::reload::{Change, compare};
 use crate::identity::Decider;
 use crate::retry;
 use crate::store::{Store, StoreError};
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -37,12 +38,15 @@ impl Service {
         if changes.is_empty() {
             return Ok(changes);
         }
-        let (detail, now) =
-            (json!({ "by": by.name, "principal": by.principal(), "changes": changes }), self.clock.now());
+        let audited = Reconfigured {
+            changes: changes.iter().map(audited).collect(),
+            author: Author::new(&*by.name, by.principal()),
+        };
+        let now = self.clock.now();
         let exchanged = if changes.iter().any(Change::decides) {
-            self.store.exchange_rules(new.rulebook.clone(), new.rules.clone(), detail, now).await
+            self.store.exchange_rules(new.rulebook.clone(), new.rules.clone(), audited, now).await
         } else {
-            self.store.note_reconfigured(detail, now).await.map(|()| false)
+            self.store.note_reconfigured(audited, now).await.map(|()| false)
         };
         if exchanged.map_err(|e| format!("nothing was changed: {e}"))? {
             let looking = look_at_everybody(self.store.clone(), new.rules.clone(), self.clock.clone());
@@ -62,6 +66,11 @@ impl Service {
         *live.config.lock().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(changes)
     }
+}
+
+fn audited(change: &Change) -> ConfigChange {
+    let Change { key, before, after, live } = change.clone();
+    ConfigChange { key, before, after, live }
 }
 
 /// Looks at everybody under the rules that hold now, until that is done or the store has stopped; the next start does it then.

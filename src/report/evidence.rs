@@ -2,11 +2,14 @@
 //! change of access with its cause, every hold with who decided, every failure and how it ended, every reconciliation.
 
 use super::page;
-use crate::audit::tell;
+use crate::audit::details::{Effect, HoldEnded, Names, Observed, Verdict};
+use crate::audit::{Event, Row};
+use crate::identity::pins::Access;
 use crate::identity::plan::NO_ACCOUNT;
+use crate::identity::{Change, Step};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Somebody whose access ended.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -77,6 +80,14 @@ pub struct Failure {
     pub seq: i64,
 }
 
+/// A row that this version cannot read, as it was stored.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Unread {
+    pub at: String,
+    pub seq: i64,
+    pub what: String,
+}
+
 /// All of it, for a span of time.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Evidence {
@@ -88,6 +99,8 @@ pub struct Evidence {
     pub decisions: Vec<Decision>,
     pub failures: Vec<Failure>,
     pub reconciliations: Vec<Value>,
+    /// What is in the audit and in none of the other lists because it cannot be read.
+    pub unread: Vec<Unread>,
 }
 
 /// The state of a leaver whose access stays because somebody has decided so.
@@ -102,7 +115,7 @@ struct Track {
     cause_at: String,
     cause_seq: i64,
     /// The rules of the plan that is carried out, by group or app.
-    rules: Value,
+    rules: BTreeMap<String, String>,
     /// Index of the leaver that is open.
     leaver: Option<usize>,
     /// Index of the newest leaver, for as long as Namely says that access is over.
@@ -119,10 +132,6 @@ pub struct Collector {
     tracks: HashMap<i64, Track>,
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
 fn millis(at: &str) -> Option<i64> {
     at.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
 }
@@ -135,64 +144,88 @@ impl Collector {
     }
 
     /// The next row; `name` tells whom a target is.
-    pub fn row(&mut self, row: &Value, name: impl Fn(i64) -> String) {
-        let (kind, at) = (row["kind"].as_str().unwrap_or_default(), text(&row["at"]));
-        let inside = at >= self.evidence.from;
+    pub fn row(&mut self, stored: &Value, name: impl Fn(i64) -> String) {
+        let row = Row::of(stored);
+        let inside = row.at >= self.evidence.from;
         self.evidence.rows += u64::from(inside);
-        let seq = row["seq"].as_i64().unwrap_or(0);
-        let target = row["target"].as_i64();
-        match (kind, target) {
-            ("observed", Some(target)) => self.observed(row, target, &at, seq, inside, &name),
-            ("requested" | "approved" | "undone", Some(target)) => {
-                let track = self.tracks.entry(target).or_default();
-                (track.cause, track.cause_at, track.cause_seq) = (tell(row), at.clone(), seq);
+        if let Some(target) = row.target {
+            self.of_person(&row, target, inside, &name);
+        }
+        if !inside {
+            return;
+        }
+        match &row.event {
+            Event::Reconciled(_) => self.evidence.reconciliations.push(stored.clone()),
+            Event::Unknown { .. } | Event::Misfit { .. } => {
+                self.evidence.unread.push(Unread { at: row.at.clone(), seq: row.seq, what: row.describe() });
             }
-            ("planned", Some(target)) => {
-                self.tracks.entry(target).or_default().rules = row["detail"]["rules"].clone();
-            }
-            ("effect", Some(target)) => self.effect(row, target, &at, seq, inside, &name),
-            ("set_aside", Some(target)) if inside => self.failed(row, target, &at, seq, &name),
-            ("unpinned" | "rejection_ended", Some(target)) => self.not_kept(target),
-            ("done", Some(target)) => self.done(target, &at, row["detail"]["remark"].as_str()),
-            ("reconciled", _) if inside => self.evidence.reconciliations.push(row.clone()),
             _ => {}
         }
-        let is_decision = matches!(
-            kind,
-            "held" | "hold_ended" | "approved" | "undone" | "paused" | "resumed" | "adopted" | "reviewed" | "split"
-        );
-        if let Some(target) = target {
-            self.decided(kind, &row["detail"], target);
-        }
-        if inside && is_decision {
-            if let (Some(target), "held") = (target, kind) {
-                let held = format!("hold {}", row["detail"]["hold"]);
-                if let Some(leaver) = self.leaver(target) {
-                    leaver.held = Some(held);
-                }
-            }
-            self.evidence.decisions.push(Decision {
-                at,
-                org: text(&row["org"]),
-                name: target.map(name).unwrap_or_default(),
-                what: tell(row),
-                by: who(&row["detail"]["by"]),
-                seq,
-            });
+        if let Some(by) = decided_by(&row.event) {
+            let what = row.describe();
+            let name = row.target.map(name).unwrap_or_default();
+            let org = row.org.unwrap_or_default();
+            self.evidence.decisions.push(Decision { at: row.at, org, name, what, by, seq: row.seq });
         }
     }
 
-    /// Somebody may have decided that the access of a leaver stays, or have given it back.
-    fn decided(&mut self, kind: &str, detail: &Value, target: i64) {
-        let by = who(&detail["by"]);
-        let ends = matches!(detail["change"].as_str(), Some("deactivate" | "suspend"));
-        match kind {
-            "undone" => {
-                let gives = detail["pins"]["access"] == "given";
-                self.tracks.entry(target).or_default().given_by = gives.then_some(by);
+    fn of_person(&mut self, row: &Row, target: i64, inside: bool, name: &impl Fn(i64) -> String) {
+        match &row.event {
+            Event::Observed(it) => self.observed(row, it, target, inside, name),
+            Event::Requested(_) | Event::Approved(_) => self.caused(row, target),
+            Event::Undone(it) => {
+                self.caused(row, target);
+                let gives = it.pins.access == Some(Access::Given);
+                self.tracks.entry(target).or_default().given_by = gives.then(|| it.author.by.clone());
             }
-            "hold_ended" if ends && detail["verdict"] == "rejected" => self.keep(target, by),
-            _ => {}
+            Event::Planned(it) => self.tracks.entry(target).or_default().rules = it.rules.clone(),
+            Event::Effect(it) => self.effect(row, it, target, inside, name),
+            Event::Quarantined(_) if inside => self.failed(row, target, name),
+            Event::Unpinned(_) | Event::RejectionEnded(_) => self.not_kept(target),
+            Event::Done(it) => self.done(target, &row.at, it.remark.as_deref()),
+            Event::Held(it) if inside => {
+                if let Some(leaver) = self.leaver(target) {
+                    leaver.held = Some(format!("hold {}", it.hold));
+                }
+            }
+            Event::HoldEnded(it) => self.hold_ended(it, target),
+            Event::Quarantined(_)
+            | Event::Held(_)
+            | Event::Unreadable(_)
+            | Event::Correlated(_)
+            | Event::Split(_)
+            | Event::Reviewed(_)
+            | Event::Adopted(_)
+            | Event::ListAccepted(_)
+            | Event::Searched(_)
+            | Event::ApprovalEnded(_)
+            | Event::ApprovedAlone(_)
+            | Event::Reminded(_)
+            | Event::Withheld(_)
+            | Event::Paused(_)
+            | Event::Resumed(_)
+            | Event::Drifted(_)
+            | Event::Reconciled(_)
+            | Event::Pruned(_)
+            | Event::Reconfigured(_)
+            | Event::Walk(_)
+            | Event::Started(_)
+            | Event::Unknown { .. }
+            | Event::Misfit { .. } => {}
+        }
+    }
+
+    /// What happens to a target from here on is because of this row.
+    fn caused(&mut self, row: &Row, target: i64) {
+        let track = self.tracks.entry(target).or_default();
+        (track.cause, track.cause_at, track.cause_seq) = (row.describe(), row.at.clone(), row.seq);
+    }
+
+    /// Somebody may have decided that the access of a leaver stays.
+    fn hold_ended(&mut self, it: &HoldEnded, target: i64) {
+        let ends = matches!(it.change, Change::Deactivate | Change::Suspend);
+        if ends && it.verdict == Some(Verdict::Rejected) {
+            self.keep(target, it.by.as_ref().map(Names::joined).unwrap_or_default());
         }
     }
 
@@ -220,17 +253,16 @@ impl Collector {
         self.evidence.leavers.get_mut(at)
     }
 
-    fn observed(&mut self, row: &Value, target: i64, at: &str, seq: i64, inside: bool, name: &impl Fn(i64) -> String) {
-        let over = matches!(row["detail"]["standing"]["is"].as_str(), Some("ended" | "suspended"));
-        let cause = tell(row);
+    fn observed(&mut self, row: &Row, it: &Observed, target: i64, inside: bool, name: &impl Fn(i64) -> String) {
+        let over = it.standing.is_over();
         if !over
             && let Some(leaver) = self.leaver(target)
             && leaver.revoked_at.is_none()
         {
             (leaver.state, leaver.kept_by) = ("taken back", None);
         }
+        self.caused(row, target);
         let track = self.tracks.entry(target).or_default();
-        (track.cause, track.cause_at, track.cause_seq) = (cause.clone(), at.to_owned(), seq);
         if !over {
             (track.leaver, track.latest, track.given_by) = (None, None, None);
         } else if inside && track.latest.is_none() {
@@ -238,12 +270,12 @@ impl Collector {
             track.latest = track.leaver;
             self.evidence.leavers.push(Leaver {
                 target,
-                org: text(&row["org"]),
-                tenant: text(&row["tenant"]),
-                profile: text(&row["profile"]),
+                org: row.org.clone().unwrap_or_default(),
+                tenant: row.tenant.clone().unwrap_or_default(),
+                profile: row.profile.clone().unwrap_or_default(),
                 name: name(target),
-                cause,
-                seen_at: at.to_owned(),
+                cause: track.cause.clone(),
+                seen_at: row.at.clone(),
                 state: "open",
                 ..Leaver::default()
             });
@@ -260,63 +292,60 @@ impl Collector {
         }
     }
 
-    fn effect(&mut self, row: &Value, target: i64, at: &str, seq: i64, inside: bool, name: &impl Fn(i64) -> String) {
-        let detail = &row["detail"];
-        let (step, outcome) = (text(&detail["step"]["step"]), text(&detail["outcome"]));
-        let done = outcome == "applied" || outcome == "already_so";
+    fn effect(&mut self, row: &Row, it: &Effect, target: i64, inside: bool, name: &impl Fn(i64) -> String) {
+        let (step, at, done) = (&it.call.step, &row.at, it.outcome.is_done());
         let took = |leaver: &Leaver| millis(at).zip(millis(&leaver.seen_at)).map(|(end, begin)| end - begin);
         if done && let Some(leaver) = self.leaver(target) {
-            if step == "deactivate" && leaver.state != "revoked" {
+            if matches!(step, Step::Deactivate { .. }) && leaver.state != "revoked" {
                 // The first time counts; that it was given back in between is in the list of decisions.
                 leaver.time_to_revoke_ms = leaver.time_to_revoke_ms.or(took(leaver));
-                leaver.revoked_at.get_or_insert_with(|| at.to_owned());
+                leaver.revoked_at.get_or_insert_with(|| at.clone());
                 leaver.state = "revoked";
-            } else if step == "suspend" && leaver.revoked_at.is_none() && leaver.state != KEPT {
+            } else if matches!(step, Step::Suspend { .. }) && leaver.revoked_at.is_none() && leaver.state != KEPT {
                 leaver.time_to_revoke_ms = leaver.time_to_revoke_ms.or(took(leaver));
                 leaver.state = SUSPENDED;
-            } else if step == "read_back" && leaver.revoked_at.is_some() {
-                leaver.proved_at = Some(at.to_owned());
+            } else if matches!(step, Step::ReadBack { .. }) && leaver.revoked_at.is_some() {
+                leaver.proved_at = Some(at.clone());
             }
         }
         let given_by = self.tracks.get(&target).and_then(|track| track.given_by.clone());
-        if let Some(by) = given_by.filter(|_| done && matches!(step.as_str(), "activate" | "unsuspend")) {
+        if let Some(by) = given_by.filter(|_| done && matches!(step, Step::Activate { .. } | Step::Unsuspend { .. })) {
             self.keep(target, by);
         }
         if !inside {
             return;
         }
-        let reads = matches!(step.as_str(), "look" | "read_back" | "list_groups" | "read_profile");
-        if done && !reads {
+        if !done {
+            self.failed(row, target, name);
+        } else if step.is_write() {
             let track = self.tracks.entry(target).or_default();
             self.evidence.changes.push(AccessChange {
-                at: at.to_owned(),
-                org: text(&row["org"]),
+                at: at.clone(),
+                org: row.org.clone().unwrap_or_default(),
                 target,
                 name: name(target),
-                what: tell(row),
-                outcome,
-                request_id: text(&detail["request_id"]),
+                what: row.describe(),
+                outcome: it.outcome.as_str().to_owned(),
+                request_id: it.request_id.clone().unwrap_or_default(),
                 cause: track.cause.clone(),
                 cause_at: track.cause_at.clone(),
-                rule: rule_of(&detail["step"], &track.rules),
-                seq,
+                rule: rule_of(step, &track.rules),
+                seq: row.seq,
                 cause_seq: track.cause_seq,
             });
-        } else if !done {
-            self.failed(row, target, at, seq, name);
         }
     }
 
-    fn failed(&mut self, row: &Value, target: i64, at: &str, seq: i64, name: &impl Fn(i64) -> String) {
+    fn failed(&mut self, row: &Row, target: i64, name: &impl Fn(i64) -> String) {
         self.tracks.entry(target).or_default().failures.push(self.evidence.failures.len());
         self.evidence.failures.push(Failure {
-            at: at.to_owned(),
-            org: text(&row["org"]),
+            at: row.at.clone(),
+            org: row.org.clone().unwrap_or_default(),
             target,
             name: name(target),
-            what: tell(row),
+            what: row.describe(),
             ended_at: None,
-            seq,
+            seq: row.seq,
         });
     }
 
@@ -355,11 +384,41 @@ impl Collector {
     }
 }
 
-fn who(value: &Value) -> String {
-    match value {
-        Value::String(name) => name.clone(),
-        Value::Array(names) => names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" and "),
-        _ => String::new(),
+/// Who has decided, if the event is a decision or asks for one.
+fn decided_by(event: &Event) -> Option<String> {
+    match event {
+        Event::Held(_) => Some(String::new()),
+        Event::HoldEnded(it) => Some(it.by.as_ref().map(Names::joined).unwrap_or_default()),
+        Event::Approved(it) => Some(it.author.by.clone()),
+        Event::Undone(it) => Some(it.author.by.clone()),
+        Event::Paused(it) | Event::Resumed(it) => Some(it.by.clone()),
+        Event::Adopted(it) => Some(it.author.by.clone()),
+        Event::Reviewed(it) => Some(it.by.clone().unwrap_or_default()),
+        Event::Split(it) => Some(it.author.by.clone()),
+        Event::Observed(_)
+        | Event::Unreadable(_)
+        | Event::Planned(_)
+        | Event::Effect(_)
+        | Event::Done(_)
+        | Event::Quarantined(_)
+        | Event::Correlated(_)
+        | Event::ListAccepted(_)
+        | Event::Searched(_)
+        | Event::ApprovalEnded(_)
+        | Event::ApprovedAlone(_)
+        | Event::RejectionEnded(_)
+        | Event::Reminded(_)
+        | Event::Withheld(_)
+        | Event::Drifted(_)
+        | Event::Reconciled(_)
+        | Event::Requested(_)
+        | Event::Unpinned(_)
+        | Event::Pruned(_)
+        | Event::Reconfigured(_)
+        | Event::Walk(_)
+        | Event::Started(_)
+        | Event::Unknown { .. }
+        | Event::Misfit { .. } => None,
     }
 }
 
@@ -399,7 +458,7 @@ impl Evidence {
             serde_json::json!({
                 "from": self.from, "to": self.to, "rows": self.rows, "chain": chain, "leavers": leavers,
                 "decisions": self.decisions, "failures": self.failures, "changes": self.changes.len(),
-                "reconciliations": self.reconciliations,
+                "reconciliations": self.reconciliations, "unread": self.unread,
                 "open": count("open"), "kept": count(KEPT), "proved": count("revoked and proved"),
                 "times": { "p50": seconds(times.p50), "p99": seconds(times.p99), "max": seconds(times.max) },
             }),
@@ -418,15 +477,19 @@ impl Evidence {
 }
 
 /// The rule behind one call of a plan: of the group or app that it is about, or of all groups that an account is made in.
-fn rule_of(step: &Value, rules: &Value) -> String {
-    let named = step["name"].as_str().and_then(|name| rules[name].as_str());
-    match (named, step["step"].as_str()) {
-        (Some(rule), _) => rule.to_owned(),
-        (None, Some("create_user")) => {
-            let all: BTreeSet<&str> = rules.as_object().into_iter().flatten().filter_map(|(_, v)| v.as_str()).collect();
+fn rule_of(step: &Step, rules: &BTreeMap<String, String>) -> String {
+    match step {
+        Step::CreateGroup { name }
+        | Step::ChangeType { name, .. }
+        | Step::AddGroup { name, .. }
+        | Step::RemoveGroup { name, .. }
+        | Step::AssignApp { name, .. }
+        | Step::UnassignApp { name, .. } => rules.get(name).cloned().unwrap_or_default(),
+        Step::CreateUser { .. } => {
+            let all: BTreeSet<&str> = rules.values().map(String::as_str).collect();
             all.into_iter().collect::<Vec<_>>().join("; ")
         }
-        (None, _) => String::new(),
+        _ => String::new(),
     }
 }
 
@@ -439,153 +502,5 @@ fn table<T: Serialize>(rows: &[T]) -> Result<Vec<u8>, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn collected(rows: &[Value]) -> Evidence {
-        let mut collector = Collector::new("2026-05-04T00:00:00.000Z", "2026-05-05T00:00:00.000Z");
-        rows.iter().for_each(|row| collector.row(row, |target| format!("Person {target}")));
-        collector.end()
-    }
-
-    fn observed(at: &str, is: &str) -> Value {
-        let changes = json!([{ "field": "user_status", "before": "active", "after": "inactive" }]);
-        json!({ "seq": 1, "at": at, "kind": "observed", "target": 7, "detail": { "standing": { "is": is }, "changes": changes } })
-    }
-
-    fn effect(at: &str, step: &str, outcome: &str) -> Value {
-        json!({ "seq": 2, "at": at, "kind": "effect", "target": 7,
-                "detail": { "step": { "step": step, "id": "00u1" }, "outcome": outcome, "request_id": "req1" } })
-    }
-
-    #[test]
-    fn a_leaver_has_the_time_from_being_seen_to_the_deactivation_and_its_proof() {
-        let rows = [
-            observed("2026-05-04T10:00:00.000Z", "ended"),
-            effect("2026-05-04T10:00:00.300Z", "revoke_sessions", "applied"),
-            effect("2026-05-04T10:00:00.800Z", "deactivate", "applied"),
-            effect("2026-05-04T10:00:01.200Z", "read_back", "applied"),
-        ];
-        assert_eq!(collected(&rows).leavers[0].state, "revoked", "memberships may be left");
-        let done = json!({ "seq": 3, "at": "2026-05-04T10:00:02.000Z", "kind": "done", "target": 7, "detail": {} });
-        let rows: Vec<Value> = rows.into_iter().chain([done]).collect();
-        let evidence = collected(&rows);
-        let leaver = &evidence.leavers[0];
-        assert_eq!((leaver.time_to_revoke_ms, leaver.state), (Some(800), "revoked and proved"));
-        assert_eq!(evidence.time_to_revoke(), Times { p50: 800, p99: 800, max: 800 });
-        assert_eq!(evidence.changes.len(), 2, "reading is no change of access");
-        assert!(evidence.changes[0].cause.contains("inactive"));
-    }
-
-    #[test]
-    fn what_was_taken_back_had_nothing_to_revoke_or_is_open_is_told_apart() {
-        let back = collected(&[
-            observed("2026-05-04T10:00:00.000Z", "ended"),
-            observed("2026-05-04T11:00:00.000Z", "entitled"),
-        ]);
-        assert_eq!(back.leavers[0].state, "taken back");
-        let done = json!({ "seq": 3, "at": "2026-05-04T10:00:01.000Z", "kind": "done", "target": 7, "detail": {} });
-        assert_eq!(
-            collected(&[observed("2026-05-04T10:00:00.000Z", "ended"), done]).leavers[0].state,
-            "nothing to revoke"
-        );
-        assert_eq!(collected(&[observed("2026-05-04T10:00:00.000Z", "ended")]).leavers[0].state, "open");
-    }
-
-    fn decided(kind: &str, detail: Value) -> Value {
-        json!({ "seq": 3, "at": "2026-05-04T12:00:00.000Z", "kind": kind, "target": 7, "detail": detail })
-    }
-
-    #[test]
-    fn a_live_account_that_somebody_keeps_is_not_told_as_revoked_whatever_was_proved_before() {
-        let done = || decided("done", json!({}));
-        let revoked = [
-            observed("2026-05-04T10:00:00.000Z", "ended"),
-            effect("2026-05-04T10:00:00.800Z", "deactivate", "applied"),
-            effect("2026-05-04T10:00:01.200Z", "read_back", "applied"),
-            done(),
-        ];
-        let undone = || decided("undone", json!({ "pins": { "access": "given" }, "by": "Ann", "why": "undo" }));
-        let activated = || effect("2026-05-04T12:00:01.000Z", "activate", "applied");
-        let state = |more: &[Value]| {
-            let rows: Vec<Value> = revoked.iter().chain(more).cloned().collect();
-            let leavers = collected(&rows).leavers;
-            assert_eq!(leavers.len(), 1, "one leaver, whatever was decided");
-            (leavers[0].state, leavers[0].kept_by.clone())
-        };
-        assert_eq!(state(&[]), ("revoked and proved", None));
-        let kept = ("kept by decision", Some("Ann".to_owned()));
-        assert_eq!(state(&[undone(), activated()]), kept);
-        assert_eq!(state(&[undone(), activated(), done()]), kept);
-        let released = decided("unpinned", json!({ "because": "let go by Ben" }));
-        let back = [undone(), activated(), done(), released];
-        assert_eq!(state(&back).0, "open", "access is to end again");
-        let again: Vec<Value> = back.into_iter().chain(revoked[1..].to_vec()).collect();
-        assert_eq!(state(&again), ("revoked and proved", None));
-    }
-
-    #[test]
-    fn somebody_with_a_grace_is_one_leaver_whose_access_was_cut_by_the_suspension() {
-        let mut rows = vec![
-            observed("2026-05-04T10:00:00.000Z", "suspended"),
-            effect("2026-05-04T10:00:00.700Z", "suspend", "applied"),
-            decided("done", json!({})),
-        ];
-        let leaver = collected(&rows).leavers.remove(0);
-        assert_eq!((leaver.state, leaver.time_to_revoke_ms, leaver.revoked_at), ("suspended", Some(700), None));
-        rows.extend([
-            observed("2026-05-04T18:00:00.000Z", "ended"),
-            effect("2026-05-04T18:00:01.000Z", "deactivate", "applied"),
-            effect("2026-05-04T18:00:02.000Z", "read_back", "applied"),
-            decided("done", json!({})),
-        ]);
-        let leavers = collected(&rows).leavers;
-        assert_eq!(
-            (leavers.len(), leavers[0].state, leavers[0].time_to_revoke_ms),
-            (1, "revoked and proved", Some(700))
-        );
-    }
-
-    #[test]
-    fn a_leaver_whose_end_was_rejected_is_kept_by_a_decision_until_that_is_taken_back() {
-        let seen = || observed("2026-05-04T10:00:00.000Z", "ended");
-        let rejected = || {
-            decided("hold_ended", json!({ "change": "deactivate", "verdict": "rejected", "by": ["Ann"], "hold": 3 }))
-        };
-        let kept = &collected(&[seen(), rejected(), decided("done", json!({}))]).leavers[0];
-        assert_eq!((kept.state, kept.kept_by.as_deref()), ("kept by decision", Some("Ann")));
-        let reversed = decided("rejection_ended", json!({ "change": "deactivate", "hold": 3 }));
-        assert_eq!(collected(&[seen(), rejected(), reversed]).leavers[0].state, "open");
-        let other = decided("hold_ended", json!({ "change": "remove_group", "verdict": "rejected", "by": ["Ann"] }));
-        assert_eq!(collected(&[seen(), other]).leavers[0].state, "open", "about something else");
-        let back = collected(&[seen(), rejected(), observed("2026-05-04T13:00:00.000Z", "entitled")]);
-        assert_eq!((back.leavers[0].state, back.leavers[0].kept_by.as_deref()), ("taken back", None));
-    }
-
-    #[test]
-    fn a_change_names_the_rule_of_the_configuration_behind_it() {
-        let planned = |rules: Value| json!({ "seq": 1, "at": "2026-05-04T10:00:00.000Z", "kind": "planned", "target": 7, "detail": { "rules": rules } });
-        let add = json!({ "seq": 2, "at": "2026-05-04T10:00:01.000Z", "kind": "effect", "target": 7,
-            "detail": { "step": { "step": "add_group", "id": "00u1", "group": "00g1", "name": "Tax" }, "outcome": "applied" } });
-        let rules = json!({ "Tax": "teams", "Staff": "everybody", "All": "everybody" });
-        assert_eq!(collected(&[planned(rules.clone()), add]).changes[0].rule, "teams");
-        let create = effect("2026-05-04T10:00:01.000Z", "create_user", "applied");
-        assert_eq!(collected(&[planned(rules), create]).changes[0].rule, "everybody; teams");
-    }
-
-    #[test]
-    fn a_failure_has_its_end_and_what_happened_before_is_only_a_cause() {
-        let done = json!({ "seq": 4, "at": "2026-05-04T10:00:09.000Z", "kind": "done", "target": 7, "detail": {} });
-        let evidence = collected(&[
-            observed("2026-05-03T10:00:00.000Z", "entitled"),
-            effect("2026-05-03T10:00:01.000Z", "unsuspend", "applied"),
-            effect("2026-05-04T10:00:01.000Z", "activate", "retry"),
-            effect("2026-05-04T10:00:02.000Z", "activate", "applied"),
-            done,
-        ]);
-        assert_eq!((evidence.leavers.len(), evidence.changes.len(), evidence.rows), (0, 1, 3));
-        assert_eq!(evidence.changes[0].cause_at, "2026-05-03T10:00:00.000Z");
-        assert_eq!(evidence.failures[0].ended_at.as_deref(), Some("2026-05-04T10:00:09.000Z"));
-    }
-}
+#[path = "evidence_tests.rs"]
+mod tests;

@@ -43,6 +43,20 @@ impl Category {
         Category::Unmanaged,
     ];
 
+    /// The word in reports and in the audit.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Category::Orphaned => "orphaned",
+            Category::Missing => "missing",
+            Category::WrongStatus => "wrong_status",
+            Category::WrongGroups => "wrong_groups",
+            Category::WrongAttributes => "wrong_attributes",
+            Category::Waiting => "waiting",
+            Category::Drift => "drift",
+            Category::Unmanaged => "unmanaged",
+        }
+    }
+
     /// What people read.
     pub const fn title(self) -> &'static str {
         match self {

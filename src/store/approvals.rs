@@ -3,15 +3,15 @@
 //! **Invariant:** what an approval lets through was planned by the service when the approval was taken, and the approval
 //! holds only for that revision under these rules. Beside a hold it is a vote like any other.
 
-use super::{Store, StoreError, append, cases, directory, meta, pages, preview_of, rejections, votes};
-use crate::audit::{Kind, Record};
+use super::{Store, StoreError, append, cases, change_of, directory, meta, pages, preview_of, rejections, votes};
+use crate::audit::details::{ApprovalEnded, Approved};
+use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
 use crate::identity::approval::{Binding, Present};
 use crate::identity::decider::{Tally, tally};
 use crate::identity::{Cause, Change, Class, Decider, Directory, Rulebook};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -284,8 +284,8 @@ pub(super) fn end(c: &Connection, target: i64, change: Change, why: &str, now: M
         .query_map(params![target, change.word()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_, _>>()?;
     for (by, plan, principal) in ended {
-        let detail = json!({ "change": change, "by": by, "principal": principal, "plan": plan, "why": why });
-        let record = Record::general(now, Kind::ApprovalEnded, detail);
+        let ended = ApprovalEnded { change, plan, why: why.to_owned(), author: Author::new(by, principal) };
+        let record = Record::general(now, Event::ApprovalEnded(ended));
         append(c, &Record { target: Some(target), org: org_of(c, target)?, ..record })?;
     }
     Ok(())
@@ -350,9 +350,10 @@ fn take(c: &Connection, rules: &Rulebook, now: Moment) -> Result<usize, StoreErr
     let mut people: BTreeMap<i64, String> = BTreeMap::new();
     for (target, org, change, principal, words, plan, by, rev) in rows {
         let words: Vec<String> = serde_json::from_str(&words)?;
-        let detail = json!({ "change": change, "shown": words, "plan": plan, "by": by, "principal": principal });
-        let record = Record::general(now, Kind::Approved, detail);
-        append(c, &Record { target: Some(target), org: Some(org.clone()), rev: Some(rev), ..record })?;
+        let approved =
+            Approved { change: change_of(&change)?, shown: words, plan, author: Author::new(by, &*principal) };
+        let record = Record::about(target, org.clone(), now, Event::Approved(approved));
+        append(c, &Record { rev: Some(rev), ..record })?;
         // From here on the service's own clock says when it was.
         c.prepare_cached("UPDATE approval SET told = 1, at = ?4 WHERE target = ?1 AND change = ?2 AND principal = ?3")?
             .execute(params![target, change, principal, now.millis()])?;

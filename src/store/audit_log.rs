@@ -1,13 +1,13 @@
 //! Appending to the audit, reading it back, sealing it, and removing what retention lets go.
 
 use super::{Store, StoreError, meta, set_meta};
+use crate::audit::details::Pruned as PrunedRows;
 use crate::audit::record::chain;
-use crate::audit::{Checkpoint, Kind, Record, SigningKey, StoredRow, Verdict, Verifier};
+use crate::audit::{Author, Checkpoint, Event, Record, SigningKey, StoredRow, Verdict, Verifier};
 use crate::clock::Moment;
 use crate::identity::{Decider, hex};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the chain begins after retention: the last row that was removed, and its hash.
@@ -43,11 +43,11 @@ pub struct Filter {
 pub fn append(connection: &Connection, record: &Record) -> Result<i64, StoreError> {
     let (seq, previous) = end(connection)?;
     let seq = seq + 1;
-    let text = record.text(seq);
+    let text = record.text(seq)?;
     let hash = chain(&previous, &text);
     connection
         .prepare_cached("INSERT INTO audit (seq, at, kind, target, profile, row, hash) VALUES (?1,?2,?3,?4,?5,?6,?7)")?
-        .execute(params![seq, record.at.millis(), record.kind.word(), record.target, record.profile, text, hash])?;
+        .execute(params![seq, record.at.millis(), record.event.kind(), record.target, record.profile, text, hash])?;
     Ok(seq)
 }
 
@@ -194,8 +194,8 @@ pub fn prune_audit(
     let Some((to, hash)) = to else { return Ok(None) };
     set_meta(&transaction, BASE, &format!("{to} {}", hex(&hash)))?;
     let rows = transaction.execute("DELETE FROM audit WHERE seq <= ?1", [to])?;
-    let detail = json!({ "rows": rows, "to": to, "hash": hex(&hash), "by": by.name, "principal": by.principal() });
-    append(&transaction, &Record::general(now, Kind::Pruned, detail))?;
+    let pruned = PrunedRows { rows, to, hash: hex(&hash), author: Author::new(&*by.name, by.principal()) };
+    append(&transaction, &Record::general(now, Event::Pruned(pruned)))?;
     transaction.commit()?;
     Ok(Some(Pruned { rows, to }))
 }

@@ -3,12 +3,12 @@
 //! **Invariant:** nobody of a tenant whose report was not accepted is adopted, made or ended.
 
 use super::{Store, StoreError, append, links};
-use crate::audit::{Kind, Record};
+use crate::audit::details::Adopted;
+use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
 use crate::identity::correlation::Contact;
 use crate::identity::{Cause, Class, Decider, Position};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::json;
 
 /// Why somebody waits whose tenant is not accepted yet begins with this.
 const WAITS: &str = "first contact";
@@ -99,7 +99,8 @@ impl Store {
                 if is_added {
                     wake(c, &org, &tenant, now)?;
                 }
-                let record = Record::general(now, Kind::Adopted, json!({ "by": by, "principal": principal }));
+                let adopted = Event::Adopted(Adopted { author: Author::new(by, principal) });
+                let record = Record::general(now, adopted);
                 append(c, &Record { org: Some(org), tenant: Some(tenant), ..record })?;
                 Ok(())
             })

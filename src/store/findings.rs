@@ -1,6 +1,7 @@
 //! What a reconciliation report is made from.
 
 use super::{Extent, Filter, StoreError, filter_audit, meta, previews};
+use crate::audit::{Event, Row};
 use crate::clock::Moment;
 use crate::identity::Rulebook;
 use crate::report::reconciliation::{Drift, Findings, Unlinked};
@@ -57,23 +58,27 @@ fn drift(c: &Connection, org: &str, now: Moment) -> Result<Vec<Drift>, StoreErro
     let filter = Filter { since: Some(now - DRIFT_TOLD), kinds: vec!["drifted".into()], ..Filter::default() };
     let mut found = Vec::new();
     filter_audit(c, &filter, |row| {
-        let row: Value = serde_json::from_str(&row.text)?;
-        if row["org"] == *org {
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let row = Row::read(&row.text)?;
+        if row.org.as_deref() != Some(org) {
+            return Ok(());
+        }
+        if let Event::Drifted(drifted) = row.event {
             let told = |value: &Value| match value {
                 Value::Null => "nothing".to_owned(),
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            let changes: Vec<String> = row["detail"]["changes"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(|c| format!("{}: {} → {}", text(&c["field"]), told(&c["before"]), told(&c["after"])))
+            let changes: Vec<String> = drifted
+                .changes
+                .iter()
+                .map(|change| format!("{}: {} → {}", change.field, told(&change.before), told(&change.after)))
                 .collect();
-            let actor = row["detail"]["actor"].as_str().map(|who| format!(" ({who})")).unwrap_or_default();
-            let login = text(&row["detail"]["login"]);
-            found.push(Drift { at: text(&row["at"]), login, what: format!("{}{actor}", changes.join(", ")) });
+            let actor = drifted.actor.map(|who| format!(" ({who})")).unwrap_or_default();
+            let what = format!("{}{actor}", changes.join(", "));
+            found.push(Drift { at: row.at, login: drifted.login, what });
+        } else {
+            // What cannot be read is shown as it is, not left out.
+            found.push(Drift { at: row.at.clone(), login: String::new(), what: row.describe() });
         }
         Ok(())
     })?;

@@ -6,11 +6,11 @@
 use super::lanes;
 use super::lease::{Lease, Release};
 use super::{Store, StoreError, Trouble, accounts, alone, append, aside};
-use crate::audit::{Call, Effect, Kind, Record};
+use crate::audit::details::Quarantined;
+use crate::audit::{Call, Effect, Event, Outcome, Record};
 use crate::clock::Moment;
 use crate::identity::Step;
 use rusqlite::{Connection, params};
-use serde_json::json;
 
 /// Why somebody waits whose run the store has refused; `why` are the words of the store.
 pub fn refusal(what: &str, why: &str) -> String {
@@ -35,7 +35,7 @@ impl Store {
             let whole = alone(c, |c| {
                 if let Some((intent, effect)) = &effect {
                     c.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([*intent])?;
-                    append(c, &lanes::about(c, lease, now, Kind::Effect, effect.detail())?)?;
+                    append(c, &lanes::about(c, lease, now, Event::Effect(effect.clone()))?)?;
                 }
                 let aside = Release::SetAside { why: why.clone(), again: Some(again), look: true };
                 lanes::release(c, lease, &aside, now)
@@ -91,8 +91,7 @@ pub(super) fn set_aside(c: &Connection, target: i64, e: &StoreError, now: Moment
     .execute(params![target, again.millis(), why])?;
     alone(c, |c| {
         let org = c.query_row("SELECT org FROM target WHERE id = ?1", [target], |row| row.get(0))?;
-        let record = Record::general(now, Kind::SetAside, json!({ "why": why }));
-        append(c, &Record { target: Some(target), org: Some(org), ..record })?;
+        append(c, &Record::about(target, org, now, Event::Quarantined(Quarantined { why })))?;
         Ok(())
     })
 }
@@ -120,8 +119,8 @@ fn close_intents(c: &Connection, lease: Lease, why: &str, now: Moment) -> Result
         let step: Step = serde_json::from_str(&step)?;
         accounts::doubt(c, lease.target, &step)?;
         let call = Call { step, method, path, body_hash, attempt };
-        let effect = Effect { call, outcome: "unknown".into(), why: Some(why.to_owned()), request_id: None };
-        append(c, &lanes::about(c, lease, now, Kind::Effect, effect.detail())?)?;
+        let effect = Effect { call, outcome: Outcome::Unknown, why: Some(why.to_owned()), request_id: None };
+        append(c, &lanes::about(c, lease, now, Event::Effect(effect))?)?;
         c.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([id])?;
     }
     Ok(())

@@ -4,13 +4,13 @@
 //! never turns into an action by itself.
 
 use super::votes::approvers;
-use super::{Store, StoreError, append};
-use crate::audit::{Kind, Record};
+use super::{Store, StoreError, append, change_of};
+use crate::audit::details::{Held, HoldEnded, Reminded, Verdict};
+use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::identity::{Change, Employee};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::time::Duration;
 
 /// A hold as it was opened or found.
@@ -86,8 +86,15 @@ pub(super) fn open(
         why,
         "held: somebody must decide; everything else goes on"
     );
-    let detail = json!({ "hold": id, "change": change, "scope": scope, "why": why, "needs": needs });
-    append(c, &Record { org: Some(org.to_owned()), ..Record::general(now, Kind::Held, detail) })?;
+    let held = Event::Held(Held {
+        hold: id,
+        change,
+        why: why.to_owned(),
+        scope: Some(scope.to_owned()),
+        needs: Some(needs),
+        shown: None,
+    });
+    append(c, &Record { org: Some(org.to_owned()), ..Record::general(now, held) })?;
     Ok(Hold { id, why: why.to_owned() })
 }
 
@@ -99,9 +106,12 @@ pub(super) fn withdraw(c: &Connection, org: &str, target: i64, change: Change, n
         .optional()?
         .flatten();
     let Some(hold) = hold else { return Ok(()) };
-    let detail = json!({ "hold": hold, "change": change, "verdict": "withdrawn", "why": "the change is not asked for any more" });
-    let record = Record::general(now, Kind::HoldEnded, detail);
-    append(c, &Record { target: Some(target), org: Some(org.to_owned()), ..record })?;
+    let ended = HoldEnded {
+        verdict: Some(Verdict::Withdrawn),
+        why: Some("the change is not asked for any more".into()),
+        ..HoldEnded::new(hold, change)
+    };
+    append(c, &Record::about(target, org.to_owned(), now, Event::HoldEnded(ended)))?;
     let empty = !c.prepare_cached("SELECT 1 FROM risk WHERE hold = ?1")?.exists([hold])?;
     if empty {
         let scope: String = c.query_row("SELECT scope FROM hold WHERE id = ?1", [hold], |row| row.get(0))?;
@@ -213,8 +223,9 @@ fn remind(c: &Connection, after: Duration, now: Moment) -> Result<usize, StoreEr
     for (id, org, change, scope, since) in &rows {
         let waits = (now.millis() - since) / 1000;
         tracing::warn!(org, hold = id, change, scope, waits_seconds = waits, "a hold still waits for a decision");
-        let detail = json!({ "hold": id, "change": change, "scope": scope, "waits_seconds": waits });
-        append(c, &Record { org: Some(org.clone()), ..Record::general(now, Kind::Reminded, detail) })?;
+        let (change, scope) = (change_of(change)?, scope.clone());
+        let reminded = Event::Reminded(Reminded { hold: *id, change, scope, waits_seconds: waits });
+        append(c, &Record { org: Some(org.clone()), ..Record::general(now, reminded) })?;
     }
     Ok(rows.len())
 }

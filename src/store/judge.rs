@@ -6,7 +6,8 @@
 use super::administrators;
 use super::holds::{self, Hold};
 use super::{StoreError, Trouble, append, approvals, cases, contact, forced, meta, rejections, set_meta, votes};
-use crate::audit::{Kind, Record};
+use crate::audit::details::Held;
+use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::identity::administrator::Knowledge;
 use crate::identity::change::{by_kind, sift_calls, words};
@@ -16,7 +17,6 @@ use crate::identity::rejection::{ADOPTION, fact, objects};
 use crate::identity::safeguard::{Count, Limit, Scope};
 use crate::identity::{Case, Change, Directory, Plan, Rulebook};
 use rusqlite::{Connection, params};
-use serde_json::json;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -385,8 +385,7 @@ impl Court<'_> {
                 asked.fact,
             ])?;
             if let Some(hold) = hold {
-                let detail = json!({ "hold": hold.id, "change": change, "shown": asked.shown, "why": hold.why });
-                append(c, &self.about(person.target, person.rev, Kind::Held, detail))?;
+                append(c, &self.held(person.target, person.rev, hold, change, &asked.shown))?;
             }
         }
         // What was approved in a saved plan before it was held counts at once.
@@ -399,9 +398,17 @@ impl Court<'_> {
         Ok(())
     }
 
-    fn about(&self, target: i64, rev: i64, kind: Kind, detail: serde_json::Value) -> Record {
-        let org = Some(self.org.to_owned());
-        Record { target: Some(target), org, rev: Some(rev), ..Record::general(self.now, kind, detail) }
+    /// The row about a person whose change is held.
+    fn held(&self, target: i64, rev: i64, hold: &Hold, change: Change, shown: &str) -> Record {
+        let held = Event::Held(Held {
+            hold: hold.id,
+            change,
+            why: hold.why.clone(),
+            scope: None,
+            needs: None,
+            shown: Some(shown.to_owned()),
+        });
+        Record { rev: Some(rev), ..Record::about(target, self.org.to_owned(), self.now, held) }
     }
 
     /// Whoever was let through and was not begun is held with the others.
@@ -428,8 +435,7 @@ impl Court<'_> {
                 group.change.word(),
                 hold.id
             ])?;
-            let detail = json!({ "hold": hold.id, "change": group.change, "shown": shown, "why": hold.why });
-            append(c, &self.about(target, rev, Kind::Held, detail))?;
+            append(c, &self.held(target, rev, hold, group.change, &shown))?;
         }
         Ok(())
     }

@@ -8,11 +8,12 @@ use super::lease::{Begun, Claim, EndStep, Lease, Next, Release, Want};
 use super::{
     Store, StoreError, Trouble, accounts, anchors, append, aside, cases, forced, pages, prime, restraint, search,
 };
-use crate::audit::{Call, Kind, Record};
+use crate::audit::details::{Done, Planned, Quarantined, Withheld};
+use crate::audit::{Call, Event, Outcome, Record};
 use crate::clock::Moment;
 use crate::identity::{Account, Case, Cause, Change, Class, Directory, Rulebook, Step};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +61,7 @@ impl Store {
         lease: Lease,
         call: Call,
         changes: BTreeSet<Change>,
-        planned: Option<Value>,
+        planned: Option<Planned>,
         now: Moment,
     ) -> Result<Begun, StoreError> {
         let (store, anchor) = (self.clone(), self.rules.load().mapping.anchor().to_owned());
@@ -78,7 +79,7 @@ impl Store {
         let (matched, rules) = (self.matched(), self.rules.clone());
         self.run(move |c| {
             c.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([end.intent])?;
-            append(c, &about(c, end.lease, now, Kind::Effect, end.effect.detail())?)?;
+            append(c, &about(c, end.lease, now, Event::Effect(end.effect.clone()))?)?;
             let org = org_of(c, end.lease.target)?;
             if let Some((id, login)) = &end.renamed {
                 accounts::rename(c, &org, id, login)?;
@@ -99,7 +100,7 @@ impl Store {
             match &end.account {
                 Some(Some(account)) => learn(c, &org, end.lease.target, account, &matched, now)?,
                 Some(None) => forget(c, &org, end.lease.target)?,
-                None if end.effect.outcome == "unknown" || matches!(end.effect.call.step, Step::Deactivate { .. }) => {
+                None if end.effect.outcome == Outcome::Unknown || matches!(end.effect.call.step, Step::Deactivate { .. }) => {
                     accounts::doubt(c, end.lease.target, &end.effect.call.step)?;
                 }
                 None => {}
@@ -128,15 +129,9 @@ impl Store {
     }
 }
 
-pub(super) fn about(
-    c: &Connection,
-    lease: Lease,
-    now: Moment,
-    kind: Kind,
-    detail: Value,
-) -> Result<Record, StoreError> {
-    let org = Some(org_of(c, lease.target)?);
-    Ok(Record { target: Some(lease.target), org, rev: Some(lease.rev), ..Record::general(now, kind, detail) })
+pub(super) fn about(c: &Connection, lease: Lease, now: Moment, event: Event) -> Result<Record, StoreError> {
+    let org = org_of(c, lease.target)?;
+    Ok(Record { rev: Some(lease.rev), ..Record::about(lease.target, org, now, event) })
 }
 
 fn org_of(c: &Connection, target: i64) -> Result<String, StoreError> {
@@ -172,7 +167,7 @@ fn begin_step(
     lease: Lease,
     call: &Call,
     changes: &BTreeSet<Change>,
-    planned: Option<Value>,
+    planned: Option<Planned>,
     anchor: &str,
     now: Moment,
 ) -> Result<Begun, StoreError> {
@@ -188,7 +183,7 @@ fn begin_step(
         }
     }
     if let Some(plan) = planned {
-        append(c, &about(c, lease, now, Kind::Planned, plan)?)?;
+        append(c, &about(c, lease, now, Event::Planned(plan))?)?;
     }
     if let Step::CreateUser { profile, .. } = &call.step {
         let login = profile.get("login").and_then(Value::as_str).unwrap_or_default();
@@ -438,7 +433,8 @@ pub(super) fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) 
             let as_judged = is_newest(c, lease)? && is_judged(c, target)?;
             let (state, at) = if as_judged { (HELD, NEVER) } else { (READY, now) };
             set(state, at, ANY_BUCKET, 0, None, Some(why))?;
-            append(c, &about(c, lease, now, Kind::Withheld, json!({ "why": why, "steps": withheld }))?)?;
+            let withheld = Withheld { why: why.clone(), steps: withheld.clone() };
+            append(c, &about(c, lease, now, Event::Withheld(withheld))?)?;
             Ok(())
         }
         Release::Judge { at } => {
@@ -456,7 +452,8 @@ pub(super) fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) 
             let is_told = again.is_some() && known.exists(params![target, why])?;
             set(state, at, ANY_BUCKET, i64::from(again.is_some()), look.then_some(true), Some(why))?;
             if !is_told {
-                append(c, &about(c, lease, now, Kind::SetAside, json!({ "why": why }))?)?;
+                let quarantined = Event::Quarantined(Quarantined { why: why.clone() });
+                append(c, &about(c, lease, now, quarantined)?)?;
             }
             Ok(())
         }
@@ -490,7 +487,7 @@ fn done(c: &Connection, lease: Lease, remark: Option<&str>, now: Moment) -> Resu
     c.prepare_cached("DELETE FROM approval WHERE target = ?1")?.execute([lease.target])?;
     anchors::proved(c, lease.target, now)?;
     super::holds::withdraw_all(c, &org_of(c, lease.target)?, lease.target, now)?;
-    let detail = json!({ "remark": remark, "took_ms": now.millis() - dirty_at });
-    append(c, &about(c, lease, now, Kind::Done, detail)?)?;
+    let done = Done { remark: remark.map(str::to_owned), took_ms: now.millis() - dirty_at };
+    append(c, &about(c, lease, now, Event::Done(done))?)?;
     Ok(())
 }

@@ -3,8 +3,7 @@
 use crate::audit::Effect;
 use crate::clock::Moment;
 use crate::identity::safeguard::Restraint;
-use crate::identity::{Account, Case, Class};
-use serde_json::Value;
+use crate::identity::{Account, Case, Class, Step};
 
 /// How many lanes there is room for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +80,7 @@ pub enum Release {
     /// The counter of the next call is spent for now; that call is of this class.
     Yield { bucket: &'static str, class: Class },
     /// All but what may not be done was done; it waits for a decision. `withheld` says what that is.
-    Held { why: String, withheld: Value },
+    Held { why: String, withheld: Vec<Step> },
     /// The plan asks for something that nobody has judged: what Okta holds is not what it was taken for. Counts as an
     /// attempt.
     Judge { at: Moment },

@@ -4,14 +4,14 @@
 
 use super::previews::directory_of;
 use super::{StoreError, accounts, anchors, append, cases, contact, reviews};
-use crate::audit::{Kind, Record};
+use crate::audit::details::{Correlated, Owner};
+use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::identity::administrator::Knowledge;
 use crate::identity::correlation::{ANCHOR, Candidate, Confidence, Contact, Correlation, Subject, correlate};
 use crate::identity::safeguard::{Count, Scope};
 use crate::identity::{Account, Change, Directory, Employee, Position, Rulebook, UserStatus};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::json;
 use std::sync::Arc;
 
 /// The target that a profile has in an org, and whether it is routed there.
@@ -492,15 +492,15 @@ pub(super) fn adopt(
     found: &Match,
     now: Moment,
 ) -> Result<i64, StoreError> {
-    let (stays, mut detail) = match subject {
+    let (stays, owner) = match subject {
         Subject::Account(id) => {
             c.prepare_cached("UPDATE target SET okta_id = ?2, rule = ?3 WHERE id = ?1")?
                 .execute(params![target, id, found.rule])?;
-            (target, json!({ "account": id }))
+            (target, Owner::Account(id.clone()))
         }
         Subject::Target(other) => {
             merge(c, target, *other)?;
-            (*other, json!({ "joined": target }))
+            (*other, Owner::Joined(target))
         }
     };
     c.prepare_cached(
@@ -518,16 +518,14 @@ pub(super) fn adopt(
         found.pending,
         found.by
     ])?;
-    detail["rule"] = found.rule.into();
-    detail["evidence"] = found.evidence.into();
+    let (rule, evidence) = (found.rule.to_owned(), Some(found.evidence.to_owned()));
+    let correlated = Event::Correlated(Correlated { owner, rule, evidence });
     append(
         c,
         &Record {
-            target: Some(stays),
-            org: Some(org.to_owned()),
             tenant: Some(position.tenant.clone()),
             profile: Some(position.employee.id.clone()),
-            ..Record::general(now, Kind::Correlated, detail)
+            ..Record::about(stays, org.to_owned(), now, correlated)
         },
     )?;
     Ok(stays)

@@ -87,7 +87,7 @@ pub use unreadable::unreadable;
 pub use vitals::{OrgVitals, Used, Vitals, vitals};
 pub use votes::{Ballot, Voted, cancel, reverse, vote};
 
-use crate::identity::Rulebook;
+use crate::identity::{Change, Rulebook};
 use crate::metrics::StoreMetrics;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
@@ -168,6 +168,14 @@ impl From<serde_json::Error> for StoreError {
     fn from(e: serde_json::Error) -> Self {
         Self::Document(e)
     }
+}
+
+/// The kind of change of a stored word.
+fn change_of(word: &str) -> Result<Change, StoreError> {
+    Change::from_word(word).ok_or_else(|| {
+        let told = format!("{word:?} is no kind of change that this version knows; use the newest version");
+        StoreError::Document(serde::de::Error::custom(told))
+    })
 }
 
 type After = Box<dyn FnOnce(Result<(), Failure>) + Send>;

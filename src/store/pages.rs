@@ -8,14 +8,14 @@ use super::{
     Store, StoreError, Trouble, anchors, append, cases, circles, correlate, forced, judge, links, pins, renamed,
     reviews, search, unreadable,
 };
-use crate::audit::{Kind, Record};
+use crate::audit::details::Observed;
+use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::identity::employee::{ContentHash, FieldChange, field_changes};
 use crate::identity::facts::ProfileProblem;
 use crate::identity::safeguard::is_mass;
 use crate::identity::{Account, Case, Cause, Class, Employee, Entitlement, Position, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -452,23 +452,21 @@ pub(super) fn refresh(
     )?;
     c.prepare_cached("UPDATE target SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NOT ?2")?
         .execute(params![target, ended_at.map(Moment::millis)])?;
-    let detail = json!({
-        "changes": news.changes,
-        "because": news.cause.because(),
-        "standing": entitlement,
-        "class": class,
-        "remarks": standing.remarks,
-        "conflict": stopped,
+    let observed = Event::Observed(Observed {
+        changes: news.changes.clone(),
+        because: news.cause.because(),
+        standing: entitlement.clone(),
+        class,
+        remarks: standing.remarks,
+        conflict: stopped.map(str::to_owned),
     });
     append(
         c,
         &Record {
-            target: Some(target),
-            org: Some(case.org),
             tenant: Some(news.after.tenant.clone()),
             profile: Some(news.after.employee.id.clone()),
             rev: Some(rev),
-            ..Record::general(now, Kind::Observed, detail)
+            ..Record::about(target, case.org, now, observed)
         },
     )?;
     Ok(Some(class))

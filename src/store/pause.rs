@@ -1,12 +1,11 @@
 //! The kill switch: writes that somebody has stopped, everywhere, in an org, or of one kind. Survives restarts.
 
-use super::{Store, StoreError, append};
-use crate::audit::{Kind, Record};
+use super::{Store, StoreError, append, change_of};
+use crate::audit::{Event, Record, details};
 use crate::clock::Moment;
 use crate::identity::{Change, Decider};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 /// A pause that lasts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,17 +124,22 @@ fn apply_pauses(c: &Connection, now: Moment) -> Result<usize, StoreError> {
         .collect::<Result<_, _>>()?;
     let mut ended = false;
     for (id, org, change, why, [by, principal], ended_by, ended_principal, told) in rows {
-        let record = |kind, by: &str, principal: Option<&str>| {
-            let detail = json!({ "pause": id, "change": change, "why": why, "by": by, "principal": principal });
-            Record { org: org.clone(), ..Record::general(now, kind, detail) }
+        let kind = change.as_deref().map(change_of).transpose()?;
+        let said = |by: &str, principal: Option<String>| details::Pause {
+            pause: id,
+            change: kind,
+            why: why.clone(),
+            by: by.to_owned(),
+            principal,
         };
+        let record = |event| Record { org: org.clone(), ..Record::general(now, event) };
         if told == 0 {
             tracing::warn!(pause = id, org, change, by, why, "writes are paused");
-            append(c, &record(Kind::Paused, &by, Some(&principal)))?;
+            append(c, &record(Event::Paused(said(&by, Some(principal)))))?;
         }
         if let Some(by) = &ended_by {
             tracing::warn!(pause = id, org, change, by, "writes go on");
-            append(c, &record(Kind::Resumed, by, ended_principal.as_deref()))?;
+            append(c, &record(Event::Resumed(said(by, ended_principal))))?;
             ended = true;
         }
         c.execute("UPDATE pause SET told = ?2 WHERE id = ?1", params![id, if ended_by.is_some() { 2 } else { 1 }])?;

@@ -1,12 +1,12 @@
 //! Pins in the store: what undos have restored, and how that ends.
 
 use super::{StoreError, append, pages};
-use crate::audit::{Kind, Record};
+use crate::audit::details::{Undone, Unpinned};
+use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
 use crate::identity::pins::Pins;
 use crate::identity::{Cause, Class};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::json;
 use std::collections::BTreeMap;
 
 /// What is pinned of somebody.
@@ -39,11 +39,8 @@ pub(super) fn pin(
         )?
         .execute(params![target, serde_json::to_string(pins)?, why, by, now.millis(), principal])?;
         pages::mark_dirty(c, *target, org, Class::Restore, super::ANY_BUCKET, Cause::Undo, now)?;
-        let detail = json!({ "pins": pins, "why": why, "by": by, "principal": principal });
-        append(
-            c,
-            &Record { target: Some(*target), org: Some(org.to_owned()), ..Record::general(now, Kind::Undone, detail) },
-        )?;
+        let undone = Undone { pins: pins.clone(), why: why.to_owned(), author: Author::new(by, principal) };
+        append(c, &Record::about(*target, org.to_owned(), now, Event::Undone(undone)))?;
     }
     Ok(())
 }
@@ -64,13 +61,15 @@ pub(super) fn unpin(c: &Connection, target: i64, because: Because, now: Moment) 
         .query_row([target], |row| row.get(0))
         .optional()?;
     let Some(org) = org else { return Ok(false) };
-    let detail = match because {
-        Because::News(because) => json!({ "because": because }),
-        Because::Person { by, principal } => {
-            json!({ "because": format!("let go by {by}"), "by": by, "principal": principal })
-        }
+    let unpinned = match because {
+        Because::News(because) => Unpinned { because: because.to_owned(), by: None, principal: None },
+        Because::Person { by, principal } => Unpinned {
+            because: format!("let go by {by}"),
+            by: Some(by.to_owned()),
+            principal: Some(principal.to_owned()),
+        },
     };
-    append(c, &Record { target: Some(target), org: Some(org), ..Record::general(now, Kind::Unpinned, detail) })?;
+    append(c, &Record::about(target, org, now, Event::Unpinned(unpinned)))?;
     Ok(true)
 }
 

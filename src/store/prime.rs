@@ -4,13 +4,13 @@
 //! Nobody who is being worked on is disturbed, and nobody's termination waits for the whole of it.
 
 use super::{Drifted, Store, StoreError, accounts, append, findings, meta, reread, search, set_meta};
-use crate::audit::{Kind, Record};
+use crate::audit::details::ListAccepted;
+use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
 use crate::identity::drift::{LAG, is_too_fresh, merge};
 use crate::identity::employee::FieldChange;
 use crate::identity::{Account, Decider, Rulebook};
 use rusqlite::{Connection, OptionalExtension};
-use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -106,8 +106,8 @@ impl Store {
             let Some(accepted) = meta(c, &accepted_key(&org))? else { return Ok(false) };
             c.execute("DELETE FROM meta WHERE key = ?1", [accepted_key(&org)])?;
             let [by, principal]: [String; 2] = serde_json::from_str(&accepted)?;
-            let detail = json!({ "by": by, "principal": principal });
-            let record = Record::general(now, Kind::ListAccepted, detail);
+            let accepted = Event::ListAccepted(ListAccepted { author: Author::new(by, principal) });
+            let record = Record::general(now, accepted);
             append(c, &Record { org: Some(org), ..record })?;
             Ok(true)
         })

@@ -4,11 +4,11 @@
 //! **Invariant:** an intent without outcome is never sent again; its target is read first.
 
 use super::{Store, StoreError, accounts, append, meta, pages, relink, set_meta};
-use crate::audit::{Call, Effect, Kind, Record};
+use crate::audit::details::Started;
+use crate::audit::{Call, Effect, Event, Outcome, Record};
 use crate::clock::Moment;
 use crate::identity::{Rulebook, Step};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::json;
 use std::time::Duration;
 
 /// What a start found.
@@ -61,8 +61,8 @@ fn recover(c: &Connection, rulebook: &Rulebook, rules: &str, now: Moment) -> Res
     c.execute("DELETE FROM work WHERE org NOT IN (SELECT value FROM json_each(?1))", [orgs])?;
     set_meta(c, "rules", rules)?;
     let recovered = Recovered { run, claims, unknown, rules_changed };
-    let detail = json!({ "run": run, "void_claims": claims, "unknown_calls": unknown, "rules_changed": rules_changed });
-    append(c, &Record::general(now, Kind::Started, detail))?;
+    let started = Started { run, void_claims: claims, unknown_calls: unknown, rules_changed };
+    append(c, &Record::general(now, Event::Started(started)))?;
     Ok(recovered)
 }
 
@@ -81,18 +81,12 @@ fn close_intents(c: &Connection, now: Moment) -> Result<usize, StoreError> {
             Call { step, method: method.clone(), path: path.clone(), body_hash: body_hash.clone(), attempt: *attempt };
         let effect = Effect {
             call,
-            outcome: "unknown".into(),
+            outcome: Outcome::Unknown,
             why: Some("the service stopped before the answer was written down".into()),
             request_id: None,
         };
         let org = c.query_row("SELECT org FROM target WHERE id = ?1", [target], |row| row.get(0))?;
-        let record = Record {
-            target: Some(*target),
-            org: Some(org),
-            rev: Some(*rev),
-            ..Record::general(now, Kind::Effect, effect.detail())
-        };
-        append(c, &record)?;
+        append(c, &Record { rev: Some(*rev), ..Record::about(*target, org, now, Event::Effect(effect)) })?;
         c.execute(
             "UPDATE work SET look = 1, bucket = 'user_read', due_at = ?2 WHERE target = ?1",
             params![target, now.millis()],

@@ -3,13 +3,13 @@
 //! **Invariant:** what was rejected is not done while Namely says what it said, unless an approver takes the rejection back;
 //! the audit says how it ended.
 
-use super::{StoreError, append, votes};
-use crate::audit::{Kind, Record};
+use super::{StoreError, append, change_of, votes};
+use crate::audit::details::RejectionEnded;
+use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::identity::rejection::{Fact, Rejected, stands};
 use crate::identity::{Case, Change};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::json;
 use std::collections::BTreeSet;
 
 /// Somebody's change was rejected, as it was judged: it is not held any more, it is over.
@@ -109,12 +109,10 @@ fn end(c: &Connection, id: i64, why: &str, by: Option<(&str, &str)>, now: Moment
         .query_row(params![id, why, now.millis()], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
         })?;
-    let mut detail = json!({ "hold": hold, "change": change, "shown": shown, "why": why });
-    if let Some((by, principal)) = by {
-        (detail["by"], detail["principal"]) = (by.into(), principal.into());
-    }
-    let record = Record::general(now, Kind::RejectionEnded, detail);
-    append(c, &Record { target: Some(target), org: Some(org), ..record })?;
+    let (by, principal) = by.map(|(by, principal)| (by.to_owned(), principal.to_owned())).unzip();
+    let change = change_of(&change)?;
+    let ended = RejectionEnded { hold, change, shown, why: why.to_owned(), by, principal };
+    append(c, &Record::about(target, org, now, Event::RejectionEnded(ended)))?;
     Ok(())
 }
 

@@ -3,12 +3,12 @@
 use super::pins::{self, Because};
 use super::undo::{self, Scope};
 use super::{Store, StoreError, Trouble, alone, append, pages};
-use crate::audit::{Kind, Record};
+use crate::audit::details::Requested;
+use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
 use crate::identity::{Cause, Class, Decider, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -144,8 +144,9 @@ fn refuse(
     (by, principal): (&str, &str),
     now: Moment,
 ) -> Result<(), StoreError> {
-    let detail = json!({ "what": format!("refused: {why}"), "by": by, "principal": principal });
-    let record = Record::general(now, Kind::Requested, detail);
+    let what = format!("refused: {why}");
+    let requested = Event::Requested(Requested { what, author: Author::new(by, principal) });
+    let record = Record::general(now, requested);
     append(c, &Record { org: Some(request.org.clone()), ..record })?;
     done(c, request.id, &format!("refused: {why}"))
 }
@@ -170,9 +171,9 @@ fn fix(
 ) -> Result<(), StoreError> {
     for target in targets {
         pages::mark_dirty(c, *target, &request.org, Class::Describe, super::ANY_BUCKET, Cause::Request, now)?;
-        let detail = json!({ "what": "to be brought to what Namely says", "by": by, "principal": principal });
-        let record = Record::general(now, Kind::Requested, detail);
-        append(c, &Record { target: Some(*target), org: Some(request.org.clone()), ..record })?;
+        let what = "to be brought to what Namely says".to_owned();
+        let requested = Event::Requested(Requested { what, author: Author::new(by, principal) });
+        append(c, &Record::about(*target, request.org.clone(), now, requested))?;
     }
     Ok(())
 }

@@ -2,13 +2,12 @@
 //! disturbed.
 
 use super::{Store, StoreError, accounts, append, cases, pages, prime};
-use crate::audit::{Kind, Record};
+use crate::audit::{Event, Record, details};
 use crate::clock::Moment;
 use crate::identity::drift::{LAG, drift, is_too_fresh, merge};
 use crate::identity::employee::FieldChange;
 use crate::identity::{Account, Cause, Class, Directory, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -187,14 +186,14 @@ impl Look<'_> {
 
 /// Writes drift into the audit. Whoever has left is always looked at: nobody leaves it to others whether a leaver has access.
 pub(super) fn note(c: &Connection, org: &str, one: &Drifted, correct: bool, now: Moment) -> Result<(), StoreError> {
-    let detail = json!({
-        "account": one.okta_id, "login": one.login, "changes": one.changes, "actor": one.actor,
-        "known_at": one.known_at.to_string(),
+    let drifted = Event::Drifted(details::Drifted {
+        account: one.okta_id.clone(),
+        login: one.login.clone(),
+        changes: one.changes.clone(),
+        actor: one.actor.clone(),
+        known_at: one.known_at,
     });
-    append(
-        c,
-        &Record { target: one.target, org: Some(org.to_owned()), ..Record::general(now, Kind::Drifted, detail) },
-    )?;
+    append(c, &Record { target: one.target, org: Some(org.to_owned()), ..Record::general(now, drifted) })?;
     let Some(target) = one.target else { return Ok(()) };
     let has_left = c
         .prepare_cached("SELECT ended_at IS NOT NULL FROM target WHERE id = ?1")?

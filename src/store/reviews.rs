@@ -3,14 +3,14 @@
 use super::links::{Match, adopt, find, owner, word};
 use super::preview_match::{Outlook, of_join};
 use super::{Store, StoreError, append};
-use crate::audit::{Kind, Record};
+use crate::audit::details::{Agreed, Reviewed};
+use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::identity::correlation::{ANCHOR, Candidate, REVIEW, Subject};
 use crate::identity::functions::slug;
 use crate::identity::{Employee, Position, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 /// A match that a person must decide about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -147,11 +147,15 @@ pub(super) fn apply_verdicts(c: &Connection, rules: &Rulebook, now: Moment) -> R
     let mut pending = Vec::new();
     for (id, org, tenant, profile, subject, verdict, [by, principal], doc) in rows {
         c.prepare_cached("UPDATE review SET applied = 1 WHERE id = ?1")?.execute([id])?;
-        let detail = json!({
-            "review": id, "subject": subject, "verdict": verdict, "by": by, "principal": principal,
-            "agreed": agreed(c, id)?,
-        });
-        let record = Record::general(now, Kind::Reviewed, detail);
+        let reviewed = Reviewed {
+            review: id,
+            subject: subject.clone(),
+            verdict: verdict.clone(),
+            by: by.clone(),
+            principal,
+            agreed: agreed(c, id)?,
+        };
+        let record = Record::general(now, Event::Reviewed(reviewed));
         append(
             c,
             &Record { org: Some(org.clone()), tenant: Some(tenant.clone()), profile: Some(profile.clone()), ..record },
@@ -316,14 +320,12 @@ fn settle(c: &Connection, id: i64, verdict: &str, opinion: &Opinion, now: Moment
 }
 
 /// Everybody who has agreed to a match, with their reasons.
-fn agreed(c: &Connection, id: i64) -> Result<serde_json::Value, StoreError> {
+fn agreed(c: &Connection, id: i64) -> Result<Vec<Agreed>, StoreError> {
     let mut select = c.prepare("SELECT by, principal, code, why FROM review_vote WHERE review = ?1 ORDER BY at")?;
     let rows = select.query_map([id], |row| {
-        let (by, principal, code, why): (String, String, String, Option<String>) =
-            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        Ok(json!({ "by": by, "principal": principal, "code": code, "why": why }))
+        Ok(Agreed { by: row.get(0)?, principal: row.get(1)?, code: row.get(2)?, why: row.get(3)? })
     })?;
-    Ok(rows.collect::<Result<Vec<_>, _>>()?.into())
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 impl Store {

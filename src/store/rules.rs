@@ -1,11 +1,11 @@
 //! The rules that hold now. They can be exchanged while the service runs; whoever decides loads them when they decide.
 
 use super::{Store, StoreError, append, meta, relink};
-use crate::audit::{Kind, Record};
+use crate::audit::details::Reconfigured;
+use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::identity::Rulebook;
 use arc_swap::ArcSwap;
-use serde_json::Value;
 use std::sync::Arc;
 
 /// Shared and cheap to clone.
@@ -31,8 +31,9 @@ impl Store {
     }
 
     /// The configuration was exchanged, and nothing of it decides about people.
-    pub async fn note_reconfigured(&self, changes: Value, now: Moment) -> Result<(), StoreError> {
-        self.run(move |c| append(c, &Record::general(now, Kind::Reconfigured, changes)).map(|_| ())).await
+    pub async fn note_reconfigured(&self, changes: Reconfigured, now: Moment) -> Result<(), StoreError> {
+        let record = Record::general(now, Event::Reconfigured(changes));
+        self.run(move |c| append(c, &record).map(|_| ())).await
     }
 
     /// From this transaction on `rules` hold, for everybody at once: lanes of before find that the revision has moved, and
@@ -42,7 +43,7 @@ impl Store {
         &self,
         rules: Arc<Rulebook>,
         fingerprint: String,
-        changes: Value,
+        changes: Reconfigured,
         now: Moment,
     ) -> Result<bool, StoreError> {
         let live = self.rules.clone();
@@ -57,7 +58,7 @@ impl Store {
                 // Whoever waits may have waited for exactly this.
                 c.execute("UPDATE work SET state = 0, due_at = ?1 WHERE state <> 0", [now.millis()])?;
                 c.execute("UPDATE work SET judged = 0 WHERE dirty_rev > done_rev", [])?;
-                append(c, &Record::general(now, Kind::Reconfigured, changes))?;
+                append(c, &Record::general(now, Event::Reconfigured(changes)))?;
                 Ok(differs)
             })
             .await;

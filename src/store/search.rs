@@ -4,12 +4,12 @@
 //! asked is unknown. Whose account was known is asked for twice, longer apart than lists lag.
 
 use super::{Store, StoreError, accounts, append, cases, correlate, pages, prime, relink};
-use crate::audit::{Kind, Record};
+use crate::audit::details::Searched;
+use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::identity::drift::LAG;
 use crate::identity::{Account, Case, Cause, Entitlement, Rulebook, login_key};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -261,10 +261,12 @@ fn conclude(c: &Connection, rules: &Rulebook, org: &str, person: &Sought, now: M
         .execute(params![target, now.millis()])?;
     c.prepare_cached("UPDATE work SET bucket = 'any', due_at = ?2, attempt = 0, reason = NULL WHERE target = ?1")?
         .execute(params![target, now.millis()])?;
-    let detail = json!({
-        "by": "anchor, login and email", "logins": person.logins, "emails": person.emails, "lost": person.lost,
+    let searched = Event::Searched(Searched {
+        by: "anchor, login and email".into(),
+        logins: person.logins.clone(),
+        emails: person.emails.clone(),
+        lost: person.lost.clone(),
     });
-    let record = Record::general(now, Kind::Searched, detail);
-    append(c, &Record { target: Some(target), org: Some(org.to_owned()), rev: Some(person.rev), ..record })?;
+    append(c, &Record { rev: Some(person.rev), ..Record::about(target, org.to_owned(), now, searched) })?;
     Ok(())
 }

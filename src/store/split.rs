@@ -7,13 +7,12 @@ use super::cases::Profiles;
 use super::links::{account_of, find, told, word};
 use super::preview_match::{Outlook, Planning, Side, code, stranger};
 use super::{ANY_BUCKET, StoreError, append, cases, pages};
-use crate::audit::{Kind, Record};
+use crate::audit::{Author, Event, Record, details};
 use crate::clock::Moment;
 use crate::identity::correlation::Subject;
 use crate::identity::{Account, Cause, Class, Employee, Position, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 /// The link of a profile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -196,18 +195,20 @@ pub(super) fn split(c: &Connection, rules: &Rulebook, wish: &Split, now: Moment)
         )?;
     }
     c.execute("DELETE FROM matched WHERE org = ?1 AND tenant = ?2 AND profile = ?3", [org, wish.tenant, wish.profile])?;
-    let detail = json!({
-        "split": wish.profile, "from": target, "account": parts.account.as_ref().map(|account| &account.id),
-        "kept": parts.kept, "why": wish.why, "by": wish.by, "principal": wish.principal,
+    let event = Event::Split(details::Split {
+        profile: wish.profile.to_owned(),
+        from: target,
+        account: parts.account.as_ref().map(|account| account.id.clone()),
+        kept: parts.kept,
+        why: wish.why.to_owned(),
+        author: Author::new(wish.by, wish.principal),
     });
     append(
         c,
         &Record {
-            target: Some(target),
-            org: Some(org.to_owned()),
             tenant: Some(wish.tenant.to_owned()),
             profile: Some(wish.profile.to_owned()),
-            ..Record::general(now, Kind::Split, detail)
+            ..Record::about(target, org.to_owned(), now, event)
         },
     )?;
     pages::relink(c, rules, org, &parts.goes, Some(&parts.goes.employee), Cause::Request, now)?;

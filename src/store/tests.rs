@@ -1,5 +1,6 @@
 use super::*;
-use crate::audit::{Call, Effect};
+use crate::audit::details::Reconfigured;
+use crate::audit::{Author, Call, Effect, Outcome};
 use crate::clock::Moment;
 use crate::identity::account::tests::bare;
 use crate::identity::employee::tests::somebody;
@@ -107,8 +108,8 @@ fn call() -> Call {
     }
 }
 
-pub(super) fn effect(outcome: &str) -> Effect {
-    Effect { call: call(), outcome: outcome.into(), why: None, request_id: None }
+pub(super) fn effect(outcome: Outcome) -> Effect {
+    Effect { call: call(), outcome, why: None, request_id: None }
 }
 
 #[tokio::test]
@@ -187,7 +188,7 @@ async fn an_outcome_its_account_and_its_audit_row_are_one_commit() {
     let end = EndStep {
         lease: claim.lease,
         intent,
-        effect: effect("applied"),
+        effect: effect(Outcome::Applied),
         account: Some(Some(account(None))),
         renamed: None,
         next: Next::Release(done()),
@@ -204,7 +205,7 @@ async fn what_a_call_has_left_open_is_read_first_by_whoever_comes_next() {
     world.see(somebody()).await;
     let claim = world.claim().await.remove(0);
     let Begun::Intent(intent) = world.begin(&claim).await else { panic!("stale") };
-    let effect = effect("replan"); // the login of a create exists already, perhaps by the first of two copies of the call
+    let effect = effect(Outcome::Replan); // the login of a create exists already, perhaps by the first of two copies of the call
     let end = EndStep { lease: claim.lease, intent, effect, account: None, renamed: None, next: Next::Read };
     world.store.end_step(end, world.now).await.expect("ends");
     world.see(Employee { email: "another@example.com".into(), ..somebody() }).await;
@@ -320,7 +321,7 @@ async fn managers_are_found_awaited_and_never_fatal() {
     let end = EndStep {
         lease: boss.lease,
         intent,
-        effect: effect("applied"),
+        effect: effect(Outcome::Applied),
         account: Some(Some(account)),
         renamed: None,
         next: Next::Release(done()),
@@ -489,7 +490,8 @@ async fn whoever_was_not_looked_at_under_exchanged_rules_is_by_the_next_start() 
     world.store.commit_page(world.page((0..company).map(one).collect())).await.expect("commits");
     let exchange = async |to: &str| {
         let rules = Arc::new(rulebook());
-        world.store.exchange_rules(rules, to.into(), serde_json::json!({}), world.now).await.expect("exchanges")
+        let changes = Reconfigured { changes: Vec::new(), author: Author::new("Ann", "uid:1") };
+        world.store.exchange_rules(rules, to.into(), changes, world.now).await.expect("exchanges")
     };
     let looked_at = async || {
         let sql = "SELECT count(*) FROM work WHERE cause = 'rules'";

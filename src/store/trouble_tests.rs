@@ -1,5 +1,6 @@
 use super::tests::{World, account, done, effect, page_of};
 use super::*;
+use crate::audit::Outcome;
 use crate::identity::Employee;
 use crate::identity::employee::tests::somebody;
 use crate::identity::rulebook::tests::rulebook;
@@ -33,7 +34,7 @@ async fn an_outcome_that_the_store_refuses_is_audited_and_the_account_is_read_be
     let end = EndStep {
         lease: claim.lease,
         intent,
-        effect: effect("applied"),
+        effect: effect(Outcome::Applied),
         account: Some(Some(account(None))),
         renamed: None,
         next: Next::Continue,
@@ -65,7 +66,7 @@ async fn even_if_nothing_can_be_audited_a_refused_run_lets_go_and_its_call_stays
     sql(&world, "CREATE TRIGGER broken BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no row is kept'); END").await;
     let refused = world.store.refuse(
         claim.lease,
-        Some((intent, effect("applied"))),
+        Some((intent, effect(Outcome::Applied))),
         "refused".into(),
         world.now + Duration::from_secs(900),
         world.now,
@@ -93,7 +94,7 @@ async fn a_run_of_which_nothing_is_heard_is_let_go_and_what_it_says_late_changes
     let late = EndStep {
         lease: claim.lease,
         intent,
-        effect: effect("applied"),
+        effect: effect(Outcome::Applied),
         account: Some(Some(account(None))),
         renamed: None,
         next: Next::Release(done()),

@@ -4,6 +4,7 @@
 //! once more when it is done, and refused if it has become something else.
 
 use super::{Filter, StoreError, directory, filter_audit, name_of, pins};
+use crate::audit::{Event, Outcome, Row};
 use crate::clock::Moment;
 use crate::identity::decider::code;
 use crate::identity::pins::{Pins, invert};
@@ -64,15 +65,24 @@ pub fn undo(c: &Connection, rules: &Rulebook, scope: &Scope) -> Result<Undo, Sto
         ..Filter::default()
     };
     filter_audit(c, &filter, |row| {
-        let (seq, row): (i64, serde_json::Value) = (row.seq, serde_json::from_str(&row.text)?);
-        let (detail, org) = (&row["detail"], row["org"].as_str().unwrap_or_default());
-        let counts = detail["outcome"] == "applied" && scope.orgs.iter().any(|named| named == org);
-        if let (true, Some(target)) = (counts, row["target"].as_i64()) {
-            let step: Step = serde_json::from_value(detail["step"].clone())?;
-            if step.is_write() {
-                all.newest = Some((seq, target));
-                carried.entry((org.to_owned(), target)).or_default().push(step);
+        let row = Row::read(&row.text)?;
+        let Some((org, target)) = row.org.clone().filter(|org| scope.orgs.contains(org)).zip(row.target) else {
+            return Ok(());
+        };
+        let effect = match row.event {
+            Event::Effect(effect) => effect,
+            Event::Misfit { why, .. } => {
+                let told =
+                    format!("row {} of the audit is about a call that this version cannot read ({why})", row.seq);
+                return Err(StoreError::NotNow(format!(
+                    "{told}: nothing is taken back; name rows or times without it"
+                )));
             }
+            _ => return Ok(()),
+        };
+        if effect.outcome == Outcome::Applied && effect.call.step.is_write() {
+            all.newest = Some((row.seq, target));
+            carried.entry((org, target)).or_default().push(effect.call.step);
         }
         Ok(())
     })?;

@@ -4,11 +4,11 @@
 
 use super::pages::{Held, PageCommit, PageOutcome, commit_profile, held};
 use super::{StoreError, append};
-use crate::audit::{Kind, Record};
+use crate::audit::details::Unreadable;
+use crate::audit::{Event, Record};
 use crate::identity::facts::ProfileProblem;
 use crate::identity::{Position, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::json;
 
 /// Profiles of `tenant` that could not be read.
 pub fn unreadable(c: &Connection, tenant: &str) -> Result<Vec<String>, StoreError> {
@@ -98,7 +98,7 @@ pub(super) fn note(c: &Connection, page: &PageCommit, profile: &str, why: &str) 
         &Record {
             tenant: Some(page.tenant.clone()),
             profile: Some(profile.to_owned()),
-            ..Record::general(page.now, Kind::Unreadable, json!({ "why": why }))
+            ..Record::general(page.now, Event::Unreadable(Unreadable { why: why.to_owned() }))
         },
     )?;
     Ok(())

@@ -4,14 +4,14 @@
 //! principal. It is never counted by the command that writes it down.
 
 use super::holds::code;
-use super::{Store, StoreError, Trouble, append, approvals, rejections};
-use crate::audit::{Kind, Record};
+use super::{Store, StoreError, Trouble, append, approvals, change_of, rejections};
+use crate::audit::details::{ApprovedAlone, HoldEnded, Names, Verdict, Vote};
+use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::identity::decider::{Tally, tally};
 use crate::identity::{Change, Decider, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What `vote.approve` says: a rejection, an approval, that the approvals so far are taken back, or that a rejection is.
@@ -232,25 +232,27 @@ fn apply_vote(c: &Connection, rules: &Rulebook, vote: &New, now: Moment) -> Resu
     };
     // From here on the service's own clock says when it was.
     c.execute("UPDATE vote SET state = ?2, at = ?3 WHERE id = ?1", params![vote.id, state, now.millis()])?;
-    let word = match vote.approve {
-        APPROVES => "approved",
-        CANCELS => "cancelled",
-        REVERSES => "reversed",
-        _ => "rejected",
+    let said = match vote.approve {
+        APPROVES => Vote::Approved,
+        CANCELS => Vote::Cancelled,
+        REVERSES => Vote::Reversed,
+        _ => Vote::Rejected,
     };
     let (org, change): (String, String) =
         c.query_row("SELECT org, change FROM hold WHERE id = ?1", [vote.hold], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut detail = json!({
-        "hold": vote.hold, "change": change, "said": word, "by": vote.by, "principal": vote.principal, "seen": vote.seen,
-    });
-    if state != COUNTED {
-        detail["why_not"] = state.into();
-    }
+    let voted = HoldEnded {
+        said: Some(said),
+        by: Some(Names::One(vote.by.clone())),
+        principal: Some(vote.principal.clone()),
+        seen: Some(vote.seen.clone()),
+        why_not: (state != COUNTED).then(|| state.to_owned()),
+        ..HoldEnded::new(vote.hold, change_of(&change)?)
+    };
     let only: Option<BTreeSet<i64>> = vote.only.as_deref().map(serde_json::from_str).transpose()?;
     if let (Some(open), COUNTED, REJECTS) = (&open, state, vote.approve) {
-        return reject(c, open, vote, only.as_ref(), detail, now);
+        return reject(c, open, vote, only.as_ref(), voted, now);
     }
-    append(c, &Record { org: Some(org), ..Record::general(now, Kind::HoldEnded, detail) })?;
+    append(c, &Record { org: Some(org), ..Record::general(now, Event::HoldEnded(voted)) })?;
     match (open, vote.approve) {
         _ if state != COUNTED => Ok(0),
         (_, REVERSES) => rejections::reverse(c, vote.hold, only.as_ref(), (&vote.by, &vote.principal), now),
@@ -314,8 +316,8 @@ impl Open {
         Ok((found, all.into_iter().map(|(principal, _, by)| (principal.to_owned(), by.to_owned())).collect()))
     }
 
-    fn record(&self, target: Option<i64>, detail: Value, now: Moment) -> Record {
-        Record { target, org: Some(self.org.clone()), ..Record::general(now, Kind::HoldEnded, detail) }
+    fn record(&self, target: Option<i64>, ended: HoldEnded, now: Moment) -> Record {
+        Record { target, org: Some(self.org.clone()), ..Record::general(now, Event::HoldEnded(ended)) }
     }
 
     /// All of it is decided.
@@ -358,19 +360,19 @@ pub(super) fn settle(
         }
     }
     let (principals, by): (Vec<String>, Vec<String>) = by.into_iter().unzip();
-    let by = json!({ "by": by, "principals": principals });
     if approved.is_empty() {
-        wait_alone(c, &open, until, by, now)?;
+        wait_alone(c, &open, until, (by, principals), now)?;
         return Ok(0);
     }
-    let mut detail = json!({ "hold": hold, "change": open.change, "verdict": "approved" });
-    (detail["by"], detail["principals"]) = (by["by"].clone(), by["principals"].clone());
-    let mut of_all = detail.clone();
-    of_all["people"] = approved.len().into();
-    append(c, &open.record(None, of_all, now))?;
+    let ended = HoldEnded {
+        verdict: Some(Verdict::Approved),
+        by: Some(Names::Several(by)),
+        principals: Some(principals),
+        ..HoldEnded::new(hold, open.change)
+    };
+    append(c, &open.record(None, HoldEnded { people: Some(approved.len()), ..ended.clone() }, now))?;
     for (target, shown) in &approved {
-        let mut of_one = detail.clone();
-        of_one["shown"] = (*shown).into();
+        let of_one = HoldEnded { shown: Some((*shown).to_owned()), ..ended.clone() };
         append(c, &open.record(Some(*target), of_one, now))?;
         c.prepare_cached("UPDATE risk SET hold = NULL, approved = 1, at = ?3 WHERE target = ?1 AND change = ?2")?
             .execute(params![target, open.change.word(), now.millis()])?;
@@ -389,7 +391,7 @@ fn wait_alone(
     c: &Connection,
     open: &Open,
     until: Option<Moment>,
-    mut detail: Value,
+    (by, principals): (Vec<String>, Vec<String>),
     now: Moment,
 ) -> Result<(), StoreError> {
     let at = until.map(Moment::millis);
@@ -398,9 +400,8 @@ fn wait_alone(
     }
     c.execute("UPDATE hold SET until = ?2 WHERE id = ?1", params![open.id, at])?;
     let Some(until) = until else { return Ok(()) };
-    (detail["hold"], detail["change"]) = (open.id.into(), open.change.word().into());
-    detail["until"] = until.to_string().into();
-    let record = Record::general(now, Kind::ApprovedAlone, detail);
+    let alone = ApprovedAlone { hold: open.id, change: open.change, by, principals, until };
+    let record = Record::general(now, Event::ApprovedAlone(alone));
     append(c, &Record { org: Some(open.org.clone()), ..record })?;
     Ok(())
 }
@@ -417,24 +418,26 @@ fn reject(
     open: &Open,
     vote: &New,
     only: Option<&BTreeSet<i64>>,
-    mut detail: Value,
+    voted: HoldEnded,
     now: Moment,
 ) -> Result<usize, StoreError> {
     let mut members = members(c, open.id)?;
     let total = members.len();
     members.retain(|target, _| only.is_none_or(|only| only.contains(target)));
-    detail["verdict"] = "rejected".into();
-    detail["people"] = members.len().into();
-    detail["by"] = json!([vote.by]);
-    append(c, &open.record(None, detail, now))?;
+    let by = Some(Names::Several(vec![vote.by.clone()]));
+    let of_all = HoldEnded { verdict: Some(Verdict::Rejected), people: Some(members.len()), by: by.clone(), ..voted };
+    append(c, &open.record(None, of_all, now))?;
     let whole = members.len() == total;
     let rejected = if whole { open.id } else { split(c, open.id, now)? };
     for (target, shown) in &members {
-        let detail = json!({
-            "hold": rejected, "change": open.change, "verdict": "rejected", "by": [vote.by],
-            "principal": vote.principal, "shown": shown,
-        });
-        append(c, &open.record(Some(*target), detail, now))?;
+        let of_one = HoldEnded {
+            verdict: Some(Verdict::Rejected),
+            by: by.clone(),
+            principal: Some(vote.principal.clone()),
+            shown: Some(shown.clone()),
+            ..HoldEnded::new(rejected, open.change)
+        };
+        append(c, &open.record(Some(*target), of_one, now))?;
         rejections::put(c, *target, open.change, rejected, (&vote.by, &vote.principal), now)?;
         approvals::end(c, *target, open.change, &format!("rejected by {}", vote.by), now)?;
         go_on(c, *target, now)?;

@@ -4,6 +4,8 @@ use crate::common::config::config_file;
 use crate::common::program::program;
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
 use namely_okta_sync::admin::{self, Served};
+use namely_okta_sync::audit::Author;
+use namely_okta_sync::audit::details::Reconfigured;
 use namely_okta_sync::config::{Config, Role, Token};
 use namely_okta_sync::identity::Decider;
 use namely_okta_sync::identity::leaver::WhyAccess;
@@ -73,7 +75,8 @@ async fn load(rig: &Rig, was: &str, is: &str) {
     let config = Config::parse(Path::new("test.toml"), &text, &|_| Some("a-secret-of-enough-characters".into()));
     let (config, now) = (config.unwrap_or_else(|e| panic!("{e}")), rig.world.clock.now());
     let store = rig.store();
-    if store.exchange_rules(config.rulebook, config.rules.clone(), Value::Null, now).await.expect("writes") {
+    let audited = Reconfigured { changes: Vec::new(), author: Author::new("Ann", "uid:1") };
+    if store.exchange_rules(config.rulebook, config.rules.clone(), audited, now).await.expect("writes") {
         store.relink_everybody(&config.rules, now).await.expect("writes");
     }
 }

@@ -7,6 +7,8 @@ use crate::common::rig::{Rig, Setup, decider, on_a_system};
 use crate::common::running::Running;
 use crate::common::store::dirty;
 use crate::common::wait::wait_until;
+use namely_okta_sync::audit::Author;
+use namely_okta_sync::audit::details::Reconfigured;
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::sandbox::company::{Person, Status as Hired};
 use namely_okta_sync::sandbox::okta::Okta;
@@ -234,10 +236,11 @@ fn a_part_can_be_approved_and_a_rejection_lasts_until_hr_corrects_it() {
         // What a reload does: everybody who waits is judged again, and nobody is asked again.
         let withheld = audited(&rig, "withheld").await.len();
         let (rules, now) = (rig.store().rules().load(), rig.world.clock.now());
+        let changes = Reconfigured { changes: Vec::new(), author: Author::new("Ann", "uid:1") };
         let known =
             |c: &Connection| Ok(c.query_row("SELECT value FROM meta WHERE key = 'rules'", [], |row| row.get(0))?);
         let fingerprint: String = rig.store().run(known).await.expect("reads");
-        rig.store().exchange_rules(rules, fingerprint, Value::Null, now).await.expect("writes");
+        rig.store().exchange_rules(rules, fingerprint, changes, now).await.expect("writes");
         rig.until("eleven were judged again", async |rig| audited(rig, "withheld").await.len() == withheld + 11).await;
         rig.until("eleven still wait", async |rig| held(rig).await == 11 && rig.backlog().await == 0).await;
         assert!(open_holds(&rig).await.is_empty());

@@ -1,0 +1,161 @@
+//! Audit events in words, for people who read a timeline.
+
+use super::details::{Effect, HoldEnded, Observed, Owner, Verdict, Vote};
+use super::event::Event;
+use crate::identity::change::tell as describe_step;
+use crate::identity::{FieldChange, Step};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Fields that say enough of a person who is seen for the first time.
+const TELLING: [&str; 6] = ["departure_date", "departments", "employee_type", "job_title", "start_date", "user_status"];
+/// A profile with more new fields than these is one that was never seen before.
+const FEW: usize = 5;
+
+/// What an event says, in one line.
+pub fn describe(event: &Event) -> String {
+    match event {
+        Event::Observed(it) => observed(it),
+        Event::Unreadable(it) => with("the profile cannot be read".into(), Some(&it.why)),
+        Event::Planned(it) => format!("planned: {}{}", steps(&it.steps), rules(&it.rules)),
+        Event::Effect(it) => effect(it),
+        Event::Done(it) => {
+            let remark = it.remark.as_ref().map(|remark| format!("; {remark}")).unwrap_or_default();
+            format!("Okta holds what Namely says, {:.1} s after it was seen{remark}", it.took_ms as f64 / 1000.0)
+        }
+        Event::Quarantined(it) => with("waits for somebody to change something".into(), Some(&it.why)),
+        Event::Correlated(it) => match &it.owner {
+            Owner::Account(account) => format!("belongs to the account {account}, by the rule {}", it.rule),
+            Owner::Joined(target) => format!("one person with target {target}, by the rule {}", it.rule),
+        },
+        Event::Split(it) => {
+            format!("the match of profile {} was taken apart by {}: {}", it.profile, it.author.by, it.why)
+        }
+        Event::Reviewed(it) => {
+            let by = it.by.as_deref().unwrap_or_default();
+            format!("review {} was decided: {} by {by}", it.review, it.verdict)
+        }
+        Event::Adopted(it) => format!("the adopt report was accepted by {}", it.author.by),
+        Event::ListAccepted(it) => format!(
+            "a list of Okta with fewer accounts than are known was accepted by {}: they are asked for one by one",
+            it.author.by
+        ),
+        Event::Searched(it) => format!("no account was found in Okta, asked for by {}", it.by),
+        Event::Held(it) => with(format!("held ({}, hold {})", it.change.word(), it.hold), Some(&it.why)),
+        Event::HoldEnded(it) => hold_ended(it),
+        Event::Approved(it) => format!("{} was approved by {}", it.change.word(), it.author.by),
+        Event::ApprovalEnded(it) => {
+            let (change, plan, by) = (it.change.word(), &it.plan, &it.author.by);
+            with(format!("the approval of {change} in plan {plan} by {by} is over"), Some(&it.why))
+        }
+        Event::ApprovedAlone(it) => format!(
+            "hold {} ({}) was approved{} alone: it is carried out at {} unless somebody says `holds cancel {0}`",
+            it.hold,
+            it.change.word(),
+            by(&it.by.join(" and ")),
+            it.until,
+        ),
+        Event::RejectionEnded(it) => {
+            let rejected = format!("what was rejected ({}, hold {}) may be asked for again", it.change.word(), it.hold);
+            with(rejected, Some(&it.why))
+        }
+        Event::Reminded(it) => format!("hold {} still waits for a decision", it.hold),
+        Event::Withheld(it) => format!("not done: {} ({})", steps(&it.steps), it.why),
+        Event::Paused(it) => format!("writes are paused by {}: {}", it.by, it.why),
+        Event::Resumed(it) => format!("writes go on by {}", it.by),
+        Event::Drifted(it) => {
+            let fields: Vec<&str> = it.changes.iter().map(|change| change.field.as_str()).collect();
+            let actor = it.actor.as_ref().map(|actor| format!(" ({actor})")).unwrap_or_default();
+            format!("somebody else has changed the account in Okta: {}{actor}", fields.join(", "))
+        }
+        Event::Reconciled(it) => {
+            let report = it.report.as_ref().map(|path| format!("; the report is {path}")).unwrap_or_default();
+            format!(
+                "the org was compared with Namely: {} of {} people agree, {} accounts were changed by somebody else{report}",
+                it.in_agreement, it.people, it.drifted
+            )
+        }
+        Event::Requested(it) => format!("asked for by {}: {:?}", it.author.by, it.what),
+        Event::Undone(it) => format!("{} by {}: what was before is pinned", it.why, it.author.by),
+        Event::Unpinned(it) => format!("what an undo had pinned follows Namely again: {}", it.because),
+        Event::Pruned(it) => {
+            format!("{} rows up to row {} were removed by {}: retention lets them go", it.rows, it.to, it.author.by)
+        }
+        Event::Reconfigured(it) => {
+            let keys: Vec<&str> = it.changes.iter().map(|change| change.key.as_str()).collect();
+            format!("the configuration was exchanged by {}: {}", it.author.by, keys.join(", "))
+        }
+        Event::Walk(it) => {
+            let how = if it.complete { "complete" } else { "incomplete" };
+            with(format!("a walk over the company: {} profiles, {how}", it.profiles), it.why.as_deref())
+        }
+        Event::Started(it) => format!("the service started, run {}", it.run),
+        Event::Unknown { kind, detail } => format!("{kind}: {detail}"),
+        Event::Misfit { kind, detail, why } => format!("{kind}, which this version cannot read ({why}): {detail}"),
+    }
+}
+
+fn with(text: String, why: Option<&str>) -> String {
+    match why {
+        Some(why) if !why.is_empty() => format!("{text}: {why}"),
+        _ => text,
+    }
+}
+
+fn by(names: &str) -> String {
+    if names.is_empty() { String::new() } else { format!(" by {names}") }
+}
+
+fn hold_ended(it: &HoldEnded) -> String {
+    let word = it.verdict.map(Verdict::as_str).or(it.said.map(Vote::as_str)).unwrap_or_default();
+    let by = it.by.as_ref().map(|names| by(&names.joined())).unwrap_or_default();
+    format!("hold {} ({}): {word}{by}", it.hold, it.change.word())
+}
+
+fn observed(it: &Observed) -> String {
+    let is_new = it.changes.len() > FEW && it.changes.iter().all(|change| change.before.is_null());
+    let fields: Vec<String> =
+        it.changes.iter().filter(|change| !is_new || TELLING.contains(&change.field.as_str())).map(field).collect();
+    let first = if is_new { "seen for the first time" } else { "Namely says" };
+    let because = it.because.as_deref().unwrap_or(first);
+    let fields = if fields.is_empty() { "no field differs".to_owned() } else { fields.join(", ") };
+    format!("{because}: {fields}; {}", it.standing.word())
+}
+
+fn field(change: &FieldChange) -> String {
+    let value = |value: &Value| match value {
+        Value::Null => "nothing".to_owned(),
+        Value::String(text) => format!("{text:?}"),
+        other => other.to_string(),
+    };
+    let (field, after) = (&change.field, value(&change.after));
+    if change.before.is_null() {
+        format!("{field} {after}")
+    } else {
+        format!("{field} {} → {after}", value(&change.before))
+    }
+}
+
+fn effect(it: &Effect) -> String {
+    let step = match &it.call.step {
+        Step::Look { .. } => "account read".to_owned(),
+        step => describe_step(step).unwrap_or_else(|| step.name().replace('_', " ")),
+    };
+    let why = it.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    let request = it.request_id.as_ref().map(|id| format!(" (Okta's request {id})")).unwrap_or_default();
+    format!("{step}: {}{why}{request}", it.outcome.as_str())
+}
+
+fn steps(steps: &[Step]) -> String {
+    steps.iter().filter_map(describe_step).collect::<Vec<_>>().join("; ")
+}
+
+/// Which rule gives or takes what.
+fn rules(rules: &BTreeMap<String, String>) -> String {
+    let mut named: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (what, rule) in rules {
+        named.entry(rule).or_default().push(what);
+    }
+    let named: Vec<String> = named.iter().map(|(rule, what)| format!("{} by {rule}", what.join(", "))).collect();
+    if named.is_empty() { String::new() } else { format!(" ({})", named.join("; ")) }
+}
