@@ -37,6 +37,7 @@ pub mod reasons;
 pub mod rejection;
 pub mod rulebook;
 pub mod rules;
+pub mod run;
 pub mod safeguard;
 pub mod starter;
 pub mod step;

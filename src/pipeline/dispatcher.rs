@@ -6,9 +6,10 @@ use super::employee::{Employee, Tools};
 use super::supervisor::Post;
 use super::traffic::Traffic;
 use crate::failpoint::{self, Point};
+use crate::identity::run::Claim;
 use crate::mailbox::{Carried, Gate};
 use crate::okta::Bucket;
-use crate::store::{ANY_BUCKET, Claim, Want};
+use crate::store::{ANY_BUCKET, Want};
 use actix::{Actor, AsyncContext, Context, Handler};
 use std::time::Duration;
 

@@ -8,11 +8,11 @@ use crate::identity::administrator::Knowledge;
 use crate::identity::change::{kinds_of, summary};
 use crate::identity::observe::{FullProfile, doubt};
 use crate::identity::plan::{Obstacle, Plan, Situation, plan};
+use crate::identity::run::{Claim, Next, Release};
 use crate::identity::safeguard::{Mode, restrain};
 use crate::identity::termination::next_try;
 use crate::identity::{Account, Answer, Change, Class, Directory, Group, Rulebook, Step, observe};
 use crate::okta::outcome::{Fixer, Outcome};
-use crate::store::{Claim, Next, Release};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 

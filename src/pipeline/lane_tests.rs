@@ -4,9 +4,9 @@ use crate::identity::account::tests::bare;
 use crate::identity::administrator::{Administrators, Rank};
 use crate::identity::employee::tests::somebody;
 use crate::identity::rulebook::tests::rulebook;
+use crate::identity::run::Lease;
 use crate::identity::safeguard::Restraint;
 use crate::identity::{AccountStatus, Case, Employee, Group, Link, Person, UserStatus};
-use crate::store::Lease;
 use std::collections::BTreeSet;
 
 pub(super) struct World {

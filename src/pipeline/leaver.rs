@@ -6,10 +6,10 @@
 
 use super::{A_MOMENT, Act, Concluded, Context, Lane, MAX_PAGES};
 use crate::identity::administrator::Knowledge;
+use crate::identity::run::{Next, Release};
 use crate::identity::termination::next_try;
 use crate::identity::{AccountStatus, Answer, Class, Group, Step, observe};
 use crate::okta::outcome::{Fixer, Outcome};
-use crate::store::{Next, Release};
 
 /// Reasons that are told at most.
 const TOLD: usize = 5;

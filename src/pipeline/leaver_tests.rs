@@ -5,9 +5,9 @@ use super::super::{Act, Lane};
 use super::*;
 use crate::identity::lifecycle::{Policies, Termination};
 use crate::identity::rules::Pattern;
+use crate::identity::run::Claim;
 use crate::identity::termination::LONGEST_WAIT;
 use crate::identity::{Account, Employee, Group, UserStatus};
-use crate::store::Claim;
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -4,9 +4,9 @@
 
 use super::{A_MOMENT, Concluded, Context, Lane, WRONG_AGAIN};
 use crate::identity::administrator::{RolesRead, groups_matter};
+use crate::identity::run::Release;
 use crate::identity::{Account, Answer, Step, observe};
 use crate::okta::outcome::Outcome;
-use crate::store::Release;
 
 impl Lane {
     /// Where to read the account: by its id, or by the login of the create whose outcome is unknown.

@@ -6,9 +6,10 @@
 
 use super::employee::{Employee, Overdue};
 use crate::clock::{Clock, Moment};
+use crate::identity::run::{Lease, Release};
 use crate::mailbox::Gate;
 use crate::metrics::Metrics;
-use crate::store::{Lease, Release, Store};
+use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

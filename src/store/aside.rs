@@ -110,11 +110,11 @@ pub fn waiting(c: &Connection, most: usize) -> Result<Vec<Waiting>, StoreError> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::lease::{Lease, Release};
     use super::super::tests::{World, account};
     use super::*;
     use crate::identity::UserStatus;
     use crate::identity::employee::tests::somebody;
+    use crate::identity::run::{Lease, Release};
     use std::collections::BTreeSet;
     use std::time::Duration;
 

@@ -4,12 +4,12 @@
 //! announced goes without a row in the audit.
 
 use super::lanes;
-use super::lease::{Lease, Release};
 use super::{Store, StoreError, Trouble, accounts, alone, append, aside};
 use crate::audit::details::Quarantined;
 use crate::audit::{Call, Effect, Event, Outcome, Record};
 use crate::clock::Moment;
 use crate::identity::Step;
+use crate::identity::run::{Lease, Release};
 use rusqlite::{Connection, params};
 
 /// Why somebody waits whose run the store has refused; `why` are the words of the store.

@@ -5,9 +5,10 @@ use crate::identity::account::tests::bare;
 use crate::identity::administrator::{Administrators, RolesRead};
 use crate::identity::employee::tests::somebody;
 use crate::identity::rulebook::tests::rulebook;
+use crate::identity::run::{Lease, Release};
 use crate::identity::safeguard::{Limit, Restraint, Scope, Span};
 use crate::identity::{Change, Directory, Employee, Group, UserStatus};
-use crate::store::{Lease, Release, Want};
+use crate::store::Want;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

@@ -4,13 +4,14 @@
 //! call leaves without its intent on disk, and no intent goes without its outcome in the audit.
 
 use super::judge::Court;
-use super::lease::{Begun, Claim, EndStep, Lease, Next, Release, Want};
+use super::lease::{EndStep, Want};
 use super::{
     Store, StoreError, Trouble, accounts, anchors, append, aside, cases, forced, pages, prime, restraint, search,
 };
 use crate::audit::details::{Done, Planned, Quarantined, Withheld};
 use crate::audit::{Call, Event, Outcome, Record};
 use crate::clock::Moment;
+use crate::identity::run::{Begun, Claim, Lease, Next, Release};
 use crate::identity::{Account, Case, Cause, Change, Class, Directory, Rulebook, Step};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;

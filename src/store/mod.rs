@@ -64,7 +64,7 @@ pub use findings::findings;
 pub use forced::refusal;
 pub use holds::{HeldChanges, HeldPerson, held_people, holds, org_of_hold};
 pub use lanes::ANY_BUCKET;
-pub use lease::{Begun, Claim, EndStep, Lease, Next, Release, Want};
+pub use lease::{EndStep, Want};
 pub use leavers::{LeaverWithAccess, leavers_with_access};
 pub use opening::{lock, look_through};
 pub use pages::{Backlog, PageCommit, PageOutcome, backlog, known_hashes};

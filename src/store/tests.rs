@@ -5,6 +5,7 @@ use crate::clock::Moment;
 use crate::identity::account::tests::bare;
 use crate::identity::employee::tests::somebody;
 use crate::identity::rulebook::tests::rulebook;
+use crate::identity::run::{Begun, Claim, Next, Release};
 use crate::identity::{Account, Class, Directory, Employee, Rulebook, Step, UserStatus};
 use crate::metrics::Metrics;
 use std::collections::BTreeSet;

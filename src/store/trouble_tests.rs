@@ -4,6 +4,7 @@ use crate::audit::Outcome;
 use crate::identity::Employee;
 use crate::identity::employee::tests::somebody;
 use crate::identity::rulebook::tests::rulebook;
+use crate::identity::run::{Begun, Next, Release};
 use crate::metrics::Metrics;
 
 fn one(n: u32) -> Employee {
