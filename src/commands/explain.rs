@@ -6,6 +6,7 @@ use super::table::table;
 use crate::identity::explain::{Explanation, explain as explain_mapping};
 use crate::identity::mapping::Shown;
 use crate::identity::preview::{Preview, preview};
+use crate::identity::work::State;
 use crate::identity::{Case, Directory, ManagerLink};
 use crate::store::{directory, find, whole};
 use anyhow::bail;
@@ -90,15 +91,15 @@ fn look(opened: &Opened, org: &str, target: i64) -> anyhow::Result<Option<Told>>
     let shown = Shown { org, login, manager_login, positions: &positions };
     let mapping = explain_mapping(&rules.mapping, &shown);
     drop(positions);
-    let row: Option<(i64, bool, Option<String>)> = opened
+    let row: Option<(State, bool, Option<String>)> = opened
         .store
         .query_row("SELECT state, dirty_rev > done_rev, reason FROM work WHERE target = ?1", [target], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            Ok((State::from_number(row.get(0)?), row.get(1)?, row.get(2)?))
         })
         .optional()?;
     let state = match row {
-        Some((2, _, Some(why))) => format!("held: {why}"),
-        Some((1, _, Some(why))) => format!("set aside: {why}"),
+        Some((State::Held, _, Some(why))) => format!("held: {why}"),
+        Some((State::Quarantined, _, Some(why))) => format!("set aside: {why}"),
         Some((_, true, Some(why))) => format!("under way: {why}"),
         Some((_, true, None)) => "under way".to_owned(),
         Some((_, false, Some(remark))) => format!("done; {remark}"),

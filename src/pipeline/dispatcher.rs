@@ -7,9 +7,10 @@ use super::supervisor::Post;
 use super::traffic::Traffic;
 use crate::failpoint::{self, Point};
 use crate::identity::run::Claim;
+use crate::identity::work::ANY_BUCKET;
 use crate::mailbox::{Carried, Gate};
 use crate::okta::Bucket;
-use crate::store::{ANY_BUCKET, Want};
+use crate::store::Want;
 use actix::{Actor, AsyncContext, Context, Handler};
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! What the store knows of administrators when their changes are judged.
 
 use super::judge::Court;
+use super::rows::work;
 use super::{Store, StoreError, accounts};
 use crate::clock::Moment;
 use crate::identity::Case;
@@ -53,14 +54,6 @@ impl Store {
     /// people is judged anew, also who is just being worked on; `doubtful`: only who may be one.
     pub async fn administrators_changed(&self, org: &str, doubtful: bool, now: Moment) -> Result<usize, StoreError> {
         let org = org.to_owned();
-        self.run(move |c| {
-            let mut wake = c.prepare_cached(
-                "UPDATE work SET judged = 0, due_at = iif(state = ?3, ?2, due_at), state = iif(state = ?3, 0, state)
-                 WHERE org = ?1 AND dirty_rev > done_rev AND target IN
-                   (SELECT target FROM risk WHERE org = ?1 AND administrator > ?4 AND hold IS NOT NULL)",
-            )?;
-            Ok(wake.execute(params![org, now.millis(), super::lanes::HELD, doubtful])?)
-        })
-        .await
+        self.run(move |c| work::judged_anew_as_administrators(c, &org, doubtful, now)).await
     }
 }

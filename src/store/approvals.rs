@@ -381,7 +381,5 @@ fn begin(c: &Connection, target: i64, org: &str, now: Moment) -> Result<(), Stor
         let rev = rev_of(c, target)?;
         c.prepare_cached("UPDATE approval SET rev = ?2 WHERE target = ?1")?.execute([target, rev])?;
     }
-    c.prepare_cached("UPDATE work SET state = 0, due_at = ?2 WHERE target = ?1 AND state = 2")?
-        .execute(params![target, now.millis()])?;
-    Ok(())
+    votes::go_on(c, target, now)
 }

@@ -1,11 +1,9 @@
 //! Who waits: for somebody to change something, or to be worked on.
 
-use super::lanes::{NEVER, SET_ASIDE};
 use super::{StoreError, Wish, name_of, request};
 use crate::clock::Moment;
-use crate::identity::termination::{LONGEST_WAIT, next_try};
 use crate::identity::{Class, Decider, Employee};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -43,22 +41,6 @@ pub fn aside(c: &Connection) -> Result<Vec<Aside>, StoreError> {
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// When somebody is tried again who would be tried `at` a time. A leaver waits by one rule, whatever has ended the run, also what
-/// no plan has decided; only what waits for a decision has no time.
-pub(super) fn no_later(c: &Connection, target: i64, state: i64, at: Moment, now: Moment) -> Result<Moment, StoreError> {
-    if at == NEVER || at <= now + next_try(0) {
-        return Ok(at);
-    }
-    let attempt: Option<i64> = c
-        .prepare_cached(
-            "SELECT w.attempt FROM work w JOIN target t ON t.id = w.target WHERE t.id = ?1 AND t.ended_at IS NOT NULL",
-        )?
-        .query_row([target], |row| row.get(0))
-        .optional()?;
-    let longest = attempt.map(|attempt| if state == SET_ASIDE { next_try(attempt) } else { LONGEST_WAIT });
-    Ok(longest.map_or(at, |longest| at.min(now + longest)))
 }
 
 /// Asks for another try of those of `targets` who are set aside, or of everybody who is; returns how many that are.

@@ -3,6 +3,7 @@
 use super::cases::{describe, name_of};
 use super::{StoreError, anchors, leavers_with_access, links, reviews};
 use crate::clock::Moment;
+use crate::identity::work::State;
 use crate::identity::{Employee, Rulebook};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -32,10 +33,10 @@ pub fn attention(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Ma
     let rows = select.query_map([], |row| {
         let doc: String = row.get(4)?;
         let name = serde_json::from_str(&doc).map(|e: Employee| e.display()).unwrap_or_default();
-        let what = match row.get(0)? {
-            1 => "set aside",
-            super::lanes::HELD => "held",
-            _ => "remark",
+        let what = match State::from_number(row.get(0)?) {
+            State::Quarantined => "set aside",
+            State::Held => "held",
+            State::Ready => "remark",
         };
         let (what, why) = (what.to_owned(), row.get(5)?);
         Ok(Matter { what, org: row.get(1)?, tenant: row.get(2)?, profile: row.get(3)?, name, why })

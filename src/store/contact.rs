@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** nobody of a tenant whose report was not accepted is adopted, made or ended.
 
+use super::rows::work;
 use super::{Store, StoreError, append, links};
 use crate::audit::details::Adopted;
 use crate::audit::{Author, Event, Record};
@@ -40,13 +41,7 @@ pub(super) fn park(c: &Connection, org: &str) -> Result<(), StoreError> {
         return Ok(());
     }
     let why = format!("{WAITS}: nothing is done before the report of their tenant is accepted; see `adopt`");
-    c.prepare_cached(
-        "UPDATE work SET state = 2, due_at = ?2, reason = ?3 WHERE org = ?1 AND dirty_rev > done_rev AND state = 0
-         AND judged < dirty_rev AND token IS NULL AND NOT EXISTS (SELECT 1 FROM link l
-           JOIN acceptance a ON a.org = l.org AND a.tenant = l.tenant WHERE l.target = work.target)",
-    )?
-    .execute(params![org, i64::MAX, why])?;
-    Ok(())
+    work::park(c, org, &why)
 }
 
 /// Writes down that somebody accepted the reports of these tenants. False if all had been accepted before.
@@ -155,11 +150,7 @@ impl Store {
 
 /// Whoever waited for the acceptance goes on, and whoever is of several tenants is looked at anew.
 fn wake(c: &Connection, org: &str, tenant: &str, now: Moment) -> Result<(), StoreError> {
-    c.execute(
-        "UPDATE work SET state = 0, due_at = ?3, reason = NULL, judged = 0 WHERE org = ?1 AND state = 2
-         AND reason LIKE ?4 AND target IN (SELECT target FROM link WHERE org = ?1 AND tenant = ?2)",
-        params![org, tenant, now.millis(), format!("{WAITS}%")],
-    )?;
+    work::unpark(c, org, tenant, WAITS, now)?;
     let mut select = c.prepare(
         "SELECT DISTINCT l.target FROM link l WHERE l.org = ?1 AND l.tenant = ?2
          AND EXISTS (SELECT 1 FROM link o WHERE o.target = l.target AND o.tenant <> l.tenant)",

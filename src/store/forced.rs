@@ -4,13 +4,14 @@
 //! announced goes without a row in the audit.
 
 use super::lanes;
-use super::{Store, StoreError, Trouble, accounts, alone, append, aside};
+use super::rows::work;
+use super::{Store, StoreError, Trouble, accounts, alone, append};
 use crate::audit::details::Quarantined;
 use crate::audit::{Call, Effect, Event, Outcome, Record};
 use crate::clock::Moment;
 use crate::identity::Step;
 use crate::identity::run::{Lease, Release};
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 /// Why somebody waits whose run the store has refused; `why` are the words of the store.
 pub fn refusal(what: &str, why: &str) -> String {
@@ -38,13 +39,13 @@ impl Store {
                     append(c, &lanes::about(c, lease, now, Event::Effect(effect.clone()))?)?;
                 }
                 let aside = Release::SetAside { why: why.clone(), again: Some(again), look: true };
-                lanes::release(c, lease, &aside, now)
+                lanes::release(c, lease, &aside, now).map(|_| ())
             });
             match whole {
                 Err(e) if e.trouble() == Trouble::Refused => {
                     // Not even that: an announced call stays an intent, which the next start closes with a row.
                     tracing::error!(error = %e, target = lease.target, "the end of a run could not be audited");
-                    bare(c, lease, &why, aside::no_later(c, lease.target, lanes::SET_ASIDE, again, now)?)
+                    work::refused(c, lease.target, Some(lease), &why, again, now)
                 }
                 other => other,
             }
@@ -59,7 +60,7 @@ impl Store {
                 return Err(StoreError::NotNow("a run that was lost can only be looked at".into()));
             };
             close_intents(c, lease, why, now)?;
-            lanes::release(c, lease, &end, now)
+            lanes::release(c, lease, &end, now).map(|_| ())
         })
         .await
     }
@@ -83,26 +84,12 @@ pub(super) fn set_aside(c: &Connection, target: i64, e: &StoreError, now: Moment
     let why = refusal("what is known of this person", &e.to_string());
     tracing::error!(target, %why, "set aside");
     let again = now + std::time::Duration::from_secs(15 * 60);
-    let again = aside::no_later(c, target, lanes::SET_ASIDE, again, now)?;
-    c.prepare_cached(
-        "UPDATE work SET token = NULL, state = 1, due_at = ?2, attempt = attempt + 1, look = 1, reason = ?3
-         WHERE target = ?1",
-    )?
-    .execute(params![target, again.millis(), why])?;
+    work::refused(c, target, None, &why, again, now)?;
     alone(c, |c| {
         let org = c.query_row("SELECT org FROM target WHERE id = ?1", [target], |row| row.get(0))?;
         append(c, &Record::about(target, org, now, Event::Quarantined(Quarantined { why })))?;
         Ok(())
     })
-}
-
-fn bare(c: &Connection, lease: Lease, why: &str, again: Moment) -> Result<(), StoreError> {
-    c.prepare_cached(
-        "UPDATE work SET token = NULL, state = 1, due_at = ?3, attempt = attempt + 1, look = 1, reason = ?4
-         WHERE target = ?1 AND token = ?2",
-    )?
-    .execute(params![lease.target, lease.token, again.millis(), why])?;
-    Ok(())
 }
 
 fn close_intents(c: &Connection, lease: Lease, why: &str, now: Moment) -> Result<(), StoreError> {

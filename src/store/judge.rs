@@ -5,6 +5,7 @@
 
 use super::administrators;
 use super::holds::{self, Hold};
+use super::rows::work;
 use super::{StoreError, Trouble, append, approvals, cases, contact, forced, meta, rejections, set_meta, votes};
 use crate::audit::details::Held;
 use crate::audit::{Event, Record};
@@ -123,11 +124,7 @@ impl Court<'_> {
         let makes = [Change::Create, Change::AddGroup];
         if !makes.into_iter().any(|change| self.rules.safeguards.guards(change)) {
             // Who has no account has nothing to lose, and nobody counts what is made.
-            c.prepare_cached(
-                "UPDATE work SET judged = dirty_rev WHERE org = ?1 AND dirty_rev > done_rev AND state = 0
-                 AND judged < dirty_rev AND (SELECT okta_id FROM target WHERE id = work.target) IS NULL",
-            )?
-            .execute([self.org])?;
+            work::judged_without_account(c, self.org)?;
         }
         // Who is to be judged anew is so when the run that goes by the old judgement has let go.
         let mut select = c.prepare_cached(
@@ -152,7 +149,7 @@ impl Court<'_> {
         }
         self.decide(c, &people)?;
         for person in &people {
-            c.prepare_cached("UPDATE work SET judged = ?2 WHERE target = ?1")?.execute([person.target, person.rev])?;
+            work::judged(c, person.target, person.rev)?;
         }
         Ok(())
     }

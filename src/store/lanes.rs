@@ -5,13 +5,13 @@
 
 use super::judge::Court;
 use super::lease::{EndStep, Want};
-use super::{
-    Store, StoreError, Trouble, accounts, anchors, append, aside, cases, forced, pages, prime, restraint, search,
-};
+use super::rows::work;
+use super::{Store, StoreError, Trouble, accounts, anchors, append, cases, forced, pages, prime, restraint, search};
 use crate::audit::details::{Done, Planned, Quarantined, Withheld};
 use crate::audit::{Call, Event, Outcome, Record};
 use crate::clock::Moment;
 use crate::identity::run::{Begun, Claim, Lease, Next, Release};
+use crate::identity::work::{ANY_BUCKET, Happened, Transition, Work};
 use crate::identity::{Account, Case, Cause, Change, Class, Directory, Rulebook, Step};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
@@ -19,16 +19,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The bucket of work whose first call is not known yet.
-pub const ANY_BUCKET: &str = "any";
-
 /// When somebody is read again for whom Okta has answered with the account of another person.
 const OTHERS_AGAIN: Duration = Duration::from_secs(15 * 60);
-const READY: i64 = 0;
-pub(super) const SET_ASIDE: i64 = 1;
-/// Everything else was done; what is left waits for somebody's decision.
-pub(super) const HELD: i64 = 2;
-pub(super) const NEVER: Moment = Moment::from_micros(i64::MAX);
 
 impl Store {
     /// Judges whoever is dirty, then takes claims on up to as many targets of an org as there is room for, in the order of
@@ -85,7 +77,7 @@ impl Store {
             if let Some((id, login)) = &end.renamed {
                 accounts::rename(c, &org, id, login)?;
             }
-            if !holds(c, end.lease)? {
+            if present(c, end.lease)?.is_none() {
                 return Ok(());
             }
             if let Some(Some(account)) = &end.account
@@ -96,7 +88,8 @@ impl Store {
                     account.id, account.login
                 );
                 let again = Some(now + OTHERS_AGAIN);
-                return release(c, end.lease, &Release::SetAside { why, again, look: true }, now);
+                release(c, end.lease, &Release::SetAside { why, again, look: true }, now)?;
+                return Ok(());
             }
             match &end.account {
                 Some(Some(account)) => learn(c, &org, end.lease.target, account, &matched, now)?,
@@ -122,9 +115,10 @@ impl Store {
     pub async fn release(&self, lease: Lease, how: Release, now: Moment) -> Result<(), StoreError> {
         let rules = self.rules.clone();
         self.run(move |c| {
-            let is_present = holds(c, lease)?;
-            release(c, lease, &how, now)?;
-            if is_present { found(c, &rules.load(), lease.target, &how, now) } else { Ok(()) }
+            if !release(c, lease, &how, now)? {
+                return Ok(());
+            }
+            found(c, &rules.load(), lease.target, &how, now)
         })
         .await
     }
@@ -139,28 +133,14 @@ fn org_of(c: &Connection, target: i64) -> Result<String, StoreError> {
     Ok(c.prepare_cached("SELECT org FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?)
 }
 
-/// Whether the lease is the present one, whatever revision came meanwhile.
-fn holds(c: &Connection, lease: Lease) -> Result<bool, StoreError> {
-    let mut find = c.prepare_cached("SELECT 1 FROM work WHERE target = ?1 AND token = ?2")?;
-    Ok(find.exists([lease.target, lease.token])?)
-}
-
-/// Whether the revision is still the newest.
-fn is_newest(c: &Connection, lease: Lease) -> Result<bool, StoreError> {
-    let mut find = c.prepare_cached("SELECT 1 FROM work WHERE target = ?1 AND dirty_rev = ?2")?;
-    Ok(find.exists([lease.target, lease.rev])?)
-}
-
-/// Whether the last judgement of a target still counts.
-fn is_judged(c: &Connection, target: i64) -> Result<bool, StoreError> {
-    Ok(c.prepare_cached("SELECT 1 FROM work WHERE target = ?1 AND judged > 0")?.exists([target])?)
+/// The work on the target of a lease, if that is the present one, whatever revision came meanwhile.
+fn present(c: &Connection, lease: Lease) -> Result<Option<Work>, StoreError> {
+    Ok(work::load(c, lease.target)?.filter(|work| work.is_under(lease)))
 }
 
 /// Whoever works on the target next reads the account before anything else.
 fn read_first(c: &Connection, lease: Lease) -> Result<(), StoreError> {
-    c.prepare_cached("UPDATE work SET look = 1 WHERE target = ?1 AND token = ?2")?
-        .execute([lease.target, lease.token])?;
-    Ok(())
+    work::change(c, lease.target, |work| work.in_doubt(lease))
 }
 
 fn begin_step(
@@ -172,7 +152,7 @@ fn begin_step(
     anchor: &str,
     now: Moment,
 ) -> Result<Begun, StoreError> {
-    if !holds(c, lease)? || !is_newest(c, lease)? {
+    if !present(c, lease)?.is_some_and(|work| work.is_newest(lease)) {
         return Ok(Begun::Stale);
     }
     if !changes.is_empty() {
@@ -329,44 +309,26 @@ fn claim(c: &Connection, rules: &Rulebook, org: &str, now: Moment, want: &Want) 
 
 fn take(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Claim>, StoreError> {
     let token: i64 = super::meta(c, "fence")?.and_then(|t| t.parse().ok()).unwrap_or(0) + 1;
+    let Some((ready, known)) = work::load_with_account(c, target)? else { return Ok(None) };
+    let Some(work) = ready.leased(token, now) else { return Ok(None) };
     super::set_meta(c, "fence", &token.to_string())?;
-    c.prepare_cached("UPDATE work SET token = ?2 WHERE target = ?1")?.execute([target, token])?;
-    type Row = (i64, i64, i64, i64, i64, Option<String>, Option<String>, Option<String>, String);
-    let row: Option<Row> = c
-        .prepare_cached(
-            "SELECT w.dirty_rev, w.class, w.attempt, w.look, w.dirty_at, t.okta_id, t.login, t.conflict, w.cause
-             FROM work w JOIN target t ON t.id = w.target WHERE w.target = ?1",
-        )?
-        .query_row([target], |row| {
-            Ok((
-                row.get(0)?,
-                row.get(1)?,
-                row.get(2)?,
-                row.get(3)?,
-                row.get(4)?,
-                row.get(5)?,
-                row.get(6)?,
-                row.get(7)?,
-                row.get(8)?,
-            ))
-        })
-        .optional()?;
-    let Some((rev, class, attempt, look, dirty_at, okta_id, login, conflict, cause)) = row else { return Ok(None) };
+    work::update(c, target, &work)?;
     let Some(case) = cases::whole(c, rules, target, now)? else { return Ok(None) };
     cases::reserve(c, &case, target)?;
+    let rev = work.dirty_rev;
     let restraint = restraint::restraint(c, rules, &case, (target, rev), now)?;
-    let doubtful = doubtful(c, rules, &case, conflict.as_deref(), now)?;
+    let doubtful = doubtful(c, rules, &case, known.conflict.as_deref(), now)?;
     Ok(Some(Claim {
         lease: Lease { target, token, rev },
-        class: Class::from_number(class),
-        cause,
-        attempt,
-        look: look != 0,
-        dirty_at: Moment::from_millis(dirty_at),
+        class: work.class,
+        cause: work.cause.into_owned(),
+        attempt: work.attempt,
+        look: work.look,
+        dirty_at: work.dirty_at,
         case,
-        okta_id,
-        login,
-        conflict,
+        okta_id: known.okta_id,
+        login: known.login,
+        conflict: known.conflict,
         doubtful,
         restraint,
     }))
@@ -389,76 +351,36 @@ fn doubtful(
     Ok(free.map(|account| account.id).collect())
 }
 
-pub(super) fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) -> Result<(), StoreError> {
-    if !holds(c, lease)? {
-        return Ok(());
+/// Lets go of a target, and tells of it; returns false, and does nothing, under an old token.
+pub(super) fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) -> Result<bool, StoreError> {
+    let found = work::load_with_end(c, lease.target)?;
+    let Some((before, over)) = found.filter(|(work, _)| work.is_under(lease)) else { return Ok(false) };
+    let Transition { work, events } = before.released(lease, how, over, now);
+    if let Release::Done { was, awaits_manager, .. } = how {
+        c.prepare_cached("UPDATE target SET was = ?2, waits = ?3 WHERE id = ?1 AND (was IS NOT ?2 OR waits <> ?3)")?
+            .execute(params![lease.target, was, awaits_manager])?;
     }
-    let target = lease.target;
-    let set = |state: i64, due_at: Moment, bucket: &str, attempts: i64, look: Option<bool>, reason: Option<&str>| {
-        let due_at = aside::no_later(c, target, state, due_at, now)?;
-        c.prepare_cached(
-            "UPDATE work SET token = NULL, state = ?2, due_at = ?3, bucket = ?4, attempt = attempt + ?5,
-               look = coalesce(?6, look), reason = ?7 WHERE target = ?1",
-        )?
-        .execute(params![target, state, due_at.millis(), bucket, attempts, look, reason])?;
-        Ok::<_, StoreError>(())
+    work::update(c, lease.target, &work)?;
+    for event in events {
+        tell(c, lease, event, now)?;
+    }
+    Ok(true)
+}
+
+/// Writes down what the end of a run has come to, and ends what ends with it.
+fn tell(c: &Connection, lease: Lease, happened: Happened, now: Moment) -> Result<(), StoreError> {
+    let event = match happened {
+        Happened::Done { remark, took_ms } => {
+            c.prepare_cached("DELETE FROM approval WHERE target = ?1")?.execute([lease.target])?;
+            anchors::proved(c, lease.target, now)?;
+            super::holds::withdraw_all(c, &org_of(c, lease.target)?, lease.target, now)?;
+            Event::Done(Done { remark, took_ms })
+        }
+        Happened::Withheld { why, steps } => Event::Withheld(Withheld { why, steps }),
+        Happened::Quarantined { why } => Event::Quarantined(Quarantined { why }),
     };
-    match how {
-        Release::Done { was, remark, awaits_manager } => {
-            c.prepare_cached(
-                "UPDATE target SET was = ?2, waits = ?3 WHERE id = ?1 AND (was IS NOT ?2 OR waits <> ?3)",
-            )?
-            .execute(params![target, was, awaits_manager])?;
-            done(c, lease, remark.as_deref(), now)
-        }
-        Release::Retry { at, why } => set(READY, *at, ANY_BUCKET, 1, None, Some(why)),
-        Release::Wait { at, why } => set(READY, *at, ANY_BUCKET, 0, None, Some(why)),
-        Release::Look { at, why } => set(READY, *at, "user_read", 1, Some(true), Some(why)),
-        Release::Search => set(READY, now, search::SEARCH, 0, Some(false), Some(search::BEING_SOUGHT)),
-        Release::Stale => set(READY, now, ANY_BUCKET, 0, None, None),
-        Release::Yield { bucket, class } => {
-            set(READY, now, bucket, 0, None, None)?;
-            // What is left to do may be less urgent than what began it: a termination whose account is closed. A
-            // revision that came meanwhile has its own urgency.
-            if is_newest(c, lease)? {
-                let dirty_at = dirty_at(c, target)?;
-                c.prepare_cached("UPDATE work SET class = ?2, rank = ?3 WHERE target = ?1")?.execute(params![
-                    target,
-                    class.number(),
-                    class.rank(dirty_at)
-                ])?;
-            }
-            Ok(())
-        }
-        Release::Held { why, withheld } => {
-            let as_judged = is_newest(c, lease)? && is_judged(c, target)?;
-            let (state, at) = if as_judged { (HELD, NEVER) } else { (READY, now) };
-            set(state, at, ANY_BUCKET, 0, None, Some(why))?;
-            let withheld = Withheld { why: why.clone(), steps: withheld.clone() };
-            append(c, &about(c, lease, now, Event::Withheld(withheld))?)?;
-            Ok(())
-        }
-        Release::Judge { at } => {
-            set(READY, *at, ANY_BUCKET, 1, None, None)?;
-            c.prepare_cached("UPDATE work SET judged = 0 WHERE target = ?1")?.execute([target])?;
-            Ok(())
-        }
-        // It was read: what is planned next begins with what is known of it, and not with the same read.
-        Release::Found { .. } => set(READY, now, ANY_BUCKET, 1, Some(false), None),
-        Release::SetAside { why, again, look } => {
-            // A newer revision may be what the person was waiting for: then it is tried at once.
-            let (state, at) = if is_newest(c, lease)? { (SET_ASIDE, again.unwrap_or(NEVER)) } else { (READY, now) };
-            // Who is tried again and again for one reason is told of once.
-            let mut known = c.prepare_cached("SELECT 1 FROM work WHERE target = ?1 AND reason = ?2")?;
-            let is_told = again.is_some() && known.exists(params![target, why])?;
-            set(state, at, ANY_BUCKET, i64::from(again.is_some()), look.then_some(true), Some(why))?;
-            if !is_told {
-                let quarantined = Event::Quarantined(Quarantined { why: why.clone() });
-                append(c, &about(c, lease, now, quarantined)?)?;
-            }
-            Ok(())
-        }
-    }
+    append(c, &about(c, lease, now, event)?)?;
+    Ok(())
 }
 
 /// Writes down an account that nobody knew of, and correlates the person anew.
@@ -470,25 +392,5 @@ fn found(c: &Connection, rules: &Rulebook, target: i64, how: &Release, now: Mome
     for position in cases::profiles(c, target)?.here {
         pages::relink(c, rules, &org, &position, Some(&position.employee), Cause::OrgRead, now)?;
     }
-    Ok(())
-}
-
-fn dirty_at(c: &Connection, target: i64) -> Result<i64, StoreError> {
-    let mut find = c.prepare_cached("SELECT dirty_at FROM work WHERE target = ?1")?;
-    Ok(find.query_row([target], |row| row.get(0))?)
-}
-
-fn done(c: &Connection, lease: Lease, remark: Option<&str>, now: Moment) -> Result<(), StoreError> {
-    let dirty_at = dirty_at(c, lease.target)?;
-    c.prepare_cached(
-        "UPDATE work SET token = NULL, done_rev = ?2, attempt = 0, state = 0, look = 0, reason = ?3, bucket = 'any',
-           class = CASE WHEN dirty_rev > ?2 THEN class ELSE 5 END WHERE target = ?1",
-    )?
-    .execute(params![lease.target, lease.rev, remark])?;
-    c.prepare_cached("DELETE FROM approval WHERE target = ?1")?.execute([lease.target])?;
-    anchors::proved(c, lease.target, now)?;
-    super::holds::withdraw_all(c, &org_of(c, lease.target)?, lease.target, now)?;
-    let done = Done { remark: remark.map(str::to_owned), took_ms: now.millis() - dirty_at };
-    append(c, &about(c, lease, now, Event::Done(done))?)?;
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! Who has left and still has access, for `status`, metrics, alerts and `attention` alike: found here, decided in
 //! `identity/leaver.rs`.
 
-use super::lanes::HELD;
 use super::links::{owner, rejected, word};
 use super::{StoreError, accounts, cases, pause, pins, previews, rejections, reviews};
 use crate::clock::Moment;
 use crate::identity::correlation::Subject;
 use crate::identity::leaver::{Decision, Known, Seconds, WhyAccess, Work, leaver_access};
 use crate::identity::pins::Access;
+use crate::identity::work::State;
 use crate::identity::{Account, AccountStatus, Case, Change, Directory, Entitlement, Rulebook};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
@@ -74,11 +74,11 @@ pub fn leavers_with_access(c: &Connection, rules: &Rulebook, now: Moment) -> Res
         }
         let directory = &directories[&case.org];
         let protected = case.account.as_ref().and_then(|account| rules.safeguards.protected.why(account, directory));
-        let work = match state {
+        let work = match State::from_number(state) {
             _ if !is_dirty => Work::Done,
-            HELD => Work::Held,
-            0 => Work::Ready,
-            _ => Work::Quarantined,
+            State::Held => Work::Held,
+            State::Ready => Work::Ready,
+            State::Quarantined => Work::Quarantined,
         };
         let known = Known {
             entitlement: &standing.entitlement,

@@ -3,6 +3,7 @@
 //! **Invariant:** a target has at most one account, and an account at most one target.
 
 use super::previews::directory_of;
+use super::rows::work;
 use super::{StoreError, accounts, anchors, append, cases, contact, reviews};
 use crate::audit::details::{Correlated, Owner};
 use crate::audit::{Event, Record};
@@ -10,6 +11,7 @@ use crate::clock::Moment;
 use crate::identity::administrator::Knowledge;
 use crate::identity::correlation::{ANCHOR, Candidate, Confidence, Contact, Correlation, Subject, correlate};
 use crate::identity::safeguard::{Count, Scope};
+use crate::identity::work::Work;
 use crate::identity::{Account, Change, Directory, Employee, Position, Rulebook, UserStatus};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::Arc;
@@ -545,16 +547,12 @@ fn merge(c: &Connection, from: i64, into: i64) -> Result<(), StoreError> {
     // What was said about one of the two holds for both.
     c.prepare_cached("UPDATE OR IGNORE review SET subject = ?2 WHERE subject = ?1")?
         .execute([word(&Subject::Target(from)), word(&Subject::Target(into))])?;
-    c.prepare_cached(
-        "UPDATE work SET token = NULL, done_rev = CASE WHEN target = ?1 THEN dirty_rev ELSE done_rev END,
-           state = 0, changes_at = CASE WHEN target = ?1 THEN NULL ELSE changes_at END WHERE target IN (?1, ?2)",
-    )?
-    .execute([from, into])?;
+    work::change(c, from, Work::absorbed)?;
+    work::change(c, into, Work::joined)?;
     c.prepare_cached("DELETE FROM risk WHERE target = ?1")?.execute([from])?;
     super::rejections::merge(c, from, into)?;
     for table in ["approval", "pin"] {
         c.execute(&format!("DELETE FROM {table} WHERE target IN (?1, ?2)"), [from, into])?;
     }
-    c.prepare_cached("UPDATE work SET judged = 0 WHERE target = ?1")?.execute([into])?;
     Ok(())
 }

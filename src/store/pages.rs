@@ -4,6 +4,7 @@
 //! page counts as read.
 
 use super::pins::Because;
+use super::rows::work;
 use super::{
     Store, StoreError, Trouble, anchors, append, cases, circles, correlate, forced, judge, links, pins, renamed,
     reviews, search, unreadable,
@@ -14,6 +15,7 @@ use crate::clock::Moment;
 use crate::identity::employee::{ContentHash, FieldChange, field_changes};
 use crate::identity::facts::ProfileProblem;
 use crate::identity::safeguard::is_mass;
+use crate::identity::work::{ANY_BUCKET, Dirt, SEARCH, State, Work};
 use crate::identity::{Account, Case, Cause, Class, Employee, Entitlement, Position, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
@@ -76,7 +78,7 @@ impl Store {
 
     /// The calendar was set back by `back`: whoever was due is due still.
     pub async fn clock_was_set_back(&self, back: Duration) -> Result<(), StoreError> {
-        self.run(move |c| set_back(c, back)).await
+        self.run(move |c| work::set_back(c, back)).await
     }
 
     /// Marks everybody dirty for whom time alone has changed what the record means; returns their classes.
@@ -210,9 +212,10 @@ pub fn backlog(c: &Connection) -> Result<Backlog, StoreError> {
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let (class, state, count): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        if state == 0 {
+        let state = State::from_number(state);
+        if state == State::Ready {
             backlog.ready[usize::from(Class::from_number(class).number())] += count;
-        } else if state == super::lanes::HELD {
+        } else if state == State::Held {
             backlog.held += count;
         } else {
             backlog.set_aside += count;
@@ -440,16 +443,15 @@ pub(super) fn refresh(
         false => Class::of_revision(entitlement, case.account.as_ref(), news.before, &news.after.employee),
     };
     let bucket = match !ends_sessions && search::follow(c, rules, target, &case, entitlement, news, now)? {
-        true => search::SEARCH,
+        true => SEARCH,
         false => first_bucket(entitlement, case.account.as_ref()),
     };
-    let rev = mark_dirty(c, target, &case.org, class, bucket, news.cause, now)?;
     // What waits because a rule has given them the account just now waits until then.
     let fresh = case.adopted.as_ref().and_then(|adopted| adopted.fresh_until(rules.safeguards.fresh_adoption));
     let changes_at = [standing.changes_at, fresh.filter(|until| *until > now)].into_iter().flatten().min();
-    c.prepare_cached("UPDATE work SET changes_at = ?2, state = ?3, reason = ?4 WHERE target = ?1")?.execute(
-        params![target, changes_at.map(Moment::millis), i64::from(stopped.is_some() && !ends_sessions), stopped],
-    )?;
+    let dirt = Dirt { class, bucket, cause: news.cause };
+    let dirty = Work::dirtied(work::load(c, target)?, &dirt, now).expects(changes_at, stopped, ends_sessions);
+    work::save(c, target, &case.org, &dirty)?;
     c.prepare_cached("UPDATE target SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NOT ?2")?
         .execute(params![target, ended_at.map(Moment::millis)])?;
     let observed = Event::Observed(Observed {
@@ -465,7 +467,7 @@ pub(super) fn refresh(
         &Record {
             tenant: Some(news.after.tenant.clone()),
             profile: Some(news.after.employee.id.clone()),
-            rev: Some(rev),
+            rev: Some(dirty.dirty_rev),
             ..Record::about(target, case.org, now, observed)
         },
     )?;
@@ -477,7 +479,7 @@ fn first_bucket(entitlement: &Entitlement, account: Option<&Account>) -> &'stati
     match (entitlement, account) {
         (Entitlement::Ended(_), Some(_)) | (Entitlement::Entitled | Entitlement::Prehire { .. }, None) => "users",
         (Entitlement::Suspended(_) | Entitlement::OnLeave(_), Some(account)) if account.is_awake() => "users",
-        _ => super::lanes::ANY_BUCKET,
+        _ => ANY_BUCKET,
     }
 }
 
@@ -491,33 +493,10 @@ pub(super) fn mark_dirty(
     cause: Cause,
     now: Moment,
 ) -> Result<i64, StoreError> {
-    let found: Option<(i64, i64, i64, i64)> = c
-        .prepare_cached("SELECT class, dirty_at, dirty_rev, done_rev FROM work WHERE target = ?1")?
-        .query_row([target], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
-        .optional()?;
-    let (class, dirty_at, rev) = match found {
-        Some((old, dirty_at, dirty, done)) if dirty > done => (class.min(Class::from_number(old)), dirty_at, dirty + 1),
-        Some((.., dirty, _)) => (class, now.millis(), dirty + 1),
-        None => (class, now.millis(), 1),
-    };
-    c.prepare_cached(
-        "INSERT INTO work (target, org, class, rank, bucket, due_at, dirty_at, dirty_rev, cause) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)
-         ON CONFLICT (target) DO UPDATE SET class = excluded.class, rank = excluded.rank, bucket = excluded.bucket,
-           due_at = excluded.due_at, dirty_at = excluded.dirty_at, dirty_rev = excluded.dirty_rev, cause = excluded.cause,
-           state = 0, attempt = 0, reason = NULL",
-    )?
-    .execute(params![
-        target,
-        org,
-        class.number(),
-        class.rank(dirty_at),
-        bucket,
-        now.millis(),
-        dirty_at,
-        rev,
-        cause.word()
-    ])?;
-    Ok(rev)
+    let dirt = Dirt { class, bucket, cause };
+    let work = Work::dirtied(work::load(c, target)?, &dirt, now);
+    work::save(c, target, org, &work)?;
+    Ok(work.dirty_rev)
 }
 
 /// Marks those dirty who report to a profile: what they are told of their manager has changed.
@@ -539,15 +518,8 @@ fn wake(c: &Connection, which: &str, tenant: &str, profile: &str, now: Moment) -
     let found: Vec<(i64, String)> =
         select.query_map([tenant, profile], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     for (target, org) in found {
-        mark_dirty(c, target, &org, Class::Describe, super::lanes::ANY_BUCKET, Cause::Manager, now)?;
+        mark_dirty(c, target, &org, Class::Describe, ANY_BUCKET, Cause::Manager, now)?;
     }
-    Ok(())
-}
-
-/// Moves what is due by the calendar with it, when that was set back.
-pub(super) fn set_back(c: &Connection, back: Duration) -> Result<(), StoreError> {
-    let millis = i64::try_from(back.as_millis()).unwrap_or(i64::MAX);
-    c.execute("UPDATE work SET due_at = due_at - ?1 WHERE dirty_rev > done_rev", [millis])?;
     Ok(())
 }
 
@@ -558,10 +530,7 @@ fn wake_due(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Class>,
     let due: Vec<(i64, Option<String>)> =
         select.query_map([now.millis()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     // Set aside for something that does not show when it changes: tried again now and then.
-    let mut classes: Vec<Class> = c
-        .prepare_cached("UPDATE work SET state = 0 WHERE state = 1 AND due_at <= ?1 RETURNING class")?
-        .query_map([now.millis()], |row| Ok(Class::from_number(row.get(0)?)))?
-        .collect::<Result<_, _>>()?;
+    let mut classes = work::wake(c, now)?;
     for (target, conflict) in due {
         let woken = super::alone(c, |c| {
             let profiles = cases::profiles(c, target)?;
@@ -574,7 +543,7 @@ fn wake_due(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Class>,
             // Whom the store cannot read holds up nobody else.
             Err(e) if e.trouble() == Trouble::Refused => {
                 forced::set_aside(c, target, &e, now)?;
-                c.prepare_cached("UPDATE work SET changes_at = due_at WHERE target = ?1")?.execute([target])?;
+                work::changes_when_due(c, target)?;
             }
             woken => classes.extend(woken?),
         }

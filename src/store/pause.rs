@@ -1,5 +1,6 @@
 //! The kill switch: writes that somebody has stopped, everywhere, in an org, or of one kind. Survives restarts.
 
+use super::rows::work;
 use super::{Store, StoreError, append, change_of};
 use crate::audit::{Event, Record, details};
 use crate::clock::Moment;
@@ -148,5 +149,5 @@ fn apply_pauses(c: &Connection, now: Moment) -> Result<usize, StoreError> {
         return Ok(0);
     }
     // Whoever waits for something else is held again at once, without a call.
-    Ok(c.execute("UPDATE work SET state = 0, due_at = ?1 WHERE state = 2", [now.millis()])?)
+    work::decided(c, now)
 }

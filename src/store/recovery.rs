@@ -3,12 +3,13 @@
 //!
 //! **Invariant:** an intent without outcome is never sent again; its target is read first.
 
-use super::{Store, StoreError, accounts, append, meta, pages, relink, set_meta};
+use super::rows::work;
+use super::{Store, StoreError, accounts, append, meta, relink, set_meta};
 use crate::audit::details::Started;
 use crate::audit::{Call, Effect, Event, Outcome, Record};
 use crate::clock::Moment;
 use crate::identity::{Rulebook, Step};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 use std::time::Duration;
 
 /// What a start found.
@@ -44,21 +45,17 @@ fn recover(c: &Connection, rulebook: &Rulebook, rules: &str, now: Moment) -> Res
     let back = last.map_or(Duration::ZERO, |last| Moment::from_millis(last).since(now));
     if back > Duration::ZERO {
         tracing::warn!(seconds = back.as_secs_f64(), "this machine's clock is behind what the store has seen");
-        pages::set_back(c, back)?;
+        work::set_back(c, back)?;
     }
-    let claims = c.execute("UPDATE work SET token = NULL WHERE token IS NOT NULL", [])?;
-    let unknown = close_intents(c, now)?;
-    // Whoever was set aside is tried once more: the reason may be gone, and finding out costs no call by itself.
     // Whoever was held is judged again under the safeguards of this run; what was decided about them stays decided.
-    c.execute("UPDATE work SET state = 0, due_at = ?1 WHERE state <> 0", [now.millis()])?;
-    c.execute("UPDATE work SET judged = 0 WHERE dirty_rev > done_rev", [])?;
+    let claims = work::recover(c, now)?;
+    let unknown = close_intents(c, now)?;
     let rules_changed = meta(c, "rules")?.is_some_and(|old| old != rules);
     if rules_changed {
         relink::relink_all(c, rulebook, now)?;
     }
     // An org that is no longer configured is nobody's work; what is known of it stays.
-    let orgs = serde_json::to_string(&rulebook.orgs.iter().map(|org| &org.name).collect::<Vec<_>>())?;
-    c.execute("DELETE FROM work WHERE org NOT IN (SELECT value FROM json_each(?1))", [orgs])?;
+    work::keep_orgs(c, &rulebook.orgs.iter().map(|org| org.name.as_str()).collect::<Vec<_>>())?;
     set_meta(c, "rules", rules)?;
     let recovered = Recovered { run, claims, unknown, rules_changed };
     let started = Started { run, void_claims: claims, unknown_calls: unknown, rules_changed };
@@ -87,10 +84,7 @@ fn close_intents(c: &Connection, now: Moment) -> Result<usize, StoreError> {
         };
         let org = c.query_row("SELECT org FROM target WHERE id = ?1", [target], |row| row.get(0))?;
         append(c, &Record { rev: Some(*rev), ..Record::about(*target, org, now, Event::Effect(effect)) })?;
-        c.execute(
-            "UPDATE work SET look = 1, bucket = 'user_read', due_at = ?2 WHERE target = ?1",
-            params![target, now.millis()],
-        )?;
+        work::change(c, *target, |work| work.unanswered(now))?;
     }
     c.execute("DELETE FROM intent", [])?;
     Ok(open.len())

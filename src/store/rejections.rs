@@ -3,7 +3,8 @@
 //! **Invariant:** what was rejected is not done while Namely says what it said, unless an approver takes the rejection back;
 //! the audit says how it ended.
 
-use super::{StoreError, append, change_of, votes};
+use super::rows::work;
+use super::{StoreError, append, change_of};
 use crate::audit::details::RejectionEnded;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
@@ -131,8 +132,7 @@ pub(super) fn reverse(
     let mut people = 0;
     for (id, target) in rows.into_iter().filter(|(_, target)| only.is_none_or(|only| only.contains(target))) {
         end(c, id, &format!("taken back by {by}"), Some((by, principal)), now)?;
-        c.prepare_cached("UPDATE work SET judged = 0 WHERE target = ?1 AND dirty_rev > done_rev")?.execute([target])?;
-        votes::go_on(c, target, now)?;
+        work::change(c, target, |work| if work.is_dirty() { work.unjudged() } else { work }.decided(now))?;
         people += 1;
     }
     Ok(people)

@@ -1,5 +1,6 @@
 //! The rules that hold now. They can be exchanged while the service runs; whoever decides loads them when they decide.
 
+use super::rows::work;
 use super::{Store, StoreError, append, meta, relink};
 use crate::audit::details::Reconfigured;
 use crate::audit::{Event, Record};
@@ -56,8 +57,7 @@ impl Store {
                     relink::begin(c, &fingerprint, now)?;
                 }
                 // Whoever waits may have waited for exactly this.
-                c.execute("UPDATE work SET state = 0, due_at = ?1 WHERE state <> 0", [now.millis()])?;
-                c.execute("UPDATE work SET judged = 0 WHERE dirty_rev > done_rev", [])?;
+                work::exchange_rules(c, now)?;
                 append(c, &Record::general(now, Event::Reconfigured(changes)))?;
                 Ok(differs)
             })

@@ -3,20 +3,20 @@
 //! **Invariant:** that somebody has no account is proved by a list that covers them or by a search, and dated; what could not be
 //! asked is unknown. Whose account was known is asked for twice, longer apart than lists lag.
 
+use super::rows::work;
 use super::{Store, StoreError, accounts, append, cases, correlate, pages, prime, relink};
 use crate::audit::details::Searched;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::identity::drift::LAG;
+use crate::identity::work::{BEING_SOUGHT, SEARCH, Work};
 use crate::identity::{Account, Case, Cause, Entitlement, Rulebook, login_key};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// What waits in the place of a counter for whoever is to be asked for.
-pub(super) const SEARCH: &str = "search";
-/// Why they wait, for people.
-pub(super) const BEING_SOUGHT: &str = "no account is known: Okta is asked for one by anchor, login and email";
+/// Why they wait a second time.
+const ONCE_MORE: &str = "the account that was known is not found: Okta is asked once more";
 /// Whoever has left so lately is asked for as urgently as they would be ended.
 const LATELY: Duration = Duration::from_secs(3600);
 
@@ -98,9 +98,7 @@ pub(super) fn is_covered(c: &Connection, target: i64, now: Moment) -> Result<(),
         "UPDATE target SET searched_at = ?2 WHERE id = ?1 AND ended_at IS NOT NULL AND searched_at IS NULL AND lost IS NULL",
     )?
     .execute(params![target, now.millis()])?;
-    c.prepare_cached("UPDATE work SET bucket = 'any' WHERE target = ?1 AND bucket = ?2")?
-        .execute(params![target, SEARCH])?;
-    Ok(())
+    work::change(c, target, Work::covered)
 }
 
 /// Okta has said that it does not have the account of a target: nothing is proved of them any more.
@@ -147,16 +145,11 @@ impl Store {
     pub async fn search_failed(&self, people: Vec<Sought>, why: String, again: Moment) -> Result<(), StoreError> {
         self.run(move |c| {
             for person in &people {
-                c.prepare_cached(
-                    "UPDATE work SET due_at = ?3, attempt = attempt + 1, reason = ?4
-                     WHERE target = ?1 AND dirty_rev = ?2 AND bucket = 'search' AND token IS NULL",
-                )?
-                .execute(params![
-                    person.target,
-                    person.rev,
-                    again.millis(),
-                    format!("{BEING_SOUGHT}, and it could not be: {why}")
-                ])?;
+                let why = format!("{BEING_SOUGHT}, and it could not be: {why}");
+                work::change(c, person.target, |work| match work.is_sought(person.rev) {
+                    true => work.sought(1, again, &why),
+                    false => work, // something else is known meanwhile
+                })?;
             }
             Ok(())
         })
@@ -179,9 +172,7 @@ fn to_search(c: &Connection, rules: &Rulebook, org: &str, most: usize, now: Mome
         match sought(c, rules, (target, rev, tries), now)? {
             Some(person) => people.push(person),
             // What they are is planned anew.
-            None => {
-                c.prepare_cached("UPDATE work SET bucket = 'any' WHERE target = ?1")?.execute([target])?;
-            }
+            None => work::change(c, target, Work::covered)?,
         }
     }
     Ok(people)
@@ -224,12 +215,7 @@ fn sought(
 
 fn conclude(c: &Connection, rules: &Rulebook, org: &str, person: &Sought, now: Moment) -> Result<(), StoreError> {
     let target = person.target;
-    let is_same = c
-        .prepare_cached(
-            "SELECT 1 FROM work WHERE target = ?1 AND dirty_rev = ?2 AND bucket = 'search' AND token IS NULL",
-        )?
-        .exists([target, person.rev])?;
-    if !is_same {
+    if !work::load(c, target)?.is_some_and(|work| work.is_sought(person.rev)) {
         return Ok(()); // something else is known meanwhile
     }
     let positions = cases::profiles(c, target)?.here;
@@ -250,17 +236,11 @@ fn conclude(c: &Connection, rules: &Rulebook, org: &str, person: &Sought, now: M
     if person.lost.is_some() && again > now {
         c.prepare_cached("UPDATE target SET searched_first = coalesce(searched_first, ?2) WHERE id = ?1")?
             .execute(params![target, now.millis()])?;
-        c.prepare_cached("UPDATE work SET due_at = ?2, reason = ?3 WHERE target = ?1")?.execute(params![
-            target,
-            again.millis(),
-            "the account that was known is not found: Okta is asked once more"
-        ])?;
-        return Ok(());
+        return work::change(c, target, |work| work.sought(0, again, ONCE_MORE));
     }
     c.prepare_cached("UPDATE target SET searched_at = ?2, searched_first = NULL, lost = NULL WHERE id = ?1")?
         .execute(params![target, now.millis()])?;
-    c.prepare_cached("UPDATE work SET bucket = 'any', due_at = ?2, attempt = 0, reason = NULL WHERE target = ?1")?
-        .execute(params![target, now.millis()])?;
+    work::change(c, target, |work| work.not_found(now))?;
     let searched = Event::Searched(Searched {
         by: "anchor, login and email".into(),
         logins: person.logins.clone(),

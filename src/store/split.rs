@@ -6,10 +6,12 @@
 use super::cases::Profiles;
 use super::links::{account_of, find, told, word};
 use super::preview_match::{Outlook, Planning, Side, code, stranger};
+use super::rows::work;
 use super::{ANY_BUCKET, StoreError, append, cases, pages};
 use crate::audit::{Author, Event, Record, details};
 use crate::clock::Moment;
 use crate::identity::correlation::Subject;
+use crate::identity::work::Work;
 use crate::identity::{Account, Cause, Class, Employee, Position, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -171,7 +173,7 @@ pub(super) fn split(c: &Connection, rules: &Rulebook, wish: &Split, now: Moment)
         params![org, wish.tenant, wish.profile, new],
     )?;
     // Whoever worked on the whole has no claim any more, and what was decided about the whole is over.
-    c.execute("UPDATE work SET token = NULL, judged = 0 WHERE target = ?1", [target])?;
+    work::change(c, target, Work::taken_apart)?;
     for table in ["login", "approval", "pin"] {
         c.execute(&format!("DELETE FROM {table} WHERE target = ?1"), [target])?;
     }

@@ -4,6 +4,7 @@ use super::{StoreError, cases, population};
 use crate::clock::Moment;
 use crate::identity::Rulebook;
 use crate::identity::starter::{Stage, Told, outlook, starts_within};
+use crate::identity::work::State;
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +56,9 @@ pub fn starters(
 }
 
 fn told(c: &Connection, target: i64) -> Result<Told, StoreError> {
-    let mut select = c.prepare_cached("SELECT state = 1, reason FROM work WHERE target = ?1")?;
-    let row = select.query_row([target], |row| Ok(Told { is_set_aside: row.get(0)?, why: row.get(1)? }));
+    let mut select = c.prepare_cached("SELECT state, reason FROM work WHERE target = ?1")?;
+    let row = select.query_row([target], |row| {
+        Ok(Told { is_set_aside: State::from_number(row.get(0)?) == State::Quarantined, why: row.get(1)? })
+    });
     Ok(row.optional()?.unwrap_or_default())
 }

@@ -5,6 +5,7 @@ use super::judge::COUNTED;
 use super::leavers::{LeaverWithAccess, leavers_with_access};
 use crate::clock::Moment;
 use crate::identity::safeguard::{Limit, Scope, Span};
+use crate::identity::work::State;
 use crate::identity::{Change, Class, Rulebook};
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
@@ -84,12 +85,12 @@ fn backlog(c: &Connection, vitals: &mut Vitals) -> Result<(), StoreError> {
     while let Some(row) = rows.next()? {
         let org = vitals.orgs.entry(row.get(0)?).or_default();
         let (class, state, count, oldest): (i64, i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-        match state {
-            0 => {
+        match State::from_number(state) {
+            State::Ready => {
                 org.backlog.insert(Class::from_number(class).label(), (count, Moment::from_millis(oldest)));
             }
-            super::lanes::HELD => org.held += count,
-            _ => org.quarantined += count,
+            State::Held => org.held += count,
+            State::Quarantined => org.quarantined += count,
         }
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! principal. It is never counted by the command that writes it down.
 
 use super::holds::code;
+use super::rows::work;
 use super::{Store, StoreError, Trouble, append, approvals, change_of, rejections};
 use crate::audit::details::{ApprovedAlone, HoldEnded, Names, Verdict, Vote};
 use crate::audit::{Event, Record};
@@ -408,9 +409,7 @@ fn wait_alone(
 
 /// Whoever was held is looked at again.
 pub(super) fn go_on(c: &Connection, target: i64, now: Moment) -> Result<(), StoreError> {
-    c.prepare_cached("UPDATE work SET state = 0, due_at = ?2 WHERE target = ?1 AND state = 2")?
-        .execute(params![target, now.millis()])?;
-    Ok(())
+    work::change(c, target, |work| work.decided(now))
 }
 
 fn reject(

@@ -1,0 +1,321 @@
+use super::*;
+use proptest::option::of;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// A day's worth of milliseconds after some moment, so that everything comes before, at and after everything else.
+fn moments() -> impl Strategy<Value = Moment> {
+    (0..86_400i64).prop_map(|s| Moment::from_secs(1_800_000_000 + s))
+}
+
+fn classes() -> impl Strategy<Value = Class> {
+    select(Class::ALL.to_vec())
+}
+
+fn buckets() -> impl Strategy<Value = &'static str> {
+    select(vec![ANY_BUCKET, USER_READ, SEARCH, "users"])
+}
+
+/// Work as it may stand in the store.
+pub(crate) fn works() -> impl Strategy<Value = Work> {
+    let states = select(vec![State::Ready, State::Quarantined, State::Held]);
+    let times = (moments(), moments(), of(moments()), any::<bool>());
+    let revisions = (0..5i64, 0..5i64, 0..5i64);
+    let run = (0..8i64, any::<bool>(), of(1..5i64), of(select(vec!["one reason", "another one"])));
+    (states, classes(), buckets(), times, revisions, run).prop_map(|(state, class, bucket, times, revisions, run)| {
+        let (due_at, dirty_at, changes_at, never) = times;
+        let (done_rev, more, judged) = revisions;
+        let (attempt, look, token, reason) = run;
+        Work {
+            state,
+            class,
+            rank: class.rank(dirty_at.millis()),
+            bucket: bucket.into(),
+            due_at: if never && state != State::Ready { NEVER } else { due_at },
+            dirty_at,
+            dirty_rev: (done_rev + more).max(1),
+            done_rev,
+            judged,
+            attempt,
+            look,
+            token,
+            reason: reason.map(str::to_owned),
+            changes_at,
+            cause: "profile".into(),
+        }
+    })
+}
+
+/// Every way to end a run.
+fn releases() -> impl Strategy<Value = Release> {
+    let why = || "one reason".to_owned();
+    prop_oneof![
+        Just(Release::Done { was: "entitled", remark: None, awaits_manager: false }),
+        moments().prop_map(move |at| Release::Retry { at, why: why() }),
+        moments().prop_map(move |at| Release::Wait { at, why: why() }),
+        moments().prop_map(move |at| Release::Look { at, why: why() }),
+        Just(Release::Search),
+        Just(Release::Stale),
+        classes().prop_map(|class| Release::Yield { bucket: "users", class }),
+        Just(Release::Held { why: why(), withheld: Vec::new() }),
+        moments().prop_map(|at| Release::Judge { at }),
+        (of(moments()), any::<bool>()).prop_map(move |(again, look)| Release::SetAside { why: why(), again, look }),
+    ]
+}
+
+/// What can happen to a target, in any order.
+#[derive(Clone, Debug)]
+enum Step {
+    Dirty(Class, &'static str),
+    Expect(bool),
+    Judge,
+    Lease,
+    /// The run ends; or one whose lease is gone believes that it does.
+    Release(Release, bool),
+    Decide,
+    Wake,
+    Recover,
+    ExchangeRules,
+    Park,
+    Unpark,
+    SetBack,
+    Refuse,
+    TakeApart,
+    Join,
+}
+
+fn steps() -> impl Strategy<Value = Vec<(Step, Moment)>> {
+    let step = prop_oneof![
+        3 => (classes(), buckets()).prop_map(|(class, bucket)| Step::Dirty(class, bucket)),
+        1 => any::<bool>().prop_map(Step::Expect),
+        4 => Just(Step::Judge),
+        4 => Just(Step::Lease),
+        4 => (releases(), proptest::bool::weighted(0.8)).prop_map(|(how, present)| Step::Release(how, present)),
+        1 => select(vec![
+            Step::Decide, Step::Wake, Step::Recover, Step::ExchangeRules, Step::Park, Step::Unpark, Step::SetBack,
+            Step::Refuse, Step::TakeApart, Step::Join,
+        ]),
+    ];
+    proptest::collection::vec((step, moments()), 1..60)
+}
+
+fn dirt(class: Class, bucket: &str) -> Dirt<'_> {
+    Dirt { class, bucket, cause: Cause::Profile }
+}
+
+fn lease(work: &Work) -> Option<Lease> {
+    work.token.map(|token| Lease { target: 1, token, rev: work.dirty_rev })
+}
+
+/// A target beside what must be true of it: its newest revision, the newest that a present run has proved, and the runs.
+struct Model {
+    work: Work,
+    newest: i64,
+    proved: i64,
+    lease: Option<Lease>,
+    tokens: i64,
+}
+
+impl Model {
+    fn new() -> Self {
+        let work = Work::dirtied(None, &dirt(Class::Grant, ANY_BUCKET), Moment::from_secs(1_800_000_000));
+        Self { work, newest: 1, proved: 0, lease: None, tokens: 0 }
+    }
+
+    fn take(&mut self, step: &Step, now: Moment) {
+        let work = self.work.clone();
+        self.work = match step {
+            Step::Dirty(class, bucket) => {
+                self.newest += 1;
+                Work::dirtied(Some(work), &dirt(*class, bucket), now)
+            }
+            Step::Expect(conflict) => {
+                self.newest += 1;
+                let dirty = Work::dirtied(Some(work), &dirt(Class::Describe, ANY_BUCKET), now);
+                dirty.expects(Some(now), conflict.then_some("two accounts"), false)
+            }
+            Step::Judge => {
+                let rev = work.dirty_rev;
+                work.judged(rev)
+            }
+            Step::Lease => match work.clone().leased(self.tokens + 1, now) {
+                Some(leased) => {
+                    assert!(self.lease.is_none(), "two runs at once");
+                    assert_eq!((work.state, work.judged), (State::Ready, self.newest));
+                    self.tokens += 1;
+                    self.lease = Some(Lease { target: 1, token: self.tokens, rev: work.dirty_rev });
+                    leased
+                }
+                None => work,
+            },
+            Step::Release(how, true) => {
+                let Some(lease) = self.lease.take() else { return };
+                if matches!(how, Release::Done { .. }) {
+                    self.proved = lease.rev;
+                }
+                work.released(lease, how, false, now).work
+            }
+            Step::Release(how, false) => {
+                let old = Lease { target: 1, token: self.tokens - 1, rev: self.newest };
+                work.released(old, how, false, now).work
+            }
+            Step::Decide => work.decided(now),
+            Step::Wake => work.woken(now),
+            Step::Recover => {
+                self.lease = None;
+                work.recovered(now)
+            }
+            Step::ExchangeRules => work.rules_exchanged(now),
+            Step::Park => work.parked("the report waits"),
+            Step::Unpark => work.unparked(now),
+            Step::SetBack => work.set_back(Duration::from_secs(60)),
+            Step::Refuse => {
+                self.lease = None;
+                work.refused("the store refuses", now, false, now)
+            }
+            Step::TakeApart => {
+                self.lease = None;
+                work.taken_apart()
+            }
+            Step::Join => {
+                (self.lease, self.newest) = (None, self.newest + 1);
+                Work::dirtied(Some(work.joined()), &dirt(Class::Describe, ANY_BUCKET), now)
+            }
+        };
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_revision_is_lost_and_none_is_done_that_nobody_has_proved(steps in steps()) {
+        let mut model = Model::new();
+        for (step, now) in &steps {
+            model.take(step, *now);
+            let work = &model.work;
+            prop_assert_eq!(work.dirty_rev, model.newest, "after {:?}", step);
+            prop_assert_eq!(work.done_rev, model.proved, "after {:?}", step);
+            prop_assert!(work.done_rev <= work.dirty_rev);
+            prop_assert_eq!(work.token, model.lease.map(|lease| lease.token), "after {:?}", step);
+        }
+    }
+
+    #[test]
+    fn work_is_done_in_the_end_whatever_has_happened(steps in steps()) {
+        let mut model = Model::new();
+        for (step, now) in &steps {
+            model.take(step, *now);
+        }
+        // A start makes ready whatever waits; what is ready is due at the latest at the end of all moments.
+        let end = Moment::from_secs(1_900_000_000);
+        model.take(&Step::Recover, end);
+        if model.work.is_dirty() {
+            for step in [Step::Judge, Step::Lease, Step::Release(done(), true)] {
+                model.take(&step, end);
+            }
+        }
+        prop_assert!(!model.work.is_dirty(), "{:?}", model.work);
+    }
+
+    #[test]
+    fn a_leaver_is_tried_again_within_five_minutes(work in works(), how in releases(), now in moments(), token in 1..9i64) {
+        let work = Work { token: Some(token), ..work };
+        let lease = Lease { target: 1, token, rev: work.dirty_rev };
+        let due = |work: &Work| work.due_at.since(now);
+        let after = work.clone().released(lease, &how, true, now).work;
+        let waits_for_a_decision = after.due_at == NEVER && after.state != State::Ready;
+        let is_done = matches!(how, Release::Done { .. });
+        prop_assert!(is_done || waits_for_a_decision || due(&after) <= LONGEST_WAIT, "{:?}", after);
+        let after = work.refused("refused", now + Duration::from_secs(86_400), true, now);
+        prop_assert!(due(&after) <= LONGEST_WAIT);
+    }
+
+    #[test]
+    fn whoever_works_here_waits_as_long_as_the_run_has_said(work in works(), at in moments(), now in moments()) {
+        let work = Work { token: Some(1), ..work };
+        let lease = Lease { target: 1, token: 1, rev: work.dirty_rev };
+        let after = work.released(lease, &Release::Retry { at, why: "busy".into() }, false, now).work;
+        prop_assert_eq!(after.due_at, at);
+    }
+
+    #[test]
+    fn what_is_held_or_quarantined_or_not_judged_is_never_leased(work in works(), now in moments()) {
+        let is_free = work.state == State::Ready && work.token.is_none() && work.due_at <= now;
+        let expected = is_free && work.dirty_rev > work.done_rev && work.judged == work.dirty_rev;
+        prop_assert_eq!(work.clone().leased(9, now).is_some(), expected);
+        let held = Work { state: State::Held, ..work };
+        prop_assert_eq!(held.leased(9, now), None);
+    }
+
+    #[test]
+    fn a_lease_of_before_changes_nothing(work in works(), how in releases(), over in any::<bool>(), now in moments()) {
+        let old = Lease { target: 1, token: work.token.map_or(7, |token| token - 1), rev: work.dirty_rev };
+        let after = work.clone().released(old, &how, over, now);
+        prop_assert_eq!(&after.work, &work);
+        prop_assert!(after.events.is_empty());
+        prop_assert_eq!(&work.clone().in_doubt(old), &work);
+    }
+
+    #[test]
+    fn a_start_changes_nothing_that_a_start_has_changed(work in works(), now in moments()) {
+        let once = work.recovered(now);
+        prop_assert_eq!(once.token, None);
+        prop_assert_eq!(once.state, State::Ready);
+        prop_assert_eq!(once.clone().recovered(now + Duration::from_secs(9)), once);
+    }
+
+    #[test]
+    fn what_was_judged_stays_judged_for_the_same_revision_only(work in works(), now in moments(), class in classes()) {
+        let rev = work.dirty_rev;
+        let judged = work.judged(rev);
+        prop_assert!(judged.is_judged());
+        let decided = Work { state: State::Held, ..judged.clone() }.decided(now);
+        prop_assert!(decided.is_judged(), "a decision is about what was shown");
+        let dirty = Work::dirtied(Some(judged.clone()), &dirt(class, ANY_BUCKET), now);
+        prop_assert!(!dirty.is_judged());
+        prop_assert!(!judged.clone().rules_exchanged(now).is_judged() || !judged.is_dirty());
+    }
+
+    #[test]
+    fn a_revision_is_as_urgent_and_as_old_as_the_most_urgent_that_is_not_done(
+        work in works(), class in classes(), now in moments(),
+    ) {
+        let after = Work::dirtied(Some(work.clone()), &dirt(class, ANY_BUCKET), now);
+        let (expected, since) = if work.is_dirty() { (class.min(work.class), work.dirty_at) } else { (class, now) };
+        prop_assert_eq!((after.class, after.dirty_at), (expected, since));
+        prop_assert_eq!(after.rank, expected.rank(since.millis()));
+        prop_assert_eq!((after.state, after.attempt, after.token), (State::Ready, 0, work.token));
+    }
+
+    #[test]
+    fn a_change_that_comes_during_a_run_is_planned_at_once(work in works(), how in releases(), now in moments()) {
+        let leased = Work { token: Some(3), ..work };
+        let lease = lease(&leased).expect("a run");
+        let moved = Work::dirtied(Some(leased), &dirt(Class::Describe, ANY_BUCKET), now);
+        let after = moved.clone().released(lease, &how, false, now).work;
+        prop_assert!(after.is_dirty(), "{:?}", after);
+        prop_assert_eq!(after.state, State::Ready);
+        prop_assert_eq!((after.class, after.rank), (moved.class, moved.rank));
+    }
+}
+
+fn done() -> Release {
+    Release::Done { was: "entitled", remark: None, awaits_manager: false }
+}
+
+#[test]
+fn a_person_who_is_tried_again_for_one_reason_is_told_of_once() {
+    let now = Moment::from_secs(1_800_000_000);
+    let aside = |again| Release::SetAside { why: "refused".into(), again, look: false };
+    let work = Work::dirtied(None, &dirt(Class::Grant, ANY_BUCKET), now);
+    let run = |work: Work, how: &Release| {
+        let work = Work { token: Some(1), state: State::Ready, ..work };
+        let lease = lease(&work).expect("a run");
+        work.released(lease, how, false, now)
+    };
+    let first = run(work, &aside(Some(now)));
+    assert_eq!(first.events, [Happened::Quarantined { why: "refused".into() }]);
+    let second = run(first.work, &aside(Some(now)));
+    assert_eq!((second.events.len(), second.work.attempt), (0, 2));
+    let for_good = run(second.work, &aside(None));
+    assert_eq!((for_good.events.len(), for_good.work.attempt, for_good.work.due_at), (1, 2, NEVER));
+}

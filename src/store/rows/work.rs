@@ -1,0 +1,281 @@
+//! The table `work`: one row per target, as `identity::work` has it.
+//!
+//! **Invariant:** no other file writes this table. What becomes of a row is decided by `identity::work`; a statement over many
+//! rows says here which of its functions it stands for, and a test compares the two.
+
+use crate::clock::Moment;
+use crate::identity::Class;
+use crate::identity::run::Lease;
+use crate::identity::work::{NEVER, State, Work, no_later};
+use crate::store::StoreError;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::time::Duration;
+
+/// The columns that `read` reads, in this order.
+macro_rules! columns {
+    () => {
+        "w.state, w.class, w.rank, w.bucket, w.due_at, w.dirty_at, w.dirty_rev, w.done_rev, w.judged, w.attempt, w.look, w.token,
+         w.reason, w.changes_at, w.cause"
+    };
+}
+/// How many those are.
+const COLUMNS: usize = 15;
+
+fn read(row: &Row) -> rusqlite::Result<Work> {
+    let text = |column: usize| row.get::<_, String>(column).map(Into::into);
+    Ok(Work {
+        state: State::from_number(row.get(0)?),
+        class: Class::from_number(row.get(1)?),
+        rank: row.get(2)?,
+        bucket: text(3)?,
+        due_at: moment(row.get(4)?),
+        dirty_at: moment(row.get(5)?),
+        dirty_rev: row.get(6)?,
+        done_rev: row.get(7)?,
+        judged: row.get(8)?,
+        attempt: row.get(9)?,
+        look: row.get(10)?,
+        token: row.get(11)?,
+        reason: row.get(12)?,
+        changes_at: row.get::<_, Option<i64>>(13)?.map(moment),
+        cause: text(14)?,
+    })
+}
+
+fn moment(millis: i64) -> Moment {
+    Moment::from_millis(millis.min(NEVER.millis()))
+}
+
+pub fn load(c: &Connection, target: i64) -> Result<Option<Work>, StoreError> {
+    let mut select = c.prepare_cached(concat!("SELECT ", columns!(), " FROM work w WHERE w.target = ?1"))?;
+    Ok(select.query_row([target], read).optional()?)
+}
+
+/// The work on a target, and whether the person has left.
+pub fn load_with_end(c: &Connection, target: i64) -> Result<Option<(Work, bool)>, StoreError> {
+    let mut select = c.prepare_cached(concat!(
+        "SELECT ",
+        columns!(),
+        ", t.ended_at IS NOT NULL FROM work w JOIN target t ON t.id = w.target WHERE w.target = ?1"
+    ))?;
+    Ok(select.query_row([target], |row| Ok((read(row)?, row.get(COLUMNS)?))).optional()?)
+}
+
+/// What is known of the account of a target whose run begins.
+pub struct Known {
+    pub okta_id: Option<String>,
+    /// Login of the last create that was sent.
+    pub login: Option<String>,
+    pub conflict: Option<String>,
+}
+
+/// The work on a target, and what is known of its account.
+pub fn load_with_account(c: &Connection, target: i64) -> Result<Option<(Work, Known)>, StoreError> {
+    let mut select = c.prepare_cached(concat!(
+        "SELECT ",
+        columns!(),
+        ", t.okta_id, t.login, t.conflict FROM work w JOIN target t ON t.id = w.target WHERE w.target = ?1"
+    ))?;
+    let found = select.query_row([target], |row| {
+        let known = Known { okta_id: row.get(COLUMNS)?, login: row.get(COLUMNS + 1)?, conflict: row.get(COLUMNS + 2)? };
+        Ok((read(row)?, known))
+    });
+    Ok(found.optional()?)
+}
+
+/// Writes the work on a target of an org, which may be new.
+pub fn save(c: &Connection, target: i64, org: &str, work: &Work) -> Result<(), StoreError> {
+    c.prepare_cached(
+        "INSERT INTO work (target, org, state, class, rank, bucket, due_at, dirty_at, dirty_rev, done_rev, judged, attempt, look,
+           token, reason, changes_at, cause) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)
+         ON CONFLICT (target) DO UPDATE SET state = excluded.state, class = excluded.class, rank = excluded.rank,
+           bucket = excluded.bucket, due_at = excluded.due_at, dirty_at = excluded.dirty_at, dirty_rev = excluded.dirty_rev,
+           done_rev = excluded.done_rev, judged = excluded.judged, attempt = excluded.attempt, look = excluded.look,
+           token = excluded.token, reason = excluded.reason, changes_at = excluded.changes_at, cause = excluded.cause",
+    )?
+    .execute(params![
+        target,
+        org,
+        work.state.number(),
+        work.class.number(),
+        work.rank,
+        work.bucket,
+        work.due_at.millis(),
+        work.dirty_at.millis(),
+        work.dirty_rev,
+        work.done_rev,
+        work.judged,
+        work.attempt,
+        work.look,
+        work.token,
+        work.reason,
+        work.changes_at.map(Moment::millis),
+        work.cause
+    ])?;
+    Ok(())
+}
+
+/// Writes the work on a target that has some.
+pub fn update(c: &Connection, target: i64, work: &Work) -> Result<(), StoreError> {
+    c.prepare_cached(
+        "UPDATE work SET state = ?2, class = ?3, rank = ?4, bucket = ?5, due_at = ?6, dirty_at = ?7, dirty_rev = ?8,
+           done_rev = ?9, judged = ?10, attempt = ?11, look = ?12, token = ?13, reason = ?14, changes_at = ?15, cause = ?16
+         WHERE target = ?1",
+    )?
+    .execute(params![
+        target,
+        work.state.number(),
+        work.class.number(),
+        work.rank,
+        work.bucket,
+        work.due_at.millis(),
+        work.dirty_at.millis(),
+        work.dirty_rev,
+        work.done_rev,
+        work.judged,
+        work.attempt,
+        work.look,
+        work.token,
+        work.reason,
+        work.changes_at.map(Moment::millis),
+        work.cause
+    ])?;
+    Ok(())
+}
+
+/// Loads the work on a target, has it decided what becomes of it, and writes that if it differs. A target without work stays
+/// without.
+pub fn change(c: &Connection, target: i64, decide: impl FnOnce(Work) -> Work) -> Result<(), StoreError> {
+    let Some(before) = load(c, target)? else { return Ok(()) };
+    let after = decide(before.clone());
+    if after != before {
+        update(c, target, &after)?;
+    }
+    Ok(())
+}
+
+/// `Work::judged`.
+pub fn judged(c: &Connection, target: i64, rev: i64) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE work SET judged = ?2 WHERE target = ?1")?.execute([target, rev])?;
+    Ok(())
+}
+
+/// `Work::judged` for everybody of an org who is ready and has no account.
+pub fn judged_without_account(c: &Connection, org: &str) -> Result<(), StoreError> {
+    c.prepare_cached(
+        "UPDATE work SET judged = dirty_rev WHERE org = ?1 AND dirty_rev > done_rev AND state = 0
+         AND judged < dirty_rev AND (SELECT okta_id FROM target WHERE id = work.target) IS NULL",
+    )?
+    .execute([org])?;
+    Ok(())
+}
+
+/// `Work::refused`, without reading what may not be readable; `lease`, where a run has met it, must be the present one.
+pub fn refused(
+    c: &Connection,
+    target: i64,
+    lease: Option<Lease>,
+    why: &str,
+    again: Moment,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT w.attempt, t.ended_at IS NOT NULL FROM work w JOIN target t ON t.id = w.target WHERE t.id = ?1",
+    )?;
+    let found = select.query_row([target], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let Some((attempt, over)) = found else { return Ok(()) };
+    let due_at = no_later(State::Quarantined, again, attempt, over, now);
+    c.prepare_cached(
+        "UPDATE work SET token = NULL, state = 1, due_at = ?2, attempt = attempt + 1, look = 1, reason = ?3
+         WHERE target = ?1 AND (?4 IS NULL OR token = ?4)",
+    )?
+    .execute(params![target, due_at.millis(), why, lease.map(|lease| lease.token)])?;
+    Ok(())
+}
+
+/// A date of somebody who cannot be read is looked at again when they are.
+pub fn changes_when_due(c: &Connection, target: i64) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE work SET changes_at = due_at WHERE target = ?1")?.execute([target])?;
+    Ok(())
+}
+
+/// `Work::woken` for everybody; returns the classes of those who are ready now.
+pub fn wake(c: &Connection, now: Moment) -> Result<Vec<Class>, StoreError> {
+    let mut update = c.prepare_cached("UPDATE work SET state = 0 WHERE state = 1 AND due_at <= ?1 RETURNING class")?;
+    let rows = update.query_map([now.millis()], |row| Ok(Class::from_number(row.get(0)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// `Work::set_back` for everybody.
+pub fn set_back(c: &Connection, back: Duration) -> Result<(), StoreError> {
+    let millis = i64::try_from(back.as_millis()).unwrap_or(i64::MAX);
+    c.execute("UPDATE work SET due_at = due_at - ?1 WHERE dirty_rev > done_rev", [millis])?;
+    Ok(())
+}
+
+/// `Work::recovered` for everybody; returns how many leases that has ended.
+pub fn recover(c: &Connection, now: Moment) -> Result<usize, StoreError> {
+    let leases = c.execute("UPDATE work SET token = NULL WHERE token IS NOT NULL", [])?;
+    exchange_rules(c, now)?;
+    Ok(leases)
+}
+
+/// `Work::rules_exchanged` for everybody.
+pub fn exchange_rules(c: &Connection, now: Moment) -> Result<(), StoreError> {
+    c.execute("UPDATE work SET state = 0, due_at = ?1 WHERE state <> 0", [now.millis()])?;
+    c.execute("UPDATE work SET judged = 0 WHERE dirty_rev > done_rev", [])?;
+    Ok(())
+}
+
+/// Nothing is left to do for orgs that are not among these.
+pub fn keep_orgs(c: &Connection, orgs: &[&str]) -> Result<(), StoreError> {
+    let orgs = serde_json::to_string(orgs)?;
+    c.execute("DELETE FROM work WHERE org NOT IN (SELECT value FROM json_each(?1))", [orgs])?;
+    Ok(())
+}
+
+/// `Work::parked` for everybody of an org none of whose tenants is accepted.
+pub fn park(c: &Connection, org: &str, why: &str) -> Result<(), StoreError> {
+    c.prepare_cached(
+        "UPDATE work SET state = 2, due_at = ?2, reason = ?3 WHERE org = ?1 AND dirty_rev > done_rev AND state = 0
+         AND judged < dirty_rev AND token IS NULL AND NOT EXISTS (SELECT 1 FROM link l
+           JOIN acceptance a ON a.org = l.org AND a.tenant = l.tenant WHERE l.target = work.target)",
+    )?
+    .execute(params![org, NEVER.millis(), why])?;
+    Ok(())
+}
+
+/// `Work::unparked` for everybody of a tenant whose reason begins like this.
+pub fn unpark(c: &Connection, org: &str, tenant: &str, reason: &str, now: Moment) -> Result<(), StoreError> {
+    c.execute(
+        "UPDATE work SET state = 0, due_at = ?3, reason = NULL, judged = 0 WHERE org = ?1 AND state = 2
+         AND reason LIKE ?4 AND target IN (SELECT target FROM link WHERE org = ?1 AND tenant = ?2)",
+        params![org, tenant, now.millis(), format!("{reason}%")],
+    )?;
+    Ok(())
+}
+
+/// `Work::decided` for everybody who is held; returns how many they are.
+pub fn decided(c: &Connection, now: Moment) -> Result<usize, StoreError> {
+    Ok(c.execute("UPDATE work SET state = 0, due_at = ?1 WHERE state = 2", [now.millis()])?)
+}
+
+/// `Work::judged_anew` for everybody of whom a hold says that they are an administrator, or may be one; `doubtful`: only who
+/// may be one. Returns how many they are.
+pub fn judged_anew_as_administrators(
+    c: &Connection,
+    org: &str,
+    doubtful: bool,
+    now: Moment,
+) -> Result<usize, StoreError> {
+    let mut update = c.prepare_cached(
+        "UPDATE work SET judged = 0, due_at = iif(state = 2, ?2, due_at), state = iif(state = 2, 0, state)
+         WHERE org = ?1 AND dirty_rev > done_rev AND target IN
+           (SELECT target FROM risk WHERE org = ?1 AND administrator > ?3 AND hold IS NOT NULL)",
+    )?;
+    Ok(update.execute(params![org, now.millis(), doubtful])?)
+}
+
+#[cfg(test)]
+#[path = "work_tests.rs"]
+mod tests;
