@@ -68,14 +68,7 @@ impl Store {
     /// The claims of an org that are held right now.
     pub async fn claims(&self, org: &str) -> Result<Vec<Lease>, StoreError> {
         let org = org.to_owned();
-        self.run(move |c| {
-            let mut select =
-                c.prepare_cached("SELECT target, token, dirty_rev FROM work WHERE org = ?1 AND token IS NOT NULL")?;
-            let rows = select
-                .query_map([org], |row| Ok(Lease { target: row.get(0)?, token: row.get(1)?, rev: row.get(2)? }))?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-        .await
+        self.run(move |c| work::leases(c, &org)).await
     }
 }
 

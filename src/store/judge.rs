@@ -126,24 +126,16 @@ impl Court<'_> {
             // Who has no account has nothing to lose, and nobody counts what is made.
             work::judged_without_account(c, self.org)?;
         }
-        // Who is to be judged anew is so when the run that goes by the old judgement has let go.
-        let mut select = c.prepare_cached(
-            "SELECT target, dirty_rev, done_rev, attempt FROM work WHERE org = ?1 AND dirty_rev > done_rev AND state = 0
-             AND judged < dirty_rev AND NOT (judged = 0 AND token IS NOT NULL) ORDER BY rank LIMIT ?2",
-        )?;
-        let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
-        let rows: Vec<((i64, i64, i64), i64)> = select
-            .query_map(params![self.org, limit], |row| Ok(((row.get(0)?, row.get(1)?, row.get(2)?), row.get(3)?)))?
-            .collect::<Result<_, _>>()?;
-        let mut people = Vec::with_capacity(rows.len());
+        let unjudged = work::unjudged(c, self.org, BATCH)?;
+        let mut people = Vec::with_capacity(unjudged.len());
         let mut directory = Cow::Borrowed(self.directory);
-        for (row, attempt) in rows {
+        for one in unjudged {
             // What somebody before would make is there for whoever comes next, but not for who is judged again: it was not made.
             let mut as_it_is = Cow::Borrowed(self.directory);
-            let directory = if attempt > 0 { &mut as_it_is } else { &mut directory };
-            match self.person(c, directory, row) {
+            let directory = if one.attempt > 0 { &mut as_it_is } else { &mut directory };
+            match self.person(c, directory, (one.target, one.rev, one.done_rev)) {
                 // Whom the store cannot read holds up nobody else.
-                Err(e) if e.trouble() == Trouble::Refused => forced::set_aside(c, row.0, &e, self.now)?,
+                Err(e) if e.trouble() == Trouble::Refused => forced::set_aside(c, one.target, &e, self.now)?,
                 judged => people.push(judged?),
             }
         }

@@ -269,23 +269,14 @@ fn claim(c: &Connection, rules: &Rulebook, org: &str, now: Moment, want: &Want) 
     let mut ready: Vec<(i64, i64, bool)> = Vec::new();
     for (bucket, room) in &want.rooms {
         let room = (*room).min(want.lanes);
-        let limit = i64::try_from(room.max(want.urgent)).unwrap_or(i64::MAX);
-        let worst = if room == 0 { i64::from(Class::Revoke.number()) } else { i64::MAX };
-        let mut select = c.prepare_cached(
-            "SELECT rank, target, class FROM work WHERE org = ?5 AND bucket = ?1 AND dirty_rev > done_rev AND state = 0
-             AND token IS NULL AND judged = dirty_rev AND class <= ?2 AND due_at <= ?3 ORDER BY rank LIMIT ?4",
-        )?;
-        let urgent = i64::from(Class::Revoke.number());
-        let rows = select.query_map(params![bucket, worst, now.millis(), limit, org], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)? == urgent))
-        })?;
+        let worst = if room == 0 { Class::Revoke } else { Class::Inspect };
         // Ordered by rank, terminations stand first: `room` counts the others.
         let (mut others, mut found) = (0, Vec::new());
-        for row in rows {
-            let row: (i64, i64, bool) = row?;
-            others += usize::from(!row.2);
+        for (rank, target, class) in work::ready(c, (org, bucket), worst, room.max(want.urgent), now)? {
+            let is_urgent = class == Class::Revoke;
+            others += usize::from(!is_urgent);
             if others <= room {
-                found.push(row);
+                found.push((rank, target, is_urgent));
             }
         }
         ready.extend(found);

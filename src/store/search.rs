@@ -10,7 +10,7 @@ use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::identity::drift::LAG;
 use crate::identity::work::{BEING_SOUGHT, SEARCH, Work};
-use crate::identity::{Account, Case, Cause, Entitlement, Rulebook, login_key};
+use crate::identity::{Account, Case, Cause, Class, Entitlement, Rulebook, login_key};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -158,18 +158,11 @@ impl Store {
 }
 
 fn to_search(c: &Connection, rules: &Rulebook, org: &str, most: usize, now: Moment) -> Result<Vec<Sought>, StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT target, dirty_rev, attempt FROM work WHERE org = ?1 AND bucket = ?2 AND dirty_rev > done_rev AND state = 0
-         AND token IS NULL AND judged = dirty_rev AND due_at <= ?3 ORDER BY rank LIMIT ?4",
-    )?;
-    let rows: Vec<(i64, i64, i64)> = select
-        .query_map(params![org, SEARCH, now.millis(), i64::try_from(most).unwrap_or(i64::MAX)], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?
-        .collect::<Result<_, _>>()?;
-    let mut people = Vec::with_capacity(rows.len());
-    for (target, rev, tries) in rows {
-        match sought(c, rules, (target, rev, tries), now)? {
+    let ready = work::ready(c, (org, SEARCH), Class::Inspect, most, now)?;
+    let mut people = Vec::with_capacity(ready.len());
+    for (_, target, _) in ready {
+        let Some(work) = work::load(c, target)? else { continue };
+        match sought(c, rules, (target, work.dirty_rev, work.attempt), now)? {
             Some(person) => people.push(person),
             // What they are is planned anew.
             None => work::change(c, target, Work::covered)?,

@@ -169,3 +169,22 @@ fn the_core_of_a_run_knows_no_store_and_no_actor() {
         }
     }
 }
+
+#[test]
+fn what_becomes_of_work_is_written_in_one_file() {
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    let writes = ["UPDATE work ", "INSERT INTO work ", "DELETE FROM work "];
+    let is_test = |file: &Path| file.to_string_lossy().contains("tests.rs");
+    let found: Vec<String> = files
+        .iter()
+        .filter(|file| !is_test(file))
+        .filter(|file| {
+            let text = std::fs::read_to_string(file).expect("reads");
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            writes.iter().any(|write| code.contains(write))
+        })
+        .map(|file| file.strip_prefix(root()).expect("of this repository").display().to_string())
+        .collect();
+    assert_eq!(found, ["src/store/rows/work.rs"], "load the row, ask `identity::work`, save the row");
+}

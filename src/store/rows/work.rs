@@ -154,6 +154,59 @@ pub fn change(c: &Connection, target: i64, decide: impl FnOnce(Work) -> Work) ->
     Ok(())
 }
 
+/// Work that may be leased now (`Work::is_claimable`), of an org and a bucket and at least as urgent as `worst`, in the order
+/// of service: rank, target, class.
+pub fn ready(
+    c: &Connection,
+    (org, bucket): (&str, &str),
+    worst: Class,
+    most: usize,
+    now: Moment,
+) -> Result<Vec<(i64, i64, Class)>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT rank, target, class FROM work WHERE org = ?1 AND bucket = ?2 AND dirty_rev > done_rev AND state = 0
+         AND token IS NULL AND judged = dirty_rev AND class <= ?3 AND due_at <= ?4 ORDER BY rank LIMIT ?5",
+    )?;
+    let rows = select.query_map(params![org, bucket, worst.number(), now.millis(), limit(most)], |row| {
+        Ok((row.get(0)?, row.get(1)?, Class::from_number(row.get(2)?)))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn limit(most: usize) -> i64 {
+    i64::try_from(most).unwrap_or(i64::MAX)
+}
+
+/// A revision that the safeguards have not judged.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unjudged {
+    pub target: i64,
+    pub rev: i64,
+    pub done_rev: i64,
+    pub attempt: i64,
+}
+
+/// What waits for judgement in an org (`Work::waits_for_judgement`), in the order of service.
+pub fn unjudged(c: &Connection, org: &str, most: usize) -> Result<Vec<Unjudged>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT target, dirty_rev, done_rev, attempt FROM work WHERE org = ?1 AND dirty_rev > done_rev AND state = 0
+         AND judged < dirty_rev AND NOT (judged = 0 AND token IS NOT NULL) ORDER BY rank LIMIT ?2",
+    )?;
+    let rows = select.query_map(params![org, limit(most)], |row| {
+        Ok(Unjudged { target: row.get(0)?, rev: row.get(1)?, done_rev: row.get(2)?, attempt: row.get(3)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The leases of an org that are held.
+pub fn leases(c: &Connection, org: &str) -> Result<Vec<Lease>, StoreError> {
+    let mut select =
+        c.prepare_cached("SELECT target, token, dirty_rev FROM work WHERE org = ?1 AND token IS NOT NULL")?;
+    let rows =
+        select.query_map([org], |row| Ok(Lease { target: row.get(0)?, token: row.get(1)?, rev: row.get(2)? }))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// `Work::judged`.
 pub fn judged(c: &Connection, target: i64, rev: i64) -> Result<(), StoreError> {
     c.prepare_cached("UPDATE work SET judged = ?2 WHERE target = ?1")?.execute([target, rev])?;

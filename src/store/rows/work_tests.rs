@@ -154,6 +154,33 @@ proptest! {
     }
 
     #[test]
+    fn whoever_is_claimed_may_be_and_nobody_is_left_out(targets in targets(), most in 0..12usize) {
+        let c = holding(&targets);
+        let of_org = || (1..).zip(&targets).filter(|(_, target)| target.is_of_org).map(|(id, target)| (id, &target.work));
+        for bucket in ["any", "users", "search"] {
+            for worst in [Class::Revoke, Class::Inspect] {
+                let may = of_org().filter(|(_, work)| work.is_claimable(now()));
+                let may = may.filter(|(_, work)| work.bucket == bucket && work.class <= worst);
+                let mut expected: Vec<_> = may.map(|(id, work)| (work.rank, id, work.class)).collect();
+                expected.sort_by_key(|(rank, id, _)| (*rank, *id));
+                let mut found = ready(&c, ("main", bucket), worst, 100, now()).expect("reads");
+                found.sort_by_key(|(rank, id, _)| (*rank, *id));
+                prop_assert_eq!(&found, &expected);
+                let first = ready(&c, ("main", bucket), worst, most, now()).expect("reads");
+                let ranks = |rows: &[(i64, i64, Class)]| rows.iter().map(|row| row.0).collect::<Vec<_>>();
+                prop_assert_eq!(ranks(&first), ranks(&expected[..most.min(expected.len())]));
+            }
+        }
+        let mut unjudged: Vec<i64> = unjudged(&c, "main", 100).expect("reads").iter().map(|one| one.target).collect();
+        unjudged.sort_unstable();
+        prop_assert_eq!(unjudged, of_org().filter(|(_, work)| work.waits_for_judgement()).map(|(id, _)| id).collect::<Vec<_>>());
+        let mut held: Vec<_> = leases(&c, "main").expect("reads").iter().map(|lease| (lease.target, lease.token)).collect();
+        held.sort_unstable();
+        let expected: Vec<_> = of_org().filter_map(|(id, work)| Some((id, work.token?))).collect();
+        prop_assert_eq!(held, expected);
+    }
+
+    #[test]
     fn whoever_cannot_be_read_is_set_aside_as_if_they_could(targets in targets(), seconds in 0..10_000u64) {
         let again = now() + Duration::from_secs(seconds);
         let all = |c: &Connection| (1..).zip(&targets).try_for_each(|(id, _)| refused(c, id, None, "no", again, now()));
