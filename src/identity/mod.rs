@@ -43,6 +43,7 @@ pub mod starter;
 pub mod step;
 pub mod termination;
 pub mod view;
+pub mod vote;
 pub mod work;
 
 pub use account::{Account, AccountStatus, ExitProof, Link};

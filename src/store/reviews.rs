@@ -8,6 +8,7 @@ use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::identity::correlation::{ANCHOR, Candidate, REVIEW, Subject};
 use crate::identity::functions::slug;
+use crate::identity::vote::{self, Heard};
 use crate::identity::{Employee, Position, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -278,40 +279,41 @@ pub enum Opined {
 /// Writes down what somebody says from beside the service, which acts upon it soon.
 pub fn opine(c: &Connection, rules: &Rulebook, id: i64, opinion: &Opinion, now: Moment) -> Result<Opined, StoreError> {
     let Some((_, Some(outlook))) = review_outlook(c, rules, id, now)? else { return Ok(Opined::NothingToDecide) };
-    let changed = || Opined::Changed { what: outlook.changed_since(opinion.code), code: outlook.code.clone() };
-    if !opinion.accept {
-        if opinion.code != outlook.code {
-            return Ok(changed());
-        }
-        return Ok(if settle(c, id, "reject", opinion, now)? { Opined::Decided } else { Opined::NothingToDecide });
-    }
-    if let Some(why) = &outlook.refused {
-        return Ok(Opined::Refused { why: why.clone() });
-    }
-    if opinion.code != outlook.code {
-        return Ok(changed());
-    }
-    let says_why = opinion.same_person && opinion.why.is_some_and(|why| !why.trim().is_empty());
-    if let Some(tenant) = outlook.twins_in.as_ref().filter(|_| !says_why) {
-        return Ok(Opined::SayWhy { tenant: tenant.clone() });
-    }
     let mut select = c.prepare("SELECT principal FROM review_vote WHERE review = ?1 AND code = ?2")?;
-    let before: Vec<String> =
-        select.query_map(params![id, opinion.code], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    if before.iter().any(|known| known == opinion.principal) {
-        return Ok(Opined::Again);
+    let agreed: Vec<String> =
+        select.query_map(params![id, outlook.code], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let shown = vote::Shown {
+        code: &outlook.code,
+        refused: outlook.refused.as_deref(),
+        twins_in: outlook.twins_in.as_deref(),
+        needs: outlook.needs,
+    };
+    let said = vote::Opinion {
+        accept: opinion.accept,
+        code: opinion.code,
+        says_why: opinion.same_person && opinion.why.is_some_and(|why| !why.trim().is_empty()),
+        principal: opinion.principal,
+    };
+    let heard = vote::heard(&shown, &said, &agreed);
+    if matches!(heard, Heard::Accepted | Heard::Needs(_)) {
+        c.execute(
+            "INSERT INTO review_vote (review, principal, by, code, why, at) VALUES (?1,?2,?3,?4,?5,?6)
+             ON CONFLICT (review, principal) DO UPDATE SET by = excluded.by, code = excluded.code, why = excluded.why,
+               at = excluded.at",
+            params![id, opinion.principal, opinion.by, opinion.code, opinion.why, now.millis()],
+        )?;
     }
-    c.execute(
-        "INSERT INTO review_vote (review, principal, by, code, why, at) VALUES (?1,?2,?3,?4,?5,?6)
-         ON CONFLICT (review, principal) DO UPDATE SET by = excluded.by, code = excluded.code, why = excluded.why,
-           at = excluded.at",
-        params![id, opinion.principal, opinion.by, opinion.code, opinion.why, now.millis()],
-    )?;
-    let more = outlook.needs - i64::try_from(before.len()).unwrap_or(i64::MAX) - 1;
-    if more > 0 {
-        return Ok(Opined::Needs { more });
+    let decide =
+        |verdict| Ok(if settle(c, id, verdict, opinion, now)? { Opined::Decided } else { Opined::NothingToDecide });
+    match heard {
+        Heard::Accepted => decide("accept"),
+        Heard::Rejected => decide("reject"),
+        Heard::Needs(more) => Ok(Opined::Needs { more }),
+        Heard::Changed => Ok(Opined::Changed { what: outlook.changed_since(opinion.code), code: outlook.code.clone() }),
+        Heard::Refused(why) => Ok(Opined::Refused { why }),
+        Heard::SayWhy(tenant) => Ok(Opined::SayWhy { tenant }),
+        Heard::Again => Ok(Opined::Again),
     }
-    Ok(if settle(c, id, "accept", opinion, now)? { Opined::Decided } else { Opined::NothingToDecide })
 }
 
 fn settle(c: &Connection, id: i64, verdict: &str, opinion: &Opinion, now: Moment) -> Result<bool, StoreError> {

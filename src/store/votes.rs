@@ -9,17 +9,13 @@ use super::{Store, StoreError, Trouble, append, approvals, change_of, rejections
 use crate::audit::details::{ApprovedAlone, HoldEnded, Names, Verdict, Vote};
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
-use crate::identity::decider::{Tally, tally};
+use crate::identity::decider::Tally;
+use crate::identity::vote::{Approval, Count, Says, Settled, Takes, count, counts, missing, settled};
 use crate::identity::{Change, Decider, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What `vote.approve` says: a rejection, an approval, that the approvals so far are taken back, or that a rejection is.
-const REJECTS: i64 = 0;
-const APPROVES: i64 = 1;
-const CANCELS: i64 = 2;
-const REVERSES: i64 = 3;
 /// What `vote.state` says of a vote that counts.
 const COUNTED: &str = "counted";
 
@@ -41,23 +37,8 @@ pub enum Voted {
     Again,
 }
 
-/// An approval that counts or is about to.
-struct Said {
-    principal: String,
-    by: String,
-    at: Moment,
-    /// The targets that are meant; all without it.
-    only: Option<BTreeSet<i64>>,
-}
-
-impl Said {
-    fn covers(&self, target: i64) -> bool {
-        self.only.as_ref().is_none_or(|only| only.contains(&target))
-    }
-}
-
 /// Approvals of what a hold shows now; those that the service has not counted yet too, if `pending`.
-fn said(c: &Connection, hold: i64, code: &str, pending: bool) -> Result<Vec<Said>, StoreError> {
+fn said(c: &Connection, hold: i64, code: &str, pending: bool) -> Result<Vec<Approval>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT principal, by, at, only FROM vote WHERE hold = ?1 AND approve = 1 AND seen = ?2
            AND (state = 'counted' OR (?3 AND state IS NULL)) ORDER BY id",
@@ -66,7 +47,7 @@ fn said(c: &Connection, hold: i64, code: &str, pending: bool) -> Result<Vec<Said
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let only: Option<String> = row.get(3)?;
-        found.push(Said {
+        found.push(Approval {
             principal: row.get(0)?,
             by: row.get(1)?,
             at: Moment::from_millis(row.get(2)?),
@@ -114,33 +95,29 @@ pub fn vote(c: &Connection, rules: &Rulebook, ballot: &Ballot, now: Moment) -> R
     let mut before = said(c, open.id, &code, true)?;
     let mut meant = members(c, open.id)?;
     meant.retain(|target, _| ballot.only.is_none_or(|only| only.contains(target)));
-    let own: Vec<&Said> = before.iter().filter(|said| said.principal == by.principal()).collect();
+    let own: Vec<&Approval> = before.iter().filter(|said| said.principal == by.principal()).collect();
     if ballot.approve && meant.keys().all(|target| own.iter().any(|said| said.covers(*target))) {
         return Ok(Voted::Again);
     }
-    write(c, ballot, if ballot.approve { APPROVES } else { REJECTS }, now)?;
+    write(c, ballot, if ballot.approve { Says::Approves } else { Says::Rejects }, now)?;
     if !ballot.approve {
         return Ok(Voted::Decided);
     }
-    before.push(Said { principal: by.principal().into(), by: by.name.clone(), at: now, only: ballot.only.cloned() });
-    let mut worst = Voted::Decided;
-    for (target, shown) in &meant {
-        let found = open.counted(c, rules, &before, *target, shown, now)?.0;
-        worst = match (found, worst) {
-            (Tally::Needs(more), Voted::Needs { more: most }) => Voted::Needs { more: most.max(more) },
-            (Tally::Needs(more), _) => Voted::Needs { more },
-            (Tally::Alone { until }, Voted::Decided) => Voted::Alone { until: until.millis() },
-            (_, worst) => worst,
-        };
-    }
-    Ok(worst)
+    let (principal, by) = (by.principal().to_owned(), by.name.clone());
+    before.push(Approval { principal, by, at: now, only: ballot.only.cloned() });
+    let counts = open.counted(c, rules, &before, &meant, now)?;
+    Ok(match missing(counts.into_iter().map(|(_, count)| count.tally)) {
+        Tally::Decided => Voted::Decided,
+        Tally::Needs(more) => Voted::Needs { more },
+        Tally::Alone { until } => Voted::Alone { until: until.millis() },
+    })
 }
 
-fn write(c: &Connection, ballot: &Ballot, what: i64, now: Moment) -> Result<(), StoreError> {
+fn write(c: &Connection, ballot: &Ballot, says: Says, now: Moment) -> Result<(), StoreError> {
     let only = ballot.only.map(serde_json::to_string).transpose()?;
     c.execute(
         "INSERT INTO vote (hold, approve, seen, only, by, at, principal) VALUES (?1,?2,?3,?4,?5,?6,?7)",
-        params![ballot.hold, what, ballot.seen, only, ballot.by.name, now.millis(), ballot.by.principal()],
+        params![ballot.hold, says.number(), ballot.seen, only, ballot.by.name, now.millis(), ballot.by.principal()],
     )?;
     Ok(())
 }
@@ -154,7 +131,7 @@ pub fn reverse(c: &Connection, ballot: &Ballot, now: Moment) -> Result<Voted, St
     if code != ballot.seen {
         return Ok(Voted::Changed { code });
     }
-    write(c, ballot, REVERSES, now)?;
+    write(c, ballot, Says::Reverses, now)?;
     Ok(Voted::Decided)
 }
 
@@ -163,7 +140,7 @@ pub fn reverse(c: &Connection, ballot: &Ballot, now: Moment) -> Result<Voted, St
 pub fn cancel(c: &Connection, hold: i64, by: &Decider, now: Moment) -> Result<bool, StoreError> {
     let waits = Open::find(c, hold)?.is_some_and(|open| open.until.is_some());
     if waits {
-        write(c, &Ballot { hold, approve: false, seen: "", only: None, by }, CANCELS, now)?;
+        write(c, &Ballot { hold, approve: false, seen: "", only: None, by }, Says::Cancels, now)?;
     }
     Ok(waits)
 }
@@ -180,7 +157,7 @@ impl Store {
 struct New {
     id: i64,
     hold: i64,
-    approve: i64,
+    says: Says,
     seen: String,
     only: Option<String>,
     by: String,
@@ -196,7 +173,7 @@ fn apply_votes(c: &Connection, rules: &Rulebook, now: Moment) -> Result<usize, S
             Ok(New {
                 id: row.get(0)?,
                 hold: row.get(1)?,
-                approve: row.get(2)?,
+                says: Says::from_number(row.get(2)?),
                 seen: row.get(3)?,
                 only: row.get(4)?,
                 by: row.get(5)?,
@@ -225,19 +202,15 @@ fn apply_votes(c: &Connection, rules: &Rulebook, now: Moment) -> Result<usize, S
 
 fn apply_vote(c: &Connection, rules: &Rulebook, vote: &New, now: Moment) -> Result<usize, StoreError> {
     let open = Open::find(c, vote.hold)?;
-    let state = match (&open, vote.approve) {
-        (Some(_), CANCELS) => COUNTED,
-        (None, APPROVES | REJECTS | CANCELS) => "the hold was decided already",
-        _ if code(c, vote.hold)? == vote.seen => COUNTED,
-        _ => "what was shown has changed since",
-    };
+    let counts = counts(vote.says, open.is_some(), code(c, vote.hold)? == vote.seen);
+    let state = counts.err().unwrap_or(COUNTED);
     // From here on the service's own clock says when it was.
     c.execute("UPDATE vote SET state = ?2, at = ?3 WHERE id = ?1", params![vote.id, state, now.millis()])?;
-    let said = match vote.approve {
-        APPROVES => Vote::Approved,
-        CANCELS => Vote::Cancelled,
-        REVERSES => Vote::Reversed,
-        _ => Vote::Rejected,
+    let said = match vote.says {
+        Says::Approves => Vote::Approved,
+        Says::Cancels => Vote::Cancelled,
+        Says::Reverses => Vote::Reversed,
+        Says::Rejects => Vote::Rejected,
     };
     let (org, change): (String, String) =
         c.query_row("SELECT org, change FROM hold WHERE id = ?1", [vote.hold], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -246,18 +219,18 @@ fn apply_vote(c: &Connection, rules: &Rulebook, vote: &New, now: Moment) -> Resu
         by: Some(Names::One(vote.by.clone())),
         principal: Some(vote.principal.clone()),
         seen: Some(vote.seen.clone()),
-        why_not: (state != COUNTED).then(|| state.to_owned()),
+        why_not: counts.err().map(str::to_owned),
         ..HoldEnded::new(vote.hold, change_of(&change)?)
     };
     let only: Option<BTreeSet<i64>> = vote.only.as_deref().map(serde_json::from_str).transpose()?;
-    if let (Some(open), COUNTED, REJECTS) = (&open, state, vote.approve) {
+    if let (Some(open), Ok(()), Says::Rejects) = (&open, counts, vote.says) {
         return reject(c, open, vote, only.as_ref(), voted, now);
     }
     append(c, &Record { org: Some(org), ..Record::general(now, Event::HoldEnded(voted)) })?;
-    match (open, vote.approve) {
-        _ if state != COUNTED => Ok(0),
-        (_, REVERSES) => rejections::reverse(c, vote.hold, only.as_ref(), (&vote.by, &vote.principal), now),
-        (Some(open), CANCELS) => {
+    match (open, vote.says) {
+        _ if counts.is_err() => Ok(0),
+        (_, Says::Reverses) => rejections::reverse(c, vote.hold, only.as_ref(), (&vote.by, &vote.principal), now),
+        (Some(open), Says::Cancels) => {
             let why = format!("cancelled by {}", vote.by);
             c.execute(
                 "UPDATE vote SET state = ?2 WHERE hold = ?1 AND approve = 1 AND state = 'counted'",
@@ -295,26 +268,22 @@ impl Open {
         }))
     }
 
-    /// What the votes about one person come to, together with the saved plans that were approved in the same words; and
-    /// the names of those who have approved.
+    /// What the votes about each of these come to, together with the saved plans that were approved in the same words.
     fn counted(
         &self,
         c: &Connection,
         rules: &Rulebook,
-        votes: &[Said],
-        target: i64,
-        shown: &str,
+        votes: &[Approval],
+        members: &BTreeMap<i64, String>,
         now: Moment,
-    ) -> Result<(Tally, BTreeMap<String, String>), StoreError> {
-        let plans = approvals::of(c, target, self.change, shown)?;
-        let votes = votes.iter().filter(|said| said.covers(target));
-        let all: Vec<(&str, Moment, &str)> = votes
-            .map(|said| (said.principal.as_str(), said.at, said.by.as_str()))
-            .chain(plans.iter().map(|plan| (plan.principal.as_str(), plan.at, plan.by.as_str())))
-            .collect();
-        let who = all.iter().map(|(principal, at, _)| (*principal, *at));
-        let found = tally(self.needs, who, rules.safeguards.alone(), now);
-        Ok((found, all.into_iter().map(|(principal, _, by)| (principal.to_owned(), by.to_owned())).collect()))
+    ) -> Result<Vec<(i64, Count)>, StoreError> {
+        let takes = Takes { needs: self.needs, alone: rules.safeguards.alone() };
+        let counted = members.iter().map(|(target, shown)| {
+            let plans = approvals::of(c, *target, self.change, shown)?.into_iter();
+            let plans = plans.map(|plan| Approval { principal: plan.principal, by: plan.by, at: plan.at, only: None });
+            Ok((*target, count(takes, votes, &plans.collect::<Vec<_>>(), *target, now)))
+        });
+        counted.collect()
     }
 
     fn record(&self, target: Option<i64>, ended: HoldEnded, now: Moment) -> Record {
@@ -344,22 +313,9 @@ pub(super) fn settle(
     let Some(open) = Open::find(c, hold)? else { return Ok(0) };
     let votes = said(c, hold, &code(c, hold)?, false)?;
     let members = members(c, hold)?;
-    let (mut approved, mut until): (Vec<(i64, &str)>, Option<Moment>) = Default::default();
-    let mut by: BTreeMap<String, String> = BTreeMap::new();
-    for (target, shown) in members.iter().filter(|(target, _)| only.is_none_or(|only| only.contains(target))) {
-        let (found, names) = open.counted(c, rules, &votes, *target, shown, now)?;
-        match found {
-            Tally::Decided => {
-                approved.push((*target, shown));
-                by.extend(names);
-            }
-            Tally::Alone { until: at } => {
-                until = Some(until.map_or(at, |first| first.min(at)));
-                by.extend(names);
-            }
-            Tally::Needs(_) => {}
-        }
-    }
+    let mut meant = members.clone();
+    meant.retain(|target, _| only.is_none_or(|only| only.contains(target)));
+    let Settled { approved, until, by } = settled(open.counted(c, rules, &votes, &meant, now)?);
     let (principals, by): (Vec<String>, Vec<String>) = by.into_iter().unzip();
     if approved.is_empty() {
         wait_alone(c, &open, until, (by, principals), now)?;
@@ -372,8 +328,8 @@ pub(super) fn settle(
         ..HoldEnded::new(hold, open.change)
     };
     append(c, &open.record(None, HoldEnded { people: Some(approved.len()), ..ended.clone() }, now))?;
-    for (target, shown) in &approved {
-        let of_one = HoldEnded { shown: Some((*shown).to_owned()), ..ended.clone() };
+    for target in &approved {
+        let of_one = HoldEnded { shown: members.get(target).cloned(), ..ended.clone() };
         append(c, &open.record(Some(*target), of_one, now))?;
         c.prepare_cached("UPDATE risk SET hold = NULL, approved = 1, at = ?3 WHERE target = ?1 AND change = ?2")?
             .execute(params![target, open.change.word(), now.millis()])?;
