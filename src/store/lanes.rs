@@ -385,3 +385,7 @@ fn found(c: &Connection, rules: &Rulebook, target: i64, how: &Release, now: Mome
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "lanes_tests.rs"]
+mod tests;

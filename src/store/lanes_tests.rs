@@ -1,0 +1,56 @@
+//! How much is asked of the store for one run.
+
+use super::super::tests::World;
+use super::*;
+use crate::identity::employee::tests::somebody;
+use crate::identity::rulebook::tests::rulebook;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A connection of its own to the file of a world, and how many statements were run on it.
+fn counting(world: &World) -> (Connection, Arc<AtomicUsize>) {
+    let mut c = Connection::open(world.store.path()).expect("opens");
+    let count: Arc<AtomicUsize> = Arc::default();
+    let counted = count.clone();
+    let count_one = move |event: TraceEvent| {
+        if let TraceEvent::Stmt(..) = event {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    c.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(count_one)).expect("traces");
+    (c, count)
+}
+
+/// Runs something, and says how many statements that took.
+fn spent<T>(count: &AtomicUsize, what: impl FnOnce() -> Result<T, StoreError>) -> (T, usize) {
+    let before = count.load(Ordering::Relaxed);
+    let done = what().expect("runs");
+    (done, count.load(Ordering::Relaxed) - before)
+}
+
+#[tokio::test]
+async fn a_run_takes_no_more_statements_than_it_needs() {
+    let world = World::new().await;
+    world.see(somebody()).await;
+    world.store.close().await.expect("closes");
+    let (c, count) = counting(&world);
+    let (rules, now) = (rulebook(), world.now);
+    Court { rules: &rules, directory: &Directory::default(), org: "main", now }.judge(&c).expect("judges");
+    let want = Want { lanes: 1, urgent: 1, rooms: vec![("users", 1)] };
+    let take = || {
+        let (claims, claimed) = spent(&count, || claim(&c, &rules, "main", now, &want));
+        (claims.first().expect("somebody").lease, claimed)
+    };
+    let end = |lease, how| spent(&count, || release(&c, lease, &how, now).map(|_| ())).1;
+    let (lease, claimed) = take();
+    let yielded = end(lease, Release::Yield { bucket: "users", class: Class::Grant });
+    let (lease, _) = take();
+    let done = end(lease, super::super::tests::done());
+    let dirty = || pages::mark_dirty(&c, lease.target, "main", Class::Describe, "users", Cause::Drift, now);
+    let dirtied = spent(&count, dirty).1;
+    for (what, spent, most) in
+        [("a claim", claimed, 20), ("a spent counter", yielded, 2), ("the end", done, 11), ("a dirty mark", dirtied, 2)]
+    {
+        assert!((1..=most).contains(&spent), "{what} takes {spent} statements, more than {most}");
+    }
+}
