@@ -148,8 +148,8 @@ impl Work {
         }
     }
 
-    /// What is said with the mark that makes it dirty: the profile means something else at `changes_at`; `conflict` says why correlation could not decide: then the person is
-    /// quarantined, unless something can be done all the same.
+    /// What is said with the mark that makes it dirty: the profile means something else at `changes_at`; `conflict` says why
+    /// correlation could not decide: then the person is quarantined, unless something can be done all the same.
     #[must_use]
     pub fn expects(self, changes_at: Option<Moment>, conflict: Option<&str>, can_go_on: bool) -> Work {
         let state = if conflict.is_some() && !can_go_on { State::Quarantined } else { State::Ready };
