@@ -65,7 +65,10 @@ const ENDLESS: [(&str, &str); 3] =
     [("simulate", "127.0.0.1:"), ("status --watch", "org"), ("run", "in use by process")];
 
 /// What may be said instead of doing it: there is nothing of the kind here.
-const NOTHING_TO_DO: [(&str, &str); 5] = [
+const NOTHING_TO_DO: [(&str, &str); 7] = [
+    // The documents decide about the one hold in several ways, and the service carries the first of them out meanwhile.
+    ("holds approve", "was decided already"),
+    ("holds reject", "was decided already"),
     ("holds reverse", "nothing that was rejected"),
     ("review show", "there is no review"),
     ("review accept", "is not in the queue"),
