@@ -107,7 +107,10 @@ impl Desk {
                 }
             }
         } else {
-            let org = self.org(body["org"].as_str().unwrap_or_default())?;
+            let Some(org) = body["org"].as_str() else {
+                return Err(Refusal::Bad("say of whom: a person, or an org and targets of it".into()));
+            };
+            let org = self.org(org)?;
             targets.insert(org.to_owned(), listed(body));
         }
         if targets.values().all(Vec::is_empty) {

@@ -2,6 +2,7 @@
 
 use super::Http;
 use super::reader::{Reader, Section};
+use crate::http::address::{self, Shape};
 
 /// How logs look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,16 +31,16 @@ pub(super) fn read(r: &mut Reader, mut s: Section, network: &Http) -> Telemetry 
             r.problem(at.span, told);
             return None;
         }
-        let parsed = reqwest::Url::parse(&at.value).ok();
-        match parsed.filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https")) {
-            Some(mut url) => {
+        match address::read(&at.value, Shape::Endpoint) {
+            Ok(mut url) => {
                 if url.path() == "/" {
                     url.set_path("/v1/traces");
                 }
                 Some(url.into())
             }
-            None => {
-                let told = format!("telemetry.traces: {:?} is not a URL; write \"http://127.0.0.1:4318/v1/traces\"", at.value);
+            Err(why) => {
+                let told =
+                    format!("telemetry.traces: {why}; a collector on this machine is \"http://127.0.0.1:4318/v1/traces\"");
                 r.problem(at.span, told);
                 None
             }

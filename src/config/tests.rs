@@ -189,3 +189,20 @@ fn a_proxy_is_a_bare_address_without_a_password() {
         assert!(why.contains(":25:9: http.proxy") && !why.contains("hunter2"), "{bad}: {why}");
     }
 }
+
+#[test]
+#[cfg(feature = "otel")]
+fn traces_leave_this_machine_only_encrypted() {
+    let told = |url: &str| problems(&format!("{GOOD}\n[telemetry]\ntraces = \"{url}\"\n")).join("; ");
+    for (url, says) in [
+        ("http://collector.example.com:4318", "unencrypted"),
+        ("https://user:pw@collector.example.com", "no name and no password"),
+        ("collector:4318", "no scheme"),
+    ] {
+        let found = told(url);
+        assert!(found.contains("telemetry.traces") && found.contains(says), "{url}: {found}");
+    }
+    for url in ["http://127.0.0.1:4318", "https://collector.example.com/v1/traces"] {
+        assert_eq!(told(url), "", "{url}");
+    }
+}
