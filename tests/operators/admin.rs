@@ -191,7 +191,8 @@ fn whoever_has_no_token_a_role_too_low_or_a_broken_request_is_told_so() {
             ("POST", "/pause", "{}", 400, "why is missing"),
             ("POST", "/pause", r#"{"why":"x","org":"elsewhere"}"#, 404, "there is no org \"elsewhere\""),
             ("POST", "/pause", r#"{"why":"x","change":"everything"}"#, 400, "not a kind of change"),
-            ("POST", "/quarantine/retry", "", 404, "nobody of that name"),
+            ("POST", "/quarantine/retry", r#"{"person":"nobody"}"#, 404, "nobody"),
+            ("POST", "/quarantine/retry", "", 200, ""), // everybody who is set aside, and nobody is
             ("DELETE", "/pause", "", 405, "only POST"),
             ("GET", "/holds/seven", "", 400, "not a number"),
             ("GET", "/holds/7", "", 404, "there is no hold 7"),
