@@ -120,6 +120,7 @@ pub struct Watchdog {
 impl Watchdog {
     /// Watches until the task is dropped.
     pub async fn keep(self) -> Result<(), String> {
+        self.metrics.runs_overdue.with_label_values(&[&self.org]); // an increase begins at 0
         let (mut looks, mut alone) = (0_u32, BTreeSet::new());
         loop {
             tokio::time::sleep(TICK).await;

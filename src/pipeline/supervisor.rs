@@ -31,6 +31,9 @@ const STEADY: Duration = Duration::from_secs(600);
 /// How often it is looked whether an actor is gone.
 const TICK: Duration = Duration::from_secs(1);
 
+/// Actors whose messages are attempted one by one.
+const ACTORS: [&str; 5] = ["audit sink", "dispatcher", "notifier", "poller", "writer"];
+
 /// Looks after the parts of one service. Cheap to clone.
 #[derive(Clone)]
 pub struct Supervisor {
@@ -53,6 +56,10 @@ impl Supervisor {
     pub fn start(clock: &Clock, metrics: &Metrics, readiness: &Readiness) -> Self {
         let (clock, metrics, readiness) = (clock.clone(), metrics.clone(), readiness.clone());
         let supervisor = Self { clock, metrics, readiness: readiness.clone(), failed: Arc::default() };
+        // From nothing to one is no increase that an alert could see.
+        for actor in ACTORS {
+            supervisor.metrics.actor_failures.with_label_values(&[actor]);
+        }
         let asked = supervisor.clone();
         readiness.watch("service parts", move || asked.told());
         let watched = supervisor.clone();
@@ -135,6 +142,7 @@ impl Supervisor {
         Fut: Future<Output = Result<(), String>> + Send,
     {
         let (supervisor, name) = (self.clone(), name.to_owned());
+        supervisor.metrics.actor_failures.with_label_values(&[actor]);
         tokio::spawn(async move {
             let mut attempt = 0;
             loop {
