@@ -36,7 +36,7 @@ fn is_exact(report: &Value) {
         "http_429_foreign",
         "namely_406",
         "lost",
-        "leavers with access",
+        "leavers_with_access",
         "takeovers",
         "order_violations",
         "unaudited_effects",
