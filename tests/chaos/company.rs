@@ -123,7 +123,8 @@ impl Office {
                     format!("{}.c{made}@example.com", person.email.split(['.', '@']).next().unwrap_or_default());
                 "address"
             }
-            88..93 => {
+            // Those whom everybody reports to report to whom they did: a circle of managers is HR's to mend.
+            88..93 if index % 10 != 0 || index >= 60 => {
                 after.manager = Some(random.random_range(0..6) * 10);
                 "manager"
             }
