@@ -11,7 +11,7 @@ use crate::okta::Request;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify};
 use crate::okta::wire::{Assignees, RoleObject};
 use crate::retry;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::collections::{BTreeMap, BTreeSet};
 
 const LIST: &str = "/api/v1/iam/assignees/users?limit=100";
@@ -19,14 +19,28 @@ const SUPER_ADMIN: &str = "SUPER_ADMIN";
 /// Roles that are read at the same time.
 const AT_ONCE: usize = 6;
 const ATTEMPTS: i64 = 4;
-/// What is said of an answer of 404.
-const NOT_FOUND: &str = "not found";
 /// Pages of administrators at most: a hundred on each.
 const MAX_PAGES: usize = 200;
 /// Administrators whose roles are read at most; the others may hold any.
 const MAX_RANKED: usize = 500;
 /// Groups without a role whose roles are read once more with each whole read.
 const MAX_REREAD: usize = 200;
+
+/// Why something could not be read.
+enum Unread {
+    /// Okta has answered that there is no such thing.
+    Missing(String),
+    Failed(String),
+}
+
+impl From<Unread> for String {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Missing(path) => format!("GET {path}: not found"),
+            Unread::Failed(why) => why,
+        }
+    }
+}
 
 /// Reads all of it; `known` is what was known before, and `directory` has the groups.
 pub async fn read_administrators(
@@ -86,18 +100,25 @@ async fn with_dropped(
     let dropped: Vec<String> =
         known.listed.iter().flatten().map(|(id, _)| id).filter(|id| !ids.contains(*id)).cloned().collect();
     for (n, id) in dropped.into_iter().enumerate() {
-        let target = format!("/api/v1/users/{id}/roles");
-        let holds_none = n < MAX_RANKED
-            && match ask::<Vec<RoleObject>>(writers, &target, class).await {
-                Ok((roles, _)) => roles.is_empty(),
-                Err(why) => why.ends_with(NOT_FOUND), // no list shows them, and there is no such account
-            };
-        if !holds_none {
+        if n >= MAX_RANKED || !holds_none(writers, &id, class).await {
             tracing::warn!(id, "the list of administrators lacks somebody who was on it and may hold a role still");
             ids.insert(id);
         }
     }
     ids
+}
+
+/// Whether Okta says that somebody holds no role, or that neither their roles nor their account are there: one answer of 404
+/// alone is what anything between us and Okta can say.
+async fn holds_none(writers: &Writers, id: &str, class: Class) -> bool {
+    match ask::<Vec<RoleObject>>(writers, &format!("/api/v1/users/{id}/roles"), class).await {
+        Ok((roles, _)) => roles.is_empty(),
+        Err(Unread::Missing(_)) => {
+            let account = ask::<IgnoredAny>(writers, &format!("/api/v1/users/{id}"), class).await;
+            matches!(account, Err(Unread::Missing(_)))
+        }
+        Err(Unread::Failed(_)) => false,
+    }
 }
 
 /// Path and query of a link, which is followed on the org's own host whatever it says, and only to this list.
@@ -174,7 +195,7 @@ async fn roles_of(
                 Ok((id, Ok((roles, _)))) => {
                     found.insert(id, roles.into_iter().map(|role| role.kind).collect());
                 }
-                Ok((_, Err(why))) => failed = Some(why),
+                Ok((_, Err(why))) => failed = Some(why.into()),
                 Err(e) => failed = Some(e.to_string()),
             }
         }
@@ -189,7 +210,7 @@ async fn ask<T: DeserializeOwned>(
     writers: &Writers,
     target: &str,
     class: Class,
-) -> Result<(T, Option<String>), String> {
+) -> Result<(T, Option<String>), Unread> {
     let path = target.split('?').next().unwrap_or_default();
     let mut attempt = 0;
     loop {
@@ -197,14 +218,18 @@ async fn ask<T: DeserializeOwned>(
         let is_refused = matches!(&reply, Reply::Answered(answer) if answer.status == 403);
         match (classify(&reply, false), reply) {
             (Outcome::Applied, Reply::Answered(Answered { body, next, .. })) => {
-                let read = serde_json::from_slice(&body).map_err(|e| format!("GET {path}: unreadable ({e})"))?;
+                let read = serde_json::from_slice(&body);
+                let read = read.map_err(|e| Unread::Failed(format!("GET {path}: unreadable ({e})")))?;
                 return Ok((read, next));
             }
             (Outcome::Retry { after, .. }, _) if !is_refused && attempt < ATTEMPTS => {
                 writers.clock().sleep(after.max(retry::delay(attempt))).await;
                 attempt += 1;
             }
-            (outcome, _) => return Err(format!("GET {path}: {}", outcome.why().unwrap_or(NOT_FOUND))),
+            (Outcome::Missing, _) => return Err(Unread::Missing(path.to_owned())),
+            (outcome, _) => {
+                return Err(Unread::Failed(format!("GET {path}: {}", outcome.why().unwrap_or("no answer"))));
+            }
         }
     }
 }

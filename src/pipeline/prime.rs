@@ -99,8 +99,7 @@ pub async fn read_links(
     relation: &str,
     managers: &[String],
 ) -> Result<BTreeMap<String, String>, String> {
-    let all: Vec<LinkedObject> =
-        list(writers, "/api/v1/meta/schemas/user/linkedObjects", Class::Inspect).await.unwrap_or_default();
+    let all: Vec<LinkedObject> = list(writers, "/api/v1/meta/schemas/user/linkedObjects", Class::Inspect).await?;
     let Some(kind) = all.into_iter().find(|link| link.primary.name == relation) else { return Ok(BTreeMap::new()) };
     let associated = crate::okta::request::segment(&kind.associated.name);
     let mut links = BTreeMap::new();

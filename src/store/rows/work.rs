@@ -8,7 +8,8 @@ use crate::identity::Class;
 use crate::identity::run::Lease;
 use crate::identity::work::{NEVER, State, Work, no_later};
 use crate::store::StoreError;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::types::{ToSqlOutput, Value};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use std::time::Duration;
 
 /// The columns that `read` reads, in this order.
@@ -86,32 +87,14 @@ pub fn load_with_account(c: &Connection, target: i64) -> Result<Option<(Work, Kn
 /// Writes the work on a target of an org, which may be new.
 pub fn save(c: &Connection, target: i64, org: &str, work: &Work) -> Result<(), StoreError> {
     c.prepare_cached(
-        "INSERT INTO work (target, org, state, class, rank, bucket, due_at, dirty_at, dirty_rev, done_rev, judged, attempt, look,
-           token, reason, changes_at, cause) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)
+        "INSERT INTO work (target, state, class, rank, bucket, due_at, dirty_at, dirty_rev, done_rev, judged, attempt, look,
+           token, reason, changes_at, cause, org) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)
          ON CONFLICT (target) DO UPDATE SET state = excluded.state, class = excluded.class, rank = excluded.rank,
            bucket = excluded.bucket, due_at = excluded.due_at, dirty_at = excluded.dirty_at, dirty_rev = excluded.dirty_rev,
            done_rev = excluded.done_rev, judged = excluded.judged, attempt = excluded.attempt, look = excluded.look,
            token = excluded.token, reason = excluded.reason, changes_at = excluded.changes_at, cause = excluded.cause",
     )?
-    .execute(params![
-        target,
-        org,
-        work.state.number(),
-        work.class.number(),
-        work.rank,
-        work.bucket,
-        work.due_at.millis(),
-        work.dirty_at.millis(),
-        work.dirty_rev,
-        work.done_rev,
-        work.judged,
-        work.attempt,
-        work.look,
-        work.token,
-        work.reason,
-        work.changes_at.map(Moment::millis),
-        work.cause
-    ])?;
+    .execute(params_from_iter(values(target, work).into_iter().chain([org.into()])))?;
     Ok(())
 }
 
@@ -122,25 +105,34 @@ pub fn update(c: &Connection, target: i64, work: &Work) -> Result<(), StoreError
            done_rev = ?9, judged = ?10, attempt = ?11, look = ?12, token = ?13, reason = ?14, changes_at = ?15, cause = ?16
          WHERE target = ?1",
     )?
-    .execute(params![
-        target,
-        work.state.number(),
-        work.class.number(),
-        work.rank,
-        work.bucket,
-        work.due_at.millis(),
-        work.dirty_at.millis(),
-        work.dirty_rev,
-        work.done_rev,
-        work.judged,
-        work.attempt,
-        work.look,
-        work.token,
-        work.reason,
-        work.changes_at.map(Moment::millis),
-        work.cause
-    ])?;
+    .execute(params_from_iter(values(target, work)))?;
     Ok(())
+}
+
+/// The columns of a row, in the order of the statements that write it.
+fn values(target: i64, work: &Work) -> [ToSqlOutput<'_>; 16] {
+    [
+        target.into(),
+        work.state.number().into(),
+        work.class.number().into(),
+        work.rank.into(),
+        ToSqlOutput::from(work.bucket.as_ref()),
+        work.due_at.millis().into(),
+        work.dirty_at.millis().into(),
+        work.dirty_rev.into(),
+        work.done_rev.into(),
+        work.judged.into(),
+        work.attempt.into(),
+        work.look.into(),
+        or_null(work.token.map(ToSqlOutput::from)),
+        or_null(work.reason.as_deref().map(ToSqlOutput::from)),
+        or_null(work.changes_at.map(|at| ToSqlOutput::from(at.millis()))),
+        ToSqlOutput::from(work.cause.as_ref()),
+    ]
+}
+
+fn or_null(value: Option<ToSqlOutput<'_>>) -> ToSqlOutput<'_> {
+    value.unwrap_or(ToSqlOutput::Owned(Value::Null))
 }
 
 /// Loads the work on a target, has it decided what becomes of it, and writes that if it differs. A target without work stays
