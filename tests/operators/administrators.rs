@@ -460,14 +460,17 @@ fn a_list_of_administrators_without_anybody_is_not_believed() {
 #[test]
 fn who_is_missing_from_a_later_list_of_administrators_is_one_until_their_roles_are_gone() {
     on_a_system(async {
-        let world = World::settled(supers(4)).await;
-        let hidden = [world.anchor(0), world.anchor(1)];
+        let world = World::settled(supers(5)).await;
+        let hidden = [world.anchor(0), world.anchor(1), world.anchor(2)];
         let ids = hidden.map(|anchor| world.rig.world.okta.core().user_by_anchor(&anchor).expect("there").id.clone());
         {
             let mut okta = world.rig.world.okta.core();
-            okta.faults.add(Fault::always("GET", LIST, Kind::hide(&[&ids[0], &ids[1]])));
+            okta.faults.add(Fault::always("GET", LIST, Kind::hide(&[&ids[0], &ids[1], &ids[2]])));
             let no_role = Kind::Answer { status: 200, body: "[]".into() };
             okta.faults.add(Fault::always("GET", &format!("/api/v1/users/{}/roles", ids[1]), no_role));
+            // That there are no roles of somebody whose account is there is no answer.
+            let denied = Kind::refusal(404, "E0000007");
+            okta.faults.add(Fault::always("GET", &format!("/api/v1/users/{}/roles", ids[2]), denied));
         }
         let asked = |okta: &Okta| {
             let own = format!("/api/v1/users/{}/roles", ids[1]);
@@ -481,6 +484,8 @@ fn who_is_missing_from_a_later_list_of_administrators_is_one_until_their_roles_a
         assert_eq!(world.held("deactivate").await.needs, 2);
         world.leave(1);
         world.until_status(1, Status::Deprovisioned).await;
+        world.leave(2);
+        world.held("suspend").await; // one administrator an hour is suspended without a question
     });
 }
 
