@@ -28,6 +28,8 @@ pub struct MatchRule {
 
 /// The name of the rule that needs no configuration: the anchor attribute holds the profile's UUID.
 pub const ANCHOR: &str = "anchor";
+/// In place of a rule: both were one person until both were active in one tenant; people are asked since.
+pub const BEFORE: &str = "one person before";
 /// In place of a rule: a person has decided it.
 pub const REVIEW: &str = "review";
 
@@ -105,11 +107,13 @@ pub fn correlate(employee: &Employee, candidates: Vec<Candidate>, contact: Conta
         let rivals = |other: &Candidate, doubt: &Option<String>| {
             doubt.is_none() && other.rule == chosen.rule && other.subject != chosen.subject
         };
-        // What stands before it carries an anchor of this profile that nobody vouches for: then the rule does not decide.
-        let anchored = candidates[..at].iter().find(|other| other.rule == ANCHOR && other.subject != chosen.subject);
-        if let Some(other) = anchored {
-            let why =
-                format!("{} by rule {:?}, but {} carries the anchor", chosen.described, chosen.rule, other.described);
+        // What stands before it carries an anchor of this profile that nobody vouches for, or was one person with it: then the
+        // rule does not decide.
+        let weightier =
+            |other: &&Candidate| (other.rule == ANCHOR || other.rule == BEFORE) && other.subject != chosen.subject;
+        if let Some(other) = candidates[..at].iter().find(weightier) {
+            let but = if other.rule == ANCHOR { "carries the anchor" } else { "was one person with them until now" };
+            let why = format!("{} by rule {:?}, but {} {but}", chosen.described, chosen.rule, other.described);
             return Correlation::Review { candidates, why };
         }
         if !candidates.iter().zip(&doubts).any(|(other, doubt)| rivals(other, doubt)) {
@@ -144,8 +148,11 @@ fn doubt(employee: &Employee, candidate: &Candidate, contact: Contact) -> Option
     if let Some(bound) = &candidate.bound {
         return Some(bound.clone());
     }
+    let twin = candidate.twin.as_ref().filter(|_| contact == Contact::Later);
+    let twin = twin.map(|twin| format!("both work in one company: {twin} is active there too"));
     if is_anchor {
         return match contact {
+            _ if twin.is_some() => twin,
             Contact::First => None,
             Contact::Later if candidate.anchor_is_ours => None,
             // Nobody becomes an owner by leaving: who has left must not keep an account that names them.
@@ -171,8 +178,8 @@ fn doubt(employee: &Employee, candidate: &Candidate, contact: Contact) -> Option
     if contact == Contact::First {
         return None;
     }
-    if let Some(twin) = &candidate.twin {
-        return Some(format!("both work in one company: {twin} is active there too"));
+    if twin.is_some() {
+        return twin;
     }
     if let Some(master) = &candidate.mastered_by {
         return Some(format!("it is mastered by {master}"));
@@ -324,6 +331,17 @@ mod tests {
         let twin = Candidate { twin: Some("Ines Duval (profile b of acme)".into()), ..known };
         assert!(is_match(&first(vec![twin.clone()])));
         assert!(why(later(vec![twin])).contains("active there too"), "two people of one company are asked about");
+    }
+
+    #[test]
+    fn no_anchor_makes_two_active_profiles_of_one_company_one_person_and_no_other_match_goes_around_the_question() {
+        let twin = || Some("Ines Duval (profile b of acme)".to_owned());
+        let anchored = Candidate { anchor_is_ours: true, twin: twin(), ..candidate(ANCHOR, Subject::Target(7)) };
+        assert!(why(later(vec![anchored])).contains("active there too"));
+        let before = Candidate { twin: twin(), ..candidate(BEFORE, Subject::Target(7)) };
+        let besides = vec![before.clone(), candidate("login", account("00u2"))];
+        assert!(why(later(besides)).contains("one person with them"));
+        assert!(is_match(&later(vec![Candidate { twin: None, ..before }])), "the other one has left");
     }
 
     #[test]

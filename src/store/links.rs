@@ -4,15 +4,15 @@
 
 use super::previews::directory_of;
 use super::rows::work;
-use super::{StoreError, accounts, anchors, append, cases, contact, reviews};
+use super::{StoreError, accounts, anchors, append, cases, contact, reviews, twins};
 use crate::audit::details::{Correlated, Owner};
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::identity::administrator::Knowledge;
-use crate::identity::correlation::{ANCHOR, Candidate, Confidence, Contact, Correlation, Subject, correlate};
+use crate::identity::correlation::{ANCHOR, BEFORE, Candidate, Confidence, Contact, Correlation, Subject, correlate};
 use crate::identity::safeguard::{Count, Scope};
 use crate::identity::work::Work;
-use crate::identity::{Account, Change, Directory, Employee, Position, Rulebook, UserStatus};
+use crate::identity::{Account, Change, Directory, Position, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::Arc;
 
@@ -199,8 +199,10 @@ fn described(candidates: &[Candidate], rule: &str) -> String {
 
 /// What has matched, in words.
 fn evidence(rules: &Rulebook, position: &Position, rule: &str) -> String {
-    if rule == ANCHOR {
-        return format!("{} {}", rules.mapping.anchor(), position.employee.id);
+    match rule {
+        ANCHOR => return format!("{} {}", rules.mapping.anchor(), position.employee.id),
+        BEFORE => return "until both were active".into(),
+        _ => {}
     }
     let found = rules.keys(position).into_iter().find(|(known, _)| known.name == rule);
     found.map(|(known, value)| format!("{} {value}", known.attribute)).unwrap_or_default()
@@ -296,7 +298,13 @@ fn candidates(
 ) -> Result<Vec<Candidate>, StoreError> {
     let profile = &position.employee.id;
     let mut found = Vec::new();
-    let seek = Seek { c, org, position, directory: directory_of(c, org)?, rules, now };
+    let mut mine = cases::profiles(c, target)?.all();
+    mine.retain(|one| (&one.tenant, &one.employee.id) != (&position.tenant, profile));
+    mine.push(position.clone());
+    let seek = Seek { c, org, position, mine, directory: directory_of(c, org)?, rules, now };
+    for other in twins::asked_about(c, org, position)? {
+        found.extend(seek.target(BEFORE, Confidence::Certain, other)?);
+    }
     for account in accounts::by_anchor(c, org, profile)? {
         found.push(seek.account(ANCHOR, Confidence::Certain, account)?);
     }
@@ -353,6 +361,8 @@ struct Seek<'a> {
     c: &'a Connection,
     org: &'a str,
     position: &'a Position,
+    /// All profiles of its target, which would come with it.
+    mine: Vec<Position>,
     /// What the org has besides people; not known before it was read.
     directory: Option<Arc<Directory>>,
     rules: &'a Rulebook,
@@ -393,12 +403,6 @@ impl Seek<'_> {
         let c = self.c;
         let positions = cases::profiles(c, target)?.all();
         let Some(first) = positions.first() else { return Ok(None) };
-        // Whoever is to begin works there from that day on, without being asked about again.
-        let is_active = |employee: &Employee| employee.user_status != UserStatus::Inactive;
-        let mine = self.position;
-        let twin = positions
-            .iter()
-            .find(|other| other.tenant == mine.tenant && is_active(&other.employee) && is_active(&mine.employee));
         let account = account_of(c, target)?;
         Ok(Some(Candidate {
             rule: rule.to_owned(),
@@ -407,7 +411,7 @@ impl Seek<'_> {
             first_name: first.employee.first_name.clone(),
             last_name: first.employee.last_name.clone(),
             reserved: account.and_then(|account| self.reserved(&account)),
-            twin: twin.map(told),
+            twin: twins::twin(&self.mine, &positions).map(told),
             bound: self.bound(target, &positions)?,
             described: told(first),
             ..Candidate::default()

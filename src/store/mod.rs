@@ -46,6 +46,7 @@ mod split;
 mod starters;
 mod stops;
 mod trouble;
+mod twins;
 mod undo;
 mod unreadable;
 mod vitals;

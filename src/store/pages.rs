@@ -7,7 +7,7 @@ use super::pins::Because;
 use super::rows::work;
 use super::{
     Store, StoreError, Trouble, anchors, append, cases, circles, correlate, forced, judge, links, pins, renamed,
-    reviews, search, unreadable,
+    reviews, search, twins, unreadable,
 };
 use crate::audit::details::Observed;
 use crate::audit::{Event, Record};
@@ -402,6 +402,7 @@ pub(super) fn relink(
             return Ok(None);
         }
     }
+    twins::part(c, &org.name, position, before, now)?;
     let (target, conflict) = links::link(c, rules, &org.name, position, routed, now)?;
     let news = News { cause, changes: field_changes(before, &position.employee), before, after: position };
     let stopped = failed.or(conflict);

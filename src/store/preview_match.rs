@@ -3,7 +3,7 @@
 use super::cases::Profiles;
 use super::links::{account_of, owner};
 use super::previews::{directory, preview_of};
-use super::{StoreError, accounts, cases};
+use super::{StoreError, accounts, cases, twins};
 use crate::clock::Moment;
 use crate::identity::administrator::Knowledge;
 use crate::identity::correlation::Subject;
@@ -181,7 +181,7 @@ pub(super) fn of_join(
     if let Some(other) = other {
         before.extend(planning.present(other)?);
         let profiles = cases::profiles(c, other)?;
-        outlook.twins_in = twins(&mine.clone().all(), &profiles.clone().all());
+        outlook.twins_in = twins::twin(&mine.clone().all(), &profiles.clone().all()).map(|twin| twin.tenant.clone());
         mine = mine.joined(profiles);
         stays = other;
         if own.is_some() && theirs.is_some() {
@@ -214,12 +214,4 @@ pub(super) fn of_join(
     outlook.code = code(&before, &outlook.after, &[own, theirs])?;
     outlook.before = before;
     Ok(outlook)
-}
-
-/// A tenant in which both are active, or are to be.
-fn twins(mine: &[Position], theirs: &[Position]) -> Option<String> {
-    let active = |one: &&Position| one.employee.user_status != crate::identity::UserStatus::Inactive;
-    let found =
-        mine.iter().filter(active).find(|one| theirs.iter().filter(active).any(|other| other.tenant == one.tenant));
-    found.map(|one| one.tenant.clone())
 }

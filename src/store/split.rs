@@ -166,14 +166,8 @@ pub(super) fn split(c: &Connection, rules: &Rulebook, wish: &Split, now: Moment)
     let Some(parts) = parts(c, rules, wish.org, wish.tenant, wish.profile, now)? else { return Ok(0) };
     let (org, target) = (wish.org, parts.target);
     let account = parts.account.as_ref().map(|account| Subject::Account(account.id.clone()));
-    c.execute("INSERT INTO target (org) VALUES (?1)", [org])?;
-    let new = c.last_insert_rowid();
-    c.execute(
-        "UPDATE link SET target = ?4 WHERE org = ?1 AND tenant = ?2 AND profile = ?3",
-        params![org, wish.tenant, wish.profile, new],
-    )?;
-    // Whoever worked on the whole has no claim any more, and what was decided about the whole is over.
-    work::change(c, target, Work::taken_apart)?;
+    // What was decided about the whole is over.
+    let new = take_out(c, org, &parts.goes, target, parts.account.as_ref().map(|account| account.id.as_str()))?;
     for table in ["login", "approval", "pin"] {
         c.execute(&format!("DELETE FROM {table} WHERE target = ?1"), [target])?;
     }
@@ -189,14 +183,6 @@ pub(super) fn split(c: &Connection, rules: &Rulebook, wish: &Split, now: Moment)
     for (position, subject) in apart {
         reject(c, wish, position, &subject, now)?;
     }
-    // The anchor that the account still carries vouches for nobody any more.
-    if let Some(account) = &parts.account {
-        c.execute(
-            "DELETE FROM anchored WHERE org = ?1 AND anchor = ?2 AND okta_id IN (?3, '')",
-            params![org, wish.profile, account.id],
-        )?;
-    }
-    c.execute("DELETE FROM matched WHERE org = ?1 AND tenant = ?2 AND profile = ?3", [org, wish.tenant, wish.profile])?;
     let event = Event::Split(details::Split {
         profile: wish.profile.to_owned(),
         from: target,
@@ -218,6 +204,34 @@ pub(super) fn split(c: &Connection, rules: &Rulebook, wish: &Split, now: Moment)
         pages::mark_dirty(c, target, org, Class::Describe, ANY_BUCKET, Cause::Request, now)?;
     }
     Ok(1 + usize::from(!stay.is_empty()))
+}
+
+/// Gives a profile a target of its own, and returns it; the account stays where it is.
+pub(super) fn take_out(
+    c: &Connection,
+    org: &str,
+    position: &Position,
+    from: i64,
+    account: Option<&str>,
+) -> Result<i64, StoreError> {
+    let (tenant, profile) = (&position.tenant, &position.employee.id);
+    c.execute("INSERT INTO target (org) VALUES (?1)", [org])?;
+    let new = c.last_insert_rowid();
+    c.execute(
+        "UPDATE link SET target = ?4 WHERE org = ?1 AND tenant = ?2 AND profile = ?3",
+        params![org, tenant, profile, new],
+    )?;
+    // A run that works on the whole has no lease any more.
+    work::change(c, from, Work::taken_apart)?;
+    // The anchor that the account still carries vouches for nobody any more.
+    if let Some(account) = account {
+        c.execute(
+            "DELETE FROM anchored WHERE org = ?1 AND anchor = ?2 AND okta_id IN (?3, '')",
+            params![org, profile, account],
+        )?;
+    }
+    c.execute("DELETE FROM matched WHERE org = ?1 AND tenant = ?2 AND profile = ?3", [org, tenant, profile])?;
+    Ok(new)
 }
 
 /// No rule makes this match again.

@@ -8,7 +8,7 @@ use namely_okta_sync::store::{
     LeaverWithAccess, Linked, Opined, Opinion, Store, Wish, attention, leavers_with_access, linked, opine, request,
     review_outlook, reviews, split_outlook,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const SECOND: &str = "0e9f4a10-0000-4000-8000-000000000021";
@@ -95,6 +95,122 @@ fn two_active_profiles_of_one_company_become_one_person_by_two_people_who_say_wh
         assert!(user.is_live(), "nobody's access ends by it");
         assert_eq!(user.profile["firstName"], json!(first.first_name));
         assert_ne!(okta.user_by_anchor(&second.id).map(|user| &user.id), Some(&account));
+    });
+}
+
+/// An inactive profile of another department that a rule has joined to somebody who works in its company.
+async fn joined_while_inactive() -> (Rig, Person, Person) {
+    let rig = Rig::settled(Setup::of(6)).await;
+    let first = rig.setup.people[4].clone();
+    let department = (first.department + 1) % 8;
+    let second = Person { id: SECOND.into(), status: Hired::Inactive, department, manager: None, ..first.clone() };
+    rig.hire(second.clone());
+    rig.until("they are one", async |rig| is_linked(rig, SECOND).await).await;
+    assert_eq!(link_of(&rig, SECOND).target, link_of(&rig, &first.id).target);
+    rig.quiet().await;
+    (rig, first, second)
+}
+
+async fn is_linked(rig: &Rig, profile: &'static str) -> bool {
+    let count = rig.store().run(move |c| {
+        Ok(c.query_row("SELECT count(*) FROM link WHERE profile = ?1", [profile], |row| row.get::<_, i64>(0))?)
+    });
+    count.await.expect("reads") > 0
+}
+
+/// What Okta holds of the person of a profile, whose account carries its anchor.
+fn held(rig: &Rig, anchor: &str) -> (Status, Value, Vec<String>) {
+    let okta = rig.world.okta.core();
+    let user = okta.user_by_anchor(anchor).expect("an account");
+    (user.status, json!(user.profile), okta.groups_of(&user.id).into_iter().collect())
+}
+
+#[test]
+fn a_profile_that_a_rule_joined_while_it_was_inactive_is_asked_about_when_it_becomes_active_and_gives_nothing_before() {
+    on_a_system(async {
+        let (rig, first, _) = joined_while_inactive().await;
+        let before = held(&rig, &first.id);
+        rig.edit(6, |p| p.status = Hired::Active);
+        waits(&rig, SECOND, "active there too").await;
+        rig.quiet().await;
+        assert_eq!(held(&rig, &first.id), before, "nothing is given or changed");
+        rig.edit(6, |p| p.email = "somewhere.else@example.com".into());
+        rig.quiet().await;
+        waits(&rig, SECOND, "active there too").await;
+        assert_eq!(held(&rig, &first.id), before, "another address is no answer");
+        let (review, code) = shown(&rig, SECOND);
+        assert_eq!(accept(&rig, review, &code, "ada", false), Opined::SayWhy { tenant: "sandbox".into() });
+        assert_eq!(accept(&rig, review, &code, "ada", true), Opined::Needs { more: 1 });
+        assert_eq!(accept(&rig, review, &code, "ben", true), Opined::Decided);
+        rig.until("they are one", async |rig| link_of(rig, SECOND).target == link_of(rig, &first.id).target).await;
+        rig.quiet().await;
+        let groups = held(&rig, &first.id).2;
+        assert_ne!(groups, before.2, "both positions count");
+        for status in [Hired::Inactive, Hired::Active] {
+            rig.edit(6, |p| p.status = status);
+            rig.quiet().await;
+        }
+        assert_eq!(held(&rig, &first.id).2, groups, "what two people have said holds when they come back");
+        assert_eq!(link_of(&rig, SECOND).target, link_of(&rig, &first.id).target);
+    });
+}
+
+#[test]
+fn whoever_leaves_while_it_is_asked_whether_two_active_profiles_are_one_person_is_ended() {
+    on_a_system(async {
+        let (rig, first, _) = joined_while_inactive().await;
+        rig.edit(6, |p| p.status = Hired::Active);
+        waits(&rig, SECOND, "active there too").await;
+        rig.edit(4, |p| p.status = Hired::Inactive);
+        rig.until_okta("they are out", |okta| {
+            okta.user_by_anchor(&first.id).is_some_and(|user| user.status == Status::Deprovisioned)
+        })
+        .await;
+    });
+}
+
+#[test]
+fn the_old_profile_of_a_rehire_that_becomes_active_again_is_asked_about_and_the_new_one_keeps_the_account() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(6)).await;
+        let old = rig.setup.people[4].clone();
+        rig.edit(4, |p| p.status = Hired::Inactive);
+        rig.until_okta("they are out", |okta| okta.user_by_anchor(&old.id).is_some_and(|user| !user.is_live())).await;
+        rig.quiet().await;
+        rig.hire(Person { id: SECOND.into(), ..old.clone() });
+        rig.until_okta("they are back", |okta| okta.user_by_anchor(SECOND).is_some_and(|user| user.is_live())).await;
+        rig.quiet().await;
+        rig.edit(4, |p| p.status = Hired::Active);
+        waits(&rig, &old.id, "active there too").await;
+        rig.quiet().await;
+        assert!(held(&rig, SECOND).0 != Status::Deprovisioned);
+        assert!(rig.world.okta.core().user_by_anchor(&old.id).is_none(), "nobody is made");
+    });
+}
+
+#[test]
+fn a_match_that_one_person_accepted_while_a_profile_was_inactive_takes_two_when_it_becomes_active() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(6)).await;
+        let first = rig.setup.people[4].clone();
+        let second = Person {
+            id: SECOND.into(),
+            last_name: "Otherwise".into(),
+            status: Hired::Inactive,
+            manager: None,
+            ..first.clone()
+        };
+        rig.hire(second);
+        waits(&rig, SECOND, "names differ").await;
+        let (review, code) = shown(&rig, SECOND);
+        assert_eq!(accept(&rig, review, &code, "ada", false), Opined::Decided);
+        rig.until("they are one", async |rig| link_of(rig, SECOND).target == link_of(rig, &first.id).target).await;
+        rig.quiet().await;
+        rig.edit(6, |p| p.status = Hired::Active);
+        rig.until("they are two", async |rig| link_of(rig, SECOND).target != link_of(rig, &first.id).target).await;
+        waits(&rig, SECOND, "").await;
+        let (review, code) = shown(&rig, SECOND);
+        assert_eq!(accept(&rig, review, &code, "ada", true), Opined::Needs { more: 1 });
     });
 }
 
