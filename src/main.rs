@@ -1,6 +1,7 @@
 //! Keeps Okta true to Namely.
 
 use clap::{CommandFactory, Parser, Subcommand};
+use namely_okta_sync::commands::failure;
 use namely_okta_sync::{commands, telemetry};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -130,13 +131,27 @@ enum Side {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version are asked for; whatever else is here was written wrongly.
+            let code = if e.use_stderr() { ExitCode::from(failure::USAGE) } else { ExitCode::SUCCESS };
+            // Where nobody reads it there is nobody to tell.
+            let _ = e.print();
+            return code;
+        }
+    };
     // One TLS provider, installed before anything could choose another.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     // The service starts its own, as the configuration says.
     if !matches!(cli.command, Command::Run { .. }) {
         telemetry::quiet();
     }
+    let code: fn(&anyhow::Error) -> u8 = match cli.command {
+        Command::Run { .. } => |_| 1,
+        Command::Status(_) => failure::code_of_status,
+        _ => failure::code,
+    };
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be made");
     let ended = actix::System::with_tokio_rt(runtime).block_on(async {
         match cli.command {
@@ -178,7 +193,7 @@ fn main() -> ExitCode {
     });
     ended.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        ExitCode::FAILURE
+        ExitCode::from(code(&error))
     })
 }
 

@@ -1,6 +1,6 @@
 //! What is answered about how things are: read beside the writer, the same over HTTP and from the command line.
 
-use super::decisions::{Desk, Refusal};
+use super::decisions::{Desk, Refusal, nobody};
 use super::routes::Ask;
 use super::state::{Approvers, Running, State};
 use crate::audit::Row;
@@ -44,10 +44,13 @@ impl Desk {
             Ask::Attention => json!({ "matters": attention(&reader()?, &self.rules, now)? }),
             Ask::Readiness => self.readiness(&reader()?, query, now)?,
             Ask::Backlog => json!({ "people": waiting(&reader()?, LISTED)? }),
-            Ask::Person => self.person(&reader()?, &parts[0], (!all).then_some(ROWS))?,
+            Ask::Person => {
+                let only = query["org"].as_str().map(|name| self.org(name)).transpose()?;
+                self.person(&reader()?, &parts[0], only, (!all).then_some(ROWS))?
+            }
             Ask::Holds => json!({ "holds": holds(&reader()?, all)? }),
             Ask::Hold => {
-                let (c, id) = (reader()?, self.number(&parts[0])?);
+                let (c, id) = (reader()?, self.number("hold", &parts[0])?);
                 let found = holds(&c, true)?.into_iter().find(|hold| hold.id == id);
                 let missing = || Refusal::NotFound(format!("there is no hold {id}; see `holds list --all`"));
                 json!({ "hold": found.ok_or_else(missing)?, "people": held_people(&c, id)? })
@@ -57,7 +60,7 @@ impl Desk {
             Ask::Pauses => json!({ "pauses": pauses(&reader()?)? }),
             Ask::Reviews => json!({ "reviews": reviews(&reader()?, all)? }),
             Ask::Review => {
-                let id = self.number(&parts[0])?;
+                let id = self.number("review", &parts[0])?;
                 let missing = || Refusal::NotFound(format!("there is no review {id}; see `review list --all`"));
                 let (review, outlook) = review_outlook(&reader()?, &self.rules, id, now)?.ok_or_else(missing)?;
                 json!({ "review": review, "outlook": outlook })
@@ -65,7 +68,12 @@ impl Desk {
             Ask::Links => {
                 let c = reader()?;
                 let org = query["org"].as_str().map(|name| self.org(name)).transpose()?;
-                json!({ "links": linked(&c, org, query["person"].as_str())? })
+                let person = query["person"].as_str();
+                let links = linked(&c, org, person)?;
+                if let Some(person) = person.filter(|_| links.is_empty()) {
+                    return Err(nobody(person));
+                }
+                json!({ "links": links })
             }
             Ask::Link => {
                 let c = reader()?;
@@ -107,9 +115,15 @@ impl Desk {
         Ok(json!({ "days": days, "blocked": blocked, "starters": found }))
     }
 
-    fn person(&self, c: &Connection, person: &str, newest: Option<usize>) -> Result<Value, Refusal> {
+    fn person(
+        &self,
+        c: &Connection,
+        person: &str,
+        only: Option<&str>,
+        newest: Option<usize>,
+    ) -> Result<Value, Refusal> {
         let mut people = Vec::new();
-        for (org, target) in self.targets(c, person)? {
+        for (org, target) in self.targets_in(c, person, only)? {
             let mut rows: Vec<Value> = Vec::new();
             filter_audit(c, &Filter { targets: vec![target], newest, ..Filter::default() }, |row| {
                 let row: Value = serde_json::from_str(&row.text)?;

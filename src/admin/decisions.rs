@@ -56,9 +56,13 @@ impl From<serde_json::Error> for Refusal {
 }
 
 impl Desk {
-    /// A number of the path.
-    pub fn number(&self, text: &str) -> Result<i64, Refusal> {
-        text.parse().map_err(|_| Refusal::Bad(format!("{text:?} is not a number")))
+    /// A number of the path, of one `what`.
+    pub fn number(&self, what: &str, text: &str) -> Result<i64, Refusal> {
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Refusal::Bad(format!("{text:?} is not a number: give the number of a {what}")));
+        }
+        text.parse().map_err(|_| Refusal::NotFound(format!("there is no {what} {text}")))
     }
 
     /// An org, which must be there.
@@ -69,17 +73,26 @@ impl Desk {
         Err(Refusal::NotFound(format!("there is no org {name:?}; there are {}", self.orgs.join(", "))))
     }
 
+    /// The targets that a person has, in one org or in all.
+    pub fn targets_in(&self, c: &Connection, person: &str, org: Option<&str>) -> Result<Vec<(String, i64)>, Refusal> {
+        let found = self.targets(c, person)?;
+        let Some(only) = org else { return Ok(found) };
+        let here: Vec<(String, i64)> = found.into_iter().filter(|(org, _)| org == only).collect();
+        if here.is_empty() {
+            return Err(Refusal::NotFound(format!(
+                "{person:?} is nobody of {only}; without an org all are looked through"
+            )));
+        }
+        Ok(here)
+    }
+
     /// The targets that a person has, in all orgs.
     pub fn targets(&self, c: &Connection, person: &str) -> Result<Vec<(String, i64)>, Refusal> {
         let mut found = Vec::new();
         for org in &self.orgs {
             found.extend(find(c, org, person)?.into_iter().map(|target| (org.clone(), target)));
         }
-        if found.is_empty() {
-            let how = "give a profile UUID, an email, a login or a full name";
-            return Err(Refusal::NotFound(format!("nobody is called {person:?}; {how}")));
-        }
-        Ok(found)
+        if found.is_empty() { Err(nobody(person)) } else { Ok(found) }
     }
 
     /// Writes down what `by` decides; `None` if `ask` is about something else. `parts` stand for the braces of the path,
@@ -96,10 +109,10 @@ impl Desk {
         let text = |key: &str| body[key].as_str().unwrap_or_default();
         let told = match ask {
             Ask::Approve | Ask::Reject | Ask::Reverse => {
-                self.hold(&operator()?, ask, by, self.number(&parts[0])?, body, now)?
+                self.hold(&operator()?, ask, by, self.number("hold", &parts[0])?, body, now)?
             }
             Ask::Cancel => {
-                let id = self.number(&parts[0])?;
+                let id = self.number("hold", &parts[0])?;
                 if !cancel(&operator()?, id, by, now)? {
                     return Err(Refusal::NotFound(format!(
                         "nothing of hold {id} is about to be carried out on the word of one person; see `holds list`"
@@ -127,8 +140,12 @@ impl Desk {
                     let told = format!("the report of {org} is not complete yet: {}", missing.join(", "));
                     return Err(Refusal::Conflict(told));
                 }
-                // Where nothing waits nothing is accepted.
-                if !report.waiting.is_empty() && text("code") != report.code {
+                if report.waiting.is_empty() {
+                    return Err(Refusal::Conflict(format!(
+                        "first contact with {org} was accepted already: nothing waits for it"
+                    )));
+                }
+                if text("code") != report.code {
                     return Err(Refusal::Conflict(format!(
                         "the report of {org} is not what {:?} stands for: look at it again with `adopt` (its code is {} now)",
                         text("code"),
@@ -145,7 +162,7 @@ impl Desk {
                 json!({ "org": org, "by": by.name })
             }
             Ask::AcceptReview | Ask::RejectReview => {
-                let (id, accept) = (self.number(&parts[0])?, ask == Ask::AcceptReview);
+                let (id, accept) = (self.number("review", &parts[0])?, ask == Ask::AcceptReview);
                 self.review(&operator()?, id, accept, by, body, now)?
             }
             Ask::Split => {
@@ -240,6 +257,11 @@ impl Desk {
     /// Approves what a saved plan says of people, as far as the same would be done now.
     fn approve_plan(&self, c: &mut Connection, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
         let people: Vec<Approval> = people(body)?;
+        let mut targets = BTreeSet::new();
+        if let Some(twice) = people.iter().find(|person| !targets.insert(person.target)) {
+            let told = format!("target {} stands in the plan more than once: name each person once", twice.target);
+            return Err(Refusal::Bad(told));
+        }
         let text = |key: &str| body[key].as_str().unwrap_or_default();
         if body["store"].as_str().is_some_and(|named| identity(c).map_or(true, |known| known != named)) {
             return Err(Refusal::Conflict("the plan was made of another store; make it anew of this one".into()));
@@ -263,6 +285,11 @@ impl Desk {
     }
 }
 
+/// That a word names nobody who is known.
+pub(super) fn nobody(person: &str) -> Refusal {
+    Refusal::NotFound(format!("nobody is called {person:?}; give a profile UUID, an email, a login or a full name"))
+}
+
 /// What one approval of these people does not decide.
 fn waits(c: &Connection, approved: &[i64]) -> Result<Vec<String>, StoreError> {
     let approved: BTreeSet<i64> = approved.iter().copied().collect();
@@ -284,8 +311,10 @@ fn people<T: DeserializeOwned>(body: &Value) -> Result<Vec<T>, Refusal> {
     serde_json::from_value(body["people"].clone()).map_err(|e| Refusal::Bad(format!("people cannot be read: {e}")))
 }
 
+/// The targets that a body lists, each once.
 pub(super) fn targets(body: &Value) -> Vec<i64> {
-    body["targets"].as_array().into_iter().flatten().filter_map(Value::as_i64).collect()
+    let listed: BTreeSet<i64> = body["targets"].as_array().into_iter().flatten().filter_map(Value::as_i64).collect();
+    listed.into_iter().collect()
 }
 
 /// The kind of change of a word.

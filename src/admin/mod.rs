@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod auth;
 pub mod decisions;
+pub mod fields;
 mod pausing;
 pub mod routes;
 pub mod state;
@@ -215,8 +216,8 @@ async fn api(
         Err(refused) => return refused,
     };
     let given = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
-    let asked = given.map_err(|e| e.to_string()).and_then(|given| routes::query(route, &given));
-    let (query, body) = match asked.and_then(|query| Ok((query, routes::body(route, &bytes)?))) {
+    let asked = given.map_err(|e| e.to_string()).and_then(|given| fields::query(route, &given));
+    let (query, body) = match asked.and_then(|query| Ok((query, fields::body(route, &bytes)?))) {
         Ok(asked) => asked,
         Err(why) => return error(HttpResponse::BadRequest(), why),
     };
@@ -291,7 +292,7 @@ async fn hook(served: web::Data<Served>, request: HttpRequest, payload: web::Pay
         return error(HttpResponse::Unauthorized(), told);
     }
     let Ok((route, _)) = routes::find("POST", "/poll") else { return not_here().await };
-    match routes::body(route, &body) {
+    match fields::body(route, &body) {
         Ok(body) => poll(&served, &body).await,
         Err(why) => error(HttpResponse::BadRequest(), why),
     }

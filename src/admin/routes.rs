@@ -1,5 +1,8 @@
 //! What can be asked of a running service: one table, from which requests are routed and the OpenAPI document is made.
 
+pub use super::fields::{Field, Kind};
+
+use super::fields::{self, field};
 use crate::config::Role;
 use serde_json::{Map, Value, json};
 
@@ -43,67 +46,6 @@ pub enum Ask {
     Poll,
 }
 
-/// What a field of a body or of a query holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Text,
-    Flag,
-    Number,
-    /// A list of numbers.
-    Numbers,
-    /// A list of strings.
-    Texts,
-    /// A list of objects, one for each person.
-    People,
-}
-
-impl Kind {
-    fn schema(self) -> Value {
-        match self {
-            Kind::Text => json!({ "type": "string", "maxLength": LONGEST_TEXT }),
-            Kind::Flag => json!({ "type": "boolean" }),
-            Kind::Number => json!({ "type": "integer" }),
-            Kind::Texts => json!({ "type": "array", "maxItems": LONGEST_LIST, "items": { "type": "string" } }),
-            Kind::Numbers => json!({ "type": "array", "maxItems": LONGEST_LIST, "items": { "type": "integer" } }),
-            Kind::People => json!({ "type": "array", "maxItems": LONGEST_LIST, "items": { "type": "object" } }),
-        }
-    }
-
-    fn fits(self, value: &Value) -> bool {
-        let all = |of: fn(&Value) -> bool| {
-            value.as_array().is_some_and(|items| items.len() <= LONGEST_LIST && items.iter().all(of))
-        };
-        let is_text = |value: &Value| value.as_str().is_some_and(|text| text.chars().count() <= LONGEST_TEXT);
-        match self {
-            Kind::Text => is_text(value),
-            Kind::Flag => value.is_boolean(),
-            Kind::Number => value.is_i64(),
-            Kind::Texts => all(|value| value.as_str().is_some_and(|text| text.len() <= LONGEST_TEXT)),
-            Kind::Numbers => all(Value::is_i64),
-            Kind::People => all(Value::is_object),
-        }
-    }
-
-    const fn told(self) -> &'static str {
-        match self {
-            Kind::Text => "a string",
-            Kind::Flag => "true or false",
-            Kind::Number => "an integer",
-            Kind::Texts => "a list of strings",
-            Kind::Numbers => "a list of integers",
-            Kind::People => "a list of objects",
-        }
-    }
-}
-
-/// One field of a body or of a query.
-pub struct Field {
-    pub name: &'static str,
-    pub kind: Kind,
-    pub required: bool,
-    pub about: &'static str,
-}
-
 /// One thing that can be asked.
 pub struct Route {
     pub ask: Ask,
@@ -116,10 +58,6 @@ pub struct Route {
     /// What can stand behind the question mark.
     pub query: &'static [Field],
     pub body: &'static [Field],
-}
-
-const fn field(name: &'static str, kind: Kind, required: bool, about: &'static str) -> Field {
-    Field { name, kind, required, about }
 }
 
 const fn look(ask: Ask, path: &'static str, about: &'static str) -> Route {
@@ -156,23 +94,10 @@ const UNDO_PERSON: Field =
 const UNDO_FROM: Field = field("from", Kind::Text, false, "what was done from then on, as 2026-05-04T06:00:00Z");
 const UNDO_TO: Field = field("to", Kind::Text, false, "what was done until then");
 
-/// Entries that a list has at most: everybody of a large company.
-const LONGEST_LIST: usize = 100_000;
-/// Characters that a text has at most.
-const LONGEST_TEXT: usize = 10_000;
-
-/// Bytes that a body has at most, unless it lists people.
-const LARGEST_BODY: usize = 64 << 10;
-/// Bytes of a body that lists people: a plan for everybody.
-const LARGEST_LIST: usize = 64 << 20;
-/// Values that a body has at most: twenty of each of 100,000 people.
-const MOST_VALUES: usize = 2_000_000;
-
 impl Route {
     /// Bytes that a body of it has at most.
     pub fn largest_body(&self) -> usize {
-        let lists = |field: &Field| matches!(field.kind, Kind::Numbers | Kind::Texts | Kind::People);
-        if self.body.iter().any(lists) { LARGEST_LIST } else { LARGEST_BODY }
+        fields::largest(self.body)
     }
 
     /// Its path with these in place of the parts in braces, in order.
@@ -209,7 +134,10 @@ pub const ROUTES: &[Route] = &[
         Ask::Person,
         "/people/{person}",
         "What happened to somebody: by profile, email, login or full name.",
-        &[field("all", Kind::Flag, false, "from the beginning; the newest 200 audit rows without it")],
+        &[
+            field("all", Kind::Flag, false, "from the beginning; the newest 200 audit rows without it"),
+            field("org", Kind::Text, false, "only in this org"),
+        ],
     ),
     choose(Ask::Holds, "/holds", "What waits for a decision.", DECIDED_TOO),
     look(Ask::Hold, "/holds/{id}", "Who is held, and what would be done to them."),
@@ -484,7 +412,9 @@ fn operation(route: &Route) -> Value {
             "401": error("no such token"),
             "403": error("the token may not do this"),
             "404": error("nothing of that name"),
+            "408": error("the body did not arrive in time"),
             "409": error("it is not so any more, or cannot be done now; the error says why"),
+            "413": error("the body is too large"),
         },
     });
     if route.method == "POST" {
@@ -503,51 +433,6 @@ fn operation(route: &Route) -> Value {
     operation
 }
 
-/// Reads a body for a route: an object with the fields that the route has, of their types.
-pub fn body(route: &Route, bytes: &[u8]) -> Result<Value, String> {
-    let given = if bytes.is_empty() { b"{}" } else { bytes };
-    // Counted before anything is built of them: each value in memory is many times as large as in the text.
-    if given.iter().filter(|byte| **byte == b',').count() > MOST_VALUES {
-        return Err(format!("the body has more than {MOST_VALUES} values: ask for fewer people at a time"));
-    }
-    let value: Value = serde_json::from_slice(given).map_err(|e| format!("the body is not JSON: {e}"))?;
-    let Some(object) = value.as_object() else { return Err("the body must be a JSON object".into()) };
-    check(route.body, object)?;
-    Ok(value)
-}
-
-/// Reads what stands behind the question mark, for a route.
-pub fn query(route: &Route, given: &[(String, String)]) -> Result<Value, String> {
-    let read = |(name, text): &(String, String)| {
-        let is_text = route.query.iter().any(|field| field.name == name && field.kind == Kind::Text);
-        let value = if is_text { None } else { serde_json::from_str(text).ok() };
-        (name.clone(), value.unwrap_or_else(|| Value::from(text.as_str())))
-    };
-    let object: Map<String, Value> = given.iter().map(read).collect();
-    check(route.query, &object)?;
-    Ok(Value::Object(object))
-}
-
-fn check(fields: &[Field], given: &Map<String, Value>) -> Result<(), String> {
-    for (name, value) in given {
-        let Some(field) = fields.iter().find(|field| field.name == name) else {
-            let known: Vec<&str> = fields.iter().map(|field| field.name).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Err(format!("there is no field {name:?} here; there are {known}"));
-        };
-        if value.as_array().is_some_and(|items| items.len() > LONGEST_LIST) {
-            return Err(format!("{name} has more than {LONGEST_LIST} items: ask for fewer at a time"));
-        }
-        if !field.kind.fits(value) {
-            return Err(format!("{name} must be {}: {}", field.kind.told(), field.about));
-        }
-    }
-    match fields.iter().find(|field| field.required && !given.contains_key(field.name)) {
-        Some(field) => Err(format!("{} is missing: {}", field.name, field.about)),
-        None => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -560,34 +445,5 @@ mod tests {
         for nowhere in ["", "/", "/hold", "/holds/", "/holds/7/approve/now", "/people//"] {
             assert_eq!(find("GET", nowhere).err(), Some(Lost::NotHere), "{nowhere}");
         }
-    }
-
-    #[test]
-    fn a_body_is_checked_field_by_field() {
-        let (approve, _) = find("POST", "/holds/7/approve").expect("a route");
-        let said = |text: &str| body(approve, text.as_bytes()).expect_err("refused");
-        assert!(body(approve, br#"{"code":"abc","targets":[1,2]}"#).is_ok());
-        assert!(said("{").contains("not JSON") && said("[]").contains("a JSON object"), "{}", said("[]"));
-        assert!(said("").contains("code is missing") && said(r#"{"code":1}"#).contains("must be a string"));
-        assert!(said(r#"{"code":"a","by":"me"}"#).contains("no field \"by\""));
-        assert!(said(r#"{"code":"a","targets":["x"]}"#).contains("targets must be"));
-        let many = |items: usize| format!("{{\"code\":\"a\",\"targets\":[{}]}}", vec!["1"; items].join(","));
-        assert!(body(approve, many(LONGEST_LIST).as_bytes()).is_ok());
-        assert!(said(&many(LONGEST_LIST + 1)).contains("more than 100000 items"));
-        assert!(said(&many(MOST_VALUES + 2)).contains("more than 2000000 values"));
-    }
-
-    #[test]
-    fn a_query_is_checked_like_a_body() {
-        let asked = |path: &str, name: &str, text: &str| {
-            let (route, _) = find("GET", path).expect("a route");
-            query(route, &[(name.to_owned(), text.to_owned())])
-        };
-        assert_eq!(asked("/readiness", "days", "3"), Ok(json!({ "days": 3 })));
-        assert_eq!(asked("/readiness", "org", "3"), Ok(json!({ "org": "3" })), "a name that looks like a number");
-        assert_eq!(asked("/holds", "all", "true"), Ok(json!({ "all": true })));
-        assert!(asked("/holds", "all", "yes").expect_err("refused").contains("true or false"));
-        assert!(asked("/readiness", "days", "x").expect_err("refused").contains("an integer"));
-        assert!(asked("/status", "all", "true").expect_err("refused").contains("there are none"));
     }
 }

@@ -4,7 +4,7 @@ use super::decisions::{Desk, Refusal, targets as listed};
 use crate::clock::Moment;
 use crate::identity::Decider;
 use crate::identity::preview::{Preview, preview};
-use crate::store::{Scope, Undo, Wish, directory, request, undo, whole_with};
+use crate::store::{Scope, Undo, Wish, all_there, directory, pinned, request, undo, whole_with};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -35,12 +35,8 @@ impl Desk {
         };
         let targets = match asked["person"].as_str() {
             Some(person) => {
-                let found = self.targets(c, person)?.into_iter().filter(|(org, _)| orgs.contains(org));
-                let targets: Vec<i64> = found.map(|(_, target)| target).collect();
-                if targets.is_empty() {
-                    return Err(Refusal::NotFound(format!("{person:?} is nobody of {}", orgs.join(", "))));
-                }
-                targets
+                let found = self.targets_in(c, person, asked["org"].as_str())?;
+                found.into_iter().map(|(_, target)| target).collect()
             }
             None => Vec::new(),
         };
@@ -48,12 +44,19 @@ impl Desk {
         if scope.rows.is_empty() && scope.run.is_none() && scope.targets.is_empty() && scope.since.is_none() {
             return Err(Refusal::Bad("say what to take back: rows, a run, a person, or from when on".into()));
         }
+        if scope.since.zip(scope.until).is_some_and(|(since, until)| since >= until) {
+            return Err(Refusal::Bad("from must lie before to".into()));
+        }
+        scope.is_there(c)?;
         Ok(scope)
     }
 
     /// What an undo would restore, what it would take to restore it, and the code that names exactly this.
     pub(super) fn what_an_undo_restores(&self, c: &Connection, asked: &Value, now: Moment) -> Result<Value, Refusal> {
         let found = undo(c, &self.rules, &self.scope(c, asked)?)?;
+        if found.people.is_empty() && found.lost.is_empty() {
+            return Err(nothing());
+        }
         let previews = self.previews(c, &found, now)?;
         Ok(json!({
             "code": found.code, "restores": found.people, "people": previews, "cannot_come_back": found.lost,
@@ -84,8 +87,7 @@ impl Desk {
         let shown = body["code"].as_str().unwrap_or_default();
         let found = undo(c, &self.rules, &scope)?;
         if found.people.is_empty() {
-            let told = "nothing to take back: what was done is not there any more, or was nothing";
-            return Err(Refusal::NotFound(told.into()));
+            return Err(nothing());
         }
         if found.code != shown {
             return Err(Refusal::Conflict(found.changed(c, shown)?));
@@ -98,31 +100,40 @@ impl Desk {
 
     /// Asks the service to let go of what an undo has restored.
     pub(super) fn release(&self, c: &Connection, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
+        let of_whom = || Refusal::Bad("say of whom: a person, or an org and targets of it; not both".into());
+        let named = listed(body);
+        if body["person"].is_string() != named.is_empty() {
+            return Err(of_whom());
+        }
         let mut targets: BTreeMap<String, Vec<i64>> = BTreeMap::new();
         if let Some(person) = body["person"].as_str() {
             let only = body["org"].as_str().map(|org| self.org(org)).transpose()?;
-            for (org, target) in self.targets(c, person)? {
-                if only.is_none_or(|only| only == org) {
-                    targets.entry(org).or_default().push(target);
-                }
+            for (org, target) in self.targets_in(c, person, only)? {
+                targets.entry(org).or_default().push(target);
             }
         } else {
-            let Some(org) = body["org"].as_str() else {
-                return Err(Refusal::Bad("say of whom: a person, or an org and targets of it".into()));
-            };
-            let org = self.org(org)?;
-            targets.insert(org.to_owned(), listed(body));
+            let org = self.org(body["org"].as_str().ok_or_else(of_whom)?)?;
+            targets.insert(org.to_owned(), named);
+        }
+        for (org, targets) in &mut targets {
+            all_there(c, org, targets)?;
+            *targets = pinned(c, targets)?;
         }
         if targets.values().all(Vec::is_empty) {
-            return Err(Refusal::NotFound("say of whom: a person, or an org and targets of it".into()));
+            let told = "nothing is pinned of them: no undo has restored anything that still lasts";
+            return Err(Refusal::NotFound(told.into()));
         }
         let mut requests = BTreeMap::new();
-        for (org, targets) in targets {
+        for (org, targets) in targets.into_iter().filter(|(_, targets)| !targets.is_empty()) {
             let id = request(c, &org, &Wish::Release { targets }, by, now)?;
             requests.insert(org, id);
         }
         Ok(json!({ "requests": requests, "by": by.name }))
     }
+}
+
+fn nothing() -> Refusal {
+    Refusal::NotFound("nothing to take back: what was done is not there any more, or was nothing".into())
 }
 
 /// What is taken back, for the audit.

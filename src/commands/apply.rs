@@ -1,6 +1,7 @@
 //! `apply`: a saved plan is done as it was shown, for whoever has not moved since. The service does it, in any mode: what
 //! was approved is let through, and nothing else.
 
+use super::failure::usage;
 use super::saved::SavedPlan;
 use super::store::{Opened, open};
 use super::table::table;
@@ -15,6 +16,9 @@ use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+
+/// What is said of a plan in which nothing stands to be done.
+const NOTHING: &str = "nothing to approve: the plan holds nobody of whom anything can be done";
 
 /// Flags of `apply`.
 #[derive(clap::Args, Clone, Debug)]
@@ -43,13 +47,17 @@ pub async fn apply(options: &Options) -> anyhow::Result<ExitCode> {
     let plan = SavedPlan::read(&options.plan)?;
     let opened = options.asking.at.config().map(open).transpose()?;
     if options.wait.is_some() && opened.is_none() {
-        bail!("--wait looks into the store: say which with --config FILE");
+        return Err(usage("--wait looks into the store: say which with --config FILE"));
     }
     plan.check(opened.as_ref().map_or_else(|| Clock::system().now(), |opened| opened.now))?;
     if opened.as_ref().is_some_and(|opened| opened.config.rules != plan.rules) {
         bail!("the rules of the configuration have changed since the plan was made; make it anew");
     }
     let chosen = chosen(&plan, &options.people)?;
+    if chosen.is_empty() {
+        println!("{}", if options.asking.json { r#"{"approved":0,"refused":[],"done":null}"# } else { NOTHING });
+        return Ok(ExitCode::SUCCESS);
+    }
     let approvals: Vec<Approval> = chosen
         .iter()
         .map(|p| Approval { target: p.target, basis: p.basis.clone(), changes: p.changes.clone() })

@@ -1,11 +1,14 @@
 //! `audit`: list, export, verify and prune what was written down.
 
+use super::failure::usage;
 use super::store::{Opened, decider, moment, open};
 use super::table::table;
 use crate::audit::{Checkpoint, Event, Row, SigningKey, Verdict};
 use crate::config::Config;
 use crate::pipeline::sealer::own_key;
-use crate::store::{AuditRow, Filter, Store, checkpoints, filter_audit, identity, name_of, prune_audit, verify_audit};
+use crate::store::{
+    AuditRow, Filter, Store, checkpoints, filter_audit, identity, is_a_run, name_of, prune_audit, verify_audit,
+};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::ExposeSecret;
@@ -23,8 +26,8 @@ pub enum Action {
         #[command(flatten)]
         which: Which,
         /// Only so many, the newest
-        #[arg(long, default_value_t = 200)]
-        limit: usize,
+        #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
         /// Print one JSON document
         #[arg(long)]
         json: bool,
@@ -103,7 +106,7 @@ pub enum Format {
 /// Does it.
 pub fn audit(action: &Action) -> anyhow::Result<ExitCode> {
     match action {
-        Action::List { which, limit, json } => list(which, *limit, *json),
+        Action::List { which, limit, json } => list(which, usize::try_from(*limit)?, *json),
         Action::Export { which, format, output } => export(which, *format, output.as_deref()),
         Action::Verify { config, checkpoints, key, json } => {
             verify(config, checkpoints.as_deref(), key.as_deref(), *json)
@@ -114,10 +117,20 @@ pub fn audit(action: &Action) -> anyhow::Result<ExitCode> {
 
 fn filter(which: &Which, opened: &Opened) -> anyhow::Result<Filter> {
     let time = |flag, text: &Option<String>| text.as_ref().map(|t| moment(flag, t, opened.now)).transpose();
+    let (since, until) = (time("--since", &which.since)?, time("--until", &which.until)?);
+    if since.zip(until).is_some_and(|(since, until)| since >= until) {
+        return Err(usage("--since must lie before --until"));
+    }
+    if let Some(kind) = which.kinds.iter().find(|kind| !Event::KINDS.contains(&kind.as_str())) {
+        return Err(usage(format!("{kind:?} is no kind of row; there are {}", Event::KINDS.join(", "))));
+    }
+    if let Some(run) = which.run {
+        is_a_run(&opened.store, run)?;
+    }
     Ok(Filter {
         targets: which.person.as_ref().map(|person| opened.targets(None, person)).transpose()?.unwrap_or_default(),
-        since: time("--since", &which.since)?,
-        until: time("--until", &which.until)?,
+        since,
+        until,
         kinds: which.kinds.clone(),
         group: which.group.clone(),
         run: which.run,

@@ -1,6 +1,7 @@
 //! `evidence`: a pack for auditors that can be verified without this program.
 
 use super::audit::{Names, judge, write_jsonl};
+use super::failure::usage;
 use super::store::{moment, open};
 use crate::report::evidence::Collector;
 use crate::store::{Filter, checkpoints, filter_audit};
@@ -57,7 +58,7 @@ pub fn evidence(options: &Options) -> anyhow::Result<ExitCode> {
     let from = moment("--from", &options.from, opened.now)?;
     let to = options.to.as_ref().map(|to| moment("--to", to, opened.now)).transpose()?.unwrap_or(opened.now);
     if from >= to {
-        bail!("--from must lie before --to");
+        return Err(usage("--from must lie before --to"));
     }
     if options.output.exists() {
         bail!("{} exists already: a pack is never written over", options.output.display());

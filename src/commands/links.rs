@@ -1,5 +1,6 @@
 //! `links`: which account is whose, by which rule and evidence; and taking a wrong match apart.
 
+use super::failure::usage;
 use super::review::outlook_shown;
 use super::table::table;
 use super::way::{Asking, by, part};
@@ -40,8 +41,8 @@ pub enum Action {
         #[arg(long, value_name = "ORG")]
         org: Option<String>,
         /// Why, for the audit
-        #[arg(long, value_name = "TEXT", default_value = "")]
-        why: String,
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
         /// Who decides, for the audit
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
@@ -69,7 +70,10 @@ pub async fn links(action: &Action) -> anyhow::Result<ExitCode> {
                 Some(org) => org.clone(),
                 None => only_org(way.look(Ask::Link, &[profile], json!({})).await?, profile)?,
             };
-            let body = json!({ "org": org, "profile": profile, "code": code, "why": why });
+            let mut body = json!({ "org": org, "profile": profile, "code": code });
+            if let Some(why) = why {
+                body["why"] = why.as_str().into();
+            }
             let told = way.ask(Ask::Split, &[], body).await?;
             if asking.json {
                 println!("{told}");
@@ -87,7 +91,7 @@ fn only_org(told: serde_json::Value, profile: &str) -> anyhow::Result<String> {
         [only] => Ok(only.link.org.clone()),
         several => {
             let orgs: Vec<&str> = several.iter().map(|one| one.link.org.as_str()).collect();
-            anyhow::bail!("{profile} is linked in {}: say which with --org", orgs.join(", "))
+            Err(usage(format!("{profile} is linked in {}: say which with --org", orgs.join(", "))))
         }
     }
 }

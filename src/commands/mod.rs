@@ -10,6 +10,7 @@ pub mod check;
 pub mod config;
 pub mod evidence;
 pub mod explain;
+pub mod failure;
 pub mod holds;
 pub mod links;
 pub mod mapping;

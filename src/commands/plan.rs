@@ -1,6 +1,7 @@
 //! `plan`: exactly what would be done, and to whom. Nothing is asked and nothing is written: it is computed from what the
 //! service has read and written down.
 
+use super::failure::{cannot_say, usage};
 use super::saved::SavedPlan;
 use super::store::{Opened, moment, open, span};
 use super::table::table;
@@ -78,7 +79,7 @@ pub fn plan(options: &Options) -> anyhow::Result<ExitCode> {
 fn look(opened: &Opened, options: &Options) -> anyhow::Result<Vec<Preview>> {
     let rules = &opened.config.rulebook;
     let extent = match (&options.since, options.everybody) {
-        (Some(_), true) => bail!("--since and --everybody do not go together"),
+        (Some(_), true) => return Err(usage("--since and --everybody do not go together")),
         (Some(text), false) => Extent::Since(moment("--since", text, opened.now)?),
         (None, true) => Extent::Everybody,
         (None, false) => Extent::Dirty,
@@ -89,9 +90,9 @@ fn look(opened: &Opened, options: &Options) -> anyhow::Result<Vec<Preview>> {
     let mut people = Vec::new();
     for org in opened.orgs(options.org.as_ref())? {
         let Some(known) = directory(&opened.store, &org)? else {
-            bail!(
+            return Err(cannot_say(format!(
                 "the groups of {org} were not read yet: start the service (`run --dry-run` writes nothing), then plan"
-            );
+            )));
         };
         match &options.person {
             None => people.extend(previews(&opened.store, rules, &org, extent, opened.now, || bar.inc(1))?),

@@ -1,11 +1,11 @@
 //! `quarantine`: who was set aside, why, and what to do; and another try.
 
+use super::failure::usage;
 use super::table::table;
 use super::way::{Asking, by, part};
 use crate::admin::routes::Ask;
 use crate::clock::Moment;
 use crate::store::Aside;
-use anyhow::bail;
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -67,7 +67,7 @@ async fn try_again(
     let body = match (person, all) {
         (Some(person), false) => json!({ "person": person }),
         (None, true) => json!({}),
-        _ => bail!("say whom to try once more: a person, or --all"),
+        _ => return Err(usage("say whom to try once more: a person, or --all")),
     };
     let told = asking.at.to_decide(who)?.ask(Ask::Retry, &[], body).await?;
     if asking.json {

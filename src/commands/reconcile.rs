@@ -65,7 +65,7 @@ pub async fn reconcile(options: &Options) -> anyhow::Result<ExitCode> {
             let stamp = report.at.replace(':', "");
             write(folder, &report.org, &stamp, report).map_err(|why| anyhow!(why))?;
         }
-        if options.fix {
+        if options.fix && !report.targets().is_empty() {
             let way = Way::find(&opened, options.by.as_ref())?;
             way.ask(Ask::Fix, &[], json!({ "org": report.org, "targets": report.targets() })).await?;
         }
@@ -138,7 +138,9 @@ fn show(report: &Reconciliation, options: &Options) {
     if let Some(folder) = &options.output {
         println!("written to {}", folder.display());
     }
-    if options.fix {
-        println!("asked for: a running service mends {} people, through the safeguards", report.targets().len());
+    match report.targets().len() {
+        _ if !options.fix => {}
+        0 => println!("nobody is to be mended"),
+        people => println!("asked for: a running service mends {people} people, through the safeguards"),
     }
 }

@@ -1,5 +1,6 @@
 //! `sandbox`: both simulators, the real service against them over HTTP, a scenario, and a judgement.
 
+use super::failure::usage;
 use super::show::{Screen, Snapshot, print_report};
 use crate::admin::{self, Served};
 use crate::clock::{Clock, Moment};
@@ -76,13 +77,13 @@ pub struct Report {
 /// Plays a scenario; the exit code is 1 if anybody was harmed, or anything lost, out of order, unaudited or over a limit.
 pub async fn sandbox(options: Options) -> anyhow::Result<ExitCode> {
     if !(0.1..=40.0).contains(&options.time_scale) {
-        bail!("--time-scale {} is outside 0.1 to 40", options.time_scale);
+        return Err(usage(format!("--time-scale {} is outside 0.1 to 40", options.time_scale)));
     }
     if !(0.05..=1.0).contains(&options.principal_share) {
-        bail!("--principal-share {} is outside 0.05 to 1", options.principal_share);
+        return Err(usage(format!("--principal-share {} is outside 0.05 to 1", options.principal_share)));
     }
     if !(0.0..=0.9).contains(&options.competition) || !(0.0..=0.5).contains(&options.faults) {
-        bail!("--competition goes from 0 to 0.9, --faults from 0 to 0.5");
+        return Err(usage("--competition goes from 0 to 0.9, --faults from 0 to 0.5"));
     }
     if options.scenario == MERGER {
         return super::merger::merger(&options).await;

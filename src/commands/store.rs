@@ -1,11 +1,12 @@
 //! What the commands that look at a running or stopped service have in common: its configuration and its store.
 
+use super::failure::{cannot_say, usage};
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::identity::Decider;
 use crate::identity::decider::caller;
 use crate::store::{Store, find};
-use anyhow::{Context, bail};
+use anyhow::bail;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,7 +24,9 @@ pub fn open(path: &Path) -> anyhow::Result<Opened> {
     let config = Config::load(path)?;
     let store = config.service.store.clone();
     if !store.exists() {
-        bail!("there is no store {} yet: start the service first (`run`), it reads both sides", store.display());
+        let told =
+            format!("there is no store {} yet: start the service first (`run`), it reads both sides", store.display());
+        return Err(cannot_say(told));
     }
     let connection = Store::reader(&store)?;
     Ok(Opened { config, store: connection, path: store, now: Clock::system().now() })
@@ -34,7 +37,7 @@ pub fn decider(by: Option<&String>) -> anyhow::Result<Decider> {
     let uid = caller(rustix::process::getuid().as_raw(), std::env::var("SUDO_UID").ok().as_deref());
     match by.cloned().or_else(|| std::env::var("USER").ok()).filter(|name| !name.trim().is_empty()) {
         Some(name) => Ok(Decider::of_user(uid, &name)),
-        None => bail!("say who decides with --by NAME: it stands in the audit"),
+        None => Err(usage("say who decides with --by NAME: it stands in the audit")),
     }
 }
 
@@ -58,19 +61,18 @@ pub fn moment(flag: &str, text: &str, now: Moment) -> anyhow::Result<Moment> {
     if let Ok(date) = text.parse::<jiff::civil::Date>() {
         return Ok(Moment::from(jiff::tz::TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0))?));
     }
-    let ago = span(text);
-    let ago =
-        ago.with_context(|| format!("{flag} {text:?}: write 2026-05-04, 2026-05-04T06:00:00Z, or how long ago: 2h"))?;
+    let how = "write 2026-05-04, 2026-05-04T06:00:00Z, or how long ago: 2h";
+    let ago = span(text).map_err(|_| usage(format!("{flag} {text:?} is no time: {how}")))?;
     Ok(now - ago)
 }
 
 /// A length of time; days are 24 hours.
 pub fn span(text: &str) -> anyhow::Result<Duration> {
-    let span: jiff::Span =
-        text.parse().with_context(|| format!("{text:?} is not a length of time; write 24h or 7d"))?;
+    let no = || usage(format!("{text:?} is not a length of time; write 24h or 7d"));
+    let span: jiff::Span = text.parse().map_err(|_| no())?;
     let seconds = span.total((jiff::Unit::Second, jiff::SpanRelativeTo::days_are_24_hours()))?;
     if seconds <= 0.0 {
-        bail!("{text:?} is not a length of time; write 24h or 7d");
+        return Err(no());
     }
     Ok(Duration::from_secs_f64(seconds))
 }

@@ -4,7 +4,6 @@ use super::table::table;
 use super::way::{Asking, part};
 use crate::admin::routes::Ask;
 use crate::clock::Moment;
-use anyhow::bail;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -24,7 +23,6 @@ pub struct Options {
 /// One person in one org.
 #[derive(Deserialize)]
 struct Told {
-    org: String,
     timeline: Vec<Event>,
 }
 
@@ -40,14 +38,11 @@ struct Event {
 /// Prints it.
 pub async fn timeline(options: &Options) -> anyhow::Result<ExitCode> {
     let way = options.asking.at.to_look()?;
-    let told = way.look(Ask::Person, &[&options.person], json!({ "all": true })).await?;
-    let mut people: Vec<Told> = part(told, "people")?;
+    let mut query = json!({ "all": true });
     if let Some(only) = &options.org {
-        people.retain(|one| one.org == *only);
-        if people.is_empty() {
-            bail!("nobody in {only:?} is called {:?}", options.person);
-        }
+        query["org"] = only.as_str().into();
     }
+    let people: Vec<Told> = part(way.look(Ask::Person, &[&options.person], query).await?, "people")?;
     let mut events: Vec<Event> = people.into_iter().flat_map(|one| one.timeline).collect();
     events.sort_by_key(|event| event.seq);
     if options.asking.json {

@@ -1,6 +1,7 @@
 //! `undo`: takes back what was done in a run, to a person, in rows of the audit, or in a span of time: shows what that comes to
 //! and what cannot come back, and has the service do exactly that through the safeguards.
 
+use super::failure::usage;
 use super::store::moment;
 use super::table::table;
 use super::way::{Asking, by, part};
@@ -8,7 +9,6 @@ use crate::admin::routes::Ask;
 use crate::clock::Clock;
 use crate::identity::preview::Preview;
 use crate::store::Restores;
-use anyhow::bail;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -38,7 +38,7 @@ pub struct Options {
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
     /// Let go of what an earlier undo has pinned of --person, instead of undoing something
-    #[arg(long, conflicts_with = "apply")]
+    #[arg(long, conflicts_with_all = ["apply", "run", "rows", "from", "to"])]
     pub release: bool,
     /// Do exactly what was shown with this code: without it it is only shown
     #[arg(long, value_name = "CODE")]
@@ -59,7 +59,7 @@ pub async fn undo(options: &Options) -> anyhow::Result<ExitCode> {
         return release(options).await;
     }
     if options.run.is_none() && options.person.is_none() && options.from.is_none() && options.rows.is_empty() {
-        bail!("say what to take back: --run, --person, --row, or --from (and --to)");
+        return Err(usage("say what to take back: --run, --person, --row, or --from (and --to)"));
     }
     let scope = scope(options)?;
     if let Some(code) = &options.apply {
@@ -161,7 +161,9 @@ fn show(restores: &[Restores], people: &[Preview], options: &Options) {
 }
 
 async fn release(options: &Options) -> anyhow::Result<ExitCode> {
-    let Some(person) = &options.person else { bail!("say of whom: --release --person PERSON") };
+    let Some(person) = &options.person else {
+        return Err(usage("say of whom: --release --person PERSON"));
+    };
     let mut body = json!({ "person": person });
     if let Some(org) = &options.org {
         body["org"] = json!(org);

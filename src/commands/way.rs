@@ -1,8 +1,10 @@
 //! Where a command looks and asks: at a running service over its admin API, or in the store of one that does not run.
 
+use super::failure::{cannot_say, usage};
 use super::store::{Opened, decider, open};
 use crate::admin::auth;
-use crate::admin::decisions::Desk;
+use crate::admin::decisions::{Desk, Refusal};
+use crate::admin::fields;
 use crate::admin::routes::{Ask, route_of};
 use crate::admin::state::Running;
 use crate::admin::tls;
@@ -10,7 +12,7 @@ use crate::clock::Moment;
 use crate::config::Config;
 use crate::http::address::{self, Shape};
 use crate::http::{LARGEST_OWN_ANSWER, describe, read_body};
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
@@ -108,7 +110,9 @@ impl At {
     fn opened(&self) -> anyhow::Result<Opened> {
         match &self.config {
             Some(config) => open(config),
-            None => bail!("say where to look: --config FILE, or --service URL (or {SERVICE}) of a running service"),
+            None => Err(usage(format!(
+                "say where to look: --config FILE, or --service URL (or {SERVICE}) of a running service"
+            ))),
         }
     }
 
@@ -148,7 +152,7 @@ impl Api {
 
     fn at(url: &str) -> anyhow::Result<Self> {
         let parsed = address::read(url, Shape::Origin)
-            .map_err(|why| anyhow!("--service (or {SERVICE}): {why}; it is https://HOST:PORT of a service"))?;
+            .map_err(|why| usage(format!("--service (or {SERVICE}): {why}; it is https://HOST:PORT of a service")))?;
         let Some(token) = token() else { bail!("set {TOKEN} to your token of [[admin.tokens]] of that service") };
         let mut builder = crate::http::builder(HeaderMap::new(), &TIMEOUT.into());
         if let Ok(file) = std::env::var(CA) {
@@ -181,16 +185,21 @@ impl Api {
             request = request.query(&[(name, text)]);
         }
         let sent = request.bearer_auth(self.token.expose_secret()).send().await;
-        let answer =
-            sent.map_err(|e| anyhow!("the service at {} does not answer: {}{}", self.base, describe(&e), self.hint))?;
+        let answer = sent.map_err(|e| {
+            cannot_say(format!("the service at {} does not answer: {}{}", self.base, describe(&e), self.hint))
+        })?;
         let status = answer.status();
         let told = read_body(answer, LARGEST_OWN_ANSWER).await;
-        let told = told.map_err(|why| anyhow!("the answer of the service at {} cannot be read: {why}", self.base))?;
-        let told: Value = serde_json::from_slice(&told)
-            .map_err(|_| anyhow!("{} answers HTTP {status} with no JSON; is a service there?", self.base))?;
+        let told = told
+            .map_err(|why| cannot_say(format!("the answer of the service at {} cannot be read: {why}", self.base)))?;
+        let told: Value = serde_json::from_slice(&told).map_err(|_| {
+            cannot_say(format!("{} answers HTTP {status} with no JSON; is a service there?", self.base))
+        })?;
         match told["error"].as_str() {
+            Some(why) if status.as_u16() == 400 => Err(usage(why)),
+            Some(why) if status.is_server_error() => Err(cannot_say(why)),
             Some(why) => bail!("{why}"),
-            None if !status.is_success() => bail!("the service answers HTTP {status}"),
+            None if !status.is_success() => Err(cannot_say(format!("the service answers HTTP {status}"))),
             None => Ok(told),
         }
     }
@@ -233,6 +242,9 @@ impl Way {
         match self {
             Way::Service(api) => api.send(ask, parts, &json!({}), Some(body)).await,
             Way::Store { desk, by, now, .. } => {
+                if let Some(route) = route_of(ask) {
+                    fields::said(route, &body).map_err(Refusal::Bad)?;
+                }
                 let by = decider(by.as_ref())?;
                 desk.decide(ask, &by, &owned(parts), &body, *now)?
                     .context("this can only be asked of a running service")
@@ -245,6 +257,9 @@ impl Way {
         match self {
             Way::Service(api) => api.send(ask, parts, &query, None).await,
             Way::Store { desk, config, now, .. } => {
+                if let Some(route) = route_of(ask) {
+                    fields::sought(route, &query).map_err(Refusal::Bad)?;
+                }
                 let running = if ask == Ask::Status { running(config).await } else { None };
                 desk.look(ask, &owned(parts), &query, || running, *now)?.context("there is nothing to be seen")
             }

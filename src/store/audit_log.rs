@@ -135,6 +135,26 @@ pub fn filter_audit(
     Ok(())
 }
 
+/// That the audit knows a run of the service.
+pub fn is_a_run(c: &Connection, run: i64) -> Result<(), StoreError> {
+    if rows_of_run(c, run)?.0 < i64::MAX {
+        return Ok(());
+    }
+    Err(StoreError::NotThere(format!(
+        "there is no run {run} in the audit; `audit list --kind started` shows which there are"
+    )))
+}
+
+/// That the audit has a row of this number.
+pub fn is_a_row(c: &Connection, row: i64) -> Result<(), StoreError> {
+    if c.prepare_cached("SELECT 1 FROM audit WHERE seq = ?1")?.exists([row])? {
+        return Ok(());
+    }
+    Err(StoreError::NotThere(format!(
+        "there is no row {row} in the audit, or it was pruned; `audit list` shows which there are"
+    )))
+}
+
 /// The rows of one run of the service: from its start to the next.
 pub fn rows_of_run(c: &Connection, run: i64) -> Result<(i64, i64), StoreError> {
     let mut starts = c.prepare("SELECT seq, row ->> '$.detail.run' FROM audit WHERE kind = 'started' ORDER BY seq")?;

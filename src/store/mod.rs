@@ -58,7 +58,8 @@ pub use approvals::{Approval, Planned, Refused, Taken, Unfit, approve};
 pub use aside::{Aside, Waiting, aside, retry, waiting};
 pub use attention::{Matter, attention};
 pub use audit_log::{
-    AuditRow, Filter, Pruned, append, checkpoints, filter_audit, prune_audit, read_audit, rows_of_run, verify_audit,
+    AuditRow, Filter, Pruned, append, checkpoints, filter_audit, is_a_run, prune_audit, read_audit, rows_of_run,
+    verify_audit,
 };
 pub use cases::{Resident, brief, find, name_of, population, whole, whole_with};
 pub use contact::accept as accept_adoption;
@@ -70,11 +71,12 @@ pub use leavers::{LeaverWithAccess, leavers_with_access};
 pub use opening::{lock, look_through};
 pub use pages::{Backlog, PageCommit, PageOutcome, backlog, known_hashes};
 pub use pause::{Pause, pause, pauses, resume};
+pub use pins::pinned;
 pub use preview_match::{Outlook, Side};
 pub use previews::{Extent, directory, identity, preview_of, previews};
 pub use prime::{Primed, accept_list, is_read};
 pub use recovery::Recovered;
-pub use requests::{Request, Wish, is_done, request};
+pub use requests::{Request, Wish, all_there, is_done, request};
 pub use reread::{Compared, Drifted, Reread};
 pub use reviews::{Opined, Opinion, Review, opine, review_outlook, reviews};
 pub use rules::LiveRules;

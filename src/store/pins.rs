@@ -16,6 +16,18 @@ pub(super) fn pins(c: &Connection, target: i64) -> Result<Pins, StoreError> {
     found.map_or_else(|| Ok(Pins::default()), |text| Ok(serde_json::from_str(&text)?))
 }
 
+/// Those of these targets of whom an undo has pinned something.
+pub fn pinned(c: &Connection, targets: &[i64]) -> Result<Vec<i64>, StoreError> {
+    let mut find = c.prepare_cached("SELECT 1 FROM pin WHERE target = ?1")?;
+    let mut found = Vec::new();
+    for target in targets {
+        if find.exists([target])? {
+            found.push(*target);
+        }
+    }
+    Ok(found)
+}
+
 /// Who has pinned something of somebody, and when.
 pub(super) fn pinned_by(c: &Connection, target: i64) -> Result<Option<(String, Moment)>, StoreError> {
     let mut find = c.prepare_cached("SELECT by, at FROM pin WHERE target = ?1")?;

@@ -46,9 +46,7 @@ impl Wish {
 
 /// Asks; returns the number of the request. Whoever is meant must be there.
 pub fn request(c: &Connection, org: &str, wish: &Wish, by: &Decider, now: Moment) -> Result<i64, StoreError> {
-    for target in wish.targets() {
-        there_is(c, org, target)?;
-    }
+    all_there(c, org, &wish.targets())?;
     c.execute(
         "INSERT INTO request (org, what, by, at, principal) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![org, serde_json::to_string(wish)?, by.name, now.millis(), by.principal()],
@@ -107,9 +105,7 @@ fn carry_out(c: &Connection, rules: &Rulebook, request: &Request, now: Moment) -
             Ok((row.get(0)?, row.get(1)?))
         })?;
     let targets = request.wish.targets();
-    for target in &targets {
-        there_is(c, &request.org, *target)?;
-    }
+    all_there(c, &request.org, &targets)?;
     match &request.wish {
         Wish::Reread => return Ok(None),
         Wish::Fix { targets } => fix(c, request, targets, (&by, &principal), now)?,
@@ -151,7 +147,11 @@ fn refuse(
     done(c, request.id, &format!("refused: {why}"))
 }
 
-/// That a target is one of an org: a person whom nobody knows can neither be mended nor be undone.
+/// That these targets are all of an org: a person whom nobody knows can neither be mended nor be undone.
+pub fn all_there(c: &Connection, org: &str, targets: &[i64]) -> Result<(), StoreError> {
+    targets.iter().try_for_each(|target| there_is(c, org, *target))
+}
+
 fn there_is(c: &Connection, org: &str, target: i64) -> Result<(), StoreError> {
     let found = c.prepare_cached("SELECT 1 FROM target WHERE id = ?1 AND org = ?2")?.exists(params![target, org])?;
     if found {

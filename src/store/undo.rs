@@ -3,6 +3,7 @@
 //! **Invariant:** nobody says what is restored; they say what is taken back, and with which code it was shown. It is derived
 //! once more when it is done, and refused if it has become something else.
 
+use super::audit_log::{is_a_row, is_a_run};
 use super::{Filter, StoreError, directory, filter_audit, name_of, pins};
 use crate::audit::{Event, Outcome, Row};
 use crate::clock::Moment;
@@ -49,6 +50,14 @@ pub struct Undo {
     pub code: String,
     /// The newest call that is taken back: its row in the audit, and whose it was.
     pub newest: Option<(i64, i64)>,
+}
+
+impl Scope {
+    /// That everything that it names by number is there.
+    pub fn is_there(&self, c: &Connection) -> Result<(), StoreError> {
+        self.run.map_or(Ok(()), |run| is_a_run(c, run))?;
+        self.rows.iter().try_for_each(|row| is_a_row(c, *row))
+    }
 }
 
 /// Derives what has to be restored to take back what the audit says of a scope.

@@ -93,13 +93,13 @@ async fn cli(rig: &Rig, args: &[&str]) -> (bool, String) {
     tokio::task::spawn_blocking(run).await.expect("runs")
 }
 
-struct Api {
+pub struct Api {
     address: SocketAddr,
 }
 
 impl Api {
     /// Two approvers, one of whom has two tokens; and somebody who looks.
-    fn of(rig: &Rig) -> Self {
+    pub fn of(rig: &Rig) -> Self {
         let token = |name: &str, role, uid| Token { name: name.into(), role, token: name.into(), uid };
         let tokens = [
             token("ann", Role::Approver, Some(4711)),
@@ -111,7 +111,7 @@ impl Api {
         Self { address: admin::serve(SocketAddr::from(([127, 0, 0, 1], 0)), served).expect("listens") }
     }
 
-    async fn ask(&self, who: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
+    pub async fn ask(&self, who: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
         let url = format!("http://{}/api/v1{path}", self.address);
         let mut request = reqwest::Client::new().request(method.parse().expect("a method"), url).bearer_auth(who);
         if method == "POST" {
@@ -264,7 +264,8 @@ fn words_that_the_service_does_not_plan_are_refused_for_each_person_whatever_the
         assert!(days <= 14.0, "{days}");
         let (status_code, told) = api.ask("ann", "POST", "/plans/approve", body(vec![made_up(&999_999)], &rules)).await;
         assert!(status_code == 404 && told.to_string().contains("no target 999999"), "{told}");
-        let (status_code, told) = api.ask("ann", "POST", "/plans/approve", body(vec![], "other rules")).await;
+        let (status_code, told) =
+            api.ask("ann", "POST", "/plans/approve", body(vec![made_up(&people[0])], "other rules")).await;
         assert!(status_code == 409 && told.to_string().contains("make it anew"), "{told}");
         // They leave: what was made up before lets nobody through.
         let who = workers(&rig)[0];

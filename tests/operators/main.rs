@@ -23,6 +23,7 @@ mod notifications;
 mod pages;
 mod plans;
 mod reconciliation;
+mod refusals;
 mod safeguards;
 mod undo;
 mod watching;

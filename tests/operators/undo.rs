@@ -193,7 +193,7 @@ fn nothing_is_taken_back_without_saying_what() {
         let (ok, text) = cli(&rig, &["undo"]);
         assert!(!ok && text.contains("--run, --person, --row, or --from"), "{text}");
         let (ok, text) = cli(&rig, &["undo", "--run", "7"]);
-        assert!(ok && text.contains("nothing to take back"), "{text}");
+        assert!(!ok && text.contains("there is no run 7"), "{text}");
     });
 }
 

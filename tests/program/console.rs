@@ -190,7 +190,7 @@ fn whoever_has_only_a_token_asks_the_service_without_its_files() {
         ("", vec!["status"], "set NAMELY_OKTA_SYNC_TOKEN"),
         ("no-token-of-anybody-0123456789", vec!["status"], "no such token"),
         (VIEWER, vec!["timeline", "Nobody Atall"], "nobody is called"),
-        (VIEWER, vec!["timeline", &leaver.email, "--org", "other"], "nobody in \"other\""),
+        (VIEWER, vec!["timeline", &leaver.email, "--org", "other"], "there is no org \"other\""),
         (VIEWER, vec!["readiness", "--org", "other"], "there is no org \"other\""),
         (VIEWER, vec!["holds", "show", "99"], "there is no hold 99"),
         (VIEWER, vec!["status", "--service", "http://192.0.2.1:9464"], "would travel unencrypted"),
