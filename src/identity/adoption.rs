@@ -12,6 +12,8 @@ pub struct Adopted {
     pub at: Moment,
     /// In words what is taken over, until the first plan after it was carried out.
     pub pending: Option<String>,
+    /// Why nothing is done with it, if somebody has rejected it: who did, and how that is taken back.
+    pub rejected: Option<String>,
 }
 
 impl Adopted {
@@ -30,7 +32,7 @@ mod tests {
     fn only_what_a_rule_has_matched_is_fresh_and_not_for_ever() {
         let at = Moment::from_secs(1_800_000_000);
         let span = Duration::from_secs(7 * 86_400);
-        let by = |rule: &str| Adopted { rule: rule.into(), at, pending: None }.fresh_until(span);
+        let by = |rule: &str| Adopted { rule: rule.into(), at, pending: None, rejected: None }.fresh_until(span);
         assert_eq!(by("login"), Some(at + span));
         assert_eq!((by(ANCHOR), by(REVIEW)), (None, None));
     }

@@ -30,6 +30,8 @@ pub struct MatchRule {
 pub const ANCHOR: &str = "anchor";
 /// In place of a rule: both were one person until both were active in one tenant; people are asked since.
 pub const BEFORE: &str = "one person before";
+/// In place of a rule: the profile alone keeps an account in use, and only a rule has joined it.
+pub const ONLY_LINK: &str = "only link";
 /// In place of a rule: a person has decided it.
 pub const REVIEW: &str = "review";
 

@@ -99,7 +99,8 @@ pub fn preview(
             Ok(plan) => {
                 preview.changes = summary(&plan, rulebook.login.former.as_deref());
                 // What nothing is called for, and is decided about like everything else.
-                let pending = case.adopted.as_ref().and_then(|adopted| adopted.pending.clone());
+                let adopted = case.adopted.as_ref();
+                let pending = adopted.and_then(|adopted| adopted.pending.clone());
                 preview.changes.extend(pending.map(|pending| (Change::Adopt, vec![pending])));
                 preview.rules = plan.rules.clone();
                 preview.by_okta = foretold(case, directory, &plan);
@@ -107,6 +108,10 @@ pub fn preview(
                 preview.remarks.clone_from(&plan.remarks);
                 preview.calls = plan.steps.len();
                 preview.obstacle = plan.unfinished.filter(|_| plan.steps.is_empty());
+                // Without the account nothing is done.
+                if let Some(why) = adopted.and_then(|adopted| adopted.rejected.clone()) {
+                    (preview.changes, preview.calls, preview.obstacle) = (BTreeMap::new(), 0, Some(why));
+                }
                 if let Some(why) = protected.filter(|_| !plan.steps.is_empty()) {
                     preview.obstacle = Some(format!("{why}: nothing is written"));
                 }

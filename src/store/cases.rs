@@ -123,6 +123,11 @@ pub fn brief(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Resu
         searched_at: row.searched_at,
     };
     case.end_rejected = rejections::standing(c, target, &case, Change::Deactivate)?.is_some();
+    if case.adopted.as_ref().is_some_and(|adopted| adopted.pending.is_some()) {
+        let rejected = rejections::standing(c, target, &case, Change::Adopt)?;
+        let why = rejected.map(|(hold, by, _)| rejections::told(Change::Adopt, hold, &by));
+        case.adopted = case.adopted.map(|adopted| Adopted { rejected: why, ..adopted });
+    }
     Ok(Some(case))
 }
 
@@ -133,7 +138,8 @@ fn adopted(c: &Connection, target: i64) -> Result<Option<Adopted>, StoreError> {
          ORDER BY m.pending IS NULL, m.at DESC LIMIT 1",
     )?;
     let found = select.query_row([target], |row| {
-        Ok(Adopted { rule: row.get(0)?, at: Moment::from_millis(row.get(1)?), pending: row.get(2)? })
+        let (at, pending) = (Moment::from_millis(row.get(1)?), row.get(2)?);
+        Ok(Adopted { rule: row.get(0)?, at, pending, rejected: None })
     });
     Ok(found.optional()?)
 }

@@ -86,10 +86,11 @@ impl Store {
             let org = org.to_owned();
             self.run(move |c| {
                 c.execute("UPDATE acceptance SET told = 1 WHERE org = ?1 AND tenant = ?2", [&org, &tenant])?;
-                // What was matched until now was shown.
+                // What was matched until then was shown; what came since was not.
                 c.execute(
-                    "UPDATE matched SET pending = NULL, at = ?3 WHERE org = ?1 AND tenant = ?2 AND by IS NULL",
-                    params![org, tenant, now.millis()],
+                    "UPDATE matched AS m SET pending = NULL, at = a.at FROM acceptance a
+                     WHERE m.org = ?1 AND m.tenant = ?2 AND m.by IS NULL AND m.at <= a.at AND a.org = ?1 AND a.tenant = ?2",
+                    [&org, &tenant],
                 )?;
                 if is_added {
                     wake(c, &org, &tenant, now)?;

@@ -50,7 +50,7 @@ pub(super) fn late(
         lanes::wake_waiting(c, org, target, true, now)?;
     }
     let before = Some(&position.employee);
-    let news = News { cause: Cause::OrgRead, changes: Vec::new(), before, after: position };
+    let news = News { cause: Cause::OrgRead, changes: Vec::new(), before, after: position, as_of: now };
     pages::refresh(c, rules, target, &news, conflict.as_deref(), now)
 }
 

@@ -4,15 +4,14 @@
 
 use super::previews::directory_of;
 use super::rows::work;
-use super::{StoreError, accounts, anchors, append, cases, contact, reviews, twins};
+use super::{StoreError, accounts, anchors, append, cases, contact, joining, reviews, twins};
 use crate::audit::details::{Correlated, Owner};
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::identity::administrator::Knowledge;
 use crate::identity::correlation::{ANCHOR, BEFORE, Candidate, Confidence, Contact, Correlation, Subject, correlate};
-use crate::identity::safeguard::{Count, Scope};
 use crate::identity::work::Work;
-use crate::identity::{Account, Change, Directory, Position, Rulebook};
+use crate::identity::{Account, Directory, Position, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::Arc;
 
@@ -132,23 +131,13 @@ fn correlate_target(
 ) -> Result<(i64, Option<String>), StoreError> {
     let contact = contact::of(c, org, &position.tenant)?;
     let known = candidates.clone();
-    let verdict = correlate(&position.employee, candidates, contact);
-    let verdict = match verdict {
+    let verdict = match verdict(c, rules, org, position, candidates, now)? {
         // A person whom another tenant knows is not changed before the report of this one was accepted.
         Correlation::Match { subject: Subject::Target(_), .. }
             if contact == Contact::First && contact::is_added(c, org, &position.tenant)? =>
         {
             reviews::close_others(c, org, position, &[])?;
             return Ok((target, None));
-        }
-        Correlation::Match { subject: Subject::Target(_), ref rule } if contact == Contact::Later => {
-            match too_many(c, rules, org, &position.tenant, now)? {
-                Some(why) => {
-                    let why = format!("is {}, by rule {rule:?}, but {why}", described(&known, rule));
-                    Correlation::Review { candidates: known.clone(), why }
-                }
-                None => verdict,
-            }
         }
         Correlation::Nobody => match reviews::namesake(c, org, position)? {
             Some((review, who)) => {
@@ -170,11 +159,20 @@ fn correlate_target(
         Correlation::Match { subject, rule } => {
             reviews::close_others(c, org, position, &[])?;
             let evidence = evidence(rules, position, &rule);
-            let takes_over = contact == Contact::Later && rule != ANCHOR && matches!(subject, Subject::Account(_));
-            let pending =
-                takes_over.then(|| format!("{} is taken over by rule {rule:?} ({evidence})", described(&known, &rule)));
+            let by_rule = contact == Contact::Later && rule != ANCHOR;
+            let who = described(&known, &rule);
+            let pending = (by_rule && matches!(subject, Subject::Account(_)))
+                .then(|| format!("{who} is taken over by rule {rule:?} ({evidence})"));
+            let joins = match subject {
+                Subject::Target(other) if by_rule => joining::is_living(c, other)?,
+                _ => false,
+            };
             let found = Match { rule: &rule, evidence: &evidence, pending, by: None };
             let target = adopt(c, org, position, target, &subject, &found, now)?;
+            if joins {
+                let shown = format!("{} joins {who} by rule {rule:?} ({evidence})", told(position));
+                joining::count(c, org, &position.tenant, target, &shown, now)?;
+            }
             wait(c, target, None)
         }
         Correlation::Review { candidates, why } => {
@@ -184,6 +182,28 @@ fn correlate_target(
             wait(c, target, Some(format!("{why}{}", how.unwrap_or_default())))
         }
     }
+}
+
+/// What is decided about a profile with these candidates: by the rules, and by how much rules may do by themselves.
+fn verdict(
+    c: &Connection,
+    rules: &Rulebook,
+    org: &str,
+    position: &Position,
+    candidates: Vec<Candidate>,
+    now: Moment,
+) -> Result<Correlation, StoreError> {
+    let contact = contact::of(c, org, &position.tenant)?;
+    let known = candidates.clone();
+    let verdict = correlate(&position.employee, candidates, contact);
+    if let Correlation::Match { subject: Subject::Target(person), rule } = &verdict
+        && contact == Contact::Later
+        && let Some(why) = joining::why_not(c, rules, org, &position.tenant, *person, now)?
+    {
+        let why = format!("is {}, by rule {rule:?}, but {why}", described(&known, rule));
+        return Ok(Correlation::Review { candidates: known, why });
+    }
+    Ok(verdict)
 }
 
 /// What keeps a target from being worked on, if anything does.
@@ -208,30 +228,6 @@ fn evidence(rules: &Rulebook, position: &Position, rule: &str) -> String {
     found.map(|(known, value)| format!("{} {value}", known.attribute)).unwrap_or_default()
 }
 
-/// Why nobody else may join somebody who has an account by a rule for now, if so many have.
-fn too_many(
-    c: &Connection,
-    rules: &Rulebook,
-    org: &str,
-    tenant: &str,
-    now: Moment,
-) -> Result<Option<String>, StoreError> {
-    for limit in rules.safeguards.limits_of(Change::Adopt, Scope::Company) {
-        let since = limit.per.begin(now).map_or(i64::MIN, Moment::millis);
-        let so_far: u32 = c
-            .prepare_cached(
-                "SELECT count(*) FROM matched m JOIN acceptance a ON a.org = m.org AND a.tenant = m.tenant
-                 WHERE m.org = ?1 AND m.tenant = ?2 AND m.at > ?3 AND m.at > a.at AND m.by IS NULL AND m.rule <> ?4",
-            )?
-            .query_row(params![org, tenant, since, ANCHOR], |row| row.get(0))?;
-        let count = Count { so_far, batch: 1, to_come: 0, population: 0 };
-        if let Some(why) = limit.trips(count, tenant) {
-            return Ok(Some(why));
-        }
-    }
-    Ok(None)
-}
-
 /// Whether a profile that waits for a verdict could be settled without one by now.
 pub(super) fn would_settle(
     c: &Connection,
@@ -241,9 +237,8 @@ pub(super) fn would_settle(
     now: Moment,
 ) -> Result<bool, StoreError> {
     let Some((target, _)) = find(c, org, &position.tenant, &position.employee.id)? else { return Ok(false) };
-    let contact = contact::of(c, org, &position.tenant)?;
-    let verdict = correlate(&position.employee, candidates(c, rules, org, position, target, now)?, contact);
-    Ok(match verdict {
+    let candidates = candidates(c, rules, org, position, target, now)?;
+    Ok(match verdict(c, rules, org, position, candidates, now)? {
         Correlation::Review { .. } => false,
         Correlation::Match { .. } => true,
         Correlation::Nobody => reviews::namesake(c, org, position)?.is_none(),
@@ -265,6 +260,7 @@ pub(super) fn join_accepted(
             let evidence = evidence(rules, position, &rule);
             let found = Match { rule: &rule, evidence: &evidence, pending: None, by: None };
             adopt(c, org, position, target, &subject, &found, now)?;
+            joining::was_shown(c, org, &position.tenant, &position.employee.id)?;
         }
     }
     Ok(())
@@ -437,6 +433,9 @@ impl Seek<'_> {
     fn bound(&self, target: i64, positions: &[Position]) -> Result<Option<String>, StoreError> {
         if let Some(review) = reviews::open_about(self.c, target)? {
             return Ok(Some(format!("review {review} is open about them: decide it first")));
+        }
+        if joining::is_being_adopted(self.c, target)? {
+            return Ok(Some("their own account is being taken over just now: that is decided first".into()));
         }
         let added = |tenant: &str| contact::is_added(self.c, self.org, tenant);
         let mut waiting = None;

@@ -6,8 +6,8 @@
 use super::pins::Because;
 use super::rows::work;
 use super::{
-    Store, StoreError, Trouble, anchors, append, cases, circles, correlate, forced, judge, links, pins, renamed,
-    reviews, search, twins, unreadable,
+    Store, StoreError, Trouble, anchors, append, cases, circles, correlate, forced, judge, keepers, links, pins,
+    renamed, reviews, search, twins, unreadable,
 };
 use crate::audit::details::Observed;
 use crate::audit::{Event, Record};
@@ -404,7 +404,8 @@ pub(super) fn relink(
     }
     twins::part(c, &org.name, position, before, now)?;
     let (target, conflict) = links::link(c, rules, &org.name, position, routed, now)?;
-    let news = News { cause, changes: field_changes(before, &position.employee), before, after: position };
+    let changes = field_changes(before, &position.employee);
+    let news = News { cause, changes, before, after: position, as_of: now };
     let stopped = failed.or(conflict);
     refresh(c, rules, target, &news, stopped.as_deref(), now)
 }
@@ -415,6 +416,17 @@ pub(super) struct News<'a> {
     pub changes: Vec<FieldChange>,
     pub before: Option<&'a Employee>,
     pub after: &'a Position,
+    /// The last moment at which what was before was so.
+    pub as_of: Moment,
+}
+
+impl News<'_> {
+    /// Whether access by a profile was over before; of one that nothing new is known of, whether it is.
+    fn was_over(&self, rules: &Rulebook, position: &Position) -> bool {
+        let is_it = position.tenant == self.after.tenant && position.employee.id == self.after.employee.id;
+        let before = self.before.filter(|_| is_it).unwrap_or(&position.employee).clone();
+        rules.is_over(&Position { tenant: position.tenant.clone(), employee: before }, self.as_of)
+    }
 }
 
 /// Raises the revision of a person, as urgent as what their record means now, and writes down why.
@@ -434,6 +446,7 @@ pub(super) fn refresh(
         Entitlement::Unclear(_) => case.ended_at,
         _ => None,
     };
+    keepers::follow(c, rules, target, &case, |position| news.was_over(rules, position), now)?;
     // A leaver of whom it cannot be told which account is theirs: what can be taken from all of them is taken.
     let ends_sessions = stopped.is_some()
         && entitlement.is_over()
@@ -526,18 +539,20 @@ fn wake(c: &Connection, which: &str, tenant: &str, profile: &str, now: Moment) -
 
 fn wake_due(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Class>, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT w.target, t.conflict FROM work w JOIN target t ON t.id = w.target WHERE w.changes_at <= ?1",
+        "SELECT w.target, t.conflict, w.changes_at FROM work w JOIN target t ON t.id = w.target WHERE w.changes_at <= ?1",
     )?;
-    let due: Vec<(i64, Option<String>)> =
-        select.query_map([now.millis()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let due: Vec<(i64, Option<String>, i64)> = select
+        .query_map([now.millis()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
     // Set aside for something that does not show when it changes: tried again now and then.
     let mut classes = work::wake(c, now)?;
-    for (target, conflict) in due {
+    for (target, conflict, changes_at) in due {
+        let as_of = Moment::from_millis(changes_at - 1);
         let woken = super::alone(c, |c| {
             let profiles = cases::profiles(c, target)?;
             let Some(position) = profiles.here.first() else { return Ok(None) };
             let before = Some(&position.employee);
-            let news = News { cause: Cause::Date, changes: Vec::new(), before, after: position };
+            let news = News { cause: Cause::Date, changes: Vec::new(), before, after: position, as_of };
             refresh(c, rules, target, &news, conflict.as_deref(), now)
         });
         match woken {

@@ -163,6 +163,9 @@ pub(super) fn of_join(
     now: Moment,
 ) -> Result<Outlook, StoreError> {
     let mut planning = Planning::new(c, rules, org, now)?;
+    if *subject == Subject::Target(target) {
+        return of_link(&mut planning, target);
+    }
     let mut mine = cases::profiles(c, target)?;
     let own = account_of(c, target)?;
     let mut before: Vec<Side> = planning.present(target)?.into_iter().collect();
@@ -214,4 +217,13 @@ pub(super) fn of_join(
     outlook.code = code(&before, &outlook.after, &[own, theirs])?;
     outlook.before = before;
     Ok(outlook)
+}
+
+/// What confirming a link that is there would do: nothing, by itself.
+fn of_link(planning: &mut Planning, target: i64) -> Result<Outlook, StoreError> {
+    let before: Vec<Side> = planning.present(target)?.into_iter().collect();
+    let account = account_of(planning.c, target)?;
+    let needs = if planning.rules.safeguards.four_eyes { 2 } else { 1 };
+    let code = code(&before, &before, &[account])?;
+    Ok(Outlook { after: before.clone(), before, needs, twins_in: None, refused: None, code })
 }

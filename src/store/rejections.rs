@@ -78,7 +78,7 @@ pub(super) fn standing(
     Ok(None)
 }
 
-fn told(change: Change, hold: i64, by: &str) -> String {
+pub(super) fn told(change: Change, hold: i64, by: &str) -> String {
     format!(
         "{} was rejected by {by} (hold {hold}): it waits until Namely says something else, or for `holds reverse {hold}`",
         change.word()

@@ -2,11 +2,11 @@
 
 use super::links::{Match, adopt, find, owner, word};
 use super::preview_match::{Outlook, of_join};
-use super::{Store, StoreError, append};
+use super::{Store, StoreError, append, keepers};
 use crate::audit::details::{Agreed, Reviewed};
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
-use crate::identity::correlation::{ANCHOR, Candidate, REVIEW, Subject};
+use crate::identity::correlation::{ANCHOR, Candidate, ONLY_LINK, REVIEW, Subject};
 use crate::identity::functions::slug;
 use crate::identity::vote::{self, Heard};
 use crate::identity::{Employee, Position, Rulebook};
@@ -47,45 +47,68 @@ pub(super) fn ask(
     why: &str,
     now: Moment,
 ) -> Result<Option<i64>, StoreError> {
-    let (tenant, employee) = (&position.tenant, &position.employee);
     let mut asked = Vec::with_capacity(candidates.len());
     for candidate in candidates {
-        let subject = word(&candidate.subject);
-        c.prepare_cached(
-            "INSERT INTO review (org, tenant, profile, subject, rule, why, who, since, name_key)
-             VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)
-             ON CONFLICT (org, tenant, profile, subject) DO UPDATE SET rule = excluded.rule, why = excluded.why,
-               who = excluded.who, name_key = excluded.name_key, verdict = NULL, by = NULL, at = NULL, applied = 0,
-               since = CASE WHEN verdict IS NULL THEN since ELSE excluded.since END",
-        )?
-        .execute(params![
-            org,
-            tenant,
-            employee.id,
-            subject,
-            candidate.rule,
-            why,
-            candidate.described,
-            now.millis(),
-            name_key(&employee.first_name, &employee.last_name)
-        ])?;
-        asked.push(subject);
+        put(c, org, position, candidate, why, now)?;
+        asked.push(word(&candidate.subject));
     }
     close_others(c, org, position, &asked)?;
+    let (tenant, profile) = (&position.tenant, &position.employee.id);
     Ok(c.prepare_cached(
         "SELECT id FROM review WHERE org = ?1 AND tenant = ?2 AND profile = ?3 AND verdict IS NULL ORDER BY id LIMIT 1",
     )?
-    .query_row([org, tenant, &employee.id], |row| row.get(0))
+    .query_row([org, tenant, profile], |row| row.get(0))
     .optional()?)
 }
 
-/// What was asked about a profile and is no question any more, besides these subjects.
+/// Asks about one candidate of a profile, besides whatever else is asked about it.
+pub(super) fn put(
+    c: &Connection,
+    org: &str,
+    position: &Position,
+    candidate: &Candidate,
+    why: &str,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let (tenant, employee) = (&position.tenant, &position.employee);
+    c.prepare_cached(
+        "INSERT INTO review (org, tenant, profile, subject, rule, why, who, since, name_key)
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)
+         ON CONFLICT (org, tenant, profile, subject) DO UPDATE SET rule = excluded.rule, why = excluded.why,
+           who = excluded.who, name_key = excluded.name_key, verdict = NULL, by = NULL, at = NULL, applied = 0,
+           since = CASE WHEN verdict IS NULL THEN since ELSE excluded.since END",
+    )?
+    .execute(params![
+        org,
+        tenant,
+        employee.id,
+        word(&candidate.subject),
+        candidate.rule,
+        why,
+        candidate.described,
+        now.millis(),
+        name_key(&employee.first_name, &employee.last_name)
+    ])?;
+    Ok(())
+}
+
+/// What was asked about a profile in place of a rule is no question any more.
+pub(super) fn close(c: &Connection, org: &str, position: &Position, rule: &str) -> Result<(), StoreError> {
+    c.prepare_cached(
+        "DELETE FROM review WHERE org = ?1 AND tenant = ?2 AND profile = ?3 AND verdict IS NULL AND rule = ?4",
+    )?
+    .execute([org, &position.tenant, &position.employee.id, rule])?;
+    Ok(())
+}
+
+/// What was asked about whom a profile may be and is no question any more, besides these subjects; whether the link that it has
+/// is right stays one.
 pub(super) fn close_others(c: &Connection, org: &str, position: &Position, but: &[String]) -> Result<(), StoreError> {
     c.prepare_cached(
         "DELETE FROM review WHERE org = ?1 AND tenant = ?2 AND profile = ?3 AND verdict IS NULL
-         AND subject NOT IN (SELECT value FROM json_each(?4))",
+         AND rule <> ?5 AND subject NOT IN (SELECT value FROM json_each(?4))",
     )?
-    .execute(params![org, position.tenant, position.employee.id, serde_json::to_string(but)?])?;
+    .execute(params![org, position.tenant, position.employee.id, serde_json::to_string(but)?, ONLY_LINK])?;
     Ok(())
 }
 
@@ -153,7 +176,7 @@ pub(super) fn apply_verdicts(c: &Connection, rules: &Rulebook, now: Moment) -> R
             subject: subject.clone(),
             verdict: verdict.clone(),
             by: by.clone(),
-            principal,
+            principal: principal.clone(),
             agreed: agreed(c, id)?,
         };
         let record = Record::general(now, Event::Reviewed(reviewed));
@@ -162,9 +185,17 @@ pub(super) fn apply_verdicts(c: &Connection, rules: &Rulebook, now: Moment) -> R
             &Record { org: Some(org.clone()), tenant: Some(tenant.clone()), profile: Some(profile.clone()), ..record },
         )?;
         let position = Position { tenant, employee: serde_json::from_str(&doc)? };
-        if verdict == "accept"
-            && let Some((target, _)) = find(c, &org, &position.tenant, &position.employee.id)?
-            && let Some(subject) = read_subject(c, &org, &subject)?
+        let own = find(c, &org, &position.tenant, &position.employee.id)?.map(|(target, _)| target);
+        let subject = read_subject(c, &org, &subject)?;
+        if let Some(target) = own
+            && subject == Some(Subject::Target(target))
+        {
+            let (accepts, by) = (verdict == "accept", by.as_deref().unwrap_or_default());
+            let said =
+                keepers::Verdict { review: id, accepts, by, principal: principal.as_deref().unwrap_or_default() };
+            keepers::decide(c, rules, &org, &position, &said, now)?;
+        } else if verdict == "accept"
+            && let (Some(target), Some(subject)) = (own, subject)
             && let outlook = of_join(c, rules, &org, target, &subject, now)?
         {
             if let Some(why) = outlook.refused {

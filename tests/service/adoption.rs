@@ -1,10 +1,10 @@
 //! Becoming the owner of an account that exists: what a rule may do by itself after first contact, and what it may not.
 
-use crate::common::rig::{Rig, Setup, on_a_system};
+use crate::common::rig::{Rig, Setup, decider, on_a_system};
 use namely_okta_sync::identity::Change;
 use namely_okta_sync::sandbox::company::{Person, Status as Hired};
 use namely_okta_sync::sandbox::okta::users::Status;
-use namely_okta_sync::store::{Extent, HeldChanges, holds, previews};
+use namely_okta_sync::store::{Ballot, Extent, HeldChanges, Voted, holds, previews, vote};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -135,7 +135,7 @@ fn an_account_of_the_same_name_is_adopted_but_what_lets_somebody_in_waits() {
 }
 
 #[test]
-fn more_than_three_adoptions_in_an_hour_wait_for_a_decision() {
+fn more_than_three_adoptions_in_an_hour_wait_for_a_decision_and_what_was_rejected_is_no_plan_any_more() {
     on_a_system(async {
         let logins: Vec<String> = (0..5).map(|n| format!("joiner{n}@example.com")).collect();
         let seeded: Vec<_> = logins.iter().map(|login| (login.as_str(), "Jo", "Iner", Status::Active)).collect();
@@ -158,12 +158,34 @@ fn more_than_three_adoptions_in_an_hour_wait_for_a_decision() {
         })
         .await;
         rig.quiet().await;
-        let rules = rig.store().rules().load();
+        let (rules, rules_of_now) = (rig.store().rules().load(), rig.store().rules());
         let planned =
             rig.store().run(move |c| previews(c, &rules, "sandbox", Extent::Dirty, now, || ())).await.expect("plans");
         let adopts = planned.iter().filter_map(|person| person.changes.get(&Change::Adopt));
         let told: Vec<&String> = adopts.flatten().collect();
         assert!(told.len() >= 2 && told.iter().all(|words| words.contains("joiner")), "a plan shows it: {told:?}");
+        let verdict = rig.store().run(move |c| {
+            let rules = rules_of_now.load();
+            let hold = holds(c, false)?.into_iter().find(|hold| hold.change == "adopt").expect("a hold");
+            let by = decider("ada");
+            vote(c, &rules, &Ballot { hold: hold.id, approve: false, seen: &hold.code, only: None, by: &by }, now)
+        });
+        assert_eq!(verdict.await.expect("votes"), Voted::Decided);
+        rig.service().decided.notify_one();
+        let shown = async |rig: &Rig| {
+            let (rules, now) = (rig.store().rules().load(), rig.world.clock.now());
+            let planned = rig.store().run(move |c| previews(c, &rules, "sandbox", Extent::Dirty, now, || ()));
+            planned.await.expect("plans")
+        };
+        rig.until("a plan says who has rejected it, and how that is taken back", async |rig| {
+            let planned = shown(rig).await;
+            planned.len() >= 2
+                && planned.iter().all(|person| {
+                    let why = person.obstacle.as_deref().unwrap_or_default();
+                    person.changes.is_empty() && why.contains("rejected by ada") && why.contains("holds reverse")
+                })
+        })
+        .await;
         let untouched = ids.iter().zip(&before).filter(|(id, before)| held_by_okta(&rig, id) == **before).count();
         assert!(untouched >= 2, "{untouched}");
     });
@@ -202,5 +224,28 @@ fn somebody_who_is_to_begin_where_their_namesake_works_is_asked_about_before_the
         rig.edit(6, |p| p.status = Hired::Active);
         rig.quiet().await;
         waits_for_a_verdict(&rig, &person, "active there too").await;
+    });
+}
+
+#[test]
+fn whom_an_accepted_report_has_matched_counts_against_no_limit_of_those_who_come_later() {
+    on_a_system(async {
+        let mut setup = world(6);
+        setup.in_okta = 0;
+        let mut rig = Rig::new(setup);
+        for person in &rig.setup.people {
+            seed(&rig, &person.email, &person.first_name, &person.last_name, Status::Active);
+        }
+        rig.run().await;
+        rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+        let old = rig.setup.people[3].clone();
+        rig.edit(3, |p| p.status = Hired::Inactive);
+        rig.until_okta("they are out", |okta| okta.user_by_anchor(&old.id).is_some_and(|user| !user.is_live())).await;
+        rig.quiet().await;
+        let new = Person { id: "0e9f4a10-0000-4000-8000-000000000078".into(), status: Hired::Active, ..old };
+        rig.hire(new.clone());
+        rig.quiet().await;
+        assert_eq!(rig.set_aside().await, []);
+        assert!(rig.world.okta.core().user_by_anchor(&new.id).is_some_and(|user| user.is_live()), "they are back");
     });
 }

@@ -2,16 +2,20 @@
 
 use crate::common::program::program;
 use crate::common::quick::{quick_namely, quick_okta};
-use crate::common::rig::{comes_true, on_a_system};
+use crate::common::rig::{comes_true, decider, on_a_system};
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::commands::merger::config;
+use namely_okta_sync::config::Config;
+use namely_okta_sync::identity::safeguard::default_limits;
 use namely_okta_sync::metrics::Metrics;
 use namely_okta_sync::pipeline::Service;
 use namely_okta_sync::sandbox::company::{Person, Status as Hired};
 use namely_okta_sync::sandbox::merger::{Companies, Merger, mark};
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::store::{Opined, Opinion, Review, Wish, holds, opine, request, review_outlook};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Two companies of `size` people; the other one has not joined yet.
@@ -24,6 +28,10 @@ struct World {
 
 impl World {
     async fn settled(size: usize) -> Self {
+        Self::settled_with(size, |config| config).await
+    }
+
+    async fn settled_with(size: usize, change: fn(Config) -> Config) -> Self {
         let clock = Clock::scaled_from_today(20.0);
         let merger = Merger::make(size, 1, &clock);
         let companies =
@@ -33,7 +41,7 @@ impl World {
         for tenant in &mut config.namely {
             (tenant.pace.per_minute, tenant.pace.walk_interval) = (10_000, Duration::from_secs(10));
         }
-        let service = Service::start(config, clock, Metrics::new()).await.expect("starts");
+        let service = Service::start(change(config), clock, Metrics::new()).await.expect("starts");
         let world = Self { merger, companies, service, _folder: folder };
         world.until("both sides agree", async |world| world.is_quiet().await).await;
         world
@@ -57,6 +65,42 @@ impl World {
         })
         .await;
         self.until("nothing is dirty", async |world| world.is_quiet().await).await;
+    }
+
+    /// The matches that wait for a verdict, by the id of the profile.
+    async fn reviews(&self) -> Vec<(String, Review)> {
+        let open = self.service.store.reviews().await.expect("reads");
+        open.into_iter().map(|review| (review.profile.clone(), review)).collect()
+    }
+
+    /// Somebody decides about a match as it is shown.
+    async fn decide(&self, review: i64, accept: bool) {
+        let (rules, now) = (self.service.store.rules().load(), self.companies.clock.now());
+        let said = self.service.store.run(move |c| {
+            let (_, outlook) = review_outlook(c, &rules, review, now)?.expect("there");
+            let code = &outlook.expect("undecided").code;
+            let opinion = Opinion { accept, code, same_person: false, why: None, by: "ada", principal: "ada" };
+            opine(c, &rules, review, &opinion, now)
+        });
+        assert_eq!(said.await.expect("writes"), Opined::Decided);
+        self.service.decided.notify_one();
+    }
+
+    /// Somebody of the first company who is known to the other one too, and is let go by the first one.
+    async fn kept_by_a_rule(&self) -> (Person, Person, i64) {
+        let (ours, twin) = (self.merger.people[0][3].clone(), self.twin(3));
+        let named = format!("Department {}", twin.department());
+        self.companies.join(std::slice::from_ref(&twin));
+        let groups = |okta: &Okta| okta.groups_of(&find(okta, &ours.email)[0].id);
+        self.until_org(0, "they are in both departments", |okta| groups(okta).contains(&named)).await;
+        assert_eq!(self.reviews().await, [], "nobody is asked while the first company has them");
+        self.companies.edit(0, 3, |p| p.status = Hired::Inactive);
+        let asked = async |world: &World| world.reviews().await.iter().any(|(profile, _)| *profile == twin.id);
+        self.until("it is asked whether they are the same", asked).await;
+        let (_, review) = self.reviews().await.remove(0);
+        assert!(review.why.contains("has left") && review.why.contains(&ours.id), "{review:?}");
+        self.until_org(0, "one department is left", |okta| groups(okta).contains(&named)).await;
+        (ours, twin, review.id)
     }
 
     fn effects(&self, org: usize) -> usize {
@@ -100,6 +144,109 @@ fn a_person_of_two_companies_is_one_account_and_leaves_when_both_have_let_them_g
         world.companies.edit(1, 0, |p| p.status = Hired::Inactive);
         world.until_org(0, "they are out", |okta| find(okta, &ours.email)[0].status == Status::Deprovisioned).await;
         assert!(groups(&world.companies.okta[0].core()).is_empty());
+    });
+}
+
+#[test]
+fn an_account_that_only_a_rule_s_match_keeps_in_use_is_asked_about_and_stays_if_that_is_right() {
+    on_a_system(async {
+        let world = World::settled(6).await;
+        let (ours, _, review) = world.kept_by_a_rule().await;
+        let status = |world: &World| find(&world.companies.okta[0].core(), &ours.email)[0].status;
+        assert_eq!(status(&world), Status::Active, "nobody loses access by the question");
+        world.companies.edit(0, 3, |p| p.status = Hired::Active);
+        world.until("the first company has them again", async |world| world.reviews().await.is_empty()).await;
+        world.companies.edit(0, 3, |p| p.status = Hired::Inactive);
+        world.until("it is asked again", async |world| !world.reviews().await.is_empty()).await;
+        let again = world.reviews().await[0].1.id;
+        assert_ne!(again, review, "the first question is no question any more");
+        world.decide(again, true).await;
+        world.until("it is decided", async |world| world.reviews().await.is_empty()).await;
+        let named = format!("Department {}", ours.department());
+        for (status, is_in) in [(Hired::Active, true), (Hired::Inactive, false)] {
+            world.companies.edit(0, 3, |p| p.status = status);
+            let groups = |okta: &Okta| okta.groups_of(&find(okta, &ours.email)[0].id);
+            world.until_org(0, "it is carried out", |okta| groups(okta).contains(&named) == is_in).await;
+        }
+        assert_eq!(world.reviews().await, [], "what was said holds");
+        assert_eq!(status(&world), Status::Active);
+    });
+}
+
+#[test]
+fn whoever_is_not_the_person_whose_account_a_rule_has_kept_in_use_gets_one_of_their_own_and_the_leaver_s_ends() {
+    on_a_system(async {
+        let world = World::settled(6).await;
+        let (ours, twin, review) = world.kept_by_a_rule().await;
+        let account = find(&world.companies.okta[0].core(), &ours.email)[0].id.clone();
+        world.decide(review, false).await;
+        world
+            .until_org(0, "the leaver is out", |okta| {
+                okta.users().any(|user| user.id == account && user.status == Status::Deprovisioned)
+            })
+            .await;
+        world
+            .until_org(0, "the other one has an account", |okta| {
+                okta.users().any(|user| user.id != account && user.profile.get("namelyId") == Some(&json!(twin.id)))
+            })
+            .await;
+    });
+}
+
+/// The limits of a real company.
+fn as_by_default(mut config: Config) -> Config {
+    let mut rules = Arc::into_inner(config.rulebook).expect("nobody else has it");
+    rules.safeguards.limits = default_limits().to_vec();
+    config.rulebook = Arc::new(rules);
+    config
+}
+
+#[test]
+fn joining_people_who_work_here_counts_as_taking_over_accounts_does() {
+    on_a_system(async {
+        let world = World::settled_with(8, as_by_default).await;
+        let twins: Vec<Person> = [2, 3]
+            .into_iter()
+            .map(|n| Person { id: format!("7c000000-0000-4000-8000-00000000020{n}"), ..world.twin(n) })
+            .collect();
+        world.companies.join(&twins);
+        let both = |okta: &Okta| {
+            twins.iter().all(|twin| {
+                okta.groups_of(&find(okta, &twin.email)[0].id).contains(&format!("Department {}", twin.department()))
+            })
+        };
+        world.until_org(0, "both have joined", both).await;
+        let by_hand: Vec<Person> = [4, 5]
+            .into_iter()
+            .map(|n| {
+                let (id, email) =
+                    (format!("7c000000-0000-4000-8000-00000000020{n}"), format!("hand{n}@globex.example.com"));
+                Person { id, email, first_name: "Bea".into(), last_name: format!("Hand {n}"), ..world.twin(n) }
+            })
+            .collect();
+        for person in &by_hand {
+            let profile = json!({ "login": person.email, "email": person.email, "firstName": person.first_name,
+                "lastName": person.last_name });
+            world.companies.okta[0].core().seed_user(profile, Status::Active, &[], world.companies.clock.now());
+        }
+        let now = world.companies.clock.now();
+        let reread =
+            world.service.store.run(move |c| request(c, "main", &Wish::Reread, &decider("ada"), now).map(drop));
+        reread.await.expect("asks");
+        let known = async |world: &World| {
+            let known = world.service.store.run(|c| {
+                let sql = "SELECT count(*) FROM account WHERE login_key LIKE 'hand%'";
+                Ok(c.query_row(sql, [], |row| row.get::<_, i64>(0))?)
+            });
+            known.await.expect("reads") == 2
+        };
+        world.until("their accounts are known", known).await;
+        world.companies.join(&by_hand);
+        let held = async |world: &World| {
+            let open = world.service.store.run(|c| holds(c, false)).await.expect("reads");
+            open.iter().any(|hold| hold.change == "adopt" && hold.why.contains("2 so far, 2 now"))
+        };
+        world.until("with the two that joined they are too many", held).await;
     });
 }
 
