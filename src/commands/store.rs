@@ -5,7 +5,7 @@ use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::identity::Decider;
 use crate::identity::decider::caller;
-use crate::store::{Store, find};
+use crate::store::{Store, find, look_through_quickly, place};
 use anyhow::bail;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
@@ -21,14 +21,19 @@ pub struct Opened {
 
 /// Opens both.
 pub fn open(path: &Path) -> anyhow::Result<Opened> {
-    let config = Config::load(path)?;
+    opened(Config::load(path)?)
+}
+
+/// Opens the store of a configuration. What is found damaged is not answered from.
+pub fn opened(config: Config) -> anyhow::Result<Opened> {
     let store = config.service.store.clone();
-    if !store.exists() {
+    if !place::is_there(&store)? {
         let told =
             format!("there is no store {} yet: start the service first (`run`), it reads both sides", store.display());
         return Err(cannot_say(told));
     }
     let connection = Store::reader(&store)?;
+    look_through_quickly(&store, &connection)?;
     Ok(Opened { config, store: connection, path: store, now: Clock::system().now() })
 }
 

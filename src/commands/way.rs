@@ -1,7 +1,7 @@
 //! Where a command looks and asks: at a running service over its admin API, or in the store of one that does not run.
 
 use super::failure::{cannot_say, usage};
-use super::store::{Opened, decider, open};
+use super::store::{Opened, decider, opened};
 use crate::admin::auth;
 use crate::admin::decisions::{Desk, Refusal};
 use crate::admin::fields;
@@ -107,9 +107,9 @@ impl At {
         }
     }
 
-    fn opened(&self) -> anyhow::Result<Opened> {
+    fn read(&self) -> anyhow::Result<Config> {
         match &self.config {
-            Some(config) => open(config),
+            Some(config) => Ok(Config::load(config)?),
             None => Err(usage(format!(
                 "say where to look: --config FILE, or --service URL (or {SERVICE}) of a running service"
             ))),
@@ -121,10 +121,11 @@ impl At {
         if let Some(url) = self.service() {
             return Ok(Way::Service(Api::at(&url)?));
         }
-        let opened = self.opened()?;
+        // The service answers for a store that cannot be opened from here.
+        let config = self.read()?;
         match token() {
-            Some(token) if runs(&opened.config) => Ok(Way::Service(Api::of(&opened.config, token)?)),
-            _ => Ok(Way::store(&opened, None)),
+            Some(token) if runs(&config) => Ok(Way::Service(Api::of(&config, token)?)),
+            _ => Ok(Way::store(&opened(config)?, None)),
         }
     }
 
@@ -132,7 +133,10 @@ impl At {
     pub fn to_decide(&self, by: Option<&String>) -> anyhow::Result<Way> {
         match self.service() {
             Some(url) => Ok(Way::Service(Api::at(&url)?)),
-            None => Way::find(&self.opened()?, by),
+            None => {
+                let config = self.read()?;
+                if runs(&config) { Way::of_running(&config) } else { Ok(Way::store(&opened(config)?, by)) }
+            }
         }
     }
 }
@@ -220,11 +224,13 @@ async fn running(config: &Config) -> Option<Running> {
 impl Way {
     /// The way to a decision about what was opened. `by` is who decides where nobody asks for a token.
     pub fn find(opened: &Opened, by: Option<&String>) -> anyhow::Result<Self> {
-        if !runs(&opened.config) {
-            return Ok(Way::store(opened, by));
-        }
+        if runs(&opened.config) { Way::of_running(&opened.config) } else { Ok(Way::store(opened, by)) }
+    }
+
+    /// The way to a decision where the service runs: it is asked, whatever state its store is in.
+    fn of_running(config: &Config) -> anyhow::Result<Self> {
         match token() {
-            Some(token) => Ok(Way::Service(Api::of(&opened.config, token)?)),
+            Some(token) => Ok(Way::Service(Api::of(config, token)?)),
             None => bail!("the service runs and asks who you are: set {TOKEN} to your token of [[admin.tokens]]"),
         }
     }

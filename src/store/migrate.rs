@@ -2,9 +2,12 @@
 //!
 //! **Invariant:** a store is of one version or of the next, never between; before the first step a copy is made beside it.
 
+use super::trouble::Failure;
 use super::{StoreError, beside};
 use rusqlite::Connection;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The newest version of the schema; `PRAGMA user_version` of the file.
 pub(super) const VERSION: i64 = 5;
@@ -13,20 +16,22 @@ const FIRST: i64 = 3;
 /// What leads to each version after the first, in order. `schema.sql` is what all of them come to.
 const STEPS: [&str; (VERSION - FIRST) as usize] = [include_str!("migrations/4.sql"), include_str!("migrations/5.sql")];
 
+const SCHEMA: &str = include_str!("schema.sql");
+
 /// Makes a new store, or brings one of an earlier version up to date.
 pub(super) fn migrate(path: &Path, c: &Connection) -> Result<(), StoreError> {
+    is_ours(path, c)?;
     let found = version(c)?;
     match found {
-        0 if holds_something(c)? => Err(StoreError::Foreign { path: path.to_owned() }),
-        0 => run(c, include_str!("schema.sql"), VERSION),
-        VERSION => Ok(()),
+        0 => run(c, SCHEMA, VERSION),
+        VERSION => is_whole(c),
         FIRST..VERSION => {
             let copy = copy(path, c, found)?;
             tracing::info!(from = found, to = VERSION, copy = %copy.display(), "the store is brought up to date");
             for (to, step) in (FIRST + 1..).zip(STEPS).filter(|(to, _)| *to > found) {
                 run(c, step, to)?;
             }
-            Ok(())
+            is_whole(c)
         }
         found if found > VERSION => Err(StoreError::TooNew { path: path.to_owned(), found }),
         found => Err(StoreError::TooOld { path: path.to_owned(), found }),
@@ -35,25 +40,72 @@ pub(super) fn migrate(path: &Path, c: &Connection) -> Result<(), StoreError> {
 
 /// That a store can be used by this program beside the service, which alone brings it up to date.
 pub(super) fn check(path: &Path, c: &Connection) -> Result<(), StoreError> {
+    is_ours(path, c)?;
     match version(c)? {
-        VERSION => Ok(()),
+        VERSION => is_whole(c),
         found if found > VERSION => Err(StoreError::TooNew { path: path.to_owned(), found }),
+        found @ 1..FIRST => Err(StoreError::TooOld { path: path.to_owned(), found }),
         found => Err(StoreError::Behind { path: path.to_owned(), found }),
     }
 }
 
 /// That a copy of a store can be put in its place: the next start brings it up to date.
 pub(super) fn check_copy(path: &Path, c: &Connection) -> Result<(), StoreError> {
+    is_ours(path, c)?;
     match version(c)? {
-        FIRST..=VERSION => Ok(()),
+        VERSION => is_whole(c),
+        FIRST..VERSION => Ok(()),
         found if found > VERSION => Err(StoreError::TooNew { path: path.to_owned(), found }),
         found => Err(StoreError::TooOld { path: path.to_owned(), found }),
     }
 }
 
-/// Whether there is anything in a file that is no store of ours.
-fn holds_something(c: &Connection) -> Result<bool, StoreError> {
-    Ok(c.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0))? > 0)
+/// That a file is a store, of any version, or holds nothing yet: whatever number another program has given its own.
+fn is_ours(path: &Path, c: &Connection) -> Result<(), StoreError> {
+    let sql = "SELECT count(*), count(*) FILTER (WHERE type = 'table' AND name IN ('meta', 'target', 'audit'))
+               FROM sqlite_master";
+    let (things, ours): (i64, i64) = c.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if things > 0 && ours == 0 { Err(StoreError::Foreign { path: path.to_owned() }) } else { Ok(()) }
+}
+
+/// Everything that the newest version of a store holds, by its name.
+static EXPECTED: OnceLock<Vec<String>> = OnceLock::new();
+
+/// That a store of the newest version holds everything that was made in it. More does no harm.
+pub(super) fn is_whole(c: &Connection) -> Result<(), StoreError> {
+    let expected = match EXPECTED.get() {
+        Some(expected) => expected,
+        None => {
+            let fresh = Connection::open_in_memory()?;
+            fresh.execute_batch(SCHEMA)?;
+            let made = holds(&fresh)?;
+            EXPECTED.get_or_init(|| made)
+        }
+    };
+    let found: BTreeSet<String> = holds(c)?.into_iter().collect();
+    let lacks: Vec<&str> = expected.iter().filter(|what| !found.contains(*what)).map(String::as_str).collect();
+    match lacks.as_slice() {
+        [] => Ok(()),
+        [first] => Err(StoreError::Commit(Failure::incomplete(first))),
+        // What belongs to a table follows it.
+        [first, more @ ..] => {
+            Err(StoreError::Commit(Failure::incomplete(&format!("{first}, and {} more that belong to it", more.len()))))
+        }
+    }
+}
+
+/// Tables, then their columns, indexes and triggers.
+fn holds(c: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut select = c.prepare(
+        "SELECT 0, 'table ' || name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
+         UNION ALL
+         SELECT 1, 'column ' || m.name || '.' || p.name FROM sqlite_master m JOIN pragma_table_info(m.name) p
+         WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'
+         UNION ALL
+         SELECT 2, type || ' ' || name FROM sqlite_master WHERE type NOT IN ('table') AND name NOT LIKE 'sqlite_%'
+         ORDER BY 1, 2",
+    )?;
+    Ok(select.query_map([], |row| row.get(1))?.collect::<Result<_, _>>()?)
 }
 
 fn version(c: &Connection) -> Result<i64, StoreError> {

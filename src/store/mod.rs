@@ -30,6 +30,7 @@ mod opening;
 mod pages;
 mod pause;
 mod pins;
+pub mod place;
 mod preview_match;
 mod previews;
 mod prime;
@@ -70,7 +71,7 @@ pub use forced::refusal;
 pub use holds::{HeldChanges, HeldPerson, held_people, holds, org_of_hold};
 pub use lease::{EndStep, Want};
 pub use leavers::{LeaverWithAccess, leavers_with_access};
-pub use opening::{lock, look_through};
+pub use opening::{lock, look_through, look_through_quickly};
 pub use pages::{Backlog, PageCommit, PageOutcome, backlog, known_hashes};
 pub use pause::{Pause, pause, pauses, resume};
 pub use pins::pinned;
@@ -132,8 +133,12 @@ pub enum StoreError {
     Behind { path: PathBuf, found: i64 },
     #[error("the store {path} cannot be used: {source}; {}", opening::advice(source))]
     Io { path: PathBuf, source: std::io::Error },
-    #[error("the store {path} is a folder; name a file as service.store")]
-    IsFolder { path: PathBuf },
+    #[error("{path} is {what}; {to_do}")]
+    NotAFile { path: PathBuf, what: &'static str, to_do: &'static str },
+    #[error(
+        "the store {path} is a link to {target}, where nothing is: mount what holds it, or name another file as service.store"
+    )]
+    LinkToNowhere { path: PathBuf, target: PathBuf },
     #[error(
         "the store {path} is empty (0 bytes): a copy has broken off, or a disk was full. Put a copy in its place with \
          `restore BACKUP --config FILE`, or remove the file to begin with a new store: everything but the audit is read again \

@@ -1,7 +1,7 @@
 //! How a store is found, made, opened and closed: whatever is wrong with the file is said once, with its path and what to do.
 
 use super::trouble::{Failure, Trouble, holder};
-use super::{StoreError, beside, migrate};
+use super::{StoreError, beside, migrate, place};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -25,13 +25,8 @@ const STATEMENTS: usize = 256;
 
 /// Opens the store at `path` for the service, making or migrating it.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
-    let io = |source| StoreError::Io { path: path.to_owned(), source };
-    match std::fs::metadata(path) {
-        Ok(found) if found.is_dir() => return Err(StoreError::IsFolder { path: path.to_owned() }),
-        Ok(found) if found.len() == 0 => return Err(StoreError::Empty { path: path.to_owned() }),
-        Ok(_) => {}
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => make(path).map_err(|e| e.at(path))?,
-        Err(e) => return Err(io(e)),
+    if !place::is_there(path)? {
+        make(path).map_err(|e| e.at(path))?;
     }
     opened(path).map_err(|e| e.at(path))
 }
@@ -64,9 +59,7 @@ fn opened(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     migrate::migrate(path, &connection)?;
-    if std::fs::metadata(path).is_ok_and(|found| found.len() <= QUICKLY_READ) {
-        look_through(&connection)?;
-    }
+    look_through_quickly(path, &connection)?;
     connection.busy_timeout(TRY)?;
     Ok(connection)
 }
@@ -75,6 +68,14 @@ fn opened(path: &Path) -> Result<Connection, StoreError> {
 /// statistics might care for: a fifth of the CPU of the store's thread.
 fn stable_plans(c: &Connection) -> Result<(), StoreError> {
     c.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
+}
+
+/// Reads every page of a file of which that does not take long: damage is found before anything is concluded from the rest.
+pub fn look_through_quickly(path: &Path, c: &Connection) -> Result<(), StoreError> {
+    if std::fs::metadata(path).is_ok_and(|found| found.len() <= QUICKLY_READ) {
+        look_through(c).map_err(|e| e.at(path))?;
+    }
     Ok(())
 }
 
@@ -109,9 +110,16 @@ fn unlocked(path: &Path, c: &Connection) -> Result<(), StoreError> {
     }
 }
 
+/// That there is a store to look into.
+fn there(path: &Path) -> Result<(), StoreError> {
+    let missing = || StoreError::Io { path: path.to_owned(), source: std::io::ErrorKind::NotFound.into() };
+    if place::is_there(path)? { Ok(()) } else { Err(missing()) }
+}
+
 /// A connection for an operator's decision beside the service.
 pub(super) fn operator(path: &Path) -> Result<Connection, StoreError> {
     let open = || {
+        there(path)?;
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         unlocked(path, &connection)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -124,9 +132,7 @@ pub(super) fn operator(path: &Path) -> Result<Connection, StoreError> {
 
 /// A connection that only reads.
 pub(super) fn read_only(path: &Path) -> Result<Connection, StoreError> {
-    if path.is_dir() {
-        return Err(StoreError::IsFolder { path: path.to_owned() });
-    }
+    there(path)?;
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     stable_plans(&connection)?;
@@ -155,6 +161,7 @@ pub fn lock(path: &Path) -> Result<File, StoreError> {
         std::fs::create_dir_all(folder).map_err(io)?;
     }
     let name = beside(path, ".lock");
+    place::is_a_file_beside(&name)?;
     let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(io)?;
     match file.try_lock() {
         Ok(()) => {
@@ -179,6 +186,9 @@ pub(super) fn advice(error: &std::io::Error) -> &'static str {
             "let the user of the service write the file and its folder"
         }
         std::io::ErrorKind::NotADirectory => "a part of the path is a file: name another file as service.store",
+        _ if rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP) => {
+            "a symbolic link leads back to itself: remove it, or name another file as service.store"
+        }
         _ => "name a file as service.store that can be written",
     }
 }

@@ -14,6 +14,15 @@ const SHARED_FILE_CANNOT_GROW: i32 = 4874;
 /// A lock that is held for longer is no ordinary write of somebody else.
 const SHORT_LOCK: Duration = Duration::from_secs(2);
 
+/// Whether SQLite says that a statement is about what the file does not hold.
+fn is_not_there(words: &str) -> bool {
+    ["no such table: ", "no such column: ", " has no column named "].iter().any(|lacks| words.contains(lacks))
+}
+
+/// What to do about a file that is not what was written.
+const PUT_A_COPY: &str = "stop the service, put a copy in its place with `restore BACKUP --config FILE`, and start it: what has \
+                          changed since the copy is read from both sides";
+
 /// What to do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
@@ -72,10 +81,18 @@ pub struct Failure {
 impl Failure {
     /// What an error of SQLite means.
     pub fn of(error: &rusqlite::Error) -> Self {
+        if let rusqlite::Error::SqlInputError { msg, .. } = error
+            && is_not_there(msg)
+        {
+            return Self::incomplete(msg);
+        }
         let words = error.to_string();
         let Some(code) = error.sqlite_error() else {
             return Self::refused(words);
         };
+        if code.code == ErrorCode::Unknown && is_not_there(&words) {
+            return Self::incomplete(&words);
+        }
         let full = code.code == ErrorCode::DiskFull || code.extended_code == SHARED_FILE_CANNOT_GROW;
         let (why, to_do) = match code.code {
             _ if full => (
@@ -86,11 +103,7 @@ impl Failure {
                 "the file is not a database, or its beginning is damaged".to_owned(),
                 "name the right file as service.store, or put a copy in its place with `restore BACKUP --config FILE`",
             ),
-            ErrorCode::DatabaseCorrupt => (
-                format!("its pages are damaged ({words})"),
-                "stop the service, put a copy in its place with `restore BACKUP --config FILE`, and start it: what has \
-                 changed since the copy is read from both sides",
-            ),
+            ErrorCode::DatabaseCorrupt => (format!("its pages are damaged ({words})"), PUT_A_COPY),
             ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen => (
                 format!("it may not be opened or written ({words})"),
                 "let the user of the service read and write the file and its folder",
@@ -113,6 +126,15 @@ impl Failure {
     pub(super) fn refused(words: String) -> Self {
         let to_do = "a mistake of this program or an edit by hand: please report it";
         Self { trouble: Trouble::Refused, why: words, to_do }
+    }
+
+    /// The file lacks a table, a column or the like that this program has made in it: whatever reads it is refused, each time.
+    pub(super) fn incomplete(lacks: &str) -> Self {
+        Self {
+            trouble: Trouble::Damaged,
+            why: format!("it lacks what this program has made in it ({lacks}): it was edited by hand, or is damaged"),
+            to_do: PUT_A_COPY,
+        }
     }
 
     /// A page of the file that a look through it has found damaged.
@@ -153,7 +175,8 @@ impl StoreError {
             | StoreError::TooOld { .. }
             | StoreError::Behind { .. }
             | StoreError::Foreign { .. }
-            | StoreError::IsFolder { .. }
+            | StoreError::NotAFile { .. }
+            | StoreError::LinkToNowhere { .. }
             | StoreError::NotThere(_)
             | StoreError::Document(_) => Trouble::Refused,
         }
@@ -351,8 +374,19 @@ mod tests {
         assert_eq!(StoreError::Document(json).trouble(), Trouble::Refused);
         assert_eq!(StoreError::Sqlite(rusqlite::Error::QueryReturnedNoRows).trouble(), Trouble::Refused);
         let c = Connection::open_in_memory().expect("opens");
-        let e = c.prepare("SELECT nothing FROM nowhere").expect_err("no such table");
-        assert_eq!(StoreError::from(e).trouble(), Trouble::Refused);
+        c.execute_batch("CREATE TABLE risk (target INTEGER)").expect("makes");
+        for (sql, lacks) in [
+            ("SELECT * FROM pause", "pause"),
+            ("SELECT change FROM risk", "change"),
+            ("INSERT INTO risk (change) VALUES (1)", "change"),
+            ("UPDATE risk SET change = 1", "change"),
+        ] {
+            let e = StoreError::from(c.prepare(sql).map(|_| ()).expect_err("it is not there"));
+            assert_eq!(e.trouble(), Trouble::Damaged, "{sql}: {e}");
+            assert!(e.to_string().contains(lacks) && e.to_string().contains("restore BACKUP"), "{e}");
+        }
+        let e = c.query_row("SELECT json('{')", [], |_| Ok(())).expect_err("no JSON");
+        assert_eq!(StoreError::from(e).trouble(), Trouble::Refused, "that is one document");
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod lists;
 mod operation;
 mod service;
 mod start;
+mod store_shapes;
 mod store_trouble;
 #[cfg(feature = "otel")]
 mod traces;

@@ -160,15 +160,18 @@ fn what_the_timekeeper_cannot_do_makes_the_service_not_ready_until_it_can() {
     let _service = place.settled();
     let address = place.address();
     wait_until("it is ready", &place.log, || http(address, "GET", "/readyz", "").0 == 200);
-    // Requests can be read no more; everything else is done all the same.
-    beside(&place).execute_batch("ALTER TABLE request RENAME TO requests").expect("breaks");
+    // No request can be ended any more; everything else is done all the same.
+    let stuck = "CREATE TRIGGER stuck BEFORE UPDATE ON request BEGIN SELECT RAISE(ABORT, 'stuck'); END";
+    beside(&place).execute_batch(stuck).expect("breaks");
+    let (status, told) = http(address, "POST", "/api/v1/fix", r#"{"org":"sandbox","targets":[1]}"#);
+    assert_eq!(status, 200, "{told}");
     let said = "requests could not be carried out";
     wait_until("the reason is told", &place.log, || readiness(address).contains(said));
     let (status, told) = http(address, "POST", "/api/v1/pause", r#"{"why":"wait"}"#);
     assert_eq!(status, 200, "{told}");
     let paused = "SELECT count(*) FROM audit WHERE kind = 'paused'";
     wait_until("a pause is audited meanwhile", &place.log, || place.counted(paused) == 1);
-    beside(&place).execute_batch("ALTER TABLE requests RENAME TO request").expect("mends");
+    beside(&place).execute_batch("DROP TRIGGER stuck").expect("mends");
     wait_until("the reason is gone", &place.log, || !readiness(address).contains(said));
 }
 
