@@ -56,11 +56,15 @@ pub struct ExitProof {
     pub sessions_revoked_again: bool,
     /// `GET /users/{id}` showed DEPROVISIONED with no transition running.
     pub read_back: bool,
-    /// `GET /users/{id}/groups` was read after the deactivation; `Account::groups` is complete since then.
+    /// `GET /users/{id}/groups` was read after the deactivation; `Account::groups` is complete since then, but for what was
+    /// `taken` after it.
     pub groups_listed: bool,
     /// The memberships the person had when they were listed: what a return may restore.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub had: BTreeSet<String>,
+    /// The memberships that Okta has said to end, and that no list has shown to be gone since.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub taken: BTreeSet<String>,
     /// We have suspended the account, and end the suspension if access does not end after all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspended: bool,
@@ -80,6 +84,7 @@ impl ExitProof {
             sessions_revoked,
             groups_listed: self.groups_listed,
             had: self.had,
+            taken: self.taken,
             refused: self.refused,
             ..Self::default()
         }

@@ -73,7 +73,9 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
             });
         }
         Step::RevokeSessionsAgain { .. } => exit(&mut now, |proof| proof.sessions_revoked_again = true),
-        Step::ReadBack { .. } if !now.is_live() => exit(&mut now, |proof| proof.read_back = true),
+        Step::ReadBack { .. } if !now.is_live() => {
+            exit(&mut now, |proof| (proof.read_back, proof.refused) = (true, None))
+        }
         Step::ListGroups { .. } => {
             if let Answer::Groups { groups, next: None } = answer {
                 let listed: BTreeSet<String> = groups.iter().map(|group| group.id.clone()).collect();
@@ -86,6 +88,7 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
                 let had = now.groups.clone();
                 let proof = now.marks.exit.get_or_insert_default();
                 proof.groups_listed = true;
+                proof.taken.clear();
                 proof.had.extend(had); // what was taken before a second list is not forgotten
             }
         }
@@ -124,6 +127,9 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
         Step::RemoveGroup { group, .. } => {
             now.marks.unsure.groups.remove(group);
             now.groups.remove(group);
+            if let Some(exit) = &mut now.marks.exit {
+                exit.taken.insert(group.clone()); // 204 is also what Okta says where nothing has changed
+            }
         }
         Step::AddGroup { group, .. } => {
             now.marks.unsure.groups.remove(group);

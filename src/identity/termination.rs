@@ -67,8 +67,11 @@ pub(super) fn leave(situation: &Situation) -> Plan {
             return plan; // what to remove is known after this one
         }
     }
+    let is_shown = proof.taken.is_empty();
     let directory = situation.directory;
     plan.steps.extend(removals(account, directory, |group| goes(group, situation)));
+    // Once for all that were taken: what the list shows still is taken again.
+    plan.steps.extend((!is_shown).then(|| Step::ListGroups { id: id(), page: None }));
     let named = |which: &dyn Fn(&Group) -> bool| {
         let stay = account.groups.iter().filter_map(|group| directory.find(group)).filter(|group| which(group));
         stay.map(|group| group.name.clone()).collect::<Vec<_>>().join(", ")
@@ -132,7 +135,8 @@ pub(super) fn left_over(situation: &Situation, account: &Account) -> Result<Vec<
     let Some(proof) = &account.marks.exit else { return Ok(Vec::new()) };
     let directory = situation.directory;
     let gets = resolve(&wanted(situation)?, directory)?.ids;
-    let list = (!proof.groups_listed).then(|| Step::ListGroups { id: account.id.clone(), page: None });
+    let is_shown = proof.groups_listed && proof.taken.is_empty();
+    let list = (!is_shown).then(|| Step::ListGroups { id: account.id.clone(), page: None });
     let stays = |group: &str| {
         gets.contains(group)
             || situation.rulebook.policies.rehire == Rehire::RestorePrevious && proof.had.contains(group)

@@ -92,6 +92,8 @@ pub struct Lane {
     refused: Vec<leaver::Refusal>,
     /// Names of steps that Okta did not carry out the first time.
     tried: Vec<&'static str>,
+    /// Whether the deactivation was tried once more after everything else was taken.
+    asked_again: bool,
     /// Calls in a row that Okta answered as if there were no such account.
     absent: u32,
     /// Answers that were about somebody else.
@@ -120,6 +122,7 @@ impl Lane {
             over: false,
             refused: Vec::new(),
             tried: Vec::new(),
+            asked_again: false,
             absent: 0,
             strangers: 0,
             unread: false,
@@ -203,6 +206,9 @@ impl Lane {
             Ok(Plan { steps, unfinished, .. })
                 if self.over && steps.is_empty() && (unfinished.is_some() || self.unread) =>
             {
+                if self.once_more() {
+                    return self.plan(context);
+                }
                 Act::Release(self.not_ended(context))
             }
             Err(Obstacle { why, look_again }) => Act::Release(self.set_aside(why, look_again, context)),
@@ -247,13 +253,14 @@ impl Lane {
         (self.kinds, self.former) = (plan.kinds(), rules.login.former.clone());
         match steps.first() {
             Some(first) if self.over && self.done.contains(first) => {
-                let why = "Okta accepts it but does not show it";
                 // Who cannot be suspended is deactivated.
                 let suspended = matches!(first, Step::Suspend { .. }) && !self.kinds.exit;
                 if let Some(account) = self.claim.case.account.as_mut().filter(|_| suspended) {
                     account.marks.not_suspended_in = Some(account.status);
                 }
-                self.refuse(first.clone(), why.to_owned(), true);
+                // A list of memberships may lag a little (okta-api.md §3.2): the first one alone is no reason to tell anybody.
+                let lags = matches!(first, Step::RemoveGroup { .. }) && self.claim.attempt == 0;
+                self.refuse(leaver::Refusal::of_accepted(first, !lags));
                 self.plan(context)
             }
             Some(first) if self.done.contains(first) => {
@@ -398,6 +405,12 @@ impl Lane {
         self.steps.pop_front();
         if step.is_write() {
             self.done.push(step.clone());
+        }
+        // What was to be taken before access comes back is shown to be gone first.
+        let exit = self.account().and_then(|account| account.marks.exit.as_ref());
+        if matches!(self.steps.front(), Some(Step::Activate { .. })) && exit.is_some_and(|exit| !exit.taken.is_empty())
+        {
+            self.steps.clear();
         }
         if gone {
             self.claim.case.searched_at = None;

@@ -10,9 +10,12 @@ use crate::identity::run::{Next, Release};
 use crate::identity::termination::next_try;
 use crate::identity::{AccountStatus, Answer, Class, Group, Step, observe};
 use crate::okta::outcome::{Fixer, Outcome};
+use std::time::Duration;
 
 /// Reasons that are told at most.
 const TOLD: usize = 5;
+/// Tries that come as soon as Okta says, where it had no time.
+const SOON: i64 = 3;
 
 /// Something that Okta did not do.
 #[derive(Debug)]
@@ -21,6 +24,39 @@ pub(super) struct Refusal {
     pub why: String,
     /// Whether somebody has to change something before it can be done, as far as Okta says.
     lasts: bool,
+    /// When it may be tried again, where Okta had no time.
+    after: Option<Duration>,
+}
+
+impl Refusal {
+    /// What `outcome` says of a step that was not carried out.
+    fn of(step: &Step, outcome: &Outcome) -> Self {
+        let (why, after) = match outcome {
+            Outcome::Refused { why, who } => (format!("{why}; {who}"), None),
+            Outcome::Missing => ("Okta says that there is no such thing, and shows it".to_owned(), None),
+            Outcome::Retry { after, why } => (why.clone(), Some(*after)),
+            Outcome::Unknown { why } => (why.clone(), Some(A_MOMENT)),
+            other => {
+                let shows = "Okta says that it is so already, and shows something else";
+                (other.why().unwrap_or(shows).to_owned(), None)
+            }
+        };
+        Self { step: step.clone(), why, lasts: !is_busy(outcome), after }
+    }
+
+    /// Okta has accepted a step and shows that nothing has changed.
+    pub(super) fn of_accepted(step: &Step, lasts: bool) -> Self {
+        let why = match step {
+            Step::RemoveGroup { .. } if lasts => {
+                "wanted no member, shown a member: Okta has accepted the removal and the list has them still"
+            }
+            Step::RemoveGroup { .. } => {
+                "Okta has accepted the removal, and the list, which may lag a little, has them still"
+            }
+            _ => "Okta accepts it but does not show it",
+        };
+        Self { step: step.clone(), why: why.to_owned(), lasts, after: None }
+    }
 }
 
 impl Lane {
@@ -73,21 +109,14 @@ impl Lane {
             (Step::RevokeSessionsAgain { .. }, _) if !is_busy(outcome) && !self.is_open() => {
                 self.applied(step, answer, context) // sessions end with the account; the audit keeps what Okta said
             }
-            (_, Outcome::Retry { after, why }) if self.is_patient(step) => {
-                let wait = if step.class() == Class::Revoke { *after } else { (*after).max(context.backoff) };
-                self.end(Release::Retry { at: context.now + wait, why: why.clone() })
-            }
             (_, Outcome::Missing) if step.is_inquiry() => self.asked_in_vain(step, outcome, answer, context),
             (Step::RevokeSessions { .. } | Step::RevokeSessionsAgain { .. }, _) => {
                 self.go_around(step, outcome, context)
             }
-            (_, Outcome::Unknown { why }) if self.is_patient(step) => {
-                let wait = if self.claim.attempt == 0 { A_MOMENT } else { A_MOMENT.max(context.backoff) };
-                self.end(Release::Look { at: context.now + wait, why: why.clone() })
-            }
             (Step::UnassignApp { .. }, Outcome::AlreadySo | Outcome::Missing) => self.applied(step, answer, context),
             (Step::RemoveGroup { .. }, Outcome::AlreadySo | Outcome::Missing) => self.removed_perhaps(step, context),
-            (Step::Deactivate { .. } | Step::ReadBack { .. }, Outcome::Missing) => {
+            (Step::Deactivate { .. }, _) => self.not_deactivated(step, outcome, context),
+            (Step::ReadBack { .. }, Outcome::Missing) => {
                 self.absent += 1;
                 self.read_and_plan(step, outcome, context)
             }
@@ -98,21 +127,13 @@ impl Lane {
                 self.concluded(Some(self.claim.case.account.clone()), context)
             }
             (Step::Suspend { .. } | Step::Unlock { .. }, _) => self.not_suspended(step, outcome, context),
-            (Step::Deactivate { .. }, _) | (Step::ReadBack { .. }, Outcome::SomebodyElse { .. }) => {
-                self.read_and_plan(step, outcome, context)
-            }
+            (Step::ReadBack { .. }, Outcome::SomebodyElse { .. }) => self.read_and_plan(step, outcome, context),
             _ => self.go_around(step, outcome, context),
         }
     }
 
     fn is_open(&self) -> bool {
         self.account().is_some_and(|account| account.is_live())
-    }
-
-    /// Whether it is ordinary that Okta does not answer this step now: then it is tried again alone. What ends access itself
-    /// is tried a few times before it is gone around.
-    fn is_patient(&self, step: &Step) -> bool {
-        self.claim.attempt < if step.class() == Class::Revoke { 3 } else { 1 }
     }
 
     fn applied_end(&mut self, step: &Step, answer: &Answer, context: &Context) -> Concluded {
@@ -187,22 +208,33 @@ impl Lane {
         if self.refused.iter().any(|refusal| refusal.step == *step) || self.done.contains(step) {
             return self.go_around(step, &Outcome::Missing, context);
         }
-        if let Step::RemoveGroup { group, .. } = step
-            && !self.account().is_some_and(|account| account.groups.contains(group))
-        {
-            return self.applied(step, &Answer::Done, context); // the list said so too
+        self.applied(step, &Answer::Done, context)
+    }
+
+    /// Okta does not deactivate, whatever it says: nothing else that can be taken waits for that. Where the answer leaves open
+    /// how the account is, it is read first.
+    fn not_deactivated(&mut self, step: &Step, outcome: &Outcome, context: &Context) -> Concluded {
+        self.absent += u32::from(*outcome == Outcome::Missing);
+        self.refuse(Refusal::of(step, outcome));
+        self.steps.clear();
+        let account = Some(self.claim.case.account.clone());
+        let is_clear = matches!(outcome, Outcome::Retry { .. } | Outcome::Refused { .. });
+        match self.look().filter(|_| !is_clear) {
+            Some(look) => Concluded::reading(account, look),
+            None => self.concluded(account, context),
         }
-        let mut concluded = self.applied(step, &Answer::Done, context);
-        for account in [self.claim.case.account.as_mut(), concluded.account.as_mut().and_then(Option::as_mut)] {
-            if let Some(proof) = account.and_then(|account| account.marks.exit.as_mut()) {
-                proof.groups_listed = false;
-            }
-        }
-        if matches!(concluded.next, Next::Release(_)) {
-            let next = self.concluded(concluded.account.clone(), context);
-            concluded = Concluded { refresh_directory: concluded.refresh_directory, ..next };
-        }
-        concluded
+    }
+
+    /// Whether a deactivation that Okta has refused is tried once more before the first run ends: everything else is taken, and
+    /// a refusal may have been one of a moment. Where Okta had no time, or has accepted it in vain, it waits.
+    pub(super) fn once_more(&mut self) -> bool {
+        let ends = |refusal: &Refusal| {
+            let Refusal { step, after, .. } = refusal;
+            matches!(step, Step::Deactivate { .. }) && after.is_none() && !self.done.contains(step)
+        };
+        let found = self.refused.iter().position(ends).filter(|_| self.claim.attempt == 0 && !self.asked_again);
+        self.asked_again |= found.is_some();
+        found.map(|at| self.refused.remove(at)).is_some()
     }
 
     /// Okta does not suspend: the account is read, and what cannot be suspended is deactivated.
@@ -251,12 +283,7 @@ impl Lane {
 
     /// Goes on without this step; whatever does not depend on it is taken.
     fn go_around(&mut self, step: &Step, outcome: &Outcome, context: &Context) -> Concluded {
-        let why = match outcome {
-            Outcome::Refused { why, who } => format!("{why}; {who}"),
-            Outcome::Missing => "Okta says that there is no such thing, and shows it".to_owned(),
-            other => other.why().unwrap_or("Okta says that it is so already, and shows something else").to_owned(),
-        };
-        self.refuse(step.clone(), why, !is_busy(outcome));
+        self.refuse(Refusal::of(step, outcome));
         // Another plan may follow from it, unless it is one of many.
         let is_one_of_many = matches!(step, Step::RemoveGroup { .. } | Step::UnassignApp { .. });
         if is_one_of_many || self.claim.conflict.is_some() {
@@ -268,17 +295,18 @@ impl Lane {
     }
 
     /// Remembers that Okta did not do it.
-    pub(super) fn refuse(&mut self, step: Step, why: String, lasts: bool) {
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
+        let Refusal { step, why, lasts, .. } = &refusal;
         let ends = matches!(step, Step::Deactivate { .. } | Step::Suspend { .. } | Step::Unlock { .. });
         let told = format!("{}: {why}", step.name());
-        if let Some(account) = self.claim.case.account.as_mut().filter(|account| ends && lasts && account.is_live()) {
+        if let Some(account) = self.claim.case.account.as_mut().filter(|account| ends && *lasts && account.is_live()) {
             account.marks.exit.get_or_insert_default().refused = Some(told);
         }
-        let step = match step {
+        let step = match refusal.step {
             Step::ListGroups { id, .. } => Step::ListGroups { id, page: None },
             step => step,
         };
-        self.refused.push(Refusal { step, why, lasts });
+        self.refused.push(Refusal { step, ..refusal });
     }
 
     /// The account was to be read.
@@ -298,7 +326,7 @@ impl Lane {
                 self.absent += 1;
                 self.unread_for_now(step, "Okta says that there is no such account", context)
             }
-            _ if !is_known || (is_busy(outcome) && self.claim.attempt == 0) => {
+            _ if !is_known || (is_busy(outcome) && self.claim.attempt == 0 && self.refused.is_empty()) => {
                 self.after_look(outcome, answer, context)
             }
             (other, _) => {
@@ -313,13 +341,15 @@ impl Lane {
         self.claim.look = false;
         self.steps.clear();
         self.unread = true;
-        self.refused.push(Refusal { step: step.clone(), why: why.to_owned(), lasts: false });
+        self.refused.push(Refusal { step: step.clone(), why: why.to_owned(), lasts: false, after: None });
         self.concluded(None, context)
     }
 
     /// Everything that can be taken is taken, and something is missing: tried again, without end.
     pub(super) fn not_ended(&self, context: &Context) -> Release {
-        let at = context.now + next_try(self.claim.attempt);
+        let soon = self.refused.iter().filter_map(|refusal| refusal.after).min().filter(|_| self.claim.attempt < SOON);
+        let wait = next_try(self.claim.attempt);
+        let at = context.now + soon.map_or(wait, |after| after.min(wait));
         let mut whys: Vec<String> = Vec::new();
         for refusal in &self.refused {
             let what = match &refusal.step {

@@ -341,7 +341,7 @@ fn every_page_of_a_leavers_groups_is_read_and_a_list_without_end_is_not_followed
             };
             act = next;
         }
-        assert_eq!(pages, if endless { 2 } else { 4 });
+        assert_eq!(pages, if endless { 2 } else { 5 }, "all four, and one that shows that nothing is left");
         assert!(org.groups.is_empty(), "what is known goes all the same");
     }
 }
@@ -403,4 +403,119 @@ fn who_was_lost_and_is_found_deactivated_leaves_the_groups_that_nobody_has_read(
     let mut org = Org::of(account.clone());
     assert!(run(&world, world.claim(leaver(), Some(account)), &mut org, 1).done);
     assert!(org.calls.is_empty(), "a list has shown that it was over before: {:?}", org.calls);
+}
+
+#[test]
+fn a_membership_that_okta_says_to_have_ended_and_shows_still_is_taken_again_and_named() {
+    let world = World::new();
+    let accepted = || Some(("remove_group", Outcome::Applied));
+    let mut org = Org::of(world.account());
+    (org.fault, org.times) = (accepted(), 1);
+    let ended = run(&world, world.claim(leaver(), Some(world.account())), &mut org, 2);
+    assert!(ended.done && org.groups.is_empty(), "{}: {:?}", ended.why, org.calls);
+    let mut org = Org::of(world.account());
+    (org.fault, org.times) = (accepted(), u32::MAX);
+    let ended = run(&world, world.claim(leaver(), Some(world.account())), &mut org, 8);
+    assert!(!ended.done, "nobody is done whose membership is shown: {:?}", org.calls);
+    let seconds: Vec<u64> = ended.waits.iter().map(Duration::as_secs).collect();
+    assert_eq!(seconds, [5, 10, 20, 40, 80, 160, 300, 300]);
+    for words in ["access is closed", "Staff", "Department Finance", "wanted no member, shown a member"] {
+        assert!(ended.why.contains(words), "{words}: {}", ended.why);
+    }
+}
+
+#[test]
+fn where_nothing_was_taken_nothing_is_read_again_and_where_something_was_one_list_shows_it() {
+    let world = World::new();
+    for (groups, lists) in [(BTreeSet::new(), 1), (world.account().groups, 2)] {
+        let account = Account { groups, ..world.account() };
+        let mut org = Org::of(account.clone());
+        assert!(run(&world, world.claim(leaver(), Some(account)), &mut org, 1).done);
+        assert_eq!(org.calls.iter().filter(|call| **call == "list_groups").count(), lists, "{:?}", org.calls);
+    }
+}
+
+#[test]
+fn a_list_after_the_removals_that_cannot_be_read_is_no_proof() {
+    let world = World::new();
+    for outcome in refusals().into_iter().filter(|outcome| *outcome != Outcome::AlreadySo) {
+        let mut lane = Lane::new(world.claim(leaver(), Some(world.account())));
+        let mut org = Org::of(world.account());
+        let (mut act, mut lists) = (lane.begin(&world.context()), 0);
+        let release = loop {
+            let Act::Send { step, .. } = act else { panic!("{act:?}") };
+            lists += u32::from(matches!(step, Step::ListGroups { .. }));
+            if lists == 2 && matches!(step, Step::ListGroups { .. }) {
+                (org.fault, org.times) = (Some(("list_groups", outcome.clone())), 1);
+            }
+            let (outcome, answer) = org.answer(&step);
+            let concluded = lane.conclude(&step, &outcome, &answer, &world.context());
+            match (concluded.next, concluded.then) {
+                (Next::Release(release), _) => break release,
+                (_, Some(next)) => act = next,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(!matches!(release, Release::Done { .. }), "{outcome:?}");
+    }
+}
+
+#[test]
+fn after_the_first_refusal_of_a_deactivation_whatever_it_is_everything_else_is_taken_in_the_same_run() {
+    let world = World::new();
+    for outcome in refusals() {
+        let mut org = Org::of(world.account());
+        (org.fault, org.times) = (Some(("deactivate", outcome.clone())), u32::MAX);
+        let ended = run(&world, world.claim(leaver(), Some(world.account())), &mut org, 1);
+        let told = format!("{outcome:?}: {:?} {}", org.calls, ended.why);
+        assert_eq!(org.account.status, AccountStatus::Suspended, "{told}");
+        assert!(org.groups.is_empty() && ended.waits[0] <= Duration::from_secs(5), "{told}");
+        let tries: Vec<usize> = (0..org.calls.len()).filter(|n| org.calls[*n] == "deactivate").collect();
+        let suspended = org.calls.iter().position(|call| *call == "suspend").expect("a suspension");
+        assert!(tries[0] < suspended && tries.iter().skip(1).all(|again| *again > suspended), "{told}");
+        assert!(tries.len() <= 2, "{told}");
+    }
+}
+
+#[test]
+fn whatever_okta_says_to_the_end_of_sessions_the_account_is_closed_in_the_same_run() {
+    let world = World::new();
+    for outcome in refusals() {
+        for step in ["revoke_sessions", "revoke_sessions_again"] {
+            let mut org = Org::of(world.account());
+            (org.fault, org.times) = (Some((step, outcome.clone())), u32::MAX);
+            run(&world, world.claim(leaver(), Some(world.account())), &mut org, 1);
+            assert_eq!(org.account.status, AccountStatus::Deprovisioned, "{step} {outcome:?}: {:?}", org.calls);
+            assert!(org.groups.is_empty(), "{step} {outcome:?}: {:?}", org.calls);
+        }
+    }
+}
+
+#[test]
+fn who_is_rehired_gets_access_back_only_after_the_memberships_that_were_taken_are_shown_to_be_gone() {
+    let world = World::new();
+    let employee = crate::identity::employee::tests::somebody();
+    let mut account = Account { status: AccountStatus::Deprovisioned, ..world.account() };
+    account.groups.insert("00gOld".into());
+    let proof = crate::identity::account::ExitProof { read_back: true, groups_listed: true, ..Default::default() };
+    account.marks.exit = Some(proof);
+    let mut world = World::new();
+    let group = |id: &str, name: &str| Group { id: id.into(), name: name.into(), writable: true };
+    let groups = [group("00gStaff", "Staff"), group("00gFinance", "Department Finance"), group("00gOld", "Old")];
+    world.directory = crate::identity::Directory::new(groups, BTreeSet::new());
+    for times in [0, u32::MAX] {
+        let mut org = Org::of(account.clone());
+        (org.fault, org.times) = (Some(("remove_group", Outcome::Applied)), times);
+        let mut lane = Lane::new(world.claim(employee.clone(), Some(account.clone())));
+        let mut act = Some(lane.begin(&world.context()));
+        let mut activated = false;
+        while let Some(Act::Send { step, .. }) = act {
+            activated |= matches!(step, Step::Activate { .. });
+            assert!(!activated || !org.groups.contains("00gOld"), "{:?}", org.calls);
+            let (outcome, answer) = org.answer(&step);
+            act = lane.conclude(&step, &outcome, &answer, &world.context()).then;
+        }
+        assert_eq!(activated, times == 0, "{:?}", org.calls);
+        assert!(org.calls.contains(&"remove_group"), "{:?}", org.calls);
+    }
 }

@@ -169,6 +169,77 @@ fn one_group_that_okta_keeps_does_not_keep_the_others() {
 }
 
 #[test]
+fn a_removal_that_okta_accepts_without_effect_is_named_tried_again_and_proved_only_when_it_is_shown() {
+    on_a_system(async {
+        let rig = Rig::settled(settings(6)).await;
+        crowd(&rig, &rig.setup.people[2], 3);
+        let person = rig.setup.people[2].id.clone();
+        let kept = {
+            let okta = rig.world.okta.core();
+            okta.group_names().into_iter().find(|(_, name)| name == "Club 1").expect("a group").0
+        };
+        fault(&rig, Fault::always("DELETE", &format!("/groups/{kept}/users/"), Kind::NoEffect));
+        // A list that lags a little is no reason to tell anybody.
+        let lag = Fault::first(1, "DELETE", "/api/v1/groups/*/users/*", Kind::NoEffect);
+        fault(&rig, lag.about(&rig.setup.people[4].id));
+        leave(&rig, &[2, 4]);
+        rig.until("one group is left, and it is said", async |rig| {
+            let left = {
+                let okta = rig.world.okta.core();
+                let user = okta.user_by_anchor(&person).expect("an account");
+                okta.groups_of(&user.id)
+            };
+            let aside = rig.set_aside().await;
+            let is_said = aside.iter().any(|(_, why)| why.contains("Club 1") && why.contains("shown a member"));
+            left.into_iter().eq(["Club 1".to_owned()]) && is_said
+        })
+        .await;
+        let done = "SELECT a.kind, a.at || '' FROM work w JOIN audit a ON a.target = w.target AND a.kind = 'done'
+                    WHERE w.state = 1 AND a.seq >
+                      (SELECT max(seq) FROM audit WHERE target = w.target AND kind = 'observed')";
+        assert_eq!(rig.pairs(done).await, [], "not done, so not proved");
+        rig.world.okta.core().faults.clear();
+        rig.until_okta("they are out", |okta| is_out(okta, &person)).await;
+        rig.until_okta("so is the other one", |okta| is_out(okta, &rig.setup.people[4].id)).await;
+        rig.quiet().await;
+        assert!(rig.set_aside().await.is_empty());
+        let told = rig.pairs("SELECT kind, target || '' FROM audit WHERE kind = 'set_aside'").await;
+        let targets: std::collections::BTreeSet<String> = told.into_iter().map(|(_, target)| target).collect();
+        assert_eq!(targets.len(), 1, "of the one whose list lagged nobody was told");
+    });
+}
+
+#[test]
+fn a_deactivation_that_okta_puts_off_does_not_keep_the_account_open_for_longer_than_the_first_answer() {
+    on_a_system(async {
+        let rig = Rig::settled(settings(8)).await;
+        let codes = [(409, "E0000112"), (423, "E0000239"), (403, "E0000006"), (500, "E0000009"), (412, "E0000231")];
+        for (n, (status, code)) in codes.into_iter().enumerate() {
+            let always = Fault::always("POST", "**/lifecycle/deactivate", Kind::refusal(status, code));
+            fault(&rig, always.about(&rig.setup.people[n].id));
+        }
+        leave(&rig, &[0, 1, 2, 3, 4]);
+        for n in 0..codes.len() {
+            let id = rig.setup.people[n].id.clone();
+            rig.until_okta(&format!("person {n} is suspended and in no group"), |okta| {
+                let user = okta.user_by_anchor(&id).expect("an account");
+                user.status == Status::Suspended && okta.groups_of(&user.id).is_empty()
+            })
+            .await;
+        }
+        let okta = rig.world.okta.core();
+        for (n, code) in codes.iter().enumerate() {
+            let user = okta.user_by_anchor(&rig.setup.people[n].id).expect("an account").id.clone();
+            let calls = okta.history().exchanges().iter().filter(|e| e.path.contains(&user));
+            let calls: Vec<&str> = calls.map(|e| e.path.rsplit('/').next().unwrap_or_default()).collect();
+            let suspended = calls.iter().position(|call| *call == "suspend").expect("a suspension");
+            let before = calls[..suspended].iter().filter(|call| **call == "deactivate").count();
+            assert_eq!(before, 1, "{code:?}: {calls:?}");
+        }
+    });
+}
+
+#[test]
 fn a_leaver_in_hundreds_of_groups_that_are_younger_than_the_service_loses_all_of_them() {
     on_a_system(async {
         let rig = Rig::settled(settings(6)).await;
@@ -176,10 +247,11 @@ fn a_leaver_in_hundreds_of_groups_that_are_younger_than_the_service_loses_all_of
         let person = rig.setup.people[2].id.clone();
         leave(&rig, &[2]);
         rig.until_okta("they are out", |okta| is_out(okta, &person)).await;
+        rig.quiet().await;
         let okta = rig.world.okta.core();
         let lists = okta.history().exchanges().iter().filter(|e| e.method == "GET" && e.path.ends_with("/groups"));
         let id = okta.user_by_anchor(&person).expect("an account").id.clone();
-        assert_eq!(lists.filter(|e| e.path.contains(&id)).count(), 3, "200 at a time");
+        assert_eq!(lists.filter(|e| e.path.contains(&id)).count(), 4, "200 at a time, and once that they are gone");
     });
 }
 

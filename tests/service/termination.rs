@@ -41,7 +41,8 @@ fn a_leaver_loses_sessions_account_and_groups_in_this_order_with_proof() {
             "GET /api/v1/users/U/groups",
         ];
         assert_eq!(calls[..5], begin);
-        assert_eq!(calls.len(), 7, "and one for each of two groups: {calls:?}");
+        assert_eq!(calls.len(), 8, "one for each of two groups, and one that shows that they are gone: {calls:?}");
+        assert_eq!(calls[7], begin[4]);
     });
 }
 
