@@ -7,6 +7,7 @@
 //! until its answer says otherwise.
 
 use super::outcome::RateHeaders;
+use super::throttle::Throttle;
 use crate::clock::Moment;
 use crate::identity::Class;
 use std::collections::VecDeque;
@@ -78,6 +79,8 @@ pub struct Budget {
     ahead: [Option<i64>; 2],
     /// A 429 said that nothing goes before this.
     rejected_until: Option<Moment>,
+    /// A 429 said that nothing goes now, and not until when.
+    throttle: Option<Throttle>,
     /// When calls of terminations left, lately.
     terminations: VecDeque<Moment>,
 }
@@ -104,6 +107,7 @@ impl Budget {
             in_flight: 0,
             ahead: [None, None],
             rejected_until: None,
+            throttle: None,
             terminations: VecDeque::new(),
         }
     }
@@ -115,6 +119,12 @@ impl Budget {
 
     /// How many requests of `class` may be sent right now.
     pub fn permits(&self, now: Moment, class: Class) -> u32 {
+        let throttle = self.throttle.as_ref();
+        let most = throttle.map_or(u32::MAX, |throttle| throttle.permits(now, class, self.in_flight));
+        self.permits_by_window(now, class).min(most)
+    }
+
+    fn permits_by_window(&self, now: Moment, class: Class) -> u32 {
         let Some(limit) = self.limit else {
             let most = if class == Class::Revoke { UNKNOWN_LIMIT } else { 1 };
             return most.saturating_sub(self.in_flight);
@@ -130,7 +140,8 @@ impl Budget {
 
     /// When `permits` may grow without an answer arriving; `None` if only an answer can tell.
     pub fn next_wake(&self, now: Moment, class: Class) -> Option<Moment> {
-        if let Some(until) = self.rejected_until.filter(|until| now < *until) {
+        let tried = self.throttle.as_ref().map(|throttle| throttle.opens(class));
+        if let Some(until) = self.rejected_until.into_iter().chain(tried).filter(|until| now < *until).max() {
             return Some(until);
         }
         let released = self.open(now).map(|w| self.end(w) - RELEASE).max().map(|at| at.max(now + SHRINKING));
@@ -153,6 +164,7 @@ impl Budget {
     /// An answer arrived at `received`. Without headers it may have been counted all the same.
     pub fn on_answer(&mut self, headers: Option<RateHeaders>, received: Moment) {
         self.in_flight = self.in_flight.saturating_sub(1);
+        self.throttle = self.throttle.take().and_then(|throttle| throttle.served(received));
         match headers {
             None => self.spend_unseen(),
             Some(headers) if headers.is_concurrency() => {}
@@ -160,12 +172,12 @@ impl Budget {
         }
     }
 
-    /// A 429 arrived: its reset is to be trusted (`okta-api.md §4.7`). True if we had spent the window ourselves: then
-    /// this ledger has failed.
-    pub fn on_rejected(&mut self, headers: Option<RateHeaders>, received: Moment) -> bool {
+    /// A 429 arrived: its reset is to be trusted (`okta-api.md §4.7`); without one it is tried when the server asks for it
+    /// (`Retry-After`), or soon. True if we had spent the window ourselves: then this ledger has failed.
+    pub fn on_rejected(&mut self, headers: Option<RateHeaders>, asked: Option<Duration>, received: Moment) -> bool {
         self.in_flight = self.in_flight.saturating_sub(1);
         let Some(headers) = headers else {
-            self.rejected_until = Some(received + WINDOW);
+            self.throttle = Some(Throttle::refused(self.throttle.take(), asked, received));
             return false;
         };
         if headers.is_concurrency() {
@@ -198,6 +210,7 @@ impl Budget {
         self.in_flight += other.in_flight;
         self.limit = self.limit.into_iter().chain(other.limit).min();
         self.rejected_until = self.rejected_until.max(other.rejected_until);
+        self.throttle = self.throttle.take().into_iter().chain(other.throttle).reduce(Throttle::later);
         for window in other.windows {
             match self.windows.iter_mut().find(|w| w.reset == window.reset) {
                 Some(known) => known.remaining = known.remaining.min(window.remaining),

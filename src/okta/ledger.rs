@@ -10,6 +10,7 @@ use super::outcome::RateHeaders;
 use crate::clock::Moment;
 use crate::identity::Class;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A kind of call, such as `POST users`: calls of one kind spend one counter.
 pub type Kind = &'static str;
@@ -101,8 +102,14 @@ impl Ledger {
     }
 
     /// A 429; true if it is our own doing.
-    pub fn on_rejected(&mut self, kind: Kind, headers: Option<RateHeaders>, received: Moment) -> bool {
-        self.back(kind).on_rejected(headers, received)
+    pub fn on_rejected(
+        &mut self,
+        kind: Kind,
+        headers: Option<RateHeaders>,
+        asked: Option<Duration>,
+        received: Moment,
+    ) -> bool {
+        self.back(kind).on_rejected(headers, asked, received)
     }
 
     /// An answer.
@@ -153,7 +160,6 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     const ALL: Shares = Shares { share: 1.0, reserve: 0.0 };
 
@@ -250,7 +256,10 @@ mod tests {
         ledger.on_send("create", Class::Grant, at(1000));
         ledger.on_answer("create", headers(100, 50, 1060), at(1000));
         ledger.on_send("create", Class::Grant, at(1000));
-        assert!(!ledger.on_rejected("create", headers(100, 0, 1030), at(1005)), "others have spent the org's window");
+        assert!(
+            !ledger.on_rejected("create", headers(100, 0, 1030), None, at(1005)),
+            "others have spent the org's window"
+        );
         assert_eq!(ledger.permits("create", at(1006), Class::Revoke), 0);
         let opens = ledger.next_wake("create", at(1006), Class::Grant).expect("an end");
         assert!(ledger.permits("create", opens, Class::Grant) > 0);
@@ -258,6 +267,6 @@ mod tests {
         small.on_send("create", Class::Grant, at(1000));
         small.on_answer("create", headers(1, 0, 1060), at(1000));
         small.on_send("create", Class::Grant, at(1000));
-        assert!(small.on_rejected("create", headers(1, 0, 1060), at(1001)), "we spent it all ourselves");
+        assert!(small.on_rejected("create", headers(1, 0, 1060), None, at(1001)), "we spent it all ourselves");
     }
 }

@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod outcome;
 pub mod request;
 pub mod schema;
+pub mod throttle;
 pub mod wire;
 
 pub use bucket::Bucket;

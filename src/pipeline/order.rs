@@ -15,6 +15,7 @@ use crate::store::{StoreError, Trouble, UnderWay};
 use prometheus::Histogram;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::{Instrument, Span};
 
@@ -72,6 +73,8 @@ pub enum Delivered {
 pub(super) struct Heard {
     pub symptom: Symptom,
     pub limit: Option<RateHeaders>,
+    /// `Retry-After`.
+    pub retry_after: Option<Duration>,
     /// `None`: no answer came.
     pub status: Option<u16>,
     /// It may be under way at Okta still.
@@ -124,9 +127,9 @@ pub(super) async fn send(order: Order, client: OktaClient, clock: Clock, seconds
         }
     }
     seconds.observe(received.since(started).as_secs_f64());
-    let (limit, status) = match &reply {
-        Reply::Answered(answer) => (answer.limit, Some(answer.status)),
-        Reply::Unauthorised(_) | Reply::NotSent(_) | Reply::Lost(_) | Reply::GivenUp(_) => (None, None),
+    let (limit, retry_after, status) = match &reply {
+        Reply::Answered(answer) => (answer.limit, answer.retry_after, Some(answer.status)),
+        Reply::Unauthorised(_) | Reply::NotSent(_) | Reply::Lost(_) | Reply::GivenUp(_) => (None, None, None),
     };
     let given_up = matches!(reply, Reply::GivenUp(_));
     // A token may be allowed everything that is needed but to read roles: that says nothing of other calls.
@@ -134,7 +137,7 @@ pub(super) async fn send(order: Order, client: OktaClient, clock: Clock, seconds
         Symptom::Forbidden(_) | Symptom::Scope(_) if order.request.is_about_roles() => Symptom::Nothing,
         other => other,
     };
-    let told = Heard { symptom, limit, status, given_up };
+    let told = Heard { symptom, limit, retry_after, status, given_up };
     let _ = order.answer.send(Delivered::Replied { reply, intent });
     Some(told)
 }

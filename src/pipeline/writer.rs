@@ -57,6 +57,8 @@ type Pacer = RateLimiter<NotKeyed, InMemoryState, PacerClock, NoOpMiddleware<Nan
 pub struct Writers {
     gates: HashMap<Bucket, Gate<Writer>>,
     clock: Clock,
+    /// The address of the org.
+    org_url: std::sync::Arc<str>,
 }
 
 impl Writers {
@@ -97,7 +99,7 @@ impl Writers {
             gates.insert(bucket, Gate::new(address, 256, wait));
         }
         let _ = peers.set(gates.values().cloned().collect::<Vec<_>>());
-        Self { gates, clock: clock.clone() }
+        Self { gates, clock: clock.clone(), org_url: client.base().into() }
     }
 
     /// Sends an order to the writer of its counter.
@@ -132,6 +134,11 @@ impl Writers {
         if let Some(gate) = self.gates.values().next().filter(|_| !changes.is_empty()) {
             gate.signal(Tell(changes));
         }
+    }
+
+    /// The address of the org: links in its answers lead there and nowhere else.
+    pub fn org_url(&self) -> &str {
+        &self.org_url
     }
 
     /// The clock the writers go by.
@@ -267,7 +274,7 @@ impl Writer {
             (None, _) if matches!(heard.symptom, Symptom::Silent(_)) => self.ledger.on_lost(kind),
             (None, _) => self.ledger.on_not_sent(kind),
             (Some(429), limit) => {
-                let own = self.ledger.on_rejected(kind, limit, received);
+                let own = self.ledger.on_rejected(kind, limit, heard.retry_after, received);
                 let cause = match limit {
                     Some(limit) if limit.is_concurrency() => "concurrency",
                     _ if own => "own",
@@ -459,7 +466,7 @@ impl Writer {
             let sent = supervisor.attempt_async("writer", &name, send(order, client, clock.clone(), seconds)).await;
             let heard = sent.unwrap_or_else(|| {
                 let symptom = Symptom::Silent("a call was lost by a mistake of this program".into());
-                Some(Heard { symptom, limit: None, status: None, given_up: false })
+                Some(Heard { symptom, limit: None, retry_after: None, status: None, given_up: false })
             });
             back.send(Returned { kind, write, heard, received: clock.monotonic() }).await;
         });

@@ -17,6 +17,9 @@ pub enum Kind {
     Answer { status: u16, body: String },
     /// Okta: refuse with this status and error code, in Okta's envelope.
     Refuse { status: u16, code: String },
+    /// Okta: 429 as something in between says it: no rate limit headers, and no word about when it is over but `Retry-After` in
+    /// seconds, if any.
+    Throttle { retry_after: Option<u64> },
     /// Do it, then close the connection without an answer.
     LoseReply,
     /// Do nothing and close the connection.

@@ -6,8 +6,9 @@ use crate::common::keys::Key;
 use crate::common::rig::{Rig, Setup, on_a_system};
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::okta::auth::{Credentials, Key as PrivateKey, ServiceApp, claims};
-use namely_okta_sync::sandbox::company::DEPARTMENTS;
+use namely_okta_sync::sandbox::company::{DEPARTMENTS, Status as Hired};
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
+use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::okta::{HeaderView, ScopeError};
 use std::time::Duration;
 
@@ -179,6 +180,33 @@ fn without_usable_rate_limit_headers_one_call_at_a_time_goes_out_and_all_is_done
                 last = exchange.answered;
             }
         }
+    });
+}
+
+#[test]
+fn a_429_that_does_not_say_until_when_keeps_a_leaver_for_seconds_and_not_for_a_window() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup { clock: Clock::scaled_from_today(4.0), ..Setup::of(8) }).await;
+        let throttle = Fault::first(3, "", "/api/v1/users/", Kind::Throttle { retry_after: None });
+        rig.world.okta.core().faults.add(throttle);
+        let now = rig.world.clock.now();
+        [2, 5].into_iter().for_each(|n| rig.world.namely.core().edit(n, now, |p| p.status = Hired::Inactive));
+        for n in [2, 5] {
+            let id = &rig.setup.people[n].id;
+            rig.until_okta("they are out", |okta| {
+                okta.user_by_anchor(id).is_some_and(|user| user.status == Status::Deprovisioned)
+            })
+            .await;
+        }
+        let okta = rig.world.okta.core();
+        assert!(okta.faults.are_spent());
+        let refused = okta.history().exchanges().iter().filter(|e| e.status == 429).map(|e| e.arrived);
+        let refused: Vec<_> = refused.collect();
+        let ended = okta.history().exchanges().iter().filter(|e| e.applied && e.path.ends_with("/deactivate"));
+        let last = ended.map(|e| e.arrived).max().expect("a deactivation");
+        let waited = last.since(*refused.first().expect("a 429"));
+        assert!(waited < Duration::from_secs(45), "{waited:?}");
+        assert_eq!(refused.len(), 3);
     });
 }
 

@@ -241,3 +241,15 @@ fn a_role_by_a_group_is_shown_as_such_and_listed_by_a_switch() {
     assert_eq!(call(&org, "DELETE", &path, None).0, 204);
     assert_eq!(roles("bo@example.com"), "HELP_DESK_ADMIN GROUP");
 }
+
+#[test]
+fn something_in_between_says_429_without_a_word_about_the_window() {
+    let org = org();
+    let fault = json!({ "path": "/api/v1/users/*", "times": 1, "kind": { "throttle": { "retry_after": 7 } } });
+    call(&org, "POST", "/_faults", Some(fault));
+    let answer = send(&org, "SSWS 00sandbox-token", "GET", "/api/v1/users/ada@example.com", None);
+    let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+    assert_eq!((answer.status().as_u16(), header("retry-after")), (429, Some("7")));
+    assert_eq!(header("x-rate-limit-reset"), None);
+    assert_eq!(call(&org, "GET", "/api/v1/users/ada@example.com", None).0, 200);
+}

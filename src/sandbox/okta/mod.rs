@@ -309,6 +309,13 @@ impl Core for Okta {
             Some(Kind::Answer { status, body }) => {
                 Some(Response { status: *status, body: body.clone().into_bytes(), ..Response::default() })
             }
+            Some(Kind::Throttle { retry_after }) => {
+                self.limits.discard(bucket);
+                let response = Response { status: 429, body: b"slow down".to_vec(), ..Response::default() };
+                let after = retry_after.map(|seconds| seconds.to_string());
+                let response = after.into_iter().fold(response, |response, after| response.with("retry-after", &after));
+                return self.refuse(ticket, response, now);
+            }
             Some(Kind::Refuse { status, code }) => Some(problem::by_code(*status, code).response()),
             Some(Kind::Reset) => {
                 self.limits.discard(bucket);
