@@ -1,4 +1,4 @@
-//! Where a list goes on: the `Link` headers of an answer (RFC 8288), and the one that is followed.
+//! Where an answer leads: the `Link` headers of a list (RFC 8288) and the `_links` of a body, and what of it is followed.
 //!
 //! **Invariant:** what cannot be read or leads elsewhere is an error, never the end of a list; nothing is followed but a
 //! page of the same list at the same server.
@@ -7,6 +7,8 @@ use super::address::{has_credentials, is_same_origin};
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use reqwest::header::{HeaderMap, LINK};
+use serde::Deserialize;
+use serde_json::Value;
 use std::collections::HashSet;
 
 /// Pages of one list, at most: at 200 a page two million people.
@@ -31,6 +33,41 @@ pub fn next_target(headers: &HeaderMap, asked: &Url) -> Result<Option<String>, S
         }
     }
     Ok(found)
+}
+
+/// Path and query of the next page where the body of an answer names it (`_links.next`), as some lists of Okta do; `None` where
+/// it names none.
+pub fn next_in_body(body: &[u8], asked: &Url) -> Result<Option<String>, String> {
+    #[derive(Deserialize)]
+    struct Page {
+        #[serde(default, rename = "_links")]
+        links: Value,
+    }
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Ok(None); // a list without anything around it
+    }
+    // What cannot be read as a whole has no use to whoever has asked for it either.
+    let Ok(Page { links }) = serde_json::from_slice(body) else { return Ok(None) };
+    match &links["next"] {
+        Value::Null => Ok(None),
+        next => match next["href"].as_str() {
+            Some(target) => follow(target, asked).map(Some),
+            None => Err("its body names a next page without saying where it is".into()),
+        },
+    }
+}
+
+/// The id at the end of a link to one object of the list at `path` of the server `base`.
+pub fn id_in(link: &str, base: &Url, path: &str) -> Result<String, String> {
+    let url = base.join(link).map_err(|e| format!("a link to {path} cannot be read ({e})"))?;
+    if has_credentials(&url) || !is_same_origin(&url, base) {
+        return Err(format!("a link to {path} leads to another server ({})", super::address::shown(&url)));
+    }
+    let id = url.path().strip_prefix(path).and_then(|rest| rest.strip_prefix('/'));
+    match id.filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))) {
+        Some(id) => Ok(id.to_owned()),
+        None => Err(format!("a link to {path} leads elsewhere ({})", url.path())),
+    }
 }
 
 /// A link as a target of the same list at the same server.
@@ -209,6 +246,54 @@ mod tests {
             "<https://acme.okta.com/api/v1/users?after=é>; rel=\"next\"",
         ] {
             assert!(next(ASKED, &[line]).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_next_page_that_the_body_names_is_followed_and_refused_like_one_of_a_header() {
+        let asked = Url::parse("https://acme.okta.com/api/v1/iam/assignees/users?limit=100").expect("a URL");
+        let next = |links: &str| next_in_body(format!(r#"{{"value":[],"_links":{links}}}"#).as_bytes(), &asked);
+        let target = Ok(Some("/api/v1/iam/assignees/users?after=1".to_owned()));
+        for same in ["https://acme.okta.com", "https://ACME.okta.com:443", ""] {
+            assert_eq!(next(&format!(r#"{{"next":{{"href":"{same}/api/v1/iam/assignees/users?after=1"}}}}"#)), target);
+        }
+        for none in [r#"{"self":{"href":"https://evil.example/"}}"#, r#"{"next":null}"#, "{}", "null", "[]"] {
+            assert_eq!(next(none), Ok(None), "{none}");
+        }
+        assert_eq!(next_in_body(b"[{\"_links\":{\"next\":1}}]", &asked), Ok(None));
+        for bad in [
+            r#"{"next":{"href":"https://evil.example/api/v1/iam/assignees/users?after=1"}}"#,
+            r#"{"next":{"href":"//evil.example/api/v1/iam/assignees/users?after=1"}}"#,
+            r#"{"next":{"href":"http://acme.okta.com/api/v1/iam/assignees/users?after=1"}}"#,
+            r#"{"next":{"href":"https://me@acme.okta.com/api/v1/iam/assignees/users?after=1"}}"#,
+            r#"{"next":{"href":"https://acme.okta.com/api/v1/users?after=1"}}"#,
+            r#"{"next":{"href":"https://[oops"}}"#,
+            r#"{"next":{"href":7}}"#,
+            r#"{"next":{}}"#,
+            r#"{"next":"https://evil.example/"}"#,
+        ] {
+            assert!(next(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_id_in_a_link_is_one_of_the_same_server_and_of_the_list_that_is_meant() {
+        let base = Url::parse("https://acme.okta.com").expect("a URL");
+        let id = |link: &str| id_in(link, &base, "/api/v1/users");
+        for good in ["https://acme.okta.com/api/v1/users/00u9", "https://Acme.Okta.com:443/api/v1/users/00u9?x=1"] {
+            assert_eq!(id(good).as_deref(), Ok("00u9"), "{good}");
+        }
+        for bad in [
+            "https://evil.example/api/v1/users/00u9",
+            "https://me@acme.okta.com/api/v1/users/00u9",
+            "https://acme.okta.com/api/v1/groups/00u9",
+            "https://acme.okta.com/api/v1/users/00u9/roles",
+            "https://acme.okta.com/api/v1/users/",
+            "https://acme.okta.com/api/v1/users/..%2Fgroups",
+            "00u9",
+            "https://[oops",
+        ] {
+            assert!(id(bad).is_err(), "{bad}");
         }
     }
 

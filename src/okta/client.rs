@@ -4,7 +4,7 @@ use super::auth::{Authenticator, Credentials};
 use super::outcome::{Answered, Flaw, RateHeaders, Reply, lacks_scope};
 use super::request::Request;
 use crate::clock::Clock;
-use crate::http::links::next_target;
+use crate::http::links::{next_in_body, next_target};
 use crate::http::{self, Transport, Unread, describe};
 use reqwest::Url;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, IF_MATCH};
@@ -37,6 +37,11 @@ impl OktaClient {
     /// The total of one call, in real time.
     pub fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// The address of the org.
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// Who we are to the org.
@@ -107,11 +112,16 @@ impl OktaClient {
         let etag = text(headers, ETAG.as_str()).map(str::to_owned);
         let challenge = text(headers, "www-authenticate").map(str::to_owned);
         let retry_after = text(headers, "retry-after").and_then(|s| s.parse().ok()).map(Duration::from_secs);
+        let asked = answer.url().clone();
         let (body, next, unusable) = match http::read_body(answer, http::LARGEST_PAGE).await {
-            Ok(body) => match next {
-                Ok(next) => (body, next, None),
-                Err(why) => (body, None, Some(why)),
-            },
+            Ok(body) => {
+                // Where both name one, the header is followed, and the body must not lead elsewhere.
+                let in_body = if goes_on { next_in_body(&body, &asked) } else { Ok(None) };
+                match next.and_then(|next| in_body.map(|in_body| next.or(in_body))) {
+                    Ok(next) => (body, next, None),
+                    Err(why) => (body, None, Some(why)),
+                }
+            }
             Err(Unread::Unusable(why)) => (Vec::new(), None, Some(why)),
             Err(Unread::Broken(e)) => return Reply::Lost(describe(&e)),
         };

@@ -60,9 +60,9 @@ pub struct LinkedUser {
 }
 
 impl LinkedUser {
-    /// The id of the account.
-    pub fn id(&self) -> Option<&str> {
-        self.links["self"]["href"].as_str()?.rsplit('/').next().filter(|id| !id.is_empty())
+    /// The link to the account.
+    pub fn link(&self) -> Option<&str> {
+        self.links["self"]["href"].as_str()
     }
 }
 
@@ -137,19 +137,10 @@ pub struct AppUser {
     pub scope: String,
 }
 
-/// Everybody with an admin role: a page, which says in its body too where the next one is.
+/// Everybody with an admin role: a page.
 #[derive(Debug, Deserialize)]
 pub struct Assignees {
     pub value: Vec<IdOnly>,
-    #[serde(default, rename = "_links")]
-    pub links: Value,
-}
-
-impl Assignees {
-    /// Where the next page is, if there is one.
-    pub fn next(&self) -> Option<&str> {
-        self.links["next"]["href"].as_str()
-    }
 }
 
 /// An admin role that somebody or a group holds.

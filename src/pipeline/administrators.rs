@@ -69,7 +69,7 @@ pub async fn read_administrators(
     now
 }
 
-/// Ids of everybody with a role. Pages are followed by the link in the header or, without one, by that in the body.
+/// Ids of everybody with a role.
 async fn list(writers: &Writers, class: Class) -> Result<BTreeSet<String>, String> {
     let (mut ids, mut seen) = (BTreeSet::new(), BTreeSet::new());
     let mut next = Some(LIST.to_owned());
@@ -78,9 +78,7 @@ async fn list(writers: &Writers, class: Class) -> Result<BTreeSet<String>, Strin
             return Err(format!("GET {LIST}: the list leads back into itself or does not end"));
         }
         let (page, following) = ask::<Assignees>(writers, &target, class).await?;
-        let in_body =
-            page.next().map(|url| path_of(url).ok_or(format!("GET {LIST}: {url:?} is no link"))).transpose()?;
-        next = following.or(in_body);
+        next = following;
         ids.extend(page.value.into_iter().map(|user| user.id));
     }
     if ids.is_empty() {
@@ -119,13 +117,6 @@ async fn holds_none(writers: &Writers, id: &str, class: Class) -> bool {
         }
         Err(Unread::Failed(_)) => false,
     }
-}
-
-/// Path and query of a link, which is followed on the org's own host whatever it says, and only to this list.
-fn path_of(url: &str) -> Option<String> {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let path = |target: &str| target.split('?').next().map(str::to_owned);
-    rest.find('/').map(|place| rest[place..].to_owned()).filter(|target| path(target) == path(LIST))
 }
 
 /// How much each of them may do. Where somebody waits, only those are asked about who are new.
@@ -230,21 +221,6 @@ async fn ask<T: DeserializeOwned>(
             (outcome, _) => {
                 return Err(Unread::Failed(format!("GET {path}: {}", outcome.why().unwrap_or("no answer"))));
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_link_is_followed_on_the_orgs_own_host_and_to_the_same_list_only() {
-        let next = "/api/v1/iam/assignees/users?after=1";
-        assert_eq!(path_of(&format!("https://x.okta.com{next}")).as_deref(), Some(next));
-        assert_eq!(path_of(next).as_deref(), Some(next));
-        for elsewhere in ["https://x.okta.com", "https://x.okta.com/api/v1/users?after=1", "/api/v1/iam?after=1"] {
-            assert_eq!(path_of(elsewhere), None, "{elsewhere}");
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::administrators::read_administrators;
 use super::writer::Writers;
 use crate::clock::Moment;
-use crate::http::links::Pages;
+use crate::http::links::{Pages, id_in};
 use crate::identity::account::Scope;
 use crate::identity::administrator::Administrators;
 use crate::identity::group_rule::OktaRule;
@@ -18,6 +18,7 @@ use crate::okta::wire::{
     AppObject, AppUser, GroupObject, GroupRule, IdOnly, LinkedObject, LinkedUser, LogEvent, TypeObject, User,
 };
 use crate::retry;
+use reqwest::Url;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -102,6 +103,8 @@ pub async fn read_links(
     let all: Vec<LinkedObject> = list(writers, "/api/v1/meta/schemas/user/linkedObjects", Class::Inspect).await?;
     let Some(kind) = all.into_iter().find(|link| link.primary.name == relation) else { return Ok(BTreeMap::new()) };
     let associated = crate::okta::request::segment(&kind.associated.name);
+    let base = Url::parse(writers.org_url()).map_err(|e| format!("the org's URL cannot be read ({e})"))?;
+    let path = format!("/api/v1/users/*/linkedObjects/{associated}");
     let mut links = BTreeMap::new();
     for chunk in managers.chunks(LISTS_AT_ONCE) {
         let mut reads = tokio::task::JoinSet::new();
@@ -112,9 +115,9 @@ pub async fn read_links(
         while let Some(read) = reads.join_next().await {
             let (manager, reports) = read.map_err(|e| e.to_string())?;
             for report in reports? {
-                if let Some(id) = report.id() {
-                    links.insert(id.to_owned(), manager.clone());
-                }
+                let link = report.link().ok_or_else(|| format!("GET {path}: a linked account without a link to it"))?;
+                let id = id_in(link, &base, "/api/v1/users").map_err(|why| format!("GET {path}: {why}"))?;
+                links.insert(id, manager.clone());
             }
         }
     }

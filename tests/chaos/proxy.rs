@@ -32,6 +32,8 @@ pub enum Mishap {
     LosePeople,
     /// A page has no link to the next one.
     LoseNext,
+    /// A page's link to the next one leads to another server.
+    ForeignNext,
     /// The answer is one about somebody else.
     Mix,
     /// The same question gets the answer of before.
@@ -43,7 +45,7 @@ pub enum Mishap {
 }
 
 impl Mishap {
-    pub const ALL: [Mishap; 13] = [
+    pub const ALL: [Mishap; 14] = [
         Mishap::CutBefore,
         Mishap::CutAfter,
         Mishap::CutInside,
@@ -53,6 +55,7 @@ impl Mishap {
         Mishap::EmptyBody,
         Mishap::LosePeople,
         Mishap::LoseNext,
+        Mishap::ForeignNext,
         Mishap::Mix,
         Mishap::Replay,
         Mishap::Refuse,
@@ -82,6 +85,8 @@ const OKTA: [(u16, &str); 12] = [
     (503, "E0000010"),
     (504, "E0000009"),
 ];
+/// A server that nobody answers at.
+const NOWHERE: &str = "http://127.0.0.1:9";
 const NAMELY: [u16; 9] = [400, 401, 403, 404, 406, 422, 429, 500, 503];
 
 struct State {
@@ -276,10 +281,26 @@ impl Proxy {
                 answer.body = value.to_string().into_bytes();
                 true
             }
-            (Mishap::LoseNext, Some(_)) => {
+            (Mishap::LoseNext, Some(mut value)) => {
                 let before = answer.headers.len();
                 answer.headers.retain(|line| !line.contains("rel=\"next\""));
-                answer.headers.len() < before
+                let links = value.get_mut("_links").and_then(Value::as_object_mut);
+                let in_body = links.is_some_and(|links| links.remove("next").is_some());
+                if in_body {
+                    answer.body = value.to_string().into_bytes();
+                }
+                in_body || answer.headers.len() < before
+            }
+            (Mishap::ForeignNext, Some(mut value)) => {
+                let own = format!("http://{}", self.address);
+                let lines = answer.headers.iter_mut().filter(|line| line.contains("rel=\"next\""));
+                let in_header = lines.map(|line| *line = line.replace(&own, NOWHERE)).count() > 0;
+                let in_body = value["_links"]["next"]["href"].as_str().map(|href| href.replace(&own, NOWHERE));
+                if let Some(href) = &in_body {
+                    value["_links"]["next"]["href"] = Value::String(href.clone());
+                    answer.body = value.to_string().into_bytes();
+                }
+                in_header || in_body.is_some()
             }
             // A list of memberships names nobody: that it is another's cannot be seen by anybody.
             (Mishap::Mix, Some(value)) if self.side == Side::Namely || value["id"].is_string() => {

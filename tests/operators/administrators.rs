@@ -10,6 +10,7 @@ use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::store::{Ballot, HeldChanges, Voted, holds, reverse, vote};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const LIST: &str = "/api/v1/iam/assignees/users";
 const ROLES: &str = "/api/v1/users/*/roles";
@@ -458,6 +459,24 @@ fn a_list_of_administrators_without_anybody_is_not_believed() {
 }
 
 #[test]
+fn a_list_of_administrators_that_goes_on_at_another_server_is_not_believed() {
+    on_a_system(async {
+        let next = "http://localhost:1/api/v1/iam/assignees/users?after=1";
+        let body = json!({ "value": [{ "id": "00uadmin" }], "_links": { "next": { "href": next } } }).to_string();
+        let world = World::settled(|rig, _| {
+            let foreign = Kind::Answer { status: 200, body };
+            rig.world.okta.core().faults.add(Fault::always("GET", LIST, foreign));
+        })
+        .await;
+        let said = world.rig.service().readiness.reasons();
+        assert!(said["administrators sandbox"].contains("leads to another server"), "{said:?}");
+        let okta = world.rig.world.okta.core();
+        let asked = okta.history().exchanges().iter().filter(|e| e.path == LIST && e.query.contains("after")).count();
+        assert_eq!(asked, 0, "a link to another server is not followed on ours");
+    });
+}
+
+#[test]
 fn who_is_missing_from_a_later_list_of_administrators_is_one_until_their_roles_are_gone() {
     on_a_system(async {
         let world = World::settled(supers(5)).await;
@@ -476,7 +495,7 @@ fn who_is_missing_from_a_later_list_of_administrators_is_one_until_their_roles_a
             let own = format!("/api/v1/users/{}/roles", ids[1]);
             okta.history().exchanges().iter().filter(|call| call.path == own && call.faulty).count()
         };
-        world.rig.world.clock.jump(std::time::Duration::from_secs(16 * 60));
+        world.rig.world.clock.jump(Duration::from_secs(16 * 60));
         world.rig.until_okta("the list is read again", |okta| asked(okta) > 0).await;
         world.rig.quiet().await;
         world.leave(0);
@@ -533,7 +552,7 @@ fn whether_somebody_is_protected_by_a_group_that_cannot_be_read_is_asked_before_
         world.rig.until("all three wait for two people", three).await;
         // They can be read again: whoever is protected is not touched any more, and the others are ended.
         world.rig.world.okta.core().faults.clear();
-        world.rig.world.clock.jump(std::time::Duration::from_secs(32 * 60));
+        world.rig.world.clock.jump(Duration::from_secs(32 * 60));
         world.until_status(0, Status::Deprovisioned).await;
         world.rig.quiet().await;
         assert_eq!([world.status(1), world.status(2)], [Status::Suspended; 2]);

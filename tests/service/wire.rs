@@ -153,6 +153,18 @@ fn a_next_page_at_another_server_is_a_failed_read_and_never_gets_the_token() {
             let answer = answered(&server.url()).await;
             assert!(answer.unusable().is_some() && answer.next.is_none(), "{head}: {answer:?}");
         }
+        let here = "link: </api/v1/users?after=1>; rel=\"next\"\r\n";
+        for (head, href) in [
+            ("", format!("{}/api/v1/users?after=1", elsewhere.url())),
+            (here, format!("{}/api/v1/users?after=1", elsewhere.url())),
+            ("", "/api/v1/groups?after=1".into()),
+            ("", "http://[oops".into()),
+        ] {
+            let body = serde_json::json!({ "value": [], "_links": { "next": { "href": href } } }).to_string();
+            let server = Stub::start(move |_| Say::All(ok(head, body.as_bytes()))).await;
+            let answer = answered(&server.url()).await;
+            assert!(answer.unusable().is_some() && answer.next.is_none(), "{head}{href}: {answer:?}");
+        }
         assert_eq!(elsewhere.calls(), 0);
     });
 }
