@@ -167,6 +167,12 @@ impl Directory {
         }
     }
 
+    /// Whether Okta did not say who somebody is when it was asked: no time that passes is an answer.
+    pub fn is_in_doubt(&self, account: &Account) -> bool {
+        let unsaid = account.marks.roles.as_ref().is_some_and(|read| read.holds.is_none());
+        account.marks.groups_unsaid_at.is_some() || unsaid && !self.administrators().is_current()
+    }
+
     /// Whether an admin role comes with a group, or may; `None` if nobody has asked.
     pub fn carries_role(&self, group: &str) -> Option<bool> {
         let all = self.administrators();

@@ -94,6 +94,8 @@ pub struct Lane {
     tried: Vec<&'static str>,
     /// Whether the deactivation was tried once more after everything else was taken.
     asked_again: bool,
+    /// Whether Okta has said in this run what it had not said before.
+    is_cleared: bool,
     /// Calls in a row that Okta answered as if there were no such account.
     absent: u32,
     /// Answers that were about somebody else.
@@ -123,6 +125,7 @@ impl Lane {
             refused: Vec::new(),
             tried: Vec::new(),
             asked_again: false,
+            is_cleared: false,
             absent: 0,
             strangers: 0,
             unread: false,
@@ -245,10 +248,16 @@ impl Lane {
             self.administrator(context),
         );
         let mut steps = found.sifted.steps;
-        // Nothing is asked for the sake of what may not be done, but whether a leaver is still in the group that protects them.
+        // Nothing is asked for the sake of what may not be done, but whether a leaver is still in the group that protects them,
+        // and what Okta did not say the last time.
         if steps.iter().all(Step::is_inquiry) {
             let lifts = self.over && found.protected.is_some();
-            steps.retain(|step| lifts && matches!(step, Step::ReadGroups { .. }));
+            let is_in_doubt = self.account().is_some_and(|account| context.directory.is_in_doubt(account));
+            steps.retain(|step| match step {
+                Step::ReadGroups { .. } => lifts || is_in_doubt,
+                Step::ReadRoles { .. } => is_in_doubt,
+                _ => false,
+            });
         }
         (self.kinds, self.former) = (plan.kinds(), rules.login.former.clone());
         match steps.first() {
@@ -284,6 +293,9 @@ impl Lane {
                     // At once the first time: it is ordinary that a read shows more than was known.
                     let wait = if self.claim.attempt == 0 { Duration::ZERO } else { context.backoff };
                     return Act::Release(Release::Judge { at: context.now + wait });
+                }
+                if std::mem::take(&mut self.is_cleared) {
+                    return Act::Release(Release::Judge { at: context.now }); // held for want of what is known now
                 }
                 let why = found.held.into_values().collect::<Vec<_>>().join("; ");
                 let withheld = found.sifted.withheld.into_values().flatten().collect::<Vec<_>>();

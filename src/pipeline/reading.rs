@@ -65,6 +65,8 @@ impl Lane {
             }
             _ => {}
         }
+        let in_doubt = |account: Option<&Account>| account.is_some_and(|known| context.directory.is_in_doubt(known));
+        self.is_cleared |= in_doubt(self.account()) && !in_doubt(account.as_ref());
         self.claim.case.account = account;
         let account = self.claim.case.account.clone().map(Some);
         self.concluded(account, context)

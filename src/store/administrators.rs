@@ -9,6 +9,8 @@ use crate::identity::administrator::Knowledge;
 use crate::identity::safeguard::Span;
 use rusqlite::{Connection, params};
 
+const DOUBTFUL: Knowledge = Knowledge::Unknown { asked: true };
+
 /// Somebody who is an administrator, or may be one.
 pub(super) struct Found {
     pub knowledge: Knowledge,
@@ -19,9 +21,13 @@ pub(super) struct Found {
 }
 
 /// Whether the person is an administrator, and how many others there are; nothing of everybody else.
-pub(super) fn look(c: &Connection, court: &Court, case: &Case) -> Result<Option<Found>, StoreError> {
+pub(super) fn look(c: &Connection, court: &Court, case: &Case, target: i64) -> Result<Option<Found>, StoreError> {
     let Some(account) = &case.account else { return Ok(None) };
-    let knowledge = court.directory.administrator(account, court.now);
+    let knowledge = match court.directory.administrator(account, court.now) {
+        // Whoever waits because Okta did not say waits in the same hold until it does.
+        one if one.number() == 0 && court.directory.is_in_doubt(account) && waits_in_doubt(c, target)? => DOUBTFUL,
+        one => one,
+    };
     if knowledge.number() == 0 {
         return Ok(None);
     }
@@ -37,6 +43,12 @@ pub(super) fn look(c: &Connection, court: &Court, case: &Case) -> Result<Option<
     }
     let who = format!("{} ({})", case.person.primary().employee.display(), account.login);
     Ok(Some(Found { knowledge, who, other_supers }))
+}
+
+/// Whether something of a person is held because Okta did not say who they are.
+fn waits_in_doubt(c: &Connection, target: i64) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM risk WHERE target = ?1 AND administrator = ?2 AND hold IS NOT NULL";
+    Ok(c.prepare_cached(sql)?.exists(params![target, DOUBTFUL.number()])?)
 }
 
 /// How many administrators besides `batch` were suspended within the last hour without anybody's decision.

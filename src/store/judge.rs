@@ -177,7 +177,7 @@ impl Court<'_> {
         judged.tenant.clone_from(&position.tenant);
         judged.department = position.employee.departments.first().cloned().unwrap_or_default();
         judged.groups = position.employee.groups.values().flatten().chain(&position.employee.teams).cloned().collect();
-        if let Some(found) = administrators::look(c, self, &case)? {
+        if let Some(found) = administrators::look(c, self, &case, target)? {
             (judged.administrator, judged.who, judged.other_supers) = (found.knowledge, found.who, found.other_supers);
         }
         judged.fresh = is_fresh(self.rules, &case, self.now);

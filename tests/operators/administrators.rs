@@ -4,6 +4,7 @@
 use crate::common::config::config_file;
 use crate::common::program::program;
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
+use namely_okta_sync::clock::Clock;
 use namely_okta_sync::sandbox::company::Status as Hired;
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::okta::Okta;
@@ -556,5 +557,44 @@ fn whether_somebody_is_protected_by_a_group_that_cannot_be_read_is_asked_before_
         world.until_status(0, Status::Deprovisioned).await;
         world.rig.quiet().await;
         assert_eq!([world.status(1), world.status(2)], [Status::Suspended; 2]);
+    });
+}
+
+#[test]
+fn a_leaver_whose_groups_stay_unreadable_is_one_hold_with_its_first_time_and_told_once() {
+    on_a_system(async {
+        let rewrite = |text: String| text + "\n[protected]\ngroups = [\"Break Glass\"]\n";
+        let clock = Clock::scaled_from_today(60.0); // it is asked about again every quarter of an hour
+        let world = World::of(Setup { rewrite, clock, ..Setup::of(30) }, |rig, _| {
+            rig.world.okta.core().seed_group("Break Glass", "OKTA_GROUP", rig.world.clock.now());
+        })
+        .await;
+        let id = world.rig.world.okta.core().user_by_anchor(&world.anchor(0)).expect("an account").id.clone();
+        let groups = Fault::denied("GET", &format!("/api/v1/users/{id}/groups"));
+        world.rig.world.okta.core().faults.add(groups);
+        world.leave(0);
+        world.until_status(0, Status::Suspended).await;
+        let first = world.held("deactivate").await;
+        let reads = || {
+            let okta = world.rig.world.okta.core();
+            let of = |path: &str| path.contains(&id) && path.ends_with("/groups");
+            okta.history().exchanges().iter().filter(|e| of(&e.path)).count()
+        };
+        for _ in 0..2 {
+            let before = reads();
+            world.rig.until("they are asked about again", async |_| reads() > before).await;
+            world.rig.quiet().await;
+        }
+        let all = world.rig.store().run(|c| holds(c, true)).await.expect("reads");
+        let all: Vec<(i64, i64, Option<String>)> =
+            all.into_iter().filter(|h| h.change == "deactivate").map(|h| (h.id, h.since, h.verdict)).collect();
+        assert_eq!(all, [(first.id, first.since, None)], "one hold, since the first time");
+        let told = world
+            .rig
+            .pairs("SELECT kind, count(*) || '' FROM audit WHERE kind IN ('held', 'hold_ended') GROUP BY kind");
+        assert_eq!(told.await, [("held".to_owned(), "2".to_owned())], "the hold, and the person in it");
+        world.rig.world.okta.core().faults.clear();
+        world.until_status(0, Status::Deprovisioned).await;
+        world.rig.until("nobody is held", async |_| world.holds().await.is_empty()).await;
     });
 }
