@@ -40,7 +40,10 @@ fn proxy(text: &str) -> Result<Url, String> {
         _ if address::has_credentials(&url) => {
             Err(format!("no name and no password may stand in the URL of a proxy: it is no secret here; {how}"))
         }
-        ("http" | "https", Some(_)) if is_bare => Ok(url),
+        ("http" | "https", Some(_)) if is_bare => {
+            address::is_dialled(&url).map_err(|why| format!("{why}; {how}"))?;
+            Ok(url)
+        }
         _ => Err(format!("this is not the URL of a proxy; {how}")),
     }
 }

@@ -183,8 +183,13 @@ fn a_proxy_is_a_bare_address_without_a_password() {
     let read = |proxy: &str| parse(&format!("{GOOD}\n[http]\nproxy = \"{proxy}\"\n"));
     let config = read("http://proxy.acme.com:3128").unwrap_or_else(|e| panic!("{e}"));
     assert!(config.okta[0].transport.proxy.is_some() && config.namely[0].transport.proxy.is_some());
-    for bad in ["proxy.acme.com:3128", "http://ann:hunter2@proxy.acme.com", "http://proxy.acme.com/x", "socks5://proxy"]
-    {
+    for bad in [
+        "proxy.acme.com:3128",
+        "http://ann:hunter2@proxy.acme.com",
+        "http://proxy.acme.com/x",
+        "socks5://proxy",
+        "http://proxy:0",
+    ] {
         let why = read(bad).map(drop).expect_err(bad).to_string();
         assert!(why.contains(":25:9: http.proxy") && !why.contains("hunter2"), "{bad}: {why}");
     }

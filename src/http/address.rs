@@ -17,7 +17,12 @@ pub enum Shape {
 /// Reads an address that is only safe where nobody can listen: `https`, or `http` to this machine. The error says what is
 /// wrong and how to write it, and never shows what a secret could stand in.
 pub fn read(text: &str, shape: Shape) -> Result<Url, String> {
-    let url = Url::parse(text.trim()).map_err(|e| format!("this is no URL ({e}); write https://HOST"))?;
+    let text = text.trim();
+    // Parsers pass over these, or take them for a slash, and programs differ in it: what is read here must be what is meant.
+    if text.contains(|c: char| c == '\\' || c.is_whitespace() || c.is_control()) {
+        return Err("no blank, no control character and no backslash may stand in a URL; write https://HOST".into());
+    }
+    let url = Url::parse(text).map_err(|e| format!("this is no URL ({e}); write https://HOST"))?;
     if !matches!(url.scheme(), "https" | "http") {
         return Err(format!("{}: is no scheme for this; write https://HOST", url.scheme()));
     }
@@ -27,6 +32,12 @@ pub fn read(text: &str, shape: Shape) -> Result<Url, String> {
     if has_credentials(&url) {
         return Err(format!(
             "no name and no password may stand before the host {host}; take out what stands before the @"
+        ));
+    }
+    is_dialled(&url)?;
+    if !authority(text).is_ascii() {
+        return Err(format!(
+            "letters that are not ASCII look like others: if {host} is the host that is meant, write it so"
         ));
     }
     if url.scheme() == "http" && !is_loopback(&url) {
@@ -44,6 +55,20 @@ pub fn read(text: &str, shape: Shape) -> Result<Url, String> {
         return Err(format!("no path may follow {}; take it out", shown(&url)));
     }
     Ok(url)
+}
+
+/// What stands between the scheme and the path of a URL, as it is written.
+fn authority(text: &str) -> &str {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or(rest)
+}
+
+/// That a connection to its port can come about.
+pub fn is_dialled(url: &Url) -> Result<(), String> {
+    match url.port() {
+        Some(0) => Err(format!("nothing is ever at port 0 of {}; name its port", url.host_str().unwrap_or_default())),
+        _ => Ok(()),
+    }
 }
 
 /// The text that paths are appended to: without a slash at its end.
@@ -85,6 +110,7 @@ pub fn shown(url: &Url) -> String {
 pub fn is_mail_readable(text: &str) -> Result<bool, String> {
     let url = Url::parse(text.trim()).map_err(|e| format!("this is no URL ({e}); write smtps://HOST"))?;
     let host = url.host_str().filter(|host| !host.is_empty()).ok_or("the URL names no host; write smtps://HOST")?;
+    is_dialled(&url)?;
     if url.fragment().is_some() || !matches!(url.path(), "" | "/") {
         return Err(format!(
             "nothing but ?tls=required may follow the host {host}; encode a #, /, ? or @ of a password"

@@ -15,6 +15,7 @@ mod common {
     pub mod wait;
 }
 
+mod addresses;
 mod console;
 mod crash;
 mod deploy;
@@ -22,6 +23,7 @@ mod docs;
 mod handbook;
 mod lists;
 mod operation;
+mod proxies;
 mod service;
 mod start;
 mod store_shapes;
