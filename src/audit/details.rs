@@ -4,6 +4,7 @@
 //! earlier versions did not write is optional.
 
 use crate::clock::Moment;
+use crate::identity::doubt::Ending;
 use crate::identity::pins::Pins;
 use crate::identity::{Change, Class, Entitlement, FieldChange, Step};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -89,6 +90,19 @@ impl Outcome {
     /// Whether Okta holds what the call asked for.
     pub const fn is_done(self) -> bool {
         matches!(self, Outcome::Applied | Outcome::AlreadySo)
+    }
+
+    /// Whether it is known what became of the call.
+    pub const fn ending(self) -> Ending {
+        match self {
+            Outcome::Unknown | Outcome::SomebodyElse => Ending::Untold,
+            Outcome::Applied
+            | Outcome::AlreadySo
+            | Outcome::Missing
+            | Outcome::Retry
+            | Outcome::Replan
+            | Outcome::Refused => Ending::Told,
+        }
     }
 }
 

@@ -16,6 +16,7 @@ pub mod correlation;
 pub mod decider;
 pub mod difference;
 pub mod directory;
+pub mod doubt;
 pub mod drift;
 pub mod employee;
 pub mod explain;

@@ -160,62 +160,10 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
     Some(now)
 }
 
-/// What a call whose outcome is unknown leaves in doubt: it may have happened, and a read of the account alone does not show it.
-pub fn doubt(account: &mut Account, step: &Step) {
-    let unsure = &mut account.marks.unsure;
-    match step {
-        Step::AddGroup { group, .. } | Step::RemoveGroup { group, .. } => {
-            unsure.groups.insert(group.clone());
-        }
-        Step::AssignApp { app, .. } | Step::UnassignApp { app, .. } => {
-            unsure.apps.insert(app.clone());
-        }
-        Step::SetManager { .. } | Step::ClearManager { .. } => unsure.manager = true,
-        // If the account turns out to be deactivated, it was us: the rest of the end follows.
-        Step::Deactivate { .. } => {
-            account.marks.exit.get_or_insert_default();
-        }
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::account::Unsure;
     use super::super::account::tests::bare;
     use super::*;
-
-    #[test]
-    fn what_a_lost_answer_may_have_changed_is_unsure_until_okta_answers_about_it() {
-        let (id, name) = (|| "00u1".to_owned(), || "Sales".to_owned());
-        let groups = [
-            Step::AddGroup { id: id(), group: "00g1".into(), name: name() },
-            Step::RemoveGroup { id: id(), group: "00g1".into(), name: name() },
-        ];
-        let apps = [
-            Step::AssignApp { id: id(), app: "0oa1".into(), name: name(), user_name: None },
-            Step::UnassignApp { id: id(), app: "0oa1".into(), name: name() },
-        ];
-        let links = [
-            Step::SetManager { id: id(), relation: "manager".into(), manager: "00u9".into() },
-            Step::ClearManager { id: id(), relation: "manager".into() },
-        ];
-        for (steps, unsure) in [
-            (groups, Unsure { groups: ["00g1".to_owned()].into(), ..Unsure::default() }),
-            (apps, Unsure { apps: ["0oa1".to_owned()].into(), ..Unsure::default() }),
-            (links, Unsure { manager: true, ..Unsure::default() }),
-        ] {
-            for lost in &steps {
-                let mut account = bare("00u1", "a@example.com", None);
-                doubt(&mut account, lost);
-                assert_eq!(account.marks.unsure, unsure, "{lost:?}");
-                for answered in &steps {
-                    let known = observe(Some(&account), answered, &Answer::Done).expect("an account");
-                    assert_eq!(known.marks.unsure, Unsure::default(), "{lost:?}, then {answered:?}");
-                }
-            }
-        }
-    }
 
     #[test]
     fn a_list_of_a_leavers_groups_that_lacks_a_known_one_leaves_it_to_be_taken_all_the_same() {
@@ -227,12 +175,5 @@ mod tests {
         let known = known.expect("an account");
         assert_eq!(known.groups, ["00g2".to_owned()].into());
         assert_eq!(known.marks.unsure.groups, ["00g1".to_owned()].into());
-    }
-
-    #[test]
-    fn an_account_that_we_may_have_deactivated_is_one_whose_end_we_began() {
-        let mut account = bare("00u1", "a@example.com", None);
-        doubt(&mut account, &Step::Deactivate { id: "00u1".into() });
-        assert_eq!(account.marks.exit, Some(ExitProof::default()));
     }
 }

@@ -1,6 +1,7 @@
 //! What an answer means. The one place that maps status and error code to what happens next (`okta-api.md §5`).
 
 use super::wire::{ErrorBody, OAuthError};
+use crate::identity::doubt::Ending;
 use std::fmt;
 use std::time::Duration;
 
@@ -148,6 +149,19 @@ impl Outcome {
             Outcome::Refused { .. } => "refused",
             Outcome::Unknown { .. } => "unknown",
             Outcome::SomebodyElse { .. } => "somebody_else",
+        }
+    }
+
+    /// Whether it is known what became of the call.
+    pub const fn ending(&self) -> Ending {
+        match self {
+            Outcome::Unknown { .. } | Outcome::SomebodyElse { .. } => Ending::Untold,
+            Outcome::Applied
+            | Outcome::AlreadySo
+            | Outcome::Missing
+            | Outcome::Retry { .. }
+            | Outcome::Replan { .. }
+            | Outcome::Refused { .. } => Ending::Told,
         }
     }
 

@@ -6,7 +6,8 @@ use crate::audit::details::Planned;
 use crate::clock::Moment;
 use crate::identity::administrator::Knowledge;
 use crate::identity::change::{kinds_of, summary};
-use crate::identity::observe::{FullProfile, doubt};
+use crate::identity::doubt::doubt;
+use crate::identity::observe::FullProfile;
 use crate::identity::plan::{Obstacle, Plan, Situation, plan};
 use crate::identity::run::{Claim, Next, Release};
 use crate::identity::safeguard::{Mode, restrain};
@@ -324,10 +325,8 @@ impl Lane {
 
     /// `step` was answered.
     pub fn conclude(&mut self, step: &Step, outcome: &Outcome, answer: &Answer, context: &Context) -> Concluded {
-        // A deactivation that was sent may have happened, whatever the answer was.
-        let in_doubt = matches!(step, Step::Deactivate { .. }) || matches!(outcome, Outcome::Unknown { .. });
-        if let Some(account) = self.claim.case.account.as_mut().filter(|_| in_doubt) {
-            doubt(account, step);
+        if let Some(account) = &mut self.claim.case.account {
+            doubt(account, step, outcome.ending());
         }
         if let (Step::ListGroups { .. } | Step::ReadGroups { .. }, Outcome::Applied, Answer::Groups { groups, next }) =
             (step, outcome, answer)

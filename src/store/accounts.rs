@@ -2,8 +2,9 @@
 
 use super::{Store, StoreError, pages};
 use crate::clock::Moment;
+use crate::identity::doubt::{self, Ending};
 use crate::identity::mapping::LOGIN;
-use crate::identity::{Account, Cause, Class, Link, Step, login_key, observe};
+use crate::identity::{Account, Cause, Class, Link, Step, login_key};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -199,8 +200,11 @@ fn reports_elsewhere(
     Ok(wanted.first().filter(|_| !agrees).map(|(target, _)| *target))
 }
 
-/// The outcome of a call for somebody is unknown: what it may have changed is in doubt.
-pub(super) fn doubt(c: &Connection, target: i64, step: &Step) -> Result<(), StoreError> {
+/// A call for somebody has ended like this, and nothing else is written of it: what it may have changed is in doubt.
+pub(super) fn doubt(c: &Connection, target: i64, step: &Step, ending: Ending) -> Result<(), StoreError> {
+    if !ending.is_doubtful(step) {
+        return Ok(());
+    }
     let found: Option<(String, String)> = c
         .prepare_cached("SELECT org, okta_id FROM target WHERE id = ?1 AND okta_id IS NOT NULL")?
         .query_row([target], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -208,7 +212,7 @@ pub(super) fn doubt(c: &Connection, target: i64, step: &Step) -> Result<(), Stor
     let Some((org, okta_id)) = found else { return Ok(()) };
     let Some(known) = by_id(c, &org, &okta_id)? else { return Ok(()) };
     let mut account = known.clone();
-    observe::doubt(&mut account, step);
+    doubt::doubt(&mut account, step, ending);
     if account != known {
         c.prepare_cached("UPDATE account SET doc = ?3 WHERE org = ?1 AND okta_id = ?2")?.execute([
             &org,

@@ -10,6 +10,7 @@ use crate::audit::details::Quarantined;
 use crate::audit::{Call, Effect, Event, Outcome, Record};
 use crate::clock::Moment;
 use crate::identity::Step;
+use crate::identity::doubt::Ending;
 use crate::identity::run::{Lease, Release};
 use rusqlite::Connection;
 
@@ -37,6 +38,8 @@ impl Store {
                 if let Some((intent, effect)) = &effect {
                     c.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([*intent])?;
                     append(c, &lanes::about(c, lease, now, Event::Effect(effect.clone()))?)?;
+                    // What it has led to is not written down, whatever Okta has said.
+                    accounts::doubt(c, lease.target, &effect.call.step, Ending::Untold)?;
                 }
                 let aside = Release::SetAside { why: why.clone(), again: Some(again), look: true };
                 lanes::release(c, lease, &aside, now).map(|_| ())
@@ -97,7 +100,7 @@ fn close_intents(c: &Connection, lease: Lease, why: &str, now: Moment) -> Result
         .collect::<Result<_, _>>()?;
     for (id, step, method, path, body_hash, attempt) in open {
         let step: Step = serde_json::from_str(&step)?;
-        accounts::doubt(c, lease.target, &step)?;
+        accounts::doubt(c, lease.target, &step, Ending::Untold)?;
         let call = Call { step, method, path, body_hash, attempt };
         let effect = Effect { call, outcome: Outcome::Unknown, why: Some(why.to_owned()), request_id: None };
         append(c, &lanes::about(c, lease, now, Event::Effect(effect))?)?;

@@ -8,7 +8,7 @@ use super::lease::{EndStep, Want};
 use super::rows::work;
 use super::{Store, StoreError, Trouble, accounts, anchors, append, cases, forced, pages, prime, restraint, search};
 use crate::audit::details::{Done, Planned, Quarantined, Withheld};
-use crate::audit::{Call, Event, Outcome, Record};
+use crate::audit::{Call, Event, Record};
 use crate::clock::Moment;
 use crate::identity::run::{Begun, Claim, Lease, Next, Release};
 use crate::identity::work::{ANY_BUCKET, Happened, Transition, Work};
@@ -94,10 +94,9 @@ impl Store {
             match &end.account {
                 Some(Some(account)) => learn(c, &org, end.lease.target, account, &matched, now)?,
                 Some(None) => forget(c, &org, end.lease.target)?,
-                None if end.effect.outcome == Outcome::Unknown || matches!(end.effect.call.step, Step::Deactivate { .. }) => {
-                    accounts::doubt(c, end.lease.target, &end.effect.call.step)?;
+                None => {
+                    accounts::doubt(c, end.lease.target, &end.effect.call.step, end.effect.outcome.ending())?;
                 }
-                None => {}
             }
             match &end.next {
                 Next::Continue => Ok(()),

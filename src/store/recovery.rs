@@ -8,6 +8,7 @@ use super::{Store, StoreError, accounts, append, meta, relink, set_meta};
 use crate::audit::details::Started;
 use crate::audit::{Call, Effect, Event, Outcome, Record};
 use crate::clock::Moment;
+use crate::identity::doubt::Ending;
 use crate::identity::{Rulebook, Step};
 use rusqlite::{Connection, OptionalExtension};
 use std::time::Duration;
@@ -73,7 +74,7 @@ fn close_intents(c: &Connection, now: Moment) -> Result<usize, StoreError> {
         .collect::<Result<_, _>>()?;
     for (target, rev, step, method, path, body_hash, attempt) in &open {
         let step: Step = serde_json::from_str(step)?;
-        accounts::doubt(c, *target, &step)?;
+        accounts::doubt(c, *target, &step, Ending::Untold)?;
         let call =
             Call { step, method: method.clone(), path: path.clone(), body_hash: body_hash.clone(), attempt: *attempt };
         let effect = Effect {

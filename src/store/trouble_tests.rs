@@ -59,6 +59,29 @@ async fn an_outcome_that_the_store_refuses_is_audited_and_the_account_is_read_be
 }
 
 #[tokio::test]
+async fn what_a_call_has_led_to_is_in_doubt_when_the_store_does_not_take_it_although_okta_has_answered() {
+    let world = World::new().await;
+    world.see(somebody()).await;
+    let claim = world.claim().await.remove(0);
+    let Begun::Intent(first) = world.begin(&claim).await else { panic!("begins") };
+    let end = EndStep {
+        lease: claim.lease,
+        intent: first,
+        effect: effect(Outcome::Applied),
+        account: Some(Some(account(None))),
+        renamed: None,
+        next: Next::Continue,
+    };
+    world.store.end_step(end, world.now).await.expect("written");
+    let unsure = "SELECT count(*) FROM account WHERE doc ->> '$.marks.unsure.groups[0]' IS NOT NULL";
+    assert_eq!(number(&world, unsure).await, 0);
+    let Begun::Intent(second) = world.begin(&claim).await else { panic!("begins") };
+    let (effect, again) = (Some((second, effect(Outcome::Applied))), world.now + Duration::from_secs(900));
+    world.store.refuse(claim.lease, effect, "refused".into(), again, world.now).await.expect("lets go");
+    assert_eq!(number(&world, unsure).await, 1, "a read of the account does not show in which groups it is");
+}
+
+#[tokio::test]
 async fn even_if_nothing_can_be_audited_a_refused_run_lets_go_and_its_call_stays_announced() {
     let world = World::new().await;
     world.see(somebody()).await;
