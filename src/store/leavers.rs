@@ -62,6 +62,7 @@ pub fn leavers_with_access(c: &Connection, rules: &Rulebook, now: Moment) -> Res
         })?
         .collect::<Result<_, _>>()?;
     let (mut found, mut directories) = (Vec::new(), BTreeMap::new());
+    let pauses = pause::pauses(c)?;
     for (target, conflict, state, reason, is_dirty, since) in rows {
         let Some(case) = cases::brief(c, rules, target, now)? else { continue };
         let standing = rules.standing(&case, now);
@@ -91,7 +92,7 @@ pub fn leavers_with_access(c: &Connection, rules: &Rulebook, now: Moment) -> Res
             decision: decision(c, target, &case, &standing.entitlement)?,
             seconds: seconds(c, target, &case, &standing.entitlement, doubles.get(&target))?,
             protected,
-            paused: pause::paused(c, &case.org, Some(Change::Deactivate))?,
+            paused: pause::why_paused(&pauses, &case.org, Some(Change::Deactivate)),
         };
         let Some(said) = leaver_access(&known, after, now) else { continue };
         let position = case.person.primary();

@@ -76,14 +76,16 @@ pub(super) fn times(c: &Connection, org: &str, change: Change) -> Result<Vec<(Mo
 
 /// Why every write to an org is stopped, if it is; or a write of this kind.
 pub(super) fn paused(c: &Connection, org: &str, change: Option<Change>) -> Result<Option<String>, StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT by, why FROM pause WHERE ended_at IS NULL AND (org IS NULL OR org = ?1)
-           AND (change IS NULL OR change = ?2) LIMIT 1",
-    )?;
-    let mut rows = select.query(params![org, change.map(Change::word)])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let (by, why): (String, String) = (row.get(0)?, row.get(1)?);
-    Ok(Some(format!("paused by {by}: {why}")))
+    Ok(why_paused(&pauses(c)?, org, change))
+}
+
+/// The same, of pauses that were read.
+pub(super) fn why_paused(pauses: &[Pause], org: &str, change: Option<Change>) -> Option<String> {
+    let stops = |pause: &&Pause| {
+        pause.org.as_deref().is_none_or(|paused| paused == org)
+            && pause.change.as_deref().is_none_or(|word| change.is_some_and(|change| change.word() == word))
+    };
+    pauses.iter().find(stops).map(|pause| format!("paused by {}: {}", pause.by, pause.why))
 }
 
 /// The kinds of change that are stopped in an org by themselves.
@@ -150,4 +152,35 @@ fn apply_pauses(c: &Connection, now: Moment) -> Result<usize, StoreError> {
     }
     // Whoever waits for something else is held again at once, without a call.
     work::decided(c, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_stops_what_it_names_and_one_that_names_nothing_stops_everything() {
+        let pause = |org: Option<&str>, change: Option<Change>| Pause {
+            id: 1,
+            org: org.map(str::to_owned),
+            change: change.map(|change| change.word().to_owned()),
+            why: "night".into(),
+            by: "ann".into(),
+            at: 0,
+        };
+        let stops = |pause: Pause, change: Option<Change>| why_paused(&[pause], "main", change).is_some();
+        let (end, add) = (Some(Change::Deactivate), Some(Change::AddGroup));
+        for (named, stopped) in [
+            ((None, None), [true, true, true]),
+            ((Some("main"), None), [true, true, true]),
+            ((Some("other"), None), [false, false, false]),
+            ((None, end), [false, true, false]),
+            ((Some("main"), end), [false, true, false]),
+            ((Some("other"), end), [false, false, false]),
+        ] {
+            assert_eq!([None, end, add].map(|change| stops(pause(named.0, named.1), change)), stopped, "{named:?}");
+        }
+        let told = why_paused(&[pause(None, None)], "main", None);
+        assert_eq!(told.as_deref(), Some("paused by ann: night"));
+    }
 }
