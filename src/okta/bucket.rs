@@ -67,6 +67,31 @@ impl Bucket {
         }
     }
 
+    /// What a call does, in one word: calls of one action need one permission of the token.
+    pub fn action_of(method: &str, path: &str) -> &'static str {
+        let mut parts = path.strip_prefix("/api/v1/").unwrap_or_default().split('/').filter(|p| !p.is_empty()).skip(1);
+        let (id, part, verb) = (parts.next(), parts.next(), parts.next());
+        match (method, id, part) {
+            ("GET", None, _) => "list",
+            ("GET", _, None) => "read",
+            ("GET", _, Some("groups")) => "groups",
+            ("GET", ..) => "look",
+            ("POST", None, _) => "create",
+            (_, _, None) => "update",
+            (_, _, Some("sessions")) => "sessions",
+            (_, _, Some("lifecycle")) => match verb {
+                Some("deactivate") => "deactivate",
+                Some("suspend") => "suspend",
+                Some("unsuspend") => "unsuspend",
+                Some("activate") => "activate",
+                Some("unlock") => "unlock",
+                _ => "lifecycle",
+            },
+            (_, _, Some("linkedObjects")) => "managers",
+            _ => "members",
+        }
+    }
+
     /// The label in metrics and in the store.
     pub const fn label(self) -> &'static str {
         match self {

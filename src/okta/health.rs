@@ -26,7 +26,9 @@ const PAUSES: [Duration; 6] = [
 /// Calls in a row without any answer after which the org counts as unreachable.
 const SILENT: u32 = 8;
 /// People in a row that a kind of call was not allowed for, after which it counts as not allowed at all.
-const FORBIDDEN: u32 = 5;
+const FORBIDDEN: usize = 5;
+/// What was paused and begins anew within this goes on waiting where it had left off.
+const RELAPSE: Duration = Duration::from_secs(300);
 /// Who waits for a try that is under way looks again after this.
 const TRY: Duration = Duration::from_secs(1);
 /// Answers about somebody else among so many of the last replies, after which no answer of the org is believed.
@@ -118,6 +120,26 @@ pub enum Scope {
     Answers,
     /// Calls of one counter: those that read, or those that write.
     Bucket { bucket: Bucket, write: bool },
+    /// Calls of one counter that do one thing: what else spends the counter goes on.
+    Action { bucket: Bucket, action: &'static str },
+}
+
+/// What a call is to those beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct About {
+    pub bucket: Bucket,
+    pub write: bool,
+    /// What it does, in one word: calls of one action need one permission.
+    pub action: &'static str,
+}
+
+impl About {
+    fn scopes(self) -> impl Iterator<Item = Scope> {
+        let Self { bucket, write, action } = self;
+        let writes = write.then_some(Scope::Writes);
+        let own = [Scope::Bucket { bucket, write }, Scope::Action { bucket, action }];
+        [Scope::Org].into_iter().chain(writes).chain(own)
+    }
 }
 
 impl fmt::Display for Scope {
@@ -128,6 +150,7 @@ impl fmt::Display for Scope {
             Scope::Answers => f.write_str("okta answers"),
             Scope::Bucket { bucket, write: true } => write!(f, "okta {} writes", bucket.label()),
             Scope::Bucket { bucket, write: false } => write!(f, "okta {} reads", bucket.label()),
+            Scope::Action { bucket, action } => write!(f, "okta {} {action}", bucket.label()),
         }
     }
 }
@@ -170,8 +193,11 @@ struct Wrong {
 #[derive(Clone, Debug, Default)]
 pub struct Health {
     pauses: BTreeMap<Scope, Pause>,
+    /// When what was paused went on, and after how many tries.
+    lifted: BTreeMap<Scope, (Moment, usize)>,
     silent: u32,
-    forbidden: BTreeMap<Scope, u32>,
+    /// For whom an action was not allowed since it was allowed for somebody.
+    forbidden: BTreeMap<Scope, BTreeSet<i64>>,
     replies: u64,
     wrong: Vec<Wrong>,
     /// Until when right answers do not let writes go on yet, and how often answers were wrong since.
@@ -179,28 +205,34 @@ pub struct Health {
 }
 
 impl Health {
-    fn scopes(bucket: Bucket, write: bool) -> impl Iterator<Item = Scope> {
-        let writes = write.then_some(Scope::Writes);
-        [Scope::Org].into_iter().chain(writes).chain([Scope::Bucket { bucket, write }])
-    }
-
     /// Whether a call of this kind may leave.
-    pub fn may_leave(&self, bucket: Bucket, write: bool, now: Moment) -> Leave {
+    pub fn may_leave(&self, call: About, now: Moment) -> Leave {
         match self.strangers {
-            Some((until, _)) if write => Leave::Wait(until.max(now + TRY)),
-            _ => self.leave(bucket, write, false, now),
+            Some((until, _)) if call.write => Leave::Wait(until.max(now + TRY)),
+            _ => self.leave(call, false, now),
         }
     }
 
     /// Whether a call may leave that ends somebody's access, by the id of the account: that others may not be touched, or
     /// that answers are about somebody else, does not keep it.
-    pub fn may_end(&self, bucket: Bucket, now: Moment) -> Leave {
-        self.leave(bucket, true, true, now)
+    pub fn may_end(&self, call: About, now: Moment) -> Leave {
+        self.leave(call, true, now)
     }
 
-    fn leave(&self, bucket: Bucket, write: bool, ends: bool, now: Moment) -> Leave {
+    /// Until when calls of this action wait although others of their counter go on.
+    pub fn action_waits(&self, call: About, now: Moment) -> Option<Moment> {
+        let pause = self.pauses.get(&Scope::Action { bucket: call.bucket, action: call.action })?;
+        Some(pause.until.max(now + TRY))
+    }
+
+    /// Whether a counter has room for calls that read, or for calls that write.
+    pub fn counter(&self, bucket: Bucket, write: bool, now: Moment) -> Leave {
+        self.may_leave(About { bucket, write, action: "" }, now)
+    }
+
+    fn leave(&self, call: About, ends: bool, now: Moment) -> Leave {
         let mut leave = Leave::Yes;
-        let pauses = Self::scopes(bucket, write).filter_map(|scope| self.pauses.get(&scope));
+        let pauses = call.scopes().filter_map(|scope| self.pauses.get(&scope));
         for pause in pauses.filter(|pause| !(ends && pause.forbidden)) {
             if pause.trying {
                 return Leave::Wait(now + TRY);
@@ -224,8 +256,8 @@ impl Health {
     }
 
     /// A call leaves.
-    pub fn on_send(&mut self, bucket: Bucket, write: bool) {
-        for scope in Self::scopes(bucket, write) {
+    pub fn on_send(&mut self, call: About) {
+        for scope in call.scopes() {
             if let Some(pause) = self.pauses.get_mut(&scope) {
                 pause.trying = true;
             }
@@ -233,27 +265,29 @@ impl Health {
     }
 
     /// A call that was to leave did not.
-    pub fn on_not_sent(&mut self, bucket: Bucket, write: bool) {
-        for scope in Self::scopes(bucket, write) {
+    pub fn on_not_sent(&mut self, call: About) {
+        for scope in call.scopes() {
             if let Some(pause) = self.pauses.get_mut(&scope) {
                 pause.trying = false;
             }
         }
     }
 
-    /// A reply came in.
-    pub fn on_reply(&mut self, bucket: Bucket, write: bool, symptom: Symptom, now: Moment) -> Vec<Change> {
-        let own = Scope::Bucket { bucket, write };
+    /// A reply came in to a call for `person`, if it was for one.
+    pub fn on_reply(&mut self, call: About, person: Option<i64>, symptom: Symptom, now: Moment) -> Vec<Change> {
+        let About { bucket, write, action } = call;
+        let (own, what) = (Scope::Bucket { bucket, write }, Scope::Action { bucket, action });
         self.replies += 1;
         let is_forbidden = matches!(symptom, Symptom::Forbidden(_));
         self.silent = if matches!(symptom, Symptom::Silent(_)) { self.silent + 1 } else { 0 };
-        let forbidden = self.forbidden.entry(own).or_default();
-        *forbidden = match symptom {
-            Symptom::Forbidden(_) => *forbidden + 1,
-            Symptom::Healthy => 0,
-            _ => *forbidden,
-        };
-        let forbidden = *forbidden;
+        let forbidden = self.forbidden.entry(what).or_default();
+        match symptom {
+            // Of a call for nobody each counts by itself.
+            Symptom::Forbidden(_) => drop(forbidden.insert(person.unwrap_or(-self.replies.cast_signed()))),
+            Symptom::Healthy => forbidden.clear(),
+            _ => {}
+        }
+        let forbidden = forbidden.len();
         let ill = match symptom {
             Symptom::Credentials(why) | Symptom::Unreachable(why) | Symptom::NotOkta(why) => Some((Scope::Org, why)),
             Symptom::Silent(why) if self.silent >= SILENT || self.pauses.contains_key(&Scope::Org) => {
@@ -261,30 +295,33 @@ impl Health {
             }
             Symptom::ReadOnly(why) => Some((Scope::Writes, why)),
             Symptom::Scope(why) => Some((own, why)),
-            Symptom::Forbidden(why) if forbidden >= FORBIDDEN || self.pauses.contains_key(&own) => Some((
-                own,
-                format!("{why}: not allowed for {forbidden} people in a row; has the token's owner lost a role?"),
+            Symptom::Forbidden(why) if forbidden >= FORBIDDEN || self.pauses.contains_key(&what) => Some((
+                what,
+                format!(
+                    "{why}: {action} is not allowed for {forbidden} people in a row; has the token's owner lost a role?"
+                ),
             )),
             Symptom::Silent(_) | Symptom::Nothing => {
                 // Neither well nor ill: whatever was tried is tried again.
-                self.on_not_sent(bucket, write);
+                self.on_not_sent(call);
                 return Vec::new();
             }
             Symptom::Healthy | Symptom::Forbidden(_) => None,
         };
         let mut changes = Vec::new();
         let sick = ill.as_ref().map(|(scope, _)| *scope);
-        for scope in Self::scopes(bucket, write) {
+        for scope in call.scopes() {
             // An answer that pauses one thing proves that what is wider works.
             if sick.is_some_and(|sick| sick <= scope) {
                 break;
             }
-            if self.pauses.remove(&scope).is_some() {
+            if let Some(pause) = self.pauses.remove(&scope) {
+                self.lifted.insert(scope, (now, pause.tries));
                 changes.push(Change::Resumed { scope });
             }
         }
         // What is narrower than the trouble was not tried by this call.
-        for scope in Self::scopes(bucket, write).filter(|scope| sick.is_some_and(|sick| sick < *scope)) {
+        for scope in call.scopes().filter(|scope| sick.is_some_and(|sick| sick < *scope)) {
             if let Some(pause) = self.pauses.get_mut(&scope) {
                 pause.trying = false;
             }
@@ -299,10 +336,10 @@ impl Health {
                 // What was under way when the pause began says nothing new.
                 Some(_) => {}
                 None => {
-                    self.pauses.insert(
-                        scope,
-                        Pause { until: now + PAUSES[0], tries: 0, trying: false, forbidden: is_forbidden },
-                    );
+                    let before = self.lifted.get(&scope).filter(|(at, _)| now.since(*at) <= RELAPSE);
+                    let tries = before.map_or(0, |(_, tries)| tries + 1);
+                    let until = now + PAUSES[tries.min(PAUSES.len() - 1)];
+                    self.pauses.insert(scope, Pause { until, tries, trying: false, forbidden: is_forbidden });
                     changes.push(Change::Paused { scope, why });
                 }
             }
@@ -345,168 +382,5 @@ impl Health {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::outcome::Answered;
-    use super::*;
-
-    const NOW: Moment = Moment::from_secs(1000);
-
-    fn answered(status: u16, body: &str) -> Reply {
-        let request_id = (!body.starts_with('<')).then(|| "req1".to_owned());
-        Reply::Answered(Answered { status, body: body.as_bytes().to_vec(), request_id, ..Answered::default() })
-    }
-
-    fn error(status: u16, code: &str) -> Reply {
-        answered(status, &serde_json::json!({ "errorCode": code, "errorSummary": "s" }).to_string())
-    }
-
-    fn paused(changes: &[Change]) -> Vec<Scope> {
-        changes.iter().filter_map(|c| if let Change::Paused { scope, .. } = c { Some(*scope) } else { None }).collect()
-    }
-
-    #[test]
-    fn a_refused_token_pauses_everything_and_one_call_at_a_time_tries_it() {
-        let mut health = Health::default();
-        for _ in 0..3 {
-            health.on_send(Bucket::Users, true);
-        }
-        let refused = || symptom(&error(401, "E0000011"));
-        assert_eq!(paused(&health.on_reply(Bucket::Users, true, refused(), NOW)), [Scope::Org]);
-        for _ in 0..2 {
-            assert_eq!(health.on_reply(Bucket::Users, true, refused(), NOW), [], "told once");
-        }
-        assert_eq!(health.may_leave(Bucket::Groups, false, NOW), Leave::Wait(NOW + PAUSES[0]));
-        let later = NOW + PAUSES[0];
-        assert_eq!(health.may_leave(Bucket::Groups, false, later), Leave::Try);
-        health.on_send(Bucket::Groups, false);
-        assert!(matches!(health.may_leave(Bucket::Users, true, later), Leave::Wait(_)), "one tries");
-        health.on_reply(Bucket::Groups, false, refused(), later);
-        assert_eq!(health.may_leave(Bucket::Users, true, later), Leave::Wait(later + PAUSES[1]), "longer each time");
-        let much_later = later + PAUSES[1];
-        health.on_send(Bucket::Users, true);
-        let changes = health.on_reply(Bucket::Users, true, Symptom::Healthy, much_later);
-        assert_eq!(changes, [Change::Resumed { scope: Scope::Org }]);
-        assert_eq!(health.may_leave(Bucket::Users, true, much_later), Leave::Yes);
-    }
-
-    #[test]
-    fn read_only_mode_stops_writes_and_not_reads_and_ends_by_a_write() {
-        let mut health = Health::default();
-        health.on_send(Bucket::Users, true);
-        let changes = health.on_reply(Bucket::Users, true, symptom(&error(503, "E0000010")), NOW);
-        assert_eq!(paused(&changes), [Scope::Writes]);
-        assert_eq!(health.may_leave(Bucket::UserRead, false, NOW), Leave::Yes);
-        assert!(matches!(health.may_leave(Bucket::Groups, true, NOW), Leave::Wait(_)));
-        health.on_reply(Bucket::UserRead, false, Symptom::Healthy, NOW);
-        assert!(matches!(health.may_leave(Bucket::Groups, true, NOW), Leave::Wait(_)), "a read proves nothing");
-        health.on_reply(Bucket::Groups, true, Symptom::Healthy, NOW);
-        assert_eq!(health.may_leave(Bucket::Groups, true, NOW), Leave::Yes);
-    }
-
-    #[test]
-    fn a_missing_scope_stops_its_counter_only() {
-        let mut health = Health::default();
-        let missing = answered(403, r#"{"error":"insufficient_scope"}"#);
-        let changes = health.on_reply(Bucket::Groups, true, symptom(&missing), NOW);
-        assert_eq!(paused(&changes), [Scope::Bucket { bucket: Bucket::Groups, write: true }]);
-        assert_eq!(health.may_leave(Bucket::Groups, false, NOW), Leave::Yes);
-        assert_eq!(health.may_leave(Bucket::Users, true, NOW), Leave::Yes);
-    }
-
-    #[test]
-    fn one_person_who_may_not_be_touched_is_no_pause_but_everybody_is() {
-        let mut health = Health::default();
-        let forbidden = || symptom(&error(403, "E0000006"));
-        for _ in 0..FORBIDDEN - 1 {
-            assert_eq!(health.on_reply(Bucket::UserWrite, true, forbidden(), NOW), []);
-        }
-        health.on_reply(Bucket::UserWrite, true, Symptom::Healthy, NOW);
-        for _ in 0..FORBIDDEN - 1 {
-            assert_eq!(health.on_reply(Bucket::UserWrite, true, forbidden(), NOW), [], "counted anew");
-        }
-        let changes = health.on_reply(Bucket::UserWrite, true, forbidden(), NOW);
-        assert_eq!(paused(&changes), [Scope::Bucket { bucket: Bucket::UserWrite, write: true }]);
-    }
-
-    #[test]
-    fn lost_answers_pause_only_when_nothing_else_comes() {
-        let mut health = Health::default();
-        for _ in 0..SILENT - 1 {
-            assert_eq!(health.on_reply(Bucket::Users, true, Symptom::Silent("timed out".into()), NOW), []);
-        }
-        health.on_reply(Bucket::Users, true, Symptom::Healthy, NOW);
-        let mut told = Vec::new();
-        for _ in 0..SILENT {
-            told.extend(health.on_reply(Bucket::Users, true, Symptom::Silent("timed out".into()), NOW));
-        }
-        assert_eq!(paused(&told), [Scope::Org]);
-    }
-
-    #[test]
-    fn what_answers_but_is_not_okta_is_told_apart() {
-        let is_not_okta = |reply: Reply| matches!(symptom(&reply), Symptom::NotOkta(_));
-        assert!(is_not_okta(answered(200, "<!DOCTYPE html><html>")));
-        assert!(is_not_okta(answered(302, "")));
-        assert!(is_not_okta(answered(403, "<html>blocked by the proxy</html>")));
-        assert!(!is_not_okta(answered(502, "<html>Bad gateway</html>")));
-        assert!(!is_not_okta(answered(200, "[]")));
-        assert!(!is_not_okta(error(404, "E0000007")));
-        assert_eq!(symptom(&error(429, "E0000047")), Symptom::Nothing);
-    }
-
-    #[test]
-    fn answers_about_other_people_stop_writes_but_no_termination_until_answers_are_right_again() {
-        let write = |health: &Health, now| health.may_leave(Bucket::UserWrite, true, now);
-        let mut health = Health::default();
-        assert_eq!(health.on_identity(1, false, NOW), [], "one person is that person's trouble");
-        assert_eq!(health.on_identity(1, false, NOW), []);
-        assert_eq!(paused(&health.on_identity(2, false, NOW)), [Scope::Answers]);
-        assert!(matches!(write(&health, NOW), Leave::Wait(_)));
-        assert_eq!(health.may_leave(Bucket::UserRead, false, NOW), Leave::Yes, "reading shows when it is over");
-        assert_eq!(health.may_end(Bucket::Users, NOW), Leave::Yes);
-        health.on_reply(Bucket::UserWrite, true, Symptom::Healthy, NOW);
-        assert!(matches!(write(&health, NOW), Leave::Wait(_)), "an answer that names nobody proves nothing");
-        assert_eq!(health.on_identity(3, true, NOW), [], "too early");
-        let later = NOW + WRONG_PAUSES[0];
-        assert_eq!(health.on_identity(1, false, later), [], "still wrong: longer");
-        assert_eq!(health.on_identity(3, true, later), []);
-        let later = later + WRONG_PAUSES[1];
-        assert_eq!(health.on_identity(3, true, later), [Change::Resumed { scope: Scope::Answers }]);
-        assert_eq!(write(&health, later), Leave::Yes);
-    }
-
-    #[test]
-    fn five_wrong_answers_of_the_last_hundred_stop_writes_and_few_among_many_do_not() {
-        let mut health = Health::default();
-        let minutes = |n: u64| NOW + Duration::from_secs(60 * n);
-        for n in 0..20 {
-            (0..30).for_each(|_| drop(health.on_reply(Bucket::UserRead, false, Symptom::Healthy, minutes(2 * n))));
-            assert_eq!(health.on_identity(i64::try_from(n).unwrap_or(0), false, minutes(2 * n)), [], "{n}");
-        }
-        let mut told = Vec::new();
-        for _ in 0..3 {
-            told.extend(health.on_identity(7, false, minutes(60)));
-        }
-        assert_eq!(paused(&told), [Scope::Answers]);
-    }
-
-    #[test]
-    fn what_is_not_allowed_for_many_does_not_keep_the_next_leaver() {
-        let mut health = Health::default();
-        for _ in 0..FORBIDDEN {
-            health.on_reply(Bucket::Users, true, Symptom::Forbidden("no".into()), NOW);
-        }
-        assert!(matches!(health.may_leave(Bucket::Users, true, NOW), Leave::Wait(_)));
-        assert_eq!(health.may_end(Bucket::Users, NOW), Leave::Yes);
-    }
-
-    #[test]
-    fn a_call_that_never_left_is_not_the_try() {
-        let mut health = Health::default();
-        health.on_reply(Bucket::Users, true, Symptom::Unreachable("no route".into()), NOW);
-        let later = NOW + PAUSES[0];
-        health.on_send(Bucket::Users, true);
-        health.on_not_sent(Bucket::Users, true);
-        assert_eq!(health.may_leave(Bucket::Users, true, later), Leave::Try);
-    }
-}
+#[path = "health_tests.rs"]
+mod tests;

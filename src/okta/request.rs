@@ -1,6 +1,7 @@
 //! A call to Okta as a value: what is sent, what it is audited by.
 
 use super::bucket::Bucket;
+use super::health::About;
 use crate::identity::Step;
 use crate::identity::observe::FullProfile;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -118,6 +119,12 @@ impl Request {
     /// The kind of call within its counter.
     pub fn kind(&self) -> &'static str {
         Bucket::kind_of(self.method, self.path())
+    }
+
+    /// What it is to the calls beside it.
+    pub fn about(&self) -> About {
+        let action = Bucket::action_of(self.method, self.path());
+        About { bucket: self.bucket(), write: self.is_write(), action }
     }
 
     /// SHA-256 of the body in hexadecimal; the body itself is never kept or logged.

@@ -184,14 +184,13 @@ impl Handler<Carried<Returned>> for Employee {
             }
             Delivered::Busy => {
                 self.unreserve(&step);
-                let instead = self.decide(|lane, context| {
-                    lane.without_reading(&step, context).or_else(|| lane.hurry(&step, context))
-                });
-                if let Some(act) = instead {
-                    return self.act(act);
-                }
-                let bucket = Request::of(&step, None).bucket().label();
-                return self.release(Release::Yield { bucket, class: self.lane.class_of(&step) });
+                let act = self.decide(|lane, context| lane.no_room(&step, context));
+                return self.act(act);
+            }
+            Delivered::NotAllowed { wait } => {
+                self.unreserve(&step);
+                let act = self.decide(|lane, context| lane.not_allowed(&step, wait, context));
+                return self.act(act);
             }
         };
         let (outcome, answer) = understand(&step, &reply, self.tools.rules.load().mapping.anchor(), &self.tools.mapped);
@@ -317,6 +316,7 @@ impl Employee {
         let order = Order {
             request,
             class: self.lane.urgency(&call.step),
+            person: Some(lease.target),
             impatient: true,
             announce: Some(Box::new(announce)),
             permission: Some(Box::new(move || {

@@ -9,6 +9,7 @@ use crate::identity::administrator::Knowledge;
 use crate::identity::run::{Next, Release};
 use crate::identity::termination::next_try;
 use crate::identity::{AccountStatus, Answer, Class, Group, Step, observe};
+use crate::okta::Request;
 use crate::okta::outcome::{Fixer, Outcome};
 use std::time::Duration;
 
@@ -71,6 +72,36 @@ impl Lane {
         if self.hurried && step.is_inquiry() { Class::Revoke } else { step.class() }
     }
 
+    /// There is no room for this step now.
+    pub fn no_room(&mut self, step: &Step, context: &Context) -> Act {
+        let instead = self.without_reading(step, context).or_else(|| self.hurry(step, context));
+        instead.unwrap_or_else(|| match self.waits_for_okta() {
+            true => Act::Release(self.not_ended(context)),
+            false => Act::Release(Release::Yield {
+                bucket: Request::of(step, None).bucket().label(),
+                class: self.class_of(step),
+            }),
+        })
+    }
+
+    /// Okta allows this step for nobody now, and it is tried again after a while.
+    pub fn not_allowed(&mut self, step: &Step, wait: Duration, context: &Context) -> Act {
+        let instead = self.without_reading(step, context).or_else(|| self.hurry(step, context));
+        instead.unwrap_or_else(|| match self.waits_for_okta() {
+            true => Act::Release(self.not_ended(context)),
+            false => Act::Release(Release::Wait {
+                at: context.now + wait.max(A_MOMENT),
+                why: format!("Okta has refused {} for several people in a row; it is tried now and then", step.name()),
+            }),
+        })
+    }
+
+    /// Whether Okta has refused something of the end in this run: whatever keeps the rest from going on, another run would
+    /// begin with the same refusal, so it waits for the next try.
+    fn waits_for_okta(&self) -> bool {
+        self.over && !self.refused.is_empty()
+    }
+
     /// There is no room for what must be known before access may end: whether the person is protected, or an administrator. It
     /// waits for no window, and draws on the reserve: without the answer the deactivation must not be sent, so the call is a part
     /// of it. Nobody else's is, and while there is room for others this one takes none of it either.
@@ -126,6 +157,8 @@ impl Lane {
                 self.steps.clear();
                 self.concluded(Some(self.claim.case.account.clone()), context)
             }
+            // The account was read in this run, and is as it was planned for.
+            (Step::Deactivate { .. }, Outcome::Refused { .. }) if self.fresh => self.go_around(step, outcome, context),
             (Step::Suspend { .. } | Step::Unlock { .. }, _) => self.not_suspended(step, outcome, context),
             (Step::ReadBack { .. }, Outcome::SomebodyElse { .. }) => self.read_and_plan(step, outcome, context),
             _ => self.go_around(step, outcome, context),

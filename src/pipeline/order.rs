@@ -29,6 +29,8 @@ pub type Permission = Box<dyn Fn() -> Result<UnderWay, String> + Send>;
 pub struct Order {
     pub request: Request,
     pub class: Class,
+    /// The target whose run has ordered it.
+    pub person: Option<i64>,
     /// Whether to come back as `Busy` instead of waiting for a window to open.
     pub impatient: bool,
     pub announce: Option<Announce>,
@@ -43,7 +45,8 @@ pub struct Order {
 
 impl Order {
     pub(super) fn call(&self) -> Call {
-        Call { kind: self.request.kind(), write: self.request.is_write() }
+        let about = self.request.about();
+        Call { kind: self.request.kind(), write: about.write, action: about.action }
     }
 
     /// Whether it comes back rather than wait; terminations wait.
@@ -61,6 +64,10 @@ pub enum Delivered {
     },
     /// The window is spent, or too many wait already. Nothing was sent.
     Busy,
+    /// Okta allows it for nobody now, while others of its counter go on; it is tried again after this. Nothing was sent.
+    NotAllowed {
+        wait: Duration,
+    },
     /// The person changed before the call left. Nothing was sent.
     Stale,
     /// The store refuses the announcement, and would again. Nothing was sent.

@@ -15,6 +15,8 @@ const CONTENDED_MICROS: i64 = 75_000_000;
 pub struct Call {
     pub kind: &'static str,
     pub write: bool,
+    /// What it does, in one word.
+    pub action: &'static str,
 }
 
 /// Whether calls of a kind and class may leave now.
@@ -126,8 +128,8 @@ mod tests {
     use std::time::Duration;
 
     const NOW: Moment = Moment::from_secs(1000);
-    const WRITE: Call = Call { kind: "object", write: true };
-    const READ: Call = Call { kind: "list", write: false };
+    const WRITE: Call = Call { kind: "object", write: true, action: "update" };
+    const READ: Call = Call { kind: "list", write: false, action: "list" };
 
     fn view() -> View {
         View { leave: Leave::Yes, permits: 5, wake: None, sent_away: None }

@@ -16,7 +16,7 @@ use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
 use crate::okta::budget::WINDOW;
 use crate::okta::forecast::SPREAD;
-use crate::okta::health::{Change, Leave, Symptom};
+use crate::okta::health::{About, Change, Leave, Symptom};
 use crate::okta::outcome::Reply;
 use crate::okta::{Bucket, Ledger, OktaClient, Request};
 use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
@@ -38,8 +38,8 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// A call is over, or did not leave after all.
 struct Returned {
-    kind: &'static str,
-    write: bool,
+    call: Call,
+    person: Option<i64>,
     /// `None`: it never left.
     heard: Option<Heard>,
     received: Moment,
@@ -115,6 +115,7 @@ impl Writers {
         let order = Order {
             request,
             class,
+            person: None,
             impatient: false,
             announce: None,
             permission: None,
@@ -218,19 +219,20 @@ impl Handler<Carried<Returned>> for Writer {
 
 impl Writer {
     fn returned(&mut self, returned: Returned, ctx: &mut Context<Self>) {
-        let Returned { kind, write, heard, received } = returned;
+        let Returned { call, person, heard, received } = returned;
+        let (kind, about) = (call.kind, self.about(call));
         let (mut too_many, mut lingers) = (false, false);
         match heard {
             None => {
                 self.ledger.on_not_sent(kind);
-                self.traffic.health(|health| health.on_not_sent(self.bucket, write));
+                self.traffic.health(|health| health.on_not_sent(about));
             }
             Some(heard) => {
                 too_many = heard.limit.is_some_and(|limit| limit.is_concurrency());
                 lingers = heard.given_up && self.traffic.keep();
                 self.account(kind, &heard, received);
-                let (bucket, symptom) = (self.bucket, heard.symptom);
-                let changes = self.traffic.health(|health| health.on_reply(bucket, write, symptom, received));
+                let symptom = heard.symptom;
+                let changes = self.traffic.health(|health| health.on_reply(about, person, symptom, received));
                 self.tell(&changes);
             }
         }
@@ -330,8 +332,8 @@ impl Writer {
         let ends = class == Class::Revoke && call.write;
         let view = View {
             leave: self.traffic.health(|health| match ends {
-                true => health.may_end(self.bucket, now),
-                false => health.may_leave(self.bucket, call.write, now),
+                true => health.may_end(self.about(call), now),
+                false => health.may_leave(self.about(call), now),
             }),
             permits: self.ledger.permits(call.kind, now, class),
             wake: self.ledger.next_wake(call.kind, now, class),
@@ -379,7 +381,7 @@ impl Writer {
         let now = self.clock.monotonic();
         // Whether or not somebody waits here, the dispatcher must learn when there is room again.
         let spent = self.ledger.closed_until(now, Class::Grant);
-        let paused = [false, true].map(|write| self.traffic.health(|h| h.may_leave(self.bucket, write, now)));
+        let paused = [false, true].map(|write| self.traffic.health(|h| h.counter(self.bucket, write, now)));
         let paused = paused.into_iter().filter_map(|leave| match leave {
             Leave::Wait(until) => Some(until),
             Leave::Yes | Leave::Try => None,
@@ -419,7 +421,16 @@ impl Writer {
         }
     }
 
+    fn about(&self, Call { write, action, .. }: Call) -> About {
+        About { bucket: self.bucket, write, action }
+    }
+
     fn send_away(&mut self, order: Order) {
+        let (now, about) = (self.clock.monotonic(), order.request.about());
+        if let Some(until) = self.traffic.health(|health| health.action_waits(about, now)) {
+            let _ = order.answer.send(Delivered::NotAllowed { wait: until.since(now) });
+            return;
+        }
         self.sent_away = Some(self.clock.monotonic());
         let _ = order.answer.send(Delivered::Busy);
     }
@@ -429,7 +440,7 @@ impl Writer {
         let soon = |at: Moment| at.since(now) <= A_MOMENT;
         let spent = self.ledger.closed_until(now, Class::Grant).is_some_and(|at| !soon(at));
         let paused = [false, true].iter().any(|write| {
-            let leave = self.traffic.health(|health| health.may_leave(self.bucket, *write, now));
+            let leave = self.traffic.health(|health| health.counter(self.bucket, *write, now));
             matches!(leave, Leave::Wait(until) if !soon(until))
         });
         let room = if spent || paused { 0 } else { LOOKAHEAD.saturating_sub(self.queue.len()) };
@@ -452,9 +463,9 @@ impl Writer {
     }
 
     fn send(&mut self, order: Order, ctx: &mut Context<Self>) {
-        let Call { kind, write } = order.call();
-        self.ledger.on_send(kind, order.class, self.clock.monotonic());
-        self.traffic.health(|health| health.on_send(self.bucket, write));
+        let (call, person) = (order.call(), order.person);
+        self.ledger.on_send(call.kind, order.class, self.clock.monotonic());
+        self.traffic.health(|health| health.on_send(self.about(call)));
         let wait = self.metrics.mailbox_wait_seconds.with_label_values(&["writer"]);
         // Answers are as many as calls are under way: the gate of orders must not hold them up.
         let back = Gate::new(ctx.address(), 1, wait);
@@ -468,7 +479,7 @@ impl Writer {
                 let symptom = Symptom::Silent("a call was lost by a mistake of this program".into());
                 Some(Heard { symptom, limit: None, retry_after: None, status: None, given_up: false })
             });
-            back.send(Returned { kind, write, heard, received: clock.monotonic() }).await;
+            back.send(Returned { call, person, heard, received: clock.monotonic() }).await;
         });
     }
 }

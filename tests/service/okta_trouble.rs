@@ -148,7 +148,7 @@ fn a_role_that_is_taken_away_pauses_what_it_allowed_and_those_it_hit_are_tried_a
         let rig = Rig::settled(setup).await;
         rig.world.okta.core().options.roles = vec!["READ_ONLY_ADMIN"];
         change_everybody(&rig);
-        rig.until("it is paused", async |rig| is_paused(rig, "okta user_write writes")).await;
+        rig.until("it is paused", async |rig| is_paused(rig, "okta user_write update")).await;
         let people = active(&rig);
         rig.until("those it hit are set aside", async |rig| rig.set_aside().await.len() >= 5).await;
         let hit = rig.set_aside().await.len();

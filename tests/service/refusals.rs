@@ -9,6 +9,8 @@ use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::store::{LeaverWithAccess, leavers_with_access};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Every call of a termination: method and path.
 const STEPS: [(&str, &str); 5] = [
@@ -364,4 +366,57 @@ fn a_leaver_whom_okta_says_to_suspend_and_does_not_is_out_before_the_grace_is_ov
         rig.quiet().await;
         assert_eq!(status(&rig.world.okta.core(), 3), Some(Status::Suspended));
     });
+}
+
+#[test]
+fn leavers_whom_okta_neither_deactivates_nor_suspends_are_tried_ever_more_rarely_and_keep_nobody_else_waiting() {
+    on_a_system(async {
+        let rig = Rig::settled(settings(20)).await;
+        for what in ["deactivate", "suspend"] {
+            fault(&rig, Fault::denied("POST", &format!("**/lifecycle/{what}")));
+        }
+        let leavers: Vec<usize> = (0..14).collect();
+        leave(&rig, &leavers);
+        let paused = |rig: &Rig, action: &str| {
+            let series = format!("namely_okta_sync_okta_paused{{org=\"sandbox\",scope=\"okta users {action}\"}}");
+            metric(rig, &series) == Some(1.0)
+        };
+        rig.until("it is told of both", async |rig| paused(rig, "deactivate") && paused(rig, "suspend")).await;
+        let begin = rig.world.clock.now();
+        rig.hire(Person { id: "11111111-2222-4333-8444-555555555555".into(), ..newcomer(&rig) });
+        rig.until_okta("a new hire has an account", |okta| {
+            okta.user_by_anchor("11111111-2222-4333-8444-555555555555").is_some()
+        })
+        .await;
+        assert!(paused(&rig, "deactivate") && paused(&rig, "suspend"), "what others need goes on meanwhile");
+        assert!(rig.world.clock.now().since(begin) < Duration::from_secs(60), "nobody waits for another window");
+        rig.until_later("ten minutes", Duration::from_secs(600)).await;
+        let calls = |id: &str| {
+            let okta = rig.world.okta.core();
+            let ends = |path: &str| path.contains(id) && path.contains("/lifecycle/");
+            okta.history().exchanges().iter().filter(|exchange| ends(&exchange.path)).count()
+        };
+        let tries =
+            rig.pairs("SELECT l.profile, CAST(w.attempt AS TEXT) FROM work w JOIN link l ON l.target = w.target");
+        let tries: BTreeMap<String, String> = tries.await.into_iter().collect();
+        for n in leavers {
+            let anchor = &rig.setup.people[n].id;
+            let id = rig.world.okta.core().user_by_anchor(anchor).expect("an account").id.clone();
+            let (calls, tries): (usize, usize) = (calls(&id), tries[anchor].parse().expect("a number"));
+            assert!((4..=9).contains(&tries), "person {n}: {tries} tries in ten minutes");
+            assert!(calls <= 2 * tries + 4, "person {n}: {calls} calls in {tries} tries");
+        }
+    });
+}
+
+/// Somebody who is like the first of the company, and not them.
+fn newcomer(rig: &Rig) -> Person {
+    let like = rig.setup.people[19].clone();
+    Person {
+        first_name: "Nadia".into(),
+        last_name: "Newcomer".into(),
+        email: "nadia.newcomer@example.com".into(),
+        employee_id: "999777".into(),
+        ..like
+    }
 }

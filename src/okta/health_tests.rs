@@ -1,0 +1,223 @@
+use super::super::outcome::Answered;
+use super::*;
+
+const NOW: Moment = Moment::from_secs(1000);
+
+fn call(bucket: Bucket, write: bool) -> About {
+    About { bucket, write, action: if write { "update" } else { "read" } }
+}
+
+fn answered(status: u16, body: &str) -> Reply {
+    let request_id = (!body.starts_with('<')).then(|| "req1".to_owned());
+    Reply::Answered(Answered { status, body: body.as_bytes().to_vec(), request_id, ..Answered::default() })
+}
+
+fn error(status: u16, code: &str) -> Reply {
+    answered(status, &serde_json::json!({ "errorCode": code, "errorSummary": "s" }).to_string())
+}
+
+fn paused(changes: &[Change]) -> Vec<Scope> {
+    changes.iter().filter_map(|c| if let Change::Paused { scope, .. } = c { Some(*scope) } else { None }).collect()
+}
+
+#[test]
+fn a_refused_token_pauses_everything_and_one_call_at_a_time_tries_it() {
+    let mut health = Health::default();
+    for _ in 0..3 {
+        health.on_send(call(Bucket::Users, true));
+    }
+    let refused = || symptom(&error(401, "E0000011"));
+    assert_eq!(paused(&health.on_reply(call(Bucket::Users, true), None, refused(), NOW)), [Scope::Org]);
+    for _ in 0..2 {
+        assert_eq!(health.on_reply(call(Bucket::Users, true), None, refused(), NOW), [], "told once");
+    }
+    assert_eq!(health.may_leave(call(Bucket::Groups, false), NOW), Leave::Wait(NOW + PAUSES[0]));
+    let later = NOW + PAUSES[0];
+    assert_eq!(health.may_leave(call(Bucket::Groups, false), later), Leave::Try);
+    health.on_send(call(Bucket::Groups, false));
+    assert!(matches!(health.may_leave(call(Bucket::Users, true), later), Leave::Wait(_)), "one tries");
+    health.on_reply(call(Bucket::Groups, false), None, refused(), later);
+    assert_eq!(
+        health.may_leave(call(Bucket::Users, true), later),
+        Leave::Wait(later + PAUSES[1]),
+        "longer each time"
+    );
+    let much_later = later + PAUSES[1];
+    health.on_send(call(Bucket::Users, true));
+    let changes = health.on_reply(call(Bucket::Users, true), None, Symptom::Healthy, much_later);
+    assert_eq!(changes, [Change::Resumed { scope: Scope::Org }]);
+    assert_eq!(health.may_leave(call(Bucket::Users, true), much_later), Leave::Yes);
+}
+
+#[test]
+fn read_only_mode_stops_writes_and_not_reads_and_ends_by_a_write() {
+    let mut health = Health::default();
+    health.on_send(call(Bucket::Users, true));
+    let changes = health.on_reply(call(Bucket::Users, true), None, symptom(&error(503, "E0000010")), NOW);
+    assert_eq!(paused(&changes), [Scope::Writes]);
+    assert_eq!(health.may_leave(call(Bucket::UserRead, false), NOW), Leave::Yes);
+    assert!(matches!(health.may_leave(call(Bucket::Groups, true), NOW), Leave::Wait(_)));
+    health.on_reply(call(Bucket::UserRead, false), None, Symptom::Healthy, NOW);
+    assert!(matches!(health.may_leave(call(Bucket::Groups, true), NOW), Leave::Wait(_)), "a read proves nothing");
+    health.on_reply(call(Bucket::Groups, true), None, Symptom::Healthy, NOW);
+    assert_eq!(health.may_leave(call(Bucket::Groups, true), NOW), Leave::Yes);
+}
+
+#[test]
+fn a_missing_scope_stops_its_counter_only() {
+    let mut health = Health::default();
+    let missing = answered(403, r#"{"error":"insufficient_scope"}"#);
+    let changes = health.on_reply(call(Bucket::Groups, true), None, symptom(&missing), NOW);
+    assert_eq!(paused(&changes), [Scope::Bucket { bucket: Bucket::Groups, write: true }]);
+    assert_eq!(health.may_leave(call(Bucket::Groups, false), NOW), Leave::Yes);
+    assert_eq!(health.may_leave(call(Bucket::Users, true), NOW), Leave::Yes);
+}
+
+#[test]
+fn one_person_who_may_not_be_touched_is_no_pause_but_everybody_is() {
+    let mut health = Health::default();
+    let forbidden = || symptom(&error(403, "E0000006"));
+    for _ in 0..FORBIDDEN - 1 {
+        assert_eq!(health.on_reply(call(Bucket::UserWrite, true), None, forbidden(), NOW), []);
+    }
+    health.on_reply(call(Bucket::UserWrite, true), None, Symptom::Healthy, NOW);
+    for _ in 0..FORBIDDEN - 1 {
+        assert_eq!(health.on_reply(call(Bucket::UserWrite, true), None, forbidden(), NOW), [], "counted anew");
+    }
+    let changes = health.on_reply(call(Bucket::UserWrite, true), None, forbidden(), NOW);
+    assert_eq!(paused(&changes), [Scope::Action { bucket: Bucket::UserWrite, action: "update" }]);
+}
+
+#[test]
+fn one_person_who_is_refused_again_and_again_is_one_person() {
+    let mut health = Health::default();
+    let refused = || Symptom::Forbidden("no".into());
+    for _ in 0..FORBIDDEN * 4 {
+        assert_eq!(health.on_reply(call(Bucket::Users, true), Some(7), refused(), NOW), []);
+    }
+    let others = (8..).take(FORBIDDEN - 1);
+    let told: Vec<_> = others
+        .flat_map(|person| health.on_reply(call(Bucket::Users, true), Some(person), refused(), NOW))
+        .collect();
+    assert!(matches!(&told[..], [Change::Paused { why, .. }] if why.contains("for 5 people in a row")), "{told:?}");
+}
+
+#[test]
+fn what_is_not_allowed_stops_nothing_else_and_nothing_else_lets_it_go_on() {
+    let does = |action| About { bucket: Bucket::Users, write: true, action };
+    let mut health = Health::default();
+    for person in 0..5 {
+        health.on_reply(does("suspend"), Some(person), Symptom::Forbidden("no".into()), NOW);
+    }
+    assert!(matches!(health.may_leave(does("suspend"), NOW), Leave::Wait(_)));
+    assert_eq!(health.may_leave(does("create"), NOW), Leave::Yes);
+    assert_eq!(health.counter(Bucket::Users, true, NOW), Leave::Yes);
+    assert_eq!(health.on_reply(does("create"), Some(9), Symptom::Healthy, NOW), []);
+    assert!(matches!(health.may_leave(does("suspend"), NOW), Leave::Wait(_)));
+    let later = NOW + PAUSES[0];
+    health.on_send(does("suspend"));
+    assert_eq!(health.on_reply(does("suspend"), Some(1), Symptom::Healthy, later).len(), 1, "it is allowed again");
+    assert_eq!(health.may_leave(does("suspend"), later), Leave::Yes);
+}
+
+#[test]
+fn what_goes_on_and_fails_again_waits_longer_than_before_and_after_a_while_it_is_forgotten() {
+    let mut health = Health::default();
+    let writes = call(Bucket::Users, true);
+    let read_only = || Symptom::ReadOnly("E0000010".into());
+    let mut now = NOW;
+    for pause in PAUSES {
+        health.on_reply(writes, None, read_only(), now);
+        assert_eq!(health.may_leave(writes, now), Leave::Wait(now + pause));
+        now = now + pause;
+        health.on_send(writes);
+        assert_eq!(health.on_reply(writes, None, Symptom::Healthy, now).len(), 1);
+    }
+    now = now + RELAPSE + PAUSES[0];
+    health.on_reply(writes, None, read_only(), now);
+    assert_eq!(health.may_leave(writes, now), Leave::Wait(now + PAUSES[0]));
+}
+
+#[test]
+fn lost_answers_pause_only_when_nothing_else_comes() {
+    let mut health = Health::default();
+    for _ in 0..SILENT - 1 {
+        assert_eq!(health.on_reply(call(Bucket::Users, true), None, Symptom::Silent("timed out".into()), NOW), []);
+    }
+    health.on_reply(call(Bucket::Users, true), None, Symptom::Healthy, NOW);
+    let mut told = Vec::new();
+    for _ in 0..SILENT {
+        told.extend(health.on_reply(call(Bucket::Users, true), None, Symptom::Silent("timed out".into()), NOW));
+    }
+    assert_eq!(paused(&told), [Scope::Org]);
+}
+
+#[test]
+fn what_answers_but_is_not_okta_is_told_apart() {
+    let is_not_okta = |reply: Reply| matches!(symptom(&reply), Symptom::NotOkta(_));
+    assert!(is_not_okta(answered(200, "<!DOCTYPE html><html>")));
+    assert!(is_not_okta(answered(302, "")));
+    assert!(is_not_okta(answered(403, "<html>blocked by the proxy</html>")));
+    assert!(!is_not_okta(answered(502, "<html>Bad gateway</html>")));
+    assert!(!is_not_okta(answered(200, "[]")));
+    assert!(!is_not_okta(error(404, "E0000007")));
+    assert_eq!(symptom(&error(429, "E0000047")), Symptom::Nothing);
+}
+
+#[test]
+fn answers_about_other_people_stop_writes_but_no_termination_until_answers_are_right_again() {
+    let write = |health: &Health, now| health.may_leave(call(Bucket::UserWrite, true), now);
+    let mut health = Health::default();
+    assert_eq!(health.on_identity(1, false, NOW), [], "one person is that person's trouble");
+    assert_eq!(health.on_identity(1, false, NOW), []);
+    assert_eq!(paused(&health.on_identity(2, false, NOW)), [Scope::Answers]);
+    assert!(matches!(write(&health, NOW), Leave::Wait(_)));
+    assert_eq!(health.may_leave(call(Bucket::UserRead, false), NOW), Leave::Yes, "reading shows when it is over");
+    assert_eq!(health.may_end(call(Bucket::Users, true), NOW), Leave::Yes);
+    health.on_reply(call(Bucket::UserWrite, true), None, Symptom::Healthy, NOW);
+    assert!(matches!(write(&health, NOW), Leave::Wait(_)), "an answer that names nobody proves nothing");
+    assert_eq!(health.on_identity(3, true, NOW), [], "too early");
+    let later = NOW + WRONG_PAUSES[0];
+    assert_eq!(health.on_identity(1, false, later), [], "still wrong: longer");
+    assert_eq!(health.on_identity(3, true, later), []);
+    let later = later + WRONG_PAUSES[1];
+    assert_eq!(health.on_identity(3, true, later), [Change::Resumed { scope: Scope::Answers }]);
+    assert_eq!(write(&health, later), Leave::Yes);
+}
+
+#[test]
+fn five_wrong_answers_of_the_last_hundred_stop_writes_and_few_among_many_do_not() {
+    let mut health = Health::default();
+    let minutes = |n: u64| NOW + Duration::from_secs(60 * n);
+    for n in 0..20 {
+        (0..30).for_each(|_| {
+            drop(health.on_reply(call(Bucket::UserRead, false), None, Symptom::Healthy, minutes(2 * n)))
+        });
+        assert_eq!(health.on_identity(i64::try_from(n).unwrap_or(0), false, minutes(2 * n)), [], "{n}");
+    }
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        told.extend(health.on_identity(7, false, minutes(60)));
+    }
+    assert_eq!(paused(&told), [Scope::Answers]);
+}
+
+#[test]
+fn what_is_not_allowed_for_many_does_not_keep_the_next_leaver() {
+    let mut health = Health::default();
+    for person in 0..5 {
+        health.on_reply(call(Bucket::Users, true), Some(person), Symptom::Forbidden("no".into()), NOW);
+    }
+    assert!(matches!(health.may_leave(call(Bucket::Users, true), NOW), Leave::Wait(_)));
+    assert_eq!(health.may_end(call(Bucket::Users, true), NOW), Leave::Yes);
+}
+
+#[test]
+fn a_call_that_never_left_is_not_the_try() {
+    let mut health = Health::default();
+    health.on_reply(call(Bucket::Users, true), None, Symptom::Unreachable("no route".into()), NOW);
+    let later = NOW + PAUSES[0];
+    health.on_send(call(Bucket::Users, true));
+    health.on_not_sent(call(Bucket::Users, true));
+    assert_eq!(health.may_leave(call(Bucket::Users, true), later), Leave::Try);
+}
