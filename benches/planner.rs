@@ -85,6 +85,7 @@ impl World {
             apps: Default::default(),
             user_type: String::new(),
             provider: String::new(),
+            created_at: None,
             marks: Marks { manager: Link::Nobody, ..Marks::default() },
         }
     }

@@ -169,6 +169,7 @@ async fn fill(config: &Config, store: &Store, clock: &Clock, people: usize) {
             apps: Default::default(),
             user_type: String::new(),
             provider: String::new(),
+            created_at: None,
             marks: Marks { manager: Link::Nobody, ..Marks::default() },
         }
     };

@@ -205,6 +205,9 @@ pub struct Account {
     /// The kind of directory that the credentials are from, if it is not Okta's own.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub provider: String,
+    /// When it was made, in milliseconds, if Okta says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<i64>,
     #[serde(default)]
     pub marks: Marks,
 }
@@ -258,6 +261,7 @@ pub(crate) mod tests {
             apps: BTreeMap::new(),
             user_type: String::new(),
             provider: String::new(),
+            created_at: None,
             marks: Marks::default(),
         }
     }

@@ -198,7 +198,9 @@ fn foretold(case: &Case, directory: &Directory, plan: &Plan) -> Vec<String> {
 /// A hash over everything that the preview was computed from and what came of it.
 fn basis(case: &Case, changes: &BTreeMap<Change, Vec<String>>) -> String {
     let profiles: Vec<_> = case.person.positions().iter().map(|p| (&p.tenant, &p.employee)).collect();
-    let text = serde_json::to_vec(&(profiles, &case.account, changes)).unwrap_or_default();
+    // Without what never changes and was not always known.
+    let account = case.account.clone().map(|account| super::Account { created_at: None, ..account });
+    let text = serde_json::to_vec(&(profiles, &account, changes)).unwrap_or_default();
     super::hex(&super::employee::ContentHash::of(&text).0)
 }
 

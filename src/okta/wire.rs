@@ -17,6 +17,8 @@ pub struct User {
     #[serde(default, rename = "type")]
     pub user_type: TypeRef,
     #[serde(default)]
+    pub created: Value,
+    #[serde(default)]
     pub credentials: Value,
     pub profile: BTreeMap<String, Value>,
 }
@@ -86,6 +88,11 @@ impl User {
             apps: BTreeMap::new(),
             user_type: self.user_type.id,
             provider: provider.filter(|kind| *kind != "OKTA").unwrap_or_default().to_owned(),
+            created_at: self
+                .created
+                .as_str()
+                .and_then(|at| at.parse::<jiff::Timestamp>().ok())
+                .map(|at| at.as_millisecond()),
             marks: Marks::default(),
             id: self.id,
         }

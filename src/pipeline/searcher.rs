@@ -16,6 +16,8 @@ use std::time::Duration;
 /// How late somebody may be noticed.
 const TICK: Duration = Duration::from_millis(500);
 const SHORTEST_TICK: Duration = Duration::from_millis(50);
+/// People who are marked to be asked for in one transaction, where lists have seemed to cover them.
+const UNCOVERED: usize = 500;
 /// People who are asked for in one search.
 const TOGETHER: usize = 20;
 
@@ -32,6 +34,13 @@ impl Searcher {
         let clock = &self.lists.clock;
         loop {
             tokio::time::sleep(clock.real(TICK).max(SHORTEST_TICK)).await;
+            match self.lists.store.uncover(&self.lists.org, UNCOVERED, clock.now()).await {
+                Ok(0) => {}
+                Ok(_) => self.dispatcher.signal(Wake), // they are judged before they are searched for
+                Err(e) => {
+                    tracing::error!(org = %self.lists.org, error = %e, "the store cannot tell whom lists have covered");
+                }
+            }
             let people = match self.lists.store.to_search(&self.lists.org, TOGETHER, clock.now()).await {
                 Ok(people) if people.is_empty() => continue,
                 Ok(people) => people,

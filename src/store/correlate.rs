@@ -42,7 +42,7 @@ pub(super) fn late(
     let has_account = linked.is_some_and(|(_, account, _)| account.is_some());
     if !has_account && target == *known_target && conflict == *known_conflict {
         if first || !pages::is_walked(c, tenant)? {
-            search::is_covered(c, target, now)?;
+            search::is_covered(c, org, target, now)?;
         }
         return Ok(None);
     }

@@ -6,7 +6,9 @@
 use super::judge::Court;
 use super::lease::{EndStep, Want};
 use super::rows::work;
-use super::{Store, StoreError, Trouble, accounts, anchors, append, cases, forced, pages, prime, restraint, search};
+use super::{
+    Store, StoreError, Trouble, accounts, anchors, append, cases, coverage, forced, pages, prime, restraint, search,
+};
 use crate::audit::details::{Done, Planned, Quarantined, Withheld};
 use crate::audit::{Call, Event, Record};
 use crate::clock::Moment;
@@ -219,6 +221,7 @@ fn learn(
     let before: Option<String> =
         c.prepare_cached("SELECT okta_id FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?;
     let before = before.map(|id| accounts::by_id(c, org, &id)).transpose()?.flatten();
+    coverage::weigh(c, org, account)?;
     accounts::put(c, org, account, matched, now)?;
     c.prepare_cached("UPDATE target SET okta_id = ?2 WHERE id = ?1 AND okta_id IS NOT ?2")?
         .execute(params![target, account.id])?;

@@ -15,6 +15,7 @@ mod cases;
 mod circles;
 mod contact;
 mod correlate;
+mod coverage;
 mod findings;
 mod forced;
 mod holds;

@@ -3,7 +3,7 @@
 //! **Invariant:** a list adds and corrects, and never removes: what it lacks is unknown until the account's own id says so.
 //! Nobody who is being worked on is disturbed, and nobody's termination waits for the whole of it.
 
-use super::{Drifted, Store, StoreError, accounts, append, findings, meta, reread, search, set_meta};
+use super::{Drifted, Store, StoreError, accounts, append, coverage, findings, meta, reread, search, set_meta};
 use crate::audit::details::ListAccepted;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
@@ -93,10 +93,14 @@ impl Store {
         .await
     }
 
-    /// The account itself was read: it exists, whatever lists show.
+    /// The account itself was read: it exists, although a list lacks it.
     pub async fn exists(&self, org: &str, account: Account, now: Moment) -> Result<(), StoreError> {
         let (rules, matched, org) = (self.rules(), self.matched(), org.to_owned());
-        self.run(move |c| believe(c, &rules.load(), &matched, &org, account, now)).await
+        self.run(move |c| {
+            coverage::void(c, &org, &account)?;
+            believe(c, &rules.load(), &matched, &org, account, now)
+        })
+        .await
     }
 
     /// Whether somebody has accepted that the org has fewer accounts than are known. That is said once, for one list.
@@ -142,6 +146,7 @@ impl List<'_> {
         // What a list shows was so a while before it was begun.
         let as_of = self.started - LAG;
         let Some((known, observed)) = known(c, self.org, &found.id)? else {
+            coverage::weigh(c, self.org, &found)?;
             accounts::put(c, self.org, &found, self.matched, as_of)?;
             return Ok(true);
         };

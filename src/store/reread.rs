@@ -1,7 +1,7 @@
 //! What a later read of a whole org shows: drift is noticed, what is known follows, and nobody who is being worked on is
 //! disturbed.
 
-use super::{Store, StoreError, accounts, append, cases, pages, prime};
+use super::{Store, StoreError, accounts, append, cases, coverage, pages, prime};
 use crate::audit::{Event, Record, details};
 use crate::clock::Moment;
 use crate::identity::drift::{LAG, drift, is_too_fresh, merge};
@@ -134,6 +134,7 @@ impl Look<'_> {
     ) -> Result<Option<Option<Drifted>>, StoreError> {
         let known = accounts::by_id(c, self.org, &found.id)?;
         let Some(known) = known else {
+            coverage::weigh(c, self.org, found)?;
             accounts::put(c, self.org, found, matched, self.started - LAG)?;
             return Ok(None);
         };

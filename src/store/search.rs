@@ -1,14 +1,16 @@
 //! Who has left and has no account that is known: Okta is asked before anybody calls them done.
 //!
 //! **Invariant:** that somebody has no account is proved by a list that covers them or by a search, and dated; what could not be
-//! asked is unknown. Whose account was known is asked for twice, longer apart than lists lag.
+//! asked is unknown. Whose account was known is asked for twice, longer apart than lists lag. A list that was shown to lack anybody
+//! covers nobody, whomever it covered before.
 
 use super::rows::work;
-use super::{Store, StoreError, accounts, append, cases, correlate, pages, prime, relink};
+use super::{Store, StoreError, accounts, append, cases, correlate, coverage, pages, prime, relink};
 use crate::audit::details::Searched;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::identity::drift::LAG;
+use crate::identity::termination::next_try;
 use crate::identity::work::{BEING_SOUGHT, SEARCH, Work};
 use crate::identity::{Account, Case, Cause, Class, Entitlement, Rulebook, login_key};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -33,6 +35,8 @@ pub struct Sought {
     /// The account they had, which Okta has said not to have.
     pub lost: Option<String>,
     pub urgent: bool,
+    /// What they cannot be asked for by, and why: then that nobody is found proves nothing.
+    unknown: Option<String>,
     tries: i64,
 }
 
@@ -69,8 +73,9 @@ pub(super) fn follow(
         && rules.org(&case.org).is_some()
         && !pages::is_walked(c, tenant)?
         && relink::is_compared(c, &case.org)?
+        && !coverage::is_void(c, &case.org)?
     {
-        is_covered(c, target, now)?;
+        is_covered(c, &case.org, target, now)?;
         return Ok(false);
     }
     let other_names = news.before.is_some_and(|before| {
@@ -93,7 +98,10 @@ fn forget_proof(c: &Connection, target: i64) -> Result<(), StoreError> {
 }
 
 /// The lists of the org were proved, and show no account of somebody who was inactive before first contact.
-pub(super) fn is_covered(c: &Connection, target: i64, now: Moment) -> Result<(), StoreError> {
+pub(super) fn is_covered(c: &Connection, org: &str, target: i64, now: Moment) -> Result<(), StoreError> {
+    if coverage::is_void(c, org)? {
+        return Ok(());
+    }
     c.prepare_cached(
         "UPDATE target SET searched_at = ?2 WHERE id = ?1 AND ended_at IS NOT NULL AND searched_at IS NULL AND lost IS NULL",
     )?
@@ -163,6 +171,8 @@ fn to_search(c: &Connection, rules: &Rulebook, org: &str, most: usize, now: Mome
     for (_, target, _) in ready {
         let Some(work) = work::load(c, target)? else { continue };
         match sought(c, rules, (target, work.dirty_rev, work.attempt), now)? {
+            // Whom a list has covered left before anybody looked: they are asked for behind those who are waited for.
+            Some(person) if work.cause == Cause::OrgRead.word() => people.push(Sought { urgent: false, ..person }),
             Some(person) => people.push(person),
             // What they are is planned anew.
             None => work::change(c, target, Work::covered)?,
@@ -187,7 +197,13 @@ fn sought(
     let positions = case.person.positions();
     let emails: BTreeSet<String> =
         positions.iter().map(|p| p.employee.email.clone()).filter(|email| !email.is_empty()).collect();
-    let wanted = rules.wanted_logins(&case.org, &case.person).unwrap_or_default().into_iter().take(1);
+    let (wanted, unknown) = match rules.wanted_logins(&case.org, &case.person) {
+        Ok(wanted) => (wanted, None),
+        Err(e) => {
+            (Vec::new(), Some(format!("their login cannot be told ({e}); correct the expression or the profile")))
+        }
+    };
+    let wanted = wanted.into_iter().take(1);
     let logins: BTreeMap<String, String> = wanted
         .chain(created)
         .chain(emails.iter().cloned())
@@ -201,6 +217,7 @@ fn sought(
         logins: logins.into_values().collect(),
         emails,
         lost,
+        unknown,
         urgent: case.ended_at.is_some_and(|at| at + LATELY > now),
         tries,
     }))
@@ -216,6 +233,10 @@ fn conclude(c: &Connection, rules: &Rulebook, org: &str, person: &Sought, now: M
         if correlate::late(c, rules, org, position, false, now)?.is_some() {
             return Ok(()); // found, or somebody must decide about what was found
         }
+    }
+    if let Some(why) = &person.unknown {
+        let why = format!("{BEING_SOUGHT}, but {why}: nobody was found by what else is known of them");
+        return work::change(c, target, |work| work.sought(1, now + next_try(person.tries), &why));
     }
     let first: Option<i64> = c
         .prepare_cached("SELECT searched_first FROM target WHERE id = ?1")?

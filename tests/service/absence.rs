@@ -157,3 +157,110 @@ fn a_list_of_an_org_without_anybody_is_not_read_at_first_contact_and_makes_and_e
         .await;
     });
 }
+
+/// Six people on both sides, and two who had left before first contact and whose accounts no list shows.
+async fn with_hidden_leavers() -> (Rig, Vec<String>) {
+    let mut setup = Setup::of(8);
+    setup.in_okta = 6;
+    for person in &mut setup.people[6..] {
+        person.status = Hired::Inactive;
+    }
+    let leavers = setup.people[6..].to_vec();
+    let mut rig = Rig::new(setup);
+    let ids: Vec<String> = leavers.iter().map(|person| seed_long_ago(&rig, person)).collect();
+    for person in &leavers {
+        rig.world.okta.core().faults.add(Fault::always("GET", LISTS, Kind::hide(&[&person.email])));
+    }
+    rig.run().await;
+    rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+    rig.quiet().await;
+    assert_eq!(audited(&rig, "searched").await, 0, "the lists were taken to cover them");
+    (rig, ids)
+}
+
+/// An account that was there long before anything was read.
+fn seed_long_ago(rig: &Rig, person: &Person) -> String {
+    let profile = json!({ "login": person.email, "email": person.email, "firstName": person.first_name,
+        "lastName": person.last_name });
+    let then = rig.world.clock.now() - Duration::from_secs(30 * 86_400);
+    rig.world.okta.core().seed_user(profile, Status::Active, &[], then)
+}
+
+async fn read_again(rig: &Rig) {
+    let now = rig.world.clock.now();
+    let asked = rig.store().run(move |c| request(c, "sandbox", &Wish::Reread, &decider("Ann"), now).map(drop));
+    asked.await.expect("asks");
+}
+
+async fn are_out(rig: &Rig, ids: &[String]) {
+    rig.until_okta("whoever the lists seemed to cover is out", |okta| {
+        ids.iter().all(|id| status(okta, id) == Some(Status::Deprovisioned))
+    })
+    .await;
+}
+
+#[test]
+fn whom_a_list_seemed_to_cover_is_asked_for_when_a_hire_finds_a_login_that_it_lacked() {
+    on_a_system(async {
+        let (rig, ids) = with_hidden_leavers().await;
+        let person = somebody(&rig, 43);
+        rig.world.okta.core().faults.add(Fault::always("GET", LISTS, Kind::hide(&[&person.email])));
+        seed_long_ago(&rig, &person);
+        rig.hire(person);
+        are_out(&rig, &ids).await;
+    });
+}
+
+#[test]
+fn whom_a_list_seemed_to_cover_is_asked_for_when_a_search_finds_somebody_whom_it_lacked() {
+    on_a_system(async {
+        let (rig, ids) = with_hidden_leavers().await;
+        let person = somebody(&rig, 44);
+        rig.world.okta.core().faults.add(Fault::always("GET", LISTS, Kind::hide(&[&person.email])));
+        seed_long_ago(&rig, &person);
+        rig.hire(Person { status: Hired::Inactive, ..person });
+        are_out(&rig, &ids).await;
+    });
+}
+
+#[test]
+fn whom_a_list_seemed_to_cover_is_asked_for_when_a_later_list_shows_an_account_that_is_older() {
+    on_a_system(async {
+        let (rig, ids) = with_hidden_leavers().await;
+        // An account that somebody has made since is no evidence.
+        seed(&rig, &somebody(&rig, 45));
+        read_again(&rig).await;
+        rig.until("it is read", async |rig| audited(rig, "reconciled").await == 1).await;
+        rig.quiet().await;
+        assert_eq!(audited(&rig, "searched").await, 0);
+        seed_long_ago(&rig, &somebody(&rig, 46));
+        read_again(&rig).await;
+        are_out(&rig, &ids).await;
+    });
+}
+
+#[test]
+fn nobody_is_done_without_an_account_whose_login_cannot_be_told() {
+    on_a_system(async {
+        let mut setup = Setup::of(8);
+        setup.rewrite = |text| {
+            let login = "[mapping.login]\ncandidates = [\"employee.office_direct_dial == '+1 555 0404' ? employee.offices[7] : employee.email\"]\n";
+            text.replace(
+                "[[mapping.groups]]\nname = \"everybody\"",
+                &format!("{login}\n[[mapping.groups]]\nname = \"everybody\""),
+            )
+        };
+        let rig = Rig::settled(setup).await;
+        let person = Person { status: Hired::Inactive, direct_dial: "+1 555 0404".into(), ..somebody(&rig, 47) };
+        rig.hire(person.clone());
+        rig.until("it is said", async |rig| {
+            let reasons = rig
+                .pairs("SELECT l.profile, coalesce(w.reason, '') FROM work w JOIN link l ON l.target = w.target")
+                .await;
+            reasons.iter().any(|(profile, why)| *profile == person.id && why.contains("login"))
+        })
+        .await;
+        rig.until_later("a while", Duration::from_secs(180)).await;
+        assert_eq!(audited(&rig, "searched").await, 0, "nothing is proved");
+    });
+}
