@@ -169,6 +169,11 @@ impl Rulebook {
         self.position_standing(position, None, now).entitlement.is_over()
     }
 
+    /// When time alone changes what a position means.
+    pub fn changes_at(&self, position: &Position, now: Moment) -> Option<Moment> {
+        self.position_standing(position, None, now).changes_at
+    }
+
     /// A profile as it was known, with what it says about access now, where the rest of it cannot be read.
     pub fn follow(&self, known: &Position, facts: &Facts, now: Moment) -> Employee {
         facts.over(&known.employee, |employee| {

@@ -53,6 +53,7 @@ mod trouble;
 mod twins;
 mod undo;
 mod unreadable;
+mod unrouted;
 mod vitals;
 mod votes;
 

@@ -7,7 +7,7 @@ use super::pins::Because;
 use super::rows::work;
 use super::{
     Store, StoreError, Trouble, anchors, append, cases, circles, correlate, forced, judge, keepers, links, pins,
-    renamed, reviews, search, twins, unreadable,
+    renamed, reviews, search, twins, unreadable, unrouted,
 };
 use crate::audit::details::Observed;
 use crate::audit::{Event, Record};
@@ -120,7 +120,7 @@ impl Store {
     pub async fn next_change(&self) -> Result<Option<Moment>, StoreError> {
         self.run(|c| {
             let at: Option<i64> = c.query_row("SELECT min(changes_at) FROM work", [], |row| row.get(0))?;
-            Ok(at.map(Moment::from_millis))
+            Ok(at.into_iter().chain(unrouted::next(c)?).min().map(Moment::from_millis))
         })
         .await
     }
@@ -399,6 +399,9 @@ pub(super) fn relink(
     if known.is_none() && !routed {
         let is_of_it = org.tenants.contains(tenant);
         if !is_of_it || !links::has_left_an_account(c, rules, &org.name, position, now)? {
+            if is_of_it {
+                unrouted::expect(c, rules, &org.name, position, now)?;
+            }
             return Ok(None);
         }
     }
@@ -546,6 +549,7 @@ fn wake_due(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Class>,
         .collect::<Result<_, _>>()?;
     // Set aside for something that does not show when it changes: tried again now and then.
     let mut classes = work::wake(c, now)?;
+    classes.extend(unrouted::wake(c, rules, now)?);
     for (target, conflict, changes_at) in due {
         let as_of = Moment::from_millis(changes_at - 1);
         let woken = super::alone(c, |c| {

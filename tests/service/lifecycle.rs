@@ -499,3 +499,31 @@ fn a_leaver_whom_no_rule_routes_to_the_org_any_more_loses_the_account_that_was_l
         assert!(effects_on(&rig, &works).is_empty(), "{:?}", effects_on(&rig, &works));
     });
 }
+
+#[test]
+fn the_account_of_somebody_who_was_never_routed_there_ends_when_their_last_day_passes() {
+    on_a_system(async {
+        let (mut setup, moment) = shortly_before("2026-05-02T04:00:00Z", 120, 6);
+        setup.rewrite = |text| {
+            text.replace(
+                "adopt = \"automatic\"",
+                "adopt = \"automatic\"\npeople = \"employee.office_direct_dial != '+1 555 0100'\"",
+            )
+        };
+        setup.in_okta = 5;
+        setup.people[5].direct_dial = "+1 555 0100".into();
+        setup.people[5].departure_date = Some("2026-05-01".parse().expect("a date"));
+        let person = setup.people[5].clone();
+        let mut rig = Rig::new(setup);
+        let profile = json!({ "login": person.email, "email": person.email, "firstName": person.first_name,
+            "lastName": person.last_name });
+        let id = rig.world.okta.core().seed_user(profile, Status::Active, &[], rig.world.clock.now());
+        rig.run().await;
+        rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+        assert!(rig.world.clock.now() < moment, "the machine was too slow for this test");
+        let state = |okta: &Okta| okta.users().find(|user| user.id == id).map(|user| user.status);
+        assert_eq!(state(&rig.world.okta.core()), Some(Status::Active));
+        rig.until_okta("they are out", |okta| state(okta) == Some(Status::Deprovisioned)).await;
+        assert!(rig.world.clock.now() >= moment, "and not before");
+    });
+}
