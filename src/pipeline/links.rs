@@ -9,9 +9,6 @@ use crate::retry;
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
 
-/// How often the links are asked for before each is taken to be missing, and written when somebody changes.
-const ATTEMPTS: i64 = 5;
-
 /// What is needed to read them.
 pub struct LinkReader {
     pub org: Arc<str>,
@@ -49,21 +46,20 @@ impl LinkReader {
         let mut attempt = 0;
         loop {
             let managers = self.store.managers(&self.org).await?;
-            self.readiness.missing(what, format!("the links of {} managers are being read", managers.len()));
+            if attempt == 0 {
+                self.readiness.missing(what, format!("the links of {} managers are being read", managers.len()));
+            }
             match read_links(&self.writers, relation, &managers).await {
                 Ok(links) => {
                     tracing::info!(org = %self.org, managers = managers.len(), links = links.len(), "manager links are known");
-                    return self.store.learn_links(&self.org, Some(links), clock.now()).await;
+                    return self.store.learn_links(&self.org, links, clock.now()).await;
                 }
-                Err(why) if attempt < ATTEMPTS => {
+                // What cannot be read is unknown, for as long as it takes: nobody is taken to have no manager.
+                Err(why) => {
                     tracing::warn!(org = %self.org, %why, "manager links could not be read; it is tried again");
-                    self.readiness.missing(what, why);
+                    self.readiness.missing(what, format!("manager links are not known: {why}"));
                     clock.sleep(retry::delay(attempt)).await;
                     attempt += 1;
-                }
-                Err(why) => {
-                    tracing::warn!(org = %self.org, %why, "manager links could not be read: each is written once more when somebody changes");
-                    return self.store.learn_links(&self.org, None, clock.now()).await;
                 }
             }
         }

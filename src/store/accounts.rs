@@ -137,7 +137,7 @@ fn links_key(org: &str) -> String {
 fn learn_part(
     c: &Connection,
     org: &str,
-    links: Option<&BTreeMap<String, String>>,
+    links: &BTreeMap<String, String>,
     after: &str,
     now: Moment,
 ) -> Result<Option<(String, usize)>, StoreError> {
@@ -149,16 +149,14 @@ fn learn_part(
     for (okta_id, doc) in rows {
         let mut account: Account = serde_json::from_str(&doc)?;
         if account.marks.manager == Link::Unknown {
-            let manager = links.and_then(|links| links.get(&okta_id)).cloned();
+            let manager = links.get(&okta_id).cloned();
             account.marks.manager = manager.clone().map_or(Link::Nobody, Link::To);
             c.prepare_cached("UPDATE account SET doc = ?3 WHERE org = ?1 AND okta_id = ?2")?.execute([
                 org,
                 &okta_id,
                 &serde_json::to_string(&account)?,
             ])?;
-            if links.is_some()
-                && let Some(target) = reports_elsewhere(c, org, &okta_id, manager.as_deref())?
-            {
+            if let Some(target) = reports_elsewhere(c, org, &okta_id, manager.as_deref())? {
                 pages::mark_dirty(c, target, org, Class::Describe, super::ANY_BUCKET, Cause::Manager, now)?;
                 differ += 1;
             }
@@ -245,18 +243,18 @@ impl Store {
     }
 
     /// Writes down whom accounts are linked to (account to manager), part by part, and marks those dirty who report to somebody
-    /// else in Namely; returns how many. Without `links` nobody could tell: then each is written when its person changes.
+    /// else in Namely; returns how many.
     pub async fn learn_links(
         &self,
         org: &str,
-        links: Option<BTreeMap<String, String>>,
+        links: BTreeMap<String, String>,
         now: Moment,
     ) -> Result<usize, StoreError> {
         let (links, org) = (Arc::new(links), org.to_owned());
         let (mut after, mut differ) = (String::new(), 0);
         loop {
             let (links, from, name) = (links.clone(), after, org.clone());
-            let part = self.run(move |c| learn_part(c, &name, links.as_ref().as_ref(), &from, now)).await?;
+            let part = self.run(move |c| learn_part(c, &name, &links, &from, now)).await?;
             if let Some((last, found)) = part {
                 (after, differ) = (last, differ + found);
                 continue;
@@ -290,7 +288,7 @@ mod tests {
         let prime = |account: &Account| world.store.prime("main", vec![account.clone()], BTreeSet::new(), world.now);
         prime(&account).await.expect("writes");
         let links = BTreeMap::from([("00u1".to_owned(), "00uBoss".to_owned())]);
-        world.store.learn_links("main", Some(links), world.now).await.expect("learns");
+        world.store.learn_links("main", links, world.now).await.expect("learns");
         let now = world.now;
         world.store.run(move |c| put(c, "main", &account, &[], now)).await.expect("writes");
         let known = world.store.account("main", "00u1").await.expect("reads").expect("is there");

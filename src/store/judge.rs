@@ -545,8 +545,9 @@ pub(super) fn forget_mass(c: &Connection, tenant: &str) -> Result<(), StoreError
 }
 
 fn is_ending(c: &Connection, tenant: &str, now: Moment) -> Result<bool, StoreError> {
-    let at = meta(c, &mass_key(tenant))?.and_then(|at| at.parse().ok()).map(Moment::from_millis);
-    Ok(at.is_some_and(|at| now.since(at) < MASS_AGE))
+    let Some(at) = meta(c, &mass_key(tenant))? else { return Ok(false) };
+    // When it was cannot be told: it may have been just now.
+    Ok(at.parse().map_or(true, |at| now.since(Moment::from_millis(at)) < MASS_AGE))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::{StoreError, meta, set_meta};
 use crate::clock::Moment;
 use rusqlite::{Connection, params};
+use serde::de::Error;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Groups of a company, by id, as they are called now. A group that is called something else since is expected to show in
@@ -14,8 +15,15 @@ pub(super) fn learn_titles(
     now: Moment,
 ) -> Result<(), StoreError> {
     let key = format!("titles {tenant}");
-    let known: BTreeMap<String, String> =
-        meta(c, &key)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    // What cannot be read is not nothing: a rename that nobody expects is judged person by person.
+    let unreadable = |e: serde_json::Error| {
+        let why = format!("the names of the groups of {tenant} cannot be read in the store (meta {key:?}: {e})");
+        serde_json::Error::custom(format!("{why}; restore a backup, or remove that row to begin with the names of now"))
+    };
+    let known: BTreeMap<String, String> = match meta(c, &key)? {
+        Some(text) => serde_json::from_str(&text).map_err(unreadable)?,
+        None => BTreeMap::new(),
+    };
     if known == *titles {
         return Ok(());
     }
@@ -58,4 +66,26 @@ pub(super) fn follow_rename(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::World;
+    use super::*;
+
+    #[tokio::test]
+    async fn names_that_cannot_be_read_are_unknown_and_are_not_taken_for_none() {
+        let world = World::new().await;
+        let titles = |name: &str| BTreeMap::from([("g1".to_owned(), name.to_owned())]);
+        world.store.run(|c| set_meta(c, "titles acme", "{\"g1\":")).await.expect("writes");
+        let learnt = world.store.learn_titles("acme".into(), titles("Sales"), world.now).await;
+        assert!(learnt.is_err_and(|e| e.to_string().contains("titles acme")), "it is said which row");
+        let kept = world.store.run(|c| meta(c, "titles acme")).await.expect("reads");
+        assert_eq!(kept.as_deref(), Some("{\"g1\":"), "and it is not written over");
+        world.store.run(|c| set_meta(c, "titles acme", "{\"g1\":\"Sales EMEA\"}")).await.expect("writes");
+        world.store.learn_titles("acme".into(), titles("Sales"), world.now).await.expect("learns");
+        let renamed =
+            world.store.run(|c| Ok(c.query_row("SELECT count(*) FROM renamed", [], |row| row.get::<_, i64>(0))?));
+        assert_eq!(renamed.await.expect("reads"), 1);
+    }
 }

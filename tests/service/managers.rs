@@ -4,6 +4,8 @@ use crate::common::config::config_file;
 use crate::common::program::program;
 use crate::common::rig::{Rig, Setup, on_a_system};
 use namely_okta_sync::sandbox::company::{Hr, Person, Status as Hired};
+use namely_okta_sync::sandbox::faults::{Fault, Kind};
+use namely_okta_sync::sandbox::history::Exchange;
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::world::today;
 
@@ -150,5 +152,36 @@ fn everybody_in_a_circle_of_managers_is_told_and_who_is_below_is_linked() {
             (0..8).all(|n| manager_of(okta, &people[n].id).as_ref() == Some(&people[n + 1].id))
         })
         .await;
+    });
+}
+
+#[test]
+fn manager_links_that_cannot_be_read_are_tried_again_and_said_and_nobody_counts_as_true_to_namely_meanwhile() {
+    on_a_system(async {
+        let mut rig = Rig::new(Setup::of(12));
+        let person = rig.setup.people.iter().position(|p| p.manager == Some(0)).expect("somebody with a manager");
+        let anchor = rig.setup.people[person].id.clone();
+        let (before, after) = (rig.setup.people[0].id.clone(), rig.setup.people[11].id.clone());
+        rig.edit(person, |p| p.manager = Some(11));
+        let unreadable = Fault::always("GET", "/linkedObjects/", Kind::refusal(403, "E0000006"));
+        rig.world.okta.core().faults.add(unreadable);
+        rig.run().await;
+        let tries = |rig: &Rig| {
+            let okta = rig.world.okta.core();
+            let reads = |e: &&Exchange| e.method == "GET" && e.path.ends_with("/schemas/user/linkedObjects");
+            okta.history().exchanges().iter().filter(reads).count()
+        };
+        let said = |rig: &Rig| rig.service().readiness.reasons().get("links sandbox").cloned().unwrap_or_default();
+        rig.until("it is said", async |rig| said(rig).contains("not known")).await;
+        // Longer than it was ever tried: nobody is taken to have no manager.
+        rig.until("it is tried again and again", async |rig| tries(rig) > 8).await;
+        assert!(!rig.service().readiness.is_ready() && said(&rig).contains("not known"), "{}", said(&rig));
+        assert_eq!(manager_of(&rig.world.okta.core(), &anchor).as_ref(), Some(&before));
+        rig.world.okta.core().faults.clear();
+        rig.until_okta("who has another manager in Okta is linked as Namely says", |okta| {
+            manager_of(okta, &anchor).as_ref() == Some(&after)
+        })
+        .await;
+        rig.until("the service is true to Namely", async |rig| rig.service().readiness.is_ready()).await;
     });
 }
