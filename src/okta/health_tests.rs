@@ -37,11 +37,7 @@ fn a_refused_token_pauses_everything_and_one_call_at_a_time_tries_it() {
     health.on_send(call(Bucket::Groups, false));
     assert!(matches!(health.may_leave(call(Bucket::Users, true), later), Leave::Wait(_)), "one tries");
     health.on_reply(call(Bucket::Groups, false), None, refused(), later);
-    assert_eq!(
-        health.may_leave(call(Bucket::Users, true), later),
-        Leave::Wait(later + PAUSES[1]),
-        "longer each time"
-    );
+    assert_eq!(health.may_leave(call(Bucket::Users, true), later), Leave::Wait(later + PAUSES[1]), "longer each time");
     let much_later = later + PAUSES[1];
     health.on_send(call(Bucket::Users, true));
     let changes = health.on_reply(call(Bucket::Users, true), None, Symptom::Healthy, much_later);
@@ -96,9 +92,8 @@ fn one_person_who_is_refused_again_and_again_is_one_person() {
         assert_eq!(health.on_reply(call(Bucket::Users, true), Some(7), refused(), NOW), []);
     }
     let others = (8..).take(FORBIDDEN - 1);
-    let told: Vec<_> = others
-        .flat_map(|person| health.on_reply(call(Bucket::Users, true), Some(person), refused(), NOW))
-        .collect();
+    let told: Vec<_> =
+        others.flat_map(|person| health.on_reply(call(Bucket::Users, true), Some(person), refused(), NOW)).collect();
     assert!(matches!(&told[..], [Change::Paused { why, .. }] if why.contains("for 5 people in a row")), "{told:?}");
 }
 
@@ -190,9 +185,8 @@ fn five_wrong_answers_of_the_last_hundred_stop_writes_and_few_among_many_do_not(
     let mut health = Health::default();
     let minutes = |n: u64| NOW + Duration::from_secs(60 * n);
     for n in 0..20 {
-        (0..30).for_each(|_| {
-            drop(health.on_reply(call(Bucket::UserRead, false), None, Symptom::Healthy, minutes(2 * n)))
-        });
+        (0..30)
+            .for_each(|_| drop(health.on_reply(call(Bucket::UserRead, false), None, Symptom::Healthy, minutes(2 * n))));
         assert_eq!(health.on_identity(i64::try_from(n).unwrap_or(0), false, minutes(2 * n)), [], "{n}");
     }
     let mut told = Vec::new();

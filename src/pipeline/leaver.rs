@@ -157,8 +157,6 @@ impl Lane {
                 self.steps.clear();
                 self.concluded(Some(self.claim.case.account.clone()), context)
             }
-            // The account was read in this run, and is as it was planned for.
-            (Step::Deactivate { .. }, Outcome::Refused { .. }) if self.fresh => self.go_around(step, outcome, context),
             (Step::Suspend { .. } | Step::Unlock { .. }, _) => self.not_suspended(step, outcome, context),
             (Step::ReadBack { .. }, Outcome::SomebodyElse { .. }) => self.read_and_plan(step, outcome, context),
             _ => self.go_around(step, outcome, context),
