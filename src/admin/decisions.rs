@@ -267,7 +267,8 @@ impl Desk {
             return Err(Refusal::Conflict("the plan was made of another store; make it anew of this one".into()));
         }
         let expires = body["expires"].as_str().map(str::parse::<jiff::Timestamp>).transpose();
-        let expires = expires.map_err(|e| Refusal::Bad(format!("expires is no time: {e}")))?.map(Moment::from);
+        let no_time = |_| Refusal::Bad("expires is no time that can come; write 2026-05-04T06:00:00Z".into());
+        let expires = expires.map_err(no_time)?.map(Moment::from);
         if expires.is_some_and(|expires| expires <= now) {
             return Err(Refusal::Conflict("the plan has expired; make it anew".into()));
         }

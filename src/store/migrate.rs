@@ -123,7 +123,7 @@ fn run(c: &Connection, sql: &str, to: i64) -> Result<(), StoreError> {
 /// Copies the store as it is to `STORE.schema-N`; one that an earlier try has left is replaced.
 fn copy(path: &Path, c: &Connection, version: i64) -> Result<PathBuf, StoreError> {
     let (to, part) = (beside(path, &format!(".schema-{version}")), beside(path, ".copying"));
-    let io = |source| StoreError::Io { path: to.clone(), source };
+    let io = |error| StoreError::Io { path: to.clone(), error };
     match std::fs::remove_file(&part) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io(e)),
         _ => {}

@@ -133,8 +133,9 @@ pub enum StoreError {
         migrate::VERSION
     )]
     Behind { path: PathBuf, found: i64 },
-    #[error("the store {path} cannot be used: {source}; {}", opening::advice(source))]
-    Io { path: PathBuf, source: std::io::Error },
+    // Not as a source either.
+    #[error("the store {path} cannot be used: {error}; {}", opening::advice(error))]
+    Io { path: PathBuf, error: std::io::Error },
     #[error("{path} is {what}; {to_do}")]
     NotAFile { path: PathBuf, what: &'static str, to_do: &'static str },
     #[error(
@@ -233,7 +234,7 @@ impl Store {
                     std::process::exit(70);
                 }
             })
-            .map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
+            .map_err(|error| StoreError::Io { path: path.to_owned(), error })?;
         let rules = LiveRules::new(rules);
         Ok(Self {
             inbox: sender,

@@ -33,7 +33,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
 
 /// Makes a new store: it is there as a whole, or not at all.
 fn make(path: &Path) -> Result<(), StoreError> {
-    let io = |source| StoreError::Io { path: path.to_owned(), source };
+    let io = |error| StoreError::Io { path: path.to_owned(), error };
     let part = beside(path, ".making");
     for suffix in ["", "-journal"] {
         match std::fs::remove_file(beside(&part, suffix)) {
@@ -49,7 +49,7 @@ fn make(path: &Path) -> Result<(), StoreError> {
 }
 
 fn opened(path: &Path) -> Result<Connection, StoreError> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let connection = writable(path)?;
     unlocked(path, &connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -61,6 +61,15 @@ fn opened(path: &Path) -> Result<Connection, StoreError> {
     migrate::migrate(path, &connection)?;
     look_through_quickly(path, &connection)?;
     connection.busy_timeout(TRY)?;
+    Ok(connection)
+}
+
+/// A connection that can write: where the file may only be read SQLite would open it for reading, and fail at the first write.
+fn writable(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    if connection.is_readonly(rusqlite::MAIN_DB)? {
+        return Err(StoreError::Io { path: path.to_owned(), error: std::io::ErrorKind::PermissionDenied.into() });
+    }
     Ok(connection)
 }
 
@@ -112,7 +121,7 @@ fn unlocked(path: &Path, c: &Connection) -> Result<(), StoreError> {
 
 /// That there is a store to look into.
 fn there(path: &Path) -> Result<(), StoreError> {
-    let missing = || StoreError::Io { path: path.to_owned(), source: std::io::ErrorKind::NotFound.into() };
+    let missing = || StoreError::Io { path: path.to_owned(), error: std::io::ErrorKind::NotFound.into() };
     if place::is_there(path)? { Ok(()) } else { Err(missing()) }
 }
 
@@ -120,7 +129,7 @@ fn there(path: &Path) -> Result<(), StoreError> {
 pub(super) fn operator(path: &Path) -> Result<Connection, StoreError> {
     let open = || {
         there(path)?;
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let connection = writable(path)?;
         unlocked(path, &connection)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         stable_plans(&connection)?;
@@ -156,7 +165,7 @@ pub(super) fn close(connection: Connection) -> Result<(), String> {
 
 /// Locks the store at `path` for this process, for as long as the file is open.
 pub fn lock(path: &Path) -> Result<File, StoreError> {
-    let io = |source| StoreError::Io { path: path.to_owned(), source };
+    let io = |error| StoreError::Io { path: path.to_owned(), error };
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(io)?;
     }
@@ -174,7 +183,7 @@ pub fn lock(path: &Path) -> Result<File, StoreError> {
             let holder = holder.unwrap_or_else(|| "another process".to_owned());
             Err(StoreError::Locked { path: path.to_owned(), holder })
         }
-        Err(TryLockError::Error(source)) => Err(io(source)),
+        Err(TryLockError::Error(error)) => Err(io(error)),
     }
 }
 

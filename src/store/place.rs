@@ -21,7 +21,7 @@ pub fn is_there(path: &Path) -> Result<bool, StoreError> {
             let Ok(target) = fs::read_link(path) else { return Ok(false) };
             return Err(StoreError::LinkToNowhere { path: path.to_owned(), target });
         }
-        Err(source) => return Err(StoreError::Io { path: path.to_owned(), source }),
+        Err(error) => return Err(StoreError::Io { path: path.to_owned(), error }),
     };
     if let Some(what) = other_than_a_file(found.file_type()) {
         return Err(StoreError::NotAFile { path: path.to_owned(), what, to_do: "name a file as service.store" });
