@@ -4,6 +4,7 @@ use super::check::{Finding, bad, good, value};
 use crate::identity::administrator::PERMISSION;
 use crate::identity::{Group, Mapping};
 use crate::okta::{OktaClient, Request};
+use crate::pipeline::directory::ADMINISTRATORS_AGE;
 use serde_json::Value;
 
 /// Groups whose roles are read at most; the service reads them all.
@@ -14,7 +15,14 @@ const AT_ONCE: usize = 6;
 /// Whether the list of administrators can be read.
 pub(super) fn list_finding(what: &str, list: Result<Value, String>) -> Finding {
     match list {
-        Ok(_) => good(what, "can be told apart from everybody else"),
+        Ok(_) => good(
+            what,
+            format!(
+                "can be told apart from everybody else; the list is read every {} s: who was given a role after the last time \
+                 and leaves before the next is ended like everybody else, without two people",
+                ADMINISTRATORS_AGE.as_secs()
+            ),
+        ),
         Err(why) => bad(
             what,
             format!(

@@ -51,6 +51,29 @@ pub async fn read_administrators(
     class: Class,
 ) -> Administrators {
     let mut now = known.clone();
+    read_list(writers, &mut now, known, class).await;
+    read_groups(writers, mapping, directory, &mut now, class).await;
+    say_what_changed(&now, known);
+    now
+}
+
+/// Reads only the list, one call for a hundred administrators, and the roles of those who are new on it.
+pub async fn read_newcomers(writers: &Writers, known: &Administrators) -> Administrators {
+    let mut now = known.clone();
+    match list(writers, Class::Inspect).await {
+        // Whoever it lacks stays what they were until all of it is read.
+        Ok(mut ids) => {
+            ids.extend(known.listed.iter().flatten().map(|(id, _)| id.clone()));
+            now.listed = Some(ranks(writers, ids, known, Class::Grant).await);
+            now.unread = None;
+        }
+        Err(why) => now.unread = Some(why),
+    }
+    say_what_changed(&now, known);
+    now
+}
+
+async fn read_list(writers: &Writers, now: &mut Administrators, known: &Administrators, class: Class) {
     match list(writers, class).await {
         Ok(ids) => {
             let ids = with_dropped(writers, ids, known, class).await;
@@ -59,14 +82,15 @@ pub async fn read_administrators(
         }
         Err(why) => now.unread = Some(why),
     }
-    read_groups(writers, mapping, directory, &mut now, class).await;
+}
+
+fn say_what_changed(now: &Administrators, known: &Administrators) {
     if now.missing() != known.missing() {
         match now.missing() {
             Some(why) => tracing::error!(%why, "it cannot be told who is an Okta administrator"),
             None => tracing::info!("it can be told again who is an Okta administrator"),
         }
     }
-    now
 }
 
 /// Ids of everybody with a role.

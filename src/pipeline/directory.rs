@@ -1,6 +1,7 @@
 //! The groups of the org, shared by all lanes: read at the start, again when a lane finds them out of date, and now and
 //! then in between.
 
+use super::administrators::read_newcomers;
 use super::prime::read_directory;
 use super::readiness::Readiness;
 use super::writer::Writers;
@@ -14,6 +15,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 const REFRESH: Duration = Duration::from_secs(15 * 60);
+/// How old it may be, besides the time of one call, who is an administrator: a leaver's deactivation waits for no read, so this
+/// is how long before it a role must have been given to be known.
+pub const ADMINISTRATORS_AGE: Duration = Duration::from_secs(60);
 /// While it cannot be told who is an administrator.
 const REFRESH_UNKNOWN: Duration = Duration::from_secs(60);
 const NOT_MORE_OFTEN_THAN: Duration = Duration::from_secs(2);
@@ -94,13 +98,18 @@ impl SharedDirectory {
     pub async fn keep(self, writers: Writers, org: Arc<str>, store: Store, readiness: Readiness) -> Result<(), String> {
         let clock = writers.clock().clone();
         let mut last = Moment::default();
+        let mut whole = clock.monotonic();
         loop {
             let known = self.load().administrators().clone();
             let refresh = if known.missing().is_some() { REFRESH_UNKNOWN } else { REFRESH };
             let class = tokio::select! {
                 () = self.stale.notified() => Class::Grant, // somebody waits for it
-                () = clock.sleep(refresh) => Class::Inspect,
+                () = clock.sleep(ADMINISTRATORS_AGE.min(refresh)) => Class::Inspect,
             };
+            if class == Class::Inspect && clock.monotonic().since(whole) + ADMINISTRATORS_AGE / 2 < refresh {
+                self.look_for_new_administrators(&writers, &org, &store, &readiness).await;
+                continue;
+            }
             if clock.monotonic().since(last) < NOT_MORE_OFTEN_THAN {
                 clock.sleep(NOT_MORE_OFTEN_THAN).await;
             }
@@ -125,6 +134,27 @@ impl SharedDirectory {
                 Err(why) => tracing::warn!(%why, "the groups of the org could not be read; the ones known are used"),
             }
             last = clock.monotonic();
+            whole = last;
+        }
+    }
+}
+
+impl SharedDirectory {
+    /// Reads the list of administrators alone: whoever is new on it is one from now on.
+    async fn look_for_new_administrators(&self, writers: &Writers, org: &str, store: &Store, readiness: &Readiness) {
+        let known = self.load().administrators().clone();
+        let found = read_newcomers(writers, &known).await;
+        if found == known {
+            return;
+        }
+        self.current.rcu(|old| Directory::clone(old).with_administrators(found.clone()));
+        let directory = self.load();
+        say_who_is_unknown(readiness, org, &directory);
+        if let Err(e) = store.put_directory(org, &directory).await {
+            tracing::warn!(error = %e, "the groups of the org could not be written down");
+        }
+        if let Err(e) = store.administrators_changed(org, false, writers.clock().now()).await {
+            tracing::warn!(error = %e, "who waits as an administrator could not be judged anew");
         }
     }
 }
