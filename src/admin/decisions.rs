@@ -381,7 +381,8 @@ impl Desk {
                  is {new} now)"
             ))),
             Voted::Again => {
-                let told = format!("{} has approved hold {hold} already: somebody else must", by.name);
+                let did = if ask == Ask::Reject { "rejected" } else { "approved" };
+                let told = format!("{} has {did} hold {hold} already: somebody else must", by.name);
                 Err(Refusal::Conflict(told))
             }
             voted => Ok(json!({

@@ -49,9 +49,10 @@ pub fn describe(event: &Event) -> String {
             with(format!("the approval of {change} in plan {plan} by {by} is over"), Some(&it.why))
         }
         Event::ApprovedAlone(it) => format!(
-            "hold {} ({}) was approved{} alone: it is carried out at {} unless somebody says `holds cancel {0}`",
+            "hold {} ({}) was {}{} alone: it is carried out at {} unless somebody says `holds cancel {0}`",
             it.hold,
             it.change.word(),
+            if it.rejects { "rejected" } else { "approved" },
             by(&it.by.join(" and ")),
             it.until,
         ),

@@ -386,6 +386,9 @@ pub struct ApprovedAlone {
     /// Until when everybody can say no.
     #[serde(with = "instant")]
     pub until: Moment,
+    /// The end of access of somebody who is suspended for it was rejected: that lets them in again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rejects: bool,
 }
 
 /// What was rejected may be asked for again.

@@ -120,16 +120,21 @@ fn state(hold: &HeldChanges) -> String {
     match &hold.verdict {
         Some(verdict) => verdict.clone(),
         None if hold.until.is_some() => format!(
-            "approved by {} alone: carried out at {}, unless somebody says `holds cancel {}`",
-            hold.approved_by.join(", "),
+            "{} by {} alone: carried out at {}, unless somebody says `holds cancel {}`",
+            if hold.rejected_by.is_empty() { "approved" } else { "rejected" },
+            if hold.rejected_by.is_empty() { hold.approved_by.join(", ") } else { hold.rejected_by.join(", ") },
             Moment::from_millis(hold.until.unwrap_or_default()),
             hold.id
         ),
         None if hold.needs > 1 => format!(
-            "{} of {} people have approved{}",
+            "{} of {} people have approved{}{}",
             hold.approved_by.len(),
             hold.needs,
-            if hold.approved_by.is_empty() { String::new() } else { format!(" ({})", hold.approved_by.join(", ")) }
+            if hold.approved_by.is_empty() { String::new() } else { format!(" ({})", hold.approved_by.join(", ")) },
+            match hold.rejected_by.len() {
+                0 => String::new(),
+                n => format!("; {n} of {} have rejected ({})", hold.reject_needs, hold.rejected_by.join(", ")),
+            }
         ),
         None => "waits".into(),
     }
@@ -162,6 +167,12 @@ async fn show(asking: &Asking, id: i64) -> anyhow::Result<ExitCode> {
         let at = asking.at.shown();
         println!("\nexactly this: holds approve {id} {} --by NAME{at}", hold.code);
         println!("or not at all: holds reject {id} {} --by NAME{at}", hold.code);
+        if hold.reject_needs > 1 {
+            let needs = hold.reject_needs;
+            println!(
+                "  rejecting lifts the suspension: they can sign in again, although they have left; {needs} people must"
+            );
+        }
     }
     if hold.verdict.as_deref() == Some("rejected") && !people.is_empty() {
         println!("\nto have it asked for again: holds reverse {id} {} --by NAME{}", hold.code, asking.at.shown());
@@ -198,6 +209,9 @@ async fn decide(decision: &Decision, ask: Ask, word: &str) -> anyhow::Result<Exi
     let (id, by) = (decision.id, by(&told));
     match &voted {
         _ if decision.asking.json => println!("{told}"),
+        Voted::Needs { more } if ask == Ask::Reject => {
+            println!("hold {id} {word} by {by}; it lets somebody in again who has left: {more} more must reject")
+        }
         Voted::Needs { more } => println!("hold {id} {word} by {by}; {more} more must approve"),
         Voted::Alone { until } => println!(
             "hold {id} {word} by {by}; there is no other approver: it is carried out at {}, unless somebody says `holds \

@@ -123,15 +123,20 @@ impl Knowledge {
     pub const fn sets_apart(self, change: Change) -> bool {
         match self {
             Knowledge::Holder => {
-                matches!(change, Change::Deactivate | Change::Suspend | Change::RemoveGroup | Change::AddGroup)
-                    || change.lets_in()
+                matches!(
+                    change,
+                    Change::Deactivate | Change::Suspend | Change::Activate | Change::RemoveGroup | Change::AddGroup
+                ) || change.lets_in()
             }
-            Knowledge::Unknown { asked: true } => matches!(change, Change::Deactivate) || change.lets_in(),
+            Knowledge::Unknown { asked: true } => {
+                matches!(change, Change::Deactivate | Change::Activate) || change.lets_in()
+            }
             Knowledge::Nobody | Knowledge::Unknown { asked: false } => false,
         }
     }
 
-    /// Whether two people decide about it, whatever the limits and the mode. A suspension can be undone.
+    /// Whether two people decide about it, whatever the limits and the mode. A suspension can be undone; of what gives access
+    /// it is so where access was over (`Subject::regains`).
     pub const fn needs_two(self, change: Change) -> bool {
         self.sets_apart(change) && !matches!(change, Change::Suspend)
     }
@@ -250,7 +255,8 @@ fn inquiries(plan: &Plan, situation: &Situation, account: &Account, knowledge: K
     if takes && !is_over && groups_matter(protected, directory) && !is_recent(account.marks.groups_read_at) {
         reads.push(Step::ReadGroups { id: account.id.clone(), page: None });
     }
-    if takes && !is_over && knowledge == (Knowledge::Unknown { asked: false }) {
+    let regains = is_over && kinds.contains_key(&Change::Activate);
+    if (takes && !is_over || regains) && knowledge == (Knowledge::Unknown { asked: false }) {
         reads.push(Step::ReadRoles { id: account.id.clone() });
     }
     // Groups that rules give are read with the directory; others come back with somebody who returns, or by an undo.

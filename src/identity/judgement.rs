@@ -19,6 +19,8 @@ pub struct Subject<'a> {
     pub other_supers: Option<u32>,
     /// An undo gives them access that Namely says is over.
     pub defies: bool,
+    /// They get access back that was over: their account was deactivated.
+    pub regains: bool,
     /// A rule has given them their account just now.
     pub fresh: bool,
 }
@@ -123,7 +125,9 @@ fn set_administrators_apart<'a>(
                 supers_gone += u32::from(subject.other_supers.is_some());
                 others.push(subject);
             }
-        } else if !subject.administrator.needs_two(change) {
+        } else if !subject.administrator.needs_two(change)
+            || (change == Change::Activate && !subject.regains && !subject.defies)
+        {
             others.push(subject);
         } else if subject.administrator == Knowledge::Holder {
             let why = match change {
@@ -132,6 +136,9 @@ fn set_administrators_apart<'a>(
                         "{who} is an Okta administrator who has left: two people must agree to what cannot be undone"
                     )
                 }
+                Change::Activate => format!(
+                    "{who} is an Okta administrator whose access was over: two people must agree before they have it back"
+                ),
                 _ => format!("{who} is an Okta administrator: two people must agree"),
             };
             verdicts.push(own(&subject, why));
@@ -245,6 +252,7 @@ mod tests {
         Subject {
             target,
             department: "Sales",
+            regains: false,
             administrator: Knowledge::Nobody,
             who: "somebody",
             other_supers: None,

@@ -3,11 +3,12 @@
 //! **Invariant:** an approval lets go exactly what was shown: whose hold has changed since must be looked at again. A hold
 //! never turns into an action by itself.
 
-use super::votes::approvers;
+use super::votes::{LETS_IN, let_in_by_rejection, who_said};
 use super::{Store, StoreError, append, change_of};
 use crate::audit::details::{Held, HoldEnded, Reminded, Verdict};
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
+use crate::identity::vote::Says;
 use crate::identity::{Change, Employee};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,16 @@ pub struct HeldChanges {
     /// When it is carried out because the only approver has approved it, unless somebody cancels; in milliseconds.
     #[serde(default)]
     pub until: Option<i64>,
+    /// How many people must reject it: more than one where that lets somebody in again who has left.
+    #[serde(default = "one")]
+    pub reject_needs: i64,
+    /// Who has rejected so far what is shown now, where it takes several.
+    #[serde(default)]
+    pub rejected_by: Vec<String>,
+}
+
+const fn one() -> i64 {
+    1
 }
 
 /// One person of a hold.
@@ -134,6 +145,12 @@ pub(super) fn withdraw_all(c: &Connection, org: &str, target: i64, now: Moment) 
     Ok(())
 }
 
+/// What is held already takes as many people as the rules want from now on, if these are more.
+pub(super) fn need_at_least(c: &Connection, eyes: i64) -> Result<(), StoreError> {
+    c.execute("UPDATE hold SET needs = ?1 WHERE verdict IS NULL AND needs < ?1", [eyes])?;
+    Ok(())
+}
+
 /// Names exactly who is in a hold and what would be done to them, or what of them was rejected.
 pub(super) fn code(c: &Connection, hold: i64) -> Result<String, StoreError> {
     let mut select = c.prepare_cached(
@@ -168,12 +185,18 @@ pub fn holds(c: &Connection, all: bool) -> Result<Vec<HeldChanges>, StoreError> 
             until: row.get(9)?,
             approved_by: Vec::new(),
             code: String::new(),
+            reject_needs: 1,
+            rejected_by: Vec::new(),
         })
     })?;
     let mut found: Vec<HeldChanges> = rows.collect::<Result<_, _>>()?;
     for hold in &mut found {
         hold.code = code(c, hold.id)?;
-        hold.approved_by = approvers(c, hold.id, &hold.code)?;
+        hold.approved_by = who_said(c, hold.id, &hold.code, Says::Approves)?;
+        if hold.verdict.is_none() && !let_in_by_rejection(c, hold.id)?.is_empty() {
+            hold.reject_needs = LETS_IN;
+            hold.rejected_by = who_said(c, hold.id, &hold.code, Says::Rejects)?;
+        }
     }
     Ok(found)
 }

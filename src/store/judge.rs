@@ -16,7 +16,7 @@ use crate::identity::judgement::{Facts, Subject, Verdict, With, set_apart, weigh
 use crate::identity::plan::foresee;
 use crate::identity::rejection::{ADOPTION, fact, objects};
 use crate::identity::safeguard::{Count, Limit, Scope};
-use crate::identity::{Case, Change, Directory, Plan, Rulebook};
+use crate::identity::{Account, AccountStatus, Case, Change, Directory, Plan, Rulebook};
 use rusqlite::{Connection, params};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,6 +58,8 @@ struct Judged {
     other_supers: Option<u32>,
     /// An undo gives them access that Namely says is over.
     defies: bool,
+    /// They get access back that was over.
+    regains: bool,
     /// A rule has given them their account just now.
     fresh: bool,
 }
@@ -80,6 +82,7 @@ impl Judged {
             who: &self.who,
             other_supers: self.other_supers,
             defies: self.defies,
+            regains: self.regains,
             fresh: self.fresh,
         }
     }
@@ -165,6 +168,7 @@ impl Court<'_> {
             who: String::new(),
             other_supers: None,
             defies: false,
+            regains: false,
             fresh: false,
         };
         let safeguards = &self.rules.safeguards;
@@ -181,6 +185,8 @@ impl Court<'_> {
             (judged.administrator, judged.who, judged.other_supers) = (found.knowledge, found.who, found.other_supers);
         }
         judged.fresh = is_fresh(self.rules, &case, self.now);
+        let is_over = |account: &Account| account.status == AccountStatus::Deprovisioned;
+        judged.regains = case.account.as_ref().is_some_and(is_over);
         judged.changes = self.asked(c, &judged, &case, made, directory)?;
         judged.defies = case.pins.defies(&standing.entitlement);
         Ok(judged)

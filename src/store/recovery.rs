@@ -56,6 +56,7 @@ fn recover(c: &Connection, rulebook: &Rulebook, rules: &str, now: Moment) -> Res
         relink::relink_all(c, rulebook, now)?;
     }
     // An org that is no longer configured is nobody's work; what is known of it stays.
+    super::holds::need_at_least(c, rulebook.safeguards.eyes())?;
     work::keep_orgs(c, &rulebook.orgs.iter().map(|org| org.name.as_str()).collect::<Vec<_>>())?;
     set_meta(c, "rules", rules)?;
     let recovered = Recovered { run, claims, unknown, rules_changed };

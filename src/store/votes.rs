@@ -5,7 +5,7 @@
 
 use super::holds::code;
 use super::rows::work;
-use super::{Store, StoreError, Trouble, append, approvals, change_of, rejections};
+use super::{Store, StoreError, Trouble, accounts, append, approvals, change_of, rejections};
 use crate::audit::details::{ApprovedAlone, HoldEnded, Names, Verdict, Vote};
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
@@ -18,6 +18,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What `vote.state` says of a vote that counts.
 const COUNTED: &str = "counted";
+
+/// So many people must reject what ends the access of somebody who is suspended for it: rejecting lets them in again.
+pub(super) const LETS_IN: i64 = 2;
 
 /// What came of a vote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,13 +40,16 @@ pub enum Voted {
     Again,
 }
 
-/// Approvals of what a hold shows now; those that the service has not counted yet too, if `pending`.
-fn said(c: &Connection, hold: i64, code: &str, pending: bool) -> Result<Vec<Approval>, StoreError> {
+/// What was said about what a hold shows now, of those who have not said otherwise since; what the service has not counted yet
+/// too, if `pending`.
+fn said(c: &Connection, hold: i64, code: &str, says: Says, pending: bool) -> Result<Vec<Approval>, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT principal, by, at, only FROM vote WHERE hold = ?1 AND approve = 1 AND seen = ?2
-           AND (state = 'counted' OR (?3 AND state IS NULL)) ORDER BY id",
+        "SELECT principal, by, at, only FROM vote v WHERE hold = ?1 AND approve = ?4 AND seen = ?2
+           AND (state = 'counted' OR (?3 AND state IS NULL))
+           AND NOT EXISTS (SELECT 1 FROM vote o WHERE o.hold = v.hold AND o.principal = v.principal AND o.id > v.id
+             AND o.approve = 1 - ?4 AND o.seen = ?2 AND (o.state = 'counted' OR (?3 AND o.state IS NULL))) ORDER BY id",
     )?;
-    let mut rows = select.query(params![hold, code, pending])?;
+    let mut rows = select.query(params![hold, code, pending, says.number()])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let only: Option<String> = row.get(3)?;
@@ -57,9 +63,9 @@ fn said(c: &Connection, hold: i64, code: &str, pending: bool) -> Result<Vec<Appr
     Ok(found)
 }
 
-/// Names of those who have approved what a hold shows now, each principal once.
-pub(super) fn approvers(c: &Connection, hold: i64, code: &str) -> Result<Vec<String>, StoreError> {
-    let said = said(c, hold, code, true)?;
+/// Names of those who have said this about what a hold shows now, each principal once.
+pub(super) fn who_said(c: &Connection, hold: i64, code: &str, says: Says) -> Result<Vec<String>, StoreError> {
+    let said = said(c, hold, code, says, true)?;
     let by: BTreeMap<&str, &str> = said.iter().map(|said| (said.principal.as_str(), said.by.as_str())).collect();
     let mut names: Vec<String> = by.into_values().map(str::to_owned).collect();
     names.sort();
@@ -70,6 +76,25 @@ pub(super) fn approvers(c: &Connection, hold: i64, code: &str) -> Result<Vec<Str
 fn members(c: &Connection, hold: i64) -> Result<BTreeMap<i64, String>, StoreError> {
     let mut select = c.prepare_cached("SELECT target, shown FROM risk WHERE hold = ?1")?;
     Ok(select.query_map([hold], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
+}
+
+/// The people of a hold whose access comes back where their end is rejected: they are suspended for it, or about to be.
+pub(super) fn let_in_by_rejection(c: &Connection, hold: i64) -> Result<BTreeSet<i64>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT r.target, r.administrator > 0, t.org, t.okta_id FROM risk r JOIN target t ON t.id = r.target
+         WHERE r.hold = ?1 AND r.change = 'deactivate'",
+    )?;
+    let mut rows = select.query([hold])?;
+    let mut found = BTreeSet::new();
+    while let Some(row) = rows.next()? {
+        let (target, may_be_administrator, org, id): (i64, bool, String, Option<String>) =
+            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        let account = id.map(|id| accounts::by_id(c, &org, &id)).transpose()?.flatten();
+        if may_be_administrator || account.is_some_and(|account| account.is_suspended_for_end()) {
+            found.insert(target);
+        }
+    }
+    Ok(found)
 }
 
 /// What somebody says about a hold.
@@ -92,20 +117,25 @@ pub fn vote(c: &Connection, rules: &Rulebook, ballot: &Ballot, now: Moment) -> R
         return Ok(Voted::Changed { code });
     }
     let by = ballot.by;
-    let mut before = said(c, open.id, &code, true)?;
+    let says = if ballot.approve { Says::Approves } else { Says::Rejects };
+    let mut before = said(c, open.id, &code, says, true)?;
     let mut meant = members(c, open.id)?;
     meant.retain(|target, _| ballot.only.is_none_or(|only| only.contains(target)));
     let own: Vec<&Approval> = before.iter().filter(|said| said.principal == by.principal()).collect();
-    if ballot.approve && meant.keys().all(|target| own.iter().any(|said| said.covers(*target))) {
+    if !ballot.approve {
+        let two = let_in_by_rejection(c, open.id)?;
+        meant.retain(|target, _| two.contains(target));
+    }
+    if (ballot.approve || !meant.is_empty()) && meant.keys().all(|target| own.iter().any(|said| said.covers(*target))) {
         return Ok(Voted::Again);
     }
-    write(c, ballot, if ballot.approve { Says::Approves } else { Says::Rejects }, now)?;
-    if !ballot.approve {
-        return Ok(Voted::Decided);
-    }
+    write(c, ballot, says, now)?;
     let (principal, by) = (by.principal().to_owned(), by.name.clone());
     before.push(Approval { principal, by, at: now, only: ballot.only.cloned() });
-    let counts = open.counted(c, rules, &before, &meant, now)?;
+    let counts = match says {
+        Says::Approves => open.counted(c, rules, &before, &meant, now)?,
+        _ => open.rejected(rules, &before, meant.keys().copied(), now),
+    };
     Ok(match missing(counts.into_iter().map(|(_, count)| count.tally)) {
         Tally::Decided => Voted::Decided,
         Tally::Needs(more) => Voted::Needs { more },
@@ -196,6 +226,7 @@ fn apply_votes(c: &Connection, rules: &Rulebook, now: Moment) -> Result<usize, S
     let waiting: Vec<i64> = select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for hold in waiting {
         freed += settle(c, rules, hold, None, now)?;
+        settle_rejections(c, rules, hold, now)?;
     }
     Ok(freed)
 }
@@ -224,7 +255,7 @@ fn apply_vote(c: &Connection, rules: &Rulebook, vote: &New, now: Moment) -> Resu
     };
     let only: Option<BTreeSet<i64>> = vote.only.as_deref().map(serde_json::from_str).transpose()?;
     if let (Some(open), Ok(()), Says::Rejects) = (&open, counts, vote.says) {
-        return reject(c, open, vote, only.as_ref(), voted, now);
+        return reject(c, rules, open, vote, only.as_ref(), voted, now);
     }
     append(c, &Record { org: Some(org), ..Record::general(now, Event::HoldEnded(voted)) })?;
     match (open, vote.says) {
@@ -233,7 +264,7 @@ fn apply_vote(c: &Connection, rules: &Rulebook, vote: &New, now: Moment) -> Resu
         (Some(open), Says::Cancels) => {
             let why = format!("cancelled by {}", vote.by);
             c.execute(
-                "UPDATE vote SET state = ?2 WHERE hold = ?1 AND approve = 1 AND state = 'counted'",
+                "UPDATE vote SET state = ?2 WHERE hold = ?1 AND approve IN (0, 1) AND state = 'counted'",
                 params![vote.hold, why],
             )?;
             for target in members(c, vote.hold)?.keys() {
@@ -277,13 +308,26 @@ impl Open {
         members: &BTreeMap<i64, String>,
         now: Moment,
     ) -> Result<Vec<(i64, Count)>, StoreError> {
-        let takes = Takes { needs: self.needs, alone: rules.safeguards.alone() };
+        // A stricter rule holds for what is held already.
+        let takes = Takes { needs: self.needs.max(rules.safeguards.eyes()), alone: rules.safeguards.alone() };
         let counted = members.iter().map(|(target, shown)| {
             let plans = approvals::of(c, *target, self.change, shown)?.into_iter();
             let plans = plans.map(|plan| Approval { principal: plan.principal, by: plan.by, at: plan.at, only: None });
             Ok((*target, count(takes, votes, &plans.collect::<Vec<_>>(), *target, now)))
         });
         counted.collect()
+    }
+
+    /// What the rejections of each of these come to, where a rejection gives access back.
+    fn rejected(
+        &self,
+        rules: &Rulebook,
+        votes: &[Approval],
+        targets: impl Iterator<Item = i64>,
+        now: Moment,
+    ) -> Vec<(i64, Count)> {
+        let takes = Takes { needs: LETS_IN, alone: rules.safeguards.alone() };
+        targets.map(|target| (target, count(takes, votes, &[], target, now))).collect()
     }
 
     fn record(&self, target: Option<i64>, ended: HoldEnded, now: Moment) -> Record {
@@ -311,14 +355,20 @@ pub(super) fn settle(
     now: Moment,
 ) -> Result<usize, StoreError> {
     let Some(open) = Open::find(c, hold)? else { return Ok(0) };
-    let votes = said(c, hold, &code(c, hold)?, false)?;
+    let code = code(c, hold)?;
+    let votes = said(c, hold, &code, Says::Approves, false)?;
     let members = members(c, hold)?;
     let mut meant = members.clone();
     meant.retain(|target, _| only.is_none_or(|only| only.contains(target)));
     let Settled { approved, until, by } = settled(open.counted(c, rules, &votes, &meant, now)?);
     let (principals, by): (Vec<String>, Vec<String>) = by.into_iter().unzip();
     if approved.is_empty() {
-        wait_alone(c, &open, until, (by, principals), now)?;
+        let rejections = said(c, hold, &code, Says::Rejects, false)?;
+        let rejected = settled(open.rejected(rules, &rejections, let_in_by_rejection(c, hold)?.into_iter(), now));
+        if rejected.until.is_some() && until.is_none() {
+            return Ok(0); // it is announced already
+        }
+        wait_alone(c, &open, until, (by, principals), false, now)?;
         return Ok(0);
     }
     let ended = HoldEnded {
@@ -349,6 +399,7 @@ fn wait_alone(
     open: &Open,
     until: Option<Moment>,
     (by, principals): (Vec<String>, Vec<String>),
+    rejects: bool,
     now: Moment,
 ) -> Result<(), StoreError> {
     let at = until.map(Moment::millis);
@@ -357,7 +408,7 @@ fn wait_alone(
     }
     c.execute("UPDATE hold SET until = ?2 WHERE id = ?1", params![open.id, at])?;
     let Some(until) = until else { return Ok(()) };
-    let alone = ApprovedAlone { hold: open.id, change: open.change, by, principals, until };
+    let alone = ApprovedAlone { hold: open.id, change: open.change, by, principals, until, rejects };
     let record = Record::general(now, Event::ApprovedAlone(alone));
     append(c, &Record { org: Some(open.org.clone()), ..record })?;
     Ok(())
@@ -368,18 +419,59 @@ pub(super) fn go_on(c: &Connection, target: i64, now: Moment) -> Result<(), Stor
     work::change(c, target, |work| work.decided(now))
 }
 
+/// Somebody has rejected what is held: at once, but where that gives access back when enough people say so.
 fn reject(
     c: &Connection,
+    rules: &Rulebook,
     open: &Open,
     vote: &New,
     only: Option<&BTreeSet<i64>>,
     voted: HoldEnded,
     now: Moment,
 ) -> Result<usize, StoreError> {
-    let mut members = members(c, open.id)?;
-    let total = members.len();
-    members.retain(|target, _| only.is_none_or(|only| only.contains(target)));
-    let by = Some(Names::Several(vec![vote.by.clone()]));
+    let two = let_in_by_rejection(c, open.id)?;
+    let mut meant = members(c, open.id)?;
+    meant.retain(|target, _| only.is_none_or(|only| only.contains(target)));
+    let votes = said(c, open.id, &code(c, open.id)?, Says::Rejects, false)?;
+    let asked = meant.keys().copied().filter(|target| two.contains(target));
+    let Settled { approved: agreed, until, by } = settled(open.rejected(rules, &votes, asked, now));
+    let (principals, by): (Vec<String>, Vec<String>) = by.into_iter().unzip();
+    meant.retain(|target, _| !two.contains(target) || agreed.contains(target));
+    if meant.is_empty() {
+        append(c, &open.record(None, voted, now))?;
+        wait_alone(c, open, until, (by, principals), true, now)?;
+        return Ok(0);
+    }
+    let who = if agreed.is_empty() { vec![vote.by.clone()] } else { by };
+    carry_out_rejection(c, open, meant, (who, &vote.principal), voted, now)
+}
+
+/// Rejections of the only approver whose delay has passed.
+fn settle_rejections(c: &Connection, rules: &Rulebook, hold: i64, now: Moment) -> Result<(), StoreError> {
+    let Some(open) = Open::find(c, hold)? else { return Ok(()) };
+    let votes = said(c, hold, &code(c, hold)?, Says::Rejects, false)?;
+    let two = let_in_by_rejection(c, hold)?;
+    let Settled { approved: agreed, by, .. } = settled(open.rejected(rules, &votes, two.into_iter(), now));
+    let mut meant = members(c, hold)?;
+    meant.retain(|target, _| agreed.contains(target));
+    let Some((principal, _)) = by.first_key_value().filter(|_| !meant.is_empty()) else { return Ok(()) };
+    let (principal, who) = (principal.clone(), by.into_values().collect());
+    carry_out_rejection(c, &open, meant, (who, &principal), HoldEnded::new(hold, open.change), now)?;
+    c.execute("UPDATE hold SET until = NULL WHERE id = ?1", [hold])?;
+    Ok(())
+}
+
+fn carry_out_rejection(
+    c: &Connection,
+    open: &Open,
+    members: BTreeMap<i64, String>,
+    (who, principal): (Vec<String>, &str),
+    voted: HoldEnded,
+    now: Moment,
+) -> Result<usize, StoreError> {
+    let total = self::members(c, open.id)?.len();
+    let names = who.join(" and ");
+    let by = Some(Names::Several(who));
     let of_all = HoldEnded { verdict: Some(Verdict::Rejected), people: Some(members.len()), by: by.clone(), ..voted };
     append(c, &open.record(None, of_all, now))?;
     let whole = members.len() == total;
@@ -388,13 +480,13 @@ fn reject(
         let of_one = HoldEnded {
             verdict: Some(Verdict::Rejected),
             by: by.clone(),
-            principal: Some(vote.principal.clone()),
+            principal: Some(principal.to_owned()),
             shown: Some(shown.clone()),
             ..HoldEnded::new(rejected, open.change)
         };
         append(c, &open.record(Some(*target), of_one, now))?;
-        rejections::put(c, *target, open.change, rejected, (&vote.by, &vote.principal), now)?;
-        approvals::end(c, *target, open.change, &format!("rejected by {}", vote.by), now)?;
+        rejections::put(c, *target, open.change, rejected, (&names, principal), now)?;
+        approvals::end(c, *target, open.change, &format!("rejected by {names}"), now)?;
         go_on(c, *target, now)?;
     }
     if whole {

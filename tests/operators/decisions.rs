@@ -213,6 +213,25 @@ fn the_approval_of_a_plan_is_a_vote_and_one_person_has_one() {
 }
 
 #[test]
+fn a_rule_that_is_stricter_from_now_on_holds_for_what_is_held_already() {
+    on_a_system(async {
+        let mut rig = settled(30, EVERY_LEAVER).await;
+        let who = workers(&rig)[0];
+        rig.edit(who, |p| p.status = Hired::Inactive);
+        rig.until("the leaver is held", async |rig| held(rig).await == 1).await;
+        assert_eq!(open_holds(&rig, false).await[0].needs, 1);
+        rig.extra += "\n[safeguards]\nfour_eyes = true\n";
+        load(&rig, "unchanged", "unchanged").await;
+        assert_eq!(open_holds(&rig, false).await[0].needs, 2, "it says what it takes now");
+        assert_eq!(say(&rig, true, decider("Ann")).await, Voted::Needs { more: 1 });
+        rig.quiet().await;
+        assert_eq!(status(&rig, who), Status::Active);
+        assert_eq!(say(&rig, true, decider("Ben")).await, Voted::Decided, "the second person");
+        rig.until("they have left", async |rig| status(rig, who) == Status::Deprovisioned).await;
+    });
+}
+
+#[test]
 fn two_tokens_of_one_person_are_one_vote_over_the_api() {
     on_a_system(async {
         let rig = settled(30, &format!("{EVERY_LEAVER}\n[safeguards]\nfour_eyes = true\n")).await;

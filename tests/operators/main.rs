@@ -19,6 +19,7 @@ mod admin;
 mod administrators;
 mod audit;
 mod decisions;
+mod departed;
 mod notifications;
 mod pages;
 mod plans;
