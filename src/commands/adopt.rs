@@ -100,9 +100,19 @@ fn show(report: &Adoption, all: bool) {
             println!("  and {} more; --all lists them", entries.len() - SHOWN);
         }
     }
+    println!("{}", verdict(report));
+}
+
+/// Whether it was accepted, and what accepts exactly what is shown: nothing before all of it is known.
+fn verdict(report: &Adoption) -> String {
+    let missing = report.missing();
     match &report.accepted_by {
-        Some(by) => println!("accepted by {by}"),
-        None => println!(
+        Some(by) => format!("accepted by {by}"),
+        None if !missing.is_empty() => format!(
+            "not accepted, and nothing is written. It cannot be accepted yet: {}; look again when that is done",
+            missing.join(", ")
+        ),
+        None => format!(
             "not accepted: nothing is written. To accept exactly this: adopt --accept {} --code {} --by YOUR-NAME",
             report.org, report.code
         ),
@@ -123,5 +133,24 @@ fn differing(rule: &str, entries: &[Entry], all: bool) {
     println!("{rows}");
     if !all && differing.len() > SHOWN {
         println!("  and {} more; --all lists them", differing.len() - SHOWN);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_as_a_whole_is_not_offered_for_acceptance() {
+        let whole = Adoption { org: "main".into(), code: "1a2b".into(), primed: true, ..Adoption::default() };
+        assert!(verdict(&whole).contains("--accept main --code 1a2b"));
+        for half in
+            [Adoption { primed: false, ..whole.clone() }, Adoption { not_walked: vec!["acme".into()], ..whole.clone() }]
+        {
+            let told = verdict(&half);
+            assert!(!told.contains("--code") && told.contains(&half.missing()[0]), "{told}");
+        }
+        let accepted = Adoption { accepted_by: Some("Ann".into()), ..whole };
+        assert_eq!(verdict(&accepted), "accepted by Ann");
     }
 }

@@ -44,16 +44,23 @@ pub struct Options {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
     pub ok: bool,
+    /// Nothing is wrong, and something will not work as it is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub warning: bool,
     pub what: String,
     pub found: String,
 }
 
 pub(super) fn good(what: &str, found: impl Into<String>) -> Finding {
-    Finding { ok: true, what: what.to_owned(), found: found.into() }
+    Finding { ok: true, warning: false, what: what.to_owned(), found: found.into() }
+}
+
+pub(super) fn warning(what: &str, found: impl Into<String>) -> Finding {
+    Finding { warning: true, ..good(what, found) }
 }
 
 pub(super) fn bad(what: &str, found: impl Into<String>) -> Finding {
-    Finding { ok: false, what: what.to_owned(), found: found.into() }
+    Finding { ok: false, warning: false, what: what.to_owned(), found: found.into() }
 }
 
 /// Checks; the exit code is 1 if anything is wrong.
@@ -81,18 +88,26 @@ pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
         println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "ok": sound, "findings": findings }))?);
     } else {
         for finding in &findings {
-            println!("{}  {:<28} {}", if finding.ok { "ok " } else { "BAD" }, finding.what, finding.found);
+            let word = match (finding.ok, finding.warning) {
+                (false, _) => "BAD ",
+                (true, true) => "WARN",
+                (true, false) => "ok  ",
+            };
+            println!("{word} {:<28} {}", finding.what, finding.found);
         }
     }
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Whether there are as many people as must approve. That there are fewer is told and no mistake: users of this machine may
+/// Whether there are as many people as must approve. That there are fewer is a warning and no mistake: users of this machine may
 /// decide beside the service.
 fn approvers_finding(config: &Config) -> Finding {
     let people = auth::approvers(&config.admin.tokens);
     let told = config.rulebook.safeguards.lacks_approvers(people);
-    good("approvers", told.unwrap_or_else(|| format!("{people} people can approve over the admin API")))
+    match told {
+        Some(told) => warning("approvers", told),
+        None => good("approvers", format!("{people} people can approve over the admin API")),
+    }
 }
 
 /// Whether one account can be told from another by its anchor, as far as the service has read Okta.

@@ -35,7 +35,7 @@ pub struct Adoption {
     /// Tenants whose first contact waits for an acceptance: the report is about them if others were accepted before.
     #[serde(default)]
     pub waiting: Vec<String>,
-    /// Names exactly what is shown; an acceptance may give it back.
+    /// Names exactly what is shown, and an acceptance must give it back; empty while the report is not complete.
     #[serde(default)]
     pub code: String,
     /// Companies that were not walked completely yet: while there are any, the report says too little.
@@ -132,7 +132,9 @@ pub fn adoption(c: &Connection, rules: &Rulebook, org: &str, now: Moment) -> Res
         entries.sort_by_key(|entry| std::cmp::Reverse(weight(&entry.differs)));
     }
     report.alone = alone(c, org)?;
-    report.code = code(&report)?;
+    if report.missing().is_empty() {
+        report.code = code(&report)?; // nobody accepts what is not known yet
+    }
     Ok(report)
 }
 
@@ -194,4 +196,22 @@ fn code(report: &Adoption) -> Result<String, StoreError> {
     let shown = (&report.waiting, &report.matched, &report.ended, &report.created, &report.review);
     let hash = digest(&SHA256, serde_json::to_string(&shown)?.as_bytes());
     Ok(hex(&hash.as_ref()[..4]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::World;
+    use super::*;
+    use crate::identity::employee::tests::somebody;
+    use crate::identity::rulebook::tests::rulebook;
+
+    #[tokio::test]
+    async fn a_report_of_what_was_read_in_half_has_no_code() {
+        let world = World::new().await;
+        world.see(somebody()).await;
+        let now = world.now;
+        let half = world.store.run(move |c| adoption(c, &rulebook(), "main", now)).await.expect("reads");
+        assert_eq!(half.created.len() + half.matched.len() + half.review.len(), 1, "it shows what is known so far");
+        assert!(half.code.is_empty() && !half.missing().is_empty(), "{:?}", half.missing());
+    }
 }

@@ -133,6 +133,9 @@ fn check_says_what_it_found_on_both_sides() {
     ] {
         assert!(said.contains(words), "{words}: {said}");
     }
+    let warned = said.lines().find(|line| line.contains("approvers")).expect("a line");
+    assert!(warned.starts_with("WARN") && warned.contains("nobody can approve"), "{warned}");
+    assert!(warned.contains("for ever"), "it says what waits: {warned}");
     let (ok, json) = check(&place.config, &["--json"]);
     assert!(ok && serde_json::from_str::<serde_json::Value>(&json).is_ok_and(|v| v["ok"] == true), "{json}");
 }
