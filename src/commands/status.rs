@@ -28,7 +28,8 @@ pub struct Options {
     pub asking: Asking,
 }
 
-/// Shows it. The exit code is 1 if no service answers, something is missing, or somebody who has left still has access.
+/// Shows it. The exit code is 1 if no service answers, or somebody must decide or mend something now: something is missing,
+/// held or paused, or somebody who has left still has access.
 pub async fn status(options: &Options) -> anyhow::Result<ExitCode> {
     if !options.watch {
         let state = look(&options.asking).await?;
@@ -36,8 +37,7 @@ pub async fn status(options: &Options) -> anyhow::Result<ExitCode> {
             true => println!("{}", serde_json::to_string_pretty(&state)?),
             false => println!("{}", text(&state)),
         }
-        let is_well = state.ready && !state.leavers_with_access.iter().any(|leaver| leaver.why.pages());
-        return Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        return Ok(if is_well(&state) { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     loop {
         // A service that is about to be started again is waited for.
@@ -59,22 +59,57 @@ async fn look(asking: &Asking) -> anyhow::Result<State> {
     serde_json::from_value(told).context("the service says it otherwise than this version knows: is it the same?")
 }
 
+fn is_well(state: &State) -> bool {
+    state.ready
+        && !state.leavers_with_access.iter().any(|leaver| leaver.why.pages())
+        && state.holds.is_empty()
+        && state.pauses.is_empty()
+        && state.audit.broken != Some(true)
+}
+
+/// What is not as it should be, the worst first: how it is painted, and what it is.
+fn concerns(state: &State) -> Vec<(&'static str, String)> {
+    const RED: &str = "31;1";
+    const YELLOW: &str = "33;1";
+    let open: Vec<_> = state.leavers_with_access.iter().filter(|leaver| leaver.why.pages()).collect();
+    let mut all: Vec<(&'static str, String)> =
+        with_access(&open, "still access", &state.at).map(|told| (RED, told)).into_iter().collect();
+    if state.audit.broken == Some(true) {
+        all.push((RED, "the audit is not as it was written; see `audit verify`".to_owned()));
+    }
+    match &state.missing {
+        None => all.push((RED, "no service answers; this is what is in the store".to_owned())),
+        Some(missing) if missing.is_empty() => {}
+        Some(missing) => {
+            let told: Vec<String> = missing.iter().map(|(what, why)| format!("\n  {what}: {why}")).collect();
+            all.push((YELLOW, format!("running, but not ready (`check` asks both sides):{}", told.concat())));
+        }
+    }
+    all.extend(state.pauses.iter().map(|pause| (RED, format!("{}; see `pause --list`", pause.told()))));
+    for hold in &state.holds {
+        let (id, change, people, why) = (hold.id, &hold.change, hold.people, &hold.why);
+        all.push((YELLOW, format!("hold {id}: {change} of {people} people, {why}; see `holds show {id}`")));
+    }
+    for (name, org) in state.orgs.iter().filter(|(_, org)| org.set_aside > 0) {
+        let told = match org.set_aside {
+            1 => format!("1 person of {name} waits"),
+            people => format!("{people} people of {name} wait"),
+        };
+        all.push((YELLOW, format!("{told} for somebody to change something; see `quarantine list`")));
+    }
+    all
+}
+
 fn text(state: &State) -> String {
     let paint = |code: &str, text: &str| {
         if colours() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     };
-    let (open, decided): (Vec<_>, Vec<_>) = state.leavers_with_access.iter().partition(|leaver| leaver.why.pages());
-    let mut lines: Vec<String> =
-        with_access(&open, "still access", &state.at).map(|line| paint("31;1", &line)).into_iter().collect();
-    lines.push(match &state.missing {
-        None => paint("31;1", "no service answers; this is what is in the store"),
-        Some(missing) if missing.is_empty() && !open.is_empty() => "running".to_owned(),
-        Some(missing) if missing.is_empty() => paint("32;1", "running, and nothing is missing"),
-        Some(missing) => {
-            let told: Vec<String> = missing.iter().map(|(what, why)| format!("\n  {what}: {why}")).collect();
-            paint("33;1", &format!("running, but not ready:{}", told.concat()))
-        }
-    });
+    let decided: Vec<_> = state.leavers_with_access.iter().filter(|leaver| !leaver.why.pages()).collect();
+    let concerns = concerns(state);
+    let mut lines: Vec<String> = concerns.iter().map(|(code, told)| paint(code, told)).collect();
+    if concerns.is_empty() {
+        lines.push(paint("32;1", "running, and nothing is missing"));
+    }
     lines.extend(with_access(&decided, "access by decision", &state.at).map(|line| paint("33", &line)));
     let mut rows =
         table(&["org", "waiting", "of them leavers", "oldest", "done in", "held", "set aside", "left of this minute"]);
@@ -94,12 +129,6 @@ fn text(state: &State) -> String {
         ]);
     }
     lines.push(rows.to_string());
-    for hold in &state.holds {
-        lines.push(paint("33", &format!("hold {}: {} of {} people, {}", hold.id, hold.change, hold.people, hold.why)));
-    }
-    for pause in &state.pauses {
-        lines.push(paint("31", &format!("writes are paused by {}: {}", pause.by, pause.why)));
-    }
     for (tenant, count) in &state.unreadable {
         lines.push(format!("{count} profiles of {tenant} cannot be read; see `attention`"));
     }
@@ -110,9 +139,6 @@ fn text(state: &State) -> String {
     }
     for (sink, rows) in state.audit.undelivered.iter().filter(|(_, rows)| **rows > 0) {
         lines.push(format!("{rows} audit rows wait for {sink}"));
-    }
-    if state.audit.broken == Some(true) {
-        lines.push(paint("31;1", "the audit is not as it was written; see `audit verify`"));
     }
     let (rows, open) = (state.audit.rows, state.audit.rows - state.audit.sealed);
     lines.push(format!("audit: {rows} rows, {open} not sealed yet"));
@@ -137,5 +163,54 @@ fn span(duration: Duration) -> String {
         0..60 => format!("{:.1} s", duration.as_secs_f64()),
         60..3600 => format!("{:.1} min", duration.as_secs_f64() / 60.0),
         _ => format!("{:.1} h", duration.as_secs_f64() / 3600.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::state::{Approvers, AuditState};
+    use crate::store::Pause;
+    use std::collections::BTreeMap;
+
+    fn well() -> State {
+        State {
+            version: String::new(),
+            at: "2026-11-26T04:00:00Z".into(),
+            running: true,
+            ready: true,
+            missing: Some(BTreeMap::new()),
+            leavers_with_access: Vec::new(),
+            orgs: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
+            holds: Vec::new(),
+            pauses: Vec::new(),
+            safeguards: Vec::new(),
+            approvers: Approvers::default(),
+            audit: AuditState { rows: 0, sealed: 0, broken: None, undelivered: BTreeMap::new() },
+        }
+    }
+
+    fn first(state: &State) -> String {
+        concerns(state).first().map(|(_, told)| told.clone()).unwrap_or_default()
+    }
+
+    fn pause(change: Option<&str>) -> Pause {
+        let (why, by) = ("night".to_owned(), "Ann".to_owned());
+        Pause { id: 1, org: None, change: change.map(str::to_owned), why, by, at: 0 }
+    }
+
+    #[test]
+    fn nothing_is_missing_only_where_nobody_has_anything_to_do() {
+        assert!(concerns(&well()).is_empty() && is_well(&well()));
+        let paused = State { pauses: vec![pause(Some("deactivate"))], ..well() };
+        assert_eq!(first(&paused), "every deactivate in every org is paused by Ann: night; see `pause --list`");
+        assert!(!is_well(&paused) && !text(&paused).contains("nothing is missing"));
+        let missing = BTreeMap::from([("adopt main".to_owned(), "look at `adopt`".to_owned())]);
+        let waits = State { ready: false, missing: Some(missing), ..paused };
+        assert!(first(&waits).contains("not ready") && first(&waits).contains("`adopt`"), "{}", first(&waits));
+        let broken = State { audit: AuditState { broken: Some(true), ..well().audit }, ..waits };
+        assert!(first(&broken).contains("audit verify"), "the worst stands first");
+        assert!(!is_well(&State { audit: broken.audit, ..well() }));
     }
 }

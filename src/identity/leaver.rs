@@ -155,7 +155,7 @@ pub fn leaver_access(known: &Known, after: Duration, now: Moment) -> Option<Leav
         return say(WhyAccess::ByDecision, format!("protected by the configuration: {why}"), "attention".into());
     }
     if let Some(why) = &known.paused {
-        return say(WhyAccess::Waiting, format!("writes are paused: {why}"), "resume".into());
+        return say(WhyAccess::Waiting, why.clone(), "pause --list".into());
     }
     if let Some(why) = known.conflict {
         return say(WhyAccess::NotFound, why.to_owned(), "review list".into());

@@ -79,10 +79,7 @@ impl Service {
         let watched = store.clone();
         readiness.watch("store", move || watched.trouble());
         let paused = store.stops().clone();
-        readiness.watch("pause", move || {
-            let first = paused.unwritten().into_iter().next()?;
-            Some(format!("writes are paused by {}: {}", first.by, first.why))
-        });
+        readiness.watch("pause", move || Some(paused.unwritten().first()?.told()));
         let supervisor = Supervisor::start(&clock, &metrics, &readiness);
         let paces: BTreeMap<String, LivePace> =
             config.namely.iter().map(|t| (t.name.clone(), Arc::new(ArcSwap::from_pointee(t.pace)))).collect();

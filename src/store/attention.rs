@@ -1,7 +1,7 @@
 //! Everything that waits for a person, whatever it waits for.
 
 use super::cases::{describe, name_of};
-use super::{StoreError, anchors, leavers_with_access, links, reviews};
+use super::{StoreError, anchors, contact, leavers_with_access, links, pauses, reviews};
 use crate::clock::Moment;
 use crate::identity::work::State;
 use crate::identity::{Employee, Rulebook};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// Somebody or something that waits for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Matter {
-    /// `leaver with access`, `held`, `set aside`, `unreadable`, `review`, `ambiguous` or `remark`.
+    /// `leaver with access`, `paused`, `first contact`, `held`, `set aside`, `unreadable`, `review`, `ambiguous` or `remark`.
     pub what: String,
     pub org: Option<String>,
     pub tenant: String,
@@ -56,6 +56,7 @@ pub fn attention(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Ma
             why: format!("{}: {}; see `{}`", leaver.why, leaver.told, leaver.command),
         })
         .collect();
+    matters.extend(stopped(c, rules)?);
     matters.extend(others.into_iter().filter(|matter| !is_told(matter)));
     matters.extend(reviews(c, false)?.into_iter().map(|review| Matter {
         what: "review".into(),
@@ -92,4 +93,31 @@ pub fn attention(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Ma
         matters.push(row?);
     }
     Ok(matters)
+}
+
+/// What nobody is worked on for: pauses, and tenants whose first contact nobody has accepted.
+fn stopped(c: &Connection, rules: &Rulebook) -> Result<Vec<Matter>, StoreError> {
+    let all = |what: &str, org: Option<String>, tenant: &str, why: String| Matter {
+        what: what.into(),
+        org,
+        tenant: tenant.into(),
+        profile: String::new(),
+        name: String::new(),
+        why,
+    };
+    let mut stopped: Vec<Matter> = Vec::new();
+    for pause in pauses(c)? {
+        let why = format!("{}; see `pause --list`", pause.told());
+        stopped.push(all("paused", pause.org, "every org", why));
+    }
+    for org in &rules.orgs {
+        for tenant in &org.tenants {
+            if contact::accepted_by(c, &org.name, tenant)?.is_none() {
+                let why =
+                    "nothing is written before the report of first contact is accepted: look at `adopt`".to_owned();
+                stopped.push(all("first contact", Some(org.name.clone()), tenant, why));
+            }
+        }
+    }
+    Ok(stopped)
 }

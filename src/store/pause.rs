@@ -22,6 +22,15 @@ pub struct Pause {
     pub at: i64,
 }
 
+impl Pause {
+    /// What is stopped, by whom and why, in words.
+    pub fn told(&self) -> String {
+        let what = self.change.as_deref().unwrap_or("write");
+        let org = self.org.as_ref().map_or_else(|| "every org".to_owned(), |org| format!("org {org}"));
+        format!("every {what} in {org} is paused by {}: {}", self.by, self.why)
+    }
+}
+
 /// The pauses that last.
 pub fn pauses(c: &Connection) -> Result<Vec<Pause>, StoreError> {
     let mut select =
@@ -85,7 +94,7 @@ pub(super) fn why_paused(pauses: &[Pause], org: &str, change: Option<Change>) ->
         pause.org.as_deref().is_none_or(|paused| paused == org)
             && pause.change.as_deref().is_none_or(|word| change.is_some_and(|change| change.word() == word))
     };
-    pauses.iter().find(stops).map(|pause| format!("paused by {}: {}", pause.by, pause.why))
+    pauses.iter().find(stops).map(Pause::told)
 }
 
 /// The kinds of change that are stopped in an org by themselves.
@@ -181,6 +190,6 @@ mod tests {
             assert_eq!([None, end, add].map(|change| stops(pause(named.0, named.1), change)), stopped, "{named:?}");
         }
         let told = why_paused(&[pause(None, None)], "main", None);
-        assert_eq!(told.as_deref(), Some("paused by ann: night"));
+        assert_eq!(told.as_deref(), Some("every write in every org is paused by ann: night"));
     }
 }

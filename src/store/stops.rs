@@ -32,6 +32,20 @@ struct Stop {
     at: Moment,
 }
 
+impl Stop {
+    /// As people see it, with this reason; its number is 0 while no row says it.
+    fn shown(&self, why: &str) -> Pause {
+        Pause {
+            id: self.row.unwrap_or(0),
+            org: self.org.clone(),
+            change: self.change.map(|change| change.word().to_owned()),
+            why: why.to_owned(),
+            by: self.by.name.clone(),
+            at: self.at.millis(),
+        }
+    }
+}
+
 /// The pauses that this process knows of. Those that others have written beside it are looked up with each announcement.
 #[derive(Clone, Default)]
 pub struct Stops {
@@ -83,21 +97,14 @@ impl Stops {
             stop.org.as_deref().is_none_or(|stopped| stopped == org)
                 && stop.change.is_none_or(|stopped| change == Some(stopped))
         };
-        all.1.iter().find(concerns).map(|stop| format!("paused by {}: {}", stop.by.name, stop.why))
+        all.1.iter().find(concerns).map(|stop| stop.shown(&stop.why).told())
     }
 
     /// Those that no row says yet; their number is 0.
     pub fn unwritten(&self) -> Vec<Pause> {
         let all = self.all();
         let unwritten = all.1.iter().filter(|stop| stop.row.is_none());
-        let shown = |stop: &Stop| Pause {
-            id: 0,
-            org: stop.org.clone(),
-            change: stop.change.map(|change| change.word().to_owned()),
-            why: format!("{} (it holds, but is not written down yet)", stop.why),
-            by: stop.by.name.clone(),
-            at: stop.at.millis(),
-        };
+        let shown = |stop: &Stop| stop.shown(&format!("{} (it holds, but is not written down yet)", stop.why));
         unwritten.map(shown).collect()
     }
 
@@ -247,7 +254,10 @@ mod tests {
         let now = Moment::from_secs(7);
         let one =
             stops.add(Some("main".into()), Some(Change::Deactivate), "wait", &Decider::of_token("Ann", None), now);
-        assert_eq!(stops.stopped("main", Some(Change::Deactivate)).as_deref(), Some("paused by Ann: wait"));
+        assert_eq!(
+            stops.stopped("main", Some(Change::Deactivate)).as_deref(),
+            Some("every deactivate in org main is paused by Ann: wait")
+        );
         assert_eq!(stops.stopped("main", Some(Change::AddGroup)), None);
         assert_eq!(stops.stopped("main", None), None, "one kind is not everything");
         assert_eq!(stops.stopped("emea", Some(Change::Deactivate)), None);

@@ -169,7 +169,7 @@ fn whoever_has_only_a_token_asks_the_service_without_its_files() {
     let (held, budget) = (&states[1]["orgs"]["sandbox"]["held"], &states[1]["orgs"]["sandbox"]["budget"]);
     assert!(held == 1 && budget.as_array().is_some_and(|counters| !counters.is_empty()), "{:#}", states[1]);
     let (ok, said) = asked(VIEWER, &["status"]);
-    assert!(ok && said.contains("nothing is missing") && said.contains("writes are paused by Otto"), "{said}");
+    assert!(!ok && !said.contains("nothing is missing") && said.contains("is paused by Otto"), "{said}");
 
     let (_, shown) = asked(VIEWER, &["holds", "show", &id]);
     let code = document(&asked(VIEWER, &["holds", "show", &id, "--json"]).1)["hold"]["code"].clone();
