@@ -184,7 +184,8 @@ impl Handler<Carried<Returned>> for Employee {
             }
             Delivered::Busy => {
                 self.unreserve(&step);
-                let act = self.decide(|lane, context| lane.no_room(&step, context));
+                let bucket = Request::of(&step, None).bucket().label();
+                let act = self.decide(|lane, context| lane.no_room(&step, bucket, context));
                 return self.act(act);
             }
             Delivered::NotAllowed { wait } => {

@@ -9,7 +9,6 @@ use crate::identity::administrator::Knowledge;
 use crate::identity::run::{Next, Release};
 use crate::identity::termination::next_try;
 use crate::identity::{AccountStatus, Answer, Class, Group, Step, observe};
-use crate::okta::Request;
 use crate::okta::outcome::{Fixer, Outcome};
 use std::time::Duration;
 
@@ -72,15 +71,12 @@ impl Lane {
         if self.hurried && step.is_inquiry() { Class::Revoke } else { step.class() }
     }
 
-    /// There is no room for this step now.
-    pub fn no_room(&mut self, step: &Step, context: &Context) -> Act {
+    /// There is no room for this step in its bucket now.
+    pub fn no_room(&mut self, step: &Step, bucket: &'static str, context: &Context) -> Act {
         let instead = self.without_reading(step, context).or_else(|| self.hurry(step, context));
         instead.unwrap_or_else(|| match self.waits_for_okta() {
             true => Act::Release(self.not_ended(context)),
-            false => Act::Release(Release::Yield {
-                bucket: Request::of(step, None).bucket().label(),
-                class: self.class_of(step),
-            }),
+            false => Act::Release(Release::Yield { bucket, class: self.class_of(step) }),
         })
     }
 
