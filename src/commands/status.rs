@@ -107,8 +107,12 @@ fn text(state: &State) -> String {
     let decided: Vec<_> = state.leavers_with_access.iter().filter(|leaver| !leaver.why.pages()).collect();
     let concerns = concerns(state);
     let mut lines: Vec<String> = concerns.iter().map(|(code, told)| paint(code, told)).collect();
-    if concerns.is_empty() {
-        lines.push(paint("32;1", "running, and nothing is missing"));
+    match &state.missing {
+        Some(missing) if concerns.is_empty() && missing.is_empty() => {
+            lines.push(paint("32;1", "running, and nothing is missing"));
+        }
+        Some(missing) if missing.is_empty() => lines.push("running".to_owned()),
+        _ => {}
     }
     lines.extend(with_access(&decided, "access by decision", &state.at).map(|line| paint("33", &line)));
     let mut rows =

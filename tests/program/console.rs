@@ -263,7 +263,7 @@ fn with_a_certificate_tokens_travel_encrypted_and_it_is_renewed_without_a_restar
     let (ok, said) = cli(&place, OPERATOR, &["pause", "--why", "merger night"]);
     assert!(ok && said.contains("by Otto"), "{said}");
     let (ok, said) = cli(&place, "", &["status"]);
-    assert!(ok && said.contains("running"), "{said}");
+    assert!(!ok && said.contains("running") && said.contains("is paused by Otto"), "{said}");
 
     let ca = place.folder.path().join("sync.crt").display().to_string();
     let url = format!("https://{address}");
@@ -272,7 +272,7 @@ fn with_a_certificate_tokens_travel_encrypted_and_it_is_renewed_without_a_restar
         from_afar(&url, if ca.is_empty() { &variables[..1] } else { &variables }, &["status"])
     };
     let (ok, said) = afar(&ca);
-    assert!(ok && said.contains("nothing is missing"), "{said}");
+    assert!(!ok && said.contains("running") && said.contains("is paused by Otto"), "{said}");
     let (ok, said) = afar("");
     assert!(!ok && said.contains("does not answer"), "nobody here vouches for it: {said}");
     let (ok, said) = afar(&place.log.display().to_string());

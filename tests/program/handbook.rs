@@ -65,13 +65,15 @@ const ENDLESS: [(&str, &str); 3] =
     [("simulate", "127.0.0.1:"), ("status --watch", "org"), ("run", "in use by process")];
 
 /// What may be said instead of doing it: there is nothing of the kind here.
-const NOTHING_TO_DO: [(&str, &str); 9] = [
+const NOTHING_TO_DO: [(&str, &str); 10] = [
     ("undo", "nothing to take back"),
     ("adopt", "was accepted already"),
     // The documents decide about the one hold in several ways, and the service carries the first of them out meanwhile.
     ("holds approve", "was decided already"),
     ("holds reject", "was decided already"),
     ("holds reverse", "nothing that was rejected"),
+    // Its exit code says that somebody must decide.
+    ("status", "see `holds show"),
     ("review show", "there is no review"),
     ("review accept", "is not in the queue"),
     ("review reject", "is not in the queue"),
