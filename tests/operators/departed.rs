@@ -172,6 +172,7 @@ fn an_undo_of_the_suspension_of_an_administrator_who_has_left_takes_two_people()
         world.leave(0);
         world.until_status(0, Status::Suspended).await;
         world.held("deactivate").await;
+        world.rig.quiet().await;
         let person = world.anchor(0);
         let config = config_file(&world.rig.world, world.rig.folder.path());
         let cli = |args: &[&str]| {
