@@ -303,10 +303,15 @@ impl Work {
         Work { token: None, state: State::Quarantined, due_at, look: true, ..work }
     }
 
-    /// Somebody has decided about what is held: the plan is made again at once.
+    /// Somebody has decided about what is held: the plan is made again at once. A run that is under way goes by what was decided
+    /// when it began: when it lets go, it is judged again.
     #[must_use]
     pub fn decided(self, now: Moment) -> Work {
-        if self.state == State::Held { Work { state: State::Ready, due_at: now, ..self } } else { self }
+        match self.state {
+            State::Held => Work { state: State::Ready, due_at: now, ..self },
+            _ if self.token.is_some() && self.is_dirty() => self.unjudged(),
+            _ => self,
+        }
     }
 
     /// It is quarantined and due: tried again.

@@ -287,6 +287,17 @@ proptest! {
     }
 
     #[test]
+    fn a_decision_that_comes_during_a_run_is_not_lost(work in works(), now in moments()) {
+        let leased = Work { token: Some(3), state: State::Ready, judged: work.dirty_rev, ..work };
+        prop_assume!(leased.is_dirty());
+        let lease = lease(&leased).expect("a run");
+        let held = Release::Held { why: "waits for a decision".into(), withheld: Vec::new() };
+        prop_assert_eq!(leased.clone().released(lease, &held, false, now).work.state, State::Held);
+        let after = leased.decided(now).released(lease, &held, false, now).work;
+        prop_assert!(after.waits_for_judgement() && after.due_at <= now, "{:?}", after);
+    }
+
+    #[test]
     fn a_change_that_comes_during_a_run_is_planned_at_once(work in works(), how in releases(), now in moments()) {
         let leased = Work { token: Some(3), ..work };
         let lease = lease(&leased).expect("a run");

@@ -302,6 +302,7 @@ pub fn unpark(c: &Connection, org: &str, tenant: &str, reason: &str, now: Moment
 
 /// `Work::decided` for everybody who is held; returns how many they are.
 pub fn decided(c: &Connection, now: Moment) -> Result<usize, StoreError> {
+    c.execute("UPDATE work SET judged = 0 WHERE state <> 2 AND token IS NOT NULL AND dirty_rev > done_rev", [])?;
     Ok(c.execute("UPDATE work SET state = 0, due_at = ?1 WHERE state = 2", [now.millis()])?)
 }
 
