@@ -17,7 +17,7 @@ use crate::audit::{Call, Effect, Outcome as Became};
 use crate::clock::{Clock, Moment};
 use crate::failpoint::{self, Point};
 use crate::identity::run::{Claim, Lease, Next, Release};
-use crate::identity::{Answer, Position, Step, hex};
+use crate::identity::{Answer, Group, Position, Step, hex};
 use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
 use crate::okta::Request;
@@ -365,6 +365,16 @@ impl Employee {
         self.tools.writers.tell(changes);
     }
 
+    /// The group that a call has made.
+    fn made(&self, effect: &Effect) -> Option<Group> {
+        match &effect.call.step {
+            Step::CreateGroup { name } if effect.outcome == Became::Applied => {
+                self.tools.directory.load().find(name).cloned()
+            }
+            _ => None,
+        }
+    }
+
     fn write(&mut self, effect: Effect, intent: i64, concluded: Concluded) {
         if concluded.refresh_directory {
             self.tools.directory.is_stale();
@@ -372,6 +382,7 @@ impl Employee {
         let end = EndStep {
             lease: self.lane.claim().lease,
             intent,
+            made: self.made(&effect),
             effect,
             account: concluded.account,
             renamed: concluded.renamed,

@@ -7,7 +7,8 @@ use super::judge::Court;
 use super::lease::{EndStep, Want};
 use super::rows::work;
 use super::{
-    Store, StoreError, Trouble, accounts, anchors, append, cases, coverage, forced, pages, prime, restraint, search,
+    Store, StoreError, Trouble, accounts, anchors, append, cases, coverage, forced, pages, previews, prime, restraint,
+    search,
 };
 use crate::audit::details::{Done, Planned, Quarantined, Withheld};
 use crate::audit::{Call, Event, Record};
@@ -78,6 +79,9 @@ impl Store {
             let org = org_of(c, end.lease.target)?;
             if let Some((id, login)) = &end.renamed {
                 accounts::rename(c, &org, id, login)?;
+            }
+            if let Some(group) = &end.made {
+                previews::group_made(c, &org, group)?;
             }
             if present(c, end.lease)?.is_none() {
                 return Ok(());

@@ -1,8 +1,8 @@
 //! What the store is asked for when somebody is to be worked on, and what it is told of a call.
 
 use crate::audit::Effect;
-use crate::identity::Account;
 use crate::identity::run::{Lease, Next};
+use crate::identity::{Account, Group};
 
 /// How many lanes there is room for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,5 +25,7 @@ pub struct EndStep {
     pub account: Option<Option<Account>>,
     /// A deactivated account that gave up its login: its id and what it is called now.
     pub renamed: Option<(String, String)>,
+    /// A group that was made.
+    pub made: Option<Group>,
     pub next: Next,
 }

@@ -3,7 +3,7 @@
 use super::{Store, StoreError, cases, meta, set_meta};
 use crate::clock::Moment;
 use crate::identity::preview::{Preview, preview};
-use crate::identity::{Directory, Rulebook};
+use crate::identity::{Directory, Group, Rulebook};
 use rusqlite::{Connection, params};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -33,12 +33,23 @@ impl Store {
             if meta(c, &key(&org))?.as_ref() == Some(&text) {
                 return Ok(());
             }
-            let version: i64 = meta(c, &version_key(&org))?.and_then(|version| version.parse().ok()).unwrap_or(0);
-            set_meta(c, &version_key(&org), &(version + 1).to_string())?;
-            set_meta(c, &key(&org), &text)
+            put(c, &org, &text)
         })
         .await
     }
+}
+
+fn put(c: &Connection, org: &str, text: &str) -> Result<(), StoreError> {
+    let version: i64 = meta(c, &version_key(org))?.and_then(|version| version.parse().ok()).unwrap_or(0);
+    set_meta(c, &version_key(org), &(version + 1).to_string())?;
+    set_meta(c, &key(org), text)
+}
+
+/// A group was made in an org: whoever plans beside the service, and the next start, know it at once.
+pub(super) fn group_made(c: &Connection, org: &str, group: &Group) -> Result<(), StoreError> {
+    let Some(mut known) = directory(c, org)? else { return Ok(()) };
+    known.insert(group.clone());
+    put(c, org, &serde_json::to_string(&known)?)
 }
 
 fn version_key(org: &str) -> String {

@@ -309,3 +309,24 @@ fn a_dry_run_of_the_whole_service_writes_nothing_and_says_what_it_would_have_don
         assert!(rig.effects().is_empty(), "{:?}", rig.effects());
     });
 }
+
+#[test]
+fn a_group_that_the_service_has_made_is_known_at_once_to_whoever_plans_beside_it() {
+    on_a_system(async {
+        let made: fn(String) -> String = |text| {
+            text + "\n[[mapping.groups]]\nname = \"kind\"\ntemplate = \"All {employee.employee_type}\"\ncreate = true\n"
+        };
+        let mut rig = Rig::new(Setup { rewrite: made, ..Setup::of(12) });
+        let email = rig.setup.people[3].email.clone();
+        let group = format!("All {}", rig.setup.people[3].employee_type);
+        rig.run().await;
+        rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+        assert!(
+            rig.world.okta.core().group_names().values().any(|name| *name == group),
+            "the service has made {group:?}"
+        );
+        let cli = Cli::of(&rig);
+        let (ok, text) = cli.run_beside(&["explain", &email]).await;
+        assert!(ok && !text.contains("would add_group"), "{text}");
+    });
+}
