@@ -127,9 +127,17 @@ impl Directory {
         self.groups.insert(group.id.clone(), group);
     }
 
-    /// Adds a group that was seen at somebody, if it is not known; names that are known keep their group.
+    /// Adds a group that was seen at somebody, if it is not known, or renames it; names that are known keep their group.
     pub fn learn(&mut self, group: &Group) {
         let name = if group.name.is_empty() { &group.id } else { &group.name };
+        if let Some(known) =
+            self.groups.get_mut(&group.id).filter(|known| known.name != *name && !group.name.is_empty())
+        {
+            let before = std::mem::replace(&mut known.name, name.clone());
+            if self.by_name.get(&before) == Some(&group.id) {
+                self.by_name.remove(&before);
+            }
+        }
         self.by_name.entry(name.clone()).or_insert_with(|| group.id.clone());
         self.groups.entry(group.id.clone()).or_insert_with(|| Group { name: name.clone(), ..group.clone() });
     }
@@ -137,6 +145,11 @@ impl Directory {
     /// Whether there is a group with this id.
     pub fn knows(&self, id: &str) -> bool {
         self.groups.contains_key(id)
+    }
+
+    /// Whether this group is known, under this name if it has one.
+    pub fn knows_as(&self, group: &Group) -> bool {
+        self.groups.get(&group.id).is_some_and(|known| group.name.is_empty() || known.name == group.name)
     }
 
     /// The group with this id, or else with this name.
@@ -172,6 +185,23 @@ mod tests {
         directory.insert(group("Finance and Control"));
         assert_eq!(directory.find("Finance"), None);
         assert_eq!(directory.find("Finance and Control"), directory.find("00g1"));
+    }
+
+    #[test]
+    fn a_group_that_is_seen_under_another_name_is_found_by_that_one() {
+        let group = |id: &str, name: &str| Group { id: id.into(), name: name.into(), writable: true };
+        let mut directory = Directory::new([group("00g1", "Night Shift"), group("00g2", "Finance")], BTreeSet::new());
+        directory.learn(&group("00g1", ""));
+        assert_eq!(
+            directory.find("Night Shift").map(|found| found.id.as_str()),
+            Some("00g1"),
+            "no name is no other one"
+        );
+        directory.learn(&group("00g1", "Break Glass"));
+        assert_eq!(directory.find("Night Shift"), None);
+        assert_eq!(directory.find("Break Glass"), directory.find("00g1"));
+        directory.learn(&group("00g1", "Finance"));
+        assert_eq!(directory.find("Finance").map(|found| found.id.as_str()), Some("00g2"), "a name keeps its group");
     }
 
     #[test]

@@ -65,10 +65,10 @@ impl SharedDirectory {
         });
     }
 
-    /// Somebody is in these groups: those that are not known yet are known from now on.
+    /// Somebody is in these groups: those that are not known yet, or under another name, are known from now on.
     pub fn learn(&self, groups: &[Group]) {
         let known = self.load();
-        let unknown: Vec<&Group> = groups.iter().filter(|group| !known.knows(&group.id)).collect();
+        let unknown: Vec<&Group> = groups.iter().filter(|group| !known.knows_as(group)).collect();
         if unknown.is_empty() {
             return;
         }

@@ -111,7 +111,13 @@ pub struct Lane {
 
 impl Lane {
     /// A lane for what was claimed.
-    pub fn new(claim: Claim) -> Self {
+    pub fn new(mut claim: Claim) -> Self {
+        // Who is protected is looked at in what Okta holds now: a read from before the change says nothing of groups that
+        // somebody was put into since.
+        let (dirty_at, ends) = (claim.dirty_at.millis(), claim.class == Class::Revoke && claim.attempt == 0);
+        if let Some(account) = &mut claim.case.account {
+            account.marks.groups_read_at = account.marks.groups_read_at.filter(|at| !ends && *at >= dirty_at);
+        }
         Self {
             claim,
             steps: VecDeque::new(),

@@ -212,3 +212,57 @@ fn what_is_asked_before_movers_lose_a_group_leaves_the_reserve_to_leavers() {
         }
     });
 }
+
+#[test]
+fn who_is_put_into_a_protected_group_right_after_a_change_or_into_one_that_becomes_it_is_not_touched() {
+    on_a_system(async {
+        let mut setup = Setup::of(20);
+        setup.rewrite = |text| text + "\n[protected]\ngroups = [\"Break Glass*\"]\n";
+        let rig = Rig::settled(setup).await;
+        let people = [&rig.setup.people[3], &rig.setup.people[5]].map(|person| person.id.clone());
+        let writes = |anchor: &str| {
+            let okta = rig.world.okta.core();
+            let id = okta.user_by_anchor(anchor).expect("an account").id.clone();
+            let of_them = |e: &&Exchange| e.method != "GET" && e.user.as_deref() == Some(&id);
+            okta.history().exchanges().iter().filter(of_them).count()
+        };
+        // A transfer takes a group: so the groups of the first are read, moments before they change.
+        rig.edit(3, |person| person.department = (person.department + 1) % DEPARTMENTS.len());
+        let department =
+            format!("Department {}", DEPARTMENTS[(rig.setup.people[3].department + 1) % DEPARTMENTS.len()]);
+        rig.until_okta("they have moved", |okta| {
+            okta.user_by_anchor(&people[0]).is_some_and(|user| okta.groups_of(&user.id).contains(&department))
+        })
+        .await;
+        rig.quiet().await;
+        let before = people.each_ref().map(|anchor| writes(anchor));
+        {
+            let (mut okta, now) = (rig.world.okta.core(), rig.world.clock.now());
+            for (anchor, name) in people.iter().zip(["Break Glass Accounts", "Night Shift"]) {
+                let group = okta.seed_group(name, "OKTA_GROUP", now);
+                let id = okta.user_by_anchor(anchor).expect("an account").id.clone();
+                okta.seed_member(&group, &id);
+            }
+        }
+        // The second is known to be in a group of another name: a transfer has shown it.
+        rig.edit(5, |person| person.department = (person.department + 1) % DEPARTMENTS.len());
+        rig.until("they have moved too", async |_| writes(&people[1]) > before[1]).await;
+        rig.quiet().await;
+        let before = people.each_ref().map(|anchor| writes(anchor));
+        {
+            let mut okta = rig.world.okta.core();
+            let names = okta.group_names();
+            let night = names.iter().find(|(_, name)| *name == "Night Shift").expect("the group").0.clone();
+            okta.rename_group(&night, "Break Glass at night");
+        }
+        [3, 5].into_iter().for_each(|n| rig.edit(n, |person| person.status = Hired::Inactive));
+        let told =
+            async |rig: &Rig| rig.set_aside().await.iter().filter(|(_, why)| why.contains("protected")).count() == 2;
+        rig.until("both are told", told).await;
+        assert_eq!(people.each_ref().map(|anchor| writes(anchor)), before);
+        let okta = rig.world.okta.core();
+        assert!(
+            people.iter().all(|anchor| okta.user_by_anchor(anchor).is_some_and(|user| user.status == Status::Active))
+        );
+    });
+}

@@ -110,6 +110,13 @@ impl Okta {
         id
     }
 
+    /// Calls a group something else without a call.
+    pub fn rename_group(&mut self, id: &str, name: &str) {
+        if let Some(group) = self.groups.get_mut(id) {
+            name.clone_into(&mut group.name);
+        }
+    }
+
     /// Puts a user into the org without a call.
     pub fn seed_user(&mut self, profile: Value, status: users::Status, groups: &[String], now: Moment) -> String {
         let id = self.id("00u");
