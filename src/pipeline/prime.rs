@@ -282,6 +282,10 @@ async fn page<T: DeserializeOwned>(
             (Outcome::Retry { why, .. }, Reply::Answered(answer)) if lacks_scope(&answer) => {
                 return Err(format!("GET {path}: {why}"));
             }
+            // What comes twice like this does not pass by itself: whoever runs this is told at once.
+            (Outcome::Retry { why, .. }, Reply::Answered(answer)) if attempt > 0 && answer.unusable().is_some() => {
+                return Err(format!("GET {path}: {why}"));
+            }
             (Outcome::Retry { after, why }, _) if attempt < ATTEMPTS => {
                 tracing::debug!(path, attempt, %why, "a page of Okta will be asked for again");
                 writers.clock().sleep(after.max(retry::delay(attempt))).await;
