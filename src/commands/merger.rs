@@ -85,7 +85,7 @@ pub async fn merger(options: &Options) -> anyhow::Result<ExitCode> {
     merger.play(&world);
     let mut moved = (usize::MAX, clock.monotonic());
     let findings = loop {
-        let asked = world.okta.iter().map(|okta| okta.core().history().exchanges().len()).sum();
+        let asked = world.okta.iter().map(|okta| okta.core().history().of_work().count()).sum();
         if asked != moved.0 {
             moved = (asked, clock.monotonic());
         }

@@ -180,7 +180,7 @@ async fn settle(world: &World, service: &Service, screen: &Screen) -> anyhow::Re
         let backlog = service.store.backlog().await?;
         screen.prepare(&service.readiness.reasons(), backlog.total());
         // The rate limit windows that reading Okta has opened are not the scenario's.
-        let last = world.okta.core().history().exchanges().last().map_or(Moment::default(), |e| e.arrived);
+        let last = world.okta.core().history().of_work().next_back().map_or(Moment::default(), |e| e.arrived);
         let windows_are_over = clock.now().since(last) > Duration::from_secs(61);
         if service.readiness.is_ready() && backlog.total() == 0 && windows_are_over {
             return Ok(());
@@ -207,7 +207,7 @@ async fn play(world: &World, scenario: &Scenario, service: &Service, screen: &Sc
         let backlog = service.store.backlog().await?;
         let snapshot = Snapshot::take(kinds, &backlog, &service.metrics, world.clock.now());
         screen.show(&snapshot);
-        let asked = world.okta.core().history().exchanges().len();
+        let asked = world.okta.core().history().of_work().count();
         let edits = world.namely.core().edits();
         if (asked, edits) != (moved.0, moved.1) || backlog.total() > 0 {
             moved = (asked, edits, world.clock.monotonic());
