@@ -70,7 +70,10 @@ fn a_call_is_explained_only_by_a_version_it_leads_to() {
     assert!(!explains(Some(&before), &removal, &names) && explains(Some(&after), &removal, &names));
     let deactivation = call("POST", "/api/v1/users/00u1/lifecycle/deactivate", Value::Null);
     assert!(!explains(Some(&after), &deactivation, &names), "nobody here leaves");
-    assert!(explains(Some(&Expected { state: State::Gone, ..after }), &deactivation, &names));
+    let suspension = call("POST", "/api/v1/users/00u1/lifecycle/suspend", Value::Null);
+    assert!(!explains(Some(&after), &suspension, &names), "nor is anybody on leave");
+    let gone = Expected { state: State::Gone, ..after };
+    assert!(explains(Some(&gone), &deactivation, &names) && explains(Some(&gone), &suspension, &names));
 }
 
 #[test]
