@@ -190,7 +190,7 @@ fn measure_process(known: usize, changing: usize) {
     wait_until(&|| count("SELECT count(*) FROM work WHERE dirty_rev > done_rev").is_some_and(|n| n > 0));
     while !watch.is_over() {
         std::thread::sleep(Duration::from_millis(250));
-        watch.look(&world.okta.core());
+        watch.watch(&world.okta.core());
     }
     let after = used(service.id()).unwrap_or_default();
     let (cpu, changes) = (after.0 - before.0, changing as f64 / 1000.0);

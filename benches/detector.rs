@@ -25,7 +25,7 @@ fn page(number: usize, phone: &str) -> Vec<Value> {
 }
 
 /// Resident memory of this process, in bytes.
-fn resident() -> usize {
+fn person() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
 }
@@ -34,7 +34,7 @@ fn main() {
     let clock = Clock::system();
     let (reader, catalogue) = (Reader::new(&Reads::default()), Catalogue::default());
     let mut detector = Detector::default();
-    let before = resident();
+    let before = person();
     let mut pass = |name: &str, phone: &str, expected: usize| {
         let (mut spent, mut changed) = (std::time::Duration::ZERO, 0);
         for number in 0..PROFILES / PAGE {
@@ -51,5 +51,5 @@ fn main() {
     pass("first sight", "+1 555 1", PROFILES);
     pass("nothing changed", "+1 555 1", 0);
     pass("everybody changed", "+1 555 2", PROFILES);
-    println!("detector  {:<22} {:>9} bytes/person", "memory", resident().saturating_sub(before) / detector.len());
+    println!("detector  {:<22} {:>9} bytes/person", "memory", person().saturating_sub(before) / detector.len());
 }

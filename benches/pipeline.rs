@@ -54,7 +54,7 @@ async fn pipeline(scenario: &Scenario, clock: &Clock) -> Vec<Exchange> {
     let mut watch = Watch::new(scenario);
     while !watch.is_over() {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        watch.look(&world.okta.core());
+        watch.watch(&world.okta.core());
     }
     world.okta.core().history().exchanges().to_vec()
 }

@@ -14,7 +14,7 @@ use namely_okta_sync::namely::catalogue::GroupTypes;
 use namely_okta_sync::namely::{Catalogue, Reader};
 use namely_okta_sync::sandbox::http::{Core, Request};
 use namely_okta_sync::sandbox::namely::{Namely, Options};
-use namely_okta_sync::sandbox::world::company;
+use namely_okta_sync::sandbox::world::population;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::hint::black_box;
@@ -24,10 +24,10 @@ use std::time::Duration;
 const PEOPLE: usize = 1000;
 const SNAPSHOTS: usize = 100_000;
 
-/// The people of a simulated company as the service reads them.
+/// The people of a simulated tenant as the service reads them.
 fn employees(config: &Config) -> Vec<Employee> {
     let clock = Clock::system();
-    let mut tenant = Namely::new(Options::default(), company(PEOPLE, 1, clock.now()), clock.now());
+    let mut tenant = Namely::new(Options::default(), population(PEOPLE, 1, clock.now()), clock.now());
     let mut get = |path: &str, query: &str| -> Value {
         let request = Request {
             method: "GET".into(),
@@ -92,9 +92,10 @@ impl World {
 
     fn plan(&self, case: &Case) -> usize {
         let rulebook = &self.config.rulebook;
-        let standing = rulebook.standing(case, self.now);
+        let lifecycle = rulebook.lifecycle(case, self.now);
         let (directory, now) = (&self.directory, self.now);
-        let made = plan(&Situation { case, standing: &standing, rulebook, directory, now, fresh: false, refused: &[] });
+        let made =
+            plan(&Situation { case, lifecycle: &lifecycle, rulebook, directory, now, fresh: false, refused: &[] });
         made.map_or(0, |plan| plan.steps.len())
     }
 }
@@ -113,7 +114,7 @@ fn planner(c: &mut Criterion) {
     group.finish();
 }
 
-/// Plans a large company from documents and prints where the time goes.
+/// Plans a large tenant from documents and prints where the time goes.
 fn snapshots() {
     let world = World::new();
     let documents: Vec<(String, String)> = (0..SNAPSHOTS)
@@ -135,7 +136,7 @@ fn snapshots() {
         let case = world.case(employee, Some(serde_json::from_str(account).expect("a document")));
         timed(0, start);
         let start = clock.monotonic();
-        black_box(world.config.rulebook.standing(&case, world.now));
+        black_box(world.config.rulebook.lifecycle(&case, world.now));
         timed(1, start);
         let start = clock.monotonic();
         black_box(world.config.rulebook.desired(&case, world.now).expect("maps"));

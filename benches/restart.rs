@@ -4,9 +4,9 @@
 //! `cargo bench --bench restart` runs in real time (some minutes); `-- quick` a tenth of the people.
 
 use namely_okta_sync::clock::{Clock, Moment};
-use namely_okta_sync::sandbox::company::Status as Hired;
 use namely_okta_sync::sandbox::history::Exchange;
 use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::population::Status as Hired;
 use namely_okta_sync::sandbox::scenario::Scenario;
 use namely_okta_sync::sandbox::world::{World, today};
 use namely_okta_sync::sandbox::{namely, okta};
@@ -46,12 +46,12 @@ fn start(config: &Path, log: &Path) -> Service {
 }
 
 /// Where the service works, and on what.
-struct Place {
+struct Workspace {
     folder: tempfile::TempDir,
     clock: Clock,
 }
 
-impl Place {
+impl Workspace {
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -108,7 +108,7 @@ fn leave(world: &World, person: usize) -> (String, Moment) {
 
 /// Somebody who leaves: how it is told, whose account it is, and when HR has written it down.
 struct Leaver {
-    told: &'static str,
+    message: &'static str,
     anchor: String,
     left: Moment,
 }
@@ -126,52 +126,54 @@ fn is_list(exchange: &Exchange) -> bool {
 fn main() {
     let quick = std::env::args().any(|argument| argument == "quick");
     let people = if quick { 2_000 } else { 20_000 };
-    let place = Place { folder: tempfile::tempdir().expect("a folder"), clock: Clock::system() };
-    let clock = place.clock.clone();
+    let workspace = Workspace { folder: tempfile::tempdir().expect("a folder"), clock: Clock::system() };
+    let clock = workspace.clock.clone();
     let scenario = Scenario::make("reorg", people, 1, today(clock.now())).expect("known");
-    learn(&place, &scenario);
+    learn(&workspace, &scenario);
 
-    // The same company and the same accounts once more, with what Okta and Namely allow and how long they take.
+    // The same tenant and the same accounts once more, with what Okta and Namely allow and how long they take.
     let world = World::start(&scenario, namely::Options::default(), okta::Options::default(), clock.clone());
     let world = world.expect("ports");
-    let config = place.config(&world, "");
-    let compared = place.compared();
+    let config = workspace.config(&world, "");
+    let compared = workspace.compared();
     let mut leavers: Vec<Leaver> = (0..WHILE_DOWN)
         .map(|n| {
             let (anchor, left) = leave(&world, worker(&scenario, people / 3 + n));
-            Leaver { told: "left while the service was down", anchor, left }
+            Leaver { message: "left while the service was down", anchor, left }
         })
         .collect();
-    let (begun, log) = (clock.now(), place.path("log"));
+    let (begun, log) = (clock.now(), workspace.path("log"));
     let service = start(&config, &log);
-    place.wait_until("somebody can leave meanwhile", || clock.now().since(begun) > MEANWHILE);
+    workspace.wait_until("somebody can leave meanwhile", || clock.now().since(begun) > MEANWHILE);
     let (anchor, left) = leave(&world, worker(&scenario, people / 2));
-    leavers.push(Leaver { told: "left while the org was read", anchor, left });
-    place.wait_until("the leavers are out", || leavers.iter().all(|leaver| is_out(&world, &leaver.anchor)));
-    place.wait_until("the org was read", || place.compared() != compared);
+    leavers.push(Leaver { message: "left while the org was read", anchor, left });
+    workspace.wait_until("the leavers are out", || leavers.iter().all(|leaver| is_out(&world, &leaver.anchor)));
+    workspace.wait_until("the org was read", || workspace.compared() != compared);
     let read = clock.now();
-    place.wait_until("nobody waits", || place.count("SELECT count(*) FROM work WHERE dirty_rev > done_rev") == Some(0));
+    workspace.wait_until("nobody waits", || {
+        workspace.count("SELECT count(*) FROM work WHERE dirty_rev > done_rev") == Some(0)
+    });
     let done = clock.now();
     drop(service);
     print_table(&world, &leavers, begun, read, done, people);
 }
 
 /// Has the service learn everybody, with limits and latencies off, and stops it.
-fn learn(place: &Place, scenario: &Scenario) {
+fn learn(workspace: &Workspace, scenario: &Scenario) {
     let org = okta::Options { limits: None, latency: 0.0, index_lag: Duration::ZERO, ..okta::Options::default() };
     let tenant = namely::Options { per_minute: None, latency: 0.0, ..namely::Options::default() };
-    let world = World::start(scenario, tenant, org, place.clock.clone()).expect("ports");
-    let config = place.config(&world, "[namely.poll]\nper_minute = 1000000\nwalk_interval = \"1s\"\n");
-    let begun = place.clock.monotonic();
-    let mut service = start(&config, &place.path("log"));
+    let world = World::start(scenario, tenant, org, workspace.clock.clone()).expect("ports");
+    let config = workspace.config(&world, "[namely.poll]\nper_minute = 1000000\nwalk_interval = \"1s\"\n");
+    let begun = workspace.clock.monotonic();
+    let mut service = start(&config, &workspace.path("log"));
     let known = i64::try_from(scenario.people.len()).unwrap_or(i64::MAX);
-    place.wait_until("everybody is known", || {
-        place.count("SELECT count(*) FROM source") == Some(known)
-            && place.count("SELECT count(*) FROM work WHERE dirty_rev > done_rev") == Some(0)
-            && place.count("SELECT count(*) FROM meta WHERE key = 'links known sandbox'") == Some(1)
-            && place.count("SELECT count(*) FROM meta WHERE key = 'walked sandbox'") == Some(1)
+    workspace.wait_until("everybody is known", || {
+        workspace.count("SELECT count(*) FROM source") == Some(known)
+            && workspace.count("SELECT count(*) FROM work WHERE dirty_rev > done_rev") == Some(0)
+            && workspace.count("SELECT count(*) FROM meta WHERE key = 'links known sandbox'") == Some(1)
+            && workspace.count("SELECT count(*) FROM meta WHERE key = 'walked sandbox'") == Some(1)
     });
-    let spent = place.clock.monotonic().since(begun).as_secs_f64();
+    let spent = workspace.clock.monotonic().since(begun).as_secs_f64();
     println!("{known} people known after {spent:.0} s, limits and latencies off");
     let _ = service.0.kill();
 }
@@ -186,13 +188,13 @@ fn print_table(world: &World, leavers: &[Leaver], begun: Moment, read: Moment, d
         let path = format!("/api/v1/users/{}/lifecycle/deactivate", user.unwrap_or_default());
         let answered = all.iter().find(|e| e.path == path && e.applied).and_then(|e| e.answered);
         let Some(answered) = answered else {
-            println!("{:<38}never", leaver.told);
+            println!("{:<38}never", leaver.message);
             continue;
         };
         let from = leaver.left.max(begun);
         println!(
             "{:<38}{:>10.1} s{:>12.1} s{:>10.1} s",
-            leaver.told,
+            leaver.message,
             after(from, begun),
             after(answered, begun),
             after(answered, from)

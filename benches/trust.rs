@@ -1,4 +1,4 @@
-//! What proof costs: audit rows a second with durable commits, verifying a million of them, and comparing a company of
+//! What proof costs: audit rows a second with durable commits, verifying a million of them, and comparing a tenant of
 //! 100,000 people; how long exchanging the rules for all of them takes; and finding those who have left and still have access. `cargo bench --bench
 //! trust` prints all five; `-- 10` does a tenth of each, `-- leavers` the last only.
 
@@ -24,7 +24,7 @@ use std::time::Duration;
 const PEOPLE: usize = 100_000;
 const ROWS: usize = 1_000_000;
 const DURABLE: usize = 20_000;
-/// Lanes that write at the same time.
+/// Runs that write at the same time.
 const WRITERS: usize = 64;
 const ORG: &str = "sandbox";
 
@@ -91,7 +91,7 @@ async fn verify(store: &Store, clock: &Clock, rows: usize) {
     println!("audit verify: {} rows in {seconds:.1} s, {:.0} rows/s", verdict.rows, verdict.rows as f64 / seconds);
 }
 
-fn somebody(n: usize) -> Employee {
+fn a_person(n: usize) -> Employee {
     let text = |text: &str| text.to_owned();
     let department = format!("Department {}", n % 40);
     Employee {
@@ -142,7 +142,7 @@ fn page(changed: Vec<(Employee, ContentHash)>, clock: &Clock) -> PageCommit {
     }
 }
 
-/// A company of which the store knows everybody, in agreement with Okta but for one in a hundred.
+/// A tenant of which the store knows everybody, in agreement with Okta but for one in a hundred.
 async fn fill(config: &Config, store: &Store, clock: &Clock, people: usize) {
     let groups: BTreeSet<String> =
         (0..40).map(|n| format!("Department Department {n}")).chain(["All Employees".into()]).collect();
@@ -151,7 +151,7 @@ async fn fill(config: &Config, store: &Store, clock: &Clock, people: usize) {
     store.put_directory(ORG, &directory).await.expect("writes");
     let now = clock.now();
     let account = |n: usize| {
-        let employee = somebody(n);
+        let employee = a_person(n);
         let case = Case::new(ORG, Person::of(ORG, employee.clone()));
         let desired = config.rulebook.desired(&case, now).expect("maps");
         // One in a hundred is not as Namely says.
@@ -175,7 +175,7 @@ async fn fill(config: &Config, store: &Store, clock: &Clock, people: usize) {
     };
     store.prime(ORG, (0..people).map(account).collect(), BTreeSet::new(), now).await.expect("primes");
     for from in (0..people).step_by(1000) {
-        let changed = (from..from + 1000).map(somebody).map(|e| (e.clone(), e.hash())).collect();
+        let changed = (from..from + 1000).map(a_person).map(|e| (e.clone(), e.hash())).collect();
         store.commit_page(page(changed, clock)).await.expect("commits");
     }
 }
@@ -231,10 +231,10 @@ async fn exchange(config: &Config, store: &Store, clock: &Clock, people: usize) 
 
 /// One in twenty has left, and one in ten of those is held: who watches asks for them every few seconds.
 async fn leavers(config: &Config, store: &Store, clock: &Clock, people: usize) {
-    const LOOKS: usize = 7;
+    const ROUNDS: usize = 7;
     let left: Vec<usize> = (0..people).step_by(20).collect();
     for part in left.chunks(1000) {
-        let gone = |n: &usize| Employee { user_status: UserStatus::Inactive, ..somebody(*n) };
+        let gone = |n: &usize| Employee { user_status: UserStatus::Inactive, ..a_person(*n) };
         let changed = part.iter().map(gone).map(|e| (e.clone(), e.hash())).collect();
         store.commit_page(page(changed, clock)).await.expect("commits");
     }
@@ -256,7 +256,7 @@ async fn leavers(config: &Config, store: &Store, clock: &Clock, people: usize) {
         .await
         .expect("writes");
     let now = clock.now() + Duration::from_secs(600);
-    let mut took: Vec<(f64, f64)> = (0..LOOKS)
+    let mut took: Vec<(f64, f64)> = (0..ROUNDS)
         .map(|_| {
             let reader = Store::reader(store.path()).expect("opens");
             let start = clock.monotonic();
@@ -274,7 +274,7 @@ async fn leavers(config: &Config, store: &Store, clock: &Clock, people: usize) {
         })
         .collect();
     took.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (alone, all) = took[LOOKS / 2];
+    let (alone, all) = took[ROUNDS / 2];
     let held: i64 =
         store.run(|c| Ok(c.query_row("SELECT count(*) FROM risk", [], |row| row.get(0))?)).await.expect("counts");
     println!(
@@ -296,18 +296,18 @@ fn main() {
             let rules = config.rulebook.clone();
             Store::open(&folder.path().join(name), rules, Metrics::new().store).expect("opens")
         };
-        let (audit, company) = (open("audit.db"), open("company.db"));
+        let (audit, tenant) = (open("audit.db"), open("company.db"));
         audit.recover("rules".into(), clock.now()).await.expect("recovers");
-        company.recover("rules".into(), clock.now()).await.expect("recovers");
+        tenant.recover("rules".into(), clock.now()).await.expect("recovers");
         if !only_leavers {
             durable(&audit, &clock, DURABLE / part).await;
             verify(&audit, &clock, ROWS / part).await;
         }
-        fill(&config, &company, &clock, PEOPLE / part).await;
+        fill(&config, &tenant, &clock, PEOPLE / part).await;
         if !only_leavers {
-            report(&config, &company, &clock, PEOPLE / part);
-            exchange(&config, &company, &clock, PEOPLE / part).await;
+            report(&config, &tenant, &clock, PEOPLE / part);
+            exchange(&config, &tenant, &clock, PEOPLE / part).await;
         }
-        leavers(&config, &company, &clock, PEOPLE / part).await;
+        leavers(&config, &tenant, &clock, PEOPLE / part).await;
     });
 }

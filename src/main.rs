@@ -90,7 +90,7 @@ enum Command {
         #[command(subcommand)]
         action: commands::holds::Action,
     },
-    /// Who was set aside, why, and another try
+    /// Who was quarantined, why, and another try
     Quarantine {
         #[command(subcommand)]
         action: commands::quarantine::Action,
@@ -101,8 +101,8 @@ enum Command {
     Resume(commands::pause::ResumeOptions),
     /// Is it safe, is it keeping up, when will it be done, who is waiting
     Status(commands::status::Options),
-    /// Everything that waits for a person: who is set aside and why, matches to decide about, what is remarkable
-    Attention(commands::way::Asking),
+    /// Everything that waits for a person: who is quarantined and why, matches to decide about, what is remarkable
+    Attention(commands::backend::Asking),
     /// Who starts soon, and what stands in their way
     Readiness(commands::readiness::Options),
     /// Completions for a shell, on standard output

@@ -47,7 +47,7 @@ pub struct Metrics {
     pub hold_oldest_seconds: GaugeVec,
     pub writes_paused: IntGaugeVec,
     pub safeguard_used: GaugeVec,
-    pub lanes: IntGaugeVec,
+    pub runs: IntGaugeVec,
     pub okta_calls: IntCounterVec,
     pub okta_call_seconds: HistogramVec,
     pub okta_limit: IntGaugeVec,
@@ -58,7 +58,7 @@ pub struct Metrics {
     pub okta_in_flight: IntGaugeVec,
     pub okta_waiting: IntGaugeVec,
     pub okta_reserved: IntGaugeVec,
-    pub okta_counters: IntGaugeVec,
+    pub okta_windows: IntGaugeVec,
     pub okta_paused: IntGaugeVec,
     pub okta_429: IntCounterVec,
     pub okta_anomalies: IntCounterVec,
@@ -68,7 +68,7 @@ pub struct Metrics {
     pub detect_to_done_seconds: Histogram,
     pub revoke_seconds: Histogram,
     pub mailbox_wait_seconds: HistogramVec,
-    pub lane_panics: IntCounter,
+    pub run_panics: IntCounter,
     pub runs_overdue: IntCounterVec,
     pub actor_failures: IntCounterVec,
     pub audit_rows_delivered: IntCounterVec,
@@ -116,26 +116,31 @@ impl Metrics {
                     &["kind"],
                 ),
             },
-            profiles_changed: counters(
+            profiles_changed: counter_vec(
                 &r,
                 "profiles_changed_total",
                 "Profiles that were seen to have changed.",
-                &["tenant", "class"],
+                &["tenant", "priority"],
             ),
-            pages: counters(
+            pages: counter_vec(
                 &r,
                 "namely_pages_total",
                 "Pages asked for, by pass and result.",
                 &["tenant", "pass", "result"],
             ),
-            namely_throttled: counters(&r, "namely_throttled_total", "Answers 406 or 429 of Namely.", &["tenant"]),
+            namely_throttled: counter_vec(&r, "namely_throttled_total", "Answers 406 or 429 of Namely.", &["tenant"]),
             clock_skew_seconds: floats(
                 &r,
                 "namely_clock_skew_seconds",
-                "How far this machine's clock is ahead of a company's servers.",
+                "How far this machine's clock is ahead of a tenant's servers.",
                 &["tenant"],
             ),
-            walks: counters(&r, "namely_walks_total", "Walks over a tenant, by completeness.", &["tenant", "complete"]),
+            walks: counter_vec(
+                &r,
+                "namely_walks_total",
+                "Walks over a tenant, by completeness.",
+                &["tenant", "complete"],
+            ),
             last_complete_walk: floats(
                 &r,
                 "namely_last_complete_walk_timestamp_seconds",
@@ -161,7 +166,12 @@ impl Metrics {
                     &["tenant"],
                 ),
             ),
-            backlog: gauges(&r, "backlog", "People whose newest revision Okta does not hold yet.", &["org", "class"]),
+            backlog: gauges(
+                &r,
+                "backlog",
+                "People whose newest revision Okta does not hold yet.",
+                &["org", "priority"],
+            ),
             backlog_calls: floats(&r, "backlog_calls", "Calls to Okta that the backlog needs.", &["org", "bucket"]),
             backlog_eta_seconds: floats(
                 &r,
@@ -173,7 +183,7 @@ impl Metrics {
                 &r,
                 "backlog_oldest_age_seconds",
                 "Age of the oldest person in the backlog; 0 if there is nobody.",
-                &["org", "class"],
+                &["org", "priority"],
             ),
             leavers_with_access: gauges(
                 &r,
@@ -203,11 +213,11 @@ impl Metrics {
                 "What part of a limit is used: at 1, whoever comes next is held.",
                 &["org", "tenant", "change", "per"],
             ),
-            lanes: gauges(&r, "lanes", "Lanes running.", &["org"]),
-            okta_calls: counters(
+            runs: gauges(&r, "runs", "Runs running.", &["org"]),
+            okta_calls: counter_vec(
                 &r,
                 "okta_calls_total",
-                "Calls to Okta by counter, step and outcome.",
+                "Calls to Okta by bucket, step and outcome.",
                 &["org", "bucket", "step", "outcome"],
             ),
             okta_call_seconds: add(
@@ -221,19 +231,14 @@ impl Metrics {
             okta_limit: gauges(
                 &r,
                 "okta_rate_limit",
-                "Limit of the counter, as Okta's headers say.",
+                "Limit of the bucket, as Okta's headers say.",
                 &["org", "bucket"],
             ),
-            okta_remaining: gauges(
-                &r,
-                "okta_rate_limit_remaining",
-                "What is left of the counter's window.",
-                &["org", "bucket"],
-            ),
+            okta_remaining: gauges(&r, "okta_rate_limit_remaining", "What is left of the window.", &["org", "bucket"]),
             okta_reset: floats(
                 &r,
                 "okta_rate_limit_reset_timestamp_seconds",
-                "When the counter's open window ends.",
+                "When the open window ends.",
                 &["org", "bucket"],
             ),
             okta_last_answer: floats(
@@ -249,33 +254,33 @@ impl Metrics {
                 &["side", "name"],
             ),
             okta_in_flight: gauges(&r, "okta_in_flight", "Calls whose answer is awaited.", &["org", "bucket"]),
-            okta_waiting: gauges(&r, "okta_waiting", "Calls that wait for the counter.", &["org", "bucket"]),
+            okta_waiting: gauges(&r, "okta_waiting", "Calls that wait for the bucket.", &["org", "bucket"]),
             okta_reserved: gauges(
                 &r,
                 "okta_rate_limit_reserved",
-                "Kept of the counter's window for terminations.",
+                "Kept of the window for terminations.",
                 &["org", "bucket"],
             ),
-            okta_counters: gauges(
+            okta_windows: gauges(
                 &r,
-                "okta_rate_limit_counters",
+                "okta_rate_limit_windows",
                 "Counters that the bucket was seen to have.",
                 &["org", "bucket"],
             ),
             okta_paused: gauges(&r, "okta_paused", "1 while calls are held back.", &["org", "scope"]),
-            okta_429: counters(
+            okta_429: counter_vec(
                 &r,
                 "okta_429_total",
-                "Answers 429, by cause: own (a defect), foreign (others spent the org's counter), concurrency.",
+                "Answers 429, by cause: own (a defect), foreign (others spent the window of the org), concurrency.",
                 &["org", "bucket", "cause"],
             ),
-            okta_anomalies: counters(
+            okta_anomalies: counter_vec(
                 &r,
                 "okta_anomalies_total",
                 "Answers of Okta about somebody else than asked.",
                 &["org"],
             ),
-            plans: counters(&r, "plans_total", "Plans made, by verdict.", &["verdict"]),
+            plans: counter_vec(&r, "plans_total", "Plans made, by verdict.", &["verdict"]),
             plan_calls: histogram(
                 &r,
                 "plan_calls",
@@ -302,23 +307,23 @@ impl Metrics {
                     &["actor"],
                 ),
             ),
-            lane_panics: add(
+            run_panics: add(
                 &r,
-                IntCounter::new("lane_panics_total", "Lanes that panicked; their person is set aside."),
+                IntCounter::new("run_panics_total", "Runs that panicked; their person is quarantined."),
             ),
-            runs_overdue: counters(
+            runs_overdue: counter_vec(
                 &r,
                 "runs_overdue_total",
                 "Runs that made no progress for longer than any call takes, and were released.",
                 &["org"],
             ),
-            actor_failures: counters(
+            actor_failures: counter_vec(
                 &r,
                 "actor_failures_total",
                 "Times an actor or a task failed by a mistake of its own and was started again.",
                 &["actor"],
             ),
-            audit_rows_delivered: counters(&r, "audit_rows_delivered_total", "Audit rows delivered.", &["sink"]),
+            audit_rows_delivered: counter_vec(&r, "audit_rows_delivered_total", "Audit rows delivered.", &["sink"]),
             sink_lag_rows: gauges(&r, "audit_sink_lag_rows", "Audit rows that a sink has not delivered.", &["sink"]),
             sink_lag_seconds: floats(
                 &r,
@@ -338,20 +343,20 @@ impl Metrics {
                 Gauge::new("audit_verified_timestamp_seconds", "When the audit was last verified as a whole."),
             ),
             store_bytes: gauges(&r, "store_bytes", "Size of the store's files.", &["file"]),
-            notifications: counters(&r, "notifications_total", "Messages that people were sent.", &["channel"]),
-            notification_failures: counters(
+            notifications: counter_vec(&r, "notifications_total", "Messages that people were sent.", &["channel"]),
+            notification_failures: counter_vec(
                 &r,
                 "notification_failures_total",
                 "Messages that could not be delivered and will be tried again.",
                 &["channel"],
             ),
-            sink_failures: counters(
+            sink_failures: counter_vec(
                 &r,
                 "audit_sink_failures_total",
                 "Deliveries that failed and will be tried again.",
                 &["sink"],
             ),
-            config_reloads: counters(
+            config_reloads: counter_vec(
                 &r,
                 "config_reloads_total",
                 "Exchanges of the configuration, by result.",
@@ -385,7 +390,7 @@ fn add<M: Collector + Clone + 'static>(registry: &Registry, metric: prometheus::
     metric
 }
 
-fn counters(r: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+fn counter_vec(r: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
     add(r, IntCounterVec::new(Opts::new(name, help), labels))
 }
 

@@ -24,8 +24,8 @@ type Boxed = Box<dyn Layer<Registry> + Send + Sync>;
 /// For commands: only what went wrong, for people.
 pub fn quiet() {
     // Who waits for a lock on the store is told what for.
-    let told = "error,namely_okta_sync::store::opening=warn";
-    let logs = fmt::layer().with_writer(std::io::stderr).with_filter(filter(told));
+    let message = "error,namely_okta_sync::store::opening=warn";
+    let logs = fmt::layer().with_writer(std::io::stderr).with_filter(filter(message));
     // Whoever has a subscriber already keeps it.
     let _ = tracing_subscriber::registry().with(logs).try_init();
 }

@@ -1,14 +1,14 @@
 //! What is answered about how things are: read beside the writer, the same over HTTP and from the command line.
 
-use super::decisions::{Desk, Refusal, nobody};
+use super::decisions::{Decisions, Refusal, nobody};
 use super::routes::Ask;
 use super::state::{Approvers, Running, State};
 use crate::audit::Row;
 use crate::clock::Moment;
 use crate::identity::starter::Stage;
 use crate::store::{
-    Adoption, Filter, Starter, Store, adoption, aside, attention, filter_audit, held_people, holds, linked, name_of,
-    pauses, review_outlook, reviews, split_outlook, starters, vitals, waiting,
+    Adoption, Filter, Starter, Store, adoption, attention, filter_audit, held_people, holds, linked, name_of, pauses,
+    quarantined, review_outlook, reviews, split_outlook, starters, vitals, waiting,
 };
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -20,10 +20,10 @@ const ROWS: usize = 200;
 /// Days that are looked ahead.
 const DAYS: i64 = 14;
 
-impl Desk {
+impl Decisions {
     /// Answers what was asked to be seen; `None` if `ask` is about doing something. `parts` stand for the braces of the
     /// path, `query` was checked; `running` tells what a service says of itself, if one answers.
-    pub fn look(
+    pub fn read(
         &self,
         ask: Ask,
         parts: &[String],
@@ -41,7 +41,7 @@ impl Desk {
                 let approvers = Approvers { people: self.approvers, lacking };
                 serde_json::to_value(State::of(&c, &seen, running().as_ref(), approvers, now)?)?
             }
-            Ask::Attention => json!({ "matters": attention(&reader()?, &self.rules, now)? }),
+            Ask::Attention => json!({ "items": attention(&reader()?, &self.rules, now)? }),
             Ask::Readiness => self.readiness(&reader()?, query, now)?,
             Ask::Backlog => json!({ "people": waiting(&reader()?, LISTED)? }),
             Ask::Person => {
@@ -56,7 +56,7 @@ impl Desk {
                 json!({ "hold": found.ok_or_else(missing)?, "people": held_people(&c, id)? })
             }
             Ask::UndoPreview => self.what_an_undo_restores(&reader()?, query, now)?,
-            Ask::Quarantine => json!({ "people": aside(&reader()?)? }),
+            Ask::Quarantine => json!({ "people": quarantined(&reader()?)? }),
             Ask::Pauses => json!({ "pauses": pauses(&reader()?)? }),
             Ask::Reviews => json!({ "reviews": reviews(&reader()?, all)? }),
             Ask::Review => {
@@ -84,8 +84,8 @@ impl Desk {
                     }
                 }
                 if found.is_empty() {
-                    let told = format!("no profile {:?} is linked; see `links list`", parts[0]);
-                    return Err(Refusal::NotFound(told));
+                    let message = format!("no profile {:?} is linked; see `links list`", parts[0]);
+                    return Err(Refusal::NotFound(message));
                 }
                 json!({ "links": found })
             }
@@ -128,7 +128,7 @@ impl Desk {
             filter_audit(c, &Filter { targets: vec![target], newest, ..Filter::default() }, |row| {
                 let row: Value = serde_json::from_str(&row.text)?;
                 rows.push(json!({
-                    "seq": row["seq"], "at": row["at"], "kind": row["kind"], "told": Row::of(&row).describe(), "row": row,
+                    "seq": row["seq"], "at": row["at"], "kind": row["kind"], "message": Row::of(&row).describe(), "row": row,
                 }));
                 Ok(())
             })?;

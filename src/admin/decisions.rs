@@ -2,11 +2,11 @@
 
 use super::routes::Ask;
 use crate::clock::Moment;
-use crate::identity::{Change, Decider, Rulebook};
+use crate::identity::{ChangeKind, Decider, Rulebook};
 use crate::store::{
-    Approval, Ballot, Opined, Opinion, Planned, Store, StoreError, Unfit, Voted, Wish, accept_adoption, accept_list,
-    adoption, approve, cancel, find, held_people, holds, identity, opine, org_of_hold, pause, request, resume, retry,
-    reverse, split_outlook, vote,
+    Approval, Ballot, OperatorRequest, Opined, Opinion, Planned, Store, StoreError, Unfit, Voted, accept_adoption,
+    accept_list, adoption, approve, cancel, find, held_people, holds, identity, opine, org_of_hold, pause, request,
+    resume, retry, reverse, split_outlook, vote,
 };
 use rusqlite::Connection;
 use serde::de::DeserializeOwned;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// Where decisions are written down, and what they can be about.
 #[derive(Clone)]
-pub struct Desk {
+pub struct Decisions {
     /// The file.
     pub store: PathBuf,
     pub orgs: Vec<String>,
@@ -55,7 +55,7 @@ impl From<serde_json::Error> for Refusal {
     }
 }
 
-impl Desk {
+impl Decisions {
     /// A number of the path, of one `what`.
     pub fn number(&self, what: &str, text: &str) -> Result<i64, Refusal> {
         let digits = text.strip_prefix('-').unwrap_or(text);
@@ -107,7 +107,7 @@ impl Desk {
     ) -> Result<Option<Value>, Refusal> {
         let operator = || Store::operator(&self.store);
         let text = |key: &str| body[key].as_str().unwrap_or_default();
-        let told = match ask {
+        let message = match ask {
             Ask::Approve | Ask::Reject | Ask::Reverse => {
                 self.hold(&operator()?, ask, by, self.number("hold", &parts[0])?, body, now)?
             }
@@ -137,8 +137,8 @@ impl Desk {
                 let report = adoption(&c, &self.rules, org, now)?;
                 let missing = report.missing();
                 if !missing.is_empty() {
-                    let told = format!("the report of {org} is not complete yet: {}", missing.join(", "));
-                    return Err(Refusal::Conflict(told));
+                    let message = format!("the report of {org} is not complete yet: {}", missing.join(", "));
+                    return Err(Refusal::Conflict(message));
                 }
                 if report.waiting.is_empty() {
                     return Err(Refusal::Conflict(format!(
@@ -158,7 +158,7 @@ impl Desk {
             Ask::AcceptList => {
                 let (org, c) = (self.org(&parts[0])?, operator()?);
                 accept_list(&c, org, by)?;
-                request(&c, org, &Wish::Reread, by, now)?;
+                request(&c, org, &OperatorRequest::OrgRead, by, now)?;
                 json!({ "org": org, "by": by.name })
             }
             Ask::AcceptReview | Ask::RejectReview => {
@@ -182,26 +182,29 @@ impl Desk {
                         outlook.code
                     )));
                 }
-                let wish = Wish::Split { tenant: link.tenant, profile: link.profile, why: text("why").to_owned() };
-                json!({ "request": request(&c, org, &wish, by, now)?, "org": org, "profile": profile, "by": by.name })
+                let asked =
+                    OperatorRequest::Split { tenant: link.tenant, profile: link.profile, why: text("why").to_owned() };
+                json!({ "request": request(&c, org, &asked, by, now)?, "org": org, "profile": profile, "by": by.name })
             }
             Ask::ApprovePlan => self.approve_plan(&mut operator()?, by, body, now)?,
             Ask::Undo => self.take_back(&operator()?, by, body, now)?,
             Ask::Release => self.release(&operator()?, by, body, now)?,
-            Ask::Fix => self.wish(&operator()?, body, Wish::Fix { targets: targets(body) }, by, now)?,
+            Ask::Fix => self.asked(&operator()?, body, OperatorRequest::Fix { targets: targets(body) }, by, now)?,
             Ask::Reconcile => {
                 let orgs = match body["org"].as_str() {
                     Some(name) => vec![self.org(name)?.to_owned()],
                     None => self.orgs.clone(),
                 };
                 let c = operator()?;
-                let asked: Result<BTreeMap<String, i64>, StoreError> =
-                    orgs.into_iter().map(|org| Ok((org.clone(), request(&c, &org, &Wish::Reread, by, now)?))).collect();
+                let asked: Result<BTreeMap<String, i64>, StoreError> = orgs
+                    .into_iter()
+                    .map(|org| Ok((org.clone(), request(&c, &org, &OperatorRequest::OrgRead, by, now)?)))
+                    .collect();
                 json!({ "requests": asked?, "by": by.name })
             }
             _ => return Ok(None),
         };
-        Ok(Some(told))
+        Ok(Some(message))
     }
 
     fn review(
@@ -239,9 +242,16 @@ impl Desk {
         }
     }
 
-    fn wish(&self, c: &Connection, body: &Value, wish: Wish, by: &Decider, now: Moment) -> Result<Value, Refusal> {
+    fn asked(
+        &self,
+        c: &Connection,
+        body: &Value,
+        asked: OperatorRequest,
+        by: &Decider,
+        now: Moment,
+    ) -> Result<Value, Refusal> {
         let org = self.org(body["org"].as_str().unwrap_or_default())?;
-        Ok(json!({ "request": request(c, org, &wish, by, now)?, "by": by.name }))
+        Ok(json!({ "request": request(c, org, &asked, by, now)?, "by": by.name }))
     }
 
     fn try_again(&self, c: &Connection, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
@@ -249,7 +259,7 @@ impl Desk {
         let meant: Option<Vec<i64>> = meant.map(|found| found.into_iter().map(|(_, target)| target).collect());
         let people = retry(c, meant.as_deref(), by, now)?;
         if people == 0 && meant.is_some() {
-            return Err(Refusal::NotFound("nobody of that name is set aside; see `quarantine list`".into()));
+            return Err(Refusal::NotFound("nobody of that name is quarantined; see `quarantine list`".into()));
         }
         Ok(json!({ "retried": people, "by": by.name }))
     }
@@ -259,8 +269,8 @@ impl Desk {
         let people: Vec<Approval> = people(body)?;
         let mut targets = BTreeSet::new();
         if let Some(twice) = people.iter().find(|person| !targets.insert(person.target)) {
-            let told = format!("target {} stands in the plan more than once: name each person once", twice.target);
-            return Err(Refusal::Bad(told));
+            let message = format!("target {} stands in the plan more than once: name each person once", twice.target);
+            return Err(Refusal::Bad(message));
         }
         let text = |key: &str| body[key].as_str().unwrap_or_default();
         if body["store"].as_str().is_some_and(|named| identity(c).map_or(true, |known| known != named)) {
@@ -294,10 +304,10 @@ pub(super) fn nobody(person: &str) -> Refusal {
 /// What one approval of these people does not decide.
 fn waits(c: &Connection, approved: &[i64]) -> Result<Vec<String>, StoreError> {
     let approved: BTreeSet<i64> = approved.iter().copied().collect();
-    let mut told = Vec::new();
+    let mut message = Vec::new();
     for hold in holds(c, false)?.into_iter().filter(|hold| hold.needs > 1) {
         let held = held_people(c, hold.id)?.into_iter().filter(|held| approved.contains(&held.target));
-        told.extend(held.map(|held| {
+        message.extend(held.map(|held| {
             let (change, needs, id) = (&hold.change, hold.needs, hold.id);
             format!(
                 "{}: {change} needs {needs} people; each applies this plan, or decides with `holds approve {id}`",
@@ -305,7 +315,7 @@ fn waits(c: &Connection, approved: &[i64]) -> Result<Vec<String>, StoreError> {
             )
         }));
     }
-    Ok(told)
+    Ok(message)
 }
 
 fn people<T: DeserializeOwned>(body: &Value) -> Result<Vec<T>, Refusal> {
@@ -319,10 +329,10 @@ pub(super) fn targets(body: &Value) -> Vec<i64> {
 }
 
 /// The kind of change of a word.
-pub(super) fn change(word: &str) -> Result<Change, Refusal> {
-    let words: Vec<&str> = Change::ALL.iter().map(|change| change.word()).collect();
+pub(super) fn change(word: &str) -> Result<ChangeKind, Refusal> {
+    let words: Vec<&str> = ChangeKind::ALL.iter().map(|change| change.as_str()).collect();
     let unknown = || Refusal::Bad(format!("{word:?} is not a kind of change; there are {}", words.join(", ")));
-    Change::from_word(word).ok_or_else(unknown)
+    ChangeKind::parse(word).ok_or_else(unknown)
 }
 
 /// The targets of a hold that are meant: by number and by name; all without either.
@@ -343,15 +353,15 @@ fn meant(c: &Connection, hold: i64, body: &Value) -> Result<Option<BTreeSet<i64>
             [target] => only.insert(*target),
             [] => return Err(Refusal::NotFound(format!("{word} is not in hold {hold}; see `holds show {hold}`"))),
             _ => {
-                let told = format!("{word} is several people of hold {hold}; name them by profile or login");
-                return Err(Refusal::Conflict(told));
+                let message = format!("{word} is several people of hold {hold}; name them by profile or login");
+                return Err(Refusal::Conflict(message));
             }
         };
     }
     Ok(Some(only))
 }
 
-impl Desk {
+impl Decisions {
     /// What somebody says about a hold, or about what was rejected in it.
     fn hold(
         &self,
@@ -382,8 +392,8 @@ impl Desk {
             ))),
             Voted::Again => {
                 let did = if ask == Ask::Reject { "rejected" } else { "approved" };
-                let told = format!("{} has {did} hold {hold} already: somebody else must", by.name);
-                Err(Refusal::Conflict(told))
+                let message = format!("{} has {did} hold {hold} already: somebody else must", by.name);
+                Err(Refusal::Conflict(message))
             }
             voted => Ok(json!({
                 "hold": hold, "approved": ask == Ask::Approve, "by": by.name, "principal": by.principal(),

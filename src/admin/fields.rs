@@ -19,7 +19,7 @@ pub enum Kind {
     People,
 }
 
-/// Entries that a list has at most: everybody of a large company.
+/// Entries that a list has at most: everybody of a large tenant.
 const LONGEST_LIST: usize = 100_000;
 /// Characters that a text has at most.
 const LONGEST_TEXT: usize = 10_000;
@@ -50,7 +50,7 @@ impl Kind {
         matches!(self, Kind::Texts | Kind::Numbers | Kind::People)
     }
 
-    const fn told(self) -> &'static str {
+    const fn message(self) -> &'static str {
         match self {
             Kind::Text => "a string",
             Kind::Flag => "true or false",
@@ -63,7 +63,7 @@ impl Kind {
 
     /// What is wrong with a value, as it follows the name of the field; nothing if it says something.
     fn wrong(self, value: &Value) -> Option<String> {
-        let no = || Some(format!("must be {}", self.told()));
+        let no = || Some(format!("must be {}", self.message()));
         if self.is_list() {
             let Some(items) = value.as_array() else { return no() };
             return match items.len() {

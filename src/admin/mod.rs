@@ -12,7 +12,7 @@ mod undo;
 
 use crate::clock::Clock;
 use crate::config::Token;
-use crate::config::reload::Change;
+use crate::config::reload::ChangedKey;
 use crate::identity::Decider;
 use crate::identity::leaver::WhyAccess;
 use crate::metrics::Metrics;
@@ -20,7 +20,7 @@ use crate::pipeline::{PollRefused, Pollers, Readiness, Service};
 use crate::store::{LiveRules, Store};
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use decisions::{Desk, Refusal};
+use decisions::{Decisions, Refusal};
 use routes::{Ask, Lost};
 use secrecy::SecretString;
 use serde_json::json;
@@ -68,7 +68,7 @@ pub struct Served {
 /// Somebody asks for the configuration to be read again; what came of it is answered.
 pub struct Reload {
     pub by: Decider,
-    pub answer: oneshot::Sender<Result<Vec<Change>, String>>,
+    pub answer: oneshot::Sender<Result<Vec<ChangedKey>, String>>,
 }
 
 impl Served {
@@ -145,11 +145,12 @@ async fn healthz(served: web::Data<Served>) -> HttpResponse {
 async fn readyz(served: web::Data<Served>) -> HttpResponse {
     let (reasons, leavers) = (served.readiness.reasons(), leavers_with_access(&served));
     // A person who waits is a reason to look, and none to take this process out of service.
-    let told = if leavers.is_empty() { json!({}) } else { json!({ "leavers_with_access": leavers }) };
+    let message = if leavers.is_empty() { json!({}) } else { json!({ "leavers_with_access": leavers }) };
     if reasons.is_empty() {
-        HttpResponse::Ok().json(json!({ "status": "ready", "attention": told }))
+        HttpResponse::Ok().json(json!({ "status": "ready", "attention": message }))
     } else {
-        HttpResponse::ServiceUnavailable().json(json!({ "status": "not ready", "missing": reasons, "attention": told }))
+        HttpResponse::ServiceUnavailable()
+            .json(json!({ "status": "not ready", "missing": reasons, "attention": message }))
     }
 }
 
@@ -167,8 +168,8 @@ async fn document() -> HttpResponse {
     HttpResponse::Ok().json(routes::openapi())
 }
 
-fn error(mut response: actix_web::HttpResponseBuilder, told: impl Into<String>) -> HttpResponse {
-    response.json(json!({ "error": told.into() }))
+fn error(mut response: actix_web::HttpResponseBuilder, message: impl Into<String>) -> HttpResponse {
+    response.json(json!({ "error": message.into() }))
 }
 
 /// A whole body: not more than `largest` bytes, and not slower than anybody needs for it.
@@ -190,12 +191,12 @@ async fn api(
 ) -> HttpResponse {
     let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(who) = auth::who(&served.tokens, authorization).cloned() else {
-        let told = if served.tokens.is_empty() {
+        let message = if served.tokens.is_empty() {
             "the admin API is closed: no [[admin.tokens]] is configured"
         } else {
             "no such token; send Authorization: Bearer TOKEN with a token of [[admin.tokens]]"
         };
-        let mut refused = error(HttpResponse::Unauthorized(), told);
+        let mut refused = error(HttpResponse::Unauthorized(), message);
         refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         return refused;
     };
@@ -207,8 +208,8 @@ async fn api(
         }
     };
     if who.role < route.role {
-        let told = format!("{} is a {}; this needs the role {}", who.name, who.role.word(), route.role.word());
-        return error(HttpResponse::Forbidden(), told);
+        let message = format!("{} is a {}; this needs the role {}", who.name, who.role.as_str(), route.role.as_str());
+        return error(HttpResponse::Forbidden(), message);
     }
     let largest = route.largest_body();
     let bytes = match read(payload, largest).await {
@@ -231,7 +232,7 @@ async fn api(
         return poll(&served, &body).await;
     }
     let now = served.clock.now();
-    let desk = Desk {
+    let decisions = Decisions {
         store: served.store.clone(),
         orgs: served.orgs.clone(),
         rules: served.rules.load(),
@@ -239,17 +240,17 @@ async fn api(
     };
     let by = who.decider();
     let (decided, keeper) = (served.decided.clone(), served.keeper.clone());
-    let pausing = pausing::decide(&keeper, &desk, route.ask, &by, &body, now).await;
+    let pausing = pausing::decide(&keeper, &decisions, route.ask, &by, &body, now).await;
     let running = move || Some(Running::new(served.readiness.reasons(), &served.metrics.text()));
     let answered = match pausing {
         Some(decided) => Ok(decided.map(Some)),
         None => {
-            web::block(move || match desk.look(route.ask, &parts, &query, running, now)? {
+            web::block(move || match decisions.read(route.ask, &parts, &query, running, now)? {
                 Some(mut seen) => {
                     pausing::complete(&keeper, &mut seen);
                     Ok(Some(seen))
                 }
-                None => desk.decide(route.ask, &by, &parts, &body, now),
+                None => decisions.decide(route.ask, &by, &parts, &body, now),
             })
             .await
         }
@@ -288,8 +289,8 @@ async fn hook(served: web::Data<Served>, request: HttpRequest, payload: web::Pay
     };
     let signature = request.headers().get("x-signature-256").and_then(|value| value.to_str().ok());
     if !auth::is_signed(served.hook_secret.as_ref(), &body, signature) {
-        let told = "not signed: X-Signature-256: sha256=HEX with the HMAC of the body under admin.hook_secret";
-        return error(HttpResponse::Unauthorized(), told);
+        let message = "not signed: X-Signature-256: sha256=HEX with the HMAC of the body under admin.hook_secret";
+        return error(HttpResponse::Unauthorized(), message);
     }
     let Ok((route, _)) = routes::find("POST", "/poll") else { return not_here().await };
     match fields::body(route, &body) {

@@ -1,6 +1,6 @@
 //! The kill switch over HTTP: it works in the memory of the service first, so that no trouble of the store holds it up.
 
-use super::decisions::{Desk, Refusal, change};
+use super::decisions::{Decisions, Refusal, change};
 use super::routes::Ask;
 use crate::clock::Moment;
 use crate::identity::Decider;
@@ -10,38 +10,44 @@ use serde_json::{Value, json};
 /// Pauses or resumes; `None` if `ask` is about something else.
 pub async fn decide(
     store: &Store,
-    desk: &Desk,
+    decisions: &Decisions,
     ask: Ask,
     by: &Decider,
     body: &Value,
     now: Moment,
 ) -> Option<Result<Value, Refusal>> {
     match ask {
-        Ask::Pause => Some(pause(store, desk, by, body, now).await),
+        Ask::Pause => Some(pause(store, decisions, by, body, now).await),
         Ask::Resume => Some(resume(store, by, body, now).await),
         _ => None,
     }
 }
 
-async fn pause(store: &Store, desk: &Desk, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
-    let org = body["org"].as_str().map(|name| desk.org(name)).transpose()?;
+async fn pause(
+    store: &Store,
+    decisions: &Decisions,
+    by: &Decider,
+    body: &Value,
+    now: Moment,
+) -> Result<Value, Refusal> {
+    let org = body["org"].as_str().map(|name| decisions.org(name)).transpose()?;
     let kind = body["change"].as_str().map(change).transpose()?;
     let why = body["why"].as_str().unwrap_or_default();
-    let mut told =
-        json!({ "pause": null, "org": org, "change": kind.map(|kind| kind.word()), "why": why, "by": by.name });
-    let Paused { written, under_way } = store.pause(org.map(str::to_owned), kind, why, by, now).await;
-    told["under_way"] = under_way.into();
+    let mut message =
+        json!({ "pause": null, "org": org, "change": kind.map(|kind| kind.as_str()), "why": why, "by": by.name });
+    let Paused { written, in_flight } = store.pause(org.map(str::to_owned), kind, why, by, now).await;
+    message["in_flight"] = in_flight.into();
     match written {
-        Ok(id) => told["pause"] = id.into(),
+        Ok(id) => message["pause"] = id.into(),
         Err(because) => {
-            told["unwritten"] = format!(
+            message["unwritten"] = format!(
                 "it holds from now on, but is not written down yet: a service that starts again before that does not know of \
                  it. {because}"
             )
             .into();
         }
     }
-    Ok(told)
+    Ok(message)
 }
 
 async fn resume(store: &Store, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {

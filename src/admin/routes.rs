@@ -60,7 +60,7 @@ pub struct Route {
     pub body: &'static [Field],
 }
 
-const fn look(ask: Ask, path: &'static str, about: &'static str) -> Route {
+const fn read(ask: Ask, path: &'static str, about: &'static str) -> Route {
     Route { ask, method: "GET", path, role: Role::Viewer, about, query: &[], body: &[] }
 }
 
@@ -118,8 +118,8 @@ pub fn route_of(ask: Ask) -> Option<&'static Route> {
 
 /// Everything.
 pub const ROUTES: &[Route] = &[
-    look(Ask::Status, "/status", "Is it safe, is it keeping up, what waits for whom."),
-    look(Ask::Attention, "/attention", "Everything that waits for a person, and what is remarkable."),
+    read(Ask::Status, "/status", "Is it safe, is it keeping up, what waits for whom."),
+    read(Ask::Attention, "/attention", "Everything that waits for a person, and what is remarkable."),
     choose(
         Ask::Readiness,
         "/readiness",
@@ -129,7 +129,7 @@ pub const ROUTES: &[Route] = &[
             field("org", Kind::Text, false, "only this org"),
         ],
     ),
-    look(Ask::Backlog, "/backlog", "Who waits to be worked on, in the order of service; at most 500."),
+    read(Ask::Backlog, "/backlog", "Who waits to be worked on, in the order of service; at most 500."),
     choose(
         Ask::Person,
         "/people/{person}",
@@ -140,14 +140,14 @@ pub const ROUTES: &[Route] = &[
         ],
     ),
     choose(Ask::Holds, "/holds", "What waits for a decision.", DECIDED_TOO),
-    look(Ask::Hold, "/holds/{id}", "Who is held, and what would be done to them."),
-    look(Ask::Quarantine, "/quarantine", "Who is set aside, why, and what to do."),
-    look(Ask::Pauses, "/pauses", "What somebody has paused."),
+    read(Ask::Hold, "/holds/{id}", "Who is held, and what would be done to them."),
+    read(Ask::Quarantine, "/quarantine", "Who is quarantined, why, and what to do."),
+    read(Ask::Pauses, "/pauses", "What somebody has paused."),
     act(
         Ask::Retry,
         "/quarantine/retry",
         Role::Operator,
-        "Try somebody once more who is set aside.",
+        "Try somebody once more who is quarantined.",
         &[field("person", Kind::Text, false, "profile, email, login or full name; everybody without it")],
     ),
     act(
@@ -168,10 +168,10 @@ pub const ROUTES: &[Route] = &[
         "Let writes go on.",
         &[field("id", Kind::Number, false, "number of the pause; all without it")],
     ),
-    look(Ask::Adoption, "/orgs/{org}/adoption", "What first contact with an org would do."),
-    look(Ask::Adoptions, "/adoption", "What first contact would do, for every org."),
+    read(Ask::Adoption, "/orgs/{org}/adoption", "What first contact with an org would do."),
+    read(Ask::Adoptions, "/adoption", "What first contact would do, for every org."),
     choose(Ask::Reviews, "/reviews", "Matches that wait for a decision.", DECIDED_TOO),
-    look(Ask::Review, "/reviews/{id}", "A match, with the plans of both people before and after it, and its code."),
+    read(Ask::Review, "/reviews/{id}", "A match, with the plans of both people before and after it, and its code."),
     choose(
         Ask::Links,
         "/links",
@@ -181,7 +181,7 @@ pub const ROUTES: &[Route] = &[
             field("person", Kind::Text, false, "only this one: profile, email, login or full name"),
         ],
     ),
-    look(Ask::Link, "/links/{profile}", "A profile's link in each org, what a split would do, and its code."),
+    read(Ask::Link, "/links/{profile}", "A profile's link in each org, what a split would do, and its code."),
     act(
         Ask::Fix,
         "/fix",
@@ -207,9 +207,9 @@ pub const ROUTES: &[Route] = &[
         Ask::Poll,
         "/poll",
         Role::Operator,
-        "Read one profile of a company at once, instead of waiting for the next pass.",
+        "Read one profile of a tenant at once, instead of waiting for the next pass.",
         &[
-            field("tenant", Kind::Text, true, "the company, by its name in the configuration"),
+            field("tenant", Kind::Text, true, "the tenant, by its name in the configuration"),
             field("profile", Kind::Text, true, "the UUID of the profile"),
         ],
     ),
@@ -322,7 +322,7 @@ pub const ROUTES: &[Route] = &[
         Ask::Reverse,
         "/holds/{id}/reverse",
         Role::Approver,
-        "Take back what was rejected: it is judged as if it were asked for the first time.",
+        "Take back what was rejected: it is evaluated as if it were asked for the first time.",
         DECISION,
     ),
     act(
@@ -404,7 +404,7 @@ fn operation(route: &Route) -> Value {
     let mut operation = json!({
         "operationId": format!("{:?}", route.ask).to_lowercase(),
         "summary": route.about,
-        "description": format!("Needs the role {} or a higher one.", route.role.word()),
+        "description": format!("Needs the role {} or a higher one.", route.role.as_str()),
         "parameters": parameters,
         "responses": {
             "200": { "description": "done, or seen", "content": { "application/json": {} } },

@@ -1,7 +1,7 @@
 //! The state of things for machines and people: the same over HTTP and from the command line.
 
 use crate::clock::Moment;
-use crate::identity::Class;
+use crate::identity::Priority;
 use crate::store::{HeldChanges, LeaverWithAccess, OrgVitals, Pause, StoreError, Used, Vitals, holds, pauses};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -74,7 +74,7 @@ pub struct State {
     #[serde(default)]
     pub leavers_with_access: Vec<LeaverWithAccess>,
     pub orgs: BTreeMap<String, OrgState>,
-    /// Profiles that cannot be read, by company.
+    /// Profiles that cannot be read, by tenant.
     pub unreadable: BTreeMap<String, i64>,
     pub holds: Vec<HeldChanges>,
     pub pauses: Vec<Pause>,
@@ -97,13 +97,13 @@ pub struct Approvers {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OrgState {
     pub waiting: i64,
-    pub waiting_by_class: BTreeMap<String, i64>,
+    pub waiting_by_priority: BTreeMap<String, i64>,
     pub terminations_waiting: i64,
     pub oldest_seconds: f64,
     /// Nothing where no service answers.
     pub eta_seconds: Option<f64>,
     pub held: i64,
-    pub set_aside: i64,
+    pub quarantined: i64,
     pub budget: Vec<Budget>,
 }
 
@@ -140,17 +140,17 @@ impl State {
         now: Moment,
     ) -> Result<Self, StoreError> {
         let org = |(name, people): (&String, &OrgVitals)| {
-            let by_class: BTreeMap<String, i64> =
-                people.backlog.iter().map(|(class, (count, _))| ((*class).to_owned(), *count)).collect();
+            let by_priority: BTreeMap<String, i64> =
+                people.backlog.iter().map(|(priority, (count, _))| ((*priority).to_owned(), *count)).collect();
             let oldest = people.backlog.values().map(|(_, since)| *since).min();
             let state = OrgState {
-                waiting: by_class.values().sum(),
-                terminations_waiting: by_class.get(Class::Revoke.label()).copied().unwrap_or(0),
-                waiting_by_class: by_class,
+                waiting: by_priority.values().sum(),
+                terminations_waiting: by_priority.get(Priority::Revoke.as_str()).copied().unwrap_or(0),
+                waiting_by_priority: by_priority,
                 oldest_seconds: oldest.map_or(0.0, |since| now.since(since).as_secs_f64()),
                 eta_seconds: running.and_then(|running| running.eta(name)),
                 held: people.held,
-                set_aside: people.quarantined,
+                quarantined: people.quarantined,
                 budget: running.map(|running| running.budget(name)).unwrap_or_default(),
             };
             (name.clone(), state)
@@ -158,8 +158,8 @@ impl State {
         let headroom = |used: &Used| Headroom {
             org: used.org.clone(),
             tenant: used.tenant.clone(),
-            change: used.change.word().to_owned(),
-            per: used.per.word().to_owned(),
+            change: used.change.as_str().to_owned(),
+            per: used.per.as_str().to_owned(),
             used: used.ratio,
         };
         Ok(Self {

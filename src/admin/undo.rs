@@ -1,16 +1,16 @@
 //! Undos over the API and from the command line: what is taken back is named, what is restored is derived.
 
-use super::decisions::{Desk, Refusal, targets as listed};
+use super::decisions::{Decisions, Refusal, targets as listed};
 use crate::clock::Moment;
 use crate::identity::Decider;
 use crate::identity::preview::{Preview, preview};
-use crate::store::{Scope, Undo, Wish, all_there, directory, pinned, request, undo, whole_with};
+use crate::store::{OperatorRequest, Scope, Undo, all_there, directory, pinned, request, undo, whole_with};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-impl Desk {
+impl Decisions {
     /// What is named by a query or a body.
     fn scope(&self, c: &Connection, asked: &Value) -> Result<Scope, Refusal> {
         let orgs = match asked["org"].as_str() {
@@ -68,8 +68,8 @@ impl Desk {
         let mut previews = Vec::new();
         for (org, people) in &found.pins {
             let Some(known) = directory(c, org)? else {
-                let told = format!("the groups of {org} were not read yet: start the service first");
-                return Err(Refusal::Conflict(told));
+                let message = format!("the groups of {org} were not read yet: start the service first");
+                return Err(Refusal::Conflict(message));
             };
             let mut known = Cow::Owned(known);
             for (target, pins) in people {
@@ -93,8 +93,8 @@ impl Desk {
             return Err(Refusal::Conflict(found.changed(c, shown)?));
         }
         let org = found.people[0].org.clone();
-        let wish = Wish::Undo { scope, code: found.code, why: why(body) };
-        let id = request(c, &org, &wish, by, now)?;
+        let asked = OperatorRequest::Undo { scope, code: found.code, why: why(body) };
+        let id = request(c, &org, &asked, by, now)?;
         Ok(json!({ "request": id, "people": found.people.len(), "by": by.name, "principal": by.principal() }))
     }
 
@@ -120,12 +120,12 @@ impl Desk {
             *targets = pinned(c, targets)?;
         }
         if targets.values().all(Vec::is_empty) {
-            let told = "nothing is pinned of them: no undo has restored anything that still lasts";
-            return Err(Refusal::NotFound(told.into()));
+            let message = "nothing is pinned of them: no undo has restored anything that still lasts";
+            return Err(Refusal::NotFound(message.into()));
         }
         let mut requests = BTreeMap::new();
         for (org, targets) in targets.into_iter().filter(|(_, targets)| !targets.is_empty()) {
-            let id = request(c, &org, &Wish::Release { targets }, by, now)?;
+            let id = request(c, &org, &OperatorRequest::Release { targets }, by, now)?;
             requests.insert(org, id);
         }
         Ok(json!({ "requests": requests, "by": by.name }))

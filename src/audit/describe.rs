@@ -2,13 +2,13 @@
 
 use super::details::{Effect, HoldEnded, Observed, Owner, Verdict, Vote};
 use super::event::Event;
-use crate::identity::change::tell as describe_step;
+use crate::identity::change::describe as describe_step;
 use crate::identity::{FieldChange, Step};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Fields that say enough of a person who is seen for the first time.
-const TELLING: [&str; 6] = ["departure_date", "departments", "employee_type", "job_title", "start_date", "user_status"];
+const SHOWN: [&str; 6] = ["departure_date", "departments", "employee_type", "job_title", "start_date", "user_status"];
 /// A profile with more new fields than these is one that was never seen before.
 const FEW: usize = 5;
 
@@ -41,23 +41,24 @@ pub fn describe(event: &Event) -> String {
             it.author.by
         ),
         Event::Searched(it) => format!("no account was found in Okta, asked for by {}", it.by),
-        Event::Held(it) => with(format!("held ({}, hold {})", it.change.word(), it.hold), Some(&it.why)),
+        Event::Held(it) => with(format!("held ({}, hold {})", it.change.as_str(), it.hold), Some(&it.why)),
         Event::HoldEnded(it) => hold_ended(it),
-        Event::Approved(it) => format!("{} was approved by {}", it.change.word(), it.author.by),
+        Event::Approved(it) => format!("{} was approved by {}", it.change.as_str(), it.author.by),
         Event::ApprovalEnded(it) => {
-            let (change, plan, by) = (it.change.word(), &it.plan, &it.author.by);
+            let (change, plan, by) = (it.change.as_str(), &it.plan, &it.author.by);
             with(format!("the approval of {change} in plan {plan} by {by} is over"), Some(&it.why))
         }
         Event::ApprovedAlone(it) => format!(
             "hold {} ({}) was {}{} alone: it is carried out at {} unless somebody says `holds cancel {0}`",
             it.hold,
-            it.change.word(),
+            it.change.as_str(),
             if it.rejects { "rejected" } else { "approved" },
             by(&it.by.join(" and ")),
             it.until,
         ),
         Event::RejectionEnded(it) => {
-            let rejected = format!("what was rejected ({}, hold {}) may be asked for again", it.change.word(), it.hold);
+            let rejected =
+                format!("what was rejected ({}, hold {}) may be asked for again", it.change.as_str(), it.hold);
             with(rejected, Some(&it.why))
         }
         Event::Reminded(it) => format!("hold {} still waits for a decision", it.hold),
@@ -88,7 +89,7 @@ pub fn describe(event: &Event) -> String {
         }
         Event::Walk(it) => {
             let how = if it.complete { "complete" } else { "incomplete" };
-            with(format!("a walk over the company: {} profiles, {how}", it.profiles), it.why.as_deref())
+            with(format!("a walk over the tenant: {} profiles, {how}", it.profiles), it.why.as_deref())
         }
         Event::Started(it) => format!("the service started, run {}", it.run),
         Event::Unknown { kind, detail } => format!("{kind}: {detail}"),
@@ -110,17 +111,17 @@ fn by(names: &str) -> String {
 fn hold_ended(it: &HoldEnded) -> String {
     let word = it.verdict.map(Verdict::as_str).or(it.said.map(Vote::as_str)).unwrap_or_default();
     let by = it.by.as_ref().map(|names| by(&names.joined())).unwrap_or_default();
-    format!("hold {} ({}): {word}{by}", it.hold, it.change.word())
+    format!("hold {} ({}): {word}{by}", it.hold, it.change.as_str())
 }
 
 fn observed(it: &Observed) -> String {
     let is_new = it.changes.len() > FEW && it.changes.iter().all(|change| change.before.is_null());
     let fields: Vec<String> =
-        it.changes.iter().filter(|change| !is_new || TELLING.contains(&change.field.as_str())).map(field).collect();
+        it.changes.iter().filter(|change| !is_new || SHOWN.contains(&change.field.as_str())).map(field).collect();
     let first = if is_new { "seen for the first time" } else { "Namely says" };
     let because = it.because.as_deref().unwrap_or(first);
     let fields = if fields.is_empty() { "no field differs".to_owned() } else { fields.join(", ") };
-    format!("{because}: {fields}; {}", it.standing.word())
+    format!("{because}: {fields}; {}", it.lifecycle.as_str())
 }
 
 fn field(change: &FieldChange) -> String {
@@ -139,7 +140,7 @@ fn field(change: &FieldChange) -> String {
 
 fn effect(it: &Effect) -> String {
     let step = match &it.call.step {
-        Step::Look { .. } => "account read".to_owned(),
+        Step::ReadAccount { .. } => "account read".to_owned(),
         step => describe_step(step).unwrap_or_else(|| step.name().replace('_', " ")),
     };
     let why = it.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();

@@ -6,7 +6,7 @@
 use crate::clock::Moment;
 use crate::identity::doubt::Ending;
 use crate::identity::pins::Pins;
-use crate::identity::{Change, Class, Entitlement, FieldChange, Step};
+use crate::identity::{ChangeKind, Entitlement, FieldChange, Priority, Step};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,8 +32,8 @@ pub struct Observed {
     pub changes: Vec<FieldChange>,
     /// What made the person dirty, where it is not what Namely says.
     pub because: Option<String>,
-    pub standing: Entitlement,
-    pub class: Class,
+    pub lifecycle: Entitlement,
+    pub priority: Priority,
     #[serde(default)]
     pub remarks: Vec<String>,
     /// Why it cannot be said which account is theirs.
@@ -52,7 +52,7 @@ pub struct Planned {
     pub steps: Vec<Step>,
     /// What the person is entitled to, in a word.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub standing: Option<String>,
+    pub lifecycle: Option<String>,
     /// The rule behind each group and app that is given or taken.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rules: BTreeMap<String, String>,
@@ -69,7 +69,7 @@ pub enum Outcome {
     Replan,
     Refused,
     Unknown,
-    SomebodyElse,
+    AnotherUser,
 }
 
 impl Outcome {
@@ -83,7 +83,7 @@ impl Outcome {
             Outcome::Replan => "replan",
             Outcome::Refused => "refused",
             Outcome::Unknown => "unknown",
-            Outcome::SomebodyElse => "somebody_else",
+            Outcome::AnotherUser => "somebody_else",
         }
     }
 
@@ -95,13 +95,13 @@ impl Outcome {
     /// Whether it is known what became of the call.
     pub const fn ending(self) -> Ending {
         match self {
-            Outcome::Unknown | Outcome::SomebodyElse => Ending::Untold,
+            Outcome::Unknown | Outcome::AnotherUser => Ending::Untold,
             Outcome::Applied
             | Outcome::AlreadySo
             | Outcome::Missing
             | Outcome::Retry
             | Outcome::Replan
-            | Outcome::Refused => Ending::Told,
+            | Outcome::Refused => Ending::Remark,
         }
     }
 }
@@ -192,7 +192,7 @@ pub struct Agreed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reviewed {
     pub review: i64,
-    pub subject: String,
+    pub counterpart: String,
     pub verdict: String,
     pub by: Option<String>,
     pub principal: Option<String>,
@@ -229,7 +229,7 @@ pub struct Searched {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     pub hold: i64,
-    pub change: Change,
+    pub change: ChangeKind,
     pub why: String,
     /// Of the hold: what it counts.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -307,7 +307,7 @@ impl Names {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldEnded {
     pub hold: i64,
-    pub change: Change,
+    pub change: ChangeKind,
     /// What was said, in the row of a vote.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub said: Option<Vote>,
@@ -337,7 +337,7 @@ pub struct HoldEnded {
 
 impl HoldEnded {
     /// About a hold, and nothing said of it yet.
-    pub const fn new(hold: i64, change: Change) -> Self {
+    pub const fn new(hold: i64, change: ChangeKind) -> Self {
         Self {
             hold,
             change,
@@ -358,7 +358,7 @@ impl HoldEnded {
 /// What a saved plan says of a person was approved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approved {
-    pub change: Change,
+    pub change: ChangeKind,
     pub shown: Vec<String>,
     pub plan: String,
     #[serde(flatten)]
@@ -368,7 +368,7 @@ pub struct Approved {
 /// An approval of a saved plan does not hold any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalEnded {
-    pub change: Change,
+    pub change: ChangeKind,
     pub plan: String,
     pub why: String,
     #[serde(flatten)]
@@ -379,7 +379,7 @@ pub struct ApprovalEnded {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovedAlone {
     pub hold: i64,
-    pub change: Change,
+    pub change: ChangeKind,
     pub by: Vec<String>,
     #[serde(default)]
     pub principals: Vec<String>,
@@ -395,7 +395,7 @@ pub struct ApprovedAlone {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectionEnded {
     pub hold: i64,
-    pub change: Change,
+    pub change: ChangeKind,
     pub shown: String,
     pub why: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -408,7 +408,7 @@ pub struct RejectionEnded {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reminded {
     pub hold: i64,
-    pub change: Change,
+    pub change: ChangeKind,
     pub scope: String,
     pub waits_seconds: i64,
 }
@@ -424,7 +424,7 @@ pub struct Withheld {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
     pub pause: i64,
-    pub change: Option<Change>,
+    pub change: Option<ChangeKind>,
     pub why: String,
     pub by: String,
     pub principal: Option<String>,

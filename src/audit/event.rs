@@ -70,7 +70,7 @@ kinds! {
     Effect(Effect) = "effect",
     /// Okta is proved to hold a revision.
     Done(Done) = "done",
-    Quarantined(Quarantined) = "set_aside",
+    Quarantined(Quarantined) = "quarantined",
     /// A profile belongs to an account, or to a person already known.
     Correlated(Correlated) = "correlated",
     Split(Split) = "split",

@@ -48,9 +48,9 @@ fn a_row_of_a_newer_version_is_kept_and_shown_as_it_is() {
 fn a_row_whose_detail_does_not_fit_is_kept_and_says_so() {
     let text = r#"{"at":"2027-01-01T00:00:00.000Z","detail":{"hold":"seven"},"kind":"held","seq":7}"#;
     let row = Row::read(text).expect("a row");
-    let told = row.describe();
-    assert!(told.starts_with("held, which this version cannot read (invalid type: string \"seven\""), "{told}");
-    assert!(told.ends_with(r#"): {"hold":"seven"}"#), "{told}");
+    let message = row.describe();
+    assert!(message.starts_with("held, which this version cannot read (invalid type: string \"seven\""), "{message}");
+    assert!(message.ends_with(r#"): {"hold":"seven"}"#), "{message}");
     assert_eq!(written(row), text);
 }
 

@@ -24,7 +24,7 @@ pub struct Finding {
     /// The first row that is concerned.
     pub seq: i64,
     pub what: &'static str,
-    pub told: String,
+    pub message: String,
 }
 
 /// What a verification came to.
@@ -48,9 +48,9 @@ impl Verdict {
         self.findings.is_empty()
     }
 
-    fn find(&mut self, seq: i64, what: &'static str, told: String) {
+    fn find(&mut self, seq: i64, what: &'static str, message: String) {
         if self.findings.len() < KEPT {
-            self.findings.push(Finding { seq, what, told });
+            self.findings.push(Finding { seq, what, message });
         } else {
             self.more_findings += 1;
         }
@@ -95,20 +95,20 @@ impl<'a> Verifier<'a> {
         self.verdict.first.get_or_insert(row.seq);
         let mut known = hash;
         if row.seq != before + 1 {
-            let told = match row.seq - before {
+            let message = match row.seq - before {
                 2 => format!("row {} was removed", before + 1),
                 _ => format!("rows {} to {} were removed", before + 1, row.seq - 1),
             };
-            self.verdict.find(before + 1, "removed", told);
+            self.verdict.find(before + 1, "removed", message);
             known = None;
         }
         let says = serde_json::from_str::<Value>(row.text).ok().and_then(|text| text["seq"].as_i64());
         if says != Some(row.seq) {
-            let told = match says {
+            let message = match says {
                 Some(says) => format!("row {} stands where row {says} was: rows were exchanged", row.seq),
                 None => format!("row {} cannot be read any more", row.seq),
             };
-            self.verdict.find(row.seq, "reordered", told);
+            self.verdict.find(row.seq, "reordered", message);
         } else if known.is_some_and(|known| chain(&known, row.text) != row.hash) {
             self.verdict.find(row.seq, "edited", format!("row {} was edited, or its hash was", row.seq));
         }
@@ -129,13 +129,13 @@ impl<'a> Verifier<'a> {
                     self.verdict.vouched_to = Some(row.seq);
                 }
             } else {
-                let told = format!(
+                let message = format!(
                     "the chain up to row {} is not the one that was sealed at {}: a row from {} on was written anew",
                     row.seq,
                     checkpoint.at,
                     self.sealed + 1
                 );
-                self.verdict.find(self.sealed + 1, "rewritten", told);
+                self.verdict.find(self.sealed + 1, "rewritten", message);
             }
             self.sealed = checkpoint.seq;
         }
@@ -145,13 +145,13 @@ impl<'a> Verifier<'a> {
     pub fn end(mut self) -> Verdict {
         let last = self.before.0;
         if let Some(beyond) = self.checkpoints.last().filter(|checkpoint| checkpoint.seq > last) {
-            let told = format!(
+            let message = format!(
                 "the end is missing: rows {} to {} at least were there when it was sealed at {}",
                 last + 1,
                 beyond.seq,
                 beyond.at
             );
-            self.verdict.find(last + 1, "truncated", told);
+            self.verdict.find(last + 1, "truncated", message);
         }
         self.verdict
     }

@@ -58,8 +58,9 @@ pub(super) async fn grant_findings(
             match read {
                 Ok((group, Ok(roles))) => findings.extend(grant_finding(what, &group, &roles, mapping)),
                 Ok((group, Err(why))) => {
-                    let told = format!("whether one comes with {:?} cannot be told ({why}): {PERMISSION}", group.name);
-                    return vec![bad(what, told)];
+                    let message =
+                        format!("whether one comes with {:?} cannot be told ({why}): {PERMISSION}", group.name);
+                    return vec![bad(what, message)];
                 }
                 Err(e) => return vec![bad(what, e.to_string())],
             }

@@ -1,7 +1,7 @@
 //! `adopt`: what first contact with an org would do, and the acceptance without which nothing is written.
 
+use super::backend::{Asking, by, part};
 use super::table::table;
-use super::way::{Asking, by, part};
 use crate::admin::routes::Ask;
 use crate::store::{Adoption, AdoptionEntry as Entry};
 use serde_json::json;
@@ -32,19 +32,19 @@ pub struct Options {
 /// Shows the reports, or accepts one.
 pub async fn adopt(options: &Options) -> anyhow::Result<ExitCode> {
     if let Some(org) = &options.accept {
-        let way = options.asking.at.to_decide(options.by.as_ref())?;
-        let told = way.ask(Ask::Adopt, &[org], json!({ "code": options.code })).await?;
+        let backend = options.asking.at.to_decide(options.by.as_ref())?;
+        let message = backend.ask(Ask::Adopt, &[org], json!({ "code": options.code })).await?;
         if options.asking.json {
-            println!("{told}");
-        } else if told["new"] == true {
-            println!("{org}: accepted by {}; writing begins in some seconds", by(&told));
+            println!("{message}");
+        } else if message["new"] == true {
+            println!("{org}: accepted by {}; writing begins in some seconds", by(&message));
         } else {
             println!("{org}: was accepted before");
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let told = options.asking.at.to_look()?.look(Ask::Adoptions, &[], json!({})).await?;
-    let reports: Vec<Adoption> = part(told, "orgs")?;
+    let message = options.asking.at.to_read()?.read(Ask::Adoptions, &[], json!({})).await?;
+    let reports: Vec<Adoption> = part(message, "orgs")?;
     if options.asking.json {
         println!("{}", serde_json::to_string_pretty(&reports)?);
         return Ok(ExitCode::SUCCESS);
@@ -147,8 +147,8 @@ mod tests {
         for half in
             [Adoption { primed: false, ..whole.clone() }, Adoption { not_walked: vec!["acme".into()], ..whole.clone() }]
         {
-            let told = verdict(&half);
-            assert!(!told.contains("--code") && told.contains(&half.missing()[0]), "{told}");
+            let message = verdict(&half);
+            assert!(!message.contains("--code") && message.contains(&half.missing()[0]), "{message}");
         }
         let accepted = Adoption { accepted_by: Some("Ann".into()), ..whole };
         assert_eq!(verdict(&accepted), "accepted by Ann");

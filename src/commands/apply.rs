@@ -1,11 +1,11 @@
 //! `apply`: a saved plan is done as it was shown, for whoever has not moved since. The service does it, in any mode: what
 //! was approved is let through, and nothing else.
 
+use super::backend::{Asking, part};
 use super::failure::usage;
 use super::saved::SavedPlan;
 use super::store::{Opened, open};
 use super::table::table;
-use super::way::{Asking, part};
 use crate::admin::routes::Ask;
 use crate::clock::Clock;
 use crate::identity::preview::Preview;
@@ -66,10 +66,10 @@ pub async fn apply(options: &Options) -> anyhow::Result<ExitCode> {
         "plan": plan.checksum.get(..12).unwrap_or_default(), "rules": plan.rules, "store": plan.store,
         "expires": plan.expires_at.to_string(), "strict": options.strict, "people": approvals,
     });
-    let told = options.asking.at.to_decide(options.by.as_ref())?.ask(Ask::ApprovePlan, &[], body).await?;
+    let message = options.asking.at.to_decide(options.by.as_ref())?.ask(Ask::ApprovePlan, &[], body).await?;
     let (approved, refused): (Vec<i64>, Vec<Refused>) =
-        (part(told.clone(), "targets")?, part(told.clone(), "refused")?);
-    let waits: Vec<String> = part(told, "waits")?;
+        (part(message.clone(), "targets")?, part(message.clone(), "refused")?);
+    let waits: Vec<String> = part(message, "waits")?;
     let nothing = options.strict && approved.is_empty() && !refused.is_empty();
     let done = match (options.wait, &opened) {
         (Some(seconds), Some(opened)) if !nothing => Some(wait(opened, &approved, Duration::from_secs(seconds))?),
@@ -77,7 +77,7 @@ pub async fn apply(options: &Options) -> anyhow::Result<ExitCode> {
     };
     report(options, approved.len(), &refused, nothing, done)?;
     if !options.asking.json {
-        waits.iter().for_each(|told| println!("{told}"));
+        waits.iter().for_each(|message| println!("{message}"));
     }
     let failed = nothing || done.is_some_and(|done| done < approved.len());
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })

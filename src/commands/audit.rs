@@ -147,8 +147,8 @@ impl Names {
     /// The name of a target's person.
     pub fn of(&mut self, opened: &Opened, target: Option<i64>) -> String {
         let Some(target) = target else { return String::new() };
-        let look = || name_of(&opened.store, target).ok().flatten();
-        self.0.entry(target).or_insert_with(|| look().unwrap_or_default()).clone()
+        let read = || name_of(&opened.store, target).ok().flatten();
+        self.0.entry(target).or_insert_with(|| read().unwrap_or_default()).clone()
     }
 }
 
@@ -267,7 +267,7 @@ pub(super) fn write_csv(opened: &Opened, filter: &Filter, out: impl Write) -> an
 }
 
 /// The verdict about the audit of a store, and where the checkpoints were from.
-pub(super) fn judge(
+pub(super) fn evaluate(
     opened: &Opened,
     config: &Config,
     file: Option<&Path>,
@@ -322,14 +322,14 @@ fn public_key(config: &Config, store: &Path) -> Option<String> {
 
 fn verify(config: &Path, file: Option<&Path>, key: Option<&str>, as_json: bool) -> anyhow::Result<ExitCode> {
     let opened = open(config)?;
-    let (verdict, from) = judge(&opened, &opened.config, file, key)?;
+    let (verdict, from) = evaluate(&opened, &opened.config, file, key)?;
     let code = if verdict.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if as_json {
         println!("{}", serde_json::to_string_pretty(&json!({ "verdict": verdict, "checkpoints_from": from }))?);
         return Ok(code);
     }
     for finding in &verdict.findings {
-        println!("{}: {}", finding.what, finding.told);
+        println!("{}: {}", finding.what, finding.message);
     }
     if verdict.more_findings > 0 {
         println!("and {} findings more", verdict.more_findings);
@@ -351,7 +351,7 @@ fn prune(config: &Path, before: &str, by: Option<&String>) -> anyhow::Result<Exi
     let opened = open(config)?;
     let before = moment("--before", before, opened.now)?;
     let by = decider(by)?;
-    let (verdict, _) = judge(&opened, &opened.config, None, None)?;
+    let (verdict, _) = evaluate(&opened, &opened.config, None, None)?;
     if !verdict.is_good() {
         bail!("the audit is not as it was written (see `audit verify`): nothing is removed from it");
     }

@@ -117,7 +117,7 @@ fn examine(path: &Path) -> anyhow::Result<Sound> {
     }
     let audit = verify_audit(&c, &checkpoints(&c)?, || ())?;
     if let Some(finding) = audit.findings.first() {
-        bail!("{}: its audit is not as it was written: {}", path.display(), finding.told);
+        bail!("{}: its audit is not as it was written: {}", path.display(), finding.message);
     }
     drop(c);
     let bytes = std::fs::read(path)?;

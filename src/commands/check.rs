@@ -103,9 +103,9 @@ pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
 /// decide beside the service.
 fn approvers_finding(config: &Config) -> Finding {
     let people = auth::approvers(&config.admin.tokens);
-    let told = config.rulebook.safeguards.lacks_approvers(people);
-    match told {
-        Some(told) => warning("approvers", told),
+    let message = config.rulebook.safeguards.lacks_approvers(people);
+    match message {
+        Some(message) => warning("approvers", message),
         None => good("approvers", format!("{people} people can approve over the admin API")),
     }
 }
@@ -142,8 +142,8 @@ fn network_findings(config: &Config, environment: &dyn Fn(&str) -> Option<String
     }
     for channel in &config.notify {
         if let Kind::Mail { readable: true, .. } = channel.kind {
-            let told = "mail with names of people travels unencrypted to its server (insecure_relay = true)";
-            findings.push(good(&format!("notify {}", channel.name), told));
+            let message = "mail with names of people travels unencrypted to its server (insecure_relay = true)";
+            findings.push(good(&format!("notify {}", channel.name), message));
         }
     }
     findings

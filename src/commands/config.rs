@@ -40,15 +40,15 @@ pub fn config(action: &Action) -> anyhow::Result<ExitCode> {
     let loaded = config.as_ref().map(|path| Config::load(path)).transpose()?;
     let now = |key: &str| loaded.as_ref().map(|config| written(&config.document, key)).unwrap_or_default();
     if *as_json {
-        let told: Vec<_> = found.iter().map(|entry| json!({ "entry": entry, "written": now(&entry.key) })).collect();
-        println!("{}", serde_json::to_string_pretty(&told)?);
+        let message: Vec<_> = found.iter().map(|entry| json!({ "entry": entry, "written": now(&entry.key) })).collect();
+        println!("{}", serde_json::to_string_pretty(&message)?);
         return Ok(ExitCode::SUCCESS);
     }
     let mut rows = table(&["key", "what it does", "default or example", "written", "a change needs"]);
     for entry in &found {
         let example = entry.example.as_ref().map(ToString::to_string).unwrap_or_default();
         let needs = if entry.live { "a reload" } else { "a restart" };
-        let written = now(&entry.key).into_iter().map(|(place, value)| format!("{place} = {value}"));
+        let written = now(&entry.key).into_iter().map(|(location, value)| format!("{location} = {value}"));
         let written = written.collect::<Vec<_>>().join("\n");
         rows.add_row([entry.key.clone(), entry.about.clone(), example, written, needs.to_owned()]);
     }

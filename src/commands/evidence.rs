@@ -1,6 +1,6 @@
 //! `evidence`: a pack for auditors that can be verified without this program.
 
-use super::audit::{Names, judge, write_jsonl};
+use super::audit::{Names, evaluate, write_jsonl};
 use super::failure::usage;
 use super::store::{moment, open};
 use crate::report::evidence::Collector;
@@ -63,7 +63,7 @@ pub fn evidence(options: &Options) -> anyhow::Result<ExitCode> {
     if options.output.exists() {
         bail!("{} exists already: a pack is never written over", options.output.display());
     }
-    let (verdict, checkpoints_from) = judge(&opened, &opened.config, None, None)?;
+    let (verdict, checkpoints_from) = evaluate(&opened, &opened.config, None, None)?;
     let (mut collector, names) = (Collector::new(&from.to_string(), &to.to_string()), RefCell::new(Names::default()));
     let bar = ProgressBar::new_spinner().with_style(
         ProgressStyle::with_template("{spinner} {pos} rows read").unwrap_or(ProgressStyle::default_spinner()),

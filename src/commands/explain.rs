@@ -37,12 +37,12 @@ pub struct Options {
 }
 
 /// Everything about one person in one org.
-struct Told {
+struct Remark {
     case: Case,
     preview: Preview,
     mapping: Explanation,
     directory: Directory,
-    /// What the service says of them: held, set aside, or nothing.
+    /// What the service says of them: held, quarantined, or nothing.
     state: String,
 }
 
@@ -52,30 +52,31 @@ pub fn explain(options: &Options) -> anyhow::Result<ExitCode> {
     let mut all = Vec::new();
     for org in opened.orgs(options.org.as_ref())? {
         for target in find(&opened.store, &org, &options.person)? {
-            all.extend(look(&opened, &org, target)?);
+            all.extend(read(&opened, &org, target)?);
         }
     }
     if all.is_empty() {
         bail!("nobody is called {:?}; give a profile UUID, an email, a login or a full name", options.person);
     }
     let verdicts: Vec<Option<Vec<String>>> =
-        all.iter().map(|told| options.group.as_ref().map(|group| why(told, group))).collect();
+        all.iter().map(|message| options.group.as_ref().map(|group| why(message, group))).collect();
     if options.json {
-        let people: Vec<Value> = all.iter().zip(&verdicts).map(|(told, group)| told.json(group.as_ref())).collect();
+        let people: Vec<Value> =
+            all.iter().zip(&verdicts).map(|(message, group)| message.json(group.as_ref())).collect();
         println!("{}", serde_json::to_string_pretty(&people)?);
         return Ok(ExitCode::SUCCESS);
     }
-    for (told, verdict) in all.iter().zip(&verdicts) {
-        told.header();
+    for (message, verdict) in all.iter().zip(&verdicts) {
+        message.header();
         match verdict {
             Some(reasons) => reasons.iter().for_each(|reason| println!("  {reason}")),
-            None => told.tables(),
+            None => message.tables(),
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn look(opened: &Opened, org: &str, target: i64) -> anyhow::Result<Option<Told>> {
+fn read(opened: &Opened, org: &str, target: i64) -> anyhow::Result<Option<Remark>> {
     let rules = &opened.config.rulebook;
     let Some(case) = whole(&opened.store, rules, target, opened.now)? else { return Ok(None) };
     let known = directory(&opened.store, org)?.unwrap_or_default();
@@ -99,21 +100,21 @@ fn look(opened: &Opened, org: &str, target: i64) -> anyhow::Result<Option<Told>>
         .optional()?;
     let state = match row {
         Some((State::Held, _, Some(why))) => format!("held: {why}"),
-        Some((State::Quarantined, _, Some(why))) => format!("set aside: {why}"),
+        Some((State::Quarantined, _, Some(why))) => format!("quarantined: {why}"),
         Some((_, true, Some(why))) => format!("under way: {why}"),
         Some((_, true, None)) => "under way".to_owned(),
         Some((_, false, Some(remark))) => format!("done; {remark}"),
         _ => "done".to_owned(),
     };
-    Ok(Some(Told { case, preview, mapping, directory: known, state }))
+    Ok(Some(Remark { case, preview, mapping, directory: known, state }))
 }
 
-impl Told {
+impl Remark {
     fn header(&self) {
         let p = &self.preview;
-        println!("{} in {}: {} in Namely; {}", p.name, p.org, p.standing, self.state);
+        println!("{} in {}: {} in Namely; {}", p.name, p.org, p.lifecycle, self.state);
         match &self.case.account {
-            Some(account) => println!("  account {} ({}), {}", account.id, account.login, account.status.word()),
+            Some(account) => println!("  account {} ({}), {}", account.id, account.login, account.status.as_str()),
             None => println!("  no account in Okta"),
         }
         p.remarks.iter().for_each(|remark| println!("  {remark}"));
@@ -124,9 +125,9 @@ impl Told {
             println!("  nothing would change");
         }
         for (change, words) in &p.changes {
-            println!("  would {}: {}", change.word(), words.join("; "));
+            println!("  would {}: {}", change.as_str(), words.join("; "));
         }
-        p.by_okta.iter().for_each(|told| println!("  {told}"));
+        p.by_okta.iter().for_each(|message| println!("  {message}"));
     }
 
     fn tables(&self) {
@@ -168,14 +169,14 @@ impl Told {
 }
 
 /// Why somebody is in a group, or why not.
-fn why(told: &Told, word: &str) -> Vec<String> {
+fn why(message: &Remark, word: &str) -> Vec<String> {
     let mut reasons = Vec::new();
-    let found = told.directory.find(word);
+    let found = message.directory.find(word);
     let name = found.map_or(word, |group| group.name.as_str());
-    let is_in = found.is_some_and(|group| told.case.account.as_ref().is_some_and(|a| a.groups.contains(&group.id)));
+    let is_in = found.is_some_and(|group| message.case.account.as_ref().is_some_and(|a| a.groups.contains(&group.id)));
     match found {
         None => reasons.push(format!("Okta has no group {word:?}")),
-        Some(group) if told.directory.is_rule_owned(&group.id) => {
+        Some(group) if message.directory.is_rule_owned(&group.id) => {
             reasons.push(format!("{name:?} is filled by one of Okta's own group rules: never written from here"));
         }
         Some(group) if !group.writable => {
@@ -185,12 +186,12 @@ fn why(told: &Told, word: &str) -> Vec<String> {
         }
         Some(_) => reasons.push(format!("{} of {name:?} in Okta", if is_in { "a member" } else { "no member" })),
     }
-    let gives = told.mapping.groups.iter().filter(|g| g.groups.iter().any(|given| given == word || given == name));
+    let gives = message.mapping.groups.iter().filter(|g| g.groups.iter().any(|given| given == word || given == name));
     let gives: Vec<String> =
         gives.map(|g| format!("the rule {:?} gives it ({})", g.rule, list(&g.inputs).replace('\n', ", "))).collect();
     if gives.is_empty() {
         reasons.push("no rule of the mapping gives it:".to_owned());
-        for g in &told.mapping.groups {
+        for g in &message.mapping.groups {
             let not = match (&g.not, g.groups.is_empty()) {
                 (Some(not), _) => not.clone(),
                 (None, true) => "gives nothing".to_owned(),
@@ -205,10 +206,10 @@ fn why(told: &Told, word: &str) -> Vec<String> {
         }
     } else {
         reasons.extend(gives);
-        if told.preview.standing != "entitled" {
+        if message.preview.lifecycle != "entitled" {
             reasons.push(format!(
                 "what the mapping gives holds while they are entitled; they are {} now",
-                told.preview.standing
+                message.preview.lifecycle
             ));
         }
     }

@@ -12,20 +12,20 @@ pub const USAGE: u8 = 64;
 
 /// An error that knows its exit code.
 #[derive(Debug, thiserror::Error)]
-#[error("{told}")]
+#[error("{message}")]
 struct Failed {
-    told: String,
+    message: String,
     code: u8,
 }
 
-/// The command cannot be understood as it was given; `told` says how it is written.
-pub fn usage(told: impl Into<String>) -> anyhow::Error {
-    Failed { told: told.into(), code: USAGE }.into()
+/// The command cannot be understood as it was given; `message` says how it is written.
+pub fn usage(message: impl Into<String>) -> anyhow::Error {
+    Failed { message: message.into(), code: USAGE }.into()
 }
 
 /// How things are cannot be said.
-pub fn cannot_say(told: impl Into<String>) -> anyhow::Error {
-    Failed { told: told.into(), code: CANNOT_SAY }.into()
+pub fn cannot_say(message: impl Into<String>) -> anyhow::Error {
+    Failed { message: message.into(), code: CANNOT_SAY }.into()
 }
 
 /// The exit code of an error: what the innermost cause that is known says, 1 without any.

@@ -1,7 +1,7 @@
 //! `holds`: what the safeguards hold, and what people decide about it.
 
+use super::backend::{Asking, by, part};
 use super::table::table;
-use super::way::{Asking, by, part};
 use crate::admin::routes::Ask;
 use crate::clock::Moment;
 use crate::store::{HeldChanges, HeldPerson, Voted};
@@ -40,7 +40,7 @@ pub enum Action {
         #[command(flatten)]
         decision: Decision,
     },
-    /// Take back what was rejected: it is judged as if it were asked for the first time
+    /// Take back what was rejected: it is evaluated as if it were asked for the first time
     Reverse {
         #[command(flatten)]
         decision: Decision,
@@ -87,8 +87,8 @@ pub async fn holds(action: &Action) -> anyhow::Result<ExitCode> {
 }
 
 async fn list(asking: &Asking, all: bool) -> anyhow::Result<ExitCode> {
-    let told = asking.at.to_look()?.look(Ask::Holds, &[], json!({ "all": all })).await?;
-    let found: Vec<HeldChanges> = part(told, "holds")?;
+    let message = asking.at.to_read()?.read(Ask::Holds, &[], json!({ "all": all })).await?;
+    let found: Vec<HeldChanges> = part(message, "holds")?;
     if asking.json {
         println!("{}", serde_json::to_string_pretty(&found)?);
         return Ok(ExitCode::SUCCESS);
@@ -141,12 +141,12 @@ fn state(hold: &HeldChanges) -> String {
 }
 
 async fn show(asking: &Asking, id: i64) -> anyhow::Result<ExitCode> {
-    let told = asking.at.to_look()?.look(Ask::Hold, &[&id.to_string()], json!({})).await?;
+    let message = asking.at.to_read()?.read(Ask::Hold, &[&id.to_string()], json!({})).await?;
     if asking.json {
-        println!("{}", serde_json::to_string_pretty(&told)?);
+        println!("{}", serde_json::to_string_pretty(&message)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let (hold, people): (HeldChanges, Vec<HeldPerson>) = (part(told.clone(), "hold")?, part(told, "people")?);
+    let (hold, people): (HeldChanges, Vec<HeldPerson>) = (part(message.clone(), "hold")?, part(message, "people")?);
     println!("hold {} in {}: {} of {}", hold.id, hold.org, hold.change, count(people.len()));
     println!("{}; {}", hold.why, state(&hold));
     println!("{}", departments(&people));
@@ -191,11 +191,11 @@ fn departments(people: &[HeldPerson]) -> String {
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-    let told = counts.iter().map(|(name, n)| {
+    let message = counts.iter().map(|(name, n)| {
         let name = if name.is_empty() { "no department" } else { name };
         format!("{n} × {name}")
     });
-    told.collect::<Vec<_>>().join(", ")
+    message.collect::<Vec<_>>().join(", ")
 }
 
 async fn decide(decision: &Decision, ask: Ask, word: &str) -> anyhow::Result<ExitCode> {
@@ -203,12 +203,12 @@ async fn decide(decision: &Decision, ask: Ask, word: &str) -> anyhow::Result<Exi
     if !decision.people.is_empty() {
         body["people"] = json!(decision.people);
     }
-    let way = decision.asking.at.to_decide(decision.by.as_ref())?;
-    let told = way.ask(ask, &[&decision.id.to_string()], body).await?;
-    let voted: Voted = part(told.clone(), "result")?;
-    let (id, by) = (decision.id, by(&told));
+    let backend = decision.asking.at.to_decide(decision.by.as_ref())?;
+    let message = backend.ask(ask, &[&decision.id.to_string()], body).await?;
+    let voted: Voted = part(message.clone(), "result")?;
+    let (id, by) = (decision.id, by(&message));
     match &voted {
-        _ if decision.asking.json => println!("{told}"),
+        _ if decision.asking.json => println!("{message}"),
         Voted::Needs { more } if ask == Ask::Reject => {
             println!("hold {id} {word} by {by}; it lets somebody in again who has left: {more} more must reject")
         }
@@ -224,11 +224,11 @@ async fn decide(decision: &Decision, ask: Ask, word: &str) -> anyhow::Result<Exi
 }
 
 async fn cancel(id: i64, who: Option<&String>, asking: &Asking) -> anyhow::Result<ExitCode> {
-    let told = asking.at.to_decide(who)?.ask(Ask::Cancel, &[&id.to_string()], json!({})).await?;
+    let message = asking.at.to_decide(who)?.ask(Ask::Cancel, &[&id.to_string()], json!({})).await?;
     if asking.json {
-        println!("{told}");
+        println!("{message}");
     } else {
-        println!("the approval of hold {id} is taken back by {}: it waits for a decision again", by(&told));
+        println!("the approval of hold {id} is taken back by {}: it waits for a decision again", by(&message));
     }
     Ok(ExitCode::SUCCESS)
 }

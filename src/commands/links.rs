@@ -1,9 +1,9 @@
 //! `links`: which account is whose, by which rule and evidence; and taking a wrong match apart.
 
+use super::backend::{Asking, by, part};
 use super::failure::usage;
 use super::review::outlook_shown;
 use super::table::table;
-use super::way::{Asking, by, part};
 use crate::admin::routes::Ask;
 use crate::clock::Moment;
 use crate::store::{Linked, Outlook};
@@ -65,28 +65,28 @@ pub async fn links(action: &Action) -> anyhow::Result<ExitCode> {
         Action::Show { profile, asking } => show(asking, profile).await,
         Action::Split { profile, code: None, asking, .. } => show(asking, profile).await,
         Action::Split { profile, code: Some(code), org, why, by: decider, asking } => {
-            let way = asking.at.to_decide(decider.as_ref())?;
+            let backend = asking.at.to_decide(decider.as_ref())?;
             let org = match org {
                 Some(org) => org.clone(),
-                None => only_org(way.look(Ask::Link, &[profile], json!({})).await?, profile)?,
+                None => only_org(backend.read(Ask::Link, &[profile], json!({})).await?, profile)?,
             };
             let mut body = json!({ "org": org, "profile": profile, "code": code });
             if let Some(why) = why {
                 body["why"] = why.as_str().into();
             }
-            let told = way.ask(Ask::Split, &[], body).await?;
+            let message = backend.ask(Ask::Split, &[], body).await?;
             if asking.json {
-                println!("{told}");
+                println!("{message}");
             } else {
-                println!("split by {}; a running service acts upon it in some seconds", by(&told));
+                println!("split by {}; a running service acts upon it in some seconds", by(&message));
             }
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-fn only_org(told: serde_json::Value, profile: &str) -> anyhow::Result<String> {
-    let found: Vec<Shown> = part(told, "links")?;
+fn only_org(message: serde_json::Value, profile: &str) -> anyhow::Result<String> {
+    let found: Vec<Shown> = part(message, "links")?;
     match found.as_slice() {
         [only] => Ok(only.link.org.clone()),
         several => {
@@ -104,8 +104,8 @@ async fn list(asking: &Asking, org: Option<&String>, person: Option<&String>) ->
     if let Some(person) = person {
         query["person"] = person.as_str().into();
     }
-    let told = asking.at.to_look()?.look(Ask::Links, &[], query).await?;
-    let found: Vec<Linked> = part(told, "links")?;
+    let message = asking.at.to_read()?.read(Ask::Links, &[], query).await?;
+    let found: Vec<Linked> = part(message, "links")?;
     if asking.json {
         println!("{}", serde_json::to_string_pretty(&found)?);
         return Ok(ExitCode::SUCCESS);
@@ -130,12 +130,12 @@ async fn list(asking: &Asking, org: Option<&String>, person: Option<&String>) ->
 }
 
 async fn show(asking: &Asking, profile: &str) -> anyhow::Result<ExitCode> {
-    let told = asking.at.to_look()?.look(Ask::Link, &[profile], json!({})).await?;
+    let message = asking.at.to_read()?.read(Ask::Link, &[profile], json!({})).await?;
     if asking.json {
-        println!("{}", serde_json::to_string_pretty(&told)?);
+        println!("{}", serde_json::to_string_pretty(&message)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let found: Vec<Shown> = part(told, "links")?;
+    let found: Vec<Shown> = part(message, "links")?;
     let at = asking.at.shown();
     for Shown { link, split } in found {
         println!(

@@ -7,7 +7,7 @@ use crate::identity::difference::Difference;
 use crate::identity::explain::{Explanation, explain};
 use crate::identity::mapping::Shown;
 use crate::identity::{Case, ManagerLink};
-use crate::store::{Resident, find, population, whole};
+use crate::store::{StoredPerson, find, population, whole};
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
@@ -70,7 +70,7 @@ fn test(person: &str, common: &Common) -> anyhow::Result<ExitCode> {
         bail!("nobody is called {person:?}; give a profile UUID, an email, a login or a full name");
     }
     let rules = &opened.config.rulebook;
-    let mut told = Vec::new();
+    let mut message = Vec::new();
     for case in &found {
         let positions = rules.counting(case, opened.now);
         let login = case.login.as_ref().map(|chosen| chosen.login.as_str()).unwrap_or_default();
@@ -79,27 +79,27 @@ fn test(person: &str, common: &Common) -> anyhow::Result<ExitCode> {
             _ => None,
         };
         let shown = Shown { org: &case.org, login, manager_login, positions: &positions };
-        told.push((case, explain(&rules.mapping, &shown)));
+        message.push((case, explain(&rules.mapping, &shown)));
     }
     if common.json {
-        let people: Vec<_> = told
+        let people: Vec<_> = message
             .iter()
             .map(|(case, explanation)| {
-                let standing = rules.standing(case, opened.now);
+                let lifecycle = rules.lifecycle(case, opened.now);
                 serde_json::json!({
                     "org": case.org, "name": case.person.display(), "login": case.login.as_ref().ok().map(|c| &c.login),
-                    "login_problem": case.login.as_ref().err(), "standing": standing.entitlement,
-                    "remarks": standing.remarks, "mapping": explanation,
+                    "login_problem": case.login.as_ref().err(), "entitlement": lifecycle.entitlement,
+                    "remarks": lifecycle.remarks, "mapping": explanation,
                 })
             })
             .collect();
         println!("{}", serde_json::to_string_pretty(&people)?);
         return Ok(ExitCode::SUCCESS);
     }
-    for (case, explanation) in &told {
-        let standing = rules.standing(case, opened.now);
-        println!("{} in {}: {}", case.person.display(), case.org, standing.entitlement.word());
-        standing.remarks.iter().for_each(|remark| println!("  {remark}"));
+    for (case, explanation) in &message {
+        let lifecycle = rules.lifecycle(case, opened.now);
+        println!("{} in {}: {}", case.person.display(), case.org, lifecycle.entitlement.as_str());
+        lifecycle.remarks.iter().for_each(|remark| println!("  {remark}"));
         match &case.login {
             Ok(chosen) => println!("  login {}", chosen.login),
             Err(why) => println!("  login: {why}"),
@@ -152,9 +152,9 @@ fn diff(new: &std::path::Path, common: &Common) -> anyhow::Result<ExitCode> {
     );
     let mut all = Difference::default();
     for org in opened.orgs(common.org.as_ref())? {
-        population(&opened.store, &org, |residents| {
-            bar.inc(residents.len() as u64);
-            all.merge(compare(&opened.config, &changed, &org, &residents, opened.now)?);
+        population(&opened.store, &org, |stored_people| {
+            bar.inc(stored_people.len() as u64);
+            all.merge(compare(&opened.config, &changed, &org, &stored_people, opened.now)?);
             Ok(())
         })?;
     }
@@ -178,22 +178,22 @@ fn compare(
     old: &Config,
     new: &Config,
     org: &str,
-    residents: &[Resident],
+    stored_people: &[StoredPerson],
     now: crate::clock::Moment,
 ) -> Result<Difference, crate::store::StoreError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let part = residents.len().div_ceil(cores).max(1);
+    let part = stored_people.len().div_ceil(cores).max(1);
     std::thread::scope(|scope| {
-        let parts: Vec<_> = residents
+        let parts: Vec<_> = stored_people
             .chunks(part)
-            .map(|residents| {
+            .map(|stored_people| {
                 scope.spawn(move || {
                     let mut difference = Difference::default();
-                    for resident in residents {
-                        let case = |rules| resident.case(rules, org, now);
+                    for person in stored_people {
+                        let case = |rules| person.case(rules, org, now);
                         let cases: (Option<Case>, Option<Case>) = (case(&old.rulebook)?, case(&new.rulebook)?);
                         if let (Some(before), Some(after)) = cases {
-                            difference.look(&old.rulebook, &before, &new.rulebook, &after, now);
+                            difference.add(&old.rulebook, &before, &new.rulebook, &after, now);
                         }
                     }
                     Ok(difference)
@@ -235,13 +235,13 @@ fn show(all: &Difference) {
     }
     all.user_types.iter().for_each(|(pair, n)| println!("user type {pair}: {n} people"));
     if !all.broken.is_empty() {
-        let mut rows = table(&["people", "set aside, because", "for example"]);
+        let mut rows = table(&["people", "quarantined, because", "for example"]);
         for (why, failure) in &all.broken {
             rows.add_row([failure.people.to_string(), why.clone(), failure.examples.join(", ")]);
         }
         println!("{rows}");
     }
     if all.mended > 0 {
-        println!("{} people who are set aside now could be worked on", all.mended);
+        println!("{} people who are quarantined now could be worked on", all.mended);
     }
 }

@@ -1,4 +1,4 @@
-//! `sandbox --scenario merger`: two companies, two orgs, one service, and a judgement.
+//! `sandbox --scenario merger`: two tenants, two orgs, one service, and a judgement.
 
 use super::sandbox::{Options, tempdir};
 use super::table::table;
@@ -6,8 +6,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::pipeline::Service;
-use crate::sandbox::merger::{Companies, Merger};
-use crate::sandbox::oracle::judge_org;
+use crate::sandbox::merger::{Merger, Tenants};
+use crate::sandbox::oracle::evaluate_org;
 use crate::sandbox::world::PATIENCE;
 use crate::sandbox::{namely, okta};
 use anyhow::bail;
@@ -25,8 +25,8 @@ struct Report {
     scenario: &'static str,
     seed: u64,
     employees: usize,
-    /// Humans of both companies together.
-    humans: usize,
+    /// Humans of both tenants together.
+    everybody: usize,
     time_scale: f64,
     /// Calls that changed something, by org.
     okta_calls: Vec<(&'static str, usize)>,
@@ -41,7 +41,7 @@ struct Report {
 }
 
 /// The configuration of the merger, pointed at this world; its files are written into `folder`.
-pub fn config(world: &Companies, folder: &Path) -> anyhow::Result<Config> {
+pub fn config(world: &Tenants, folder: &Path) -> anyhow::Result<Config> {
     let text = include_str!("../../config/merger.toml");
     let path = folder.join("merger.toml");
     std::fs::write(&path, text)?;
@@ -75,7 +75,7 @@ pub async fn merger(options: &Options) -> anyhow::Result<ExitCode> {
         concurrency: options.concurrency,
         ..okta::Options::default()
     };
-    let world = Companies::start(&merger.people[0], namely, okta, clock.clone())?;
+    let world = Tenants::start(&merger.people[0], namely, okta, clock.clone())?;
     let temporary = tempdir(options)?;
     let service = Service::start(config(&world, &temporary.path)?, clock.clone(), Metrics::new()).await?;
     let bar = if options.report.is_some() { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
@@ -91,7 +91,7 @@ pub async fn merger(options: &Options) -> anyhow::Result<ExitCode> {
         }
         let (backlog, still) = (service.store.backlog().await?, clock.monotonic().since(moved.1));
         let differences = merger.differences(&world);
-        bar.set_message(format!("{} humans to go, {} in the backlog", differences.len(), backlog.total()));
+        bar.set_message(format!("{} people to go, {} in the backlog", differences.len(), backlog.total()));
         bar.tick();
         if backlog.total() == 0 && (differences.is_empty() || still > PATIENCE) {
             break differences;
@@ -106,7 +106,7 @@ pub async fn merger(options: &Options) -> anyhow::Result<ExitCode> {
         scenario: "merger",
         seed: options.seed,
         employees: options.employees,
-        humans: merger.humans.len(),
+        everybody: merger.everybody.len(),
         time_scale: options.time_scale,
         wall_seconds: clock.now().since(start).as_secs_f64(),
         lost: findings.len(),
@@ -115,7 +115,7 @@ pub async fn merger(options: &Options) -> anyhow::Result<ExitCode> {
     };
     let who = merger.who_is_who();
     for (name, simulator) in ORGS.into_iter().zip(&world.okta) {
-        let figures = judge_org(&simulator.core(), &who, service.store.path(), name)?;
+        let figures = evaluate_org(&simulator.core(), &who, service.store.path(), name)?;
         report.leavers_with_access += figures.leavers_with_access;
         report.takeovers += figures.takeovers;
         report.okta_calls.push((name, figures.okta_calls));
@@ -137,8 +137,8 @@ pub async fn merger(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Waits until the first company and the first org agree.
-async fn settle(service: &Service, world: &Companies, bar: &ProgressBar) -> anyhow::Result<()> {
+/// Waits until the first tenant and the first org agree.
+async fn settle(service: &Service, world: &Tenants, bar: &ProgressBar) -> anyhow::Result<()> {
     let start = world.clock.monotonic();
     loop {
         let (missing, backlog) = (service.readiness.reasons(), service.store.backlog().await?.total());
@@ -160,7 +160,7 @@ fn show(report: &Report, options: &Options) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut rows = table(&["what", "value", "meaning"]);
-    rows.add_row(["humans", &report.humans.to_string(), "of both companies; whoever works for both counts once"]);
+    rows.add_row(["people", &report.everybody.to_string(), "of both tenants; whoever works for both counts once"]);
     for (org, calls) in &report.okta_calls {
         rows.add_row(["calls", &calls.to_string(), &format!("that changed something in {org}")]);
     }
@@ -170,11 +170,11 @@ fn show(report: &Report, options: &Options) -> anyhow::Result<()> {
         &format!("the clock ran {}x", report.time_scale),
     ]);
     for (what, count, meaning) in [
-        ("lost", report.lost, "humans who are not as they should be in one of the orgs"),
+        ("lost", report.lost, "people who are not as they should be in one of the orgs"),
         (
             "leavers with access",
             report.leavers_with_access,
-            "humans who left both companies and have an account that is live",
+            "people who left both tenants and have an account that is live",
         ),
         ("takeovers", report.takeovers, "accounts that became somebody else's"),
         ("unaudited", report.unaudited_effects, "effects without an audit row, or the reverse"),

@@ -1,6 +1,6 @@
 //! `org`: what is decided about an org as a whole.
 
-use super::way::{Asking, by};
+use super::backend::{Asking, by};
 use crate::admin::routes::Ask;
 use serde_json::json;
 use std::process::ExitCode;
@@ -28,15 +28,15 @@ pub struct Options {
 /// Carries it out.
 pub async fn org(action: &Action) -> anyhow::Result<ExitCode> {
     let Action::AcceptList(options) = action;
-    let way = options.asking.at.to_decide(options.by.as_ref())?;
-    let told = way.ask(Ask::AcceptList, &[&options.org], json!({})).await?;
+    let backend = options.asking.at.to_decide(options.by.as_ref())?;
+    let message = backend.ask(Ask::AcceptList, &[&options.org], json!({})).await?;
     if options.asking.json {
-        println!("{told}");
+        println!("{message}");
     } else {
         println!(
             "{}: the list was accepted by {}; it is read again, and each account that it lacks is asked for",
             options.org,
-            by(&told)
+            by(&message)
         );
     }
     Ok(ExitCode::SUCCESS)

@@ -1,7 +1,7 @@
 //! `pause` and `resume`: the kill switch. It works beside a running service and survives restarts.
 
+use super::backend::{Asking, by, part};
 use super::table::table;
-use super::way::{Asking, by, part};
 use crate::admin::routes::Ask;
 use crate::clock::Moment;
 use crate::store::Pause;
@@ -48,36 +48,36 @@ pub async fn pause(options: &PauseOptions) -> anyhow::Result<ExitCode> {
     if options.list {
         return list(&options.asking).await;
     }
-    let way = options.asking.at.to_decide(options.by.as_ref())?;
+    let backend = options.asking.at.to_decide(options.by.as_ref())?;
     let mut body = json!({ "why": options.why.clone().unwrap_or_default() });
     for (key, value) in [("org", &options.org), ("change", &options.change)] {
         if let Some(value) = value {
             body[key] = json!(value);
         }
     }
-    let told = way.ask(Ask::Pause, &[], body).await?;
-    if !options.asking.json && told["under_way"].as_u64().is_some_and(|calls| calls > 0) {
-        println!("{} calls had left before; their answers are written down as they come", told["under_way"]);
+    let message = backend.ask(Ask::Pause, &[], body).await?;
+    if !options.asking.json && message["in_flight"].as_u64().is_some_and(|calls| calls > 0) {
+        println!("{} calls had left before; their answers are written down as they come", message["in_flight"]);
     }
     if options.asking.json {
-        println!("{told}");
-    } else if let Some(unwritten) = told["unwritten"].as_str() {
-        println!("stopped by {}: {unwritten}", by(&told));
+        println!("{message}");
+    } else if let Some(unwritten) = message["unwritten"].as_str() {
+        println!("stopped by {}: {unwritten}", by(&message));
     } else {
         let what = options.change.as_ref().map_or("every write".to_owned(), |change| format!("every {change}"));
         let org = options.org.as_ref().map_or("every org".to_owned(), |org| format!("org {org}"));
         println!(
             "pause {}: {what} to {org} is stopped from now on by {}; let it go on with `resume {0}`",
-            told["pause"],
-            by(&told)
+            message["pause"],
+            by(&message)
         );
     }
     Ok(ExitCode::SUCCESS)
 }
 
 async fn list(asking: &Asking) -> anyhow::Result<ExitCode> {
-    let told = asking.at.to_look()?.look(Ask::Pauses, &[], json!({})).await?;
-    let found: Vec<Pause> = part(told, "pauses")?;
+    let message = asking.at.to_read()?.read(Ask::Pauses, &[], json!({})).await?;
+    let found: Vec<Pause> = part(message, "pauses")?;
     if asking.json {
         println!("{}", serde_json::to_string_pretty(&found)?);
     } else if found.is_empty() {
@@ -101,14 +101,18 @@ async fn list(asking: &Asking) -> anyhow::Result<ExitCode> {
 
 /// Lets writes go on.
 pub async fn resume(options: &ResumeOptions) -> anyhow::Result<ExitCode> {
-    let way = options.asking.at.to_decide(options.by.as_ref())?;
+    let backend = options.asking.at.to_decide(options.by.as_ref())?;
     let body = options.id.map_or(json!({}), |id| json!({ "id": id }));
-    let told = way.ask(Ask::Resume, &[], body).await?;
+    let message = backend.ask(Ask::Resume, &[], body).await?;
     if options.asking.json {
-        println!("{told}");
+        println!("{message}");
     } else {
-        let s = if told["resumed"] == 1 { "" } else { "s" };
-        println!("{} pause{s} ended by {}; a running service goes on in some seconds", told["resumed"], by(&told));
+        let s = if message["resumed"] == 1 { "" } else { "s" };
+        println!(
+            "{} pause{s} ended by {}; a running service goes on in some seconds",
+            message["resumed"],
+            by(&message)
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

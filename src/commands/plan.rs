@@ -5,7 +5,7 @@ use super::failure::{cannot_say, usage};
 use super::saved::SavedPlan;
 use super::store::{Opened, moment, open, span};
 use super::table::table;
-use crate::identity::Change;
+use crate::identity::ChangeKind;
 use crate::identity::preview::Preview;
 use crate::store::{Extent, directory, find, identity, preview_of, previews};
 use anyhow::{Context, bail};
@@ -57,7 +57,7 @@ pub struct Options {
 pub fn plan(options: &Options) -> anyhow::Result<ExitCode> {
     let opened = open(&options.config)?;
     let valid = span(&options.valid).context("--valid")?;
-    let people = look(&opened, options)?;
+    let people = read(&opened, options)?;
     if let Some(path) = &options.output {
         let store = identity(&opened.store)?;
         SavedPlan::new(people.clone(), store, opened.config.rules.clone(), opened.now, valid).write(path)?;
@@ -76,7 +76,7 @@ pub fn plan(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn look(opened: &Opened, options: &Options) -> anyhow::Result<Vec<Preview>> {
+fn read(opened: &Opened, options: &Options) -> anyhow::Result<Vec<Preview>> {
     let rules = &opened.config.rulebook;
     let extent = match (&options.since, options.everybody) {
         (Some(_), true) => return Err(usage("--since and --everybody do not go together")),
@@ -116,10 +116,10 @@ fn look(opened: &Opened, options: &Options) -> anyhow::Result<Vec<Preview>> {
 
 /// What 10,000 rows come to.
 struct Summary<'a> {
-    kinds: BTreeMap<Change, usize>,
+    kinds: BTreeMap<ChangeKind, usize>,
     departments: BTreeMap<&'a str, usize>,
     /// What is done to how many, without what differs from person to person; and the rule, for groups that are given.
-    what: BTreeMap<(Change, String, String), usize>,
+    what: BTreeMap<(ChangeKind, String, String), usize>,
     calls: usize,
     obstacles: usize,
 }
@@ -166,17 +166,17 @@ impl<'a> Summary<'a> {
 }
 
 /// Words without what is one person's own: attributes by name, groups with the rule that gives them.
-fn generalise(change: Change, word: &str, person: &Preview) -> Vec<(String, String)> {
+fn generalise(change: ChangeKind, word: &str, person: &Preview) -> Vec<(String, String)> {
     match change {
-        Change::ChangeAttributes | Change::ChangeLogin | Change::ChangeContact => {
+        ChangeKind::ChangeAttributes | ChangeKind::ChangeLogin | ChangeKind::ChangeContact => {
             let fields = word.split(", ").filter_map(|part| part.split_once(": ")).map(|(field, _)| field);
             fields.filter(|field| !field.contains('"')).map(|field| (field.to_owned(), String::new())).collect()
         }
-        Change::AddGroup => {
+        ChangeKind::AddGroup => {
             let rule = person.rules.iter().find(|(name, _)| word == format!("into group {name:?}"));
             vec![(word.to_owned(), rule.map(|(_, rule)| rule.clone()).unwrap_or_default())]
         }
-        Change::RemoveGroup => vec![(word.to_owned(), String::new())],
+        ChangeKind::RemoveGroup => vec![(word.to_owned(), String::new())],
         _ => Vec::new(),
     }
 }
@@ -189,7 +189,7 @@ fn show(people: &[Preview], all: bool) {
     let summary = Summary::of(people);
     let mut rows = table(&["change", "people"]);
     for (change, n) in &summary.kinds {
-        rows.add_row([change.word().to_owned(), n.to_string()]);
+        rows.add_row([change.as_str().to_owned(), n.to_string()]);
     }
     println!("{rows}\n{} calls to Okta for {} people", summary.calls, people.len() - summary.obstacles);
     let mut rows = table(&["department", "people"]);
@@ -202,7 +202,7 @@ fn show(people: &[Preview], all: bool) {
         let mut what: Vec<_> = summary.what.iter().collect();
         what.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
         for ((change, what, rule), n) in what.iter().take(2 * COUNTED) {
-            rows.add_row([change.word().to_owned(), what.clone(), rule.clone(), n.to_string()]);
+            rows.add_row([change.as_str().to_owned(), what.clone(), rule.clone(), n.to_string()]);
         }
         println!("{rows}");
         if what.len() > 2 * COUNTED {
@@ -241,7 +241,7 @@ fn list(title: &str, people: &[&Preview], all: bool) {
             Some(why) => why.clone(),
             None => person.changes.values().flatten().chain(&person.by_okta).cloned().collect::<Vec<_>>().join("\n"),
         };
-        rows.add_row([&person.name, &person.login, &person.department, &person.standing, &what]);
+        rows.add_row([&person.name, &person.login, &person.department, &person.lifecycle, &what]);
     }
     println!("{rows}");
     if people.len() > limit {

@@ -1,27 +1,27 @@
-//! `quarantine`: who was set aside, why, and what to do; and another try.
+//! `quarantine`: who was quarantined, why, and what to do; and another try.
 
+use super::backend::{Asking, by, part};
 use super::failure::usage;
 use super::table::table;
-use super::way::{Asking, by, part};
 use crate::admin::routes::Ask;
 use crate::clock::Moment;
-use crate::store::Aside;
+use crate::store::QuarantinedPerson;
 use serde_json::json;
 use std::process::ExitCode;
 
 /// What to do.
 #[derive(clap::Subcommand, Clone, Debug)]
 pub enum Action {
-    /// Who is set aside, and why
+    /// Who is quarantined, and why
     List {
         #[command(flatten)]
         asking: Asking,
     },
-    /// Try somebody once more; whoever was set aside is also tried when either side changes
+    /// Try somebody once more; whoever was quarantined is also tried when either side changes
     Retry {
         /// Profile, email, login or full name
         person: Option<String>,
-        /// Everybody who is set aside
+        /// Everybody who is quarantined
         #[arg(long)]
         all: bool,
         /// Who asks for it, for the audit
@@ -41,12 +41,12 @@ pub async fn quarantine(action: &Action) -> anyhow::Result<ExitCode> {
 }
 
 async fn list(asking: &Asking) -> anyhow::Result<ExitCode> {
-    let told = asking.at.to_look()?.look(Ask::Quarantine, &[], json!({})).await?;
-    let found: Vec<Aside> = part(told, "people")?;
+    let message = asking.at.to_read()?.read(Ask::Quarantine, &[], json!({})).await?;
+    let found: Vec<QuarantinedPerson> = part(message, "people")?;
     if asking.json {
         println!("{}", serde_json::to_string_pretty(&found)?);
     } else if found.is_empty() {
-        println!("nobody is set aside");
+        println!("nobody is quarantined");
     } else {
         let mut rows = table(&["who", "org", "since", "attempts", "why, and what to do"]);
         for one in &found {
@@ -69,13 +69,17 @@ async fn try_again(
         (None, true) => json!({}),
         _ => return Err(usage("say whom to try once more: a person, or --all")),
     };
-    let told = asking.at.to_decide(who)?.ask(Ask::Retry, &[], body).await?;
+    let message = asking.at.to_decide(who)?.ask(Ask::Retry, &[], body).await?;
     if asking.json {
-        println!("{told}");
-    } else if told["retried"] == json!(0) {
-        println!("nobody is set aside");
+        println!("{message}");
+    } else if message["retried"] == json!(0) {
+        println!("nobody is quarantined");
     } else {
-        println!("asked for by {}: a running service tries {} once more in some seconds", by(&told), told["retried"]);
+        println!(
+            "asked for by {}: a running service tries {} once more in some seconds",
+            by(&message),
+            message["retried"]
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! `readiness`: who starts soon, and what stands in their way.
 
+use super::backend::{Asking, part};
 use super::table::table;
-use super::way::{Asking, part};
 use crate::admin::routes::Ask;
 use crate::store::Starter;
 use serde_json::json;
@@ -26,12 +26,12 @@ pub async fn readiness(options: &Options) -> anyhow::Result<ExitCode> {
     if let Some(org) = &options.org {
         query["org"] = json!(org);
     }
-    let told = options.asking.at.to_look()?.look(Ask::Readiness, &[], query).await?;
-    let blocked: usize = part(told.clone(), "blocked")?;
+    let message = options.asking.at.to_read()?.read(Ask::Readiness, &[], query).await?;
+    let blocked: usize = part(message.clone(), "blocked")?;
     if options.asking.json {
-        println!("{}", serde_json::to_string_pretty(&told)?);
+        println!("{}", serde_json::to_string_pretty(&message)?);
     } else {
-        show(&part::<Vec<Starter>>(told, "starters")?, blocked, options.days);
+        show(&part::<Vec<Starter>>(message, "starters")?, blocked, options.days);
     }
     Ok(if blocked == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -42,7 +42,7 @@ fn show(starters: &[Starter], blocked: usize, days: u16) {
     }
     let mut rows = table(&["start", "who", "login", "org", "state", "note"]);
     for s in starters {
-        rows.add_row([&s.start, &s.name, &s.login, &s.org, s.state.word(), &s.note]);
+        rows.add_row([&s.start, &s.name, &s.login, &s.org, s.state.as_str(), &s.note]);
     }
     println!("{rows}\n{} start in the next {days} days, {blocked} of them blocked", starters.len());
 }

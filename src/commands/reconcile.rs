@@ -1,8 +1,8 @@
 //! `reconcile`: where Okta is not what Namely says, as a table, a page, CSV or JSON; read anew, or as read last; and mended.
 
+use super::backend::Backend;
 use super::store::{Opened, open};
 use super::table::table;
-use super::way::Way;
 use crate::admin::routes::Ask;
 use crate::clock::Clock;
 use crate::pipeline::reconciler::write;
@@ -66,8 +66,8 @@ pub async fn reconcile(options: &Options) -> anyhow::Result<ExitCode> {
             write(folder, &report.org, &stamp, report).map_err(|why| anyhow!(why))?;
         }
         if options.fix && !report.targets().is_empty() {
-            let way = Way::find(&opened, options.by.as_ref())?;
-            way.ask(Ask::Fix, &[], json!({ "org": report.org, "targets": report.targets() })).await?;
+            let backend = Backend::find(&opened, options.by.as_ref())?;
+            backend.ask(Ask::Fix, &[], json!({ "org": report.org, "targets": report.targets() })).await?;
         }
     }
     if options.json {
@@ -80,9 +80,9 @@ pub async fn reconcile(options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 async fn read_anew(opened: &Opened, org: &str, options: &Options) -> anyhow::Result<()> {
-    let way = Way::find(opened, options.by.as_ref())?;
-    let told = way.ask(Ask::Reconcile, &[], json!({ "org": org })).await?;
-    let id = told["requests"][org].as_i64().context("the service gave no number for the request")?;
+    let backend = Backend::find(opened, options.by.as_ref())?;
+    let message = backend.ask(Ask::Reconcile, &[], json!({ "org": org })).await?;
+    let id = message["requests"][org].as_i64().context("the service gave no number for the request")?;
     let bar = ProgressBar::new_spinner().with_message(format!("{org} is read by the service"));
     bar.enable_steady_tick(Duration::from_millis(200));
     let clock = Clock::system();
@@ -123,16 +123,16 @@ fn show(report: &Reconciliation, options: &Options) {
     }
     println!("{rows}");
     // What is not ours is only counted: it may be most of the org.
-    let told: Vec<_> = report.rows.iter().filter(|r| options.all || r.category != Category::Unmanaged).collect();
-    if !told.is_empty() {
+    let message: Vec<_> = report.rows.iter().filter(|r| options.all || r.category != Category::Unmanaged).collect();
+    if !message.is_empty() {
         let limit = if options.all { usize::MAX } else { LISTED };
         let mut rows = table(&["what disagrees", "who", "login", "department", "what would be done, or why not"]);
-        for row in told.iter().take(limit) {
+        for row in message.iter().take(limit) {
             rows.add_row([row.category.title(), &row.name, &row.login, &row.department, &row.what]);
         }
         println!("{rows}");
-        if told.len() > limit {
-            println!("and {} more; all of them with --all, --json or -o", told.len() - limit);
+        if message.len() > limit {
+            println!("and {} more; all of them with --all, --json or -o", message.len() - limit);
         }
     }
     if let Some(folder) = &options.output {

@@ -1,7 +1,7 @@
 //! `review`: matches between profiles and accounts that a person decides about. Decisions are remembered.
 
+use super::backend::{Asking, by, part};
 use super::table::table;
-use super::way::{Asking, by, part};
 use crate::admin::routes::Ask;
 use crate::store::{Outlook, Review};
 use serde_json::json;
@@ -31,7 +31,7 @@ pub enum Action {
         decision: Decision,
         /// The code that `review show` printed: it names exactly what was shown
         code: String,
-        /// Two active profiles of one company are one person: two people must say so
+        /// Two active profiles of one tenant are one person: two people must say so
         #[arg(long, requires = "why")]
         same_person: bool,
         /// Why they are, for the audit
@@ -79,8 +79,8 @@ pub async fn review(action: &Action) -> anyhow::Result<ExitCode> {
 }
 
 async fn list(asking: &Asking, all: bool) -> anyhow::Result<ExitCode> {
-    let told = asking.at.to_look()?.look(Ask::Reviews, &[], json!({ "all": all })).await?;
-    let queue: Vec<Review> = part(told, "reviews")?;
+    let message = asking.at.to_read()?.read(Ask::Reviews, &[], json!({ "all": all })).await?;
+    let queue: Vec<Review> = part(message, "reviews")?;
     if asking.json {
         println!("{}", serde_json::to_string_pretty(&queue)?);
         return Ok(ExitCode::SUCCESS);
@@ -106,12 +106,12 @@ async fn list(asking: &Asking, all: bool) -> anyhow::Result<ExitCode> {
 }
 
 async fn show(asking: &Asking, id: i64) -> anyhow::Result<ExitCode> {
-    let told = asking.at.to_look()?.look(Ask::Review, &[&id.to_string()], json!({})).await?;
+    let message = asking.at.to_read()?.read(Ask::Review, &[&id.to_string()], json!({})).await?;
     if asking.json {
-        println!("{}", serde_json::to_string_pretty(&told)?);
+        println!("{}", serde_json::to_string_pretty(&message)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let (review, outlook): (Review, Option<Outlook>) = (part(told.clone(), "review")?, part(told, "outlook")?);
+    let (review, outlook): (Review, Option<Outlook>) = (part(message.clone(), "review")?, part(message, "outlook")?);
     println!("review {} in {}: is {} ({} {})", review.id, review.org, review.name, review.tenant, review.profile);
     println!("  {}?", review.who);
     println!("  {}", review.why);
@@ -155,15 +155,15 @@ pub fn outlook_shown(outlook: &Outlook) {
 
 async fn verdict(decision: &Decision, accept: bool, body: serde_json::Value) -> anyhow::Result<ExitCode> {
     let ask = if accept { Ask::AcceptReview } else { Ask::RejectReview };
-    let way = decision.asking.at.to_decide(decision.by.as_ref())?;
-    let told = way.ask(ask, &[&decision.id.to_string()], body).await?;
+    let backend = decision.asking.at.to_decide(decision.by.as_ref())?;
+    let message = backend.ask(ask, &[&decision.id.to_string()], body).await?;
     let word = if accept { "accepted: one person from now on" } else { "rejected: remembered as different people" };
     if decision.asking.json {
-        println!("{told}");
-    } else if let Some(more) = told["result"]["more"].as_i64() {
-        println!("{} accepted by {}; {more} more must accept it", decision.id, by(&told));
+        println!("{message}");
+    } else if let Some(more) = message["result"]["more"].as_i64() {
+        println!("{} accepted by {}; {more} more must accept it", decision.id, by(&message));
     } else {
-        println!("{} {word} (by {}); a running service acts upon it in some seconds", decision.id, by(&told));
+        println!("{} {word} (by {}); a running service acts upon it in some seconds", decision.id, by(&message));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,7 +3,7 @@
 use crate::admin::tls::LiveCertificate;
 use crate::admin::{self, Served};
 use crate::clock::Clock;
-use crate::config::reload::Change;
+use crate::config::reload::ChangedKey;
 use crate::config::{Config, Problems};
 use crate::identity::Decider;
 use crate::metrics::Metrics;
@@ -55,7 +55,7 @@ pub async fn run(path: &Path, dry_run: bool) -> anyhow::Result<()> {
     let address = admin::serve(listen, served)
         .with_context(|| format!("{listen} cannot be listened on; choose another service.listen"))?;
     tracing::info!(%address, "metrics, health and the admin API are served");
-    tell_systemd(&[NotifyState::Ready]);
+    notify_systemd(&[NotifyState::Ready]);
     if let Some(limit) = sd_notify::watchdog_enabled() {
         tokio::spawn(keep_watchdog_quiet(service.store.clone(), limit));
     }
@@ -71,7 +71,7 @@ pub async fn run(path: &Path, dry_run: bool) -> anyhow::Result<()> {
         }
     }
     tracing::info!("stopping: nothing begins any more, calls under way are waited for; a second signal ends at once");
-    tell_systemd(&[NotifyState::Stopping]);
+    notify_systemd(&[NotifyState::Stopping]);
     tokio::select! {
         left = service.drain(drain) => {
             match left {
@@ -102,7 +102,7 @@ async fn reload(
     path: &Path,
     dry_run: bool,
     by: &Decider,
-) -> Result<Vec<Change>, String> {
+) -> Result<Vec<ChangedKey>, String> {
     let certified = certificate.map_or(Ok(()), LiveCertificate::read_again);
     let loaded = certified.and_then(|()| load(path, dry_run).map_err(|problems| problems.to_string()));
     let reloaded = match loaded {
@@ -126,7 +126,7 @@ async fn reload(
 }
 
 /// Tells systemd, where it listens.
-fn tell_systemd(states: &[NotifyState]) {
+fn notify_systemd(states: &[NotifyState]) {
     if let Err(e) = sd_notify::notify(states) {
         tracing::warn!(error = %e, "systemd could not be told");
     }
@@ -137,7 +137,7 @@ async fn keep_watchdog_quiet(store: Store, limit: Duration) {
     let tick = limit / 3;
     loop {
         if matches!(tokio::time::timeout(tick, store.run(|_| Ok(()))).await, Ok(Ok(()))) {
-            tell_systemd(&[NotifyState::Watchdog]);
+            notify_systemd(&[NotifyState::Watchdog]);
         }
         tokio::time::sleep(tick).await;
     }

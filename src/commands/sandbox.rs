@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::pipeline::Service;
 use crate::sandbox::faults::{Fault, Kind};
-use crate::sandbox::oracle::{Evidence, Figures, judge};
+use crate::sandbox::oracle::{Evidence, Figures, evaluate};
 use crate::sandbox::scenario::{MERGER, Scenario};
 use crate::sandbox::world::{PATIENCE, Watch, World, today};
 use crate::sandbox::{namely, okta};
@@ -27,13 +27,13 @@ const MARGIN: Duration = Duration::from_secs(2);
 /// Flags of `sandbox`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
-    /// People of the company
+    /// People of the tenant
     #[arg(long, default_value_t = 500)]
     pub employees: usize,
     /// What happens; an unknown name lists what there is
     #[arg(long, default_value = "day")]
     pub scenario: String,
-    /// Seed of the company, the scenario and the simulators
+    /// Seed of the tenant, the scenario and the simulators
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// How many times faster than real time the clock runs (1 to 40)
@@ -203,7 +203,7 @@ async fn play(world: &World, scenario: &Scenario, service: &Service, screen: &Sc
     let mut moved = (usize::MAX, usize::MAX, world.clock.monotonic());
     loop {
         world.okta.core().settle(world.clock.now());
-        let kinds = watch.look(&world.okta.core());
+        let kinds = watch.watch(&world.okta.core());
         let backlog = service.store.backlog().await?;
         let snapshot = Snapshot::take(kinds, &backlog, &service.metrics, world.clock.now());
         screen.show(&snapshot);
@@ -268,7 +268,7 @@ fn report(
         employees: options.employees,
         changes: scenario.changes.len(),
         time_scale: options.time_scale,
-        figures: judge(&evidence).context("the audit of the run cannot be read")?,
+        figures: evaluate(&evidence).context("the audit of the run cannot be read")?,
     })
 }
 

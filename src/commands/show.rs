@@ -24,7 +24,7 @@ pub struct Snapshot {
     /// Done and total of each kind of change.
     pub kinds: BTreeMap<Kind, (usize, usize)>,
     pub backlog: i64,
-    pub set_aside: i64,
+    pub quarantined: i64,
     /// Seconds until the backlog is done, as Okta's limits permit.
     pub eta: f64,
     /// Remaining and limit of each counter that was used.
@@ -36,14 +36,14 @@ impl Snapshot {
     /// Takes one.
     pub fn take(kinds: BTreeMap<Kind, (usize, usize)>, backlog: &Backlog, metrics: &Metrics, now: Moment) -> Self {
         let budget = Bucket::ALL.into_iter().filter_map(|bucket| {
-            let limit = metrics.okta_limit.with_label_values(&[ORG, bucket.label()]).get();
-            let remaining = metrics.okta_remaining.with_label_values(&[ORG, bucket.label()]).get();
-            (limit > 0).then_some((bucket.label(), remaining, limit))
+            let limit = metrics.okta_limit.with_label_values(&[ORG, bucket.as_str()]).get();
+            let remaining = metrics.okta_remaining.with_label_values(&[ORG, bucket.as_str()]).get();
+            (limit > 0).then_some((bucket.as_str(), remaining, limit))
         });
         Self {
             kinds,
             backlog: backlog.total(),
-            set_aside: backlog.set_aside,
+            quarantined: backlog.quarantined,
             eta: metrics.backlog_eta_seconds.with_label_values(&[ORG]).get(),
             budget: budget.collect(),
             now,
@@ -71,7 +71,7 @@ impl Screen {
         let all = MultiProgress::with_draw_target(target);
         if !silent {
             let changes: Vec<String> =
-                scenario.counts().iter().map(|(kind, n)| format!("{n} {}", kind.label())).collect();
+                scenario.counts().iter().map(|(kind, n)| format!("{n} {}", kind.as_str())).collect();
             eprintln!("scenario  {}: {}", scenario.name, changes.join(", "));
             eprintln!("Namely    {}/api/v1", world.namely.url());
             eprintln!("Okta      {}", world.okta.url());
@@ -87,7 +87,7 @@ impl Screen {
         let bars = counts
             .into_iter()
             .map(|(kind, n)| {
-                let bar = all.add(ProgressBar::new(n as u64).with_style(style.clone()).with_prefix(kind.label()));
+                let bar = all.add(ProgressBar::new(n as u64).with_style(style.clone()).with_prefix(kind.as_str()));
                 (kind, bar)
             })
             .collect();
@@ -114,15 +114,15 @@ impl Screen {
             }
         }
         let time = snapshot.now.to_string();
-        let set_aside =
-            if snapshot.set_aside > 0 { format!(", {} set aside", snapshot.set_aside) } else { String::new() };
+        let quarantined =
+            if snapshot.quarantined > 0 { format!(", {} quarantined", snapshot.quarantined) } else { String::new() };
         #[expect(clippy::cast_possible_truncation, reason = "an estimate in milliseconds fits")]
         let eta = if snapshot.eta > 0.0 {
             format!(", {} to go", seconds((snapshot.eta * 1000.0) as i64))
         } else {
             String::new()
         };
-        self.state.set_message(format!("{} people{set_aside}{eta}   clock {}", snapshot.backlog, &time[..19]));
+        self.state.set_message(format!("{} people{quarantined}{eta}   clock {}", snapshot.backlog, &time[..19]));
         let budget: Vec<String> =
             snapshot.budget.iter().map(|(name, left, limit)| format!("{name} {left}/{limit}")).collect();
         self.budget.set_message(format!("{} (left of this minute)", budget.join("  ")));
@@ -157,7 +157,7 @@ pub fn print_report(report: &Report, last: &Snapshot) {
         table.add_row([Cell::new(what), Cell::new(value).set_alignment(CellAlignment::Right), Cell::new(meaning)]);
     };
     for (kind, (done, total)) in &last.kinds {
-        row(kind.label(), format!("{done}/{total}"), "arrived in Okta");
+        row(kind.as_str(), format!("{done}/{total}"), "arrived in Okta");
     }
     row(
         "calls",

@@ -1,11 +1,11 @@
 //! `simulate`: one simulator alone, for any client that wants to talk to it.
 
 use crate::clock::Clock;
-use crate::sandbox::company::Person;
 use crate::sandbox::http::Simulator;
 use crate::sandbox::namely::{self, Namely};
 use crate::sandbox::okta::{self, Okta, ServiceApp};
-use crate::sandbox::world::{company, org_of};
+use crate::sandbox::population::Person;
+use crate::sandbox::world::{org_of, population};
 use anyhow::Context;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,10 +16,10 @@ pub struct Options {
     /// Address to listen on; port 0 takes any free one
     #[arg(long, value_name = "ADDR")]
     pub listen: SocketAddr,
-    /// People of the company; the same seed gives the same company on both sides
+    /// People of the tenant; the same seed gives the same tenant on both sides
     #[arg(long, default_value_t = 0)]
     pub employees: usize,
-    /// Seed of the company and of everything random
+    /// Seed of the tenant and of everything random
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Token that is accepted
@@ -58,7 +58,7 @@ pub struct OktaOptions {
 }
 
 fn people(options: &Options, clock: &Clock) -> Vec<Person> {
-    company(options.employees, options.seed, clock.now())
+    population(options.employees, options.seed, clock.now())
 }
 
 /// Serves Namely until interrupted.

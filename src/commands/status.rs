@@ -1,8 +1,8 @@
 //! `status`: is it safe, is it keeping up, when will it be done, who is waiting; once, or as it changes.
 
+use super::backend::Asking;
 use super::show::colours;
 use super::table::table;
-use super::way::Asking;
 use crate::admin::routes::Ask;
 use crate::admin::state::State;
 use crate::store::LeaverWithAccess;
@@ -32,7 +32,7 @@ pub struct Options {
 /// held or paused, or somebody who has left still has access.
 pub async fn status(options: &Options) -> anyhow::Result<ExitCode> {
     if !options.watch {
-        let state = look(&options.asking).await?;
+        let state = read(&options.asking).await?;
         match options.asking.json {
             true => println!("{}", serde_json::to_string_pretty(&state)?),
             false => println!("{}", text(&state)),
@@ -41,7 +41,7 @@ pub async fn status(options: &Options) -> anyhow::Result<ExitCode> {
     }
     loop {
         // A service that is about to be started again is waited for.
-        let text = look(&options.asking).await.map_or_else(|e| format!("{e:#}"), |state| text(&state));
+        let text = read(&options.asking).await.map_or_else(|e| format!("{e:#}"), |state| text(&state));
         if std::io::stdout().is_terminal() {
             print!("\x1b[H\x1b[2J");
         }
@@ -54,9 +54,9 @@ pub async fn status(options: &Options) -> anyhow::Result<ExitCode> {
     }
 }
 
-async fn look(asking: &Asking) -> anyhow::Result<State> {
-    let told = asking.at.to_look()?.look(Ask::Status, &[], json!({})).await?;
-    serde_json::from_value(told).context("the service says it otherwise than this version knows: is it the same?")
+async fn read(asking: &Asking) -> anyhow::Result<State> {
+    let message = asking.at.to_read()?.read(Ask::Status, &[], json!({})).await?;
+    serde_json::from_value(message).context("the service says it otherwise than this version knows: is it the same?")
 }
 
 fn is_well(state: &State) -> bool {
@@ -73,7 +73,7 @@ fn concerns(state: &State) -> Vec<(&'static str, String)> {
     const YELLOW: &str = "33;1";
     let open: Vec<_> = state.leavers_with_access.iter().filter(|leaver| leaver.why.pages()).collect();
     let mut all: Vec<(&'static str, String)> =
-        with_access(&open, "still access", &state.at).map(|told| (RED, told)).into_iter().collect();
+        with_access(&open, "still access", &state.at).map(|message| (RED, message)).into_iter().collect();
     if state.audit.broken == Some(true) {
         all.push((RED, "the audit is not as it was written; see `audit verify`".to_owned()));
     }
@@ -81,21 +81,21 @@ fn concerns(state: &State) -> Vec<(&'static str, String)> {
         None => all.push((RED, "no service answers; this is what is in the store".to_owned())),
         Some(missing) if missing.is_empty() => {}
         Some(missing) => {
-            let told: Vec<String> = missing.iter().map(|(what, why)| format!("\n  {what}: {why}")).collect();
-            all.push((YELLOW, format!("running, but not ready (`check` asks both sides):{}", told.concat())));
+            let message: Vec<String> = missing.iter().map(|(what, why)| format!("\n  {what}: {why}")).collect();
+            all.push((YELLOW, format!("running, but not ready (`check` asks both sides):{}", message.concat())));
         }
     }
-    all.extend(state.pauses.iter().map(|pause| (RED, format!("{}; see `pause --list`", pause.told()))));
+    all.extend(state.pauses.iter().map(|pause| (RED, format!("{}; see `pause --list`", pause.message()))));
     for hold in &state.holds {
         let (id, change, people, why) = (hold.id, &hold.change, hold.people, &hold.why);
         all.push((YELLOW, format!("hold {id}: {change} of {people} people, {why}; see `holds show {id}`")));
     }
-    for (name, org) in state.orgs.iter().filter(|(_, org)| org.set_aside > 0) {
-        let told = match org.set_aside {
+    for (name, org) in state.orgs.iter().filter(|(_, org)| org.quarantined > 0) {
+        let message = match org.quarantined {
             1 => format!("1 person of {name} waits"),
             people => format!("{people} people of {name} wait"),
         };
-        all.push((YELLOW, format!("{told} for somebody to change something; see `quarantine list`")));
+        all.push((YELLOW, format!("{message} for somebody to change something; see `quarantine list`")));
     }
     all
 }
@@ -106,7 +106,7 @@ fn text(state: &State) -> String {
     };
     let decided: Vec<_> = state.leavers_with_access.iter().filter(|leaver| !leaver.why.pages()).collect();
     let concerns = concerns(state);
-    let mut lines: Vec<String> = concerns.iter().map(|(code, told)| paint(code, told)).collect();
+    let mut lines: Vec<String> = concerns.iter().map(|(code, message)| paint(code, message)).collect();
     match &state.missing {
         Some(missing) if concerns.is_empty() && missing.is_empty() => {
             lines.push(paint("32;1", "running, and nothing is missing"));
@@ -115,8 +115,16 @@ fn text(state: &State) -> String {
         _ => {}
     }
     lines.extend(with_access(&decided, "access by decision", &state.at).map(|line| paint("33", &line)));
-    let mut rows =
-        table(&["org", "waiting", "of them leavers", "oldest", "done in", "held", "set aside", "left of this minute"]);
+    let mut rows = table(&[
+        "org",
+        "waiting",
+        "of them leavers",
+        "oldest",
+        "done in",
+        "held",
+        "quarantined",
+        "left of this minute",
+    ]);
     for (name, org) in &state.orgs {
         let waits = org.waiting > 0;
         let seconds = |seconds: f64| span(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX));
@@ -128,7 +136,7 @@ fn text(state: &State) -> String {
             if waits { seconds(org.oldest_seconds) } else { String::new() },
             org.eta_seconds.filter(|_| waits).map(seconds).unwrap_or_default(),
             org.held.to_string(),
-            org.set_aside.to_string(),
+            org.quarantined.to_string(),
             budget.collect::<Vec<_>>().join("  "),
         ]);
     }
@@ -136,7 +144,7 @@ fn text(state: &State) -> String {
     for (tenant, count) in &state.unreadable {
         lines.push(format!("{count} profiles of {tenant} cannot be read; see `attention`"));
     }
-    lines.extend(state.approvers.lacking.iter().map(|told| paint("33", told)));
+    lines.extend(state.approvers.lacking.iter().map(|message| paint("33", message)));
     for limit in state.safeguards.iter().filter(|limit| limit.used >= REMARKABLE) {
         let used = limit.used * 100.0;
         lines.push(format!("{used:.0} % of what may {} per {} in {} is used", limit.change, limit.per, limit.tenant));
@@ -158,8 +166,8 @@ fn with_access(leavers: &[&LeaverWithAccess], what: &str, at: &str) -> Option<St
         1 => "1 person who has left has".to_owned(),
         n => format!("{n} people who have left have"),
     };
-    let (name, why, told, command) = (&oldest.name, oldest.why, &oldest.told, &oldest.command);
-    Some(format!("{who} {what}, since {since} ago {name} in {}, {why}: {told}; see `{command}`", oldest.org))
+    let (name, why, message, command) = (&oldest.name, oldest.why, &oldest.message, &oldest.command);
+    Some(format!("{who} {what}, since {since} ago {name} in {}, {why}: {message}; see `{command}`", oldest.org))
 }
 
 fn span(duration: Duration) -> String {
@@ -196,7 +204,7 @@ mod tests {
     }
 
     fn first(state: &State) -> String {
-        concerns(state).first().map(|(_, told)| told.clone()).unwrap_or_default()
+        concerns(state).first().map(|(_, message)| message.clone()).unwrap_or_default()
     }
 
     fn pause(change: Option<&str>) -> Pause {

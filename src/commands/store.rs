@@ -5,7 +5,7 @@ use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::identity::Decider;
 use crate::identity::decider::caller;
-use crate::store::{Store, find, look_through_quickly, place};
+use crate::store::{Store, find, location, verify_quickly};
 use anyhow::bail;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
@@ -27,13 +27,13 @@ pub fn open(path: &Path) -> anyhow::Result<Opened> {
 /// Opens the store of a configuration. What is found damaged is not answered from.
 pub fn opened(config: Config) -> anyhow::Result<Opened> {
     let store = config.service.store.clone();
-    if !place::is_there(&store)? {
-        let told =
+    if !location::is_there(&store)? {
+        let message =
             format!("there is no store {} yet: start the service first (`run`), it reads both sides", store.display());
-        return Err(cannot_say(told));
+        return Err(cannot_say(message));
     }
     let connection = Store::reader(&store)?;
-    look_through_quickly(&store, &connection)?;
+    verify_quickly(&store, &connection)?;
     Ok(Opened { config, store: connection, path: store, now: Clock::system().now() })
 }
 

@@ -1,7 +1,7 @@
 //! `timeline`: one person, from what HR said to the proof.
 
+use super::backend::{Asking, part};
 use super::table::table;
-use super::way::{Asking, part};
 use crate::admin::routes::Ask;
 use crate::clock::Moment;
 use serde::Deserialize;
@@ -22,7 +22,7 @@ pub struct Options {
 
 /// One person in one org.
 #[derive(Deserialize)]
-struct Told {
+struct Remark {
     timeline: Vec<Event>,
 }
 
@@ -31,23 +31,24 @@ struct Told {
 struct Event {
     seq: i64,
     at: String,
-    told: String,
+    message: String,
     row: Value,
 }
 
 /// Prints it.
 pub async fn timeline(options: &Options) -> anyhow::Result<ExitCode> {
-    let way = options.asking.at.to_look()?;
+    let backend = options.asking.at.to_read()?;
     let mut query = json!({ "all": true });
     if let Some(only) = &options.org {
         query["org"] = only.as_str().into();
     }
-    let people: Vec<Told> = part(way.look(Ask::Person, &[&options.person], query).await?, "people")?;
+    let people: Vec<Remark> = part(backend.read(Ask::Person, &[&options.person], query).await?, "people")?;
     let mut events: Vec<Event> = people.into_iter().flat_map(|one| one.timeline).collect();
     events.sort_by_key(|event| event.seq);
     if options.asking.json {
-        let told: Vec<Value> = events.iter().map(|event| json!({ "told": event.told, "row": event.row })).collect();
-        println!("{}", serde_json::to_string_pretty(&told)?);
+        let message: Vec<Value> =
+            events.iter().map(|event| json!({ "message": event.message, "row": event.row })).collect();
+        println!("{}", serde_json::to_string_pretty(&message)?);
         return Ok(ExitCode::SUCCESS);
     }
     let mut rows = table(&["at (UTC)", "after", "org", "what"]);
@@ -59,7 +60,7 @@ pub async fn timeline(options: &Options) -> anyhow::Result<ExitCode> {
             _ => String::new(),
         };
         before = moment.or(before);
-        rows.add_row([event.at, after, event.row["org"].as_str().unwrap_or_default().to_owned(), event.told]);
+        rows.add_row([event.at, after, event.row["org"].as_str().unwrap_or_default().to_owned(), event.message]);
     }
     println!("{rows}");
     Ok(ExitCode::SUCCESS)

@@ -1,10 +1,10 @@
 //! `undo`: takes back what was done in a run, to a person, in rows of the audit, or in a span of time: shows what that comes to
 //! and what cannot come back, and has the service do exactly that through the safeguards.
 
+use super::backend::{Asking, by, part};
 use super::failure::usage;
 use super::store::moment;
 use super::table::table;
-use super::way::{Asking, by, part};
 use crate::admin::routes::Ask;
 use crate::clock::Clock;
 use crate::identity::preview::Preview;
@@ -70,13 +70,15 @@ pub async fn undo(options: &Options) -> anyhow::Result<ExitCode> {
         let rows: Vec<String> = options.rows.iter().map(i64::to_string).collect();
         query.insert("rows".into(), rows.join(",").into());
     }
-    let told = options.asking.at.to_look()?.look(Ask::UndoPreview, &[], Value::Object(query)).await?;
+    let message = options.asking.at.to_read()?.read(Ask::UndoPreview, &[], Value::Object(query)).await?;
     if options.asking.json {
-        println!("{}", serde_json::to_string_pretty(&told)?);
+        println!("{}", serde_json::to_string_pretty(&message)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let (code, restores): (String, Vec<Restores>) = (part(told.clone(), "code")?, part(told.clone(), "restores")?);
-    let (people, lost): (Vec<Preview>, Vec<String>) = (part(told.clone(), "people")?, part(told, "cannot_come_back")?);
+    let (code, restores): (String, Vec<Restores>) =
+        (part(message.clone(), "code")?, part(message.clone(), "restores")?);
+    let (people, lost): (Vec<Preview>, Vec<String>) =
+        (part(message.clone(), "people")?, part(message, "cannot_come_back")?);
     show(&restores, &people, options);
     if !lost.is_empty() {
         println!("what cannot come back:");
@@ -120,15 +122,15 @@ async fn apply(options: &Options, mut body: Map<String, Value>, code: &str) -> a
     if !options.rows.is_empty() {
         body.insert("rows".into(), json!(options.rows));
     }
-    let told = options.asking.at.to_decide(options.by.as_ref())?.ask(Ask::Undo, &[], Value::Object(body)).await?;
+    let message = options.asking.at.to_decide(options.by.as_ref())?.ask(Ask::Undo, &[], Value::Object(body)).await?;
     if options.asking.json {
-        println!("{told}");
+        println!("{message}");
     } else {
         println!(
             "asked for by {}: a running service restores what was shown of {} people, through the safeguards; it stays until \
              Namely or the mapping says something new",
-            by(&told),
-            told["people"]
+            by(&message),
+            message["people"]
         );
     }
     Ok(ExitCode::SUCCESS)
@@ -144,7 +146,7 @@ fn show(restores: &[Restores], people: &[Preview], options: &Options) {
     let mut rows = table(&["who", "login", "in Namely", "what is restored", "what would be done"]);
     for person in restores.iter().take(limit) {
         let found = previews.get(&person.target);
-        let (login, standing) = found.map_or(("", ""), |found| (found.login.as_str(), found.standing.as_str()));
+        let (login, lifecycle) = found.map_or(("", ""), |found| (found.login.as_str(), found.lifecycle.as_str()));
         let what = match found {
             None => "nothing: it is so already".to_owned(),
             Some(Preview { obstacle: Some(why), .. }) => why.clone(),
@@ -152,7 +154,7 @@ fn show(restores: &[Restores], people: &[Preview], options: &Options) {
                 found.changes.values().flatten().chain(&found.by_okta).cloned().collect::<Vec<_>>().join("\n")
             }
         };
-        rows.add_row([&person.name, login, standing, &person.restores.join("\n"), &what]);
+        rows.add_row([&person.name, login, lifecycle, &person.restores.join("\n"), &what]);
     }
     println!("{rows}");
     if restores.len() > limit {

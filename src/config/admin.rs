@@ -23,7 +23,7 @@ pub enum Role {
 
 impl Role {
     /// The word for it in the configuration.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Role::Viewer => "viewer",
             Role::Operator => "operator",
@@ -78,25 +78,25 @@ pub fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, listen: SocketAdd
             None
         }
     };
-    let (place, path) = (s.place(), s.path.clone());
+    let (location, path) = (s.location(), s.path.clone());
     let tokens: Vec<Token> = s.sections(r, "tokens").into_iter().filter_map(|s| admin_token(r, s, secrets)).collect();
     unique_names(r, "admin.tokens", tokens.iter().map(|token| token.name.as_str()));
     for (n, token) in tokens.iter().enumerate() {
         let is_same = |other: &&Token| other.token.expose_secret() == token.token.expose_secret();
         if let Some(other) = tokens[..n].iter().find(is_same) {
-            let told = format!(
+            let message = format!(
                 "{path}.tokens: {:?} and {:?} have the same token: whoever has it would be two people; give each their own",
                 other.name, token.name
             );
-            r.problem(place.clone(), told);
+            r.problem(location.clone(), message);
         }
     }
     if !tokens.is_empty() && !listen.ip().is_loopback() && !behind_tls && tls.is_none() {
-        let told = format!(
+        let message = format!(
             "{path}: tokens would travel unencrypted to {listen}; let service.listen be 127.0.0.1, give certificate and \
              key, or put something that does TLS in front of it and set behind_tls = true"
         );
-        r.problem(place, told);
+        r.problem(location, message);
     }
     let hook_secret = s.text(r, "hook_secret").and_then(|at| secrets.resolve(r, "admin.hook_secret", at));
     s.finish(r);
@@ -105,7 +105,7 @@ pub fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, listen: SocketAdd
 
 fn admin_token(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Option<Token> {
     let name = s.required_text(r, "name", "ann");
-    let roles = [Role::Viewer, Role::Operator, Role::Approver].map(|role| (role.word(), role));
+    let roles = [Role::Viewer, Role::Operator, Role::Approver].map(|role| (role.as_str(), role));
     let role = s.choice(r, "role", &roles);
     let (key, path) = (format!("{}.token", s.path), s.path.clone());
     let token = s.required_text(r, "token", "env:ADMIN_TOKEN").and_then(|at| {

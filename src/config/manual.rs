@@ -48,7 +48,7 @@ pub fn entries() -> Vec<Entry> {
             }
             continue;
         };
-        let told = std::mem::take(&mut about).join(" ");
+        let message = std::mem::take(&mut about).join(" ");
         let (key, example) = if said.starts_with('[') {
             let list = said.starts_with("[[");
             table = said.trim_start_matches('[').split(']').next().unwrap_or_default().to_owned();
@@ -68,8 +68,8 @@ pub fn entries() -> Vec<Entry> {
         let list = example.is_none() && lists.contains(&key);
         // As if a table of a list had a name: that is how differences name it.
         let named = lists.iter().find(|list| key.starts_with(&format!("{list}.")));
-        let place = named.map_or_else(|| key.clone(), |list| key.replacen(list, &format!("{list}[x]"), 1));
-        found.push(Entry { live: is_live(&place), key, about: told, example, optional, list });
+        let location = named.map_or_else(|| key.clone(), |list| key.replacen(list, &format!("{list}[x]"), 1));
+        found.push(Entry { live: is_live(&location), key, about: message, example, optional, list });
     }
     found
 }
@@ -202,8 +202,8 @@ mod tests {
         }
         let typo = json!({ "okta": [{ "name": "acme", "budget": { "shares": 1.0 } }] });
         assert_eq!(misfit(&schema, &typo, "it").as_deref(), Some("it.okta.budget.shares is not in the schema"));
-        let wrong = json!({ "service": { "lanes": "many" } });
-        assert!(misfit(&schema, &wrong, "it").is_some_and(|why| why.contains("it.service.lanes is string")));
+        let wrong = json!({ "service": { "runs": "many" } });
+        assert!(misfit(&schema, &wrong, "it").is_some_and(|why| why.contains("it.service.runs is string")));
     }
 
     #[test]
@@ -222,10 +222,10 @@ mod tests {
     fn every_key_of_the_example_says_what_it_does_or_stands_in_a_table_that_does() {
         let all = entries();
         assert!(all.len() > 100, "{}", all.len());
-        let told = |key: &str| all.iter().any(|entry| entry.key == key && !entry.about.is_empty());
+        let message = |key: &str| all.iter().any(|entry| entry.key == key && !entry.about.is_empty());
         let untold = all.iter().filter(|e| e.about.is_empty() && e.example.is_some());
         let untold: Vec<&str> = untold
-            .filter(|entry| !entry.key.rsplit_once('.').is_some_and(|(table, _)| told(table)))
+            .filter(|entry| !entry.key.rsplit_once('.').is_some_and(|(table, _)| message(table)))
             .map(|entry| entry.key.as_str())
             .collect();
         assert!(untold.len() < 25, "{untold:?}");

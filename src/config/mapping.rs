@@ -4,7 +4,7 @@ use super::reader::{At, Reader, Section};
 use super::rules::{compile, compile_kind, optional};
 use crate::identity::Mapping;
 use crate::identity::expr::{Engine, Expr, Kind};
-use crate::identity::login::{Ghosts, LoginRules};
+use crate::identity::login::{DeactivatedHolders, LoginRules};
 use crate::identity::login_key;
 use crate::identity::mapping::{DEFAULT_ATTRIBUTES, DEFAULT_LOGIN, LOGIN, REQUIRED};
 use crate::identity::rules::{
@@ -80,7 +80,7 @@ fn read_login(
     }
     let candidates: Vec<At<String>> = match s.texts(r, "candidates") {
         Some(at) => at.value.iter().map(|value| At { value: value.clone(), span: at.span.clone() }).collect(),
-        None => vec![plain.unwrap_or(At { value: DEFAULT_LOGIN.to_owned(), span: s.place() })],
+        None => vec![plain.unwrap_or(At { value: DEFAULT_LOGIN.to_owned(), span: s.location() })],
     };
     let candidates: Vec<Option<Expr>> = candidates
         .iter()
@@ -98,10 +98,14 @@ fn read_login(
         number: s.flag(r, "number").unwrap_or(false),
         keep: s.flag(r, "keep").unwrap_or(false),
         former: s.text(r, "former").map(|at| at.value),
-        ghosts: s.choice(
+        deactivated_holders: s.choice(
             r,
-            "ghosts",
-            &[("review", Ghosts::Review), ("avoid", Ghosts::Avoid), ("rename", Ghosts::Rename)],
+            "deactivated_holders",
+            &[
+                ("review", DeactivatedHolders::Review),
+                ("avoid", DeactivatedHolders::Avoid),
+                ("rename", DeactivatedHolders::Rename),
+            ],
         ),
         reserved: reserved.iter().map(|name| login_key(name)).collect(),
         candidates: Vec::new(),
@@ -182,11 +186,11 @@ fn read_attribute(
             );
             let words = [("correct", OnDrift::Correct), ("alert", OnDrift::Alert), ("adopt", OnDrift::Adopt)];
             let drift = s.choice(r, "drift", &words);
-            let companies = s.texts(r, "companies");
+            let tenants = s.texts(r, "tenants");
             let join = s.text(r, "join").map(|at| at.value);
             let all = s.choice(r, "positions", &[("primary", false), ("all", true)]);
-            let positions = match (companies, all) {
-                (Some(companies), _) => Positions::First { tenants: companies.value },
+            let positions = match (tenants, all) {
+                (Some(tenants), _) => Positions::First { tenants: tenants.value },
                 (None, true) => Positions::All { join },
                 (None, false) => Positions::Primary,
             };
@@ -215,7 +219,7 @@ fn read_group_rule(r: &mut Reader, engine: &Engine, n: usize, mut s: Section) ->
 fn read_grants(r: &mut Reader, engine: &Engine, path: &str, s: &mut Section) -> Option<Grants> {
     let (groups, names, owns) = (s.texts(r, "groups"), s.text(r, "names"), s.text(r, "owns"));
     let (table, key, template) = (s.text(r, "table"), s.text(r, "key"), s.text(r, "template"));
-    let span = s.place();
+    let span = s.location();
     let owned = |r: &mut Reader, at: At<String>, pattern: Pattern| match pattern.is_specific() {
         true => Some(pattern),
         false => {
@@ -244,7 +248,7 @@ fn read_grants(r: &mut Reader, engine: &Engine, path: &str, s: &mut Section) -> 
                 r.problem(table.span, format!("{path}.table: there is no table {:?}; {hint}", table.value));
                 return None;
             };
-            Some(Grants::looked(&table.value, rows, key?))
+            Some(Grants::looked_up(&table.value, rows, key?))
         }
         (None, None, None, None, None, Some(template)) => {
             let read = Template::read(&template.value, |expr| engine.compile(expr));
@@ -254,9 +258,9 @@ fn read_grants(r: &mut Reader, engine: &Engine, path: &str, s: &mut Section) -> 
             Some(Grants::Templated { template: read, owns })
         }
         _ => {
-            let ways = "groups = [\"A\", \"B\"], or names = \"expression\" with owns = \"pattern\", or table = \"name\" with \
+            let choices = "groups = [\"A\", \"B\"], or names = \"expression\" with owns = \"pattern\", or table = \"name\" with \
                         key = \"expression\", or template = \"Team {employee.team}\"";
-            r.problem(span, format!("{path}: write one of {ways}"));
+            r.problem(span, format!("{path}: write one of {choices}"));
             None
         }
     }

@@ -73,7 +73,7 @@ pub struct Service {
     pub listen: SocketAddr,
     pub store: PathBuf,
     /// People worked on at the same time, at most.
-    pub lanes: usize,
+    pub runs: usize,
     /// How long calls under way are waited for when the service is told to end, in real time.
     pub drain: Duration,
 }
@@ -148,7 +148,7 @@ pub struct NamelyTenant {
     pub name: String,
     pub url: String,
     pub token: SecretString,
-    /// The zone in which this company's dates are meant.
+    /// The zone in which this tenant's dates are meant.
     pub zone: TimeZone,
     pub group_types: GroupTypes,
     pub pace: Pace,
@@ -319,7 +319,7 @@ pub fn with_scopes(credentials: Credentials, scopes: &[&'static str]) -> Credent
 
 fn count(r: &mut Reader, namely: usize, okta: usize) {
     if namely == 0 {
-        r.problem(0..0, "no Namely company is configured; add a [[namely]] table with name, url and token");
+        r.problem(0..0, "no Namely tenant is configured; add a [[namely]] table with name, url and token");
     }
     if okta == 0 {
         r.problem(0..0, "no Okta org is configured; add an [[okta]] table with name, url and token");
@@ -347,7 +347,7 @@ fn service(r: &mut Reader, mut s: Section) -> Service {
     let service = Service {
         listen: listen.unwrap_or(default),
         store: s.text(r, "store").map_or_else(|| "var/namely-okta-sync.db".into(), |at| at.value.into()),
-        lanes: size(s.number(r, "lanes", 1..=1000, 64)),
+        runs: size(s.number(r, "runs", 1..=1000, 64)),
         drain: s.duration(r, "drain", Duration::from_secs(20)),
     };
     s.finish(r);
@@ -465,7 +465,7 @@ fn org(
     mut s: Section,
     secrets: &secret::Secrets,
     engine: &Engine,
-    companies: &[String],
+    all_tenants: &[String],
     http: &Http,
 ) -> Option<(OktaOrg, OrgRules)> {
     let path = s.path.clone();
@@ -475,10 +475,10 @@ fn org(
     let credentials = credentials(r, &mut s, secrets);
     let transport = http.transport(s.duration(r, "timeout", Duration::from_secs(30)));
     let tenants = s.texts(r, "from").map(|at| {
-        for unknown in at.value.iter().filter(|name| !companies.contains(name)) {
+        for unknown in at.value.iter().filter(|name| !all_tenants.contains(name)) {
             r.problem(
                 at.span.clone(),
-                format!("{path}.from: there is no [[namely]] called {unknown:?}; there are {}", companies.join(", ")),
+                format!("{path}.from: there is no [[namely]] called {unknown:?}; there are {}", all_tenants.join(", ")),
             );
         }
         at.value
@@ -499,13 +499,13 @@ fn org(
     let waits =
         Waits { first: retry.duration(r, "first", usual.first), longest: retry.duration(r, "longest", usual.longest) };
     if waits.first > waits.longest {
-        r.problem(retry.place(), format!("{}: first is longer than longest", retry.path));
+        r.problem(retry.location(), format!("{}: first is longer than longest", retry.path));
     }
     retry.finish(r);
     s.finish(r);
     let name = name?.value;
     let people = rules::optional(people)?;
-    let tenants = tenants.unwrap_or_else(|| companies.to_vec());
+    let tenants = tenants.unwrap_or_else(|| all_tenants.to_vec());
     let rules = OrgRules { name: name.clone(), tenants, people, unrouted, manager_relation };
     Some((
         OktaOrg { name, url: url?, credentials: credentials?, shares, in_flight, waits, transport, ask_to_adopt },
@@ -543,7 +543,7 @@ fn credentials(r: &mut Reader, s: &mut Section, secrets: &secret::Secrets) -> Op
             None
         }
         (None, false) => {
-            let at = s.place();
+            let at = s.location();
             r.problem(
                 at,
                 format!(

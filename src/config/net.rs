@@ -72,13 +72,13 @@ pub(super) fn mail_server(r: &mut Reader, s: &mut Section, secrets: &Secrets) ->
     let at = at?;
     let span = at.span.clone();
     let server = secrets.resolve(r, &path, at)?;
-    let told = match address::is_mail_readable(server.expose_secret()) {
+    let message = match address::is_mail_readable(server.expose_secret()) {
         Ok(readable) if !readable || insecure_relay => return Some((server, readable)),
         Ok(_) => "names of people, and the password if there is one, would travel unencrypted; write smtps://, or \
                   ?tls=required behind the host, or set insecure_relay = true if the way to this server is safe"
             .to_owned(),
         Err(why) => why,
     };
-    r.problem(span, format!("{path}: {told}"));
+    r.problem(span, format!("{path}: {message}"));
     None
 }

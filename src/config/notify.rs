@@ -49,7 +49,7 @@ pub(super) fn channel(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Opti
             let from = from.and_then(|at| mailbox(r, &format!("{path}.from"), &at.value, at.span));
             let to = s.texts(r, "to");
             if to.is_none() {
-                r.problem(s.place(), format!("{path}.to is missing; add to = [\"it@acme.com\"]"));
+                r.problem(s.location(), format!("{path}.to is missing; add to = [\"it@acme.com\"]"));
             }
             let to = to?;
             let read = to.value.iter().map(|text| mailbox(r, &format!("{path}.to"), text, to.span.clone()));
@@ -67,14 +67,14 @@ pub(super) fn channel(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Opti
         |at| {
             let mut events = BTreeSet::new();
             for word in &at.value {
-                match Event::from_word(word) {
+                match Event::parse(word) {
                     Some(event) => {
                         events.insert(event);
                     }
                     None => {
-                        let words: Vec<&str> = Event::ALL.iter().map(|event| event.word()).collect();
-                        let told = format!("{path}.events: {word:?} is not one of {}", words.join(", "));
-                        r.problem(at.span.clone(), told);
+                        let words: Vec<&str> = Event::ALL.iter().map(|event| event.as_str()).collect();
+                        let message = format!("{path}.events: {word:?} is not one of {}", words.join(", "));
+                        r.problem(at.span.clone(), message);
                     }
                 }
             }

@@ -128,7 +128,7 @@ impl<'t> Section<'t> {
     }
 
     /// Where this table stands.
-    pub fn place(&self) -> Range<usize> {
+    pub fn location(&self) -> Range<usize> {
         self.span.clone()
     }
 

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 /// One key that differs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Change {
+pub struct ChangedKey {
     /// Its place: `okta[acme].budget.share`.
     pub key: String,
     /// As it was written; nothing where it was not.
@@ -17,8 +17,8 @@ pub struct Change {
     pub live: bool,
 }
 
-impl Change {
-    /// Whether it decides about people: then everybody who waits is judged anew.
+impl ChangedKey {
+    /// Whether it decides about people: then everybody who waits is evaluated anew.
     pub fn decides(&self) -> bool {
         RULES.contains(&table_of(&self.key))
     }
@@ -33,13 +33,13 @@ const RULES: [&str; 9] =
     ["mapping", "onboarding", "termination", "leave", "rehire", "positions", "correlation", "safeguards", "protected"];
 
 /// What differs, in the order of the keys.
-pub fn compare(old: &Config, new: &Config) -> Vec<Change> {
+pub fn compare(old: &Config, new: &Config) -> Vec<ChangedKey> {
     let mut changes = differences(&old.document, &new.document);
     // Whoever reads what nobody has read so far starts by reading everything.
     let (was, is) = (&old.rulebook, &new.rulebook);
     let unread = |what: &str, old: BTreeSet<String>, new: BTreeSet<String>| {
         let more: Vec<String> = new.difference(&old).cloned().collect();
-        (!more.is_empty()).then(|| Change {
+        (!more.is_empty()).then(|| ChangedKey {
             key: format!("{what} {}", more.join(", ")),
             before: None,
             after: None,
@@ -50,17 +50,17 @@ pub fn compare(old: &Config, new: &Config) -> Vec<Change> {
     changes.extend(unread("mapping that writes in Okta", was.account_attributes(), is.account_attributes()));
     let tables = was.mapping.engine().tables() != is.mapping.engine().tables();
     if tables && !changes.iter().any(|change| change.key.starts_with("mapping.tables")) {
-        changes.push(Change { key: "mapping.tables (contents)".into(), before: None, after: None, live: true });
+        changes.push(ChangedKey { key: "mapping.tables (contents)".into(), before: None, after: None, live: true });
     }
     changes
 }
 
-fn differences(old: &Table, new: &Table) -> Vec<Change> {
+fn differences(old: &Table, new: &Table) -> Vec<ChangedKey> {
     let (old, new) = (flat(old), flat(new));
     let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let differs = keys.into_iter().filter(|key| old.get(*key) != new.get(*key));
     differs
-        .map(|key| Change {
+        .map(|key| ChangedKey {
             key: key.clone(),
             before: old.get(key).cloned(),
             after: new.get(key).cloned(),
@@ -75,7 +75,7 @@ pub(super) fn is_live(key: &str) -> bool {
     // Whether Okta's apps and user types are read at all is decided at the start.
     let new_kind = key.starts_with("mapping.user_type") || key.starts_with("mapping.apps");
     match table_of(key) {
-        "service" => key == "service.lanes",
+        "service" => key == "service.runs",
         "namely" => within("poll."),
         "okta" => within("budget.") || within("retry."),
         table => RULES.contains(&table) && !new_kind,
@@ -84,11 +84,11 @@ pub(super) fn is_live(key: &str) -> bool {
 
 /// Where a key is written, and with which value; tables of a list count as one: `okta.budget.share`.
 pub fn written(document: &Table, key: &str) -> Vec<(String, String)> {
-    let plain = |place: &str| {
-        let parts = place.split('[').map(|part| part.split_once(']').map_or(part, |(_, rest)| rest));
+    let plain = |location: &str| {
+        let parts = location.split('[').map(|part| part.split_once(']').map_or(part, |(_, rest)| rest));
         parts.collect::<String>()
     };
-    flat(document).into_iter().filter(|(place, _)| plain(place) == key).collect()
+    flat(document).into_iter().filter(|(location, _)| plain(location) == key).collect()
 }
 
 /// Every value by its place; tables of a list are named by their `name`, where they have one.
@@ -119,31 +119,31 @@ fn flatten(path: &str, value: &Value, all: &mut BTreeMap<String, String>) {
 mod tests {
     use super::*;
 
-    fn told(old: &str, new: &str) -> Vec<(String, bool)> {
+    fn message(old: &str, new: &str) -> Vec<(String, bool)> {
         let table = |text: &str| text.parse::<Table>().expect("TOML");
         differences(&table(old), &table(new)).into_iter().map(|change| (change.key, change.live)).collect()
     }
 
     #[test]
     fn what_can_be_tuned_is_told_from_what_needs_a_restart() {
-        let old = "[service]\nlanes = 64\nstore = 'a'\n[[okta]]\nname = 'acme'\nurl = 'x'\n[okta.budget]\nshare = 1.0\n[[namely]]\nname = 'a'\n";
-        let new = "[service]\nlanes = 32\nstore = 'b'\n[[okta]]\nname = 'acme'\nurl = 'y'\n[okta.budget]\nshare = 0.5\n[okta.retry]\nlongest = '1m'\n[[namely]]\nname = 'a'\n[namely.poll]\nhot_interval = '2s'\n[safeguards]\nmode = 'approve'\n";
+        let old = "[service]\nruns = 64\nstore = 'a'\n[[okta]]\nname = 'acme'\nurl = 'x'\n[okta.budget]\nshare = 1.0\n[[namely]]\nname = 'a'\n";
+        let new = "[service]\nruns = 32\nstore = 'b'\n[[okta]]\nname = 'acme'\nurl = 'y'\n[okta.budget]\nshare = 0.5\n[okta.retry]\nlongest = '1m'\n[[namely]]\nname = 'a'\n[namely.poll]\nhot_interval = '2s'\n[safeguards]\nmode = 'approve'\n";
         let change = |key: &str, live| (key.to_owned(), live);
         assert_eq!(
-            told(old, new),
+            message(old, new),
             [
                 change("namely[a].poll.hot_interval", true),
                 change("okta[acme].budget.share", true),
                 change("okta[acme].retry.longest", true),
                 change("okta[acme].url", false),
                 change("safeguards.mode", true),
-                change("service.lanes", true),
+                change("service.runs", true),
                 change("service.store", false),
             ]
         );
-        assert!(told(old, old).is_empty());
+        assert!(message(old, old).is_empty());
         let table = old.parse::<Table>().expect("TOML");
         assert_eq!(written(&table, "okta.budget.share"), [("okta[acme].budget.share".to_owned(), "1.0".to_owned())]);
-        assert_eq!(told("[mapping]\nuser_type = 'a'\n", ""), [change("mapping.user_type", false)]);
+        assert_eq!(message("[mapping]\nuser_type = 'a'\n", ""), [change("mapping.user_type", false)]);
     }
 }

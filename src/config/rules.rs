@@ -110,8 +110,8 @@ pub fn policies(r: &mut Reader, root: &mut Section) -> Policies {
 fn time(r: &mut Reader, path: &str, at: &At<String>) -> Option<Time> {
     let time = at.value.parse().ok();
     if time.is_none() {
-        let ways = if path.ends_with("last_day") { "\"end of day\", \"start of day\" or " } else { "" };
-        r.problem(at.span.clone(), format!("{path}: {:?} is not a time; write {ways}\"07:30\"", at.value));
+        let choices = if path.ends_with("last_day") { "\"end of day\", \"start of day\" or " } else { "" };
+        r.problem(at.span.clone(), format!("{path}: {:?} is not a time; write {choices}\"07:30\"", at.value));
     }
     time
 }
@@ -143,7 +143,7 @@ fn match_rule(r: &mut Reader, engine: &Engine, mut s: Section) -> Option<MatchRu
     let value = value.and_then(|at| mapping::text(r, engine, &format!("{path}.value"), &at));
     let confidence =
         s.choice(r, "confidence", &[("uncertain", Confidence::Uncertain), ("certain", Confidence::Certain)]);
-    let span = s.place();
+    let span = s.location();
     s.finish(r);
     let attribute = attribute?.value;
     let name = name.unwrap_or_else(|| attribute.clone());

@@ -5,7 +5,7 @@ use super::reader::{At, Reader, Section};
 use super::size;
 use crate::identity::rules::Pattern;
 use crate::identity::safeguard::{Approvers, Limit, Mode, Protected, Safeguards, Scope, Span, default_limits};
-use crate::identity::{Change, login_key};
+use crate::identity::{ChangeKind, login_key};
 use std::time::Duration;
 
 /// How long everybody can say no to what the only approver has approved.
@@ -47,19 +47,19 @@ pub fn read(r: &mut Reader, root: &mut Section) -> Safeguards {
 
 fn limit(r: &mut Reader, mut s: Section) -> Option<Limit> {
     let change = s.required_text(r, "change", "deactivate").and_then(|at| {
-        let change = Change::from_word(&at.value);
+        let change = ChangeKind::parse(&at.value);
         if change.is_none() {
-            let words: Vec<&str> = Change::ALL.iter().map(|change| change.word()).collect();
+            let words: Vec<&str> = ChangeKind::ALL.iter().map(|change| change.as_str()).collect();
             r.problem(at.span, format!("{}.change: {:?} is not one of {}", s.path, at.value, words.join(", ")));
         }
         change
     });
     let limit = Limit {
-        change: change.unwrap_or(Change::Deactivate),
+        change: change.unwrap_or(ChangeKind::Deactivate),
         people: u32::try_from(size(s.number(r, "people", 0..=10_000_000, 0))).unwrap_or(u32::MAX),
         share: s.part(r, "share", 0.0..=1.0, 0.0),
         per: s.choice(r, "per", &[("hour", Span::Hour), ("day", Span::Day), ("run", Span::Run)]),
-        scope: s.choice(r, "scope", &[("company", Scope::Company), ("department", Scope::Department)]),
+        scope: s.choice(r, "scope", &[("tenant", Scope::Tenant), ("department", Scope::Department)]),
     };
     s.finish(r);
     change.map(|_| limit)

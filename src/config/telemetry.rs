@@ -27,8 +27,8 @@ pub(super) fn read(r: &mut Reader, mut s: Section, network: &Http) -> Telemetry 
     let logs = s.choice(r, "logs", &[("auto", Logs::Auto), ("json", Logs::Json), ("pretty", Logs::Pretty)]);
     let traces = s.text(r, "traces").and_then(|at| {
         if !cfg!(feature = "otel") {
-            let told = "telemetry.traces: this program was built without traces; build it with `--features otel`, or take the key out";
-            r.problem(at.span, told);
+            let message = "telemetry.traces: this program was built without traces; build it with `--features otel`, or take the key out";
+            r.problem(at.span, message);
             return None;
         }
         match address::read(&at.value, Shape::Endpoint) {
@@ -39,9 +39,9 @@ pub(super) fn read(r: &mut Reader, mut s: Section, network: &Http) -> Telemetry 
                 Some(url.into())
             }
             Err(why) => {
-                let told =
+                let message =
                     format!("telemetry.traces: {why}; a collector on this machine is \"http://127.0.0.1:4318/v1/traces\"");
-                r.problem(at.span, told);
+                r.problem(at.span, message);
                 None
             }
         }

@@ -38,7 +38,7 @@ fn problems(text: &str) -> Vec<String> {
 #[test]
 fn a_small_configuration_is_complete_by_its_defaults() {
     let config = parse(GOOD).unwrap_or_else(|e| panic!("{e}"));
-    assert_eq!(config.service.lanes, 64);
+    assert_eq!(config.service.runs, 64);
     assert_eq!(config.namely[0].pace, Pace::default());
     let names: Vec<&str> = config.rulebook.mapping.attribute_names().collect();
     assert!(
@@ -50,15 +50,15 @@ fn a_small_configuration_is_complete_by_its_defaults() {
 #[test]
 fn every_problem_is_told_at_once_with_its_place_and_what_to_do() {
     let text = GOOD
-        .replace("store = \"x.db\"", "stor = \"x.db\"\nlanes = 0")
+        .replace("store = \"x.db\"", "stor = \"x.db\"\nruns = 0")
         .replace("Europe/Berlin", "Berlin")
         .replace("token = \"env:OKTA_TOKEN\"", "token = \"00abc\"")
         .replace("https://acme.okta.com", "http://acme.okta.com")
         .replace("employee.preferred_name", "employee.nick")
         .replace("groups = [\"Staff\"]", "groups = \"Staff\"");
     let found = problems(&text);
-    let has = |place: &str, word: &str| {
-        assert!(found.iter().any(|p| p.contains(place) && p.contains(word)), "{place} {word} in {found:#?}");
+    let has = |location: &str, word: &str| {
+        assert!(found.iter().any(|p| p.contains(location) && p.contains(word)), "{location} {word} in {found:#?}");
     };
     has("conf/test.toml:3:1:", "did you mean store?");
     has("conf/test.toml:4:9:", "outside 1 to 1000");
@@ -152,7 +152,7 @@ to = ["it@acme.com"]
         "https://user:hunter2@acme.com",
         "nonsense",
     ] {
-        for (at, place) in [
+        for (at, location) in [
             (0, "7:7: namely[1].url"),
             (1, "13:7: okta[1].url"),
             (2, "26:7: audit.http[1].url"),
@@ -161,7 +161,7 @@ to = ["it@acme.com"]
             let mut all = [good.0, good.1, good.2, good.2];
             all[at] = bad;
             let why = read(all[0], all[1], all[2], all[3], good.3, "").map(drop).expect_err(bad);
-            assert!(why.contains(place) && !why.contains("hunter2"), "{bad} at {place}: {why}");
+            assert!(why.contains(location) && !why.contains("hunter2"), "{bad} at {location}: {why}");
         }
     }
     let mail = |server: &str, more: &str| read(good.0, good.1, good.2, good.2, server, more).map(drop);
@@ -198,16 +198,16 @@ fn a_proxy_is_a_bare_address_without_a_password() {
 #[test]
 #[cfg(feature = "otel")]
 fn traces_leave_this_machine_only_encrypted() {
-    let told = |url: &str| problems(&format!("{GOOD}\n[telemetry]\ntraces = \"{url}\"\n")).join("; ");
+    let message = |url: &str| problems(&format!("{GOOD}\n[telemetry]\ntraces = \"{url}\"\n")).join("; ");
     for (url, says) in [
         ("http://collector.example.com:4318", "unencrypted"),
         ("https://user:pw@collector.example.com", "no name and no password"),
         ("collector:4318", "no scheme"),
     ] {
-        let found = told(url);
+        let found = message(url);
         assert!(found.contains("telemetry.traces") && found.contains(says), "{url}: {found}");
     }
     for url in ["http://127.0.0.1:4318", "https://collector.example.com/v1/traces"] {
-        assert_eq!(told(url), "", "{url}");
+        assert_eq!(message(url), "", "{url}");
     }
 }

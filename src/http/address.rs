@@ -1,4 +1,4 @@
-//! Addresses that carry a secret or names of people: parsed once, and judged by what was parsed, never by how the text begins.
+//! Addresses that carry a secret or names of people: parsed once, and evaluated by what was parsed, never by how the text begins.
 
 use reqwest::Url;
 use std::net::IpAddr;

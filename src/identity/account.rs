@@ -29,7 +29,7 @@ impl AccountStatus {
     }
 
     /// Okta's word for it.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Staged => "STAGED",
             Self::Provisioned => "PROVISIONED",
@@ -271,7 +271,7 @@ pub(crate) mod tests {
         assert_eq!(AccountStatus::parse("PASSWORD_EXPIRED"), AccountStatus::PasswordExpired);
         assert_eq!(AccountStatus::parse("HIBERNATING"), AccountStatus::Unknown);
         for status in [AccountStatus::Staged, AccountStatus::LockedOut, AccountStatus::Deprovisioned] {
-            assert_eq!(AccountStatus::parse(status.word()), status);
+            assert_eq!(AccountStatus::parse(status.as_str()), status);
         }
     }
 }

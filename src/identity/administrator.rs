@@ -4,7 +4,7 @@
 //! way that can be undone; what cannot be undone waits for two people.
 
 use super::account::{Account, AccountStatus};
-use super::change::{Change, by_kind};
+use super::change::{ChangeKind, by_kind};
 use super::directory::Directory;
 use super::plan::{Plan, Situation};
 use super::safeguard::Protected;
@@ -24,7 +24,7 @@ pub const SUPERS_LEFT: u32 = 2;
 /// What is known of the roles of one administrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Rank {
+pub enum AdminLevel {
     Super,
     Lesser,
     /// The roles could not be read.
@@ -35,7 +35,7 @@ pub enum Rank {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Administrators {
     /// Everybody of the last list that was read, by id; `None` before the first.
-    pub listed: Option<BTreeMap<String, Rank>>,
+    pub listed: Option<BTreeMap<String, AdminLevel>>,
     /// Why the list could not be read the last time: then `listed` is older.
     #[serde(default)]
     pub unread: Option<String>,
@@ -76,20 +76,20 @@ impl Administrators {
     /// Ids of everybody known as a super administrator.
     pub fn supers(&self) -> impl Iterator<Item = &str> {
         let all = self.listed.iter().flatten();
-        all.filter(|(_, rank)| **rank == Rank::Super).map(|(id, _)| id.as_str())
+        all.filter(|(_, level)| **level == AdminLevel::Super).map(|(id, _)| id.as_str())
     }
 
     /// Whether this user may be a super administrator.
     pub fn may_be_super(&self, id: &str) -> bool {
-        self.listed.as_ref().and_then(|listed| listed.get(id)).is_some_and(|rank| *rank != Rank::Lesser)
+        self.listed.as_ref().and_then(|listed| listed.get(id)).is_some_and(|level| *level != AdminLevel::Lesser)
     }
 
     /// What somebody has to mend so that it can be told who is an administrator; nothing if it can.
     pub fn missing(&self) -> Option<String> {
         let list = self.unread.as_ref().map(|why| format!("the list of administrators cannot be read ({why})"));
         let groups = self.groups_unread.as_ref().map(|why| format!("admin roles of groups cannot be read ({why})"));
-        let told: Vec<String> = list.into_iter().chain(groups).collect();
-        (!told.is_empty()).then(|| format!("{}; {PERMISSION}", told.join("; ")))
+        let message: Vec<String> = list.into_iter().chain(groups).collect();
+        (!message.is_empty()).then(|| format!("{}; {PERMISSION}", message.join("; ")))
     }
 }
 
@@ -119,29 +119,33 @@ pub enum Knowledge {
 }
 
 impl Knowledge {
-    /// Whether a change of theirs of this kind is judged apart from those of everybody else.
-    pub const fn sets_apart(self, change: Change) -> bool {
+    /// Whether a change of theirs of this kind is evaluated apart from those of everybody else.
+    pub const fn sets_apart(self, change: ChangeKind) -> bool {
         match self {
             Knowledge::Holder => {
                 matches!(
                     change,
-                    Change::Deactivate | Change::Suspend | Change::Activate | Change::RemoveGroup | Change::AddGroup
+                    ChangeKind::Deactivate
+                        | ChangeKind::Suspend
+                        | ChangeKind::Activate
+                        | ChangeKind::RemoveGroup
+                        | ChangeKind::AddGroup
                 ) || change.lets_in()
             }
             Knowledge::Unknown { asked: true } => {
-                matches!(change, Change::Deactivate | Change::Activate) || change.lets_in()
+                matches!(change, ChangeKind::Deactivate | ChangeKind::Activate) || change.lets_in()
             }
             Knowledge::Nobody | Knowledge::Unknown { asked: false } => false,
         }
     }
 
     /// Whether two people decide about it, whatever the limits and the mode. A suspension can be undone; of what gives access
-    /// it is so where access was over (`Subject::regains`).
-    pub const fn needs_two(self, change: Change) -> bool {
-        self.sets_apart(change) && !matches!(change, Change::Suspend)
+    /// it is so where access was over (`Counterpart::regains`).
+    pub const fn needs_two(self, change: ChangeKind) -> bool {
+        self.sets_apart(change) && !matches!(change, ChangeKind::Suspend)
     }
 
-    /// The number of it in the store, of what was judged.
+    /// The number of it in the store, of what was evaluated.
     pub const fn number(self) -> i64 {
         match self {
             Knowledge::Nobody | Knowledge::Unknown { asked: false } => 0,
@@ -186,7 +190,7 @@ impl Directory {
 }
 
 /// Whether it must be known in which groups somebody is before something is taken from them.
-pub fn groups_matter(protected: &Protected, directory: &Directory) -> bool {
+pub fn needs_groups(protected: &Protected, directory: &Directory) -> bool {
     !protected.groups.is_empty() || directory.administrators().groups.values().any(|carries| *carries)
 }
 
@@ -198,7 +202,7 @@ pub(super) fn guarded(mut plan: Plan, situation: &Situation) -> Plan {
     let knowledge = situation.directory.administrator(account, situation.now);
     if plan.exit && situation.case.end_rejected {
         lift(&mut plan, situation, account);
-    } else if plan.exit && knowledge.needs_two(Change::Deactivate) {
+    } else if plan.exit && knowledge.needs_two(ChangeKind::Deactivate) {
         secure_first(&mut plan, account);
     }
     let reads = inquiries(&plan, situation, account, knowledge);
@@ -229,8 +233,8 @@ fn secure_first(plan: &mut Plan, account: &Account) {
     if !suspends || plan.steps.iter().any(|step| matches!(step, Step::Suspend { .. })) {
         return;
     }
-    let place = plan.steps.iter().position(|step| matches!(step, Step::Deactivate { .. })).unwrap_or(plan.steps.len());
-    plan.steps.splice(place..place, super::termination::suspend(account));
+    let at = plan.steps.iter().position(|step| matches!(step, Step::Deactivate { .. })).unwrap_or(plan.steps.len());
+    plan.steps.splice(at..at, super::termination::suspend(account));
 }
 
 /// Somebody has rejected the end for which the account was suspended: the suspension goes. That of a grace has its own reason.
@@ -246,16 +250,16 @@ fn inquiries(plan: &Plan, situation: &Situation, account: &Account, knowledge: K
     let (directory, protected) = (situation.directory, &situation.rulebook.safeguards.protected);
     // Of every part of a call: a title that is written with a phone does not hide the phone.
     let kinds = by_kind(plan, situation.rulebook.login.former.as_deref());
-    let takes = kinds
-        .keys()
-        .any(|kind| matches!(kind, Change::Deactivate | Change::Suspend | Change::RemoveGroup) || kind.lets_in());
+    let takes = kinds.keys().any(|kind| {
+        matches!(kind, ChangeKind::Deactivate | ChangeKind::Suspend | ChangeKind::RemoveGroup) || kind.lets_in()
+    });
     let is_recent = |at: Option<i64>| at.is_some_and(|at| situation.now.since(Moment::from_millis(at)) < GROUPS_AGE);
     let is_over = account.status == AccountStatus::Deprovisioned;
     let mut reads = Vec::new();
-    if takes && !is_over && groups_matter(protected, directory) && !is_recent(account.marks.groups_read_at) {
+    if takes && !is_over && needs_groups(protected, directory) && !is_recent(account.marks.groups_read_at) {
         reads.push(Step::ReadGroups { id: account.id.clone(), page: None });
     }
-    let regains = is_over && kinds.contains_key(&Change::Activate);
+    let regains = is_over && kinds.contains_key(&ChangeKind::Activate);
     if (takes && !is_over || regains) && knowledge == (Knowledge::Unknown { asked: false }) {
         reads.push(Step::ReadRoles { id: account.id.clone() });
     }

@@ -1,6 +1,6 @@
 use super::super::account::tests::bare;
 use super::super::case::Case;
-use super::super::employee::tests::somebody;
+use super::super::employee::tests::an_employee;
 use super::super::person::Person;
 use super::super::rulebook::Rulebook;
 use super::super::rulebook::tests::rulebook;
@@ -10,8 +10,8 @@ use super::*;
 
 const NOW: Moment = Moment::from_secs(1_800_000_000);
 
-fn listed(ids: &[(&str, Rank)]) -> Administrators {
-    let listed = Some(ids.iter().map(|(id, rank)| ((*id).to_owned(), *rank)).collect());
+fn listed(ids: &[(&str, AdminLevel)]) -> Administrators {
+    let listed = Some(ids.iter().map(|(id, level)| ((*id).to_owned(), *level)).collect());
     Administrators { listed, ..Administrators::default() }
 }
 
@@ -34,7 +34,7 @@ struct World {
 
 impl World {
     fn leaver(all: Administrators) -> Self {
-        let employee = Employee { user_status: UserStatus::Inactive, ..somebody() };
+        let employee = Employee { user_status: UserStatus::Inactive, ..an_employee() };
         let account = bare("00u1", &employee.email, Some(&employee.id));
         let case = Case { account: Some(account), ..Case::new("main", Person::of("acme", employee)) };
         Self { rules: rulebook(), directory: directory(all), case }
@@ -45,10 +45,10 @@ impl World {
     }
 
     fn plan(&self) -> Plan {
-        let standing = self.rules.standing(&self.case, NOW);
+        let lifecycle = self.rules.lifecycle(&self.case, NOW);
         super::super::plan::plan(&Situation {
             case: &self.case,
-            standing: &standing,
+            lifecycle: &lifecycle,
             rulebook: &self.rules,
             directory: &self.directory,
             now: NOW,
@@ -64,7 +64,7 @@ impl World {
 
     fn kinds(&self) -> Vec<&'static str> {
         let plan = self.plan();
-        plan.steps.iter().map(|step| plan.kind(step).map_or("-", Change::word)).collect()
+        plan.steps.iter().map(|step| plan.kind(step).map_or("-", ChangeKind::as_str)).collect()
     }
 }
 
@@ -77,7 +77,7 @@ fn what_is_known_of_somebody_is_the_last_list_the_person_and_their_groups() {
         asked
     };
     let known = |all: Administrators, account: &Account| directory(all).administrator(account, NOW);
-    let me = || listed(&[("00u1", Rank::Lesser)]);
+    let me = || listed(&[("00u1", AdminLevel::Lesser)]);
     assert_eq!(known(listed(&[]), &account), Knowledge::Nobody);
     assert_eq!(known(me(), &account), Knowledge::Holder);
     assert_eq!(known(unread(me()), &account), Knowledge::Holder, "the last list that was read");
@@ -101,19 +101,19 @@ fn what_is_known_of_somebody_is_the_last_list_the_person_and_their_groups() {
 
 #[test]
 fn an_ordinary_leaver_costs_no_call_more() {
-    let world = World::leaver(listed(&[("00u9", Rank::Super)]));
+    let world = World::leaver(listed(&[("00u9", AdminLevel::Super)]));
     assert_eq!(world.names(), "revoke_sessions deactivate revoke_sessions_again read_back list_groups");
 }
 
 #[test]
 fn an_administrator_who_leaves_is_suspended_by_what_does_not_wait() {
-    let mut world = World::leaver(listed(&[("00u1", Rank::Super)]));
+    let mut world = World::leaver(listed(&[("00u1", AdminLevel::Super)]));
     assert_eq!(world.names(), "revoke_sessions suspend deactivate revoke_sessions_again read_back list_groups");
     assert_eq!(world.kinds()[..3], ["suspend", "suspend", "deactivate"]);
     world.account().status = AccountStatus::Suspended;
     world.account().marks.exit = Some(super::super::ExitProof { sessions_revoked: true, ..Default::default() });
     assert_eq!(world.names(), "deactivate revoke_sessions_again read_back list_groups");
-    let mut locked = World::leaver(listed(&[("00u1", Rank::Super)]));
+    let mut locked = World::leaver(listed(&[("00u1", AdminLevel::Super)]));
     locked.account().status = AccountStatus::LockedOut;
     assert!(locked.names().starts_with("revoke_sessions unlock suspend deactivate"), "{}", locked.names());
     assert_eq!(locked.kinds()[..4], ["suspend", "suspend", "suspend", "deactivate"]);
@@ -121,7 +121,7 @@ fn an_administrator_who_leaves_is_suspended_by_what_does_not_wait() {
 
 #[test]
 fn what_lets_somebody_in_is_asked_about_first_also_where_one_call_writes_something_else_too() {
-    let wanted = somebody();
+    let wanted = an_employee();
     for fields in [&["primaryPhone"][..], &["primaryPhone", "title"], &["email", "title"], &["email", "primaryPhone"]] {
         let mut world = World::leaver(Administrators::never_read());
         world.case = Case { account: world.case.account, ..Case::new("main", Person::of("acme", wanted.clone())) };
@@ -141,7 +141,7 @@ fn what_lets_somebody_in_is_asked_about_first_also_where_one_call_writes_somethi
 
 #[test]
 fn the_suspension_that_waited_for_an_end_is_lifted_when_the_end_is_rejected_and_does_not_come_again() {
-    let mut world = World::leaver(listed(&[("00u1", Rank::Super)]));
+    let mut world = World::leaver(listed(&[("00u1", AdminLevel::Super)]));
     world.case.end_rejected = true;
     world.account().status = AccountStatus::Suspended;
     let proof = super::super::ExitProof { sessions_revoked: true, suspended: true, ..Default::default() };
@@ -158,7 +158,7 @@ fn the_suspension_that_waited_for_an_end_is_lifted_when_the_end_is_rejected_and_
 
 #[test]
 fn whom_okta_does_not_suspend_loses_the_sessions_and_waits_with_the_rest() {
-    let mut world = World::leaver(listed(&[("00u1", Rank::Super)]));
+    let mut world = World::leaver(listed(&[("00u1", AdminLevel::Super)]));
     world.account().status = AccountStatus::PasswordExpired;
     world.account().marks.not_suspended_in = Some(AccountStatus::PasswordExpired);
     assert!(world.names().starts_with("revoke_sessions deactivate"), "{}", world.names());
@@ -190,25 +190,25 @@ fn protection_by_a_group_is_looked_at_before_anything_is_taken() {
 fn an_admin_role_does_not_come_in_with_an_account_that_is_made_and_is_a_change_of_its_own_afterwards() {
     let all = Administrators { groups: [("00gFinance".to_owned(), true)].into(), ..listed(&[]) };
     let mut world = World::leaver(all);
-    world.case = Case::new("main", Person::of("acme", somebody()));
+    world.case = Case::new("main", Person::of("acme", an_employee()));
     let plan = world.plan();
     let Some(Step::CreateUser { groups, .. }) = plan.steps.first() else { panic!("{plan:?}") };
     assert_eq!(groups, &["00gStaff"]);
-    let mut account = bare("00u1", &somebody().email, Some(&somebody().id));
+    let mut account = bare("00u1", &an_employee().email, Some(&an_employee().id));
     account.groups.insert("00gStaff".into());
     world.case.account = Some(account);
     let (plan, kinds) = (world.plan(), world.kinds());
-    let place = plan.steps.iter().position(|step| matches!(step, Step::AddGroup { .. })).expect("still given");
-    assert_eq!(kinds[place], "grant_admin");
-    let told = &super::super::change::summary(&plan, None)[&Change::GrantAdmin];
-    assert_eq!(told, &["into group \"Department Finance\", which carries an admin role"]);
+    let at = plan.steps.iter().position(|step| matches!(step, Step::AddGroup { .. })).expect("still given");
+    assert_eq!(kinds[at], "grant_admin");
+    let message = &super::super::change::summary(&plan, None)[&ChangeKind::GrantAdmin];
+    assert_eq!(message, &["into group \"Department Finance\", which carries an admin role"]);
 }
 
 #[test]
 fn a_membership_that_comes_back_is_asked_about_unless_rules_give_it() {
     let mut world = World::leaver(listed(&[]));
-    world.case = Case::new("main", Person::of("acme", somebody()));
-    let mut account = bare("00u1", &somebody().email, Some(&somebody().id));
+    world.case = Case::new("main", Person::of("acme", an_employee()));
+    let mut account = bare("00u1", &an_employee().email, Some(&an_employee().id));
     account.groups = ["00gStaff", "00gFinance"].map(str::to_owned).into();
     world.case.account = Some(account);
     world.case.pins.member.insert("00gGlass".into());

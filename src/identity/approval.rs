@@ -80,7 +80,7 @@ mod tests {
         Moment::from_secs(hours * HOUR)
     }
 
-    fn look(binding: &Binding, hours: i64, pauses: &[(Moment, Option<Moment>)]) -> Option<&'static str> {
+    fn read(binding: &Binding, hours: i64, pauses: &[(Moment, Option<Moment>)]) -> Option<&'static str> {
         binding.ended(&Present { rev: 7, rules: "r", now: at(hours), pauses })
     }
 
@@ -96,15 +96,15 @@ mod tests {
     #[test]
     fn it_lives_72_hours_without_pauses_and_14_days_in_all_whatever_was_asked_for() {
         let asked = Binding::new(7, "r", at(0), Some(at(24 * 365 * 8000)));
-        assert_eq!((look(&asked, 71, &[]), asked.expires), (None, at(14 * 24)));
-        assert!(look(&asked, 72, &[]).is_some_and(|why| why.contains("72 hours")));
+        assert_eq!((read(&asked, 71, &[]), asked.expires), (None, at(14 * 24)));
+        assert!(read(&asked, 72, &[]).is_some_and(|why| why.contains("72 hours")));
         let paused = [(at(10), Some(at(60))), (at(20), Some(at(70))), (at(-5), Some(at(-1)))];
-        assert_eq!(look(&asked, 131, &paused), None, "60 hours of it do not count");
-        assert!(look(&asked, 132, &paused).is_some());
+        assert_eq!(read(&asked, 131, &paused), None, "60 hours of it do not count");
+        assert!(read(&asked, 132, &paused).is_some());
         let lasting = [(at(1), None)];
-        assert_eq!(look(&asked, 335, &lasting), None);
-        assert!(look(&asked, 336, &lasting).is_some_and(|why| why.contains("expired")));
-        assert!(look(&Binding::new(7, "r", at(0), Some(at(2))), 2, &[]).is_some(), "earlier, if asked for");
+        assert_eq!(read(&asked, 335, &lasting), None);
+        assert!(read(&asked, 336, &lasting).is_some_and(|why| why.contains("expired")));
+        assert!(read(&Binding::new(7, "r", at(0), Some(at(2))), 2, &[]).is_some(), "earlier, if asked for");
     }
 
     proptest! {

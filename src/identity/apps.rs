@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Why somebody should have an app, and under which name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AppWish {
+pub struct WantedApp {
     /// The label of the rule.
     pub rule: String,
     /// The user's name in the app; Okta's own choice without it.
@@ -23,15 +23,15 @@ pub fn steps(
     mapping: &Mapping,
     directory: &Directory,
 ) -> Result<Vec<Step>, String> {
-    let mut wanted: BTreeMap<&str, (&str, &AppWish)> = BTreeMap::new();
-    for (name, wish) in &desired.apps {
+    let mut wanted: BTreeMap<&str, (&str, &WantedApp)> = BTreeMap::new();
+    for (name, why) in &desired.apps {
         let Some((id, label)) = directory.find_app(name) else {
             return Err(format!(
                 "{}: there is no app {name:?} in Okta; correct the name, or add the app there",
-                wish.rule
+                why.rule
             ));
         };
-        wanted.insert(id, (label, wish));
+        wanted.insert(id, (label, why));
     }
     let managed = |id: &str| directory.find_app(id).is_some_and(|(id, label)| mapping.manages_app(id, label));
     let unsure = &account.marks.unsure.apps;
@@ -44,11 +44,11 @@ pub fn steps(
             name: directory.find_app(app).map_or_else(|| app.clone(), |(_, label)| label.to_owned()),
         });
     let lacks = |id: &str| !account.apps.contains_key(id) || unsure.contains(id);
-    let missing = wanted.iter().filter(|(id, _)| lacks(id)).map(|(app, (label, wish))| Step::AssignApp {
+    let missing = wanted.iter().filter(|(id, _)| lacks(id)).map(|(app, (label, why))| Step::AssignApp {
         id: account.id.clone(),
         app: (*app).to_owned(),
         name: (*label).to_owned(),
-        user_name: wish.user_name.clone(),
+        user_name: why.user_name.clone(),
     });
     Ok(no_longer.chain(missing).collect())
 }

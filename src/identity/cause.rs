@@ -15,8 +15,8 @@ pub enum Cause {
     Review(i64),
     /// The org was read, with an account that may be theirs.
     OrgRead,
-    /// Everybody of the company was seen: who could not be told apart may be now.
-    CompanyRead,
+    /// Everybody of the tenant was seen: who could not be told apart may be now.
+    TenantRead,
     /// Somebody else has changed the account.
     Drift,
     /// Somebody takes back what was done.
@@ -27,7 +27,7 @@ pub enum Cause {
 
 impl Cause {
     /// One word, from a closed set.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Cause::Profile => "profile",
             Cause::Manager => "manager",
@@ -35,7 +35,7 @@ impl Cause {
             Cause::Rules => "rules",
             Cause::Review(_) => "review",
             Cause::OrgRead => "org_read",
-            Cause::CompanyRead => "company_read",
+            Cause::TenantRead => "company_read",
             Cause::Drift => "drift",
             Cause::Undo => "undo",
             Cause::Request => "request",
@@ -51,7 +51,7 @@ impl Cause {
             Cause::Rules => "the rules changed".into(),
             Cause::Review(id) => format!("review {id} was decided"),
             Cause::OrgRead => "the org was read".into(),
-            Cause::CompanyRead => "everybody was seen".into(),
+            Cause::TenantRead => "everybody was seen".into(),
             Cause::Drift => "somebody else has changed the account".into(),
             Cause::Undo => "somebody takes back what was done".into(),
             Cause::Request => "somebody has asked for it".into(),

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A kind of change to somebody's account; the order is the order in which people want to read about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Change {
+pub enum ChangeKind {
     /// Access ends: sessions, deactivation, memberships, and the proof of it.
     Deactivate,
     /// Access is withheld: a leave, or the grace after the last day.
@@ -36,84 +36,95 @@ pub enum Change {
     LinkManager,
 }
 
-impl Change {
+impl ChangeKind {
     /// All kinds.
-    pub const ALL: [Change; 12] = [
-        Change::Deactivate,
-        Change::Suspend,
-        Change::RemoveGroup,
-        Change::GrantAdmin,
-        Change::Adopt,
-        Change::ChangeLogin,
-        Change::ChangeContact,
-        Change::Activate,
-        Change::Create,
-        Change::AddGroup,
-        Change::ChangeAttributes,
-        Change::LinkManager,
+    pub const ALL: [ChangeKind; 12] = [
+        ChangeKind::Deactivate,
+        ChangeKind::Suspend,
+        ChangeKind::RemoveGroup,
+        ChangeKind::GrantAdmin,
+        ChangeKind::Adopt,
+        ChangeKind::ChangeLogin,
+        ChangeKind::ChangeContact,
+        ChangeKind::Activate,
+        ChangeKind::Create,
+        ChangeKind::AddGroup,
+        ChangeKind::ChangeAttributes,
+        ChangeKind::LinkManager,
     ];
 
     /// The word for it in the configuration, the store, metrics and reports.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
-            Change::Deactivate => "deactivate",
-            Change::Suspend => "suspend",
-            Change::RemoveGroup => "remove_group",
-            Change::GrantAdmin => "grant_admin",
-            Change::Adopt => "adopt",
-            Change::ChangeLogin => "change_login",
-            Change::ChangeContact => "change_contact",
-            Change::Activate => "activate",
-            Change::Create => "create",
-            Change::AddGroup => "add_group",
-            Change::ChangeAttributes => "change_attributes",
-            Change::LinkManager => "link_manager",
+            ChangeKind::Deactivate => "deactivate",
+            ChangeKind::Suspend => "suspend",
+            ChangeKind::RemoveGroup => "remove_group",
+            ChangeKind::GrantAdmin => "grant_admin",
+            ChangeKind::Adopt => "adopt",
+            ChangeKind::ChangeLogin => "change_login",
+            ChangeKind::ChangeContact => "change_contact",
+            ChangeKind::Activate => "activate",
+            ChangeKind::Create => "create",
+            ChangeKind::AddGroup => "add_group",
+            ChangeKind::ChangeAttributes => "change_attributes",
+            ChangeKind::LinkManager => "link_manager",
         }
     }
 
     /// The kind of a word.
-    pub fn from_word(word: &str) -> Option<Change> {
-        Self::ALL.into_iter().find(|change| change.word() == word)
+    pub fn parse(word: &str) -> Option<ChangeKind> {
+        Self::ALL.into_iter().find(|change| change.as_str() == word)
     }
 
     /// Whether it takes something from somebody: told one by one, never only counted.
     pub const fn is_risky(self) -> bool {
-        matches!(self, Change::Deactivate | Change::Suspend | Change::RemoveGroup | Change::Adopt | Change::ChangeLogin)
+        matches!(
+            self,
+            ChangeKind::Deactivate
+                | ChangeKind::Suspend
+                | ChangeKind::RemoveGroup
+                | ChangeKind::Adopt
+                | ChangeKind::ChangeLogin
+        )
     }
 
     /// Whether it changes what its owner signs in with, or gets in again by.
     pub const fn lets_in(self) -> bool {
-        matches!(self, Change::ChangeLogin | Change::ChangeContact)
+        matches!(self, ChangeKind::ChangeLogin | ChangeKind::ChangeContact)
     }
 
     /// The kind of one call of a plan; `None` for a read that may lead anywhere. Every call of an exit is part of it.
-    pub fn of(step: &Step, exit: bool) -> Option<Change> {
+    pub fn of(step: &Step, exit: bool) -> Option<ChangeKind> {
         if step.is_inquiry() {
             return None;
         }
         if exit {
-            return Some(Change::Deactivate);
+            return Some(ChangeKind::Deactivate);
         }
         Some(match step {
-            Step::Look { .. }
+            Step::ReadAccount { .. }
             | Step::ListGroups { .. }
             | Step::ReadGroups { .. }
             | Step::ReadRoles { .. }
             | Step::ReadGroupRoles { .. } => return None,
-            Step::RevokeSessionsAgain { .. } | Step::Deactivate { .. } | Step::ReadBack { .. } => Change::Deactivate,
-            Step::RevokeSessions { .. } | Step::Suspend { .. } | Step::Unlock { .. } => Change::Suspend,
-            Step::RemoveGroup { .. } | Step::UnassignApp { .. } => Change::RemoveGroup,
-            Step::Activate { .. } | Step::Unsuspend { .. } => Change::Activate,
-            Step::CreateUser { .. } | Step::FreeLogin { .. } => Change::Create,
-            Step::CreateGroup { .. } | Step::AddGroup { .. } | Step::AssignApp { .. } => Change::AddGroup,
+            Step::RevokeSessionsAgain { .. } | Step::Deactivate { .. } | Step::ReadBack { .. } => {
+                ChangeKind::Deactivate
+            }
+            Step::RevokeSessions { .. } | Step::Suspend { .. } | Step::Unlock { .. } => ChangeKind::Suspend,
+            Step::RemoveGroup { .. } | Step::UnassignApp { .. } => ChangeKind::RemoveGroup,
+            Step::Activate { .. } | Step::Unsuspend { .. } => ChangeKind::Activate,
+            Step::CreateUser { .. } | Step::FreeLogin { .. } => ChangeKind::Create,
+            Step::CreateGroup { .. } | Step::AddGroup { .. } | Step::AssignApp { .. } => ChangeKind::AddGroup,
             Step::UpdateUser { changes, .. } if !changes.is_empty() && changes.iter().all(is_login) => {
-                Change::ChangeLogin
+                ChangeKind::ChangeLogin
             }
             Step::UpdateUser { changes, .. } if !changes.is_empty() && changes.iter().all(is_contact) => {
-                Change::ChangeContact
+                ChangeKind::ChangeContact
             }
-            Step::UpdateUser { .. } | Step::ChangeType { .. } | Step::ReadProfile { .. } => Change::ChangeAttributes,
-            Step::SetManager { .. } | Step::ClearManager { .. } => Change::LinkManager,
+            Step::UpdateUser { .. } | Step::ChangeType { .. } | Step::ReadProfile { .. } => {
+                ChangeKind::ChangeAttributes
+            }
+            Step::SetManager { .. } | Step::ClearManager { .. } => ChangeKind::LinkManager,
         })
     }
 }
@@ -129,13 +140,13 @@ pub fn is_contact(change: &FieldChange) -> bool {
 }
 
 /// The kinds of change that one call is made of: an update of several attributes may be of several.
-pub fn kinds_of(plan: &Plan, step: &Step, former: Option<&str>) -> BTreeSet<Change> {
+pub fn kinds_of(plan: &Plan, step: &Step, former: Option<&str>) -> BTreeSet<ChangeKind> {
     split(plan, step, former).into_iter().filter_map(|(kind, _)| kind).collect()
 }
 
 /// A call taken apart into what is of one kind each. Attributes that only follow the login, such as the one that keeps
 /// the former login, go with it.
-fn split(plan: &Plan, step: &Step, former: Option<&str>) -> Vec<(Option<Change>, Step)> {
+fn split(plan: &Plan, step: &Step, former: Option<&str>) -> Vec<(Option<ChangeKind>, Step)> {
     let (id, changes) = match step {
         Step::UpdateUser { id, changes } | Step::ChangeType { id, changes, .. } => (id, changes),
         _ => return vec![(plan.kind(step), step.clone())],
@@ -143,9 +154,9 @@ fn split(plan: &Plan, step: &Step, former: Option<&str>) -> Vec<(Option<Change>,
     let mut by_kind = part(changes, former);
     let mut parts = Vec::new();
     if let Step::ChangeType { id, user_type, name, .. } = step {
-        let changes = by_kind.remove(&Change::ChangeAttributes).unwrap_or_default();
+        let changes = by_kind.remove(&ChangeKind::ChangeAttributes).unwrap_or_default();
         let step = Step::ChangeType { id: id.clone(), user_type: user_type.clone(), name: name.clone(), changes };
-        parts.push((Some(Change::ChangeAttributes), step));
+        parts.push((Some(ChangeKind::ChangeAttributes), step));
     }
     for (kind, changes) in by_kind {
         parts.push((Some(kind), Step::UpdateUser { id: id.clone(), changes }));
@@ -154,16 +165,16 @@ fn split(plan: &Plan, step: &Step, former: Option<&str>) -> Vec<(Option<Change>,
 }
 
 /// Changes of attributes by their kind.
-fn part(changes: &[FieldChange], former: Option<&str>) -> BTreeMap<Change, Vec<FieldChange>> {
+fn part(changes: &[FieldChange], former: Option<&str>) -> BTreeMap<ChangeKind, Vec<FieldChange>> {
     let moves = changes.iter().any(is_login);
-    let mut by_kind: BTreeMap<Change, Vec<FieldChange>> = BTreeMap::new();
+    let mut by_kind: BTreeMap<ChangeKind, Vec<FieldChange>> = BTreeMap::new();
     for change in changes {
         let kind = if is_login(change) || (moves && former == Some(change.field.as_str())) {
-            Change::ChangeLogin
+            ChangeKind::ChangeLogin
         } else if is_contact(change) {
-            Change::ChangeContact
+            ChangeKind::ChangeContact
         } else {
-            Change::ChangeAttributes
+            ChangeKind::ChangeAttributes
         };
         by_kind.entry(kind).or_default().push(change.clone());
     }
@@ -176,28 +187,28 @@ pub struct Sifted {
     /// What may be carried out, in order.
     pub steps: Vec<Step>,
     /// What may not, by kind.
-    pub withheld: BTreeMap<Change, Vec<Step>>,
+    pub withheld: BTreeMap<ChangeKind, Vec<Step>>,
 }
 
 /// Takes the kinds out of a plan that `may` does not let through.
-pub fn sift(plan: &Plan, former: Option<&str>, may: impl Fn(Change) -> bool) -> Sifted {
+pub fn sift(plan: &Plan, former: Option<&str>, may: impl Fn(ChangeKind) -> bool) -> Sifted {
     sift_calls(plan, former, |change, _| may(change))
 }
 
 /// Takes out of a plan what `may` does not let through: whole kinds, or single calls of a kind; of a call that writes several
 /// attributes it is asked about each.
-pub fn sift_calls(plan: &Plan, former: Option<&str>, may: impl Fn(Change, &Step) -> bool) -> Sifted {
+pub fn sift_calls(plan: &Plan, former: Option<&str>, may: impl Fn(ChangeKind, &Step) -> bool) -> Sifted {
     let mut sifted = Sifted::default();
     let makes = plan.steps.iter().any(|step| matches!(step, Step::CreateUser { .. }));
     // What stands before an activation has to go before access comes back.
     let comes_back = plan.steps.iter().position(|step| matches!(step, Step::Activate { .. })).unwrap_or(0);
     let mut asleep = None;
-    for (place, step) in plan.steps.iter().enumerate() {
+    for (n, step) in plan.steps.iter().enumerate() {
         // A deactivated account takes nothing until it is activated: what comes after waits with that.
-        if asleep.is_none() && matches!(step, Step::Activate { .. }) && !may(Change::Activate, step) {
-            asleep = Some(Change::Activate);
-        } else if asleep.is_none() && place < comes_back && !plan.exit {
-            asleep = Change::of(step, false).filter(|kind| *kind == Change::RemoveGroup && !may(*kind, step));
+        if asleep.is_none() && matches!(step, Step::Activate { .. }) && !may(ChangeKind::Activate, step) {
+            asleep = Some(ChangeKind::Activate);
+        } else if asleep.is_none() && n < comes_back && !plan.exit {
+            asleep = ChangeKind::of(step, false).filter(|kind| *kind == ChangeKind::RemoveGroup && !may(*kind, step));
         }
         if let Some(kind) = asleep {
             sifted.withhold(kind, step.clone());
@@ -205,7 +216,7 @@ pub fn sift_calls(plan: &Plan, former: Option<&str>, may: impl Fn(Change, &Step)
         }
         // Taking a login from a deactivated account serves the one who gets it.
         if matches!(step, Step::FreeLogin { .. }) {
-            let kind = if makes { Change::Create } else { Change::ChangeLogin };
+            let kind = if makes { ChangeKind::Create } else { ChangeKind::ChangeLogin };
             if may(kind, step) {
                 sifted.steps.push(step.clone())
             } else {
@@ -214,7 +225,7 @@ pub fn sift_calls(plan: &Plan, former: Option<&str>, may: impl Fn(Change, &Step)
             continue;
         }
         let parts = split(plan, step, former);
-        let passes = |(kind, part): &(Option<Change>, Step)| {
+        let passes = |(kind, part): &(Option<ChangeKind>, Step)| {
             kind.is_none_or(|kind| singles(part).iter().all(|single| may(kind, single)))
         };
         if parts.iter().all(passes) {
@@ -267,18 +278,18 @@ fn divide(step: Step, may: impl Fn(&Step) -> bool) -> (Option<Step>, Option<Step
 }
 
 impl Sifted {
-    fn withhold(&mut self, kind: Change, step: Step) {
+    fn withhold(&mut self, kind: ChangeKind, step: Step) {
         self.withheld.entry(kind).or_default().push(step);
     }
 }
 
 /// The calls of a plan, by kind.
-pub fn by_kind(plan: &Plan, former: Option<&str>) -> BTreeMap<Change, Vec<Step>> {
-    let mut by_kind: BTreeMap<Change, Vec<Step>> = BTreeMap::new();
+pub fn by_kind(plan: &Plan, former: Option<&str>) -> BTreeMap<ChangeKind, Vec<Step>> {
+    let mut by_kind: BTreeMap<ChangeKind, Vec<Step>> = BTreeMap::new();
     let makes = plan.steps.iter().any(|step| matches!(step, Step::CreateUser { .. }));
     for step in &plan.steps {
         if makes && matches!(step, Step::FreeLogin { .. }) {
-            by_kind.entry(Change::Create).or_default().push(step.clone());
+            by_kind.entry(ChangeKind::Create).or_default().push(step.clone());
             continue;
         }
         let alone = Plan { steps: vec![step.clone()], ..plan.kinds() };
@@ -290,29 +301,29 @@ pub fn by_kind(plan: &Plan, former: Option<&str>) -> BTreeMap<Change, Vec<Step>>
 }
 
 /// The changes of a plan, by kind, each in words. The words are also what an approval is bound to.
-pub fn summary(plan: &Plan, former: Option<&str>) -> BTreeMap<Change, Vec<String>> {
+pub fn summary(plan: &Plan, former: Option<&str>) -> BTreeMap<ChangeKind, Vec<String>> {
     by_kind(plan, former).into_iter().map(|(kind, steps)| (kind, words(kind, &steps))).collect()
 }
 
 /// What these calls do, in words. The calls of an exit depend on how far it has come: in words it is one thing.
-pub fn words(kind: Change, steps: &[Step]) -> Vec<String> {
+pub fn words(kind: ChangeKind, steps: &[Step]) -> Vec<String> {
     match kind {
-        Change::Deactivate => vec!["access ends".to_owned()],
-        Change::Suspend => vec!["suspended".to_owned()],
-        Change::GrantAdmin => {
-            steps.iter().filter_map(tell).map(|told| format!("{told}, which carries an admin role")).collect()
+        ChangeKind::Deactivate => vec!["access ends".to_owned()],
+        ChangeKind::Suspend => vec!["suspended".to_owned()],
+        ChangeKind::GrantAdmin => {
+            steps.iter().filter_map(describe).map(|message| format!("{message}, which carries an admin role")).collect()
         }
-        _ => steps.iter().filter_map(tell).collect(),
+        _ => steps.iter().filter_map(describe).collect(),
     }
 }
 
 /// One call in words; `None` where it only helps another one.
-pub fn tell(step: &Step) -> Option<String> {
+pub fn describe(step: &Step) -> Option<String> {
     let of = |profile: &BTreeMap<String, Value>, key: &str| {
         profile.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
     Some(match step {
-        Step::Look { .. } | Step::ReadProfile { .. } => return None,
+        Step::ReadAccount { .. } | Step::ReadProfile { .. } => return None,
         Step::CreateGroup { name } => format!("group {name:?} made"),
         Step::FreeLogin { id, login, .. } => format!("login {login} taken from the deactivated account {id}"),
         Step::CreateUser { profile, groups, activate, .. } => format!(
@@ -349,8 +360,8 @@ fn fields(changes: &[FieldChange]) -> String {
         Value::String(text) => format!("{text:?}"),
         other => other.to_string(),
     };
-    let told = changes.iter().map(|c| format!("{}: {} → {}", c.field, text(&c.before), text(&c.after)));
-    told.collect::<Vec<_>>().join(", ")
+    let message = changes.iter().map(|c| format!("{}: {} → {}", c.field, text(&c.before), text(&c.after)));
+    message.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -373,19 +384,19 @@ mod tests {
     fn a_login_that_is_held_leaves_the_other_attributes_to_go() {
         let sifted =
             sift(&plan(vec![update(&["title", "login", "formerLogin", "email"])]), Some("formerLogin"), |kind| {
-                kind != Change::ChangeLogin
+                kind != ChangeKind::ChangeLogin
             });
         assert_eq!(sifted.steps, [update(&["title"])]);
-        assert_eq!(sifted.withheld[&Change::ChangeLogin], [update(&["login", "formerLogin", "email"])]);
+        assert_eq!(sifted.withheld[&ChangeKind::ChangeLogin], [update(&["login", "formerLogin", "email"])]);
     }
 
     #[test]
     fn a_phone_that_is_held_leaves_login_and_title_to_go_in_one_call() {
         let whole = plan(vec![update(&["login", "title", "mobilePhone", "secondEmail"])]);
-        let sifted = sift(&whole, None, |kind| kind != Change::ChangeContact);
+        let sifted = sift(&whole, None, |kind| kind != ChangeKind::ChangeContact);
         assert_eq!(sifted.steps, [update(&["login", "title"])]);
-        assert_eq!(sifted.withheld[&Change::ChangeContact], [update(&["mobilePhone", "secondEmail"])]);
-        let sifted = sift(&whole, None, |kind| kind == Change::ChangeAttributes);
+        assert_eq!(sifted.withheld[&ChangeKind::ChangeContact], [update(&["mobilePhone", "secondEmail"])]);
+        let sifted = sift(&whole, None, |kind| kind == ChangeKind::ChangeAttributes);
         assert_eq!(sifted.steps, [update(&["title"])]);
     }
 
@@ -394,9 +405,9 @@ mod tests {
         let group = Step::RemoveGroup { id: "00u1".into(), group: "00g1".into(), name: "Finance".into() };
         let whole = plan(vec![group.clone(), update(&["title", "login"])]);
         assert_eq!(sift(&whole, None, |_| true).steps, whole.steps);
-        let sifted = sift(&whole, None, |kind| kind != Change::RemoveGroup);
+        let sifted = sift(&whole, None, |kind| kind != ChangeKind::RemoveGroup);
         assert_eq!(sifted.steps, [update(&["title", "login"])]);
-        assert_eq!(sifted.withheld[&Change::RemoveGroup], [group]);
+        assert_eq!(sifted.withheld[&ChangeKind::RemoveGroup], [group]);
     }
 
     #[test]
@@ -409,27 +420,27 @@ mod tests {
             Step::RemoveGroup { id: id(), group: "00g1".into(), name: "Finance".into() },
         ];
         let exit = Plan { steps: all.clone(), exit: true, ..Plan::default() };
-        let sifted = sift(&exit, None, |kind| kind != Change::Deactivate);
+        let sifted = sift(&exit, None, |kind| kind != ChangeKind::Deactivate);
         assert!(sifted.steps.is_empty());
-        assert_eq!(sifted.withheld[&Change::Deactivate], all);
+        assert_eq!(sifted.withheld[&ChangeKind::Deactivate], all);
         let later = Plan { steps: all[2..].to_vec(), exit: true, ..Plan::default() };
         assert_eq!(summary(&exit, None), summary(&later, None));
     }
 
     #[test]
-    fn a_login_is_taken_from_a_ghost_only_for_somebody_who_gets_it() {
+    fn a_login_is_taken_from_a_deactivated_holder_only_for_somebody_who_gets_it() {
         let free = Step::FreeLogin { id: "00u9".into(), login: "x".into(), renamed: "y".into() };
-        let sifted = sift(&plan(vec![free.clone(), update(&["login"])]), None, |kind| kind != Change::ChangeLogin);
+        let sifted = sift(&plan(vec![free.clone(), update(&["login"])]), None, |kind| kind != ChangeKind::ChangeLogin);
         assert!(sifted.steps.is_empty());
-        assert_eq!(sifted.withheld[&Change::ChangeLogin], [free, update(&["login"])]);
+        assert_eq!(sifted.withheld[&ChangeKind::ChangeLogin], [free, update(&["login"])]);
     }
 
     #[test]
     fn what_comes_after_an_activation_waits_with_it() {
         let activate = Step::Activate { id: "00u1".into(), send_email: false };
-        let sifted = sift(&plan(vec![activate.clone(), update(&["title"])]), None, |kind| kind != Change::Activate);
+        let sifted = sift(&plan(vec![activate.clone(), update(&["title"])]), None, |kind| kind != ChangeKind::Activate);
         assert!(sifted.steps.is_empty());
-        assert_eq!(sifted.withheld[&Change::Activate], [activate, update(&["title"])]);
+        assert_eq!(sifted.withheld[&ChangeKind::Activate], [activate, update(&["title"])]);
     }
 
     #[test]
@@ -440,21 +451,21 @@ mod tests {
             name: "contractor".into(),
             changes: fields.iter().map(|f| change(f)).collect(),
         };
-        let sifted = sift(&plan(vec![step(&["login", "title"])]), None, |kind| kind != Change::ChangeLogin);
+        let sifted = sift(&plan(vec![step(&["login", "title"])]), None, |kind| kind != ChangeKind::ChangeLogin);
         assert_eq!(sifted.steps, [step(&["title"])]);
-        assert_eq!(sifted.withheld[&Change::ChangeLogin], [update(&["login"])]);
+        assert_eq!(sifted.withheld[&ChangeKind::ChangeLogin], [update(&["login"])]);
     }
 
     #[test]
     fn every_kind_has_its_word() {
-        for change in Change::ALL {
-            assert_eq!(Change::from_word(change.word()), Some(change));
+        for change in ChangeKind::ALL {
+            assert_eq!(ChangeKind::parse(change.as_str()), Some(change));
         }
     }
 
     #[test]
     fn changes_are_told_in_words_that_name_both_values() {
-        let told = summary(&plan(vec![update(&["title"])]), None);
-        assert_eq!(told[&Change::ChangeAttributes], ["title: \"old\" → \"new\""]);
+        let message = summary(&plan(vec![update(&["title"])]), None);
+        assert_eq!(message[&ChangeKind::ChangeAttributes], ["title: \"old\" → \"new\""]);
     }
 }

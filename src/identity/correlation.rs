@@ -46,16 +46,16 @@ pub enum Contact {
 
 /// Somebody who may be meant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Subject {
+pub enum Counterpart {
     /// An account that no known person has.
     Account(String),
     /// A person already known.
     Target(i64),
 }
 
-impl Default for Subject {
+impl Default for Counterpart {
     fn default() -> Self {
-        Subject::Account(String::new())
+        Counterpart::Account(String::new())
     }
 }
 
@@ -64,7 +64,7 @@ impl Default for Subject {
 pub struct Candidate {
     pub rule: String,
     pub confidence: Confidence,
-    pub subject: Subject,
+    pub counterpart: Counterpart,
     /// First and last name as the other side has them; empty where they are not known.
     pub first_name: String,
     pub last_name: String,
@@ -90,7 +90,7 @@ pub struct Candidate {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Correlation {
     /// This is theirs, by this rule.
-    Match { subject: Subject, rule: String },
+    Match { counterpart: Counterpart, rule: String },
     /// Nobody in the org is theirs.
     Nobody,
     /// A person must decide about these; the reason in words.
@@ -107,19 +107,20 @@ pub fn correlate(employee: &Employee, candidates: Vec<Candidate>, contact: Conta
     if let Some(at) = doubts.iter().position(Option::is_none) {
         let chosen = &candidates[at];
         let rivals = |other: &Candidate, doubt: &Option<String>| {
-            doubt.is_none() && other.rule == chosen.rule && other.subject != chosen.subject
+            doubt.is_none() && other.rule == chosen.rule && other.counterpart != chosen.counterpart
         };
         // What stands before it carries an anchor of this profile that nobody vouches for, or was one person with it: then the
         // rule does not decide.
-        let weightier =
-            |other: &&Candidate| (other.rule == ANCHOR || other.rule == BEFORE) && other.subject != chosen.subject;
+        let weightier = |other: &&Candidate| {
+            (other.rule == ANCHOR || other.rule == BEFORE) && other.counterpart != chosen.counterpart
+        };
         if let Some(other) = candidates[..at].iter().find(weightier) {
             let but = if other.rule == ANCHOR { "carries the anchor" } else { "was one person with them until now" };
             let why = format!("{} by rule {:?}, but {} {but}", chosen.described, chosen.rule, other.described);
             return Correlation::Review { candidates, why };
         }
         if !candidates.iter().zip(&doubts).any(|(other, doubt)| rivals(other, doubt)) {
-            return Correlation::Match { subject: chosen.subject.clone(), rule: chosen.rule.clone() };
+            return Correlation::Match { counterpart: chosen.counterpart.clone(), rule: chosen.rule.clone() };
         }
         let why = format!("rule {:?} matches several: {}", chosen.rule, described(&candidates));
         return Correlation::Review { candidates, why };
@@ -143,7 +144,7 @@ fn ambiguous_anchor(candidates: &[Candidate]) -> Option<String> {
 /// What speaks against adopting a match without asking.
 fn doubt(employee: &Employee, candidate: &Candidate, contact: Contact) -> Option<String> {
     let is_anchor = candidate.rule == ANCHOR;
-    let known = matches!(candidate.subject, Subject::Target(_));
+    let known = matches!(candidate.counterpart, Counterpart::Target(_));
     if candidate.confidence == Confidence::Uncertain {
         return Some("this rule alone is not enough".into());
     }
@@ -151,7 +152,7 @@ fn doubt(employee: &Employee, candidate: &Candidate, contact: Contact) -> Option
         return Some(bound.clone());
     }
     let twin = candidate.twin.as_ref().filter(|_| contact == Contact::Later);
-    let twin = twin.map(|twin| format!("both work in one company: {twin} is active there too"));
+    let twin = twin.map(|twin| format!("both work in one tenant: {twin} is active there too"));
     if is_anchor {
         return match contact {
             _ if twin.is_some() => twin,
@@ -170,7 +171,7 @@ fn doubt(employee: &Employee, candidate: &Candidate, contact: Contact) -> Option
         return Some(reserved.clone());
     }
     if let Some(other) = candidate.anchored_to.as_ref().filter(|_| !known) {
-        return Some(format!("its anchor names the profile {other}, which no company shows"));
+        return Some(format!("its anchor names the profile {other}, which no tenant shows"));
     }
     let is_first_of_account = contact == Contact::First && !known && !candidate.is_deactivated;
     if !is_first_of_account && !names_agree(employee, candidate) {
@@ -199,7 +200,7 @@ fn has_left(employee: &Employee) -> bool {
 /// Whether both sides give the person the same name. Of a known person what is not known does not contradict; an account
 /// without a name agrees with nobody.
 fn names_agree(employee: &Employee, candidate: &Candidate) -> bool {
-    let lenient = matches!(candidate.subject, Subject::Target(_));
+    let lenient = matches!(candidate.counterpart, Counterpart::Target(_));
     let same =
         |a: &str, b: &str| (lenient && (a.is_empty() || b.is_empty())) || (!slug(a).is_empty() && slug(a) == slug(b));
     let first = same(&employee.first_name, &candidate.first_name)
@@ -213,14 +214,14 @@ fn described(candidates: &[Candidate]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::employee::tests::somebody;
+    use super::super::employee::tests::an_employee;
     use super::*;
 
-    fn candidate(rule: &str, subject: Subject) -> Candidate {
+    fn candidate(rule: &str, counterpart: Counterpart) -> Candidate {
         Candidate {
             rule: rule.into(),
             confidence: Confidence::Certain,
-            subject,
+            counterpart,
             first_name: "Ines".into(),
             last_name: "Duval".into(),
             described: "the account 00u1".into(),
@@ -228,16 +229,16 @@ mod tests {
         }
     }
 
-    fn account(id: &str) -> Subject {
-        Subject::Account(id.into())
+    fn account(id: &str) -> Counterpart {
+        Counterpart::Account(id.into())
     }
 
     fn first(candidates: Vec<Candidate>) -> Correlation {
-        correlate(&somebody(), candidates, Contact::First)
+        correlate(&an_employee(), candidates, Contact::First)
     }
 
     fn later(candidates: Vec<Candidate>) -> Correlation {
-        correlate(&somebody(), candidates, Contact::Later)
+        correlate(&an_employee(), candidates, Contact::Later)
     }
 
     fn why(correlation: Correlation) -> String {
@@ -255,7 +256,7 @@ mod tests {
     fn the_anchor_wins_over_every_other_rule() {
         let anchored = Candidate { anchor_is_ours: true, ..candidate(ANCHOR, account("00u1")) };
         let both = vec![anchored, candidate("login", account("00u2"))];
-        let found = Correlation::Match { subject: account("00u1"), rule: ANCHOR.into() };
+        let found = Correlation::Match { counterpart: account("00u1"), rule: ANCHOR.into() };
         assert_eq!(first(both.clone()), found);
         assert_eq!(later(both), found);
         assert_eq!(later(Vec::new()), Correlation::Nobody);
@@ -272,7 +273,7 @@ mod tests {
 
     #[test]
     fn the_account_that_names_a_leaver_is_theirs_to_end_whoever_wrote_that() {
-        let leaver = Employee { user_status: UserStatus::Inactive, ..somebody() };
+        let leaver = Employee { user_status: UserStatus::Inactive, ..an_employee() };
         let foreign = candidate(ANCHOR, account("00u1"));
         assert!(is_match(&correlate(&leaver, vec![foreign.clone()], Contact::Later)));
         let other = Candidate { last_name: "Moreau".into(), ..foreign.clone() };
@@ -323,8 +324,8 @@ mod tests {
 
     #[test]
     fn a_second_profile_of_the_same_name_joins_the_person_another_name_waits() {
-        let known = candidate("login", Subject::Target(7));
-        assert!(matches!(later(vec![known.clone()]), Correlation::Match { subject: Subject::Target(7), .. }));
+        let known = candidate("login", Counterpart::Target(7));
+        assert!(matches!(later(vec![known.clone()]), Correlation::Match { counterpart: Counterpart::Target(7), .. }));
         let spelt = Candidate { first_name: "INÈS".into(), ..known.clone() };
         assert!(is_match(&later(vec![spelt])), "case and accents do not count");
         let other = Candidate { first_name: "Irene".into(), ..known.clone() };
@@ -332,15 +333,15 @@ mod tests {
         assert!(why(later(vec![other])).contains("names differ"));
         let twin = Candidate { twin: Some("Ines Duval (profile b of acme)".into()), ..known };
         assert!(is_match(&first(vec![twin.clone()])));
-        assert!(why(later(vec![twin])).contains("active there too"), "two people of one company are asked about");
+        assert!(why(later(vec![twin])).contains("active there too"), "two people of one tenant are asked about");
     }
 
     #[test]
-    fn no_anchor_makes_two_active_profiles_of_one_company_one_person_and_no_other_match_goes_around_the_question() {
+    fn no_anchor_makes_two_active_profiles_of_one_tenant_one_person_and_no_other_match_goes_around_the_question() {
         let twin = || Some("Ines Duval (profile b of acme)".to_owned());
-        let anchored = Candidate { anchor_is_ours: true, twin: twin(), ..candidate(ANCHOR, Subject::Target(7)) };
+        let anchored = Candidate { anchor_is_ours: true, twin: twin(), ..candidate(ANCHOR, Counterpart::Target(7)) };
         assert!(why(later(vec![anchored])).contains("active there too"));
-        let before = Candidate { twin: twin(), ..candidate(BEFORE, Subject::Target(7)) };
+        let before = Candidate { twin: twin(), ..candidate(BEFORE, Counterpart::Target(7)) };
         let besides = vec![before.clone(), candidate("login", account("00u2"))];
         assert!(why(later(besides)).contains("one person with them"));
         assert!(is_match(&later(vec![Candidate { twin: None, ..before }])), "the other one has left");
@@ -348,8 +349,10 @@ mod tests {
 
     #[test]
     fn whoever_may_be_somebody_whom_a_review_is_open_about_waits_for_it() {
-        let bound =
-            Candidate { bound: Some("review 7 is open about them".into()), ..candidate("number", Subject::Target(7)) };
+        let bound = Candidate {
+            bound: Some("review 7 is open about them".into()),
+            ..candidate("number", Counterpart::Target(7))
+        };
         for found in [first(vec![bound.clone()]), later(vec![bound])] {
             assert!(why(found).contains("review 7"));
         }

@@ -61,9 +61,9 @@ fn example(examples: &mut Vec<String>, who: &str) {
 
 impl Difference {
     /// Compares what two rulebooks want for one person; `before` and `after` are the same person as each sees them.
-    pub fn look(&mut self, old: &Rulebook, before: &Case, new: &Rulebook, after: &Case, now: Moment) {
+    pub fn add(&mut self, old: &Rulebook, before: &Case, new: &Rulebook, after: &Case, now: Moment) {
         self.people += 1;
-        let counts = |rules: &Rulebook, case: &Case| rules.standing(case, now).entitlement.counts();
+        let counts = |rules: &Rulebook, case: &Case| rules.lifecycle(case, now).entitlement.counts();
         let wanted = |rules: &Rulebook, case: &Case| match counts(rules, case) {
             true => rules.desired(case, now),
             false => Ok(Desired::default()),
@@ -163,7 +163,7 @@ fn shown(value: Option<&Value>) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::employee::Employee;
-    use super::super::employee::tests::somebody;
+    use super::super::employee::tests::an_employee;
     use super::super::mapping::tests::{default_attributes, plain};
     use super::super::person::Person;
     use super::super::rulebook::tests::rulebook;
@@ -182,10 +182,10 @@ mod tests {
         new.mapping = Mapping::new(engine, "namelyId", rules, Vec::new());
         let now = Moment::from_secs(1_800_000_000);
         let mut difference = Difference::default();
-        let unsorted = Employee { departments: Vec::new(), ..somebody() };
-        for employee in [somebody(), somebody(), unsorted] {
+        let unsorted = Employee { departments: Vec::new(), ..an_employee() };
+        for employee in [an_employee(), an_employee(), unsorted] {
             let case = Case::new("main", Person::of("acme", employee));
-            difference.look(&old, &case, &new, &case, now);
+            difference.add(&old, &case, &new, &case, now);
         }
         assert_eq!((difference.people, difference.changed), (3, 3));
         assert_eq!(difference.attributes["title"].values["Accountant -> Finance Accountant"], 2);

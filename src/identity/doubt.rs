@@ -11,7 +11,7 @@ use super::step::Step;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// Okta has said what became of it, and that is written down with it.
-    Told,
+    Remark,
     /// It may have happened or not.
     Untold,
 }
@@ -85,12 +85,12 @@ mod tests {
                         lost.insert(about);
                     }
                     1 => {
-                        doubt(&mut account, &step, Ending::Told);
+                        doubt(&mut account, &step, Ending::Remark);
                         account = observe(Some(&account), &step, &Answer::Done).expect("an account");
                         lost.remove(&about);
                     }
                     // Refused: it is as it was, and as unsure.
-                    _ => doubt(&mut account, &step, Ending::Told),
+                    _ => doubt(&mut account, &step, Ending::Remark),
                 }
                 let named = |from: usize, to: usize| lost.range(from..to).map(usize::to_string).collect();
                 let unsure = Unsure {
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn an_account_that_we_may_have_deactivated_is_one_whose_end_we_began_whatever_the_answer_was() {
-        for ending in [Ending::Told, Ending::Untold] {
+        for ending in [Ending::Remark, Ending::Untold] {
             let mut account = bare("00u1", "a@example.com", None);
             doubt(&mut account, &Step::Deactivate { id: "00u1".into() }, ending);
             assert_eq!(account.marks.exit, Some(ExitProof::default()), "{ending:?}");

@@ -20,7 +20,7 @@ pub fn drift(known: &Account, found: &Account, directory: &Directory, read: &BTr
     };
     // A first sign-in, an expired password, a lockout are not somebody else's doing.
     if state(known) != state(found) {
-        compare("status", known.status.word().into(), found.status.word().into());
+        compare("status", known.status.as_str().into(), found.status.as_str().into());
     }
     let names: BTreeSet<&String> = known.profile.keys().chain(found.profile.keys()).collect();
     for name in names {

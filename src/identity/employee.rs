@@ -79,7 +79,7 @@ pub struct Employee {
     pub teams: Vec<String>,
     /// Id of the pay group: the only thing ever read of the salary object.
     pub pay_group: String,
-    /// Where the office is; the address of the company, never a home address.
+    /// Where the office is; the address of the tenant, never a home address.
     pub office_city: String,
     pub office_state: String,
     /// ISO 3166 alpha-2.
@@ -167,7 +167,7 @@ pub(crate) mod tests {
     use super::*;
 
     /// Somebody ordinary, for the tests of this room.
-    pub(crate) fn somebody() -> Employee {
+    pub(crate) fn an_employee() -> Employee {
         Employee {
             id: "5f0c7a4e-0000-4000-8000-000000000001".into(),
             user_status: UserStatus::Active,
@@ -205,7 +205,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_changed_title_is_one_field_change() {
-        let before = somebody();
+        let before = an_employee();
         let after = Employee { job_title: "Senior Accountant".into(), ..before.clone() };
         let changes = field_changes(Some(&before), &after);
         assert_eq!(changes.len(), 1);
@@ -216,7 +216,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_newly_seen_profile_lists_what_is_set_and_nothing_else() {
-        let fields: Vec<_> = field_changes(None, &somebody()).into_iter().map(|c| c.field).collect();
+        let fields: Vec<_> = field_changes(None, &an_employee()).into_iter().map(|c| c.field).collect();
         assert!(fields.contains(&"email".to_owned()));
         assert!(!fields.contains(&"middle_name".to_owned()), "{fields:?}");
         assert!(!fields.contains(&"departure_date".to_owned()), "{fields:?}");

@@ -142,20 +142,20 @@ fn inputs(engine: &Engine, expr: &Expr, bound: &Bound) -> BTreeMap<String, Value
 #[cfg(test)]
 mod tests {
     use super::super::employee::Employee;
-    use super::super::employee::tests::somebody;
+    use super::super::employee::tests::an_employee;
     use super::super::mapping::tests::usual;
     use super::*;
 
     #[test]
     fn every_attribute_and_group_is_explained_by_its_rule_and_inputs_or_why_not() {
-        let employee = Employee { employee_type: "Contractor".into(), ..somebody() };
+        let employee = Employee { employee_type: "Contractor".into(), ..an_employee() };
         let position = Position { tenant: "acme".into(), employee };
         let shown = Shown { org: "main", login: "x@example.com", manager_login: None, positions: &[&position] };
-        let told = explain(&usual(), &shown);
-        let title = told.attributes.iter().find(|a| a.attribute == "title").expect("a title");
+        let message = explain(&usual(), &shown);
+        let title = message.attributes.iter().find(|a| a.attribute == "title").expect("a title");
         assert_eq!((&title.value, title.expression.as_str()), (&"Accountant".into(), "employee.job_title"));
         assert_eq!(title.inputs["job_title"], "Accountant");
-        let [everybody, departments] = told.groups.as_slice() else { panic!("{:?}", told.groups) };
+        let [everybody, departments] = message.groups.as_slice() else { panic!("{:?}", message.groups) };
         assert_eq!(everybody.groups.iter().collect::<Vec<_>>(), ["Staff"]);
         assert_eq!(departments.not.as_deref(), Some("its condition is false"));
         assert_eq!(departments.inputs["employee_type"], "Contractor");

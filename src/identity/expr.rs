@@ -277,7 +277,7 @@ impl Names {
                 if !functions::is_known(&call.func_name) {
                     self.unknown_functions.insert(call.func_name.clone());
                 }
-                if let (true, Some(table)) = (functions::looks_up(&call.func_name), call.args.first())
+                if let (true, Some(table)) = (functions::has_table(&call.func_name), call.args.first())
                     && let Node::Literal(LiteralValue::String(name)) = &table.expr
                 {
                     self.tables.insert(name.inner().to_owned());
@@ -367,12 +367,12 @@ fn json(value: Cel) -> Result<Value, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::employee::tests::somebody;
+    use super::super::employee::tests::an_employee;
     use super::*;
 
     fn evaluate(source: &str) -> Result<Value, String> {
         let engine = Engine::default();
-        engine.compile(source)?.evaluate(&engine.bind_employee(&somebody()))
+        engine.compile(source)?.evaluate(&engine.bind_employee(&an_employee()))
     }
 
     #[test]
@@ -419,7 +419,7 @@ mod tests {
         {
             assert!(read(whole).whole, "{whole}");
         }
-        let employee = somebody();
+        let employee = an_employee();
         for source in ["employee.email", "employee['em' + 'ail']", "employee.manager.name", "employee.custom.x == null"]
         {
             let expr = engine.compile(source).expect("compiles");

@@ -65,7 +65,7 @@ pub struct ProfileProblem {
 
 #[cfg(test)]
 mod tests {
-    use super::super::employee::tests::somebody;
+    use super::super::employee::tests::an_employee;
     use super::*;
 
     fn day(text: &str) -> Date {
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn an_end_is_followed_whatever_else_cannot_be_read() {
-        let known = somebody();
+        let known = an_employee();
         let inactive = Facts { user_status: Some(UserStatus::Inactive), ..Facts::default() };
         assert_eq!(over(&known, inactive.clone()), Employee { user_status: UserStatus::Inactive, ..known.clone() });
         let passed = Facts { departure_date: Some(Some(day("2026-11-01"))), ..Facts::default() };
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_last_day_that_was_put_off_or_taken_back_in_time_is_followed() {
-        let known = Employee { departure_date: Some(day("2026-12-01")), ..somebody() };
+        let known = Employee { departure_date: Some(day("2026-12-01")), ..an_employee() };
         for departure_date in [None, Some(day("2027-06-30"))] {
             let facts = Facts { departure_date: Some(departure_date), ..Facts::default() };
             assert_eq!(over(&known, facts).departure_date, departure_date);
@@ -109,19 +109,19 @@ mod tests {
 
     #[test]
     fn nobody_gets_access_from_a_profile_that_cannot_be_read() {
-        let left = Employee { user_status: UserStatus::Inactive, ..somebody() };
+        let left = Employee { user_status: UserStatus::Inactive, ..an_employee() };
         let back = Facts { user_status: Some(UserStatus::Active), departure_date: Some(None), ..Facts::default() };
         assert_eq!(over(&left, back.clone()), left);
-        let gone = Employee { departure_date: Some(day("2026-11-01")), ..somebody() };
+        let gone = Employee { departure_date: Some(day("2026-11-01")), ..an_employee() };
         assert_eq!(over(&gone, back), gone);
-        let ahead = Employee { start_date: Some(day("2027-01-01")), ..somebody() };
+        let ahead = Employee { start_date: Some(day("2027-01-01")), ..an_employee() };
         let earlier = Facts { start_date: Some(Some(day("2026-11-01"))), ..Facts::default() };
         assert_eq!(over(&ahead, earlier), ahead);
     }
 
     #[test]
     fn what_cannot_be_read_says_nothing() {
-        let known = Employee { departure_date: Some(day("2026-12-01")), ..somebody() };
+        let known = Employee { departure_date: Some(day("2026-12-01")), ..an_employee() };
         assert_eq!(over(&known, Facts::default()), known);
         let odd = Facts { user_status: Some(UserStatus::Other("sabbatical".into())), ..Facts::default() };
         assert_eq!(over(&known, odd), known);

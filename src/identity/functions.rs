@@ -80,7 +80,7 @@ pub fn is_known(name: &str) -> bool {
 }
 
 /// Whether this function reads a table, whose name is its first argument.
-pub fn looks_up(name: &str) -> bool {
+pub fn has_table(name: &str) -> bool {
     matches!(name, "lookup" | "lookupOr" | "lookupAll")
 }
 
@@ -290,7 +290,7 @@ pub(super) fn bind(context: &mut Context, tables: &Arc<Tables>) {
 #[cfg(test)]
 mod tests {
     use super::super::employee::Employee;
-    use super::super::employee::tests::somebody;
+    use super::super::employee::tests::an_employee;
     use super::super::expr::Engine;
     use super::*;
     use serde_json::{Value, json};
@@ -304,7 +304,7 @@ mod tests {
         tables.insert("roles", roles);
         tables.spell("hu", "ő", "oe");
         let engine = Engine::new(tables);
-        let employee = Employee { employee_type: "Full-Time".into(), ..somebody() };
+        let employee = Employee { employee_type: "Full-Time".into(), ..an_employee() };
         engine.compile(source)?.evaluate(&engine.bind_employee(&employee))
     }
 

@@ -21,7 +21,7 @@ pub struct OktaRule {
 
 /// An account as rules see it.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
+pub struct RuledAccount<'a> {
     pub attributes: &'a BTreeMap<String, Value>,
     /// Ids of the groups that it is in.
     pub groups: &'a BTreeSet<String>,
@@ -38,20 +38,20 @@ pub enum Foretold {
 
 impl OktaRule {
     /// What the rule will do when an account becomes `after`; `None` if nothing changes for it.
-    pub fn foretell(&self, user: Option<&str>, before: Option<Subject>, after: Subject) -> Option<Foretold> {
+    pub fn foretell(&self, user: Option<&str>, before: Option<RuledAccount>, after: RuledAccount) -> Option<Foretold> {
         if !self.active || user.is_some_and(|id| self.excluded.contains(id)) {
             return None;
         }
-        let holds = |subject: Subject| Parser::new(&self.expression).whole(&subject);
+        let holds = |account: RuledAccount| Parser::new(&self.expression).whole(&account);
         match (before.map_or(Some(false), holds), holds(after)) {
             (Some(false), Some(true)) => Some(Foretold::Joins),
             (Some(true), Some(false)) => Some(Foretold::Leaves),
             (Some(_), Some(_)) => None,
-            _ => self.looks_at_a_change(before, after).then_some(Foretold::Unknown),
+            _ => self.reads_a_change(before, after).then_some(Foretold::Unknown),
         }
     }
 
-    fn looks_at_a_change(&self, before: Option<Subject>, after: Subject) -> bool {
+    fn reads_a_change(&self, before: Option<RuledAccount>, after: RuledAccount) -> bool {
         let Some(before) = before else { return true };
         let differs = |name: &String| before.attributes.get(name) != after.attributes.get(name);
         let names: BTreeSet<&String> = before.attributes.keys().chain(after.attributes.keys()).collect();
@@ -74,8 +74,8 @@ impl<'t> Parser<'t> {
         Self { tokens: tokens(text), at: 0 }
     }
 
-    fn whole(mut self, subject: &Subject) -> Option<bool> {
-        let value = self.either(subject);
+    fn whole(mut self, account: &RuledAccount) -> Option<bool> {
+        let value = self.either(account);
         if self.at == self.tokens.len() { value } else { None }
     }
 
@@ -89,10 +89,10 @@ impl<'t> Parser<'t> {
         found
     }
 
-    fn either(&mut self, subject: &Subject) -> Option<bool> {
-        let mut value = self.both(subject);
+    fn either(&mut self, account: &RuledAccount) -> Option<bool> {
+        let mut value = self.both(account);
         while self.take(&["||", "or"]) {
-            let other = self.both(subject);
+            let other = self.both(account);
             value = match (value, other) {
                 (Some(true), _) | (_, Some(true)) => Some(true),
                 (Some(false), Some(false)) => Some(false),
@@ -102,10 +102,10 @@ impl<'t> Parser<'t> {
         value
     }
 
-    fn both(&mut self, subject: &Subject) -> Option<bool> {
-        let mut value = self.one(subject);
+    fn both(&mut self, account: &RuledAccount) -> Option<bool> {
+        let mut value = self.one(account);
         while self.take(&["&&", "and"]) {
-            let other = self.one(subject);
+            let other = self.one(account);
             value = match (value, other) {
                 (Some(false), _) | (_, Some(false)) => Some(false),
                 (Some(true), Some(true)) => Some(true),
@@ -115,37 +115,37 @@ impl<'t> Parser<'t> {
         value
     }
 
-    fn one(&mut self, subject: &Subject) -> Option<bool> {
+    fn one(&mut self, account: &RuledAccount) -> Option<bool> {
         if self.take(&["!", "not"]) {
-            return self.one(subject).map(|value| !value);
+            return self.one(account).map(|value| !value);
         }
         if self.take(&["("]) {
-            let value = self.either(subject);
+            let value = self.either(account);
             return if self.take(&[")"]) { value } else { None };
         }
         let word = self.peek();
         if self.tokens.get(self.at + 1) == Some(&"(") {
             self.at += 2;
-            return self.call(word, subject);
+            return self.call(word, account);
         }
-        let left = self.operand(subject);
+        let left = self.operand(account);
         let equal = match self.peek() {
             "==" => true,
             "!=" => false,
             _ => return None,
         };
         self.at += 1;
-        let right = self.operand(subject);
+        let right = self.operand(account);
         same(left?.as_deref(), right?.as_deref()).map(|same| same == equal)
     }
 
-    fn call(&mut self, name: &str, subject: &Subject) -> Option<bool> {
+    fn call(&mut self, name: &str, account: &RuledAccount) -> Option<bool> {
         let mut arguments: Vec<Known> = Vec::new();
         while !self.take(&[")"]) {
             if self.at >= self.tokens.len() {
                 return None;
             }
-            arguments.push(self.operand(subject));
+            arguments.push(self.operand(account));
             self.take(&[","]);
         }
         let texts: Option<Vec<String>> =
@@ -153,12 +153,12 @@ impl<'t> Parser<'t> {
         match (name, texts?.as_slice()) {
             ("String.stringContains", [text, part]) => Some(text.contains(part.as_str())),
             ("String.startsWith", [text, part]) => Some(text.starts_with(part.as_str())),
-            ("isMemberOfAnyGroup", ids) => Some(ids.iter().any(|id| subject.groups.contains(id))),
+            ("isMemberOfAnyGroup", ids) => Some(ids.iter().any(|id| account.groups.contains(id))),
             _ => None,
         }
     }
 
-    fn operand(&mut self, subject: &Subject) -> Known {
+    fn operand(&mut self, account: &RuledAccount) -> Known {
         let word = self.peek();
         self.at += 1;
         if let Some(text) = word.strip_prefix(['"', '\'']) {
@@ -169,7 +169,7 @@ impl<'t> Parser<'t> {
         }
         // Another call inside, or a number: not known.
         let name = word.strip_prefix("user.").filter(|_| self.peek() != "(")?;
-        match subject.attributes.get(name) {
+        match account.attributes.get(name) {
             None | Some(Value::Null) => Some(None),
             Some(Value::String(text)) => Some(Some(text.clone())),
             Some(_) => None,
@@ -215,7 +215,7 @@ mod tests {
             ("level".to_owned(), Value::from(7)),
         ]);
         let groups = BTreeSet::from(["00g1".to_owned()]);
-        Parser::new(expression).whole(&Subject { attributes: &attributes, groups: &groups })
+        Parser::new(expression).whole(&RuledAccount { attributes: &attributes, groups: &groups })
     }
 
     #[test]
@@ -252,7 +252,7 @@ mod tests {
     fn a_rule_is_foretold_by_what_changes_and_leaves_out_whom_it_excludes() {
         let of = |department: &str| BTreeMap::from([("department".to_owned(), Value::from(department))]);
         let (groups, sales, legal) = (BTreeSet::new(), of("Sales"), of("Legal"));
-        let subject = |attributes| Subject { attributes, groups: &groups };
+        let account = |attributes| RuledAccount { attributes, groups: &groups };
         let mut rule = OktaRule {
             active: true,
             expression: "user.department == \"Sales\"".into(),
@@ -260,12 +260,12 @@ mod tests {
             ..OktaRule::default()
         };
         let foretell =
-            |rule: &OktaRule, user, before, after| rule.foretell(Some(user), Some(subject(before)), subject(after));
+            |rule: &OktaRule, user, before, after| rule.foretell(Some(user), Some(account(before)), account(after));
         assert_eq!(foretell(&rule, "00u1", &legal, &sales), Some(Foretold::Joins));
         assert_eq!(foretell(&rule, "00u1", &sales, &legal), Some(Foretold::Leaves));
         assert_eq!(foretell(&rule, "00u1", &sales, &sales), None);
         assert_eq!(foretell(&rule, "00u9", &legal, &sales), None);
-        assert_eq!(rule.foretell(None, None, subject(&sales)), Some(Foretold::Joins));
+        assert_eq!(rule.foretell(None, None, account(&sales)), Some(Foretold::Joins));
         rule.expression = "String.len(user.department) == 5".into();
         assert_eq!(foretell(&rule, "00u1", &legal, &sales), Some(Foretold::Unknown));
         rule.expression = "String.len(user.city) == 5".into();

@@ -119,7 +119,7 @@ pub struct Known<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaverAccess {
     pub why: WhyAccess,
-    pub told: String,
+    pub message: String,
     /// What shows more, or ends it.
     pub command: String,
 }
@@ -134,21 +134,21 @@ pub fn leaver_access(known: &Known, after: Duration, now: Moment) -> Option<Leav
     if has_ended(known) {
         let review = seconds.and_then(|seconds| seconds.review);
         let command = review.map_or_else(|| "attention".into(), |id| format!("review show {id}"));
-        return others.map(|told| LeaverAccess { why: WhyAccess::Held, told, command });
+        return others.map(|message| LeaverAccess { why: WhyAccess::Held, message, command });
     }
-    let say = |why, told: String, command: String| {
-        let told = others.iter().fold(told, |told, others| format!("{told}; {others}"));
-        Some(LeaverAccess { why, told, command })
+    let say = |why, message: String, command: String| {
+        let message = others.iter().fold(message, |message, others| format!("{message}; {others}"));
+        Some(LeaverAccess { why, message, command })
     };
     let reason = || known.reason.unwrap_or("nobody has come to it yet").to_owned();
     if let Some(id) = known.hold {
         return say(WhyAccess::Held, format!("hold {id} waits for a decision"), format!("holds show {id}"));
     }
     if let Some(Decision { by, at, what, command }) = &known.decision {
-        let (told, asked) = (format!("by decision of {by} at {at} ({what})"), *at + ASKED_AGAIN);
+        let (message, asked) = (format!("by decision of {by} at {at} ({what})"), *at + ASKED_AGAIN);
         return match asked > now {
-            true => say(WhyAccess::ByDecision, format!("{told}; asked again on {}", day(asked)), command.clone()),
-            false => say(WhyAccess::Held, format!("{told}, more than 30 days ago: decide again"), command.clone()),
+            true => say(WhyAccess::ByDecision, format!("{message}; asked again on {}", day(asked)), command.clone()),
+            false => say(WhyAccess::Held, format!("{message}, more than 30 days ago: decide again"), command.clone()),
         };
     }
     if let Some(why) = &known.protected {
@@ -227,7 +227,7 @@ mod tests {
             paused: None,
         };
         change(&mut known);
-        leaver_access(&known, AFTER, NOW).map(|found| (found.why, found.told))
+        leaver_access(&known, AFTER, NOW).map(|found| (found.why, found.message))
     }
 
     fn why<'a>(account: Option<&'a Account>, change: impl FnOnce(&mut Known<'a>)) -> Option<WhyAccess> {
@@ -277,10 +277,10 @@ mod tests {
         assert_eq!(why(Some(&active), |known| known.work = Work::Quarantined), Some(WhyAccess::Refused));
         let mut refused = active.clone();
         refused.marks.exit = Some(ExitProof { refused: Some("deactivate: E0000006".into()), ..ExitProof::default() });
-        let (found, told) = said(Some(&refused), |_| ()).expect("access");
-        assert!(found == WhyAccess::Refused && told.contains("E0000006"), "also while it is tried again: {told}");
-        let (found, told) = said(Some(&active), |known| known.paused = Some("ann: night".into())).expect("access");
-        assert!(found == WhyAccess::Waiting && told.contains("ann"), "{told}");
+        let (found, message) = said(Some(&refused), |_| ()).expect("access");
+        assert!(found == WhyAccess::Refused && message.contains("E0000006"), "also while it is tried again: {message}");
+        let (found, message) = said(Some(&active), |known| known.paused = Some("ann: night".into())).expect("access");
+        assert!(found == WhyAccess::Waiting && message.contains("ann"), "{message}");
         assert!(WhyAccess::ALL.iter().filter(|why| !why.pages()).eq([&WhyAccess::ByDecision]));
     }
 
@@ -296,13 +296,13 @@ mod tests {
                 known.work = Work::Held;
             }
         };
-        let (found, told) = said(Some(&active), decided(3)).expect("access");
+        let (found, message) = said(Some(&active), decided(3)).expect("access");
         assert_eq!(found, WhyAccess::ByDecision);
         let at = NOW - Duration::from_secs(3 * 86_400);
         let wanted = format!("by decision of ann at {at} (hold 7 was rejected); asked again on ");
-        assert!(told.starts_with(&wanted), "{told}");
-        let (found, told) = said(Some(&active), decided(31)).expect("access");
-        assert!(found == WhyAccess::Held && told.contains("ann") && told.contains("decide again"), "{told}");
+        assert!(message.starts_with(&wanted), "{message}");
+        let (found, message) = said(Some(&active), decided(31)).expect("access");
+        assert!(found == WhyAccess::Held && message.contains("ann") && message.contains("decide again"), "{message}");
         let open = |known: &mut Known| {
             decided(3)(known);
             known.hold = Some(8);
@@ -319,8 +319,8 @@ mod tests {
             known.seconds = Some(Seconds { accounts: vec!["00u2 (b@example.com)".into()], review: Some(4) });
         };
         for account in [Some(&out), None] {
-            let (found, told) = said(account, seconds).expect("access");
-            assert!(found == WhyAccess::Held && told.contains("00u2"), "{told}");
+            let (found, message) = said(account, seconds).expect("access");
+            assert!(found == WhyAccess::Held && message.contains("00u2"), "{message}");
         }
         let young = |known: &mut Known| {
             seconds(known);

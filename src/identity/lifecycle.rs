@@ -32,7 +32,7 @@ pub enum Entitlement {
 
 impl Entitlement {
     /// The word for it in the store: what the last finished plan of somebody was made for.
-    pub const fn word(&self) -> &'static str {
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Entitlement::Entitled => "entitled",
             Entitlement::OnLeave(_) => "on_leave",
@@ -76,7 +76,7 @@ impl Entitlement {
 
 /// The entitlement now, and when time alone will change it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Standing {
+pub struct Lifecycle {
     pub entitlement: Entitlement,
     /// The next moment at which the record means something else although nobody edited it.
     pub changes_at: Option<Moment>,
@@ -84,7 +84,7 @@ pub struct Standing {
     pub remarks: Vec<String>,
 }
 
-impl Standing {
+impl Lifecycle {
     fn settled(entitlement: Entitlement) -> Self {
         Self { entitlement, changes_at: None, remarks: Vec::new() }
     }
@@ -180,25 +180,25 @@ pub struct Terms<'a> {
 ///
 /// A departure date before the start date does not count and is remarked upon. An active profile whose start lies ahead
 /// is prepared like a pending one; whoever is active already stays so (the plan sees to that).
-pub fn standing(employee: &Employee, terms: &Terms, now: Moment) -> Standing {
+pub fn lifecycle(employee: &Employee, terms: &Terms, now: Moment) -> Lifecycle {
     match &employee.user_status {
         UserStatus::Inactive => ended("user status is inactive".into(), terms.ended_at.unwrap_or(now), terms, now),
         UserStatus::Pending => ahead(employee, terms, now).unwrap_or_else(|| {
-            let standing = Standing::settled(Entitlement::NotYet);
-            standing.remark("pending without a start date: no account is prepared; enter the start date in Namely")
+            let lifecycle = Lifecycle::settled(Entitlement::NotYet);
+            lifecycle.remark("pending without a start date: no account is prepared; enter the start date in Namely")
         }),
-        UserStatus::Other(word) => Standing::settled(Entitlement::Unclear(format!(
+        UserStatus::Other(word) => Lifecycle::settled(Entitlement::Unclear(format!(
             "user status {word:?} is not one this version knows; set it to active, inactive or pending in Namely"
         ))),
         UserStatus::Active => match ahead(employee, terms, now) {
-            Some(standing) if standing.entitlement != (Entitlement::Prehire { due: true }) => standing,
+            Some(lifecycle) if lifecycle.entitlement != (Entitlement::Prehire { due: true }) => lifecycle,
             _ => present(employee, terms, now),
         },
     }
 }
 
 /// The start of a profile, if it has one: prepared some days before, due at the configured time of the day.
-fn ahead(employee: &Employee, terms: &Terms, now: Moment) -> Option<Standing> {
+fn ahead(employee: &Employee, terms: &Terms, now: Moment) -> Option<Lifecycle> {
     let start = employee.start_date?;
     let onboarding = &terms.policies.onboarding;
     let activation = at(start, onboarding.activate_at, terms.zone)?;
@@ -206,15 +206,15 @@ fn ahead(employee: &Employee, terms: &Terms, now: Moment) -> Option<Standing> {
     let prepared = start.checked_sub(lead).ok().and_then(|day| at(day, Time::midnight(), terms.zone));
     Some(match prepared.unwrap_or_default() {
         prepared if now < prepared.min(activation) => {
-            Standing::settled(Entitlement::NotYet).until(prepared.min(activation))
+            Lifecycle::settled(Entitlement::NotYet).until(prepared.min(activation))
         }
-        _ if now < activation => Standing::settled(Entitlement::Prehire { due: false }).until(activation),
-        _ => Standing::settled(Entitlement::Prehire { due: true }),
+        _ if now < activation => Lifecycle::settled(Entitlement::Prehire { due: false }).until(activation),
+        _ => Lifecycle::settled(Entitlement::Prehire { due: true }),
     })
 }
 
 /// Somebody who works here now: the last day, then leave.
-fn present(employee: &Employee, terms: &Terms, now: Moment) -> Standing {
+fn present(employee: &Employee, terms: &Terms, now: Moment) -> Lifecycle {
     let last_day = employee.departure_date.filter(|last| employee.start_date.is_none_or(|start| start <= *last));
     let end = last_day.and_then(|day| end_of(day, terms.policies.termination.last_day, terms.zone));
     if let (Some(day), Some(end)) = (last_day, end)
@@ -227,34 +227,34 @@ fn present(employee: &Employee, terms: &Terms, now: Moment) -> Standing {
         Ok(true) => Entitlement::OnLeave("the leave rule applies".into()),
         Err(why) => Entitlement::Unclear(why.clone()),
     };
-    let mut standing = Standing::settled(entitlement);
-    standing.changes_at = end;
+    let mut lifecycle = Lifecycle::settled(entitlement);
+    lifecycle.changes_at = end;
     match employee.departure_date {
         Some(day) if last_day.is_none() => {
-            standing.remark(format!("departure date {day} lies before the start date and is ignored"))
+            lifecycle.remark(format!("departure date {day} lies before the start date and is ignored"))
         }
         Some(day) if end.is_none() => {
-            standing.remark(format!("departure date {day} is not a day on the calendar of its zone"))
+            lifecycle.remark(format!("departure date {day} is not a day on the calendar of its zone"))
         }
-        _ => standing,
+        _ => lifecycle,
     }
 }
 
 /// Access ended at `since`: suspended for the grace, then over.
-fn ended(why: String, since: Moment, terms: &Terms, now: Moment) -> Standing {
+fn ended(why: String, since: Moment, terms: &Terms, now: Moment) -> Lifecycle {
     let grace = terms.policies.termination.grace;
     let over = since + grace;
     // Without a grace nothing is waited for, not even by a clock that was set back.
     if !grace.is_zero() && now < over {
         let day = over.to_string();
         let why = format!("{why}; deactivated after the grace, on {}", day.get(..10).unwrap_or(&day));
-        return Standing::settled(Entitlement::Suspended(why)).until(over);
+        return Lifecycle::settled(Entitlement::Suspended(why)).until(over);
     }
-    Standing::settled(Entitlement::Ended(why))
+    Lifecycle::settled(Entitlement::Ended(why))
 }
 
 /// The standing of a person, of those of their positions: a leaver only if no position is active any more.
-pub fn together(positions: Vec<Standing>) -> Standing {
+pub fn together(positions: Vec<Lifecycle>) -> Lifecycle {
     let changes_at = positions.iter().filter_map(|s| s.changes_at).min();
     let has = |which: fn(&Entitlement) -> bool| positions.iter().any(|s| which(&s.entitlement));
     let gap = has(|e| matches!(e, Entitlement::Ended(_))) && has(|e| matches!(e, Entitlement::Prehire { due: false }));
@@ -268,7 +268,7 @@ pub fn together(positions: Vec<Standing>) -> Standing {
         None => Entitlement::Unclear("no profile is known".into()),
     };
     let remarks = positions.into_iter().flat_map(|s| s.remarks).collect();
-    Standing { entitlement, changes_at, remarks }
+    Lifecycle { entitlement, changes_at, remarks }
 }
 
 /// When the last day ends for access.

@@ -1,4 +1,4 @@
-use super::super::employee::tests::somebody;
+use super::super::employee::tests::an_employee;
 use super::*;
 
 fn zone(name: &str) -> TimeZone {
@@ -14,19 +14,19 @@ fn date(text: &str) -> Option<Date> {
 }
 
 fn profile(status: UserStatus, start: &str, departure: &str) -> Employee {
-    Employee { user_status: status, start_date: date(start), departure_date: date(departure), ..somebody() }
+    Employee { user_status: status, start_date: date(start), departure_date: date(departure), ..an_employee() }
 }
 
 /// The standing under `policies` in Berlin.
-fn under(policies: &Policies, employee: &Employee, on_leave: bool, now: &str) -> Standing {
+fn under(policies: &Policies, employee: &Employee, on_leave: bool, now: &str) -> Lifecycle {
     let zone = zone("Europe/Berlin");
-    standing(employee, &Terms { policies, zone: &zone, on_leave: Ok(on_leave), ended_at: None }, moment(now))
+    lifecycle(employee, &Terms { policies, zone: &zone, on_leave: Ok(on_leave), ended_at: None }, moment(now))
 }
 
-fn leaving_in(zone_name: &str, last_day: &str, now: &str) -> Standing {
+fn leaving_in(zone_name: &str, last_day: &str, now: &str) -> Lifecycle {
     let (policies, zone) = (Policies::default(), zone(zone_name));
     let employee = profile(UserStatus::Active, "2020-01-01", last_day);
-    standing(&employee, &Terms { policies: &policies, zone: &zone, on_leave: Ok(false), ended_at: None }, moment(now))
+    lifecycle(&employee, &Terms { policies: &policies, zone: &zone, on_leave: Ok(false), ended_at: None }, moment(now))
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn statuses_dates_and_leave_decide_together() {
     for (status, start, departure, on_leave, means, changes) in table {
         let found = under(&policies, &profile(status.clone(), start, departure), on_leave, noon);
         let case = format!("{status} from {start:?} to {departure:?}, on leave {on_leave}");
-        assert_eq!(found.entitlement.word(), means, "{case}");
+        assert_eq!(found.entitlement.as_str(), means, "{case}");
         assert_eq!(found.changes_at, (!changes.is_empty()).then(|| moment(changes)), "{case}");
     }
     let late = under(&policies, &profile(Pending, "2026-05-01", ""), false, noon);
@@ -125,13 +125,13 @@ fn a_grace_suspends_first_and_ends_on_its_day() {
     let seen = |ended_at| Terms { policies: &policies, zone: &zone, on_leave: Ok(false), ended_at };
     let now = moment("2026-05-01T12:00:00Z");
     let month_ago = moment("2026-03-31T12:00:00Z");
-    assert!(matches!(standing(&inactive, &seen(None), now).entitlement, Entitlement::Suspended(_)));
-    assert!(matches!(standing(&inactive, &seen(Some(month_ago)), now).entitlement, Entitlement::Ended(_)));
+    assert!(matches!(lifecycle(&inactive, &seen(None), now).entitlement, Entitlement::Suspended(_)));
+    assert!(matches!(lifecycle(&inactive, &seen(Some(month_ago)), now).entitlement, Entitlement::Ended(_)));
 }
 
 #[test]
 fn somebody_with_several_positions_leaves_when_the_last_one_ends() {
-    let of = |entitlement| Standing::settled(entitlement);
+    let of = |entitlement| Lifecycle::settled(entitlement);
     let ended = || of(Entitlement::Ended("inactive".into()));
     let together = |positions| together(positions).entitlement;
     assert_eq!(together(vec![ended(), of(Entitlement::Entitled)]), Entitlement::Entitled);
@@ -150,7 +150,7 @@ fn a_leave_rule_that_fails_changes_nothing() {
     let (policies, zone) = (Policies::default(), TimeZone::UTC);
     let terms = Terms { policies: &policies, zone: &zone, on_leave: Err("leave.when failed".into()), ended_at: None };
     let now = moment("2026-05-01T12:00:00Z");
-    assert!(matches!(standing(&somebody(), &terms, now).entitlement, Entitlement::Unclear(_)));
-    let inactive = Employee { user_status: UserStatus::Inactive, ..somebody() };
-    assert!(matches!(standing(&inactive, &terms, now).entitlement, Entitlement::Ended(_)), "but nobody is kept by it");
+    assert!(matches!(lifecycle(&an_employee(), &terms, now).entitlement, Entitlement::Unclear(_)));
+    let inactive = Employee { user_status: UserStatus::Inactive, ..an_employee() };
+    assert!(matches!(lifecycle(&inactive, &terms, now).entitlement, Entitlement::Ended(_)), "but nobody is kept by it");
 }

@@ -12,7 +12,7 @@ const HIGHEST: u32 = 999;
 
 /// What is done about a deactivated account that holds a wanted login (`okta-api.md §2.2`: it keeps it).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ghosts {
+pub enum DeactivatedHolders {
     /// A person decides.
     #[default]
     Review,
@@ -34,7 +34,7 @@ pub struct LoginRules {
     pub keep: bool,
     /// The attribute that keeps the old login after a change.
     pub former: Option<String>,
-    pub ghosts: Ghosts,
+    pub deactivated_holders: DeactivatedHolders,
 }
 
 /// Who has a login.
@@ -44,7 +44,7 @@ pub enum Holder {
     /// The person it is chosen for.
     Themselves,
     /// A deactivated account, by its id.
-    Ghost(String),
+    DeactivatedHolder(String),
     /// Somebody else; who it is, in words.
     Other(String),
 }
@@ -53,7 +53,7 @@ pub enum Holder {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chosen {
     pub login: String,
-    pub ghost: Option<String>,
+    pub deactivated_holder: Option<String>,
 }
 
 impl LoginRules {
@@ -84,7 +84,7 @@ impl LoginRules {
         current: Option<&str>,
         mut holder: impl FnMut(&str) -> Holder,
     ) -> Result<Chosen, String> {
-        let plain = |login: &str| Chosen { login: login.to_owned(), ghost: None };
+        let plain = |login: &str| Chosen { login: login.to_owned(), deactivated_holder: None };
         if let Some(current) = current {
             let fits = wanted.iter().find(|wanted| login_key(wanted) == login_key(current));
             if let Some(wanted) = fits {
@@ -106,21 +106,25 @@ impl LoginRules {
                 taken.push(format!("{login} is reserved"));
                 continue;
             }
-            match (holder(&login), self.ghosts) {
+            match (holder(&login), self.deactivated_holders) {
                 (Holder::Nobody | Holder::Themselves, _) => return Ok(plain(&login)),
-                (Holder::Ghost(id), Ghosts::Rename) => return Ok(Chosen { login, ghost: Some(id) }),
-                (Holder::Ghost(id), Ghosts::Review) => {
+                (Holder::DeactivatedHolder(id), DeactivatedHolders::Rename) => {
+                    return Ok(Chosen { login, deactivated_holder: Some(id) });
+                }
+                (Holder::DeactivatedHolder(id), DeactivatedHolders::Review) => {
                     return Err(format!(
                         "the login {login} is held by the deactivated account {id}; rename or delete that account in \
-                         Okta, or set mapping.login.ghosts to \"avoid\" or \"rename\""
+                         Okta, or set mapping.login.deactivated_holders to \"avoid\" or \"rename\""
                     ));
                 }
-                (Holder::Ghost(id), Ghosts::Avoid) => taken.push(format!("{login} is held by {id}")),
+                (Holder::DeactivatedHolder(id), DeactivatedHolders::Avoid) => {
+                    taken.push(format!("{login} is held by {id}"))
+                }
                 (Holder::Other(who), _) => taken.push(format!("{login} belongs to {who}")),
             }
         }
-        let told = taken.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-        Err(format!("no login is free: {told}; give the person another email in Namely, or add a candidate"))
+        let message = taken.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+        Err(format!("no login is free: {message}; give the person another email in Namely, or add a candidate"))
     }
 }
 
@@ -150,10 +154,10 @@ mod tests {
     use super::super::expr::Engine;
     use super::*;
 
-    fn rules(number: bool, ghosts: Ghosts) -> LoginRules {
+    fn rules(number: bool, deactivated_holders: DeactivatedHolders) -> LoginRules {
         let candidates = vec![Engine::default().compile("employee.email").expect("compiles")];
         let reserved = BTreeSet::from(["admin".to_owned()]);
-        LoginRules { candidates, number, reserved, keep: false, former: None, ghosts }
+        LoginRules { candidates, number, reserved, keep: false, former: None, deactivated_holders }
     }
 
     fn texts(logins: &[&str]) -> Vec<String> {
@@ -170,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_first_free_candidate_wins_then_numbers() {
-        let rules = rules(true, Ghosts::Review);
+        let rules = rules(true, DeactivatedHolders::Review);
         let wanted = ["jo.doe@x.com", "jdoe@x.com"];
         assert_eq!(choose(&rules, &wanted, None, &[]), Ok("jo.doe@x.com".into()));
         assert_eq!(choose(&rules, &wanted, None, &["jo.doe@x.com"]), Ok("jdoe@x.com".into()));
@@ -181,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_login_that_fits_is_kept_and_one_that_does_not_is_changed() {
-        let mut rules = rules(true, Ghosts::Review);
+        let mut rules = rules(true, DeactivatedHolders::Review);
         let wanted = ["jo.doe@x.com"];
         assert_eq!(choose(&rules, &wanted, Some("jo.doe7@x.com"), &[]), Ok("jo.doe7@x.com".into()));
         assert_eq!(choose(&rules, &wanted, Some("JO.DOE@x.com"), &[]), Ok("jo.doe@x.com".into()), "the usual spelling");
@@ -193,7 +197,7 @@ mod tests {
 
     #[test]
     fn without_numbers_a_taken_login_is_told_with_its_owner() {
-        let rules = rules(false, Ghosts::Review);
+        let rules = rules(false, DeactivatedHolders::Review);
         let error = choose(&rules, &["jo.doe@x.com"], None, &["jo.doe@x.com"]).expect_err("taken");
         assert!(error.contains("Ada Byron"), "{error}");
         assert!(choose(&rules, &[], None, &[]).is_err_and(|e| e.contains("login is empty")));
@@ -202,13 +206,16 @@ mod tests {
     #[test]
     fn a_deactivated_account_with_the_login_is_dealt_with_by_the_rule() {
         let wanted = texts(&["jo.doe@x.com"]);
-        let ghost = |login: &str| match login {
-            "jo.doe@x.com" => Holder::Ghost("00u9".into()),
+        let deactivated_holder = |login: &str| match login {
+            "jo.doe@x.com" => Holder::DeactivatedHolder("00u9".into()),
             _ => Holder::Nobody,
         };
-        let of = |ghosts| rules(true, ghosts).choose(&wanted, None, ghost);
-        assert!(of(Ghosts::Review).is_err_and(|e| e.contains("00u9")));
-        assert_eq!(of(Ghosts::Avoid).map(|c| c.login), Ok("jo.doe2@x.com".into()));
-        assert_eq!(of(Ghosts::Rename), Ok(Chosen { login: "jo.doe@x.com".into(), ghost: Some("00u9".into()) }));
+        let of = |deactivated_holders| rules(true, deactivated_holders).choose(&wanted, None, deactivated_holder);
+        assert!(of(DeactivatedHolders::Review).is_err_and(|e| e.contains("00u9")));
+        assert_eq!(of(DeactivatedHolders::Avoid).map(|c| c.login), Ok("jo.doe2@x.com".into()));
+        assert_eq!(
+            of(DeactivatedHolders::Rename),
+            Ok(Chosen { login: "jo.doe@x.com".into(), deactivated_holder: Some("00u9".into()) })
+        );
     }
 }

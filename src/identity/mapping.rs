@@ -1,6 +1,6 @@
 //! From profiles to what Okta should hold: attributes, groups and apps, by the rules of the configuration.
 
-use super::apps::AppWish;
+use super::apps::WantedApp;
 use super::directory::Group;
 use super::expr::{Bound, Engine, Expr, Reads};
 use super::person::Position;
@@ -64,23 +64,23 @@ pub struct Desired {
     /// Every mapped attribute; `null` where it should not be set. An attribute that is to be left alone is missing.
     pub attributes: BTreeMap<String, Value>,
     /// Groups by name or id.
-    pub groups: BTreeMap<String, Wish>,
+    pub groups: BTreeMap<String, WantedGroup>,
     /// Apps by label or id.
-    pub apps: BTreeMap<String, AppWish>,
+    pub apps: BTreeMap<String, WantedApp>,
     /// Name of the user type, where the mapping gives one.
     pub user_type: Option<String>,
 }
 
 /// Why somebody should be in a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wish {
+pub struct WantedGroup {
     /// The label of the first rule that gave it.
     pub rule: String,
     /// Whether the group may be created if it does not exist.
     pub create: bool,
 }
 
-/// An expression that could not be evaluated for one person: that person is set aside, everybody else goes on.
+/// An expression that could not be evaluated for one person: that person is quarantined, everybody else goes on.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error(
     "{rule}: expression `{expression}` failed: {message}; correct it in the configuration, or the profile in Namely"
@@ -220,16 +220,16 @@ impl Mapping {
             let counted = if rule.primary_only { 1 } else { bound.len() };
             for (_, bound) in &bound[..counted] {
                 for name in rule.give(bound, self.engine.tables())?.into_iter().flatten() {
-                    let wish = Wish { rule: rule.label.clone(), create: rule.create };
-                    desired.groups.entry(name).or_insert(wish).create |= rule.create;
+                    let wanted = WantedGroup { rule: rule.label.clone(), create: rule.create };
+                    desired.groups.entry(name).or_insert(wanted).create |= rule.create;
                 }
             }
         }
         for rule in &self.apps {
             for (_, bound) in &bound {
                 if let Some(user_name) = rule.give(bound)? {
-                    let wish = AppWish { rule: rule.label.clone(), user_name };
-                    desired.apps.entry(rule.app.clone()).or_insert(wish);
+                    let wanted = WantedApp { rule: rule.label.clone(), user_name };
+                    desired.apps.entry(rule.app.clone()).or_insert(wanted);
                 }
             }
         }
@@ -248,9 +248,9 @@ pub(super) fn attribute(rule: &AttributeRule, bound: &[(&Position, Bound)]) -> R
     match &rule.positions {
         Positions::Primary => bound.first().map_or(Ok(Value::Null), |(_, bound)| value(bound)),
         Positions::First { tenants } => {
-            let place = |position: &Position| tenants.iter().position(|t| *t == position.tenant);
+            let order_of = |position: &Position| tenants.iter().position(|t| *t == position.tenant);
             let mut ordered: Vec<&(&Position, Bound)> = bound.iter().collect();
-            ordered.sort_by_key(|(position, _)| place(position).unwrap_or(tenants.len()));
+            ordered.sort_by_key(|(position, _)| order_of(position).unwrap_or(tenants.len()));
             for (_, bound) in ordered {
                 let found = value(bound)?;
                 if !found.is_null() {

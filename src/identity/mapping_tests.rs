@@ -1,5 +1,5 @@
 use super::super::employee::Employee;
-use super::super::employee::tests::somebody;
+use super::super::employee::tests::an_employee;
 use super::super::functions::{Table, Tables};
 use super::super::rules::{Grants, OnDrift, Pattern};
 use super::*;
@@ -62,7 +62,7 @@ fn desired(mapping: &Mapping, employees: &[Employee]) -> Result<Desired, Mapping
 }
 
 impl Employee {
-    /// The company of a test's profile: its pay group, which these tests do not use otherwise.
+    /// The tenant of a test's profile: its pay group, which these tests do not use otherwise.
     fn custom_tenant(&self) -> String {
         self.pay_group.clone()
     }
@@ -76,7 +76,7 @@ fn with_attribute(rule: impl FnOnce(&Engine) -> AttributeRule) -> Mapping {
 
 #[test]
 fn the_default_mapping_describes_an_ordinary_person() {
-    let desired = desired(&usual(), &[somebody()]).expect("maps");
+    let desired = desired(&usual(), &[an_employee()]).expect("maps");
     assert_eq!(desired.attributes["login"], "ines.duval@example.com");
     assert_eq!(desired.attributes["displayName"], "Ines Duval");
     assert_eq!(desired.attributes["department"], "Finance");
@@ -86,7 +86,7 @@ fn the_default_mapping_describes_an_ordinary_person() {
 
 #[test]
 fn a_condition_keeps_a_rule_from_people_it_is_not_for() {
-    let contractor = Employee { employee_type: "Contractor".into(), ..somebody() };
+    let contractor = Employee { employee_type: "Contractor".into(), ..an_employee() };
     let desired = desired(&usual(), &[contractor]).expect("maps");
     assert_eq!(desired.groups.keys().collect::<Vec<_>>(), ["Staff"]);
 }
@@ -94,7 +94,7 @@ fn a_condition_keeps_a_rule_from_people_it_is_not_for() {
 #[test]
 fn a_failing_expression_names_the_rule_the_expression_and_the_error() {
     let mapping = with_attribute(|engine| plain(engine, "nickName", "employee.departments[3]"));
-    let error = desired(&mapping, &[somebody()]).expect_err("there is no fourth department");
+    let error = desired(&mapping, &[an_employee()]).expect_err("there is no fourth department");
     assert_eq!(error.rule, "attribute nickName");
     assert!(error.to_string().contains("employee.departments[3]"), "{error}");
 }
@@ -105,31 +105,31 @@ fn a_computed_group_outside_what_its_rule_owns_is_refused() {
     let names = engine.compile("'Domain Admins'").expect("compiles");
     let rule = group("groups[1]", Grants::Computed { names, owns: Pattern::new("Department *") });
     let mapping = Mapping::new(engine, "namelyId", Vec::new(), vec![rule]);
-    assert!(desired(&mapping, &[somebody()]).is_err_and(|e| e.message.contains("Domain Admins")));
+    assert!(desired(&mapping, &[an_employee()]).is_err_and(|e| e.message.contains("Domain Admins")));
 }
 
 #[test]
 fn an_empty_attribute_is_cleared_or_left_alone_as_its_rule_says() {
     for (empty, is_written) in [(WhenEmpty::Clear, true), (WhenEmpty::Keep, false), (WhenEmpty::Ignore, false)] {
         let rule = |engine: &Engine| AttributeRule { empty, ..plain(engine, "nickName", "employee.preferred_name") };
-        let desired = desired(&with_attribute(rule), &[somebody()]).expect("maps");
+        let desired = desired(&with_attribute(rule), &[an_employee()]).expect("maps");
         assert_eq!(desired.attributes.contains_key("nickName"), is_written, "{empty:?}");
     }
 }
 
 #[test]
 fn several_positions_give_the_union_of_their_groups_and_the_attributes_of_the_primary_one() {
-    let second = Employee { departments: vec!["Research".into()], job_title: "Adviser".into(), ..somebody() };
-    let desired = desired(&usual(), &[somebody(), second]).expect("maps");
+    let second = Employee { departments: vec!["Research".into()], job_title: "Adviser".into(), ..an_employee() };
+    let desired = desired(&usual(), &[an_employee(), second]).expect("maps");
     assert_eq!(desired.attributes["title"], "Accountant");
     assert_eq!(desired.groups.keys().collect::<Vec<_>>(), ["Department Finance", "Department Research", "Staff"]);
 }
 
 #[test]
-fn an_attribute_can_list_all_positions_or_prefer_a_company() {
-    let first = Employee { pay_group: "acme".into(), ..somebody() };
-    let second = Employee { job_title: "Adviser".into(), pay_group: "globex".into(), ..somebody() };
-    let third = Employee { job_title: String::new(), pay_group: "initech".into(), ..somebody() };
+fn an_attribute_can_list_all_positions_or_prefer_a_tenant() {
+    let first = Employee { pay_group: "acme".into(), ..an_employee() };
+    let second = Employee { job_title: "Adviser".into(), pay_group: "globex".into(), ..an_employee() };
+    let third = Employee { job_title: String::new(), pay_group: "initech".into(), ..an_employee() };
     let people = [first, second, third];
     let title = |positions: Positions| {
         let rule = |engine: &Engine| AttributeRule { positions, ..plain(engine, "title", "employee.job_title") };
@@ -153,9 +153,9 @@ fn groups_come_from_tables_by_key_and_all_values_of_the_table_are_managed() {
     tables.insert("roles", roles.clone());
     let engine = Engine::new(tables);
     let key = engine.compile("employee.job_title").expect("compiles");
-    let rule = group("groups[1]", Grants::looked("roles", &roles, key));
+    let rule = group("groups[1]", Grants::looked_up("roles", &roles, key));
     let mapping = Mapping::new(engine, "namelyId", Vec::new(), vec![rule]);
-    let desired = desired(&mapping, &[somebody()]).expect("maps");
+    let desired = desired(&mapping, &[an_employee()]).expect("maps");
     assert_eq!(desired.groups.keys().collect::<Vec<_>>(), ["Expenses", "Ledger"]);
     let is_managed = |name: &str| mapping.manages(&Group { id: "00g1".into(), name: name.into(), writable: true });
     assert!(is_managed("Workshop") && !is_managed("Chess Club"));

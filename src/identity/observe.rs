@@ -148,7 +148,7 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
             now.marks.unsure.apps.remove(app);
             now.apps.remove(app);
         }
-        Step::Look { .. }
+        Step::ReadAccount { .. }
         | Step::ReadBack { .. }
         | Step::ReadRoles { .. }
         | Step::ReadGroupRoles { .. }

@@ -2,7 +2,7 @@
 
 use super::employee::Employee;
 
-/// One profile of a person, and the Namely company it is from.
+/// One profile of a person, and the Namely tenant it is from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Position {
     pub tenant: String,

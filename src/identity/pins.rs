@@ -93,7 +93,7 @@ impl Pins {
     }
 
     /// What is restored, in words.
-    pub fn told(&self, directory: &Directory) -> Vec<String> {
+    pub fn message(&self, directory: &Directory) -> Vec<String> {
         let name = |id: &String| directory.find(id).map_or(id.clone(), |group| group.name.clone());
         let value = |value: &Value| match value {
             Value::Null => "nothing".to_owned(),
@@ -160,7 +160,7 @@ pub fn invert<'a>(newest_first: impl IntoIterator<Item = &'a Step>) -> (Pins, BT
             Step::SetManager { .. } | Step::ClearManager { .. } => warn("links to managers follow Namely"),
             Step::CreateGroup { .. } => warn("a group that was made stays"),
             Step::FreeLogin { .. } => warn("a login that was taken from a deactivated account stays taken"),
-            Step::Look { .. }
+            Step::ReadAccount { .. }
             | Step::ReadGroups { .. }
             | Step::ReadRoles { .. }
             | Step::ReadGroupRoles { .. }
@@ -209,7 +209,7 @@ mod tests {
         pins.overlay(&mut desired, &rules);
         assert_eq!(desired.attributes.keys().collect::<Vec<_>>(), ["title"], "whatever was pinned");
         let (pins, lost) = pins.within(&rules, &directory);
-        assert_eq!(pins.told(&directory), ["title: \"Clerk\"", "in group \"Group 00g1\""]);
+        assert_eq!(pins.message(&directory), ["title: \"Clerk\"", "in group \"Group 00g1\""]);
         assert_eq!(lost.len(), 4, "{lost:?}");
     }
 

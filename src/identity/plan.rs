@@ -7,17 +7,17 @@ use super::account::{Account, AccountStatus, Link};
 use super::administrator::guarded;
 use super::apps;
 use super::case::{Case, ManagerLink};
-use super::change::Change;
-use super::class::Class;
+use super::change::ChangeKind;
 use super::directory::{Directory, Group};
 use super::employee::{FieldChange, UserStatus};
-use super::lifecycle::{Entitlement, Rehire, Standing};
+use super::lifecycle::{Entitlement, Lifecycle, Rehire};
 use super::mapping::{Desired, LOGIN, REQUIRED};
 use super::pins::Access;
+use super::priority::Priority;
 use super::reasons::reasons;
 use super::rulebook::Rulebook;
 use super::step::{MAX_GROUPS_IN_CREATE, Step};
-use super::termination::{leave, leave_out_refused, left_over, suspend, withhold};
+use super::termination::{end_access, leave_out_refused, left_over, suspend, withhold};
 use crate::clock::Moment;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -29,11 +29,11 @@ pub const NO_ACCOUNT: &str = "no account in Okta";
 /// Everything a plan is made from.
 pub struct Situation<'a> {
     pub case: &'a Case,
-    pub standing: &'a Standing,
+    pub lifecycle: &'a Lifecycle,
     pub rulebook: &'a Rulebook,
     pub directory: &'a Directory,
     pub now: Moment,
-    /// Whether the account was read by the lane that asks.
+    /// Whether the account was read by the run that asks.
     pub fresh: bool,
     /// What Okta has refused in this run of somebody whose access ends: left out, while everything else is taken.
     pub refused: &'a [Step],
@@ -67,12 +67,12 @@ pub struct Plan {
 pub struct Obstacle {
     pub why: String,
     /// Whether what must change does not show by itself: then the account is looked at again now and then.
-    pub look_again: bool,
+    pub read_again: bool,
 }
 
 impl From<String> for Obstacle {
     fn from(why: String) -> Self {
-        Self { why, look_again: false }
+        Self { why, read_again: false }
     }
 }
 
@@ -84,14 +84,14 @@ impl Plan {
     }
 
     /// The kind of change that one call of it is; `None` for a read that may lead anywhere.
-    pub fn kind(&self, step: &Step) -> Option<Change> {
+    pub fn kind(&self, step: &Step) -> Option<ChangeKind> {
         let secures = self.secures_first
             && matches!(step, Step::RevokeSessions { .. } | Step::Suspend { .. } | Step::Unlock { .. });
         // What gives access back is no part of its end.
         let secures = secures || matches!(step, Step::Unsuspend { .. });
         match step {
-            Step::AddGroup { group, .. } if self.grants.contains(group) => Some(Change::GrantAdmin),
-            _ => Change::of(step, self.exit && !secures),
+            Step::AddGroup { group, .. } if self.grants.contains(group) => Some(ChangeKind::GrantAdmin),
+            _ => ChangeKind::of(step, self.exit && !secures),
         }
     }
 }
@@ -100,7 +100,7 @@ impl Plan {
 pub fn plan(situation: &Situation) -> Result<Plan, Obstacle> {
     let entitlement = case_entitlement(situation);
     let mut plan = match &entitlement {
-        Entitlement::Ended(_) => leave(situation),
+        Entitlement::Ended(_) => end_access(situation),
         Entitlement::Suspended(_) => withhold(situation),
         Entitlement::OnLeave(_) => on_leave(situation)?,
         Entitlement::Prehire { due } => prehire(situation, *due)?,
@@ -114,7 +114,7 @@ pub fn plan(situation: &Situation) -> Result<Plan, Obstacle> {
             None => plan.unsearched = true,
         }
     }
-    plan.remarks.extend(situation.standing.remarks.iter().cloned());
+    plan.remarks.extend(situation.lifecycle.remarks.iter().cloned());
     let mut plan = guarded(plan, situation);
     if entitlement.is_over() {
         leave_out_refused(&mut plan, situation);
@@ -127,14 +127,14 @@ pub fn plan(situation: &Situation) -> Result<Plan, Obstacle> {
 /// next.
 pub fn foresee(
     case: &Case,
-    standing: &Standing,
+    lifecycle: &Lifecycle,
     rulebook: &Rulebook,
     directory: &mut Cow<Directory>,
     now: Moment,
 ) -> Result<Plan, Obstacle> {
     let mut makes = Vec::new();
     loop {
-        let mut found = plan(&Situation { case, standing, rulebook, directory, now, fresh: true, refused: &[] })?;
+        let mut found = plan(&Situation { case, lifecycle, rulebook, directory, now, fresh: true, refused: &[] })?;
         let missing: Vec<String> = found.steps.iter().filter_map(Step::made_group).map(str::to_owned).collect();
         if missing.is_empty() {
             makes.append(&mut found.steps);
@@ -159,7 +159,7 @@ fn on_leave(situation: &Situation) -> Result<Plan, Obstacle> {
     if account.is_awake() && account.marks.not_suspended_in == Some(account.status) {
         plan.unfinished = Some(format!(
             "on leave, but Okta did not suspend the account, which is {}: tried again later",
-            account.status.word()
+            account.status.as_str()
         ));
     } else if account.is_awake() {
         plan.steps = suspend(account);
@@ -237,7 +237,7 @@ fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obs
         {
             // What was seen long ago is no reason to give access: it is read first.
             if !situation.fresh {
-                plan.steps.push(Step::Look { id_or_login: account.id.clone() });
+                plan.steps.push(Step::ReadAccount { id_or_login: account.id.clone() });
                 return Ok(plan);
             }
             plan.steps.extend(left_over(situation, account)?);
@@ -248,7 +248,7 @@ fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obs
                 why: "active in Namely, but somebody else has deactivated the Okta account: activate it in Okta if \
                       they should have it, then the rest follows"
                     .into(),
-                look_again: true,
+                read_again: true,
             });
         }
         _ => {}
@@ -259,7 +259,7 @@ fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obs
 
 /// What the plan is made for: what the record grants, or what an undo has pinned.
 fn case_entitlement(situation: &Situation) -> Entitlement {
-    situation.case.pins.entitlement(&situation.standing.entitlement)
+    situation.case.pins.entitlement(&situation.lifecycle.entitlement)
 }
 
 fn remark(text: &str) -> Plan {
@@ -304,7 +304,7 @@ pub(super) struct Resolved {
 
 pub(super) fn resolve(desired: &Desired, directory: &Directory) -> Result<Resolved, String> {
     let mut resolved = Resolved { ids: BTreeSet::new(), missing: Vec::new() };
-    for (name, wish) in &desired.groups {
+    for (name, wanted) in &desired.groups {
         match directory.find(name) {
             Some(group) if directory.is_rule_owned(&group.id) => {}
             Some(group) if group.writable => {
@@ -313,14 +313,14 @@ pub(super) fn resolve(desired: &Desired, directory: &Directory) -> Result<Resolv
             Some(group) => {
                 return Err(format!(
                     "{}: Okta does not let anybody write memberships of group {:?}; name another group",
-                    wish.rule, group.name
+                    wanted.rule, group.name
                 ));
             }
-            None if wish.create => resolved.missing.push(name.clone()),
+            None if wanted.create => resolved.missing.push(name.clone()),
             None => {
                 return Err(format!(
                     "{}: there is no group {name:?} in Okta; create it there, or set create = true on the rule",
-                    wish.rule
+                    wanted.rule
                 ));
             }
         }
@@ -351,7 +351,7 @@ fn user_type(desired: &Desired, directory: &Directory) -> Result<Option<(String,
 /// The deactivated account that holds the chosen login gives it up.
 fn free_login(case: &Case) -> Option<Step> {
     let chosen = case.login.as_ref().ok()?;
-    let id = chosen.ghost.clone()?;
+    let id = chosen.deactivated_holder.clone()?;
     let renamed = match chosen.login.split_once('@') {
         Some((local, domain)) => format!("{local}.{id}@{domain}"),
         None => format!("{}.{id}", chosen.login),
@@ -409,7 +409,7 @@ fn adjust(situation: &Situation, account: &Account, plan: &mut Plan) -> Result<(
     let apps = apps::steps(account, &desired, &rulebook.mapping, directory)?;
     let touched = removed.iter().chain(&added).chain(&apps).filter_map(Step::touches);
     plan.rules = reasons(touched, &desired, situation);
-    let (taken, given): (Vec<_>, Vec<_>) = apps.into_iter().partition(|step| step.class() == Class::Remove);
+    let (taken, given): (Vec<_>, Vec<_>) = apps.into_iter().partition(|step| step.priority() == Priority::Remove);
     let changes = changes(situation, account, &desired);
     let converts = kind.is_some() || changes.iter().any(|change| change.field == LOGIN);
     let frees = changes.iter().any(|change| change.field == LOGIN).then(|| free_login(situation.case)).flatten();

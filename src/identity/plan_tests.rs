@@ -3,9 +3,9 @@ use super::super::account::{AccountStatus as Is, Marks};
 use super::super::administrator::Administrators;
 use super::super::directory::Group;
 use super::super::employee::Employee;
-use super::super::employee::tests::somebody;
+use super::super::employee::tests::an_employee;
 use super::super::lifecycle::{LeaverGroups, Policies, Termination};
-use super::super::login::{Chosen, Ghosts};
+use super::super::login::{Chosen, DeactivatedHolders};
 use super::super::observe::{Answer, FullProfile, observe};
 use super::super::person::{Person, Position};
 use super::super::rulebook::TenantRules;
@@ -83,16 +83,16 @@ impl World {
         self.and(|world| {
             let mut employee = world.case.person.primary().employee.clone();
             change(&mut employee);
-            world.case.login = Ok(Chosen { login: employee.email.clone(), ghost: None });
+            world.case.login = Ok(Chosen { login: employee.email.clone(), deactivated_holder: None });
             world.case.person = Person::of("acme", employee);
         })
     }
 
     fn plan(&self) -> Result<Plan, Obstacle> {
-        let standing = self.rules.standing(&self.case, now());
+        let lifecycle = self.rules.lifecycle(&self.case, now());
         plan(&Situation {
             case: &self.case,
-            standing: &standing,
+            lifecycle: &lifecycle,
             rulebook: &self.rules,
             directory: &self.directory,
             now: now(),
@@ -126,7 +126,7 @@ impl World {
         let mut taken = BTreeSet::new();
         while let Some(step) = self.steps().into_iter().next() {
             let answer = match &step {
-                Step::ReadBack { .. } | Step::Look { .. } => Answer::User(self.account().clone()),
+                Step::ReadBack { .. } | Step::ReadAccount { .. } => Answer::User(self.account().clone()),
                 Step::ListGroups { .. } => {
                     let group = |id: &str| self.directory.find(id).expect("known").clone();
                     let there = ["00gStaff", "00gChess", "00gRule", "00gEveryone"].into_iter();
@@ -146,7 +146,7 @@ impl World {
                 }
                 _ => Answer::Done,
             };
-            self.fresh |= matches!(step, Step::Look { .. });
+            self.fresh |= matches!(step, Step::ReadAccount { .. });
             if let Step::RemoveGroup { group, .. } = &step {
                 taken.insert(group.clone());
             }
@@ -235,9 +235,9 @@ fn every_path_of_a_life_has_its_plan() {
         (None, on_leave, ""),
         (Some((Is::Suspended, Some("on_leave"))), active, "unsuspend"),
         // rehire: read first, then activated
-        (Some((Is::Deprovisioned, Some("ended"))), active, "look"),
+        (Some((Is::Deprovisioned, Some("ended"))), active, "read_account"),
         (Some((Is::Deprovisioned, Some("ended"))), soon, ""),
-        (Some((Is::Deprovisioned, Some("ended"))), due, "look"),
+        (Some((Is::Deprovisioned, Some("ended"))), due, "read_account"),
         // what others did is not undone
         (Some((Is::Suspended, Some("entitled"))), active, ""),
         (Some((Is::Suspended, None)), active, ""),
@@ -245,7 +245,7 @@ fn every_path_of_a_life_has_its_plan() {
         (Some((Is::Unknown, Some("entitled"))), active, ""),
     ];
     for (account, edit, expected) in table {
-        let mut world = World::of(somebody());
+        let mut world = World::of(an_employee());
         if let Some((status, was)) = account {
             world = world.with_account().and(|w| {
                 w.account().status = *status;
@@ -254,20 +254,20 @@ fn every_path_of_a_life_has_its_plan() {
         }
         let world = world.edit(*edit);
         let employee = &world.case.person.primary().employee;
-        let standing = world.rules.standing(&world.case, now()).entitlement;
-        assert_eq!(world.names(), *expected, "{account:?}, {standing:?}, {:?}", employee.start_date);
+        let lifecycle = world.rules.lifecycle(&world.case, now()).entitlement;
+        assert_eq!(world.names(), *expected, "{account:?}, {lifecycle:?}, {:?}", employee.start_date);
     }
-    assert!(World::of(somebody()).edit(unknown).why().contains("sabbatical"));
+    assert!(World::of(an_employee()).edit(unknown).why().contains("sabbatical"));
 }
 
 #[test]
 fn an_unchanged_person_costs_nothing() {
-    assert_eq!(World::of(somebody()).with_account().names(), "");
+    assert_eq!(World::of(an_employee()).with_account().names(), "");
 }
 
 #[test]
 fn a_joiner_is_one_call_with_groups_in_it_and_a_link() {
-    let world = World::of(somebody());
+    let world = World::of(an_employee());
     let steps = world.steps();
     let [Step::CreateUser { profile, groups, activate: true, user_type: None }] = steps.as_slice() else {
         panic!("{steps:?}")
@@ -282,7 +282,7 @@ fn a_joiner_is_one_call_with_groups_in_it_and_a_link() {
 
 #[test]
 fn somebody_who_starts_soon_is_staged_in_their_groups() {
-    let steps = World::of(somebody()).edit(pending("2026-05-04")).steps();
+    let steps = World::of(an_employee()).edit(pending("2026-05-04")).steps();
     let [Step::CreateUser { groups, activate: false, .. }] = steps.as_slice() else { panic!("{steps:?}") };
     assert_eq!(groups.len(), 2);
 }
@@ -290,7 +290,7 @@ fn somebody_who_starts_soon_is_staged_in_their_groups() {
 #[test]
 fn more_groups_than_a_create_takes_are_added_one_by_one_afterwards() {
     let departments: Vec<String> = (0..25).map(|n| format!("D{n:02}")).collect();
-    let mut world = World::of(Employee { departments, ..somebody() });
+    let mut world = World::of(Employee { departments, ..an_employee() });
     for n in 0..25 {
         let name = format!("Department D{n:02}");
         world.directory.insert(Group { id: format!("00gD{n:02}"), name, writable: true });
@@ -305,7 +305,7 @@ fn more_groups_than_a_create_takes_are_added_one_by_one_afterwards() {
 
 #[test]
 fn a_mover_loses_the_old_group_gets_the_new_one_and_only_the_attributes_that_changed() {
-    let world = World::of(somebody()).with_account().edit(|e| e.departments = vec!["Sales".into()]);
+    let world = World::of(an_employee()).with_account().edit(|e| e.departments = vec!["Sales".into()]);
     assert_eq!(world.names(), "remove_group add_group update_user");
     let steps = world.steps();
     assert!(matches!(&steps[0], Step::RemoveGroup { group, .. } if group == "00gFinance"));
@@ -318,18 +318,18 @@ fn a_mover_loses_the_old_group_gets_the_new_one_and_only_the_attributes_that_cha
 fn what_a_lost_answer_left_open_is_written_again_whether_it_is_wanted_or_not() {
     let unsure = |group: &str| {
         let group = group.to_owned();
-        World::of(somebody()).with_account().and(|w| w.account().marks.unsure.groups = [group].into())
+        World::of(an_employee()).with_account().and(|w| w.account().marks.unsure.groups = [group].into())
     };
     assert_eq!(unsure("00gFinance").names(), "add_group", "wanted, and perhaps taken");
     assert_eq!(unsure("00gSales").names(), "remove_group", "not wanted, and perhaps given");
     assert_eq!(unsure("00gChess").names(), "", "no rule is about it");
-    let link = World::of(somebody()).with_account().and(|w| w.account().marks.unsure.manager = true);
+    let link = World::of(an_employee()).with_account().and(|w| w.account().marks.unsure.manager = true);
     assert_eq!(link.names(), "clear_manager");
 }
 
 #[test]
 fn every_group_that_is_given_or_taken_has_its_rule_in_the_plan() {
-    let world = World::of(somebody()).with_account().edit(|e| e.departments = vec!["Sales".into()]);
+    let world = World::of(an_employee()).with_account().edit(|e| e.departments = vec!["Sales".into()]);
     let rules = |world: &World| {
         world.plan().expect("a plan").rules.into_iter().map(|(what, by)| format!("{what}: {by}")).collect::<Vec<_>>()
     };
@@ -351,7 +351,7 @@ fn every_group_that_is_given_or_taken_has_its_rule_in_the_plan() {
 
 #[test]
 fn a_cleared_field_is_written_as_null() {
-    let world = World::of(Employee { middle_name: "Marie".into(), ..somebody() }).with_account();
+    let world = World::of(Employee { middle_name: "Marie".into(), ..an_employee() }).with_account();
     let steps = world.edit(|e| e.middle_name.clear()).steps();
     let [Step::UpdateUser { changes, .. }] = steps.as_slice() else { panic!("{steps:?}") };
     assert_eq!((changes[0].field.as_str(), &changes[0].after), ("middleName", &Value::Null));
@@ -359,7 +359,7 @@ fn a_cleared_field_is_written_as_null() {
 
 #[test]
 fn a_leaver_is_out_in_order_with_proof_and_what_rules_fill_is_reported() {
-    let mut world = World::of(somebody()).with_account().edit(inactive);
+    let mut world = World::of(an_employee()).with_account().edit(inactive);
     let done = world.carry_out();
     let order = ["revoke_sessions", "deactivate", "revoke_sessions_again", "read_back", "list_groups"];
     assert_eq!(done[..5], order);
@@ -372,7 +372,7 @@ fn a_leaver_is_out_in_order_with_proof_and_what_rules_fill_is_reported() {
 
 #[test]
 fn a_leaver_can_keep_what_the_mapping_does_not_manage_and_their_subordinates_are_named() {
-    let mut world = World::of(somebody()).with_account().edit(inactive);
+    let mut world = World::of(an_employee()).with_account().edit(inactive);
     world.rules.policies.termination.groups = LeaverGroups::Managed;
     world.case.subordinates = vec!["Ada Byron".into()];
     world.carry_out();
@@ -382,7 +382,7 @@ fn a_leaver_can_keep_what_the_mapping_does_not_manage_and_their_subordinates_are
 
 #[test]
 fn a_termination_goes_out_even_if_the_mapping_fails_for_this_person() {
-    let world = World::of(somebody()).with_account().edit(|e| {
+    let world = World::of(an_employee()).with_account().edit(|e| {
         inactive(e);
         e.email.clear();
     });
@@ -391,13 +391,13 @@ fn a_termination_goes_out_even_if_the_mapping_fails_for_this_person() {
 
 #[test]
 fn an_account_that_was_deactivated_before_we_came_is_left_as_it_is() {
-    let world = World::of(somebody()).with_account().edit(inactive).and(|w| w.account().status = Is::Deprovisioned);
+    let world = World::of(an_employee()).with_account().edit(inactive).and(|w| w.account().status = Is::Deprovisioned);
     assert_eq!(world.names(), "");
 }
 
 #[test]
 fn an_account_that_somebody_woke_up_after_its_end_is_ended_again() {
-    let mut world = World::of(somebody()).with_account().edit(inactive);
+    let mut world = World::of(an_employee()).with_account().edit(inactive);
     world.carry_out();
     world.account().status = Is::Active;
     assert!(world.names().starts_with("revoke_sessions deactivate"));
@@ -405,7 +405,7 @@ fn an_account_that_somebody_woke_up_after_its_end_is_ended_again() {
 
 #[test]
 fn a_grace_suspends_and_what_cannot_be_suspended_is_deactivated_at_once() {
-    let mut world = World::of(somebody()).with_account().edit(inactive);
+    let mut world = World::of(an_employee()).with_account().edit(inactive);
     grace(&mut world.rules);
     assert_eq!(world.names(), "revoke_sessions suspend");
     assert_eq!(world.carry_out(), ["revoke_sessions", "suspend"]);
@@ -414,7 +414,8 @@ fn a_grace_suspends_and_what_cannot_be_suspended_is_deactivated_at_once() {
     // HR takes it back within the grace.
     let back = world.and(|w| w.case.was = Some("suspended".into())).edit(|e| e.user_status = UserStatus::Active);
     assert_eq!(back.names(), "unsuspend");
-    let mut stubborn = World::of(somebody()).with_account().edit(inactive).and(|w| w.account().status = Is::Recovery);
+    let mut stubborn =
+        World::of(an_employee()).with_account().edit(inactive).and(|w| w.account().status = Is::Recovery);
     grace(&mut stubborn.rules);
     stubborn.account().marks.not_suspended_in = Some(Is::Recovery);
     assert!(stubborn.names().starts_with("revoke_sessions deactivate"), "{}", stubborn.names());
@@ -422,7 +423,7 @@ fn a_grace_suspends_and_what_cannot_be_suspended_is_deactivated_at_once() {
 
 #[test]
 fn somebody_on_leave_whom_okta_does_not_suspend_is_kept_up_to_date_and_looked_at_again() {
-    let mut world = World::of(somebody()).with_account().edit(|e| {
+    let mut world = World::of(an_employee()).with_account().edit(|e| {
         on_leave(e);
         e.job_title = "Controller".into();
     });
@@ -440,11 +441,11 @@ fn a_rehire_is_read_activated_and_brought_up_to_date_with_or_without_what_they_h
         (Rehire::FreshStart, "activate add_group add_group"),
         (Rehire::RestorePrevious, "activate add_group add_group add_group"),
     ] {
-        let mut world = World::of(somebody()).with_account().edit(inactive);
+        let mut world = World::of(an_employee()).with_account().edit(inactive);
         world.rules.policies.rehire = access;
         world.carry_out();
         let world = world.edit(|e| e.user_status = UserStatus::Active);
-        assert_eq!(world.names(), "look", "what was seen long ago is no reason to give access");
+        assert_eq!(world.names(), "read_account", "what was seen long ago is no reason to give access");
         let mut world = world.and(|w| w.fresh = true);
         assert_eq!(world.carry_out().join(" "), expected);
         assert_eq!(world.account().groups.contains("00gChess"), access == Rehire::RestorePrevious);
@@ -453,14 +454,14 @@ fn a_rehire_is_read_activated_and_brought_up_to_date_with_or_without_what_they_h
 
 #[test]
 fn an_account_that_somebody_else_has_deactivated_stays_so_until_a_person_decides() {
-    let world = World::of(somebody()).with_account().and(|w| w.account().status = Is::Deprovisioned);
+    let world = World::of(an_employee()).with_account().and(|w| w.account().status = Is::Deprovisioned);
     let obstacle = world.plan().expect_err("an obstacle");
-    assert!(obstacle.look_again && obstacle.why.contains("somebody else"), "{obstacle:?}");
+    assert!(obstacle.read_again && obstacle.why.contains("somebody else"), "{obstacle:?}");
 }
 
 #[test]
 fn a_contractor_who_is_hired_changes_everything_in_one_plan_and_gains_before_losing() {
-    let mut world = World::of(Employee { employee_type: "Contractor".into(), ..somebody() });
+    let mut world = World::of(Employee { employee_type: "Contractor".into(), ..an_employee() });
     let compile = |w: &World, source: &str| Some(w.rules.mapping.engine().compile(source).expect("compiles"));
     let kind = compile(&world, "employee.employee_type == 'Contractor' ? 'contractor' : 'user'");
     let mapping = super::super::mapping::tests::usual().with_user_type(kind);
@@ -482,10 +483,10 @@ fn a_contractor_who_is_hired_changes_everything_in_one_plan_and_gains_before_los
 
 #[test]
 fn the_end_of_one_of_two_positions_takes_only_what_it_alone_gave() {
-    let second = Employee { id: "second".into(), departments: vec!["Sales".into()], ..somebody() };
+    let second = Employee { id: "second".into(), departments: vec!["Sales".into()], ..an_employee() };
     let position = |employee| Position { tenant: "acme".into(), employee };
-    let person = |second| Person::new(vec![position(somebody()), position(second)]).expect("somebody");
-    let both = World::of(somebody()).with_account().and(|w| w.case.person = person(second.clone()));
+    let person = |second| Person::new(vec![position(an_employee()), position(second)]).expect("somebody");
+    let both = World::of(an_employee()).with_account().and(|w| w.case.person = person(second.clone()));
     assert_eq!(both.names(), "add_group", "the union of both");
     let mut both = both;
     both.carry_out();
@@ -497,7 +498,7 @@ fn the_end_of_one_of_two_positions_takes_only_what_it_alone_gave() {
 
 #[test]
 fn a_rename_keeps_the_account_and_the_old_login_where_the_configuration_says() {
-    let mut world = World::of(somebody()).with_account();
+    let mut world = World::of(an_employee()).with_account();
     world.rules.login.former = Some("formerLogin".into());
     let world = world.edit(|e| (e.last_name, e.email) = ("Moreau".into(), "ines.moreau@example.com".into()));
     let steps = world.steps();
@@ -509,9 +510,10 @@ fn a_rename_keeps_the_account_and_the_old_login_where_the_configuration_says() {
 
 #[test]
 fn a_login_that_a_deactivated_account_holds_is_freed_first() {
-    let mut world = World::of(somebody());
-    world.rules.login.ghosts = Ghosts::Rename;
-    world.case.login = Ok(Chosen { login: "ines.duval@example.com".into(), ghost: Some("00uGhost".into()) });
+    let mut world = World::of(an_employee());
+    world.rules.login.deactivated_holders = DeactivatedHolders::Rename;
+    world.case.login =
+        Ok(Chosen { login: "ines.duval@example.com".into(), deactivated_holder: Some("00uGhost".into()) });
     assert_eq!(world.names(), "free_login create_user");
     let Step::FreeLogin { id, renamed, .. } = &world.steps()[0] else { panic!("{}", world.names()) };
     assert_eq!((id.as_str(), renamed.as_str()), ("00uGhost", "ines.duval.00uGhost@example.com"));
@@ -520,7 +522,7 @@ fn a_login_that_a_deactivated_account_holds_is_freed_first() {
 #[test]
 fn the_link_follows_the_manager_and_waits_for_one_who_is_not_there() {
     let with = |manager: ManagerLink, link: Link| {
-        World::of(somebody()).with_account().and(|w| {
+        World::of(an_employee()).with_account().and(|w| {
             w.case.manager = manager;
             w.account().marks.manager = link;
         })
@@ -549,33 +551,33 @@ fn the_link_follows_the_manager_and_waits_for_one_who_is_not_there() {
 }
 
 #[test]
-fn people_who_cannot_be_planned_are_set_aside_with_what_to_do() {
-    let taken = World::of(somebody()).and(|w| w.case.login = Err("no login is free".into()));
+fn people_who_cannot_be_planned_are_quarantined_with_what_to_do() {
+    let taken = World::of(an_employee()).and(|w| w.case.login = Err("no login is free".into()));
     assert!(taken.why().contains("no login is free"));
-    let nameless = World::of(somebody()).edit(|e| e.first_name.clear());
+    let nameless = World::of(an_employee()).edit(|e| e.first_name.clear());
     assert!(nameless.why().contains("firstName is empty"));
-    let empty = World::of(somebody()).and(|w| w.directory = Directory::default());
+    let empty = World::of(an_employee()).and(|w| w.directory = Directory::default());
     assert!(empty.why().contains("no group \"Staff\""));
 }
 
 #[test]
 fn a_group_that_may_be_created_is_created_before_anybody_is_put_into_it() {
-    assert_eq!(World::of(somebody()).edit(|e| e.departments = vec!["Research".into()]).names(), "create_group");
+    assert_eq!(World::of(an_employee()).edit(|e| e.departments = vec!["Research".into()]).names(), "create_group");
 }
 
 #[test]
 fn a_desired_group_that_a_rule_fills_is_left_to_the_rule() {
-    let steps = World::of(somebody()).edit(|e| e.departments = vec!["Rule".into()]).steps();
+    let steps = World::of(an_employee()).edit(|e| e.departments = vec!["Rule".into()]).steps();
     assert!(matches!(&steps[..], [Step::CreateUser { groups, .. }] if groups == &["00gStaff"]));
 }
 
 #[test]
-fn two_companies_are_one_person_in_an_org_that_both_go_to() {
-    let mut world = World::of(somebody());
+fn two_tenants_are_one_person_in_an_org_that_both_go_to() {
+    let mut world = World::of(an_employee());
     world.rules.tenants.push(TenantRules { name: "globex".into(), zone: TimeZone::UTC });
-    let other = Employee { id: "other".into(), departments: vec!["Sales".into()], ..somebody() };
+    let other = Employee { id: "other".into(), departments: vec!["Sales".into()], ..an_employee() };
     let positions = vec![
-        Position { tenant: "acme".into(), employee: somebody() },
+        Position { tenant: "acme".into(), employee: an_employee() },
         Position { tenant: "globex".into(), employee: other },
     ];
     let world = world.and(|w| w.case.person = w.rules.person(positions, None, now()).expect("somebody"));

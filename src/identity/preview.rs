@@ -1,9 +1,9 @@
 //! What would be done for somebody, before it is done: the planner's own output, for people to read and to approve.
 
 use super::case::Case;
-use super::change::{Change, summary};
+use super::change::{ChangeKind, summary};
 use super::directory::Directory;
-use super::group_rule::{Foretold, Subject};
+use super::group_rule::{Foretold, RuledAccount};
 use super::lifecycle::Entitlement;
 use super::plan::{Plan, foresee};
 use super::rulebook::Rulebook;
@@ -24,9 +24,9 @@ pub struct Preview {
     pub department: String,
     pub login: String,
     /// What Namely's record grants.
-    pub standing: String,
+    pub lifecycle: String,
     /// By kind, in words.
-    pub changes: BTreeMap<Change, Vec<String>>,
+    pub changes: BTreeMap<ChangeKind, Vec<String>>,
     /// The rule behind each group and app that is given or taken.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rules: BTreeMap<String, String>,
@@ -73,7 +73,7 @@ pub fn preview(
     directory: &mut Cow<Directory>,
     now: Moment,
 ) -> Preview {
-    let standing = rulebook.standing(case, now);
+    let lifecycle = rulebook.lifecycle(case, now);
     let position = case.person.primary();
     let protected = case.account.as_ref().and_then(|a| rulebook.safeguards.protected.why(a, directory));
     let mut preview = Preview {
@@ -84,7 +84,7 @@ pub fn preview(
         name: case.person.display(),
         department: position.employee.departments.first().cloned().unwrap_or_default(),
         login: login(case),
-        standing: standing.entitlement.word().to_owned(),
+        lifecycle: lifecycle.entitlement.as_str().to_owned(),
         changes: BTreeMap::new(),
         rules: BTreeMap::new(),
         by_okta: Vec::new(),
@@ -95,16 +95,16 @@ pub fn preview(
         calls: 0,
     };
     if conflict.is_none() {
-        match foresee(case, &standing, rulebook, directory, now) {
+        match foresee(case, &lifecycle, rulebook, directory, now) {
             Ok(plan) => {
                 preview.changes = summary(&plan, rulebook.login.former.as_deref());
                 // What nothing is called for, and is decided about like everything else.
                 let adopted = case.adopted.as_ref();
                 let pending = adopted.and_then(|adopted| adopted.pending.clone());
-                preview.changes.extend(pending.map(|pending| (Change::Adopt, vec![pending])));
+                preview.changes.extend(pending.map(|pending| (ChangeKind::Adopt, vec![pending])));
                 preview.rules = plan.rules.clone();
                 preview.by_okta = foretold(case, directory, &plan);
-                preview.unfilled = unfilled(case, rulebook, directory, &standing.entitlement, now);
+                preview.unfilled = unfilled(case, rulebook, directory, &lifecycle.entitlement, now);
                 preview.remarks.clone_from(&plan.remarks);
                 preview.calls = plan.steps.len();
                 preview.obstacle = plan.unfinished.filter(|_| plan.steps.is_empty());
@@ -176,15 +176,15 @@ fn foretold(case: &Case, directory: &Directory, plan: &Plan) -> Vec<String> {
     if !changes {
         return Vec::new();
     }
-    let before = account.map(|account| Subject { attributes: &account.profile, groups: &account.groups });
-    let after = Subject { attributes: &attributes, groups: &groups };
+    let before = account.map(|account| RuledAccount { attributes: &account.profile, groups: &account.groups });
+    let after = RuledAccount { attributes: &attributes, groups: &groups };
     let user = account.map(|account| account.id.as_str());
-    let mut told = Vec::new();
+    let mut message = Vec::new();
     for rule in directory.rules() {
         let Some(foretold) = rule.foretell(user, before, after) else { continue };
         let names: Vec<&str> = rule.groups.iter().filter_map(|id| Some(directory.find(id)?.name.as_str())).collect();
         let (names, rule) = (names.join(", "), &rule.name);
-        told.push(match foretold {
+        message.push(match foretold {
             Foretold::Joins => format!("Okta's rule {rule:?} will add them to {names}"),
             Foretold::Leaves => format!("Okta's rule {rule:?} will take them out of {names}"),
             Foretold::Unknown => {
@@ -192,11 +192,11 @@ fn foretold(case: &Case, directory: &Directory, plan: &Plan) -> Vec<String> {
             }
         });
     }
-    told
+    message
 }
 
 /// A hash over everything that the preview was computed from and what came of it.
-fn basis(case: &Case, changes: &BTreeMap<Change, Vec<String>>) -> String {
+fn basis(case: &Case, changes: &BTreeMap<ChangeKind, Vec<String>>) -> String {
     let profiles: Vec<_> = case.person.positions().iter().map(|p| (&p.tenant, &p.employee)).collect();
     // Without what never changes and was not always known.
     let account = case.account.clone().map(|account| super::Account { created_at: None, ..account });
@@ -207,14 +207,14 @@ fn basis(case: &Case, changes: &BTreeMap<Change, Vec<String>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::account::tests::bare;
-    use super::super::employee::tests::somebody;
+    use super::super::employee::tests::an_employee;
     use super::super::person::Person;
     use super::super::rulebook::tests::rulebook;
     use super::super::{Employee, UserStatus};
     use super::*;
 
     fn seen(employee: Employee) -> Preview {
-        let account = bare("00u1", &somebody().email, Some(&somebody().id));
+        let account = bare("00u1", &an_employee().email, Some(&an_employee().id));
         let case = Case { account: Some(account), ..Case::new("main", Person::of("acme", employee)) };
         let directory = Directory::default();
         preview(1, &case, None, &rulebook(), &mut Cow::Borrowed(&directory), Moment::from_secs(1_800_000_000))
@@ -222,17 +222,17 @@ mod tests {
 
     #[test]
     fn a_leaver_is_told_as_one_risky_thing() {
-        let left = seen(Employee { user_status: UserStatus::Inactive, ..somebody() });
-        assert_eq!(left.changes[&Change::Deactivate], ["access ends"]);
+        let left = seen(Employee { user_status: UserStatus::Inactive, ..an_employee() });
+        assert_eq!(left.changes[&ChangeKind::Deactivate], ["access ends"]);
         assert!(left.is_risky() && !left.is_empty());
-        assert_eq!(left.standing, "ended");
+        assert_eq!(left.lifecycle, "ended");
     }
 
     #[test]
     fn another_profile_or_account_is_another_basis() {
-        let first = seen(Employee { user_status: UserStatus::Inactive, ..somebody() });
-        let same = seen(Employee { user_status: UserStatus::Inactive, ..somebody() });
-        let other = seen(Employee { user_status: UserStatus::Inactive, job_title: "Clerk".into(), ..somebody() });
+        let first = seen(Employee { user_status: UserStatus::Inactive, ..an_employee() });
+        let same = seen(Employee { user_status: UserStatus::Inactive, ..an_employee() });
+        let other = seen(Employee { user_status: UserStatus::Inactive, job_title: "Clerk".into(), ..an_employee() });
         assert_eq!(first.basis, same.basis);
         assert_ne!(first.basis, other.basis);
         assert_eq!(first.changes, other.changes);

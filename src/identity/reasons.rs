@@ -24,8 +24,8 @@ fn group(id: &str, desired: &Desired, situation: &Situation) -> Option<(String, 
     let pins = &situation.case.pins;
     let rule = if pins.member.contains(id) || pins.not_member.contains(id) {
         PINNED
-    } else if let Some(wish) = desired.groups.get(&group.name).or_else(|| desired.groups.get(id)) {
-        &wish.rule
+    } else if let Some(asked) = desired.groups.get(&group.name).or_else(|| desired.groups.get(id)) {
+        &asked.rule
     } else {
         situation.rulebook.mapping.owner(group).map_or(RESTORED, |rule| &rule.label)
     };
@@ -34,7 +34,7 @@ fn group(id: &str, desired: &Desired, situation: &Situation) -> Option<(String, 
 
 fn app(id: &str, desired: &Desired, situation: &Situation) -> Option<(String, String)> {
     let (id, label) = situation.directory.find_app(id)?;
-    let given = desired.apps.get(label).or_else(|| desired.apps.get(id)).map(|wish| &wish.rule);
+    let given = desired.apps.get(label).or_else(|| desired.apps.get(id)).map(|asked| &asked.rule);
     let owner = || situation.rulebook.mapping.app_rules().iter().find(|rule| rule.app == id || rule.app == label);
     let rule = given.or_else(|| owner().map(|rule| &rule.label))?;
     Some((label.to_owned(), rule.clone()))

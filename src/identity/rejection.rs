@@ -10,7 +10,7 @@
 //! name in the configuration) is no fact.
 
 use super::case::Case;
-use super::change::{Change, by_kind};
+use super::change::{ChangeKind, by_kind};
 use super::directory::Directory;
 use super::employee::Employee;
 use super::expr::{Expr, Reads};
@@ -43,18 +43,18 @@ pub struct Said {
 pub type Fact = Vec<Said>;
 
 /// What a call of a kind is about.
-pub fn objects(change: Change, step: &Step) -> Vec<String> {
+pub fn objects(change: ChangeKind, step: &Step) -> Vec<String> {
     match change {
-        Change::Deactivate | Change::Suspend | Change::Activate => return vec!["access".into()],
-        Change::Create => return vec!["account".into()],
-        Change::LinkManager => return vec!["manager".into()],
-        Change::Adopt => return vec![ADOPTION.into()],
-        Change::RemoveGroup
-        | Change::ChangeLogin
-        | Change::ChangeContact
-        | Change::AddGroup
-        | Change::GrantAdmin
-        | Change::ChangeAttributes => {}
+        ChangeKind::Deactivate | ChangeKind::Suspend | ChangeKind::Activate => return vec!["access".into()],
+        ChangeKind::Create => return vec!["account".into()],
+        ChangeKind::LinkManager => return vec!["manager".into()],
+        ChangeKind::Adopt => return vec![ADOPTION.into()],
+        ChangeKind::RemoveGroup
+        | ChangeKind::ChangeLogin
+        | ChangeKind::ChangeContact
+        | ChangeKind::AddGroup
+        | ChangeKind::GrantAdmin
+        | ChangeKind::ChangeAttributes => {}
     }
     match step {
         Step::AddGroup { group, .. } | Step::RemoveGroup { group, .. } => vec![format!("group {group}")],
@@ -69,14 +69,21 @@ pub fn objects(change: Change, step: &Step) -> Vec<String> {
 }
 
 /// What the calls of each kind are about.
-pub fn objects_of(plan: &Plan, former: Option<&str>) -> BTreeMap<Change, BTreeSet<String>> {
-    let of =
-        |(change, steps): (Change, Vec<Step>)| (change, steps.iter().flat_map(|step| objects(change, step)).collect());
+pub fn objects_of(plan: &Plan, former: Option<&str>) -> BTreeMap<ChangeKind, BTreeSet<String>> {
+    let of = |(change, steps): (ChangeKind, Vec<Step>)| {
+        (change, steps.iter().flat_map(|step| objects(change, step)).collect())
+    };
     by_kind(plan, former).into_iter().map(of).collect()
 }
 
 /// What Namely says behind a change of these objects, in all profiles of the person, whatever their routes.
-pub fn fact(change: Change, objects: &BTreeSet<String>, case: &Case, directory: &Directory, rules: &Rulebook) -> Fact {
+pub fn fact(
+    change: ChangeKind,
+    objects: &BTreeSet<String>,
+    case: &Case,
+    directory: &Directory,
+    rules: &Rulebook,
+) -> Fact {
     let (mut reads, profiles) = (Reads::default(), profiles(case));
     let life = |reads: &mut Reads| reads.fields.extend(LIFE.map(str::to_owned));
     for object in objects {
@@ -113,7 +120,7 @@ pub fn fact(change: Change, objects: &BTreeSet<String>, case: &Case, directory: 
             _ => add(&mut reads, rules.mapping.user_type()),
         }
     }
-    if profiles.len() > 1 || change == Change::Create {
+    if profiles.len() > 1 || change == ChangeKind::Create {
         life(&mut reads);
     }
     let said = |position: &Position| Said {
@@ -187,16 +194,16 @@ pub fn stands(fact: &Fact, case: &Case) -> bool {
 
 /// What was rejected of one person and still holds: why, by kind of change and object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rejected(pub BTreeMap<Change, BTreeMap<String, String>>);
+pub struct Rejected(pub BTreeMap<ChangeKind, BTreeMap<String, String>>);
 
 impl Rejected {
     /// Why a kind may not be done, if anything of it was rejected.
-    pub fn of_kind(&self, change: Change) -> Option<&str> {
+    pub fn of_kind(&self, change: ChangeKind) -> Option<&str> {
         self.0.get(&change)?.values().next().map(String::as_str)
     }
 
     /// Why a call of a kind may not be made, if it was rejected.
-    pub fn why(&self, change: Change, step: &Step) -> Option<&str> {
+    pub fn why(&self, change: ChangeKind, step: &Step) -> Option<&str> {
         let of = self.0.get(&change)?;
         objects(change, step).iter().find_map(|object| of.get(object)).map(String::as_str)
     }

@@ -1,5 +1,5 @@
 use super::super::employee::FieldChange;
-use super::super::employee::tests::somebody;
+use super::super::employee::tests::an_employee;
 use super::super::mapping::tests::usual;
 use super::super::person::Person;
 use super::super::rulebook::tests::rulebook;
@@ -7,7 +7,7 @@ use super::super::{Employee, Group, UserStatus};
 use super::*;
 
 fn of(change: impl FnOnce(&mut Employee)) -> Case {
-    let mut employee = somebody();
+    let mut employee = an_employee();
     change(&mut employee);
     Case::new("main", Person::of("acme", employee))
 }
@@ -18,7 +18,7 @@ fn directory() -> Directory {
 }
 
 /// The fact behind a rejection of `object` of somebody as they usually are.
-fn behind(change: Change, object: &str) -> Fact {
+fn behind(change: ChangeKind, object: &str) -> Fact {
     fact(change, &BTreeSet::from([object.to_owned()]), &of(|_| {}), &directory(), &rulebook())
 }
 
@@ -34,15 +34,20 @@ fn a_rejection_ends_when_the_fact_behind_it_changes_and_not_before() {
     let title: Edit = |e| e.job_title = "Clerk".into();
     let email: Edit = |e| e.email = "ines.martin@example.com".into();
     let manager: Edit = |e| e.manager = Some(super::super::Manager { id: "b".into(), ..Default::default() });
-    let table: [(Change, &str, &[Edit], &[Edit]); 8] = [
-        (Change::Deactivate, "access", &[status, departure, start], &[phone, department, title, email, manager]),
-        (Change::Suspend, "access", &[status, departure], &[phone, title]),
-        (Change::Create, "account", &[status, start], &[phone, title]),
-        (Change::RemoveGroup, "group 00g1", &[department, kind], &[status, departure, phone, title, email, manager]),
-        (Change::AddGroup, "group 00g2", &[], &[status, phone, department, title]),
-        (Change::ChangeAttributes, "attribute title", &[title], &[status, phone, department, email]),
-        (Change::ChangeLogin, "attribute login", &[email], &[status, phone, department, title]),
-        (Change::LinkManager, "manager", &[manager], &[status, phone, title]),
+    let table: [(ChangeKind, &str, &[Edit], &[Edit]); 8] = [
+        (ChangeKind::Deactivate, "access", &[status, departure, start], &[phone, department, title, email, manager]),
+        (ChangeKind::Suspend, "access", &[status, departure], &[phone, title]),
+        (ChangeKind::Create, "account", &[status, start], &[phone, title]),
+        (
+            ChangeKind::RemoveGroup,
+            "group 00g1",
+            &[department, kind],
+            &[status, departure, phone, title, email, manager],
+        ),
+        (ChangeKind::AddGroup, "group 00g2", &[], &[status, phone, department, title]),
+        (ChangeKind::ChangeAttributes, "attribute title", &[title], &[status, phone, department, email]),
+        (ChangeKind::ChangeLogin, "attribute login", &[email], &[status, phone, department, title]),
+        (ChangeKind::LinkManager, "manager", &[manager], &[status, phone, title]),
     ];
     for (change, object, ends, stays) in table {
         let fact = behind(change, object);
@@ -56,13 +61,13 @@ fn a_rejection_ends_when_the_fact_behind_it_changes_and_not_before() {
 
 #[test]
 fn the_fact_outlives_a_mapping_that_reads_something_else() {
-    let fact = behind(Change::RemoveGroup, "group 00g1");
+    let fact = behind(ChangeKind::RemoveGroup, "group 00g1");
     // Whatever is mapped meanwhile: what is compared is what Namely says now.
     assert!(stands(&fact, &of(|_| {})));
     let mut rules = rulebook();
     rules.mapping = usual();
     let custom = BTreeSet::from(["attribute costCenter".to_owned()]);
-    let mut fact = super::fact(Change::ChangeAttributes, &custom, &of(|_| {}), &directory(), &rules);
+    let mut fact = super::fact(ChangeKind::ChangeAttributes, &custom, &of(|_| {}), &directory(), &rules);
     fact[0].fields.insert("custom.cost_center".into(), "7".into());
     assert!(stands(&fact, &of(|_| {})), "a field that is not read any more says nothing");
     assert!(!stands(&fact, &of(|e| drop(e.custom.insert("cost_center".into(), "8".into())))));
@@ -70,15 +75,16 @@ fn the_fact_outlives_a_mapping_that_reads_something_else() {
 
 #[test]
 fn another_profile_of_the_person_is_another_fact() {
-    let fact = behind(Change::Deactivate, "access");
-    let second = Position { tenant: "globex".into(), employee: Employee { id: "b".into(), ..somebody() } };
+    let fact = behind(ChangeKind::Deactivate, "access");
+    let second = Position { tenant: "globex".into(), employee: Employee { id: "b".into(), ..an_employee() } };
     let both = Case { elsewhere: vec![second.clone()], ..of(|_| {}) };
     assert!(!stands(&fact, &both));
     let other = Case::new("main", Person::new(vec![second]).expect("a person"));
     assert!(!stands(&fact, &other));
     // Another configuration routes one of two profiles elsewhere: that is nothing that Namely says.
-    let fact = super::fact(Change::Deactivate, &BTreeSet::from(["access".into()]), &both, &directory(), &rulebook());
-    let here = Position { tenant: "acme".into(), employee: somebody() };
+    let fact =
+        super::fact(ChangeKind::Deactivate, &BTreeSet::from(["access".into()]), &both, &directory(), &rulebook());
+    let here = Position { tenant: "acme".into(), employee: an_employee() };
     let routed = Person::new(vec![both.elsewhere[0].clone(), here]).expect("a person");
     assert!(stands(&fact, &Case::new("main", routed)));
 }
@@ -88,8 +94,11 @@ fn objects_name_the_group_and_the_attribute_and_not_their_values() {
     let change =
         |field: &str, after: &str| FieldChange { field: field.into(), before: "old".into(), after: after.into() };
     let update = |after: &str| Step::UpdateUser { id: "00u1".into(), changes: vec![change("title", after)] };
-    assert_eq!(objects(Change::ChangeAttributes, &update("a")), objects(Change::ChangeAttributes, &update("b")));
+    assert_eq!(
+        objects(ChangeKind::ChangeAttributes, &update("a")),
+        objects(ChangeKind::ChangeAttributes, &update("b"))
+    );
     let group = Step::RemoveGroup { id: "00u1".into(), group: "00g1".into(), name: "Finance".into() };
-    assert_eq!(objects(Change::RemoveGroup, &group), ["group 00g1"]);
-    assert_eq!(objects(Change::Deactivate, &group), ["access"], "what belongs to an exit is rejected with it");
+    assert_eq!(objects(ChangeKind::RemoveGroup, &group), ["group 00g1"]);
+    assert_eq!(objects(ChangeKind::Deactivate, &group), ["access"], "what belongs to an exit is rejected with it");
 }

@@ -1,6 +1,6 @@
 use super::tests::{org, rulebook};
 use super::*;
-use crate::identity::employee::tests::somebody;
+use crate::identity::employee::tests::an_employee;
 use crate::identity::{Employee, UserStatus};
 
 const STATES: [&str; 4] = ["active", "ended", "leave", "unclear"];
@@ -10,7 +10,7 @@ fn now() -> Moment {
 }
 
 fn profile(tenant: &str, state: &str) -> Position {
-    let active = Employee { id: tenant.into(), ..somebody() };
+    let active = Employee { id: tenant.into(), ..an_employee() };
     let employee = match state {
         "active" => active,
         "ended" => Employee { user_status: UserStatus::Inactive, ..active },
@@ -29,7 +29,7 @@ fn rules(unrouted: Unrouted) -> Rulebook {
 
 fn granted(rules: &Rulebook, here: Position, routed: bool, elsewhere: Vec<Position>) -> &'static str {
     let person = Person::new(vec![here]).expect("a person");
-    rules.standing(&Case { routed, elsewhere, ..Case::new("main", person) }, now()).entitlement.word()
+    rules.lifecycle(&Case { routed, elsewhere, ..Case::new("main", person) }, now()).entitlement.as_str()
 }
 
 #[test]
@@ -68,10 +68,10 @@ fn a_last_day_of_somebody_who_is_kept_is_waited_for_and_ends_them() {
     let mut here = profile("acme", "active");
     here.employee.departure_date = Some(jiff::civil::date(2027, 2, 1));
     let case = Case { routed: false, ..Case::new("main", Person::new(vec![here]).expect("a person")) };
-    let before = rules.standing(&case, now());
-    assert_eq!(before.entitlement.word(), "unclear");
+    let before = rules.lifecycle(&case, now());
+    assert_eq!(before.entitlement.as_str(), "unclear");
     let end = before.changes_at.expect("the end of the last day");
-    assert_eq!(rules.standing(&case, end).entitlement.word(), "ended");
+    assert_eq!(rules.lifecycle(&case, end).entitlement.as_str(), "ended");
 }
 
 #[test]

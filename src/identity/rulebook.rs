@@ -8,7 +8,7 @@ use super::correlation::MatchRule;
 use super::employee::Employee;
 use super::expr::{Bound, Engine, Expr, Reads};
 use super::facts::Facts;
-use super::lifecycle::{self, Entitlement, Policies, Standing, Terms};
+use super::lifecycle::{self, Entitlement, Lifecycle, Policies, Terms};
 use super::login::LoginRules;
 use super::mapping::{Desired, Mapping, MappingError, Shown};
 use super::person::{Person, Position};
@@ -18,7 +18,7 @@ use crate::clock::Moment;
 use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 
-/// A Namely company, as far as decisions need it.
+/// A Namely tenant, as far as decisions need it.
 #[derive(Clone, Debug)]
 pub struct TenantRules {
     pub name: String,
@@ -39,7 +39,7 @@ pub enum Unrouted {
 /// An Okta org, as far as decisions need it.
 pub struct OrgRules {
     pub name: String,
-    /// The Namely companies whose people go there.
+    /// The Namely tenants whose people go there.
     pub tenants: Vec<String>,
     /// Which of their people; all without it.
     pub people: Option<Expr>,
@@ -55,7 +55,7 @@ pub struct Rulebook {
     pub policies: Policies,
     /// Whether somebody is on leave.
     pub leave: Option<Expr>,
-    /// Name of the zone in which somebody's dates are meant; empty for the company's.
+    /// Name of the zone in which somebody's dates are meant; empty for the tenant's.
     pub zone: Option<Expr>,
     /// Which of several positions is the primary one.
     pub primary: Option<Expr>,
@@ -75,7 +75,7 @@ impl Rulebook {
         self.orgs.iter().find(|org| org.name == name)
     }
 
-    /// The orgs that people of a company may go to.
+    /// The orgs that people of a tenant may go to.
     pub fn orgs_of<'a>(&'a self, tenant: &'a str) -> impl Iterator<Item = &'a OrgRules> {
         self.orgs.iter().filter(move |org| org.tenants.iter().any(|t| t == tenant))
     }
@@ -97,58 +97,58 @@ impl Rulebook {
     /// The zone in which the dates of a position are meant, and what HR should know about it.
     pub fn zone_of(&self, position: &Position) -> (TimeZone, Option<String>) {
         let tenant = self.tenants.iter().find(|tenant| tenant.name == position.tenant);
-        let company = tenant.map_or(TimeZone::UTC, |tenant| tenant.zone.clone());
-        let Some(expr) = &self.zone else { return (company, None) };
+        let tenant = tenant.map_or(TimeZone::UTC, |tenant| tenant.zone.clone());
+        let Some(expr) = &self.zone else { return (tenant, None) };
         match expr.text(&self.bind("", position, expr.reads())) {
-            Ok(name) if name.is_empty() => (company, None),
+            Ok(name) if name.is_empty() => (tenant, None),
             Ok(name) => match TimeZone::get(&name) {
                 Ok(zone) => (zone, None),
-                Err(_) => (company, Some(format!("{name:?} is not a time zone; dates are taken in the company's"))),
+                Err(_) => (tenant, Some(format!("{name:?} is not a time zone; dates are taken in the tenant's"))),
             },
             Err(why) => {
-                (company, Some(format!("the time zone cannot be told ({why}); dates are taken in the company's")))
+                (tenant, Some(format!("the time zone cannot be told ({why}); dates are taken in the tenant's")))
             }
         }
     }
 
-    fn position_standing(&self, position: &Position, ended_at: Option<Moment>, now: Moment) -> Standing {
+    fn position_lifecycle(&self, position: &Position, ended_at: Option<Moment>, now: Moment) -> Lifecycle {
         let (zone, remark) = self.zone_of(position);
         let on_leave = self.leave.as_ref().map_or(Ok(false), |leave| {
             let on_leave = leave.holds(&self.bind("", position, leave.reads()));
             on_leave.map_err(|message| MappingError::of("leave.when", leave, message).to_string())
         });
         let terms = Terms { policies: &self.policies, zone: &zone, on_leave, ended_at };
-        let mut standing = lifecycle::standing(&position.employee, &terms, now);
-        standing.remarks.extend(remark);
-        standing
+        let mut lifecycle = lifecycle::lifecycle(&position.employee, &terms, now);
+        lifecycle.remarks.extend(remark);
+        lifecycle
     }
 
     /// The person of these profiles, the primary position first: what grants most, then what `primary` says, then the
-    /// order of the companies, then who began first.
+    /// order of the tenants, then who began first.
     pub fn person(&self, positions: Vec<Position>, ended_at: Option<Moment>, now: Moment) -> Option<Person> {
         if positions.len() < 2 {
             return Person::new(positions);
         }
-        let mut ranked: Vec<_> = positions
+        let mut ordered: Vec<_> = positions
             .into_iter()
             .map(|position| {
-                let standing = self.position_standing(&position, ended_at, now);
+                let lifecycle = self.position_lifecycle(&position, ended_at, now);
                 let chosen = self.primary.as_ref();
                 let chosen = chosen.is_some_and(|p| p.holds(&self.bind("", &position, p.reads())) == Ok(true));
-                let company = self.tenants.iter().position(|tenant| tenant.name == position.tenant);
+                let tenant = self.tenants.iter().position(|tenant| tenant.name == position.tenant);
                 let (start, id) = (position.employee.start_date, position.employee.id.clone());
-                ((!standing.entitlement.counts(), !chosen, company, start, id), position)
+                ((!lifecycle.entitlement.counts(), !chosen, tenant, start, id), position)
             })
             .collect();
-        ranked.sort_by(|(a, _), (b, _)| a.cmp(b));
-        Person::new(ranked.into_iter().map(|(_, position)| position).collect())
+        ordered.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Person::new(ordered.into_iter().map(|(_, position)| position).collect())
     }
 
     /// What the record grants a person in an org now. Who is not routed there any more is kept or ended, as the org says;
     /// whose status or dates say that access is over is ended in every org.
-    pub fn standing(&self, case: &Case, now: Moment) -> Standing {
+    pub fn lifecycle(&self, case: &Case, now: Moment) -> Lifecycle {
         let of = |positions: &[Position]| {
-            lifecycle::together(positions.iter().map(|p| self.position_standing(p, case.ended_at, now)).collect())
+            lifecycle::together(positions.iter().map(|p| self.position_lifecycle(p, case.ended_at, now)).collect())
         };
         let here = of(case.person.positions());
         let unrouted = self.org(&case.org).map(|org| org.unrouted).unwrap_or_default();
@@ -158,27 +158,27 @@ impl Rulebook {
             (false, Unrouted::Keep) if here.entitlement.is_over() => here,
             (false, Unrouted::Keep) => {
                 let why = format!("{}: {}", unrouted_to(&case.org), hint_for_kept());
-                Standing { entitlement: Entitlement::Unclear(why), ..here }
+                Lifecycle { entitlement: Entitlement::Unclear(why), ..here }
             }
-            (false, Unrouted::End) => Standing { entitlement: Entitlement::Ended(unrouted_to(&case.org)), ..here },
+            (false, Unrouted::End) => Lifecycle { entitlement: Entitlement::Ended(unrouted_to(&case.org)), ..here },
         }
     }
 
     /// Whether access by this position alone is over.
     pub fn is_over(&self, position: &Position, now: Moment) -> bool {
-        self.position_standing(position, None, now).entitlement.is_over()
+        self.position_lifecycle(position, None, now).entitlement.is_over()
     }
 
     /// When time alone changes what a position means.
     pub fn changes_at(&self, position: &Position, now: Moment) -> Option<Moment> {
-        self.position_standing(position, None, now).changes_at
+        self.position_lifecycle(position, None, now).changes_at
     }
 
     /// A profile as it was known, with what it says about access now, where the rest of it cannot be read.
     pub fn follow(&self, known: &Position, facts: &Facts, now: Moment) -> Employee {
         facts.over(&known.employee, |employee| {
             let position = Position { tenant: known.tenant.clone(), employee: employee.clone() };
-            self.position_standing(&position, None, now).entitlement
+            self.position_lifecycle(&position, None, now).entitlement
         })
     }
 
@@ -188,7 +188,7 @@ impl Rulebook {
         if let [only] = positions {
             return vec![only];
         }
-        let counts = |p: &&Position| self.position_standing(p, case.ended_at, now).entitlement.counts();
+        let counts = |p: &&Position| self.position_lifecycle(p, case.ended_at, now).entitlement.counts();
         let counting: Vec<&Position> = positions.iter().filter(counts).collect();
         if counting.is_empty() { vec![case.person.primary()] } else { counting }
     }
@@ -216,7 +216,7 @@ impl Rulebook {
     }
 
     /// What the rules of correlation look a profile up by: rule and value, without empty ones. An expression that fails
-    /// gives none: the person is set aside when they are planned.
+    /// gives none: the person is quarantined when they are planned.
     pub fn keys(&self, position: &Position) -> Vec<(&MatchRule, String)> {
         let value = |rule: &MatchRule| {
             rule.value.text(&self.bind("", position, rule.value.reads())).ok().filter(|value| !value.is_empty())
@@ -254,19 +254,19 @@ const fn hint_for_kept() -> &'static str {
 }
 
 /// What profiles that are routed `here` take is not taken while one that is kept from `elsewhere` grants more.
-fn kept_by(here: Standing, elsewhere: Standing, org: &str) -> Standing {
+fn kept_by(here: Lifecycle, elsewhere: Lifecycle, org: &str) -> Lifecycle {
     let takes = matches!(here.entitlement, Entitlement::Ended(_) | Entitlement::Suspended(_) | Entitlement::OnLeave(_));
     let changes_at = here.changes_at.into_iter().chain(elsewhere.changes_at).min();
     if !(takes && elsewhere.entitlement.keeps_from(&here.entitlement)) {
-        return Standing { changes_at, ..here };
+        return Lifecycle { changes_at, ..here };
     }
     let why = format!(
         "a profile that is routed to {org:?} asks for {}, and another one of theirs, which is not routed there any more, \
          does not: {}",
-        here.entitlement.word(),
+        here.entitlement.as_str(),
         hint_for_kept(),
     );
-    Standing { entitlement: Entitlement::Unclear(why), changes_at, remarks: here.remarks }
+    Lifecycle { entitlement: Entitlement::Unclear(why), changes_at, remarks: here.remarks }
 }
 
 #[cfg(test)]
@@ -277,12 +277,12 @@ mod routes_tests;
 pub(crate) mod tests {
     use super::super::correlation::Confidence;
     use super::super::employee::Employee;
-    use super::super::employee::tests::somebody;
-    use super::super::login::Ghosts;
+    use super::super::employee::tests::an_employee;
+    use super::super::login::DeactivatedHolders;
     use super::super::mapping::tests::usual;
     use super::*;
 
-    /// One company, one org, the usual mapping; logins are emails.
+    /// One tenant, one org, the usual mapping; logins are emails.
     pub(crate) fn rulebook() -> Rulebook {
         let mapping = usual();
         let compile = |source: &str| mapping.engine().compile(source).expect("compiles");
@@ -305,7 +305,7 @@ pub(crate) mod tests {
                 reserved: BTreeSet::new(),
                 keep: false,
                 former: None,
-                ghosts: Ghosts::Review,
+                deactivated_holders: DeactivatedHolders::Review,
             },
             mapping,
             safeguards: Safeguards::default(),
@@ -327,7 +327,7 @@ pub(crate) mod tests {
     }
 
     fn position(tenant: &str, id: &str, change: impl FnOnce(&mut Employee)) -> Position {
-        let mut employee = Employee { id: id.into(), ..somebody() };
+        let mut employee = Employee { id: id.into(), ..an_employee() };
         change(&mut employee);
         Position { tenant: tenant.into(), employee }
     }
@@ -343,7 +343,7 @@ pub(crate) mod tests {
         let second = || position("globex", "b", |e| e.employee_type = "Part Time".into());
         assert_eq!(first(&rules, vec![ended(), second()]), "b");
         let active = || position("acme", "a", |_| {});
-        assert_eq!(first(&rules, vec![second(), active()]), "a", "the order of the companies");
+        assert_eq!(first(&rules, vec![second(), active()]), "a", "the order of the tenants");
         rules.primary = Some(rules.mapping.engine().compile("same(employee.employee_type, 'part time')").expect("ok"));
         assert_eq!(first(&rules, vec![active(), second()]), "b");
     }

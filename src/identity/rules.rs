@@ -39,7 +39,7 @@ pub enum Positions {
     Primary,
     /// Every one that counts: groups are united, attributes are listed (joined by a text, if there is one).
     All { join: Option<String> },
-    /// The first that gives something, in this order of Namely companies.
+    /// The first that gives something, in this order of Namely tenants.
     First { tenants: Vec<String> },
 }
 
@@ -84,7 +84,7 @@ pub enum Grants {
     /// The groups whose names the expression gives (a text or a list); every name must match `owns`.
     Computed { names: Expr, owns: Pattern },
     /// The groups that a table lists under a key.
-    Looked { table: String, key: Expr, owned: BTreeSet<String> },
+    Lookup { table: String, key: Expr, owned: BTreeSet<String> },
     /// The group whose name a template gives; no group while one of its parts is empty.
     Templated { template: Template, owns: Pattern },
 }
@@ -215,15 +215,15 @@ impl fmt::Display for Pattern {
 
 impl Grants {
     /// Looks up in `table`, which is called `name`: all its values are the rule's.
-    pub fn looked(name: &str, table: &Table, key: Expr) -> Self {
-        Self::Looked { table: name.to_owned(), key, owned: table.values().map(str::to_owned).collect() }
+    pub fn looked_up(name: &str, table: &Table, key: Expr) -> Self {
+        Self::Lookup { table: name.to_owned(), key, owned: table.values().map(str::to_owned).collect() }
     }
 
     fn exprs(&self) -> Vec<&Expr> {
         match self {
             Grants::Listed(_) => Vec::new(),
             Grants::Computed { names, .. } => vec![names],
-            Grants::Looked { key, .. } => vec![key],
+            Grants::Lookup { key, .. } => vec![key],
             Grants::Templated { template, .. } => template.values().collect(),
         }
     }
@@ -235,7 +235,7 @@ impl GroupRule {
         match &self.grants {
             Grants::Listed(names) => names.iter().any(|n| n == name || n == id),
             Grants::Computed { owns, .. } | Grants::Templated { owns, .. } => owns.matches(name),
-            Grants::Looked { owned, .. } => owned.contains(name) || owned.contains(id),
+            Grants::Lookup { owned, .. } => owned.contains(name) || owned.contains(id),
         }
     }
 
@@ -243,7 +243,7 @@ impl GroupRule {
     pub fn named(&self) -> Vec<&str> {
         match &self.grants {
             Grants::Listed(names) => names.iter().map(String::as_str).collect(),
-            Grants::Looked { owned, .. } => owned.iter().map(String::as_str).collect(),
+            Grants::Lookup { owned, .. } => owned.iter().map(String::as_str).collect(),
             Grants::Computed { .. } | Grants::Templated { .. } => Vec::new(),
         }
     }
@@ -274,7 +274,7 @@ impl GroupRule {
                 }
                 given
             }
-            Grants::Looked { table, key, .. } => {
+            Grants::Lookup { table, key, .. } => {
                 let value = evaluate(key, bound, &self.label)?;
                 let keys = names(&value)
                     .ok_or_else(|| self.error(key, format!("gives {value}; a key or a list of keys is needed")))?;
@@ -342,7 +342,7 @@ pub(super) fn reads<'a>(exprs: impl Iterator<Item = &'a Expr>) -> Reads {
 #[cfg(test)]
 mod tests {
     use super::super::employee::Employee;
-    use super::super::employee::tests::somebody;
+    use super::super::employee::tests::an_employee;
     use super::super::expr::Engine;
     use super::*;
 
@@ -361,7 +361,7 @@ mod tests {
     fn a_template_is_filled_for_each_item_and_not_at_all_while_a_part_is_empty() {
         let engine = Engine::default();
         let read = |source: &str| Template::read(source, |expr| engine.compile(expr)).expect("reads");
-        let employee = Employee { departments: vec!["Finance".into(), "Tax".into()], ..somebody() };
+        let employee = Employee { departments: vec!["Finance".into(), "Tax".into()], ..an_employee() };
         let fill = |source: &str| read(source).fill(&engine.bind_employee(&employee), "groups[1]").expect("fills");
         let texts = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect::<BTreeSet<_>>();
         assert_eq!(fill("{employee.office}: {employee.departments}"), texts(&["Lyon: Finance", "Lyon: Tax"]));

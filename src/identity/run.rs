@@ -1,7 +1,7 @@
 //! What one run is given, and what it gives back.
 
 use super::safeguard::Restraint;
-use super::{Account, Case, Class, Step};
+use super::{Account, Case, Priority, Step};
 use crate::clock::Moment;
 
 /// The right to work on one revision of one target.
@@ -17,12 +17,12 @@ pub struct Lease {
 #[derive(Clone, Debug)]
 pub struct Claim {
     pub lease: Lease,
-    pub class: Class,
+    pub priority: Priority,
     /// What made them dirty last: a word of `Cause`.
     pub cause: String,
     pub attempt: i64,
     /// What became of an earlier call is unknown: read Okta first.
-    pub look: bool,
+    pub read_first: bool,
     pub dirty_at: Moment,
     pub case: Case,
     pub okta_id: Option<String>,
@@ -41,11 +41,11 @@ pub struct Claim {
 pub enum Begun {
     /// The intent is on disk under this id; the call may leave.
     Intent(i64),
-    /// The person changed meanwhile, or the lane lost its claim: plan anew.
+    /// The person changed meanwhile, or the run lost its claim: plan anew.
     Stale,
 }
 
-/// How a lane lets go of its target.
+/// How a run lets go of its target.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Release {
     /// Okta holds the planned revision, which was made for the entitlement `was`.
@@ -60,40 +60,40 @@ pub enum Release {
     /// Try again at this time; nothing was attempted.
     Wait { at: Moment, why: String },
     /// Read Okta first, then plan anew.
-    Look { at: Moment, why: String },
+    ReadFirst { at: Moment, why: String },
     /// Access is over and no account is known: Okta is asked for one before this is done.
     Search,
     /// Plan anew at once.
     Stale,
     /// The counter of the next call is spent for now; that call is of this class.
-    Yield { bucket: &'static str, class: Class },
+    Yield { bucket: &'static str, priority: Priority },
     /// All but what may not be done was done; it waits for a decision. `withheld` says what that is.
     Held { why: String, withheld: Vec<Step> },
-    /// The plan asks for something that nobody has judged: what Okta holds is not what it was taken for. Counts as an
+    /// The plan asks for something that nobody has evaluated: what Okta holds is not what it was taken for. Counts as an
     /// attempt.
-    Judge { at: Moment },
+    Evaluate { at: Moment },
     /// Okta holds an account under their login that nobody knew of: whose it is is decided like for every other account.
     Found { account: Box<Account> },
     /// Somebody must change something first: on one side, or, where a change would not show, tried `again` then, after a
-    /// `look` at the account if it is what must change.
-    SetAside { why: String, again: Option<Moment>, look: bool },
+    /// `read_first` at the account if it is what must change.
+    Quarantined { why: String, again: Option<Moment>, read_first: bool },
 }
 
 impl Release {
     /// One word for traces.
-    pub const fn word(&self) -> &'static str {
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Release::Done { .. } => "done",
             Release::Retry { .. } => "retry",
             Release::Wait { .. } => "wait",
-            Release::Look { .. } => "look",
+            Release::ReadFirst { .. } => "read_first",
             Release::Search => "search",
             Release::Stale => "stale",
             Release::Yield { .. } => "yield",
             Release::Held { .. } => "held",
-            Release::Judge { .. } => "judge",
+            Release::Evaluate { .. } => "evaluate",
             Release::Found { .. } => "found",
-            Release::SetAside { .. } => "set_aside",
+            Release::Quarantined { .. } => "quarantined",
         }
     }
 }
@@ -101,9 +101,9 @@ impl Release {
 /// What follows an outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
-    /// The lane goes on with its plan.
+    /// The run goes on with its plan.
     Continue,
-    /// The lane reads the account; whoever comes instead of it does so first.
+    /// The run reads the account; whoever comes instead of it does so first.
     Read,
     Release(Release),
 }

@@ -6,7 +6,7 @@
 
 use super::account::Account;
 use super::administrator::Knowledge;
-use super::change::{Change, Sifted, sift_calls, summary};
+use super::change::{ChangeKind, Sifted, sift_calls, summary};
 use super::directory::Directory;
 use super::login_key;
 use super::plan::Plan;
@@ -42,7 +42,7 @@ pub enum Span {
 
 impl Span {
     /// The word for it in the configuration and in metrics.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Span::Hour => "hour",
             Span::Day => "day",
@@ -68,16 +68,16 @@ impl Span {
 /// Whose changes are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// A Namely company.
-    Company,
-    /// A department of a company.
+    /// A Namely tenant.
+    Tenant,
+    /// A department of a tenant.
     Department,
 }
 
 /// At most so many people: the larger of a number and a share of all.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limit {
-    pub change: Change,
+    pub change: ChangeKind,
     pub people: u32,
     /// Part of all live accounts of the scope; 0 counts people only.
     pub share: f64,
@@ -90,7 +90,7 @@ pub struct Limit {
 pub struct Count {
     /// Let through or held within the span, without those about whom somebody has decided.
     pub so_far: u32,
-    /// Of the batch that is judged.
+    /// Of the batch that is evaluated.
     pub batch: u32,
     /// Who must follow, because what changed is shared by them: a renamed group.
     pub to_come: u32,
@@ -124,7 +124,7 @@ impl Limit {
         };
         Some(format!(
             "{} of {} of {scope} {span} ({} so far, {} now{to_come}) are more than {allowed}",
-            self.change.word(),
+            self.change.as_str(),
             people(all),
             count.so_far,
             count.batch,
@@ -136,10 +136,10 @@ fn people(n: u32) -> String {
     if n == 1 { "1 person".into() } else { format!("{n} people") }
 }
 
-/// Whether a page is one of a company that is ending, not one with leavers on it: most of its people lose access at once.
+/// Whether a page is one of a tenant that is ending, not one with leavers on it: most of its people lose access at once.
 /// Pages come one by one, and a short one would pass under every limit.
-pub const fn is_mass(leave: usize, profiles: usize) -> bool {
-    leave >= 5 && leave * 2 > profiles
+pub const fn is_mass(leavers: usize, profiles: usize) -> bool {
+    leavers >= 5 && leavers * 2 > profiles
 }
 
 /// Accounts that no plan touches, whatever Namely says.
@@ -217,18 +217,18 @@ impl Default for Safeguards {
 
 /// The limits that hold where the configuration names none for a kind.
 pub const fn default_limits() -> [Limit; 8] {
-    const fn limit(change: Change, people: u32, share: f64, per: Span) -> Limit {
-        Limit { change, people, share, per, scope: Scope::Company }
+    const fn limit(change: ChangeKind, people: u32, share: f64, per: Span) -> Limit {
+        Limit { change, people, share, per, scope: Scope::Tenant }
     }
     [
-        limit(Change::Deactivate, 10, 0.02, Span::Hour),
-        limit(Change::Deactivate, 25, 0.05, Span::Day),
-        limit(Change::Suspend, 10, 0.02, Span::Hour),
-        limit(Change::Suspend, 25, 0.05, Span::Day),
-        limit(Change::RemoveGroup, 100, 0.2, Span::Hour),
-        limit(Change::Adopt, 3, 0.0, Span::Hour),
-        limit(Change::Adopt, 10, 0.0, Span::Day),
-        limit(Change::ChangeLogin, 25, 0.05, Span::Hour),
+        limit(ChangeKind::Deactivate, 10, 0.02, Span::Hour),
+        limit(ChangeKind::Deactivate, 25, 0.05, Span::Day),
+        limit(ChangeKind::Suspend, 10, 0.02, Span::Hour),
+        limit(ChangeKind::Suspend, 25, 0.05, Span::Day),
+        limit(ChangeKind::RemoveGroup, 100, 0.2, Span::Hour),
+        limit(ChangeKind::Adopt, 3, 0.0, Span::Hour),
+        limit(ChangeKind::Adopt, 10, 0.0, Span::Day),
+        limit(ChangeKind::ChangeLogin, 25, 0.05, Span::Hour),
     ]
 }
 
@@ -265,33 +265,36 @@ impl Safeguards {
         ))
     }
 
-    /// Whether this kind of change is judged before it is made.
-    pub fn guards(&self, change: Change) -> bool {
+    /// Whether this kind of change is evaluated before it is made.
+    pub fn guards(&self, change: ChangeKind) -> bool {
         self.mode == Mode::Approve
-            || matches!(change, Change::Deactivate | Change::Suspend | Change::Activate | Change::GrantAdmin)
+            || matches!(
+                change,
+                ChangeKind::Deactivate | ChangeKind::Suspend | ChangeKind::Activate | ChangeKind::GrantAdmin
+            )
             || self.limits.iter().any(|limit| limit.change == change)
     }
 
     /// The same of somebody whose account a rule has just given to them, if `fresh`.
-    pub fn guards_of(&self, change: Change, fresh: bool) -> bool {
+    pub fn guards_of(&self, change: ChangeKind, fresh: bool) -> bool {
         self.guards(change) || (fresh && change.lets_in())
     }
 }
 
-/// What was decided about one person's changes before their lane began.
+/// What was decided about one person's changes before their run began.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restraint {
-    /// Kinds that were judged and may go.
-    pub passed: BTreeSet<Change>,
-    /// Kinds that were judged as those of an administrator, or of somebody who may be one.
-    pub as_administrator: BTreeSet<Change>,
+    /// Kinds that were evaluated and may go.
+    pub passed: BTreeSet<ChangeKind>,
+    /// Kinds that were evaluated as those of an administrator, or of somebody who may be one.
+    pub as_administrator: BTreeSet<ChangeKind>,
     /// Kinds that wait for a decision, with the reason.
-    pub held: BTreeMap<Change, String>,
+    pub held: BTreeMap<ChangeKind, String>,
     /// Kinds that somebody has stopped, with the reason: no approval helps.
-    pub paused: BTreeMap<Change, String>,
+    pub paused: BTreeMap<ChangeKind, String>,
     /// What enough people have approved in a saved plan, in the words in which it was shown: it goes although the service
     /// only observes. Where there is a hold it is a vote, and the hold says what came of it.
-    pub approved: BTreeMap<Change, BTreeSet<String>>,
+    pub approved: BTreeMap<ChangeKind, BTreeSet<String>>,
     /// What somebody has rejected: no approval helps either.
     pub rejected: Rejected,
     /// The account was taken over by a match that was not carried out yet: nothing is done without it.
@@ -305,9 +308,9 @@ pub struct Restraint {
 pub struct Restrained {
     pub sifted: Sifted,
     /// Why each of the withheld kinds is withheld.
-    pub held: BTreeMap<Change, String>,
-    /// Kinds that the plan asks for and nobody has judged yet: what Okta holds is not what it was taken for.
-    pub unjudged: BTreeSet<Change>,
+    pub held: BTreeMap<ChangeKind, String>,
+    /// Kinds that the plan asks for and nobody has evaluated yet: what Okta holds is not what it was taken for.
+    pub unevaluated: BTreeSet<ChangeKind>,
     /// Why nothing at all may be written to this account.
     pub protected: Option<String>,
 }
@@ -324,34 +327,34 @@ pub fn restrain(
 ) -> Restrained {
     let protected = account.and_then(|account| safeguards.protected.why(account, directory));
     let observes = safeguards.mode == Mode::Observe;
-    let told = if restraint.approved.is_empty() { BTreeMap::new() } else { summary(plan, former) };
-    let is_approved = |change: Change| match (restraint.approved.get(&change), told.get(&change)) {
+    let message = if restraint.approved.is_empty() { BTreeMap::new() } else { summary(plan, former) };
+    let is_approved = |change: ChangeKind| match (restraint.approved.get(&change), message.get(&change)) {
         (Some(approved), Some(words)) => words.iter().all(|word| approved.contains(word)),
         _ => false,
     };
-    let is_unjudged = |change: Change| {
+    let is_unevaluated = |change: ChangeKind| {
         let apart = administrator.sets_apart(change);
-        let is_judged = restraint.passed.contains(&change) || restraint.held.contains_key(&change);
-        (safeguards.guards_of(change, restraint.fresh) && !is_judged)
+        let is_evaluated = restraint.passed.contains(&change) || restraint.held.contains_key(&change);
+        (safeguards.guards_of(change, restraint.fresh) && !is_evaluated)
             || (apart && !restraint.as_administrator.contains(&change))
     };
     // While it is not decided whose the account is, nothing is done to it.
-    let adoption = restraint.adopting.then_some(Change::Adopt);
-    let stops = |change: &Change| {
+    let adoption = restraint.adopting.then_some(ChangeKind::Adopt);
+    let stops = |change: &ChangeKind| {
         restraint.paused.contains_key(change)
             || restraint.held.contains_key(change)
             || restraint.rejected.of_kind(*change).is_some()
-            || is_unjudged(*change)
+            || is_unevaluated(*change)
     };
     let stopped = adoption.filter(stops);
-    let may = |change: Change, step: &Step| {
+    let may = |change: ChangeKind, step: &Step| {
         if stopped.is_some() {
             return false;
         }
         let passes = !restraint.held.contains_key(&change)
             && !restraint.paused.contains_key(&change)
             && restraint.rejected.why(change, step).is_none();
-        protected.is_none() && passes && !is_unjudged(change) && (!observes || is_approved(change))
+        protected.is_none() && passes && !is_unevaluated(change) && (!observes || is_approved(change))
     };
     let sifted = sift_calls(plan, former, may);
     let mut restrained = Restrained { protected, ..Restrained::default() };
@@ -373,8 +376,8 @@ pub fn restrain(
             restrained.held.insert(change, rejected.into_iter().collect::<Vec<_>>().join("; "));
         } else if let Some(why) = restraint.held.get(&change) {
             restrained.held.insert(change, why.clone());
-        } else if is_unjudged(change) {
-            restrained.unjudged.insert(change);
+        } else if is_unevaluated(change) {
+            restrained.unevaluated.insert(change);
         } else if observes {
             restrained.held.insert(change, "the service only observes (mode = \"observe\")".into());
         } else {
@@ -391,7 +394,7 @@ mod tests {
     use super::*;
 
     fn limit(people: u32, share: f64) -> Limit {
-        Limit { change: Change::Deactivate, people, share, per: Span::Hour, scope: Scope::Company }
+        Limit { change: ChangeKind::Deactivate, people, share, per: Span::Hour, scope: Scope::Tenant }
     }
 
     fn count(so_far: u32, batch: u32, population: u32) -> Count {
@@ -437,21 +440,21 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_has_judged_waits_for_it_and_what_passed_goes() {
+    fn what_nobody_has_evaluated_waits_for_it_and_what_passed_goes() {
         let safeguards = Safeguards::default();
         let found = restrained(&safeguards, &Restraint::default(), &leaving());
         assert!(found.sifted.steps.is_empty());
-        assert_eq!(found.unjudged, BTreeSet::from([Change::Deactivate]));
-        let passed = Restraint { passed: BTreeSet::from([Change::Deactivate]), ..Restraint::default() };
+        assert_eq!(found.unevaluated, BTreeSet::from([ChangeKind::Deactivate]));
+        let passed = Restraint { passed: BTreeSet::from([ChangeKind::Deactivate]), ..Restraint::default() };
         assert_eq!(restrained(&safeguards, &passed, &leaving()).sifted.steps, leaving().steps);
     }
 
     #[test]
     fn somebody_who_only_observes_writes_nothing_whatever_was_passed() {
         let safeguards = Safeguards { mode: Mode::Observe, ..Safeguards::default() };
-        let passed = Restraint { passed: Change::ALL.into(), ..Restraint::default() };
+        let passed = Restraint { passed: ChangeKind::ALL.into(), ..Restraint::default() };
         let found = restrained(&safeguards, &passed, &leaving());
-        assert!(found.sifted.steps.is_empty() && found.held.contains_key(&Change::Deactivate));
+        assert!(found.sifted.steps.is_empty() && found.held.contains_key(&ChangeKind::Deactivate));
     }
 
     #[test]
@@ -460,14 +463,15 @@ mod tests {
         let group = |name: &str| Step::AddGroup { id: "00u1".into(), group: name.into(), name: name.into() };
         let plan = |names: &[&str]| Plan { steps: names.iter().map(|n| group(n)).collect(), ..Plan::default() };
         let words = BTreeSet::from(["into group \"A\"".to_owned(), "into group \"B\"".to_owned()]);
-        let mut approved = Restraint { approved: BTreeMap::from([(Change::AddGroup, words)]), ..Restraint::default() };
+        let mut approved =
+            Restraint { approved: BTreeMap::from([(ChangeKind::AddGroup, words)]), ..Restraint::default() };
         assert_eq!(restrained(&safeguards, &approved, &plan(&["A", "B"])).sifted.steps.len(), 2);
         assert_eq!(restrained(&safeguards, &approved, &plan(&["B"])).sifted.steps.len(), 1, "a part is left to do");
         assert!(restrained(&safeguards, &approved, &plan(&["B", "C"])).sifted.steps.is_empty());
-        approved.held.insert(Change::AddGroup, "waits for a decision".into());
+        approved.held.insert(ChangeKind::AddGroup, "waits for a decision".into());
         assert!(restrained(&safeguards, &approved, &plan(&["B"])).sifted.steps.is_empty(), "the hold decides");
         approved.held.clear();
-        approved.paused.insert(Change::AddGroup, "paused by Ann".into());
+        approved.paused.insert(ChangeKind::AddGroup, "paused by Ann".into());
         assert!(restrained(&safeguards, &approved, &plan(&["B"])).sifted.steps.is_empty());
     }
 
@@ -477,26 +481,33 @@ mod tests {
         let plan = Plan { steps: ["A", "B"].map(group).into(), ..Plan::default() };
         let why = "rejected by Ann".to_owned();
         let objects = BTreeMap::from([("group A".to_owned(), why.clone())]);
-        let mut restraint = Restraint { passed: Change::ALL.into(), ..Restraint::default() };
+        let mut restraint = Restraint { passed: ChangeKind::ALL.into(), ..Restraint::default() };
         restraint.approved = summary(&plan, None).into_iter().map(|(c, w)| (c, w.into_iter().collect())).collect();
-        restraint.rejected.0.insert(Change::RemoveGroup, objects);
+        restraint.rejected.0.insert(ChangeKind::RemoveGroup, objects);
         for mode in [Mode::Auto, Mode::Approve, Mode::Observe] {
             let safeguards = Safeguards { mode, ..Safeguards::default() };
             let found = restrained(&safeguards, &restraint, &plan);
             assert_eq!(found.sifted.steps, [group("B")], "{mode:?}");
-            assert_eq!((found.held.get(&Change::RemoveGroup), found.unjudged.len()), (Some(&why), 0), "{mode:?}");
+            assert_eq!(
+                (found.held.get(&ChangeKind::RemoveGroup), found.unevaluated.len()),
+                (Some(&why), 0),
+                "{mode:?}"
+            );
         }
         let alone = Plan { steps: vec![group("A")], ..Plan::default() };
-        let nothing_judged = Restraint { passed: BTreeSet::new(), ..restraint };
-        let found = restrained(&Safeguards::default(), &nothing_judged, &alone);
-        assert!(found.unjudged.is_empty() && found.held.contains_key(&Change::RemoveGroup), "nobody is asked again");
+        let nothing_evaluated = Restraint { passed: BTreeSet::new(), ..restraint };
+        let found = restrained(&Safeguards::default(), &nothing_evaluated, &alone);
+        assert!(
+            found.unevaluated.is_empty() && found.held.contains_key(&ChangeKind::RemoveGroup),
+            "nobody is asked again"
+        );
     }
 
     #[test]
     fn a_protected_login_or_group_keeps_everybody_off() {
         let mut safeguards = Safeguards::default();
         safeguards.protected.logins = vec![Pattern::new("break.glass@*")];
-        let passed = Restraint { passed: Change::ALL.into(), ..Restraint::default() };
+        let passed = Restraint { passed: ChangeKind::ALL.into(), ..Restraint::default() };
         let found = restrained(&safeguards, &passed, &leaving());
         assert!(found.sifted.steps.is_empty());
         assert!(found.protected.is_some_and(|why| why.contains("Break.Glass@example.com")));
@@ -515,20 +526,20 @@ mod tests {
         let two = Safeguards::default();
         let alone = Safeguards { approvers: Approvers::One { delay: Duration::from_secs(3600) }, ..two.clone() };
         let all = Safeguards { four_eyes: true, ..two.clone() };
-        let told = |safeguards: &Safeguards, approvers| safeguards.lacks_approvers(approvers);
-        assert_eq!([told(&two, 2), told(&alone, 1), told(&all, 3)], [None, None, None]);
-        let one = told(&two, 1).expect("too few");
+        let message = |safeguards: &Safeguards, approvers| safeguards.lacks_approvers(approvers);
+        assert_eq!([message(&two, 2), message(&alone, 1), message(&all, 3)], [None, None, None]);
+        let one = message(&two, 1).expect("too few");
         assert!(one.starts_with("only one person can approve") && one.contains("administrator of Okta"), "{one}");
         assert!(one.contains("[[admin.tokens]]") && one.contains("safeguards.approvers = 1"), "{one}");
-        assert!(told(&all, 1).expect("too few").contains("every hold waits"));
-        let nobody = told(&alone, 0).expect("too few");
+        assert!(message(&all, 1).expect("too few").contains("every hold waits"));
+        let nobody = message(&alone, 0).expect("too few");
         assert!(nobody.starts_with("nobody can approve") && !nobody.contains("safeguards.approvers"), "{nobody}");
     }
 
     #[test]
     fn a_service_that_asks_guards_every_kind() {
         let safeguards = Safeguards { mode: Mode::Approve, ..Safeguards::default() };
-        assert!(Change::ALL.into_iter().all(|change| safeguards.guards(change)));
-        assert!(!Safeguards::default().guards(Change::Create));
+        assert!(ChangeKind::ALL.into_iter().all(|change| safeguards.guards(change)));
+        assert!(!Safeguards::default().guards(ChangeKind::Create));
     }
 }

@@ -26,7 +26,7 @@ pub enum Stage {
 
 impl Stage {
     /// Its word in tables and documents.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Stage::Ready => "ready",
             Stage::Staged => "staged",
@@ -38,13 +38,13 @@ impl Stage {
 
 /// What is known of somebody's work, beside the case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
-    pub is_set_aside: bool,
+pub struct Remark {
+    pub is_quarantined: bool,
     /// Why they wait, or what is remarked of them.
     pub why: Option<String>,
 }
 
-/// The first day of whoever starts in the next `days`, today included, in the zone of their company.
+/// The first day of whoever starts in the next `days`, today included, in the zone of their tenant.
 pub fn starts_within(rules: &Rulebook, case: &Case, days: u16, now: Moment) -> Option<Date> {
     let (zone, _) = rules.zone_of(case.person.primary());
     let today = zone.to_datetime(now.timestamp()).date();
@@ -53,8 +53,8 @@ pub fn starts_within(rules: &Rulebook, case: &Case, days: u16, now: Moment) -> O
 }
 
 /// Whether somebody will be ready on their first day; what happens next, or what is missing.
-pub fn outlook(rules: &Rulebook, case: &Case, told: &Told, now: Moment) -> (Stage, String) {
-    if let Told { is_set_aside: true, why: Some(why) } = told {
+pub fn outlook(rules: &Rulebook, case: &Case, message: &Remark, now: Moment) -> (Stage, String) {
+    if let Remark { is_quarantined: true, why: Some(why) } = message {
         return (Stage::Blocked, why.clone());
     }
     if let Err(why) = &case.login {
@@ -63,14 +63,14 @@ pub fn outlook(rules: &Rulebook, case: &Case, told: &Told, now: Moment) -> (Stag
     if let Err(why) = rules.desired(case, now) {
         return (Stage::Blocked, why);
     }
-    let standing = rules.standing(case, now);
-    let at = standing.changes_at.map(|at| at.to_string()).unwrap_or_default();
+    let lifecycle = rules.lifecycle(case, now);
+    let at = lifecycle.changes_at.map(|at| at.to_string()).unwrap_or_default();
     let at = at.get(..16).unwrap_or_default().replace('T', " ");
-    let remark = told.why.as_ref().map(|remark| format!("; {remark}")).unwrap_or_default();
-    match (case.account.as_ref().map(|account| account.status), &standing.entitlement) {
+    let remark = message.why.as_ref().map(|remark| format!("; {remark}")).unwrap_or_default();
+    match (case.account.as_ref().map(|account| account.status), &lifecycle.entitlement) {
         (Some(AccountStatus::Staged), _) => (Stage::Staged, format!("activated on {at} UTC{remark}")),
         (Some(AccountStatus::Deprovisioned), _) => (Stage::Later, format!("comes back: activated on {at} UTC{remark}")),
-        (Some(status), _) => (Stage::Ready, format!("the account is {}{remark}", status.word())),
+        (Some(status), _) => (Stage::Ready, format!("the account is {}{remark}", status.as_str())),
         (None, Entitlement::NotYet) => (Stage::Later, format!("the account is made on {at} UTC")),
         (None, _) if case.person.primary().employee.user_status == UserStatus::Inactive => {
             (Stage::Blocked, "inactive in Namely".into())

@@ -1,8 +1,8 @@
 //! The calls that plans ask for.
 
 use super::account::AccountStatus;
-use super::class::Class;
 use super::employee::FieldChange;
+use super::priority::Priority;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ pub const MAX_GROUPS_IN_CREATE: usize = 20;
 pub enum Step {
     /// Read the account, because what became of an earlier call is unknown, or because what comes next must not be
     /// decided by what was seen long ago. By id, or by login before there is an id.
-    Look {
+    ReadAccount {
         id_or_login: String,
     },
     /// Make a group that a rule may create.
@@ -147,13 +147,13 @@ pub enum Step {
 
 impl Step {
     /// How urgent this one call is; a plan may hold steps of several classes.
-    pub fn class(&self) -> Class {
+    pub fn priority(&self) -> Priority {
         match self {
             Step::RevokeSessions { .. }
             | Step::Deactivate { .. }
             | Step::Suspend { .. }
-            | Step::Unlock { .. } => Class::Revoke,
-            Step::Look { .. } | Step::Activate { .. } | Step::Unsuspend { .. } => Class::Restore,
+            | Step::Unlock { .. } => Priority::Revoke,
+            Step::ReadAccount { .. } | Step::Activate { .. } | Step::Unsuspend { .. } => Priority::Restore,
             Step::RevokeSessionsAgain { .. }
             | Step::ReadBack { .. }
             | Step::ListGroups { .. }
@@ -161,18 +161,18 @@ impl Step {
             | Step::ReadGroups { .. }
             | Step::ReadRoles { .. }
             | Step::RemoveGroup { .. }
-            | Step::UnassignApp { .. } => Class::Remove,
+            | Step::UnassignApp { .. } => Priority::Remove,
             Step::CreateGroup { .. }
             | Step::FreeLogin { .. }
             | Step::CreateUser { .. }
             | Step::AddGroup { .. }
             | Step::ReadGroupRoles { .. }
-            | Step::AssignApp { .. } => Class::Grant,
+            | Step::AssignApp { .. } => Priority::Grant,
             Step::UpdateUser { .. }
             | Step::ReadProfile { .. }
             | Step::ChangeType { .. }
             | Step::SetManager { .. }
-            | Step::ClearManager { .. } => Class::Describe,
+            | Step::ClearManager { .. } => Priority::Describe,
         }
     }
 
@@ -181,7 +181,7 @@ impl Step {
         !self.is_inquiry()
             && !matches!(
                 self,
-                Step::Look { .. } | Step::ReadBack { .. } | Step::ListGroups { .. } | Step::ReadProfile { .. }
+                Step::ReadAccount { .. } | Step::ReadBack { .. } | Step::ListGroups { .. } | Step::ReadProfile { .. }
             )
     }
 
@@ -210,7 +210,7 @@ impl Step {
     /// The word for it in audit rows, metrics and reports.
     pub fn name(&self) -> &'static str {
         match self {
-            Step::Look { .. } => "look",
+            Step::ReadAccount { .. } => "read_account",
             Step::CreateGroup { .. } => "create_group",
             Step::FreeLogin { .. } => "free_login",
             Step::CreateUser { .. } => "create_user",

@@ -26,7 +26,7 @@ const EVERYONE: &str = "Everyone";
 
 /// The steps that end access: sessions and deactivation go out without a prior read; then it is proved, and the
 /// memberships are removed. Where Okta does not deactivate, the account is suspended and everything else is taken.
-pub(super) fn leave(situation: &Situation) -> Plan {
+pub(super) fn end_access(situation: &Situation) -> Plan {
     let mut plan = Plan { exit: true, ..Plan::default() };
     if !situation.case.subordinates.is_empty() {
         let names = situation.case.subordinates.join(", ");
@@ -113,8 +113,8 @@ pub(super) fn withhold(situation: &Situation) -> Plan {
     }
     // An account that was never activated cannot be suspended (okta-api.md §2.1).
     if account.status == AccountStatus::Staged || account.marks.not_suspended_in == Some(account.status) {
-        let mut plan = leave(situation);
-        plan.remarks.push(format!("Okta suspends nobody who is {}: deactivated at once", account.status.word()));
+        let mut plan = end_access(situation);
+        plan.remarks.push(format!("Okta suspends nobody who is {}: deactivated at once", account.status.as_str()));
         return plan;
     }
     let revoked = account.marks.exit.as_ref().is_some_and(|proof| proof.sessions_revoked);

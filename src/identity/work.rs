@@ -1,14 +1,14 @@
 //! The work on one target, as a state machine: what is to be done, who does it, and what becomes of it.
 //!
 //! **Invariant:** a revision that is not proved stays dirty; a lease ends only under its own token; what waits for a
-//! decision is not leased; what was judged is judged for one revision only.
+//! decision is not leased; what was evaluated is evaluated for one revision only.
 //!
 //! Every function is given the work as it was, and `now`, and returns the work as it is from then on. Where something must
 //! also be told, it returns a `Transition`.
 
 use super::run::{Lease, Release};
 use super::termination::{LONGEST_WAIT, next_try};
-use super::{Cause, Class, Step};
+use super::{Cause, Priority, Step};
 use crate::clock::Moment;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -58,9 +58,9 @@ impl State {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Work {
     pub state: State,
-    pub class: Class,
+    pub priority: Priority,
     /// Virtual deadline: the order of service.
-    pub rank: i64,
+    pub deadline: i64,
     /// The rate limit bucket of its first call, as far as it is known.
     pub bucket: Cow<'static, str>,
     /// Not leased before this.
@@ -71,12 +71,12 @@ pub struct Work {
     pub dirty_rev: i64,
     /// The revision that Okta is proved to hold.
     pub done_rev: i64,
-    /// The revision whose plan the safeguards have judged.
-    pub judged: i64,
+    /// The revision whose plan the safeguards have evaluated.
+    pub evaluated: i64,
     /// Tries of this revision that failed.
     pub attempt: i64,
     /// The account is read before anything else.
-    pub look: bool,
+    pub read_first: bool,
     /// Fencing token of the run that has it now.
     pub token: Option<i64>,
     pub reason: Option<String>,
@@ -89,7 +89,7 @@ pub struct Work {
 /// Why a target becomes dirty, and how urgent that is.
 #[derive(Clone, Copy, Debug)]
 pub struct Dirt<'a> {
-    pub class: Class,
+    pub priority: Priority,
     pub bucket: &'a str,
     pub cause: Cause,
 }
@@ -123,28 +123,28 @@ impl Work {
     /// Something of the target has changed: one revision more, as urgent as the most urgent that is not done. It is ready at
     /// once, whatever it waited for.
     pub fn dirtied(before: Option<Work>, dirt: &Dirt, now: Moment) -> Work {
-        let (class, dirty_at) = match &before {
-            Some(work) if work.is_dirty() => (dirt.class.min(work.class), work.dirty_at),
-            _ => (dirt.class, now),
+        let (priority, dirty_at) = match &before {
+            Some(work) if work.is_dirty() => (dirt.priority.min(work.priority), work.dirty_at),
+            _ => (dirt.priority, now),
         };
-        let (dirty_rev, done_rev, judged) =
-            before.as_ref().map_or((1, 0, 0), |work| (work.dirty_rev + 1, work.done_rev, work.judged));
+        let (dirty_rev, done_rev, evaluated) =
+            before.as_ref().map_or((1, 0, 0), |work| (work.dirty_rev + 1, work.done_rev, work.evaluated));
         Work {
             state: State::Ready,
-            class,
-            rank: class.rank(dirty_at.millis()),
+            priority,
+            deadline: priority.deadline(dirty_at.millis()),
             bucket: dirt.bucket.to_owned().into(),
             due_at: now,
             dirty_at,
             dirty_rev,
             done_rev,
-            judged,
+            evaluated,
             attempt: 0,
-            look: before.as_ref().is_some_and(|work| work.look),
+            read_first: before.as_ref().is_some_and(|work| work.read_first),
             token: before.as_ref().and_then(|work| work.token),
             reason: None,
             changes_at: before.and_then(|work| work.changes_at),
-            cause: dirt.cause.word().into(),
+            cause: dirt.cause.as_str().into(),
         }
     }
 
@@ -161,15 +161,15 @@ impl Work {
         self.dirty_rev > self.done_rev
     }
 
-    /// Whether the safeguards have judged the newest revision.
-    pub const fn is_judged(&self) -> bool {
-        self.judged == self.dirty_rev
+    /// Whether the safeguards have evaluated the newest revision.
+    pub const fn is_evaluated(&self) -> bool {
+        self.evaluated == self.dirty_rev
     }
 
     /// Whether a run may begin.
     pub fn is_claimable(&self, now: Moment) -> bool {
         self.is_dirty()
-            && self.is_judged()
+            && self.is_evaluated()
             && self.state == State::Ready
             && self.token.is_none()
             && self.due_at.millis() <= now.millis()
@@ -185,29 +185,29 @@ impl Work {
         self.dirty_rev == lease.rev
     }
 
-    /// The safeguards have judged the plan of this revision.
+    /// The safeguards have evaluated the plan of this revision.
     #[must_use]
-    pub fn judged(self, rev: i64) -> Work {
-        Work { judged: rev, ..self }
+    pub fn evaluated(self, rev: i64) -> Work {
+        Work { evaluated: rev, ..self }
     }
 
-    /// What was judged does not count any more.
+    /// What was evaluated does not count any more.
     #[must_use]
-    pub fn unjudged(self) -> Work {
-        Work { judged: 0, ..self }
+    pub fn unevaluated(self) -> Work {
+        Work { evaluated: 0, ..self }
     }
 
-    /// Whether the safeguards are to judge it now. What is to be judged anew is so when the run that goes by the old judgement
+    /// Whether the safeguards are to judge it now. What is to be evaluated anew is so when the run that goes by the old judgement
     /// has let go.
-    pub const fn waits_for_judgement(&self) -> bool {
+    pub const fn waits_for_evaluation(&self) -> bool {
         let is_ready = self.is_dirty() && matches!(self.state, State::Ready);
-        is_ready && self.judged < self.dirty_rev && !(self.judged == 0 && self.token.is_some())
+        is_ready && self.evaluated < self.dirty_rev && !(self.evaluated == 0 && self.token.is_some())
     }
 
-    /// More is known than when it was judged: what is dirty is judged again, and what is held goes on.
+    /// More is known than when it was evaluated: what is dirty is evaluated again, and what is held goes on.
     #[must_use]
-    pub fn judged_anew(self, now: Moment) -> Work {
-        if self.is_dirty() { self.decided(now).unjudged() } else { self }
+    pub fn evaluated_anew(self, now: Moment) -> Work {
+        if self.is_dirty() { self.decided(now).unevaluated() } else { self }
     }
 
     /// A run begins under this token; nothing if none may.
@@ -218,7 +218,7 @@ impl Work {
     /// Of a call of this run it is not known what it has done: the account is read before anything else.
     #[must_use]
     pub fn in_doubt(self, lease: Lease) -> Work {
-        Work { look: self.look || self.is_under(lease), ..self }
+        Work { read_first: self.read_first || self.is_under(lease), ..self }
     }
 
     /// A run has ended. `over` says that the person has left: then the next try is soon, however the run has ended. Under an
@@ -236,42 +236,42 @@ impl Work {
             }
             Release::Retry { at, why } => (freed.again(1, Some(why)).due(*at, over, now), None),
             Release::Wait { at, why } => (freed.again(0, Some(why)).due(*at, over, now), None),
-            Release::Look { at, why } => {
+            Release::ReadFirst { at, why } => {
                 let work = freed.again(1, Some(why)).due(*at, over, now);
-                (Work { bucket: USER_READ.into(), look: true, ..work }, None)
+                (Work { bucket: USER_READ.into(), read_first: true, ..work }, None)
             }
             Release::Search => {
                 let work = freed.again(0, Some(BEING_SOUGHT)).due(now, over, now);
-                (Work { bucket: SEARCH.into(), look: false, ..work }, None)
+                (Work { bucket: SEARCH.into(), read_first: false, ..work }, None)
             }
             Release::Stale => (freed.again(0, None).due(now, over, now), None),
-            Release::Yield { bucket, class } => {
+            Release::Yield { bucket, priority } => {
                 let work = Work { bucket: (*bucket).into(), ..freed.again(0, None).due(now, over, now) };
                 // What is left to do may be less urgent than what began it: a termination whose account is closed. A
                 // revision that came meanwhile has its own urgency.
-                let class = if is_newest { *class } else { work.class };
-                let rank = if is_newest { class.rank(work.dirty_at.millis()) } else { work.rank };
-                (Work { class, rank, ..work }, None)
+                let priority = if is_newest { *priority } else { work.priority };
+                let deadline = if is_newest { priority.deadline(work.dirty_at.millis()) } else { work.deadline };
+                (Work { priority, deadline, ..work }, None)
             }
             Release::Held { why, withheld } => {
                 let work = freed.again(0, Some(why));
-                // Who is to be judged anew may be held for nothing.
-                let work = if is_newest && work.judged > 0 { work.held() } else { work.due(now, over, now) };
+                // Who is to be evaluated anew may be held for nothing.
+                let work = if is_newest && work.evaluated > 0 { work.held() } else { work.due(now, over, now) };
                 (work, Some(Happened::Withheld { why: why.clone(), steps: withheld.clone() }))
             }
-            Release::Judge { at } => (freed.again(1, None).due(*at, over, now).unjudged(), None),
+            Release::Evaluate { at } => (freed.again(1, None).due(*at, over, now).unevaluated(), None),
             // It was read: what is planned next begins with what is known of it, and not with the same read.
-            Release::Found { .. } => (Work { look: false, ..freed.again(1, None).due(now, over, now) }, None),
-            Release::SetAside { why, again, look } => {
+            Release::Found { .. } => (Work { read_first: false, ..freed.again(1, None).due(now, over, now) }, None),
+            Release::Quarantined { why, again, read_first } => {
                 // A person who is tried again and again for one reason is told of once.
-                let is_told = again.is_some() && freed.reason.as_deref() == Some(why);
-                let event = (!is_told).then(|| Happened::Quarantined { why: why.clone() });
+                let is_reported = again.is_some() && freed.reason.as_deref() == Some(why);
+                let event = (!is_reported).then(|| Happened::Quarantined { why: why.clone() });
                 // A newer revision may be what the person was waiting for: then it is tried at once.
                 let (state, at) =
                     if is_newest { (State::Quarantined, again.unwrap_or(NEVER)) } else { (State::Ready, now) };
-                let (tries, look) = (i64::from(again.is_some()), *look || freed.look);
+                let (tries, read_first) = (i64::from(again.is_some()), *read_first || freed.read_first);
                 let due_at = no_later(state, at, freed.attempt, over, now);
-                (Work { state, look, due_at, ..freed.again(tries, Some(why)) }, event)
+                (Work { state, read_first, due_at, ..freed.again(tries, Some(why)) }, event)
             }
         };
         Transition { work, events: event.into_iter().collect() }
@@ -291,8 +291,8 @@ impl Work {
 
     fn done(self, rev: i64, remark: Option<String>) -> Work {
         let done_rev = rev.min(self.dirty_rev).max(self.done_rev);
-        let class = if self.dirty_rev > done_rev { self.class } else { Class::Inspect };
-        Work { done_rev, attempt: 0, look: false, reason: remark, class, ..self }
+        let priority = if self.dirty_rev > done_rev { self.priority } else { Priority::Inspect };
+        Work { done_rev, attempt: 0, read_first: false, reason: remark, priority, ..self }
     }
 
     /// The store could not read or write what a run needs: the account is read before anything else is written.
@@ -300,16 +300,16 @@ impl Work {
     pub fn refused(self, why: &str, again: Moment, over: bool, now: Moment) -> Work {
         let due_at = no_later(State::Quarantined, again, self.attempt, over, now);
         let work = self.again(1, Some(why));
-        Work { token: None, state: State::Quarantined, due_at, look: true, ..work }
+        Work { token: None, state: State::Quarantined, due_at, read_first: true, ..work }
     }
 
     /// Somebody has decided about what is held: the plan is made again at once. A run that is under way goes by what was decided
-    /// when it began: when it lets go, it is judged again.
+    /// when it began: when it lets go, it is evaluated again.
     #[must_use]
     pub fn decided(self, now: Moment) -> Work {
         match self.state {
             State::Held => Work { state: State::Ready, due_at: now, ..self },
-            _ if self.token.is_some() && self.is_dirty() => self.unjudged(),
+            _ if self.token.is_some() && self.is_dirty() => self.unevaluated(),
             _ => self,
         }
     }
@@ -322,24 +322,24 @@ impl Work {
     }
 
     /// The service starts: no run of before goes on, and what waited is tried once more: the reason may be gone, and finding
-    /// out costs no call by itself. What is dirty is judged again under the safeguards of now.
+    /// out costs no call by itself. What is dirty is evaluated again under the safeguards of now.
     #[must_use]
     pub fn recovered(self, now: Moment) -> Work {
         Work { token: None, ..self.rules_exchanged(now) }
     }
 
-    /// Other rules hold: what waits may have waited for exactly this, and what is dirty is judged again.
+    /// Other rules hold: what waits may have waited for exactly this, and what is dirty is evaluated again.
     #[must_use]
     pub fn rules_exchanged(self, now: Moment) -> Work {
         let due_at = if self.state == State::Ready { self.due_at } else { now };
-        let judged = if self.is_dirty() { 0 } else { self.judged };
-        Work { state: State::Ready, due_at, judged, ..self }
+        let evaluated = if self.is_dirty() { 0 } else { self.evaluated };
+        Work { state: State::Ready, due_at, evaluated, ..self }
     }
 
     /// A call of a run of before has no outcome: the account is read before anything else.
     #[must_use]
     pub fn unanswered(self, now: Moment) -> Work {
-        Work { look: true, bucket: USER_READ.into(), due_at: now, ..self }
+        Work { read_first: true, bucket: USER_READ.into(), due_at: now, ..self }
     }
 
     /// The calendar was set back: what is due moves with it.
@@ -351,7 +351,7 @@ impl Work {
     /// Nothing begins before the report of the tenant is accepted.
     #[must_use]
     pub fn parked(self, why: &str) -> Work {
-        let is_new = self.is_dirty() && self.judged < self.dirty_rev;
+        let is_new = self.is_dirty() && self.evaluated < self.dirty_rev;
         if is_new && self.state == State::Ready && self.token.is_none() {
             return Work { reason: Some(why.to_owned()), ..self.held() };
         }
@@ -361,13 +361,13 @@ impl Work {
     /// The report of the tenant was accepted.
     #[must_use]
     pub fn unparked(self, now: Moment) -> Work {
-        if self.state == State::Held { Work { reason: None, ..self.decided(now).unjudged() } } else { self }
+        if self.state == State::Held { Work { reason: None, ..self.decided(now).unevaluated() } } else { self }
     }
 
-    /// The target was taken apart: its run has no lease any more, and what was judged of the whole is over.
+    /// The target was taken apart: its run has no lease any more, and what was evaluated of the whole is over.
     #[must_use]
     pub fn taken_apart(self) -> Work {
-        Work { token: None, ..self.unjudged() }
+        Work { token: None, ..self.unevaluated() }
     }
 
     /// Another target was found to be the same person, and is part of this one now, which becomes dirty with it.

@@ -8,8 +8,8 @@ fn moments() -> impl Strategy<Value = Moment> {
     (0..86_400i64).prop_map(|s| Moment::from_secs(1_800_000_000 + s))
 }
 
-fn classes() -> impl Strategy<Value = Class> {
-    select(Class::ALL.to_vec())
+fn priorities() -> impl Strategy<Value = Priority> {
+    select(Priority::ALL.to_vec())
 }
 
 fn buckets() -> impl Strategy<Value = &'static str> {
@@ -22,28 +22,30 @@ pub(crate) fn works() -> impl Strategy<Value = Work> {
     let times = (moments(), moments(), of(moments()), any::<bool>());
     let revisions = (0..5i64, 0..5i64, 0..5i64);
     let run = (0..8i64, any::<bool>(), of(1..5i64), of(select(vec!["one reason", "another one"])));
-    (states, classes(), buckets(), times, revisions, run).prop_map(|(state, class, bucket, times, revisions, run)| {
-        let (due_at, dirty_at, changes_at, never) = times;
-        let (done_rev, more, judged) = revisions;
-        let (attempt, look, token, reason) = run;
-        Work {
-            state,
-            class,
-            rank: class.rank(dirty_at.millis()),
-            bucket: bucket.into(),
-            due_at: if never && state != State::Ready { NEVER } else { due_at },
-            dirty_at,
-            dirty_rev: (done_rev + more).max(1),
-            done_rev,
-            judged,
-            attempt,
-            look,
-            token,
-            reason: reason.map(str::to_owned),
-            changes_at,
-            cause: "profile".into(),
-        }
-    })
+    (states, priorities(), buckets(), times, revisions, run).prop_map(
+        |(state, priority, bucket, times, revisions, run)| {
+            let (due_at, dirty_at, changes_at, never) = times;
+            let (done_rev, more, evaluated) = revisions;
+            let (attempt, read_first, token, reason) = run;
+            Work {
+                state,
+                priority,
+                deadline: priority.deadline(dirty_at.millis()),
+                bucket: bucket.into(),
+                due_at: if never && state != State::Ready { NEVER } else { due_at },
+                dirty_at,
+                dirty_rev: (done_rev + more).max(1),
+                done_rev,
+                evaluated,
+                attempt,
+                read_first,
+                token,
+                reason: reason.map(str::to_owned),
+                changes_at,
+                cause: "profile".into(),
+            }
+        },
+    )
 }
 
 /// Every way to end a run.
@@ -53,22 +55,26 @@ fn releases() -> impl Strategy<Value = Release> {
         Just(Release::Done { was: "entitled", remark: None, awaits_manager: false }),
         moments().prop_map(move |at| Release::Retry { at, why: why() }),
         moments().prop_map(move |at| Release::Wait { at, why: why() }),
-        moments().prop_map(move |at| Release::Look { at, why: why() }),
+        moments().prop_map(move |at| Release::ReadFirst { at, why: why() }),
         Just(Release::Search),
         Just(Release::Stale),
-        classes().prop_map(|class| Release::Yield { bucket: "users", class }),
+        priorities().prop_map(|priority| Release::Yield { bucket: "users", priority }),
         Just(Release::Held { why: why(), withheld: Vec::new() }),
-        moments().prop_map(|at| Release::Judge { at }),
-        (of(moments()), any::<bool>()).prop_map(move |(again, look)| Release::SetAside { why: why(), again, look }),
+        moments().prop_map(|at| Release::Evaluate { at }),
+        (of(moments()), any::<bool>()).prop_map(move |(again, read_first)| Release::Quarantined {
+            why: why(),
+            again,
+            read_first
+        }),
     ]
 }
 
 /// What can happen to a target, in any order.
 #[derive(Clone, Debug)]
 enum Step {
-    Dirty(Class, &'static str),
+    Dirty(Priority, &'static str),
     Expect(bool),
-    Judge,
+    Evaluate,
     Lease,
     /// The run ends; or one whose lease is gone believes that it does.
     Release(Release, bool),
@@ -86,9 +92,9 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<(Step, Moment)>> {
     let step = prop_oneof![
-        3 => (classes(), buckets()).prop_map(|(class, bucket)| Step::Dirty(class, bucket)),
+        3 => (priorities(), buckets()).prop_map(|(priority, bucket)| Step::Dirty(priority, bucket)),
         1 => any::<bool>().prop_map(Step::Expect),
-        4 => Just(Step::Judge),
+        4 => Just(Step::Evaluate),
         4 => Just(Step::Lease),
         4 => (releases(), proptest::bool::weighted(0.8)).prop_map(|(how, present)| Step::Release(how, present)),
         1 => select(vec![
@@ -99,8 +105,8 @@ fn steps() -> impl Strategy<Value = Vec<(Step, Moment)>> {
     proptest::collection::vec((step, moments()), 1..60)
 }
 
-fn dirt(class: Class, bucket: &str) -> Dirt<'_> {
-    Dirt { class, bucket, cause: Cause::Profile }
+fn dirt(priority: Priority, bucket: &str) -> Dirt<'_> {
+    Dirt { priority, bucket, cause: Cause::Profile }
 }
 
 fn lease(work: &Work) -> Option<Lease> {
@@ -118,30 +124,30 @@ struct Model {
 
 impl Model {
     fn new() -> Self {
-        let work = Work::dirtied(None, &dirt(Class::Grant, ANY_BUCKET), Moment::from_secs(1_800_000_000));
+        let work = Work::dirtied(None, &dirt(Priority::Grant, ANY_BUCKET), Moment::from_secs(1_800_000_000));
         Self { work, newest: 1, proved: 0, lease: None, tokens: 0 }
     }
 
     fn take(&mut self, step: &Step, now: Moment) {
         let work = self.work.clone();
         self.work = match step {
-            Step::Dirty(class, bucket) => {
+            Step::Dirty(priority, bucket) => {
                 self.newest += 1;
-                Work::dirtied(Some(work), &dirt(*class, bucket), now)
+                Work::dirtied(Some(work), &dirt(*priority, bucket), now)
             }
             Step::Expect(conflict) => {
                 self.newest += 1;
-                let dirty = Work::dirtied(Some(work), &dirt(Class::Describe, ANY_BUCKET), now);
+                let dirty = Work::dirtied(Some(work), &dirt(Priority::Describe, ANY_BUCKET), now);
                 dirty.expects(Some(now), conflict.then_some("two accounts"), false)
             }
-            Step::Judge => {
+            Step::Evaluate => {
                 let rev = work.dirty_rev;
-                work.judged(rev)
+                work.evaluated(rev)
             }
             Step::Lease => match work.clone().leased(self.tokens + 1, now) {
                 Some(leased) => {
                     assert!(self.lease.is_none(), "two runs at once");
-                    assert_eq!((work.state, work.judged), (State::Ready, self.newest));
+                    assert_eq!((work.state, work.evaluated), (State::Ready, self.newest));
                     self.tokens += 1;
                     self.lease = Some(Lease { target: 1, token: self.tokens, rev: work.dirty_rev });
                     leased
@@ -179,7 +185,7 @@ impl Model {
             }
             Step::Join => {
                 (self.lease, self.newest) = (None, self.newest + 1);
-                Work::dirtied(Some(work.joined()), &dirt(Class::Describe, ANY_BUCKET), now)
+                Work::dirtied(Some(work.joined()), &dirt(Priority::Describe, ANY_BUCKET), now)
             }
         };
     }
@@ -209,7 +215,7 @@ proptest! {
         let end = Moment::from_secs(1_900_000_000);
         model.take(&Step::Recover, end);
         if model.work.is_dirty() {
-            for step in [Step::Judge, Step::Lease, Step::Release(done(), true)] {
+            for step in [Step::Evaluate, Step::Lease, Step::Release(done(), true)] {
                 model.take(&step, end);
             }
         }
@@ -238,9 +244,9 @@ proptest! {
     }
 
     #[test]
-    fn what_is_held_or_quarantined_or_not_judged_is_never_leased(work in works(), now in moments()) {
+    fn what_is_held_or_quarantined_or_not_evaluated_is_never_leased(work in works(), now in moments()) {
         let is_free = work.state == State::Ready && work.token.is_none() && work.due_at <= now;
-        let expected = is_free && work.dirty_rev > work.done_rev && work.judged == work.dirty_rev;
+        let expected = is_free && work.dirty_rev > work.done_rev && work.evaluated == work.dirty_rev;
         prop_assert_eq!(work.clone().leased(9, now).is_some(), expected);
         let held = Work { state: State::Held, ..work };
         prop_assert_eq!(held.leased(9, now), None);
@@ -264,48 +270,48 @@ proptest! {
     }
 
     #[test]
-    fn what_was_judged_stays_judged_for_the_same_revision_only(work in works(), now in moments(), class in classes()) {
+    fn what_was_evaluated_stays_evaluated_for_the_same_revision_only(work in works(), now in moments(), priority in priorities()) {
         let rev = work.dirty_rev;
-        let judged = work.judged(rev);
-        prop_assert!(judged.is_judged());
-        let decided = Work { state: State::Held, ..judged.clone() }.decided(now);
-        prop_assert!(decided.is_judged(), "a decision is about what was shown");
-        let dirty = Work::dirtied(Some(judged.clone()), &dirt(class, ANY_BUCKET), now);
-        prop_assert!(!dirty.is_judged());
-        prop_assert!(!judged.clone().rules_exchanged(now).is_judged() || !judged.is_dirty());
+        let evaluated = work.evaluated(rev);
+        prop_assert!(evaluated.is_evaluated());
+        let decided = Work { state: State::Held, ..evaluated.clone() }.decided(now);
+        prop_assert!(decided.is_evaluated(), "a decision is about what was shown");
+        let dirty = Work::dirtied(Some(evaluated.clone()), &dirt(priority, ANY_BUCKET), now);
+        prop_assert!(!dirty.is_evaluated());
+        prop_assert!(!evaluated.clone().rules_exchanged(now).is_evaluated() || !evaluated.is_dirty());
     }
 
     #[test]
     fn a_revision_is_as_urgent_and_as_old_as_the_most_urgent_that_is_not_done(
-        work in works(), class in classes(), now in moments(),
+        work in works(), priority in priorities(), now in moments(),
     ) {
-        let after = Work::dirtied(Some(work.clone()), &dirt(class, ANY_BUCKET), now);
-        let (expected, since) = if work.is_dirty() { (class.min(work.class), work.dirty_at) } else { (class, now) };
-        prop_assert_eq!((after.class, after.dirty_at), (expected, since));
-        prop_assert_eq!(after.rank, expected.rank(since.millis()));
+        let after = Work::dirtied(Some(work.clone()), &dirt(priority, ANY_BUCKET), now);
+        let (expected, since) = if work.is_dirty() { (priority.min(work.priority), work.dirty_at) } else { (priority, now) };
+        prop_assert_eq!((after.priority, after.dirty_at), (expected, since));
+        prop_assert_eq!(after.deadline, expected.deadline(since.millis()));
         prop_assert_eq!((after.state, after.attempt, after.token), (State::Ready, 0, work.token));
     }
 
     #[test]
     fn a_decision_that_comes_during_a_run_is_not_lost(work in works(), now in moments()) {
-        let leased = Work { token: Some(3), state: State::Ready, judged: work.dirty_rev, ..work };
+        let leased = Work { token: Some(3), state: State::Ready, evaluated: work.dirty_rev, ..work };
         prop_assume!(leased.is_dirty());
         let lease = lease(&leased).expect("a run");
         let held = Release::Held { why: "waits for a decision".into(), withheld: Vec::new() };
         prop_assert_eq!(leased.clone().released(lease, &held, false, now).work.state, State::Held);
         let after = leased.decided(now).released(lease, &held, false, now).work;
-        prop_assert!(after.waits_for_judgement() && after.due_at <= now, "{:?}", after);
+        prop_assert!(after.waits_for_evaluation() && after.due_at <= now, "{:?}", after);
     }
 
     #[test]
     fn a_change_that_comes_during_a_run_is_planned_at_once(work in works(), how in releases(), now in moments()) {
         let leased = Work { token: Some(3), ..work };
         let lease = lease(&leased).expect("a run");
-        let moved = Work::dirtied(Some(leased), &dirt(Class::Describe, ANY_BUCKET), now);
+        let moved = Work::dirtied(Some(leased), &dirt(Priority::Describe, ANY_BUCKET), now);
         let after = moved.clone().released(lease, &how, false, now).work;
         prop_assert!(after.is_dirty(), "{:?}", after);
         prop_assert_eq!(after.state, State::Ready);
-        prop_assert_eq!((after.class, after.rank), (moved.class, moved.rank));
+        prop_assert_eq!((after.priority, after.deadline), (moved.priority, moved.deadline));
     }
 }
 
@@ -316,17 +322,17 @@ fn done() -> Release {
 #[test]
 fn a_person_who_is_tried_again_for_one_reason_is_told_of_once() {
     let now = Moment::from_secs(1_800_000_000);
-    let aside = |again| Release::SetAside { why: "refused".into(), again, look: false };
-    let work = Work::dirtied(None, &dirt(Class::Grant, ANY_BUCKET), now);
+    let quarantined = |again| Release::Quarantined { why: "refused".into(), again, read_first: false };
+    let work = Work::dirtied(None, &dirt(Priority::Grant, ANY_BUCKET), now);
     let run = |work: Work, how: &Release| {
         let work = Work { token: Some(1), state: State::Ready, ..work };
         let lease = lease(&work).expect("a run");
         work.released(lease, how, false, now)
     };
-    let first = run(work, &aside(Some(now)));
+    let first = run(work, &quarantined(Some(now)));
     assert_eq!(first.events, [Happened::Quarantined { why: "refused".into() }]);
-    let second = run(first.work, &aside(Some(now)));
+    let second = run(first.work, &quarantined(Some(now)));
     assert_eq!((second.events.len(), second.work.attempt), (0, 2));
-    let for_good = run(second.work, &aside(None));
+    let for_good = run(second.work, &quarantined(None));
     assert_eq!((for_good.events.len(), for_good.work.attempt, for_good.work.due_at), (1, 2, NEVER));
 }

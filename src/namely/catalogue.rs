@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 pub enum GroupKind {
     Department,
     Office,
-    /// A type the company made for itself.
+    /// A type the tenant made for itself.
     Custom,
 }
 
@@ -62,7 +62,7 @@ pub struct Catalogue {
 
 impl Catalogue {
     /// Reads the answers of `/groups`, `/group_types` and `/job_titles`. Entries that make no sense are left out: a
-    /// profile that names one is set aside with that reason.
+    /// profile that names one is quarantined with that reason.
     pub fn read(groups: &Value, group_types: &Value, job_titles: &Value, names: &GroupTypes) -> Self {
         let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
         let types: HashMap<String, (String, GroupKind)> = list(group_types, "group_types")

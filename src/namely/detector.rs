@@ -16,7 +16,7 @@ use std::collections::HashMap;
 pub struct Findings {
     /// Profiles whose content differs from what is known, or that are new.
     pub changed: Vec<(Employee, ContentHash)>,
-    /// Profiles that could not be read, news only: until `told` says that they are written down, each page shows them again.
+    /// Profiles that could not be read, news only: until `message` says that they are written down, each page shows them again.
     pub problems: Vec<ProfileProblem>,
     /// Profiles that could not be read before and can now.
     pub mended: Vec<String>,
@@ -54,7 +54,7 @@ impl Detector {
         self.known.is_empty()
     }
 
-    /// Looks through a page; `newest_first` says that it is sorted so. Nothing is remembered until `commit` and `told`.
+    /// Looks through a page; `newest_first` says that it is sorted so. Nothing is remembered until `commit` and `message`.
     pub fn examine(
         &mut self,
         profiles: &[Value],
@@ -112,7 +112,7 @@ impl Detector {
     }
 
     /// The store has written down this problem.
-    pub fn told(&mut self, problem: ProfileProblem) {
+    pub fn message(&mut self, problem: ProfileProblem) {
         let id = problem.profile.unwrap_or_default();
         self.problems.insert(id.into_boxed_str(), (problem.why, problem.facts));
     }
@@ -170,14 +170,14 @@ mod tests {
         let mut detector = Detector::default();
         let mut broken = profile("a", "X");
         broken["email"] = json!(42);
-        let told = detector.examine(&[broken.clone()], false, &reader, &catalogue).problems;
-        assert_eq!(told.len(), 1);
+        let message = detector.examine(&[broken.clone()], false, &reader, &catalogue).problems;
+        assert_eq!(message.len(), 1);
         assert_eq!(
             detector.examine(&[broken.clone()], false, &reader, &catalogue).problems,
-            told,
+            message,
             "nobody wrote it down"
         );
-        detector.told(told[0].clone());
+        detector.message(message[0].clone());
         let mut left = broken.clone();
         left["user_status"] = json!("inactive");
         assert_eq!(detector.examine(&[left], false, &reader, &catalogue).problems.len(), 1, "the status is news");

@@ -87,7 +87,7 @@ const HOT_PAGES: usize = 20;
 /// Pages of a walk that may show nobody new: whoever is hired or leaves meanwhile moves some people to a page that was read
 /// already, but not whole pages of them.
 const PAGES_OF_NOBODY_NEW: usize = 3;
-/// Profiles of one company, at most.
+/// Profiles of one tenant, at most.
 const MOST_PROFILES: usize = 2_000_000;
 /// A walk may show so many profiles more than Namely says there are: people are hired while it goes on.
 const HIRED_MEANWHILE: u64 = 1000;
@@ -138,8 +138,8 @@ impl Walk {
                 "page {page} is not the last one, and Namely has shown {shown} people: it does not end"
             ));
         }
-        let told = self.total.filter(|total| shown as u64 > total.saturating_add(HIRED_MEANWHILE.max(total / 10)));
-        told.map(|total| {
+        let message = self.total.filter(|total| shown as u64 > total.saturating_add(HIRED_MEANWHILE.max(total / 10)));
+        message.map(|total| {
             format!("Namely says there are {total} profiles, and page {page} shows more than {shown}: it does not end")
         })
     }

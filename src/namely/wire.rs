@@ -79,7 +79,7 @@ pub type Profile = Map<String, Value>;
 #[derive(Debug, Default)]
 pub struct ProfilesPage {
     pub profiles: Vec<Value>,
-    /// How many profiles the company has, as the answer says.
+    /// How many profiles the tenant has, as the answer says.
     pub total_count: Option<u64>,
 }
 
@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_department_sets_the_person_aside_and_asks_for_a_fresh_catalogue() {
+    fn an_unknown_department_quarantines_the_person_and_asks_for_a_fresh_catalogue() {
         let problem = with("links", json!({ "groups": [{ "id": "g99", "name": "New" }] })).expect_err("unknown");
         assert!(problem.unknown_group && problem.why.contains("g99"));
     }

@@ -35,7 +35,7 @@ pub enum Event {
     HireReady,
     /// A new hire's account is prepared, to be activated when the start has come.
     HirePrepared,
-    Leave,
+    Admission,
     Return,
     /// Groups or apps were given or taken.
     AccessChange,
@@ -55,7 +55,7 @@ impl Event {
         Event::LeaverDone,
         Event::HireReady,
         Event::HirePrepared,
-        Event::Leave,
+        Event::Admission,
         Event::Return,
         Event::AccessChange,
         Event::Reconciliation,
@@ -63,7 +63,7 @@ impl Event {
     ];
 
     /// The word in the configuration and in messages for programs.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Event::Hold => "hold",
             Event::Pause => "pause",
@@ -72,7 +72,7 @@ impl Event {
             Event::LeaverDone => "leaver_done",
             Event::HireReady => "hire_ready",
             Event::HirePrepared => "hire_prepared",
-            Event::Leave => "leave",
+            Event::Admission => "leave",
             Event::Return => "return",
             Event::AccessChange => "access_change",
             Event::Reconciliation => "reconciliation",
@@ -81,8 +81,8 @@ impl Event {
     }
 
     /// The event of a word.
-    pub fn from_word(word: &str) -> Option<Event> {
-        Self::ALL.into_iter().find(|event| event.word() == word)
+    pub fn parse(word: &str) -> Option<Event> {
+        Self::ALL.into_iter().find(|event| event.as_str() == word)
     }
 
     /// What people read.
@@ -90,12 +90,12 @@ impl Event {
         match self {
             Event::Hold => "Waits for a decision",
             Event::Pause => "Writes paused or resumed",
-            Event::Quarantine => "Set aside",
+            Event::Quarantine => "Quarantined",
             Event::Failure => "Refused by Okta",
             Event::LeaverDone => "Leavers done",
             Event::HireReady => "New hires ready",
             Event::HirePrepared => "New hires prepared",
-            Event::Leave => "On leave",
+            Event::Admission => "On leave",
             Event::Return => "Back",
             Event::AccessChange => "Access changed",
             Event::Reconciliation => "Reconciliation",
@@ -114,7 +114,7 @@ impl Event {
         match &row.event {
             // One row for the hold; those of its people are not told one by one.
             Audited::Held(held) if row.target.is_none() => {
-                Some((Event::Hold, format!("hold {}: {}, {}", held.hold, held.change.word(), held.why)))
+                Some((Event::Hold, format!("hold {}: {}, {}", held.hold, held.change.as_str(), held.why)))
             }
             Audited::HoldEnded(_) if row.target.is_none() => hold(),
             Audited::ApprovedAlone(_) | Audited::Reminded(_) => hold(),
@@ -130,8 +130,8 @@ impl Event {
             Audited::Effect(effect) => Some((Event::of_effect(effect)?, String::new())),
             Audited::Misfit { kind, .. } => {
                 // Without what it holds: a message names no values.
-                let told = format!("row {} of the audit ({kind}) cannot be read by this version", row.seq);
-                Some((Event::of_misfit(kind)?, format!("{told}: see `audit list`")))
+                let message = format!("row {} of the audit ({kind}) cannot be read by this version", row.seq);
+                Some((Event::of_misfit(kind)?, format!("{message}: see `audit list`")))
             }
             Audited::Held(_)
             | Audited::HoldEnded(_)
@@ -171,12 +171,12 @@ impl Event {
             Step::CreateUser { activate: false, .. } => Some(Event::HirePrepared),
             Step::CreateUser { activate: true, .. } | Step::Activate { .. } => Some(Event::HireReady),
             Step::ReadBack { .. } => Some(Event::LeaverDone),
-            Step::Suspend { .. } => Some(Event::Leave),
+            Step::Suspend { .. } => Some(Event::Admission),
             Step::Unsuspend { .. } => Some(Event::Return),
             Step::AddGroup { .. } | Step::RemoveGroup { .. } | Step::AssignApp { .. } | Step::UnassignApp { .. } => {
                 Some(Event::AccessChange)
             }
-            Step::Look { .. }
+            Step::ReadAccount { .. }
             | Step::CreateGroup { .. }
             | Step::FreeLogin { .. }
             | Step::Unlock { .. }
@@ -200,7 +200,7 @@ impl Event {
         match kind {
             "held" | "hold_ended" | "approved_alone" | "reminded" => Some(Event::Hold),
             "paused" | "resumed" => Some(Event::Pause),
-            "set_aside" => Some(Event::Quarantine),
+            "quarantined" => Some(Event::Quarantine),
             "effect" => Some(Event::Failure),
             "reconciled" => Some(Event::Reconciliation),
             "drifted" => Some(Event::Drift),
@@ -215,7 +215,7 @@ struct Gathered {
     /// Whom it happened to.
     people: BTreeSet<i64>,
     /// What is told in words.
-    told: Vec<String>,
+    message: Vec<String>,
     /// How often, where it is not people who are counted.
     times: usize,
 }
@@ -234,7 +234,7 @@ impl Digest {
         // Whoever could say no must hear of it in time, whatever they want to be told of.
         let is_for_all =
             matches!(row.event, Audited::ApprovedAlone(_) | Audited::Misfit { kind: "approved_alone", .. });
-        let Some((event, told)) = Event::of(row).filter(|(event, _)| is_for_all || wanted.contains(event)) else {
+        let Some((event, message)) = Event::of(row).filter(|(event, _)| is_for_all || wanted.contains(event)) else {
             return;
         };
         if let Audited::Reconciled(reconciled) = &row.event {
@@ -243,8 +243,8 @@ impl Digest {
         let gathered = self.gathered.entry(event).or_default();
         gathered.times += 1;
         gathered.people.extend(row.target);
-        if !told.is_empty() && gathered.told.len() < NAMED {
-            gathered.told.push(told);
+        if !message.is_empty() && gathered.message.len() < NAMED {
+            gathered.message.push(message);
         }
     }
 
@@ -278,8 +278,8 @@ impl Digest {
                     gathered.people.iter().filter_map(|target| names.get(target)).take(NAMED).collect();
                 let count = if gathered.people.is_empty() { gathered.times } else { gathered.people.len() };
                 json!({
-                    "event": event.word(), "title": event.title(), "count": count, "people": named,
-                    "more": gathered.people.len().saturating_sub(named.len()), "told": gathered.told,
+                    "event": event.as_str(), "title": event.title(), "count": count, "people": named,
+                    "more": gathered.people.len().saturating_sub(named.len()), "message": gathered.message,
                 })
             })
             .collect();
@@ -289,7 +289,7 @@ impl Digest {
 
 /// The text of a message where the configuration gives none.
 pub const DEFAULT_TEMPLATE: &str = "{% for e in events %}{{ e.title }}: {{ e.count }}
-{% for t in e.told %}  {{ t }}
+{% for t in e.message %}  {{ t }}
 {% endfor %}{% if e.people %}  {{ e.people | join(', ') }}{% if e.more %} and {{ e.more }} more{% endif %}
 {% endif %}{% endfor %}";
 
@@ -310,7 +310,7 @@ pub fn check(template: &str) -> Result<(), String> {
     for (target, event) in (1..).zip(Event::ALL) {
         digest
             .gathered
-            .insert(event, Gathered { people: BTreeSet::from([target]), told: vec!["told".into()], times: 1 });
+            .insert(event, Gathered { people: BTreeSet::from([target]), message: vec!["message".into()], times: 1 });
     }
     let names = (1..=12).map(|target| (target, format!("Person {target}"))).collect();
     render(template, &digest.value(&names, 1, 2)).map(drop)
@@ -319,9 +319,9 @@ pub fn check(template: &str) -> Result<(), String> {
 /// One line over a message.
 pub fn subject(value: &Value) -> String {
     let events = value["events"].as_array().into_iter().flatten();
-    let told: Vec<String> =
+    let message: Vec<String> =
         events.map(|e| format!("{}: {}", e["title"].as_str().unwrap_or_default().to_lowercase(), e["count"])).collect();
-    told.join(", ")
+    message.join(", ")
 }
 
 #[cfg(test)]
@@ -385,12 +385,12 @@ mod tests {
 
     #[test]
     fn people_are_told_of_the_same_rows_as_before_and_in_the_same_words() {
-        let told = |row: &str| match Event::of(&Row::read(row).expect("a row")) {
+        let message = |row: &str| match Event::of(&Row::read(row).expect("a row")) {
             None => "-".to_owned(),
-            Some((event, told)) => format!("{} {told}", event.word()).trim_end().to_owned(),
+            Some((event, message)) => format!("{} {message}", event.as_str()).trim_end().to_owned(),
         };
-        let told: Vec<String> = include_str!("../audit/golden/rows.jsonl").lines().map(told).collect();
-        assert_eq!(told, include_str!("../audit/golden/notices.txt").lines().collect::<Vec<_>>());
+        let message: Vec<String> = include_str!("../audit/golden/rows.jsonl").lines().map(message).collect();
+        assert_eq!(message, include_str!("../audit/golden/notices.txt").lines().collect::<Vec<_>>());
     }
 
     #[test]
@@ -408,8 +408,8 @@ mod tests {
         digest.row(&Row::of(&row), &BTreeSet::new());
         assert!(digest.is_urgent(), "whoever could say no hears of it");
         let text = render(DEFAULT_TEMPLATE, &digest.value(&BTreeMap::new(), 7, 7)).expect("renders");
-        let told = "row 7 of the audit (approved_alone) cannot be read by this version: see `audit list`";
-        assert_eq!(text, format!("Waits for a decision: 1\n  {told}\n"));
+        let message = "row 7 of the audit (approved_alone) cannot be read by this version: see `audit list`";
+        assert_eq!(text, format!("Waits for a decision: 1\n  {message}\n"));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub fn understand(step: &Step, reply: &Reply, anchor: &str, mapped: &BTreeSet<St
     };
     let shows_user = matches!(
         step,
-        Step::Look { .. }
+        Step::ReadAccount { .. }
             | Step::ReadBack { .. }
             | Step::ReadProfile { .. }
             | Step::CreateUser { .. }
@@ -35,7 +35,7 @@ pub fn understand(step: &Step, reply: &Reply, anchor: &str, mapped: &BTreeSet<St
         && let Ok(user) = serde_json::from_slice::<User>(body)
         && let Some(why) = not_asked_for(step, &user)
     {
-        return (Outcome::SomebodyElse { why }, Answer::Done);
+        return (Outcome::AnotherUser { why }, Answer::Done);
     }
     let read = match step {
         Step::ReadBack { .. } => match serde_json::from_slice::<User>(body) {
@@ -48,9 +48,9 @@ pub fn understand(step: &Step, reply: &Reply, anchor: &str, mapped: &BTreeSet<St
             user => user.map(|user| Answer::User(user.account(anchor, mapped))),
         },
         Step::ReadProfile { .. } => full(body, reply, anchor, mapped),
-        Step::Look { .. } | Step::CreateUser { .. } | Step::UpdateUser { .. } | Step::ChangeType { .. } => {
+        Step::ReadAccount { .. } | Step::CreateUser { .. } | Step::UpdateUser { .. } | Step::ChangeType { .. } => {
             match serde_json::from_slice::<User>(body) {
-                Ok(user) if matches!(step, Step::Look { .. }) && user.transitioning_to.is_some() => {
+                Ok(user) if matches!(step, Step::ReadAccount { .. }) && user.transitioning_to.is_some() => {
                     return still_running();
                 }
                 user => user.map(|user| Answer::User(user.account(anchor, mapped))),
@@ -76,7 +76,7 @@ fn not_asked_for(step: &Step, user: &User) -> Option<String> {
     let login = user.profile.get("login").and_then(serde_json::Value::as_str).unwrap_or_default();
     let is_login = |asked: &str| login_key(asked) == login_key(login);
     let (asked, is_right) = match step {
-        Step::Look { id_or_login } => (id_or_login.as_str(), user.id == *id_or_login || is_login(id_or_login)),
+        Step::ReadAccount { id_or_login } => (id_or_login.as_str(), user.id == *id_or_login || is_login(id_or_login)),
         Step::ReadBack { id } | Step::ReadProfile { id } => (id.as_str(), user.id == *id),
         Step::UpdateUser { id, .. } | Step::ChangeType { id, .. } => (id.as_str(), user.id == *id),
         Step::CreateUser { profile, .. } => {
@@ -95,8 +95,8 @@ fn not_asked_for(step: &Step, user: &User) -> Option<String> {
 }
 
 /// Whether a reply says whom it is about: then it proves that Okta answers about the right people, or that it does not.
-pub fn names_somebody(outcome: &Outcome, answer: &Answer) -> bool {
-    matches!(outcome, Outcome::SomebodyElse { .. }) || matches!(answer, Answer::User(_) | Answer::Profile(..))
+pub fn names_user(outcome: &Outcome, answer: &Answer) -> bool {
+    matches!(outcome, Outcome::AnotherUser { .. }) || matches!(answer, Answer::User(_) | Answer::Profile(..))
 }
 
 /// What comes next is decided by what is shown when it is over.
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn an_answer_about_somebody_else_is_not_used_and_logins_are_compared_as_okta_does() {
-        let look = |id_or_login: &str| Step::Look { id_or_login: id_or_login.into() };
+        let read = |id_or_login: &str| Step::ReadAccount { id_or_login: id_or_login.into() };
         let create = |login: &str| Step::CreateUser {
             profile: [("login".to_owned(), login.into())].into(),
             groups: Vec::new(),
@@ -146,15 +146,15 @@ mod tests {
         };
         let body = r#"{"id":"00u1","status":"ACTIVE","profile":{"login":"Jose.Nunez@Example.com"}}"#;
         let update = |id: &str| Step::UpdateUser { id: id.into(), changes: Vec::new() };
-        for right in [look("00u1"), look("josé.núñez@example.com"), update("00u1"), create("José.Núñez@example.com")]
+        for right in [read("00u1"), read("josé.núñez@example.com"), update("00u1"), create("José.Núñez@example.com")]
         {
             assert_eq!(understood(&right, body, None).0, Outcome::Applied, "{right:?}");
         }
         let back = Step::ReadBack { id: "00u2".into() };
-        for wrong in [look("00u2"), look("00U1"), look("jose@example.com"), update("00u2"), create("ann@x.com"), back] {
+        for wrong in [read("00u2"), read("00U1"), read("jose@example.com"), update("00u2"), create("ann@x.com"), back] {
             let (outcome, answer) = understood(&wrong, body, None);
-            assert!(matches!(outcome, Outcome::SomebodyElse { .. }), "{wrong:?}");
-            assert!(answer == Answer::Done && names_somebody(&outcome, &answer), "nothing is learned from it");
+            assert!(matches!(outcome, Outcome::AnotherUser { .. }), "{wrong:?}");
+            assert!(answer == Answer::Done && names_user(&outcome, &answer), "nothing is learned from it");
         }
     }
 
@@ -171,7 +171,7 @@ mod tests {
         assert!(matches!(understood(&step, "{", None).0, Outcome::Unknown { .. }));
         let body = r#"[{"id":"00g1","type":"OKTA_GROUP","profile":{"name":"Staff"}},{"id":"00g2"}]"#;
         let (_, Answer::Groups { groups, next }) = understood(&step, body, Some("/next")) else { panic!("groups") };
-        let told: Vec<(&str, bool)> = groups.iter().map(|g| (g.id.as_str(), g.writable)).collect();
-        assert_eq!((told, next.as_deref()), (vec![("00g1", true), ("00g2", false)], Some("/next")));
+        let message: Vec<(&str, bool)> = groups.iter().map(|g| (g.id.as_str(), g.writable)).collect();
+        assert_eq!((message, next.as_deref()), (vec![("00g1", true), ("00g2", false)], Some("/next")));
     }
 }

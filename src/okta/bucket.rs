@@ -75,7 +75,7 @@ impl Bucket {
             ("GET", None, _) => "list",
             ("GET", _, None) => "read",
             ("GET", _, Some("groups")) => "groups",
-            ("GET", ..) => "look",
+            ("GET", ..) => "part",
             ("POST", None, _) => "create",
             (_, _, None) => "update",
             (_, _, Some("sessions")) => "sessions",
@@ -93,7 +93,7 @@ impl Bucket {
     }
 
     /// The label in metrics and in the store.
-    pub const fn label(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Bucket::Users => "users",
             Bucket::UserWrite => "user_write",
@@ -108,7 +108,7 @@ impl Bucket {
 
     /// The counter of a label.
     pub fn from_label(label: &str) -> Option<Bucket> {
-        Self::ALL.into_iter().find(|b| b.label() == label)
+        Self::ALL.into_iter().find(|b| b.as_str() == label)
     }
 }
 
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn labels_and_buckets_are_one_to_one() {
         for bucket in Bucket::ALL {
-            assert_eq!(Bucket::from_label(bucket.label()), Some(bucket));
+            assert_eq!(Bucket::from_label(bucket.as_str()), Some(bucket));
         }
     }
 }

@@ -9,7 +9,7 @@
 use super::outcome::RateHeaders;
 use super::throttle::Throttle;
 use crate::clock::Moment;
-use crate::identity::Class;
+use crate::identity::Priority;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const MARGIN: Duration = Duration::from_millis(20);
 /// likely to need of the rest.
 const RELEASE: Duration = Duration::from_secs(8);
 /// Terminations of this long are looked back at to know what they are likely to need.
-const LOOK_BACK: Duration = Duration::from_secs(60);
+const PAST_WINDOW: Duration = Duration::from_secs(60);
 /// How many times what was needed lately is kept.
 const CAUTION: f64 = 2.0;
 /// Terminations that Namely shows on one page come within so long: as many may come again.
@@ -38,7 +38,7 @@ const SHRINKING: Duration = Duration::from_millis(500);
 pub struct Shares {
     /// Part of each window that this product uses at most; the rest is left to other clients. 1.0 uses all.
     pub share: f64,
-    /// Part of each window kept for `Class::Revoke` until its last seconds.
+    /// Part of each window kept for `Priority::Revoke` until its last seconds.
     pub reserve: f64,
 }
 
@@ -117,16 +117,16 @@ impl Budget {
         self.shares = shares;
     }
 
-    /// How many requests of `class` may be sent right now.
-    pub fn permits(&self, now: Moment, class: Class) -> u32 {
+    /// How many requests of `priority` may be sent right now.
+    pub fn permits(&self, now: Moment, priority: Priority) -> u32 {
         let throttle = self.throttle.as_ref();
-        let most = throttle.map_or(u32::MAX, |throttle| throttle.permits(now, class, self.in_flight));
-        self.permits_by_window(now, class).min(most)
+        let most = throttle.map_or(u32::MAX, |throttle| throttle.permits(now, priority, self.in_flight));
+        self.permits_by_window(now, priority).min(most)
     }
 
-    fn permits_by_window(&self, now: Moment, class: Class) -> u32 {
+    fn permits_by_window(&self, now: Moment, priority: Priority) -> u32 {
         let Some(limit) = self.limit else {
-            let most = if class == Class::Revoke { UNKNOWN_LIMIT } else { 1 };
+            let most = if priority == Priority::Revoke { UNKNOWN_LIMIT } else { 1 };
             return most.saturating_sub(self.in_flight);
         };
         if self.rejected_until.is_some_and(|until| now < until) {
@@ -135,28 +135,28 @@ impl Budget {
         // Without an open window the next request opens one; stragglers that open it first are in flight.
         let spendable = self.open(now).map(|w| w.remaining).fold(limit, u32::min);
         let others = self.part(limit, 1.0 - self.shares.share);
-        spendable.saturating_sub(self.in_flight).saturating_sub(others + self.reserved(now, class))
+        spendable.saturating_sub(self.in_flight).saturating_sub(others + self.reserved(now, priority))
     }
 
     /// When `permits` may grow without an answer arriving; `None` if only an answer can tell.
-    pub fn next_wake(&self, now: Moment, class: Class) -> Option<Moment> {
-        let tried = self.throttle.as_ref().map(|throttle| throttle.opens(class));
+    pub fn next_wake(&self, now: Moment, priority: Priority) -> Option<Moment> {
+        let tried = self.throttle.as_ref().map(|throttle| throttle.opens(priority));
         if let Some(until) = self.rejected_until.into_iter().chain(tried).filter(|until| now < *until).max() {
             return Some(until);
         }
         let released = self.open(now).map(|w| self.end(w) - RELEASE).max().map(|at| at.max(now + SHRINKING));
-        let released = released.filter(|_| self.reserved(now, class) > 0);
+        let released = released.filter(|_| self.reserved(now, priority) > 0);
         let end = self.open(now).map(|w| self.end(w)).min();
         released.into_iter().chain(end).min()
     }
 
-    /// A request of `class` leaves now.
-    pub fn on_send(&mut self, class: Class, now: Moment) {
+    /// A request of `priority` leaves now.
+    pub fn on_send(&mut self, priority: Priority, now: Moment) {
         self.in_flight += 1;
-        if class == Class::Revoke {
+        if priority == Priority::Revoke {
             self.terminations.push_back(now);
         }
-        while self.terminations.front().is_some_and(|at| now.since(*at) > LOOK_BACK) {
+        while self.terminations.front().is_some_and(|at| now.since(*at) > PAST_WINDOW) {
             self.terminations.pop_front();
         }
     }
@@ -285,7 +285,7 @@ impl Budget {
             limit: self.limit,
             remaining,
             in_flight: self.in_flight,
-            reserved: self.reserved(now, Class::Grant),
+            reserved: self.reserved(now, Priority::Grant),
             ends,
         }
     }
@@ -305,10 +305,10 @@ impl Budget {
         by_reset.map_or(by_first_answer, |end| end.min(by_first_answer)) + MARGIN
     }
 
-    /// What is kept from calls of `class`. The reserve shrinks in the last seconds of a window: to nothing if nobody
+    /// What is kept from calls of `priority`. The reserve shrinks in the last seconds of a window: to nothing if nobody
     /// left lately, else to what more of the same would need until its end.
-    fn reserved(&self, now: Moment, class: Class) -> u32 {
-        let Some(limit) = self.limit.filter(|_| class != Class::Revoke) else { return 0 };
+    fn reserved(&self, now: Moment, priority: Priority) -> u32 {
+        let Some(limit) = self.limit.filter(|_| priority != Priority::Revoke) else { return 0 };
         let whole = self.part(limit, self.shares.share * self.shares.reserve);
         let left = self.open(now).map(|w| self.end(w).since(now)).max();
         match left.filter(|left| *left <= RELEASE) {
@@ -323,8 +323,8 @@ impl Budget {
         if left <= LAST {
             return 0;
         }
-        let lately = || self.terminations.iter().filter(|at| now.since(**at) <= LOOK_BACK);
-        let need = lately().count() as f64 / LOOK_BACK.as_secs_f64() * left.as_secs_f64() * CAUTION;
+        let lately = || self.terminations.iter().filter(|at| now.since(**at) <= PAST_WINDOW);
+        let need = lately().count() as f64 / PAST_WINDOW.as_secs_f64() * left.as_secs_f64() * CAUTION;
         let burst = lately().map(|first| lately().filter(|at| **at >= *first && at.since(*first) <= BURST).count());
         (need.ceil() as u32).max(u32::try_from(burst.max().unwrap_or(0)).unwrap_or(u32::MAX))
     }

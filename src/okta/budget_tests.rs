@@ -52,13 +52,13 @@ fn drain(calls: u32, limit: u32, parallel: u32, ahead: i64, latencies_ms: &[u64]
     let start = Moment::from_secs(1_000_000);
     let (mut now, mut sent, mut answered, mut rejected, mut n) = (start, 0, 0, 0, 0u64);
     while answered < calls {
-        while sent < calls && budget.in_flight < parallel && budget.permits(now, Class::Grant) > 0 {
-            budget.on_send(Class::Grant, now);
+        while sent < calls && budget.in_flight < parallel && budget.permits(now, Priority::Grant) > 0 {
+            budget.on_send(Priority::Grant, now);
             let half = Duration::from_millis(latencies_ms[sent as usize % latencies_ms.len()] / 2);
             queue.push(Reverse((now + half, n, Event::Arrive)));
             (sent, n) = (sent + 1, n + 1);
         }
-        let wake = (sent < calls).then(|| budget.next_wake(now, Class::Grant)).flatten();
+        let wake = (sent < calls).then(|| budget.next_wake(now, Priority::Grant)).flatten();
         let next = queue.peek().map(|Reverse((at, ..))| *at);
         match (next, wake) {
             (Some(at), wake) if wake.is_none_or(|wake| at <= wake) => {
@@ -96,8 +96,8 @@ fn a_burst_uses_every_request_of_every_window_and_none_too_many() {
 #[test]
 fn the_reserve_is_released_in_time_so_that_no_window_is_left_unspent() {
     // The second is the slowest call of a mass change, at as many places as there are (okta-api.md §4.6).
-    for (places, latency) in [(24, 480), (16, 1360)] {
-        let (rejected, windows, _) = drain(6000, 600, places, 0, &[latency], Shares::default());
+    for (slots, latency) in [(24, 480), (16, 1360)] {
+        let (rejected, windows, _) = drain(6000, 600, slots, 0, &[latency], Shares::default());
         assert_eq!((rejected, windows), (0, 10), "{latency} ms");
     }
 }
@@ -126,7 +126,7 @@ fn headers(remaining: u32, reset: i64) -> Option<RateHeaders> {
 /// A ledger with an open window: 100 per minute, `remaining` left, first answer at second 1000.
 fn open(remaining: u32, shares: Shares) -> Budget {
     let mut budget = Budget::new(shares);
-    budget.on_send(Class::Grant, Moment::from_secs(1000));
+    budget.on_send(Priority::Grant, Moment::from_secs(1000));
     budget.on_answer(headers(remaining, 1060), Moment::from_secs(1000));
     budget
 }
@@ -135,19 +135,19 @@ fn open(remaining: u32, shares: Shares) -> Budget {
 fn an_unknown_counter_is_asked_with_one_request() {
     let mut budget = Budget::new(ALL);
     let now = Moment::from_secs(1000);
-    assert_eq!(budget.permits(now, Class::Grant), 1);
-    budget.on_send(Class::Grant, Moment::from_secs(1000));
-    assert_eq!(budget.permits(now, Class::Grant), 0);
+    assert_eq!(budget.permits(now, Priority::Grant), 1);
+    budget.on_send(Priority::Grant, Moment::from_secs(1000));
+    assert_eq!(budget.permits(now, Priority::Grant), 0);
 }
 
 #[test]
 fn only_terminations_may_use_the_reserve_until_it_is_released() {
     let budget = open(10, Shares { share: 1.0, reserve: 0.1 });
     let early = Moment::from_secs(1010);
-    assert_eq!(budget.permits(early, Class::Grant), 0);
-    assert_eq!(budget.permits(early, Class::Revoke), 10);
-    let released = budget.next_wake(early, Class::Grant).expect("the release");
-    assert_eq!(budget.permits(released, Class::Grant), 10);
+    assert_eq!(budget.permits(early, Priority::Grant), 0);
+    assert_eq!(budget.permits(early, Priority::Revoke), 10);
+    let released = budget.next_wake(early, Priority::Grant).expect("the release");
+    assert_eq!(budget.permits(released, Priority::Grant), 10);
 }
 
 #[test]
@@ -155,63 +155,63 @@ fn while_people_leave_their_calls_are_kept_to_the_end_of_the_window() {
     let mut budget = open(40, Shares { share: 1.0, reserve: 0.1 });
     for second in 0..45 {
         let now = Moment::from_secs(1000 + second);
-        budget.on_send(Class::Revoke, now);
+        budget.on_send(Priority::Revoke, now);
         budget.on_answer(headers(40, 1060), now);
     }
-    let kept = |at: i64| 40 - budget.permits(Moment::from_secs(at), Class::Grant);
+    let kept = |at: i64| 40 - budget.permits(Moment::from_secs(at), Priority::Grant);
     assert_eq!(kept(1044), 10, "the whole reserve");
     assert_eq!(kept(1056), 7, "one a second was needed, and there are four seconds left");
     assert_eq!(kept(1058), 6, "as many as came within five seconds");
     assert_eq!(kept(1059), 0, "the next window is as near");
-    let again = budget.next_wake(Moment::from_secs(1056), Class::Grant);
+    let again = budget.next_wake(Moment::from_secs(1056), Priority::Grant);
     assert_eq!(again, Some(Moment::from_secs(1056) + SHRINKING));
 }
 
 #[test]
 fn what_others_spend_of_the_same_counter_is_seen_in_the_headers() {
     let mut budget = open(80, ALL);
-    budget.on_send(Class::Grant, Moment::from_secs(1000));
+    budget.on_send(Priority::Grant, Moment::from_secs(1000));
     budget.on_answer(headers(12, 1060), Moment::from_secs(1005));
-    assert_eq!(budget.permits(Moment::from_secs(1006), Class::Grant), 12);
+    assert_eq!(budget.permits(Moment::from_secs(1006), Priority::Grant), 12);
 }
 
 #[test]
 fn answers_of_an_older_window_change_nothing_and_stragglers_open_the_next_one() {
     let mut budget = open(3, ALL);
-    budget.on_send(Class::Grant, Moment::from_secs(1000));
-    budget.on_send(Class::Grant, Moment::from_secs(1000));
+    budget.on_send(Priority::Grant, Moment::from_secs(1000));
+    budget.on_send(Priority::Grant, Moment::from_secs(1000));
     budget.on_answer(headers(99, 1125), Moment::from_secs(1066));
     budget.on_answer(headers(0, 1060), Moment::from_secs(1067));
-    assert_eq!(budget.permits(Moment::from_secs(1068), Class::Grant), 99);
+    assert_eq!(budget.permits(Moment::from_secs(1068), Priority::Grant), 99);
 }
 
 #[test]
 fn a_concurrency_429_never_closes_the_counter() {
     let mut budget = open(50, ALL);
-    budget.on_send(Class::Grant, Moment::from_secs(1000));
+    budget.on_send(Priority::Grant, Moment::from_secs(1000));
     let bogus = RateHeaders { limit: 0, remaining: 0, reset: 1170, date: None };
     budget.on_answer(Some(bogus), Moment::from_secs(1001));
-    assert_eq!(budget.permits(Moment::from_secs(1002), Class::Grant), 50);
+    assert_eq!(budget.permits(Moment::from_secs(1002), Priority::Grant), 50);
 }
 
 #[test]
 fn a_share_leaves_room_for_others() {
     let budget = open(60, Shares { share: 0.5, reserve: 0.0 });
-    assert_eq!(budget.permits(Moment::from_secs(1002), Class::Grant), 10);
+    assert_eq!(budget.permits(Moment::from_secs(1002), Priority::Grant), 10);
 }
 
 #[test]
 fn a_lost_answer_counts_as_spent() {
     let mut budget = open(50, ALL);
-    budget.on_send(Class::Grant, Moment::from_secs(1000));
+    budget.on_send(Priority::Grant, Moment::from_secs(1000));
     budget.on_lost();
-    assert_eq!(budget.permits(Moment::from_secs(1002), Class::Grant), 49);
+    assert_eq!(budget.permits(Moment::from_secs(1002), Priority::Grant), 49);
 }
 
 #[test]
 fn a_termination_does_not_wait_for_the_first_answer_of_a_counter() {
     let mut budget = Budget::new(Shares::default());
-    budget.on_send(Class::Inspect, Moment::from_secs(1000));
+    budget.on_send(Priority::Inspect, Moment::from_secs(1000));
     let now = Moment::from_secs(1001);
-    assert_eq!((budget.permits(now, Class::Grant), budget.permits(now, Class::Revoke)), (0, 4));
+    assert_eq!((budget.permits(now, Priority::Grant), budget.permits(now, Priority::Revoke)), (0, 4));
 }

@@ -34,8 +34,8 @@ mod tests {
         let ends = Some(now + Duration::from_secs(30));
         let status = Status { limit: Some(600), remaining: 300, ends, ..Status::default() };
         let near = |calls: f64, seconds: f64| {
-            let told = super::seconds(calls, &status, now).expect("known");
-            assert!((told - seconds).abs() < 0.1, "{calls}: {told}");
+            let message = super::seconds(calls, &status, now).expect("known");
+            assert!((message - seconds).abs() < 0.1, "{calls}: {message}");
         };
         near(0.0, 0.0);
         near(150.0, 10.0);

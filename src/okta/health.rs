@@ -148,16 +148,16 @@ impl fmt::Display for Scope {
             Scope::Org => f.write_str("okta"),
             Scope::Writes => f.write_str("okta writes"),
             Scope::Answers => f.write_str("okta answers"),
-            Scope::Bucket { bucket, write: true } => write!(f, "okta {} writes", bucket.label()),
-            Scope::Bucket { bucket, write: false } => write!(f, "okta {} reads", bucket.label()),
-            Scope::Action { bucket, action } => write!(f, "okta {} {action}", bucket.label()),
+            Scope::Bucket { bucket, write: true } => write!(f, "okta {} writes", bucket.as_str()),
+            Scope::Bucket { bucket, write: false } => write!(f, "okta {} reads", bucket.as_str()),
+            Scope::Action { bucket, action } => write!(f, "okta {} {action}", bucket.as_str()),
         }
     }
 }
 
 /// Whether a call may leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leave {
+pub enum Admission {
     Yes,
     /// It is the one that tries whether the pause is over.
     Try,
@@ -167,7 +167,7 @@ pub enum Leave {
 
 /// Something to tell people.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum Notice {
     Paused { scope: Scope, why: String },
     Resumed { scope: Scope },
 }
@@ -206,17 +206,17 @@ pub struct Health {
 
 impl Health {
     /// Whether a call of this kind may leave.
-    pub fn may_leave(&self, call: About, now: Moment) -> Leave {
+    pub fn admit(&self, call: About, now: Moment) -> Admission {
         match self.strangers {
-            Some((until, _)) if call.write => Leave::Wait(until.max(now + TRY)),
-            _ => self.leave(call, false, now),
+            Some((until, _)) if call.write => Admission::Wait(until.max(now + TRY)),
+            _ => self.admission(call, false, now),
         }
     }
 
     /// Whether a call may leave that ends somebody's access, by the id of the account: that others may not be touched, or
     /// that answers are about somebody else, does not keep it.
-    pub fn may_end(&self, call: About, now: Moment) -> Leave {
-        self.leave(call, true, now)
+    pub fn may_end(&self, call: About, now: Moment) -> Admission {
+        self.admission(call, true, now)
     }
 
     /// Until when calls of this action wait although others of their counter go on.
@@ -226,32 +226,32 @@ impl Health {
     }
 
     /// Whether a counter has room for calls that read, or for calls that write.
-    pub fn counter(&self, bucket: Bucket, write: bool, now: Moment) -> Leave {
-        self.may_leave(About { bucket, write, action: "" }, now)
+    pub fn bucket(&self, bucket: Bucket, write: bool, now: Moment) -> Admission {
+        self.admit(About { bucket, write, action: "" }, now)
     }
 
-    fn leave(&self, call: About, ends: bool, now: Moment) -> Leave {
-        let mut leave = Leave::Yes;
+    fn admission(&self, call: About, ends: bool, now: Moment) -> Admission {
+        let mut admission = Admission::Yes;
         let pauses = call.scopes().filter_map(|scope| self.pauses.get(&scope));
         for pause in pauses.filter(|pause| !(ends && pause.forbidden)) {
             if pause.trying {
-                return Leave::Wait(now + TRY);
+                return Admission::Wait(now + TRY);
             }
             if now < pause.until {
-                return Leave::Wait(pause.until);
+                return Admission::Wait(pause.until);
             }
-            leave = Leave::Try;
+            admission = Admission::Try;
         }
-        leave
+        admission
     }
 
     /// Whether the whole org is paused, and until when.
-    pub fn org(&self, now: Moment) -> Leave {
+    pub fn org(&self, now: Moment) -> Admission {
         match self.pauses.get(&Scope::Org) {
-            None => Leave::Yes,
-            Some(pause) if pause.trying => Leave::Wait(now + TRY),
-            Some(pause) if now < pause.until => Leave::Wait(pause.until),
-            Some(_) => Leave::Try,
+            None => Admission::Yes,
+            Some(pause) if pause.trying => Admission::Wait(now + TRY),
+            Some(pause) if now < pause.until => Admission::Wait(pause.until),
+            Some(_) => Admission::Try,
         }
     }
 
@@ -274,7 +274,7 @@ impl Health {
     }
 
     /// A reply came in to a call for `person`, if it was for one.
-    pub fn on_reply(&mut self, call: About, person: Option<i64>, symptom: Symptom, now: Moment) -> Vec<Change> {
+    pub fn on_reply(&mut self, call: About, person: Option<i64>, symptom: Symptom, now: Moment) -> Vec<Notice> {
         let About { bucket, write, action } = call;
         let (own, what) = (Scope::Bucket { bucket, write }, Scope::Action { bucket, action });
         self.replies += 1;
@@ -317,7 +317,7 @@ impl Health {
             }
             if let Some(pause) = self.pauses.remove(&scope) {
                 self.lifted.insert(scope, (now, pause.tries));
-                changes.push(Change::Resumed { scope });
+                changes.push(Notice::Resumed { scope });
             }
         }
         // What is narrower than the trouble was not tried by this call.
@@ -340,7 +340,7 @@ impl Health {
                     let tries = before.map_or(0, |(_, tries)| tries + 1);
                     let until = now + PAUSES[tries.min(PAUSES.len() - 1)];
                     self.pauses.insert(scope, Pause { until, tries, trying: false, forbidden: is_forbidden });
-                    changes.push(Change::Paused { scope, why });
+                    changes.push(Notice::Paused { scope, why });
                 }
             }
         }
@@ -348,14 +348,14 @@ impl Health {
     }
 
     /// Okta has answered about `person`, or about somebody else although it was asked about them.
-    pub fn on_identity(&mut self, person: i64, right: bool, now: Moment) -> Vec<Change> {
+    pub fn on_identity(&mut self, person: i64, right: bool, now: Moment) -> Vec<Notice> {
         if right {
             let over = self.strangers.is_some_and(|(until, _)| now >= until);
             if over {
                 self.strangers = None;
                 self.wrong.clear();
             }
-            return over.then_some(Change::Resumed { scope: Scope::Answers }).into_iter().collect();
+            return over.then_some(Notice::Resumed { scope: Scope::Answers }).into_iter().collect();
         }
         let pause = |tries: usize| now + WRONG_PAUSES[tries.min(WRONG_PAUSES.len() - 1)];
         if let Some((until, tries)) = &mut self.strangers {
@@ -377,7 +377,7 @@ impl Health {
             self.wrong.len(),
             people.len()
         );
-        vec![Change::Paused { scope: Scope::Answers, why }]
+        vec![Notice::Paused { scope: Scope::Answers, why }]
     }
 }
 

@@ -16,8 +16,8 @@ fn error(status: u16, code: &str) -> Reply {
     answered(status, &serde_json::json!({ "errorCode": code, "errorSummary": "s" }).to_string())
 }
 
-fn paused(changes: &[Change]) -> Vec<Scope> {
-    changes.iter().filter_map(|c| if let Change::Paused { scope, .. } = c { Some(*scope) } else { None }).collect()
+fn paused(changes: &[Notice]) -> Vec<Scope> {
+    changes.iter().filter_map(|c| if let Notice::Paused { scope, .. } = c { Some(*scope) } else { None }).collect()
 }
 
 #[test]
@@ -31,18 +31,18 @@ fn a_refused_token_pauses_everything_and_one_call_at_a_time_tries_it() {
     for _ in 0..2 {
         assert_eq!(health.on_reply(call(Bucket::Users, true), None, refused(), NOW), [], "told once");
     }
-    assert_eq!(health.may_leave(call(Bucket::Groups, false), NOW), Leave::Wait(NOW + PAUSES[0]));
+    assert_eq!(health.admit(call(Bucket::Groups, false), NOW), Admission::Wait(NOW + PAUSES[0]));
     let later = NOW + PAUSES[0];
-    assert_eq!(health.may_leave(call(Bucket::Groups, false), later), Leave::Try);
+    assert_eq!(health.admit(call(Bucket::Groups, false), later), Admission::Try);
     health.on_send(call(Bucket::Groups, false));
-    assert!(matches!(health.may_leave(call(Bucket::Users, true), later), Leave::Wait(_)), "one tries");
+    assert!(matches!(health.admit(call(Bucket::Users, true), later), Admission::Wait(_)), "one tries");
     health.on_reply(call(Bucket::Groups, false), None, refused(), later);
-    assert_eq!(health.may_leave(call(Bucket::Users, true), later), Leave::Wait(later + PAUSES[1]), "longer each time");
+    assert_eq!(health.admit(call(Bucket::Users, true), later), Admission::Wait(later + PAUSES[1]), "longer each time");
     let much_later = later + PAUSES[1];
     health.on_send(call(Bucket::Users, true));
     let changes = health.on_reply(call(Bucket::Users, true), None, Symptom::Healthy, much_later);
-    assert_eq!(changes, [Change::Resumed { scope: Scope::Org }]);
-    assert_eq!(health.may_leave(call(Bucket::Users, true), much_later), Leave::Yes);
+    assert_eq!(changes, [Notice::Resumed { scope: Scope::Org }]);
+    assert_eq!(health.admit(call(Bucket::Users, true), much_later), Admission::Yes);
 }
 
 #[test]
@@ -51,12 +51,12 @@ fn read_only_mode_stops_writes_and_not_reads_and_ends_by_a_write() {
     health.on_send(call(Bucket::Users, true));
     let changes = health.on_reply(call(Bucket::Users, true), None, symptom(&error(503, "E0000010")), NOW);
     assert_eq!(paused(&changes), [Scope::Writes]);
-    assert_eq!(health.may_leave(call(Bucket::UserRead, false), NOW), Leave::Yes);
-    assert!(matches!(health.may_leave(call(Bucket::Groups, true), NOW), Leave::Wait(_)));
+    assert_eq!(health.admit(call(Bucket::UserRead, false), NOW), Admission::Yes);
+    assert!(matches!(health.admit(call(Bucket::Groups, true), NOW), Admission::Wait(_)));
     health.on_reply(call(Bucket::UserRead, false), None, Symptom::Healthy, NOW);
-    assert!(matches!(health.may_leave(call(Bucket::Groups, true), NOW), Leave::Wait(_)), "a read proves nothing");
+    assert!(matches!(health.admit(call(Bucket::Groups, true), NOW), Admission::Wait(_)), "a read proves nothing");
     health.on_reply(call(Bucket::Groups, true), None, Symptom::Healthy, NOW);
-    assert_eq!(health.may_leave(call(Bucket::Groups, true), NOW), Leave::Yes);
+    assert_eq!(health.admit(call(Bucket::Groups, true), NOW), Admission::Yes);
 }
 
 #[test]
@@ -65,8 +65,8 @@ fn a_missing_scope_stops_its_counter_only() {
     let missing = answered(403, r#"{"error":"insufficient_scope"}"#);
     let changes = health.on_reply(call(Bucket::Groups, true), None, symptom(&missing), NOW);
     assert_eq!(paused(&changes), [Scope::Bucket { bucket: Bucket::Groups, write: true }]);
-    assert_eq!(health.may_leave(call(Bucket::Groups, false), NOW), Leave::Yes);
-    assert_eq!(health.may_leave(call(Bucket::Users, true), NOW), Leave::Yes);
+    assert_eq!(health.admit(call(Bucket::Groups, false), NOW), Admission::Yes);
+    assert_eq!(health.admit(call(Bucket::Users, true), NOW), Admission::Yes);
 }
 
 #[test]
@@ -92,9 +92,12 @@ fn one_person_who_is_refused_again_and_again_is_one_person() {
         assert_eq!(health.on_reply(call(Bucket::Users, true), Some(7), refused(), NOW), []);
     }
     let others = (8..).take(FORBIDDEN - 1);
-    let told: Vec<_> =
+    let message: Vec<_> =
         others.flat_map(|person| health.on_reply(call(Bucket::Users, true), Some(person), refused(), NOW)).collect();
-    assert!(matches!(&told[..], [Change::Paused { why, .. }] if why.contains("for 5 people in a row")), "{told:?}");
+    assert!(
+        matches!(&message[..], [Notice::Paused { why, .. }] if why.contains("for 5 people in a row")),
+        "{message:?}"
+    );
 }
 
 #[test]
@@ -104,15 +107,15 @@ fn what_is_not_allowed_stops_nothing_else_and_nothing_else_lets_it_go_on() {
     for person in 0..5 {
         health.on_reply(does("suspend"), Some(person), Symptom::Forbidden("no".into()), NOW);
     }
-    assert!(matches!(health.may_leave(does("suspend"), NOW), Leave::Wait(_)));
-    assert_eq!(health.may_leave(does("create"), NOW), Leave::Yes);
-    assert_eq!(health.counter(Bucket::Users, true, NOW), Leave::Yes);
+    assert!(matches!(health.admit(does("suspend"), NOW), Admission::Wait(_)));
+    assert_eq!(health.admit(does("create"), NOW), Admission::Yes);
+    assert_eq!(health.bucket(Bucket::Users, true, NOW), Admission::Yes);
     assert_eq!(health.on_reply(does("create"), Some(9), Symptom::Healthy, NOW), []);
-    assert!(matches!(health.may_leave(does("suspend"), NOW), Leave::Wait(_)));
+    assert!(matches!(health.admit(does("suspend"), NOW), Admission::Wait(_)));
     let later = NOW + PAUSES[0];
     health.on_send(does("suspend"));
     assert_eq!(health.on_reply(does("suspend"), Some(1), Symptom::Healthy, later).len(), 1, "it is allowed again");
-    assert_eq!(health.may_leave(does("suspend"), later), Leave::Yes);
+    assert_eq!(health.admit(does("suspend"), later), Admission::Yes);
 }
 
 #[test]
@@ -123,14 +126,14 @@ fn what_goes_on_and_fails_again_waits_longer_than_before_and_after_a_while_it_is
     let mut now = NOW;
     for pause in PAUSES {
         health.on_reply(writes, None, read_only(), now);
-        assert_eq!(health.may_leave(writes, now), Leave::Wait(now + pause));
+        assert_eq!(health.admit(writes, now), Admission::Wait(now + pause));
         now = now + pause;
         health.on_send(writes);
         assert_eq!(health.on_reply(writes, None, Symptom::Healthy, now).len(), 1);
     }
     now = now + RELAPSE + PAUSES[0];
     health.on_reply(writes, None, read_only(), now);
-    assert_eq!(health.may_leave(writes, now), Leave::Wait(now + PAUSES[0]));
+    assert_eq!(health.admit(writes, now), Admission::Wait(now + PAUSES[0]));
 }
 
 #[test]
@@ -140,11 +143,11 @@ fn lost_answers_pause_only_when_nothing_else_comes() {
         assert_eq!(health.on_reply(call(Bucket::Users, true), None, Symptom::Silent("timed out".into()), NOW), []);
     }
     health.on_reply(call(Bucket::Users, true), None, Symptom::Healthy, NOW);
-    let mut told = Vec::new();
+    let mut message = Vec::new();
     for _ in 0..SILENT {
-        told.extend(health.on_reply(call(Bucket::Users, true), None, Symptom::Silent("timed out".into()), NOW));
+        message.extend(health.on_reply(call(Bucket::Users, true), None, Symptom::Silent("timed out".into()), NOW));
     }
-    assert_eq!(paused(&told), [Scope::Org]);
+    assert_eq!(paused(&message), [Scope::Org]);
 }
 
 #[test]
@@ -161,23 +164,23 @@ fn what_answers_but_is_not_okta_is_told_apart() {
 
 #[test]
 fn answers_about_other_people_stop_writes_but_no_termination_until_answers_are_right_again() {
-    let write = |health: &Health, now| health.may_leave(call(Bucket::UserWrite, true), now);
+    let write = |health: &Health, now| health.admit(call(Bucket::UserWrite, true), now);
     let mut health = Health::default();
     assert_eq!(health.on_identity(1, false, NOW), [], "one person is that person's trouble");
     assert_eq!(health.on_identity(1, false, NOW), []);
     assert_eq!(paused(&health.on_identity(2, false, NOW)), [Scope::Answers]);
-    assert!(matches!(write(&health, NOW), Leave::Wait(_)));
-    assert_eq!(health.may_leave(call(Bucket::UserRead, false), NOW), Leave::Yes, "reading shows when it is over");
-    assert_eq!(health.may_end(call(Bucket::Users, true), NOW), Leave::Yes);
+    assert!(matches!(write(&health, NOW), Admission::Wait(_)));
+    assert_eq!(health.admit(call(Bucket::UserRead, false), NOW), Admission::Yes, "reading shows when it is over");
+    assert_eq!(health.may_end(call(Bucket::Users, true), NOW), Admission::Yes);
     health.on_reply(call(Bucket::UserWrite, true), None, Symptom::Healthy, NOW);
-    assert!(matches!(write(&health, NOW), Leave::Wait(_)), "an answer that names nobody proves nothing");
+    assert!(matches!(write(&health, NOW), Admission::Wait(_)), "an answer that names nobody proves nothing");
     assert_eq!(health.on_identity(3, true, NOW), [], "too early");
     let later = NOW + WRONG_PAUSES[0];
     assert_eq!(health.on_identity(1, false, later), [], "still wrong: longer");
     assert_eq!(health.on_identity(3, true, later), []);
     let later = later + WRONG_PAUSES[1];
-    assert_eq!(health.on_identity(3, true, later), [Change::Resumed { scope: Scope::Answers }]);
-    assert_eq!(write(&health, later), Leave::Yes);
+    assert_eq!(health.on_identity(3, true, later), [Notice::Resumed { scope: Scope::Answers }]);
+    assert_eq!(write(&health, later), Admission::Yes);
 }
 
 #[test]
@@ -189,11 +192,11 @@ fn five_wrong_answers_of_the_last_hundred_stop_writes_and_few_among_many_do_not(
             .for_each(|_| drop(health.on_reply(call(Bucket::UserRead, false), None, Symptom::Healthy, minutes(2 * n))));
         assert_eq!(health.on_identity(i64::try_from(n).unwrap_or(0), false, minutes(2 * n)), [], "{n}");
     }
-    let mut told = Vec::new();
+    let mut message = Vec::new();
     for _ in 0..3 {
-        told.extend(health.on_identity(7, false, minutes(60)));
+        message.extend(health.on_identity(7, false, minutes(60)));
     }
-    assert_eq!(paused(&told), [Scope::Answers]);
+    assert_eq!(paused(&message), [Scope::Answers]);
 }
 
 #[test]
@@ -202,8 +205,8 @@ fn what_is_not_allowed_for_many_does_not_keep_the_next_leaver() {
     for person in 0..5 {
         health.on_reply(call(Bucket::Users, true), Some(person), Symptom::Forbidden("no".into()), NOW);
     }
-    assert!(matches!(health.may_leave(call(Bucket::Users, true), NOW), Leave::Wait(_)));
-    assert_eq!(health.may_end(call(Bucket::Users, true), NOW), Leave::Yes);
+    assert!(matches!(health.admit(call(Bucket::Users, true), NOW), Admission::Wait(_)));
+    assert_eq!(health.may_end(call(Bucket::Users, true), NOW), Admission::Yes);
 }
 
 #[test]
@@ -213,5 +216,5 @@ fn a_call_that_never_left_is_not_the_try() {
     let later = NOW + PAUSES[0];
     health.on_send(call(Bucket::Users, true));
     health.on_not_sent(call(Bucket::Users, true));
-    assert_eq!(health.may_leave(call(Bucket::Users, true), later), Leave::Try);
+    assert_eq!(health.admit(call(Bucket::Users, true), later), Admission::Try);
 }

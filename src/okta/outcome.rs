@@ -134,12 +134,12 @@ pub enum Outcome {
     /// It may have happened or not: look before doing anything else.
     Unknown { why: String },
     /// The answer is about somebody else: it says nothing, and what was sent may have happened or not.
-    SomebodyElse { why: String },
+    AnotherUser { why: String },
 }
 
 impl Outcome {
     /// The word for audit rows and metrics.
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Outcome::Applied => "applied",
             Outcome::AlreadySo => "already_so",
@@ -148,20 +148,20 @@ impl Outcome {
             Outcome::Replan { .. } => "replan",
             Outcome::Refused { .. } => "refused",
             Outcome::Unknown { .. } => "unknown",
-            Outcome::SomebodyElse { .. } => "somebody_else",
+            Outcome::AnotherUser { .. } => "somebody_else",
         }
     }
 
     /// Whether it is known what became of the call.
     pub const fn ending(&self) -> Ending {
         match self {
-            Outcome::Unknown { .. } | Outcome::SomebodyElse { .. } => Ending::Untold,
+            Outcome::Unknown { .. } | Outcome::AnotherUser { .. } => Ending::Untold,
             Outcome::Applied
             | Outcome::AlreadySo
             | Outcome::Missing
             | Outcome::Retry { .. }
             | Outcome::Replan { .. }
-            | Outcome::Refused { .. } => Ending::Told,
+            | Outcome::Refused { .. } => Ending::Remark,
         }
     }
 
@@ -172,7 +172,7 @@ impl Outcome {
             | Outcome::Replan { why }
             | Outcome::Refused { why, .. }
             | Outcome::Unknown { why }
-            | Outcome::SomebodyElse { why } => Some(why),
+            | Outcome::AnotherUser { why } => Some(why),
             _ => None,
         }
     }
@@ -358,7 +358,7 @@ mod tests {
             (Reply::GivenUp("timed out".into()), "unknown"),
         ];
         for (reply, word) in table {
-            assert_eq!(classify(&reply, true).word(), word, "{reply:?}");
+            assert_eq!(classify(&reply, true).as_str(), word, "{reply:?}");
         }
     }
 
@@ -378,7 +378,7 @@ mod tests {
     #[test]
     fn a_taken_login_leads_back_to_correlation_and_never_to_another_create() {
         let taken = "login: An object with this field already exists in the current organization";
-        assert_eq!(classify(&error(400, "E0000001", taken), true).word(), "replan");
+        assert_eq!(classify(&error(400, "E0000001", taken), true).as_str(), "replan");
     }
 
     #[test]
@@ -390,10 +390,10 @@ mod tests {
             error(500, "E0000009", ""),
             unusable(200),
         ] {
-            assert_eq!(classify(&reply, true).word(), "unknown");
-            assert_eq!(classify(&reply, false).word(), "retry");
+            assert_eq!(classify(&reply, true).as_str(), "unknown");
+            assert_eq!(classify(&reply, false).as_str(), "retry");
         }
-        assert_eq!(classify(&Reply::NotSent("connection refused".into()), true).word(), "retry");
+        assert_eq!(classify(&Reply::NotSent("connection refused".into()), true).as_str(), "retry");
     }
 
     #[test]
@@ -404,7 +404,7 @@ mod tests {
         let proxy = Reply::Answered(Answered { status: 403, body: b"<html>".to_vec(), ..Answered::default() });
         for (reply, word) in [(body, "scope"), (header, "scope"), (proxy, "not Okta's")] {
             let outcome = classify(&reply, true);
-            assert_eq!(outcome.word(), "retry");
+            assert_eq!(outcome.as_str(), "retry");
             assert!(outcome.why().is_some_and(|why| why.contains(word)), "{outcome:?}");
         }
     }

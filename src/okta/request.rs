@@ -36,7 +36,7 @@ impl Request {
     /// The call that carries out `step`. Where the whole profile must be written back, it is merged with `full`.
     pub fn of(step: &Step, full: Option<&FullProfile>) -> Self {
         match step {
-            Step::Look { id_or_login } => Self::get(format!("/api/v1/users/{}", segment(id_or_login))),
+            Step::ReadAccount { id_or_login } => Self::get(format!("/api/v1/users/{}", segment(id_or_login))),
             Step::ReadBack { id } | Step::ReadProfile { id } => Self::get(format!("/api/v1/users/{id}")),
             Step::ListGroups { page: Some(page), .. } | Step::ReadGroups { page: Some(page), .. } => {
                 Self::get(page.clone())
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn hostile_logins_stay_inside_their_path_segment() {
-        let request = Request::of(&Step::Look { id_or_login: "../groups?x=1#/é".into() }, None);
+        let request = Request::of(&Step::ReadAccount { id_or_login: "../groups?x=1#/é".into() }, None);
         assert_eq!(request.target, "/api/v1/users/..%2Fgroups%3Fx%3D1%23%2F%C3%A9");
     }
 }

@@ -6,7 +6,7 @@
 
 use super::budget::WINDOW;
 use crate::clock::Moment;
-use crate::identity::Class;
+use crate::identity::Priority;
 use std::time::Duration;
 
 /// How long the first wait is.
@@ -56,14 +56,14 @@ impl Throttle {
         if other.until > self.until { other } else { self }
     }
 
-    /// How many calls of `class` may leave beside those in flight.
-    pub fn permits(&self, now: Moment, class: Class, in_flight: u32) -> u32 {
-        if now < self.opens(class) { 0 } else { self.at_once.saturating_sub(in_flight) }
+    /// How many calls of `priority` may leave beside those in flight.
+    pub fn permits(&self, now: Moment, priority: Priority, in_flight: u32) -> u32 {
+        if now < self.opens(priority) { 0 } else { self.at_once.saturating_sub(in_flight) }
     }
 
-    /// When a call of `class` may try it.
-    pub fn opens(&self, class: Class) -> Moment {
-        if class == Class::Revoke { self.until } else { self.until + HEAD_START }
+    /// When a call of `priority` may try it.
+    pub fn opens(&self, priority: Priority) -> Moment {
+        if priority == Priority::Revoke { self.until } else { self.until + HEAD_START }
     }
 }
 
@@ -81,11 +81,11 @@ mod tests {
         let (mut now, mut known, mut waits) = (at(0), None, Vec::new());
         for _ in 0..9 {
             let throttle = Throttle::refused(known, None, now);
-            let opens = throttle.opens(Class::Revoke);
+            let opens = throttle.opens(Priority::Revoke);
             waits.push(opens.since(now).as_secs());
-            assert_eq!(throttle.permits(opens, Class::Revoke, 0), 1);
-            assert_eq!(throttle.permits(opens, Class::Revoke, 1), 0, "one at a time");
-            assert_eq!(throttle.permits(opens, Class::Grant, 0), 0, "what ends access tries it first");
+            assert_eq!(throttle.permits(opens, Priority::Revoke, 0), 1);
+            assert_eq!(throttle.permits(opens, Priority::Revoke, 1), 0, "one at a time");
+            assert_eq!(throttle.permits(opens, Priority::Grant, 0), 0, "what ends access tries it first");
             (now, known) = (opens, Some(throttle));
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
@@ -95,14 +95,14 @@ mod tests {
     fn what_left_together_is_refused_together_and_an_answer_to_it_opens_nothing() {
         let first = Throttle::refused(None, None, at(0));
         let second = Throttle::refused(Some(first.clone()), None, at(900));
-        assert_eq!(second.opens(Class::Revoke), first.opens(Class::Revoke));
+        assert_eq!(second.opens(Priority::Revoke), first.opens(Priority::Revoke));
         assert_eq!(first.clone().served(at(900)), Some(first));
     }
 
     #[test]
     fn what_the_server_asks_for_is_waited_for_up_to_a_window() {
         let opens = |seconds| {
-            Throttle::refused(None, Some(Duration::from_secs(seconds)), at(0)).opens(Class::Revoke).since(at(0))
+            Throttle::refused(None, Some(Duration::from_secs(seconds)), at(0)).opens(Priority::Revoke).since(at(0))
         };
         assert_eq!([0, 1, 7, 600].map(opens).map(|wait| wait.as_secs()), [1, 1, 7, 60]);
     }
@@ -112,11 +112,11 @@ mod tests {
         let mut throttle = Throttle::refused(None, None, at(0));
         for most in [2, 4, 8] {
             throttle = throttle.served(at(2000)).expect("watched still");
-            assert_eq!(throttle.permits(at(2000), Class::Grant, 0), most);
+            assert_eq!(throttle.permits(at(2000), Priority::Grant, 0), most);
         }
         assert_eq!(throttle.clone().served(at(60_000)), None);
         let again = Throttle::refused(Some(throttle), None, at(3000));
-        assert_eq!(again.permits(at(30_000), Class::Grant, 0), 1, "it begins anew");
+        assert_eq!(again.permits(at(30_000), Priority::Grant, 0), 1, "it begins anew");
     }
 
     proptest! {
@@ -126,7 +126,7 @@ mod tests {
             let (mut now, mut known, mut tries) = (at(0), None, 0u64);
             while now < at(closed) {
                 let throttle = Throttle::refused(known, None, now);
-                (now, known, tries) = (throttle.opens(Class::Revoke), Some(throttle), tries + 1);
+                (now, known, tries) = (throttle.opens(Priority::Revoke), Some(throttle), tries + 1);
             }
             let late = now.since(at(closed));
             prop_assert!(late <= (Duration::from_millis(closed) + FIRST).min(WINDOW), "{late:?}");

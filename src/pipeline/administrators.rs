@@ -5,8 +5,8 @@
 //! not there: a refusal is taken as the answer.
 
 use super::writer::Writers;
-use crate::identity::administrator::{Administrators, Rank};
-use crate::identity::{Class, Directory, Mapping};
+use crate::identity::administrator::{AdminLevel, Administrators};
+use crate::identity::{Directory, Mapping, Priority};
 use crate::okta::Request;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify};
 use crate::okta::wire::{Assignees, RoleObject};
@@ -22,9 +22,9 @@ const ATTEMPTS: i64 = 4;
 /// Pages of administrators at most: a hundred on each.
 const MAX_PAGES: usize = 200;
 /// Administrators whose roles are read at most; the others may hold any.
-const MAX_RANKED: usize = 500;
+const MAX_LEVELS: usize = 500;
 /// Groups without a role whose roles are read once more with each whole read.
-const MAX_REREAD: usize = 200;
+const MAX_READ_AGAIN: usize = 200;
 
 /// Why something could not be read.
 enum Unread {
@@ -48,11 +48,11 @@ pub async fn read_administrators(
     mapping: &Mapping,
     directory: &Directory,
     known: &Administrators,
-    class: Class,
+    priority: Priority,
 ) -> Administrators {
     let mut now = known.clone();
-    read_list(writers, &mut now, known, class).await;
-    read_groups(writers, mapping, directory, &mut now, class).await;
+    read_list(writers, &mut now, known, priority).await;
+    read_groups(writers, mapping, directory, &mut now, priority).await;
     say_what_changed(&now, known);
     now
 }
@@ -60,11 +60,11 @@ pub async fn read_administrators(
 /// Reads only the list, one call for a hundred administrators, and the roles of those who are new on it.
 pub async fn read_newcomers(writers: &Writers, known: &Administrators) -> Administrators {
     let mut now = known.clone();
-    match list(writers, Class::Inspect).await {
+    match list(writers, Priority::Inspect).await {
         // Whoever it lacks stays what they were until all of it is read.
         Ok(mut ids) => {
             ids.extend(known.listed.iter().flatten().map(|(id, _)| id.clone()));
-            now.listed = Some(ranks(writers, ids, known, Class::Grant).await);
+            now.listed = Some(levels(writers, ids, known, Priority::Grant).await);
             now.unread = None;
         }
         Err(why) => now.unread = Some(why),
@@ -73,11 +73,11 @@ pub async fn read_newcomers(writers: &Writers, known: &Administrators) -> Admini
     now
 }
 
-async fn read_list(writers: &Writers, now: &mut Administrators, known: &Administrators, class: Class) {
-    match list(writers, class).await {
+async fn read_list(writers: &Writers, now: &mut Administrators, known: &Administrators, priority: Priority) {
+    match list(writers, priority).await {
         Ok(ids) => {
-            let ids = with_dropped(writers, ids, known, class).await;
-            now.listed = Some(ranks(writers, ids, known, class).await);
+            let ids = with_dropped(writers, ids, known, priority).await;
+            now.listed = Some(levels(writers, ids, known, priority).await);
             now.unread = None;
         }
         Err(why) => now.unread = Some(why),
@@ -94,14 +94,14 @@ fn say_what_changed(now: &Administrators, known: &Administrators) {
 }
 
 /// Ids of everybody with a role.
-async fn list(writers: &Writers, class: Class) -> Result<BTreeSet<String>, String> {
+async fn list(writers: &Writers, priority: Priority) -> Result<BTreeSet<String>, String> {
     let (mut ids, mut seen) = (BTreeSet::new(), BTreeSet::new());
     let mut next = Some(LIST.to_owned());
     while let Some(target) = next {
         if seen.len() >= MAX_PAGES || !seen.insert(target.clone()) {
             return Err(format!("GET {LIST}: the list leads back into itself or does not end"));
         }
-        let (page, following) = ask::<Assignees>(writers, &target, class).await?;
+        let (page, following) = ask::<Assignees>(writers, &target, priority).await?;
         next = following;
         ids.extend(page.value.into_iter().map(|user| user.id));
     }
@@ -117,12 +117,12 @@ async fn with_dropped(
     writers: &Writers,
     mut ids: BTreeSet<String>,
     known: &Administrators,
-    class: Class,
+    priority: Priority,
 ) -> BTreeSet<String> {
     let dropped: Vec<String> =
         known.listed.iter().flatten().map(|(id, _)| id).filter(|id| !ids.contains(*id)).cloned().collect();
     for (n, id) in dropped.into_iter().enumerate() {
-        if n >= MAX_RANKED || !holds_none(writers, &id, class).await {
+        if n >= MAX_LEVELS || !holds_none(writers, &id, priority).await {
             tracing::warn!(id, "the list of administrators lacks somebody who was on it and may hold a role still");
             ids.insert(id);
         }
@@ -132,11 +132,11 @@ async fn with_dropped(
 
 /// Whether Okta says that somebody holds no role, or that neither their roles nor their account are there: one answer of 404
 /// alone is what anything between us and Okta can say.
-async fn holds_none(writers: &Writers, id: &str, class: Class) -> bool {
-    match ask::<Vec<RoleObject>>(writers, &format!("/api/v1/users/{id}/roles"), class).await {
+async fn holds_none(writers: &Writers, id: &str, priority: Priority) -> bool {
+    match ask::<Vec<RoleObject>>(writers, &format!("/api/v1/users/{id}/roles"), priority).await {
         Ok((roles, _)) => roles.is_empty(),
         Err(Unread::Missing(_)) => {
-            let account = ask::<IgnoredAny>(writers, &format!("/api/v1/users/{id}"), class).await;
+            let account = ask::<IgnoredAny>(writers, &format!("/api/v1/users/{id}"), priority).await;
             matches!(account, Err(Unread::Missing(_)))
         }
         Err(Unread::Failed(_)) => false,
@@ -144,26 +144,27 @@ async fn holds_none(writers: &Writers, id: &str, class: Class) -> bool {
 }
 
 /// How much each of them may do. Where somebody waits, only those are asked about who are new.
-async fn ranks(
+async fn levels(
     writers: &Writers,
     ids: BTreeSet<String>,
     known: &Administrators,
-    class: Class,
-) -> BTreeMap<String, Rank> {
+    priority: Priority,
+) -> BTreeMap<String, AdminLevel> {
     let before = |id: &String| known.listed.as_ref().and_then(|listed| listed.get(id)).copied();
-    let is_asked = |id: &&String| class == Class::Inspect || before(id).is_none_or(|rank| rank == Rank::Unknown);
-    let asked: Vec<String> = ids.iter().filter(is_asked).take(MAX_RANKED).cloned().collect();
+    let is_asked =
+        |id: &&String| priority == Priority::Inspect || before(id).is_none_or(|level| level == AdminLevel::Unknown);
+    let asked: Vec<String> = ids.iter().filter(is_asked).take(MAX_LEVELS).cloned().collect();
     let targets = asked.into_iter().map(|id| (format!("/api/v1/users/{id}/roles"), id)).collect();
-    let (roles, why) = roles_of(writers, targets, class).await;
+    let (roles, why) = roles_of(writers, targets, priority).await;
     if let Some(why) = why {
         tracing::warn!(%why, "roles of administrators cannot be read: any of them may be a super administrator");
     }
-    let rank = |id: &String| match roles.get(id) {
-        Some(roles) if roles.iter().any(|role| role == SUPER_ADMIN) => Rank::Super,
-        Some(_) => Rank::Lesser,
-        None => before(id).unwrap_or(Rank::Unknown),
+    let level = |id: &String| match roles.get(id) {
+        Some(roles) if roles.iter().any(|role| role == SUPER_ADMIN) => AdminLevel::Super,
+        Some(_) => AdminLevel::Lesser,
+        None => before(id).unwrap_or(AdminLevel::Unknown),
     };
-    ids.iter().map(|id| (id.clone(), rank(id))).collect()
+    ids.iter().map(|id| (id.clone(), level(id))).collect()
 }
 
 /// Which of the groups that rules can give carry a role. Where somebody waits, only groups are asked about that are new.
@@ -172,7 +173,7 @@ async fn read_groups(
     mapping: &Mapping,
     directory: &Directory,
     now: &mut Administrators,
-    class: Class,
+    priority: Priority,
 ) {
     now.groups.retain(|id, _| directory.find(id).is_some());
     now.unsaid.clear(); // asked about once more when somebody is to get them
@@ -181,13 +182,14 @@ async fn read_groups(
     ids.sort_unstable();
     let (new, old): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| !now.groups.contains_key(*id));
     let (carrying, others): (Vec<_>, Vec<_>) = old.into_iter().partition(|id| now.groups.get(*id) == Some(&true));
-    let again = (class == Class::Inspect).then(|| carrying.into_iter().chain(others.into_iter().take(MAX_REREAD)));
+    let again =
+        (priority == Priority::Inspect).then(|| carrying.into_iter().chain(others.into_iter().take(MAX_READ_AGAIN)));
     let asked: Vec<String> = new.into_iter().chain(again.into_iter().flatten()).cloned().collect();
     if asked.is_empty() {
         return;
     }
     let targets = asked.into_iter().map(|id| (format!("/api/v1/groups/{id}/roles"), id)).collect();
-    let (roles, why) = roles_of(writers, targets, class).await;
+    let (roles, why) = roles_of(writers, targets, priority).await;
     now.groups.extend(roles.into_iter().map(|(id, roles)| (id, !roles.is_empty())));
     now.groups_unread = why;
 }
@@ -196,14 +198,14 @@ async fn read_groups(
 async fn roles_of(
     writers: &Writers,
     targets: Vec<(String, String)>,
-    class: Class,
+    priority: Priority,
 ) -> (BTreeMap<String, Vec<String>>, Option<String>) {
     let (mut found, mut failed) = (BTreeMap::new(), None);
     for chunk in targets.chunks(AT_ONCE) {
         let mut reads = tokio::task::JoinSet::new();
         for (target, id) in chunk.iter().cloned() {
             let writers = writers.clone();
-            reads.spawn(async move { (id, ask::<Vec<RoleObject>>(&writers, &target, class).await) });
+            reads.spawn(async move { (id, ask::<Vec<RoleObject>>(&writers, &target, priority).await) });
         }
         while let Some(read) = reads.join_next().await {
             match read {
@@ -224,12 +226,12 @@ async fn roles_of(
 async fn ask<T: DeserializeOwned>(
     writers: &Writers,
     target: &str,
-    class: Class,
+    priority: Priority,
 ) -> Result<(T, Option<String>), Unread> {
     let path = target.split('?').next().unwrap_or_default();
     let mut attempt = 0;
     loop {
-        let reply = writers.read(Request::get(target), class).await;
+        let reply = writers.read(Request::get(target), priority).await;
         let is_refused = matches!(&reply, Reply::Answered(answer) if answer.status == 403);
         match (classify(&reply, false), reply) {
             (Outcome::Applied, Reply::Answered(Answered { body, next, .. })) => {

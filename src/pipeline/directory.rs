@@ -1,4 +1,4 @@
-//! The groups of the org, shared by all lanes: read at the start, again when a lane finds them out of date, and now and
+//! The groups of the org, shared by all runs: read at the start, again when a run finds them out of date, and now and
 //! then in between.
 
 use super::administrators::read_newcomers;
@@ -6,7 +6,7 @@ use super::prime::read_directory;
 use super::readiness::Readiness;
 use super::writer::Writers;
 use crate::clock::Moment;
-use crate::identity::{Class, Directory, Group};
+use crate::identity::{Directory, Group, Priority};
 use crate::store::Store;
 use arc_swap::ArcSwap;
 use dashmap::DashSet;
@@ -27,7 +27,7 @@ const NOT_MORE_OFTEN_THAN: Duration = Duration::from_secs(2);
 pub struct SharedDirectory {
     current: Arc<ArcSwap<Directory>>,
     stale: Arc<Notify>,
-    /// Groups that a lane is creating right now: one lane creates, the others wait.
+    /// Groups that a run is creating right now: one run creates, the others wait.
     creating: Arc<DashSet<String>>,
 }
 
@@ -79,7 +79,7 @@ impl SharedDirectory {
         });
     }
 
-    /// Reserves the creation of a group; false if another lane is at it.
+    /// Reserves the creation of a group; false if another run is at it.
     pub fn reserve(&self, name: &str) -> bool {
         self.creating.insert(name.to_owned())
     }
@@ -102,12 +102,12 @@ impl SharedDirectory {
         loop {
             let known = self.load().administrators().clone();
             let refresh = if known.missing().is_some() { REFRESH_UNKNOWN } else { REFRESH };
-            let class = tokio::select! {
-                () = self.stale.notified() => Class::Grant, // somebody waits for it
-                () = clock.sleep(ADMINISTRATORS_AGE.min(refresh)) => Class::Inspect,
+            let priority = tokio::select! {
+                () = self.stale.notified() => Priority::Grant, // somebody waits for it
+                () = clock.sleep(ADMINISTRATORS_AGE.min(refresh)) => Priority::Inspect,
             };
-            if class == Class::Inspect && clock.monotonic().since(whole) + ADMINISTRATORS_AGE / 2 < refresh {
-                self.look_for_new_administrators(&writers, &org, &store, &readiness).await;
+            if priority == Priority::Inspect && clock.monotonic().since(whole) + ADMINISTRATORS_AGE / 2 < refresh {
+                self.read_new_administrators(&writers, &org, &store, &readiness).await;
                 continue;
             }
             if clock.monotonic().since(last) < NOT_MORE_OFTEN_THAN {
@@ -115,7 +115,7 @@ impl SharedDirectory {
             }
             let rulebook = store.rules().load();
             let Some(rules) = rulebook.org(&org) else { return Ok(()) };
-            match read_directory(&writers, &rulebook.mapping, rules, &known, class).await {
+            match read_directory(&writers, &rulebook.mapping, rules, &known, priority).await {
                 Ok(directory) => {
                     if let Err(e) = store.put_directory(&org, &directory).await {
                         tracing::warn!(error = %e, "the groups of the org could not be written down");
@@ -123,12 +123,12 @@ impl SharedDirectory {
                     say_who_is_unknown(&readiness, &org, &directory);
                     let differs = *directory.administrators() != known;
                     // Who is unknown because Okta did not answer about them alone is asked about once more.
-                    let is_due = refresh == REFRESH && class == Class::Inspect;
+                    let is_due = refresh == REFRESH && priority == Priority::Inspect;
                     self.replace(directory);
                     if (differs || is_due)
                         && let Err(e) = store.administrators_changed(&org, !differs, clock.now()).await
                     {
-                        tracing::warn!(error = %e, "who waits as an administrator could not be judged anew");
+                        tracing::warn!(error = %e, "who waits as an administrator could not be evaluated anew");
                     }
                 }
                 Err(why) => tracing::warn!(%why, "the groups of the org could not be read; the ones known are used"),
@@ -141,7 +141,7 @@ impl SharedDirectory {
 
 impl SharedDirectory {
     /// Reads the list of administrators alone: whoever is new on it is one from now on.
-    async fn look_for_new_administrators(&self, writers: &Writers, org: &str, store: &Store, readiness: &Readiness) {
+    async fn read_new_administrators(&self, writers: &Writers, org: &str, store: &Store, readiness: &Readiness) {
         let known = self.load().administrators().clone();
         let found = read_newcomers(writers, &known).await;
         if found == known {
@@ -154,7 +154,7 @@ impl SharedDirectory {
             tracing::warn!(error = %e, "the groups of the org could not be written down");
         }
         if let Err(e) = store.administrators_changed(org, false, writers.clock().now()).await {
-            tracing::warn!(error = %e, "who waits as an administrator could not be judged anew");
+            tracing::warn!(error = %e, "who waits as an administrator could not be evaluated anew");
         }
     }
 }

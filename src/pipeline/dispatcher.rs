@@ -1,8 +1,8 @@
-//! The dispatcher: wakes, claims in the order the store decides, and counts lanes. It decides nothing about people.
+//! The dispatcher: wakes, claims in the order the store decides, and counts runs. It decides nothing about people.
 //!
-//! **Invariant:** at most `lanes` people are in flight, and terminations have slots beyond that.
+//! **Invariant:** at most `runs` people are in flight, and terminations have slots beyond that.
 
-use super::employee::{Employee, Tools};
+use super::person_run::{PersonRun, Tools};
 use super::supervisor::Post;
 use super::traffic::Traffic;
 use crate::failpoint::{self, Point};
@@ -23,15 +23,15 @@ const SHORTEST_TICK: Duration = Duration::from_millis(20);
 /// Somebody became dirty.
 pub struct Wake;
 
-/// A lane has ended and gave its claim back.
-pub struct LaneEnded;
+/// A run has ended and gave its claim back.
+pub struct RunEnded;
 
 /// How much may be done in the org.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Openness {
     /// Nothing: nobody has accepted the adopt report yet.
     Closed,
-    /// Terminations only: a company was not walked completely yet.
+    /// Terminations only: a tenant was not walked completely yet.
     Terminations,
     /// Everything.
     All,
@@ -68,13 +68,13 @@ impl Dispatcher {
     }
 
     fn want(&self) -> Want {
-        let lanes = if self.open == Openness::All { self.traffic.lanes() } else { 0 };
-        let rooms = Bucket::ALL.into_iter().map(|bucket| (bucket.label(), self.traffic.room(bucket)));
+        let runs = if self.open == Openness::All { self.traffic.runs() } else { 0 };
+        let rooms = Bucket::ALL.into_iter().map(|bucket| (bucket.as_str(), self.traffic.room(bucket)));
         let people = self.traffic.people(self.tools.clock.monotonic());
         Want {
-            lanes: lanes.saturating_sub(self.live).min(people),
-            urgent: (lanes + URGENT_SLOTS).saturating_sub(self.live).min(people),
-            rooms: rooms.chain([(ANY_BUCKET, lanes)]).collect(),
+            runs: runs.saturating_sub(self.live).min(people),
+            urgent: (runs + URGENT_SLOTS).saturating_sub(self.live).min(people),
+            rooms: rooms.chain([(ANY_BUCKET, runs)]).collect(),
         }
     }
 
@@ -161,16 +161,12 @@ impl Handler<Carried<Open>> for Dispatcher {
     }
 }
 
-impl Handler<Carried<LaneEnded>> for Dispatcher {
+impl Handler<Carried<RunEnded>> for Dispatcher {
     type Result = ();
 
-    fn handle(&mut self, _: Carried<LaneEnded>, _: &mut Self::Context) {
+    fn handle(&mut self, _: Carried<RunEnded>, _: &mut Self::Context) {
         self.live = self.live.saturating_sub(1);
-        self.tools
-            .metrics
-            .lanes
-            .with_label_values(&[&self.tools.org])
-            .set(i64::try_from(self.live).unwrap_or(i64::MAX));
+        self.tools.metrics.runs.with_label_values(&[&self.tools.org]).set(i64::try_from(self.live).unwrap_or(i64::MAX));
         self.ask();
     }
 }
@@ -194,13 +190,9 @@ impl Dispatcher {
         let Some(gate) = self.gate.clone() else { return };
         // In the order of the store: terminations first, so that their calls stand first in every writer.
         self.live += claims.len();
-        self.tools
-            .metrics
-            .lanes
-            .with_label_values(&[&self.tools.org])
-            .set(i64::try_from(self.live).unwrap_or(i64::MAX));
+        self.tools.metrics.runs.with_label_values(&[&self.tools.org]).set(i64::try_from(self.live).unwrap_or(i64::MAX));
         for claim in claims {
-            Employee::start_lane(claim, self.tools.clone(), gate.clone());
+            PersonRun::start_run(claim, self.tools.clone(), gate.clone());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! When will the backlog be done? Plans a sample of it with the same core that the lanes use, and divides the calls by
+//! When will the backlog be done? Plans a sample of it with the same core that the runs use, and divides the calls by
 //! what Okta permits.
 
 use super::directory::SharedDirectory;
@@ -29,14 +29,14 @@ pub struct Forecaster {
 
 impl Forecaster {
     /// Writes the calls that the backlog needs, and how long that takes, into the metrics.
-    pub async fn look(&self) -> Result<(), StoreError> {
+    pub async fn update(&self) -> Result<(), StoreError> {
         let (total, sample) = self.store.sample_backlog(&self.org, SAMPLE, self.clock.now()).await?;
         let calls = self.calls(total, &sample, &self.directory.load());
         let now = self.clock.monotonic();
         let mut longest = 0.0_f64;
         for bucket in Bucket::ALL {
             let calls = calls.get(&bucket).copied().unwrap_or(0.0);
-            self.metrics.backlog_calls.with_label_values(&[&self.org, bucket.label()]).set(calls);
+            self.metrics.backlog_calls.with_label_values(&[&self.org, bucket.as_str()]).set(calls);
             let seconds = self.traffic.status(bucket).and_then(|status| forecast::seconds(calls, &status, now));
             longest = longest.max(seconds.unwrap_or(0.0));
         }
@@ -50,9 +50,9 @@ impl Forecaster {
         let weight = total as f64 / sample.len().max(1) as f64;
         let (now, rulebook) = (self.clock.now(), &*self.rules.load());
         for case in sample {
-            let standing = rulebook.standing(case, now);
+            let lifecycle = rulebook.lifecycle(case, now);
             let verdict =
-                plan(&Situation { case, standing: &standing, rulebook, directory, now, fresh: false, refused: &[] });
+                plan(&Situation { case, lifecycle: &lifecycle, rulebook, directory, now, fresh: false, refused: &[] });
             for step in verdict.into_iter().flat_map(|plan| plan.steps) {
                 *calls.entry(Request::of(&step, None).bucket()).or_default() += weight;
             }

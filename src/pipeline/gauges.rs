@@ -2,9 +2,9 @@
 
 use crate::clock::{Clock, Moment};
 use crate::identity::leaver::WhyAccess;
-use crate::identity::{Change, Class, Rulebook};
+use crate::identity::{ChangeKind, Priority, Rulebook};
 use crate::metrics::Metrics;
-use crate::store::{Store, StoreError, Vitals, beside, checkpoints, look_through, verify_audit, vitals};
+use crate::store::{Store, StoreError, Vitals, beside, checkpoints, verify_audit, verify_pages, vitals};
 use std::time::Duration;
 
 const TICK: Duration = Duration::from_secs(5);
@@ -15,11 +15,11 @@ const VERIFIED_EVERY: Duration = Duration::from_secs(3600);
 const SHORTEST_VERIFIED: Duration = Duration::from_secs(10);
 
 /// Keeps the gauges until the task is dropped.
-pub async fn keep_looking(store: Store, clock: Clock, metrics: Metrics) -> Result<(), String> {
+pub async fn keep_reading(store: Store, clock: Clock, metrics: Metrics) -> Result<(), String> {
     loop {
         let (path, rules, now, kept) = (store.path().to_owned(), store.rules().load(), clock.now(), metrics.clone());
-        let looked = tokio::task::spawn_blocking(move || look(&path, &rules, now, &kept)).await;
-        if let Ok(Err(e)) = looked {
+        let looked_up = tokio::task::spawn_blocking(move || read(&path, &rules, now, &kept)).await;
+        if let Ok(Err(e)) = looked_up {
             store.note(&e);
             tracing::warn!(error = %e, "the gauges could not be read from the store");
         }
@@ -33,7 +33,7 @@ pub async fn keep_verifying(store: Store, clock: Clock, metrics: Metrics) -> Res
         let path = store.path().to_owned();
         let verified = tokio::task::spawn_blocking(move || {
             let c = Store::reader(&path)?;
-            look_through(&c)?;
+            verify_pages(&c)?;
             // One view of both, so that a checkpoint that is written meanwhile is no finding.
             c.execute_batch("BEGIN")?;
             verify_audit(&c, &checkpoints(&c)?, || ())
@@ -43,7 +43,7 @@ pub async fn keep_verifying(store: Store, clock: Clock, metrics: Metrics) -> Res
                 metrics.audit_chain_broken.set(i64::from(!verdict.is_good()));
                 metrics.audit_verified.set(seconds(clock.now()));
                 for finding in &verdict.findings {
-                    tracing::error!(what = finding.what, "the audit is not as it was written: {}", finding.told);
+                    tracing::error!(what = finding.what, "the audit is not as it was written: {}", finding.message);
                 }
             }
             Ok(Err(e)) => {
@@ -56,7 +56,7 @@ pub async fn keep_verifying(store: Store, clock: Clock, metrics: Metrics) -> Res
     }
 }
 
-fn look(path: &std::path::Path, rules: &Rulebook, now: Moment, metrics: &Metrics) -> Result<(), StoreError> {
+fn read(path: &std::path::Path, rules: &Rulebook, now: Moment, metrics: &Metrics) -> Result<(), StoreError> {
     show(&vitals(&Store::reader(path)?, rules, now)?, now, metrics);
     for (file, suffix) in [("db", ""), ("wal", "-wal")] {
         let size = std::fs::metadata(beside(path, suffix)).map_or(0, |m| m.len());
@@ -68,10 +68,10 @@ fn look(path: &std::path::Path, rules: &Rulebook, now: Moment, metrics: &Metrics
 fn show(vitals: &Vitals, now: Moment, metrics: &Metrics) {
     let age = |since: Moment| now.since(since).as_secs_f64();
     for (org, people) in &vitals.orgs {
-        for class in Class::ALL {
-            let (count, oldest) = people.backlog.get(class.label()).copied().unwrap_or((0, now));
-            metrics.backlog.with_label_values(&[org, class.label()]).set(count);
-            metrics.backlog_oldest_seconds.with_label_values(&[org, class.label()]).set(age(oldest));
+        for priority in Priority::ALL {
+            let (count, oldest) = people.backlog.get(priority.as_str()).copied().unwrap_or((0, now));
+            metrics.backlog.with_label_values(&[org, priority.as_str()]).set(count);
+            metrics.backlog_oldest_seconds.with_label_values(&[org, priority.as_str()]).set(age(oldest));
         }
         for why in WhyAccess::ALL {
             let count = vitals.leavers.iter().filter(|leaver| leaver.org == *org && leaver.why == why).count();
@@ -84,11 +84,11 @@ fn show(vitals: &Vitals, now: Moment, metrics: &Metrics) {
         metrics.leaver_access_oldest_seconds.with_label_values(&[org]).set(oldest);
         metrics.quarantined.with_label_values(&[org]).set(people.quarantined);
         metrics.held.with_label_values(&[org]).set(people.held);
-        for change in Change::ALL {
-            let key = (org.clone(), change.word().to_owned());
+        for change in ChangeKind::ALL {
+            let key = (org.clone(), change.as_str().to_owned());
             let (count, oldest) = vitals.holds.get(&key).copied().unwrap_or((0, now));
-            metrics.holds.with_label_values(&[org, change.word()]).set(count);
-            metrics.hold_oldest_seconds.with_label_values(&[org, change.word()]).set(age(oldest));
+            metrics.holds.with_label_values(&[org, change.as_str()]).set(count);
+            metrics.hold_oldest_seconds.with_label_values(&[org, change.as_str()]).set(age(oldest));
         }
     }
     metrics.writes_paused.reset();
@@ -102,7 +102,7 @@ fn show(vitals: &Vitals, now: Moment, metrics: &Metrics) {
     }
     metrics.safeguard_used.reset();
     for used in &vitals.safeguards {
-        let labels = [used.org.as_str(), &used.tenant, used.change.word(), used.per.word()];
+        let labels = [used.org.as_str(), &used.tenant, used.change.as_str(), used.per.as_str()];
         metrics.safeguard_used.with_label_values(&labels).set(used.ratio);
     }
     metrics.audit_rows.set(vitals.audit_rows);

@@ -4,16 +4,16 @@
 //! **Invariant:** such a run ends as done only if its plan is carried out; whatever is missing has a time at which it is
 //! tried again.
 
-use super::{A_MOMENT, Act, Concluded, Context, Lane, MAX_PAGES};
+use super::{A_MOMENT, Act, Concluded, Context, MAX_PAGES, Run};
 use crate::identity::administrator::Knowledge;
 use crate::identity::run::{Next, Release};
 use crate::identity::termination::next_try;
-use crate::identity::{AccountStatus, Answer, Class, Group, Step, observe};
+use crate::identity::{AccountStatus, Answer, Group, Priority, Step, observe};
 use crate::okta::outcome::{Fixer, Outcome};
 use std::time::Duration;
 
 /// Reasons that are told at most.
-const TOLD: usize = 5;
+const REPORTED: usize = 5;
 /// Tries that come as soon as Okta says, where it had no time.
 const SOON: i64 = 3;
 
@@ -59,16 +59,16 @@ impl Refusal {
     }
 }
 
-impl Lane {
+impl Run {
     /// How urgent a call is that found no room: access that is still there is ended before everything else.
-    pub fn class_of(&self, step: &Step) -> Class {
+    pub fn priority_of(&self, step: &Step) -> Priority {
         let is_open = self.account().is_some_and(|account| account.is_live());
-        if self.over && is_open { Class::Revoke } else { step.class() }
+        if self.over && is_open { Priority::Revoke } else { step.priority() }
     }
 
     /// How urgent a call is when it is sent.
-    pub fn urgency(&self, step: &Step) -> Class {
-        if self.hurried && step.is_inquiry() { Class::Revoke } else { step.class() }
+    pub fn urgency(&self, step: &Step) -> Priority {
+        if self.hurried && step.is_inquiry() { Priority::Revoke } else { step.priority() }
     }
 
     /// There is no room for this step in its bucket now.
@@ -76,7 +76,7 @@ impl Lane {
         let instead = self.without_reading(step, context).or_else(|| self.hurry(step, context));
         instead.unwrap_or_else(|| match self.waits_for_okta() {
             true => Act::Release(self.not_ended(context)),
-            false => Act::Release(Release::Yield { bucket, class: self.class_of(step) }),
+            false => Act::Release(Release::Yield { bucket, priority: self.priority_of(step) }),
         })
     }
 
@@ -113,7 +113,7 @@ impl Lane {
     /// the id of the account, and what it finds is read afterwards.
     pub fn without_reading(&mut self, step: &Step, context: &Context) -> Option<Act> {
         let is_open = self.account().is_some_and(|account| account.is_live());
-        if !self.over || !is_open || self.unread || !matches!(step, Step::Look { .. }) {
+        if !self.over || !is_open || self.unread || !matches!(step, Step::ReadAccount { .. }) {
             return None;
         }
         self.unread = true;
@@ -128,7 +128,7 @@ impl Lane {
         answer: &Answer,
         context: &Context,
     ) -> Concluded {
-        if matches!(step, Step::Look { .. }) {
+        if matches!(step, Step::ReadAccount { .. }) {
             return self.after_reading(step, outcome, answer, context);
         }
         match (step, outcome) {
@@ -154,7 +154,7 @@ impl Lane {
                 self.concluded(Some(self.claim.case.account.clone()), context)
             }
             (Step::Suspend { .. } | Step::Unlock { .. }, _) => self.not_suspended(step, outcome, context),
-            (Step::ReadBack { .. }, Outcome::SomebodyElse { .. }) => self.read_and_plan(step, outcome, context),
+            (Step::ReadBack { .. }, Outcome::AnotherUser { .. }) => self.read_and_plan(step, outcome, context),
             _ => self.go_around(step, outcome, context),
         }
     }
@@ -172,11 +172,11 @@ impl Lane {
             proof.refused = None;
         }
         let concluded = self.applied(step, answer, context);
-        match (step, self.look()) {
+        match (step, self.read_step()) {
             // Accepted is not shown: the account is read before anybody relies on it, and planned anew.
-            (Step::Suspend { .. }, Some(look)) => {
+            (Step::Suspend { .. }, Some(read_first)) => {
                 self.steps.clear();
-                Concluded::reading(concluded.account, look)
+                Concluded::reading(concluded.account, read_first)
             }
             _ => concluded,
         }
@@ -246,8 +246,8 @@ impl Lane {
         self.steps.clear();
         let account = Some(self.claim.case.account.clone());
         let is_clear = matches!(outcome, Outcome::Retry { .. } | Outcome::Refused { .. });
-        match self.look().filter(|_| !is_clear) {
-            Some(look) => Concluded::reading(account, look),
+        match self.read_step().filter(|_| !is_clear) {
+            Some(read_first) => Concluded::reading(account, read_first),
             None => self.concluded(account, context),
         }
     }
@@ -293,8 +293,8 @@ impl Lane {
         self.tried.push(step.name());
         self.steps.clear();
         let account = Some(self.claim.case.account.clone());
-        match self.look() {
-            Some(look) => Concluded::reading(account, look),
+        match self.read_step() {
+            Some(read_first) => Concluded::reading(account, read_first),
             None => self.concluded(account, context),
         }
     }
@@ -325,9 +325,9 @@ impl Lane {
     pub(super) fn refuse(&mut self, refusal: Refusal) {
         let Refusal { step, why, lasts, .. } = &refusal;
         let ends = matches!(step, Step::Deactivate { .. } | Step::Suspend { .. } | Step::Unlock { .. });
-        let told = format!("{}: {why}", step.name());
+        let message = format!("{}: {why}", step.name());
         if let Some(account) = self.claim.case.account.as_mut().filter(|account| ends && *lasts && account.is_live()) {
-            account.marks.exit.get_or_insert_default().refused = Some(told);
+            account.marks.exit.get_or_insert_default().refused = Some(message);
         }
         let step = match refusal.step {
             Step::ListGroups { id, .. } => Step::ListGroups { id, page: None },
@@ -342,19 +342,19 @@ impl Lane {
         match (outcome, answer) {
             (Outcome::Applied, Answer::User(_)) => {
                 (self.absent, self.unread) = (0, false);
-                self.after_look(outcome, answer, context)
+                self.after_read(outcome, answer, context)
             }
             // Two calls in a row found no such account: one answer alone proves nothing.
             (Outcome::Missing, _) if self.absent > 0 || !is_known => {
                 self.unread = false;
-                self.after_look(outcome, answer, context)
+                self.after_read(outcome, answer, context)
             }
             (Outcome::Missing, _) => {
                 self.absent += 1;
                 self.unread_for_now(step, "Okta says that there is no such account", context)
             }
             _ if !is_known || (is_busy(outcome) && self.claim.attempt == 0 && self.refused.is_empty()) => {
-                self.after_look(outcome, answer, context)
+                self.after_read(outcome, answer, context)
             }
             (other, _) => {
                 let why = other.why().unwrap_or("the account cannot be read").to_owned();
@@ -365,7 +365,7 @@ impl Lane {
 
     /// The account cannot be read: access is ended by its id all the same, and the run is not done before it was read.
     fn unread_for_now(&mut self, step: &Step, why: &str, context: &Context) -> Concluded {
-        self.claim.look = false;
+        self.claim.read_first = false;
         self.steps.clear();
         self.unread = true;
         self.refused.push(Refusal { step: step.clone(), why: why.to_owned(), lasts: false, after: None });
@@ -385,18 +385,18 @@ impl Lane {
             };
             whys.push(format!("{what}: {}", refusal.why));
         }
-        let more = whys.len().saturating_sub(TOLD);
-        whys.truncate(TOLD);
+        let more = whys.len().saturating_sub(REPORTED);
+        whys.truncate(REPORTED);
         whys.extend((more > 0).then(|| format!("{more} more")));
         let is_administrator = self.administrator(context) == Knowledge::Holder;
         whys.extend(is_administrator.then(|| "the person is an Okta administrator".to_owned()));
         let open = self.account().is_some_and(|account| account.is_awake());
-        let told = if open { "still has access" } else { "access is closed, but not everything is taken" };
-        let why = format!("{told}: {}", whys.join("; "));
+        let message = if open { "still has access" } else { "access is closed, but not everything is taken" };
+        let why = format!("{message}: {}", whys.join("; "));
         if self.refused.iter().any(|refusal| refusal.lasts) {
-            Release::SetAside { why, again: Some(at), look: true }
+            Release::Quarantined { why, again: Some(at), read_first: true }
         } else {
-            Release::Look { at, why }
+            Release::ReadFirst { at, why }
         }
     }
 }

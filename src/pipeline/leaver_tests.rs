@@ -1,7 +1,7 @@
 //! Terminations against an org that refuses one thing, once or for good.
 
 use super::super::tests::World;
-use super::super::{Act, Lane};
+use super::super::{Act, Run};
 use super::*;
 use crate::identity::lifecycle::{Policies, Termination};
 use crate::identity::rules::Pattern;
@@ -59,7 +59,7 @@ impl Org {
                     Answer::Groups { groups: self.groups.iter().map(group).collect(), next: None },
                 );
             }
-            Step::Look { .. } => return (Outcome::Applied, Answer::User(self.account.clone())),
+            Step::ReadAccount { .. } => return (Outcome::Applied, Answer::User(self.account.clone())),
             Step::ReadBack { .. } if self.account.is_live() => {
                 return (Outcome::Replan { why: "still ACTIVE".into() }, Answer::User(self.account.clone()));
             }
@@ -79,12 +79,12 @@ struct Ended {
 }
 
 /// Runs somebody until they are done, at most so often.
-fn run(world: &World, mut claim: Claim, org: &mut Org, most: i64) -> Ended {
+fn play_run(world: &World, mut claim: Claim, org: &mut Org, most: i64) -> Ended {
     let mut ended = Ended { done: false, waits: Vec::new(), why: String::new() };
     for attempt in 0..most {
         claim = Claim { attempt, ..claim };
-        let mut lane = Lane::new(claim.clone());
-        let mut act = lane.begin(&world.context());
+        let mut run = Run::new(claim.clone());
+        let mut act = run.begin(&world.context());
         let release = loop {
             assert!(org.calls.len() < 1000, "the run never ends: {:?}", &org.calls[..30]);
             let step = match act {
@@ -92,7 +92,7 @@ fn run(world: &World, mut claim: Claim, org: &mut Org, most: i64) -> Ended {
                 Act::Send { step, .. } => step,
             };
             let (outcome, answer) = org.answer(&step);
-            let concluded = lane.conclude(&step, &outcome, &answer, &world.context());
+            let concluded = run.conclude(&step, &outcome, &answer, &world.context());
             if let Some(account) = concluded.account {
                 claim.case.account = account;
             }
@@ -102,16 +102,18 @@ fn run(world: &World, mut claim: Claim, org: &mut Org, most: i64) -> Ended {
                 other => panic!("{other:?}"),
             }
         };
-        let (at, why, look) = match release {
+        let (at, why, read_first) = match release {
             Release::Done { .. } => return Ended { done: true, ..ended },
             Release::Search => return Ended { why: "searched".into(), ..ended },
-            Release::SetAside { why, again, look } => (again.unwrap_or_else(|| panic!("for good: {why}")), why, look),
+            Release::Quarantined { why, again, read_first } => {
+                (again.unwrap_or_else(|| panic!("for good: {why}")), why, read_first)
+            }
             Release::Retry { at, why } => (at, why, false),
-            Release::Look { at, why } => (at, why, true),
-            Release::Judge { at } => (at, "judged anew".into(), false),
+            Release::ReadFirst { at, why } => (at, why, true),
+            Release::Evaluate { at } => (at, "evaluated anew".into(), false),
             other => panic!("{other:?}"),
         };
-        claim.look |= look;
+        claim.read_first |= read_first;
         ended.waits.push(at.since(world.now));
         ended.why = why;
     }
@@ -119,7 +121,7 @@ fn run(world: &World, mut claim: Claim, org: &mut Org, most: i64) -> Ended {
 }
 
 fn leaver() -> Employee {
-    Employee { user_status: UserStatus::Inactive, ..crate::identity::employee::tests::somebody() }
+    Employee { user_status: UserStatus::Inactive, ..crate::identity::employee::tests::an_employee() }
 }
 
 fn refusals() -> Vec<Outcome> {
@@ -137,7 +139,7 @@ fn refusals() -> Vec<Outcome> {
 }
 
 const STEPS: [&str; 8] = [
-    "look",
+    "read_account",
     "revoke_sessions",
     "deactivate",
     "suspend",
@@ -152,15 +154,15 @@ fn a_leaver_ends_whatever_okta_refuses_once() {
     let world = World::new();
     for step in STEPS {
         for outcome in refusals() {
-            for look in [false, true] {
+            for read_first in [false, true] {
                 let mut org = Org::of(world.account());
                 (org.fault, org.times) = (Some((step, outcome.clone())), 1);
-                let claim = Claim { look, ..world.claim(leaver(), Some(world.account())) };
-                let ended = run(&world, claim, &mut org, 5);
-                let told = format!("{step} {outcome:?} look {look}: {:?} {}", org.calls, ended.why);
-                assert!(ended.done, "{told}");
-                assert_eq!(org.account.status, AccountStatus::Deprovisioned, "{told}");
-                assert!(org.groups.is_empty(), "{told}");
+                let claim = Claim { read_first, ..world.claim(leaver(), Some(world.account())) };
+                let ended = play_run(&world, claim, &mut org, 5);
+                let message = format!("{step} {outcome:?} look {read_first}: {:?} {}", org.calls, ended.why);
+                assert!(ended.done, "{message}");
+                assert_eq!(org.account.status, AccountStatus::Deprovisioned, "{message}");
+                assert!(org.groups.is_empty(), "{message}");
             }
         }
     }
@@ -173,22 +175,22 @@ fn whatever_okta_refuses_for_good_the_rest_is_taken_and_it_is_tried_again_withou
         for outcome in refusals() {
             let mut org = Org::of(world.account());
             (org.fault, org.times) = (Some((step, outcome.clone())), u32::MAX);
-            let ended = run(&world, world.claim(leaver(), Some(world.account())), &mut org, 12);
-            let told = format!("{step} {outcome:?}: {:?} {}", &org.calls[..org.calls.len().min(40)], ended.why);
-            let harmless = matches!(step, "look" | "revoke_sessions" | "suspend" | "revoke_sessions_again");
-            assert_eq!(ended.done, harmless, "{told}");
+            let ended = play_run(&world, world.claim(leaver(), Some(world.account())), &mut org, 12);
+            let message = format!("{step} {outcome:?}: {:?} {}", &org.calls[..org.calls.len().min(40)], ended.why);
+            let harmless = matches!(step, "read_account" | "revoke_sessions" | "suspend" | "revoke_sessions_again");
+            assert_eq!(ended.done, harmless, "{message}");
             let closed = if step == "deactivate" { AccountStatus::Suspended } else { AccountStatus::Deprovisioned };
-            assert_eq!(org.account.status, closed, "{told}");
-            assert_eq!(org.groups.is_empty(), step != "remove_group", "{told}");
-            assert!(org.calls.contains(&"revoke_sessions"), "{told}");
+            assert_eq!(org.account.status, closed, "{message}");
+            assert_eq!(org.groups.is_empty(), step != "remove_group", "{message}");
+            assert!(org.calls.contains(&"revoke_sessions"), "{message}");
             if !harmless {
-                assert!(ended.waits.iter().all(|wait| *wait <= LONGEST_WAIT), "{told}: {:?}", ended.waits);
-                assert!(ended.why.contains(step) || step == "remove_group", "{told}");
+                assert!(ended.waits.iter().all(|wait| *wait <= LONGEST_WAIT), "{message}: {:?}", ended.waits);
+                assert!(ended.why.contains(step) || step == "remove_group", "{message}");
                 // It ends as soon as Okta lets it.
                 (org.fault, org.times) = (None, 0);
                 let account = Some(Account { marks: Default::default(), ..org.account.clone() });
-                let ended = run(&world, Claim { look: true, ..world.claim(leaver(), account) }, &mut org, 3);
-                assert!(ended.done, "{told}: {:?}", ended.why);
+                let ended = play_run(&world, Claim { read_first: true, ..world.claim(leaver(), account) }, &mut org, 3);
+                assert!(ended.done, "{message}: {:?}", ended.why);
             }
         }
     }
@@ -200,7 +202,7 @@ fn who_cannot_be_ended_waits_longer_each_time_up_to_five_minutes_and_it_is_said_
     let mut org = Org::of(world.account());
     let refused = Outcome::Refused { why: "HTTP 403 E0000006".into(), who: Fixer::OktaAdmin };
     (org.fault, org.times) = (Some(("deactivate", refused)), u32::MAX);
-    let ended = run(&world, world.claim(leaver(), Some(world.account())), &mut org, 9);
+    let ended = play_run(&world, world.claim(leaver(), Some(world.account())), &mut org, 9);
     let seconds: Vec<u64> = ended.waits.iter().map(Duration::as_secs).collect();
     assert_eq!(seconds, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
     for words in ["deactivate", "E0000006", "an Okta administrator can fix it"] {
@@ -213,14 +215,14 @@ fn a_leaver_who_is_protected_or_cannot_be_told_from_somebody_else_is_tried_as_of
     let mut world = World::new();
     world.rulebook.safeguards.protected.logins = vec![Pattern::new(&world.account().login)];
     let mut org = Org::of(world.account());
-    let protected = run(&world, world.claim(leaver(), Some(world.account())), &mut org, 8);
+    let protected = play_run(&world, world.claim(leaver(), Some(world.account())), &mut org, 8);
     assert!(protected.why.contains("nothing is written") && org.calls.is_empty(), "{}: {:?}", protected.why, org.calls);
     let world = World::new();
     let claim = world.claim(leaver(), None);
     let login = Some("somebody@example.com".to_owned());
     let stranger = Account { anchor: Some("another profile".into()), ..world.account() };
     let mut org = Org::of(stranger);
-    let other = run(&world, Claim { look: true, login, ..claim }, &mut org, 8);
+    let other = play_run(&world, Claim { read_first: true, login, ..claim }, &mut org, 8);
     assert!(other.why.contains("another profile"), "{}", other.why);
     for waits in [protected.waits, other.waits] {
         let seconds: Vec<u64> = waits.iter().map(Duration::as_secs).collect();
@@ -233,12 +235,12 @@ fn a_leaver_in_a_protected_group_is_asked_about_at_each_try_and_ended_once_they_
     let mut world = World::new();
     world.rulebook.safeguards.protected.groups = vec![Pattern::new("Staff")];
     let mut org = Org::of(world.account());
-    let ended = run(&world, world.claim(leaver(), Some(world.account())), &mut org, 2);
+    let ended = play_run(&world, world.claim(leaver(), Some(world.account())), &mut org, 2);
     assert!(!ended.done && ended.why.contains("nothing is written"), "{}", ended.why);
     assert_eq!(org.calls, ["read_groups", "read_groups"][..org.calls.len()], "nothing is written");
     assert!(!org.calls.is_empty(), "nobody has asked whether they are still in it");
     org.groups.remove("00gStaff");
-    let ended = run(&world, world.claim(leaver(), Some(world.account())), &mut org, 1);
+    let ended = play_run(&world, world.claim(leaver(), Some(world.account())), &mut org, 1);
     assert!(ended.done, "{}: {:?}", ended.why, org.calls);
     assert_eq!(org.account.status, AccountStatus::Deprovisioned);
 }
@@ -251,15 +253,15 @@ fn a_leaver_whose_accounts_are_in_doubt_waits_for_the_decision_and_only_what_okt
     let claim = Claim { conflict, doubtful, ..world.claim(leaver(), None) };
     let refused = Outcome::Refused { why: "HTTP 403 E0000006".into(), who: Fixer::OktaAdmin };
     for (first, expected) in [(Outcome::Applied, None), (refused, Some(Duration::from_secs(5)))] {
-        let mut lane = Lane::new(claim.clone());
-        let mut act = lane.begin(&world.context());
+        let mut run = Run::new(claim.clone());
+        let mut act = run.begin(&world.context());
         let mut sessions = 0;
         let release = loop {
             let Act::Send { step, .. } = act else { panic!("{act:?}") };
             assert_eq!(step.name(), "revoke_sessions");
             sessions += 1;
             let outcome = if sessions == 1 { first.clone() } else { Outcome::Applied };
-            let concluded = lane.conclude(&step, &outcome, &Answer::Done, &world.context());
+            let concluded = run.conclude(&step, &outcome, &Answer::Done, &world.context());
             match (concluded.next, concluded.then) {
                 (Next::Release(release), _) => break release,
                 (_, Some(next)) => act = next,
@@ -267,7 +269,7 @@ fn a_leaver_whose_accounts_are_in_doubt_waits_for_the_decision_and_only_what_okt
             }
         };
         assert_eq!(sessions, 2, "of each account, whatever Okta says to the first: {first:?}");
-        let Release::SetAside { again, .. } = release else { panic!("{release:?}") };
+        let Release::Quarantined { again, .. } = release else { panic!("{release:?}") };
         assert_eq!(again.map(|at| at.since(world.now)), expected, "{first:?}");
     }
 }
@@ -281,7 +283,7 @@ fn in_the_grace_what_cannot_be_suspended_is_deactivated() {
     for status in [Staged, Provisioned, PasswordExpired, Recovery, Unknown] {
         let account = Account { status, ..world.account() };
         let mut org = Org::of(account.clone());
-        let ended = run(&world, world.claim(leaver(), Some(account)), &mut org, 4);
+        let ended = play_run(&world, world.claim(leaver(), Some(account)), &mut org, 4);
         assert!(ended.done, "{status:?}: {:?}", org.calls);
         assert_eq!(org.account.status, AccountStatus::Deprovisioned, "{status:?}: {:?}", org.calls);
     }
@@ -291,12 +293,12 @@ fn in_the_grace_what_cannot_be_suspended_is_deactivated() {
                 let account = Account { status, ..world.account() };
                 let mut org = Org::of(account.clone());
                 (org.fault, org.times) = (Some((step, outcome.clone())), times);
-                let ended = run(&world, world.claim(leaver(), Some(account)), &mut org, 6);
-                let told = format!("{status:?} {step} {outcome:?} {times}: {:?} {}", org.calls, ended.why);
-                assert!(ended.done, "{told}");
+                let ended = play_run(&world, world.claim(leaver(), Some(account)), &mut org, 6);
+                let message = format!("{status:?} {step} {outcome:?} {times}: {:?} {}", org.calls, ended.why);
+                assert!(ended.done, "{message}");
                 let closed =
                     if status == LockedOut && step == "unlock" { AccountStatus::Deprovisioned } else { expected };
-                assert_eq!(org.account.status, closed, "{told}");
+                assert_eq!(org.account.status, closed, "{message}");
             }
         }
     }
@@ -307,9 +309,9 @@ fn an_account_that_two_answers_do_not_know_is_gone_and_one_answer_proves_nothing
     let world = World::new();
     let mut org = Org::of(world.account());
     org.is_gone = true;
-    let ended = run(&world, world.claim(leaver(), Some(world.account())), &mut org, 3);
+    let ended = play_run(&world, world.claim(leaver(), Some(world.account())), &mut org, 3);
     assert_eq!(ended.why, "searched", "nobody is done before every name was asked for");
-    assert_eq!(org.calls, ["revoke_sessions", "deactivate", "look"]);
+    assert_eq!(org.calls, ["revoke_sessions", "deactivate", "read_account"]);
 }
 
 #[test]
@@ -317,8 +319,8 @@ fn every_page_of_a_leavers_groups_is_read_and_a_list_without_end_is_not_followed
     let world = World::new();
     for endless in [false, true] {
         let mut org = Org::of(world.account());
-        let mut lane = Lane::new(world.claim(leaver(), Some(world.account())));
-        let mut act = lane.begin(&world.context());
+        let mut run = Run::new(world.claim(leaver(), Some(world.account())));
+        let mut act = run.begin(&world.context());
         let mut pages = 0;
         while let Act::Send { step, .. } = &act {
             let step = step.clone();
@@ -328,11 +330,11 @@ fn every_page_of_a_leavers_groups_is_read_and_a_list_without_end_is_not_followed
                 pages += 1;
                 *next = if endless { Some("/next".into()) } else { (pages < 4).then(|| format!("/page{pages}")) };
             }
-            let concluded = lane.conclude(&step, &outcome, &answer, &world.context());
+            let concluded = run.conclude(&step, &outcome, &answer, &world.context());
             let Some(next) = concluded.then else {
                 match concluded.next {
                     Next::Release(Release::Done { .. }) if !endless => break,
-                    Next::Release(Release::SetAside { why, again: Some(_), .. }) if endless => {
+                    Next::Release(Release::Quarantined { why, again: Some(_), .. }) if endless => {
                         assert!(why.contains("does not end"), "{why}");
                         break;
                     }
@@ -349,11 +351,11 @@ fn every_page_of_a_leavers_groups_is_read_and_a_list_without_end_is_not_followed
 #[test]
 fn a_leaver_is_ended_by_the_id_of_the_account_when_there_is_no_room_for_reading() {
     let world = World::new();
-    let claim = Claim { look: true, ..world.claim(leaver(), Some(world.account())) };
-    let mut lane = Lane::new(claim);
-    let Act::Send { step: look, .. } = lane.begin(&world.context()) else { panic!("a call") };
-    assert_eq!((look.name(), lane.class_of(&look)), ("look", Class::Revoke));
-    let Some(Act::Send { step, .. }) = lane.without_reading(&look, &world.context()) else { panic!("a call") };
+    let claim = Claim { read_first: true, ..world.claim(leaver(), Some(world.account())) };
+    let mut run = Run::new(claim);
+    let Act::Send { step: read_first, .. } = run.begin(&world.context()) else { panic!("a call") };
+    assert_eq!((read_first.name(), run.priority_of(&read_first)), ("read_account", Priority::Revoke));
+    let Some(Act::Send { step, .. }) = run.without_reading(&read_first, &world.context()) else { panic!("a call") };
     assert_eq!(step.name(), "revoke_sessions");
 }
 
@@ -362,18 +364,18 @@ fn only_a_leaver_whose_access_is_open_draws_on_the_reserve_to_learn_whether_they
     let mut world = World::new();
     world.rulebook.safeguards.protected.groups = vec![Pattern::new("Break Glass")];
     let begun = |employee: Employee| {
-        let mut lane = Lane::new(world.claim(employee, Some(world.account())));
-        let Act::Send { step, .. } = lane.begin(&world.context()) else { panic!("a call") };
-        assert_eq!((step.name(), lane.urgency(&step)), ("read_groups", Class::Remove));
-        (lane, step)
+        let mut run = Run::new(world.claim(employee, Some(world.account())));
+        let Act::Send { step, .. } = run.begin(&world.context()) else { panic!("a call") };
+        assert_eq!((step.name(), run.urgency(&step)), ("read_groups", Priority::Remove));
+        (run, step)
     };
-    let mover = Employee { departments: Vec::new(), ..crate::identity::employee::tests::somebody() };
-    let (mut lane, read) = begun(mover);
-    assert_eq!(lane.hurry(&read, &world.context()), None, "a mover waits for the window");
-    let (mut lane, read) = begun(leaver());
-    let Some(Act::Send { step, planned: Some(_) }) = lane.hurry(&read, &world.context()) else { panic!("a call") };
-    assert_eq!((&step, lane.urgency(&step)), (&read, Class::Revoke));
-    assert_eq!(lane.hurry(&read, &world.context()), None, "what is urgent is never sent away");
+    let mover = Employee { departments: Vec::new(), ..crate::identity::employee::tests::an_employee() };
+    let (mut run, read) = begun(mover);
+    assert_eq!(run.hurry(&read, &world.context()), None, "a mover waits for the window");
+    let (mut run, read) = begun(leaver());
+    let Some(Act::Send { step, planned: Some(_) }) = run.hurry(&read, &world.context()) else { panic!("a call") };
+    assert_eq!((&step, run.urgency(&step)), (&read, Priority::Revoke));
+    assert_eq!(run.hurry(&read, &world.context()), None, "what is urgent is never sent away");
 }
 
 #[test]
@@ -384,11 +386,11 @@ fn a_suspension_that_okta_accepts_and_does_not_do_is_no_end_of_access() {
     for (times, closed) in [(0, AccountStatus::Suspended), (1, AccountStatus::Deprovisioned)] {
         let mut org = Org::of(world.account());
         (org.fault, org.times) = (Some(("suspend", Outcome::Applied)), times);
-        let ended = run(&world, world.claim(leaver(), Some(world.account())), &mut org, 3);
+        let ended = play_run(&world, world.claim(leaver(), Some(world.account())), &mut org, 3);
         assert!(ended.done, "{}: {:?}", ended.why, org.calls);
         assert_eq!(org.account.status, closed, "{:?}", org.calls);
         let suspends = org.calls.iter().position(|call| *call == "suspend").expect("a suspension");
-        assert_eq!(org.calls[suspends + 1], "look", "it is read before anybody is done");
+        assert_eq!(org.calls[suspends + 1], "read_account", "it is read before anybody is done");
     }
 }
 
@@ -398,10 +400,10 @@ fn who_was_lost_and_is_found_deactivated_leaves_the_groups_that_nobody_has_read(
     let account = Account { status: AccountStatus::Deprovisioned, ..world.account() };
     let mut org = Org::of(account.clone());
     let alone = Account { groups: BTreeSet::new(), ..account.clone() }.found_alone();
-    assert!(run(&world, world.claim(leaver(), Some(alone)), &mut org, 1).done);
+    assert!(play_run(&world, world.claim(leaver(), Some(alone)), &mut org, 1).done);
     assert!(org.groups.is_empty(), "{:?}", org.calls);
     let mut org = Org::of(account.clone());
-    assert!(run(&world, world.claim(leaver(), Some(account)), &mut org, 1).done);
+    assert!(play_run(&world, world.claim(leaver(), Some(account)), &mut org, 1).done);
     assert!(org.calls.is_empty(), "a list has shown that it was over before: {:?}", org.calls);
 }
 
@@ -411,11 +413,11 @@ fn a_membership_that_okta_says_to_have_ended_and_shows_still_is_taken_again_and_
     let accepted = || Some(("remove_group", Outcome::Applied));
     let mut org = Org::of(world.account());
     (org.fault, org.times) = (accepted(), 1);
-    let ended = run(&world, world.claim(leaver(), Some(world.account())), &mut org, 2);
+    let ended = play_run(&world, world.claim(leaver(), Some(world.account())), &mut org, 2);
     assert!(ended.done && org.groups.is_empty(), "{}: {:?}", ended.why, org.calls);
     let mut org = Org::of(world.account());
     (org.fault, org.times) = (accepted(), u32::MAX);
-    let ended = run(&world, world.claim(leaver(), Some(world.account())), &mut org, 8);
+    let ended = play_run(&world, world.claim(leaver(), Some(world.account())), &mut org, 8);
     assert!(!ended.done, "nobody is done whose membership is shown: {:?}", org.calls);
     let seconds: Vec<u64> = ended.waits.iter().map(Duration::as_secs).collect();
     assert_eq!(seconds, [5, 10, 20, 40, 80, 160, 300, 300]);
@@ -430,7 +432,7 @@ fn where_nothing_was_taken_nothing_is_read_again_and_where_something_was_one_lis
     for (groups, lists) in [(BTreeSet::new(), 1), (world.account().groups, 2)] {
         let account = Account { groups, ..world.account() };
         let mut org = Org::of(account.clone());
-        assert!(run(&world, world.claim(leaver(), Some(account)), &mut org, 1).done);
+        assert!(play_run(&world, world.claim(leaver(), Some(account)), &mut org, 1).done);
         assert_eq!(org.calls.iter().filter(|call| **call == "list_groups").count(), lists, "{:?}", org.calls);
     }
 }
@@ -439,9 +441,9 @@ fn where_nothing_was_taken_nothing_is_read_again_and_where_something_was_one_lis
 fn a_list_after_the_removals_that_cannot_be_read_is_no_proof() {
     let world = World::new();
     for outcome in refusals().into_iter().filter(|outcome| *outcome != Outcome::AlreadySo) {
-        let mut lane = Lane::new(world.claim(leaver(), Some(world.account())));
+        let mut run = Run::new(world.claim(leaver(), Some(world.account())));
         let mut org = Org::of(world.account());
-        let (mut act, mut lists) = (lane.begin(&world.context()), 0);
+        let (mut act, mut lists) = (run.begin(&world.context()), 0);
         let release = loop {
             let Act::Send { step, .. } = act else { panic!("{act:?}") };
             lists += u32::from(matches!(step, Step::ListGroups { .. }));
@@ -449,7 +451,7 @@ fn a_list_after_the_removals_that_cannot_be_read_is_no_proof() {
                 (org.fault, org.times) = (Some(("list_groups", outcome.clone())), 1);
             }
             let (outcome, answer) = org.answer(&step);
-            let concluded = lane.conclude(&step, &outcome, &answer, &world.context());
+            let concluded = run.conclude(&step, &outcome, &answer, &world.context());
             match (concluded.next, concluded.then) {
                 (Next::Release(release), _) => break release,
                 (_, Some(next)) => act = next,
@@ -466,14 +468,14 @@ fn after_the_first_refusal_of_a_deactivation_whatever_it_is_everything_else_is_t
     for outcome in refusals() {
         let mut org = Org::of(world.account());
         (org.fault, org.times) = (Some(("deactivate", outcome.clone())), u32::MAX);
-        let ended = run(&world, world.claim(leaver(), Some(world.account())), &mut org, 1);
-        let told = format!("{outcome:?}: {:?} {}", org.calls, ended.why);
-        assert_eq!(org.account.status, AccountStatus::Suspended, "{told}");
-        assert!(org.groups.is_empty() && ended.waits[0] <= Duration::from_secs(5), "{told}");
+        let ended = play_run(&world, world.claim(leaver(), Some(world.account())), &mut org, 1);
+        let message = format!("{outcome:?}: {:?} {}", org.calls, ended.why);
+        assert_eq!(org.account.status, AccountStatus::Suspended, "{message}");
+        assert!(org.groups.is_empty() && ended.waits[0] <= Duration::from_secs(5), "{message}");
         let tries: Vec<usize> = (0..org.calls.len()).filter(|n| org.calls[*n] == "deactivate").collect();
         let suspended = org.calls.iter().position(|call| *call == "suspend").expect("a suspension");
-        assert!(tries[0] < suspended && tries.iter().skip(1).all(|again| *again > suspended), "{told}");
-        assert!(tries.len() <= 2, "{told}");
+        assert!(tries[0] < suspended && tries.iter().skip(1).all(|again| *again > suspended), "{message}");
+        assert!(tries.len() <= 2, "{message}");
     }
 }
 
@@ -484,7 +486,7 @@ fn whatever_okta_says_to_the_end_of_sessions_the_account_is_closed_in_the_same_r
         for step in ["revoke_sessions", "revoke_sessions_again"] {
             let mut org = Org::of(world.account());
             (org.fault, org.times) = (Some((step, outcome.clone())), u32::MAX);
-            run(&world, world.claim(leaver(), Some(world.account())), &mut org, 1);
+            play_run(&world, world.claim(leaver(), Some(world.account())), &mut org, 1);
             assert_eq!(org.account.status, AccountStatus::Deprovisioned, "{step} {outcome:?}: {:?}", org.calls);
             assert!(org.groups.is_empty(), "{step} {outcome:?}: {:?}", org.calls);
         }
@@ -494,7 +496,7 @@ fn whatever_okta_says_to_the_end_of_sessions_the_account_is_closed_in_the_same_r
 #[test]
 fn who_is_rehired_gets_access_back_only_after_the_memberships_that_were_taken_are_shown_to_be_gone() {
     let world = World::new();
-    let employee = crate::identity::employee::tests::somebody();
+    let employee = crate::identity::employee::tests::an_employee();
     let mut account = Account { status: AccountStatus::Deprovisioned, ..world.account() };
     account.groups.insert("00gOld".into());
     let proof = crate::identity::account::ExitProof { read_back: true, groups_listed: true, ..Default::default() };
@@ -506,14 +508,14 @@ fn who_is_rehired_gets_access_back_only_after_the_memberships_that_were_taken_ar
     for times in [0, u32::MAX] {
         let mut org = Org::of(account.clone());
         (org.fault, org.times) = (Some(("remove_group", Outcome::Applied)), times);
-        let mut lane = Lane::new(world.claim(employee.clone(), Some(account.clone())));
-        let mut act = Some(lane.begin(&world.context()));
+        let mut run = Run::new(world.claim(employee.clone(), Some(account.clone())));
+        let mut act = Some(run.begin(&world.context()));
         let mut activated = false;
         while let Some(Act::Send { step, .. }) = act {
             activated |= matches!(step, Step::Activate { .. });
             assert!(!activated || !org.groups.contains("00gOld"), "{:?}", org.calls);
             let (outcome, answer) = org.answer(&step);
-            act = lane.conclude(&step, &outcome, &answer, &world.context()).then;
+            act = run.conclude(&step, &outcome, &answer, &world.context()).then;
         }
         assert_eq!(activated, times == 0, "{:?}", org.calls);
         assert!(org.calls.contains(&"remove_group"), "{:?}", org.calls);

@@ -7,7 +7,7 @@ use super::readiness::Readiness;
 use super::writer::Writers;
 use crate::clock::Clock;
 use crate::identity::drift::is_believable;
-use crate::identity::{Account, Class};
+use crate::identity::{Account, Priority};
 use crate::okta::Request;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify};
 use crate::okta::request::segment;
@@ -90,22 +90,22 @@ impl Lists {
 
     /// The account of this id. That there is none must be said twice: what stands between us and Okta can say it too.
     async fn read_twice(&self, id: &str) -> Result<Option<Account>, String> {
-        match self.read(id, Class::Inspect).await {
+        match self.read(id, Priority::Inspect).await {
             Ok(None) => {
                 self.clock.sleep(retry::delay(0)).await;
-                self.read(id, Class::Inspect).await
+                self.read(id, Priority::Inspect).await
             }
             other => other,
         }
     }
 
     /// The account of this id or login; nothing if Okta says that there is none.
-    pub async fn read(&self, id_or_login: &str, class: Class) -> Result<Option<Account>, String> {
+    pub async fn read(&self, id_or_login: &str, priority: Priority) -> Result<Option<Account>, String> {
         let target = format!("/api/v1/users/{}", segment(id_or_login));
         let anchor = self.store.rules().load().mapping.anchor().to_owned();
         let mut attempt = 0;
         loop {
-            let reply = self.writers.read(Request::get(target.clone()), class).await;
+            let reply = self.writers.read(Request::get(target.clone()), priority).await;
             match (classify(&reply, false), reply) {
                 (Outcome::Applied, Reply::Answered(Answered { body, .. })) => {
                     let user: User =

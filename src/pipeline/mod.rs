@@ -5,24 +5,24 @@
 
 pub mod administrators;
 mod audit_sink;
-mod board;
 pub mod directory;
 pub mod dispatcher;
-pub mod employee;
 pub mod forecast;
 mod gauges;
-pub mod lane;
 mod links;
 pub mod lists;
 pub mod notifier;
 pub mod order;
 mod org;
+pub mod person_run;
 pub mod poller;
 pub mod prime;
 pub mod queue;
 pub mod readiness;
 pub mod reconciler;
+mod registry;
 pub mod reload;
+pub mod run;
 pub mod runs;
 pub mod sealer;
 mod searcher;

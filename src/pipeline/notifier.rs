@@ -47,9 +47,9 @@ struct Gathered {
 }
 
 /// A look at the audit ended.
-struct Looked {
+struct Gathering {
     gathered: Option<Gathered>,
-    told: bool,
+    message: bool,
     failed: bool,
     /// There is probably more to read.
     more: bool,
@@ -76,86 +76,87 @@ impl Actor for Notifier {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let tick = self.clock.real(TICK).max(SHORTEST_TICK);
-        ctx.run_interval(tick, |notifier, ctx| notifier.look(ctx));
+        ctx.run_interval(tick, |notifier, ctx| notifier.gather(ctx));
     }
 }
 
-impl Handler<Carried<Looked>> for Notifier {
+impl Handler<Carried<Gathering>> for Notifier {
     type Result = ();
 
-    fn handle(&mut self, looked: Carried<Looked>, ctx: &mut Self::Context) {
+    fn handle(&mut self, gathering: Carried<Gathering>, ctx: &mut Self::Context) {
         self.busy = false;
-        let (now, looked) = (self.clock.monotonic(), looked.body);
-        self.failures = if looked.failed { self.failures + 1 } else { 0 };
-        if looked.failed {
+        let (now, gathering) = (self.clock.monotonic(), gathering.body);
+        self.failures = if gathering.failed { self.failures + 1 } else { 0 };
+        if gathering.failed {
             self.not_before = now + retry::delay(self.failures);
         }
-        if looked.told {
+        if gathering.message {
             self.since = None;
             self.metrics.notifications.with_label_values(&[&self.channel.name]).inc();
         }
-        let has_news = looked.gathered.as_ref().is_some_and(|gathered| !gathered.digest.is_empty());
+        let has_news = gathering.gathered.as_ref().is_some_and(|gathered| !gathered.digest.is_empty());
         self.since = if has_news { self.since.or(Some(now)) } else { None };
-        self.gathered = looked.gathered;
-        if looked.more {
-            self.look(ctx);
+        self.gathered = gathering.gathered;
+        if gathering.more {
+            self.gather(ctx);
         }
     }
 }
 
 impl Notifier {
-    fn look(&mut self, ctx: &mut Context<Self>) {
+    fn gather(&mut self, ctx: &mut Context<Self>) {
         let now = self.clock.monotonic();
         if self.busy || now < self.not_before {
             return;
         }
         self.busy = true;
         let is_due = self.since.is_some_and(|since| now.since(since) >= self.channel.every);
-        let teller = Teller { channel: self.channel.clone(), client: self.client.clone(), store: self.store.clone() };
+        let sender = Sender { channel: self.channel.clone(), client: self.client.clone(), store: self.store.clone() };
         let (metrics, gathered) = (self.metrics.clone(), self.gathered.take());
         let back = Gate::new(ctx.address(), 1, metrics.mailbox_wait_seconds.with_label_values(&["notifier"]));
         let supervisor = self.supervisor.clone();
         tokio::spawn(async move {
-            let name = teller.channel.name.clone();
-            let looked = supervisor.attempt_async("notifier", &name, teller.look(gathered, is_due)).await;
+            let name = sender.channel.name.clone();
+            let gathering = supervisor.attempt_async("notifier", &name, sender.gather(gathered, is_due)).await;
             // What was gathered is read again from where was told last.
-            let looked = looked.unwrap_or(Looked { gathered: None, told: false, failed: true, more: false });
-            if looked.failed {
-                metrics.notification_failures.with_label_values(&[&teller.channel.name]).inc();
+            let gathering =
+                gathering.unwrap_or(Gathering { gathered: None, message: false, failed: true, more: false });
+            if gathering.failed {
+                metrics.notification_failures.with_label_values(&[&sender.channel.name]).inc();
             }
-            back.send(looked).await;
+            back.send(gathering).await;
         });
     }
 }
 
 /// One look at the audit, and a message if it is time.
-struct Teller {
+struct Sender {
     channel: Channel,
     client: reqwest::Client,
     store: Store,
 }
 
-impl Teller {
-    async fn look(&self, gathered: Option<Gathered>, is_due: bool) -> Looked {
+impl Sender {
+    async fn gather(&self, gathered: Option<Gathered>, is_due: bool) -> Gathering {
         let (mut gathered, more) = match self.read(gathered).await {
             Ok(read) => read,
             Err(why) => {
                 tracing::error!(channel = self.channel.name, %why, "the audit cannot be read");
-                return Looked { gathered: None, told: false, failed: true, more: false };
+                return Gathering { gathered: None, message: false, failed: true, more: false };
             }
         };
         let is_time = |digest: &Digest| !digest.is_empty() && !more && (is_due || digest.is_urgent());
-        let told = match gathered.take_if(|gathered| is_time(&gathered.digest)) {
+        let message = match gathered.take_if(|gathered| is_time(&gathered.digest)) {
             None => false,
-            Some(now) => match self.tell(&now).await {
+            Some(now) => match self.describe(&now).await {
                 Ok(()) => true,
                 Err(why) => {
                     tracing::error!(channel = self.channel.name, %why, "a notification could not be delivered; it is tried again");
-                    return Looked { gathered: Some(now), told: false, failed: true, more: false };
+                    return Gathering { gathered: Some(now), message: false, failed: true, more: false };
                 }
             },
         };
-        Looked { gathered, told, failed: false, more }
+        Gathering { gathered, message, failed: false, more }
     }
 
     /// Reads on from where was read last, beside the writer; where nothing is to be told the cursor moves at once.
@@ -182,7 +183,7 @@ impl Teller {
         Ok((Some(gathered), more))
     }
 
-    async fn tell(&self, gathered: &Gathered) -> Result<(), String> {
+    async fn describe(&self, gathered: &Gathered) -> Result<(), String> {
         let names = self.store.names(gathered.digest.people()).await.map_err(|e| e.to_string())?;
         let value = gathered.digest.value(&names, gathered.from, gathered.to);
         let template = self.channel.template.as_deref().unwrap_or(DEFAULT_TEMPLATE);

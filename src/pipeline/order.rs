@@ -6,12 +6,12 @@ use super::queue::Call;
 use super::runs::{Progress, longest_call};
 use crate::clock::Clock;
 use crate::failpoint::{self, Point};
-use crate::identity::Class;
+use crate::identity::Priority;
 use crate::identity::run::Begun;
 use crate::okta::health::{Symptom, symptom_of};
 use crate::okta::outcome::{RateHeaders, Reply};
 use crate::okta::{OktaClient, Request};
-use crate::store::{StoreError, Trouble, UnderWay};
+use crate::store::{InFlight, StoreError, Trouble};
 use prometheus::Histogram;
 use std::future::Future;
 use std::pin::Pin;
@@ -23,12 +23,12 @@ use tracing::{Instrument, Span};
 pub type Announce = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Result<Begun, StoreError>> + Send>> + Send>;
 
 /// Lets a call leave, and holds what it gets until the answer; or says why it may not leave any more.
-pub type Permission = Box<dyn Fn() -> Result<UnderWay, String> + Send>;
+pub type Permission = Box<dyn Fn() -> Result<InFlight, String> + Send>;
 
 /// A call to send.
 pub struct Order {
     pub request: Request,
-    pub class: Class,
+    pub priority: Priority,
     /// The target whose run has ordered it.
     pub person: Option<i64>,
     /// Whether to come back as `Busy` instead of waiting for a window to open.
@@ -51,7 +51,7 @@ impl Order {
 
     /// Whether it comes back rather than wait; terminations wait.
     pub(super) fn is_impatient(&self) -> bool {
-        self.impatient && self.class != Class::Revoke
+        self.impatient && self.priority != Priority::Revoke
     }
 }
 
@@ -113,8 +113,8 @@ pub(super) async fn send(order: Order, client: OktaClient, clock: Clock, seconds
     if intent.is_some() {
         failpoint::reach(Point::IntentCommitted);
     }
-    let under_way = match order.permission.as_ref().map(|ask| ask()).transpose() {
-        Ok(under_way) => under_way,
+    let in_flight = match order.permission.as_ref().map(|ask| ask()).transpose() {
+        Ok(in_flight) => in_flight,
         Err(why) => {
             let _ = order.answer.send(Delivered::Replied { reply: Reply::NotSent(why), intent });
             return None;
@@ -126,7 +126,7 @@ pub(super) async fn send(order: Order, client: OktaClient, clock: Clock, seconds
     let sent = tokio::time::timeout(longest_call(client.timeout()), client.send(&order.request).instrument(sending));
     let reply = sent.await.unwrap_or_else(|_| Reply::GivenUp("the call did not end".into()));
     let received = clock.monotonic();
-    drop(under_way);
+    drop(in_flight);
     if intent.is_some() {
         failpoint::reach(Point::AnswerRead);
         if failpoint::loses(Point::AnswerRead) {
@@ -144,7 +144,7 @@ pub(super) async fn send(order: Order, client: OktaClient, clock: Clock, seconds
         Symptom::Forbidden(_) | Symptom::Scope(_) if order.request.is_about_roles() => Symptom::Nothing,
         other => other,
     };
-    let told = Heard { symptom, limit, retry_after, status, given_up };
+    let message = Heard { symptom, limit, retry_after, status, given_up };
     let _ = order.answer.send(Delivered::Replied { reply, intent });
-    Some(told)
+    Some(message)
 }

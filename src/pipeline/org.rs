@@ -1,18 +1,18 @@
 //! One Okta org: its writers, its directory, its dispatcher, and what must be known before anything is written to it.
 //!
 //! **Invariant:** nothing is written before somebody has accepted the adopt report, and nobody is created before every
-//! company whose people go there was walked completely.
+//! tenant whose people go there was walked completely.
 
-use super::board::Board;
 use super::directory::{SharedDirectory, say_who_is_unknown};
 use super::dispatcher::{Dispatcher, Open, Openness, Wake};
-use super::employee::Tools;
 use super::forecast::Forecaster;
 use super::links::LinkReader;
 use super::lists::Lists;
+use super::person_run::Tools;
 use super::prime::{read_accounts, read_directory, read_schema};
 use super::readiness::Readiness;
 use super::reconciler::Reconciler;
+use super::registry::OrgRegistry;
 use super::runs::{Runs, Watchdog, longest_silence};
 use super::searcher::Searcher;
 use super::supervisor::Supervisor;
@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::config::{self, OktaOrg, Reconciling};
 use crate::identity::administrator::Administrators;
 use crate::identity::rulebook::OrgRules;
-use crate::identity::{Class, Directory, Rulebook};
+use crate::identity::{Directory, Priority, Rulebook};
 use crate::mailbox::Gate;
 use crate::metrics::Metrics;
 use crate::okta::schema::misfits;
@@ -114,10 +114,10 @@ impl Org {
     /// Works for the life of the service. Whoever was known before the start and has an account can be ended at once: that
     /// needs the account's id and nothing of what is read first, however long that takes. Everything else waits until the
     /// org was read as a whole and compared with whom Namely has shown.
-    pub async fn work(self, board: Board) {
+    pub async fn work(self, registry: OrgRegistry) {
         let known = self.known().await;
         // Somebody may have become an administrator meanwhile: who ends before the list is read is asked about.
-        let early = known.map(|directory| self.begin(directory.with_old_administrators(), &board));
+        let early = known.map(|directory| self.begin(directory.with_old_administrators(), &registry));
         if let Some(begun) = &early {
             begun.dispatcher.send(Open(Openness::Terminations)).await;
         }
@@ -126,11 +126,11 @@ impl Org {
             Some(begun) => {
                 begun.directory.replace(directory);
                 if let Err(e) = self.store.administrators_changed(&self.name, false, self.clock.now()).await {
-                    tracing::warn!(error = %e, "who waits as an administrator could not be judged anew");
+                    tracing::warn!(error = %e, "who waits as an administrator could not be evaluated anew");
                 }
                 begun
             }
-            None => self.begin(directory, &board),
+            None => self.begin(directory, &registry),
         };
         self.go_on(&begun, primed);
     }
@@ -174,7 +174,7 @@ impl Org {
         let mapping = &self.rulebook.mapping;
         let rules = self.rules().ok_or("the org is not configured")?;
         let known = self.last_known().await?;
-        let directory = read_directory(&self.writers, mapping, rules, &known, Class::Inspect).await?;
+        let directory = read_directory(&self.writers, mapping, rules, &known, Priority::Inspect).await?;
         say_who_is_unknown(&self.readiness, &self.name, &directory);
         self.compare_schema().await;
         let started = self.clock.now();
@@ -224,12 +224,12 @@ fn missing(org: &str) -> String {
 
 /// The pace of an org, as it is configured.
 pub(super) fn tuning(okta: &OktaOrg, service: &config::Service) -> Tuning {
-    Tuning { in_flight: okta.in_flight, lanes: service.lanes, shares: okta.shares, waits: okta.waits }
+    Tuning { in_flight: okta.in_flight, runs: service.runs, shares: okta.shares, waits: okta.waits }
 }
 
 impl Org {
     /// Starts the dispatcher, closed, and what forecasts its backlog.
-    fn begin(&self, directory: Directory, board: &Board) -> Begun {
+    fn begin(&self, directory: Directory, registry: &OrgRegistry) -> Begun {
         let directory = SharedDirectory::new(directory);
         let forecaster = Forecaster {
             org: self.name.clone(),
@@ -265,7 +265,7 @@ impl Org {
             longest: self.longest_silence,
         };
         self.supervisor.keep("watchdog", &self.name, move || watchdog.clone().keep());
-        board.post(dispatcher.clone(), forecaster);
+        registry.post(dispatcher.clone(), forecaster);
         Begun { directory, dispatcher }
     }
 
@@ -351,12 +351,12 @@ struct Opener {
 impl Opener {
     async fn open(self) -> Result<(), String> {
         let adopt = format!("adopt {}", self.name);
-        let mut told = Openness::Closed;
+        let mut message = Openness::Closed;
         // Also after that: a tenant that comes later is asked about by itself.
         loop {
             // Registered before the store is asked: a walk that ends in between is not missed.
             let walked = self.walked.notified();
-            match self.openness(told).await {
+            match self.openness(message).await {
                 Ok(Openness::Closed) if self.ask => self.readiness.missing(
                     &adopt,
                     format!(
@@ -365,11 +365,11 @@ impl Opener {
                     ),
                 ),
                 Ok(openness) => {
-                    self.tell_waiting(&adopt).await;
-                    if openness > told {
+                    self.report_waiting(&adopt).await;
+                    if openness > message {
                         self.dispatcher.send(Open(openness)).await;
-                        told = openness;
-                        if told == Openness::All {
+                        message = openness;
+                        if message == Openness::All {
                             tokio::spawn(self.links().read());
                         }
                         continue;
@@ -395,7 +395,7 @@ impl Opener {
     }
 
     /// Says whose first contact waits while others go on.
-    async fn tell_waiting(&self, adopt: &str) {
+    async fn report_waiting(&self, adopt: &str) {
         let tenants = self.rulebook.org(&self.name).map(|org| org.tenants.clone()).unwrap_or_default();
         match self.store.accepted(&self.name).await {
             Ok(accepted) => {
@@ -403,19 +403,19 @@ impl Opener {
                 if waiting.is_empty() || !self.ask {
                     self.readiness.have(adopt);
                 } else {
-                    let told = format!(
+                    let message = format!(
                         "nothing is done for the people of {} before their report is accepted: look at `adopt`, then `adopt --accept {} --code CODE`",
                         waiting.join(", "),
                         self.name
                     );
-                    self.readiness.missing(adopt, told);
+                    self.readiness.missing(adopt, message);
                 }
             }
             Err(e) => tracing::error!(error = %e, "the store cannot be read"),
         }
     }
 
-    async fn openness(&self, told: Openness) -> Result<Openness, StoreError> {
+    async fn openness(&self, message: Openness) -> Result<Openness, StoreError> {
         let tenants = self.rulebook.org(&self.name).map(|org| org.tenants.clone()).unwrap_or_default();
         if !self.ask {
             self.store.accept_unasked(&self.name, &tenants, NOBODY_ASKED, self.clock.now()).await?;
@@ -423,8 +423,8 @@ impl Opener {
         if !self.store.is_adopted(&self.name, self.clock.now()).await? {
             return Ok(if self.ask { Openness::Closed } else { Openness::Terminations });
         }
-        if told == Openness::All {
-            return Ok(told);
+        if message == Openness::All {
+            return Ok(message);
         }
         if !self.store.all_walked(tenants).await? {
             return Ok(Openness::Terminations);

@@ -2,9 +2,9 @@
 //!
 //! **Invariant:** a page counts as read only after its changes are on disk.
 
-use super::board::Board;
 use super::gauges::seconds;
 use super::readiness::Readiness;
+use super::registry::OrgRegistry;
 use super::skew::Skew;
 use super::supervisor::{Post, Supervisor};
 use crate::audit::details::Walk;
@@ -40,7 +40,7 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Why a page counts as not read that this program has failed at.
 const MISTAKE: &str = "this program has failed at a page by a mistake; please report it";
 
-/// The pace of one company, as it is changed.
+/// The pace of one tenant, as it is changed.
 pub type LivePace = Arc<ArcSwap<Pace>>;
 
 /// What a poller works with.
@@ -56,7 +56,7 @@ pub struct PollerTools {
     pub readiness: Readiness,
     pub supervisor: Supervisor,
     pub skew: Skew,
-    pub board: Board,
+    pub registry: OrgRegistry,
     /// Told when a walk was complete.
     pub walked: Arc<Notify>,
     pub run: i64,
@@ -111,7 +111,7 @@ pub struct PollOne {
     pub answer: oneshot::Sender<Result<(), String>>,
 }
 
-/// The pollers that run, by company.
+/// The pollers that run, by tenant.
 #[derive(Clone, Default)]
 pub struct Pollers(Arc<Mutex<BTreeMap<String, Gate<Poller>>>>);
 
@@ -120,7 +120,7 @@ impl Pollers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.to_owned(), poller);
     }
 
-    /// Has one profile of a company read now; the error says why not.
+    /// Has one profile of a tenant read now; the error says why not.
     pub async fn poll(&self, tenant: &str, profile: &str) -> Result<(), PollRefused> {
         let known = |c: char| c.is_ascii_alphanumeric() || c == '-';
         if profile.is_empty() || profile.len() > 64 || !profile.chars().all(known) {
@@ -133,8 +133,8 @@ impl Pollers {
             (pollers.get(tenant).cloned(), known)
         };
         let Some(poller) = poller else {
-            let told = format!("no company {tenant:?} is being read; there are {}", known.join(", "));
-            return Err(PollRefused::Unknown(told));
+            let message = format!("no tenant {tenant:?} is being read; there are {}", known.join(", "));
+            return Err(PollRefused::Unknown(message));
         };
         let (answer, answered) = oneshot::channel();
         poller.send(PollOne { profile: profile.to_owned(), answer }).await;
@@ -266,7 +266,7 @@ impl Poller {
         tokio::spawn(async move {
             let reading = supervisor.attempt_async("poller", &tenant, read_catalogue(&client, &names));
             let mut read = reading.await.unwrap_or_else(|| Err(MISTAKE.to_owned()));
-            // Before a page is read with new names: a renamed group must be known when the first of its people is judged.
+            // Before a page is read with new names: a renamed group must be known when the first of its people is evaluated.
             if let Ok(catalogue) = &read
                 && let Err(e) = store.learn_titles(tenant, catalogue.titles(), clock.now()).await
             {
@@ -395,14 +395,14 @@ impl Poller {
         let record = Record { tenant: Some(self.name().to_owned()), ..Record::general(now, event) };
         let (walked, readiness, tenant) =
             (self.tools.walked.clone(), self.tools.readiness.clone(), self.name().to_owned());
-        let board = self.tools.board.clone();
+        let registry = self.tools.registry.clone();
         tokio::spawn(async move {
             match store.walk_ended(tenant, complete, record).await {
                 Ok(woken) if complete => {
                     readiness.have(&walk);
                     walked.notify_waiters();
                     if !woken.is_empty() {
-                        board.wake();
+                        registry.wake();
                     }
                 }
                 Ok(_) => {}
@@ -431,13 +431,13 @@ impl Handler<Carried<Fetched>> for Poller {
         let (span, fetch) = (fetched.span.clone(), fetched.fetch);
         let _inside = span.enter();
         let (supervisor, tenant) = (self.tools.supervisor.clone(), self.name().to_owned());
-        let looked = supervisor.attempt("poller", &tenant, || {
+        let looked_up = supervisor.attempt("poller", &tenant, || {
             match std::mem::replace(&mut fetched.page, Err(Failure::Throttled)) {
                 Ok(page) => self.examine(fetched, &page, ctx),
                 Err(failure) => self.failed(fetched.fetch, failure, ctx),
             }
         });
-        if looked.is_none() {
+        if looked_up.is_none() {
             self.failed(fetch, Failure::Failed(MISTAKE.into()), ctx);
         }
     }
@@ -455,14 +455,14 @@ impl Handler<Carried<Committed>> for Poller {
         for (id, hash) in &outcome.accepted {
             self.detector.commit(id, *hash);
         }
-        for problem in outcome.told {
-            self.detector.told(problem);
+        for problem in outcome.message {
+            self.detector.message(problem);
         }
-        for class in &outcome.dirtied {
-            self.tools.metrics.profiles_changed.with_label_values(&[self.name(), class.label()]).inc();
+        for priority in &outcome.dirtied {
+            self.tools.metrics.profiles_changed.with_label_values(&[self.name(), priority.as_str()]).inc();
         }
         if !outcome.dirtied.is_empty() {
-            self.tools.board.wake();
+            self.tools.registry.wake();
         }
         if let Some(why) = unusable {
             return self.failed(fetch, Failure::Failed(why), ctx);

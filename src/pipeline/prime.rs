@@ -11,7 +11,7 @@ use crate::identity::account::Scope;
 use crate::identity::administrator::Administrators;
 use crate::identity::group_rule::OktaRule;
 use crate::identity::rulebook::OrgRules;
-use crate::identity::{Account, Class, Directory, Group, Mapping, Rulebook};
+use crate::identity::{Account, Directory, Group, Mapping, Priority, Rulebook};
 use crate::okta::Request;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify, lacks_scope};
 use crate::okta::wire::{
@@ -31,32 +31,32 @@ const MOST_OVERLOOKED: usize = 200;
 /// After so many failures of one page the pass is given up and begun again later.
 const ATTEMPTS: i64 = 5;
 
-/// Reads the groups of the org, which of them its rules fill, and what else plans refer to. `class` says whether people
+/// Reads the groups of the org, which of them its rules fill, and what else plans refer to. `priority` says whether people
 /// wait for it.
 pub async fn read_directory(
     writers: &Writers,
     mapping: &Mapping,
     org: &OrgRules,
     known: &Administrators,
-    class: Class,
+    priority: Priority,
 ) -> Result<Directory, String> {
-    let groups: Vec<GroupObject> = list(writers, "/api/v1/groups?limit=200", class).await?;
-    let rules: Vec<GroupRule> = list(writers, "/api/v1/groups/rules?limit=200", class).await?;
+    let groups: Vec<GroupObject> = list(writers, "/api/v1/groups?limit=200", priority).await?;
+    let rules: Vec<GroupRule> = list(writers, "/api/v1/groups/rules?limit=200", priority).await?;
     let rules: Vec<OktaRule> = rules.into_iter().map(OktaRule::from).collect();
     let rule_owned = rules.iter().flat_map(|rule| rule.groups.clone()).collect();
     let directory = Directory::new(groups.into_iter().map(Group::from), rule_owned).with_rules(rules);
     let apps: Vec<AppObject> = match mapping.app_rules() {
         [] => Vec::new(),
-        _ => list(writers, "/api/v1/apps?limit=200", class).await?,
+        _ => list(writers, "/api/v1/apps?limit=200", priority).await?,
     };
-    let administrators = read_administrators(writers, mapping, &directory, known, class).await;
+    let administrators = read_administrators(writers, mapping, &directory, known, priority).await;
     let types: Vec<TypeObject> = match mapping.user_type() {
         None => Vec::new(),
-        Some(_) => list(writers, "/api/v1/meta/types/user", class).await?,
+        Some(_) => list(writers, "/api/v1/meta/types/user", priority).await?,
     };
     let relations = match &org.manager_relation {
         None => Vec::new(),
-        Some(relation) => read_relations(writers, relation, class).await,
+        Some(relation) => read_relations(writers, relation, priority).await,
     };
     Ok(directory
         .with_apps(apps.into_iter().map(|app| (app.id, app.label)))
@@ -67,9 +67,9 @@ pub async fn read_directory(
 
 /// The linked object definitions of the org. Without the one that leads to managers, or the right to see it, no links are
 /// written, and everything else goes on.
-async fn read_relations(writers: &Writers, relation: &str, class: Class) -> Vec<LinkedObject> {
+async fn read_relations(writers: &Writers, relation: &str, priority: Priority) -> Vec<LinkedObject> {
     let found: Result<Vec<LinkedObject>, String> =
-        list(writers, "/api/v1/meta/schemas/user/linkedObjects", class).await;
+        list(writers, "/api/v1/meta/schemas/user/linkedObjects", priority).await;
     match found {
         Ok(found) if found.iter().any(|link| link.primary.name == relation) => found,
         Ok(_) => {
@@ -89,7 +89,7 @@ async fn read_relations(writers: &Writers, relation: &str, class: Class) -> Vec<
 /// The user schema of the org.
 pub async fn read_schema(writers: &Writers) -> Result<serde_json::Value, String> {
     let mut pages: Vec<serde_json::Value> =
-        bodies(writers, "/api/v1/meta/schemas/user/default", Class::Inspect).await?;
+        bodies(writers, "/api/v1/meta/schemas/user/default", Priority::Inspect).await?;
     pages.pop().ok_or_else(|| "no answer".to_owned())
 }
 
@@ -100,7 +100,7 @@ pub async fn read_links(
     relation: &str,
     managers: &[String],
 ) -> Result<BTreeMap<String, String>, String> {
-    let all: Vec<LinkedObject> = list(writers, "/api/v1/meta/schemas/user/linkedObjects", Class::Inspect).await?;
+    let all: Vec<LinkedObject> = list(writers, "/api/v1/meta/schemas/user/linkedObjects", Priority::Inspect).await?;
     let Some(kind) = all.into_iter().find(|link| link.primary.name == relation) else { return Ok(BTreeMap::new()) };
     let associated = crate::okta::request::segment(&kind.associated.name);
     let base = Url::parse(writers.org_url()).map_err(|e| format!("the org's URL cannot be read ({e})"))?;
@@ -110,7 +110,7 @@ pub async fn read_links(
         let mut reads = tokio::task::JoinSet::new();
         for manager in chunk.iter().cloned() {
             let (writers, target) = (writers.clone(), format!("/api/v1/users/{manager}/linkedObjects/{associated}"));
-            reads.spawn(async move { (manager, list::<LinkedUser>(&writers, &target, Class::Inspect).await) });
+            reads.spawn(async move { (manager, list::<LinkedUser>(&writers, &target, Priority::Inspect).await) });
         }
         while let Some(read) = reads.join_next().await {
             let (manager, reports) = read.map_err(|e| e.to_string())?;
@@ -131,24 +131,24 @@ pub async fn read_accounts(
     rulebook: &Rulebook,
     mapped: &BTreeSet<String>,
 ) -> Result<(Vec<Account>, BTreeSet<String>), String> {
-    let (look, mapping, protected) = (Class::Inspect, &rulebook.mapping, &rulebook.safeguards.protected);
-    let mut users: Vec<User> = list(writers, "/api/v1/users?limit=200", look).await?;
+    let (read, mapping, protected) = (Priority::Inspect, &rulebook.mapping, &rulebook.safeguards.protected);
+    let mut users: Vec<User> = list(writers, "/api/v1/users?limit=200", read).await?;
     if users.is_empty() {
         return Err("GET /api/v1/users: nobody is on the list, although every org has an administrator".into());
     }
     let left = "/api/v1/users?filter=status%20eq%20%22DEPROVISIONED%22&limit=200";
-    users.extend(list::<User>(writers, left, look).await?);
+    users.extend(list::<User>(writers, left, read).await?);
     users.extend(overlooked(writers, &users).await?);
     let mut accounts: BTreeMap<String, Account> =
         users.into_iter().map(|user| user.account(mapping.anchor(), mapped)).map(|a| (a.id.clone(), a)).collect();
-    let matters = |group: &&Group| (group.writable && mapping.manages(group)) || protected.names(&group.name);
-    let groups: Vec<String> = directory.groups().filter(matters).map(|g| g.id.clone()).collect();
+    let items = |group: &&Group| (group.writable && mapping.manages(group)) || protected.names(&group.name);
+    let groups: Vec<String> = directory.groups().filter(items).map(|g| g.id.clone()).collect();
     for chunk in groups.chunks(LISTS_AT_ONCE) {
         let mut reads = tokio::task::JoinSet::new();
         for group in chunk.iter().cloned() {
             let writers = writers.clone();
             reads.spawn(async move {
-                let members = list::<IdOnly>(&writers, &format!("/api/v1/groups/{group}/users?limit=200"), look).await;
+                let members = list::<IdOnly>(&writers, &format!("/api/v1/groups/{group}/users?limit=200"), read).await;
                 (group, members)
             });
         }
@@ -162,7 +162,7 @@ pub async fn read_accounts(
         }
     }
     for (app, _) in directory.apps().filter(|(id, label)| mapping.manages_app(id, label)) {
-        let users: Vec<AppUser> = list(writers, &format!("/api/v1/apps/{app}/users?limit=500"), look).await?;
+        let users: Vec<AppUser> = list(writers, &format!("/api/v1/apps/{app}/users?limit=500"), read).await?;
         for user in users {
             let scope = if user.scope == "USER" { Scope::User } else { Scope::Group };
             if let Some(account) = accounts.get_mut(&user.id) {
@@ -180,14 +180,14 @@ async fn overlooked(writers: &Writers, listed: &[User]) -> Result<Vec<User>, Str
     let again = "/api/v1/users?fields=id%2Cstatus&limit=200";
     let newest_first = "/api/v1/users?search=status%20pr&sortBy=created&sortOrder=desc&limit=200";
     let second: Vec<IdOnly> = match listed.len() < MOST_SEARCHED {
-        true => match list(writers, newest_first, Class::Inspect).await {
+        true => match list(writers, newest_first, Priority::Inspect).await {
             Ok(found) => found,
             Err(why) => {
                 tracing::warn!(%why, "users cannot be searched for: their list is read once more instead");
-                list(writers, again, Class::Inspect).await?
+                list(writers, again, Priority::Inspect).await?
             }
         },
-        false => list(writers, again, Class::Inspect).await?,
+        false => list(writers, again, Priority::Inspect).await?,
     };
     let lacking: Vec<String> =
         second.into_iter().map(|user| user.id).filter(|id| !known.contains(id.as_str())).collect();
@@ -201,7 +201,7 @@ async fn overlooked(writers: &Writers, listed: &[User]) -> Result<Vec<User>, Str
     let mut found = Vec::new();
     for id in lacking {
         let users: Result<Vec<User>, String> =
-            bodies(writers, &format!("/api/v1/users/{}", crate::okta::request::segment(&id)), Class::Inspect).await;
+            bodies(writers, &format!("/api/v1/users/{}", crate::okta::request::segment(&id)), Priority::Inspect).await;
         found.extend(users.map_err(|why| format!("a user whom the list lacks: {why}"))?);
     }
     Ok(found)
@@ -213,10 +213,10 @@ pub async fn search_users(
     expression: &str,
     anchor: &str,
     mapped: &BTreeSet<String>,
-    class: Class,
+    priority: Priority,
 ) -> Result<Vec<Account>, String> {
     let target = format!("/api/v1/users?search={}&limit=200", crate::okta::request::segment(expression));
-    let users: Vec<User> = list(writers, &target, class).await?;
+    let users: Vec<User> = list(writers, &target, priority).await?;
     Ok(users.into_iter().map(|user| user.account(anchor, mapped)).collect())
 }
 
@@ -225,7 +225,7 @@ pub async fn read_last_event(writers: &Writers, okta_id: &str, since: Moment) ->
     let filter = format!("target.id eq \"{okta_id}\"");
     let (since, filter) = (crate::okta::request::segment(&since.to_string()), crate::okta::request::segment(&filter));
     let target = format!("/api/v1/logs?since={since}&filter={filter}&sortOrder=DESCENDING&limit=1");
-    let (events, _) = page::<Vec<LogEvent>>(writers, &target, Class::Inspect).await?;
+    let (events, _) = page::<Vec<LogEvent>>(writers, &target, Priority::Inspect).await?;
     Ok(events.into_iter().next().map(|event| {
         let actor = event.actor.unwrap_or_default();
         let who = actor.alternate_id.or(actor.display_name).or(actor.id).unwrap_or_else(|| "somebody".into());
@@ -234,28 +234,28 @@ pub async fn read_last_event(writers: &Writers, okta_id: &str, since: Moment) ->
 }
 
 /// All items of a list.
-async fn list<T: DeserializeOwned>(writers: &Writers, target: &str, class: Class) -> Result<Vec<T>, String> {
-    let pages: Vec<Vec<T>> = all_pages(writers, target, class, Vec::len).await?;
+async fn list<T: DeserializeOwned>(writers: &Writers, target: &str, priority: Priority) -> Result<Vec<T>, String> {
+    let pages: Vec<Vec<T>> = all_pages(writers, target, priority, Vec::len).await?;
     Ok(pages.into_iter().flatten().collect())
 }
 
 /// The bodies of all pages of a list, following `next` until there is none.
-async fn bodies<T: DeserializeOwned>(writers: &Writers, target: &str, class: Class) -> Result<Vec<T>, String> {
-    all_pages(writers, target, class, |_| 1).await
+async fn bodies<T: DeserializeOwned>(writers: &Writers, target: &str, priority: Priority) -> Result<Vec<T>, String> {
+    all_pages(writers, target, priority, |_| 1).await
 }
 
 /// All pages of a list, or none: a list that leads back into itself or never ends was not read.
 async fn all_pages<T: DeserializeOwned>(
     writers: &Writers,
     target: &str,
-    class: Class,
+    priority: Priority,
     items: impl Fn(&T) -> usize,
 ) -> Result<Vec<T>, String> {
     let mut all = Vec::new();
     let mut pages = Pages::new(target);
     let mut next = Some(target.to_owned());
     while let Some(target) = next {
-        let (body, following) = page::<T>(writers, &target, class).await?;
+        let (body, following) = page::<T>(writers, &target, priority).await?;
         let path = target.split('?').next().unwrap_or_default();
         next = pages.read(items(&body), following).map_err(|why| format!("GET {path}: {why}"))?;
         all.push(body);
@@ -266,12 +266,12 @@ async fn all_pages<T: DeserializeOwned>(
 async fn page<T: DeserializeOwned>(
     writers: &Writers,
     target: &str,
-    class: Class,
+    priority: Priority,
 ) -> Result<(T, Option<String>), String> {
     let path = target.split('?').next().unwrap_or_default();
     let mut attempt = 0;
     loop {
-        let reply = writers.read(Request::get(target), class).await;
+        let reply = writers.read(Request::get(target), priority).await;
         match (classify(&reply, false), reply) {
             (Outcome::Applied, Reply::Answered(Answered { body, next, .. })) => {
                 let page = serde_json::from_slice(&body)

@@ -3,8 +3,8 @@
 //! **Invariant:** the most urgent class goes first, within it who came first; nobody waits for what holds up others only.
 
 use crate::clock::Moment;
-use crate::identity::Class;
-use crate::okta::health::Leave;
+use crate::identity::Priority;
+use crate::okta::health::Admission;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// For so long after people were sent away nothing is only looked at: a whole window has passed without them then.
@@ -30,7 +30,7 @@ pub enum Gate {
 /// What decides over a call: pauses, the window, and whether people were sent away lately.
 #[derive(Clone, Copy, Debug)]
 pub struct View {
-    pub leave: Leave,
+    pub admission: Admission,
     pub permits: u32,
     /// When there may be permits again.
     pub wake: Option<Moment>,
@@ -38,15 +38,15 @@ pub struct View {
     pub sent_away: Option<Moment>,
 }
 
-/// Whether a call of `class` may leave at `now`.
-pub fn gate(view: &View, class: Class, now: Moment) -> Gate {
+/// Whether a call of `priority` may leave at `now`.
+pub fn gate(view: &View, priority: Priority, now: Moment) -> Gate {
     // Looking around would take calls from people who wait.
     let contended = view
         .sent_away
         .map(|at| Moment::from_micros(at.micros() + CONTENDED_MICROS))
-        .filter(|until| class == Class::Inspect && now < *until);
-    match (view.leave, contended, view.permits) {
-        (Leave::Wait(until), ..) => Gate::Shut(Some(until)),
+        .filter(|until| priority == Priority::Inspect && now < *until);
+    match (view.admission, contended, view.permits) {
+        (Admission::Wait(until), ..) => Gate::Shut(Some(until)),
         (_, Some(until), _) => Gate::Shut(Some(until)),
         (_, None, 0) => Gate::Shut(view.wake),
         _ => Gate::Open,
@@ -54,12 +54,12 @@ pub fn gate(view: &View, class: Class, now: Moment) -> Gate {
 }
 
 /// Names what waits.
-pub type Place = (Class, u64);
+pub type Key = (Priority, u64);
 
 /// What waits, by class and arrival.
 #[derive(Debug)]
 pub struct Queue<T> {
-    waiting: BTreeMap<Place, (Call, T)>,
+    waiting: BTreeMap<Key, (Call, T)>,
     arrivals: u64,
 }
 
@@ -81,9 +81,9 @@ impl<T> Queue<T> {
     }
 
     /// Somebody comes to wait.
-    pub fn push(&mut self, class: Class, call: Call, item: T) {
+    pub fn push(&mut self, priority: Priority, call: Call, item: T) {
         self.arrivals += 1;
-        self.waiting.insert((class, self.arrivals), (call, item));
+        self.waiting.insert((priority, self.arrivals), (call, item));
     }
 
     /// Everything that waits.
@@ -92,33 +92,33 @@ impl<T> Queue<T> {
     }
 
     /// Takes somebody out.
-    pub fn take(&mut self, place: Place) -> Option<T> {
-        self.waiting.remove(&place).map(|(_, item)| item)
+    pub fn take(&mut self, key: Key) -> Option<T> {
+        self.waiting.remove(&key).map(|(_, item)| item)
     }
 
     /// Who leaves next; if nobody may, the first moment at which somebody may without an answer arriving.
-    pub fn next(&self, mut gate: impl FnMut(Class, Call) -> Gate) -> Result<(Place, Call), Option<Moment>> {
+    pub fn next(&self, mut gate: impl FnMut(Priority, Call) -> Gate) -> Result<(Key, Call), Option<Moment>> {
         let (mut shut, mut wake) = (BTreeSet::new(), None::<Moment>);
-        for (place, (call, _)) in &self.waiting {
-            if shut.contains(&(place.0, *call)) {
+        for (key, (call, _)) in &self.waiting {
+            if shut.contains(&(key.0, *call)) {
                 continue;
             }
-            match gate(place.0, *call) {
-                Gate::Open => return Ok((*place, *call)),
+            match gate(key.0, *call) {
+                Gate::Open => return Ok((*key, *call)),
                 Gate::Shut(until) => {
                     wake = wake.into_iter().chain(until).min();
-                    shut.insert((place.0, *call));
+                    shut.insert((key.0, *call));
                 }
             }
         }
         Err(wake)
     }
 
-    /// Takes out everybody of whom `leaves` holds.
-    pub fn take_all(&mut self, mut leaves: impl FnMut(Class, Call, &T) -> bool) -> Vec<T> {
-        let places = self.waiting.iter().filter(|(place, (call, item))| leaves(place.0, *call, item));
-        let places: Vec<Place> = places.map(|(place, _)| *place).collect();
-        places.into_iter().filter_map(|place| self.take(place)).collect()
+    /// Takes out everybody of whom `admits` holds.
+    pub fn take_all(&mut self, mut admits: impl FnMut(Priority, Call, &T) -> bool) -> Vec<T> {
+        let keys = self.waiting.iter().filter(|(key, (call, item))| admits(key.0, *call, item));
+        let keys: Vec<Key> = keys.map(|(key, _)| *key).collect();
+        keys.into_iter().filter_map(|key| self.take(key)).collect()
     }
 }
 
@@ -132,18 +132,20 @@ mod tests {
     const READ: Call = Call { kind: "list", write: false, action: "list" };
 
     fn view() -> View {
-        View { leave: Leave::Yes, permits: 5, wake: None, sent_away: None }
+        View { admission: Admission::Yes, permits: 5, wake: None, sent_away: None }
     }
 
     #[test]
     fn the_most_urgent_goes_first_and_then_who_came_first() {
         let mut queue = Queue::default();
-        for (class, name) in [(Class::Grant, "a"), (Class::Revoke, "b"), (Class::Grant, "c"), (Class::Revoke, "d")] {
-            queue.push(class, WRITE, name);
+        for (priority, name) in
+            [(Priority::Grant, "a"), (Priority::Revoke, "b"), (Priority::Grant, "c"), (Priority::Revoke, "d")]
+        {
+            queue.push(priority, WRITE, name);
         }
         let mut order = Vec::new();
-        while let Ok((place, _)) = queue.next(|_, _| Gate::Open) {
-            order.extend(queue.take(place));
+        while let Ok((key, _)) = queue.next(|_, _| Gate::Open) {
+            order.extend(queue.take(key));
         }
         assert_eq!(order, ["b", "d", "a", "c"]);
     }
@@ -151,12 +153,12 @@ mod tests {
     #[test]
     fn what_holds_up_writes_does_not_hold_up_reads() {
         let mut queue = Queue::default();
-        queue.push(Class::Revoke, WRITE, "write");
-        queue.push(Class::Inspect, READ, "read");
+        queue.push(Priority::Revoke, WRITE, "write");
+        queue.push(Priority::Inspect, READ, "read");
         let later = NOW + Duration::from_secs(9);
         let reads_only = |_, call: Call| if call.write { Gate::Shut(Some(later)) } else { Gate::Open };
-        let (place, _) = queue.next(reads_only).expect("the read");
-        assert_eq!(queue.take(place), Some("read"));
+        let (key, _) = queue.next(reads_only).expect("the read");
+        assert_eq!(queue.take(key), Some("read"));
         assert_eq!(queue.next(reads_only), Err(Some(later)));
         assert_eq!(queue.next(|_, _| Gate::Shut(None)), Err(None), "only an answer can tell");
     }
@@ -164,25 +166,28 @@ mod tests {
     #[test]
     fn a_pause_holds_everything_and_a_spent_window_until_it_may_open() {
         let until = NOW + Duration::from_secs(3);
-        assert_eq!(gate(&View { leave: Leave::Wait(until), ..view() }, Class::Revoke, NOW), Gate::Shut(Some(until)));
-        assert_eq!(gate(&View { leave: Leave::Try, ..view() }, Class::Grant, NOW), Gate::Open);
+        assert_eq!(
+            gate(&View { admission: Admission::Wait(until), ..view() }, Priority::Revoke, NOW),
+            Gate::Shut(Some(until))
+        );
+        assert_eq!(gate(&View { admission: Admission::Try, ..view() }, Priority::Grant, NOW), Gate::Open);
         let spent = View { permits: 0, wake: Some(until), ..view() };
-        assert_eq!(gate(&spent, Class::Grant, NOW), Gate::Shut(Some(until)));
+        assert_eq!(gate(&spent, Priority::Grant, NOW), Gate::Shut(Some(until)));
     }
 
     #[test]
     fn nothing_is_only_looked_at_while_people_are_sent_away() {
         let busy = View { sent_away: Some(NOW), ..view() };
-        assert!(matches!(gate(&busy, Class::Inspect, NOW + Duration::from_secs(70)), Gate::Shut(Some(_))));
-        assert_eq!(gate(&busy, Class::Describe, NOW), Gate::Open);
-        assert_eq!(gate(&busy, Class::Inspect, NOW + Duration::from_secs(76)), Gate::Open);
+        assert!(matches!(gate(&busy, Priority::Inspect, NOW + Duration::from_secs(70)), Gate::Shut(Some(_))));
+        assert_eq!(gate(&busy, Priority::Describe, NOW), Gate::Open);
+        assert_eq!(gate(&busy, Priority::Inspect, NOW + Duration::from_secs(76)), Gate::Open);
     }
 
     #[test]
     fn some_can_be_taken_out_of_the_middle() {
         let mut queue = Queue::default();
         for n in 0..6 {
-            queue.push(Class::Grant, WRITE, n);
+            queue.push(Priority::Grant, WRITE, n);
         }
         assert_eq!(queue.take_all(|_, _, n| n % 2 == 0), [0, 2, 4]);
         assert_eq!(queue.len(), 3);

@@ -2,17 +2,17 @@
 //!
 //! **Invariant:** what could not be read is unknown; that there is no account is answered twice before it is believed.
 
-use super::{A_MOMENT, Concluded, Context, Lane, WRONG_AGAIN};
-use crate::identity::administrator::{RolesRead, groups_matter};
+use super::{A_MOMENT, Concluded, Context, Run, WRONG_AGAIN};
+use crate::identity::administrator::{RolesRead, needs_groups};
 use crate::identity::run::Release;
 use crate::identity::{Account, Answer, Step, observe};
 use crate::okta::outcome::Outcome;
 
-impl Lane {
+impl Run {
     /// Where to read the account: by its id, or by the login of the create whose outcome is unknown.
-    pub(super) fn look(&self) -> Option<Step> {
+    pub(super) fn read_step(&self) -> Option<Step> {
         let id = self.account().map(|a| &a.id).or(self.claim.okta_id.as_ref()).or(self.claim.login.as_ref())?;
-        Some(Step::Look { id_or_login: id.clone() })
+        Some(Step::ReadAccount { id_or_login: id.clone() })
     }
 
     /// What has to be read of an account that was found by itself before anything is planned for it.
@@ -42,26 +42,26 @@ impl Lane {
         }
         // Everybody is in a group: an answer without any is none.
         let is_empty = matches!(answer, Answer::Groups { groups, .. } if groups.is_empty());
-        let is_told = *outcome == Outcome::Applied && !is_empty;
-        if !is_told {
+        let is_reported = *outcome == Outcome::Applied && !is_empty;
+        if !is_reported {
             self.unanswered.push(match step {
                 Step::ReadGroups { id, .. } => Step::ReadGroups { id: id.clone(), page: None },
                 other => other.clone(),
             });
         }
-        let mut account = if is_told { observe(self.account(), step, answer) } else { self.account().cloned() };
+        let mut account = if is_reported { observe(self.account(), step, answer) } else { self.account().cloned() };
         let at = context.now.millis();
         match (step, &mut account) {
             (Step::ReadRoles { .. }, Some(account)) => {
                 let holds = if let Answer::Role { holds } = answer { Some(*holds) } else { None };
-                account.marks.roles = Some(RolesRead { holds: holds.filter(|_| is_told), at });
+                account.marks.roles = Some(RolesRead { holds: holds.filter(|_| is_reported), at });
             }
-            (Step::ReadGroups { .. }, Some(account)) if is_told => {
+            (Step::ReadGroups { .. }, Some(account)) if is_reported => {
                 (account.marks.groups_read_at, account.marks.groups_unsaid_at) = (Some(at), None);
             }
             (Step::ReadGroups { .. }, Some(account)) => {
-                let matters = groups_matter(&context.rulebook.safeguards.protected, context.directory);
-                account.marks.groups_unsaid_at = matters.then_some(at);
+                let items = needs_groups(&context.rulebook.safeguards.protected, context.directory);
+                account.marks.groups_unsaid_at = items.then_some(at);
             }
             _ => {}
         }
@@ -74,24 +74,24 @@ impl Lane {
 
     /// The answer is discarded and the account read once by its id, or by the login of a create; if that goes wrong too, the
     /// person waits. The first to be tried again show whether Okta answers as it should.
-    pub(super) fn about_somebody_else(&mut self, step: Option<&Step>, why: String, context: &Context) -> Concluded {
+    pub(super) fn about_another_user(&mut self, step: Option<&Step>, why: String, context: &Context) -> Concluded {
         self.steps.clear();
         self.strangers += 1;
         if let Some(Step::CreateUser { profile, .. }) = step {
             self.claim.login = profile.get("login").and_then(|l| l.as_str()).map(str::to_owned);
         }
-        match self.look() {
-            Some(look) if self.strangers < 2 => Concluded::reading(None, look),
+        match self.read_step() {
+            Some(read_first) if self.strangers < 2 => Concluded::reading(None, read_first),
             _ => {
                 let again = Some(context.now + WRONG_AGAIN * self.patience());
                 let why = format!("{why}; look at what stands between the service and Okta");
-                self.end(Release::SetAside { why, again, look: true })
+                self.end(Release::Quarantined { why, again, read_first: true })
             }
         }
     }
 
-    pub(super) fn after_look(&mut self, outcome: &Outcome, answer: &Answer, context: &Context) -> Concluded {
-        self.claim.look = false;
+    pub(super) fn after_read(&mut self, outcome: &Outcome, answer: &Answer, context: &Context) -> Concluded {
+        self.claim.read_first = false;
         self.steps.clear();
         match (outcome, answer) {
             (Outcome::Applied, Answer::User(found)) => {
@@ -103,20 +103,20 @@ impl Lane {
                         found.id,
                         anchor.unwrap_or_default()
                     );
-                    return self.end(self.set_aside(why, false, context));
+                    return self.end(self.quarantined(why, false, context));
                 }
                 // Found by its login alone: whoever can write an email into a profile must not become its owner.
                 if anchor.is_none() && self.account().is_none() && self.claim.okta_id.is_none() {
                     return self.end(Release::Found { account: Box::new(found.clone()) });
                 }
-                let step = Step::Look { id_or_login: found.id.clone() };
+                let step = Step::ReadAccount { id_or_login: found.id.clone() };
                 let is_known = self.account().is_some_and(|known| known.id == found.id);
                 let account = observe(self.account().filter(|_| is_known), &step, answer);
                 let mut account = if is_known { account } else { account.map(Account::found_alone) };
                 let revoked = self.done.contains(&Step::RevokeSessions { id: found.id.clone() });
                 if let Some(account) = &mut account {
                     // What another run was refused is no reason not to ask again.
-                    if self.looks == 0 && self.tried.is_empty() {
+                    if self.reads == 0 && self.tried.is_empty() {
                         account.marks.not_suspended_in = None;
                     }
                     if account.is_awake() {
@@ -132,8 +132,8 @@ impl Lane {
             // What a load balancer says while Okta is away looks the same: two answers in a row are needed.
             (Outcome::Missing, _) if self.absent == 0 && self.account().is_some() => {
                 self.absent += 1;
-                match self.look() {
-                    Some(look) => Concluded::reading(None, look),
+                match self.read_step() {
+                    Some(read_first) => Concluded::reading(None, read_first),
                     None => self.concluded(None, context),
                 }
             }
@@ -141,13 +141,13 @@ impl Lane {
                 (self.claim.case.account, self.claim.case.searched_at) = (None, None);
                 self.concluded(Some(None), context)
             }
-            (Outcome::SomebodyElse { why }, _) => self.about_somebody_else(None, why.clone(), context),
+            (Outcome::AnotherUser { why }, _) => self.about_another_user(None, why.clone(), context),
             (Outcome::Retry { after, why }, _) => {
-                self.end(Release::Look { at: context.now + (*after).max(A_MOMENT), why: why.clone() })
+                self.end(Release::ReadFirst { at: context.now + (*after).max(A_MOMENT), why: why.clone() })
             }
             (other, _) => {
                 let why = other.why().unwrap_or("the account cannot be read").to_owned();
-                self.end(Release::Look { at: context.now + context.backoff, why })
+                self.end(Release::ReadFirst { at: context.now + context.backoff, why })
             }
         }
     }

@@ -13,10 +13,10 @@ use crate::audit::details::Reconciled;
 use crate::audit::{Event, Record};
 use crate::clock::{Clock, Moment};
 use crate::config::Reconciling;
-use crate::identity::Class;
+use crate::identity::Priority;
 use crate::mailbox::Gate;
 use crate::report::Reconciliation;
-use crate::store::{Compared, Drifted, Reread, Store, append, findings};
+use crate::store::{Compared, Drifted, OrgRead, Store, append, findings};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl Reconciler {
         let mut next = self.next(last);
         loop {
             tokio::time::sleep(self.clock.real(TICK).max(SHORTEST_TICK)).await;
-            let asked = self.store.reread_requests(&self.org).await.unwrap_or_else(|e| {
+            let asked = self.store.reconcile_requests(&self.org).await.unwrap_or_else(|e| {
                 tracing::error!(org = %self.org, error = %e, "it cannot be looked up whether somebody wants the org read again");
                 Vec::new()
             });
@@ -91,7 +91,7 @@ impl Reconciler {
             &rulebook.mapping,
             rules,
             self.directory.load().administrators(),
-            Class::Inspect,
+            Priority::Inspect,
         )
         .await?;
         let (accounts, groups) = read_accounts(&self.writers, &directory, &rulebook, &self.mapped).await?;
@@ -99,8 +99,8 @@ impl Reconciler {
         self.directory.replace(directory);
         let now = self.clock.now();
         let read =
-            Reread { org: self.org.to_string(), accounts, groups, directory: self.directory.load(), started, now };
-        let Compared { mut drifted, new, known, missing } = self.store.reread(read).await.map_err(error)?;
+            OrgRead { org: self.org.to_string(), accounts, groups, directory: self.directory.load(), started, now };
+        let Compared { mut drifted, new, known, missing } = self.store.reconcile(read).await.map_err(error)?;
         drifted.extend(self.lists.prove(known, &missing).await?);
         if new > 0 {
             self.store.correlate_org(&self.org, now).await.map_err(error)?;

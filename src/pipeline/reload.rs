@@ -8,7 +8,7 @@ use crate::audit::Author;
 use crate::audit::details::{ConfigChange, Reconfigured};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::config::reload::{Change, compare};
+use crate::config::reload::{ChangedKey, compare};
 use crate::identity::Decider;
 use crate::retry;
 use crate::store::{Store, StoreError};
@@ -25,14 +25,14 @@ pub(super) struct Live {
 impl Service {
     /// Exchanges the configuration for `new`, which was checked, and tells what has changed; `by` stands in the audit. What
     /// needs a restart, or a store that cannot write, refuses all of it.
-    pub async fn reload(&self, new: Config, by: &Decider) -> Result<Vec<Change>, String> {
+    pub async fn reload(&self, new: Config, by: &Decider) -> Result<Vec<ChangedKey>, String> {
         let live = &self.live;
         let changes = compare(&live.config.lock().unwrap_or_else(PoisonError::into_inner), &new);
         let stuck: Vec<&str> = changes.iter().filter(|change| !change.live).map(|change| change.key.as_str()).collect();
         if !stuck.is_empty() {
-            let told = stuck.join(", ");
+            let message = stuck.join(", ");
             return Err(format!(
-                "nothing was changed: a restart is needed for {told}; restart, or take these changes back"
+                "nothing was changed: a restart is needed for {message}; restart, or take these changes back"
             ));
         }
         if changes.is_empty() {
@@ -43,13 +43,13 @@ impl Service {
             author: Author::new(&*by.name, by.principal()),
         };
         let now = self.clock.now();
-        let exchanged = if changes.iter().any(Change::decides) {
+        let exchanged = if changes.iter().any(ChangedKey::decides) {
             self.store.exchange_rules(new.rulebook.clone(), new.rules.clone(), audited, now).await
         } else {
             self.store.note_reconfigured(audited, now).await.map(|()| false)
         };
         if exchanged.map_err(|e| format!("nothing was changed: {e}"))? {
-            let looking = look_at_everybody(self.store.clone(), new.rules.clone(), self.clock.clone());
+            let looking = evaluate_everybody(self.store.clone(), new.rules.clone(), self.clock.clone());
             let supervisor = self.supervisor.clone();
             tokio::spawn(async move { supervisor.must("reload", "", looking).await });
         }
@@ -68,13 +68,13 @@ impl Service {
     }
 }
 
-fn audited(change: &Change) -> ConfigChange {
-    let Change { key, before, after, live } = change.clone();
+fn audited(change: &ChangedKey) -> ConfigChange {
+    let ChangedKey { key, before, after, live } = change.clone();
     ConfigChange { key, before, after, live }
 }
 
 /// Looks at everybody under the rules that hold now, until that is done or the store has stopped; the next start does it then.
-async fn look_at_everybody(store: Store, fingerprint: String, clock: Clock) {
+async fn evaluate_everybody(store: Store, fingerprint: String, clock: Clock) {
     let (mut attempt, start) = (0, clock.monotonic());
     loop {
         match store.relink_everybody(&fingerprint, clock.now()).await {

@@ -4,7 +4,7 @@
 //! counts: an order that waits for a window gives a sign as long as its writer lives, and what waits for the store waits with
 //! everybody else.
 
-use super::employee::{Employee, Overdue};
+use super::person_run::{Overdue, PersonRun};
 use crate::clock::{Clock, Moment};
 use crate::identity::run::{Lease, Release};
 use crate::mailbox::Gate;
@@ -74,7 +74,7 @@ struct Run {
     progress: Progress,
     /// Who it is for, as in the log.
     person: String,
-    actor: Gate<Employee>,
+    actor: Gate<PersonRun>,
 }
 
 /// The runs in flight in one org, by target and token.
@@ -87,7 +87,7 @@ impl Runs {
     }
 
     /// A run begins.
-    pub fn begin(&self, lease: Lease, progress: Progress, person: String, actor: Gate<Employee>) {
+    pub fn begin(&self, lease: Lease, progress: Progress, person: String, actor: Gate<PersonRun>) {
         self.with(|runs| runs.insert(key(lease), Run { lease, progress, person, actor }));
     }
 
@@ -121,7 +121,7 @@ impl Watchdog {
     /// Watches until the task is dropped.
     pub async fn keep(self) -> Result<(), String> {
         self.metrics.runs_overdue.with_label_values(&[&self.org]); // an increase begins at 0
-        let (mut looks, mut alone) = (0_u32, BTreeSet::new());
+        let (mut reads, mut alone) = (0_u32, BTreeSet::new());
         loop {
             tokio::time::sleep(TICK).await;
             if self.store.is_draining() {
@@ -133,8 +133,8 @@ impl Watchdog {
                 continue;
             }
             self.release_overdue().await;
-            looks = looks.wrapping_add(1);
-            if looks.is_multiple_of(CLAIMS_EVERY) {
+            reads = reads.wrapping_add(1);
+            if reads.is_multiple_of(CLAIMS_EVERY) {
                 alone = self.release_claims_without_runs(&alone).await;
             }
         }
@@ -148,7 +148,7 @@ impl Watchdog {
     }
 
     async fn release_overdue(&self) {
-        let overdue: Vec<(Lease, Progress, String, Gate<Employee>)> = self.runs.with(|runs| {
+        let overdue: Vec<(Lease, Progress, String, Gate<PersonRun>)> = self.runs.with(|runs| {
             let silent = runs.values().filter(|run| run.progress.since(&self.clock) > self.longest);
             silent.map(|run| (run.lease, run.progress.clone(), run.person.clone(), run.actor.clone())).collect()
         });
@@ -180,7 +180,7 @@ impl Watchdog {
             "nothing was heard of the run of this person for {seconds} s, so it was let go of; the account is read and the plan is \
              made anew"
         );
-        match self.store.abandon(lease, Release::Look { at: now, why }, now).await {
+        match self.store.abandon(lease, Release::ReadFirst { at: now, why }, now).await {
             Ok(()) => {
                 tracing::error!(%org, target, person, seconds, "a run made no progress and was released; please report it");
                 self.metrics.runs_overdue.with_label_values(&[org]).inc();

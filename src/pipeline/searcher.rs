@@ -6,7 +6,7 @@
 use super::dispatcher::{Dispatcher, Wake};
 use super::lists::Lists;
 use super::prime::search_users;
-use crate::identity::{Account, Class};
+use crate::identity::{Account, Priority};
 use crate::mailbox::Gate;
 use crate::retry;
 use crate::store::Sought;
@@ -36,7 +36,7 @@ impl Searcher {
             tokio::time::sleep(clock.real(TICK).max(SHORTEST_TICK)).await;
             match self.lists.store.uncover(&self.lists.org, UNCOVERED, clock.now()).await {
                 Ok(0) => {}
-                Ok(_) => self.dispatcher.signal(Wake), // they are judged before they are searched for
+                Ok(_) => self.dispatcher.signal(Wake), // they are evaluated before they are searched for
                 Err(e) => {
                     tracing::error!(org = %self.lists.org, error = %e, "the store cannot tell whom lists have covered");
                 }
@@ -68,11 +68,11 @@ impl Searcher {
 
     /// Every account that may be one of theirs, as a read by its id or login shows it.
     async fn ask(&self, people: &[Sought]) -> Result<Vec<Account>, String> {
-        let class = if people.iter().any(|person| person.urgent) { Class::Revoke } else { Class::Inspect };
+        let priority = if people.iter().any(|person| person.urgent) { Priority::Revoke } else { Priority::Inspect };
         let rules = self.lists.store.rules().load();
         let anchor = rules.mapping.anchor();
-        let hits =
-            search_users(&self.lists.writers, &expression(people, anchor), anchor, &self.lists.mapped, class).await?;
+        let hits = search_users(&self.lists.writers, &expression(people, anchor), anchor, &self.lists.mapped, priority)
+            .await?;
         let mut found: BTreeMap<String, Account> = BTreeMap::new();
         let mut names: Vec<String> = hits.into_iter().map(|account| account.id).collect();
         for person in people {
@@ -80,7 +80,7 @@ impl Searcher {
         }
         for one in names {
             if !found.contains_key(&one)
-                && let Some(account) = self.lists.read(&one, class).await?
+                && let Some(account) = self.lists.read(&one, priority).await?
             {
                 found.insert(account.id.clone(), account);
             }

@@ -38,10 +38,10 @@ impl Sink {
         match self {
             Sink::File(file, path) => {
                 let (path, rotate, keep, stamp) = (path.clone(), file.rotate, file.keep, stamp.replace(':', ""));
-                let told = path.display().to_string();
+                let message = path.display().to_string();
                 let written = tokio::task::spawn_blocking(move || append(&path, &rows, rotate, keep, &stamp));
                 let written = written.await.map_err(|e| e.to_string())?;
-                written.map_err(|e| format!("{told}: {e}; make the folder writable, or name another audit.file"))
+                written.map_err(|e| format!("{message}: {e}; make the folder writable, or name another audit.file"))
             }
             Sink::Stdout => {
                 let written = tokio::task::spawn_blocking(move || std::io::stdout().write_all(lines(&rows).as_bytes()));
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_file_is_put_aside_and_the_oldest_ones_go() {
+    fn a_full_file_is_rotated_and_the_oldest_ones_go() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("audit.jsonl");
         let row = |seq| AuditRow { seq, text: format!("{{\"seq\":{seq}}}"), hash: vec![] };

@@ -18,7 +18,7 @@ const STEP: Duration = Duration::from_secs(2);
 /// How long the first answer of a run is waited for before the calendar is believed all the same.
 const FIRST_ANSWER: Duration = Duration::from_secs(60);
 
-/// How far this machine was ahead of a company's servers, if they told, and when on the monotonic time line they answered.
+/// How far this machine was ahead of a tenant's servers, if they told, and when on the monotonic time line they answered.
 type Seen = BTreeMap<String, (Option<i64>, Moment)>;
 
 /// What the servers say. Shared and cheap to clone.
@@ -45,7 +45,7 @@ impl Skew {
         Self { seen: Arc::default(), since: now }
     }
 
-    /// A company's server has answered, this machine being `ahead` by so many seconds, if it told.
+    /// A tenant's server has answered, this machine being `ahead` by so many seconds, if it told.
     pub fn saw(&self, tenant: &str, ahead: Option<i64>, now: Moment) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.to_owned(), (ahead, now));
     }
@@ -66,7 +66,7 @@ fn belief(seen: &Seen, since: Moment, now: Moment) -> Belief {
 }
 
 /// For people.
-pub fn told(ahead: i64) -> String {
+pub fn message(ahead: i64) -> String {
     let word = if ahead > 0 { "ahead of" } else { "behind" };
     format!(
         "this machine's clock is {} s {word} Namely's; correct it (is NTP running?): until then no date is acted upon, changes are",
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(belief(&Seen::new(), ago(59), NOW), Belief::NotAskedYet, "the first answer is waited for");
         let silent = Seen::from([("a".to_owned(), (None, ago(5)))]);
         assert_eq!(belief(&silent, ago(10), NOW), Belief::Right, "a server that does not tell");
-        assert!(told(-90).contains("90 s behind"));
+        assert!(message(-90).contains("90 s behind"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! | part | when it panics | why |
 //! |---|---|---|
 //! | the store's thread | the process ends | nothing that follows could be trusted, and a start reads the file |
-//! | a run | its person is set aside | the next try would likely fail as well; everybody else goes on |
+//! | a run | its person is quarantined | the next try would likely fail as well; everybody else goes on |
 //! | a writer, a dispatcher, a poller | what it was at is dropped, it goes on with what waits | whoever waits for an answer learns that there will be none and reads the account, claims without a run are released, pages are asked for again |
 //! | a call, a claim, a page, a delivery (tasks of those) | its actor is told that it failed | the same |
 //! | timekeeper, forecasts, reconciler, opener, reader of groups, sealer, gauges, watchdog | started again, later each time | they hold nothing but their settings |
@@ -25,7 +25,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 /// For how long a failure is told.
-const TOLD: Duration = Duration::from_secs(120);
+const REPORTED: Duration = Duration::from_secs(120);
 /// Whoever works for so long after a failure has left it behind.
 const STEADY: Duration = Duration::from_secs(600);
 /// How often it is looked whether an actor is gone.
@@ -61,7 +61,7 @@ impl Supervisor {
             supervisor.metrics.actor_failures.with_label_values(&[actor]);
         }
         let asked = supervisor.clone();
-        readiness.watch("service parts", move || asked.told());
+        readiness.watch("service parts", move || asked.message());
         let watched = supervisor.clone();
         tokio::spawn(async move {
             loop {
@@ -95,10 +95,10 @@ impl Supervisor {
     }
 
     /// What has failed lately.
-    fn told(&self) -> Option<String> {
+    fn message(&self) -> Option<String> {
         let now = self.clock.monotonic();
         let parts = self.with(|failed| {
-            failed.parts.retain(|_, (at, _)| now.since(*at) < TOLD);
+            failed.parts.retain(|_, (at, _)| now.since(*at) < REPORTED);
             failed.parts.iter().map(|(name, (_, why))| format!("{name}: {why}")).collect::<Vec<_>>()
         });
         (!parts.is_empty()).then(|| parts.join("; "))
@@ -108,8 +108,8 @@ impl Supervisor {
     pub fn failed(&self, actor: &'static str, name: &str, why: &str) {
         tracing::error!(actor, name, why, "a part of the service failed by a mistake; it goes on. Please report it");
         self.metrics.actor_failures.with_label_values(&[actor]).inc();
-        let told = (self.clock.monotonic(), format!("it failed and goes on ({why}); please report it"));
-        self.with(|failed| failed.parts.insert(format!("{actor} {name}"), told));
+        let message = (self.clock.monotonic(), format!("it failed and goes on ({why}); please report it"));
+        self.with(|failed| failed.parts.insert(format!("{actor} {name}"), message));
     }
 
     /// Does a piece of an actor's work; if it panics, the actor goes on without it.
@@ -153,7 +153,7 @@ impl Supervisor {
                 }
                 let worked = supervisor.clock.monotonic().since(begun);
                 attempt = if worked > STEADY { 0 } else { attempt + 1 };
-                supervisor.clock.sleep(retry::delay(attempt).min(TOLD / 2)).await;
+                supervisor.clock.sleep(retry::delay(attempt).min(REPORTED / 2)).await;
             }
         });
     }
@@ -228,8 +228,10 @@ mod tests {
         let none: Option<()> = supervisor.attempt_async("poller", "acme", async { panic!("one page") }).await;
         assert_eq!(none, None);
         let reasons = readiness.reasons();
-        let told = &reasons["service parts"];
-        assert!(told.contains("writer main/users: it failed and goes on (one call)") && told.contains("poller acme"));
+        let message = &reasons["service parts"];
+        assert!(
+            message.contains("writer main/users: it failed and goes on (one call)") && message.contains("poller acme")
+        );
         assert!(metrics.text().contains("actor_failures_total{actor=\"writer\"} 1"));
         while !readiness.is_ready() {
             tokio::time::sleep(Duration::from_millis(10)).await; // two minutes, by the clock of the test
@@ -240,15 +242,15 @@ mod tests {
     async fn a_task_that_ends_by_a_mistake_is_started_again() {
         let (supervisor, readiness, _) = supervised();
         let (begun, runs) = (Arc::new(AtomicU32::new(0)), Arc::new(Notify::new()));
-        let (counted, told) = (begun.clone(), runs.clone());
+        let (counted, message) = (begun.clone(), runs.clone());
         supervisor.keep("sealer", "", move || {
-            let (number, told) = (counted.fetch_add(1, Ordering::SeqCst), told.clone());
+            let (number, message) = (counted.fetch_add(1, Ordering::SeqCst), message.clone());
             async move {
                 match number {
                     0 => panic!("a mistake"),
                     1 => Err("there is no key".to_owned()),
                     _ => {
-                        told.notify_one();
+                        message.notify_one();
                         Ok(())
                     }
                 }

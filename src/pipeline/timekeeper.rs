@@ -1,9 +1,9 @@
 //! The timekeeper: marks people dirty for whom a date has passed, acts upon decisions of operators, and has the
 //! backlog forecast.
 
-use super::board::Board;
 use super::readiness::Readiness;
-use super::skew::{Belief, Both, Skew, told};
+use super::registry::OrgRegistry;
+use super::skew::{Belief, Both, Skew, message};
 use crate::clock::Clock;
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
@@ -21,17 +21,17 @@ const SHORTEST_FORECAST: Duration = Duration::from_secs(1);
 pub struct Tools {
     pub clock: Clock,
     pub store: Store,
-    pub board: Board,
+    pub registry: OrgRegistry,
     /// What Namely's servers say of this machine's clock.
     pub skew: Skew,
     pub readiness: Readiness,
 }
 
 /// Keeps the forecasts of every org until the task is dropped.
-pub async fn keep_forecasting(board: Board, clock: Clock) -> Result<(), String> {
+pub async fn keep_forecasting(registry: OrgRegistry, clock: Clock) -> Result<(), String> {
     loop {
-        for forecaster in board.forecasters() {
-            if let Err(e) = forecaster.look().await {
+        for forecaster in registry.forecasters() {
+            if let Err(e) = forecaster.update().await {
                 tracing::warn!(error = %e, org = %forecaster.org, "the backlog could not be forecast");
             }
         }
@@ -47,7 +47,7 @@ impl Tools {
             let now = Both::now(&self.clock);
             let back = now.set_back_since(&before);
             before = now;
-            self.look(back).await;
+            self.tick(back).await;
             tokio::select! {
                 () = decided.notified() => {}
                 () = tokio::time::sleep(self.clock.real(TICK).max(SHORTEST_TICK)) => {}
@@ -56,15 +56,15 @@ impl Tools {
     }
 
     /// Acts upon what time and people have changed; the calendar may have been set `back`.
-    async fn look(&self, back: Option<Duration>) {
+    async fn tick(&self, back: Option<Duration>) {
         let belief = self.skew.belief(self.clock.monotonic());
         match belief {
-            Belief::Off(ahead) => self.readiness.missing("clock", told(ahead)),
+            Belief::Off(ahead) => self.readiness.missing("clock", message(ahead)),
             Belief::Right | Belief::NotAskedYet => self.readiness.have("clock"),
         }
         let woken = self.tend(back, belief == Belief::Right).await;
         if woken > 0 {
-            self.board.wake();
+            self.registry.wake();
         }
     }
 

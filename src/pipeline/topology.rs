@@ -1,12 +1,12 @@
 //! How the actors hang together, and in which order they start.
 
 use super::audit_sink::AuditSink;
-use super::board::Board;
-use super::gauges::{keep_looking, keep_verifying, seconds};
+use super::gauges::{keep_reading, keep_verifying, seconds};
 use super::notifier::Notifier;
 use super::org::Org;
 use super::poller::{LivePace, Poller, PollerTools, Pollers, read_catalogue};
 use super::readiness::Readiness;
+use super::registry::OrgRegistry;
 use super::reload::Live;
 use super::sealer::keep_sealing;
 use super::sinks::Sink;
@@ -64,7 +64,7 @@ pub struct Service {
 
 impl Service {
     /// Opens the store, recovers it, and starts every actor on the current actix system. The orgs are primed and the
-    /// companies are walked in the background: `readiness` tells how far that is.
+    /// tenants are walked in the background: `readiness` tells how far that is.
     pub async fn start(config: Config, clock: Clock, metrics: Metrics) -> Result<Self, StartError> {
         let store = Store::open(Path::new(&config.service.store), config.rulebook.clone(), metrics.store.clone())?;
         let recovered = store.recover(config.rules.clone(), clock.now()).await?;
@@ -79,7 +79,7 @@ impl Service {
         let watched = store.clone();
         readiness.watch("store", move || watched.trouble());
         let paused = store.stops().clone();
-        readiness.watch("pause", move || Some(paused.unwritten().first()?.told()));
+        readiness.watch("pause", move || Some(paused.unwritten().first()?.message()));
         let supervisor = Supervisor::start(&clock, &metrics, &readiness);
         let paces: BTreeMap<String, LivePace> =
             config.namely.iter().map(|t| (t.name.clone(), Arc::new(ArcSwap::from_pointee(t.pace)))).collect();
@@ -123,7 +123,7 @@ impl Service {
         let parts = (start.config.audit.sealing.clone(), store.clone(), clock.clone());
         supervisor.keep("sealer", "", move || keep_sealing(parts.0.clone(), parts.1.clone(), parts.2.clone()));
         let parts = (store.clone(), clock.clone(), metrics.clone());
-        supervisor.keep("gauges", "", move || keep_looking(parts.0.clone(), parts.1.clone(), parts.2.clone()));
+        supervisor.keep("gauges", "", move || keep_reading(parts.0.clone(), parts.1.clone(), parts.2.clone()));
         let parts = (store.clone(), clock.clone(), metrics.clone());
         supervisor.keep("verifier", "", move || keep_verifying(parts.0.clone(), parts.1.clone(), parts.2.clone()));
         for tenant in &start.config.namely {
@@ -158,7 +158,7 @@ impl Service {
         let mut left = -1;
         let emptied = async {
             loop {
-                match self.store.under_way().await {
+                match self.store.in_flight().await {
                     Ok(0) => return,
                     Ok(calls) => left = calls,
                     Err(e) => tracing::error!(error = %e, "the store could not be asked what is under way"),
@@ -195,48 +195,48 @@ pub(super) struct Start {
     decided: Arc<Notify>,
     skew: Skew,
     run: i64,
-    /// How fast each company is asked.
+    /// How fast each tenant is asked.
     paces: BTreeMap<String, LivePace>,
     pollers: Pollers,
 }
 
 impl Start {
-    /// Starts everything side by side: an org or a company that cannot be read holds nobody up who does not depend on it.
+    /// Starts everything side by side: an org or a tenant that cannot be read holds nobody up who does not depend on it.
     fn go(self, orgs: Vec<Org>) {
-        let board = Board::default();
+        let registry = OrgRegistry::default();
         let tools = timekeeper::Tools {
             clock: self.clock.clone(),
             store: self.store.clone(),
-            board: board.clone(),
+            registry: registry.clone(),
             skew: self.skew.clone(),
             readiness: self.readiness.clone(),
         };
         let decided = self.decided.clone();
         self.supervisor.keep("timekeeper", "", move || tools.clone().keep(decided.clone()));
-        let (forecast, clock) = (board.clone(), self.clock.clone());
+        let (forecast, clock) = (registry.clone(), self.clock.clone());
         self.supervisor.keep("forecaster", "", move || keep_forecasting(forecast.clone(), clock.clone()));
         // Whoever starts something must get to the end.
         for org in orgs {
             let (supervisor, name) = (self.supervisor.clone(), org.traffic().0);
-            let working = org.work(board.clone());
+            let working = org.work(registry.clone());
             actix::spawn(async move { supervisor.must("org", &name, working).await });
         }
         let start = Arc::new(self);
         for tenant in start.config.namely.clone() {
             let (supervisor, name) = (start.supervisor.clone(), tenant.name.clone());
-            let reading = start.clone().read_tenant(tenant, board.clone());
-            actix::spawn(async move { supervisor.must("company", &name, reading).await });
+            let reading = start.clone().read_tenant(tenant, registry.clone());
+            actix::spawn(async move { supervisor.must("tenant", &name, reading).await });
         }
     }
 
-    /// Starts the poller of one company, as soon as its groups can be read.
-    async fn read_tenant(self: Arc<Self>, tenant: NamelyTenant, board: Board) {
+    /// Starts the poller of one tenant, as soon as its groups can be read.
+    async fn read_tenant(self: Arc<Self>, tenant: NamelyTenant, registry: OrgRegistry) {
         let what = format!("namely {}", tenant.name);
         let client = match NamelyClient::new(&tenant.url, &tenant.token, tenant.transport.clone()) {
             Ok(client) => client,
             Err(e) => {
                 let why = format!("the HTTP client could not be made ({}); correct its url or token", describe(&e));
-                tracing::error!(tenant = tenant.name, %why, "this company is not read");
+                tracing::error!(tenant = tenant.name, %why, "this tenant is not read");
                 return self.readiness.missing(&what, why);
             }
         };
@@ -270,7 +270,7 @@ impl Start {
             readiness: self.readiness.clone(),
             supervisor: self.supervisor.clone(),
             skew: self.skew.clone(),
-            board,
+            registry,
             walked: self.walked.clone(),
             run: self.run,
         };
@@ -279,7 +279,7 @@ impl Start {
         self.pollers.add(&name, Poller::start_with(tools, detector, catalogue));
     }
 
-    /// What the store holds of a company, and which profiles could not be read, however long it takes to be told.
+    /// What the store holds of a tenant, and which profiles could not be read, however long it takes to be told.
     async fn until_known(&self, tenant: &str) -> (Vec<(String, ContentHash)>, Vec<String>) {
         let mut attempt = 0;
         loop {

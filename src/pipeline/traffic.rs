@@ -3,7 +3,7 @@
 
 use crate::clock::Moment;
 use crate::okta::budget::{Shares, Status};
-use crate::okta::health::Leave;
+use crate::okta::health::Admission;
 use crate::okta::{Bucket, Health};
 use crate::retry::Waits;
 use arc_swap::ArcSwap;
@@ -71,7 +71,7 @@ impl Concurrency {
     }
 
     /// Gives the place back; `too_many` if Okta complained about simultaneous calls.
-    pub fn leave(&mut self, too_many: bool) {
+    pub fn admission(&mut self, too_many: bool) {
         if too_many {
             // Each complaint lowers it, also several about one crowd: too few is mended by good answers, too many is not.
             self.ceiling = self.ceiling.min(self.in_flight.saturating_sub(1)).max(1);
@@ -99,7 +99,7 @@ pub struct Tuning {
     /// Simultaneous calls over all counters, at most.
     pub in_flight: usize,
     /// People worked on at the same time, at most.
-    pub lanes: usize,
+    pub runs: usize,
     /// What part of each window is ours.
     pub shares: Shares,
     /// How long to wait before somebody is tried again.
@@ -141,8 +141,8 @@ impl Traffic {
     }
 
     /// People worked on at the same time, at most.
-    pub fn lanes(&self) -> usize {
-        self.tuning.load().lanes
+    pub fn runs(&self) -> usize {
+        self.tuning.load().runs
     }
 
     /// What part of each window is ours.
@@ -155,7 +155,7 @@ impl Traffic {
         self.tuning.load().waits
     }
 
-    /// Takes a place for one call. Whoever gets none is remembered, so that `leave` can say somebody waits.
+    /// Takes a place for one call. Whoever gets none is remembered, so that `admission` can say somebody waits.
     pub fn try_enter(&self, urgent: bool) -> bool {
         let entered = self.lock(|c| c.try_enter(urgent));
         if !entered {
@@ -170,12 +170,12 @@ impl Traffic {
     }
 
     /// Gives the place back; true if a writer waits for one.
-    pub fn leave(&self, too_many: bool) -> bool {
-        self.lock(|c| c.leave(too_many));
+    pub fn admission(&self, too_many: bool) -> bool {
+        self.lock(|c| c.admission(too_many));
         self.is_waited_for()
     }
 
-    /// Keeps the place of a call that may still be under way, until `let_go`; false if it must `leave` at once.
+    /// Keeps the place of a call that may still be under way, until `let_go`; false if it must `admission` at once.
     pub fn keep(&self) -> bool {
         self.lock(Concurrency::keep)
     }
@@ -218,9 +218,9 @@ impl Traffic {
     /// How many people may be worked on, by the pauses: all, one that tries, or nobody.
     pub fn people(&self, now: Moment) -> usize {
         match self.health(|health| health.org(now)) {
-            Leave::Yes => usize::MAX,
-            Leave::Try => 1,
-            Leave::Wait(_) => 0,
+            Admission::Yes => usize::MAX,
+            Admission::Try => 1,
+            Admission::Wait(_) => 0,
         }
     }
 
@@ -235,17 +235,17 @@ mod tests {
 
     #[test]
     fn another_number_of_calls_at_once_counts_those_that_are_under_way() {
-        let tuning = Tuning { in_flight: 4, lanes: 64, shares: Shares::default(), waits: Waits::default() };
+        let tuning = Tuning { in_flight: 4, runs: 64, shares: Shares::default(), waits: Waits::default() };
         let traffic = Traffic::new(tuning);
         assert_eq!((0..9).filter(|_| traffic.try_enter(true)).count(), 4);
         let waits = Waits { longest: Waits::default().first, ..Waits::default() };
-        traffic.tune(Tuning { in_flight: 2, lanes: 8, shares: Shares { share: 0.5, reserve: 0.2 }, waits });
+        traffic.tune(Tuning { in_flight: 2, runs: 8, shares: Shares { share: 0.5, reserve: 0.2 }, waits });
         assert_eq!(traffic.waits(), waits);
-        assert_eq!((traffic.lanes(), traffic.shares()), (8, Shares { share: 0.5, reserve: 0.2 }));
-        traffic.leave(false);
-        traffic.leave(false);
+        assert_eq!((traffic.runs(), traffic.shares()), (8, Shares { share: 0.5, reserve: 0.2 }));
+        traffic.admission(false);
+        traffic.admission(false);
         assert!(!traffic.try_enter(true), "two are still under way");
-        traffic.leave(false);
+        traffic.admission(false);
         assert!(traffic.try_enter(true));
     }
 
@@ -256,20 +256,20 @@ mod tests {
             assert!(concurrency.try_enter(true));
         }
         assert!(!concurrency.try_enter(true));
-        concurrency.leave(true);
+        concurrency.admission(true);
         assert_eq!(concurrency.cap, 8);
         assert!(!concurrency.try_enter(true), "fifteen are still under way");
         for _ in 0..15 {
-            concurrency.leave(false);
+            concurrency.admission(false);
         }
         for _ in 0..GOOD_ANSWERS * 20 {
             assert!(concurrency.try_enter(true));
-            concurrency.leave(false);
+            concurrency.admission(false);
         }
         assert_eq!(concurrency.cap, 15, "sixteen were too many");
         for _ in 0..FORGET_AFTER {
             assert!(concurrency.try_enter(true));
-            concurrency.leave(false);
+            concurrency.admission(false);
         }
         assert_eq!(concurrency.cap, 16, "after a long time it is tried again");
     }
@@ -279,7 +279,7 @@ mod tests {
         let mut concurrency = Concurrency::new(4);
         assert_eq!((0..9).filter(|_| concurrency.try_enter(true)).count(), 4);
         assert_eq!((0..3).map(|_| concurrency.keep()).collect::<Vec<_>>(), [true, true, false]);
-        concurrency.leave(false);
+        concurrency.admission(false);
         assert!(concurrency.try_enter(true), "the place of the third is free");
         assert!(!concurrency.try_enter(true), "two may still be under way, and two are");
         concurrency.set_most(8);

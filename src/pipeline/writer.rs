@@ -11,12 +11,12 @@ use super::supervisor::{Post, Supervisor};
 use super::traffic::{LOOKAHEAD, Traffic};
 use crate::clock::{Clock, Moment, PacerClock};
 use crate::failpoint::{self, Point};
-use crate::identity::Class;
+use crate::identity::Priority;
 use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
 use crate::okta::budget::WINDOW;
 use crate::okta::forecast::SPREAD;
-use crate::okta::health::{About, Change, Leave, Symptom};
+use crate::okta::health::{About, Admission, Notice, Symptom};
 use crate::okta::outcome::Reply;
 use crate::okta::{Bucket, Ledger, OktaClient, Request};
 use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
@@ -31,7 +31,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::Span;
 
-/// An order that would wait for longer gives its lane back.
+/// An order that would wait for longer gives its run back.
 const A_MOMENT: Duration = Duration::from_secs(1);
 /// How often a writer looks without being told to, in real time.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -48,7 +48,7 @@ struct Returned {
 /// Room may have come free.
 struct Pump;
 
-struct Tell(Vec<Change>);
+struct Publish(Vec<Notice>);
 
 type Pacer = RateLimiter<NotKeyed, InMemoryState, PacerClock, NoOpMiddleware<Nanos>>;
 
@@ -75,7 +75,7 @@ impl Writers {
         let mut gates = HashMap::new();
         let peers = std::sync::Arc::new(std::sync::OnceLock::new());
         for bucket in Bucket::ALL {
-            let name = format!("{org}/{}", bucket.label());
+            let name = format!("{org}/{}", bucket.as_str());
             let address = Writer {
                 _post: supervisor.post("writer", &name),
                 name,
@@ -110,11 +110,11 @@ impl Writers {
     }
 
     /// Sends a read and waits for its reply, however long the window takes.
-    pub async fn read(&self, request: Request, class: Class) -> Reply {
+    pub async fn read(&self, request: Request, priority: Priority) -> Reply {
         let (answer, delivered) = oneshot::channel();
         let order = Order {
             request,
-            class,
+            priority,
             person: None,
             impatient: false,
             announce: None,
@@ -131,9 +131,9 @@ impl Writers {
     }
 
     /// Tells what has changed of the pauses of the org.
-    pub fn tell(&self, changes: Vec<Change>) {
+    pub fn describe(&self, changes: Vec<Notice>) {
         if let Some(gate) = self.gates.values().next().filter(|_| !changes.is_empty()) {
-            gate.signal(Tell(changes));
+            gate.signal(Publish(changes));
         }
     }
 
@@ -165,7 +165,7 @@ pub struct Writer {
     queue: Queue<Order>,
     pacer: Option<(u32, Pacer)>,
     /// When somebody was last sent away because the window was spent: until a while after that, looking around
-    /// (`Class::Inspect`) would take calls from people who wait.
+    /// (`Priority::Inspect`) would take calls from people who wait.
     sent_away: Option<Moment>,
     wake: Option<SpawnHandle>,
     peers: std::sync::Arc<std::sync::OnceLock<Vec<Gate<Writer>>>>,
@@ -196,11 +196,11 @@ impl Handler<Carried<Order>> for Writer {
         let (supervisor, name) = (self.supervisor.clone(), self.name.clone());
         supervisor.attempt("writer", &name, || {
             failpoint::reach(Point::Ordered);
-            let (class, call) = (order.class, order.call());
-            if order.is_impatient() && (self.queue.len() >= LOOKAHEAD || self.is_closed(class, call)) {
+            let (priority, call) = (order.priority, order.call());
+            if order.is_impatient() && (self.queue.len() >= LOOKAHEAD || self.is_closed(priority, call)) {
                 self.send_away(order);
             } else {
-                self.queue.push(class, call, order);
+                self.queue.push(priority, call, order);
             }
         });
         self.pump(ctx);
@@ -233,7 +233,7 @@ impl Writer {
                 self.account(kind, &heard, received);
                 let symptom = heard.symptom;
                 let changes = self.traffic.health(|health| health.on_reply(about, person, symptom, received));
-                self.tell(&changes);
+                self.describe(&changes);
             }
         }
         if lingers {
@@ -243,17 +243,17 @@ impl Writer {
                 }
                 writer.pump(ctx);
             });
-        } else if self.traffic.leave(too_many) {
+        } else if self.traffic.admission(too_many) {
             self.signal_peers();
         }
     }
 }
 
-impl Handler<Carried<Tell>> for Writer {
+impl Handler<Carried<Publish>> for Writer {
     type Result = ();
 
-    fn handle(&mut self, changes: Carried<Tell>, ctx: &mut Self::Context) {
-        self.tell(&changes.body.0);
+    fn handle(&mut self, changes: Carried<Publish>, ctx: &mut Self::Context) {
+        self.describe(&changes.body.0);
         self.pump(ctx);
     }
 }
@@ -282,9 +282,9 @@ impl Writer {
                     _ if own => "own",
                     _ => "foreign",
                 };
-                self.metrics.okta_429.with_label_values(&[&self.org, self.bucket.label(), cause]).inc();
+                self.metrics.okta_429.with_label_values(&[&self.org, self.bucket.as_str(), cause]).inc();
                 if own {
-                    tracing::error!(bucket = self.bucket.label(), "a 429 of our own doing: please report it");
+                    tracing::error!(bucket = self.bucket.as_str(), "a 429 of our own doing: please report it");
                 }
             }
             // Who is not known is not counted (okta-api.md §4.3).
@@ -294,11 +294,11 @@ impl Writer {
     }
 
     /// Says what is paused and what goes on, in the log, the metrics and the readiness.
-    fn tell(&self, changes: &[Change]) {
+    fn describe(&self, changes: &[Notice]) {
         for change in changes {
             let (scope, why) = match change {
-                Change::Paused { scope, why } => (scope, Some(why)),
-                Change::Resumed { scope } => (scope, None),
+                Notice::Paused { scope, why } => (scope, Some(why)),
+                Notice::Resumed { scope } => (scope, None),
             };
             match why {
                 Some(why) => {
@@ -327,25 +327,25 @@ impl Writer {
     }
 
     /// Whether a call may leave now.
-    fn gate(&self, class: Class, call: Call) -> Door {
+    fn gate(&self, priority: Priority, call: Call) -> Door {
         let now = self.clock.monotonic();
-        let ends = class == Class::Revoke && call.write;
+        let ends = priority == Priority::Revoke && call.write;
         let view = View {
-            leave: self.traffic.health(|health| match ends {
+            admission: self.traffic.health(|health| match ends {
                 true => health.may_end(self.about(call), now),
-                false => health.may_leave(self.about(call), now),
+                false => health.admit(self.about(call), now),
             }),
-            permits: self.ledger.permits(call.kind, now, class),
-            wake: self.ledger.next_wake(call.kind, now, class),
+            permits: self.ledger.permits(call.kind, now, priority),
+            wake: self.ledger.next_wake(call.kind, now, priority),
             sent_away: self.sent_away,
         };
-        queue::gate(&view, class, now)
+        queue::gate(&view, priority, now)
     }
 
     /// Whether a call would wait for more than a moment.
-    fn is_closed(&self, class: Class, call: Call) -> bool {
+    fn is_closed(&self, priority: Priority, call: Call) -> bool {
         let now = self.clock.monotonic();
-        matches!(self.gate(class, call), Door::Shut(Some(until)) if until.since(now) > A_MOMENT)
+        matches!(self.gate(priority, call), Door::Shut(Some(until)) if until.since(now) > A_MOMENT)
     }
 
     fn pump(&mut self, ctx: &mut Context<Self>) {
@@ -358,33 +358,33 @@ impl Writer {
         let now = self.clock.monotonic();
         let mut wait: Option<Duration> = None;
         loop {
-            let (place, call) = match self.queue.next(|class, call| self.gate(class, call)) {
+            let (key, call) = match self.queue.next(|priority, call| self.gate(priority, call)) {
                 Ok(next) => next,
                 Err(until) => {
                     wait = until.map(|at| at.since(now));
                     break;
                 }
             };
-            if !self.traffic.try_enter(place.0 == Class::Revoke) {
+            if !self.traffic.try_enter(key.0 == Priority::Revoke) {
                 break; // whoever leaves signals
             }
-            if let Err(pause) = self.pace(call.kind, place.0) {
+            if let Err(pause) = self.pace(call.kind, key.0) {
                 self.traffic.give_up();
                 wait = Some(pause);
                 break;
             }
-            if let Some(order) = self.queue.take(place) {
+            if let Some(order) = self.queue.take(key) {
                 self.send(order, ctx);
             }
         }
         self.bounce();
         let now = self.clock.monotonic();
         // Whether or not somebody waits here, the dispatcher must learn when there is room again.
-        let spent = self.ledger.closed_until(now, Class::Grant);
-        let paused = [false, true].map(|write| self.traffic.health(|h| h.counter(self.bucket, write, now)));
-        let paused = paused.into_iter().filter_map(|leave| match leave {
-            Leave::Wait(until) => Some(until),
-            Leave::Yes | Leave::Try => None,
+        let spent = self.ledger.closed_until(now, Priority::Grant);
+        let paused = [false, true].map(|write| self.traffic.health(|h| h.bucket(self.bucket, write, now)));
+        let paused = paused.into_iter().filter_map(|admission| match admission {
+            Admission::Wait(until) => Some(until),
+            Admission::Yes | Admission::Try => None,
         });
         let wait = paused.chain(spent).map(|at| at.since(now)).chain(wait).min();
         self.show();
@@ -399,22 +399,24 @@ impl Writer {
 
     /// Spreads the calls of a window over most of it, so that simultaneous calls stay few and others find room.
     /// Terminations are not paced.
-    fn pace(&mut self, kind: &'static str, class: Class) -> Result<(), Duration> {
+    fn pace(&mut self, kind: &'static str, priority: Priority) -> Result<(), Duration> {
         let Some(limit) = self.ledger.status(kind, self.clock.monotonic()).limit else { return Ok(()) };
         if self.pacer.as_ref().is_none_or(|(known, _)| *known != limit) {
             self.pacer = Some((limit, pacer(limit, &self.clock)));
         }
         let Some((_, pacer)) = &self.pacer else { return Ok(()) };
         match pacer.check() {
-            Err(until) if class != Class::Revoke => Err(until.wait_time_from(PacerClock(self.clock.clone()).now())),
+            Err(until) if priority != Priority::Revoke => {
+                Err(until.wait_time_from(PacerClock(self.clock.clone()).now()))
+            }
             _ => Ok(()),
         }
     }
 
-    /// Lanes that would wait for a closed window give their slot back.
+    /// Runs that would wait for a closed window give their slot back.
     fn bounce(&mut self) {
         let mut queue = std::mem::take(&mut self.queue);
-        let away = queue.take_all(|class, call, order| order.is_impatient() && self.is_closed(class, call));
+        let away = queue.take_all(|priority, call, order| order.is_impatient() && self.is_closed(priority, call));
         self.queue = queue;
         for order in away {
             self.send_away(order);
@@ -438,39 +440,39 @@ impl Writer {
     fn show(&self) {
         let now = self.clock.monotonic();
         let soon = |at: Moment| at.since(now) <= A_MOMENT;
-        let spent = self.ledger.closed_until(now, Class::Grant).is_some_and(|at| !soon(at));
+        let spent = self.ledger.closed_until(now, Priority::Grant).is_some_and(|at| !soon(at));
         let paused = [false, true].iter().any(|write| {
-            let leave = self.traffic.health(|health| health.counter(self.bucket, *write, now));
-            matches!(leave, Leave::Wait(until) if !soon(until))
+            let admission = self.traffic.health(|health| health.bucket(self.bucket, *write, now));
+            matches!(admission, Admission::Wait(until) if !soon(until))
         });
         let room = if spent || paused { 0 } else { LOOKAHEAD.saturating_sub(self.queue.len()) };
         self.traffic.set_room(self.bucket, room);
         let status = self.ledger.tightest(now);
         self.traffic.set_status(self.bucket, status);
         let set = |gauge: &prometheus::IntGaugeVec, value: u64| {
-            gauge.with_label_values(&[&self.org, self.bucket.label()]).set(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge.with_label_values(&[&self.org, self.bucket.as_str()]).set(i64::try_from(value).unwrap_or(i64::MAX));
         };
         set(&self.metrics.okta_limit, status.limit.unwrap_or(0).into());
         set(&self.metrics.okta_remaining, status.remaining.into());
         set(&self.metrics.okta_in_flight, status.in_flight.into());
         set(&self.metrics.okta_reserved, status.reserved.into());
-        set(&self.metrics.okta_counters, self.ledger.counters() as u64);
+        set(&self.metrics.okta_windows, self.ledger.budgets() as u64);
         if let Some(ends) = status.ends {
             let reset = self.clock.now() + ends.since(now);
-            self.metrics.okta_reset.with_label_values(&[&self.org, self.bucket.label()]).set(seconds(reset));
+            self.metrics.okta_reset.with_label_values(&[&self.org, self.bucket.as_str()]).set(seconds(reset));
         }
         set(&self.metrics.okta_waiting, self.queue.len() as u64);
     }
 
     fn send(&mut self, order: Order, ctx: &mut Context<Self>) {
         let (call, person) = (order.call(), order.person);
-        self.ledger.on_send(call.kind, order.class, self.clock.monotonic());
+        self.ledger.on_send(call.kind, order.priority, self.clock.monotonic());
         self.traffic.health(|health| health.on_send(self.about(call)));
         let wait = self.metrics.mailbox_wait_seconds.with_label_values(&["writer"]);
         // Answers are as many as calls are under way: the gate of orders must not hold them up.
         let back = Gate::new(ctx.address(), 1, wait);
         let (client, clock) = (self.client.clone(), self.clock.clone());
-        let seconds = self.metrics.okta_call_seconds.with_label_values(&[&self.org, self.bucket.label()]);
+        let seconds = self.metrics.okta_call_seconds.with_label_values(&[&self.org, self.bucket.as_str()]);
         let (supervisor, name) = (self.supervisor.clone(), self.name.clone());
         tokio::spawn(async move {
             // If this panics, whoever waits for the answer learns that there will be none.

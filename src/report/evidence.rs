@@ -6,7 +6,7 @@ use crate::audit::details::{Effect, HoldEnded, Names, Observed, Verdict};
 use crate::audit::{Event, Row};
 use crate::identity::pins::Access;
 use crate::identity::plan::NO_ACCOUNT;
-use crate::identity::{Change, Step};
+use crate::identity::{ChangeKind, Step};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -223,7 +223,7 @@ impl Collector {
 
     /// Somebody may have decided that the access of a leaver stays.
     fn hold_ended(&mut self, it: &HoldEnded, target: i64) {
-        let ends = matches!(it.change, Change::Deactivate | Change::Suspend);
+        let ends = matches!(it.change, ChangeKind::Deactivate | ChangeKind::Suspend);
         if ends && it.verdict == Some(Verdict::Rejected) {
             self.keep(target, it.by.as_ref().map(Names::joined).unwrap_or_default());
         }
@@ -254,7 +254,7 @@ impl Collector {
     }
 
     fn observed(&mut self, row: &Row, it: &Observed, target: i64, inside: bool, name: &impl Fn(i64) -> String) {
-        let over = it.standing.is_over();
+        let over = it.lifecycle.is_over();
         if !over
             && let Some(leaver) = self.leaver(target)
             && leaver.revoked_at.is_none()

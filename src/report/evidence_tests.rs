@@ -13,8 +13,8 @@ fn collected(rows: &[Value]) -> Evidence {
 
 fn observed(at: &str, is: &str) -> Value {
     let changes = json!([{ "field": "user_status", "before": "active", "after": "inactive" }]);
-    let standing = if is == "entitled" { json!({ "is": is }) } else { json!({ "is": is, "why": "inactive" }) };
-    let detail = json!({ "standing": standing, "changes": changes, "class": "revoke" });
+    let lifecycle = if is == "entitled" { json!({ "is": is }) } else { json!({ "is": is, "why": "inactive" }) };
+    let detail = json!({ "entitlement": lifecycle, "changes": changes, "priority": "revoke" });
     json!({ "seq": 1, "at": at, "kind": "observed", "target": 7, "detail": detail })
 }
 
@@ -158,7 +158,8 @@ fn a_failure_has_its_end_and_what_happened_before_is_only_a_cause() {
 
 #[test]
 fn what_is_only_read_is_no_change_of_access() {
-    let reads = ["look", "read_back", "list_groups", "read_profile", "read_groups", "read_roles", "read_group_roles"];
+    let reads =
+        ["read_account", "read_back", "list_groups", "read_profile", "read_groups", "read_roles", "read_group_roles"];
     let mut rows: Vec<Value> = reads.iter().map(|step| effect("2026-05-04T10:00:01.000Z", step, "applied")).collect();
     rows[0]["detail"]["step"]["id_or_login"] = "00u1".into();
     assert_eq!(collected(&rows).changes, []);

@@ -2,7 +2,7 @@
 //! plan carried out.
 
 use super::page;
-use crate::identity::Change;
+use crate::identity::ChangeKind;
 use crate::identity::preview::Preview;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -263,7 +263,7 @@ fn of_preview(preview: &Preview) -> Vec<Row> {
     }
     let mut rows: Vec<Row> = by_category.into_iter().map(|(category, words)| row(category, words.join("; "))).collect();
     // While attributes are still to be written it is too early to ask what rules have made of them.
-    if !preview.unfilled.is_empty() && !preview.changes.contains_key(&Change::ChangeAttributes) {
+    if !preview.unfilled.is_empty() && !preview.changes.contains_key(&ChangeKind::ChangeAttributes) {
         let what =
             format!("not in {}, which one of Okta's own rules fills: look at the rule", preview.unfilled.join(", "));
         rows.push(Row { target: None, ..row(Category::WrongGroups, what) });
@@ -271,15 +271,16 @@ fn of_preview(preview: &Preview) -> Vec<Row> {
     rows
 }
 
-fn category(change: Change) -> Category {
+fn category(change: ChangeKind) -> Category {
     match change {
-        Change::Deactivate => Category::Orphaned,
-        Change::Create => Category::Missing,
-        Change::Suspend | Change::Activate | Change::Adopt => Category::WrongStatus,
-        Change::AddGroup | Change::RemoveGroup | Change::GrantAdmin => Category::WrongGroups,
-        Change::ChangeLogin | Change::ChangeContact | Change::ChangeAttributes | Change::LinkManager => {
-            Category::WrongAttributes
-        }
+        ChangeKind::Deactivate => Category::Orphaned,
+        ChangeKind::Create => Category::Missing,
+        ChangeKind::Suspend | ChangeKind::Activate | ChangeKind::Adopt => Category::WrongStatus,
+        ChangeKind::AddGroup | ChangeKind::RemoveGroup | ChangeKind::GrantAdmin => Category::WrongGroups,
+        ChangeKind::ChangeLogin
+        | ChangeKind::ChangeContact
+        | ChangeKind::ChangeAttributes
+        | ChangeKind::LinkManager => Category::WrongAttributes,
     }
 }
 
@@ -287,7 +288,7 @@ fn category(change: Change) -> Category {
 mod tests {
     use super::*;
 
-    fn preview(target: i64, changes: &[(Change, &str)]) -> Preview {
+    fn preview(target: i64, changes: &[(ChangeKind, &str)]) -> Preview {
         Preview {
             org: "main".into(),
             target,
@@ -296,7 +297,7 @@ mod tests {
             name: format!("<b>Person {target}</b>"),
             department: "R&D".into(),
             login: format!("p{target}@example.com"),
-            standing: "entitled".into(),
+            lifecycle: "entitled".into(),
             changes: changes.iter().map(|(change, word)| (*change, vec![(*word).to_owned()])).collect(),
             rules: BTreeMap::new(),
             by_okta: Vec::new(),
@@ -321,10 +322,13 @@ mod tests {
             read_at: "before".into(),
             people: 10,
             previews: vec![
-                preview(1, &[(Change::Deactivate, "access ends")]),
+                preview(1, &[(ChangeKind::Deactivate, "access ends")]),
                 preview(
                     2,
-                    &[(Change::AddGroup, "into group \"A\""), (Change::ChangeAttributes, "title: \"a\" → \"b\"")],
+                    &[
+                        (ChangeKind::AddGroup, "into group \"A\""),
+                        (ChangeKind::ChangeAttributes, "title: \"a\" → \"b\""),
+                    ],
                 ),
                 Preview { obstacle: Some("first_name is empty".into()), ..preview(3, &[]) },
             ],

@@ -132,7 +132,7 @@ impl Fault {
         } else {
             target.contains(&self.path)
         };
-        let person = self.person.as_ref().filter(|_| !self.kind.looks_for_its_person());
+        let person = self.person.as_ref().filter(|_| !self.kind.finds_its_person());
         path_matches
             && (self.method.is_empty() || self.method == method)
             && person.is_none_or(|person| about.iter().any(|name| name.eq_ignore_ascii_case(person)))
@@ -151,7 +151,7 @@ impl Kind {
     }
 
     /// Strikes lists in which its person is, too.
-    const fn looks_for_its_person(&self) -> bool {
+    const fn finds_its_person(&self) -> bool {
         matches!(self, Kind::Field { .. })
     }
 }

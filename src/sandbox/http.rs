@@ -178,7 +178,7 @@ impl<C: Core> Simulator<C> {
         Ok(Self { core, address })
     }
 
-    /// The core, for whoever plays a scenario or judges one.
+    /// The core, for whoever plays a scenario or evaluates one.
     pub fn core(&self) -> MutexGuard<'_, C> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }

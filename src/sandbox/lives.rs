@@ -1,7 +1,7 @@
-//! Three weeks of every path that a life in a company takes, each person another one.
+//! Three weeks of every path that a life in a tenant takes, each person another one.
 
-use super::company::{DEPARTMENTS, Hr, Person, Status, TITLES};
-use super::scenario::{Change, Kind};
+use super::population::{DEPARTMENTS, Hr, Person, Status, TITLES};
+use super::scenario::{HrChange, Kind};
 use jiff::ToSpan;
 use jiff::civil::Date;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Makes the edits: people take the paths in turn, nobody whom others report to.
-pub fn changes(people: &[Person], hr: &mut Hr, today: Date) -> Vec<Change> {
+pub fn changes(people: &[Person], hr: &mut Hr, today: Date) -> Vec<HrChange> {
     let mut story = Story { people: people.to_vec(), today, changes: Vec::new() };
     let movers: Vec<usize> = (0..people.len()).filter(|n| n % 10 != 0).collect();
     for (path, n) in movers.into_iter().enumerate() {
@@ -28,14 +28,14 @@ const PATHS: usize = 12;
 struct Story {
     people: Vec<Person>,
     today: Date,
-    changes: Vec<Change>,
+    changes: Vec<HrChange>,
 }
 
 impl Story {
     fn edit(&mut self, day: i32, kind: Kind, n: usize, edit: impl FnOnce(&mut Person)) {
         edit(&mut self.people[n]);
         let at = DAY * day.unsigned_abs() + Duration::from_secs(u64::try_from(n % 30).unwrap_or(0));
-        self.changes.push(Change { at, kind, person: n, after: self.people[n].clone() });
+        self.changes.push(HrChange { at, kind, person: n, after: self.people[n].clone() });
     }
 
     fn day(&self, days: i32) -> Date {
@@ -58,9 +58,9 @@ impl Story {
             }
             3 => {
                 // On leave, promoted meanwhile, and back.
-                self.edit(0, Kind::Leave, n, |p| p.on_leave = true);
-                self.edit(4, Kind::Leave, n, |p| p.title = (p.title + 1) % (TITLES.len() - 1));
-                self.edit(9, Kind::Leave, n, |p| p.on_leave = false);
+                self.edit(0, Kind::Admission, n, |p| p.on_leave = true);
+                self.edit(4, Kind::Admission, n, |p| p.title = (p.title + 1) % (TITLES.len() - 1));
+                self.edit(9, Kind::Admission, n, |p| p.on_leave = false);
             }
             4 => {
                 let back = self.day(8);
@@ -85,7 +85,7 @@ impl Story {
             7 => self.edit(3, Kind::Mover, n, |p| p.manager = Some(if p.manager == Some(0) { 10 } else { 0 })),
             8 => {
                 // Goes on leave and does not come back.
-                self.edit(1, Kind::Leave, n, |p| p.on_leave = true);
+                self.edit(1, Kind::Admission, n, |p| p.on_leave = true);
                 self.edit(5, Kind::Leaver, n, |p| p.status = Status::Inactive);
             }
             9 => self.edit(2, Kind::Mover, n, |p| p.department = (p.department + 3) % DEPARTMENTS.len()),
@@ -104,7 +104,7 @@ impl Story {
         person.status = if path == 3 { Status::Active } else { Status::Pending };
         person.start_date = self.day([3, 20, 3, 5][path]);
         self.people.push(person.clone());
-        self.changes.push(Change {
+        self.changes.push(HrChange {
             at: Duration::from_millis(u64::try_from(n).unwrap_or(0)),
             kind: Kind::Joiner,
             person: n,

@@ -1,36 +1,36 @@
-//! A merger: two companies with their own Namely and their own words, people who work for both, people of one name, one
+//! A merger: two tenants with their own Namely and their own words, people who work for both, people of one name, one
 //! Okta org for all of them, and then a second org.
 //!
 //! **Invariant:** what is expected is written down here from the people alone.
 
-use super::company::{Hr, Person, Status};
 use super::http::Simulator;
 use super::namely::{self, Namely};
 use super::okta::users::{Status as Account, User};
 use super::okta::{self, Okta};
 use super::oracle::harm::WhoIsWho;
+use super::population::{Hr, Person, Status};
 use super::scenario::{Expected, State, expect_at_start};
 use super::world::{any_port, org_of, today};
 use crate::clock::Clock;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// What the other company calls its departments, in the order of ours.
+/// What the other tenant calls its departments, in the order of ours.
 pub const OTHER_WORDS: &[&str] =
     &["R&D", "Commercial", "Accounts", "Customer Care", "Brand", "Ops", "Counsel", "Product Management"];
 
-/// Both companies and both orgs.
+/// Both tenants and both orgs.
 #[derive(Clone)]
-pub struct Companies {
+pub struct Tenants {
     pub clock: Clock,
     pub namely: [Simulator<Namely>; 2],
     pub okta: [Simulator<Okta>; 2],
 }
 
-/// One human, with their place in each company.
+/// One human, with their place in each tenant.
 #[derive(Clone, Debug)]
-pub struct Human {
-    pub places: [Option<usize>; 2],
+pub struct MergedPerson {
+    pub positions: [Option<usize>; 2],
     /// Whether HR has marked them for the second org.
     pub moves: bool,
 }
@@ -38,13 +38,13 @@ pub struct Human {
 /// A merger to be played.
 #[derive(Clone, Debug)]
 pub struct Merger {
-    /// Everybody of both companies.
+    /// Everybody of both tenants.
     pub people: [Vec<Person>; 2],
-    pub humans: Vec<Human>,
+    pub everybody: Vec<MergedPerson>,
 }
 
-impl Companies {
-    /// Starts everything: the first company and the first org agree, the other company is empty, as is the other org.
+impl Tenants {
+    /// Starts everything: the first tenant and the first org agree, the other tenant is empty, as is the other org.
     pub fn start(
         people: &[Person],
         namely: namely::Options,
@@ -67,7 +67,7 @@ impl Companies {
         })
     }
 
-    /// The other company is read in: everybody at once.
+    /// The other tenant is read in: everybody at once.
     pub fn join(&self, people: &[Person]) {
         let now = self.clock.now();
         let mut tenant = self.namely[1].core();
@@ -76,9 +76,9 @@ impl Companies {
         }
     }
 
-    /// HR edits somebody of a company.
-    pub fn edit(&self, company: usize, person: usize, edit: impl FnOnce(&mut Person)) {
-        self.namely[company].core().edit(person, self.clock.now(), edit);
+    /// HR edits somebody of a tenant.
+    pub fn edit(&self, tenant: usize, person: usize, edit: impl FnOnce(&mut Person)) {
+        self.namely[tenant].core().edit(person, self.clock.now(), edit);
     }
 }
 
@@ -88,16 +88,17 @@ pub fn mark(person: &mut Person, moves: bool) {
 }
 
 impl Merger {
-    /// Two companies of `size` people: one in ten works for both, one in five has a name that the other company has too.
+    /// Two tenants of `size` people: one in ten works for both, one in five has a name that the other tenant has too.
     pub fn make(size: usize, seed: u64, clock: &Clock) -> Self {
         let day = today(clock.now());
-        let mut ours = Hr::new(seed, day).company(size);
-        let mut theirs = Hr::new(seed + 100, day).company(size);
+        let mut ours = Hr::new(seed, day).population(size);
+        let mut theirs = Hr::new(seed + 100, day).population(size);
         ours.iter_mut().for_each(|person| {
             person.preferred_name.clear();
             mark(person, false);
         });
-        let mut humans: Vec<Human> = (0..size).map(|n| Human { places: [Some(n), None], moves: false }).collect();
+        let mut everybody: Vec<MergedPerson> =
+            (0..size).map(|n| MergedPerson { positions: [Some(n), None], moves: false }).collect();
         for (n, person) in theirs.iter_mut().enumerate() {
             person.preferred_name.clear();
             person.email = person.email.replace("@example.com", "@globex.example.com");
@@ -108,7 +109,7 @@ impl Merger {
                 person.first_name.clone_from(&twin.first_name);
                 person.last_name.clone_from(&twin.last_name);
                 person.email.clone_from(&twin.email);
-                humans[n].places[1] = Some(n);
+                everybody[n].positions[1] = Some(n);
                 continue;
             }
             if n % 5 == 1 {
@@ -116,46 +117,46 @@ impl Merger {
                 person.first_name.clone_from(&twin.first_name);
                 person.last_name.clone_from(&twin.last_name);
             }
-            humans.push(Human { places: [None, Some(n)], moves: false });
+            everybody.push(MergedPerson { positions: [None, Some(n)], moves: false });
         }
-        Self { people: [ours, theirs], humans }
+        Self { people: [ours, theirs], everybody }
     }
 
-    /// Plays it: the other company joins; a third of all humans are marked for the second org; of those who work for
-    /// both, every other one leaves the first company, and some leave both.
-    pub fn play(&mut self, world: &Companies) {
+    /// Plays it: the other tenant joins; a third of all humans are marked for the second org; of those who work for
+    /// both, every other one leaves the first tenant, and some leave both.
+    pub fn play(&mut self, world: &Tenants) {
         world.join(&self.people[1]);
-        for (n, human) in self.humans.iter_mut().enumerate() {
-            let leaves = match (human.places, n % 4) {
+        for (n, one) in self.everybody.iter_mut().enumerate() {
+            let leaves = match (one.positions, n % 4) {
                 ([Some(_), Some(_)], 1) => [true, false],
                 ([Some(_), Some(_)], 3) => [true, true],
                 _ => [false, false],
             };
-            human.moves = n % 3 == 0;
-            for (company, leaves) in leaves.into_iter().enumerate() {
-                let Some(at) = human.places[company] else { continue };
-                let person = &mut self.people[company][at];
-                mark(person, human.moves);
+            one.moves = n % 3 == 0;
+            for (tenant, leaves) in leaves.into_iter().enumerate() {
+                let Some(at) = one.positions[tenant] else { continue };
+                let person = &mut self.people[tenant][at];
+                mark(person, one.moves);
                 if leaves {
                     person.status = Status::Inactive;
                 }
                 let after = person.clone();
-                world.edit(company, at, |person| *person = after);
+                world.edit(tenant, at, |person| *person = after);
             }
         }
     }
 
     /// The profiles of a human.
-    fn profiles(&self, human: &Human) -> Vec<&Person> {
-        (0..2).filter_map(|company| Some(&self.people[company][human.places[company]?])).collect()
+    fn profiles(&self, one: &MergedPerson) -> Vec<&Person> {
+        (0..2).filter_map(|tenant| Some(&self.people[tenant][one.positions[tenant]?])).collect()
     }
 
     /// What an org should hold of a human; `None`: no account.
-    fn expect(&self, human: &Human, org: usize) -> Option<Expected> {
-        let profiles = self.profiles(human);
+    fn expect(&self, one: &MergedPerson, org: usize) -> Option<Expected> {
+        let profiles = self.profiles(one);
         let active: Vec<&Person> = profiles.iter().copied().filter(|p| p.status == Status::Active).collect();
-        let was_there = org == 0 && human.places[0].is_some();
-        if org == 1 && !human.moves {
+        let was_there = org == 0 && one.positions[0].is_some();
+        if org == 1 && !one.moves {
             return None;
         }
         let Some(first) = active.first() else {
@@ -169,11 +170,11 @@ impl Merger {
         Some(expected)
     }
 
-    /// Who is who, and who has left both companies.
+    /// Who is who, and who has left both tenants.
     pub fn who_is_who(&self) -> WhoIsWho {
         let mut who = WhoIsWho::default();
-        for (n, human) in self.humans.iter().enumerate() {
-            let profiles = self.profiles(human);
+        for (n, one) in self.everybody.iter().enumerate() {
+            let profiles = self.profiles(one);
             profiles.iter().for_each(|person| who.add(n, &person.id, &person.email));
             if profiles.iter().all(|person| person.status != Status::Active) {
                 who.left.insert(n);
@@ -183,7 +184,7 @@ impl Merger {
     }
 
     /// What differs between the orgs and what they should hold, one line each.
-    pub fn differences(&self, world: &Companies) -> Vec<String> {
+    pub fn differences(&self, world: &Tenants) -> Vec<String> {
         let mut found = Vec::new();
         for (org, simulator) in world.okta.iter().enumerate() {
             let mut okta = simulator.core();
@@ -195,15 +196,15 @@ impl Merger {
             if logins.len() != all {
                 found.push(format!("org {org}: two accounts have one login"));
             }
-            for (n, human) in self.humans.iter().enumerate() {
-                let anchors: Vec<&str> = self.profiles(human).iter().map(|p| p.id.as_str()).collect();
+            for (n, one) in self.everybody.iter().enumerate() {
+                let anchors: Vec<&str> = self.profiles(one).iter().map(|p| p.id.as_str()).collect();
                 let users: Vec<&User> = okta
                     .users()
                     .filter(|u| u.profile.get("namelyId").and_then(Value::as_str).is_some_and(|a| anchors.contains(&a)))
                     .collect();
-                let expected = self.expect(human, org);
+                let expected = self.expect(one, org);
                 if let Some(what) = differs(expected.as_ref(), &users, &okta) {
-                    found.push(format!("org {org}: human {n} {human:?} {what}"));
+                    found.push(format!("org {org}: human {n} {one:?} {what}"));
                 }
             }
         }
@@ -218,7 +219,7 @@ fn differs(expected: Option<&Expected>, users: &[&User], okta: &Okta) -> Option<
         (users, expected) => return Some(format!("has {} accounts, expected {}", users.len(), expected.is_some())),
     };
     if expected.is_live() == (user.status == Account::Deprovisioned) {
-        return Some(format!("is {}", user.status.word()));
+        return Some(format!("is {}", user.status.as_str()));
     }
     let groups = okta.groups_of(&user.id);
     if groups != expected.groups {

@@ -1,9 +1,8 @@
-//! Faithful simulators of Namely and Okta, scenarios that play on them, and an oracle that judges the outcome.
+//! Faithful simulators of Namely and Okta, scenarios that play on them, and an oracle that evaluates the outcome.
 //!
 //! **Invariant:** nothing here uses the service's own reading of either wire (`namely`, `okta`, `identity`): a mistake
 //! made there must not cancel out here. The simulators are plain stateful cores behind thin HTTP shells.
 
-pub mod company;
 pub mod distort;
 pub mod faults;
 pub mod history;
@@ -13,5 +12,6 @@ pub mod merger;
 pub mod namely;
 pub mod okta;
 pub mod oracle;
+pub mod population;
 pub mod scenario;
 pub mod world;

@@ -1,4 +1,4 @@
-//! The oracle: judges a run from the simulators' own histories and the scenario's own expectations, independently of the
+//! The oracle: evaluates a run from the simulators' own histories and the scenario's own expectations, independently of the
 //! service's code. Of the service it reads only the audit, by plain SQL.
 
 pub mod harm;
@@ -85,7 +85,7 @@ impl Figures {
     }
 }
 
-/// What a run is judged by.
+/// What a run is evaluated by.
 pub struct Evidence<'a> {
     pub scenario: &'a Scenario,
     /// When the scenario began.
@@ -93,12 +93,12 @@ pub struct Evidence<'a> {
     pub okta: &'a Okta,
     pub namely: &'a [Exchange],
     pub store: &'a Path,
-    /// People, by index, who are expected to be set aside.
+    /// People, by index, who are expected to be quarantined.
     pub excused: &'a BTreeSet<usize>,
 }
 
 /// Judges a run.
-pub fn judge(evidence: &Evidence) -> rusqlite::Result<Figures> {
+pub fn evaluate(evidence: &Evidence) -> rusqlite::Result<Figures> {
     let mut figures = Figures::default();
     let audit = Audit::read(evidence.store, None)?;
     let world = Expectations::of(evidence.scenario);
@@ -115,7 +115,7 @@ pub fn judge(evidence: &Evidence) -> rusqlite::Result<Figures> {
 
 /// Judges one org of several by what needs no expectation of accounts: who was harmed, effects without audit, and the
 /// reverse, and limits.
-pub fn judge_org(okta: &Okta, who: &WhoIsWho, store: &Path, org: &str) -> rusqlite::Result<Figures> {
+pub fn evaluate_org(okta: &Okta, who: &WhoIsWho, store: &Path, org: &str) -> rusqlite::Result<Figures> {
     let mut figures = Figures::default();
     count_harm(okta, who, &mut figures);
     count_unaudited(okta.history().exchanges(), &Audit::read(store, Some(org))?, &mut figures);
@@ -140,7 +140,7 @@ struct Expectations {
 impl Expectations {
     fn of(scenario: &Scenario) -> Self {
         let people = scenario.versions();
-        let first = |versions: &Vec<_>| versions.first().map(|p: &super::company::Person| p.id.clone());
+        let first = |versions: &Vec<_>| versions.first().map(|p: &super::population::Person| p.id.clone());
         let index = people.iter().enumerate().filter_map(|(n, versions)| Some((first(versions)?, n))).collect();
         Self { versions: scenario.phases(), index }
     }
@@ -173,7 +173,7 @@ pub fn difference(expected: Option<&Expected>, users: &[&User], okta: &Okta) -> 
         State::Working => !matches!(user.status, Status::Staged | Status::Suspended | Status::Deprovisioned),
     };
     if !agrees {
-        return Some(format!("is {}, expected {:?}", user.status.word(), expected.state));
+        return Some(format!("is {}, expected {:?}", user.status.as_str(), expected.state));
     }
     if expected.is_live() {
         let set: BTreeMap<String, Value> =
@@ -292,7 +292,7 @@ struct Audit {
     done: Vec<(i64, i64, Moment)>,
     /// The Okta user that a target's calls were about.
     users: HashMap<String, i64>,
-    /// What the service says of people, by profile: why they are set aside, or what is remarkable.
+    /// What the service says of people, by profile: why they are quarantined, or what is remarkable.
     reasons: HashMap<String, String>,
 }
 
@@ -307,7 +307,7 @@ impl Audit {
             "SELECT l.profile, w.state, w.reason FROM work w JOIN link l ON l.target = w.target WHERE w.reason IS NOT NULL",
         )?;
         let said = reasons.query_map([], |row| {
-            let word = if row.get::<_, i64>(1)? == 1 { "set aside" } else { "done" };
+            let word = if row.get::<_, i64>(1)? == 1 { "quarantined" } else { "done" };
             Ok((row.get(0)?, format!("{word}, {}", row.get::<_, String>(2)?)))
         })?;
         audit.reasons = said.collect::<rusqlite::Result<_>>()?;
@@ -327,7 +327,7 @@ impl Audit {
         let text = |key: &str| detail[key].as_str().unwrap_or_default().to_owned();
         match kind {
             "observed" => {
-                self.observed.insert((target, rev), (at, detail["class"] == "revoke"));
+                self.observed.insert((target, rev), (at, detail["priority"] == "revoke"));
             }
             "done" => self.done.push((target, rev, at)),
             "effect" if text("method") != "GET" => {

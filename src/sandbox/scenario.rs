@@ -2,8 +2,8 @@
 //!
 //! **Invariant:** expectations are written down here from the person alone; the service's mapping is never asked.
 
-use super::company::{DEPARTMENTS, Hr, Person, Status, TITLES, other};
 use super::oracle::harm::WhoIsWho;
+use super::population::{DEPARTMENTS, Hr, Person, Status, TITLES, other};
 use jiff::ToSpan;
 use jiff::civil::Date;
 use rand::RngExt;
@@ -35,7 +35,7 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ),
     ("terminations", "everybody joins at once, and within three minutes some leave, as many as their reserve serves"),
 ];
-/// The scenario of two companies and two orgs, which has a world of its own (`merger.rs`).
+/// The scenario of two tenants and two orgs, which has a world of its own (`merger.rs`).
 pub const MERGER: &str = "merger";
 
 /// Days that the scenario of every path takes.
@@ -52,20 +52,21 @@ pub enum Kind {
     Mover,
     Attribute,
     Leaver,
-    Leave,
+    Admission,
     Rehire,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 6] = [Kind::Joiner, Kind::Mover, Kind::Attribute, Kind::Leaver, Kind::Leave, Kind::Rehire];
+    pub const ALL: [Kind; 6] =
+        [Kind::Joiner, Kind::Mover, Kind::Attribute, Kind::Leaver, Kind::Admission, Kind::Rehire];
 
-    pub const fn label(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Kind::Joiner => "joiners",
             Kind::Mover => "movers",
             Kind::Attribute => "attributes",
             Kind::Leaver => "leavers",
-            Kind::Leave => "leave",
+            Kind::Admission => "leave",
             Kind::Rehire => "rehires",
         }
     }
@@ -73,7 +74,7 @@ impl Kind {
 
 /// One edit of HR.
 #[derive(Clone, Debug)]
-pub struct Change {
+pub struct HrChange {
     /// After the start of the scenario.
     pub at: Duration,
     pub kind: Kind,
@@ -90,7 +91,7 @@ pub struct Scenario {
     /// Everybody who is on both sides, in agreement, before the start.
     pub people: Vec<Person>,
     /// In the order in which they happen.
-    pub changes: Vec<Change>,
+    pub changes: Vec<HrChange>,
     /// The days on which it begins and ends: dates between them come to pass.
     pub days: (Date, Date),
     /// Accounts of the org that are nobody's in HR.
@@ -139,38 +140,38 @@ impl Scenario {
         let employees = employees.max(1);
         let (people, changes) = match name {
             "day" => {
-                let people = hr.company(employees);
+                let people = hr.population(employees);
                 let changes = day(&people, &mut hr, &mut random);
                 (people, changes)
             }
             "onboarding" => {
-                let people = hr.company((employees / 10).max(10));
+                let people = hr.population((employees / 10).max(10));
                 let first = people.len();
                 let managers = people.len().div_ceil(10);
                 let changes = (0..employees).map(|n| join(first + n, hr.joiner(managers))).collect();
                 (people, changes)
             }
             "reorg" => {
-                let people = hr.company(employees);
+                let people = hr.population(employees);
                 let changes =
                     people.iter().enumerate().map(|(n, p)| transfer(n, p, Duration::ZERO, &mut random)).collect();
                 (people, changes)
             }
             "layoff" => {
-                let people = hr.company(employees);
+                let people = hr.population(employees);
                 let leavers = people.iter().enumerate().skip(1).step_by(5);
-                let changes = leavers.map(|(n, p)| leave(n, p, Duration::ZERO)).collect();
+                let changes = leavers.map(|(n, p)| terminate(n, p, Duration::ZERO)).collect();
                 (people, changes)
             }
             "upheaval" => {
-                let people = hr.company(employees);
+                let people = hr.population(employees);
                 let (first, managers) = (people.len(), people.len().div_ceil(10));
-                let mut changes: Vec<Change> = people
+                let mut changes: Vec<HrChange> = people
                     .iter()
                     .enumerate()
                     .skip(1)
                     .map(|(n, p)| match n % 10 {
-                        9 => leave(n, p, Duration::ZERO),
+                        9 => terminate(n, p, Duration::ZERO),
                         _ => transfer(n, p, Duration::ZERO, &mut random),
                     })
                     .collect();
@@ -178,28 +179,28 @@ impl Scenario {
                 (people, changes)
             }
             "namesakes" => {
-                let people = hr.company(employees);
+                let people = hr.population(employees);
                 let (first, managers) = (people.len(), people.len().div_ceil(10));
-                let mut changes: Vec<Change> =
+                let mut changes: Vec<HrChange> =
                     (0..employees.div_ceil(10).max(6)).map(|n| join(first + n, hr.joiner(managers))).collect();
                 let others = people.iter().enumerate().filter(|(n, _)| n % 10 == 3);
-                changes.extend(others.map(|(n, p)| leave(n, p, Duration::ZERO)));
+                changes.extend(others.map(|(n, p)| terminate(n, p, Duration::ZERO)));
                 (people, changes)
             }
             "lives" => {
-                let people = hr.company(employees.max(20));
+                let people = hr.population(employees.max(20));
                 let changes = super::lives::changes(&people, &mut hr, today);
                 (people, changes)
             }
             "terminations" => {
                 let served = usize::try_from(SERVED_PER_MINUTE * 3).unwrap_or(0);
-                let people = hr.company((employees / 10).max(served * 2));
+                let people = hr.population((employees / 10).max(served * 2));
                 let (first, managers) = (people.len(), people.len().div_ceil(10));
-                let mut changes: Vec<Change> = (0..employees).map(|n| join(first + n, hr.joiner(managers))).collect();
+                let mut changes: Vec<HrChange> = (0..employees).map(|n| join(first + n, hr.joiner(managers))).collect();
                 let gap = Duration::from_secs(60).div_f64(SERVED_PER_MINUTE as f64);
                 // Nobody whom a joiner reports to: that would change two people.
                 let leavers = (1..people.len()).rev().filter(|n| n % 10 != 0).take(served).zip(1u32..);
-                changes.extend(leavers.map(|(n, step)| leave(n, &people[n], gap * step)));
+                changes.extend(leavers.map(|(n, step)| terminate(n, &people[n], gap * step)));
                 (people, changes)
             }
             _ => {
@@ -283,7 +284,7 @@ impl Scenario {
         who
     }
 
-    fn day_of(&self, change: &Change) -> Date {
+    fn day_of(&self, change: &HrChange) -> Date {
         let days = i64::try_from(change.at.as_secs() / 86_400).unwrap_or(0);
         self.days.0 + days.days()
     }
@@ -297,21 +298,21 @@ impl Scenario {
     }
 }
 
-fn join(n: usize, person: Person) -> Change {
-    Change { at: Duration::ZERO, kind: Kind::Joiner, person: n, after: person }
+fn join(n: usize, person: Person) -> HrChange {
+    HrChange { at: Duration::ZERO, kind: Kind::Joiner, person: n, after: person }
 }
 
-fn transfer(n: usize, person: &Person, at: Duration, random: &mut ChaCha8Rng) -> Change {
+fn transfer(n: usize, person: &Person, at: Duration, random: &mut ChaCha8Rng) -> HrChange {
     let department = other(random, person.department, DEPARTMENTS.len());
-    Change { at, kind: Kind::Mover, person: n, after: Person { department, ..person.clone() } }
+    HrChange { at, kind: Kind::Mover, person: n, after: Person { department, ..person.clone() } }
 }
 
-fn leave(n: usize, person: &Person, at: Duration) -> Change {
-    Change { at, kind: Kind::Leaver, person: n, after: Person { status: Status::Inactive, ..person.clone() } }
+fn terminate(n: usize, person: &Person, at: Duration) -> HrChange {
+    HrChange { at, kind: Kind::Leaver, person: n, after: Person { status: Status::Inactive, ..person.clone() } }
 }
 
 /// Four minutes of an ordinary day, one change per person.
-fn day(people: &[Person], hr: &mut Hr, random: &mut ChaCha8Rng) -> Vec<Change> {
+fn day(people: &[Person], hr: &mut Hr, random: &mut ChaCha8Rng) -> Vec<HrChange> {
     let mut order: Vec<usize> = (0..people.len()).collect();
     order.shuffle(random);
     let part = |percent: usize| (people.len() * percent).div_ceil(100);
@@ -334,7 +335,7 @@ fn day(people: &[Person], hr: &mut Hr, random: &mut ChaCha8Rng) -> Vec<Change> {
         edits.push((Kind::Attribute, n, Person { direct_dial, ..people[n].clone() }));
     }
     for n in leavers.iter().copied() {
-        edits.push((Kind::Leaver, n, leave(n, &people[n], Duration::ZERO).after));
+        edits.push((Kind::Leaver, n, terminate(n, &people[n], Duration::ZERO).after));
     }
     for n in 0..part(4) {
         edits.push((Kind::Joiner, people.len() + n, hr.joiner(people.len().div_ceil(10))));
@@ -357,7 +358,7 @@ fn day(people: &[Person], hr: &mut Hr, random: &mut ChaCha8Rng) -> Vec<Change> {
     mixed
         .into_iter()
         .zip(times)
-        .map(|((kind, person, after), at)| Change { at: Duration::from_millis(at), kind, person, after })
+        .map(|((kind, person, after), at)| HrChange { at: Duration::from_millis(at), kind, person, after })
         .collect()
 }
 

@@ -1,11 +1,11 @@
-//! A whole world: both simulators on loopback ports, seeded with the same company, and a player for HR's edits.
+//! A whole world: both simulators on loopback ports, seeded with the same tenant, and a player for HR's edits.
 
-use super::company::Hr;
 use super::http::Simulator;
 use super::namely::{self, Namely};
 use super::okta::users::Status;
 use super::okta::{self, Okta};
 use super::oracle::difference;
+use super::population::Hr;
 use super::scenario::{Expected, Kind, Scenario, State, expect_at_start};
 use crate::clock::{Clock, Moment};
 use serde_json::{Value, json};
@@ -32,10 +32,10 @@ pub struct World {
 }
 
 /// An Okta org that holds `people` as the sandbox's mapping would have them.
-pub fn org_of(options: okta::Options, people: &[super::company::Person], now: Moment) -> Okta {
+pub fn org_of(options: okta::Options, people: &[super::population::Person], now: Moment) -> Okta {
     let mut okta = Okta::new(options, now);
     let mut ids: HashMap<String, String> = HashMap::new();
-    let departments = super::company::DEPARTMENTS.iter().map(|d| format!("Department {d}"));
+    let departments = super::population::DEPARTMENTS.iter().map(|d| format!("Department {d}"));
     for name in GROUPS.iter().map(|g| (*g).to_owned()).chain(departments) {
         let id = okta.seed_group(&name, "OKTA_GROUP", now);
         ids.insert(name, id);
@@ -141,7 +141,7 @@ impl Watch {
     }
 
     /// Drops what Okta shows by now; returns done and total by kind.
-    pub fn look(&mut self, okta: &Okta) -> BTreeMap<Kind, (usize, usize)> {
+    pub fn watch(&mut self, okta: &Okta) -> BTreeMap<Kind, (usize, usize)> {
         let by_anchor: HashMap<&str, _> =
             okta.users().filter_map(|u| Some((u.profile.get("namelyId")?.as_str()?, u))).collect();
         self.pending.retain(|(_, anchor, expected)| {
@@ -157,12 +157,12 @@ impl Watch {
 
     /// What is still different about whom.
     pub fn missing(&self, okta: &Okta) -> Vec<String> {
-        let told = |(kind, anchor, expected): &(Kind, String, Option<Expected>)| {
+        let message = |(kind, anchor, expected): &(Kind, String, Option<Expected>)| {
             let users: Vec<_> =
                 okta.users().filter(|u| u.profile.get("namelyId").is_some_and(|id| id == anchor)).collect();
-            difference(expected.as_ref(), &users, okta).map(|what| format!("{} {anchor}: {what}", kind.label()))
+            difference(expected.as_ref(), &users, okta).map(|what| format!("{} {anchor}: {what}", kind.as_str()))
         };
-        self.pending.iter().filter_map(told).collect()
+        self.pending.iter().filter_map(message).collect()
     }
 
     /// Whether every change has reached Okta.
@@ -171,9 +171,9 @@ impl Watch {
     }
 }
 
-/// A company for the simulators alone: the same on both sides for the same seed.
-pub fn company(employees: usize, seed: u64, now: Moment) -> Vec<super::company::Person> {
-    Hr::new(seed, today(now)).company(employees)
+/// A tenant for the simulators alone: the same on both sides for the same seed.
+pub fn population(employees: usize, seed: u64, now: Moment) -> Vec<super::population::Person> {
+    Hr::new(seed, today(now)).population(employees)
 }
 
 /// The calendar day of a moment, UTC.

@@ -4,7 +4,7 @@ use super::{Store, StoreError, pages};
 use crate::clock::Moment;
 use crate::identity::doubt::{self, Ending};
 use crate::identity::mapping::LOGIN;
-use crate::identity::{Account, Cause, Class, Link, Step, login_key};
+use crate::identity::{Account, Cause, Link, Priority, Step, login_key};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -44,7 +44,7 @@ pub(super) fn put(
             account.id,
             login_key(&account.login),
             account.anchor,
-            account.status.word(),
+            account.status.as_str(),
             serde_json::to_string(account)?,
             now.millis()
         ])?;
@@ -157,7 +157,7 @@ fn learn_part(
                 &serde_json::to_string(&account)?,
             ])?;
             if let Some(target) = reports_elsewhere(c, org, &okta_id, manager.as_deref())? {
-                pages::mark_dirty(c, target, org, Class::Describe, super::ANY_BUCKET, Cause::Manager, now)?;
+                pages::mark_dirty(c, target, org, Priority::Describe, super::ANY_BUCKET, Cause::Manager, now)?;
                 differ += 1;
             }
         }

@@ -1,6 +1,6 @@
-//! What the store knows of administrators when their changes are judged.
+//! What the store knows of administrators when their changes are evaluated.
 
-use super::judge::Court;
+use super::evaluation::Evaluation;
 use super::rows::work;
 use super::{Store, StoreError, accounts};
 use crate::clock::Moment;
@@ -21,22 +21,27 @@ pub(super) struct Found {
 }
 
 /// Whether the person is an administrator, and how many others there are; nothing of everybody else.
-pub(super) fn look(c: &Connection, court: &Court, case: &Case, target: i64) -> Result<Option<Found>, StoreError> {
+pub(super) fn assess(
+    c: &Connection,
+    evaluation: &Evaluation,
+    case: &Case,
+    target: i64,
+) -> Result<Option<Found>, StoreError> {
     let Some(account) = &case.account else { return Ok(None) };
-    let knowledge = match court.directory.administrator(account, court.now) {
+    let knowledge = match evaluation.directory.administrator(account, evaluation.now) {
         // Whoever waits because Okta did not say waits in the same hold until it does.
-        one if one.number() == 0 && court.directory.is_in_doubt(account) && waits_in_doubt(c, target)? => DOUBTFUL,
+        one if one.number() == 0 && evaluation.directory.is_in_doubt(account) && waits_in_doubt(c, target)? => DOUBTFUL,
         one => one,
     };
     if knowledge.number() == 0 {
         return Ok(None);
     }
-    let all = court.directory.administrators();
+    let all = evaluation.directory.administrators();
     let mut other_supers = None;
     if all.may_be_super(&account.id) {
         let mut others = 0;
         for id in all.supers().filter(|id| *id != account.id) {
-            let found = accounts::by_id(c, court.org, id)?;
+            let found = accounts::by_id(c, evaluation.org, id)?;
             others += u32::from(found.is_some_and(|account| account.is_awake()));
         }
         other_supers = Some(others);
@@ -52,20 +57,20 @@ fn waits_in_doubt(c: &Connection, target: i64) -> Result<bool, StoreError> {
 }
 
 /// How many administrators besides `batch` were suspended within the last hour without anybody's decision.
-pub(super) fn suspended(c: &Connection, court: &Court, batch: &[i64]) -> Result<u32, StoreError> {
-    let since = Span::Hour.begin(court.now).map(Moment::millis);
+pub(super) fn suspended(c: &Connection, evaluation: &Evaluation, batch: &[i64]) -> Result<u32, StoreError> {
+    let since = Span::Hour.begin(evaluation.now).map(Moment::millis);
     let mut select = c.prepare_cached(
         "SELECT count(*) FROM risk WHERE org = ?1 AND change = 'suspend' AND administrator = 1 AND hold IS NULL
            AND approved = 0 AND at > ?2 AND target NOT IN (SELECT value FROM json_each(?3))",
     )?;
-    Ok(select.query_row(params![court.org, since, serde_json::to_string(batch)?], |row| row.get(0))?)
+    Ok(select.query_row(params![evaluation.org, since, serde_json::to_string(batch)?], |row| row.get(0))?)
 }
 
 impl Store {
-    /// It is known better who is an administrator: whoever was judged as one, or as somebody who may be one, and waits for two
-    /// people is judged anew, also who is just being worked on; `doubtful`: only who may be one.
+    /// It is known better who is an administrator: whoever was evaluated as one, or as somebody who may be one, and waits for two
+    /// people is evaluated anew, also who is just being worked on; `doubtful`: only who may be one.
     pub async fn administrators_changed(&self, org: &str, doubtful: bool, now: Moment) -> Result<usize, StoreError> {
         let org = org.to_owned();
-        self.run(move |c| work::judged_anew_as_administrators(c, &org, doubtful, now)).await
+        self.run(move |c| work::evaluated_anew_as_administrators(c, &org, doubtful, now)).await
     }
 }

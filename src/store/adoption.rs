@@ -93,7 +93,7 @@ pub fn adoption(c: &Connection, rules: &Rulebook, org: &str, now: Moment) -> Res
         if is_added && !case.person.positions().iter().all(|one| report.waiting.contains(&one.tenant)) {
             continue;
         }
-        let standing = rules.standing(&case, now);
+        let lifecycle = rules.lifecycle(&case, now);
         let position = case.person.primary();
         let employee = &position.employee;
         let entry = |why: String| Entry {
@@ -111,14 +111,14 @@ pub fn adoption(c: &Connection, rules: &Rulebook, org: &str, now: Moment) -> Res
             report.matched.entry(rule).or_default().push(entry(format!("will be one person with {who}")));
             continue;
         }
-        match (&standing.entitlement, &case.account, conflict) {
+        match (&lifecycle.entitlement, &case.account, conflict) {
             (_, _, Some(conflict)) => report.review.push(entry(conflict)),
             (Entitlement::Ended(why) | Entitlement::Suspended(why), Some(account), _) if account.is_awake() => {
                 report.ended.push(entry(why.clone()));
             }
             (_, Some(account), _) => {
                 let rule = rule.unwrap_or_else(|| "made by us".into());
-                report.matched.entry(rule).or_default().push(entry(account.status.word().into()));
+                report.matched.entry(rule).or_default().push(entry(account.status.as_str().into()));
             }
             (Entitlement::Entitled, None, _) => report.created.push(entry("now".into())),
             (Entitlement::Prehire { .. }, None, _) => {
@@ -183,7 +183,7 @@ fn alone(c: &Connection, org: &str) -> Result<Vec<Entry>, StoreError> {
             Ok(Entry {
                 name,
                 profile: None,
-                why: account.status.word().into(),
+                why: account.status.as_str().into(),
                 login: Some(account.login),
                 differs: Vec::new(),
             })
@@ -202,13 +202,13 @@ fn code(report: &Adoption) -> Result<String, StoreError> {
 mod tests {
     use super::super::tests::World;
     use super::*;
-    use crate::identity::employee::tests::somebody;
+    use crate::identity::employee::tests::an_employee;
     use crate::identity::rulebook::tests::rulebook;
 
     #[tokio::test]
     async fn a_report_of_what_was_read_in_half_has_no_code() {
         let world = World::new().await;
-        world.see(somebody()).await;
+        world.see(an_employee()).await;
         let now = world.now;
         let half = world.store.run(move |c| adoption(c, &rulebook(), "main", now)).await.expect("reads");
         assert_eq!(half.created.len() + half.matched.len() + half.review.len(), 1, "it shows what is known so far");

@@ -2,10 +2,10 @@
 //!
 //! **Invariant:** an anchor that several accounts carry gives none of them to anybody.
 
-use super::links::{account_of, owner, rejected, word};
+use super::links::{account_of, key_of, owner, rejected};
 use super::{StoreError, accounts, cases, reviews};
 use crate::clock::Moment;
-use crate::identity::correlation::{ANCHOR, Candidate, Subject};
+use crate::identity::correlation::{ANCHOR, Candidate, Counterpart};
 use crate::identity::{Account, Case, Position, login_key};
 use rusqlite::{Connection, params};
 
@@ -60,12 +60,12 @@ pub(super) fn ask_about_doubles(
         let is_other = own.as_ref().is_some_and(|own| own.id != account.id) && account.is_live();
         if is_other && owner(c, org, &account.id)?.is_none() {
             let described = cases::describe(&account);
-            let subject = Subject::Account(account.id);
-            candidates.push(Candidate { rule: ANCHOR.into(), subject, described, ..Candidate::default() });
+            let counterpart = Counterpart::Account(account.id);
+            candidates.push(Candidate { rule: ANCHOR.into(), counterpart, described, ..Candidate::default() });
         }
     }
     let rejected = rejected(c, org, position)?;
-    candidates.retain(|candidate| !rejected.contains(&word(&candidate.subject)));
+    candidates.retain(|candidate| !rejected.contains(&key_of(&candidate.counterpart)));
     if candidates.is_empty() {
         c.prepare_cached(
             "DELETE FROM review WHERE org = ?1 AND tenant = ?2 AND profile = ?3 AND verdict IS NULL AND rule = ?4",
@@ -122,9 +122,9 @@ pub(super) fn doubles(c: &Connection) -> Result<Vec<Double>, StoreError> {
 
 /// The anchors of an org that several accounts carry, in words.
 pub fn ambiguous_anchors(c: &Connection) -> Result<Vec<String>, StoreError> {
-    let told = |double: Double| {
+    let message = |double: Double| {
         let who: Vec<String> = double.accounts.iter().map(cases::describe).collect();
         format!("{}: several accounts carry the anchor {}: {}", double.org, double.anchor, who.join(", "))
     };
-    Ok(doubles(c)?.into_iter().map(told).collect())
+    Ok(doubles(c)?.into_iter().map(message).collect())
 }

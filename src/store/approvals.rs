@@ -9,7 +9,7 @@ use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
 use crate::identity::approval::{Binding, Present};
 use crate::identity::decider::{Tally, tally};
-use crate::identity::{Cause, Change, Class, Decider, Directory, Rulebook};
+use crate::identity::{Cause, ChangeKind, Decider, Directory, Priority, Rulebook};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -21,7 +21,7 @@ pub struct Approval {
     pub target: i64,
     /// What the plan was made from.
     pub basis: String,
-    pub changes: BTreeMap<Change, Vec<String>>,
+    pub changes: BTreeMap<ChangeKind, Vec<String>>,
 }
 
 /// A saved plan, as far as an approval is bound to it.
@@ -128,7 +128,7 @@ pub fn approve(
                 )?
                 .execute(params![
                     person.target,
-                    change.word(),
+                    change.as_str(),
                     by.principal(),
                     serde_json::to_string(words).map_err(StoreError::from)?,
                     plan.checksum,
@@ -204,11 +204,11 @@ pub(super) struct Stored {
 }
 
 /// Approvals of one kind of change of somebody that the service has taken.
-fn stored(c: &Connection, target: i64, change: Change) -> Result<Vec<Stored>, StoreError> {
+fn stored(c: &Connection, target: i64, change: ChangeKind) -> Result<Vec<Stored>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT principal, by, at, words, rev, rules, expires FROM approval WHERE target = ?1 AND change = ?2 AND told = 1",
     )?;
-    let mut rows = select.query(params![target, change.word()])?;
+    let mut rows = select.query(params![target, change.as_str()])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let (at, words): (i64, String) = (row.get(2)?, row.get(3)?);
@@ -226,24 +226,24 @@ fn stored(c: &Connection, target: i64, change: Change) -> Result<Vec<Stored>, St
 }
 
 /// Who has approved, in a saved plan, exactly what is held of somebody; for the revision and the rules of now.
-pub(super) fn of(c: &Connection, target: i64, change: Change, shown: &str) -> Result<Vec<Stored>, StoreError> {
+pub(super) fn of(c: &Connection, target: i64, change: ChangeKind, shown: &str) -> Result<Vec<Stored>, StoreError> {
     let found = stored(c, target, change)?;
     if found.is_empty() {
         return Ok(found);
     }
     let (rev, rules) = (rev_of(c, target)?, meta(c, "rules")?.unwrap_or_default());
     let holds = |one: &Stored| {
-        one.binding.rev == rev && one.binding.rules == rules && one.words.join(super::judge::BETWEEN) == shown
+        one.binding.rev == rev && one.binding.rules == rules && one.words.join(super::evaluation::BETWEEN) == shown
     };
     Ok(found.into_iter().filter(holds).collect())
 }
 
 /// Whether any of these people has an approval of this kind.
-pub(super) fn any(c: &Connection, targets: &BTreeSet<i64>, change: Change) -> Result<bool, StoreError> {
+pub(super) fn any(c: &Connection, targets: &BTreeSet<i64>, change: ChangeKind) -> Result<bool, StoreError> {
     let mut find = c.prepare_cached(
         "SELECT 1 FROM approval WHERE change = ?1 AND told = 1 AND target IN (SELECT value FROM json_each(?2))",
     )?;
-    Ok(find.exists(params![change.word(), serde_json::to_string(targets)?])?)
+    Ok(find.exists(params![change.as_str(), serde_json::to_string(targets)?])?)
 }
 
 /// What enough people have approved of a revision of somebody, in the words in which it was shown.
@@ -253,11 +253,11 @@ pub(super) fn approved(
     org: &str,
     target: i64,
     now: Moment,
-) -> Result<BTreeMap<Change, BTreeSet<String>>, StoreError> {
+) -> Result<BTreeMap<ChangeKind, BTreeSet<String>>, StoreError> {
     let mut select = c.prepare_cached("SELECT DISTINCT change FROM approval WHERE target = ?1 AND told = 1")?;
     let words: Vec<String> = select.query_map([target], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut approved = BTreeMap::new();
-    for change in words.iter().filter_map(|word| Change::from_word(word)) {
+    for change in words.iter().filter_map(|word| ChangeKind::parse(word)) {
         let pauses = super::pause::times(c, org, change)?;
         let (rev, fingerprint) = (rev_of(c, target)?, meta(c, "rules")?.unwrap_or_default());
         let present = Present { rev, rules: &fingerprint, now, pauses: &pauses };
@@ -277,11 +277,11 @@ pub(super) fn approved(
 }
 
 /// Approvals of one kind of change of somebody are over; the audit says why.
-pub(super) fn end(c: &Connection, target: i64, change: Change, why: &str, now: Moment) -> Result<(), StoreError> {
+pub(super) fn end(c: &Connection, target: i64, change: ChangeKind, why: &str, now: Moment) -> Result<(), StoreError> {
     let mut delete =
         c.prepare_cached("DELETE FROM approval WHERE target = ?1 AND change = ?2 RETURNING by, plan, principal")?;
     let ended: Vec<(String, String, String)> = delete
-        .query_map(params![target, change.word()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .query_map(params![target, change.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_, _>>()?;
     for (by, plan, principal) in ended {
         let ended = ApprovalEnded { change, plan, why: why.to_owned(), author: Author::new(by, principal) };
@@ -311,12 +311,12 @@ fn expire(c: &Connection, now: Moment) -> Result<(), StoreError> {
          JOIN target t ON t.id = a.target LEFT JOIN work w ON w.target = a.target ORDER BY a.target",
     )?;
     let mut rows = select.query([])?;
-    let mut over: Vec<(i64, Change, &'static str)> = Vec::new();
+    let mut over: Vec<(i64, ChangeKind, &'static str)> = Vec::new();
     let mut pauses = BTreeMap::new();
     let fingerprint = meta(c, "rules")?.unwrap_or_default();
     while let Some(row) = rows.next()? {
         let (target, org, word): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let Some(change) = Change::from_word(&word) else { continue };
+        let Some(change) = ChangeKind::parse(&word) else { continue };
         let key = (org, change);
         if !pauses.contains_key(&key) {
             pauses.insert(key.clone(), super::pause::times(c, &key.0, change)?);
@@ -377,7 +377,7 @@ fn begin(c: &Connection, target: i64, org: &str, now: Moment) -> Result<(), Stor
         .query_row([target], |row| row.get(0))
         .optional()?;
     if is_done != Some(false) {
-        pages::mark_dirty(c, target, org, Class::Describe, super::ANY_BUCKET, Cause::Request, now)?;
+        pages::mark_dirty(c, target, org, Priority::Describe, super::ANY_BUCKET, Cause::Request, now)?;
         let rev = rev_of(c, target)?;
         c.prepare_cached("UPDATE approval SET rev = ?2 WHERE target = ?1")?.execute([target, rev])?;
     }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 /// Somebody or something that waits for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Matter {
-    /// `leaver with access`, `paused`, `first contact`, `held`, `set aside`, `unreadable`, `review`, `ambiguous` or `remark`.
+pub struct AttentionItem {
+    /// `leaver with access`, `paused`, `first contact`, `held`, `set quarantined`, `unreadable`, `review`, `ambiguous` or `remark`.
     pub what: String,
     pub org: Option<String>,
     pub tenant: String,
@@ -20,9 +20,9 @@ pub struct Matter {
     pub why: String,
 }
 
-/// All of it: who has left and still has access, the most urgent first; who is held or set aside, matches to decide about, who cannot be read, and what is remarkable about people who
+/// All of it: who has left and still has access, the most urgent first; who is held or quarantined, matches to decide about, who cannot be read, and what is remarkable about people who
 /// are done.
-pub fn attention(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Matter>, StoreError> {
+pub fn attention(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<AttentionItem>, StoreError> {
     let leavers = leavers_with_access(c, rules, now)?;
     let mut select = c.prepare(
         "SELECT w.state, t.org, l.tenant, l.profile, s.doc, w.reason FROM work w JOIN target t ON t.id = w.target
@@ -34,31 +34,31 @@ pub fn attention(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Ma
         let doc: String = row.get(4)?;
         let name = serde_json::from_str(&doc).map(|e: Employee| e.display()).unwrap_or_default();
         let what = match State::from_number(row.get(0)?) {
-            State::Quarantined => "set aside",
+            State::Quarantined => "quarantined",
             State::Held => "held",
             State::Ready => "remark",
         };
         let (what, why) = (what.to_owned(), row.get(5)?);
-        Ok(Matter { what, org: row.get(1)?, tenant: row.get(2)?, profile: row.get(3)?, name, why })
+        Ok(AttentionItem { what, org: row.get(1)?, tenant: row.get(2)?, profile: row.get(3)?, name, why })
     })?;
-    let others: Vec<Matter> = rows.collect::<Result<_, _>>()?;
-    let is_told = |matter: &Matter| {
-        leavers.iter().any(|leaver| leaver.profile == matter.profile && Some(&leaver.org) == matter.org.as_ref())
+    let others: Vec<AttentionItem> = rows.collect::<Result<_, _>>()?;
+    let is_reported = |item: &AttentionItem| {
+        leavers.iter().any(|leaver| leaver.profile == item.profile && Some(&leaver.org) == item.org.as_ref())
     };
-    let mut matters: Vec<Matter> = leavers
+    let mut items: Vec<AttentionItem> = leavers
         .iter()
-        .map(|leaver| Matter {
+        .map(|leaver| AttentionItem {
             what: "leaver with access".into(),
             org: Some(leaver.org.clone()),
             tenant: leaver.tenant.clone(),
             profile: leaver.profile.clone(),
             name: leaver.name.clone(),
-            why: format!("{}: {}; see `{}`", leaver.why, leaver.told, leaver.command),
+            why: format!("{}: {}; see `{}`", leaver.why, leaver.message, leaver.command),
         })
         .collect();
-    matters.extend(stopped(c, rules)?);
-    matters.extend(others.into_iter().filter(|matter| !is_told(matter)));
-    matters.extend(reviews(c, false)?.into_iter().map(|review| Matter {
+    items.extend(stopped(c, rules)?);
+    items.extend(others.into_iter().filter(|item| !is_reported(item)));
+    items.extend(reviews(c, false)?.into_iter().map(|review| AttentionItem {
         what: "review".into(),
         org: Some(review.org),
         tenant: review.tenant,
@@ -71,7 +71,7 @@ pub fn attention(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Ma
         let (tenant, target) = target.unzip();
         let name = target.map(|target| name_of(c, target)).transpose()?.flatten().unwrap_or_default();
         let who: Vec<String> = double.accounts.iter().map(describe).collect();
-        matters.push(Matter {
+        items.push(AttentionItem {
             what: "ambiguous".into(),
             org: Some(double.org),
             tenant: tenant.unwrap_or_default(),
@@ -87,17 +87,17 @@ pub fn attention(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Ma
     let mut select = c.prepare("SELECT tenant, profile, why FROM unreadable ORDER BY tenant, profile")?;
     let rows = select.query_map([], |row| {
         let (tenant, profile, why) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(Matter { what: "unreadable".into(), org: None, tenant, profile, name: String::new(), why })
+        Ok(AttentionItem { what: "unreadable".into(), org: None, tenant, profile, name: String::new(), why })
     })?;
     for row in rows {
-        matters.push(row?);
+        items.push(row?);
     }
-    Ok(matters)
+    Ok(items)
 }
 
 /// What nobody is worked on for: pauses, and tenants whose first contact nobody has accepted.
-fn stopped(c: &Connection, rules: &Rulebook) -> Result<Vec<Matter>, StoreError> {
-    let all = |what: &str, org: Option<String>, tenant: &str, why: String| Matter {
+fn stopped(c: &Connection, rules: &Rulebook) -> Result<Vec<AttentionItem>, StoreError> {
+    let all = |what: &str, org: Option<String>, tenant: &str, why: String| AttentionItem {
         what: what.into(),
         org,
         tenant: tenant.into(),
@@ -105,9 +105,9 @@ fn stopped(c: &Connection, rules: &Rulebook) -> Result<Vec<Matter>, StoreError> 
         name: String::new(),
         why,
     };
-    let mut stopped: Vec<Matter> = Vec::new();
+    let mut stopped: Vec<AttentionItem> = Vec::new();
     for pause in pauses(c)? {
-        let why = format!("{}; see `pause --list`", pause.told());
+        let why = format!("{}; see `pause --list`", pause.message());
         stopped.push(all("paused", pause.org, "every org", why));
     }
     for org in &rules.orgs {

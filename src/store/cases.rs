@@ -5,7 +5,7 @@ use crate::clock::Moment;
 use crate::identity::adoption::Adopted;
 use crate::identity::login::{Chosen, Holder};
 use crate::identity::pins::Pins;
-use crate::identity::{Account, Case, Change, Employee, ManagerLink, Person, Position, Rulebook, login_key};
+use crate::identity::{Account, Case, ChangeKind, Employee, ManagerLink, Person, Position, Rulebook, login_key};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Subordinates of a leaver who are named.
@@ -105,7 +105,7 @@ pub fn brief(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Resu
     let Profiles { here, elsewhere, routed } = profiles(c, target)?;
     let Some(person) = rules.person(here, row.ended_at, now) else { return Ok(None) };
     let account = row.okta_id.map(|id| accounts::by_id(c, &row.org, &id)).transpose()?.flatten();
-    let login = Ok(Chosen { login: String::new(), ghost: None });
+    let login = Ok(Chosen { login: String::new(), deactivated_holder: None });
     let mut case = Case {
         org: row.org,
         person,
@@ -122,10 +122,10 @@ pub fn brief(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Resu
         end_rejected: false,
         searched_at: row.searched_at,
     };
-    case.end_rejected = rejections::standing(c, target, &case, Change::Deactivate)?.is_some();
+    case.end_rejected = rejections::lifecycle(c, target, &case, ChangeKind::Deactivate)?.is_some();
     if case.adopted.as_ref().is_some_and(|adopted| adopted.pending.is_some()) {
-        let rejected = rejections::standing(c, target, &case, Change::Adopt)?;
-        let why = rejected.map(|(hold, by, _)| rejections::told(Change::Adopt, hold, &by));
+        let rejected = rejections::lifecycle(c, target, &case, ChangeKind::Adopt)?;
+        let why = rejected.map(|(hold, by, _)| rejections::message(ChangeKind::Adopt, hold, &by));
         case.adopted = case.adopted.map(|adopted| Adopted { rejected: why, ..adopted });
     }
     Ok(Some(case))
@@ -207,14 +207,14 @@ fn completed(c: &Connection, rules: &Rulebook, mut case: Case, target: i64, now:
 
 /// Whether access is over, and no undo gives it back.
 fn is_over(rules: &Rulebook, case: &Case, now: Moment) -> bool {
-    case.pins.entitlement(&rules.standing(case, now).entitlement).is_over()
+    case.pins.entitlement(&rules.lifecycle(case, now).entitlement).is_over()
 }
 
 /// Everybody of an org, as far as mappings need them: in one pass over the store, some thousand at a time.
 pub fn population(
     c: &Connection,
     org: &str,
-    mut each: impl FnMut(Vec<Resident>) -> Result<(), StoreError>,
+    mut each: impl FnMut(Vec<StoredPerson>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let mut select = c.prepare(
         "SELECT t.id, l.tenant, s.doc, a.doc FROM target t JOIN link l ON l.target = t.id AND l.routed = 1
@@ -223,7 +223,7 @@ pub fn population(
          WHERE t.org = ?1 ORDER BY t.id, l.tenant, l.profile",
     )?;
     let mut rows = select.query([org])?;
-    let mut batch: Vec<Resident> = Vec::with_capacity(BATCH);
+    let mut batch: Vec<StoredPerson> = Vec::with_capacity(BATCH);
     while let Some(row) = rows.next()? {
         let (target, tenant, document): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         match batch.last_mut().filter(|last| last.target == target) {
@@ -232,7 +232,7 @@ pub fn population(
                 if batch.len() >= BATCH {
                     each(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))?;
                 }
-                batch.push(Resident { target, documents: vec![(tenant, document)], account: row.get(3)? });
+                batch.push(StoredPerson { target, documents: vec![(tenant, document)], account: row.get(3)? });
             }
         }
     }
@@ -240,13 +240,13 @@ pub fn population(
 }
 
 /// Somebody of an org as stored.
-pub struct Resident {
+pub struct StoredPerson {
     pub target: i64,
     documents: Vec<(String, String)>,
     account: Option<String>,
 }
 
-impl Resident {
+impl StoredPerson {
     /// The case of this person: without manager and subordinates, under the login they have or would like first.
     pub fn case(&self, rules: &Rulebook, org: &str, now: Moment) -> Result<Option<Case>, StoreError> {
         let mut positions = Vec::with_capacity(self.documents.len());
@@ -300,7 +300,7 @@ fn manager(c: &Connection, case: &Case, target: i64) -> Result<ManagerLink, Stor
         .optional()?;
     let Some(doc) = doc else {
         return Ok(ManagerLink::Broken(format!(
-            "the manager {name} is no profile of this company; correct it in Namely"
+            "the manager {name} is no profile of this tenant; correct it in Namely"
         )));
     };
     if case.person.has(&manager.id) {
@@ -387,7 +387,7 @@ fn holder(c: &Connection, case: &Case, target: i64, login: &str) -> Result<Holde
         return Ok(match is_own {
             true => Holder::Themselves,
             false if account.is_live() => Holder::Other(describe(&account)),
-            false => Holder::Ghost(account.id),
+            false => Holder::DeactivatedHolder(account.id),
         });
     }
     let reserved: Option<i64> = c

@@ -8,7 +8,7 @@ use crate::audit::details::Adopted;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
 use crate::identity::correlation::Contact;
-use crate::identity::{Cause, Class, Decider, Position};
+use crate::identity::{Cause, Decider, Position, Priority};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Why somebody waits whose tenant is not accepted yet begins with this.
@@ -159,7 +159,7 @@ fn wake(c: &Connection, org: &str, tenant: &str, now: Moment) -> Result<(), Stor
     let mixed: Vec<i64> = select.query_map([org, tenant], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for target in mixed {
         let any = super::ANY_BUCKET;
-        super::pages::mark_dirty(c, target, org, Class::Describe, any, Cause::CompanyRead, now)?;
+        super::pages::mark_dirty(c, target, org, Priority::Describe, any, Cause::TenantRead, now)?;
     }
     Ok(())
 }

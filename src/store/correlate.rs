@@ -1,9 +1,9 @@
-//! Looking once more for whose an account is: because an org or a company was read, or an account was found.
+//! Looking once more for whose an account is: because an org or a tenant was read, or an account was found.
 
 use super::pages::News;
-use super::{StoreError, lanes, links, pages, search};
+use super::{StoreError, links, pages, runs, search};
 use crate::clock::Moment;
-use crate::identity::{Cause, Class, Position, Rulebook};
+use crate::identity::{Cause, Position, Priority, Rulebook};
 use rusqlite::Connection;
 
 /// Correlates a profile that has no account in an org whose accounts were read after it was seen; whoever nothing new is known
@@ -15,7 +15,7 @@ pub(super) fn late(
     position: &Position,
     first: bool,
     now: Moment,
-) -> Result<Option<Class>, StoreError> {
+) -> Result<Option<Priority>, StoreError> {
     let (tenant, profile) = (&position.tenant, &position.employee.id);
     let found = |c| -> Result<_, StoreError> {
         let Some((target, _)) = links::find(c, org, tenant, profile)? else { return Ok(None) };
@@ -47,20 +47,20 @@ pub(super) fn late(
         return Ok(None);
     }
     if has_account {
-        lanes::wake_waiting(c, org, target, true, now)?;
+        runs::wake_waiting(c, org, target, true, now)?;
     }
     let before = Some(&position.employee);
     let news = News { cause: Cause::OrgRead, changes: Vec::new(), before, after: position, as_of: now };
     pages::refresh(c, rules, target, &news, conflict.as_deref(), now)
 }
 
-/// Looks once more for everybody of a company, or of all, who could not be correlated.
+/// Looks once more for everybody of a tenant, or of all, who could not be correlated.
 pub(super) fn again(
     c: &Connection,
     rules: &Rulebook,
     tenant: Option<&str>,
     now: Moment,
-) -> Result<Vec<Class>, StoreError> {
+) -> Result<Vec<Priority>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT t.org, l.tenant, s.doc FROM target t JOIN link l ON l.target = t.id
          JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
@@ -68,12 +68,12 @@ pub(super) fn again(
     )?;
     let waiting: Vec<(String, String, String)> =
         select.query_map([tenant], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
-    let mut classes = Vec::new();
+    let mut priorities = Vec::new();
     for (org, tenant, doc) in waiting {
         let position = Position { tenant, employee: serde_json::from_str(&doc)? };
         if links::would_settle(c, rules, &org, &position, now)? {
-            classes.extend(pages::relink(c, rules, &org, &position, None, Cause::CompanyRead, now)?);
+            priorities.extend(pages::relink(c, rules, &org, &position, None, Cause::TenantRead, now)?);
         }
     }
-    Ok(classes)
+    Ok(priorities)
 }

@@ -9,7 +9,7 @@ use super::{Store, StoreError, findings, meta, pages, set_meta};
 use crate::clock::Moment;
 use crate::identity::drift::LAG;
 use crate::identity::work::SEARCH;
-use crate::identity::{Account, Cause, Class};
+use crate::identity::{Account, Cause, Priority};
 use rusqlite::{Connection, params};
 
 /// Some of those who were covered are still to be asked for.
@@ -76,7 +76,7 @@ fn uncover(c: &Connection, org: &str, most: usize, now: Moment) -> Result<usize,
     }
     for target in &covered {
         c.prepare_cached("UPDATE target SET searched_at = NULL WHERE id = ?1")?.execute([target])?;
-        pages::mark_dirty(c, *target, org, Class::Inspect, SEARCH, Cause::OrgRead, now)?;
+        pages::mark_dirty(c, *target, org, Priority::Inspect, SEARCH, Cause::OrgRead, now)?;
     }
     Ok(covered.len())
 }
@@ -85,19 +85,24 @@ fn uncover(c: &Connection, org: &str, most: usize, now: Moment) -> Result<usize,
 mod tests {
     use super::super::tests::{World, account, done};
     use super::*;
-    use crate::identity::employee::tests::somebody;
+    use crate::identity::employee::tests::an_employee;
     use crate::identity::{Employee, UserStatus};
     use std::collections::BTreeSet;
 
     fn left(id: &str) -> Employee {
-        Employee { id: id.into(), email: format!("{id}@example.com"), user_status: UserStatus::Inactive, ..somebody() }
+        Employee {
+            id: id.into(),
+            email: format!("{id}@example.com"),
+            user_status: UserStatus::Inactive,
+            ..an_employee()
+        }
     }
 
     #[tokio::test]
     async fn whom_a_list_covered_is_asked_for_once_and_behind_those_who_are_waited_for_when_it_was_not_whole() {
         let world = World::new().await;
         let sought = async |world: &World| {
-            // Who is searched for is judged before, and whoever is not is done.
+            // Who is searched for is evaluated before, and whoever is not is done.
             for claim in world.claim().await {
                 world.store.release(claim.lease, done(), world.now).await.expect("done");
             }

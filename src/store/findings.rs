@@ -10,9 +10,9 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// Drift of this long is told in a report.
-const DRIFT_TOLD: Duration = Duration::from_secs(7 * 86_400);
+const DRIFT_REPORTED: Duration = Duration::from_secs(7 * 86_400);
 
-/// When an org was read as a whole: `Store::reread` and priming write it down.
+/// When an org was read as a whole: `Store::reconcile` and priming write it down.
 pub(super) fn read_key(org: &str) -> String {
     format!("read {org}")
 }
@@ -55,7 +55,7 @@ fn unlinked(c: &Connection, org: &str) -> Result<Vec<Unlinked>, StoreError> {
 }
 
 fn drift(c: &Connection, org: &str, now: Moment) -> Result<Vec<Drift>, StoreError> {
-    let filter = Filter { since: Some(now - DRIFT_TOLD), kinds: vec!["drifted".into()], ..Filter::default() };
+    let filter = Filter { since: Some(now - DRIFT_REPORTED), kinds: vec!["drifted".into()], ..Filter::default() };
     let mut found = Vec::new();
     filter_audit(c, &filter, |row| {
         let row = Row::read(&row.text)?;
@@ -63,7 +63,7 @@ fn drift(c: &Connection, org: &str, now: Moment) -> Result<Vec<Drift>, StoreErro
             return Ok(());
         }
         if let Event::Drifted(drifted) = row.event {
-            let told = |value: &Value| match value {
+            let message = |value: &Value| match value {
                 Value::Null => "nothing".to_owned(),
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
@@ -71,7 +71,7 @@ fn drift(c: &Connection, org: &str, now: Moment) -> Result<Vec<Drift>, StoreErro
             let changes: Vec<String> = drifted
                 .changes
                 .iter()
-                .map(|change| format!("{}: {} → {}", change.field, told(&change.before), told(&change.after)))
+                .map(|change| format!("{}: {} → {}", change.field, message(&change.before), message(&change.after)))
                 .collect();
             let actor = drifted.actor.map(|who| format!(" ({who})")).unwrap_or_default();
             let what = format!("{}{actor}", changes.join(", "));

@@ -3,8 +3,8 @@
 //! **Invariant:** whoever was let go of like this is read in Okta before anything is written for them, and no call that was
 //! announced goes without a row in the audit.
 
-use super::lanes;
 use super::rows::work;
+use super::runs;
 use super::{Store, StoreError, Trouble, accounts, alone, append};
 use crate::audit::details::Quarantined;
 use crate::audit::{Call, Effect, Event, Outcome, Record};
@@ -37,12 +37,12 @@ impl Store {
             let whole = alone(c, |c| {
                 if let Some((intent, effect)) = &effect {
                     c.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([*intent])?;
-                    append(c, &lanes::about(c, lease, now, Event::Effect(effect.clone()))?)?;
+                    append(c, &runs::about(c, lease, now, Event::Effect(effect.clone()))?)?;
                     // What it has led to is not written down, whatever Okta has said.
                     accounts::doubt(c, lease.target, &effect.call.step, Ending::Untold)?;
                 }
-                let aside = Release::SetAside { why: why.clone(), again: Some(again), look: true };
-                lanes::release(c, lease, &aside, now).map(|_| ())
+                let quarantined = Release::Quarantined { why: why.clone(), again: Some(again), read_first: true };
+                runs::release(c, lease, &quarantined, now).map(|_| ())
             });
             match whole {
                 Err(e) if e.trouble() == Trouble::Refused => {
@@ -59,11 +59,11 @@ impl Store {
     /// Lets go of somebody of whose run nothing more will be heard: whether a call that was announced has left is unknown.
     pub async fn abandon(&self, lease: Lease, end: Release, now: Moment) -> Result<(), StoreError> {
         self.run(move |c| {
-            let (Release::Look { why, .. } | Release::SetAside { why, .. }) = &end else {
+            let (Release::ReadFirst { why, .. } | Release::Quarantined { why, .. }) = &end else {
                 return Err(StoreError::NotNow("a run that was lost can only be looked at".into()));
             };
             close_intents(c, lease, why, now)?;
-            lanes::release(c, lease, &end, now).map(|_| ())
+            runs::release(c, lease, &end, now).map(|_| ())
         })
         .await
     }
@@ -76,9 +76,9 @@ impl Store {
 }
 
 /// Sets somebody aside whom the store cannot even read: everybody else goes on.
-pub(super) fn set_aside(c: &Connection, target: i64, e: &StoreError, now: Moment) -> Result<(), StoreError> {
+pub(super) fn quarantined(c: &Connection, target: i64, e: &StoreError, now: Moment) -> Result<(), StoreError> {
     let why = refusal("what is known of this person", &e.to_string());
-    tracing::error!(target, %why, "set aside");
+    tracing::error!(target, %why, "quarantined");
     let again = now + std::time::Duration::from_secs(15 * 60);
     work::refused(c, target, None, &why, again, now)?;
     alone(c, |c| {
@@ -103,7 +103,7 @@ fn close_intents(c: &Connection, lease: Lease, why: &str, now: Moment) -> Result
         accounts::doubt(c, lease.target, &step, Ending::Untold)?;
         let call = Call { step, method, path, body_hash, attempt };
         let effect = Effect { call, outcome: Outcome::Unknown, why: Some(why.to_owned()), request_id: None };
-        append(c, &lanes::about(c, lease, now, Event::Effect(effect))?)?;
+        append(c, &runs::about(c, lease, now, Event::Effect(effect))?)?;
         c.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([id])?;
     }
     Ok(())

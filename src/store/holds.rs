@@ -9,7 +9,7 @@ use crate::audit::details::{Held, HoldEnded, Reminded, Verdict};
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::identity::vote::Says;
-use crate::identity::{Change, Employee};
+use crate::identity::{ChangeKind, Employee};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -71,7 +71,7 @@ pub struct HeldPerson {
 pub(super) fn open(
     c: &Connection,
     org: &str,
-    change: Change,
+    change: ChangeKind,
     scope: &str,
     why: &str,
     needs: i64,
@@ -79,7 +79,7 @@ pub(super) fn open(
 ) -> Result<Hold, StoreError> {
     let found: Option<i64> = c
         .prepare_cached("SELECT id FROM hold WHERE org = ?1 AND change = ?2 AND scope = ?3 AND verdict IS NULL")?
-        .query_row([org, change.word(), scope], |row| row.get(0))
+        .query_row([org, change.as_str(), scope], |row| row.get(0))
         .optional()?;
     if let Some(id) = found {
         return Ok(Hold { id, why: why.to_owned() });
@@ -87,12 +87,12 @@ pub(super) fn open(
     c.prepare_cached(
         "INSERT INTO hold (org, change, scope, why, needs, since, reminded) VALUES (?1,?2,?3,?4,?5,?6,?6)",
     )?
-    .execute(params![org, change.word(), scope, why, needs, now.millis()])?;
+    .execute(params![org, change.as_str(), scope, why, needs, now.millis()])?;
     let id = c.last_insert_rowid();
     tracing::warn!(
         org,
         hold = id,
-        change = change.word(),
+        change = change.as_str(),
         scope,
         why,
         "held: somebody must decide; everything else goes on"
@@ -110,10 +110,16 @@ pub(super) fn open(
 }
 
 /// Somebody's change is not asked for any more, or is another one: the hold goes on without them.
-pub(super) fn withdraw(c: &Connection, org: &str, target: i64, change: Change, now: Moment) -> Result<(), StoreError> {
+pub(super) fn withdraw(
+    c: &Connection,
+    org: &str,
+    target: i64,
+    change: ChangeKind,
+    now: Moment,
+) -> Result<(), StoreError> {
     let hold: Option<i64> = c
         .prepare_cached("DELETE FROM risk WHERE target = ?1 AND change = ?2 RETURNING hold")?
-        .query_row(params![target, change.word()], |row| row.get(0))
+        .query_row(params![target, change.as_str()], |row| row.get(0))
         .optional()?
         .flatten();
     let Some(hold) = hold else { return Ok(()) };
@@ -126,7 +132,7 @@ pub(super) fn withdraw(c: &Connection, org: &str, target: i64, change: Change, n
     let empty = !c.prepare_cached("SELECT 1 FROM risk WHERE hold = ?1")?.exists([hold])?;
     if empty {
         let scope: String = c.query_row("SELECT scope FROM hold WHERE id = ?1", [hold], |row| row.get(0))?;
-        super::judge::forget_mass(c, &scope)?;
+        super::evaluation::forget_mass(c, &scope)?;
         c.execute(
             "UPDATE hold SET verdict = 'withdrawn', at = ?2 WHERE id = ?1 AND verdict IS NULL",
             params![hold, now.millis()],
@@ -139,7 +145,7 @@ pub(super) fn withdraw(c: &Connection, org: &str, target: i64, change: Change, n
 pub(super) fn withdraw_all(c: &Connection, org: &str, target: i64, now: Moment) -> Result<(), StoreError> {
     let mut select = c.prepare_cached("SELECT change FROM risk WHERE target = ?1 AND hold IS NOT NULL")?;
     let words: Vec<String> = select.query_map([target], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    for change in words.iter().filter_map(|word| Change::from_word(word)) {
+    for change in words.iter().filter_map(|word| ChangeKind::parse(word)) {
         withdraw(c, org, target, change, now)?;
     }
     Ok(())

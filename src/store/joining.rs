@@ -9,7 +9,7 @@ use crate::clock::Moment;
 use crate::identity::correlation::ANCHOR;
 use crate::identity::rejection::ADOPTION;
 use crate::identity::safeguard::{Count, Mode, Scope};
-use crate::identity::{Change, Rulebook};
+use crate::identity::{ChangeKind, Rulebook};
 use rusqlite::{Connection, params};
 
 /// Why no rule joins a profile of a tenant with a person for now, if none does.
@@ -25,12 +25,12 @@ pub(super) fn why_not(
         if rules.safeguards.mode == Mode::Approve {
             return Ok(Some("the service asks before it changes anything (mode = \"approve\")".into()));
         }
-        let paused = pause::paused_changes(c, org)?.into_iter().find(|(change, _)| *change == Change::Adopt);
+        let paused = pause::paused_changes(c, org)?.into_iter().find(|(change, _)| *change == ChangeKind::Adopt);
         if let Some((_, why)) = paused {
             return Ok(Some(why));
         }
     }
-    for limit in rules.safeguards.limits_of(Change::Adopt, Scope::Company) {
+    for limit in rules.safeguards.limits_of(ChangeKind::Adopt, Scope::Tenant) {
         let since = limit.per.begin(now).map_or(i64::MIN, Moment::millis);
         let so_far: u32 = c
             .prepare_cached(
@@ -69,7 +69,7 @@ pub(super) fn count(
     )?
     .execute(params![
         person,
-        Change::Adopt.word(),
+        ChangeKind::Adopt.as_str(),
         org,
         tenant,
         shown,

@@ -1,14 +1,14 @@
 //! Profiles that alone keep an account in use: everybody else whose account it is has left, and only a rule has joined them.
 //!
 //! **Invariant:** no leaver keeps access because of a rule's match that nobody is asked about. Nobody loses access by the question:
-//! people do move between companies.
+//! people do move between tenants.
 
-use super::links::{account_of, find, told};
+use super::links::{account_of, find, message};
 use super::{StoreError, append, pages, reviews, split};
 use crate::audit::details::Split;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
-use crate::identity::correlation::{ANCHOR, Candidate, ONLY_LINK, REVIEW, Subject};
+use crate::identity::correlation::{ANCHOR, Candidate, Counterpart, ONLY_LINK, REVIEW};
 use crate::identity::{Case, Cause, Position, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -44,13 +44,13 @@ pub(super) fn follow(
         let why = format!(
             "{} has left, and the account {login} stays in use only because of {}, whom a rule has made one person with them: \
              accept if that is right; reject if it is somebody else, then the account ends and they get one of their own",
-            told(left),
-            told(keeper)
+            message(left),
+            message(keeper)
         );
         let candidate = Candidate {
             rule: ONLY_LINK.into(),
-            subject: Subject::Target(target),
-            described: told(left),
+            counterpart: Counterpart::Target(target),
+            described: message(left),
             ..Candidate::default()
         };
         reviews::put(c, &case.org, keeper, &candidate, &why, now)?;

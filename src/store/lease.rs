@@ -4,12 +4,12 @@ use crate::audit::Effect;
 use crate::identity::run::{Lease, Next};
 use crate::identity::{Account, Group};
 
-/// How many lanes there is room for.
+/// How many runs there is room for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Want {
     /// For work of any class, over all counters.
-    pub lanes: usize,
-    /// For `Class::Revoke`, over all counters, whatever room they have.
+    pub runs: usize,
+    /// For `Priority::Revoke`, over all counters, whatever room they have.
     pub urgent: usize,
     /// For work whose first call spends this counter, as far as that is known.
     pub rooms: Vec<(&'static str, usize)>,

@@ -1,14 +1,14 @@
 //! Who has left and still has access, for `status`, metrics, alerts and `attention` alike: found here, decided in
 //! `identity/leaver.rs`.
 
-use super::links::{owner, rejected, word};
+use super::links::{key_of, owner, rejected};
 use super::{StoreError, accounts, cases, pause, pins, previews, rejections, reviews};
 use crate::clock::Moment;
-use crate::identity::correlation::Subject;
+use crate::identity::correlation::Counterpart;
 use crate::identity::leaver::{Decision, Known, Seconds, WhyAccess, Work, leaver_access};
 use crate::identity::pins::Access;
 use crate::identity::work::State;
-use crate::identity::{Account, AccountStatus, Case, Change, Directory, Entitlement, Rulebook};
+use crate::identity::{Account, AccountStatus, Case, ChangeKind, Directory, Entitlement, Rulebook};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ pub struct LeaverWithAccess {
     pub why: WhyAccess,
     /// Since when access should be over, in milliseconds.
     pub since: i64,
-    pub told: String,
+    pub message: String,
     /// The command that shows more.
     pub command: String,
 }
@@ -65,8 +65,8 @@ pub fn leavers_with_access(c: &Connection, rules: &Rulebook, now: Moment) -> Res
     let pauses = pause::pauses(c)?;
     for (target, conflict, state, reason, is_dirty, since) in rows {
         let Some(case) = cases::brief(c, rules, target, now)? else { continue };
-        let standing = rules.standing(&case, now);
-        if !standing.entitlement.is_over() {
+        let lifecycle = rules.lifecycle(&case, now);
+        if !lifecycle.entitlement.is_over() {
             continue;
         }
         if !directories.contains_key(&case.org) {
@@ -82,17 +82,17 @@ pub fn leavers_with_access(c: &Connection, rules: &Rulebook, now: Moment) -> Res
             State::Quarantined => Work::Quarantined,
         };
         let known = Known {
-            entitlement: &standing.entitlement,
+            entitlement: &lifecycle.entitlement,
             account: case.account.as_ref(),
             since: Moment::from_millis(since),
             work,
             reason: reason.as_deref(),
             conflict: conflict.as_deref(),
             hold: open_hold(c, target)?,
-            decision: decision(c, target, &case, &standing.entitlement)?,
-            seconds: seconds(c, target, &case, &standing.entitlement, doubles.get(&target))?,
+            decision: decision(c, target, &case, &lifecycle.entitlement)?,
+            seconds: seconds(c, target, &case, &lifecycle.entitlement, doubles.get(&target))?,
             protected,
-            paused: pause::why_paused(&pauses, &case.org, Some(Change::Deactivate)),
+            paused: pause::why_paused(&pauses, &case.org, Some(ChangeKind::Deactivate)),
         };
         let Some(said) = leaver_access(&known, after, now) else { continue };
         let position = case.person.primary();
@@ -105,7 +105,7 @@ pub fn leavers_with_access(c: &Connection, rules: &Rulebook, now: Moment) -> Res
             login: case.account.as_ref().map(|account| account.login.clone()),
             why: said.why,
             since,
-            told: said.told,
+            message: said.message,
             command: said.command,
         });
     }
@@ -134,8 +134,8 @@ fn decision(c: &Connection, target: i64, case: &Case, says: &Entitlement) -> Res
         };
         return Ok(pins::pinned_by(c, target)?.map(undone));
     }
-    let change = if matches!(says, Entitlement::Suspended(_)) { Change::Suspend } else { Change::Deactivate };
-    let rejected = rejections::standing(c, target, case, change)?;
+    let change = if matches!(says, Entitlement::Suspended(_)) { ChangeKind::Suspend } else { ChangeKind::Deactivate };
+    let rejected = rejections::lifecycle(c, target, case, change)?;
     Ok(rejected.map(|(hold, by, at)| Decision {
         by,
         at,
@@ -180,7 +180,7 @@ fn seconds(
     let withheld = matches!(says, Entitlement::Suspended(_));
     let is_open = |account: &&Account| {
         let suspended = withheld && account.status == AccountStatus::Suspended;
-        !suspended && !others.contains(&word(&Subject::Account(account.id.clone())))
+        !suspended && !others.contains(&key_of(&Counterpart::Account(account.id.clone())))
     };
     let accounts: Vec<String> = accounts.iter().filter(is_open).map(cases::describe).collect();
     let review = if accounts.is_empty() { None } else { reviews::open_about(c, target)? };

@@ -9,7 +9,9 @@ use crate::audit::details::{Correlated, Owner};
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::identity::administrator::Knowledge;
-use crate::identity::correlation::{ANCHOR, BEFORE, Candidate, Confidence, Contact, Correlation, Subject, correlate};
+use crate::identity::correlation::{
+    ANCHOR, BEFORE, Candidate, Confidence, Contact, Correlation, Counterpart, correlate,
+};
 use crate::identity::work::Work;
 use crate::identity::{Account, Directory, Position, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -107,7 +109,7 @@ pub(super) fn has_left_an_account(
 
 /// Whether a candidate is a live account that is nobody's.
 fn is_left_behind(candidate: &Candidate) -> bool {
-    matches!(candidate.subject, Subject::Account(_)) && !candidate.is_deactivated
+    matches!(candidate.counterpart, Counterpart::Account(_)) && !candidate.is_deactivated
 }
 
 /// Whoever has an account, or shares a target, is known; the others, and whoever has left, are looked for each time their
@@ -133,7 +135,7 @@ fn correlate_target(
     let known = candidates.clone();
     let verdict = match verdict(c, rules, org, position, candidates, now)? {
         // A person whom another tenant knows is not changed before the report of this one was accepted.
-        Correlation::Match { subject: Subject::Target(_), .. }
+        Correlation::Match { counterpart: Counterpart::Target(_), .. }
             if contact == Contact::First && contact::is_added(c, org, &position.tenant)? =>
         {
             reviews::close_others(c, org, position, &[])?;
@@ -156,21 +158,21 @@ fn correlate_target(
             reviews::close_others(c, org, position, &[])?;
             wait(c, target, None)
         }
-        Correlation::Match { subject, rule } => {
+        Correlation::Match { counterpart, rule } => {
             reviews::close_others(c, org, position, &[])?;
             let evidence = evidence(rules, position, &rule);
             let by_rule = contact == Contact::Later && rule != ANCHOR;
             let who = described(&known, &rule);
-            let pending = (by_rule && matches!(subject, Subject::Account(_)))
+            let pending = (by_rule && matches!(counterpart, Counterpart::Account(_)))
                 .then(|| format!("{who} is taken over by rule {rule:?} ({evidence})"));
-            let joins = match subject {
-                Subject::Target(other) if by_rule => joining::is_living(c, other)?,
+            let joins = match counterpart {
+                Counterpart::Target(other) if by_rule => joining::is_living(c, other)?,
                 _ => false,
             };
             let found = Match { rule: &rule, evidence: &evidence, pending, by: None };
-            let target = adopt(c, org, position, target, &subject, &found, now)?;
+            let target = adopt(c, org, position, target, &counterpart, &found, now)?;
             if joins {
-                let shown = format!("{} joins {who} by rule {rule:?} ({evidence})", told(position));
+                let shown = format!("{} joins {who} by rule {rule:?} ({evidence})", message(position));
                 joining::count(c, org, &position.tenant, target, &shown, now)?;
             }
             wait(c, target, None)
@@ -196,7 +198,7 @@ fn verdict(
     let contact = contact::of(c, org, &position.tenant)?;
     let known = candidates.clone();
     let verdict = correlate(&position.employee, candidates, contact);
-    if let Correlation::Match { subject: Subject::Target(person), rule } = &verdict
+    if let Correlation::Match { counterpart: Counterpart::Target(person), rule } = &verdict
         && contact == Contact::Later
         && let Some(why) = joining::why_not(c, rules, org, &position.tenant, *person, now)?
     {
@@ -256,10 +258,10 @@ pub(super) fn join_accepted(
     let Some((target, true)) = find(c, org, &position.tenant, &position.employee.id)? else { return Ok(()) };
     if !is_settled(c, target)? {
         let candidates = candidates(c, rules, org, position, target, now)?;
-        if let Correlation::Match { subject, rule } = correlate(&position.employee, candidates, Contact::First) {
+        if let Correlation::Match { counterpart, rule } = correlate(&position.employee, candidates, Contact::First) {
             let evidence = evidence(rules, position, &rule);
             let found = Match { rule: &rule, evidence: &evidence, pending: None, by: None };
-            adopt(c, org, position, target, &subject, &found, now)?;
+            adopt(c, org, position, target, &counterpart, &found, now)?;
             joining::was_shown(c, org, &position.tenant, &position.employee.id)?;
         }
     }
@@ -321,11 +323,11 @@ fn candidates(
         }
     }
     let rejected = rejected(c, org, position)?;
-    let mut seen: Vec<Subject> = vec![Subject::Target(target)];
+    let mut seen: Vec<Counterpart> = vec![Counterpart::Target(target)];
     let mut kept = Vec::with_capacity(found.len());
     for candidate in found {
-        if !seen.contains(&candidate.subject) && !is_rejected(c, &rejected, &candidate.subject)? {
-            seen.push(candidate.subject.clone());
+        if !seen.contains(&candidate.counterpart) && !is_rejected(c, &rejected, &candidate.counterpart)? {
+            seen.push(candidate.counterpart.clone());
             kept.push(candidate);
         }
     }
@@ -341,15 +343,15 @@ pub(super) fn rejected(c: &Connection, org: &str, position: &Position) -> Result
 }
 
 /// Whether a person has said that this is somebody else: of an account also after somebody else has it.
-fn is_rejected(c: &Connection, rejected: &[String], subject: &Subject) -> Result<bool, StoreError> {
+fn is_rejected(c: &Connection, rejected: &[String], counterpart: &Counterpart) -> Result<bool, StoreError> {
     if rejected.is_empty() {
         return Ok(false);
     }
-    let account = match subject {
-        Subject::Target(target) => account_of(c, *target)?.map(|account| word(&Subject::Account(account.id))),
-        Subject::Account(_) => None,
+    let account = match counterpart {
+        Counterpart::Target(target) => account_of(c, *target)?.map(|account| key_of(&Counterpart::Account(account.id))),
+        Counterpart::Account(_) => None,
     };
-    Ok(rejected.contains(&word(subject)) || account.is_some_and(|account| rejected.contains(&account)))
+    Ok(rejected.contains(&key_of(counterpart)) || account.is_some_and(|account| rejected.contains(&account)))
 }
 
 /// Who looks for whom.
@@ -389,7 +391,7 @@ impl Seek<'_> {
             reserved: self.reserved(&account),
             mastered_by: account.mastered_by().map(str::to_owned),
             described: cases::describe(&account),
-            subject: Subject::Account(account.id),
+            counterpart: Counterpart::Account(account.id),
             ..Candidate::default()
         })
     }
@@ -403,13 +405,13 @@ impl Seek<'_> {
         Ok(Some(Candidate {
             rule: rule.to_owned(),
             confidence,
-            subject: Subject::Target(target),
+            counterpart: Counterpart::Target(target),
             first_name: first.employee.first_name.clone(),
             last_name: first.employee.last_name.clone(),
             reserved: account.and_then(|account| self.reserved(&account)),
-            twin: twins::twin(&self.mine, &positions).map(told),
+            twin: twins::twin(&self.mine, &positions).map(message),
             bound: self.bound(target, &positions)?,
-            described: told(first),
+            described: message(first),
             ..Candidate::default()
         }))
     }
@@ -451,7 +453,7 @@ impl Seek<'_> {
     }
 }
 
-pub(super) fn told(position: &Position) -> String {
+pub(super) fn message(position: &Position) -> String {
     format!("{} (profile {} of {})", position.employee.display(), position.employee.id, position.tenant)
 }
 
@@ -471,10 +473,10 @@ pub(super) fn account_of(c: &Connection, target: i64) -> Result<Option<Account>,
     accounts::by_id(c, &org, &okta_id)
 }
 
-pub(super) fn word(subject: &Subject) -> String {
-    match subject {
-        Subject::Account(id) => format!("account {id}"),
-        Subject::Target(id) => format!("target {id}"),
+pub(super) fn key_of(counterpart: &Counterpart) -> String {
+    match counterpart {
+        Counterpart::Account(id) => format!("account {id}"),
+        Counterpart::Target(id) => format!("target {id}"),
     }
 }
 
@@ -487,23 +489,23 @@ pub(super) struct Match<'a> {
     pub by: Option<&'a str>,
 }
 
-/// `target` and `subject` are one person; returns the target that stays.
+/// `target` and `counterpart` are one person; returns the target that stays.
 pub(super) fn adopt(
     c: &Connection,
     org: &str,
     position: &Position,
     target: i64,
-    subject: &Subject,
+    counterpart: &Counterpart,
     found: &Match,
     now: Moment,
 ) -> Result<i64, StoreError> {
-    let (stays, owner) = match subject {
-        Subject::Account(id) => {
+    let (stays, owner) = match counterpart {
+        Counterpart::Account(id) => {
             c.prepare_cached("UPDATE target SET okta_id = ?2, rule = ?3 WHERE id = ?1")?
                 .execute(params![target, id, found.rule])?;
             (target, Owner::Account(id.clone()))
         }
-        Subject::Target(other) => {
+        Counterpart::Target(other) => {
             merge(c, target, *other)?;
             (*other, Owner::Joined(target))
         }
@@ -536,7 +538,7 @@ pub(super) fn adopt(
     Ok(stays)
 }
 
-/// Everything of `from` belongs to `into`: running lanes of both lose their claims.
+/// Everything of `from` belongs to `into`: running runs of both lose their claims.
 fn merge(c: &Connection, from: i64, into: i64) -> Result<(), StoreError> {
     c.prepare_cached("UPDATE link SET target = ?2 WHERE target = ?1")?.execute([from, into])?;
     let account: Option<String> =
@@ -549,7 +551,7 @@ fn merge(c: &Connection, from: i64, into: i64) -> Result<(), StoreError> {
     c.prepare_cached("DELETE FROM login WHERE target = ?1")?.execute([from])?;
     // What was said about one of the two holds for both.
     c.prepare_cached("UPDATE OR IGNORE review SET subject = ?2 WHERE subject = ?1")?
-        .execute([word(&Subject::Target(from)), word(&Subject::Target(into))])?;
+        .execute([key_of(&Counterpart::Target(from)), key_of(&Counterpart::Target(into))])?;
     work::change(c, from, Work::absorbed)?;
     work::change(c, into, Work::joined)?;
     c.prepare_cached("DELETE FROM risk WHERE target = ?1")?.execute([from])?;

@@ -8,7 +8,6 @@ mod administrators;
 mod adoption;
 mod anchors;
 mod approvals;
-mod aside;
 mod attention;
 mod audit_log;
 mod cases;
@@ -16,35 +15,36 @@ mod circles;
 mod contact;
 mod correlate;
 mod coverage;
+mod evaluation;
 mod findings;
 mod forced;
 mod holds;
 mod joining;
-mod judge;
 mod keepers;
-mod lanes;
 mod lease;
 mod leavers;
 mod links;
+pub mod location;
 mod migrate;
 mod opening;
 mod pages;
 mod pause;
 mod pins;
-pub mod place;
 mod preview_match;
 mod previews;
 mod prime;
+mod quarantined;
+mod reconcile;
 mod recovery;
 mod rejections;
 mod relink;
 mod renamed;
 mod requests;
-mod reread;
 mod restraint;
 mod reviews;
 mod rows;
 mod rules;
+mod runs;
 mod search;
 mod split;
 mod starters;
@@ -60,35 +60,35 @@ mod votes;
 pub use adoption::{Adoption, Entry as AdoptionEntry, adoption};
 pub use anchors::ambiguous_anchors;
 pub use approvals::{Approval, Planned, Refused, Taken, Unfit, approve};
-pub use aside::{Aside, Waiting, aside, retry, waiting};
-pub use attention::{Matter, attention};
+pub use attention::{AttentionItem, attention};
 pub use audit_log::{
     AuditRow, Filter, Pruned, append, checkpoints, filter_audit, is_a_run, prune_audit, read_audit, rows_of_run,
     verify_audit,
 };
-pub use cases::{Resident, brief, find, name_of, population, whole, whole_with};
+pub use cases::{StoredPerson, brief, find, name_of, population, whole, whole_with};
 pub use contact::accept as accept_adoption;
 pub use findings::findings;
 pub use forced::refusal;
 pub use holds::{HeldChanges, HeldPerson, held_people, holds, org_of_hold};
 pub use lease::{EndStep, Want};
 pub use leavers::{LeaverWithAccess, leavers_with_access};
-pub use opening::{lock, look_through, look_through_quickly};
+pub use opening::{lock, verify_pages, verify_quickly};
 pub use pages::{Backlog, PageCommit, PageOutcome, backlog, known_hashes};
 pub use pause::{Pause, pause, pauses, resume};
 pub use pins::pinned;
 pub use preview_match::{Outlook, Side};
 pub use previews::{Extent, directory, identity, preview_of, previews};
 pub use prime::{Primed, accept_list, is_read};
+pub use quarantined::{QuarantinedPerson, Waiting, quarantined, retry, waiting};
+pub use reconcile::{Compared, Drifted, OrgRead};
 pub use recovery::Recovered;
-pub use requests::{Request, Wish, all_there, is_done, request};
-pub use reread::{Compared, Drifted, Reread};
+pub use requests::{OperatorRequest, Request, all_there, is_done, request};
 pub use reviews::{Opined, Opinion, Review, opine, review_outlook, reviews};
 pub use rules::LiveRules;
 pub use search::Sought;
 pub use split::{Linked, linked, split_outlook};
 pub use starters::{Starter, starters};
-pub use stops::{Paused, Stops, UnderWay};
+pub use stops::{InFlight, Paused, Stops};
 pub use trouble::{Condition, Failure, Trouble};
 pub use undo::{Restores, Scope, Undo, undo};
 pub use unreadable::unreadable;
@@ -96,7 +96,7 @@ pub use vitals::{OrgVitals, Used, Vitals, vitals};
 pub use votes::{Ballot, Voted, cancel, reverse, vote};
 
 use crate::identity::work::ANY_BUCKET;
-use crate::identity::{Change, Rulebook};
+use crate::identity::{ChangeKind, Rulebook};
 use crate::metrics::StoreMetrics;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
@@ -110,7 +110,7 @@ const GROUP: usize = 256;
 /// Jobs waiting at most.
 const QUEUE: usize = 1024;
 /// How often it is logged that a lock is waited for.
-const LOCK_TOLD: Duration = Duration::from_secs(30);
+const LOCK_REPORTED: Duration = Duration::from_secs(30);
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -185,10 +185,10 @@ impl From<serde_json::Error> for StoreError {
 }
 
 /// The kind of change of a stored word.
-fn change_of(word: &str) -> Result<Change, StoreError> {
-    Change::from_word(word).ok_or_else(|| {
-        let told = format!("{word:?} is no kind of change that this version knows; use the newest version");
-        StoreError::Document(serde::de::Error::custom(told))
+fn change_of(word: &str) -> Result<ChangeKind, StoreError> {
+    ChangeKind::parse(word).ok_or_else(|| {
+        let message = format!("{word:?} is no kind of change that this version knows; use the newest version");
+        StoreError::Document(serde::de::Error::custom(message))
     })
 }
 
@@ -258,7 +258,7 @@ impl Store {
 
     /// The same in words, naming the file.
     pub fn trouble(&self) -> Option<String> {
-        self.condition.told(&self.path)
+        self.condition.message(&self.path)
     }
 
     /// Brings everything into the one file and closes it, after what was asked for before; then the store has stopped.
@@ -290,7 +290,7 @@ impl Store {
     }
 
     /// Calls that were announced and have no outcome yet.
-    pub async fn under_way(&self) -> Result<i64, StoreError> {
+    pub async fn in_flight(&self) -> Result<i64, StoreError> {
         self.run(|c| Ok(c.prepare_cached("SELECT count(*) FROM intent")?.query_row([], |row| row.get(0))?)).await
     }
 
@@ -449,7 +449,7 @@ impl Served {
             }
             let holder = trouble::holder(&self.path);
             let waited = self.condition.waits(opening::TRY, holder.clone());
-            if waited.as_millis().is_multiple_of(LOCK_TOLD.as_millis()) || waited == opening::TRY * 2 {
+            if waited.as_millis().is_multiple_of(LOCK_REPORTED.as_millis()) || waited == opening::TRY * 2 {
                 let holder = holder.as_deref().unwrap_or("another program");
                 tracing::warn!(
                     seconds = waited.as_secs(),

@@ -1,7 +1,7 @@
 //! How a store is found, made, opened and closed: whatever is wrong with the file is said once, with its path and what to do.
 
 use super::trouble::{Failure, Trouble, holder};
-use super::{StoreError, beside, migrate, place};
+use super::{StoreError, beside, location, migrate};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -25,7 +25,7 @@ const STATEMENTS: usize = 256;
 
 /// Opens the store at `path` for the service, making or migrating it.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
-    if !place::is_there(path)? {
+    if !location::is_there(path)? {
         make(path).map_err(|e| e.at(path))?;
     }
     opened(path).map_err(|e| e.at(path))
@@ -59,7 +59,7 @@ fn opened(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     migrate::migrate(path, &connection)?;
-    look_through_quickly(path, &connection)?;
+    verify_quickly(path, &connection)?;
     connection.busy_timeout(TRY)?;
     Ok(connection)
 }
@@ -81,15 +81,15 @@ fn stable_plans(c: &Connection) -> Result<(), StoreError> {
 }
 
 /// Reads every page of a file of which that does not take long: damage is found before anything is concluded from the rest.
-pub fn look_through_quickly(path: &Path, c: &Connection) -> Result<(), StoreError> {
+pub fn verify_quickly(path: &Path, c: &Connection) -> Result<(), StoreError> {
     if std::fs::metadata(path).is_ok_and(|found| found.len() <= QUICKLY_READ) {
-        look_through(c).map_err(|e| e.at(path))?;
+        verify_pages(c).map_err(|e| e.at(path))?;
     }
     Ok(())
 }
 
 /// Reads every page of the file. Damage is an error like the one that would come when it is met.
-pub fn look_through(c: &Connection) -> Result<(), StoreError> {
+pub fn verify_pages(c: &Connection) -> Result<(), StoreError> {
     let found: String = c.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if found == "ok" { Ok(()) } else { Err(StoreError::Commit(Failure::damaged(&found))) }
 }
@@ -122,7 +122,7 @@ fn unlocked(path: &Path, c: &Connection) -> Result<(), StoreError> {
 /// That there is a store to look into.
 fn there(path: &Path) -> Result<(), StoreError> {
     let missing = || StoreError::Io { path: path.to_owned(), error: std::io::ErrorKind::NotFound.into() };
-    if place::is_there(path)? { Ok(()) } else { Err(missing()) }
+    if location::is_there(path)? { Ok(()) } else { Err(missing()) }
 }
 
 /// A connection for an operator's decision beside the service.
@@ -170,7 +170,7 @@ pub fn lock(path: &Path) -> Result<File, StoreError> {
         std::fs::create_dir_all(folder).map_err(io)?;
     }
     let name = beside(path, ".lock");
-    place::is_a_file_beside(&name)?;
+    location::is_a_file_beside(&name)?;
     let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(io)?;
     match file.try_lock() {
         Ok(()) => {

@@ -6,7 +6,7 @@
 use super::pins::Because;
 use super::rows::work;
 use super::{
-    Store, StoreError, Trouble, anchors, append, cases, circles, correlate, forced, judge, keepers, links, pins,
+    Store, StoreError, Trouble, anchors, append, cases, circles, correlate, evaluation, forced, keepers, links, pins,
     renamed, reviews, search, twins, unreadable, unrouted,
 };
 use crate::audit::details::Observed;
@@ -16,7 +16,7 @@ use crate::identity::employee::{ContentHash, FieldChange, field_changes};
 use crate::identity::facts::ProfileProblem;
 use crate::identity::safeguard::is_mass;
 use crate::identity::work::{ANY_BUCKET, Dirt, SEARCH, State, Work};
-use crate::identity::{Account, Case, Cause, Class, Employee, Entitlement, Position, Rulebook};
+use crate::identity::{Account, Case, Cause, Employee, Entitlement, Position, Priority, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -47,23 +47,23 @@ pub struct PageOutcome {
     /// Documents that the store now holds.
     pub accepted: Vec<(String, ContentHash)>,
     /// Classes of the people who became dirty.
-    pub dirtied: Vec<Class>,
+    pub dirtied: Vec<Priority>,
     /// Problems that are written down, and acted upon as far as they say something.
-    pub told: Vec<ProfileProblem>,
+    pub message: Vec<ProfileProblem>,
 }
 
 /// What waits.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Backlog {
-    /// People who are dirty and ready or in a lane, by class.
+    /// People who are dirty and ready or in a run, by class.
     pub ready: [i64; 6],
-    pub set_aside: i64,
+    pub quarantined: i64,
     /// People of whose changes some wait for a decision; everything else was done.
     pub held: i64,
 }
 
 impl Backlog {
-    /// Everybody who is ready or in a lane.
+    /// Everybody who is ready or in a run.
     pub fn total(&self) -> i64 {
         self.ready.iter().sum()
     }
@@ -82,31 +82,31 @@ impl Store {
     }
 
     /// Marks everybody dirty for whom time alone has changed what the record means; returns their classes.
-    pub async fn wake_due(&self, now: Moment) -> Result<Vec<Class>, StoreError> {
+    pub async fn wake_due(&self, now: Moment) -> Result<Vec<Priority>, StoreError> {
         let rules = self.rules.clone();
         self.run(move |c| wake_due(c, &rules.load(), now)).await
     }
 
     /// Acts upon the verdicts of people that came in beside the service; returns the classes of those who became dirty.
-    pub async fn apply_verdicts(&self, now: Moment) -> Result<Vec<Class>, StoreError> {
+    pub async fn apply_verdicts(&self, now: Moment) -> Result<Vec<Priority>, StoreError> {
         let rules = self.rules.clone();
         self.run(move |c| {
-            let (mut classes, mut decided) = (Vec::new(), false);
+            let (mut priorities, mut decided) = (Vec::new(), false);
             for pending in reviews::apply_verdicts(c, &rules.load(), now)? {
                 let cause = Cause::Review(pending.review);
-                classes.extend(relink(c, &rules.load(), &pending.org, &pending.position, None, cause, now)?);
+                priorities.extend(relink(c, &rules.load(), &pending.org, &pending.position, None, cause, now)?);
                 decided = true;
             }
             // Whoever waited for what was decided goes on at once.
             if decided {
-                classes.extend(correlate::again(c, &rules.load(), None, now)?);
+                priorities.extend(correlate::again(c, &rules.load(), None, now)?);
             }
-            Ok(classes)
+            Ok(priorities)
         })
         .await
     }
 
-    /// The groups of a company as they are called now, by id.
+    /// The groups of a tenant as they are called now, by id.
     pub async fn learn_titles(
         &self,
         tenant: String,
@@ -127,7 +127,12 @@ impl Store {
 
     /// A walk over `tenant` ended; a complete one is remembered for ever. Whoever could not be correlated is looked for
     /// once more after it: what contradicted may have been a profile that had not been seen yet.
-    pub async fn walk_ended(&self, tenant: String, complete: bool, record: Record) -> Result<Vec<Class>, StoreError> {
+    pub async fn walk_ended(
+        &self,
+        tenant: String,
+        complete: bool,
+        record: Record,
+    ) -> Result<Vec<Priority>, StoreError> {
         let rules = self.rules.clone();
         self.run(move |c| {
             let known = super::meta(c, &walked_key(&tenant))?.is_some();
@@ -188,7 +193,7 @@ fn sample_backlog(
     Ok((usize::try_from(total).unwrap_or(0), sample))
 }
 
-/// Whether a company was ever walked completely.
+/// Whether a tenant was ever walked completely.
 pub(super) fn is_walked(c: &Connection, tenant: &str) -> Result<bool, StoreError> {
     Ok(super::meta(c, &walked_key(tenant))?.is_some())
 }
@@ -211,14 +216,14 @@ pub fn backlog(c: &Connection) -> Result<Backlog, StoreError> {
         c.prepare_cached("SELECT class, state, count(*) FROM work WHERE dirty_rev > done_rev GROUP BY class, state")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        let (class, state, count): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (priority, state, count): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let state = State::from_number(state);
         if state == State::Ready {
-            backlog.ready[usize::from(Class::from_number(class).number())] += count;
+            backlog.ready[usize::from(Priority::from_number(priority).number())] += count;
         } else if state == State::Held {
             backlog.held += count;
         } else {
-            backlog.set_aside += count;
+            backlog.quarantined += count;
         }
     }
     Ok(backlog)
@@ -259,9 +264,9 @@ fn commit_page(c: &Connection, rules: &Rulebook, page: &PageCommit) -> Result<Pa
             Err(e) => return Err(e),
         }
     }
-    let leave = outcome.dirtied.iter().filter(|class| **class == Class::Revoke).count();
+    let leave = outcome.dirtied.iter().filter(|priority| **priority == Priority::Revoke).count();
     if page.walked.is_some_and(|profiles| is_mass(leave, profiles)) {
-        judge::saw_mass(c, &page.tenant, page.now)?;
+        evaluation::saw_mass(c, &page.tenant, page.now)?;
     }
     Ok(outcome)
 }
@@ -273,7 +278,7 @@ impl PageOutcome {
     fn add(&mut self, other: PageOutcome) {
         self.accepted.extend(other.accepted);
         self.dirtied.extend(other.dirtied);
-        self.told.extend(other.told);
+        self.message.extend(other.message);
     }
 }
 
@@ -352,7 +357,7 @@ pub(super) fn commit_profile(
     if let Some(before) = before {
         renamed::follow_rename(c, &page.tenant, &before.groups, &employee.groups)?;
     }
-    // Also where the profile is known from before its company was taken out of the org: who leaves, leaves everywhere.
+    // Also where the profile is known from before its tenant was taken out of the org: who leaves, leaves everywhere.
     for org in &rules.orgs {
         if org.tenants.contains(&page.tenant) || links::find(c, &org.name, &page.tenant, &employee.id)?.is_some() {
             outcome.dirtied.extend(relink(c, rules, &org.name, &position, before, Cause::Profile, page.now)?);
@@ -387,7 +392,7 @@ pub(super) fn relink(
     before: Option<&Employee>,
     cause: Cause,
     now: Moment,
-) -> Result<Option<Class>, StoreError> {
+) -> Result<Option<Priority>, StoreError> {
     let Some(org) = rules.org(org) else { return Ok(None) };
     let (tenant, profile) = (&position.tenant, &position.employee.id);
     let known = links::find(c, &org.name, tenant, profile)?;
@@ -440,10 +445,10 @@ pub(super) fn refresh(
     news: &News,
     stopped: Option<&str>,
     now: Moment,
-) -> Result<Option<Class>, StoreError> {
+) -> Result<Option<Priority>, StoreError> {
     let Some(case) = cases::brief(c, rules, target, now)? else { return Ok(None) };
-    let standing = rules.standing(&case, now);
-    let entitlement = &standing.entitlement;
+    let lifecycle = rules.lifecycle(&case, now);
+    let entitlement = &lifecycle.entitlement;
     let ended_at = match entitlement {
         over if over.is_over() => Some(case.ended_at.unwrap_or(now)),
         Entitlement::Unclear(_) => case.ended_at,
@@ -455,9 +460,9 @@ pub(super) fn refresh(
         && entitlement.is_over()
         && case.account.is_none()
         && !anchors::doubtful(c, &case)?.is_empty();
-    let class = match ends_sessions {
-        true => Class::Revoke,
-        false => Class::of_revision(entitlement, case.account.as_ref(), news.before, &news.after.employee),
+    let priority = match ends_sessions {
+        true => Priority::Revoke,
+        false => Priority::of_revision(entitlement, case.account.as_ref(), news.before, &news.after.employee),
     };
     let bucket = match !ends_sessions && search::follow(c, rules, target, &case, entitlement, news, now)? {
         true => SEARCH,
@@ -465,8 +470,8 @@ pub(super) fn refresh(
     };
     // What waits because a rule has given them the account just now waits until then.
     let fresh = case.adopted.as_ref().and_then(|adopted| adopted.fresh_until(rules.safeguards.fresh_adoption));
-    let changes_at = [standing.changes_at, fresh.filter(|until| *until > now)].into_iter().flatten().min();
-    let dirt = Dirt { class, bucket, cause: news.cause };
+    let changes_at = [lifecycle.changes_at, fresh.filter(|until| *until > now)].into_iter().flatten().min();
+    let dirt = Dirt { priority, bucket, cause: news.cause };
     let dirty = Work::dirtied(work::load(c, target)?, &dirt, now).expects(changes_at, stopped, ends_sessions);
     work::save(c, target, &case.org, &dirty)?;
     c.prepare_cached("UPDATE target SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NOT ?2")?
@@ -474,9 +479,9 @@ pub(super) fn refresh(
     let observed = Event::Observed(Observed {
         changes: news.changes.clone(),
         because: news.cause.because(),
-        standing: entitlement.clone(),
-        class,
-        remarks: standing.remarks,
+        lifecycle: entitlement.clone(),
+        priority,
+        remarks: lifecycle.remarks,
         conflict: stopped.map(str::to_owned),
     });
     append(
@@ -488,7 +493,7 @@ pub(super) fn refresh(
             ..Record::about(target, case.org, now, observed)
         },
     )?;
-    Ok(Some(class))
+    Ok(Some(priority))
 }
 
 /// The counter that the first call will spend, where that is plain before there is a plan.
@@ -505,12 +510,12 @@ pub(super) fn mark_dirty(
     c: &Connection,
     target: i64,
     org: &str,
-    class: Class,
+    priority: Priority,
     bucket: &str,
     cause: Cause,
     now: Moment,
 ) -> Result<i64, StoreError> {
-    let dirt = Dirt { class, bucket, cause };
+    let dirt = Dirt { priority, bucket, cause };
     let work = Work::dirtied(work::load(c, target)?, &dirt, now);
     work::save(c, target, org, &work)?;
     Ok(work.dirty_rev)
@@ -526,7 +531,7 @@ fn wake_gone_manager(c: &Connection, tenant: &str, profile: &str, now: Moment) -
     wake(c, "s.profile = ?2 AND json_extract(s.doc, '$.user_status') = 'inactive'", tenant, profile, now)
 }
 
-/// Marks the people of those sources of a company dirty for which a condition about `profile` (`?2`) holds.
+/// Marks the people of those sources of a tenant dirty for which a condition about `profile` (`?2`) holds.
 fn wake(c: &Connection, which: &str, tenant: &str, profile: &str, now: Moment) -> Result<(), StoreError> {
     let mut select = c.prepare_cached(&format!(
         "SELECT l.target, l.org FROM source s JOIN link l ON l.tenant = s.tenant AND l.profile = s.profile
@@ -535,21 +540,21 @@ fn wake(c: &Connection, which: &str, tenant: &str, profile: &str, now: Moment) -
     let found: Vec<(i64, String)> =
         select.query_map([tenant, profile], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     for (target, org) in found {
-        mark_dirty(c, target, &org, Class::Describe, ANY_BUCKET, Cause::Manager, now)?;
+        mark_dirty(c, target, &org, Priority::Describe, ANY_BUCKET, Cause::Manager, now)?;
     }
     Ok(())
 }
 
-fn wake_due(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Class>, StoreError> {
+fn wake_due(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Priority>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT w.target, t.conflict, w.changes_at FROM work w JOIN target t ON t.id = w.target WHERE w.changes_at <= ?1",
     )?;
     let due: Vec<(i64, Option<String>, i64)> = select
         .query_map([now.millis()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_, _>>()?;
-    // Set aside for something that does not show when it changes: tried again now and then.
-    let mut classes = work::wake(c, now)?;
-    classes.extend(unrouted::wake(c, rules, now)?);
+    // Quarantined for something that does not show when it changes: tried again now and then.
+    let mut priorities = work::wake(c, now)?;
+    priorities.extend(unrouted::wake(c, rules, now)?);
     for (target, conflict, changes_at) in due {
         let as_of = Moment::from_millis(changes_at - 1);
         let woken = super::alone(c, |c| {
@@ -562,11 +567,11 @@ fn wake_due(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Class>,
         match woken {
             // Whom the store cannot read holds up nobody else.
             Err(e) if e.trouble() == Trouble::Refused => {
-                forced::set_aside(c, target, &e, now)?;
+                forced::quarantined(c, target, &e, now)?;
                 work::changes_when_due(c, target)?;
             }
-            woken => classes.extend(woken?),
+            woken => priorities.extend(woken?),
         }
     }
-    Ok(classes)
+    Ok(priorities)
 }

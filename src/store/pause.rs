@@ -4,7 +4,7 @@ use super::rows::work;
 use super::{Store, StoreError, append, change_of};
 use crate::audit::{Event, Record, details};
 use crate::clock::Moment;
-use crate::identity::{Change, Decider};
+use crate::identity::{ChangeKind, Decider};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ pub struct Pause {
 
 impl Pause {
     /// What is stopped, by whom and why, in words.
-    pub fn told(&self) -> String {
+    pub fn message(&self) -> String {
         let what = self.change.as_deref().unwrap_or("write");
         let org = self.org.as_ref().map_or_else(|| "every org".to_owned(), |org| format!("org {org}"));
         format!("every {what} in {org} is paused by {}: {}", self.by, self.why)
@@ -52,14 +52,14 @@ pub fn pauses(c: &Connection) -> Result<Vec<Pause>, StoreError> {
 pub fn pause(
     c: &Connection,
     org: Option<&str>,
-    change: Option<Change>,
+    change: Option<ChangeKind>,
     why: &str,
     by: &Decider,
     now: Moment,
 ) -> Result<i64, StoreError> {
     c.execute(
         "INSERT INTO pause (org, change, why, by, at, principal) VALUES (?1,?2,?3,?4,?5,?6)",
-        params![org, change.map(Change::word), why, by.name, now.millis(), by.principal()],
+        params![org, change.map(ChangeKind::as_str), why, by.name, now.millis(), by.principal()],
     )?;
     Ok(c.last_insert_rowid())
 }
@@ -72,11 +72,15 @@ pub fn resume(c: &Connection, id: Option<i64>, by: &Decider, now: Moment) -> Res
 }
 
 /// When changes of a kind were paused in an org: begin and end of each pause.
-pub(super) fn times(c: &Connection, org: &str, change: Change) -> Result<Vec<(Moment, Option<Moment>)>, StoreError> {
+pub(super) fn times(
+    c: &Connection,
+    org: &str,
+    change: ChangeKind,
+) -> Result<Vec<(Moment, Option<Moment>)>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT at, ended_at FROM pause WHERE (org IS NULL OR org = ?1) AND (change IS NULL OR change = ?2)",
     )?;
-    let rows = select.query_map([org, change.word()], |row| {
+    let rows = select.query_map([org, change.as_str()], |row| {
         let (at, ended_at): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
         Ok((Moment::from_millis(at), ended_at.map(Moment::from_millis)))
     })?;
@@ -84,27 +88,27 @@ pub(super) fn times(c: &Connection, org: &str, change: Change) -> Result<Vec<(Mo
 }
 
 /// Why every write to an org is stopped, if it is; or a write of this kind.
-pub(super) fn paused(c: &Connection, org: &str, change: Option<Change>) -> Result<Option<String>, StoreError> {
+pub(super) fn paused(c: &Connection, org: &str, change: Option<ChangeKind>) -> Result<Option<String>, StoreError> {
     Ok(why_paused(&pauses(c)?, org, change))
 }
 
 /// The same, of pauses that were read.
-pub(super) fn why_paused(pauses: &[Pause], org: &str, change: Option<Change>) -> Option<String> {
+pub(super) fn why_paused(pauses: &[Pause], org: &str, change: Option<ChangeKind>) -> Option<String> {
     let stops = |pause: &&Pause| {
         pause.org.as_deref().is_none_or(|paused| paused == org)
-            && pause.change.as_deref().is_none_or(|word| change.is_some_and(|change| change.word() == word))
+            && pause.change.as_deref().is_none_or(|word| change.is_some_and(|change| change.as_str() == word))
     };
-    pauses.iter().find(stops).map(Pause::told)
+    pauses.iter().find(stops).map(Pause::message)
 }
 
 /// The kinds of change that are stopped in an org by themselves.
-pub(super) fn paused_changes(c: &Connection, org: &str) -> Result<Vec<(Change, String)>, StoreError> {
+pub(super) fn paused_changes(c: &Connection, org: &str) -> Result<Vec<(ChangeKind, String)>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT change, by, why FROM pause WHERE ended_at IS NULL AND (org IS NULL OR org = ?1) AND change IS NOT NULL",
     )?;
     let rows = select.query_map([org], |row| {
         let (word, by, why): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(Change::from_word(&word).map(|change| (change, format!("{word} is paused by {by}: {why}"))))
+        Ok(ChangeKind::parse(&word).map(|change| (change, format!("{word} is paused by {by}: {why}"))))
     })?;
     Ok(rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
@@ -135,7 +139,7 @@ fn apply_pauses(c: &Connection, now: Moment) -> Result<usize, StoreError> {
         })?
         .collect::<Result<_, _>>()?;
     let mut ended = false;
-    for (id, org, change, why, [by, principal], ended_by, ended_principal, told) in rows {
+    for (id, org, change, why, [by, principal], ended_by, ended_principal, message) in rows {
         let kind = change.as_deref().map(change_of).transpose()?;
         let said = |by: &str, principal: Option<String>| details::Pause {
             pause: id,
@@ -145,7 +149,7 @@ fn apply_pauses(c: &Connection, now: Moment) -> Result<usize, StoreError> {
             principal,
         };
         let record = |event| Record { org: org.clone(), ..Record::general(now, event) };
-        if told == 0 {
+        if message == 0 {
             tracing::warn!(pause = id, org, change, by, why, "writes are paused");
             append(c, &record(Event::Paused(said(&by, Some(principal)))))?;
         }
@@ -169,16 +173,16 @@ mod tests {
 
     #[test]
     fn a_pause_stops_what_it_names_and_one_that_names_nothing_stops_everything() {
-        let pause = |org: Option<&str>, change: Option<Change>| Pause {
+        let pause = |org: Option<&str>, change: Option<ChangeKind>| Pause {
             id: 1,
             org: org.map(str::to_owned),
-            change: change.map(|change| change.word().to_owned()),
+            change: change.map(|change| change.as_str().to_owned()),
             why: "night".into(),
             by: "ann".into(),
             at: 0,
         };
-        let stops = |pause: Pause, change: Option<Change>| why_paused(&[pause], "main", change).is_some();
-        let (end, add) = (Some(Change::Deactivate), Some(Change::AddGroup));
+        let stops = |pause: Pause, change: Option<ChangeKind>| why_paused(&[pause], "main", change).is_some();
+        let (end, add) = (Some(ChangeKind::Deactivate), Some(ChangeKind::AddGroup));
         for (named, stopped) in [
             ((None, None), [true, true, true]),
             ((Some("main"), None), [true, true, true]),
@@ -189,7 +193,7 @@ mod tests {
         ] {
             assert_eq!([None, end, add].map(|change| stops(pause(named.0, named.1), change)), stopped, "{named:?}");
         }
-        let told = why_paused(&[pause(None, None)], "main", None);
-        assert_eq!(told.as_deref(), Some("every write in every org is paused by ann: night"));
+        let message = why_paused(&[pause(None, None)], "main", None);
+        assert_eq!(message.as_deref(), Some("every write in every org is paused by ann: night"));
     }
 }

@@ -5,7 +5,7 @@ use crate::audit::details::{Undone, Unpinned};
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
 use crate::identity::pins::Pins;
-use crate::identity::{Cause, Class};
+use crate::identity::{Cause, Priority};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ pub(super) fn pin(
                at = excluded.at, principal = excluded.principal",
         )?
         .execute(params![target, serde_json::to_string(pins)?, why, by, now.millis(), principal])?;
-        pages::mark_dirty(c, *target, org, Class::Restore, super::ANY_BUCKET, Cause::Undo, now)?;
+        pages::mark_dirty(c, *target, org, Priority::Restore, super::ANY_BUCKET, Cause::Undo, now)?;
         let undone = Undone { pins: pins.clone(), why: why.to_owned(), author: Author::new(by, principal) };
         append(c, &Record::about(*target, org.to_owned(), now, Event::Undone(undone)))?;
     }

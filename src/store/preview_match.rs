@@ -6,7 +6,7 @@ use super::previews::{directory, preview_of};
 use super::{StoreError, accounts, cases, twins};
 use crate::clock::Moment;
 use crate::identity::administrator::Knowledge;
-use crate::identity::correlation::Subject;
+use crate::identity::correlation::Counterpart;
 use crate::identity::preview::{Preview, preview};
 use crate::identity::{Account, Directory, Position, Rulebook, hex};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -96,20 +96,22 @@ impl<'a> Planning<'a> {
 }
 
 fn side(positions: &[Position], account: Option<&Account>, found: &Preview) -> Side {
-    let words =
-        found.changes.iter().flat_map(|(kind, words)| words.iter().map(move |word| format!("{}: {word}", kind.word())));
+    let words = found
+        .changes
+        .iter()
+        .flat_map(|(kind, words)| words.iter().map(move |word| format!("{}: {word}", kind.as_str())));
     let obstacle = found.obstacle.iter().map(|why| format!("waits: {why}"));
     let remarks = found.remarks.iter().map(|remark| format!("remark: {remark}"));
     Side {
         who: positions.first().map(|one| one.employee.display()).unwrap_or_default(),
-        profiles: positions.iter().map(told).collect(),
+        profiles: positions.iter().map(message).collect(),
         login: account.map(|account| account.login.clone()),
-        status: account.map(|account| account.status.word().to_owned()),
+        status: account.map(|account| account.status.as_str().to_owned()),
         plan: words.chain(obstacle).chain(remarks).collect(),
     }
 }
 
-fn told(position: &Position) -> String {
+fn message(position: &Position) -> String {
     let employee = &position.employee;
     format!(
         "{}, {} (profile {} of {}, {:?})",
@@ -127,7 +129,7 @@ pub(super) fn stranger(account: &Account) -> Side {
         who: cases::describe(account),
         profiles: Vec::new(),
         login: Some(account.login.clone()),
-        status: Some(account.status.word().to_owned()),
+        status: Some(account.status.as_str().to_owned()),
         plan: Vec::new(),
     }
 }
@@ -159,26 +161,26 @@ pub(super) fn of_join(
     rules: &Rulebook,
     org: &str,
     target: i64,
-    subject: &Subject,
+    counterpart: &Counterpart,
     now: Moment,
 ) -> Result<Outlook, StoreError> {
     let mut planning = Planning::new(c, rules, org, now)?;
-    if *subject == Subject::Target(target) {
+    if *counterpart == Counterpart::Target(target) {
         return of_link(&mut planning, target);
     }
     let mut mine = cases::profiles(c, target)?;
     let own = account_of(c, target)?;
     let mut before: Vec<Side> = planning.present(target)?.into_iter().collect();
-    let (other, theirs) = match subject {
-        Subject::Account(id) => (owner(c, org, id)?, accounts::by_id(c, org, id)?),
-        Subject::Target(other) => (Some(*other), account_of(c, *other)?),
+    let (other, theirs) = match counterpart {
+        Counterpart::Account(id) => (owner(c, org, id)?, accounts::by_id(c, org, id)?),
+        Counterpart::Target(other) => (Some(*other), account_of(c, *other)?),
     };
     let other = other.filter(|other| *other != target);
     let mut outlook =
         Outlook { before: Vec::new(), after: Vec::new(), needs: 1, twins_in: None, refused: None, code: String::new() };
     let is_over = |planning: &Planning, target| -> Result<bool, StoreError> {
         let case = cases::brief(planning.c, planning.rules, target, planning.now)?;
-        Ok(case.is_some_and(|case| planning.rules.standing(&case, planning.now).entitlement.is_over()))
+        Ok(case.is_some_and(|case| planning.rules.lifecycle(&case, planning.now).entitlement.is_over()))
     };
     let mut stays = target;
     if let Some(other) = other {

@@ -3,7 +3,7 @@
 //! **Invariant:** a list adds and corrects, and never removes: what it lacks is unknown until the account's own id says so.
 //! Nobody who is being worked on is disturbed, and nobody's termination waits for the whole of it.
 
-use super::{Drifted, Store, StoreError, accounts, append, coverage, findings, meta, reread, search, set_meta};
+use super::{Drifted, Store, StoreError, accounts, append, coverage, findings, meta, reconcile, search, set_meta};
 use crate::audit::details::ListAccepted;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
@@ -174,7 +174,7 @@ impl List<'_> {
         found: &Account,
         known_at: Moment,
     ) -> Result<(), StoreError> {
-        let (before, after) = (known.status.word().into(), found.status.word().into());
+        let (before, after) = (known.status.as_str().into(), found.status.as_str().into());
         let drifted = Drifted {
             okta_id: found.id.clone(),
             login: found.login.clone(),
@@ -184,7 +184,7 @@ impl List<'_> {
             actor: None,
             deleted: false,
         };
-        reread::note(c, self.org, &drifted, true, self.started)
+        reconcile::note(c, self.org, &drifted, true, self.started)
     }
 }
 
@@ -248,7 +248,8 @@ fn vanished(c: &Connection, org: &str, okta_id: &str) -> Result<Option<Drifted>,
         return Ok(None);
     }
     let target = owner.map(|owner| owner.target);
-    let change = FieldChange { field: "account".into(), before: account.status.word().into(), after: "deleted".into() };
+    let change =
+        FieldChange { field: "account".into(), before: account.status.as_str().into(), after: "deleted".into() };
     let login = account.login;
     let (okta_id, changes) = (okta_id.to_owned(), vec![change]);
     Ok(Some(Drifted { okta_id, login, target, changes, known_at, actor: None, deleted: true }))

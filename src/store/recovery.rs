@@ -48,7 +48,7 @@ fn recover(c: &Connection, rulebook: &Rulebook, rules: &str, now: Moment) -> Res
         tracing::warn!(seconds = back.as_secs_f64(), "this machine's clock is behind what the store has seen");
         work::set_back(c, back)?;
     }
-    // Whoever was held is judged again under the safeguards of this run; what was decided about them stays decided.
+    // Whoever was held is evaluated again under the safeguards of this run; what was decided about them stays decided.
     let claims = work::recover(c, now)?;
     let unknown = close_intents(c, now)?;
     let rules_changed = meta(c, "rules")?.is_some_and(|old| old != rules);

@@ -9,15 +9,15 @@ use crate::audit::details::RejectionEnded;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::identity::rejection::{Fact, Rejected, stands};
-use crate::identity::{Case, Change};
+use crate::identity::{Case, ChangeKind};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeSet;
 
-/// Somebody's change was rejected, as it was judged: it is not held any more, it is over.
+/// Somebody's change was rejected, as it was evaluated: it is not held any more, it is over.
 pub(super) fn put(
     c: &Connection,
     target: i64,
-    change: Change,
+    change: ChangeKind,
     hold: i64,
     (by, principal): (&str, &str),
     now: Moment,
@@ -26,8 +26,9 @@ pub(super) fn put(
         "INSERT INTO rejection (target, change, objects, fact, shown, hold, by, principal, at)
          SELECT target, change, objects, fact, shown, ?3, ?4, ?5, ?6 FROM risk WHERE target = ?1 AND change = ?2",
     )?
-    .execute(params![target, change.word(), hold, by, principal, now.millis()])?;
-    c.prepare_cached("DELETE FROM risk WHERE target = ?1 AND change = ?2")?.execute(params![target, change.word()])?;
+    .execute(params![target, change.as_str(), hold, by, principal, now.millis()])?;
+    c.prepare_cached("DELETE FROM risk WHERE target = ?1 AND change = ?2")?
+        .execute(params![target, change.as_str()])?;
     Ok(())
 }
 
@@ -47,9 +48,9 @@ pub(super) fn of(c: &Connection, target: i64, case: &Case, now: Moment) -> Resul
             over.push(id);
             continue;
         }
-        let Some(change) = Change::from_word(&word) else { continue };
+        let Some(change) = ChangeKind::parse(&word) else { continue };
         let objects: BTreeSet<String> = serde_json::from_str(&objects)?;
-        let why = told(change, hold, &by);
+        let why = message(change, hold, &by);
         rejected.0.entry(change).or_default().extend(objects.into_iter().map(|object| (object, why.clone())));
     }
     for id in over {
@@ -59,16 +60,16 @@ pub(super) fn of(c: &Connection, target: i64, case: &Case, now: Moment) -> Resul
 }
 
 /// The newest rejection of a kind of change of somebody that still holds: its hold, who, and when. Ends nothing.
-pub(super) fn standing(
+pub(super) fn lifecycle(
     c: &Connection,
     target: i64,
     case: &Case,
-    change: Change,
+    change: ChangeKind,
 ) -> Result<Option<(i64, String, Moment)>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT hold, by, at, fact FROM rejection WHERE target = ?1 AND change = ?2 AND ended_at IS NULL ORDER BY id DESC",
     )?;
-    let mut rows = select.query(params![target, change.word()])?;
+    let mut rows = select.query(params![target, change.as_str()])?;
     while let Some(row) = rows.next()? {
         let fact: Fact = serde_json::from_str(&row.get::<_, String>(3)?)?;
         if stands(&fact, case) {
@@ -78,21 +79,21 @@ pub(super) fn standing(
     Ok(None)
 }
 
-pub(super) fn told(change: Change, hold: i64, by: &str) -> String {
+pub(super) fn message(change: ChangeKind, hold: i64, by: &str) -> String {
     format!(
         "{} was rejected by {by} (hold {hold}): it waits until Namely says something else, or for `holds reverse {hold}`",
-        change.word()
+        change.as_str()
     )
 }
 
 /// Why a saved plan cannot have this kind of change of somebody, if it was rejected.
-pub(super) fn words_of(c: &Connection, target: i64, change: Change) -> Result<Option<String>, StoreError> {
+pub(super) fn words_of(c: &Connection, target: i64, change: ChangeKind) -> Result<Option<String>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT hold, by FROM rejection WHERE target = ?1 AND change = ?2 AND ended_at IS NULL ORDER BY id DESC LIMIT 1",
     )?;
     let found: Option<(i64, String)> =
-        select.query_row(params![target, change.word()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    Ok(found.map(|(hold, by)| told(change, hold, &by)))
+        select.query_row(params![target, change.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    Ok(found.map(|(hold, by)| message(change, hold, &by)))
 }
 
 /// Whose changes were rejected in this hold, as far as that still holds.
@@ -117,7 +118,7 @@ fn end(c: &Connection, id: i64, why: &str, by: Option<(&str, &str)>, now: Moment
     Ok(())
 }
 
-/// An approver has taken rejections of a hold back: the people are judged as if it were asked for the first time. Returns how
+/// An approver has taken rejections of a hold back: the people are evaluated as if it were asked for the first time. Returns how
 /// many they are.
 pub(super) fn reverse(
     c: &Connection,
@@ -132,7 +133,7 @@ pub(super) fn reverse(
     let mut people = 0;
     for (id, target) in rows.into_iter().filter(|(_, target)| only.is_none_or(|only| only.contains(target))) {
         end(c, id, &format!("taken back by {by}"), Some((by, principal)), now)?;
-        work::change(c, target, |work| if work.is_dirty() { work.unjudged() } else { work }.decided(now))?;
+        work::change(c, target, |work| if work.is_dirty() { work.unevaluated() } else { work }.decided(now))?;
         people += 1;
     }
     Ok(people)

@@ -12,15 +12,15 @@ const PART: i64 = 500;
 /// The fingerprint of the rules that everybody is looked at under, in parts, right now.
 const RELINKING: &str = "relinking";
 
-/// The last profile that was looked at, with its company.
-type Place = (String, String);
+/// The last profile that was looked at, with its tenant.
+type ProfileKey = (String, String);
 
-/// Shows `look` the profiles after `after`, in order, as many as make a part; the last of them, or nothing if there are none.
+/// Shows `visit` the profiles after `after`, in order, as many as make a part; the last of them, or nothing if there are none.
 fn part(
     c: &Connection,
-    after: &Place,
-    mut look: impl FnMut(&Position) -> Result<(), StoreError>,
-) -> Result<Option<Place>, StoreError> {
+    after: &ProfileKey,
+    mut visit: impl FnMut(&Position) -> Result<(), StoreError>,
+) -> Result<Option<ProfileKey>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT tenant, profile, doc FROM source WHERE (tenant, profile) > (?1, ?2) ORDER BY tenant, profile LIMIT ?3",
     )?;
@@ -29,15 +29,15 @@ fn part(
         .collect::<Result<_, _>>()?;
     let mut last = None;
     for (tenant, profile, doc) in rows {
-        look(&Position { tenant: tenant.clone(), employee: serde_json::from_str(&doc)? })?;
+        visit(&Position { tenant: tenant.clone(), employee: serde_json::from_str(&doc)? })?;
         last = Some((tenant, profile));
     }
     Ok(last)
 }
 
-fn everybody(c: &Connection, mut look: impl FnMut(&Position) -> Result<(), StoreError>) -> Result<(), StoreError> {
-    let mut after = Place::default();
-    while let Some(last) = part(c, &after, &mut look)? {
+fn everybody(c: &Connection, mut visit: impl FnMut(&Position) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    let mut after = ProfileKey::default();
+    while let Some(last) = part(c, &after, &mut visit)? {
         after = last;
     }
     Ok(())
@@ -124,14 +124,14 @@ impl Store {
         self.run(move |c| set_meta(c, &key, &now.to_string())).await
     }
 
-    pub(super) async fn in_parts<F>(&self, look: F) -> Result<(), StoreError>
+    pub(super) async fn in_parts<F>(&self, visit: F) -> Result<(), StoreError>
     where
         F: Fn(&Connection, &Rulebook, &Position) -> Result<(), StoreError> + Clone + Send + 'static,
     {
-        let mut after = Place::default();
+        let mut after = ProfileKey::default();
         loop {
-            let (from, look, rules) = (after, look.clone(), self.rules());
-            let last = self.run(move |c| part(c, &from, |position| look(c, &rules.load(), position))).await?;
+            let (from, visit, rules) = (after, visit.clone(), self.rules());
+            let last = self.run(move |c| part(c, &from, |position| visit(c, &rules.load(), position))).await?;
             match last {
                 Some(last) => after = last,
                 None => return Ok(()),

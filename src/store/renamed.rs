@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use serde::de::Error;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Groups of a company, by id, as they are called now. A group that is called something else since is expected to show in
+/// Groups of a tenant, by id, as they are called now. A group that is called something else since is expected to show in
 /// the profile of everybody in it.
 pub(super) fn learn_titles(
     c: &Connection,
@@ -15,7 +15,7 @@ pub(super) fn learn_titles(
     now: Moment,
 ) -> Result<(), StoreError> {
     let key = format!("titles {tenant}");
-    // What cannot be read is not nothing: a rename that nobody expects is judged person by person.
+    // What cannot be read is not nothing: a rename that nobody expects is evaluated person by person.
     let unreadable = |e: serde_json::Error| {
         let why = format!("the names of the groups of {tenant} cannot be read in the store (meta {key:?}: {e})");
         serde_json::Error::custom(format!("{why}; restore a backup, or remove that row to begin with the names of now"))

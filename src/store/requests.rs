@@ -6,16 +6,16 @@ use super::{Store, StoreError, Trouble, alone, append, pages};
 use crate::audit::details::Requested;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
-use crate::identity::{Cause, Class, Decider, Rulebook};
+use crate::identity::{Cause, Decider, Priority, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "wish")]
-pub enum Wish {
+pub enum OperatorRequest {
     /// Read the whole org again, and compare.
-    Reread,
+    OrgRead,
     /// Bring these people to what Namely says, through the same safeguards as everything else.
     Fix { targets: Vec<i64> },
     /// Take back what the audit says, if that is still what this code stands for.
@@ -31,25 +31,31 @@ pub enum Wish {
 pub struct Request {
     pub id: i64,
     pub org: String,
-    pub wish: Wish,
+    pub asked: OperatorRequest,
 }
 
-impl Wish {
+impl OperatorRequest {
     /// Whom it is about.
     fn targets(&self) -> Vec<i64> {
         match self {
-            Wish::Reread | Wish::Undo { .. } | Wish::Split { .. } => Vec::new(), // an undo derives its own
-            Wish::Fix { targets } | Wish::Release { targets } => targets.clone(),
+            OperatorRequest::OrgRead | OperatorRequest::Undo { .. } | OperatorRequest::Split { .. } => Vec::new(), // an undo derives its own
+            OperatorRequest::Fix { targets } | OperatorRequest::Release { targets } => targets.clone(),
         }
     }
 }
 
 /// Asks; returns the number of the request. Whoever is meant must be there.
-pub fn request(c: &Connection, org: &str, wish: &Wish, by: &Decider, now: Moment) -> Result<i64, StoreError> {
-    all_there(c, org, &wish.targets())?;
+pub fn request(
+    c: &Connection,
+    org: &str,
+    asked: &OperatorRequest,
+    by: &Decider,
+    now: Moment,
+) -> Result<i64, StoreError> {
+    all_there(c, org, &asked.targets())?;
     c.execute(
         "INSERT INTO request (org, what, by, at, principal) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![org, serde_json::to_string(wish)?, by.name, now.millis(), by.principal()],
+        params![org, serde_json::to_string(asked)?, by.name, now.millis(), by.principal()],
     )?;
     Ok(c.last_insert_rowid())
 }
@@ -61,9 +67,12 @@ pub fn is_done(c: &Connection, id: i64) -> Result<Option<String>, StoreError> {
 
 impl Store {
     /// Requests to read an org again.
-    pub async fn reread_requests(&self, org: &str) -> Result<Vec<Request>, StoreError> {
+    pub async fn reconcile_requests(&self, org: &str) -> Result<Vec<Request>, StoreError> {
         let org = org.to_owned();
-        self.run(move |c| Ok(open(c)?.into_iter().filter(|r| r.org == org && r.wish == Wish::Reread).collect())).await
+        self.run(move |c| {
+            Ok(open(c)?.into_iter().filter(|r| r.org == org && r.asked == OperatorRequest::OrgRead).collect())
+        })
+        .await
     }
 
     /// A request was acted upon.
@@ -104,27 +113,27 @@ fn carry_out(c: &Connection, rules: &Rulebook, request: &Request, now: Moment) -
         c.query_row("SELECT by, principal FROM request WHERE id = ?1", [request.id], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
-    let targets = request.wish.targets();
+    let targets = request.asked.targets();
     all_there(c, &request.org, &targets)?;
-    match &request.wish {
-        Wish::Reread => return Ok(None),
-        Wish::Fix { targets } => fix(c, request, targets, (&by, &principal), now)?,
-        Wish::Undo { scope, code, why } => {
+    match &request.asked {
+        OperatorRequest::OrgRead => return Ok(None),
+        OperatorRequest::Fix { targets } => fix(c, request, targets, (&by, &principal), now)?,
+        OperatorRequest::Undo { scope, code, why } => {
             let done = undo::apply(c, rules, scope, code, why, (&by, &principal), now)?;
             return match done {
                 Ok(people) => Ok(Some(people)),
                 Err(changed) => refuse(c, request, &changed, (&by, &principal), now).map(|()| None),
             };
         }
-        Wish::Split { tenant, profile, why } => {
+        OperatorRequest::Split { tenant, profile, why } => {
             let split = super::split::Split { org: &request.org, tenant, profile, why, by: &by, principal: &principal };
             return super::split::split(c, rules, &split, now).map(Some);
         }
-        Wish::Release { targets } => {
+        OperatorRequest::Release { targets } => {
             for target in targets {
                 if pins::unpin(c, *target, Because::Person { by: &by, principal: &principal }, now)? {
                     let (org, any) = (&request.org, super::ANY_BUCKET);
-                    pages::mark_dirty(c, *target, org, Class::Describe, any, Cause::Request, now)?;
+                    pages::mark_dirty(c, *target, org, Priority::Describe, any, Cause::Request, now)?;
                 }
             }
         }
@@ -170,7 +179,7 @@ fn fix(
     now: Moment,
 ) -> Result<(), StoreError> {
     for target in targets {
-        pages::mark_dirty(c, *target, &request.org, Class::Describe, super::ANY_BUCKET, Cause::Request, now)?;
+        pages::mark_dirty(c, *target, &request.org, Priority::Describe, super::ANY_BUCKET, Cause::Request, now)?;
         let what = "to be brought to what Namely says".to_owned();
         let requested = Event::Requested(Requested { what, author: Author::new(by, principal) });
         append(c, &Record::about(*target, request.org.clone(), now, requested))?;
@@ -185,7 +194,7 @@ fn open(c: &Connection) -> Result<Vec<Request>, StoreError> {
     let mut requests = Vec::new();
     for (id, org, what) in rows {
         match serde_json::from_str(&what) {
-            Ok(wish) => requests.push(Request { id, org, wish }),
+            Ok(asked) => requests.push(Request { id, org, asked }),
             // One that cannot be read holds up no other.
             Err(e) => done(c, id, &format!("failed: it cannot be read ({e})"))?,
         }

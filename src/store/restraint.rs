@@ -1,9 +1,9 @@
-//! What was decided about somebody before their lane begins.
+//! What was decided about somebody before their run begins.
 
-use super::{StoreError, approvals, judge, rejections};
+use super::{StoreError, approvals, evaluation, rejections};
 use crate::clock::Moment;
 use crate::identity::safeguard::Restraint;
-use crate::identity::{Case, Change, Rulebook};
+use crate::identity::{Case, ChangeKind, Rulebook};
 use rusqlite::Connection;
 
 /// What was decided about a revision of somebody, and what is paused.
@@ -22,7 +22,7 @@ pub(super) fn restraint(
     let mut rows = select.query([target, rev])?;
     while let Some(row) = rows.next()? {
         let word: String = row.get(0)?;
-        let Some(change) = Change::from_word(&word) else { continue };
+        let Some(change) = ChangeKind::parse(&word) else { continue };
         let (hold, why, verdict): (Option<i64>, Option<String>, Option<String>) =
             (row.get(1)?, row.get(2)?, row.get(3)?);
         if row.get(4)? {
@@ -48,6 +48,6 @@ pub(super) fn restraint(
     restraint.approved = approvals::approved(c, rules, &case.org, target, now)?;
     restraint.rejected = rejections::of(c, target, case, now)?;
     restraint.adopting = case.adopted.as_ref().is_some_and(|adopted| adopted.pending.is_some());
-    restraint.fresh = judge::is_fresh(rules, case, now);
+    restraint.fresh = evaluation::is_fresh(rules, case, now);
     Ok(restraint)
 }

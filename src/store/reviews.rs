@@ -1,12 +1,12 @@
 //! The review queue: matches that people decide about, and their verdicts.
 
-use super::links::{Match, adopt, find, owner, word};
+use super::links::{Match, adopt, find, key_of, owner};
 use super::preview_match::{Outlook, of_join};
 use super::{Store, StoreError, append, keepers};
 use crate::audit::details::{Agreed, Reviewed};
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
-use crate::identity::correlation::{ANCHOR, Candidate, ONLY_LINK, REVIEW, Subject};
+use crate::identity::correlation::{ANCHOR, Candidate, Counterpart, ONLY_LINK, REVIEW};
 use crate::identity::functions::slug;
 use crate::identity::vote::{self, Heard};
 use crate::identity::{Employee, Position, Rulebook};
@@ -50,7 +50,7 @@ pub(super) fn ask(
     let mut asked = Vec::with_capacity(candidates.len());
     for candidate in candidates {
         put(c, org, position, candidate, why, now)?;
-        asked.push(word(&candidate.subject));
+        asked.push(key_of(&candidate.counterpart));
     }
     close_others(c, org, position, &asked)?;
     let (tenant, profile) = (&position.tenant, &position.employee.id);
@@ -82,7 +82,7 @@ pub(super) fn put(
         org,
         tenant,
         employee.id,
-        word(&candidate.subject),
+        key_of(&candidate.counterpart),
         candidate.rule,
         why,
         candidate.described,
@@ -169,11 +169,11 @@ pub(super) fn apply_verdicts(c: &Connection, rules: &Rulebook, now: Moment) -> R
         })?
         .collect::<Result<_, _>>()?;
     let mut pending = Vec::new();
-    for (id, org, tenant, profile, subject, verdict, [by, principal], doc) in rows {
+    for (id, org, tenant, profile, counterpart, verdict, [by, principal], doc) in rows {
         c.prepare_cached("UPDATE review SET applied = 1 WHERE id = ?1")?.execute([id])?;
         let reviewed = Reviewed {
             review: id,
-            subject: subject.clone(),
+            counterpart: counterpart.clone(),
             verdict: verdict.clone(),
             by: by.clone(),
             principal: principal.clone(),
@@ -186,17 +186,17 @@ pub(super) fn apply_verdicts(c: &Connection, rules: &Rulebook, now: Moment) -> R
         )?;
         let position = Position { tenant, employee: serde_json::from_str(&doc)? };
         let own = find(c, &org, &position.tenant, &position.employee.id)?.map(|(target, _)| target);
-        let subject = read_subject(c, &org, &subject)?;
+        let counterpart = read_counterpart(c, &org, &counterpart)?;
         if let Some(target) = own
-            && subject == Some(Subject::Target(target))
+            && counterpart == Some(Counterpart::Target(target))
         {
             let (accepts, by) = (verdict == "accept", by.as_deref().unwrap_or_default());
             let said =
                 keepers::Verdict { review: id, accepts, by, principal: principal.as_deref().unwrap_or_default() };
             keepers::decide(c, rules, &org, &position, &said, now)?;
         } else if verdict == "accept"
-            && let (Some(target), Some(subject)) = (own, subject)
-            && let outlook = of_join(c, rules, &org, target, &subject, now)?
+            && let (Some(target), Some(counterpart)) = (own, counterpart)
+            && let outlook = of_join(c, rules, &org, target, &counterpart, now)?
         {
             if let Some(why) = outlook.refused {
                 // Something has come in between: it is asked again, if it is a question still.
@@ -206,7 +206,7 @@ pub(super) fn apply_verdicts(c: &Connection, rules: &Rulebook, now: Moment) -> R
             } else {
                 let evidence = format!("review {id}");
                 let found = Match { rule: REVIEW, evidence: &evidence, pending: None, by: by.as_deref() };
-                let stays = adopt(c, &org, &position, target, &subject, &found, now)?;
+                let stays = adopt(c, &org, &position, target, &counterpart, &found, now)?;
                 // Whoever joins somebody about whom another review is open waits for that one.
                 if open_about(c, stays)?.is_none() {
                     c.prepare_cached("UPDATE target SET conflict = NULL WHERE id IN (?1, ?2)")?
@@ -220,12 +220,12 @@ pub(super) fn apply_verdicts(c: &Connection, rules: &Rulebook, now: Moment) -> R
 }
 
 /// A subject as stored; an account that somebody has by now is that somebody.
-fn read_subject(c: &Connection, org: &str, word: &str) -> Result<Option<Subject>, StoreError> {
+fn read_counterpart(c: &Connection, org: &str, word: &str) -> Result<Option<Counterpart>, StoreError> {
     Ok(match word.split_once(' ') {
         Some(("account", id)) => {
-            Some(owner(c, org, id)?.map_or_else(|| Subject::Account(id.to_owned()), Subject::Target))
+            Some(owner(c, org, id)?.map_or_else(|| Counterpart::Account(id.to_owned()), Counterpart::Target))
         }
-        Some(("target", id)) => id.parse().ok().map(Subject::Target),
+        Some(("target", id)) => id.parse().ok().map(Counterpart::Target),
         _ => None,
     })
 }
@@ -264,11 +264,11 @@ pub fn review_outlook(
     now: Moment,
 ) -> Result<Option<(Review, Option<Outlook>)>, StoreError> {
     let Some(review) = reviews(c, true)?.into_iter().find(|review| review.id == id) else { return Ok(None) };
-    let subject: String = c.query_row("SELECT subject FROM review WHERE id = ?1", [id], |row| row.get(0))?;
+    let counterpart: String = c.query_row("SELECT subject FROM review WHERE id = ?1", [id], |row| row.get(0))?;
     let found = find(c, &review.org, &review.tenant, &review.profile)?;
-    let outlook = match (found, read_subject(c, &review.org, &subject)?) {
-        (Some((target, _)), Some(subject)) if review.verdict.is_none() => {
-            Some(of_join(c, rules, &review.org, target, &subject, now)?)
+    let outlook = match (found, read_counterpart(c, &review.org, &counterpart)?) {
+        (Some((target, _)), Some(counterpart)) if review.verdict.is_none() => {
+            Some(of_join(c, rules, &review.org, target, &counterpart, now)?)
         }
         _ => None,
     };

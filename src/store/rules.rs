@@ -37,8 +37,8 @@ impl Store {
         self.run(move |c| append(c, &record).map(|_| ())).await
     }
 
-    /// From this transaction on `rules` hold, for everybody at once: lanes of before find that the revision has moved, and
-    /// whoever waits is judged anew. `fingerprint` says whether anything differs for anybody: if so, `relink_everybody` must
+    /// From this transaction on `rules` hold, for everybody at once: runs of before find that the revision has moved, and
+    /// whoever waits is evaluated anew. `fingerprint` says whether anything differs for anybody: if so, `relink_everybody` must
     /// follow, which is answered. `changes` stands in the audit.
     pub async fn exchange_rules(
         &self,

@@ -12,7 +12,7 @@ use crate::clock::Moment;
 use crate::identity::drift::LAG;
 use crate::identity::termination::next_try;
 use crate::identity::work::{BEING_SOUGHT, SEARCH, Work};
-use crate::identity::{Account, Case, Cause, Class, Entitlement, Rulebook, login_key};
+use crate::identity::{Account, Case, Cause, Entitlement, Priority, Rulebook, login_key};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -166,13 +166,13 @@ impl Store {
 }
 
 fn to_search(c: &Connection, rules: &Rulebook, org: &str, most: usize, now: Moment) -> Result<Vec<Sought>, StoreError> {
-    let ready = work::ready(c, (org, SEARCH), Class::Inspect, most, now)?;
+    let ready = work::ready(c, (org, SEARCH), Priority::Inspect, most, now)?;
     let mut people = Vec::with_capacity(ready.len());
     for (_, target, _) in ready {
         let Some(work) = work::load(c, target)? else { continue };
         match sought(c, rules, (target, work.dirty_rev, work.attempt), now)? {
             // Whom a list has covered left before anybody looked: they are asked for behind those who are waited for.
-            Some(person) if work.cause == Cause::OrgRead.word() => people.push(Sought { urgent: false, ..person }),
+            Some(person) if work.cause == Cause::OrgRead.as_str() => people.push(Sought { urgent: false, ..person }),
             Some(person) => people.push(person),
             // What they are is planned anew.
             None => work::change(c, target, Work::covered)?,
@@ -188,7 +188,7 @@ fn sought(
     now: Moment,
 ) -> Result<Option<Sought>, StoreError> {
     let Some(case) = cases::brief(c, rules, target, now)? else { return Ok(None) };
-    if case.account.is_some() || case.searched_at.is_some() || !rules.standing(&case, now).entitlement.is_over() {
+    if case.account.is_some() || case.searched_at.is_some() || !rules.lifecycle(&case, now).entitlement.is_over() {
         return Ok(None);
     }
     let (created, lost): (Option<String>, Option<String>) = c

@@ -4,15 +4,15 @@
 //! same match again.
 
 use super::cases::Profiles;
-use super::links::{account_of, find, told, word};
+use super::links::{account_of, find, key_of, message};
 use super::preview_match::{Outlook, Planning, Side, code, stranger};
 use super::rows::work;
 use super::{ANY_BUCKET, StoreError, append, cases, pages};
 use crate::audit::{Author, Event, Record, details};
 use crate::clock::Moment;
-use crate::identity::correlation::Subject;
+use crate::identity::correlation::Counterpart;
 use crate::identity::work::Work;
-use crate::identity::{Account, Cause, Class, Employee, Position, Rulebook};
+use crate::identity::{Account, Cause, Employee, Position, Priority, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
@@ -108,7 +108,7 @@ fn parts(
     let account = account_of(c, target)?;
     // An account stays with nobody whose access is over: it would end because of the split.
     let rest = cases::supposed(c, rules, target, stay.clone(), account.clone(), now)?;
-    let kept = rest.is_some_and(|rest| !rules.standing(&rest, now).entitlement.is_over());
+    let kept = rest.is_some_and(|rest| !rules.lifecycle(&rest, now).entitlement.is_over());
     Ok(Some(Parts { target, goes, stay, account, kept }))
 }
 
@@ -162,10 +162,10 @@ pub(super) struct Split<'a> {
 }
 
 /// Carries out a split; returns how many people are looked at anew because of it.
-pub(super) fn split(c: &Connection, rules: &Rulebook, wish: &Split, now: Moment) -> Result<usize, StoreError> {
-    let Some(parts) = parts(c, rules, wish.org, wish.tenant, wish.profile, now)? else { return Ok(0) };
-    let (org, target) = (wish.org, parts.target);
-    let account = parts.account.as_ref().map(|account| Subject::Account(account.id.clone()));
+pub(super) fn split(c: &Connection, rules: &Rulebook, asked: &Split, now: Moment) -> Result<usize, StoreError> {
+    let Some(parts) = parts(c, rules, asked.org, asked.tenant, asked.profile, now)? else { return Ok(0) };
+    let (org, target) = (asked.org, parts.target);
+    let account = parts.account.as_ref().map(|account| Counterpart::Account(account.id.clone()));
     // What was decided about the whole is over.
     let new = take_out(c, org, &parts.goes, target, parts.account.as_ref().map(|account| account.id.as_str()))?;
     for table in ["login", "approval", "pin"] {
@@ -173,35 +173,35 @@ pub(super) fn split(c: &Connection, rules: &Rulebook, wish: &Split, now: Moment)
     }
     super::holds::withdraw_all(c, org, target, now)?;
     let stay = parts.stay.clone().all();
-    let mut apart = vec![(&parts.goes, Subject::Target(target))];
+    let mut apart = vec![(&parts.goes, Counterpart::Target(target))];
     apart.extend(account.clone().map(|account| (&parts.goes, account)));
     if !parts.kept {
         c.execute("UPDATE target SET okta_id = NULL, rule = NULL WHERE id = ?1", [target])?;
         apart.extend(stay.iter().filter_map(|one| Some((one, account.clone()?))));
     }
-    apart.extend(stay.iter().map(|one| (one, Subject::Target(new))));
-    for (position, subject) in apart {
-        reject(c, wish, position, &subject, now)?;
+    apart.extend(stay.iter().map(|one| (one, Counterpart::Target(new))));
+    for (position, counterpart) in apart {
+        reject(c, asked, position, &counterpart, now)?;
     }
     let event = Event::Split(details::Split {
-        profile: wish.profile.to_owned(),
+        profile: asked.profile.to_owned(),
         from: target,
         account: parts.account.as_ref().map(|account| account.id.clone()),
         kept: parts.kept,
-        why: wish.why.to_owned(),
-        author: Author::new(wish.by, wish.principal),
+        why: asked.why.to_owned(),
+        author: Author::new(asked.by, asked.principal),
     });
     append(
         c,
         &Record {
-            tenant: Some(wish.tenant.to_owned()),
-            profile: Some(wish.profile.to_owned()),
+            tenant: Some(asked.tenant.to_owned()),
+            profile: Some(asked.profile.to_owned()),
             ..Record::about(target, org.to_owned(), now, event)
         },
     )?;
     pages::relink(c, rules, org, &parts.goes, Some(&parts.goes.employee), Cause::Request, now)?;
     if !stay.is_empty() {
-        pages::mark_dirty(c, target, org, Class::Describe, ANY_BUCKET, Cause::Request, now)?;
+        pages::mark_dirty(c, target, org, Priority::Describe, ANY_BUCKET, Cause::Request, now)?;
     }
     Ok(1 + usize::from(!stay.is_empty()))
 }
@@ -235,22 +235,28 @@ pub(super) fn take_out(
 }
 
 /// No rule makes this match again.
-fn reject(c: &Connection, wish: &Split, position: &Position, subject: &Subject, now: Moment) -> Result<(), StoreError> {
+fn reject(
+    c: &Connection,
+    asked: &Split,
+    position: &Position,
+    counterpart: &Counterpart,
+    now: Moment,
+) -> Result<(), StoreError> {
     c.execute(
         "INSERT INTO review (org, tenant, profile, subject, rule, why, who, since, verdict, by, at, applied, principal)
          VALUES (?1,?2,?3,?4,'split',?5,?6,?7,'reject',?8,?7,1,?9)
          ON CONFLICT (org, tenant, profile, subject) DO UPDATE SET verdict = 'reject', by = excluded.by,
            at = excluded.at, why = excluded.why, applied = 1, principal = excluded.principal",
         params![
-            wish.org,
+            asked.org,
             position.tenant,
             position.employee.id,
-            word(subject),
-            format!("split: {}", wish.why),
-            told(position),
+            key_of(counterpart),
+            format!("split: {}", asked.why),
+            message(position),
             now.millis(),
-            wish.by,
-            wish.principal
+            asked.by,
+            asked.principal
         ],
     )?;
     Ok(())

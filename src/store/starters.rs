@@ -3,7 +3,7 @@
 use super::{StoreError, cases, population};
 use crate::clock::Moment;
 use crate::identity::Rulebook;
-use crate::identity::starter::{Stage, Told, outlook, starts_within};
+use crate::identity::starter::{Remark, Stage, outlook, starts_within};
 use crate::identity::work::State;
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
@@ -32,8 +32,8 @@ pub fn starters(
     now: Moment,
 ) -> Result<Vec<Starter>, StoreError> {
     let mut targets = Vec::new();
-    population(c, org, |residents| {
-        targets.extend(residents.into_iter().map(|resident| resident.target));
+    population(c, org, |stored_people| {
+        targets.extend(stored_people.into_iter().map(|person| person.target));
         Ok(())
     })?;
     let mut starters = Vec::new();
@@ -41,7 +41,7 @@ pub fn starters(
         let Some(case) = cases::brief(c, rules, target, now)? else { continue };
         let Some(start) = starts_within(rules, &case, days, now) else { continue };
         let Some(case) = cases::whole(c, rules, target, now)? else { continue };
-        let (state, note) = outlook(rules, &case, &told(c, target)?, now);
+        let (state, note) = outlook(rules, &case, &message(c, target)?, now);
         starters.push(Starter {
             org: org.to_owned(),
             start: start.to_string(),
@@ -55,10 +55,10 @@ pub fn starters(
     Ok(starters)
 }
 
-fn told(c: &Connection, target: i64) -> Result<Told, StoreError> {
+fn message(c: &Connection, target: i64) -> Result<Remark, StoreError> {
     let mut select = c.prepare_cached("SELECT state, reason FROM work WHERE target = ?1")?;
     let row = select.query_row([target], |row| {
-        Ok(Told { is_set_aside: State::from_number(row.get(0)?) == State::Quarantined, why: row.get(1)? })
+        Ok(Remark { is_quarantined: State::from_number(row.get(0)?) == State::Quarantined, why: row.get(1)? })
     });
     Ok(row.optional()?.unwrap_or_default())
 }

@@ -6,7 +6,7 @@
 use super::pause::{self, Pause};
 use super::{Store, StoreError, Trouble};
 use crate::clock::Moment;
-use crate::identity::{Change, Decider};
+use crate::identity::{ChangeKind, Decider};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,7 +26,7 @@ struct Stop {
     /// Its row, once there is one.
     row: Option<i64>,
     org: Option<String>,
-    change: Option<Change>,
+    change: Option<ChangeKind>,
     why: String,
     by: Decider,
     at: Moment,
@@ -38,7 +38,7 @@ impl Stop {
         Pause {
             id: self.row.unwrap_or(0),
             org: self.org.clone(),
-            change: self.change.map(|change| change.word().to_owned()),
+            change: self.change.map(|change| change.as_str().to_owned()),
             why: why.to_owned(),
             by: self.by.name.clone(),
             at: self.at.millis(),
@@ -51,13 +51,13 @@ impl Stop {
 pub struct Stops {
     all: Arc<Mutex<(u64, Vec<Stop>)>>,
     /// Writes that were let through and are not answered yet.
-    under_way: Arc<AtomicUsize>,
+    in_flight: Arc<AtomicUsize>,
 }
 
 /// A write that was let through, until it is answered.
-pub struct UnderWay(Arc<AtomicUsize>);
+pub struct InFlight(Arc<AtomicUsize>);
 
-impl Drop for UnderWay {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
@@ -69,35 +69,35 @@ impl Stops {
     }
 
     /// Lets a write of these kinds leave, or says why it may not.
-    pub fn enter(&self, org: &str, changes: &BTreeSet<Change>) -> Result<UnderWay, String> {
+    pub fn enter(&self, org: &str, changes: &BTreeSet<ChangeKind>) -> Result<InFlight, String> {
         // Counted before it is looked: a pause that comes in between waits for it.
-        self.under_way.fetch_add(1, Ordering::SeqCst);
-        let under_way = UnderWay(self.under_way.clone());
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+        let in_flight = InFlight(self.in_flight.clone());
         match changes.iter().find_map(|change| self.stopped(org, Some(*change))) {
             Some(why) => Err(why),
-            None => Ok(under_way),
+            None => Ok(in_flight),
         }
     }
 
     /// Waits until whatever was let through is answered, for `patience` at most; returns how many writes are not.
     async fn settled(&self, patience: Duration) -> usize {
         let settled = async {
-            while self.under_way.load(Ordering::SeqCst) > 0 {
+            while self.in_flight.load(Ordering::SeqCst) > 0 {
                 tokio::time::sleep(GLANCE).await;
             }
         };
         let _ = tokio::time::timeout(patience, settled).await;
-        self.under_way.load(Ordering::SeqCst)
+        self.in_flight.load(Ordering::SeqCst)
     }
 
     /// Why every write to an org is stopped, if it is; or a write of this kind.
-    pub fn stopped(&self, org: &str, change: Option<Change>) -> Option<String> {
+    pub fn stopped(&self, org: &str, change: Option<ChangeKind>) -> Option<String> {
         let all = self.all();
         let concerns = |stop: &&Stop| {
             stop.org.as_deref().is_none_or(|stopped| stopped == org)
                 && stop.change.is_none_or(|stopped| change == Some(stopped))
         };
-        all.1.iter().find(concerns).map(|stop| stop.shown(&stop.why).told())
+        all.1.iter().find(concerns).map(|stop| stop.shown(&stop.why).message())
     }
 
     /// Those that no row says yet; their number is 0.
@@ -108,7 +108,7 @@ impl Stops {
         unwritten.map(shown).collect()
     }
 
-    fn add(&self, org: Option<String>, change: Option<Change>, why: &str, by: &Decider, at: Moment) -> Stop {
+    fn add(&self, org: Option<String>, change: Option<ChangeKind>, why: &str, by: &Decider, at: Moment) -> Stop {
         let mut all = self.all();
         all.0 += 1;
         let stop = Stop { number: all.0, row: None, org, change, why: why.to_owned(), by: by.clone(), at };
@@ -144,7 +144,7 @@ pub struct Paused {
     /// Its number; or what keeps it from being written down, which is done as soon as that is possible.
     pub written: Result<i64, String>,
     /// Writes of any kind that had left before and are not answered yet.
-    pub under_way: usize,
+    pub in_flight: usize,
 }
 
 impl Store {
@@ -157,22 +157,28 @@ impl Store {
     pub async fn pause(
         &self,
         org: Option<String>,
-        change: Option<Change>,
+        change: Option<ChangeKind>,
         why: &str,
         by: &Decider,
         now: Moment,
     ) -> Paused {
         let stop = self.stops.add(org, change, why, by, now);
-        tracing::warn!(org = stop.org, change = change.map(Change::word), by = by.name, why, "writes are stopped");
+        tracing::warn!(
+            org = stop.org,
+            change = change.map(ChangeKind::as_str),
+            by = by.name,
+            why,
+            "writes are stopped"
+        );
         let store = self.clone();
         let writing = tokio::spawn(async move { store.write_pause(stop).await });
-        let (written, under_way) = tokio::join!(tokio::time::timeout(PATIENCE, writing), self.stops.settled(PATIENCE));
+        let (written, in_flight) = tokio::join!(tokio::time::timeout(PATIENCE, writing), self.stops.settled(PATIENCE));
         let written = match written {
             Ok(Ok(written)) => written.map_err(|e| e.to_string()),
             Ok(Err(e)) => Err(e.to_string()),
             Err(_) => Err(self.trouble().unwrap_or_else(|| "the store takes long".to_owned())),
         };
-        Paused { written, under_way }
+        Paused { written, in_flight }
     }
 
     async fn write_pause(&self, stop: Stop) -> Result<i64, StoreError> {
@@ -237,9 +243,9 @@ mod tests {
     #[tokio::test]
     async fn whoever_pauses_waits_for_what_was_let_through_and_lets_nothing_more_through() {
         let stops = Stops::default();
-        let call = stops.enter("main", &[Change::AddGroup].into()).expect("nothing is paused");
+        let call = stops.enter("main", &[ChangeKind::AddGroup].into()).expect("nothing is paused");
         stops.add(None, None, "stop", &Decider::of_token("Ann", None), Moment::from_secs(7));
-        assert!(stops.enter("main", &[Change::AddGroup].into()).is_err_and(|why| why.contains("stop")));
+        assert!(stops.enter("main", &[ChangeKind::AddGroup].into()).is_err_and(|why| why.contains("stop")));
         assert_eq!(stops.settled(Duration::from_millis(30)).await, 1, "not answered yet");
         let waiting = stops.clone();
         let settled = tokio::spawn(async move { waiting.settled(Duration::from_secs(60)).await });
@@ -253,24 +259,24 @@ mod tests {
         let stops = Stops::default();
         let now = Moment::from_secs(7);
         let one =
-            stops.add(Some("main".into()), Some(Change::Deactivate), "wait", &Decider::of_token("Ann", None), now);
+            stops.add(Some("main".into()), Some(ChangeKind::Deactivate), "wait", &Decider::of_token("Ann", None), now);
         assert_eq!(
-            stops.stopped("main", Some(Change::Deactivate)).as_deref(),
+            stops.stopped("main", Some(ChangeKind::Deactivate)).as_deref(),
             Some("every deactivate in org main is paused by Ann: wait")
         );
-        assert_eq!(stops.stopped("main", Some(Change::AddGroup)), None);
+        assert_eq!(stops.stopped("main", Some(ChangeKind::AddGroup)), None);
         assert_eq!(stops.stopped("main", None), None, "one kind is not everything");
-        assert_eq!(stops.stopped("emea", Some(Change::Deactivate)), None);
+        assert_eq!(stops.stopped("emea", Some(ChangeKind::Deactivate)), None);
         let all = stops.add(None, None, "stop", &Decider::of_token("Ben", None), now);
-        assert!(stops.stopped("emea", None).is_some() && stops.stopped("emea", Some(Change::AddGroup)).is_some());
+        assert!(stops.stopped("emea", None).is_some() && stops.stopped("emea", Some(ChangeKind::AddGroup)).is_some());
         assert_eq!(stops.unwritten().len(), 2);
         stops.follow(&[]);
         assert_eq!(stops.unwritten().len(), 2, "what is not written down cannot be ended beside the service");
         stops.written(one.number, 41);
         stops.written(all.number, 42);
         stops.follow(&[41]);
-        assert!(stops.stopped("emea", None).is_none() && stops.stopped("main", Some(Change::Deactivate)).is_some());
+        assert!(stops.stopped("emea", None).is_none() && stops.stopped("main", Some(ChangeKind::Deactivate)).is_some());
         assert_eq!(stops.lift(Some(41)), 1);
-        assert_eq!(stops.stopped("main", Some(Change::Deactivate)), None);
+        assert_eq!(stops.stopped("main", Some(ChangeKind::Deactivate)), None);
     }
 }

@@ -3,10 +3,10 @@ use crate::audit::details::Reconfigured;
 use crate::audit::{Author, Call, Effect, Outcome};
 use crate::clock::Moment;
 use crate::identity::account::tests::bare;
-use crate::identity::employee::tests::somebody;
+use crate::identity::employee::tests::an_employee;
 use crate::identity::rulebook::tests::rulebook;
 use crate::identity::run::{Begun, Claim, Next, Release};
-use crate::identity::{Account, Class, Directory, Employee, Rulebook, Step, UserStatus};
+use crate::identity::{Account, Directory, Employee, Priority, Rulebook, Step, UserStatus};
 use crate::metrics::Metrics;
 use std::collections::BTreeSet;
 
@@ -52,7 +52,7 @@ impl World {
 
     pub async fn claim(&self) -> Vec<Claim> {
         let rooms = vec![("any", 10), ("users", 10), ("user_read", 10)];
-        self.store.claim("main", Arc::default(), self.now, Want { lanes: 10, urgent: 10, rooms }).await.expect("claims")
+        self.store.claim("main", Arc::default(), self.now, Want { runs: 10, urgent: 10, rooms }).await.expect("claims")
     }
 
     pub async fn begin(&self, claim: &Claim) -> Begun {
@@ -91,10 +91,10 @@ fn step() -> Step {
 }
 
 pub(super) fn account(anchor: Option<&str>) -> Account {
-    bare("00u1", &somebody().email, anchor)
+    bare("00u1", &an_employee().email, anchor)
 }
 
-/// The end of a lane of somebody who is entitled.
+/// The end of a run of somebody who is entitled.
 pub(super) fn done() -> Release {
     Release::Done { was: "entitled", remark: None, awaits_manager: false }
 }
@@ -116,8 +116,8 @@ pub(super) fn effect(outcome: Outcome) -> Effect {
 #[tokio::test]
 async fn a_change_is_dirty_until_okta_is_proved_to_hold_it() {
     let world = World::new().await;
-    assert_eq!(world.see(somebody()).await.dirtied, [Class::Grant]);
-    assert_eq!(world.see(somebody()).await.dirtied, [], "the same document again changes nothing");
+    assert_eq!(world.see(an_employee()).await.dirtied, [Priority::Grant]);
+    assert_eq!(world.see(an_employee()).await.dirtied, [], "the same document again changes nothing");
     let claims = world.claim().await;
     assert_eq!(claims.len(), 1);
     assert_eq!(world.claim().await.len(), 0, "one lane per person");
@@ -127,11 +127,11 @@ async fn a_change_is_dirty_until_okta_is_proved_to_hold_it() {
 }
 
 #[tokio::test]
-async fn a_revision_that_arrives_during_a_lane_stops_it_and_stays_dirty() {
+async fn a_revision_that_arrives_during_a_run_stops_it_and_stays_dirty() {
     let world = World::new().await;
-    world.see(somebody()).await;
+    world.see(an_employee()).await;
     let claim = world.claim().await.remove(0);
-    world.see(Employee { job_title: "Controller".into(), ..somebody() }).await;
+    world.see(Employee { job_title: "Controller".into(), ..an_employee() }).await;
     assert_eq!(world.begin(&claim).await, Begun::Stale);
     world.store.release(claim.lease, done(), world.now).await.expect("done");
     let again = world.claim().await;
@@ -141,21 +141,25 @@ async fn a_revision_that_arrives_during_a_lane_stops_it_and_stays_dirty() {
 #[tokio::test]
 async fn a_termination_overtakes_everything_that_waits() {
     let world = World::new().await;
-    world.store.prime("main", vec![account(Some(&somebody().id))], BTreeSet::new(), world.now).await.expect("primes");
+    world
+        .store
+        .prime("main", vec![account(Some(&an_employee().id))], BTreeSet::new(), world.now)
+        .await
+        .expect("primes");
     let joiners =
-        (0..30).map(|n| Employee { id: format!("joiner-{n}"), email: format!("j{n}@example.com"), ..somebody() });
+        (0..30).map(|n| Employee { id: format!("joiner-{n}"), email: format!("j{n}@example.com"), ..an_employee() });
     world.store.commit_page(world.page(joiners.collect())).await.expect("commits");
-    world.see(Employee { user_status: UserStatus::Inactive, ..somebody() }).await;
-    let only_revoke = Want { lanes: 10, urgent: 5, rooms: vec![("users", 0)] };
+    world.see(Employee { user_status: UserStatus::Inactive, ..an_employee() }).await;
+    let only_revoke = Want { runs: 10, urgent: 5, rooms: vec![("users", 0)] };
     let claims = world.store.claim("main", Arc::default(), world.now, only_revoke).await.expect("claims");
-    assert_eq!(claims.iter().map(|c| c.class).collect::<Vec<_>>(), [Class::Revoke]);
+    assert_eq!(claims.iter().map(|c| c.priority).collect::<Vec<_>>(), [Priority::Revoke]);
     assert_eq!(world.claim().await.len(), 10);
 }
 
 #[tokio::test]
 async fn what_comes_under_an_old_token_is_dropped() {
     let world = World::new().await;
-    world.see(somebody()).await;
+    world.see(an_employee()).await;
     let old = world.claim().await.remove(0);
     let later = world.now;
     world.store.recover("rules".into(), later).await.expect("recovers");
@@ -169,12 +173,12 @@ async fn what_comes_under_an_old_token_is_dropped() {
 #[tokio::test]
 async fn a_call_without_an_outcome_is_unknown_after_a_restart_and_is_looked_at_first() {
     let world = World::new().await;
-    world.see(somebody()).await;
+    world.see(an_employee()).await;
     let claim = world.claim().await.remove(0);
     assert!(matches!(world.begin(&claim).await, Begun::Intent(_)));
     let recovered = world.store.recover("rules".into(), world.now).await.expect("recovers");
     assert_eq!((recovered.claims, recovered.unknown), (1, 1));
-    assert!(world.claim().await.remove(0).look);
+    assert!(world.claim().await.remove(0).read_first);
     let unknown: Vec<_> = world.audit().await.into_iter().filter(|r| r["detail"]["outcome"] == "unknown").collect();
     assert_eq!(unknown.len(), 1);
     assert_eq!(unknown[0]["detail"]["path"], "/api/v1/groups/g/users/u");
@@ -183,7 +187,7 @@ async fn a_call_without_an_outcome_is_unknown_after_a_restart_and_is_looked_at_f
 #[tokio::test]
 async fn an_outcome_its_account_and_its_audit_row_are_one_commit() {
     let world = World::new().await;
-    world.see(somebody()).await;
+    world.see(an_employee()).await;
     let claim = world.claim().await.remove(0);
     let Begun::Intent(intent) = world.begin(&claim).await else { panic!("stale") };
     let end = EndStep {
@@ -204,31 +208,31 @@ async fn an_outcome_its_account_and_its_audit_row_are_one_commit() {
 #[tokio::test]
 async fn what_a_call_has_left_open_is_read_first_by_whoever_comes_next() {
     let world = World::new().await;
-    world.see(somebody()).await;
+    world.see(an_employee()).await;
     let claim = world.claim().await.remove(0);
     let Begun::Intent(intent) = world.begin(&claim).await else { panic!("stale") };
     let effect = effect(Outcome::Replan); // the login of a create exists already, perhaps by the first of two copies of the call
     let end =
         EndStep { lease: claim.lease, intent, effect, account: None, renamed: None, made: None, next: Next::Read };
     world.store.end_step(end, world.now).await.expect("ends");
-    world.see(Employee { email: "another@example.com".into(), ..somebody() }).await;
+    world.see(Employee { email: "another@example.com".into(), ..an_employee() }).await;
     world.store.release(claim.lease, Release::Stale, world.now).await.expect("lets go");
-    assert!(world.claim().await.remove(0).look, "a newer revision does not write before the account was read");
+    assert!(world.claim().await.remove(0).read_first, "a newer revision does not write before the account was read");
 }
 
 #[tokio::test]
 async fn a_second_profile_of_the_same_name_joins_the_person_and_another_name_waits_for_a_verdict() {
     let world = World::new().await;
     world.store.prime("main", vec![account(None)], BTreeSet::new(), world.now).await.expect("primes");
-    world.see(somebody()).await;
+    world.see(an_employee()).await;
     let claim = world.claim().await.remove(0);
     assert_eq!(claim.okta_id.as_deref(), Some("00u1"));
-    world.see(Employee { id: "twin".into(), job_title: "Adviser".into(), ..somebody() }).await;
+    world.see(Employee { id: "twin".into(), job_title: "Adviser".into(), ..an_employee() }).await;
     assert_eq!(world.begin(&claim).await, Begun::Stale, "the running lane is of half a person");
     let both = world.claim().await.remove(0);
     assert_eq!((both.lease.target, both.case.person.positions().len()), (claim.lease.target, 2));
-    world.see(Employee { id: "other".into(), first_name: "Irene".into(), ..somebody() }).await;
-    assert_eq!(world.store.backlog().await.expect("reads").set_aside, 1);
+    world.see(Employee { id: "other".into(), first_name: "Irene".into(), ..an_employee() }).await;
+    assert_eq!(world.store.backlog().await.expect("reads").quarantined, 1);
     let waiting = world.store.reviews().await.expect("reads");
     assert!(waiting[0].why.contains("names differ"), "{waiting:?}");
 }
@@ -238,8 +242,8 @@ async fn a_verdict_is_applied_audited_and_remembered() {
     for accept in [true, false] {
         let world = World::new().await;
         world.store.prime("main", vec![account(None)], BTreeSet::new(), world.now).await.expect("primes");
-        world.see(somebody()).await;
-        world.see(Employee { id: "other".into(), first_name: "Irene".into(), ..somebody() }).await;
+        world.see(an_employee()).await;
+        world.see(Employee { id: "other".into(), first_name: "Irene".into(), ..an_employee() }).await;
         let review = world.store.reviews().await.expect("reads").remove(0);
         let operator = Store::operator(world.store.path()).expect("opens");
         assert_eq!(world.opine(&operator, review.id, accept), Opined::Decided);
@@ -256,7 +260,7 @@ async fn a_verdict_is_applied_audited_and_remembered() {
             (Some(if accept { "ben" } else { "ada" }), Some("other"))
         );
         // The same profile changes again: what was decided stays decided.
-        let again = Employee { id: "other".into(), first_name: "Irene".into(), job_title: "X".into(), ..somebody() };
+        let again = Employee { id: "other".into(), first_name: "Irene".into(), job_title: "X".into(), ..an_employee() };
         world.see(again).await;
         assert_eq!(world.store.reviews().await.expect("reads"), []);
     }
@@ -265,9 +269,9 @@ async fn a_verdict_is_applied_audited_and_remembered() {
 #[tokio::test]
 async fn a_login_is_one_persons_from_before_the_account_exists() {
     let world = World::new().await;
-    let other = Employee { id: "other".into(), first_name: "Irene".into(), ..somebody() };
+    let other = Employee { id: "other".into(), first_name: "Irene".into(), ..an_employee() };
     world.store.prime("main", Vec::new(), BTreeSet::new(), world.now).await.expect("primes");
-    world.see(somebody()).await;
+    world.see(an_employee()).await;
     let first = world.claim().await.remove(0);
     assert!(first.case.login.is_ok());
     // The two were found to be different people.
@@ -290,7 +294,7 @@ async fn managers_are_found_awaited_and_never_fatal() {
         email: format!("{id}@example.com"),
         first_name: id.to_uppercase(),
         manager: (!manager.is_empty()).then(|| reports_to(manager)).flatten(),
-        ..somebody()
+        ..an_employee()
     };
     let people = vec![
         person("boss", ""),
@@ -340,12 +344,12 @@ async fn managers_are_found_awaited_and_never_fatal() {
 #[tokio::test]
 async fn an_answer_that_was_under_way_while_a_newer_one_arrived_is_not_believed() {
     let world = World::new().await;
-    let newer = Employee { job_title: "Controller".into(), ..somebody() };
+    let newer = Employee { job_title: "Controller".into(), ..an_employee() };
     let second = std::time::Duration::from_secs(1);
     let page = |employee: Employee, sent, received| PageCommit { sent, received, ..world.page(vec![employee]) };
     let newer_page = page(newer.clone(), world.now + second, world.now + second * 2);
     world.store.commit_page(newer_page).await.expect("commits");
-    let slow = page(somebody(), world.now, world.now + second * 9);
+    let slow = page(an_employee(), world.now, world.now + second * 9);
     assert_eq!(world.store.commit_page(slow).await.expect("commits"), PageOutcome::default());
     assert_eq!(world.claim().await[0].case.person.primary().employee, newer);
 }
@@ -354,8 +358,12 @@ async fn an_answer_that_was_under_way_while_a_newer_one_arrived_is_not_believed(
 async fn a_circle_of_managers_is_found_whatever_its_length_and_only_by_those_who_stand_in_it() {
     let world = World::new().await;
     let reports_to = |n: usize| Some(crate::identity::Manager { id: format!("p{n}"), ..Default::default() });
-    let person =
-        |n: usize, manager| Employee { id: format!("p{n}"), email: format!("p{n}@example.com"), manager, ..somebody() };
+    let person = |n: usize, manager| Employee {
+        id: format!("p{n}"),
+        email: format!("p{n}@example.com"),
+        manager,
+        ..an_employee()
+    };
     // A chain of two hundred below a circle of a hundred; then one edit breaks the circle up.
     let manager = |n: usize| match n {
         99 => 0,
@@ -378,21 +386,25 @@ async fn a_circle_of_managers_is_found_whatever_its_length_and_only_by_those_who
 #[tokio::test]
 async fn a_last_day_that_passes_makes_a_termination_without_any_edit() {
     let world = World::new().await;
-    world.store.prime("main", vec![account(Some(&somebody().id))], BTreeSet::new(), world.now).await.expect("primes");
+    world
+        .store
+        .prime("main", vec![account(Some(&an_employee().id))], BTreeSet::new(), world.now)
+        .await
+        .expect("primes");
     let today = world.now.to_string()[..10].parse().expect("a date");
-    world.see(Employee { departure_date: Some(today), ..somebody() }).await;
+    world.see(Employee { departure_date: Some(today), ..an_employee() }).await;
     let claim = world.claim().await.remove(0);
     world.store.release(claim.lease, done(), world.now).await.expect("done");
     let at = world.store.next_change().await.expect("reads").expect("a change ahead");
     assert_eq!(world.store.wake_due(world.now).await.expect("wakes"), []);
-    assert_eq!(world.store.wake_due(at).await.expect("wakes"), [Class::Revoke]);
+    assert_eq!(world.store.wake_due(at).await.expect("wakes"), [Priority::Revoke]);
     assert_eq!(world.store.next_change().await.expect("reads"), None);
 }
 
 #[tokio::test]
 async fn changed_rules_make_everybody_dirty_once() {
     let world = World::new().await;
-    world.see(somebody()).await;
+    world.see(an_employee()).await;
     let claim = world.claim().await.remove(0);
     world.store.release(claim.lease, done(), world.now).await.expect("done");
     assert!(world.store.recover("other rules".into(), world.now).await.expect("recovers").rules_changed);
@@ -419,7 +431,7 @@ async fn a_failing_job_leaves_no_trace_and_its_neighbours_are_committed() {
 async fn the_chain_holds_over_everything_that_was_written() {
     let world = World::new().await;
     for n in 0..20 {
-        world.see(Employee { job_title: format!("T{n}"), ..somebody() }).await;
+        world.see(Employee { job_title: format!("T{n}"), ..an_employee() }).await;
     }
     let rows = world.store.run(|c| read_audit(c, 0, 1000)).await.expect("reads");
     assert_eq!(rows.len(), 21);
@@ -476,10 +488,10 @@ async fn a_disk_that_is_full_in_the_middle_of_a_group_leaves_nothing_of_the_grou
     hold.send(()).expect("somebody waits");
     let ends = [first.await, before.await, large.await, after.await].map(|end| end.expect("ends").is_ok());
     let found = |key: &'static str| world.store.run(move |c| super::meta(c, key));
-    for (key, told) in ["before", "large", "after"].into_iter().zip(&ends[1..]) {
+    for (key, message) in ["before", "large", "after"].into_iter().zip(&ends[1..]) {
         assert_eq!(
             found(key).await.expect("reads").is_some(),
-            *told,
+            *message,
             "{key} is there exactly if that was told: {ends:?}"
         );
     }
@@ -489,15 +501,15 @@ async fn a_disk_that_is_full_in_the_middle_of_a_group_leaves_nothing_of_the_grou
 #[tokio::test]
 async fn whoever_was_not_looked_at_under_exchanged_rules_is_by_the_next_start() {
     let world = World::new().await;
-    let company = 1200_i64;
-    let one = |n: i64| Employee { id: format!("{n:08}"), email: format!("p{n}@acme.com"), ..somebody() };
-    world.store.commit_page(world.page((0..company).map(one).collect())).await.expect("commits");
+    let tenant = 1200_i64;
+    let one = |n: i64| Employee { id: format!("{n:08}"), email: format!("p{n}@acme.com"), ..an_employee() };
+    world.store.commit_page(world.page((0..tenant).map(one).collect())).await.expect("commits");
     let exchange = async |to: &str| {
         let rules = Arc::new(rulebook());
         let changes = Reconfigured { changes: Vec::new(), author: Author::new("Ann", "uid:1") };
         world.store.exchange_rules(rules, to.into(), changes, world.now).await.expect("exchanges")
     };
-    let looked_at = async || {
+    let evaluated_people = async || {
         let sql = "SELECT count(*) FROM work WHERE cause = 'rules'";
         world.store.run(move |c| Ok(c.query_row(sql, [], |row| row.get::<_, i64>(0))?)).await.expect("counts")
     };
@@ -506,14 +518,14 @@ async fn whoever_was_not_looked_at_under_exchanged_rules_is_by_the_next_start() 
     assert!(exchange("rules").await, "back to those from before, while nobody knows who was looked at under which");
     assert!(exchange("others").await);
     world.store.relink_everybody("rules", world.now).await.expect("looks");
-    assert_eq!(looked_at().await, 0, "those rules do not hold any more");
+    assert_eq!(evaluated_people().await, 0, "those rules do not hold any more");
     let begun = world.store.recover("others".into(), world.now).await.expect("recovers");
     assert!(begun.rules_changed, "the service ended before it had looked at everybody");
-    assert_eq!(looked_at().await, company);
+    assert_eq!(evaluated_people().await, tenant);
     assert!(exchange("third").await);
     world.see(Employee { job_title: "Controller".into(), ..one(7) }).await;
     world.store.relink_everybody("third", world.now).await.expect("looks");
-    assert_eq!(looked_at().await, company, "in parts, everybody once");
+    assert_eq!(evaluated_people().await, tenant, "in parts, everybody once");
     assert!(!world.store.recover("third".into(), world.now).await.expect("recovers").rules_changed);
 }
 
@@ -521,7 +533,7 @@ async fn whoever_was_not_looked_at_under_exchanged_rules_is_by_the_next_start() 
 async fn a_clock_that_is_set_back_makes_nobody_wait() {
     let world = World::new().await;
     let hour = Duration::from_secs(3600);
-    world.see(somebody()).await;
+    world.see(an_employee()).await;
     let earlier = World { now: world.now - hour, ..world };
     assert_eq!(earlier.claim().await.len(), 0, "due in an hour, by the calendar");
     earlier.store.clock_was_set_back(hour).await.expect("moves");

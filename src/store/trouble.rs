@@ -293,7 +293,7 @@ impl Condition {
     }
 
     /// What is wrong with the store at `path`, for people; nothing without it.
-    pub fn told(&self, path: &Path) -> Option<String> {
+    pub fn message(&self, path: &Path) -> Option<String> {
         let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         let lasting = now.damaged.as_ref().or(now.unwritable.as_ref());
         if let Some(failure) = lasting {
@@ -392,8 +392,8 @@ mod tests {
     #[test]
     fn a_full_disk_is_called_so_whatever_code_it_comes_under() {
         for code in [ffi::SQLITE_FULL, SHARED_FILE_CANNOT_GROW] {
-            let told = Failure::of(&rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)).to_string();
-            assert!(told.contains("no room") && told.contains("free space"), "{told}");
+            let message = Failure::of(&rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)).to_string();
+            assert!(message.contains("no room") && message.contains("free space"), "{message}");
         }
     }
 
@@ -403,20 +403,20 @@ mod tests {
         let condition = Condition::new(metrics.store.trouble.clone());
         let path = Path::new("s.db");
         condition.waits(Duration::from_secs(1), None);
-        assert_eq!(condition.told(path), None, "an ordinary write of somebody else");
+        assert_eq!(condition.message(path), None, "an ordinary write of somebody else");
         condition.waits(Duration::from_secs(1), Some("process 7 (sqlite3)".into()));
-        let told = condition.told(path).expect("it lasts");
-        assert!(told.starts_with("process 7 (sqlite3) has held a lock on the store s.db for 2 s"), "{told}");
+        let message = condition.message(path).expect("it lasts");
+        assert!(message.starts_with("process 7 (sqlite3) has held a lock on the store s.db for 2 s"), "{message}");
         assert!(metrics.text().contains("store_trouble{kind=\"locked\"} 1"), "{}", metrics.text());
         condition.free();
-        assert_eq!(condition.told(path), None);
+        assert_eq!(condition.message(path), None);
         condition.saw(&Failure::of(&rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None)));
-        assert!(condition.told(path).is_some_and(|told| told.contains("no room")));
+        assert!(condition.message(path).is_some_and(|message| message.contains("no room")));
         condition.written();
-        assert_eq!(condition.told(path), None);
+        assert_eq!(condition.message(path), None);
         condition.saw(&Failure::damaged("page 7"));
         condition.written();
-        assert!(condition.is_damaged() && condition.told(path).is_some_and(|told| told.contains("restore")));
+        assert!(condition.is_damaged() && condition.message(path).is_some_and(|message| message.contains("restore")));
     }
 
     #[test]

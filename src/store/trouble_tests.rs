@@ -2,13 +2,13 @@ use super::tests::{World, account, done, effect, page_of};
 use super::*;
 use crate::audit::Outcome;
 use crate::identity::Employee;
-use crate::identity::employee::tests::somebody;
+use crate::identity::employee::tests::an_employee;
 use crate::identity::rulebook::tests::rulebook;
 use crate::identity::run::{Begun, Next, Release};
 use crate::metrics::Metrics;
 
 fn one(n: u32) -> Employee {
-    Employee { id: format!("{n:08}"), email: format!("p{n}@acme.com"), ..somebody() }
+    Employee { id: format!("{n:08}"), email: format!("p{n}@acme.com"), ..an_employee() }
 }
 
 /// Runs SQL in the store, as an edit by hand or a mistake would.
@@ -27,7 +27,7 @@ fn open(path: &Path) -> Result<Store, String> {
 #[tokio::test]
 async fn an_outcome_that_the_store_refuses_is_audited_and_the_account_is_read_before_anything_is_written() {
     let world = World::new().await;
-    world.see(somebody()).await;
+    world.see(an_employee()).await;
     let claim = world.claim().await.remove(0);
     let Begun::Intent(intent) = world.begin(&claim).await else { panic!("begins") };
     sql(&world, "CREATE TRIGGER broken BEFORE INSERT ON account BEGIN SELECT RAISE(ABORT, 'no account is kept'); END")
@@ -47,7 +47,7 @@ async fn an_outcome_that_the_store_refuses_is_audited_and_the_account_is_read_be
     world.store.refuse(claim.lease, Some((intent, end.effect)), why, again, world.now).await.expect("lets go");
     let rows = world.audit().await;
     let kinds: Vec<&str> = rows.iter().filter_map(|row| row["kind"].as_str()).collect();
-    assert!(kinds.ends_with(&["effect", "set_aside"]), "{kinds:?}");
+    assert!(kinds.ends_with(&["effect", "quarantined"]), "{kinds:?}");
     assert!(
         rows.last().expect("a row")["detail"]["why"].as_str().is_some_and(|why| why.contains("no account is kept"))
     );
@@ -56,13 +56,13 @@ async fn an_outcome_that_the_store_refuses_is_audited_and_the_account_is_read_be
     sql(&world, "DROP TRIGGER broken").await;
     let later = World { now: again, ..world };
     later.store.wake_due(later.now).await.expect("wakes");
-    assert!(later.claim().await.remove(0).look, "read first");
+    assert!(later.claim().await.remove(0).read_first, "read first");
 }
 
 #[tokio::test]
 async fn what_a_call_has_led_to_is_in_doubt_when_the_store_does_not_take_it_although_okta_has_answered() {
     let world = World::new().await;
-    world.see(somebody()).await;
+    world.see(an_employee()).await;
     let claim = world.claim().await.remove(0);
     let Begun::Intent(first) = world.begin(&claim).await else { panic!("begins") };
     let end = EndStep {
@@ -86,7 +86,7 @@ async fn what_a_call_has_led_to_is_in_doubt_when_the_store_does_not_take_it_alth
 #[tokio::test]
 async fn even_if_nothing_can_be_audited_a_refused_run_lets_go_and_its_call_stays_announced() {
     let world = World::new().await;
-    world.see(somebody()).await;
+    world.see(an_employee()).await;
     let claim = world.claim().await.remove(0);
     let Begun::Intent(intent) = world.begin(&claim).await else { panic!("begins") };
     sql(&world, "CREATE TRIGGER broken BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no row is kept'); END").await;
@@ -106,17 +106,17 @@ async fn even_if_nothing_can_be_audited_a_refused_run_lets_go_and_its_call_stays
 #[tokio::test]
 async fn a_run_of_which_nothing_is_heard_is_let_go_and_what_it_says_late_changes_nothing() {
     let world = World::new().await;
-    world.see(somebody()).await;
+    world.see(an_employee()).await;
     let claim = world.claim().await.remove(0);
     let Begun::Intent(intent) = world.begin(&claim).await else { panic!("begins") };
     assert_eq!(world.store.claims("main").await.expect("reads"), [claim.lease]);
-    let look = Release::Look { at: world.now, why: "nothing was heard".into() };
-    world.store.abandon(claim.lease, look, world.now).await.expect("lets go");
+    let read_first = Release::ReadFirst { at: world.now, why: "nothing was heard".into() };
+    world.store.abandon(claim.lease, read_first, world.now).await.expect("lets go");
     assert_eq!(number(&world, "SELECT count(*) FROM intent").await, 0);
     let outcome = world.audit().await.last().expect("a row")["detail"]["outcome"].clone();
     assert_eq!(outcome, "unknown", "whether the call has left is not known");
     let again = world.claim().await.remove(0);
-    assert!(again.look && again.lease.token > claim.lease.token);
+    assert!(again.read_first && again.lease.token > claim.lease.token);
     let late = EndStep {
         lease: claim.lease,
         intent,
@@ -171,12 +171,12 @@ async fn a_profile_that_the_store_refuses_waits_and_the_rest_of_its_page_does_no
 #[tokio::test]
 async fn a_request_that_fails_fails_alone() {
     let world = World::new().await;
-    world.see(somebody()).await;
+    world.see(an_employee()).await;
     let now = world.now;
     let ask = |targets: Vec<i64>| {
         world.store.run(move |c| {
-            let wish = serde_json::to_string(&Wish::Fix { targets })?;
-            c.execute("INSERT INTO request (org, what, by, at) VALUES ('main', ?1, 'Ann', 0)", [wish])?;
+            let asked = serde_json::to_string(&OperatorRequest::Fix { targets })?;
+            c.execute("INSERT INTO request (org, what, by, at) VALUES ('main', ?1, 'Ann', 0)", [asked])?;
             Ok(c.last_insert_rowid())
         })
     };
@@ -189,8 +189,8 @@ async fn a_request_that_fails_fails_alone() {
     let asked = world.audit().await.iter().filter(|row| row["kind"] == "requested").count();
     assert_eq!(asked, 1, "of the one that failed nothing is left");
     let operator = Store::operator(world.store.path()).expect("opens");
-    for wish in [Wish::Fix { targets: vec![999_999] }, Wish::Release { targets: vec![1, 2] }] {
-        let refused = request(&operator, "main", &wish, &crate::identity::Decider::of_token("Ann", None), now)
+    for asked in [OperatorRequest::Fix { targets: vec![999_999] }, OperatorRequest::Release { targets: vec![1, 2] }] {
+        let refused = request(&operator, "main", &asked, &crate::identity::Decider::of_token("Ann", None), now)
             .expect_err("nobody of that number");
         assert!(matches!(refused, StoreError::NotThere(_)), "{refused}");
     }
@@ -198,7 +198,7 @@ async fn a_request_that_fails_fails_alone() {
         request(
             &operator,
             "other",
-            &Wish::Fix { targets: vec![1] },
+            &OperatorRequest::Fix { targets: vec![1] },
             &crate::identity::Decider::of_token("Ann", None),
             now
         )
@@ -210,7 +210,7 @@ async fn a_request_that_fails_fails_alone() {
 #[tokio::test]
 async fn a_store_that_was_closed_is_one_file_and_what_was_asked_before_is_in_it() {
     let world = World::new().await;
-    world.see(somebody()).await;
+    world.see(an_employee()).await;
     let path = world.store.path().to_owned();
     assert!(std::fs::metadata(beside(&path, "-wal")).is_ok_and(|wal| wal.len() > 0));
     let written = world.store.run(|c| super::set_meta(c, "last", "word"));
@@ -254,9 +254,9 @@ fn whatever_is_wrong_with_the_file_is_said_once_with_its_path_and_what_to_do() {
         ("other.db", "another program", "service.store"),
         ("damaged.db", "its pages are damaged", "restore BACKUP"),
     ] {
-        let told = open(&path(name)).err().unwrap_or_else(|| panic!("{name} opens"));
-        assert!(told.contains(name) && told.contains(means) && told.contains(to_do), "{name}: {told}");
-        assert_eq!(told.matches(means).count(), 1, "{told}");
+        let message = open(&path(name)).err().unwrap_or_else(|| panic!("{name} opens"));
+        assert!(message.contains(name) && message.contains(means) && message.contains(to_do), "{name}: {message}");
+        assert_eq!(message.matches(means).count(), 1, "{message}");
     }
 }
 
@@ -272,14 +272,14 @@ fn a_new_store_is_there_as_a_whole_or_not_at_all() {
 #[tokio::test]
 async fn nothing_begins_on_a_store_that_was_found_damaged() {
     let world = World::new().await;
-    world.see(somebody()).await;
+    world.see(an_employee()).await;
     let claim = world.claim().await.remove(0);
     world.store.condition().saw(&Failure::damaged("page 7 is not what it should be"));
     assert_eq!(world.begin(&claim).await, Begun::Stale);
     world.store.release(claim.lease, Release::Stale, world.now).await.expect("lets go");
     assert!(world.claim().await.is_empty());
-    let told = world.store.trouble().expect("is told");
-    assert!(told.contains("s.db") && told.contains("page 7") && told.contains("restore"), "{told}");
+    let message = world.store.trouble().expect("is told");
+    assert!(message.contains("s.db") && message.contains("page 7") && message.contains("restore"), "{message}");
 }
 
 #[test]
@@ -289,6 +289,6 @@ fn whoever_waits_for_a_lock_beside_the_service_gives_up_and_is_told_what_to_do()
     let _store = open(&path).expect("opens");
     let other = Connection::open(&path).expect("opens");
     other.execute_batch("BEGIN IMMEDIATE").expect("locks");
-    let told = Store::operator(&path).expect_err("locked").to_string();
-    assert!(told.contains("s.db") && told.contains("15 s") && told.contains("try again"), "{told}");
+    let message = Store::operator(&path).expect_err("locked").to_string();
+    assert!(message.contains("s.db") && message.contains("15 s") && message.contains("try again"), "{message}");
 }

@@ -4,14 +4,14 @@
 //! **Invariant:** after first contact no rule keeps two active profiles of one tenant together. Until people have answered, the
 //! profile that became active gives nothing, changes nothing, and is given nothing.
 
-use super::links::{account_of, find, told, word};
+use super::links::{account_of, find, key_of, message};
 use super::{StoreError, append, cases, contact, pages, reviews, split};
 use crate::audit::details::Split;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
-use crate::identity::correlation::{BEFORE, Candidate, Contact, Subject};
+use crate::identity::correlation::{BEFORE, Candidate, Contact, Counterpart};
 use crate::identity::work::ANY_BUCKET;
-use crate::identity::{Cause, Class, Decider, Employee, Position, UserStatus};
+use crate::identity::{Cause, Decider, Employee, Position, Priority, UserStatus};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Whether a profile counts as somebody who works there, or is to begin: such people are not asked about again on that day.
@@ -56,10 +56,10 @@ pub(super) fn part(
     let account = account_of(c, target)?.map(|account| account.id);
     split::take_out(c, org, position, target, account.as_deref())?;
     let why = format!("both are active in {} now, and only a rule has made them one person", position.tenant);
-    let subject = Subject::Target(target);
-    let candidate = Candidate { rule: BEFORE.into(), subject, described: told(twin), ..Candidate::default() };
+    let counterpart = Counterpart::Target(target);
+    let candidate = Candidate { rule: BEFORE.into(), counterpart, described: message(twin), ..Candidate::default() };
     reviews::ask(c, org, position, &[candidate], &why, now)?;
-    pages::mark_dirty(c, target, org, Class::Describe, ANY_BUCKET, Cause::Profile, now)?;
+    pages::mark_dirty(c, target, org, Priority::Describe, ANY_BUCKET, Cause::Profile, now)?;
     let service = Decider::of_service("the service");
     let event = Event::Split(Split {
         profile: position.employee.id.clone(),
@@ -82,10 +82,10 @@ pub(super) fn asked_about(c: &Connection, org: &str, position: &Position) -> Res
     let mut select = c.prepare_cached(
         "SELECT subject FROM review WHERE org = ?1 AND tenant = ?2 AND profile = ?3 AND rule = ?4 AND verdict IS NULL",
     )?;
-    let subjects = select.query_map([org, &position.tenant, &position.employee.id, BEFORE], |row| row.get(0))?;
-    let subjects: Vec<String> = subjects.collect::<Result<_, _>>()?;
-    let target = |subject: &String| subject.strip_prefix("target ").and_then(|id| id.parse().ok());
-    Ok(subjects.iter().filter_map(target).collect())
+    let counterparts = select.query_map([org, &position.tenant, &position.employee.id, BEFORE], |row| row.get(0))?;
+    let counterparts: Vec<String> = counterparts.collect::<Result<_, _>>()?;
+    let target = |counterpart: &String| counterpart.strip_prefix("target ").and_then(|id| id.parse().ok());
+    Ok(counterparts.iter().filter_map(target).collect())
 }
 
 /// Whether two people have said that two profiles of a target are the same person: about one of them, when the other one was
@@ -103,15 +103,15 @@ fn is_decided(c: &Connection, org: &str, target: i64, one: &Position, other: &Po
 
 /// When two people said, with their reasons, that a profile is somebody of a target.
 fn said_at(c: &Connection, org: &str, target: i64, position: &Position) -> Result<Option<i64>, StoreError> {
-    let account = account_of(c, target)?.map(|account| word(&Subject::Account(account.id)));
+    let account = account_of(c, target)?.map(|account| key_of(&Counterpart::Account(account.id)));
     let mut select = c.prepare_cached(
         "SELECT max(r.at) FROM review r WHERE r.org = ?1 AND r.tenant = ?2 AND r.profile = ?3 AND r.verdict = 'accept'
          AND r.subject IN (?4, ?5) AND EXISTS (SELECT 1 FROM review_vote v WHERE v.review = r.id
            AND trim(coalesce(v.why, '')) <> '' GROUP BY v.code HAVING count(*) > 1)",
     )?;
-    let subject = word(&Subject::Target(target));
+    let counterpart = key_of(&Counterpart::Target(target));
     Ok(select
-        .query_row(params![org, position.tenant, position.employee.id, subject, account], |row| row.get(0))
+        .query_row(params![org, position.tenant, position.employee.id, counterpart, account], |row| row.get(0))
         .optional()?
         .flatten())
 }

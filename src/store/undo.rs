@@ -81,10 +81,10 @@ pub fn undo(c: &Connection, rules: &Rulebook, scope: &Scope) -> Result<Undo, Sto
         let effect = match row.event {
             Event::Effect(effect) => effect,
             Event::Misfit { why, .. } => {
-                let told =
+                let message =
                     format!("row {} of the audit is about a call that this version cannot read ({why})", row.seq);
                 return Err(StoreError::NotNow(format!(
-                    "{told}: nothing is taken back; name rows or times without it"
+                    "{message}: nothing is taken back; name rows or times without it"
                 )));
             }
             _ => return Ok(()),
@@ -109,7 +109,7 @@ pub fn undo(c: &Connection, rules: &Rulebook, scope: &Scope) -> Result<Undo, Sto
             continue;
         };
         if !pins.is_empty() {
-            all.people.push(Restores { org: org.clone(), target, name, restores: pins.told(directory) });
+            all.people.push(Restores { org: org.clone(), target, name, restores: pins.message(directory) });
             all.pins.entry(org).or_default().insert(target, pins);
         }
     }

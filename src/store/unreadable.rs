@@ -43,7 +43,7 @@ pub(super) fn commit(
     };
     let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
     note(c, page, problem.profile.as_deref().unwrap_or("(no id)"), &format!("{name}{}{what_follows}", problem.why))?;
-    outcome.told.push(problem.clone());
+    outcome.message.push(problem.clone());
     Ok(())
 }
 

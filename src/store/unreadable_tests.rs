@@ -1,13 +1,13 @@
 use super::tests::{World, account, done, page_of};
 use super::{PageCommit, PageOutcome, known_hashes, unreadable};
-use crate::identity::employee::tests::somebody;
+use crate::identity::employee::tests::an_employee;
 use crate::identity::facts::Facts;
 use crate::identity::facts::ProfileProblem;
-use crate::identity::{Class, Employee, UserStatus};
+use crate::identity::{Employee, Priority, UserStatus};
 
 fn problem(facts: Facts) -> ProfileProblem {
     let why = "field office_phone: text was expected, a number was found".to_owned();
-    ProfileProblem { profile: Some(somebody().id), name: None, why, facts, unknown_group: false }
+    ProfileProblem { profile: Some(an_employee().id), name: None, why, facts, unknown_group: false }
 }
 
 fn inactive() -> Facts {
@@ -19,10 +19,10 @@ async fn known() -> World {
     let world = World::new().await;
     world
         .store
-        .prime("main", vec![account(Some(&somebody().id))], Default::default(), world.now)
+        .prime("main", vec![account(Some(&an_employee().id))], Default::default(), world.now)
         .await
         .expect("primes");
-    world.see(somebody()).await;
+    world.see(an_employee()).await;
     world
 }
 
@@ -45,23 +45,23 @@ async fn a_leaver_who_cannot_be_read_is_kept_as_known_but_inactive_and_ends_firs
     let claim = world.claim().await.remove(0);
     world.store.release(claim.lease, done(), world.now).await.expect("done");
     let outcome = see(&world, problem(inactive())).await;
-    assert_eq!((outcome.dirtied.as_slice(), outcome.told.len()), (&[Class::Revoke][..], 1));
-    let kept = Employee { user_status: UserStatus::Inactive, ..somebody() };
+    assert_eq!((outcome.dirtied.as_slice(), outcome.message.len()), (&[Priority::Revoke][..], 1));
+    let kept = Employee { user_status: UserStatus::Inactive, ..an_employee() };
     let claim = world.claim().await.remove(0);
-    assert_eq!((claim.class, &claim.case.person.primary().employee), (Class::Revoke, &kept));
+    assert_eq!((claim.priority, &claim.case.person.primary().employee), (Priority::Revoke, &kept));
     // The document is what a start after this goes by.
     let hashes = world.store.run(|c| known_hashes(c, "acme")).await.expect("reads");
-    assert_eq!(hashes, [(somebody().id, kept.hash())]);
+    assert_eq!(hashes, [(an_employee().id, kept.hash())]);
     assert_eq!(outcome.accepted, hashes);
-    let told = whys(&world).await;
+    let message = whys(&world).await;
     assert!(
-        told[0].starts_with("Ines Duval: field office_phone") && told[0].contains("access ends all the same"),
-        "{told:?}"
+        message[0].starts_with("Ines Duval: field office_phone") && message[0].contains("access ends all the same"),
+        "{message:?}"
     );
     assert_eq!(see(&world, problem(inactive())).await.dirtied, [], "seen again it is nothing new");
     let rows = world.audit().await.into_iter().filter(|row| row["kind"] == "unreadable").count();
     assert_eq!(rows, 1);
-    assert_eq!(world.store.run(|c| unreadable(c, "acme")).await.expect("reads"), [somebody().id]);
+    assert_eq!(world.store.run(|c| unreadable(c, "acme")).await.expect("reads"), [an_employee().id]);
 }
 
 #[tokio::test]
@@ -71,25 +71,25 @@ async fn a_last_day_of_a_profile_that_cannot_be_read_ends_access_when_it_passes(
     let facts = Facts { departure_date: Some(Some(today)), ..Facts::default() };
     see(&world, problem(facts)).await;
     let at = world.store.next_change().await.expect("reads").expect("a change ahead");
-    assert_eq!(world.store.wake_due(at).await.expect("wakes"), [Class::Revoke]);
+    assert_eq!(world.store.wake_due(at).await.expect("wakes"), [Priority::Revoke]);
 }
 
 #[tokio::test]
 async fn who_comes_back_waits_until_their_profile_can_be_read() {
     let world = World::new().await;
-    let left = Employee { user_status: UserStatus::Inactive, ..somebody() };
+    let left = Employee { user_status: UserStatus::Inactive, ..an_employee() };
     world.see(left.clone()).await;
     let back = Facts { user_status: Some(UserStatus::Active), ..Facts::default() };
     assert_eq!(see(&world, problem(back)).await.dirtied, []);
     let hashes = world.store.run(|c| known_hashes(c, "acme")).await.expect("reads");
-    assert_eq!(hashes, [(somebody().id, left.hash())]);
+    assert_eq!(hashes, [(an_employee().id, left.hash())]);
 }
 
 #[tokio::test]
 async fn of_somebody_nobody_knew_an_end_is_only_told() {
     let world = World::new().await;
     let outcome = see(&world, problem(inactive())).await;
-    assert_eq!((outcome.dirtied.len(), outcome.accepted.len(), outcome.told.len()), (0, 0, 1));
+    assert_eq!((outcome.dirtied.len(), outcome.accepted.len(), outcome.message.len()), (0, 0, 1));
     assert!(whys(&world).await[0].contains("nothing was known of them"));
 }
 
@@ -97,7 +97,7 @@ async fn of_somebody_nobody_knew_an_end_is_only_told() {
 async fn a_page_that_may_be_older_than_what_is_known_is_shown_again() {
     let world = World::new().await;
     let second = std::time::Duration::from_secs(1);
-    let known = PageCommit { received: world.now + second * 2, ..page_of(&world, vec![somebody()]) };
+    let known = PageCommit { received: world.now + second * 2, ..page_of(&world, vec![an_employee()]) };
     world.store.commit_page(known).await.expect("commits");
     assert_eq!(see(&world, problem(inactive())).await, PageOutcome::default());
     let newer = PageCommit {
@@ -106,7 +106,7 @@ async fn a_page_that_may_be_older_than_what_is_known_is_shown_again() {
         problems: vec![problem(inactive())],
         ..page_of(&world, vec![])
     };
-    assert_eq!(world.store.commit_page(newer).await.expect("commits").told.len(), 1);
+    assert_eq!(world.store.commit_page(newer).await.expect("commits").message.len(), 1);
 }
 
 #[tokio::test]
@@ -114,6 +114,6 @@ async fn of_a_page_of_no_use_only_ends_are_followed() {
     let world = known().await;
     let page = PageCommit { endings: vec![problem(inactive())], ..page_of(&world, vec![]) };
     let outcome = world.store.commit_page(page).await.expect("commits");
-    assert_eq!((outcome.dirtied.as_slice(), outcome.told.len()), (&[Class::Revoke][..], 0));
+    assert_eq!((outcome.dirtied.as_slice(), outcome.message.len()), (&[Priority::Revoke][..], 0));
     assert_eq!(whys(&world).await, Vec::<String>::new());
 }

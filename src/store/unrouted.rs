@@ -5,7 +5,7 @@
 
 use super::{StoreError, Trouble, alone, links, meta, pages, set_meta};
 use crate::clock::Moment;
-use crate::identity::{Cause, Class, Position, Rulebook};
+use crate::identity::{Cause, Position, Priority, Rulebook};
 use rusqlite::{Connection, OptionalExtension};
 
 const PREFIX: &str = "unrouted ";
@@ -44,26 +44,26 @@ pub(super) fn next(c: &Connection) -> Result<Option<i64>, StoreError> {
 }
 
 /// Looks at those for whom the moment has come; returns the classes of those who became dirty.
-pub(super) fn wake(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Class>, StoreError> {
+pub(super) fn wake(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Priority>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT key FROM meta WHERE key >= 'unrouted [' AND key < 'unrouted \\' AND CAST(value AS INTEGER) <= ?1",
     )?;
     let due: Vec<String> = select.query_map([now.millis()], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let mut classes = Vec::new();
+    let mut priorities = Vec::new();
     for key in due {
         forget(c, &key)?;
-        match alone(c, |c| look(c, rules, &key, now)) {
+        match alone(c, |c| read(c, rules, &key, now)) {
             // Whom the store cannot read holds up nobody else, and is looked at again when they are written anew.
             Err(e) if e.trouble() == Trouble::Refused => {
                 tracing::error!(key, error = %e, "somebody whose day has come cannot be looked at");
             }
-            woken => classes.extend(woken?),
+            woken => priorities.extend(woken?),
         }
     }
-    Ok(classes)
+    Ok(priorities)
 }
 
-fn look(c: &Connection, rules: &Rulebook, key: &str, now: Moment) -> Result<Option<Class>, StoreError> {
+fn read(c: &Connection, rules: &Rulebook, key: &str, now: Moment) -> Result<Option<Priority>, StoreError> {
     let [org, tenant, profile]: [String; 3] = serde_json::from_str(key.strip_prefix(PREFIX).unwrap_or(key))?;
     let doc: Option<String> = c
         .prepare_cached("SELECT doc FROM source WHERE tenant = ?1 AND profile = ?2")?

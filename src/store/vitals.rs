@@ -1,12 +1,12 @@
 //! How the store and what waits in it are, for those who watch: read beside the writer, never in its way.
 
 use super::StoreError;
-use super::judge::COUNTED;
+use super::evaluation::COUNTED;
 use super::leavers::{LeaverWithAccess, leavers_with_access};
 use crate::clock::Moment;
 use crate::identity::safeguard::{Limit, Scope, Span};
 use crate::identity::work::State;
-use crate::identity::{Change, Class, Rulebook};
+use crate::identity::{ChangeKind, Priority, Rulebook};
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 
@@ -17,13 +17,13 @@ pub struct Vitals {
     pub orgs: BTreeMap<String, OrgVitals>,
     /// Who has left and still has access, the most urgent first.
     pub leavers: Vec<LeaverWithAccess>,
-    /// Profiles that cannot be read, by company.
+    /// Profiles that cannot be read, by tenant.
     pub unreadable: BTreeMap<String, i64>,
     /// Open holds by org and kind: how many, and since when.
     pub holds: BTreeMap<(String, String), (i64, Moment)>,
     /// What is paused: org and kind, `all` for every one.
     pub pauses: Vec<(String, String)>,
-    /// What part of each limit is used, of each company in each org.
+    /// What part of each limit is used, of each tenant in each org.
     pub safeguards: Vec<Used>,
     /// Number of the newest audit row, and of the last one that a checkpoint seals.
     pub audit_rows: i64,
@@ -46,7 +46,7 @@ pub struct OrgVitals {
 pub struct Used {
     pub org: String,
     pub tenant: String,
-    pub change: Change,
+    pub change: ChangeKind,
     pub per: Span,
     /// People so far, by those allowed: 1 and more holds whoever comes next.
     pub ratio: f64,
@@ -84,10 +84,11 @@ fn backlog(c: &Connection, vitals: &mut Vitals) -> Result<(), StoreError> {
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let org = vitals.orgs.entry(row.get(0)?).or_default();
-        let (class, state, count, oldest): (i64, i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+        let (priority, state, count, oldest): (i64, i64, i64, i64) =
+            (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
         match State::from_number(state) {
             State::Ready => {
-                org.backlog.insert(Class::from_number(class).label(), (count, Moment::from_millis(oldest)));
+                org.backlog.insert(Priority::from_number(priority).as_str(), (count, Moment::from_millis(oldest)));
             }
             State::Held => org.held += count,
             State::Quarantined => org.quarantined += count,
@@ -112,7 +113,7 @@ fn audit(c: &Connection, vitals: &mut Vitals) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What part of each limit on a whole company is used.
+/// What part of each limit on a whole tenant is used.
 fn used(
     c: &Connection,
     orgs: &BTreeMap<String, OrgVitals>,
@@ -126,10 +127,10 @@ fn used(
         "SELECT org, tenant, count(*) FROM risk WHERE {COUNTED} AND change = ?2 GROUP BY 1, 2"
     ))?;
     let mut all = Vec::new();
-    for limit in limits.iter().filter(|limit| limit.scope == Scope::Company) {
+    for limit in limits.iter().filter(|limit| limit.scope == Scope::Tenant) {
         let since = limit.per.begin(now).map(Moment::millis);
         let rows: BTreeMap<(String, String), u32> = counted
-            .query_map(params![since, limit.change.word()], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?
+            .query_map(params![since, limit.change.as_str()], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?
             .collect::<Result<_, _>>()?;
         for (key, value) in &populations {
             let named = orgs.keys().filter_map(|org| {

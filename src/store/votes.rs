@@ -11,7 +11,7 @@ use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::identity::decider::Tally;
 use crate::identity::vote::{Approval, Count, Says, Settled, Takes, count, counts, missing, settled};
-use crate::identity::{Change, Decider, Rulebook};
+use crate::identity::{ChangeKind, Decider, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -152,7 +152,7 @@ fn write(c: &Connection, ballot: &Ballot, says: Says, now: Moment) -> Result<(),
     Ok(())
 }
 
-/// Takes back what was rejected, from beside the service: it is judged as if it were asked for the first time.
+/// Takes back what was rejected, from beside the service: it is evaluated as if it were asked for the first time.
 pub fn reverse(c: &Connection, ballot: &Ballot, now: Moment) -> Result<Voted, StoreError> {
     if rejections::members(c, ballot.hold)?.is_empty() {
         return Ok(Voted::NothingToDecide);
@@ -281,7 +281,7 @@ fn apply_vote(c: &Connection, rules: &Rulebook, vote: &New, now: Moment) -> Resu
 struct Open {
     id: i64,
     org: String,
-    change: Change,
+    change: ChangeKind,
     needs: i64,
     scope: String,
     until: Option<i64>,
@@ -295,7 +295,7 @@ impl Open {
             .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
             .optional()?;
         Ok(found.and_then(|(org, word, needs, scope, until)| {
-            Some(Self { id, org, change: Change::from_word(&word)?, needs, scope, until })
+            Some(Self { id, org, change: ChangeKind::parse(&word)?, needs, scope, until })
         }))
     }
 
@@ -336,7 +336,7 @@ impl Open {
 
     /// All of it is decided.
     fn close(&self, c: &Connection, verdict: &str, now: Moment) -> Result<(), StoreError> {
-        super::judge::forget_mass(c, &self.scope)?;
+        super::evaluation::forget_mass(c, &self.scope)?;
         c.execute(
             "UPDATE hold SET verdict = ?2, at = ?3, until = NULL WHERE id = ?1",
             params![self.id, verdict, now.millis()],
@@ -382,7 +382,7 @@ pub(super) fn settle(
         let of_one = HoldEnded { shown: members.get(target).cloned(), ..ended.clone() };
         append(c, &open.record(Some(*target), of_one, now))?;
         c.prepare_cached("UPDATE risk SET hold = NULL, approved = 1, at = ?3 WHERE target = ?1 AND change = ?2")?
-            .execute(params![target, open.change.word(), now.millis()])?;
+            .execute(params![target, open.change.as_str(), now.millis()])?;
         go_on(c, *target, now)?;
     }
     if approved.len() == members.len() {

@@ -11,18 +11,17 @@ mod common {
     pub mod quick;
     pub mod running;
 }
-mod company;
 mod proxy;
+mod tenant;
 
 use crate::common::config::config_file;
 use crate::common::program::program;
 use crate::common::quick::{quick_namely, quick_okta};
 use crate::common::running::Running;
-use company::{Office, differences, fingerprint, leavers_with_access};
 use namely_okta_sync::clock::{Clock, Moment};
-use namely_okta_sync::sandbox::company::Person;
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::population::Person;
 use namely_okta_sync::sandbox::scenario::Scenario;
 use namely_okta_sync::sandbox::world::{World, today};
 use proxy::{Mishap, Proxy, Side};
@@ -35,6 +34,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
+use tenant::{Office, differences, fingerprint, leavers_with_access};
 
 const PEOPLE: usize = 60;
 /// Seconds of calm, with the service up, after which nobody who left may still have access.
@@ -148,8 +148,8 @@ impl Chaos {
             return;
         }
         self.stops += 1;
-        let told = Command::new("kill").arg(service.0.id().to_string()).status().expect("kill");
-        assert!(told.success());
+        let message = Command::new("kill").arg(service.0.id().to_string()).status().expect("kill");
+        assert!(message.success());
         let begun = self.now();
         while !service.has_ended() {
             if self.now().since(begun) > Duration::from_secs(60) {
@@ -166,7 +166,7 @@ impl Chaos {
     }
 
     /// Looks at everybody, whatever goes on; `calm` is how long nothing was in the way.
-    fn look(&mut self, calm: f64) {
+    fn read(&mut self, calm: f64) {
         if self.service.as_mut().is_some_and(Running::has_ended) {
             self.findings.insert("the service ended by itself".into());
             self.start();
@@ -229,12 +229,12 @@ impl Chaos {
             let nap = Duration::from_millis(self.random.random_range(10..120));
             std::thread::sleep(nap); // the pace of HR
             let calm = if stormy { 0.0 } else { self.now().since(now).as_secs_f64() };
-            self.look(calm);
+            self.read(calm);
         }
         self.calm();
     }
 
-    /// Waits until nothing more is found; returns what is left then. Every now and then somebody asks for whoever is set aside.
+    /// Waits until nothing more is found; returns what is left then. Every now and then somebody asks for whoever is quarantined.
     fn settle(
         &mut self,
         retry: bool,
@@ -251,7 +251,7 @@ impl Chaos {
                 self.ask(&["quarantine", "retry", "--all", "--by", "chaos"]);
             }
             std::thread::sleep(Duration::from_millis(200));
-            self.look(0.0);
+            self.read(0.0);
         }
         unreachable!("the rounds do not end before the time does")
     }
@@ -286,7 +286,7 @@ impl Chaos {
         let mut lines = vec![self.ask(&["explain", profile]).1];
         for name in ids.iter().map(String::as_str).chain([profile]) {
             for proxy in &self.proxies {
-                lines.extend(proxy.told_of(name).into_iter().rev().take(6));
+                lines.extend(proxy.reported_by(name).into_iter().rev().take(6));
             }
         }
         lines.join("\n  ")
@@ -337,10 +337,10 @@ fn whatever_happens_in_the_end_everybody_is_as_namely_says_and_nobody_else_was_t
     // What waits for a decision, and says so, is not lost.
     let all = lost.len();
     lost.retain(|id, what| {
-        let told = chaos.ask(&["explain", id]).1;
-        let waits = told.contains("waits for a decision") || told.contains("see `review show");
+        let message = chaos.ask(&["explain", id]).1;
+        let waits = message.contains("waits for a decision") || message.contains("see `review show");
         if waits {
-            eprintln!("held: {what}: {}", told.lines().take(3).collect::<Vec<_>>().join(" | "));
+            eprintln!("held: {what}: {}", message.lines().take(3).collect::<Vec<_>>().join(" | "));
         }
         !waits
     });

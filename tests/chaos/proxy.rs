@@ -98,7 +98,7 @@ struct State {
     by_shape: HashMap<String, Vec<u8>>,
     by_call: HashMap<String, Vec<u8>>,
     /// The newest mishaps, for whoever looks for the cause of something.
-    told: Vec<String>,
+    message: Vec<String>,
 }
 
 /// A proxy in front of one simulator.
@@ -127,7 +127,7 @@ impl Proxy {
             calls: 0,
             by_shape: HashMap::new(),
             by_call: HashMap::new(),
-            told: Vec::new(),
+            message: Vec::new(),
         };
         let address = listener.local_addr().expect("an address");
         let proxy = Self { address, side, behind, clock, state: Arc::new(Mutex::new(state)) };
@@ -155,8 +155,8 @@ impl Proxy {
     }
 
     /// The mishaps that a person's calls met, the newest last.
-    pub fn told_of(&self, name: &str) -> Vec<String> {
-        self.state().told.iter().filter(|line| line.contains(name)).cloned().collect()
+    pub fn reported_by(&self, name: &str) -> Vec<String> {
+        self.state().message.iter().filter(|line| line.contains(name)).cloned().collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -183,7 +183,7 @@ impl Proxy {
         let at = self.clock.now();
         let mut state = self.state();
         *state.struck.entry(kind).or_default() += 1;
-        state.told.push(format!("{at} {kind:?} {first} {more}"));
+        state.message.push(format!("{at} {kind:?} {first} {more}"));
     }
 
     /// Serves one call of a connection; `None` ends the connection.

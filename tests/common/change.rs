@@ -1,8 +1,8 @@
 //! A change of everybody, and how far it has come.
 
 use super::rig::Rig;
-use namely_okta_sync::sandbox::company::Status as Hired;
 use namely_okta_sync::sandbox::okta::Okta;
+use namely_okta_sync::sandbox::population::Status as Hired;
 
 /// The value of a metric line that begins like this.
 pub fn metric(rig: &Rig, line: &str) -> Option<f64> {

@@ -9,11 +9,11 @@ use namely_okta_sync::identity::Decider;
 use namely_okta_sync::metrics::Metrics;
 use namely_okta_sync::okta::auth::Credentials;
 use namely_okta_sync::pipeline::Service;
-use namely_okta_sync::sandbox::company::Person;
 use namely_okta_sync::sandbox::http::Simulator;
 use namely_okta_sync::sandbox::namely::{self, Namely};
 use namely_okta_sync::sandbox::okta::{self, Okta};
-use namely_okta_sync::sandbox::world::{World, any_port, company, org_of};
+use namely_okta_sync::sandbox::population::Person;
+use namely_okta_sync::sandbox::world::{World, any_port, org_of, population};
 use namely_okta_sync::store::Store;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ impl Setup {
     pub fn of(n: usize) -> Self {
         let clock = Clock::scaled_from_today(20.0);
         Self {
-            people: company(n, 1, clock.now()),
+            people: population(n, 1, clock.now()),
             in_okta: n,
             namely: quick_namely(),
             okta: quick_okta(),
@@ -182,8 +182,8 @@ impl Rig {
     /// Waits until something holds.
     pub async fn until(&self, what: &str, holds: impl AsyncFn(&Self) -> bool) {
         if !comes_true(async || holds(self).await).await {
-            let aside = self.set_aside().await;
-            panic!("waited in vain until {what}; backlog {}, set aside {aside:?}", self.backlog().await);
+            let quarantined = self.quarantined().await;
+            panic!("waited in vain until {what}; backlog {}, quarantined {quarantined:?}", self.backlog().await);
         }
     }
 
@@ -211,8 +211,8 @@ impl Rig {
         self.until("nothing is dirty", async |rig| rig.backlog().await == 0).await;
     }
 
-    /// Reasons of those who are set aside, by profile.
-    pub async fn set_aside(&self) -> Vec<(String, String)> {
+    /// Reasons of those who are quarantined, by profile.
+    pub async fn quarantined(&self) -> Vec<(String, String)> {
         let sql = "SELECT l.profile, w.reason FROM work w JOIN link l ON l.target = w.target WHERE w.state = 1";
         self.pairs(sql).await
     }

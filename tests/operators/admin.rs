@@ -6,8 +6,8 @@ use crate::common::rig::{Rig, Setup, on_a_system};
 use namely_okta_sync::admin::routes::ROUTES;
 use namely_okta_sync::admin::{self, Served};
 use namely_okta_sync::config::{Role, Token};
-use namely_okta_sync::sandbox::company::{Person, Status as Hired};
 use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::population::{Person, Status as Hired};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -16,7 +16,7 @@ use std::time::Duration;
 const HOOK: &str = "the-hooks-secret";
 
 fn secret(role: Role) -> String {
-    format!("{}-0123456789abcdef01234567", role.word())
+    format!("{}-0123456789abcdef01234567", role.as_str())
 }
 
 struct Api {
@@ -64,30 +64,32 @@ fn a_hold_is_seen_and_decided_over_http_and_the_audit_says_by_whom() {
         let (id, code) = (holds["holds"][0]["id"].clone(), holds["holds"][0]["code"].clone());
         let (status, hold) = api.ask(Some(Role::Viewer), "GET", &format!("/holds/{id}"), "").await;
         assert!(status == 200 && hold["people"].as_array().is_some_and(|p| p.len() == 1), "{hold}");
-        let (status, told) = api.ask(Some(Role::Viewer), "GET", "/status", "").await;
+        let (status, message) = api.ask(Some(Role::Viewer), "GET", "/status", "").await;
         assert!(
-            status == 200 && told["holds"].as_array().map(Vec::len) == Some(1) && told["orgs"]["sandbox"]["held"] == 1,
-            "{told}"
+            status == 200
+                && message["holds"].as_array().map(Vec::len) == Some(1)
+                && message["orgs"]["sandbox"]["held"] == 1,
+            "{message}"
         );
-        let lacking = told["approvers"]["lacking"].as_str().unwrap_or_default();
-        assert!(told["approvers"]["people"] == 1 && lacking.contains("[[admin.tokens]]"), "{told}");
+        let lacking = message["approvers"]["lacking"].as_str().unwrap_or_default();
+        assert!(message["approvers"]["people"] == 1 && lacking.contains("[[admin.tokens]]"), "{message}");
         let approve = format!("/holds/{id}/approve");
-        let (status, told) =
+        let (status, message) =
             api.ask(Some(Role::Operator), "POST", &approve, &json!({ "code": code }).to_string()).await;
-        assert!(status == 403 && told["error"].as_str().is_some_and(|e| e.contains("approver")), "{told}");
-        let (status, told) = api.ask(Some(Role::Approver), "POST", &approve, r#"{"code":"something-else"}"#).await;
-        assert_eq!(status, 409, "{told}");
-        let (status, told) =
+        assert!(status == 403 && message["error"].as_str().is_some_and(|e| e.contains("approver")), "{message}");
+        let (status, message) = api.ask(Some(Role::Approver), "POST", &approve, r#"{"code":"something-else"}"#).await;
+        assert_eq!(status, 409, "{message}");
+        let (status, message) =
             api.ask(Some(Role::Approver), "POST", &approve, &json!({ "code": code }).to_string()).await;
-        assert_eq!((status, &told["by"]), (200, &json!("Anna")), "{told}");
+        assert_eq!((status, &message["by"]), (200, &json!("Anna")), "{message}");
         let anchor = people[who].id.clone();
         rig.until_okta("they have left", |okta| {
             okta.user_by_anchor(&anchor).is_some_and(|u| u.status == Status::Deprovisioned)
         })
         .await;
         rig.until("that is proved", async |rig| rig.backlog().await == 0).await;
-        let (status, told) = api.ask(Some(Role::Viewer), "GET", &format!("/people/{}", people[who].email), "").await;
-        assert!(status == 200 && told.to_string().contains("deactivated: applied"), "{told}");
+        let (status, message) = api.ask(Some(Role::Viewer), "GET", &format!("/people/{}", people[who].email), "").await;
+        assert!(status == 200 && message.to_string().contains("deactivated: applied"), "{message}");
         rig.until("the audit names who decided", async |rig| {
             let sql = "SELECT count(*) FROM audit WHERE kind = 'hold_ended' AND row LIKE '%Anna%'";
             rig.store().run(move |c| Ok(c.query_row(sql, [], |r| r.get::<_, i64>(0))?)).await.expect("reads") >= 1
@@ -101,24 +103,24 @@ fn writes_are_paused_and_resumed_over_http() {
     on_a_system(async {
         let rig = Rig::settled(Setup::of(12)).await;
         let api = Api::of(&rig);
-        let (status, told) = api.ask(Some(Role::Operator), "POST", "/pause", r#"{"why":"merger night"}"#).await;
-        assert_eq!((status, &told["by"]), (200, &json!("Otto")), "{told}");
+        let (status, message) = api.ask(Some(Role::Operator), "POST", "/pause", r#"{"why":"merger night"}"#).await;
+        assert_eq!((status, &message["by"]), (200, &json!("Otto")), "{message}");
         let before = rig.effects().len();
         let who = rig.setup.people.iter().position(|p| p.status == Hired::Active).expect("somebody");
         rig.edit(who, |p| p.direct_dial = "+1 555 42".into());
         rig.until("somebody waits", async |_| {
-            let (_, told) = api.ask(Some(Role::Viewer), "GET", "/backlog", "").await;
-            told["people"].as_array().is_some_and(|p| !p.is_empty())
+            let (_, message) = api.ask(Some(Role::Viewer), "GET", "/backlog", "").await;
+            message["people"].as_array().is_some_and(|p| !p.is_empty())
         })
         .await;
         assert_eq!(rig.effects().len(), before);
-        let (_, told) = api.ask(Some(Role::Viewer), "GET", "/pauses", "").await;
-        assert_eq!(told["pauses"][0]["why"], "merger night");
+        let (_, message) = api.ask(Some(Role::Viewer), "GET", "/pauses", "").await;
+        assert_eq!(message["pauses"][0]["why"], "merger night");
         assert_eq!(api.ask(Some(Role::Operator), "POST", "/resume", "").await.0, 200);
         rig.until("the change arrives", async |rig| rig.effects().len() > before && rig.backlog().await == 0).await;
         assert_eq!(api.ask(Some(Role::Operator), "POST", "/resume", "").await.0, 404, "nothing is paused any more");
-        let (status, told) = api.ask(Some(Role::Operator), "POST", "/reconcile", r#"{"org":"sandbox"}"#).await;
-        assert!(status == 200 && told["requests"]["sandbox"].is_i64(), "{told}");
+        let (status, message) = api.ask(Some(Role::Operator), "POST", "/reconcile", r#"{"org":"sandbox"}"#).await;
+        assert!(status == 200 && message["requests"]["sandbox"].is_i64(), "{message}");
     });
 }
 
@@ -139,8 +141,8 @@ fn one_person_is_read_at_once_when_somebody_or_the_hr_system_asks() {
         };
         rig.edit(first, |p| p.direct_dial = "+1 555 71".into());
         let body = json!({ "tenant": "sandbox", "profile": people[first].id }).to_string();
-        let (status, told) = api.ask(Some(Role::Operator), "POST", "/poll", &body).await;
-        assert_eq!(status, 200, "{told}");
+        let (status, message) = api.ask(Some(Role::Operator), "POST", "/poll", &body).await;
+        assert_eq!(status, 200, "{message}");
         rig.until_okta("the change is there", |okta| phone(okta, first) == Some(json!("+1 555 71"))).await;
 
         rig.edit(second, |p| p.direct_dial = "+1 555 72".into());
@@ -159,8 +161,8 @@ fn one_person_is_read_at_once_when_somebody_or_the_hr_system_asks() {
             (r#"{"tenant":"elsewhere","profile":"x"}"#, 404, "there are sandbox"),
             (r#"{"tenant":"sandbox","profile":"../fields"}"#, 409, "not the UUID"),
         ] {
-            let (status, told) = api.ask(Some(Role::Operator), "POST", "/poll", body).await;
-            assert!(status == expected && told.to_string().contains(words), "{status} {told}");
+            let (status, message) = api.ask(Some(Role::Operator), "POST", "/poll", body).await;
+            assert!(status == expected && message.to_string().contains(words), "{status} {message}");
         }
         let unknown = r#"{"tenant":"sandbox","profile":"0000"}"#;
         assert_eq!(api.ask(Some(Role::Operator), "POST", "/poll", unknown).await.0, 200);
@@ -175,14 +177,14 @@ fn whoever_has_no_token_a_role_too_low_or_a_broken_request_is_told_so() {
     on_a_system(async {
         let rig = Rig::settled(Setup::of(5)).await;
         let api = Api::of(&rig);
-        let error = |told: &Value| told["error"].as_str().unwrap_or_default().to_owned();
+        let error = |message: &Value| message["error"].as_str().unwrap_or_default().to_owned();
         for route in ROUTES {
             let path = route.path.replace("{id}", "1").replace("{person}", "nobody").replace("{org}", "sandbox");
-            let (status, told) = api.ask(None, route.method, &path, "").await;
-            assert!(status == 401 && error(&told).contains("Authorization"), "{path}: {status} {told}");
+            let (status, message) = api.ask(None, route.method, &path, "").await;
+            assert!(status == 401 && error(&message).contains("Authorization"), "{path}: {status} {message}");
             if route.role > Role::Viewer {
-                let (status, told) = api.ask(Some(Role::Viewer), route.method, &path, "").await;
-                assert!(status == 403 && error(&told).contains("Vera is a viewer"), "{path}: {status} {told}");
+                let (status, message) = api.ask(Some(Role::Viewer), route.method, &path, "").await;
+                assert!(status == 403 && error(&message).contains("Vera is a viewer"), "{path}: {status} {message}");
             }
         }
         let operator = Some(Role::Operator);
@@ -192,7 +194,7 @@ fn whoever_has_no_token_a_role_too_low_or_a_broken_request_is_told_so() {
             ("POST", "/pause", r#"{"why":"x","org":"elsewhere"}"#, 404, "there is no org \"elsewhere\""),
             ("POST", "/pause", r#"{"why":"x","change":"everything"}"#, 400, "not a kind of change"),
             ("POST", "/quarantine/retry", r#"{"person":"nobody"}"#, 404, "nobody"),
-            ("POST", "/quarantine/retry", "", 200, ""), // everybody who is set aside, and nobody is
+            ("POST", "/quarantine/retry", "", 200, ""), // everybody who is quarantined, and nobody is
             ("DELETE", "/pause", "", 405, "only POST"),
             ("GET", "/holds/seven", "", 400, "not a number"),
             ("GET", "/holds/7", "", 404, "there is no hold 7"),
@@ -204,12 +206,12 @@ fn whoever_has_no_token_a_role_too_low_or_a_broken_request_is_told_so() {
             ("GET", "/people/nobody%20at%20all", "", 404, "nobody is called \"nobody at all\""),
             ("GET", "/nowhere", "", 404, "openapi.json"),
         ] {
-            let (status, told) = api.ask(operator, method, path, body).await;
-            assert!(status == expected && error(&told).contains(words), "{method} {path}: {status} {told}");
+            let (status, message) = api.ask(operator, method, path, body).await;
+            assert!(status == expected && error(&message).contains(words), "{method} {path}: {status} {message}");
         }
         let large = format!(r#"{{"why":"{}"}}"#, "x".repeat(100_000));
-        let (status, told) = api.ask(operator, "POST", "/pause", &large).await;
-        assert!(status == 413 && error(&told).contains("65536"), "{status} {told}");
+        let (status, message) = api.ask(operator, "POST", "/pause", &large).await;
+        assert!(status == 413 && error(&message).contains("65536"), "{status} {message}");
         assert_eq!(
             api.ask(Some(Role::Viewer), "GET", "/pauses", "").await.1["pauses"],
             json!([]),
@@ -268,8 +270,8 @@ fn the_openapi_document_describes_exactly_what_is_there() {
                     .replace("{id}", "1")
                     .replace("{person}", "nobody")
                     .replace("{org}", "sandbox");
-                let (status, told) = api.ask(Some(Role::Approver), &method.to_uppercase(), &path, "").await;
-                assert!(status != 405 && !told.to_string().contains("not here"), "{method} {path}: {told}");
+                let (status, message) = api.ask(Some(Role::Approver), &method.to_uppercase(), &path, "").await;
+                assert!(status != 405 && !message.to_string().contains("not here"), "{method} {path}: {message}");
                 let known = operation["responses"].as_object().expect("answers").contains_key(&status.to_string());
                 assert!(known, "{method} {path} answers {status}, which is not described");
             }
@@ -299,8 +301,11 @@ fn status_says_in_the_terminal_what_waits_and_whether_anybody_answers() {
             move || program().args(["status", "--json", "--config"]).arg(config).output().expect("runs")
         });
         let output = command.await.expect("runs");
-        let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        assert!(output.status.success() && told["ready"] == true && told["orgs"]["sandbox"]["held"] == 0, "{told}");
+        let message: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert!(
+            output.status.success() && message["ready"] == true && message["orgs"]["sandbox"]["held"] == 0,
+            "{message}"
+        );
     });
 }
 
@@ -354,15 +359,15 @@ fn matches_and_links_are_decided_over_http_by_approvers_with_the_code_of_what_wa
             (Some(approver), "POST", "/orgs/sandbox/adopt".into(), bare, 400, "code is missing"),
             (Some(Role::Operator), "POST", "/orgs/sandbox/adopt".into(), with("x"), 403, "approver"),
         ] {
-            let (status, told) = api.ask(role, method, &path, &body).await;
-            let told = told["error"].as_str().unwrap_or_default();
-            assert!(status == wanted && told.contains(words), "{method} {path} {body}: HTTP {status} {told}");
+            let (status, message) = api.ask(role, method, &path, &body).await;
+            let message = message["error"].as_str().unwrap_or_default();
+            assert!(status == wanted && message.contains(words), "{method} {path} {body}: HTTP {status} {message}");
         }
         assert_eq!(queue().await[0]["id"], id, "nothing of that has decided it");
-        let (status, told) = api.ask(Some(approver), "POST", &of("reject"), &with(&code)).await;
-        assert_eq!((status, &told["by"]), (200, &json!("Anna")), "{told}");
-        let (status, told) = api.ask(Some(approver), "POST", &of("reject"), &with(&code)).await;
-        assert_eq!(status, 404, "it is decided: {told}");
+        let (status, message) = api.ask(Some(approver), "POST", &of("reject"), &with(&code)).await;
+        assert_eq!((status, &message["by"]), (200, &json!("Anna")), "{message}");
+        let (status, message) = api.ask(Some(approver), "POST", &of("reject"), &with(&code)).await;
+        assert_eq!(status, 404, "it is decided: {message}");
         rig.until("they get an account of their own, or wait for a login", async |_| {
             queue().await.as_array().is_some_and(Vec::is_empty)
         })

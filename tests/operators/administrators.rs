@@ -5,10 +5,10 @@ use crate::common::config::config_file;
 use crate::common::program::program;
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
 use namely_okta_sync::clock::Clock;
-use namely_okta_sync::sandbox::company::Status as Hired;
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::population::Status as Hired;
 use namely_okta_sync::store::{Ballot, HeldChanges, LeaverWithAccess, Voted, holds, leavers_with_access, vote};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -284,7 +284,7 @@ fn where_nothing_can_be_read_a_leaver_is_suspended_at_once_and_it_heals_by_itsel
         assert!(hold.needs == 2 && hold.why.contains("cannot be told"), "{}", hold.why);
         assert!(!world.effects(0).iter().any(|e| e.contains("deactivate") || e.contains("/groups/")));
         // A joiner and a mover go on; what would let the mover in somewhere waits.
-        let joiner = namely_okta_sync::sandbox::company::Person {
+        let joiner = namely_okta_sync::sandbox::population::Person {
             id: "9d000000-0000-4000-8000-000000000001".into(),
             email: "new.hire@example.com".into(),
             manager: None,
@@ -313,7 +313,7 @@ fn where_nothing_can_be_read_a_leaver_is_suspended_at_once_and_it_heals_by_itsel
 #[test]
 fn a_group_with_an_admin_role_is_given_by_two_people_to_movers_and_to_people_who_are_made() {
     on_a_system(async {
-        let joiner = |rig: &Rig, of: usize| namely_okta_sync::sandbox::company::Person {
+        let joiner = |rig: &Rig, of: usize| namely_okta_sync::sandbox::population::Person {
             id: "9d000000-0000-4000-8000-000000000002".into(),
             email: "new.admin@example.com".into(),
             manager: None,
@@ -378,7 +378,7 @@ fn somebody_who_was_put_into_a_protected_group_after_the_start_is_not_touched() 
         world.leave(2);
         world.until_status(2, Status::Deprovisioned).await;
         let protected =
-            async |rig: &Rig| rig.set_aside().await.iter().filter(|(_, why)| why.contains("protected")).count() == 3;
+            async |rig: &Rig| rig.quarantined().await.iter().filter(|(_, why)| why.contains("protected")).count() == 3;
         world.rig.until("all three are told", protected).await;
         assert_eq!((world.effects(0), world.effects(1), world.effects(3)), (vec![], vec![], vec![]));
         assert_eq!(world.status(0), Status::Active);
@@ -411,15 +411,19 @@ fn check_is_bad_without_the_permission_and_names_the_rules_that_can_give_an_admi
             "{approvers:?}"
         );
         let grants = of(&found, "admin roles");
-        let named = grants.iter().any(|(_, told)| told.contains(&department) && told.contains("mapping.groups"));
+        let named =
+            grants.iter().any(|(_, message)| message.contains(&department) && message.contains("mapping.groups"));
         assert!(named, "{grants:?}");
         rig.world.okta.core().faults.add(Fault::denied("GET", LIST));
         rig.world.okta.core().faults.add(Fault::denied("GET", "/api/v1/groups/*/roles"));
         let (ok, found) = run();
         assert!(!ok);
         for what in ["administrators", "admin roles"] {
-            let told = of(&found, what);
-            assert!(told.iter().any(|(ok, told)| !ok && told.contains("okta.iam.read")), "{what}: {told:?}");
+            let message = of(&found, what);
+            assert!(
+                message.iter().any(|(ok, message)| !ok && message.contains("okta.iam.read")),
+                "{what}: {message:?}"
+            );
         }
     });
 }
@@ -570,10 +574,10 @@ fn a_leaver_whose_groups_stay_unreadable_is_one_hold_with_its_first_time_and_tol
         let all: Vec<(i64, i64, Option<String>)> =
             all.into_iter().filter(|h| h.change == "deactivate").map(|h| (h.id, h.since, h.verdict)).collect();
         assert_eq!(all, [(first.id, first.since, None)], "one hold, since the first time");
-        let told = world
+        let message = world
             .rig
             .pairs("SELECT kind, count(*) || '' FROM audit WHERE kind IN ('held', 'hold_ended') GROUP BY kind");
-        assert_eq!(told.await, [("held".to_owned(), "2".to_owned())], "the hold, and the person in it");
+        assert_eq!(message.await, [("held".to_owned(), "2".to_owned())], "the hold, and the person in it");
         world.rig.world.okta.core().faults.clear();
         world.until_status(0, Status::Deprovisioned).await;
         world.rig.until("nobody is held", async |_| world.holds().await.is_empty()).await;

@@ -7,8 +7,8 @@ use crate::common::program::program;
 use crate::common::receiver::Receiver;
 use crate::common::rig::{Rig, Setup, on_a_system};
 use namely_okta_sync::audit::record::chain;
-use namely_okta_sync::sandbox::company::{DEPARTMENTS, Status as Hired};
 use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::population::{DEPARTMENTS, Status as Hired};
 use rusqlite::{Connection, params};
 use serde_json::Value;
 
@@ -107,11 +107,11 @@ fn whatever_somebody_does_to_the_rows_is_found_and_named() {
         ),
     ];
     on_a_system(async move {
-        for (what, attack, told) in attacks {
+        for (what, attack, message) in attacks {
             let rig = sealed().await;
             tamper(&rig, attack);
             let (ok, text) = cli(&rig, &["audit", "verify"]);
-            assert!(!ok && text.contains(&format!("{what}: ")) && text.contains(told), "{what}: {text}");
+            assert!(!ok && text.contains(&format!("{what}: ")) && text.contains(message), "{what}: {text}");
             let (ok, text) = cli(&rig, &["audit", "prune", "--before", "2999-01-01", "--by", "Ann"]);
             assert!(!ok && text.contains("nothing is removed"), "{text}");
         }
@@ -288,9 +288,9 @@ fn an_audit_folder_that_cannot_be_written_stops_nobody_and_is_caught_up_with() {
     on_a_system(async {
         let mut rig = Rig::new(Setup::of(12));
         // Where the folder should be there is a file.
-        let place = rig.folder.path().join("elsewhere");
-        std::fs::write(&place, "").expect("writes");
-        rig.audit_file = Some(place.join("audit.jsonl"));
+        let workspace = rig.folder.path().join("elsewhere");
+        std::fs::write(&workspace, "").expect("writes");
+        rig.audit_file = Some(workspace.join("audit.jsonl"));
         rig.run().await;
         rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
         let failures = "namely_okta_sync_audit_sink_failures_total{sink=\"file\"}";
@@ -298,14 +298,14 @@ fn an_audit_folder_that_cannot_be_written_stops_nobody_and_is_caught_up_with() {
         change_everybody(&rig);
         let people = active(&rig);
         rig.until("everybody is changed all the same", async |rig| changed(&rig.world.okta.core()) >= people).await;
-        std::fs::remove_file(&place).expect("removes");
+        std::fs::remove_file(&workspace).expect("removes");
         rig.until("the file has every row", async |rig| {
             let last: i64 = rig
                 .store()
                 .run(|c| Ok(c.query_row("SELECT max(seq) FROM audit", [], |r| r.get(0))?))
                 .await
                 .expect("reads");
-            let text = std::fs::read_to_string(place.join("audit.jsonl")).unwrap_or_default();
+            let text = std::fs::read_to_string(workspace.join("audit.jsonl")).unwrap_or_default();
             text.lines().count() == usize::try_from(last).expect("fits")
         })
         .await;

@@ -9,8 +9,8 @@ use namely_okta_sync::audit::details::Reconfigured;
 use namely_okta_sync::config::{Config, Role, Token};
 use namely_okta_sync::identity::Decider;
 use namely_okta_sync::identity::leaver::WhyAccess;
-use namely_okta_sync::sandbox::company::{DEPARTMENTS, Status as Hired};
 use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::population::{DEPARTMENTS, Status as Hired};
 use namely_okta_sync::store::{Ballot, HeldChanges, Voted, holds, leavers_with_access, vote};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -202,9 +202,9 @@ fn the_approval_of_a_plan_is_a_vote_and_one_person_has_one() {
             let (ok, text) = cli(&rig, &["apply", &plan, "--by", name]).await;
             assert!(ok && text.contains("1 people approved") && text.contains("needs 2 people"), "{text}");
         }
-        let (taken, told) =
+        let (taken, message) =
             ("SELECT count(*) FROM approval WHERE told = 1", "SELECT count(*) FROM approval WHERE told = 0");
-        rig.until("they are taken", async |rig| count(rig, taken).await == 1 && count(rig, told).await == 0).await;
+        rig.until("they are taken", async |rig| count(rig, taken).await == 1 && count(rig, message).await == 0).await;
         rig.quiet().await;
         assert_eq!((status(&rig, who), held(&rig).await), (Status::Active, 1), "one user, whatever --by says");
         assert_eq!(say(&rig, true, decider("Ben")).await, Voted::Decided, "the second principal");
@@ -241,10 +241,10 @@ fn two_tokens_of_one_person_are_one_vote_over_the_api() {
         let hold = open_holds(&rig, false).await.remove(0);
         let approve = format!("/holds/{}/approve", hold.id);
         let vote = async |token: &str| api.ask(token, "POST", &approve, json!({ "code": hold.code })).await;
-        let (status_code, told) = vote("ann").await;
-        assert_eq!((status_code, &told["result"]["more"]), (200, &json!(1)), "{told}");
-        let (status_code, told) = vote("anns-laptop").await;
-        assert!(status_code == 409 && told.to_string().contains("somebody else must"), "{told}");
+        let (status_code, message) = vote("ann").await;
+        assert_eq!((status_code, &message["result"]["more"]), (200, &json!(1)), "{message}");
+        let (status_code, message) = vote("anns-laptop").await;
+        assert!(status_code == 409 && message.to_string().contains("somebody else must"), "{message}");
         rig.quiet().await;
         assert_eq!(status(&rig, who), Status::Active);
         assert_eq!(vote("ben").await.0, 200);
@@ -275,17 +275,18 @@ fn words_that_the_service_does_not_plan_are_refused_for_each_person_whatever_the
             |target: &i64| json!({ "target": target, "basis": "x", "changes": { "deactivate": ["access ends"] } });
         let body = |people: Vec<Value>, rules: &str| json!({ "plan": "made-up", "rules": rules, "expires": "9999-01-01T00:00:00Z", "people": people });
         let all = body(people.iter().map(made_up).collect(), &rules);
-        let (status_code, told) = api.ask("ann", "POST", "/plans/approve", all).await;
-        assert_eq!((status_code, &told["approved"]), (200, &json!(0)), "{told}");
-        assert_eq!(told["refused"].as_array().map(Vec::len), Some(people.len()), "{told}");
-        let ends: jiff::Timestamp = told["expires"].as_str().expect("a time").parse().expect("a time");
+        let (status_code, message) = api.ask("ann", "POST", "/plans/approve", all).await;
+        assert_eq!((status_code, &message["approved"]), (200, &json!(0)), "{message}");
+        assert_eq!(message["refused"].as_array().map(Vec::len), Some(people.len()), "{message}");
+        let ends: jiff::Timestamp = message["expires"].as_str().expect("a time").parse().expect("a time");
         let days = ends.duration_since(rig.world.clock.now().timestamp()).as_secs_f64() / 86_400.0;
         assert!(days <= 14.0, "{days}");
-        let (status_code, told) = api.ask("ann", "POST", "/plans/approve", body(vec![made_up(&999_999)], &rules)).await;
-        assert!(status_code == 404 && told.to_string().contains("no target 999999"), "{told}");
-        let (status_code, told) =
+        let (status_code, message) =
+            api.ask("ann", "POST", "/plans/approve", body(vec![made_up(&999_999)], &rules)).await;
+        assert!(status_code == 404 && message.to_string().contains("no target 999999"), "{message}");
+        let (status_code, message) =
             api.ask("ann", "POST", "/plans/approve", body(vec![made_up(&people[0])], "other rules")).await;
-        assert!(status_code == 409 && told.to_string().contains("make it anew"), "{told}");
+        assert!(status_code == 409 && message.to_string().contains("make it anew"), "{message}");
         // They leave: what was made up before lets nobody through.
         let who = workers(&rig)[0];
         rig.edit(who, |p| p.status = Hired::Inactive);
@@ -355,14 +356,14 @@ fn an_undo_names_what_was_done_and_cannot_bring_pins_of_its_own() {
         })
         .await;
         let pins = json!({ "org": "sandbox", "why": "x", "people": [{ "target": 1, "pins": { "attributes": { "email": "x@y.z" } } }] });
-        let (status_code, told) = api.ask("ann", "POST", "/undo", pins).await;
-        assert!(status_code == 400 && told.to_string().contains("no field"), "{told}");
+        let (status_code, message) = api.ask("ann", "POST", "/undo", pins).await;
+        assert!(status_code == 400 && message.to_string().contains("no field"), "{message}");
         let by_email = format!("/undo?person={}", person.email);
         let (status_code, shown) = api.ask("vera", "GET", &by_email, Value::Null).await;
         assert!(status_code == 200 && shown["restores"].to_string().contains("not in group"), "{shown}");
         let undo = json!({ "person": person.email, "code": shown["code"] });
-        let (status_code, told) = api.ask("ben", "POST", "/undo", undo).await;
-        assert_eq!((status_code, &told["principal"]), (200, &json!("token:ben")), "{told}");
+        let (status_code, message) = api.ask("ben", "POST", "/undo", undo).await;
+        assert_eq!((status_code, &message["principal"]), (200, &json!("token:ben")), "{message}");
         rig.until("they are back", async |rig| is_in(rig, who, &group(person.department))).await;
     });
 }
@@ -395,13 +396,13 @@ fn what_nobody_knows_is_not_found_and_spoils_nothing_else() {
             ("POST", "/resume", json!({ "id": 4711 })),
             ("GET", "/people/nobody", Value::Null),
         ] {
-            let (status_code, told) = api.ask("ann", method, path, body).await;
-            assert!(status_code == 404 && told["error"].is_string(), "{method} {path}: {status_code} {told}");
+            let (status_code, message) = api.ask("ann", method, path, body).await;
+            assert!(status_code == 404 && message["error"].is_string(), "{method} {path}: {status_code} {message}");
         }
         assert_eq!(count(&rig, "SELECT count(*) FROM request").await, 0, "nothing of it was asked for");
         let long: Vec<i64> = (0..100_001).collect();
-        let (status_code, told) = api.ask("ann", "POST", "/fix", org(json!(long))).await;
-        assert!(status_code == 400 && told.to_string().contains("100000"), "{told}");
+        let (status_code, message) = api.ask("ann", "POST", "/fix", org(json!(long))).await;
+        assert!(status_code == 400 && message.to_string().contains("100000"), "{message}");
         let target = count(&rig, "SELECT min(id) FROM target").await;
         assert_eq!(api.ask("ann", "POST", "/fix", org(json!([target]))).await.0, 200);
         let done = "SELECT count(*) FROM request WHERE done = '1 people'";
@@ -428,12 +429,15 @@ fn a_leaver_whose_end_was_rejected_has_access_by_a_decision_that_is_named_and_is
         rig.until("it is rejected", async |rig| open_holds(rig, false).await.is_empty()).await;
         rig.quiet().await;
         let found = access(0).await;
-        assert!(found.why == WhyAccess::ByDecision && found.told.starts_with("by decision of Ann at 20"), "{found:?}");
+        assert!(
+            found.why == WhyAccess::ByDecision && found.message.starts_with("by decision of Ann at 20"),
+            "{found:?}"
+        );
         assert!(found.command.starts_with("holds show "), "{found:?}");
         let (_, text) = cli(&rig, &["status"]).await;
         assert!(text.contains("nobody can approve over the admin API"), "{text}");
         let later = access(31).await;
-        assert!(later.why == WhyAccess::Held && later.told.contains("decide again"), "{later:?}");
+        assert!(later.why == WhyAccess::Held && later.message.contains("decide again"), "{later:?}");
     });
 }
 
@@ -446,9 +450,9 @@ async fn deciders(rig: &Rig) -> Vec<(String, Value, bool)> {
     });
     let said = |(kind, row): (String, String)| {
         let detail = serde_json::from_str::<Value>(&row).expect("a row")["detail"].take();
-        let is_somebody = |one: &Value| one.as_str().is_some_and(|one| !one.is_empty());
-        let all = |all: &Value| all.as_array().is_some_and(|all| !all.is_empty() && all.iter().all(is_somebody));
-        let named = is_somebody(&detail["principal"]) || all(&detail["principals"]);
+        let is_a_person = |one: &Value| one.as_str().is_some_and(|one| !one.is_empty());
+        let all = |all: &Value| all.as_array().is_some_and(|all| !all.is_empty() && all.iter().all(is_a_person));
+        let named = is_a_person(&detail["principal"]) || all(&detail["principals"]);
         (detail["by"].is_string() || detail["by"].is_array()).then(|| (kind, detail["by"].clone(), named))
     };
     rows.await.expect("reads").into_iter().filter_map(said).collect()
@@ -460,8 +464,8 @@ fn whatever_somebody_decides_the_audit_says_which_principal_it_was_whatever_name
         let rig = settled(30, EVERY_LEAVER).await;
         let (api, who) = (Api::of(&rig), workers(&rig));
         let post = async |path: &str, body: Value| {
-            let (status_code, told) = api.ask("ben", "POST", path, body).await;
-            assert_eq!(status_code, 200, "{path}: {told}");
+            let (status_code, message) = api.ask("ben", "POST", path, body).await;
+            assert_eq!(status_code, 200, "{path}: {message}");
         };
         for (n, verdict) in [(0, "reject"), (1, "approve")] {
             rig.edit(who[n], |p| p.status = Hired::Inactive);
@@ -479,8 +483,8 @@ fn whatever_somebody_decides_the_audit_says_which_principal_it_was_whatever_name
         post("/pause", json!({ "why": "night" })).await;
         post("/resume", json!({})).await;
         post("/orgs/sandbox/accept-list", json!({})).await;
-        let somebody = count(&rig, "SELECT min(id) FROM target WHERE okta_id IS NOT NULL").await;
-        post("/fix", json!({ "org": "sandbox", "targets": [somebody] })).await;
+        let person = count(&rig, "SELECT min(id) FROM target WHERE okta_id IS NOT NULL").await;
+        post("/fix", json!({ "org": "sandbox", "targets": [person] })).await;
         let kinds = ["adopted", "hold_ended", "rejection_ended", "paused", "resumed", "list_accepted", "requested"];
         rig.until("all of it is in the audit", async |rig| {
             let found = deciders(rig).await;

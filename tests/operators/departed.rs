@@ -5,8 +5,8 @@ use crate::common::config::config_file;
 use crate::common::program::program;
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
 use namely_okta_sync::identity::leaver::WhyAccess;
-use namely_okta_sync::sandbox::company::Status as Hired;
 use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::population::Status as Hired;
 use namely_okta_sync::store::{Ballot, Voted, cancel, retry, reverse};
 use serde_json::Value;
 use std::time::Duration;
@@ -40,9 +40,9 @@ fn an_administrator_who_has_left_gets_access_back_by_two_people_and_is_suspended
         let calls = world.effects(0);
         assert_eq!(calls.iter().filter(|call| call.contains("suspend")).count(), 2, "once each: {calls:?}");
         world.rig.until("it is told", async |_| !world.with_access().await.is_empty()).await;
-        let told = world.with_access().await.remove(0);
-        assert_eq!(told.why, WhyAccess::ByDecision);
-        assert!(told.told.contains("by decision of Ben and Cem"), "{}", told.told);
+        let message = world.with_access().await.remove(0);
+        assert_eq!(message.why, WhyAccess::ByDecision);
+        assert!(message.message.contains("by decision of Ben and Cem"), "{}", message.message);
         let (id, code, now) = (hold.id, hold.code.clone(), world.rig.world.clock.now());
         let taken_back = world.rig.store().run(move |c| {
             let by = decider("Ben");

@@ -5,17 +5,17 @@ use crate::common::receiver::Receiver;
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
 use crate::common::skipped::skipped;
 use namely_okta_sync::config::Config;
-use namely_okta_sync::sandbox::company::{Hr, Status as Hired};
 use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::population::{Hr, Status as Hired};
 use namely_okta_sync::sandbox::world::today;
-use namely_okta_sync::store::{Wish, request};
+use namely_okta_sync::store::{OperatorRequest, request};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// A rig whose channels are these, with the variables that they refer to.
-async fn told(n: usize, extra: &str, variables: &[(&str, &str)]) -> Rig {
+async fn message(n: usize, extra: &str, variables: &[(&str, &str)]) -> Rig {
     let mut rig = Rig::new(Setup::of(n));
     rig.extra = extra.to_owned();
     rig.variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -38,7 +38,7 @@ fn a_hire_and_a_leaver_are_told_to_slack_and_teams_by_name_and_without_any_value
         let (slack, teams) = (Receiver::default(), Receiver::default());
         let channels = "[[notify]]\nname = \"it\"\nkind = \"slack\"\nurl = \"env:SLACK\"\nevery = \"5s\"\n\n\
                         [[notify]]\nname = \"hr\"\nkind = \"teams\"\nurl = \"env:TEAMS\"\nevents = [\"leaver_done\"]\n";
-        let rig = told(20, channels, &[("SLACK", &slack.start()), ("TEAMS", &teams.start())]).await;
+        let rig = message(20, channels, &[("SLACK", &slack.start()), ("TEAMS", &teams.start())]).await;
         let who = a_worker(&rig);
         let mut joiner = Hr::new(7, today(rig.world.clock.now())).joiner(1);
         joiner.email = "joiner7@example.com".into();
@@ -90,7 +90,7 @@ fn a_mass_change_is_one_message_and_a_hold_is_told_at_once() {
         let first: Value = serde_json::from_str(&bodies[0]).expect("JSON");
         let events = first["events"].as_array().expect("events");
         assert_eq!(events[0]["event"], "hold");
-        assert!(events[0]["told"][0].as_str().is_some_and(|told| told.contains("deactivate")), "{first:#}");
+        assert!(events[0]["message"][0].as_str().is_some_and(|message| message.contains("deactivate")), "{first:#}");
         let moved = &events[1];
         assert_eq!(moved["event"], "access_change");
         assert!(
@@ -108,7 +108,7 @@ fn a_receiver_that_is_down_delays_nobody_and_is_told_when_it_is_back() {
     on_a_system(async {
         let slack = Receiver::default();
         let channels = "[[notify]]\nname = \"it\"\nkind = \"slack\"\nurl = \"env:SLACK\"\nevery = \"1s\"\n";
-        let rig = told(20, channels, &[("SLACK", &slack.start())]).await;
+        let rig = message(20, channels, &[("SLACK", &slack.start())]).await;
         slack.set_down(true);
         let who = a_worker(&rig);
         rig.edit(who, |p| p.status = Hired::Inactive);
@@ -207,7 +207,7 @@ fn mail_arrives_at_a_real_server_with_an_honest_subject() {
                         to = [\"hr@example.com\"]\nprefix = \"[okta] \"\nevery = \"1s\"\n";
         let folder = tempfile::tempdir().expect("a folder");
         let reports = format!("{channels}\n[reconcile]\nfolder = \"{}\"\n", folder.path().display());
-        let rig = told(20, &reports, &[("SMTP", &url)]).await;
+        let rig = message(20, &reports, &[("SMTP", &url)]).await;
         let who = a_worker(&rig);
         rig.edit(who, |p| p.status = Hired::Inactive);
         let name = rig.setup.people[who].last_name.clone();
@@ -220,7 +220,10 @@ fn mail_arrives_at_a_real_server_with_an_honest_subject() {
         assert!(message["subject"].as_str().is_some_and(|s| s.starts_with("[okta] leavers done: 1")), "{message:#}");
         assert!(message["text"].as_str().is_some_and(|text| text.contains(&name)), "{message:#}");
         let now = rig.world.clock.now();
-        rig.store().run(move |c| request(c, "sandbox", &Wish::Reread, &decider("Ann"), now)).await.expect("asks");
+        rig.store()
+            .run(move |c| request(c, "sandbox", &OperatorRequest::OrgRead, &decider("Ann"), now))
+            .await
+            .expect("asks");
         let (message, _server) = next(server).await;
         assert!(message["subject"].as_str().is_some_and(|s| s.contains("reconciliation: 1")), "{message:#}");
         assert!(message["attached"][0].as_str().is_some_and(|name| name.ends_with(".html")), "{message:#}");

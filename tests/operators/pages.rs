@@ -4,8 +4,8 @@ use crate::common::config::config_file;
 use crate::common::program::program;
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
 use crate::common::skipped::skipped;
-use namely_okta_sync::sandbox::company::Status as Hired;
-use namely_okta_sync::store::{Wish, is_done, request};
+use namely_okta_sync::sandbox::population::Status as Hired;
+use namely_okta_sync::store::{OperatorRequest, is_done, request};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -61,12 +61,15 @@ fn reports_open_in_a_browser_and_can_be_searched_without_a_server() {
             okta.edit_by_hand(&people[edited].id, "title", "Emperor <b>of</b> China", now);
             okta.remove_by_hand(&people[removed].id, "All Employees", now);
         }
-        // What was written a moment ago is not judged by lists that lag.
+        // What was written a moment ago is not evaluated by lists that lag.
         let before = rig.world.clock.now() + Duration::from_secs(61);
         rig.until("lists have caught up", async |rig| rig.world.clock.now() > before).await;
         let now = rig.world.clock.now();
-        let id =
-            rig.store().run(move |c| request(c, "sandbox", &Wish::Reread, &decider("Ann"), now)).await.expect("asks");
+        let id = rig
+            .store()
+            .run(move |c| request(c, "sandbox", &OperatorRequest::OrgRead, &decider("Ann"), now))
+            .await
+            .expect("asks");
         rig.until("the org was read", async |rig| {
             rig.store().run(move |c| is_done(c, id)).await.expect("reads").is_some()
         })

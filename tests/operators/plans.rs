@@ -5,8 +5,8 @@ use crate::common::program::program;
 use crate::common::rig::{Rig, Setup, on_a_system};
 use crate::common::running::Running;
 use crate::common::wait::wait_until;
-use namely_okta_sync::sandbox::company::Status as Hired;
 use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::population::Status as Hired;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -128,10 +128,10 @@ fn a_saved_plan_is_applied_for_whoever_has_not_moved_and_to_nobody_else() {
         let effects = rig.effects().len();
         rig.quiet().await;
         assert_eq!(rig.effects().len(), effects, "only what was approved");
-        let told = rig
+        let message = rig
             .store()
             .run(|c| Ok(c.query_row("SELECT row FROM audit WHERE kind = 'approved'", [], |r| r.get::<_, String>(0))?));
-        assert!(told.await.expect("audited").contains("\"by\":\"Ann\""));
+        assert!(message.await.expect("audited").contains("\"by\":\"Ann\""));
     });
 }
 
@@ -229,7 +229,8 @@ fn what_oktas_own_group_rules_will_do_is_foretold_as_theirs() {
         rig.run().await;
         rig.until("both sides were read", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0)
             .await;
-        let legal = namely_okta_sync::sandbox::company::DEPARTMENTS.iter().position(|d| *d == "Legal").expect("Legal");
+        let legal =
+            namely_okta_sync::sandbox::population::DEPARTMENTS.iter().position(|d| *d == "Legal").expect("Legal");
         let people = &rig.setup.people;
         let who = (0..people.len())
             .find(|n| people[*n].status == Hired::Active && !people[*n].on_leave && people[*n].department != legal);
@@ -265,27 +266,27 @@ fn somebody_is_explained_and_why_not_a_group() {
 }
 
 #[test]
-fn whoever_is_set_aside_is_listed_with_what_to_do_and_can_be_tried_once_more() {
+fn whoever_is_quarantined_is_listed_with_what_to_do_and_can_be_tried_once_more() {
     on_a_system(async {
         let rig = Rig::settled(Setup::of(20)).await;
         let people = &rig.setup.people;
         let who =
             (0..people.len()).find(|n| people[*n].status == Hired::Active && !people[*n].on_leave).expect("somebody");
         rig.edit(who, |p| p.first_name = String::new());
-        rig.until("they are set aside", async |rig| !rig.set_aside().await.is_empty()).await;
+        rig.until("they are quarantined", async |rig| !rig.quarantined().await.is_empty()).await;
         let cli = Cli::of(&rig);
         let (ok, text) = cli.run(&["quarantine", "list"]);
         assert!(ok && text.contains("firstName is empty"), "{text}");
         let (ok, text) = cli.run(&["quarantine", "retry"]);
         assert!(!ok && text.contains("--all"), "{text}");
         let seen = rig.store().run(|c| {
-            Ok(c.query_row("SELECT count(*) FROM audit WHERE kind = 'set_aside'", [], |r| r.get::<_, i64>(0))?)
+            Ok(c.query_row("SELECT count(*) FROM audit WHERE kind = 'quarantined'", [], |r| r.get::<_, i64>(0))?)
         });
         let before = seen.await.expect("reads");
         let (ok, text) = cli.run(&["quarantine", "retry", "--all", "--by", "Ann"]);
         assert!(ok && text.contains("tries 1 once more"), "{text}");
         rig.until("they were tried", async |rig| {
-            let count = "SELECT count(*) FROM audit WHERE kind = 'set_aside'";
+            let count = "SELECT count(*) FROM audit WHERE kind = 'quarantined'";
             rig.store().run(move |c| Ok(c.query_row(count, [], |r| r.get::<_, i64>(0))?)).await.expect("reads") > before
         })
         .await;

@@ -3,9 +3,9 @@
 use crate::common::config::config_file;
 use crate::common::program::program;
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
-use namely_okta_sync::sandbox::company::Status as Hired;
 use namely_okta_sync::sandbox::okta::users::Status;
-use namely_okta_sync::store::{Wish, is_done, request};
+use namely_okta_sync::sandbox::population::Status as Hired;
+use namely_okta_sync::store::{OperatorRequest, is_done, request};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -20,13 +20,17 @@ fn anchor(rig: &Rig, person: usize) -> String {
 }
 
 /// The service reads the org again.
-async fn reread(rig: &Rig) {
-    // What was written a moment ago is not judged by lists that lag.
+async fn reconcile(rig: &Rig) {
+    // What was written a moment ago is not evaluated by lists that lag.
     let now = rig.world.clock.now();
     let before = now + Duration::from_secs(61);
     rig.until("lists have caught up", async |rig| rig.world.clock.now() > before).await;
     let now = rig.world.clock.now();
-    let id = rig.store().run(move |c| request(c, "sandbox", &Wish::Reread, &decider("Ann"), now)).await.expect("asks");
+    let id = rig
+        .store()
+        .run(move |c| request(c, "sandbox", &OperatorRequest::OrgRead, &decider("Ann"), now))
+        .await
+        .expect("asks");
     rig.until("the org was read", async |rig| rig.store().run(move |c| is_done(c, id)).await.expect("reads").is_some())
         .await;
 }
@@ -63,7 +67,7 @@ fn what_somebody_did_by_hand_is_found_told_with_who_did_it_and_mended_on_request
             okta.delete_by_hand(&anchor(&rig, deleted));
         }
         let calls = rig.effects().len();
-        reread(&rig).await;
+        reconcile(&rig).await;
         let found = report(&rig);
         let count = |category: &str| found["counts"][category].as_i64().unwrap_or(-1);
         assert_eq!((count("wrong_attributes"), count("wrong_groups"), count("missing")), (1, 1, 1), "{found:#}");
@@ -104,7 +108,7 @@ fn drift_is_corrected_at_once_where_the_configuration_says_so_and_left_where_an_
             okta.edit_by_hand(&anchor(&rig, who), "title", "Emperor", now);
             okta.edit_by_hand(&anchor(&rig, who), "department", "Palace", now);
         }
-        reread(&rig).await;
+        reconcile(&rig).await;
         rig.until("the department is corrected", async |rig| profile(rig, who, "department") == department).await;
         rig.until("nobody is left", async |rig| rig.backlog().await == 0).await;
         assert_eq!(profile(&rig, who, "title"), "Emperor", "left to whoever changed it");
@@ -155,7 +159,7 @@ fn accounts_of_nobody_are_told_and_never_touched() {
         let found = report(&rig);
         assert_eq!(found["counts"]["orphaned"], 1, "{found:#}");
         assert!(found["rows"].to_string().contains("service@example.com"));
-        reread(&rig).await;
+        reconcile(&rig).await;
         assert!(rig.effects().is_empty(), "{:?}", rig.effects());
     });
 }
@@ -182,7 +186,7 @@ fn a_group_that_okta_fills_by_a_rule_is_checked_and_never_written() {
         let who = workers(&rig)[0];
         let now = rig.world.clock.now();
         rig.world.okta.core().remove_by_hand(&anchor(&rig, who), "All Employees", now);
-        reread(&rig).await;
+        reconcile(&rig).await;
         let found = report(&rig);
         assert_eq!(found["counts"]["wrong_groups"], 1, "{found:#}");
         assert!(found["rows"].to_string().contains("look at the rule"), "{found:#}");
@@ -199,8 +203,11 @@ fn somebody_who_is_being_worked_on_is_not_taken_for_drift() {
         for n in 0..30 {
             rig.edit(n, |p| p.direct_dial = "+1 555 999".into());
         }
-        let id =
-            rig.store().run(move |c| request(c, "sandbox", &Wish::Reread, &decider("Ann"), now)).await.expect("asks");
+        let id = rig
+            .store()
+            .run(move |c| request(c, "sandbox", &OperatorRequest::OrgRead, &decider("Ann"), now))
+            .await
+            .expect("asks");
         rig.until("the org was read", async |rig| {
             rig.store().run(move |c| is_done(c, id)).await.expect("reads").is_some()
         })

@@ -52,19 +52,20 @@ fn no_route_takes_a_text_that_says_nothing_or_a_list_of_nobody() {
                 for value in nothing {
                     let mut body = full(route);
                     body.insert(field.name.to_owned(), value.clone());
-                    let (status, told) = api.ask("ann", route.method, &path, body.into()).await;
-                    let told = told["error"].as_str().unwrap_or_default();
-                    if status != 400 || !told.starts_with(field.name) {
-                        taken.push(format!("{} {path} with {} = {value}: {status} {told}", route.method, field.name));
+                    let (status, message) = api.ask("ann", route.method, &path, body.into()).await;
+                    let message = message["error"].as_str().unwrap_or_default();
+                    if status != 400 || !message.starts_with(field.name) {
+                        taken
+                            .push(format!("{} {path} with {} = {value}: {status} {message}", route.method, field.name));
                     }
                     tried += 1;
                 }
             }
             for field in route.query.iter().filter(|field| field.kind == Kind::Text) {
-                let (status, told) = api.ask("ann", "GET", &format!("{path}?{}=%20", field.name), Value::Null).await;
-                let told = told["error"].as_str().unwrap_or_default();
-                if status != 400 || !told.starts_with(field.name) {
-                    taken.push(format!("{path}?{}=%20: {status} {told}", field.name));
+                let (status, message) = api.ask("ann", "GET", &format!("{path}?{}=%20", field.name), Value::Null).await;
+                let message = message["error"].as_str().unwrap_or_default();
+                if status != 400 || !message.starts_with(field.name) {
+                    taken.push(format!("{path}?{}=%20: {status} {message}", field.name));
                 }
                 tried += 1;
             }
@@ -127,11 +128,11 @@ fn what_is_about_nothing_is_refused_over_http_and_by_the_command_line_and_a_word
             (get("/reviews/-1"), 404, "there is no review -1"),
             (get("/people/%20"), 404, "nobody is called"),
         ] {
-            let (status, told) = api.ask("ann", method, &path, body.clone()).await;
-            let told = told["error"].as_str().unwrap_or_default();
-            let begins_small = told.chars().next().is_some_and(|first| !first.is_uppercase());
-            if status != wanted || !told.contains(words) || !begins_small || told.ends_with('.') {
-                wrong.push(format!("{method} {path} {body}: {status} {told}; not {wanted} {words}"));
+            let (status, message) = api.ask("ann", method, &path, body.clone()).await;
+            let message = message["error"].as_str().unwrap_or_default();
+            let begins_small = message.chars().next().is_some_and(|first| !first.is_uppercase());
+            if status != wanted || !message.contains(words) || !begins_small || message.ends_with('.') {
+                wrong.push(format!("{method} {path} {body}: {status} {message}; not {wanted} {words}"));
             }
         }
         let asked = rig.store().run(|c| Ok(c.query_row("SELECT count(*) FROM request", [], |r| r.get::<_, i64>(0))?));
@@ -193,8 +194,8 @@ fn what_is_about_nothing_is_refused_over_http_and_by_the_command_line_and_a_word
 
         // One word is a reason; so it is in any script.
         for why in ["stop", "停", "!1"] {
-            let (status, told) = api.ask("ann", "POST", "/pause", json!({ "why": why })).await;
-            assert_eq!((status, &told["why"]), (200, &json!(why)), "{told}");
+            let (status, message) = api.ask("ann", "POST", "/pause", json!({ "why": why })).await;
+            assert_eq!((status, &message["why"]), (200, &json!(why)), "{message}");
         }
         let (code, said) = cli(&rig, &["pause", "--why", "stop"]).await;
         assert!(code == Some(0) && said.contains("is stopped from now on"), "{said}");

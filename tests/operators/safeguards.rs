@@ -1,4 +1,4 @@
-//! Mistakes of a whole company are stopped before their first call, and only what is risky waits.
+//! Mistakes of a whole tenant are stopped before their first call, and only what is risky waits.
 
 use crate::common::change::metric;
 use crate::common::config::config_file;
@@ -10,16 +10,16 @@ use crate::common::wait::wait_until;
 use namely_okta_sync::audit::Author;
 use namely_okta_sync::audit::details::Reconfigured;
 use namely_okta_sync::clock::Clock;
-use namely_okta_sync::sandbox::company::{Person, Status as Hired};
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;
-use namely_okta_sync::sandbox::world::company;
+use namely_okta_sync::sandbox::population::{Person, Status as Hired};
+use namely_okta_sync::sandbox::world::population;
 use namely_okta_sync::store::{Ballot, HeldChanges, Voted, held_people, holds, pause, pauses, resume, vote};
 use rusqlite::Connection;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// The limits of a real company: what the sandbox's configuration raises is taken out.
+/// The limits of a real tenant: what the sandbox's configuration raises is taken out.
 fn as_by_default(text: String) -> String {
     let end = text.find("# Scenarios change most").expect("the raised limits");
     text[..end].to_owned()
@@ -89,7 +89,7 @@ async fn audited(rig: &Rig, kind: &'static str) -> Vec<Value> {
 }
 
 #[test]
-fn a_whole_company_that_turns_inactive_is_held_before_its_first_call() {
+fn a_whole_tenant_that_turns_inactive_is_held_before_its_first_call() {
     on_a_system(async {
         let rig = Rig::settled(world(60)).await;
         let calls = rig.effects().len();
@@ -125,7 +125,7 @@ fn a_renamed_department_is_held_before_its_first_call_while_the_new_group_is_giv
         let mut setup = world(400);
         // The names of groups are read every ten minutes.
         setup.clock = Clock::scaled_from_today(60.0);
-        setup.people = company(400, 1, setup.clock.now());
+        setup.people = population(400, 1, setup.clock.now());
         let people: Vec<Person> = setup
             .people
             .iter()
@@ -200,8 +200,8 @@ fn an_approval_lets_go_exactly_what_was_shown_and_stands_in_the_audit() {
         assert_eq!(say(&rig, true, "Ann").await, Voted::Decided);
         rig.until_okta("all have left", |okta| gone(okta, &rig, &people) == 13).await;
         rig.until("nobody is held", async |rig| held(rig).await == 0 && rig.backlog().await == 0).await;
-        let told = audited(&rig, "hold_ended").await;
-        assert_eq!(told.iter().filter(|row| row["target"].is_i64() && row["detail"]["by"][0] == "Ann").count(), 13);
+        let message = audited(&rig, "hold_ended").await;
+        assert_eq!(message.iter().filter(|row| row["target"].is_i64() && row["detail"]["by"][0] == "Ann").count(), 13);
         // Whoever was approved does not count: one more leaver is an ordinary one.
         let next: Vec<usize> = workers(&rig).into_iter().skip(13).take(1).collect();
         leave(&rig, &next);
@@ -233,7 +233,7 @@ fn a_part_can_be_approved_and_a_rejection_lasts_until_hr_corrects_it() {
         assert_eq!(say(&rig, false, "Ben").await, Voted::Decided);
         rig.until("the hold is decided", async |rig| open_holds(rig).await.is_empty()).await;
         rig.until("eleven wait for HR", async |rig| held(rig).await == 11).await;
-        // What a reload does: everybody who waits is judged again, and nobody is asked again.
+        // What a reload does: everybody who waits is evaluated again, and nobody is asked again.
         let withheld = audited(&rig, "withheld").await.len();
         let (rules, now) = (rig.store().rules().load(), rig.world.clock.now());
         let changes = Reconfigured { changes: Vec::new(), author: Author::new("Ann", "uid:1") };
@@ -241,7 +241,8 @@ fn a_part_can_be_approved_and_a_rejection_lasts_until_hr_corrects_it() {
             |c: &Connection| Ok(c.query_row("SELECT value FROM meta WHERE key = 'rules'", [], |row| row.get(0))?);
         let fingerprint: String = rig.store().run(known).await.expect("reads");
         rig.store().exchange_rules(rules, fingerprint, changes, now).await.expect("writes");
-        rig.until("eleven were judged again", async |rig| audited(rig, "withheld").await.len() == withheld + 11).await;
+        rig.until("eleven were evaluated again", async |rig| audited(rig, "withheld").await.len() == withheld + 11)
+            .await;
         rig.until("eleven still wait", async |rig| held(rig).await == 11 && rig.backlog().await == 0).await;
         assert!(open_holds(&rig).await.is_empty());
         assert_eq!(gone(&rig.world.okta.core(), &rig, &people[1..]), 0);
@@ -285,7 +286,7 @@ fn a_protected_account_is_never_written_and_the_attempt_is_told() {
         let calls = rig.effects().len();
         leave(&rig, &[who]);
         rig.until("the attempt is told", async |rig| {
-            rig.set_aside().await.iter().any(|(_, why)| why.contains("protected") && why.contains("access ends"))
+            rig.quarantined().await.iter().any(|(_, why)| why.contains("protected") && why.contains("access ends"))
         })
         .await;
         assert_eq!(rig.effects().len(), calls);
@@ -389,7 +390,7 @@ fn one_kind_can_be_paused_while_everything_else_goes_on() {
         let rig = Rig::settled(world(40)).await;
         let people = workers(&rig);
         let now = rig.world.clock.now();
-        let deactivate = namely_okta_sync::identity::Change::Deactivate;
+        let deactivate = namely_okta_sync::identity::ChangeKind::Deactivate;
         rig.store()
             .run(move |c| pause(c, Some("sandbox"), Some(deactivate), "HR checks", &decider("Ann"), now))
             .await

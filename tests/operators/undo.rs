@@ -4,8 +4,8 @@ use crate::common::config::config_file;
 use crate::common::program::program;
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
 use namely_okta_sync::identity::leaver::WhyAccess;
-use namely_okta_sync::sandbox::company::{DEPARTMENTS, Hr, Status as Hired};
 use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::population::{DEPARTMENTS, Hr, Status as Hired};
 use namely_okta_sync::sandbox::world::today;
 use namely_okta_sync::store::{Ballot, holds, leavers_with_access, vote};
 use serde_json::Value;
@@ -29,8 +29,8 @@ fn take_back(rig: &Rig, scope: &[&str]) -> (bool, String) {
     let shown = cli(rig, &[&["undo"], scope, &["--json"]].concat()).1;
     let shown: Value = serde_json::from_str(&shown).unwrap_or_else(|e| panic!("{e}: {shown}"));
     let code = shown["code"].as_str().expect("a code");
-    let (ok, told) = cli(rig, &[&["undo"], scope, &["--apply", code, "--by", "Ann"]].concat());
-    (ok, shown.to_string() + &told)
+    let (ok, message) = cli(rig, &[&["undo"], scope, &["--apply", code, "--by", "Ann"]].concat());
+    (ok, shown.to_string() + &message)
 }
 
 fn status(rig: &Rig, anchor: &str) -> Option<Status> {
@@ -113,9 +113,9 @@ fn a_termination_is_taken_back_only_with_an_approval_and_says_what_does_not_come
         .await;
         let (rules, later) = (rig.store().rules().load(), rig.world.clock.now() + Duration::from_secs(600));
         let access = rig.store().run(move |c| leavers_with_access(c, &rules, later)).await.expect("reads");
-        let told =
-            access.iter().map(|one| (one.why, one.told.starts_with("by decision of Ann at 20"))).collect::<Vec<_>>();
-        assert_eq!(told, [(WhyAccess::ByDecision, true)], "{access:?}");
+        let message =
+            access.iter().map(|one| (one.why, one.message.starts_with("by decision of Ann at 20"))).collect::<Vec<_>>();
+        assert_eq!(message, [(WhyAccess::ByDecision, true)], "{access:?}");
         let state = |pack: &str| {
             let folder = rig.folder.path().join(pack);
             let to = folder.display().to_string();

@@ -5,7 +5,7 @@ use crate::common::rig::{Rig, Setup, on_a_system};
 use crate::common::skipped::skipped;
 use namely_okta_sync::admin::{self, Served};
 use namely_okta_sync::clock::Clock;
-use namely_okta_sync::sandbox::company::{DEPARTMENTS, Status as Hired};
+use namely_okta_sync::sandbox::population::{DEPARTMENTS, Status as Hired};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
@@ -154,9 +154,9 @@ fn every_panel_shows_something_of_a_real_run_and_every_rule_can_be_asked() {
         // Nothing is measured that nobody looks at.
         let text = client.get(format!("http://{scraped}/metrics")).send().await.expect("answers");
         let text = text.text().await.expect("text");
-        let looked_at: String = panels().into_iter().map(|(_, _, query)| query).chain(rules("expr")).collect();
+        let evaluated_people: String = panels().into_iter().map(|(_, _, query)| query).chain(rules("expr")).collect();
         let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
-        let unseen: Vec<&str> = names.filter(|name| !looked_at.contains(name)).collect();
+        let unseen: Vec<&str> = names.filter(|name| !evaluated_people.contains(name)).collect();
         assert!(unseen.is_empty(), "no panel and no rule looks at {unseen:?}");
     });
 }

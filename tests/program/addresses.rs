@@ -41,14 +41,14 @@ fn refused(key: &str, address: &str) -> Option<String> {
 
 #[test]
 fn no_key_that_holds_an_address_is_forgotten() {
-    let looks_so = |key: &str, example: &str| {
+    let seems_so = |key: &str, example: &str| {
         let last = key.rsplit('.').next().unwrap_or_default();
         let named = ["url", "server", "host", "endpoint", "address", "listen", "proxy", "traces", "receiver", "relay"];
         example.contains("://") || example.contains("_URL") || named.contains(&last)
     };
     let found: BTreeSet<String> = entries()
         .into_iter()
-        .filter(|entry| looks_so(&entry.key, &entry.example.as_ref().map(ToString::to_string).unwrap_or_default()))
+        .filter(|entry| seems_so(&entry.key, &entry.example.as_ref().map(ToString::to_string).unwrap_or_default()))
         .map(|entry| entry.key)
         .collect();
     let known: BTreeSet<String> = ADDRESSES.iter().map(|(key, _)| *key).chain(OTHERS).map(str::to_owned).collect();

@@ -2,17 +2,17 @@
 //! lost, nothing is out of order, nothing goes without audit.
 
 use crate::common::config::config_file;
-use crate::common::place::Place;
 use crate::common::quick::{quick_namely, quick_okta};
 use crate::common::running::Running;
 use crate::common::store::dirty;
-use crate::common::wait::{wait_or_tell, wait_until};
+use crate::common::wait::{wait_or_report, wait_until};
+use crate::common::workspace::Workspace;
 use namely_okta_sync::clock::{Clock, Moment};
 use namely_okta_sync::failpoint::Point;
-use namely_okta_sync::sandbox::company::Status as Hired;
 use namely_okta_sync::sandbox::okta::users::Status;
-use namely_okta_sync::sandbox::oracle::{Evidence, Figures, judge};
-use namely_okta_sync::sandbox::scenario::{Change, Kind, Scenario};
+use namely_okta_sync::sandbox::oracle::{Evidence, Figures, evaluate};
+use namely_okta_sync::sandbox::population::Status as Hired;
+use namely_okta_sync::sandbox::scenario::{HrChange, Kind, Scenario};
 use namely_okta_sync::sandbox::world::{Watch, World, today};
 use namely_okta_sync::store::Store;
 use rand::RngExt;
@@ -23,7 +23,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Edits of `scenario`, made now.
-fn make(world: &World, changes: &[Change]) {
+fn make(world: &World, changes: &[HrChange]) {
     for change in changes {
         let mut tenant = world.namely.core();
         let now = world.clock.now();
@@ -36,11 +36,11 @@ fn make(world: &World, changes: &[Change]) {
 }
 
 /// Judges what the program left behind on `store`.
-fn judged(world: &World, scenario: &Scenario, start: Moment, store: &Path) -> Figures {
+fn evaluated(world: &World, scenario: &Scenario, start: Moment, store: &Path) -> Figures {
     let namely = world.namely.core().history().exchanges().to_vec();
     let okta = world.okta.core();
     let evidence = Evidence { scenario, start, okta: &okta, namely: &namely, store, excused: &BTreeSet::new() };
-    judge(&evidence).expect("the audit can be read")
+    evaluate(&evidence).expect("the audit can be read")
 }
 
 /// Whoever is not done in a store that another process uses, with all that decides about when they are.
@@ -56,21 +56,21 @@ fn not_done(store: &Path) -> Vec<String> {
     rows.unwrap_or_default()
 }
 
-/// Waits until the service has brought everything over, then judges.
-fn settle_and_judge(world: &World, scenario: &Scenario, folder: &Path, log: &Path, mut service: Running) {
+/// Waits until the service has brought everything over, then evaluates.
+fn settle_and_evaluate(world: &World, scenario: &Scenario, folder: &Path, log: &Path, mut service: Running) {
     let store = folder.join("store.db");
     let watch = std::cell::RefCell::new(Watch::new(scenario));
     let arrived = || {
         assert!(!service.has_ended(), "it ended by itself: {}", std::fs::read_to_string(log).unwrap_or_default());
-        watch.borrow_mut().look(&world.okta.core());
+        watch.borrow_mut().watch(&world.okta.core());
         watch.borrow().is_over() && dirty(&store) == Some((0, 0))
     };
-    let told = || {
+    let message = || {
         let missing = watch.borrow().missing(&world.okta.core());
         format!("missing in Okta: {missing:#?}\nnot done at {}: {:#?}", world.clock.now().millis(), not_done(&store))
     };
-    wait_or_tell("every change has arrived", log, arrived, told);
-    let figures = judged(world, scenario, world.clock.now(), &store);
+    wait_or_report("every change has arrived", log, arrived, message);
+    let figures = evaluated(world, scenario, world.clock.now(), &store);
     let verdict = (figures.lost, figures.order_violations, figures.unaudited_effects, figures.http_429);
     assert_eq!(verdict, (0, 0, 0, 0), "{:#?}", figures.findings);
 }
@@ -107,7 +107,7 @@ fn twenty_kills_in_a_burst_lose_nothing() {
     }
     changes.for_each(|rest| make(&world, rest));
     let service = Running::service(&config, &log, None);
-    settle_and_judge(&world, &scenario, folder.path(), &log, service);
+    settle_and_evaluate(&world, &scenario, folder.path(), &log, service);
     let starts = started(&folder.path().join("store.db"));
     assert!(starts.len() > 10, "most starts came to open the store");
     let sum = |key: &str| starts.iter().filter_map(|row| row["detail"][key].as_i64()).sum::<i64>();
@@ -140,7 +140,7 @@ fn dies_everywhere(kind: Kind) {
         wait_until(&format!("the service dies at {point:?}"), &log, || service.has_ended());
         drop(service);
         let service = Running::service(&config, &log, None);
-        settle_and_judge(&world, &scenario, folder.path(), &log, service);
+        settle_and_evaluate(&world, &scenario, folder.path(), &log, service);
     }
 }
 
@@ -160,7 +160,7 @@ fn a_leaver_survives_a_crash_at_every_point() {
 }
 
 #[test]
-fn a_panic_in_one_plan_sets_that_person_aside_and_the_service_goes_on() {
+fn a_panic_in_one_plan_quarantines_that_person_and_the_service_goes_on() {
     let clock = Clock::system();
     let scenario = Scenario::make("day", 30, 5, today(clock.now())).expect("a scenario");
     let world = World::start(&scenario, quick_namely(), quick_okta(), clock).expect("ports");
@@ -168,27 +168,27 @@ fn a_panic_in_one_plan_sets_that_person_aside_and_the_service_goes_on() {
     let config = config_file(&world, folder.path());
     let (log, store) = (folder.path().join("log"), folder.path().join("store.db"));
     let mut service = Running::service(&config, &log, Some("panic:Planned:5"));
-    wait_until("one person is set aside and the others are done", &log, || dirty(&store) == Some((0, 1)));
+    wait_until("one person is quarantined and the others are done", &log, || dirty(&store) == Some((0, 1)));
     assert!(!service.has_ended());
     make(&world, &scenario.changes);
     let mut watch = Watch::new(&scenario);
     wait_until("every change has arrived", &log, || {
-        watch.look(&world.okta.core());
+        watch.watch(&world.okta.core());
         watch.is_over()
     });
 }
 
 #[test]
 fn a_leaver_whose_plan_panics_is_out_soon_all_the_same() {
-    let place = Place::new(12);
-    let mut service = place.settled();
+    let workspace = Workspace::new(12);
+    let mut service = workspace.settled();
     service.kill();
-    let leaver = place.world.namely.core().people().nth(5).map(|person| person.id.clone()).expect("somebody");
-    let _service = Running::service(&place.config, &place.log, Some("panic:Planned:1"));
-    place.world.namely.core().edit(5, place.world.clock.now(), |person| person.status = Hired::Inactive);
-    wait_until("the plan has panicked", &place.log, || place.log().contains("a lane ended without letting go"));
-    wait_until("the leaver is out", &place.log, || {
-        let okta = place.world.okta.core();
+    let leaver = workspace.world.namely.core().people().nth(5).map(|person| person.id.clone()).expect("somebody");
+    let _service = Running::service(&workspace.config, &workspace.log, Some("panic:Planned:1"));
+    workspace.world.namely.core().edit(5, workspace.world.clock.now(), |person| person.status = Hired::Inactive);
+    wait_until("the plan has panicked", &workspace.log, || workspace.log().contains("a run ended without letting go"));
+    wait_until("the leaver is out", &workspace.log, || {
+        let okta = workspace.world.okta.core();
         okta.user_by_anchor(&leaver).is_some_and(|user| user.status == Status::Deprovisioned)
     });
 }
@@ -208,7 +208,7 @@ fn one_change(seed: u64, failpoint: &str, rewrite: impl Fn(String) -> String) {
     let log = folder.path().join("log");
     make(&world, &scenario.changes);
     let service = Running::service(&config, &log, Some(failpoint));
-    settle_and_judge(&world, &scenario, folder.path(), &log, service);
+    settle_and_evaluate(&world, &scenario, folder.path(), &log, service);
     let log = std::fs::read_to_string(&log).expect("reads");
     let said = if failpoint.starts_with("lose") { "a run made no progress" } else { "failed by a mistake" };
     assert!(log.contains(said), "{failpoint} was never reached:\n{log}");

@@ -19,12 +19,12 @@ fn every_command_that_the_documents_name_exists_with_its_flags() {
             let is_plain =
                 |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !word.starts_with('-');
             let second = words.get(1).filter(|word| is_plain(word));
-            let told =
+            let message =
                 second.and_then(|second| help(&[first, second], &mut known)).or_else(|| help(&[first], &mut known));
-            let told = told.unwrap_or_else(|| panic!("{document}: there is no command {command:?}"));
+            let message = message.unwrap_or_else(|| panic!("{document}: there is no command {command:?}"));
             for flag in words.iter().filter(|word| word.starts_with("--")) {
                 let flag = flag.trim_end_matches([',', ')', '.', ':', '…']);
-                assert!(told.contains(flag), "{document}: {command:?} has no flag {flag}");
+                assert!(message.contains(flag), "{document}: {command:?} has no flag {flag}");
             }
             checked += 1;
         }

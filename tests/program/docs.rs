@@ -161,7 +161,7 @@ fn the_pure_core_uses_nothing_of_ours_but_moments() {
 
 #[test]
 fn the_core_of_a_run_knows_no_store_and_no_actor() {
-    for core in ["lane.rs", "reading.rs", "leaver.rs"] {
+    for core in ["run.rs", "reading.rs", "leaver.rs"] {
         let text = std::fs::read_to_string(root().join("src/pipeline").join(core)).expect("reads");
         for line in text.lines().filter(|line| line.contains("crate::")) {
             let allowed = ["crate::audit::details", "crate::clock::Moment", "crate::identity", "crate::okta::outcome"];

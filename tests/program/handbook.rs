@@ -1,33 +1,33 @@
 //! Every command that the documents name is carried out as it is written, beside a running service.
 
 use crate::common::documents::{DOCUMENTS, commands, help, read};
-use crate::common::place::Place;
 use crate::common::program::program;
 use crate::common::running::Running;
 use crate::common::wait::wait_until;
-use namely_okta_sync::sandbox::company::Status;
+use crate::common::workspace::Workspace;
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
+use namely_okta_sync::sandbox::population::Status;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What stands for something in a document, and what it is here.
-struct Standing(Vec<(&'static str, String)>);
+struct Lifecycle(Vec<(&'static str, String)>);
 
-impl Standing {
-    fn of(place: &Place, folder: &Path) -> Self {
-        let hold = |sql: &str| place.counted(sql).to_string();
-        let code = place.cli(&["holds", "list", "--json"]).1;
+impl Lifecycle {
+    fn of(workspace: &Workspace, folder: &Path) -> Self {
+        let hold = |sql: &str| workspace.counted(sql).to_string();
+        let code = workspace.cli(&["holds", "list", "--json"]).1;
         let code: serde_json::Value = serde_json::from_str(&code).expect("JSON");
-        let aside = place.world.namely.core().person(5).email.clone();
-        let new = std::fs::read_to_string(&place.config)
+        let quarantined = workspace.world.namely.core().person(5).email.clone();
+        let new = std::fs::read_to_string(&workspace.config)
             .expect("reads")
             .replace("[mapping.attributes]", "[mapping.attributes]\nnickName = \"employee.first_name\"");
         std::fs::write(folder.join("new.toml"), new).expect("writes");
         let file = |name: &str| folder.join(name).display().to_string();
         Self(vec![
-            ("acme.toml", place.config.display().to_string()),
-            ("config/sandbox.toml", place.config.display().to_string()),
+            ("acme.toml", workspace.config.display().to_string()),
+            ("config/sandbox.toml", workspace.config.display().to_string()),
             ("--accept acme", "--accept sandbox".into()),
             ("accept-list acme", "accept-list sandbox".into()),
             ("/usr/local/share/man/man1", file("man")),
@@ -38,8 +38,8 @@ impl Standing {
             ("127.0.0.1:7002", "127.0.0.1:0".into()),
             ("$USER", "Anna".into()),
             ("\"", String::new()),
-            ("PROFILE", place.world.namely.core().person(6).id.clone()),
-            ("PERSON", aside),
+            ("PROFILE", workspace.world.namely.core().person(6).id.clone()),
+            ("PERSON", quarantined),
             ("NAME", "Anna".into()),
             ("TEXT", "tonight".into()),
             ("CODE", code[0]["code"].as_str().unwrap_or("none").to_owned()),
@@ -82,28 +82,28 @@ const NOTHING_TO_DO: [(&str, &str); 10] = [
 
 #[test]
 fn every_command_of_the_documents_does_what_it_says() {
-    let place = Place::new(12).with_a_port();
-    let folder = place.folder.path();
-    let text = std::fs::read_to_string(&place.config).expect("reads");
+    let workspace = Workspace::new(12).with_a_port();
+    let folder = workspace.folder.path();
+    let text = std::fs::read_to_string(&workspace.config).expect("reads");
     let limit = "[[safeguards.limits]]\nchange = \"deactivate\"\npeople = 0\nper = \"hour\"\n";
-    std::fs::write(&place.config, text + limit).expect("writes");
-    let mut service = place.settled();
-    // One is held, one is set aside, and one has only moved.
-    let refused = place.world.namely.core().person(5).clone();
-    let id = place.world.okta.core().user_by_anchor(&refused.id).map(|user| user.id.clone()).expect("an account");
+    std::fs::write(&workspace.config, text + limit).expect("writes");
+    let mut service = workspace.settled();
+    // One is held, one is quarantined, and one has only moved.
+    let refused = workspace.world.namely.core().person(5).clone();
+    let id = workspace.world.okta.core().user_by_anchor(&refused.id).map(|user| user.id.clone()).expect("an account");
     let body = r#"{"errorCode":"E0000001","errorSummary":"Api validation failed: primaryPhone","errorCauses":[]}"#;
     let answer = Kind::Answer { status: 400, body: body.into() };
-    place.world.okta.core().faults.add(Fault::some(1.0, "POST", &format!("/api/v1/users/{id}"), answer));
-    let now = place.world.clock.now();
-    place.world.namely.core().edit(3, now, |person| person.status = Status::Inactive);
-    place.world.namely.core().edit(5, now, |person| person.direct_dial = "+1 555 5".into());
-    wait_until("one is held and one is set aside", &place.log, || {
-        place.counted("SELECT count(*) FROM work WHERE state = 2") == 1
-            && place.counted("SELECT count(*) FROM work WHERE state = 1") == 1
+    workspace.world.okta.core().faults.add(Fault::some(1.0, "POST", &format!("/api/v1/users/{id}"), answer));
+    let now = workspace.world.clock.now();
+    workspace.world.namely.core().edit(3, now, |person| person.status = Status::Inactive);
+    workspace.world.namely.core().edit(5, now, |person| person.direct_dial = "+1 555 5".into());
+    wait_until("one is held and one is quarantined", &workspace.log, || {
+        workspace.counted("SELECT count(*) FROM work WHERE state = 2") == 1
+            && workspace.counted("SELECT count(*) FROM work WHERE state = 1") == 1
     });
     std::fs::write(folder.join("keys.json"), r#"{"keys":[]}"#).expect("writes");
-    let standing = Standing::of(&place, folder);
-    let config = format!(" --config {}", place.config.display());
+    let lifecycle = Lifecycle::of(&workspace, folder);
+    let config = format!(" --config {}", workspace.config.display());
     let (mut known, mut done, mut mentions) = (BTreeMap::new(), BTreeSet::new(), 0);
     let whole = help(&[], &mut known).expect("help");
     let is_command = |word: &str| whole.lines().any(|line| line.trim_start().split(' ').next() == Some(word));
@@ -112,7 +112,7 @@ fn every_command_of_the_documents_does_what_it_says() {
     let (last, first): (Vec<String>, Vec<String>) = all.into_iter().partition(|command| command.starts_with("restore"));
     let count = first.len();
     for (n, command) in first.into_iter().chain(last).enumerate() {
-        let mut words = standing.written(&command);
+        let mut words = lifecycle.written(&command);
         let Some(name) = words.first().filter(|word| is_command(word)).cloned() else { continue };
         if n >= count && !service.has_ended() {
             service.kill();
@@ -121,9 +121,9 @@ fn every_command_of_the_documents_does_what_it_says() {
             continue; // CI runs the sandbox by itself
         }
         let second = words.get(1).map(String::as_str).unwrap_or_default().to_owned();
-        let told = help(&[&name, &second], &mut known).or_else(|| help(&[&name], &mut known)).expect("help");
-        for (flag, value) in [("--config", place.config.display().to_string()), ("--by", "Anna".into())] {
-            if told.contains(&format!("{flag} <")) && !words.iter().any(|word| word == flag) {
+        let message = help(&[&name, &second], &mut known).or_else(|| help(&[&name], &mut known)).expect("help");
+        for (flag, value) in [("--config", workspace.config.display().to_string()), ("--by", "Anna".into())] {
+            if message.contains(&format!("{flag} <")) && !words.iter().any(|word| word == flag) {
                 words.extend([flag.to_owned(), value]);
             }
         }
@@ -156,8 +156,8 @@ fn every_command_of_the_documents_does_what_it_says() {
     for (made, files) in [("folder-reconcile", 3), ("folder-evidence", 5)] {
         assert!(std::fs::read_dir(folder.join(made)).is_ok_and(|all| all.count() >= files), "{made}");
     }
-    let _again = Running::service(&place.config, &place.log, None);
-    wait_until("the copy is taken up", &place.log, || place.log().matches("Okta is primed").count() == 2);
+    let _again = Running::service(&workspace.config, &workspace.log, None);
+    wait_until("the copy is taken up", &workspace.log, || workspace.log().matches("Okta is primed").count() == 2);
 }
 
 /// Runs it until it says that it is at work, then stops it.

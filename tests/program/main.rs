@@ -6,13 +6,13 @@ mod common {
     pub mod documents;
     pub mod keys;
     pub mod patience;
-    pub mod place;
     pub mod program;
     pub mod quick;
     pub mod running;
     pub mod skipped;
     pub mod store;
     pub mod wait;
+    pub mod workspace;
 }
 
 mod addresses;

@@ -1,10 +1,10 @@
 //! Nothing goes to a proxy that only the environment names: a program of its own listens there, and writes down who comes.
 
 use crate::common::keys::Key;
-use crate::common::place::Place;
 use crate::common::program::program;
 use crate::common::running::Running;
 use crate::common::wait::wait_until;
+use crate::common::workspace::Workspace;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -40,7 +40,7 @@ impl Proxy {
     }
 
     /// The program, told of this proxy in every way that is known.
-    fn tell(&self, command: &mut Command) {
+    fn describe(&self, command: &mut Command) {
         let url = format!("http://{}", self.address);
         for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SOCKS_PROXY", "FTP_PROXY", "WS_PROXY", "WSS_PROXY"] {
             command.env(name, &url).env(name.to_lowercase(), &url);
@@ -51,8 +51,8 @@ impl Proxy {
 }
 
 /// A configuration in which everything that can be is somewhere else, and a proxy in it if one is named.
-fn far_away(place: &Place, proxy: Option<SocketAddr>) -> String {
-    let folder = place.folder.path();
+fn far_away(workspace: &Workspace, proxy: Option<SocketAddr>) -> String {
+    let folder = workspace.folder.path();
     std::fs::write(folder.join("okta-key.pem"), Key::ec("k").pem).expect("writes");
     for name in ["slack", "soc", "secret", "siem"] {
         let text = if name == "siem" || name == "secret" {
@@ -63,8 +63,8 @@ fn far_away(place: &Place, proxy: Option<SocketAddr>) -> String {
         std::fs::write(folder.join(name), text).expect("writes");
     }
     std::fs::write(folder.join("smtp"), "smtps://mail.invalid").expect("writes");
-    let text = std::fs::read_to_string(&place.config).expect("reads");
-    let (okta, namely) = (place.world.okta.url(), format!("{}/api/v1", place.world.namely.url()));
+    let text = std::fs::read_to_string(&workspace.config).expect("reads");
+    let (okta, namely) = (workspace.world.okta.url(), format!("{}/api/v1", workspace.world.namely.url()));
     let app = "[okta.service_app]\nclient_id = \"0oa1\"\nkey = \"file:okta-key.pem\"\nkey_id = \"k\"\n\n[leave]";
     let mut text = text
         .replace(&okta, "https://okta.invalid")
@@ -84,38 +84,38 @@ fn far_away(place: &Place, proxy: Option<SocketAddr>) -> String {
     text
 }
 
-fn run(place: &Place, proxy: &Proxy) -> Running {
+fn run(workspace: &Workspace, proxy: &Proxy) -> Running {
     let mut command = program();
-    proxy.tell(&mut command);
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(&place.log).expect("a log");
-    command.args(["run", "--config"]).arg(&place.config).stdout(Stdio::null()).stderr(log);
+    proxy.describe(&mut command);
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(&workspace.log).expect("a log");
+    command.args(["run", "--config"]).arg(&workspace.config).stdout(Stdio::null()).stderr(log);
     Running(command.spawn().expect("starts"))
 }
 
-fn said(place: &Place, proxy: &Proxy, args: &[&str]) -> String {
+fn said(workspace: &Workspace, proxy: &Proxy, args: &[&str]) -> String {
     let mut command = program();
-    proxy.tell(&mut command);
-    let output = command.args(args).arg("--config").arg(&place.config).output().expect("runs");
+    proxy.describe(&mut command);
+    let output = command.args(args).arg("--config").arg(&workspace.config).output().expect("runs");
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 #[test]
 fn a_service_on_this_machine_and_whoever_asks_it_never_go_through_a_proxy() {
-    let (proxy, place) = (Proxy::start(), Place::new(8).with_a_port());
-    let text = std::fs::read_to_string(&place.config).expect("reads");
+    let (proxy, workspace) = (Proxy::start(), Workspace::new(8).with_a_port());
+    let text = std::fs::read_to_string(&workspace.config).expect("reads");
     let named = format!("\n[http]\nproxy = \"http://{}\"\n", proxy.address);
     let token = "\n[[admin.tokens]]\nname = \"Anna\"\nrole = \"approver\"\ntoken = \"file:token\"\n";
-    std::fs::write(place.folder.path().join("token"), "an-approver-0123456789abcdef01234567").expect("writes");
+    std::fs::write(workspace.folder.path().join("token"), "an-approver-0123456789abcdef01234567").expect("writes");
     // Not even where the configuration names it.
-    std::fs::write(&place.config, text + token + &named).expect("writes");
-    let _service = run(&place, &proxy);
-    place.until_settled();
-    let address = place.address();
-    let shown = said(&place, &proxy, &["check"]);
+    std::fs::write(&workspace.config, text + token + &named).expect("writes");
+    let _service = run(&workspace, &proxy);
+    workspace.until_settled();
+    let address = workspace.address();
+    let shown = said(&workspace, &proxy, &["check"]);
     assert!(shown.contains("is set and not used") && shown.contains("but not to this machine"), "{shown}");
     for host in [format!("http://{address}"), format!("http://localhost:{}", address.port())] {
         let mut command = program();
-        proxy.tell(&mut command);
+        proxy.describe(&mut command);
         command.env("NAMELY_OKTA_SYNC_TOKEN", "an-approver-0123456789abcdef01234567");
         let output = command.args(["status", "--service", &host]).output().expect("runs");
         let shown = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -126,18 +126,18 @@ fn a_service_on_this_machine_and_whoever_asks_it_never_go_through_a_proxy() {
 
 #[test]
 fn whoever_is_elsewhere_is_reached_through_the_proxy_of_the_configuration_and_through_no_other() {
-    let (proxy, named, place) = (Proxy::start(), Proxy::start(), Place::new(3));
-    let original = std::fs::read_to_string(&place.config).expect("reads");
+    let (proxy, named, workspace) = (Proxy::start(), Proxy::start(), Workspace::new(3));
+    let original = std::fs::read_to_string(&workspace.config).expect("reads");
     for is_named in [false, true] {
-        std::fs::write(&place.config, &original).expect("writes");
-        let text = far_away(&place, is_named.then_some(named.address));
-        std::fs::write(&place.config, text).expect("writes");
+        std::fs::write(&workspace.config, &original).expect("writes");
+        let text = far_away(&workspace, is_named.then_some(named.address));
+        std::fs::write(&workspace.config, text).expect("writes");
         for file in ["store.db", "store.db-wal", "store.db-shm", "log"] {
-            let _ = std::fs::remove_file(place.folder.path().join(file));
+            let _ = std::fs::remove_file(workspace.folder.path().join(file));
         }
-        let service = run(&place, &proxy);
-        place.address();
-        let paused = said(&place, &proxy, &["pause", "--why", "so that there is something to tell", "--by", "Ann"]);
+        let service = run(&workspace, &proxy);
+        workspace.address();
+        let paused = said(&workspace, &proxy, &["pause", "--why", "so that there is something to tell", "--by", "Ann"]);
         assert!(paused.contains("is stopped from now on"), "{paused}");
         let hosts = || -> BTreeSet<String> {
             let seen = named.seen();
@@ -148,14 +148,14 @@ fn whoever_is_elsewhere_is_reached_through_the_proxy_of_the_configuration_and_th
             if cfg!(feature = "otel") {
                 all.push("traces.invalid");
             }
-            wait_until("everybody was asked for", &place.log, || all.iter().all(|host| hosts().contains(*host)));
+            wait_until("everybody was asked for", &workspace.log, || all.iter().all(|host| hosts().contains(*host)));
             assert!(!hosts().contains("mail.invalid"), "mail goes to its server directly");
         } else {
             let all = ["groups could not be read", "no access token", "http siem", r#""it""#, r#""soc""#, r#""hr""#];
             for one in all {
-                wait_until(&format!("{one} was tried in vain"), &place.log, || place.log().contains(one));
+                wait_until(&format!("{one} was tried in vain"), &workspace.log, || workspace.log().contains(one));
             }
-            let shown = said(&place, &proxy, &["check"]);
+            let shown = said(&workspace, &proxy, &["check"]);
             assert!(shown.contains("HTTPS_PROXY") && shown.contains("name it as http.proxy"), "{shown}");
             assert_eq!(hosts(), BTreeSet::new());
         }

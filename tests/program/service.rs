@@ -1,11 +1,11 @@
 //! The service as operators meet it: start, health, metrics, check, a second start, an end.
 
 use crate::common::keys::Key;
-use crate::common::place::Place;
 use crate::common::program::program;
 use crate::common::running::Running;
 use crate::common::store::dirty;
 use crate::common::wait::wait_until;
+use crate::common::workspace::Workspace;
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -24,22 +24,22 @@ fn get(address: SocketAddr, path: &str) -> (u16, String) {
 
 #[test]
 fn health_readiness_and_metrics_answer_and_mean_it() {
-    let place = Place::new(60);
+    let workspace = Workspace::new(60);
     let down = Kind::Answer { status: 502, body: "<html>Bad Gateway</html>".into() };
-    place.world.okta.core().faults.add(Fault::some(1.0, "GET", "/api/v1/", down));
-    let _service = Running::service(&place.config, &place.log, None);
-    let address = place.address();
+    workspace.world.okta.core().faults.add(Fault::some(1.0, "GET", "/api/v1/", down));
+    let _service = Running::service(&workspace.config, &workspace.log, None);
+    let address = workspace.address();
     assert_eq!(get(address, "/healthz").0, 200);
     let (status, body) = get(address, "/readyz");
     assert_eq!(status, 503);
     assert!(body.contains("okta"), "{body}");
-    place.world.okta.core().faults.clear();
-    place.world.okta.core().faults.add(Fault::first(1, "GET", "/api/v1/groups?", Kind::Reset));
-    wait_until("it is ready", &place.log, || get(address, "/readyz").0 == 200);
-    wait_until("nothing is dirty", &place.log, || dirty(&place.store()) == Some((0, 0)));
+    workspace.world.okta.core().faults.clear();
+    workspace.world.okta.core().faults.add(Fault::first(1, "GET", "/api/v1/groups?", Kind::Reset));
+    wait_until("it is ready", &workspace.log, || get(address, "/readyz").0 == 200);
+    wait_until("nothing is dirty", &workspace.log, || dirty(&workspace.store()) == Some((0, 0)));
     // The gauges of the store are looked at a few times a minute.
-    let backlog = "namely_okta_sync_backlog{class=\"revoke\",org=\"sandbox\"} 0";
-    wait_until("the backlog is shown", &place.log, || get(address, "/metrics").1.contains(backlog));
+    let backlog = "namely_okta_sync_backlog{org=\"sandbox\",priority=\"revoke\"} 0";
+    wait_until("the backlog is shown", &workspace.log, || get(address, "/metrics").1.contains(backlog));
     let (status, metrics) = get(address, "/metrics");
     assert_eq!(status, 200);
     for line in [
@@ -60,10 +60,10 @@ fn health_readiness_and_metrics_answer_and_mean_it() {
 
 #[test]
 fn a_second_start_on_the_same_store_says_so_and_harms_nothing() {
-    let place = Place::new(5);
-    let _service = Running::service(&place.config, &place.log, None);
-    place.address();
-    let second = program().args(["run", "--config"]).arg(&place.config).output().expect("runs");
+    let workspace = Workspace::new(5);
+    let _service = Running::service(&workspace.config, &workspace.log, None);
+    workspace.address();
+    let second = program().args(["run", "--config"]).arg(&workspace.config).output().expect("runs");
     assert!(!second.status.success());
     let error = String::from_utf8_lossy(&second.stderr);
     assert!(error.contains("in use by process"), "{error}");
@@ -71,40 +71,42 @@ fn a_second_start_on_the_same_store_says_so_and_harms_nothing() {
 
 #[test]
 fn a_terminated_service_ends_quietly_and_starts_again_where_it_was() {
-    let place = Place::new(30);
-    let mut service = Running::service(&place.config, &place.log, None);
-    let address = place.address();
-    wait_until("it is ready", &place.log, || get(address, "/readyz").0 == 200);
-    wait_until("everybody is compared", &place.log, || dirty(&place.store()) == Some((0, 0)));
+    let workspace = Workspace::new(30);
+    let mut service = Running::service(&workspace.config, &workspace.log, None);
+    let address = workspace.address();
+    wait_until("it is ready", &workspace.log, || get(address, "/readyz").0 == 200);
+    wait_until("everybody is compared", &workspace.log, || dirty(&workspace.store()) == Some((0, 0)));
     let terminated = std::process::Command::new("kill").arg(service.0.id().to_string()).status().expect("kill");
     assert!(terminated.success());
-    assert!(service.0.wait().expect("ends").success(), "{}", place.log());
-    let _again = Running::service(&place.config, &place.log, None);
-    wait_until("it runs again", &place.log, || place.log().matches("the store is open").count() == 2);
-    assert!(place.world.okta.core().history().exchanges().iter().all(|e| e.method == "GET"), "nothing was written");
+    assert!(service.0.wait().expect("ends").success(), "{}", workspace.log());
+    let _again = Running::service(&workspace.config, &workspace.log, None);
+    wait_until("it runs again", &workspace.log, || workspace.log().matches("the store is open").count() == 2);
+    assert!(workspace.world.okta.core().history().exchanges().iter().all(|e| e.method == "GET"), "nothing was written");
 }
 
 #[test]
 fn health_and_metrics_answer_while_the_pipeline_is_stuck_and_nothing_is_lost_by_it() {
-    let place = Place::new(30);
-    let _service = Running::service(&place.config, &place.log, None);
-    let address = place.address();
-    wait_until("it is ready", &place.log, || get(address, "/readyz").0 == 200);
-    wait_until("everybody is compared", &place.log, || dirty(&place.store()) == Some((0, 0)));
+    let workspace = Workspace::new(30);
+    let _service = Running::service(&workspace.config, &workspace.log, None);
+    let address = workspace.address();
+    wait_until("it is ready", &workspace.log, || get(address, "/readyz").0 == 200);
+    wait_until("everybody is compared", &workspace.log, || dirty(&workspace.store()) == Some((0, 0)));
     // An operator's session holds a lock on the store: no page, no outcome can be written.
-    let operator = rusqlite::Connection::open(place.store()).expect("opens");
+    let operator = rusqlite::Connection::open(workspace.store()).expect("opens");
     operator.busy_timeout(Duration::from_secs(30)).expect("a timeout");
     operator.execute_batch("BEGIN IMMEDIATE").expect("locks");
-    let writes = || place.world.okta.core().history().exchanges().iter().filter(|e| e.method != "GET").count();
+    let writes = || workspace.world.okta.core().history().exchanges().iter().filter(|e| e.method != "GET").count();
     let before = writes();
-    place.world.namely.core().edit(3, place.world.clock.now(), |person| person.direct_dial = "+1 555 3".into());
-    wait_until("the store says that it waits", &place.log, || place.log().contains("holds a lock on the store"));
+    workspace.world.namely.core().edit(3, workspace.world.clock.now(), |person| person.direct_dial = "+1 555 3".into());
+    wait_until("the store says that it waits", &workspace.log, || {
+        workspace.log().contains("holds a lock on the store")
+    });
     assert_eq!((get(address, "/healthz").0, get(address, "/metrics").0), (200, 200));
     assert_eq!(writes(), before, "nothing is written without its intent on disk");
     operator.execute_batch("ROLLBACK").expect("unlocks");
-    let id = place.world.namely.core().person(3).id.clone();
-    wait_until("the change arrives", &place.log, || {
-        let okta = place.world.okta.core();
+    let id = workspace.world.namely.core().person(3).id.clone();
+    wait_until("the change arrives", &workspace.log, || {
+        let okta = workspace.world.okta.core();
         okta.user_by_anchor(&id).is_some_and(|u| u.profile.get("primaryPhone") == Some(&serde_json::json!("+1 555 3")))
     });
 }
@@ -119,8 +121,8 @@ fn check(config: &Path, more: &[&str]) -> (bool, String) {
 
 #[test]
 fn check_says_what_it_found_on_both_sides() {
-    let place = Place::new(20);
-    let (ok, said) = check(&place.config, &[]);
+    let workspace = Workspace::new(20);
+    let (ok, said) = check(&workspace.config, &[]);
     assert!(ok, "{said}");
     for words in [
         "is sound",
@@ -136,20 +138,20 @@ fn check_says_what_it_found_on_both_sides() {
     let warned = said.lines().find(|line| line.contains("approvers")).expect("a line");
     assert!(warned.starts_with("WARN") && warned.contains("nobody can approve"), "{warned}");
     assert!(warned.contains("for ever"), "it says what waits: {warned}");
-    let (ok, json) = check(&place.config, &["--json"]);
+    let (ok, json) = check(&workspace.config, &["--json"]);
     assert!(ok && serde_json::from_str::<serde_json::Value>(&json).is_ok_and(|v| v["ok"] == true), "{json}");
 }
 
 #[test]
 fn check_finds_hidden_fields_missing_groups_and_dead_tokens() {
-    let place = Place::new(20);
-    place.world.namely.core().options.hidden_keys = vec!["reports_to".into()];
-    let text = std::fs::read_to_string(&place.config).expect("reads");
+    let workspace = Workspace::new(20);
+    workspace.world.namely.core().options.hidden_keys = vec!["reports_to".into()];
+    let text = std::fs::read_to_string(&workspace.config).expect("reads");
     let changed = text.replace("\"All Employees\"", "\"All Staff\"")
         + "\n[mapping.attributes]\nshoeSize = \"employee.job_tier\"\n";
-    std::fs::write(&place.config, changed).expect("writes");
-    place.world.okta.core().options.roles = vec!["READ_ONLY_ADMIN"];
-    let (ok, said) = check(&place.config, &[]);
+    std::fs::write(&workspace.config, changed).expect("writes");
+    workspace.world.okta.core().options.roles = vec!["READ_ONLY_ADMIN"];
+    let (ok, said) = check(&workspace.config, &[]);
     assert!(!ok);
     for words in [
         "owner is READ_ONLY_ADMIN",
@@ -159,25 +161,25 @@ fn check_finds_hidden_fields_missing_groups_and_dead_tokens() {
     ] {
         assert!(said.contains(words), "{words}: {said}");
     }
-    place.world.namely.core().options.token = "another".into();
-    place.world.okta.core().options.token = "another".into();
-    let (ok, said) = check(&place.config, &[]);
+    workspace.world.namely.core().options.token = "another".into();
+    workspace.world.okta.core().options.token = "another".into();
+    let (ok, said) = check(&workspace.config, &[]);
     assert!(!ok && said.contains("Namely refuses the token") && said.contains("E0000011"), "{said}");
 }
 
 #[test]
 fn check_names_the_scopes_that_a_service_app_was_not_granted() {
-    let place = Place::new(5);
+    let workspace = Workspace::new(5);
     let key = Key::ec("k1");
-    std::fs::write(place.config.with_file_name("okta-key.pem"), &key.pem).expect("writes");
-    let text = std::fs::read_to_string(&place.config).expect("reads");
+    std::fs::write(workspace.config.with_file_name("okta-key.pem"), &key.pem).expect("writes");
+    let text = std::fs::read_to_string(&workspace.config).expect("reads");
     let app =
         "[okta.service_app]\nclient_id = \"0oaservice\"\nkey = \"file:okta-key.pem\"\nkey_id = \"k1\"\ndpop = true\n";
     let text = text.replace("token = \"env:OKTA_TOKEN\"\n", &format!("\n{app}"));
-    std::fs::write(&place.config, text).expect("writes");
+    std::fs::write(&workspace.config, text).expect("writes");
     let grant = |scopes: &[&str]| {
-        place.world.okta.core().options.service_apps = vec![key.app("0oaservice", scopes, true)];
-        check(&place.config, &[])
+        workspace.world.okta.core().options.service_apps = vec![key.app("0oaservice", scopes, true)];
+        check(&workspace.config, &[])
     };
     let (ok, said) = grant(&["okta.users.manage", "okta.schemas.read"]);
     assert!(!ok && said.contains("grant the app okta.groups.manage, okta.roles.read"), "{said}");
@@ -193,19 +195,19 @@ fn check_names_the_scopes_that_a_service_app_was_not_granted() {
 
 #[test]
 fn a_configuration_with_typos_is_refused_with_every_one_of_them() {
-    let place = Place::new(1);
-    let text = std::fs::read_to_string(&place.config).expect("reads");
+    let workspace = Workspace::new(1);
+    let text = std::fs::read_to_string(&workspace.config).expect("reads");
     let broken = text
         .replace("time_zone", "timezone")
         .replace("owns =", "owned =")
         .replace("employee.job_tier", "employee.job_teir");
-    std::fs::write(&place.config, broken).expect("writes");
-    let (ok, said) = check(&place.config, &["--offline"]);
+    std::fs::write(&workspace.config, broken).expect("writes");
+    let (ok, said) = check(&workspace.config, &["--offline"]);
     assert!(!ok);
     for words in ["did you mean time_zone?", "did you mean owns?", "no field \"job_teir\"", "config.toml:"] {
         assert!(said.contains(words), "{words}: {said}");
     }
-    let run = program().args(["run", "--config"]).arg(&place.config).output().expect("runs");
+    let run = program().args(["run", "--config"]).arg(&workspace.config).output().expect("runs");
     assert!(!run.status.success() && String::from_utf8_lossy(&run.stderr).contains("job_teir"));
 }
 
@@ -260,16 +262,16 @@ fn every_key_that_the_example_shows_is_one_that_is_read() {
 
 #[test]
 fn the_audit_file_has_every_row_once_in_order() {
-    let place = Place::new(30);
-    let _service = Running::service(&place.config, &place.log, None);
-    let file = place.folder.path().join("audit.jsonl");
+    let workspace = Workspace::new(30);
+    let _service = Running::service(&workspace.config, &workspace.log, None);
+    let file = workspace.folder.path().join("audit.jsonl");
     let rows = || -> Vec<i64> {
         let text = std::fs::read_to_string(&file).unwrap_or_default();
         let rows =
             text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()?["seq"].as_i64());
         rows.collect()
     };
-    wait_until("thirty people are done", &place.log, || rows().len() > 60);
+    wait_until("thirty people are done", &workspace.log, || rows().len() > 60);
     let rows = rows();
     assert_eq!(rows, (1..=rows.len() as i64).collect::<Vec<_>>());
 }

@@ -1,9 +1,9 @@
 //! Whatever stands in the place of the store: every command says at once what it is, where, and what to do, and ends with the exit
 //! code for that; the service does not begin on it, and one that runs on it does not go on in silence.
 
-use crate::common::place::Place;
 use crate::common::program::program;
 use crate::common::wait::wait_until;
+use crate::common::workspace::Workspace;
 use namely_okta_sync::clock::Clock;
 use rusqlite::Connection;
 use std::io::{Read, Write};
@@ -40,9 +40,9 @@ fn said(mut command: Command) -> (Option<i32>, String) {
     (ended, reader.join().expect("reads"))
 }
 
-fn cli(place: &Place, args: &[&str]) -> (Option<i32>, String) {
+fn cli(workspace: &Workspace, args: &[&str]) -> (Option<i32>, String) {
     let mut command = program();
-    command.args(args).arg("--config").arg(&place.config);
+    command.args(args).arg("--config").arg(&workspace.config);
     said(command)
 }
 
@@ -160,14 +160,14 @@ fn is_bad(said: &str) -> bool {
 
 #[test]
 fn whatever_stands_in_the_place_of_the_store_is_named_at_once_with_what_to_do() {
-    let place = Place::new(12);
-    let mut service = place.settled();
+    let workspace = Workspace::new(12);
+    let mut service = workspace.settled();
     assert!(Command::new("kill").arg(service.0.id().to_string()).status().expect("kill").success());
     assert!(service.0.wait().expect("ends").success());
-    let whole = place.folder.path().join("whole.db");
-    std::fs::rename(place.store(), &whole).expect("moves");
+    let whole = workspace.folder.path().join("whole.db");
+    std::fs::rename(workspace.store(), &whole).expect("moves");
     let clear = || {
-        for entry in std::fs::read_dir(place.folder.path()).expect("a folder").flatten() {
+        for entry in std::fs::read_dir(workspace.folder.path()).expect("a folder").flatten() {
             let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
             if name.starts_with("store.db") {
                 std::fs::remove_dir(&path).or_else(|_| std::fs::remove_file(&path)).expect("removes");
@@ -185,8 +185,8 @@ fn whatever_stands_in_the_place_of_the_store_is_named_at_once_with_what_to_do() 
             (&["run"], 1),
         ] {
             clear();
-            make(&place.store(), &whole);
-            let (code, said) = cli(&place, args);
+            make(&workspace.store(), &whole);
+            let (code, said) = cli(&workspace, args);
             let named = words.iter().all(|word| said.contains(word)) && said.contains("store.db");
             if code != Some(wanted) || !named || is_bad(&said) {
                 wrong.push(format!("{what}, {args:?}: {code:?} {}", said.trim()));
@@ -196,8 +196,8 @@ fn whatever_stands_in_the_place_of_the_store_is_named_at_once_with_what_to_do() 
     clear();
     assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
     // What was not in order was left as it was, and the whole one still serves.
-    std::fs::rename(&whole, place.store()).expect("moves");
-    assert_eq!(cli(&place, &["plan"]).0, Some(0));
+    std::fs::rename(&whole, workspace.store()).expect("moves");
+    assert_eq!(cli(&workspace, &["plan"]).0, Some(0));
 }
 
 fn readiness(address: SocketAddr) -> (u16, String) {
@@ -216,29 +216,31 @@ fn a_run_whose_store_loses_a_table_or_a_column_is_not_ready_and_writes_nothing_m
         ("ALTER TABLE intent RENAME TO intents", "intent"),
         ("ALTER TABLE work RENAME COLUMN token TO claim", "work.token"),
     ] {
-        let place = Place::new(20);
-        let _service = place.settled();
-        let address = place.address();
-        wait_until("it is ready", &place.log, || readiness(address).0 == 200);
-        let other = Connection::open(place.store()).expect("opens");
+        let workspace = Workspace::new(20);
+        let _service = workspace.settled();
+        let address = workspace.address();
+        wait_until("it is ready", &workspace.log, || readiness(address).0 == 200);
+        let other = Connection::open(workspace.store()).expect("opens");
         other.busy_timeout(Duration::from_secs(30)).expect("a timeout");
         other.execute_batch(breaks).unwrap_or_else(|e| panic!("{breaks}: {e}"));
-        let writes = || place.world.okta.core().history().exchanges().iter().filter(|e| e.method != "GET").count();
+        let writes = || workspace.world.okta.core().history().exchanges().iter().filter(|e| e.method != "GET").count();
         let before = writes();
-        let id = place.world.namely.core().person(3).id.clone();
-        place.world.namely.core().edit(3, place.world.clock.now(), |p| p.direct_dial = "+1 555 3".into());
-        wait_until("it is told", &place.log, || readiness(address).0 == 503 && readiness(address).1.contains(names));
-        let told = readiness(address).1;
-        assert!(told.contains("store.db") && told.contains("restore BACKUP"), "{told}");
-        let asked = || place.world.namely.core().history().exchanges().len();
+        let id = workspace.world.namely.core().person(3).id.clone();
+        workspace.world.namely.core().edit(3, workspace.world.clock.now(), |p| p.direct_dial = "+1 555 3".into());
+        wait_until("it is told", &workspace.log, || {
+            readiness(address).0 == 503 && readiness(address).1.contains(names)
+        });
+        let message = readiness(address).1;
+        assert!(message.contains("store.db") && message.contains("restore BACKUP"), "{message}");
+        let asked = || workspace.world.namely.core().history().exchanges().len();
         let seen = asked();
-        wait_until("Namely was looked at again", &place.log, || asked() > seen + 20);
+        wait_until("Namely was looked at again", &workspace.log, || asked() > seen + 20);
         let has = |okta: &namely_okta_sync::sandbox::okta::Okta| {
             okta.user_by_anchor(&id).is_some_and(|u| u.profile.get("primaryPhone") == Some(&"+1 555 3".into()))
         };
-        assert!(writes() == before && !has(&place.world.okta.core()), "{breaks}: nothing is written");
-        let aside: i64 =
+        assert!(writes() == before && !has(&workspace.world.okta.core()), "{breaks}: nothing is written");
+        let quarantined: i64 =
             other.query_row("SELECT count(*) FROM work WHERE state = 1", [], |row| row.get(0)).expect("reads");
-        assert_eq!(aside, 0, "{breaks}: nobody is blamed for it");
+        assert_eq!(quarantined, 0, "{breaks}: nobody is blamed for it");
     }
 }

@@ -1,10 +1,10 @@
 //! Spans reach a collector of OpenTelemetry: what was done for whom (a pseudonym), why, how long each part took, and the
 //! request ids that both sides' support asks for.
 
-use crate::common::place::Place;
 use crate::common::program::program;
 use crate::common::running::Running;
 use crate::common::wait::wait_until;
+use crate::common::workspace::Workspace;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -70,13 +70,13 @@ async fn receive(
     body: web::Bytes,
 ) -> HttpResponse {
     let team = request.headers().get("x-team").and_then(|team| team.to_str().ok()).unwrap_or_default();
-    let told = ExportTraceServiceRequest::decode(body).expect("OTLP");
+    let message = ExportTraceServiceRequest::decode(body).expect("OTLP");
     let text = |value: Option<&Value>| match value {
         Some(Value::StringValue(text)) => text.clone(),
         Some(Value::IntValue(n)) => n.to_string(),
         other => format!("{other:?}"),
     };
-    for resource in told.resource_spans {
+    for resource in message.resource_spans {
         let attributes = resource.resource.map(|r| r.attributes).unwrap_or_default();
         let service = attributes.iter().find(|a| a.key == "service.name");
         let service = text(service.and_then(|a| a.value.as_ref()?.value.as_ref()));
@@ -103,43 +103,43 @@ async fn receive(
 #[test]
 fn a_change_can_be_followed_in_traces_from_its_cause_to_oktas_answer_and_nobody_is_named() {
     let receiver = Receiver::start();
-    let place = Place::new(12);
-    let text = std::fs::read_to_string(&place.config).expect("reads");
+    let workspace = Workspace::new(12);
+    let text = std::fs::read_to_string(&workspace.config).expect("reads");
     let traces = format!("[telemetry]\ntraces = \"http://{}\"\n", receiver.address);
-    std::fs::write(&place.config, traces + &text).expect("writes");
-    let log = std::fs::File::create(&place.log).expect("a log");
+    std::fs::write(&workspace.config, traces + &text).expect("writes");
+    let log = std::fs::File::create(&workspace.log).expect("a log");
     let mut command = program();
     command
         .args(["run", "--config"])
-        .arg(&place.config)
+        .arg(&workspace.config)
         .env("OTEL_BSP_SCHEDULE_DELAY", "100")
         .env("OTEL_EXPORTER_OTLP_HEADERS", "x-team=it")
         .stderr(log);
     let mut service = Running(command.spawn().expect("starts"));
-    place.until_settled();
+    workspace.until_settled();
     let known = receiver.spans().len();
-    let person = place.world.namely.core().person(3).clone();
-    place.world.namely.core().edit(3, place.world.clock.now(), |person| person.direct_dial = "+1 555 3".into());
-    let mut lane = None;
-    wait_until("the lane is told", &place.log, || {
-        lane = receiver.named("lane").into_iter().find(|lane| {
-            lane.fields.get("cause").is_some_and(|c| c == "profile")
-                && lane.fields.get("outcome").is_some_and(|o| o == "done")
-                && receiver.named("call").iter().any(|call| call.parent == lane.id)
+    let person = workspace.world.namely.core().person(3).clone();
+    workspace.world.namely.core().edit(3, workspace.world.clock.now(), |person| person.direct_dial = "+1 555 3".into());
+    let mut run = None;
+    wait_until("the lane is told", &workspace.log, || {
+        run = receiver.named("run").into_iter().find(|run| {
+            run.fields.get("cause").is_some_and(|c| c == "profile")
+                && run.fields.get("outcome").is_some_and(|o| o == "done")
+                && receiver.named("call").iter().any(|call| call.parent == run.id)
         });
-        lane.is_some() && receiver.spans().len() > known
+        run.is_some() && receiver.spans().len() > known
     });
-    let lane = lane.expect("a lane");
+    let run = run.expect("a run");
     let field = |span: &Span, name: &str| span.fields.get(name).cloned().unwrap_or_default();
-    assert_eq!((lane.service.as_str(), lane.team.as_str()), ("namely-okta-sync", "it"));
+    assert_eq!((run.service.as_str(), run.team.as_str()), ("namely-okta-sync", "it"));
     assert_eq!(
-        (field(&lane, "org").as_str(), field(&lane, "class").as_str(), field(&lane, "attempt").as_str()),
+        (field(&run, "org").as_str(), field(&run, "priority").as_str(), field(&run, "attempt").as_str()),
         ("sandbox", "describe", "0"),
-        "{lane:?}"
+        "{run:?}"
     );
-    assert_eq!(field(&lane, "person").len(), 16, "{lane:?}");
+    assert_eq!(field(&run, "person").len(), 16, "{run:?}");
 
-    let call = receiver.named("call").into_iter().find(|call| call.parent == lane.id).expect("a call");
+    let call = receiver.named("call").into_iter().find(|call| call.parent == run.id).expect("a call");
     assert_eq!(
         (field(&call, "outcome").as_str(), field(&call, "bucket").as_str()),
         ("applied", "user_write"),
@@ -147,10 +147,10 @@ fn a_change_can_be_followed_in_traces_from_its_cause_to_oktas_answer_and_nobody_
     );
     let audited =
         format!("SELECT count(*) FROM audit WHERE kind = 'effect' AND row LIKE '%{}%'", field(&call, "request_id"));
-    assert_eq!(place.counted(&audited), 1, "the audit has the same request id as {call:?}");
+    assert_eq!(workspace.counted(&audited), 1, "the audit has the same request id as {call:?}");
     let http = receiver.named("http").into_iter().find(|http| http.parent == call.id).expect("a request");
-    assert!(http.trace == lane.trace && call.trace == lane.trace);
-    assert!(http.took <= call.took && call.took <= lane.took, "{http:?} {call:?} {lane:?}");
+    assert!(http.trace == run.trace && call.trace == run.trace);
+    assert!(http.took <= call.took && call.took <= run.took, "{http:?} {call:?} {run:?}");
 
     let page =
         receiver.named("page").into_iter().find(|page| field(page, "changed") == "1").expect("the page that showed it");
@@ -158,16 +158,16 @@ fn a_change_can_be_followed_in_traces_from_its_cause_to_oktas_answer_and_nobody_
     assert!(!field(&page, "request_id").is_empty(), "{page:?}");
 
     // The last spans leave before the program ends.
-    place.world.namely.core().edit(4, place.world.clock.now(), |person| person.direct_dial = "+1 555 4".into());
-    wait_until("that is done too", &place.log, || {
-        let okta = place.world.okta.core();
-        let id = place.world.namely.core().person(4).id.clone();
+    workspace.world.namely.core().edit(4, workspace.world.clock.now(), |person| person.direct_dial = "+1 555 4".into());
+    wait_until("that is done too", &workspace.log, || {
+        let okta = workspace.world.okta.core();
+        let id = workspace.world.namely.core().person(4).id.clone();
         okta.user_by_anchor(&id).and_then(|u| u.profile.get("primaryPhone").cloned()) == Some("+1 555 4".into())
     });
     assert!(Command::new("kill").arg(service.0.id().to_string()).status().expect("kill").success());
     assert!(service.0.wait().expect("ends").success());
     let last = receiver.named("call").iter().filter(|call| field(call, "outcome") == "applied").count();
-    assert_eq!(last, 2, "{}", place.log());
+    assert_eq!(last, 2, "{}", workspace.log());
     for span in receiver.spans() {
         for secret in [&person.email, &person.last_name, &person.id, "+1 555 3"] {
             assert!(!span.whole.contains(secret), "{secret} is in {}", span.whole);
@@ -178,33 +178,33 @@ fn a_change_can_be_followed_in_traces_from_its_cause_to_oktas_answer_and_nobody_
 #[test]
 fn a_collector_that_is_not_there_is_told_in_the_log_and_holds_up_nobody() {
     let nobody = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
-    let place = Place::new(5);
-    let text = std::fs::read_to_string(&place.config).expect("reads");
-    std::fs::write(&place.config, format!("[telemetry]\ntraces = \"http://{nobody}\"\n") + &text).expect("writes");
-    let log = std::fs::File::create(&place.log).expect("a log");
+    let workspace = Workspace::new(5);
+    let text = std::fs::read_to_string(&workspace.config).expect("reads");
+    std::fs::write(&workspace.config, format!("[telemetry]\ntraces = \"http://{nobody}\"\n") + &text).expect("writes");
+    let log = std::fs::File::create(&workspace.log).expect("a log");
     let mut command = program();
-    command.args(["run", "--config"]).arg(&place.config).env("OTEL_BSP_SCHEDULE_DELAY", "100").stderr(log);
+    command.args(["run", "--config"]).arg(&workspace.config).env("OTEL_BSP_SCHEDULE_DELAY", "100").stderr(log);
     let mut service = Running(command.spawn().expect("starts"));
-    place.until_settled();
-    wait_until("the log tells it", &place.log, || place.log().contains("BatchSpanProcessor"));
+    workspace.until_settled();
+    wait_until("the log tells it", &workspace.log, || workspace.log().contains("BatchSpanProcessor"));
     assert!(Command::new("kill").arg(service.0.id().to_string()).status().expect("kill").success());
-    assert!(service.0.wait().expect("ends").success(), "{}", place.log());
+    assert!(service.0.wait().expect("ends").success(), "{}", workspace.log());
 }
 
 #[test]
 fn what_the_environment_says_of_sampling_holds() {
     let receiver = Receiver::start();
-    let place = Place::new(5);
-    let text = std::fs::read_to_string(&place.config).expect("reads");
+    let workspace = Workspace::new(5);
+    let text = std::fs::read_to_string(&workspace.config).expect("reads");
     let traces = format!("[telemetry]\ntraces = \"http://{}\"\n", receiver.address);
-    std::fs::write(&place.config, traces + &text).expect("writes");
-    let log = std::fs::File::create(&place.log).expect("a log");
+    std::fs::write(&workspace.config, traces + &text).expect("writes");
+    let log = std::fs::File::create(&workspace.log).expect("a log");
     let mut command = program();
-    command.args(["run", "--config"]).arg(&place.config).env("OTEL_TRACES_SAMPLER", "always_off").stderr(log);
+    command.args(["run", "--config"]).arg(&workspace.config).env("OTEL_TRACES_SAMPLER", "always_off").stderr(log);
     let mut service = Running(command.spawn().expect("starts"));
-    place.until_settled();
+    workspace.until_settled();
     // What is left to send would be sent now.
     assert!(Command::new("kill").arg(service.0.id().to_string()).status().expect("kill").success());
-    assert!(service.0.wait().expect("ends").success(), "{}", place.log());
+    assert!(service.0.wait().expect("ends").success(), "{}", workspace.log());
     assert_eq!(receiver.spans().len(), 0);
 }

@@ -1,9 +1,9 @@
 //! A store of an earlier version is brought up to date by the first start of a newer one, and nothing is lost by it.
 
-use crate::common::place::Place;
 use crate::common::running::Running;
 use crate::common::store::dirty;
 use crate::common::wait::wait_until;
+use crate::common::workspace::Workspace;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -71,33 +71,39 @@ fn age(path: &Path, version: i64, schema: &str) {
 #[test]
 fn the_first_start_of_a_newer_version_brings_a_store_up_to_date_and_keeps_a_copy() {
     for (version, schema) in EARLIER {
-        let place = Place::new(12);
-        let mut service = place.settled();
+        let workspace = Workspace::new(12);
+        let mut service = workspace.settled();
         service.kill();
         // What has happened since is still to be done when the newer version starts.
-        place.world.namely.core().edit(3, place.world.clock.now(), |person| person.direct_dial = "+1 555 3".into());
-        let fresh = shape(&place.store());
-        let (audit, accounts) = (place.count("audit"), place.count("account"));
-        age(&place.store(), version, schema);
-        assert_ne!(shape(&place.store()), fresh);
+        workspace
+            .world
+            .namely
+            .core()
+            .edit(3, workspace.world.clock.now(), |person| person.direct_dial = "+1 555 3".into());
+        let fresh = shape(&workspace.store());
+        let (audit, accounts) = (workspace.count("audit"), workspace.count("account"));
+        age(&workspace.store(), version, schema);
+        assert_ne!(shape(&workspace.store()), fresh);
 
-        let (ok, said) = place.cli(&["holds", "list"]);
+        let (ok, said) = workspace.cli(&["holds", "list"]);
         assert!(
             !ok && said.contains(&format!("schema version {version}")) && said.contains("start the service"),
             "{said}"
         );
-        let writes = || place.world.okta.core().history().exchanges().iter().filter(|e| e.method != "GET").count();
+        let writes = || workspace.world.okta.core().history().exchanges().iter().filter(|e| e.method != "GET").count();
         let before = writes();
-        let _service = Running::service(&place.config, &place.log, None);
-        wait_until("the change is there", &place.log, || writes() > before && dirty(&place.store()) == Some((0, 0)));
-        assert_eq!(writes(), before + 1, "only what has changed is done\n{}", place.log());
-        assert!(place.log().contains("the store is brought up to date"), "{}", place.log());
-        assert_eq!(shape(&place.store()), fresh, "it is as a new one would be");
-        assert!(place.count("audit") > audit && place.count("account") == accounts);
-        let (ok, said) = place.cli(&["audit", "verify"]);
+        let _service = Running::service(&workspace.config, &workspace.log, None);
+        wait_until("the change is there", &workspace.log, || {
+            writes() > before && dirty(&workspace.store()) == Some((0, 0))
+        });
+        assert_eq!(writes(), before + 1, "only what has changed is done\n{}", workspace.log());
+        assert!(workspace.log().contains("the store is brought up to date"), "{}", workspace.log());
+        assert_eq!(shape(&workspace.store()), fresh, "it is as a new one would be");
+        assert!(workspace.count("audit") > audit && workspace.count("account") == accounts);
+        let (ok, said) = workspace.cli(&["audit", "verify"]);
         assert!(ok, "the audit is whole: {said}");
 
-        let copy = format!("{}.schema-{version}", place.store().display());
+        let copy = format!("{}.schema-{version}", workspace.store().display());
         let kept = Connection::open(&copy).expect("a copy");
         let rows: i64 = kept.query_row("SELECT count(*) FROM audit", [], |row| row.get(0)).expect("counts");
         assert_eq!(rows, audit, "the copy is the store as it was");
@@ -106,13 +112,13 @@ fn the_first_start_of_a_newer_version_brings_a_store_up_to_date_and_keeps_a_copy
 
 #[test]
 fn a_copy_of_an_earlier_version_can_be_restored_and_one_of_a_newer_version_cannot() {
-    let place = Place::new(5);
-    let mut service = place.settled();
-    let copy = place.folder.path().join("copy.db");
-    let (ok, said) = place.cli(&["backup", "-o", &copy.display().to_string()]);
+    let workspace = Workspace::new(5);
+    let mut service = workspace.settled();
+    let copy = workspace.folder.path().join("copy.db");
+    let (ok, said) = workspace.cli(&["backup", "-o", &copy.display().to_string()]);
     assert!(ok, "{said}");
     service.kill();
-    let restore = || place.cli(&["restore", &copy.display().to_string()]);
+    let restore = || workspace.cli(&["restore", &copy.display().to_string()]);
     let set = |version: i64| {
         Connection::open(&copy).expect("opens").pragma_update(None, "user_version", version).expect("sets");
     };
@@ -127,28 +133,28 @@ fn a_copy_of_an_earlier_version_can_be_restored_and_one_of_a_newer_version_canno
     age(&copy, version, schema);
     let (ok, said) = restore();
     assert!(ok, "{said}");
-    let _again = place.settled();
-    assert!(place.log().contains("the store is brought up to date"), "{}", place.log());
+    let _again = workspace.settled();
+    assert!(workspace.log().contains("the store is brought up to date"), "{}", workspace.log());
 }
 
 #[test]
 fn an_upgrade_that_cannot_keep_its_copy_leaves_the_store_as_it_was() {
-    let place = Place::new(5);
-    let mut service = place.settled();
+    let workspace = Workspace::new(5);
+    let mut service = workspace.settled();
     service.kill();
     let (version, schema) = EARLIER[0];
-    age(&place.store(), version, schema);
-    let before = std::fs::read(place.store()).expect("reads");
+    age(&workspace.store(), version, schema);
+    let before = std::fs::read(workspace.store()).expect("reads");
     // Something is in the way where the copy would go.
-    let way = format!("{}.schema-{version}", place.store().display());
-    std::fs::create_dir_all(format!("{way}/folder")).expect("a folder");
-    let (ok, said) = place.cli(&["run"]);
-    assert!(!ok && said.contains(&way), "{said}");
-    assert!(Command::new("rm").arg("-r").arg(&way).status().expect("rm").success());
-    let found: i64 = Connection::open(place.store())
+    let backend = format!("{}.schema-{version}", workspace.store().display());
+    std::fs::create_dir_all(format!("{backend}/folder")).expect("a folder");
+    let (ok, said) = workspace.cli(&["run"]);
+    assert!(!ok && said.contains(&backend), "{said}");
+    assert!(Command::new("rm").arg("-r").arg(&backend).status().expect("rm").success());
+    let found: i64 = Connection::open(workspace.store())
         .and_then(|c| c.pragma_query_value(None, "user_version", |row| row.get(0)))
         .expect("a version");
     assert_eq!(found, version);
-    assert_eq!(std::fs::read(place.store()).expect("reads").len(), before.len());
-    let _again = place.settled();
+    assert_eq!(std::fs::read(workspace.store()).expect("reads").len(), before.len());
+    let _again = workspace.settled();
 }

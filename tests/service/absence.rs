@@ -1,19 +1,19 @@
 //! That somebody has no account is proved or unknown: nobody is done as a leaver unasked, and what a later list shows heals.
 
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
-use namely_okta_sync::sandbox::company::{Hr, Person, Status as Hired};
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::population::{Hr, Person, Status as Hired};
 use namely_okta_sync::sandbox::world::today;
-use namely_okta_sync::store::{Wish, request};
+use namely_okta_sync::store::{OperatorRequest, request};
 use serde_json::json;
 use std::time::Duration;
 
 /// Lists and searches.
 const LISTS: &str = "/api/v1/users?";
 
-fn somebody(rig: &Rig, seed: u64) -> Person {
+fn a_person(rig: &Rig, seed: u64) -> Person {
     let mut person = Hr::new(seed, today(rig.world.clock.now())).joiner(1);
     person.email = format!("somebody{seed}@example.com");
     person
@@ -41,7 +41,7 @@ async fn audited(rig: &Rig, kind: &'static str) -> usize {
 fn a_leaver_whose_account_no_list_shows_is_found_by_their_login_and_ended() {
     on_a_system(async {
         let mut rig = Rig::new(Setup::of(8));
-        let person = somebody(&rig, 41);
+        let person = a_person(&rig, 41);
         let id = seed(&rig, &person);
         rig.world.okta.core().faults.add(Fault::always("GET", LISTS, Kind::hide(&[&person.email])));
         rig.run().await;
@@ -55,7 +55,7 @@ fn a_leaver_whose_account_no_list_shows_is_found_by_their_login_and_ended() {
 fn who_has_no_account_is_asked_for_once_and_told_so_and_an_account_that_appears_later_is_ended() {
     on_a_system(async {
         let mut rig = Rig::new(Setup::of(8));
-        let person = somebody(&rig, 42);
+        let person = a_person(&rig, 42);
         let id = seed(&rig, &person);
         let fault = |method: &str, path: &str, kind| Fault::always(method, path, kind);
         rig.world.okta.core().faults.add(fault("GET", LISTS, Kind::hide(&[&person.email])));
@@ -82,8 +82,8 @@ fn who_has_no_account_is_asked_for_once_and_told_so_and_an_account_that_appears_
         // The list is whole again.
         rig.world.okta.core().faults.clear();
         let now = rig.world.clock.now();
-        let wish = Wish::Reread;
-        rig.store().run(move |c| request(c, "sandbox", &wish, &decider("Ann"), now).map(drop)).await.expect("asks");
+        let asked = OperatorRequest::OrgRead;
+        rig.store().run(move |c| request(c, "sandbox", &asked, &decider("Ann"), now).map(drop)).await.expect("asks");
         rig.until_okta("they are out", |okta| status(okta, &id) == Some(Status::Deprovisioned)).await;
     });
 }
@@ -188,7 +188,8 @@ fn seed_long_ago(rig: &Rig, person: &Person) -> String {
 
 async fn read_again(rig: &Rig) {
     let now = rig.world.clock.now();
-    let asked = rig.store().run(move |c| request(c, "sandbox", &Wish::Reread, &decider("Ann"), now).map(drop));
+    let asked =
+        rig.store().run(move |c| request(c, "sandbox", &OperatorRequest::OrgRead, &decider("Ann"), now).map(drop));
     asked.await.expect("asks");
 }
 
@@ -203,7 +204,7 @@ async fn are_out(rig: &Rig, ids: &[String]) {
 fn whom_a_list_seemed_to_cover_is_asked_for_when_a_hire_finds_a_login_that_it_lacked() {
     on_a_system(async {
         let (rig, ids) = with_hidden_leavers().await;
-        let person = somebody(&rig, 43);
+        let person = a_person(&rig, 43);
         rig.world.okta.core().faults.add(Fault::always("GET", LISTS, Kind::hide(&[&person.email])));
         seed_long_ago(&rig, &person);
         rig.hire(person);
@@ -215,7 +216,7 @@ fn whom_a_list_seemed_to_cover_is_asked_for_when_a_hire_finds_a_login_that_it_la
 fn whom_a_list_seemed_to_cover_is_asked_for_when_a_search_finds_somebody_whom_it_lacked() {
     on_a_system(async {
         let (rig, ids) = with_hidden_leavers().await;
-        let person = somebody(&rig, 44);
+        let person = a_person(&rig, 44);
         rig.world.okta.core().faults.add(Fault::always("GET", LISTS, Kind::hide(&[&person.email])));
         seed_long_ago(&rig, &person);
         rig.hire(Person { status: Hired::Inactive, ..person });
@@ -228,12 +229,12 @@ fn whom_a_list_seemed_to_cover_is_asked_for_when_a_later_list_shows_an_account_t
     on_a_system(async {
         let (rig, ids) = with_hidden_leavers().await;
         // An account that somebody has made since is no evidence.
-        seed(&rig, &somebody(&rig, 45));
+        seed(&rig, &a_person(&rig, 45));
         read_again(&rig).await;
         rig.until("it is read", async |rig| audited(rig, "reconciled").await == 1).await;
         rig.quiet().await;
         assert_eq!(audited(&rig, "searched").await, 0);
-        seed_long_ago(&rig, &somebody(&rig, 46));
+        seed_long_ago(&rig, &a_person(&rig, 46));
         read_again(&rig).await;
         are_out(&rig, &ids).await;
     });
@@ -251,7 +252,7 @@ fn nobody_is_done_without_an_account_whose_login_cannot_be_told() {
             )
         };
         let rig = Rig::settled(setup).await;
-        let person = Person { status: Hired::Inactive, direct_dial: "+1 555 0404".into(), ..somebody(&rig, 47) };
+        let person = Person { status: Hired::Inactive, direct_dial: "+1 555 0404".into(), ..a_person(&rig, 47) };
         rig.hire(person.clone());
         rig.until("it is said", async |rig| {
             let reasons = rig

@@ -1,14 +1,14 @@
 //! Becoming the owner of an account that exists: what a rule may do by itself after first contact, and what it may not.
 
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
-use namely_okta_sync::identity::Change;
-use namely_okta_sync::sandbox::company::{Person, Status as Hired};
+use namely_okta_sync::identity::ChangeKind;
 use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::population::{Person, Status as Hired};
 use namely_okta_sync::store::{Ballot, Extent, HeldChanges, Voted, holds, previews, vote};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The limits of a real company: what the sandbox's configuration raises is taken out.
+/// The limits of a real tenant: what the sandbox's configuration raises is taken out.
 fn as_by_default(text: String) -> String {
     let end = text.find("# Scenarios change most").expect("the raised limits");
     text[..end].to_owned()
@@ -44,8 +44,10 @@ fn held_by_okta(rig: &Rig, id: &str) -> (Status, BTreeMap<String, Value>, BTreeS
 
 async fn waits_for_a_verdict(rig: &Rig, person: &Person, why: &str) {
     rig.until("it waits for a verdict", async |rig| {
-        let aside = rig.set_aside().await;
-        aside.iter().any(|(profile, told)| *profile == person.id && told.contains(why) && told.contains("review show"))
+        let quarantined = rig.quarantined().await;
+        quarantined
+            .iter()
+            .any(|(profile, message)| *profile == person.id && message.contains(why) && message.contains("review show"))
     })
     .await;
 }
@@ -161,9 +163,12 @@ fn more_than_three_adoptions_in_an_hour_wait_for_a_decision_and_what_was_rejecte
         let (rules, rules_of_now) = (rig.store().rules().load(), rig.store().rules());
         let planned =
             rig.store().run(move |c| previews(c, &rules, "sandbox", Extent::Dirty, now, || ())).await.expect("plans");
-        let adopts = planned.iter().filter_map(|person| person.changes.get(&Change::Adopt));
-        let told: Vec<&String> = adopts.flatten().collect();
-        assert!(told.len() >= 2 && told.iter().all(|words| words.contains("joiner")), "a plan shows it: {told:?}");
+        let adopts = planned.iter().filter_map(|person| person.changes.get(&ChangeKind::Adopt));
+        let message: Vec<&String> = adopts.flatten().collect();
+        assert!(
+            message.len() >= 2 && message.iter().all(|words| words.contains("joiner")),
+            "a plan shows it: {message:?}"
+        );
         let verdict = rig.store().run(move |c| {
             let rules = rules_of_now.load();
             let hold = holds(c, false)?.into_iter().find(|hold| hold.change == "adopt").expect("a hold");
@@ -245,7 +250,7 @@ fn whom_an_accepted_report_has_matched_counts_against_no_limit_of_those_who_come
         let new = Person { id: "0e9f4a10-0000-4000-8000-000000000078".into(), status: Hired::Active, ..old };
         rig.hire(new.clone());
         rig.quiet().await;
-        assert_eq!(rig.set_aside().await, []);
+        assert_eq!(rig.quarantined().await, []);
         assert!(rig.world.okta.core().user_by_anchor(&new.id).is_some_and(|user| user.is_live()), "they are back");
     });
 }

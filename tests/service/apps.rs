@@ -1,7 +1,7 @@
 //! Apps that a rule assigns to people directly.
 
 use crate::common::rig::{Rig, Setup, on_a_system};
-use namely_okta_sync::sandbox::company::{DEPARTMENTS, Person, Status};
+use namely_okta_sync::sandbox::population::{DEPARTMENTS, Person, Status};
 
 /// Everybody in the first department has Payroll, under their own address.
 fn with_payroll(text: String) -> String {
@@ -89,7 +89,7 @@ fn an_app_that_a_group_grants_too_is_left_and_not_asked_for_again() {
         })
         .await;
         rig.quiet().await;
-        assert_eq!(rig.set_aside().await, []);
+        assert_eq!(rig.quarantined().await, []);
         let asked = || {
             let okta = rig.world.okta.core();
             okta.history().exchanges().iter().filter(|e| e.method == "DELETE" && e.path.contains("/apps/")).count()
@@ -111,14 +111,14 @@ fn a_leaver_loses_apps_with_the_account_and_without_a_call() {
 }
 
 #[test]
-fn an_app_that_does_not_exist_sets_those_aside_who_need_it_and_says_its_name() {
+fn an_app_that_does_not_exist_quarantines_those_who_need_it_and_says_its_name() {
     on_a_system(async {
         let mut setup = Setup::of(12);
         setup.rewrite = |text| text + "\n[[mapping.apps]]\napp = \"Payrol\"\n";
         let mut rig = Rig::new(setup);
         rig.run().await;
-        rig.until("they are set aside", async |rig| !rig.set_aside().await.is_empty()).await;
-        let aside = rig.set_aside().await;
-        assert!(aside[0].1.contains("there is no app \"Payrol\" in Okta"), "{aside:?}");
+        rig.until("they are quarantined", async |rig| !rig.quarantined().await.is_empty()).await;
+        let quarantined = rig.quarantined().await;
+        assert!(quarantined[0].1.contains("there is no app \"Payrol\" in Okta"), "{quarantined:?}");
     });
 }

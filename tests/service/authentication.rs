@@ -6,11 +6,11 @@ use namely_okta_sync::clock::Clock;
 use namely_okta_sync::okta::auth::{Credentials, Key as PrivateKey, ServiceApp, claims};
 use namely_okta_sync::okta::outcome::{Reply, classify};
 use namely_okta_sync::okta::{OktaClient, Request};
-use namely_okta_sync::sandbox::company::Status as Hired;
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::http::Simulator;
 use namely_okta_sync::sandbox::okta::users::Status::Deprovisioned;
 use namely_okta_sync::sandbox::okta::{Okta, Options};
+use namely_okta_sync::sandbox::population::Status as Hired;
 use namely_okta_sync::sandbox::world::any_port;
 use std::time::Duration;
 

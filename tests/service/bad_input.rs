@@ -1,9 +1,9 @@
 //! What is broken has a defined answer: that one person waits with a reason, everybody else goes on.
 
 use crate::common::rig::{Rig, Setup, on_a_system};
-use namely_okta_sync::sandbox::company::{Hr, Person, Status as Hired};
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::population::{Hr, Person, Status as Hired};
 use namely_okta_sync::sandbox::world::today;
 use serde_json::{Value, json};
 
@@ -47,22 +47,22 @@ fn raw(key: &str, value: Option<Value>) -> impl FnOnce(&mut Person) {
 }
 
 #[test]
-fn a_field_of_the_wrong_type_sets_its_person_aside() {
+fn a_field_of_the_wrong_type_quarantines_its_person() {
     on_a_system(broken_person(raw("email", Some(json!(42))), "field email: text was expected, a number was found"));
 }
 
 #[test]
-fn a_date_that_is_none_sets_its_person_aside() {
+fn a_date_that_is_none_quarantines_its_person() {
     on_a_system(broken_person(raw("departure_date", Some(json!("next week"))), "field departure_date"));
 }
 
 #[test]
-fn a_missing_key_of_one_profile_sets_its_person_aside() {
+fn a_missing_key_of_one_profile_quarantines_its_person() {
     on_a_system(broken_person(raw("employee_type", None), "field employee_type is missing"));
 }
 
 #[test]
-fn an_unknown_department_sets_its_person_aside() {
+fn an_unknown_department_quarantines_its_person() {
     let groups = json!({ "groups": [{ "id": "nowhere", "name": "Nowhere" }] });
     on_a_system(broken_person(raw("links", Some(groups)), "group nowhere"));
 }
@@ -101,10 +101,10 @@ fn a_leaver_with_any_field_that_cannot_be_read_loses_access_at_once_and_is_named
         })
         .await;
         rig.until("every one of them is named", async |rig| {
-            let told = rig.unreadable().await;
+            let message = rig.unreadable().await;
             (1..=kinds.len()).all(|n| {
                 let (person, key) = (&people[n], kinds[n - 1].0);
-                told.iter().any(|(id, why)| {
+                message.iter().any(|(id, why)| {
                     *id == person.id
                         && why.contains(&person.last_name)
                         && (why.contains(key) || why.contains("brand-new"))
@@ -181,8 +181,8 @@ fn an_unknown_status_changes_no_access_and_is_reported() {
         let rig = Rig::settled(Setup::of(8)).await;
         let id = rig.setup.people[3].id.clone();
         rig.edit(3, raw("user_status", Some(json!("sabbatical"))));
-        rig.until("it is reported", async |rig| !rig.set_aside().await.is_empty()).await;
-        assert!(rig.set_aside().await[0].1.contains("sabbatical"));
+        rig.until("it is reported", async |rig| !rig.quarantined().await.is_empty()).await;
+        assert!(rig.quarantined().await[0].1.contains("sabbatical"));
         others_go_on(&rig).await;
         assert!(rig.world.okta.core().user_by_anchor(&id).is_some_and(|u| u.status == Status::Active));
     });
@@ -194,8 +194,8 @@ fn a_profile_without_email_waits_for_one() {
         let rig = Rig::settled(Setup::of(8)).await;
         let joiner = Person { email: String::new(), ..Hr::new(5, today(rig.world.clock.now())).joiner(1) };
         rig.hire(joiner.clone());
-        rig.until("it is reported", async |rig| !rig.set_aside().await.is_empty()).await;
-        assert!(rig.set_aside().await[0].1.contains("login is empty"));
+        rig.until("it is reported", async |rig| !rig.quarantined().await.is_empty()).await;
+        assert!(rig.quarantined().await[0].1.contains("login is empty"));
         others_go_on(&rig).await;
         rig.edit(8, |person| person.email = "late@example.com".into());
         rig.until_okta("they join", |okta| okta.user_by_anchor(&joiner.id).is_some()).await;
@@ -259,22 +259,24 @@ async fn refused(status: u16, code: &str, word: &str) {
     let answer = Kind::Answer { status, body: body.to_string() };
     rig.world.okta.core().faults.add(Fault::some(1.0, "POST", &format!("/users/{id}"), answer));
     rig.edit(3, |person| person.direct_dial = "+1 555 000".into());
-    rig.until("it is set aside", async |rig| !rig.set_aside().await.is_empty()).await;
-    assert!(rig.set_aside().await[0].1.contains(word), "{:?}", rig.set_aside().await);
+    rig.until("it is quarantined", async |rig| !rig.quarantined().await.is_empty()).await;
+    assert!(rig.quarantined().await[0].1.contains(word), "{:?}", rig.quarantined().await);
     others_go_on(&rig).await;
     rig.world.okta.core().faults.clear();
     rig.edit(3, |person| person.direct_dial = "+1 555 001".into());
-    rig.until("the next change tries again", async |rig| rig.set_aside().await.is_empty() && rig.backlog().await == 0)
-        .await;
+    rig.until("the next change tries again", async |rig| {
+        rig.quarantined().await.is_empty() && rig.backlog().await == 0
+    })
+    .await;
 }
 
 #[test]
-fn an_okta_400_for_one_person_sets_that_person_aside() {
+fn an_okta_400_for_one_person_quarantines_that_person() {
     on_a_system(refused(400, "E0000001", "title: too long"));
 }
 
 #[test]
-fn an_okta_403_for_one_person_sets_that_person_aside() {
+fn an_okta_403_for_one_person_quarantines_that_person() {
     on_a_system(refused(403, "E0000006", "Okta administrator"));
 }
 
@@ -310,7 +312,7 @@ fn lost_answers_server_errors_and_429s_lose_nothing_and_repeat_nothing_blindly()
         })
         .await;
         rig.until("nothing is dirty", async |rig| rig.backlog().await == 0).await;
-        assert_eq!(rig.set_aside().await, []);
+        assert_eq!(rig.quarantined().await, []);
         let okta = rig.world.okta.core();
         for n in 10..30 {
             let user = okta.user_by_anchor(&rig.setup.people[n].id).expect("there");

@@ -3,8 +3,8 @@
 use crate::common::config::config_file;
 use crate::common::program::program;
 use crate::common::rig::{Rig, Setup, on_a_system};
-use namely_okta_sync::sandbox::company::{Person, Status as Hired};
 use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::population::{Person, Status as Hired};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -73,8 +73,8 @@ fn nothing_is_written_to_an_org_with_users_before_the_adopt_report_is_accepted()
         assert_eq!(okta.user_by_anchor(&rig.setup.people[3].id).map(|u| u.status), Some(Status::Deprovisioned));
         assert!(okta.user_by_anchor(&rig.setup.people[11].id).is_some());
         drop(okta);
-        let told = command(&rig, &["adopt"]).1;
-        assert!(told.contains("accepted by ada") && told.contains("never touched"), "{told}");
+        let message = command(&rig, &["adopt"]).1;
+        assert!(message.contains("accepted by ada") && message.contains("never touched"), "{message}");
     });
 }
 
@@ -89,7 +89,7 @@ async fn uncertain() -> (Rig, Person, String) {
     let id = rig.world.okta.core().seed_user(profile, Status::Active, &[], rig.world.clock.now());
     rig.run().await;
     rig.until("it waits for a verdict", async |rig| {
-        rig.set_aside().await.iter().any(|(p, why)| *p == person.id && why.contains("review show"))
+        rig.quarantined().await.iter().any(|(p, why)| *p == person.id && why.contains("review show"))
     })
     .await;
     (rig, person, id)
@@ -181,7 +181,7 @@ fn somebody_new_with_the_address_of_somebody_else_who_left_is_not_given_their_ac
         (new.first_name, new.last_name) = ("Quite".into(), "Different".into());
         rig.hire(new.clone());
         rig.until("they wait for a verdict", async |rig| {
-            rig.set_aside().await.iter().any(|(p, why)| *p == new.id && why.contains("names differ"))
+            rig.quarantined().await.iter().any(|(p, why)| *p == new.id && why.contains("names differ"))
         })
         .await;
         assert_eq!(rig.effects().len(), before);
@@ -202,7 +202,7 @@ fn somebody_of_the_same_name_gets_no_second_account_while_a_review_is_open_and_a
         rig.hire(other.clone());
         let reason = format!("review {number} is open");
         rig.until("they wait for that review", async |rig| {
-            rig.set_aside().await.iter().any(|(profile, why)| *profile == other.id && why.contains(&reason))
+            rig.quarantined().await.iter().any(|(profile, why)| *profile == other.id && why.contains(&reason))
         })
         .await;
         rig.quiet().await;

@@ -1,4 +1,4 @@
-//! First contact is asked per company and org: a company that is added later waits for its own acceptance, while everybody
+//! First contact is asked per tenant and org: a tenant that is added later waits for its own acceptance, while everybody
 //! else goes on.
 
 use crate::common::quick::{quick_namely, quick_okta};
@@ -7,17 +7,17 @@ use namely_okta_sync::clock::Clock;
 use namely_okta_sync::commands::merger::config;
 use namely_okta_sync::metrics::Metrics;
 use namely_okta_sync::pipeline::Service;
-use namely_okta_sync::sandbox::company::{Person, Status as Hired};
-use namely_okta_sync::sandbox::merger::{Companies, Merger};
+use namely_okta_sync::sandbox::merger::{Merger, Tenants};
 use namely_okta_sync::sandbox::okta::users::{Status, User};
+use namely_okta_sync::sandbox::population::{Person, Status as Hired};
 use namely_okta_sync::store::{Adoption, accept_adoption, adoption};
 use serde_json::json;
 use std::time::Duration;
 
-/// A company that was accepted, and one that came later: somebody whom both know, somebody with an account made by hand, a
+/// A tenant that was accepted, and one that came later: somebody whom both know, somebody with an account made by hand, a
 /// leaver with one, and somebody new.
 struct World {
-    companies: Companies,
+    tenants: Tenants,
     service: Service,
     ours: Vec<Person>,
     twin: Person,
@@ -28,11 +28,11 @@ struct World {
 }
 
 impl World {
-    async fn with_an_added_company() -> Self {
+    async fn with_an_added_tenant() -> Self {
         let clock = Clock::scaled_from_today(20.0);
         let merger = Merger::make(8, 1, &clock);
         let ours = merger.people[0].clone();
-        let companies = Companies::start(&ours, quick_namely(), quick_okta(), clock.clone()).expect("ports");
+        let tenants = Tenants::start(&ours, quick_namely(), quick_okta(), clock.clone()).expect("ports");
         let person = |n: usize, id: u8, first: &str, last: &str| {
             let email = format!("{}.{}@globex.example.com", first.to_lowercase(), last.to_lowercase());
             Person {
@@ -55,35 +55,35 @@ impl World {
                 "login": person.email, "email": person.email,
                 "firstName": person.first_name, "lastName": person.last_name,
             });
-            companies.okta[0].core().seed_user(profile, Status::Active, &[], clock.now());
+            tenants.okta[0].core().seed_user(profile, Status::Active, &[], clock.now());
         }
         let folder = tempfile::tempdir().expect("a folder");
-        let mut config = config(&companies, folder.path()).expect("sound");
+        let mut config = config(&tenants, folder.path()).expect("sound");
         for tenant in &mut config.namely {
             (tenant.pace.per_minute, tenant.pace.walk_interval) = (10_000, Duration::from_secs(10));
         }
         config.okta[0].ask_to_adopt = true;
         let service = Service::start(config, clock, Metrics::new()).await.expect("starts");
-        let world = Self { companies, service, ours, twin, by_hand, leaver, new, _folder: folder };
+        let world = Self { tenants, service, ours, twin, by_hand, leaver, new, _folder: folder };
         world.until("the report is complete", async |world| world.report().await.missing().is_empty()).await;
         world.accept("acme").await;
         let people = [&world.twin, &world.by_hand, &world.leaver, &world.new].map(Clone::clone);
-        world.companies.join(&people);
+        world.tenants.join(&people);
         let seen = async |world: &World| {
             let report = world.report().await;
             report.matched.values().map(Vec::len).sum::<usize>() + report.ended.len() + report.created.len() == 4
         };
-        world.until("everybody of the other company is reported", seen).await;
+        world.until("everybody of the other tenant is reported", seen).await;
         world
     }
 
     async fn report(&self) -> Adoption {
-        let (rules, now) = (self.service.store.rules().load(), self.companies.clock.now());
+        let (rules, now) = (self.service.store.rules().load(), self.tenants.clock.now());
         self.service.store.run(move |c| adoption(c, &rules, "main", now)).await.expect("reads")
     }
 
     async fn accept(&self, tenant: &str) {
-        let (tenants, now) = (vec![tenant.to_owned()], self.companies.clock.now());
+        let (tenants, now) = (vec![tenant.to_owned()], self.tenants.clock.now());
         let accepted = self.service.store.run(move |c| accept_adoption(c, "main", &tenants, &decider("ada"), now));
         assert!(accepted.await.expect("writes"));
     }
@@ -94,34 +94,34 @@ impl World {
         }
     }
 
-    /// Waits until both companies were looked at again and nobody can be worked on.
+    /// Waits until both tenants were looked at again and nobody can be worked on.
     async fn quiet(&self) {
         let pages = |world: &World| -> Vec<usize> {
-            world.companies.namely.iter().map(|tenant| tenant.core().history().exchanges().len()).collect()
+            world.tenants.namely.iter().map(|tenant| tenant.core().history().exchanges().len()).collect()
         };
         let before = pages(self);
-        let looked = async |world: &World| pages(world).iter().zip(&before).all(|(now, then)| *now > then + 12);
-        self.until("both were looked at again", looked).await;
+        let looked_up = async |world: &World| pages(world).iter().zip(&before).all(|(now, then)| *now > then + 12);
+        self.until("both were looked at again", looked_up).await;
         let idle = async |world: &World| world.service.store.backlog().await.expect("reads").total() == 0;
         self.until("nobody can be worked on", idle).await;
     }
 
     fn user(&self, email: &str) -> Option<User> {
-        self.companies.okta[0].core().users().find(|user| user.profile["email"] == json!(email)).cloned()
+        self.tenants.okta[0].core().users().find(|user| user.profile["email"] == json!(email)).cloned()
     }
 
     fn groups(&self, email: &str) -> usize {
         let id = self.user(email).expect("an account").id;
-        self.companies.okta[0].core().groups_of(&id).len()
+        self.tenants.okta[0].core().groups_of(&id).len()
     }
 }
 
 #[test]
-fn a_company_that_is_added_later_is_asked_about_by_itself_while_the_others_go_on() {
+fn a_tenant_that_is_added_later_is_asked_about_by_itself_while_the_others_go_on() {
     on_a_system(async {
-        let world = World::with_an_added_company().await;
-        // The accepted company goes on.
-        world.companies.edit(0, 5, |person| person.direct_dial = "+1 555 0555".into());
+        let world = World::with_an_added_tenant().await;
+        // The accepted tenant goes on.
+        world.tenants.edit(0, 5, |person| person.direct_dial = "+1 555 0555".into());
         let dial =
             |world: &World| world.user(&world.ours[5].email).and_then(|user| user.profile.get("primaryPhone").cloned());
         world.until("it follows", async |world| dial(world) == Some(json!("+1 555 0555"))).await;
@@ -156,10 +156,10 @@ fn a_company_that_is_added_later_is_asked_about_by_itself_while_the_others_go_on
 #[test]
 fn an_acceptance_is_bound_to_the_report_that_was_shown() {
     on_a_system(async {
-        let world = World::with_an_added_company().await;
+        let world = World::with_an_added_tenant().await;
         let before = world.report().await.code;
         assert_eq!(world.report().await.code, before, "the same report has the same code");
-        world.companies.edit(1, 3, |person| person.status = Hired::Inactive);
+        world.tenants.edit(1, 3, |person| person.status = Hired::Inactive);
         world.until("another report", async |world| world.report().await.code != before).await;
     });
 }

@@ -2,11 +2,11 @@
 
 use crate::common::rig::{Rig, Setup, on_a_system};
 use namely_okta_sync::clock::{Clock, Moment};
-use namely_okta_sync::sandbox::company::{DEPARTMENTS, Hr, Person, Status as Hired};
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::{Status, User};
-use namely_okta_sync::sandbox::world::{company, today};
+use namely_okta_sync::sandbox::population::{DEPARTMENTS, Hr, Person, Status as Hired};
+use namely_okta_sync::sandbox::world::{population, today};
 use serde_json::json;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn shortly_before(moment: &str, seconds: u64, n: usize) -> (Setup, Moment) {
     let moment = Moment::from(moment.parse::<jiff::Timestamp>().expect("a time"));
     let mut setup = Setup::of(n);
     setup.clock = Clock::scaled(moment - Duration::from_secs(seconds), 20.0);
-    setup.people = company(n, 1, setup.clock.now());
+    setup.people = population(n, 1, setup.clock.now());
     (setup, moment)
 }
 
@@ -181,7 +181,7 @@ fn accounts_that_okta_does_not_suspend_are_unlocked_or_suspended_when_that_is_po
         rig.edit(4, |p| p.on_leave = true);
         rig.until_okta("the locked one is suspended", |okta| status(okta, &locked.id) == Some(Status::Suspended)).await;
         rig.until("the other one is told", async |rig| {
-            rig.set_aside().await.iter().any(|(p, why)| *p == unused.id && why.contains("PROVISIONED"))
+            rig.quarantined().await.iter().any(|(p, why)| *p == unused.id && why.contains("PROVISIONED"))
         })
         .await;
         // They sign in for the first time; the account is looked at again now and then.
@@ -274,13 +274,13 @@ fn an_account_that_it_has_deactivated_is_not_woken_up_by_an_edit_in_namely() {
         let person = rig.setup.people[3].clone();
         rig.world.okta.core().seed_status(&person.id, Status::Deprovisioned);
         rig.run().await;
-        rig.until("it is told", async |rig| rig.set_aside().await.iter().any(|(p, _)| *p == person.id)).await;
+        rig.until("it is told", async |rig| rig.quarantined().await.iter().any(|(p, _)| *p == person.id)).await;
         rig.edit(3, |p| p.direct_dial = "+1 555 333".into());
         rig.quiet().await;
-        let aside = rig.set_aside().await;
+        let quarantined = rig.quarantined().await;
         assert!(
-            aside.iter().any(|(p, why)| *p == person.id && why.contains("somebody else has deactivated")),
-            "{aside:?}"
+            quarantined.iter().any(|(p, why)| *p == person.id && why.contains("somebody else has deactivated")),
+            "{quarantined:?}"
         );
         assert_eq!(rig.effects(), Vec::<String>::new());
     });

@@ -89,8 +89,8 @@ fn the_backlog_is_told_in_calls_and_in_time() {
         })
         .await;
         // Thirty calls a minute: some of the sixty may have left already, some minute may be half over.
-        let told = metric(&rig, eta).expect("a forecast");
-        assert!((5.0..150.0).contains(&told), "{told}");
+        let message = metric(&rig, eta).expect("a forecast");
+        assert!((5.0..150.0).contains(&message), "{message}");
         let people = active(&rig);
         rig.until("everybody is changed", async |rig| changed(&rig.world.okta.core()) >= people).await;
         rig.until("nothing is left", async |rig| metric(rig, eta) == Some(0.0) && metric(rig, calls) == Some(0.0))

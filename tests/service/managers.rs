@@ -3,10 +3,10 @@
 use crate::common::config::config_file;
 use crate::common::program::program;
 use crate::common::rig::{Rig, Setup, on_a_system};
-use namely_okta_sync::sandbox::company::{Hr, Person, Status as Hired};
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::history::Exchange;
 use namely_okta_sync::sandbox::okta::Okta;
+use namely_okta_sync::sandbox::population::{Hr, Person, Status as Hired};
 use namely_okta_sync::sandbox::world::today;
 
 /// The anchor of the manager that an account is linked to.
@@ -105,17 +105,17 @@ fn managers_that_make_no_sense_are_reported_and_hold_nothing_up() {
         })
         .await;
         rig.quiet().await;
-        assert!(rig.set_aside().await.is_empty());
+        assert!(rig.quarantined().await.is_empty());
         // HR finds all of it in one list.
         let config = config_file(&rig.world, rig.folder.path());
         let output = program().args(["attention", "--json", "--config"]).arg(config).output().expect("runs");
-        let matters: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one document");
+        let items: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one document");
         let listed = |n: usize, word: &str| {
-            let mut rows = matters.as_array().expect("rows").iter();
+            let mut rows = items.as_array().expect("rows").iter();
             rows.any(|m| m["profile"] == people[n].id.as_str() && m["why"].as_str().is_some_and(|w| w.contains(word)))
         };
-        assert!(listed(0, &people[5].last_name), "the leaver's subordinates: {matters:#}");
-        assert!(listed(3, "themselves") && listed(10, "in the end") && listed(5, "inactive"), "{matters:#}");
+        assert!(listed(0, &people[5].last_name), "the leaver's subordinates: {items:#}");
+        assert!(listed(3, "themselves") && listed(10, "in the end") && listed(5, "inactive"), "{items:#}");
         // HR names another one for each: nothing is left to look at.
         for n in 1..22 {
             let manager = if n == 10 || n == 20 { None } else { Some(10) };
@@ -135,19 +135,19 @@ fn everybody_in_a_circle_of_managers_is_told_and_who_is_below_is_linked() {
             rig.edit(n, |p| p.manager = Some((n + 1) % 9));
         }
         rig.edit(12, |p| p.manager = Some(5));
-        let told = async || {
+        let message = async || {
             let remarks = rig.remarks().await;
             let in_it = |n: &usize| remarks.iter().any(|(p, why)| *p == people[*n].id && why.contains("in the end"));
             (0..14).filter(in_it).collect::<Vec<usize>>()
         };
-        rig.until("all nine are told", async |_| told().await == (0..9).collect::<Vec<_>>()).await;
+        rig.until("all nine are told", async |_| message().await == (0..9).collect::<Vec<_>>()).await;
         rig.until_okta("who is below has a manager", |okta| {
             manager_of(okta, &people[12].id).as_ref() == Some(&people[5].id)
         })
         .await;
         // One edit breaks it up: then nobody stands in it any more.
         rig.edit(8, |p| p.manager = None);
-        rig.until("nobody is told any more", async |_| told().await.is_empty()).await;
+        rig.until("nobody is told any more", async |_| message().await.is_empty()).await;
         rig.until_okta("they are linked", |okta| {
             (0..8).all(|n| manager_of(okta, &people[n].id).as_ref() == Some(&people[n + 1].id))
         })

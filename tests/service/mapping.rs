@@ -3,7 +3,7 @@
 use crate::common::config::config_file;
 use crate::common::program::program;
 use crate::common::rig::{Rig, Setup, on_a_system};
-use namely_okta_sync::sandbox::company::{Hr, Status as Hired};
+use namely_okta_sync::sandbox::population::{Hr, Status as Hired};
 use namely_okta_sync::sandbox::world::today;
 use serde_json::{Value, json};
 
@@ -31,9 +31,9 @@ fn one_person_is_explained_with_every_rule_and_input_or_why_not() {
             assert!(said.contains(word), "{word} is missing in {said}");
         }
         assert!(!said.contains('\u{1b}'), "no colours where there is no terminal");
-        let told = &document(&rig, &["mapping", "test", &person.id, "--json"])[0];
+        let message = &document(&rig, &["mapping", "test", &person.id, "--json"])[0];
         let title =
-            told["mapping"]["attributes"].as_array().expect("a list").iter().find(|a| a["attribute"] == "title");
+            message["mapping"]["attributes"].as_array().expect("a list").iter().find(|a| a["attribute"] == "title");
         assert_eq!(title.map(|t| t["inputs"]["job_title"].clone()), Some(json!(person.title())));
         let (ok, said) = command(&rig, &["mapping", "test", "nobody@example.com"]);
         assert!(!ok && said.contains("nobody is called"), "{said}");
@@ -51,15 +51,15 @@ fn a_changed_mapping_is_compared_for_everybody_before_it_is_live() {
         std::fs::write(&new, &text).expect("writes");
         let new = new.display().to_string();
         // The second department that the new mapping asks for exists for nobody.
-        let told = document(&rig, &["mapping", "diff", &new, "--json"]);
-        assert_eq!((told["people"].clone(), told["changed"].clone()), (json!(40), json!(40)));
-        let (why, failure) = told["broken"].as_object().and_then(|b| b.iter().next()).expect("a failure");
-        assert!(why.contains("attribute nickName") && failure["people"] == json!(40), "{told:#}");
+        let message = document(&rig, &["mapping", "diff", &new, "--json"]);
+        assert_eq!((message["people"].clone(), message["changed"].clone()), (json!(40), json!(40)));
+        let (why, failure) = message["broken"].as_object().and_then(|b| b.iter().next()).expect("a failure");
+        assert!(why.contains("attribute nickName") && failure["people"] == json!(40), "{message:#}");
         std::fs::write(&new, text.replace("nickName = \"employee.departments[1]\"\n", "")).expect("writes");
-        let told = document(&rig, &["mapping", "diff", &new, "--json"]);
-        assert_eq!(told["attributes"]["title"]["people"], json!(40), "{told:#}");
-        assert_eq!(told["groups"]["All Employees"]["removed"], json!(40));
-        assert_eq!(told["groups"]["Everybody"]["added"], json!(40));
+        let message = document(&rig, &["mapping", "diff", &new, "--json"]);
+        assert_eq!(message["attributes"]["title"]["people"], json!(40), "{message:#}");
+        assert_eq!(message["groups"]["All Employees"]["removed"], json!(40));
+        assert_eq!(message["groups"]["Everybody"]["added"], json!(40));
         let (ok, said) = command(&rig, &["mapping", "diff", &new]);
         assert!(ok && said.contains("40 of 40 people would change") && said.contains("for example"), "{said}");
         assert_eq!(rig.effects(), Vec::<String>::new(), "nothing is written");
@@ -71,7 +71,7 @@ fn hr_sees_who_is_ready_for_the_first_day_and_what_blocks_the_others() {
     on_a_system(async {
         let mut setup = Setup::of(6);
         setup.clock = namely_okta_sync::clock::Clock::system();
-        setup.people = namely_okta_sync::sandbox::world::company(6, 1, setup.clock.now());
+        setup.people = namely_okta_sync::sandbox::world::population(6, 1, setup.clock.now());
         let rig = Rig::settled(setup).await;
         let in_days =
             |days: i64| today(rig.world.clock.now()).checked_add(jiff::Span::new().days(days)).expect("a date");
@@ -88,22 +88,22 @@ fn hr_sees_who_is_ready_for_the_first_day_and_what_blocks_the_others() {
         let index = rig.world.namely.core().people().count() - 1;
         rig.edit(index, |p| p.email = String::new());
         rig.until_okta("one is staged", |okta| okta.user_by_anchor(&soon.id).is_some()).await;
-        rig.until("one is blocked", async |rig| rig.set_aside().await.iter().any(|(p, _)| *p == blocked.id)).await;
+        rig.until("one is blocked", async |rig| rig.quarantined().await.iter().any(|(p, _)| *p == blocked.id)).await;
         rig.quiet().await;
-        let told = document(&rig, &["readiness", "--days", "14", "--json"]);
+        let message = document(&rig, &["starters", "--days", "14", "--json"]);
         let state = |name: &str| {
-            let starter = told["starters"]
+            let starter = message["starters"]
                 .as_array()
                 .expect("a list")
                 .iter()
                 .find(|s| s["name"].as_str().is_some_and(|n| n.starts_with(name)));
             starter.map(|s| (s["state"].clone(), s["note"].as_str().unwrap_or_default().to_owned())).expect(name)
         };
-        assert_eq!(state("Soon").0, "staged", "{told:#}");
-        assert_eq!(state("Later").0, "later", "{told:#}");
+        assert_eq!(state("Soon").0, "staged", "{message:#}");
+        assert_eq!(state("Later").0, "later", "{message:#}");
         let (word, why) = state("Blocked");
         assert!(word == "blocked" && why.contains("login is empty"), "{why}");
-        let (ok, said) = command(&rig, &["readiness"]);
+        let (ok, said) = command(&rig, &["starters"]);
         assert!(!ok && said.contains("1 of them blocked") && said.contains(&later.last_name), "{said}");
     });
 }

@@ -2,11 +2,11 @@
 //! anchors that several accounts carry.
 
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
-use namely_okta_sync::sandbox::company::{Person, Status as Hired};
 use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::population::{Person, Status as Hired};
 use namely_okta_sync::store::{
-    LeaverWithAccess, Linked, Opined, Opinion, Store, Wish, attention, leavers_with_access, linked, opine, request,
-    review_outlook, reviews, split_outlook,
+    LeaverWithAccess, Linked, OperatorRequest, Opined, Opinion, Store, attention, leavers_with_access, linked, opine,
+    request, review_outlook, reviews, split_outlook,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -46,14 +46,14 @@ fn split(rig: &Rig, profile: &str) {
     let (rules, now) = (rig.store().rules().load(), rig.world.clock.now());
     let (link, outlook) = split_outlook(&operator, &rules, "sandbox", profile, now).expect("reads").expect("linked");
     assert_eq!(outlook.refused, None);
-    let wish = Wish::Split { tenant: link.tenant, profile: profile.into(), why: "somebody else".into() };
-    request(&operator, "sandbox", &wish, &decider("ada"), now).expect("writes");
+    let asked = OperatorRequest::Split { tenant: link.tenant, profile: profile.into(), why: "somebody else".into() };
+    request(&operator, "sandbox", &asked, &decider("ada"), now).expect("writes");
     rig.service().decided.notify_one();
 }
 
 async fn waits(rig: &Rig, profile: &str, words: &str) {
     rig.until("it waits", async |rig| {
-        rig.set_aside().await.iter().any(|(found, why)| found == profile && why.contains(words))
+        rig.quarantined().await.iter().any(|(found, why)| found == profile && why.contains(words))
     })
     .await;
 }
@@ -70,7 +70,7 @@ async fn two_of_one_address() -> (Rig, Person, Person) {
 }
 
 #[test]
-fn two_active_profiles_of_one_company_become_one_person_by_two_people_who_say_why_and_a_split_takes_it_back() {
+fn two_active_profiles_of_one_tenant_become_one_person_by_two_people_who_say_why_and_a_split_takes_it_back() {
     on_a_system(async {
         let (rig, first, second) = two_of_one_address().await;
         let account = rig.world.okta.core().user_by_anchor(&first.id).expect("an account").id.clone();
@@ -98,7 +98,7 @@ fn two_active_profiles_of_one_company_become_one_person_by_two_people_who_say_wh
     });
 }
 
-/// An inactive profile of another department that a rule has joined to somebody who works in its company.
+/// An inactive profile of another department that a rule has joined to somebody who works in its tenant.
 async fn joined_while_inactive() -> (Rig, Person, Person) {
     let rig = Rig::settled(Setup::of(6)).await;
     let first = rig.setup.people[4].clone();
@@ -260,7 +260,7 @@ async fn ambiguous(rig: &Rig, profile: &str) -> bool {
         })
         .await
         .expect("reads");
-    found.iter().any(|matter| matter.what == "ambiguous" && matter.profile == profile)
+    found.iter().any(|item| item.what == "ambiguous" && item.profile == profile)
 }
 
 /// Leavers who would have access ten minutes from now.
@@ -283,7 +283,7 @@ fn of_two_accounts_with_the_anchor_of_a_leaver_the_proved_one_ends_and_the_other
         rig.store()
             .run({
                 let now = rig.world.clock.now();
-                move |c| request(c, "sandbox", &Wish::Reread, &decider("ada"), now).map(drop)
+                move |c| request(c, "sandbox", &OperatorRequest::OrgRead, &decider("ada"), now).map(drop)
             })
             .await
             .expect("asks");
@@ -308,7 +308,7 @@ fn of_two_accounts_with_the_anchor_of_a_leaver_the_proved_one_ends_and_the_other
         assert_eq!(status(&rig, &other), Status::Active, "nobody guesses");
         let (review, code) = shown(&rig, &person.id);
         let found = with_access(&rig).await;
-        assert!(found.len() == 1 && found[0].told.contains(&other) && found[0].why.pages(), "{found:?}");
+        assert!(found.len() == 1 && found[0].message.contains(&other) && found[0].why.pages(), "{found:?}");
         assert_eq!(found[0].command, format!("review show {review}"));
         assert_eq!(accept(&rig, review, &code, "ada", false), Opined::Decided);
         rig.until("the other one ends too", async |rig| status(rig, &other) == Status::Deprovisioned).await;
@@ -343,6 +343,6 @@ fn of_a_leaver_none_of_whose_accounts_is_proved_the_sessions_of_all_are_revoked_
         assert_eq!(bare, wanted);
         assert!(both.iter().all(|id| status(&rig, id) == Status::Active));
         let found = with_access(&rig).await;
-        assert!(found.len() == 1 && both.iter().all(|id| found[0].told.contains(id)), "{found:?}");
+        assert!(found.len() == 1 && both.iter().all(|id| found[0].message.contains(id)), "{found:?}");
     });
 }

@@ -1,7 +1,7 @@
 //! Somebody changes the department, the title, the phone: exactly the difference is written.
 
 use crate::common::rig::{Rig, Setup, on_a_system};
-use namely_okta_sync::sandbox::company::{DEPARTMENTS, Person};
+use namely_okta_sync::sandbox::population::{DEPARTMENTS, Person};
 use serde_json::json;
 use std::collections::BTreeSet;
 

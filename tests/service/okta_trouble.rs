@@ -6,10 +6,10 @@ use crate::common::keys::Key;
 use crate::common::rig::{Rig, Setup, on_a_system};
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::okta::auth::{Credentials, Key as PrivateKey, ServiceApp, claims};
-use namely_okta_sync::sandbox::company::{DEPARTMENTS, Status as Hired};
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::okta::{HeaderView, ScopeError};
+use namely_okta_sync::sandbox::population::{DEPARTMENTS, Status as Hired};
 use std::time::Duration;
 
 const SCOPES: [&str; 5] = [claims::USERS, claims::GROUPS, claims::ROLES, claims::LINKED_OBJECTS, claims::SCHEMAS];
@@ -58,7 +58,7 @@ async fn weathers(
     .await;
     rig.until("it is ready again", async |rig| rig.service().readiness.is_ready()).await;
     assert_eq!(metric(&rig, &format!("namely_okta_sync_okta_paused{{org=\"sandbox\",scope=\"{paused}\"}}")), Some(0.0));
-    assert_eq!(rig.set_aside().await, []);
+    assert_eq!(rig.quarantined().await, []);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_missing_scope_pauses_its_counter_and_nothing_else_whichever_way_okta_says_i
             rig.until("attributes are still written", async |rig| changed(&rig.world.okta.core()) > 10).await;
             rig.world.okta.core().expire_access_tokens();
             rig.until("it is over", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
-            assert_eq!(rig.set_aside().await, []);
+            assert_eq!(rig.quarantined().await, []);
         }
     });
 }
@@ -150,13 +150,13 @@ fn a_role_that_is_taken_away_pauses_what_it_allowed_and_those_it_hit_are_tried_a
         change_everybody(&rig);
         rig.until("it is paused", async |rig| is_paused(rig, "okta user_write update")).await;
         let people = active(&rig);
-        rig.until("those it hit are set aside", async |rig| rig.set_aside().await.len() >= 5).await;
-        let hit = rig.set_aside().await.len();
+        rig.until("those it hit are quarantined", async |rig| rig.quarantined().await.len() >= 5).await;
+        let hit = rig.quarantined().await.len();
         assert!(hit < 40, "not everybody had to be refused: {hit}");
-        assert!(rig.set_aside().await.iter().all(|(_, why)| why.contains("an Okta administrator can fix it")));
+        assert!(rig.quarantined().await.iter().all(|(_, why)| why.contains("an Okta administrator can fix it")));
         rig.world.okta.core().options.roles = vec!["SUPER_ADMIN"];
-        rig.until("all are changed, those who were set aside too", async |rig| {
-            changed(&rig.world.okta.core()) >= people && rig.set_aside().await.is_empty()
+        rig.until("all are changed, those who were quarantined too", async |rig| {
+            changed(&rig.world.okta.core()) >= people && rig.quarantined().await.is_empty()
         })
         .await;
     });

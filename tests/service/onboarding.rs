@@ -1,9 +1,9 @@
 //! Somebody joins: one call, and they are in.
 
 use crate::common::rig::{Rig, Setup, on_a_system};
-use namely_okta_sync::sandbox::company::{Hr, Person};
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::population::{Hr, Person};
 use namely_okta_sync::sandbox::world::today;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -104,10 +104,10 @@ fn an_account_of_somebody_else_is_never_guessed_about() {
         let profile = json!({ "login": person.email, "email": person.email, "firstName": "A", "lastName": "B", "namelyId": "another" });
         rig.world.okta.core().seed_user(profile, Status::Active, &[], rig.world.clock.now());
         rig.run().await;
-        rig.until("it is set aside", async |rig| !rig.set_aside().await.is_empty()).await;
-        let aside = rig.set_aside().await;
-        assert_eq!(aside[0].0, person.id);
-        assert!(aside[0].1.contains("another"), "{aside:?}");
+        rig.until("it is quarantined", async |rig| !rig.quarantined().await.is_empty()).await;
+        let quarantined = rig.quarantined().await;
+        assert_eq!(quarantined[0].0, person.id);
+        assert!(quarantined[0].1.contains("another"), "{quarantined:?}");
         assert_eq!(rig.effects(), Vec::<String>::new());
     });
 }
@@ -122,7 +122,7 @@ fn a_login_that_somebody_has_taken_meanwhile_is_looked_at_once_and_asked_about()
         let id = rig.world.okta.core().seed_user(profile.clone(), Status::Active, &[], rig.world.clock.now());
         rig.hire(person.clone());
         rig.until("it is asked about", async |rig| {
-            rig.set_aside().await.iter().any(|(p, why)| *p == person.id && why.contains("names differ"))
+            rig.quarantined().await.iter().any(|(p, why)| *p == person.id && why.contains("names differ"))
         })
         .await;
         rig.quiet().await;

@@ -1,9 +1,9 @@
-//! The oracle of the sandbox judges what the service did, and sees what it did not do.
+//! The oracle of the sandbox evaluates what the service did, and sees what it did not do.
 
 use crate::common::rig::{Rig, Setup, on_a_system};
 use jiff::civil::Date;
-use namely_okta_sync::sandbox::oracle::{Evidence, judge};
-use namely_okta_sync::sandbox::scenario::{Change, Kind, Scenario};
+use namely_okta_sync::sandbox::oracle::{Evidence, evaluate};
+use namely_okta_sync::sandbox::scenario::{HrChange, Kind, Scenario};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,7 +15,7 @@ fn the_oracle_sees_a_loss_a_step_back_and_an_effect_behind_the_audits_back() {
         let people = rig.setup.people.clone();
         let mut after = people[4].clone();
         after.direct_dial = "+1 555 1".into();
-        let change = Change { at: Duration::ZERO, kind: Kind::Attribute, person: 4, after };
+        let change = HrChange { at: Duration::ZERO, kind: Kind::Attribute, person: 4, after };
         let scenario = Scenario {
             name: "one".into(),
             people: people.clone(),
@@ -41,7 +41,7 @@ fn the_oracle_sees_a_loss_a_step_back_and_an_effect_behind_the_audits_back() {
                 store: &store,
                 excused: &BTreeSet::new(),
             };
-            judge(&evidence).expect("judges")
+            evaluate(&evidence).expect("judges")
         };
         assert!(figures().is_clean(), "{:?}", figures().findings);
         // Somebody else's client writes the old value with our token.

@@ -4,10 +4,10 @@ use crate::common::change::metric;
 use crate::common::rig::{Rig, Setup, on_a_system};
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::identity::leaver::WhyAccess;
-use namely_okta_sync::sandbox::company::{Person, Status as Hired};
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::population::{Person, Status as Hired};
 use namely_okta_sync::store::{LeaverWithAccess, leavers_with_access};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -85,7 +85,7 @@ fn a_leaver_is_out_whatever_okta_refuses_once_at_any_call() {
             rig.until_okta(&format!("person {n} is out"), |okta| is_out(okta, &id)).await;
         }
         rig.quiet().await;
-        assert!(rig.set_aside().await.is_empty(), "{:?}", rig.set_aside().await);
+        assert!(rig.quarantined().await.is_empty(), "{:?}", rig.quarantined().await);
     });
 }
 
@@ -119,13 +119,13 @@ fn where_okta_does_not_deactivate_sessions_and_groups_go_the_account_is_suspende
             .await;
         }
         // Who is told to wait (409) waits; the others are refused.
-        rig.until("it is said why", async |rig| rig.set_aside().await.len() == people.len() - 1).await;
-        for (_, why) in rig.set_aside().await {
+        rig.until("it is said why", async |rig| rig.quarantined().await.len() == people.len() - 1).await;
+        for (_, why) in rig.quarantined().await {
             assert!(why.contains("deactivate"), "{why}");
         }
         assert!(with_access(&rig).await.iter().all(|leaver| leaver.why != WhyAccess::ByDecision));
         let refused = with_access(&rig).await.into_iter().filter(|leaver| leaver.why == WhyAccess::Refused);
-        let refused: Vec<String> = refused.map(|leaver| leaver.told).collect();
+        let refused: Vec<String> = refused.map(|leaver| leaver.message).collect();
         assert_eq!(refused.len(), people.len() - 1, "a leaver who is only suspended has access: {refused:?}");
         rig.until("those who watch see it", async |rig| {
             let line = r#"namely_okta_sync_leavers_with_access{org="sandbox",why="refused"}"#;
@@ -137,7 +137,7 @@ fn where_okta_does_not_deactivate_sessions_and_groups_go_the_account_is_suspende
             let id = rig.setup.people[n].id.clone();
             rig.until_okta(&format!("person {n} is out"), |okta| is_out(okta, &id)).await;
         }
-        rig.until("nobody waits any more", async |rig| rig.set_aside().await.is_empty()).await;
+        rig.until("nobody waits any more", async |rig| rig.quarantined().await.is_empty()).await;
         rig.quiet().await;
         assert_eq!(with_access(&rig).await, []);
     });
@@ -162,7 +162,7 @@ fn one_group_that_okta_keeps_does_not_keep_the_others() {
         })
         .await;
         rig.until("it is said", async |rig| {
-            rig.set_aside().await.iter().any(|(_, why)| why.contains("Club 3") && why.contains("access is closed"))
+            rig.quarantined().await.iter().any(|(_, why)| why.contains("Club 3") && why.contains("access is closed"))
         })
         .await;
         rig.world.okta.core().faults.clear();
@@ -191,8 +191,8 @@ fn a_removal_that_okta_accepts_without_effect_is_named_tried_again_and_proved_on
                 let user = okta.user_by_anchor(&person).expect("an account");
                 okta.groups_of(&user.id)
             };
-            let aside = rig.set_aside().await;
-            let is_said = aside.iter().any(|(_, why)| why.contains("Club 1") && why.contains("shown a member"));
+            let quarantined = rig.quarantined().await;
+            let is_said = quarantined.iter().any(|(_, why)| why.contains("Club 1") && why.contains("shown a member"));
             left.into_iter().eq(["Club 1".to_owned()]) && is_said
         })
         .await;
@@ -204,9 +204,9 @@ fn a_removal_that_okta_accepts_without_effect_is_named_tried_again_and_proved_on
         rig.until_okta("they are out", |okta| is_out(okta, &person)).await;
         rig.until_okta("so is the other one", |okta| is_out(okta, &rig.setup.people[4].id)).await;
         rig.quiet().await;
-        assert!(rig.set_aside().await.is_empty());
-        let told = rig.pairs("SELECT kind, target || '' FROM audit WHERE kind = 'set_aside'").await;
-        let targets: std::collections::BTreeSet<String> = told.into_iter().map(|(_, target)| target).collect();
+        assert!(rig.quarantined().await.is_empty());
+        let message = rig.pairs("SELECT kind, target || '' FROM audit WHERE kind = 'quarantined'").await;
+        let targets: std::collections::BTreeSet<String> = message.into_iter().map(|(_, target)| target).collect();
         assert_eq!(targets.len(), 1, "of the one whose list lagged nobody was told");
     });
 }
@@ -273,7 +273,7 @@ fn who_comes_back_before_everything_was_taken_comes_back_without_it() {
         fault(&rig, Fault::denied("DELETE", "/api/v1/groups/*/users/*"));
         rig.edit(2, |p| p.status = Hired::Active);
         rig.until("access waits, with the reason", async |rig| {
-            rig.set_aside().await.iter().any(|(profile, why)| *profile == person.id && why.contains("remove_group"))
+            rig.quarantined().await.iter().any(|(profile, why)| *profile == person.id && why.contains("remove_group"))
         })
         .await;
         let status = |rig: &Rig| rig.world.okta.core().user_by_anchor(&person.id).expect("an account").status;
@@ -326,10 +326,10 @@ fn answers_about_other_people_stop_writes_but_no_termination_and_right_ones_let_
         rig.world.okta.core().faults.clear();
         rig.edit(6, |p| p.direct_dial = "+1 555 9".into());
         rig.until_okta("everything goes on", |okta| {
-            let is_told = |id: &String| {
+            let is_reported = |id: &String| {
                 okta.user_by_anchor(id).is_some_and(|u| u.profile.get("primaryPhone").is_some_and(|t| t == "+1 555 9"))
             };
-            [1, 2, 6].iter().all(|n| is_told(&people[*n])) && is_out(okta, &people[4])
+            [1, 2, 6].iter().all(|n| is_reported(&people[*n])) && is_out(okta, &people[4])
         })
         .await;
         assert_eq!(paused(&rig), Some(0.0));
@@ -409,7 +409,7 @@ fn leavers_whom_okta_neither_deactivates_nor_suspends_are_tried_ever_more_rarely
     });
 }
 
-/// Somebody who is like the first of the company, and not them.
+/// Somebody who is like the first of the tenant, and not them.
 fn newcomer(rig: &Rig) -> Person {
     let like = rig.setup.people[19].clone();
     Person {

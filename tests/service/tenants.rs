@@ -2,8 +2,8 @@
 
 use crate::common::quick::quick_namely;
 use crate::common::rig::{Rig, Setup, on_a_system};
-use namely_okta_sync::sandbox::company::Status as Hired;
 use namely_okta_sync::sandbox::namely::Options;
+use namely_okta_sync::sandbox::population::Status as Hired;
 use serde_json::json;
 
 #[test]

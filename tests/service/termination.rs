@@ -2,12 +2,12 @@
 
 use crate::common::rig::{Rig, Setup, on_a_system};
 use namely_okta_sync::clock::{Clock, Moment};
-use namely_okta_sync::sandbox::company::{DEPARTMENTS, Hr, Status as Hired};
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::history::Exchange;
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::okta::{Okta, limits};
-use namely_okta_sync::sandbox::world::{company, today};
+use namely_okta_sync::sandbox::population::{DEPARTMENTS, Hr, Status as Hired};
+use namely_okta_sync::sandbox::world::{population, today};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -47,13 +47,13 @@ fn a_leaver_loses_sessions_account_and_groups_in_this_order_with_proof() {
 }
 
 #[test]
-fn the_last_day_ends_at_midnight_where_the_company_is() {
+fn the_last_day_ends_at_midnight_where_the_tenant_is() {
     on_a_system(async {
         // 23:59:20 in New York, twenty times as fast as real time.
         let midnight = Moment::from("2026-05-02T04:00:00Z".parse::<jiff::Timestamp>().expect("a time"));
         let clock = Clock::scaled(midnight - Duration::from_secs(100), 20.0);
         let mut setup = Setup::of(4);
-        setup.people = company(4, 1, clock.now());
+        setup.people = population(4, 1, clock.now());
         setup.people[2].departure_date = Some("2026-05-01".parse().expect("a date"));
         setup.clock = clock;
         let leaver = setup.people[2].id.clone();
@@ -174,7 +174,7 @@ fn an_account_that_was_already_deactivated_is_read_and_counts_as_done() {
             rig.edit(3, |person| person.status = Hired::Inactive);
             rig.until_okta("they are out of their groups too", |okta| is_out(okta, &leaver)).await;
             rig.quiet().await;
-            assert!(rig.set_aside().await.is_empty());
+            assert!(rig.quarantined().await.is_empty());
         });
     }
 }
@@ -256,9 +256,9 @@ fn who_is_put_into_a_protected_group_right_after_a_change_or_into_one_that_becom
             okta.rename_group(&night, "Break Glass at night");
         }
         [3, 5].into_iter().for_each(|n| rig.edit(n, |person| person.status = Hired::Inactive));
-        let told =
-            async |rig: &Rig| rig.set_aside().await.iter().filter(|(_, why)| why.contains("protected")).count() == 2;
-        rig.until("both are told", told).await;
+        let message =
+            async |rig: &Rig| rig.quarantined().await.iter().filter(|(_, why)| why.contains("protected")).count() == 2;
+        rig.until("both are told", message).await;
         assert_eq!(people.each_ref().map(|anchor| writes(anchor)), before);
         let okta = rig.world.okta.core();
         assert!(

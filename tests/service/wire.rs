@@ -255,9 +255,9 @@ fn proxies_of_the_environment_are_named_by_check_and_never_used() {
             (check, status)
         });
         let (check, status) = outputs.await.expect("runs");
-        let told = String::from_utf8_lossy(&check.stdout);
-        assert!(check.status.success() && told.contains("HTTPS_PROXY, HTTP_PROXY"), "{told}");
-        assert!(told.contains("is set and not used") && told.contains("http.proxy"), "{told}");
+        let message = String::from_utf8_lossy(&check.stdout);
+        assert!(check.status.success() && message.contains("HTTPS_PROXY, HTTP_PROXY"), "{message}");
+        assert!(message.contains("is set and not used") && message.contains("http.proxy"), "{message}");
         assert!(!status.status.success(), "a simulator is no service");
         assert_eq!(proxy.calls(), 0);
     });

@@ -71,7 +71,7 @@ fn an_ordinary_day_arrives_with_the_fewest_calls() {
 }
 
 #[test]
-fn a_company_joins_with_one_call_each_and_one_for_the_link_to_the_manager() {
+fn a_tenant_joins_with_one_call_each_and_one_for_the_link_to_the_manager() {
     let report = figures("onboarding", "150");
     is_exact(&report);
     assert_eq!(report["okta_calls"], 2 * 150);

@@ -6,7 +6,7 @@ use namely_okta_sync::sandbox::http::{Core, Simulator};
 use namely_okta_sync::sandbox::namely::{self, Namely};
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::okta::{self, Okta};
-use namely_okta_sync::sandbox::world::{any_port, company};
+use namely_okta_sync::sandbox::world::{any_port, population};
 use reqwest::blocking::{Client, Response};
 use serde_json::{Value, json};
 use std::io::Read;
@@ -164,7 +164,7 @@ fn pages_can_have_no_end_and_lead_elsewhere() {
 #[test]
 fn namely_shows_less_says_more_and_cannot_be_read() {
     let clock = Clock::scaled_from_today(40.0);
-    let people = company(5, 1, clock.now());
+    let people = population(5, 1, clock.now());
     let options = namely::Options { latency: 0.0, per_minute: None, ..namely::Options::default() };
     let tenant =
         Simulator::start(Namely::new(options, people.clone(), clock.now()), any_port(), clock).expect("a port");

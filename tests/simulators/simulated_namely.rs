@@ -4,7 +4,7 @@
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::sandbox::http::Simulator;
 use namely_okta_sync::sandbox::namely::{Client, Namely, Options};
-use namely_okta_sync::sandbox::world::{any_port, company};
+use namely_okta_sync::sandbox::world::{any_port, population};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,7 +18,7 @@ struct Tenant {
 impl Tenant {
     fn new(people: usize, options: Options) -> Self {
         let clock = Clock::scaled_from_today(1.0);
-        let core = Namely::new(Options { latency: 0.0, ..options }, company(people, 1, clock.now()), clock.now());
+        let core = Namely::new(Options { latency: 0.0, ..options }, population(people, 1, clock.now()), clock.now());
         let simulator = Simulator::start(core, any_port(), clock.clone()).expect("a port");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         Self { simulator, clock, runtime }

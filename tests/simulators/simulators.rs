@@ -67,7 +67,7 @@ fn an_empty_org_has_an_administrator_and_everyone_and_says_which_token_it_takes(
 }
 
 #[test]
-fn both_simulators_hold_the_same_company_for_the_same_seed() {
+fn both_simulators_hold_the_same_tenant_for_the_same_seed() {
     let more = ["--employees", "70", "--seed", "9"];
     let (namely, okta) = (Simulated::start("namely", &more), Simulated::start("okta", &more));
     let mut profiles = Vec::new();

@@ -1,7 +1,7 @@
 //! What profiles refer to: groups and their types, titles and tiers, teams, countries, the catalogue of fields.
 
-use super::super::company::{OFFICES, TITLES};
 use super::super::http::Response;
+use super::super::population::{OFFICES, TITLES};
 use super::wire::{department_id, envelope, not_found, office_id, tier_id, tier_names, title_id};
 use serde_json::{Value, json};
 

@@ -6,11 +6,11 @@ pub mod wire;
 
 pub use oauth::Client;
 
-use super::company::Person;
 use super::distort;
 use super::faults::{Fault, Faults, Kind};
 use super::history::{Exchange, History};
 use super::http::{Admission, Core, Request, Response, http_date};
+use super::population::Person;
 use crate::clock::Moment;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -33,7 +33,7 @@ pub struct Options {
     pub edits_move_updated_at: bool,
     /// Keys that the token does not see.
     pub hidden_keys: Vec<String>,
-    /// What this company calls its departments.
+    /// What this tenant calls its departments.
     pub departments: &'static [&'static str],
     /// The token sees only what every token sees (`namely-api.md §3.1`).
     pub restricted: bool,
@@ -58,7 +58,7 @@ impl Default for Options {
             latency: 1.0,
             edits_move_updated_at: true,
             hidden_keys: Vec::new(),
-            departments: super::company::DEPARTMENTS,
+            departments: super::population::DEPARTMENTS,
             restricted: false,
             client: None,
             legacy: false,
@@ -367,9 +367,9 @@ impl Namely {
     fn change(&mut self, index: usize, sent: &Value, now: Moment) {
         let text = |key: &str| sent[key].as_str().map(str::to_owned);
         let status = text("user_status").and_then(|word| match word.as_str() {
-            "active" => Some(super::company::Status::Active),
-            "inactive" => Some(super::company::Status::Inactive),
-            "pending" => Some(super::company::Status::Pending),
+            "active" => Some(super::population::Status::Active),
+            "inactive" => Some(super::population::Status::Inactive),
+            "pending" => Some(super::population::Status::Pending),
             _ => None,
         });
         let date = |key: &str| text(key).map(|day| day.parse().ok());

@@ -1,7 +1,7 @@
 //! Namely's JSON, with the mess of types that recorded traffic shows (`namely-api.md §3.4`).
 
-use super::super::company::{Person, Status, TITLES};
 use super::super::http::Response;
+use super::super::population::{Person, Status, TITLES};
 use serde_json::{Map, Value, json};
 
 /// Every list and single answer: the resource, `meta`, `links`, `linked`.

@@ -172,7 +172,7 @@ impl Okta {
     fn member_json(&self, user: &str, base: &str) -> Option<Value> {
         let user = self.users.get(user)?;
         Some(json!({
-            "id": user.id, "status": user.status.word(), "profile": user.profile,
+            "id": user.id, "status": user.status.as_str(), "profile": user.profile,
             "_links": { "self": { "href": format!("{base}/api/v1/users/{}", user.id) } }
         }))
     }

@@ -290,7 +290,7 @@ impl Limits {
         self.in_flight += 1;
     }
 
-    pub fn leave(&mut self) {
+    pub fn done(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 

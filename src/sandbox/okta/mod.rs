@@ -381,7 +381,7 @@ impl Core for Okta {
     }
 
     fn finish(&mut self, ticket: usize, now: Moment) {
-        self.limits.leave();
+        self.limits.done();
         self.history.get_mut(ticket).answered = Some(now);
     }
 }

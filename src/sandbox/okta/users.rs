@@ -25,7 +25,7 @@ pub enum Status {
 }
 
 impl Status {
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Status::Staged => "STAGED",
             Status::Provisioned => "PROVISIONED",
@@ -137,10 +137,10 @@ impl User {
             }
         }
         json!({
-            "id": self.id, "status": status.word(), "created": time(self.created), "activated": self.activated.map(time),
+            "id": self.id, "status": status.as_str(), "created": time(self.created), "activated": self.activated.map(time),
             "statusChanged": time(self.status_changed), "lastLogin": null, "lastUpdated": time(self.updated),
             "passwordChanged": null, "type": { "id": self.kind }, "profile": shown,
-            "transitioningToStatus": self.transition.map(|(status, _)| status.word()),
+            "transitioningToStatus": self.transition.map(|(status, _)| status.as_str()),
             "credentials": { "provider": { "type": "OKTA", "name": "OKTA" } }, "_links": links
         })
     }
@@ -558,7 +558,7 @@ impl Okta {
 fn attribute(user: &User, status: Status, profile: &BTreeMap<String, Value>, name: &str) -> Option<Value> {
     match name {
         "id" => Some(json!(user.id)),
-        "status" => Some(json!(status.word())),
+        "status" => Some(json!(status.as_str())),
         "created" => Some(json!(time(user.created))),
         "lastUpdated" => Some(json!(time(user.updated))),
         "statusChanged" => Some(json!(time(user.status_changed))),

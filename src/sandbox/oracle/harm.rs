@@ -102,7 +102,7 @@ pub fn leavers_with_access(okta: &Okta, who: &WhoIsWho, grace: bool) -> BTreeMap
         let owner = who.by_anchor(&user.profile).or_else(|| owners.get(&user.id).copied().flatten());
         if let Some(person) = owner.filter(|person| who.left.contains(person)) {
             let what =
-                format!("leaver with access: person {person} has left, and {} is {}", user.id, user.status.word());
+                format!("leaver with access: person {person} has left, and {} is {}", user.id, user.status.as_str());
             found.entry(person).or_insert(what);
         }
     }

@@ -1,7 +1,7 @@
-use super::super::company::{Person, Status as HrStatus};
 use super::super::http::{Admission, Core, Request};
 use super::super::okta::Options;
-use super::super::scenario::{Change, Kind, expect_at_start};
+use super::super::population::{Person, Status as HrStatus};
+use super::super::scenario::{HrChange, Kind, expect_at_start};
 use super::super::world::org_of;
 use super::*;
 use serde_json::json;
@@ -120,7 +120,7 @@ fn played(calls: &[(&str, &str, Value)]) -> (Okta, Scenario) {
     let n = scenario.people.len() - 1;
     let last = scenario.people[n].clone();
     let after = Person { status: HrStatus::Inactive, ..last };
-    scenario.changes = vec![Change { at: Duration::ZERO, kind: Kind::Leaver, person: n, after }];
+    scenario.changes = vec![HrChange { at: Duration::ZERO, kind: Kind::Leaver, person: n, after }];
     let now = Moment::from_secs(1_800_000_000);
     let mut okta = org_of(Options::default(), &scenario.people, now);
     for (method, path, body) in calls {

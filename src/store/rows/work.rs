@@ -4,7 +4,7 @@
 //! rows says here which of its functions it stands for, and a test compares the two.
 
 use crate::clock::Moment;
-use crate::identity::Class;
+use crate::identity::Priority;
 use crate::identity::run::Lease;
 use crate::identity::work::{NEVER, State, Work, no_later};
 use crate::store::StoreError;
@@ -26,16 +26,16 @@ fn read(row: &Row) -> rusqlite::Result<Work> {
     let text = |column: usize| row.get::<_, String>(column).map(Into::into);
     Ok(Work {
         state: State::from_number(row.get(0)?),
-        class: Class::from_number(row.get(1)?),
-        rank: row.get(2)?,
+        priority: Priority::from_number(row.get(1)?),
+        deadline: row.get(2)?,
         bucket: text(3)?,
         due_at: moment(row.get(4)?),
         dirty_at: moment(row.get(5)?),
         dirty_rev: row.get(6)?,
         done_rev: row.get(7)?,
-        judged: row.get(8)?,
+        evaluated: row.get(8)?,
         attempt: row.get(9)?,
-        look: row.get(10)?,
+        read_first: row.get(10)?,
         token: row.get(11)?,
         reason: row.get(12)?,
         changes_at: row.get::<_, Option<i64>>(13)?.map(moment),
@@ -114,16 +114,16 @@ fn values(target: i64, work: &Work) -> [ToSqlOutput<'_>; 16] {
     [
         target.into(),
         work.state.number().into(),
-        work.class.number().into(),
-        work.rank.into(),
+        work.priority.number().into(),
+        work.deadline.into(),
         ToSqlOutput::from(work.bucket.as_ref()),
         work.due_at.millis().into(),
         work.dirty_at.millis().into(),
         work.dirty_rev.into(),
         work.done_rev.into(),
-        work.judged.into(),
+        work.evaluated.into(),
         work.attempt.into(),
-        work.look.into(),
+        work.read_first.into(),
         or_null(work.token.map(ToSqlOutput::from)),
         or_null(work.reason.as_deref().map(ToSqlOutput::from)),
         or_null(work.changes_at.map(|at| ToSqlOutput::from(at.millis()))),
@@ -151,16 +151,16 @@ pub fn change(c: &Connection, target: i64, decide: impl FnOnce(Work) -> Work) ->
 pub fn ready(
     c: &Connection,
     (org, bucket): (&str, &str),
-    worst: Class,
+    worst: Priority,
     most: usize,
     now: Moment,
-) -> Result<Vec<(i64, i64, Class)>, StoreError> {
+) -> Result<Vec<(i64, i64, Priority)>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT rank, target, class FROM work WHERE org = ?1 AND bucket = ?2 AND dirty_rev > done_rev AND state = 0
          AND token IS NULL AND judged = dirty_rev AND class <= ?3 AND due_at <= ?4 ORDER BY rank LIMIT ?5",
     )?;
     let rows = select.query_map(params![org, bucket, worst.number(), now.millis(), limit(most)], |row| {
-        Ok((row.get(0)?, row.get(1)?, Class::from_number(row.get(2)?)))
+        Ok((row.get(0)?, row.get(1)?, Priority::from_number(row.get(2)?)))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -169,23 +169,23 @@ fn limit(most: usize) -> i64 {
     i64::try_from(most).unwrap_or(i64::MAX)
 }
 
-/// A revision that the safeguards have not judged.
+/// A revision that the safeguards have not evaluated.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Unjudged {
+pub struct Unevaluated {
     pub target: i64,
     pub rev: i64,
     pub done_rev: i64,
     pub attempt: i64,
 }
 
-/// What waits for judgement in an org (`Work::waits_for_judgement`), in the order of service.
-pub fn unjudged(c: &Connection, org: &str, most: usize) -> Result<Vec<Unjudged>, StoreError> {
+/// What waits for judgement in an org (`Work::waits_for_evaluation`), in the order of service.
+pub fn unevaluated(c: &Connection, org: &str, most: usize) -> Result<Vec<Unevaluated>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT target, dirty_rev, done_rev, attempt FROM work WHERE org = ?1 AND dirty_rev > done_rev AND state = 0
          AND judged < dirty_rev AND NOT (judged = 0 AND token IS NOT NULL) ORDER BY rank LIMIT ?2",
     )?;
     let rows = select.query_map(params![org, limit(most)], |row| {
-        Ok(Unjudged { target: row.get(0)?, rev: row.get(1)?, done_rev: row.get(2)?, attempt: row.get(3)? })
+        Ok(Unevaluated { target: row.get(0)?, rev: row.get(1)?, done_rev: row.get(2)?, attempt: row.get(3)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -199,14 +199,14 @@ pub fn leases(c: &Connection, org: &str) -> Result<Vec<Lease>, StoreError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// `Work::judged`.
-pub fn judged(c: &Connection, target: i64, rev: i64) -> Result<(), StoreError> {
+/// `Work::evaluated`.
+pub fn evaluated(c: &Connection, target: i64, rev: i64) -> Result<(), StoreError> {
     c.prepare_cached("UPDATE work SET judged = ?2 WHERE target = ?1")?.execute([target, rev])?;
     Ok(())
 }
 
-/// `Work::judged` for everybody of an org who is ready and has no account.
-pub fn judged_without_account(c: &Connection, org: &str) -> Result<(), StoreError> {
+/// `Work::evaluated` for everybody of an org who is ready and has no account.
+pub fn evaluated_without_account(c: &Connection, org: &str) -> Result<(), StoreError> {
     c.prepare_cached(
         "UPDATE work SET judged = dirty_rev WHERE org = ?1 AND dirty_rev > done_rev AND state = 0
          AND judged < dirty_rev AND (SELECT okta_id FROM target WHERE id = work.target) IS NULL",
@@ -245,9 +245,9 @@ pub fn changes_when_due(c: &Connection, target: i64) -> Result<(), StoreError> {
 }
 
 /// `Work::woken` for everybody; returns the classes of those who are ready now.
-pub fn wake(c: &Connection, now: Moment) -> Result<Vec<Class>, StoreError> {
+pub fn wake(c: &Connection, now: Moment) -> Result<Vec<Priority>, StoreError> {
     let mut update = c.prepare_cached("UPDATE work SET state = 0 WHERE state = 1 AND due_at <= ?1 RETURNING class")?;
-    let rows = update.query_map([now.millis()], |row| Ok(Class::from_number(row.get(0)?)))?;
+    let rows = update.query_map([now.millis()], |row| Ok(Priority::from_number(row.get(0)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -306,9 +306,9 @@ pub fn decided(c: &Connection, now: Moment) -> Result<usize, StoreError> {
     Ok(c.execute("UPDATE work SET state = 0, due_at = ?1 WHERE state = 2", [now.millis()])?)
 }
 
-/// `Work::judged_anew` for everybody of whom a hold says that they are an administrator, or may be one; `doubtful`: only who
+/// `Work::evaluated_anew` for everybody of whom a hold says that they are an administrator, or may be one; `doubtful`: only who
 /// may be one. Returns how many they are.
-pub fn judged_anew_as_administrators(
+pub fn evaluated_anew_as_administrators(
     c: &Connection,
     org: &str,
     doubtful: bool,

@@ -1,7 +1,7 @@
 //! What a statement does to many rows is what the state machine does to each.
 
 use super::*;
-use crate::identity::Class;
+use crate::identity::Priority;
 use crate::identity::work::tests::works;
 use crate::identity::work::{Dirt, NEVER};
 use proptest::prelude::*;
@@ -83,7 +83,7 @@ proptest! {
     #[test]
     fn work_is_read_as_it_was_written(targets in targets()) {
         compare(&targets, |_| Ok(()), |target| target.work.clone())?;
-        let dirt = Dirt { class: Class::Grant, bucket: "users", cause: crate::identity::Cause::Date };
+        let dirt = Dirt { priority: Priority::Grant, bucket: "users", cause: crate::identity::Cause::Date };
         let again = |work: Work| Work::dirtied(Some(work), &dirt, now());
         let all = |c: &Connection| (1..).zip(&targets).try_for_each(|(id, _)| change(c, id, again));
         compare(&targets, all, |target| again(target.work.clone()))?;
@@ -118,10 +118,10 @@ proptest! {
         compare(&targets, |c| wake(c, now()).map(|_| ()), |target| target.work.clone().woken(now()))?;
         compare(&targets, |c| decided(c, now()).map(|_| ()), |target| target.work.clone().decided(now()))?;
         for doubtful in [false, true] {
-            let anew = |c: &Connection| judged_anew_as_administrators(c, "main", doubtful, now()).map(|_| ());
+            let anew = |c: &Connection| evaluated_anew_as_administrators(c, "main", doubtful, now()).map(|_| ());
             let least = if doubtful { 2 } else { 1 };
             compare(&targets, anew, |target| match target.is_of_org && target.administrator >= least {
-                true => target.work.clone().judged_anew(now()),
+                true => target.work.clone().evaluated_anew(now()),
                 false => target.work.clone(),
             })?;
         }
@@ -143,14 +143,14 @@ proptest! {
     }
 
     #[test]
-    fn whoever_has_no_account_is_judged_all_at_once(targets in targets()) {
-        compare(&targets, |c| judged_without_account(c, "main"), |target| {
+    fn whoever_has_no_account_is_evaluated_all_at_once(targets in targets()) {
+        compare(&targets, |c| evaluated_without_account(c, "main"), |target| {
             let (work, rev) = (target.work.clone(), target.work.dirty_rev);
-            let waits = work.is_dirty() && work.state == State::Ready && work.judged < rev;
-            if target.is_of_org && !target.has_account && waits { work.judged(rev) } else { work }
+            let waits = work.is_dirty() && work.state == State::Ready && work.evaluated < rev;
+            if target.is_of_org && !target.has_account && waits { work.evaluated(rev) } else { work }
         })?;
-        let all = |c: &Connection| (1..).zip(&targets).try_for_each(|(id, _)| judged(c, id, 3));
-        compare(&targets, all, |target| target.work.clone().judged(3))?;
+        let all = |c: &Connection| (1..).zip(&targets).try_for_each(|(id, _)| evaluated(c, id, 3));
+        compare(&targets, all, |target| target.work.clone().evaluated(3))?;
     }
 
     #[test]
@@ -158,22 +158,22 @@ proptest! {
         let c = holding(&targets);
         let of_org = || (1..).zip(&targets).filter(|(_, target)| target.is_of_org).map(|(id, target)| (id, &target.work));
         for bucket in ["any", "users", "search"] {
-            for worst in [Class::Revoke, Class::Inspect] {
+            for worst in [Priority::Revoke, Priority::Inspect] {
                 let may = of_org().filter(|(_, work)| work.is_claimable(now()));
-                let may = may.filter(|(_, work)| work.bucket == bucket && work.class <= worst);
-                let mut expected: Vec<_> = may.map(|(id, work)| (work.rank, id, work.class)).collect();
-                expected.sort_by_key(|(rank, id, _)| (*rank, *id));
+                let may = may.filter(|(_, work)| work.bucket == bucket && work.priority <= worst);
+                let mut expected: Vec<_> = may.map(|(id, work)| (work.deadline, id, work.priority)).collect();
+                expected.sort_by_key(|(deadline, id, _)| (*deadline, *id));
                 let mut found = ready(&c, ("main", bucket), worst, 100, now()).expect("reads");
-                found.sort_by_key(|(rank, id, _)| (*rank, *id));
+                found.sort_by_key(|(deadline, id, _)| (*deadline, *id));
                 prop_assert_eq!(&found, &expected);
                 let first = ready(&c, ("main", bucket), worst, most, now()).expect("reads");
-                let ranks = |rows: &[(i64, i64, Class)]| rows.iter().map(|row| row.0).collect::<Vec<_>>();
-                prop_assert_eq!(ranks(&first), ranks(&expected[..most.min(expected.len())]));
+                let deadlines = |rows: &[(i64, i64, Priority)]| rows.iter().map(|row| row.0).collect::<Vec<_>>();
+                prop_assert_eq!(deadlines(&first), deadlines(&expected[..most.min(expected.len())]));
             }
         }
-        let mut unjudged: Vec<i64> = unjudged(&c, "main", 100).expect("reads").iter().map(|one| one.target).collect();
-        unjudged.sort_unstable();
-        prop_assert_eq!(unjudged, of_org().filter(|(_, work)| work.waits_for_judgement()).map(|(id, _)| id).collect::<Vec<_>>());
+        let mut unevaluated: Vec<i64> = unevaluated(&c, "main", 100).expect("reads").iter().map(|one| one.target).collect();
+        unevaluated.sort_unstable();
+        prop_assert_eq!(unevaluated, of_org().filter(|(_, work)| work.waits_for_evaluation()).map(|(id, _)| id).collect::<Vec<_>>());
         let mut held: Vec<_> = leases(&c, "main").expect("reads").iter().map(|lease| (lease.target, lease.token)).collect();
         held.sort_unstable();
         let expected: Vec<_> = of_org().filter_map(|(id, work)| Some((id, work.token?))).collect();
@@ -181,7 +181,7 @@ proptest! {
     }
 
     #[test]
-    fn whoever_cannot_be_read_is_set_aside_as_if_they_could(targets in targets(), seconds in 0..10_000u64) {
+    fn whoever_cannot_be_read_is_quarantined_as_if_they_could(targets in targets(), seconds in 0..10_000u64) {
         let again = now() + Duration::from_secs(seconds);
         let all = |c: &Connection| (1..).zip(&targets).try_for_each(|(id, _)| refused(c, id, None, "no", again, now()));
         compare(&targets, all, |target| target.work.clone().refused("no", again, target.has_left, now()))?;
@@ -201,7 +201,7 @@ fn what_an_earlier_version_has_written_as_never_is_never() {
     let target = Target {
         work: Work::dirtied(
             None,
-            &Dirt { class: Class::Grant, bucket: "any", cause: crate::identity::Cause::Rules },
+            &Dirt { priority: Priority::Grant, bucket: "any", cause: crate::identity::Cause::Rules },
             now(),
         ),
         is_of_org: true,

@@ -6,7 +6,7 @@ use crate::audit::{Event, Record, details};
 use crate::clock::Moment;
 use crate::identity::drift::{LAG, drift, is_too_fresh, merge};
 use crate::identity::employee::FieldChange;
-use crate::identity::{Account, Cause, Class, Directory, Rulebook};
+use crate::identity::{Account, Cause, Directory, Priority, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub struct Drifted {
 }
 
 /// A read of a whole org.
-pub struct Reread {
+pub struct OrgRead {
     pub org: String,
     pub accounts: Vec<Account>,
     /// Groups whose members were read.
@@ -56,10 +56,10 @@ pub struct Compared {
 
 impl Store {
     /// Compares what is known with what was read. What a list lacks is unknown, and stays as it was.
-    pub async fn reread(&self, read: Reread) -> Result<Compared, StoreError> {
+    pub async fn reconcile(&self, read: OrgRead) -> Result<Compared, StoreError> {
         let (mut drifted, mut new) = (Vec::new(), 0);
         let listed: BTreeSet<String> = read.accounts.iter().map(|account| account.id.clone()).collect();
-        let Reread { org, accounts, groups, directory, started, now } = read;
+        let OrgRead { org, accounts, groups, directory, started, now } = read;
         let groups = Arc::new(groups);
         let mut rest = accounts;
         while !rest.is_empty() {
@@ -69,10 +69,11 @@ impl Store {
             let (found, unknown) = self
                 .run(move |c| {
                     let rules = rules.load();
-                    let look = Look { rules: &rules, directory: &directory, groups: &groups, org: &org, started, now };
+                    let comparison =
+                        Comparison { rules: &rules, directory: &directory, groups: &groups, org: &org, started, now };
                     let (mut found, mut unknown) = (Vec::new(), 0);
                     for account in &batch {
-                        match look.compare(c, account, &matched)? {
+                        match comparison.compare(c, account, &matched)? {
                             Some(drifted) => found.extend(drifted),
                             None => unknown += 1,
                         }
@@ -115,7 +116,7 @@ impl Store {
     }
 }
 
-struct Look<'a> {
+struct Comparison<'a> {
     rules: &'a Rulebook,
     directory: &'a Directory,
     groups: &'a BTreeSet<String>,
@@ -124,7 +125,7 @@ struct Look<'a> {
     now: Moment,
 }
 
-impl Look<'_> {
+impl Comparison<'_> {
     /// What has changed; nothing at all if the account was not known.
     fn compare(
         &self,
@@ -202,12 +203,12 @@ pub(super) fn note(c: &Connection, org: &str, one: &Drifted, correct: bool, now:
         .optional()?
         .unwrap_or(false);
     let account = accounts::by_id(c, org, &one.okta_id)?;
-    let (class, bucket) = match has_left && account.is_some_and(|account| account.is_awake()) {
-        true => (Class::Revoke, "users"),
-        false => (Class::Describe, super::ANY_BUCKET),
+    let (priority, bucket) = match has_left && account.is_some_and(|account| account.is_awake()) {
+        true => (Priority::Revoke, "users"),
+        false => (Priority::Describe, super::ANY_BUCKET),
     };
     if correct || has_left {
-        pages::mark_dirty(c, target, org, class, bucket, Cause::Drift, now)?;
+        pages::mark_dirty(c, target, org, priority, bucket, Cause::Drift, now)?;
     }
     Ok(())
 }

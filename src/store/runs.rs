@@ -1,9 +1,9 @@
-//! Claims, intents and outcomes: what one lane writes.
+//! Claims, intents and outcomes: what one run writes.
 //!
-//! **Invariant:** at most one lane holds a target, by its token; what comes under an older token changes nothing. No
+//! **Invariant:** at most one run holds a target, by its token; what comes under an older token changes nothing. No
 //! call leaves without its intent on disk, and no intent goes without its outcome in the audit.
 
-use super::judge::Court;
+use super::evaluation::Evaluation;
 use super::lease::{EndStep, Want};
 use super::rows::work;
 use super::{
@@ -15,7 +15,7 @@ use crate::audit::{Call, Event, Record};
 use crate::clock::Moment;
 use crate::identity::run::{Begun, Claim, Lease, Next, Release};
 use crate::identity::work::{ANY_BUCKET, Happened, Transition, Work};
-use crate::identity::{Account, Case, Cause, Change, Class, Directory, Rulebook, Step};
+use crate::identity::{Account, Case, Cause, ChangeKind, Directory, Priority, Rulebook, Step};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -44,7 +44,7 @@ impl Store {
             {
                 return Ok(Vec::new());
             }
-            Court { rules: &rules.load(), directory: &directory, org: &org, now }.judge(c)?;
+            Evaluation { rules: &rules.load(), directory: &directory, org: &org, now }.evaluate(c)?;
             claim(c, &rules.load(), &org, now, &want)
         })
         .await
@@ -56,7 +56,7 @@ impl Store {
         &self,
         lease: Lease,
         call: Call,
-        changes: BTreeSet<Change>,
+        changes: BTreeSet<ChangeKind>,
         planned: Option<Planned>,
         now: Moment,
     ) -> Result<Begun, StoreError> {
@@ -94,7 +94,7 @@ impl Store {
                     account.id, account.login
                 );
                 let again = Some(now + OTHERS_AGAIN);
-                release(c, end.lease, &Release::SetAside { why, again, look: true }, now)?;
+                release(c, end.lease, &Release::Quarantined { why, again, read_first: true }, now)?;
                 return Ok(());
             }
             match &end.account {
@@ -152,7 +152,7 @@ fn begin_step(
     c: &Connection,
     lease: Lease,
     call: &Call,
-    changes: &BTreeSet<Change>,
+    changes: &BTreeSet<ChangeKind>,
     planned: Option<Planned>,
     anchor: &str,
     now: Moment,
@@ -257,7 +257,7 @@ pub(super) fn wake_waiting(
     let reports: Vec<i64> =
         select.query_map(params![target, only_waiting], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for report in reports {
-        pages::mark_dirty(c, report, org, Class::Describe, ANY_BUCKET, Cause::Manager, now)?;
+        pages::mark_dirty(c, report, org, Priority::Describe, ANY_BUCKET, Cause::Manager, now)?;
     }
     Ok(())
 }
@@ -274,29 +274,29 @@ fn forget(c: &Connection, org: &str, target: i64) -> Result<(), StoreError> {
 fn claim(c: &Connection, rules: &Rulebook, org: &str, now: Moment, want: &Want) -> Result<Vec<Claim>, StoreError> {
     let mut ready: Vec<(i64, i64, bool)> = Vec::new();
     for (bucket, room) in &want.rooms {
-        let room = (*room).min(want.lanes);
-        let worst = if room == 0 { Class::Revoke } else { Class::Inspect };
+        let room = (*room).min(want.runs);
+        let worst = if room == 0 { Priority::Revoke } else { Priority::Inspect };
         // Ordered by rank, terminations stand first: `room` counts the others.
         let (mut others, mut found) = (0, Vec::new());
-        for (rank, target, class) in work::ready(c, (org, bucket), worst, room.max(want.urgent), now)? {
-            let is_urgent = class == Class::Revoke;
+        for (deadline, target, priority) in work::ready(c, (org, bucket), worst, room.max(want.urgent), now)? {
+            let is_urgent = priority == Priority::Revoke;
             others += usize::from(!is_urgent);
             if others <= room {
-                found.push((rank, target, is_urgent));
+                found.push((deadline, target, is_urgent));
             }
         }
         ready.extend(found);
     }
     ready.sort_unstable();
-    let (mut lanes, mut urgent) = (want.lanes, want.urgent.max(want.lanes));
+    let (mut runs, mut urgent) = (want.runs, want.urgent.max(want.runs));
     let mut claims = Vec::new();
     for (_, target, is_urgent) in ready {
-        let slots = if is_urgent { &mut urgent } else { &mut lanes };
+        let slots = if is_urgent { &mut urgent } else { &mut runs };
         if *slots > 0 {
             *slots -= 1;
             // Whom the store cannot read holds up nobody else.
             match super::alone(c, |c| take(c, rules, target, now)) {
-                Err(e) if e.trouble() == Trouble::Refused => forced::set_aside(c, target, &e, now)?,
+                Err(e) if e.trouble() == Trouble::Refused => forced::quarantined(c, target, &e, now)?,
                 taken => claims.extend(taken?),
             }
         }
@@ -317,10 +317,10 @@ fn take(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Op
     let doubtful = doubtful(c, rules, &case, known.conflict.as_deref(), now)?;
     Ok(Some(Claim {
         lease: Lease { target, token, rev },
-        class: work.class,
+        priority: work.priority,
         cause: work.cause.into_owned(),
         attempt: work.attempt,
-        look: work.look,
+        read_first: work.read_first,
         dirty_at: work.dirty_at,
         case,
         okta_id: known.okta_id,
@@ -339,7 +339,7 @@ fn doubtful(
     conflict: Option<&str>,
     now: Moment,
 ) -> Result<Vec<String>, StoreError> {
-    if conflict.is_none() || case.account.is_some() || !rules.standing(case, now).entitlement.is_over() {
+    if conflict.is_none() || case.account.is_some() || !rules.lifecycle(case, now).entitlement.is_over() {
         return Ok(Vec::new());
     }
     let Some(directory) = super::previews::directory_of(c, &case.org)? else { return Ok(Vec::new()) };
@@ -359,13 +359,13 @@ pub(super) fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) 
     }
     work::update(c, lease.target, &work)?;
     for event in events {
-        tell(c, lease, event, now)?;
+        describe(c, lease, event, now)?;
     }
     Ok(true)
 }
 
 /// Writes down what the end of a run has come to, and ends what ends with it.
-fn tell(c: &Connection, lease: Lease, happened: Happened, now: Moment) -> Result<(), StoreError> {
+fn describe(c: &Connection, lease: Lease, happened: Happened, now: Moment) -> Result<(), StoreError> {
     let event = match happened {
         Happened::Done { remark, took_ms } => {
             c.prepare_cached("DELETE FROM approval WHERE target = ?1")?.execute([lease.target])?;
@@ -393,5 +393,5 @@ fn found(c: &Connection, rules: &Rulebook, target: i64, how: &Release, now: Mome
 }
 
 #[cfg(test)]
-#[path = "lanes_tests.rs"]
+#[path = "runs_tests.rs"]
 mod tests;

@@ -10,9 +10,9 @@ type Started = (Gate<Dispatcher>, Forecaster);
 
 /// The orgs at work. Shared and cheap to clone.
 #[derive(Clone, Default)]
-pub struct Board(Arc<Mutex<Vec<Started>>>);
+pub struct OrgRegistry(Arc<Mutex<Vec<Started>>>);
 
-impl Board {
+impl OrgRegistry {
     /// An org begins to work.
     pub(super) fn post(&self, dispatcher: Gate<Dispatcher>, forecaster: Forecaster) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((dispatcher, forecaster));

@@ -1,8 +1,8 @@
 use super::*;
 use crate::identity::account::Marks;
 use crate::identity::account::tests::bare;
-use crate::identity::administrator::{Administrators, Rank};
-use crate::identity::employee::tests::somebody;
+use crate::identity::administrator::{AdminLevel, Administrators};
+use crate::identity::employee::tests::an_employee;
 use crate::identity::rulebook::tests::rulebook;
 use crate::identity::run::Lease;
 use crate::identity::safeguard::Restraint;
@@ -31,13 +31,13 @@ impl World {
     }
 
     pub fn account(&self) -> Account {
-        let case = Case::new("main", Person::of("acme", somebody()));
+        let case = Case::new("main", Person::of("acme", an_employee()));
         let desired = self.rulebook.desired(&case, self.now).expect("maps");
         Account {
             profile: desired.attributes.into_iter().filter(|(_, v)| !v.is_null()).collect(),
             groups: ["00gStaff", "00gFinance"].map(str::to_owned).into(),
             marks: Marks { manager: Link::Nobody, ..Marks::default() },
-            ..bare("00u1", &somebody().email, Some(&somebody().id))
+            ..bare("00u1", &an_employee().email, Some(&an_employee().id))
         }
     }
 
@@ -45,22 +45,22 @@ impl World {
         let case = Case::new("main", Person::of("acme", employee));
         Claim {
             lease: Lease { target: 1, token: 1, rev: 1 },
-            class: Class::Grant,
+            priority: Priority::Grant,
             cause: "profile".into(),
             attempt: 0,
-            look: false,
+            read_first: false,
             dirty_at: self.now,
             okta_id: account.as_ref().map(|a| a.id.clone()),
             case: Case { account, ..case },
             login: None,
             conflict: None,
             doubtful: Vec::new(),
-            restraint: Restraint { passed: Change::ALL.into(), ..Restraint::default() },
+            restraint: Restraint { passed: ChangeKind::ALL.into(), ..Restraint::default() },
         }
     }
 }
 
-/// The end of a lane of somebody who is entitled.
+/// The end of a run of somebody who is entitled.
 fn done() -> Next {
     Next::Release(Release::Done { was: "entitled", remark: None, awaits_manager: false })
 }
@@ -79,10 +79,10 @@ fn taken() -> Outcome {
 #[test]
 fn a_joiner_ends_with_its_create_in_one_commit() {
     let world = World::new();
-    let mut lane = Lane::new(world.claim(somebody(), None));
-    let create = sent(lane.begin(&world.context()));
+    let mut run = Run::new(world.claim(an_employee(), None));
+    let create = sent(run.begin(&world.context()));
     assert_eq!(create.name(), "create_user");
-    let concluded = lane.conclude(&create, &Outcome::Applied, &Answer::User(world.account()), &world.context());
+    let concluded = run.conclude(&create, &Outcome::Applied, &Answer::User(world.account()), &world.context());
     assert_eq!(concluded.next, done());
     assert_eq!(concluded.account.flatten().map(|a| a.groups.len()), Some(2));
 }
@@ -90,35 +90,35 @@ fn a_joiner_ends_with_its_create_in_one_commit() {
 #[test]
 fn a_lost_answer_to_a_create_is_looked_up_by_login_before_anything_else() {
     let world = World::new();
-    let mut lane = Lane::new(world.claim(somebody(), None));
-    let create = sent(lane.begin(&world.context()));
+    let mut run = Run::new(world.claim(an_employee(), None));
+    let create = sent(run.begin(&world.context()));
     let lost = Outcome::Unknown { why: "timed out".into() };
-    let concluded = lane.conclude(&create, &lost, &Answer::Done, &world.context());
-    assert!(matches!(concluded.next, Next::Release(Release::Look { .. })), "{concluded:?}");
-    let claim = Claim { look: true, login: Some(somebody().email), ..world.claim(somebody(), None) };
-    let look = sent(Lane::new(claim).begin(&world.context()));
-    assert_eq!(look, Step::Look { id_or_login: somebody().email });
+    let concluded = run.conclude(&create, &lost, &Answer::Done, &world.context());
+    assert!(matches!(concluded.next, Next::Release(Release::ReadFirst { .. })), "{concluded:?}");
+    let claim = Claim { read_first: true, login: Some(an_employee().email), ..world.claim(an_employee(), None) };
+    let read_first = sent(Run::new(claim).begin(&world.context()));
+    assert_eq!(read_first, Step::ReadAccount { id_or_login: an_employee().email });
 }
 
 #[test]
 fn whoever_is_transferred_before_a_lost_create_is_found_leaves_the_groups_that_it_gave() {
     let world = World::new();
-    let moved = Employee { departments: Vec::new(), ..somebody() };
-    let claim = Claim { look: true, login: Some(somebody().email), ..world.claim(moved, None) };
-    let mut lane = Lane::new(claim);
-    let look = sent(lane.begin(&world.context()));
+    let moved = Employee { departments: Vec::new(), ..an_employee() };
+    let claim = Claim { read_first: true, login: Some(an_employee().email), ..world.claim(moved, None) };
+    let mut run = Run::new(claim);
+    let read_first = sent(run.begin(&world.context()));
     let made = Account { groups: BTreeSet::new(), ..world.account() };
-    let concluded = lane.conclude(&look, &Outcome::Applied, &Answer::User(made), &world.context());
+    let concluded = run.conclude(&read_first, &Outcome::Applied, &Answer::User(made), &world.context());
     let read = sent(concluded.then.expect("goes on"));
     assert_eq!(read.name(), "read_groups", "a read of the account does not show them");
     let group = |id: &str, name: &str| Group { id: id.into(), name: name.into(), writable: true };
     let groups = vec![group("00gStaff", "Staff"), group("00gFinance", "Department Finance")];
-    let concluded = lane.conclude(&read, &Outcome::Applied, &Answer::Groups { groups, next: None }, &world.context());
+    let concluded = run.conclude(&read, &Outcome::Applied, &Answer::Groups { groups, next: None }, &world.context());
     let mut left = Vec::new();
     let mut act = concluded.then;
     while let Some(Act::Send { step, .. }) = act {
         left.push(step.clone());
-        let concluded = lane.conclude(&step, &Outcome::Applied, &Answer::Done, &world.context());
+        let concluded = run.conclude(&step, &Outcome::Applied, &Answer::Done, &world.context());
         act = concluded.then;
     }
     let out = |step: &Step| matches!(step, Step::RemoveGroup { group, .. } if group == "00gFinance");
@@ -128,23 +128,23 @@ fn whoever_is_transferred_before_a_lost_create_is_found_leaves_the_groups_that_i
 #[test]
 fn a_taken_login_leads_to_a_look_and_its_owner_decides() {
     let world = World::new();
-    let run = |anchor: Option<&str>| {
-        let mut lane = Lane::new(world.claim(somebody(), None));
-        let create = sent(lane.begin(&world.context()));
-        let concluded = lane.conclude(&create, &taken(), &Answer::Done, &world.context());
-        let look = sent(concluded.then.expect("goes on"));
+    let play_run = |anchor: Option<&str>| {
+        let mut run = Run::new(world.claim(an_employee(), None));
+        let create = sent(run.begin(&world.context()));
+        let concluded = run.conclude(&create, &taken(), &Answer::Done, &world.context());
+        let read_first = sent(concluded.then.expect("goes on"));
         let found = Account { anchor: anchor.map(str::to_owned), ..world.account() };
-        lane.conclude(&look, &Outcome::Applied, &Answer::User(found), &world.context()).next
+        run.conclude(&read_first, &Outcome::Applied, &Answer::User(found), &world.context()).next
     };
     assert!(
-        matches!(run(Some("another profile")), Next::Release(Release::SetAside { why, .. }) if why.contains("another profile"))
+        matches!(play_run(Some("another profile")), Next::Release(Release::Quarantined { why, .. }) if why.contains("another profile"))
     );
     assert_eq!(
-        run(Some(&somebody().id)),
+        play_run(Some(&an_employee().id)),
         Next::Continue,
         "our own create, whose answer was lost: groups are brought up to date"
     );
-    let unknown = run(None);
+    let unknown = play_run(None);
     assert!(
         matches!(&unknown, Next::Release(Release::Found { account }) if account.anchor.is_none()),
         "whoever can write an email does not become its owner: {unknown:?}"
@@ -154,16 +154,16 @@ fn a_taken_login_leads_to_a_look_and_its_owner_decides() {
 #[test]
 fn of_an_account_that_was_found_by_itself_the_groups_are_read_before_anything_is_planned() {
     let world = World::new();
-    let claim = Claim { look: true, login: Some(somebody().email), ..world.claim(somebody(), None) };
-    let mut lane = Lane::new(claim);
-    let look = sent(lane.begin(&world.context()));
+    let claim = Claim { read_first: true, login: Some(an_employee().email), ..world.claim(an_employee(), None) };
+    let mut run = Run::new(claim);
+    let read_first = sent(run.begin(&world.context()));
     let found = Account { groups: BTreeSet::new(), ..world.account() };
-    let concluded = lane.conclude(&look, &Outcome::Applied, &Answer::User(found), &world.context());
+    let concluded = run.conclude(&read_first, &Outcome::Applied, &Answer::User(found), &world.context());
     let read = sent(concluded.then.expect("goes on"));
     assert_eq!(read, Step::ReadGroups { id: "00u1".into(), page: None });
     let group = |id: &str| world.directory.find(id).expect("known").clone();
     let answer = Answer::Groups { groups: ["00gStaff", "00gFinance"].map(group).into(), next: None };
-    let concluded = lane.conclude(&read, &Outcome::Applied, &answer, &world.context());
+    let concluded = run.conclude(&read, &Outcome::Applied, &answer, &world.context());
     assert_eq!(concluded.next, done());
     assert_eq!(concluded.account.flatten().map(|account| account.groups.len()), Some(2));
 }
@@ -173,10 +173,10 @@ fn nobody_is_done_whose_groups_could_not_be_read() {
     let world = World::new();
     let mut account = world.account().found_alone();
     account.marks.unsure.manager = false;
-    let mut lane = Lane::new(Claim { attempt: 1, ..world.claim(somebody(), Some(account)) });
-    let read = sent(lane.begin(&world.context()));
+    let mut run = Run::new(Claim { attempt: 1, ..world.claim(an_employee(), Some(account)) });
+    let read = sent(run.begin(&world.context()));
     let lost = Outcome::Unknown { why: "timed out".into() };
-    let concluded = lane.conclude(&read, &lost, &Answer::Done, &world.context());
+    let concluded = run.conclude(&read, &lost, &Answer::Done, &world.context());
     let Next::Release(Release::Retry { why, .. }) = concluded.next else { panic!("{concluded:?}") };
     assert_eq!(why, "the groups of the account could not be read");
 }
@@ -184,61 +184,61 @@ fn nobody_is_done_whose_groups_could_not_be_read() {
 #[test]
 fn a_suspension_that_was_refused_once_is_tried_again_by_the_next_run_that_reads_the_account() {
     let world = World::new();
-    let mut on_leave = somebody();
+    let mut on_leave = an_employee();
     on_leave.groups.clear(); // the leave rule of the tests
-    let run = |account: Account, look: bool| {
-        let mut lane = Lane::new(Claim { look, ..world.claim(on_leave.clone(), Some(account.clone())) });
-        let mut step = sent(lane.begin(&world.context()));
-        if look {
-            let read = lane.conclude(&step, &Outcome::Applied, &Answer::User(account), &world.context());
+    let play_run = |account: Account, read_first: bool| {
+        let mut run = Run::new(Claim { read_first, ..world.claim(on_leave.clone(), Some(account.clone())) });
+        let mut step = sent(run.begin(&world.context()));
+        if read_first {
+            let read = run.conclude(&step, &Outcome::Applied, &Answer::User(account), &world.context());
             step = sent(read.then.expect("goes on"));
         }
-        (lane, step)
+        (run, step)
     };
-    let (mut lane, suspend) = run(world.account(), false);
+    let (mut run, suspend) = play_run(world.account(), false);
     assert_eq!(suspend.name(), "suspend");
-    let refused = lane.conclude(&suspend, &taken(), &Answer::Done, &world.context());
-    let look = sent(refused.then.expect("reads"));
-    let concluded = lane.conclude(&look, &Outcome::Applied, &Answer::User(world.account()), &world.context());
-    let Next::Release(Release::SetAside { why, again: Some(_), look: true }) = concluded.next else {
+    let refused = run.conclude(&suspend, &taken(), &Answer::Done, &world.context());
+    let read_first = sent(refused.then.expect("reads"));
+    let concluded = run.conclude(&read_first, &Outcome::Applied, &Answer::User(world.account()), &world.context());
+    let Next::Release(Release::Quarantined { why, again: Some(_), read_first: true }) = concluded.next else {
         panic!("{concluded:?}")
     };
     assert!(why.contains("did not suspend"), "{why}");
     let account = concluded.account.flatten().expect("is known");
-    assert_eq!(run(account, true).1.name(), "suspend", "the same status is no reason to give up for good");
+    assert_eq!(play_run(account, true).1.name(), "suspend", "the same status is no reason to give up for good");
 }
 
 #[test]
 fn that_there_is_no_account_any_more_must_be_answered_twice() {
     let world = World::new();
-    let mut lane = Lane::new(Claim { look: true, ..world.claim(somebody(), Some(world.account())) });
-    let look = sent(lane.begin(&world.context()));
-    let first = lane.conclude(&look, &Outcome::Missing, &Answer::NoAccount, &world.context());
-    assert_eq!((first.account, first.then.map(sent)), (None, Some(look.clone())), "kept, and asked for again");
-    let second = lane.conclude(&look, &Outcome::Missing, &Answer::NoAccount, &world.context());
+    let mut run = Run::new(Claim { read_first: true, ..world.claim(an_employee(), Some(world.account())) });
+    let read_first = sent(run.begin(&world.context()));
+    let first = run.conclude(&read_first, &Outcome::Missing, &Answer::NoAccount, &world.context());
+    assert_eq!((first.account, first.then.map(sent)), (None, Some(read_first.clone())), "kept, and asked for again");
+    let second = run.conclude(&read_first, &Outcome::Missing, &Answer::NoAccount, &world.context());
     assert_eq!((second.account, second.then.map(|act| sent(act).name())), (Some(None), Some("create_user")));
 }
 
 #[test]
 fn a_call_that_writes_a_title_and_a_login_is_of_both_kinds() {
     let world = World::new();
-    let moved = Employee { job_title: "Controller".into(), email: "new@example.com".into(), ..somebody() };
+    let moved = Employee { job_title: "Controller".into(), email: "new@example.com".into(), ..an_employee() };
     let mut claim = world.claim(moved, Some(world.account()));
-    claim.case.login = Ok(crate::identity::login::Chosen { login: "new@example.com".into(), ghost: None });
-    let mut lane = Lane::new(claim);
-    let update = sent(lane.begin(&world.context()));
-    assert_eq!(lane.changes_of(&update), [Change::ChangeLogin, Change::ChangeAttributes].into(), "{update:?}");
+    claim.case.login = Ok(crate::identity::login::Chosen { login: "new@example.com".into(), deactivated_holder: None });
+    let mut run = Run::new(claim);
+    let update = sent(run.begin(&world.context()));
+    assert_eq!(run.changes_of(&update), [ChangeKind::ChangeLogin, ChangeKind::ChangeAttributes].into(), "{update:?}");
 }
 
 #[test]
 fn an_account_that_is_gone_is_made_again() {
     let world = World::new();
-    let moved = Employee { job_title: "Controller".into(), ..somebody() };
-    let mut lane = Lane::new(world.claim(moved, Some(world.account())));
-    let update = sent(lane.begin(&world.context()));
-    let concluded = lane.conclude(&update, &Outcome::Missing, &Answer::Done, &world.context());
-    let look = sent(concluded.then.expect("goes on"));
-    let concluded = lane.conclude(&look, &Outcome::Missing, &Answer::NoAccount, &world.context());
+    let moved = Employee { job_title: "Controller".into(), ..an_employee() };
+    let mut run = Run::new(world.claim(moved, Some(world.account())));
+    let update = sent(run.begin(&world.context()));
+    let concluded = run.conclude(&update, &Outcome::Missing, &Answer::Done, &world.context());
+    let read_first = sent(concluded.then.expect("goes on"));
+    let concluded = run.conclude(&read_first, &Outcome::Missing, &Answer::NoAccount, &world.context());
     assert_eq!(concluded.account, Some(None));
     assert_eq!(sent(concluded.then.expect("goes on")).name(), "create_user");
 }
@@ -246,16 +246,16 @@ fn an_account_that_is_gone_is_made_again() {
 #[test]
 fn a_refusal_says_who_can_fix_it_and_is_tried_again_more_and_more_rarely_if_a_setting_may_change() {
     let mut world = World::new();
-    let listed = Some([("00u1".to_owned(), Rank::Lesser)].into());
+    let listed = Some([("00u1".to_owned(), AdminLevel::Lesser)].into());
     world.directory = world.directory.with_administrators(Administrators { listed, ..Administrators::default() });
-    let mover = Employee { job_title: "Director".into(), ..somebody() };
+    let mover = Employee { job_title: "Director".into(), ..an_employee() };
     let mut waits = Vec::new();
     for (attempt, who) in [(0, Fixer::OktaAdmin), (1, Fixer::OktaAdmin), (0, Fixer::Hr)] {
-        let mut lane = Lane::new(Claim { attempt, ..world.claim(mover.clone(), Some(world.account())) });
-        let update = sent(lane.begin(&world.context()));
+        let mut run = Run::new(Claim { attempt, ..world.claim(mover.clone(), Some(world.account())) });
+        let update = sent(run.begin(&world.context()));
         let refused = Outcome::Refused { why: "E0000006".into(), who };
-        let concluded = lane.conclude(&update, &refused, &Answer::Done, &world.context());
-        let Next::Release(Release::SetAside { why, again, .. }) = concluded.next else { panic!("{concluded:?}") };
+        let concluded = run.conclude(&update, &refused, &Answer::Done, &world.context());
+        let Next::Release(Release::Quarantined { why, again, .. }) = concluded.next else { panic!("{concluded:?}") };
         assert!(why.contains("the person is an Okta administrator") && why.contains(&who.to_string()), "{why}");
         waits.push(again.map(|at| at.since(world.now)));
     }
@@ -265,15 +265,15 @@ fn a_refusal_says_who_can_fix_it_and_is_tried_again_more_and_more_rarely_if_a_se
 #[test]
 fn a_refused_session_revocation_does_not_keep_an_account_alive() {
     let world = World::new();
-    let leaver = Employee { user_status: UserStatus::Inactive, ..somebody() };
+    let leaver = Employee { user_status: UserStatus::Inactive, ..an_employee() };
     for outcome in [
         Outcome::Refused { why: "no".into(), who: Fixer::Hr },
         Outcome::Missing,
         Outcome::Unknown { why: "lost".into() },
     ] {
-        let mut lane = Lane::new(world.claim(leaver.clone(), Some(world.account())));
-        let sessions = sent(lane.begin(&world.context()));
-        let concluded = lane.conclude(&sessions, &outcome, &Answer::Done, &world.context());
+        let mut run = Run::new(world.claim(leaver.clone(), Some(world.account())));
+        let sessions = sent(run.begin(&world.context()));
+        let concluded = run.conclude(&sessions, &outcome, &Answer::Done, &world.context());
         assert_eq!(sent(concluded.then.expect("goes on")).name(), "deactivate");
     }
 }
@@ -281,36 +281,38 @@ fn a_refused_session_revocation_does_not_keep_an_account_alive() {
 #[test]
 fn deactivating_what_is_already_deactivated_is_read_and_counts_as_done() {
     let world = World::new();
-    let leaver = Employee { user_status: UserStatus::Inactive, ..somebody() };
-    let mut lane = Lane::new(world.claim(leaver, Some(world.account())));
-    let sessions = sent(lane.begin(&world.context()));
-    let concluded = lane.conclude(&sessions, &Outcome::Applied, &Answer::Done, &world.context());
+    let leaver = Employee { user_status: UserStatus::Inactive, ..an_employee() };
+    let mut run = Run::new(world.claim(leaver, Some(world.account())));
+    let sessions = sent(run.begin(&world.context()));
+    let concluded = run.conclude(&sessions, &Outcome::Applied, &Answer::Done, &world.context());
     let deactivate = sent(concluded.then.expect("goes on"));
-    let concluded = lane.conclude(&deactivate, &Outcome::Missing, &Answer::Done, &world.context());
-    let look = sent(concluded.then.expect("goes on"));
+    let concluded = run.conclude(&deactivate, &Outcome::Missing, &Answer::Done, &world.context());
+    let read_first = sent(concluded.then.expect("goes on"));
     let ended = Account { status: AccountStatus::Deprovisioned, ..world.account() };
-    let concluded = lane.conclude(&look, &Outcome::Applied, &Answer::User(ended), &world.context());
+    let concluded = run.conclude(&read_first, &Outcome::Applied, &Answer::User(ended), &world.context());
     assert_eq!(sent(concluded.then.expect("goes on")).name(), "revoke_sessions_again");
 }
 
 #[test]
 fn an_attribute_that_okta_does_not_keep_ends_in_words_and_not_in_a_loop() {
     let world = World::new();
-    let moved = Employee { job_title: "Controller".into(), ..somebody() };
-    let mut lane = Lane::new(world.claim(moved, Some(world.account())));
-    let update = sent(lane.begin(&world.context()));
-    let concluded = lane.conclude(&update, &Outcome::Applied, &Answer::User(world.account()), &world.context());
-    assert!(matches!(concluded.next, Next::Release(Release::SetAside { why, .. }) if why.contains("does not show it")));
+    let moved = Employee { job_title: "Controller".into(), ..an_employee() };
+    let mut run = Run::new(world.claim(moved, Some(world.account())));
+    let update = sent(run.begin(&world.context()));
+    let concluded = run.conclude(&update, &Outcome::Applied, &Answer::User(world.account()), &world.context());
+    assert!(
+        matches!(concluded.next, Next::Release(Release::Quarantined { why, .. }) if why.contains("does not show it"))
+    );
 }
 
 #[test]
 fn a_group_somebody_else_has_just_made_is_found_and_not_made_twice() {
     let world = World::new();
-    let employee = Employee { departments: vec!["Research".into()], ..somebody() };
-    let mut lane = Lane::new(world.claim(employee, None));
-    let create = sent(lane.begin(&world.context()));
+    let employee = Employee { departments: vec!["Research".into()], ..an_employee() };
+    let mut run = Run::new(world.claim(employee, None));
+    let create = sent(run.begin(&world.context()));
     assert_eq!(create.name(), "create_group");
-    let concluded = lane.conclude(&create, &taken(), &Answer::Done, &world.context());
+    let concluded = run.conclude(&create, &taken(), &Answer::Done, &world.context());
     assert!(concluded.refresh_directory);
     assert!(matches!(concluded.next, Next::Release(Release::Retry { .. })));
 }
@@ -318,16 +320,16 @@ fn a_group_somebody_else_has_just_made_is_found_and_not_made_twice() {
 #[test]
 fn endless_contradictions_end_in_a_retry_later() {
     let world = World::new();
-    let moved = Employee { job_title: "Controller".into(), ..somebody() };
-    let mut lane = Lane::new(world.claim(moved, Some(world.account())));
-    let mut act = lane.begin(&world.context());
+    let moved = Employee { job_title: "Controller".into(), ..an_employee() };
+    let mut run = Run::new(world.claim(moved, Some(world.account())));
+    let mut act = run.begin(&world.context());
     for _ in 0..20 {
         let step = sent(act);
         let concluded = match step {
-            Step::Look { .. } => {
-                lane.conclude(&step, &Outcome::Applied, &Answer::User(world.account()), &world.context())
+            Step::ReadAccount { .. } => {
+                run.conclude(&step, &Outcome::Applied, &Answer::User(world.account()), &world.context())
             }
-            _ => lane.conclude(&step, &Outcome::Replan { why: "E0000038".into() }, &Answer::Done, &world.context()),
+            _ => run.conclude(&step, &Outcome::Replan { why: "E0000038".into() }, &Answer::Done, &world.context()),
         };
         match (concluded.next, concluded.then) {
             (Next::Release(Release::Retry { .. }), _) => return,

@@ -3,7 +3,7 @@
 use super::failure::{cannot_say, usage};
 use super::store::{Opened, decider, opened};
 use crate::admin::auth;
-use crate::admin::decisions::{Desk, Refusal};
+use crate::admin::decisions::{Decisions, Refusal};
 use crate::admin::fields;
 use crate::admin::routes::{Ask, route_of};
 use crate::admin::state::Running;
@@ -30,7 +30,7 @@ const SERVICE: &str = "NAMELY_OKTA_SYNC_SERVICE";
 const CA: &str = "NAMELY_OKTA_SYNC_CA";
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Whoever does not answer within this does not run.
-const LOOK: Duration = Duration::from_secs(2);
+const READ: Duration = Duration::from_secs(2);
 
 /// Where to look and ask.
 #[derive(clap::Args, Clone, Debug)]
@@ -55,11 +55,11 @@ pub struct Asking {
 }
 
 /// One of the two.
-pub enum Way {
+pub enum Backend {
     /// The service runs, and asks who we are.
     Service(Api),
     /// It does not, or its admin API is closed: whoever can read the store may look, and whoever can write it may decide.
-    Store { desk: Desk, config: Box<Config>, by: Option<String>, now: Moment },
+    Store { decisions: Decisions, config: Box<Config>, by: Option<String>, now: Moment },
 }
 
 /// The admin API of a running service.
@@ -117,25 +117,25 @@ impl At {
     }
 
     /// The way to what can be seen: the service if it runs and whoever asks has a token, its store otherwise.
-    pub fn to_look(&self) -> anyhow::Result<Way> {
+    pub fn to_read(&self) -> anyhow::Result<Backend> {
         if let Some(url) = self.service() {
-            return Ok(Way::Service(Api::at(&url)?));
+            return Ok(Backend::Service(Api::at(&url)?));
         }
         // The service answers for a store that cannot be opened from here.
         let config = self.read()?;
         match token() {
-            Some(token) if runs(&config) => Ok(Way::Service(Api::of(&config, token)?)),
-            _ => Ok(Way::store(&opened(config)?, None)),
+            Some(token) if runs(&config) => Ok(Backend::Service(Api::of(&config, token)?)),
+            _ => Ok(Backend::store(&opened(config)?, None)),
         }
     }
 
     /// The way to a decision. `by` is who decides where nobody asks for a token.
-    pub fn to_decide(&self, by: Option<&String>) -> anyhow::Result<Way> {
+    pub fn to_decide(&self, by: Option<&String>) -> anyhow::Result<Backend> {
         match self.service() {
-            Some(url) => Ok(Way::Service(Api::at(&url)?)),
+            Some(url) => Ok(Backend::Service(Api::at(&url)?)),
             None => {
                 let config = self.read()?;
-                if runs(&config) { Way::of_running(&config) } else { Ok(Way::store(&opened(config)?, by)) }
+                if runs(&config) { Backend::of_running(&config) } else { Ok(Backend::store(&opened(config)?, by)) }
             }
         }
     }
@@ -144,7 +144,7 @@ impl At {
 /// Whether the service of a configuration runs and can be asked. Whoever listens there is asked: one that shows another
 /// certificate must not make us go around it.
 fn runs(config: &Config) -> bool {
-    !config.admin.tokens.is_empty() && TcpStream::connect_timeout(&config.service.listen, LOOK).is_ok()
+    !config.admin.tokens.is_empty() && TcpStream::connect_timeout(&config.service.listen, READ).is_ok()
 }
 
 impl Api {
@@ -193,25 +193,25 @@ impl Api {
             cannot_say(format!("the service at {} does not answer: {}{}", self.base, describe(&e), self.hint))
         })?;
         let status = answer.status();
-        let told = read_body(answer, LARGEST_OWN_ANSWER).await;
-        let told = told
+        let message = read_body(answer, LARGEST_OWN_ANSWER).await;
+        let message = message
             .map_err(|why| cannot_say(format!("the answer of the service at {} cannot be read: {why}", self.base)))?;
-        let told: Value = serde_json::from_slice(&told).map_err(|_| {
+        let message: Value = serde_json::from_slice(&message).map_err(|_| {
             cannot_say(format!("{} answers HTTP {status} with no JSON; is a service there?", self.base))
         })?;
-        match told["error"].as_str() {
+        match message["error"].as_str() {
             Some(why) if status.as_u16() == 400 => Err(usage(why)),
             Some(why) if status.is_server_error() => Err(cannot_say(why)),
             Some(why) => bail!("{why}"),
             None if !status.is_success() => Err(cannot_say(format!("the service answers HTTP {status}"))),
-            None => Ok(told),
+            None => Ok(message),
         }
     }
 }
 
 /// What the service of a configuration says of itself to everybody; `None` if none answers.
 async fn running(config: &Config) -> Option<Running> {
-    let (client, base) = client(config, LOOK).ok()?;
+    let (client, base) = client(config, READ).ok()?;
     let get = async |path: &str| {
         let answer = client.get(format!("{base}{path}")).send().await.ok()?;
         String::from_utf8(read_body(answer, LARGEST_OWN_ANSWER).await.ok()?).ok()
@@ -221,16 +221,16 @@ async fn running(config: &Config) -> Option<Running> {
     Some(Running::new(missing, &get("/metrics").await.unwrap_or_default()))
 }
 
-impl Way {
+impl Backend {
     /// The way to a decision about what was opened. `by` is who decides where nobody asks for a token.
     pub fn find(opened: &Opened, by: Option<&String>) -> anyhow::Result<Self> {
-        if runs(&opened.config) { Way::of_running(&opened.config) } else { Ok(Way::store(opened, by)) }
+        if runs(&opened.config) { Backend::of_running(&opened.config) } else { Ok(Backend::store(opened, by)) }
     }
 
     /// The way to a decision where the service runs: it is asked, whatever state its store is in.
     fn of_running(config: &Config) -> anyhow::Result<Self> {
         match token() {
-            Some(token) => Ok(Way::Service(Api::of(config, token)?)),
+            Some(token) => Ok(Backend::Service(Api::of(config, token)?)),
             None => bail!("the service runs and asks who you are: set {TOKEN} to your token of [[admin.tokens]]"),
         }
     }
@@ -239,35 +239,36 @@ impl Way {
         let config = &opened.config;
         let orgs = config.okta.iter().map(|org| org.name.clone()).collect();
         let approvers = auth::approvers(&config.admin.tokens);
-        let desk = Desk { store: opened.path.clone(), orgs, rules: config.rulebook.clone(), approvers };
-        Way::Store { desk, config: Box::new(config.clone()), by: by.cloned(), now: opened.now }
+        let decisions = Decisions { store: opened.path.clone(), orgs, rules: config.rulebook.clone(), approvers };
+        Backend::Store { decisions, config: Box::new(config.clone()), by: by.cloned(), now: opened.now }
     }
 
     /// Asks for something to be done; `parts` stand for the braces of the path. What is answered is the same on both ways.
     pub async fn ask(&self, ask: Ask, parts: &[&str], body: Value) -> anyhow::Result<Value> {
         match self {
-            Way::Service(api) => api.send(ask, parts, &json!({}), Some(body)).await,
-            Way::Store { desk, by, now, .. } => {
+            Backend::Service(api) => api.send(ask, parts, &json!({}), Some(body)).await,
+            Backend::Store { decisions, by, now, .. } => {
                 if let Some(route) = route_of(ask) {
                     fields::said(route, &body).map_err(Refusal::Bad)?;
                 }
                 let by = decider(by.as_ref())?;
-                desk.decide(ask, &by, &owned(parts), &body, *now)?
+                decisions
+                    .decide(ask, &by, &owned(parts), &body, *now)?
                     .context("this can only be asked of a running service")
             }
         }
     }
 
     /// Asks how things are, likewise.
-    pub async fn look(&self, ask: Ask, parts: &[&str], query: Value) -> anyhow::Result<Value> {
+    pub async fn read(&self, ask: Ask, parts: &[&str], query: Value) -> anyhow::Result<Value> {
         match self {
-            Way::Service(api) => api.send(ask, parts, &query, None).await,
-            Way::Store { desk, config, now, .. } => {
+            Backend::Service(api) => api.send(ask, parts, &query, None).await,
+            Backend::Store { decisions, config, now, .. } => {
                 if let Some(route) = route_of(ask) {
                     fields::sought(route, &query).map_err(Refusal::Bad)?;
                 }
                 let running = if ask == Ask::Status { running(config).await } else { None };
-                desk.look(ask, &owned(parts), &query, || running, *now)?.context("there is nothing to be seen")
+                decisions.read(ask, &owned(parts), &query, || running, *now)?.context("there is nothing to be seen")
             }
         }
     }
@@ -278,8 +279,8 @@ fn owned(parts: &[&str]) -> Vec<String> {
 }
 
 /// A part of an answer; a service of another version may say it otherwise.
-pub fn part<T: DeserializeOwned>(mut told: Value, name: &str) -> anyhow::Result<T> {
-    serde_json::from_value(told[name].take()).with_context(|| {
+pub fn part<T: DeserializeOwned>(mut message: Value, name: &str) -> anyhow::Result<T> {
+    serde_json::from_value(message[name].take()).with_context(|| {
         format!(
             "the answer holds no {name} of the kind that is known here: is the service of version {}?",
             env!("CARGO_PKG_VERSION")
@@ -288,6 +289,6 @@ pub fn part<T: DeserializeOwned>(mut told: Value, name: &str) -> anyhow::Result<
 }
 
 /// Who has decided, as it was answered.
-pub fn by(told: &Value) -> &str {
-    told["by"].as_str().unwrap_or_default()
+pub fn by(message: &Value) -> &str {
+    message["by"].as_str().unwrap_or_default()
 }

@@ -1,26 +1,26 @@
-//! Who is counted, and who is judged anew.
+//! Who is counted, and who is evaluated anew.
 
 use super::super::tests::{World, account};
 use crate::identity::account::tests::bare;
 use crate::identity::administrator::{Administrators, RolesRead};
-use crate::identity::employee::tests::somebody;
+use crate::identity::employee::tests::an_employee;
 use crate::identity::rulebook::tests::rulebook;
 use crate::identity::run::{Lease, Release};
 use crate::identity::safeguard::{Limit, Restraint, Scope, Span};
-use crate::identity::{Change, Directory, Employee, Group, UserStatus};
+use crate::identity::{ChangeKind, Directory, Employee, Group, UserStatus};
 use crate::store::Want;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Five joiners of a department whose group is still to be made, where so many may be made or given something.
-async fn joiners(change: Change, people: u32) -> World {
+async fn joiners(change: ChangeKind, people: u32) -> World {
     let mut rules = rulebook();
-    let limit = Limit { change, people, share: 0.0, per: Span::Hour, scope: Scope::Company };
+    let limit = Limit { change, people, share: 0.0, per: Span::Hour, scope: Scope::Tenant };
     rules.safeguards.limits.push(limit);
     let world = World::under(rules).await;
     for n in 0..5 {
         let email = format!("joiner{n}@example.com");
-        world.see(Employee { id: format!("joiner-{n}"), email, ..somebody() }).await;
+        world.see(Employee { id: format!("joiner-{n}"), email, ..an_employee() }).await;
     }
     world
 }
@@ -28,17 +28,17 @@ async fn joiners(change: Change, people: u32) -> World {
 #[tokio::test]
 async fn whoever_was_held_while_nobody_could_tell_who_is_an_administrator_is_free_when_it_can_be_told() {
     let world = World::new().await;
-    let mut account = bare("00u1", &somebody().email, Some(&somebody().id));
+    let mut account = bare("00u1", &an_employee().email, Some(&an_employee().id));
     account.marks.roles = Some(RolesRead { holds: None, at: world.now.millis() }); // asked for, and not told
     world.store.prime("main", vec![account], BTreeSet::new(), world.now).await.expect("writes");
-    world.see(Employee { user_status: UserStatus::Inactive, ..somebody() }).await;
-    let ask = async |directory: Directory, lanes: usize| {
-        let want = Want { lanes, urgent: lanes, rooms: vec![("any", lanes), ("users", lanes)] };
+    world.see(Employee { user_status: UserStatus::Inactive, ..an_employee() }).await;
+    let ask = async |directory: Directory, runs: usize| {
+        let want = Want { runs, urgent: runs, rooms: vec![("any", runs), ("users", runs)] };
         world.store.claim("main", Arc::new(directory), world.now, want).await.expect("claims")
     };
     let unread = Administrators { unread: Some("HTTP 403".into()), ..Administrators::default() };
     let unread = Directory::default().with_administrators(unread);
-    assert!(ask(unread, 0).await.is_empty(), "judged, and claimed by nobody");
+    assert!(ask(unread, 0).await.is_empty(), "evaluated, and claimed by nobody");
     let holds =
         world.store.run(|c| Ok(c.query_row("SELECT count(*) FROM hold", [], |row| row.get::<_, i64>(0))?)).await;
     assert_eq!(holds.expect("reads"), 1);
@@ -48,10 +48,10 @@ async fn whoever_was_held_while_nobody_could_tell_who_is_an_administrator_is_fre
 }
 
 /// Takes everybody, and says of how many a change waits and of how many it may go.
-async fn claimed(world: &World, change: Change) -> (Vec<Lease>, usize, usize) {
+async fn claimed(world: &World, change: ChangeKind) -> (Vec<Lease>, usize, usize) {
     let staff = Group { id: "00gStaff".into(), name: "Staff".into(), writable: true };
     let directory = Arc::new(Directory::new([staff], BTreeSet::new()));
-    let want = Want { lanes: 10, urgent: 10, rooms: vec![("any", 10), ("users", 10)] };
+    let want = Want { runs: 10, urgent: 10, rooms: vec![("any", 10), ("users", 10)] };
     let claims = world.store.claim("main", directory, world.now, want).await.expect("claims");
     let count = |is: &dyn Fn(&Restraint) -> bool| claims.iter().filter(|claim| is(&claim.restraint)).count();
     let held = count(&|restraint| restraint.held.contains_key(&change));
@@ -61,20 +61,20 @@ async fn claimed(world: &World, change: Change) -> (Vec<Lease>, usize, usize) {
 
 #[tokio::test]
 async fn joiners_are_counted_where_how_many_are_made_is_limited() {
-    let world = joiners(Change::Create, 2).await;
-    let (claims, held, passed) = claimed(&world, Change::Create).await;
+    let world = joiners(ChangeKind::Create, 2).await;
+    let (claims, held, passed) = claimed(&world, ChangeKind::Create).await;
     assert_eq!((claims.len(), held, passed), (5, 5, 0));
 }
 
 #[tokio::test]
-async fn whoever_needs_a_group_that_may_not_be_made_for_another_is_judged_for_it_at_the_second_try() {
-    let world = joiners(Change::AddGroup, 0).await;
-    let (claims, held, passed) = claimed(&world, Change::AddGroup).await;
+async fn whoever_needs_a_group_that_may_not_be_made_for_another_is_evaluated_for_it_at_the_second_try() {
+    let world = joiners(ChangeKind::AddGroup, 0).await;
+    let (claims, held, passed) = claimed(&world, ChangeKind::AddGroup).await;
     assert_eq!((claims.len(), held, passed), (5, 1, 0), "the first would make it for all");
     for lease in claims {
-        world.store.release(lease, Release::Judge { at: world.now }, world.now).await.expect("lets go");
+        world.store.release(lease, Release::Evaluate { at: world.now }, world.now).await.expect("lets go");
     }
-    let (claims, held, passed) = claimed(&world, Change::AddGroup).await;
+    let (claims, held, passed) = claimed(&world, ChangeKind::AddGroup).await;
     assert_eq!((claims.len(), held, passed), (5, 5, 0), "nobody waits for as many tries as there are others");
 }
 
@@ -84,17 +84,17 @@ async fn whoever_was_held_as_somebody_who_may_be_an_administrator_is_not_when_it
     let later = |world: &World| Release::Retry { at: world.now, why: "HTTP 500".into() };
     for in_between in [false, true] {
         let world = World::new().await;
-        world.see(somebody()).await;
-        let mut account = account(Some(&somebody().id));
+        world.see(an_employee()).await;
+        let mut account = account(Some(&an_employee().id));
         account.marks.roles = Some(RolesRead { holds: None, at: world.now.millis() });
         world.store.prime("main", vec![account], BTreeSet::new(), world.now).await.expect("primes");
         world.store.correlate_org("main", world.now).await.expect("correlates");
-        world.see(Employee { user_status: UserStatus::Inactive, ..somebody() }).await;
+        world.see(Employee { user_status: UserStatus::Inactive, ..an_employee() }).await;
         let claim = async |directory: Directory| {
-            let want = Want { lanes: 10, urgent: 10, rooms: vec![("any", 10), ("users", 10), ("user_read", 10)] };
+            let want = Want { runs: 10, urgent: 10, rooms: vec![("any", 10), ("users", 10), ("user_read", 10)] };
             let claims = world.store.claim("main", Arc::new(directory), world.now, want).await.expect("claims");
             let one = claims.into_iter().next().expect("the leaver");
-            (one.lease, one.restraint.held.contains_key(&Change::Deactivate))
+            (one.lease, one.restraint.held.contains_key(&ChangeKind::Deactivate))
         };
         let (lease, is_held) = claim(Directory::default().with_administrators(Administrators::never_read())).await;
         assert!(is_held, "nobody knows whether they are an administrator");

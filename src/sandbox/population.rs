@@ -1,4 +1,4 @@
-//! A company made up from a seed: its people as HR knows them.
+//! A tenant made up from a seed: its people as HR knows them.
 
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -116,15 +116,15 @@ impl Hr {
         Self { random: ChaCha8Rng::seed_from_u64(seed), made: 0, today }
     }
 
-    /// A company of `size` people; every tenth is a manager, the first one of nobody's.
-    pub fn company(&mut self, size: usize) -> Vec<Person> {
+    /// A tenant of `size` people; every tenth is a manager, the first one of nobody's.
+    pub fn population(&mut self, size: usize) -> Vec<Person> {
         (0..size).map(|n| self.person((n % 10 == 0).then_some(n), n.div_ceil(10))).collect()
     }
 
     /// Somebody new, reporting to one of the first `managers` managers.
     pub fn joiner(&mut self, managers: usize) -> Person {
         let mut person = self.person(None, managers);
-        // The day before is over wherever the company is.
+        // The day before is over wherever the tenant is.
         person.start_date = self.today.yesterday().unwrap_or(self.today);
         person
     }
@@ -178,13 +178,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn the_same_seed_makes_the_same_company_and_nobody_twice() {
+    fn the_same_seed_makes_the_same_tenant_and_nobody_twice() {
         let today = "2026-05-01".parse().expect("a date");
-        let company = |seed| Hr::new(seed, today).company(300);
-        assert_eq!(company(1), company(1));
-        assert_ne!(company(1), company(2));
-        let unique = |key: fn(&Person) -> &String| company(1).iter().map(key).collect::<BTreeSet<_>>().len();
+        let population = |seed| Hr::new(seed, today).population(300);
+        assert_eq!(population(1), population(1));
+        assert_ne!(population(1), population(2));
+        let unique = |key: fn(&Person) -> &String| population(1).iter().map(key).collect::<BTreeSet<_>>().len();
         assert_eq!((unique(|p| &p.id), unique(|p| &p.email)), (300, 300));
-        assert!(company(1).iter().all(|p| p.manager.is_none_or(|m| company(1)[m].is_manager())));
+        assert!(population(1).iter().all(|p| p.manager.is_none_or(|m| population(1)[m].is_manager())));
     }
 }

@@ -1,13 +1,13 @@
-//! The employee: one person, one lane. Plans, orders calls, writes outcomes, and ends.
+//! The employee: one person, one run. Plans, orders calls, writes outcomes, and ends.
 //!
 //! **Invariant:** never runs two plans of one person at once: it exists only under a claim, and the store drops whatever
 //! comes under an old one. Whatever ends it, even a panic, gives the claim back.
 
 use super::directory::SharedDirectory;
-use super::dispatcher::{Dispatcher, LaneEnded};
-use super::lane::{Act, Concluded, Context as LaneContext, Lane};
+use super::dispatcher::{Dispatcher, RunEnded};
 use super::lists::Lists;
 use super::order::{Delivered, Order};
+use super::run::{Act, Concluded, Context as RunContext, Run};
 use super::runs::{Progress, Runs};
 use super::supervisor::Supervisor;
 use super::traffic::Traffic;
@@ -21,7 +21,7 @@ use crate::identity::{Answer, Group, Position, Step, hex};
 use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
 use crate::okta::Request;
-use crate::okta::answer::{names_somebody, understand};
+use crate::okta::answer::{names_user, understand};
 use crate::okta::outcome::{Outcome, Reply};
 use crate::retry::Waits;
 use crate::store::{EndStep, LiveRules, Store, StoreError, Trouble, refusal};
@@ -43,7 +43,7 @@ const REFUSED_AGAIN: Duration = Duration::from_secs(15 * 60);
 /// How soon somebody is tried again whose account cannot be made because of a list that is not believed.
 const UNTIL_BELIEVED: Duration = Duration::from_secs(30);
 
-/// What every lane works with.
+/// What every run works with.
 #[derive(Clone)]
 pub struct Tools {
     /// The org, by its name in the configuration.
@@ -64,14 +64,14 @@ pub struct Tools {
 }
 
 /// The actor of one person in flight.
-pub struct Employee {
+pub struct PersonRun {
     tools: Tools,
-    lane: Lane,
+    run: Run,
     guard: Guard,
     /// The way back into this actor. It keeps the actor alive until it stops itself: actix ends an actor whose last
     /// address is dropped just after its mailbox was looked into, with the message still in it.
-    back: Option<Gate<Employee>>,
-    /// What logs and traces of this lane carry.
+    back: Option<Gate<PersonRun>>,
+    /// What logs and traces of this run carry.
     span: Span,
     progress: Progress,
 }
@@ -106,27 +106,27 @@ struct Written {
     then: Option<Act>,
 }
 
-impl Employee {
-    /// Starts a lane for what was claimed.
-    pub fn start_lane(claim: Claim, tools: Tools, dispatcher: Gate<Dispatcher>) {
+impl PersonRun {
+    /// Starts a run for what was claimed.
+    pub fn start_run(claim: Claim, tools: Tools, dispatcher: Gate<Dispatcher>) {
         let (own, attempt) = (claim.lease, claim.attempt);
         let guard = Guard { lease: Some(own), own, attempt, making: None, tools: tools.clone(), dispatcher };
         let progress = Progress::new(&tools.clock);
         let span = tracing::info_span!(
-            "lane",
+            "run",
             org = %tools.org,
             person = pseudonym(claim.case.person.primary()),
-            class = claim.class.label(),
+            priority = claim.priority.as_str(),
             cause = claim.cause,
             rev = claim.lease.rev,
             attempt = claim.attempt,
             outcome = Empty,
         );
-        Employee { lane: Lane::new(claim), tools, guard, back: None, span, progress }.start();
+        PersonRun { run: Run::new(claim), tools, guard, back: None, span, progress }.start();
     }
 }
 
-impl Actor for Employee {
+impl Actor for PersonRun {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
@@ -135,16 +135,16 @@ impl Actor for Employee {
         // At most one message is ever under way.
         let wait = self.tools.metrics.mailbox_wait_seconds.with_label_values(&["employee"]);
         self.back = Some(Gate::new(ctx.address(), 1, wait.clone()));
-        let person = pseudonym(self.lane.claim().case.person.primary());
+        let person = pseudonym(self.run.claim().case.person.primary());
         let watched = Gate::new(ctx.address(), 1, wait);
         self.tools.runs.begin(self.guard.own, self.progress.clone(), person, watched);
-        let act = self.decide(|lane, context| lane.begin(context));
+        let act = self.decide(|run, context| run.begin(context));
         failpoint::reach(Point::Planned);
         self.act(act);
     }
 }
 
-impl Handler<Carried<Returned>> for Employee {
+impl Handler<Carried<Returned>> for PersonRun {
     type Result = ();
 
     fn handle(&mut self, returned: Carried<Returned>, _: &mut Self::Context) {
@@ -180,17 +180,17 @@ impl Handler<Carried<Returned>> for Employee {
                 self.unreserve(&step);
                 let why = refusal(&format!("to announce {}", step.name()), &why);
                 let again = Some(self.tools.clock.now() + self.long_backoff());
-                return self.release(Release::SetAside { why, again, look: true });
+                return self.release(Release::Quarantined { why, again, read_first: true });
             }
             Delivered::Busy => {
                 self.unreserve(&step);
-                let bucket = Request::of(&step, None).bucket().label();
-                let act = self.decide(|lane, context| lane.no_room(&step, bucket, context));
+                let bucket = Request::of(&step, None).bucket().as_str();
+                let act = self.decide(|run, context| run.no_room(&step, bucket, context));
                 return self.act(act);
             }
             Delivered::NotAllowed { wait } => {
                 self.unreserve(&step);
-                let act = self.decide(|lane, context| lane.not_allowed(&step, wait, context));
+                let act = self.decide(|run, context| run.not_allowed(&step, wait, context));
                 return self.act(act);
             }
         };
@@ -211,7 +211,7 @@ impl Handler<Carried<Returned>> for Employee {
             _ => {}
         }
         self.unreserve(&step);
-        let concluded = self.decide(|lane, context| lane.conclude(&step, &outcome, &answer, context));
+        let concluded = self.decide(|run, context| run.conclude(&step, &outcome, &answer, context));
         let effect = effect(call, &outcome, reply);
         let request_id = effect.request_id.as_deref();
         sent.record("outcome", effect.outcome.as_str());
@@ -222,7 +222,7 @@ impl Handler<Carried<Returned>> for Employee {
     }
 }
 
-impl Handler<Carried<Written>> for Employee {
+impl Handler<Carried<Written>> for PersonRun {
     type Result = ();
 
     fn handle(&mut self, written: Carried<Written>, ctx: &mut Self::Context) {
@@ -236,7 +236,7 @@ impl Handler<Carried<Written>> for Employee {
     }
 }
 
-impl Handler<Carried<Overdue>> for Employee {
+impl Handler<Carried<Overdue>> for PersonRun {
     type Result = ();
 
     fn handle(&mut self, _: Carried<Overdue>, ctx: &mut Self::Context) {
@@ -245,22 +245,22 @@ impl Handler<Carried<Overdue>> for Employee {
     }
 }
 
-impl Employee {
+impl PersonRun {
     /// Asks the core, with the directory and the time of this moment.
-    fn decide<T>(&mut self, ask: impl FnOnce(&mut Lane, &LaneContext) -> T) -> T {
+    fn decide<T>(&mut self, ask: impl FnOnce(&mut Run, &RunContext) -> T) -> T {
         let backoff = self.backoff();
         let (rulebook, directory) = (self.tools.rules.load(), self.tools.directory.load());
-        let context = LaneContext { rulebook: &rulebook, directory: &directory, now: self.tools.clock.now(), backoff };
-        ask(&mut self.lane, &context)
+        let context = RunContext { rulebook: &rulebook, directory: &directory, now: self.tools.clock.now(), backoff };
+        ask(&mut self.run, &context)
     }
 
     fn backoff(&self) -> Duration {
-        self.tools.traffic.waits().delay(self.lane.claim().attempt)
+        self.tools.traffic.waits().delay(self.run.claim().attempt)
     }
 
     /// How long to wait before trying again what only people can mend.
     fn long_backoff(&self) -> Duration {
-        long_backoff(self.lane.claim().attempt)
+        long_backoff(self.run.claim().attempt)
     }
 
     fn act(&mut self, act: Act) {
@@ -292,16 +292,16 @@ impl Employee {
             self.tools.metrics.plans.with_label_values(&["steps"]).inc();
             self.tools.metrics.plan_calls.observe(plan.steps.len() as f64);
         }
-        let request = Request::of(&step, self.lane.full());
+        let request = Request::of(&step, self.run.full());
         let call = Call {
             step,
             method: request.method.to_owned(),
             path: request.path().to_owned(),
             body_hash: request.body_hash(),
-            attempt: self.lane.claim().attempt,
+            attempt: self.run.claim().attempt,
         };
-        let (store, clock, lease) = (self.tools.store.clone(), self.tools.clock.clone(), self.lane.claim().lease);
-        let changes = self.lane.changes_of(&call.step);
+        let (store, clock, lease) = (self.tools.store.clone(), self.tools.clock.clone(), self.run.claim().lease);
+        let changes = self.run.changes_of(&call.step);
         let permitted = changes.clone();
         let announced = call.clone();
         let announce = move || -> Pin<Box<dyn Future<Output = _> + Send>> {
@@ -310,13 +310,13 @@ impl Employee {
         let (stops, condition) = (self.tools.store.stops().clone(), self.tools.store.condition().clone());
         let (org, watched, is_write) = (self.tools.org.clone(), self.progress.clone(), request.is_write());
         let (answer, delivered) = oneshot::channel();
-        let bucket = request.bucket().label();
+        let bucket = request.bucket().as_str();
         let span = tracing::info_span!(
             parent: &self.span, "call", step = call.step.name(), bucket, outcome = Empty, request_id = Empty,
         );
         let order = Order {
             request,
-            class: self.lane.urgency(&call.step),
+            priority: self.run.urgency(&call.step),
             person: Some(lease.target),
             impatient: true,
             announce: Some(Box::new(announce)),
@@ -342,27 +342,31 @@ impl Employee {
     }
 
     fn count(&self, step: &Step, outcome: &Outcome) {
-        let bucket = Request::of(step, None).bucket().label();
-        self.tools.metrics.okta_calls.with_label_values(&[&self.tools.org, bucket, step.name(), outcome.word()]).inc();
+        let bucket = Request::of(step, None).bucket().as_str();
+        self.tools
+            .metrics
+            .okta_calls
+            .with_label_values(&[&self.tools.org, bucket, step.name(), outcome.as_str()])
+            .inc();
         if matches!((step, outcome), (Step::Deactivate { .. }, Outcome::Applied)) {
-            let since: Moment = self.lane.claim().dirty_at;
+            let since: Moment = self.run.claim().dirty_at;
             self.tools.metrics.revoke_seconds.observe(self.tools.clock.now().since(since).as_secs_f64());
         }
     }
 
     /// Tells the org whether Okta has answered about whom it was asked.
     fn compare(&self, outcome: &Outcome, answer: &Answer) {
-        if !names_somebody(outcome, answer) {
+        if !names_user(outcome, answer) {
             return;
         }
-        let is_right = !matches!(outcome, Outcome::SomebodyElse { .. });
+        let is_right = !matches!(outcome, Outcome::AnotherUser { .. });
         if let (false, Some(why)) = (is_right, outcome.why()) {
             self.tools.metrics.okta_anomalies.with_label_values(&[&self.tools.org]).inc();
-            tracing::error!(org = %self.tools.org, target = self.lane.claim().lease.target, %why, "an answer about somebody else");
+            tracing::error!(org = %self.tools.org, target = self.run.claim().lease.target, %why, "an answer about somebody else");
         }
-        let (target, now) = (self.lane.claim().lease.target, self.tools.clock.monotonic());
+        let (target, now) = (self.run.claim().lease.target, self.tools.clock.monotonic());
         let changes = self.tools.traffic.health(|health| health.on_identity(target, is_right, now));
-        self.tools.writers.tell(changes);
+        self.tools.writers.describe(changes);
     }
 
     /// The group that a call has made.
@@ -380,7 +384,7 @@ impl Employee {
             self.tools.directory.is_stale();
         }
         let end = EndStep {
-            lease: self.lane.claim().lease,
+            lease: self.run.claim().lease,
             intent,
             made: self.made(&effect),
             effect,
@@ -412,27 +416,27 @@ impl Employee {
 
     fn observe_end(&self, next: &Next) {
         let Next::Release(release) = next else { return };
-        let claim = self.lane.claim();
-        self.span.record("outcome", release.word());
+        let claim = self.run.claim();
+        self.span.record("outcome", release.as_str());
         match release {
             Release::Done { .. } => {
                 self.tools.metrics.done.inc();
                 let took = self.tools.clock.now().since(claim.dirty_at);
                 self.tools.metrics.detect_to_done_seconds.observe(took.as_secs_f64());
             }
-            Release::SetAside { why, .. } => {
-                self.tools.metrics.plans.with_label_values(&["set_aside"]).inc();
+            Release::Quarantined { why, .. } => {
+                self.tools.metrics.plans.with_label_values(&["quarantined"]).inc();
                 let profile = &claim.case.person.primary().employee.id;
-                tracing::warn!(org = %self.tools.org, target = claim.lease.target, %profile, %why, "set aside");
+                tracing::warn!(org = %self.tools.org, target = claim.lease.target, %profile, %why, "quarantined");
             }
-            Release::Retry { why, .. } | Release::Look { why, .. } => {
+            Release::Retry { why, .. } | Release::ReadFirst { why, .. } => {
                 tracing::info!(target = claim.lease.target, attempt = claim.attempt, %why, "will be tried again");
             }
             Release::Held { .. } => self.tools.metrics.plans.with_label_values(&["held"]).inc(),
             Release::Wait { .. }
             | Release::Search
             | Release::Stale
-            | Release::Judge { .. }
+            | Release::Evaluate { .. }
             | Release::Found { .. }
             | Release::Yield { .. } => {}
         }
@@ -442,7 +446,7 @@ impl Employee {
         self.observe_end(&Next::Release(release.clone()));
         let Some(back) = self.back.clone() else { return };
         let (store, clock) = (self.tools.store.clone(), self.tools.clock.clone());
-        let lease = self.lane.claim().lease;
+        let lease = self.run.claim().lease;
         let again = clock.now() + self.long_backoff();
         tokio::spawn(async move {
             let now = clock.now();
@@ -462,7 +466,7 @@ impl Employee {
         let (store, clock, lease) = (self.tools.store.clone(), self.tools.clock.clone(), self.guard.own);
         let at = clock.now() + self.backoff();
         tokio::spawn(async move {
-            let end = Release::Look { at, why };
+            let end = Release::ReadFirst { at, why };
             if let Err(e) = insist(&clock, || store.abandon(lease, end.clone(), clock.now())).await {
                 tracing::error!(error = %e, target = lease.target, "a claim could not be given back; it is tried again in a while");
             }
@@ -502,7 +506,7 @@ where
     }
 }
 
-/// How long somebody waits of whom the program or the store has failed, after so many tries; a leaver waits less (`lanes.rs`).
+/// How long somebody waits of whom the program or the store has failed, after so many tries; a leaver waits less (`runs.rs`).
 fn long_backoff(attempt: i64) -> Duration {
     REFUSED_AGAIN * (1 << attempt.clamp(0, 6))
 }
@@ -522,7 +526,7 @@ async fn give_up(
         tracing::error!(error = %e, target, "what has happened could not be written; the next start reads the person again");
         return;
     }
-    tracing::error!(target, %why, "set aside");
+    tracing::error!(target, %why, "quarantined");
     let refused = || store.refuse(lease, effect.clone(), why.clone(), again, clock.now());
     if let Err(e) = insist(clock, refused).await {
         tracing::error!(error = %e, target, "a claim could not be given back; it is tried again in a while");
@@ -549,7 +553,7 @@ fn effect(call: Call, outcome: &Outcome, reply: Reply) -> Effect {
         Outcome::Replan { .. } => Became::Replan,
         Outcome::Refused { .. } => Became::Refused,
         Outcome::Unknown { .. } => Became::Unknown,
-        Outcome::SomebodyElse { .. } => Became::SomebodyElse,
+        Outcome::AnotherUser { .. } => Became::AnotherUser,
     };
     Effect { call, outcome: became, why: outcome.why().map(str::to_owned), request_id }
 }
@@ -566,8 +570,8 @@ impl Drop for Guard {
         let (again, failed) =
             (now + long_backoff(self.attempt), self.lease.take().filter(|_| std::thread::panicking()));
         if let Some(lease) = failed {
-            tracing::error!(org = %self.tools.org, target = lease.target, "a lane ended without letting go; please report it");
-            self.tools.metrics.lane_panics.inc();
+            tracing::error!(org = %self.tools.org, target = lease.target, "a run ended without letting go; please report it");
+            self.tools.metrics.run_panics.inc();
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
@@ -577,12 +581,12 @@ impl Drop for Guard {
                     "an internal error stopped the plan of this person; everybody else goes on, and it is tried again \
                            in a while. Please report it"
                         .into();
-                let aside = Release::SetAside { why, again: Some(again), look: true };
-                if let Err(e) = store.abandon(lease, aside, now).await {
+                let quarantined = Release::Quarantined { why, again: Some(again), read_first: true };
+                if let Err(e) = store.abandon(lease, quarantined, now).await {
                     tracing::error!(error = %e, target = lease.target, "a claim could not be given back yet");
                 }
             }
-            dispatcher.send(LaneEnded).await;
+            dispatcher.send(RunEnded).await;
         });
     }
 }

@@ -1,4 +1,4 @@
-//! The core of a lane: what one person's run does next, without any I/O.
+//! The core of a run: what one person's run does next, without any I/O.
 //!
 //! **Invariant:** an outcome that leaves anything in doubt is followed by a read before anything else is written.
 
@@ -12,13 +12,13 @@ use crate::identity::plan::{Obstacle, Plan, Situation, plan};
 use crate::identity::run::{Claim, Next, Release};
 use crate::identity::safeguard::{Mode, restrain};
 use crate::identity::termination::next_try;
-use crate::identity::{Account, Answer, Change, Class, Directory, Group, Rulebook, Step, observe};
+use crate::identity::{Account, Answer, ChangeKind, Directory, Group, Priority, Rulebook, Step, observe};
 use crate::okta::outcome::{Fixer, Outcome};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// Reads after which a lane gives up for now: Okta keeps answering something other than what it shows.
-const MAX_LOOKS: u32 = 3;
+/// Reads after which a run gives up for now: Okta keeps answering something other than what it shows.
+const MAX_READS: u32 = 3;
 /// When somebody is tried again whom Okta refused because of its settings; longer each time, up to a day.
 const AGAIN: Duration = Duration::from_secs(15 * 60);
 const A_MOMENT: Duration = Duration::from_secs(2);
@@ -36,7 +36,7 @@ pub struct Context<'a> {
     pub backoff: Duration,
 }
 
-/// What the lane wants next.
+/// What the run wants next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Act {
     /// Send this call; `planned` is the plan it is the first call of.
@@ -54,7 +54,7 @@ pub struct Concluded {
     pub renamed: Option<(String, String)>,
     /// What is written with the outcome.
     pub next: Next,
-    /// What the lane does after that is on disk.
+    /// What the run does after that is on disk.
     pub then: Option<Act>,
     /// The group catalogue of the org should be read again.
     pub refresh_directory: bool,
@@ -66,17 +66,17 @@ impl Concluded {
     }
 
     /// The account is read before anything else is done, also by whoever comes instead of this run.
-    fn reading(account: Option<Option<Account>>, look: Step) -> Self {
-        Self::new(account, Next::Read, Some(Act::Send { step: look, planned: None }))
+    fn reading(account: Option<Option<Account>>, read_first: Step) -> Self {
+        Self::new(account, Next::Read, Some(Act::Send { step: read_first, planned: None }))
     }
 }
 
 /// One run for one person.
-pub struct Lane {
+pub struct Run {
     claim: Claim,
     steps: VecDeque<Step>,
     done: Vec<Step>,
-    looks: u32,
+    reads: u32,
     /// Whether this run has read the account.
     fresh: bool,
     /// The whole profile, between its reading and its writing back.
@@ -109,12 +109,12 @@ pub struct Lane {
     listed: (Vec<Group>, Vec<String>),
 }
 
-impl Lane {
-    /// A lane for what was claimed.
+impl Run {
+    /// A run for what was claimed.
     pub fn new(mut claim: Claim) -> Self {
         // Who is protected is looked at in what Okta holds now: a read from before the change says nothing of groups that
         // somebody was put into since.
-        let (dirty_at, ends) = (claim.dirty_at.millis(), claim.class == Class::Revoke && claim.attempt == 0);
+        let (dirty_at, ends) = (claim.dirty_at.millis(), claim.priority == Priority::Revoke && claim.attempt == 0);
         if let Some(account) = &mut claim.case.account {
             account.marks.groups_read_at = account.marks.groups_read_at.filter(|at| !ends && *at >= dirty_at);
         }
@@ -122,7 +122,7 @@ impl Lane {
             claim,
             steps: VecDeque::new(),
             done: Vec::new(),
-            looks: 0,
+            reads: 0,
             fresh: false,
             full: None,
             kinds: Plan::default(),
@@ -152,9 +152,9 @@ impl Lane {
     }
 
     /// The kinds of change that a call of the present plan is made of.
-    pub fn changes_of(&self, step: &Step) -> BTreeSet<Change> {
+    pub fn changes_of(&self, step: &Step) -> BTreeSet<ChangeKind> {
         match step {
-            Step::Look { .. } => BTreeSet::new(),
+            Step::ReadAccount { .. } => BTreeSet::new(),
             step => kinds_of(&self.kinds, step, self.former.as_deref()),
         }
     }
@@ -165,19 +165,19 @@ impl Lane {
 
     /// The first thing to do.
     pub fn begin(&mut self, context: &Context) -> Act {
-        let standing = context.rulebook.standing(&self.claim.case, context.now);
-        self.over = self.claim.case.pins.entitlement(&standing.entitlement).is_over();
-        if self.claim.look
-            && let Some(look) = self.look()
+        let lifecycle = context.rulebook.lifecycle(&self.claim.case, context.now);
+        self.over = self.claim.case.pins.entitlement(&lifecycle.entitlement).is_over();
+        if self.claim.read_first
+            && let Some(read_first) = self.read_step()
         {
-            return Act::Send { step: look, planned: None };
+            return Act::Send { step: read_first, planned: None };
         }
         if self.claim.conflict.is_some() && context.rulebook.safeguards.mode == Mode::Auto {
             self.steps = self.claim.doubtful.iter().map(|id| Step::RevokeSessions { id: id.clone() }).collect();
         }
         if let Some(step) = self.steps.front().cloned() {
             let steps = self.steps.iter().cloned().collect();
-            let planned = Planned { steps, standing: Some("ended".into()), rules: BTreeMap::new() };
+            let planned = Planned { steps, lifecycle: Some("ended".into()), rules: BTreeMap::new() };
             return Act::Send { step, planned: Some(planned) };
         }
         self.plan(context)
@@ -193,10 +193,10 @@ impl Lane {
             // the org. Another try would only end sessions once more that may be somebody else's; what Okta has not done is
             // tried again.
             let again = (self.over && !self.refused.is_empty()).then(|| context.now + next_try(self.claim.attempt));
-            return Act::Release(Release::SetAside { why: format!("{why}{sessions}"), again, look: false });
+            return Act::Release(Release::Quarantined { why: format!("{why}{sessions}"), again, read_first: false });
         }
-        let standing = context.rulebook.standing(&self.claim.case, context.now);
-        self.over = self.claim.case.pins.entitlement(&standing.entitlement).is_over();
+        let lifecycle = context.rulebook.lifecycle(&self.claim.case, context.now);
+        self.over = self.claim.case.pins.entitlement(&lifecycle.entitlement).is_over();
         // Whoever leaves is read after the end of their access.
         let unread = self.unread_memberships().filter(|_| !self.over);
         if let Some(step) = unread.clone().filter(|step| !self.unanswered.contains(step)) {
@@ -205,7 +205,7 @@ impl Lane {
         let refused: Vec<Step> = self.refused.iter().map(|refusal| refusal.step.clone()).collect();
         let verdict = plan(&Situation {
             case: &self.claim.case,
-            standing: &standing,
+            lifecycle: &lifecycle,
             rulebook: context.rulebook,
             directory: context.directory,
             now: context.now,
@@ -221,9 +221,9 @@ impl Lane {
                 }
                 Act::Release(self.not_ended(context))
             }
-            Err(Obstacle { why, look_again }) => Act::Release(self.set_aside(why, look_again, context)),
+            Err(Obstacle { why, read_again }) => Act::Release(self.quarantined(why, read_again, context)),
             Ok(Plan { steps, unfinished: Some(why), .. }) if steps.is_empty() => {
-                Act::Release(self.set_aside(why, true, context))
+                Act::Release(self.quarantined(why, true, context))
             }
             Ok(Plan { steps, unsearched: true, .. }) if steps.is_empty() => Act::Release(Release::Search),
             Ok(Plan { steps, .. }) if steps.is_empty() && unread.is_some() => {
@@ -232,17 +232,17 @@ impl Lane {
             }
             Ok(Plan { steps, remarks, awaits_manager, .. }) if steps.is_empty() => {
                 let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
-                Act::Release(Release::Done { was: standing.entitlement.word(), remark, awaits_manager })
+                Act::Release(Release::Done { was: lifecycle.entitlement.as_str(), remark, awaits_manager })
             }
             Ok(mut plan) => {
                 plan.steps.retain(|step| !self.unanswered.contains(step));
-                self.restrained(plan, standing.entitlement.word(), context)
+                self.restrained(plan, lifecycle.entitlement.as_str(), context)
             }
         }
     }
 
     /// Begins a plan, without what the safeguards do not let through.
-    fn restrained(&mut self, plan: Plan, standing: &'static str, context: &Context) -> Act {
+    fn restrained(&mut self, plan: Plan, lifecycle: &'static str, context: &Context) -> Act {
         let rules = context.rulebook;
         let former = rules.login.former.as_deref();
         let found = restrain(
@@ -281,28 +281,28 @@ impl Lane {
             }
             Some(first) if self.done.contains(first) => {
                 let why = format!("Okta accepted {} but does not show it; look at the person in Okta", first.name());
-                Act::Release(self.set_aside(why, false, context))
+                Act::Release(self.quarantined(why, false, context))
             }
             Some(first) => {
                 let first = first.clone();
                 self.steps = steps.iter().cloned().collect();
-                let standing = Some(standing.to_owned());
-                Act::Send { step: first, planned: Some(Planned { steps, standing, rules: plan.rules }) }
+                let lifecycle = Some(lifecycle.to_owned());
+                Act::Send { step: first, planned: Some(Planned { steps, lifecycle, rules: plan.rules }) }
             }
             None => {
-                let told = summary(&plan, former).into_values().flatten().collect::<Vec<_>>().join("; ");
+                let message = summary(&plan, former).into_values().flatten().collect::<Vec<_>>().join("; ");
                 if let Some(why) = found.protected {
                     let why =
-                        format!("{why}: nothing is written; Namely asks for: {told}. Do it by hand if it is meant");
-                    return Act::Release(self.set_aside(why, false, context));
+                        format!("{why}: nothing is written; Namely asks for: {message}. Do it by hand if it is meant");
+                    return Act::Release(self.quarantined(why, false, context));
                 }
-                if !found.unjudged.is_empty() {
+                if !found.unevaluated.is_empty() {
                     // At once the first time: it is ordinary that a read shows more than was known.
                     let wait = if self.claim.attempt == 0 { Duration::ZERO } else { context.backoff };
-                    return Act::Release(Release::Judge { at: context.now + wait });
+                    return Act::Release(Release::Evaluate { at: context.now + wait });
                 }
                 if std::mem::take(&mut self.is_cleared) {
-                    return Act::Release(Release::Judge { at: context.now }); // held for want of what is known now
+                    return Act::Release(Release::Evaluate { at: context.now }); // held for want of what is known now
                 }
                 let why = found.held.into_values().collect::<Vec<_>>().join("; ");
                 let withheld = found.sifted.withheld.into_values().flatten().collect::<Vec<_>>();
@@ -313,12 +313,12 @@ impl Lane {
 
     /// Lets go until somebody changes something; what does not show by itself is looked at now and then. Whose access is over
     /// is tried again soon and without end, whatever the reason.
-    fn set_aside(&self, why: String, look: bool, context: &Context) -> Release {
+    fn quarantined(&self, why: String, read_first: bool, context: &Context) -> Release {
         let again = match self.over {
             true => Some(context.now + next_try(self.claim.attempt)),
-            false => look.then(|| context.now + AGAIN * self.patience()),
+            false => read_first.then(|| context.now + AGAIN * self.patience()),
         };
-        Release::SetAside { why, again, look }
+        Release::Quarantined { why, again, read_first }
     }
 
     /// The next call of the plan, or the verdict of a new plan when it is carried out.
@@ -347,8 +347,8 @@ impl Lane {
             return self.conclude_end(step, outcome, answer, context);
         }
         let outcome = tolerate(step, outcome);
-        if matches!(step, Step::Look { .. }) {
-            return self.after_look(&outcome, answer, context);
+        if matches!(step, Step::ReadAccount { .. }) {
+            return self.after_read(&outcome, answer, context);
         }
         match outcome {
             Outcome::Replan { why } | Outcome::Refused { why, .. } if matches!(step, Step::FreeLogin { .. }) => {
@@ -357,12 +357,12 @@ impl Lane {
                     "the login {login} cannot be taken from the deactivated account {id} ({why}); allow edits of deactivated \
                      users in Okta (Directory > People > More actions), or delete that account"
                 );
-                self.end(self.set_aside(why, false, context))
+                self.end(self.quarantined(why, false, context))
             }
             Outcome::Applied | Outcome::AlreadySo => self.applied(step, answer, context),
             Outcome::Missing => self.missing(step, context),
             Outcome::Retry { after, why } => {
-                let wait = after.max(if step.class() == Class::Revoke { after } else { context.backoff });
+                let wait = after.max(if step.priority() == Priority::Revoke { after } else { context.backoff });
                 self.end(Release::Retry { at: context.now + wait, why })
             }
             Outcome::Refused { why, who } => {
@@ -370,8 +370,11 @@ impl Lane {
                 let again = (who == Fixer::OktaAdmin).then(|| context.now + AGAIN * self.patience());
                 let is_administrator = self.administrator(context) == Knowledge::Holder;
                 let person = if is_administrator { "; the person is an Okta administrator" } else { "" };
-                let release =
-                    Release::SetAside { why: format!("{}: {why}{person}; {who}", step.name()), again, look: false };
+                let release = Release::Quarantined {
+                    why: format!("{}: {why}{person}; {who}", step.name()),
+                    again,
+                    read_first: false,
+                };
                 let writes = matches!(step, Step::UpdateUser { .. } | Step::ChangeType { .. });
                 let mastered = writes && why.contains("E0000023");
                 let account = self.claim.case.account.as_mut().filter(|_| mastered).map(|account| {
@@ -380,8 +383,8 @@ impl Lane {
                 });
                 Concluded { account, ..self.end(release) }
             }
-            Outcome::Unknown { why } => self.end(Release::Look { at: context.now + A_MOMENT, why }),
-            Outcome::SomebodyElse { why } => self.about_somebody_else(Some(step), why, context),
+            Outcome::Unknown { why } => self.end(Release::ReadFirst { at: context.now + A_MOMENT, why }),
+            Outcome::AnotherUser { why } => self.about_another_user(Some(step), why, context),
             Outcome::Replan { why } => self.replan(step, why, context),
         }
     }
@@ -405,7 +408,7 @@ impl Lane {
             Step::FreeLogin { id, renamed: name, .. } => {
                 renamed = Some((id.clone(), name.clone()));
                 if let Ok(chosen) = &mut self.claim.case.login {
-                    chosen.ghost = None;
+                    chosen.deactivated_holder = None;
                 }
                 None
             }
@@ -436,13 +439,13 @@ impl Lane {
         if matches!(step, Step::Activate { .. }) && !self.steps.is_empty() {
             // Okta activates after its answer, and refuses everything else until then (okta-api.md §2.1).
             let why = "the activation is still running in Okta".into();
-            let next = Next::Release(Release::Look { at: context.now + A_MOMENT, why });
+            let next = Next::Release(Release::ReadFirst { at: context.now + A_MOMENT, why });
             return Concluded::new(account, next, None);
         }
         Concluded { renamed, ..self.concluded(account, context) }
     }
 
-    /// Goes on; if that is the end of the lane, it is written with the outcome, in one commit.
+    /// Goes on; if that is the end of the run, it is written with the outcome, in one commit.
     fn concluded(&mut self, account: Option<Option<Account>>, context: &Context) -> Concluded {
         let act = self.go_on(context);
         // What was planned may have marked the account.
@@ -494,9 +497,9 @@ impl Lane {
             known.marks.not_suspended_in = Some(*status);
             account = Some(Some(known.clone()));
         }
-        self.looks += 1;
-        match self.look() {
-            Some(look) if self.looks <= MAX_LOOKS => Concluded::reading(account, look),
+        self.reads += 1;
+        match self.read_step() {
+            Some(read_first) if self.reads <= MAX_READS => Concluded::reading(account, read_first),
             _ => self.end(Release::Retry { at: context.now + context.backoff, why }),
         }
     }
@@ -520,5 +523,5 @@ mod leaver;
 mod reading;
 
 #[cfg(test)]
-#[path = "lane_tests.rs"]
+#[path = "run_tests.rs"]
 mod tests;

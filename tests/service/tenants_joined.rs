@@ -1,4 +1,4 @@
-//! Several companies in Namely, several orgs in Okta: one person is one account in each org they belong to.
+//! Several tenants in Namely, several orgs in Okta: one person is one account in each org they belong to.
 
 use crate::common::program::program;
 use crate::common::quick::{quick_namely, quick_okta};
@@ -9,19 +9,19 @@ use namely_okta_sync::config::Config;
 use namely_okta_sync::identity::safeguard::default_limits;
 use namely_okta_sync::metrics::Metrics;
 use namely_okta_sync::pipeline::Service;
-use namely_okta_sync::sandbox::company::{Person, Status as Hired};
-use namely_okta_sync::sandbox::merger::{Companies, Merger, mark};
+use namely_okta_sync::sandbox::merger::{Merger, Tenants, mark};
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;
-use namely_okta_sync::store::{Opined, Opinion, Review, Wish, holds, opine, request, review_outlook};
+use namely_okta_sync::sandbox::population::{Person, Status as Hired};
+use namely_okta_sync::store::{OperatorRequest, Opined, Opinion, Review, holds, opine, request, review_outlook};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Two companies of `size` people; the other one has not joined yet.
+/// Two tenants of `size` people; the other one has not joined yet.
 struct World {
     merger: Merger,
-    companies: Companies,
+    tenants: Tenants,
     service: Service,
     _folder: tempfile::TempDir,
 }
@@ -34,15 +34,14 @@ impl World {
     async fn settled_with(size: usize, change: fn(Config) -> Config) -> Self {
         let clock = Clock::scaled_from_today(20.0);
         let merger = Merger::make(size, 1, &clock);
-        let companies =
-            Companies::start(&merger.people[0], quick_namely(), quick_okta(), clock.clone()).expect("ports");
+        let tenants = Tenants::start(&merger.people[0], quick_namely(), quick_okta(), clock.clone()).expect("ports");
         let folder = tempfile::tempdir().expect("a folder");
-        let mut config = config(&companies, folder.path()).expect("sound");
+        let mut config = config(&tenants, folder.path()).expect("sound");
         for tenant in &mut config.namely {
             (tenant.pace.per_minute, tenant.pace.walk_interval) = (10_000, Duration::from_secs(10));
         }
         let service = Service::start(change(config), clock, Metrics::new()).await.expect("starts");
-        let world = Self { merger, companies, service, _folder: folder };
+        let world = Self { merger, tenants, service, _folder: folder };
         world.until("both sides agree", async |world| world.is_quiet().await).await;
         world
     }
@@ -59,8 +58,8 @@ impl World {
 
     async fn until_org(&self, org: usize, what: &str, holds: impl Fn(&Okta) -> bool) {
         self.until(what, async |world| {
-            let mut okta = world.companies.okta[org].core();
-            okta.settle(world.companies.clock.now());
+            let mut okta = world.tenants.okta[org].core();
+            okta.settle(world.tenants.clock.now());
             holds(&okta)
         })
         .await;
@@ -75,7 +74,7 @@ impl World {
 
     /// Somebody decides about a match as it is shown.
     async fn decide(&self, review: i64, accept: bool) {
-        let (rules, now) = (self.service.store.rules().load(), self.companies.clock.now());
+        let (rules, now) = (self.service.store.rules().load(), self.tenants.clock.now());
         let said = self.service.store.run(move |c| {
             let (_, outlook) = review_outlook(c, &rules, review, now)?.expect("there");
             let code = &outlook.expect("undecided").code;
@@ -86,15 +85,15 @@ impl World {
         self.service.decided.notify_one();
     }
 
-    /// Somebody of the first company who is known to the other one too, and is let go by the first one.
+    /// Somebody of the first tenant who is known to the other one too, and is let go by the first one.
     async fn kept_by_a_rule(&self) -> (Person, Person, i64) {
         let (ours, twin) = (self.merger.people[0][3].clone(), self.twin(3));
         let named = format!("Department {}", twin.department());
-        self.companies.join(std::slice::from_ref(&twin));
+        self.tenants.join(std::slice::from_ref(&twin));
         let groups = |okta: &Okta| okta.groups_of(&find(okta, &ours.email)[0].id);
         self.until_org(0, "they are in both departments", |okta| groups(okta).contains(&named)).await;
-        assert_eq!(self.reviews().await, [], "nobody is asked while the first company has them");
-        self.companies.edit(0, 3, |p| p.status = Hired::Inactive);
+        assert_eq!(self.reviews().await, [], "nobody is asked while the first tenant has them");
+        self.tenants.edit(0, 3, |p| p.status = Hired::Inactive);
         let asked = async |world: &World| world.reviews().await.iter().any(|(profile, _)| *profile == twin.id);
         self.until("it is asked whether they are the same", asked).await;
         let (_, review) = self.reviews().await.remove(0);
@@ -104,10 +103,10 @@ impl World {
     }
 
     fn effects(&self, org: usize) -> usize {
-        self.companies.okta[org].core().history().exchanges().iter().filter(|e| e.applied).count()
+        self.tenants.okta[org].core().history().exchanges().iter().filter(|e| e.applied).count()
     }
 
-    /// Somebody of the first company, known to the other one too, in another department.
+    /// Somebody of the first tenant, known to the other one too, in another department.
     fn twin(&self, n: usize) -> Person {
         let ours = &self.merger.people[0][n];
         let id = "7c000000-0000-4000-8000-000000000001".into();
@@ -120,7 +119,7 @@ fn find<'a>(okta: &'a Okta, email: &str) -> Vec<&'a namely_okta_sync::sandbox::o
 }
 
 #[test]
-fn a_person_of_two_companies_is_one_account_and_leaves_when_both_have_let_them_go() {
+fn a_person_of_two_tenants_is_one_account_and_leaves_when_both_have_let_them_go() {
     on_a_system(async {
         let world = World::settled(6).await;
         assert_eq!(world.effects(0), 0, "both sides agree");
@@ -128,22 +127,22 @@ fn a_person_of_two_companies_is_one_account_and_leaves_when_both_have_let_them_g
         let ours = world.merger.people[0][3].clone();
         let groups = |okta: &Okta| okta.groups_of(&find(okta, &ours.email)[0].id);
         let named = |person: &Person| format!("Department {}", person.department());
-        world.companies.join(std::slice::from_ref(&twin));
+        world.tenants.join(std::slice::from_ref(&twin));
         world.until_org(0, "they are in both departments", |okta| groups(okta).contains(&named(&twin))).await;
-        assert_eq!(find(&world.companies.okta[0].core(), &ours.email).len(), 1, "nobody is made twice");
-        assert!(groups(&world.companies.okta[0].core()).contains(&named(&ours)));
-        // The first company lets them go: they keep the account, and lose what only that company gave.
-        world.companies.edit(0, 3, |p| p.status = Hired::Inactive);
+        assert_eq!(find(&world.tenants.okta[0].core(), &ours.email).len(), 1, "nobody is made twice");
+        assert!(groups(&world.tenants.okta[0].core()).contains(&named(&ours)));
+        // The first tenant lets them go: they keep the account, and lose what only that tenant gave.
+        world.tenants.edit(0, 3, |p| p.status = Hired::Inactive);
         world.until_org(0, "one department is left", |okta| !groups(okta).contains(&named(&ours))).await;
         {
-            let okta = world.companies.okta[0].core();
+            let okta = world.tenants.okta[0].core();
             let user = find(&okta, &ours.email)[0];
             assert_eq!((user.status, &user.profile["namelyId"]), (Status::Active, &json!(twin.id)));
             assert!(groups(&okta).contains(&named(&twin)));
         }
-        world.companies.edit(1, 0, |p| p.status = Hired::Inactive);
+        world.tenants.edit(1, 0, |p| p.status = Hired::Inactive);
         world.until_org(0, "they are out", |okta| find(okta, &ours.email)[0].status == Status::Deprovisioned).await;
-        assert!(groups(&world.companies.okta[0].core()).is_empty());
+        assert!(groups(&world.tenants.okta[0].core()).is_empty());
     });
 }
 
@@ -152,11 +151,11 @@ fn an_account_that_only_a_rule_s_match_keeps_in_use_is_asked_about_and_stays_if_
     on_a_system(async {
         let world = World::settled(6).await;
         let (ours, _, review) = world.kept_by_a_rule().await;
-        let status = |world: &World| find(&world.companies.okta[0].core(), &ours.email)[0].status;
+        let status = |world: &World| find(&world.tenants.okta[0].core(), &ours.email)[0].status;
         assert_eq!(status(&world), Status::Active, "nobody loses access by the question");
-        world.companies.edit(0, 3, |p| p.status = Hired::Active);
-        world.until("the first company has them again", async |world| world.reviews().await.is_empty()).await;
-        world.companies.edit(0, 3, |p| p.status = Hired::Inactive);
+        world.tenants.edit(0, 3, |p| p.status = Hired::Active);
+        world.until("the first tenant has them again", async |world| world.reviews().await.is_empty()).await;
+        world.tenants.edit(0, 3, |p| p.status = Hired::Inactive);
         world.until("it is asked again", async |world| !world.reviews().await.is_empty()).await;
         let again = world.reviews().await[0].1.id;
         assert_ne!(again, review, "the first question is no question any more");
@@ -164,7 +163,7 @@ fn an_account_that_only_a_rule_s_match_keeps_in_use_is_asked_about_and_stays_if_
         world.until("it is decided", async |world| world.reviews().await.is_empty()).await;
         let named = format!("Department {}", ours.department());
         for (status, is_in) in [(Hired::Active, true), (Hired::Inactive, false)] {
-            world.companies.edit(0, 3, |p| p.status = status);
+            world.tenants.edit(0, 3, |p| p.status = status);
             let groups = |okta: &Okta| okta.groups_of(&find(okta, &ours.email)[0].id);
             world.until_org(0, "it is carried out", |okta| groups(okta).contains(&named) == is_in).await;
         }
@@ -178,7 +177,7 @@ fn whoever_is_not_the_person_whose_account_a_rule_has_kept_in_use_gets_one_of_th
     on_a_system(async {
         let world = World::settled(6).await;
         let (ours, twin, review) = world.kept_by_a_rule().await;
-        let account = find(&world.companies.okta[0].core(), &ours.email)[0].id.clone();
+        let account = find(&world.tenants.okta[0].core(), &ours.email)[0].id.clone();
         world.decide(review, false).await;
         world
             .until_org(0, "the leaver is out", |okta| {
@@ -193,7 +192,7 @@ fn whoever_is_not_the_person_whose_account_a_rule_has_kept_in_use_gets_one_of_th
     });
 }
 
-/// The limits of a real company.
+/// The limits of a real tenant.
 fn as_by_default(mut config: Config) -> Config {
     let mut rules = Arc::into_inner(config.rulebook).expect("nobody else has it");
     rules.safeguards.limits = default_limits().to_vec();
@@ -209,7 +208,7 @@ fn joining_people_who_work_here_counts_as_taking_over_accounts_does() {
             .into_iter()
             .map(|n| Person { id: format!("7c000000-0000-4000-8000-00000000020{n}"), ..world.twin(n) })
             .collect();
-        world.companies.join(&twins);
+        world.tenants.join(&twins);
         let both = |okta: &Okta| {
             twins.iter().all(|twin| {
                 okta.groups_of(&find(okta, &twin.email)[0].id).contains(&format!("Department {}", twin.department()))
@@ -227,12 +226,14 @@ fn joining_people_who_work_here_counts_as_taking_over_accounts_does() {
         for person in &by_hand {
             let profile = json!({ "login": person.email, "email": person.email, "firstName": person.first_name,
                 "lastName": person.last_name });
-            world.companies.okta[0].core().seed_user(profile, Status::Active, &[], world.companies.clock.now());
+            world.tenants.okta[0].core().seed_user(profile, Status::Active, &[], world.tenants.clock.now());
         }
-        let now = world.companies.clock.now();
-        let reread =
-            world.service.store.run(move |c| request(c, "main", &Wish::Reread, &decider("ada"), now).map(drop));
-        reread.await.expect("asks");
+        let now = world.tenants.clock.now();
+        let reconcile = world
+            .service
+            .store
+            .run(move |c| request(c, "main", &OperatorRequest::OrgRead, &decider("ada"), now).map(drop));
+        reconcile.await.expect("asks");
         let known = async |world: &World| {
             let known = world.service.store.run(|c| {
                 let sql = "SELECT count(*) FROM account WHERE login_key LIKE 'hand%'";
@@ -241,7 +242,7 @@ fn joining_people_who_work_here_counts_as_taking_over_accounts_does() {
             known.await.expect("reads") == 2
         };
         world.until("their accounts are known", known).await;
-        world.companies.join(&by_hand);
+        world.tenants.join(&by_hand);
         let held = async |world: &World| {
             let open = world.service.store.run(|c| holds(c, false)).await.expect("reads");
             open.iter().any(|hold| hold.change == "adopt" && hold.why.contains("2 so far, 2 now"))
@@ -266,9 +267,9 @@ fn two_people_of_one_name_get_two_logins_and_reserved_ones_go_to_nobody() {
             person(3, "JO", "Ångström"),
             person(4, "Max", "Root"),
         ];
-        world.companies.join(&people);
+        world.tenants.join(&people);
         world.until_org(0, "all are there", |okta| people.iter().all(|p| find(okta, &p.email).len() == 1)).await;
-        let okta = world.companies.okta[0].core();
+        let okta = world.tenants.okta[0].core();
         let mut logins: Vec<String> = people[..3]
             .iter()
             .filter_map(|p| find(&okta, &p.email)[0].profile["login"].as_str().map(str::to_owned))
@@ -284,18 +285,18 @@ fn a_second_org_gets_those_who_are_routed_there_and_keeps_whoever_is_not_any_mor
         let world = World::settled(8).await;
         let person = world.merger.people[0][5].clone();
         let anchor = person.id.clone();
-        assert!(world.companies.okta[1].core().user_by_anchor(&anchor).is_none());
-        world.companies.edit(0, 5, |p| mark(p, true));
+        assert!(world.tenants.okta[1].core().user_by_anchor(&anchor).is_none());
+        world.tenants.edit(0, 5, |p| mark(p, true));
         world.until_org(1, "they have an account there too", |okta| okta.user_by_anchor(&anchor).is_some()).await;
         assert_eq!(world.effects(0), 0, "nothing changes where they were");
-        world.companies.edit(0, 5, |p| mark(p, false));
+        world.tenants.edit(0, 5, |p| mark(p, false));
         world
-            .until("it is told", async |world| world.service.store.backlog().await.expect("reads").set_aside == 1)
+            .until("it is told", async |world| world.service.store.backlog().await.expect("reads").quarantined == 1)
             .await;
         let before = world.effects(1);
-        assert_eq!(world.companies.okta[1].core().user_by_anchor(&anchor).map(|u| u.status), Some(Status::Provisioned));
+        assert_eq!(world.tenants.okta[1].core().user_by_anchor(&anchor).map(|u| u.status), Some(Status::Provisioned));
         // An end in Namely is an end everywhere, also where they are only kept.
-        world.companies.edit(0, 5, |p| p.status = Hired::Inactive);
+        world.tenants.edit(0, 5, |p| p.status = Hired::Inactive);
         for org in 0..2 {
             world
                 .until_org(org, "they are out", |okta| {
@@ -313,21 +314,21 @@ fn a_kept_account_outlives_the_end_of_another_profile_and_not_that_of_its_own() 
         let world = World::settled(8).await;
         let ours = world.merger.people[0][5].clone();
         let status = |okta: &Okta| find(okta, &ours.email).first().map(|user| user.status);
-        world.companies.edit(0, 5, |p| mark(p, true));
+        world.tenants.edit(0, 5, |p| mark(p, true));
         world.until_org(1, "they have an account there", |okta| status(okta).is_some()).await;
         let mut twin = world.twin(5);
         mark(&mut twin, true);
-        world.companies.join(std::slice::from_ref(&twin));
+        world.tenants.join(std::slice::from_ref(&twin));
         let named = format!("Department {}", twin.department());
         let groups = |okta: &Okta| okta.groups_of(&find(okta, &ours.email)[0].id);
         world.until_org(1, "both profiles are one person", |okta| groups(okta).contains(&named)).await;
-        world.companies.edit(0, 5, |p| mark(p, false));
+        world.tenants.edit(0, 5, |p| mark(p, false));
         world.until_org(1, "the other profile describes them", |okta| groups(okta).len() == 2).await;
-        world.companies.edit(1, 0, |p| p.status = Hired::Inactive);
-        let aside = async |world: &World| world.service.store.backlog().await.expect("reads").set_aside == 1;
-        world.until("they are reported", aside).await;
-        assert_ne!(status(&world.companies.okta[1].core()), Some(Status::Deprovisioned), "kept");
-        world.companies.edit(0, 5, |p| p.status = Hired::Inactive);
+        world.tenants.edit(1, 0, |p| p.status = Hired::Inactive);
+        let quarantined = async |world: &World| world.service.store.backlog().await.expect("reads").quarantined == 1;
+        world.until("they are reported", quarantined).await;
+        assert_ne!(status(&world.tenants.okta[1].core()), Some(Status::Deprovisioned), "kept");
+        world.tenants.edit(0, 5, |p| p.status = Hired::Inactive);
         world.until_org(1, "they are out", |okta| status(okta) == Some(Status::Deprovisioned)).await;
     });
 }
@@ -338,23 +339,22 @@ fn an_org_that_cannot_be_read_holds_nobody_up_and_is_compared_when_it_can() {
         let clock = Clock::scaled_from_today(20.0);
         let mut merger = Merger::make(6, 1, &clock);
         merger.people[0].iter_mut().for_each(|person| mark(person, true));
-        let companies =
-            Companies::start(&merger.people[0], quick_namely(), quick_okta(), clock.clone()).expect("ports");
+        let tenants = Tenants::start(&merger.people[0], quick_namely(), quick_okta(), clock.clone()).expect("ports");
         let folder = tempfile::tempdir().expect("a folder");
         let down = namely_okta_sync::sandbox::faults::Kind::Answer { status: 502, body: "<html>no</html>".into() };
-        companies.okta[1].core().faults.add(namely_okta_sync::sandbox::faults::Fault::some(1.0, "", "/api/v1/", down));
-        let config = config(&companies, folder.path()).expect("sound");
+        tenants.okta[1].core().faults.add(namely_okta_sync::sandbox::faults::Fault::some(1.0, "", "/api/v1/", down));
+        let config = config(&tenants, folder.path()).expect("sound");
         let service = Service::start(config, clock, Metrics::new()).await.expect("starts");
-        let world = World { merger, companies, service, _folder: folder };
+        let world = World { merger, tenants, service, _folder: folder };
         let person = world.merger.people[0][3].clone();
-        world.companies.edit(0, 3, |p| p.direct_dial = "+1 555 333".into());
+        world.tenants.edit(0, 3, |p| p.direct_dial = "+1 555 333".into());
         world
             .until("the other org follows", async |world| {
-                let okta = world.companies.okta[0].core();
+                let okta = world.tenants.okta[0].core();
                 okta.user_by_anchor(&person.id).is_some_and(|u| u.profile["primaryPhone"] == json!("+1 555 333"))
             })
             .await;
-        world.companies.okta[1].core().faults.clear();
+        world.tenants.okta[1].core().faults.clear();
         world.until_org(1, "everybody is there", |okta| okta.users().count() == 7).await;
     });
 }
@@ -371,5 +371,5 @@ fn a_whole_merger_ends_with_every_human_as_they_should_be_in_both_orgs() {
     for zero in ["lost", "leavers_with_access", "takeovers", "unaudited_effects", "http_429", "namely_406"] {
         assert_eq!(report[zero], 0, "{zero}: {report:#}");
     }
-    assert_eq!(report["humans"], 114);
+    assert_eq!(report["everybody"], 114);
 }

@@ -14,14 +14,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 /// Simulators, a folder, and a configuration in it.
-pub struct Place {
+pub struct Workspace {
     pub world: World,
     pub folder: tempfile::TempDir,
     pub config: PathBuf,
     pub log: PathBuf,
 }
 
-impl Place {
+impl Workspace {
     pub fn new(employees: usize) -> Self {
         let clock = Clock::system();
         let scenario = Scenario::make("day", employees, 1, today(clock.now())).expect("a scenario");
@@ -61,7 +61,7 @@ impl Place {
         });
         let walked =
             || self.counted("SELECT count(*) FROM audit WHERE kind = 'walk' AND row LIKE '%\"complete\":true%'");
-        wait_until("the company was walked", &self.log, || walked() > 0 && dirty(&self.store()) == Some((0, 0)));
+        wait_until("the tenant was walked", &self.log, || walked() > 0 && dirty(&self.store()) == Some((0, 0)));
     }
 
     pub fn count(&self, table: &str) -> i64 {

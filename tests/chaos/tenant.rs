@@ -3,9 +3,9 @@
 use jiff::ToSpan;
 use jiff::civil::Date;
 use namely_okta_sync::clock::Clock;
-use namely_okta_sync::sandbox::company::{DEPARTMENTS, Hr, Person, Status, TITLES, other};
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::{Status as Account, User};
+use namely_okta_sync::sandbox::population::{DEPARTMENTS, Hr, Person, Status, TITLES, other};
 use namely_okta_sync::sandbox::world::{World, today};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -29,7 +29,7 @@ impl Office {
     pub fn new(seed: u64, people: usize, clock: &Clock) -> Self {
         let mut hr = Hr::new(seed, today(clock.now()));
         // People who were there from the start have the first numbers.
-        hr.company(people);
+        hr.population(people);
         Self {
             random: ChaCha8Rng::seed_from_u64(seed ^ 0x0ff1ce),
             hr,
@@ -244,7 +244,7 @@ fn differs(
         Due::Nothing => user.status == Account::Deprovisioned,
     };
     if !fits {
-        return Some(format!("{due:?}, and the account is {}", user.status.word()));
+        return Some(format!("{due:?}, and the account is {}", user.status.as_str()));
     }
     let groups = okta.groups_of(&user.id);
     if due == Due::Nothing {
@@ -286,5 +286,5 @@ fn differs(
 /// Everything of an account that somebody could have touched.
 pub fn fingerprint(user: &User, okta: &Okta) -> String {
     let groups = okta.groups_of(&user.id);
-    format!("{} {:?} {:?} {groups:?} {:?}", user.status.word(), user.profile, user.updated, user.sessions_revoked)
+    format!("{} {:?} {:?} {groups:?} {:?}", user.status.as_str(), user.profile, user.updated, user.sessions_revoked)
 }

@@ -1,15 +1,15 @@
 //! Who waits: for somebody to change something, or to be worked on.
 
-use super::{StoreError, Wish, name_of, request};
+use super::{OperatorRequest, StoreError, name_of, request};
 use crate::clock::Moment;
-use crate::identity::{Class, Decider, Employee};
+use crate::identity::{Decider, Employee, Priority};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Somebody who is set aside.
+/// Somebody who is quarantined.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Aside {
+pub struct QuarantinedPerson {
     pub target: i64,
     pub org: String,
     pub profile: String,
@@ -20,8 +20,8 @@ pub struct Aside {
     pub attempts: i64,
 }
 
-/// Everybody who is set aside.
-pub fn aside(c: &Connection) -> Result<Vec<Aside>, StoreError> {
+/// Everybody who is quarantined.
+pub fn quarantined(c: &Connection) -> Result<Vec<QuarantinedPerson>, StoreError> {
     let mut select = c.prepare(
         "SELECT w.target, w.org, l.profile, s.doc, coalesce(w.reason, ''), w.dirty_at, w.attempt FROM work w
          JOIN link l ON l.target = w.target JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
@@ -30,7 +30,7 @@ pub fn aside(c: &Connection) -> Result<Vec<Aside>, StoreError> {
     let rows = select.query_map([], |row| {
         let doc: String = row.get(3)?;
         let name = serde_json::from_str(&doc).map(|e: Employee| e.display()).unwrap_or_default();
-        Ok(Aside {
+        Ok(QuarantinedPerson {
             target: row.get(0)?,
             org: row.get(1)?,
             profile: row.get(2)?,
@@ -43,17 +43,17 @@ pub fn aside(c: &Connection) -> Result<Vec<Aside>, StoreError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Asks for another try of those of `targets` who are set aside, or of everybody who is; returns how many that are.
+/// Asks for another try of those of `targets` who are quarantined, or of everybody who is; returns how many that are.
 pub fn retry(c: &Connection, targets: Option<&[i64]>, by: &Decider, now: Moment) -> Result<usize, StoreError> {
     let mut by_org: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-    for one in aside(c)? {
+    for one in quarantined(c)? {
         if targets.is_none_or(|targets| targets.contains(&one.target)) {
             by_org.entry(one.org).or_default().push(one.target);
         }
     }
     let people = by_org.values().map(Vec::len).sum();
     for (org, targets) in by_org {
-        request(c, &org, &Wish::Fix { targets }, by, now)?;
+        request(c, &org, &OperatorRequest::Fix { targets }, by, now)?;
     }
     Ok(people)
 }
@@ -64,11 +64,11 @@ pub struct Waiting {
     pub target: i64,
     pub org: String,
     pub name: String,
-    pub class: &'static str,
+    pub priority: &'static str,
     /// Since when, in milliseconds.
     pub since: i64,
-    /// Whether a lane works on them right now.
-    pub under_way: bool,
+    /// Whether a run works on them right now.
+    pub in_flight: bool,
 }
 
 /// The first of those who wait to be worked on, in the order of service.
@@ -83,9 +83,16 @@ pub fn waiting(c: &Connection, most: usize) -> Result<Vec<Waiting>, StoreError> 
         })?
         .collect::<Result<_, _>>()?;
     let mut waiting = Vec::with_capacity(rows.len());
-    for (target, org, class, since, under_way) in rows {
+    for (target, org, priority, since, in_flight) in rows {
         let name = name_of(c, target)?.unwrap_or_default();
-        waiting.push(Waiting { target, org, name, class: Class::from_number(class).label(), since, under_way });
+        waiting.push(Waiting {
+            target,
+            org,
+            name,
+            priority: Priority::from_number(priority).as_str(),
+            since,
+            in_flight,
+        });
     }
     Ok(waiting)
 }
@@ -95,7 +102,7 @@ mod tests {
     use super::super::tests::{World, account};
     use super::*;
     use crate::identity::UserStatus;
-    use crate::identity::employee::tests::somebody;
+    use crate::identity::employee::tests::an_employee;
     use crate::identity::run::{Lease, Release};
     use std::collections::BTreeSet;
     use std::time::Duration;
@@ -122,22 +129,22 @@ mod tests {
         waits
     }
 
-    fn aside(at: Moment) -> Release {
-        Release::SetAside { why: "a mistake of the program".into(), again: Some(at), look: true }
+    fn quarantined(at: Moment) -> Release {
+        Release::Quarantined { why: "a mistake of the program".into(), again: Some(at), read_first: true }
     }
 
     #[tokio::test]
     async fn a_leaver_is_tried_again_within_five_minutes_whatever_has_ended_the_run() {
         let world = World::new().await;
-        let known = vec![account(Some(&somebody().id))];
+        let known = vec![account(Some(&an_employee().id))];
         world.store.prime("main", known, BTreeSet::new(), world.now).await.expect("primes");
-        world.see(somebody()).await;
-        assert_eq!(waits(&world, aside, 1).await, [LONG.as_secs()], "who works here may wait");
-        world.see(Employee { user_status: UserStatus::Inactive, ..somebody() }).await;
-        assert_eq!(waits(&world, aside, 8).await, [5, 10, 20, 40, 80, 160, 300, 300]);
+        world.see(an_employee()).await;
+        assert_eq!(waits(&world, quarantined, 1).await, [LONG.as_secs()], "who works here may wait");
+        world.see(Employee { user_status: UserStatus::Inactive, ..an_employee() }).await;
+        assert_eq!(waits(&world, quarantined, 8).await, [5, 10, 20, 40, 80, 160, 300, 300]);
         let busy = |at| Release::Retry { at, why: "Okta is down".into() };
         assert_eq!(waits(&world, busy, 1).await, [300]);
-        let decided = |_| Release::SetAside { why: "two accounts".into(), again: None, look: false };
+        let decided = |_| Release::Quarantined { why: "two accounts".into(), again: None, read_first: false };
         assert!(waits(&world, decided, 1).await[0] > LONG.as_secs(), "a decision wakes them");
     }
 }

@@ -1,7 +1,7 @@
-//! The safeguards at work: what plans would do is judged before anybody is claimed.
+//! The safeguards at work: what plans would do is evaluated before anybody is claimed.
 //!
-//! **Invariant:** nobody can be claimed for a revision that was not judged, and everything that is dirty when it is judged
-//! is judged together: a mistake that concerns many is seen as a whole before its first call.
+//! **Invariant:** nobody can be claimed for a revision that was not evaluated, and everything that is dirty when it is evaluated
+//! is evaluated together: a mistake that concerns many is seen as a whole before its first call.
 
 use super::administrators;
 use super::holds::{self, Hold};
@@ -12,11 +12,11 @@ use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::identity::administrator::Knowledge;
 use crate::identity::change::{by_kind, sift_calls, words};
-use crate::identity::judgement::{Facts, Subject, Verdict, With, set_apart, weigh};
+use crate::identity::evaluation::{EvaluatedPerson, Facts, Verdict, With, set_apart, weigh};
 use crate::identity::plan::foresee;
 use crate::identity::rejection::{ADOPTION, fact, objects};
 use crate::identity::safeguard::{Count, Limit, Scope};
-use crate::identity::{Account, AccountStatus, Case, Change, Directory, Plan, Rulebook};
+use crate::identity::{Account, AccountStatus, Case, ChangeKind, Directory, Plan, Rulebook};
 use rusqlite::{Connection, params};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,11 +25,11 @@ use std::time::Duration;
 /// What stands between the words of one kind of change.
 pub(super) const BETWEEN: &str = "; ";
 
-/// People who are judged in one transaction: many more than any limit, and few enough that terminations need not wait.
+/// People who are evaluated in one transaction: many more than any limit, and few enough that terminations need not wait.
 const BATCH: usize = 1000;
-/// How old the number of people of a company may be.
+/// How old the number of people of a tenant may be.
 const POPULATION_AGE: Duration = Duration::from_secs(600);
-/// How long a page of a company that seems to end is remembered, if nobody decides.
+/// How long a page of a tenant that seems to end is remembered, if nobody decides.
 const MASS_AGE: Duration = Duration::from_secs(3600);
 /// How long a renamed group is expected to show in everybody's profile.
 const RENAME_AGE: Duration = Duration::from_secs(86_400);
@@ -41,7 +41,7 @@ pub(super) const COUNTED: &str = "approved = 0
     AND at > coalesce(?1, -1) AND (?1 IS NOT NULL OR run = (SELECT value FROM meta WHERE key = 'run'))";
 
 /// Somebody's changes that are guarded.
-struct Judged {
+struct Evaluated {
     target: i64,
     rev: i64,
     done_rev: i64,
@@ -49,7 +49,7 @@ struct Judged {
     department: String,
     /// Names of every group of theirs in Namely.
     groups: BTreeSet<String>,
-    changes: BTreeMap<Change, Asked>,
+    changes: BTreeMap<ChangeKind, Asked>,
     /// Whether they are an Okta administrator, as far as it is known.
     administrator: Knowledge,
     /// Who they are, for a hold.
@@ -73,9 +73,9 @@ struct Asked {
     fact: String,
 }
 
-impl Judged {
-    fn subject(&self) -> Subject<'_> {
-        Subject {
+impl Evaluated {
+    fn person(&self) -> EvaluatedPerson<'_> {
+        EvaluatedPerson {
             target: self.target,
             department: &self.department,
             administrator: self.administrator,
@@ -97,54 +97,54 @@ struct Known {
     administrator: i64,
 }
 
-/// The changes of one kind by people of one company that nobody has judged yet.
+/// The changes of one kind by people of one tenant that nobody has evaluated yet.
 struct Group<'a> {
     org: &'a str,
     tenant: &'a str,
-    change: Change,
-    people: Vec<&'a Judged>,
+    change: ChangeKind,
+    people: Vec<&'a Evaluated>,
 }
 
 impl<'a> Group<'a> {
     /// Those of it for whom something is so.
-    fn part(&self, is_so: impl Fn(&Judged) -> bool) -> Group<'a> {
+    fn part(&self, is_so: impl Fn(&Evaluated) -> bool) -> Group<'a> {
         Group { people: self.people.iter().copied().filter(|person| is_so(person)).collect(), ..*self }
     }
 }
 
 /// What judging needs besides the store.
-pub(super) struct Court<'a> {
+pub(super) struct Evaluation<'a> {
     pub rules: &'a Rulebook,
     pub directory: &'a Directory,
     pub org: &'a str,
     pub now: Moment,
 }
 
-impl Court<'_> {
-    /// Judges whoever of an org is dirty and was not judged.
-    pub fn judge(&self, c: &Connection) -> Result<(), StoreError> {
+impl Evaluation<'_> {
+    /// Judges whoever of an org is dirty and was not evaluated.
+    pub fn evaluate(&self, c: &Connection) -> Result<(), StoreError> {
         contact::park(c, self.org)?;
-        let makes = [Change::Create, Change::AddGroup];
+        let makes = [ChangeKind::Create, ChangeKind::AddGroup];
         if !makes.into_iter().any(|change| self.rules.safeguards.guards(change)) {
             // Who has no account has nothing to lose, and nobody counts what is made.
-            work::judged_without_account(c, self.org)?;
+            work::evaluated_without_account(c, self.org)?;
         }
-        let unjudged = work::unjudged(c, self.org, BATCH)?;
-        let mut people = Vec::with_capacity(unjudged.len());
+        let unevaluated = work::unevaluated(c, self.org, BATCH)?;
+        let mut people = Vec::with_capacity(unevaluated.len());
         let mut directory = Cow::Borrowed(self.directory);
-        for one in unjudged {
-            // What somebody before would make is there for whoever comes next, but not for who is judged again: it was not made.
+        for one in unevaluated {
+            // What somebody before would make is there for whoever comes next, but not for who is evaluated again: it was not made.
             let mut as_it_is = Cow::Borrowed(self.directory);
             let directory = if one.attempt > 0 { &mut as_it_is } else { &mut directory };
             match self.person(c, directory, (one.target, one.rev, one.done_rev)) {
                 // Whom the store cannot read holds up nobody else.
-                Err(e) if e.trouble() == Trouble::Refused => forced::set_aside(c, one.target, &e, self.now)?,
-                judged => people.push(judged?),
+                Err(e) if e.trouble() == Trouble::Refused => forced::quarantined(c, one.target, &e, self.now)?,
+                evaluated => people.push(evaluated?),
             }
         }
         self.decide(c, &people)?;
         for person in &people {
-            work::judged(c, person.target, person.rev)?;
+            work::evaluated(c, person.target, person.rev)?;
         }
         Ok(())
     }
@@ -155,8 +155,8 @@ impl Court<'_> {
         c: &Connection,
         directory: &mut Cow<Directory>,
         (target, rev, done_rev): (i64, i64, i64),
-    ) -> Result<Judged, StoreError> {
-        let mut judged = Judged {
+    ) -> Result<Evaluated, StoreError> {
+        let mut evaluated = Evaluated {
             target,
             rev,
             done_rev,
@@ -172,37 +172,40 @@ impl Court<'_> {
             fresh: false,
         };
         let safeguards = &self.rules.safeguards;
-        let needs_all = [Change::ChangeAttributes, Change::LinkManager].iter().any(|change| safeguards.guards(*change));
+        let needs_all =
+            [ChangeKind::ChangeAttributes, ChangeKind::LinkManager].iter().any(|change| safeguards.guards(*change));
         let case = if needs_all { cases::whole } else { cases::without_manager }(c, self.rules, target, self.now)?;
-        let Some(case) = case else { return Ok(judged) };
-        let standing = self.rules.standing(&case, self.now);
-        let Ok(made) = foresee(&case, &standing, self.rules, directory, self.now) else { return Ok(judged) };
+        let Some(case) = case else { return Ok(evaluated) };
+        let lifecycle = self.rules.lifecycle(&case, self.now);
+        let Ok(made) = foresee(&case, &lifecycle, self.rules, directory, self.now) else { return Ok(evaluated) };
         let position = case.person.primary();
-        judged.tenant.clone_from(&position.tenant);
-        judged.department = position.employee.departments.first().cloned().unwrap_or_default();
-        judged.groups = position.employee.groups.values().flatten().chain(&position.employee.teams).cloned().collect();
-        if let Some(found) = administrators::look(c, self, &case, target)? {
-            (judged.administrator, judged.who, judged.other_supers) = (found.knowledge, found.who, found.other_supers);
+        evaluated.tenant.clone_from(&position.tenant);
+        evaluated.department = position.employee.departments.first().cloned().unwrap_or_default();
+        evaluated.groups =
+            position.employee.groups.values().flatten().chain(&position.employee.teams).cloned().collect();
+        if let Some(found) = administrators::assess(c, self, &case, target)? {
+            (evaluated.administrator, evaluated.who, evaluated.other_supers) =
+                (found.knowledge, found.who, found.other_supers);
         }
-        judged.fresh = is_fresh(self.rules, &case, self.now);
+        evaluated.fresh = is_fresh(self.rules, &case, self.now);
         let is_over = |account: &Account| account.status == AccountStatus::Deprovisioned;
-        judged.regains = case.account.as_ref().is_some_and(is_over);
-        judged.changes = self.asked(c, &judged, &case, made, directory)?;
-        judged.defies = case.pins.defies(&standing.entitlement);
-        Ok(judged)
+        evaluated.regains = case.account.as_ref().is_some_and(is_over);
+        evaluated.changes = self.asked(c, &evaluated, &case, made, directory)?;
+        evaluated.defies = case.pins.defies(&lifecycle.entitlement);
+        Ok(evaluated)
     }
 
     /// What is guarded of a plan, without what somebody has rejected.
     fn asked(
         &self,
         c: &Connection,
-        judged: &Judged,
+        evaluated: &Evaluated,
         case: &Case,
         made: Plan,
         directory: &Directory,
-    ) -> Result<BTreeMap<Change, Asked>, StoreError> {
+    ) -> Result<BTreeMap<ChangeKind, Asked>, StoreError> {
         let former = self.rules.login.former.as_deref();
-        let rejected = rejections::of(c, judged.target, case, self.now)?;
+        let rejected = rejections::of(c, evaluated.target, case, self.now)?;
         let made = if rejected.is_empty() {
             made
         } else {
@@ -211,15 +214,15 @@ impl Court<'_> {
         };
         let mut asked = BTreeMap::new();
         for (change, steps) in by_kind(&made, former) {
-            let guarded = self.rules.safeguards.guards_of(change, judged.fresh);
-            if !(guarded || judged.administrator.sets_apart(change)) {
+            let guarded = self.rules.safeguards.guards_of(change, evaluated.fresh);
+            if !(guarded || evaluated.administrator.sets_apart(change)) {
                 continue;
             }
             let about: BTreeSet<String> = steps.iter().flat_map(|step| objects(change, step)).collect();
             let behind = fact(change, &about, case, directory, self.rules);
             // In other words than later, when the same change waits for nobody any more.
             let since = match &case.adopted {
-                Some(adopted) if judged.fresh && change.lets_in() => format!(" (account taken over {})", adopted.at),
+                Some(adopted) if evaluated.fresh && change.lets_in() => format!(" (account taken over {})", adopted.at),
                 _ => String::new(),
             };
             let shown = words(change, &steps).join(BETWEEN) + &since;
@@ -227,17 +230,17 @@ impl Court<'_> {
             asked.insert(change, Asked { shown, objects, fact });
         }
         let pending = case.adopted.as_ref().and_then(|adopted| adopted.pending.clone());
-        if let Some(shown) = pending.filter(|_| rejected.of_kind(Change::Adopt).is_none()) {
+        if let Some(shown) = pending.filter(|_| rejected.of_kind(ChangeKind::Adopt).is_none()) {
             let about = BTreeSet::from([ADOPTION.to_owned()]);
-            let behind = fact(Change::Adopt, &about, case, directory, self.rules);
+            let behind = fact(ChangeKind::Adopt, &about, case, directory, self.rules);
             let (objects, fact) = (serde_json::to_string(&about)?, serde_json::to_string(&behind)?);
-            asked.insert(Change::Adopt, Asked { shown, objects, fact });
+            asked.insert(ChangeKind::Adopt, Asked { shown, objects, fact });
         }
         Ok(asked)
     }
 
-    fn decide(&self, c: &Connection, people: &[Judged]) -> Result<(), StoreError> {
-        let mut open: BTreeMap<(&str, Change), Vec<&Judged>> = BTreeMap::new();
+    fn decide(&self, c: &Connection, people: &[Evaluated]) -> Result<(), StoreError> {
+        let mut open: BTreeMap<(&str, ChangeKind), Vec<&Evaluated>> = BTreeMap::new();
         for person in people {
             let known = known(c, person.target)?;
             for (change, was) in &known {
@@ -258,7 +261,7 @@ impl Court<'_> {
                     )?
                     .execute(params![
                         person.target,
-                        change.word(),
+                        change.as_str(),
                         person.rev,
                         asked.objects,
                         asked.fact
@@ -278,9 +281,9 @@ impl Court<'_> {
     }
 
     fn decide_group(&self, c: &Connection, group: &Group) -> Result<(), StoreError> {
-        let all = group.people.iter().map(|person| person.subject()).collect();
+        let all = group.people.iter().map(|person| person.person()).collect();
         let suspended = match group.change {
-            Change::Suspend => {
+            ChangeKind::Suspend => {
                 let batch: Vec<i64> = group.people.iter().map(|person| person.target).collect();
                 administrators::suspended(c, self, &batch)?
             }
@@ -291,7 +294,7 @@ impl Court<'_> {
         if others.is_empty() {
             return Ok(());
         }
-        let counted: BTreeSet<i64> = others.iter().map(|subject| subject.target).collect();
+        let counted: BTreeSet<i64> = others.iter().map(|person| person.target).collect();
         let facts = self.facts(c, &group.part(|person| counted.contains(&person.target)))?;
         let verdicts = weigh(&self.rules.safeguards, group.change, group.tenant, &others, &facts);
         self.carry_out(c, group, &verdicts)
@@ -300,8 +303,8 @@ impl Court<'_> {
     /// Counts what decides about a group.
     fn facts(&self, c: &Connection, group: &Group) -> Result<Facts, StoreError> {
         let (change, safeguards) = (group.change, &self.rules.safeguards);
-        let (company, department) =
-            (safeguards.limits_of(change, Scope::Company), safeguards.limits_of(change, Scope::Department));
+        let (tenant, department) =
+            (safeguards.limits_of(change, Scope::Tenant), safeguards.limits_of(change, Scope::Department));
         let count = |group: &Group, limits: &[&Limit], department: Option<&str>| {
             limits.iter().map(|limit| self.count(c, group, limit, department)).collect::<Result<Vec<_>, _>>()
         };
@@ -316,7 +319,7 @@ impl Court<'_> {
         Ok(Facts {
             is_ending: is_ending(c, group.tenant, self.now)?,
             population: self.population(c, group.tenant)?,
-            company: count(group, &company, None)?,
+            tenant: count(group, &tenant, None)?,
             departments,
         })
     }
@@ -332,7 +335,7 @@ impl Court<'_> {
             self.put(c, group.tenant, group.change, &part.people, Some(&hold))?;
             match &decided.with {
                 With::Nobody => {}
-                With::Company => self.hold_back(c, group, None, &hold)?,
+                With::Tenant => self.hold_back(c, group, None, &hold)?,
                 With::Department(name) => self.hold_back(c, group, Some(name), &hold)?,
             }
         }
@@ -340,7 +343,7 @@ impl Court<'_> {
     }
 
     /// The open hold of this kind and scope, made if there is none.
-    fn hold(&self, c: &Connection, change: Change, scope: &str, why: &str, needs: i64) -> Result<Hold, StoreError> {
+    fn hold(&self, c: &Connection, change: ChangeKind, scope: &str, why: &str, needs: i64) -> Result<Hold, StoreError> {
         holds::open(c, self.org, change, scope, why, needs, self.now)
     }
 
@@ -349,8 +352,8 @@ impl Court<'_> {
         &self,
         c: &Connection,
         tenant: &str,
-        change: Change,
-        people: &[&Judged],
+        change: ChangeKind,
+        people: &[&Evaluated],
         hold: Option<&Hold>,
     ) -> Result<(), StoreError> {
         let run: i64 = meta(c, "run")?.and_then(|run| run.parse().ok()).unwrap_or(0);
@@ -366,7 +369,7 @@ impl Court<'_> {
             )?
             .execute(params![
                 person.target,
-                change.word(),
+                change.as_str(),
                 self.org,
                 tenant,
                 person.department,
@@ -394,7 +397,7 @@ impl Court<'_> {
     }
 
     /// The row about a person whose change is held.
-    fn held(&self, target: i64, rev: i64, hold: &Hold, change: Change, shown: &str) -> Record {
+    fn held(&self, target: i64, rev: i64, hold: &Hold, change: ChangeKind, shown: &str) -> Record {
         let held = Event::Held(Held {
             hold: hold.id,
             change,
@@ -420,14 +423,14 @@ impl Court<'_> {
                AND (?4 IS NULL OR r.department = ?4) AND w.dirty_rev > w.done_rev AND r.rev > w.done_rev AND w.token IS NULL",
         )?;
         let rows: Vec<(i64, i64, String)> = select
-            .query_map(params![self.org, group.change.word(), group.tenant, department], |row| {
+            .query_map(params![self.org, group.change.as_str(), group.tenant, department], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })?
             .collect::<Result<_, _>>()?;
         for (target, rev, shown) in rows {
             c.prepare_cached("UPDATE risk SET hold = ?3 WHERE target = ?1 AND change = ?2")?.execute(params![
                 target,
-                group.change.word(),
+                group.change.as_str(),
                 hold.id
             ])?;
             append(c, &self.held(target, rev, hold, group.change, &shown))?;
@@ -453,7 +456,7 @@ impl Court<'_> {
                 params![
                     since,
                     group.org,
-                    group.change.word(),
+                    group.change.as_str(),
                     group.tenant,
                     department,
                     serde_json::to_string(&batch)?
@@ -479,7 +482,7 @@ impl Court<'_> {
         Ok(rows.iter().filter(|(name, _)| shows(name)).map(|(_, to_come)| to_come).sum())
     }
 
-    /// Live accounts of a company's people; counted now and then.
+    /// Live accounts of a tenant's people; counted now and then.
     fn population(&self, c: &Connection, tenant: &str) -> Result<u32, StoreError> {
         let key = format!("population {} {tenant}", self.org);
         let known = meta(c, &key)?.and_then(|text| {
@@ -520,12 +523,12 @@ fn department_population(c: &Connection, org: &str, tenant: &str, department: &s
     Ok(select.query_row([org, tenant, department], |row| row.get(0))?)
 }
 
-fn known(c: &Connection, target: i64) -> Result<BTreeMap<Change, Known>, StoreError> {
+fn known(c: &Connection, target: i64) -> Result<BTreeMap<ChangeKind, Known>, StoreError> {
     let mut select = c.prepare_cached("SELECT change, rev, shown, hold, administrator FROM risk WHERE target = ?1")?;
     let rows = select.query_map([target], |row| {
         let word: String = row.get(0)?;
         let (rev, shown, hold, administrator) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-        Ok((Change::from_word(&word), Known { rev, shown, hold, administrator }))
+        Ok((ChangeKind::parse(&word), Known { rev, shown, hold, administrator }))
     })?;
     let mut known = BTreeMap::new();
     for row in rows {
@@ -539,12 +542,12 @@ fn mass_key(tenant: &str) -> String {
     format!("mass {tenant}")
 }
 
-/// A page of a company was seen most of whose people lose access at once.
+/// A page of a tenant was seen most of whose people lose access at once.
 pub(super) fn saw_mass(c: &Connection, tenant: &str, now: Moment) -> Result<(), StoreError> {
     set_meta(c, &mass_key(tenant), &now.millis().to_string())
 }
 
-/// Somebody has decided about a company's hold: what was seen before it is no reason any more.
+/// Somebody has decided about a tenant's hold: what was seen before it is no reason any more.
 pub(super) fn forget_mass(c: &Connection, tenant: &str) -> Result<(), StoreError> {
     c.execute("DELETE FROM meta WHERE key = ?1", [mass_key(tenant)])?;
     Ok(())
@@ -557,5 +560,5 @@ fn is_ending(c: &Connection, tenant: &str, now: Moment) -> Result<bool, StoreErr
 }
 
 #[cfg(test)]
-#[path = "judge_tests.rs"]
+#[path = "evaluation_tests.rs"]
 mod tests;

@@ -2,7 +2,7 @@
 
 use super::super::tests::World;
 use super::*;
-use crate::identity::employee::tests::somebody;
+use crate::identity::employee::tests::an_employee;
 use crate::identity::rulebook::tests::rulebook;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,22 +31,22 @@ fn spent<T>(count: &AtomicUsize, what: impl FnOnce() -> Result<T, StoreError>) -
 #[tokio::test]
 async fn a_run_takes_no_more_statements_than_it_needs() {
     let world = World::new().await;
-    world.see(somebody()).await;
+    world.see(an_employee()).await;
     world.store.close().await.expect("closes");
     let (c, count) = counting(&world);
     let (rules, now) = (rulebook(), world.now);
-    Court { rules: &rules, directory: &Directory::default(), org: "main", now }.judge(&c).expect("judges");
-    let want = Want { lanes: 1, urgent: 1, rooms: vec![("users", 1)] };
+    Evaluation { rules: &rules, directory: &Directory::default(), org: "main", now }.evaluate(&c).expect("judges");
+    let want = Want { runs: 1, urgent: 1, rooms: vec![("users", 1)] };
     let take = || {
         let (claims, claimed) = spent(&count, || claim(&c, &rules, "main", now, &want));
         (claims.first().expect("somebody").lease, claimed)
     };
     let end = |lease, how| spent(&count, || release(&c, lease, &how, now).map(|_| ())).1;
     let (lease, claimed) = take();
-    let yielded = end(lease, Release::Yield { bucket: "users", class: Class::Grant });
+    let yielded = end(lease, Release::Yield { bucket: "users", priority: Priority::Grant });
     let (lease, _) = take();
     let done = end(lease, super::super::tests::done());
-    let dirty = || pages::mark_dirty(&c, lease.target, "main", Class::Describe, "users", Cause::Drift, now);
+    let dirty = || pages::mark_dirty(&c, lease.target, "main", Priority::Describe, "users", Cause::Drift, now);
     let dirtied = spent(&count, dirty).1;
     for (what, spent, most) in
         [("a claim", claimed, 20), ("a spent counter", yielded, 2), ("the end", done, 11), ("a dirty mark", dirtied, 2)]
