@@ -158,7 +158,7 @@ impl Decisions {
             Ask::AcceptList => {
                 let (org, c) = (self.org(&parts[0])?, operator()?);
                 accept_list(&c, org, by)?;
-                request(&c, org, &OperatorRequest::OrgRead, by, now)?;
+                request(&c, org, &OperatorRequest::Reconcile, by, now)?;
                 json!({ "org": org, "by": by.name })
             }
             Ask::AcceptReview | Ask::RejectReview => {
@@ -198,7 +198,7 @@ impl Decisions {
                 let c = operator()?;
                 let asked: Result<BTreeMap<String, i64>, StoreError> = orgs
                     .into_iter()
-                    .map(|org| Ok((org.clone(), request(&c, &org, &OperatorRequest::OrgRead, by, now)?)))
+                    .map(|org| Ok((org.clone(), request(&c, &org, &OperatorRequest::Reconcile, by, now)?)))
                     .collect();
                 json!({ "requests": asked?, "by": by.name })
             }

@@ -121,7 +121,7 @@ fn observed(it: &Observed) -> String {
     let first = if is_new { "seen for the first time" } else { "Namely says" };
     let because = it.because.as_deref().unwrap_or(first);
     let fields = if fields.is_empty() { "no field differs".to_owned() } else { fields.join(", ") };
-    format!("{because}: {fields}; {}", it.lifecycle.as_str())
+    format!("{because}: {fields}; {}", it.entitlement.as_str())
 }
 
 fn field(change: &FieldChange) -> String {

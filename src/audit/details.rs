@@ -32,7 +32,9 @@ pub struct Observed {
     pub changes: Vec<FieldChange>,
     /// What made the person dirty, where it is not what Namely says.
     pub because: Option<String>,
-    pub lifecycle: Entitlement,
+    #[serde(alias = "standing")]
+    pub entitlement: Entitlement,
+    #[serde(alias = "class")]
     pub priority: Priority,
     #[serde(default)]
     pub remarks: Vec<String>,
@@ -51,8 +53,8 @@ pub struct Unreadable {
 pub struct Planned {
     pub steps: Vec<Step>,
     /// What the person is entitled to, in a word.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lifecycle: Option<String>,
+    #[serde(alias = "standing", skip_serializing_if = "Option::is_none")]
+    pub entitlement: Option<String>,
     /// The rule behind each group and app that is given or taken.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rules: BTreeMap<String, String>,
@@ -69,6 +71,7 @@ pub enum Outcome {
     Replan,
     Refused,
     Unknown,
+    #[serde(alias = "somebody_else")]
     AnotherUser,
 }
 
@@ -83,7 +86,7 @@ impl Outcome {
             Outcome::Replan => "replan",
             Outcome::Refused => "refused",
             Outcome::Unknown => "unknown",
-            Outcome::AnotherUser => "somebody_else",
+            Outcome::AnotherUser => "another_user",
         }
     }
 
@@ -192,6 +195,8 @@ pub struct Agreed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reviewed {
     pub review: i64,
+    /// The account, or the person already known, that the match is with.
+    #[serde(alias = "subject")]
     pub counterpart: String,
     pub verdict: String,
     pub by: Option<String>,

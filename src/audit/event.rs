@@ -14,7 +14,7 @@ use serde_json::Value;
 
 /// Declares the kinds: the variant, what it carries, and the word that is stored.
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident($detail:ty) = $word:literal,)*) => {
+    ($($(#[$doc:meta])* $kind:ident($detail:ty) = $word:literal $(| $former:literal)*,)*) => {
         /// An entry of the audit.
         #[derive(Clone, Debug, PartialEq)]
         pub enum Event {
@@ -28,6 +28,14 @@ macro_rules! kinds {
         impl Event {
             /// The words of all kinds.
             pub const KINDS: &[&str] = &[$($word),*];
+
+            /// The word of a kind and those that it had in rows of before, for whoever selects stored rows.
+            pub fn stored_words(kind: &str) -> Vec<&str> {
+                match kind {
+                    $($word $(| $former)* => vec![$word $(, $former)*],)*
+                    _ => vec![kind],
+                }
+            }
 
             /// The word in the store and in sinks.
             pub fn kind(&self) -> &str {
@@ -49,7 +57,7 @@ macro_rules! kinds {
             /// The event that was stored.
             pub fn read(kind: &str, detail: &Value) -> Self {
                 match kind {
-                    $($word => match <$detail>::deserialize(detail) {
+                    $($word $(| $former)* => match <$detail>::deserialize(detail) {
                         Ok(read) => Event::$kind(read),
                         Err(e) => Event::Misfit { kind: $word, detail: detail.clone(), why: e.to_string() },
                     },)*
@@ -70,7 +78,7 @@ kinds! {
     Effect(Effect) = "effect",
     /// Okta is proved to hold a revision.
     Done(Done) = "done",
-    Quarantined(Quarantined) = "quarantined",
+    Quarantined(Quarantined) = "quarantined" | "set_aside",
     /// A profile belongs to an account, or to a person already known.
     Correlated(Correlated) = "correlated",
     Split(Split) = "split",

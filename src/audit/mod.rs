@@ -7,6 +7,7 @@ pub mod event;
 pub mod record;
 pub mod row;
 pub mod verify;
+pub mod words;
 
 #[cfg(test)]
 mod golden_tests;

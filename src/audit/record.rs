@@ -4,6 +4,7 @@
 //! before it. Rows are only ever appended.
 
 use super::event::Event;
+use super::words;
 use crate::clock::Moment;
 use aws_lc_rs::digest::{Context, SHA256};
 use serde_json::{Value, json};
@@ -33,9 +34,10 @@ impl Record {
         Self { target: Some(target), org: Some(org), ..Self::general(at, event) }
     }
 
-    /// The text that is stored, delivered and hashed: one JSON object.
+    /// The text that is stored, delivered and hashed: one JSON object. `v` is the version of its words; rows without one are of
+    /// the first, and are read for ever.
     pub fn text(&self, seq: i64) -> serde_json::Result<String> {
-        let mut row = json!({ "seq": seq, "at": self.at.to_string(), "kind": self.event.kind() });
+        let mut row = json!({ "v": words::NOW, "seq": seq, "at": self.at.to_string(), "kind": self.event.kind() });
         let mut put = |key: &str, value: Option<Value>| {
             if let Some(value) = value {
                 row[key] = value;

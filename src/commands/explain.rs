@@ -112,7 +112,7 @@ fn read(opened: &Opened, org: &str, target: i64) -> anyhow::Result<Option<Remark
 impl Remark {
     fn header(&self) {
         let p = &self.preview;
-        println!("{} in {}: {} in Namely; {}", p.name, p.org, p.lifecycle, self.state);
+        println!("{} in {}: {} in Namely; {}", p.name, p.org, p.entitlement, self.state);
         match &self.case.account {
             Some(account) => println!("  account {} ({}), {}", account.id, account.login, account.status.as_str()),
             None => println!("  no account in Okta"),
@@ -206,10 +206,10 @@ fn why(message: &Remark, word: &str) -> Vec<String> {
         }
     } else {
         reasons.extend(gives);
-        if message.preview.lifecycle != "entitled" {
+        if message.preview.entitlement != "entitled" {
             reasons.push(format!(
                 "what the mapping gives holds while they are entitled; they are {} now",
-                message.preview.lifecycle
+                message.preview.entitlement
             ));
         }
     }

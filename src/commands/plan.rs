@@ -241,7 +241,7 @@ fn list(title: &str, people: &[&Preview], all: bool) {
             Some(why) => why.clone(),
             None => person.changes.values().flatten().chain(&person.by_okta).cloned().collect::<Vec<_>>().join("\n"),
         };
-        rows.add_row([&person.name, &person.login, &person.department, &person.lifecycle, &what]);
+        rows.add_row([&person.name, &person.login, &person.department, &person.entitlement, &what]);
     }
     println!("{rows}");
     if people.len() > limit {

@@ -146,7 +146,7 @@ fn show(restores: &[Restores], people: &[Preview], options: &Options) {
     let mut rows = table(&["who", "login", "in Namely", "what is restored", "what would be done"]);
     for person in restores.iter().take(limit) {
         let found = previews.get(&person.target);
-        let (login, lifecycle) = found.map_or(("", ""), |found| (found.login.as_str(), found.lifecycle.as_str()));
+        let (login, lifecycle) = found.map_or(("", ""), |found| (found.login.as_str(), found.entitlement.as_str()));
         let what = match found {
             None => "nothing: it is so already".to_owned(),
             Some(Preview { obstacle: Some(why), .. }) => why.clone(),

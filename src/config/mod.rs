@@ -95,6 +95,8 @@ pub struct Audit {
     pub file: AuditFile,
     /// Whether every row is also written to standard output.
     pub stdout: bool,
+    /// Whether rows are delivered in the words of the version before.
+    pub former_words: bool,
     pub http: Vec<HttpSink>,
     pub sealing: Sealing,
 }
@@ -361,6 +363,7 @@ fn audit(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Audit {
         keep: size(s.number(r, "keep", 1..=100_000, 90)),
     };
     let stdout = s.flag(r, "stdout").unwrap_or(false);
+    let former_words = s.number(r, "words", 1..=2, 2) == 1;
     let key = s.text(r, "signing_key").and_then(|at| {
         let span = at.span.clone();
         let pem = secrets.resolve(r, "audit.signing_key", at)?;
@@ -375,7 +378,7 @@ fn audit(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Audit {
     let http: Vec<HttpSink> = s.sections(r, "http").into_iter().filter_map(|s| http_sink(r, s, secrets)).collect();
     unique_names(r, "audit.http", http.iter().map(|sink| sink.name.as_str()));
     s.finish(r);
-    Audit { file, stdout, http, sealing }
+    Audit { file, stdout, former_words, http, sealing }
 }
 
 fn reconcile(r: &mut Reader, mut s: Section) -> Reconciling {

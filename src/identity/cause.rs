@@ -35,7 +35,7 @@ impl Cause {
             Cause::Rules => "rules",
             Cause::Review(_) => "review",
             Cause::OrgRead => "org_read",
-            Cause::TenantRead => "company_read",
+            Cause::TenantRead => "tenant_read",
             Cause::Drift => "drift",
             Cause::Undo => "undo",
             Cause::Request => "request",

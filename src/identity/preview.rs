@@ -24,7 +24,8 @@ pub struct Preview {
     pub department: String,
     pub login: String,
     /// What Namely's record grants.
-    pub lifecycle: String,
+    #[serde(alias = "standing")]
+    pub entitlement: String,
     /// By kind, in words.
     pub changes: BTreeMap<ChangeKind, Vec<String>>,
     /// The rule behind each group and app that is given or taken.
@@ -84,7 +85,7 @@ pub fn preview(
         name: case.person.display(),
         department: position.employee.departments.first().cloned().unwrap_or_default(),
         login: login(case),
-        lifecycle: lifecycle.entitlement.as_str().to_owned(),
+        entitlement: lifecycle.entitlement.as_str().to_owned(),
         changes: BTreeMap::new(),
         rules: BTreeMap::new(),
         by_okta: Vec::new(),
@@ -225,7 +226,7 @@ mod tests {
         let left = seen(Employee { user_status: UserStatus::Inactive, ..an_employee() });
         assert_eq!(left.changes[&ChangeKind::Deactivate], ["access ends"]);
         assert!(left.is_risky() && !left.is_empty());
-        assert_eq!(left.lifecycle, "ended");
+        assert_eq!(left.entitlement, "ended");
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub const MAX_GROUPS_IN_CREATE: usize = 20;
 pub enum Step {
     /// Read the account, because what became of an earlier call is unknown, or because what comes next must not be
     /// decided by what was seen long ago. By id, or by login before there is an id.
+    #[serde(alias = "look")]
     ReadAccount {
         id_or_login: String,
     },

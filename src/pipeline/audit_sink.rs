@@ -5,6 +5,7 @@
 
 use super::sinks::Sink;
 use super::supervisor::Supervisor;
+use crate::audit::words::in_former_words;
 use crate::clock::{Clock, Moment};
 use crate::failpoint::{self, Point};
 use crate::mailbox::{Carried, Gate};
@@ -19,6 +20,8 @@ const TICK: Duration = Duration::from_millis(500);
 /// The actor.
 pub struct AuditSink {
     sink: Sink,
+    /// Whether its receivers still expect the words of the version before.
+    former_words: bool,
     clock: Clock,
     store: Store,
     metrics: Metrics,
@@ -37,9 +40,17 @@ struct Delivered {
 
 impl AuditSink {
     /// Starts it.
-    pub fn start_with(sink: Sink, clock: Clock, store: Store, metrics: Metrics, supervisor: Supervisor) {
+    pub fn start_with(
+        sink: Sink,
+        former_words: bool,
+        clock: Clock,
+        store: Store,
+        metrics: Metrics,
+        supervisor: Supervisor,
+    ) {
         let not_before = Moment::default();
-        AuditSink { sink, clock, store, metrics, supervisor, busy: false, failures: 0, not_before }.start();
+        AuditSink { sink, former_words, clock, store, metrics, supervisor, busy: false, failures: 0, not_before }
+            .start();
     }
 }
 
@@ -75,11 +86,12 @@ impl AuditSink {
         let (store, metrics, sink, now) =
             (self.store.clone(), self.metrics.clone(), self.sink.clone(), self.clock.now());
         let back = Gate::new(ctx.address(), 1, metrics.mailbox_wait_seconds.with_label_values(&["audit_sink"]));
-        let supervisor = self.supervisor.clone();
+        let (supervisor, former_words) = (self.supervisor.clone(), self.former_words);
         tokio::spawn(async move {
             let name = sink.name();
             let stamp = now.to_string();
-            let drained = supervisor.attempt_async("audit sink", &name, drain(&store, &sink, &name, &stamp)).await;
+            let drained =
+                supervisor.attempt_async("audit sink", &name, drain(&store, &sink, former_words, &name, &stamp)).await;
             let delivered = match drained.unwrap_or_else(|| Err("a mistake of this program; please report it".into())) {
                 Ok(rows) => {
                     metrics.audit_rows_delivered.with_label_values(&[&name]).inc_by(rows as u64);
@@ -97,10 +109,15 @@ impl AuditSink {
 }
 
 /// Delivers what waits, up to a batch.
-async fn drain(store: &Store, sink: &Sink, name: &str, stamp: &str) -> Result<usize, String> {
-    let rows = store.undelivered(name, sink.batch()).await.map_err(|e| e.to_string())?;
+async fn drain(store: &Store, sink: &Sink, former_words: bool, name: &str, stamp: &str) -> Result<usize, String> {
+    let mut rows = store.undelivered(name, sink.batch()).await.map_err(|e| e.to_string())?;
     let Some(last) = rows.last().map(|row| row.seq) else { return Ok(0) };
     let count = rows.len();
+    if former_words {
+        for row in &mut rows {
+            row.text = in_former_words(&row.text).map_err(|e| format!("audit row {}: {e}", row.seq))?;
+        }
+    }
     sink.deliver(rows, stamp).await?;
     failpoint::reach(Point::RowsWritten);
     store.delivered(name, last).await.map_err(|e| e.to_string())?;

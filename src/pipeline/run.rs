@@ -177,7 +177,7 @@ impl Run {
         }
         if let Some(step) = self.steps.front().cloned() {
             let steps = self.steps.iter().cloned().collect();
-            let planned = Planned { steps, lifecycle: Some("ended".into()), rules: BTreeMap::new() };
+            let planned = Planned { steps, entitlement: Some("ended".into()), rules: BTreeMap::new() };
             return Act::Send { step, planned: Some(planned) };
         }
         self.plan(context)
@@ -242,7 +242,7 @@ impl Run {
     }
 
     /// Begins a plan, without what the safeguards do not let through.
-    fn restrained(&mut self, plan: Plan, lifecycle: &'static str, context: &Context) -> Act {
+    fn restrained(&mut self, plan: Plan, entitlement: &'static str, context: &Context) -> Act {
         let rules = context.rulebook;
         let former = rules.login.former.as_deref();
         let found = restrain(
@@ -286,8 +286,8 @@ impl Run {
             Some(first) => {
                 let first = first.clone();
                 self.steps = steps.iter().cloned().collect();
-                let lifecycle = Some(lifecycle.to_owned());
-                Act::Send { step: first, planned: Some(Planned { steps, lifecycle, rules: plan.rules }) }
+                let entitlement = Some(entitlement.to_owned());
+                Act::Send { step: first, planned: Some(Planned { steps, entitlement, rules: plan.rules }) }
             }
             None => {
                 let message = summary(&plan, former).into_values().flatten().collect::<Vec<_>>().join("; ");

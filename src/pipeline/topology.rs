@@ -104,8 +104,16 @@ impl Service {
         let sinks = sinks(&start.config.audit, &start.config.http).map_err(StartError::Http)?;
         let channels = start.config.notify.iter().map(Channel::cursor);
         store.keep_sinks(sinks.iter().map(Sink::name).chain(channels).collect()).await?;
+        let former_words = start.config.audit.former_words;
         for sink in sinks {
-            AuditSink::start_with(sink, clock.clone(), store.clone(), metrics.clone(), supervisor.clone());
+            AuditSink::start_with(
+                sink,
+                former_words,
+                clock.clone(),
+                store.clone(),
+                metrics.clone(),
+                supervisor.clone(),
+            );
         }
         for channel in &start.config.notify {
             store.begin_at_end(&channel.cursor()).await?;

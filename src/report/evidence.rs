@@ -254,7 +254,7 @@ impl Collector {
     }
 
     fn observed(&mut self, row: &Row, it: &Observed, target: i64, inside: bool, name: &impl Fn(i64) -> String) {
-        let over = it.lifecycle.is_over();
+        let over = it.entitlement.is_over();
         if !over
             && let Some(leaver) = self.leaver(target)
             && leaver.revoked_at.is_none()

@@ -297,7 +297,7 @@ mod tests {
             name: format!("<b>Person {target}</b>"),
             department: "R&D".into(),
             login: format!("p{target}@example.com"),
-            lifecycle: "entitled".into(),
+            entitlement: "entitled".into(),
             changes: changes.iter().map(|(change, word)| (*change, vec![(*word).to_owned()])).collect(),
             rules: BTreeMap::new(),
             by_okta: Vec::new(),

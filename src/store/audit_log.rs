@@ -107,7 +107,8 @@ pub fn filter_audit(
         add("at < ?", until.millis().into());
     }
     if !filter.kinds.is_empty() {
-        add("kind IN (SELECT value FROM json_each(?))", serde_json::to_string(&filter.kinds)?.into());
+        let words: Vec<&str> = filter.kinds.iter().flat_map(|kind| Event::stored_words(kind)).collect();
+        add("kind IN (SELECT value FROM json_each(?))", serde_json::to_string(&words)?.into());
     }
     if let Some(group) = &filter.group {
         add(

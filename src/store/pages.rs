@@ -479,7 +479,7 @@ pub(super) fn refresh(
     let observed = Event::Observed(Observed {
         changes: news.changes.clone(),
         because: news.cause.because(),
-        lifecycle: entitlement.clone(),
+        entitlement: entitlement.clone(),
         priority,
         remarks: lifecycle.remarks,
         conflict: stopped.map(str::to_owned),

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case", tag = "wish")]
 pub enum OperatorRequest {
     /// Read the whole org again, and compare.
-    OrgRead,
+    #[serde(rename = "reread")]
+    Reconcile,
     /// Bring these people to what Namely says, through the same safeguards as everything else.
     Fix { targets: Vec<i64> },
     /// Take back what the audit says, if that is still what this code stands for.
@@ -38,7 +39,7 @@ impl OperatorRequest {
     /// Whom it is about.
     fn targets(&self) -> Vec<i64> {
         match self {
-            OperatorRequest::OrgRead | OperatorRequest::Undo { .. } | OperatorRequest::Split { .. } => Vec::new(), // an undo derives its own
+            OperatorRequest::Reconcile | OperatorRequest::Undo { .. } | OperatorRequest::Split { .. } => Vec::new(), // an undo derives its own
             OperatorRequest::Fix { targets } | OperatorRequest::Release { targets } => targets.clone(),
         }
     }
@@ -70,7 +71,7 @@ impl Store {
     pub async fn reconcile_requests(&self, org: &str) -> Result<Vec<Request>, StoreError> {
         let org = org.to_owned();
         self.run(move |c| {
-            Ok(open(c)?.into_iter().filter(|r| r.org == org && r.asked == OperatorRequest::OrgRead).collect())
+            Ok(open(c)?.into_iter().filter(|r| r.org == org && r.asked == OperatorRequest::Reconcile).collect())
         })
         .await
     }
@@ -116,7 +117,7 @@ fn carry_out(c: &Connection, rules: &Rulebook, request: &Request, now: Moment) -
     let targets = request.asked.targets();
     all_there(c, &request.org, &targets)?;
     match &request.asked {
-        OperatorRequest::OrgRead => return Ok(None),
+        OperatorRequest::Reconcile => return Ok(None),
         OperatorRequest::Fix { targets } => fix(c, request, targets, (&by, &principal), now)?,
         OperatorRequest::Undo { scope, code, why } => {
             let done = undo::apply(c, rules, scope, code, why, (&by, &principal), now)?;

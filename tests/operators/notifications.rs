@@ -221,7 +221,7 @@ fn mail_arrives_at_a_real_server_with_an_honest_subject() {
         assert!(message["text"].as_str().is_some_and(|text| text.contains(&name)), "{message:#}");
         let now = rig.world.clock.now();
         rig.store()
-            .run(move |c| request(c, "sandbox", &OperatorRequest::OrgRead, &decider("Ann"), now))
+            .run(move |c| request(c, "sandbox", &OperatorRequest::Reconcile, &decider("Ann"), now))
             .await
             .expect("asks");
         let (message, _server) = next(server).await;

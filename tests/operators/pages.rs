@@ -67,7 +67,7 @@ fn reports_open_in_a_browser_and_can_be_searched_without_a_server() {
         let now = rig.world.clock.now();
         let id = rig
             .store()
-            .run(move |c| request(c, "sandbox", &OperatorRequest::OrgRead, &decider("Ann"), now))
+            .run(move |c| request(c, "sandbox", &OperatorRequest::Reconcile, &decider("Ann"), now))
             .await
             .expect("asks");
         rig.until("the org was read", async |rig| {

@@ -28,7 +28,7 @@ async fn reconcile(rig: &Rig) {
     let now = rig.world.clock.now();
     let id = rig
         .store()
-        .run(move |c| request(c, "sandbox", &OperatorRequest::OrgRead, &decider("Ann"), now))
+        .run(move |c| request(c, "sandbox", &OperatorRequest::Reconcile, &decider("Ann"), now))
         .await
         .expect("asks");
     rig.until("the org was read", async |rig| rig.store().run(move |c| is_done(c, id)).await.expect("reads").is_some())
@@ -205,7 +205,7 @@ fn somebody_who_is_being_worked_on_is_not_taken_for_drift() {
         }
         let id = rig
             .store()
-            .run(move |c| request(c, "sandbox", &OperatorRequest::OrgRead, &decider("Ann"), now))
+            .run(move |c| request(c, "sandbox", &OperatorRequest::Reconcile, &decider("Ann"), now))
             .await
             .expect("asks");
         rig.until("the org was read", async |rig| {

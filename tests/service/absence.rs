@@ -82,7 +82,7 @@ fn who_has_no_account_is_asked_for_once_and_told_so_and_an_account_that_appears_
         // The list is whole again.
         rig.world.okta.core().faults.clear();
         let now = rig.world.clock.now();
-        let asked = OperatorRequest::OrgRead;
+        let asked = OperatorRequest::Reconcile;
         rig.store().run(move |c| request(c, "sandbox", &asked, &decider("Ann"), now).map(drop)).await.expect("asks");
         rig.until_okta("they are out", |okta| status(okta, &id) == Some(Status::Deprovisioned)).await;
     });

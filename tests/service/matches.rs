@@ -283,7 +283,7 @@ fn of_two_accounts_with_the_anchor_of_a_leaver_the_proved_one_ends_and_the_other
         rig.store()
             .run({
                 let now = rig.world.clock.now();
-                move |c| request(c, "sandbox", &OperatorRequest::OrgRead, &decider("ada"), now).map(drop)
+                move |c| request(c, "sandbox", &OperatorRequest::Reconcile, &decider("ada"), now).map(drop)
             })
             .await
             .expect("asks");
