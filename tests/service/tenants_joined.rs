@@ -232,7 +232,7 @@ fn joining_people_who_work_here_counts_as_taking_over_accounts_does() {
         let reconcile = world
             .service
             .store
-            .run(move |c| request(c, "main", &OperatorRequest::OrgRead, &decider("ada"), now).map(drop));
+            .run(move |c| request(c, "main", &OperatorRequest::Reconcile, &decider("ada"), now).map(drop));
         reconcile.await.expect("asks");
         let known = async |world: &World| {
             let known = world.service.store.run(|c| {
