@@ -1,5 +1,6 @@
 //! Keeps Okta true to Namely.
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 use namely_okta_sync::commands::failure;
 use namely_okta_sync::{commands, telemetry};
@@ -104,7 +105,7 @@ enum Command {
     /// Everything that waits for a person: who is quarantined and why, matches to decide about, what is remarkable
     Attention(commands::backend::Asking),
     /// Who starts soon, and what stands in their way
-    Readiness(commands::readiness::Options),
+    Starters(commands::starters::Options),
     /// Completions for a shell, on standard output
     Completions {
         /// The shell
@@ -130,10 +131,22 @@ enum Side {
     Okta(commands::simulate::OktaOptions),
 }
 
+/// A command of before that is called otherwise now.
+fn now_called(e: &clap::Error) -> Option<&'static str> {
+    match e.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) if word == "readiness" => Some("`readiness` is called `starters` now"),
+        _ => None,
+    }
+}
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {
+            if let Some(now) = now_called(&e) {
+                eprintln!("error: {now}; CHANGELOG.md has all words that have changed");
+                return ExitCode::from(failure::USAGE);
+            }
             // Help and version are asked for; whatever else is here was written wrongly.
             let code = if e.use_stderr() { ExitCode::from(failure::USAGE) } else { ExitCode::SUCCESS };
             // Where nobody reads it there is nobody to tell.
@@ -187,7 +200,7 @@ fn main() -> ExitCode {
             Command::Resume(options) => commands::pause::resume(&options).await,
             Command::Status(options) => commands::status::status(&options).await,
             Command::Attention(options) => commands::attention::attention(&options).await,
-            Command::Readiness(options) => commands::readiness::readiness(&options).await,
+            Command::Starters(options) => commands::starters::starters(&options).await,
             Command::Mapping { action } => commands::mapping::mapping(&action),
         }
     });

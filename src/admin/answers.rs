@@ -42,7 +42,7 @@ impl Decisions {
                 serde_json::to_value(State::of(&c, &seen, running().as_ref(), approvers, now)?)?
             }
             Ask::Attention => json!({ "items": attention(&reader()?, &self.rules, now)? }),
-            Ask::Readiness => self.readiness(&reader()?, query, now)?,
+            Ask::Starters => self.starters(&reader()?, query, now)?,
             Ask::Backlog => json!({ "people": waiting(&reader()?, LISTED)? }),
             Ask::Person => {
                 let only = query["org"].as_str().map(|name| self.org(name)).transpose()?;
@@ -99,7 +99,7 @@ impl Decisions {
         }))
     }
 
-    fn readiness(&self, c: &Connection, query: &Value, now: Moment) -> Result<Value, Refusal> {
+    fn starters(&self, c: &Connection, query: &Value, now: Moment) -> Result<Value, Refusal> {
         let days = query["days"].as_i64().unwrap_or(DAYS);
         let ahead = u16::try_from(days).map_err(|_| Refusal::Bad(format!("{days} days are no time ahead")))?;
         let orgs = match query["org"].as_str() {

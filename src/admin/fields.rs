@@ -201,12 +201,12 @@ mod tests {
             let (route, _) = find("GET", path).expect("a route");
             query(route, &[(name.to_owned(), text.to_owned())])
         };
-        assert_eq!(asked("/readiness", "days", "3"), Ok(json!({ "days": 3 })));
-        assert_eq!(asked("/readiness", "org", "3"), Ok(json!({ "org": "3" })), "a name that looks like a number");
+        assert_eq!(asked("/starters", "days", "3"), Ok(json!({ "days": 3 })));
+        assert_eq!(asked("/starters", "org", "3"), Ok(json!({ "org": "3" })), "a name that looks like a number");
         assert_eq!(asked("/holds", "all", "true"), Ok(json!({ "all": true })));
         assert!(asked("/holds", "all", "yes").expect_err("refused").contains("true or false"));
-        assert!(asked("/readiness", "days", "x").expect_err("refused").contains("an integer"));
-        assert!(asked("/readiness", "org", " ").expect_err("refused").contains("org says nothing"));
+        assert!(asked("/starters", "days", "x").expect_err("refused").contains("an integer"));
+        assert!(asked("/starters", "org", " ").expect_err("refused").contains("org says nothing"));
         assert!(asked("/status", "all", "true").expect_err("refused").contains("there are none"));
         let (holds, _) = find("GET", "/holds").expect("a route");
         let twice = [("all".to_owned(), "true".to_owned()), ("all".to_owned(), "false".to_owned())];

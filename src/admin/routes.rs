@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 pub enum Ask {
     Status,
     Attention,
-    Readiness,
+    Starters,
     Backlog,
     Person,
     Holds,
@@ -121,8 +121,8 @@ pub const ROUTES: &[Route] = &[
     read(Ask::Status, "/status", "Is it safe, is it keeping up, what waits for whom."),
     read(Ask::Attention, "/attention", "Everything that waits for a person, and what is remarkable."),
     choose(
-        Ask::Readiness,
-        "/readiness",
+        Ask::Starters,
+        "/starters",
         "Who starts soon, and what stands in their way.",
         &[
             field("days", Kind::Number, false, "so many days ahead; 14 without it"),

@@ -3,6 +3,7 @@
 //! **Invariant:** a `Config` is valid. Whoever gets one need not check anything; whoever does not gets every problem.
 
 mod admin;
+mod former;
 pub mod manual;
 mod mapping;
 mod net;

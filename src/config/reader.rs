@@ -1,5 +1,6 @@
 //! Reads TOML key by key, collecting every problem with its place instead of stopping at the first.
 
+use super::former::now_called;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
@@ -244,7 +245,8 @@ impl<'t> Section<'t> {
             Some((_, meaning)) => *meaning,
             None => {
                 let (name, words) = (self.name(key), words.iter().map(|(w, _)| format!("{w:?}")).collect::<Vec<_>>());
-                reader.problem(at.span, format!("{name}: {:?} is not one of {}", at.value, words.join(", ")));
+                let hint = now_called(&at.value).map(|now| format!("; it is called {now:?} now")).unwrap_or_default();
+                reader.problem(at.span, format!("{name}: {:?} is not one of {}{hint}", at.value, words.join(", ")));
                 default
             }
         }
@@ -316,6 +318,9 @@ impl<'t> Section<'t> {
             let name = self.name(key);
             let near = self.asked.iter().map(|known| (distance(known, key), known)).min();
             let hint = match near {
+                _ if let Some(now) = now_called(key).filter(|now| self.asked.contains(now)) => {
+                    format!("it is called {now} now")
+                }
                 Some((distance, known)) if distance <= 2 => format!("did you mean {known}?"),
                 _ => format!("known here: {}", self.asked.join(", ")),
             };

@@ -201,8 +201,8 @@ fn whoever_has_no_token_a_role_too_low_or_a_broken_request_is_told_so() {
             ("GET", "/holds?all=perhaps", "", 400, "all must be true or false"),
             ("GET", "/holds?every=true", "", 400, "no field \"every\" here; there are all"),
             ("GET", "/status?all=true", "", 400, "there are none"),
-            ("GET", "/readiness?days=-1", "", 400, "-1 days"),
-            ("GET", "/readiness?org=other", "", 404, "there is no org \"other\""),
+            ("GET", "/starters?days=-1", "", 400, "-1 days"),
+            ("GET", "/starters?org=other", "", 404, "there is no org \"other\""),
             ("GET", "/people/nobody%20at%20all", "", 404, "nobody is called \"nobody at all\""),
             ("GET", "/nowhere", "", 404, "openapi.json"),
         ] {

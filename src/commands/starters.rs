@@ -1,4 +1,4 @@
-//! `readiness`: who starts soon, and what stands in their way.
+//! `starters`: who starts soon, and what stands in their way.
 
 use super::backend::{Asking, part};
 use super::table::table;
@@ -7,7 +7,7 @@ use crate::store::Starter;
 use serde_json::json;
 use std::process::ExitCode;
 
-/// Flags of `readiness`.
+/// Flags of `starters`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
     /// Days to look ahead
@@ -21,12 +21,12 @@ pub struct Options {
 }
 
 /// Prints who starts in the next days. The exit code is 1 if anybody is blocked.
-pub async fn readiness(options: &Options) -> anyhow::Result<ExitCode> {
+pub async fn starters(options: &Options) -> anyhow::Result<ExitCode> {
     let mut query = json!({ "days": options.days });
     if let Some(org) = &options.org {
         query["org"] = json!(org);
     }
-    let message = options.asking.at.to_read()?.read(Ask::Readiness, &[], query).await?;
+    let message = options.asking.at.to_read()?.read(Ask::Starters, &[], query).await?;
     let blocked: usize = part(message.clone(), "blocked")?;
     if options.asking.json {
         println!("{}", serde_json::to_string_pretty(&message)?);
