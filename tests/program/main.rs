@@ -31,3 +31,4 @@ mod store_trouble;
 #[cfg(feature = "otel")]
 mod traces;
 mod upgrade;
+mod words;
