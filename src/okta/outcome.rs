@@ -148,7 +148,7 @@ impl Outcome {
             Outcome::Replan { .. } => "replan",
             Outcome::Refused { .. } => "refused",
             Outcome::Unknown { .. } => "unknown",
-            Outcome::AnotherUser { .. } => "somebody_else",
+            Outcome::AnotherUser { .. } => "another_user",
         }
     }
 
