@@ -61,7 +61,7 @@ fn every_problem_is_told_at_once_with_its_place_and_what_to_do() {
         assert!(found.iter().any(|p| p.contains(location) && p.contains(word)), "{location} {word} in {found:#?}");
     };
     has("conf/test.toml:3:1:", "did you mean store?");
-    has("conf/test.toml:4:9:", "outside 1 to 1000");
+    has("conf/test.toml:4:8:", "outside 1 to 1000");
     has(":10:", "not a zone");
     has(":14:7:", "okta[1].url: it would travel unencrypted to acme.okta.com; write an https URL");
     has(":15:", "a secret may not stand in this file");
