@@ -189,7 +189,7 @@ fn seed_long_ago(rig: &Rig, person: &Person) -> String {
 async fn read_again(rig: &Rig) {
     let now = rig.world.clock.now();
     let asked =
-        rig.store().run(move |c| request(c, "sandbox", &OperatorRequest::OrgRead, &decider("Ann"), now).map(drop));
+        rig.store().run(move |c| request(c, "sandbox", &OperatorRequest::Reconcile, &decider("Ann"), now).map(drop));
     asked.await.expect("asks");
 }
 
