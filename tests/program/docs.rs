@@ -188,3 +188,38 @@ fn what_becomes_of_work_is_written_in_one_file() {
         .collect();
     assert_eq!(found, ["src/store/rows/work.rs"], "load the row, ask `identity::work`, save the row");
 }
+
+/// Functions that a line of the document names, with the file that it says they are in: `name`, `name` in `file.rs`, or a row of a
+/// table whose last column is the file.
+fn named_functions(line: &str) -> Vec<(String, String)> {
+    let mut names = Vec::new();
+    let mut found = Vec::new();
+    for quoted in line.split('`').skip(1).step_by(2) {
+        match quoted.strip_suffix(".rs") {
+            Some(_) => found.extend(names.drain(..).map(|name: String| (name, quoted.to_owned()))),
+            None if quoted.chars().all(|c| c.is_ascii_lowercase() || c == '_') => names.push(quoted.to_owned()),
+            None => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn the_functions_that_the_document_follows_are_where_it_says() {
+    let document = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("reads");
+    let part = |title: &str| {
+        let rest = document.split(&format!("## {title}\n")).nth(1).expect(title);
+        rest.split("\n## ").next().unwrap_or_default().to_owned()
+    };
+    let (decisions, path) = (part("When each decision is made"), part("A leaver, from the page to the audit row"));
+    let rows = |text: &str| text.lines().filter(|l| l.starts_with("| ")).map(str::to_owned).collect::<Vec<_>>();
+    let named: Vec<_> = [rows(&decisions), rows(&path)].concat().iter().flat_map(|row| named_functions(row)).collect();
+    assert!(named.len() > 30, "{named:?}");
+    for (function, file) in named {
+        let source = std::fs::read_to_string(root().join("src").join(&file)).expect(&file);
+        assert!(
+            source.contains(&format!("fn {function}(")) || source.contains(&format!("fn {function}<")),
+            "{file}: {function}"
+        );
+    }
+}
