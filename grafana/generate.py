@@ -58,7 +58,7 @@ def variable(name, label):
 
 
 MERGER = [
-    stat("Safe", f"max({P}audit_chain_broken{{{I}}}) + max(max_over_time({P}run_panics_total{{{I}}}[5m]) - min_over_time({P}run_panics_total{{{I}}}[5m]))", steps=RED, about="0: the audit is whole, and no lane has panicked in five minutes"),
+    stat("Safe", f"max({P}audit_chain_broken{{{I}}}) + max(max_over_time({P}run_panics_total{{{I}}}[5m]) - min_over_time({P}run_panics_total{{{I}}}[5m]))", steps=RED, about="0: the audit is whole, and no run has panicked in five minutes"),
     stat("Leavers with access", f'sum({P}leavers_with_access{{{I},{O},why!="by_decision"}}) or vector(0)', steps=RED, about="people who have left and still have access; `status` names the first, `attention` all"),
     stat("Ready", f"min({P}ready{{{I}}})", steps=[(None, "red"), (1, "green")], about="1 when nothing is missing; /readyz says what is"),
     stat("People waiting", f"sum({P}backlog{{{I},{O}}})"),
