@@ -147,8 +147,12 @@ impl Names {
     /// The name of a target's person.
     pub fn of(&mut self, opened: &Opened, target: Option<i64>) -> String {
         let Some(target) = target else { return String::new() };
-        let read = || name_of(&opened.store, target).ok().flatten();
-        self.0.entry(target).or_insert_with(|| read().unwrap_or_default()).clone()
+        // Nobody is called anything where a person is not there any more; what cannot be read says so.
+        let read = || match name_of(&opened.store, target) {
+            Ok(name) => name.unwrap_or_default(),
+            Err(e) => format!("target {target} ({e})"),
+        };
+        self.0.entry(target).or_insert_with(read).clone()
     }
 }
 
