@@ -7,9 +7,9 @@
 use criterion::{Criterion, Throughput, criterion_group};
 use namely_okta_sync::clock::{Clock, Moment};
 use namely_okta_sync::config::Config;
-use namely_okta_sync::identity::account::Marks;
-use namely_okta_sync::identity::plan::{Situation, plan};
-use namely_okta_sync::identity::{Account, AccountStatus, Case, Directory, Employee, Group, Link, Person};
+use namely_okta_sync::domain::account::user::Marks;
+use namely_okta_sync::domain::plan::planner::{Situation, plan};
+use namely_okta_sync::domain::{Account, AccountStatus, Case, Directory, Employee, Group, Link, Person};
 use namely_okta_sync::namely::catalogue::GroupTypes;
 use namely_okta_sync::namely::{Catalogue, Reader};
 use namely_okta_sync::sandbox::http::{Core, Request};

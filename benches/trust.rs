@@ -6,10 +6,10 @@ use namely_okta_sync::audit::details::Reconfigured;
 use namely_okta_sync::audit::{Author, Call, Effect, Event, Outcome, Record, SigningKey};
 use namely_okta_sync::clock::{Clock, Moment};
 use namely_okta_sync::config::Config;
-use namely_okta_sync::identity::account::Marks;
-use namely_okta_sync::identity::employee::{ContentHash, UserStatus};
-use namely_okta_sync::identity::leaver::WhyAccess;
-use namely_okta_sync::identity::{Account, AccountStatus, Case, Directory, Employee, Group, Link, Person, Step};
+use namely_okta_sync::domain::account::user::Marks;
+use namely_okta_sync::domain::plan::leaver::WhyAccess;
+use namely_okta_sync::domain::record::employee::{ContentHash, UserStatus};
+use namely_okta_sync::domain::{Account, AccountStatus, Case, Directory, Employee, Group, Link, Person, Step};
 use namely_okta_sync::metrics::Metrics;
 use namely_okta_sync::report::Reconciliation;
 use namely_okta_sync::store::{

@@ -5,7 +5,7 @@ use super::routes::Ask;
 use super::state::{Approvers, Running, State};
 use crate::audit::Row;
 use crate::clock::Moment;
-use crate::identity::starter::Stage;
+use crate::domain::plan::starter::Stage;
 use crate::store::{
     Adoption, Filter, Starter, Store, adoption, attention, filter_audit, held_people, holds, linked, name_of, pauses,
     quarantined, review_outlook, reviews, split_outlook, starters, vitals, waiting,

@@ -2,7 +2,7 @@
 
 use super::routes::Ask;
 use crate::clock::Moment;
-use crate::identity::{ChangeKind, Decider, Rulebook};
+use crate::domain::{ChangeKind, Decider, Rulebook};
 use crate::store::{
     Approval, Ballot, OperatorRequest, Opined, Opinion, Planned, Store, StoreError, Unfit, Voted, accept_adoption,
     accept_list, adoption, approve, cancel, find, held_people, holds, identity, opine, org_of_hold, pause, request,

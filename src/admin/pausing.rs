@@ -3,7 +3,7 @@
 use super::decisions::{Decisions, Refusal, change};
 use super::routes::Ask;
 use crate::clock::Moment;
-use crate::identity::Decider;
+use crate::domain::Decider;
 use crate::store::{Paused, Store};
 use serde_json::{Value, json};
 

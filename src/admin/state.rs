@@ -1,7 +1,7 @@
 //! The state of things for machines and people: the same over HTTP and from the command line.
 
 use crate::clock::Moment;
-use crate::identity::Priority;
+use crate::domain::Priority;
 use crate::store::{HeldChanges, LeaverWithAccess, OrgVitals, Pause, StoreError, Used, Vitals, holds, pauses};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! Checkpoints: what the chain was at one moment, signed, so that it can be kept where whoever can write the store cannot.
 
 use crate::clock::Moment;
-use crate::identity::hex;
+use crate::domain::hex;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::Engine;

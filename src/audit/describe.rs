@@ -2,8 +2,8 @@
 
 use super::details::{Effect, HoldEnded, Observed, Owner, Verdict, Vote};
 use super::event::Event;
-use crate::identity::change::describe as describe_step;
-use crate::identity::{FieldChange, Step};
+use crate::domain::guard::change::describe as describe_step;
+use crate::domain::{FieldChange, Step};
 use serde_json::Value;
 use std::collections::BTreeMap;
 

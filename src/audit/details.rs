@@ -4,9 +4,9 @@
 //! earlier versions did not write is optional.
 
 use crate::clock::Moment;
-use crate::identity::doubt::Ending;
-use crate::identity::pins::Pins;
-use crate::identity::{ChangeKind, Entitlement, FieldChange, Priority, Step};
+use crate::domain::plan::doubt::Ending;
+use crate::domain::plan::pins::Pins;
+use crate::domain::{ChangeKind, Entitlement, FieldChange, Priority, Step};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 

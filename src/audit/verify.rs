@@ -78,7 +78,7 @@ impl<'a> Verifier<'a> {
         let mut next = next;
         if let Some(checkpoint) = checkpoints.get(next).filter(|checkpoint| checkpoint.seq == seq && seq > 0) {
             next += 1;
-            if checkpoint.hash == crate::identity::hex(&hash) {
+            if checkpoint.hash == crate::domain::hex(&hash) {
                 verdict.checkpoints += 1;
                 verdict.vouched_to = Some(seq);
             } else {
@@ -123,7 +123,7 @@ impl<'a> Verifier<'a> {
             if checkpoint.seq < row.seq {
                 continue; // its row was removed: that was found already
             }
-            if checkpoint.hash == crate::identity::hex(row.hash) {
+            if checkpoint.hash == crate::domain::hex(row.hash) {
                 self.verdict.checkpoints += 1;
                 if self.verdict.is_good() {
                     self.verdict.vouched_to = Some(row.seq);

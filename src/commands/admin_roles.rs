@@ -1,8 +1,8 @@
 //! What `check` says about administrators: whether it can be told who is one, and which rules can make somebody one.
 
 use super::check::{Finding, bad, good, value};
-use crate::identity::administrator::PERMISSION;
-use crate::identity::{Group, Mapping};
+use crate::domain::guard::administrator::PERMISSION;
+use crate::domain::{Group, Mapping};
 use crate::okta::{OktaClient, Request};
 use crate::pipeline::directory::ADMINISTRATORS_AGE;
 use serde_json::Value;

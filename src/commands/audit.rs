@@ -211,7 +211,7 @@ pub(super) fn write_jsonl(opened: &Opened, filter: &Filter, mut out: impl Write)
     let mut written = 0;
     let mut failed = None;
     filter_audit(&opened.store, filter, |row| {
-        let hash = crate::identity::hex(&row.hash);
+        let hash = crate::domain::hex(&row.hash);
         failed = failed.take().or(writeln!(out, "{{\"hash\":\"{hash}\",\"row\":{}}}", row.text).err());
         written += 1;
         Ok(())

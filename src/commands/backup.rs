@@ -3,7 +3,7 @@
 use super::store::open;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::identity::hex;
+use crate::domain::hex;
 use crate::store::{Store, beside, checkpoints, lock, verify_audit};
 use anyhow::{Context, bail};
 use aws_lc_rs::digest::{SHA256, digest};

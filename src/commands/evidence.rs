@@ -132,7 +132,7 @@ impl Pack<'_> {
     fn put(&mut self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
         let path = self.folder.join(name);
         std::fs::write(&path, bytes).with_context(|| format!("{} cannot be written", path.display()))?;
-        let sum = crate::identity::hex(digest(&SHA256, bytes).as_ref());
+        let sum = crate::domain::hex(digest(&SHA256, bytes).as_ref());
         self.sums.push_str(&format!("{sum}  {name}\n"));
         Ok(())
     }

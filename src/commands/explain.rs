@@ -3,11 +3,11 @@
 
 use super::store::{Opened, open};
 use super::table::table;
-use crate::identity::explain::{Explanation, explain as explain_mapping};
-use crate::identity::mapping::Shown;
-use crate::identity::preview::{Preview, preview};
-use crate::identity::work::State;
-use crate::identity::{Case, Directory, ManagerLink};
+use crate::domain::mapping::desired::Shown;
+use crate::domain::mapping::explain::{Explanation, explain as explain_mapping};
+use crate::domain::plan::preview::{Preview, preview};
+use crate::domain::work::machine::State;
+use crate::domain::{Case, Directory, ManagerLink};
 use crate::store::{directory, find, whole};
 use anyhow::bail;
 use rusqlite::OptionalExtension;

@@ -3,10 +3,10 @@
 use super::store::open;
 use super::table::table;
 use crate::config::Config;
-use crate::identity::difference::Difference;
-use crate::identity::explain::{Explanation, explain};
-use crate::identity::mapping::Shown;
-use crate::identity::{Case, ManagerLink};
+use crate::domain::mapping::desired::Shown;
+use crate::domain::mapping::explain::{Explanation, explain};
+use crate::domain::plan::difference::Difference;
+use crate::domain::{Case, ManagerLink};
 use crate::store::{StoredPerson, find, population, whole};
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};

@@ -5,7 +5,7 @@ use crate::admin::{self, Served};
 use crate::clock::Clock;
 use crate::config::reload::ChangedKey;
 use crate::config::{Config, Problems};
-use crate::identity::Decider;
+use crate::domain::Decider;
 use crate::metrics::Metrics;
 use crate::pipeline::Service;
 use crate::store::Store;

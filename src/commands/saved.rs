@@ -1,7 +1,7 @@
 //! A saved plan: what would be done, for whom, computed from what; sealed, so that an edited one is noticed.
 
 use crate::clock::Moment;
-use crate::identity::preview::Preview;
+use crate::domain::plan::preview::Preview;
 use anyhow::{Context, bail};
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ impl SavedPlan {
     fn sum(&self) -> String {
         let unsealed = Self { checksum: String::new(), ..self.clone() };
         let text = serde_json::to_vec(&unsealed).unwrap_or_default();
-        crate::identity::hex(digest(&SHA256, &text).as_ref())
+        crate::domain::hex(digest(&SHA256, &text).as_ref())
     }
 
     /// Writes it to a file.

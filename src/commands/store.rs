@@ -3,8 +3,8 @@
 use super::failure::{cannot_say, usage};
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
-use crate::identity::Decider;
-use crate::identity::decider::caller;
+use crate::domain::Decider;
+use crate::domain::guard::decider::caller;
 use crate::store::{Store, find, location, verify_quickly};
 use anyhow::bail;
 use rusqlite::Connection;

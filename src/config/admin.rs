@@ -3,7 +3,7 @@
 use super::reader::{At, Reader, Section};
 use super::secret::Secrets;
 use super::{Admin, unique_names};
-use crate::identity::Decider;
+use crate::domain::Decider;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use std::net::SocketAddr;

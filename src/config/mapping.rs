@@ -2,12 +2,12 @@
 
 use super::reader::{At, Reader, Section};
 use super::rules::{compile, compile_kind, optional};
-use crate::identity::Mapping;
-use crate::identity::expr::{Engine, Expr, Kind};
-use crate::identity::login::{DeactivatedHolders, LoginRules};
-use crate::identity::login_key;
-use crate::identity::mapping::{DEFAULT_ATTRIBUTES, DEFAULT_LOGIN, LOGIN, REQUIRED};
-use crate::identity::rules::{
+use crate::domain::Mapping;
+use crate::domain::login_key;
+use crate::domain::mapping::desired::{DEFAULT_ATTRIBUTES, DEFAULT_LOGIN, LOGIN, REQUIRED};
+use crate::domain::mapping::expr::{Engine, Expr, Kind};
+use crate::domain::mapping::login::{DeactivatedHolders, LoginRules};
+use crate::domain::mapping::rules::{
     AppRule, AttributeRule, Grants, GroupRule, OnDrift, Pattern, Positions, Template, WhenEmpty,
 };
 use std::collections::BTreeMap;

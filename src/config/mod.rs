@@ -22,13 +22,13 @@ pub use reader::{Problem, Problems};
 pub use telemetry::{Logs, Telemetry};
 
 use crate::clock::Moment;
+use crate::domain::Rulebook;
+use crate::domain::guard::safeguard::Mode;
+use crate::domain::mapping::desired::{DEFAULT_ATTRIBUTES, DEFAULT_LOGIN};
+use crate::domain::mapping::expr::Engine;
+use crate::domain::plan::rulebook::{OrgRules, TenantRules, Unrouted};
 use crate::http::Transport;
 use crate::http::address::{self, Shape};
-use crate::identity::Rulebook;
-use crate::identity::expr::Engine;
-use crate::identity::mapping::{DEFAULT_ATTRIBUTES, DEFAULT_LOGIN};
-use crate::identity::rulebook::{OrgRules, TenantRules, Unrouted};
-use crate::identity::safeguard::Mode;
 use crate::namely::catalogue::GroupTypes;
 use crate::namely::walk::Pace;
 use crate::okta::auth::{Credentials, Key, ServiceApp, claims};
@@ -249,7 +249,7 @@ impl Config {
                 OktaOrg { credentials: with_scopes(org.credentials, &scopes), ..org }
             })
             .collect();
-        let rules = crate::identity::hex(digest(&SHA256, source.as_bytes()).as_ref());
+        let rules = crate::domain::hex(digest(&SHA256, source.as_bytes()).as_ref());
         let (rulebook, document) = (Arc::new(rulebook), text.parse().unwrap_or_default());
         Ok(Self { service, http, telemetry, admin, audit, reconcile, notify, namely, okta, rulebook, rules, document })
     }
@@ -265,7 +265,7 @@ impl Config {
 
 /// The rules as a text: whatever it says differently means that everybody is looked at again. Comments and the order of
 /// keys do not count, the contents of tables do.
-fn fingerprint(text: &str, tables: &crate::identity::functions::Tables) -> String {
+fn fingerprint(text: &str, tables: &crate::domain::mapping::functions::Tables) -> String {
     let all: toml::Table = text.parse().unwrap_or_default();
     let parts = ["mapping", "onboarding", "termination", "leave", "rehire", "positions", "correlation"];
     let mut kept: toml::Table =
@@ -291,7 +291,7 @@ fn expression(
     engine: &Engine,
     table: &'static str,
     key: &'static str,
-) -> Option<Option<crate::identity::expr::Expr>> {
+) -> Option<Option<crate::domain::mapping::expr::Expr>> {
     let mut s = root.section(r, table);
     let read = s.text(r, key).map(|at| mapping::condition(r, engine, &format!("{table}.{key}"), &at));
     s.finish(r);

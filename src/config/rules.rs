@@ -2,10 +2,10 @@
 
 use super::mapping;
 use super::reader::{At, Reader, Section};
-use crate::identity::correlation::{ANCHOR, Confidence, MatchRule};
-use crate::identity::expr::{Engine, Expr, Kind};
-use crate::identity::functions::{Table, Tables};
-use crate::identity::lifecycle::{LastDay, LeaverGroups, Onboarding, Policies, Rehire, Termination};
+use crate::domain::mapping::expr::{Engine, Expr, Kind};
+use crate::domain::mapping::functions::{Table, Tables};
+use crate::domain::matching::correlation::{ANCHOR, Confidence, MatchRule};
+use crate::domain::record::lifecycle::{LastDay, LeaverGroups, Onboarding, Policies, Rehire, Termination};
 use crate::namely::wire::is_sensitive;
 use jiff::civil::Time;
 use std::path::Path;

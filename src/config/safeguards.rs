@@ -3,9 +3,9 @@
 
 use super::reader::{At, Reader, Section};
 use super::size;
-use crate::identity::rules::Pattern;
-use crate::identity::safeguard::{Approvers, Limit, Mode, Protected, Safeguards, Scope, Span, default_limits};
-use crate::identity::{ChangeKind, login_key};
+use crate::domain::guard::safeguard::{Approvers, Limit, Mode, Protected, Safeguards, Scope, Span, default_limits};
+use crate::domain::mapping::rules::Pattern;
+use crate::domain::{ChangeKind, login_key};
 use std::time::Duration;
 
 /// How long everybody can say no to what the only approver has approved.

@@ -1,7 +1,7 @@
 //! Namely's groups with their types, and the tiers of job titles. Profiles name groups by id only; what is a department
 //! and what an office is said by the group's type (`namely-api.md §3.5`).
 
-use crate::identity::loose;
+use crate::domain::loose;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 

@@ -4,10 +4,10 @@
 
 use super::catalogue::Catalogue;
 use super::wire::{Reader, unread};
-use crate::identity::Employee;
-use crate::identity::employee::ContentHash;
-use crate::identity::facts::Facts;
-use crate::identity::facts::ProfileProblem;
+use crate::domain::Employee;
+use crate::domain::record::employee::ContentHash;
+use crate::domain::record::facts::Facts;
+use crate::domain::record::facts::ProfileProblem;
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -126,7 +126,7 @@ impl Detector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::expr::Reads;
+    use crate::domain::mapping::expr::Reads;
     use serde_json::json;
 
     fn profile(id: &str, title: &str) -> Value {

@@ -2,7 +2,7 @@
 //! objects where others have texts (`namely-api.md §3.4`). What is of another type is an error, never an empty value.
 
 use super::wire::Profile;
-use crate::identity::Manager;
+use crate::domain::Manager;
 use jiff::civil::Date;
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Everything that knows Namely's wire: pages of profiles and the catalogue of groups, read into `identity::Employee`.
+//! Everything that knows Namely's wire: pages of profiles and the catalogue of groups, read into `domain::Employee`.
 
 pub mod catalogue;
 pub mod client;

@@ -4,7 +4,7 @@
 //! profiles were seen as Namely says there are. An incomplete walk may add and update, never remove.
 
 use crate::clock::Moment;
-use crate::identity::employee::ContentHash;
+use crate::domain::record::employee::ContentHash;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
 

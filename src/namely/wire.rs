@@ -6,9 +6,9 @@
 
 use super::catalogue::{Catalogue, GroupKind};
 use super::fields::{date, groups, manager, number_or_text, part, pay_group, teams, text, titled, visible};
-use crate::identity::expr::Reads;
-use crate::identity::facts::{Facts, ProfileProblem};
-use crate::identity::{Employee, UserStatus};
+use crate::domain::mapping::expr::Reads;
+use crate::domain::record::facts::{Facts, ProfileProblem};
+use crate::domain::{Employee, UserStatus};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};

@@ -79,7 +79,7 @@ async fn post(
     let mut request = client.post(url.expose_secret()).header("content-type", "application/json");
     if let Some(secret) = secret {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
-        let signature = crate::identity::hex(hmac::sign(&key, body.as_bytes()).as_ref());
+        let signature = crate::domain::hex(hmac::sign(&key, body.as_bytes()).as_ref());
         request = request.header("x-signature-256", format!("sha256={signature}"));
     }
     let answer = request.body(body).send().await.map_err(|e| describe(&e.without_url()))?;

@@ -6,7 +6,7 @@
 pub mod channel;
 
 use crate::audit::{Effect, Event as Audited, Outcome, Row};
-use crate::identity::Step;
+use crate::domain::Step;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -327,7 +327,7 @@ pub fn subject(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::{AccountStatus, FieldChange};
+    use crate::domain::{AccountStatus, FieldChange};
 
     fn row(target: Option<i64>, kind: &str, detail: Value) -> Row {
         let row = Row::of(&json!({ "seq": 1, "kind": kind, "target": target, "detail": detail }));

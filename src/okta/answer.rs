@@ -2,8 +2,8 @@
 
 use super::outcome::{Answered, Outcome, Reply, classify};
 use super::wire::{GroupObject, RoleObject, User};
-use crate::identity::observe::FullProfile;
-use crate::identity::{AccountStatus, Answer, Group, Step, login_key};
+use crate::domain::plan::observe::FullProfile;
+use crate::domain::{AccountStatus, Answer, Group, Step, login_key};
 use std::collections::BTreeSet;
 use std::time::Duration;
 

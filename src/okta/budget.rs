@@ -9,7 +9,7 @@
 use super::outcome::RateHeaders;
 use super::throttle::Throttle;
 use crate::clock::Moment;
-use crate::identity::Priority;
+use crate::domain::Priority;
 use std::collections::VecDeque;
 use std::time::Duration;
 

@@ -8,7 +8,7 @@
 use super::budget::{Budget, Shares, Status};
 use super::outcome::RateHeaders;
 use crate::clock::Moment;
-use crate::identity::Priority;
+use crate::domain::Priority;
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! What an answer means. The one place that maps status and error code to what happens next (`okta-api.md §5`).
 
 use super::wire::{ErrorBody, OAuthError};
-use crate::identity::doubt::Ending;
+use crate::domain::plan::doubt::Ending;
 use std::fmt;
 use std::time::Duration;
 

@@ -2,8 +2,8 @@
 
 use super::bucket::Bucket;
 use super::health::About;
-use crate::identity::Step;
-use crate::identity::observe::FullProfile;
+use crate::domain::Step;
+use crate::domain::plan::observe::FullProfile;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 
@@ -129,7 +129,7 @@ impl Request {
 
     /// SHA-256 of the body in hexadecimal; the body itself is never kept or logged.
     pub fn body_hash(&self) -> String {
-        crate::identity::hex(digest(&SHA256, &self.body).as_ref())
+        crate::domain::hex(digest(&SHA256, &self.body).as_ref())
     }
 
     /// Whether it asks who is an administrator.
@@ -160,7 +160,7 @@ pub fn segment(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::FieldChange;
+    use crate::domain::FieldChange;
 
     #[test]
     fn an_update_sends_only_what_changed() {

@@ -1,10 +1,10 @@
 //! Whether what the mapping writes fits the org: attributes that exist, of the right type, and none that is missing
 //! (`okta-api.md §3.6, §6`).
 
-use crate::identity::Rulebook;
-use crate::identity::expr::Kind;
-use crate::identity::mapping::LOGIN;
-use crate::identity::rules::Positions;
+use crate::domain::Rulebook;
+use crate::domain::mapping::desired::LOGIN;
+use crate::domain::mapping::expr::Kind;
+use crate::domain::mapping::rules::Positions;
 use serde_json::Value;
 
 /// What does not fit, one sentence each, given the answer of `GET /meta/schemas/user/default`.
@@ -56,18 +56,18 @@ fn fits(given: Kind, kind: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::mapping::tests::{default_attributes, plain};
-    use crate::identity::rulebook::tests::rulebook;
+    use crate::domain::mapping::desired::tests::{default_attributes, plain};
+    use crate::domain::plan::rulebook::tests::rulebook;
     use serde_json::json;
 
     #[test]
     fn attributes_that_are_missing_of_another_type_or_demanded_are_told() {
         let mut rules = rulebook();
-        let engine = crate::identity::expr::Engine::default();
+        let engine = crate::domain::mapping::expr::Engine::default();
         let mut attributes = default_attributes(&engine);
         attributes.push(plain(&engine, "isManager", "employee.job_tier == 'Manager'"));
         attributes.push(plain(&engine, "shoeSize", "'42'"));
-        rules.mapping = crate::identity::Mapping::new(engine, "namelyId", attributes, Vec::new());
+        rules.mapping = crate::domain::Mapping::new(engine, "namelyId", attributes, Vec::new());
         let names = rules.mapping.attribute_names().filter(|name| *name != "title" && *name != "isManager");
         let base: serde_json::Map<String, Value> = names
             .map(|name| (name.to_owned(), json!({ "type": if name == "shoeSize" { "integer" } else { "string" } })))

@@ -6,7 +6,7 @@
 
 use super::budget::WINDOW;
 use crate::clock::Moment;
-use crate::identity::Priority;
+use crate::domain::Priority;
 use std::time::Duration;
 
 /// How long the first wait is.

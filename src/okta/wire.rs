@@ -1,8 +1,8 @@
 //! Okta's JSON, read leniently: unknown fields and unknown enum values are never errors (`okta-api.md §1.5`).
 
-use crate::identity::account::Marks;
-use crate::identity::group_rule::OktaRule;
-use crate::identity::{Account, AccountStatus, Group};
+use crate::domain::account::group_rule::OktaRule;
+use crate::domain::account::user::Marks;
+use crate::domain::{Account, AccountStatus, Group};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

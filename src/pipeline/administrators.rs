@@ -5,8 +5,8 @@
 //! not there: a refusal is taken as the answer.
 
 use super::writer::Writers;
-use crate::identity::administrator::{AdminLevel, Administrators};
-use crate::identity::{Directory, Mapping, Priority};
+use crate::domain::guard::administrator::{AdminLevel, Administrators};
+use crate::domain::{Directory, Mapping, Priority};
 use crate::okta::Request;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify};
 use crate::okta::wire::{Assignees, RoleObject};

@@ -6,7 +6,7 @@ use super::prime::read_directory;
 use super::readiness::Readiness;
 use super::writer::Writers;
 use crate::clock::Moment;
-use crate::identity::{Directory, Group, Priority};
+use crate::domain::{Directory, Group, Priority};
 use crate::store::Store;
 use arc_swap::ArcSwap;
 use dashmap::DashSet;

@@ -5,9 +5,9 @@
 use super::person_run::{PersonRun, Tools};
 use super::supervisor::Post;
 use super::traffic::Traffic;
+use crate::domain::work::machine::ANY_BUCKET;
+use crate::domain::work::run::Claim;
 use crate::failpoint::{self, Point};
-use crate::identity::run::Claim;
-use crate::identity::work::ANY_BUCKET;
 use crate::mailbox::{Carried, Gate};
 use crate::okta::Bucket;
 use crate::store::Want;

@@ -4,8 +4,8 @@
 use super::directory::SharedDirectory;
 use super::traffic::Traffic;
 use crate::clock::Clock;
-use crate::identity::plan::{Situation, plan};
-use crate::identity::{Case, Directory};
+use crate::domain::plan::planner::{Situation, plan};
+use crate::domain::{Case, Directory};
 use crate::metrics::Metrics;
 use crate::okta::{Bucket, Request, forecast};
 use crate::store::{LiveRules, Store, StoreError};

@@ -1,8 +1,8 @@
 //! What those who watch see of the store: looked at beside the writer, a few times a minute, and verified now and then.
 
 use crate::clock::{Clock, Moment};
-use crate::identity::leaver::WhyAccess;
-use crate::identity::{ChangeKind, Priority, Rulebook};
+use crate::domain::plan::leaver::WhyAccess;
+use crate::domain::{ChangeKind, Priority, Rulebook};
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError, Vitals, beside, checkpoints, verify_audit, verify_pages, vitals};
 use std::time::Duration;

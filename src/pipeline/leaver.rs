@@ -5,10 +5,10 @@
 //! tried again.
 
 use super::{A_MOMENT, Act, Concluded, Context, MAX_PAGES, Run};
-use crate::identity::administrator::Knowledge;
-use crate::identity::run::{Next, Release};
-use crate::identity::termination::next_try;
-use crate::identity::{AccountStatus, Answer, Group, Priority, Step, observe};
+use crate::domain::guard::administrator::Knowledge;
+use crate::domain::plan::termination::next_try;
+use crate::domain::work::run::{Next, Release};
+use crate::domain::{AccountStatus, Answer, Group, Priority, Step, observe};
 use crate::okta::outcome::{Fixer, Outcome};
 use std::time::Duration;
 

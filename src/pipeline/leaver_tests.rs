@@ -3,11 +3,11 @@
 use super::super::tests::World;
 use super::super::{Act, Run};
 use super::*;
-use crate::identity::lifecycle::{Policies, Termination};
-use crate::identity::rules::Pattern;
-use crate::identity::run::Claim;
-use crate::identity::termination::LONGEST_WAIT;
-use crate::identity::{Account, Employee, Group, UserStatus};
+use crate::domain::mapping::rules::Pattern;
+use crate::domain::plan::termination::LONGEST_WAIT;
+use crate::domain::record::lifecycle::{Policies, Termination};
+use crate::domain::work::run::Claim;
+use crate::domain::{Account, Employee, Group, UserStatus};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -121,7 +121,7 @@ fn play_run(world: &World, mut claim: Claim, org: &mut Org, most: i64) -> Ended 
 }
 
 fn leaver() -> Employee {
-    Employee { user_status: UserStatus::Inactive, ..crate::identity::employee::tests::an_employee() }
+    Employee { user_status: UserStatus::Inactive, ..crate::domain::record::employee::tests::an_employee() }
 }
 
 fn refusals() -> Vec<Outcome> {
@@ -369,7 +369,7 @@ fn only_a_leaver_whose_access_is_open_draws_on_the_reserve_to_learn_whether_they
         assert_eq!((step.name(), run.urgency(&step)), ("read_groups", Priority::Remove));
         (run, step)
     };
-    let mover = Employee { departments: Vec::new(), ..crate::identity::employee::tests::an_employee() };
+    let mover = Employee { departments: Vec::new(), ..crate::domain::record::employee::tests::an_employee() };
     let (mut run, read) = begun(mover);
     assert_eq!(run.hurry(&read, &world.context()), None, "a mover waits for the window");
     let (mut run, read) = begun(leaver());
@@ -496,15 +496,15 @@ fn whatever_okta_says_to_the_end_of_sessions_the_account_is_closed_in_the_same_r
 #[test]
 fn who_is_rehired_gets_access_back_only_after_the_memberships_that_were_taken_are_shown_to_be_gone() {
     let world = World::new();
-    let employee = crate::identity::employee::tests::an_employee();
+    let employee = crate::domain::record::employee::tests::an_employee();
     let mut account = Account { status: AccountStatus::Deprovisioned, ..world.account() };
     account.groups.insert("00gOld".into());
-    let proof = crate::identity::account::ExitProof { read_back: true, groups_listed: true, ..Default::default() };
+    let proof = crate::domain::account::user::ExitProof { read_back: true, groups_listed: true, ..Default::default() };
     account.marks.exit = Some(proof);
     let mut world = World::new();
     let group = |id: &str, name: &str| Group { id: id.into(), name: name.into(), writable: true };
     let groups = [group("00gStaff", "Staff"), group("00gFinance", "Department Finance"), group("00gOld", "Old")];
-    world.directory = crate::identity::Directory::new(groups, BTreeSet::new());
+    world.directory = crate::domain::Directory::new(groups, BTreeSet::new());
     for times in [0, u32::MAX] {
         let mut org = Org::of(account.clone());
         (org.fault, org.times) = (Some(("remove_group", Outcome::Applied)), times);

@@ -6,8 +6,8 @@
 use super::readiness::Readiness;
 use super::writer::Writers;
 use crate::clock::Clock;
-use crate::identity::drift::is_believable;
-use crate::identity::{Account, Priority};
+use crate::domain::plan::drift::is_believable;
+use crate::domain::{Account, Priority};
 use crate::okta::Request;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify};
 use crate::okta::request::segment;

@@ -5,9 +5,9 @@
 use super::queue::Call;
 use super::runs::{Progress, longest_call};
 use crate::clock::Clock;
+use crate::domain::Priority;
+use crate::domain::work::run::Begun;
 use crate::failpoint::{self, Point};
-use crate::identity::Priority;
-use crate::identity::run::Begun;
 use crate::okta::health::{Symptom, symptom_of};
 use crate::okta::outcome::{RateHeaders, Reply};
 use crate::okta::{OktaClient, Request};

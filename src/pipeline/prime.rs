@@ -6,12 +6,12 @@
 use super::administrators::read_administrators;
 use super::writer::Writers;
 use crate::clock::Moment;
+use crate::domain::account::group_rule::OktaRule;
+use crate::domain::account::user::Scope;
+use crate::domain::guard::administrator::Administrators;
+use crate::domain::plan::rulebook::OrgRules;
+use crate::domain::{Account, Directory, Group, Mapping, Priority, Rulebook};
 use crate::http::links::{Pages, id_in};
-use crate::identity::account::Scope;
-use crate::identity::administrator::Administrators;
-use crate::identity::group_rule::OktaRule;
-use crate::identity::rulebook::OrgRules;
-use crate::identity::{Account, Directory, Group, Mapping, Priority, Rulebook};
 use crate::okta::Request;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify, lacks_scope};
 use crate::okta::wire::{

@@ -3,7 +3,7 @@
 //! **Invariant:** the most urgent class goes first, within it who came first; nobody waits for what holds up others only.
 
 use crate::clock::Moment;
-use crate::identity::Priority;
+use crate::domain::Priority;
 use crate::okta::health::Admission;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -13,7 +13,7 @@ use crate::audit::details::Reconciled;
 use crate::audit::{Event, Record};
 use crate::clock::{Clock, Moment};
 use crate::config::Reconciling;
-use crate::identity::Priority;
+use crate::domain::Priority;
 use crate::mailbox::Gate;
 use crate::report::Reconciliation;
 use crate::store::{Compared, Drifted, OrgRead, Store, append, findings};

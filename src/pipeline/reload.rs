@@ -9,7 +9,7 @@ use crate::audit::details::{ConfigChange, Reconfigured};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::reload::{ChangedKey, compare};
-use crate::identity::Decider;
+use crate::domain::Decider;
 use crate::retry;
 use crate::store::{Store, StoreError};
 use std::collections::BTreeMap;

@@ -4,15 +4,15 @@
 
 use crate::audit::details::Planned;
 use crate::clock::Moment;
-use crate::identity::administrator::Knowledge;
-use crate::identity::change::{kinds_of, summary};
-use crate::identity::doubt::doubt;
-use crate::identity::observe::FullProfile;
-use crate::identity::plan::{Obstacle, Plan, Situation, plan};
-use crate::identity::run::{Claim, Next, Release};
-use crate::identity::safeguard::{Mode, restrain};
-use crate::identity::termination::next_try;
-use crate::identity::{Account, Answer, ChangeKind, Directory, Group, Priority, Rulebook, Step, observe};
+use crate::domain::guard::administrator::Knowledge;
+use crate::domain::guard::change::{kinds_of, summary};
+use crate::domain::guard::safeguard::{Mode, restrain};
+use crate::domain::plan::doubt::doubt;
+use crate::domain::plan::observe::FullProfile;
+use crate::domain::plan::planner::{Obstacle, Plan, Situation, plan};
+use crate::domain::plan::termination::next_try;
+use crate::domain::work::run::{Claim, Next, Release};
+use crate::domain::{Account, Answer, ChangeKind, Directory, Group, Priority, Rulebook, Step, observe};
 use crate::okta::outcome::{Fixer, Outcome};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;

@@ -1,12 +1,12 @@
 use super::*;
-use crate::identity::account::Marks;
-use crate::identity::account::tests::bare;
-use crate::identity::administrator::{AdminLevel, Administrators};
-use crate::identity::employee::tests::an_employee;
-use crate::identity::rulebook::tests::rulebook;
-use crate::identity::run::Lease;
-use crate::identity::safeguard::Restraint;
-use crate::identity::{AccountStatus, Case, Employee, Group, Link, Person, UserStatus};
+use crate::domain::account::user::Marks;
+use crate::domain::account::user::tests::bare;
+use crate::domain::guard::administrator::{AdminLevel, Administrators};
+use crate::domain::guard::safeguard::Restraint;
+use crate::domain::plan::rulebook::tests::rulebook;
+use crate::domain::record::employee::tests::an_employee;
+use crate::domain::work::run::Lease;
+use crate::domain::{AccountStatus, Case, Employee, Group, Link, Person, UserStatus};
 use std::collections::BTreeSet;
 
 pub(super) struct World {
@@ -224,7 +224,8 @@ fn a_call_that_writes_a_title_and_a_login_is_of_both_kinds() {
     let world = World::new();
     let moved = Employee { job_title: "Controller".into(), email: "new@example.com".into(), ..an_employee() };
     let mut claim = world.claim(moved, Some(world.account()));
-    claim.case.login = Ok(crate::identity::login::Chosen { login: "new@example.com".into(), deactivated_holder: None });
+    claim.case.login =
+        Ok(crate::domain::mapping::login::Chosen { login: "new@example.com".into(), deactivated_holder: None });
     let mut run = Run::new(claim);
     let update = sent(run.begin(&world.context()));
     assert_eq!(run.changes_of(&update), [ChangeKind::ChangeLogin, ChangeKind::ChangeAttributes].into(), "{update:?}");

@@ -6,7 +6,7 @@
 
 use super::person_run::{Overdue, PersonRun};
 use crate::clock::{Clock, Moment};
-use crate::identity::run::{Lease, Release};
+use crate::domain::work::run::{Lease, Release};
 use crate::mailbox::Gate;
 use crate::metrics::Metrics;
 use crate::store::Store;

@@ -6,7 +6,7 @@
 use super::dispatcher::{Dispatcher, Wake};
 use super::lists::Lists;
 use super::prime::search_users;
-use crate::identity::{Account, Priority};
+use crate::domain::{Account, Priority};
 use crate::mailbox::Gate;
 use crate::retry;
 use crate::store::Sought;

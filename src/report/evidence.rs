@@ -4,9 +4,9 @@
 use super::page;
 use crate::audit::details::{Effect, HoldEnded, Names, Observed, Verdict};
 use crate::audit::{Event, Row};
-use crate::identity::pins::Access;
-use crate::identity::plan::NO_ACCOUNT;
-use crate::identity::{ChangeKind, Step};
+use crate::domain::plan::pins::Access;
+use crate::domain::plan::planner::NO_ACCOUNT;
+use crate::domain::{ChangeKind, Step};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

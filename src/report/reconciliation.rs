@@ -2,8 +2,8 @@
 //! plan carried out.
 
 use super::page;
-use crate::identity::ChangeKind;
-use crate::identity::preview::Preview;
+use crate::domain::ChangeKind;
+use crate::domain::plan::preview::Preview;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

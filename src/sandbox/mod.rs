@@ -1,6 +1,6 @@
 //! Faithful simulators of Namely and Okta, scenarios that play on them, and an oracle that evaluates the outcome.
 //!
-//! **Invariant:** nothing here uses the service's own reading of either wire (`namely`, `okta`, `identity`): a mistake
+//! **Invariant:** nothing here uses the service's own reading of either wire (`namely`, `okta`, `domain`): a mistake
 //! made there must not cancel out here. The simulators are plain stateful cores behind thin HTTP shells.
 
 pub mod distort;

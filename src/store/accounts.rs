@@ -2,9 +2,9 @@
 
 use super::{Store, StoreError, pages};
 use crate::clock::Moment;
-use crate::identity::doubt::{self, Ending};
-use crate::identity::mapping::LOGIN;
-use crate::identity::{Account, Cause, Link, Priority, Step, login_key};
+use crate::domain::mapping::desired::LOGIN;
+use crate::domain::plan::doubt::{self, Ending};
+use crate::domain::{Account, Cause, Link, Priority, Step, login_key};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -278,7 +278,7 @@ impl Store {
 mod tests {
     use super::super::tests::World;
     use super::*;
-    use crate::identity::account::tests::bare;
+    use crate::domain::account::user::tests::bare;
     use std::collections::BTreeSet;
 
     #[tokio::test]

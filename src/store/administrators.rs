@@ -4,9 +4,9 @@ use super::evaluation::Evaluation;
 use super::rows::work;
 use super::{Store, StoreError, accounts};
 use crate::clock::Moment;
-use crate::identity::Case;
-use crate::identity::administrator::Knowledge;
-use crate::identity::safeguard::Span;
+use crate::domain::Case;
+use crate::domain::guard::administrator::Knowledge;
+use crate::domain::guard::safeguard::Span;
 use rusqlite::{Connection, params};
 
 const DOUBTFUL: Knowledge = Knowledge::Unknown { asked: true };

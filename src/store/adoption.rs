@@ -3,8 +3,8 @@
 
 use super::{StoreError, cases, contact, links, pages};
 use crate::clock::Moment;
-use crate::identity::functions::slug;
-use crate::identity::{Account, Employee, Entitlement, Rulebook, hex, login_key};
+use crate::domain::mapping::functions::slug;
+use crate::domain::{Account, Employee, Entitlement, Rulebook, hex, login_key};
 use aws_lc_rs::digest::{SHA256, digest};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -177,7 +177,7 @@ fn alone(c: &Connection, org: &str) -> Result<Vec<Entry>, StoreError> {
     let docs: Vec<String> = select.query_map([org], |row| row.get(0))?.collect::<Result<_, _>>()?;
     docs.iter()
         .map(|doc| {
-            let account: crate::identity::Account = serde_json::from_str(doc)?;
+            let account: crate::domain::Account = serde_json::from_str(doc)?;
             let name = |key: &str| account.profile.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
             let name = format!("{} {}", name("firstName"), name("lastName")).trim().to_owned();
             Ok(Entry {
@@ -202,8 +202,8 @@ fn code(report: &Adoption) -> Result<String, StoreError> {
 mod tests {
     use super::super::tests::World;
     use super::*;
-    use crate::identity::employee::tests::an_employee;
-    use crate::identity::rulebook::tests::rulebook;
+    use crate::domain::plan::rulebook::tests::rulebook;
+    use crate::domain::record::employee::tests::an_employee;
 
     #[tokio::test]
     async fn a_report_of_what_was_read_in_half_has_no_code() {

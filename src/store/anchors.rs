@@ -5,8 +5,8 @@
 use super::links::{account_of, key_of, owner, rejected};
 use super::{StoreError, accounts, cases, reviews};
 use crate::clock::Moment;
-use crate::identity::correlation::{ANCHOR, Candidate, Counterpart};
-use crate::identity::{Account, Case, Position, login_key};
+use crate::domain::matching::correlation::{ANCHOR, Candidate, Counterpart};
+use crate::domain::{Account, Case, Position, login_key};
 use rusqlite::{Connection, params};
 
 /// Whether this service wrote the anchor of an account, or proved it while the account was linked.

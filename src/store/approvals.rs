@@ -7,9 +7,9 @@ use super::{Store, StoreError, append, cases, change_of, directory, meta, pages,
 use crate::audit::details::{ApprovalEnded, Approved};
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
-use crate::identity::approval::{Binding, Present};
-use crate::identity::decider::{Tally, tally};
-use crate::identity::{Cause, ChangeKind, Decider, Directory, Priority, Rulebook};
+use crate::domain::guard::approval::{Binding, Present};
+use crate::domain::guard::decider::{Tally, tally};
+use crate::domain::{Cause, ChangeKind, Decider, Directory, Priority, Rulebook};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

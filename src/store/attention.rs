@@ -3,8 +3,8 @@
 use super::cases::{describe, name_of};
 use super::{StoreError, anchors, contact, leavers_with_access, links, pauses, reviews};
 use crate::clock::Moment;
-use crate::identity::work::State;
-use crate::identity::{Employee, Rulebook};
+use crate::domain::work::machine::State;
+use crate::domain::{Employee, Rulebook};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 

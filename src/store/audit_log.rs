@@ -5,7 +5,7 @@ use crate::audit::details::Pruned as PrunedRows;
 use crate::audit::record::chain;
 use crate::audit::{Author, Checkpoint, Event, Record, SigningKey, StoredRow, Verdict, Verifier};
 use crate::clock::Moment;
-use crate::identity::{Decider, hex};
+use crate::domain::{Decider, hex};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use std::collections::{BTreeMap, BTreeSet};

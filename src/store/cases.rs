@@ -2,10 +2,10 @@
 
 use super::{StoreError, accounts, circles, pins, rejections};
 use crate::clock::Moment;
-use crate::identity::adoption::Adopted;
-use crate::identity::login::{Chosen, Holder};
-use crate::identity::pins::Pins;
-use crate::identity::{Account, Case, ChangeKind, Employee, ManagerLink, Person, Position, Rulebook, login_key};
+use crate::domain::mapping::login::{Chosen, Holder};
+use crate::domain::matching::adoption::Adopted;
+use crate::domain::plan::pins::Pins;
+use crate::domain::{Account, Case, ChangeKind, Employee, ManagerLink, Person, Position, Rulebook, login_key};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Subordinates of a leaver who are named.
@@ -326,7 +326,7 @@ fn manager(c: &Connection, case: &Case, target: i64) -> Result<ManagerLink, Stor
     let employee: Employee = serde_json::from_str(&doc)?;
     Ok(match account {
         Some(account) if account.is_live() => ManagerLink::Account { id: account.id, login: account.login },
-        _ if employee.user_status == crate::identity::UserStatus::Inactive => {
+        _ if employee.user_status == crate::domain::UserStatus::Inactive => {
             ManagerLink::Broken(format!("the manager {name} is inactive in Namely; name another one"))
         }
         Some(_) => ManagerLink::Broken(format!("the manager {name} has a deactivated account")),
@@ -343,7 +343,7 @@ fn subordinates(c: &Connection, person: &Person) -> Result<Vec<String>, StoreErr
             select.query_map([&position.tenant, &position.employee.id], |row| row.get(0))?.collect::<Result<_, _>>()?;
         for doc in docs {
             let employee: Employee = serde_json::from_str(&doc)?;
-            if employee.user_status != crate::identity::UserStatus::Inactive {
+            if employee.user_status != crate::domain::UserStatus::Inactive {
                 names.push(employee.display());
             }
         }

@@ -7,8 +7,8 @@ use super::{Store, StoreError, append, links};
 use crate::audit::details::Adopted;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
-use crate::identity::correlation::Contact;
-use crate::identity::{Cause, Decider, Position, Priority};
+use crate::domain::matching::correlation::Contact;
+use crate::domain::{Cause, Decider, Position, Priority};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Why somebody waits whose tenant is not accepted yet begins with this.

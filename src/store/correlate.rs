@@ -3,7 +3,7 @@
 use super::pages::News;
 use super::{StoreError, links, pages, runs, search};
 use crate::clock::Moment;
-use crate::identity::{Cause, Position, Priority, Rulebook};
+use crate::domain::{Cause, Position, Priority, Rulebook};
 use rusqlite::Connection;
 
 /// Correlates a profile that has no account in an org whose accounts were read after it was seen; whoever nothing new is known

@@ -7,9 +7,9 @@
 use super::cases::describe;
 use super::{Store, StoreError, findings, meta, pages, set_meta};
 use crate::clock::Moment;
-use crate::identity::drift::LAG;
-use crate::identity::work::SEARCH;
-use crate::identity::{Account, Cause, Priority};
+use crate::domain::plan::drift::LAG;
+use crate::domain::work::machine::SEARCH;
+use crate::domain::{Account, Cause, Priority};
 use rusqlite::{Connection, params};
 
 /// Some of those who were covered are still to be asked for.
@@ -85,8 +85,8 @@ fn uncover(c: &Connection, org: &str, most: usize, now: Moment) -> Result<usize,
 mod tests {
     use super::super::tests::{World, account, done};
     use super::*;
-    use crate::identity::employee::tests::an_employee;
-    use crate::identity::{Employee, UserStatus};
+    use crate::domain::record::employee::tests::an_employee;
+    use crate::domain::{Employee, UserStatus};
     use std::collections::BTreeSet;
 
     fn left(id: &str) -> Employee {

@@ -1,13 +1,13 @@
 //! Who is counted, and who is evaluated anew.
 
 use super::super::tests::{World, account};
-use crate::identity::account::tests::bare;
-use crate::identity::administrator::{Administrators, RolesRead};
-use crate::identity::employee::tests::an_employee;
-use crate::identity::rulebook::tests::rulebook;
-use crate::identity::run::{Lease, Release};
-use crate::identity::safeguard::{Limit, Restraint, Scope, Span};
-use crate::identity::{ChangeKind, Directory, Employee, Group, UserStatus};
+use crate::domain::account::user::tests::bare;
+use crate::domain::guard::administrator::{Administrators, RolesRead};
+use crate::domain::guard::safeguard::{Limit, Restraint, Scope, Span};
+use crate::domain::plan::rulebook::tests::rulebook;
+use crate::domain::record::employee::tests::an_employee;
+use crate::domain::work::run::{Lease, Release};
+use crate::domain::{ChangeKind, Directory, Employee, Group, UserStatus};
 use crate::store::Want;
 use std::collections::BTreeSet;
 use std::sync::Arc;

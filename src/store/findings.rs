@@ -3,7 +3,7 @@
 use super::{Extent, Filter, StoreError, filter_audit, meta, previews};
 use crate::audit::{Event, Row};
 use crate::clock::Moment;
-use crate::identity::Rulebook;
+use crate::domain::Rulebook;
 use crate::report::reconciliation::{Drift, Findings, Unlinked};
 use rusqlite::Connection;
 use serde_json::Value;

@@ -9,9 +9,9 @@ use super::{Store, StoreError, Trouble, accounts, alone, append};
 use crate::audit::details::Quarantined;
 use crate::audit::{Call, Effect, Event, Outcome, Record};
 use crate::clock::Moment;
-use crate::identity::Step;
-use crate::identity::doubt::Ending;
-use crate::identity::run::{Lease, Release};
+use crate::domain::Step;
+use crate::domain::plan::doubt::Ending;
+use crate::domain::work::run::{Lease, Release};
 use rusqlite::Connection;
 
 /// Why somebody waits whose run the store has refused; `why` are the words of the store.

@@ -8,8 +8,8 @@ use super::{Store, StoreError, append, change_of};
 use crate::audit::details::{Held, HoldEnded, Reminded, Verdict};
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
-use crate::identity::vote::Says;
-use crate::identity::{ChangeKind, Employee};
+use crate::domain::guard::vote::Says;
+use crate::domain::{ChangeKind, Employee};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -167,7 +167,7 @@ pub(super) fn code(c: &Connection, hold: i64) -> Result<String, StoreError> {
         let (target, change, shown): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         Ok(format!("{target}\u{1f}{change}\u{1f}{shown}"))
     })?;
-    Ok(crate::identity::decider::code(rows.collect::<Result<Vec<_>, _>>()?))
+    Ok(crate::domain::guard::decider::code(rows.collect::<Result<Vec<_>, _>>()?))
 }
 
 /// What waits for a decision, or everything that ever did too.

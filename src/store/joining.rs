@@ -6,10 +6,10 @@
 use super::links::account_of;
 use super::{StoreError, meta, pause};
 use crate::clock::Moment;
-use crate::identity::correlation::ANCHOR;
-use crate::identity::rejection::ADOPTION;
-use crate::identity::safeguard::{Count, Mode, Scope};
-use crate::identity::{ChangeKind, Rulebook};
+use crate::domain::guard::rejection::ADOPTION;
+use crate::domain::guard::safeguard::{Count, Mode, Scope};
+use crate::domain::matching::correlation::ANCHOR;
+use crate::domain::{ChangeKind, Rulebook};
 use rusqlite::{Connection, params};
 
 /// Why no rule joins a profile of a tenant with a person for now, if none does.

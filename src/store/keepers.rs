@@ -8,8 +8,8 @@ use super::{StoreError, append, pages, reviews, split};
 use crate::audit::details::Split;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
-use crate::identity::correlation::{ANCHOR, Candidate, Counterpart, ONLY_LINK, REVIEW};
-use crate::identity::{Case, Cause, Position, Rulebook};
+use crate::domain::matching::correlation::{ANCHOR, Candidate, Counterpart, ONLY_LINK, REVIEW};
+use crate::domain::{Case, Cause, Position, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Asks about the profiles that keep the account of a target in use from now on, and asks no more when others do, or nobody does.

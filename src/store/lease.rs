@@ -1,8 +1,8 @@
 //! What the store is asked for when somebody is to be worked on, and what it is told of a call.
 
 use crate::audit::Effect;
-use crate::identity::run::{Lease, Next};
-use crate::identity::{Account, Group};
+use crate::domain::work::run::{Lease, Next};
+use crate::domain::{Account, Group};
 
 /// How many runs there is room for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,14 +1,14 @@
 //! Who has left and still has access, for `status`, metrics, alerts and `attention` alike: found here, decided in
-//! `identity/leaver.rs`.
+//! `domain/plan/leaver.rs`.
 
 use super::links::{key_of, owner, rejected};
 use super::{StoreError, accounts, cases, pause, pins, previews, rejections, reviews};
 use crate::clock::Moment;
-use crate::identity::correlation::Counterpart;
-use crate::identity::leaver::{Decision, Known, Seconds, WhyAccess, Work, leaver_access};
-use crate::identity::pins::Access;
-use crate::identity::work::State;
-use crate::identity::{Account, AccountStatus, Case, ChangeKind, Directory, Entitlement, Rulebook};
+use crate::domain::matching::correlation::Counterpart;
+use crate::domain::plan::leaver::{Decision, Known, Seconds, WhyAccess, Work, leaver_access};
+use crate::domain::plan::pins::Access;
+use crate::domain::work::machine::State;
+use crate::domain::{Account, AccountStatus, Case, ChangeKind, Directory, Entitlement, Rulebook};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

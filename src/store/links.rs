@@ -8,12 +8,12 @@ use super::{StoreError, accounts, anchors, append, cases, contact, joining, revi
 use crate::audit::details::{Correlated, Owner};
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
-use crate::identity::administrator::Knowledge;
-use crate::identity::correlation::{
+use crate::domain::guard::administrator::Knowledge;
+use crate::domain::matching::correlation::{
     ANCHOR, BEFORE, Candidate, Confidence, Contact, Correlation, Counterpart, correlate,
 };
-use crate::identity::work::Work;
-use crate::identity::{Account, Directory, Position, Rulebook};
+use crate::domain::work::machine::Work;
+use crate::domain::{Account, Directory, Position, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::Arc;
 

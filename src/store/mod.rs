@@ -95,8 +95,8 @@ pub use unreadable::unreadable;
 pub use vitals::{OrgVitals, Used, Vitals, vitals};
 pub use votes::{Ballot, Voted, cancel, reverse, vote};
 
-use crate::identity::work::ANY_BUCKET;
-use crate::identity::{ChangeKind, Rulebook};
+use crate::domain::work::machine::ANY_BUCKET;
+use crate::domain::{ChangeKind, Rulebook};
 use crate::metrics::StoreMetrics;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};

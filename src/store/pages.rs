@@ -12,11 +12,11 @@ use super::{
 use crate::audit::details::Observed;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
-use crate::identity::employee::{ContentHash, FieldChange, field_changes};
-use crate::identity::facts::ProfileProblem;
-use crate::identity::safeguard::is_mass;
-use crate::identity::work::{ANY_BUCKET, Dirt, SEARCH, State, Work};
-use crate::identity::{Account, Case, Cause, Employee, Entitlement, Position, Priority, Rulebook};
+use crate::domain::guard::safeguard::is_mass;
+use crate::domain::record::employee::{ContentHash, FieldChange, field_changes};
+use crate::domain::record::facts::ProfileProblem;
+use crate::domain::work::machine::{ANY_BUCKET, Dirt, SEARCH, State, Work};
+use crate::domain::{Account, Case, Cause, Employee, Entitlement, Position, Priority, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -4,7 +4,7 @@ use super::rows::work;
 use super::{Store, StoreError, append, change_of};
 use crate::audit::{Event, Record, details};
 use crate::clock::Moment;
-use crate::identity::{ChangeKind, Decider};
+use crate::domain::{ChangeKind, Decider};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 

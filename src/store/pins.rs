@@ -4,8 +4,8 @@ use super::{StoreError, append, pages};
 use crate::audit::details::{Undone, Unpinned};
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
-use crate::identity::pins::Pins;
-use crate::identity::{Cause, Priority};
+use crate::domain::plan::pins::Pins;
+use crate::domain::{Cause, Priority};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 

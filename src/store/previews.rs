@@ -2,8 +2,8 @@
 
 use super::{Store, StoreError, cases, meta, set_meta};
 use crate::clock::Moment;
-use crate::identity::preview::{Preview, preview};
-use crate::identity::{Directory, Group, Rulebook};
+use crate::domain::plan::preview::{Preview, preview};
+use crate::domain::{Directory, Group, Rulebook};
 use rusqlite::{Connection, params};
 use std::borrow::Cow;
 use std::cell::RefCell;

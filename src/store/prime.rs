@@ -7,9 +7,9 @@ use super::{Drifted, Store, StoreError, accounts, append, coverage, findings, me
 use crate::audit::details::ListAccepted;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
-use crate::identity::drift::{LAG, is_too_fresh, merge};
-use crate::identity::employee::FieldChange;
-use crate::identity::{Account, Decider, Rulebook};
+use crate::domain::plan::drift::{LAG, is_too_fresh, merge};
+use crate::domain::record::employee::FieldChange;
+use crate::domain::{Account, Decider, Rulebook};
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use super::{OperatorRequest, StoreError, name_of, request};
 use crate::clock::Moment;
-use crate::identity::{Decider, Employee, Priority};
+use crate::domain::{Decider, Employee, Priority};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -101,9 +101,9 @@ pub fn waiting(c: &Connection, most: usize) -> Result<Vec<Waiting>, StoreError> 
 mod tests {
     use super::super::tests::{World, account};
     use super::*;
-    use crate::identity::UserStatus;
-    use crate::identity::employee::tests::an_employee;
-    use crate::identity::run::{Lease, Release};
+    use crate::domain::UserStatus;
+    use crate::domain::record::employee::tests::an_employee;
+    use crate::domain::work::run::{Lease, Release};
     use std::collections::BTreeSet;
     use std::time::Duration;
 

@@ -4,9 +4,9 @@
 use super::{Store, StoreError, accounts, append, cases, coverage, pages, prime};
 use crate::audit::{Event, Record, details};
 use crate::clock::Moment;
-use crate::identity::drift::{LAG, drift, is_too_fresh, merge};
-use crate::identity::employee::FieldChange;
-use crate::identity::{Account, Cause, Directory, Priority, Rulebook};
+use crate::domain::plan::drift::{LAG, drift, is_too_fresh, merge};
+use crate::domain::record::employee::FieldChange;
+use crate::domain::{Account, Cause, Directory, Priority, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -8,8 +8,8 @@ use super::{Store, StoreError, accounts, append, meta, relink, set_meta};
 use crate::audit::details::Started;
 use crate::audit::{Call, Effect, Event, Outcome, Record};
 use crate::clock::Moment;
-use crate::identity::doubt::Ending;
-use crate::identity::{Rulebook, Step};
+use crate::domain::plan::doubt::Ending;
+use crate::domain::{Rulebook, Step};
 use rusqlite::{Connection, OptionalExtension};
 use std::time::Duration;
 

@@ -8,8 +8,8 @@ use super::{StoreError, append, change_of};
 use crate::audit::details::RejectionEnded;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
-use crate::identity::rejection::{Fact, Rejected, stands};
-use crate::identity::{Case, ChangeKind};
+use crate::domain::guard::rejection::{Fact, Rejected, stands};
+use crate::domain::{Case, ChangeKind};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeSet;
 

@@ -4,7 +4,7 @@
 
 use super::{Store, StoreError, correlate, links, meta, pages, pins, set_meta};
 use crate::clock::Moment;
-use crate::identity::{Cause, Position, Rulebook};
+use crate::domain::{Cause, Position, Rulebook};
 use rusqlite::{Connection, params};
 
 /// People of one part: their transaction takes about a tenth of a second.

@@ -6,7 +6,7 @@ use super::{Store, StoreError, Trouble, alone, append, pages};
 use crate::audit::details::Requested;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
-use crate::identity::{Cause, Decider, Priority, Rulebook};
+use crate::domain::{Cause, Decider, Priority, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 

@@ -2,8 +2,8 @@
 
 use super::{StoreError, approvals, evaluation, rejections};
 use crate::clock::Moment;
-use crate::identity::safeguard::Restraint;
-use crate::identity::{Case, ChangeKind, Rulebook};
+use crate::domain::guard::safeguard::Restraint;
+use crate::domain::{Case, ChangeKind, Rulebook};
 use rusqlite::Connection;
 
 /// What was decided about a revision of somebody, and what is paused.

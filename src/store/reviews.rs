@@ -6,10 +6,10 @@ use super::{Store, StoreError, append, keepers};
 use crate::audit::details::{Agreed, Reviewed};
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
-use crate::identity::correlation::{ANCHOR, Candidate, Counterpart, ONLY_LINK, REVIEW};
-use crate::identity::functions::slug;
-use crate::identity::vote::{self, Heard};
-use crate::identity::{Employee, Position, Rulebook};
+use crate::domain::guard::vote::{self, Heard};
+use crate::domain::mapping::functions::slug;
+use crate::domain::matching::correlation::{ANCHOR, Candidate, Counterpart, ONLY_LINK, REVIEW};
+use crate::domain::{Employee, Position, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
@@ -238,7 +238,7 @@ pub fn reviews(c: &Connection, all: bool) -> Result<Vec<Review>, StoreError> {
     )?;
     let rows = select.query_map([all], |row| {
         let doc: String = row.get(4)?;
-        let name = serde_json::from_str(&doc).map(|e: crate::identity::Employee| e.display()).unwrap_or_default();
+        let name = serde_json::from_str(&doc).map(|e: crate::domain::Employee| e.display()).unwrap_or_default();
         Ok(Review {
             id: row.get(0)?,
             org: row.get(1)?,

@@ -5,7 +5,7 @@ use super::{Store, StoreError, append, holds, meta, relink};
 use crate::audit::details::Reconfigured;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
-use crate::identity::Rulebook;
+use crate::domain::Rulebook;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 

@@ -13,9 +13,9 @@ use super::{
 use crate::audit::details::{Done, Planned, Quarantined, Withheld};
 use crate::audit::{Call, Event, Record};
 use crate::clock::Moment;
-use crate::identity::run::{Begun, Claim, Lease, Next, Release};
-use crate::identity::work::{ANY_BUCKET, Happened, Transition, Work};
-use crate::identity::{Account, Case, Cause, ChangeKind, Directory, Priority, Rulebook, Step};
+use crate::domain::work::machine::{ANY_BUCKET, Happened, Transition, Work};
+use crate::domain::work::run::{Begun, Claim, Lease, Next, Release};
+use crate::domain::{Account, Case, Cause, ChangeKind, Directory, Priority, Rulebook, Step};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 use std::collections::BTreeSet;

@@ -2,8 +2,8 @@
 
 use super::super::tests::World;
 use super::*;
-use crate::identity::employee::tests::an_employee;
-use crate::identity::rulebook::tests::rulebook;
+use crate::domain::plan::rulebook::tests::rulebook;
+use crate::domain::record::employee::tests::an_employee;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -9,10 +9,10 @@ use super::{Store, StoreError, accounts, append, cases, correlate, coverage, pag
 use crate::audit::details::Searched;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
-use crate::identity::drift::LAG;
-use crate::identity::termination::next_try;
-use crate::identity::work::{BEING_SOUGHT, SEARCH, Work};
-use crate::identity::{Account, Case, Cause, Entitlement, Priority, Rulebook, login_key};
+use crate::domain::plan::drift::LAG;
+use crate::domain::plan::termination::next_try;
+use crate::domain::work::machine::{BEING_SOUGHT, SEARCH, Work};
+use crate::domain::{Account, Case, Cause, Entitlement, Priority, Rulebook, login_key};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

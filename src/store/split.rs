@@ -10,9 +10,9 @@ use super::rows::work;
 use super::{ANY_BUCKET, StoreError, append, cases, pages};
 use crate::audit::{Author, Event, Record, details};
 use crate::clock::Moment;
-use crate::identity::correlation::Counterpart;
-use crate::identity::work::Work;
-use crate::identity::{Account, Cause, Employee, Position, Priority, Rulebook};
+use crate::domain::matching::correlation::Counterpart;
+use crate::domain::work::machine::Work;
+use crate::domain::{Account, Cause, Employee, Position, Priority, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 

@@ -2,9 +2,9 @@
 
 use super::{StoreError, cases, population};
 use crate::clock::Moment;
-use crate::identity::Rulebook;
-use crate::identity::starter::{Remark, Stage, outlook, starts_within};
-use crate::identity::work::State;
+use crate::domain::Rulebook;
+use crate::domain::plan::starter::{Remark, Stage, outlook, starts_within};
+use crate::domain::work::machine::State;
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 

@@ -6,7 +6,7 @@
 use super::pause::{self, Pause};
 use super::{Store, StoreError, Trouble};
 use crate::clock::Moment;
-use crate::identity::{ChangeKind, Decider};
+use crate::domain::{ChangeKind, Decider};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -2,11 +2,11 @@ use super::*;
 use crate::audit::details::Reconfigured;
 use crate::audit::{Author, Call, Effect, Outcome};
 use crate::clock::Moment;
-use crate::identity::account::tests::bare;
-use crate::identity::employee::tests::an_employee;
-use crate::identity::rulebook::tests::rulebook;
-use crate::identity::run::{Begun, Claim, Next, Release};
-use crate::identity::{Account, Directory, Employee, Priority, Rulebook, Step, UserStatus};
+use crate::domain::account::user::tests::bare;
+use crate::domain::plan::rulebook::tests::rulebook;
+use crate::domain::record::employee::tests::an_employee;
+use crate::domain::work::run::{Begun, Claim, Next, Release};
+use crate::domain::{Account, Directory, Employee, Priority, Rulebook, Step, UserStatus};
 use crate::metrics::Metrics;
 use std::collections::BTreeSet;
 
@@ -286,7 +286,7 @@ async fn a_login_is_one_persons_from_before_the_account_exists() {
 
 #[tokio::test]
 async fn managers_are_found_awaited_and_never_fatal() {
-    use crate::identity::{Manager, ManagerLink};
+    use crate::domain::{Manager, ManagerLink};
     let world = World::new().await;
     let reports_to = |id: &str| Some(Manager { id: id.into(), name: "Ada Byron".into(), email: String::new() });
     let person = |id: &str, manager: &str| Employee {
@@ -357,7 +357,7 @@ async fn an_answer_that_was_under_way_while_a_newer_one_arrived_is_not_believed(
 #[tokio::test]
 async fn a_circle_of_managers_is_found_whatever_its_length_and_only_by_those_who_stand_in_it() {
     let world = World::new().await;
-    let reports_to = |n: usize| Some(crate::identity::Manager { id: format!("p{n}"), ..Default::default() });
+    let reports_to = |n: usize| Some(crate::domain::Manager { id: format!("p{n}"), ..Default::default() });
     let person = |n: usize, manager| Employee {
         id: format!("p{n}"),
         email: format!("p{n}@example.com"),

@@ -1,10 +1,10 @@
 use super::tests::{World, account, done, effect, page_of};
 use super::*;
 use crate::audit::Outcome;
-use crate::identity::Employee;
-use crate::identity::employee::tests::an_employee;
-use crate::identity::rulebook::tests::rulebook;
-use crate::identity::run::{Begun, Next, Release};
+use crate::domain::Employee;
+use crate::domain::plan::rulebook::tests::rulebook;
+use crate::domain::record::employee::tests::an_employee;
+use crate::domain::work::run::{Begun, Next, Release};
 use crate::metrics::Metrics;
 
 fn one(n: u32) -> Employee {
@@ -190,7 +190,7 @@ async fn a_request_that_fails_fails_alone() {
     assert_eq!(asked, 1, "of the one that failed nothing is left");
     let operator = Store::operator(world.store.path()).expect("opens");
     for asked in [OperatorRequest::Fix { targets: vec![999_999] }, OperatorRequest::Release { targets: vec![1, 2] }] {
-        let refused = request(&operator, "main", &asked, &crate::identity::Decider::of_token("Ann", None), now)
+        let refused = request(&operator, "main", &asked, &crate::domain::Decider::of_token("Ann", None), now)
             .expect_err("nobody of that number");
         assert!(matches!(refused, StoreError::NotThere(_)), "{refused}");
     }
@@ -199,7 +199,7 @@ async fn a_request_that_fails_fails_alone() {
             &operator,
             "other",
             &OperatorRequest::Fix { targets: vec![1] },
-            &crate::identity::Decider::of_token("Ann", None),
+            &crate::domain::Decider::of_token("Ann", None),
             now
         )
         .is_err(),

@@ -9,9 +9,9 @@ use super::{StoreError, append, cases, contact, pages, reviews, split};
 use crate::audit::details::Split;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
-use crate::identity::correlation::{BEFORE, Candidate, Contact, Counterpart};
-use crate::identity::work::ANY_BUCKET;
-use crate::identity::{Cause, Decider, Employee, Position, Priority, UserStatus};
+use crate::domain::matching::correlation::{BEFORE, Candidate, Contact, Counterpart};
+use crate::domain::work::machine::ANY_BUCKET;
+use crate::domain::{Cause, Decider, Employee, Position, Priority, UserStatus};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Whether a profile counts as somebody who works there, or is to begin: such people are not asked about again on that day.

@@ -6,8 +6,8 @@ use super::pages::{Held, PageCommit, PageOutcome, commit_profile, held};
 use super::{StoreError, append};
 use crate::audit::details::Unreadable;
 use crate::audit::{Event, Record};
-use crate::identity::facts::ProfileProblem;
-use crate::identity::{Position, Rulebook};
+use crate::domain::record::facts::ProfileProblem;
+use crate::domain::{Position, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Profiles of `tenant` that could not be read.

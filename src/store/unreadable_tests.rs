@@ -1,9 +1,9 @@
 use super::tests::{World, account, done, page_of};
 use super::{PageCommit, PageOutcome, known_hashes, unreadable};
-use crate::identity::employee::tests::an_employee;
-use crate::identity::facts::Facts;
-use crate::identity::facts::ProfileProblem;
-use crate::identity::{Employee, Priority, UserStatus};
+use crate::domain::record::employee::tests::an_employee;
+use crate::domain::record::facts::Facts;
+use crate::domain::record::facts::ProfileProblem;
+use crate::domain::{Employee, Priority, UserStatus};
 
 fn problem(facts: Facts) -> ProfileProblem {
     let why = "field office_phone: text was expected, a number was found".to_owned();

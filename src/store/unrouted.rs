@@ -5,7 +5,7 @@
 
 use super::{StoreError, Trouble, alone, links, meta, pages, set_meta};
 use crate::clock::Moment;
-use crate::identity::{Cause, Position, Priority, Rulebook};
+use crate::domain::{Cause, Position, Priority, Rulebook};
 use rusqlite::{Connection, OptionalExtension};
 
 const PREFIX: &str = "unrouted ";

@@ -4,9 +4,9 @@ use super::StoreError;
 use super::evaluation::COUNTED;
 use super::leavers::{LeaverWithAccess, leavers_with_access};
 use crate::clock::Moment;
-use crate::identity::safeguard::{Limit, Scope, Span};
-use crate::identity::work::State;
-use crate::identity::{ChangeKind, Priority, Rulebook};
+use crate::domain::guard::safeguard::{Limit, Scope, Span};
+use crate::domain::work::machine::State;
+use crate::domain::{ChangeKind, Priority, Rulebook};
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 

@@ -9,9 +9,9 @@ use super::{Store, StoreError, Trouble, accounts, append, approvals, change_of, 
 use crate::audit::details::{ApprovedAlone, HoldEnded, Names, Verdict, Vote};
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
-use crate::identity::decider::Tally;
-use crate::identity::vote::{Approval, Count, Says, Settled, Takes, count, counts, missing, settled};
-use crate::identity::{ChangeKind, Decider, Rulebook};
+use crate::domain::guard::decider::Tally;
+use crate::domain::guard::vote::{Approval, Count, Says, Settled, Takes, count, counts, missing, settled};
+use crate::domain::{ChangeKind, Decider, Rulebook};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,7 +5,7 @@ use super::quick::{quick_namely, quick_okta};
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::commands::sandbox;
 use namely_okta_sync::config::{Audit, Config};
-use namely_okta_sync::identity::Decider;
+use namely_okta_sync::domain::Decider;
 use namely_okta_sync::metrics::Metrics;
 use namely_okta_sync::okta::auth::Credentials;
 use namely_okta_sync::pipeline::Service;

@@ -154,7 +154,7 @@ fn one_person_is_read_at_once_when_somebody_or_the_hr_system_asks() {
         };
         assert_eq!(hook("sha256=00").await, 401);
         let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, HOOK.as_bytes());
-        let signature = namely_okta_sync::identity::hex(aws_lc_rs::hmac::sign(&key, body.as_bytes()).as_ref());
+        let signature = namely_okta_sync::domain::hex(aws_lc_rs::hmac::sign(&key, body.as_bytes()).as_ref());
         assert_eq!(hook(&format!("sha256={signature}")).await, 200);
         rig.until_okta("that change too", |okta| phone(okta, second) == Some(json!("+1 555 72"))).await;
         for (body, expected, words) in [

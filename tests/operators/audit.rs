@@ -196,7 +196,7 @@ fn the_audit_can_be_listed_exported_and_told_as_a_timeline() {
         for line in lines.lines() {
             let at = line.find(",\"row\":").expect("a row");
             before = chain(&before, &line[at + 7..line.len() - 1]);
-            assert_eq!(line[9..at - 1], namely_okta_sync::identity::hex(&before), "{line}");
+            assert_eq!(line[9..at - 1], namely_okta_sync::domain::hex(&before), "{line}");
         }
     });
 }

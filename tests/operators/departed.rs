@@ -4,7 +4,7 @@ use crate::administrators::{World, supers};
 use crate::common::config::config_file;
 use crate::common::program::program;
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
-use namely_okta_sync::identity::leaver::WhyAccess;
+use namely_okta_sync::domain::plan::leaver::WhyAccess;
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::population::Status as Hired;
 use namely_okta_sync::store::{Ballot, Voted, cancel, retry, reverse};

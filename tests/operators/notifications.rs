@@ -98,7 +98,7 @@ fn a_mass_change_is_one_message_and_a_hold_is_told_at_once() {
             "{first:#}"
         );
         let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, b"s3cret");
-        let signed = namely_okta_sync::identity::hex(aws_lc_rs::hmac::sign(&key, bodies[0].as_bytes()).as_ref());
+        let signed = namely_okta_sync::domain::hex(aws_lc_rs::hmac::sign(&key, bodies[0].as_bytes()).as_ref());
         assert_eq!(webhook.signatures.lock().expect("locks")[0], format!("sha256={signed}"));
     });
 }

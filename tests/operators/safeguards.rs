@@ -390,7 +390,7 @@ fn one_kind_can_be_paused_while_everything_else_goes_on() {
         let rig = Rig::settled(world(40)).await;
         let people = workers(&rig);
         let now = rig.world.clock.now();
-        let deactivate = namely_okta_sync::identity::ChangeKind::Deactivate;
+        let deactivate = namely_okta_sync::domain::ChangeKind::Deactivate;
         rig.store()
             .run(move |c| pause(c, Some("sandbox"), Some(deactivate), "HR checks", &decider("Ann"), now))
             .await

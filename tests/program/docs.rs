@@ -140,7 +140,7 @@ fn the_simulators_never_use_what_they_judge() {
     sources(&root().join("src/sandbox"), &mut files);
     for file in files {
         let text = std::fs::read_to_string(&file).expect("reads");
-        for room in ["pipeline", "identity", "namely", "okta", "store", "config"] {
+        for room in ["pipeline", "domain", "namely", "okta", "store", "config"] {
             assert!(!text.contains(&format!("crate::{room}")), "{} uses crate::{room}", file.display());
         }
     }
@@ -149,11 +149,11 @@ fn the_simulators_never_use_what_they_judge() {
 #[test]
 fn the_pure_core_uses_nothing_of_ours_but_moments() {
     let mut files = Vec::new();
-    sources(&root().join("src/identity"), &mut files);
+    sources(&root().join("src/domain"), &mut files);
     for file in files {
         let text = std::fs::read_to_string(&file).expect("reads");
         for line in text.lines().filter(|line| line.contains("crate::") && !line.contains("pub(crate)")) {
-            let allowed = ["crate::clock::Moment", "crate::identity"].iter().any(|ours| line.contains(ours));
+            let allowed = ["crate::clock::Moment", "crate::domain"].iter().any(|ours| line.contains(ours));
             assert!(allowed, "{}: {line}", file.display());
         }
     }
@@ -164,7 +164,7 @@ fn the_core_of_a_run_knows_no_store_and_no_actor() {
     for core in ["run.rs", "reading.rs", "leaver.rs"] {
         let text = std::fs::read_to_string(root().join("src/pipeline").join(core)).expect("reads");
         for line in text.lines().filter(|line| line.contains("crate::")) {
-            let allowed = ["crate::audit::details", "crate::clock::Moment", "crate::identity", "crate::okta::outcome"];
+            let allowed = ["crate::audit::details", "crate::clock::Moment", "crate::domain", "crate::okta::outcome"];
             assert!(allowed.iter().any(|ours| line.contains(ours)), "{core}: {line}");
         }
     }
@@ -186,7 +186,7 @@ fn what_becomes_of_work_is_written_in_one_file() {
         })
         .map(|file| file.strip_prefix(root()).expect("of this repository").display().to_string())
         .collect();
-    assert_eq!(found, ["src/store/rows/work.rs"], "load the row, ask `identity::work`, save the row");
+    assert_eq!(found, ["src/store/rows/work.rs"], "load the row, ask `domain::work::machine`, save the row");
 }
 
 /// Functions that a line of the document names, with the file that it says they are in: `name`, `name` in `file.rs`, or a row of a

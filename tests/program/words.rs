@@ -65,8 +65,8 @@ fn may_say(file: &str, word: &str) -> bool {
         "src/audit/words.rs"
         | "src/audit/event.rs"
         | "src/audit/details.rs"
-        | "src/identity/step.rs"
-        | "src/identity/preview.rs"
+        | "src/domain/plan/step.rs"
+        | "src/domain/plan/preview.rs"
         | "src/store/requests.rs" => true,
         // What an old configuration says.
         "src/config/former.rs" => true,

@@ -1,7 +1,7 @@
 //! Becoming the owner of an account that exists: what a rule may do by itself after first contact, and what it may not.
 
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
-use namely_okta_sync::identity::ChangeKind;
+use namely_okta_sync::domain::ChangeKind;
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::population::{Person, Status as Hired};
 use namely_okta_sync::store::{Ballot, Extent, HeldChanges, Voted, holds, previews, vote};

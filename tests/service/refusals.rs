@@ -3,7 +3,7 @@
 use crate::common::change::metric;
 use crate::common::rig::{Rig, Setup, on_a_system};
 use namely_okta_sync::clock::Clock;
-use namely_okta_sync::identity::leaver::WhyAccess;
+use namely_okta_sync::domain::plan::leaver::WhyAccess;
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;

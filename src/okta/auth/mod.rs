@@ -426,5 +426,5 @@ fn unique() -> String {
     let mut bytes = [0; 16];
     // Without randomness from the system nothing cryptographic works, TLS included.
     aws_lc_rs::rand::fill(&mut bytes).expect("the system's random numbers");
-    crate::identity::hex(&bytes)
+    crate::domain::hex(&bytes)
 }

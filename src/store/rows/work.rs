@@ -1,12 +1,12 @@
-//! The table `work`: one row per target, as `identity::work` has it.
+//! The table `work`: one row per target, as `domain::work::machine` has it.
 //!
-//! **Invariant:** no other file writes this table. What becomes of a row is decided by `identity::work`; a statement over many
+//! **Invariant:** no other file writes this table. What becomes of a row is decided by `domain::work::machine`; a statement over many
 //! rows says here which of its functions it stands for, and a test compares the two.
 
 use crate::clock::Moment;
-use crate::identity::Priority;
-use crate::identity::run::Lease;
-use crate::identity::work::{NEVER, State, Work, no_later};
+use crate::domain::Priority;
+use crate::domain::work::machine::{NEVER, State, Work, no_later};
+use crate::domain::work::run::Lease;
 use crate::store::StoreError;
 use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};

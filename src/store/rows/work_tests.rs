@@ -1,9 +1,9 @@
 //! What a statement does to many rows is what the state machine does to each.
 
 use super::*;
-use crate::identity::Priority;
-use crate::identity::work::tests::works;
-use crate::identity::work::{Dirt, NEVER};
+use crate::domain::Priority;
+use crate::domain::work::machine::tests::works;
+use crate::domain::work::machine::{Dirt, NEVER};
 use proptest::prelude::*;
 
 /// A target, and what else a statement may look at.
@@ -83,7 +83,7 @@ proptest! {
     #[test]
     fn work_is_read_as_it_was_written(targets in targets()) {
         compare(&targets, |_| Ok(()), |target| target.work.clone())?;
-        let dirt = Dirt { priority: Priority::Grant, bucket: "users", cause: crate::identity::Cause::Date };
+        let dirt = Dirt { priority: Priority::Grant, bucket: "users", cause: crate::domain::Cause::Date };
         let again = |work: Work| Work::dirtied(Some(work), &dirt, now());
         let all = |c: &Connection| (1..).zip(&targets).try_for_each(|(id, _)| change(c, id, again));
         compare(&targets, all, |target| again(target.work.clone()))?;
@@ -201,7 +201,7 @@ fn what_an_earlier_version_has_written_as_never_is_never() {
     let target = Target {
         work: Work::dirtied(
             None,
-            &Dirt { priority: Priority::Grant, bucket: "any", cause: crate::identity::Cause::Rules },
+            &Dirt { priority: Priority::Grant, bucket: "any", cause: crate::domain::Cause::Rules },
             now(),
         ),
         is_of_org: true,

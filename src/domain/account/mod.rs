@@ -1,0 +1,5 @@
+//! What an org holds: accounts, groups, and the rules of its own.
+
+pub mod directory;
+pub mod group_rule;
+pub mod user;

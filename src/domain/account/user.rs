@@ -1,0 +1,277 @@
+//! What Okta holds for one person, as far as this product needs to know it.
+
+use crate::domain::guard::administrator::RolesRead;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Status of an Okta user (`okta-api.md §2`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AccountStatus {
+    Staged,
+    Provisioned,
+    Active,
+    Recovery,
+    PasswordExpired,
+    LockedOut,
+    Suspended,
+    Deprovisioned,
+    /// A status this version does not know; treated as one that may still sign in.
+    #[serde(other)]
+    Unknown,
+}
+
+impl AccountStatus {
+    /// Reads Okta's word; an unknown one is `Unknown`, never an error (`okta-api.md §1.5`).
+    pub fn parse(word: &str) -> Self {
+        serde_json::from_value(Value::String(word.to_owned())).unwrap_or(Self::Unknown)
+    }
+
+    /// Okta's word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Staged => "STAGED",
+            Self::Provisioned => "PROVISIONED",
+            Self::Active => "ACTIVE",
+            Self::Recovery => "RECOVERY",
+            Self::PasswordExpired => "PASSWORD_EXPIRED",
+            Self::LockedOut => "LOCKED_OUT",
+            Self::Suspended => "SUSPENDED",
+            Self::Deprovisioned => "DEPROVISIONED",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// How far the end of somebody's access has been carried out and proved. Kept with the account, so that a crash in the
+/// middle of a termination continues where the proof ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExitProof {
+    /// Sessions and OAuth tokens were asked to be revoked before the deactivation; the audit has the answer.
+    pub sessions_revoked: bool,
+    /// The deactivation was accepted.
+    pub deactivated: bool,
+    /// Sessions were revoked once more after it (a failure of this call is tolerated).
+    pub sessions_revoked_again: bool,
+    /// `GET /users/{id}` showed DEPROVISIONED with no transition running.
+    pub read_back: bool,
+    /// `GET /users/{id}/groups` was read after the deactivation; `Account::groups` is complete since then, but for what was
+    /// `taken` after it.
+    pub groups_listed: bool,
+    /// The memberships the person had when they were listed: what a return may restore.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub had: BTreeSet<String>,
+    /// The memberships that Okta has said to end, and that no list has shown to be gone since.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub taken: BTreeSet<String>,
+    /// We have suspended the account, and end the suspension if access does not end after all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
+    /// Why Okta does not end the access, while it refuses to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+impl ExitProof {
+    /// The account is awake again, or still: what was shown to be over has to be shown anew. The memberships that were
+    /// listed before are still known.
+    pub fn begun_anew(self, sessions_revoked: bool) -> Self {
+        if self.read_back {
+            return Self::default();
+        }
+        Self {
+            sessions_revoked,
+            groups_listed: self.groups_listed,
+            had: self.had,
+            taken: self.taken,
+            refused: self.refused,
+            ..Self::default()
+        }
+    }
+}
+
+/// Whom the manager link of an account leads to (`okta-api.md §3.5`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    /// Nobody has looked yet.
+    #[default]
+    Unknown,
+    Nobody,
+    /// The account with this id.
+    To(String),
+}
+
+impl Link {
+    fn is_unknown(&self) -> bool {
+        *self == Link::Unknown
+    }
+}
+
+/// What calls may have changed whose answers were lost: neither so nor otherwise until Okta answers about it again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Unsure {
+    /// Groups that they may be in, by id, whatever `Account::groups` says.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<String>,
+    /// Apps that they may have been given directly, by id.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub apps: BTreeSet<String>,
+    /// Whom the manager link leads to.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub manager: bool,
+    /// The account was found by itself and not on a list: nobody has read which groups it is in.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub memberships: bool,
+}
+
+impl Unsure {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What is known of an account that no user object of Okta shows: kept when the account is read again.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Marks {
+    /// Present while a termination is under way or done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<ExitProof>,
+    #[serde(default, skip_serializing_if = "Unsure::is_nothing")]
+    pub unsure: Unsure,
+    /// Memberships that a return should bring back.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub restore: BTreeSet<String>,
+    /// The status in which Okta refused to suspend the account. The next run that reads the account tries it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_suspended_in: Option<AccountStatus>,
+    #[serde(default, skip_serializing_if = "Link::is_unknown")]
+    pub manager: Link,
+    /// Attributes that somebody else has changed in Okta, and that the mapping leaves to them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left: BTreeMap<String, Left>,
+    /// What Okta said of the person's admin roles when it was asked about them alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles: Option<RolesRead>,
+    /// When all groups of the person were read, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups_read_at: Option<i64>,
+    /// When Okta did not say in which groups the person is, although it matters: one may protect them, or carry an admin role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups_unsaid_at: Option<i64>,
+    /// Okta has refused a write to the profile because somebody else masters it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_mastered_elsewhere: bool,
+}
+
+/// What was left to whoever changed it: until Okta has another value, or Namely asks for another one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Left {
+    pub found: Value,
+    pub wanted: Value,
+}
+
+/// What gives somebody an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Scope {
+    /// An assignment to the person.
+    User,
+    /// A group; the assignment cannot be taken from the person alone.
+    Group,
+}
+
+/// One Okta user as last observed: by priming, by the answer to one of our writes, or by a read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Account {
+    /// Okta's user id.
+    pub id: String,
+    pub login: String,
+    /// Value of the anchor attribute, if set.
+    pub anchor: Option<String>,
+    pub status: AccountStatus,
+    /// The mapped attributes that are set; an absent key is an attribute that is null.
+    pub profile: BTreeMap<String, Value>,
+    /// Ids of groups the person is known to be in. Complete for managed groups.
+    pub groups: BTreeSet<String>,
+    /// Apps that a rule of the configuration names and the person has, by id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub apps: BTreeMap<String, Scope>,
+    /// Id of the user type; empty if it was not told.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub user_type: String,
+    /// The kind of directory that the credentials are from, if it is not Okta's own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub provider: String,
+    /// When it was made, in milliseconds, if Okta says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<i64>,
+    #[serde(default)]
+    pub marks: Marks,
+}
+
+impl Account {
+    /// The account as a read by its id or login shows it, where nothing else is known of it: which groups it is in and whom it
+    /// is linked to, no such read says.
+    pub fn found_alone(mut self) -> Self {
+        (self.marks.unsure.memberships, self.marks.unsure.manager) = (true, true);
+        self
+    }
+
+    /// Whether this account may still be used to sign in, now or after it is activated, unlocked or unsuspended.
+    pub fn is_live(&self) -> bool {
+        self.status != AccountStatus::Deprovisioned
+    }
+
+    /// Whether we have suspended it because access was to end.
+    pub fn is_suspended_for_end(&self) -> bool {
+        self.status == AccountStatus::Suspended && self.marks.exit.as_ref().is_some_and(|exit| exit.suspended)
+    }
+
+    /// Who masters the profile, if it is not Okta. Signing in elsewhere (`FEDERATION`, `SOCIAL`) is no mastering.
+    pub fn mastered_by(&self) -> Option<&str> {
+        match self.provider.as_str() {
+            "ACTIVE_DIRECTORY" | "LDAP" | "IMPORT" => Some(&self.provider),
+            _ if self.marks.is_mastered_elsewhere => Some("another directory (E0000023)"),
+            _ => None,
+        }
+    }
+
+    /// Whether this account can be used to sign in as it is, or after a step that its owner takes alone.
+    pub fn is_awake(&self) -> bool {
+        !matches!(self.status, AccountStatus::Staged | AccountStatus::Suspended | AccountStatus::Deprovisioned)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An active account without anything, for the tests of this room and of those that use it.
+    pub(crate) fn bare(id: &str, login: &str, anchor: Option<&str>) -> Account {
+        Account {
+            id: id.into(),
+            login: login.into(),
+            anchor: anchor.map(str::to_owned),
+            status: AccountStatus::Active,
+            profile: BTreeMap::new(),
+            groups: BTreeSet::new(),
+            apps: BTreeMap::new(),
+            user_type: String::new(),
+            provider: String::new(),
+            created_at: None,
+            marks: Marks::default(),
+        }
+    }
+
+    #[test]
+    fn unknown_statuses_are_kept_apart_and_count_as_live() {
+        assert_eq!(AccountStatus::parse("PASSWORD_EXPIRED"), AccountStatus::PasswordExpired);
+        assert_eq!(AccountStatus::parse("HIBERNATING"), AccountStatus::Unknown);
+        for status in [AccountStatus::Staged, AccountStatus::LockedOut, AccountStatus::Deprovisioned] {
+            assert_eq!(AccountStatus::parse(status.as_str()), status);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Who decides, and when enough of them have.
+//!
+//! **Invariant:** votes are counted by principal, never by name: whoever can write a name into a field has one vote.
+
+use crate::clock::Moment;
+use crate::domain::hex;
+use aws_lc_rs::digest::{Context, SHA256};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Somebody who decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decider {
+    /// What people read. Beside the service it is a remark of the person who decides.
+    pub name: String,
+    principal: String,
+}
+
+impl Decider {
+    /// The person of an admin token. The user of the operating system who is the same person, if the configuration names
+    /// one, is the same principal; so are all tokens of that user.
+    pub fn of_token(name: &str, uid: Option<u32>) -> Self {
+        let principal = uid.map_or_else(|| format!("token:{name}"), user);
+        Self { name: name.to_owned(), principal }
+    }
+
+    /// A user of the operating system who writes into the store, under whatever name.
+    pub fn of_user(uid: u32, name: &str) -> Self {
+        Self { name: name.to_owned(), principal: user(uid) }
+    }
+
+    /// The service itself, as its configuration says or the operating system tells it: nobody else has decided.
+    pub fn of_service(name: &str) -> Self {
+        Self { name: name.to_owned(), principal: "service".into() }
+    }
+
+    /// Who it is, whatever name was given.
+    pub fn principal(&self) -> &str {
+        &self.principal
+    }
+}
+
+fn user(uid: u32) -> String {
+    format!("uid:{uid}")
+}
+
+/// The user who runs a command: whoever has called `sudo`, where the command runs as root. Nobody else is believed about
+/// that: the variable could say anything.
+pub fn caller(uid: u32, sudo_uid: Option<&str>) -> u32 {
+    let behind = sudo_uid.and_then(|text| text.trim().parse().ok());
+    if uid == 0 { behind.unwrap_or(uid) } else { uid }
+}
+
+/// The code of what somebody is shown, one text for each thing: a decision gives it back, and counts only while it is the code
+/// of what would be decided about.
+pub fn code(shown: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let mut context = Context::new(&SHA256);
+    for text in shown {
+        context.update(text.as_ref().as_bytes());
+        context.update(b"\x1e");
+    }
+    hex(&context.finish().as_ref()[..4])
+}
+
+/// What the approvals so far come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tally {
+    Decided,
+    /// So many more principals must approve.
+    Needs(i64),
+    /// One person was enough, and everybody can still say no until then.
+    Alone {
+        until: Moment,
+    },
+}
+
+/// Counts approvals: who has approved, and when. `alone` is how long everybody has for saying no where the configuration
+/// says that there is only one approver; then one approval is enough for what needs two.
+pub fn tally<'a>(
+    needs: i64,
+    approvals: impl IntoIterator<Item = (&'a str, Moment)>,
+    alone: Option<Duration>,
+    now: Moment,
+) -> Tally {
+    let mut first: BTreeMap<&str, Moment> = BTreeMap::new();
+    for (principal, at) in approvals {
+        let known = first.entry(principal).or_insert(at);
+        *known = (*known).min(at);
+    }
+    let more = needs - i64::try_from(first.len()).unwrap_or(i64::MAX);
+    if more <= 0 {
+        return Tally::Decided;
+    }
+    match (alone, first.values().max()) {
+        (Some(delay), Some(last)) if *last + delay <= now => Tally::Decided,
+        (Some(delay), Some(last)) => Tally::Alone { until: *last + delay },
+        _ => Tally::Needs(more),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn at(secs: i64) -> Moment {
+        Moment::from_secs(secs)
+    }
+
+    #[test]
+    fn one_person_has_one_vote_under_any_name_over_any_token_and_beside_the_service() {
+        let people = [Decider::of_token("laptop", Some(1000)), Decider::of_token("ci", Some(1000))];
+        let beside = [Decider::of_user(1000, "Ann"), Decider::of_user(1000, "Ben")];
+        let all: Vec<_> = people.iter().chain(&beside).map(|one| (one.principal(), at(0))).collect();
+        assert_eq!(tally(2, all.iter().copied(), None, at(9)), Tally::Needs(1));
+        let other = Decider::of_token("ben", None);
+        assert_eq!(tally(2, all.into_iter().chain([(other.principal(), at(1))]), None, at(9)), Tally::Decided);
+    }
+
+    #[test]
+    fn only_root_is_believed_about_who_has_called_sudo() {
+        assert_eq!(caller(0, Some("1000")), 1000);
+        assert_eq!(caller(0, None), 0);
+        assert_eq!(caller(0, Some("somebody")), 0);
+        assert_eq!(caller(1000, Some("1001")), 1000, "anybody can set a variable");
+    }
+
+    #[test]
+    fn a_single_approver_waits_for_the_delay_and_nobody_waits_without_an_approval() {
+        let alone = |votes: &[(&'static str, Moment)], now| tally(2, votes.iter().copied(), Some(HOUR), now);
+        assert_eq!(alone(&[], at(99_999)), Tally::Needs(2));
+        assert_eq!(alone(&[("a", at(10))], at(3609)), Tally::Alone { until: at(3610) });
+        assert_eq!(alone(&[("a", at(10))], at(3610)), Tally::Decided);
+        assert_eq!(alone(&[("a", at(10)), ("a", at(3000))], at(3610)), Tally::Decided, "it counts from the first time");
+        assert_eq!(alone(&[("a", at(10)), ("b", at(11))], at(11)), Tally::Decided, "two people need not wait");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_said_how_often_it_is_decided_by_as_many_principals_as_it_needs(
+            votes in proptest::collection::vec((0..4u8, 0..100i64), 0..20),
+            needs in 1..4i64,
+        ) {
+            let named: Vec<(String, Moment)> = votes.iter().map(|(who, when)| (format!("p{who}"), at(*when))).collect();
+            let who: std::collections::BTreeSet<u8> = votes.iter().map(|(who, _)| *who).collect();
+            let found = tally(needs, named.iter().map(|(who, when)| (who.as_str(), *when)), None, at(100));
+            let more = needs - i64::try_from(who.len()).expect("few");
+            prop_assert_eq!(found, if more <= 0 { Tally::Decided } else { Tally::Needs(more) });
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What is held, who decides, and what an approval lets through.
+
+pub mod administrator;
+pub mod approval;
+pub mod change;
+pub mod decider;
+pub mod evaluation;
+pub mod rejection;
+pub mod safeguard;
+pub mod vote;

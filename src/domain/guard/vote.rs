@@ -1,0 +1,310 @@
+//! What people say about a hold or a match, and what it comes to.
+//!
+//! **Invariant:** an approval counts for what was shown, for those who are meant, and once for each principal.
+
+use crate::clock::Moment;
+use crate::domain::guard::decider::{Tally, tally};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// What a vote about a hold says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Says {
+    Rejects,
+    Approves,
+    /// The approvals so far are taken back.
+    Cancels,
+    /// A rejection is taken back.
+    Reverses,
+}
+
+impl Says {
+    /// The number in the store.
+    pub const fn number(self) -> i64 {
+        match self {
+            Says::Rejects => 0,
+            Says::Approves => 1,
+            Says::Cancels => 2,
+            Says::Reverses => 3,
+        }
+    }
+
+    /// What a stored number says; one that no version has written lets nothing through.
+    pub const fn from_number(number: i64) -> Self {
+        match number {
+            1 => Says::Approves,
+            2 => Says::Cancels,
+            3 => Says::Reverses,
+            _ => Says::Rejects,
+        }
+    }
+}
+
+/// Whether a vote counts: `is_open` says that nobody has decided the hold yet, `is_as_shown` that what is held is what the
+/// person was shown. The error says why it does not.
+pub const fn counts(says: Says, is_open: bool, is_as_shown: bool) -> Result<(), &'static str> {
+    match (is_open, says) {
+        (true, Says::Cancels) => Ok(()),
+        (false, Says::Approves | Says::Rejects | Says::Cancels) => Err("the hold was decided already"),
+        _ if is_as_shown => Ok(()),
+        _ => Err("what was shown has changed since"),
+    }
+}
+
+/// An approval of what is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    pub principal: String,
+    pub by: String,
+    pub at: Moment,
+    /// The targets that are meant; all without it.
+    pub only: Option<BTreeSet<i64>>,
+}
+
+impl Approval {
+    /// Whether a target is meant.
+    pub fn covers(&self, target: i64) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(&target))
+    }
+}
+
+/// What a hold takes: how many principals, and for how long everybody can say no where there is only one approver.
+#[derive(Clone, Copy, Debug)]
+pub struct Takes {
+    pub needs: i64,
+    pub alone: Option<Duration>,
+}
+
+/// What the approvals of one target come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Count {
+    pub tally: Tally,
+    /// The names of those who have approved, by principal.
+    pub by: BTreeMap<String, String>,
+}
+
+/// Counts the approvals of one target: votes about the hold, and saved plans that were approved in the same words.
+pub fn count(takes: Takes, votes: &[Approval], plans: &[Approval], target: i64, now: Moment) -> Count {
+    let all: Vec<&Approval> = votes.iter().chain(plans).filter(|approval| approval.covers(target)).collect();
+    let who = all.iter().map(|approval| (approval.principal.as_str(), approval.at));
+    let tally = tally(takes.needs, who, takes.alone, now);
+    Count { tally, by: all.iter().map(|approval| (approval.principal.clone(), approval.by.clone())).collect() }
+}
+
+/// What the approvals of a hold come to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Who is let go.
+    pub approved: Vec<i64>,
+    /// When the next of the others is let go, unless somebody says no.
+    pub until: Option<Moment>,
+    /// The names of those who have approved, by principal.
+    pub by: BTreeMap<String, String>,
+}
+
+/// Settles a hold by what was counted for each of its targets.
+pub fn settled(counts: impl IntoIterator<Item = (i64, Count)>) -> Settled {
+    let mut settled = Settled::default();
+    for (target, Count { tally, by }) in counts {
+        match tally {
+            Tally::Decided => settled.approved.push(target),
+            Tally::Alone { until } => settled.until = Some(settled.until.map_or(until, |first| first.min(until))),
+            Tally::Needs(_) => continue,
+        }
+        settled.by.extend(by);
+    }
+    settled
+}
+
+/// What is still missing for all of these: the most that is, and `Decided` for nobody.
+pub fn missing(tallies: impl IntoIterator<Item = Tally>) -> Tally {
+    tallies.into_iter().fold(Tally::Decided, |worst, found| match (found, worst) {
+        (Tally::Needs(more), Tally::Needs(most)) => Tally::Needs(most.max(more)),
+        (Tally::Needs(more), _) => Tally::Needs(more),
+        (Tally::Alone { until }, Tally::Decided) => Tally::Alone { until },
+        (_, worst) => worst,
+    })
+}
+
+/// A match as it is shown now.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    pub code: &'a str,
+    /// Why it cannot be accepted.
+    pub refused: Option<&'a str>,
+    /// The tenant in which both profiles are active: then it must be said that they are one person.
+    pub twins_in: Option<&'a str>,
+    pub needs: i64,
+}
+
+/// What somebody says about a match.
+#[derive(Clone, Copy, Debug)]
+pub struct Opinion<'a> {
+    pub accept: bool,
+    /// The code of what the person was shown.
+    pub code: &'a str,
+    /// The person says that both profiles are one person, and why.
+    pub says_why: bool,
+    pub principal: &'a str,
+}
+
+/// What an opinion comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    Rejected,
+    /// It counts, and is the last that it takes.
+    Accepted,
+    /// It counts, and so many more principals must agree.
+    Needs(i64),
+    Changed,
+    Refused(String),
+    SayWhy(String),
+    /// The same principal has agreed already.
+    Again,
+}
+
+/// Hears an opinion about a match; `agreed` are the principals who have accepted what is shown now.
+pub fn heard(shown: &Shown, opinion: &Opinion, agreed: &[String]) -> Heard {
+    let is_as_shown = opinion.code == shown.code;
+    if !opinion.accept {
+        return if is_as_shown { Heard::Rejected } else { Heard::Changed };
+    }
+    if let Some(why) = shown.refused {
+        return Heard::Refused(why.to_owned());
+    }
+    if !is_as_shown {
+        return Heard::Changed;
+    }
+    if let Some(tenant) = shown.twins_in.filter(|_| !opinion.says_why) {
+        return Heard::SayWhy(tenant.to_owned());
+    }
+    if agreed.iter().any(|known| known == opinion.principal) {
+        return Heard::Again;
+    }
+    let more = shown.needs - i64::try_from(agreed.len()).unwrap_or(i64::MAX) - 1;
+    if more > 0 { Heard::Needs(more) } else { Heard::Accepted }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::option::of;
+    use proptest::prelude::*;
+
+    const NOW: Moment = Moment::from_secs(1_000);
+    const DELAY: Duration = Duration::from_secs(500);
+
+    fn approvals() -> impl Strategy<Value = Vec<Approval>> {
+        let only = of(proptest::collection::btree_set(0..5i64, 0..4));
+        let one = (0..4u8, 0..1_000i64, only).prop_map(|(who, at, only)| Approval {
+            principal: format!("token:{who}"),
+            by: format!("name {who}"),
+            at: Moment::from_secs(at),
+            only,
+        });
+        proptest::collection::vec(one, 0..12)
+    }
+
+    fn takes() -> impl Strategy<Value = Takes> {
+        (1..4i64, of(Just(DELAY))).prop_map(|(needs, alone)| Takes { needs, alone })
+    }
+
+    fn principals(approvals: &[Approval], target: i64) -> BTreeSet<&str> {
+        approvals.iter().filter(|one| one.covers(target)).map(|one| one.principal.as_str()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_is_let_go_by_fewer_principals_than_it_takes(
+            votes in approvals(), plans in approvals(), takes in takes(), target in 0..5i64,
+        ) {
+            let found = count(takes, &votes, &plans, target, NOW);
+            let mut who = principals(&votes, target);
+            who.extend(principals(&plans, target));
+            prop_assert_eq!(found.by.len(), who.len());
+            let enough = i64::try_from(who.len()).expect("few") >= takes.needs;
+            prop_assert!(!enough || found.tally == Tally::Decided);
+            if found.tally == Tally::Decided && !enough {
+                prop_assert!(takes.alone.is_some() && !who.is_empty(), "one alone, after the delay");
+            }
+        }
+
+        #[test]
+        fn what_was_said_about_others_changes_nothing(
+            votes in approvals(), more in approvals(), takes in takes(), target in 0..5i64,
+        ) {
+            let others = more.into_iter().filter(|one| !one.covers(target));
+            let all: Vec<Approval> = votes.iter().cloned().chain(others).collect();
+            prop_assert_eq!(count(takes, &all, &[], target, NOW), count(takes, &votes, &[], target, NOW));
+        }
+
+        #[test]
+        fn the_order_of_votes_and_the_repetition_of_one_count_for_nothing(
+            votes in approvals(), takes in takes(), target in 0..5i64,
+        ) {
+            let expected = count(takes, &votes, &[], target, NOW);
+            let reversed: Vec<Approval> = votes.iter().rev().cloned().collect();
+            prop_assert_eq!(count(takes, &reversed, &[], target, NOW), expected.clone());
+            prop_assert_eq!(count(takes, &votes, &votes, target, NOW), expected);
+        }
+
+        #[test]
+        fn a_hold_lets_go_whoever_is_decided_and_waits_for_the_first_of_the_others(
+            votes in approvals(), takes in takes(),
+        ) {
+            let all: Vec<(i64, Count)> = (0..5).map(|one| (one, count(takes, &votes, &[], one, NOW))).collect();
+            let found = settled(all.clone());
+            let decided = all.iter().filter(|(_, one)| one.tally == Tally::Decided).map(|(target, _)| *target);
+            prop_assert_eq!(&found.approved, &decided.collect::<Vec<_>>());
+            let waits = all.iter().filter_map(|(_, one)| match one.tally {
+                Tally::Alone { until } => Some(until),
+                _ => None,
+            });
+            prop_assert_eq!(found.until, waits.min());
+            let lacks = missing(all.iter().map(|(_, one)| one.tally));
+            prop_assert_eq!(lacks == Tally::Decided, found.approved.len() == all.len());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_match_is_accepted_by_as_many_principals_as_it_takes_each_of_whom_was_shown_it(
+            votes in proptest::collection::vec((0..4u8, any::<bool>(), any::<bool>()), 0..12),
+            refused in of(Just("it cannot be done")), twins_in in of(Just("acme")), needs in 1..4i64,
+        ) {
+            let shown = Shown { code: "now", refused, twins_in, needs };
+            let mut agreed: Vec<String> = Vec::new();
+            for (who, was_shown, says_why) in votes {
+                let principal = format!("token:{who}");
+                let code = if was_shown { "now" } else { "before" };
+                let opinion = Opinion { accept: true, code, says_why, principal: &principal };
+                let found = heard(&shown, &opinion, &agreed);
+                let may = was_shown && refused.is_none() && (says_why || twins_in.is_none());
+                let is_new = !agreed.contains(&principal);
+                prop_assert_eq!(matches!(found, Heard::Accepted | Heard::Needs(_)), may && is_new, "{:?}", found);
+                prop_assert_eq!(found == Heard::Again, may && !is_new);
+                if may && is_new {
+                    agreed.push(principal.clone());
+                    let missing = needs - i64::try_from(agreed.len()).expect("few");
+                    let expected = if missing > 0 { Heard::Needs(missing) } else { Heard::Accepted };
+                    prop_assert_eq!(found, expected);
+                }
+                let no = Opinion { accept: false, ..opinion };
+                let expected = if was_shown { Heard::Rejected } else { Heard::Changed };
+                prop_assert_eq!(heard(&shown, &no, &agreed), expected, "one no is enough");
+            }
+        }
+    }
+
+    #[test]
+    fn a_vote_counts_for_what_was_shown_and_while_nobody_has_decided() {
+        let all = [Says::Rejects, Says::Approves, Says::Cancels, Says::Reverses];
+        for says in all {
+            assert_eq!(Says::from_number(says.number()), says);
+            assert_eq!(counts(says, true, true), Ok(()));
+            assert_eq!(counts(says, true, false).is_ok(), says == Says::Cancels, "{says:?}: a no needs no code");
+            assert_eq!(counts(says, false, true).is_ok(), says == Says::Reverses, "{says:?}: what is decided stays");
+            assert!(counts(says, false, false).is_err(), "{says:?}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Which account is whose.
+
+pub mod adoption;
+pub mod correlation;

@@ -1,0 +1,80 @@
+//! Everything that is known of one person in one org: what plans are made from.
+
+use crate::clock::Moment;
+use crate::domain::account::user::Account;
+use crate::domain::mapping::login::Chosen;
+use crate::domain::matching::adoption::Adopted;
+use crate::domain::plan::pins::Pins;
+use crate::domain::record::person::{Person, Position};
+
+/// Who somebody reports to, as seen from one org.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ManagerLink {
+    /// Nobody, or links are not written in this org.
+    #[default]
+    Nobody,
+    /// The manager's account.
+    Account { id: String, login: String },
+    /// The manager is known in Namely and has no account here yet: the link is written when they appear.
+    Awaited(String),
+    /// The record does not lead to anybody who could be linked; the reason in words.
+    Broken(String),
+}
+
+/// One person in one org.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Case {
+    /// The org, by its name in the configuration.
+    pub org: String,
+    pub person: Person,
+    /// Whether any profile is routed to this org.
+    pub routed: bool,
+    /// Beside profiles that are routed to this org: those of theirs that were, and are not any more.
+    pub elsewhere: Vec<Position>,
+    /// Since when the person is known to have left.
+    pub ended_at: Option<Moment>,
+    /// The word of the entitlement that the last finished plan was made for.
+    pub was: Option<String>,
+    pub account: Option<Account>,
+    pub manager: ManagerLink,
+    /// The login that was chosen; the error says why none could be.
+    pub login: Result<Chosen, String>,
+    /// Names of those who report to them.
+    pub subordinates: Vec<String>,
+    /// What an undo has restored.
+    pub pins: Pins,
+    /// How they came to the account, if a match gave it to them.
+    pub adopted: Option<Adopted>,
+    /// Somebody has rejected the end of their access, and that holds.
+    pub end_rejected: bool,
+    /// Since when it is proved that the person has no account.
+    pub searched_at: Option<Moment>,
+}
+
+impl Case {
+    /// A person of whom nothing is known but their profiles, under the login that their email gives.
+    pub fn new(org: &str, person: Person) -> Self {
+        let login = person.primary().employee.email.clone();
+        Self {
+            org: org.to_owned(),
+            person,
+            routed: true,
+            elsewhere: Vec::new(),
+            ended_at: None,
+            was: None,
+            account: None,
+            manager: ManagerLink::Nobody,
+            login: Ok(Chosen { login, deactivated_holder: None }),
+            subordinates: Vec::new(),
+            pins: Pins::default(),
+            adopted: None,
+            end_rejected: false,
+            searched_at: None,
+        }
+    }
+
+    /// Whether the last finished plan was made for this entitlement.
+    pub fn was(&self, word: &str) -> bool {
+        self.was.as_deref() == Some(word)
+    }
+}

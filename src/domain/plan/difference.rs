@@ -1,0 +1,199 @@
+//! What a changed mapping would change for a whole population, counted and grouped.
+
+use crate::clock::Moment;
+use crate::domain::mapping::desired::Desired;
+use crate::domain::plan::case::Case;
+use crate::domain::plan::rulebook::Rulebook;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Examples that are kept of each kind.
+const EXAMPLES: usize = 3;
+
+/// Everything that differs between two mappings.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Difference {
+    /// People who were compared.
+    pub people: usize,
+    /// People for whom anything differs.
+    pub changed: usize,
+    pub attributes: BTreeMap<String, AttributeChange>,
+    pub groups: BTreeMap<String, GroupChange>,
+    pub apps: BTreeMap<String, GroupChange>,
+    /// People by what happens to their user type.
+    pub user_types: BTreeMap<String, usize>,
+    /// People whom the new mapping fails for and the old one does not, by the error.
+    pub broken: BTreeMap<String, Failure>,
+    /// People whom the old mapping fails for and the new one does not.
+    pub mended: usize,
+}
+
+/// What happens to an attribute.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct AttributeChange {
+    pub people: usize,
+    /// How often each pair of values occurs; the most frequent ones are worth a look.
+    pub values: BTreeMap<String, usize>,
+    pub examples: Vec<String>,
+}
+
+/// What happens to the members of a group.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct GroupChange {
+    pub added: usize,
+    pub removed: usize,
+    pub examples: Vec<String>,
+}
+
+/// An error of the new mapping.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Failure {
+    pub people: usize,
+    pub examples: Vec<String>,
+}
+
+fn example(examples: &mut Vec<String>, who: &str) {
+    if examples.len() < EXAMPLES {
+        examples.push(who.to_owned());
+    }
+}
+
+impl Difference {
+    /// Compares what two rulebooks want for one person; `before` and `after` are the same person as each sees them.
+    pub fn add(&mut self, old: &Rulebook, before: &Case, new: &Rulebook, after: &Case, now: Moment) {
+        self.people += 1;
+        let counts = |rules: &Rulebook, case: &Case| rules.lifecycle(case, now).entitlement.counts();
+        let wanted = |rules: &Rulebook, case: &Case| match counts(rules, case) {
+            true => rules.desired(case, now),
+            false => Ok(Desired::default()),
+        };
+        let who = before.person.display();
+        match (wanted(old, before), wanted(new, after)) {
+            (Err(_), Err(_)) => {}
+            (Err(_), Ok(_)) => {
+                self.mended += 1;
+                self.changed += 1;
+            }
+            (Ok(_), Err(why)) => {
+                self.changed += 1;
+                let failure = self.broken.entry(why).or_default();
+                failure.people += 1;
+                example(&mut failure.examples, &who);
+            }
+            (Ok(before), Ok(after)) => self.changed += usize::from(self.compare(&who, &before, &after)),
+        }
+    }
+
+    fn compare(&mut self, who: &str, before: &Desired, after: &Desired) -> bool {
+        if before == after {
+            return false;
+        }
+        let names: BTreeSet<&String> = before.attributes.keys().chain(after.attributes.keys()).collect();
+        for name in names {
+            let (old, new) = (before.attributes.get(name), after.attributes.get(name));
+            if old != new {
+                let change = self.attributes.entry(name.clone()).or_default();
+                change.people += 1;
+                *change.values.entry(format!("{} -> {}", shown(old), shown(new))).or_default() += 1;
+                example(&mut change.examples, who);
+            }
+        }
+        members(&mut self.groups, who, before.groups.keys().collect(), after.groups.keys().collect());
+        members(&mut self.apps, who, before.apps.keys().collect(), after.apps.keys().collect());
+        if before.user_type != after.user_type {
+            let word = |kind: &Option<String>| kind.clone().unwrap_or_else(|| "(as it is)".into());
+            let pair = format!("{} -> {}", word(&before.user_type), word(&after.user_type));
+            *self.user_types.entry(pair).or_default() += 1;
+        }
+        // A rule may be called differently and give the same.
+        before.attributes != after.attributes
+            || before.user_type != after.user_type
+            || !before.groups.keys().eq(after.groups.keys())
+            || !before.apps.keys().eq(after.apps.keys())
+    }
+
+    /// Adds what another part of the population gave.
+    pub fn merge(&mut self, other: Difference) {
+        self.people += other.people;
+        self.changed += other.changed;
+        self.mended += other.mended;
+        for (name, change) in other.attributes {
+            let here = self.attributes.entry(name).or_default();
+            here.people += change.people;
+            change.values.into_iter().for_each(|(pair, n)| *here.values.entry(pair).or_default() += n);
+            change.examples.iter().for_each(|who| example(&mut here.examples, who));
+        }
+        for (here, there) in [(&mut self.groups, other.groups), (&mut self.apps, other.apps)] {
+            for (name, change) in there {
+                let here = here.entry(name).or_default();
+                (here.added, here.removed) = (here.added + change.added, here.removed + change.removed);
+                change.examples.iter().for_each(|who| example(&mut here.examples, who));
+            }
+        }
+        other.user_types.into_iter().for_each(|(pair, n)| *self.user_types.entry(pair).or_default() += n);
+        for (why, failure) in other.broken {
+            let here = self.broken.entry(why).or_default();
+            here.people += failure.people;
+            failure.examples.iter().for_each(|who| example(&mut here.examples, who));
+        }
+    }
+}
+
+fn members(into: &mut BTreeMap<String, GroupChange>, who: &str, old: BTreeSet<&String>, new: BTreeSet<&String>) {
+    for name in old.symmetric_difference(&new) {
+        let change = into.entry((*name).clone()).or_default();
+        match new.contains(*name) {
+            true => change.added += 1,
+            false => change.removed += 1,
+        }
+        example(&mut change.examples, who);
+    }
+}
+
+fn shown(value: Option<&Value>) -> String {
+    match value {
+        None => "(left alone)".into(),
+        Some(Value::Null) => "(empty)".into(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::mapping::desired::Mapping;
+    use crate::domain::mapping::desired::tests::{default_attributes, plain};
+    use crate::domain::mapping::expr::Engine;
+    use crate::domain::plan::rulebook::tests::rulebook;
+    use crate::domain::record::employee::Employee;
+    use crate::domain::record::employee::tests::an_employee;
+    use crate::domain::record::person::Person;
+
+    #[test]
+    fn a_changed_mapping_is_counted_by_attribute_group_and_error() {
+        let old = rulebook();
+        let mut new = rulebook();
+        let engine = Engine::default();
+        let mut rules = default_attributes(&engine);
+        rules.retain(|rule| rule.name != "title");
+        rules.push(plain(&engine, "title", "employee.departments[0] + ' ' + employee.job_title"));
+        new.mapping = Mapping::new(engine, "namelyId", rules, Vec::new());
+        let now = Moment::from_secs(1_800_000_000);
+        let mut difference = Difference::default();
+        let unsorted = Employee { departments: Vec::new(), ..an_employee() };
+        for employee in [an_employee(), an_employee(), unsorted] {
+            let case = Case::new("main", Person::of("acme", employee));
+            difference.add(&old, &case, &new, &case, now);
+        }
+        assert_eq!((difference.people, difference.changed), (3, 3));
+        assert_eq!(difference.attributes["title"].values["Accountant -> Finance Accountant"], 2);
+        assert_eq!(difference.groups["Staff"].removed, 2);
+        let (why, failure) = difference.broken.first_key_value().expect("a failure");
+        assert!(why.contains("attribute title") && failure.people == 1, "{why}");
+        let mut twice = difference.clone();
+        twice.merge(difference);
+        assert_eq!((twice.people, twice.attributes["title"].people, twice.groups["Staff"].removed), (6, 4, 4));
+    }
+}

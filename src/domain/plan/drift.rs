@@ -1,0 +1,155 @@
+//! What somebody else has changed in Okta: the difference between what was known of an account and what a later read shows.
+
+use crate::clock::Moment;
+use crate::domain::account::directory::Directory;
+use crate::domain::account::user::{Account, AccountStatus, Left};
+use crate::domain::mapping::desired::{Desired, Mapping};
+use crate::domain::mapping::rules::OnDrift;
+use crate::domain::record::employee::FieldChange;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// What differs. `read` are the groups whose members were read; of others nothing is known.
+pub fn drift(known: &Account, found: &Account, directory: &Directory, read: &BTreeSet<String>) -> Vec<FieldChange> {
+    let mut changes = Vec::new();
+    let mut compare = |field: &str, before: Value, after: Value| {
+        if before != after {
+            changes.push(FieldChange { field: field.to_owned(), before, after });
+        }
+    };
+    // A first sign-in, an expired password, a lockout are not somebody else's doing.
+    if state(known) != state(found) {
+        compare("status", known.status.as_str().into(), found.status.as_str().into());
+    }
+    let names: BTreeSet<&String> = known.profile.keys().chain(found.profile.keys()).collect();
+    for name in names {
+        let value = |account: &Account| account.profile.get(name).cloned().unwrap_or_default();
+        compare(name, value(known), value(found));
+    }
+    if !known.user_type.is_empty() && !found.user_type.is_empty() {
+        compare("user type", known.user_type.clone().into(), found.user_type.clone().into());
+    }
+    let called = |id: &str| directory.find(id).map_or_else(|| id.to_owned(), |group| group.name.clone());
+    for id in read {
+        let field = format!("group {:?}", called(id));
+        let word = |account: &Account| if account.groups.contains(id) { "member" } else { "no member" };
+        compare(&field, word(known).into(), word(found).into());
+    }
+    changes
+}
+
+/// The statuses that mean the same for access.
+fn state(account: &Account) -> (bool, bool, bool) {
+    (account.is_live(), account.is_awake(), account.status == AccountStatus::Staged)
+}
+
+/// What is known after the read: what the read did not show stays as it was known. Attributes that the mapping leaves to
+/// whoever changed them are marked, until Namely says something else.
+pub fn merge(
+    known: &Account,
+    found: &Account,
+    read: &BTreeSet<String>,
+    mapping: &Mapping,
+    desired: Option<&Desired>,
+) -> Account {
+    let mut merged = Account { marks: known.marks.clone(), ..found.clone() };
+    // Their groups were read with this list, if any were.
+    merged.marks.unsure.memberships &= read.is_empty();
+    merged.groups.extend(known.groups.iter().filter(|id| !read.contains(*id)).cloned());
+    // Somebody who was deactivated and is in use again has an end that was proved no more.
+    if merged.is_awake() && !known.is_awake() {
+        merged.marks.exit = None;
+    }
+    let Some(desired) = desired else { return merged };
+    for rule in mapping.attribute_rules().iter().filter(|rule| rule.drift != OnDrift::Correct) {
+        let value = |account: &Account| account.profile.get(&rule.name).cloned().unwrap_or_default();
+        let (before, after) = (value(known), value(found));
+        let Some(wanted) = desired.attributes.get(&rule.name) else { continue };
+        if after == *wanted {
+            merged.marks.left.remove(&rule.name);
+        } else if before != after {
+            merged.marks.left.insert(rule.name.clone(), Left { found: after, wanted: wanted.clone() });
+        }
+    }
+    merged
+}
+
+/// Lists show a change with a delay (`okta-api.md §3.2`): whatever was seen so shortly before is newer than the list.
+pub const LAG: Duration = Duration::from_secs(60);
+
+/// Whether what is known of an account is too fresh to be compared with a list that was begun at `started`: the list may show
+/// what was there before.
+pub fn is_too_fresh(observed: Moment, started: Moment) -> bool {
+    observed + LAG > started
+}
+
+/// Whether so many accounts of `known` can have been deleted by hand: more of them missing from a list are more likely a
+/// list that was not whole, and nothing may follow from that.
+pub const fn is_believable(missing: usize, known: usize) -> bool {
+    missing <= 10 || missing * 50 <= known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::account::directory::Group;
+    use crate::domain::account::user::tests::bare;
+    use crate::domain::mapping::desired::tests::{usual, with_drift};
+    use std::collections::BTreeMap;
+
+    fn world() -> (Account, Directory, BTreeSet<String>) {
+        let mut known = bare("00u1", "ada@example.com", Some("p1"));
+        known.profile.insert("title".into(), "Clerk".into());
+        known.groups = ["00g1", "00g9"].map(str::to_owned).into();
+        let group = |id: &str, name: &str| Group { id: id.into(), name: name.into(), writable: true };
+        let directory = Directory::new([group("00g1", "Finance"), group("00g2", "Sales")], BTreeSet::new());
+        (known, directory, ["00g1", "00g2"].map(str::to_owned).into())
+    }
+
+    #[test]
+    fn every_kind_of_difference_is_named_and_what_was_not_read_is_not() {
+        let (known, directory, read) = world();
+        let mut found = Account { status: AccountStatus::Suspended, ..known.clone() };
+        found.profile.insert("title".into(), "Boss".into());
+        found.groups = ["00g2".to_owned()].into();
+        let fields: Vec<String> = drift(&known, &found, &directory, &read).into_iter().map(|c| c.field).collect();
+        assert_eq!(fields, ["status", "title", "group \"Finance\"", "group \"Sales\""]);
+        let merged = merge(&known, &found, &read, &usual(), None);
+        assert_eq!(merged.groups, ["00g2", "00g9"].map(str::to_owned).into(), "00g9 was not read");
+    }
+
+    #[test]
+    fn a_list_that_lacks_many_is_not_believed() {
+        assert!(is_believable(10, 12) && is_believable(20, 1000));
+        assert!(!is_believable(11, 500) && !is_believable(500, 1000));
+    }
+
+    #[test]
+    fn what_was_seen_while_the_list_was_read_is_not_compared() {
+        let started = Moment::from_secs(1000);
+        assert!(is_too_fresh(started, started) && is_too_fresh(started - LAG + Duration::from_secs(1), started));
+        assert!(!is_too_fresh(started - LAG, started));
+    }
+
+    #[test]
+    fn what_did_not_change_is_no_drift() {
+        let (known, directory, read) = world();
+        let found = Account { groups: ["00g1".to_owned()].into(), ..known.clone() };
+        assert_eq!(drift(&known, &found, &directory, &read), []);
+    }
+
+    #[test]
+    fn an_attribute_that_is_left_to_others_is_marked_until_it_agrees_again() {
+        let (known, _, read) = world();
+        let mapping = with_drift("title", OnDrift::Adopt);
+        let desired =
+            Desired { attributes: BTreeMap::from([("title".to_owned(), Value::from("Clerk"))]), ..Desired::default() };
+        let mut found = known.clone();
+        found.profile.insert("title".into(), "Boss".into());
+        let merged = merge(&known, &found, &read, &mapping, Some(&desired));
+        assert_eq!(merged.marks.left["title"], Left { found: "Boss".into(), wanted: "Clerk".into() });
+        let back = merge(&merged, &known, &read, &mapping, Some(&desired));
+        assert!(back.marks.left.is_empty());
+    }
+}

@@ -1,0 +1,331 @@
+//! Whoever has left and can still sign in: why, since when, and what ends it.
+//!
+//! **Invariant:** access counts as ended only when Okta has shown it: what nobody knows is access.
+
+use crate::clock::Moment;
+use crate::domain::account::user::{Account, AccountStatus};
+use crate::domain::record::lifecycle::Entitlement;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// A decision that leaves access is asked again after this.
+const ASKED_AGAIN: Duration = Duration::from_secs(30 * 86_400);
+
+/// Why somebody who has left still has access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyAccess {
+    /// Okta does not do it.
+    Refused,
+    /// A safeguard waits for a decision.
+    Held,
+    /// It is not known which account is theirs, or whether they have one.
+    NotFound,
+    /// Nobody has come to it yet.
+    Waiting,
+    /// Somebody has decided so.
+    ByDecision,
+}
+
+impl WhyAccess {
+    /// All reasons, the most urgent first.
+    pub const ALL: [WhyAccess; 5] =
+        [WhyAccess::Refused, WhyAccess::Held, WhyAccess::NotFound, WhyAccess::Waiting, WhyAccess::ByDecision];
+
+    /// The word in metrics and documents.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            WhyAccess::Refused => "refused",
+            WhyAccess::Held => "held",
+            WhyAccess::NotFound => "not_found",
+            WhyAccess::Waiting => "waiting",
+            WhyAccess::ByDecision => "by_decision",
+        }
+    }
+
+    /// Whether somebody has to be called for it.
+    pub const fn pages(self) -> bool {
+        !matches!(self, WhyAccess::ByDecision)
+    }
+}
+
+impl std::fmt::Display for WhyAccess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            WhyAccess::Refused => "refused by Okta",
+            WhyAccess::Held => "held",
+            WhyAccess::NotFound => "account not found",
+            WhyAccess::Waiting => "waiting",
+            WhyAccess::ByDecision => "by decision",
+        })
+    }
+}
+
+/// Somebody has decided that the access of a leaver stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    pub by: String,
+    pub at: Moment,
+    /// What it was, for people.
+    pub what: String,
+    /// What shows more, or takes it back.
+    pub command: String,
+}
+
+/// Other accounts that may be theirs: the end of the first one says nothing about them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seconds {
+    /// In words.
+    pub accounts: Vec<String>,
+    /// What asks whose they are.
+    pub review: Option<i64>,
+}
+
+/// What their work is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Okta is said to hold the newest revision.
+    Done,
+    Ready,
+    Quarantined,
+    Held,
+}
+
+/// What is known of somebody.
+#[derive(Clone, Debug)]
+pub struct Known<'a> {
+    pub entitlement: &'a Entitlement,
+    pub account: Option<&'a Account>,
+    /// Since when access is over.
+    pub since: Moment,
+    pub work: Work,
+    /// What the last run said.
+    pub reason: Option<&'a str>,
+    /// Why it is not known which account is theirs.
+    pub conflict: Option<&'a str>,
+    /// The hold on the end of their access that waits for a decision.
+    pub hold: Option<i64>,
+    /// Who has decided that access stays: by a rejection or an undo.
+    pub decision: Option<Decision>,
+    /// Live accounts besides theirs.
+    pub seconds: Option<Seconds>,
+    /// Why nothing is written to the account.
+    pub protected: Option<String>,
+    /// Why writes of this kind are stopped.
+    pub paused: Option<String>,
+}
+
+/// What is said of somebody who has left and still has access.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaverAccess {
+    pub why: WhyAccess,
+    pub message: String,
+    /// What shows more, or ends it.
+    pub command: String,
+}
+
+/// Decides about somebody: nothing if access is not over, if it has ended, or if it is over for less than `after`.
+pub fn leaver_access(known: &Known, after: Duration, now: Moment) -> Option<LeaverAccess> {
+    if !known.entitlement.is_over() || now.since(known.since) < after {
+        return None;
+    }
+    let seconds = known.seconds.as_ref();
+    let others = seconds.map(|seconds| format!("live and with their anchor too: {}", seconds.accounts.join(", ")));
+    if has_ended(known) {
+        let review = seconds.and_then(|seconds| seconds.review);
+        let command = review.map_or_else(|| "attention".into(), |id| format!("review show {id}"));
+        return others.map(|message| LeaverAccess { why: WhyAccess::Held, message, command });
+    }
+    let say = |why, message: String, command: String| {
+        let message = others.iter().fold(message, |message, others| format!("{message}; {others}"));
+        Some(LeaverAccess { why, message, command })
+    };
+    let reason = || known.reason.unwrap_or("nobody has come to it yet").to_owned();
+    if let Some(id) = known.hold {
+        return say(WhyAccess::Held, format!("hold {id} waits for a decision"), format!("holds show {id}"));
+    }
+    if let Some(Decision { by, at, what, command }) = &known.decision {
+        let (message, asked) = (format!("by decision of {by} at {at} ({what})"), *at + ASKED_AGAIN);
+        return match asked > now {
+            true => say(WhyAccess::ByDecision, format!("{message}; asked again on {}", day(asked)), command.clone()),
+            false => say(WhyAccess::Held, format!("{message}, more than 30 days ago: decide again"), command.clone()),
+        };
+    }
+    if let Some(why) = &known.protected {
+        return say(WhyAccess::ByDecision, format!("protected by the configuration: {why}"), "attention".into());
+    }
+    if let Some(why) = &known.paused {
+        return say(WhyAccess::Waiting, why.clone(), "pause --list".into());
+    }
+    if let Some(why) = known.conflict {
+        return say(WhyAccess::NotFound, why.to_owned(), "review list".into());
+    }
+    let refused = known.account.and_then(|account| account.marks.exit.as_ref()?.refused.clone());
+    match (known.work, refused) {
+        (Work::Held, _) => say(WhyAccess::Held, reason(), "holds list".into()),
+        (_, Some(why)) => say(WhyAccess::Refused, why, "quarantine list".into()),
+        (Work::Quarantined, None) if known.account.is_none() => {
+            say(WhyAccess::NotFound, reason(), "quarantine list".into())
+        }
+        (Work::Quarantined, None) => say(WhyAccess::Refused, reason(), "quarantine list".into()),
+        (Work::Ready | Work::Done, None) => say(WhyAccess::Waiting, reason(), "status".into()),
+    }
+}
+
+/// The day of a moment.
+fn day(at: Moment) -> String {
+    let text = at.to_string();
+    text.get(..10).unwrap_or(&text).to_owned()
+}
+
+/// Whether Okta has shown that they cannot sign in with the account that is known as theirs.
+fn has_ended(known: &Known) -> bool {
+    let Some(account) = known.account else { return known.work == Work::Done };
+    let withheld = matches!(known.entitlement, Entitlement::Suspended(_));
+    match account.status {
+        AccountStatus::Suspended => withheld,
+        // Accepted, but not shown yet.
+        AccountStatus::Deprovisioned => {
+            account.marks.exit.as_ref().is_none_or(|proof| proof.read_back || !proof.deactivated)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::account::user::tests::bare;
+    use crate::domain::account::user::{ExitProof, Marks};
+
+    const AFTER: Duration = Duration::from_secs(300);
+    const NOW: Moment = Moment::from_secs(1_800_000_000);
+
+    fn account(status: AccountStatus) -> Account {
+        Account { status, ..bare("00u1", "ines@example.com", None) }
+    }
+
+    fn with(proof: ExitProof) -> Account {
+        let marks = Marks { exit: Some(proof), ..Marks::default() };
+        Account { marks, ..account(AccountStatus::Deprovisioned) }
+    }
+
+    /// What is said of an account of somebody who has left an hour ago, changed by the test.
+    fn said<'a>(account: Option<&'a Account>, change: impl FnOnce(&mut Known<'a>)) -> Option<(WhyAccess, String)> {
+        static ENDED: Entitlement = Entitlement::Ended(String::new());
+        let mut known = Known {
+            entitlement: &ENDED,
+            account,
+            since: NOW - Duration::from_secs(3600),
+            work: Work::Ready,
+            reason: None,
+            conflict: None,
+            hold: None,
+            decision: None,
+            seconds: None,
+            protected: None,
+            paused: None,
+        };
+        change(&mut known);
+        leaver_access(&known, AFTER, NOW).map(|found| (found.why, found.message))
+    }
+
+    fn why<'a>(account: Option<&'a Account>, change: impl FnOnce(&mut Known<'a>)) -> Option<WhyAccess> {
+        said(account, change).map(|(why, _)| why)
+    }
+
+    #[test]
+    fn whoever_has_left_and_has_an_account_that_is_not_shown_to_be_closed_has_access() {
+        use AccountStatus::{
+            Active, Deprovisioned, LockedOut, PasswordExpired, Provisioned, Recovery, Staged, Suspended,
+        };
+        for status in
+            [Active, Provisioned, Recovery, PasswordExpired, LockedOut, Staged, Suspended, AccountStatus::Unknown]
+        {
+            assert_eq!(why(Some(&account(status)), |_| ()), Some(WhyAccess::Waiting), "{status:?}");
+            let done = why(Some(&account(status)), |known| known.work = Work::Done);
+            assert_eq!(done, Some(WhyAccess::Waiting), "{status:?}: nobody is done because somebody says so");
+        }
+        assert_eq!(why(Some(&account(Deprovisioned)), |_| ()), None, "a list has shown it");
+        assert_eq!(why(Some(&with(ExitProof { read_back: true, ..ExitProof::default() })), |_| ()), None);
+        let accepted = with(ExitProof { deactivated: true, ..ExitProof::default() });
+        assert_eq!(why(Some(&accepted), |_| ()), Some(WhyAccess::Waiting), "accepted is not shown");
+        assert_eq!(why(None, |_| ()), Some(WhyAccess::Waiting), "nobody has looked for an account yet");
+        assert_eq!(why(None, |known| known.work = Work::Done), None);
+    }
+
+    #[test]
+    fn in_the_grace_a_suspended_account_is_closed_and_calls_of_the_last_minutes_do_not_count() {
+        let grace = Entitlement::Suspended("grace".into());
+        let suspended = account(AccountStatus::Suspended);
+        assert_eq!(why(Some(&suspended), |known| known.entitlement = &grace), None);
+        let active = account(AccountStatus::Active);
+        assert_eq!(why(Some(&active), |known| known.entitlement = &grace), Some(WhyAccess::Waiting));
+        assert_eq!(why(Some(&active), |known| known.since = NOW - Duration::from_secs(299)), None);
+        assert_eq!(why(Some(&active), |known| known.since = NOW - AFTER), Some(WhyAccess::Waiting));
+        assert_eq!(why(Some(&active), |known| known.entitlement = &Entitlement::Entitled), None);
+    }
+
+    #[test]
+    fn each_reason_is_told_apart() {
+        let active = account(AccountStatus::Active);
+        assert_eq!(why(Some(&active), |known| known.hold = Some(7)), Some(WhyAccess::Held));
+        let protected = why(Some(&active), |known| known.protected = Some("break-glass".into()));
+        assert_eq!(protected, Some(WhyAccess::ByDecision));
+        assert_eq!(why(None, |known| known.conflict = Some("two accounts")), Some(WhyAccess::NotFound));
+        assert_eq!(why(None, |known| known.work = Work::Quarantined), Some(WhyAccess::NotFound));
+        assert_eq!(why(Some(&active), |known| known.work = Work::Quarantined), Some(WhyAccess::Refused));
+        let mut refused = active.clone();
+        refused.marks.exit = Some(ExitProof { refused: Some("deactivate: E0000006".into()), ..ExitProof::default() });
+        let (found, message) = said(Some(&refused), |_| ()).expect("access");
+        assert!(found == WhyAccess::Refused && message.contains("E0000006"), "also while it is tried again: {message}");
+        let (found, message) = said(Some(&active), |known| known.paused = Some("ann: night".into())).expect("access");
+        assert!(found == WhyAccess::Waiting && message.contains("ann"), "{message}");
+        assert!(WhyAccess::ALL.iter().filter(|why| !why.pages()).eq([&WhyAccess::ByDecision]));
+    }
+
+    #[test]
+    fn what_somebody_has_decided_names_them_for_thirty_days_and_then_is_asked_again() {
+        let active = account(AccountStatus::Active);
+        let decided = |days: u64| {
+            let at = NOW - Duration::from_secs(days * 86_400);
+            let (by, what, command) = ("ann".into(), "hold 7 was rejected".into(), "holds show 7".into());
+            move |known: &mut Known| {
+                known.decision = Some(Decision { by, at, what, command });
+                // What the work does about it is another matter.
+                known.work = Work::Held;
+            }
+        };
+        let (found, message) = said(Some(&active), decided(3)).expect("access");
+        assert_eq!(found, WhyAccess::ByDecision);
+        let at = NOW - Duration::from_secs(3 * 86_400);
+        let wanted = format!("by decision of ann at {at} (hold 7 was rejected); asked again on ");
+        assert!(message.starts_with(&wanted), "{message}");
+        let (found, message) = said(Some(&active), decided(31)).expect("access");
+        assert!(found == WhyAccess::Held && message.contains("ann") && message.contains("decide again"), "{message}");
+        let open = |known: &mut Known| {
+            decided(3)(known);
+            known.hold = Some(8);
+        };
+        assert_eq!(why(Some(&active), open), Some(WhyAccess::Held), "something else waits for a decision");
+        assert_eq!(why(Some(&account(AccountStatus::Deprovisioned)), decided(3)), None, "there is no access");
+    }
+
+    #[test]
+    fn a_second_live_account_is_access_that_is_still_there_whatever_was_done_with_the_first() {
+        let out = account(AccountStatus::Deprovisioned);
+        let seconds = |known: &mut Known| {
+            known.work = Work::Done;
+            known.seconds = Some(Seconds { accounts: vec!["00u2 (b@example.com)".into()], review: Some(4) });
+        };
+        for account in [Some(&out), None] {
+            let (found, message) = said(account, seconds).expect("access");
+            assert!(found == WhyAccess::Held && message.contains("00u2"), "{message}");
+        }
+        let young = |known: &mut Known| {
+            seconds(known);
+            known.since = NOW - Duration::from_secs(299);
+        };
+        assert_eq!(why(Some(&out), young), None);
+    }
+}

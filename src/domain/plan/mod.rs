@@ -1,0 +1,17 @@
+//! The steps between what somebody should have and what their org holds, and what is shown of them.
+
+pub mod case;
+pub mod difference;
+pub mod doubt;
+pub mod drift;
+pub mod leaver;
+pub mod observe;
+pub mod pins;
+pub mod planner;
+pub mod preview;
+pub mod priority;
+pub mod reasons;
+pub mod rulebook;
+pub mod starter;
+pub mod step;
+pub mod termination;

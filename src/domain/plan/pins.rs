@@ -1,0 +1,246 @@
+//! Pins: what an undo has restored, kept until Namely or the mapping says something new.
+//!
+//! An undo writes nothing by itself: it pins what was before, and the planner brings the account there, through the same
+//! safeguards as everything else.
+
+use crate::domain::account::directory::Directory;
+use crate::domain::mapping::desired::Desired;
+use crate::domain::plan::rulebook::Rulebook;
+use crate::domain::plan::step::Step;
+use crate::domain::record::lifecycle::Entitlement;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What access is pinned to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    Given,
+    Withheld,
+    Ended,
+}
+
+/// What is pinned of one person.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pins {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, Value>,
+    /// Groups that they are in, by id.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub member: BTreeSet<String>,
+    /// Groups that they are not in, by id.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub not_member: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+}
+
+impl Pins {
+    /// Whether nothing is pinned.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What the record grants, as far as access is not pinned to something else.
+    pub fn entitlement(&self, says: &Entitlement) -> Entitlement {
+        match (self.access, says) {
+            (Some(Access::Given), Entitlement::Ended(_) | Entitlement::Suspended(_) | Entitlement::OnLeave(_)) => {
+                Entitlement::Entitled
+            }
+            (Some(Access::Withheld), Entitlement::Entitled) => {
+                Entitlement::OnLeave("an undo has withheld access".into())
+            }
+            (Some(Access::Ended), Entitlement::Entitled | Entitlement::Prehire { .. } | Entitlement::NotYet) => {
+                Entitlement::Ended("an undo has ended access".into())
+            }
+            _ => says.clone(),
+        }
+    }
+
+    /// Whether access is given although Namely says that it is over: nobody gets that without an approval.
+    pub fn defies(&self, says: &Entitlement) -> bool {
+        self.access == Some(Access::Given) && says.is_over()
+    }
+
+    /// Puts the pinned attributes over what the mapping gives: only what it maps, whatever was pinned.
+    pub fn overlay(&self, desired: &mut Desired, rules: &Rulebook) {
+        let mapped = self.attributes.iter().filter(|(name, _)| is_mapped(rules, name));
+        desired.attributes.extend(mapped.map(|(name, value)| (name.clone(), value.clone())));
+    }
+
+    /// What of it can be restored under these rules, in this org, and what cannot any more.
+    pub fn within(mut self, rules: &Rulebook, directory: &Directory) -> (Self, BTreeSet<String>) {
+        let mut lost = BTreeSet::new();
+        self.attributes.retain(|name, _| {
+            let mapped = is_mapped(rules, name);
+            if !mapped {
+                lost.insert(format!("the attribute {name} is not mapped any more: it stays as it is"));
+            }
+            mapped
+        });
+        for groups in [&mut self.member, &mut self.not_member] {
+            groups.retain(|id| {
+                let ours = directory.is_ours_to_write(id);
+                if !ours {
+                    let name = directory.find(id).map_or(id.as_str(), |group| group.name.as_str());
+                    lost.insert(format!("memberships of the group {name:?} are not ours to write: they stay"));
+                }
+                ours
+            });
+        }
+        (self, lost)
+    }
+
+    /// What is restored, in words.
+    pub fn message(&self, directory: &Directory) -> Vec<String> {
+        let name = |id: &String| directory.find(id).map_or(id.clone(), |group| group.name.clone());
+        let value = |value: &Value| match value {
+            Value::Null => "nothing".to_owned(),
+            Value::String(text) => format!("{text:?}"),
+            other => other.to_string(),
+        };
+        let access = self.access.map(|access| match access {
+            Access::Given => "access is given".to_owned(),
+            Access::Withheld => "access is withheld".to_owned(),
+            Access::Ended => "access ends".to_owned(),
+        });
+        let attributes = self.attributes.iter().map(|(name, before)| format!("{name}: {}", value(before)));
+        let member = self.member.iter().map(|id| format!("in group {:?}", name(id)));
+        let not_member = self.not_member.iter().map(|id| format!("not in group {:?}", name(id)));
+        access.into_iter().chain(attributes).chain(member).chain(not_member).collect()
+    }
+}
+
+fn is_mapped(rules: &Rulebook, name: &str) -> bool {
+    rules.mapping.attribute_names().any(|mapped| mapped == name) || rules.login.former.as_deref() == Some(name)
+}
+
+/// What has to be pinned to take back calls that were carried out, newest first, and what cannot come back.
+pub fn invert<'a>(newest_first: impl IntoIterator<Item = &'a Step>) -> (Pins, BTreeSet<String>) {
+    let (mut pins, mut warnings) = (Pins::default(), BTreeSet::new());
+    let mut warn = |text: &str| {
+        warnings.insert(text.to_owned());
+    };
+    for step in newest_first {
+        match step {
+            Step::UpdateUser { changes, .. } | Step::ChangeType { changes, .. } => {
+                for change in changes {
+                    pins.attributes.insert(change.field.clone(), change.before.clone());
+                }
+                if matches!(step, Step::ChangeType { .. }) {
+                    warn("the user type stays: only the attributes are taken back");
+                }
+            }
+            Step::AddGroup { group, .. } => {
+                pins.member.remove(group);
+                pins.not_member.insert(group.clone());
+            }
+            Step::RemoveGroup { group, .. } => {
+                pins.not_member.remove(group);
+                pins.member.insert(group.clone());
+            }
+            Step::Suspend { .. } => pins.access = Some(Access::Given),
+            Step::Unsuspend { .. } => pins.access = Some(Access::Withheld),
+            Step::Activate { .. } => pins.access = Some(Access::Ended),
+            Step::Deactivate { .. } => {
+                pins.access = Some(Access::Given);
+                warn(
+                    "what apps have deleted with the account does not come back; sessions and app assignments neither",
+                );
+            }
+            Step::CreateUser { .. } => {
+                pins.access = Some(Access::Ended);
+                (pins.member, pins.not_member, pins.attributes) = Default::default();
+                warn("an account that was made is deactivated, not deleted");
+            }
+            Step::AssignApp { .. } | Step::UnassignApp { .. } => {
+                warn("apps that were given or taken alone stay as they are")
+            }
+            Step::SetManager { .. } | Step::ClearManager { .. } => warn("links to managers follow Namely"),
+            Step::CreateGroup { .. } => warn("a group that was made stays"),
+            Step::FreeLogin { .. } => warn("a login that was taken from a deactivated account stays taken"),
+            Step::ReadAccount { .. }
+            | Step::ReadGroups { .. }
+            | Step::ReadRoles { .. }
+            | Step::ReadGroupRoles { .. }
+            | Step::Unlock { .. }
+            | Step::ReadProfile { .. }
+            | Step::RevokeSessions { .. }
+            | Step::RevokeSessionsAgain { .. }
+            | Step::ReadBack { .. }
+            | Step::ListGroups { .. } => {}
+        }
+    }
+    (pins, warnings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::record::employee::FieldChange;
+
+    fn update(field: &str, before: &str, after: &str) -> Step {
+        let changes = vec![FieldChange { field: field.into(), before: before.into(), after: after.into() }];
+        Step::UpdateUser { id: "00u1".into(), changes }
+    }
+
+    fn group(add: bool) -> Step {
+        let (id, group, name) = ("00u1".into(), "00g1".into(), "Finance".into());
+        if add { Step::AddGroup { id, group, name } } else { Step::RemoveGroup { id, group, name } }
+    }
+
+    #[test]
+    fn only_what_is_ours_to_write_is_restored_and_the_rest_is_told() {
+        use crate::domain::account::directory::Group;
+        use crate::domain::plan::rulebook::tests::rulebook;
+        let group = |id: &str, writable| Group { id: id.into(), name: format!("Group {id}"), writable };
+        let groups = [group("00g1", true), group("00g2", false), group("00g3", true)];
+        let directory = Directory::new(groups, BTreeSet::from(["00g3".to_owned()]));
+        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+        let pins = Pins {
+            attributes: BTreeMap::from([("title".into(), "Clerk".into()), ("isAdmin".into(), true.into())]),
+            member: ids(&["00g1", "00g2", "00g9"]),
+            not_member: ids(&["00g3"]),
+            access: None,
+        };
+        let rules = rulebook();
+        let mut desired = Desired::default();
+        pins.overlay(&mut desired, &rules);
+        assert_eq!(desired.attributes.keys().collect::<Vec<_>>(), ["title"], "whatever was pinned");
+        let (pins, lost) = pins.within(&rules, &directory);
+        assert_eq!(pins.message(&directory), ["title: \"Clerk\"", "in group \"Group 00g1\""]);
+        assert_eq!(lost.len(), 4, "{lost:?}");
+    }
+
+    #[test]
+    fn the_value_before_the_first_of_several_changes_is_what_is_restored() {
+        let (pins, _) = invert(&[update("title", "b", "c"), update("title", "a", "b")]);
+        assert_eq!(pins.attributes["title"], "a");
+    }
+
+    #[test]
+    fn a_group_that_was_given_and_taken_is_as_it_was_before_both() {
+        let (pins, _) = invert(&[group(false), group(true)]);
+        assert_eq!((pins.member.len(), pins.not_member.len()), (0, 1));
+        let (pins, _) = invert(&[group(true), group(false)]);
+        assert_eq!((pins.member.len(), pins.not_member.len()), (1, 0));
+    }
+
+    #[test]
+    fn taking_back_a_termination_warns_of_what_does_not_come_back_and_defies_namely() {
+        let (pins, warnings) = invert(&[Step::Deactivate { id: "00u1".into() }]);
+        assert_eq!(pins.access, Some(Access::Given));
+        assert!(warnings.iter().any(|w| w.contains("does not come back")));
+        let ended = Entitlement::Ended("inactive".into());
+        assert!(pins.defies(&ended) && !pins.defies(&Entitlement::Entitled));
+        assert_eq!(pins.entitlement(&ended), Entitlement::Entitled);
+    }
+
+    #[test]
+    fn an_account_that_was_made_is_ended_again_whatever_came_after() {
+        let create = Step::CreateUser { profile: BTreeMap::new(), groups: vec![], activate: true, user_type: None };
+        let (pins, _) = invert(&[group(true), create]);
+        assert_eq!((pins.access, pins.not_member.len()), (Some(Access::Ended), 0));
+    }
+}

@@ -1,0 +1,508 @@
+//! The difference between what somebody should have and what they have, as steps.
+//!
+//! **Invariant:** a plan costs exactly its difference. A person whose account is as it should be has an empty plan.
+//! Plans are cheap and are made anew from the newest snapshot each time; a plan's position is never stored.
+
+use crate::clock::Moment;
+use crate::domain::account::directory::{Directory, Group};
+use crate::domain::account::user::{Account, AccountStatus, Link};
+use crate::domain::guard::administrator::guarded;
+use crate::domain::guard::change::ChangeKind;
+use crate::domain::mapping::apps;
+use crate::domain::mapping::desired::{Desired, LOGIN, REQUIRED};
+use crate::domain::plan::case::{Case, ManagerLink};
+use crate::domain::plan::pins::Access;
+use crate::domain::plan::priority::Priority;
+use crate::domain::plan::reasons::reasons;
+use crate::domain::plan::rulebook::Rulebook;
+use crate::domain::plan::step::{MAX_GROUPS_IN_CREATE, Step};
+use crate::domain::plan::termination::{end_access, leave_out_refused, left_over, suspend, withhold};
+use crate::domain::record::employee::{FieldChange, UserStatus};
+use crate::domain::record::lifecycle::{Entitlement, Lifecycle, Rehire};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is remarked of a leaver without an account, as a proved list or a search has shown.
+pub const NO_ACCOUNT: &str = "no account in Okta";
+
+/// Everything a plan is made from.
+pub struct Situation<'a> {
+    pub case: &'a Case,
+    pub lifecycle: &'a Lifecycle,
+    pub rulebook: &'a Rulebook,
+    pub directory: &'a Directory,
+    pub now: Moment,
+    /// Whether the account was read by the run that asks.
+    pub fresh: bool,
+    /// What Okta has refused in this run of somebody whose access ends: left out, while everything else is taken.
+    pub refused: &'a [Step],
+}
+
+/// What is to be done for one person.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// These calls in this order; nothing to do if empty.
+    pub steps: Vec<Step>,
+    /// What people should know, which stops nothing.
+    pub remarks: Vec<String>,
+    /// What Okta does not let anybody do for now, although everything else is done; the account is looked at again.
+    pub unfinished: Option<String>,
+    /// The link to the manager waits for the manager's account.
+    pub awaits_manager: bool,
+    /// Access is over and no account is known, which nobody has proved: Okta must be asked before anybody calls it done.
+    pub unsearched: bool,
+    /// Every step is part of ending somebody's access.
+    pub exit: bool,
+    /// But sessions and suspension, which do not wait for the deactivation: somebody else decides about that.
+    pub secures_first: bool,
+    /// Groups, by id, with which an admin role is given.
+    pub grants: BTreeSet<String>,
+    /// The rule behind each group and app that is given or taken, by the name of the group or the label of the app.
+    pub rules: BTreeMap<String, String>,
+}
+
+/// Why nothing can be done for a person until somebody changes something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Obstacle {
+    pub why: String,
+    /// Whether what must change does not show by itself: then the account is looked at again now and then.
+    pub read_again: bool,
+}
+
+impl From<String> for Obstacle {
+    fn from(why: String) -> Self {
+        Self { why, read_again: false }
+    }
+}
+
+impl Plan {
+    /// A plan without calls, which says of calls what kinds they are.
+    pub fn kinds(&self) -> Plan {
+        let (secures_first, grants) = (self.secures_first, self.grants.clone());
+        Plan { exit: self.exit, secures_first, grants, ..Plan::default() }
+    }
+
+    /// The kind of change that one call of it is; `None` for a read that may lead anywhere.
+    pub fn kind(&self, step: &Step) -> Option<ChangeKind> {
+        let secures = self.secures_first
+            && matches!(step, Step::RevokeSessions { .. } | Step::Suspend { .. } | Step::Unlock { .. });
+        // What gives access back is no part of its end.
+        let secures = secures || matches!(step, Step::Unsuspend { .. });
+        match step {
+            Step::AddGroup { group, .. } if self.grants.contains(group) => Some(ChangeKind::GrantAdmin),
+            _ => ChangeKind::of(step, self.exit && !secures),
+        }
+    }
+}
+
+/// Makes the plan for one person.
+pub fn plan(situation: &Situation) -> Result<Plan, Obstacle> {
+    let entitlement = case_entitlement(situation);
+    let mut plan = match &entitlement {
+        Entitlement::Ended(_) => end_access(situation),
+        Entitlement::Suspended(_) => withhold(situation),
+        Entitlement::OnLeave(_) => on_leave(situation)?,
+        Entitlement::Prehire { due } => prehire(situation, *due)?,
+        Entitlement::NotYet => not_yet(situation)?,
+        Entitlement::Unclear(why) => return Err(why.clone().into()),
+        Entitlement::Entitled => entitled(situation)?,
+    };
+    if entitlement.is_over() && situation.case.account.is_none() {
+        match situation.case.searched_at {
+            Some(at) => plan.remarks.push(format!("{NO_ACCOUNT}, as of {at}")),
+            None => plan.unsearched = true,
+        }
+    }
+    plan.remarks.extend(situation.lifecycle.remarks.iter().cloned());
+    let mut plan = guarded(plan, situation);
+    if entitlement.is_over() {
+        leave_out_refused(&mut plan, situation);
+    }
+    Ok(plan)
+}
+
+/// The whole plan of somebody, as if their account had just been read and the groups that it makes were there: what `plan`
+/// leaves out because it depends on what comes before. Groups that would be made stay in `directory`, for whoever comes
+/// next.
+pub fn foresee(
+    case: &Case,
+    lifecycle: &Lifecycle,
+    rulebook: &Rulebook,
+    directory: &mut Cow<Directory>,
+    now: Moment,
+) -> Result<Plan, Obstacle> {
+    let mut makes = Vec::new();
+    loop {
+        let mut found = plan(&Situation { case, lifecycle, rulebook, directory, now, fresh: true, refused: &[] })?;
+        let missing: Vec<String> = found.steps.iter().filter_map(Step::made_group).map(str::to_owned).collect();
+        if missing.is_empty() {
+            makes.append(&mut found.steps);
+            return Ok(Plan { steps: makes, ..found });
+        }
+        for name in missing {
+            directory.to_mut().insert(Group { id: format!("new group {name}"), name: name.clone(), writable: true });
+            makes.push(Step::CreateGroup { name });
+        }
+    }
+}
+
+/// On leave: suspended first, and otherwise kept up to date without waking the account.
+fn on_leave(situation: &Situation) -> Result<Plan, Obstacle> {
+    let Some(account) = &situation.case.account else {
+        return Ok(remark("on leave and without an account: one is made when they return"));
+    };
+    if !account.is_live() {
+        return Ok(remark("on leave and deactivated: activated when they return"));
+    }
+    let mut plan = Plan::default();
+    if account.is_awake() && account.marks.not_suspended_in == Some(account.status) {
+        plan.unfinished = Some(format!(
+            "on leave, but Okta did not suspend the account, which is {}: tried again later",
+            account.status.as_str()
+        ));
+    } else if account.is_awake() {
+        plan.steps = suspend(account);
+    }
+    adjust(situation, account, &mut plan)?;
+    Ok(plan)
+}
+
+/// Starts soon: the account is made and kept up to date, and activated when the moment has come.
+fn prehire(situation: &Situation, due: bool) -> Result<Plan, Obstacle> {
+    match (&situation.case.account, due) {
+        (None, false) => create(situation, false),
+        (None, true) => Ok(remark("still pending in Namely although the start date has come: no account is made")),
+        (Some(account), true) if !account.is_awake() => wake_and_adjust(situation, account),
+        (Some(account), false) if !account.is_live() => Ok(Plan::default()),
+        (Some(account), _) => keep(situation, account),
+    }
+}
+
+/// Too early to prepare anything.
+fn not_yet(situation: &Situation) -> Result<Plan, Obstacle> {
+    match &situation.case.account {
+        Some(account) if account.is_live() => keep(situation, account),
+        _ => Ok(Plan::default()),
+    }
+}
+
+/// An account that is there already, of somebody who has not begun: it is never put to sleep because of that. Whoever is
+/// active in Namely, and whoever is not activated yet, is kept up to date.
+fn keep(situation: &Situation, account: &Account) -> Result<Plan, Obstacle> {
+    let is_active = situation.case.person.primary().employee.user_status == UserStatus::Active;
+    let is_staged = account.status == AccountStatus::Staged;
+    let mut plan = Plan::default();
+    if !is_staged {
+        let state = if is_active { "starts later" } else { "is pending" };
+        plan.remarks.push(format!("{state} in Namely, but the account is in use: kept as it is"));
+    }
+    if is_active || is_staged {
+        adjust(situation, account, &mut plan)?;
+    }
+    Ok(plan)
+}
+
+fn entitled(situation: &Situation) -> Result<Plan, Obstacle> {
+    match &situation.case.account {
+        None => create(situation, true),
+        Some(account) => wake_and_adjust(situation, account),
+    }
+}
+
+/// Activates or unsuspends what is ours to wake, then brings it up to date.
+fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obstacle> {
+    let case = situation.case;
+    let mut plan = Plan::default();
+    let activate =
+        || Step::Activate { id: account.id.clone(), send_email: situation.rulebook.policies.onboarding.send_email };
+    match account.status {
+        AccountStatus::Staged => plan.steps.push(activate()),
+        AccountStatus::Suspended
+            if case.was("on_leave")
+                || case.was("suspended")
+                || account.is_suspended_for_end()
+                || case.pins.access == Some(Access::Given) =>
+        {
+            plan.steps.push(Step::Unsuspend { id: account.id.clone() });
+        }
+        AccountStatus::Suspended => {
+            plan.remarks.push("suspended in Okta by somebody else: kept suspended, otherwise up to date".into());
+        }
+        AccountStatus::Deprovisioned
+            if account.marks.exit.is_some()
+                || case.was("ended")
+                || case.was("suspended")
+                || case.pins.access == Some(Access::Given) =>
+        {
+            // What was seen long ago is no reason to give access: it is read first.
+            if !situation.fresh {
+                plan.steps.push(Step::ReadAccount { id_or_login: account.id.clone() });
+                return Ok(plan);
+            }
+            plan.steps.extend(left_over(situation, account)?);
+            plan.steps.push(activate());
+        }
+        AccountStatus::Deprovisioned => {
+            return Err(Obstacle {
+                why: "active in Namely, but somebody else has deactivated the Okta account: activate it in Okta if \
+                      they should have it, then the rest follows"
+                    .into(),
+                read_again: true,
+            });
+        }
+        _ => {}
+    }
+    adjust(situation, account, &mut plan)?;
+    Ok(plan)
+}
+
+/// What the plan is made for: what the record grants, or what an undo has pinned.
+fn case_entitlement(situation: &Situation) -> Entitlement {
+    situation.case.pins.entitlement(&situation.lifecycle.entitlement)
+}
+
+fn remark(text: &str) -> Plan {
+    Plan { remarks: vec![text.to_owned()], ..Plan::default() }
+}
+
+fn group_name(directory: &Directory, group: &str) -> String {
+    directory.find(group).map_or_else(|| group.to_owned(), |g| g.name.clone())
+}
+
+pub(in crate::domain) fn removals<'a>(
+    account: &'a Account,
+    directory: &'a Directory,
+    which: impl Fn(&str) -> bool + 'a,
+) -> impl Iterator<Item = Step> + 'a {
+    account.groups.union(&account.marks.unsure.groups).filter(move |group| which(group)).map(|group| {
+        Step::RemoveGroup { id: account.id.clone(), group: group.clone(), name: group_name(directory, group) }
+    })
+}
+
+/// What the mapping wants, checked: nobody can have an account without its required attributes.
+pub(in crate::domain) fn wanted(situation: &Situation) -> Result<Desired, Obstacle> {
+    let mut desired = situation.rulebook.desired(situation.case, situation.now)?;
+    situation.case.pins.overlay(&mut desired, situation.rulebook);
+    for name in REQUIRED {
+        if desired.attributes.get(name).is_none_or(Value::is_null) {
+            return Err(format!(
+                "{name} is empty; fill the field in Namely that it is mapped from (login and email come from the \
+                 company email unless the configuration says otherwise)"
+            )
+            .into());
+        }
+    }
+    Ok(desired)
+}
+
+/// Desired groups as ids; those a rule fills are left to the rule.
+pub(in crate::domain) struct Resolved {
+    pub(in crate::domain) ids: BTreeSet<String>,
+    missing: Vec<String>,
+}
+
+pub(in crate::domain) fn resolve(desired: &Desired, directory: &Directory) -> Result<Resolved, String> {
+    let mut resolved = Resolved { ids: BTreeSet::new(), missing: Vec::new() };
+    for (name, wanted) in &desired.groups {
+        match directory.find(name) {
+            Some(group) if directory.is_rule_owned(&group.id) => {}
+            Some(group) if group.writable => {
+                resolved.ids.insert(group.id.clone());
+            }
+            Some(group) => {
+                return Err(format!(
+                    "{}: Okta does not let anybody write memberships of group {:?}; name another group",
+                    wanted.rule, group.name
+                ));
+            }
+            None if wanted.create => resolved.missing.push(name.clone()),
+            None => {
+                return Err(format!(
+                    "{}: there is no group {name:?} in Okta; create it there, or set create = true on the rule",
+                    wanted.rule
+                ));
+            }
+        }
+    }
+    Ok(resolved)
+}
+
+/// The groups with what an undo has restored; only memberships that are ours to write.
+fn pinned(mut groups: Resolved, situation: &Situation) -> Resolved {
+    let pins = &situation.case.pins;
+    let ours = |group: &&String| situation.directory.is_ours_to_write(group);
+    groups.ids.extend(pins.member.iter().filter(ours).cloned());
+    groups.ids.retain(|group| !pins.not_member.contains(group));
+    groups
+}
+
+/// The id of the wanted user type.
+fn user_type(desired: &Desired, directory: &Directory) -> Result<Option<(String, String)>, String> {
+    let Some(name) = &desired.user_type else { return Ok(None) };
+    match directory.user_type(name) {
+        Some(id) => Ok(Some((id.to_owned(), name.clone()))),
+        None => Err(format!(
+            "user_type: there is no user type {name:?} in Okta; add it under Directory > Profile Editor, or correct the name"
+        )),
+    }
+}
+
+/// The deactivated account that holds the chosen login gives it up.
+fn free_login(case: &Case) -> Option<Step> {
+    let chosen = case.login.as_ref().ok()?;
+    let id = chosen.deactivated_holder.clone()?;
+    let renamed = match chosen.login.split_once('@') {
+        Some((local, domain)) => format!("{local}.{id}@{domain}"),
+        None => format!("{}.{id}", chosen.login),
+    };
+    Some(Step::FreeLogin { id, login: chosen.login.clone(), renamed })
+}
+
+fn create(situation: &Situation, activate: bool) -> Result<Plan, Obstacle> {
+    let desired = wanted(situation)?;
+    let groups = resolve(&desired, situation.directory)?;
+    let kind = user_type(&desired, situation.directory)?;
+    let mut plan = Plan::default();
+    if !groups.missing.is_empty() {
+        plan.steps = groups.missing.into_iter().map(|name| Step::CreateGroup { name }).collect();
+        return Ok(plan);
+    }
+    plan.rules = reasons(&groups.ids, &desired, situation);
+    plan.steps.extend(free_login(situation.case));
+    plan.steps.push(Step::CreateUser {
+        profile: desired.attributes.into_iter().filter(|(_, value)| !value.is_null()).collect(),
+        groups: groups.ids.iter().take(MAX_GROUPS_IN_CREATE).cloned().collect(),
+        activate,
+        user_type: kind.map(|(id, _)| id),
+    });
+    Ok(plan)
+}
+
+/// Brings an account up to date: what goes goes first, unless the person changes sides (another user type or login):
+/// then what comes comes first, so that there is no minute without access.
+fn adjust(situation: &Situation, account: &Account, plan: &mut Plan) -> Result<(), Obstacle> {
+    let (directory, rulebook) = (situation.directory, situation.rulebook);
+    let desired = wanted(situation)?;
+    let groups = resolve(&desired, directory)?;
+    let kind = user_type(&desired, directory)?.filter(|(id, _)| *id != account.user_type);
+    let groups = pinned(groups, situation);
+    if !groups.missing.is_empty() {
+        // Groups that are made change nothing for anybody yet; suspending comes before them.
+        plan.steps.extend(groups.missing.into_iter().map(|name| Step::CreateGroup { name }));
+        return Ok(());
+    }
+    let no_longer = |group: &str| {
+        directory.is_ours_to_write(group)
+            && !groups.ids.contains(group)
+            && directory.find(group).is_some_and(|g| rulebook.mapping.manages(g))
+    };
+    let removed: Vec<Step> = removals(account, directory, no_longer).collect();
+    let added: Vec<Step> = (groups.ids.iter().chain(restored(situation, account)))
+        .filter(|group| !account.groups.contains(*group) || account.marks.unsure.groups.contains(*group))
+        .map(|group| Step::AddGroup {
+            id: account.id.clone(),
+            group: group.clone(),
+            name: group_name(directory, group),
+        })
+        .collect();
+    let apps = apps::steps(account, &desired, &rulebook.mapping, directory)?;
+    let touched = removed.iter().chain(&added).chain(&apps).filter_map(Step::touches);
+    plan.rules = reasons(touched, &desired, situation);
+    let (taken, given): (Vec<_>, Vec<_>) = apps.into_iter().partition(|step| step.priority() == Priority::Remove);
+    let changes = changes(situation, account, &desired);
+    let converts = kind.is_some() || changes.iter().any(|change| change.field == LOGIN);
+    let frees = changes.iter().any(|change| change.field == LOGIN).then(|| free_login(situation.case)).flatten();
+    let written = frees.into_iter().chain(write(account, kind, changes));
+    if converts {
+        plan.steps.extend(written.chain(added).chain(removed).chain(taken));
+    } else {
+        plan.steps.extend(taken.into_iter().chain(removed).chain(added).chain(written));
+    }
+    // Whether an app can be assigned to somebody suspended is not known (okta-api.md §2.3): it waits for the return.
+    let asleep = matches!(case_entitlement(situation), Entitlement::OnLeave(_));
+    plan.steps.extend(given.into_iter().filter(|_| !asleep));
+    link(situation, account, plan);
+    Ok(())
+}
+
+/// Memberships that a return brings back, besides what the mapping gives.
+fn restored<'a>(situation: &'a Situation, account: &'a Account) -> impl Iterator<Item = &'a String> {
+    let (directory, rulebook) = (situation.directory, situation.rulebook);
+    let restores = rulebook.policies.rehire == Rehire::RestorePrevious;
+    account.marks.restore.iter().filter(move |group| {
+        restores
+            && directory.is_ours_to_write(group)
+            && directory.find(group).is_some_and(|g| !rulebook.mapping.manages(g))
+    })
+}
+
+/// The attributes that differ; a login that is given up goes where the configuration keeps old ones.
+fn changes(situation: &Situation, account: &Account, desired: &Desired) -> Vec<FieldChange> {
+    let mut changes: Vec<FieldChange> = desired
+        .attributes
+        .iter()
+        .filter_map(|(field, after)| {
+            let before = account.profile.get(field).unwrap_or(&Value::Null);
+            let is_left =
+                account.marks.left.get(field).is_some_and(|left| left.found == *before && left.wanted == *after);
+            (before != after && !is_left).then(|| FieldChange {
+                field: field.clone(),
+                before: before.clone(),
+                after: after.clone(),
+            })
+        })
+        .collect();
+    let given_up = changes.iter().find(|change| change.field == LOGIN).map(|change| change.before.clone());
+    let former = situation.rulebook.login.former.as_ref();
+    if let (Some(field), Some(after)) = (former, given_up.filter(|login| !login.is_null())) {
+        let before = account.profile.get(field).cloned().unwrap_or_default();
+        changes.push(FieldChange { field: field.clone(), before, after });
+    }
+    changes
+}
+
+/// The user type can only be written together with the whole profile (`okta-api.md §3.1`).
+fn write(account: &Account, kind: Option<(String, String)>, changes: Vec<FieldChange>) -> Vec<Step> {
+    let id = account.id.clone();
+    match kind {
+        Some((user_type, name)) => {
+            vec![Step::ReadProfile { id: id.clone() }, Step::ChangeType { id, user_type, name, changes }]
+        }
+        None if changes.is_empty() => Vec::new(),
+        None => vec![Step::UpdateUser { id, changes }],
+    }
+}
+
+/// The manager link of an account, which exists whether or not the manager's attributes are mapped.
+fn link(situation: &Situation, account: &Account, plan: &mut Plan) {
+    let org = situation.rulebook.org(&situation.case.org);
+    let Some(relation) = org.and_then(|org| org.manager_relation.clone()) else { return };
+    if !situation.directory.has_relation(&relation) {
+        return; // told once, for the whole org
+    }
+    let id = account.id.clone();
+    match &situation.case.manager {
+        // The links of the org are not read yet: whoever has another one than in Namely is planned anew then.
+        ManagerLink::Account { .. } if account.marks.manager == Link::Unknown && !account.marks.unsure.manager => {}
+        ManagerLink::Account { id: manager, .. }
+            if account.marks.unsure.manager || account.marks.manager != Link::To(manager.clone()) =>
+        {
+            plan.steps.push(Step::SetManager { id, relation, manager: manager.clone() });
+        }
+        ManagerLink::Account { .. } => {}
+        ManagerLink::Nobody if account.marks.unsure.manager || matches!(account.marks.manager, Link::To(_)) => {
+            plan.steps.push(Step::ClearManager { id, relation });
+        }
+        ManagerLink::Nobody => {}
+        ManagerLink::Awaited(name) => {
+            plan.awaits_manager = true;
+            plan.remarks.push(format!("the manager {name} has no account yet: linked when it is there"));
+        }
+        ManagerLink::Broken(why) => plan.remarks.push(why.clone()),
+    }
+}
+
+#[cfg(test)]
+#[path = "planner_tests.rs"]
+mod tests;

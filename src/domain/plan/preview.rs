@@ -1,0 +1,241 @@
+//! What would be done for somebody, before it is done: the planner's own output, for people to read and to approve.
+
+use crate::clock::Moment;
+use crate::domain::account::directory::Directory;
+use crate::domain::account::group_rule::{Foretold, RuledAccount};
+use crate::domain::guard::change::{ChangeKind, summary};
+use crate::domain::plan::case::Case;
+use crate::domain::plan::planner::{Plan, foresee};
+use crate::domain::plan::rulebook::Rulebook;
+use crate::domain::plan::step::Step;
+use crate::domain::record::lifecycle::Entitlement;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// What would be done for one person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Preview {
+    pub org: String,
+    pub target: i64,
+    pub tenant: String,
+    pub profile: String,
+    pub name: String,
+    pub department: String,
+    pub login: String,
+    /// What Namely's record grants.
+    #[serde(alias = "standing")]
+    pub entitlement: String,
+    /// By kind, in words.
+    pub changes: BTreeMap<ChangeKind, Vec<String>>,
+    /// The rule behind each group and app that is given or taken.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<String, String>,
+    /// What Okta's own group rules will do because of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_okta: Vec<String>,
+    /// Groups that the mapping gives, one of Okta's own rules fills, and they are not in, as far as was read last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfilled: Vec<String>,
+    /// Why nothing can be done, or why nothing may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+    /// Names what it was computed from: the profiles, the account, the changes. Another one means that somebody moved.
+    pub basis: String,
+    /// Calls to Okta that it takes.
+    pub calls: usize,
+}
+
+impl Preview {
+    /// Whether there is anything to do.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.obstacle.is_none() && self.unfilled.is_empty()
+    }
+
+    /// Whether there is anything to do from here.
+    pub fn has_work(&self) -> bool {
+        !self.changes.is_empty() || self.obstacle.is_some()
+    }
+
+    /// Whether it takes something from somebody.
+    pub fn is_risky(&self) -> bool {
+        self.changes.keys().any(|change| change.is_risky())
+    }
+}
+
+/// What would be done for the person of `case`. Groups that would be made stay in `directory`.
+pub fn preview(
+    target: i64,
+    case: &Case,
+    conflict: Option<&str>,
+    rulebook: &Rulebook,
+    directory: &mut Cow<Directory>,
+    now: Moment,
+) -> Preview {
+    let lifecycle = rulebook.lifecycle(case, now);
+    let position = case.person.primary();
+    let protected = case.account.as_ref().and_then(|a| rulebook.safeguards.protected.why(a, directory));
+    let mut preview = Preview {
+        org: case.org.clone(),
+        target,
+        tenant: position.tenant.clone(),
+        profile: position.employee.id.clone(),
+        name: case.person.display(),
+        department: position.employee.departments.first().cloned().unwrap_or_default(),
+        login: login(case),
+        entitlement: lifecycle.entitlement.as_str().to_owned(),
+        changes: BTreeMap::new(),
+        rules: BTreeMap::new(),
+        by_okta: Vec::new(),
+        unfilled: Vec::new(),
+        obstacle: conflict.map(str::to_owned),
+        remarks: Vec::new(),
+        basis: String::new(),
+        calls: 0,
+    };
+    if conflict.is_none() {
+        match foresee(case, &lifecycle, rulebook, directory, now) {
+            Ok(plan) => {
+                preview.changes = summary(&plan, rulebook.login.former.as_deref());
+                // What nothing is called for, and is decided about like everything else.
+                let adopted = case.adopted.as_ref();
+                let pending = adopted.and_then(|adopted| adopted.pending.clone());
+                preview.changes.extend(pending.map(|pending| (ChangeKind::Adopt, vec![pending])));
+                preview.rules = plan.rules.clone();
+                preview.by_okta = foretold(case, directory, &plan);
+                preview.unfilled = unfilled(case, rulebook, directory, &lifecycle.entitlement, now);
+                preview.remarks.clone_from(&plan.remarks);
+                preview.calls = plan.steps.len();
+                preview.obstacle = plan.unfinished.filter(|_| plan.steps.is_empty());
+                // Without the account nothing is done.
+                if let Some(why) = adopted.and_then(|adopted| adopted.rejected.clone()) {
+                    (preview.changes, preview.calls, preview.obstacle) = (BTreeMap::new(), 0, Some(why));
+                }
+                if let Some(why) = protected.filter(|_| !plan.steps.is_empty()) {
+                    preview.obstacle = Some(format!("{why}: nothing is written"));
+                }
+            }
+            Err(obstacle) => preview.obstacle = Some(obstacle.why),
+        }
+    }
+    preview.basis = basis(case, &preview.changes);
+    preview
+}
+
+fn login(case: &Case) -> String {
+    let held = case.account.as_ref().map(|account| account.login.clone());
+    held.or_else(|| case.login.as_ref().ok().map(|chosen| chosen.login.clone())).unwrap_or_default()
+}
+
+/// Rules follow attributes: what they should have filled by now, and have not.
+fn unfilled(
+    case: &Case,
+    rulebook: &Rulebook,
+    directory: &Directory,
+    entitlement: &Entitlement,
+    now: Moment,
+) -> Vec<String> {
+    let Some(account) = case.account.as_ref().filter(|_| *entitlement == Entitlement::Entitled) else {
+        return Vec::new();
+    };
+    if directory.rules().is_empty() {
+        return Vec::new();
+    }
+    let Ok(desired) = rulebook.desired(case, now) else { return Vec::new() };
+    let groups = desired.groups.keys().filter_map(|name| directory.find(name));
+    let lacking = groups.filter(|group| directory.is_rule_owned(&group.id) && !account.groups.contains(&group.id));
+    lacking.map(|group| group.name.clone()).collect()
+}
+
+/// What Okta's group rules will do when the plan is carried out.
+fn foretold(case: &Case, directory: &Directory, plan: &Plan) -> Vec<String> {
+    if plan.exit || directory.rules().is_empty() {
+        return Vec::new();
+    }
+    let account = case.account.as_ref();
+    let mut attributes = account.map(|account| account.profile.clone()).unwrap_or_default();
+    let mut groups = account.map(|account| account.groups.clone()).unwrap_or_default();
+    let mut changes = false;
+    for step in &plan.steps {
+        match step {
+            Step::CreateUser { profile, groups: given, .. } => {
+                attributes.extend(profile.clone());
+                groups.extend(given.iter().cloned());
+                changes = true;
+            }
+            Step::UpdateUser { changes: fields, .. } | Step::ChangeType { changes: fields, .. } => {
+                attributes.extend(fields.iter().map(|change| (change.field.clone(), change.after.clone())));
+                changes = true;
+            }
+            Step::AddGroup { group, .. } => changes |= groups.insert(group.clone()),
+            Step::RemoveGroup { group, .. } => changes |= groups.remove(group),
+            _ => {}
+        }
+    }
+    if !changes {
+        return Vec::new();
+    }
+    let before = account.map(|account| RuledAccount { attributes: &account.profile, groups: &account.groups });
+    let after = RuledAccount { attributes: &attributes, groups: &groups };
+    let user = account.map(|account| account.id.as_str());
+    let mut message = Vec::new();
+    for rule in directory.rules() {
+        let Some(foretold) = rule.foretell(user, before, after) else { continue };
+        let names: Vec<&str> = rule.groups.iter().filter_map(|id| Some(directory.find(id)?.name.as_str())).collect();
+        let (names, rule) = (names.join(", "), &rule.name);
+        message.push(match foretold {
+            Foretold::Joins => format!("Okta's rule {rule:?} will add them to {names}"),
+            Foretold::Leaves => format!("Okta's rule {rule:?} will take them out of {names}"),
+            Foretold::Unknown => {
+                format!("Okta's rule {rule:?} about {names} looks at what changes and cannot be foretold")
+            }
+        });
+    }
+    message
+}
+
+/// A hash over everything that the preview was computed from and what came of it.
+fn basis(case: &Case, changes: &BTreeMap<ChangeKind, Vec<String>>) -> String {
+    let profiles: Vec<_> = case.person.positions().iter().map(|p| (&p.tenant, &p.employee)).collect();
+    // Without what never changes and was not always known.
+    let account = case.account.clone().map(|account| crate::domain::Account { created_at: None, ..account });
+    let text = serde_json::to_vec(&(profiles, &account, changes)).unwrap_or_default();
+    crate::domain::hex(&crate::domain::record::employee::ContentHash::of(&text).0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::account::user::tests::bare;
+    use crate::domain::plan::rulebook::tests::rulebook;
+    use crate::domain::record::employee::tests::an_employee;
+    use crate::domain::record::person::Person;
+    use crate::domain::{Employee, UserStatus};
+
+    fn seen(employee: Employee) -> Preview {
+        let account = bare("00u1", &an_employee().email, Some(&an_employee().id));
+        let case = Case { account: Some(account), ..Case::new("main", Person::of("acme", employee)) };
+        let directory = Directory::default();
+        preview(1, &case, None, &rulebook(), &mut Cow::Borrowed(&directory), Moment::from_secs(1_800_000_000))
+    }
+
+    #[test]
+    fn a_leaver_is_told_as_one_risky_thing() {
+        let left = seen(Employee { user_status: UserStatus::Inactive, ..an_employee() });
+        assert_eq!(left.changes[&ChangeKind::Deactivate], ["access ends"]);
+        assert!(left.is_risky() && !left.is_empty());
+        assert_eq!(left.entitlement, "ended");
+    }
+
+    #[test]
+    fn another_profile_or_account_is_another_basis() {
+        let first = seen(Employee { user_status: UserStatus::Inactive, ..an_employee() });
+        let same = seen(Employee { user_status: UserStatus::Inactive, ..an_employee() });
+        let other = seen(Employee { user_status: UserStatus::Inactive, job_title: "Clerk".into(), ..an_employee() });
+        assert_eq!(first.basis, same.basis);
+        assert_ne!(first.basis, other.basis);
+        assert_eq!(first.changes, other.changes);
+    }
+}

@@ -1,0 +1,241 @@
+//! The calls that plans ask for.
+
+use crate::domain::account::user::AccountStatus;
+use crate::domain::plan::priority::Priority;
+use crate::domain::record::employee::FieldChange;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// `POST /users` takes at most this many groups (`okta-api.md §3.1`).
+pub const MAX_GROUPS_IN_CREATE: usize = 20;
+
+/// One call to Okta that a plan asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "step")]
+pub enum Step {
+    /// Read the account, because what became of an earlier call is unknown, or because what comes next must not be
+    /// decided by what was seen long ago. By id, or by login before there is an id.
+    #[serde(alias = "look")]
+    ReadAccount {
+        id_or_login: String,
+    },
+    /// Make a group that a rule may create.
+    CreateGroup {
+        name: String,
+    },
+    /// Take a login from a deactivated account, so that somebody new can have it.
+    FreeLogin {
+        /// The deactivated account.
+        id: String,
+        /// The login that becomes free.
+        login: String,
+        /// What the account is called from now on.
+        renamed: String,
+    },
+    /// Make the account in its groups, activated or staged.
+    CreateUser {
+        profile: BTreeMap<String, Value>,
+        groups: Vec<String>,
+        activate: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user_type: Option<String>,
+    },
+    /// Activate a staged account, or one that was deactivated.
+    Activate {
+        id: String,
+        send_email: bool,
+    },
+    Suspend {
+        id: String,
+        /// The status it was in, as far as known.
+        status: AccountStatus,
+    },
+    Unsuspend {
+        id: String,
+    },
+    /// Unlock an account, because a locked one cannot be suspended.
+    Unlock {
+        id: String,
+    },
+    /// Write the attributes that differ, and only these.
+    UpdateUser {
+        id: String,
+        changes: Vec<FieldChange>,
+    },
+    /// Read the whole profile, because the user type can only be changed together with all of it.
+    ReadProfile {
+        id: String,
+    },
+    /// Change the user type and the attributes that differ; everything else is written back as it was read.
+    ChangeType {
+        id: String,
+        /// Id of the user type.
+        user_type: String,
+        name: String,
+        changes: Vec<FieldChange>,
+    },
+    /// Link the account to the manager's.
+    SetManager {
+        id: String,
+        relation: String,
+        manager: String,
+    },
+    ClearManager {
+        id: String,
+        relation: String,
+    },
+    /// End Okta sessions and revoke OAuth tokens.
+    RevokeSessions {
+        id: String,
+    },
+    Deactivate {
+        id: String,
+    },
+    /// Once more after the deactivation: closes the race of a sign-in between the two. Its failure is tolerated.
+    RevokeSessionsAgain {
+        id: String,
+    },
+    /// Prove that the account is deactivated.
+    ReadBack {
+        id: String,
+    },
+    /// Learn the groups somebody is in, before anything is taken from them: whoever is protected is not touched.
+    ReadGroups {
+        id: String,
+        /// Where the list goes on, if this is not its first page.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        page: Option<String>,
+    },
+    /// Learn whether somebody is an administrator, where the list of all cannot be read.
+    ReadRoles {
+        id: String,
+    },
+    /// Learn whether an admin role comes with a group.
+    ReadGroupRoles {
+        group: String,
+    },
+    /// Learn every membership, so that all can be removed.
+    ListGroups {
+        id: String,
+        /// Where the list goes on, as Okta has said; its first page without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        page: Option<String>,
+    },
+    RemoveGroup {
+        id: String,
+        group: String,
+        name: String,
+    },
+    AddGroup {
+        id: String,
+        group: String,
+        name: String,
+    },
+    /// Assign an app to the person.
+    AssignApp {
+        id: String,
+        app: String,
+        name: String,
+        user_name: Option<String>,
+    },
+    UnassignApp {
+        id: String,
+        app: String,
+        name: String,
+    },
+}
+
+impl Step {
+    /// How urgent this one call is; a plan may hold steps of several classes.
+    pub fn priority(&self) -> Priority {
+        match self {
+            Step::RevokeSessions { .. }
+            | Step::Deactivate { .. }
+            | Step::Suspend { .. }
+            | Step::Unlock { .. } => Priority::Revoke,
+            Step::ReadAccount { .. } | Step::Activate { .. } | Step::Unsuspend { .. } => Priority::Restore,
+            Step::RevokeSessionsAgain { .. }
+            | Step::ReadBack { .. }
+            | Step::ListGroups { .. }
+            // Asked also for the sake of a mover: the reserve is kept for what ends access.
+            | Step::ReadGroups { .. }
+            | Step::ReadRoles { .. }
+            | Step::RemoveGroup { .. }
+            | Step::UnassignApp { .. } => Priority::Remove,
+            Step::CreateGroup { .. }
+            | Step::FreeLogin { .. }
+            | Step::CreateUser { .. }
+            | Step::AddGroup { .. }
+            | Step::ReadGroupRoles { .. }
+            | Step::AssignApp { .. } => Priority::Grant,
+            Step::UpdateUser { .. }
+            | Step::ReadProfile { .. }
+            | Step::ChangeType { .. }
+            | Step::SetManager { .. }
+            | Step::ClearManager { .. } => Priority::Describe,
+        }
+    }
+
+    /// Whether the call changes something in Okta.
+    pub fn is_write(&self) -> bool {
+        !self.is_inquiry()
+            && !matches!(
+                self,
+                Step::ReadAccount { .. } | Step::ReadBack { .. } | Step::ListGroups { .. } | Step::ReadProfile { .. }
+            )
+    }
+
+    /// Whether it only asks what must be known before something else is done.
+    pub fn is_inquiry(&self) -> bool {
+        matches!(self, Step::ReadGroups { .. } | Step::ReadRoles { .. } | Step::ReadGroupRoles { .. })
+    }
+
+    /// Name of the group that it makes.
+    pub fn made_group(&self) -> Option<&str> {
+        match self {
+            Step::CreateGroup { name } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Id of the group or app that it gives or takes.
+    pub fn touches(&self) -> Option<&String> {
+        match self {
+            Step::AddGroup { group, .. } | Step::RemoveGroup { group, .. } => Some(group),
+            Step::AssignApp { app, .. } | Step::UnassignApp { app, .. } => Some(app),
+            _ => None,
+        }
+    }
+
+    /// The word for it in audit rows, metrics and reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Step::ReadAccount { .. } => "read_account",
+            Step::CreateGroup { .. } => "create_group",
+            Step::FreeLogin { .. } => "free_login",
+            Step::CreateUser { .. } => "create_user",
+            Step::Activate { .. } => "activate",
+            Step::Suspend { .. } => "suspend",
+            Step::Unsuspend { .. } => "unsuspend",
+            Step::Unlock { .. } => "unlock",
+            Step::UpdateUser { .. } => "update_user",
+            Step::ReadProfile { .. } => "read_profile",
+            Step::ChangeType { .. } => "change_type",
+            Step::SetManager { .. } => "set_manager",
+            Step::ClearManager { .. } => "clear_manager",
+            Step::RevokeSessions { .. } => "revoke_sessions",
+            Step::Deactivate { .. } => "deactivate",
+            Step::RevokeSessionsAgain { .. } => "revoke_sessions_again",
+            Step::ReadBack { .. } => "read_back",
+            Step::ReadGroups { .. } => "read_groups",
+            Step::ReadRoles { .. } => "read_roles",
+            Step::ReadGroupRoles { .. } => "read_group_roles",
+            Step::ListGroups { .. } => "list_groups",
+            Step::RemoveGroup { .. } => "remove_group",
+            Step::AddGroup { .. } => "add_group",
+            Step::AssignApp { .. } => "assign_app",
+            Step::UnassignApp { .. } => "unassign_app",
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What a profile says about access where the rest of it cannot be read.
+//!
+//! **Invariant:** ends or shortens access, never gives it: whoever would get more by it waits until the whole profile can
+//! be read.
+
+use crate::domain::record::employee::{Employee, UserStatus};
+use crate::domain::record::lifecycle::Entitlement;
+use jiff::civil::Date;
+
+/// Status and dates of a profile.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// `None`: the status cannot be read, and nothing follows from it.
+    pub user_status: Option<UserStatus>,
+    /// `None`: it cannot be read; `Some(None)`: there is none.
+    pub start_date: Option<Option<Date>>,
+    pub departure_date: Option<Option<Date>>,
+}
+
+impl Facts {
+    /// Whether they could end access at all.
+    pub fn may_end(&self) -> bool {
+        self.user_status == Some(UserStatus::Inactive) || matches!(self.departure_date, Some(Some(_)))
+    }
+
+    /// The profile as it was known, with these facts as far as they take: `entitlement` says what a profile grants.
+    pub fn over(&self, known: &Employee, entitlement: impl Fn(&Employee) -> Entitlement) -> Employee {
+        let mut followed = known.clone();
+        if self.user_status == Some(UserStatus::Inactive) {
+            followed.user_status = UserStatus::Inactive;
+        }
+        let dated = Employee {
+            start_date: self.start_date.unwrap_or(known.start_date),
+            departure_date: self.departure_date.unwrap_or(known.departure_date),
+            ..followed.clone()
+        };
+        if grants(&entitlement(&dated)) <= grants(&entitlement(&followed)) { dated } else { followed }
+    }
+}
+
+/// How much an entitlement grants.
+const fn grants(entitlement: &Entitlement) -> u8 {
+    match entitlement {
+        Entitlement::Ended(_) | Entitlement::Suspended(_) => 0,
+        Entitlement::NotYet => 1,
+        Entitlement::Prehire { due: false } => 2,
+        Entitlement::Prehire { due: true } => 3,
+        Entitlement::Entitled | Entitlement::OnLeave(_) | Entitlement::Unclear(_) => 4,
+    }
+}
+
+/// Why a profile could not be read. Its status and dates act alone, everything else of it stays as it was known, and
+/// everybody else goes on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProfileProblem {
+    /// Its UUID, if it has one.
+    pub profile: Option<String>,
+    /// What the person is called, if that can be read.
+    pub name: Option<String>,
+    pub why: String,
+    pub facts: Facts,
+    /// The catalogue may be out of date: look at it again.
+    pub unknown_group: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::record::employee::tests::an_employee;
+
+    fn day(text: &str) -> Date {
+        text.parse().expect("a date")
+    }
+
+    /// What a profile grants on 2026-11-25.
+    fn granted(employee: &Employee) -> Entitlement {
+        let today = day("2026-11-25");
+        if employee.user_status == UserStatus::Inactive || employee.departure_date.is_some_and(|last| last < today) {
+            return Entitlement::Ended("over".into());
+        }
+        if employee.start_date.is_some_and(|start| start > today) { Entitlement::NotYet } else { Entitlement::Entitled }
+    }
+
+    fn over(known: &Employee, facts: Facts) -> Employee {
+        facts.over(known, granted)
+    }
+
+    #[test]
+    fn an_end_is_followed_whatever_else_cannot_be_read() {
+        let known = an_employee();
+        let inactive = Facts { user_status: Some(UserStatus::Inactive), ..Facts::default() };
+        assert_eq!(over(&known, inactive.clone()), Employee { user_status: UserStatus::Inactive, ..known.clone() });
+        let passed = Facts { departure_date: Some(Some(day("2026-11-01"))), ..Facts::default() };
+        assert_eq!(over(&known, passed).departure_date, Some(day("2026-11-01")));
+        let later = Facts { departure_date: Some(Some(day("2027-01-31"))), ..Facts::default() };
+        assert_eq!(over(&known, later).departure_date, Some(day("2027-01-31")), "it ends on that day");
+        let both = Facts { departure_date: Some(None), ..inactive };
+        assert_eq!(over(&known, both).user_status, UserStatus::Inactive);
+    }
+
+    #[test]
+    fn a_last_day_that_was_put_off_or_taken_back_in_time_is_followed() {
+        let known = Employee { departure_date: Some(day("2026-12-01")), ..an_employee() };
+        for departure_date in [None, Some(day("2027-06-30"))] {
+            let facts = Facts { departure_date: Some(departure_date), ..Facts::default() };
+            assert_eq!(over(&known, facts).departure_date, departure_date);
+        }
+    }
+
+    #[test]
+    fn nobody_gets_access_from_a_profile_that_cannot_be_read() {
+        let left = Employee { user_status: UserStatus::Inactive, ..an_employee() };
+        let back = Facts { user_status: Some(UserStatus::Active), departure_date: Some(None), ..Facts::default() };
+        assert_eq!(over(&left, back.clone()), left);
+        let gone = Employee { departure_date: Some(day("2026-11-01")), ..an_employee() };
+        assert_eq!(over(&gone, back), gone);
+        let ahead = Employee { start_date: Some(day("2027-01-01")), ..an_employee() };
+        let earlier = Facts { start_date: Some(Some(day("2026-11-01"))), ..Facts::default() };
+        assert_eq!(over(&ahead, earlier), ahead);
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_nothing() {
+        let known = Employee { departure_date: Some(day("2026-12-01")), ..an_employee() };
+        assert_eq!(over(&known, Facts::default()), known);
+        let odd = Facts { user_status: Some(UserStatus::Other("sabbatical".into())), ..Facts::default() };
+        assert_eq!(over(&known, odd), known);
+    }
+}

@@ -1,0 +1,156 @@
+use super::*;
+use crate::domain::record::employee::tests::an_employee;
+
+fn zone(name: &str) -> TimeZone {
+    TimeZone::get(name).expect("a known zone")
+}
+
+fn moment(text: &str) -> Moment {
+    Moment::from(text.parse::<jiff::Timestamp>().expect("a timestamp"))
+}
+
+fn date(text: &str) -> Option<Date> {
+    (!text.is_empty()).then(|| text.parse().expect("a date"))
+}
+
+fn profile(status: UserStatus, start: &str, departure: &str) -> Employee {
+    Employee { user_status: status, start_date: date(start), departure_date: date(departure), ..an_employee() }
+}
+
+/// The standing under `policies` in Berlin.
+fn under(policies: &Policies, employee: &Employee, on_leave: bool, now: &str) -> Lifecycle {
+    let zone = zone("Europe/Berlin");
+    lifecycle(employee, &Terms { policies, zone: &zone, on_leave: Ok(on_leave), ended_at: None }, moment(now))
+}
+
+fn leaving_in(zone_name: &str, last_day: &str, now: &str) -> Lifecycle {
+    let (policies, zone) = (Policies::default(), zone(zone_name));
+    let employee = profile(UserStatus::Active, "2020-01-01", last_day);
+    lifecycle(&employee, &Terms { policies: &policies, zone: &zone, on_leave: Ok(false), ended_at: None }, moment(now))
+}
+
+#[test]
+fn statuses_dates_and_leave_decide_together() {
+    use UserStatus::{Active, Inactive, Other, Pending};
+    let policies = Policies::default();
+    let noon = "2026-05-01T12:00:00Z";
+    let table = [
+        // status, start, departure, on leave: what it means, when that changes (Berlin is two hours ahead)
+        (Active, "2020-01-01", "", false, "entitled", ""),
+        (Active, "2020-01-01", "", true, "on_leave", ""),
+        (Active, "2020-01-01", "2026-05-01", false, "entitled", "2026-05-01T22:00:00Z"),
+        (Active, "2020-01-01", "2026-05-01", true, "on_leave", "2026-05-01T22:00:00Z"),
+        (Active, "2020-01-01", "2026-04-30", false, "ended", ""),
+        (Active, "2020-01-01", "2026-04-30", true, "ended", ""),
+        (Active, "2026-05-01", "", false, "entitled", ""),
+        (Active, "2026-05-02", "", false, "prehire", "2026-05-01T22:00:00Z"),
+        (Active, "2026-05-09", "", false, "not_yet", "2026-05-01T22:00:00Z"),
+        // A departure before the start is of an earlier employment, or a mistake.
+        (Active, "2026-05-02", "2026-04-01", false, "prehire", "2026-05-01T22:00:00Z"),
+        (Active, "2020-01-01", "2019-12-31", false, "entitled", ""),
+        (Pending, "2026-05-03", "", false, "prehire", "2026-05-02T22:00:00Z"),
+        (Pending, "2026-06-01", "", false, "not_yet", "2026-05-24T22:00:00Z"),
+        (Pending, "2026-05-01", "", false, "prehire", ""),
+        (Pending, "", "", false, "not_yet", ""),
+        (Inactive, "2020-01-01", "", false, "ended", ""),
+        (Inactive, "2020-01-01", "2026-12-31", false, "ended", ""),
+        (Inactive, "2026-06-01", "", true, "ended", ""),
+        (Other("sabbatical".into()), "2020-01-01", "2026-01-01", false, "unclear", ""),
+    ];
+    for (status, start, departure, on_leave, means, changes) in table {
+        let found = under(&policies, &profile(status.clone(), start, departure), on_leave, noon);
+        let case = format!("{status} from {start:?} to {departure:?}, on leave {on_leave}");
+        assert_eq!(found.entitlement.as_str(), means, "{case}");
+        assert_eq!(found.changes_at, (!changes.is_empty()).then(|| moment(changes)), "{case}");
+    }
+    let late = under(&policies, &profile(Pending, "2026-05-01", ""), false, noon);
+    assert_eq!(late.entitlement, Entitlement::Prehire { due: true });
+}
+
+#[test]
+fn the_last_day_ends_at_local_midnight_not_at_midnight_utc() {
+    let noon = "2026-05-01T12:00:00Z";
+    let end = |zone| leaving_in(zone, "2026-05-01", noon).changes_at;
+    assert_eq!(end("Australia/Sydney"), Some(moment("2026-05-01T14:00:00Z")));
+    assert_eq!(end("America/Los_Angeles"), Some(moment("2026-05-02T07:00:00Z")));
+}
+
+#[test]
+fn a_last_day_on_the_night_of_a_clock_change_is_exact() {
+    // Cuba moves its clocks at midnight: 2026-03-08 00:00 does not exist, the day begins at 01:00 (05:00 UTC).
+    let last = |now| leaving_in("America/Havana", "2026-03-07", now).entitlement;
+    assert_eq!(last("2026-03-08T04:59:59Z"), Entitlement::Entitled);
+    assert!(matches!(last("2026-03-08T05:00:00Z"), Entitlement::Ended(_)));
+    // Berlin, 25 hours long: the day ends at 23:00 UTC and not an hour earlier.
+    assert_eq!(leaving_in("Europe/Berlin", "2026-10-25", "2026-10-25T22:30:00Z").entitlement, Entitlement::Entitled);
+}
+
+#[test]
+fn the_last_day_can_end_when_it_begins_or_at_an_hour() {
+    let employee = profile(UserStatus::Active, "2020-01-01", "2026-05-04");
+    let ends = |last_day| {
+        let termination = Termination { last_day, ..Termination::default() };
+        under(&Policies { termination, ..Policies::default() }, &employee, false, "2026-05-01T12:00:00Z").changes_at
+    };
+    assert_eq!(ends(LastDay::StartOfDay), Some(moment("2026-05-03T22:00:00Z")));
+    assert_eq!(ends(LastDay::At(Time::constant(17, 30, 0, 0))), Some(moment("2026-05-04T15:30:00Z")));
+}
+
+#[test]
+fn the_start_day_begins_at_the_configured_hour_where_the_person_is() {
+    let onboarding = Onboarding { activate_at: Time::constant(7, 0, 0, 0), lead_days: 2, send_email: true };
+    let policies = Policies { onboarding, ..Policies::default() };
+    let starts = profile(UserStatus::Pending, "2026-05-04", "");
+    let is = |now| under(&policies, &starts, false, now).entitlement;
+    assert_eq!(is("2026-05-01T21:59:59Z"), Entitlement::NotYet);
+    assert_eq!(is("2026-05-01T22:00:00Z"), Entitlement::Prehire { due: false });
+    assert_eq!(is("2026-05-04T04:59:59Z"), Entitlement::Prehire { due: false });
+    assert_eq!(is("2026-05-04T05:00:00Z"), Entitlement::Prehire { due: true });
+    let active = Employee { user_status: UserStatus::Active, ..starts };
+    assert_eq!(under(&policies, &active, false, "2026-05-04T05:00:00Z").entitlement, Entitlement::Entitled);
+}
+
+#[test]
+fn a_grace_suspends_first_and_ends_on_its_day() {
+    let termination = Termination { grace: Duration::from_secs(30 * 86_400), ..Termination::default() };
+    let policies = Policies { termination, ..Policies::default() };
+    let gone = profile(UserStatus::Active, "2020-01-01", "2026-04-30");
+    let found = under(&policies, &gone, false, "2026-05-01T12:00:00Z");
+    assert!(matches!(&found.entitlement, Entitlement::Suspended(why) if why.contains("2026-05-30")), "{found:?}");
+    assert_eq!(found.changes_at, Some(moment("2026-05-30T22:00:00Z")));
+    assert!(matches!(under(&policies, &gone, false, "2026-05-30T22:00:00Z").entitlement, Entitlement::Ended(_)));
+    // HR flips the status without a date: the grace begins when that was seen.
+    let zone = zone("Europe/Berlin");
+    let inactive = profile(UserStatus::Inactive, "2020-01-01", "");
+    let seen = |ended_at| Terms { policies: &policies, zone: &zone, on_leave: Ok(false), ended_at };
+    let now = moment("2026-05-01T12:00:00Z");
+    let month_ago = moment("2026-03-31T12:00:00Z");
+    assert!(matches!(lifecycle(&inactive, &seen(None), now).entitlement, Entitlement::Suspended(_)));
+    assert!(matches!(lifecycle(&inactive, &seen(Some(month_ago)), now).entitlement, Entitlement::Ended(_)));
+}
+
+#[test]
+fn somebody_with_several_positions_leaves_when_the_last_one_ends() {
+    let of = |entitlement| Lifecycle::settled(entitlement);
+    let ended = || of(Entitlement::Ended("inactive".into()));
+    let together = |positions| together(positions).entitlement;
+    assert_eq!(together(vec![ended(), of(Entitlement::Entitled)]), Entitlement::Entitled);
+    assert!(matches!(together(vec![ended(), ended()]), Entitlement::Ended(_)));
+    let leave = || of(Entitlement::OnLeave("the leave rule applies".into()));
+    assert_eq!(together(vec![leave(), of(Entitlement::Entitled)]), Entitlement::Entitled);
+    assert!(matches!(together(vec![ended(), leave()]), Entitlement::OnLeave(_)));
+    let soon = of(Entitlement::Prehire { due: false });
+    assert!(matches!(together(vec![ended(), soon]), Entitlement::Suspended(_)), "the gap destroys nothing");
+    let unclear = of(Entitlement::Unclear("user status \"sabbatical\"".into()));
+    assert!(matches!(together(vec![ended(), unclear]), Entitlement::Unclear(_)), "what is unclear ends nothing");
+}
+
+#[test]
+fn a_leave_rule_that_fails_changes_nothing() {
+    let (policies, zone) = (Policies::default(), TimeZone::UTC);
+    let terms = Terms { policies: &policies, zone: &zone, on_leave: Err("leave.when failed".into()), ended_at: None };
+    let now = moment("2026-05-01T12:00:00Z");
+    assert!(matches!(lifecycle(&an_employee(), &terms, now).entitlement, Entitlement::Unclear(_)));
+    let inactive = Employee { user_status: UserStatus::Inactive, ..an_employee() };
+    assert!(matches!(lifecycle(&inactive, &terms, now).entitlement, Entitlement::Ended(_)), "but nobody is kept by it");
+}

@@ -1,0 +1,5 @@
+//! What becomes of the work on a person.
+
+pub mod cause;
+pub mod machine;
+pub mod run;
