@@ -198,14 +198,13 @@ pub fn classify(reply: &Reply, write: bool) -> Outcome {
         return if write { Outcome::Unknown { why } } else { Outcome::Retry { after: SOON, why } };
     }
     if let (200..300, Some(why)) = (status, answer.unusable()) {
-        let why = format!("HTTP {status}, and {why}");
-        return if write { Outcome::Unknown { why } } else { Outcome::Retry { after: LATER, why } };
+        return unsaid(format!("HTTP {status}, and {why}"), write);
     }
     if (200..300).contains(&status) {
         return Outcome::Applied;
     }
     if let (400 | 403..=428 | 430..500, Some(why)) = (status, answer.unusable()) {
-        return Outcome::Retry { after: LATER, why: format!("HTTP {status}, and {why}") };
+        return unsaid(format!("HTTP {status}, and {why}"), write);
     }
     let error = ErrorBody::read(&answer.body);
     let why = format!("HTTP {status} {}", error.describe()).trim().to_owned();
@@ -229,6 +228,8 @@ pub fn classify(reply: &Reply, write: bool) -> Outcome {
         (400, "E0000001") => refused(Fixer::Hr),
         (409, "E0000062") => Outcome::AlreadySo, // assigned already
         (409, "E0000090" | "E0000127" | "E0000195" | "E0000263") => Outcome::Replan { why },
+        // Something else is changing the object: what was known of it is not so any more, or soon will not be.
+        (409 | 423, _) if write => Outcome::Unknown { why },
         (409 | 423, _) => retry(LATER),
         (503, "E0000010") => retry(SOON),
         (408 | 500 | 502 | 503 | 504, _) if write => Outcome::Unknown { why },
@@ -241,13 +242,17 @@ pub fn classify(reply: &Reply, write: bool) -> Outcome {
             refused(Fixer::OktaAdmin)
         }
         (400 | 403, "E0000142" | "E0000179" | "E0000193" | "E0000135") => refused(Fixer::OktaAdmin),
-        (400..500, "") if !is_okta(answer) => Outcome::Retry {
-            after: LATER,
-            why: format!("{why}: this answer is not Okta's; something stands in between"),
-        },
+        (400..500, "") if !is_okta(answer) => {
+            unsaid(format!("{why}: this answer is not Okta's; something stands in between"), write)
+        }
         (403, _) => refused(Fixer::OktaAdmin),
         _ => refused(Fixer::Maintainer),
     }
+}
+
+/// What came says nothing of what became of the call: a write may have happened.
+fn unsaid(why: String, write: bool) -> Outcome {
+    if write { Outcome::Unknown { why } } else { Outcome::Retry { after: LATER, why } }
 }
 
 /// Whether the answer looks like Okta's: its request id, or its error envelope.
@@ -320,7 +325,7 @@ mod tests {
             (answered(200, "{}"), "applied"),
             (answered(200, "<html>sign in to the hotel's network</html>"), "unknown"),
             (unusable(200), "unknown"),
-            (unusable(404), "retry"),
+            (unusable(404), "unknown"),
             (unusable(429), "retry"),
             (answered(202, ""), "applied"),
             (answered(204, ""), "applied"),
@@ -343,10 +348,10 @@ mod tests {
             (error(404, "E0000008", ""), "refused"),
             (error(405, "E0000022", ""), "refused"),
             (error(409, "E0000062", ""), "already_so"),
-            (error(409, "E0000112", ""), "retry"),
-            (error(409, "E0000249", ""), "retry"),
+            (error(409, "E0000112", ""), "unknown"),
+            (error(409, "E0000249", ""), "unknown"),
             (error(412, "E0000231", ""), "replan"),
-            (error(423, "E0000239", ""), "retry"),
+            (error(423, "E0000239", ""), "unknown"),
             (error(429, "E0000047", ""), "retry"),
             (error(500, "E0000009", ""), "unknown"),
             (error(503, "E0000010", ""), "retry"),
@@ -389,6 +394,9 @@ mod tests {
             answered(502, "<html>"),
             error(500, "E0000009", ""),
             unusable(200),
+            unusable(404),
+            error(409, "E0000112", "they are still being activated"),
+            Reply::Answered(Answered { status: 403, body: b"<html>".to_vec(), ..Answered::default() }),
         ] {
             assert_eq!(classify(&reply, true).as_str(), "unknown");
             assert_eq!(classify(&reply, false).as_str(), "retry");
@@ -402,9 +410,11 @@ mod tests {
         let challenge = Some("Bearer error=\"insufficient_scope\"".to_owned());
         let header = Reply::Answered(Answered { status: 403, challenge, ..Answered::default() });
         let proxy = Reply::Answered(Answered { status: 403, body: b"<html>".to_vec(), ..Answered::default() });
-        for (reply, word) in [(body, "scope"), (header, "scope"), (proxy, "not Okta's")] {
+        for (reply, word, is) in
+            [(body, "scope", "retry"), (header, "scope", "retry"), (proxy, "not Okta's", "unknown")]
+        {
             let outcome = classify(&reply, true);
-            assert_eq!(outcome.as_str(), "retry");
+            assert_eq!(outcome.as_str(), is);
             assert!(outcome.why().is_some_and(|why| why.contains(word)), "{outcome:?}");
         }
     }

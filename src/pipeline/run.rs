@@ -383,7 +383,10 @@ impl Run {
                 });
                 Concluded { account, ..self.end(release) }
             }
-            Outcome::Unknown { why } => self.end(Release::ReadFirst { at: context.now + A_MOMENT, why }),
+            Outcome::Unknown { why } => {
+                let wait = if self.claim.attempt == 0 { A_MOMENT } else { context.backoff.max(A_MOMENT) };
+                self.end(Release::ReadFirst { at: context.now + wait, why })
+            }
             Outcome::AnotherUser { why } => self.about_another_user(Some(step), why, context),
             Outcome::Replan { why } => self.replan(step, why, context),
         }
@@ -500,7 +503,7 @@ impl Run {
         self.reads += 1;
         match self.read_step() {
             Some(read_first) if self.reads <= MAX_READS => Concluded::reading(account, read_first),
-            _ => self.end(Release::Retry { at: context.now + context.backoff, why }),
+            _ => self.end(Release::ReadFirst { at: context.now + context.backoff, why }),
         }
     }
 }

@@ -319,7 +319,7 @@ fn a_group_somebody_else_has_just_made_is_found_and_not_made_twice() {
 }
 
 #[test]
-fn endless_contradictions_end_in_a_retry_later() {
+fn endless_contradictions_end_in_a_look_later() {
     let world = World::new();
     let moved = Employee { job_title: "Controller".into(), ..an_employee() };
     let mut run = Run::new(world.claim(moved, Some(world.account())));

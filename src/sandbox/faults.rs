@@ -48,6 +48,8 @@ pub enum Kind {
     AboutAnother(String),
     /// The answer is that of success, and nothing is done.
     NoEffect,
+    /// Okta: something in between sends it once more, and the second answer is what comes back.
+    Twice,
     /// These attributes are dropped from what is sent; the answer is that of success.
     IgnoreAttributes(Vec<String>),
     /// Namely: every page is the first one.

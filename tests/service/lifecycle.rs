@@ -243,6 +243,31 @@ fn a_rehire_gets_the_same_account_back_after_a_fresh_look_and_starts_afresh() {
 }
 
 #[test]
+fn a_rehire_who_leaves_while_okta_is_still_activating_the_account_is_deactivated_once_it_is_active() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(8)).await;
+        let person = rig.setup.people[3].clone();
+        rig.edit(3, |p| p.status = Hired::Inactive);
+        rig.until_okta("they are out", |okta| status(okta, &person.id) == Some(Status::Deprovisioned)).await;
+        rig.quiet().await;
+        // What stands in between sends it twice, and tells of the refusal: by then the account is being activated.
+        rig.world.okta.core().faults.add(Fault::first(1, "POST", "/lifecycle/activate", Kind::Twice));
+        rig.edit(3, |p| p.status = Hired::Active);
+        rig.until_okta("the activation is refused", |okta| {
+            okta.history().exchanges().iter().any(|e| e.path.ends_with("/activate") && e.status == 409)
+        })
+        .await;
+        rig.edit(3, |p| p.status = Hired::Inactive);
+        rig.until_okta("the account was active", |okta| {
+            let took_effect = okta.history().exchanges().iter().any(|e| e.path.ends_with("/activate"));
+            took_effect && status(okta, &person.id) != Some(Status::Deprovisioned)
+        })
+        .await;
+        rig.until_okta("they are out again", |okta| status(okta, &person.id) == Some(Status::Deprovisioned)).await;
+    });
+}
+
+#[test]
 fn a_rehire_can_bring_back_what_they_had_besides_the_mapping() {
     on_a_system(async {
         let mut setup = Setup::of(8);

@@ -350,7 +350,9 @@ impl Core for Okta {
     fn apply(&mut self, ticket: usize, asked: &Request, now: Moment) -> Response {
         let fault = self.struck.remove(&ticket);
         let request = &fault.as_ref().map_or_else(|| asked.clone(), |fault| super::distort::before(fault, asked));
-        let pretends = fault.as_ref().is_some_and(|fault| fault.kind == Kind::NoEffect && asked.method != "GET");
+        let struck = |kind: Kind| asked.method != "GET" && fault.as_ref().is_some_and(|fault| fault.kind == kind);
+        let pretends = struck(Kind::NoEffect);
+        let applied_before = struck(Kind::Twice) && self.route(request, now).is_ok();
         let is_json = request.header("content-type").is_none_or(|kind| kind.starts_with("application/json"));
         let answer = match &request.body {
             _ if request.path == "/oauth2/v1/token" => Ok(self.token(request, now)),
@@ -362,7 +364,7 @@ impl Core for Okta {
         };
         let (response, applied) = match answer {
             Ok(response) => (response, request.method != "GET" && request.path.starts_with("/api/")),
-            Err(problem) => (problem.response(), false),
+            Err(problem) => (problem.response(), applied_before),
         };
         let by_login =
             || self.find_user(&request.segments().into_iter().skip_while(|part| part != "users").nth(1)?).ok();
