@@ -1,0 +1,59 @@
+# `just` lists what there is. Everything here is an ordinary command that can be typed without it.
+
+_default:
+    @just --list --unsorted
+
+# Does it compile, tests and benchmarks included?
+check:
+    cargo check --all-targets --all-features
+
+# Unit tests: seconds, once they are built
+unit:
+    cargo nextest run --lib --all-features
+
+# Tests of one program of tests/ whose name contains WORDS: `just test service termination`
+test program words:
+    cargo nextest run --all-features --test {{program}} -E 'test({{words}})'
+
+# What the documents, the map of rooms and the vocabulary promise
+documents:
+    cargo nextest run --all-features --test program -E 'test(docs) + test(words) + test(handbook) + test(deploy)'
+
+# What must hold before a change is offered: formatting, lints, unit tests, documents
+ready:
+    cargo fmt --check
+    cargo clippy --all-targets --all-features -- -D warnings
+    just unit
+    just documents
+
+# Everything, as CI runs it
+ci:
+    .ci/run
+
+# Both sides simulated on this machine, and the service between them: `just sandbox --scenario reorg`
+sandbox *flags:
+    cargo run --release -- sandbox {{flags}}
+
+# Chaos for so many minutes; a seed makes the same dice
+chaos minutes="5" seed="41":
+    CHAOS_MINUTES={{minutes}} CHAOS_SEED={{seed}} cargo test --all-features --test chaos -- --nocapture
+
+# After a change of config/example.toml
+schema:
+    cargo run --quiet -- config schema > config/schema.json
+
+# After a change of grafana/generate.py
+dashboards:
+    python3 grafana/generate.py
+
+# Licences, sources and banned crates
+deny:
+    cargo deny --offline check bans licenses sources
+
+# Packages, sums, SBOM and licences, into dist/
+release *flags:
+    deploy/release.sh {{flags}}
+
+# Builds again in another folder and compares with dist/
+verify-release *flags:
+    deploy/verify-release.sh {{flags}}
