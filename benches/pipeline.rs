@@ -1,10 +1,10 @@
 //! The whole pipeline against the simulator with its limits off, next to a bare loop that sends the same calls to the
 //! same kind of simulator: both in one run, as a ratio.
 
+use namely_okta_sync::actors::Service;
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::commands::sandbox;
 use namely_okta_sync::metrics::Metrics;
-use namely_okta_sync::pipeline::Service;
 use namely_okta_sync::sandbox::history::Exchange;
 use namely_okta_sync::sandbox::scenario::Scenario;
 use namely_okta_sync::sandbox::world::{Watch, World, today};

@@ -1,5 +1,6 @@
 //! namely-okta-sync keeps Okta true to Namely. `ARCHITECTURE.md` is the map.
 
+pub mod actors;
 pub mod admin;
 pub mod audit;
 pub mod clock;
@@ -13,7 +14,6 @@ pub mod metrics;
 pub mod namely;
 pub mod notify;
 pub mod okta;
-pub mod pipeline;
 pub mod report;
 pub mod retry;
 pub mod sandbox;

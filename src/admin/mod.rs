@@ -10,13 +10,13 @@ pub mod state;
 pub mod tls;
 mod undo;
 
+use crate::actors::{PollRefused, Pollers, Readiness, Service};
 use crate::clock::Clock;
 use crate::config::Token;
 use crate::config::reload::ChangedKey;
 use crate::domain::Decider;
 use crate::domain::plan::leaver::WhyAccess;
 use crate::metrics::Metrics;
-use crate::pipeline::{PollRefused, Pollers, Readiness, Service};
 use crate::store::{LiveRules, Store};
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};

@@ -1,10 +1,10 @@
 //! What `check` says about administrators: whether it can be told who is one, and which rules can make somebody one.
 
 use super::check::{Finding, bad, good, value};
+use crate::actors::org::directory::ADMINISTRATORS_AGE;
 use crate::domain::guard::administrator::PERMISSION;
 use crate::domain::{Group, Mapping};
 use crate::okta::{OktaClient, Request};
-use crate::pipeline::directory::ADMINISTRATORS_AGE;
 use serde_json::Value;
 
 /// Groups whose roles are read at most; the service reads them all.

@@ -3,9 +3,9 @@
 use super::failure::usage;
 use super::store::{Opened, decider, moment, open};
 use super::table::table;
+use crate::actors::sealer::own_key;
 use crate::audit::{Checkpoint, Event, Row, SigningKey, Verdict};
 use crate::config::Config;
-use crate::pipeline::sealer::own_key;
 use crate::store::{
     AuditRow, Filter, Store, checkpoints, filter_audit, identity, is_a_run, name_of, prune_audit, verify_audit,
 };

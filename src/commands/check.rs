@@ -1,6 +1,7 @@
 //! `check`: is the configuration sound, and do both sides answer as it needs?
 
 use super::admin_roles::{grant_findings, list_finding};
+use crate::actors::poller::read_catalogue;
 use crate::admin::auth;
 use crate::clock::Clock;
 use crate::config::{self, Config, NamelyTenant, OktaOrg};
@@ -18,7 +19,6 @@ use crate::okta::outcome::{Answered, Outcome, Reply, classify};
 use crate::okta::schema::misfits;
 use crate::okta::wire::{GroupObject, GroupRule};
 use crate::okta::{OktaClient, Request};
-use crate::pipeline::poller::read_catalogue;
 use crate::store::{Store, ambiguous_anchors};
 use serde::Serialize;
 use serde_json::Value;

@@ -2,10 +2,10 @@
 
 use super::sandbox::{Options, tempdir};
 use super::table::table;
+use crate::actors::Service;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::pipeline::Service;
 use crate::sandbox::merger::{Merger, Tenants};
 use crate::sandbox::oracle::evaluate_org;
 use crate::sandbox::world::PATIENCE;

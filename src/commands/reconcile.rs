@@ -3,9 +3,9 @@
 use super::backend::Backend;
 use super::store::{Opened, open};
 use super::table::table;
+use crate::actors::reconciler::write;
 use crate::admin::routes::Ask;
 use crate::clock::Clock;
-use crate::pipeline::reconciler::write;
 use crate::report::{Category, Reconciliation};
 use crate::store::{findings, is_done};
 use anyhow::{Context, anyhow, bail};

@@ -1,5 +1,6 @@
 //! `run`: the service, until it is told to stop.
 
+use crate::actors::Service;
 use crate::admin::tls::LiveCertificate;
 use crate::admin::{self, Served};
 use crate::clock::Clock;
@@ -7,7 +8,6 @@ use crate::config::reload::ChangedKey;
 use crate::config::{Config, Problems};
 use crate::domain::Decider;
 use crate::metrics::Metrics;
-use crate::pipeline::Service;
 use crate::store::Store;
 use crate::telemetry;
 use anyhow::Context;

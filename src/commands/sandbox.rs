@@ -2,11 +2,11 @@
 
 use super::failure::usage;
 use super::show::{Screen, Snapshot, print_report};
+use crate::actors::Service;
 use crate::admin::{self, Served};
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::pipeline::Service;
 use crate::sandbox::faults::{Fault, Kind};
 use crate::sandbox::oracle::{Evidence, Figures, evaluate};
 use crate::sandbox::scenario::{MERGER, Scenario};

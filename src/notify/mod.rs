@@ -1,7 +1,7 @@
 //! What people are told without having asked: digests of what the audit says, for chat, mail and other programs.
 //!
 //! **Invariant:** a digest names people and what happened to their access, and no value of any attribute. What is told is
-//! decided here, without I/O; `pipeline/notifier.rs` delivers it.
+//! decided here, without I/O; `actors/notifier.rs` delivers it.
 
 pub mod channel;
 

@@ -2,13 +2,13 @@
 
 use super::patience::PATIENCE;
 use super::quick::{quick_namely, quick_okta};
+use namely_okta_sync::actors::Service;
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::commands::sandbox;
 use namely_okta_sync::config::{Audit, Config};
 use namely_okta_sync::domain::Decider;
 use namely_okta_sync::metrics::Metrics;
 use namely_okta_sync::okta::auth::Credentials;
-use namely_okta_sync::pipeline::Service;
 use namely_okta_sync::sandbox::http::Simulator;
 use namely_okta_sync::sandbox::namely::{self, Namely};
 use namely_okta_sync::sandbox::okta::{self, Okta};

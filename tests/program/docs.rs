@@ -140,7 +140,7 @@ fn the_simulators_never_use_what_they_judge() {
     sources(&root().join("src/sandbox"), &mut files);
     for file in files {
         let text = std::fs::read_to_string(&file).expect("reads");
-        for room in ["pipeline", "domain", "namely", "okta", "store", "config"] {
+        for room in ["actors", "domain", "namely", "okta", "store", "config"] {
             assert!(!text.contains(&format!("crate::{room}")), "{} uses crate::{room}", file.display());
         }
     }
@@ -160,12 +160,19 @@ fn the_pure_core_uses_nothing_of_ours_but_moments() {
 }
 
 #[test]
-fn the_core_of_a_run_knows_no_store_and_no_actor() {
-    for core in ["run.rs", "reading.rs", "leaver.rs"] {
-        let text = std::fs::read_to_string(root().join("src/pipeline").join(core)).expect("reads");
+fn the_cores_of_the_actors_know_no_store_and_no_actor() {
+    let (mut files, folder) = (Vec::new(), root().join("src/actors/core"));
+    sources(&folder, &mut files);
+    assert!(files.iter().any(|file| file.ends_with("run/leaver.rs")), "{files:?}");
+    for file in files {
+        let is_of_run = file.ends_with("run.rs") || file.parent().is_some_and(|folder| folder.ends_with("run"));
+        let allowed: &[&str] = match is_of_run {
+            true => &["crate::audit::details", "crate::clock::Moment", "crate::domain", "crate::okta::outcome"],
+            false => &["crate::clock", "crate::domain", "crate::okta"],
+        };
+        let text = std::fs::read_to_string(&file).expect("reads");
         for line in text.lines().filter(|line| line.contains("crate::")) {
-            let allowed = ["crate::audit::details", "crate::clock::Moment", "crate::domain", "crate::okta::outcome"];
-            assert!(allowed.iter().any(|ours| line.contains(ours)), "{core}: {line}");
+            assert!(allowed.iter().any(|ours| line.contains(ours)), "{}: {line}", file.display());
         }
     }
 }

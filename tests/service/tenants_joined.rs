@@ -3,12 +3,12 @@
 use crate::common::program::program;
 use crate::common::quick::{quick_namely, quick_okta};
 use crate::common::rig::{comes_true, decider, on_a_system};
+use namely_okta_sync::actors::Service;
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::commands::merger::config;
 use namely_okta_sync::config::Config;
 use namely_okta_sync::domain::guard::safeguard::default_limits;
 use namely_okta_sync::metrics::Metrics;
-use namely_okta_sync::pipeline::Service;
 use namely_okta_sync::sandbox::merger::{Merger, Tenants, mark};
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;

@@ -1,9 +1,9 @@
 //! Reads the manager links of an org once, after it is open: one call a manager, which nothing and nobody waits for.
 
-use super::dispatcher::{Dispatcher, Wake};
 use super::prime::read_links;
-use super::readiness::Readiness;
-use super::writer::Writers;
+use crate::actors::dispatcher::{Dispatcher, Wake};
+use crate::actors::wiring::readiness::Readiness;
+use crate::actors::writer::Writers;
 use crate::mailbox::Gate;
 use crate::retry;
 use crate::store::{Store, StoreError};

@@ -3,12 +3,12 @@
 //! **Invariant:** no call leaves without a permit of the budget, and no write without its intent on disk. What waits is
 //! ordered by class, then by arrival.
 
-use super::gauges::seconds;
+use super::core::queue::{self, Call, Gate as Door, Queue, View};
 use super::order::{Delivered, Heard, Order, send};
-use super::queue::{self, Call, Gate as Door, Queue, View};
-use super::readiness::Readiness;
-use super::supervisor::{Post, Supervisor};
-use super::traffic::{LOOKAHEAD, Traffic};
+use super::wiring::gauges::seconds;
+use super::wiring::readiness::Readiness;
+use super::wiring::supervisor::{Post, Supervisor};
+use super::wiring::traffic::{LOOKAHEAD, Traffic};
 use crate::clock::{Clock, Moment, PacerClock};
 use crate::domain::Priority;
 use crate::failpoint::{self, Point};

@@ -1,19 +1,23 @@
-//! When will the backlog be done? Plans a sample of it with the same core that the runs use, and divides the calls by
+//! When will the backlog be done? Has a sample of it planned with the same core that the runs use, and divides the calls by
 //! what Okta permits.
 
-use super::directory::SharedDirectory;
-use super::traffic::Traffic;
+use super::core::forecast::calls;
+use super::org::directory::SharedDirectory;
+use super::org::registry::OrgRegistry;
+use super::wiring::traffic::Traffic;
 use crate::clock::Clock;
-use crate::domain::plan::planner::{Situation, plan};
-use crate::domain::{Case, Directory};
 use crate::metrics::Metrics;
-use crate::okta::{Bucket, Request, forecast};
+use crate::okta::{Bucket, forecast};
 use crate::store::{LiveRules, Store, StoreError};
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// People whose plans are made to know what all need.
 const SAMPLE: usize = 200;
+/// How old a forecast may be.
+const TICK: Duration = Duration::from_secs(5);
+/// Planning a sample costs some milliseconds.
+const SHORTEST_TICK: Duration = Duration::from_secs(1);
 
 /// What a forecast is made with.
 #[derive(Clone)]
@@ -27,11 +31,23 @@ pub struct Forecaster {
     pub metrics: Metrics,
 }
 
+/// Keeps the forecasts of every org until the task is dropped.
+pub async fn keep_forecasting(registry: OrgRegistry, clock: Clock) -> Result<(), String> {
+    loop {
+        for forecaster in registry.forecasters() {
+            if let Err(e) = forecaster.update().await {
+                tracing::warn!(error = %e, org = %forecaster.org, "the backlog could not be forecast");
+            }
+        }
+        tokio::time::sleep(clock.real(TICK).max(SHORTEST_TICK)).await;
+    }
+}
+
 impl Forecaster {
     /// Writes the calls that the backlog needs, and how long that takes, into the metrics.
     pub async fn update(&self) -> Result<(), StoreError> {
         let (total, sample) = self.store.sample_backlog(&self.org, SAMPLE, self.clock.now()).await?;
-        let calls = self.calls(total, &sample, &self.directory.load());
+        let calls = calls(total, &sample, &self.rules.load(), &self.directory.load(), self.clock.now());
         let now = self.clock.monotonic();
         let mut longest = 0.0_f64;
         for bucket in Bucket::ALL {
@@ -42,21 +58,5 @@ impl Forecaster {
         }
         self.metrics.backlog_eta_seconds.with_label_values(&[&self.org]).set(longest);
         Ok(())
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a number of people fits")]
-    fn calls(&self, total: usize, sample: &[Case], directory: &Directory) -> BTreeMap<Bucket, f64> {
-        let mut calls: BTreeMap<Bucket, f64> = BTreeMap::new();
-        let weight = total as f64 / sample.len().max(1) as f64;
-        let (now, rulebook) = (self.clock.now(), &*self.rules.load());
-        for case in sample {
-            let lifecycle = rulebook.lifecycle(case, now);
-            let verdict =
-                plan(&Situation { case, lifecycle: &lifecycle, rulebook, directory, now, fresh: false, refused: &[] });
-            for step in verdict.into_iter().flat_map(|plan| plan.steps) {
-                *calls.entry(Request::of(&step, None).bucket()).or_default() += weight;
-            }
-        }
-        calls
     }
 }

@@ -3,14 +3,14 @@
 //! **Invariant:** never runs two plans of one person at once: it exists only under a claim, and the store drops whatever
 //! comes under an old one. Whatever ends it, even a panic, gives the claim back.
 
-use super::directory::SharedDirectory;
+use super::core::run::{Act, Concluded, Context as RunContext, Run};
 use super::dispatcher::{Dispatcher, RunEnded};
-use super::lists::Lists;
 use super::order::{Delivered, Order};
-use super::run::{Act, Concluded, Context as RunContext, Run};
+use super::org::directory::SharedDirectory;
+use super::org::lists::Lists;
 use super::runs::{Progress, Runs};
-use super::supervisor::Supervisor;
-use super::traffic::Traffic;
+use super::wiring::supervisor::Supervisor;
+use super::wiring::traffic::Traffic;
 use super::writer::Writers;
 use crate::audit::details::Planned;
 use crate::audit::{Call, Effect, Outcome as Became};

@@ -2,11 +2,11 @@
 //!
 //! **Invariant:** a page counts as read only after its changes are on disk.
 
-use super::gauges::seconds;
-use super::readiness::Readiness;
-use super::registry::OrgRegistry;
-use super::skew::Skew;
-use super::supervisor::{Post, Supervisor};
+use super::core::skew::Skew;
+use super::org::registry::OrgRegistry;
+use super::wiring::gauges::seconds;
+use super::wiring::readiness::Readiness;
+use super::wiring::supervisor::{Post, Supervisor};
 use crate::audit::details::Walk;
 use crate::audit::{Event, Record};
 use crate::clock::{Clock, Moment};
@@ -116,7 +116,7 @@ pub struct PollOne {
 pub struct Pollers(Arc<Mutex<BTreeMap<String, Gate<Poller>>>>);
 
 impl Pollers {
-    pub(super) fn add(&self, tenant: &str, poller: Gate<Poller>) {
+    pub(crate) fn add(&self, tenant: &str, poller: Gate<Poller>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.to_owned(), poller);
     }
 

@@ -1,7 +1,7 @@
 //! Where the orgs that are at work can be found: whoever makes people dirty wakes their dispatchers here.
 
-use super::dispatcher::{Dispatcher, Wake};
-use super::forecast::Forecaster;
+use crate::actors::dispatcher::{Dispatcher, Wake};
+use crate::actors::forecaster::Forecaster;
 use crate::mailbox::Gate;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +14,7 @@ pub struct OrgRegistry(Arc<Mutex<Vec<Started>>>);
 
 impl OrgRegistry {
     /// An org begins to work.
-    pub(super) fn post(&self, dispatcher: Gate<Dispatcher>, forecaster: Forecaster) {
+    pub(crate) fn post(&self, dispatcher: Gate<Dispatcher>, forecaster: Forecaster) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((dispatcher, forecaster));
     }
 

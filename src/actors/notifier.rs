@@ -3,7 +3,7 @@
 //! **Invariant:** a message is delivered at least once: the cursor moves only after it was taken. A receiver that is down
 //! holds up nobody.
 
-use super::supervisor::Supervisor;
+use super::wiring::supervisor::Supervisor;
 use crate::audit::Row;
 use crate::clock::{Clock, Moment};
 use crate::config::Channel;

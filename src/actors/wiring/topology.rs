@@ -1,18 +1,19 @@
 //! How the actors hang together, and in which order they start.
 
-use super::audit_sink::AuditSink;
 use super::gauges::{keep_reading, keep_verifying, seconds};
-use super::notifier::Notifier;
-use super::org::Org;
-use super::poller::{LivePace, Poller, PollerTools, Pollers, read_catalogue};
 use super::readiness::Readiness;
-use super::registry::OrgRegistry;
 use super::reload::Live;
-use super::sealer::keep_sealing;
 use super::sinks::Sink;
-use super::skew::Skew;
 use super::supervisor::Supervisor;
-use super::timekeeper::{self, keep_forecasting};
+use crate::actors::audit_sink::AuditSink;
+use crate::actors::core::skew::Skew;
+use crate::actors::forecaster::keep_forecasting;
+use crate::actors::notifier::Notifier;
+use crate::actors::org::registry::OrgRegistry;
+use crate::actors::org::start::Org;
+use crate::actors::poller::{LivePace, Poller, PollerTools, Pollers, read_catalogue};
+use crate::actors::sealer::keep_sealing;
+use crate::actors::timekeeper;
 use crate::clock::Clock;
 use crate::config::{Admin, Audit, Channel, Config, Http, NamelyTenant};
 use crate::domain::record::employee::ContentHash;
@@ -58,8 +59,8 @@ pub struct Service {
     pub pollers: Pollers,
     /// Told when somebody has decided something, so that it is acted upon at once.
     pub decided: Arc<Notify>,
-    pub(super) supervisor: Supervisor,
-    pub(super) live: Live,
+    pub(crate) supervisor: Supervisor,
+    pub(crate) live: Live,
 }
 
 impl Service {
@@ -191,7 +192,7 @@ fn sinks(audit: &Audit, network: &Http) -> Result<Vec<Sink>, String> {
 }
 
 /// What is needed from the opening of the store until everything runs.
-pub(super) struct Start {
+pub(crate) struct Start {
     pub config: Config,
     pub clock: Clock,
     pub store: Store,

@@ -3,8 +3,8 @@
 
 use super::administrators::read_newcomers;
 use super::prime::read_directory;
-use super::readiness::Readiness;
-use super::writer::Writers;
+use crate::actors::wiring::readiness::Readiness;
+use crate::actors::writer::Writers;
 use crate::clock::Moment;
 use crate::domain::{Directory, Group, Priority};
 use crate::store::Store;
@@ -160,7 +160,7 @@ impl SharedDirectory {
 }
 
 /// Says for as long as it lasts that it cannot be told who is an administrator of the org.
-pub(super) fn say_who_is_unknown(readiness: &Readiness, org: &str, directory: &Directory) {
+pub(crate) fn say_who_is_unknown(readiness: &Readiness, org: &str, directory: &Directory) {
     let what = format!("administrators {org}");
     match directory.administrators().missing() {
         Some(why) => readiness.missing(&what, why),

@@ -3,8 +3,8 @@
 //! **Invariant:** delivers every row at least once, in order; its cursor moves only after the rows were taken. A place that
 //! is down holds up nobody: the rows wait in the store.
 
-use super::sinks::Sink;
-use super::supervisor::Supervisor;
+use super::wiring::sinks::Sink;
+use super::wiring::supervisor::Supervisor;
 use crate::audit::words::in_former_words;
 use crate::clock::{Clock, Moment};
 use crate::failpoint::{self, Point};

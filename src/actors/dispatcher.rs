@@ -3,8 +3,8 @@
 //! **Invariant:** at most `runs` people are in flight, and terminations have slots beyond that.
 
 use super::person_run::{PersonRun, Tools};
-use super::supervisor::Post;
-use super::traffic::Traffic;
+use super::wiring::supervisor::Post;
+use super::wiring::traffic::Traffic;
 use crate::domain::work::machine::ANY_BUCKET;
 use crate::domain::work::run::Claim;
 use crate::failpoint::{self, Point};

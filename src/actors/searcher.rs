@@ -4,8 +4,8 @@
 //! **Invariant:** only reads. What is found goes the way of every account that a list shows; nobody is done unasked.
 
 use super::dispatcher::{Dispatcher, Wake};
-use super::lists::Lists;
-use super::prime::search_users;
+use super::org::lists::Lists;
+use super::org::prime::search_users;
 use crate::domain::{Account, Priority};
 use crate::mailbox::Gate;
 use crate::retry;

@@ -4,10 +4,10 @@
 //! **Invariant:** only reads, in the class that takes no call from people who wait. What is to be mended becomes dirty, and
 //! goes the way of every other change.
 
-use super::directory::SharedDirectory;
 use super::dispatcher::{Dispatcher, Wake};
-use super::lists::Lists;
-use super::prime::{read_accounts, read_directory, read_last_event};
+use super::org::directory::SharedDirectory;
+use super::org::lists::Lists;
+use super::org::prime::{read_accounts, read_directory, read_last_event};
 use super::writer::Writers;
 use crate::audit::details::Reconciled;
 use crate::audit::{Event, Record};

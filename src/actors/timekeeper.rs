@@ -1,9 +1,8 @@
-//! The timekeeper: marks people dirty for whom a date has passed, acts upon decisions of operators, and has the
-//! backlog forecast.
+//! The timekeeper: marks people dirty for whom a date has passed, and acts upon decisions of operators.
 
-use super::readiness::Readiness;
-use super::registry::OrgRegistry;
-use super::skew::{Belief, Both, Skew, message};
+use super::core::skew::{Belief, Both, Skew, message};
+use super::org::registry::OrgRegistry;
+use super::wiring::readiness::Readiness;
 use crate::clock::Clock;
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
@@ -13,8 +12,6 @@ use tokio::sync::Notify;
 /// How late a date may be noticed.
 const TICK: Duration = Duration::from_secs(5);
 const SHORTEST_TICK: Duration = Duration::from_millis(100);
-/// Planning a sample costs some milliseconds.
-const SHORTEST_FORECAST: Duration = Duration::from_secs(1);
 
 /// What it works with.
 #[derive(Clone)]
@@ -25,18 +22,6 @@ pub struct Tools {
     /// What Namely's servers say of this machine's clock.
     pub skew: Skew,
     pub readiness: Readiness,
-}
-
-/// Keeps the forecasts of every org until the task is dropped.
-pub async fn keep_forecasting(registry: OrgRegistry, clock: Clock) -> Result<(), String> {
-    loop {
-        for forecaster in registry.forecasters() {
-            if let Err(e) = forecaster.update().await {
-                tracing::warn!(error = %e, org = %forecaster.org, "the backlog could not be forecast");
-            }
-        }
-        tokio::time::sleep(clock.real(TICK).max(SHORTEST_FORECAST)).await;
-    }
 }
 
 impl Tools {

@@ -3,8 +3,8 @@
 //! **Invariant:** nothing follows from a list that lacks more than people delete by hand; while there is such a list nobody is
 //! made, because their account may be among what it lacks.
 
-use super::readiness::Readiness;
-use super::writer::Writers;
+use crate::actors::wiring::readiness::Readiness;
+use crate::actors::writer::Writers;
 use crate::clock::Clock;
 use crate::domain::plan::drift::is_believable;
 use crate::domain::{Account, Priority};

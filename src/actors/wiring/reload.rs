@@ -1,9 +1,9 @@
 //! Exchanging the configuration while the service runs: whole or not at all.
 
-use super::org::tuning;
-use super::poller::LivePace;
 use super::topology::Service;
 use super::traffic::Traffic;
+use crate::actors::org::start::tuning;
+use crate::actors::poller::LivePace;
 use crate::audit::Author;
 use crate::audit::details::{ConfigChange, Reconfigured};
 use crate::clock::Clock;
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What of a running service can be tuned, and what it was configured with last.
-pub(super) struct Live {
+pub(crate) struct Live {
     pub paces: BTreeMap<String, LivePace>,
     pub traffics: BTreeMap<String, Traffic>,
     pub config: Mutex<Config>,

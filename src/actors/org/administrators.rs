@@ -4,7 +4,7 @@
 //! **Invariant:** what cannot be read leaves what was read before as it is, and says so. Nobody waits for a permission that is
 //! not there: a refusal is taken as the answer.
 
-use super::writer::Writers;
+use crate::actors::writer::Writers;
 use crate::domain::guard::administrator::{AdminLevel, Administrators};
 use crate::domain::{Directory, Mapping, Priority};
 use crate::okta::Request;

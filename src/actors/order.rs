@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** whoever has ordered a call gets one answer; no write leaves before its intent is on disk.
 
-use super::queue::Call;
+use super::core::queue::Call;
 use super::runs::{Progress, longest_call};
 use crate::clock::Clock;
 use crate::domain::Priority;
@@ -44,13 +44,13 @@ pub struct Order {
 }
 
 impl Order {
-    pub(super) fn call(&self) -> Call {
+    pub(crate) fn call(&self) -> Call {
         let about = self.request.about();
         Call { kind: self.request.kind(), write: about.write, action: about.action }
     }
 
     /// Whether it comes back rather than wait; terminations wait.
-    pub(super) fn is_impatient(&self) -> bool {
+    pub(crate) fn is_impatient(&self) -> bool {
         self.impatient && self.priority != Priority::Revoke
     }
 }
@@ -77,7 +77,7 @@ pub enum Delivered {
 }
 
 /// What was heard of a call that left.
-pub(super) struct Heard {
+pub(crate) struct Heard {
     pub symptom: Symptom,
     pub limit: Option<RateHeaders>,
     /// `Retry-After`.
@@ -89,7 +89,7 @@ pub(super) struct Heard {
 }
 
 /// Announces a call, sends it, and answers whoever has ordered it; returns what was heard, nothing if it did not leave.
-pub(super) async fn send(order: Order, client: OktaClient, clock: Clock, seconds: Histogram) -> Option<Heard> {
+pub(crate) async fn send(order: Order, client: OktaClient, clock: Clock, seconds: Histogram) -> Option<Heard> {
     let heard = || order.progress.iter().for_each(|progress| progress.heard(&clock));
     let intent = match order.announce {
         None => None,

@@ -4,7 +4,7 @@
 //! only of groups, users only of apps that the mapping manages.
 
 use super::administrators::read_administrators;
-use super::writer::Writers;
+use crate::actors::writer::Writers;
 use crate::clock::Moment;
 use crate::domain::account::group_rule::OktaRule;
 use crate::domain::account::user::Scope;

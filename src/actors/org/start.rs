@@ -1,24 +1,24 @@
-//! One Okta org: its writers, its directory, its dispatcher, and what must be known before anything is written to it.
+//! One Okta org, from its writers to its dispatcher: begun with what is known of it, and read as a whole.
 //!
-//! **Invariant:** nothing is written before somebody has accepted the adopt report, and nobody is created before every
-//! tenant whose people go there was walked completely.
+//! **Invariant:** until the org was read as a whole and compared, only access of people is ended who were known before the
+//! start; what is open after that is said by the opener.
 
 use super::directory::{SharedDirectory, say_who_is_unknown};
-use super::dispatcher::{Dispatcher, Open, Openness, Wake};
-use super::forecast::Forecaster;
-use super::links::LinkReader;
 use super::lists::Lists;
-use super::person_run::Tools;
+use super::opener::Opener;
 use super::prime::{read_accounts, read_directory, read_schema};
-use super::readiness::Readiness;
-use super::reconciler::Reconciler;
 use super::registry::OrgRegistry;
-use super::runs::{Runs, Watchdog, longest_silence};
-use super::searcher::Searcher;
-use super::supervisor::Supervisor;
-use super::topology::Start;
-use super::traffic::{Traffic, Tuning};
-use super::writer::Writers;
+use crate::actors::dispatcher::{Dispatcher, Open, Openness, Wake};
+use crate::actors::forecaster::Forecaster;
+use crate::actors::person_run::Tools;
+use crate::actors::reconciler::Reconciler;
+use crate::actors::runs::{Runs, Watchdog, longest_silence};
+use crate::actors::searcher::Searcher;
+use crate::actors::wiring::readiness::Readiness;
+use crate::actors::wiring::supervisor::Supervisor;
+use crate::actors::wiring::topology::Start;
+use crate::actors::wiring::traffic::{Traffic, Tuning};
+use crate::actors::writer::Writers;
 use crate::clock::Clock;
 use crate::config::{self, OktaOrg, Reconciling};
 use crate::domain::guard::administrator::Administrators;
@@ -36,14 +36,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// How often it is looked whether somebody has accepted the adopt report.
-const TICK: Duration = Duration::from_secs(5);
-
-/// Whoever accepts where the configuration says that nobody is asked.
-const NOBODY_ASKED: &str = "the configuration (adopt = \"automatic\")";
-
 /// An org, before it works.
-pub(super) struct Org {
+pub(crate) struct Org {
     name: Arc<str>,
     rulebook: Arc<Rulebook>,
     ask_to_adopt: bool,
@@ -223,7 +217,7 @@ fn missing(org: &str) -> String {
 }
 
 /// The pace of an org, as it is configured.
-pub(super) fn tuning(okta: &OktaOrg, service: &config::Service) -> Tuning {
+pub(crate) fn tuning(okta: &OktaOrg, service: &config::Service) -> Tuning {
     Tuning { in_flight: okta.in_flight, runs: service.runs, shares: okta.shares, waits: okta.waits }
 }
 
@@ -331,104 +325,5 @@ async fn missing_at_start(lists: Lists, primed: Primed, correct: bool, dispatche
         Err(why) => {
             tracing::error!(org = %lists.org, %why, "what the lists lack could not be looked up; it is kept as it was known");
         }
-    }
-}
-
-/// Opens an org step by step, as it becomes known that it may be written to.
-#[derive(Clone)]
-struct Opener {
-    name: Arc<str>,
-    rulebook: Arc<Rulebook>,
-    ask: bool,
-    clock: Clock,
-    store: Store,
-    readiness: Readiness,
-    walked: Arc<Notify>,
-    writers: Writers,
-    dispatcher: Gate<Dispatcher>,
-}
-
-impl Opener {
-    async fn open(self) -> Result<(), String> {
-        let adopt = format!("adopt {}", self.name);
-        let mut message = Openness::Closed;
-        // Also after that: a tenant that comes later is asked about by itself.
-        loop {
-            // Registered before the store is asked: a walk that ends in between is not missed.
-            let walked = self.walked.notified();
-            match self.openness(message).await {
-                Ok(Openness::Closed) if self.ask => self.readiness.missing(
-                    &adopt,
-                    format!(
-                        "nothing is written before the adopt report is accepted: look at `adopt`, then `adopt --accept {} --code CODE`",
-                        self.name
-                    ),
-                ),
-                Ok(openness) => {
-                    self.report_waiting(&adopt).await;
-                    if openness > message {
-                        self.dispatcher.send(Open(openness)).await;
-                        message = openness;
-                        if message == Openness::All {
-                            tokio::spawn(self.links().read());
-                        }
-                        continue;
-                    }
-                }
-                Err(e) => tracing::error!(error = %e, "the store cannot be read"),
-            }
-            tokio::select! {
-                () = walked => {}
-                () = self.clock.sleep(TICK) => {}
-            }
-        }
-    }
-
-    fn links(&self) -> LinkReader {
-        LinkReader {
-            org: self.name.clone(),
-            store: self.store.clone(),
-            writers: self.writers.clone(),
-            readiness: self.readiness.clone(),
-            dispatcher: self.dispatcher.clone(),
-        }
-    }
-
-    /// Says whose first contact waits while others go on.
-    async fn report_waiting(&self, adopt: &str) {
-        let tenants = self.rulebook.org(&self.name).map(|org| org.tenants.clone()).unwrap_or_default();
-        match self.store.accepted(&self.name).await {
-            Ok(accepted) => {
-                let waiting: Vec<String> = tenants.into_iter().filter(|tenant| !accepted.contains(tenant)).collect();
-                if waiting.is_empty() || !self.ask {
-                    self.readiness.have(adopt);
-                } else {
-                    let message = format!(
-                        "nothing is done for the people of {} before their report is accepted: look at `adopt`, then `adopt --accept {} --code CODE`",
-                        waiting.join(", "),
-                        self.name
-                    );
-                    self.readiness.missing(adopt, message);
-                }
-            }
-            Err(e) => tracing::error!(error = %e, "the store cannot be read"),
-        }
-    }
-
-    async fn openness(&self, message: Openness) -> Result<Openness, StoreError> {
-        let tenants = self.rulebook.org(&self.name).map(|org| org.tenants.clone()).unwrap_or_default();
-        if !self.ask {
-            self.store.accept_unasked(&self.name, &tenants, NOBODY_ASKED, self.clock.now()).await?;
-        }
-        if !self.store.is_adopted(&self.name, self.clock.now()).await? {
-            return Ok(if self.ask { Openness::Closed } else { Openness::Terminations });
-        }
-        if message == Openness::All {
-            return Ok(message);
-        }
-        if !self.store.all_walked(tenants).await? {
-            return Ok(Openness::Terminations);
-        }
-        Ok(Openness::All)
     }
 }

@@ -520,11 +520,8 @@ fn tolerate(step: &Step, outcome: &Outcome) -> Outcome {
     }
 }
 
-#[path = "leaver.rs"]
 mod leaver;
-#[path = "reading.rs"]
 mod reading;
 
 #[cfg(test)]
-#[path = "run_tests.rs"]
 mod tests;

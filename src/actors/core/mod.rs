@@ -1,0 +1,6 @@
+//! What the actors decide, without I/O.
+
+pub mod forecast;
+pub mod queue;
+pub mod run;
+pub mod skew;

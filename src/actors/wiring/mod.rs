@@ -1,0 +1,9 @@
+//! What starts the actors, what they share, and what looks after them.
+
+pub mod gauges;
+pub mod readiness;
+pub mod reload;
+pub mod sinks;
+pub mod supervisor;
+pub mod topology;
+pub mod traffic;
