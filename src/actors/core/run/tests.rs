@@ -333,10 +333,10 @@ fn endless_contradictions_end_in_a_look_later() {
             _ => run.conclude(&step, &Outcome::Replan { why: "E0000038".into() }, &Answer::Done, &world.context()),
         };
         match (concluded.next, concluded.then) {
-            (Next::Release(Release::Retry { .. }), _) => return,
+            (Next::Release(Release::ReadFirst { .. }), _) => return,
             (_, Some(next)) => act = next,
             other => panic!("{other:?}"),
         }
     }
-    panic!("the lane went on for ever");
+    panic!("the run went on for ever");
 }
