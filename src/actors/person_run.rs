@@ -194,7 +194,7 @@ impl Handler<Carried<Returned>> for PersonRun {
                 return self.act(act);
             }
         };
-        let (outcome, answer) = understand(&step, &reply, self.tools.rules.load().mapping.anchor(), &self.tools.mapped);
+        let (outcome, answer) = understand(&step, &reply, &self.tools.rules.load().mapping, &self.tools.mapped);
         self.count(&step, &outcome);
         self.compare(&outcome, &answer);
         match (&step, &answer) {

@@ -1,7 +1,9 @@
 //! What the reply to a step says: its outcome, and what its body teaches.
 
-use super::outcome::{Answered, Outcome, Reply, classify};
-use super::wire::{GroupObject, RoleObject, User};
+use super::outcome::{Answered, Fixer, Outcome, Reply, classify};
+use super::values::mend;
+use super::wire::{ErrorBody, GroupObject, RoleObject, User};
+use crate::domain::mapping::desired::Mapping;
 use crate::domain::plan::observe::FullProfile;
 use crate::domain::{AccountStatus, Answer, Group, Step, login_key};
 use std::collections::BTreeSet;
@@ -11,13 +13,11 @@ use std::time::Duration;
 const STILL_RUNNING: Duration = Duration::from_secs(2);
 
 /// Reads a reply as far as `step` needs it; of a user only the `mapped` attributes are kept.
-pub fn understand(step: &Step, reply: &Reply, anchor: &str, mapped: &BTreeSet<String>) -> (Outcome, Answer) {
-    let outcome = classify(reply, step.is_write());
+pub fn understand(step: &Step, reply: &Reply, mapping: &Mapping, mapped: &BTreeSet<String>) -> (Outcome, Answer) {
+    let anchor = mapping.anchor();
+    let outcome = with_who_can_mend(classify(reply, step.is_write()), step, reply, mapping);
     if matches!((step, &outcome), (Step::UnassignApp { .. }, Outcome::AlreadySo)) {
         return (outcome, Answer::HeldByGroup);
-    }
-    if outcome == Outcome::Missing {
-        return (outcome, Answer::NoAccount);
     }
     let (Outcome::Applied, Reply::Answered(Answered { body, next, .. })) = (&outcome, reply) else {
         return (outcome, Answer::Done);
@@ -70,6 +70,18 @@ pub fn understand(step: &Step, reply: &Reply, anchor: &str, mapped: &BTreeSet<St
     }
 }
 
+/// A refusal of a value names whoever the value comes from.
+fn with_who_can_mend(outcome: Outcome, step: &Step, reply: &Reply, mapping: &Mapping) -> Outcome {
+    match (outcome, reply) {
+        (Outcome::Refused { why, who: Fixer::Hr }, Reply::Answered(answer)) => {
+            let (who, note) = mend(step, &ErrorBody::read(&answer.body), mapping);
+            let why = if note.is_empty() { why } else { format!("{why}; {note}") };
+            Outcome::Refused { why, who }
+        }
+        (outcome, _) => outcome,
+    }
+}
+
 /// What is wrong with the user of an answer, if it is not whom the step asks for. Ids are compared exactly, logins as Okta
 /// compares them.
 fn not_asked_for(step: &Step, user: &User) -> Option<String> {
@@ -119,11 +131,12 @@ fn full(body: &[u8], reply: &Reply, anchor: &str, mapped: &BTreeSet<String>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::mapping::desired::tests::usual;
 
     fn understood(step: &Step, body: &str, next: Option<&str>) -> (Outcome, Answer) {
         let (body, next) = (body.as_bytes().to_vec(), next.map(str::to_owned));
         let reply = Reply::Answered(Answered { status: 200, body, next, ..Answered::default() });
-        understand(step, &reply, "namelyId", &BTreeSet::new())
+        understand(step, &reply, &usual(), &BTreeSet::new())
     }
 
     #[test]

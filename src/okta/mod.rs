@@ -13,6 +13,7 @@ pub mod outcome;
 pub mod request;
 pub mod schema;
 pub mod throttle;
+pub mod values;
 pub mod wire;
 
 pub use bucket::Bucket;

@@ -1,5 +1,6 @@
 //! What an answer means. The one place that maps status and error code to what happens next (`okta-api.md §5`).
 
+use super::values::is_login_taken;
 use super::wire::{ErrorBody, OAuthError};
 use crate::domain::plan::doubt::Ending;
 use std::fmt;
@@ -93,7 +94,9 @@ impl RateHeaders {
 }
 
 /// Who can do something about a refusal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// In the order of how much they can do: where several are needed, the last is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fixer {
     /// Somebody who edits profiles in Namely.
     Hr,
@@ -222,7 +225,7 @@ pub fn classify(reply: &Reply, write: bool) -> Outcome {
         (403, "E0000032" | "E0000038" | "E0000107" | "E0000117") | (412, _) => Outcome::Replan { why },
         // The app is held by a group: the membership is what goes, by a step of its own (okta-api.md §3.4).
         (403, "E0000046") => Outcome::AlreadySo,
-        (400, "E0000001") if is_duplicate(&error) => Outcome::Replan { why },
+        (400, "E0000001") if is_login_taken(&error) => Outcome::Replan { why },
         (400, "E0000001") if is_wrong_status(&error) => Outcome::Replan { why },
         (400, "E0000001") if is_undefined(&error) => refused(Fixer::OktaAdmin),
         (400, "E0000001") => refused(Fixer::Hr),
@@ -281,11 +284,6 @@ pub fn scope_error(answer: &Answered) -> String {
         [] => format!("{said}; grant the app the scope under Applications > API scopes (check names what is missing)"),
         missing => format!("{said}; grant the app {} under Applications > API scopes", missing.join(", ")),
     }
-}
-
-/// "An object with this field already exists in the current organization" (`okta-api.md §3.1`).
-fn is_duplicate(error: &ErrorBody) -> bool {
-    error.causes.iter().any(|c| c.summary.contains("already exists in the current organization"))
 }
 
 /// Suspending what is not active, unsuspending what is not suspended (`okta-api.md §2.1`).

@@ -180,6 +180,24 @@ fn an_account_that_was_already_deactivated_is_read_and_counts_as_done() {
 }
 
 #[test]
+fn a_call_that_finds_no_sessions_and_no_app_says_nothing_about_the_account_and_the_groups_are_taken() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(6)).await;
+        let leaver = rig.setup.people[3].id.clone();
+        for path in ["/sessions", "/api/v1/apps/*/users/*"] {
+            rig.world.okta.core().faults.add(Fault::always("DELETE", path, Kind::refusal(404, "E0000007")));
+        }
+        rig.edit(3, |person| person.status = Hired::Inactive);
+        rig.until_okta("they are out of their groups too", |okta| is_out(okta, &leaver)).await;
+        rig.quiet().await;
+        let okta = rig.world.okta.core();
+        let id = &okta.user_by_anchor(&leaver).expect("there").id;
+        let created = okta.history().exchanges().iter().filter(|e| e.user.as_ref() == Some(id));
+        assert!(created.filter(|e| e.method == "POST" && e.path == "/api/v1/users").count() == 0);
+    });
+}
+
+#[test]
 fn what_is_asked_before_movers_lose_a_group_leaves_the_reserve_to_leavers() {
     on_a_system(async {
         let mut setup = Setup::of(100);

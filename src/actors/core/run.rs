@@ -404,7 +404,6 @@ impl Run {
     }
 
     fn applied(&mut self, step: &Step, answer: &Answer, context: &Context) -> Concluded {
-        let gone = *answer == Answer::NoAccount;
         let mut renamed = None;
         let account = match step {
             Step::CreateGroup { .. } => None,
@@ -433,10 +432,6 @@ impl Run {
         let exit = self.account().and_then(|account| account.marks.exit.as_ref());
         if matches!(self.steps.front(), Some(Step::Activate { .. })) && exit.is_some_and(|exit| !exit.taken.is_empty())
         {
-            self.steps.clear();
-        }
-        if gone {
-            self.claim.case.searched_at = None;
             self.steps.clear();
         }
         if matches!(step, Step::Activate { .. }) && !self.steps.is_empty() {

@@ -58,6 +58,15 @@ pub struct Shown<'a> {
     pub positions: &'a [&'a Position],
 }
 
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// From these fields of the profile: HR can change it.
+    Namely(Vec<String>),
+    /// From the rule alone, whoever it is about.
+    Rule,
+}
+
 /// What Okta should hold for one entitled person.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Desired {
@@ -153,6 +162,21 @@ impl Mapping {
     /// Names of all attributes that are written, the login and the anchor included.
     pub fn attribute_names(&self) -> impl Iterator<Item = &str> {
         self.attributes.iter().map(|rule| rule.name.as_str()).chain([LOGIN, self.anchor.as_str()])
+    }
+
+    /// Where the value of an attribute that this mapping writes comes from.
+    pub fn source_of(&self, attribute: &str) -> Source {
+        let rule = self.attributes.iter().find(|rule| rule.name == attribute);
+        let reads = match rule {
+            Some(rule) => rule.value.reads(),
+            None => return Source::Namely(vec![attribute.to_owned()]), // the login and the anchor are the profile's own
+        };
+        let fields: Vec<String> = reads.fields.iter().chain(&reads.custom).cloned().collect();
+        match fields.is_empty() {
+            true if reads.whole => Source::Namely(vec!["the profile".to_owned()]),
+            true => Source::Rule,
+            false => Source::Namely(fields),
+        }
     }
 
     /// Groups named outright, which must exist unless their rule may create them.

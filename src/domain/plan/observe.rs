@@ -36,14 +36,11 @@ pub enum Answer {
     Group(Group),
     /// The app cannot be taken from the person: a group grants it.
     HeldByGroup,
-    /// There is no such account.
-    NoAccount,
 }
 
 /// The account as it is known after `step` was answered by `answer`.
 pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Option<Account> {
     let mut now = match answer {
-        Answer::NoAccount => return None,
         Answer::User(user) | Answer::Profile(user, _) => Account {
             groups: account.map(|a| a.groups.clone()).unwrap_or_default(),
             apps: account.map(|a| a.apps.clone()).unwrap_or_default(),

@@ -38,12 +38,12 @@ impl Org {
             return (outcome.clone(), Answer::Done);
         }
         if self.is_gone {
-            return (Outcome::Missing, Answer::NoAccount);
+            return (Outcome::Missing, Answer::Done);
         }
         let refused = |why: &str| (Outcome::Replan { why: why.into() }, Answer::Done);
         match step {
             Step::Deactivate { .. } if self.account.status == AccountStatus::Deprovisioned => {
-                return (Outcome::Missing, Answer::NoAccount);
+                return (Outcome::Missing, Answer::Done);
             }
             Step::Deactivate { .. } => self.account.status = AccountStatus::Deprovisioned,
             Step::Unlock { .. } => self.account.status = AccountStatus::Active,
