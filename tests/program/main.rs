@@ -23,6 +23,7 @@ mod docs;
 mod handbook;
 mod lists;
 mod operation;
+mod package;
 mod proxies;
 mod service;
 mod start;

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The schemas of earlier versions, as they were written.
-const EARLIER: [(i64, &str); 2] = [(3, include_str!("schemas/3.sql")), (4, include_str!("schemas/4.sql"))];
+pub const EARLIER: [(i64, &str); 2] = [(3, include_str!("schemas/3.sql")), (4, include_str!("schemas/4.sql"))];
 
 /// Columns, indexes and triggers of everything in a store.
 fn shape(path: &Path) -> BTreeMap<String, Vec<String>> {
@@ -40,7 +40,7 @@ fn shape(path: &Path) -> BTreeMap<String, Vec<String>> {
 }
 
 /// Makes the store at `path` one of an earlier version, with the same rows.
-fn age(path: &Path, version: i64, schema: &str) {
+pub fn age(path: &Path, version: i64, schema: &str) {
     let old = path.with_extension("old");
     let c = Connection::open(&old).expect("opens");
     c.execute_batch(schema).expect("the earlier schema");
