@@ -17,6 +17,7 @@ mod common {
 
 mod addresses;
 mod console;
+mod contributor_docs;
 mod crash;
 mod deploy;
 mod docs;
