@@ -1,7 +1,7 @@
 //! How fast 100,000 profiles are looked through, and what remembering one costs.
 
 use namely_okta_sync::clock::Clock;
-use namely_okta_sync::domain::mapping::expr::Reads;
+use namely_okta_sync::domain::mapping::view::Reads;
 use namely_okta_sync::namely::{Catalogue, Detector, Reader};
 use serde_json::{Value, json};
 

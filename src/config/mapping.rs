@@ -8,8 +8,9 @@ use crate::domain::mapping::desired::{DEFAULT_ATTRIBUTES, DEFAULT_LOGIN, LOGIN, 
 use crate::domain::mapping::expr::{Engine, Expr, Kind};
 use crate::domain::mapping::login::{DeactivatedHolders, LoginRules};
 use crate::domain::mapping::rules::{
-    AppRule, AttributeRule, Grants, GroupRule, OnDrift, Pattern, Positions, Template, WhenEmpty,
+    AppRule, AttributeRule, Grants, GroupRule, OnDrift, Positions, Template, WhenEmpty,
 };
+use crate::domain::pattern::Pattern;
 use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::DeValue;

@@ -126,7 +126,7 @@ impl Detector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::mapping::expr::Reads;
+    use crate::domain::mapping::view::Reads;
     use serde_json::json;
 
     fn profile(id: &str, title: &str) -> Value {

@@ -6,7 +6,7 @@
 
 use super::catalogue::{Catalogue, GroupKind};
 use super::fields::{date, groups, manager, number_or_text, part, pay_group, teams, text, titled, visible};
-use crate::domain::mapping::expr::Reads;
+use crate::domain::mapping::view::Reads;
 use crate::domain::record::facts::{Facts, ProfileProblem};
 use crate::domain::{Employee, UserStatus};
 use serde::Deserialize;

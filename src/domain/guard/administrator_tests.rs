@@ -1,12 +1,14 @@
 use super::*;
+use crate::domain::account::directory::Group;
+use crate::domain::account::user::AccountStatus;
 use crate::domain::account::user::tests::bare;
-use crate::domain::mapping::rules::Pattern;
+use crate::domain::pattern::Pattern;
 use crate::domain::plan::case::Case;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::plan::rulebook::tests::rulebook;
 use crate::domain::record::employee::tests::an_employee;
+use crate::domain::record::employee::{Employee, UserStatus};
 use crate::domain::record::person::Person;
-use crate::domain::{AccountStatus, Employee, Group, UserStatus};
 
 const NOW: Moment = Moment::from_secs(1_800_000_000);
 
@@ -111,7 +113,8 @@ fn an_administrator_who_leaves_is_suspended_by_what_does_not_wait() {
     assert_eq!(world.names(), "revoke_sessions suspend deactivate revoke_sessions_again read_back list_groups");
     assert_eq!(world.kinds()[..3], ["suspend", "suspend", "deactivate"]);
     world.account().status = AccountStatus::Suspended;
-    world.account().marks.exit = Some(crate::domain::ExitProof { sessions_revoked: true, ..Default::default() });
+    world.account().marks.exit =
+        Some(crate::domain::account::user::ExitProof { sessions_revoked: true, ..Default::default() });
     assert_eq!(world.names(), "deactivate revoke_sessions_again read_back list_groups");
     let mut locked = World::leaver(listed(&[("00u1", AdminLevel::Super)]));
     locked.account().status = AccountStatus::LockedOut;
@@ -144,7 +147,8 @@ fn the_suspension_that_waited_for_an_end_is_lifted_when_the_end_is_rejected_and_
     let mut world = World::leaver(listed(&[("00u1", AdminLevel::Super)]));
     world.case.end_rejected = true;
     world.account().status = AccountStatus::Suspended;
-    let proof = crate::domain::ExitProof { sessions_revoked: true, suspended: true, ..Default::default() };
+    let proof =
+        crate::domain::account::user::ExitProof { sessions_revoked: true, suspended: true, ..Default::default() };
     world.account().marks.exit = Some(proof);
     assert!(world.names().starts_with("unsuspend deactivate "), "{}", world.names());
     assert_eq!(world.kinds()[..2], ["activate", "deactivate"]);

@@ -3,7 +3,7 @@
 //! **Invariant:** votes are counted by principal, never by name: whoever can write a name into a field has one vote.
 
 use crate::clock::Moment;
-use crate::domain::hex;
+use crate::domain::text::hex;
 use aws_lc_rs::digest::{Context, SHA256};
 use std::collections::BTreeMap;
 use std::time::Duration;

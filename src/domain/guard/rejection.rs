@@ -12,7 +12,8 @@
 use crate::domain::account::directory::Directory;
 use crate::domain::guard::change::{ChangeKind, by_kind};
 use crate::domain::mapping::desired::LOGIN;
-use crate::domain::mapping::expr::{Expr, Reads};
+use crate::domain::mapping::expr::Expr;
+use crate::domain::mapping::view::Reads;
 use crate::domain::plan::case::Case;
 use crate::domain::plan::planner::Plan;
 use crate::domain::plan::rulebook::Rulebook;

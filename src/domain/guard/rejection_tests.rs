@@ -1,10 +1,11 @@
 use super::*;
+use crate::domain::account::directory::Group;
 use crate::domain::mapping::desired::tests::usual;
 use crate::domain::plan::rulebook::tests::rulebook;
 use crate::domain::record::employee::FieldChange;
 use crate::domain::record::employee::tests::an_employee;
+use crate::domain::record::employee::{Employee, UserStatus};
 use crate::domain::record::person::Person;
-use crate::domain::{Employee, Group, UserStatus};
 
 fn of(change: impl FnOnce(&mut Employee)) -> Case {
     let mut employee = an_employee();
@@ -33,7 +34,8 @@ fn a_rejection_ends_when_the_fact_behind_it_changes_and_not_before() {
     let kind: Edit = |e| e.employee_type = "Contractor".into();
     let title: Edit = |e| e.job_title = "Clerk".into();
     let email: Edit = |e| e.email = "ines.martin@example.com".into();
-    let manager: Edit = |e| e.manager = Some(crate::domain::Manager { id: "b".into(), ..Default::default() });
+    let manager: Edit =
+        |e| e.manager = Some(crate::domain::record::employee::Manager { id: "b".into(), ..Default::default() });
     let table: [(ChangeKind, &str, &[Edit], &[Edit]); 8] = [
         (ChangeKind::Deactivate, "access", &[status, departure, start], &[phone, department, title, email, manager]),
         (ChangeKind::Suspend, "access", &[status, departure], &[phone, title]),

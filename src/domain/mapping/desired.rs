@@ -1,9 +1,9 @@
 //! From profiles to what Okta should hold: attributes, groups and apps, by the rules of the configuration.
 
 use crate::domain::account::directory::Group;
-use crate::domain::mapping::apps::WantedApp;
-use crate::domain::mapping::expr::{Bound, Engine, Expr, Reads};
+use crate::domain::mapping::expr::{Bound, Engine, Expr, MappingError};
 use crate::domain::mapping::rules::{AppRule, AttributeRule, GroupRule, Positions, WhenEmpty, evaluate, reads};
+use crate::domain::mapping::view::Reads;
 use crate::domain::mapping::view::Seen;
 use crate::domain::record::person::Position;
 use serde_json::Value;
@@ -89,22 +89,13 @@ pub struct WantedGroup {
     pub create: bool,
 }
 
-/// An expression that could not be evaluated for one person: that person is quarantined, everybody else goes on.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error(
-    "{rule}: expression `{expression}` failed: {message}; correct it in the configuration, or the profile in Namely"
-)]
-pub struct MappingError {
+/// Why somebody should have an app, and under which name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedApp {
+    /// The label of the rule.
     pub rule: String,
-    pub expression: String,
-    pub message: String,
-}
-
-impl MappingError {
-    /// The failure of `expr` in the rule of this label.
-    pub fn of(rule: &str, expr: &Expr, message: String) -> Self {
-        Self { rule: rule.to_owned(), expression: expr.source().to_owned(), message }
-    }
+    /// The user's name in the app; Okta's own choice without it.
+    pub user_name: Option<String>,
 }
 
 impl Mapping {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::domain::mapping::functions::{Table, Tables};
-use crate::domain::mapping::rules::{Grants, OnDrift, Pattern};
+use crate::domain::mapping::rules::{Grants, OnDrift};
+use crate::domain::pattern::Pattern;
 use crate::domain::record::employee::Employee;
 use crate::domain::record::employee::tests::an_employee;
 

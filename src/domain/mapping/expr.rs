@@ -4,7 +4,7 @@
 //! limited besides, so that no profile makes one expensive.
 
 use crate::domain::mapping::functions::{self, Tables};
-use crate::domain::mapping::view::{FIELDS, MANAGER_FIELDS, Seen, view};
+use crate::domain::mapping::view::{FIELDS, MANAGER_FIELDS, Reads, Seen, samples, view};
 use crate::domain::record::employee::Employee;
 use cel::common::ast::{EntryExpr, Expr as Node, IdedExpr, LiteralValue};
 use cel::{Context, Env, Program, Value as Cel, extensions};
@@ -26,26 +26,6 @@ const PARSER_STACK: usize = 64 << 20;
 
 /// Names of CEL's own types, for `type(x) == string`.
 const TYPES: &[&str] = &["bool", "int", "uint", "double", "string", "bytes", "list", "map", "null_type", "type"];
-
-/// What an expression reads of the profile: the keys that must be visible to our token.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reads {
-    /// Standard fields of `employee`.
-    pub fields: BTreeSet<String>,
-    /// Custom fields of Namely.
-    pub custom: BTreeSet<String>,
-    /// `employee` is used as a whole, or asked for a field whose name is computed: anything may be read.
-    pub whole: bool,
-}
-
-impl Reads {
-    /// Adds what another expression reads.
-    pub fn add(&mut self, other: &Reads) {
-        self.fields.extend(other.fields.iter().cloned());
-        self.custom.extend(other.custom.iter().cloned());
-        self.whole |= other.whole;
-    }
-}
 
 /// What an expression gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,6 +63,24 @@ pub struct Expr {
     source: String,
     program: Program,
     reads: Reads,
+}
+
+/// An expression that could not be evaluated for one person: that person is quarantined, everybody else goes on.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "{rule}: expression `{expression}` failed: {message}; correct it in the configuration, or the profile in Namely"
+)]
+pub struct MappingError {
+    pub rule: String,
+    pub expression: String,
+    pub message: String,
+}
+
+impl MappingError {
+    /// The failure of `expr` in the rule of this label.
+    pub fn of(rule: &str, expr: &Expr, message: String) -> Self {
+        Self { rule: rule.to_owned(), expression: expr.source().to_owned(), message }
+    }
 }
 
 /// An employee bound to the name `employee`, ready for any number of expressions that read no more than was bound.
@@ -173,8 +171,7 @@ impl Engine {
 
     /// What `expr` gives for an ordinary and for an empty profile: a hint at its type, as CEL has no types before it runs.
     pub fn kinds(&self, expr: &Expr) -> BTreeSet<Kind> {
-        let samples = crate::domain::mapping::view::samples(&expr.reads.custom);
-        samples
+        samples(&expr.reads.custom)
             .iter()
             .filter_map(|employee| expr.evaluate(&self.bind_employee(employee)).ok())
             .map(|v| Kind::of(&v))

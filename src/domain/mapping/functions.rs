@@ -1,6 +1,6 @@
 //! Functions for mappings, besides CEL's own: names, dates, tables. All are pure.
 
-use crate::domain::loose;
+use crate::domain::text::loose;
 use cel::common::types::{CelBool, CelInt, CelString};
 use cel::{Context, DeclarationError, Env, ExecutionError, Value as Cel};
 use jiff::civil::{Date, Time};

@@ -2,9 +2,10 @@
 //!
 //! **Invariant:** a login that still fits its owner is kept, whatever became free meanwhile.
 
-use crate::domain::login_key;
-use crate::domain::mapping::desired::MappingError;
-use crate::domain::mapping::expr::{Bound, Expr, Reads};
+use crate::domain::mapping::expr::MappingError;
+use crate::domain::mapping::expr::{Bound, Expr};
+use crate::domain::mapping::view::Reads;
+use crate::domain::text::login_key;
 use std::collections::BTreeSet;
 
 /// Numbers are tried up to this one.

@@ -1,6 +1,5 @@
 //! What somebody should have: expressions, attributes, logins, groups and apps.
 
-pub mod apps;
 pub mod desired;
 pub mod explain;
 pub mod expr;

@@ -1,11 +1,12 @@
 //! The rules of a mapping, already compiled: attributes, groups, apps.
 
-use crate::domain::mapping::desired::MappingError;
-use crate::domain::mapping::expr::{Bound, Expr, Reads};
+use crate::domain::mapping::expr::MappingError;
+use crate::domain::mapping::expr::{Bound, Expr};
 use crate::domain::mapping::functions::Table;
+use crate::domain::mapping::view::Reads;
+use crate::domain::pattern::Pattern;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::fmt;
 
 /// What happens to an attribute whose expression gives nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,10 +101,6 @@ enum Part {
     Value(Expr),
 }
 
-/// A group name with `*` for any run of characters; case counts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern(String);
-
 impl Template {
     /// Reads a template; `compile` compiles the expressions in its braces. Two braces stand for one.
     pub fn read(source: &str, mut compile: impl FnMut(&str) -> Result<Expr, String>) -> Result<Self, String> {
@@ -146,7 +143,7 @@ impl Template {
             Part::Text(text) => text.as_str(),
             Part::Value(_) => "*",
         });
-        Pattern(parts.collect())
+        Pattern::new(&parts.collect::<String>())
     }
 
     /// Its expressions.
@@ -171,45 +168,6 @@ impl Template {
             texts = texts.iter().flat_map(|text| items.iter().map(move |item| format!("{text}{item}"))).collect();
         }
         Ok(texts)
-    }
-}
-
-impl Pattern {
-    /// A pattern from its text.
-    pub fn new(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-
-    /// Whether it names anything besides `*`: one that does not would own every group of the org.
-    pub fn is_specific(&self) -> bool {
-        self.0.chars().any(|c| c != '*' && !c.is_whitespace())
-    }
-
-    /// Whether `name` matches as a whole.
-    pub fn matches(&self, name: &str) -> bool {
-        let mut parts = self.0.split('*');
-        let first = parts.next().unwrap_or_default();
-        let Some(mut rest) = name.strip_prefix(first) else { return false };
-        let mut parts = parts.peekable();
-        if parts.peek().is_none() {
-            return rest.is_empty();
-        }
-        while let Some(part) = parts.next() {
-            if parts.peek().is_none() {
-                return rest.ends_with(part);
-            }
-            match rest.find(part) {
-                Some(at) => rest = &rest[at + part.len()..],
-                None => return false,
-            }
-        }
-        true
-    }
-}
-
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
@@ -269,7 +227,8 @@ impl GroupRule {
                 let given = names(&value)
                     .ok_or_else(|| self.error(expr, format!("gives {value}; a name or a list of names is needed")))?;
                 if let Some(stray) = given.iter().find(|name| !owns.matches(name)) {
-                    let message = format!("gives the group {stray:?}, which does not match owns = {:?}", owns.0);
+                    let message =
+                        format!("gives the group {stray:?}, which does not match owns = {:?}", owns.to_string());
                     return Err(self.error(expr, message));
                 }
                 given
@@ -345,17 +304,6 @@ mod tests {
     use crate::domain::mapping::expr::Engine;
     use crate::domain::record::employee::Employee;
     use crate::domain::record::employee::tests::an_employee;
-
-    #[test]
-    fn patterns_match_whole_names() {
-        let matches = |pattern: &str, name: &str| Pattern::new(pattern).matches(name);
-        assert!(matches("Department *", "Department Finance"));
-        assert!(matches("*-team-*", "x-team-y"));
-        assert!(matches("Exact", "Exact") && !matches("Exact", "Exactly"));
-        assert!(!matches("Department *", "department finance") && !matches("Department *", "My Department X"));
-        assert!(!matches("a*b*c", "ac") && matches("a*b*c", "a-b-c"));
-        assert!(!Pattern::new(" ** ").is_specific() && Pattern::new("a*").is_specific());
-    }
 
     #[test]
     fn a_template_is_filled_for_each_item_and_not_at_all_while_a_part_is_empty() {

@@ -1,6 +1,5 @@
 //! What expressions see: the documented `employee` value.
 
-use crate::domain::mapping::expr::Reads;
 use crate::domain::record::employee::{Employee, Manager, UserStatus};
 use cel::Value as Cel;
 use cel::objects::Key;
@@ -64,6 +63,26 @@ impl<'a> Seen<'a> {
     pub fn of(employee: &'a Employee) -> Self {
         let manager_login = employee.manager.as_ref().map_or("", |m| m.email.as_str());
         Self { employee, tenant: "", org: "", login: "", manager_login }
+    }
+}
+
+/// What an expression reads of the profile: the keys that must be visible to our token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// Standard fields of `employee`.
+    pub fields: BTreeSet<String>,
+    /// Custom fields of Namely.
+    pub custom: BTreeSet<String>,
+    /// `employee` is used as a whole, or asked for a field whose name is computed: anything may be read.
+    pub whole: bool,
+}
+
+impl Reads {
+    /// Adds what another expression reads.
+    pub fn add(&mut self, other: &Reads) {
+        self.fields.extend(other.fields.iter().cloned());
+        self.custom.extend(other.custom.iter().cloned());
+        self.whole |= other.whole;
     }
 }
 

@@ -1,5 +1,6 @@
 //! The steps between what somebody should have and what their org holds, and what is shown of them.
 
+pub mod apps;
 pub mod case;
 pub mod difference;
 pub mod doubt;

@@ -200,9 +200,10 @@ fn foretold(case: &Case, directory: &Directory, plan: &Plan) -> Vec<String> {
 fn basis(case: &Case, changes: &BTreeMap<ChangeKind, Vec<String>>) -> String {
     let profiles: Vec<_> = case.person.positions().iter().map(|p| (&p.tenant, &p.employee)).collect();
     // Without what never changes and was not always known.
-    let account = case.account.clone().map(|account| crate::domain::Account { created_at: None, ..account });
+    let account =
+        case.account.clone().map(|account| crate::domain::account::user::Account { created_at: None, ..account });
     let text = serde_json::to_vec(&(profiles, &account, changes)).unwrap_or_default();
-    crate::domain::hex(&crate::domain::record::employee::ContentHash::of(&text).0)
+    crate::domain::text::hex(&crate::domain::record::employee::ContentHash::of(&text).0)
 }
 
 #[cfg(test)]
@@ -211,8 +212,8 @@ mod tests {
     use crate::domain::account::user::tests::bare;
     use crate::domain::plan::rulebook::tests::rulebook;
     use crate::domain::record::employee::tests::an_employee;
+    use crate::domain::record::employee::{Employee, UserStatus};
     use crate::domain::record::person::Person;
-    use crate::domain::{Employee, UserStatus};
 
     fn seen(employee: Employee) -> Preview {
         let account = bare("00u1", &an_employee().email, Some(&an_employee().id));

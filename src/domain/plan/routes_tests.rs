@@ -1,7 +1,7 @@
 use super::tests::{org, rulebook};
 use super::*;
 use crate::domain::record::employee::tests::an_employee;
-use crate::domain::{Employee, UserStatus};
+use crate::domain::record::employee::{Employee, UserStatus};
 
 const STATES: [&str; 4] = ["active", "ended", "leave", "unclear"];
 

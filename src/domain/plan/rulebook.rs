@@ -5,9 +5,11 @@
 
 use crate::clock::Moment;
 use crate::domain::guard::safeguard::Safeguards;
-use crate::domain::mapping::desired::{Desired, Mapping, MappingError, Shown};
-use crate::domain::mapping::expr::{Bound, Engine, Expr, Reads};
+use crate::domain::mapping::desired::{Desired, Mapping, Shown};
+use crate::domain::mapping::expr::MappingError;
+use crate::domain::mapping::expr::{Bound, Engine, Expr};
 use crate::domain::mapping::login::LoginRules;
+use crate::domain::mapping::view::Reads;
 use crate::domain::mapping::view::Seen;
 use crate::domain::matching::correlation::MatchRule;
 use crate::domain::plan::case::Case;
@@ -221,7 +223,7 @@ impl Rulebook {
         let value = |rule: &MatchRule| {
             rule.value.text(&self.bind("", position, rule.value.reads())).ok().filter(|value| !value.is_empty())
         };
-        self.matching.iter().filter_map(|rule| Some((rule, crate::domain::login_key(&value(rule)?)))).collect()
+        self.matching.iter().filter_map(|rule| Some((rule, crate::domain::text::login_key(&value(rule)?)))).collect()
     }
 
     /// Everything that is read of a profile.
@@ -339,7 +341,7 @@ pub(crate) mod tests {
         let first = |rules: &Rulebook, positions| {
             rules.person(positions, None, now()).expect("somebody").primary().employee.id.clone()
         };
-        let ended = || position("acme", "a", |e| e.user_status = crate::domain::UserStatus::Inactive);
+        let ended = || position("acme", "a", |e| e.user_status = crate::domain::record::employee::UserStatus::Inactive);
         let second = || position("globex", "b", |e| e.employee_type = "Part Time".into());
         assert_eq!(first(&rules, vec![ended(), second()]), "b");
         let active = || position("acme", "a", |_| {});
@@ -351,15 +353,15 @@ pub(crate) mod tests {
     #[test]
     fn the_anchor_stays_with_a_position_that_counts_and_moves_from_one_that_ended() {
         let rules = rulebook();
-        let two = |a: crate::domain::UserStatus| {
+        let two = |a: crate::domain::record::employee::UserStatus| {
             let positions = vec![position("acme", "a", |e| e.user_status = a), position("acme", "b", |_| {})];
             let person = rules.person(positions, None, now()).expect("somebody");
             let account = crate::domain::account::user::tests::bare("00u1", "x@example.com", Some("a"));
             Case { account: Some(account), ..Case::new("main", person) }
         };
         let anchor = |case: &Case| rules.desired(case, now()).expect("maps").attributes["namelyId"].clone();
-        assert_eq!(anchor(&two(crate::domain::UserStatus::Active)), "a");
-        assert_eq!(anchor(&two(crate::domain::UserStatus::Inactive)), "b");
+        assert_eq!(anchor(&two(crate::domain::record::employee::UserStatus::Active)), "a");
+        assert_eq!(anchor(&two(crate::domain::record::employee::UserStatus::Inactive)), "b");
     }
 
     #[test]

@@ -7,9 +7,11 @@
 //! also be told, it returns a `Transition`.
 
 use crate::clock::Moment;
+use crate::domain::plan::priority::Priority;
+use crate::domain::plan::step::Step;
 use crate::domain::plan::termination::{LONGEST_WAIT, next_try};
+use crate::domain::work::cause::Cause;
 use crate::domain::work::run::{Lease, Release};
-use crate::domain::{Cause, Priority, Step};
 use std::borrow::Cow;
 use std::time::Duration;
 

@@ -1,8 +1,11 @@
 //! What one run is given, and what it gives back.
 
 use crate::clock::Moment;
+use crate::domain::account::user::Account;
 use crate::domain::guard::safeguard::Restraint;
-use crate::domain::{Account, Case, Priority, Step};
+use crate::domain::plan::case::Case;
+use crate::domain::plan::priority::Priority;
+use crate::domain::plan::step::Step;
 
 /// The right to work on one revision of one target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

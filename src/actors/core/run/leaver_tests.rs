@@ -3,7 +3,7 @@
 use super::super::tests::World;
 use super::super::{Act, Run};
 use super::*;
-use crate::domain::mapping::rules::Pattern;
+use crate::domain::pattern::Pattern;
 use crate::domain::plan::termination::LONGEST_WAIT;
 use crate::domain::record::lifecycle::{Policies, Termination};
 use crate::domain::work::run::Claim;

@@ -3,18 +3,9 @@
 
 use crate::domain::account::directory::Directory;
 use crate::domain::account::user::{Account, Scope};
-use crate::domain::mapping::desired::{Desired, Mapping};
+use crate::domain::mapping::desired::{Desired, Mapping, WantedApp};
 use crate::domain::plan::step::Step;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Why somebody should have an app, and under which name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WantedApp {
-    /// The label of the rule.
-    pub rule: String,
-    /// The user's name in the app; Okta's own choice without it.
-    pub user_name: Option<String>,
-}
 
 /// The steps that give and take direct assignments. What a group grants is had already, and is not ours to take.
 pub fn steps(
