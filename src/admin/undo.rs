@@ -3,7 +3,7 @@
 use super::decisions::{Decisions, Refusal, targets as listed};
 use crate::clock::Moment;
 use crate::domain::Decider;
-use crate::domain::plan::preview::{Preview, preview};
+use crate::domain::guard::preview::{Preview, preview};
 use crate::store::{OperatorRequest, Scope, Undo, all_there, directory, pinned, request, undo, whole_with};
 use rusqlite::Connection;
 use serde_json::{Value, json};

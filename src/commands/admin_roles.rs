@@ -2,7 +2,7 @@
 
 use super::check::{Finding, bad, good, value};
 use crate::actors::org::directory::ADMINISTRATORS_AGE;
-use crate::domain::guard::administrator::PERMISSION;
+use crate::domain::account::administrators::PERMISSION;
 use crate::domain::{Group, Mapping};
 use crate::okta::{OktaClient, Request};
 use serde_json::Value;

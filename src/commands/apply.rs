@@ -8,7 +8,7 @@ use super::store::{Opened, open};
 use super::table::table;
 use crate::admin::routes::Ask;
 use crate::clock::Clock;
-use crate::domain::plan::preview::Preview;
+use crate::domain::guard::preview::Preview;
 use crate::store::{Approval, Refused};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};

@@ -3,9 +3,9 @@
 
 use super::store::{Opened, open};
 use super::table::table;
+use crate::domain::guard::preview::{Preview, preview};
 use crate::domain::mapping::desired::Shown;
 use crate::domain::mapping::explain::{Explanation, explain as explain_mapping};
-use crate::domain::plan::preview::{Preview, preview};
 use crate::domain::work::machine::State;
 use crate::domain::{Case, Directory, ManagerLink};
 use crate::store::{directory, find, whole};

@@ -6,7 +6,7 @@ use super::saved::SavedPlan;
 use super::store::{Opened, moment, open, span};
 use super::table::table;
 use crate::domain::ChangeKind;
-use crate::domain::plan::preview::Preview;
+use crate::domain::guard::preview::Preview;
 use crate::store::{Extent, directory, find, identity, preview_of, previews};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};

@@ -1,7 +1,7 @@
 //! A saved plan: what would be done, for whom, computed from what; sealed, so that an edited one is noticed.
 
 use crate::clock::Moment;
-use crate::domain::plan::preview::Preview;
+use crate::domain::guard::preview::Preview;
 use anyhow::{Context, bail};
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,7 @@ use super::store::moment;
 use super::table::table;
 use crate::admin::routes::Ask;
 use crate::clock::Clock;
-use crate::domain::plan::preview::Preview;
+use crate::domain::guard::preview::Preview;
 use crate::store::Restores;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;

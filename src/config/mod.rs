@@ -23,9 +23,9 @@ pub use telemetry::{Logs, Telemetry};
 
 use crate::clock::Moment;
 use crate::domain::Rulebook;
-use crate::domain::guard::safeguard::Mode;
 use crate::domain::mapping::desired::{DEFAULT_ATTRIBUTES, DEFAULT_LOGIN};
 use crate::domain::mapping::expr::Engine;
+use crate::domain::plan::limits::Mode;
 use crate::domain::plan::rulebook::{OrgRules, TenantRules, Unrouted};
 use crate::http::Transport;
 use crate::http::address::{self, Shape};

@@ -3,8 +3,8 @@
 
 use super::reader::{At, Reader, Section};
 use super::size;
-use crate::domain::guard::safeguard::{Approvers, Limit, Mode, Protected, Safeguards, Scope, Span, default_limits};
 use crate::domain::pattern::Pattern;
+use crate::domain::plan::limits::{Approvers, Limit, Mode, Protected, Safeguards, Scope, Span, default_limits};
 use crate::domain::{ChangeKind, login_key};
 use std::time::Duration;
 

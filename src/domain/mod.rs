@@ -15,15 +15,15 @@ pub mod work;
 
 pub use account::directory::{Directory, Group};
 pub use account::user::{Account, AccountStatus, ExitProof, Link};
-pub use guard::change::ChangeKind;
 pub use guard::decider::Decider;
-pub use guard::safeguard::Safeguards;
 pub use mapping::desired::{Desired, Mapping};
 pub use plan::case::{Case, ManagerLink};
+pub use plan::kind::ChangeKind;
+pub use plan::limits::Safeguards;
 pub use plan::observe::{Answer, observe};
-pub use plan::planner::Plan;
 pub use plan::priority::Priority;
 pub use plan::rulebook::Rulebook;
+pub use plan::situation::Plan;
 pub use plan::step::Step;
 pub use record::employee::{Employee, FieldChange, Manager, UserStatus};
 pub use record::lifecycle::{Entitlement, Lifecycle};

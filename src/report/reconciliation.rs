@@ -3,7 +3,7 @@
 
 use super::page;
 use crate::domain::ChangeKind;
-use crate::domain::plan::preview::Preview;
+use crate::domain::guard::preview::Preview;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

@@ -5,8 +5,8 @@ use super::rows::work;
 use super::{Store, StoreError, accounts};
 use crate::clock::Moment;
 use crate::domain::Case;
-use crate::domain::guard::administrator::Knowledge;
-use crate::domain::guard::safeguard::Span;
+use crate::domain::account::knowledge::Knowledge;
+use crate::domain::plan::limits::Span;
 use rusqlite::{Connection, params};
 
 const DOUBTFUL: Knowledge = Knowledge::Unknown { asked: true };

@@ -10,12 +10,13 @@ use super::{StoreError, Trouble, append, approvals, cases, contact, forced, meta
 use crate::audit::details::Held;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
-use crate::domain::guard::administrator::Knowledge;
+use crate::domain::account::knowledge::Knowledge;
 use crate::domain::guard::change::{by_kind, sift_calls, words};
 use crate::domain::guard::evaluation::{EvaluatedPerson, Facts, Verdict, With, set_apart, weigh};
+use crate::domain::guard::planned::foresee;
 use crate::domain::guard::rejection::{ADOPTION, fact, objects};
-use crate::domain::guard::safeguard::{Count, Limit, Scope};
-use crate::domain::plan::planner::foresee;
+use crate::domain::guard::safeguard::Count;
+use crate::domain::plan::limits::{Limit, Scope};
 use crate::domain::{Account, AccountStatus, Case, ChangeKind, Directory, Plan, Rulebook};
 use rusqlite::{Connection, params};
 use std::borrow::Cow;

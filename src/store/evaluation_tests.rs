@@ -1,9 +1,10 @@
 //! Who is counted, and who is evaluated anew.
 
 use super::super::tests::{World, account};
+use crate::domain::account::administrators::{Administrators, RolesRead};
 use crate::domain::account::user::tests::bare;
-use crate::domain::guard::administrator::{Administrators, RolesRead};
-use crate::domain::guard::safeguard::{Limit, Restraint, Scope, Span};
+use crate::domain::guard::safeguard::Restraint;
+use crate::domain::plan::limits::{Limit, Scope, Span};
 use crate::domain::plan::rulebook::tests::rulebook;
 use crate::domain::record::employee::tests::an_employee;
 use crate::domain::work::run::{Lease, Release};

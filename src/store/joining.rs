@@ -7,8 +7,9 @@ use super::links::account_of;
 use super::{StoreError, meta, pause};
 use crate::clock::Moment;
 use crate::domain::guard::rejection::ADOPTION;
-use crate::domain::guard::safeguard::{Count, Mode, Scope};
+use crate::domain::guard::safeguard::Count;
 use crate::domain::matching::correlation::ANCHOR;
+use crate::domain::plan::limits::{Mode, Scope};
 use crate::domain::{ChangeKind, Rulebook};
 use rusqlite::{Connection, params};
 

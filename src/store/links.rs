@@ -8,7 +8,7 @@ use super::{StoreError, accounts, anchors, append, cases, contact, joining, revi
 use crate::audit::details::{Correlated, Owner};
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
-use crate::domain::guard::administrator::Knowledge;
+use crate::domain::account::knowledge::Knowledge;
 use crate::domain::matching::correlation::{
     ANCHOR, BEFORE, Candidate, Confidence, Contact, Correlation, Counterpart, correlate,
 };

@@ -2,7 +2,7 @@
 
 use super::{Store, StoreError, cases, meta, set_meta};
 use crate::clock::Moment;
-use crate::domain::plan::preview::{Preview, preview};
+use crate::domain::guard::preview::{Preview, preview};
 use crate::domain::{Directory, Group, Rulebook};
 use rusqlite::{Connection, params};
 use std::borrow::Cow;

@@ -102,7 +102,7 @@ pub fn undo(c: &Connection, rules: &Rulebook, scope: &Scope) -> Result<Undo, Sto
         }
         let Some(directory) = known.get(&org) else { continue };
         let (pins, lost) = invert(steps.iter().rev());
-        let (pins, not_ours) = pins.within(rules, directory);
+        let (pins, not_ours) = pins.within(|name| rules.writes(name), directory);
         all.lost.extend(lost.into_iter().chain(not_ours));
         let Some(name) = name_of(c, target)? else {
             all.lost.insert(format!("target {target} is nobody's any more: what was done to it stays"));

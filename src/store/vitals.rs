@@ -4,7 +4,7 @@ use super::StoreError;
 use super::evaluation::COUNTED;
 use super::leavers::{LeaverWithAccess, leavers_with_access};
 use crate::clock::Moment;
-use crate::domain::guard::safeguard::{Limit, Scope, Span};
+use crate::domain::plan::limits::{Limit, Scope, Span};
 use crate::domain::work::machine::State;
 use crate::domain::{ChangeKind, Priority, Rulebook};
 use rusqlite::{Connection, params};

@@ -7,7 +7,7 @@ use namely_okta_sync::actors::Service;
 use namely_okta_sync::clock::Clock;
 use namely_okta_sync::commands::merger::config;
 use namely_okta_sync::config::Config;
-use namely_okta_sync::domain::guard::safeguard::default_limits;
+use namely_okta_sync::domain::plan::limits::default_limits;
 use namely_okta_sync::metrics::Metrics;
 use namely_okta_sync::sandbox::merger::{Merger, Tenants, mark};
 use namely_okta_sync::sandbox::okta::Okta;

@@ -1,7 +1,8 @@
 //! What the backlog needs, from a sample of it.
 
 use crate::clock::Moment;
-use crate::domain::plan::planner::{Situation, plan};
+use crate::domain::guard::planned::plan;
+use crate::domain::plan::situation::Situation;
 use crate::domain::{Case, Directory, Rulebook};
 use crate::okta::{Bucket, Request};
 use std::collections::BTreeMap;

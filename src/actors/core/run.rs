@@ -4,12 +4,14 @@
 
 use crate::audit::details::Planned;
 use crate::clock::Moment;
-use crate::domain::guard::administrator::Knowledge;
+use crate::domain::account::knowledge::Knowledge;
 use crate::domain::guard::change::{kinds_of, summary};
-use crate::domain::guard::safeguard::{Mode, restrain};
+use crate::domain::guard::planned::plan;
+use crate::domain::guard::safeguard::restrain;
 use crate::domain::plan::doubt::doubt;
+use crate::domain::plan::limits::Mode;
 use crate::domain::plan::observe::FullProfile;
-use crate::domain::plan::planner::{Obstacle, Plan, Situation, plan};
+use crate::domain::plan::situation::{Obstacle, Plan, Situation};
 use crate::domain::plan::termination::next_try;
 use crate::domain::work::run::{Claim, Next, Release};
 use crate::domain::{Account, Answer, ChangeKind, Directory, Group, Priority, Rulebook, Step, observe};

@@ -5,7 +5,7 @@
 //! not there: a refusal is taken as the answer.
 
 use crate::actors::writer::Writers;
-use crate::domain::guard::administrator::{AdminLevel, Administrators};
+use crate::domain::account::administrators::{AdminLevel, Administrators};
 use crate::domain::{Directory, Mapping, Priority};
 use crate::okta::Request;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify};

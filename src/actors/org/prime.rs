@@ -6,9 +6,9 @@
 use super::administrators::read_administrators;
 use crate::actors::writer::Writers;
 use crate::clock::Moment;
+use crate::domain::account::administrators::Administrators;
 use crate::domain::account::group_rule::OktaRule;
 use crate::domain::account::user::Scope;
-use crate::domain::guard::administrator::Administrators;
 use crate::domain::plan::rulebook::OrgRules;
 use crate::domain::{Account, Directory, Group, Mapping, Priority, Rulebook};
 use crate::http::links::{Pages, id_in};

@@ -21,7 +21,7 @@ use crate::actors::wiring::traffic::{Traffic, Tuning};
 use crate::actors::writer::Writers;
 use crate::clock::Clock;
 use crate::config::{self, OktaOrg, Reconciling};
-use crate::domain::guard::administrator::Administrators;
+use crate::domain::account::administrators::Administrators;
 use crate::domain::plan::rulebook::OrgRules;
 use crate::domain::{Directory, Priority, Rulebook};
 use crate::mailbox::Gate;

@@ -1,7 +1,7 @@
 //! What an Okta org has besides people, as far as plans need it: groups and who may write them, apps, administrators.
 
+use crate::domain::account::administrators::Administrators;
 use crate::domain::account::group_rule::OktaRule;
-use crate::domain::guard::administrator::Administrators;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

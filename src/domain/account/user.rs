@@ -1,6 +1,6 @@
 //! What Okta holds for one person, as far as this product needs to know it.
 
-use crate::domain::guard::administrator::RolesRead;
+use crate::domain::account::administrators::RolesRead;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,9 @@
 use super::*;
+use crate::domain::account::administrators::{AdminLevel, Administrators, RolesRead};
 use crate::domain::account::directory::Group;
 use crate::domain::account::user::AccountStatus;
 use crate::domain::account::user::tests::bare;
+use crate::domain::guard::planned::plan;
 use crate::domain::pattern::Pattern;
 use crate::domain::plan::case::Case;
 use crate::domain::plan::rulebook::Rulebook;
@@ -48,7 +50,7 @@ impl World {
 
     fn plan(&self) -> Plan {
         let lifecycle = self.rules.lifecycle(&self.case, NOW);
-        crate::domain::plan::planner::plan(&Situation {
+        plan(&Situation {
             case: &self.case,
             lifecycle: &lifecycle,
             rulebook: &self.rules,

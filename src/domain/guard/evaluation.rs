@@ -1,9 +1,11 @@
 //! Who of those who are evaluated together goes on, and who is held. What is counted is counted by the store; what follows from
 //! it is decided here.
 
-use crate::domain::guard::administrator::{Knowledge, SUPERS_LEFT};
-use crate::domain::guard::change::ChangeKind;
-use crate::domain::guard::safeguard::{Count, Limit, Mode, Safeguards, Scope};
+use crate::domain::account::knowledge::Knowledge;
+use crate::domain::guard::administrator::SUPERS_LEFT;
+use crate::domain::guard::safeguard::Count;
+use crate::domain::plan::kind::ChangeKind;
+use crate::domain::plan::limits::{Limit, Mode, Safeguards, Scope};
 use std::collections::BTreeMap;
 
 /// Somebody whose change of one kind is evaluated.
@@ -252,7 +254,7 @@ pub fn weigh(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::guard::safeguard::Span;
+    use crate::domain::plan::limits::Span;
 
     fn person(target: i64) -> EvaluatedPerson<'static> {
         EvaluatedPerson {

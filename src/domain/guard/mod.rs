@@ -5,6 +5,8 @@ pub mod approval;
 pub mod change;
 pub mod decider;
 pub mod evaluation;
+pub mod planned;
+pub mod preview;
 pub mod rejection;
 pub mod safeguard;
 pub mod vote;

@@ -10,13 +10,14 @@
 //! name in the configuration) is no fact.
 
 use crate::domain::account::directory::Directory;
-use crate::domain::guard::change::{ChangeKind, by_kind};
+use crate::domain::guard::change::by_kind;
 use crate::domain::mapping::desired::LOGIN;
 use crate::domain::mapping::expr::Expr;
 use crate::domain::mapping::view::Reads;
 use crate::domain::plan::case::Case;
-use crate::domain::plan::planner::Plan;
+use crate::domain::plan::kind::ChangeKind;
 use crate::domain::plan::rulebook::Rulebook;
+use crate::domain::plan::situation::Plan;
 use crate::domain::plan::step::Step;
 use crate::domain::record::employee::Employee;
 use crate::domain::record::person::Position;

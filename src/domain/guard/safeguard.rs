@@ -4,86 +4,16 @@
 //! **Invariant:** what trips holds only the kind of change that tripped, for the people of that batch whole; everything
 //! else goes on. Unit are people, not calls.
 
-use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
+use crate::domain::account::knowledge::Knowledge;
 use crate::domain::account::user::Account;
-use crate::domain::guard::administrator::Knowledge;
-use crate::domain::guard::change::{ChangeKind, Sifted, sift_calls, summary};
+use crate::domain::guard::change::{Sifted, sift_calls, summary};
 use crate::domain::guard::rejection::Rejected;
-use crate::domain::pattern::Pattern;
-use crate::domain::plan::planner::Plan;
+use crate::domain::plan::kind::ChangeKind;
+use crate::domain::plan::limits::{Limit, Mode, Safeguards, Span};
+use crate::domain::plan::situation::Plan;
 use crate::domain::plan::step::Step;
-use crate::domain::text::login_key;
-use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-
-/// How much the service may do by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// Everything that the safeguards let through.
-    #[default]
-    Auto,
-    /// Nothing but what somebody has approved.
-    Approve,
-    /// Nothing: what would be done is written down.
-    Observe,
-}
-
-/// Over what time people are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Span {
-    Hour,
-    Day,
-    /// Since the service has started.
-    Run,
-}
-
-impl Span {
-    /// The word for it in the configuration and in metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Span::Hour => "hour",
-            Span::Day => "day",
-            Span::Run => "run",
-        }
-    }
-
-    /// Since when it counts, at `now`; a run counts from its start.
-    pub fn begin(self, now: Moment) -> Option<Moment> {
-        self.length().map(|length| Moment::from_millis(now.millis() - i64::try_from(length.as_millis()).unwrap_or(0)))
-    }
-
-    /// Its length; a run has none.
-    pub const fn length(self) -> Option<Duration> {
-        match self {
-            Span::Hour => Some(Duration::from_secs(3600)),
-            Span::Day => Some(Duration::from_secs(86_400)),
-            Span::Run => None,
-        }
-    }
-}
-
-/// Whose changes are counted together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scope {
-    /// A Namely tenant.
-    Tenant,
-    /// A department of a tenant.
-    Department,
-}
-
-/// At most so many people: the larger of a number and a share of all.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Limit {
-    pub change: ChangeKind,
-    pub people: u32,
-    /// Part of all live accounts of the scope; 0 counts people only.
-    pub share: f64,
-    pub per: Span,
-    pub scope: Scope,
-}
 
 /// What is counted against a limit. All are people.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -142,105 +72,7 @@ pub const fn is_mass(leavers: usize, profiles: usize) -> bool {
     leavers >= 5 && leavers * 2 > profiles
 }
 
-/// Accounts that no plan touches, whatever Namely says.
-#[derive(Clone, Debug, Default)]
-pub struct Protected {
-    /// Logins; `*` stands for anything.
-    pub logins: Vec<Pattern>,
-    /// Names of groups; everybody in one is protected.
-    pub groups: Vec<Pattern>,
-}
-
-impl Protected {
-    /// Whether everybody in this group is protected.
-    pub fn names(&self, group: &str) -> bool {
-        self.groups.iter().any(|pattern| pattern.matches(group))
-    }
-
-    /// Why an account is protected, if it is.
-    pub fn why(&self, account: &Account, directory: &Directory) -> Option<String> {
-        let login = login_key(&account.login);
-        if let Some(pattern) = self.logins.iter().find(|pattern| pattern.matches(&login)) {
-            return Some(format!("the login {} is protected ({})", account.login, pattern));
-        }
-        let names = account.groups.iter().filter_map(|id| Some(&directory.find(id)?.name));
-        let found = names.into_iter().find(|name| self.names(name));
-        found.map(|name| format!("a member of the protected group {name:?}"))
-    }
-}
-
-/// All of it.
-#[derive(Clone, Debug)]
-pub struct Safeguards {
-    pub mode: Mode,
-    pub limits: Vec<Limit>,
-    /// Whether every hold needs two people, not only that of an Okta administrator.
-    pub four_eyes: bool,
-    /// How often somebody is reminded of a hold.
-    pub remind: Duration,
-    /// How many administrators may be suspended within an hour before somebody decides.
-    pub administrators: u32,
-    /// How many people there are who approve, as the configuration says.
-    pub approvers: Approvers,
-    /// How long after a match by a rule login, email and what else lets somebody in wait for a decision.
-    pub fresh_adoption: Duration,
-    pub protected: Protected,
-    /// After how long somebody who has left and still has access is told of.
-    pub leaver_access: Duration,
-}
-
-/// How many people there are who can approve.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Approvers {
-    /// What needs two people waits for two.
-    #[default]
-    Two,
-    /// There is only one: in place of a second person everybody has this long for saying no.
-    One { delay: Duration },
-}
-
-impl Default for Safeguards {
-    fn default() -> Self {
-        Self {
-            mode: Mode::Auto,
-            limits: default_limits().to_vec(),
-            four_eyes: false,
-            remind: Duration::from_secs(4 * 3600),
-            administrators: 1,
-            approvers: Approvers::Two,
-            fresh_adoption: Duration::from_secs(7 * 86_400),
-            protected: Protected::default(),
-            leaver_access: Duration::from_secs(300),
-        }
-    }
-}
-
-/// The limits that hold where the configuration names none for a kind.
-pub const fn default_limits() -> [Limit; 8] {
-    const fn limit(change: ChangeKind, people: u32, share: f64, per: Span) -> Limit {
-        Limit { change, people, share, per, scope: Scope::Tenant }
-    }
-    [
-        limit(ChangeKind::Deactivate, 10, 0.02, Span::Hour),
-        limit(ChangeKind::Deactivate, 25, 0.05, Span::Day),
-        limit(ChangeKind::Suspend, 10, 0.02, Span::Hour),
-        limit(ChangeKind::Suspend, 25, 0.05, Span::Day),
-        limit(ChangeKind::RemoveGroup, 100, 0.2, Span::Hour),
-        limit(ChangeKind::Adopt, 3, 0.0, Span::Hour),
-        limit(ChangeKind::Adopt, 10, 0.0, Span::Day),
-        limit(ChangeKind::ChangeLogin, 25, 0.05, Span::Hour),
-    ]
-}
-
 impl Safeguards {
-    /// How long everybody has for saying no in place of a second person, where there is none.
-    pub const fn alone(&self) -> Option<Duration> {
-        match self.approvers {
-            Approvers::Two => None,
-            Approvers::One { delay } => Some(delay),
-        }
-    }
-
     /// What waits for ever because fewer people can approve over the admin API than must, and how to add one; `approvers` are
     /// principals, not tokens.
     pub fn lacks_approvers(&self, approvers: usize) -> Option<String> {
@@ -392,6 +224,9 @@ mod tests {
     use super::*;
     use crate::domain::account::directory::Group;
     use crate::domain::account::user::tests::bare;
+    use crate::domain::pattern::Pattern;
+    use crate::domain::plan::limits::{Approvers, Protected, Scope};
+    use std::time::Duration;
 
     fn limit(people: u32, share: f64) -> Limit {
         Limit { change: ChangeKind::Deactivate, people, share, per: Span::Hour, scope: Scope::Tenant }

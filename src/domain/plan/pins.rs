@@ -5,7 +5,6 @@
 
 use crate::domain::account::directory::Directory;
 use crate::domain::mapping::desired::Desired;
-use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::plan::step::Step;
 use crate::domain::record::lifecycle::Entitlement;
 use serde::{Deserialize, Serialize};
@@ -64,16 +63,16 @@ impl Pins {
     }
 
     /// Puts the pinned attributes over what the mapping gives: only what it maps, whatever was pinned.
-    pub fn overlay(&self, desired: &mut Desired, rules: &Rulebook) {
-        let mapped = self.attributes.iter().filter(|(name, _)| is_mapped(rules, name));
+    pub fn overlay(&self, desired: &mut Desired, writes: impl Fn(&str) -> bool) {
+        let mapped = self.attributes.iter().filter(|(name, _)| writes(name));
         desired.attributes.extend(mapped.map(|(name, value)| (name.clone(), value.clone())));
     }
 
-    /// What of it can be restored under these rules, in this org, and what cannot any more.
-    pub fn within(mut self, rules: &Rulebook, directory: &Directory) -> (Self, BTreeSet<String>) {
+    /// What of it can be restored where the rules write these attributes, in this org, and what cannot any more.
+    pub fn within(mut self, writes: impl Fn(&str) -> bool, directory: &Directory) -> (Self, BTreeSet<String>) {
         let mut lost = BTreeSet::new();
         self.attributes.retain(|name, _| {
-            let mapped = is_mapped(rules, name);
+            let mapped = writes(name);
             if !mapped {
                 lost.insert(format!("the attribute {name} is not mapped any more: it stays as it is"));
             }
@@ -110,10 +109,6 @@ impl Pins {
         let not_member = self.not_member.iter().map(|id| format!("not in group {:?}", name(id)));
         access.into_iter().chain(attributes).chain(member).chain(not_member).collect()
     }
-}
-
-fn is_mapped(rules: &Rulebook, name: &str) -> bool {
-    rules.mapping.attribute_names().any(|mapped| mapped == name) || rules.login.former.as_deref() == Some(name)
 }
 
 /// What has to be pinned to take back calls that were carried out, newest first, and what cannot come back.
@@ -206,9 +201,9 @@ mod tests {
         };
         let rules = rulebook();
         let mut desired = Desired::default();
-        pins.overlay(&mut desired, &rules);
+        pins.overlay(&mut desired, |name| rules.writes(name));
         assert_eq!(desired.attributes.keys().collect::<Vec<_>>(), ["title"], "whatever was pinned");
-        let (pins, lost) = pins.within(&rules, &directory);
+        let (pins, lost) = pins.within(|name| rules.writes(name), &directory);
         assert_eq!(pins.message(&directory), ["title: \"Clerk\"", "in group \"Group 00g1\""]);
         assert_eq!(lost.len(), 4, "{lost:?}");
     }

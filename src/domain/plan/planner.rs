@@ -3,101 +3,27 @@
 //! **Invariant:** a plan costs exactly its difference. A person whose account is as it should be has an empty plan.
 //! Plans are cheap and are made anew from the newest snapshot each time; a plan's position is never stored.
 
-use crate::clock::Moment;
-use crate::domain::account::directory::{Directory, Group};
 use crate::domain::account::user::{Account, AccountStatus, Link};
-use crate::domain::guard::administrator::guarded;
-use crate::domain::guard::change::ChangeKind;
-use crate::domain::mapping::desired::{Desired, LOGIN, REQUIRED};
+use crate::domain::mapping::desired::{Desired, LOGIN};
 use crate::domain::plan::apps;
 use crate::domain::plan::case::{Case, ManagerLink};
 use crate::domain::plan::pins::Access;
 use crate::domain::plan::priority::Priority;
 use crate::domain::plan::reasons::reasons;
-use crate::domain::plan::rulebook::Rulebook;
+use crate::domain::plan::resolve::{group_name, pinned, removals, resolve, user_type, wanted};
+use crate::domain::plan::situation::{Obstacle, Plan, Situation};
 use crate::domain::plan::step::{MAX_GROUPS_IN_CREATE, Step};
-use crate::domain::plan::termination::{end_access, leave_out_refused, left_over, suspend, withhold};
+use crate::domain::plan::termination::{end_access, left_over, suspend, withhold};
 use crate::domain::record::employee::{FieldChange, UserStatus};
-use crate::domain::record::lifecycle::{Entitlement, Lifecycle, Rehire};
+use crate::domain::record::lifecycle::{Entitlement, Rehire};
 use serde_json::Value;
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// What is remarked of a leaver without an account, as a proved list or a search has shown.
 pub const NO_ACCOUNT: &str = "no account in Okta";
 
-/// Everything a plan is made from.
-pub struct Situation<'a> {
-    pub case: &'a Case,
-    pub lifecycle: &'a Lifecycle,
-    pub rulebook: &'a Rulebook,
-    pub directory: &'a Directory,
-    pub now: Moment,
-    /// Whether the account was read by the run that asks.
-    pub fresh: bool,
-    /// What Okta has refused in this run of somebody whose access ends: left out, while everything else is taken.
-    pub refused: &'a [Step],
-}
-
-/// What is to be done for one person.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Plan {
-    /// These calls in this order; nothing to do if empty.
-    pub steps: Vec<Step>,
-    /// What people should know, which stops nothing.
-    pub remarks: Vec<String>,
-    /// What Okta does not let anybody do for now, although everything else is done; the account is looked at again.
-    pub unfinished: Option<String>,
-    /// The link to the manager waits for the manager's account.
-    pub awaits_manager: bool,
-    /// Access is over and no account is known, which nobody has proved: Okta must be asked before anybody calls it done.
-    pub unsearched: bool,
-    /// Every step is part of ending somebody's access.
-    pub exit: bool,
-    /// But sessions and suspension, which do not wait for the deactivation: somebody else decides about that.
-    pub secures_first: bool,
-    /// Groups, by id, with which an admin role is given.
-    pub grants: BTreeSet<String>,
-    /// The rule behind each group and app that is given or taken, by the name of the group or the label of the app.
-    pub rules: BTreeMap<String, String>,
-}
-
-/// Why nothing can be done for a person until somebody changes something.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Obstacle {
-    pub why: String,
-    /// Whether what must change does not show by itself: then the account is looked at again now and then.
-    pub read_again: bool,
-}
-
-impl From<String> for Obstacle {
-    fn from(why: String) -> Self {
-        Self { why, read_again: false }
-    }
-}
-
-impl Plan {
-    /// A plan without calls, which says of calls what kinds they are.
-    pub fn kinds(&self) -> Plan {
-        let (secures_first, grants) = (self.secures_first, self.grants.clone());
-        Plan { exit: self.exit, secures_first, grants, ..Plan::default() }
-    }
-
-    /// The kind of change that one call of it is; `None` for a read that may lead anywhere.
-    pub fn kind(&self, step: &Step) -> Option<ChangeKind> {
-        let secures = self.secures_first
-            && matches!(step, Step::RevokeSessions { .. } | Step::Suspend { .. } | Step::Unlock { .. });
-        // What gives access back is no part of its end.
-        let secures = secures || matches!(step, Step::Unsuspend { .. });
-        match step {
-            Step::AddGroup { group, .. } if self.grants.contains(group) => Some(ChangeKind::GrantAdmin),
-            _ => ChangeKind::of(step, self.exit && !secures),
-        }
-    }
-}
-
-/// Makes the plan for one person.
-pub fn plan(situation: &Situation) -> Result<Plan, Obstacle> {
+/// Makes the plan for one person, without what follows from their being an administrator, or protected. Nobody acts on it as it is
+/// (`guard::planned`).
+pub(in crate::domain) fn draft(situation: &Situation) -> Result<Plan, Obstacle> {
     let entitlement = case_entitlement(situation);
     let mut plan = match &entitlement {
         Entitlement::Ended(_) => end_access(situation),
@@ -115,36 +41,7 @@ pub fn plan(situation: &Situation) -> Result<Plan, Obstacle> {
         }
     }
     plan.remarks.extend(situation.lifecycle.remarks.iter().cloned());
-    let mut plan = guarded(plan, situation);
-    if entitlement.is_over() {
-        leave_out_refused(&mut plan, situation);
-    }
     Ok(plan)
-}
-
-/// The whole plan of somebody, as if their account had just been read and the groups that it makes were there: what `plan`
-/// leaves out because it depends on what comes before. Groups that would be made stay in `directory`, for whoever comes
-/// next.
-pub fn foresee(
-    case: &Case,
-    lifecycle: &Lifecycle,
-    rulebook: &Rulebook,
-    directory: &mut Cow<Directory>,
-    now: Moment,
-) -> Result<Plan, Obstacle> {
-    let mut makes = Vec::new();
-    loop {
-        let mut found = plan(&Situation { case, lifecycle, rulebook, directory, now, fresh: true, refused: &[] })?;
-        let missing: Vec<String> = found.steps.iter().filter_map(Step::made_group).map(str::to_owned).collect();
-        if missing.is_empty() {
-            makes.append(&mut found.steps);
-            return Ok(Plan { steps: makes, ..found });
-        }
-        for name in missing {
-            directory.to_mut().insert(Group { id: format!("new group {name}"), name: name.clone(), writable: true });
-            makes.push(Step::CreateGroup { name });
-        }
-    }
 }
 
 /// On leave: suspended first, and otherwise kept up to date without waking the account.
@@ -258,94 +155,12 @@ fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obs
 }
 
 /// What the plan is made for: what the record grants, or what an undo has pinned.
-fn case_entitlement(situation: &Situation) -> Entitlement {
+pub(in crate::domain) fn case_entitlement(situation: &Situation) -> Entitlement {
     situation.case.pins.entitlement(&situation.lifecycle.entitlement)
 }
 
 fn remark(text: &str) -> Plan {
     Plan { remarks: vec![text.to_owned()], ..Plan::default() }
-}
-
-fn group_name(directory: &Directory, group: &str) -> String {
-    directory.find(group).map_or_else(|| group.to_owned(), |g| g.name.clone())
-}
-
-pub(in crate::domain) fn removals<'a>(
-    account: &'a Account,
-    directory: &'a Directory,
-    which: impl Fn(&str) -> bool + 'a,
-) -> impl Iterator<Item = Step> + 'a {
-    account.groups.union(&account.marks.unsure.groups).filter(move |group| which(group)).map(|group| {
-        Step::RemoveGroup { id: account.id.clone(), group: group.clone(), name: group_name(directory, group) }
-    })
-}
-
-/// What the mapping wants, checked: nobody can have an account without its required attributes.
-pub(in crate::domain) fn wanted(situation: &Situation) -> Result<Desired, Obstacle> {
-    let mut desired = situation.rulebook.desired(situation.case, situation.now)?;
-    situation.case.pins.overlay(&mut desired, situation.rulebook);
-    for name in REQUIRED {
-        if desired.attributes.get(name).is_none_or(Value::is_null) {
-            return Err(format!(
-                "{name} is empty; fill the field in Namely that it is mapped from (login and email come from the \
-                 company email unless the configuration says otherwise)"
-            )
-            .into());
-        }
-    }
-    Ok(desired)
-}
-
-/// Desired groups as ids; those a rule fills are left to the rule.
-pub(in crate::domain) struct Resolved {
-    pub(in crate::domain) ids: BTreeSet<String>,
-    missing: Vec<String>,
-}
-
-pub(in crate::domain) fn resolve(desired: &Desired, directory: &Directory) -> Result<Resolved, String> {
-    let mut resolved = Resolved { ids: BTreeSet::new(), missing: Vec::new() };
-    for (name, wanted) in &desired.groups {
-        match directory.find(name) {
-            Some(group) if directory.is_rule_owned(&group.id) => {}
-            Some(group) if group.writable => {
-                resolved.ids.insert(group.id.clone());
-            }
-            Some(group) => {
-                return Err(format!(
-                    "{}: Okta does not let anybody write memberships of group {:?}; name another group",
-                    wanted.rule, group.name
-                ));
-            }
-            None if wanted.create => resolved.missing.push(name.clone()),
-            None => {
-                return Err(format!(
-                    "{}: there is no group {name:?} in Okta; create it there, or set create = true on the rule",
-                    wanted.rule
-                ));
-            }
-        }
-    }
-    Ok(resolved)
-}
-
-/// The groups with what an undo has restored; only memberships that are ours to write.
-fn pinned(mut groups: Resolved, situation: &Situation) -> Resolved {
-    let pins = &situation.case.pins;
-    let ours = |group: &&String| situation.directory.is_ours_to_write(group);
-    groups.ids.extend(pins.member.iter().filter(ours).cloned());
-    groups.ids.retain(|group| !pins.not_member.contains(group));
-    groups
-}
-
-/// The id of the wanted user type.
-fn user_type(desired: &Desired, directory: &Directory) -> Result<Option<(String, String)>, String> {
-    let Some(name) = &desired.user_type else { return Ok(None) };
-    match directory.user_type(name) {
-        Some(id) => Ok(Some((id.to_owned(), name.clone()))),
-        None => Err(format!(
-            "user_type: there is no user type {name:?} in Okta; add it under Directory > Profile Editor, or correct the name"
-        )),
-    }
 }
 
 /// The deactivated account that holds the chosen login gives it up.

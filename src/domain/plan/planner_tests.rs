@@ -1,17 +1,20 @@
 use super::*;
-use crate::domain::account::directory::Group;
+use crate::clock::Moment;
+use crate::domain::account::administrators::Administrators;
+use crate::domain::account::directory::{Directory, Group};
 use crate::domain::account::user::tests::bare;
 use crate::domain::account::user::{AccountStatus as Is, Marks};
-use crate::domain::guard::administrator::Administrators;
+use crate::domain::guard::planned::plan;
 use crate::domain::mapping::login::{Chosen, DeactivatedHolders};
 use crate::domain::plan::observe::{Answer, FullProfile, observe};
-use crate::domain::plan::rulebook::TenantRules;
 use crate::domain::plan::rulebook::tests::rulebook;
+use crate::domain::plan::rulebook::{Rulebook, TenantRules};
 use crate::domain::record::employee::Employee;
 use crate::domain::record::employee::tests::an_employee;
 use crate::domain::record::lifecycle::{LeaverGroups, Policies, Termination};
 use crate::domain::record::person::{Person, Position};
 use jiff::tz::TimeZone;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 const ID: &str = "00u00000000000000001";

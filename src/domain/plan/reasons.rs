@@ -1,7 +1,7 @@
 //! Which rule is behind each group and app that a plan gives or takes.
 
 use crate::domain::mapping::desired::Desired;
-use crate::domain::plan::planner::Situation;
+use crate::domain::plan::situation::Situation;
 use std::collections::BTreeMap;
 
 /// What a membership is called that comes back with somebody who returns.

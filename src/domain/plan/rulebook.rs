@@ -4,7 +4,6 @@
 //! **Invariant:** pure; a rulebook never changes while it is used.
 
 use crate::clock::Moment;
-use crate::domain::guard::safeguard::Safeguards;
 use crate::domain::mapping::desired::{Desired, Mapping, Shown};
 use crate::domain::mapping::expr::MappingError;
 use crate::domain::mapping::expr::{Bound, Engine, Expr};
@@ -13,6 +12,7 @@ use crate::domain::mapping::view::Reads;
 use crate::domain::mapping::view::Seen;
 use crate::domain::matching::correlation::MatchRule;
 use crate::domain::plan::case::Case;
+use crate::domain::plan::limits::Safeguards;
 use crate::domain::record::employee::Employee;
 use crate::domain::record::facts::Facts;
 use crate::domain::record::lifecycle::{self, Entitlement, Lifecycle, Policies, Terms};
@@ -236,6 +236,12 @@ impl Rulebook {
             all.add(expr.reads());
         }
         all
+    }
+
+    /// Whether they write this attribute: the mapping, or as the place of a former login.
+    pub fn writes(&self, attribute: &str) -> bool {
+        self.mapping.attribute_names().any(|mapped| mapped == attribute)
+            || self.login.former.as_deref() == Some(attribute)
     }
 
     /// Attributes of accounts that are read: those that are written, those that correlation needs, and the name.

@@ -5,7 +5,8 @@
 
 use crate::domain::account::directory::Group;
 use crate::domain::account::user::{Account, AccountStatus, ExitProof, Scope};
-use crate::domain::plan::planner::{Obstacle, Plan, Situation, removals, resolve, wanted};
+use crate::domain::plan::resolve::{removals, resolve, wanted};
+use crate::domain::plan::situation::{Obstacle, Plan, Situation};
 use crate::domain::plan::step::Step;
 use crate::domain::record::lifecycle::{LeaverGroups, Rehire};
 use std::time::Duration;

@@ -5,7 +5,7 @@
 //! tried again.
 
 use super::{A_MOMENT, Act, Concluded, Context, MAX_PAGES, Run};
-use crate::domain::guard::administrator::Knowledge;
+use crate::domain::account::knowledge::Knowledge;
 use crate::domain::plan::termination::next_try;
 use crate::domain::work::run::{Next, Release};
 use crate::domain::{AccountStatus, Answer, Group, Priority, Step, observe};

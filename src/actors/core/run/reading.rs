@@ -3,7 +3,8 @@
 //! **Invariant:** what could not be read is unknown; that there is no account is answered twice before it is believed.
 
 use super::{A_MOMENT, Concluded, Context, Run, WRONG_AGAIN};
-use crate::domain::guard::administrator::{RolesRead, needs_groups};
+use crate::domain::account::administrators::RolesRead;
+use crate::domain::guard::administrator::needs_groups;
 use crate::domain::work::run::Release;
 use crate::domain::{Account, Answer, Step, observe};
 use crate::okta::outcome::Outcome;

@@ -1,7 +1,7 @@
 use super::*;
+use crate::domain::account::administrators::{AdminLevel, Administrators};
 use crate::domain::account::user::Marks;
 use crate::domain::account::user::tests::bare;
-use crate::domain::guard::administrator::{AdminLevel, Administrators};
 use crate::domain::guard::safeguard::Restraint;
 use crate::domain::plan::rulebook::tests::rulebook;
 use crate::domain::record::employee::tests::an_employee;

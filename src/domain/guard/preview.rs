@@ -3,10 +3,12 @@
 use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
 use crate::domain::account::group_rule::{Foretold, RuledAccount};
-use crate::domain::guard::change::{ChangeKind, summary};
+use crate::domain::guard::change::summary;
+use crate::domain::guard::planned::foresee;
 use crate::domain::plan::case::Case;
-use crate::domain::plan::planner::{Plan, foresee};
+use crate::domain::plan::kind::ChangeKind;
 use crate::domain::plan::rulebook::Rulebook;
+use crate::domain::plan::situation::Plan;
 use crate::domain::plan::step::Step;
 use crate::domain::record::lifecycle::Entitlement;
 use serde::{Deserialize, Serialize};

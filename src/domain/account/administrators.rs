@@ -1,0 +1,91 @@
+//! Who holds an admin role of an Okta org, as it was read.
+//!
+//! **Invariant:** what could not be read is unknown, never "nobody".
+
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is known of the roles of one administrator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AdminLevel {
+    Super,
+    Lesser,
+    /// The roles could not be read.
+    Unknown,
+}
+
+/// What is known of all administrators of an org.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Administrators {
+    /// Everybody of the last list that was read, by id; `None` before the first.
+    pub listed: Option<BTreeMap<String, AdminLevel>>,
+    /// Why the list could not be read the last time: then `listed` is older.
+    #[serde(default)]
+    pub unread: Option<String>,
+    /// Whether groups carry a role, by id, as far as it was read.
+    #[serde(default)]
+    pub groups: BTreeMap<String, bool>,
+    /// Groups, by id, of which Okta did not say it when it was asked: a role may come with them.
+    #[serde(default)]
+    pub unsaid: BTreeSet<String>,
+    /// Why the roles of groups could not be read the last time.
+    #[serde(default)]
+    pub groups_unread: Option<String>,
+}
+
+impl Default for Administrators {
+    /// The list was read, and there is nobody on it.
+    fn default() -> Self {
+        Self { listed: Some(BTreeMap::new()), ..Self::never_read() }
+    }
+}
+
+impl Administrators {
+    /// Nobody has asked yet.
+    pub const fn never_read() -> Self {
+        Self { listed: None, unread: None, groups: BTreeMap::new(), unsaid: BTreeSet::new(), groups_unread: None }
+    }
+
+    /// Whether the list is what Okta said when it was asked last.
+    pub const fn is_current(&self) -> bool {
+        self.listed.is_some() && self.unread.is_none()
+    }
+
+    /// Whether this user is on the last list that was read.
+    pub fn lists(&self, id: &str) -> bool {
+        self.listed.as_ref().is_some_and(|listed| listed.contains_key(id))
+    }
+
+    /// Ids of everybody known as a super administrator.
+    pub fn supers(&self) -> impl Iterator<Item = &str> {
+        let all = self.listed.iter().flatten();
+        all.filter(|(_, level)| **level == AdminLevel::Super).map(|(id, _)| id.as_str())
+    }
+
+    /// Whether this user may be a super administrator.
+    pub fn may_be_super(&self, id: &str) -> bool {
+        self.listed.as_ref().and_then(|listed| listed.get(id)).is_some_and(|level| *level != AdminLevel::Lesser)
+    }
+
+    /// What somebody has to mend so that it can be told who is an administrator; nothing if it can.
+    pub fn missing(&self) -> Option<String> {
+        let list = self.unread.as_ref().map(|why| format!("the list of administrators cannot be read ({why})"));
+        let groups = self.groups_unread.as_ref().map(|why| format!("admin roles of groups cannot be read ({why})"));
+        let message: Vec<String> = list.into_iter().chain(groups).collect();
+        (!message.is_empty()).then(|| format!("{}; {PERMISSION}", message.join("; ")))
+    }
+}
+
+/// What the token needs.
+pub const PERMISSION: &str =
+    "give the token's owner a role with the permission okta.iam.read, and a service app the scope okta.roles.read";
+
+/// What Okta has said when it was asked for the roles of one person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolesRead {
+    /// Whether they hold one; `None` if Okta did not say.
+    pub holds: Option<bool>,
+    /// In milliseconds.
+    pub at: i64,
+}

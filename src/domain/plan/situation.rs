@@ -1,0 +1,80 @@
+//! What a plan is made from, and what it says is to be done.
+
+use crate::clock::Moment;
+use crate::domain::account::directory::Directory;
+use crate::domain::plan::case::Case;
+use crate::domain::plan::kind::ChangeKind;
+use crate::domain::plan::rulebook::Rulebook;
+use crate::domain::plan::step::Step;
+use crate::domain::record::lifecycle::Lifecycle;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything a plan is made from.
+pub struct Situation<'a> {
+    pub case: &'a Case,
+    pub lifecycle: &'a Lifecycle,
+    pub rulebook: &'a Rulebook,
+    pub directory: &'a Directory,
+    pub now: Moment,
+    /// Whether the account was read by the run that asks.
+    pub fresh: bool,
+    /// What Okta has refused in this run of somebody whose access ends: left out, while everything else is taken.
+    pub refused: &'a [Step],
+}
+
+/// What is to be done for one person.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// These calls in this order; nothing to do if empty.
+    pub steps: Vec<Step>,
+    /// What people should know, which stops nothing.
+    pub remarks: Vec<String>,
+    /// What Okta does not let anybody do for now, although everything else is done; the account is looked at again.
+    pub unfinished: Option<String>,
+    /// The link to the manager waits for the manager's account.
+    pub awaits_manager: bool,
+    /// Access is over and no account is known, which nobody has proved: Okta must be asked before anybody calls it done.
+    pub unsearched: bool,
+    /// Every step is part of ending somebody's access.
+    pub exit: bool,
+    /// But sessions and suspension, which do not wait for the deactivation: somebody else decides about that.
+    pub secures_first: bool,
+    /// Groups, by id, with which an admin role is given.
+    pub grants: BTreeSet<String>,
+    /// The rule behind each group and app that is given or taken, by the name of the group or the label of the app.
+    pub rules: BTreeMap<String, String>,
+}
+
+/// Why nothing can be done for a person until somebody changes something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Obstacle {
+    pub why: String,
+    /// Whether what must change does not show by itself: then the account is looked at again now and then.
+    pub read_again: bool,
+}
+
+impl From<String> for Obstacle {
+    fn from(why: String) -> Self {
+        Self { why, read_again: false }
+    }
+}
+
+impl Plan {
+    /// A plan without calls, which says of calls what kinds they are.
+    pub fn kinds(&self) -> Plan {
+        let (secures_first, grants) = (self.secures_first, self.grants.clone());
+        Plan { exit: self.exit, secures_first, grants, ..Plan::default() }
+    }
+
+    /// The kind of change that one call of it is; `None` for a read that may lead anywhere.
+    pub fn kind(&self, step: &Step) -> Option<ChangeKind> {
+        let secures = self.secures_first
+            && matches!(step, Step::RevokeSessions { .. } | Step::Suspend { .. } | Step::Unlock { .. });
+        // What gives access back is no part of its end.
+        let secures = secures || matches!(step, Step::Unsuspend { .. });
+        match step {
+            Step::AddGroup { group, .. } if self.grants.contains(group) => Some(ChangeKind::GrantAdmin),
+            _ => ChangeKind::of(step, self.exit && !secures),
+        }
+    }
+}
