@@ -66,7 +66,7 @@ fn may_say(file: &str, word: &str) -> bool {
         | "src/audit/event.rs"
         | "src/audit/details.rs"
         | "src/domain/plan/step.rs"
-        | "src/domain/plan/preview.rs"
+        | "src/domain/guard/preview.rs"
         | "src/store/requests.rs" => true,
         // What an old configuration says.
         "src/config/former.rs" => true,
