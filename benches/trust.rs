@@ -240,17 +240,19 @@ async fn leavers(config: &Config, store: &Store, clock: &Clock, people: usize) {
     }
     store
         .run(|c| {
-            c.execute_batch(
+            for sql in [
                 "INSERT INTO hold (org, change, scope, why, needs, since, reminded)
-                   VALUES ('sandbox', 'deactivate', 'sandbox', 'too many', 1, 0, 0);
-                 UPDATE work SET done_rev = dirty_rev, state = 0;
-                 UPDATE work SET state = 2, done_rev = dirty_rev - 1
-                   WHERE target IN (SELECT id FROM target WHERE ended_at IS NOT NULL AND id % 200 = 1);
-                 INSERT INTO risk (target, change, org, tenant, department, rev, shown, at, run, hold)
-                   SELECT target, 'deactivate', 'sandbox', 'sandbox', '', dirty_rev, 'out', 0, 1, 1 FROM work WHERE state = 2;
-                 UPDATE account SET status = 'DEPROVISIONED', doc = json_set(doc, '$.status', 'DEPROVISIONED')
+                   VALUES ('sandbox', 'deactivate', 'sandbox', 'too many', 1, 0, 0)",
+                "UPDATE work SET done_rev = dirty_rev, state = 0",
+                "UPDATE work SET state = 2, done_rev = dirty_rev - 1
+                   WHERE target IN (SELECT id FROM target WHERE ended_at IS NOT NULL AND id % 200 = 1)",
+                "INSERT INTO risk (target, change, org, tenant, department, rev, shown, at, run, hold)
+                   SELECT target, 'deactivate', 'sandbox', 'sandbox', '', dirty_rev, 'out', 0, 1, 1 FROM work WHERE state = 2",
+                "UPDATE account SET status = 'DEPROVISIONED', doc = json_set(doc, '$.status', 'DEPROVISIONED')
                    WHERE okta_id IN (SELECT okta_id FROM target JOIN work ON target = id WHERE ended_at IS NOT NULL AND state = 0)",
-            )?;
+            ] {
+                c.execute(sql, [])?;
+            }
             Ok(())
         })
         .await

@@ -24,7 +24,7 @@ type Boxed = Box<dyn Layer<Registry> + Send + Sync>;
 /// For commands: only what went wrong, for people.
 pub fn quiet() {
     // Who waits for a lock on the store is told what for.
-    let message = "error,namely_okta_sync::store::opening=warn";
+    let message = "error,namely_okta_sync::store::engine::opening=warn";
     let logs = fmt::layer().with_writer(std::io::stderr).with_filter(filter(message));
     // Whoever has a subscriber already keeps it.
     let _ = tracing_subscriber::registry().with(logs).try_init();

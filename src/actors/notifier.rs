@@ -168,7 +168,7 @@ impl Sender {
         };
         let path = self.store.path().to_owned();
         let read = tokio::task::spawn_blocking(move || {
-            let rows = read_audit(&Store::reader(&path)?, after, ROWS)?;
+            let rows = read_audit(&*Store::reader(&path)?, after, ROWS)?;
             let mut gathered = gathered.unwrap_or(Gathered { digest: Digest::default(), from: after + 1, to: after });
             for row in &rows {
                 gathered.digest.row(&Row::read(&row.text)?, &events);

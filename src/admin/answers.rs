@@ -7,10 +7,9 @@ use crate::audit::Row;
 use crate::clock::Moment;
 use crate::domain::plan::starter::Stage;
 use crate::store::{
-    Adoption, Filter, Starter, Store, adoption, attention, filter_audit, held_people, holds, linked, name_of, pauses,
-    quarantined, review_outlook, reviews, split_outlook, starters, vitals, waiting,
+    Adoption, Filter, Starter, Store, Tx, adoption, attention, filter_audit, held_people, holds, linked, name_of,
+    pauses, quarantined, review_outlook, reviews, split_outlook, starters, vitals, waiting,
 };
-use rusqlite::Connection;
 use serde_json::{Value, json};
 
 /// People who are listed at most.
@@ -41,28 +40,28 @@ impl Decisions {
                 let approvers = Approvers { people: self.approvers, lacking };
                 serde_json::to_value(State::of(&c, &seen, running().as_ref(), approvers, now)?)?
             }
-            Ask::Attention => json!({ "items": attention(&reader()?, &self.rules, now)? }),
-            Ask::Starters => self.starters(&reader()?, query, now)?,
-            Ask::Backlog => json!({ "people": waiting(&reader()?, LISTED)? }),
+            Ask::Attention => json!({ "items": attention(&*reader()?, &self.rules, now)? }),
+            Ask::Starters => self.starters(&*reader()?, query, now)?,
+            Ask::Backlog => json!({ "people": waiting(&*reader()?, LISTED)? }),
             Ask::Person => {
                 let only = query["org"].as_str().map(|name| self.org(name)).transpose()?;
-                self.person(&reader()?, &parts[0], only, (!all).then_some(ROWS))?
+                self.person(&*reader()?, &parts[0], only, (!all).then_some(ROWS))?
             }
-            Ask::Holds => json!({ "holds": holds(&reader()?, all)? }),
+            Ask::Holds => json!({ "holds": holds(&*reader()?, all)? }),
             Ask::Hold => {
                 let (c, id) = (reader()?, self.number("hold", &parts[0])?);
                 let found = holds(&c, true)?.into_iter().find(|hold| hold.id == id);
                 let missing = || Refusal::NotFound(format!("there is no hold {id}; see `holds list --all`"));
                 json!({ "hold": found.ok_or_else(missing)?, "people": held_people(&c, id)? })
             }
-            Ask::UndoPreview => self.what_an_undo_restores(&reader()?, query, now)?,
-            Ask::Quarantine => json!({ "people": quarantined(&reader()?)? }),
-            Ask::Pauses => json!({ "pauses": pauses(&reader()?)? }),
-            Ask::Reviews => json!({ "reviews": reviews(&reader()?, all)? }),
+            Ask::UndoPreview => self.what_an_undo_restores(&*reader()?, query, now)?,
+            Ask::Quarantine => json!({ "people": quarantined(&*reader()?)? }),
+            Ask::Pauses => json!({ "pauses": pauses(&*reader()?)? }),
+            Ask::Reviews => json!({ "reviews": reviews(&*reader()?, all)? }),
             Ask::Review => {
                 let id = self.number("review", &parts[0])?;
                 let missing = || Refusal::NotFound(format!("there is no review {id}; see `review list --all`"));
-                let (review, outlook) = review_outlook(&reader()?, &self.rules, id, now)?.ok_or_else(missing)?;
+                let (review, outlook) = review_outlook(&*reader()?, &self.rules, id, now)?.ok_or_else(missing)?;
                 json!({ "review": review, "outlook": outlook })
             }
             Ask::Links => {
@@ -89,7 +88,7 @@ impl Decisions {
                 }
                 json!({ "links": found })
             }
-            Ask::Adoption => json!(adoption(&reader()?, &self.rules, self.org(&parts[0])?, now)?),
+            Ask::Adoption => json!(adoption(&*reader()?, &self.rules, self.org(&parts[0])?, now)?),
             Ask::Adoptions => {
                 let c = reader()?;
                 let report = |org: &String| adoption(&c, &self.rules, org, now);
@@ -99,7 +98,7 @@ impl Decisions {
         }))
     }
 
-    fn starters(&self, c: &Connection, query: &Value, now: Moment) -> Result<Value, Refusal> {
+    fn starters(&self, c: &Tx, query: &Value, now: Moment) -> Result<Value, Refusal> {
         let days = query["days"].as_i64().unwrap_or(DAYS);
         let ahead = u16::try_from(days).map_err(|_| Refusal::Bad(format!("{days} days are no time ahead")))?;
         let orgs = match query["org"].as_str() {
@@ -115,13 +114,7 @@ impl Decisions {
         Ok(json!({ "days": days, "blocked": blocked, "starters": found }))
     }
 
-    fn person(
-        &self,
-        c: &Connection,
-        person: &str,
-        only: Option<&str>,
-        newest: Option<usize>,
-    ) -> Result<Value, Refusal> {
+    fn person(&self, c: &Tx, person: &str, only: Option<&str>, newest: Option<usize>) -> Result<Value, Refusal> {
         let mut people = Vec::new();
         for (org, target) in self.targets_in(c, person, only)? {
             let mut rows: Vec<Value> = Vec::new();

@@ -4,11 +4,10 @@ use super::routes::Ask;
 use crate::clock::Moment;
 use crate::domain::{ChangeKind, Decider, Rulebook};
 use crate::store::{
-    Approval, Ballot, OperatorRequest, Opined, Opinion, Planned, Store, StoreError, Unfit, Voted, accept_adoption,
-    accept_list, adoption, approve, cancel, find, held_people, holds, identity, opine, org_of_hold, pause, request,
-    resume, retry, reverse, split_outlook, vote,
+    Approval, Ballot, Operator, OperatorRequest, Opined, Opinion, Planned, Store, StoreError, Tx, Unfit, Voted,
+    accept_adoption, accept_list, adoption, approve, cancel, find, held_people, holds, identity, opine, org_of_hold,
+    pause, request, resume, retry, reverse, split_outlook, vote,
 };
-use rusqlite::Connection;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,7 +73,7 @@ impl Decisions {
     }
 
     /// The targets that a person has, in one org or in all.
-    pub fn targets_in(&self, c: &Connection, person: &str, org: Option<&str>) -> Result<Vec<(String, i64)>, Refusal> {
+    pub fn targets_in(&self, c: &Tx, person: &str, org: Option<&str>) -> Result<Vec<(String, i64)>, Refusal> {
         let found = self.targets(c, person)?;
         let Some(only) = org else { return Ok(found) };
         let here: Vec<(String, i64)> = found.into_iter().filter(|(org, _)| org == only).collect();
@@ -87,7 +86,7 @@ impl Decisions {
     }
 
     /// The targets that a person has, in all orgs.
-    pub fn targets(&self, c: &Connection, person: &str) -> Result<Vec<(String, i64)>, Refusal> {
+    pub fn targets(&self, c: &Tx, person: &str) -> Result<Vec<(String, i64)>, Refusal> {
         let mut found = Vec::new();
         for org in &self.orgs {
             found.extend(find(c, org, person)?.into_iter().map(|target| (org.clone(), target)));
@@ -109,25 +108,25 @@ impl Decisions {
         let text = |key: &str| body[key].as_str().unwrap_or_default();
         let message = match ask {
             Ask::Approve | Ask::Reject | Ask::Reverse => {
-                self.hold(&operator()?, ask, by, self.number("hold", &parts[0])?, body, now)?
+                self.hold(&*operator()?, ask, by, self.number("hold", &parts[0])?, body, now)?
             }
             Ask::Cancel => {
                 let id = self.number("hold", &parts[0])?;
-                if !cancel(&operator()?, id, by, now)? {
+                if !cancel(&*operator()?, id, by, now)? {
                     return Err(Refusal::NotFound(format!(
                         "nothing of hold {id} is about to be carried out on the word of one person; see `holds list`"
                     )));
                 }
                 json!({ "hold": id, "cancelled": true, "by": by.name })
             }
-            Ask::Retry => self.try_again(&operator()?, by, body, now)?,
+            Ask::Retry => self.try_again(&*operator()?, by, body, now)?,
             Ask::Pause => {
                 let org = body["org"].as_str().map(|name| self.org(name)).transpose()?;
                 let change = body["change"].as_str().map(change).transpose()?;
-                let id = pause(&operator()?, org, change, text("why"), by, now)?;
+                let id = pause(&*operator()?, org, change, text("why"), by, now)?;
                 json!({ "pause": id, "org": org, "change": change, "why": text("why"), "by": by.name })
             }
-            Ask::Resume => match resume(&operator()?, body["id"].as_i64(), by, now)? {
+            Ask::Resume => match resume(&*operator()?, body["id"].as_i64(), by, now)? {
                 0 => return Err(Refusal::NotFound("nothing to resume: no such pause lasts".into())),
                 ended => json!({ "resumed": ended, "by": by.name }),
             },
@@ -163,7 +162,7 @@ impl Decisions {
             }
             Ask::AcceptReview | Ask::RejectReview => {
                 let (id, accept) = (self.number("review", &parts[0])?, ask == Ask::AcceptReview);
-                self.review(&operator()?, id, accept, by, body, now)?
+                self.review(&*operator()?, id, accept, by, body, now)?
             }
             Ask::Split => {
                 let c = operator()?;
@@ -186,10 +185,10 @@ impl Decisions {
                     OperatorRequest::Split { tenant: link.tenant, profile: link.profile, why: text("why").to_owned() };
                 json!({ "request": request(&c, org, &asked, by, now)?, "org": org, "profile": profile, "by": by.name })
             }
-            Ask::ApprovePlan => self.approve_plan(&mut operator()?, by, body, now)?,
-            Ask::Undo => self.take_back(&operator()?, by, body, now)?,
-            Ask::Release => self.release(&operator()?, by, body, now)?,
-            Ask::Fix => self.asked(&operator()?, body, OperatorRequest::Fix { targets: targets(body) }, by, now)?,
+            Ask::ApprovePlan => self.approve_plan(&operator()?, by, body, now)?,
+            Ask::Undo => self.take_back(&*operator()?, by, body, now)?,
+            Ask::Release => self.release(&*operator()?, by, body, now)?,
+            Ask::Fix => self.asked(&*operator()?, body, OperatorRequest::Fix { targets: targets(body) }, by, now)?,
             Ask::Reconcile => {
                 let orgs = match body["org"].as_str() {
                     Some(name) => vec![self.org(name)?.to_owned()],
@@ -207,15 +206,7 @@ impl Decisions {
         Ok(Some(message))
     }
 
-    fn review(
-        &self,
-        c: &Connection,
-        id: i64,
-        accept: bool,
-        by: &Decider,
-        body: &Value,
-        now: Moment,
-    ) -> Result<Value, Refusal> {
+    fn review(&self, c: &Tx, id: i64, accept: bool, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
         let opinion = Opinion {
             accept,
             code: body["code"].as_str().unwrap_or_default(),
@@ -242,19 +233,12 @@ impl Decisions {
         }
     }
 
-    fn asked(
-        &self,
-        c: &Connection,
-        body: &Value,
-        asked: OperatorRequest,
-        by: &Decider,
-        now: Moment,
-    ) -> Result<Value, Refusal> {
+    fn asked(&self, c: &Tx, body: &Value, asked: OperatorRequest, by: &Decider, now: Moment) -> Result<Value, Refusal> {
         let org = self.org(body["org"].as_str().unwrap_or_default())?;
         Ok(json!({ "request": request(c, org, &asked, by, now)?, "by": by.name }))
     }
 
-    fn try_again(&self, c: &Connection, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
+    fn try_again(&self, c: &Tx, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
         let meant = body["person"].as_str().map(|person| self.targets(c, person)).transpose()?;
         let meant: Option<Vec<i64>> = meant.map(|found| found.into_iter().map(|(_, target)| target).collect());
         let people = retry(c, meant.as_deref(), by, now)?;
@@ -265,7 +249,7 @@ impl Decisions {
     }
 
     /// Approves what a saved plan says of people, as far as the same would be done now.
-    fn approve_plan(&self, c: &mut Connection, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
+    fn approve_plan(&self, c: &Operator, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
         let people: Vec<Approval> = people(body)?;
         let mut targets = BTreeSet::new();
         if let Some(twice) = people.iter().find(|person| !targets.insert(person.target)) {
@@ -302,7 +286,7 @@ pub(super) fn nobody(person: &str) -> Refusal {
 }
 
 /// What one approval of these people does not decide.
-fn waits(c: &Connection, approved: &[i64]) -> Result<Vec<String>, StoreError> {
+fn waits(c: &Tx, approved: &[i64]) -> Result<Vec<String>, StoreError> {
     let approved: BTreeSet<i64> = approved.iter().copied().collect();
     let mut message = Vec::new();
     for hold in holds(c, false)?.into_iter().filter(|hold| hold.needs > 1) {
@@ -336,7 +320,7 @@ pub(super) fn change(word: &str) -> Result<ChangeKind, Refusal> {
 }
 
 /// The targets of a hold that are meant: by number and by name; all without either.
-fn meant(c: &Connection, hold: i64, body: &Value) -> Result<Option<BTreeSet<i64>>, Refusal> {
+fn meant(c: &Tx, hold: i64, body: &Value) -> Result<Option<BTreeSet<i64>>, Refusal> {
     if !body["targets"].is_array() && !body["people"].is_array() {
         return Ok(None);
     }
@@ -363,15 +347,7 @@ fn meant(c: &Connection, hold: i64, body: &Value) -> Result<Option<BTreeSet<i64>
 
 impl Decisions {
     /// What somebody says about a hold, or about what was rejected in it.
-    fn hold(
-        &self,
-        c: &Connection,
-        ask: Ask,
-        by: &Decider,
-        hold: i64,
-        body: &Value,
-        now: Moment,
-    ) -> Result<Value, Refusal> {
+    fn hold(&self, c: &Tx, ask: Ask, by: &Decider, hold: i64, body: &Value, now: Moment) -> Result<Value, Refusal> {
         let seen = body["code"].as_str().unwrap_or_default();
         let only = meant(c, hold, body)?;
         let ballot = Ballot { hold, approve: ask == Ask::Approve, seen, only: only.as_ref(), by };

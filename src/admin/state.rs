@@ -2,8 +2,7 @@
 
 use crate::clock::Moment;
 use crate::domain::Priority;
-use crate::store::{HeldChanges, LeaverWithAccess, OrgVitals, Pause, StoreError, Used, Vitals, holds, pauses};
-use rusqlite::Connection;
+use crate::store::{HeldChanges, LeaverWithAccess, OrgVitals, Pause, StoreError, Tx, Used, Vitals, holds, pauses};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -133,7 +132,7 @@ pub struct AuditState {
 impl State {
     /// What was `seen` in the store, and what a service says of itself; `None` where none answers.
     pub fn of(
-        c: &Connection,
+        c: &Tx,
         seen: &Vitals,
         running: Option<&Running>,
         approvers: Approvers,

@@ -4,15 +4,14 @@ use super::decisions::{Decisions, Refusal, targets as listed};
 use crate::clock::Moment;
 use crate::domain::Decider;
 use crate::domain::guard::preview::{Preview, preview};
-use crate::store::{OperatorRequest, Scope, Undo, all_there, directory, pinned, request, undo, whole_with};
-use rusqlite::Connection;
+use crate::store::{OperatorRequest, Scope, Tx, Undo, all_there, directory, pinned, request, undo, whole_with};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 impl Decisions {
     /// What is named by a query or a body.
-    fn scope(&self, c: &Connection, asked: &Value) -> Result<Scope, Refusal> {
+    fn scope(&self, c: &Tx, asked: &Value) -> Result<Scope, Refusal> {
         let orgs = match asked["org"].as_str() {
             Some(name) => vec![self.org(name)?.to_owned()],
             None => self.orgs.clone(),
@@ -52,7 +51,7 @@ impl Decisions {
     }
 
     /// What an undo would restore, what it would take to restore it, and the code that names exactly this.
-    pub(super) fn what_an_undo_restores(&self, c: &Connection, asked: &Value, now: Moment) -> Result<Value, Refusal> {
+    pub(super) fn what_an_undo_restores(&self, c: &Tx, asked: &Value, now: Moment) -> Result<Value, Refusal> {
         let found = undo(c, &self.rules, &self.scope(c, asked)?)?;
         if found.people.is_empty() && found.lost.is_empty() {
             return Err(nothing());
@@ -64,7 +63,7 @@ impl Decisions {
     }
 
     /// What the planner would do with what is restored.
-    fn previews(&self, c: &Connection, found: &Undo, now: Moment) -> Result<Vec<Preview>, Refusal> {
+    fn previews(&self, c: &Tx, found: &Undo, now: Moment) -> Result<Vec<Preview>, Refusal> {
         let mut previews = Vec::new();
         for (org, people) in &found.pins {
             let Some(known) = directory(c, org)? else {
@@ -82,7 +81,7 @@ impl Decisions {
     }
 
     /// Asks the service to take something back, if that is still what was shown.
-    pub(super) fn take_back(&self, c: &Connection, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
+    pub(super) fn take_back(&self, c: &Tx, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
         let scope = self.scope(c, body)?;
         let shown = body["code"].as_str().unwrap_or_default();
         let found = undo(c, &self.rules, &scope)?;
@@ -99,7 +98,7 @@ impl Decisions {
     }
 
     /// Asks the service to let go of what an undo has restored.
-    pub(super) fn release(&self, c: &Connection, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
+    pub(super) fn release(&self, c: &Tx, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
         let of_whom = || Refusal::Bad("say of whom: a person, or an org and targets of it; not both".into());
         let named = listed(body);
         if body["person"].is_string() != named.is_empty() {

@@ -359,7 +359,7 @@ fn prune(config: &Path, before: &str, by: Option<&String>) -> anyhow::Result<Exi
     if !verdict.is_good() {
         bail!("the audit is not as it was written (see `audit verify`): nothing is removed from it");
     }
-    match prune_audit(&mut Store::operator(&opened.path)?, before, &by, opened.now)? {
+    match prune_audit(&Store::operator(&opened.path)?, before, &by, opened.now)? {
         Some(pruned) => {
             println!("{} rows are gone, up to row {}; the chain goes on from there", pruned.rows, pruned.to)
         }

@@ -7,7 +7,6 @@ use crate::domain::hex;
 use crate::store::{Store, beside, checkpoints, lock, verify_audit};
 use anyhow::{Context, bail};
 use aws_lc_rs::digest::{SHA256, digest};
-use rusqlite::Connection;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -55,10 +54,7 @@ pub fn backup(options: &BackupOptions) -> anyhow::Result<ExitCode> {
     if let Some(folder) = to.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)?;
     }
-    opened
-        .store
-        .execute("VACUUM INTO ?1", [to.display().to_string()])
-        .with_context(|| format!("{} could not be written", to.display()))?;
+    opened.store.copy_to(to).with_context(|| format!("{} could not be written", to.display()))?;
     std::fs::File::open(to)?.sync_all()?;
     let sound = examine(to)?;
     if options.json {
@@ -110,9 +106,8 @@ pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
 /// Whether a file is a store, of this version or an earlier one, whole, with an audit as it was written.
 fn examine(path: &Path) -> anyhow::Result<Sound> {
     let not_whole = || format!("{} is not a whole copy of a store", path.display());
-    let c: Connection = Store::copy(path).with_context(not_whole)?;
-    let verdict: String = c.query_row("PRAGMA integrity_check", [], |row| row.get(0)).with_context(not_whole)?;
-    if verdict != "ok" {
+    let c = Store::copy(path).with_context(not_whole)?;
+    if let Some(verdict) = c.examine().with_context(not_whole)? {
         bail!("{}: {verdict}", not_whole());
     }
     let audit = verify_audit(&c, &checkpoints(&c)?, || ())?;

@@ -8,9 +8,8 @@ use crate::domain::mapping::desired::Shown;
 use crate::domain::mapping::explain::{Explanation, explain as explain_mapping};
 use crate::domain::work::machine::State;
 use crate::domain::{Case, Directory, ManagerLink};
-use crate::store::{directory, find, whole};
+use crate::store::{directory, find, progress, whole};
 use anyhow::bail;
-use rusqlite::OptionalExtension;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -80,9 +79,8 @@ fn read(opened: &Opened, org: &str, target: i64) -> anyhow::Result<Option<Remark
     let rules = &opened.config.rulebook;
     let Some(case) = whole(&opened.store, rules, target, opened.now)? else { return Ok(None) };
     let known = directory(&opened.store, org)?.unwrap_or_default();
-    let conflict: Option<String> =
-        opened.store.query_row("SELECT conflict FROM target WHERE id = ?1", [target], |row| row.get(0))?;
-    let preview = preview(target, &case, conflict.as_deref(), rules, &mut Cow::Borrowed(&known), opened.now);
+    let progress = progress(&opened.store, target)?;
+    let preview = preview(target, &case, progress.conflict.as_deref(), rules, &mut Cow::Borrowed(&known), opened.now);
     let positions = rules.counting(&case, opened.now);
     let login = case.login.as_ref().map(|chosen| chosen.login.as_str()).unwrap_or_default();
     let manager_login = match &case.manager {
@@ -92,13 +90,7 @@ fn read(opened: &Opened, org: &str, target: i64) -> anyhow::Result<Option<Remark
     let shown = Shown { org, login, manager_login, positions: &positions };
     let mapping = explain_mapping(&rules.mapping, &shown);
     drop(positions);
-    let row: Option<(State, bool, Option<String>)> = opened
-        .store
-        .query_row("SELECT state, dirty_rev > done_rev, reason FROM work WHERE target = ?1", [target], |row| {
-            Ok((State::from_number(row.get(0)?), row.get(1)?, row.get(2)?))
-        })
-        .optional()?;
-    let state = match row {
+    let state = match progress.work.map(|work| (work.state, work.is_dirty(), work.reason)) {
         Some((State::Held, _, Some(why))) => format!("held: {why}"),
         Some((State::Quarantined, _, Some(why))) => format!("quarantined: {why}"),
         Some((_, true, Some(why))) => format!("under way: {why}"),

@@ -5,16 +5,15 @@ use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::domain::Decider;
 use crate::domain::guard::decider::caller;
-use crate::store::{Store, find, location, verify_quickly};
+use crate::store::{Reader, Store, find, location};
 use anyhow::bail;
-use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A configuration and the store that the service of it keeps, for reading.
 pub struct Opened {
     pub config: Config,
-    pub store: Connection,
+    pub store: Reader,
     pub path: PathBuf,
     pub now: Moment,
 }
@@ -32,9 +31,9 @@ pub fn opened(config: Config) -> anyhow::Result<Opened> {
             format!("there is no store {} yet: start the service first (`run`), it reads both sides", store.display());
         return Err(cannot_say(message));
     }
-    let connection = Store::reader(&store)?;
-    verify_quickly(&store, &connection)?;
-    Ok(Opened { config, store: connection, path: store, now: Clock::system().now() })
+    let reader = Store::reader(&store)?;
+    reader.verify_quickly(&store)?;
+    Ok(Opened { config, store: reader, path: store, now: Clock::system().now() })
 }
 
 /// Who decides: the user of this machine, whatever name is given for the audit.

@@ -1,11 +1,11 @@
 //! What Okta holds, as last observed.
 
+use super::engine::{Optional, Tx, params};
 use super::{Store, StoreError, pages};
 use crate::clock::Moment;
 use crate::domain::mapping::desired::LOGIN;
 use crate::domain::plan::doubt::{self, Ending};
 use crate::domain::{Account, Cause, Link, Priority, Step, login_key};
-use rusqlite::{Connection, OptionalExtension, params};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ const PART: i64 = 500;
 
 /// Writes down an account; `matched` are the attributes that correlation looks accounts up by.
 pub(super) fn put(
-    connection: &Connection,
+    connection: &Tx,
     org: &str,
     account: &Account,
     matched: &[String],
@@ -67,38 +67,30 @@ pub(super) fn put(
     Ok(())
 }
 
-pub(super) fn remove(connection: &Connection, org: &str, okta_id: &str) -> Result<(), StoreError> {
-    for table in ["account", "account_key"] {
-        connection
-            .prepare_cached(&format!("DELETE FROM {table} WHERE org = ?1 AND okta_id = ?2"))?
-            .execute([org, okta_id])?;
-    }
+pub(super) fn remove(connection: &Tx, org: &str, okta_id: &str) -> Result<(), StoreError> {
+    connection.prepare_cached("DELETE FROM account WHERE org = ?1 AND okta_id = ?2")?.execute([org, okta_id])?;
+    connection.prepare_cached("DELETE FROM account_key WHERE org = ?1 AND okta_id = ?2")?.execute([org, okta_id])?;
     Ok(())
 }
 
 /// The account with this id.
-pub fn by_id(connection: &Connection, org: &str, okta_id: &str) -> Result<Option<Account>, StoreError> {
+pub fn by_id(connection: &Tx, org: &str, okta_id: &str) -> Result<Option<Account>, StoreError> {
     one(connection, "SELECT doc FROM account WHERE org = ?1 AND okta_id = ?2", org, okta_id)
 }
 
 /// Every account that carries an anchor: Okta does not keep it unique.
-pub(super) fn by_anchor(c: &Connection, org: &str, anchor: &str) -> Result<Vec<Account>, StoreError> {
+pub(super) fn by_anchor(c: &Tx, org: &str, anchor: &str) -> Result<Vec<Account>, StoreError> {
     let mut select = c.prepare_cached("SELECT doc FROM account WHERE org = ?1 AND anchor = ?2 ORDER BY okta_id")?;
     let docs: Vec<String> = select.query_map([org, anchor], |row| row.get(0))?.collect::<Result<_, _>>()?;
     docs.iter().map(|doc| Ok(serde_json::from_str(doc)?)).collect()
 }
 
-pub(super) fn by_login(connection: &Connection, org: &str, login: &str) -> Result<Option<Account>, StoreError> {
+pub(super) fn by_login(connection: &Tx, org: &str, login: &str) -> Result<Option<Account>, StoreError> {
     one(connection, "SELECT doc FROM account WHERE org = ?1 AND login_key = ?2", org, &login_key(login))
 }
 
 /// Accounts whose attribute has this value, by the comparison of logins.
-pub(super) fn by_attribute(
-    c: &Connection,
-    org: &str,
-    attribute: &str,
-    value: &str,
-) -> Result<Vec<Account>, StoreError> {
+pub(super) fn by_attribute(c: &Tx, org: &str, attribute: &str, value: &str) -> Result<Vec<Account>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT a.doc FROM account_key k JOIN account a ON a.org = k.org AND a.okta_id = k.okta_id
          WHERE k.org = ?1 AND k.attribute = ?2 AND k.value = ?3 ORDER BY a.okta_id",
@@ -107,13 +99,13 @@ pub(super) fn by_attribute(
     docs.iter().map(|doc| Ok(serde_json::from_str(doc)?)).collect()
 }
 
-fn one(connection: &Connection, sql: &str, org: &str, key: &str) -> Result<Option<Account>, StoreError> {
+fn one(connection: &Tx, sql: &'static str, org: &str, key: &str) -> Result<Option<Account>, StoreError> {
     let doc: Option<String> = connection.prepare_cached(sql)?.query_row([org, key], |row| row.get(0)).optional()?;
     doc.map(|doc| Ok(serde_json::from_str(&doc)?)).transpose()
 }
 
 /// An account was renamed for somebody else's sake.
-pub(super) fn rename(c: &Connection, org: &str, okta_id: &str, login: &str) -> Result<(), StoreError> {
+pub(super) fn rename(c: &Tx, org: &str, okta_id: &str, login: &str) -> Result<(), StoreError> {
     let Some(mut account) = by_id(c, org, okta_id)? else { return Ok(()) };
     account.login = login.to_owned();
     account.profile.insert("login".into(), login.into());
@@ -135,7 +127,7 @@ fn links_key(org: &str) -> String {
 /// Writes down the links of the accounts after `after`, in the order of their ids; the last of them, and how many people report
 /// to somebody else in Namely.
 fn learn_part(
-    c: &Connection,
+    c: &Tx,
     org: &str,
     links: &BTreeMap<String, String>,
     after: &str,
@@ -167,7 +159,7 @@ fn learn_part(
 }
 
 /// Whether the link of every account is written down; from then on the links of the org are known.
-fn all_learned(c: &Connection, org: &str) -> Result<bool, StoreError> {
+fn all_learned(c: &Tx, org: &str) -> Result<bool, StoreError> {
     let mut find = c.prepare_cached(
         "SELECT 1 FROM account WHERE org = ?1 AND json_extract(doc, '$.marks.manager') IS NULL LIMIT 1",
     )?;
@@ -179,12 +171,7 @@ fn all_learned(c: &Connection, org: &str) -> Result<bool, StoreError> {
 }
 
 /// Whose account this is, if none of their profiles reports to whom it is linked to.
-fn reports_elsewhere(
-    c: &Connection,
-    org: &str,
-    okta_id: &str,
-    manager: Option<&str>,
-) -> Result<Option<i64>, StoreError> {
+fn reports_elsewhere(c: &Tx, org: &str, okta_id: &str, manager: Option<&str>) -> Result<Option<i64>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT t.id, m.okta_id FROM target t JOIN link l ON l.target = t.id AND l.routed = 1
          JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
@@ -199,7 +186,7 @@ fn reports_elsewhere(
 }
 
 /// A call for somebody has ended like this, and nothing else is written of it: what it may have changed is in doubt.
-pub(super) fn doubt(c: &Connection, target: i64, step: &Step, ending: Ending) -> Result<(), StoreError> {
+pub(super) fn doubt(c: &Tx, target: i64, step: &Step, ending: Ending) -> Result<(), StoreError> {
     if !ending.is_doubtful(step) {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! What the store knows of administrators when their changes are evaluated.
 
+use super::engine::{Tx, params};
 use super::evaluation::Evaluation;
 use super::rows::work;
 use super::{Store, StoreError, accounts};
@@ -7,7 +8,6 @@ use crate::clock::Moment;
 use crate::domain::Case;
 use crate::domain::account::knowledge::Knowledge;
 use crate::domain::plan::limits::Span;
-use rusqlite::{Connection, params};
 
 const DOUBTFUL: Knowledge = Knowledge::Unknown { asked: true };
 
@@ -21,12 +21,7 @@ pub(super) struct Found {
 }
 
 /// Whether the person is an administrator, and how many others there are; nothing of everybody else.
-pub(super) fn assess(
-    c: &Connection,
-    evaluation: &Evaluation,
-    case: &Case,
-    target: i64,
-) -> Result<Option<Found>, StoreError> {
+pub(super) fn assess(c: &Tx, evaluation: &Evaluation, case: &Case, target: i64) -> Result<Option<Found>, StoreError> {
     let Some(account) = &case.account else { return Ok(None) };
     let knowledge = match evaluation.directory.administrator(account, evaluation.now) {
         // Whoever waits because Okta did not say waits in the same hold until it does.
@@ -51,13 +46,13 @@ pub(super) fn assess(
 }
 
 /// Whether something of a person is held because Okta did not say who they are.
-fn waits_in_doubt(c: &Connection, target: i64) -> Result<bool, StoreError> {
+fn waits_in_doubt(c: &Tx, target: i64) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM risk WHERE target = ?1 AND administrator = ?2 AND hold IS NOT NULL";
     Ok(c.prepare_cached(sql)?.exists(params![target, DOUBTFUL.number()])?)
 }
 
 /// How many administrators besides `batch` were suspended within the last hour without anybody's decision.
-pub(super) fn suspended(c: &Connection, evaluation: &Evaluation, batch: &[i64]) -> Result<u32, StoreError> {
+pub(super) fn suspended(c: &Tx, evaluation: &Evaluation, batch: &[i64]) -> Result<u32, StoreError> {
     let since = Span::Hour.begin(evaluation.now).map(Moment::millis);
     let mut select = c.prepare_cached(
         "SELECT count(*) FROM risk WHERE org = ?1 AND change = 'suspend' AND administrator = 1 AND hold IS NULL

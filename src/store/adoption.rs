@@ -1,12 +1,12 @@
 //! First contact with an org: what would be adopted, made and left alone, and the acceptance without which nothing is
 //! written.
 
+use super::engine::Tx;
 use super::{StoreError, cases, contact, links, pages};
 use crate::clock::Moment;
 use crate::domain::mapping::functions::slug;
 use crate::domain::{Account, Employee, Entitlement, Rulebook, hex, login_key};
 use aws_lc_rs::digest::{SHA256, digest};
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -66,7 +66,7 @@ impl Adoption {
 }
 
 /// The report of an org, from what the store holds.
-pub fn adoption(c: &Connection, rules: &Rulebook, org: &str, now: Moment) -> Result<Adoption, StoreError> {
+pub fn adoption(c: &Tx, rules: &Rulebook, org: &str, now: Moment) -> Result<Adoption, StoreError> {
     let mut report = Adoption { org: org.to_owned(), ..Adoption::default() };
     let mut by = Vec::new();
     for tenant in rules.org(org).map(|org| org.tenants.as_slice()).unwrap_or_default() {
@@ -169,7 +169,7 @@ fn differs(employee: &Employee, account: &Account) -> Vec<String> {
 }
 
 /// Accounts that no profile belongs to.
-fn alone(c: &Connection, org: &str) -> Result<Vec<Entry>, StoreError> {
+fn alone(c: &Tx, org: &str) -> Result<Vec<Entry>, StoreError> {
     let mut select = c.prepare(
         "SELECT a.doc FROM account a LEFT JOIN target t ON t.org = a.org AND t.okta_id = a.okta_id
          WHERE a.org = ?1 AND t.id IS NULL ORDER BY a.login_key",

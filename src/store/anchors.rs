@@ -2,15 +2,15 @@
 //!
 //! **Invariant:** an anchor that several accounts carry gives none of them to anybody.
 
+use super::engine::{Tx, params};
 use super::links::{account_of, key_of, owner, rejected};
 use super::{StoreError, accounts, cases, reviews};
 use crate::clock::Moment;
 use crate::domain::matching::correlation::{ANCHOR, Candidate, Counterpart};
 use crate::domain::{Account, Case, Position, login_key};
-use rusqlite::{Connection, params};
 
 /// Whether this service wrote the anchor of an account, or proved it while the account was linked.
-pub(super) fn is_ours(c: &Connection, org: &str, anchor: &str, account: &Account) -> Result<bool, StoreError> {
+pub(super) fn is_ours(c: &Tx, org: &str, anchor: &str, account: &Account) -> Result<bool, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT 1 FROM anchored WHERE org = ?1 AND anchor = ?2 AND (okta_id = ?3 OR (okta_id = '' AND login_key = ?4))",
     )?;
@@ -18,7 +18,7 @@ pub(super) fn is_ours(c: &Connection, org: &str, anchor: &str, account: &Account
 }
 
 /// A create is announced that carries an anchor: should its answer be lost, the account is known by it.
-pub(super) fn announce(c: &Connection, org: &str, anchor: &str, login: &str, now: Moment) -> Result<(), StoreError> {
+pub(super) fn announce(c: &Tx, org: &str, anchor: &str, login: &str, now: Moment) -> Result<(), StoreError> {
     c.prepare_cached(
         "INSERT INTO anchored VALUES (?1, ?2, '', ?3, ?4)
          ON CONFLICT (org, anchor, okta_id) DO UPDATE SET login_key = excluded.login_key, at = excluded.at",
@@ -29,7 +29,7 @@ pub(super) fn announce(c: &Connection, org: &str, anchor: &str, login: &str, now
 
 /// Okta is proved to hold what Namely says of a target: the anchor of its account is ours from now on, and what was taken
 /// over is theirs.
-pub(super) fn proved(c: &Connection, target: i64, now: Moment) -> Result<(), StoreError> {
+pub(super) fn proved(c: &Tx, target: i64, now: Moment) -> Result<(), StoreError> {
     c.prepare_cached(
         "INSERT OR IGNORE INTO anchored (org, anchor, okta_id, login_key, at)
          SELECT t.org, a.anchor, a.okta_id, '', ?2 FROM target t
@@ -47,7 +47,7 @@ pub(super) fn proved(c: &Connection, target: i64, now: Moment) -> Result<(), Sto
 
 /// Other accounts that carry the anchor of somebody who has theirs: whose they are is asked, and they are left alone.
 pub(super) fn ask_about_doubles(
-    c: &Connection,
+    c: &Tx,
     org: &str,
     position: &Position,
     target: i64,
@@ -84,7 +84,7 @@ pub(super) fn ask_about_doubles(
 }
 
 /// Live accounts that carry an anchor of somebody who has none of them, because several do.
-pub(super) fn doubtful(c: &Connection, case: &Case) -> Result<Vec<Account>, StoreError> {
+pub(super) fn doubtful(c: &Tx, case: &Case) -> Result<Vec<Account>, StoreError> {
     let mut found = Vec::new();
     for position in case.person.positions() {
         let accounts = accounts::by_anchor(c, &case.org, &position.employee.id)?;
@@ -107,7 +107,7 @@ pub(super) struct Double {
 }
 
 /// Every anchor that several accounts carry.
-pub(super) fn doubles(c: &Connection) -> Result<Vec<Double>, StoreError> {
+pub(super) fn doubles(c: &Tx) -> Result<Vec<Double>, StoreError> {
     let mut select = c.prepare(
         "SELECT org, anchor FROM account WHERE anchor IS NOT NULL GROUP BY org, anchor HAVING count(*) > 1 ORDER BY 1, 2",
     )?;
@@ -121,7 +121,7 @@ pub(super) fn doubles(c: &Connection) -> Result<Vec<Double>, StoreError> {
 }
 
 /// The anchors of an org that several accounts carry, in words.
-pub fn ambiguous_anchors(c: &Connection) -> Result<Vec<String>, StoreError> {
+pub fn ambiguous_anchors(c: &Tx) -> Result<Vec<String>, StoreError> {
     let message = |double: Double| {
         let who: Vec<String> = double.accounts.iter().map(cases::describe).collect();
         format!("{}: several accounts carry the anchor {}: {}", double.org, double.anchor, who.join(", "))

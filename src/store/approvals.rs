@@ -3,6 +3,7 @@
 //! **Invariant:** what an approval lets through was planned by the service when the approval was taken, and the approval
 //! holds only for that revision under these rules. Beside a hold it is a vote like any other.
 
+use super::engine::{Operator, Optional, SqlError, Tx, params};
 use super::{Store, StoreError, append, cases, change_of, directory, meta, pages, preview_of, rejections, votes};
 use crate::audit::details::{ApprovalEnded, Approved};
 use crate::audit::{Author, Event, Record};
@@ -10,7 +11,6 @@ use crate::clock::Moment;
 use crate::domain::guard::approval::{Binding, Present};
 use crate::domain::guard::decider::{Tally, tally};
 use crate::domain::{Cause, ChangeKind, Decider, Directory, Priority, Rulebook};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,21 +68,15 @@ pub enum Unfit {
     Store(#[from] StoreError),
 }
 
-impl From<rusqlite::Error> for Unfit {
-    fn from(e: rusqlite::Error) -> Self {
+impl From<SqlError> for Unfit {
+    fn from(e: SqlError) -> Self {
         Unfit::Store(e.into())
     }
 }
 
 /// Plans everybody of a saved plan again, and writes down an approval, from beside the service, of those for whom exactly
 /// the same would be done now.
-pub fn approve(
-    c: &mut Connection,
-    rules: &Rulebook,
-    plan: &Planned,
-    by: &Decider,
-    now: Moment,
-) -> Result<Taken, Unfit> {
+pub fn approve(c: &Operator, rules: &Rulebook, plan: &Planned, by: &Decider, now: Moment) -> Result<Taken, Unfit> {
     let fingerprint = meta(c, "rules")?.unwrap_or_default();
     if fingerprint != plan.rules {
         return Err(Unfit::OtherRules);
@@ -107,47 +101,47 @@ pub fn approve(
     if plan.strict && !refused.is_empty() {
         return Ok(Taken { approved: Vec::new(), refused, expires: until.to_string() });
     }
-    let transaction = c.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut approved = Vec::new();
-    for (person, rev) in fit {
-        if rev_of(&transaction, person.target)? != rev {
-            refused.push(refusal(&transaction, person.target, "has moved while the plan was looked at".into())?);
-            continue;
-        }
-        for (change, words) in &person.changes {
-            if rejections::words_of(&transaction, person.target, *change)?.is_some() {
+    let approved = c.together(|c| -> Result<Vec<i64>, StoreError> {
+        let mut approved = Vec::new();
+        for (person, rev) in fit {
+            if rev_of(c, person.target)? != rev {
+                refused.push(refusal(c, person.target, "has moved while the plan was looked at".into())?);
                 continue;
             }
-            transaction
-                .prepare_cached(
-                    "INSERT INTO approval (target, change, principal, words, plan, by, at, expires, rev, rules)
-                     VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)
-                     ON CONFLICT (target, change, principal) DO UPDATE SET words = excluded.words, plan = excluded.plan,
-                       by = excluded.by, at = excluded.at, expires = excluded.expires, rev = excluded.rev,
-                       rules = excluded.rules, told = 0",
-                )?
-                .execute(params![
-                    person.target,
-                    change.as_str(),
-                    by.principal(),
-                    serde_json::to_string(words).map_err(StoreError::from)?,
-                    plan.checksum,
-                    by.name,
-                    now.millis(),
-                    until.millis(),
-                    rev,
-                    fingerprint,
-                ])?;
+            for (change, words) in &person.changes {
+                if rejections::words_of(c, person.target, *change)?.is_some() {
+                    continue;
+                }
+                c.prepare_cached(
+                        "INSERT INTO approval (target, change, principal, words, plan, by, at, expires, rev, rules)
+                         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)
+                         ON CONFLICT (target, change, principal) DO UPDATE SET words = excluded.words, plan = excluded.plan,
+                           by = excluded.by, at = excluded.at, expires = excluded.expires, rev = excluded.rev,
+                           rules = excluded.rules, told = 0",
+                    )?
+                    .execute(params![
+                        person.target,
+                        change.as_str(),
+                        by.principal(),
+                        serde_json::to_string(words).map_err(StoreError::from)?,
+                        plan.checksum,
+                        by.name,
+                        now.millis(),
+                        until.millis(),
+                        rev,
+                        fingerprint,
+                    ])?;
+            }
+            approved.push(person.target);
         }
-        approved.push(person.target);
-    }
-    transaction.commit()?;
+        Ok(approved)
+    })?;
     Ok(Taken { approved, refused, expires: until.to_string() })
 }
 
 /// Whether anything of what the plan says of a person may be approved, and what may not.
 fn compare(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     known: &mut Cow<Directory>,
     person: &Approval,
@@ -179,17 +173,17 @@ fn compare(
     Ok((refused.len() < person.changes.len(), refused))
 }
 
-fn refusal(c: &Connection, target: i64, why: String) -> Result<Refused, StoreError> {
+fn refusal(c: &Tx, target: i64, why: String) -> Result<Refused, StoreError> {
     Ok(Refused { target, name: cases::name_of(c, target)?.unwrap_or_else(|| format!("target {target}")), why })
 }
 
-fn org_of(c: &Connection, target: i64) -> Result<Option<String>, StoreError> {
+fn org_of(c: &Tx, target: i64) -> Result<Option<String>, StoreError> {
     let mut find = c.prepare_cached("SELECT org FROM target WHERE id = ?1")?;
     Ok(find.query_row([target], |row| row.get(0)).optional()?)
 }
 
 /// The newest revision of somebody; 0 of whom nothing was ever to be done.
-fn rev_of(c: &Connection, target: i64) -> Result<i64, StoreError> {
+fn rev_of(c: &Tx, target: i64) -> Result<i64, StoreError> {
     let mut find = c.prepare_cached("SELECT dirty_rev FROM work WHERE target = ?1")?;
     Ok(find.query_row([target], |row| row.get(0)).optional()?.unwrap_or(0))
 }
@@ -204,7 +198,7 @@ pub(super) struct Stored {
 }
 
 /// Approvals of one kind of change of somebody that the service has taken.
-fn stored(c: &Connection, target: i64, change: ChangeKind) -> Result<Vec<Stored>, StoreError> {
+fn stored(c: &Tx, target: i64, change: ChangeKind) -> Result<Vec<Stored>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT principal, by, at, words, rev, rules, expires FROM approval WHERE target = ?1 AND change = ?2 AND told = 1",
     )?;
@@ -226,7 +220,7 @@ fn stored(c: &Connection, target: i64, change: ChangeKind) -> Result<Vec<Stored>
 }
 
 /// Who has approved, in a saved plan, exactly what is held of somebody; for the revision and the rules of now.
-pub(super) fn of(c: &Connection, target: i64, change: ChangeKind, shown: &str) -> Result<Vec<Stored>, StoreError> {
+pub(super) fn of(c: &Tx, target: i64, change: ChangeKind, shown: &str) -> Result<Vec<Stored>, StoreError> {
     let found = stored(c, target, change)?;
     if found.is_empty() {
         return Ok(found);
@@ -239,7 +233,7 @@ pub(super) fn of(c: &Connection, target: i64, change: ChangeKind, shown: &str) -
 }
 
 /// Whether any of these people has an approval of this kind.
-pub(super) fn any(c: &Connection, targets: &BTreeSet<i64>, change: ChangeKind) -> Result<bool, StoreError> {
+pub(super) fn any(c: &Tx, targets: &BTreeSet<i64>, change: ChangeKind) -> Result<bool, StoreError> {
     let mut find = c.prepare_cached(
         "SELECT 1 FROM approval WHERE change = ?1 AND told = 1 AND target IN (SELECT value FROM json_each(?2))",
     )?;
@@ -248,7 +242,7 @@ pub(super) fn any(c: &Connection, targets: &BTreeSet<i64>, change: ChangeKind) -
 
 /// What enough people have approved of a revision of somebody, in the words in which it was shown.
 pub(super) fn approved(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     org: &str,
     target: i64,
@@ -277,7 +271,7 @@ pub(super) fn approved(
 }
 
 /// Approvals of one kind of change of somebody are over; the audit says why.
-pub(super) fn end(c: &Connection, target: i64, change: ChangeKind, why: &str, now: Moment) -> Result<(), StoreError> {
+pub(super) fn end(c: &Tx, target: i64, change: ChangeKind, why: &str, now: Moment) -> Result<(), StoreError> {
     let mut delete =
         c.prepare_cached("DELETE FROM approval WHERE target = ?1 AND change = ?2 RETURNING by, plan, principal")?;
     let ended: Vec<(String, String, String)> = delete
@@ -305,7 +299,7 @@ impl Store {
 }
 
 /// Ends what does not hold any more.
-fn expire(c: &Connection, now: Moment) -> Result<(), StoreError> {
+fn expire(c: &Tx, now: Moment) -> Result<(), StoreError> {
     let mut select = c.prepare_cached(
         "SELECT a.target, t.org, a.change, a.rev, a.rules, a.at, a.expires, w.dirty_rev FROM approval a
          JOIN target t ON t.id = a.target LEFT JOIN work w ON w.target = a.target ORDER BY a.target",
@@ -324,7 +318,7 @@ fn expire(c: &Connection, now: Moment) -> Result<(), StoreError> {
         let (at, expires): (i64, i64) = (row.get(5)?, row.get(6)?);
         let (at, expires) = (Moment::from_millis(at), Moment::from_millis(expires));
         let binding = Binding { rev: row.get(3)?, rules: row.get(4)?, at, expires };
-        let rev = row.get::<_, Option<i64>>(7)?.unwrap_or(0);
+        let rev = row.get::<Option<i64>>(7)?.unwrap_or(0);
         let pauses = pauses.get(&key).map_or(&[][..], Vec::as_slice);
         if let Some(why) = binding.ended(&Present { rev, rules: &fingerprint, now, pauses }) {
             over.push((target, change, why));
@@ -336,7 +330,7 @@ fn expire(c: &Connection, now: Moment) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn take(c: &Connection, rules: &Rulebook, now: Moment) -> Result<usize, StoreError> {
+fn take(c: &Tx, rules: &Rulebook, now: Moment) -> Result<usize, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT a.target, t.org, a.change, a.principal, a.words, a.plan, a.by, a.rev FROM approval a
          JOIN target t ON t.id = a.target WHERE a.told = 0 ORDER BY a.target, a.change",
@@ -371,7 +365,7 @@ fn take(c: &Connection, rules: &Rulebook, now: Moment) -> Result<usize, StoreErr
 }
 
 /// Whoever has an approval is worked on, also who was thought to be as they should be: the plan has found something.
-fn begin(c: &Connection, target: i64, org: &str, now: Moment) -> Result<(), StoreError> {
+fn begin(c: &Tx, target: i64, org: &str, now: Moment) -> Result<(), StoreError> {
     let is_done: Option<bool> = c
         .prepare_cached("SELECT dirty_rev = done_rev FROM work WHERE target = ?1")?
         .query_row([target], |row| row.get(0))

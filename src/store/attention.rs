@@ -1,11 +1,11 @@
 //! Everything that waits for a person, whatever it waits for.
 
 use super::cases::{describe, name_of};
+use super::engine::Tx;
 use super::{StoreError, anchors, contact, leavers_with_access, links, pauses, reviews};
 use crate::clock::Moment;
 use crate::domain::work::machine::State;
 use crate::domain::{Employee, Rulebook};
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 /// Somebody or something that waits for a person.
@@ -22,7 +22,7 @@ pub struct AttentionItem {
 
 /// All of it: who has left and still has access, the most urgent first; who is held or quarantined, matches to decide about, who cannot be read, and what is remarkable about people who
 /// are done.
-pub fn attention(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<AttentionItem>, StoreError> {
+pub fn attention(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<AttentionItem>, StoreError> {
     let leavers = leavers_with_access(c, rules, now)?;
     let mut select = c.prepare(
         "SELECT w.state, t.org, l.tenant, l.profile, s.doc, w.reason FROM work w JOIN target t ON t.id = w.target
@@ -96,7 +96,7 @@ pub fn attention(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<At
 }
 
 /// What nobody is worked on for: pauses, and tenants whose first contact nobody has accepted.
-fn stopped(c: &Connection, rules: &Rulebook) -> Result<Vec<AttentionItem>, StoreError> {
+fn stopped(c: &Tx, rules: &Rulebook) -> Result<Vec<AttentionItem>, StoreError> {
     let all = |what: &str, org: Option<String>, tenant: &str, why: String| AttentionItem {
         what: what.into(),
         org,

@@ -1,13 +1,12 @@
 //! Appending to the audit, reading it back, sealing it, and removing what retention lets go.
 
+use super::engine::{Bind, Operator, Optional, Tx, Value, params, params_from_iter};
 use super::{Store, StoreError, meta, set_meta};
 use crate::audit::details::Pruned as PrunedRows;
 use crate::audit::record::chain;
 use crate::audit::{Author, Checkpoint, Event, Record, SigningKey, StoredRow, Verdict, Verifier};
 use crate::clock::Moment;
 use crate::domain::{Decider, hex};
-use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the chain begins after retention: the last row that was removed, and its hash.
@@ -40,7 +39,7 @@ pub struct Filter {
 }
 
 /// Appends `record` to the chain; returns its sequence number.
-pub fn append(connection: &Connection, record: &Record) -> Result<i64, StoreError> {
+pub fn append(connection: &Tx, record: &Record) -> Result<i64, StoreError> {
     let (seq, previous) = end(connection)?;
     let seq = seq + 1;
     let text = record.text(seq)?;
@@ -52,7 +51,7 @@ pub fn append(connection: &Connection, record: &Record) -> Result<i64, StoreErro
 }
 
 /// Number and hash of the last row, also if retention has removed it.
-fn end(c: &Connection) -> Result<(i64, Vec<u8>), StoreError> {
+fn end(c: &Tx) -> Result<(i64, Vec<u8>), StoreError> {
     let last: Option<(i64, Vec<u8>)> = c
         .prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -64,7 +63,7 @@ fn end(c: &Connection) -> Result<(i64, Vec<u8>), StoreError> {
 }
 
 /// The last row that retention has removed, and its hash.
-fn base(c: &Connection) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
+fn base(c: &Tx) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
     let Some(text) = meta(c, BASE)? else { return Ok(None) };
     let parsed = text.split_once(' ').and_then(|(seq, hash)| {
         let bytes = (0..hash.len()).step_by(2).map(|at| u8::from_str_radix(hash.get(at..at + 2)?, 16).ok());
@@ -74,7 +73,7 @@ fn base(c: &Connection) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
 }
 
 /// Up to `limit` rows after `seq`, in order.
-pub fn read_audit(connection: &Connection, after: i64, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+pub fn read_audit(connection: &Tx, after: i64, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
     let mut select =
         connection.prepare_cached("SELECT seq, row, hash FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
     let rows = select.query_map(params![after, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
@@ -85,41 +84,41 @@ pub fn read_audit(connection: &Connection, after: i64, limit: usize) -> Result<V
 
 /// Reads the rows that a filter lets through, in order.
 pub fn filter_audit(
-    c: &Connection,
+    c: &Tx,
     filter: &Filter,
     mut each: impl FnMut(AuditRow) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let (mut conditions, mut values): (Vec<String>, Vec<Sql>) = (vec!["1".into()], Vec::new());
-    let mut add = |condition: &str, value: Sql| {
+    let (mut conditions, mut values): (Vec<String>, Vec<Box<dyn Bind>>) = (vec!["1".into()], Vec::new());
+    let mut add = |condition: &str, value: Box<dyn Bind>| {
         values.push(value);
         conditions.push(condition.replace('?', &format!("?{}", values.len())));
     };
     if !filter.targets.is_empty() {
-        add("target IN (SELECT value FROM json_each(?))", serde_json::to_string(&filter.targets)?.into());
+        add("target IN (SELECT value FROM json_each(?))", Box::new(serde_json::to_string(&filter.targets)?));
     }
     if !filter.rows.is_empty() {
-        add("seq IN (SELECT value FROM json_each(?))", serde_json::to_string(&filter.rows)?.into());
+        add("seq IN (SELECT value FROM json_each(?))", Box::new(serde_json::to_string(&filter.rows)?));
     }
     if let Some(since) = filter.since {
-        add("at >= ?", since.millis().into());
+        add("at >= ?", Box::new(since.millis()));
     }
     if let Some(until) = filter.until {
-        add("at < ?", until.millis().into());
+        add("at < ?", Box::new(until.millis()));
     }
     if !filter.kinds.is_empty() {
         let words: Vec<&str> = filter.kinds.iter().flat_map(|kind| Event::stored_words(kind)).collect();
-        add("kind IN (SELECT value FROM json_each(?))", serde_json::to_string(&words)?.into());
+        add("kind IN (SELECT value FROM json_each(?))", Box::new(serde_json::to_string(&words)?));
     }
     if let Some(group) = &filter.group {
         add(
             "EXISTS (SELECT 1 FROM json_tree(row, '$.detail') WHERE type = 'text' AND value = ?)",
-            group.clone().into(),
+            Box::new(group.clone()),
         );
     }
     if let Some(run) = filter.run {
         let (first, last) = rows_of_run(c, run)?;
-        add("seq >= ?", first.into());
-        add("seq <= ?", last.into());
+        add("seq >= ?", Box::new(first));
+        add("seq <= ?", Box::new(last));
     }
     let conditions = conditions.join(" AND ");
     let sql = match filter.newest {
@@ -137,7 +136,7 @@ pub fn filter_audit(
 }
 
 /// That the audit knows a run of the service.
-pub fn is_a_run(c: &Connection, run: i64) -> Result<(), StoreError> {
+pub fn is_a_run(c: &Tx, run: i64) -> Result<(), StoreError> {
     if rows_of_run(c, run)?.0 < i64::MAX {
         return Ok(());
     }
@@ -147,7 +146,7 @@ pub fn is_a_run(c: &Connection, run: i64) -> Result<(), StoreError> {
 }
 
 /// That the audit has a row of this number.
-pub fn is_a_row(c: &Connection, row: i64) -> Result<(), StoreError> {
+pub fn is_a_row(c: &Tx, row: i64) -> Result<(), StoreError> {
     if c.prepare_cached("SELECT 1 FROM audit WHERE seq = ?1")?.exists([row])? {
         return Ok(());
     }
@@ -157,7 +156,7 @@ pub fn is_a_row(c: &Connection, row: i64) -> Result<(), StoreError> {
 }
 
 /// The rows of one run of the service: from its start to the next.
-pub fn rows_of_run(c: &Connection, run: i64) -> Result<(i64, i64), StoreError> {
+pub fn rows_of_run(c: &Tx, run: i64) -> Result<(i64, i64), StoreError> {
     let mut starts = c.prepare("SELECT seq, row ->> '$.detail.run' FROM audit WHERE kind = 'started' ORDER BY seq")?;
     let starts: Vec<(i64, i64)> =
         starts.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
@@ -168,20 +167,22 @@ pub fn rows_of_run(c: &Connection, run: i64) -> Result<(i64, i64), StoreError> {
 }
 
 /// Follows the whole chain; `seen` is told of each row. `checkpoints` are in order and genuine.
-pub fn verify_audit(c: &Connection, checkpoints: &[Checkpoint], mut seen: impl FnMut()) -> Result<Verdict, StoreError> {
+pub fn verify_audit(c: &Tx, checkpoints: &[Checkpoint], mut seen: impl FnMut()) -> Result<Verdict, StoreError> {
     let mut verifier = Verifier::new(base(c)?, checkpoints);
     let mut select = c.prepare("SELECT seq, row, hash FROM audit ORDER BY seq")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        let (text, hash) = (row.get_ref(1)?.as_str(), row.get_ref(2)?.as_blob());
-        verifier.row(&StoredRow { seq: row.get(0)?, text: text.unwrap_or_default(), hash: hash.unwrap_or_default() });
+        // What is of another kind, or no text, is not what was written: its hash says so.
+        let text = if let Ok(Value::Text(text)) = row.value(1) { text } else { "" };
+        let hash: &[u8] = if let Ok(Value::Blob(hash)) = row.value(2) { hash } else { &[] };
+        verifier.row(&StoredRow { seq: row.get(0)?, text, hash });
         seen();
     }
     Ok(verifier.end())
 }
 
 /// The checkpoints that the store itself has, in order.
-pub fn checkpoints(c: &Connection) -> Result<Vec<Checkpoint>, StoreError> {
+pub fn checkpoints(c: &Tx) -> Result<Vec<Checkpoint>, StoreError> {
     let mut select = c.prepare("SELECT checkpoint FROM checkpoint ORDER BY seq")?;
     let rows: Vec<String> = select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     rows.iter().map(|text| Ok(serde_json::from_str(text)?)).collect()
@@ -197,28 +198,21 @@ pub struct Pruned {
 
 /// Removes rows from before `before`, up to the last checkpoint that every sink has delivered beyond; the chain goes on
 /// from there. Nothing is removed without a checkpoint. For use beside or without the service.
-pub fn prune_audit(
-    c: &mut Connection,
-    before: Moment,
-    by: &Decider,
-    now: Moment,
-) -> Result<Option<Pruned>, StoreError> {
-    let transaction = c.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let to: Option<(i64, Vec<u8>)> = transaction
-        .query_row(
+pub fn prune_audit(c: &Operator, before: Moment, by: &Decider, now: Moment) -> Result<Option<Pruned>, StoreError> {
+    c.together(|c| {
+        let mut last = c.prepare_cached(
             "SELECT a.seq, a.hash FROM checkpoint k JOIN audit a ON a.seq = k.seq
              WHERE a.at < ?1 AND a.seq <= coalesce((SELECT min(seq) FROM sink), a.seq) ORDER BY a.seq DESC LIMIT 1",
-            [before.millis()],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
-        .optional()?;
-    let Some((to, hash)) = to else { return Ok(None) };
-    set_meta(&transaction, BASE, &format!("{to} {}", hex(&hash)))?;
-    let rows = transaction.execute("DELETE FROM audit WHERE seq <= ?1", [to])?;
-    let pruned = PrunedRows { rows, to, hash: hex(&hash), author: Author::new(&*by.name, by.principal()) };
-    append(&transaction, &Record::general(now, Event::Pruned(pruned)))?;
-    transaction.commit()?;
-    Ok(Some(Pruned { rows, to }))
+        )?;
+        let to: Option<(i64, Vec<u8>)> =
+            last.query_row([before.millis()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let Some((to, hash)) = to else { return Ok(None) };
+        set_meta(c, BASE, &format!("{to} {}", hex(&hash)))?;
+        let rows = c.execute("DELETE FROM audit WHERE seq <= ?1", [to])?;
+        let pruned = PrunedRows { rows, to, hash: hex(&hash), author: Author::new(&*by.name, by.principal()) };
+        append(c, &Record::general(now, Event::Pruned(pruned)))?;
+        Ok(Some(Pruned { rows, to }))
+    })
 }
 
 impl Store {

@@ -1,12 +1,12 @@
 //! Everything that is known of one person in one org, put together.
 
+use super::engine::{Optional, Tx, params};
 use super::{StoreError, accounts, circles, pins, rejections};
 use crate::clock::Moment;
 use crate::domain::mapping::login::{Chosen, Holder};
 use crate::domain::matching::adoption::Adopted;
 use crate::domain::plan::pins::Pins;
 use crate::domain::{Account, Case, ChangeKind, Employee, ManagerLink, Person, Position, Rulebook, login_key};
-use rusqlite::{Connection, OptionalExtension, params};
 
 /// Subordinates of a leaver who are named.
 const NAMED: usize = 20;
@@ -22,7 +22,7 @@ pub(super) struct Row {
     pub searched_at: Option<Moment>,
 }
 
-pub(super) fn row(c: &Connection, target: i64) -> Result<Option<Row>, StoreError> {
+pub(super) fn row(c: &Tx, target: i64) -> Result<Option<Row>, StoreError> {
     let found = c
         .prepare_cached("SELECT org, okta_id, ended_at, was, searched_at FROM target WHERE id = ?1")?
         .query_row([target], |row| {
@@ -32,7 +32,7 @@ pub(super) fn row(c: &Connection, target: i64) -> Result<Option<Row>, StoreError
                 okta_id: row.get(1)?,
                 ended_at: ended_at.map(Moment::from_millis),
                 was: row.get(3)?,
-                searched_at: row.get::<_, Option<i64>>(4)?.map(Moment::from_millis),
+                searched_at: row.get::<Option<i64>>(4)?.map(Moment::from_millis),
             })
         })
         .optional()?;
@@ -82,7 +82,7 @@ impl Profiles {
     }
 }
 
-pub(super) fn profiles(c: &Connection, target: i64) -> Result<Profiles, StoreError> {
+pub(super) fn profiles(c: &Tx, target: i64) -> Result<Profiles, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT l.tenant, s.doc, l.routed FROM link l JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
          WHERE l.target = ?1 ORDER BY l.routed DESC, l.tenant, l.profile",
@@ -100,7 +100,7 @@ pub(super) fn profiles(c: &Connection, target: i64) -> Result<Profiles, StoreErr
 }
 
 /// What is needed to know how urgent somebody is: no manager, no login.
-pub fn brief(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
+pub fn brief(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
     let Some(row) = row(c, target)? else { return Ok(None) };
     let Profiles { here, elsewhere, routed } = profiles(c, target)?;
     let Some(person) = rules.person(here, row.ended_at, now) else { return Ok(None) };
@@ -132,7 +132,7 @@ pub fn brief(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Resu
 }
 
 /// The newest match that has given somebody their account.
-fn adopted(c: &Connection, target: i64) -> Result<Option<Adopted>, StoreError> {
+fn adopted(c: &Tx, target: i64) -> Result<Option<Adopted>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT m.rule, m.at, m.pending FROM link l JOIN matched m USING (org, tenant, profile) WHERE l.target = ?1
          ORDER BY m.pending IS NULL, m.at DESC LIMIT 1",
@@ -145,7 +145,7 @@ fn adopted(c: &Connection, target: i64) -> Result<Option<Adopted>, StoreError> {
 }
 
 /// What is needed to know what a plan would take from somebody: no manager, nobody who reports to them.
-pub fn without_manager(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
+pub fn without_manager(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
     let Some(mut case) = brief(c, rules, target, now)? else { return Ok(None) };
     if !is_over(rules, &case, now) {
         case.login = login(c, rules, &case, target)?;
@@ -154,26 +154,20 @@ pub fn without_manager(c: &Connection, rules: &Rulebook, target: i64, now: Momen
 }
 
 /// Everything that a plan is made from. The login is chosen here, but reserved only by `reserve`.
-pub fn whole(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
+pub fn whole(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
     let case = brief(c, rules, target, now)?;
     case.map(|case| completed(c, rules, case, target, now)).transpose()
 }
 
 /// The same, as if this were pinned.
-pub fn whole_with(
-    c: &Connection,
-    rules: &Rulebook,
-    target: i64,
-    pins: &Pins,
-    now: Moment,
-) -> Result<Option<Case>, StoreError> {
+pub fn whole_with(c: &Tx, rules: &Rulebook, target: i64, pins: &Pins, now: Moment) -> Result<Option<Case>, StoreError> {
     let case = brief(c, rules, target, now)?.map(|case| Case { pins: pins.clone(), ..case });
     case.map(|case| completed(c, rules, case, target, now)).transpose()
 }
 
 /// A person as they would be with these profiles and this account.
 pub(super) fn supposed(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     target: i64,
     profiles: Profiles,
@@ -195,7 +189,7 @@ pub(super) fn supposed(
     Ok(Some(completed(c, rules, case, target, now)?))
 }
 
-fn completed(c: &Connection, rules: &Rulebook, mut case: Case, target: i64, now: Moment) -> Result<Case, StoreError> {
+fn completed(c: &Tx, rules: &Rulebook, mut case: Case, target: i64, now: Moment) -> Result<Case, StoreError> {
     if is_over(rules, &case, now) {
         case.subordinates = subordinates(c, &case.person)?;
         return Ok(case);
@@ -212,7 +206,7 @@ fn is_over(rules: &Rulebook, case: &Case, now: Moment) -> bool {
 
 /// Everybody of an org, as far as mappings need them: in one pass over the store, some thousand at a time.
 pub fn population(
-    c: &Connection,
+    c: &Tx,
     org: &str,
     mut each: impl FnMut(Vec<StoredPerson>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
@@ -265,7 +259,7 @@ impl StoredPerson {
 }
 
 /// The name of a target's person, for people.
-pub fn name_of(c: &Connection, target: i64) -> Result<Option<String>, StoreError> {
+pub fn name_of(c: &Tx, target: i64) -> Result<Option<String>, StoreError> {
     let doc: Option<String> = c
         .prepare_cached(
             "SELECT s.doc FROM link l JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
@@ -277,7 +271,7 @@ pub fn name_of(c: &Connection, target: i64) -> Result<Option<String>, StoreError
 }
 
 /// The target of an org that a word means: a profile, an email, a login, or a name if only one person has it.
-pub fn find(c: &Connection, org: &str, word: &str) -> Result<Vec<i64>, StoreError> {
+pub fn find(c: &Tx, org: &str, word: &str) -> Result<Vec<i64>, StoreError> {
     let mut select = c.prepare(
         "SELECT DISTINCT t.id FROM target t JOIN link l ON l.target = t.id
          JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
@@ -290,7 +284,7 @@ pub fn find(c: &Connection, org: &str, word: &str) -> Result<Vec<i64>, StoreErro
 }
 
 /// Whom a person reports to, as seen from their org.
-fn manager(c: &Connection, case: &Case, target: i64) -> Result<ManagerLink, StoreError> {
+fn manager(c: &Tx, case: &Case, target: i64) -> Result<ManagerLink, StoreError> {
     let primary = case.person.primary();
     let Some(manager) = primary.employee.manager.as_ref() else { return Ok(ManagerLink::Nobody) };
     let name = if manager.name.is_empty() { manager.id.clone() } else { manager.name.clone() };
@@ -335,7 +329,7 @@ fn manager(c: &Connection, case: &Case, target: i64) -> Result<ManagerLink, Stor
 }
 
 /// Names of those who report to a person and have not left.
-fn subordinates(c: &Connection, person: &Person) -> Result<Vec<String>, StoreError> {
+fn subordinates(c: &Tx, person: &Person) -> Result<Vec<String>, StoreError> {
     let mut names = Vec::new();
     let mut select = c.prepare_cached("SELECT doc FROM source WHERE tenant = ?1 AND manager = ?2")?;
     for position in person.positions() {
@@ -358,7 +352,7 @@ fn subordinates(c: &Connection, person: &Person) -> Result<Vec<String>, StoreErr
 }
 
 /// The login of a person: the one they have while it fits, else the first that nobody else has.
-fn login(c: &Connection, rules: &Rulebook, case: &Case, target: i64) -> Result<Result<Chosen, String>, StoreError> {
+fn login(c: &Tx, rules: &Rulebook, case: &Case, target: i64) -> Result<Result<Chosen, String>, StoreError> {
     let wanted = match rules.wanted_logins(&case.org, &case.person) {
         Ok(wanted) => wanted,
         Err(e) => return Ok(Err(e.to_string())),
@@ -375,7 +369,7 @@ fn login(c: &Connection, rules: &Rulebook, case: &Case, target: i64) -> Result<R
     failed.map_or(Ok(chosen), Err)
 }
 
-fn holder(c: &Connection, case: &Case, target: i64, login: &str) -> Result<Holder, StoreError> {
+fn holder(c: &Tx, case: &Case, target: i64, login: &str) -> Result<Holder, StoreError> {
     if let Some(account) = accounts::by_login(c, &case.org, login)? {
         // An account that carries one of their profiles is theirs, also if it is not known yet who made it: we, in a call
         // whose answer was lost.
@@ -417,7 +411,7 @@ pub(super) fn describe(account: &Account) -> String {
 }
 
 /// The login that was chosen is nobody else's from now on.
-pub(super) fn reserve(c: &Connection, case: &Case, target: i64) -> Result<(), StoreError> {
+pub(super) fn reserve(c: &Tx, case: &Case, target: i64) -> Result<(), StoreError> {
     let Ok(chosen) = &case.login else { return Ok(()) };
     if chosen.login.is_empty() {
         return Ok(());

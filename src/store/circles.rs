@@ -1,12 +1,12 @@
 //! Managers who report to each other in the end.
 
 use super::StoreError;
-use rusqlite::{Connection, OptionalExtension};
+use super::engine::{Optional, Tx};
 use std::collections::HashSet;
 
 /// Who stands in a circle with `profile`, that one first, if the managers above lead back to it; nobody otherwise. A circle
 /// further up is that of others: who reports into it has a manager.
-pub(super) fn circle_of(c: &Connection, tenant: &str, profile: &str) -> Result<Vec<String>, StoreError> {
+pub(super) fn circle_of(c: &Tx, tenant: &str, profile: &str) -> Result<Vec<String>, StoreError> {
     let mut above = c.prepare_cached("SELECT manager FROM source WHERE tenant = ?1 AND profile = ?2")?;
     let mut chain = vec![profile.to_owned()];
     let mut seen: HashSet<String> = HashSet::from([profile.to_owned()]);

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** nobody of a tenant whose report was not accepted is adopted, made or ended.
 
+use super::engine::{Optional, Tx, params};
 use super::rows::work;
 use super::{Store, StoreError, append, links};
 use crate::audit::details::Adopted;
@@ -9,34 +10,33 @@ use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
 use crate::domain::matching::correlation::Contact;
 use crate::domain::{Cause, Decider, Position, Priority};
-use rusqlite::{Connection, OptionalExtension, params};
 
 /// Why somebody waits whose tenant is not accepted yet begins with this.
 const WAITS: &str = "first contact";
 
 /// Who accepted the report of a tenant, if somebody did.
-pub(super) fn accepted_by(c: &Connection, org: &str, tenant: &str) -> Result<Option<String>, StoreError> {
+pub(super) fn accepted_by(c: &Tx, org: &str, tenant: &str) -> Result<Option<String>, StoreError> {
     let mut select = c.prepare_cached("SELECT by FROM acceptance WHERE org = ?1 AND tenant = ?2")?;
     Ok(select.query_row([org, tenant], |row| row.get(0)).optional()?)
 }
 
 /// How a profile of a tenant is correlated in an org now.
-pub(super) fn of(c: &Connection, org: &str, tenant: &str) -> Result<Contact, StoreError> {
+pub(super) fn of(c: &Tx, org: &str, tenant: &str) -> Result<Contact, StoreError> {
     Ok(if accepted_by(c, org, tenant)?.is_some() { Contact::Later } else { Contact::First })
 }
 
 /// Whether anything of an org was accepted.
-pub(super) fn has_any(c: &Connection, org: &str) -> Result<bool, StoreError> {
+pub(super) fn has_any(c: &Tx, org: &str) -> Result<bool, StoreError> {
     Ok(c.prepare_cached("SELECT 1 FROM acceptance WHERE org = ?1")?.exists([org])?)
 }
 
 /// Whether a tenant came to an org that others have been accepted for: it waits while they go on.
-pub(super) fn is_added(c: &Connection, org: &str, tenant: &str) -> Result<bool, StoreError> {
+pub(super) fn is_added(c: &Tx, org: &str, tenant: &str) -> Result<bool, StoreError> {
     Ok(accepted_by(c, org, tenant)?.is_none() && has_any(c, org)?)
 }
 
 /// Nobody can be claimed all of whose profiles are of tenants that are not accepted.
-pub(super) fn park(c: &Connection, org: &str) -> Result<(), StoreError> {
+pub(super) fn park(c: &Tx, org: &str) -> Result<(), StoreError> {
     if !has_any(c, org)? {
         return Ok(());
     }
@@ -45,7 +45,7 @@ pub(super) fn park(c: &Connection, org: &str) -> Result<(), StoreError> {
 }
 
 /// Writes down that somebody accepted the reports of these tenants. False if all had been accepted before.
-pub fn accept(c: &Connection, org: &str, tenants: &[String], by: &Decider, now: Moment) -> Result<bool, StoreError> {
+pub fn accept(c: &Tx, org: &str, tenants: &[String], by: &Decider, now: Moment) -> Result<bool, StoreError> {
     let mut new = false;
     for tenant in tenants {
         let sql = "INSERT OR IGNORE INTO acceptance (org, tenant, by, at, principal) VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -150,7 +150,7 @@ impl Store {
 }
 
 /// Whoever waited for the acceptance goes on, and whoever is of several tenants is looked at anew.
-fn wake(c: &Connection, org: &str, tenant: &str, now: Moment) -> Result<(), StoreError> {
+fn wake(c: &Tx, org: &str, tenant: &str, now: Moment) -> Result<(), StoreError> {
     work::unpark(c, org, tenant, WAITS, now)?;
     let mut select = c.prepare(
         "SELECT DISTINCT l.target FROM link l WHERE l.org = ?1 AND l.tenant = ?2

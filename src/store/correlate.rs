@@ -1,15 +1,15 @@
 //! Looking once more for whose an account is: because an org or a tenant was read, or an account was found.
 
+use super::engine::Tx;
 use super::pages::News;
 use super::{StoreError, links, pages, runs, search};
 use crate::clock::Moment;
 use crate::domain::{Cause, Position, Priority, Rulebook};
-use rusqlite::Connection;
 
 /// Correlates a profile that has no account in an org whose accounts were read after it was seen; whoever nothing new is known
 /// of stays as they are. `first`: nobody was ever compared with the org before.
 pub(super) fn late(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     org: &str,
     position: &Position,
@@ -55,12 +55,7 @@ pub(super) fn late(
 }
 
 /// Looks once more for everybody of a tenant, or of all, who could not be correlated.
-pub(super) fn again(
-    c: &Connection,
-    rules: &Rulebook,
-    tenant: Option<&str>,
-    now: Moment,
-) -> Result<Vec<Priority>, StoreError> {
+pub(super) fn again(c: &Tx, rules: &Rulebook, tenant: Option<&str>, now: Moment) -> Result<Vec<Priority>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT t.org, l.tenant, s.doc FROM target t JOIN link l ON l.target = t.id
          JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile

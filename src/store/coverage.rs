@@ -5,12 +5,12 @@
 //! more: everybody whom they covered is asked for, some at a time, before they are done again.
 
 use super::cases::describe;
+use super::engine::{Tx, params};
 use super::{Store, StoreError, findings, meta, pages, set_meta};
 use crate::clock::Moment;
 use crate::domain::plan::drift::LAG;
 use crate::domain::work::machine::SEARCH;
 use crate::domain::{Account, Cause, Priority};
-use rusqlite::{Connection, params};
 
 /// Some of those who were covered are still to be asked for.
 const TO_MARK: &str = "covered";
@@ -22,12 +22,12 @@ fn key(org: &str) -> String {
 }
 
 /// Whether the lists of an org cover nobody any more.
-pub(super) fn is_void(c: &Connection, org: &str) -> Result<bool, StoreError> {
+pub(super) fn is_void(c: &Tx, org: &str) -> Result<bool, StoreError> {
     Ok(meta(c, &key(org))?.is_some())
 }
 
 /// An account is seen now. If it was not known, and the last list of the org should have shown it, that list was not whole.
-pub(super) fn weigh(c: &Connection, org: &str, account: &Account) -> Result<(), StoreError> {
+pub(super) fn weigh(c: &Tx, org: &str, account: &Account) -> Result<(), StoreError> {
     let is_known =
         c.prepare_cached("SELECT 1 FROM account WHERE org = ?1 AND okta_id = ?2")?.exists([org, &account.id])?;
     let Some(read) = meta(c, &findings::read_key(org))?.filter(|_| !is_known) else { return Ok(()) };
@@ -41,7 +41,7 @@ pub(super) fn weigh(c: &Connection, org: &str, account: &Account) -> Result<(), 
 }
 
 /// A list lacks an account that Okta has.
-pub(super) fn void(c: &Connection, org: &str, account: &Account) -> Result<(), StoreError> {
+pub(super) fn void(c: &Tx, org: &str, account: &Account) -> Result<(), StoreError> {
     if is_void(c, org)? {
         return Ok(());
     }
@@ -58,7 +58,7 @@ impl Store {
     }
 }
 
-fn uncover(c: &Connection, org: &str, most: usize, now: Moment) -> Result<usize, StoreError> {
+fn uncover(c: &Tx, org: &str, most: usize, now: Moment) -> Result<usize, StoreError> {
     if meta(c, &key(org))?.as_deref() != Some(TO_MARK) {
         return Ok(0);
     }

@@ -4,6 +4,7 @@
 //! is evaluated together: a mistake that concerns many is seen as a whole before its first call.
 
 use super::administrators;
+use super::engine::{Tx, params};
 use super::holds::{self, Hold};
 use super::rows::work;
 use super::{StoreError, Trouble, append, approvals, cases, contact, forced, meta, rejections, set_meta, votes};
@@ -18,7 +19,6 @@ use crate::domain::guard::rejection::{ADOPTION, fact, objects};
 use crate::domain::guard::safeguard::Count;
 use crate::domain::plan::limits::{Limit, Scope};
 use crate::domain::{Account, AccountStatus, Case, ChangeKind, Directory, Plan, Rulebook};
-use rusqlite::{Connection, params};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -123,7 +123,7 @@ pub(super) struct Evaluation<'a> {
 
 impl Evaluation<'_> {
     /// Judges whoever of an org is dirty and was not evaluated.
-    pub fn evaluate(&self, c: &Connection) -> Result<(), StoreError> {
+    pub fn evaluate(&self, c: &Tx) -> Result<(), StoreError> {
         contact::park(c, self.org)?;
         let makes = [ChangeKind::Create, ChangeKind::AddGroup];
         if !makes.into_iter().any(|change| self.rules.safeguards.guards(change)) {
@@ -153,7 +153,7 @@ impl Evaluation<'_> {
     /// What somebody's plan would change, as far as it is guarded. Whoever cannot be planned changes nothing.
     fn person(
         &self,
-        c: &Connection,
+        c: &Tx,
         directory: &mut Cow<Directory>,
         (target, rev, done_rev): (i64, i64, i64),
     ) -> Result<Evaluated, StoreError> {
@@ -199,7 +199,7 @@ impl Evaluation<'_> {
     /// What is guarded of a plan, without what somebody has rejected.
     fn asked(
         &self,
-        c: &Connection,
+        c: &Tx,
         evaluated: &Evaluated,
         case: &Case,
         made: Plan,
@@ -240,7 +240,7 @@ impl Evaluation<'_> {
         Ok(asked)
     }
 
-    fn decide(&self, c: &Connection, people: &[Evaluated]) -> Result<(), StoreError> {
+    fn decide(&self, c: &Tx, people: &[Evaluated]) -> Result<(), StoreError> {
         let mut open: BTreeMap<(&str, ChangeKind), Vec<&Evaluated>> = BTreeMap::new();
         for person in people {
             let known = known(c, person.target)?;
@@ -281,7 +281,7 @@ impl Evaluation<'_> {
         Ok(())
     }
 
-    fn decide_group(&self, c: &Connection, group: &Group) -> Result<(), StoreError> {
+    fn decide_group(&self, c: &Tx, group: &Group) -> Result<(), StoreError> {
         let all = group.people.iter().map(|person| person.person()).collect();
         let suspended = match group.change {
             ChangeKind::Suspend => {
@@ -302,7 +302,7 @@ impl Evaluation<'_> {
     }
 
     /// Counts what decides about a group.
-    fn facts(&self, c: &Connection, group: &Group) -> Result<Facts, StoreError> {
+    fn facts(&self, c: &Tx, group: &Group) -> Result<Facts, StoreError> {
         let (change, safeguards) = (group.change, &self.rules.safeguards);
         let (tenant, department) =
             (safeguards.limits_of(change, Scope::Tenant), safeguards.limits_of(change, Scope::Department));
@@ -325,7 +325,7 @@ impl Evaluation<'_> {
         })
     }
 
-    fn carry_out(&self, c: &Connection, group: &Group, verdicts: &[Verdict]) -> Result<(), StoreError> {
+    fn carry_out(&self, c: &Tx, group: &Group, verdicts: &[Verdict]) -> Result<(), StoreError> {
         for verdict in verdicts {
             let part = group.part(|person| verdict.people.contains(&person.target));
             let Some(decided) = &verdict.hold else {
@@ -344,14 +344,14 @@ impl Evaluation<'_> {
     }
 
     /// The open hold of this kind and scope, made if there is none.
-    fn hold(&self, c: &Connection, change: ChangeKind, scope: &str, why: &str, needs: i64) -> Result<Hold, StoreError> {
+    fn hold(&self, c: &Tx, change: ChangeKind, scope: &str, why: &str, needs: i64) -> Result<Hold, StoreError> {
         holds::open(c, self.org, change, scope, why, needs, self.now)
     }
 
     /// Writes down what was decided about people.
     fn put(
         &self,
-        c: &Connection,
+        c: &Tx,
         tenant: &str,
         change: ChangeKind,
         people: &[&Evaluated],
@@ -411,13 +411,7 @@ impl Evaluation<'_> {
     }
 
     /// Whoever was let through and was not begun is held with the others.
-    fn hold_back(
-        &self,
-        c: &Connection,
-        group: &Group,
-        department: Option<&str>,
-        hold: &Hold,
-    ) -> Result<(), StoreError> {
+    fn hold_back(&self, c: &Tx, group: &Group, department: Option<&str>, hold: &Hold) -> Result<(), StoreError> {
         let mut select = c.prepare_cached(
             "SELECT r.target, r.rev, r.shown FROM risk r JOIN work w ON w.target = r.target
              WHERE r.org = ?1 AND r.change = ?2 AND r.tenant = ?3 AND r.hold IS NULL AND r.approved = 0
@@ -439,13 +433,7 @@ impl Evaluation<'_> {
         Ok(())
     }
 
-    fn count(
-        &self,
-        c: &Connection,
-        group: &Group,
-        limit: &Limit,
-        department: Option<&str>,
-    ) -> Result<Count, StoreError> {
+    fn count(&self, c: &Tx, group: &Group, limit: &Limit, department: Option<&str>) -> Result<Count, StoreError> {
         let batch: Vec<i64> = group.people.iter().map(|person| person.target).collect();
         let since = limit.per.begin(self.now).map(Moment::millis);
         let so_far: u32 = c
@@ -473,7 +461,7 @@ impl Evaluation<'_> {
     }
 
     /// People who have not been seen yet under the new name of a group that somebody of the batch is in.
-    fn to_come(&self, c: &Connection, group: &Group) -> Result<u32, StoreError> {
+    fn to_come(&self, c: &Tx, group: &Group) -> Result<u32, StoreError> {
         let since = self.now.millis() - i64::try_from(RENAME_AGE.as_millis()).unwrap_or(0);
         let mut select = c.prepare_cached("SELECT name, to_come FROM renamed WHERE tenant = ?1 AND at > ?2")?;
         let rows: Vec<(String, u32)> = select
@@ -484,7 +472,7 @@ impl Evaluation<'_> {
     }
 
     /// Live accounts of a tenant's people; counted now and then.
-    fn population(&self, c: &Connection, tenant: &str) -> Result<u32, StoreError> {
+    fn population(&self, c: &Tx, tenant: &str) -> Result<u32, StoreError> {
         let key = format!("population {} {tenant}", self.org);
         let known = meta(c, &key)?.and_then(|text| {
             let (count, at) = text.split_once(' ')?;
@@ -513,7 +501,7 @@ pub(super) fn is_fresh(rules: &Rulebook, case: &Case, now: Moment) -> bool {
     case.account.is_some() && until.is_some_and(|until| now < until)
 }
 
-fn department_population(c: &Connection, org: &str, tenant: &str, department: &str) -> Result<u32, StoreError> {
+fn department_population(c: &Tx, org: &str, tenant: &str, department: &str) -> Result<u32, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT count(DISTINCT t.id) FROM link l JOIN target t ON t.id = l.target
          JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
@@ -524,7 +512,7 @@ fn department_population(c: &Connection, org: &str, tenant: &str, department: &s
     Ok(select.query_row([org, tenant, department], |row| row.get(0))?)
 }
 
-fn known(c: &Connection, target: i64) -> Result<BTreeMap<ChangeKind, Known>, StoreError> {
+fn known(c: &Tx, target: i64) -> Result<BTreeMap<ChangeKind, Known>, StoreError> {
     let mut select = c.prepare_cached("SELECT change, rev, shown, hold, administrator FROM risk WHERE target = ?1")?;
     let rows = select.query_map([target], |row| {
         let word: String = row.get(0)?;
@@ -544,17 +532,17 @@ fn mass_key(tenant: &str) -> String {
 }
 
 /// A page of a tenant was seen most of whose people lose access at once.
-pub(super) fn saw_mass(c: &Connection, tenant: &str, now: Moment) -> Result<(), StoreError> {
+pub(super) fn saw_mass(c: &Tx, tenant: &str, now: Moment) -> Result<(), StoreError> {
     set_meta(c, &mass_key(tenant), &now.millis().to_string())
 }
 
 /// Somebody has decided about a tenant's hold: what was seen before it is no reason any more.
-pub(super) fn forget_mass(c: &Connection, tenant: &str) -> Result<(), StoreError> {
+pub(super) fn forget_mass(c: &Tx, tenant: &str) -> Result<(), StoreError> {
     c.execute("DELETE FROM meta WHERE key = ?1", [mass_key(tenant)])?;
     Ok(())
 }
 
-fn is_ending(c: &Connection, tenant: &str, now: Moment) -> Result<bool, StoreError> {
+fn is_ending(c: &Tx, tenant: &str, now: Moment) -> Result<bool, StoreError> {
     let Some(at) = meta(c, &mass_key(tenant))? else { return Ok(false) };
     // When it was cannot be told: it may have been just now.
     Ok(at.parse().map_or(true, |at| now.since(Moment::from_millis(at)) < MASS_AGE))

@@ -40,8 +40,7 @@ async fn whoever_was_held_while_nobody_could_tell_who_is_an_administrator_is_fre
     let unread = Administrators { unread: Some("HTTP 403".into()), ..Administrators::default() };
     let unread = Directory::default().with_administrators(unread);
     assert!(ask(unread, 0).await.is_empty(), "evaluated, and claimed by nobody");
-    let holds =
-        world.store.run(|c| Ok(c.query_row("SELECT count(*) FROM hold", [], |row| row.get::<_, i64>(0))?)).await;
+    let holds = world.store.run(|c| Ok(c.query_row("SELECT count(*) FROM hold", [], |row| row.get::<i64>(0))?)).await;
     assert_eq!(holds.expect("reads"), 1);
     world.store.administrators_changed("main", false, world.now).await.expect("wakes");
     let claims = ask(Directory::default(), 10).await;

@@ -1,11 +1,11 @@
 //! What a reconciliation report is made from.
 
+use super::engine::Tx;
 use super::{Extent, Filter, StoreError, filter_audit, meta, previews};
 use crate::audit::{Event, Row};
 use crate::clock::Moment;
 use crate::domain::Rulebook;
 use crate::report::reconciliation::{Drift, Findings, Unlinked};
-use rusqlite::Connection;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(super) fn read_key(org: &str) -> String {
 
 /// Compares everybody of an org with what is known of it; `seen` is told of each.
 pub fn findings(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     org: &str,
     now: Moment,
@@ -41,7 +41,7 @@ pub fn findings(
     })
 }
 
-fn unlinked(c: &Connection, org: &str) -> Result<Vec<Unlinked>, StoreError> {
+fn unlinked(c: &Tx, org: &str) -> Result<Vec<Unlinked>, StoreError> {
     let mut select = c.prepare(
         "SELECT a.okta_id, a.doc ->> '$.login', trim(coalesce(a.doc ->> '$.profile.firstName', '') || ' ' ||
            coalesce(a.doc ->> '$.profile.lastName', '')), a.anchor
@@ -54,7 +54,7 @@ fn unlinked(c: &Connection, org: &str) -> Result<Vec<Unlinked>, StoreError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn drift(c: &Connection, org: &str, now: Moment) -> Result<Vec<Drift>, StoreError> {
+fn drift(c: &Tx, org: &str, now: Moment) -> Result<Vec<Drift>, StoreError> {
     let filter = Filter { since: Some(now - DRIFT_REPORTED), kinds: vec!["drifted".into()], ..Filter::default() };
     let mut found = Vec::new();
     filter_audit(c, &filter, |row| {

@@ -3,6 +3,7 @@
 //! **Invariant:** whoever was let go of like this is read in Okta before anything is written for them, and no call that was
 //! announced goes without a row in the audit.
 
+use super::engine::Tx;
 use super::rows::work;
 use super::runs;
 use super::{Store, StoreError, Trouble, accounts, alone, append};
@@ -12,7 +13,6 @@ use crate::clock::Moment;
 use crate::domain::Step;
 use crate::domain::plan::doubt::Ending;
 use crate::domain::work::run::{Lease, Release};
-use rusqlite::Connection;
 
 /// Why somebody waits whose run the store has refused; `why` are the words of the store.
 pub fn refusal(what: &str, why: &str) -> String {
@@ -76,7 +76,7 @@ impl Store {
 }
 
 /// Sets somebody aside whom the store cannot even read: everybody else goes on.
-pub(super) fn quarantined(c: &Connection, target: i64, e: &StoreError, now: Moment) -> Result<(), StoreError> {
+pub(super) fn quarantined(c: &Tx, target: i64, e: &StoreError, now: Moment) -> Result<(), StoreError> {
     let why = refusal("what is known of this person", &e.to_string());
     tracing::error!(target, %why, "quarantined");
     let again = now + std::time::Duration::from_secs(15 * 60);
@@ -88,7 +88,7 @@ pub(super) fn quarantined(c: &Connection, target: i64, e: &StoreError, now: Mome
     })
 }
 
-fn close_intents(c: &Connection, lease: Lease, why: &str, now: Moment) -> Result<(), StoreError> {
+fn close_intents(c: &Tx, lease: Lease, why: &str, now: Moment) -> Result<(), StoreError> {
     type Row = (i64, String, String, String, String, i64);
     let mut select = c.prepare_cached(
         "SELECT id, step, method, path, body_hash, attempt FROM intent WHERE target = ?1 AND token = ?2 ORDER BY id",

@@ -3,6 +3,7 @@
 //! **Invariant:** an approval lets go exactly what was shown: whose hold has changed since must be looked at again. A hold
 //! never turns into an action by itself.
 
+use super::engine::{Optional, Tx, params};
 use super::votes::{LETS_IN, let_in_by_rejection, who_said};
 use super::{Store, StoreError, append, change_of};
 use crate::audit::details::{Held, HoldEnded, Reminded, Verdict};
@@ -10,7 +11,6 @@ use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::domain::guard::vote::Says;
 use crate::domain::{ChangeKind, Employee};
-use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ pub struct HeldPerson {
 
 /// The open hold of this kind and scope, made if there is none.
 pub(super) fn open(
-    c: &Connection,
+    c: &Tx,
     org: &str,
     change: ChangeKind,
     scope: &str,
@@ -84,11 +84,10 @@ pub(super) fn open(
     if let Some(id) = found {
         return Ok(Hold { id, why: why.to_owned() });
     }
-    c.prepare_cached(
-        "INSERT INTO hold (org, change, scope, why, needs, since, reminded) VALUES (?1,?2,?3,?4,?5,?6,?6)",
-    )?
-    .execute(params![org, change.as_str(), scope, why, needs, now.millis()])?;
-    let id = c.last_insert_rowid();
+    let mut insert = c.prepare_cached(
+        "INSERT INTO hold (org, change, scope, why, needs, since, reminded) VALUES (?1,?2,?3,?4,?5,?6,?6) RETURNING id",
+    )?;
+    let id = insert.insert(params![org, change.as_str(), scope, why, needs, now.millis()])?;
     tracing::warn!(
         org,
         hold = id,
@@ -110,13 +109,7 @@ pub(super) fn open(
 }
 
 /// Somebody's change is not asked for any more, or is another one: the hold goes on without them.
-pub(super) fn withdraw(
-    c: &Connection,
-    org: &str,
-    target: i64,
-    change: ChangeKind,
-    now: Moment,
-) -> Result<(), StoreError> {
+pub(super) fn withdraw(c: &Tx, org: &str, target: i64, change: ChangeKind, now: Moment) -> Result<(), StoreError> {
     let hold: Option<i64> = c
         .prepare_cached("DELETE FROM risk WHERE target = ?1 AND change = ?2 RETURNING hold")?
         .query_row(params![target, change.as_str()], |row| row.get(0))
@@ -142,7 +135,7 @@ pub(super) fn withdraw(
 }
 
 /// Nothing of somebody's is held any more: they are as they should be.
-pub(super) fn withdraw_all(c: &Connection, org: &str, target: i64, now: Moment) -> Result<(), StoreError> {
+pub(super) fn withdraw_all(c: &Tx, org: &str, target: i64, now: Moment) -> Result<(), StoreError> {
     let mut select = c.prepare_cached("SELECT change FROM risk WHERE target = ?1 AND hold IS NOT NULL")?;
     let words: Vec<String> = select.query_map([target], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for change in words.iter().filter_map(|word| ChangeKind::parse(word)) {
@@ -152,13 +145,13 @@ pub(super) fn withdraw_all(c: &Connection, org: &str, target: i64, now: Moment) 
 }
 
 /// What is held already takes as many people as the rules want from now on, if these are more.
-pub(super) fn need_at_least(c: &Connection, eyes: i64) -> Result<(), StoreError> {
+pub(super) fn need_at_least(c: &Tx, eyes: i64) -> Result<(), StoreError> {
     c.execute("UPDATE hold SET needs = ?1 WHERE verdict IS NULL AND needs < ?1", [eyes])?;
     Ok(())
 }
 
 /// Names exactly who is in a hold and what would be done to them, or what of them was rejected.
-pub(super) fn code(c: &Connection, hold: i64) -> Result<String, StoreError> {
+pub(super) fn code(c: &Tx, hold: i64) -> Result<String, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT target, change, shown FROM risk WHERE hold = ?1
          UNION ALL SELECT target, change, shown FROM rejection WHERE hold = ?1 AND ended_at IS NULL ORDER BY 1, 2, 3",
@@ -171,7 +164,7 @@ pub(super) fn code(c: &Connection, hold: i64) -> Result<String, StoreError> {
 }
 
 /// What waits for a decision, or everything that ever did too.
-pub fn holds(c: &Connection, all: bool) -> Result<Vec<HeldChanges>, StoreError> {
+pub fn holds(c: &Tx, all: bool) -> Result<Vec<HeldChanges>, StoreError> {
     let mut select = c.prepare(
         "SELECT h.id, h.org, h.change, h.scope, h.why, h.needs, h.since, h.verdict,
            (SELECT count(*) FROM risk r WHERE r.hold = h.id)
@@ -208,12 +201,12 @@ pub fn holds(c: &Connection, all: bool) -> Result<Vec<HeldChanges>, StoreError> 
 }
 
 /// The org that a hold is about.
-pub fn org_of_hold(c: &Connection, hold: i64) -> Result<Option<String>, StoreError> {
+pub fn org_of_hold(c: &Tx, hold: i64) -> Result<Option<String>, StoreError> {
     Ok(c.query_row("SELECT org FROM hold WHERE id = ?1", [hold], |row| row.get(0)).optional()?)
 }
 
 /// Everybody in a hold.
-pub fn held_people(c: &Connection, hold: i64) -> Result<Vec<HeldPerson>, StoreError> {
+pub fn held_people(c: &Tx, hold: i64) -> Result<Vec<HeldPerson>, StoreError> {
     let mut select = c.prepare(
         "WITH r AS (SELECT target, department, shown FROM risk WHERE hold = ?1
            UNION ALL SELECT target, '', shown FROM rejection WHERE hold = ?1 AND ended_at IS NULL)
@@ -239,7 +232,7 @@ pub fn held_people(c: &Connection, hold: i64) -> Result<Vec<HeldPerson>, StoreEr
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn remind(c: &Connection, after: Duration, now: Moment) -> Result<usize, StoreError> {
+fn remind(c: &Tx, after: Duration, now: Moment) -> Result<usize, StoreError> {
     let before = now.millis() - i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
     let mut select = c.prepare_cached(
         "UPDATE hold SET reminded = ?1 WHERE verdict IS NULL AND reminded <= ?2 RETURNING id, org, change, scope, since",

@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** whoever waits because of a limit has joined nobody yet: the person goes on, and leaves, without the profile.
 
+use super::engine::{Tx, params};
 use super::links::account_of;
 use super::{StoreError, meta, pause};
 use crate::clock::Moment;
@@ -11,11 +12,10 @@ use crate::domain::guard::safeguard::Count;
 use crate::domain::matching::correlation::ANCHOR;
 use crate::domain::plan::limits::{Mode, Scope};
 use crate::domain::{ChangeKind, Rulebook};
-use rusqlite::{Connection, params};
 
 /// Why no rule joins a profile of a tenant with a person for now, if none does.
 pub(super) fn why_not(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     org: &str,
     tenant: &str,
@@ -48,19 +48,12 @@ pub(super) fn why_not(
 }
 
 /// Whether a person has an account that is in use.
-pub(super) fn is_living(c: &Connection, person: i64) -> Result<bool, StoreError> {
+pub(super) fn is_living(c: &Tx, person: i64) -> Result<bool, StoreError> {
     Ok(account_of(c, person)?.is_some_and(|account| account.is_live()))
 }
 
 /// A rule has joined a profile of a tenant with a living person: what the safeguards judge next is counted with it.
-pub(super) fn count(
-    c: &Connection,
-    org: &str,
-    tenant: &str,
-    person: i64,
-    shown: &str,
-    now: Moment,
-) -> Result<(), StoreError> {
+pub(super) fn count(c: &Tx, org: &str, tenant: &str, person: i64, shown: &str, now: Moment) -> Result<(), StoreError> {
     let run: i64 = meta(c, "run")?.and_then(|run| run.parse().ok()).unwrap_or(0);
     c.prepare_cached(
         "INSERT INTO risk (target, change, org, tenant, department, rev, shown, at, run, hold, objects)
@@ -82,7 +75,7 @@ pub(super) fn count(
 }
 
 /// Whether the account of a person was taken over by a match that is not carried out yet: nobody joins them before it is.
-pub(super) fn is_being_adopted(c: &Connection, person: i64) -> Result<bool, StoreError> {
+pub(super) fn is_being_adopted(c: &Tx, person: i64) -> Result<bool, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT 1 FROM link l JOIN matched m USING (org, tenant, profile) WHERE l.target = ?1 AND m.pending IS NOT NULL",
     )?;
@@ -90,7 +83,7 @@ pub(super) fn is_being_adopted(c: &Connection, person: i64) -> Result<bool, Stor
 }
 
 /// A profile was shown in a report that was accepted: its match is as old as that, and counts against no limit.
-pub(super) fn was_shown(c: &Connection, org: &str, tenant: &str, profile: &str) -> Result<(), StoreError> {
+pub(super) fn was_shown(c: &Tx, org: &str, tenant: &str, profile: &str) -> Result<(), StoreError> {
     c.prepare_cached(
         "UPDATE matched SET at = (SELECT a.at FROM acceptance a WHERE a.org = ?1 AND a.tenant = ?2)
          WHERE org = ?1 AND tenant = ?2 AND profile = ?3",

@@ -3,6 +3,7 @@
 //! **Invariant:** no leaver keeps access because of a rule's match that nobody is asked about. Nobody loses access by the question:
 //! people do move between tenants.
 
+use super::engine::{Optional, Tx, params};
 use super::links::{account_of, find, message};
 use super::{StoreError, append, pages, reviews, split};
 use crate::audit::details::Split;
@@ -10,12 +11,11 @@ use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
 use crate::domain::matching::correlation::{ANCHOR, Candidate, Counterpart, ONLY_LINK, REVIEW};
 use crate::domain::{Case, Cause, Position, Rulebook};
-use rusqlite::{Connection, OptionalExtension, params};
 
 /// Asks about the profiles that keep the account of a target in use from now on, and asks no more when others do, or nobody does.
 /// `was_over` says whether access by a profile was over before.
 pub(super) fn follow(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     target: i64,
     case: &Case,
@@ -59,7 +59,7 @@ pub(super) fn follow(
 }
 
 /// Whether only a rule says that a profile is the person of a target, whose account others had before, and nobody was shown it.
-fn is_joined_by_rule(c: &Connection, org: &str, target: i64, position: &Position) -> Result<bool, StoreError> {
+fn is_joined_by_rule(c: &Tx, org: &str, target: i64, position: &Position) -> Result<bool, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM link l LEFT JOIN matched o USING (org, tenant, profile)
            WHERE l.target = ?4 AND NOT (l.tenant = ?2 AND l.profile = ?3) AND (o.at IS NULL OR o.at < m.at))
@@ -81,7 +81,7 @@ pub(super) struct Verdict<'a> {
 /// Carries out a decision about a link that is there: it is confirmed; or the profile is somebody else, and the account stays
 /// with those who had it before, and ends with them.
 pub(super) fn decide(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     org: &str,
     position: &Position,

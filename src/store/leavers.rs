@@ -1,6 +1,7 @@
 //! Who has left and still has access, for `status`, metrics, alerts and `attention` alike: found here, decided in
 //! `domain/plan/leaver.rs`.
 
+use super::engine::{Tx, params};
 use super::links::{key_of, owner, rejected};
 use super::{StoreError, accounts, cases, pause, pins, previews, rejections, reviews};
 use crate::clock::Moment;
@@ -9,7 +10,6 @@ use crate::domain::plan::leaver::{Decision, Known, Seconds, WhyAccess, Work, lea
 use crate::domain::plan::pins::Access;
 use crate::domain::work::machine::State;
 use crate::domain::{Account, AccountStatus, Case, ChangeKind, Directory, Entitlement, Rulebook};
-use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub struct LeaverWithAccess {
 }
 
 /// Everybody who has left and still has access for longer than the configuration allows: the most urgent first.
-pub fn leavers_with_access(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<LeaverWithAccess>, StoreError> {
+pub fn leavers_with_access(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<LeaverWithAccess>, StoreError> {
     let after = rules.safeguards.leaver_access;
     let before = now.millis() - i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
     let doubles = doubles(c)?;
@@ -114,7 +114,7 @@ pub fn leavers_with_access(c: &Connection, rules: &Rulebook, now: Moment) -> Res
 }
 
 /// The hold on the end of somebody's access that waits for a decision.
-fn open_hold(c: &Connection, target: i64) -> Result<Option<i64>, StoreError> {
+fn open_hold(c: &Tx, target: i64) -> Result<Option<i64>, StoreError> {
     let mut find = c.prepare_cached(
         "SELECT min(h.id) FROM risk r JOIN hold h ON h.id = r.hold
          WHERE r.target = ?1 AND r.change IN ('deactivate', 'suspend') AND h.verdict IS NULL",
@@ -123,7 +123,7 @@ fn open_hold(c: &Connection, target: i64) -> Result<Option<i64>, StoreError> {
 }
 
 /// Who has decided that the access of a leaver stays: by an undo, or by the rejection of what would end it.
-fn decision(c: &Connection, target: i64, case: &Case, says: &Entitlement) -> Result<Option<Decision>, StoreError> {
+fn decision(c: &Tx, target: i64, case: &Case, says: &Entitlement) -> Result<Option<Decision>, StoreError> {
     if case.pins.access == Some(Access::Given) {
         let name = case.person.primary().employee.id.clone();
         let undone = |(by, at)| Decision {
@@ -146,7 +146,7 @@ fn decision(c: &Connection, target: i64, case: &Case, says: &Entitlement) -> Res
 
 /// Live accounts that carry the anchor of a leaver besides theirs and are nobody's, by target. Only leavers are looked at: this
 /// is asked every few seconds.
-fn doubles(c: &Connection) -> Result<BTreeMap<i64, Vec<Account>>, StoreError> {
+fn doubles(c: &Tx) -> Result<BTreeMap<i64, Vec<Account>>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT t.id, t.org, l.profile FROM target t JOIN link l ON l.target = t.id WHERE t.ended_at IS NOT NULL
          AND (SELECT count(*) FROM account a WHERE a.org = t.org AND a.anchor = l.profile) > 1",
@@ -166,7 +166,7 @@ fn doubles(c: &Connection) -> Result<BTreeMap<i64, Vec<Account>>, StoreError> {
 
 /// Those of them that may be theirs: a person has not said that they are somebody else's, and they can sign in.
 fn seconds(
-    c: &Connection,
+    c: &Tx,
     target: i64,
     case: &Case,
     says: &Entitlement,

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** a target has at most one account, and an account at most one target.
 
+use super::engine::{Optional, Tx, params};
 use super::previews::directory_of;
 use super::rows::work;
 use super::{StoreError, accounts, anchors, append, cases, contact, joining, reviews, twins};
@@ -14,30 +15,29 @@ use crate::domain::matching::correlation::{
 };
 use crate::domain::work::machine::Work;
 use crate::domain::{Account, Directory, Position, Rulebook};
-use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::Arc;
 
 /// The target that a profile has in an org, and whether it is routed there.
-pub(super) fn find(c: &Connection, org: &str, tenant: &str, profile: &str) -> Result<Option<(i64, bool)>, StoreError> {
+pub(super) fn find(c: &Tx, org: &str, tenant: &str, profile: &str) -> Result<Option<(i64, bool)>, StoreError> {
     Ok(c.prepare_cached("SELECT target, routed FROM link WHERE org = ?1 AND tenant = ?2 AND profile = ?3")?
         .query_row([org, tenant, profile], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?)
 }
 
 /// The target of a profile in an org, whatever its tenant, and the tenant.
-pub(super) fn linked_target(c: &Connection, org: &str, profile: &str) -> Result<Option<(String, i64)>, StoreError> {
+pub(super) fn linked_target(c: &Tx, org: &str, profile: &str) -> Result<Option<(String, i64)>, StoreError> {
     let mut select = c.prepare_cached("SELECT tenant, target FROM link WHERE org = ?1 AND profile = ?2 LIMIT 1")?;
     Ok(select.query_row([org, profile], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }
 
 /// The targets that a profile has, in all orgs.
-pub(super) fn targets_of(c: &Connection, tenant: &str, profile: &str) -> Result<Vec<i64>, StoreError> {
+pub(super) fn targets_of(c: &Tx, tenant: &str, profile: &str) -> Result<Vec<i64>, StoreError> {
     let mut select = c.prepare_cached("SELECT target FROM link WHERE tenant = ?1 AND profile = ?2")?;
     Ok(select.query_map([tenant, profile], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
 /// Writes down what the rules look a profile up by.
-pub(super) fn put_keys(c: &Connection, rules: &Rulebook, position: &Position) -> Result<(), StoreError> {
+pub(super) fn put_keys(c: &Tx, rules: &Rulebook, position: &Position) -> Result<(), StoreError> {
     let profile = &position.employee.id;
     c.prepare_cached("DELETE FROM source_key WHERE tenant = ?1 AND profile = ?2")?
         .execute([&position.tenant, profile])?;
@@ -55,7 +55,7 @@ pub(super) fn put_keys(c: &Connection, rules: &Rulebook, position: &Position) ->
 /// Makes sure that a profile has a target in `org`, and that the target has its account if there is one. Returns the
 /// target, and why a person must decide, if one must.
 pub(super) fn link(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     org: &str,
     position: &Position,
@@ -66,10 +66,7 @@ pub(super) fn link(
     let known = find(c, org, tenant, profile)?.map(|(target, _)| target);
     let target = match known {
         Some(target) => target,
-        None => {
-            c.prepare_cached("INSERT INTO target (org) VALUES (?1)")?.execute([org])?;
-            c.last_insert_rowid()
-        }
+        None => c.prepare_cached("INSERT INTO target (org) VALUES (?1) RETURNING id")?.insert([org])?,
     };
     c.prepare_cached(
         "INSERT INTO link VALUES (?1,?2,?3,?4,?5) ON CONFLICT (org, tenant, profile) DO UPDATE SET routed = excluded.routed",
@@ -94,7 +91,7 @@ pub(super) fn link(
 /// Whether a profile that the rules of an org do not route there, and that is nobody's there yet, is of somebody who has left
 /// and seems to have a live account there that is nobody else's.
 pub(super) fn has_left_an_account(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     org: &str,
     position: &Position,
@@ -114,7 +111,7 @@ fn is_left_behind(candidate: &Candidate) -> bool {
 
 /// Whoever has an account, or shares a target, is known; the others, and whoever has left, are looked for each time their
 /// profile changes.
-fn is_settled(c: &Connection, target: i64) -> Result<bool, StoreError> {
+fn is_settled(c: &Tx, target: i64) -> Result<bool, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT okta_id IS NOT NULL OR (ended_at IS NULL AND (SELECT count(*) FROM link WHERE target = ?1) > 1)
          FROM target WHERE id = ?1",
@@ -123,7 +120,7 @@ fn is_settled(c: &Connection, target: i64) -> Result<bool, StoreError> {
 }
 
 fn correlate_target(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     org: &str,
     position: &Position,
@@ -188,7 +185,7 @@ fn correlate_target(
 
 /// What is decided about a profile with these candidates: by the rules, and by how much rules may do by themselves.
 fn verdict(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     org: &str,
     position: &Position,
@@ -209,7 +206,7 @@ fn verdict(
 }
 
 /// What keeps a target from being worked on, if anything does.
-fn wait(c: &Connection, target: i64, conflict: Option<String>) -> Result<(i64, Option<String>), StoreError> {
+fn wait(c: &Tx, target: i64, conflict: Option<String>) -> Result<(i64, Option<String>), StoreError> {
     c.prepare_cached("UPDATE target SET conflict = ?2 WHERE id = ?1 AND conflict IS NOT ?2")?
         .execute(params![target, conflict])?;
     Ok((target, conflict))
@@ -232,7 +229,7 @@ fn evidence(rules: &Rulebook, position: &Position, rule: &str) -> String {
 
 /// Whether a profile that waits for a verdict could be settled without one by now.
 pub(super) fn would_settle(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     org: &str,
     position: &Position,
@@ -249,7 +246,7 @@ pub(super) fn would_settle(
 
 /// First contact of a tenant with the org was accepted: a profile that waited joins the person it was shown as.
 pub(super) fn join_accepted(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     org: &str,
     position: &Position,
@@ -270,7 +267,7 @@ pub(super) fn join_accepted(
 
 /// What first contact would make of a profile that waits for it, in the words of a rule; `None` if nothing is known.
 pub(super) fn foretell(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     org: &str,
     position: &Position,
@@ -287,7 +284,7 @@ pub(super) fn foretell(
 
 /// Everybody who may be meant by a profile, in the order of the rules, without those whom a person has rejected.
 fn candidates(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     org: &str,
     position: &Position,
@@ -335,7 +332,7 @@ fn candidates(
 }
 
 /// Whom a person has said that a profile is not.
-pub(super) fn rejected(c: &Connection, org: &str, position: &Position) -> Result<Vec<String>, StoreError> {
+pub(super) fn rejected(c: &Tx, org: &str, position: &Position) -> Result<Vec<String>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT subject FROM review WHERE org = ?1 AND tenant = ?2 AND profile = ?3 AND verdict = 'reject'",
     )?;
@@ -343,7 +340,7 @@ pub(super) fn rejected(c: &Connection, org: &str, position: &Position) -> Result
 }
 
 /// Whether a person has said that this is somebody else: of an account also after somebody else has it.
-fn is_rejected(c: &Connection, rejected: &[String], counterpart: &Counterpart) -> Result<bool, StoreError> {
+fn is_rejected(c: &Tx, rejected: &[String], counterpart: &Counterpart) -> Result<bool, StoreError> {
     if rejected.is_empty() {
         return Ok(false);
     }
@@ -356,7 +353,7 @@ fn is_rejected(c: &Connection, rejected: &[String], counterpart: &Counterpart) -
 
 /// Who looks for whom.
 struct Seek<'a> {
-    c: &'a Connection,
+    c: &'a Tx,
     org: &'a str,
     position: &'a Position,
     /// All profiles of its target, which would come with it.
@@ -458,13 +455,13 @@ pub(super) fn message(position: &Position) -> String {
 }
 
 /// The target that has an account.
-pub(super) fn owner(c: &Connection, org: &str, okta_id: &str) -> Result<Option<i64>, StoreError> {
+pub(super) fn owner(c: &Tx, org: &str, okta_id: &str) -> Result<Option<i64>, StoreError> {
     let mut select = c.prepare_cached("SELECT id FROM target WHERE org = ?1 AND okta_id = ?2")?;
     Ok(select.query_row([org, okta_id], |row| row.get(0)).optional()?)
 }
 
 /// The account that a target has.
-pub(super) fn account_of(c: &Connection, target: i64) -> Result<Option<Account>, StoreError> {
+pub(super) fn account_of(c: &Tx, target: i64) -> Result<Option<Account>, StoreError> {
     let found: Option<(String, Option<String>)> = c
         .prepare_cached("SELECT org, okta_id FROM target WHERE id = ?1")?
         .query_row([target], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -491,7 +488,7 @@ pub(super) struct Match<'a> {
 
 /// `target` and `counterpart` are one person; returns the target that stays.
 pub(super) fn adopt(
-    c: &Connection,
+    c: &Tx,
     org: &str,
     position: &Position,
     target: i64,
@@ -539,7 +536,7 @@ pub(super) fn adopt(
 }
 
 /// Everything of `from` belongs to `into`: running runs of both lose their claims.
-fn merge(c: &Connection, from: i64, into: i64) -> Result<(), StoreError> {
+fn merge(c: &Tx, from: i64, into: i64) -> Result<(), StoreError> {
     c.prepare_cached("UPDATE link SET target = ?2 WHERE target = ?1")?.execute([from, into])?;
     let account: Option<String> =
         c.prepare_cached("SELECT okta_id FROM target WHERE id = ?1")?.query_row([from], |row| row.get(0))?;

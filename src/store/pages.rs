@@ -3,6 +3,7 @@
 //! **Invariant:** no lost change. A profile's new document and its dirty mark are committed together, before the next
 //! page counts as read.
 
+use super::engine::{Optional, Tx, params};
 use super::pins::Because;
 use super::rows::work;
 use super::{
@@ -17,7 +18,6 @@ use crate::domain::record::employee::{ContentHash, FieldChange, field_changes};
 use crate::domain::record::facts::ProfileProblem;
 use crate::domain::work::machine::{ANY_BUCKET, Dirt, SEARCH, State, Work};
 use crate::domain::{Account, Case, Cause, Employee, Entitlement, Position, Priority, Rulebook};
-use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -174,7 +174,7 @@ impl Store {
 }
 
 fn sample_backlog(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     org: &str,
     most: usize,
@@ -194,7 +194,7 @@ fn sample_backlog(
 }
 
 /// Whether a tenant was ever walked completely.
-pub(super) fn is_walked(c: &Connection, tenant: &str) -> Result<bool, StoreError> {
+pub(super) fn is_walked(c: &Tx, tenant: &str) -> Result<bool, StoreError> {
     Ok(super::meta(c, &walked_key(tenant))?.is_some())
 }
 
@@ -203,14 +203,14 @@ fn walked_key(tenant: &str) -> String {
 }
 
 /// Content hashes of all profiles of `tenant` that the store holds.
-pub fn known_hashes(c: &Connection, tenant: &str) -> Result<Vec<(String, ContentHash)>, StoreError> {
+pub fn known_hashes(c: &Tx, tenant: &str) -> Result<Vec<(String, ContentHash)>, StoreError> {
     let mut select = c.prepare("SELECT profile, hash FROM source WHERE tenant = ?1")?;
     let rows = select.query_map([tenant], |row| Ok((row.get(0)?, ContentHash(row.get(1)?))))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// What waits.
-pub fn backlog(c: &Connection) -> Result<Backlog, StoreError> {
+pub fn backlog(c: &Tx) -> Result<Backlog, StoreError> {
     let mut backlog = Backlog::default();
     let mut select =
         c.prepare_cached("SELECT class, state, count(*) FROM work WHERE dirty_rev > done_rev GROUP BY class, state")?;
@@ -229,7 +229,7 @@ pub fn backlog(c: &Connection) -> Result<Backlog, StoreError> {
     Ok(backlog)
 }
 
-fn commit_page(c: &Connection, rules: &Rulebook, page: &PageCommit) -> Result<PageOutcome, StoreError> {
+fn commit_page(c: &Tx, rules: &Rulebook, page: &PageCommit) -> Result<PageOutcome, StoreError> {
     let mut outcome = PageOutcome::default();
     for profile in &page.mended {
         c.prepare_cached("DELETE FROM unreadable WHERE tenant = ?1 AND profile = ?2")?
@@ -297,7 +297,7 @@ impl Held {
     }
 }
 
-pub(super) fn held(c: &Connection, tenant: &str, profile: &str) -> Result<Option<Held>, StoreError> {
+pub(super) fn held(c: &Tx, tenant: &str, profile: &str) -> Result<Option<Held>, StoreError> {
     let found = c
         .prepare_cached("SELECT doc, hash, seen_at, run FROM source WHERE tenant = ?1 AND profile = ?2")?
         .query_row([tenant, profile], |row| {
@@ -313,7 +313,7 @@ pub(super) fn held(c: &Connection, tenant: &str, profile: &str) -> Result<Option
 }
 
 pub(super) fn commit_profile(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     page: &PageCommit,
     employee: &Employee,
@@ -385,7 +385,7 @@ pub(super) fn commit_profile(
 /// Routes and correlates a profile in one org, and marks its person dirty; the class of what changed, if it concerns the
 /// org at all.
 pub(super) fn relink(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     org: &str,
     position: &Position,
@@ -439,7 +439,7 @@ impl News<'_> {
 
 /// Raises the revision of a person, as urgent as what their record means now, and writes down why.
 pub(super) fn refresh(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     target: i64,
     news: &News,
@@ -507,7 +507,7 @@ fn first_bucket(entitlement: &Entitlement, account: Option<&Account>) -> &'stati
 
 /// Raises the revision of `target`; returns the new one.
 pub(super) fn mark_dirty(
-    c: &Connection,
+    c: &Tx,
     target: i64,
     org: &str,
     priority: Priority,
@@ -522,17 +522,17 @@ pub(super) fn mark_dirty(
 }
 
 /// Marks those dirty who report to a profile: what they are told of their manager has changed.
-pub(super) fn wake_subordinates(c: &Connection, tenant: &str, profile: &str, now: Moment) -> Result<(), StoreError> {
+pub(super) fn wake_subordinates(c: &Tx, tenant: &str, profile: &str, now: Moment) -> Result<(), StoreError> {
     wake(c, "s.manager = ?2", tenant, profile, now)
 }
 
 /// Marks a manager dirty who has left: who still reports to them has changed.
-fn wake_gone_manager(c: &Connection, tenant: &str, profile: &str, now: Moment) -> Result<(), StoreError> {
+fn wake_gone_manager(c: &Tx, tenant: &str, profile: &str, now: Moment) -> Result<(), StoreError> {
     wake(c, "s.profile = ?2 AND json_extract(s.doc, '$.user_status') = 'inactive'", tenant, profile, now)
 }
 
 /// Marks the people of those sources of a tenant dirty for which a condition about `profile` (`?2`) holds.
-fn wake(c: &Connection, which: &str, tenant: &str, profile: &str, now: Moment) -> Result<(), StoreError> {
+fn wake(c: &Tx, which: &str, tenant: &str, profile: &str, now: Moment) -> Result<(), StoreError> {
     let mut select = c.prepare_cached(&format!(
         "SELECT l.target, l.org FROM source s JOIN link l ON l.tenant = s.tenant AND l.profile = s.profile
          JOIN target t ON t.id = l.target WHERE s.tenant = ?1 AND {which} AND t.conflict IS NULL"
@@ -545,7 +545,7 @@ fn wake(c: &Connection, which: &str, tenant: &str, profile: &str, now: Moment) -
     Ok(())
 }
 
-fn wake_due(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Priority>, StoreError> {
+fn wake_due(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<Priority>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT w.target, t.conflict, w.changes_at FROM work w JOIN target t ON t.id = w.target WHERE w.changes_at <= ?1",
     )?;

@@ -1,11 +1,11 @@
 //! The kill switch: writes that somebody has stopped, everywhere, in an org, or of one kind. Survives restarts.
 
+use super::engine::{Tx, params};
 use super::rows::work;
 use super::{Store, StoreError, append, change_of};
 use crate::audit::{Event, Record, details};
 use crate::clock::Moment;
 use crate::domain::{ChangeKind, Decider};
-use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
 /// A pause that lasts.
@@ -32,7 +32,7 @@ impl Pause {
 }
 
 /// The pauses that last.
-pub fn pauses(c: &Connection) -> Result<Vec<Pause>, StoreError> {
+pub fn pauses(c: &Tx) -> Result<Vec<Pause>, StoreError> {
     let mut select =
         c.prepare_cached("SELECT id, org, change, why, by, at FROM pause WHERE ended_at IS NULL ORDER BY id")?;
     let rows = select.query_map([], |row| {
@@ -50,33 +50,29 @@ pub fn pauses(c: &Connection) -> Result<Vec<Pause>, StoreError> {
 
 /// Stops writes, from beside the service: from the next announcement of a call on nothing leaves. Returns the pause.
 pub fn pause(
-    c: &Connection,
+    c: &Tx,
     org: Option<&str>,
     change: Option<ChangeKind>,
     why: &str,
     by: &Decider,
     now: Moment,
 ) -> Result<i64, StoreError> {
-    c.execute(
-        "INSERT INTO pause (org, change, why, by, at, principal) VALUES (?1,?2,?3,?4,?5,?6)",
-        params![org, change.map(ChangeKind::as_str), why, by.name, now.millis(), by.principal()],
+    let mut insert = c.prepare_cached(
+        "INSERT INTO pause (org, change, why, by, at, principal) VALUES (?1,?2,?3,?4,?5,?6) RETURNING id",
     )?;
-    Ok(c.last_insert_rowid())
+    let change = change.map(ChangeKind::as_str);
+    Ok(insert.insert(params![org, change, why, by.name, now.millis(), by.principal()])?)
 }
 
 /// Ends a pause, or all of them; returns how many.
-pub fn resume(c: &Connection, id: Option<i64>, by: &Decider, now: Moment) -> Result<usize, StoreError> {
+pub fn resume(c: &Tx, id: Option<i64>, by: &Decider, now: Moment) -> Result<usize, StoreError> {
     let sql = "UPDATE pause SET ended_by = ?2, ended_at = ?3, ended_principal = ?4
                WHERE ended_at IS NULL AND (?1 IS NULL OR id = ?1)";
     Ok(c.execute(sql, params![id, by.name, now.millis(), by.principal()])?)
 }
 
 /// When changes of a kind were paused in an org: begin and end of each pause.
-pub(super) fn times(
-    c: &Connection,
-    org: &str,
-    change: ChangeKind,
-) -> Result<Vec<(Moment, Option<Moment>)>, StoreError> {
+pub(super) fn times(c: &Tx, org: &str, change: ChangeKind) -> Result<Vec<(Moment, Option<Moment>)>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT at, ended_at FROM pause WHERE (org IS NULL OR org = ?1) AND (change IS NULL OR change = ?2)",
     )?;
@@ -88,7 +84,7 @@ pub(super) fn times(
 }
 
 /// Why every write to an org is stopped, if it is; or a write of this kind.
-pub(super) fn paused(c: &Connection, org: &str, change: Option<ChangeKind>) -> Result<Option<String>, StoreError> {
+pub(super) fn paused(c: &Tx, org: &str, change: Option<ChangeKind>) -> Result<Option<String>, StoreError> {
     Ok(why_paused(&pauses(c)?, org, change))
 }
 
@@ -102,7 +98,7 @@ pub(super) fn why_paused(pauses: &[Pause], org: &str, change: Option<ChangeKind>
 }
 
 /// The kinds of change that are stopped in an org by themselves.
-pub(super) fn paused_changes(c: &Connection, org: &str) -> Result<Vec<(ChangeKind, String)>, StoreError> {
+pub(super) fn paused_changes(c: &Tx, org: &str) -> Result<Vec<(ChangeKind, String)>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT change, by, why FROM pause WHERE ended_at IS NULL AND (org IS NULL OR org = ?1) AND change IS NOT NULL",
     )?;
@@ -126,7 +122,7 @@ impl Store {
     }
 }
 
-fn apply_pauses(c: &Connection, now: Moment) -> Result<usize, StoreError> {
+fn apply_pauses(c: &Tx, now: Moment) -> Result<usize, StoreError> {
     type Row = (i64, Option<String>, Option<String>, String, [String; 2], Option<String>, Option<String>, i64);
     let mut select = c.prepare_cached(
         "SELECT id, org, change, why, by, ended_by, told, principal, ended_principal FROM pause

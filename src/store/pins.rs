@@ -1,23 +1,23 @@
 //! Pins in the store: what undos have restored, and how that ends.
 
+use super::engine::{Optional, Tx, params};
 use super::{StoreError, append, pages};
 use crate::audit::details::{Undone, Unpinned};
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
 use crate::domain::plan::pins::Pins;
 use crate::domain::{Cause, Priority};
-use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 
 /// What is pinned of somebody.
-pub(super) fn pins(c: &Connection, target: i64) -> Result<Pins, StoreError> {
+pub(super) fn pins(c: &Tx, target: i64) -> Result<Pins, StoreError> {
     let found: Option<String> =
         c.prepare_cached("SELECT pins FROM pin WHERE target = ?1")?.query_row([target], |row| row.get(0)).optional()?;
     found.map_or_else(|| Ok(Pins::default()), |text| Ok(serde_json::from_str(&text)?))
 }
 
 /// Those of these targets of whom an undo has pinned something.
-pub fn pinned(c: &Connection, targets: &[i64]) -> Result<Vec<i64>, StoreError> {
+pub fn pinned(c: &Tx, targets: &[i64]) -> Result<Vec<i64>, StoreError> {
     let mut find = c.prepare_cached("SELECT 1 FROM pin WHERE target = ?1")?;
     let mut found = Vec::new();
     for target in targets {
@@ -29,14 +29,14 @@ pub fn pinned(c: &Connection, targets: &[i64]) -> Result<Vec<i64>, StoreError> {
 }
 
 /// Who has pinned something of somebody, and when.
-pub(super) fn pinned_by(c: &Connection, target: i64) -> Result<Option<(String, Moment)>, StoreError> {
+pub(super) fn pinned_by(c: &Tx, target: i64) -> Result<Option<(String, Moment)>, StoreError> {
     let mut find = c.prepare_cached("SELECT by, at FROM pin WHERE target = ?1")?;
     Ok(find.query_row([target], |row| Ok((row.get(0)?, Moment::from_millis(row.get(1)?)))).optional()?)
 }
 
 /// Pins what an undo has restored, and makes its people dirty.
 pub(super) fn pin(
-    c: &Connection,
+    c: &Tx,
     org: &str,
     all: &BTreeMap<i64, Pins>,
     why: &str,
@@ -67,7 +67,7 @@ pub(super) enum Because<'a> {
 }
 
 /// Namely or the mapping has something new to say, or somebody lets go by hand: what was pinned is not any more.
-pub(super) fn unpin(c: &Connection, target: i64, because: Because, now: Moment) -> Result<bool, StoreError> {
+pub(super) fn unpin(c: &Tx, target: i64, because: Because, now: Moment) -> Result<bool, StoreError> {
     let org: Option<String> = c
         .prepare_cached("DELETE FROM pin WHERE target = ?1 RETURNING (SELECT org FROM target WHERE id = pin.target)")?
         .query_row([target], |row| row.get(0))
@@ -86,7 +86,7 @@ pub(super) fn unpin(c: &Connection, target: i64, because: Because, now: Moment) 
 }
 
 /// The rules have changed: nothing is pinned any more.
-pub(super) fn unpin_all(c: &Connection, because: &str, now: Moment) -> Result<(), StoreError> {
+pub(super) fn unpin_all(c: &Tx, because: &str, now: Moment) -> Result<(), StoreError> {
     let mut select = c.prepare("SELECT target FROM pin")?;
     let targets: Vec<i64> = select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for target in targets {

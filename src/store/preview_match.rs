@@ -1,6 +1,7 @@
 //! What a decision about who is whom would do: the people concerned, and their plans before and after it.
 
 use super::cases::Profiles;
+use super::engine::Tx;
 use super::links::{account_of, owner};
 use super::previews::{directory, preview_of};
 use super::{StoreError, accounts, cases, twins};
@@ -10,7 +11,6 @@ use crate::domain::guard::preview::{Preview, preview};
 use crate::domain::matching::correlation::Counterpart;
 use crate::domain::{Account, Directory, Position, Rulebook, hex};
 use aws_lc_rs::digest::{SHA256, digest};
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -60,14 +60,14 @@ impl Outlook {
 
 /// Plans are made with this.
 pub(super) struct Planning<'a> {
-    pub c: &'a Connection,
+    pub c: &'a Tx,
     pub rules: &'a Rulebook,
     pub directory: Cow<'a, Directory>,
     pub now: Moment,
 }
 
 impl<'a> Planning<'a> {
-    pub fn new(c: &'a Connection, rules: &'a Rulebook, org: &str, now: Moment) -> Result<Self, StoreError> {
+    pub fn new(c: &'a Tx, rules: &'a Rulebook, org: &str, now: Moment) -> Result<Self, StoreError> {
         Ok(Self { c, rules, directory: Cow::Owned(directory(c, org)?.unwrap_or_default()), now })
     }
 
@@ -157,7 +157,7 @@ pub(super) fn code(before: &[Side], after: &[Side], accounts: &[Option<Account>]
 
 /// What joining a profile's target with a subject would do.
 pub(super) fn of_join(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     org: &str,
     target: i64,

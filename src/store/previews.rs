@@ -1,10 +1,10 @@
 //! What would be done, computed beside the service from what it has written down.
 
+use super::engine::{Tx, params};
 use super::{Store, StoreError, cases, meta, set_meta};
 use crate::clock::Moment;
 use crate::domain::guard::preview::{Preview, preview};
 use crate::domain::{Directory, Group, Rulebook};
-use rusqlite::{Connection, params};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -39,14 +39,14 @@ impl Store {
     }
 }
 
-fn put(c: &Connection, org: &str, text: &str) -> Result<(), StoreError> {
+fn put(c: &Tx, org: &str, text: &str) -> Result<(), StoreError> {
     let version: i64 = meta(c, &version_key(org))?.and_then(|version| version.parse().ok()).unwrap_or(0);
     set_meta(c, &version_key(org), &(version + 1).to_string())?;
     set_meta(c, &key(org), text)
 }
 
 /// A group was made in an org: whoever plans beside the service, and the next start, know it at once.
-pub(super) fn group_made(c: &Connection, org: &str, group: &Group) -> Result<(), StoreError> {
+pub(super) fn group_made(c: &Tx, org: &str, group: &Group) -> Result<(), StoreError> {
     let Some(mut known) = directory(c, org)? else { return Ok(()) };
     known.insert(group.clone());
     put(c, org, &serde_json::to_string(&known)?)
@@ -65,7 +65,7 @@ thread_local! {
 }
 
 /// The same as `directory`, kept until another one is written down.
-pub(super) fn directory_of(c: &Connection, org: &str) -> Result<Option<Arc<Directory>>, StoreError> {
+pub(super) fn directory_of(c: &Tx, org: &str) -> Result<Option<Arc<Directory>>, StoreError> {
     let version = meta(c, &version_key(org))?.unwrap_or_default();
     let name = (identity(c)?, org.to_owned(), version);
     let known =
@@ -79,18 +79,18 @@ pub(super) fn directory_of(c: &Connection, org: &str) -> Result<Option<Arc<Direc
 }
 
 /// What an org has besides people, as the service has read it last; `None` before that.
-pub fn directory(c: &Connection, org: &str) -> Result<Option<Directory>, StoreError> {
+pub fn directory(c: &Tx, org: &str) -> Result<Option<Directory>, StoreError> {
     Ok(meta(c, &key(org))?.map(|text| serde_json::from_str(&text)).transpose()?)
 }
 
 /// Names this store: what was made of another one (a saved plan, a checkpoint) is not for it. Given by `recover`.
-pub fn identity(c: &Connection) -> Result<String, StoreError> {
+pub fn identity(c: &Tx) -> Result<String, StoreError> {
     Ok(meta(c, "identity")?.unwrap_or_default())
 }
 
 /// What would be done for one target.
 pub fn preview_of(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     target: i64,
     directory: &mut Cow<Directory>,
@@ -104,7 +104,7 @@ pub fn preview_of(
 
 /// What would be done in an org, for whoever has something to be done; `seen` is told of everybody who was looked at.
 pub fn previews(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     org: &str,
     extent: Extent,

@@ -3,6 +3,7 @@
 //! **Invariant:** a list adds and corrects, and never removes: what it lacks is unknown until the account's own id says so.
 //! Nobody who is being worked on is disturbed, and nobody's termination waits for the whole of it.
 
+use super::engine::{Optional, Tx};
 use super::{Drifted, Store, StoreError, accounts, append, coverage, findings, meta, reconcile, search, set_meta};
 use crate::audit::details::ListAccepted;
 use crate::audit::{Author, Event, Record};
@@ -10,7 +11,6 @@ use crate::clock::Moment;
 use crate::domain::plan::drift::{LAG, is_too_fresh, merge};
 use crate::domain::record::employee::FieldChange;
 use crate::domain::{Account, Decider, Rulebook};
-use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub struct Primed {
 }
 
 /// Whether the accounts of an org were ever read as a whole. Before that, that somebody has no account says nothing.
-pub fn is_read(c: &Connection, org: &str) -> Result<bool, StoreError> {
+pub fn is_read(c: &Tx, org: &str) -> Result<bool, StoreError> {
     Ok(meta(c, &findings::read_key(org))?.is_some())
 }
 
@@ -40,7 +40,7 @@ fn accepted_key(org: &str) -> String {
 }
 
 /// Writes down from beside the service that an org has fewer accounts than are known, because they were deleted.
-pub fn accept_list(c: &Connection, org: &str, by: &Decider) -> Result<(), StoreError> {
+pub fn accept_list(c: &Tx, org: &str, by: &Decider) -> Result<(), StoreError> {
     set_meta(c, &accepted_key(org), &serde_json::to_string(&[&by.name, by.principal()])?)
 }
 
@@ -129,7 +129,7 @@ impl Store {
 /// An account was read by its id or login: it exists, whatever lists show. Such a read does not lag: it is as good as a list
 /// that began long after.
 pub(super) fn believe(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     matched: &[String],
     org: &str,
@@ -142,7 +142,7 @@ pub(super) fn believe(
 
 impl List<'_> {
     /// Returns whether the account was not known.
-    fn take(&self, c: &Connection, mut found: Account) -> Result<bool, StoreError> {
+    fn take(&self, c: &Tx, mut found: Account) -> Result<bool, StoreError> {
         // What a list shows was so a while before it was begun.
         let as_of = self.started - LAG;
         let Some((known, observed)) = known(c, self.org, &found.id)? else {
@@ -168,7 +168,7 @@ impl List<'_> {
     /// Somebody who has left, and whose account was proved to be closed, has one that is in use.
     fn end_again(
         &self,
-        c: &Connection,
+        c: &Tx,
         owner: &Owner,
         known: &Account,
         found: &Account,
@@ -207,7 +207,7 @@ impl Owner {
     }
 }
 
-fn known(c: &Connection, org: &str, okta_id: &str) -> Result<Option<(Account, Moment)>, StoreError> {
+fn known(c: &Tx, org: &str, okta_id: &str) -> Result<Option<(Account, Moment)>, StoreError> {
     let row: Option<(String, i64)> = c
         .prepare_cached("SELECT doc, observed_at FROM account WHERE org = ?1 AND okta_id = ?2")?
         .query_row([org, okta_id], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -215,7 +215,7 @@ fn known(c: &Connection, org: &str, okta_id: &str) -> Result<Option<(Account, Mo
     row.map(|(doc, at)| Ok((serde_json::from_str(&doc)?, Moment::from_millis(at)))).transpose()
 }
 
-fn owner(c: &Connection, org: &str, okta_id: &str) -> Result<Option<Owner>, StoreError> {
+fn owner(c: &Tx, org: &str, okta_id: &str) -> Result<Option<Owner>, StoreError> {
     Ok(c.prepare_cached(
         "SELECT t.id, coalesce(w.token IS NOT NULL OR w.look <> 0, 0), coalesce(w.dirty_rev = w.done_rev, 1),
            t.ended_at IS NOT NULL, t.was
@@ -229,7 +229,7 @@ fn owner(c: &Connection, org: &str, okta_id: &str) -> Result<Option<Owner>, Stor
 
 /// Accounts that are known for longer than lists lag, and that a list lacks.
 pub(super) fn missing(
-    c: &Connection,
+    c: &Tx,
     org: &str,
     listed: &BTreeSet<String>,
     started: Moment,
@@ -241,7 +241,7 @@ pub(super) fn missing(
     Ok(rows.into_iter().filter(lacks).map(|(id, _)| id).collect())
 }
 
-fn vanished(c: &Connection, org: &str, okta_id: &str) -> Result<Option<Drifted>, StoreError> {
+fn vanished(c: &Tx, org: &str, okta_id: &str) -> Result<Option<Drifted>, StoreError> {
     let Some((account, known_at)) = known(c, org, okta_id)? else { return Ok(None) };
     let owner = owner(c, org, okta_id)?;
     if owner.as_ref().is_some_and(|owner| owner.busy) {
@@ -256,7 +256,7 @@ fn vanished(c: &Connection, org: &str, okta_id: &str) -> Result<Option<Drifted>,
 }
 
 /// What is known of an account that was deleted goes; returns false if somebody is at work on it meanwhile.
-pub(super) fn forget(c: &Connection, org: &str, one: &Drifted) -> Result<bool, StoreError> {
+pub(super) fn forget(c: &Tx, org: &str, one: &Drifted) -> Result<bool, StoreError> {
     match owner(c, org, &one.okta_id)? {
         Some(owner) if owner.busy => return Ok(false),
         Some(owner) => search::lose(c, org, owner.target, &one.okta_id)?,

@@ -1,9 +1,9 @@
 //! Who waits: for somebody to change something, or to be worked on.
 
+use super::engine::Tx;
 use super::{OperatorRequest, StoreError, name_of, request};
 use crate::clock::Moment;
 use crate::domain::{Decider, Employee, Priority};
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub struct QuarantinedPerson {
 }
 
 /// Everybody who is quarantined.
-pub fn quarantined(c: &Connection) -> Result<Vec<QuarantinedPerson>, StoreError> {
+pub fn quarantined(c: &Tx) -> Result<Vec<QuarantinedPerson>, StoreError> {
     let mut select = c.prepare(
         "SELECT w.target, w.org, l.profile, s.doc, coalesce(w.reason, ''), w.dirty_at, w.attempt FROM work w
          JOIN link l ON l.target = w.target JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
@@ -44,7 +44,7 @@ pub fn quarantined(c: &Connection) -> Result<Vec<QuarantinedPerson>, StoreError>
 }
 
 /// Asks for another try of those of `targets` who are quarantined, or of everybody who is; returns how many that are.
-pub fn retry(c: &Connection, targets: Option<&[i64]>, by: &Decider, now: Moment) -> Result<usize, StoreError> {
+pub fn retry(c: &Tx, targets: Option<&[i64]>, by: &Decider, now: Moment) -> Result<usize, StoreError> {
     let mut by_org: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     for one in quarantined(c)? {
         if targets.is_none_or(|targets| targets.contains(&one.target)) {
@@ -72,7 +72,7 @@ pub struct Waiting {
 }
 
 /// The first of those who wait to be worked on, in the order of service.
-pub fn waiting(c: &Connection, most: usize) -> Result<Vec<Waiting>, StoreError> {
+pub fn waiting(c: &Tx, most: usize) -> Result<Vec<Waiting>, StoreError> {
     let mut select = c.prepare(
         "SELECT target, org, class, dirty_at, token IS NOT NULL FROM work WHERE dirty_rev > done_rev AND state = 0
          ORDER BY rank LIMIT ?1",

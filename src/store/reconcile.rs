@@ -1,13 +1,13 @@
 //! What a later read of a whole org shows: drift is noticed, what is known follows, and nobody who is being worked on is
 //! disturbed.
 
+use super::engine::{Optional, Tx, params};
 use super::{Store, StoreError, accounts, append, cases, coverage, pages, prime};
 use crate::audit::{Event, Record, details};
 use crate::clock::Moment;
 use crate::domain::plan::drift::{LAG, drift, is_too_fresh, merge};
 use crate::domain::record::employee::FieldChange;
 use crate::domain::{Account, Cause, Directory, Priority, Rulebook};
-use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -127,12 +127,7 @@ struct Comparison<'a> {
 
 impl Comparison<'_> {
     /// What has changed; nothing at all if the account was not known.
-    fn compare(
-        &self,
-        c: &Connection,
-        found: &Account,
-        matched: &[String],
-    ) -> Result<Option<Option<Drifted>>, StoreError> {
+    fn compare(&self, c: &Tx, found: &Account, matched: &[String]) -> Result<Option<Option<Drifted>>, StoreError> {
         let known = accounts::by_id(c, self.org, &found.id)?;
         let Some(known) = known else {
             coverage::weigh(c, self.org, found)?;
@@ -176,7 +171,7 @@ impl Comparison<'_> {
         })))
     }
 
-    fn seen(&self, c: &Connection, okta_id: &str, at: Moment) -> Result<(), StoreError> {
+    fn seen(&self, c: &Tx, okta_id: &str, at: Moment) -> Result<(), StoreError> {
         c.prepare_cached("UPDATE account SET observed_at = ?3 WHERE org = ?1 AND okta_id = ?2")?.execute(params![
             self.org,
             okta_id,
@@ -187,7 +182,7 @@ impl Comparison<'_> {
 }
 
 /// Writes drift into the audit. Whoever has left is always looked at: nobody leaves it to others whether a leaver has access.
-pub(super) fn note(c: &Connection, org: &str, one: &Drifted, correct: bool, now: Moment) -> Result<(), StoreError> {
+pub(super) fn note(c: &Tx, org: &str, one: &Drifted, correct: bool, now: Moment) -> Result<(), StoreError> {
     let drifted = Event::Drifted(details::Drifted {
         account: one.okta_id.clone(),
         login: one.login.clone(),

@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** an intent without outcome is never sent again; its target is read first.
 
+use super::engine::{Optional, Tx};
 use super::rows::work;
 use super::{Store, StoreError, accounts, append, meta, relink, set_meta};
 use crate::audit::details::Started;
@@ -10,7 +11,6 @@ use crate::audit::{Call, Effect, Event, Outcome, Record};
 use crate::clock::Moment;
 use crate::domain::plan::doubt::Ending;
 use crate::domain::{Rulebook, Step};
-use rusqlite::{Connection, OptionalExtension};
 use std::time::Duration;
 
 /// What a start found.
@@ -34,7 +34,7 @@ impl Store {
     }
 }
 
-fn recover(c: &Connection, rulebook: &Rulebook, rules: &str, now: Moment) -> Result<Recovered, StoreError> {
+fn recover(c: &Tx, rulebook: &Rulebook, rules: &str, now: Moment) -> Result<Recovered, StoreError> {
     let run = meta(c, "run")?.and_then(|r| r.parse().ok()).unwrap_or(0) + 1;
     set_meta(c, "run", &run.to_string())?;
     if meta(c, "identity")?.is_none() {
@@ -65,7 +65,7 @@ fn recover(c: &Connection, rulebook: &Rulebook, rules: &str, now: Moment) -> Res
     Ok(recovered)
 }
 
-fn close_intents(c: &Connection, now: Moment) -> Result<usize, StoreError> {
+fn close_intents(c: &Tx, now: Moment) -> Result<usize, StoreError> {
     type Row = (i64, i64, String, String, String, String, i64);
     let mut select = c.prepare("SELECT target, rev, step, method, path, body_hash, attempt FROM intent ORDER BY id")?;
     let open: Vec<Row> = select

@@ -3,6 +3,7 @@
 //! **Invariant:** what was rejected is not done while Namely says what it said, unless an approver takes the rejection back;
 //! the audit says how it ended.
 
+use super::engine::{Optional, Tx, params};
 use super::rows::work;
 use super::{StoreError, append, change_of};
 use crate::audit::details::RejectionEnded;
@@ -10,12 +11,11 @@ use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::domain::guard::rejection::{Fact, Rejected, stands};
 use crate::domain::{Case, ChangeKind};
-use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeSet;
 
 /// Somebody's change was rejected, as it was evaluated: it is not held any more, it is over.
 pub(super) fn put(
-    c: &Connection,
+    c: &Tx,
     target: i64,
     change: ChangeKind,
     hold: i64,
@@ -33,7 +33,7 @@ pub(super) fn put(
 }
 
 /// What was rejected of somebody and still holds. What stood on something that Namely does not say any more is ended.
-pub(super) fn of(c: &Connection, target: i64, case: &Case, now: Moment) -> Result<Rejected, StoreError> {
+pub(super) fn of(c: &Tx, target: i64, case: &Case, now: Moment) -> Result<Rejected, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT id, change, objects, fact, hold, by FROM rejection WHERE target = ?1 AND ended_at IS NULL ORDER BY id",
     )?;
@@ -61,7 +61,7 @@ pub(super) fn of(c: &Connection, target: i64, case: &Case, now: Moment) -> Resul
 
 /// The newest rejection of a kind of change of somebody that still holds: its hold, who, and when. Ends nothing.
 pub(super) fn lifecycle(
-    c: &Connection,
+    c: &Tx,
     target: i64,
     case: &Case,
     change: ChangeKind,
@@ -71,7 +71,7 @@ pub(super) fn lifecycle(
     )?;
     let mut rows = select.query(params![target, change.as_str()])?;
     while let Some(row) = rows.next()? {
-        let fact: Fact = serde_json::from_str(&row.get::<_, String>(3)?)?;
+        let fact: Fact = serde_json::from_str(&row.get::<String>(3)?)?;
         if stands(&fact, case) {
             return Ok(Some((row.get(0)?, row.get(1)?, Moment::from_millis(row.get(2)?))));
         }
@@ -87,7 +87,7 @@ pub(super) fn message(change: ChangeKind, hold: i64, by: &str) -> String {
 }
 
 /// Why a saved plan cannot have this kind of change of somebody, if it was rejected.
-pub(super) fn words_of(c: &Connection, target: i64, change: ChangeKind) -> Result<Option<String>, StoreError> {
+pub(super) fn words_of(c: &Tx, target: i64, change: ChangeKind) -> Result<Option<String>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT hold, by FROM rejection WHERE target = ?1 AND change = ?2 AND ended_at IS NULL ORDER BY id DESC LIMIT 1",
     )?;
@@ -97,12 +97,12 @@ pub(super) fn words_of(c: &Connection, target: i64, change: ChangeKind) -> Resul
 }
 
 /// Whose changes were rejected in this hold, as far as that still holds.
-pub(super) fn members(c: &Connection, hold: i64) -> Result<BTreeSet<i64>, StoreError> {
+pub(super) fn members(c: &Tx, hold: i64) -> Result<BTreeSet<i64>, StoreError> {
     let mut select = c.prepare_cached("SELECT target FROM rejection WHERE hold = ?1 AND ended_at IS NULL")?;
     Ok(select.query_map([hold], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
-fn end(c: &Connection, id: i64, why: &str, by: Option<(&str, &str)>, now: Moment) -> Result<(), StoreError> {
+fn end(c: &Tx, id: i64, why: &str, by: Option<(&str, &str)>, now: Moment) -> Result<(), StoreError> {
     let (target, change, hold, org, shown): (i64, String, i64, String, String) = c
         .prepare_cached(
             "UPDATE rejection SET ended = ?2, ended_at = ?3 WHERE id = ?1
@@ -121,7 +121,7 @@ fn end(c: &Connection, id: i64, why: &str, by: Option<(&str, &str)>, now: Moment
 /// An approver has taken rejections of a hold back: the people are evaluated as if it were asked for the first time. Returns how
 /// many they are.
 pub(super) fn reverse(
-    c: &Connection,
+    c: &Tx,
     hold: i64,
     only: Option<&BTreeSet<i64>>,
     (by, principal): (&str, &str),
@@ -140,7 +140,7 @@ pub(super) fn reverse(
 }
 
 /// Two targets are one person: what was rejected of either was rejected of them.
-pub(super) fn merge(c: &Connection, from: i64, into: i64) -> Result<(), StoreError> {
+pub(super) fn merge(c: &Tx, from: i64, into: i64) -> Result<(), StoreError> {
     c.prepare_cached("UPDATE rejection SET target = ?2 WHERE target = ?1")?.execute([from, into])?;
     Ok(())
 }

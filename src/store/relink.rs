@@ -2,10 +2,10 @@
 //!
 //! **Invariant:** a service that is at work does it in parts: nobody's termination waits for a hundred thousand others.
 
+use super::engine::{Tx, params};
 use super::{Store, StoreError, correlate, links, meta, pages, pins, set_meta};
 use crate::clock::Moment;
 use crate::domain::{Cause, Position, Rulebook};
-use rusqlite::{Connection, params};
 
 /// People of one part: their transaction takes about a tenth of a second.
 const PART: i64 = 500;
@@ -17,7 +17,7 @@ type ProfileKey = (String, String);
 
 /// Shows `visit` the profiles after `after`, in order, as many as make a part; the last of them, or nothing if there are none.
 fn part(
-    c: &Connection,
+    c: &Tx,
     after: &ProfileKey,
     mut visit: impl FnMut(&Position) -> Result<(), StoreError>,
 ) -> Result<Option<ProfileKey>, StoreError> {
@@ -35,7 +35,7 @@ fn part(
     Ok(last)
 }
 
-fn everybody(c: &Connection, mut visit: impl FnMut(&Position) -> Result<(), StoreError>) -> Result<(), StoreError> {
+fn everybody(c: &Tx, mut visit: impl FnMut(&Position) -> Result<(), StoreError>) -> Result<(), StoreError> {
     let mut after = ProfileKey::default();
     while let Some(last) = part(c, &after, &mut visit)? {
         after = last;
@@ -44,7 +44,7 @@ fn everybody(c: &Connection, mut visit: impl FnMut(&Position) -> Result<(), Stor
 }
 
 /// Routes and correlates one profile anew in every org that it concerns.
-fn relink(c: &Connection, rules: &Rulebook, position: &Position, now: Moment) -> Result<(), StoreError> {
+fn relink(c: &Tx, rules: &Rulebook, position: &Position, now: Moment) -> Result<(), StoreError> {
     for org in &rules.orgs {
         let known = links::find(c, &org.name, &position.tenant, &position.employee.id)?;
         if known.is_some() || org.tenants.contains(&position.tenant) {
@@ -56,7 +56,7 @@ fn relink(c: &Connection, rules: &Rulebook, position: &Position, now: Moment) ->
 
 /// Everything anew under other rules, at once: keys, routes, correlation, standing. For a service that begins: nobody waits
 /// for it yet.
-pub(super) fn relink_all(c: &Connection, rules: &Rulebook, now: Moment) -> Result<(), StoreError> {
+pub(super) fn relink_all(c: &Tx, rules: &Rulebook, now: Moment) -> Result<(), StoreError> {
     c.execute("UPDATE link SET routed = 0", [])?;
     pins::unpin_all(c, "the rules changed", now)?;
     everybody(c, |position| links::put_keys(c, rules, position))?;
@@ -65,14 +65,14 @@ pub(super) fn relink_all(c: &Connection, rules: &Rulebook, now: Moment) -> Resul
 
 /// From this transaction on everybody must be looked at under the rules of `fingerprint`: `relink_everybody` does it, and the
 /// next start if that does not come to its end.
-pub(super) fn begin(c: &Connection, fingerprint: &str, now: Moment) -> Result<(), StoreError> {
+pub(super) fn begin(c: &Tx, fingerprint: &str, now: Moment) -> Result<(), StoreError> {
     pins::unpin_all(c, "the rules changed", now)?;
     set_meta(c, "rules", "")?;
     set_meta(c, RELINKING, fingerprint)
 }
 
 /// Whether the rules of `fingerprint` are those that everybody is looked at under.
-fn is_wanted(c: &Connection, fingerprint: &str) -> Result<bool, StoreError> {
+fn is_wanted(c: &Tx, fingerprint: &str) -> Result<bool, StoreError> {
     Ok(meta(c, RELINKING)?.is_some_and(|wanted| wanted == fingerprint))
 }
 
@@ -81,7 +81,7 @@ fn compared_key(org: &str) -> String {
 }
 
 /// Whether everybody was ever compared with the accounts of an org.
-pub(super) fn is_compared(c: &Connection, org: &str) -> Result<bool, StoreError> {
+pub(super) fn is_compared(c: &Tx, org: &str) -> Result<bool, StoreError> {
     Ok(meta(c, &compared_key(org))?.is_some())
 }
 
@@ -126,7 +126,7 @@ impl Store {
 
     pub(super) async fn in_parts<F>(&self, visit: F) -> Result<(), StoreError>
     where
-        F: Fn(&Connection, &Rulebook, &Position) -> Result<(), StoreError> + Clone + Send + 'static,
+        F: Fn(&Tx, &Rulebook, &Position) -> Result<(), StoreError> + Clone + Send + 'static,
     {
         let mut after = ProfileKey::default();
         loop {

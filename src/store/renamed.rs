@@ -1,15 +1,15 @@
 //! Groups of Namely that are called something else since, and how many people will follow.
 
+use super::engine::{Tx, params};
 use super::{StoreError, meta, set_meta};
 use crate::clock::Moment;
-use rusqlite::{Connection, params};
 use serde::de::Error;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Groups of a tenant, by id, as they are called now. A group that is called something else since is expected to show in
 /// the profile of everybody in it.
 pub(super) fn learn_titles(
-    c: &Connection,
+    c: &Tx,
     tenant: &str,
     titles: &BTreeMap<String, String>,
     now: Moment,
@@ -47,7 +47,7 @@ pub(super) fn learn_titles(
 
 /// Somebody was seen under the new name of a group.
 pub(super) fn follow_rename(
-    c: &Connection,
+    c: &Tx,
     tenant: &str,
     before: &BTreeMap<String, Vec<String>>,
     after: &BTreeMap<String, Vec<String>>,
@@ -85,7 +85,7 @@ mod tests {
         world.store.run(|c| set_meta(c, "titles acme", "{\"g1\":\"Sales EMEA\"}")).await.expect("writes");
         world.store.learn_titles("acme".into(), titles("Sales"), world.now).await.expect("learns");
         let renamed =
-            world.store.run(|c| Ok(c.query_row("SELECT count(*) FROM renamed", [], |row| row.get::<_, i64>(0))?));
+            world.store.run(|c| Ok(c.query_row("SELECT count(*) FROM renamed", [], |row| row.get::<i64>(0))?));
         assert_eq!(renamed.await.expect("reads"), 1);
     }
 }

@@ -1,5 +1,6 @@
 //! What people ask a running service for, from beside it.
 
+use super::engine::{Optional, Tx, params};
 use super::pins::{self, Because};
 use super::undo::{self, Scope};
 use super::{Store, StoreError, Trouble, alone, append, pages};
@@ -7,7 +8,6 @@ use crate::audit::details::Requested;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
 use crate::domain::{Cause, Decider, Priority, Rulebook};
-use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 /// What is asked for.
@@ -46,23 +46,16 @@ impl OperatorRequest {
 }
 
 /// Asks; returns the number of the request. Whoever is meant must be there.
-pub fn request(
-    c: &Connection,
-    org: &str,
-    asked: &OperatorRequest,
-    by: &Decider,
-    now: Moment,
-) -> Result<i64, StoreError> {
+pub fn request(c: &Tx, org: &str, asked: &OperatorRequest, by: &Decider, now: Moment) -> Result<i64, StoreError> {
     all_there(c, org, &asked.targets())?;
-    c.execute(
-        "INSERT INTO request (org, what, by, at, principal) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![org, serde_json::to_string(asked)?, by.name, now.millis(), by.principal()],
+    let mut insert = c.prepare_cached(
+        "INSERT INTO request (org, what, by, at, principal) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING id",
     )?;
-    Ok(c.last_insert_rowid())
+    Ok(insert.insert(params![org, serde_json::to_string(asked)?, by.name, now.millis(), by.principal()])?)
 }
 
 /// What came of a request, if anything did yet.
-pub fn is_done(c: &Connection, id: i64) -> Result<Option<String>, StoreError> {
+pub fn is_done(c: &Tx, id: i64) -> Result<Option<String>, StoreError> {
     Ok(c.query_row("SELECT done FROM request WHERE id = ?1", [id], |row| row.get(0)).optional()?.flatten())
 }
 
@@ -109,7 +102,7 @@ impl Store {
 
 /// Acts upon one request; returns how many people may be worked on because of it, nothing if somebody else acts upon it or
 /// it was refused.
-fn carry_out(c: &Connection, rules: &Rulebook, request: &Request, now: Moment) -> Result<Option<usize>, StoreError> {
+fn carry_out(c: &Tx, rules: &Rulebook, request: &Request, now: Moment) -> Result<Option<usize>, StoreError> {
     let (by, principal): (String, String) =
         c.query_row("SELECT by, principal FROM request WHERE id = ?1", [request.id], |row| {
             Ok((row.get(0)?, row.get(1)?))
@@ -143,13 +136,7 @@ fn carry_out(c: &Connection, rules: &Rulebook, request: &Request, now: Moment) -
 }
 
 /// What was asked for is not what was shown: nothing is done, and the audit says so.
-fn refuse(
-    c: &Connection,
-    request: &Request,
-    why: &str,
-    (by, principal): (&str, &str),
-    now: Moment,
-) -> Result<(), StoreError> {
+fn refuse(c: &Tx, request: &Request, why: &str, (by, principal): (&str, &str), now: Moment) -> Result<(), StoreError> {
     let what = format!("refused: {why}");
     let requested = Event::Requested(Requested { what, author: Author::new(by, principal) });
     let record = Record::general(now, requested);
@@ -158,11 +145,11 @@ fn refuse(
 }
 
 /// That these targets are all of an org: a person whom nobody knows can neither be mended nor be undone.
-pub fn all_there(c: &Connection, org: &str, targets: &[i64]) -> Result<(), StoreError> {
+pub fn all_there(c: &Tx, org: &str, targets: &[i64]) -> Result<(), StoreError> {
     targets.iter().try_for_each(|target| there_is(c, org, *target))
 }
 
-fn there_is(c: &Connection, org: &str, target: i64) -> Result<(), StoreError> {
+fn there_is(c: &Tx, org: &str, target: i64) -> Result<(), StoreError> {
     let found = c.prepare_cached("SELECT 1 FROM target WHERE id = ?1 AND org = ?2")?.exists(params![target, org])?;
     if found {
         return Ok(());
@@ -173,7 +160,7 @@ fn there_is(c: &Connection, org: &str, target: i64) -> Result<(), StoreError> {
 }
 
 fn fix(
-    c: &Connection,
+    c: &Tx,
     request: &Request,
     targets: &[i64],
     (by, principal): (&str, &str),
@@ -188,7 +175,7 @@ fn fix(
     Ok(())
 }
 
-fn open(c: &Connection) -> Result<Vec<Request>, StoreError> {
+fn open(c: &Tx) -> Result<Vec<Request>, StoreError> {
     let mut select = c.prepare_cached("SELECT id, org, what FROM request WHERE done IS NULL ORDER BY id")?;
     let rows: Vec<(i64, String, String)> =
         select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
@@ -203,7 +190,7 @@ fn open(c: &Connection) -> Result<Vec<Request>, StoreError> {
     Ok(requests)
 }
 
-fn done(c: &Connection, id: i64, outcome: &str) -> Result<(), StoreError> {
+fn done(c: &Tx, id: i64, outcome: &str) -> Result<(), StoreError> {
     c.execute("UPDATE request SET done = ?2 WHERE id = ?1", params![id, outcome])?;
     Ok(())
 }

@@ -1,14 +1,14 @@
 //! What was decided about somebody before their run begins.
 
+use super::engine::Tx;
 use super::{StoreError, approvals, evaluation, rejections};
 use crate::clock::Moment;
 use crate::domain::guard::safeguard::Restraint;
 use crate::domain::{Case, ChangeKind, Rulebook};
-use rusqlite::Connection;
 
 /// What was decided about a revision of somebody, and what is paused.
 pub(super) fn restraint(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     case: &Case,
     (target, rev): (i64, i64),

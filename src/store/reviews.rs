@@ -1,5 +1,6 @@
 //! The review queue: matches that people decide about, and their verdicts.
 
+use super::engine::{Optional, Tx, params};
 use super::links::{Match, adopt, find, key_of, owner};
 use super::preview_match::{Outlook, of_join};
 use super::{Store, StoreError, append, keepers};
@@ -10,7 +11,6 @@ use crate::domain::guard::vote::{self, Heard};
 use crate::domain::mapping::functions::slug;
 use crate::domain::matching::correlation::{ANCHOR, Candidate, Counterpart, ONLY_LINK, REVIEW};
 use crate::domain::{Employee, Position, Rulebook};
-use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 /// A match that a person must decide about.
@@ -40,7 +40,7 @@ fn name_key(first: &str, last: &str) -> String {
 
 /// Asks about these candidates of a profile; what was asked before keeps its number. Returns the first of them.
 pub(super) fn ask(
-    c: &Connection,
+    c: &Tx,
     org: &str,
     position: &Position,
     candidates: &[Candidate],
@@ -63,7 +63,7 @@ pub(super) fn ask(
 
 /// Asks about one candidate of a profile, besides whatever else is asked about it.
 pub(super) fn put(
-    c: &Connection,
+    c: &Tx,
     org: &str,
     position: &Position,
     candidate: &Candidate,
@@ -93,7 +93,7 @@ pub(super) fn put(
 }
 
 /// What was asked about a profile in place of a rule is no question any more.
-pub(super) fn close(c: &Connection, org: &str, position: &Position, rule: &str) -> Result<(), StoreError> {
+pub(super) fn close(c: &Tx, org: &str, position: &Position, rule: &str) -> Result<(), StoreError> {
     c.prepare_cached(
         "DELETE FROM review WHERE org = ?1 AND tenant = ?2 AND profile = ?3 AND verdict IS NULL AND rule = ?4",
     )?
@@ -103,7 +103,7 @@ pub(super) fn close(c: &Connection, org: &str, position: &Position, rule: &str) 
 
 /// What was asked about whom a profile may be and is no question any more, besides these subjects; whether the link that it has
 /// is right stays one.
-pub(super) fn close_others(c: &Connection, org: &str, position: &Position, but: &[String]) -> Result<(), StoreError> {
+pub(super) fn close_others(c: &Tx, org: &str, position: &Position, but: &[String]) -> Result<(), StoreError> {
     c.prepare_cached(
         "DELETE FROM review WHERE org = ?1 AND tenant = ?2 AND profile = ?3 AND verdict IS NULL
          AND rule <> ?5 AND subject NOT IN (SELECT value FROM json_each(?4))",
@@ -113,7 +113,7 @@ pub(super) fn close_others(c: &Connection, org: &str, position: &Position, but: 
 }
 
 /// An open review about one of the profiles of a target, or about its being somebody else.
-pub(super) fn open_about(c: &Connection, target: i64) -> Result<Option<i64>, StoreError> {
+pub(super) fn open_about(c: &Tx, target: i64) -> Result<Option<i64>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT min(r.id) FROM link l JOIN review r USING (org, tenant, profile)
          WHERE l.target = ?1 AND r.verdict IS NULL",
@@ -123,7 +123,7 @@ pub(super) fn open_about(c: &Connection, target: i64) -> Result<Option<i64>, Sto
 
 /// An open review about another profile of the same name, and who that is. Which of several accounts that carry its own anchor
 /// are somebody's is no question about anybody else.
-pub(super) fn namesake(c: &Connection, org: &str, position: &Position) -> Result<Option<(i64, String)>, StoreError> {
+pub(super) fn namesake(c: &Tx, org: &str, position: &Position) -> Result<Option<(i64, String)>, StoreError> {
     let name = name_key(&position.employee.first_name, &position.employee.last_name);
     if name.is_empty() {
         return Ok(None);
@@ -156,7 +156,7 @@ pub(super) struct Pending {
 }
 
 /// Takes the verdicts of people that were not applied yet, and applies those that join; returns whose work follows.
-pub(super) fn apply_verdicts(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Pending>, StoreError> {
+pub(super) fn apply_verdicts(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<Pending>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT r.id, r.org, r.tenant, r.profile, r.subject, r.verdict, r.by, s.doc, r.principal FROM review r
          JOIN source s ON s.tenant = r.tenant AND s.profile = r.profile WHERE r.verdict IS NOT NULL AND r.applied = 0",
@@ -220,7 +220,7 @@ pub(super) fn apply_verdicts(c: &Connection, rules: &Rulebook, now: Moment) -> R
 }
 
 /// A subject as stored; an account that somebody has by now is that somebody.
-fn read_counterpart(c: &Connection, org: &str, word: &str) -> Result<Option<Counterpart>, StoreError> {
+fn read_counterpart(c: &Tx, org: &str, word: &str) -> Result<Option<Counterpart>, StoreError> {
     Ok(match word.split_once(' ') {
         Some(("account", id)) => {
             Some(owner(c, org, id)?.map_or_else(|| Counterpart::Account(id.to_owned()), Counterpart::Target))
@@ -231,7 +231,7 @@ fn read_counterpart(c: &Connection, org: &str, word: &str) -> Result<Option<Coun
 }
 
 /// The review queue: what waits, or everything that was ever decided too.
-pub fn reviews(c: &Connection, all: bool) -> Result<Vec<Review>, StoreError> {
+pub fn reviews(c: &Tx, all: bool) -> Result<Vec<Review>, StoreError> {
     let mut select = c.prepare(
         "SELECT r.id, r.org, r.tenant, r.profile, s.doc, r.rule, r.why, r.who, r.since, r.verdict, r.by FROM review r
          JOIN source s ON s.tenant = r.tenant AND s.profile = r.profile WHERE ?1 OR r.verdict IS NULL ORDER BY r.id",
@@ -258,7 +258,7 @@ pub fn reviews(c: &Connection, all: bool) -> Result<Vec<Review>, StoreError> {
 
 /// A match to decide about, with what accepting it would do.
 pub fn review_outlook(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     id: i64,
     now: Moment,
@@ -308,7 +308,7 @@ pub enum Opined {
 }
 
 /// Writes down what somebody says from beside the service, which acts upon it soon.
-pub fn opine(c: &Connection, rules: &Rulebook, id: i64, opinion: &Opinion, now: Moment) -> Result<Opined, StoreError> {
+pub fn opine(c: &Tx, rules: &Rulebook, id: i64, opinion: &Opinion, now: Moment) -> Result<Opined, StoreError> {
     let Some((_, Some(outlook))) = review_outlook(c, rules, id, now)? else { return Ok(Opined::NothingToDecide) };
     let mut select = c.prepare("SELECT principal FROM review_vote WHERE review = ?1 AND code = ?2")?;
     let agreed: Vec<String> =
@@ -347,13 +347,13 @@ pub fn opine(c: &Connection, rules: &Rulebook, id: i64, opinion: &Opinion, now: 
     }
 }
 
-fn settle(c: &Connection, id: i64, verdict: &str, opinion: &Opinion, now: Moment) -> Result<bool, StoreError> {
+fn settle(c: &Tx, id: i64, verdict: &str, opinion: &Opinion, now: Moment) -> Result<bool, StoreError> {
     let sql = "UPDATE review SET verdict = ?2, by = ?3, at = ?4, principal = ?5 WHERE id = ?1 AND verdict IS NULL";
     Ok(c.execute(sql, params![id, verdict, opinion.by, now.millis(), opinion.principal])? == 1)
 }
 
 /// Everybody who has agreed to a match, with their reasons.
-fn agreed(c: &Connection, id: i64) -> Result<Vec<Agreed>, StoreError> {
+fn agreed(c: &Tx, id: i64) -> Result<Vec<Agreed>, StoreError> {
     let mut select = c.prepare("SELECT by, principal, code, why FROM review_vote WHERE review = ?1 ORDER BY at")?;
     let rows = select.query_map([id], |row| {
         Ok(Agreed { by: row.get(0)?, principal: row.get(1)?, code: row.get(2)?, why: row.get(3)? })

@@ -3,6 +3,7 @@
 //! **Invariant:** at most one run holds a target, by its token; what comes under an older token changes nothing. No
 //! call leaves without its intent on disk, and no intent goes without its outcome in the audit.
 
+use super::engine::{Optional, Tx, params};
 use super::evaluation::Evaluation;
 use super::lease::{EndStep, Want};
 use super::rows::work;
@@ -16,7 +17,6 @@ use crate::clock::Moment;
 use crate::domain::work::machine::{ANY_BUCKET, Happened, Transition, Work};
 use crate::domain::work::run::{Begun, Claim, Lease, Next, Release};
 use crate::domain::{Account, Case, Cause, ChangeKind, Directory, Priority, Rulebook, Step};
-use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -129,27 +129,27 @@ impl Store {
     }
 }
 
-pub(super) fn about(c: &Connection, lease: Lease, now: Moment, event: Event) -> Result<Record, StoreError> {
+pub(super) fn about(c: &Tx, lease: Lease, now: Moment, event: Event) -> Result<Record, StoreError> {
     let org = org_of(c, lease.target)?;
     Ok(Record { rev: Some(lease.rev), ..Record::about(lease.target, org, now, event) })
 }
 
-fn org_of(c: &Connection, target: i64) -> Result<String, StoreError> {
+fn org_of(c: &Tx, target: i64) -> Result<String, StoreError> {
     Ok(c.prepare_cached("SELECT org FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?)
 }
 
 /// The work on the target of a lease, if that is the present one, whatever revision came meanwhile.
-fn present(c: &Connection, lease: Lease) -> Result<Option<Work>, StoreError> {
+fn present(c: &Tx, lease: Lease) -> Result<Option<Work>, StoreError> {
     Ok(work::load(c, lease.target)?.filter(|work| work.is_under(lease)))
 }
 
 /// Whoever works on the target next reads the account before anything else.
-fn read_first(c: &Connection, lease: Lease) -> Result<(), StoreError> {
+fn read_first(c: &Tx, lease: Lease) -> Result<(), StoreError> {
     work::change(c, lease.target, |work| work.in_doubt(lease))
 }
 
 fn begin_step(
-    c: &Connection,
+    c: &Tx,
     lease: Lease,
     call: &Call,
     changes: &BTreeSet<ChangeKind>,
@@ -188,11 +188,11 @@ fn begin_step(
     if let Some(was) = was {
         c.prepare_cached("UPDATE target SET was = ?2 WHERE id = ?1")?.execute(params![lease.target, was])?;
     }
-    c.prepare_cached(
+    let mut insert = c.prepare_cached(
         "INSERT INTO intent (target, token, rev, step, method, path, body_hash, attempt, sent_at)
-         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
-    )?
-    .execute(params![
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9) RETURNING id",
+    )?;
+    let id = insert.insert(params![
         lease.target,
         lease.token,
         lease.rev,
@@ -203,25 +203,18 @@ fn begin_step(
         call.attempt,
         now.millis()
     ])?;
-    Ok(Begun::Intent(c.last_insert_rowid()))
+    Ok(Begun::Intent(id))
 }
 
 /// Who else has this account, by name.
-fn owner(c: &Connection, org: &str, target: i64, okta_id: &str) -> Result<Option<String>, StoreError> {
+fn owner(c: &Tx, org: &str, target: i64, okta_id: &str) -> Result<Option<String>, StoreError> {
     let mut find = c.prepare_cached("SELECT id FROM target WHERE org = ?1 AND okta_id = ?2 AND id <> ?3")?;
     let other: Option<i64> = find.query_row(params![org, okta_id, target], |row| row.get(0)).optional()?;
     other.map(|other| Ok(cases::name_of(c, other)?.unwrap_or_else(|| "somebody else".into()))).transpose()
 }
 
 /// The target has this account from now on. Those who report to the person are told if that changes what they are told.
-fn learn(
-    c: &Connection,
-    org: &str,
-    target: i64,
-    account: &Account,
-    matched: &[String],
-    now: Moment,
-) -> Result<(), StoreError> {
+fn learn(c: &Tx, org: &str, target: i64, account: &Account, matched: &[String], now: Moment) -> Result<(), StoreError> {
     let before: Option<String> =
         c.prepare_cached("SELECT okta_id FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?;
     let before = before.map(|id| accounts::by_id(c, org, &id)).transpose()?.flatten();
@@ -240,13 +233,7 @@ fn learn(
 }
 
 /// Marks those dirty who report to a person: all of them, or only those who wait for the person's account.
-pub(super) fn wake_waiting(
-    c: &Connection,
-    org: &str,
-    target: i64,
-    only_waiting: bool,
-    now: Moment,
-) -> Result<(), StoreError> {
+pub(super) fn wake_waiting(c: &Tx, org: &str, target: i64, only_waiting: bool, now: Moment) -> Result<(), StoreError> {
     let mut select = c.prepare_cached(
         "SELECT DISTINCT t.id FROM link l
          JOIN source s ON s.tenant = l.tenant AND s.manager = l.profile
@@ -262,7 +249,7 @@ pub(super) fn wake_waiting(
     Ok(())
 }
 
-fn forget(c: &Connection, org: &str, target: i64) -> Result<(), StoreError> {
+fn forget(c: &Tx, org: &str, target: i64) -> Result<(), StoreError> {
     let okta_id: Option<String> =
         c.prepare_cached("SELECT okta_id FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?;
     if let Some(okta_id) = okta_id {
@@ -271,7 +258,7 @@ fn forget(c: &Connection, org: &str, target: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn claim(c: &Connection, rules: &Rulebook, org: &str, now: Moment, want: &Want) -> Result<Vec<Claim>, StoreError> {
+fn claim(c: &Tx, rules: &Rulebook, org: &str, now: Moment, want: &Want) -> Result<Vec<Claim>, StoreError> {
     let mut ready: Vec<(i64, i64, bool)> = Vec::new();
     for (bucket, room) in &want.rooms {
         let room = (*room).min(want.runs);
@@ -304,7 +291,7 @@ fn claim(c: &Connection, rules: &Rulebook, org: &str, now: Moment, want: &Want) 
     Ok(claims)
 }
 
-fn take(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Claim>, StoreError> {
+fn take(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Claim>, StoreError> {
     let token: i64 = super::meta(c, "fence")?.and_then(|t| t.parse().ok()).unwrap_or(0) + 1;
     let Some((ready, known)) = work::load_with_account(c, target)? else { return Ok(None) };
     let Some(work) = ready.leased(token, now) else { return Ok(None) };
@@ -333,7 +320,7 @@ fn take(c: &Connection, rules: &Rulebook, target: i64, now: Moment) -> Result<Op
 
 /// Whose sessions end because it cannot be told which account is a leaver's.
 fn doubtful(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     case: &Case,
     conflict: Option<&str>,
@@ -349,7 +336,7 @@ fn doubtful(
 }
 
 /// Lets go of a target, and tells of it; returns false, and does nothing, under an old token.
-pub(super) fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) -> Result<bool, StoreError> {
+pub(super) fn release(c: &Tx, lease: Lease, how: &Release, now: Moment) -> Result<bool, StoreError> {
     let found = work::load_with_end(c, lease.target)?;
     let Some((before, over)) = found.filter(|(work, _)| work.is_under(lease)) else { return Ok(false) };
     let Transition { work, events } = before.released(lease, how, over, now);
@@ -365,7 +352,7 @@ pub(super) fn release(c: &Connection, lease: Lease, how: &Release, now: Moment) 
 }
 
 /// Writes down what the end of a run has come to, and ends what ends with it.
-fn describe(c: &Connection, lease: Lease, happened: Happened, now: Moment) -> Result<(), StoreError> {
+fn describe(c: &Tx, lease: Lease, happened: Happened, now: Moment) -> Result<(), StoreError> {
     let event = match happened {
         Happened::Done { remark, took_ms } => {
             c.prepare_cached("DELETE FROM approval WHERE target = ?1")?.execute([lease.target])?;
@@ -381,7 +368,7 @@ fn describe(c: &Connection, lease: Lease, happened: Happened, now: Moment) -> Re
 }
 
 /// Writes down an account that nobody knew of, and correlates the person anew.
-fn found(c: &Connection, rules: &Rulebook, target: i64, how: &Release, now: Moment) -> Result<(), StoreError> {
+fn found(c: &Tx, rules: &Rulebook, target: i64, how: &Release, now: Moment) -> Result<(), StoreError> {
     let Release::Found { account } = how else { return Ok(()) };
     let org = org_of(c, target)?;
     let matched: Vec<String> = rules.matching.iter().map(|rule| rule.attribute.clone()).collect();

@@ -4,20 +4,16 @@ use super::super::tests::World;
 use super::*;
 use crate::domain::plan::rulebook::tests::rulebook;
 use crate::domain::record::employee::tests::an_employee;
-use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A connection of its own to the file of a world, and how many statements were run on it.
-fn counting(world: &World) -> (Connection, Arc<AtomicUsize>) {
-    let mut c = Connection::open(world.store.path()).expect("opens");
+fn counting(world: &World) -> (Tx, Arc<AtomicUsize>) {
+    let mut c = Tx::stranger(world.store.path());
     let count: Arc<AtomicUsize> = Arc::default();
     let counted = count.clone();
-    let count_one = move |event: TraceEvent| {
-        if let TraceEvent::Stmt(..) = event {
-            counted.fetch_add(1, Ordering::Relaxed);
-        }
-    };
-    c.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(count_one)).expect("traces");
+    c.count(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
     (c, count)
 }
 

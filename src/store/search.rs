@@ -4,6 +4,7 @@
 //! asked is unknown. Whose account was known is asked for twice, longer apart than lists lag. A list that was shown to lack anybody
 //! covers nobody, whomever it covered before.
 
+use super::engine::{Optional, Tx, params};
 use super::rows::work;
 use super::{Store, StoreError, accounts, append, cases, correlate, coverage, pages, prime, relink};
 use crate::audit::details::Searched;
@@ -13,7 +14,6 @@ use crate::domain::plan::drift::LAG;
 use crate::domain::plan::termination::next_try;
 use crate::domain::work::machine::{BEING_SOUGHT, SEARCH, Work};
 use crate::domain::{Account, Case, Cause, Entitlement, Priority, Rulebook, login_key};
-use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ impl Sought {
 
 /// What a new revision means for the proof that somebody has no account. Returns whether they must be asked for.
 pub(super) fn follow(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     target: i64,
     case: &Case,
@@ -88,7 +88,7 @@ pub(super) fn follow(
     Ok(other_names || case.searched_at.is_none())
 }
 
-fn forget_proof(c: &Connection, target: i64) -> Result<(), StoreError> {
+fn forget_proof(c: &Tx, target: i64) -> Result<(), StoreError> {
     c.prepare_cached(
         "UPDATE target SET searched_at = NULL, searched_first = NULL, lost = NULL
          WHERE id = ?1 AND (searched_at IS NOT NULL OR searched_first IS NOT NULL OR lost IS NOT NULL)",
@@ -98,7 +98,7 @@ fn forget_proof(c: &Connection, target: i64) -> Result<(), StoreError> {
 }
 
 /// The lists of the org were proved, and show no account of somebody who was inactive before first contact.
-pub(super) fn is_covered(c: &Connection, org: &str, target: i64, now: Moment) -> Result<(), StoreError> {
+pub(super) fn is_covered(c: &Tx, org: &str, target: i64, now: Moment) -> Result<(), StoreError> {
     if coverage::is_void(c, org)? {
         return Ok(());
     }
@@ -110,7 +110,7 @@ pub(super) fn is_covered(c: &Connection, org: &str, target: i64, now: Moment) ->
 }
 
 /// Okta has said that it does not have the account of a target: nothing is proved of them any more.
-pub(super) fn lose(c: &Connection, org: &str, target: i64, okta_id: &str) -> Result<(), StoreError> {
+pub(super) fn lose(c: &Tx, org: &str, target: i64, okta_id: &str) -> Result<(), StoreError> {
     accounts::remove(c, org, okta_id)?;
     c.prepare_cached(
         "UPDATE target SET okta_id = NULL, searched_at = NULL, searched_first = NULL, lost = ?2 WHERE id = ?1",
@@ -165,7 +165,7 @@ impl Store {
     }
 }
 
-fn to_search(c: &Connection, rules: &Rulebook, org: &str, most: usize, now: Moment) -> Result<Vec<Sought>, StoreError> {
+fn to_search(c: &Tx, rules: &Rulebook, org: &str, most: usize, now: Moment) -> Result<Vec<Sought>, StoreError> {
     let ready = work::ready(c, (org, SEARCH), Priority::Inspect, most, now)?;
     let mut people = Vec::with_capacity(ready.len());
     for (_, target, _) in ready {
@@ -182,7 +182,7 @@ fn to_search(c: &Connection, rules: &Rulebook, org: &str, most: usize, now: Mome
 }
 
 fn sought(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     (target, rev, tries): (i64, i64, i64),
     now: Moment,
@@ -223,7 +223,7 @@ fn sought(
     }))
 }
 
-fn conclude(c: &Connection, rules: &Rulebook, org: &str, person: &Sought, now: Moment) -> Result<(), StoreError> {
+fn conclude(c: &Tx, rules: &Rulebook, org: &str, person: &Sought, now: Moment) -> Result<(), StoreError> {
     let target = person.target;
     if !work::load(c, target)?.is_some_and(|work| work.is_sought(person.rev)) {
         return Ok(()); // something else is known meanwhile

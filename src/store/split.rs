@@ -4,6 +4,7 @@
 //! same match again.
 
 use super::cases::Profiles;
+use super::engine::{Optional, Tx, params};
 use super::links::{account_of, find, key_of, message};
 use super::preview_match::{Outlook, Planning, Side, code, stranger};
 use super::rows::work;
@@ -13,7 +14,6 @@ use crate::clock::Moment;
 use crate::domain::matching::correlation::Counterpart;
 use crate::domain::work::machine::Work;
 use crate::domain::{Account, Cause, Employee, Position, Priority, Rulebook};
-use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 /// The link of a profile.
@@ -41,7 +41,7 @@ pub struct Linked {
 }
 
 /// Links, in the order of orgs and people; of one person if `person` is given.
-pub fn linked(c: &Connection, org: Option<&str>, person: Option<&str>) -> Result<Vec<Linked>, StoreError> {
+pub fn linked(c: &Tx, org: Option<&str>, person: Option<&str>) -> Result<Vec<Linked>, StoreError> {
     let mut select = c.prepare(
         "SELECT l.org, l.tenant, l.profile, s.doc, l.target, (SELECT count(*) FROM link o WHERE o.target = l.target) - 1,
            a.doc ->> '$.login', t.okta_id, a.status, m.rule, m.evidence, m.at, m.by,
@@ -67,7 +67,7 @@ pub fn linked(c: &Connection, org: Option<&str>, person: Option<&str>) -> Result
             account,
             status: row.get(8)?,
             rule: rule.or(earlier).unwrap_or_else(|| made.into()),
-            evidence: row.get::<_, Option<String>>(10)?.unwrap_or_default(),
+            evidence: row.get::<Option<String>>(10)?.unwrap_or_default(),
             at: row.get(11)?,
             by: row.get(12)?,
             anchored: row.get(13)?,
@@ -96,7 +96,7 @@ struct Parts {
 }
 
 fn parts(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     org: &str,
     tenant: &str,
@@ -114,7 +114,7 @@ fn parts(
 
 /// What a split of a profile would do; `None` if it is not linked in the org.
 pub fn split_outlook(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     org: &str,
     profile: &str,
@@ -162,7 +162,7 @@ pub(super) struct Split<'a> {
 }
 
 /// Carries out a split; returns how many people are looked at anew because of it.
-pub(super) fn split(c: &Connection, rules: &Rulebook, asked: &Split, now: Moment) -> Result<usize, StoreError> {
+pub(super) fn split(c: &Tx, rules: &Rulebook, asked: &Split, now: Moment) -> Result<usize, StoreError> {
     let Some(parts) = parts(c, rules, asked.org, asked.tenant, asked.profile, now)? else { return Ok(0) };
     let (org, target) = (asked.org, parts.target);
     let account = parts.account.as_ref().map(|account| Counterpart::Account(account.id.clone()));
@@ -208,15 +208,14 @@ pub(super) fn split(c: &Connection, rules: &Rulebook, asked: &Split, now: Moment
 
 /// Gives a profile a target of its own, and returns it; the account stays where it is.
 pub(super) fn take_out(
-    c: &Connection,
+    c: &Tx,
     org: &str,
     position: &Position,
     from: i64,
     account: Option<&str>,
 ) -> Result<i64, StoreError> {
     let (tenant, profile) = (&position.tenant, &position.employee.id);
-    c.execute("INSERT INTO target (org) VALUES (?1)", [org])?;
-    let new = c.last_insert_rowid();
+    let new = c.prepare_cached("INSERT INTO target (org) VALUES (?1) RETURNING id")?.insert([org])?;
     c.execute(
         "UPDATE link SET target = ?4 WHERE org = ?1 AND tenant = ?2 AND profile = ?3",
         params![org, tenant, profile, new],
@@ -236,7 +235,7 @@ pub(super) fn take_out(
 
 /// No rule makes this match again.
 fn reject(
-    c: &Connection,
+    c: &Tx,
     asked: &Split,
     position: &Position,
     counterpart: &Counterpart,

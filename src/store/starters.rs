@@ -1,11 +1,11 @@
 //! Who starts soon.
 
+use super::engine::{Optional, Tx};
 use super::{StoreError, cases, population};
 use crate::clock::Moment;
 use crate::domain::Rulebook;
 use crate::domain::plan::starter::{Remark, Stage, outlook, starts_within};
 use crate::domain::work::machine::State;
-use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
 /// Somebody who starts soon.
@@ -24,13 +24,7 @@ pub struct Starter {
 }
 
 /// Everybody who starts in an org in the next `days`.
-pub fn starters(
-    c: &Connection,
-    rules: &Rulebook,
-    org: &str,
-    days: u16,
-    now: Moment,
-) -> Result<Vec<Starter>, StoreError> {
+pub fn starters(c: &Tx, rules: &Rulebook, org: &str, days: u16, now: Moment) -> Result<Vec<Starter>, StoreError> {
     let mut targets = Vec::new();
     population(c, org, |stored_people| {
         targets.extend(stored_people.into_iter().map(|person| person.target));
@@ -55,7 +49,7 @@ pub fn starters(
     Ok(starters)
 }
 
-fn message(c: &Connection, target: i64) -> Result<Remark, StoreError> {
+fn message(c: &Tx, target: i64) -> Result<Remark, StoreError> {
     let mut select = c.prepare_cached("SELECT state, reason FROM work WHERE target = ?1")?;
     let row = select.query_row([target], |row| {
         Ok(Remark { is_quarantined: State::from_number(row.get(0)?) == State::Quarantined, why: row.get(1)? })

@@ -9,6 +9,7 @@ use crate::domain::work::run::{Begun, Claim, Next, Release};
 use crate::domain::{Account, Directory, Employee, Priority, Rulebook, Step, UserStatus};
 use crate::metrics::Metrics;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// A store in a folder of its own.
 pub(super) struct World {
@@ -60,7 +61,7 @@ impl World {
     }
 
     /// Somebody says something about a match, having seen it, and a second one if it takes two.
-    fn opine(&self, operator: &Connection, id: i64, accept: bool) -> Opined {
+    fn opine(&self, operator: &Tx, id: i64, accept: bool) -> Opined {
         let rules = rulebook();
         let shown = review_outlook(operator, &rules, id, self.now).expect("reads").and_then(|(_, outlook)| outlook);
         let code = shown.map(|outlook| outlook.code).unwrap_or_default();
@@ -453,7 +454,7 @@ async fn a_second_process_is_told_who_has_the_store() {
 async fn a_store_of_a_newer_version_is_left_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("s.db");
-    Connection::open(&path).expect("opens").pragma_update(None, "user_version", 99).expect("sets");
+    Tx::stranger(&path).execute_batch("PRAGMA user_version = 99").expect("sets");
     let opened = Store::open(&path, Arc::new(rulebook()), Metrics::new().store);
     assert!(opened.is_err_and(|e| e.to_string().contains("schema version 99")));
 }
@@ -470,10 +471,10 @@ async fn a_disk_that_is_full_in_the_middle_of_a_group_leaves_nothing_of_the_grou
     let first = {
         let store = world.store.clone();
         tokio::spawn(async move {
-            let job = move |c: &Connection| {
+            let job = move |c: &Tx| {
                 held.recv().expect("is told");
-                let pages: i64 = c.pragma_query_value(None, "page_count", |row| row.get(0))?;
-                Ok(c.pragma_update_and_check(None, "max_page_count", pages + 2, |_| Ok(()))?)
+                let pages: i64 = c.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+                Ok(c.execute_batch(&format!("PRAGMA max_page_count = {}", pages + 2))?)
             };
             store.run(job).await
         })
@@ -511,7 +512,7 @@ async fn whoever_was_not_looked_at_under_exchanged_rules_is_by_the_next_start() 
     };
     let evaluated_people = async || {
         let sql = "SELECT count(*) FROM work WHERE cause = 'rules'";
-        world.store.run(move |c| Ok(c.query_row(sql, [], |row| row.get::<_, i64>(0))?)).await.expect("counts")
+        world.store.run(move |c| Ok(c.query_row(sql, [], |row| row.get::<i64>(0))?)).await.expect("counts")
     };
     assert!(!exchange("rules").await, "the same rules concern nobody");
     assert!(exchange("others").await);

@@ -6,6 +6,7 @@ use crate::domain::plan::rulebook::tests::rulebook;
 use crate::domain::record::employee::tests::an_employee;
 use crate::domain::work::run::{Begun, Next, Release};
 use crate::metrics::Metrics;
+use std::time::Duration;
 
 fn one(n: u32) -> Employee {
     Employee { id: format!("{n:08}"), email: format!("p{n}@acme.com"), ..an_employee() }
@@ -176,8 +177,8 @@ async fn a_request_that_fails_fails_alone() {
     let ask = |targets: Vec<i64>| {
         world.store.run(move |c| {
             let asked = serde_json::to_string(&OperatorRequest::Fix { targets })?;
-            c.execute("INSERT INTO request (org, what, by, at) VALUES ('main', ?1, 'Ann', 0)", [asked])?;
-            Ok(c.last_insert_rowid())
+            let insert = "INSERT INTO request (org, what, by, at) VALUES ('main', ?1, 'Ann', 0) RETURNING id";
+            Ok(c.prepare(insert)?.insert([asked])?)
         })
     };
     let (bad, good) = (ask(vec![1, 999_999]).await.expect("asks"), ask(vec![1]).await.expect("asks"));
@@ -233,14 +234,12 @@ fn whatever_is_wrong_with_the_file_is_said_once_with_its_path_and_what_to_do() {
     std::fs::create_dir(path("folder.db")).expect("makes");
     std::fs::write(path("empty.db"), "").expect("writes");
     std::fs::write(path("garbage.db"), "this is no database at all".repeat(500)).expect("writes");
-    Connection::open(path("other.db")).and_then(|c| c.execute_batch("CREATE TABLE t (x)")).expect("makes");
+    Tx::stranger(&path("other.db")).execute_batch("CREATE TABLE t (x)").expect("makes");
     let whole = path("whole.db");
     drop(open(&whole).expect("opens"));
     let mut bytes = loop {
         // The thread of the store closes the file.
-        if let Ok(c) = Connection::open(&whole)
-            && c.execute_batch("PRAGMA journal_mode = DELETE").is_ok()
-        {
+        if Tx::stranger(&whole).execute_batch("PRAGMA journal_mode = DELETE").is_ok() {
             break std::fs::read(&whole).expect("reads");
         }
     };
@@ -287,7 +286,7 @@ fn whoever_waits_for_a_lock_beside_the_service_gives_up_and_is_told_what_to_do()
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("s.db");
     let _store = open(&path).expect("opens");
-    let other = Connection::open(&path).expect("opens");
+    let other = Tx::stranger(&path);
     other.execute_batch("BEGIN IMMEDIATE").expect("locks");
     let message = Store::operator(&path).expect_err("locked").to_string();
     assert!(message.contains("s.db") && message.contains("15 s") && message.contains("try again"), "{message}");

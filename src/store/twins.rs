@@ -4,6 +4,7 @@
 //! **Invariant:** after first contact no rule keeps two active profiles of one tenant together. Until people have answered, the
 //! profile that became active gives nothing, changes nothing, and is given nothing.
 
+use super::engine::{Optional, Tx, params};
 use super::links::{account_of, find, key_of, message};
 use super::{StoreError, append, cases, contact, pages, reviews, split};
 use crate::audit::details::Split;
@@ -12,7 +13,6 @@ use crate::clock::Moment;
 use crate::domain::matching::correlation::{BEFORE, Candidate, Contact, Counterpart};
 use crate::domain::work::machine::ANY_BUCKET;
 use crate::domain::{Cause, Decider, Employee, Position, Priority, UserStatus};
-use rusqlite::{Connection, OptionalExtension, params};
 
 /// Whether a profile counts as somebody who works there, or is to begin: such people are not asked about again on that day.
 pub(super) fn is_active(employee: &Employee) -> bool {
@@ -31,7 +31,7 @@ pub(super) fn twin<'a>(mine: &[Position], theirs: &'a [Position]) -> Option<&'a 
 /// A profile that was inactive and is active now leaves the person with whom a rule has joined it, if another active profile of
 /// its tenant is there: it gets a target of its own, and people are asked.
 pub(super) fn part(
-    c: &Connection,
+    c: &Tx,
     org: &str,
     position: &Position,
     before: Option<&Employee>,
@@ -78,7 +78,7 @@ pub(super) fn part(
 }
 
 /// Targets of whom a profile was a part, and about whom people are asked since.
-pub(super) fn asked_about(c: &Connection, org: &str, position: &Position) -> Result<Vec<i64>, StoreError> {
+pub(super) fn asked_about(c: &Tx, org: &str, position: &Position) -> Result<Vec<i64>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT subject FROM review WHERE org = ?1 AND tenant = ?2 AND profile = ?3 AND rule = ?4 AND verdict IS NULL",
     )?;
@@ -90,7 +90,7 @@ pub(super) fn asked_about(c: &Connection, org: &str, position: &Position) -> Res
 
 /// Whether two people have said that two profiles of a target are the same person: about one of them, when the other one was
 /// there already.
-fn is_decided(c: &Connection, org: &str, target: i64, one: &Position, other: &Position) -> Result<bool, StoreError> {
+fn is_decided(c: &Tx, org: &str, target: i64, one: &Position, other: &Position) -> Result<bool, StoreError> {
     for (said_of, there) in [(one, other), (other, one)] {
         if let Some(at) = said_at(c, org, target, said_of)?
             && joined_at(c, org, there)?.is_none_or(|joined| joined <= at)
@@ -102,7 +102,7 @@ fn is_decided(c: &Connection, org: &str, target: i64, one: &Position, other: &Po
 }
 
 /// When two people said, with their reasons, that a profile is somebody of a target.
-fn said_at(c: &Connection, org: &str, target: i64, position: &Position) -> Result<Option<i64>, StoreError> {
+fn said_at(c: &Tx, org: &str, target: i64, position: &Position) -> Result<Option<i64>, StoreError> {
     let account = account_of(c, target)?.map(|account| key_of(&Counterpart::Account(account.id)));
     let mut select = c.prepare_cached(
         "SELECT max(r.at) FROM review r WHERE r.org = ?1 AND r.tenant = ?2 AND r.profile = ?3 AND r.verdict = 'accept'
@@ -117,7 +117,7 @@ fn said_at(c: &Connection, org: &str, target: i64, position: &Position) -> Resul
 }
 
 /// When a profile was matched with whom it belongs to; `None` if it never was.
-fn joined_at(c: &Connection, org: &str, position: &Position) -> Result<Option<i64>, StoreError> {
+fn joined_at(c: &Tx, org: &str, position: &Position) -> Result<Option<i64>, StoreError> {
     let mut select = c.prepare_cached("SELECT at FROM matched WHERE org = ?1 AND tenant = ?2 AND profile = ?3")?;
     Ok(select.query_row([org, &position.tenant, &position.employee.id], |row| row.get(0)).optional()?)
 }

@@ -4,6 +4,7 @@
 //! once more when it is done, and refused if it has become something else.
 
 use super::audit_log::{is_a_row, is_a_run};
+use super::engine::Tx;
 use super::{Filter, StoreError, directory, filter_audit, name_of, pins};
 use crate::audit::{Event, Outcome, Row};
 use crate::clock::Moment;
@@ -11,7 +12,6 @@ use crate::domain::guard::decider::code;
 use crate::domain::plan::pins::{Pins, invert};
 use crate::domain::plan::step::Step;
 use crate::domain::{Directory, Rulebook};
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,14 +54,14 @@ pub struct Undo {
 
 impl Scope {
     /// That everything that it names by number is there.
-    pub fn is_there(&self, c: &Connection) -> Result<(), StoreError> {
+    pub fn is_there(&self, c: &Tx) -> Result<(), StoreError> {
         self.run.map_or(Ok(()), |run| is_a_run(c, run))?;
         self.rows.iter().try_for_each(|row| is_a_row(c, *row))
     }
 }
 
 /// Derives what has to be restored to take back what the audit says of a scope.
-pub fn undo(c: &Connection, rules: &Rulebook, scope: &Scope) -> Result<Undo, StoreError> {
+pub fn undo(c: &Tx, rules: &Rulebook, scope: &Scope) -> Result<Undo, StoreError> {
     let mut all = Undo::default();
     let mut carried: BTreeMap<(String, i64), Vec<Step>> = BTreeMap::new();
     let filter = Filter {
@@ -120,7 +120,7 @@ pub fn undo(c: &Connection, rules: &Rulebook, scope: &Scope) -> Result<Undo, Sto
 
 /// Pins what is restored, if it is what was shown with this code; otherwise says what it has become.
 pub(super) fn apply(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     scope: &Scope,
     shown: &str,
@@ -140,7 +140,7 @@ pub(super) fn apply(
 
 impl Undo {
     /// What has become of what was shown with another code.
-    pub fn changed(&self, c: &Connection, shown: &str) -> Result<String, StoreError> {
+    pub fn changed(&self, c: &Tx, shown: &str) -> Result<String, StoreError> {
         let newest = match self.newest {
             Some((row, target)) => {
                 let name = name_of(c, target)?.unwrap_or_else(|| format!("target {target}"));

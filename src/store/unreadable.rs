@@ -2,23 +2,23 @@
 //!
 //! **Invariant:** an end of access waits for no field beside it; what a profile that cannot be read would give waits.
 
+use super::engine::{Optional, Tx, params};
 use super::pages::{Held, PageCommit, PageOutcome, commit_profile, held};
 use super::{StoreError, append};
 use crate::audit::details::Unreadable;
 use crate::audit::{Event, Record};
 use crate::domain::record::facts::ProfileProblem;
 use crate::domain::{Position, Rulebook};
-use rusqlite::{Connection, OptionalExtension, params};
 
 /// Profiles of `tenant` that could not be read.
-pub fn unreadable(c: &Connection, tenant: &str) -> Result<Vec<String>, StoreError> {
+pub fn unreadable(c: &Tx, tenant: &str) -> Result<Vec<String>, StoreError> {
     let mut select = c.prepare("SELECT profile FROM unreadable WHERE tenant = ?1")?;
     Ok(select.query_map([tenant], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
 /// Writes a problem down, and follows what the profile says about access all the same.
 pub(super) fn commit(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     page: &PageCommit,
     problem: &ProfileProblem,
@@ -49,7 +49,7 @@ pub(super) fn commit(
 
 /// Follows what a profile says about access, if it is known.
 pub(super) fn follow(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     page: &PageCommit,
     problem: &ProfileProblem,
@@ -64,7 +64,7 @@ pub(super) fn follow(
 
 /// Whether access of the profile is over by what it says now.
 fn follow_known(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     page: &PageCommit,
     problem: &ProfileProblem,
@@ -81,7 +81,7 @@ fn follow_known(
 }
 
 /// One row a profile, and one in the audit whenever the reason is another one.
-pub(super) fn note(c: &Connection, page: &PageCommit, profile: &str, why: &str) -> Result<(), StoreError> {
+pub(super) fn note(c: &Tx, page: &PageCommit, profile: &str, why: &str) -> Result<(), StoreError> {
     let before: Option<String> = c
         .prepare_cached("SELECT why FROM unreadable WHERE tenant = ?1 AND profile = ?2")?
         .query_row([page.tenant.as_str(), profile], |row| row.get(0))

@@ -3,10 +3,10 @@
 //!
 //! **Invariant:** whose last day passes is noticed on that day, not with the next edit. Each is one row of `meta`, and has no target.
 
+use super::engine::{Optional, Tx};
 use super::{StoreError, Trouble, alone, links, meta, pages, set_meta};
 use crate::clock::Moment;
 use crate::domain::{Cause, Position, Priority, Rulebook};
-use rusqlite::{Connection, OptionalExtension};
 
 const PREFIX: &str = "unrouted ";
 
@@ -15,13 +15,7 @@ fn key(org: &str, position: &Position) -> Result<String, StoreError> {
 }
 
 /// A profile is not routed to an org: when it must be looked at again is written down.
-pub(super) fn expect(
-    c: &Connection,
-    rules: &Rulebook,
-    org: &str,
-    position: &Position,
-    now: Moment,
-) -> Result<(), StoreError> {
+pub(super) fn expect(c: &Tx, rules: &Rulebook, org: &str, position: &Position, now: Moment) -> Result<(), StoreError> {
     let key = key(org, position)?;
     match rules.changes_at(position, now) {
         Some(at) => set_meta(c, &key, &at.millis().to_string()),
@@ -30,13 +24,13 @@ pub(super) fn expect(
     }
 }
 
-fn forget(c: &Connection, key: &str) -> Result<(), StoreError> {
+fn forget(c: &Tx, key: &str) -> Result<(), StoreError> {
     c.prepare_cached("DELETE FROM meta WHERE key = ?1")?.execute([key])?;
     Ok(())
 }
 
 /// The next moment at which one of them means something else.
-pub(super) fn next(c: &Connection) -> Result<Option<i64>, StoreError> {
+pub(super) fn next(c: &Tx) -> Result<Option<i64>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT min(CAST(value AS INTEGER)) FROM meta WHERE key >= 'unrouted [' AND key < 'unrouted \\'",
     )?;
@@ -44,7 +38,7 @@ pub(super) fn next(c: &Connection) -> Result<Option<i64>, StoreError> {
 }
 
 /// Looks at those for whom the moment has come; returns the classes of those who became dirty.
-pub(super) fn wake(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<Priority>, StoreError> {
+pub(super) fn wake(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<Priority>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT key FROM meta WHERE key >= 'unrouted [' AND key < 'unrouted \\' AND CAST(value AS INTEGER) <= ?1",
     )?;
@@ -63,7 +57,7 @@ pub(super) fn wake(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vec<
     Ok(priorities)
 }
 
-fn read(c: &Connection, rules: &Rulebook, key: &str, now: Moment) -> Result<Option<Priority>, StoreError> {
+fn read(c: &Tx, rules: &Rulebook, key: &str, now: Moment) -> Result<Option<Priority>, StoreError> {
     let [org, tenant, profile]: [String; 3] = serde_json::from_str(key.strip_prefix(PREFIX).unwrap_or(key))?;
     let doc: Option<String> = c
         .prepare_cached("SELECT doc FROM source WHERE tenant = ?1 AND profile = ?2")?

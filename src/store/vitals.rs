@@ -1,13 +1,13 @@
 //! How the store and what waits in it are, for those who watch: read beside the writer, never in its way.
 
 use super::StoreError;
+use super::engine::{Tx, params};
 use super::evaluation::COUNTED;
 use super::leavers::{LeaverWithAccess, leavers_with_access};
 use crate::clock::Moment;
 use crate::domain::plan::limits::{Limit, Scope, Span};
 use crate::domain::work::machine::State;
 use crate::domain::{ChangeKind, Priority, Rulebook};
-use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 
 /// One look at it.
@@ -53,7 +53,7 @@ pub struct Used {
 }
 
 /// Takes a look.
-pub fn vitals(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vitals, StoreError> {
+pub fn vitals(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vitals, StoreError> {
     let mut vitals = Vitals::default();
     backlog(c, &mut vitals)?;
     let mut select = c.prepare_cached("SELECT tenant, count(*) FROM unreadable GROUP BY tenant")?;
@@ -73,9 +73,9 @@ pub fn vitals(c: &Connection, rules: &Rulebook, now: Moment) -> Result<Vitals, S
     Ok(vitals)
 }
 
-fn backlog(c: &Connection, vitals: &mut Vitals) -> Result<(), StoreError> {
+fn backlog(c: &Tx, vitals: &mut Vitals) -> Result<(), StoreError> {
     let mut orgs = c.prepare_cached("SELECT DISTINCT org FROM target")?;
-    for org in orgs.query_map([], |row| row.get::<_, String>(0))? {
+    for org in orgs.query_map([], |row| row.get::<String>(0))? {
         vitals.orgs.entry(org?).or_default();
     }
     let mut select = c.prepare_cached(
@@ -97,8 +97,8 @@ fn backlog(c: &Connection, vitals: &mut Vitals) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn audit(c: &Connection, vitals: &mut Vitals) -> Result<(), StoreError> {
-    let last = |sql: &str| c.prepare_cached(sql)?.query_row([], |row| row.get::<_, Option<i64>>(0));
+fn audit(c: &Tx, vitals: &mut Vitals) -> Result<(), StoreError> {
+    let last = |sql: &'static str| c.prepare_cached(sql)?.query_row([], |row| row.get::<Option<i64>>(0));
     vitals.audit_rows = last("SELECT max(seq) FROM audit")?.unwrap_or(0);
     vitals.sealed_rows = last("SELECT max(seq) FROM checkpoint")?.unwrap_or(0);
     let mut select = c.prepare_cached(
@@ -114,12 +114,7 @@ fn audit(c: &Connection, vitals: &mut Vitals) -> Result<(), StoreError> {
 }
 
 /// What part of each limit on a whole tenant is used.
-fn used(
-    c: &Connection,
-    orgs: &BTreeMap<String, OrgVitals>,
-    limits: &[Limit],
-    now: Moment,
-) -> Result<Vec<Used>, StoreError> {
+fn used(c: &Tx, orgs: &BTreeMap<String, OrgVitals>, limits: &[Limit], now: Moment) -> Result<Vec<Used>, StoreError> {
     let mut populations = c.prepare_cached("SELECT key, value FROM meta WHERE key LIKE 'population %'")?;
     let populations: Vec<(String, String)> =
         populations.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;

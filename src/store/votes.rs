@@ -3,6 +3,7 @@
 //! **Invariant:** an approval counts for somebody only while what is held of them is what was shown, and once for each
 //! principal. It is never counted by the command that writes it down.
 
+use super::engine::{Optional, Tx, params};
 use super::holds::code;
 use super::rows::work;
 use super::{Store, StoreError, Trouble, accounts, append, approvals, change_of, rejections};
@@ -12,7 +13,6 @@ use crate::clock::Moment;
 use crate::domain::guard::decider::Tally;
 use crate::domain::guard::vote::{Approval, Count, Says, Settled, Takes, count, counts, missing, settled};
 use crate::domain::{ChangeKind, Decider, Rulebook};
-use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +42,7 @@ pub enum Voted {
 
 /// What was said about what a hold shows now, of those who have not said otherwise since; what the service has not counted yet
 /// too, if `pending`.
-fn said(c: &Connection, hold: i64, code: &str, says: Says, pending: bool) -> Result<Vec<Approval>, StoreError> {
+fn said(c: &Tx, hold: i64, code: &str, says: Says, pending: bool) -> Result<Vec<Approval>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT principal, by, at, only FROM vote v WHERE hold = ?1 AND approve = ?4 AND seen = ?2
            AND (state = 'counted' OR (?3 AND state IS NULL))
@@ -64,7 +64,7 @@ fn said(c: &Connection, hold: i64, code: &str, says: Says, pending: bool) -> Res
 }
 
 /// Names of those who have said this about what a hold shows now, each principal once.
-pub(super) fn who_said(c: &Connection, hold: i64, code: &str, says: Says) -> Result<Vec<String>, StoreError> {
+pub(super) fn who_said(c: &Tx, hold: i64, code: &str, says: Says) -> Result<Vec<String>, StoreError> {
     let said = said(c, hold, code, says, true)?;
     let by: BTreeMap<&str, &str> = said.iter().map(|said| (said.principal.as_str(), said.by.as_str())).collect();
     let mut names: Vec<String> = by.into_values().map(str::to_owned).collect();
@@ -73,13 +73,13 @@ pub(super) fn who_said(c: &Connection, hold: i64, code: &str, says: Says) -> Res
 }
 
 /// The people of a hold, with what is held of them in words.
-fn members(c: &Connection, hold: i64) -> Result<BTreeMap<i64, String>, StoreError> {
+fn members(c: &Tx, hold: i64) -> Result<BTreeMap<i64, String>, StoreError> {
     let mut select = c.prepare_cached("SELECT target, shown FROM risk WHERE hold = ?1")?;
     Ok(select.query_map([hold], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
 }
 
 /// The people of a hold whose access comes back where their end is rejected: they are suspended for it, or about to be.
-pub(super) fn let_in_by_rejection(c: &Connection, hold: i64) -> Result<BTreeSet<i64>, StoreError> {
+pub(super) fn let_in_by_rejection(c: &Tx, hold: i64) -> Result<BTreeSet<i64>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT r.target, r.administrator > 0, t.org, t.okta_id FROM risk r JOIN target t ON t.id = r.target
          WHERE r.hold = ?1 AND r.change = 'deactivate'",
@@ -110,7 +110,7 @@ pub struct Ballot<'a> {
 }
 
 /// Writes down what somebody says about a hold, from beside the service.
-pub fn vote(c: &Connection, rules: &Rulebook, ballot: &Ballot, now: Moment) -> Result<Voted, StoreError> {
+pub fn vote(c: &Tx, rules: &Rulebook, ballot: &Ballot, now: Moment) -> Result<Voted, StoreError> {
     let Some(open) = Open::find(c, ballot.hold)? else { return Ok(Voted::NothingToDecide) };
     let code = code(c, open.id)?;
     if code != ballot.seen {
@@ -143,7 +143,7 @@ pub fn vote(c: &Connection, rules: &Rulebook, ballot: &Ballot, now: Moment) -> R
     })
 }
 
-fn write(c: &Connection, ballot: &Ballot, says: Says, now: Moment) -> Result<(), StoreError> {
+fn write(c: &Tx, ballot: &Ballot, says: Says, now: Moment) -> Result<(), StoreError> {
     let only = ballot.only.map(serde_json::to_string).transpose()?;
     c.execute(
         "INSERT INTO vote (hold, approve, seen, only, by, at, principal) VALUES (?1,?2,?3,?4,?5,?6,?7)",
@@ -153,7 +153,7 @@ fn write(c: &Connection, ballot: &Ballot, says: Says, now: Moment) -> Result<(),
 }
 
 /// Takes back what was rejected, from beside the service: it is evaluated as if it were asked for the first time.
-pub fn reverse(c: &Connection, ballot: &Ballot, now: Moment) -> Result<Voted, StoreError> {
+pub fn reverse(c: &Tx, ballot: &Ballot, now: Moment) -> Result<Voted, StoreError> {
     if rejections::members(c, ballot.hold)?.is_empty() {
         return Ok(Voted::NothingToDecide);
     }
@@ -167,7 +167,7 @@ pub fn reverse(c: &Connection, ballot: &Ballot, now: Moment) -> Result<Voted, St
 
 /// Takes back what the only approver has approved, while its delay lasts, from beside the service. False if nothing waits
 /// for that.
-pub fn cancel(c: &Connection, hold: i64, by: &Decider, now: Moment) -> Result<bool, StoreError> {
+pub fn cancel(c: &Tx, hold: i64, by: &Decider, now: Moment) -> Result<bool, StoreError> {
     let waits = Open::find(c, hold)?.is_some_and(|open| open.until.is_some());
     if waits {
         write(c, &Ballot { hold, approve: false, seen: "", only: None, by }, Says::Cancels, now)?;
@@ -194,7 +194,7 @@ struct New {
     principal: String,
 }
 
-fn apply_votes(c: &Connection, rules: &Rulebook, now: Moment) -> Result<usize, StoreError> {
+fn apply_votes(c: &Tx, rules: &Rulebook, now: Moment) -> Result<usize, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT id, hold, approve, seen, only, by, principal FROM vote WHERE state IS NULL ORDER BY id",
     )?;
@@ -231,7 +231,7 @@ fn apply_votes(c: &Connection, rules: &Rulebook, now: Moment) -> Result<usize, S
     Ok(freed)
 }
 
-fn apply_vote(c: &Connection, rules: &Rulebook, vote: &New, now: Moment) -> Result<usize, StoreError> {
+fn apply_vote(c: &Tx, rules: &Rulebook, vote: &New, now: Moment) -> Result<usize, StoreError> {
     let open = Open::find(c, vote.hold)?;
     let counts = counts(vote.says, open.is_some(), code(c, vote.hold)? == vote.seen);
     let state = counts.err().unwrap_or(COUNTED);
@@ -288,7 +288,7 @@ struct Open {
 }
 
 impl Open {
-    fn find(c: &Connection, id: i64) -> Result<Option<Self>, StoreError> {
+    fn find(c: &Tx, id: i64) -> Result<Option<Self>, StoreError> {
         let mut select =
             c.prepare_cached("SELECT org, change, needs, scope, until FROM hold WHERE id = ?1 AND verdict IS NULL")?;
         let found: Option<(String, String, i64, String, Option<i64>)> = select
@@ -302,7 +302,7 @@ impl Open {
     /// What the votes about each of these come to, together with the saved plans that were approved in the same words.
     fn counted(
         &self,
-        c: &Connection,
+        c: &Tx,
         rules: &Rulebook,
         votes: &[Approval],
         members: &BTreeMap<i64, String>,
@@ -335,7 +335,7 @@ impl Open {
     }
 
     /// All of it is decided.
-    fn close(&self, c: &Connection, verdict: &str, now: Moment) -> Result<(), StoreError> {
+    fn close(&self, c: &Tx, verdict: &str, now: Moment) -> Result<(), StoreError> {
         super::evaluation::forget_mass(c, &self.scope)?;
         c.execute(
             "UPDATE hold SET verdict = ?2, at = ?3, until = NULL WHERE id = ?1",
@@ -348,7 +348,7 @@ impl Open {
 /// Looks again whom of a hold enough people have approved, and lets these go; returns how many. `only` are the people who
 /// are looked at, all without it.
 pub(super) fn settle(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     hold: i64,
     only: Option<&BTreeSet<i64>>,
@@ -395,7 +395,7 @@ pub(super) fn settle(
 
 /// The only approver has approved: everybody is told until when they can say no.
 fn wait_alone(
-    c: &Connection,
+    c: &Tx,
     open: &Open,
     until: Option<Moment>,
     (by, principals): (Vec<String>, Vec<String>),
@@ -415,13 +415,13 @@ fn wait_alone(
 }
 
 /// Whoever was held is looked at again.
-pub(super) fn go_on(c: &Connection, target: i64, now: Moment) -> Result<(), StoreError> {
+pub(super) fn go_on(c: &Tx, target: i64, now: Moment) -> Result<(), StoreError> {
     work::change(c, target, |work| work.decided(now))
 }
 
 /// Somebody has rejected what is held: at once, but where that gives access back when enough people say so.
 fn reject(
-    c: &Connection,
+    c: &Tx,
     rules: &Rulebook,
     open: &Open,
     vote: &New,
@@ -447,7 +447,7 @@ fn reject(
 }
 
 /// Rejections of the only approver whose delay has passed.
-fn settle_rejections(c: &Connection, rules: &Rulebook, hold: i64, now: Moment) -> Result<(), StoreError> {
+fn settle_rejections(c: &Tx, rules: &Rulebook, hold: i64, now: Moment) -> Result<(), StoreError> {
     let Some(open) = Open::find(c, hold)? else { return Ok(()) };
     let votes = said(c, hold, &code(c, hold)?, Says::Rejects, false)?;
     let two = let_in_by_rejection(c, hold)?;
@@ -462,7 +462,7 @@ fn settle_rejections(c: &Connection, rules: &Rulebook, hold: i64, now: Moment) -
 }
 
 fn carry_out_rejection(
-    c: &Connection,
+    c: &Tx,
     open: &Open,
     members: BTreeMap<i64, String>,
     (who, principal): (Vec<String>, &str),
@@ -496,11 +496,10 @@ fn carry_out_rejection(
 }
 
 /// A hold of its own, rejected, for those of a hold who were rejected alone.
-fn split(c: &Connection, hold: i64, now: Moment) -> Result<i64, StoreError> {
-    c.execute(
+fn split(c: &Tx, hold: i64, now: Moment) -> Result<i64, StoreError> {
+    let mut insert = c.prepare_cached(
         "INSERT INTO hold (org, change, scope, why, needs, since, reminded, verdict, at)
-         SELECT org, change, scope, why, needs, since, reminded, 'rejected', ?2 FROM hold WHERE id = ?1",
-        params![hold, now.millis()],
+         SELECT org, change, scope, why, needs, since, reminded, 'rejected', ?2 FROM hold WHERE id = ?1 RETURNING id",
     )?;
-    Ok(c.last_insert_rowid())
+    Ok(insert.insert(params![hold, now.millis()])?)
 }

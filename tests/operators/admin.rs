@@ -92,7 +92,7 @@ fn a_hold_is_seen_and_decided_over_http_and_the_audit_says_by_whom() {
         assert!(status == 200 && message.to_string().contains("deactivated: applied"), "{message}");
         rig.until("the audit names who decided", async |rig| {
             let sql = "SELECT count(*) FROM audit WHERE kind = 'hold_ended' AND row LIKE '%Anna%'";
-            rig.store().run(move |c| Ok(c.query_row(sql, [], |r| r.get::<_, i64>(0))?)).await.expect("reads") >= 1
+            rig.store().run(move |c| Ok(c.query_row(sql, [], |r| r.get::<i64>(0))?)).await.expect("reads") >= 1
         })
         .await;
     });

@@ -9,6 +9,7 @@ use crate::common::rig::{Rig, Setup, on_a_system};
 use namely_okta_sync::audit::record::chain;
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::population::{DEPARTMENTS, Status as Hired};
+use namely_okta_sync::store::Tx;
 use rusqlite::{Connection, params};
 use serde_json::Value;
 
@@ -317,7 +318,7 @@ fn nothing_is_done_that_cannot_be_written_down_and_everything_is_once_the_disk_h
     on_a_system(async {
         let rig = Rig::settled(Setup::of(30)).await;
         // The store may not grow: as on a full disk. A little is left in its pages, so that some of the work begins.
-        let full = |c: &Connection, room: i64| {
+        let full = |c: &Tx, room: i64| {
             let pages: i64 = c.query_row("PRAGMA page_count", [], |row| row.get(0))?;
             c.query_row(&format!("PRAGMA max_page_count = {}", pages + room), [], |_| Ok(()))?;
             Ok(())

@@ -53,7 +53,7 @@ async fn say(rig: &Rig, approve: bool, by: Decider) -> Voted {
 }
 
 async fn count(rig: &Rig, sql: &'static str) -> i64 {
-    rig.store().run(move |c| Ok(c.query_row(sql, [], |r| r.get::<_, i64>(0))?)).await.expect("reads")
+    rig.store().run(move |c| Ok(c.query_row(sql, [], |r| r.get::<i64>(0))?)).await.expect("reads")
 }
 
 fn group(department: usize) -> String {
@@ -445,7 +445,7 @@ fn a_leaver_whose_end_was_rejected_has_access_by_a_decision_that_is_named_and_is
 async fn deciders(rig: &Rig) -> Vec<(String, Value, bool)> {
     let rows = rig.store().run(|c| {
         let mut select = c.prepare("SELECT kind, row FROM audit ORDER BY seq")?;
-        let rows = select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        let rows = select.query_map([], |row| Ok((row.get::<String>(0)?, row.get::<String>(1)?)))?;
         Ok(rows.collect::<Result<Vec<_>, _>>()?)
     });
     let said = |(kind, row): (String, String)| {

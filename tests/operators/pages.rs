@@ -77,7 +77,7 @@ fn reports_open_in_a_browser_and_can_be_searched_without_a_server() {
         rig.edit(left, |p| p.status = Hired::Inactive);
         rig.until("somebody has left", async |rig| {
             let proved = "SELECT count(*) FROM audit WHERE kind = 'effect' AND row LIKE '%read_back%'";
-            rig.store().run(move |c| Ok(c.query_row(proved, [], |r| r.get::<_, i64>(0))?)).await.expect("reads") > 0
+            rig.store().run(move |c| Ok(c.query_row(proved, [], |r| r.get::<i64>(0))?)).await.expect("reads") > 0
         })
         .await;
 

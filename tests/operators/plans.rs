@@ -130,7 +130,7 @@ fn a_saved_plan_is_applied_for_whoever_has_not_moved_and_to_nobody_else() {
         assert_eq!(rig.effects().len(), effects, "only what was approved");
         let message = rig
             .store()
-            .run(|c| Ok(c.query_row("SELECT row FROM audit WHERE kind = 'approved'", [], |r| r.get::<_, String>(0))?));
+            .run(|c| Ok(c.query_row("SELECT row FROM audit WHERE kind = 'approved'", [], |r| r.get::<String>(0))?));
         assert!(message.await.expect("audited").contains("\"by\":\"Ann\""));
     });
 }
@@ -155,7 +155,7 @@ fn a_plan_that_one_person_approves_does_not_decide_about_an_administrator() {
         assert!(ok && text.contains("deactivate needs 2 people"), "{text}");
         let approved = "SELECT count(*) FROM audit WHERE kind = 'approved'";
         let count =
-            async |rig: &Rig| rig.store().run(move |c| Ok(c.query_row(approved, [], |r| r.get::<_, i64>(0))?)).await;
+            async |rig: &Rig| rig.store().run(move |c| Ok(c.query_row(approved, [], |r| r.get::<i64>(0))?)).await;
         rig.until("the approval is seen", async |rig| count(rig).await.expect("reads") == 1).await;
         rig.until("they are held again", async |rig| held(rig).await && rig.backlog().await == 0).await;
         rig.quiet().await;
@@ -280,14 +280,14 @@ fn whoever_is_quarantined_is_listed_with_what_to_do_and_can_be_tried_once_more()
         let (ok, text) = cli.run(&["quarantine", "retry"]);
         assert!(!ok && text.contains("--all"), "{text}");
         let seen = rig.store().run(|c| {
-            Ok(c.query_row("SELECT count(*) FROM audit WHERE kind = 'quarantined'", [], |r| r.get::<_, i64>(0))?)
+            Ok(c.query_row("SELECT count(*) FROM audit WHERE kind = 'quarantined'", [], |r| r.get::<i64>(0))?)
         });
         let before = seen.await.expect("reads");
         let (ok, text) = cli.run(&["quarantine", "retry", "--all", "--by", "Ann"]);
         assert!(ok && text.contains("tries 1 once more"), "{text}");
         rig.until("they were tried", async |rig| {
             let count = "SELECT count(*) FROM audit WHERE kind = 'quarantined'";
-            rig.store().run(move |c| Ok(c.query_row(count, [], |r| r.get::<_, i64>(0))?)).await.expect("reads") > before
+            rig.store().run(move |c| Ok(c.query_row(count, [], |r| r.get::<i64>(0))?)).await.expect("reads") > before
         })
         .await;
     });

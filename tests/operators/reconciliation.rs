@@ -137,7 +137,7 @@ fn a_schedule_reads_the_org_and_writes_the_report_in_every_form() {
         rig.until("the report is there", async |_| forms() == ["csv", "html", "json"]).await;
         rig.until("the audit says so", async |rig| {
             let count = "SELECT count(*) FROM audit WHERE kind = 'reconciled'";
-            rig.store().run(move |c| Ok(c.query_row(count, [], |r| r.get::<_, i64>(0))?)).await.expect("reads") >= 1
+            rig.store().run(move |c| Ok(c.query_row(count, [], |r| r.get::<i64>(0))?)).await.expect("reads") >= 1
         })
         .await;
     });
@@ -215,7 +215,7 @@ fn somebody_who_is_being_worked_on_is_not_taken_for_drift() {
         rig.until("everybody is done", async |rig| rig.backlog().await == 0).await;
         let drifted = rig
             .store()
-            .run(|c| Ok(c.query_row("SELECT count(*) FROM audit WHERE kind = 'drifted'", [], |r| r.get::<_, i64>(0))?));
+            .run(|c| Ok(c.query_row("SELECT count(*) FROM audit WHERE kind = 'drifted'", [], |r| r.get::<i64>(0))?));
         assert_eq!(drifted.await.expect("reads"), 0);
     });
 }

@@ -82,7 +82,7 @@ fn what_is_about_nothing_is_refused_over_http_and_by_the_command_line_and_a_word
         let rig = Rig::settled(Setup::of(12)).await;
         let api = Api::of(&rig);
         let (known, email) = (rig.setup.people[3].id.clone(), rig.setup.people[3].email.clone());
-        let first = rig.store().run(|c| Ok(c.query_row("SELECT min(target) FROM link", [], |r| r.get::<_, i64>(0))?));
+        let first = rig.store().run(|c| Ok(c.query_row("SELECT min(target) FROM link", [], |r| r.get::<i64>(0))?));
         let target = first.await.expect("reads");
         let get = |path: &str| ("GET", path.to_owned(), Value::Null);
         let post = |path: &str, body: Value| ("POST", path.to_owned(), body);
@@ -135,7 +135,7 @@ fn what_is_about_nothing_is_refused_over_http_and_by_the_command_line_and_a_word
                 wrong.push(format!("{method} {path} {body}: {status} {message}; not {wanted} {words}"));
             }
         }
-        let asked = rig.store().run(|c| Ok(c.query_row("SELECT count(*) FROM request", [], |r| r.get::<_, i64>(0))?));
+        let asked = rig.store().run(|c| Ok(c.query_row("SELECT count(*) FROM request", [], |r| r.get::<i64>(0))?));
         assert_eq!(asked.await.expect("reads"), 0, "nothing of it was asked for");
 
         // The same on the command line.

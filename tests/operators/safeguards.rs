@@ -14,8 +14,7 @@ use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::population::{Person, Status as Hired};
 use namely_okta_sync::sandbox::world::population;
-use namely_okta_sync::store::{Ballot, HeldChanges, Voted, held_people, holds, pause, pauses, resume, vote};
-use rusqlite::Connection;
+use namely_okta_sync::store::{Ballot, HeldChanges, Tx, Voted, held_people, holds, pause, pauses, resume, vote};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -80,7 +79,7 @@ async fn audited(rig: &Rig, kind: &'static str) -> Vec<Value> {
         .store()
         .run(move |c| {
             let mut select = c.prepare("SELECT row FROM audit WHERE kind = ?1 ORDER BY seq")?;
-            let rows = select.query_map([kind], |row| row.get::<_, String>(0))?;
+            let rows = select.query_map([kind], |row| row.get::<String>(0))?;
             Ok(rows.collect::<Result<Vec<_>, _>>()?)
         })
         .await
@@ -237,8 +236,7 @@ fn a_part_can_be_approved_and_a_rejection_lasts_until_hr_corrects_it() {
         let withheld = audited(&rig, "withheld").await.len();
         let (rules, now) = (rig.store().rules().load(), rig.world.clock.now());
         let changes = Reconfigured { changes: Vec::new(), author: Author::new("Ann", "uid:1") };
-        let known =
-            |c: &Connection| Ok(c.query_row("SELECT value FROM meta WHERE key = 'rules'", [], |row| row.get(0))?);
+        let known = |c: &Tx| Ok(c.query_row("SELECT value FROM meta WHERE key = 'rules'", [], |row| row.get(0))?);
         let fingerprint: String = rig.store().run(known).await.expect("reads");
         rig.store().exchange_rules(rules, fingerprint, changes, now).await.expect("writes");
         rig.until("eleven were evaluated again", async |rig| audited(rig, "withheld").await.len() == withheld + 11)
@@ -362,7 +360,7 @@ fn a_pause_stops_every_write_survives_a_restart_and_ends_where_it_was() {
         let runs = |store: &std::path::Path| {
             let connection = namely_okta_sync::store::Store::reader(store).expect("opens");
             connection
-                .query_row("SELECT value FROM meta WHERE key = 'run'", [], |row| row.get::<_, String>(0))
+                .query_row("SELECT value FROM meta WHERE key = 'run'", [], |row| row.get::<String>(0))
                 .expect("reads")
         };
         wait_until("it runs again", &log, || runs(&store) == "2" && waits(1)(&store));

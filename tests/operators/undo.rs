@@ -228,7 +228,7 @@ fn an_undo_is_refused_when_something_was_done_since_it_was_shown() {
         rig.quiet().await;
         assert_eq!(number(&rig), "+1 555 1", "nothing was taken back");
         let row = "SELECT seq FROM audit WHERE kind = 'effect' AND row LIKE '%+1 555 1%' LIMIT 1";
-        let row = rig.store().run(move |c| Ok(c.query_row(row, [], |r| r.get::<_, i64>(0))?)).await.expect("reads");
+        let row = rig.store().run(move |c| Ok(c.query_row(row, [], |r| r.get::<i64>(0))?)).await.expect("reads");
         let (ok, text) = take_back(&rig, &["--row", &row.to_string()]);
         assert!(ok && text.contains("asked for"), "{text}");
         rig.until("that row alone is taken back", async |rig| number(rig) == first && rig.backlog().await == 0).await;

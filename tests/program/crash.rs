@@ -118,7 +118,7 @@ fn twenty_kills_in_a_burst_lose_nothing() {
 fn started(store: &Path) -> Vec<serde_json::Value> {
     let connection = namely_okta_sync::store::Store::reader(store).expect("opens");
     let mut select = connection.prepare("SELECT row FROM audit WHERE kind = 'started'").expect("a query");
-    let rows = select.query_map([], |row| row.get::<_, String>(0)).expect("rows");
+    let rows = select.query_map([], |row| row.get::<String>(0)).expect("rows");
     rows.map(|row| serde_json::from_str(&row.expect("a row")).expect("JSON")).collect()
 }
 

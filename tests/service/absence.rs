@@ -31,9 +31,9 @@ fn status(okta: &Okta, id: &str) -> Option<Status> {
 }
 
 async fn audited(rig: &Rig, kind: &'static str) -> usize {
-    let count = rig.store().run(move |c| {
-        Ok(c.query_row("SELECT count(*) FROM audit WHERE kind = ?1", [kind], |row| row.get::<_, i64>(0))?)
-    });
+    let count = rig
+        .store()
+        .run(move |c| Ok(c.query_row("SELECT count(*) FROM audit WHERE kind = ?1", [kind], |row| row.get::<i64>(0))?));
     usize::try_from(count.await.expect("reads")).expect("a count")
 }
 

@@ -113,7 +113,7 @@ async fn joined_while_inactive() -> (Rig, Person, Person) {
 
 async fn is_linked(rig: &Rig, profile: &'static str) -> bool {
     let count = rig.store().run(move |c| {
-        Ok(c.query_row("SELECT count(*) FROM link WHERE profile = ?1", [profile], |row| row.get::<_, i64>(0))?)
+        Ok(c.query_row("SELECT count(*) FROM link WHERE profile = ?1", [profile], |row| row.get::<i64>(0))?)
     });
     count.await.expect("reads") > 0
 }

@@ -237,7 +237,7 @@ fn joining_people_who_work_here_counts_as_taking_over_accounts_does() {
         let known = async |world: &World| {
             let known = world.service.store.run(|c| {
                 let sql = "SELECT count(*) FROM account WHERE login_key LIKE 'hand%'";
-                Ok(c.query_row(sql, [], |row| row.get::<_, i64>(0))?)
+                Ok(c.query_row(sql, [], |row| row.get::<i64>(0))?)
             });
             known.await.expect("reads") == 2
         };

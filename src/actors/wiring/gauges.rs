@@ -4,7 +4,7 @@ use crate::clock::{Clock, Moment};
 use crate::domain::plan::leaver::WhyAccess;
 use crate::domain::{ChangeKind, Priority, Rulebook};
 use crate::metrics::Metrics;
-use crate::store::{Store, StoreError, Vitals, beside, checkpoints, verify_audit, verify_pages, vitals};
+use crate::store::{Store, StoreError, Vitals, beside, checkpoints, verify_audit, vitals};
 use std::time::Duration;
 
 const TICK: Duration = Duration::from_secs(5);
@@ -33,9 +33,9 @@ pub async fn keep_verifying(store: Store, clock: Clock, metrics: Metrics) -> Res
         let path = store.path().to_owned();
         let verified = tokio::task::spawn_blocking(move || {
             let c = Store::reader(&path)?;
-            verify_pages(&c)?;
+            c.verify_pages()?;
             // One view of both, so that a checkpoint that is written meanwhile is no finding.
-            c.execute_batch("BEGIN")?;
+            c.stand_still()?;
             verify_audit(&c, &checkpoints(&c)?, || ())
         });
         match verified.await {
@@ -57,7 +57,7 @@ pub async fn keep_verifying(store: Store, clock: Clock, metrics: Metrics) -> Res
 }
 
 fn read(path: &std::path::Path, rules: &Rulebook, now: Moment, metrics: &Metrics) -> Result<(), StoreError> {
-    show(&vitals(&Store::reader(path)?, rules, now)?, now, metrics);
+    show(&vitals(&*Store::reader(path)?, rules, now)?, now, metrics);
     for (file, suffix) in [("db", ""), ("wal", "-wal")] {
         let size = std::fs::metadata(beside(path, suffix)).map_or(0, |m| m.len());
         metrics.store_bytes.with_label_values(&[file]).set(i64::try_from(size).unwrap_or(i64::MAX));

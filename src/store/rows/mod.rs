@@ -1,3 +1,4 @@
-//! The rows of the tables, typed: one file per table, with all SQL that writes it.
+//! The rows of the tables, typed: one file per table, with all SQL that reads or writes it.
 
+pub(super) mod target;
 pub(super) mod work;

@@ -8,8 +8,7 @@ use crate::domain::Priority;
 use crate::domain::work::machine::{NEVER, State, Work, no_later};
 use crate::domain::work::run::Lease;
 use crate::store::StoreError;
-use rusqlite::types::{ToSqlOutput, Value};
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use crate::store::engine::{Optional, Row, SqlError, Tx, Value, params, params_from_iter};
 use std::time::Duration;
 
 /// The columns that `read` reads, in this order.
@@ -22,8 +21,8 @@ macro_rules! columns {
 /// How many those are.
 const COLUMNS: usize = 15;
 
-fn read(row: &Row) -> rusqlite::Result<Work> {
-    let text = |column: usize| row.get::<_, String>(column).map(Into::into);
+fn read(row: &Row) -> Result<Work, SqlError> {
+    let text = |column: usize| row.get::<String>(column).map(Into::into);
     Ok(Work {
         state: State::from_number(row.get(0)?),
         priority: Priority::from_number(row.get(1)?),
@@ -38,7 +37,7 @@ fn read(row: &Row) -> rusqlite::Result<Work> {
         read_first: row.get(10)?,
         token: row.get(11)?,
         reason: row.get(12)?,
-        changes_at: row.get::<_, Option<i64>>(13)?.map(moment),
+        changes_at: row.get::<Option<i64>>(13)?.map(moment),
         cause: text(14)?,
     })
 }
@@ -47,13 +46,13 @@ fn moment(millis: i64) -> Moment {
     Moment::from_millis(millis.min(NEVER.millis()))
 }
 
-pub fn load(c: &Connection, target: i64) -> Result<Option<Work>, StoreError> {
+pub fn load(c: &Tx, target: i64) -> Result<Option<Work>, StoreError> {
     let mut select = c.prepare_cached(concat!("SELECT ", columns!(), " FROM work w WHERE w.target = ?1"))?;
     Ok(select.query_row([target], read).optional()?)
 }
 
 /// The work on a target, and whether the person has left.
-pub fn load_with_end(c: &Connection, target: i64) -> Result<Option<(Work, bool)>, StoreError> {
+pub fn load_with_end(c: &Tx, target: i64) -> Result<Option<(Work, bool)>, StoreError> {
     let mut select = c.prepare_cached(concat!(
         "SELECT ",
         columns!(),
@@ -71,7 +70,7 @@ pub struct Known {
 }
 
 /// The work on a target, and what is known of its account.
-pub fn load_with_account(c: &Connection, target: i64) -> Result<Option<(Work, Known)>, StoreError> {
+pub fn load_with_account(c: &Tx, target: i64) -> Result<Option<(Work, Known)>, StoreError> {
     let mut select = c.prepare_cached(concat!(
         "SELECT ",
         columns!(),
@@ -85,7 +84,7 @@ pub fn load_with_account(c: &Connection, target: i64) -> Result<Option<(Work, Kn
 }
 
 /// Writes the work on a target of an org, which may be new.
-pub fn save(c: &Connection, target: i64, org: &str, work: &Work) -> Result<(), StoreError> {
+pub fn save(c: &Tx, target: i64, org: &str, work: &Work) -> Result<(), StoreError> {
     c.prepare_cached(
         "INSERT INTO work (target, state, class, rank, bucket, due_at, dirty_at, dirty_rev, done_rev, judged, attempt, look,
            token, reason, changes_at, cause, org) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)
@@ -94,12 +93,12 @@ pub fn save(c: &Connection, target: i64, org: &str, work: &Work) -> Result<(), S
            done_rev = excluded.done_rev, judged = excluded.judged, attempt = excluded.attempt, look = excluded.look,
            token = excluded.token, reason = excluded.reason, changes_at = excluded.changes_at, cause = excluded.cause",
     )?
-    .execute(params_from_iter(values(target, work).into_iter().chain([org.into()])))?;
+    .execute(params_from_iter(values(target, work).into_iter().chain([Value::Text(org)])))?;
     Ok(())
 }
 
 /// Writes the work on a target that has some.
-pub fn update(c: &Connection, target: i64, work: &Work) -> Result<(), StoreError> {
+pub fn update(c: &Tx, target: i64, work: &Work) -> Result<(), StoreError> {
     c.prepare_cached(
         "UPDATE work SET state = ?2, class = ?3, rank = ?4, bucket = ?5, due_at = ?6, dirty_at = ?7, dirty_rev = ?8,
            done_rev = ?9, judged = ?10, attempt = ?11, look = ?12, token = ?13, reason = ?14, changes_at = ?15, cause = ?16
@@ -110,34 +109,30 @@ pub fn update(c: &Connection, target: i64, work: &Work) -> Result<(), StoreError
 }
 
 /// The columns of a row, in the order of the statements that write it.
-fn values(target: i64, work: &Work) -> [ToSqlOutput<'_>; 16] {
+fn values(target: i64, work: &Work) -> [Value<'_>; 16] {
     [
-        target.into(),
-        work.state.number().into(),
-        work.priority.number().into(),
-        work.deadline.into(),
-        ToSqlOutput::from(work.bucket.as_ref()),
-        work.due_at.millis().into(),
-        work.dirty_at.millis().into(),
-        work.dirty_rev.into(),
-        work.done_rev.into(),
-        work.evaluated.into(),
-        work.attempt.into(),
-        work.read_first.into(),
-        or_null(work.token.map(ToSqlOutput::from)),
-        or_null(work.reason.as_deref().map(ToSqlOutput::from)),
-        or_null(work.changes_at.map(|at| ToSqlOutput::from(at.millis()))),
-        ToSqlOutput::from(work.cause.as_ref()),
+        Value::Int(target),
+        Value::Int(work.state.number()),
+        Value::Int(work.priority.number().into()),
+        Value::Int(work.deadline),
+        Value::Text(&work.bucket),
+        Value::Int(work.due_at.millis()),
+        Value::Int(work.dirty_at.millis()),
+        Value::Int(work.dirty_rev),
+        Value::Int(work.done_rev),
+        Value::Int(work.evaluated),
+        Value::Int(work.attempt),
+        Value::Int(work.read_first.into()),
+        work.token.map_or(Value::Null, Value::Int),
+        work.reason.as_deref().map_or(Value::Null, Value::Text),
+        work.changes_at.map_or(Value::Null, |at| Value::Int(at.millis())),
+        Value::Text(&work.cause),
     ]
-}
-
-fn or_null(value: Option<ToSqlOutput<'_>>) -> ToSqlOutput<'_> {
-    value.unwrap_or(ToSqlOutput::Owned(Value::Null))
 }
 
 /// Loads the work on a target, has it decided what becomes of it, and writes that if it differs. A target without work stays
 /// without.
-pub fn change(c: &Connection, target: i64, decide: impl FnOnce(Work) -> Work) -> Result<(), StoreError> {
+pub fn change(c: &Tx, target: i64, decide: impl FnOnce(Work) -> Work) -> Result<(), StoreError> {
     let Some(before) = load(c, target)? else { return Ok(()) };
     let after = decide(before.clone());
     if after != before {
@@ -149,7 +144,7 @@ pub fn change(c: &Connection, target: i64, decide: impl FnOnce(Work) -> Work) ->
 /// Work that may be leased now (`Work::is_claimable`), of an org and a bucket and at least as urgent as `worst`, in the order
 /// of service: rank, target, class.
 pub fn ready(
-    c: &Connection,
+    c: &Tx,
     (org, bucket): (&str, &str),
     worst: Priority,
     most: usize,
@@ -179,7 +174,7 @@ pub struct Unevaluated {
 }
 
 /// What waits for judgement in an org (`Work::waits_for_evaluation`), in the order of service.
-pub fn unevaluated(c: &Connection, org: &str, most: usize) -> Result<Vec<Unevaluated>, StoreError> {
+pub fn unevaluated(c: &Tx, org: &str, most: usize) -> Result<Vec<Unevaluated>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT target, dirty_rev, done_rev, attempt FROM work WHERE org = ?1 AND dirty_rev > done_rev AND state = 0
          AND judged < dirty_rev AND NOT (judged = 0 AND token IS NOT NULL) ORDER BY rank LIMIT ?2",
@@ -191,7 +186,7 @@ pub fn unevaluated(c: &Connection, org: &str, most: usize) -> Result<Vec<Unevalu
 }
 
 /// The leases of an org that are held.
-pub fn leases(c: &Connection, org: &str) -> Result<Vec<Lease>, StoreError> {
+pub fn leases(c: &Tx, org: &str) -> Result<Vec<Lease>, StoreError> {
     let mut select =
         c.prepare_cached("SELECT target, token, dirty_rev FROM work WHERE org = ?1 AND token IS NOT NULL")?;
     let rows =
@@ -200,13 +195,13 @@ pub fn leases(c: &Connection, org: &str) -> Result<Vec<Lease>, StoreError> {
 }
 
 /// `Work::evaluated`.
-pub fn evaluated(c: &Connection, target: i64, rev: i64) -> Result<(), StoreError> {
+pub fn evaluated(c: &Tx, target: i64, rev: i64) -> Result<(), StoreError> {
     c.prepare_cached("UPDATE work SET judged = ?2 WHERE target = ?1")?.execute([target, rev])?;
     Ok(())
 }
 
 /// `Work::evaluated` for everybody of an org who is ready and has no account.
-pub fn evaluated_without_account(c: &Connection, org: &str) -> Result<(), StoreError> {
+pub fn evaluated_without_account(c: &Tx, org: &str) -> Result<(), StoreError> {
     c.prepare_cached(
         "UPDATE work SET judged = dirty_rev WHERE org = ?1 AND dirty_rev > done_rev AND state = 0
          AND judged < dirty_rev AND (SELECT okta_id FROM target WHERE id = work.target) IS NULL",
@@ -217,7 +212,7 @@ pub fn evaluated_without_account(c: &Connection, org: &str) -> Result<(), StoreE
 
 /// `Work::refused`, without reading what may not be readable; `lease`, where a run has met it, must be the present one.
 pub fn refused(
-    c: &Connection,
+    c: &Tx,
     target: i64,
     lease: Option<Lease>,
     why: &str,
@@ -239,48 +234,48 @@ pub fn refused(
 }
 
 /// A date of somebody who cannot be read is looked at again when they are.
-pub fn changes_when_due(c: &Connection, target: i64) -> Result<(), StoreError> {
+pub fn changes_when_due(c: &Tx, target: i64) -> Result<(), StoreError> {
     c.prepare_cached("UPDATE work SET changes_at = due_at WHERE target = ?1")?.execute([target])?;
     Ok(())
 }
 
 /// `Work::woken` for everybody; returns the classes of those who are ready now.
-pub fn wake(c: &Connection, now: Moment) -> Result<Vec<Priority>, StoreError> {
+pub fn wake(c: &Tx, now: Moment) -> Result<Vec<Priority>, StoreError> {
     let mut update = c.prepare_cached("UPDATE work SET state = 0 WHERE state = 1 AND due_at <= ?1 RETURNING class")?;
     let rows = update.query_map([now.millis()], |row| Ok(Priority::from_number(row.get(0)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// `Work::set_back` for everybody.
-pub fn set_back(c: &Connection, back: Duration) -> Result<(), StoreError> {
+pub fn set_back(c: &Tx, back: Duration) -> Result<(), StoreError> {
     let millis = i64::try_from(back.as_millis()).unwrap_or(i64::MAX);
     c.execute("UPDATE work SET due_at = due_at - ?1 WHERE dirty_rev > done_rev", [millis])?;
     Ok(())
 }
 
 /// `Work::recovered` for everybody; returns how many leases that has ended.
-pub fn recover(c: &Connection, now: Moment) -> Result<usize, StoreError> {
+pub fn recover(c: &Tx, now: Moment) -> Result<usize, StoreError> {
     let leases = c.execute("UPDATE work SET token = NULL WHERE token IS NOT NULL", [])?;
     exchange_rules(c, now)?;
     Ok(leases)
 }
 
 /// `Work::rules_exchanged` for everybody.
-pub fn exchange_rules(c: &Connection, now: Moment) -> Result<(), StoreError> {
+pub fn exchange_rules(c: &Tx, now: Moment) -> Result<(), StoreError> {
     c.execute("UPDATE work SET state = 0, due_at = ?1 WHERE state <> 0", [now.millis()])?;
     c.execute("UPDATE work SET judged = 0 WHERE dirty_rev > done_rev", [])?;
     Ok(())
 }
 
 /// Nothing is left to do for orgs that are not among these.
-pub fn keep_orgs(c: &Connection, orgs: &[&str]) -> Result<(), StoreError> {
+pub fn keep_orgs(c: &Tx, orgs: &[&str]) -> Result<(), StoreError> {
     let orgs = serde_json::to_string(orgs)?;
     c.execute("DELETE FROM work WHERE org NOT IN (SELECT value FROM json_each(?1))", [orgs])?;
     Ok(())
 }
 
 /// `Work::parked` for everybody of an org none of whose tenants is accepted.
-pub fn park(c: &Connection, org: &str, why: &str) -> Result<(), StoreError> {
+pub fn park(c: &Tx, org: &str, why: &str) -> Result<(), StoreError> {
     c.prepare_cached(
         "UPDATE work SET state = 2, due_at = ?2, reason = ?3 WHERE org = ?1 AND dirty_rev > done_rev AND state = 0
          AND judged < dirty_rev AND token IS NULL AND NOT EXISTS (SELECT 1 FROM link l
@@ -291,7 +286,7 @@ pub fn park(c: &Connection, org: &str, why: &str) -> Result<(), StoreError> {
 }
 
 /// `Work::unparked` for everybody of a tenant whose reason begins like this.
-pub fn unpark(c: &Connection, org: &str, tenant: &str, reason: &str, now: Moment) -> Result<(), StoreError> {
+pub fn unpark(c: &Tx, org: &str, tenant: &str, reason: &str, now: Moment) -> Result<(), StoreError> {
     c.execute(
         "UPDATE work SET state = 0, due_at = ?3, reason = NULL, judged = 0 WHERE org = ?1 AND state = 2
          AND reason LIKE ?4 AND target IN (SELECT target FROM link WHERE org = ?1 AND tenant = ?2)",
@@ -301,19 +296,14 @@ pub fn unpark(c: &Connection, org: &str, tenant: &str, reason: &str, now: Moment
 }
 
 /// `Work::decided` for everybody who is held; returns how many they are.
-pub fn decided(c: &Connection, now: Moment) -> Result<usize, StoreError> {
+pub fn decided(c: &Tx, now: Moment) -> Result<usize, StoreError> {
     c.execute("UPDATE work SET judged = 0 WHERE state <> 2 AND token IS NOT NULL AND dirty_rev > done_rev", [])?;
     Ok(c.execute("UPDATE work SET state = 0, due_at = ?1 WHERE state = 2", [now.millis()])?)
 }
 
 /// `Work::evaluated_anew` for everybody of whom a hold says that they are an administrator, or may be one; `doubtful`: only who
 /// may be one. Returns how many they are.
-pub fn evaluated_anew_as_administrators(
-    c: &Connection,
-    org: &str,
-    doubtful: bool,
-    now: Moment,
-) -> Result<usize, StoreError> {
+pub fn evaluated_anew_as_administrators(c: &Tx, org: &str, doubtful: bool, now: Moment) -> Result<usize, StoreError> {
     let mut update = c.prepare_cached(
         "UPDATE work SET judged = 0, due_at = iif(state = 2, ?2, due_at), state = iif(state = 2, 0, state)
          WHERE org = ?1 AND dirty_rev > done_rev AND target IN

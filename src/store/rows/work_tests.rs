@@ -32,9 +32,8 @@ fn now() -> Moment {
 }
 
 /// A store in memory that holds these.
-fn holding(targets: &[Target]) -> Connection {
-    let c = Connection::open_in_memory().expect("opens");
-    c.execute_batch(include_str!("../schema.sql")).expect("makes the tables");
+fn holding(targets: &[Target]) -> Tx {
+    let c = Tx::in_memory();
     c.execute_batch(
         "INSERT INTO acceptance (org, tenant, by, at) VALUES ('main', 'accepted', 'ada', 0);
          INSERT INTO hold (org, change, scope, why, needs, since, reminded) VALUES ('main', 'suspend', '', '', 2, 0, 0);",
@@ -65,7 +64,7 @@ fn holding(targets: &[Target]) -> Connection {
 /// Has a statement change all rows, and compares each with what the state machine makes of it.
 fn compare(
     targets: &[Target],
-    statement: impl FnOnce(&Connection) -> Result<(), StoreError>,
+    statement: impl FnOnce(&Tx) -> Result<(), StoreError>,
     decide: impl Fn(&Target) -> Work,
 ) -> Result<(), TestCaseError> {
     let c = holding(targets);
@@ -85,9 +84,9 @@ proptest! {
         compare(&targets, |_| Ok(()), |target| target.work.clone())?;
         let dirt = Dirt { priority: Priority::Grant, bucket: "users", cause: crate::domain::Cause::Date };
         let again = |work: Work| Work::dirtied(Some(work), &dirt, now());
-        let all = |c: &Connection| (1..).zip(&targets).try_for_each(|(id, _)| change(c, id, again));
+        let all = |c: &Tx| (1..).zip(&targets).try_for_each(|(id, _)| change(c, id, again));
         compare(&targets, all, |target| again(target.work.clone()))?;
-        let over = |c: &Connection| (1..).zip(&targets).try_for_each(|(id, target)| {
+        let over = |c: &Tx| (1..).zip(&targets).try_for_each(|(id, target)| {
             save(c, id, "main", &again(target.work.clone()))
         });
         compare(&targets, over, |target| again(target.work.clone()))?;
@@ -103,7 +102,7 @@ proptest! {
     #[test]
     fn a_start_and_other_rules_do_to_all_what_they_do_to_one(targets in targets()) {
         let leases = targets.iter().filter(|target| target.work.token.is_some()).count();
-        let recovered = |c: &Connection| {
+        let recovered = |c: &Tx| {
             assert_eq!(recover(c, now())?, leases);
             Ok(())
         };
@@ -118,7 +117,7 @@ proptest! {
         compare(&targets, |c| wake(c, now()).map(|_| ()), |target| target.work.clone().woken(now()))?;
         compare(&targets, |c| decided(c, now()).map(|_| ()), |target| target.work.clone().decided(now()))?;
         for doubtful in [false, true] {
-            let anew = |c: &Connection| evaluated_anew_as_administrators(c, "main", doubtful, now()).map(|_| ());
+            let anew = |c: &Tx| evaluated_anew_as_administrators(c, "main", doubtful, now()).map(|_| ());
             let least = if doubtful { 2 } else { 1 };
             compare(&targets, anew, |target| match target.is_of_org && target.administrator >= least {
                 true => target.work.clone().evaluated_anew(now()),
@@ -149,7 +148,7 @@ proptest! {
             let waits = work.is_dirty() && work.state == State::Ready && work.evaluated < rev;
             if target.is_of_org && !target.has_account && waits { work.evaluated(rev) } else { work }
         })?;
-        let all = |c: &Connection| (1..).zip(&targets).try_for_each(|(id, _)| evaluated(c, id, 3));
+        let all = |c: &Tx| (1..).zip(&targets).try_for_each(|(id, _)| evaluated(c, id, 3));
         compare(&targets, all, |target| target.work.clone().evaluated(3))?;
     }
 
@@ -183,10 +182,10 @@ proptest! {
     #[test]
     fn whoever_cannot_be_read_is_quarantined_as_if_they_could(targets in targets(), seconds in 0..10_000u64) {
         let again = now() + Duration::from_secs(seconds);
-        let all = |c: &Connection| (1..).zip(&targets).try_for_each(|(id, _)| refused(c, id, None, "no", again, now()));
+        let all = |c: &Tx| (1..).zip(&targets).try_for_each(|(id, _)| refused(c, id, None, "no", again, now()));
         compare(&targets, all, |target| target.work.clone().refused("no", again, target.has_left, now()))?;
         let lease = |id| Lease { target: id, token: 2, rev: 1 };
-        let held = |c: &Connection| (1..).zip(&targets).try_for_each(|(id, _)| {
+        let held = |c: &Tx| (1..).zip(&targets).try_for_each(|(id, _)| {
             refused(c, id, Some(lease(id)), "no", again, now())
         });
         compare(&targets, held, |target| match target.work.is_under(lease(0)) {

@@ -1,7 +1,7 @@
 //! What an error of the store means for whoever meets it, and what state the store is in because of it. The only place that
 //! reads SQLite's codes.
 
-use super::StoreError;
+use super::{SqlError, StoreError};
 use prometheus::IntGaugeVec;
 use rusqlite::ErrorCode;
 use std::fmt;
@@ -80,7 +80,8 @@ pub struct Failure {
 
 impl Failure {
     /// What an error of SQLite means.
-    pub fn of(error: &rusqlite::Error) -> Self {
+    pub fn of(error: &SqlError) -> Self {
+        let error = &error.0;
         if let rusqlite::Error::SqlInputError { msg, .. } = error
             && is_not_there(msg)
         {
@@ -138,11 +139,9 @@ impl Failure {
     }
 
     /// A page of the file that a look through it has found damaged.
-    pub(super) fn damaged(words: &str) -> Self {
-        Self::of(&rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
-            Some(words.to_owned()),
-        ))
+    pub(in crate::store) fn damaged(words: &str) -> Self {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+        Self::of(&rusqlite::Error::SqliteFailure(code, Some(words.to_owned())).into())
     }
 
     /// Everything was rolled back, and nobody said why.
@@ -165,7 +164,7 @@ impl StoreError {
     /// What to do about it.
     pub fn trouble(&self) -> Trouble {
         match self {
-            StoreError::Sqlite(e) => Failure::of(e).trouble,
+            StoreError::Sql(e) => Failure::of(e).trouble,
             StoreError::Commit(failure) | StoreError::Unusable { failure, .. } => failure.trouble,
             StoreError::Locked { .. } | StoreError::Busy { .. } | StoreError::NotNow(_) => Trouble::Locked,
             StoreError::Io { .. } => Trouble::Unwritable,
@@ -183,9 +182,9 @@ impl StoreError {
     }
 
     /// In words, for whoever must know what the store said.
-    pub(super) fn failure(&self) -> Failure {
+    pub(in crate::store) fn failure(&self) -> Failure {
         match self {
-            StoreError::Sqlite(e) => Failure::of(e),
+            StoreError::Sql(e) => Failure::of(e),
             StoreError::Commit(failure) | StoreError::Unusable { failure, .. } => failure.clone(),
             other => Failure { trouble: other.trouble(), ..Failure::refused(other.to_string()) },
         }
@@ -194,7 +193,7 @@ impl StoreError {
     /// The same, naming the file where the file is what is wrong.
     pub(super) fn at(self, path: &Path) -> Self {
         let failure = match &self {
-            StoreError::Sqlite(e) => Failure::of(e),
+            StoreError::Sql(e) => Failure::of(e),
             StoreError::Commit(failure) => failure.clone(),
             _ => return self,
         };
@@ -342,7 +341,7 @@ mod tests {
     use rusqlite::ffi;
 
     fn trouble(code: i32) -> Trouble {
-        Failure::of(&rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)).trouble
+        Failure::of(&rusqlite::Error::SqliteFailure(ffi::Error::new(code), None).into()).trouble
     }
 
     #[test]
@@ -372,7 +371,7 @@ mod tests {
         }
         let json = serde_json::from_str::<u8>("{").expect_err("no number");
         assert_eq!(StoreError::Document(json).trouble(), Trouble::Refused);
-        assert_eq!(StoreError::Sqlite(rusqlite::Error::QueryReturnedNoRows).trouble(), Trouble::Refused);
+        assert_eq!(StoreError::from(rusqlite::Error::QueryReturnedNoRows).trouble(), Trouble::Refused);
         let c = Connection::open_in_memory().expect("opens");
         c.execute_batch("CREATE TABLE risk (target INTEGER)").expect("makes");
         for (sql, lacks) in [
@@ -392,7 +391,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_called_so_whatever_code_it_comes_under() {
         for code in [ffi::SQLITE_FULL, SHARED_FILE_CANNOT_GROW] {
-            let message = Failure::of(&rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)).to_string();
+            let message = Failure::of(&rusqlite::Error::SqliteFailure(ffi::Error::new(code), None).into()).to_string();
             assert!(message.contains("no room") && message.contains("free space"), "{message}");
         }
     }
@@ -410,7 +409,7 @@ mod tests {
         assert!(metrics.text().contains("store_trouble{kind=\"locked\"} 1"), "{}", metrics.text());
         condition.free();
         assert_eq!(condition.message(path), None);
-        condition.saw(&Failure::of(&rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None)));
+        condition.saw(&Failure::of(&rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None).into()));
         assert!(condition.message(path).is_some_and(|message| message.contains("no room")));
         condition.written();
         assert_eq!(condition.message(path), None);

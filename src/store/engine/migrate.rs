@@ -16,7 +16,7 @@ const FIRST: i64 = 3;
 /// What leads to each version after the first, in order. `schema.sql` is what all of them come to.
 const STEPS: [&str; (VERSION - FIRST) as usize] = [include_str!("migrations/4.sql"), include_str!("migrations/5.sql")];
 
-const SCHEMA: &str = include_str!("schema.sql");
+pub(super) const SCHEMA: &str = include_str!("schema.sql");
 
 /// Makes a new store, or brings one of an earlier version up to date.
 pub(super) fn migrate(path: &Path, c: &Connection) -> Result<(), StoreError> {

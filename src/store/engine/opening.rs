@@ -1,7 +1,7 @@
 //! How a store is found, made, opened and closed: whatever is wrong with the file is said once, with its path and what to do.
 
 use super::trouble::{Failure, Trouble, holder};
-use super::{StoreError, beside, location, migrate};
+use super::{SqlError, StoreError, beside, location, migrate};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -99,7 +99,7 @@ fn unlocked(path: &Path, c: &Connection) -> Result<(), StoreError> {
     c.busy_timeout(TRY)?;
     let mut waited = Duration::ZERO;
     loop {
-        match c.execute_batch("BEGIN IMMEDIATE; ROLLBACK") {
+        match c.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(SqlError::from) {
             Err(e) if Failure::of(&e).trouble == Trouble::Locked => {}
             begun => {
                 begun?;
@@ -157,7 +157,7 @@ pub(super) fn close(connection: Connection) -> Result<(), String> {
     let kept = match checkpoint(&connection) {
         Ok(false) => Ok(()),
         Ok(true) => Err("another program reads it".to_owned()),
-        Err(e) => Err(Failure::of(&e).to_string()),
+        Err(e) => Err(Failure::of(&e.into()).to_string()),
     };
     connection.close().map_err(|(_, e)| e.to_string())?;
     kept

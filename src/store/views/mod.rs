@@ -1,0 +1,3 @@
+//! What people are shown: read beside the writer, deciding nothing.
+
+pub mod progress;
