@@ -1,7 +1,7 @@
 //! Three weeks of every path that a life in a tenant takes, each person another one.
 
+use super::edit::{HrChange, Kind};
 use super::population::{DEPARTMENTS, Hr, Person, Status, TITLES};
-use super::scenario::{HrChange, Kind};
 use jiff::ToSpan;
 use jiff::civil::Date;
 use std::time::Duration;

@@ -4,6 +4,7 @@
 //! made there must not cancel out here. The simulators are plain stateful cores behind thin HTTP shells.
 
 pub mod distort;
+pub mod edit;
 pub mod faults;
 pub mod history;
 pub mod http;

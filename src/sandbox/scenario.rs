@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** expectations are written down here from the person alone; the service's mapping is never asked.
 
+pub use super::edit::{HrChange, Kind};
+
 use super::oracle::harm::WhoIsWho;
 use super::population::{DEPARTMENTS, Hr, Person, Status, TITLES, other};
 use jiff::ToSpan;
@@ -44,45 +46,6 @@ const LIVES: i32 = 22;
 const LEAD: i32 = 7;
 /// Terminations per minute that a reserve of a tenth of 600 calls serves: revoking sessions and deactivating is two.
 const SERVED_PER_MINUTE: u64 = 30;
-
-/// What kind of change it is, for people who watch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    Joiner,
-    Mover,
-    Attribute,
-    Leaver,
-    Admission,
-    Rehire,
-}
-
-impl Kind {
-    pub const ALL: [Kind; 6] =
-        [Kind::Joiner, Kind::Mover, Kind::Attribute, Kind::Leaver, Kind::Admission, Kind::Rehire];
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Kind::Joiner => "joiners",
-            Kind::Mover => "movers",
-            Kind::Attribute => "attributes",
-            Kind::Leaver => "leavers",
-            Kind::Admission => "leave",
-            Kind::Rehire => "rehires",
-        }
-    }
-}
-
-/// One edit of HR.
-#[derive(Clone, Debug)]
-pub struct HrChange {
-    /// After the start of the scenario.
-    pub at: Duration,
-    pub kind: Kind,
-    /// Index of the person.
-    pub person: usize,
-    /// The person after the edit.
-    pub after: Person,
-}
 
 /// A run to be played.
 #[derive(Clone, Debug)]

@@ -2,9 +2,10 @@
 
 mod catalogue;
 mod oauth;
+mod tokens;
 pub mod wire;
 
-pub use oauth::Client;
+pub use tokens::Client;
 
 use super::distort;
 use super::faults::{Fault, Faults, Kind};
@@ -91,7 +92,7 @@ pub struct Namely {
     random: ChaCha8Rng,
     requests: u64,
     edits: usize,
-    tokens: oauth::Tokens,
+    tokens: tokens::Tokens,
     /// The profile of whoever made the token is inactive: every call is refused.
     orphaned: bool,
 }
@@ -118,7 +119,7 @@ impl Namely {
             random: ChaCha8Rng::seed_from_u64(options.seed),
             requests: 0,
             edits: 0,
-            tokens: oauth::Tokens::default(),
+            tokens: tokens::Tokens::default(),
             orphaned: false,
             options,
         }

@@ -4,30 +4,10 @@ use super::super::http::{Request, Response};
 use super::Namely;
 use crate::clock::Moment;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long an access token lives: recorded as 899 seconds.
 const LIFETIME: Duration = Duration::from_secs(899);
-
-/// An application that may ask for tokens.
-#[derive(Clone, Debug)]
-pub struct Client {
-    pub id: String,
-    pub secret: String,
-    /// Whether a refresh answers with the refresh token again: it did not in 2014, and does today.
-    pub repeats_refresh_token: bool,
-}
-
-/// Tokens that were given out.
-#[derive(Debug, Default)]
-pub struct Tokens {
-    given: u64,
-    /// Access tokens and when they end.
-    access: BTreeMap<String, Moment>,
-    codes: Vec<String>,
-    refresh: Vec<String>,
-}
 
 impl Namely {
     /// Whether a request carries a token that is accepted.

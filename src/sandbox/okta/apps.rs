@@ -1,43 +1,13 @@
 //! Apps, and who has them: directly or through a group (`okta-api.md §3.4`).
 
+use super::super::http::{Request, Response};
 use super::errors::{Problem, problem};
-use super::users::{Status, page, time};
-use super::{Okta, Request, Response};
+use super::objects::{App, Direct, Status, time};
+use super::paging::page;
+use super::state::Okta;
 use crate::clock::Moment;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// An assignment that was made to one user.
-#[derive(Clone, Debug)]
-pub struct Direct {
-    pub user_name: String,
-    pub created: Moment,
-}
-
-/// An app of the org.
-#[derive(Clone, Debug)]
-pub struct App {
-    pub id: String,
-    pub label: String,
-    pub active: bool,
-    pub created: Moment,
-    pub direct: BTreeMap<String, Direct>,
-    pub groups: BTreeSet<String>,
-}
-
-impl App {
-    fn json(&self, base: &str) -> Value {
-        let this = format!("{base}/api/v1/apps/{}", self.id);
-        json!({
-            "id": self.id, "name": "bookmark", "label": self.label, "status": if self.active { "ACTIVE" } else { "INACTIVE" },
-            "created": time(self.created), "lastUpdated": time(self.created), "signOnMode": "BOOKMARK",
-            "accessibility": { "selfService": false }, "visibility": { "autoSubmitToolbar": false, "hide": { "iOS": false, "web": false } },
-            "features": [], "credentials": { "scheme": "EDIT_USERNAME_AND_PASSWORD" },
-            "settings": { "app": { "url": "https://app.example.com", "requestIntegration": false } },
-            "_links": { "users": { "href": format!("{this}/users") }, "groups": { "href": format!("{this}/groups") } }
-        })
-    }
-}
 
 impl Okta {
     /// Puts an app into the org without a call.

@@ -1,7 +1,9 @@
 //! What only Okta can tell of a request that a fault strikes: whom it is about, and how an answer looks that is not true.
 
+use super::super::http::{Request, Response};
 use super::errors::Problem;
-use super::{Okta, Request, Response};
+use super::objects::user_in_body;
+use super::state::Okta;
 use crate::sandbox::faults::{Fault, Kind};
 use serde_json::{Value, json};
 
@@ -49,7 +51,7 @@ impl Okta {
         let Kind::AboutAnother(other) = &fault.kind else {
             return crate::sandbox::distort::after(fault, request, response);
         };
-        let is_user = super::user_in_body(&response.body).is_some();
+        let is_user = user_in_body(&response.body).is_some();
         let other = self.user_by_anchor(other).map(|user| user.id.clone()).or_else(|| self.find_user(other).ok());
         match other.filter(|_| is_user).and_then(|id| self.show_user(&id, request).ok()) {
             Some(shown) => Response { body: shown.body, ..response },

@@ -1,71 +1,15 @@
 //! Groups, memberships and group rules (`okta-api.md §3.3`).
 
+use super::super::http::{Request, Response};
 use super::errors::{Problem, problem};
+use super::objects::{Group, Rule};
+use super::paging::page;
 use super::query::Query;
-use super::users::{page, time};
-use super::{Okta, Request, Response};
+use super::state::Okta;
 use crate::clock::Moment;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ops::Bound;
-
-/// A group of the org.
-#[derive(Clone, Debug)]
-pub struct Group {
-    pub id: String,
-    pub name: String,
-    pub description: Option<String>,
-    /// `OKTA_GROUP`, `APP_GROUP` or `BUILT_IN`.
-    pub kind: &'static str,
-    pub created: Moment,
-}
-
-impl Group {
-    pub fn new(id: &str, name: &str, kind: &'static str, now: Moment) -> Self {
-        Self { id: id.into(), name: name.into(), description: None, kind, created: now }
-    }
-
-    pub fn json(&self, base: &str) -> Value {
-        json!({
-            "id": self.id, "created": time(self.created), "lastUpdated": time(self.created),
-            "lastMembershipUpdated": time(self.created), "objectClass": ["okta:user_group"], "type": self.kind,
-            "profile": { "name": self.name, "description": self.description },
-            "_links": { "users": { "href": format!("{base}/api/v1/groups/{}/users", self.id) } }
-        })
-    }
-}
-
-/// A group rule.
-#[derive(Clone, Debug)]
-pub struct Rule {
-    pub id: String,
-    pub name: String,
-    pub active: bool,
-    pub expression: String,
-    pub groups: Vec<String>,
-    /// Users that the rule will never add again, because somebody removed them by hand.
-    pub excluded: BTreeSet<String>,
-}
-
-impl Rule {
-    fn json(&self) -> Value {
-        json!({
-            "id": self.id, "type": "group_rule", "name": self.name, "status": if self.active { "ACTIVE" } else { "INACTIVE" },
-            "conditions": {
-                "people": { "users": { "exclude": self.excluded }, "groups": { "exclude": [] } },
-                "expression": { "value": self.expression, "type": "urn:okta:expression:1.0" }
-            },
-            "actions": { "assignUserToGroups": { "groupIds": self.groups } }
-        })
-    }
-
-    /// Understands `user.attribute=="value"`, the form most rules have.
-    fn holds(&self, attribute: impl Fn(&str) -> Option<String>) -> bool {
-        let Some((left, right)) = self.expression.split_once("==") else { return false };
-        let Some(name) = left.trim().strip_prefix("user.") else { return false };
-        attribute(name).as_deref() == Some(right.trim().trim_matches('"'))
-    }
-}
 
 impl Okta {
     pub(super) fn groups_route(&mut self, request: &Request, rest: &[&str], now: Moment) -> Result<Response, Problem> {

@@ -2,6 +2,8 @@
 //! org, one inside the other (`okta-api.md §4`).
 
 use super::super::history::Rejection;
+pub use super::options::{Table, WORKFORCE};
+
 use super::options::{HeaderView, Options};
 use crate::clock::Moment;
 use rand::RngExt;
@@ -17,35 +19,6 @@ const BOGUS_RESET_SECS: i64 = 110;
 const ROUND_TRIP: Duration = Duration::from_secs(1);
 /// The same on a faster clock, in real time: a busy machine keeps a thread waiting as long however fast the clock runs.
 const REAL_ROUND_TRIP: Duration = Duration::from_millis(250);
-
-/// Limits per minute by bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Table {
-    pub users: u32,
-    pub user_write: u32,
-    pub user_read: u32,
-    pub groups: u32,
-    pub group: u32,
-    pub apps: u32,
-    pub app: u32,
-    pub logs: u32,
-    pub token: u32,
-    pub other: u32,
-}
-
-/// The published defaults of Workforce orgs (`okta-api.md §4.2`).
-pub const WORKFORCE: Table = Table {
-    users: 600,
-    user_write: 600,
-    user_read: 2000,
-    groups: 500,
-    group: 1000,
-    apps: 100,
-    app: 500,
-    logs: 120,
-    token: 2000,
-    other: 1200,
-};
 
 impl Table {
     fn of(&self, bucket: &str) -> u32 {

@@ -1,15 +1,17 @@
 //! The token endpoint of the org authorization server, and what it takes to use its tokens: `private_key_jwt`, scopes,
 //! DPoP (`okta-api.md §1.2` to §1.4). Written against the reference only; the service's own code is not used.
 
+use super::super::http::{Request, Response};
 use super::errors::problem;
 use super::options::{ScopeError, ServiceApp};
-use super::{Okta, Request, Response};
+use super::state::Okta;
+use super::tokens::AccessToken;
 use crate::clock::Moment;
 use aws_lc_rs::digest::{SHA256, digest};
 use jsonwebtoken::jwk::{Jwk, JwkSet, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Access tokens live for an hour, always.
 const LIFETIME_SECS: i64 = 3600;
@@ -18,25 +20,6 @@ const LONGEST_ASSERTION_SECS: i64 = 3600;
 const OLDEST_PROOF_SECS: i64 = 300;
 const ALGORITHMS: [Algorithm; 5] =
     [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::ES256, Algorithm::ES384];
-
-/// An access token that was given out.
-#[derive(Clone, Debug)]
-struct AccessToken {
-    client: String,
-    scopes: BTreeSet<String>,
-    expires: i64,
-    /// Thumbprint of the key it is bound to.
-    key: Option<String>,
-}
-
-/// What the authorization server remembers.
-#[derive(Clone, Debug, Default)]
-pub struct Tokens {
-    given: BTreeMap<String, AccessToken>,
-    /// `jti` of assertions and proofs: each may be used once.
-    seen: BTreeSet<String>,
-    nonce: String,
-}
 
 /// Who calls.
 pub(super) enum Caller {

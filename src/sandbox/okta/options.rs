@@ -1,7 +1,35 @@
 //! How the simulated org behaves where Okta's documentation leaves a choice (`okta-api.md §10`), and how fast it is.
 
-use super::limits;
 use std::time::Duration;
+
+/// Limits per minute by bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Table {
+    pub users: u32,
+    pub user_write: u32,
+    pub user_read: u32,
+    pub groups: u32,
+    pub group: u32,
+    pub apps: u32,
+    pub app: u32,
+    pub logs: u32,
+    pub token: u32,
+    pub other: u32,
+}
+
+/// The published defaults of Workforce orgs (`okta-api.md §4.2`).
+pub const WORKFORCE: Table = Table {
+    users: 600,
+    user_write: 600,
+    user_read: 2000,
+    groups: 500,
+    group: 1000,
+    apps: 100,
+    app: 500,
+    logs: 120,
+    token: 2000,
+    other: 1200,
+};
 
 /// What the rate limit headers show (`okta-api.md §4.3`: which counter they reflect is not known).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +83,7 @@ pub struct Options {
     /// Part of every bucket and of the concurrency that the token may use.
     pub principal_share: f64,
     /// Limits per minute; `None` switches them off (headers then show a very high limit).
-    pub limits: Option<limits::Table>,
+    pub limits: Option<Table>,
     /// Simultaneous requests of the whole org.
     pub concurrency: usize,
     pub headers: HeaderView,
@@ -106,7 +134,7 @@ impl Default for Options {
             token: "00sandbox-token".into(),
             service_apps: Vec::new(),
             principal_share: 0.5,
-            limits: Some(limits::WORKFORCE),
+            limits: Some(WORKFORCE),
             concurrency: 75,
             headers: HeaderView::Principal,
             search_bucket: false,

@@ -1,29 +1,20 @@
 //! What is of the org as a whole: roles, principal rate limits, the system log (`okta-api.md §3.1, §3.7, §4.4`).
 
 use super::errors::{Problem, problem};
+pub use super::objects::OWNER;
 use super::query::Query;
-use super::users::time;
-use super::{Okta, Request, Response};
+
+use super::super::http::{Request, Response};
+use super::objects::{Event, time};
+use super::state::Okta;
 use crate::clock::Moment;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Login of the administrator who owns the SSWS token.
-pub const OWNER: &str = "admin@example.com";
 /// Id of the SSWS token, as the system log shows it.
 const TOKEN_ID: &str = "00Tsandboxtoken00000";
 /// How far back the log goes by default.
 const LOG_DEFAULT: Duration = Duration::from_secs(7 * 86_400);
-
-/// One line of the system log.
-#[derive(Clone, Debug)]
-pub struct Event {
-    pub at: Moment,
-    pub kind: &'static str,
-    pub target: String,
-    /// Who did it, if not the token's owner.
-    pub by: Option<&'static str>,
-}
 
 /// Whoever does something by hand.
 const ADMINISTRATOR: &str = "it.admin@example.com";

@@ -1,15 +1,12 @@
 //! Admin roles of users and of groups (`okta-api.md §3.1`): who holds one by themselves, and who by a group.
 
+use super::super::http::{Request, Response};
 use super::errors::{Problem, problem};
-use super::org::OWNER;
-use super::users::page;
-use super::{Okta, Request, Response};
+use super::objects::OWNER;
+use super::paging::page;
+use super::state::Okta;
 use crate::clock::Moment;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-
-/// The roles that were assigned to one user or one group: name of the role by id of the assignment.
-pub type Assigned = BTreeMap<String, String>;
 
 impl Okta {
     /// Makes somebody a super administrator without a call: by id, login or anchor.

@@ -1,84 +1,12 @@
 //! The user schema, user types and linked objects (`okta-api.md §3.5, §3.6, §6`).
 
+use super::super::http::{Request, Response};
 use super::errors::{Problem, problem};
-use super::users::User;
-use super::{Okta, Request, Response};
+use super::objects::{BASE_ATTRIBUTES, DEFAULT_TYPE, LinkedObject, Property, User, time};
+use super::state::Okta;
 use crate::clock::Moment;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-
-/// The attributes every Okta user type has, with the shortest and longest text that is accepted.
-pub const BASE_ATTRIBUTES: &[(&str, usize, usize)] = &[
-    ("login", 5, 100),
-    ("firstName", 1, 50),
-    ("lastName", 1, 50),
-    ("email", 5, 100),
-    ("middleName", 0, 255),
-    ("honorificPrefix", 0, 255),
-    ("honorificSuffix", 0, 255),
-    ("title", 0, 255),
-    ("displayName", 0, 255),
-    ("nickName", 0, 255),
-    ("profileUrl", 0, 1024),
-    ("secondEmail", 0, 100),
-    ("mobilePhone", 0, 100),
-    ("primaryPhone", 0, 100),
-    ("streetAddress", 0, 1024),
-    ("city", 0, 128),
-    ("state", 0, 128),
-    ("zipCode", 0, 50),
-    ("countryCode", 0, 2),
-    ("postalAddress", 0, 4096),
-    ("preferredLanguage", 0, 255),
-    ("locale", 0, 255),
-    ("timezone", 0, 255),
-    ("userType", 0, 255),
-    ("employeeNumber", 0, 255),
-    ("costCenter", 0, 255),
-    ("organization", 0, 255),
-    ("division", 0, 255),
-    ("department", 0, 255),
-    ("managerId", 0, 255),
-    ("manager", 0, 255),
-];
-/// Every new user is of this type unless the call says otherwise.
-pub const DEFAULT_TYPE: &str = "oty1sandboxdefault00";
-
-/// A custom attribute.
-#[derive(Clone, Debug)]
-pub struct Property {
-    pub title: String,
-    /// `string`, `boolean`, `number`, `integer` or `array`.
-    pub kind: String,
-    pub longest: usize,
-    pub unique: bool,
-}
-
-impl Property {
-    pub fn text(title: &str) -> Self {
-        Self { title: title.into(), kind: "string".into(), longest: 255, unique: false }
-    }
-}
-
-/// A kind of link between users: `manager` and `subordinate`, say.
-#[derive(Clone, Debug)]
-pub struct LinkedObject {
-    pub primary: String,
-    pub associated: String,
-    json: Value,
-    /// Associated user to primary user.
-    pub links: BTreeMap<String, String>,
-}
-
-impl LinkedObject {
-    /// Manager and subordinate, as administrators usually define them.
-    pub(super) fn manager() -> Self {
-        let side =
-            |name: &str, title: &str| json!({ "name": name, "title": title, "description": title, "type": "USER" });
-        let json = json!({ "primary": side("manager", "Manager"), "associated": side("subordinate", "Subordinate") });
-        Self { primary: "manager".into(), associated: "subordinate".into(), json, links: BTreeMap::new() }
-    }
-}
 
 impl Okta {
     /// Links a user to their manager without a call.
@@ -253,7 +181,7 @@ impl Okta {
 }
 
 fn type_json(id: &str, name: &str, now: Moment) -> Value {
-    let at = super::users::time(now);
+    let at = time(now);
     json!({ "id": id, "name": name, "displayName": name, "description": name, "default": id == DEFAULT_TYPE,
             "created": at, "createdBy": "sprsandbox", "lastUpdated": at, "lastUpdatedBy": "sprsandbox",
             "_links": { "schema": { "href": "/api/v1/meta/schemas/user/default" } } })

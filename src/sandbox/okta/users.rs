@@ -1,161 +1,17 @@
 //! Users: state machine, partial and full update, uniqueness, lists that lag behind (`okta-api.md §2, §3.1, §3.2`).
 
 use super::errors::{Problem, problem};
+pub use super::objects::{Status, User, login_key};
 use super::query::Query;
-use super::schema::{BASE_ATTRIBUTES, DEFAULT_TYPE, Property};
-use super::{Okta, Request, Response};
+
+use super::super::http::{Request, Response};
+use super::objects::{BASE_ATTRIBUTES, DEFAULT_TYPE, Property, time};
+use super::paging::{is_newest_first, page};
+use super::state::Okta;
 use crate::clock::Moment;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// Attributes that every single-user answer shows, set or not.
-const ALWAYS_SHOWN: &[&str] = &["firstName", "lastName", "mobilePhone", "secondEmail", "login", "email"];
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    Staged,
-    Provisioned,
-    Active,
-    Recovery,
-    PasswordExpired,
-    LockedOut,
-    Suspended,
-    Deprovisioned,
-}
-
-impl Status {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Status::Staged => "STAGED",
-            Status::Provisioned => "PROVISIONED",
-            Status::Active => "ACTIVE",
-            Status::Recovery => "RECOVERY",
-            Status::PasswordExpired => "PASSWORD_EXPIRED",
-            Status::LockedOut => "LOCKED_OUT",
-            Status::Suspended => "SUSPENDED",
-            Status::Deprovisioned => "DEPROVISIONED",
-        }
-    }
-
-    /// Operations that a single-user answer advertises (recorded).
-    const fn links(self) -> &'static [&'static str] {
-        match self {
-            Status::Staged => &["activate", "resetFactors"],
-            Status::Provisioned => &["suspend", "resetPassword", "reactivate", "deactivate"],
-            Status::Suspended => &["unsuspend", "deactivate", "resetFactors"],
-            Status::Deprovisioned => &["activate", "delete"],
-            _ => &[
-                "suspend",
-                "resetPassword",
-                "forgotPassword",
-                "expirePassword",
-                "changePassword",
-                "resetFactors",
-                "deactivate",
-            ],
-        }
-    }
-}
-
-/// What lists still show: until when, and the status and attributes (none: not in the index yet).
-type Stale = (Moment, Status, Option<BTreeMap<String, Value>>);
-
-/// A user of the org.
-#[derive(Clone, Debug)]
-pub struct User {
-    pub id: String,
-    pub status: Status,
-    /// Attributes that are set.
-    pub profile: BTreeMap<String, Value>,
-    pub created: Moment,
-    pub activated: Option<Moment>,
-    pub status_changed: Moment,
-    pub updated: Moment,
-    /// When sessions were last revoked, and whether OAuth tokens went with them.
-    pub sessions_revoked: Option<(Moment, bool)>,
-    /// Id of the user type.
-    pub kind: String,
-    /// Whether a password was ever set.
-    has_password: bool,
-    /// What becomes of an asynchronous change, and when.
-    transition: Option<(Status, Moment)>,
-    /// What lists show until the index has caught up.
-    shown: Option<Stale>,
-}
-
-impl User {
-    pub fn new(id: &str, profile: BTreeMap<String, Value>, status: Status, now: Moment) -> Self {
-        let activated = (status != Status::Staged).then_some(now);
-        Self {
-            id: id.into(),
-            status,
-            profile,
-            created: now,
-            activated,
-            status_changed: now,
-            updated: now,
-            sessions_revoked: None,
-            kind: DEFAULT_TYPE.into(),
-            has_password: status == Status::Active,
-            transition: None,
-            shown: None,
-        }
-    }
-
-    /// Whether this person can sign in, or could after finishing a password step.
-    pub fn is_live(&self) -> bool {
-        self.status != Status::Deprovisioned
-    }
-
-    /// Status and attributes as lists show them at `now`; `None` while a new user is not in the index.
-    fn listed(&self, now: Moment) -> Option<(Status, &BTreeMap<String, Value>)> {
-        match &self.shown {
-            Some((until, status, profile)) if now < *until => profile.as_ref().map(|p| (*status, p)),
-            _ => Some((self.status, &self.profile)),
-        }
-    }
-
-    fn etag(&self) -> String {
-        // Of the profile only: it does not move when the status does.
-        format!("W/\"{}\"", &super::super::history::body_hash(json!(self.profile).to_string().as_bytes())[..20])
-    }
-
-    fn json(&self, status: Status, profile: &BTreeMap<String, Value>, single: Option<&str>, base: &str) -> Value {
-        let mut shown: Map<String, Value> = Map::new();
-        for name in ALWAYS_SHOWN {
-            shown.insert((*name).to_owned(), Value::Null);
-        }
-        shown.extend(profile.clone());
-        let this = format!("{base}/api/v1/users/{}", self.id);
-        let mut links = json!({ "self": { "href": this } });
-        if single.is_some() {
-            links["schema"] = json!({ "href": format!("{base}/api/v1/meta/schemas/user/osc1sandboxdefault00") });
-            links["type"] = json!({ "href": format!("{base}/api/v1/meta/types/user/{}", self.kind) });
-            for link in status.links() {
-                links[*link] = json!({ "href": format!("{this}/lifecycle/{link}"), "method": "POST" });
-            }
-        }
-        json!({
-            "id": self.id, "status": status.as_str(), "created": time(self.created), "activated": self.activated.map(time),
-            "statusChanged": time(self.status_changed), "lastLogin": null, "lastUpdated": time(self.updated),
-            "passwordChanged": null, "type": { "id": self.kind }, "profile": shown,
-            "transitioningToStatus": self.transition.map(|(status, _)| status.as_str()),
-            "credentials": { "provider": { "type": "OKTA", "name": "OKTA" } }, "_links": links
-        })
-    }
-}
-
-/// Second-granular, as recorded.
-pub fn time(at: Moment) -> String {
-    Moment::from_secs(at.secs()).timestamp().strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
-}
-
-/// Logins are one if they differ by case or diacritics only.
-pub fn login_key(login: &str) -> String {
-    use unicode_normalization::UnicodeNormalization;
-    login.nfkd().filter(|c| !unicode_normalization::char::is_combining_mark(*c)).collect::<String>().to_lowercase()
-}
 
 impl Okta {
     pub(super) fn users_route(&mut self, request: &Request, rest: &[&str], now: Moment) -> Result<Response, Problem> {
@@ -563,38 +419,5 @@ fn attribute(user: &User, status: Status, profile: &BTreeMap<String, Value>, nam
         "lastUpdated" => Some(json!(time(user.updated))),
         "statusChanged" => Some(json!(time(user.status_changed))),
         name => profile.get(name.strip_prefix("profile.")?).cloned(),
-    }
-}
-
-fn is_newest_first(request: &Request) -> bool {
-    request.param("sortOrder").as_deref() == Some("desc")
-}
-
-/// One page of a list, with `Link` lines as Okta sends them: `self`, and `next` while there is more.
-pub(super) fn page(
-    listed: impl Iterator<Item = (String, Value)>,
-    request: &Request,
-    default: usize,
-    most: usize,
-) -> Response {
-    let limit = request.param("limit").and_then(|l| l.parse().ok()).unwrap_or(default).clamp(1, most);
-    let after = request.param("after");
-    let newest_first = is_newest_first(request);
-    let is_before = |id: &String, after: &String| if newest_first { id >= after } else { id <= after };
-    let mut following = listed.skip_while(|(id, _)| after.as_ref().is_some_and(|after| is_before(id, after)));
-    let items: Vec<(String, Value)> = following.by_ref().take(limit).collect();
-    let body: Vec<&Value> = items.iter().map(|(_, value)| value).collect();
-    let this = format!("{}{}", request.base, request.target());
-    let response = Response::json(200, &json!(body)).with("link", format!("<{this}>; rel=\"self\""));
-    match (following.next(), items.last()) {
-        (Some(_), Some((last, _))) => {
-            let mut pairs: Vec<&str> =
-                request.query.split('&').filter(|p| !p.is_empty() && !p.starts_with("after=")).collect();
-            let cursor = format!("after={last}");
-            pairs.push(&cursor);
-            let next = format!("{}{}?{}", request.base, request.path, pairs.join("&"));
-            response.with("link", format!("<{next}>; rel=\"next\""))
-        }
-        _ => response,
     }
 }
