@@ -14,7 +14,7 @@ use crate::domain::Priority;
 use crate::failpoint::{self, Point};
 use crate::mailbox::{Carried, Gate};
 use crate::metrics::Metrics;
-use crate::okta::budget::WINDOW;
+use crate::okta::bucket::WINDOW;
 use crate::okta::forecast::SPREAD;
 use crate::okta::health::{About, Admission, Notice, Symptom};
 use crate::okta::outcome::Reply;

@@ -1,6 +1,5 @@
 //! What a request says, field by field: read, and refused where it says nothing.
 
-use super::routes::Route;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -114,43 +113,43 @@ pub(super) fn largest(fields: &[Field]) -> usize {
     if fields.iter().any(|field| field.kind.is_list()) { LARGEST_LIST } else { LARGEST_BODY }
 }
 
-/// Reads a body for a route: an object with the fields that the route has, of their types.
-pub fn body(route: &Route, bytes: &[u8]) -> Result<Value, String> {
+/// Reads the body of a request: an object with these fields, of their types.
+pub fn body(fields: &[Field], bytes: &[u8]) -> Result<Value, String> {
     let given = if bytes.is_empty() { b"{}" } else { bytes };
     // Counted before anything is built of them: each value in memory is many times as large as in the text.
     if given.iter().filter(|byte| **byte == b',').count() > MOST_VALUES {
         return Err(format!("the body has more than {MOST_VALUES} values: ask for fewer people at a time"));
     }
     let value: Value = serde_json::from_slice(given).map_err(|e| format!("the body is not JSON: {e}"))?;
-    said(route, &value)?;
+    said(fields, &value)?;
     Ok(value)
 }
 
-/// That a body says what a route can be asked, whichever way it comes.
-pub fn said(route: &Route, body: &Value) -> Result<(), String> {
+/// That a body says nothing but what these fields may, whichever way it comes.
+pub fn said(fields: &[Field], body: &Value) -> Result<(), String> {
     let Some(object) = body.as_object() else { return Err("the body must be a JSON object".into()) };
-    check(route.body, object)
+    check(fields, object)
 }
 
-/// Reads what stands behind the question mark, for a route.
-pub fn query(route: &Route, given: &[(String, String)]) -> Result<Value, String> {
+/// Reads what stands behind the question mark, where these fields may.
+pub fn query(fields: &[Field], given: &[(String, String)]) -> Result<Value, String> {
     let mut names = BTreeSet::new();
     if let Some((name, _)) = given.iter().find(|(name, _)| !names.insert(name)) {
         return Err(format!("{name} is given more than once: give it once"));
     }
     let read = |(name, text): &(String, String)| {
-        let is_text = route.query.iter().any(|field| field.name == name && field.kind == Kind::Text);
+        let is_text = fields.iter().any(|field| field.name == name && field.kind == Kind::Text);
         let value = if is_text { None } else { serde_json::from_str(text).ok() };
         (name.clone(), value.unwrap_or_else(|| Value::from(text.as_str())))
     };
     let object: Map<String, Value> = given.iter().map(read).collect();
-    check(route.query, &object)?;
+    check(fields, &object)?;
     Ok(Value::Object(object))
 }
 
-/// That a query says what a route can be asked, whichever way it comes.
-pub fn sought(route: &Route, query: &Value) -> Result<(), String> {
-    query.as_object().map_or(Ok(()), |object| check(route.query, object))
+/// That a query says nothing but what these fields may, whichever way it comes.
+pub fn sought(fields: &[Field], query: &Value) -> Result<(), String> {
+    query.as_object().map_or(Ok(()), |object| check(fields, object))
 }
 
 fn check(fields: &[Field], given: &Map<String, Value>) -> Result<(), String> {
@@ -178,8 +177,8 @@ mod tests {
     #[test]
     fn a_body_is_checked_field_by_field() {
         let (approve, _) = find("POST", "/holds/7/approve").expect("a route");
-        let said = |text: &str| body(approve, text.as_bytes()).expect_err("refused");
-        assert!(body(approve, br#"{"code":"abc","targets":[1,2]}"#).is_ok());
+        let said = |text: &str| body(approve.body, text.as_bytes()).expect_err("refused");
+        assert!(body(approve.body, br#"{"code":"abc","targets":[1,2]}"#).is_ok());
         assert!(said("{").contains("not JSON") && said("[]").contains("a JSON object"), "{}", said("[]"));
         assert!(said("").contains("code is missing") && said(r#"{"code":1}"#).contains("must be a string"));
         assert!(said(r#"{"code":"a","by":"me"}"#).contains("no field \"by\""));
@@ -187,11 +186,11 @@ mod tests {
         assert!(said(r#"{"code":"a","targets":[]}"#).starts_with("targets is an empty list: name at least one"));
         assert!(said(r#"{"code":" - "}"#).starts_with("code says nothing"));
         let many = |items: usize| format!("{{\"code\":\"a\",\"targets\":[{}]}}", vec!["1"; items].join(","));
-        assert!(body(approve, many(LONGEST_LIST).as_bytes()).is_ok());
+        assert!(body(approve.body, many(LONGEST_LIST).as_bytes()).is_ok());
         assert!(said(&many(LONGEST_LIST + 1)).contains("more than 100000 items"));
         assert!(said(&many(MOST_VALUES + 2)).contains("more than 2000000 values"));
         let long = |n: usize| format!(r#"{{"code":"{}"}}"#, "ü".repeat(n));
-        assert!(body(approve, long(LONGEST_TEXT).as_bytes()).is_ok(), "characters are counted, not bytes");
+        assert!(body(approve.body, long(LONGEST_TEXT).as_bytes()).is_ok(), "characters are counted, not bytes");
         assert!(said(&long(LONGEST_TEXT + 1)).contains("more than 10000 characters"));
     }
 
@@ -199,7 +198,7 @@ mod tests {
     fn a_query_is_checked_like_a_body() {
         let asked = |path: &str, name: &str, text: &str| {
             let (route, _) = find("GET", path).expect("a route");
-            query(route, &[(name.to_owned(), text.to_owned())])
+            query(route.query, &[(name.to_owned(), text.to_owned())])
         };
         assert_eq!(asked("/starters", "days", "3"), Ok(json!({ "days": 3 })));
         assert_eq!(asked("/starters", "org", "3"), Ok(json!({ "org": "3" })), "a name that looks like a number");
@@ -210,6 +209,6 @@ mod tests {
         assert!(asked("/status", "all", "true").expect_err("refused").contains("there are none"));
         let (holds, _) = find("GET", "/holds").expect("a route");
         let twice = [("all".to_owned(), "true".to_owned()), ("all".to_owned(), "false".to_owned())];
-        assert!(query(holds, &twice).expect_err("refused").starts_with("all is given more than once"));
+        assert!(query(holds.query, &twice).expect_err("refused").starts_with("all is given more than once"));
     }
 }

@@ -217,8 +217,8 @@ async fn api(
         Err(refused) => return refused,
     };
     let given = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
-    let asked = given.map_err(|e| e.to_string()).and_then(|given| fields::query(route, &given));
-    let (query, body) = match asked.and_then(|query| Ok((query, fields::body(route, &bytes)?))) {
+    let asked = given.map_err(|e| e.to_string()).and_then(|given| fields::query(route.query, &given));
+    let (query, body) = match asked.and_then(|query| Ok((query, fields::body(route.body, &bytes)?))) {
         Ok(asked) => asked,
         Err(why) => return error(HttpResponse::BadRequest(), why),
     };
@@ -293,7 +293,7 @@ async fn hook(served: web::Data<Served>, request: HttpRequest, payload: web::Pay
         return error(HttpResponse::Unauthorized(), message);
     }
     let Ok((route, _)) = routes::find("POST", "/poll") else { return not_here().await };
-    match fields::body(route, &body) {
+    match fields::body(route.body, &body) {
         Ok(body) => poll(&served, &body).await,
         Err(why) => error(HttpResponse::BadRequest(), why),
     }

@@ -7,7 +7,7 @@ use crate::clock::Moment;
 use crate::domain::plan::doubt::Ending;
 use crate::domain::plan::pins::Pins;
 use crate::domain::{ChangeKind, Entitlement, FieldChange, Priority, Step};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Who has decided: the name that people read, and the principal that votes are counted by. Rows of before principals were
@@ -542,8 +542,9 @@ pub struct Started {
 
 /// A moment as rows have it.
 mod instant {
-    use super::{Deserialize, Deserializer, Moment, Serializer};
+    use crate::clock::Moment;
     use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
 
     pub fn serialize<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(moment)

@@ -1,6 +1,6 @@
 //! What `check` says about administrators: whether it can be told who is one, and which rules can make somebody one.
 
-use super::check::{Finding, bad, good, value};
+use super::finding::{Finding, bad, good, value};
 use crate::actors::org::directory::ADMINISTRATORS_AGE;
 use crate::domain::account::administrators::PERMISSION;
 use crate::domain::{Group, Mapping};

@@ -249,7 +249,7 @@ impl Backend {
             Backend::Service(api) => api.send(ask, parts, &json!({}), Some(body)).await,
             Backend::Store { decisions, by, now, .. } => {
                 if let Some(route) = route_of(ask) {
-                    fields::said(route, &body).map_err(Refusal::Bad)?;
+                    fields::said(route.body, &body).map_err(Refusal::Bad)?;
                 }
                 let by = decider(by.as_ref())?;
                 decisions
@@ -265,7 +265,7 @@ impl Backend {
             Backend::Service(api) => api.send(ask, parts, &query, None).await,
             Backend::Store { decisions, config, now, .. } => {
                 if let Some(route) = route_of(ask) {
-                    fields::sought(route, &query).map_err(Refusal::Bad)?;
+                    fields::sought(route.query, &query).map_err(Refusal::Bad)?;
                 }
                 let running = if ask == Ask::Status { running(config).await } else { None };
                 decisions.read(ask, &owned(parts), &query, || running, *now)?.context("there is nothing to be seen")

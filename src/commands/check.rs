@@ -1,6 +1,7 @@
 //! `check`: is the configuration sound, and do both sides answer as it needs?
 
 use super::admin_roles::{grant_findings, list_finding};
+use super::finding::{Finding, bad, good, value, warning};
 use crate::actors::poller::read_catalogue;
 use crate::admin::auth;
 use crate::clock::Clock;
@@ -15,12 +16,10 @@ use crate::namely::wire::ProfilesPage;
 use crate::namely::{NamelyClient, Reader};
 use crate::notify::channel::Kind;
 use crate::okta::auth::{Credentials, NoToken};
-use crate::okta::outcome::{Answered, Outcome, Reply, classify};
 use crate::okta::schema::misfits;
 use crate::okta::wire::{GroupObject, GroupRule};
 use crate::okta::{OktaClient, Request};
 use crate::store::{Store, ambiguous_anchors};
-use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -38,29 +37,6 @@ pub struct Options {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
-}
-
-/// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Finding {
-    pub ok: bool,
-    /// Nothing is wrong, and something will not work as it is.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub warning: bool,
-    pub what: String,
-    pub found: String,
-}
-
-pub(super) fn good(what: &str, found: impl Into<String>) -> Finding {
-    Finding { ok: true, warning: false, what: what.to_owned(), found: found.into() }
-}
-
-pub(super) fn warning(what: &str, found: impl Into<String>) -> Finding {
-    Finding { warning: true, ..good(what, found) }
-}
-
-pub(super) fn bad(what: &str, found: impl Into<String>) -> Finding {
-    Finding { ok: false, warning: false, what: what.to_owned(), found: found.into() }
 }
 
 /// Checks; the exit code is 1 if anything is wrong.
@@ -316,16 +292,6 @@ fn scope_finding(what: &str, missing: Result<Vec<&'static str>, String>) -> Find
             format!("grant the app {} under Applications > API scopes in Okta's admin console", missing.join(", ")),
         ),
         Err(why) => bad(what, why),
-    }
-}
-
-pub(super) fn value(reply: Reply) -> Result<Value, String> {
-    match (classify(&reply, false), reply) {
-        (Outcome::Applied, Reply::Answered(Answered { body, .. })) => {
-            serde_json::from_slice(&body).map_err(|e| format!("the answer is not JSON ({e})"))
-        }
-        (Outcome::Missing, _) => Err("not found".into()),
-        (outcome, _) => Err(outcome.why().unwrap_or("no answer").to_owned()),
     }
 }
 

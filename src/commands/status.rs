@@ -1,7 +1,7 @@
 //! `status`: is it safe, is it keeping up, when will it be done, who is waiting; once, or as it changes.
 
 use super::backend::Asking;
-use super::show::colours;
+use super::table::colours;
 use super::table::table;
 use crate::admin::routes::Ask;
 use crate::admin::state::State;

@@ -1,11 +1,16 @@
 //! Tables on a terminal: lines that fit, colours only where they are wanted.
 
-use super::show::colours;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Attribute, Cell, ContentArrangement, Table};
+use std::io::IsTerminal;
 
 /// Narrower tables cannot be read.
 const NARROWEST: u16 = 80;
+
+/// Whether colours are wanted: a terminal, and nobody said no.
+pub fn colours() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
 
 /// A table with these headings, as wide as the terminal at most.
 pub fn table(headings: &[&str]) -> Table {

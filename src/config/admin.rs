@@ -1,13 +1,23 @@
 //! Who may use the admin API.
 
-use super::reader::{At, Reader, Section};
+use super::reader::{At, Reader, Section, unique_names};
 use super::secret::Secrets;
-use super::{Admin, unique_names};
 use crate::domain::Decider;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+/// The admin API.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// Who may use it; nobody without any.
+    pub tokens: Vec<Token>,
+    /// What the HR system's own hook signs with; without it there is no hook.
+    pub hook_secret: Option<SecretString>,
+    /// The certificate that is shown; metrics, health and the API are unencrypted without it.
+    pub tls: Option<TlsFiles>,
+}
 
 /// What a token may do; each role may do what the ones before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -1,7 +1,7 @@
 //! The `[mapping]` table: attributes, groups, apps and logins, compiled.
 
+use super::expressions::{TEXT, compile_kind, optional};
 use super::reader::{At, Reader, Section};
-use super::rules::{compile, compile_kind, optional};
 use crate::domain::Mapping;
 use crate::domain::login_key;
 use crate::domain::mapping::desired::{DEFAULT_ATTRIBUTES, DEFAULT_LOGIN, LOGIN, REQUIRED};
@@ -17,7 +17,6 @@ use toml::de::DeValue;
 
 /// What an attribute may be.
 const VALUES: &[Kind] = &[Kind::Text, Kind::Boolean, Kind::Number, Kind::List];
-const TEXT: &[Kind] = &[Kind::Text, Kind::Number];
 const NAMES: &[Kind] = &[Kind::Text, Kind::List];
 
 /// The mapping, the login rules, and the expression of the time zone.
@@ -265,15 +264,4 @@ fn read_grants(r: &mut Reader, engine: &Engine, path: &str, s: &mut Section) -> 
             None
         }
     }
-}
-
-/// Compiles a condition.
-pub fn condition(r: &mut Reader, engine: &Engine, path: &str, source: &At<String>) -> Option<Expr> {
-    compile_kind(r, engine, path, source, &[Kind::Boolean])
-}
-
-/// Compiles a text.
-pub fn text(r: &mut Reader, engine: &Engine, path: &str, source: &At<String>) -> Option<Expr> {
-    let expr = compile(r, engine, path, source)?;
-    super::rules::check_kind(r, engine, path, source, &expr, TEXT).then_some(expr)
 }

@@ -3,6 +3,7 @@
 //! **Invariant:** a `Config` is valid. Whoever gets one need not check anything; whoever does not gets every problem.
 
 mod admin;
+mod expressions;
 mod former;
 pub mod manual;
 mod mapping;
@@ -15,7 +16,7 @@ mod safeguards;
 mod secret;
 mod telemetry;
 
-pub use admin::{Role, TlsFiles, Token};
+pub use admin::{Admin, Role, TlsFiles, Token};
 pub use net::Http;
 pub use notify::Channel;
 pub use reader::{Problem, Problems};
@@ -37,9 +38,8 @@ use crate::retry::Waits;
 use crate::schedule::Schedule;
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::tz::TimeZone;
-use reader::{At, Reader, Section};
+use reader::{At, Reader, Section, size, unique_names};
 use secrecy::{ExposeSecret, SecretString};
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,17 +77,6 @@ pub struct Service {
     pub runs: usize,
     /// How long calls under way are waited for when the service is told to end, in real time.
     pub drain: Duration,
-}
-
-/// The admin API.
-#[derive(Clone, Debug)]
-pub struct Admin {
-    /// Who may use it; nobody without any.
-    pub tokens: Vec<Token>,
-    /// What the HR system's own hook signs with; without it there is no hook.
-    pub hook_secret: Option<SecretString>,
-    /// The certificate that is shown; metrics, health and the API are unencrypted without it.
-    pub tls: Option<TlsFiles>,
 }
 
 /// Where the audit goes besides the store.
@@ -293,9 +282,9 @@ fn expression(
     key: &'static str,
 ) -> Option<Option<crate::domain::mapping::expr::Expr>> {
     let mut s = root.section(r, table);
-    let read = s.text(r, key).map(|at| mapping::condition(r, engine, &format!("{table}.{key}"), &at));
+    let read = s.text(r, key).map(|at| expressions::condition(r, engine, &format!("{table}.{key}"), &at));
     s.finish(r);
-    rules::optional(read)
+    expressions::optional(read)
 }
 
 /// The scopes that a service app needs for what is configured; `manage` includes `read` (`okta-api.md §1.3`).
@@ -326,15 +315,6 @@ fn count(r: &mut Reader, namely: usize, okta: usize) {
     }
     if okta == 0 {
         r.problem(0..0, "no Okta org is configured; add an [[okta]] table with name, url and token");
-    }
-}
-
-fn unique_names<'a>(r: &mut Reader, table: &str, all: impl Iterator<Item = &'a str>) {
-    let mut names = BTreeSet::new();
-    for name in all {
-        if !names.insert(name) {
-            r.problem(0..0, format!("two [[{table}]] tables are called {name:?}; give each its own name"));
-        }
     }
 }
 
@@ -413,7 +393,7 @@ fn http_sink(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Optio
     let scheme = s.text(r, "scheme").map_or_else(|| "Bearer".to_owned(), |at| at.value);
     let batch = size(s.number(r, "batch", 1..=10_000, 500));
     s.finish(r);
-    Some(HttpSink { name: name?.value, url: url?, scheme, token: rules::optional(token)?, batch })
+    Some(HttpSink { name: name?.value, url: url?, scheme, token: expressions::optional(token)?, batch })
 }
 
 fn tenant(r: &mut Reader, mut s: Section, secrets: &secret::Secrets, http: &Http) -> Option<NamelyTenant> {
@@ -487,7 +467,7 @@ fn org(
         }
         at.value
     });
-    let people = s.text(r, "people").map(|at| mapping::condition(r, engine, &format!("{path}.people"), &at));
+    let people = s.text(r, "people").map(|at| expressions::condition(r, engine, &format!("{path}.people"), &at));
     let unrouted = s.choice(r, "unrouted", &[("keep", Unrouted::Keep), ("end", Unrouted::End)]);
     let ask_to_adopt = s.choice(r, "adopt", &[("ask", true), ("automatic", false)]);
     let manager_relation = s.text_or_off(r, "manager_link", "manager");
@@ -508,7 +488,7 @@ fn org(
     retry.finish(r);
     s.finish(r);
     let name = name?.value;
-    let people = rules::optional(people)?;
+    let people = expressions::optional(people)?;
     let tenants = tenants.unwrap_or_else(|| all_tenants.to_vec());
     let rules = OrgRules { name: name.clone(), tenants, people, unrouted, manager_relation };
     Some((
@@ -560,10 +540,6 @@ fn credentials(r: &mut Reader, s: &mut Section, secrets: &secret::Secrets) -> Op
     };
     app.finish(r);
     credentials
-}
-
-fn size(n: i64) -> usize {
-    usize::try_from(n).unwrap_or(1)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! `[[notify]]`: who is told of what, and how.
 
+use super::expressions::optional;
 use super::net;
 use super::reader::{Reader, Section};
-use super::rules::optional;
 use super::secret::Secrets;
 use crate::notify::channel::Kind;
 use crate::notify::{Event, check};

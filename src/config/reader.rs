@@ -1,7 +1,7 @@
 //! Reads TOML key by key, collecting every problem with its place instead of stopping at the first.
 
 use super::former::now_called;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -327,6 +327,21 @@ impl<'t> Section<'t> {
             reader.problem(span.clone(), format!("{name} is not a key; {hint}"));
         }
     }
+}
+
+/// That no two tables of this kind have one name.
+pub fn unique_names<'a>(r: &mut Reader, table: &str, all: impl Iterator<Item = &'a str>) {
+    let mut names = BTreeSet::new();
+    for name in all {
+        if !names.insert(name) {
+            r.problem(0..0, format!("two [[{table}]] tables are called {name:?}; give each its own name"));
+        }
+    }
+}
+
+/// A number that was checked to be one of things.
+pub fn size(n: i64) -> usize {
+    usize::try_from(n).unwrap_or(1)
 }
 
 /// Edits between two words (Levenshtein).

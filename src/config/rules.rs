@@ -1,78 +1,17 @@
 //! What decides about people besides the mapping: dates, leave, positions, correlation, tables.
 
-use super::mapping;
+use super::expressions;
 use super::reader::{At, Reader, Section};
-use crate::domain::mapping::expr::{Engine, Expr, Kind};
+use crate::domain::mapping::expr::Engine;
 use crate::domain::mapping::functions::{Table, Tables};
 use crate::domain::matching::correlation::{ANCHOR, Confidence, MatchRule};
 use crate::domain::record::lifecycle::{LastDay, LeaverGroups, Onboarding, Policies, Rehire, Termination};
-use crate::namely::wire::is_sensitive;
 use jiff::civil::Time;
 use std::path::Path;
 use std::time::Duration;
 use toml::de::DeValue;
 
 const DAY: u64 = 86_400;
-
-/// Compiles an expression; sensitive fields are refused.
-pub fn compile(r: &mut Reader, engine: &Engine, path: &str, source: &At<String>) -> Option<Expr> {
-    let expr = match engine.compile(&source.value) {
-        Ok(expr) => expr,
-        Err(why) => {
-            r.problem(source.span.clone(), format!("{path}: {why}"));
-            return None;
-        }
-    };
-    if let Some(key) = expr.reads().custom.iter().find(|key| is_sensitive(key)) {
-        r.problem(source.span.clone(), format!("{path}: {key} is sensitive HR data, which this program never reads"));
-        return None;
-    }
-    Some(expr)
-}
-
-/// Compiles an expression that must give one of these kinds.
-pub fn compile_kind(
-    r: &mut Reader,
-    engine: &Engine,
-    path: &str,
-    source: &At<String>,
-    allowed: &[Kind],
-) -> Option<Expr> {
-    let expr = compile(r, engine, path, source)?;
-    check_kind(r, engine, path, source, &expr, allowed).then_some(expr)
-}
-
-/// Whether an expression gives one of these kinds, as far as that can be told from an ordinary and an empty profile.
-pub fn check_kind(
-    r: &mut Reader,
-    engine: &Engine,
-    path: &str,
-    source: &At<String>,
-    expr: &Expr,
-    allowed: &[Kind],
-) -> bool {
-    let found = engine.kinds(expr);
-    let Some(wrong) = found.iter().find(|kind| **kind != Kind::Nothing && !allowed.contains(kind)) else { return true };
-    let word = |kind: &Kind| match kind {
-        Kind::Nothing => "nothing",
-        Kind::Text => "a text",
-        Kind::Boolean => "true or false",
-        Kind::Number => "a number",
-        Kind::List => "a list",
-    };
-    let wanted: Vec<&str> = allowed.iter().map(word).collect();
-    r.problem(source.span.clone(), format!("{path}: gives {}; {} is needed", word(wrong), wanted.join(" or ")));
-    false
-}
-
-/// What was not written is nothing, what is wrong is missing.
-pub fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
-    match read {
-        None => Some(None),
-        Some(Some(value)) => Some(Some(value)),
-        Some(None) => None,
-    }
-}
 
 /// When and how: `[onboarding]`, `[termination]`, `[rehire]`.
 pub fn policies(r: &mut Reader, root: &mut Section) -> Policies {
@@ -140,7 +79,7 @@ fn match_rule(r: &mut Reader, engine: &Engine, mut s: Section) -> Option<MatchRu
     let attribute = s.required_text(r, "attribute", "employeeNumber");
     let name = s.text(r, "name").map(|at| at.value);
     let value = s.required_text(r, "value", "employee.employee_id");
-    let value = value.and_then(|at| mapping::text(r, engine, &format!("{path}.value"), &at));
+    let value = value.and_then(|at| expressions::text(r, engine, &format!("{path}.value"), &at));
     let confidence =
         s.choice(r, "confidence", &[("uncertain", Confidence::Uncertain), ("certain", Confidence::Certain)]);
     let span = s.location();

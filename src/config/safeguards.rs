@@ -1,8 +1,7 @@
 //! `[safeguards]`, `[protected]` and `[alerts]`: how much the service may do by itself, whom it never touches, and when
 //! somebody is told.
 
-use super::reader::{At, Reader, Section};
-use super::size;
+use super::reader::{At, Reader, Section, size};
 use crate::domain::pattern::Pattern;
 use crate::domain::plan::limits::{Approvers, Limit, Mode, Protected, Safeguards, Scope, Span, default_limits};
 use crate::domain::{ChangeKind, login_key};

@@ -1,10 +1,12 @@
 //! Single fields of a profile, read with patience: values that are `null` here and `""` there, dates in two notations,
 //! objects where others have texts (`namely-api.md §3.4`). What is of another type is an error, never an empty value.
 
-use super::wire::Profile;
 use crate::domain::Manager;
 use jiff::civil::Date;
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+/// A raw profile.
+pub type Profile = Map<String, Value>;
 
 /// Dates before this year are mistakes of typing.
 const EARLIEST_YEAR: i16 = 1900;

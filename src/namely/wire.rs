@@ -5,6 +5,7 @@
 //! of birth, salary, ethnicity, home address or bank data.
 
 use super::catalogue::{Catalogue, GroupKind};
+pub use super::fields::Profile;
 use super::fields::{date, groups, manager, number_or_text, part, pay_group, teams, text, titled, visible};
 use crate::domain::mapping::view::Reads;
 use crate::domain::record::facts::{Facts, ProfileProblem};
@@ -71,9 +72,6 @@ pub fn is_sensitive(key: &str) -> bool {
         .iter()
         .any(|word| key == *word || key.starts_with(&format!("{word}_")) || key.ends_with(&format!("_{word}")))
 }
-
-/// A raw profile.
-pub type Profile = Map<String, Value>;
 
 /// One answer of `GET /profiles`.
 #[derive(Debug, Default)]

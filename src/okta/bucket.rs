@@ -1,6 +1,10 @@
 //! Which call spends which rate limit counter.
 
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Length of the windows in which Okta counts.
+pub const WINDOW: Duration = Duration::from_secs(60);
 
 /// A rate limit counter of an Okta org (`okta-api.md §4.1`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

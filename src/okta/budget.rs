@@ -6,6 +6,7 @@
 //! **Invariant:** never permits a request that could be the one after the last: what is in flight counts as spent
 //! until its answer says otherwise.
 
+use super::bucket::WINDOW;
 use super::outcome::RateHeaders;
 use super::throttle::Throttle;
 use crate::clock::Moment;
@@ -13,8 +14,6 @@ use crate::domain::Priority;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Length of Okta's windows.
-pub const WINDOW: Duration = Duration::from_secs(60);
 /// Added to the end of a window before the next is used.
 const MARGIN: Duration = Duration::from_millis(20);
 /// How long before its end a window's reserve for terminations is released to everybody, but for what terminations are

@@ -1,6 +1,7 @@
 //! How long a counter needs for calls that are planned.
 
-use super::budget::{Status, WINDOW};
+use super::bucket::WINDOW;
+use super::budget::Status;
 use crate::clock::Moment;
 
 /// Part of a window over which the calls of one are spread.

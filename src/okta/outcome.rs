@@ -1,6 +1,5 @@
 //! What an answer means. The one place that maps status and error code to what happens next (`okta-api.md §5`).
 
-use super::values::is_login_taken;
 use super::wire::{ErrorBody, OAuthError};
 use crate::domain::plan::doubt::Ending;
 use std::fmt;
@@ -225,7 +224,7 @@ pub fn classify(reply: &Reply, write: bool) -> Outcome {
         (403, "E0000032" | "E0000038" | "E0000107" | "E0000117") | (412, _) => Outcome::Replan { why },
         // The app is held by a group: the membership is what goes, by a step of its own (okta-api.md §3.4).
         (403, "E0000046") => Outcome::AlreadySo,
-        (400, "E0000001") if is_login_taken(&error) => Outcome::Replan { why },
+        (400, "E0000001") if error.is_login_taken() => Outcome::Replan { why },
         (400, "E0000001") if is_wrong_status(&error) => Outcome::Replan { why },
         (400, "E0000001") if is_undefined(&error) => refused(Fixer::OktaAdmin),
         (400, "E0000001") => refused(Fixer::Hr),

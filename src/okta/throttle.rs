@@ -4,7 +4,7 @@
 //! **Invariant:** after such an answer one call at a time tries it, at growing intervals up to a whole window; only answers let
 //! more leave at once.
 
-use super::budget::WINDOW;
+use super::bucket::WINDOW;
 use crate::clock::Moment;
 use crate::domain::Priority;
 use std::time::Duration;

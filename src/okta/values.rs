@@ -18,7 +18,7 @@ pub fn mend(step: &Step, error: &ErrorBody, mapping: &Mapping) -> (Fixer, String
     }
     let (mut fixer, mut notes) = (None, Vec::new());
     for cause in &error.causes {
-        let Some(attribute) = attribute_of(&cause.summary) else { continue };
+        let Some(attribute) = cause.attribute() else { continue };
         let (who, note) = match value_of(step, attribute) {
             None => {
                 let note = format!("no rule of this product gives {attribute}: make it optional in Okta, or map it");
@@ -36,23 +36,6 @@ pub fn mend(step: &Step, error: &ErrorBody, mapping: &Mapping) -> (Fixer, String
     }
     // What is not about a value that was sent is between this product and the org.
     (fixer.unwrap_or(Fixer::OktaAdmin), notes.join("; "))
-}
-
-/// Whether two accounts may not have the same login, and one has it: the one clash that correlation settles. Another attribute
-/// that must be unique is a value like others.
-pub fn is_login_taken(error: &ErrorBody) -> bool {
-    error.causes.iter().any(|cause| is_duplicate(&cause.summary) && attribute_of(&cause.summary) == Some("login"))
-}
-
-/// "An object with this field already exists in the current organization" (`okta-api.md §3.1`).
-fn is_duplicate(summary: &str) -> bool {
-    summary.contains("already exists in the current organization")
-}
-
-fn attribute_of(summary: &str) -> Option<&str> {
-    let (name, _) = summary.split_once(':')?;
-    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    is_name.then_some(name)
 }
 
 /// What was sent for an attribute.
@@ -127,7 +110,7 @@ mod tests {
         let clash = |name: &str| {
             error(&[&format!("{name}: An object with this field already exists in the current organization")])
         };
-        assert!(is_login_taken(&clash("login")));
-        assert!(!is_login_taken(&clash("badgeNumber")) && !is_login_taken(&clash("email")));
+        assert!(clash("login").is_login_taken());
+        assert!(!clash("badgeNumber").is_login_taken() && !clash("email").is_login_taken());
     }
 }

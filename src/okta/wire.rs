@@ -239,10 +239,30 @@ pub struct ErrorCause {
     pub summary: String,
 }
 
+impl ErrorCause {
+    /// "An object with this field already exists in the current organization" (`okta-api.md §3.1`).
+    fn is_duplicate(&self) -> bool {
+        self.summary.contains("already exists in the current organization")
+    }
+
+    /// The attribute that it is about: causes are written as "<field>: <message>" (`okta-api.md §3.1`).
+    pub fn attribute(&self) -> Option<&str> {
+        let (name, _) = self.summary.split_once(':')?;
+        let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        is_name.then_some(name)
+    }
+}
+
 impl ErrorBody {
     /// Reads an envelope; anything else (HTML, nothing) is an envelope without a code.
     pub fn read(body: &[u8]) -> Self {
         serde_json::from_slice(body).unwrap_or_default()
+    }
+
+    /// Whether two accounts may not have the same login, and one has it: the one clash that correlation settles. Another attribute
+    /// that must be unique is a value like others.
+    pub fn is_login_taken(&self) -> bool {
+        self.causes.iter().any(|cause| cause.is_duplicate() && cause.attribute() == Some("login"))
     }
 
     /// Code, summary and causes in one line, cut to a length that fits a log.

@@ -1,7 +1,7 @@
 //! Evidence: what an auditor asks for, drawn from the audit alone. Every leaver with the time until access was cut, every
 //! change of access with its cause, every hold with who decided, every failure and how it ended, every reconciliation.
 
-use super::page;
+use super::page::page;
 use crate::audit::details::{Effect, HoldEnded, Names, Observed, Verdict};
 use crate::audit::{Event, Row};
 use crate::domain::plan::pins::Access;

@@ -1,23 +1,7 @@
 //! Reports for people and auditors: what they say is decided here, without any I/O; how they look is in the templates.
 
 pub mod evidence;
+mod page;
 pub mod reconciliation;
 
 pub use reconciliation::{Category, Reconciliation, Row};
-
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
-use serde::Serialize;
-
-/// Steps that a template may take: enough for a page of 100,000 rows, and an end for one that loops.
-const FUEL: u64 = 50_000_000;
-
-/// Fills a page of ours: everything that is put into it is escaped.
-pub fn page(template: &str, context: impl Serialize) -> Result<String, String> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    environment.set_fuel(Some(FUEL));
-    environment
-        .render_str(template, minijinja::Value::from(minijinja::value::Serde(context)))
-        .map_err(|e| format!("{e:#}"))
-}

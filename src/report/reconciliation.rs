@@ -1,7 +1,7 @@
 //! Reconciliation: where Okta is not what Namely says. The findings are the planner's own output, so that a fix is the same
 //! plan carried out.
 
-use super::page;
+use super::page::page;
 use crate::domain::ChangeKind;
 use crate::domain::guard::preview::Preview;
 use serde::Serialize;

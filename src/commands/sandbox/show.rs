@@ -1,19 +1,32 @@
 //! What a person sees of a run: progress while it goes on, a table when it is over.
 
-use super::sandbox::Report;
+use super::super::table::colours;
 use crate::clock::Moment;
 use crate::metrics::Metrics;
 use crate::okta::Bucket;
+use crate::sandbox::oracle::Figures;
 use crate::sandbox::scenario::{Kind, Scenario};
 use crate::sandbox::world::World;
 use crate::store::Backlog;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, Table};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::time::Duration;
+
+/// The whole report.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub scenario: String,
+    pub seed: u64,
+    pub employees: usize,
+    pub changes: usize,
+    pub time_scale: f64,
+    #[serde(flatten)]
+    pub figures: Figures,
+}
 
 /// The org of the sandbox's configuration.
 const ORG: &str = "sandbox";
@@ -57,11 +70,6 @@ pub struct Screen {
     bars: BTreeMap<Kind, ProgressBar>,
     state: ProgressBar,
     budget: ProgressBar,
-}
-
-/// Whether colours are wanted: a terminal, and nobody said no.
-pub fn colours() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
 impl Screen {

@@ -1,7 +1,7 @@
 //! `sandbox --scenario merger`: two tenants, two orgs, one service, and a judgement.
 
-use super::sandbox::{Options, tempdir};
-use super::table::table;
+use super::super::table::table;
+use super::options::{Options, tempdir};
 use crate::actors::Service;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -42,10 +42,10 @@ struct Report {
 
 /// The configuration of the merger, pointed at this world; its files are written into `folder`.
 pub fn config(world: &Tenants, folder: &Path) -> anyhow::Result<Config> {
-    let text = include_str!("../../config/merger.toml");
+    let text = include_str!("../../../config/merger.toml");
     let path = folder.join("merger.toml");
     std::fs::write(&path, text)?;
-    std::fs::write(folder.join("departments.csv"), include_str!("../../config/departments.csv"))?;
+    std::fs::write(folder.join("departments.csv"), include_str!("../../../config/departments.csv"))?;
     let tokens = |name: &str| match name {
         "NAMELY_TOKEN" => Some(namely::Options::default().token),
         "OKTA_TOKEN" => Some(okta::Options::default().token),

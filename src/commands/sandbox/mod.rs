@@ -1,21 +1,27 @@
 //! `sandbox`: both simulators, the real service against them over HTTP, a scenario, and a judgement.
 
+pub mod merger;
+mod options;
+mod show;
+
+pub use options::Options;
+
 use super::failure::usage;
-use super::show::{Screen, Snapshot, print_report};
 use crate::actors::Service;
 use crate::admin::{self, Served};
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::sandbox::faults::{Fault, Kind};
-use crate::sandbox::oracle::{Evidence, Figures, evaluate};
+use crate::sandbox::oracle::{Evidence, evaluate};
 use crate::sandbox::scenario::{MERGER, Scenario};
 use crate::sandbox::world::{PATIENCE, Watch, World, today};
 use crate::sandbox::{namely, okta};
 use anyhow::{Context, bail};
-use serde::Serialize;
+use options::tempdir;
+use show::{Report, Screen, Snapshot, print_report};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -23,56 +29,6 @@ use std::time::Duration;
 const STILL: Duration = Duration::from_secs(40);
 /// So much before it.
 const MARGIN: Duration = Duration::from_secs(2);
-
-/// Flags of `sandbox`.
-#[derive(clap::Args, Clone, Debug)]
-pub struct Options {
-    /// People of the tenant
-    #[arg(long, default_value_t = 500)]
-    pub employees: usize,
-    /// What happens; an unknown name lists what there is
-    #[arg(long, default_value = "day")]
-    pub scenario: String,
-    /// Seed of the tenant, the scenario and the simulators
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// How many times faster than real time the clock runs (1 to 40)
-    #[arg(long, default_value_t = 20.0)]
-    pub time_scale: f64,
-    /// Part of Okta's limits that the token may use (Okta's own default is 0.5)
-    #[arg(long, default_value_t = 1.0)]
-    pub principal_share: f64,
-    /// Part of every rate limit of the org that other clients spend, at random
-    #[arg(long, default_value_t = 0.0, value_name = "PART")]
-    pub competition: f64,
-    /// Part of the calls to Okta that go wrong: errors 500 and 503, lost answers, answers that come too late
-    #[arg(long, default_value_t = 0.0, value_name = "PART")]
-    pub faults: f64,
-    /// Simultaneous calls that the org allows (the token its part of them)
-    #[arg(long, default_value_t = 75)]
-    pub concurrency: usize,
-    /// Keep running afterwards, to look at metrics and the store
-    #[arg(long)]
-    pub stay: bool,
-    /// Print one JSON document on stdout and nothing else
-    #[arg(long, value_name = "FORMAT", value_parser = ["json"])]
-    pub report: Option<String>,
-    /// Keep the store and the audit here instead of in a folder that is removed
-    #[arg(long, value_name = "DIR")]
-    pub keep: Option<PathBuf>,
-}
-
-/// The whole report.
-#[derive(Debug, Serialize)]
-pub struct Report {
-    pub scenario: String,
-    pub seed: u64,
-    pub employees: usize,
-    pub changes: usize,
-    pub time_scale: f64,
-    #[serde(flatten)]
-    pub figures: Figures,
-}
 
 /// Plays a scenario; the exit code is 1 if anybody was harmed, or anything lost, out of order, unaudited or over a limit.
 pub async fn sandbox(options: Options) -> anyhow::Result<ExitCode> {
@@ -86,7 +42,7 @@ pub async fn sandbox(options: Options) -> anyhow::Result<ExitCode> {
         return Err(usage("--competition goes from 0 to 0.9, --faults from 0 to 0.5"));
     }
     if options.scenario == MERGER {
-        return super::merger::merger(&options).await;
+        return merger::merger(&options).await;
     }
     let clock = Clock::scaled_from_today(options.time_scale);
     let scenario = Scenario::make(&options.scenario, options.employees, options.seed, today(clock.now()))
@@ -157,7 +113,7 @@ fn add_faults(world: &World, options: &Options) {
 
 /// The configuration of the sandbox, pointed at this world.
 pub fn config(world: &World, folder: &Path) -> anyhow::Result<Config> {
-    let text = include_str!("../../config/sandbox.toml");
+    let text = include_str!("../../../config/sandbox.toml");
     let tokens = |name: &str| match name {
         "NAMELY_TOKEN" => Some(namely::Options::default().token),
         "OKTA_TOKEN" => Some(okta::Options::default().token),
@@ -270,31 +226,4 @@ fn report(
         time_scale: options.time_scale,
         figures: evaluate(&evidence).context("the audit of the run cannot be read")?,
     })
-}
-
-/// A folder that is removed at the end, whatever the end is.
-pub(super) struct Temporary {
-    pub path: PathBuf,
-    remove: bool,
-}
-
-pub(super) fn tempdir(options: &Options) -> anyhow::Result<Temporary> {
-    if let Some(path) = &options.keep {
-        std::fs::create_dir_all(path)?;
-        if path.join("store.db").exists() {
-            bail!("{} holds a store already; choose an empty folder for --keep", path.display());
-        }
-        return Ok(Temporary { path: path.clone(), remove: false });
-    }
-    let path = std::env::temp_dir().join(format!("namely-okta-sync-sandbox-{}", std::process::id()));
-    std::fs::create_dir_all(&path)?;
-    Ok(Temporary { path, remove: true })
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if self.remove {
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
-    }
 }

@@ -1,0 +1,69 @@
+//! What can be said to `sandbox`, and where a run keeps its files.
+
+use anyhow::bail;
+use std::path::PathBuf;
+
+/// Flags of `sandbox`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Options {
+    /// People of the tenant
+    #[arg(long, default_value_t = 500)]
+    pub employees: usize,
+    /// What happens; an unknown name lists what there is
+    #[arg(long, default_value = "day")]
+    pub scenario: String,
+    /// Seed of the tenant, the scenario and the simulators
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many times faster than real time the clock runs (1 to 40)
+    #[arg(long, default_value_t = 20.0)]
+    pub time_scale: f64,
+    /// Part of Okta's limits that the token may use (Okta's own default is 0.5)
+    #[arg(long, default_value_t = 1.0)]
+    pub principal_share: f64,
+    /// Part of every rate limit of the org that other clients spend, at random
+    #[arg(long, default_value_t = 0.0, value_name = "PART")]
+    pub competition: f64,
+    /// Part of the calls to Okta that go wrong: errors 500 and 503, lost answers, answers that come too late
+    #[arg(long, default_value_t = 0.0, value_name = "PART")]
+    pub faults: f64,
+    /// Simultaneous calls that the org allows (the token its part of them)
+    #[arg(long, default_value_t = 75)]
+    pub concurrency: usize,
+    /// Keep running afterwards, to look at metrics and the store
+    #[arg(long)]
+    pub stay: bool,
+    /// Print one JSON document on stdout and nothing else
+    #[arg(long, value_name = "FORMAT", value_parser = ["json"])]
+    pub report: Option<String>,
+    /// Keep the store and the audit here instead of in a folder that is removed
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}
+
+/// A folder that is removed at the end, whatever the end is.
+pub(super) struct Temporary {
+    pub path: PathBuf,
+    remove: bool,
+}
+
+pub(super) fn tempdir(options: &Options) -> anyhow::Result<Temporary> {
+    if let Some(path) = &options.keep {
+        std::fs::create_dir_all(path)?;
+        if path.join("store.db").exists() {
+            bail!("{} holds a store already; choose an empty folder for --keep", path.display());
+        }
+        return Ok(Temporary { path: path.clone(), remove: false });
+    }
+    let path = std::env::temp_dir().join(format!("namely-okta-sync-sandbox-{}", std::process::id()));
+    std::fs::create_dir_all(&path)?;
+    Ok(Temporary { path, remove: true })
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if self.remove {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
