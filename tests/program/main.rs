@@ -21,6 +21,7 @@ mod contributor_docs;
 mod crash;
 mod deploy;
 mod docs;
+mod docs_map;
 mod handbook;
 mod lists;
 mod operation;

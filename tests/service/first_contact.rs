@@ -5,7 +5,7 @@ use crate::common::quick::{quick_namely, quick_okta};
 use crate::common::rig::{comes_true, decider, on_a_system};
 use namely_okta_sync::actors::Service;
 use namely_okta_sync::clock::Clock;
-use namely_okta_sync::commands::merger::config;
+use namely_okta_sync::commands::sandbox::merger::config;
 use namely_okta_sync::metrics::Metrics;
 use namely_okta_sync::sandbox::merger::{Merger, Tenants};
 use namely_okta_sync::sandbox::okta::users::{Status, User};
