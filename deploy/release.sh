@@ -31,6 +31,7 @@ commit=$(git rev-parse HEAD)
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 target=$(rustc -vV | sed -n 's/^host: //p')
 architecture=$(dpkg --print-architecture)
+maintainer=${MAINTAINER:-namely-okta-sync <root@localhost>}
 
 if [ -z "$binary" ]; then
   [ -z "$(git status --porcelain)" ] || { echo "error: the commit is not what is here; commit or stash first" >&2; exit 1; }
@@ -82,15 +83,16 @@ cp "$files"/man/* "$share/man/man1/"
 cp "$files/completions/$name.bash" "$share/bash-completion/completions/$name"
 cp "$files/completions/$name.zsh" "$share/zsh/vendor-completions/_$name"
 cp "$files/completions/$name.fish" "$share/fish/vendor_completions.d/$name.fish"
-cp -r "$files"/{README.md,SECURITY.md,THIRD-PARTY-LICENSES.txt,docs,"$name-$version.cdx.json"} "$share/doc/$name/"
-cp "$files/LICENSE" "$share/doc/$name/copyright"
-cp "$files/CHANGELOG.md" "$share/doc/$name/changelog"
+cp -r "$files"/{README.md,CHANGELOG.md,SECURITY.md,THIRD-PARTY-LICENSES.txt,docs,"$name-$version.cdx.json"} "$share/doc/$name/"
+cp deploy/debian/copyright "$share/doc/$name/copyright"
+printf '%s (%s) stable; urgency=medium\n\n  * CHANGELOG.md says what has changed.\n\n -- %s  %s\n' \
+  "$name" "$version" "$maintainer" "$(date --rfc-email --date="@$SOURCE_DATE_EPOCH")" >"$share/doc/$name/changelog"
 cp -r "$files/config" "$files/grafana" "$share/$name/"
 gzip -9 --no-name "$share"/man/man1/* "$share/doc/$name"/{changelog,THIRD-PARTY-LICENSES.txt}
 for script in postinst prerm postrm; do install -m 755 "deploy/debian/$script" "$deb/DEBIAN/$script"; done
 glibc=$(objdump -T "$files/$name" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -1 | cut -d_ -f2)
 sed -e "s/@VERSION@/$version/" -e "s/@ARCHITECTURE@/$architecture/" -e "s/@GLIBC@/$glibc/" \
-  -e "s/@MAINTAINER@/${MAINTAINER:-namely-okta-sync <root@localhost>}/" \
+  -e "s/@MAINTAINER@/$maintainer/" \
   -e "s/@SIZE@/$(find "$deb" -type f -printf '%s\n' | awk '{ kib += int(($1 + 1023) / 1024) } END { print kib }')/" \
   deploy/debian/control >"$deb/DEBIAN/control"
 (cd "$deb" && find usr -type f | sort | xargs md5sum >DEBIAN/md5sums)

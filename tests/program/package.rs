@@ -84,7 +84,7 @@ fn the_packages_hold_the_program_its_manual_and_what_it_is_made_of_and_are_the_s
     ] {
         assert!(inside.join(&path).exists(), "{path} is not in the package");
     }
-    assert!(read(&format!("{doc}/copyright")).contains("Apache License"));
+    assert!(read(&format!("{doc}/copyright")).contains("License: Apache-2.0"));
     let control = run(Command::new("dpkg-deb").arg("-f").arg(deb(&out)));
     assert!(control.contains(&format!("Version: {VERSION}\n")) && control.contains("libc6 (>= 2."), "{control}");
 
