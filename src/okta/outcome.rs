@@ -220,8 +220,7 @@ pub fn classify(reply: &Reply, write: bool) -> Outcome {
             Outcome::Retry { after: SOON, why: format!("HTTP {status} {}", scope_error(answer)) }
         }
         (404, "E0000007") => Outcome::Missing,
-        (403, "E0000016") => Outcome::AlreadySo,
-        (403, "E0000032" | "E0000038" | "E0000107" | "E0000117") | (412, _) => Outcome::Replan { why },
+        (403, "E0000016" | "E0000032" | "E0000038" | "E0000107" | "E0000117") | (412, _) => Outcome::Replan { why },
         // The app is held by a group: the membership is what goes, by a step of its own (okta-api.md §3.4).
         (403, "E0000046") => Outcome::AlreadySo,
         (400, "E0000001") if error.is_login_taken() => Outcome::Replan { why },
@@ -334,7 +333,7 @@ mod tests {
             (error(401, "E0000004", ""), "retry"),
             (error(401, "E0000011", ""), "retry"),
             (error(403, "E0000006", ""), "refused"),
-            (error(403, "E0000016", ""), "already_so"),
+            (error(403, "E0000016", ""), "replan"),
             (error(403, "E0000023", ""), "refused"),
             (error(403, "E0000032", ""), "replan"),
             (error(403, "E0000038", ""), "replan"),

@@ -463,7 +463,8 @@ impl Run {
     /// 404: the person or the group is not there.
     fn missing(&mut self, step: &Step, context: &Context) -> Concluded {
         match step {
-            Step::RemoveGroup { .. } | Step::UnassignApp { .. } => self.applied(step, &Answer::Done, context),
+            Step::RemoveGroup { name, .. } => self.not_in_group(step, name, context),
+            Step::UnassignApp { .. } => self.applied(step, &Answer::Done, context),
             Step::SetManager { .. } => Concluded {
                 refresh_directory: true,
                 ..self.end(Release::Retry {
@@ -480,6 +481,22 @@ impl Run {
                 self.replan(step, "Okta does not know the account any more, or not in this state".into(), context)
             }
         }
+    }
+
+    /// 404 to a removal: Okta answers so where the person or the group is not there, and not where they are merely not in it. So
+    /// something is not as it is known; the list of the person's groups says what.
+    fn not_in_group(&mut self, step: &Step, name: &str, context: &Context) -> Concluded {
+        if self.tried.contains(&step.name()) {
+            let why = format!("Okta says that the group {name:?} or the person is not there, and lists them in it");
+            return self.end(Release::Retry { at: context.now + context.backoff, why });
+        }
+        self.tried.push(step.name());
+        self.steps.clear();
+        self.claim.case.account = observe(self.account(), step, &Answer::Done);
+        if let Some(account) = &mut self.claim.case.account {
+            account.marks.unsure.memberships = true;
+        }
+        self.concluded(Some(self.claim.case.account.clone()), context)
     }
 
     /// Okta's state is not what the plan took it for.

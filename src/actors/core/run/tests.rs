@@ -319,6 +319,41 @@ fn a_group_somebody_else_has_just_made_is_found_and_not_made_twice() {
 }
 
 #[test]
+fn who_is_said_not_to_be_in_a_group_is_looked_at_and_taken_out_if_they_are_in_it() {
+    let world = World::new();
+    let group = |id: &str| Group { id: id.into(), name: id.into(), writable: true };
+    let answered = |run: &mut Run, step: &Step, ids: &[&str]| {
+        let groups = Answer::Groups { groups: ids.iter().map(|id| group(id)).collect(), next: None };
+        run.conclude(step, &Outcome::Applied, &groups, &world.context())
+    };
+    let begun = || {
+        let moved = Employee { departments: Vec::new(), ..an_employee() };
+        let mut run = Run::new(world.claim(moved, Some(world.account())));
+        let mut step = sent(run.begin(&world.context()));
+        while step.name() != "remove_group" {
+            let answer = if step.is_inquiry() { Answer::Role { holds: false } } else { Answer::User(world.account()) };
+            let concluded = run.conclude(&step, &Outcome::Applied, &answer, &world.context());
+            step = sent(concluded.then.expect("goes on"));
+        }
+        let concluded = run.conclude(&step, &Outcome::Missing, &Answer::Done, &world.context());
+        let list = sent(concluded.then.expect("goes on"));
+        assert_eq!(list.name(), "read_groups");
+        (run, list)
+    };
+    let (mut run, list) = begun();
+    let concluded = answered(&mut run, &list, &["00gStaff", "00gFinance"]);
+    let again = sent(concluded.then.expect("goes on"));
+    assert_eq!(again.name(), "remove_group", "the list shows that it was not so");
+    let concluded = run.conclude(&again, &Outcome::Missing, &Answer::Done, &world.context());
+    let Next::Release(Release::Retry { why, .. }) = concluded.next else { panic!("{concluded:?}") };
+    assert!(why.contains("lists them in it"), "{why}");
+    let (mut run, list) = begun();
+    let concluded = answered(&mut run, &list, &["00gStaff"]);
+    let others = concluded.then.map(|act| sent(act).name());
+    assert_ne!(others, Some("remove_group"), "they are out of it");
+}
+
+#[test]
 fn endless_contradictions_end_in_a_look_later() {
     let world = World::new();
     let moved = Employee { job_title: "Controller".into(), ..an_employee() };
