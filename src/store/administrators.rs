@@ -2,8 +2,8 @@
 
 use super::engine::{Tx, params};
 use super::evaluation::Evaluation;
-use super::rows::work;
-use super::{Store, StoreError, accounts};
+use super::rows::{account, work};
+use super::{Store, StoreError};
 use crate::clock::Moment;
 use crate::domain::Case;
 use crate::domain::account::knowledge::Knowledge;
@@ -36,7 +36,7 @@ pub(super) fn assess(c: &Tx, evaluation: &Evaluation, case: &Case, target: i64) 
     if all.may_be_super(&account.id) {
         let mut others = 0;
         for id in all.supers().filter(|id| *id != account.id) {
-            let found = accounts::by_id(c, evaluation.org, id)?;
+            let found = account::by_id(c, evaluation.org, id)?;
             others += u32::from(found.is_some_and(|account| account.is_awake()));
         }
         other_supers = Some(others);

@@ -2,10 +2,14 @@
 //! written.
 
 use super::engine::Tx;
-use super::{StoreError, cases, contact, links, pages};
+use super::rows::target::OfOrg;
+use super::rows::{account, matched, org, target};
+use super::{StoreError, cases, links};
 use crate::clock::Moment;
-use crate::domain::mapping::functions::slug;
-use crate::domain::{Account, Employee, Entitlement, Rulebook, hex, login_key};
+use crate::domain::account::user::Account;
+use crate::domain::matching::first_contact::{Place, differs, place, weight};
+use crate::domain::plan::rulebook::Rulebook;
+use crate::domain::text::hex;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -70,10 +74,10 @@ pub fn adoption(c: &Tx, rules: &Rulebook, org: &str, now: Moment) -> Result<Adop
     let mut report = Adoption { org: org.to_owned(), ..Adoption::default() };
     let mut by = Vec::new();
     for tenant in rules.org(org).map(|org| org.tenants.as_slice()).unwrap_or_default() {
-        if !pages::is_walked(c, tenant)? {
+        if !org::is_walked(c, tenant)? {
             report.not_walked.push(tenant.clone());
         }
-        match contact::accepted_by(c, org, tenant)? {
+        match matched::accepted_by(c, org, tenant)? {
             Some(who) => by.push(who),
             None => report.waiting.push(tenant.clone()),
         }
@@ -83,12 +87,9 @@ pub fn adoption(c: &Tx, rules: &Rulebook, org: &str, now: Moment) -> Result<Adop
         report.accepted_by = (!by.is_empty()).then(|| by.join(", "));
     }
     // A tenant that comes later has a report of its own: about the others somebody has decided.
-    let is_added = !report.waiting.is_empty() && contact::has_any(c, org)?;
-    report.primed = super::relink::is_compared(c, org)?;
-    let mut select = c.prepare("SELECT id, rule, conflict FROM target WHERE org = ?1 ORDER BY id")?;
-    let targets: Vec<(i64, Option<String>, Option<String>)> =
-        select.query_map([org], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
-    for (target, rule, conflict) in targets {
+    let is_added = !report.waiting.is_empty() && matched::has_any_accepted(c, org)?;
+    report.primed = org::is_compared(c, org)?;
+    for OfOrg { target, rule, conflict } in target::of_org(c, org)? {
         let Some(case) = cases::brief(c, rules, target, now)? else { continue };
         if is_added && !case.person.positions().iter().all(|one| report.waiting.contains(&one.tenant)) {
             continue;
@@ -111,21 +112,19 @@ pub fn adoption(c: &Tx, rules: &Rulebook, org: &str, now: Moment) -> Result<Adop
             report.matched.entry(rule).or_default().push(entry(format!("will be one person with {who}")));
             continue;
         }
-        match (&lifecycle.entitlement, &case.account, conflict) {
-            (_, _, Some(conflict)) => report.review.push(entry(conflict)),
-            (Entitlement::Ended(why) | Entitlement::Suspended(why), Some(account), _) if account.is_awake() => {
-                report.ended.push(entry(why.clone()));
-            }
-            (_, Some(account), _) => {
+        match place(&lifecycle.entitlement, case.account.as_ref(), conflict) {
+            Place::Review(conflict) => report.review.push(entry(conflict)),
+            Place::Ended(why) => report.ended.push(entry(why)),
+            Place::Matched(status) => {
                 let rule = rule.unwrap_or_else(|| "made by us".into());
-                report.matched.entry(rule).or_default().push(entry(account.status.as_str().into()));
+                report.matched.entry(rule).or_default().push(entry(status.into()));
             }
-            (Entitlement::Entitled, None, _) => report.created.push(entry("now".into())),
-            (Entitlement::Prehire { .. }, None, _) => {
+            Place::Created => report.created.push(entry("now".into())),
+            Place::Staged => {
                 let start = employee.start_date.map(|day| day.to_string()).unwrap_or_default();
                 report.created.push(entry(format!("staged; starts on {start}")));
             }
-            _ => report.nothing += 1,
+            Place::Nothing => report.nothing += 1,
         }
     }
     for entries in report.matched.values_mut().chain([&mut report.ended]) {
@@ -138,57 +137,20 @@ pub fn adoption(c: &Tx, rules: &Rulebook, org: &str, now: Moment) -> Result<Adop
     Ok(report)
 }
 
-/// How much a match differs: another name weighs more than everything else together.
-fn weight(differs: &[String]) -> usize {
-    differs.iter().map(|one| if one.starts_with("name ") { 10 } else { 1 }).sum()
-}
-
-/// What both sides say otherwise of one who was matched.
-fn differs(employee: &Employee, account: &Account) -> Vec<String> {
-    let text = |key: &str| account.profile.get(key).and_then(|v| v.as_str()).unwrap_or_default();
-    let mut found = Vec::new();
-    let full = |first: &str, last: &str| slug(&format!("{first} {last}"));
-    let theirs = full(text("firstName"), text("lastName"));
-    let first_names = [&employee.first_name, &employee.preferred_name];
-    if !first_names.iter().any(|first| full(first, &employee.last_name) == theirs) {
-        found.push(format!("name {:?} in Okta", format!("{} {}", text("firstName"), text("lastName")).trim()));
-    }
-    if let Some(master) = account.mastered_by() {
-        found.push(format!("mastered by {master}"));
-    }
-    if !employee.email.is_empty() {
-        if login_key(&account.login) != login_key(&employee.email) {
-            found.push(format!("login {} in Okta", account.login));
-        }
-        let email = text("email");
-        if !email.is_empty() && login_key(email) != login_key(&employee.email) {
-            found.push(format!("email {email} in Okta"));
-        }
-    }
-    found
-}
-
 /// Accounts that no profile belongs to.
 fn alone(c: &Tx, org: &str) -> Result<Vec<Entry>, StoreError> {
-    let mut select = c.prepare(
-        "SELECT a.doc FROM account a LEFT JOIN target t ON t.org = a.org AND t.okta_id = a.okta_id
-         WHERE a.org = ?1 AND t.id IS NULL ORDER BY a.login_key",
-    )?;
-    let docs: Vec<String> = select.query_map([org], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    docs.iter()
-        .map(|doc| {
-            let account: crate::domain::Account = serde_json::from_str(doc)?;
-            let name = |key: &str| account.profile.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
-            let name = format!("{} {}", name("firstName"), name("lastName")).trim().to_owned();
-            Ok(Entry {
-                name,
-                profile: None,
-                why: account.status.as_str().into(),
-                login: Some(account.login),
-                differs: Vec::new(),
-            })
-        })
-        .collect()
+    let entry = |account: Account| {
+        let name = |key: &str| account.profile.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+        let name = format!("{} {}", name("firstName"), name("lastName")).trim().to_owned();
+        Entry {
+            name,
+            profile: None,
+            why: account.status.as_str().into(),
+            login: Some(account.login),
+            differs: Vec::new(),
+        }
+    };
+    Ok(account::of_nobody(c, org)?.into_iter().map(entry).collect())
 }
 
 /// Names exactly what a report shows: who accepts it gives it back.

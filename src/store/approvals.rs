@@ -4,7 +4,7 @@
 //! holds only for that revision under these rules. Beside a hold it is a vote like any other.
 
 use super::engine::{Operator, Optional, SqlError, Tx, params};
-use super::{Store, StoreError, append, cases, change_of, directory, meta, pages, preview_of, rejections, votes};
+use super::{Store, StoreError, append, change_of, directory, dirty, meta, name_of, preview_of, rejections, votes};
 use crate::audit::details::{ApprovalEnded, Approved};
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
@@ -174,7 +174,7 @@ fn compare(
 }
 
 fn refusal(c: &Tx, target: i64, why: String) -> Result<Refused, StoreError> {
-    Ok(Refused { target, name: cases::name_of(c, target)?.unwrap_or_else(|| format!("target {target}")), why })
+    Ok(Refused { target, name: name_of(c, target)?.unwrap_or_else(|| format!("target {target}")), why })
 }
 
 fn org_of(c: &Tx, target: i64) -> Result<Option<String>, StoreError> {
@@ -371,7 +371,7 @@ fn begin(c: &Tx, target: i64, org: &str, now: Moment) -> Result<(), StoreError> 
         .query_row([target], |row| row.get(0))
         .optional()?;
     if is_done != Some(false) {
-        pages::mark_dirty(c, target, org, Priority::Describe, super::ANY_BUCKET, Cause::Request, now)?;
+        dirty::mark_dirty(c, target, org, Priority::Describe, super::ANY_BUCKET, Cause::Request, now)?;
         let rev = rev_of(c, target)?;
         c.prepare_cached("UPDATE approval SET rev = ?2 WHERE target = ?1")?.execute([target, rev])?;
     }

@@ -1,8 +1,8 @@
 //! Everything that waits for a person, whatever it waits for.
 
-use super::cases::{describe, name_of};
 use super::engine::Tx;
-use super::{StoreError, anchors, contact, leavers_with_access, links, pauses, reviews};
+use super::rows::{link, matched};
+use super::{StoreError, anchors, leavers_with_access, name_of, pauses, reviews};
 use crate::clock::Moment;
 use crate::domain::work::machine::State;
 use crate::domain::{Employee, Rulebook};
@@ -67,10 +67,10 @@ pub fn attention(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<AttentionI
         why: format!("{}; look at it with `review show {}`", review.why, review.id),
     }));
     for double in anchors::doubles(c)? {
-        let target = links::linked_target(c, &double.org, &double.anchor)?;
+        let target = link::of_any_tenant(c, &double.org, &double.anchor)?;
         let (tenant, target) = target.unzip();
         let name = target.map(|target| name_of(c, target)).transpose()?.flatten().unwrap_or_default();
-        let who: Vec<String> = double.accounts.iter().map(describe).collect();
+        let who: Vec<String> = double.accounts.iter().map(|account| account.described()).collect();
         items.push(AttentionItem {
             what: "ambiguous".into(),
             org: Some(double.org),
@@ -112,7 +112,7 @@ fn stopped(c: &Tx, rules: &Rulebook) -> Result<Vec<AttentionItem>, StoreError> {
     }
     for org in &rules.orgs {
         for tenant in &org.tenants {
-            if contact::accepted_by(c, &org.name, tenant)?.is_none() {
+            if matched::accepted_by(c, &org.name, tenant)?.is_none() {
                 let why =
                     "nothing is written before the report of first contact is accepted: look at `adopt`".to_owned();
                 stopped.push(all("first contact", Some(org.name.clone()), tenant, why));

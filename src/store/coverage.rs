@@ -4,40 +4,29 @@
 //! **Invariant:** once a list was shown to lack an account that was there when it was read, the lists of that org cover nobody any
 //! more: everybody whom they covered is asked for, some at a time, before they are done again.
 
-use super::cases::describe;
-use super::engine::{Tx, params};
-use super::{Store, StoreError, findings, meta, pages, set_meta};
+use super::engine::Tx;
+use super::rows::org::Void;
+use super::rows::{account, org, target};
+use super::{Store, StoreError, dirty};
 use crate::clock::Moment;
-use crate::domain::plan::drift::LAG;
+use crate::domain::account::list::should_have_shown;
+use crate::domain::account::user::Account;
+use crate::domain::plan::priority::Priority;
+use crate::domain::work::cause::Cause;
 use crate::domain::work::machine::SEARCH;
-use crate::domain::{Account, Cause, Priority};
-
-/// Some of those who were covered are still to be asked for.
-const TO_MARK: &str = "covered";
-/// All of them are.
-const MARKED: &str = "asked for";
-
-fn key(org: &str) -> String {
-    format!("lists lack somebody {org}")
-}
 
 /// Whether the lists of an org cover nobody any more.
 pub(super) fn is_void(c: &Tx, org: &str) -> Result<bool, StoreError> {
-    Ok(meta(c, &key(org))?.is_some())
+    Ok(org::void(c, org)?.is_some())
 }
 
 /// An account is seen now. If it was not known, and the last list of the org should have shown it, that list was not whole.
 pub(super) fn weigh(c: &Tx, org: &str, account: &Account) -> Result<(), StoreError> {
-    let is_known =
-        c.prepare_cached("SELECT 1 FROM account WHERE org = ?1 AND okta_id = ?2")?.exists([org, &account.id])?;
-    let Some(read) = meta(c, &findings::read_key(org))?.filter(|_| !is_known) else { return Ok(()) };
-    let read = read.parse::<jiff::Timestamp>().ok().map(Moment::from);
-    // Whose age is not known may have been there.
-    let is_newer = match (account.created_at, read) {
-        (Some(at), Some(read)) => Moment::from_millis(at) + LAG > read,
-        _ => false,
-    };
-    if is_newer { Ok(()) } else { void(c, org, account) }
+    if account::is_known(c, org, &account.id)? {
+        return Ok(());
+    }
+    let Some(read) = org::read_at(c, org)? else { return Ok(()) };
+    if should_have_shown(read, account.created_at) { void(c, org, account) } else { Ok(()) }
 }
 
 /// A list lacks an account that Okta has.
@@ -45,9 +34,9 @@ pub(super) fn void(c: &Tx, org: &str, account: &Account) -> Result<(), StoreErro
     if is_void(c, org)? {
         return Ok(());
     }
-    let who = describe(account);
+    let who = account.described();
     tracing::warn!(org, %who, "a list of Okta has lacked this account: whoever such a list seemed to cover is asked for");
-    set_meta(c, &key(org), TO_MARK)
+    org::set_void(c, org, Void::ToMark)
 }
 
 impl Store {
@@ -59,24 +48,16 @@ impl Store {
 }
 
 fn uncover(c: &Tx, org: &str, most: usize, now: Moment) -> Result<usize, StoreError> {
-    if meta(c, &key(org))?.as_deref() != Some(TO_MARK) {
+    if org::void(c, org)? != Some(Void::ToMark) {
         return Ok(0);
     }
-    // Of whom a search has proved it, there is a row in the audit as old as the proof.
-    let mut select = c.prepare_cached(
-        "SELECT t.id FROM target t WHERE t.org = ?1 AND t.ended_at IS NOT NULL AND t.okta_id IS NULL AND t.conflict IS NULL
-         AND t.searched_at IS NOT NULL AND EXISTS (SELECT 1 FROM link l WHERE l.target = t.id) AND NOT EXISTS
-           (SELECT 1 FROM audit a WHERE a.target = t.id AND a.kind = 'searched' AND a.at >= t.searched_at) LIMIT ?2",
-    )?;
-    let covered: Vec<i64> = select
-        .query_map(params![org, i64::try_from(most).unwrap_or(i64::MAX)], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let covered = target::covered_by_list(c, org, most)?;
     if covered.is_empty() {
-        set_meta(c, &key(org), MARKED)?;
+        org::set_void(c, org, Void::Marked)?;
     }
     for target in &covered {
-        c.prepare_cached("UPDATE target SET searched_at = NULL WHERE id = ?1")?.execute([target])?;
-        pages::mark_dirty(c, *target, org, Priority::Inspect, SEARCH, Cause::OrgRead, now)?;
+        target::unprove(c, *target)?;
+        dirty::mark_dirty(c, *target, org, Priority::Inspect, SEARCH, Cause::OrgRead, now)?;
     }
     Ok(covered.len())
 }

@@ -4,14 +4,13 @@
 //! **Invariant:** whoever waits because of a limit has joined nobody yet: the person goes on, and leaves, without the profile.
 
 use super::engine::{Tx, params};
-use super::links::account_of;
+use super::rows::{account, matched};
 use super::{StoreError, meta, pause};
 use crate::clock::Moment;
+use crate::domain::guard::joining;
 use crate::domain::guard::rejection::ADOPTION;
-use crate::domain::guard::safeguard::Count;
-use crate::domain::matching::correlation::ANCHOR;
-use crate::domain::plan::limits::{Mode, Scope};
-use crate::domain::{ChangeKind, Rulebook};
+use crate::domain::plan::kind::ChangeKind;
+use crate::domain::plan::rulebook::Rulebook;
 
 /// Why no rule joins a profile of a tenant with a person for now, if none does.
 pub(super) fn why_not(
@@ -23,25 +22,17 @@ pub(super) fn why_not(
     now: Moment,
 ) -> Result<Option<String>, StoreError> {
     if is_living(c, person)? {
-        if rules.safeguards.mode == Mode::Approve {
-            return Ok(Some("the service asks before it changes anything (mode = \"approve\")".into()));
-        }
         let paused = pause::paused_changes(c, org)?.into_iter().find(|(change, _)| *change == ChangeKind::Adopt);
-        if let Some((_, why)) = paused {
-            return Ok(Some(why));
+        let why = joining::why_not_living(&rules.safeguards, paused.map(|(_, why)| why));
+        if why.is_some() {
+            return Ok(why);
         }
     }
-    for limit in rules.safeguards.limits_of(ChangeKind::Adopt, Scope::Tenant) {
-        let since = limit.per.begin(now).map_or(i64::MIN, Moment::millis);
-        let so_far: u32 = c
-            .prepare_cached(
-                "SELECT count(*) FROM matched m JOIN acceptance a ON a.org = m.org AND a.tenant = m.tenant
-                 WHERE m.org = ?1 AND m.tenant = ?2 AND m.at > ?3 AND m.at > a.at AND m.by IS NULL AND m.rule <> ?4",
-            )?
-            .query_row(params![org, tenant, since, ANCHOR], |row| row.get(0))?;
-        let count = Count { so_far, batch: 1, to_come: 0, population: 0 };
-        if let Some(why) = limit.trips(count, tenant) {
-            return Ok(Some(why));
+    for limit in joining::limits(&rules.safeguards) {
+        let so_far = matched::count_by_rule(c, org, tenant, limit.per.begin(now))?;
+        let why = joining::why_not_more(limit, so_far, tenant);
+        if why.is_some() {
+            return Ok(why);
         }
     }
     Ok(None)
@@ -49,7 +40,7 @@ pub(super) fn why_not(
 
 /// Whether a person has an account that is in use.
 pub(super) fn is_living(c: &Tx, person: i64) -> Result<bool, StoreError> {
-    Ok(account_of(c, person)?.is_some_and(|account| account.is_live()))
+    Ok(account::of_target(c, person)?.is_some_and(|account| account.is_live()))
 }
 
 /// A rule has joined a profile of a tenant with a living person: what the safeguards judge next is counted with it.
@@ -71,23 +62,5 @@ pub(super) fn count(c: &Tx, org: &str, tenant: &str, person: i64, shown: &str, n
         run,
         serde_json::to_string(&[ADOPTION])?
     ])?;
-    Ok(())
-}
-
-/// Whether the account of a person was taken over by a match that is not carried out yet: nobody joins them before it is.
-pub(super) fn is_being_adopted(c: &Tx, person: i64) -> Result<bool, StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT 1 FROM link l JOIN matched m USING (org, tenant, profile) WHERE l.target = ?1 AND m.pending IS NOT NULL",
-    )?;
-    Ok(select.exists([person])?)
-}
-
-/// A profile was shown in a report that was accepted: its match is as old as that, and counts against no limit.
-pub(super) fn was_shown(c: &Tx, org: &str, tenant: &str, profile: &str) -> Result<(), StoreError> {
-    c.prepare_cached(
-        "UPDATE matched SET at = (SELECT a.at FROM acceptance a WHERE a.org = ?1 AND a.tenant = ?2)
-         WHERE org = ?1 AND tenant = ?2 AND profile = ?3",
-    )?
-    .execute([org, tenant, profile])?;
     Ok(())
 }

@@ -2,8 +2,10 @@
 //! `domain/plan/leaver.rs`.
 
 use super::engine::{Tx, params};
-use super::links::{key_of, owner, rejected};
-use super::{StoreError, accounts, cases, pause, pins, previews, rejections, reviews};
+use super::rows::review::rejected;
+use super::rows::target::owner;
+use super::rows::{account, pin, review};
+use super::{StoreError, cases, pause, previews, rejections};
 use crate::clock::Moment;
 use crate::domain::matching::correlation::Counterpart;
 use crate::domain::plan::leaver::{Decision, Known, Seconds, WhyAccess, Work, leaver_access};
@@ -132,7 +134,7 @@ fn decision(c: &Tx, target: i64, case: &Case, says: &Entitlement) -> Result<Opti
             what: "an undo has given access back".into(),
             command: format!("undo --release --person {name}"),
         };
-        return Ok(pins::pinned_by(c, target)?.map(undone));
+        return Ok(pin::pinned_by(c, target)?.map(undone));
     }
     let change = if matches!(says, Entitlement::Suspended(_)) { ChangeKind::Suspend } else { ChangeKind::Deactivate };
     let rejected = rejections::lifecycle(c, target, case, change)?;
@@ -155,7 +157,7 @@ fn doubles(c: &Tx) -> Result<BTreeMap<i64, Vec<Account>>, StoreError> {
         select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
     let mut found: BTreeMap<i64, Vec<Account>> = BTreeMap::new();
     for (target, org, anchor) in rows {
-        for account in accounts::by_anchor(c, &org, &anchor)?.into_iter().filter(Account::is_live) {
+        for account in account::by_anchor(c, &org, &anchor)?.into_iter().filter(Account::is_live) {
             if owner(c, &org, &account.id)?.is_none() {
                 found.entry(target).or_default().push(account);
             }
@@ -180,9 +182,9 @@ fn seconds(
     let withheld = matches!(says, Entitlement::Suspended(_));
     let is_open = |account: &&Account| {
         let suspended = withheld && account.status == AccountStatus::Suspended;
-        !suspended && !others.contains(&key_of(&Counterpart::Account(account.id.clone())))
+        !suspended && !others.contains(&Counterpart::Account(account.id.clone()).key())
     };
-    let accounts: Vec<String> = accounts.iter().filter(is_open).map(cases::describe).collect();
-    let review = if accounts.is_empty() { None } else { reviews::open_about(c, target)? };
+    let accounts: Vec<String> = accounts.iter().filter(is_open).map(Account::described).collect();
+    let review = if accounts.is_empty() { None } else { review::open_about(c, target)? };
     Ok((!accounts.is_empty()).then_some(Seconds { accounts, review }))
 }

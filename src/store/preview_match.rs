@@ -1,15 +1,21 @@
 //! What a decision about who is whom would do: the people concerned, and their plans before and after it.
 
-use super::cases::Profiles;
 use super::engine::Tx;
-use super::links::{account_of, owner};
 use super::previews::{directory, preview_of};
-use super::{StoreError, accounts, cases, twins};
+use super::rows::{account, link, target};
+use super::{StoreError, cases};
 use crate::clock::Moment;
+use crate::domain::account::directory::Directory;
 use crate::domain::account::knowledge::Knowledge;
+use crate::domain::account::user::Account;
+use crate::domain::guard::joining::{self, Whom};
 use crate::domain::guard::preview::{Preview, preview};
 use crate::domain::matching::correlation::Counterpart;
-use crate::domain::{Account, Directory, Position, Rulebook, hex};
+use crate::domain::matching::twins;
+use crate::domain::plan::rulebook::Rulebook;
+use crate::domain::record::person::Position;
+use crate::domain::record::profiles::Profiles;
+use crate::domain::text::hex;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -76,8 +82,8 @@ impl<'a> Planning<'a> {
         let Some(found) = preview_of(self.c, self.rules, target, &mut self.directory, self.now)? else {
             return Ok(None);
         };
-        let positions = cases::profiles(self.c, target)?.all();
-        Ok(Some(side(&positions, account_of(self.c, target)?.as_ref(), &found)))
+        let positions = link::profiles(self.c, target)?.all();
+        Ok(Some(side(&positions, account::of_target(self.c, target)?.as_ref(), &found)))
     }
 
     /// A target as it would be with these profiles and this account.
@@ -126,7 +132,7 @@ fn message(position: &Position) -> String {
 /// An account that no person has, as a side.
 pub(super) fn stranger(account: &Account) -> Side {
     Side {
-        who: cases::describe(account),
+        who: account.described(),
         profiles: Vec::new(),
         login: Some(account.login.clone()),
         status: Some(account.status.as_str().to_owned()),
@@ -155,7 +161,17 @@ pub(super) fn code(before: &[Side], after: &[Side], accounts: &[Option<Account>]
     .join("-"))
 }
 
-/// What joining a profile's target with a subject would do.
+/// Who a stored key means; an account that somebody has by now is that somebody.
+pub(super) fn counterpart_of(c: &Tx, org: &str, key: &str) -> Result<Option<Counterpart>, StoreError> {
+    Ok(match Counterpart::parse(key) {
+        Some(Counterpart::Account(id)) => {
+            Some(target::owner(c, org, &id)?.map_or_else(|| Counterpart::Account(id), Counterpart::Target))
+        }
+        known => known,
+    })
+}
+
+/// What joining a profile's target with somebody would do.
 pub(super) fn of_join(
     c: &Tx,
     rules: &Rulebook,
@@ -168,64 +184,45 @@ pub(super) fn of_join(
     if *counterpart == Counterpart::Target(target) {
         return of_link(&mut planning, target);
     }
-    let mut mine = cases::profiles(c, target)?;
-    let own = account_of(c, target)?;
+    let mut mine = link::profiles(c, target)?;
+    let own = account::of_target(c, target)?;
     let mut before: Vec<Side> = planning.present(target)?.into_iter().collect();
     let (other, theirs) = match counterpart {
-        Counterpart::Account(id) => (owner(c, org, id)?, accounts::by_id(c, org, id)?),
-        Counterpart::Target(other) => (Some(*other), account_of(c, *other)?),
+        Counterpart::Account(id) => (target::owner(c, org, id)?, account::by_id(c, org, id)?),
+        Counterpart::Target(other) => (Some(*other), account::of_target(c, *other)?),
     };
     let other = other.filter(|other| *other != target);
-    let mut outlook =
-        Outlook { before: Vec::new(), after: Vec::new(), needs: 1, twins_in: None, refused: None, code: String::new() };
-    let is_over = |planning: &Planning, target| -> Result<bool, StoreError> {
-        let case = cases::brief(planning.c, planning.rules, target, planning.now)?;
-        Ok(case.is_some_and(|case| planning.rules.lifecycle(&case, planning.now).entitlement.is_over()))
-    };
-    let mut stays = target;
-    if let Some(other) = other {
+    let (mut stays, mut twins_in) = (target, None);
+    let whom = if let Some(other) = other {
         before.extend(planning.present(other)?);
-        let profiles = cases::profiles(c, other)?;
-        outlook.twins_in = twins::twin(&mine.clone().all(), &profiles.clone().all()).map(|twin| twin.tenant.clone());
+        let profiles = link::profiles(c, other)?;
+        twins_in = twins::twin(&mine.clone().all(), &profiles.clone().all()).map(|twin| twin.tenant.clone());
         mine = mine.joined(profiles);
         stays = other;
-        if own.is_some() && theirs.is_some() {
-            outlook.refused =
-                Some("each of the two has an account of its own: split one first with `links split`".into());
-        }
+        Whom::Person(theirs.as_ref())
     } else if let Some(account) = &theirs {
         before.push(stranger(account));
-        // A second account with the anchor of somebody who has left is theirs to end, after the first one.
-        let may_follow = is_over(&planning, target)? && own.as_ref().is_some_and(|own| !own.is_live());
-        if let Some(own) = own.as_ref().filter(|own| own.id != account.id && !may_follow) {
-            outlook.refused = Some(format!(
-                "the person has {} already; if that is the wrong one: `links split`",
-                cases::describe(own)
-            ));
-        }
+        let case = cases::brief(c, rules, target, now)?;
+        let has_left = case.is_some_and(|case| rules.lifecycle(&case, now).entitlement.is_over());
+        Whom::Account { account, may_follow: joining::may_follow(has_left, own.as_ref()) }
     } else {
-        outlook.refused = Some("the account is not in Okta any more".into());
-    }
-    if let Some(account) = &theirs
-        && planning.directory.administrator(account, now) != Knowledge::Nobody
-    {
-        outlook.needs = 2;
-    }
-    if outlook.twins_in.is_some() || rules.safeguards.four_eyes {
-        outlook.needs = 2;
-    }
+        Whom::Gone
+    };
+    let refused = joining::refused(own.as_ref(), whom);
+    let may_be_administrator =
+        theirs.as_ref().is_some_and(|account| planning.directory.administrator(account, now) != Knowledge::Nobody);
+    let needs = joining::needs(rules.safeguards.four_eyes, may_be_administrator, twins_in.is_some());
     let account = theirs.clone().or_else(|| own.clone());
-    outlook.after.extend(planning.supposed(stays, mine, account)?);
-    outlook.code = code(&before, &outlook.after, &[own, theirs])?;
-    outlook.before = before;
-    Ok(outlook)
+    let after: Vec<Side> = planning.supposed(stays, mine, account)?.into_iter().collect();
+    let code = code(&before, &after, &[own, theirs])?;
+    Ok(Outlook { before, after, needs, twins_in, refused, code })
 }
 
 /// What confirming a link that is there would do: nothing, by itself.
 fn of_link(planning: &mut Planning, target: i64) -> Result<Outlook, StoreError> {
     let before: Vec<Side> = planning.present(target)?.into_iter().collect();
-    let account = account_of(planning.c, target)?;
-    let needs = if planning.rules.safeguards.four_eyes { 2 } else { 1 };
+    let account = account::of_target(planning.c, target)?;
+    let needs = joining::needs(planning.rules.safeguards.four_eyes, false, false);
     let code = code(&before, &before, &[account])?;
     Ok(Outlook { after: before.clone(), before, needs, twins_in: None, refused: None, code })
 }

@@ -1,6 +1,7 @@
 //! What would be done, computed beside the service from what it has written down.
 
 use super::engine::{Tx, params};
+use super::rows::org::identity;
 use super::{Store, StoreError, cases, meta, set_meta};
 use crate::clock::Moment;
 use crate::domain::guard::preview::{Preview, preview};
@@ -81,11 +82,6 @@ pub(super) fn directory_of(c: &Tx, org: &str) -> Result<Option<Arc<Directory>>, 
 /// What an org has besides people, as the service has read it last; `None` before that.
 pub fn directory(c: &Tx, org: &str) -> Result<Option<Directory>, StoreError> {
     Ok(meta(c, &key(org))?.map(|text| serde_json::from_str(&text)).transpose()?)
-}
-
-/// Names this store: what was made of another one (a saved plan, a checkpoint) is not for it. Given by `recover`.
-pub fn identity(c: &Tx) -> Result<String, StoreError> {
-    Ok(meta(c, "identity")?.unwrap_or_default())
 }
 
 /// What would be done for one target.

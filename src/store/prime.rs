@@ -3,14 +3,20 @@
 //! **Invariant:** a list adds and corrects, and never removes: what it lacks is unknown until the account's own id says so.
 //! Nobody who is being worked on is disturbed, and nobody's termination waits for the whole of it.
 
-use super::engine::{Optional, Tx};
-use super::{Drifted, Store, StoreError, accounts, append, coverage, findings, meta, reconcile, search, set_meta};
+use super::drifted::{self, Drifted};
+use super::engine::Tx;
+use super::rows::account::Owner;
+use super::rows::{account, org};
+use super::{Store, StoreError, accounts, append, coverage, proof};
 use crate::audit::details::ListAccepted;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
-use crate::domain::plan::drift::{LAG, is_too_fresh, merge};
+use crate::domain::account::list::{LAG, is_too_fresh};
+use crate::domain::account::user::Account;
+use crate::domain::guard::decider::Decider;
+use crate::domain::plan::drift::merge;
+use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::employee::FieldChange;
-use crate::domain::{Account, Decider, Rulebook};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -30,18 +36,9 @@ pub struct Primed {
     pub missing: Vec<String>,
 }
 
-/// Whether the accounts of an org were ever read as a whole. Before that, that somebody has no account says nothing.
-pub fn is_read(c: &Tx, org: &str) -> Result<bool, StoreError> {
-    Ok(meta(c, &findings::read_key(org))?.is_some())
-}
-
-fn accepted_key(org: &str) -> String {
-    format!("list accepted {org}")
-}
-
 /// Writes down from beside the service that an org has fewer accounts than are known, because they were deleted.
 pub fn accept_list(c: &Tx, org: &str, by: &Decider) -> Result<(), StoreError> {
-    set_meta(c, &accepted_key(org), &serde_json::to_string(&[&by.name, by.principal()])?)
+    org::accept_list(c, org, &by.name, by.principal())
 }
 
 /// What of the accounts that a list of `started` shows is believed.
@@ -80,15 +77,10 @@ impl Store {
         }
         let org = org.to_owned();
         self.run(move |c| {
-            set_meta(c, &findings::read_key(&org), &started.to_string())?;
+            org::set_read(c, &org, started)?;
             let missing = missing(c, &org, &listed, started)?;
-            let known: i64 = c.query_row("SELECT count(*) FROM account WHERE org = ?1", [&org], |row| row.get(0))?;
-            Ok(Primed {
-                accounts: listed.len(),
-                new,
-                known: usize::try_from(known).unwrap_or(0).saturating_sub(new),
-                missing,
-            })
+            let known = account::count(c, &org)?.saturating_sub(new);
+            Ok(Primed { accounts: listed.len(), new, known, missing })
         })
         .await
     }
@@ -107,9 +99,7 @@ impl Store {
     pub async fn take_accepted_list(&self, org: &str, now: Moment) -> Result<bool, StoreError> {
         let org = org.to_owned();
         self.run(move |c| {
-            let Some(accepted) = meta(c, &accepted_key(&org))? else { return Ok(false) };
-            c.execute("DELETE FROM meta WHERE key = ?1", [accepted_key(&org)])?;
-            let [by, principal]: [String; 2] = serde_json::from_str(&accepted)?;
+            let Some([by, principal]) = org::take_accepted_list(c, &org)? else { return Ok(false) };
             let accepted = Event::ListAccepted(ListAccepted { author: Author::new(by, principal) });
             let record = Record::general(now, accepted);
             append(c, &Record { org: Some(org), ..record })?;
@@ -145,13 +135,13 @@ impl List<'_> {
     fn take(&self, c: &Tx, mut found: Account) -> Result<bool, StoreError> {
         // What a list shows was so a while before it was begun.
         let as_of = self.started - LAG;
-        let Some((known, observed)) = known(c, self.org, &found.id)? else {
+        let Some((known, observed)) = account::with_time(c, self.org, &found.id)? else {
             coverage::weigh(c, self.org, &found)?;
             accounts::put(c, self.org, &found, self.matched, as_of)?;
             return Ok(true);
         };
-        let owner = owner(c, self.org, &found.id)?;
-        if owner.as_ref().is_some_and(|owner| owner.busy) || is_too_fresh(observed, self.started) {
+        let owner = account::owner(c, self.org, &found.id)?;
+        if owner.as_ref().is_some_and(|owner| owner.is_busy) || is_too_fresh(observed, self.started) {
             return Ok(false);
         }
         found = merge(&known, &found, self.groups, &self.rules.mapping, None);
@@ -159,7 +149,7 @@ impl List<'_> {
             found.marks.exit = None; // what was proved of an end does not hold any more
         }
         accounts::put(c, self.org, &found, self.matched, as_of)?;
-        if let Some(owner) = owner.filter(|owner| owner.has_left_with(&found)) {
+        if let Some(owner) = owner.filter(|owner| is_in_use_by_leaver(owner, &found)) {
             self.end_again(c, &owner, &known, &found, observed)?;
         }
         Ok(false)
@@ -184,47 +174,13 @@ impl List<'_> {
             actor: None,
             deleted: false,
         };
-        reconcile::note(c, self.org, &drifted, true, self.started)
+        drifted::note(c, self.org, &drifted, true, self.started)
     }
 }
 
-/// Whose an account is.
-struct Owner {
-    target: i64,
-    /// Somebody is at work on them, or about to read the account.
-    busy: bool,
-    /// Nothing is to be done for them, as far as is known.
-    done: bool,
-    has_left: bool,
-    was: Option<String>,
-}
-
-impl Owner {
-    /// Whether they have left, are believed to be done, and could sign in with this account.
-    fn has_left_with(&self, account: &Account) -> bool {
-        let in_use = if self.was.as_deref() == Some("ended") { account.is_live() } else { account.is_awake() };
-        self.done && self.has_left && in_use
-    }
-}
-
-fn known(c: &Tx, org: &str, okta_id: &str) -> Result<Option<(Account, Moment)>, StoreError> {
-    let row: Option<(String, i64)> = c
-        .prepare_cached("SELECT doc, observed_at FROM account WHERE org = ?1 AND okta_id = ?2")?
-        .query_row([org, okta_id], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    row.map(|(doc, at)| Ok((serde_json::from_str(&doc)?, Moment::from_millis(at)))).transpose()
-}
-
-fn owner(c: &Tx, org: &str, okta_id: &str) -> Result<Option<Owner>, StoreError> {
-    Ok(c.prepare_cached(
-        "SELECT t.id, coalesce(w.token IS NOT NULL OR w.look <> 0, 0), coalesce(w.dirty_rev = w.done_rev, 1),
-           t.ended_at IS NOT NULL, t.was
-         FROM target t LEFT JOIN work w ON w.target = t.id WHERE t.org = ?1 AND t.okta_id = ?2",
-    )?
-    .query_row([org, okta_id], |row| {
-        Ok(Owner { target: row.get(0)?, busy: row.get(1)?, done: row.get(2)?, has_left: row.get(3)?, was: row.get(4)? })
-    })
-    .optional()?)
+/// Whether the owner of an account has left, is believed to be done, and could sign in with it.
+fn is_in_use_by_leaver(owner: &Owner, account: &Account) -> bool {
+    owner.is_done && owner.has_left && account.is_in_use_after(owner.was.as_deref())
 }
 
 /// Accounts that are known for longer than lists lag, and that a list lacks.
@@ -234,17 +190,14 @@ pub(super) fn missing(
     listed: &BTreeSet<String>,
     started: Moment,
 ) -> Result<Vec<String>, StoreError> {
-    let mut select = c.prepare("SELECT okta_id, observed_at FROM account WHERE org = ?1")?;
-    let rows: Vec<(String, i64)> =
-        select.query_map([org], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-    let lacks = |(id, at): &(String, i64)| !listed.contains(id) && !is_too_fresh(Moment::from_millis(*at), started);
-    Ok(rows.into_iter().filter(lacks).map(|(id, _)| id).collect())
+    let lacks = |(id, at): &(String, Moment)| !listed.contains(id) && !is_too_fresh(*at, started);
+    Ok(account::times(c, org)?.into_iter().filter(lacks).map(|(id, _)| id).collect())
 }
 
 fn vanished(c: &Tx, org: &str, okta_id: &str) -> Result<Option<Drifted>, StoreError> {
-    let Some((account, known_at)) = known(c, org, okta_id)? else { return Ok(None) };
-    let owner = owner(c, org, okta_id)?;
-    if owner.as_ref().is_some_and(|owner| owner.busy) {
+    let Some((account, known_at)) = account::with_time(c, org, okta_id)? else { return Ok(None) };
+    let owner = account::owner(c, org, okta_id)?;
+    if owner.as_ref().is_some_and(|owner| owner.is_busy) {
         return Ok(None);
     }
     let target = owner.map(|owner| owner.target);
@@ -257,10 +210,10 @@ fn vanished(c: &Tx, org: &str, okta_id: &str) -> Result<Option<Drifted>, StoreEr
 
 /// What is known of an account that was deleted goes; returns false if somebody is at work on it meanwhile.
 pub(super) fn forget(c: &Tx, org: &str, one: &Drifted) -> Result<bool, StoreError> {
-    match owner(c, org, &one.okta_id)? {
-        Some(owner) if owner.busy => return Ok(false),
-        Some(owner) => search::lose(c, org, owner.target, &one.okta_id)?,
-        None => accounts::remove(c, org, &one.okta_id)?,
+    match account::owner(c, org, &one.okta_id)? {
+        Some(owner) if owner.is_busy => return Ok(false),
+        Some(owner) => proof::lose(c, org, owner.target, &one.okta_id)?,
+        None => account::remove(c, org, &one.okta_id)?,
     }
     Ok(true)
 }

@@ -5,7 +5,7 @@
 
 use super::engine::{Optional, Tx};
 use super::rows::work;
-use super::{Store, StoreError, accounts, append, meta, relink, set_meta};
+use super::{Store, StoreError, accounts, append, everybody, meta, set_meta};
 use crate::audit::details::Started;
 use crate::audit::{Call, Effect, Event, Outcome, Record};
 use crate::clock::Moment;
@@ -53,7 +53,7 @@ fn recover(c: &Tx, rulebook: &Rulebook, rules: &str, now: Moment) -> Result<Reco
     let unknown = close_intents(c, now)?;
     let rules_changed = meta(c, "rules")?.is_some_and(|old| old != rules);
     if rules_changed {
-        relink::relink_all(c, rulebook, now)?;
+        everybody::relink_all(c, rulebook, now)?;
     }
     // An org that is no longer configured is nobody's work; what is known of it stays.
     super::holds::need_at_least(c, rulebook.safeguards.eyes())?;

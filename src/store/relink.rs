@@ -1,141 +1,70 @@
-//! Looking at everybody anew: under other rules, or because an org was read only now.
-//!
-//! **Invariant:** a service that is at work does it in parts: nobody's termination waits for a hundred thousand others.
+//! One profile in one org: whether it is routed there, whose it is, and what is new about that person.
 
-use super::engine::{Tx, params};
-use super::{Store, StoreError, correlate, links, meta, pages, pins, set_meta};
+use super::engine::Tx;
+use super::links::{has_left_an_account, link};
+use super::refresh::refresh;
+use super::rows::org::Unrouted;
+use super::rows::{link, org};
+use super::{StoreError, twins};
 use crate::clock::Moment;
-use crate::domain::{Cause, Position, Rulebook};
+use crate::domain::plan::priority::Priority;
+use crate::domain::plan::rulebook::Rulebook;
+use crate::domain::record::employee::{Employee, field_changes};
+use crate::domain::record::person::Position;
+use crate::domain::work::cause::Cause;
+use crate::domain::work::revision::News;
 
-/// People of one part: their transaction takes about a tenth of a second.
-const PART: i64 = 500;
-/// The fingerprint of the rules that everybody is looked at under, in parts, right now.
-const RELINKING: &str = "relinking";
-
-/// The last profile that was looked at, with its tenant.
-type ProfileKey = (String, String);
-
-/// Shows `visit` the profiles after `after`, in order, as many as make a part; the last of them, or nothing if there are none.
-fn part(
+/// Routes and correlates a profile in one org, and marks its person dirty; the class of what changed, if it concerns the
+/// org at all.
+pub(super) fn relink(
     c: &Tx,
-    after: &ProfileKey,
-    mut visit: impl FnMut(&Position) -> Result<(), StoreError>,
-) -> Result<Option<ProfileKey>, StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT tenant, profile, doc FROM source WHERE (tenant, profile) > (?1, ?2) ORDER BY tenant, profile LIMIT ?3",
-    )?;
-    let rows: Vec<(String, String, String)> = select
-        .query_map(params![after.0, after.1, PART], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-        .collect::<Result<_, _>>()?;
-    let mut last = None;
-    for (tenant, profile, doc) in rows {
-        visit(&Position { tenant: tenant.clone(), employee: serde_json::from_str(&doc)? })?;
-        last = Some((tenant, profile));
-    }
-    Ok(last)
+    rules: &Rulebook,
+    org: &str,
+    position: &Position,
+    before: Option<&Employee>,
+    cause: Cause,
+    now: Moment,
+) -> Result<Option<Priority>, StoreError> {
+    let known = link::find(c, org, &position.tenant, &position.employee.id)?;
+    relink_known(c, rules, org, position, known, &What { before, cause }, now)
 }
 
-fn everybody(c: &Tx, mut visit: impl FnMut(&Position) -> Result<(), StoreError>) -> Result<(), StoreError> {
-    let mut after = ProfileKey::default();
-    while let Some(last) = part(c, &after, &mut visit)? {
-        after = last;
-    }
-    Ok(())
+/// What was known of a profile before, and why it is looked at.
+pub(super) struct What<'a> {
+    pub before: Option<&'a Employee>,
+    pub cause: Cause,
 }
 
-/// Routes and correlates one profile anew in every org that it concerns.
-fn relink(c: &Tx, rules: &Rulebook, position: &Position, now: Moment) -> Result<(), StoreError> {
-    for org in &rules.orgs {
-        let known = links::find(c, &org.name, &position.tenant, &position.employee.id)?;
-        if known.is_some() || org.tenants.contains(&position.tenant) {
-            pages::relink(c, rules, &org.name, position, Some(&position.employee), Cause::Rules, now)?;
+/// The same, of a profile whose target in the org is known, with whether it is routed there.
+pub(super) fn relink_known(
+    c: &Tx,
+    rules: &Rulebook,
+    org: &str,
+    position: &Position,
+    known: Option<(i64, bool)>,
+    what: &What,
+    now: Moment,
+) -> Result<Option<Priority>, StoreError> {
+    let Some(org) = rules.org(org) else { return Ok(None) };
+    let is_of_it = org.tenants.contains(&position.tenant);
+    let (routed, failed) = match rules.routes(org, position) {
+        Ok(routed) => (routed && is_of_it, None),
+        // Whoever cannot be routed stays where they are, and waits for somebody to correct the expression.
+        Err(e) => (known.is_none_or(|(_, routed)| routed), Some(e.to_string())),
+    };
+    if known.is_none() && !routed && !(is_of_it && has_left_an_account(c, rules, &org.name, position, now)?) {
+        if is_of_it {
+            org::expect(c, &Unrouted::new(&org.name, position)?, rules.changes_at(position, now))?;
         }
+        return Ok(None);
     }
-    Ok(())
-}
-
-/// Everything anew under other rules, at once: keys, routes, correlation, standing. For a service that begins: nobody waits
-/// for it yet.
-pub(super) fn relink_all(c: &Tx, rules: &Rulebook, now: Moment) -> Result<(), StoreError> {
-    c.execute("UPDATE link SET routed = 0", [])?;
-    pins::unpin_all(c, "the rules changed", now)?;
-    everybody(c, |position| links::put_keys(c, rules, position))?;
-    everybody(c, |position| relink(c, rules, position, now))
-}
-
-/// From this transaction on everybody must be looked at under the rules of `fingerprint`: `relink_everybody` does it, and the
-/// next start if that does not come to its end.
-pub(super) fn begin(c: &Tx, fingerprint: &str, now: Moment) -> Result<(), StoreError> {
-    pins::unpin_all(c, "the rules changed", now)?;
-    set_meta(c, "rules", "")?;
-    set_meta(c, RELINKING, fingerprint)
-}
-
-/// Whether the rules of `fingerprint` are those that everybody is looked at under.
-fn is_wanted(c: &Tx, fingerprint: &str) -> Result<bool, StoreError> {
-    Ok(meta(c, RELINKING)?.is_some_and(|wanted| wanted == fingerprint))
-}
-
-fn compared_key(org: &str) -> String {
-    format!("compared {org}")
-}
-
-/// Whether everybody was ever compared with the accounts of an org.
-pub(super) fn is_compared(c: &Tx, org: &str) -> Result<bool, StoreError> {
-    Ok(meta(c, &compared_key(org))?.is_some())
-}
-
-impl Store {
-    /// Looks at everybody under the rules that were exchanged, in parts, after `exchange_rules` has said that it is needed.
-    /// Touches nobody any more when other rules have come meanwhile. After an error it can be begun anew.
-    pub async fn relink_everybody(&self, fingerprint: &str, now: Moment) -> Result<(), StoreError> {
-        let wanted = fingerprint.to_owned();
-        self.in_parts(move |c, rules, position| match is_wanted(c, &wanted)? {
-            true => links::put_keys(c, rules, position),
-            false => Ok(()),
-        })
-        .await?;
-        let wanted = fingerprint.to_owned();
-        self.in_parts(move |c, rules, position| match is_wanted(c, &wanted)? {
-            true => relink(c, rules, position, now),
-            false => Ok(()),
-        })
-        .await?;
-        let wanted = fingerprint.to_owned();
-        self.run(move |c| {
-            if is_wanted(c, &wanted)? {
-                set_meta(c, "rules", &wanted)?;
-                set_meta(c, RELINKING, "")?;
-            }
-            Ok(())
-        })
-        .await
+    let mut target = known.map(|(target, _)| target);
+    if twins::part(c, &org.name, position, what.before, now)? {
+        target = link::find(c, &org.name, &position.tenant, &position.employee.id)?.map(|(target, _)| target);
     }
-
-    /// Correlates everybody who has no account in an org whose accounts were read: those who were seen before the org was, and
-    /// those whose account was not there, or not shown, until now. Nobody else is touched.
-    pub async fn correlate_org(&self, org: &str, now: Moment) -> Result<(), StoreError> {
-        let name = org.to_owned();
-        let first = !self.run(move |c| is_compared(c, &name)).await?;
-        let name = org.to_owned();
-        self.in_parts(move |c, rules, position| correlate::late(c, rules, &name, position, first, now).map(drop))
-            .await?;
-        let key = compared_key(org);
-        self.run(move |c| set_meta(c, &key, &now.to_string())).await
-    }
-
-    pub(super) async fn in_parts<F>(&self, visit: F) -> Result<(), StoreError>
-    where
-        F: Fn(&Tx, &Rulebook, &Position) -> Result<(), StoreError> + Clone + Send + 'static,
-    {
-        let mut after = ProfileKey::default();
-        loop {
-            let (from, visit, rules) = (after, visit.clone(), self.rules());
-            let last = self.run(move |c| part(c, &from, |position| visit(c, &rules.load(), position))).await?;
-            match last {
-                Some(last) => after = last,
-                None => return Ok(()),
-            }
-        }
-    }
+    let (target, conflict) = link(c, rules, &org.name, position, target, routed, now)?;
+    let changes = field_changes(what.before, &position.employee);
+    let news = News { cause: what.cause, changes, before: what.before, after: position, as_of: now };
+    let stopped = failed.or(conflict);
+    refresh(c, rules, target, &news, stopped.as_deref(), now)
 }

@@ -1,10 +1,11 @@
 //! Groups of Namely that are called something else since, and how many people will follow.
 
-use super::engine::{Tx, params};
-use super::{StoreError, meta, set_meta};
+use super::StoreError;
+use super::engine::Tx;
+use super::rows::{org, renamed, source};
 use crate::clock::Moment;
-use serde::de::Error;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::domain::record::groups;
+use std::collections::BTreeMap;
 
 /// Groups of a tenant, by id, as they are called now. A group that is called something else since is expected to show in
 /// the profile of everybody in it.
@@ -14,35 +15,16 @@ pub(super) fn learn_titles(
     titles: &BTreeMap<String, String>,
     now: Moment,
 ) -> Result<(), StoreError> {
-    let key = format!("titles {tenant}");
-    // What cannot be read is not nothing: a rename that nobody expects is evaluated person by person.
-    let unreadable = |e: serde_json::Error| {
-        let why = format!("the names of the groups of {tenant} cannot be read in the store (meta {key:?}: {e})");
-        serde_json::Error::custom(format!("{why}; restore a backup, or remove that row to begin with the names of now"))
-    };
-    let known: BTreeMap<String, String> = match meta(c, &key)? {
-        Some(text) => serde_json::from_str(&text).map_err(unreadable)?,
-        None => BTreeMap::new(),
-    };
+    let known = org::titles(c, tenant)?;
     if known == *titles {
         return Ok(());
     }
-    for (id, name) in titles {
-        let Some(was) = known.get(id).filter(|was| *was != name) else { continue };
-        let to_come: i64 = c.query_row(
-            "SELECT count(*) FROM source WHERE tenant = ?1
-             AND EXISTS (SELECT 1 FROM json_tree(doc, '$.groups') WHERE type = 'text' AND value = ?2)",
-            [tenant, was.as_str()],
-            |row| row.get(0),
-        )?;
+    for (was, name) in groups::renamed(&known, titles) {
+        let to_come = source::in_group(c, tenant, was)?;
         tracing::warn!(tenant, was, name, people = to_come, "a group of Namely is called something else");
-        c.execute(
-            "INSERT INTO renamed VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (tenant, was, name) DO UPDATE SET at = excluded.at, to_come = excluded.to_come",
-            params![tenant, was, name, now.millis(), to_come],
-        )?;
+        renamed::save(c, tenant, (was, name), to_come, now)?;
     }
-    set_meta(c, &key, &serde_json::to_string(titles)?)
+    org::set_titles(c, tenant, titles)
 }
 
 /// Somebody was seen under the new name of a group.
@@ -52,18 +34,8 @@ pub(super) fn follow_rename(
     before: &BTreeMap<String, Vec<String>>,
     after: &BTreeMap<String, Vec<String>>,
 ) -> Result<(), StoreError> {
-    if before == after {
-        return Ok(());
-    }
-    let all = |groups: &BTreeMap<String, Vec<String>>| groups.values().flatten().cloned().collect::<BTreeSet<_>>();
-    let (before, after) = (all(before), all(after));
-    for was in before.difference(&after) {
-        for name in after.difference(&before) {
-            c.prepare_cached(
-                "UPDATE renamed SET to_come = max(0, to_come - 1) WHERE tenant = ?1 AND was = ?2 AND name = ?3",
-            )?
-            .execute([tenant, was.as_str(), name.as_str()])?;
-        }
+    for (was, name) in groups::moves(before, after) {
+        renamed::followed(c, tenant, was, name)?;
     }
     Ok(())
 }
@@ -71,6 +43,7 @@ pub(super) fn follow_rename(
 #[cfg(test)]
 mod tests {
     use super::super::tests::World;
+    use super::super::{meta, set_meta};
     use super::*;
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use super::engine::{Optional, Tx, params};
 use super::pins::{self, Because};
 use super::undo::{self, Scope};
-use super::{Store, StoreError, Trouble, alone, append, pages};
+use super::{Store, StoreError, Trouble, alone, append, dirty};
 use crate::audit::details::Requested;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
@@ -127,7 +127,7 @@ fn carry_out(c: &Tx, rules: &Rulebook, request: &Request, now: Moment) -> Result
             for target in targets {
                 if pins::unpin(c, *target, Because::Person { by: &by, principal: &principal }, now)? {
                     let (org, any) = (&request.org, super::ANY_BUCKET);
-                    pages::mark_dirty(c, *target, org, Priority::Describe, any, Cause::Request, now)?;
+                    dirty::mark_dirty(c, *target, org, Priority::Describe, any, Cause::Request, now)?;
                 }
             }
         }
@@ -167,7 +167,7 @@ fn fix(
     now: Moment,
 ) -> Result<(), StoreError> {
     for target in targets {
-        pages::mark_dirty(c, *target, &request.org, Priority::Describe, super::ANY_BUCKET, Cause::Request, now)?;
+        dirty::mark_dirty(c, *target, &request.org, Priority::Describe, super::ANY_BUCKET, Cause::Request, now)?;
         let what = "to be brought to what Namely says".to_owned();
         let requested = Event::Requested(Requested { what, author: Author::new(by, principal) });
         append(c, &Record::about(*target, request.org.clone(), now, requested))?;

@@ -1,7 +1,7 @@
 //! The rules that hold now. They can be exchanged while the service runs; whoever decides loads them when they decide.
 
 use super::rows::work;
-use super::{Store, StoreError, append, holds, meta, relink};
+use super::{Store, StoreError, append, everybody, holds, meta};
 use crate::audit::details::Reconfigured;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
@@ -54,7 +54,7 @@ impl Store {
                 live.0.store(rules);
                 let differs = meta(c, "rules")?.is_none_or(|known| known != fingerprint);
                 if differs {
-                    relink::begin(c, &fingerprint, now)?;
+                    everybody::begin(c, &fingerprint, now)?;
                 }
                 // Whoever waits may have waited for exactly this.
                 work::exchange_rules(c, now)?;

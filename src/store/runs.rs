@@ -6,15 +6,15 @@
 use super::engine::{Optional, Tx, params};
 use super::evaluation::Evaluation;
 use super::lease::{EndStep, Want};
-use super::rows::work;
+use super::rows::{account, anchored, link, work};
 use super::{
-    Store, StoreError, Trouble, accounts, anchors, append, cases, coverage, forced, pages, previews, prime, restraint,
-    search,
+    Store, StoreError, Trouble, accounts, anchors, append, cases, coverage, dirty, forced, name_of, previews, prime,
+    proof, relink, restraint,
 };
 use crate::audit::details::{Done, Planned, Quarantined, Withheld};
 use crate::audit::{Call, Event, Record};
 use crate::clock::Moment;
-use crate::domain::work::machine::{ANY_BUCKET, Happened, Transition, Work};
+use crate::domain::work::machine::{Happened, Transition, Work};
 use crate::domain::work::run::{Begun, Claim, Lease, Next, Release};
 use crate::domain::{Account, Case, Cause, ChangeKind, Directory, Priority, Rulebook, Step};
 use serde_json::Value;
@@ -175,7 +175,7 @@ fn begin_step(
         let login = profile.get("login").and_then(Value::as_str).unwrap_or_default();
         c.prepare_cached("UPDATE target SET login = ?2 WHERE id = ?1")?.execute(params![lease.target, login])?;
         if let Some(anchor) = profile.get(anchor).and_then(Value::as_str) {
-            anchors::announce(c, &org_of(c, lease.target)?, anchor, login, now)?;
+            anchored::announce(c, &org_of(c, lease.target)?, anchor, login, now)?;
         }
     }
     // From now on a suspension or deactivation is ours, whatever becomes of this run and of what is known of the account:
@@ -210,14 +210,14 @@ fn begin_step(
 fn owner(c: &Tx, org: &str, target: i64, okta_id: &str) -> Result<Option<String>, StoreError> {
     let mut find = c.prepare_cached("SELECT id FROM target WHERE org = ?1 AND okta_id = ?2 AND id <> ?3")?;
     let other: Option<i64> = find.query_row(params![org, okta_id, target], |row| row.get(0)).optional()?;
-    other.map(|other| Ok(cases::name_of(c, other)?.unwrap_or_else(|| "somebody else".into()))).transpose()
+    other.map(|other| Ok(name_of(c, other)?.unwrap_or_else(|| "somebody else".into()))).transpose()
 }
 
 /// The target has this account from now on. Those who report to the person are told if that changes what they are told.
 fn learn(c: &Tx, org: &str, target: i64, account: &Account, matched: &[String], now: Moment) -> Result<(), StoreError> {
     let before: Option<String> =
         c.prepare_cached("SELECT okta_id FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?;
-    let before = before.map(|id| accounts::by_id(c, org, &id)).transpose()?.flatten();
+    let before = before.map(|id| account::by_id(c, org, &id)).transpose()?.flatten();
     coverage::weigh(c, org, account)?;
     accounts::put(c, org, account, matched, now)?;
     c.prepare_cached("UPDATE target SET okta_id = ?2 WHERE id = ?1 AND okta_id IS NOT ?2")?
@@ -227,24 +227,7 @@ fn learn(c: &Tx, org: &str, target: i64, account: &Account, matched: &[String], 
     if known != Some((account.id.as_str(), account.login.as_str(), account.is_live()))
         && (was_live || account.is_live())
     {
-        wake_waiting(c, org, target, known.is_none(), now)?;
-    }
-    Ok(())
-}
-
-/// Marks those dirty who report to a person: all of them, or only those who wait for the person's account.
-pub(super) fn wake_waiting(c: &Tx, org: &str, target: i64, only_waiting: bool, now: Moment) -> Result<(), StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT DISTINCT t.id FROM link l
-         JOIN source s ON s.tenant = l.tenant AND s.manager = l.profile
-         JOIN link r ON r.org = l.org AND r.tenant = s.tenant AND r.profile = s.profile
-         JOIN target t ON t.id = r.target
-         WHERE l.target = ?1 AND t.conflict IS NULL AND (t.waits = 1 OR NOT ?2)",
-    )?;
-    let reports: Vec<i64> =
-        select.query_map(params![target, only_waiting], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    for report in reports {
-        pages::mark_dirty(c, report, org, Priority::Describe, ANY_BUCKET, Cause::Manager, now)?;
+        dirty::wake_reports(c, org, target, known.is_none(), now)?;
     }
     Ok(())
 }
@@ -253,7 +236,7 @@ fn forget(c: &Tx, org: &str, target: i64) -> Result<(), StoreError> {
     let okta_id: Option<String> =
         c.prepare_cached("SELECT okta_id FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?;
     if let Some(okta_id) = okta_id {
-        search::lose(c, org, target, &okta_id)?;
+        proof::lose(c, org, target, &okta_id)?;
     }
     Ok(())
 }
@@ -373,8 +356,8 @@ fn found(c: &Tx, rules: &Rulebook, target: i64, how: &Release, now: Moment) -> R
     let org = org_of(c, target)?;
     let matched: Vec<String> = rules.matching.iter().map(|rule| rule.attribute.clone()).collect();
     prime::believe(c, rules, &matched, &org, (**account).clone(), now)?;
-    for position in cases::profiles(c, target)?.here {
-        pages::relink(c, rules, &org, &position, Some(&position.employee), Cause::OrgRead, now)?;
+    for position in link::profiles(c, target)?.here {
+        relink::relink(c, rules, &org, &position, Some(&position.employee), Cause::OrgRead, now)?;
     }
     Ok(())
 }

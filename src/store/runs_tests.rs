@@ -42,7 +42,8 @@ async fn a_run_takes_no_more_statements_than_it_needs() {
     let yielded = end(lease, Release::Yield { bucket: "users", priority: Priority::Grant });
     let (lease, _) = take();
     let done = end(lease, super::super::tests::done());
-    let dirty = || pages::mark_dirty(&c, lease.target, "main", Priority::Describe, "users", Cause::Drift, now);
+    let dirty =
+        || super::super::dirty::mark_dirty(&c, lease.target, "main", Priority::Describe, "users", Cause::Drift, now);
     let dirtied = spent(&count, dirty).1;
     for (what, spent, most) in
         [("a claim", claimed, 20), ("a spent counter", yielded, 2), ("the end", done, 11), ("a dirty mark", dirtied, 2)]

@@ -4,17 +4,20 @@
 //! asked is unknown. Whose account was known is asked for twice, longer apart than lists lag. A list that was shown to lack anybody
 //! covers nobody, whomever it covered before.
 
-use super::engine::{Optional, Tx, params};
-use super::rows::work;
-use super::{Store, StoreError, accounts, append, cases, correlate, coverage, pages, prime, relink};
+use super::engine::Tx;
+use super::rows::{link, target, work};
+use super::{Store, StoreError, append, cases, correlate, prime};
 use crate::audit::details::Searched;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
-use crate::domain::plan::drift::LAG;
+use crate::domain::account::user::Account;
+use crate::domain::matching::search::{Names, names, once_more};
+use crate::domain::plan::priority::Priority;
+use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::plan::termination::next_try;
+use crate::domain::work::cause::Cause;
 use crate::domain::work::machine::{BEING_SOUGHT, SEARCH, Work};
-use crate::domain::{Account, Case, Cause, Entitlement, Priority, Rulebook, login_key};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Why they wait a second time.
@@ -45,78 +48,6 @@ impl Sought {
     pub fn tries(&self) -> i64 {
         self.tries
     }
-}
-
-/// What a new revision means for the proof that somebody has no account. Returns whether they must be asked for.
-pub(super) fn follow(
-    c: &Tx,
-    rules: &Rulebook,
-    target: i64,
-    case: &Case,
-    entitlement: &Entitlement,
-    news: &pages::News,
-    now: Moment,
-) -> Result<bool, StoreError> {
-    if matches!(entitlement, Entitlement::Unclear(_)) {
-        return Ok(false);
-    }
-    if !entitlement.is_over() || case.account.is_some() {
-        if case.searched_at.is_some() || case.account.is_none() {
-            forget_proof(c, target)?;
-        }
-        return Ok(false);
-    }
-    let tenant = &news.after.tenant;
-    // Seen for the first time in the first walk: inactive before first contact, and covered by the lists of the org.
-    if news.cause == Cause::Profile
-        && news.before.is_none()
-        && rules.org(&case.org).is_some()
-        && !pages::is_walked(c, tenant)?
-        && relink::is_compared(c, &case.org)?
-        && !coverage::is_void(c, &case.org)?
-    {
-        is_covered(c, &case.org, target, now)?;
-        return Ok(false);
-    }
-    let other_names = news.before.is_some_and(|before| {
-        let after = &news.after.employee;
-        before.email != after.email || before.user_status != after.user_status
-    });
-    if other_names {
-        c.prepare_cached("UPDATE target SET searched_at = NULL WHERE id = ?1")?.execute([target])?;
-    }
-    Ok(other_names || case.searched_at.is_none())
-}
-
-fn forget_proof(c: &Tx, target: i64) -> Result<(), StoreError> {
-    c.prepare_cached(
-        "UPDATE target SET searched_at = NULL, searched_first = NULL, lost = NULL
-         WHERE id = ?1 AND (searched_at IS NOT NULL OR searched_first IS NOT NULL OR lost IS NOT NULL)",
-    )?
-    .execute([target])?;
-    Ok(())
-}
-
-/// The lists of the org were proved, and show no account of somebody who was inactive before first contact.
-pub(super) fn is_covered(c: &Tx, org: &str, target: i64, now: Moment) -> Result<(), StoreError> {
-    if coverage::is_void(c, org)? {
-        return Ok(());
-    }
-    c.prepare_cached(
-        "UPDATE target SET searched_at = ?2 WHERE id = ?1 AND ended_at IS NOT NULL AND searched_at IS NULL AND lost IS NULL",
-    )?
-    .execute(params![target, now.millis()])?;
-    work::change(c, target, Work::covered)
-}
-
-/// Okta has said that it does not have the account of a target: nothing is proved of them any more.
-pub(super) fn lose(c: &Tx, org: &str, target: i64, okta_id: &str) -> Result<(), StoreError> {
-    accounts::remove(c, org, okta_id)?;
-    c.prepare_cached(
-        "UPDATE target SET okta_id = NULL, searched_at = NULL, searched_first = NULL, lost = ?2 WHERE id = ?1",
-    )?
-    .execute(params![target, okta_id])?;
-    Ok(())
 }
 
 impl Store {
@@ -191,30 +122,17 @@ fn sought(
     if case.account.is_some() || case.searched_at.is_some() || !rules.lifecycle(&case, now).entitlement.is_over() {
         return Ok(None);
     }
-    let (created, lost): (Option<String>, Option<String>) = c
-        .prepare_cached("SELECT login, lost FROM target WHERE id = ?1")?
-        .query_row([target], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let positions = case.person.positions();
-    let emails: BTreeSet<String> =
-        positions.iter().map(|p| p.employee.email.clone()).filter(|email| !email.is_empty()).collect();
+    let (created, lost) = target::traces(c, target)?;
     let (wanted, unknown) = match rules.wanted_logins(&case.org, &case.person) {
-        Ok(wanted) => (wanted, None),
-        Err(e) => {
-            (Vec::new(), Some(format!("their login cannot be told ({e}); correct the expression or the profile")))
-        }
+        Ok(wanted) => (wanted.into_iter().next(), None),
+        Err(e) => (None, Some(format!("their login cannot be told ({e}); correct the expression or the profile"))),
     };
-    let wanted = wanted.into_iter().take(1);
-    let logins: BTreeMap<String, String> = wanted
-        .chain(created)
-        .chain(emails.iter().cloned())
-        .filter(|login| !login.is_empty())
-        .map(|login| (login_key(&login), login))
-        .collect();
+    let Names { anchors, logins, emails } = names(case.person.positions(), wanted, created);
     Ok(Some(Sought {
         target,
         rev,
-        anchors: positions.iter().map(|p| p.employee.id.clone()).collect(),
-        logins: logins.into_values().collect(),
+        anchors,
+        logins,
         emails,
         lost,
         unknown,
@@ -228,8 +146,7 @@ fn conclude(c: &Tx, rules: &Rulebook, org: &str, person: &Sought, now: Moment) -
     if !work::load(c, target)?.is_some_and(|work| work.is_sought(person.rev)) {
         return Ok(()); // something else is known meanwhile
     }
-    let positions = cases::profiles(c, target)?.here;
-    for position in &positions {
+    for position in &link::profiles(c, target)?.here {
         if correlate::late(c, rules, org, position, false, now)?.is_some() {
             return Ok(()); // found, or somebody must decide about what was found
         }
@@ -238,22 +155,11 @@ fn conclude(c: &Tx, rules: &Rulebook, org: &str, person: &Sought, now: Moment) -
         let why = format!("{BEING_SOUGHT}, but {why}: nobody was found by what else is known of them");
         return work::change(c, target, |work| work.sought(1, now + next_try(person.tries), &why));
     }
-    let first: Option<i64> = c
-        .prepare_cached("SELECT searched_first FROM target WHERE id = ?1")?
-        .query_row([target], |row| row.get(0))
-        .optional()?
-        .flatten();
-    let again = match first {
-        None => now + LAG,
-        Some(first) => Moment::from_millis(first) + LAG,
-    };
-    if person.lost.is_some() && again > now {
-        c.prepare_cached("UPDATE target SET searched_first = coalesce(searched_first, ?2) WHERE id = ?1")?
-            .execute(params![target, now.millis()])?;
+    if let Some(again) = once_more(person.lost.is_some(), target::searched_first(c, target)?, now) {
+        target::set_searched_first(c, target, now)?;
         return work::change(c, target, |work| work.sought(0, again, ONCE_MORE));
     }
-    c.prepare_cached("UPDATE target SET searched_at = ?2, searched_first = NULL, lost = NULL WHERE id = ?1")?
-        .execute(params![target, now.millis()])?;
+    target::prove(c, target, now)?;
     work::change(c, target, |work| work.not_found(now))?;
     let searched = Event::Searched(Searched {
         by: "anchor, login and email".into(),

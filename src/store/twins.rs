@@ -4,62 +4,53 @@
 //! **Invariant:** after first contact no rule keeps two active profiles of one tenant together. Until people have answered, the
 //! profile that became active gives nothing, changes nothing, and is given nothing.
 
-use super::engine::{Optional, Tx, params};
-use super::links::{account_of, find, key_of, message};
-use super::{StoreError, append, cases, contact, pages, reviews, split};
+use super::engine::Tx;
+use super::rows::{account, link, matched, review};
+use super::{StoreError, append, dirty, parting};
 use crate::audit::details::Split;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
+use crate::domain::guard::decider::Decider;
 use crate::domain::matching::correlation::{BEFORE, Candidate, Contact, Counterpart};
+use crate::domain::matching::twins::{self, Decided};
+use crate::domain::plan::priority::Priority;
+use crate::domain::record::employee::Employee;
+use crate::domain::record::person::Position;
+use crate::domain::work::cause::Cause;
 use crate::domain::work::machine::ANY_BUCKET;
-use crate::domain::{Cause, Decider, Employee, Position, Priority, UserStatus};
-
-/// Whether a profile counts as somebody who works there, or is to begin: such people are not asked about again on that day.
-pub(super) fn is_active(employee: &Employee) -> bool {
-    employee.user_status != UserStatus::Inactive
-}
-
-/// One of `theirs` that is active in a tenant in which one of `mine` is.
-pub(super) fn twin<'a>(mine: &[Position], theirs: &'a [Position]) -> Option<&'a Position> {
-    let is_twin = |other: &&Position| {
-        let is_same = |one: &&Position| one.tenant == other.tenant && one.employee.id != other.employee.id;
-        is_active(&other.employee) && mine.iter().filter(|one| is_active(&one.employee)).any(|one| is_same(&one))
-    };
-    theirs.iter().find(is_twin)
-}
 
 /// A profile that was inactive and is active now leaves the person with whom a rule has joined it, if another active profile of
-/// its tenant is there: it gets a target of its own, and people are asked.
+/// its tenant is there: it gets a target of its own, and people are asked. Returns whether it does.
 pub(super) fn part(
     c: &Tx,
     org: &str,
     position: &Position,
     before: Option<&Employee>,
     now: Moment,
-) -> Result<(), StoreError> {
-    let returns = before.is_some_and(|before| !is_active(before)) && is_active(&position.employee);
+) -> Result<bool, StoreError> {
     // At first contact everybody who was matched is accepted with the report.
-    if !returns || contact::of(c, org, &position.tenant)? == Contact::First {
-        return Ok(());
+    let returns = twins::returns(before, &position.employee);
+    if !returns || matched::contact(c, org, &position.tenant)? == Contact::First {
+        return Ok(false);
     }
-    let Some((target, _)) = find(c, org, &position.tenant, &position.employee.id)? else { return Ok(()) };
-    let mut others = cases::profiles(c, target)?.all();
-    others.retain(|other| other.tenant == position.tenant && other.employee.id != position.employee.id);
+    let Some((target, _)) = link::find(c, org, &position.tenant, &position.employee.id)? else { return Ok(false) };
+    let account = account::of_target(c, target)?.map(|account| account.id);
+    let decided = |one: &Position| decided(c, org, (target, account.clone()), one);
+    let all = link::profiles(c, target)?.all();
     let mut twin = None;
-    for other in others.iter().filter(|other| is_active(&other.employee)) {
-        if !is_decided(c, org, target, position, other)? {
+    for other in twins::rivals(position, &all) {
+        if !twins::are_decided(decided(position)?, decided(other)?) {
             twin = Some(other);
             break;
         }
     }
-    let Some(twin) = twin else { return Ok(()) };
-    let account = account_of(c, target)?.map(|account| account.id);
-    split::take_out(c, org, position, target, account.as_deref())?;
+    let Some(twin) = twin else { return Ok(false) };
+    parting::take_out(c, org, position, target, account.as_deref())?;
     let why = format!("both are active in {} now, and only a rule has made them one person", position.tenant);
     let counterpart = Counterpart::Target(target);
-    let candidate = Candidate { rule: BEFORE.into(), counterpart, described: message(twin), ..Candidate::default() };
-    reviews::ask(c, org, position, &[candidate], &why, now)?;
-    pages::mark_dirty(c, target, org, Priority::Describe, ANY_BUCKET, Cause::Profile, now)?;
+    let candidate = Candidate { rule: BEFORE.into(), counterpart, described: twin.described(), ..Candidate::default() };
+    review::ask_all(c, org, position, &[candidate], &why, now)?;
+    dirty::mark_dirty(c, target, org, Priority::Describe, ANY_BUCKET, Cause::Profile, now)?;
     let service = Decider::of_service("the service");
     let event = Event::Split(Split {
         profile: position.employee.id.clone(),
@@ -74,50 +65,19 @@ pub(super) fn part(
         c,
         &Record { tenant: Some(position.tenant.clone()), profile: Some(position.employee.id.clone()), ..record },
     )?;
-    Ok(())
+    Ok(true)
 }
 
-/// Targets of whom a profile was a part, and about whom people are asked since.
-pub(super) fn asked_about(c: &Tx, org: &str, position: &Position) -> Result<Vec<i64>, StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT subject FROM review WHERE org = ?1 AND tenant = ?2 AND profile = ?3 AND rule = ?4 AND verdict IS NULL",
-    )?;
-    let counterparts = select.query_map([org, &position.tenant, &position.employee.id, BEFORE], |row| row.get(0))?;
-    let counterparts: Vec<String> = counterparts.collect::<Result<_, _>>()?;
-    let target = |counterpart: &String| counterpart.strip_prefix("target ").and_then(|id| id.parse().ok());
-    Ok(counterparts.iter().filter_map(target).collect())
-}
-
-/// Whether two people have said that two profiles of a target are the same person: about one of them, when the other one was
-/// there already.
-fn is_decided(c: &Tx, org: &str, target: i64, one: &Position, other: &Position) -> Result<bool, StoreError> {
-    for (said_of, there) in [(one, other), (other, one)] {
-        if let Some(at) = said_at(c, org, target, said_of)?
-            && joined_at(c, org, there)?.is_none_or(|joined| joined <= at)
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// When two people said, with their reasons, that a profile is somebody of a target.
-fn said_at(c: &Tx, org: &str, target: i64, position: &Position) -> Result<Option<i64>, StoreError> {
-    let account = account_of(c, target)?.map(|account| key_of(&Counterpart::Account(account.id)));
-    let mut select = c.prepare_cached(
-        "SELECT max(r.at) FROM review r WHERE r.org = ?1 AND r.tenant = ?2 AND r.profile = ?3 AND r.verdict = 'accept'
-         AND r.subject IN (?4, ?5) AND EXISTS (SELECT 1 FROM review_vote v WHERE v.review = r.id
-           AND trim(coalesce(v.why, '')) <> '' GROUP BY v.code HAVING count(*) > 1)",
-    )?;
-    let counterpart = key_of(&Counterpart::Target(target));
-    Ok(select
-        .query_row(params![org, position.tenant, position.employee.id, counterpart, account], |row| row.get(0))
-        .optional()?
-        .flatten())
-}
-
-/// When a profile was matched with whom it belongs to; `None` if it never was.
-fn joined_at(c: &Tx, org: &str, position: &Position) -> Result<Option<i64>, StoreError> {
-    let mut select = c.prepare_cached("SELECT at FROM matched WHERE org = ?1 AND tenant = ?2 AND profile = ?3")?;
-    Ok(select.query_row([org, &position.tenant, &position.employee.id], |row| row.get(0)).optional()?)
+/// What was decided about a profile of a target and its account.
+fn decided(
+    c: &Tx,
+    org: &str,
+    (target, account): (i64, Option<String>),
+    position: &Position,
+) -> Result<Decided, StoreError> {
+    let (target, account) = (Counterpart::Target(target), account.map(Counterpart::Account));
+    Ok(Decided {
+        said_at: review::said_at(c, org, position, (&target, account.as_ref()))?,
+        joined_at: matched::at(c, org, position)?,
+    })
 }

@@ -2,19 +2,17 @@
 //!
 //! **Invariant:** an end of access waits for no field beside it; what a profile that cannot be read would give waits.
 
-use super::engine::{Optional, Tx, params};
-use super::pages::{Held, PageCommit, PageOutcome, commit_profile, held};
+use super::documents::{PageCommit, PageOutcome, commit_profile};
+use super::engine::Tx;
+use super::rows::source;
+use super::rows::source::Source;
 use super::{StoreError, append};
 use crate::audit::details::Unreadable;
 use crate::audit::{Event, Record};
+use crate::domain::plan::rulebook::Rulebook;
+use crate::domain::record::document::Document;
 use crate::domain::record::facts::ProfileProblem;
-use crate::domain::{Position, Rulebook};
-
-/// Profiles of `tenant` that could not be read.
-pub fn unreadable(c: &Tx, tenant: &str) -> Result<Vec<String>, StoreError> {
-    let mut select = c.prepare("SELECT profile FROM unreadable WHERE tenant = ?1")?;
-    Ok(select.query_map([tenant], |row| row.get(0))?.collect::<Result<_, _>>()?)
-}
+use crate::domain::record::person::Position;
 
 /// Writes a problem down, and follows what the profile says about access all the same.
 pub(super) fn commit(
@@ -25,10 +23,10 @@ pub(super) fn commit(
     outcome: &mut PageOutcome,
 ) -> Result<(), StoreError> {
     let known = match &problem.profile {
-        Some(profile) => held(c, &page.tenant, profile)?,
+        Some(profile) => source::load(c, &page.tenant, profile)?,
         None => None,
     };
-    if known.as_ref().is_some_and(|held| held.is_newer_than(page)) {
+    if known.as_ref().is_some_and(|held| may_be_older(page, held)) {
         return Ok(()); // the next pass shows it again
     }
     let ends = match &known {
@@ -56,10 +54,15 @@ pub(super) fn follow(
     outcome: &mut PageOutcome,
 ) -> Result<(), StoreError> {
     let Some(profile) = &problem.profile else { return Ok(()) };
-    if let Some(known) = held(c, &page.tenant, profile)?.filter(|held| !held.is_newer_than(page)) {
+    if let Some(known) = source::load(c, &page.tenant, profile)?.filter(|held| !may_be_older(page, held)) {
         follow_known(c, rules, page, problem, &known, outcome)?;
     }
     Ok(())
+}
+
+/// Whether what a page says is older than what is held, as far as can be told.
+fn may_be_older(page: &PageCommit, held: &Source) -> bool {
+    page.document(held, None) == Document::MayBeOlder
 }
 
 /// Whether access of the profile is over by what it says now.
@@ -68,7 +71,7 @@ fn follow_known(
     rules: &Rulebook,
     page: &PageCommit,
     problem: &ProfileProblem,
-    known: &Held,
+    known: &Source,
     outcome: &mut PageOutcome,
 ) -> Result<bool, StoreError> {
     let position = Position { tenant: page.tenant.clone(), employee: known.employee.clone() };
@@ -82,17 +85,10 @@ fn follow_known(
 
 /// One row a profile, and one in the audit whenever the reason is another one.
 pub(super) fn note(c: &Tx, page: &PageCommit, profile: &str, why: &str) -> Result<(), StoreError> {
-    let before: Option<String> = c
-        .prepare_cached("SELECT why FROM unreadable WHERE tenant = ?1 AND profile = ?2")?
-        .query_row([page.tenant.as_str(), profile], |row| row.get(0))
-        .optional()?;
-    if before.as_deref() == Some(why) {
+    if source::why_unreadable(c, &page.tenant, profile)?.as_deref() == Some(why) {
         return Ok(());
     }
-    c.prepare_cached(
-        "INSERT INTO unreadable VALUES (?1, ?2, ?3, ?4) ON CONFLICT (tenant, profile) DO UPDATE SET why = excluded.why",
-    )?
-    .execute(params![page.tenant, profile, why, page.now.millis()])?;
+    source::is_unreadable(c, &page.tenant, profile, why, page.now.millis())?;
     append(
         c,
         &Record {

@@ -5,8 +5,8 @@
 
 use super::engine::{Optional, Tx, params};
 use super::holds::code;
-use super::rows::work;
-use super::{Store, StoreError, Trouble, accounts, append, approvals, change_of, rejections};
+use super::rows::{account, work};
+use super::{Store, StoreError, Trouble, append, approvals, change_of, rejections};
 use crate::audit::details::{ApprovedAlone, HoldEnded, Names, Verdict, Vote};
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
@@ -89,7 +89,7 @@ pub(super) fn let_in_by_rejection(c: &Tx, hold: i64) -> Result<BTreeSet<i64>, St
     while let Some(row) = rows.next()? {
         let (target, may_be_administrator, org, id): (i64, bool, String, Option<String>) =
             (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        let account = id.map(|id| accounts::by_id(c, &org, &id)).transpose()?.flatten();
+        let account = id.map(|id| account::by_id(c, &org, &id)).transpose()?.flatten();
         if may_be_administrator || account.is_some_and(|account| account.is_suspended_for_end()) {
             found.insert(target);
         }

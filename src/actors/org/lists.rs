@@ -6,7 +6,7 @@
 use crate::actors::wiring::readiness::Readiness;
 use crate::actors::writer::Writers;
 use crate::clock::Clock;
-use crate::domain::plan::drift::is_believable;
+use crate::domain::account::list::is_believable;
 use crate::domain::{Account, Priority};
 use crate::okta::Request;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify};

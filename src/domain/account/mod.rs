@@ -4,4 +4,5 @@ pub mod administrators;
 pub mod directory;
 pub mod group_rule;
 pub mod knowledge;
+pub mod list;
 pub mod user;

@@ -104,6 +104,17 @@ pub enum Link {
 }
 
 impl Link {
+    /// What is known of the link of an account that is read without it. Whoever read it may have begun before the links of the org
+    /// were read: what these have shown stays. After that (`are_known`), an account that nobody knew has no link that is known: it is
+    /// written when it is wanted.
+    pub fn as_known(before: Option<Link>, are_known: bool) -> Link {
+        match before {
+            Some(known) if known != Link::Unknown => known,
+            _ if are_known => Link::Nobody,
+            _ => Link::Unknown,
+        }
+    }
+
     fn is_unknown(&self) -> bool {
         *self == Link::Unknown
     }
@@ -220,9 +231,23 @@ impl Account {
         self
     }
 
+    /// Which account it is, for people.
+    pub fn described(&self) -> String {
+        let name = |key: &str| self.profile.get(key).and_then(Value::as_str).unwrap_or_default();
+        let full = format!("{} {}", name("firstName"), name("lastName"));
+        let full = if full.trim().is_empty() { String::new() } else { format!(", {}", full.trim()) };
+        let anchor = self.anchor.as_deref().map(|anchor| format!(", of Namely profile {anchor}")).unwrap_or_default();
+        format!("the Okta account {} ({}{full}{anchor})", self.id, self.login)
+    }
+
     /// Whether this account may still be used to sign in, now or after it is activated, unlocked or unsuspended.
     pub fn is_live(&self) -> bool {
         self.status != AccountStatus::Deprovisioned
+    }
+
+    /// Whether access is in use by it that was over: `was` is the word of the entitlement that the last finished plan was made for.
+    pub fn is_in_use_after(&self, was: Option<&str>) -> bool {
+        if was == Some("ended") { self.is_live() } else { self.is_awake() }
     }
 
     /// Whether we have suspended it because access was to end.
@@ -264,6 +289,26 @@ pub(crate) mod tests {
             created_at: None,
             marks: Marks::default(),
         }
+    }
+
+    #[test]
+    fn a_link_that_was_read_is_not_forgotten_by_a_read_without_it() {
+        let to = |id: &str| Link::To(id.into());
+        assert_eq!(Link::as_known(Some(to("00uBoss")), true), to("00uBoss"));
+        assert_eq!(Link::as_known(Some(to("00uBoss")), false), to("00uBoss"));
+        assert_eq!(
+            Link::as_known(Some(Link::Unknown), true),
+            Link::Nobody,
+            "what comes later has no link that is known"
+        );
+        assert_eq!(Link::as_known(None, false), Link::Unknown);
+    }
+
+    #[test]
+    fn who_is_to_be_suspended_may_keep_a_suspended_account_and_who_is_to_end_none() {
+        let suspended = Account { status: AccountStatus::Suspended, ..bare("00u1", "a@example.com", None) };
+        assert!(suspended.is_in_use_after(Some("ended")) && !suspended.is_in_use_after(Some("suspended")));
+        assert!(bare("00u1", "a@example.com", None).is_in_use_after(None));
     }
 
     #[test]

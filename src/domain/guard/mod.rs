@@ -5,6 +5,7 @@ pub mod approval;
 pub mod change;
 pub mod decider;
 pub mod evaluation;
+pub mod joining;
 pub mod planned;
 pub mod preview;
 pub mod rejection;

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** a login that still fits its owner is kept, whatever became free meanwhile.
 
+use crate::domain::account::user::Account;
 use crate::domain::mapping::expr::MappingError;
 use crate::domain::mapping::expr::{Bound, Expr};
 use crate::domain::mapping::view::Reads;
@@ -48,6 +49,25 @@ pub enum Holder {
     DeactivatedHolder(String),
     /// Somebody else; who it is, in words.
     Other(String),
+}
+
+impl Holder {
+    /// Who has a login that an account has.
+    pub fn of_account(account: &Account, is_own: bool) -> Self {
+        match is_own {
+            true => Holder::Themselves,
+            false if account.is_live() => Holder::Other(account.described()),
+            false => Holder::DeactivatedHolder(account.id.clone()),
+        }
+    }
+
+    /// Who has a login that no account has and that is reserved for a target, as seen from `mine`.
+    pub fn of_reservation(reserved: Option<i64>, mine: i64) -> Self {
+        match reserved {
+            Some(other) if other != mine => Holder::Other("somebody whose account is about to be made".into()),
+            _ => Holder::Nobody,
+        }
+    }
 }
 
 /// A login, and the deactivated account that must give it up first.

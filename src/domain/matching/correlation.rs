@@ -53,6 +53,25 @@ pub enum Counterpart {
     Target(i64),
 }
 
+impl Counterpart {
+    /// How it stands in the store.
+    pub fn key(&self) -> String {
+        match self {
+            Counterpart::Account(id) => format!("account {id}"),
+            Counterpart::Target(id) => format!("target {id}"),
+        }
+    }
+
+    /// The counterpart of a stored key.
+    pub fn parse(key: &str) -> Option<Self> {
+        match key.split_once(' ')? {
+            ("account", id) => Some(Counterpart::Account(id.to_owned())),
+            ("target", id) => id.parse().ok().map(Counterpart::Target),
+            _ => None,
+        }
+    }
+}
+
 impl Default for Counterpart {
     fn default() -> Self {
         Counterpart::Account(String::new())
@@ -65,6 +84,8 @@ pub struct Candidate {
     pub rule: String,
     pub confidence: Confidence,
     pub counterpart: Counterpart,
+    /// The account of a known person, if they have one.
+    pub account: Option<String>,
     /// First and last name as the other side has them; empty where they are not known.
     pub first_name: String,
     pub last_name: String,

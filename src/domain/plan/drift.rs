@@ -1,6 +1,5 @@
 //! What somebody else has changed in Okta: the difference between what was known of an account and what a later read shows.
 
-use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
 use crate::domain::account::user::{Account, AccountStatus, Left};
 use crate::domain::mapping::desired::{Desired, Mapping};
@@ -8,7 +7,6 @@ use crate::domain::mapping::rules::OnDrift;
 use crate::domain::record::employee::FieldChange;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 /// What differs. `read` are the groups whose members were read; of others nothing is known.
 pub fn drift(known: &Account, found: &Account, directory: &Directory, read: &BTreeSet<String>) -> Vec<FieldChange> {
@@ -75,21 +73,6 @@ pub fn merge(
     merged
 }
 
-/// Lists show a change with a delay (`okta-api.md §3.2`): whatever was seen so shortly before is newer than the list.
-pub const LAG: Duration = Duration::from_secs(60);
-
-/// Whether what is known of an account is too fresh to be compared with a list that was begun at `started`: the list may show
-/// what was there before.
-pub fn is_too_fresh(observed: Moment, started: Moment) -> bool {
-    observed + LAG > started
-}
-
-/// Whether so many accounts of `known` can have been deleted by hand: more of them missing from a list are more likely a
-/// list that was not whole, and nothing may follow from that.
-pub const fn is_believable(missing: usize, known: usize) -> bool {
-    missing <= 10 || missing * 50 <= known
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,19 +100,6 @@ mod tests {
         assert_eq!(fields, ["status", "title", "group \"Finance\"", "group \"Sales\""]);
         let merged = merge(&known, &found, &read, &usual(), None);
         assert_eq!(merged.groups, ["00g2", "00g9"].map(str::to_owned).into(), "00g9 was not read");
-    }
-
-    #[test]
-    fn a_list_that_lacks_many_is_not_believed() {
-        assert!(is_believable(10, 12) && is_believable(20, 1000));
-        assert!(!is_believable(11, 500) && !is_believable(500, 1000));
-    }
-
-    #[test]
-    fn what_was_seen_while_the_list_was_read_is_not_compared() {
-        let started = Moment::from_secs(1000);
-        assert!(is_too_fresh(started, started) && is_too_fresh(started - LAG + Duration::from_secs(1), started));
-        assert!(!is_too_fresh(started - LAG, started));
     }
 
     #[test]

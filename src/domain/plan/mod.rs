@@ -8,6 +8,7 @@ pub mod drift;
 pub mod kind;
 pub mod leaver;
 pub mod limits;
+pub mod manager;
 pub mod observe;
 pub mod pins;
 pub mod planner;

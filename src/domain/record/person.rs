@@ -9,6 +9,13 @@ pub struct Position {
     pub employee: Employee,
 }
 
+impl Position {
+    /// Whose profile it is, for people.
+    pub fn described(&self) -> String {
+        format!("{} (profile {} of {})", self.employee.display(), self.employee.id, self.tenant)
+    }
+}
+
 /// A person: one position, or several at the same time.
 ///
 /// **Invariant:** never empty; the first position is the primary one, by which the person is described.

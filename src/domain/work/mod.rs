@@ -2,4 +2,5 @@
 
 pub mod cause;
 pub mod machine;
+pub mod revision;
 pub mod run;

@@ -1,4 +1,13 @@
 //! The rows of the tables, typed: one file per table, with all SQL that reads or writes it.
 
+pub(super) mod account;
+pub(super) mod anchored;
+pub(super) mod link;
+pub(super) mod matched;
+pub(super) mod org;
+pub(super) mod pin;
+pub(super) mod renamed;
+pub(super) mod review;
+pub(super) mod source;
 pub(super) mod target;
 pub(super) mod work;

@@ -185,6 +185,32 @@ pub fn unevaluated(c: &Tx, org: &str, most: usize) -> Result<Vec<Unevaluated>, S
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// When time alone changes what a profile means next, in milliseconds.
+pub fn next_change(c: &Tx) -> Result<Option<i64>, StoreError> {
+    Ok(c.query_row("SELECT min(changes_at) FROM work", [], |row| row.get(0))?)
+}
+
+/// How many people of an org are ready or in a run, and at most so many of them at random.
+pub fn sample(c: &Tx, org: &str, most: usize) -> Result<(usize, Vec<i64>), StoreError> {
+    let mut count =
+        c.prepare_cached("SELECT count(*) FROM work WHERE org = ?1 AND dirty_rev > done_rev AND state = 0")?;
+    let total: i64 = count.query_row([org], |row| row.get(0))?;
+    let mut select = c.prepare_cached(
+        "SELECT target FROM work WHERE org = ?1 AND dirty_rev > done_rev AND state = 0 ORDER BY random() LIMIT ?2",
+    )?;
+    let targets = select.query_map(params![org, limit(most)], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok((usize::try_from(total).unwrap_or(0), targets))
+}
+
+/// How many people are dirty, by class and state.
+pub fn counts(c: &Tx) -> Result<Vec<(Priority, State, i64)>, StoreError> {
+    let mut select =
+        c.prepare_cached("SELECT class, state, count(*) FROM work WHERE dirty_rev > done_rev GROUP BY class, state")?;
+    let rows = select
+        .query_map([], |row| Ok((Priority::from_number(row.get(0)?), State::from_number(row.get(1)?), row.get(2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// The leases of an org that are held.
 pub fn leases(c: &Tx, org: &str) -> Result<Vec<Lease>, StoreError> {
     let mut select =

@@ -1,0 +1,82 @@
+//! A document of a profile beside the one that is held: which of them counts, and who else is concerned by what differs.
+
+use crate::clock::Moment;
+use crate::domain::record::employee::Employee;
+
+/// What a document is beside the one that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Document {
+    Same,
+    /// It was under way while the one that is held arrived: it may be older, and is not believed.
+    MayBeOlder,
+    New,
+}
+
+impl Document {
+    /// `sent` is when the request for it left, `held_at` when the answer with the one that is held arrived, both on the monotonic
+    /// time line of one run; times of another run mean nothing.
+    pub fn beside(is_same: bool, is_of_this_run: bool, sent: Moment, held_at: Moment) -> Self {
+        match is_same {
+            true => Document::Same,
+            false if is_of_this_run && sent < held_at => Document::MayBeOlder,
+            false => Document::New,
+        }
+    }
+}
+
+/// Who else is concerned by a new document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ripples<'a> {
+    /// The profile was not known: whoever reports to it has a manager now.
+    pub is_first: bool,
+    /// It reports to somebody else: circles of managers may have closed or opened.
+    pub has_moved: bool,
+    /// Profiles of managers of whom it is told who still reports to them, where they have left.
+    pub managers: Vec<&'a str>,
+}
+
+impl<'a> Ripples<'a> {
+    pub fn of(before: Option<&'a Employee>, after: &'a Employee) -> Self {
+        let manager = |employee: &'a Employee| employee.manager.as_ref().map(|manager| manager.id.as_str());
+        let (old, new) = (before.and_then(manager), manager(after));
+        let has_moved = old != new;
+        let hears = has_moved || before.map(|before| &before.user_status) != Some(&after.user_status);
+        let other = new.filter(|_| has_moved);
+        let managers = if hears { old.into_iter().chain(other).collect() } else { Vec::new() };
+        Self { is_first: before.is_none(), has_moved, managers }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::record::employee::tests::an_employee;
+    use crate::domain::record::employee::{Manager, UserStatus};
+
+    fn under(manager: Option<&str>) -> Employee {
+        let manager = manager.map(|id| Manager { id: id.into(), ..an_employee().manager.unwrap_or_default() });
+        Employee { manager, ..an_employee() }
+    }
+
+    #[test]
+    fn an_answer_that_was_under_way_is_not_believed_unless_it_says_the_same() {
+        let at = Moment::from_secs;
+        assert_eq!(Document::beside(true, true, at(1), at(2)), Document::Same);
+        assert_eq!(Document::beside(false, true, at(1), at(2)), Document::MayBeOlder);
+        assert_eq!(Document::beside(false, true, at(2), at(2)), Document::New);
+        assert_eq!(Document::beside(false, false, at(1), at(2)), Document::New, "times of another run mean nothing");
+    }
+
+    #[test]
+    fn both_managers_hear_of_a_move_and_the_one_of_a_status() {
+        let (old, new) = (under(Some("a")), under(Some("b")));
+        let moved = Ripples::of(Some(&old), &new);
+        assert_eq!((moved.has_moved, moved.is_first, moved.managers), (true, false, vec!["a", "b"]));
+        let left = Employee { user_status: UserStatus::Inactive, ..new.clone() };
+        assert_eq!(Ripples::of(Some(&new), &left).managers, ["b"]);
+        assert_eq!(Ripples::of(Some(&new), &new).managers, Vec::<&str>::new());
+        let alone = under(None);
+        let first = Ripples::of(None, &alone);
+        assert!(first.is_first && !first.has_moved && first.managers.is_empty());
+    }
+}

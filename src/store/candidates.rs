@@ -1,0 +1,140 @@
+//! Everybody who may be meant by a profile: what the store knows of them, put before the rules.
+
+use super::StoreError;
+use super::engine::Tx;
+use super::previews::directory_of;
+use super::rows::{account, anchored, link, matched, review, source, target};
+use crate::clock::Moment;
+use crate::domain::account::directory::Directory;
+use crate::domain::account::knowledge::Knowledge;
+use crate::domain::account::user::Account;
+use crate::domain::matching::correlation::{ANCHOR, BEFORE, Candidate, Confidence, Counterpart};
+use crate::domain::matching::linking::{Ties, bound, distinct};
+use crate::domain::matching::twins;
+use crate::domain::plan::rulebook::Rulebook;
+use crate::domain::record::person::Position;
+use std::sync::Arc;
+
+/// Everybody who may be meant by a profile of a target, in the order of the rules, without those whom a person has rejected.
+pub(super) fn candidates(
+    c: &Tx,
+    rules: &Rulebook,
+    org: &str,
+    position: &Position,
+    target: i64,
+    now: Moment,
+) -> Result<Vec<Candidate>, StoreError> {
+    let profile = &position.employee.id;
+    let mut found = Vec::new();
+    let mut mine = link::profiles(c, target)?.all();
+    mine.retain(|one| (&one.tenant, &one.employee.id) != (&position.tenant, profile));
+    mine.push(position.clone());
+    let seek = Seek { c, org, position, mine, directory: directory_of(c, org)?, rules, now };
+    for other in review::parted_from(c, org, position)? {
+        found.extend(seek.target(BEFORE, Confidence::Certain, other)?);
+    }
+    for account in account::by_anchor(c, org, profile)? {
+        found.push(seek.account(ANCHOR, Confidence::Certain, account)?);
+    }
+    for (rule, value) in rules.keys(position) {
+        for account in account::by_attribute(c, org, &rule.attribute, &value)? {
+            found.push(seek.account(&rule.name, rule.confidence, account)?);
+        }
+        for other in source::targets_by_key(c, org, (&rule.name, &value), position)? {
+            found.extend(seek.target(&rule.name, rule.confidence, other)?);
+        }
+    }
+    Ok(distinct(found, target, &review::rejected(c, org, position)?))
+}
+
+/// Who looks for whom.
+struct Seek<'a> {
+    c: &'a Tx,
+    org: &'a str,
+    position: &'a Position,
+    /// All profiles of its target, which would come with it.
+    mine: Vec<Position>,
+    /// What the org has besides people; not known before it was read.
+    directory: Option<Arc<Directory>>,
+    rules: &'a Rulebook,
+    now: Moment,
+}
+
+impl Seek<'_> {
+    fn account(&self, rule: &str, confidence: Confidence, account: Account) -> Result<Candidate, StoreError> {
+        let (c, org) = (self.c, self.org);
+        let profile = &self.position.employee.id;
+        let anchor_is_ours = account.anchor.as_ref() == Some(profile) && anchored::is_ours(c, org, profile, &account)?;
+        if let Some(owner) = target::owner(c, org, &account.id)?
+            && let Some(mut candidate) = self.target(rule, confidence, owner)?
+        {
+            candidate.described = account.described();
+            candidate.anchor_is_ours = anchor_is_ours;
+            return Ok(candidate);
+        }
+        let name = |key: &str| account.profile.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+        Ok(Candidate {
+            rule: rule.to_owned(),
+            confidence,
+            first_name: name("firstName"),
+            last_name: name("lastName"),
+            anchored_to: account.anchor.clone().filter(|anchor| anchor != profile),
+            anchor_is_ours,
+            is_deactivated: !account.is_live(),
+            reserved: self.reserved(&account),
+            mastered_by: account.mastered_by().map(str::to_owned),
+            described: account.described(),
+            counterpart: Counterpart::Account(account.id),
+            ..Candidate::default()
+        })
+    }
+
+    /// A person already known, by the profile that describes them.
+    fn target(&self, rule: &str, confidence: Confidence, target: i64) -> Result<Option<Candidate>, StoreError> {
+        let c = self.c;
+        let positions = link::profiles(c, target)?.all();
+        let Some(first) = positions.first() else { return Ok(None) };
+        let account = account::of_target(c, target)?;
+        Ok(Some(Candidate {
+            rule: rule.to_owned(),
+            confidence,
+            counterpart: Counterpart::Target(target),
+            first_name: first.employee.first_name.clone(),
+            last_name: first.employee.last_name.clone(),
+            reserved: account.as_ref().and_then(|account| self.reserved(account)),
+            account: account.map(|account| account.id),
+            twin: twins::twin(&self.mine, &positions).map(Position::described),
+            bound: self.bound(target, &positions)?,
+            described: first.described(),
+            ..Candidate::default()
+        }))
+    }
+
+    /// Why no rule gives an account away.
+    fn reserved(&self, account: &Account) -> Option<String> {
+        let Some(directory) = &self.directory else {
+            return Some("it is not known yet who is an Okta administrator".into());
+        };
+        match directory.administrator(account, self.now) {
+            Knowledge::Nobody => {}
+            Knowledge::Holder => return Some("it is the account of an Okta administrator".into()),
+            Knowledge::Unknown { .. } => {
+                return Some("it cannot be told whether it is the account of an Okta administrator".into());
+            }
+        }
+        self.rules.safeguards.protected.why(account, directory)
+    }
+
+    /// What must be decided before anybody joins a target.
+    fn bound<'a>(&self, target: i64, positions: &'a [Position]) -> Result<Option<String>, StoreError> {
+        let tenant = |position: &'a Position| -> Result<_, StoreError> {
+            Ok((position.tenant.as_str(), matched::is_added(self.c, self.org, &position.tenant)?))
+        };
+        let ties = Ties {
+            open_review: review::open_about(self.c, target)?,
+            is_being_adopted: matched::is_pending(self.c, target)?,
+            tenants: positions.iter().map(tenant).collect::<Result<_, _>>()?,
+        };
+        Ok(bound(&ties, &self.position.tenant, self.org))
+    }
+}

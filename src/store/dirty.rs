@@ -1,0 +1,40 @@
+//! Marking people dirty: every use case that has something new about somebody ends here.
+
+use super::StoreError;
+use super::engine::Tx;
+use super::rows::link::InOrg;
+use super::rows::{link, work};
+use crate::clock::Moment;
+use crate::domain::plan::priority::Priority;
+use crate::domain::work::cause::Cause;
+use crate::domain::work::machine::{ANY_BUCKET, Dirt, Work};
+
+/// Raises the revision of `target`; returns the new one.
+pub(super) fn mark_dirty(
+    c: &Tx,
+    target: i64,
+    org: &str,
+    priority: Priority,
+    bucket: &str,
+    cause: Cause,
+    now: Moment,
+) -> Result<i64, StoreError> {
+    let dirt = Dirt { priority, bucket, cause };
+    let work = Work::dirtied(work::load(c, target)?, &dirt, now);
+    work::save(c, target, org, &work)?;
+    Ok(work.dirty_rev)
+}
+
+/// Marks people dirty because what they are told of their manager, or of those who report to them, has changed.
+pub(super) fn wake(c: &Tx, people: Vec<InOrg>, now: Moment) -> Result<(), StoreError> {
+    for (target, org) in people {
+        mark_dirty(c, target, &org, Priority::Describe, ANY_BUCKET, Cause::Manager, now)?;
+    }
+    Ok(())
+}
+
+/// Marks those dirty who report to a person: all of them, or only those who wait for the person's account.
+pub(super) fn wake_reports(c: &Tx, org: &str, target: i64, only_waiting: bool, now: Moment) -> Result<(), StoreError> {
+    let reports = link::reports_of(c, target, only_waiting)?;
+    wake(c, reports.into_iter().map(|report| (report, org.to_owned())).collect(), now)
+}

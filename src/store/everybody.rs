@@ -1,0 +1,132 @@
+//! Looking at everybody anew: under other rules, or because an org was read only now.
+//!
+//! **Invariant:** a service that is at work does it in parts: nobody's termination waits for a hundred thousand others.
+
+use super::engine::Tx;
+use super::relink::{What, relink_known};
+use super::rows::{link, org, source};
+use super::{Store, StoreError, correlate, links, meta, pins, set_meta};
+use crate::clock::Moment;
+use crate::domain::plan::rulebook::Rulebook;
+use crate::domain::record::person::Position;
+use crate::domain::work::cause::Cause;
+
+/// People of one part: their transaction takes about a tenth of a second.
+const PART: i64 = 500;
+/// The fingerprint of the rules that everybody is looked at under, in parts, right now.
+const RELINKING: &str = "relinking";
+
+/// The last profile that was looked at, with its tenant.
+type ProfileKey = (String, String);
+
+/// Shows `visit` the profiles after `after`, in order, as many as make a part; the last of them, or nothing if there are none.
+fn part(
+    c: &Tx,
+    after: &ProfileKey,
+    mut visit: impl FnMut(&Position) -> Result<(), StoreError>,
+) -> Result<Option<ProfileKey>, StoreError> {
+    let mut last = None;
+    for position in source::after(c, after, PART)? {
+        visit(&position)?;
+        last = Some((position.tenant, position.employee.id));
+    }
+    Ok(last)
+}
+
+fn everybody(c: &Tx, mut visit: impl FnMut(&Position) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    let mut after = ProfileKey::default();
+    while let Some(last) = part(c, &after, &mut visit)? {
+        after = last;
+    }
+    Ok(())
+}
+
+/// Routes and correlates one profile anew in every org that it concerns.
+fn relink(c: &Tx, rules: &Rulebook, position: &Position, now: Moment) -> Result<(), StoreError> {
+    for org in &rules.orgs {
+        let known = link::find(c, &org.name, &position.tenant, &position.employee.id)?;
+        if known.is_some() || org.tenants.contains(&position.tenant) {
+            let what = What { before: Some(&position.employee), cause: Cause::Rules };
+            relink_known(c, rules, &org.name, position, known, &what, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// Everything anew under other rules, at once: keys, routes, correlation, standing. For a service that begins: nobody waits
+/// for it yet.
+pub(super) fn relink_all(c: &Tx, rules: &Rulebook, now: Moment) -> Result<(), StoreError> {
+    link::unroute_all(c)?;
+    pins::unpin_all(c, "the rules changed", now)?;
+    everybody(c, |position| links::put_keys(c, rules, position))?;
+    everybody(c, |position| relink(c, rules, position, now))
+}
+
+/// From this transaction on everybody must be looked at under the rules of `fingerprint`: `relink_everybody` does it, and the
+/// next start if that does not come to its end.
+pub(super) fn begin(c: &Tx, fingerprint: &str, now: Moment) -> Result<(), StoreError> {
+    pins::unpin_all(c, "the rules changed", now)?;
+    set_meta(c, "rules", "")?;
+    set_meta(c, RELINKING, fingerprint)
+}
+
+/// Whether the rules of `fingerprint` are those that everybody is looked at under.
+fn is_wanted(c: &Tx, fingerprint: &str) -> Result<bool, StoreError> {
+    Ok(meta(c, RELINKING)?.is_some_and(|wanted| wanted == fingerprint))
+}
+
+impl Store {
+    /// Looks at everybody under the rules that were exchanged, in parts, after `exchange_rules` has said that it is needed.
+    /// Touches nobody any more when other rules have come meanwhile. After an error it can be begun anew.
+    pub async fn relink_everybody(&self, fingerprint: &str, now: Moment) -> Result<(), StoreError> {
+        let wanted = fingerprint.to_owned();
+        self.in_parts(move |c, rules, position| match is_wanted(c, &wanted)? {
+            true => links::put_keys(c, rules, position),
+            false => Ok(()),
+        })
+        .await?;
+        let wanted = fingerprint.to_owned();
+        self.in_parts(move |c, rules, position| match is_wanted(c, &wanted)? {
+            true => relink(c, rules, position, now),
+            false => Ok(()),
+        })
+        .await?;
+        let wanted = fingerprint.to_owned();
+        self.run(move |c| {
+            if is_wanted(c, &wanted)? {
+                set_meta(c, "rules", &wanted)?;
+                set_meta(c, RELINKING, "")?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Correlates everybody who has no account in an org whose accounts were read: those who were seen before the org was, and
+    /// those whose account was not there, or not shown, until now. Nobody else is touched.
+    pub async fn correlate_org(&self, org: &str, now: Moment) -> Result<(), StoreError> {
+        let name = org.to_owned();
+        let first = !self.run(move |c| org::is_compared(c, &name)).await?;
+        let name = org.to_owned();
+        self.in_parts(move |c, rules, position| correlate::late(c, rules, &name, position, first, now).map(drop))
+            .await?;
+        let org = org.to_owned();
+        self.run(move |c| org::set_compared(c, &org, now)).await
+    }
+
+    /// Shows `visit` every profile, some hundred in one transaction.
+    pub(super) async fn in_parts<F>(&self, visit: F) -> Result<(), StoreError>
+    where
+        F: Fn(&Tx, &Rulebook, &Position) -> Result<(), StoreError> + Clone + Send + 'static,
+    {
+        let mut after = ProfileKey::default();
+        loop {
+            let (from, visit, rules) = (after, visit.clone(), self.rules());
+            let last = self.run(move |c| part(c, &from, |position| visit(c, &rules.load(), position))).await?;
+            match last {
+                Some(last) => after = last,
+                None => return Ok(()),
+            }
+        }
+    }
+}
