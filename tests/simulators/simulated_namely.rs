@@ -169,6 +169,76 @@ fn a_termination_and_its_rescission_can_be_written_as_hr_tools_do() {
     );
 }
 
+/// Everything that a profile shows can be changed as HR tools do it, and is shown by the next read.
+#[test]
+fn every_field_changes_over_http_and_what_cannot_be_changed_is_refused_by_name() {
+    let tenant = Tenant::new(12, unlimited());
+    let whole = tenant.get("/profiles")["profiles"][3].clone();
+    let id = whole["id"].as_str().expect("an id").to_owned();
+    let put = |profile: Value| tenant.call("PUT", &format!("/profiles/{id}"), Some(json!({ "profiles": [profile] })));
+    assert_eq!(put(whole.clone()).0, 200, "what was read can be written back");
+    let manager = tenant.get("/profiles")["profiles"][10]["id"].clone();
+    let other = |key: &str, before: &Value| match key {
+        "user_status" => json!("pending"),
+        "start_date" | "departure_date" | "dob" => json!("2031-02-03"),
+        "employee_type" => json!({ "title": "Intern" }),
+        "leave_status" => json!("On leave"),
+        "job_title" => json!({ "title": "Team Manager" }),
+        "reports_to" => manager.clone(),
+        "links" => json!({ "groups": [{ "name": "Legal" }, { "name": "Berlin" }] }),
+        _ if before.is_object() => json!({ "city": "Porto" }),
+        _ if before.is_array() => json!(["laptop"]),
+        _ => json!("otherwise"),
+    };
+    let kept = ["id", "created_at", "updated_at", "full_name", "image"];
+    for (key, before) in whole.as_object().expect("a profile") {
+        let after = other(key, before);
+        let (status, _, body) = put(json!({ key: after }));
+        if kept.contains(&key.as_str()) {
+            assert_eq!((status, body["errors"][0].clone()), (422, json!(format!("{key} cannot be written"))));
+            continue;
+        }
+        assert_eq!(status, 200, "{key}: {body}");
+        assert_ne!(tenant.get(&format!("/profiles/{id}"))["profiles"][0][key], *before, "{key} was ignored");
+    }
+    let now = tenant.get(&format!("/profiles/{id}"))["profiles"][0].clone();
+    assert_eq!(
+        (now["job_title"]["title"].clone(), now["reports_to"][0]["id"].clone()),
+        (json!("Team Manager"), manager)
+    );
+    let groups: Vec<&str> =
+        now["links"]["groups"].as_array().expect("groups").iter().filter_map(|g| g["name"].as_str()).collect();
+    assert_eq!(groups, ["Legal", "Berlin"]);
+    let several = json!({ "links": { "groups": [{ "name": "Legal" }, { "name": "Sales" }, { "name": "Berlin" }] } });
+    assert_eq!(put(several).2["profiles"][0]["links"]["groups"].as_array().map(Vec::len), Some(3));
+    for (wrong, why) in [
+        (json!({ "user_status": "left" }), "user_status is active, inactive or pending"),
+        (json!({ "departure_date": "tomorrow" }), "departure_date is not a date: \"tomorrow\""),
+        (json!({ "reports_to": "nobody" }), "reports_to names no profile: \"nobody\""),
+        (json!({ "job_title": "team manager" }), "job_title is not one of /job_titles: \"team manager\""),
+        (json!({ "links": { "groups": ["Corporate"] } }), "links .groups: several groups are called"),
+        (json!({ "nickname": "Al" }), "nickname is not a field of this company"),
+    ] {
+        let (status, _, body) = put(wrong);
+        let message = body["errors"][0].as_str().unwrap_or_default().to_owned();
+        assert!(status == 422 && message.starts_with(why), "{message}");
+    }
+}
+
+#[test]
+fn somebody_who_is_hired_over_http_has_what_was_sent_and_nothing_of_anybody_else() {
+    let tenant = Tenant::new(3, unlimited());
+    let joiner = json!({ "first_name": "Ada", "last_name": "Byron", "email": "ada@example.com",
+        "start_date": "2026-01-01", "user_status": "active", "links": { "groups": [{ "name": "Sales" }] } });
+    let (status, _, body) = tenant.call("POST", "/profiles", Some(json!({ "profiles": [joiner] })));
+    let made = &body["profiles"][0];
+    assert_eq!((status, made["email"].clone()), (200, json!("ada@example.com")), "{body}");
+    assert_eq!(made["links"]["groups"].as_array().map(Vec::len), Some(1), "{made}");
+    assert_eq!(made["reports_to"][0]["id"], "no_guid");
+    let id = made["id"].as_str().expect("an id");
+    assert_eq!(tenant.get(&format!("/profiles/{id}"))["profiles"][0]["first_name"], "Ada");
+}
+
 #[test]
 fn a_personal_token_dies_with_its_owner_and_a_restricted_one_sees_ten_keys() {
     let tenant = Tenant::new(2, Options { restricted: true, ..unlimited() });

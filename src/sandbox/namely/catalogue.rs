@@ -15,6 +15,12 @@ pub fn company_info(base: &str) -> Response {
 
 /// Groups name the title of their type in `type`; its id is in `links`. Two groups may have one name.
 pub fn groups(departments: &[&str]) -> Response {
+    let rows = group_rows(departments);
+    let meta = json!({ "response": 200, "count": rows.len() });
+    envelope("groups", rows, meta)
+}
+
+pub(super) fn group_rows(departments: &[&str]) -> Vec<Value> {
     let group = |id: String, title: &str, kind: &str, kind_id: &str| {
         json!({ "id": id, "title": title, "type": kind, "is_team": false, "count": 0,
                 "address": { "address1": null, "city": null, "country_id": null }, "links": { "group_type": kind_id } })
@@ -23,9 +29,7 @@ pub fn groups(departments: &[&str]) -> Response {
     let offices = OFFICES.iter().enumerate().map(|(n, o)| group(office_id(n), o, "Office Location", "8"));
     let clubs = ["Corporate", "Corporate"].iter().enumerate();
     let clubs = clubs.map(|(n, c)| group(format!("c1b00000-0000-4000-8000-{n:012}"), c, "Divisions", "9"));
-    let rows: Vec<Value> = departments.chain(offices).chain(clubs).collect();
-    let meta = json!({ "response": 200, "count": rows.len() });
-    envelope("groups", rows, meta)
+    departments.chain(offices).chain(clubs).collect()
 }
 
 pub fn group_types() -> Response {
@@ -97,9 +101,8 @@ pub fn fields() -> Response {
 
 /// One group, with its members; here `type` is the id of the type (`namely-api.md §2.7`).
 pub fn group(departments: &[&str], id: &str, members: &[&str]) -> Response {
-    let all: Value = serde_json::from_slice(&groups(departments).body).unwrap_or_default();
-    let found = all["groups"].as_array().into_iter().flatten().find(|group| group["id"] == id);
-    let Some(mut found) = found.cloned() else { return not_found("Group") };
+    let found = group_rows(departments).into_iter().find(|group| group["id"] == id);
+    let Some(mut found) = found else { return not_found("Group") };
     found["type"] = found["links"]["group_type"].clone();
     found["count"] = json!(members.len());
     found["links"]["profiles"] = json!(members);

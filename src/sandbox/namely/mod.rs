@@ -4,6 +4,7 @@ mod catalogue;
 mod oauth;
 mod tokens;
 pub mod wire;
+mod writing;
 
 pub use tokens::Client;
 
@@ -74,6 +75,8 @@ impl Default for Options {
 #[derive(Clone, Debug)]
 struct Record {
     person: Person,
+    /// Ids of the groups, where they are not one department and one office.
+    groups: Option<Vec<String>>,
     created_at: i64,
     updated_at: i64,
     /// Gone from every answer.
@@ -107,7 +110,7 @@ impl Namely {
             // Many share a second, as after a bulk import.
             .map(|(n, person)| {
                 let at = created + i64::try_from(n / 15).unwrap_or(0);
-                Record { person, created_at: at, updated_at: at, vanished: false }
+                Record { person, groups: None, created_at: at, updated_at: at, vanished: false }
             })
             .collect();
         Self {
@@ -130,7 +133,12 @@ impl Namely {
         self.edits += 1;
         let moves = self.options.edits_move_updated_at;
         let record = &mut self.people[index];
+        let place = |person: &Person| (person.department, person.office);
+        let before = place(&record.person);
         edit(&mut record.person);
+        if place(&record.person) != before {
+            record.groups = None;
+        }
         if moves {
             record.updated_at = now.secs();
         }
@@ -139,7 +147,13 @@ impl Namely {
     /// HR adds somebody; returns the index.
     pub fn hire(&mut self, person: Person, now: Moment) -> usize {
         self.edits += 1;
-        self.people.push(Record { person, created_at: now.secs(), updated_at: now.secs(), vanished: false });
+        self.people.push(Record {
+            person,
+            groups: None,
+            created_at: now.secs(),
+            updated_at: now.secs(),
+            vanished: false,
+        });
         self.people.len() - 1
     }
 
@@ -214,10 +228,13 @@ impl Namely {
             },
             ["groups"] => catalogue::groups(self.options.departments),
             ["groups", id] => {
-                let is_in = |person: &Person| {
-                    wire::department_id(person.department) == *id || wire::office_id(person.office) == *id
+                let is_in = |record: &&Record| match &record.groups {
+                    Some(ids) => ids.iter().any(|of| of == id),
+                    None => [wire::department_id(record.person.department), wire::office_id(record.person.office)]
+                        .iter()
+                        .any(|of| of == id),
                 };
-                let members: Vec<&str> = self.people().filter(|p| is_in(p)).map(|p| p.id.as_str()).collect();
+                let members: Vec<&str> = self.people.iter().filter(is_in).map(|r| r.person.id.as_str()).collect();
                 catalogue::group(self.options.departments, id, &members)
             }
             ["group_types"] => catalogue::group_types(),
@@ -247,8 +264,8 @@ impl Namely {
         email.into_iter().chain([id.to_owned()]).collect()
     }
 
-    fn profile(&self, index: usize) -> Value {
-        let record = &self.people[index];
+    /// A profile with everything that Namely knows.
+    fn whole_profile(&self, record: &Record) -> Value {
         let manager = record.person.manager.map(|m| &self.people[m].person);
         let mut profile = wire::profile(
             &record.person,
@@ -257,6 +274,18 @@ impl Namely {
             (record.created_at, record.updated_at),
             self.options.legacy,
         );
+        if let Some(ids) = record.groups.as_ref().filter(|_| !record.person.raw.contains_key("links")) {
+            let groups = catalogue::group_rows(self.options.departments);
+            let shown = groups.iter().filter(|group| ids.iter().any(|id| group["id"] == *id));
+            profile["links"]["groups"] =
+                shown.map(|group| json!({ "id": group["id"], "name": group["title"] })).collect();
+        }
+        profile
+    }
+
+    /// A profile as the token sees it.
+    fn profile(&self, index: usize) -> Value {
+        let mut profile = self.whole_profile(&self.people[index]);
         if let Some(fields) = profile.as_object_mut() {
             self.options.hidden_keys.iter().for_each(|key| {
                 fields.remove(key);
@@ -330,66 +359,6 @@ impl Namely {
             Some(after) => json!({ "count": rows.len(), "status": 200, "after": after }),
         };
         wire::profiles_envelope(rows, meta)
-    }
-
-    /// `POST` and `PUT` of profiles, as far as HR tools use them.
-    fn write(&mut self, request: &Request, now: Moment) -> Response {
-        let segments = request.segments();
-        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-        let sent = &body["profiles"][0];
-        let text = |key: &str| sent[key].as_str().map(str::to_owned);
-        match (request.method.as_str(), segments.iter().map(String::as_str).collect::<Vec<_>>().as_slice()) {
-            ("POST", ["api", "v1", "profiles" | "profiles.json"]) => match text("first_name") {
-                None => wire::unprocessable("first_name"),
-                Some(first_name) => {
-                    let Some(mut person) = self.people.first().map(|record| record.person.clone()) else {
-                        return wire::unprocessable("last_name");
-                    };
-                    person.id =
-                        uuid::Builder::from_u128(u128::from(self.requests) + (1 << 100)).into_uuid().to_string();
-                    (person.first_name, person.manager) = (first_name, None);
-                    self.hire(person, now);
-                    let index = self.people.len() - 1;
-                    self.change(index, sent, now);
-                    wire::profiles_envelope(vec![self.profile(index)], json!({ "count": 1, "status": 200 }))
-                }
-            },
-            ("PUT", ["api", "v1", "profiles", id]) => {
-                let index = self.people.iter().position(|record| record.person.id == id.trim_end_matches(".json"));
-                let Some(index) = index else { return wire::not_found("Profile") };
-                self.change(index, sent, now);
-                wire::profiles_envelope(vec![self.profile(index)], json!({ "count": 1, "status": 200 }))
-            }
-            _ => wire::not_a_route(),
-        }
-    }
-
-    /// Only the keys that are sent change.
-    fn change(&mut self, index: usize, sent: &Value, now: Moment) {
-        let text = |key: &str| sent[key].as_str().map(str::to_owned);
-        let status = text("user_status").and_then(|word| match word.as_str() {
-            "active" => Some(super::population::Status::Active),
-            "inactive" => Some(super::population::Status::Inactive),
-            "pending" => Some(super::population::Status::Pending),
-            _ => None,
-        });
-        let date = |key: &str| text(key).map(|day| day.parse().ok());
-        let (start, departure) = (date("start_date").flatten(), date("departure_date"));
-        self.edit(index, now, |person| {
-            person.status = status.unwrap_or(person.status);
-            person.start_date = start.unwrap_or(person.start_date);
-            person.departure_date = departure.unwrap_or(person.departure_date);
-            for (key, field) in [
-                ("first_name", &mut person.first_name),
-                ("last_name", &mut person.last_name),
-                ("email", &mut person.email),
-                ("office_direct_dial", &mut person.direct_dial),
-            ] {
-                if let Some(value) = text(key) {
-                    *field = value;
-                }
-            }
-        });
     }
 
     fn matches(&self, index: usize, filter: &str, value: &str) -> bool {

@@ -48,10 +48,9 @@ pub const GUARANTEED: [&str; 10] = [
     "job_title",
 ];
 
-/// The answer to a write that misses something, as recorded.
-pub fn unprocessable(field: &str) -> Response {
-    let errors = [format!("{field} is a required field")];
-    Response::json(422, &json!({ "message": "error creating profile", "errors": errors }))
+/// The answer to a write that means nothing, as recorded.
+pub fn refused(doing: &str, errors: &[String]) -> Response {
+    Response::json(422, &json!({ "message": format!("error {doing} profile"), "errors": errors }))
 }
 
 pub fn not_found(what: &str) -> Response {
