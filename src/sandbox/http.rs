@@ -37,7 +37,11 @@ impl Request {
 
     /// A query parameter, decoded.
     pub fn param(&self, name: &str) -> Option<String> {
-        self.query.split('&').filter_map(|pair| pair.split_once('=')).find(|(n, _)| *n == name).map(|(_, v)| decode(v))
+        self.query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(n, _)| decode(n) == name)
+            .map(|(_, v)| decode(v))
     }
 
     /// The path cut into decoded segments.
@@ -334,7 +338,7 @@ mod tests {
         let request = Request {
             method: "GET".into(),
             path: "/api/v1/users/a%40b.c".into(),
-            query: "filter=status%20eq%20%22ACTIVE%22&limit=2&q=a+b".into(),
+            query: "filter=status%20eq%20%22ACTIVE%22&limit=2&q=a+b&filter%5Bemail%5D=c".into(),
             headers: vec![],
             body: vec![],
             base: String::new(),
@@ -342,6 +346,7 @@ mod tests {
         assert_eq!(request.param("filter").as_deref(), Some("status eq \"ACTIVE\""));
         assert_eq!(request.param("q").as_deref(), Some("a b"));
         assert_eq!(request.segments()[3], "a@b.c");
+        assert_eq!(request.param("filter[email]").as_deref(), Some("c"), "curl writes brackets so");
         assert_eq!(request.param("none"), None);
     }
 }
