@@ -3,6 +3,8 @@
 use crate::common::program::program;
 use namely_okta_sync::sandbox::scenario::SCENARIOS;
 use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 fn run(arguments: &[&str]) -> (bool, String, String) {
     let output = program().arg("sandbox").args(arguments).output().expect("runs");
@@ -142,6 +144,39 @@ fn a_burst_larger_than_a_window_stays_within_every_limit() {
     assert_eq!(report["floor_seconds"], 180, "{report:#}");
     // Three windows hold them; a machine that stalls may need another, but never fewer.
     assert!(report["windows_used"].as_u64() >= Some(3), "{report:#}");
+}
+
+/// A sandbox that stays is stopped when the test ends, however it ends.
+struct Staying(std::process::Child);
+
+impl Drop for Staying {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_sandbox_that_stays_says_five_commands_that_work_against_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = program();
+    command.args(["sandbox", "--employees", "40", "--time-scale", "40", "--stay", "--report", "json", "--keep"]);
+    let child = command.arg(folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let mut sandbox = Staying(child);
+    let mut lines = BufReader::new(sandbox.0.stderr.take().expect("a pipe")).lines().map_while(Result::ok);
+    let commands: Vec<String> =
+        lines.by_ref().skip_while(|line| !line.starts_with("staying")).skip(2).take(5).collect();
+    assert_eq!(commands.len(), 5, "{commands:?}");
+    let config = folder.path().join("sandbox.toml");
+    assert!(commands[0].ends_with(&format!(" status --config {}", config.display())), "{commands:?}");
+    for (command, says) in
+        commands.iter().zip(["sandbox", "sessions revoked", "nothing would change", "leavers", "inactive"])
+    {
+        // Neither of the two tokens is in the environment of whoever pastes it.
+        let output = Command::new("sh").args(["-c", command]).output().expect("a shell");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains(says), "{command}\n{said}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::super::table::table;
 use super::options::{Options, tempdir};
+use super::stay::Staying;
 use crate::actors::Service;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -129,7 +130,15 @@ pub async fn merger(options: &Options) -> anyhow::Result<ExitCode> {
     report.findings.truncate(20);
     show(&report, options)?;
     if options.stay {
-        eprintln!("staying: store at {} (Ctrl-C ends)", service.store.path().display());
+        let namely = ["http://127.0.0.1:7001", "http://127.0.0.1:7003"].into_iter().zip(&world.namely);
+        let okta = ["http://127.0.0.1:7002", "http://127.0.0.1:7004"].into_iter().zip(&world.okta);
+        let places = namely.map(|(of, side)| (of, side.url())).chain(okta.map(|(of, side)| (of, side.url())));
+        let staying = Staying { folder: &temporary.path, address: None, places: places.collect() };
+        let path = staying.write(include_str!("../../../config/merger.toml"), "var/merger")?;
+        eprintln!(
+            "staying: configuration at {0} (Ctrl-C ends)\nTry, from another terminal: namely-okta-sync links list --config {0}",
+            path.display()
+        );
         tokio::signal::ctrl_c().await?;
     }
     let harm = report.lost + report.leavers_with_access + report.takeovers;

@@ -3,6 +3,7 @@
 pub mod merger;
 mod options;
 mod show;
+mod stay;
 
 pub use options::Options;
 
@@ -12,14 +13,16 @@ use crate::admin::{self, Served};
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::sandbox::faults::{Fault, Kind};
+use crate::sandbox::faults::{Fault, Kind as Wrong};
 use crate::sandbox::oracle::{Evidence, evaluate};
-use crate::sandbox::scenario::{MERGER, Scenario};
+use crate::sandbox::population::Status;
+use crate::sandbox::scenario::{Kind, MERGER, Scenario};
 use crate::sandbox::world::{PATIENCE, Watch, World, today};
 use crate::sandbox::{namely, okta};
 use anyhow::{Context, bail};
 use options::tempdir;
 use show::{Report, Screen, Snapshot, print_report};
+use stay::{Cast, Staying, commands};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
@@ -70,14 +73,33 @@ pub async fn sandbox(options: Options) -> anyhow::Result<ExitCode> {
         None => print_report(&report, &played),
     }
     if options.stay {
+        let places = vec![("http://127.0.0.1:7001", world.namely.url()), ("http://127.0.0.1:7002", world.okta.url())];
+        let staying = Staying { folder: &folder, address: Some(address), places };
+        let path = staying.write(include_str!("../../../config/sandbox.toml"), "var/sandbox")?;
         eprintln!(
-            "staying: metrics at http://{address}/metrics, store at {} (Ctrl-C ends)",
-            service.store.path().display()
+            "staying: metrics at http://{address}/metrics, configuration at {} (Ctrl-C ends)\nTry, from another terminal:\n{}",
+            path.display(),
+            commands(&path, &cast(&scenario, &world), today(clock.now()))
         );
         tokio::signal::ctrl_c().await?;
     }
     drop(temporary);
     Ok(if report.figures.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Somebody who has left, if anybody has, somebody else who has changed, and somebody who is still there.
+fn cast<'a>(scenario: &'a Scenario, world: &World) -> Cast<'a> {
+    let email = |kinds: &[Kind]| {
+        let change = scenario.changes.iter().rev().find(|change| kinds.contains(&change.kind));
+        change.or(scenario.changes.last()).map_or("PERSON", |change| change.after.email.as_str())
+    };
+    let tenant = world.namely.core();
+    let next = tenant.people().find(|person| person.status == Status::Active && !person.is_manager());
+    Cast {
+        left: email(&[Kind::Leaver]),
+        changed: email(&[Kind::Mover, Kind::Joiner]),
+        next: format!("{}/api/v1/profiles/{}", world.namely.url(), next.map_or("ID", |person| &person.id)),
+    }
 }
 
 fn namely_options(options: &Options) -> namely::Options {
@@ -99,12 +121,12 @@ fn add_faults(world: &World, options: &Options) {
     if options.faults <= 0.0 {
         return;
     }
-    let error = |status: u16, code: &str| Kind::Answer {
+    let error = |status: u16, code: &str| Wrong::Answer {
         status,
         body: serde_json::json!({ "errorCode": code, "errorSummary": "injected", "errorCauses": [] }).to_string(),
     };
     let too_late = Duration::from_secs_f64(5.0 * options.time_scale);
-    let kinds = [error(500, "E0000009"), error(503, ""), Kind::Reset, Kind::LoseReply, Kind::Slow(too_late)];
+    let kinds = [error(500, "E0000009"), error(503, ""), Wrong::Reset, Wrong::LoseReply, Wrong::Slow(too_late)];
     let mut okta = world.okta.core();
     for kind in kinds {
         okta.faults.add(Fault::some(options.faults / 5.0, "", "/api/v1/", kind));

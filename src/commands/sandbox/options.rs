@@ -30,7 +30,7 @@ pub struct Options {
     /// Simultaneous calls that the org allows (the token its part of them)
     #[arg(long, default_value_t = 75)]
     pub concurrency: usize,
-    /// Keep running afterwards, to look at metrics and the store
+    /// Keep running afterwards, and say how to look at it with the other commands
     #[arg(long)]
     pub stay: bool,
     /// Print one JSON document on stdout and nothing else
