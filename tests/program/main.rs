@@ -22,6 +22,7 @@ mod crash;
 mod deploy;
 mod docs;
 mod docs_map;
+mod examples;
 mod handbook;
 mod lists;
 mod operation;
