@@ -17,7 +17,7 @@ test program words:
 
 # What the documents, the map of rooms and the vocabulary promise
 documents:
-    cargo nextest run --all-features --test program -E 'test(docs) + test(words) + test(handbook) + test(deploy)'
+    cargo nextest run --all-features --test program -E 'test(docs) + test(words) + test(links) + test(handbook) + test(by_hand) + test(examples) + test(deploy)'
 
 # What must hold before a change is offered: formatting, lints, unit tests, documents
 ready:
@@ -57,3 +57,7 @@ release *flags:
 # Builds again in another folder and compares with dist/
 verify-release *flags:
     deploy/verify-release.sh {{flags}}
+
+# The documents as a book in target/book (mdBook is installed by hand: `cargo install mdbook`)
+book:
+    mdbook build

@@ -5,7 +5,22 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Those that name commands.
-pub const DOCUMENTS: [&str; 3] = ["README.md", "docs/operations.md", "docs/runbook.md"];
+pub const DOCUMENTS: [&str; 14] = [
+    "README.md",
+    "docs/guide.md",
+    "docs/matching.md",
+    "docs/mapping.md",
+    "docs/safeguards.md",
+    "docs/terminations.md",
+    "docs/questions.md",
+    "docs/commands.md",
+    "docs/privacy.md",
+    "docs/limits.md",
+    "docs/simulators.md",
+    "docs/operations.md",
+    "docs/release.md",
+    "docs/runbook.md",
+];
 
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

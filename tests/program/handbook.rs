@@ -36,12 +36,13 @@ impl Lifecycle {
             ("NEW.toml", file("new.toml")),
             ("127.0.0.1:7001", "127.0.0.1:0".into()),
             ("127.0.0.1:7002", "127.0.0.1:0".into()),
-            ("$USER", "Anna".into()),
+            ("$(id -un)", "Anna".into()),
             ("\"", String::new()),
             ("PROFILE", workspace.world.namely.core().person(6).id.clone()),
             ("PERSON", quarantined),
             ("NAME", "Anna".into()),
             ("TEXT", "tonight".into()),
+            ("--before TIME", "--before 400d".into()),
             ("CODE", code[0]["code"].as_str().unwrap_or("none").to_owned()),
             ("ID", hold("SELECT min(id) FROM hold")),
             ("FILE", file("saved.plan")),
@@ -52,7 +53,7 @@ impl Lifecycle {
     }
 
     fn written(&self, command: &str) -> Vec<String> {
-        let plain = command.split(" &").next().unwrap_or(command).split(" #").next().unwrap_or(command);
+        let plain = [" &", " #", " 2>", " >"].iter().fold(command, |text, end| text.split(end).next().unwrap_or(text));
         let filled = self.0.iter().fold(plain.to_owned(), |text, (from, to)| text.replace(from, to));
         let folder = format!("folder-{}", filled.split(' ').next().unwrap_or_default());
         let filled = filled.replace("FOLDER", &folder);
@@ -65,13 +66,16 @@ const ENDLESS: [(&str, &str); 3] =
     [("simulate", "127.0.0.1:"), ("status --watch", "org"), ("run", "in use by process")];
 
 /// What may be said instead of doing it: there is nothing of the kind here.
-const NOTHING_TO_DO: [(&str, &str); 10] = [
+const NOTHING_TO_DO: [(&str, &str); 12] = [
     ("undo", "nothing to take back"),
     ("adopt", "was accepted already"),
     // The documents decide about the one hold in several ways, and the service carries the first of them out meanwhile.
     ("holds approve", "was decided already"),
     ("holds reject", "was decided already"),
     ("holds reverse", "nothing that was rejected"),
+    ("holds cancel", "on the word of one person"),
+    // Who joins by hand in the document is in its own world (`by_hand.rs`).
+    ("timeline grace.hopper", "nobody"),
     // Its exit code says that somebody must decide.
     ("status", "see `holds show"),
     ("review show", "there is no review"),
@@ -105,6 +109,7 @@ fn every_command_of_the_documents_does_what_it_says() {
     let lifecycle = Lifecycle::of(&workspace, folder);
     let config = format!(" --config {}", workspace.config.display());
     let (mut known, mut done, mut mentions) = (BTreeMap::new(), BTreeSet::new(), 0);
+    let mut wrong: Vec<String> = Vec::new();
     let whole = help(&[], &mut known).expect("help");
     let is_command = |word: &str| whole.lines().any(|line| line.trim_start().split(' ').next() == Some(word));
     let all: Vec<String> = DOCUMENTS.iter().flat_map(|document| commands(&read(document))).collect();
@@ -146,9 +151,11 @@ fn every_command_of_the_documents_does_what_it_says() {
         let nothing = NOTHING_TO_DO.iter().any(|(start, words)| shown.starts_with(start) && said.contains(words));
         // Where something disagrees `reconcile` says so with 2.
         let disagrees = name == "reconcile" && output.status.code() == Some(2) && !said.contains("Usage");
-        assert!(output.status.success() || nothing || disagrees, "{shown}\n{said}");
-        assert!(!said.is_empty(), "{shown} says nothing");
+        if !(output.status.success() || nothing || disagrees) || said.is_empty() {
+            wrong.push(format!("{shown}\n{said}"));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(done.len() - mentions >= 45, "only {} commands were carried out", done.len() - mentions);
     for made in ["man/namely-okta-sync-holds-approve.1", "backup.db", "saved.plan", "merger.plan"] {
         assert!(folder.join(made).exists(), "{made} was not made");

@@ -16,6 +16,7 @@ mod common {
 }
 
 mod addresses;
+mod by_hand;
 mod console;
 mod contributor_docs;
 mod crash;
@@ -24,6 +25,7 @@ mod docs;
 mod docs_map;
 mod examples;
 mod handbook;
+mod links;
 mod lists;
 mod operation;
 mod package;
