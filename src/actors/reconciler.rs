@@ -168,8 +168,8 @@ pub fn write(folder: &Path, org: &str, stamp: &str, report: &Reconciliation) -> 
     let error = |e: std::io::Error| format!("{}: {e}; make the folder writable", folder.display());
     std::fs::create_dir_all(folder).map_err(error)?;
     let path = |kind: &str| folder.join(format!("reconciliation-{org}-{stamp}.{kind}"));
-    std::fs::write(path("html"), report.html()?).map_err(error)?;
-    std::fs::write(path("csv"), report.csv()?).map_err(error)?;
+    std::fs::write(path("html"), report.html().map_err(|e| e.to_string())?).map_err(error)?;
+    std::fs::write(path("csv"), report.csv().map_err(|e| e.to_string())?).map_err(error)?;
     let text = serde_json::to_string_pretty(report).map_err(|e| e.to_string())?;
     std::fs::write(path("json"), text).map_err(error)?;
     Ok(path("html"))

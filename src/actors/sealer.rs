@@ -49,13 +49,13 @@ pub fn own_key(store: &Path) -> PathBuf {
 /// The configured key, or one of our own, made at the first start.
 fn key(sealing: &Sealing, store: &Path) -> Result<SigningKey, String> {
     if let Some(pem) = &sealing.key {
-        return SigningKey::read(secrecy::ExposeSecret::expose_secret(pem));
+        return SigningKey::read(secrecy::ExposeSecret::expose_secret(pem)).map_err(|why| why.to_string());
     }
     let path = own_key(store);
     if let Ok(pem) = std::fs::read_to_string(&path) {
         return SigningKey::read(&pem).map_err(|why| format!("{}: {why}", path.display()));
     }
-    let (key, pem) = SigningKey::generate()?;
+    let (key, pem) = SigningKey::generate().map_err(|why| why.to_string())?;
     let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path);
     made.and_then(|mut file| file.write_all(pem.as_bytes())).map_err(|e| format!("{}: {e}", path.display()))?;
     tracing::warn!(

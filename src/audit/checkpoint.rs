@@ -36,26 +36,41 @@ impl Checkpoint {
     }
 }
 
+/// Why there is no key to sign with.
+#[derive(Debug, thiserror::Error)]
+pub enum SigningKeyError {
+    /// The text is not PEM.
+    #[error("not a PEM file")]
+    NoPem,
+    /// It is PEM of something else.
+    #[error("no Ed25519 key in PKCS #8; make one with `openssl genpkey -algorithm ed25519`")]
+    NoKey,
+    /// None could be made.
+    #[error("{0}")]
+    NotMade(String),
+}
+
 /// The key that signs checkpoints.
 pub struct SigningKey(Ed25519KeyPair);
 
 impl SigningKey {
     /// A new key, and the PEM text to keep it in.
-    pub fn generate() -> Result<(Self, String), String> {
-        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|e| e.to_string())?;
-        let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).map_err(|e| e.to_string())?;
+    pub fn generate() -> Result<(Self, String), SigningKeyError> {
+        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new());
+        let document = document.map_err(|e| SigningKeyError::NotMade(e.to_string()))?;
+        let pair = Ed25519KeyPair::from_pkcs8(document.as_ref());
+        let pair = pair.map_err(|e| SigningKeyError::NotMade(e.to_string()))?;
         let body = STANDARD.encode(document.as_ref());
         let lines: Vec<&str> = (0..body.len()).step_by(64).map(|at| &body[at..body.len().min(at + 64)]).collect();
         Ok((Self(pair), format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))))
     }
 
     /// The key of a PEM text (PKCS #8), as `openssl genpkey -algorithm ed25519` makes it.
-    pub fn read(pem: &str) -> Result<Self, String> {
+    pub fn read(pem: &str) -> Result<Self, SigningKeyError> {
         let body: String = pem.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
-        let document = STANDARD.decode(body).map_err(|_| "not a PEM file".to_owned())?;
+        let document = STANDARD.decode(body).map_err(|_| SigningKeyError::NoPem)?;
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&document);
-        pair.map(Self)
-            .map_err(|_| "no Ed25519 key in PKCS #8; make one with `openssl genpkey -algorithm ed25519`".into())
+        pair.map(Self).map_err(|_| SigningKeyError::NoKey)
     }
 
     /// The public key, in hexadecimal.

@@ -12,7 +12,7 @@ pub mod words;
 #[cfg(test)]
 mod golden_tests;
 
-pub use checkpoint::{Checkpoint, SigningKey};
+pub use checkpoint::{Checkpoint, SigningKey, SigningKeyError};
 pub use details::{Author, Call, Effect, Outcome};
 pub use event::Event;
 pub use record::Record;

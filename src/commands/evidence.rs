@@ -5,7 +5,7 @@ use super::failure::usage;
 use super::store::{moment, open};
 use crate::report::evidence::Collector;
 use crate::store::{Filter, checkpoints, filter_audit};
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use aws_lc_rs::digest::{SHA256, digest};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -83,8 +83,8 @@ pub fn evidence(options: &Options) -> anyhow::Result<ExitCode> {
     let folder = &options.output;
     std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     let mut pack = Pack { folder, sums: String::new() };
-    pack.put("index.html", evidence.html(&chain).map_err(|e| anyhow!(e))?.as_bytes())?;
-    for (name, bytes) in evidence.tables().map_err(|e| anyhow!(e))? {
+    pack.put("index.html", evidence.html(&chain)?.as_bytes())?;
+    for (name, bytes) in evidence.tables()? {
         pack.put(name, &bytes)?;
     }
     let all = json!({ "chain": verdict, "evidence": evidence, "time_to_revoke_ms": evidence.time_to_revoke() });

@@ -1,7 +1,7 @@
 //! Evidence: what an auditor asks for, drawn from the audit alone. Every leaver with the time until access was cut, every
 //! change of access with its cause, every hold with who decided, every failure and how it ended, every reconciliation.
 
-use super::page::page;
+use super::page::{ReportError, page};
 use crate::audit::details::{Effect, HoldEnded, Names, Observed, Verdict};
 use crate::audit::{Event, Row};
 use crate::domain::plan::pins::Access;
@@ -440,7 +440,7 @@ impl Evidence {
     }
 
     /// A page that needs nothing but itself.
-    pub fn html(&self, chain: &Value) -> Result<String, String> {
+    pub fn html(&self, chain: &Value) -> Result<String, ReportError> {
         let count = |state: &str| self.leavers.iter().filter(|leaver| leaver.state == state).count();
         let seconds = |ms: i64| format!("{}.{} s", ms / 1000, ms % 1000 / 100);
         let times = self.time_to_revoke();
@@ -466,7 +466,7 @@ impl Evidence {
     }
 
     /// Tables by name of the file.
-    pub fn tables(&self) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
+    pub fn tables(&self) -> Result<Vec<(&'static str, Vec<u8>)>, ReportError> {
         Ok(vec![
             ("leavers.csv", table(&self.leavers)?),
             ("access-changes.csv", table(&self.changes)?),
@@ -493,12 +493,12 @@ fn rule_of(step: &Step, rules: &BTreeMap<String, String>) -> String {
     }
 }
 
-fn table<T: Serialize>(rows: &[T]) -> Result<Vec<u8>, String> {
+fn table<T: Serialize>(rows: &[T]) -> Result<Vec<u8>, ReportError> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     for row in rows {
-        csv.serialize(row).map_err(|e| e.to_string())?;
+        csv.serialize(row)?;
     }
-    csv.into_inner().map_err(|e| e.to_string())
+    Ok(csv.into_inner().map_err(|e| e.into_error())?)
 }
 
 #[cfg(test)]

@@ -4,4 +4,5 @@ pub mod evidence;
 mod page;
 pub mod reconciliation;
 
+pub use page::ReportError;
 pub use reconciliation::{Category, Reconciliation, Row};

@@ -1,7 +1,7 @@
 //! Reconciliation: where Okta is not what Namely says. The findings are the planner's own output, so that a fix is the same
 //! plan carried out.
 
-use super::page::page;
+use super::page::{ReportError, page};
 use crate::domain::ChangeKind;
 use crate::domain::guard::preview::Preview;
 use serde::Serialize;
@@ -192,7 +192,7 @@ impl Reconciliation {
     }
 
     /// A page that needs nothing but itself: charts, and a search without a server.
-    pub fn html(&self) -> Result<String, String> {
+    pub fn html(&self) -> Result<String, ReportError> {
         let bar = |title: &str, n: usize, most: usize| serde_json::json!({ "title": title, "people": n, "width": n * 100 / most.max(1) });
         let most = self.counts.values().copied().max().unwrap_or(0);
         let categories: Vec<_> = self.counts.iter().map(|(c, n)| bar(c.title(), *n, most)).collect();
@@ -232,15 +232,13 @@ impl Reconciliation {
     }
 
     /// One line a finding.
-    pub fn csv(&self) -> Result<Vec<u8>, String> {
+    pub fn csv(&self) -> Result<Vec<u8>, ReportError> {
         let mut csv = csv::Writer::from_writer(Vec::new());
-        let write =
-            |csv: &mut csv::Writer<Vec<u8>>, record: [&str; 6]| csv.write_record(record).map_err(|e| e.to_string());
-        write(&mut csv, ["category", "name", "login", "department", "profile", "what"])?;
+        csv.write_record(["category", "name", "login", "department", "profile", "what"])?;
         for row in &self.rows {
-            write(&mut csv, [row.category.title(), &row.name, &row.login, &row.department, &row.profile, &row.what])?;
+            csv.write_record([row.category.title(), &row.name, &row.login, &row.department, &row.profile, &row.what])?;
         }
-        csv.into_inner().map_err(|e| e.to_string())
+        Ok(csv.into_inner().map_err(|e| e.into_error())?)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::clock::Moment;
 use crate::domain::account::knowledge::Knowledge;
 use crate::domain::guard::change::{kinds_of, summary};
 use crate::domain::guard::planned::plan;
-use crate::domain::guard::safeguard::restrain;
+use crate::domain::guard::safeguard::{Proposal, restrain};
 use crate::domain::plan::doubt::doubt;
 use crate::domain::plan::limits::Mode;
 use crate::domain::plan::observe::FullProfile;
@@ -247,15 +247,14 @@ impl Run {
     fn restrained(&mut self, plan: Plan, entitlement: &'static str, context: &Context) -> Act {
         let rules = context.rulebook;
         let former = rules.login.former.as_deref();
-        let found = restrain(
-            &rules.safeguards,
-            &self.claim.restraint,
-            &plan,
+        let proposal = Proposal {
+            plan: &plan,
             former,
-            self.account(),
-            context.directory,
-            self.administrator(context),
-        );
+            account: self.account(),
+            directory: context.directory,
+            administrator: self.administrator(context),
+        };
+        let found = restrain(&rules.safeguards, &self.claim.restraint, &proposal);
         let mut steps = found.sifted.steps;
         // Nothing is asked for the sake of what may not be done, but whether a leaver is still in the group that protects them,
         // and what Okta did not say the last time.

@@ -147,16 +147,21 @@ pub struct Restrained {
     pub protected: Option<String>,
 }
 
+/// A plan, and what must be known of whom it is for.
+#[derive(Clone, Copy)]
+pub struct Proposal<'a> {
+    pub plan: &'a Plan,
+    /// The attribute that keeps a login of before.
+    pub former: Option<&'a str>,
+    pub account: Option<&'a Account>,
+    pub directory: &'a Directory,
+    /// Whether they are an administrator, as far as it is known.
+    pub administrator: Knowledge,
+}
+
 /// Applies what was decided to a plan.
-pub fn restrain(
-    safeguards: &Safeguards,
-    restraint: &Restraint,
-    plan: &Plan,
-    former: Option<&str>,
-    account: Option<&Account>,
-    directory: &Directory,
-    administrator: Knowledge,
-) -> Restrained {
+pub fn restrain(safeguards: &Safeguards, restraint: &Restraint, proposal: &Proposal) -> Restrained {
+    let Proposal { plan, former, account, directory, administrator } = *proposal;
     let protected = account.and_then(|account| safeguards.protected.why(account, directory));
     let observes = safeguards.mode == Mode::Observe;
     let message = if restraint.approved.is_empty() { BTreeMap::new() } else { summary(plan, former) };
@@ -271,7 +276,10 @@ mod tests {
 
     fn restrained(safeguards: &Safeguards, restraint: &Restraint, plan: &Plan) -> Restrained {
         let account = bare("00u1", "Break.Glass@example.com", None);
-        restrain(safeguards, restraint, plan, None, Some(&account), &Directory::default(), Knowledge::Nobody)
+        let directory = Directory::default();
+        let (account, administrator) = (Some(&account), Knowledge::Nobody);
+        let proposal = Proposal { plan, former: None, account, directory: &directory, administrator };
+        restrain(safeguards, restraint, &proposal)
     }
 
     #[test]

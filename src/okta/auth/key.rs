@@ -9,6 +9,33 @@ use serde_json::Value;
 use simple_asn1::{ASN1Block, BigInt, BigUint};
 use std::fmt;
 
+/// Why a text is no key that signs, with the way out.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error("the key is encrypted; decrypt it (openssl pkey -in key.pem -out plain.pem) and protect the file instead")]
+    Encrypted,
+    #[error("this is a public key; the private one is needed")]
+    Public,
+    #[error("this is no PEM of an RSA or P-256 private key, nor a JWK")]
+    NoKey,
+    /// A JSON Web Key with something wrong in it.
+    #[error("{0}")]
+    Jwk(String),
+    #[error("the key cannot sign ES256 ({0}); only P-256 keys can")]
+    NotEs256(jsonwebtoken::errors::Error),
+    #[error("the key cannot sign RS256 ({0})")]
+    NotRs256(jsonwebtoken::errors::Error),
+    /// What the library of ciphers says.
+    #[error("{0}")]
+    Cipher(String),
+}
+
+impl KeyError {
+    fn cipher(why: impl fmt::Display) -> Self {
+        Self::Cipher(why.to_string())
+    }
+}
+
 /// A private key that signs. Its `Debug` shows nothing of it.
 #[derive(Clone)]
 pub struct Key {
@@ -26,7 +53,7 @@ impl fmt::Debug for Key {
 
 impl Key {
     /// Reads a private key: PEM (PKCS#1 or PKCS#8) or a JSON Web Key. `id` replaces the key's own.
-    pub fn read(text: &str, id: Option<String>) -> Result<Self, String> {
+    pub fn read(text: &str, id: Option<String>) -> Result<Self, KeyError> {
         let text = text.trim();
         let key = if text.starts_with('{') { Self::from_jwk(text)? } else { Self::from_pem(text)? };
         let key = Self { id: id.or(key.id), ..key };
@@ -36,37 +63,40 @@ impl Key {
     }
 
     /// A new P-256 key that lives as long as this process.
-    pub fn generate() -> Result<Self, String> {
-        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|e| e.to_string())?;
-        let der = pair.to_pkcs8v1().map_err(|e| e.to_string())?;
+    pub fn generate() -> Result<Self, KeyError> {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(KeyError::cipher)?;
+        let der = pair.to_pkcs8v1().map_err(KeyError::cipher)?;
         Ok(Self { key: EncodingKey::from_ec_der(der.as_ref()), algorithm: Algorithm::ES256, id: None })
     }
 
-    fn from_pem(text: &str) -> Result<Self, String> {
+    fn from_pem(text: &str) -> Result<Self, KeyError> {
         if text.contains("ENCRYPTED") {
-            return Err("the key is encrypted; decrypt it (openssl pkey -in key.pem -out plain.pem) and protect the file instead".into());
+            return Err(KeyError::Encrypted);
         }
         if text.contains("PUBLIC KEY") {
-            return Err("this is a public key; the private one is needed".into());
+            return Err(KeyError::Public);
         }
         if let Ok(key) = EncodingKey::from_rsa_pem(text.as_bytes()) {
             return Ok(Self { key, algorithm: Algorithm::RS256, id: None });
         }
         match EncodingKey::from_ec_pem(text.as_bytes()) {
             Ok(key) => Ok(Self { key, algorithm: Algorithm::ES256, id: None }),
-            Err(_) => Err("this is no PEM of an RSA or P-256 private key, nor a JWK".into()),
+            Err(_) => Err(KeyError::NoKey),
         }
     }
 
-    fn from_jwk(text: &str) -> Result<Self, String> {
-        let mut jwk: Value = serde_json::from_str(text).map_err(|e| format!("the JWK is not JSON: {e}"))?;
+    fn from_jwk(text: &str) -> Result<Self, KeyError> {
+        let mut jwk: Value =
+            serde_json::from_str(text).map_err(|e| KeyError::Jwk(format!("the JWK is not JSON: {e}")))?;
         if let Some([only]) = jwk["keys"].as_array().map(Vec::as_slice) {
             jwk = only.clone();
         }
         let part = |name: &str| {
-            let text = jwk[name].as_str().ok_or_else(|| format!("the JWK has no {name:?}; a private key has"))?;
+            let text = jwk[name]
+                .as_str()
+                .ok_or_else(|| KeyError::Jwk(format!("the JWK has no {name:?}; a private key has")))?;
             let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text.trim_end_matches('='));
-            bytes.map_err(|_| format!("{name:?} of the JWK is not base64url"))
+            bytes.map_err(|_| KeyError::Jwk(format!("{name:?} of the JWK is not base64url")))
         };
         let id = jwk["kid"].as_str().map(str::to_owned);
         match (jwk["kty"].as_str(), jwk["crv"].as_str()) {
@@ -75,38 +105,37 @@ impl Key {
                 for name in ["n", "e", "d", "p", "q", "dp", "dq", "qi"] {
                     numbers.push(ASN1Block::Integer(0, BigInt::from(BigUint::from_bytes_be(&part(name)?))));
                 }
-                let der = simple_asn1::to_der(&ASN1Block::Sequence(0, numbers)).map_err(|e| e.to_string())?;
+                let der = simple_asn1::to_der(&ASN1Block::Sequence(0, numbers)).map_err(KeyError::cipher)?;
                 Ok(Self { key: EncodingKey::from_rsa_der(&der), algorithm: Algorithm::RS256, id })
             }
             (Some("EC"), Some("P-256")) => {
                 let public: Vec<u8> = [vec![4], part("x")?, part("y")?].concat();
                 let curve = &ECDSA_P256_SHA256_FIXED_SIGNING;
                 let pair = EcdsaKeyPair::from_private_key_and_public_key(curve, &part("d")?, &public)
-                    .map_err(|_| "the two halves of the JWK do not belong together")?;
-                let der = pair.to_pkcs8v1().map_err(|e| e.to_string())?;
+                    .map_err(|_| KeyError::Jwk("the two halves of the JWK do not belong together".into()))?;
+                let der = pair.to_pkcs8v1().map_err(KeyError::cipher)?;
                 Ok(Self { key: EncodingKey::from_ec_der(der.as_ref()), algorithm: Algorithm::ES256, id })
             }
-            (kind, curve) => Err(format!(
+            (kind, curve) => Err(KeyError::Jwk(format!(
                 "a JWK of kind {} {} is not supported; use RSA or EC P-256",
                 kind.unwrap_or("unknown"),
                 curve.unwrap_or_default()
-            )),
+            ))),
         }
     }
 
     /// A signed JWT; with `jwk` the public half travels in its header.
-    pub fn sign(&self, typ: &str, jwk: Option<Jwk>, claims: &impl Serialize) -> Result<String, String> {
+    pub fn sign(&self, typ: &str, jwk: Option<Jwk>, claims: &impl Serialize) -> Result<String, KeyError> {
         let header = Header { typ: Some(typ.to_owned()), kid: self.id.clone(), jwk, ..Header::new(self.algorithm) };
-        let why = |e: jsonwebtoken::errors::Error| match self.algorithm {
-            Algorithm::ES256 => format!("the key cannot sign ES256 ({e}); only P-256 keys can"),
-            _ => format!("the key cannot sign RS256 ({e})"),
-        };
-        jsonwebtoken::encode(&header, claims, &self.key).map_err(why)
+        jsonwebtoken::encode(&header, claims, &self.key).map_err(|why| match self.algorithm {
+            Algorithm::ES256 => KeyError::NotEs256(why),
+            _ => KeyError::NotRs256(why),
+        })
     }
 
     /// The public half.
-    pub fn public(&self) -> Result<Jwk, String> {
-        let jwk = Jwk::from_encoding_key(&self.key, self.algorithm).map_err(|e| e.to_string())?;
+    pub fn public(&self) -> Result<Jwk, KeyError> {
+        let jwk = Jwk::from_encoding_key(&self.key, self.algorithm).map_err(KeyError::cipher)?;
         // Only what identifies the key: Okta compares thumbprints.
         Ok(Jwk { common: jsonwebtoken::jwk::CommonParameters::default(), ..jwk })
     }
@@ -161,7 +190,7 @@ mod tests {
 
     #[test]
     fn what_is_no_private_key_is_told_with_the_way_out() {
-        let why = |text: &str| Key::read(text, None).expect_err(text);
+        let why = |text: &str| Key::read(text, None).expect_err(text).to_string();
         assert!(why("-----BEGIN PUBLIC KEY-----").contains("private one"));
         assert!(why("-----BEGIN ENCRYPTED PRIVATE KEY-----").contains("openssl pkey"));
         assert!(why("hello").contains("no PEM"));

@@ -10,7 +10,7 @@
 pub mod claims;
 mod key;
 
-pub use key::Key;
+pub use key::{Key, KeyError};
 
 use crate::clock::{Clock, Moment};
 use crate::http::{self, Transport, describe};
@@ -155,8 +155,8 @@ impl Authenticator {
     pub fn new(base: &str, credentials: Credentials, clock: &Clock, transport: &Transport) -> Result<Self, String> {
         let proof = match &credentials {
             Credentials::ServiceApp(app) if app.dpop => {
-                let key = Key::generate()?;
-                let public = key.public()?;
+                let key = Key::generate().map_err(|why| why.to_string())?;
+                let public = key.public().map_err(|why| why.to_string())?;
                 Some((key, public))
             }
             _ => None,
@@ -187,7 +187,7 @@ impl Authenticator {
         if let Some((key, public)) = &self.0.proof {
             let now = self.server_now();
             let claims = claims::proof(method, url, now, &unique(), None, Some(token.value.expose_secret()));
-            let proof = key.sign("dpop+jwt", Some(public.clone()), &claims)?;
+            let proof = key.sign("dpop+jwt", Some(public.clone()), &claims).map_err(|why| why.to_string())?;
             headers.insert(DPOP, HeaderValue::from_str(&proof).map_err(|e| e.to_string())?);
         }
         Ok(Authorization { headers, token: Some(token) })
@@ -365,11 +365,15 @@ impl Authenticator {
         fetching: &mut Fetching,
     ) -> Result<Attempt, String> {
         let (url, now, sent) = (&self.0.token_url, self.server_now(), self.0.clock.now());
-        let assertion = app.key.sign("JWT", None, &claims::assertion(&app.client_id, url, now, &unique()))?;
+        let assertion = app
+            .key
+            .sign("JWT", None, &claims::assertion(&app.client_id, url, now, &unique()))
+            .map_err(|why| why.to_string())?;
         let mut request = self.0.http.post(url).form(&claims::token_form(scopes, &assertion));
         if let Some((key, public)) = &self.0.proof {
             let claims = claims::proof("POST", url, now, &unique(), fetching.nonce.as_deref(), None);
-            request = request.header(DPOP, key.sign("dpop+jwt", Some(public.clone()), &claims)?);
+            request = request
+                .header(DPOP, key.sign("dpop+jwt", Some(public.clone()), &claims).map_err(|why| why.to_string())?);
         }
         let answer = match request.send().await {
             Ok(answer) => answer,
