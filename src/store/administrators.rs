@@ -1,13 +1,14 @@
 //! What the store knows of administrators when their changes are evaluated.
 
-use super::engine::{Tx, params};
+use super::engine::Tx;
 use super::evaluation::Evaluation;
-use super::rows::{account, work};
+use super::rows::{account, risk, work};
 use super::{Store, StoreError};
 use crate::clock::Moment;
 use crate::domain::Case;
 use crate::domain::account::knowledge::Knowledge;
 use crate::domain::plan::limits::Span;
+use std::collections::BTreeSet;
 
 const DOUBTFUL: Knowledge = Knowledge::Unknown { asked: true };
 
@@ -25,7 +26,12 @@ pub(super) fn assess(c: &Tx, evaluation: &Evaluation, case: &Case, target: i64) 
     let Some(account) = &case.account else { return Ok(None) };
     let knowledge = match evaluation.directory.administrator(account, evaluation.now) {
         // Whoever waits because Okta did not say waits in the same hold until it does.
-        one if one.number() == 0 && evaluation.directory.is_in_doubt(account) && waits_in_doubt(c, target)? => DOUBTFUL,
+        one if one.number() == 0
+            && evaluation.directory.is_in_doubt(account)
+            && risk::waits_as(c, target, DOUBTFUL.number())? =>
+        {
+            DOUBTFUL
+        }
         one => one,
     };
     if knowledge.number() == 0 {
@@ -45,20 +51,9 @@ pub(super) fn assess(c: &Tx, evaluation: &Evaluation, case: &Case, target: i64) 
     Ok(Some(Found { knowledge, who, other_supers }))
 }
 
-/// Whether something of a person is held because Okta did not say who they are.
-fn waits_in_doubt(c: &Tx, target: i64) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM risk WHERE target = ?1 AND administrator = ?2 AND hold IS NOT NULL";
-    Ok(c.prepare_cached(sql)?.exists(params![target, DOUBTFUL.number()])?)
-}
-
 /// How many administrators besides `batch` were suspended within the last hour without anybody's decision.
-pub(super) fn suspended(c: &Tx, evaluation: &Evaluation, batch: &[i64]) -> Result<u32, StoreError> {
-    let since = Span::Hour.begin(evaluation.now).map(Moment::millis);
-    let mut select = c.prepare_cached(
-        "SELECT count(*) FROM risk WHERE org = ?1 AND change = 'suspend' AND administrator = 1 AND hold IS NULL
-           AND approved = 0 AND at > ?2 AND target NOT IN (SELECT value FROM json_each(?3))",
-    )?;
-    Ok(select.query_row(params![evaluation.org, since, serde_json::to_string(batch)?], |row| row.get(0))?)
+pub(super) fn suspended(c: &Tx, evaluation: &Evaluation, batch: &BTreeSet<i64>) -> Result<u32, StoreError> {
+    risk::suspended_administrators(c, evaluation.org, batch, Span::Hour.begin(evaluation.now))
 }
 
 impl Store {

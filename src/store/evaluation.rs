@@ -3,17 +3,20 @@
 //! **Invariant:** nobody can be claimed for a revision that was not evaluated, and everything that is dirty when it is evaluated
 //! is evaluated together: a mistake that concerns many is seen as a whole before its first call.
 
-use super::administrators;
-use super::engine::{Tx, params};
+use super::engine::Tx;
 use super::holds::{self, Hold};
-use super::rows::work;
-use super::{StoreError, Trouble, append, approvals, cases, contact, forced, meta, rejections, set_meta, votes};
+use super::rows::meta::{meta, run, set_meta};
+use super::rows::risk::{self, Counted, Known, Risk};
+use super::rows::{approval, population, work};
+use super::{StoreError, Trouble, administrators, append, cases, contact, forced, mass, rejections, votes};
 use crate::audit::details::Held;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::domain::account::knowledge::Knowledge;
-use crate::domain::guard::change::{by_kind, sift_calls, words};
-use crate::domain::guard::evaluation::{EvaluatedPerson, Facts, Verdict, With, set_apart, weigh};
+use crate::domain::guard::change::{BETWEEN, by_kind, sift_calls, words};
+use crate::domain::guard::evaluation::{
+    Asked as Decided, EvaluatedPerson, Facts, Verdict, With, set_apart, still_decided, weigh,
+};
 use crate::domain::guard::planned::foresee;
 use crate::domain::guard::rejection::{ADOPTION, fact, objects};
 use crate::domain::guard::safeguard::Count;
@@ -23,23 +26,14 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// What stands between the words of one kind of change.
-pub(super) const BETWEEN: &str = "; ";
+pub(super) use super::mass::saw as saw_mass;
 
 /// People who are evaluated in one transaction: many more than any limit, and few enough that terminations need not wait.
 const BATCH: usize = 1000;
 /// How old the number of people of a tenant may be.
 const POPULATION_AGE: Duration = Duration::from_secs(600);
-/// How long a page of a tenant that seems to end is remembered, if nobody decides.
-const MASS_AGE: Duration = Duration::from_secs(3600);
 /// How long a renamed group is expected to show in everybody's profile.
 const RENAME_AGE: Duration = Duration::from_secs(86_400);
-
-/// Which rows of `risk` count against a limit whose span began at `?1`; without one, those of this run. About whom somebody
-/// has decided is not counted.
-pub(super) const COUNTED: &str = "approved = 0
-    AND (hold IS NULL OR EXISTS (SELECT 1 FROM hold h WHERE h.id = risk.hold AND h.verdict IS NULL))
-    AND at > coalesce(?1, -1) AND (?1 IS NOT NULL OR run = (SELECT value FROM meta WHERE key = 'run'))";
 
 /// Somebody's changes that are guarded.
 struct Evaluated {
@@ -75,6 +69,13 @@ struct Asked {
 }
 
 impl Evaluated {
+    /// Whether what was decided before holds for what is asked now.
+    fn is_decided(&self, was: &Known, asked: &Asked) -> bool {
+        let before = Decided { shown: &was.shown, administrator: was.administrator };
+        let now = Decided { shown: &asked.shown, administrator: self.administrator.number() };
+        still_decided(&before, was.rev, self.done_rev, &now)
+    }
+
     fn person(&self) -> EvaluatedPerson<'_> {
         EvaluatedPerson {
             target: self.target,
@@ -89,15 +90,6 @@ impl Evaluated {
     }
 }
 
-/// What was decided about one kind of change of somebody before.
-struct Known {
-    rev: i64,
-    shown: String,
-    hold: Option<i64>,
-    /// The number of what was known of them as an administrator.
-    administrator: i64,
-}
-
 /// The changes of one kind by people of one tenant that nobody has evaluated yet.
 struct Group<'a> {
     org: &'a str,
@@ -107,6 +99,10 @@ struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
+    fn targets(&self) -> BTreeSet<i64> {
+        self.people.iter().map(|person| person.target).collect()
+    }
+
     /// Those of it for whom something is so.
     fn part(&self, is_so: impl Fn(&Evaluated) -> bool) -> Group<'a> {
         Group { people: self.people.iter().copied().filter(|person| is_so(person)).collect(), ..*self }
@@ -243,36 +239,22 @@ impl Evaluation<'_> {
     fn decide(&self, c: &Tx, people: &[Evaluated]) -> Result<(), StoreError> {
         let mut open: BTreeMap<(&str, ChangeKind), Vec<&Evaluated>> = BTreeMap::new();
         for person in people {
-            let known = known(c, person.target)?;
+            let known = risk::known(c, person.target)?;
             for (change, was) in &known {
                 if was.hold.is_some() && !person.changes.contains_key(change) {
                     holds::withdraw(c, self.org, person.target, *change, self.now)?;
                 }
             }
             for (change, asked) in &person.changes {
-                // What was decided about exactly this holds until it was carried out.
-                let decided = known.get(change).is_some_and(|was| {
-                    was.rev > person.done_rev
-                        && was.shown == asked.shown
-                        && was.administrator == person.administrator.number()
-                });
-                if decided {
-                    c.prepare_cached(
-                        "UPDATE risk SET rev = ?3, objects = ?4, fact = ?5 WHERE target = ?1 AND change = ?2",
-                    )?
-                    .execute(params![
-                        person.target,
-                        change.as_str(),
-                        person.rev,
-                        asked.objects,
-                        asked.fact
-                    ])?;
-                } else {
-                    if known.get(change).is_some_and(|was| was.hold.is_some()) {
-                        holds::withdraw(c, self.org, person.target, *change, self.now)?;
-                    }
-                    open.entry((person.tenant.as_str(), *change)).or_default().push(person);
+                let was = known.get(change);
+                if was.is_some_and(|was| person.is_decided(was, asked)) {
+                    risk::renew(c, person.target, *change, person.rev, (&asked.objects, &asked.fact))?;
+                    continue;
                 }
+                if was.is_some_and(|was| was.hold.is_some()) {
+                    holds::withdraw(c, self.org, person.target, *change, self.now)?;
+                }
+                open.entry((person.tenant.as_str(), *change)).or_default().push(person);
             }
         }
         for ((tenant, change), people) in open {
@@ -284,10 +266,7 @@ impl Evaluation<'_> {
     fn decide_group(&self, c: &Tx, group: &Group) -> Result<(), StoreError> {
         let all = group.people.iter().map(|person| person.person()).collect();
         let suspended = match group.change {
-            ChangeKind::Suspend => {
-                let batch: Vec<i64> = group.people.iter().map(|person| person.target).collect();
-                administrators::suspended(c, self, &batch)?
-            }
+            ChangeKind::Suspend => administrators::suspended(c, self, &group.targets())?,
             _ => 0,
         };
         let (verdicts, others) = set_apart(&self.rules.safeguards, group.change, group.tenant, all, suspended);
@@ -318,7 +297,7 @@ impl Evaluation<'_> {
             }
         }
         Ok(Facts {
-            is_ending: is_ending(c, group.tenant, self.now)?,
+            is_ending: mass::is_ending(c, group.tenant, self.now)?,
             population: self.population(c, group.tenant)?,
             tenant: count(group, &tenant, None)?,
             departments,
@@ -332,7 +311,8 @@ impl Evaluation<'_> {
                 self.put(c, group.tenant, group.change, &part.people, None)?;
                 continue;
             };
-            let hold = self.hold(c, group.change, &decided.scope, &decided.why, decided.needs)?;
+            let about = (decided.scope.as_str(), decided.why.as_str());
+            let hold = holds::open(c, self.org, group.change, about, decided.needs, self.now)?;
             self.put(c, group.tenant, group.change, &part.people, Some(&hold))?;
             match &decided.with {
                 With::Nobody => {}
@@ -341,11 +321,6 @@ impl Evaluation<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The open hold of this kind and scope, made if there is none.
-    fn hold(&self, c: &Tx, change: ChangeKind, scope: &str, why: &str, needs: i64) -> Result<Hold, StoreError> {
-        holds::open(c, self.org, change, scope, why, needs, self.now)
     }
 
     /// Writes down what was decided about people.
@@ -357,32 +332,25 @@ impl Evaluation<'_> {
         people: &[&Evaluated],
         hold: Option<&Hold>,
     ) -> Result<(), StoreError> {
-        let run: i64 = meta(c, "run")?.and_then(|run| run.parse().ok()).unwrap_or(0);
+        let run = run(c)?;
         for person in people {
             let asked = &person.changes[&change];
-            c.prepare_cached(
-                "INSERT INTO risk (target, change, org, tenant, department, rev, shown, at, run, hold, approved, administrator, objects,
-                   fact)
-                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,0,?11,?12,?13)
-                 ON CONFLICT (target, change) DO UPDATE SET tenant = excluded.tenant, department = excluded.department,
-                   rev = excluded.rev, shown = excluded.shown, at = excluded.at, run = excluded.run,
-                   hold = excluded.hold, approved = 0, administrator = excluded.administrator, objects = excluded.objects, fact = excluded.fact",
-            )?
-            .execute(params![
-                person.target,
-                change.as_str(),
-                self.org,
+            let risk = Risk {
+                target: person.target,
+                change,
+                org: self.org,
                 tenant,
-                person.department,
-                person.rev,
-                asked.shown,
-                self.now.millis(),
+                department: &person.department,
+                rev: person.rev,
+                shown: &asked.shown,
+                at: self.now,
                 run,
-                hold.map(|hold| hold.id),
-                person.administrator.number(),
-                asked.objects,
-                asked.fact,
-            ])?;
+                hold: hold.map(|hold| hold.id),
+                administrator: person.administrator.number(),
+                objects: &asked.objects,
+                fact: &asked.fact,
+            };
+            risk::put(c, &risk)?;
             if let Some(hold) = hold {
                 append(c, &self.held(person.target, person.rev, hold, change, &asked.shown))?;
             }
@@ -390,7 +358,7 @@ impl Evaluation<'_> {
         // What was approved in a saved plan before it was held counts at once.
         if let Some(hold) = hold {
             let held: BTreeSet<i64> = people.iter().map(|person| person.target).collect();
-            if approvals::any(c, &held, change)? {
+            if approval::any(c, &held, change)? {
                 votes::settle(c, self.rules, hold.id, Some(&held), self.now)?;
             }
         }
@@ -412,49 +380,22 @@ impl Evaluation<'_> {
 
     /// Whoever was let through and was not begun is held with the others.
     fn hold_back(&self, c: &Tx, group: &Group, department: Option<&str>, hold: &Hold) -> Result<(), StoreError> {
-        let mut select = c.prepare_cached(
-            "SELECT r.target, r.rev, r.shown FROM risk r JOIN work w ON w.target = r.target
-             WHERE r.org = ?1 AND r.change = ?2 AND r.tenant = ?3 AND r.hold IS NULL AND r.approved = 0
-               AND (?4 IS NULL OR r.department = ?4) AND w.dirty_rev > w.done_rev AND r.rev > w.done_rev AND w.token IS NULL",
-        )?;
-        let rows: Vec<(i64, i64, String)> = select
-            .query_map(params![self.org, group.change.as_str(), group.tenant, department], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })?
-            .collect::<Result<_, _>>()?;
-        for (target, rev, shown) in rows {
-            c.prepare_cached("UPDATE risk SET hold = ?3 WHERE target = ?1 AND change = ?2")?.execute(params![
-                target,
-                group.change.as_str(),
-                hold.id
-            ])?;
+        let others = risk::let_through(c, self.org, group.change, group.tenant, department)?;
+        for (target, rev, shown) in others {
+            risk::hold(c, target, group.change, hold.id)?;
             append(c, &self.held(target, rev, hold, group.change, &shown))?;
         }
         Ok(())
     }
 
     fn count(&self, c: &Tx, group: &Group, limit: &Limit, department: Option<&str>) -> Result<Count, StoreError> {
-        let batch: Vec<i64> = group.people.iter().map(|person| person.target).collect();
-        let since = limit.per.begin(self.now).map(Moment::millis);
-        let so_far: u32 = c
-            .prepare_cached(&format!(
-                "SELECT count(*) FROM risk WHERE {COUNTED} AND org = ?2 AND change = ?3 AND tenant = ?4
-                   AND (?5 IS NULL OR department = ?5) AND target NOT IN (SELECT value FROM json_each(?6))"
-            ))?
-            .query_row(
-                params![
-                    since,
-                    group.org,
-                    group.change.as_str(),
-                    group.tenant,
-                    department,
-                    serde_json::to_string(&batch)?
-                ],
-                |row| row.get(0),
-            )?;
+        let batch = group.targets();
+        let (org, change, tenant) = (group.org, group.change, group.tenant);
+        let since = limit.per.begin(self.now);
+        let so_far = risk::count(c, &Counted { org, change, tenant, department, without: &batch, since })?;
         let population = match department {
-            None => self.population(c, group.tenant)?,
-            Some(name) => department_population(c, group.org, group.tenant, name)?,
+            None => self.population(c, tenant)?,
+            Some(name) => population::of_department(c, org, tenant, name)?,
         };
         let to_come = self.to_come(c, group)?;
         Ok(Count { so_far, batch: u32::try_from(batch.len()).unwrap_or(u32::MAX), to_come, population })
@@ -463,10 +404,7 @@ impl Evaluation<'_> {
     /// People who have not been seen yet under the new name of a group that somebody of the batch is in.
     fn to_come(&self, c: &Tx, group: &Group) -> Result<u32, StoreError> {
         let since = self.now.millis() - i64::try_from(RENAME_AGE.as_millis()).unwrap_or(0);
-        let mut select = c.prepare_cached("SELECT name, to_come FROM renamed WHERE tenant = ?1 AND at > ?2")?;
-        let rows: Vec<(String, u32)> = select
-            .query_map(params![group.tenant, since], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<_, _>>()?;
+        let rows = population::to_come(c, group.tenant, Moment::from_millis(since))?;
         let shows = |name: &String| group.people.iter().any(|person| person.groups.contains(name));
         Ok(rows.iter().filter(|(name, _)| shows(name)).map(|(_, to_come)| to_come).sum())
     }
@@ -483,13 +421,7 @@ impl Evaluation<'_> {
         {
             return Ok(count);
         }
-        let count: u32 = c.query_row(
-            "SELECT count(DISTINCT t.id) FROM link l JOIN target t ON t.id = l.target
-             JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id
-             WHERE l.org = ?1 AND l.tenant = ?2 AND l.routed = 1 AND a.status <> 'DEPROVISIONED'",
-            [self.org, tenant],
-            |row| row.get(0),
-        )?;
+        let count = population::of_tenant(c, self.org, tenant)?;
         set_meta(c, &key, &format!("{count} {}", self.now.millis()))?;
         Ok(count)
     }
@@ -499,53 +431,6 @@ impl Evaluation<'_> {
 pub(super) fn is_fresh(rules: &Rulebook, case: &Case, now: Moment) -> bool {
     let until = case.adopted.as_ref().and_then(|adopted| adopted.fresh_until(rules.safeguards.fresh_adoption));
     case.account.is_some() && until.is_some_and(|until| now < until)
-}
-
-fn department_population(c: &Tx, org: &str, tenant: &str, department: &str) -> Result<u32, StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT count(DISTINCT t.id) FROM link l JOIN target t ON t.id = l.target
-         JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
-         JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id
-         WHERE l.org = ?1 AND l.tenant = ?2 AND l.routed = 1 AND a.status <> 'DEPROVISIONED'
-           AND coalesce(json_extract(s.doc, '$.departments[0]'), '') = ?3",
-    )?;
-    Ok(select.query_row([org, tenant, department], |row| row.get(0))?)
-}
-
-fn known(c: &Tx, target: i64) -> Result<BTreeMap<ChangeKind, Known>, StoreError> {
-    let mut select = c.prepare_cached("SELECT change, rev, shown, hold, administrator FROM risk WHERE target = ?1")?;
-    let rows = select.query_map([target], |row| {
-        let word: String = row.get(0)?;
-        let (rev, shown, hold, administrator) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-        Ok((ChangeKind::parse(&word), Known { rev, shown, hold, administrator }))
-    })?;
-    let mut known = BTreeMap::new();
-    for row in rows {
-        let (change, was) = row?;
-        known.extend(change.map(|change| (change, was)));
-    }
-    Ok(known)
-}
-
-fn mass_key(tenant: &str) -> String {
-    format!("mass {tenant}")
-}
-
-/// A page of a tenant was seen most of whose people lose access at once.
-pub(super) fn saw_mass(c: &Tx, tenant: &str, now: Moment) -> Result<(), StoreError> {
-    set_meta(c, &mass_key(tenant), &now.millis().to_string())
-}
-
-/// Somebody has decided about a tenant's hold: what was seen before it is no reason any more.
-pub(super) fn forget_mass(c: &Tx, tenant: &str) -> Result<(), StoreError> {
-    c.execute("DELETE FROM meta WHERE key = ?1", [mass_key(tenant)])?;
-    Ok(())
-}
-
-fn is_ending(c: &Tx, tenant: &str, now: Moment) -> Result<bool, StoreError> {
-    let Some(at) = meta(c, &mass_key(tenant))? else { return Ok(false) };
-    // When it was cannot be told: it may have been just now.
-    Ok(at.parse().map_or(true, |at| now.since(Moment::from_millis(at)) < MASS_AGE))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod adopting;
 mod adoption;
 mod anchors;
 mod approvals;
+mod approved;
 mod attention;
 mod audit_log;
 mod candidates;
@@ -31,6 +32,7 @@ mod keepers;
 mod lease;
 mod leavers;
 mod links;
+mod mass;
 mod pages;
 mod parting;
 mod pause;
@@ -82,7 +84,7 @@ pub use engine::{
 };
 pub use findings::findings;
 pub use forced::refusal;
-pub use holds::{HeldChanges, HeldPerson, held_people, holds, org_of_hold};
+pub use holds::org_of_hold;
 pub use lease::{EndStep, Want};
 pub use leavers::{LeaverWithAccess, leavers_with_access};
 pub use pages::{Backlog, backlog, known_hashes};
@@ -106,6 +108,7 @@ pub use split::{linked, split_outlook};
 pub use starters::{Starter, starters};
 pub use stops::{InFlight, Paused, Stops};
 pub use undo::{Restores, Scope, Undo, undo};
+pub use views::holds::{HeldChanges, HeldPerson, held_people, holds};
 pub use views::progress::{Progress, progress};
 pub use vitals::{OrgVitals, Used, Vitals, vitals};
 pub use votes::{Ballot, Voted, cancel, reverse, vote};
@@ -113,7 +116,8 @@ pub use votes::{Ballot, Voted, cancel, reverse, vote};
 use crate::domain::work::machine::ANY_BUCKET;
 use crate::domain::{ChangeKind, Rulebook};
 use crate::metrics::StoreMetrics;
-use engine::{Optional, Writer, alone};
+use engine::{Writer, alone};
+use rows::meta::{meta, set_meta};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -218,18 +222,6 @@ impl Store {
     pub fn copy(path: &Path) -> Result<Reader, StoreError> {
         Reader::of_copy(path)
     }
-}
-
-/// A value of `meta`.
-fn meta(c: &Tx, key: &str) -> Result<Option<String>, StoreError> {
-    let mut find = c.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
-    Ok(find.query_row([key], |row| row.get(0)).optional()?)
-}
-
-fn set_meta(c: &Tx, key: &str, value: &str) -> Result<(), StoreError> {
-    c.prepare_cached("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")?
-        .execute([key, value])?;
-    Ok(())
 }
 
 #[cfg(test)]

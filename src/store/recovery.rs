@@ -4,7 +4,7 @@
 //! **Invariant:** an intent without outcome is never sent again; its target is read first.
 
 use super::engine::{Optional, Tx};
-use super::rows::work;
+use super::rows::{hold, work};
 use super::{Store, StoreError, accounts, append, everybody, meta, set_meta};
 use crate::audit::details::Started;
 use crate::audit::{Call, Effect, Event, Outcome, Record};
@@ -56,7 +56,7 @@ fn recover(c: &Tx, rulebook: &Rulebook, rules: &str, now: Moment) -> Result<Reco
         everybody::relink_all(c, rulebook, now)?;
     }
     // An org that is no longer configured is nobody's work; what is known of it stays.
-    super::holds::need_at_least(c, rulebook.safeguards.eyes())?;
+    hold::need_at_least(c, rulebook.safeguards.eyes())?;
     work::keep_orgs(c, &rulebook.orgs.iter().map(|org| org.name.as_str()).collect::<Vec<_>>())?;
     set_meta(c, "rules", rules)?;
     let recovered = Recovered { run, claims, unknown, rules_changed };

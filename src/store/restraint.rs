@@ -1,10 +1,12 @@
 //! What was decided about somebody before their run begins.
 
 use super::engine::Tx;
-use super::{StoreError, approvals, evaluation, rejections};
+use super::rows::risk::{self, OfRevision};
+use super::{StoreError, approved, evaluation, pause, rejections};
 use crate::clock::Moment;
+use crate::domain::guard::restraint::Decision;
 use crate::domain::guard::safeguard::Restraint;
-use crate::domain::{Case, ChangeKind, Rulebook};
+use crate::domain::{Case, Rulebook};
 
 /// What was decided about a revision of somebody, and what is paused.
 pub(super) fn restraint(
@@ -15,37 +17,16 @@ pub(super) fn restraint(
     now: Moment,
 ) -> Result<Restraint, StoreError> {
     let mut restraint = Restraint::default();
-    let mut select = c.prepare_cached(
-        "SELECT r.change, h.id, h.why, h.verdict, r.administrator > 0 FROM risk r LEFT JOIN hold h ON h.id = r.hold
-         WHERE r.target = ?1 AND r.rev = ?2",
-    )?;
-    let mut rows = select.query([target, rev])?;
-    while let Some(row) = rows.next()? {
-        let word: String = row.get(0)?;
-        let Some(change) = ChangeKind::parse(&word) else { continue };
-        let (hold, why, verdict): (Option<i64>, Option<String>, Option<String>) =
-            (row.get(1)?, row.get(2)?, row.get(3)?);
-        if row.get(4)? {
-            restraint.as_administrator.insert(change);
-        }
-        match (hold, verdict.as_deref()) {
-            (None, _) => {
-                restraint.passed.insert(change);
-            }
-            (Some(hold), None) => {
-                let why = why.unwrap_or_default();
-                restraint.held.insert(change, format!("{word} waits for a decision: {why}; see `holds show {hold}`"));
-            }
-            // Rejected by a version that has bound nothing.
-            (Some(hold), Some(_)) => {
-                let why =
-                    format!("{word} was rejected (hold {hold}): it waits until Namely or the mapping says otherwise");
-                restraint.held.insert(change, why);
-            }
-        }
+    for OfRevision { change, hold, why, is_decided, as_administrator } in risk::of_revision(c, target, rev)? {
+        let decision = match hold {
+            None => Decision::Passes,
+            Some(hold) if is_decided => Decision::Rejected { hold },
+            Some(hold) => Decision::Waits { hold, why: why.unwrap_or_default() },
+        };
+        restraint.note(change, decision, as_administrator);
     }
-    restraint.paused = super::pause::paused_changes(c, &case.org)?.into_iter().collect();
-    restraint.approved = approvals::approved(c, rules, &case.org, target, now)?;
+    restraint.paused = pause::paused_changes(c, &case.org)?.into_iter().collect();
+    restraint.approved = approved::passing(c, rules, &case.org, target, now)?;
     restraint.rejected = rejections::of(c, target, case, now)?;
     restraint.adopting = case.adopted.as_ref().is_some_and(|adopted| adopted.pending.is_some());
     restraint.fresh = evaluation::is_fresh(rules, case, now);

@@ -1,7 +1,7 @@
 //! The rules that hold now. They can be exchanged while the service runs; whoever decides loads them when they decide.
 
-use super::rows::work;
-use super::{Store, StoreError, append, everybody, holds, meta};
+use super::rows::{hold, work};
+use super::{Store, StoreError, append, everybody, meta};
 use crate::audit::details::Reconfigured;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
@@ -58,7 +58,7 @@ impl Store {
                 }
                 // Whoever waits may have waited for exactly this.
                 work::exchange_rules(c, now)?;
-                holds::need_at_least(c, live.load().safeguards.eyes())?;
+                hold::need_at_least(c, live.load().safeguards.eyes())?;
                 append(c, &Record::general(now, Event::Reconfigured(changes)))?;
                 Ok(differs)
             })

@@ -6,7 +6,7 @@
 use super::engine::{Optional, Tx, params};
 use super::evaluation::Evaluation;
 use super::lease::{EndStep, Want};
-use super::rows::{account, anchored, link, work};
+use super::rows::{account, anchored, approval, link, work};
 use super::{
     Store, StoreError, Trouble, accounts, anchors, append, cases, coverage, dirty, forced, name_of, previews, prime,
     proof, relink, restraint,
@@ -338,7 +338,7 @@ pub(super) fn release(c: &Tx, lease: Lease, how: &Release, now: Moment) -> Resul
 fn describe(c: &Tx, lease: Lease, happened: Happened, now: Moment) -> Result<(), StoreError> {
     let event = match happened {
         Happened::Done { remark, took_ms } => {
-            c.prepare_cached("DELETE FROM approval WHERE target = ?1")?.execute([lease.target])?;
+            approval::remove_all(c, lease.target)?;
             anchors::proved(c, lease.target, now)?;
             super::holds::withdraw_all(c, &org_of(c, lease.target)?, lease.target, now)?;
             Event::Done(Done { remark, took_ms })

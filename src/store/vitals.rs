@@ -1,9 +1,9 @@
 //! How the store and what waits in it are, for those who watch: read beside the writer, never in its way.
 
 use super::StoreError;
-use super::engine::{Tx, params};
-use super::evaluation::COUNTED;
+use super::engine::Tx;
 use super::leavers::{LeaverWithAccess, leavers_with_access};
+use super::rows::{population, risk};
 use crate::clock::Moment;
 use crate::domain::plan::limits::{Limit, Scope, Span};
 use crate::domain::work::machine::State;
@@ -115,22 +115,13 @@ fn audit(c: &Tx, vitals: &mut Vitals) -> Result<(), StoreError> {
 
 /// What part of each limit on a whole tenant is used.
 fn used(c: &Tx, orgs: &BTreeMap<String, OrgVitals>, limits: &[Limit], now: Moment) -> Result<Vec<Used>, StoreError> {
-    let mut populations = c.prepare_cached("SELECT key, value FROM meta WHERE key LIKE 'population %'")?;
-    let populations: Vec<(String, String)> =
-        populations.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-    let mut counted = c.prepare_cached(&format!(
-        "SELECT org, tenant, count(*) FROM risk WHERE {COUNTED} AND change = ?2 GROUP BY 1, 2"
-    ))?;
+    let populations = population::counted(c)?;
     let mut all = Vec::new();
     for limit in limits.iter().filter(|limit| limit.scope == Scope::Tenant) {
-        let since = limit.per.begin(now).map(Moment::millis);
-        let rows: BTreeMap<(String, String), u32> = counted
-            .query_map(params![since, limit.change.as_str()], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?
-            .collect::<Result<_, _>>()?;
+        let rows = risk::counts(c, limit.change, limit.per.begin(now))?;
         for (key, value) in &populations {
-            let named = orgs.keys().filter_map(|org| {
-                Some((org.as_str(), key.strip_prefix("population ")?.strip_prefix(org.as_str())?.strip_prefix(' ')?))
-            });
+            let named =
+                orgs.keys().filter_map(|org| Some((org.as_str(), key.strip_prefix(org.as_str())?.strip_prefix(' ')?)));
             let Some((org, tenant)) = named.max_by_key(|(org, _)| org.len()) else { continue };
             let population = value.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0);
             let so_far = rows.get(&(org.to_owned(), tenant.to_owned())).copied().unwrap_or(0);

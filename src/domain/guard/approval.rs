@@ -4,6 +4,12 @@
 //! as either is another one, it is over. It lives 72 hours in which it could have been carried out, and 14 days in all.
 
 use crate::clock::Moment;
+use crate::domain::guard::change::BETWEEN;
+use crate::domain::guard::decider::{Tally, tally};
+use crate::domain::guard::preview::Preview;
+use crate::domain::guard::vote::Takes;
+use crate::domain::plan::kind::ChangeKind;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long an approval lives, without the time in which writes were paused.
@@ -69,6 +75,53 @@ fn unpaused(from: Moment, to: Moment, pauses: &[(Moment, Option<Moment>)]) -> Du
     free + to.since(at)
 }
 
+/// An approval that the service has taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approved {
+    pub principal: String,
+    pub by: String,
+    /// What was approved, as it was shown.
+    pub words: Vec<String>,
+    pub binding: Binding,
+}
+
+impl Approved {
+    /// Whether it is about exactly what is held of the person, for the revision and the rules of now.
+    pub fn is_about(&self, rev: i64, rules: &str, shown: &str) -> bool {
+        self.binding.rev == rev && self.binding.rules == rules && self.words.join(BETWEEN) == shown
+    }
+}
+
+/// What of one kind of change enough people have approved, in the words in which it was shown.
+pub fn passes(approvals: Vec<Approved>, takes: Takes, present: &Present) -> BTreeSet<String> {
+    let mut by_words: BTreeMap<Vec<String>, Vec<(String, Moment)>> = BTreeMap::new();
+    for one in approvals.into_iter().filter(|one| one.binding.ended(present).is_none()) {
+        by_words.entry(one.words).or_default().push((one.principal, one.binding.at));
+    }
+    let decided = by_words.into_iter().filter(|(_, who)| {
+        let who = who.iter().map(|(principal, at)| (principal.as_str(), *at));
+        tally(takes.needs, who, takes.alone, present.now) == Tally::Decided
+    });
+    decided.flat_map(|(words, _)| words).collect()
+}
+
+/// Why what a saved plan says of somebody may not be approved, if it may not: what would be done now, by what they are now.
+pub fn unfit(found: Option<&Preview>, changes: &BTreeMap<ChangeKind, Vec<String>>, basis: &str) -> Option<String> {
+    let Some(found) = found else { return Some("is not known any more".into()) };
+    if let Some(obstacle) = &found.obstacle {
+        return Some(obstacle.clone());
+    }
+    if found.changes.is_empty() {
+        return Some("is as they should be already".into());
+    }
+    if found.changes != *changes {
+        let would: Vec<&str> = found.changes.values().flatten().map(String::as_str).collect();
+        return Some(format!("now it would be: {}", would.join("; ")));
+    }
+    let moved = "their profile or their account has changed, although the same would be done";
+    (found.basis != basis).then(|| moved.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +158,26 @@ mod tests {
         assert_eq!(read(&asked, 335, &lasting), None);
         assert!(read(&asked, 336, &lasting).is_some_and(|why| why.contains("expired")));
         assert!(read(&Binding::new(7, "r", at(0), Some(at(2))), 2, &[]).is_some(), "earlier, if asked for");
+    }
+
+    #[test]
+    fn only_the_same_words_approved_by_enough_people_while_they_are_bound_pass() {
+        let one = |principal: &str, words: &[&str], rev| Approved {
+            principal: principal.into(),
+            by: principal.into(),
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+            binding: Binding::new(rev, "r", at(0), None),
+        };
+        let present = Present { rev: 7, rules: "r", now: at(1), pauses: &[] };
+        let two = Takes { needs: 2, alone: None };
+        let passed = |all: &[Approved]| passes(all.to_vec(), two, &present).into_iter().collect::<Vec<_>>();
+        let (ann, ben) = (one("ann", &["in", "out"], 7), one("ben", &["in", "out"], 7));
+        assert_eq!(passed(&[ann.clone(), ben.clone()]), ["in", "out"]);
+        assert!(passed(&[ann.clone(), ann.clone()]).is_empty(), "each principal once");
+        assert!(passed(&[ann.clone(), one("ben", &["in"], 7)]).is_empty(), "other words");
+        assert!(passed(&[ann.clone(), one("ben", &["in", "out"], 6)]).is_empty(), "another revision");
+        assert!(ann.is_about(7, "r", "in; out"));
+        assert!(!ann.is_about(8, "r", "in; out") && !ann.is_about(7, "s", "in; out") && !ann.is_about(7, "r", "in"));
     }
 
     proptest! {

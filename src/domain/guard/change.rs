@@ -174,6 +174,9 @@ pub fn summary(plan: &Plan, former: Option<&str>) -> BTreeMap<ChangeKind, Vec<St
     by_kind(plan, former).into_iter().map(|(kind, steps)| (kind, words(kind, &steps))).collect()
 }
 
+/// What stands between the words of one kind of change.
+pub const BETWEEN: &str = "; ";
+
 /// What these calls do, in words. The calls of an exit depend on how far it has come: in words it is one thing.
 pub fn words(kind: ChangeKind, steps: &[Step]) -> Vec<String> {
     match kind {

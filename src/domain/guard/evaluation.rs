@@ -1,11 +1,13 @@
 //! Who of those who are evaluated together goes on, and who is held. What is counted is counted by the store; what follows from
 //! it is decided here.
 
+use crate::clock::Moment;
 use crate::domain::account::knowledge::Knowledge;
 use crate::domain::guard::administrator::SUPERS_LEFT;
 use crate::domain::guard::safeguard::Count;
 use crate::domain::plan::kind::ChangeKind;
 use crate::domain::plan::limits::{Limit, Mode, Safeguards, Scope};
+use crate::domain::work::machine::Work;
 use std::collections::BTreeMap;
 
 /// Somebody whose change of one kind is evaluated.
@@ -65,6 +67,58 @@ pub struct Facts {
     pub tenant: Vec<Count>,
     /// Against each limit of a department, by department.
     pub departments: BTreeMap<String, Vec<Count>>,
+}
+
+/// What was evaluated of one kind of change of somebody, as far as it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// Enough people have approved it.
+    pub approved: bool,
+    pub waits: Waits,
+    /// When it was let through, or held.
+    pub at: Moment,
+    /// The run of the service that has evaluated it.
+    pub run: i64,
+}
+
+/// Whether a change waits for a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// It was let through.
+    No,
+    /// Nobody has decided.
+    InHold,
+    /// Its hold was decided without it.
+    Decided,
+}
+
+/// Whether it counts against a limit whose span began at `since`; without one, against that of this run of the service. About
+/// what somebody has decided is not counted.
+pub fn counts(past: &Past, since: Option<Moment>, run: i64) -> bool {
+    let within = since.map_or(past.run == run, |since| past.at > since);
+    !past.approved && past.waits != Waits::Decided && within
+}
+
+/// Whether a change that was let through waits with the others of a hold that is opened: nobody has decided about it, and
+/// nobody has begun to carry it out. `rev` is the revision that it was evaluated for.
+pub const fn is_held_back(past: &Past, rev: i64, work: &Work) -> bool {
+    let is_undecided = matches!(past.waits, Waits::No) && !past.approved;
+    is_undecided && work.is_dirty() && rev > work.done_rev && work.token.is_none()
+}
+
+/// What was decided about one kind of change of somebody, or is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// In words.
+    pub shown: &'a str,
+    /// The number of what is known of the person as an administrator.
+    pub administrator: i64,
+}
+
+/// Whether what was decided about `before`, for a revision, holds for what is asked now: it is exactly the same, and was not
+/// carried out since.
+pub fn still_decided(before: &Asked, rev: i64, done_rev: i64, asked: &Asked) -> bool {
+    rev > done_rev && before == asked
 }
 
 impl Safeguards {
@@ -290,6 +344,15 @@ mod tests {
 
     fn holder(target: i64, who: &'static str, other_supers: Option<u32>) -> EvaluatedPerson<'static> {
         EvaluatedPerson { administrator: Knowledge::Holder, who, other_supers, ..person(target) }
+    }
+
+    #[test]
+    fn what_was_decided_holds_for_exactly_the_same_until_it_was_carried_out() {
+        let asked = Asked { shown: "leaves Staff", administrator: 0 };
+        assert!(still_decided(&asked, 7, 6, &asked));
+        assert!(!still_decided(&asked, 7, 7, &asked), "it was carried out");
+        assert!(!still_decided(&Asked { shown: "leaves Sales", ..asked }, 7, 6, &asked), "other words");
+        assert!(!still_decided(&Asked { administrator: 1, ..asked }, 7, 6, &asked), "of an administrator by now");
     }
 
     fn apart(

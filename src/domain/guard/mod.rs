@@ -9,5 +9,6 @@ pub mod joining;
 pub mod planned;
 pub mod preview;
 pub mod rejection;
+pub mod restraint;
 pub mod safeguard;
 pub mod vote;

@@ -9,6 +9,7 @@
 //! their status and dates too, because these say which profile counts. What Namely does not say (the login of a manager, a
 //! name in the configuration) is no fact.
 
+use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
 use crate::domain::guard::change::by_kind;
 use crate::domain::mapping::desired::LOGIN;
@@ -214,6 +215,41 @@ impl Rejected {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// What somebody has rejected of one person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rejection {
+    pub id: i64,
+    /// Nothing where this version does not know the kind.
+    pub change: Option<ChangeKind>,
+    pub objects: BTreeSet<String>,
+    pub fact: Fact,
+    /// Where it was held.
+    pub hold: i64,
+    pub by: String,
+    pub at: Moment,
+}
+
+/// Why a rejected change is not done.
+pub fn message(change: ChangeKind, hold: i64, by: &str) -> String {
+    format!(
+        "{} was rejected by {by} (hold {hold}): it waits until Namely says something else, or for `holds reverse {hold}`",
+        change.as_str()
+    )
+}
+
+/// What was rejected of one person and still holds; and the numbers of those rejections that stood on something that Namely
+/// does not say any more.
+pub fn still_rejected(all: Vec<Rejection>, case: &Case) -> (Rejected, Vec<i64>) {
+    let (lasting, over): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| stands(&one.fact, case));
+    let mut rejected = Rejected::default();
+    for one in lasting {
+        let Some(change) = one.change else { continue };
+        let why = message(change, one.hold, &one.by);
+        rejected.0.entry(change).or_default().extend(one.objects.into_iter().map(|object| (object, why.clone())));
+    }
+    (rejected, over.into_iter().map(|one| one.id).collect())
 }
 
 #[cfg(test)]

@@ -104,3 +104,27 @@ fn objects_name_the_group_and_the_attribute_and_not_their_values() {
     assert_eq!(objects(ChangeKind::RemoveGroup, &group), ["group 00g1"]);
     assert_eq!(objects(ChangeKind::Deactivate, &group), ["access"], "what belongs to an exit is rejected with it");
 }
+
+#[test]
+fn what_stands_on_something_that_namely_does_not_say_any_more_is_over_and_the_rest_says_why() {
+    let rejection = |id, change, object: &str, fact: Fact| Rejection {
+        id,
+        change: Some(change),
+        objects: BTreeSet::from([object.to_owned()]),
+        fact,
+        hold: 4,
+        by: "Ann".into(),
+        at: Moment::from_secs(1),
+    };
+    let (end, group) = (ChangeKind::Deactivate, ChangeKind::RemoveGroup);
+    let all = vec![
+        rejection(1, end, "access", behind(end, "access")),
+        rejection(2, group, "group 00g1", behind(group, "group 00g1")),
+        Rejection { change: None, ..rejection(3, end, "access", behind(end, "access")) },
+    ];
+    let left = of(|e| e.user_status = UserStatus::Inactive);
+    let (rejected, over) = still_rejected(all, &left);
+    assert_eq!(over, [1, 3], "a kind that this version does not know ends like any other");
+    assert_eq!(rejected.of_kind(end), None);
+    assert!(rejected.of_kind(group).is_some_and(|why| why.contains("by Ann (hold 4)")));
+}

@@ -3,6 +3,7 @@
 //! **Invariant:** an approval counts for what was shown, for those who are meant, and once for each principal.
 
 use crate::clock::Moment;
+use crate::domain::account::user::Account;
 use crate::domain::guard::decider::{Tally, tally};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -185,6 +186,65 @@ pub fn heard(shown: &Shown, opinion: &Opinion, agreed: &[String]) -> Heard {
     if more > 0 { Heard::Needs(more) } else { Heard::Accepted }
 }
 
+/// So many people must reject what ends the access of somebody who is suspended for it: rejecting lets them in again.
+pub const LETS_IN: i64 = 2;
+
+/// Whether rejecting the end of somebody's access gives it back: they are suspended for it, or are about to be.
+pub fn lets_in(may_be_administrator: bool, account: Option<&Account>) -> bool {
+    may_be_administrator || account.is_some_and(Account::is_suspended_for_end)
+}
+
+/// An approval or a rejection that counts so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub says: Says,
+    pub approval: Approval,
+}
+
+/// Of what was said about one thing shown, in order, what says this, and nobody has contradicted themselves since.
+pub fn not_taken_back(said: &[Said], says: Says) -> Vec<Approval> {
+    let taken_back = |at: usize, one: &Said| {
+        said[at..].iter().any(|later| later.says != says && later.approval.principal == one.approval.principal)
+    };
+    let stands = said.iter().enumerate().filter(|(at, one)| one.says == says && !taken_back(*at, one));
+    stands.map(|(_, one)| one.approval.clone()).collect()
+}
+
+/// Names of those who have said something, each principal once.
+pub fn names(said: &[Approval]) -> Vec<String> {
+    let by: BTreeMap<&str, &str> = said.iter().map(|said| (said.principal.as_str(), said.by.as_str())).collect();
+    let mut names: Vec<String> = by.into_values().map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
+/// What a hold comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// These go on. Nobody is left in it, if it `closes`.
+    LetsGo { targets: Vec<i64>, by: BTreeMap<String, String>, closes: bool },
+    /// It waits: until then, where the only approver has approved.
+    Waits { until: Option<Moment>, by: BTreeMap<String, String> },
+    /// It waits for the only approver's rejection to take effect, which was told already.
+    Announced,
+}
+
+/// What comes of the approvals of a hold of so many people; `rejected` is when what the only approver has rejected is carried
+/// out.
+pub fn comes_to(approved: Settled, rejected: Option<Moment>, people: usize) -> Outcome {
+    let Settled { approved: targets, until, by } = approved;
+    if !targets.is_empty() {
+        let closes = targets.len() == people;
+        return Outcome::LetsGo { targets, by, closes };
+    }
+    if rejected.is_some() && until.is_none() { Outcome::Announced } else { Outcome::Waits { until, by } }
+}
+
+/// Whether somebody's rejection is carried out: at once, but where it lets somebody in who has left when enough people agree.
+pub fn is_rejected(target: i64, lets_in: &BTreeSet<i64>, agreed: &[i64]) -> bool {
+    !lets_in.contains(&target) || agreed.contains(&target)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,6 +354,56 @@ mod tests {
                 prop_assert_eq!(heard(&shown, &no, &agreed), expected, "one no is enough");
             }
         }
+    }
+
+    #[test]
+    fn whoever_says_the_opposite_takes_back_what_they_have_said_and_nobody_else_does() {
+        let one = |says, principal: &str, at| Said {
+            says,
+            approval: Approval {
+                principal: principal.into(),
+                by: principal.into(),
+                at: Moment::from_secs(at),
+                only: None,
+            },
+        };
+        let (yes, no) = (Says::Approves, Says::Rejects);
+        let said = [one(yes, "ann", 1), one(yes, "ben", 2), one(no, "ann", 3), one(yes, "ann", 4), one(no, "cat", 5)];
+        let at = |says| not_taken_back(&said, says).iter().map(|one| one.at.millis() / 1000).collect::<Vec<_>>();
+        assert_eq!((at(yes), at(no)), (vec![2, 4], vec![5]));
+        assert_eq!(names(&not_taken_back(&said, yes)), ["ann", "ben"]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_hold_closes_when_everybody_goes_on_and_a_no_that_was_announced_is_not_announced_again(
+            votes in approvals(), takes in takes(), people in 0..6usize, rejected in of(Just(NOW)),
+        ) {
+            let all = (0..5).map(|one| (one, count(takes, &votes, &[], one, NOW)));
+            let so_far = settled(all);
+            match comes_to(so_far.clone(), rejected, people) {
+                Outcome::LetsGo { targets, closes, .. } => {
+                    prop_assert_eq!(&targets, &so_far.approved);
+                    prop_assert!(!targets.is_empty());
+                    prop_assert_eq!(closes, targets.len() == people);
+                }
+                Outcome::Waits { until, .. } => {
+                    prop_assert!(so_far.approved.is_empty());
+                    prop_assert_eq!(until, so_far.until);
+                }
+                Outcome::Announced => {
+                    prop_assert!(so_far.approved.is_empty() && so_far.until.is_none() && rejected.is_some());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_no_is_enough_but_where_it_lets_somebody_in_who_has_left() {
+        let lets_in = BTreeSet::from([2, 3]);
+        let rejected = |target| is_rejected(target, &lets_in, &[3]);
+        assert_eq!([1, 2, 3].map(rejected), [true, false, true]);
+        assert!(super::lets_in(true, None) && !super::lets_in(false, None));
     }
 
     #[test]

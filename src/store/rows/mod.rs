@@ -2,12 +2,19 @@
 
 pub(super) mod account;
 pub(super) mod anchored;
+pub(super) mod approval;
+pub(super) mod hold;
 pub(super) mod link;
 pub(super) mod matched;
+pub(super) mod meta;
 pub(super) mod org;
 pub(super) mod pin;
+pub(super) mod population;
+pub(super) mod rejection;
 pub(super) mod renamed;
 pub(super) mod review;
+pub(super) mod risk;
 pub(super) mod source;
 pub(super) mod target;
+pub(super) mod vote;
 pub(super) mod work;

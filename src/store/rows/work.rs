@@ -51,6 +51,18 @@ pub fn load(c: &Tx, target: i64) -> Result<Option<Work>, StoreError> {
     Ok(select.query_row([target], read).optional()?)
 }
 
+/// The newest revision of somebody; 0 of whom nothing was ever to be done.
+pub fn newest(c: &Tx, target: i64) -> Result<i64, StoreError> {
+    let mut find = c.prepare_cached("SELECT dirty_rev FROM work WHERE target = ?1")?;
+    Ok(find.query_row([target], |row| row.get(0)).optional()?.unwrap_or(0))
+}
+
+/// The org of a target, whether there was ever anything to do or not.
+pub fn org_of(c: &Tx, target: i64) -> Result<Option<String>, StoreError> {
+    let mut find = c.prepare_cached("SELECT org FROM target WHERE id = ?1")?;
+    Ok(find.query_row([target], |row| row.get(0)).optional()?)
+}
+
 /// The work on a target, and whether the person has left.
 pub fn load_with_end(c: &Tx, target: i64) -> Result<Option<(Work, bool)>, StoreError> {
     let mut select = c.prepare_cached(concat!(

@@ -1,3 +1,4 @@
 //! What people are shown: read beside the writer, deciding nothing.
 
+pub mod holds;
 pub mod progress;

@@ -1,0 +1,26 @@
+//! The table `meta`: single values by their key.
+
+use crate::store::StoreError;
+use crate::store::engine::{Optional, Tx};
+
+/// A value of `meta`.
+pub fn meta(c: &Tx, key: &str) -> Result<Option<String>, StoreError> {
+    let mut find = c.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
+    Ok(find.query_row([key], |row| row.get(0)).optional()?)
+}
+
+pub fn set_meta(c: &Tx, key: &str, value: &str) -> Result<(), StoreError> {
+    c.prepare_cached("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")?
+        .execute([key, value])?;
+    Ok(())
+}
+
+pub fn forget(c: &Tx, key: &str) -> Result<(), StoreError> {
+    c.prepare_cached("DELETE FROM meta WHERE key = ?1")?.execute([key])?;
+    Ok(())
+}
+
+/// The number of this run of the service; 0 before the first.
+pub fn run(c: &Tx) -> Result<i64, StoreError> {
+    Ok(meta(c, "run")?.and_then(|run| run.parse().ok()).unwrap_or(0))
+}

@@ -1,0 +1,94 @@
+//! The table `rejection`: what somebody has rejected, and how that ended.
+
+use crate::clock::Moment;
+use crate::domain::ChangeKind;
+use crate::domain::guard::rejection::{Fact, Rejection};
+use crate::store::StoreError;
+use crate::store::engine::{Optional, Tx, params};
+use std::collections::BTreeSet;
+
+/// Somebody's change was rejected, as it was evaluated.
+pub fn put(
+    c: &Tx,
+    target: i64,
+    change: ChangeKind,
+    hold: i64,
+    (by, principal): (&str, &str),
+    now: Moment,
+) -> Result<(), StoreError> {
+    c.prepare_cached(
+        "INSERT INTO rejection (target, change, objects, fact, shown, hold, by, principal, at)
+         SELECT target, change, objects, fact, shown, ?3, ?4, ?5, ?6 FROM risk WHERE target = ?1 AND change = ?2",
+    )?
+    .execute(params![target, change.as_str(), hold, by, principal, now.millis()])?;
+    Ok(())
+}
+
+/// What was rejected of somebody and was not ended, in order.
+pub fn of(c: &Tx, target: i64) -> Result<Vec<Rejection>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT id, change, objects, fact, hold, by, at FROM rejection WHERE target = ?1 AND ended_at IS NULL ORDER BY id",
+    )?;
+    let mut rows = select.query([target])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (word, objects, fact): (String, String, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        let fact: Fact = serde_json::from_str(&fact)?;
+        found.push(Rejection {
+            id: row.get(0)?,
+            change: ChangeKind::parse(&word),
+            objects: serde_json::from_str(&objects)?,
+            fact,
+            hold: row.get(4)?,
+            by: row.get(5)?,
+            at: Moment::from_millis(row.get(6)?),
+        });
+    }
+    Ok(found)
+}
+
+/// The hold of the newest rejection of a kind of change of somebody that was not ended, and who it was.
+pub fn newest(c: &Tx, target: i64, change: ChangeKind) -> Result<Option<(i64, String)>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT hold, by FROM rejection WHERE target = ?1 AND change = ?2 AND ended_at IS NULL ORDER BY id DESC LIMIT 1",
+    )?;
+    Ok(select.query_row(params![target, change.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+}
+
+/// What was rejected in a hold and was not ended: each with its target.
+pub fn in_hold(c: &Tx, hold: i64) -> Result<Vec<(i64, i64)>, StoreError> {
+    let mut select =
+        c.prepare_cached("SELECT id, target FROM rejection WHERE hold = ?1 AND ended_at IS NULL ORDER BY id")?;
+    Ok(select.query_map([hold], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
+}
+
+/// Whose changes were rejected in this hold, as far as that was not ended.
+pub fn members(c: &Tx, hold: i64) -> Result<BTreeSet<i64>, StoreError> {
+    Ok(in_hold(c, hold)?.into_iter().map(|(_, target)| target).collect())
+}
+
+/// A rejection that has ended.
+pub struct Ended {
+    pub target: i64,
+    pub change: String,
+    pub hold: i64,
+    pub org: String,
+    pub shown: String,
+}
+
+/// Ends one.
+pub fn end(c: &Tx, id: i64, why: &str, now: Moment) -> Result<Ended, StoreError> {
+    let mut update = c.prepare_cached(
+        "UPDATE rejection SET ended = ?2, ended_at = ?3 WHERE id = ?1
+         RETURNING target, change, hold, (SELECT org FROM target WHERE id = rejection.target), shown",
+    )?;
+    Ok(update.query_row(params![id, why, now.millis()], |row| {
+        Ok(Ended { target: row.get(0)?, change: row.get(1)?, hold: row.get(2)?, org: row.get(3)?, shown: row.get(4)? })
+    })?)
+}
+
+/// Two targets are one person: what was rejected of either was rejected of them.
+pub fn merge(c: &Tx, from: i64, into: i64) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE rejection SET target = ?2 WHERE target = ?1")?.execute([from, into])?;
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! The holds, and who waits in them.
+
+use crate::domain::Employee;
+use crate::domain::guard::vote::{LETS_IN, Says};
+use crate::store::holds::code;
+use crate::store::rows::hold;
+use crate::store::votes::{let_in_by_rejection, who_said};
+use crate::store::{StoreError, Tx};
+use serde::{Deserialize, Serialize};
+
+/// Changes of one kind that wait for a decision, or that were decided about.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HeldChanges {
+    pub id: i64,
+    pub org: String,
+    pub change: String,
+    /// Whom it is about.
+    pub scope: String,
+    pub why: String,
+    /// How many people must approve.
+    pub needs: i64,
+    /// In milliseconds.
+    pub since: i64,
+    pub verdict: Option<String>,
+    pub people: i64,
+    /// Who has approved so far, of what is shown now.
+    pub approved_by: Vec<String>,
+    /// Names exactly what is shown; an approval must give it back.
+    pub code: String,
+    /// When it is carried out because the only approver has approved it, unless somebody cancels; in milliseconds.
+    #[serde(default)]
+    pub until: Option<i64>,
+    /// How many people must reject it: more than one where that lets somebody in again who has left.
+    #[serde(default = "one")]
+    pub reject_needs: i64,
+    /// Who has rejected so far what is shown now, where it takes several.
+    #[serde(default)]
+    pub rejected_by: Vec<String>,
+}
+
+const fn one() -> i64 {
+    1
+}
+
+/// One person of a hold.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HeldPerson {
+    pub target: i64,
+    pub tenant: String,
+    pub profile: String,
+    pub name: String,
+    pub login: Option<String>,
+    pub department: String,
+    /// What would be done, in words.
+    pub shown: String,
+}
+
+/// What waits for a decision, or everything that ever did too.
+pub fn holds(c: &Tx, all: bool) -> Result<Vec<HeldChanges>, StoreError> {
+    hold::list(c, all)?.into_iter().map(|hold| with_votes(c, hold)).collect()
+}
+
+fn with_votes(c: &Tx, hold: hold::Listed) -> Result<HeldChanges, StoreError> {
+    let code = code(c, hold.id)?;
+    let approved_by = who_said(c, hold.id, &code, Says::Approves)?;
+    let (mut reject_needs, mut rejected_by) = (1, Vec::new());
+    if hold.verdict.is_none() && !let_in_by_rejection(c, hold.id)?.is_empty() {
+        reject_needs = LETS_IN;
+        rejected_by = who_said(c, hold.id, &code, Says::Rejects)?;
+    }
+    let hold::Listed { id, org, change, scope, why, needs, since, verdict, people, until } = hold;
+    Ok(HeldChanges {
+        id,
+        org,
+        change,
+        scope,
+        why,
+        needs,
+        since,
+        verdict,
+        people,
+        approved_by,
+        code,
+        until,
+        reject_needs,
+        rejected_by,
+    })
+}
+
+/// Everybody in a hold.
+pub fn held_people(c: &Tx, hold: i64) -> Result<Vec<HeldPerson>, StoreError> {
+    let people = hold::people(c, hold)?.into_iter().map(|member| HeldPerson {
+        target: member.target,
+        tenant: member.tenant,
+        profile: member.profile,
+        name: serde_json::from_str(&member.doc).map(|e: Employee| e.display()).unwrap_or_default(),
+        login: member.login,
+        department: member.department,
+        shown: member.shown,
+    });
+    Ok(people.collect())
+}
