@@ -1,6 +1,7 @@
 //! Appending to the audit, reading it back, sealing it, and removing what retention lets go.
 
-use super::engine::{Bind, Operator, Optional, Tx, Value, params, params_from_iter};
+use super::engine::{Operator, Tx};
+use super::rows::audit::{self, AuditRow, Conditions};
 use super::{Store, StoreError, meta, set_meta};
 use crate::audit::details::Pruned as PrunedRows;
 use crate::audit::record::chain;
@@ -11,14 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the chain begins after retention: the last row that was removed, and its hash.
 const BASE: &str = "audit_base";
-
-/// An audit row as stored.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AuditRow {
-    pub seq: i64,
-    pub text: String,
-    pub hash: Vec<u8>,
-}
 
 /// Which rows to read.
 #[derive(Clone, Debug, Default)]
@@ -39,24 +32,20 @@ pub struct Filter {
 }
 
 /// Appends `record` to the chain; returns its sequence number.
-pub fn append(connection: &Tx, record: &Record) -> Result<i64, StoreError> {
-    let (seq, previous) = end(connection)?;
+pub fn append(c: &Tx, record: &Record) -> Result<i64, StoreError> {
+    let (seq, previous) = end(c)?;
     let seq = seq + 1;
     let text = record.text(seq)?;
     let hash = chain(&previous, &text);
-    connection
-        .prepare_cached("INSERT INTO audit (seq, at, kind, target, profile, row, hash) VALUES (?1,?2,?3,?4,?5,?6,?7)")?
-        .execute(params![seq, record.at.millis(), record.event.kind(), record.target, record.profile, text, hash])?;
+    let (kind, profile) = (record.event.kind(), record.profile.as_deref());
+    let row = audit::New { seq, at: record.at, kind, target: record.target, profile, text: &text, hash: &hash };
+    audit::insert(c, &row)?;
     Ok(seq)
 }
 
 /// Number and hash of the last row, also if retention has removed it.
 fn end(c: &Tx) -> Result<(i64, Vec<u8>), StoreError> {
-    let last: Option<(i64, Vec<u8>)> = c
-        .prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    match last {
+    match audit::last(c)? {
         Some(last) => Ok(last),
         None => Ok(base(c)?.unwrap_or_default()),
     }
@@ -73,66 +62,41 @@ fn base(c: &Tx) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
 }
 
 /// Up to `limit` rows after `seq`, in order.
-pub fn read_audit(connection: &Tx, after: i64, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
-    let mut select =
-        connection.prepare_cached("SELECT seq, row, hash FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
-    let rows = select.query_map(params![after, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
-        Ok(AuditRow { seq: row.get(0)?, text: row.get(1)?, hash: row.get(2)? })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+pub fn read_audit(c: &Tx, after: i64, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+    audit::after(c, after, limit)
 }
 
 /// Reads the rows that a filter lets through, in order.
 pub fn filter_audit(
     c: &Tx,
     filter: &Filter,
-    mut each: impl FnMut(AuditRow) -> Result<(), StoreError>,
+    each: impl FnMut(AuditRow) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let (mut conditions, mut values): (Vec<String>, Vec<Box<dyn Bind>>) = (vec!["1".into()], Vec::new());
-    let mut add = |condition: &str, value: Box<dyn Bind>| {
-        values.push(value);
-        conditions.push(condition.replace('?', &format!("?{}", values.len())));
-    };
+    let mut conditions = Conditions::default();
     if !filter.targets.is_empty() {
-        add("target IN (SELECT value FROM json_each(?))", Box::new(serde_json::to_string(&filter.targets)?));
+        conditions.about(&filter.targets)?;
     }
     if !filter.rows.is_empty() {
-        add("seq IN (SELECT value FROM json_each(?))", Box::new(serde_json::to_string(&filter.rows)?));
+        conditions.numbered(&filter.rows)?;
     }
     if let Some(since) = filter.since {
-        add("at >= ?", Box::new(since.millis()));
+        conditions.since(since);
     }
     if let Some(until) = filter.until {
-        add("at < ?", Box::new(until.millis()));
+        conditions.until(until);
     }
     if !filter.kinds.is_empty() {
         let words: Vec<&str> = filter.kinds.iter().flat_map(|kind| Event::stored_words(kind)).collect();
-        add("kind IN (SELECT value FROM json_each(?))", Box::new(serde_json::to_string(&words)?));
+        conditions.of_kinds(&words)?;
     }
     if let Some(group) = &filter.group {
-        add(
-            "EXISTS (SELECT 1 FROM json_tree(row, '$.detail') WHERE type = 'text' AND value = ?)",
-            Box::new(group.clone()),
-        );
+        conditions.name(group);
     }
     if let Some(run) = filter.run {
         let (first, last) = rows_of_run(c, run)?;
-        add("seq >= ?", Box::new(first));
-        add("seq <= ?", Box::new(last));
+        conditions.between(first, last);
     }
-    let conditions = conditions.join(" AND ");
-    let sql = match filter.newest {
-        None => format!("SELECT seq, row, hash FROM audit WHERE {conditions} ORDER BY seq"),
-        Some(n) => format!(
-            "SELECT * FROM (SELECT seq, row, hash FROM audit WHERE {conditions} ORDER BY seq DESC LIMIT {n}) ORDER BY seq"
-        ),
-    };
-    let mut select = c.prepare(&sql)?;
-    let mut rows = select.query(params_from_iter(values))?;
-    while let Some(row) = rows.next()? {
-        each(AuditRow { seq: row.get(0)?, text: row.get(1)?, hash: row.get(2)? })?;
-    }
-    Ok(())
+    audit::each(c, conditions, filter.newest, each)
 }
 
 /// That the audit knows a run of the service.
@@ -147,7 +111,7 @@ pub fn is_a_run(c: &Tx, run: i64) -> Result<(), StoreError> {
 
 /// That the audit has a row of this number.
 pub fn is_a_row(c: &Tx, row: i64) -> Result<(), StoreError> {
-    if c.prepare_cached("SELECT 1 FROM audit WHERE seq = ?1")?.exists([row])? {
+    if audit::is_there(c, row)? {
         return Ok(());
     }
     Err(StoreError::NotThere(format!(
@@ -157,9 +121,7 @@ pub fn is_a_row(c: &Tx, row: i64) -> Result<(), StoreError> {
 
 /// The rows of one run of the service: from its start to the next.
 pub fn rows_of_run(c: &Tx, run: i64) -> Result<(i64, i64), StoreError> {
-    let mut starts = c.prepare("SELECT seq, row ->> '$.detail.run' FROM audit WHERE kind = 'started' ORDER BY seq")?;
-    let starts: Vec<(i64, i64)> =
-        starts.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let starts = audit::starts(c)?;
     let first = starts.iter().find(|(_, number)| *number == run).map(|(seq, _)| *seq);
     let Some(first) = first else { return Ok((i64::MAX, i64::MAX)) };
     let next = starts.iter().find(|(seq, _)| *seq > first).map_or(i64::MAX, |(seq, _)| seq - 1);
@@ -169,23 +131,16 @@ pub fn rows_of_run(c: &Tx, run: i64) -> Result<(i64, i64), StoreError> {
 /// Follows the whole chain; `seen` is told of each row. `checkpoints` are in order and genuine.
 pub fn verify_audit(c: &Tx, checkpoints: &[Checkpoint], mut seen: impl FnMut()) -> Result<Verdict, StoreError> {
     let mut verifier = Verifier::new(base(c)?, checkpoints);
-    let mut select = c.prepare("SELECT seq, row, hash FROM audit ORDER BY seq")?;
-    let mut rows = select.query([])?;
-    while let Some(row) = rows.next()? {
-        // What is of another kind, or no text, is not what was written: its hash says so.
-        let text = if let Ok(Value::Text(text)) = row.value(1) { text } else { "" };
-        let hash: &[u8] = if let Ok(Value::Blob(hash)) = row.value(2) { hash } else { &[] };
-        verifier.row(&StoredRow { seq: row.get(0)?, text, hash });
+    audit::as_they_are(c, |seq, text, hash| {
+        verifier.row(&StoredRow { seq, text, hash });
         seen();
-    }
+    })?;
     Ok(verifier.end())
 }
 
 /// The checkpoints that the store itself has, in order.
 pub fn checkpoints(c: &Tx) -> Result<Vec<Checkpoint>, StoreError> {
-    let mut select = c.prepare("SELECT checkpoint FROM checkpoint ORDER BY seq")?;
-    let rows: Vec<String> = select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    rows.iter().map(|text| Ok(serde_json::from_str(text)?)).collect()
+    audit::checkpoints(c)?.iter().map(|text| Ok(serde_json::from_str(text)?)).collect()
 }
 
 /// What `audit prune` removed.
@@ -200,15 +155,9 @@ pub struct Pruned {
 /// from there. Nothing is removed without a checkpoint. For use beside or without the service.
 pub fn prune_audit(c: &Operator, before: Moment, by: &Decider, now: Moment) -> Result<Option<Pruned>, StoreError> {
     c.together(|c| {
-        let mut last = c.prepare_cached(
-            "SELECT a.seq, a.hash FROM checkpoint k JOIN audit a ON a.seq = k.seq
-             WHERE a.at < ?1 AND a.seq <= coalesce((SELECT min(seq) FROM sink), a.seq) ORDER BY a.seq DESC LIMIT 1",
-        )?;
-        let to: Option<(i64, Vec<u8>)> =
-            last.query_row([before.millis()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let Some((to, hash)) = to else { return Ok(None) };
+        let Some((to, hash)) = audit::last_sealed(c, before)? else { return Ok(None) };
         set_meta(c, BASE, &format!("{to} {}", hex(&hash)))?;
-        let rows = c.execute("DELETE FROM audit WHERE seq <= ?1", [to])?;
+        let rows = audit::prune(c, to)?;
         let pruned = PrunedRows { rows, to, hash: hex(&hash), author: Author::new(&*by.name, by.principal()) };
         append(c, &Record::general(now, Event::Pruned(pruned)))?;
         Ok(Some(Pruned { rows, to }))
@@ -219,37 +168,19 @@ impl Store {
     /// Up to `limit` audit rows that the sink `name` has not delivered yet.
     pub async fn undelivered(&self, name: &str, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
         let name = name.to_owned();
-        self.run(move |c| {
-            let cursor: Option<i64> = c
-                .prepare_cached("SELECT seq FROM sink WHERE name = ?1")?
-                .query_row([&name], |row| row.get(0))
-                .optional()?;
-            read_audit(c, cursor.unwrap_or(0), limit)
-        })
-        .await
+        self.run(move |c| audit::after(c, audit::cursor(c, &name)?, limit)).await
     }
 
     /// Up to where the sink `name` has delivered.
     pub async fn cursor(&self, name: &str) -> Result<i64, StoreError> {
         let name = name.to_owned();
-        self.run(move |c| {
-            let mut find = c.prepare_cached("SELECT seq FROM sink WHERE name = ?1")?;
-            Ok(find.query_row([&name], |row| row.get(0)).optional()?.unwrap_or(0))
-        })
-        .await
+        self.run(move |c| audit::cursor(c, &name)).await
     }
 
     /// The sink `name` has delivered everything up to `seq`.
     pub async fn delivered(&self, name: &str, seq: i64) -> Result<(), StoreError> {
         let name = name.to_owned();
-        self.run(move |c| {
-            c.prepare_cached(
-                "INSERT INTO sink VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET seq = max(seq, excluded.seq)",
-            )?
-            .execute(params![name, seq])?;
-            Ok(())
-        })
-        .await
+        self.run(move |c| audit::delivered(c, &name, seq)).await
     }
 
     /// A reader of the audit that is new begins at its end: it is told what comes.
@@ -257,8 +188,7 @@ impl Store {
         let name = name.to_owned();
         self.run(move |c| {
             let last = end(c)?.0;
-            c.execute("INSERT OR IGNORE INTO sink VALUES (?1, ?2)", params![name, last])?;
-            Ok(())
+            audit::begin(c, &name, last)
         })
         .await
     }
@@ -277,27 +207,19 @@ impl Store {
 
     /// Sinks that are not configured any more hold nothing back.
     pub async fn keep_sinks(&self, names: Vec<String>) -> Result<(), StoreError> {
-        self.run(move |c| {
-            let names = serde_json::to_string(&names)?;
-            c.execute("DELETE FROM sink WHERE name NOT IN (SELECT value FROM json_each(?1))", [names])?;
-            Ok(())
-        })
-        .await
+        self.run(move |c| audit::keep_sinks(c, &names)).await
     }
 
     /// Signs what the chain is now; `None` if that was signed already.
     pub async fn seal(&self, key: std::sync::Arc<SigningKey>, now: Moment) -> Result<Option<Checkpoint>, StoreError> {
         self.run(move |c| {
             let (seq, hash) = end(c)?;
-            let sealed: Option<i64> = c.query_row("SELECT max(seq) FROM checkpoint", [], |row| row.get(0))?;
+            let sealed = audit::sealed(c)?;
             if seq == 0 || sealed.is_some_and(|sealed| sealed >= seq) {
                 return Ok(None);
             }
             let checkpoint = key.seal(&super::identity(c)?, seq, &hash, now);
-            c.execute(
-                "INSERT INTO checkpoint VALUES (?1, ?2, ?3)",
-                params![seq, now.millis(), serde_json::to_string(&checkpoint)?],
-            )?;
+            audit::seal(c, seq, &serde_json::to_string(&checkpoint)?, now)?;
             Ok(Some(checkpoint))
         })
         .await

@@ -1,6 +1,7 @@
 //! What a reconciliation report is made from.
 
 use super::engine::Tx;
+use super::rows::people;
 use super::{Extent, Filter, StoreError, filter_audit, meta, previews};
 use crate::audit::{Event, Row};
 use crate::clock::Moment;
@@ -42,16 +43,8 @@ pub fn findings(
 }
 
 fn unlinked(c: &Tx, org: &str) -> Result<Vec<Unlinked>, StoreError> {
-    let mut select = c.prepare(
-        "SELECT a.okta_id, a.doc ->> '$.login', trim(coalesce(a.doc ->> '$.profile.firstName', '') || ' ' ||
-           coalesce(a.doc ->> '$.profile.lastName', '')), a.anchor
-         FROM account a LEFT JOIN target t ON t.org = a.org AND t.okta_id = a.okta_id
-         WHERE a.org = ?1 AND t.id IS NULL AND a.status <> 'DEPROVISIONED' ORDER BY a.okta_id",
-    )?;
-    let rows = select.query_map([org], |row| {
-        Ok(Unlinked { okta_id: row.get(0)?, login: row.get(1)?, name: row.get(2)?, anchor: row.get(3)? })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let shown = |people::Unlinked { okta_id, login, name, anchor }| Unlinked { okta_id, login, name, anchor };
+    Ok(people::unlinked(c, org)?.into_iter().map(shown).collect())
 }
 
 fn drift(c: &Tx, org: &str, now: Moment) -> Result<Vec<Drift>, StoreError> {

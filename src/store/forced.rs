@@ -4,13 +4,12 @@
 //! announced goes without a row in the audit.
 
 use super::engine::Tx;
-use super::rows::work;
+use super::rows::{intent, work};
 use super::runs;
 use super::{Store, StoreError, Trouble, accounts, alone, append};
 use crate::audit::details::Quarantined;
-use crate::audit::{Call, Effect, Event, Outcome, Record};
+use crate::audit::{Effect, Event, Outcome, Record};
 use crate::clock::Moment;
-use crate::domain::Step;
 use crate::domain::plan::doubt::Ending;
 use crate::domain::work::run::{Lease, Release};
 
@@ -35,8 +34,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.run(move |c| {
             let whole = alone(c, |c| {
-                if let Some((intent, effect)) = &effect {
-                    c.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([*intent])?;
+                if let Some((number, effect)) = &effect {
+                    intent::remove(c, *number)?;
                     append(c, &runs::about(c, lease, now, Event::Effect(effect.clone()))?)?;
                     // What it has led to is not written down, whatever Okta has said.
                     accounts::doubt(c, lease.target, &effect.call.step, Ending::Untold)?;
@@ -82,29 +81,18 @@ pub(super) fn quarantined(c: &Tx, target: i64, e: &StoreError, now: Moment) -> R
     let again = now + std::time::Duration::from_secs(15 * 60);
     work::refused(c, target, None, &why, again, now)?;
     alone(c, |c| {
-        let org = c.query_row("SELECT org FROM target WHERE id = ?1", [target], |row| row.get(0))?;
+        let org = work::org(c, target)?;
         append(c, &Record::about(target, org, now, Event::Quarantined(Quarantined { why })))?;
         Ok(())
     })
 }
 
 fn close_intents(c: &Tx, lease: Lease, why: &str, now: Moment) -> Result<(), StoreError> {
-    type Row = (i64, String, String, String, String, i64);
-    let mut select = c.prepare_cached(
-        "SELECT id, step, method, path, body_hash, attempt FROM intent WHERE target = ?1 AND token = ?2 ORDER BY id",
-    )?;
-    let open: Vec<Row> = select
-        .query_map([lease.target, lease.token], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
-        })?
-        .collect::<Result<_, _>>()?;
-    for (id, step, method, path, body_hash, attempt) in open {
-        let step: Step = serde_json::from_str(&step)?;
-        accounts::doubt(c, lease.target, &step, Ending::Untold)?;
-        let call = Call { step, method, path, body_hash, attempt };
+    for intent::Announced { id, call, .. } in intent::of_lease(c, lease)? {
+        accounts::doubt(c, lease.target, &call.step, Ending::Untold)?;
         let effect = Effect { call, outcome: Outcome::Unknown, why: Some(why.to_owned()), request_id: None };
         append(c, &runs::about(c, lease, now, Event::Effect(effect))?)?;
-        c.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([id])?;
+        intent::remove(c, id)?;
     }
     Ok(())
 }

@@ -10,7 +10,6 @@ mod adoption;
 mod anchors;
 mod approvals;
 mod approved;
-mod attention;
 mod audit_log;
 mod candidates;
 mod cases;
@@ -30,7 +29,6 @@ mod holds;
 mod joining;
 mod keepers;
 mod lease;
-mod leavers;
 mod links;
 mod mass;
 mod pages;
@@ -56,7 +54,6 @@ mod rules;
 mod runs;
 mod search;
 mod split;
-mod starters;
 mod stops;
 mod twins;
 mod undo;
@@ -64,16 +61,13 @@ mod unreadable;
 mod unrouted;
 mod verdicts;
 mod views;
-mod vitals;
 mod votes;
 
 pub use adoption::{Adoption, Entry as AdoptionEntry, adoption};
 pub use anchors::ambiguous_anchors;
 pub use approvals::{Approval, Planned, Refused, Taken, Unfit, approve};
-pub use attention::{AttentionItem, attention};
 pub use audit_log::{
-    AuditRow, Filter, Pruned, append, checkpoints, filter_audit, is_a_run, prune_audit, read_audit, rows_of_run,
-    verify_audit,
+    Filter, Pruned, append, checkpoints, filter_audit, is_a_run, prune_audit, read_audit, rows_of_run, verify_audit,
 };
 pub use cases::{brief, whole, whole_with};
 pub use contact::accept as accept_adoption;
@@ -86,7 +80,6 @@ pub use findings::findings;
 pub use forced::refusal;
 pub use holds::org_of_hold;
 pub use lease::{EndStep, Want};
-pub use leavers::{LeaverWithAccess, leavers_with_access};
 pub use pages::{Backlog, backlog, known_hashes};
 pub use pause::{Pause, pause, pauses, resume};
 pub use preview_match::{Outlook, Side};
@@ -97,6 +90,7 @@ pub use reconcile::{Compared, OrgRead};
 pub use recovery::Recovered;
 pub use requests::{OperatorRequest, Request, all_there, is_done, request};
 pub use reviews::{Opined, Opinion, opine, review_outlook, reviews};
+pub use rows::audit::AuditRow;
 pub use rows::link::{Linked, StoredPerson, meant as find, name_of, population};
 pub use rows::org::{identity, is_read};
 pub use rows::pin::pinned;
@@ -105,12 +99,14 @@ pub use rows::source::unreadable;
 pub use rules::LiveRules;
 pub use search::Sought;
 pub use split::{linked, split_outlook};
-pub use starters::{Starter, starters};
 pub use stops::{InFlight, Paused, Stops};
 pub use undo::{Restores, Scope, Undo, undo};
+pub use views::attention::{AttentionItem, attention};
 pub use views::holds::{HeldChanges, HeldPerson, held_people, holds};
+pub use views::leavers::{LeaverWithAccess, leavers_with_access};
 pub use views::progress::{Progress, progress};
-pub use vitals::{OrgVitals, Used, Vitals, vitals};
+pub use views::starters::{Starter, starters};
+pub use views::vitals::{OrgVitals, Used, Vitals, vitals};
 pub use votes::{Ballot, Voted, cancel, reverse, vote};
 
 use crate::domain::work::machine::ANY_BUCKET;
@@ -190,7 +186,7 @@ impl Store {
 
     /// Calls that were announced and have no outcome yet.
     pub async fn in_flight(&self) -> Result<i64, StoreError> {
-        self.run(|c| Ok(c.prepare_cached("SELECT count(*) FROM intent")?.query_row([], |row| row.get(0))?)).await
+        self.run(rows::intent::count).await
     }
 
     /// The file.

@@ -1,12 +1,15 @@
 //! The kill switch: writes that somebody has stopped, everywhere, in an org, or of one kind. Survives restarts.
 
-use super::engine::{Tx, params};
+use super::engine::Tx;
+use super::rows::pause as row;
 use super::rows::work;
 use super::{Store, StoreError, append, change_of};
 use crate::audit::{Event, Record, details};
 use crate::clock::Moment;
 use crate::domain::{ChangeKind, Decider};
 use serde::{Deserialize, Serialize};
+
+pub(super) use super::rows::pause::times;
 
 /// A pause that lasts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,19 +36,8 @@ impl Pause {
 
 /// The pauses that last.
 pub fn pauses(c: &Tx) -> Result<Vec<Pause>, StoreError> {
-    let mut select =
-        c.prepare_cached("SELECT id, org, change, why, by, at FROM pause WHERE ended_at IS NULL ORDER BY id")?;
-    let rows = select.query_map([], |row| {
-        Ok(Pause {
-            id: row.get(0)?,
-            org: row.get(1)?,
-            change: row.get(2)?,
-            why: row.get(3)?,
-            by: row.get(4)?,
-            at: row.get(5)?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let shown = |row::Lasting { id, org, change, why, by, at }| Pause { id, org, change, why, by, at };
+    Ok(row::lasting(c)?.into_iter().map(shown).collect())
 }
 
 /// Stops writes, from beside the service: from the next announcement of a call on nothing leaves. Returns the pause.
@@ -57,30 +49,12 @@ pub fn pause(
     by: &Decider,
     now: Moment,
 ) -> Result<i64, StoreError> {
-    let mut insert = c.prepare_cached(
-        "INSERT INTO pause (org, change, why, by, at, principal) VALUES (?1,?2,?3,?4,?5,?6) RETURNING id",
-    )?;
-    let change = change.map(ChangeKind::as_str);
-    Ok(insert.insert(params![org, change, why, by.name, now.millis(), by.principal()])?)
+    row::insert(c, org, change, why, by, now)
 }
 
 /// Ends a pause, or all of them; returns how many.
 pub fn resume(c: &Tx, id: Option<i64>, by: &Decider, now: Moment) -> Result<usize, StoreError> {
-    let sql = "UPDATE pause SET ended_by = ?2, ended_at = ?3, ended_principal = ?4
-               WHERE ended_at IS NULL AND (?1 IS NULL OR id = ?1)";
-    Ok(c.execute(sql, params![id, by.name, now.millis(), by.principal()])?)
-}
-
-/// When changes of a kind were paused in an org: begin and end of each pause.
-pub(super) fn times(c: &Tx, org: &str, change: ChangeKind) -> Result<Vec<(Moment, Option<Moment>)>, StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT at, ended_at FROM pause WHERE (org IS NULL OR org = ?1) AND (change IS NULL OR change = ?2)",
-    )?;
-    let rows = select.query_map([org, change.as_str()], |row| {
-        let (at, ended_at): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
-        Ok((Moment::from_millis(at), ended_at.map(Moment::from_millis)))
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    row::end(c, id, by, now)
 }
 
 /// Why every write to an org is stopped, if it is; or a write of this kind.
@@ -99,14 +73,12 @@ pub(super) fn why_paused(pauses: &[Pause], org: &str, change: Option<ChangeKind>
 
 /// The kinds of change that are stopped in an org by themselves.
 pub(super) fn paused_changes(c: &Tx, org: &str) -> Result<Vec<(ChangeKind, String)>, StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT change, by, why FROM pause WHERE ended_at IS NULL AND (org IS NULL OR org = ?1) AND change IS NOT NULL",
-    )?;
-    let rows = select.query_map([org], |row| {
-        let (word, by, why): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(ChangeKind::parse(&word).map(|change| (change, format!("{word} is paused by {by}: {why}"))))
-    })?;
-    Ok(rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    let concerns = |pause: &row::Lasting| pause.org.as_deref().is_none_or(|paused| paused == org);
+    let of_kind = |pause: row::Lasting| {
+        let word = pause.change?;
+        Some((ChangeKind::parse(&word)?, format!("{word} is paused by {}: {}", pause.by, pause.why)))
+    };
+    Ok(row::lasting(c)?.into_iter().filter(concerns).filter_map(of_kind).collect())
 }
 
 impl Store {
@@ -123,38 +95,28 @@ impl Store {
 }
 
 fn apply_pauses(c: &Tx, now: Moment) -> Result<usize, StoreError> {
-    type Row = (i64, Option<String>, Option<String>, String, [String; 2], Option<String>, Option<String>, i64);
-    let mut select = c.prepare_cached(
-        "SELECT id, org, change, why, by, ended_by, told, principal, ended_principal FROM pause
-         WHERE told = 0 OR (told = 1 AND ended_at IS NOT NULL)",
-    )?;
-    let rows: Vec<Row> = select
-        .query_map([], |row| {
-            let by = [row.get(4)?, row.get(7)?];
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, by, row.get(5)?, row.get(8)?, row.get(6)?))
-        })?
-        .collect::<Result<_, _>>()?;
     let mut ended = false;
-    for (id, org, change, why, [by, principal], ended_by, ended_principal, message) in rows {
-        let kind = change.as_deref().map(change_of).transpose()?;
+    for pause in row::unaudited(c)? {
+        let kind = pause.change.as_deref().map(change_of).transpose()?;
         let said = |by: &str, principal: Option<String>| details::Pause {
-            pause: id,
+            pause: pause.id,
             change: kind,
-            why: why.clone(),
+            why: pause.why.clone(),
             by: by.to_owned(),
             principal,
         };
+        let row::Unaudited { id, org, change, why, by, .. } = &pause;
         let record = |event| Record { org: org.clone(), ..Record::general(now, event) };
-        if message == 0 {
+        if !pause.has_begun {
             tracing::warn!(pause = id, org, change, by, why, "writes are paused");
-            append(c, &record(Event::Paused(said(&by, Some(principal)))))?;
+            append(c, &record(Event::Paused(said(by, Some(pause.principal.clone())))))?;
         }
-        if let Some(by) = &ended_by {
+        if let Some(by) = &pause.ended_by {
             tracing::warn!(pause = id, org, change, by, "writes go on");
-            append(c, &record(Event::Resumed(said(by, ended_principal))))?;
+            append(c, &record(Event::Resumed(said(by, pause.ended_principal.clone()))))?;
             ended = true;
         }
-        c.execute("UPDATE pause SET told = ?2 WHERE id = ?1", params![id, if ended_by.is_some() { 2 } else { 1 }])?;
+        row::audited(c, *id, pause.ended_by.is_some())?;
     }
     if !ended {
         return Ok(0);

@@ -1,7 +1,8 @@
 //! What would be done, computed beside the service from what it has written down.
 
-use super::engine::{Tx, params};
+use super::engine::Tx;
 use super::rows::org::identity;
+use super::rows::{people, target};
 use super::{Store, StoreError, cases, meta, set_meta};
 use crate::clock::Moment;
 use crate::domain::guard::preview::{Preview, preview};
@@ -93,8 +94,7 @@ pub fn preview_of(
     now: Moment,
 ) -> Result<Option<Preview>, StoreError> {
     let Some(case) = cases::whole(c, rules, target, now)? else { return Ok(None) };
-    let conflict: Option<String> =
-        c.prepare_cached("SELECT conflict FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?;
+    let conflict = target::conflict(c, target)?;
     Ok(Some(preview(target, &case, conflict.as_deref(), rules, directory, now)))
 }
 
@@ -110,15 +110,10 @@ pub fn previews(
     let Some(directory) = directory(c, org)? else { return Ok(Vec::new()) };
     let mut directory = Cow::Owned(directory);
     let since = match extent {
-        Extent::Since(moment) => moment.millis(),
-        Extent::Dirty | Extent::Everybody => i64::MIN,
+        Extent::Since(moment) => Some(moment),
+        Extent::Dirty | Extent::Everybody => None,
     };
-    let mut select = c.prepare(
-        "SELECT target FROM work WHERE org = ?1 AND (?2 OR dirty_rev > done_rev) AND dirty_at >= ?3 ORDER BY target",
-    )?;
-    let targets: Vec<i64> = select
-        .query_map(params![org, extent == Extent::Everybody, since], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let targets = people::to_preview(c, org, extent == Extent::Everybody, since)?;
     let mut found = Vec::new();
     for target in targets {
         seen();

@@ -1,9 +1,10 @@
 //! Who waits: for somebody to change something, or to be worked on.
 
 use super::engine::Tx;
+use super::rows::people;
 use super::{OperatorRequest, StoreError, name_of, request};
 use crate::clock::Moment;
-use crate::domain::{Decider, Employee, Priority};
+use crate::domain::{Decider, Employee};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -22,25 +23,16 @@ pub struct QuarantinedPerson {
 
 /// Everybody who is quarantined.
 pub fn quarantined(c: &Tx) -> Result<Vec<QuarantinedPerson>, StoreError> {
-    let mut select = c.prepare(
-        "SELECT w.target, w.org, l.profile, s.doc, coalesce(w.reason, ''), w.dirty_at, w.attempt FROM work w
-         JOIN link l ON l.target = w.target JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
-         WHERE w.state = 1 GROUP BY w.target ORDER BY w.org, w.target",
-    )?;
-    let rows = select.query_map([], |row| {
-        let doc: String = row.get(3)?;
-        let name = serde_json::from_str(&doc).map(|e: Employee| e.display()).unwrap_or_default();
-        Ok(QuarantinedPerson {
-            target: row.get(0)?,
-            org: row.get(1)?,
-            profile: row.get(2)?,
-            name,
-            why: row.get(4)?,
-            since: row.get(5)?,
-            attempts: row.get(6)?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let shown = |one: people::Quarantined| QuarantinedPerson {
+        target: one.target,
+        org: one.org,
+        profile: one.profile,
+        name: serde_json::from_str(&one.doc).map(|e: Employee| e.display()).unwrap_or_default(),
+        why: one.why,
+        since: one.since,
+        attempts: one.attempts,
+    };
+    Ok(people::quarantined(c)?.into_iter().map(shown).collect())
 }
 
 /// Asks for another try of those of `targets` who are quarantined, or of everybody who is; returns how many that are.
@@ -73,28 +65,12 @@ pub struct Waiting {
 
 /// The first of those who wait to be worked on, in the order of service.
 pub fn waiting(c: &Tx, most: usize) -> Result<Vec<Waiting>, StoreError> {
-    let mut select = c.prepare(
-        "SELECT target, org, class, dirty_at, token IS NOT NULL FROM work WHERE dirty_rev > done_rev AND state = 0
-         ORDER BY rank LIMIT ?1",
-    )?;
-    let rows: Vec<(i64, String, i64, i64, bool)> = select
-        .query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-        })?
-        .collect::<Result<_, _>>()?;
-    let mut waiting = Vec::with_capacity(rows.len());
-    for (target, org, priority, since, in_flight) in rows {
-        let name = name_of(c, target)?.unwrap_or_default();
-        waiting.push(Waiting {
-            target,
-            org,
-            name,
-            priority: Priority::from_number(priority).as_str(),
-            since,
-            in_flight,
-        });
-    }
-    Ok(waiting)
+    let named = |one: people::Waiting| {
+        let name = name_of(c, one.target)?.unwrap_or_default();
+        let people::Waiting { target, org, priority, since, in_flight } = one;
+        Ok(Waiting { target, org, name, priority: priority.as_str(), since, in_flight })
+    };
+    people::waiting(c, most)?.into_iter().map(named).collect()
 }
 
 #[cfg(test)]

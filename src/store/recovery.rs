@@ -3,14 +3,14 @@
 //!
 //! **Invariant:** an intent without outcome is never sent again; its target is read first.
 
-use super::engine::{Optional, Tx};
-use super::rows::{hold, work};
+use super::engine::Tx;
+use super::rows::{audit, hold, intent, work};
 use super::{Store, StoreError, accounts, append, everybody, meta, set_meta};
 use crate::audit::details::Started;
-use crate::audit::{Call, Effect, Event, Outcome, Record};
+use crate::audit::{Effect, Event, Outcome, Record};
 use crate::clock::Moment;
+use crate::domain::Rulebook;
 use crate::domain::plan::doubt::Ending;
-use crate::domain::{Rulebook, Step};
 use std::time::Duration;
 
 /// What a start found.
@@ -41,9 +41,7 @@ fn recover(c: &Tx, rulebook: &Rulebook, rules: &str, now: Moment) -> Result<Reco
         set_meta(c, "identity", &uuid::Uuid::now_v7().to_string())?;
     }
     // Whoever was made dirty under a clock that was ahead would wait until this one gets there.
-    let last: Option<i64> =
-        c.query_row("SELECT at FROM audit ORDER BY seq DESC LIMIT 1", [], |row| row.get(0)).optional()?;
-    let back = last.map_or(Duration::ZERO, |last| Moment::from_millis(last).since(now));
+    let back = audit::last_at(c)?.map_or(Duration::ZERO, |last| last.since(now));
     if back > Duration::ZERO {
         tracing::warn!(seconds = back.as_secs_f64(), "this machine's clock is behind what the store has seen");
         work::set_back(c, back)?;
@@ -66,28 +64,16 @@ fn recover(c: &Tx, rulebook: &Rulebook, rules: &str, now: Moment) -> Result<Reco
 }
 
 fn close_intents(c: &Tx, now: Moment) -> Result<usize, StoreError> {
-    type Row = (i64, i64, String, String, String, String, i64);
-    let mut select = c.prepare("SELECT target, rev, step, method, path, body_hash, attempt FROM intent ORDER BY id")?;
-    let open: Vec<Row> = select
-        .query_map([], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
-        })?
-        .collect::<Result<_, _>>()?;
-    for (target, rev, step, method, path, body_hash, attempt) in &open {
-        let step: Step = serde_json::from_str(step)?;
-        accounts::doubt(c, *target, &step, Ending::Untold)?;
-        let call =
-            Call { step, method: method.clone(), path: path.clone(), body_hash: body_hash.clone(), attempt: *attempt };
-        let effect = Effect {
-            call,
-            outcome: Outcome::Unknown,
-            why: Some("the service stopped before the answer was written down".into()),
-            request_id: None,
-        };
-        let org = c.query_row("SELECT org FROM target WHERE id = ?1", [target], |row| row.get(0))?;
-        append(c, &Record { rev: Some(*rev), ..Record::about(*target, org, now, Event::Effect(effect)) })?;
-        work::change(c, *target, |work| work.unanswered(now))?;
+    let open = intent::all(c)?;
+    let unknown = open.len();
+    for intent::Announced { id, target, rev, call } in open {
+        accounts::doubt(c, target, &call.step, Ending::Untold)?;
+        let why = Some("the service stopped before the answer was written down".into());
+        let effect = Effect { call, outcome: Outcome::Unknown, why, request_id: None };
+        let org = work::org(c, target)?;
+        append(c, &Record { rev: Some(rev), ..Record::about(target, org, now, Event::Effect(effect)) })?;
+        work::change(c, target, |work| work.unanswered(now))?;
+        intent::remove(c, id)?;
     }
-    c.execute("DELETE FROM intent", [])?;
-    Ok(open.len())
+    Ok(unknown)
 }

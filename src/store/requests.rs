@@ -1,7 +1,9 @@
 //! What people ask a running service for, from beside it.
 
-use super::engine::{Optional, Tx, params};
+use super::engine::Tx;
 use super::pins::{self, Because};
+use super::rows::request as row;
+use super::rows::work;
 use super::undo::{self, Scope};
 use super::{Store, StoreError, Trouble, alone, append, dirty};
 use crate::audit::details::Requested;
@@ -48,15 +50,12 @@ impl OperatorRequest {
 /// Asks; returns the number of the request. Whoever is meant must be there.
 pub fn request(c: &Tx, org: &str, asked: &OperatorRequest, by: &Decider, now: Moment) -> Result<i64, StoreError> {
     all_there(c, org, &asked.targets())?;
-    let mut insert = c.prepare_cached(
-        "INSERT INTO request (org, what, by, at, principal) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING id",
-    )?;
-    Ok(insert.insert(params![org, serde_json::to_string(asked)?, by.name, now.millis(), by.principal()])?)
+    row::insert(c, org, &serde_json::to_string(asked)?, by, now)
 }
 
 /// What came of a request, if anything did yet.
 pub fn is_done(c: &Tx, id: i64) -> Result<Option<String>, StoreError> {
-    Ok(c.query_row("SELECT done FROM request WHERE id = ?1", [id], |row| row.get(0)).optional()?.flatten())
+    row::outcome(c, id)
 }
 
 impl Store {
@@ -71,7 +70,7 @@ impl Store {
 
     /// A request was acted upon.
     pub async fn request_done(&self, id: i64, outcome: String) -> Result<(), StoreError> {
-        self.run(move |c| done(c, id, &outcome)).await
+        self.run(move |c| row::done(c, id, &outcome)).await
     }
 
     /// Acts upon what people have asked for, but for reading an org again; returns how many people may be worked on.
@@ -84,12 +83,12 @@ impl Store {
                     Ok(None) => {} // the reconciler's
                     Ok(Some(people)) => {
                         woken += people;
-                        done(c, request.id, &format!("{people} people"))?;
+                        row::done(c, request.id, &format!("{people} people"))?;
                     }
                     // It fails alone: whatever else was asked for is done.
                     Err(e) if e.trouble() == Trouble::Refused => {
                         tracing::error!(request = request.id, org = request.org, error = %e, "a request failed");
-                        done(c, request.id, &format!("failed: {e}"))?;
+                        row::done(c, request.id, &format!("failed: {e}"))?;
                     }
                     Err(e) => return Err(e),
                 }
@@ -103,10 +102,7 @@ impl Store {
 /// Acts upon one request; returns how many people may be worked on because of it, nothing if somebody else acts upon it or
 /// it was refused.
 fn carry_out(c: &Tx, rules: &Rulebook, request: &Request, now: Moment) -> Result<Option<usize>, StoreError> {
-    let (by, principal): (String, String) =
-        c.query_row("SELECT by, principal FROM request WHERE id = ?1", [request.id], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
+    let (by, principal) = row::asked_by(c, request.id)?;
     let targets = request.asked.targets();
     all_there(c, &request.org, &targets)?;
     match &request.asked {
@@ -141,7 +137,7 @@ fn refuse(c: &Tx, request: &Request, why: &str, (by, principal): (&str, &str), n
     let requested = Event::Requested(Requested { what, author: Author::new(by, principal) });
     let record = Record::general(now, requested);
     append(c, &Record { org: Some(request.org.clone()), ..record })?;
-    done(c, request.id, &format!("refused: {why}"))
+    row::done(c, request.id, &format!("refused: {why}"))
 }
 
 /// That these targets are all of an org: a person whom nobody knows can neither be mended nor be undone.
@@ -150,8 +146,7 @@ pub fn all_there(c: &Tx, org: &str, targets: &[i64]) -> Result<(), StoreError> {
 }
 
 fn there_is(c: &Tx, org: &str, target: i64) -> Result<(), StoreError> {
-    let found = c.prepare_cached("SELECT 1 FROM target WHERE id = ?1 AND org = ?2")?.exists(params![target, org])?;
-    if found {
+    if work::org_of(c, target)?.as_deref() == Some(org) {
         return Ok(());
     }
     Err(StoreError::NotThere(format!(
@@ -176,21 +171,13 @@ fn fix(
 }
 
 fn open(c: &Tx) -> Result<Vec<Request>, StoreError> {
-    let mut select = c.prepare_cached("SELECT id, org, what FROM request WHERE done IS NULL ORDER BY id")?;
-    let rows: Vec<(i64, String, String)> =
-        select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
     let mut requests = Vec::new();
-    for (id, org, what) in rows {
+    for row::Open { id, org, what } in row::open(c)? {
         match serde_json::from_str(&what) {
             Ok(asked) => requests.push(Request { id, org, asked }),
             // One that cannot be read holds up no other.
-            Err(e) => done(c, id, &format!("failed: it cannot be read ({e})"))?,
+            Err(e) => row::done(c, id, &format!("failed: it cannot be read ({e})"))?,
         }
     }
     Ok(requests)
-}
-
-fn done(c: &Tx, id: i64, outcome: &str) -> Result<(), StoreError> {
-    c.execute("UPDATE request SET done = ?2 WHERE id = ?1", params![id, outcome])?;
-    Ok(())
 }

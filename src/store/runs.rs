@@ -6,7 +6,7 @@
 use super::engine::{Optional, Tx, params};
 use super::evaluation::Evaluation;
 use super::lease::{EndStep, Want};
-use super::rows::{account, anchored, approval, link, work};
+use super::rows::{account, anchored, approval, intent, link, work};
 use super::{
     Store, StoreError, Trouble, accounts, anchors, append, cases, coverage, dirty, forced, name_of, previews, prime,
     proof, relink, restraint,
@@ -74,7 +74,7 @@ impl Store {
     pub async fn end_step(&self, end: EndStep, now: Moment) -> Result<(), StoreError> {
         let (matched, rules) = (self.matched(), self.rules.clone());
         self.run(move |c| {
-            c.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([end.intent])?;
+            intent::remove(c, end.intent)?;
             append(c, &about(c, end.lease, now, Event::Effect(end.effect.clone()))?)?;
             let org = org_of(c, end.lease.target)?;
             if let Some((id, login)) = &end.renamed {
@@ -188,22 +188,7 @@ fn begin_step(
     if let Some(was) = was {
         c.prepare_cached("UPDATE target SET was = ?2 WHERE id = ?1")?.execute(params![lease.target, was])?;
     }
-    let mut insert = c.prepare_cached(
-        "INSERT INTO intent (target, token, rev, step, method, path, body_hash, attempt, sent_at)
-         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9) RETURNING id",
-    )?;
-    let id = insert.insert(params![
-        lease.target,
-        lease.token,
-        lease.rev,
-        serde_json::to_string(&call.step)?,
-        call.method,
-        call.path,
-        call.body_hash,
-        call.attempt,
-        now.millis()
-    ])?;
-    Ok(Begun::Intent(id))
+    Ok(Begun::Intent(intent::insert(c, lease, call, now)?))
 }
 
 /// Who else has this account, by name.

@@ -63,6 +63,11 @@ pub fn org_of(c: &Tx, target: i64) -> Result<Option<String>, StoreError> {
     Ok(find.query_row([target], |row| row.get(0)).optional()?)
 }
 
+/// The org of a target that is there.
+pub fn org(c: &Tx, target: i64) -> Result<String, StoreError> {
+    Ok(c.prepare_cached("SELECT org FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?)
+}
+
 /// The work on a target, and whether the person has left.
 pub fn load_with_end(c: &Tx, target: i64) -> Result<Option<(Work, bool)>, StoreError> {
     let mut select = c.prepare_cached(concat!(

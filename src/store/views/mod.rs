@@ -1,4 +1,8 @@
 //! What people are shown: read beside the writer, deciding nothing.
 
+pub mod attention;
 pub mod holds;
+pub mod leavers;
 pub mod progress;
+pub mod starters;
+pub mod vitals;

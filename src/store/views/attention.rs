@@ -1,11 +1,11 @@
 //! Everything that waits for a person, whatever it waits for.
 
-use super::engine::Tx;
-use super::rows::{link, matched};
-use super::{StoreError, anchors, leavers_with_access, name_of, pauses, reviews};
 use crate::clock::Moment;
 use crate::domain::work::machine::State;
 use crate::domain::{Employee, Rulebook};
+use crate::store::engine::Tx;
+use crate::store::rows::{link, matched, people};
+use crate::store::{StoreError, anchors, leavers_with_access, name_of, pauses, reviews};
 use serde::{Deserialize, Serialize};
 
 /// Somebody or something that waits for a person.
@@ -24,24 +24,18 @@ pub struct AttentionItem {
 /// are done.
 pub fn attention(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<AttentionItem>, StoreError> {
     let leavers = leavers_with_access(c, rules, now)?;
-    let mut select = c.prepare(
-        "SELECT w.state, t.org, l.tenant, l.profile, s.doc, w.reason FROM work w JOIN target t ON t.id = w.target
-         JOIN link l ON l.target = w.target JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
-         WHERE w.reason IS NOT NULL AND t.conflict IS NULL AND (w.state > 0 OR w.dirty_rev = w.done_rev)
-         ORDER BY w.state DESC, t.org, w.target",
-    )?;
-    let rows = select.query_map([], |row| {
-        let doc: String = row.get(4)?;
-        let name = serde_json::from_str(&doc).map(|e: Employee| e.display()).unwrap_or_default();
-        let what = match State::from_number(row.get(0)?) {
-            State::Quarantined => "quarantined",
-            State::Held => "held",
-            State::Ready => "remark",
-        };
-        let (what, why) = (what.to_owned(), row.get(5)?);
-        Ok(AttentionItem { what, org: row.get(1)?, tenant: row.get(2)?, profile: row.get(3)?, name, why })
-    })?;
-    let others: Vec<AttentionItem> = rows.collect::<Result<_, _>>()?;
+    let others = people::remarked(c)?.into_iter().map(|one| AttentionItem {
+        what: match one.state {
+            State::Quarantined => "quarantined".into(),
+            State::Held => "held".into(),
+            State::Ready => "remark".into(),
+        },
+        org: Some(one.org),
+        tenant: one.tenant,
+        profile: one.profile,
+        name: serde_json::from_str(&one.doc).map(|e: Employee| e.display()).unwrap_or_default(),
+        why: one.reason,
+    });
     let is_reported = |item: &AttentionItem| {
         leavers.iter().any(|leaver| leaver.profile == item.profile && Some(&leaver.org) == item.org.as_ref())
     };
@@ -57,7 +51,7 @@ pub fn attention(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<AttentionI
         })
         .collect();
     items.extend(stopped(c, rules)?);
-    items.extend(others.into_iter().filter(|item| !is_reported(item)));
+    items.extend(others.filter(|item| !is_reported(item)));
     items.extend(reviews(c, false)?.into_iter().map(|review| AttentionItem {
         what: "review".into(),
         org: Some(review.org),
@@ -84,14 +78,14 @@ pub fn attention(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<AttentionI
             ),
         });
     }
-    let mut select = c.prepare("SELECT tenant, profile, why FROM unreadable ORDER BY tenant, profile")?;
-    let rows = select.query_map([], |row| {
-        let (tenant, profile, why) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(AttentionItem { what: "unreadable".into(), org: None, tenant, profile, name: String::new(), why })
-    })?;
-    for row in rows {
-        items.push(row?);
-    }
+    items.extend(people::unreadable(c)?.into_iter().map(|(tenant, profile, why)| AttentionItem {
+        what: "unreadable".into(),
+        org: None,
+        tenant,
+        profile,
+        name: String::new(),
+        why,
+    }));
     Ok(items)
 }
 

@@ -1,13 +1,14 @@
 //! How the store and what waits in it are, for those who watch: read beside the writer, never in its way.
 
-use super::StoreError;
-use super::engine::Tx;
 use super::leavers::{LeaverWithAccess, leavers_with_access};
-use super::rows::{population, risk};
 use crate::clock::Moment;
 use crate::domain::plan::limits::{Limit, Scope, Span};
 use crate::domain::work::machine::State;
-use crate::domain::{ChangeKind, Priority, Rulebook};
+use crate::domain::{ChangeKind, Rulebook};
+use crate::store::StoreError;
+use crate::store::engine::Tx;
+use crate::store::rows::audit as audit_rows;
+use crate::store::rows::{people, population, risk};
 use std::collections::BTreeMap;
 
 /// One look at it.
@@ -56,17 +57,10 @@ pub struct Used {
 pub fn vitals(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vitals, StoreError> {
     let mut vitals = Vitals::default();
     backlog(c, &mut vitals)?;
-    let mut select = c.prepare_cached("SELECT tenant, count(*) FROM unreadable GROUP BY tenant")?;
-    vitals.unreadable = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-    let mut select =
-        c.prepare_cached("SELECT org, change, count(*), min(since) FROM hold WHERE verdict IS NULL GROUP BY 1, 2")?;
-    vitals.holds = select
-        .query_map([], |row| Ok(((row.get(0)?, row.get(1)?), (row.get(2)?, Moment::from_millis(row.get(3)?)))))?
-        .collect::<Result<_, _>>()?;
-    let mut select = c.prepare_cached(
-        "SELECT DISTINCT coalesce(org, 'all'), coalesce(change, 'all') FROM pause WHERE ended_at IS NULL",
-    )?;
-    vitals.pauses = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    vitals.unreadable = people::count_unreadable(c)?.into_iter().collect();
+    let holds = people::open_holds(c)?.into_iter();
+    vitals.holds = holds.map(|(org, change, count, since)| ((org, change), (count, since))).collect();
+    vitals.pauses = people::paused(c)?;
     vitals.safeguards = used(c, &vitals.orgs, &rules.safeguards.limits, now)?;
     vitals.leavers = leavers_with_access(c, rules, now)?;
     audit(c, &mut vitals)?;
@@ -74,41 +68,28 @@ pub fn vitals(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vitals, StoreErro
 }
 
 fn backlog(c: &Tx, vitals: &mut Vitals) -> Result<(), StoreError> {
-    let mut orgs = c.prepare_cached("SELECT DISTINCT org FROM target")?;
-    for org in orgs.query_map([], |row| row.get::<String>(0))? {
-        vitals.orgs.entry(org?).or_default();
+    for org in people::orgs(c)? {
+        vitals.orgs.entry(org).or_default();
     }
-    let mut select = c.prepare_cached(
-        "SELECT org, class, state, count(*), min(dirty_at) FROM work WHERE dirty_rev > done_rev GROUP BY 1, 2, 3",
-    )?;
-    let mut rows = select.query([])?;
-    while let Some(row) = rows.next()? {
-        let org = vitals.orgs.entry(row.get(0)?).or_default();
-        let (priority, state, count, oldest): (i64, i64, i64, i64) =
-            (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-        match State::from_number(state) {
+    for dirty in people::dirty(c)? {
+        let org = vitals.orgs.entry(dirty.org).or_default();
+        match dirty.state {
             State::Ready => {
-                org.backlog.insert(Priority::from_number(priority).as_str(), (count, Moment::from_millis(oldest)));
+                org.backlog.insert(dirty.priority.as_str(), (dirty.people, dirty.oldest));
             }
-            State::Held => org.held += count,
-            State::Quarantined => org.quarantined += count,
+            State::Held => org.held += dirty.people,
+            State::Quarantined => org.quarantined += dirty.people,
         }
     }
     Ok(())
 }
 
 fn audit(c: &Tx, vitals: &mut Vitals) -> Result<(), StoreError> {
-    let last = |sql: &'static str| c.prepare_cached(sql)?.query_row([], |row| row.get::<Option<i64>>(0));
-    vitals.audit_rows = last("SELECT max(seq) FROM audit")?.unwrap_or(0);
-    vitals.sealed_rows = last("SELECT max(seq) FROM checkpoint")?.unwrap_or(0);
-    let mut select = c.prepare_cached(
-        "SELECT name, seq, (SELECT at FROM audit WHERE seq > sink.seq ORDER BY seq LIMIT 1) FROM sink",
-    )?;
-    let mut rows = select.query([])?;
-    while let Some(row) = rows.next()? {
-        let (seq, oldest): (i64, Option<i64>) = (row.get(1)?, row.get(2)?);
+    vitals.audit_rows = audit_rows::last(c)?.map_or(0, |(seq, _)| seq);
+    vitals.sealed_rows = audit_rows::sealed(c)?.unwrap_or(0);
+    for (sink, seq, oldest) in audit_rows::sinks(c)? {
         let waits = (vitals.audit_rows - seq).max(0);
-        vitals.sinks.insert(row.get(0)?, (waits, oldest.filter(|_| waits > 0).map(Moment::from_millis)));
+        vitals.sinks.insert(sink, (waits, oldest.filter(|_| waits > 0)));
     }
     Ok(())
 }

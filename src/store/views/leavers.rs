@@ -1,17 +1,17 @@
 //! Who has left and still has access, for `status`, metrics, alerts and `attention` alike: found here, decided in
 //! `domain/plan/leaver.rs`.
 
-use super::engine::{Tx, params};
-use super::rows::review::rejected;
-use super::rows::target::owner;
-use super::rows::{account, pin, review};
-use super::{StoreError, cases, pause, previews, rejections};
 use crate::clock::Moment;
 use crate::domain::matching::correlation::Counterpart;
 use crate::domain::plan::leaver::{Decision, Known, Seconds, WhyAccess, Work, leaver_access};
 use crate::domain::plan::pins::Access;
 use crate::domain::work::machine::State;
 use crate::domain::{Account, AccountStatus, Case, ChangeKind, Directory, Entitlement, Rulebook};
+use crate::store::engine::Tx;
+use crate::store::rows::review::rejected;
+use crate::store::rows::target::owner;
+use crate::store::rows::{account, people, pin, review};
+use crate::store::{StoreError, cases, pause, previews, rejections};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -38,34 +38,11 @@ pub fn leavers_with_access(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<
     let after = rules.safeguards.leaver_access;
     let before = now.millis() - i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
     let doubles = doubles(c)?;
-    let targets = serde_json::to_string(&doubles.keys().collect::<Vec<_>>())?;
-    // Whose record ends access, or a date does: who is not done, and whose account is there whatever was said of them, or
-    // another one that carries their anchor. They are found by indexes that hold nobody else: it is asked every few seconds, and
-    // most who have left are closed for good.
-    let mut select = c.prepare_cached(
-        "WITH one(id) AS (
-           SELECT target FROM work WHERE dirty_rev > done_rev INTERSECT SELECT id FROM target WHERE ended_at IS NOT NULL
-           UNION SELECT t.id FROM target t JOIN account a INDEXED BY account_awake ON a.org = t.org AND a.okta_id = t.okta_id
-             WHERE t.ended_at IS NOT NULL AND a.status NOT IN ('DEPROVISIONED', 'SUSPENDED')
-           UNION SELECT id FROM target WHERE ended_at IS NOT NULL AND id IN (SELECT value FROM json_each(?3))
-           UNION SELECT target FROM work WHERE changes_at <= ?1)
-         SELECT t.id, t.conflict, w.state, w.reason, w.dirty_rev > w.done_rev,
-           max(coalesce(t.ended_at, w.changes_at), CASE WHEN w.dirty_rev > w.done_rev THEN w.dirty_at ELSE 0 END) AS since
-         FROM one CROSS JOIN target t ON t.id = one.id CROSS JOIN work w ON w.target = t.id
-         LEFT JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id
-         WHERE since <= ?2 AND (w.dirty_rev > w.done_rev OR a.status NOT IN ('DEPROVISIONED', 'SUSPENDED')
-           OR t.id IN (SELECT value FROM json_each(?3)))
-         ORDER BY t.id",
-    )?;
-    type Row = (i64, Option<String>, i64, Option<String>, bool, i64);
-    let rows: Vec<Row> = select
-        .query_map(params![now.millis(), before, targets], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
-        })?
-        .collect::<Result<_, _>>()?;
+    let doubled: Vec<i64> = doubles.keys().copied().collect();
+    let rows = people::leavers(c, &doubled, Moment::from_millis(before), now)?;
     let (mut found, mut directories) = (Vec::new(), BTreeMap::new());
     let pauses = pause::pauses(c)?;
-    for (target, conflict, state, reason, is_dirty, since) in rows {
+    for people::Leaver { target, conflict, state, reason, is_dirty, since } in rows {
         let Some(case) = cases::brief(c, rules, target, now)? else { continue };
         let lifecycle = rules.lifecycle(&case, now);
         if !lifecycle.entitlement.is_over() {
@@ -77,7 +54,7 @@ pub fn leavers_with_access(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<
         }
         let directory = &directories[&case.org];
         let protected = case.account.as_ref().and_then(|account| rules.safeguards.protected.why(account, directory));
-        let work = match State::from_number(state) {
+        let work = match state {
             _ if !is_dirty => Work::Done,
             State::Held => Work::Held,
             State::Ready => Work::Ready,
@@ -86,11 +63,11 @@ pub fn leavers_with_access(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<
         let known = Known {
             entitlement: &lifecycle.entitlement,
             account: case.account.as_ref(),
-            since: Moment::from_millis(since),
+            since,
             work,
             reason: reason.as_deref(),
             conflict: conflict.as_deref(),
-            hold: open_hold(c, target)?,
+            hold: people::hold_on_end(c, target)?,
             decision: decision(c, target, &case, &lifecycle.entitlement)?,
             seconds: seconds(c, target, &case, &lifecycle.entitlement, doubles.get(&target))?,
             protected,
@@ -106,22 +83,13 @@ pub fn leavers_with_access(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<
             name: position.employee.display(),
             login: case.account.as_ref().map(|account| account.login.clone()),
             why: said.why,
-            since,
+            since: since.millis(),
             message: said.message,
             command: said.command,
         });
     }
     found.sort_by_key(|leaver| (!leaver.why.pages(), leaver.since, leaver.target));
     Ok(found)
-}
-
-/// The hold on the end of somebody's access that waits for a decision.
-fn open_hold(c: &Tx, target: i64) -> Result<Option<i64>, StoreError> {
-    let mut find = c.prepare_cached(
-        "SELECT min(h.id) FROM risk r JOIN hold h ON h.id = r.hold
-         WHERE r.target = ?1 AND r.change IN ('deactivate', 'suspend') AND h.verdict IS NULL",
-    )?;
-    Ok(find.query_row([target], |row| row.get(0))?)
 }
 
 /// Who has decided that the access of a leaver stays: by an undo, or by the rejection of what would end it.
@@ -149,14 +117,8 @@ fn decision(c: &Tx, target: i64, case: &Case, says: &Entitlement) -> Result<Opti
 /// Live accounts that carry the anchor of a leaver besides theirs and are nobody's, by target. Only leavers are looked at: this
 /// is asked every few seconds.
 fn doubles(c: &Tx) -> Result<BTreeMap<i64, Vec<Account>>, StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT t.id, t.org, l.profile FROM target t JOIN link l ON l.target = t.id WHERE t.ended_at IS NOT NULL
-         AND (SELECT count(*) FROM account a WHERE a.org = t.org AND a.anchor = l.profile) > 1",
-    )?;
-    let rows: Vec<(i64, String, String)> =
-        select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
     let mut found: BTreeMap<i64, Vec<Account>> = BTreeMap::new();
-    for (target, org, anchor) in rows {
+    for (target, org, anchor) in people::leavers_with_doubles(c)? {
         for account in account::by_anchor(c, &org, &anchor)?.into_iter().filter(Account::is_live) {
             if owner(c, &org, &account.id)?.is_none() {
                 found.entry(target).or_default().push(account);

@@ -1,11 +1,12 @@
 //! Who starts soon.
 
-use super::engine::{Optional, Tx};
-use super::{StoreError, cases, population};
 use crate::clock::Moment;
 use crate::domain::Rulebook;
 use crate::domain::plan::starter::{Remark, Stage, outlook, starts_within};
-use crate::domain::work::machine::State;
+use crate::domain::work::machine::{State, Work};
+use crate::store::engine::Tx;
+use crate::store::rows::work;
+use crate::store::{StoreError, cases, population};
 use serde::{Deserialize, Serialize};
 
 /// Somebody who starts soon.
@@ -50,9 +51,6 @@ pub fn starters(c: &Tx, rules: &Rulebook, org: &str, days: u16, now: Moment) -> 
 }
 
 fn message(c: &Tx, target: i64) -> Result<Remark, StoreError> {
-    let mut select = c.prepare_cached("SELECT state, reason FROM work WHERE target = ?1")?;
-    let row = select.query_row([target], |row| {
-        Ok(Remark { is_quarantined: State::from_number(row.get(0)?) == State::Quarantined, why: row.get(1)? })
-    });
-    Ok(row.optional()?.unwrap_or_default())
+    let remark = |work: Work| Remark { is_quarantined: work.state == State::Quarantined, why: work.reason };
+    Ok(work::load(c, target)?.map(remark).unwrap_or_default())
 }

@@ -1,0 +1,220 @@
+//! The tables `audit`, `checkpoint` and `sink`: the chain, what was signed of it, and how far each reader of it is.
+
+use crate::clock::Moment;
+use crate::store::StoreError;
+use crate::store::engine::{Bind, Optional, Tx, Value, params, params_from_iter};
+
+/// An audit row as stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditRow {
+    pub seq: i64,
+    pub text: String,
+    pub hash: Vec<u8>,
+}
+
+/// A row to be appended.
+pub struct New<'a> {
+    pub seq: i64,
+    pub at: Moment,
+    pub kind: &'a str,
+    pub target: Option<i64>,
+    pub profile: Option<&'a str>,
+    pub text: &'a str,
+    pub hash: &'a [u8],
+}
+
+pub fn insert(c: &Tx, row: &New) -> Result<(), StoreError> {
+    c.prepare_cached("INSERT INTO audit (seq, at, kind, target, profile, row, hash) VALUES (?1,?2,?3,?4,?5,?6,?7)")?
+        .execute(params![row.seq, row.at.millis(), row.kind, row.target, row.profile, row.text, row.hash])?;
+    Ok(())
+}
+
+/// Number and hash of the last row that is there.
+pub fn last(c: &Tx) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
+    let mut select = c.prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?;
+    Ok(select.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+}
+
+/// When the last row was written.
+pub fn last_at(c: &Tx) -> Result<Option<Moment>, StoreError> {
+    let mut select = c.prepare_cached("SELECT at FROM audit ORDER BY seq DESC LIMIT 1")?;
+    Ok(select.query_row([], |row| row.get(0)).optional()?.map(Moment::from_millis))
+}
+
+/// Up to `limit` rows after `seq`, in order.
+pub fn after(c: &Tx, seq: i64, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+    let mut select = c.prepare_cached("SELECT seq, row, hash FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
+    let rows = select.query_map(params![seq, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+        Ok(AuditRow { seq: row.get(0)?, text: row.get(1)?, hash: row.get(2)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What rows must be like, all of it.
+#[derive(Default)]
+pub struct Conditions {
+    sql: Vec<String>,
+    values: Vec<Box<dyn Bind>>,
+}
+
+impl Conditions {
+    fn add(&mut self, sql: &str, value: Box<dyn Bind>) {
+        self.values.push(value);
+        self.sql.push(sql.replace('?', &format!("?{}", self.values.len())));
+    }
+
+    pub fn about(&mut self, targets: &[i64]) -> Result<(), StoreError> {
+        self.add("target IN (SELECT value FROM json_each(?))", Box::new(serde_json::to_string(targets)?));
+        Ok(())
+    }
+
+    pub fn numbered(&mut self, rows: &[i64]) -> Result<(), StoreError> {
+        self.add("seq IN (SELECT value FROM json_each(?))", Box::new(serde_json::to_string(rows)?));
+        Ok(())
+    }
+
+    pub fn of_kinds(&mut self, kinds: &[&str]) -> Result<(), StoreError> {
+        self.add("kind IN (SELECT value FROM json_each(?))", Box::new(serde_json::to_string(kinds)?));
+        Ok(())
+    }
+
+    /// Written at this time, or later.
+    pub fn since(&mut self, at: Moment) {
+        self.add("at >= ?", Box::new(at.millis()));
+    }
+
+    /// Written before this time.
+    pub fn until(&mut self, at: Moment) {
+        self.add("at < ?", Box::new(at.millis()));
+    }
+
+    /// That say this word somewhere in their detail.
+    pub fn name(&mut self, word: &str) {
+        let sql = "EXISTS (SELECT 1 FROM json_tree(row, '$.detail') WHERE type = 'text' AND value = ?)";
+        self.add(sql, Box::new(word.to_owned()));
+    }
+
+    /// From one number to another, both included.
+    pub fn between(&mut self, first: i64, last: i64) {
+        self.add("seq >= ?", Box::new(first));
+        self.add("seq <= ?", Box::new(last));
+    }
+}
+
+/// Reads the rows that are so, in order; only so many, the newest, if `newest` says so.
+pub fn each(
+    c: &Tx,
+    conditions: Conditions,
+    newest: Option<usize>,
+    mut each: impl FnMut(AuditRow) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut all = conditions.sql.join(" AND ");
+    if all.is_empty() {
+        all = "seq IS NOT NULL".into();
+    }
+    let sql = match newest {
+        None => format!("SELECT seq, row, hash FROM audit WHERE {all} ORDER BY seq"),
+        Some(n) => format!(
+            "SELECT seq, row, hash FROM (SELECT seq, row, hash FROM audit WHERE {all} ORDER BY seq DESC LIMIT {n}) AS newest
+             ORDER BY seq"
+        ),
+    };
+    let mut select = c.prepare(&sql)?;
+    let mut rows = select.query(params_from_iter(conditions.values))?;
+    while let Some(row) = rows.next()? {
+        each(AuditRow { seq: row.get(0)?, text: row.get(1)?, hash: row.get(2)? })?;
+    }
+    Ok(())
+}
+
+/// Tells of every row, whatever it holds: what is of another kind, or no text, is told as nothing, which its hash does not fit.
+pub fn as_they_are(c: &Tx, mut seen: impl FnMut(i64, &str, &[u8])) -> Result<(), StoreError> {
+    let mut select = c.prepare("SELECT seq, row, hash FROM audit ORDER BY seq")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let text = if let Ok(Value::Text(text)) = row.value(1) { text } else { "" };
+        let hash: &[u8] = if let Ok(Value::Blob(hash)) = row.value(2) { hash } else { &[] };
+        seen(row.get(0)?, text, hash);
+    }
+    Ok(())
+}
+
+/// Whether there is a row of this number.
+pub fn is_there(c: &Tx, seq: i64) -> Result<bool, StoreError> {
+    Ok(c.prepare_cached("SELECT 1 FROM audit WHERE seq = ?1")?.exists([seq])?)
+}
+
+/// The first row of each run of the service, with the number of the run, in order.
+pub fn starts(c: &Tx) -> Result<Vec<(i64, i64)>, StoreError> {
+    let mut select = c.prepare("SELECT seq, row ->> '$.detail.run' FROM audit WHERE kind = 'started' ORDER BY seq")?;
+    Ok(select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
+}
+
+/// The last row from before then that a checkpoint seals and every reader has delivered beyond: its number, and its hash.
+pub fn last_sealed(c: &Tx, before: Moment) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT a.seq, a.hash FROM checkpoint k JOIN audit a ON a.seq = k.seq
+         WHERE a.at < ?1 AND a.seq <= coalesce((SELECT min(seq) FROM sink), a.seq) ORDER BY a.seq DESC LIMIT 1",
+    )?;
+    Ok(select.query_row([before.millis()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+}
+
+/// Removes the rows up to this one; returns how many.
+pub fn prune(c: &Tx, to: i64) -> Result<usize, StoreError> {
+    Ok(c.execute("DELETE FROM audit WHERE seq <= ?1", [to])?)
+}
+
+/// The checkpoints, as documents, in order.
+pub fn checkpoints(c: &Tx) -> Result<Vec<String>, StoreError> {
+    let mut select = c.prepare("SELECT checkpoint FROM checkpoint ORDER BY seq")?;
+    Ok(select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+/// The last row that a checkpoint seals.
+pub fn sealed(c: &Tx) -> Result<Option<i64>, StoreError> {
+    Ok(c.prepare_cached("SELECT max(seq) FROM checkpoint")?.query_row([], |row| row.get(0))?)
+}
+
+pub fn seal(c: &Tx, seq: i64, checkpoint: &str, now: Moment) -> Result<(), StoreError> {
+    c.execute("INSERT INTO checkpoint VALUES (?1, ?2, ?3)", params![seq, now.millis(), checkpoint])?;
+    Ok(())
+}
+
+/// Up to where a reader has delivered.
+pub fn cursor(c: &Tx, sink: &str) -> Result<i64, StoreError> {
+    let mut find = c.prepare_cached("SELECT seq FROM sink WHERE name = ?1")?;
+    Ok(find.query_row([sink], |row| row.get(0)).optional()?.unwrap_or(0))
+}
+
+/// A reader has delivered everything up to there; never back.
+pub fn delivered(c: &Tx, sink: &str, seq: i64) -> Result<(), StoreError> {
+    c.prepare_cached(
+        "INSERT INTO sink VALUES (?1, ?2)
+         ON CONFLICT (name) DO UPDATE SET seq = CASE WHEN excluded.seq > sink.seq THEN excluded.seq ELSE sink.seq END",
+    )?
+    .execute(params![sink, seq])?;
+    Ok(())
+}
+
+/// A reader begins there, unless it is known.
+pub fn begin(c: &Tx, sink: &str, seq: i64) -> Result<(), StoreError> {
+    c.execute("INSERT INTO sink VALUES (?1, ?2) ON CONFLICT DO NOTHING", params![sink, seq])?;
+    Ok(())
+}
+
+/// Only these readers are waited for.
+pub fn keep_sinks(c: &Tx, names: &[String]) -> Result<(), StoreError> {
+    let names = serde_json::to_string(names)?;
+    c.execute("DELETE FROM sink WHERE name NOT IN (SELECT value FROM json_each(?1))", [names])?;
+    Ok(())
+}
+
+/// Of each reader: up to where it has delivered, and when the first row after that was written.
+pub fn sinks(c: &Tx) -> Result<Vec<(String, i64, Option<Moment>)>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT name, seq, (SELECT at FROM audit WHERE seq > sink.seq ORDER BY seq LIMIT 1) FROM sink",
+    )?;
+    let rows = select
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get::<Option<i64>>(2)?.map(Moment::from_millis))))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,74 @@
+//! The table `intent`: calls that were announced and have no outcome yet.
+
+use crate::audit::Call;
+use crate::clock::Moment;
+use crate::domain::work::run::Lease;
+use crate::store::StoreError;
+use crate::store::engine::{Row, SqlError, Tx, params};
+
+/// Announces a call; returns its number.
+pub fn insert(c: &Tx, lease: Lease, call: &Call, now: Moment) -> Result<i64, StoreError> {
+    let mut insert = c.prepare_cached(
+        "INSERT INTO intent (target, token, rev, step, method, path, body_hash, attempt, sent_at)
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9) RETURNING id",
+    )?;
+    Ok(insert.insert(params![
+        lease.target,
+        lease.token,
+        lease.rev,
+        serde_json::to_string(&call.step)?,
+        call.method,
+        call.path,
+        call.body_hash,
+        call.attempt,
+        now.millis()
+    ])?)
+}
+
+/// A call has its outcome.
+pub fn remove(c: &Tx, id: i64) -> Result<(), StoreError> {
+    c.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
+
+/// How many have no outcome yet.
+pub fn count(c: &Tx) -> Result<i64, StoreError> {
+    Ok(c.prepare_cached("SELECT count(*) FROM intent")?.query_row([], |row| row.get(0))?)
+}
+
+/// A call that was announced.
+pub struct Announced {
+    pub id: i64,
+    pub target: i64,
+    pub rev: i64,
+    pub call: Call,
+}
+
+type Columns = (i64, i64, i64, String, String, String, String, i64);
+
+fn columns(row: &Row) -> Result<Columns, SqlError> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?))
+}
+
+fn announced((id, target, rev, step, method, path, body_hash, attempt): Columns) -> Result<Announced, StoreError> {
+    let step = serde_json::from_str(&step)?;
+    Ok(Announced { id, target, rev, call: Call { step, method, path, body_hash, attempt } })
+}
+
+/// Those of a lease, in order.
+pub fn of_lease(c: &Tx, lease: Lease) -> Result<Vec<Announced>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT id, target, rev, step, method, path, body_hash, attempt FROM intent WHERE target = ?1 AND token = ?2
+         ORDER BY id",
+    )?;
+    let rows: Vec<Columns> = select.query_map([lease.target, lease.token], columns)?.collect::<Result<_, _>>()?;
+    rows.into_iter().map(announced).collect()
+}
+
+/// All of them, in order.
+pub fn all(c: &Tx) -> Result<Vec<Announced>, StoreError> {
+    let mut select =
+        c.prepare("SELECT id, target, rev, step, method, path, body_hash, attempt FROM intent ORDER BY id")?;
+    let rows: Vec<Columns> = select.query_map([], columns)?.collect::<Result<_, _>>()?;
+    rows.into_iter().map(announced).collect()
+}
