@@ -7,7 +7,6 @@ use crate::domain::guard::administrator::SUPERS_LEFT;
 use crate::domain::guard::safeguard::Count;
 use crate::domain::plan::kind::ChangeKind;
 use crate::domain::plan::limits::{Limit, Mode, Safeguards, Scope};
-use crate::domain::work::machine::Work;
 use std::collections::BTreeMap;
 
 /// Somebody whose change of one kind is evaluated.
@@ -99,11 +98,21 @@ pub fn counts(past: &Past, since: Option<Moment>, run: i64) -> bool {
     !past.approved && past.waits != Waits::Decided && within
 }
 
+/// How far the work on somebody is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub is_dirty: bool,
+    /// The revision that Okta is proved to hold.
+    pub done_rev: i64,
+    /// A run has it now.
+    pub is_leased: bool,
+}
+
 /// Whether a change that was let through waits with the others of a hold that is opened: nobody has decided about it, and
 /// nobody has begun to carry it out. `rev` is the revision that it was evaluated for.
-pub const fn is_held_back(past: &Past, rev: i64, work: &Work) -> bool {
+pub const fn is_held_back(past: &Past, rev: i64, progress: Progress) -> bool {
     let is_undecided = matches!(past.waits, Waits::No) && !past.approved;
-    is_undecided && work.is_dirty() && rev > work.done_rev && work.token.is_none()
+    is_undecided && progress.is_dirty && rev > progress.done_rev && !progress.is_leased
 }
 
 /// What was decided about one kind of change of somebody, or is to be.

@@ -1,7 +1,7 @@
 //! The statements over many rows are the functions that they stand for.
 
 use super::*;
-use crate::domain::guard::evaluation::{Past, Waits, counts as is_counted, is_held_back};
+use crate::domain::guard::evaluation::{Past, Progress, Waits, counts as is_counted, is_held_back};
 use crate::domain::work::machine::Work;
 use crate::domain::work::machine::tests::works;
 use crate::store::rows::meta::set_meta;
@@ -108,7 +108,11 @@ proptest! {
         let found = let_through(&c, "main", ChangeKind::Suspend, "acme", department).expect("reads");
         let found: BTreeSet<i64> = found.into_iter().map(|(target, ..)| target).collect();
         let is_meant = |one: &Evaluated| one.is_of_tenant && (!in_department || one.is_of_department);
-        let expected = (1..).zip(&all).filter(|(_, one)| is_meant(one) && is_held_back(&one.past, one.rev, &one.work));
+        let held_back = |one: &Evaluated| {
+            let (is_dirty, done_rev, is_leased) = (one.work.is_dirty(), one.work.done_rev, one.work.token.is_some());
+            is_held_back(&one.past, one.rev, Progress { is_dirty, done_rev, is_leased })
+        };
+        let expected = (1..).zip(&all).filter(|(_, one)| is_meant(one) && held_back(one));
         prop_assert_eq!(found, expected.map(|(target, _)| target).collect::<BTreeSet<i64>>());
     }
 }
