@@ -36,12 +36,17 @@ impl Point {
 }
 
 /// The variable that chooses a point: `IntentCommitted:3` dies there the third time, `panic:Planned:1` panics, and
-/// `lose:AnswerRead:2` loses what has got there.
+/// `lose:AnswerRead:2` loses what has got there; `panic:timekeeper:1` lets the timekeeper panic the first time it begins anything.
+/// Several are separated by commas.
 pub const VARIABLE: &str = "NAMELY_OKTA_SYNC_FAILPOINT";
 
 /// The process has reached `point`.
 #[cfg(not(debug_assertions))]
 pub fn reach(_: Point) {}
+
+/// A part of the service begins a piece of its work.
+#[cfg(not(debug_assertions))]
+pub fn begin(_: &str) {}
 
 /// Whether what has reached `point` gets lost there.
 #[cfg(not(debug_assertions))]
@@ -51,7 +56,7 @@ pub fn loses(_: Point) -> bool {
 
 #[cfg(debug_assertions)]
 mod chosen {
-    use super::{Point, VARIABLE};
+    use super::VARIABLE;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -63,32 +68,50 @@ mod chosen {
         Loses,
     }
 
-    /// What happens now that `point` was reached by something to which one of `hows` can happen.
-    pub fn at(point: Point, hows: &[How]) -> Option<How> {
-        static CHOICE: OnceLock<Option<(How, String, u64)>> = OnceLock::new();
-        static REACHED: AtomicU64 = AtomicU64::new(0);
-        let choice = CHOICE.get_or_init(|| {
-            let text = std::env::var(VARIABLE).ok()?;
+    /// What happens at a point the n-th time it is reached.
+    struct Choice {
+        how: How,
+        point: String,
+        times: u64,
+        reached: AtomicU64,
+    }
+
+    impl Choice {
+        fn read(text: &str) -> Option<Self> {
             let prefixed = [("panic:", How::Panics), ("lose:", How::Loses)];
             let (how, rest) = prefixed
                 .into_iter()
                 .find_map(|(prefix, how)| Some((how, text.strip_prefix(prefix)?)))
-                .unwrap_or((How::Dies, text.as_str()));
-            let (name, times) = rest.split_once(':')?;
-            Some((how, name.to_owned(), times.parse().ok()?))
+                .unwrap_or((How::Dies, text));
+            let (point, times) = rest.split_once(':')?;
+            Some(Self { how, point: point.to_owned(), times: times.parse().ok()?, reached: AtomicU64::new(0) })
+        }
+    }
+
+    /// What happens now that `point` was reached by something to which one of `hows` can happen.
+    pub fn at(point: &str, hows: &[How]) -> Option<How> {
+        static CHOICES: OnceLock<Vec<Choice>> = OnceLock::new();
+        let choices = CHOICES.get_or_init(|| {
+            let text = std::env::var(VARIABLE);
+            text.iter().flat_map(|text| text.split(',')).filter_map(Choice::read).collect()
         });
-        let (how, name, times) = choice.as_ref()?;
-        let is_chosen = hows.contains(how) && *name == format!("{point:?}");
-        (is_chosen && REACHED.fetch_add(1, Ordering::SeqCst) + 1 == *times).then_some(*how)
+        let choice = choices.iter().find(|choice| choice.point == point && hows.contains(&choice.how))?;
+        (choice.reached.fetch_add(1, Ordering::SeqCst) + 1 == choice.times).then_some(choice.how)
     }
 }
 
 /// The process has reached `point`.
 #[cfg(debug_assertions)]
 pub fn reach(point: Point) {
+    begin(&format!("{point:?}"));
+}
+
+/// A part of the service begins a piece of its work.
+#[cfg(debug_assertions)]
+pub fn begin(part: &str) {
     use chosen::How;
-    if let Some(how) = chosen::at(point, &[How::Dies, How::Panics]) {
-        assert!(how != How::Panics, "the fail point {point:?} was asked to panic");
+    if let Some(how) = chosen::at(part, &[How::Dies, How::Panics]) {
+        assert!(how != How::Panics, "the fail point {part} was asked to panic");
         std::process::abort();
     }
 }
@@ -96,5 +119,5 @@ pub fn reach(point: Point) {
 /// Whether what has reached `point` gets lost there.
 #[cfg(debug_assertions)]
 pub fn loses(point: Point) -> bool {
-    chosen::at(point, &[chosen::How::Loses]).is_some()
+    chosen::at(&format!("{point:?}"), &[chosen::How::Loses]).is_some()
 }

@@ -3,7 +3,7 @@
 //! **Invariant:** whoever has ordered a call gets one answer; no write leaves before its intent is on disk.
 
 use super::core::queue::Call;
-use super::runs::{Progress, longest_call};
+use super::progress::{Progress, longest_call};
 use crate::clock::Clock;
 use crate::domain::Priority;
 use crate::domain::work::run::Begun;

@@ -1,35 +1,31 @@
-//! The employee: one person, one run. Plans, orders calls, writes outcomes, and ends.
+//! One run of one person: plans, orders calls, writes outcomes, and ends.
 //!
 //! **Invariant:** never runs two plans of one person at once: it exists only under a claim, and the store drops whatever
 //! comes under an old one. Whatever ends it, even a panic, gives the claim back.
 
 use super::core::run::{Act, Concluded, Context as RunContext, Run};
-use super::dispatcher::{Dispatcher, RunEnded};
 use super::order::{Delivered, Order};
-use super::org::directory::SharedDirectory;
+use super::org::directory::{Making, SharedDirectory};
 use super::org::lists::Lists;
-use super::runs::{Progress, Runs};
-use super::wiring::supervisor::Supervisor;
-use super::wiring::traffic::Traffic;
-use super::writer::Writers;
+use super::org::shared::Org;
+use super::progress::Progress;
+use super::runs::{InFlight, Runs};
+use super::slots::Slot;
 use crate::audit::details::Planned;
 use crate::audit::{Call, Effect, Outcome as Became};
 use crate::clock::{Clock, Moment};
 use crate::domain::work::run::{Claim, Lease, Next, Release};
 use crate::domain::{Answer, Group, Position, Step, hex};
 use crate::failpoint::{self, Point};
-use crate::mailbox::{Carried, Gate};
-use crate::metrics::Metrics;
+use crate::mailbox::{self, Carried, Gate};
 use crate::okta::Request;
 use crate::okta::answer::{names_user, understand};
 use crate::okta::outcome::{Outcome, Reply};
 use crate::retry::Waits;
-use crate::store::{EndStep, LiveRules, Store, StoreError, Trouble, refusal};
+use crate::store::{EndStep, Store, StoreError, Trouble, refusal};
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
 use aws_lc_rs::digest::{SHA256, digest};
-use std::collections::BTreeSet;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::Span;
@@ -43,22 +39,12 @@ const REFUSED_AGAIN: Duration = Duration::from_secs(15 * 60);
 /// How soon somebody is tried again whose account cannot be made because of a list that is not believed.
 const UNTIL_BELIEVED: Duration = Duration::from_secs(30);
 
-/// What every run works with.
+/// What every run works with. Cheap to clone.
 #[derive(Clone)]
 pub struct Tools {
-    /// The org, by its name in the configuration.
-    pub org: Arc<str>,
-    pub rules: LiveRules,
-    pub clock: Clock,
-    pub store: Store,
-    pub writers: Writers,
+    pub org: Org,
     pub directory: SharedDirectory,
-    pub metrics: Metrics,
-    /// Attributes that are read of a user object.
-    pub mapped: Arc<BTreeSet<String>>,
-    pub traffic: Traffic,
     pub lists: Lists,
-    pub supervisor: Supervisor,
     /// The runs in flight.
     pub runs: Runs,
 }
@@ -68,15 +54,12 @@ pub struct PersonRun {
     tools: Tools,
     run: Run,
     guard: Guard,
-    /// The way back into this actor. It keeps the actor alive until it stops itself: actix ends an actor whose last
-    /// address is dropped just after its mailbox was looked into, with the message still in it.
-    back: Option<Gate<PersonRun>>,
     /// What logs and traces of this run carry.
     span: Span,
     progress: Progress,
 }
 
-/// Gives the slot back, and after a panic also the claim.
+/// Gives back what the run holds, and after a panic also the claim.
 struct Guard {
     /// What is not given back yet.
     lease: Option<Lease>,
@@ -84,37 +67,25 @@ struct Guard {
     /// Runs before this one that ended without success.
     attempt: i64,
     /// A group that it is making.
-    making: Option<String>,
-    tools: Tools,
-    dispatcher: Gate<Dispatcher>,
+    making: Option<Making>,
+    in_flight: Option<InFlight>,
+    slot: Option<Slot>,
+    org: Org,
 }
 
 /// The watchdog has let go of the person: whatever is under way changes nothing any more.
+#[derive(Clone, Copy)]
 pub struct Overdue;
 
-/// A call came back.
-struct Returned {
-    /// Nothing, if whoever was to send it is not there any more: whether it has left is unknown.
-    delivered: Option<Delivered>,
-    call: Call,
-    /// From the order to the answer.
-    span: Span,
-}
-
-/// An outcome is on disk.
-struct Written {
-    then: Option<Act>,
-}
-
 impl PersonRun {
-    /// Starts a run for what was claimed.
-    pub fn start_run(claim: Claim, tools: Tools, dispatcher: Gate<Dispatcher>) {
-        let (own, attempt) = (claim.lease, claim.attempt);
-        let guard = Guard { lease: Some(own), own, attempt, making: None, tools: tools.clone(), dispatcher };
-        let progress = Progress::new(&tools.clock);
+    /// Starts a run for what was claimed, in this slot.
+    pub fn start_run(claim: Claim, tools: Tools, slot: Slot) {
+        let (own, attempt, org) = (claim.lease, claim.attempt, tools.org.clone());
+        let guard = Guard { lease: Some(own), own, attempt, making: None, in_flight: None, slot: Some(slot), org };
+        let progress = Progress::new(&tools.org.shared.clock);
         let span = tracing::info_span!(
             "run",
-            org = %tools.org,
+            org = %tools.org.name,
             person = pseudonym(claim.case.person.primary()),
             priority = claim.priority.as_str(),
             cause = claim.cause,
@@ -122,7 +93,7 @@ impl PersonRun {
             attempt = claim.attempt,
             outcome = Empty,
         );
-        PersonRun { run: Run::new(claim), tools, guard, back: None, span, progress }.start();
+        PersonRun { run: Run::new(claim), tools, guard, span, progress }.start();
     }
 }
 
@@ -132,34 +103,52 @@ impl Actor for PersonRun {
     fn started(&mut self, ctx: &mut Self::Context) {
         let span = self.span.clone();
         let _inside = span.enter();
-        // At most one message is ever under way.
-        let wait = self.tools.metrics.mailbox_wait_seconds.with_label_values(&["employee"]);
-        self.back = Some(Gate::new(ctx.address(), 1, wait.clone()));
+        let wait = self.tools.org.shared.metrics.mailbox_wait_seconds.with_label_values(&["employee"]);
         let person = pseudonym(self.run.claim().case.person.primary());
-        let watched = Gate::new(ctx.address(), 1, wait);
-        self.tools.runs.begin(self.guard.own, self.progress.clone(), person, watched);
+        let overdue = Gate::new(ctx.address(), 1, wait).bell(Overdue);
+        self.guard.in_flight = Some(self.tools.runs.begin(self.guard.own, self.progress.clone(), person, overdue));
         let act = self.decide(|run, context| run.begin(context));
         failpoint::reach(Point::Planned);
-        self.act(act);
+        self.act(act, ctx);
     }
 }
 
-impl Handler<Carried<Returned>> for PersonRun {
+impl Handler<Carried<Overdue>> for PersonRun {
     type Result = ();
 
-    fn handle(&mut self, returned: Carried<Returned>, _: &mut Self::Context) {
-        let span = self.span.clone();
-        let _inside = span.enter();
-        let Returned { delivered, call, span: sent } = returned.body;
-        self.progress.heard(&self.tools.clock);
+    fn handle(&mut self, _: Carried<Overdue>, ctx: &mut Self::Context) {
+        self.span.record("outcome", "overdue");
+        self.end(ctx);
+    }
+}
+
+impl PersonRun {
+    /// Does what the run waits for, and goes on with what came of it, or with why this program has failed at it.
+    fn answer<F, G>(&self, ctx: &mut Context<Self>, work: F, go_on: G)
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+        G: FnOnce(&mut Self, Result<F::Output, String>, &mut Context<Self>) + Unpin + 'static,
+    {
+        mailbox::answer(ctx, work, |run: &mut Self, done, ctx| {
+            let span = run.span.clone();
+            let _inside = span.enter();
+            run.progress.heard(&run.tools.org.shared.clock);
+            go_on(run, done, ctx);
+        });
+    }
+
+    /// A call came back; `sent` is from the order to the answer. Nothing was delivered if whoever was to send it is not there any
+    /// more: whether it has left is unknown.
+    fn returned(&mut self, delivered: Option<Delivered>, call: Call, sent: Span, ctx: &mut Context<Self>) {
         let step = call.step.clone();
+        let clock = self.tools.org.shared.clock.clone();
+        self.guard.making = self.guard.making.take().filter(|_| matches!(delivered, Some(Delivered::Replied { .. })));
         let Some(delivered) = delivered else {
-            self.unreserve(&step);
             let why = format!(
                 "whether {} has left is not known: what was to send it failed by a mistake of this program",
                 step.name()
             );
-            return self.abandon(why);
+            return self.abandon(why, ctx);
         };
         let (reply, intent) = match delivered {
             Delivered::Replied { reply, intent: Some(intent) } => (reply, intent),
@@ -169,32 +158,27 @@ impl Handler<Carried<Returned>> for PersonRun {
                     Reply::NotSent(why) | Reply::Unauthorised(why) | Reply::Lost(why) | Reply::GivenUp(why) => why,
                     Reply::Answered(_) => "the call left without an intent".into(),
                 };
-                self.unreserve(&step);
-                return self.release(Release::Retry { at: self.tools.clock.now() + self.backoff(), why });
+                self.guard.making = None;
+                return self.release(Release::Retry { at: clock.now() + self.backoff(), why }, ctx);
             }
-            Delivered::Stale => {
-                self.unreserve(&step);
-                return self.release(Release::Stale);
-            }
+            Delivered::Stale => return self.release(Release::Stale, ctx),
             Delivered::Refused { why } => {
-                self.unreserve(&step);
                 let why = refusal(&format!("to announce {}", step.name()), &why);
-                let again = Some(self.tools.clock.now() + self.long_backoff());
-                return self.release(Release::Quarantined { why, again, read_first: true });
+                let again = Some(clock.now() + self.long_backoff());
+                return self.release(Release::Quarantined { why, again, read_first: true }, ctx);
             }
             Delivered::Busy => {
-                self.unreserve(&step);
                 let bucket = Request::of(&step, None).bucket().as_str();
                 let act = self.decide(|run, context| run.no_room(&step, bucket, context));
-                return self.act(act);
+                return self.act(act, ctx);
             }
             Delivered::NotAllowed { wait } => {
-                self.unreserve(&step);
                 let act = self.decide(|run, context| run.not_allowed(&step, wait, context));
-                return self.act(act);
+                return self.act(act, ctx);
             }
         };
-        let (outcome, answer) = understand(&step, &reply, &self.tools.rules.load().mapping, &self.tools.mapped);
+        let (rules, mapped) = (self.tools.org.shared.rules().load(), &self.tools.org.mapped);
+        let (outcome, answer) = understand(&step, &reply, &rules.mapping, mapped);
         self.count(&step, &outcome);
         self.compare(&outcome, &answer);
         match (&step, &answer) {
@@ -210,7 +194,7 @@ impl Handler<Carried<Returned>> for PersonRun {
             }
             _ => {}
         }
-        self.unreserve(&step);
+        self.guard.making = None; // once the directory knows it
         let concluded = self.decide(|run, context| run.conclude(&step, &outcome, &answer, context));
         let effect = effect(call, &outcome, reply);
         let request_id = effect.request_id.as_deref();
@@ -218,44 +202,20 @@ impl Handler<Carried<Returned>> for PersonRun {
         sent.record("request_id", request_id);
         drop(sent);
         tracing::debug!(step = step.name(), outcome = effect.outcome.as_str(), request_id, "Okta has answered");
-        self.write(effect, intent, concluded);
+        self.write(effect, intent, concluded, ctx);
     }
-}
 
-impl Handler<Carried<Written>> for PersonRun {
-    type Result = ();
-
-    fn handle(&mut self, written: Carried<Written>, ctx: &mut Self::Context) {
-        let span = self.span.clone();
-        let _inside = span.enter();
-        self.progress.heard(&self.tools.clock);
-        match written.body.then {
-            Some(act) => self.act(act),
-            None => self.end(ctx),
-        }
-    }
-}
-
-impl Handler<Carried<Overdue>> for PersonRun {
-    type Result = ();
-
-    fn handle(&mut self, _: Carried<Overdue>, ctx: &mut Self::Context) {
-        self.span.record("outcome", "overdue");
-        self.end(ctx);
-    }
-}
-
-impl PersonRun {
     /// Asks the core, with the directory and the time of this moment.
     fn decide<T>(&mut self, ask: impl FnOnce(&mut Run, &RunContext) -> T) -> T {
         let backoff = self.backoff();
-        let (rulebook, directory) = (self.tools.rules.load(), self.tools.directory.load());
-        let context = RunContext { rulebook: &rulebook, directory: &directory, now: self.tools.clock.now(), backoff };
+        let (rulebook, directory) = (self.tools.org.shared.rules().load(), self.tools.directory.load());
+        let context =
+            RunContext { rulebook: &rulebook, directory: &directory, now: self.tools.org.shared.clock.now(), backoff };
         ask(&mut self.run, &context)
     }
 
     fn backoff(&self) -> Duration {
-        self.tools.traffic.waits().delay(self.run.claim().attempt)
+        self.tools.org.traffic.waits().delay(self.run.claim().attempt)
     }
 
     /// How long to wait before trying again what only people can mend.
@@ -263,34 +223,34 @@ impl PersonRun {
         long_backoff(self.run.claim().attempt)
     }
 
-    fn act(&mut self, act: Act) {
+    fn act(&mut self, act: Act, ctx: &mut Context<Self>) {
         match act {
-            Act::Release(release) => self.release(release),
+            Act::Release(release) => self.release(release, ctx),
             Act::Send { step: Step::CreateUser { .. }, .. } if !self.tools.lists.are_believed() => {
                 let why = "Okta's list lacks accounts that are known, and this person's may be among them: nobody is \
                            made until it is whole";
-                self.release(Release::Wait { at: self.tools.clock.now() + UNTIL_BELIEVED, why: why.into() });
+                let at = self.tools.org.shared.clock.now() + UNTIL_BELIEVED;
+                self.release(Release::Wait { at, why: why.into() }, ctx);
             }
             Act::Send { step, planned } => {
-                if let Step::CreateGroup { name } = &step
-                    && !self.tools.directory.reserve(name)
-                {
-                    let at = self.tools.clock.now() + Duration::from_secs(1);
-                    let why = format!("the group {name:?} is being created for somebody else");
-                    return self.release(Release::Wait { at, why });
-                }
                 if let Step::CreateGroup { name } = &step {
-                    self.guard.making = Some(name.clone());
+                    self.guard.making = self.tools.directory.reserve(name);
+                    if self.guard.making.is_none() {
+                        let at = self.tools.org.shared.clock.now() + Duration::from_secs(1);
+                        let why = format!("the group {name:?} is being created for somebody else");
+                        return self.release(Release::Wait { at, why }, ctx);
+                    }
                 }
-                self.send(step, planned);
+                self.send(step, planned, ctx);
             }
         }
     }
 
-    fn send(&self, step: Step, planned: Option<Planned>) {
+    fn send(&self, step: Step, planned: Option<Planned>, ctx: &mut Context<Self>) {
+        let shared = &self.tools.org.shared;
         if let Some(plan) = &planned {
-            self.tools.metrics.plans.with_label_values(&["steps"]).inc();
-            self.tools.metrics.plan_calls.observe(plan.steps.len() as f64);
+            shared.metrics.plans.with_label_values(&["steps"]).inc();
+            shared.metrics.plan_calls.observe(plan.steps.len() as f64);
         }
         let request = Request::of(&step, self.run.full());
         let call = Call {
@@ -300,15 +260,15 @@ impl PersonRun {
             body_hash: request.body_hash(),
             attempt: self.run.claim().attempt,
         };
-        let (store, clock, lease) = (self.tools.store.clone(), self.tools.clock.clone(), self.run.claim().lease);
+        let (store, clock, lease) = (shared.store.clone(), shared.clock.clone(), self.run.claim().lease);
         let changes = self.run.changes_of(&call.step);
         let permitted = changes.clone();
         let announced = call.clone();
         let announce = move || -> Pin<Box<dyn Future<Output = _> + Send>> {
             Box::pin(async move { store.begin_step(lease, announced, changes, planned, clock.now()).await })
         };
-        let (stops, condition) = (self.tools.store.stops().clone(), self.tools.store.condition().clone());
-        let (org, watched, is_write) = (self.tools.org.clone(), self.progress.clone(), request.is_write());
+        let (stops, condition) = (shared.store.stops().clone(), shared.store.condition().clone());
+        let (org, watched, is_write) = (self.tools.org.name.clone(), self.progress.clone(), request.is_write());
         let (answer, delivered) = oneshot::channel();
         let bucket = request.bucket().as_str();
         let span = tracing::info_span!(
@@ -333,24 +293,23 @@ impl PersonRun {
             span: span.clone(),
             answer,
         };
-        let (writers, Some(back)) = (self.tools.writers.clone(), self.back.clone()) else { return };
-        tokio::spawn(async move {
+        let writers = self.tools.org.writers.clone();
+        let ordering = async move {
             writers.order(order).await;
-            let delivered = delivered.await.ok();
-            back.send(Returned { delivered, call, span }).await;
+            delivered.await.ok()
+        };
+        self.answer(ctx, ordering, move |run, delivered, ctx| {
+            run.returned(delivered.ok().flatten(), call, span, ctx);
         });
     }
 
     fn count(&self, step: &Step, outcome: &Outcome) {
         let bucket = Request::of(step, None).bucket().as_str();
-        self.tools
-            .metrics
-            .okta_calls
-            .with_label_values(&[&self.tools.org, bucket, step.name(), outcome.as_str()])
-            .inc();
+        let metrics = &self.tools.org.shared.metrics;
+        metrics.okta_calls.with_label_values(&[&self.tools.org.name, bucket, step.name(), outcome.as_str()]).inc();
         if matches!((step, outcome), (Step::Deactivate { .. }, Outcome::Applied)) {
             let since: Moment = self.run.claim().dirty_at;
-            self.tools.metrics.revoke_seconds.observe(self.tools.clock.now().since(since).as_secs_f64());
+            metrics.revoke_seconds.observe(self.tools.org.shared.clock.now().since(since).as_secs_f64());
         }
     }
 
@@ -361,12 +320,13 @@ impl PersonRun {
         }
         let is_right = !matches!(outcome, Outcome::AnotherUser { .. });
         if let (false, Some(why)) = (is_right, outcome.why()) {
-            self.tools.metrics.okta_anomalies.with_label_values(&[&self.tools.org]).inc();
-            tracing::error!(org = %self.tools.org, target = self.run.claim().lease.target, %why, "an answer about somebody else");
+            let org = &self.tools.org.name;
+            self.tools.org.shared.metrics.okta_anomalies.with_label_values(&[org]).inc();
+            tracing::error!(%org, target = self.run.claim().lease.target, %why, "an answer about somebody else");
         }
-        let (target, now) = (self.run.claim().lease.target, self.tools.clock.monotonic());
-        let changes = self.tools.traffic.health(|health| health.on_identity(target, is_right, now));
-        self.tools.writers.describe(changes);
+        let (target, now) = (self.run.claim().lease.target, self.tools.org.shared.clock.monotonic());
+        let changes = self.tools.org.traffic.health(|health| health.on_identity(target, is_right, now));
+        self.tools.org.writers.describe(changes);
     }
 
     /// The group that a call has made.
@@ -379,7 +339,7 @@ impl PersonRun {
         }
     }
 
-    fn write(&mut self, effect: Effect, intent: i64, concluded: Concluded) {
+    fn write(&mut self, effect: Effect, intent: i64, concluded: Concluded, ctx: &mut Context<Self>) {
         if concluded.refresh_directory {
             self.tools.directory.is_stale();
         }
@@ -393,11 +353,10 @@ impl PersonRun {
             next: concluded.next,
         };
         self.observe_end(&end.next);
-        let Some(back) = self.back.clone() else { return };
-        let (store, now, then) = (self.tools.store.clone(), self.tools.clock.now(), concluded.then);
-        let clock = self.tools.clock.clone();
+        let (store, clock) = (self.tools.org.shared.store.clone(), self.tools.org.shared.clock.clone());
+        let (now, then) = (clock.now(), concluded.then);
         let again = now + self.long_backoff();
-        tokio::spawn(async move {
+        let writing = async move {
             // What is done must be written down, however long the disk is full: the person waits with it.
             let then = match insist(&clock, || store.end_step(end.clone(), now)).await {
                 Ok(()) => then,
@@ -410,29 +369,41 @@ impl PersonRun {
                 }
             };
             failpoint::reach(if then.is_some() { Point::StepEnded } else { Point::Finished });
-            back.send(Written { then }).await;
-        });
+            then
+        };
+        self.answer(ctx, writing, PersonRun::written);
+    }
+
+    /// An outcome is on disk, or whether it is cannot be said.
+    fn written(&mut self, then: Result<Option<Act>, String>, ctx: &mut Context<Self>) {
+        match then {
+            Ok(Some(act)) => self.act(act, ctx),
+            Ok(None) => self.end(ctx),
+            Err(why) => {
+                self.abandon(format!("a mistake of this program has kept an outcome from the store ({why})"), ctx)
+            }
+        }
     }
 
     fn observe_end(&self, next: &Next) {
         let Next::Release(release) = next else { return };
-        let claim = self.run.claim();
+        let (claim, metrics) = (self.run.claim(), &self.tools.org.shared.metrics);
         self.span.record("outcome", release.as_str());
         match release {
             Release::Done { .. } => {
-                self.tools.metrics.done.inc();
-                let took = self.tools.clock.now().since(claim.dirty_at);
-                self.tools.metrics.detect_to_done_seconds.observe(took.as_secs_f64());
+                metrics.done.inc();
+                let took = self.tools.org.shared.clock.now().since(claim.dirty_at);
+                metrics.detect_to_done_seconds.observe(took.as_secs_f64());
             }
             Release::Quarantined { why, .. } => {
-                self.tools.metrics.plans.with_label_values(&["quarantined"]).inc();
+                metrics.plans.with_label_values(&["quarantined"]).inc();
                 let profile = &claim.case.person.primary().employee.id;
-                tracing::warn!(org = %self.tools.org, target = claim.lease.target, %profile, %why, "quarantined");
+                tracing::warn!(org = %self.tools.org.name, target = claim.lease.target, %profile, %why, "quarantined");
             }
             Release::Retry { why, .. } | Release::ReadFirst { why, .. } => {
                 tracing::info!(target = claim.lease.target, attempt = claim.attempt, %why, "will be tried again");
             }
-            Release::Held { .. } => self.tools.metrics.plans.with_label_values(&["held"]).inc(),
+            Release::Held { .. } => metrics.plans.with_label_values(&["held"]).inc(),
             Release::Wait { .. }
             | Release::Search
             | Release::Stale
@@ -442,43 +413,36 @@ impl PersonRun {
         }
     }
 
-    fn release(&mut self, release: Release) {
+    fn release(&mut self, release: Release, ctx: &mut Context<Self>) {
         self.observe_end(&Next::Release(release.clone()));
-        let Some(back) = self.back.clone() else { return };
-        let (store, clock) = (self.tools.store.clone(), self.tools.clock.clone());
+        let (store, clock) = (self.tools.org.shared.store.clone(), self.tools.org.shared.clock.clone());
         let lease = self.run.claim().lease;
         let again = clock.now() + self.long_backoff();
-        tokio::spawn(async move {
+        let releasing = async move {
             let now = clock.now();
             if let Err(e) = insist(&clock, || store.release(lease, release.clone(), now)).await {
                 let why = refusal("the end of the plan of this person", &e.to_string());
                 give_up(&clock, &store, lease, None, &e, why, again).await;
             }
             failpoint::reach(Point::Finished);
-            back.send(Written { then: None }).await;
-        });
+            None
+        };
+        self.answer(ctx, releasing, PersonRun::written);
     }
 
     /// Lets go of the person without knowing what has happened: the account is read first.
-    fn abandon(&mut self, why: String) {
+    fn abandon(&mut self, why: String, ctx: &mut Context<Self>) {
         self.span.record("outcome", "lost");
-        let Some(back) = self.back.clone() else { return };
-        let (store, clock, lease) = (self.tools.store.clone(), self.tools.clock.clone(), self.guard.own);
-        let at = clock.now() + self.backoff();
-        tokio::spawn(async move {
+        let (store, clock) = (self.tools.org.shared.store.clone(), self.tools.org.shared.clock.clone());
+        let (lease, at) = (self.guard.own, clock.now() + self.backoff());
+        let abandoning = async move {
             let end = Release::ReadFirst { at, why };
             if let Err(e) = insist(&clock, || store.abandon(lease, end.clone(), clock.now())).await {
                 tracing::error!(error = %e, target = lease.target, "a claim could not be given back; it is tried again in a while");
             }
-            back.send(Written { then: None }).await;
-        });
-    }
-
-    fn unreserve(&mut self, step: &Step) {
-        if let Step::CreateGroup { name } = step {
-            self.guard.making = None;
-            self.tools.directory.release(name);
-        }
+        };
+        // Should that fail too, the watchdog finds a claim without a run.
+        self.answer(ctx, abandoning, |run, _, ctx| run.end(ctx));
     }
 
     fn end(&mut self, ctx: &mut Context<Self>) {
@@ -560,33 +524,26 @@ fn effect(call: Call, outcome: &Outcome, reply: Reply) -> Effect {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.tools.runs.end(self.own);
-        if let Some(name) = &self.making {
-            self.tools.directory.release(name);
-        }
-        let (dispatcher, store) = (self.dispatcher.clone(), self.tools.store.clone());
-        // Whoever is dropped without a panic goes with the whole service: the next start looks at the person.
-        let now = self.tools.clock.now();
-        let (again, failed) =
-            (now + long_backoff(self.attempt), self.lease.take().filter(|_| std::thread::panicking()));
-        if let Some(lease) = failed {
-            tracing::error!(org = %self.tools.org, target = lease.target, "a run ended without letting go; please report it");
-            self.tools.metrics.run_panics.inc();
-        }
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        runtime.spawn(async move {
-            if let Some(lease) = failed {
-                // Not for good: what the plan failed at may be gone by then.
-                let why =
-                    "an internal error stopped the plan of this person; everybody else goes on, and it is tried again \
-                           in a while. Please report it"
-                        .into();
-                let quarantined = Release::Quarantined { why, again: Some(again), read_first: true };
-                if let Err(e) = store.abandon(lease, quarantined, now).await {
-                    tracing::error!(error = %e, target = lease.target, "a claim could not be given back yet");
-                }
+        drop(self.in_flight.take());
+        drop(self.making.take());
+        // Whoever is dropped without a panic goes with the whole service, or has let go before.
+        let Some(lease) = self.lease.take().filter(|_| std::thread::panicking()) else { return };
+        let (name, shared, slot) = (&self.org.name, self.org.shared.clone(), self.slot.take());
+        tracing::error!(org = %name, target = lease.target, "a run ended without letting go; please report it");
+        shared.metrics.run_panics.inc();
+        let now = shared.clock.now();
+        let again = now + long_backoff(self.attempt);
+        let supervisor = shared.supervisor.clone();
+        supervisor.once("run", name, async move {
+            // Not for good: what the plan failed at may be gone by then.
+            let why = "an internal error stopped the plan of this person; everybody else goes on, and it is tried again in a while. \
+                       Please report it"
+                .into();
+            let quarantined = Release::Quarantined { why, again: Some(again), read_first: true };
+            if let Err(e) = shared.store.abandon(lease, quarantined, now).await {
+                tracing::error!(error = %e, target = lease.target, "a claim could not be given back yet");
             }
-            dispatcher.send(RunEnded).await;
+            drop(slot);
         });
     }
 }

@@ -3,28 +3,26 @@
 //! **Invariant:** a page counts as read only after its changes are on disk.
 
 use super::core::skew::Skew;
-use super::org::registry::OrgRegistry;
 use super::wiring::gauges::seconds;
-use super::wiring::readiness::Readiness;
-use super::wiring::supervisor::{Post, Supervisor};
+use super::wiring::live::LivePace;
+use super::wiring::shared::Shared;
+use super::wiring::supervisor::{Part, Post};
 use crate::audit::details::Walk;
 use crate::audit::{Event, Record};
-use crate::clock::{Clock, Moment};
+use crate::clock::Moment;
 use crate::config::NamelyTenant;
 use crate::domain::Employee;
 use crate::domain::record::employee::ContentHash;
 use crate::domain::record::facts::ProfileProblem;
 use crate::failpoint::{self, Point};
 use crate::mailbox::{Carried, Gate};
-use crate::metrics::Metrics;
 use crate::namely::client::{PER_PAGE, Reply};
 use crate::namely::detector::Findings;
-use crate::namely::walk::{Failure, Fetch, Pace, Seen, WalkEnd};
+use crate::namely::walk::{Failure, Fetch, Seen, WalkEnd};
 use crate::namely::wire::ProfilesPage;
 use crate::namely::{Catalogue, Detector, NamelyClient, Reader, Walker};
-use crate::store::{PageCommit, PageOutcome, Store, StoreError};
-use actix::{Actor, Addr, AsyncContext, Context, Handler, SpawnHandle};
-use arc_swap::ArcSwap;
+use crate::store::{PageCommit, PageOutcome, StoreError};
+use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -40,9 +38,6 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Why a page counts as not read that this program has failed at.
 const MISTAKE: &str = "this program has failed at a page by a mistake; please report it";
 
-/// The pace of one tenant, as it is changed.
-pub type LivePace = Arc<ArcSwap<Pace>>;
-
 /// What a poller works with.
 pub struct PollerTools {
     pub tenant: NamelyTenant,
@@ -50,13 +45,8 @@ pub struct PollerTools {
     pub pace: LivePace,
     pub client: NamelyClient,
     pub reader: Reader,
-    pub clock: Clock,
-    pub store: Store,
-    pub metrics: Metrics,
-    pub readiness: Readiness,
-    pub supervisor: Supervisor,
+    pub shared: Shared,
     pub skew: Skew,
-    pub registry: OrgRegistry,
     /// Told when a walk was complete.
     pub walked: Arc<Notify>,
     pub run: i64,
@@ -71,28 +61,18 @@ pub struct Poller {
     catalogue_read: Moment,
     catalogue_asked: bool,
     wake: Option<SpawnHandle>,
-    /// Keeps the actor alive while answers are under way (see `employee.rs`).
-    itself: Option<Addr<Poller>>,
+    part: Part,
     _post: Post,
 }
 
-/// A page came back, or did not.
-struct Fetched {
+/// A page that was asked for.
+#[derive(Clone)]
+struct Asked {
     fetch: Fetch,
     /// Carries Namely's request id.
     span: Span,
     sent: Moment,
     received: Moment,
-    page: Result<ProfilesPage, Failure>,
-}
-
-/// A page is on disk.
-struct Committed {
-    fetch: Fetch,
-    seen: Seen,
-    outcome: Result<PageOutcome, StoreError>,
-    /// Why the page does not count as read, although what it says about access was followed.
-    unusable: Option<String>,
 }
 
 /// What is to be committed of a page.
@@ -152,29 +132,16 @@ pub enum PollRefused {
     NotNow(String),
 }
 
-/// The groups and titles were read again.
-struct CatalogueRead(Result<Catalogue, String>);
-
 impl Poller {
     /// Starts it with what the store holds.
     pub fn start_with(tools: PollerTools, detector: Detector, catalogue: Catalogue) -> Gate<Poller> {
-        let now = tools.clock.monotonic();
+        let now = tools.shared.clock.monotonic();
         let walker = Walker::new(**tools.pace.load(), now);
-        let wait = tools.metrics.mailbox_wait_seconds.with_label_values(&["poller"]);
-        let _post = tools.supervisor.post("poller", &tools.tenant.name);
-        let address = Poller {
-            _post,
-            walker,
-            detector,
-            catalogue,
-            catalogue_read: now,
-            catalogue_asked: false,
-            tools,
-            wake: None,
-            itself: None,
-        }
-        .start();
-        Gate::new(address, 16, wait)
+        let wait = tools.shared.metrics.mailbox_wait_seconds.with_label_values(&["poller"]);
+        let part = tools.shared.supervisor.part("poller", &tools.tenant.name);
+        let (_post, catalogue_read, catalogue_asked, wake) = (part.post(), now, false, None);
+        let poller = Poller { tools, walker, detector, catalogue, catalogue_read, catalogue_asked, wake, part, _post };
+        Gate::new(poller.start(), 16, wait)
     }
 
     fn name(&self) -> &str {
@@ -182,12 +149,12 @@ impl Poller {
     }
 
     fn pump(&mut self, ctx: &mut Context<Self>) {
-        let (supervisor, tenant) = (self.tools.supervisor.clone(), self.name().to_owned());
-        supervisor.attempt("poller", &tenant, || self.ask_for_what_is_due(ctx));
+        let part = self.part.clone();
+        part.attempt(|| self.ask_for_what_is_due(ctx));
     }
 
     fn ask_for_what_is_due(&mut self, ctx: &mut Context<Self>) {
-        let now = self.tools.clock.monotonic();
+        let now = self.tools.shared.clock.monotonic();
         self.walker.set_pace(**self.tools.pace.load(), now);
         for fetch in self.walker.due(now) {
             self.fetch(fetch, ctx);
@@ -199,30 +166,25 @@ impl Poller {
             ctx.cancel_future(handle);
         }
         if let Some(at) = self.walker.next_wake(now) {
-            let real = self.tools.clock.real(at.since(now)).max(Duration::from_millis(1));
+            let real = self.tools.shared.clock.real(at.since(now)).max(Duration::from_millis(1));
             self.wake = Some(ctx.run_later(real, |poller, ctx| poller.pump(ctx)));
         }
     }
 
-    fn back(&self, ctx: &Context<Self>) -> Gate<Self> {
-        Gate::new(ctx.address(), 1, self.tools.metrics.mailbox_wait_seconds.with_label_values(&["poller"]))
-    }
-
-    fn fetch(&self, fetch: Fetch, ctx: &Context<Self>) {
+    fn fetch(&self, fetch: Fetch, ctx: &mut Context<Self>) {
         self.get(fetch, target(fetch), ctx);
     }
 
     /// Asks for one profile at once, if this minute has a call left; says why not.
-    fn poll_one(&mut self, profile: &str, ctx: &Context<Self>) -> Result<(), String> {
-        if !self.walker.one(self.tools.clock.monotonic()) {
+    fn poll_one(&mut self, profile: &str, ctx: &mut Context<Self>) -> Result<(), String> {
+        if !self.walker.one(self.tools.shared.clock.monotonic()) {
             return Err("Namely's calls of this minute are spent, or it throttles: the walk sees them soon".into());
         }
         self.get(Fetch::One, format!("/profiles/{profile}"), ctx);
         Ok(())
     }
 
-    fn get(&self, fetch: Fetch, target: String, ctx: &Context<Self>) {
-        let (client, clock, back) = (self.tools.client.clone(), self.tools.clock.clone(), self.back(ctx));
+    fn get(&self, fetch: Fetch, target: String, ctx: &mut Context<Self>) {
         let span = tracing::info_span!(
             "page",
             tenant = self.name(),
@@ -231,53 +193,75 @@ impl Poller {
             request_id = Empty,
             changed = Empty,
         );
-        let (skew, tenant) = (self.tools.skew.clone(), self.name().to_owned());
-        let ahead_seconds = self.tools.metrics.clock_skew_seconds.with_label_values(&[&tenant]);
-        let supervisor = self.tools.supervisor.clone();
-        tokio::spawn(async move {
-            let sent = clock.monotonic();
-            let getting = async {
-                let reply = client.get(&target).instrument(span.clone()).await;
-                let received = clock.monotonic();
-                if let Reply::Answered { date, .. } = &reply {
-                    let ahead = date.map(|date| clock.now().secs() - date);
-                    skew.saw(&tenant, ahead, received);
-                    ahead_seconds.set(ahead.unwrap_or(0) as f64);
-                }
-                let page = read_page(reply);
-                failpoint::reach(Point::PageFetched);
-                (received, page)
-            };
-            let got = supervisor.attempt_async("poller", &tenant, getting).await;
-            let (received, page) = got.unwrap_or_else(|| (clock.monotonic(), Err(Failure::Failed(MISTAKE.into()))));
-            back.send(Fetched { fetch, span, sent, received, page }).await;
+        let (client, clock, tenant) =
+            (self.tools.client.clone(), self.tools.shared.clock.clone(), self.name().to_owned());
+        let skew = self.tools.skew.clone();
+        let ahead_seconds = self.tools.shared.metrics.clock_skew_seconds.with_label_values(&[&tenant]);
+        let (sent, inside) = (clock.monotonic(), span.clone());
+        let getting = async move {
+            let reply = client.get(&target).instrument(inside).await;
+            let received = clock.monotonic();
+            if let Reply::Answered { date, .. } = &reply {
+                let ahead = date.map(|date| clock.now().secs() - date);
+                skew.saw(&tenant, ahead, received);
+                ahead_seconds.set(ahead.unwrap_or(0) as f64);
+            }
+            let page = read_page(reply);
+            failpoint::reach(Point::PageFetched);
+            (received, page)
+        };
+        self.part.answer(ctx, getting, move |poller, got, ctx| {
+            let failed = || (poller.tools.shared.clock.monotonic(), Err(Failure::Failed(MISTAKE.into())));
+            let (received, page) = got.unwrap_or_else(failed);
+            poller.fetched(&Asked { fetch, span, sent, received }, page, ctx);
         });
     }
 
-    fn read_catalogue(&mut self, ctx: &Context<Self>) {
-        let now = self.tools.clock.monotonic();
+    /// A page came back, or did not.
+    fn fetched(&mut self, asked: &Asked, page: Result<ProfilesPage, Failure>, ctx: &mut Context<Self>) {
+        let _inside = asked.span.enter();
+        self.attempt(asked.fetch, ctx, |poller, ctx| match page {
+            Ok(page) => poller.examine(asked, &page, ctx),
+            Err(failure) => poller.failed(asked.fetch, failure, ctx),
+        });
+    }
+
+    /// Does what a page asks for; if that fails by a mistake, the page counts as not read.
+    fn attempt(&mut self, fetch: Fetch, ctx: &mut Context<Self>, work: impl FnOnce(&mut Self, &mut Context<Self>)) {
+        let part = self.part.clone();
+        if part.attempt(|| work(self, ctx)).is_none() {
+            self.failed(fetch, Failure::Failed(MISTAKE.into()), ctx);
+        }
+    }
+
+    fn read_catalogue(&mut self, ctx: &mut Context<Self>) {
+        let now = self.tools.shared.clock.monotonic();
         if self.catalogue_asked || now.since(self.catalogue_read) < CATALOGUE_NOT_MORE_OFTEN_THAN {
             return;
         }
         self.catalogue_asked = true;
-        let (client, names, back) = (self.tools.client.clone(), self.tools.tenant.group_types.clone(), self.back(ctx));
-        let (store, tenant, clock) = (self.tools.store.clone(), self.name().to_owned(), self.tools.clock.clone());
-        let supervisor = self.tools.supervisor.clone();
-        tokio::spawn(async move {
-            let reading = supervisor.attempt_async("poller", &tenant, read_catalogue(&client, &names));
-            let mut read = reading.await.unwrap_or_else(|| Err(MISTAKE.to_owned()));
+        let (client, names) = (self.tools.client.clone(), self.tools.tenant.group_types.clone());
+        let (Shared { store, clock, .. }, tenant) = (self.tools.shared.clone(), self.name().to_owned());
+        let reading = async move {
+            let catalogue = read_catalogue(&client, &names).await?;
             // Before a page is read with new names: a renamed group must be known when the first of its people is evaluated.
-            if let Ok(catalogue) = &read
-                && let Err(e) = store.learn_titles(tenant, catalogue.titles(), clock.now()).await
-            {
-                read = Err(e.to_string());
+            let learnt = store.learn_titles(tenant, catalogue.titles(), clock.now()).await;
+            learnt.map(|()| catalogue).map_err(|e| e.to_string())
+        };
+        self.part.answer(ctx, reading, |poller, read: Option<Result<Catalogue, String>>, _| {
+            poller.catalogue_asked = false;
+            poller.catalogue_read = poller.tools.shared.clock.monotonic();
+            match read.unwrap_or_else(|| Err(MISTAKE.to_owned())) {
+                Ok(catalogue) => poller.catalogue = catalogue,
+                Err(why) => {
+                    tracing::warn!(tenant = poller.name(), %why, "the catalogue of groups could not be read; the one known is used");
+                }
             }
-            back.send(CatalogueRead(read)).await;
         });
     }
 
     /// Looks through a page; what it finds goes to the store.
-    fn examine(&mut self, fetched: Fetched, page: &ProfilesPage, ctx: &mut Context<Self>) {
+    fn examine(&mut self, asked: &Asked, page: &ProfilesPage, ctx: &mut Context<Self>) {
         let invisible = self.tools.reader.invisible_keys(&page.profiles);
         if !invisible.is_empty() {
             let why = format!(
@@ -285,9 +269,9 @@ impl Poller {
                 invisible.join(", ")
             );
             let endings = self.detector.endings(&page.profiles);
-            return self.commit(&fetched, Seen::default(), Found { endings, ..Found::default() }, Some(why), ctx);
+            return self.commit(asked, Seen::default(), Found { endings, ..Found::default() }, Some(why), ctx);
         }
-        let hot = matches!(fetched.fetch, Fetch::Hot { .. });
+        let hot = matches!(asked.fetch, Fetch::Hot { .. });
         let findings = self.detector.examine(&page.profiles, hot, &self.tools.reader, &self.catalogue);
         if findings.catalogue_is_stale {
             self.read_catalogue(ctx);
@@ -296,47 +280,81 @@ impl Poller {
             let profile = problem.profile.as_deref().unwrap_or("(no id)");
             tracing::warn!(tenant = self.name(), profile, why = %problem.why, "a profile cannot be read");
         }
-        let lag = self.tools.metrics.source_lag_seconds.with_label_values(&[self.name()]);
+        let lag = self.tools.shared.metrics.source_lag_seconds.with_label_values(&[self.name()]);
         for updated in &findings.moved {
-            lag.observe(self.tools.clock.now().since(Moment::from_secs(*updated)).as_secs_f64());
+            lag.observe(self.tools.shared.clock.now().since(Moment::from_secs(*updated)).as_secs_f64());
         }
-        fetched.span.record("changed", findings.changed.len());
+        asked.span.record("changed", findings.changed.len());
         let seen = Seen { ids: findings.ids, total_count: page.total_count, changed: findings.changed.len() };
-        let walked = fetched.fetch.is_of_walk().then_some(page.profiles.len());
+        let walked = asked.fetch.is_of_walk().then_some(page.profiles.len());
         let Findings { changed, problems, mended, .. } = findings;
-        self.commit(&fetched, seen, Found { walked, changed, problems, mended, endings: Vec::new() }, None, ctx);
+        self.commit(asked, seen, Found { walked, changed, problems, mended, endings: Vec::new() }, None, ctx);
     }
 
     /// Has the store commit what a page says; `unusable` says why it does not count as read all the same.
-    fn commit(&self, fetched: &Fetched, seen: Seen, found: Found, unusable: Option<String>, ctx: &Context<Self>) {
+    fn commit(&self, asked: &Asked, seen: Seen, found: Found, unusable: Option<String>, ctx: &mut Context<Self>) {
         let Found { walked, changed, problems, mended, endings } = found;
         let commit = PageCommit {
             tenant: self.name().to_owned(),
-            sent: fetched.sent,
-            received: fetched.received,
+            sent: asked.sent,
+            received: asked.received,
             run: self.tools.run,
-            now: self.tools.clock.now(),
+            now: self.tools.shared.clock.now(),
             walked,
             changed,
             problems,
             mended,
             endings,
         };
-        let back = self.back(ctx);
-        let (supervisor, tenant) = (self.tools.supervisor.clone(), self.name().to_owned());
-        let (fetch, store) = (fetched.fetch, self.tools.store.clone());
+        let (fetch, store) = (asked.fetch, self.tools.shared.store.clone());
         let news = [commit.changed.len(), commit.problems.len(), commit.mended.len(), commit.endings.len()];
-        tokio::spawn(async move {
+        let committing = async move {
             let nothing_new = news.iter().sum::<usize>() == 0;
-            let committing = async {
-                let outcome = if nothing_new { Ok(PageOutcome::default()) } else { store.commit_page(commit).await };
-                failpoint::reach(Point::PageCommitted);
-                outcome
-            };
-            let outcome = supervisor.attempt_async("poller", &tenant, committing).await;
+            let outcome = if nothing_new { Ok(PageOutcome::default()) } else { store.commit_page(commit).await };
+            failpoint::reach(Point::PageCommitted);
+            outcome
+        };
+        self.part.answer(ctx, committing, move |poller, outcome, ctx| {
             let outcome = outcome.unwrap_or_else(|| Err(StoreError::NotNow(MISTAKE.into())));
-            back.send(Committed { fetch, seen, outcome, unusable }).await;
+            poller.attempt(fetch, ctx, |poller, ctx| match outcome {
+                Ok(outcome) => poller.committed(fetch, &seen, outcome, unusable, ctx),
+                Err(e) => poller.failed(fetch, Failure::Failed(e.to_string()), ctx),
+            });
         });
+    }
+
+    /// A page is on disk. `unusable` says why it does not count as read, although what it says about access was followed.
+    fn committed(
+        &mut self,
+        fetch: Fetch,
+        seen: &Seen,
+        outcome: PageOutcome,
+        unusable: Option<String>,
+        ctx: &mut Context<Self>,
+    ) {
+        for (id, hash) in &outcome.accepted {
+            self.detector.commit(id, *hash);
+        }
+        for problem in outcome.message {
+            self.detector.message(problem);
+        }
+        let metrics = &self.tools.shared.metrics;
+        for priority in &outcome.dirtied {
+            metrics.profiles_changed.with_label_values(&[self.name(), priority.as_str()]).inc();
+        }
+        if !outcome.dirtied.is_empty() {
+            self.tools.shared.orgs.ring();
+        }
+        if let Some(why) = unusable {
+            return self.failed(fetch, Failure::Failed(why), ctx);
+        }
+        self.tools.shared.readiness.have(&format!("namely {}", self.name()));
+        let known = i64::try_from(self.detector.len()).unwrap_or(i64::MAX);
+        metrics.profiles.with_label_values(&[self.name()]).set(known);
+        self.count(fetch, "read");
+        let end = self.walker.on_page(fetch, seen, self.tools.shared.clock.monotonic());
+        self.ended(end, ctx);
+        self.pump(ctx);
     }
 
     fn failed(&mut self, fetch: Fetch, failure: Failure, ctx: &mut Context<Self>) {
@@ -346,39 +364,44 @@ impl Poller {
         }
         match &failure {
             Failure::Throttled => {
-                self.tools.metrics.namely_throttled.with_label_values(&[self.name()]).inc();
+                self.tools.shared.metrics.namely_throttled.with_label_values(&[self.name()]).inc();
                 tracing::warn!(tenant = self.name(), "Namely throttles; both passes pause for a minute");
             }
             Failure::Failed(why) => {
                 tracing::warn!(tenant = self.name(), ?fetch, %why, "a page could not be read");
-                self.tools.readiness.missing(&format!("namely {}", self.name()), why.clone());
+                self.tools.shared.readiness.missing(&format!("namely {}", self.name()), why.clone());
             }
         }
         self.count(fetch, "failed");
-        let end = self.walker.on_failure(fetch, &failure, self.tools.clock.monotonic());
-        self.ended(end);
+        let end = self.walker.on_failure(fetch, &failure, self.tools.shared.clock.monotonic());
+        self.ended(end, ctx);
         self.pump(ctx);
     }
 
     fn count(&self, fetch: Fetch, result: &str) {
         let pass = pass(fetch);
         if result == "read" {
-            let page = self.tools.metrics.last_page.with_label_values(&[self.name(), pass]);
-            page.set(seconds(self.tools.clock.now()));
+            let page = self.tools.shared.metrics.last_page.with_label_values(&[self.name(), pass]);
+            page.set(seconds(self.tools.shared.clock.now()));
         }
-        self.tools.metrics.pages.with_label_values(&[self.name(), pass, result]).inc();
+        self.tools.shared.metrics.pages.with_label_values(&[self.name(), pass, result]).inc();
     }
 
-    fn ended(&self, end: Option<WalkEnd>) {
+    fn ended(&self, end: Option<WalkEnd>, ctx: &mut Context<Self>) {
         let Some(end) = end else { return };
         failpoint::reach(Point::WalkEnded);
         let complete = end.complete.is_ok();
-        self.tools.metrics.walks.with_label_values(&[self.name(), if complete { "true" } else { "false" }]).inc();
+        self.tools
+            .shared
+            .metrics
+            .walks
+            .with_label_values(&[self.name(), if complete { "true" } else { "false" }])
+            .inc();
         let walk = format!("walk {}", self.name());
-        let (store, now) = (self.tools.store.clone(), self.tools.clock.now());
+        let now = self.tools.shared.clock.now();
         match &end.complete {
             Ok(()) => {
-                self.tools.metrics.last_complete_walk.with_label_values(&[self.name()]).set(seconds(now));
+                self.tools.shared.metrics.last_complete_walk.with_label_values(&[self.name()]).set(seconds(now));
                 tracing::debug!(
                     tenant = self.name(),
                     profiles = end.profiles,
@@ -388,27 +411,26 @@ impl Poller {
             }
             Err(why) => {
                 tracing::warn!(tenant = self.name(), %why, "a walk is incomplete and proves nothing");
-                self.tools.readiness.missing(&walk, why.clone());
+                self.tools.shared.readiness.missing(&walk, why.clone());
             }
         }
         let event = Event::Walk(Walk { profiles: end.profiles, complete, why: end.complete.err() });
         let record = Record { tenant: Some(self.name().to_owned()), ..Record::general(now, event) };
-        let (walked, readiness, tenant) =
-            (self.tools.walked.clone(), self.tools.readiness.clone(), self.name().to_owned());
-        let registry = self.tools.registry.clone();
-        tokio::spawn(async move {
-            match store.walk_ended(tenant, complete, record).await {
+        let (shared, walked, tenant) = (self.tools.shared.clone(), self.tools.walked.clone(), self.name().to_owned());
+        let writing = async move {
+            match shared.store.walk_ended(tenant, complete, record).await {
                 Ok(woken) if complete => {
-                    readiness.have(&walk);
+                    shared.readiness.have(&walk);
                     walked.notify_waiters();
                     if !woken.is_empty() {
-                        registry.wake();
+                        shared.orgs.ring();
                     }
                 }
                 Ok(_) => {}
                 Err(e) => tracing::error!(error = %e, "the end of a walk could not be written"),
             }
-        });
+        };
+        self.part.answer(ctx, writing, |_, _, _| {});
     }
 }
 
@@ -416,67 +438,9 @@ impl Actor for Poller {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.itself = Some(ctx.address());
         self.pump(ctx);
         // Whatever else should wake it: the next page does not depend on one timer alone.
-        ctx.run_interval(HEARTBEAT, |poller, ctx| poller.pump(ctx));
-    }
-}
-
-impl Handler<Carried<Fetched>> for Poller {
-    type Result = ();
-
-    fn handle(&mut self, fetched: Carried<Fetched>, ctx: &mut Self::Context) {
-        let mut fetched = fetched.body;
-        let (span, fetch) = (fetched.span.clone(), fetched.fetch);
-        let _inside = span.enter();
-        let (supervisor, tenant) = (self.tools.supervisor.clone(), self.name().to_owned());
-        let looked_up = supervisor.attempt("poller", &tenant, || {
-            match std::mem::replace(&mut fetched.page, Err(Failure::Throttled)) {
-                Ok(page) => self.examine(fetched, &page, ctx),
-                Err(failure) => self.failed(fetched.fetch, failure, ctx),
-            }
-        });
-        if looked_up.is_none() {
-            self.failed(fetch, Failure::Failed(MISTAKE.into()), ctx);
-        }
-    }
-}
-
-impl Handler<Carried<Committed>> for Poller {
-    type Result = ();
-
-    fn handle(&mut self, committed: Carried<Committed>, ctx: &mut Self::Context) {
-        let Committed { fetch, seen, outcome, unusable } = committed.body;
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
-            Err(e) => return self.failed(fetch, Failure::Failed(e.to_string()), ctx),
-        };
-        for (id, hash) in &outcome.accepted {
-            self.detector.commit(id, *hash);
-        }
-        for problem in outcome.message {
-            self.detector.message(problem);
-        }
-        for priority in &outcome.dirtied {
-            self.tools.metrics.profiles_changed.with_label_values(&[self.name(), priority.as_str()]).inc();
-        }
-        if !outcome.dirtied.is_empty() {
-            self.tools.registry.wake();
-        }
-        if let Some(why) = unusable {
-            return self.failed(fetch, Failure::Failed(why), ctx);
-        }
-        self.tools.readiness.have(&format!("namely {}", self.name()));
-        self.tools
-            .metrics
-            .profiles
-            .with_label_values(&[self.name()])
-            .set(i64::try_from(self.detector.len()).unwrap_or(0));
-        self.count(fetch, "read");
-        let end = self.walker.on_page(fetch, &seen, self.tools.clock.monotonic());
-        self.ended(end);
-        self.pump(ctx);
+        self.part.every(ctx, HEARTBEAT, Poller::pump);
     }
 }
 
@@ -486,21 +450,6 @@ impl Handler<Carried<PollOne>> for Poller {
     fn handle(&mut self, one: Carried<PollOne>, ctx: &mut Self::Context) {
         let asked = self.poll_one(&one.body.profile, ctx);
         let _ = one.body.answer.send(asked);
-    }
-}
-
-impl Handler<Carried<CatalogueRead>> for Poller {
-    type Result = ();
-
-    fn handle(&mut self, read: Carried<CatalogueRead>, _: &mut Self::Context) {
-        self.catalogue_asked = false;
-        self.catalogue_read = self.tools.clock.monotonic();
-        match read.body.0 {
-            Ok(catalogue) => self.catalogue = catalogue,
-            Err(why) => {
-                tracing::warn!(tenant = self.name(), %why, "the catalogue of groups could not be read; the one known is used")
-            }
-        }
     }
 }
 

@@ -4,22 +4,18 @@
 //! **Invariant:** only reads, in the class that takes no call from people who wait. What is to be mended becomes dirty, and
 //! goes the way of every other change.
 
-use super::dispatcher::{Dispatcher, Wake};
 use super::org::directory::SharedDirectory;
 use super::org::lists::Lists;
 use super::org::prime::{read_accounts, read_directory, read_last_event};
-use super::writer::Writers;
 use crate::audit::details::Reconciled;
 use crate::audit::{Event, Record};
-use crate::clock::{Clock, Moment};
+use crate::clock::Moment;
 use crate::config::Reconciling;
 use crate::domain::Priority;
-use crate::mailbox::Gate;
+use crate::mailbox::Bell;
 use crate::report::Reconciliation;
 use crate::store::{Compared, Drifted, OrgRead, Store, append, findings};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How late a schedule or a request may be noticed.
@@ -33,29 +29,25 @@ const ASKED: usize = 50;
 /// The reconciler.
 #[derive(Clone)]
 pub struct Reconciler {
-    pub org: Arc<str>,
     pub settings: Reconciling,
-    pub clock: Clock,
-    pub store: Store,
-    pub writers: Writers,
     pub directory: SharedDirectory,
-    pub mapped: Arc<BTreeSet<String>>,
     pub lists: Lists,
-    pub dispatcher: Gate<Dispatcher>,
+    /// Wakes the dispatcher.
+    pub wake: Bell,
 }
 
 impl Reconciler {
     /// Works until the task is dropped.
     pub async fn keep(self) -> Result<(), String> {
-        let mut last = self.clock.now();
+        let mut last = self.lists.org.shared.clock.now();
         let mut next = self.next(last);
         loop {
-            tokio::time::sleep(self.clock.real(TICK).max(SHORTEST_TICK)).await;
-            let asked = self.store.reconcile_requests(&self.org).await.unwrap_or_else(|e| {
-                tracing::error!(org = %self.org, error = %e, "it cannot be looked up whether somebody wants the org read again");
+            tokio::time::sleep(self.lists.org.shared.clock.real(TICK).max(SHORTEST_TICK)).await;
+            let asked = self.lists.org.shared.store.reconcile_requests(&self.lists.org.name).await.unwrap_or_else(|e| {
+                tracing::error!(org = %self.lists.org.name, error = %e, "it cannot be looked up whether somebody wants the org read again");
                 Vec::new()
             });
-            let now = self.clock.now();
+            let now = self.lists.org.shared.clock.now();
             // A list that was not believed is read again: the role may have got its people back.
             let is_due = next.is_some_and(|at| at <= now) || !self.lists.are_believed() && last + AGAIN <= now;
             if asked.is_empty() && !is_due {
@@ -65,12 +57,12 @@ impl Reconciler {
             let outcome = match self.reconcile(now).await {
                 Ok(outcome) => outcome,
                 Err(why) => {
-                    tracing::error!(org = %self.org, %why, "the org could not be reconciled");
+                    tracing::error!(org = %self.lists.org.name, %why, "the org could not be reconciled");
                     format!("failed: {why}")
                 }
             };
             for request in asked {
-                if let Err(e) = self.store.request_done(request.id, outcome.clone()).await {
+                if let Err(e) = self.lists.org.shared.store.request_done(request.id, outcome.clone()).await {
                     tracing::error!(error = %e, "a request could not be closed; it is carried out again");
                 }
             }
@@ -84,32 +76,47 @@ impl Reconciler {
 
     async fn reconcile(&self, started: Moment) -> Result<String, String> {
         let error = |e: crate::store::StoreError| e.to_string();
-        let rulebook = self.store.rules().load();
-        let rules = rulebook.org(&self.org).ok_or("the org is not configured")?;
+        let rulebook = self.lists.org.shared.store.rules().load();
+        let rules = rulebook.org(&self.lists.org.name).ok_or("the org is not configured")?;
         let directory = read_directory(
-            &self.writers,
+            &self.lists.org.writers,
             &rulebook.mapping,
             rules,
             self.directory.load().administrators(),
             Priority::Inspect,
         )
         .await?;
-        let (accounts, groups) = read_accounts(&self.writers, &directory, &rulebook, &self.mapped).await?;
-        self.store.put_directory(&self.org, &directory).await.map_err(error)?;
+        let (accounts, groups) =
+            read_accounts(&self.lists.org.writers, &directory, &rulebook, &self.lists.org.mapped).await?;
+        self.lists.org.shared.store.put_directory(&self.lists.org.name, &directory).await.map_err(error)?;
         self.directory.replace(directory);
-        let now = self.clock.now();
-        let read =
-            OrgRead { org: self.org.to_string(), accounts, groups, directory: self.directory.load(), started, now };
-        let Compared { mut drifted, new, known, missing } = self.store.reconcile(read).await.map_err(error)?;
+        let now = self.lists.org.shared.clock.now();
+        let read = OrgRead {
+            org: self.lists.org.name.to_string(),
+            accounts,
+            groups,
+            directory: self.directory.load(),
+            started,
+            now,
+        };
+        let Compared { mut drifted, new, known, missing } =
+            self.lists.org.shared.store.reconcile(read).await.map_err(error)?;
         drifted.extend(self.lists.prove(known, &missing).await?);
         if new > 0 {
-            self.store.correlate_org(&self.org, now).await.map_err(error)?;
-            self.dispatcher.signal(Wake);
+            self.lists.org.shared.store.correlate_org(&self.lists.org.name, now).await.map_err(error)?;
+            self.wake.ring();
         }
         self.ask_who(&mut drifted).await;
-        let changed = self.store.note_drift(&self.org, drifted, self.settings.correct, now).await.map_err(error)?;
+        let changed = self
+            .lists
+            .org
+            .shared
+            .store
+            .note_drift(&self.lists.org.name, drifted, self.settings.correct, now)
+            .await
+            .map_err(error)?;
         if changed > 0 {
-            self.dispatcher.signal(Wake);
+            self.wake.ring();
         }
         let report = self.report(now).await?;
         let outcome = format!(
@@ -127,26 +134,27 @@ impl Reconciler {
             report: None,
         };
         if let Some(folder) = self.settings.folder.clone() {
-            let (stamp, org) = (now.to_string().replace(':', ""), self.org.clone());
+            let (stamp, org) = (now.to_string().replace(':', ""), self.lists.org.name.clone());
             let written = tokio::task::spawn_blocking(move || write(&folder, &org, &stamp, &report));
             match written.await.map_err(|e| e.to_string())? {
                 Ok(page) => event.report = Some(page.display().to_string()),
-                Err(why) => tracing::error!(org = %self.org, %why, "the report could not be written"),
+                Err(why) => tracing::error!(org = %self.lists.org.name, %why, "the report could not be written"),
             }
         }
-        let record = Record { org: Some(self.org.to_string()), ..Record::general(now, Event::Reconciled(event)) };
-        self.store.run(move |c| append(c, &record)).await.map_err(error)?;
-        tracing::info!(org = %self.org, %outcome, "reconciled");
+        let record =
+            Record { org: Some(self.lists.org.name.to_string()), ..Record::general(now, Event::Reconciled(event)) };
+        self.lists.org.shared.store.run(move |c| append(c, &record)).await.map_err(error)?;
+        tracing::info!(org = %self.lists.org.name, %outcome, "reconciled");
         Ok(outcome)
     }
 
     /// Who did it, where Okta's system log can be asked.
     async fn ask_who(&self, drifted: &mut [Drifted]) {
         for one in drifted.iter_mut().take(ASKED) {
-            match read_last_event(&self.writers, &one.okta_id, one.known_at).await {
+            match read_last_event(&self.lists.org.writers, &one.okta_id, one.known_at).await {
                 Ok(actor) => one.actor = actor,
                 Err(why) => {
-                    tracing::warn!(org = %self.org, %why, "it cannot be told who has changed accounts; does the token see the system log?");
+                    tracing::warn!(org = %self.lists.org.name, %why, "it cannot be told who has changed accounts; does the token see the system log?");
                     return;
                 }
             }
@@ -154,7 +162,11 @@ impl Reconciler {
     }
 
     async fn report(&self, now: Moment) -> Result<Reconciliation, String> {
-        let (path, org, rulebook) = (self.store.path().to_owned(), self.org.clone(), self.store.rules().load());
+        let (path, org, rulebook) = (
+            self.lists.org.shared.store.path().to_owned(),
+            self.lists.org.name.clone(),
+            self.lists.org.shared.store.rules().load(),
+        );
         let made = tokio::task::spawn_blocking(move || {
             let reader = Store::reader(&path)?;
             findings(&reader, &rulebook, &org, now, || {}).map(Reconciliation::new)

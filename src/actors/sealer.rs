@@ -1,9 +1,9 @@
 //! The sealer: signs what the audit's chain is now and then, and writes that outside the store.
 
+use super::wiring::shared::Shared;
 use crate::audit::{Checkpoint, SigningKey};
-use crate::clock::Clock;
 use crate::config::Sealing;
-use crate::store::{Store, beside};
+use crate::store::beside;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Seals until the task is dropped.
-pub async fn keep_sealing(sealing: Sealing, store: Store, clock: Clock) -> Result<(), String> {
+pub async fn keep_sealing(sealing: Sealing, Shared { store, clock, .. }: Shared) -> Result<(), String> {
     let key = key(&sealing, store.path())
         .map_err(|why| format!("the audit is not sealed: there is no key to sign checkpoints with: {why}"))?;
     let key = Arc::new(key);

@@ -3,11 +3,10 @@
 //!
 //! **Invariant:** only reads. What is found goes the way of every account that a list shows; nobody is done unasked.
 
-use super::dispatcher::{Dispatcher, Wake};
 use super::org::lists::Lists;
 use super::org::prime::search_users;
 use crate::domain::{Account, Priority};
-use crate::mailbox::Gate;
+use crate::mailbox::Bell;
 use crate::retry;
 use crate::store::Sought;
 use std::collections::BTreeMap;
@@ -25,42 +24,46 @@ const TOGETHER: usize = 20;
 #[derive(Clone)]
 pub struct Searcher {
     pub lists: Lists,
-    pub dispatcher: Gate<Dispatcher>,
+    /// Wakes the dispatcher.
+    pub wake: Bell,
 }
 
 impl Searcher {
     /// Works until the task is dropped.
-    pub async fn keep(self) {
-        let clock = &self.lists.clock;
+    pub async fn keep(self) -> Result<(), String> {
+        let clock = &self.lists.org.shared.clock;
         loop {
             tokio::time::sleep(clock.real(TICK).max(SHORTEST_TICK)).await;
-            match self.lists.store.uncover(&self.lists.org, UNCOVERED, clock.now()).await {
+            match self.lists.org.shared.store.uncover(&self.lists.org.name, UNCOVERED, clock.now()).await {
                 Ok(0) => {}
-                Ok(_) => self.dispatcher.signal(Wake), // they are evaluated before they are searched for
+                Ok(_) => self.wake.ring(), // they are evaluated before they are searched for
                 Err(e) => {
-                    tracing::error!(org = %self.lists.org, error = %e, "the store cannot tell whom lists have covered");
+                    tracing::error!(org = %self.lists.org.name, error = %e, "the store cannot tell whom lists have covered");
                 }
             }
-            let people = match self.lists.store.to_search(&self.lists.org, TOGETHER, clock.now()).await {
+            let people = match self.lists.org.shared.store.to_search(&self.lists.org.name, TOGETHER, clock.now()).await
+            {
                 Ok(people) if people.is_empty() => continue,
                 Ok(people) => people,
                 Err(e) => {
-                    tracing::error!(org = %self.lists.org, error = %e, "the store cannot tell who is to be asked for");
+                    tracing::error!(org = %self.lists.org.name, error = %e, "the store cannot tell who is to be asked for");
                     continue;
                 }
             };
             let written = match self.ask(&people).await {
-                Ok(found) => self.lists.store.searched(&self.lists.org, people, found, clock.now()).await,
+                Ok(found) => {
+                    self.lists.org.shared.store.searched(&self.lists.org.name, people, found, clock.now()).await
+                }
                 Err(why) => {
-                    tracing::warn!(org = %self.lists.org, people = people.len(), %why, "Okta could not be asked for leavers without an account");
+                    tracing::warn!(org = %self.lists.org.name, people = people.len(), %why, "Okta could not be asked for leavers without an account");
                     let tries = people.iter().map(Sought::tries).max().unwrap_or(0);
-                    self.lists.store.search_failed(people, why, clock.now() + retry::delay(tries)).await
+                    self.lists.org.shared.store.search_failed(people, why, clock.now() + retry::delay(tries)).await
                 }
             };
             match written {
-                Ok(()) => self.dispatcher.signal(Wake),
+                Ok(()) => self.wake.ring(),
                 Err(e) => {
-                    tracing::error!(org = %self.lists.org, error = %e, "what a search has shown could not be written; it is asked again");
+                    tracing::error!(org = %self.lists.org.name, error = %e, "what a search has shown could not be written; it is asked again");
                 }
             }
         }
@@ -69,10 +72,16 @@ impl Searcher {
     /// Every account that may be one of theirs, as a read by its id or login shows it.
     async fn ask(&self, people: &[Sought]) -> Result<Vec<Account>, String> {
         let priority = if people.iter().any(|person| person.urgent) { Priority::Revoke } else { Priority::Inspect };
-        let rules = self.lists.store.rules().load();
+        let rules = self.lists.org.shared.store.rules().load();
         let anchor = rules.mapping.anchor();
-        let hits = search_users(&self.lists.writers, &expression(people, anchor), anchor, &self.lists.mapped, priority)
-            .await?;
+        let hits = search_users(
+            &self.lists.org.writers,
+            &expression(people, anchor),
+            anchor,
+            &self.lists.org.mapped,
+            priority,
+        )
+        .await?;
         let mut found: BTreeMap<String, Account> = BTreeMap::new();
         let mut names: Vec<String> = hits.into_iter().map(|account| account.id).collect();
         for person in people {

@@ -1,10 +1,8 @@
 //! The timekeeper: marks people dirty for whom a date has passed, and acts upon decisions of operators.
 
 use super::core::skew::{Belief, Both, Skew, message};
-use super::org::registry::OrgRegistry;
-use super::wiring::readiness::Readiness;
-use crate::clock::Clock;
-use crate::store::{Store, StoreError};
+use super::wiring::shared::Shared;
+use crate::store::StoreError;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -13,50 +11,49 @@ use tokio::sync::Notify;
 const TICK: Duration = Duration::from_secs(5);
 const SHORTEST_TICK: Duration = Duration::from_millis(100);
 
-/// What it works with.
+/// The timekeeper.
 #[derive(Clone)]
-pub struct Tools {
-    pub clock: Clock,
-    pub store: Store,
-    pub registry: OrgRegistry,
+pub struct Timekeeper {
+    pub shared: Shared,
     /// What Namely's servers say of this machine's clock.
     pub skew: Skew,
-    pub readiness: Readiness,
+    /// Told when somebody has decided something.
+    pub decided: Arc<Notify>,
 }
 
-impl Tools {
-    /// Looks now and then, and at once when somebody has `decided` something, until the task is dropped.
-    pub async fn keep(self, decided: Arc<Notify>) -> Result<(), String> {
-        let mut before = Both::now(&self.clock);
+impl Timekeeper {
+    /// Looks now and then, and at once when somebody has decided something, until the task is dropped.
+    pub async fn keep(self) -> Result<(), String> {
+        let mut before = Both::now(&self.shared.clock);
         loop {
-            let now = Both::now(&self.clock);
+            let now = Both::now(&self.shared.clock);
             let back = now.set_back_since(&before);
             before = now;
             self.tick(back).await;
             tokio::select! {
-                () = decided.notified() => {}
-                () = tokio::time::sleep(self.clock.real(TICK).max(SHORTEST_TICK)) => {}
+                () = self.decided.notified() => {}
+                () = tokio::time::sleep(self.shared.clock.real(TICK).max(SHORTEST_TICK)) => {}
             }
         }
     }
 
     /// Acts upon what time and people have changed; the calendar may have been set `back`.
     async fn tick(&self, back: Option<Duration>) {
-        let belief = self.skew.belief(self.clock.monotonic());
+        let belief = self.skew.belief(self.shared.clock.monotonic());
         match belief {
-            Belief::Off(ahead) => self.readiness.missing("clock", message(ahead)),
-            Belief::Right | Belief::NotAskedYet => self.readiness.have("clock"),
+            Belief::Off(ahead) => self.shared.readiness.missing("clock", message(ahead)),
+            Belief::Right | Belief::NotAskedYet => self.shared.readiness.have("clock"),
         }
         let woken = self.tend(back, belief == Belief::Right).await;
         if woken > 0 {
-            self.registry.wake();
+            self.shared.orgs.ring();
         }
     }
 
     /// Returns how many people may be worked on because of it. What fails keeps nothing else from being done, and the
     /// service is not ready before it works.
     async fn tend(&self, back: Option<Duration>, clock_is_right: bool) -> usize {
-        let (store, now) = (&self.store, self.clock.now());
+        let (store, now) = (&self.shared.store, self.shared.clock.now());
         let mut tended = Tended::default();
         if let Some(back) = back {
             let seconds = back.as_secs_f64();
@@ -75,11 +72,11 @@ impl Tools {
         tended.done("nobody could be reminded of holds", store.remind(remind, now).await.map(|_| 0));
         tended.done("requests could not be carried out", store.apply_requests(now).await);
         match tended.failed.as_slice() {
-            [] => self.readiness.have("timekeeper"),
+            [] => self.shared.readiness.have("timekeeper"),
             failed => {
                 let why = failed.join("; ");
                 tracing::error!(%why, "not everything that time and people ask for was done; it is tried again");
-                self.readiness.missing("timekeeper", why);
+                self.shared.readiness.missing("timekeeper", why);
             }
         }
         tended.woken

@@ -4,11 +4,12 @@
 //! ordered by class, then by arrival.
 
 use super::core::queue::{self, Call, Gate as Door, Queue, View};
+use super::flight::{Books, Flight, Leaving};
 use super::order::{Delivered, Heard, Order, send};
 use super::wiring::gauges::seconds;
-use super::wiring::readiness::Readiness;
-use super::wiring::supervisor::{Post, Supervisor};
-use super::wiring::traffic::{LOOKAHEAD, Traffic};
+use super::wiring::shared::Shared;
+use super::wiring::supervisor::{Part, Post};
+use super::wiring::traffic::{Kept, LOOKAHEAD, Place, Traffic};
 use crate::clock::{Clock, Moment, PacerClock};
 use crate::domain::Priority;
 use crate::failpoint::{self, Point};
@@ -25,8 +26,10 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
+use prometheus::{Histogram, IntGauge, IntGaugeVec};
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::Span;
@@ -35,15 +38,6 @@ use tracing::Span;
 const A_MOMENT: Duration = Duration::from_secs(1);
 /// How often a writer looks without being told to, in real time.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-
-/// A call is over, or did not leave after all.
-struct Returned {
-    call: Call,
-    person: Option<i64>,
-    /// `None`: it never left.
-    heard: Option<Heard>,
-    received: Moment,
-}
 
 /// Room may have come free.
 struct Pump;
@@ -58,36 +52,26 @@ pub struct Writers {
     gates: HashMap<Bucket, Gate<Writer>>,
     clock: Clock,
     /// The address of the org.
-    org_url: std::sync::Arc<str>,
+    org_url: Arc<str>,
 }
 
 impl Writers {
     /// Starts a writer for each counter.
-    pub fn start(
-        org: &std::sync::Arc<str>,
-        client: &OktaClient,
-        ledger: &Ledger,
-        traffic: &Traffic,
-        readiness: &Readiness,
-        supervisor: &Supervisor,
-    ) -> Self {
-        let (clock, metrics) = (supervisor.clock(), supervisor.metrics());
+    pub fn start(org: &Arc<str>, client: &OktaClient, ledger: &Ledger, traffic: &Traffic, shared: &Shared) -> Self {
         let mut gates = HashMap::new();
-        let peers = std::sync::Arc::new(std::sync::OnceLock::new());
+        let peers = Arc::new(OnceLock::new());
         for bucket in Bucket::ALL {
-            let name = format!("{org}/{}", bucket.as_str());
+            let part = shared.supervisor.part("writer", &format!("{org}/{}", bucket.as_str()));
             let address = Writer {
-                _post: supervisor.post("writer", &name),
-                name,
-                supervisor: supervisor.clone(),
+                _post: part.post(),
+                part,
                 org: org.clone(),
                 bucket,
                 client: client.clone(),
-                ledger: ledger.clone(),
+                books: Books::new(ledger.clone()),
                 traffic: traffic.clone(),
-                clock: clock.clone(),
-                metrics: metrics.clone(),
-                readiness: readiness.clone(),
+                shared: shared.clone(),
+                gauges: Gauges::new(org, bucket, &shared.metrics),
                 queue: Queue::default(),
                 pacer: None,
                 sent_away: None,
@@ -95,11 +79,11 @@ impl Writers {
                 peers: peers.clone(),
             }
             .start();
-            let wait = metrics.mailbox_wait_seconds.with_label_values(&["writer"]);
+            let wait = shared.metrics.mailbox_wait_seconds.with_label_values(&["writer"]);
             gates.insert(bucket, Gate::new(address, 256, wait));
         }
         let _ = peers.set(gates.values().cloned().collect::<Vec<_>>());
-        Self { gates, clock: clock.clone(), org_url: client.base().into() }
+        Self { gates, clock: shared.clock.clone(), org_url: client.base().into() }
     }
 
     /// Sends an order to the writer of its counter.
@@ -150,25 +134,48 @@ impl Writers {
 
 /// The actor of one counter.
 pub struct Writer {
-    /// Which one it is, for people.
-    name: String,
-    supervisor: Supervisor,
+    part: Part,
     _post: Post,
-    org: std::sync::Arc<str>,
+    org: Arc<str>,
     bucket: Bucket,
     client: OktaClient,
-    ledger: Ledger,
+    books: Books,
     traffic: Traffic,
-    clock: Clock,
-    metrics: Metrics,
-    readiness: Readiness,
+    shared: Shared,
+    gauges: Gauges,
     queue: Queue<Order>,
     pacer: Option<(u32, Pacer)>,
     /// When somebody was last sent away because the window was spent: until a while after that, looking around
     /// (`Priority::Inspect`) would take calls from people who wait.
     sent_away: Option<Moment>,
     wake: Option<SpawnHandle>,
-    peers: std::sync::Arc<std::sync::OnceLock<Vec<Gate<Writer>>>>,
+    peers: Arc<OnceLock<Vec<Gate<Writer>>>>,
+}
+
+/// What is shown of one counter.
+struct Gauges {
+    limit: IntGauge,
+    remaining: IntGauge,
+    in_flight: IntGauge,
+    reserved: IntGauge,
+    windows: IntGauge,
+    waiting: IntGauge,
+    call_seconds: Histogram,
+}
+
+impl Gauges {
+    fn new(org: &str, bucket: Bucket, metrics: &Metrics) -> Self {
+        let of = |gauge: &IntGaugeVec| gauge.with_label_values(&[org, bucket.as_str()]);
+        Self {
+            limit: of(&metrics.okta_limit),
+            remaining: of(&metrics.okta_remaining),
+            in_flight: of(&metrics.okta_in_flight),
+            reserved: of(&metrics.okta_reserved),
+            windows: of(&metrics.okta_windows),
+            waiting: of(&metrics.okta_waiting),
+            call_seconds: metrics.okta_call_seconds.with_label_values(&[org, bucket.as_str()]),
+        }
+    }
 }
 
 impl Actor for Writer {
@@ -176,10 +183,10 @@ impl Actor for Writer {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         // Whatever else should wake it: nothing that waits depends on one timer or one signal alone.
-        ctx.run_interval(HEARTBEAT, |writer, ctx| {
+        self.part.every(ctx, HEARTBEAT, |writer, ctx| {
             for order in writer.queue.items() {
                 if let Some(progress) = &order.progress {
-                    progress.heard(&writer.clock);
+                    progress.heard(&writer.shared.clock);
                 }
             }
             writer.pump(ctx);
@@ -193,8 +200,8 @@ impl Handler<Carried<Order>> for Writer {
     fn handle(&mut self, order: Carried<Order>, ctx: &mut Self::Context) {
         let order = order.body;
         // If this panics, the order is dropped: whoever waits for its answer learns that there will be none.
-        let (supervisor, name) = (self.supervisor.clone(), self.name.clone());
-        supervisor.attempt("writer", &name, || {
+        let part = self.part.clone();
+        part.attempt(|| {
             failpoint::reach(Point::Ordered);
             let (priority, call) = (order.priority, order.call());
             if order.is_impatient() && (self.queue.len() >= LOOKAHEAD || self.is_closed(priority, call)) {
@@ -207,45 +214,47 @@ impl Handler<Carried<Order>> for Writer {
     }
 }
 
-impl Handler<Carried<Returned>> for Writer {
-    type Result = ();
-
-    fn handle(&mut self, returned: Carried<Returned>, ctx: &mut Self::Context) {
-        let (supervisor, name) = (self.supervisor.clone(), self.name.clone());
-        supervisor.attempt("writer", &name, || self.returned(returned.body, ctx));
-        self.pump(ctx);
-    }
-}
-
 impl Writer {
-    fn returned(&mut self, returned: Returned, ctx: &mut Context<Self>) {
-        let Returned { call, person, heard, received } = returned;
-        let (kind, about) = (call.kind, self.about(call));
-        let (mut too_many, mut lingers) = (false, false);
-        match heard {
-            None => {
-                self.ledger.on_not_sent(kind);
-                self.traffic.health(|health| health.on_not_sent(about));
+    /// A call is over, or did not leave after all.
+    fn returned(
+        &mut self,
+        mut flight: Flight,
+        person: Option<i64>,
+        (heard, received): (Option<Heard>, Moment),
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(heard) = heard else {
+            flight.not_sent();
+            if flight.place().is_some_and(|place| place.answered(false)) {
+                self.signal_peers();
             }
-            Some(heard) => {
-                too_many = heard.limit.is_some_and(|limit| limit.is_concurrency());
-                lingers = heard.given_up && self.traffic.keep();
-                self.account(kind, &heard, received);
-                let symptom = heard.symptom;
-                let changes = self.traffic.health(|health| health.on_reply(about, person, symptom, received));
-                self.describe(&changes);
+            return;
+        };
+        let too_many = heard.limit.is_some_and(|limit| limit.is_concurrency());
+        self.account(&mut flight, &heard, received);
+        let changes = flight.heard(person, heard.symptom, received);
+        self.describe(&changes);
+        let Some(mut place) = flight.place() else { return };
+        if heard.given_up {
+            match place.keep() {
+                Ok(kept) => return self.linger(kept, ctx),
+                Err(free) => place = free,
             }
         }
-        if lingers {
-            ctx.run_later(self.client.timeout(), |writer, ctx| {
-                if writer.traffic.let_go() {
-                    writer.signal_peers();
-                }
-                writer.pump(ctx);
-            });
-        } else if self.traffic.admission(too_many) {
+        if place.answered(too_many) {
             self.signal_peers();
         }
+    }
+
+    /// Keeps the place of a call that may still be under way for as long again as it was waited for.
+    fn linger(&self, kept: Kept, ctx: &mut Context<Self>) {
+        let mut kept = Some(kept);
+        ctx.run_later(self.client.timeout(), move |writer, ctx| {
+            if kept.take().is_some_and(Kept::let_go) {
+                writer.signal_peers();
+            }
+            writer.pump(ctx);
+        });
     }
 }
 
@@ -268,28 +277,29 @@ impl Handler<Carried<Pump>> for Writer {
 
 impl Writer {
     /// Writes down what an answer, or the lack of one, says about the counter.
-    fn account(&mut self, kind: &'static str, heard: &Heard, received: Moment) {
+    fn account(&self, flight: &mut Flight, heard: &Heard, received: Moment) {
+        let metrics = &self.shared.metrics;
         if heard.status.is_some() {
-            self.metrics.okta_last_answer.with_label_values(&[&self.org]).set(seconds(self.clock.now()));
+            metrics.okta_last_answer.with_label_values(&[&self.org]).set(seconds(self.shared.clock.now()));
         }
         match (heard.status, heard.limit) {
-            (None, _) if matches!(heard.symptom, Symptom::Silent(_)) => self.ledger.on_lost(kind),
-            (None, _) => self.ledger.on_not_sent(kind),
+            (None, _) if matches!(heard.symptom, Symptom::Silent(_)) => flight.lost(),
+            (None, _) => flight.not_sent(),
             (Some(429), limit) => {
-                let own = self.ledger.on_rejected(kind, limit, heard.retry_after, received);
+                let own = flight.rejected(limit, heard.retry_after, received);
                 let cause = match limit {
                     Some(limit) if limit.is_concurrency() => "concurrency",
                     _ if own => "own",
                     _ => "foreign",
                 };
-                self.metrics.okta_429.with_label_values(&[&self.org, self.bucket.as_str(), cause]).inc();
+                metrics.okta_429.with_label_values(&[&self.org, self.bucket.as_str(), cause]).inc();
                 if own {
                     tracing::error!(bucket = self.bucket.as_str(), "a 429 of our own doing: please report it");
                 }
             }
             // Who is not known is not counted (okta-api.md §4.3).
-            (Some(401), None) => self.ledger.on_not_sent(kind),
-            (Some(_), limit) => self.ledger.on_answer(kind, limit, received),
+            (Some(401), None) => flight.not_sent(),
+            (Some(_), limit) => flight.answered(limit, received),
         }
     }
 
@@ -303,14 +313,15 @@ impl Writer {
             match why {
                 Some(why) => {
                     tracing::warn!(%scope, %why, "paused; one call at a time tries whether it is over");
-                    self.readiness.missing(&format!("{scope} ({})", self.org), why);
+                    self.shared.readiness.missing(&format!("{scope} ({})", self.org), why);
                 }
                 None => {
                     tracing::info!(%scope, "resumed");
-                    self.readiness.have(&format!("{scope} ({})", self.org));
+                    self.shared.readiness.have(&format!("{scope} ({})", self.org));
                 }
             }
-            self.metrics
+            self.shared
+                .metrics
                 .okta_paused
                 .with_label_values(&[self.org.as_ref(), &scope.to_string()])
                 .set(i64::from(why.is_some()));
@@ -328,15 +339,15 @@ impl Writer {
 
     /// Whether a call may leave now.
     fn gate(&self, priority: Priority, call: Call) -> Door {
-        let now = self.clock.monotonic();
+        let now = self.shared.clock.monotonic();
         let ends = priority == Priority::Revoke && call.write;
         let view = View {
             admission: self.traffic.health(|health| match ends {
                 true => health.may_end(self.about(call), now),
                 false => health.admit(self.about(call), now),
             }),
-            permits: self.ledger.permits(call.kind, now, priority),
-            wake: self.ledger.next_wake(call.kind, now, priority),
+            permits: self.books.with(|ledger| ledger.permits(call.kind, now, priority)),
+            wake: self.books.with(|ledger| ledger.next_wake(call.kind, now, priority)),
             sent_away: self.sent_away,
         };
         queue::gate(&view, priority, now)
@@ -344,18 +355,18 @@ impl Writer {
 
     /// Whether a call would wait for more than a moment.
     fn is_closed(&self, priority: Priority, call: Call) -> bool {
-        let now = self.clock.monotonic();
+        let now = self.shared.clock.monotonic();
         matches!(self.gate(priority, call), Door::Shut(Some(until)) if until.since(now) > A_MOMENT)
     }
 
     fn pump(&mut self, ctx: &mut Context<Self>) {
-        let (supervisor, name) = (self.supervisor.clone(), self.name.clone());
-        supervisor.attempt("writer", &name, || self.send_what_may_leave(ctx));
+        let part = self.part.clone();
+        part.attempt(|| self.send_what_may_leave(ctx));
     }
 
     fn send_what_may_leave(&mut self, ctx: &mut Context<Self>) {
-        self.ledger.set_shares(self.traffic.shares());
-        let now = self.clock.monotonic();
+        self.books.with(|ledger| ledger.set_shares(self.traffic.shares()));
+        let now = self.shared.clock.monotonic();
         let mut wait: Option<Duration> = None;
         loop {
             let (key, call) = match self.queue.next(|priority, call| self.gate(priority, call)) {
@@ -365,22 +376,20 @@ impl Writer {
                     break;
                 }
             };
-            if !self.traffic.try_enter(key.0 == Priority::Revoke) {
-                break; // whoever leaves signals
-            }
+            // Whoever leaves signals.
+            let Some(place) = self.traffic.try_enter(key.0 == Priority::Revoke) else { break };
             if let Err(pause) = self.pace(call.kind, key.0) {
-                self.traffic.give_up();
                 wait = Some(pause);
                 break;
             }
             if let Some(order) = self.queue.take(key) {
-                self.send(order, ctx);
+                self.send(order, place, ctx);
             }
         }
         self.bounce();
-        let now = self.clock.monotonic();
+        let now = self.shared.clock.monotonic();
         // Whether or not somebody waits here, the dispatcher must learn when there is room again.
-        let spent = self.ledger.closed_until(now, Priority::Grant);
+        let spent = self.books.with(|ledger| ledger.closed_until(now, Priority::Grant));
         let paused = [false, true].map(|write| self.traffic.health(|h| h.bucket(self.bucket, write, now)));
         let paused = paused.into_iter().filter_map(|admission| match admission {
             Admission::Wait(until) => Some(until),
@@ -392,7 +401,7 @@ impl Writer {
             ctx.cancel_future(handle);
         }
         if let Some(wait) = wait {
-            let real = self.clock.real(wait).max(Duration::from_millis(1));
+            let real = self.shared.clock.real(wait).max(Duration::from_millis(1));
             self.wake = Some(ctx.run_later(real, |writer, ctx| writer.pump(ctx)));
         }
     }
@@ -400,14 +409,15 @@ impl Writer {
     /// Spreads the calls of a window over most of it, so that simultaneous calls stay few and others find room.
     /// Terminations are not paced.
     fn pace(&mut self, kind: &'static str, priority: Priority) -> Result<(), Duration> {
-        let Some(limit) = self.ledger.status(kind, self.clock.monotonic()).limit else { return Ok(()) };
+        let status = self.books.with(|ledger| ledger.status(kind, self.shared.clock.monotonic()));
+        let Some(limit) = status.limit else { return Ok(()) };
         if self.pacer.as_ref().is_none_or(|(known, _)| *known != limit) {
-            self.pacer = Some((limit, pacer(limit, &self.clock)));
+            self.pacer = Some((limit, pacer(limit, &self.shared.clock)));
         }
         let Some((_, pacer)) = &self.pacer else { return Ok(()) };
         match pacer.check() {
             Err(until) if priority != Priority::Revoke => {
-                Err(until.wait_time_from(PacerClock(self.clock.clone()).now()))
+                Err(until.wait_time_from(PacerClock(self.shared.clock.clone()).now()))
             }
             _ => Ok(()),
         }
@@ -428,60 +438,59 @@ impl Writer {
     }
 
     fn send_away(&mut self, order: Order) {
-        let (now, about) = (self.clock.monotonic(), order.request.about());
+        let (now, about) = (self.shared.clock.monotonic(), order.request.about());
         if let Some(until) = self.traffic.health(|health| health.action_waits(about, now)) {
             let _ = order.answer.send(Delivered::NotAllowed { wait: until.since(now) });
             return;
         }
-        self.sent_away = Some(self.clock.monotonic());
+        self.sent_away = Some(self.shared.clock.monotonic());
         let _ = order.answer.send(Delivered::Busy);
     }
 
     fn show(&self) {
-        let now = self.clock.monotonic();
+        let now = self.shared.clock.monotonic();
         let soon = |at: Moment| at.since(now) <= A_MOMENT;
-        let spent = self.ledger.closed_until(now, Priority::Grant).is_some_and(|at| !soon(at));
+        let spent = self.books.with(|ledger| ledger.closed_until(now, Priority::Grant)).is_some_and(|at| !soon(at));
         let paused = [false, true].iter().any(|write| {
             let admission = self.traffic.health(|health| health.bucket(self.bucket, *write, now));
             matches!(admission, Admission::Wait(until) if !soon(until))
         });
         let room = if spent || paused { 0 } else { LOOKAHEAD.saturating_sub(self.queue.len()) };
         self.traffic.set_room(self.bucket, room);
-        let status = self.ledger.tightest(now);
+        let (status, windows) = self.books.with(|ledger| (ledger.tightest(now), ledger.budgets()));
         self.traffic.set_status(self.bucket, status);
-        let set = |gauge: &prometheus::IntGaugeVec, value: u64| {
-            gauge.with_label_values(&[&self.org, self.bucket.as_str()]).set(i64::try_from(value).unwrap_or(i64::MAX));
-        };
-        set(&self.metrics.okta_limit, status.limit.unwrap_or(0).into());
-        set(&self.metrics.okta_remaining, status.remaining.into());
-        set(&self.metrics.okta_in_flight, status.in_flight.into());
-        set(&self.metrics.okta_reserved, status.reserved.into());
-        set(&self.metrics.okta_windows, self.ledger.budgets() as u64);
+        let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.gauges.limit.set(status.limit.unwrap_or(0).into());
+        self.gauges.remaining.set(status.remaining.into());
+        self.gauges.in_flight.set(status.in_flight.into());
+        self.gauges.reserved.set(status.reserved.into());
+        self.gauges.windows.set(number(windows as u64));
+        self.gauges.waiting.set(number(self.queue.len() as u64));
         if let Some(ends) = status.ends {
-            let reset = self.clock.now() + ends.since(now);
-            self.metrics.okta_reset.with_label_values(&[&self.org, self.bucket.as_str()]).set(seconds(reset));
+            let reset = self.shared.clock.now() + ends.since(now);
+            self.shared.metrics.okta_reset.with_label_values(&[&self.org, self.bucket.as_str()]).set(seconds(reset));
         }
-        set(&self.metrics.okta_waiting, self.queue.len() as u64);
     }
 
-    fn send(&mut self, order: Order, ctx: &mut Context<Self>) {
-        let (call, person) = (order.call(), order.person);
-        self.ledger.on_send(call.kind, order.priority, self.clock.monotonic());
-        self.traffic.health(|health| health.on_send(self.about(call)));
-        let wait = self.metrics.mailbox_wait_seconds.with_label_values(&["writer"]);
-        // Answers are as many as calls are under way: the gate of orders must not hold them up.
-        let back = Gate::new(ctx.address(), 1, wait);
-        let (client, clock) = (self.client.clone(), self.clock.clone());
-        let seconds = self.metrics.okta_call_seconds.with_label_values(&[&self.org, self.bucket.as_str()]);
-        let (supervisor, name) = (self.supervisor.clone(), self.name.clone());
-        tokio::spawn(async move {
-            // If this panics, whoever waits for the answer learns that there will be none.
-            let sent = supervisor.attempt_async("writer", &name, send(order, client, clock.clone(), seconds)).await;
-            let heard = sent.unwrap_or_else(|| {
+    fn send(&self, order: Order, place: Place, ctx: &mut Context<Self>) {
+        let (call, person, clock) = (order.call(), order.person, self.shared.clock.clone());
+        let leaving = Leaving { kind: call.kind, about: self.about(call), priority: order.priority };
+        let flight = Flight::leave(&self.books, &self.traffic, place, &leaving, clock.monotonic());
+        let (client, seconds) = (self.client.clone(), self.gauges.call_seconds.clone());
+        let sending = async move {
+            let heard = send(order, client, clock.clone(), seconds).await;
+            (heard, clock.monotonic())
+        };
+        self.part.answer(ctx, sending, move |writer, sent, ctx| {
+            // Whoever waits for the answer of one that failed learns that there will be none.
+            let sent = sent.unwrap_or_else(|| {
                 let symptom = Symptom::Silent("a call was lost by a mistake of this program".into());
-                Some(Heard { symptom, limit: None, retry_after: None, status: None, given_up: false })
+                let heard = Heard { symptom, limit: None, retry_after: None, status: None, given_up: false };
+                (Some(heard), writer.shared.clock.monotonic())
             });
-            back.send(Returned { call, person, heard, received: clock.monotonic() }).await;
+            let part = writer.part.clone();
+            part.attempt(|| writer.returned(flight, person, sent, ctx));
+            writer.pump(ctx);
         });
     }
 }

@@ -193,8 +193,8 @@ fn a_leaver_whose_plan_panics_is_out_soon_all_the_same() {
     });
 }
 
-/// A world with one edit, and the service on it with a fail point.
-fn one_change(seed: u64, failpoint: &str, rewrite: impl Fn(String) -> String) {
+/// A world with one edit, and the service on it with a fail point; returns its log.
+fn one_change(seed: u64, failpoint: &str, rewrite: impl Fn(String) -> String) -> String {
     let clock = Clock::system();
     let day = Scenario::make("day", 30, seed, today(clock.now())).expect("a scenario");
     let mut change = day.changes.iter().find(|c| c.kind == Kind::Mover).expect("one of each").clone();
@@ -212,6 +212,7 @@ fn one_change(seed: u64, failpoint: &str, rewrite: impl Fn(String) -> String) {
     let log = std::fs::read_to_string(&log).expect("reads");
     let said = if failpoint.starts_with("lose") { "a run made no progress" } else { "failed by a mistake" };
     assert!(log.contains(said), "{failpoint} was never reached:\n{log}");
+    log
 }
 
 #[test]
@@ -239,4 +240,61 @@ fn a_page_that_the_poller_fails_at_is_read_again() {
 fn a_run_whose_answer_never_comes_is_let_go_of_and_its_person_is_brought_to_what_namely_says() {
     let quick = |text: String| text.replace("[[okta]]\n", "[[okta]]\ntimeout = \"1s\"\n");
     one_change(90, "lose:AnswerRead:1", quick);
+}
+
+/// Parts that are started again, or go on, when they fail at a piece of their work.
+const PARTS: [&str; 16] = [
+    "audit sink",
+    "dispatcher",
+    "forecaster",
+    "gauges",
+    "groups of the org",
+    "notifier",
+    "opener",
+    "poller",
+    "proof of the lists",
+    "reconciler",
+    "sealer",
+    "searcher",
+    "timekeeper",
+    "verifier",
+    "watchdog",
+    "writer",
+];
+
+#[test]
+fn every_part_that_fails_is_said_to_have_failed_and_is_at_work_again_with_nothing_lost() {
+    let failpoints = PARTS.map(|part| format!("panic:{part}:1")).join(",");
+    let secret = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(secret.path(), "http://127.0.0.1:9/").expect("writes"); // nobody listens there
+    let url = format!("file:{}", secret.path().display());
+    let channel = format!("\n[[notify]]\nname = \"test\"\nkind = \"webhook\"\nurl = \"{url}\"\n");
+    let log = one_change(100, &failpoints, |text| text + &channel);
+    for part in PARTS {
+        assert!(log.contains(&format!("the fail point {part} was asked to panic")), "{part} never began:\n{log}");
+    }
+}
+
+#[test]
+fn a_service_that_an_actor_is_gone_of_ends_with_its_own_code_and_goes_on_from_its_store() {
+    for (n, gone) in
+        ["all of writer:3", "all of dispatcher:3", "all of poller:1", "org:1", "tenant:1"].into_iter().enumerate()
+    {
+        let clock = Clock::system();
+        let day = Scenario::make("day", 30, 110 + n as u64, today(clock.now())).expect("a scenario");
+        let mut change = day.changes.iter().find(|c| c.kind == Kind::Leaver).expect("one of each").clone();
+        change.at = Duration::ZERO;
+        let scenario = Scenario { changes: vec![change], ..day };
+        let world = World::start(&scenario, quick_namely(), quick_okta(), clock).expect("ports");
+        let folder = tempfile::tempdir().expect("a folder");
+        let (config, log) = (config_file(&world, folder.path()), folder.path().join("log"));
+        make(&world, &scenario.changes);
+        let mut service = Running::service(&config, &log, Some(&format!("panic:{gone}")));
+        wait_until("it ends by itself", &log, || service.has_ended());
+        assert_eq!(service.0.wait().expect("ended").code(), Some(70), "{gone}");
+        let said = std::fs::read_to_string(&log).expect("reads");
+        assert!(said.contains("is gone; the process ends and can be started again on the same store"), "{said}");
+        let service = Running::service(&config, &log, None);
+        settle_and_evaluate(&world, &scenario, folder.path(), &log, service);
+    }
 }

@@ -178,6 +178,16 @@ fn the_cores_of_the_actors_know_no_store_and_no_actor() {
 }
 
 #[test]
+fn whatever_runs_for_the_service_is_started_by_the_supervisor() {
+    let (mut files, folder) = (Vec::new(), root().join("src/actors"));
+    sources(&folder, &mut files);
+    let starts = |text: &str| ["tokio::spawn", "actix::spawn", "spawn_local"].iter().any(|call| text.contains(call));
+    let found = files.iter().filter(|file| starts(&std::fs::read_to_string(file).expect("reads")));
+    let found: Vec<_> = found.map(|file| file.strip_prefix(&folder).expect("below").display().to_string()).collect();
+    assert_eq!(found, ["wiring/supervisor.rs"], "a task of its own can die and nobody learns of it");
+}
+
+#[test]
 fn what_becomes_of_work_is_written_in_one_file() {
     let mut files = Vec::new();
     sources(&root().join("src"), &mut files);

@@ -1,5 +1,6 @@
 //! What the actors decide, without I/O.
 
+pub mod concurrency;
 pub mod forecast;
 pub mod queue;
 pub mod run;

@@ -19,11 +19,13 @@ use crate::okta::outcome::{Fixer, Outcome};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use refusal::Refusal;
+use waits::A_MOMENT;
+
 /// Reads after which a run gives up for now: Okta keeps answering something other than what it shows.
 const MAX_READS: u32 = 3;
 /// When somebody is tried again whom Okta refused because of its settings; longer each time, up to a day.
 const AGAIN: Duration = Duration::from_secs(15 * 60);
-const A_MOMENT: Duration = Duration::from_secs(2);
 /// When somebody is read again about whom Okta has answered with another account.
 const WRONG_AGAIN: Duration = Duration::from_secs(30);
 /// Pages of somebody's groups that are read at most.
@@ -92,7 +94,7 @@ pub struct Run {
     /// Whether access is over, at once or after a grace: then no refusal stops the rest.
     over: bool,
     /// What Okta did not do in this run, and why; only while access is over.
-    refused: Vec<leaver::Refusal>,
+    refused: Vec<Refusal>,
     /// Names of steps that Okta did not carry out the first time.
     tried: Vec<&'static str>,
     /// Whether the deactivation was tried once more after everything else was taken.
@@ -277,7 +279,7 @@ impl Run {
                 }
                 // A list of memberships may lag a little (okta-api.md §3.2): the first one alone is no reason to tell anybody.
                 let lags = matches!(first, Step::RemoveGroup { .. }) && self.claim.attempt == 0;
-                self.refuse(leaver::Refusal::of_accepted(first, !lags));
+                self.refuse(Refusal::of_accepted(first, !lags));
                 self.plan(context)
             }
             Some(first) if self.done.contains(first) => {
@@ -535,6 +537,8 @@ fn tolerate(step: &Step, outcome: &Outcome) -> Outcome {
 
 mod leaver;
 mod reading;
+mod refusal;
+mod waits;
 
 #[cfg(test)]
 mod tests;

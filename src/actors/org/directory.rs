@@ -3,11 +3,11 @@
 
 use super::administrators::read_newcomers;
 use super::prime::read_directory;
+use super::shared::Org;
 use crate::actors::wiring::readiness::Readiness;
-use crate::actors::writer::Writers;
+use crate::actors::wiring::shared::Shared;
 use crate::clock::Moment;
 use crate::domain::{Directory, Group, Priority};
-use crate::store::Store;
 use arc_swap::ArcSwap;
 use dashmap::DashSet;
 use std::sync::Arc;
@@ -29,6 +29,18 @@ pub struct SharedDirectory {
     stale: Arc<Notify>,
     /// Groups that a run is creating right now: one run creates, the others wait.
     creating: Arc<DashSet<String>>,
+}
+
+/// That a run is making a group.
+pub struct Making {
+    name: String,
+    creating: Arc<DashSet<String>>,
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        self.creating.remove(&self.name);
+    }
 }
 
 impl SharedDirectory {
@@ -79,14 +91,10 @@ impl SharedDirectory {
         });
     }
 
-    /// Reserves the creation of a group; false if another run is at it.
-    pub fn reserve(&self, name: &str) -> bool {
-        self.creating.insert(name.to_owned())
-    }
-
-    /// The creation of a group ended, one way or the other.
-    pub fn release(&self, name: &str) {
-        self.creating.remove(name);
+    /// Reserves the creation of a group until what is returned is dropped; nothing if another run is at it.
+    pub fn reserve(&self, name: &str) -> Option<Making> {
+        let is_first = self.creating.insert(name.to_owned());
+        is_first.then(|| Making { name: name.to_owned(), creating: self.creating.clone() })
     }
 
     /// Asks for the directory to be read again soon.
@@ -95,8 +103,8 @@ impl SharedDirectory {
     }
 
     /// Keeps the directory up to date until the task is dropped.
-    pub async fn keep(self, writers: Writers, org: Arc<str>, store: Store, readiness: Readiness) -> Result<(), String> {
-        let clock = writers.clock().clone();
+    pub async fn keep(self, org: Org) -> Result<(), String> {
+        let Shared { clock, store, readiness, .. } = &org.shared;
         let mut last = Moment::default();
         let mut whole = clock.monotonic();
         loop {
@@ -107,26 +115,26 @@ impl SharedDirectory {
                 () = clock.sleep(ADMINISTRATORS_AGE.min(refresh)) => Priority::Inspect,
             };
             if priority == Priority::Inspect && clock.monotonic().since(whole) + ADMINISTRATORS_AGE / 2 < refresh {
-                self.read_new_administrators(&writers, &org, &store, &readiness).await;
+                self.read_new_administrators(&org).await;
                 continue;
             }
             if clock.monotonic().since(last) < NOT_MORE_OFTEN_THAN {
                 clock.sleep(NOT_MORE_OFTEN_THAN).await;
             }
             let rulebook = store.rules().load();
-            let Some(rules) = rulebook.org(&org) else { return Ok(()) };
-            match read_directory(&writers, &rulebook.mapping, rules, &known, priority).await {
+            let Some(rules) = rulebook.org(&org.name) else { return Ok(()) };
+            match read_directory(&org.writers, &rulebook.mapping, rules, &known, priority).await {
                 Ok(directory) => {
-                    if let Err(e) = store.put_directory(&org, &directory).await {
+                    if let Err(e) = store.put_directory(&org.name, &directory).await {
                         tracing::warn!(error = %e, "the groups of the org could not be written down");
                     }
-                    say_who_is_unknown(&readiness, &org, &directory);
+                    say_who_is_unknown(readiness, &org.name, &directory);
                     let differs = *directory.administrators() != known;
                     // Who is unknown because Okta did not answer about them alone is asked about once more.
                     let is_due = refresh == REFRESH && priority == Priority::Inspect;
                     self.replace(directory);
                     if (differs || is_due)
-                        && let Err(e) = store.administrators_changed(&org, !differs, clock.now()).await
+                        && let Err(e) = store.administrators_changed(&org.name, !differs, clock.now()).await
                     {
                         tracing::warn!(error = %e, "who waits as an administrator could not be evaluated anew");
                     }
@@ -141,19 +149,20 @@ impl SharedDirectory {
 
 impl SharedDirectory {
     /// Reads the list of administrators alone: whoever is new on it is one from now on.
-    async fn read_new_administrators(&self, writers: &Writers, org: &str, store: &Store, readiness: &Readiness) {
+    async fn read_new_administrators(&self, org: &Org) {
+        let Shared { clock, store, readiness, .. } = &org.shared;
         let known = self.load().administrators().clone();
-        let found = read_newcomers(writers, &known).await;
+        let found = read_newcomers(&org.writers, &known).await;
         if found == known {
             return;
         }
         self.current.rcu(|old| Directory::clone(old).with_administrators(found.clone()));
         let directory = self.load();
-        say_who_is_unknown(readiness, org, &directory);
-        if let Err(e) = store.put_directory(org, &directory).await {
+        say_who_is_unknown(readiness, &org.name, &directory);
+        if let Err(e) = store.put_directory(&org.name, &directory).await {
             tracing::warn!(error = %e, "the groups of the org could not be written down");
         }
-        if let Err(e) = store.administrators_changed(org, false, writers.clock().now()).await {
+        if let Err(e) = store.administrators_changed(&org.name, false, clock.now()).await {
             tracing::warn!(error = %e, "who waits as an administrator could not be evaluated anew");
         }
     }

@@ -3,9 +3,7 @@
 //! **Invariant:** nothing follows from a list that lacks more than people delete by hand; while there is such a list nobody is
 //! made, because their account may be among what it lacks.
 
-use crate::actors::wiring::readiness::Readiness;
-use crate::actors::writer::Writers;
-use crate::clock::Clock;
+use super::shared::Org;
 use crate::domain::account::list::is_believable;
 use crate::domain::{Account, Priority};
 use crate::okta::Request;
@@ -13,8 +11,7 @@ use crate::okta::outcome::{Answered, Outcome, Reply, classify};
 use crate::okta::request::segment;
 use crate::okta::wire::User;
 use crate::retry;
-use crate::store::{Drifted, Store};
-use std::collections::BTreeSet;
+use crate::store::Drifted;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -24,18 +21,17 @@ const ATTEMPTS: i64 = 3;
 /// The lists of one org. Cheap to clone.
 #[derive(Clone)]
 pub struct Lists {
-    pub org: Arc<str>,
-    pub clock: Clock,
-    pub store: Store,
-    pub writers: Writers,
-    pub readiness: Readiness,
-    /// Attributes that are read of a user object.
-    pub mapped: Arc<BTreeSet<String>>,
+    pub org: Org,
     /// Whether the last list was believed.
-    pub believed: Arc<AtomicBool>,
+    believed: Arc<AtomicBool>,
 }
 
 impl Lists {
+    /// Of an org whose lists are believed until one lacks too much.
+    pub fn new(org: Org) -> Self {
+        Self { org, believed: Arc::new(AtomicBool::new(true)) }
+    }
+
     /// Whether the last list was believed. While it is not, whoever seems to have no account may have one.
     pub fn are_believed(&self) -> bool {
         self.believed.load(Ordering::Relaxed)
@@ -51,9 +47,15 @@ impl Lists {
     /// Asks for each of the `missing` of `known` accounts by its id; returns those that are not in Okta any more. Of too many
     /// nothing is believed, unless somebody has accepted that.
     pub async fn prove(&self, known: usize, missing: &[String]) -> Result<Vec<Drifted>, String> {
-        let what = format!("list {}", self.org);
+        let what = format!("list {}", self.org.name);
         // Said of this list, not of one that comes later.
-        let accepted = self.store.take_accepted_list(&self.org, self.clock.now()).await.map_err(|e| e.to_string())?;
+        let accepted = self
+            .org
+            .shared
+            .store
+            .take_accepted_list(&self.org.name, self.org.shared.clock.now())
+            .await
+            .map_err(|e| e.to_string())?;
         let is_believed = self.weigh(known, missing) || accepted;
         self.believed.store(is_believed, Ordering::Relaxed);
         if !is_believed {
@@ -62,28 +64,30 @@ impl Lists {
                  made. Give the role of the credentials its people back; if these accounts were deleted, \
                  `org accept-list {}`",
                 missing.len(),
-                self.org
+                self.org.name
             );
-            tracing::error!(org = %self.org, %why, "a list of Okta is not believed");
-            self.readiness.missing(&what, why);
+            tracing::error!(org = %self.org.name, %why, "a list of Okta is not believed");
+            self.org.shared.readiness.missing(&what, why);
             return Ok(Vec::new());
         }
-        self.readiness.have(&what);
+        self.org.shared.readiness.have(&what);
         let mut gone = Vec::new();
         for id in missing {
             match self.read_twice(id).await {
                 Ok(Some(account)) => {
-                    let kept = self.store.exists(&self.org, account, self.clock.now()).await;
+                    let kept = self.org.shared.store.exists(&self.org.name, account, self.org.shared.clock.now()).await;
                     kept.map_err(|e| e.to_string())?;
                 }
-                Ok(None) => gone.extend(self.store.vanished(&self.org, id).await.map_err(|e| e.to_string())?),
+                Ok(None) => {
+                    gone.extend(self.org.shared.store.vanished(&self.org.name, id).await.map_err(|e| e.to_string())?)
+                }
                 Err(why) => {
-                    tracing::warn!(org = %self.org, account = %id, %why, "a list lacks this account, and it could not be asked for: it is kept as it was known");
+                    tracing::warn!(org = %self.org.name, account = %id, %why, "a list lacks this account, and it could not be asked for: it is kept as it was known");
                 }
             }
         }
         if !gone.is_empty() {
-            tracing::warn!(org = %self.org, accounts = gone.len(), "accounts were deleted in Okta by somebody else");
+            tracing::warn!(org = %self.org.name, accounts = gone.len(), "accounts were deleted in Okta by somebody else");
         }
         Ok(gone)
     }
@@ -92,7 +96,7 @@ impl Lists {
     async fn read_twice(&self, id: &str) -> Result<Option<Account>, String> {
         match self.read(id, Priority::Inspect).await {
             Ok(None) => {
-                self.clock.sleep(retry::delay(0)).await;
+                self.org.shared.clock.sleep(retry::delay(0)).await;
                 self.read(id, Priority::Inspect).await
             }
             other => other,
@@ -102,19 +106,19 @@ impl Lists {
     /// The account of this id or login; nothing if Okta says that there is none.
     pub async fn read(&self, id_or_login: &str, priority: Priority) -> Result<Option<Account>, String> {
         let target = format!("/api/v1/users/{}", segment(id_or_login));
-        let anchor = self.store.rules().load().mapping.anchor().to_owned();
+        let anchor = self.org.shared.store.rules().load().mapping.anchor().to_owned();
         let mut attempt = 0;
         loop {
-            let reply = self.writers.read(Request::get(target.clone()), priority).await;
+            let reply = self.org.writers.read(Request::get(target.clone()), priority).await;
             match (classify(&reply, false), reply) {
                 (Outcome::Applied, Reply::Answered(Answered { body, .. })) => {
                     let user: User =
                         serde_json::from_slice(&body).map_err(|e| format!("the answer cannot be read ({e})"))?;
-                    return Ok(Some(user.account(&anchor, &self.mapped)));
+                    return Ok(Some(user.account(&anchor, &self.org.mapped)));
                 }
                 (Outcome::Missing, _) => return Ok(None),
                 (Outcome::Retry { after, .. }, _) if attempt < ATTEMPTS => {
-                    self.clock.sleep(after.max(retry::delay(attempt))).await;
+                    self.org.shared.clock.sleep(after.max(retry::delay(attempt))).await;
                     attempt += 1;
                 }
                 (outcome, _) => return Err(outcome.why().unwrap_or("no answer").to_owned()),

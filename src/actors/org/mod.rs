@@ -6,5 +6,5 @@ mod links;
 pub mod lists;
 mod opener;
 pub mod prime;
-pub mod registry;
+pub mod shared;
 pub mod start;

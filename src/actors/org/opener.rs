@@ -4,13 +4,11 @@
 //! tenant whose people go there was walked completely.
 
 use super::links::LinkReader;
-use crate::actors::dispatcher::{Dispatcher, Open, Openness};
-use crate::actors::wiring::readiness::Readiness;
-use crate::actors::writer::Writers;
-use crate::clock::Clock;
+use super::shared::Org;
+use crate::actors::dispatcher::{Dispatcher, Open, Openness, Wake};
 use crate::domain::Rulebook;
 use crate::mailbox::Gate;
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -24,32 +22,28 @@ const NOBODY_ASKED: &str = "the configuration (adopt = \"automatic\")";
 /// Opens an org step by step, as it becomes known that it may be written to.
 #[derive(Clone)]
 pub struct Opener {
-    pub name: Arc<str>,
+    pub org: Org,
     pub rulebook: Arc<Rulebook>,
     pub ask: bool,
-    pub clock: Clock,
-    pub store: Store,
-    pub readiness: Readiness,
     pub walked: Arc<Notify>,
-    pub writers: Writers,
     pub dispatcher: Gate<Dispatcher>,
 }
 
 impl Opener {
     /// Works until the task is dropped.
     pub async fn open(self) -> Result<(), String> {
-        let adopt = format!("adopt {}", self.name);
+        let adopt = format!("adopt {}", self.org.name);
         let mut message = Openness::Closed;
         // Also after that: a tenant that comes later is asked about by itself.
         loop {
             // Registered before the store is asked: a walk that ends in between is not missed.
             let walked = self.walked.notified();
             match self.openness(message).await {
-                Ok(Openness::Closed) if self.ask => self.readiness.missing(
+                Ok(Openness::Closed) if self.ask => self.org.shared.readiness.missing(
                     &adopt,
                     format!(
                         "nothing is written before the adopt report is accepted: look at `adopt`, then `adopt --accept {} --code CODE`",
-                        self.name
+                        self.org.name
                     ),
                 ),
                 Ok(openness) => {
@@ -58,7 +52,7 @@ impl Opener {
                         self.dispatcher.send(Open(openness)).await;
                         message = openness;
                         if message == Openness::All {
-                            tokio::spawn(self.links().read());
+                            self.org.shared.supervisor.once("manager links", &self.org.name, self.links().read());
                         }
                         continue;
                     }
@@ -67,36 +61,30 @@ impl Opener {
             }
             tokio::select! {
                 () = walked => {}
-                () = self.clock.sleep(TICK) => {}
+                () = self.org.shared.clock.sleep(TICK) => {}
             }
         }
     }
 
     fn links(&self) -> LinkReader {
-        LinkReader {
-            org: self.name.clone(),
-            store: self.store.clone(),
-            writers: self.writers.clone(),
-            readiness: self.readiness.clone(),
-            dispatcher: self.dispatcher.clone(),
-        }
+        LinkReader { org: self.org.clone(), wake: self.dispatcher.bell(Wake) }
     }
 
     /// Says whose first contact waits while others go on.
     async fn report_waiting(&self, adopt: &str) {
-        let tenants = self.rulebook.org(&self.name).map(|org| org.tenants.clone()).unwrap_or_default();
-        match self.store.accepted(&self.name).await {
+        let tenants = self.rulebook.org(&self.org.name).map(|org| org.tenants.clone()).unwrap_or_default();
+        match self.org.shared.store.accepted(&self.org.name).await {
             Ok(accepted) => {
                 let waiting: Vec<String> = tenants.into_iter().filter(|tenant| !accepted.contains(tenant)).collect();
                 if waiting.is_empty() || !self.ask {
-                    self.readiness.have(adopt);
+                    self.org.shared.readiness.have(adopt);
                 } else {
                     let message = format!(
                         "nothing is done for the people of {} before their report is accepted: look at `adopt`, then `adopt --accept {} --code CODE`",
                         waiting.join(", "),
-                        self.name
+                        self.org.name
                     );
-                    self.readiness.missing(adopt, message);
+                    self.org.shared.readiness.missing(adopt, message);
                 }
             }
             Err(e) => tracing::error!(error = %e, "the store cannot be read"),
@@ -104,17 +92,21 @@ impl Opener {
     }
 
     async fn openness(&self, message: Openness) -> Result<Openness, StoreError> {
-        let tenants = self.rulebook.org(&self.name).map(|org| org.tenants.clone()).unwrap_or_default();
+        let tenants = self.rulebook.org(&self.org.name).map(|org| org.tenants.clone()).unwrap_or_default();
         if !self.ask {
-            self.store.accept_unasked(&self.name, &tenants, NOBODY_ASKED, self.clock.now()).await?;
+            self.org
+                .shared
+                .store
+                .accept_unasked(&self.org.name, &tenants, NOBODY_ASKED, self.org.shared.clock.now())
+                .await?;
         }
-        if !self.store.is_adopted(&self.name, self.clock.now()).await? {
+        if !self.org.shared.store.is_adopted(&self.org.name, self.org.shared.clock.now()).await? {
             return Ok(if self.ask { Openness::Closed } else { Openness::Terminations });
         }
         if message == Openness::All {
             return Ok(message);
         }
-        if !self.store.all_walked(tenants).await? {
+        if !self.org.shared.store.all_walked(tenants).await? {
             return Ok(Openness::Terminations);
         }
         Ok(Openness::All)

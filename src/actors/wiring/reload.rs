@@ -1,9 +1,7 @@
 //! Exchanging the configuration while the service runs: whole or not at all.
 
+use super::live::tuning;
 use super::topology::Service;
-use super::traffic::Traffic;
-use crate::actors::org::start::tuning;
-use crate::actors::poller::LivePace;
 use crate::audit::Author;
 use crate::audit::details::{ConfigChange, Reconfigured};
 use crate::clock::Clock;
@@ -12,15 +10,7 @@ use crate::config::reload::{ChangedKey, compare};
 use crate::domain::Decider;
 use crate::retry;
 use crate::store::{Store, StoreError};
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// What of a running service can be tuned, and what it was configured with last.
-pub(crate) struct Live {
-    pub paces: BTreeMap<String, LivePace>,
-    pub traffics: BTreeMap<String, Traffic>,
-    pub config: Mutex<Config>,
-}
+use std::sync::{Arc, PoisonError};
 
 impl Service {
     /// Exchanges the configuration for `new`, which was checked, and tells what has changed; `by` stands in the audit. What
@@ -50,8 +40,7 @@ impl Service {
         };
         if exchanged.map_err(|e| format!("nothing was changed: {e}"))? {
             let looking = evaluate_everybody(self.store.clone(), new.rules.clone(), self.clock.clone());
-            let supervisor = self.supervisor.clone();
-            tokio::spawn(async move { supervisor.must("reload", "", looking).await });
+            self.supervisor.must("reload", "", looking);
         }
         for tenant in &new.namely {
             if let Some(pace) = live.paces.get(&tenant.name) {

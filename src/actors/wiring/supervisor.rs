@@ -5,17 +5,21 @@
 //! | the store's thread | the process ends | nothing that follows could be trusted, and a start reads the file |
 //! | a run | its person is quarantined | the next try would likely fail as well; everybody else goes on |
 //! | a writer, a dispatcher, a poller | what it was at is dropped, it goes on with what waits | whoever waits for an answer learns that there will be none and reads the account, claims without a run are released, pages are asked for again |
-//! | a call, a claim, a page, a delivery (tasks of those) | its actor is told that it failed | the same |
-//! | timekeeper, forecasts, reconciler, opener, reader of groups, sealer, gauges, watchdog | started again, later each time | they hold nothing but their settings |
-//! | the start, and any of these actors outside of all that | the process ends | crash-only, as the store |
+//! | a call, a claim, a page (work that those wait for) | its actor is told that it failed | the same |
+//! | whatever is kept: timekeeper, audit sinks, notifiers, forecasts, reconciler, searcher, opener, reader of groups, sealer, gauges, watchdog | started again, later each time | they hold nothing but their settings: where they were is in the store |
+//! | what is done once, as the proof of a list | it is counted and left | the next start, or the next reading of the org, does it |
+//! | the start, and any of these actors outside of all that | the process ends with code 70 | crash-only, as the store |
 //!
-//! For a while after it the service is not ready and says so; it is counted in `actor_failures_total`.
+//! For a while after it the service is not ready and says so; it is counted in `actor_failures_total`. Nothing in this room is
+//! started in another way.
 
 use super::readiness::Readiness;
 use crate::clock::{Clock, Moment};
+use crate::failpoint;
+use crate::mailbox::{self, words};
 use crate::metrics::Metrics;
 use crate::retry;
-use std::any::Any;
+use actix::{Actor, AsyncContext, Context};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,6 +27,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
+use tokio::runtime::Handle;
 
 /// For how long a failure is told.
 const REPORTED: Duration = Duration::from_secs(120);
@@ -31,15 +36,14 @@ const STEADY: Duration = Duration::from_secs(600);
 /// How often it is looked whether an actor is gone.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Actors whose messages are attempted one by one.
-const ACTORS: [&str; 5] = ["audit sink", "dispatcher", "notifier", "poller", "writer"];
+/// What the process ends with when something is gone that it cannot go on without.
+const GONE: i32 = 70;
 
 /// Looks after the parts of one service. Cheap to clone.
 #[derive(Clone)]
 pub struct Supervisor {
     clock: Clock,
     metrics: Metrics,
-    readiness: Readiness,
     failed: Arc<Mutex<Failed>>,
 }
 
@@ -54,40 +58,20 @@ struct Failed {
 impl Supervisor {
     /// Begins to look after a service, which is not ready while a part has failed lately.
     pub fn start(clock: &Clock, metrics: &Metrics, readiness: &Readiness) -> Self {
-        let (clock, metrics, readiness) = (clock.clone(), metrics.clone(), readiness.clone());
-        let supervisor = Self { clock, metrics, readiness: readiness.clone(), failed: Arc::default() };
-        // From nothing to one is no increase that an alert could see.
-        for actor in ACTORS {
-            supervisor.metrics.actor_failures.with_label_values(&[actor]);
-        }
+        let supervisor = Self { clock: clock.clone(), metrics: metrics.clone(), failed: Arc::default() };
         let asked = supervisor.clone();
         readiness.watch("service parts", move || asked.message());
         let watched = supervisor.clone();
         tokio::spawn(async move {
             loop {
-                if let Some(name) = watched.with(|failed| failed.gone.take()) {
+                if let Some(name) = watched.with(|failed| failed.gone.clone()) {
                     tracing::error!("{name} is gone; the process ends and can be started again on the same store");
-                    std::process::exit(70);
+                    std::process::exit(GONE);
                 }
                 tokio::time::sleep(TICK).await;
             }
         });
         supervisor
-    }
-
-    /// The clock that the service goes by.
-    pub fn clock(&self) -> &Clock {
-        &self.clock
-    }
-
-    /// Where the service counts.
-    pub fn metrics(&self) -> &Metrics {
-        &self.metrics
-    }
-
-    /// Where it is told what is missing.
-    pub fn readiness(&self) -> &Readiness {
-        &self.readiness
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Failed) -> T) -> T {
@@ -99,92 +83,160 @@ impl Supervisor {
         let now = self.clock.monotonic();
         let parts = self.with(|failed| {
             failed.parts.retain(|_, (at, _)| now.since(*at) < REPORTED);
-            failed.parts.iter().map(|(name, (_, why))| format!("{name}: {why}")).collect::<Vec<_>>()
+            let gone = failed.gone.iter().map(|name| format!("{name} is gone: the process ends"));
+            gone.chain(failed.parts.iter().map(|(name, (_, why))| format!("{name}: {why}"))).collect::<Vec<_>>()
         });
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 
-    /// A part has failed. `actor` is its kind, `name` which one it is.
-    pub fn failed(&self, actor: &'static str, name: &str, why: &str) {
-        tracing::error!(actor, name, why, "a part of the service failed by a mistake; it goes on. Please report it");
-        self.metrics.actor_failures.with_label_values(&[actor]).inc();
-        let message = (self.clock.monotonic(), format!("it failed and goes on ({why}); please report it"));
-        self.with(|failed| failed.parts.insert(format!("{actor} {name}"), message));
+    /// A part of this kind, and which one it is.
+    pub fn part(&self, kind: &'static str, name: &str) -> Part {
+        // From nothing to one is no increase that an alert could see.
+        self.metrics.actor_failures.with_label_values(&[kind]);
+        Part { supervisor: self.clone(), kind, name: name.into() }
     }
 
-    /// Does a piece of an actor's work; if it panics, the actor goes on without it.
-    pub fn attempt<T>(&self, actor: &'static str, name: &str, work: impl FnOnce() -> T) -> Option<T> {
-        match catch_unwind(AssertUnwindSafe(work)) {
+    /// Runs a task that works for as long as the service does, again whenever it ends: by a panic, or with the reason that it
+    /// gives. One that has nothing to do any more returns `Ok`.
+    pub fn keep<F, Fut>(&self, kind: &'static str, name: &str, task: F)
+    where
+        F: Fn() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), String>> + Send,
+    {
+        let part = self.part(kind, name);
+        let clock = self.clock.clone();
+        tokio::spawn(async move {
+            let mut attempt = 0;
+            loop {
+                let begun = clock.monotonic();
+                match part.attempt_async(task()).await {
+                    Some(Ok(())) => return,
+                    Some(Err(why)) => part.failed(&why),
+                    None => {}
+                }
+                attempt = if clock.monotonic().since(begun) > STEADY { 0 } else { attempt + 1 };
+                clock.sleep(retry::delay(attempt).min(REPORTED / 2)).await;
+            }
+        });
+    }
+
+    /// Does something once; if it panics, that is counted and everything else goes on.
+    pub fn once(&self, kind: &'static str, name: &str, work: impl Future<Output = ()> + Send + 'static) {
+        let part = self.part(kind, name);
+        // Without a runtime the service is at its end.
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(async move { part.attempt_async(work).await });
+    }
+
+    /// Does what must get to its end, on the thread of the actors; if it panics, the process ends.
+    pub fn must(&self, kind: &'static str, name: &str, work: impl Future<Output = ()> + 'static) {
+        let part = self.part(kind, name);
+        actix::spawn(async move {
+            if part.attempt_async(work).await.is_none() {
+                part.is_gone();
+            }
+        });
+    }
+}
+
+/// One part of the service, which does its work piece by piece. Cheap to clone.
+#[derive(Clone)]
+pub struct Part {
+    supervisor: Supervisor,
+    kind: &'static str,
+    name: Arc<str>,
+}
+
+impl Part {
+    /// It has failed at a piece of its work, and goes on.
+    pub fn failed(&self, why: &str) {
+        let (actor, name) = (self.kind, &*self.name);
+        tracing::error!(actor, name, why, "a part of the service failed by a mistake; it goes on. Please report it");
+        self.supervisor.metrics.actor_failures.with_label_values(&[actor]).inc();
+        let message = format!("it failed and goes on ({why}); please report it");
+        let at = self.supervisor.clock.monotonic();
+        self.supervisor.with(|failed| failed.parts.insert(format!("{actor} {name}"), (at, message)));
+    }
+
+    /// Does a piece of its work; if that panics, it goes on without it.
+    pub fn attempt<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        let begun = || {
+            failpoint::begin(self.kind);
+            work()
+        };
+        match catch_unwind(AssertUnwindSafe(begun)) {
             Ok(done) => Some(done),
             Err(panic) => {
-                self.failed(actor, name, &words(&*panic));
+                self.failed(&words(&*panic));
                 None
             }
         }
     }
 
     /// The same for work that takes time.
-    pub async fn attempt_async<F: Future>(&self, actor: &'static str, name: &str, work: F) -> Option<F::Output> {
-        match caught(work).await {
+    pub async fn attempt_async<F: Future>(&self, work: F) -> Option<F::Output> {
+        let begun = async {
+            failpoint::begin(self.kind);
+            work.await
+        };
+        match caught(begun).await {
             Ok(done) => Some(done),
             Err(why) => {
-                self.failed(actor, name, &why);
+                self.failed(&why);
                 None
             }
         }
     }
 
-    /// Runs a task that works for as long as the service does, again whenever it ends: by a panic, or with the reason that it
-    /// gives. One that has nothing to do any more returns `Ok`.
-    pub fn keep<F, Fut>(&self, actor: &'static str, name: &str, task: F)
+    /// Does what an actor waits for, and goes on in the actor with what came of it; nothing if it has failed by a mistake.
+    pub fn answer<A, F, G>(&self, ctx: &mut Context<A>, work: F, go_on: G)
     where
-        F: Fn() -> Fut + Send + 'static,
-        Fut: Future<Output = Result<(), String>> + Send,
+        A: Actor<Context = Context<A>>,
+        F: Future<Output: Send + 'static> + Send + 'static,
+        G: FnOnce(&mut A, Option<F::Output>, &mut Context<A>) + Unpin + 'static,
     {
-        let (supervisor, name) = (self.clone(), name.to_owned());
-        supervisor.metrics.actor_failures.with_label_values(&[actor]);
-        tokio::spawn(async move {
-            let mut attempt = 0;
-            loop {
-                let begun = supervisor.clock.monotonic();
-                match caught(task()).await {
-                    Ok(Ok(())) => return,
-                    Ok(Err(why)) | Err(why) => supervisor.failed(actor, &name, &why),
-                }
-                let worked = supervisor.clock.monotonic().since(begun);
-                attempt = if worked > STEADY { 0 } else { attempt + 1 };
-                supervisor.clock.sleep(retry::delay(attempt).min(REPORTED / 2)).await;
-            }
+        let part = self.clone();
+        let begun = async move {
+            failpoint::begin(part.kind);
+            work.await
+        };
+        let part = self.clone();
+        mailbox::answer(ctx, begun, move |actor, done, ctx| {
+            go_on(actor, done.map_err(|why| part.failed(&why)).ok(), ctx);
         });
     }
 
-    /// Runs what must not fail: if it panics, the process ends.
-    pub async fn must<F: Future>(self, actor: &'static str, name: &str, work: F) -> Option<F::Output> {
-        let done = self.attempt_async(actor, name, work).await;
-        if done.is_none() {
-            self.with(|failed| failed.gone = Some(format!("{actor} {name}")));
-        }
-        done
+    /// Has an actor look every now and then, in real time. Each look is attempted.
+    pub fn every<A>(&self, ctx: &mut Context<A>, tick: Duration, work: impl Fn(&mut A, &mut Context<A>) + 'static)
+    where
+        A: Actor<Context = Context<A>>,
+    {
+        let part = self.clone();
+        ctx.run_interval(tick, move |actor, ctx| {
+            failpoint::begin(&format!("all of {}", part.kind));
+            part.attempt(|| work(actor, ctx));
+        });
     }
 
     /// Held by an actor for as long as it lives: without it the process cannot go on.
-    pub fn post(&self, actor: &'static str, name: &str) -> Post {
-        Post { supervisor: self.clone(), name: format!("{actor} {name}") }
+    pub fn post(&self) -> Post {
+        Post(self.clone())
+    }
+
+    fn is_gone(&self) {
+        let name = format!("{} {}", self.kind, self.name);
+        self.supervisor.with(|failed| failed.gone = Some(name));
     }
 }
 
 /// That an actor is at its post.
-pub struct Post {
-    supervisor: Supervisor,
-    name: String,
-}
+pub struct Post(Part);
 
 impl Drop for Post {
     fn drop(&mut self) {
         // Whoever ends in good order goes with the whole service.
         if std::thread::panicking() {
-            let name = std::mem::take(&mut self.name);
-            self.supervisor.with(|failed| failed.gone = Some(name));
+            self.0.is_gone();
         }
     }
 }
@@ -198,12 +250,6 @@ async fn caught<F: Future>(work: F) -> Result<F::Output, String> {
         Err(panic) => Poll::Ready(Err(words(&*panic))),
     })
     .await
-}
-
-/// What a panic said.
-fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words").to_owned()
 }
 
 #[cfg(test)]
@@ -221,11 +267,13 @@ mod tests {
     #[tokio::test]
     async fn work_that_panics_is_told_and_counted_and_whoever_did_it_goes_on() {
         let (supervisor, readiness, metrics) = supervised();
-        assert_eq!(supervisor.attempt("writer", "main/users", || 7), Some(7));
+        let writer = supervisor.part("writer", "main/users");
+        assert_eq!(writer.attempt(|| 7), Some(7));
         assert!(readiness.is_ready());
-        let none: Option<()> = supervisor.attempt("writer", "main/users", || panic!("one call"));
+        let none: Option<()> = writer.attempt(|| panic!("one call"));
         assert_eq!(none, None);
-        let none: Option<()> = supervisor.attempt_async("poller", "acme", async { panic!("one page") }).await;
+        let poller = supervisor.part("poller", "acme");
+        let none: Option<()> = poller.attempt_async(async { panic!("one page") }).await;
         assert_eq!(none, None);
         let reasons = readiness.reasons();
         let message = &reasons["service parts"];

@@ -1,19 +1,18 @@
 //! How the actors hang together, and in which order they start.
 
 use super::gauges::{keep_reading, keep_verifying, seconds};
+use super::live::{Live, LivePace};
 use super::readiness::Readiness;
-use super::reload::Live;
+use super::shared::Shared;
 use super::sinks::Sink;
 use super::supervisor::Supervisor;
 use crate::actors::audit_sink::AuditSink;
 use crate::actors::core::skew::Skew;
-use crate::actors::forecaster::keep_forecasting;
 use crate::actors::notifier::Notifier;
-use crate::actors::org::registry::OrgRegistry;
-use crate::actors::org::start::Org;
-use crate::actors::poller::{LivePace, Poller, PollerTools, Pollers, read_catalogue};
+use crate::actors::org::start::Beginning;
+use crate::actors::poller::{Poller, PollerTools, Pollers, read_catalogue};
 use crate::actors::sealer::keep_sealing;
-use crate::actors::timekeeper;
+use crate::actors::timekeeper::Timekeeper;
 use crate::clock::Clock;
 use crate::config::{Admin, Audit, Channel, Config, Http, NamelyTenant};
 use crate::domain::record::employee::ContentHash;
@@ -59,8 +58,8 @@ pub struct Service {
     pub pollers: Pollers,
     /// Told when somebody has decided something, so that it is acted upon at once.
     pub decided: Arc<Notify>,
-    pub(crate) supervisor: Supervisor,
-    pub(crate) live: Live,
+    pub(super) supervisor: Supervisor,
+    pub(super) live: Live,
 }
 
 impl Service {
@@ -76,87 +75,51 @@ impl Service {
             rules_changed = recovered.rules_changed,
             "the store is open"
         );
-        let readiness = Readiness::default();
-        let watched = store.clone();
-        readiness.watch("store", move || watched.trouble());
-        let paused = store.stops().clone();
-        readiness.watch("pause", move || Some(paused.unwritten().first()?.message()));
-        let supervisor = Supervisor::start(&clock, &metrics, &readiness);
+        let shared = Shared::new(clock, store, metrics);
+        let (watched, paused) = (shared.store.clone(), shared.store.stops().clone());
+        shared.readiness.watch("store", move || watched.trouble());
+        shared.readiness.watch("pause", move || Some(paused.unwritten().first()?.message()));
         let paces: BTreeMap<String, LivePace> =
             config.namely.iter().map(|t| (t.name.clone(), Arc::new(ArcSwap::from_pointee(t.pace)))).collect();
-        let pollers = Pollers::default();
-        let (running, decided) = (config.clone(), Arc::new(Notify::new()));
-        let start = Start {
-            clock: clock.clone(),
-            store: store.clone(),
-            metrics: metrics.clone(),
-            readiness: readiness.clone(),
-            supervisor: supervisor.clone(),
-            walked: Arc::new(Notify::new()),
-            decided: decided.clone(),
-            skew: Skew::new(clock.monotonic()),
-            run: recovered.run,
-            paces: paces.clone(),
-            pollers: pollers.clone(),
-            config,
-        };
-        let orgs: Result<Vec<Org>, String> = start.config.okta.iter().map(|okta| Org::new(okta, &start)).collect();
-        let orgs = orgs.map_err(StartError::Http)?;
-        let sinks = sinks(&start.config.audit, &start.config.http).map_err(StartError::Http)?;
-        let channels = start.config.notify.iter().map(Channel::cursor);
-        store.keep_sinks(sinks.iter().map(Sink::name).chain(channels).collect()).await?;
-        let former_words = start.config.audit.former_words;
-        for sink in sinks {
-            AuditSink::start_with(
-                sink,
-                former_words,
-                clock.clone(),
-                store.clone(),
-                metrics.clone(),
-                supervisor.clone(),
-            );
-        }
-        for channel in &start.config.notify {
-            store.begin_at_end(&channel.cursor()).await?;
-            let client = client(HeaderMap::new(), &start.config.http.transport(SINK_TIMEOUT))
-                .map_err(|e| StartError::Http(describe(&e)))?;
-            Notifier::start_with(
-                channel.clone(),
-                client,
-                clock.clone(),
-                store.clone(),
-                metrics.clone(),
-                supervisor.clone(),
-            );
-        }
-        let parts = (start.config.audit.sealing.clone(), store.clone(), clock.clone());
-        supervisor.keep("sealer", "", move || keep_sealing(parts.0.clone(), parts.1.clone(), parts.2.clone()));
-        let parts = (store.clone(), clock.clone(), metrics.clone());
-        supervisor.keep("gauges", "", move || keep_reading(parts.0.clone(), parts.1.clone(), parts.2.clone()));
-        let parts = (store.clone(), clock.clone(), metrics.clone());
-        supervisor.keep("verifier", "", move || keep_verifying(parts.0.clone(), parts.1.clone(), parts.2.clone()));
-        for tenant in &start.config.namely {
+        let walked = Arc::new(Notify::new());
+        let orgs = config.okta.iter().map(|okta| Beginning::new(okta, &config, &shared, &walked));
+        let orgs = orgs.collect::<Result<Vec<_>, String>>().map_err(StartError::Http)?;
+        start_reporting(&config, &shared).await?;
+        keep_watching(&config, &shared);
+        for tenant in &config.namely {
             if let Some(at) = tenant.token_expires {
-                metrics.credential_expiry.with_label_values(&["namely", &tenant.name]).set(seconds(at));
+                shared.metrics.credential_expiry.with_label_values(&["namely", &tenant.name]).set(seconds(at));
             }
-            readiness.missing(&format!("walk {}", tenant.name), "no complete walk yet");
+            shared.readiness.missing(&format!("walk {}", tenant.name), "no complete walk yet");
         }
-        let traffics = orgs.iter().map(Org::traffic).collect();
-        let names = start.config.okta.iter().map(|org| org.name.clone()).collect();
-        let admin = start.config.admin.clone();
-        start.go(orgs);
-        Ok(Self {
-            store,
-            metrics,
-            readiness,
-            clock,
-            orgs: names,
-            admin,
-            pollers,
-            decided,
-            supervisor,
-            live: Live { paces, traffics, config: Mutex::new(running) },
-        })
+        let traffics = orgs.iter().map(|org| (org.org().name.to_string(), org.org().traffic.clone())).collect();
+        let (pollers, decided) = (Pollers::default(), Arc::new(Notify::new()));
+        let service = Self {
+            store: shared.store.clone(),
+            metrics: shared.metrics.clone(),
+            readiness: shared.readiness.clone(),
+            clock: shared.clock.clone(),
+            orgs: config.okta.iter().map(|org| org.name.clone()).collect(),
+            admin: config.admin.clone(),
+            pollers: pollers.clone(),
+            decided: decided.clone(),
+            supervisor: shared.supervisor.clone(),
+            live: Live { paces: paces.clone(), traffics, config: Mutex::new(config.clone()) },
+        };
+        let skew = Skew::new(shared.clock.monotonic());
+        let timekeeper = Timekeeper { shared: shared.clone(), skew: skew.clone(), decided };
+        shared.supervisor.keep("timekeeper", "", move || timekeeper.clone().keep());
+        // Side by side: an org or a tenant that cannot be read holds nobody up who does not depend on it.
+        for org in orgs {
+            let name = org.org().name.clone();
+            shared.supervisor.must("org", &name, org.work());
+        }
+        let reading = Arc::new(Reading { shared, skew, walked, run: recovered.run, paces, pollers, config });
+        for tenant in reading.config.namely.clone() {
+            let name = tenant.name.clone();
+            reading.shared.supervisor.must("tenant", &name, reading.clone().read_tenant(tenant));
+        }
+        Ok(service)
     }
 
     /// Begins nothing more and waits until every call that was announced has its outcome in the store. Returns how many have
@@ -191,62 +154,60 @@ fn sinks(audit: &Audit, network: &Http) -> Result<Vec<Sink>, String> {
     Ok(sinks)
 }
 
-/// What is needed from the opening of the store until everything runs.
-pub(crate) struct Start {
-    pub config: Config,
-    pub clock: Clock,
-    pub store: Store,
-    pub metrics: Metrics,
-    pub readiness: Readiness,
-    pub supervisor: Supervisor,
-    /// Told when a walk was complete.
-    pub walked: Arc<Notify>,
-    decided: Arc<Notify>,
+/// Starts what tells others: audit sinks and notifiers, each from where it was.
+async fn start_reporting(config: &Config, shared: &Shared) -> Result<(), StartError> {
+    let sinks = sinks(&config.audit, &config.http).map_err(StartError::Http)?;
+    let channels = config.notify.iter().map(Channel::cursor);
+    shared.store.keep_sinks(sinks.iter().map(Sink::name).chain(channels).collect()).await?;
+    let former_words = config.audit.former_words;
+    for sink in sinks {
+        let name = sink.name();
+        let sink = AuditSink { sink, former_words, shared: shared.clone() };
+        shared.supervisor.keep("audit sink", &name, move || sink.clone().keep());
+    }
+    for channel in &config.notify {
+        shared.store.begin_at_end(&channel.cursor()).await?;
+        let client = client(HeaderMap::new(), &config.http.transport(SINK_TIMEOUT))
+            .map_err(|e| StartError::Http(describe(&e)))?;
+        let notifier = Notifier { channel: channel.clone(), client, shared: shared.clone() };
+        shared.supervisor.keep("notifier", &channel.name, move || notifier.clone().keep());
+    }
+    Ok(())
+}
+
+/// Starts what seals and looks at the store.
+fn keep_watching(config: &Config, shared: &Shared) {
+    let (sealing, of) = (config.audit.sealing.clone(), shared.clone());
+    shared.supervisor.keep("sealer", "", move || keep_sealing(sealing.clone(), of.clone()));
+    let of = shared.clone();
+    shared.supervisor.keep("gauges", "", move || keep_reading(of.clone()));
+    let of = shared.clone();
+    shared.supervisor.keep("verifier", "", move || keep_verifying(of.clone()));
+}
+
+/// What reads the tenants.
+struct Reading {
+    shared: Shared,
+    config: Config,
     skew: Skew,
+    /// Told when a walk was complete.
+    walked: Arc<Notify>,
     run: i64,
-    /// How fast each tenant is asked.
     paces: BTreeMap<String, LivePace>,
     pollers: Pollers,
 }
 
-impl Start {
-    /// Starts everything side by side: an org or a tenant that cannot be read holds nobody up who does not depend on it.
-    fn go(self, orgs: Vec<Org>) {
-        let registry = OrgRegistry::default();
-        let tools = timekeeper::Tools {
-            clock: self.clock.clone(),
-            store: self.store.clone(),
-            registry: registry.clone(),
-            skew: self.skew.clone(),
-            readiness: self.readiness.clone(),
-        };
-        let decided = self.decided.clone();
-        self.supervisor.keep("timekeeper", "", move || tools.clone().keep(decided.clone()));
-        let (forecast, clock) = (registry.clone(), self.clock.clone());
-        self.supervisor.keep("forecaster", "", move || keep_forecasting(forecast.clone(), clock.clone()));
-        // Whoever starts something must get to the end.
-        for org in orgs {
-            let (supervisor, name) = (self.supervisor.clone(), org.traffic().0);
-            let working = org.work(registry.clone());
-            actix::spawn(async move { supervisor.must("org", &name, working).await });
-        }
-        let start = Arc::new(self);
-        for tenant in start.config.namely.clone() {
-            let (supervisor, name) = (start.supervisor.clone(), tenant.name.clone());
-            let reading = start.clone().read_tenant(tenant, registry.clone());
-            actix::spawn(async move { supervisor.must("tenant", &name, reading).await });
-        }
-    }
-
+impl Reading {
     /// Starts the poller of one tenant, as soon as its groups can be read.
-    async fn read_tenant(self: Arc<Self>, tenant: NamelyTenant, registry: OrgRegistry) {
+    async fn read_tenant(self: Arc<Self>, tenant: NamelyTenant) {
+        let Shared { clock, store, readiness, .. } = &self.shared;
         let what = format!("namely {}", tenant.name);
         let client = match NamelyClient::new(&tenant.url, &tenant.token, tenant.transport.clone()) {
             Ok(client) => client,
             Err(e) => {
                 let why = format!("the HTTP client could not be made ({}); correct its url or token", describe(&e));
                 tracing::error!(tenant = tenant.name, %why, "this tenant is not read");
-                return self.readiness.missing(&what, why);
+                return readiness.missing(&what, why);
             }
         };
         let (known, unread) = self.until_known(&tenant.name).await;
@@ -256,14 +217,14 @@ impl Start {
                 Ok(catalogue) => break catalogue,
                 Err(why) => {
                     tracing::error!(tenant = tenant.name, %why, attempt, "Namely's groups could not be read; it will be tried again");
-                    self.readiness.missing(&what, why);
-                    self.clock.sleep(retry::delay(attempt)).await;
+                    readiness.missing(&what, why);
+                    clock.sleep(retry::delay(attempt)).await;
                     attempt += 1;
                 }
             }
         };
-        self.readiness.have(&what);
-        let learnt = self.store.learn_titles(tenant.name.clone(), catalogue.titles(), self.clock.now()).await;
+        readiness.have(&what);
+        let learnt = store.learn_titles(tenant.name.clone(), catalogue.titles(), clock.now()).await;
         if let Err(e) = learnt {
             tracing::error!(error = %e, "the names of Namely's groups could not be written down");
         }
@@ -273,13 +234,8 @@ impl Start {
             pace,
             client,
             reader: Reader::new(&self.config.rulebook.reads()),
-            clock: self.clock.clone(),
-            store: self.store.clone(),
-            metrics: self.metrics.clone(),
-            readiness: self.readiness.clone(),
-            supervisor: self.supervisor.clone(),
+            shared: self.shared.clone(),
             skew: self.skew.clone(),
-            registry,
             walked: self.walked.clone(),
             run: self.run,
         };
@@ -293,11 +249,11 @@ impl Start {
         let mut attempt = 0;
         loop {
             let name = tenant.to_owned();
-            match self.store.run(move |c| Ok((known_hashes(c, &name)?, unreadable(c, &name)?))).await {
+            match self.shared.store.run(move |c| Ok((known_hashes(c, &name)?, unreadable(c, &name)?))).await {
                 Ok(known) => return known,
                 Err(e) => {
                     tracing::error!(tenant, error = %e, "the store cannot tell what it holds; it is asked again");
-                    self.clock.sleep(retry::delay(attempt)).await;
+                    self.shared.clock.sleep(retry::delay(attempt)).await;
                     attempt += 1;
                 }
             }

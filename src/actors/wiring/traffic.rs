@@ -1,6 +1,7 @@
 //! What the writers of one org share: how many calls may be under way at once, what is paused, and how much room each
 //! counter has.
 
+use crate::actors::core::concurrency::Concurrency;
 use crate::clock::Moment;
 use crate::okta::budget::{Shares, Status};
 use crate::okta::health::Admission;
@@ -8,91 +9,11 @@ use crate::okta::{Bucket, Health};
 use crate::retry::Waits;
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many people may wait for one counter before the dispatcher looks for other work.
 pub const LOOKAHEAD: usize = 48;
-/// Answers without complaint after which one more simultaneous call is tried.
-const GOOD_ANSWERS: u32 = 50;
-/// Answers without complaint after which the number that Okta complained about is tried again.
-const FORGET_AFTER: u32 = 5000;
-
-/// Limits simultaneous calls: additive increase up to just below what Okta once complained about, halved when it
-/// complains (`okta-api.md §4.6`).
-#[derive(Debug)]
-pub struct Concurrency {
-    most: usize,
-    /// Below what was too many the last time.
-    ceiling: usize,
-    cap: usize,
-    in_flight: usize,
-    /// Of them, calls that nobody waits for any more and that may still be under way at Okta.
-    lingering: usize,
-    good: u32,
-    since_complaint: u32,
-}
-
-impl Concurrency {
-    /// At most `most` calls at once.
-    pub fn new(most: usize) -> Self {
-        Self { most, ceiling: most, cap: most, in_flight: 0, lingering: 0, good: 0, since_complaint: 0 }
-    }
-
-    /// From now on at most `most` calls at once.
-    pub fn set_most(&mut self, most: usize) {
-        *self = Self { in_flight: self.in_flight, lingering: self.lingering, ..Self::new(most) };
-    }
-
-    /// Takes a place, if one is free; of every five, one is for terminations only.
-    pub fn try_enter(&mut self, urgent: bool) -> bool {
-        let free = self.in_flight < if urgent { self.cap } else { self.cap - self.cap / 5 };
-        self.in_flight += usize::from(free);
-        free
-    }
-
-    /// Gives a place back that was not used.
-    pub fn give_up(&mut self) {
-        self.in_flight = self.in_flight.saturating_sub(1);
-    }
-
-    /// Keeps the place of a call that was given up: it may still be under way there, and be counted. Half of the places
-    /// can be kept, so that somebody can find out whether the trouble is over; false if this one cannot.
-    pub fn keep(&mut self) -> bool {
-        let keeps = self.lingering < self.cap / 2;
-        self.lingering += usize::from(keeps);
-        keeps
-    }
-
-    /// Gives back a place that was kept.
-    pub fn let_go(&mut self) {
-        self.lingering = self.lingering.saturating_sub(1);
-        self.give_up();
-    }
-
-    /// Gives the place back; `too_many` if Okta complained about simultaneous calls.
-    pub fn admission(&mut self, too_many: bool) {
-        if too_many {
-            // Each complaint lowers it, also several about one crowd: too few is mended by good answers, too many is not.
-            self.ceiling = self.ceiling.min(self.in_flight.saturating_sub(1)).max(1);
-            self.cap = (self.cap / 2).clamp(1, self.ceiling);
-            (self.good, self.since_complaint) = (0, 0);
-        } else {
-            self.good += 1;
-            self.since_complaint += 1;
-            if self.since_complaint >= FORGET_AFTER && self.ceiling < self.most {
-                self.ceiling += 1;
-                self.since_complaint = 0;
-            }
-            if self.good >= GOOD_ANSWERS && self.cap < self.ceiling {
-                self.cap += 1;
-                self.good = 0;
-            }
-        }
-        self.in_flight = self.in_flight.saturating_sub(1);
-    }
-}
-
 /// What of the pace of one org is configured, and can be changed while it works.
 #[derive(Clone, Copy, Debug)]
 pub struct Tuning {
@@ -109,11 +30,10 @@ pub struct Tuning {
 /// Shared by the writers and the dispatcher of one org.
 #[derive(Clone)]
 pub struct Traffic {
-    concurrency: Arc<Mutex<Concurrency>>,
+    places: Places,
     health: Arc<Mutex<Health>>,
     room: Arc<DashMap<Bucket, usize>>,
     status: Arc<DashMap<Bucket, Status>>,
-    waiting: Arc<AtomicUsize>,
     tuning: Arc<ArcSwap<Tuning>>,
 }
 
@@ -122,11 +42,10 @@ impl Traffic {
     pub fn new(tuning: Tuning) -> Self {
         let room = Bucket::ALL.into_iter().map(|bucket| (bucket, LOOKAHEAD)).collect();
         Self {
-            concurrency: Arc::new(Mutex::new(Concurrency::new(tuning.in_flight))),
+            places: Places::new(tuning.in_flight),
             health: Arc::default(),
             room: Arc::new(room),
             status: Arc::default(),
-            waiting: Arc::default(),
             tuning: Arc::new(ArcSwap::from_pointee(tuning)),
         }
     }
@@ -135,7 +54,7 @@ impl Traffic {
     pub fn tune(&self, tuning: Tuning) {
         // What was learned of Okta's limit of simultaneous calls is kept while nobody says otherwise.
         if tuning.in_flight != self.tuning.load().in_flight {
-            self.lock(|c| c.set_most(tuning.in_flight));
+            self.places.with(|places| places.set_most(tuning.in_flight));
         }
         self.tuning.store(Arc::new(tuning));
     }
@@ -155,39 +74,9 @@ impl Traffic {
         self.tuning.load().waits
     }
 
-    /// Takes a place for one call. Whoever gets none is remembered, so that `admission` can say somebody waits.
-    pub fn try_enter(&self, urgent: bool) -> bool {
-        let entered = self.lock(|c| c.try_enter(urgent));
-        if !entered {
-            self.waiting.store(1, Ordering::Relaxed);
-        }
-        entered
-    }
-
-    /// Gives a place back that was not used.
-    pub fn give_up(&self) {
-        self.lock(Concurrency::give_up);
-    }
-
-    /// Gives the place back; true if a writer waits for one.
-    pub fn admission(&self, too_many: bool) -> bool {
-        self.lock(|c| c.admission(too_many));
-        self.is_waited_for()
-    }
-
-    /// Keeps the place of a call that may still be under way, until `let_go`; false if it must `admission` at once.
-    pub fn keep(&self) -> bool {
-        self.lock(Concurrency::keep)
-    }
-
-    /// Gives back a place that was kept; true if a writer waits for one.
-    pub fn let_go(&self) -> bool {
-        self.lock(Concurrency::let_go);
-        self.is_waited_for()
-    }
-
-    fn is_waited_for(&self) -> bool {
-        self.waiting.swap(0, Ordering::Relaxed) != 0
+    /// Takes a place for one call. Whoever gets none is remembered: who gives one back learns that somebody waits.
+    pub fn try_enter(&self, urgent: bool) -> Option<Place> {
+        self.places.try_enter(urgent)
     }
 
     /// For how many more people this counter has room.
@@ -223,9 +112,81 @@ impl Traffic {
             Admission::Wait(_) => 0,
         }
     }
+}
 
-    fn lock<T>(&self, f: impl FnOnce(&mut Concurrency) -> T) -> T {
-        f(&mut self.concurrency.lock().unwrap_or_else(PoisonError::into_inner))
+/// Places for simultaneous calls.
+#[derive(Clone)]
+struct Places(Arc<(Mutex<Concurrency>, AtomicBool)>);
+
+impl Places {
+    fn new(most: usize) -> Self {
+        Self(Arc::new((Mutex::new(Concurrency::new(most)), AtomicBool::new(false))))
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut Concurrency) -> T) -> T {
+        f(&mut self.0.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn try_enter(&self, urgent: bool) -> Option<Place> {
+        let entered = self.with(|places| places.try_enter(urgent));
+        if !entered {
+            self.0.1.store(true, Ordering::Relaxed);
+        }
+        entered.then(|| Place(Some(self.clone())))
+    }
+
+    /// Whether a writer waits for a place: it is told once.
+    fn is_waited_for(&self) -> bool {
+        self.0.1.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// The place of one call. If it is dropped, it is free again, and nothing was learned.
+pub struct Place(Option<Places>);
+
+impl Place {
+    /// The call was answered, or did not leave; `too_many` if Okta complained about simultaneous calls. True if a writer waits for
+    /// a place.
+    pub fn answered(mut self, too_many: bool) -> bool {
+        let Some(places) = self.0.take() else { return false };
+        places.with(|c| c.answered(too_many));
+        places.is_waited_for()
+    }
+
+    /// Keeps the place of a call that may still be under way, if it can be kept.
+    pub fn keep(mut self) -> Result<Kept, Place> {
+        match self.0.take() {
+            Some(places) if places.with(Concurrency::keep) => Ok(Kept(Some(places))),
+            places => Err(Place(places)),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(places) = self.0.take() {
+            places.with(Concurrency::give_up);
+        }
+    }
+}
+
+/// The place of a call that was given up and may still be under way. If it is dropped, it is free again.
+pub struct Kept(Option<Places>);
+
+impl Kept {
+    /// It must have ended by now; true if a writer waits for a place.
+    pub fn let_go(mut self) -> bool {
+        let Some(places) = self.0.take() else { return false };
+        places.with(Concurrency::let_go);
+        places.is_waited_for()
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(places) = self.0.take() {
+            places.with(Concurrency::let_go);
+        }
     }
 }
 
@@ -233,67 +194,39 @@ impl Traffic {
 mod tests {
     use super::*;
 
+    fn traffic(in_flight: usize) -> Traffic {
+        Traffic::new(Tuning { in_flight, runs: 64, shares: Shares::default(), waits: Waits::default() })
+    }
+
     #[test]
     fn another_number_of_calls_at_once_counts_those_that_are_under_way() {
-        let tuning = Tuning { in_flight: 4, runs: 64, shares: Shares::default(), waits: Waits::default() };
-        let traffic = Traffic::new(tuning);
-        assert_eq!((0..9).filter(|_| traffic.try_enter(true)).count(), 4);
+        let traffic = traffic(4);
+        let mut calls: Vec<Place> = (0..9).filter_map(|_| traffic.try_enter(true)).collect();
+        assert_eq!(calls.len(), 4);
         let waits = Waits { longest: Waits::default().first, ..Waits::default() };
         traffic.tune(Tuning { in_flight: 2, runs: 8, shares: Shares { share: 0.5, reserve: 0.2 }, waits });
         assert_eq!(traffic.waits(), waits);
         assert_eq!((traffic.runs(), traffic.shares()), (8, Shares { share: 0.5, reserve: 0.2 }));
-        traffic.admission(false);
-        traffic.admission(false);
-        assert!(!traffic.try_enter(true), "two are still under way");
-        traffic.admission(false);
-        assert!(traffic.try_enter(true));
+        calls.truncate(2);
+        assert!(traffic.try_enter(true).is_none(), "two are still under way");
+        calls.truncate(1);
+        assert!(traffic.try_enter(true).is_some());
     }
 
     #[test]
-    fn a_complaint_halves_the_calls_at_once_and_good_answers_bring_them_back_to_just_below_it() {
-        let mut concurrency = Concurrency::new(16);
-        for _ in 0..16 {
-            assert!(concurrency.try_enter(true));
-        }
-        assert!(!concurrency.try_enter(true));
-        concurrency.admission(true);
-        assert_eq!(concurrency.cap, 8);
-        assert!(!concurrency.try_enter(true), "fifteen are still under way");
-        for _ in 0..15 {
-            concurrency.admission(false);
-        }
-        for _ in 0..GOOD_ANSWERS * 20 {
-            assert!(concurrency.try_enter(true));
-            concurrency.admission(false);
-        }
-        assert_eq!(concurrency.cap, 15, "sixteen were too many");
-        for _ in 0..FORGET_AFTER {
-            assert!(concurrency.try_enter(true));
-            concurrency.admission(false);
-        }
-        assert_eq!(concurrency.cap, 16, "after a long time it is tried again");
-    }
-
-    #[test]
-    fn calls_that_nobody_waits_for_any_more_keep_half_of_the_places_at_most() {
-        let mut concurrency = Concurrency::new(4);
-        assert_eq!((0..9).filter(|_| concurrency.try_enter(true)).count(), 4);
-        assert_eq!((0..3).map(|_| concurrency.keep()).collect::<Vec<_>>(), [true, true, false]);
-        concurrency.admission(false);
-        assert!(concurrency.try_enter(true), "the place of the third is free");
-        assert!(!concurrency.try_enter(true), "two may still be under way, and two are");
-        concurrency.set_most(8);
-        assert_eq!((0..9).filter(|_| concurrency.try_enter(true)).count(), 4, "they count under another number too");
-        concurrency.let_go();
-        assert!(concurrency.try_enter(true));
-        assert!(!concurrency.try_enter(true));
-    }
-
-    #[test]
-    fn a_crowd_leaves_places_for_terminations() {
-        let mut concurrency = Concurrency::new(16);
-        let crowd = (0..20).filter(|_| concurrency.try_enter(false)).count();
-        assert_eq!(crowd, 13);
-        assert_eq!((0..20).filter(|_| concurrency.try_enter(true)).count(), 3);
+    fn a_place_comes_back_once_whatever_becomes_of_its_call_and_whoever_waits_is_told_once() {
+        let traffic = traffic(2);
+        let enter = || traffic.try_enter(true);
+        let (answered, lost) = (enter().expect("a place"), enter().expect("a place"));
+        assert!(enter().is_none());
+        assert!(answered.answered(false), "somebody waits");
+        let kept = enter().expect("a place").keep().ok().expect("half of the places can be kept");
+        let lost = lost.keep().err().expect("not all of them");
+        assert!(enter().is_none());
+        drop(lost);
+        assert!(enter().is_some(), "as after a panic");
+        assert!(kept.let_go(), "somebody has waited meanwhile");
+        let both = (enter(), enter());
+        assert!(both.0.is_some() && both.1.is_some() && enter().is_none());
     }
 }

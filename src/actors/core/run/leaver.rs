@@ -4,7 +4,9 @@
 //! **Invariant:** such a run ends as done only if its plan is carried out; whatever is missing has a time at which it is
 //! tried again.
 
-use super::{A_MOMENT, Act, Concluded, Context, MAX_PAGES, Run};
+use super::refusal::{Refusal, is_busy};
+use super::waits::A_MOMENT;
+use super::{Act, Concluded, Context, MAX_PAGES, Run};
 use crate::domain::account::knowledge::Knowledge;
 use crate::domain::plan::termination::next_try;
 use crate::domain::work::run::{Next, Release};
@@ -16,48 +18,6 @@ use std::time::Duration;
 const REPORTED: usize = 5;
 /// Tries that come as soon as Okta says, where it had no time.
 const SOON: i64 = 3;
-
-/// Something that Okta did not do.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    pub step: Step,
-    pub why: String,
-    /// Whether somebody has to change something before it can be done, as far as Okta says.
-    lasts: bool,
-    /// When it may be tried again, where Okta had no time.
-    after: Option<Duration>,
-}
-
-impl Refusal {
-    /// What `outcome` says of a step that was not carried out.
-    fn of(step: &Step, outcome: &Outcome) -> Self {
-        let (why, after) = match outcome {
-            Outcome::Refused { why, who } => (format!("{why}; {who}"), None),
-            Outcome::Missing => ("Okta says that there is no such thing, and shows it".to_owned(), None),
-            Outcome::Retry { after, why } => (why.clone(), Some(*after)),
-            Outcome::Unknown { why } => (why.clone(), Some(A_MOMENT)),
-            other => {
-                let shows = "Okta says that it is so already, and shows something else";
-                (other.why().unwrap_or(shows).to_owned(), None)
-            }
-        };
-        Self { step: step.clone(), why, lasts: !is_busy(outcome), after }
-    }
-
-    /// Okta has accepted a step and shows that nothing has changed.
-    pub(super) fn of_accepted(step: &Step, lasts: bool) -> Self {
-        let why = match step {
-            Step::RemoveGroup { .. } if lasts => {
-                "wanted no member, shown a member: Okta has accepted the removal and the list has them still"
-            }
-            Step::RemoveGroup { .. } => {
-                "Okta has accepted the removal, and the list, which may lag a little, has them still"
-            }
-            _ => "Okta accepts it but does not show it",
-        };
-        Self { step: step.clone(), why: why.to_owned(), lasts, after: None }
-    }
-}
 
 impl Run {
     /// How urgent a call is that found no room: access that is still there is ended before everything else.
@@ -399,11 +359,6 @@ impl Run {
             Release::ReadFirst { at, why }
         }
     }
-}
-
-/// Whether an outcome says nothing about the person: Okta has no time, or nobody knows what it did.
-fn is_busy(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Retry { .. } | Outcome::Unknown { .. })
 }
 
 #[cfg(test)]

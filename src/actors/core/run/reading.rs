@@ -2,7 +2,8 @@
 //!
 //! **Invariant:** what could not be read is unknown; that there is no account is answered twice before it is believed.
 
-use super::{A_MOMENT, Concluded, Context, Run, WRONG_AGAIN};
+use super::waits::A_MOMENT;
+use super::{Concluded, Context, Run, WRONG_AGAIN};
 use crate::domain::account::administrators::RolesRead;
 use crate::domain::guard::administrator::needs_groups;
 use crate::domain::work::run::Release;
