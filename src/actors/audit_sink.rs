@@ -25,8 +25,8 @@ impl AuditSink {
     /// Delivers until the task is dropped.
     pub async fn keep(self) -> Result<(), String> {
         let (name, metrics, clock) = (self.sink.name(), &self.shared.metrics, &self.shared.clock);
-        let delivered = metrics.audit_rows_delivered.with_label_values(&[&name]);
-        let failed = metrics.sink_failures.with_label_values(&[&name]);
+        let delivered = metrics.audit.rows_delivered.with_label_values(&[&name]);
+        let failed = metrics.audit.sink_failures.with_label_values(&[&name]);
         // Since the last success.
         let mut failures = 0;
         loop {

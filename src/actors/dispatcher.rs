@@ -53,9 +53,9 @@ impl Dispatcher {
     /// Starts it, closed.
     pub fn start_with(tools: Tools) -> Gate<Dispatcher> {
         let (shared, org) = (&tools.org.shared, &tools.org.name);
-        let wait = shared.metrics.mailbox_wait_seconds.with_label_values(&["dispatcher"]);
+        let wait = shared.metrics.parts.mailbox_wait_seconds.with_label_values(&["dispatcher"]);
         let part = shared.supervisor.part("dispatcher", org);
-        let shown = shared.metrics.runs.with_label_values(&[org]);
+        let shown = shared.metrics.work.runs.with_label_values(&[org]);
         let mut own = None;
         Dispatcher::create(|ctx| {
             let gate = own.insert(Gate::new(ctx.address(), 1024, wait));

@@ -43,11 +43,11 @@ impl Forecaster {
         let mut longest = 0.0_f64;
         for bucket in Bucket::ALL {
             let calls = calls.get(&bucket).copied().unwrap_or(0.0);
-            metrics.backlog_calls.with_label_values(&[org, bucket.as_str()]).set(calls);
+            metrics.work.backlog_calls.with_label_values(&[org, bucket.as_str()]).set(calls);
             let seconds = self.org.traffic.status(bucket).and_then(|status| forecast::seconds(calls, &status, now));
             longest = longest.max(seconds.unwrap_or(0.0));
         }
-        metrics.backlog_eta_seconds.with_label_values(&[org]).set(longest);
+        metrics.work.backlog_eta_seconds.with_label_values(&[org]).set(longest);
         Ok(())
     }
 }

@@ -47,8 +47,8 @@ impl Notifier {
     /// Tells until the task is dropped. What was gathered and not told is read again after a mistake, from where was told last.
     pub async fn keep(self) -> Result<(), String> {
         let (name, metrics, clock) = (&self.channel.name, &self.shared.metrics, &self.shared.clock);
-        let sent = metrics.notifications.with_label_values(&[name]);
-        let failed = metrics.notification_failures.with_label_values(&[name]);
+        let sent = metrics.parts.notifications.with_label_values(&[name]);
+        let failed = metrics.parts.notification_failures.with_label_values(&[name]);
         let tick = clock.real(TICK).max(SHORTEST_TICK);
         // When the present digest began to be gathered, and what was read and not told yet.
         let (mut since, mut gathered) = (None::<Moment>, None);

@@ -103,7 +103,7 @@ impl Actor for PersonRun {
     fn started(&mut self, ctx: &mut Self::Context) {
         let span = self.span.clone();
         let _inside = span.enter();
-        let wait = self.tools.org.shared.metrics.mailbox_wait_seconds.with_label_values(&["employee"]);
+        let wait = self.tools.org.shared.metrics.parts.mailbox_wait_seconds.with_label_values(&["employee"]);
         let person = pseudonym(self.run.claim().case.person.primary());
         let overdue = Gate::new(ctx.address(), 1, wait).bell(Overdue);
         self.guard.in_flight = Some(self.tools.runs.begin(self.guard.own, self.progress.clone(), person, overdue));
@@ -249,8 +249,8 @@ impl PersonRun {
     fn send(&self, step: Step, planned: Option<Planned>, ctx: &mut Context<Self>) {
         let shared = &self.tools.org.shared;
         if let Some(plan) = &planned {
-            shared.metrics.plans.with_label_values(&["steps"]).inc();
-            shared.metrics.plan_calls.observe(plan.steps.len() as f64);
+            shared.metrics.work.plans.with_label_values(&["steps"]).inc();
+            shared.metrics.work.plan_calls.observe(plan.steps.len() as f64);
         }
         let request = Request::of(&step, self.run.full());
         let call = Call {
@@ -306,10 +306,10 @@ impl PersonRun {
     fn count(&self, step: &Step, outcome: &Outcome) {
         let bucket = Request::of(step, None).bucket().as_str();
         let metrics = &self.tools.org.shared.metrics;
-        metrics.okta_calls.with_label_values(&[&self.tools.org.name, bucket, step.name(), outcome.as_str()]).inc();
+        metrics.okta.calls.with_label_values(&[&self.tools.org.name, bucket, step.name(), outcome.as_str()]).inc();
         if matches!((step, outcome), (Step::Deactivate { .. }, Outcome::Applied)) {
             let since: Moment = self.run.claim().dirty_at;
-            metrics.revoke_seconds.observe(self.tools.org.shared.clock.now().since(since).as_secs_f64());
+            metrics.work.revoke_seconds.observe(self.tools.org.shared.clock.now().since(since).as_secs_f64());
         }
     }
 
@@ -321,7 +321,7 @@ impl PersonRun {
         let is_right = !matches!(outcome, Outcome::AnotherUser { .. });
         if let (false, Some(why)) = (is_right, outcome.why()) {
             let org = &self.tools.org.name;
-            self.tools.org.shared.metrics.okta_anomalies.with_label_values(&[org]).inc();
+            self.tools.org.shared.metrics.okta.anomalies.with_label_values(&[org]).inc();
             tracing::error!(%org, target = self.run.claim().lease.target, %why, "an answer about somebody else");
         }
         let (target, now) = (self.run.claim().lease.target, self.tools.org.shared.clock.monotonic());
@@ -391,19 +391,19 @@ impl PersonRun {
         self.span.record("outcome", release.as_str());
         match release {
             Release::Done { .. } => {
-                metrics.done.inc();
+                metrics.work.done.inc();
                 let took = self.tools.org.shared.clock.now().since(claim.dirty_at);
-                metrics.detect_to_done_seconds.observe(took.as_secs_f64());
+                metrics.work.detect_to_done_seconds.observe(took.as_secs_f64());
             }
             Release::Quarantined { why, .. } => {
-                metrics.plans.with_label_values(&["quarantined"]).inc();
+                metrics.work.plans.with_label_values(&["quarantined"]).inc();
                 let profile = &claim.case.person.primary().employee.id;
                 tracing::warn!(org = %self.tools.org.name, target = claim.lease.target, %profile, %why, "quarantined");
             }
             Release::Retry { why, .. } | Release::ReadFirst { why, .. } => {
                 tracing::info!(target = claim.lease.target, attempt = claim.attempt, %why, "will be tried again");
             }
-            Release::Held { .. } => metrics.plans.with_label_values(&["held"]).inc(),
+            Release::Held { .. } => metrics.work.plans.with_label_values(&["held"]).inc(),
             Release::Wait { .. }
             | Release::Search
             | Release::Stale
@@ -530,7 +530,7 @@ impl Drop for Guard {
         let Some(lease) = self.lease.take().filter(|_| std::thread::panicking()) else { return };
         let (name, shared, slot) = (&self.org.name, self.org.shared.clone(), self.slot.take());
         tracing::error!(org = %name, target = lease.target, "a run ended without letting go; please report it");
-        shared.metrics.run_panics.inc();
+        shared.metrics.parts.run_panics.inc();
         let now = shared.clock.now();
         let again = now + long_backoff(self.attempt);
         let supervisor = shared.supervisor.clone();

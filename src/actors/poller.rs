@@ -137,7 +137,7 @@ impl Poller {
     pub fn start_with(tools: PollerTools, detector: Detector, catalogue: Catalogue) -> Gate<Poller> {
         let now = tools.shared.clock.monotonic();
         let walker = Walker::new(**tools.pace.load(), now);
-        let wait = tools.shared.metrics.mailbox_wait_seconds.with_label_values(&["poller"]);
+        let wait = tools.shared.metrics.parts.mailbox_wait_seconds.with_label_values(&["poller"]);
         let part = tools.shared.supervisor.part("poller", &tools.tenant.name);
         let (_post, catalogue_read, catalogue_asked, wake) = (part.post(), now, false, None);
         let poller = Poller { tools, walker, detector, catalogue, catalogue_read, catalogue_asked, wake, part, _post };
@@ -196,7 +196,7 @@ impl Poller {
         let (client, clock, tenant) =
             (self.tools.client.clone(), self.tools.shared.clock.clone(), self.name().to_owned());
         let skew = self.tools.skew.clone();
-        let ahead_seconds = self.tools.shared.metrics.clock_skew_seconds.with_label_values(&[&tenant]);
+        let ahead_seconds = self.tools.shared.metrics.namely.clock_skew_seconds.with_label_values(&[&tenant]);
         let (sent, inside) = (clock.monotonic(), span.clone());
         let getting = async move {
             let reply = client.get(&target).instrument(inside).await;
@@ -280,7 +280,7 @@ impl Poller {
             let profile = problem.profile.as_deref().unwrap_or("(no id)");
             tracing::warn!(tenant = self.name(), profile, why = %problem.why, "a profile cannot be read");
         }
-        let lag = self.tools.shared.metrics.source_lag_seconds.with_label_values(&[self.name()]);
+        let lag = self.tools.shared.metrics.namely.source_lag_seconds.with_label_values(&[self.name()]);
         for updated in &findings.moved {
             lag.observe(self.tools.shared.clock.now().since(Moment::from_secs(*updated)).as_secs_f64());
         }
@@ -340,7 +340,7 @@ impl Poller {
         }
         let metrics = &self.tools.shared.metrics;
         for priority in &outcome.dirtied {
-            metrics.profiles_changed.with_label_values(&[self.name(), priority.as_str()]).inc();
+            metrics.namely.profiles_changed.with_label_values(&[self.name(), priority.as_str()]).inc();
         }
         if !outcome.dirtied.is_empty() {
             self.tools.shared.orgs.ring();
@@ -350,7 +350,7 @@ impl Poller {
         }
         self.tools.shared.readiness.have(&format!("namely {}", self.name()));
         let known = i64::try_from(self.detector.len()).unwrap_or(i64::MAX);
-        metrics.profiles.with_label_values(&[self.name()]).set(known);
+        metrics.namely.profiles.with_label_values(&[self.name()]).set(known);
         self.count(fetch, "read");
         let end = self.walker.on_page(fetch, seen, self.tools.shared.clock.monotonic());
         self.ended(end, ctx);
@@ -364,7 +364,7 @@ impl Poller {
         }
         match &failure {
             Failure::Throttled => {
-                self.tools.shared.metrics.namely_throttled.with_label_values(&[self.name()]).inc();
+                self.tools.shared.metrics.namely.throttled.with_label_values(&[self.name()]).inc();
                 tracing::warn!(tenant = self.name(), "Namely throttles; both passes pause for a minute");
             }
             Failure::Failed(why) => {
@@ -381,10 +381,10 @@ impl Poller {
     fn count(&self, fetch: Fetch, result: &str) {
         let pass = pass(fetch);
         if result == "read" {
-            let page = self.tools.shared.metrics.last_page.with_label_values(&[self.name(), pass]);
+            let page = self.tools.shared.metrics.namely.last_page.with_label_values(&[self.name(), pass]);
             page.set(seconds(self.tools.shared.clock.now()));
         }
-        self.tools.shared.metrics.pages.with_label_values(&[self.name(), pass, result]).inc();
+        self.tools.shared.metrics.namely.pages.with_label_values(&[self.name(), pass, result]).inc();
     }
 
     fn ended(&self, end: Option<WalkEnd>, ctx: &mut Context<Self>) {
@@ -394,6 +394,7 @@ impl Poller {
         self.tools
             .shared
             .metrics
+            .namely
             .walks
             .with_label_values(&[self.name(), if complete { "true" } else { "false" }])
             .inc();
@@ -401,7 +402,7 @@ impl Poller {
         let now = self.tools.shared.clock.now();
         match &end.complete {
             Ok(()) => {
-                self.tools.shared.metrics.last_complete_walk.with_label_values(&[self.name()]).set(seconds(now));
+                self.tools.shared.metrics.namely.last_complete_walk.with_label_values(&[self.name()]).set(seconds(now));
                 tracing::debug!(
                     tenant = self.name(),
                     profiles = end.profiles,

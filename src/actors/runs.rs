@@ -77,7 +77,7 @@ pub struct Watchdog {
 impl Watchdog {
     /// Watches until the task is dropped.
     pub async fn keep(self) -> Result<(), String> {
-        self.org.shared.metrics.runs_overdue.with_label_values(&[&self.org.name]); // an increase begins at 0
+        self.org.shared.metrics.parts.runs_overdue.with_label_values(&[&self.org.name]); // an increase begins at 0
         let (mut reads, mut alone) = (0_u32, BTreeSet::new());
         loop {
             tokio::time::sleep(TICK).await;
@@ -142,7 +142,7 @@ impl Watchdog {
         match self.org.shared.store.abandon(lease, Release::ReadFirst { at: now, why }, now).await {
             Ok(()) => {
                 tracing::error!(%org, target, person, seconds, "a run made no progress and was released; please report it");
-                self.org.shared.metrics.runs_overdue.with_label_values(&[org]).inc();
+                self.org.shared.metrics.parts.runs_overdue.with_label_values(&[org]).inc();
                 true
             }
             Err(e) => {

@@ -79,7 +79,7 @@ impl Writers {
                 peers: peers.clone(),
             }
             .start();
-            let wait = shared.metrics.mailbox_wait_seconds.with_label_values(&["writer"]);
+            let wait = shared.metrics.parts.mailbox_wait_seconds.with_label_values(&["writer"]);
             gates.insert(bucket, Gate::new(address, 256, wait));
         }
         let _ = peers.set(gates.values().cloned().collect::<Vec<_>>());
@@ -167,13 +167,13 @@ impl Gauges {
     fn new(org: &str, bucket: Bucket, metrics: &Metrics) -> Self {
         let of = |gauge: &IntGaugeVec| gauge.with_label_values(&[org, bucket.as_str()]);
         Self {
-            limit: of(&metrics.okta_limit),
-            remaining: of(&metrics.okta_remaining),
-            in_flight: of(&metrics.okta_in_flight),
-            reserved: of(&metrics.okta_reserved),
-            windows: of(&metrics.okta_windows),
-            waiting: of(&metrics.okta_waiting),
-            call_seconds: metrics.okta_call_seconds.with_label_values(&[org, bucket.as_str()]),
+            limit: of(&metrics.okta.limit),
+            remaining: of(&metrics.okta.remaining),
+            in_flight: of(&metrics.okta.in_flight),
+            reserved: of(&metrics.okta.reserved),
+            windows: of(&metrics.okta.windows),
+            waiting: of(&metrics.okta.waiting),
+            call_seconds: metrics.okta.call_seconds.with_label_values(&[org, bucket.as_str()]),
         }
     }
 }
@@ -280,7 +280,7 @@ impl Writer {
     fn account(&self, flight: &mut Flight, heard: &Heard, received: Moment) {
         let metrics = &self.shared.metrics;
         if heard.status.is_some() {
-            metrics.okta_last_answer.with_label_values(&[&self.org]).set(seconds(self.shared.clock.now()));
+            metrics.okta.last_answer.with_label_values(&[&self.org]).set(seconds(self.shared.clock.now()));
         }
         match (heard.status, heard.limit) {
             (None, _) if matches!(heard.symptom, Symptom::Silent(_)) => flight.lost(),
@@ -292,7 +292,7 @@ impl Writer {
                     _ if own => "own",
                     _ => "foreign",
                 };
-                metrics.okta_429.with_label_values(&[&self.org, self.bucket.as_str(), cause]).inc();
+                metrics.okta.rejected.with_label_values(&[&self.org, self.bucket.as_str(), cause]).inc();
                 if own {
                     tracing::error!(bucket = self.bucket.as_str(), "a 429 of our own doing: please report it");
                 }
@@ -322,7 +322,8 @@ impl Writer {
             }
             self.shared
                 .metrics
-                .okta_paused
+                .okta
+                .paused
                 .with_label_values(&[self.org.as_ref(), &scope.to_string()])
                 .set(i64::from(why.is_some()));
         }
@@ -468,7 +469,7 @@ impl Writer {
         self.gauges.waiting.set(number(self.queue.len() as u64));
         if let Some(ends) = status.ends {
             let reset = self.shared.clock.now() + ends.since(now);
-            self.shared.metrics.okta_reset.with_label_values(&[&self.org, self.bucket.as_str()]).set(seconds(reset));
+            self.shared.metrics.okta.reset.with_label_values(&[&self.org, self.bucket.as_str()]).set(seconds(reset));
         }
     }
 

@@ -129,7 +129,7 @@ pub fn serve(listen: SocketAddr, served: Served) -> std::io::Result<SocketAddr> 
 }
 
 async fn metrics_text(served: web::Data<Served>) -> HttpResponse {
-    served.metrics.ready.set(i64::from(served.readiness.is_ready()));
+    served.metrics.parts.ready.set(i64::from(served.readiness.is_ready()));
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(served.metrics.text())
 }
 
@@ -158,7 +158,7 @@ async fn readyz(served: web::Data<Served>) -> HttpResponse {
 fn leavers_with_access(served: &Served) -> BTreeMap<String, i64> {
     let all = served.orgs.iter().flat_map(|org| WhyAccess::ALL.map(|why| (org, why)));
     let counted = all.filter(|(_, why)| why.pages()).map(|(org, why)| {
-        let count = served.metrics.leavers_with_access.with_label_values(&[org, why.as_str()]).get();
+        let count = served.metrics.work.leavers_with_access.with_label_values(&[org, why.as_str()]).get();
         (format!("{org}, {why}"), count)
     });
     counted.filter(|(_, count)| *count > 0).collect()

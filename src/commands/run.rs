@@ -111,7 +111,7 @@ async fn reload(
     };
     let by = by.name.as_str();
     let result = if reloaded.is_ok() { "done" } else { "refused" };
-    service.metrics.config_reloads.with_label_values(&[result]).inc();
+    service.metrics.parts.config_reloads.with_label_values(&[result]).inc();
     match &reloaded {
         Ok(changes) if changes.is_empty() => tracing::info!(by, "the configuration was read again: nothing differs"),
         Ok(changes) => {

@@ -166,7 +166,7 @@ fn one_person_is_read_at_once_when_somebody_or_the_hr_system_asks() {
         }
         let unknown = r#"{"tenant":"sandbox","profile":"0000"}"#;
         assert_eq!(api.ask(Some(Role::Operator), "POST", "/poll", unknown).await.0, 200);
-        let failed = rig.service().metrics.pages.with_label_values(&["sandbox", "one", "failed"]);
+        let failed = rig.service().metrics.namely.pages.with_label_values(&["sandbox", "one", "failed"]);
         rig.until("Namely has said that there is none", async |_| failed.get() == 1).await;
         assert!(rig.service().readiness.is_ready(), "a profile that is not there is nobody's outage");
     });

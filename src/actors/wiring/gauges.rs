@@ -41,8 +41,8 @@ pub async fn keep_verifying(Shared { store, clock, metrics, .. }: Shared) -> Res
         });
         match verified.await {
             Ok(Ok(verdict)) => {
-                metrics.audit_chain_broken.set(i64::from(!verdict.is_good()));
-                metrics.audit_verified.set(seconds(clock.now()));
+                metrics.audit.chain_broken.set(i64::from(!verdict.is_good()));
+                metrics.audit.verified.set(seconds(clock.now()));
                 for finding in &verdict.findings {
                     tracing::error!(what = finding.what, "the audit is not as it was written: {}", finding.message);
                 }
@@ -61,7 +61,7 @@ fn read(path: &std::path::Path, rules: &Rulebook, now: Moment, metrics: &Metrics
     show(&vitals(&*Store::reader(path)?, rules, now)?, now, metrics);
     for (file, suffix) in [("db", ""), ("wal", "-wal")] {
         let size = std::fs::metadata(beside(path, suffix)).map_or(0, |m| m.len());
-        metrics.store_bytes.with_label_values(&[file]).set(i64::try_from(size).unwrap_or(i64::MAX));
+        metrics.store.bytes.with_label_values(&[file]).set(i64::try_from(size).unwrap_or(i64::MAX));
     }
     Ok(())
 }
@@ -71,46 +71,46 @@ fn show(vitals: &Vitals, now: Moment, metrics: &Metrics) {
     for (org, people) in &vitals.orgs {
         for priority in Priority::ALL {
             let (count, oldest) = people.backlog.get(priority.as_str()).copied().unwrap_or((0, now));
-            metrics.backlog.with_label_values(&[org, priority.as_str()]).set(count);
-            metrics.backlog_oldest_seconds.with_label_values(&[org, priority.as_str()]).set(age(oldest));
+            metrics.work.backlog.with_label_values(&[org, priority.as_str()]).set(count);
+            metrics.work.backlog_oldest_seconds.with_label_values(&[org, priority.as_str()]).set(age(oldest));
         }
         for why in WhyAccess::ALL {
             let count = vitals.leavers.iter().filter(|leaver| leaver.org == *org && leaver.why == why).count();
             let count = i64::try_from(count).unwrap_or(i64::MAX);
-            metrics.leavers_with_access.with_label_values(&[org, why.as_str()]).set(count);
+            metrics.work.leavers_with_access.with_label_values(&[org, why.as_str()]).set(count);
         }
         let oldest =
             vitals.leavers.iter().filter(|leaver| leaver.org == *org && leaver.why.pages()).map(|leaver| leaver.since);
         let oldest = oldest.min().map_or(0.0, |since| age(Moment::from_millis(since)));
-        metrics.leaver_access_oldest_seconds.with_label_values(&[org]).set(oldest);
-        metrics.quarantined.with_label_values(&[org]).set(people.quarantined);
-        metrics.held.with_label_values(&[org]).set(people.held);
+        metrics.work.leaver_access_oldest_seconds.with_label_values(&[org]).set(oldest);
+        metrics.work.quarantined.with_label_values(&[org]).set(people.quarantined);
+        metrics.work.held.with_label_values(&[org]).set(people.held);
         for change in ChangeKind::ALL {
             let key = (org.clone(), change.as_str().to_owned());
             let (count, oldest) = vitals.holds.get(&key).copied().unwrap_or((0, now));
-            metrics.holds.with_label_values(&[org, change.as_str()]).set(count);
-            metrics.hold_oldest_seconds.with_label_values(&[org, change.as_str()]).set(age(oldest));
+            metrics.work.holds.with_label_values(&[org, change.as_str()]).set(count);
+            metrics.work.hold_oldest_seconds.with_label_values(&[org, change.as_str()]).set(age(oldest));
         }
     }
-    metrics.writes_paused.reset();
-    metrics.writes_paused.with_label_values(&["all", "all"]).set(0);
+    metrics.work.writes_paused.reset();
+    metrics.work.writes_paused.with_label_values(&["all", "all"]).set(0);
     for (org, change) in &vitals.pauses {
-        metrics.writes_paused.with_label_values(&[org, change]).set(1);
+        metrics.work.writes_paused.with_label_values(&[org, change]).set(1);
     }
-    metrics.unreadable.reset();
+    metrics.namely.unreadable.reset();
     for (tenant, count) in &vitals.unreadable {
-        metrics.unreadable.with_label_values(&[tenant]).set(*count);
+        metrics.namely.unreadable.with_label_values(&[tenant]).set(*count);
     }
-    metrics.safeguard_used.reset();
+    metrics.work.safeguard_used.reset();
     for used in &vitals.safeguards {
         let labels = [used.org.as_str(), &used.tenant, used.change.as_str(), used.per.as_str()];
-        metrics.safeguard_used.with_label_values(&labels).set(used.ratio);
+        metrics.work.safeguard_used.with_label_values(&labels).set(used.ratio);
     }
-    metrics.audit_rows.set(vitals.audit_rows);
-    metrics.audit_unsealed_rows.set(vitals.audit_rows - vitals.sealed_rows);
+    metrics.audit.rows.set(vitals.audit_rows);
+    metrics.audit.unsealed_rows.set(vitals.audit_rows - vitals.sealed_rows);
     for (sink, (rows, oldest)) in &vitals.sinks {
-        metrics.sink_lag_rows.with_label_values(&[sink]).set(*rows);
-        metrics.sink_lag_seconds.with_label_values(&[sink]).set(oldest.map_or(0.0, age));
+        metrics.audit.sink_lag_rows.with_label_values(&[sink]).set(*rows);
+        metrics.audit.sink_lag_seconds.with_label_values(&[sink]).set(oldest.map_or(0.0, age));
     }
 }
 

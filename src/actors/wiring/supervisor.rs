@@ -92,7 +92,7 @@ impl Supervisor {
     /// A part of this kind, and which one it is.
     pub fn part(&self, kind: &'static str, name: &str) -> Part {
         // From nothing to one is no increase that an alert could see.
-        self.metrics.actor_failures.with_label_values(&[kind]);
+        self.metrics.parts.failures.with_label_values(&[kind]);
         Part { supervisor: self.clone(), kind, name: name.into() }
     }
 
@@ -152,7 +152,7 @@ impl Part {
     pub fn failed(&self, why: &str) {
         let (actor, name) = (self.kind, &*self.name);
         tracing::error!(actor, name, why, "a part of the service failed by a mistake; it goes on. Please report it");
-        self.supervisor.metrics.actor_failures.with_label_values(&[actor]).inc();
+        self.supervisor.metrics.parts.failures.with_label_values(&[actor]).inc();
         let message = format!("it failed and goes on ({why}); please report it");
         let at = self.supervisor.clock.monotonic();
         self.supervisor.with(|failed| failed.parts.insert(format!("{actor} {name}"), (at, message)));

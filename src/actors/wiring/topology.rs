@@ -88,7 +88,7 @@ impl Service {
         keep_watching(&config, &shared);
         for tenant in &config.namely {
             if let Some(at) = tenant.token_expires {
-                shared.metrics.credential_expiry.with_label_values(&["namely", &tenant.name]).set(seconds(at));
+                shared.metrics.parts.credential_expiry.with_label_values(&["namely", &tenant.name]).set(seconds(at));
             }
             shared.readiness.missing(&format!("walk {}", tenant.name), "no complete walk yet");
         }

@@ -49,15 +49,15 @@ impl Snapshot {
     /// Takes one.
     pub fn take(kinds: BTreeMap<Kind, (usize, usize)>, backlog: &Backlog, metrics: &Metrics, now: Moment) -> Self {
         let budget = Bucket::ALL.into_iter().filter_map(|bucket| {
-            let limit = metrics.okta_limit.with_label_values(&[ORG, bucket.as_str()]).get();
-            let remaining = metrics.okta_remaining.with_label_values(&[ORG, bucket.as_str()]).get();
+            let limit = metrics.okta.limit.with_label_values(&[ORG, bucket.as_str()]).get();
+            let remaining = metrics.okta.remaining.with_label_values(&[ORG, bucket.as_str()]).get();
             (limit > 0).then_some((bucket.as_str(), remaining, limit))
         });
         Self {
             kinds,
             backlog: backlog.total(),
             quarantined: backlog.quarantined,
-            eta: metrics.backlog_eta_seconds.with_label_values(&[ORG]).get(),
+            eta: metrics.work.backlog_eta_seconds.with_label_values(&[ORG]).get(),
             budget: budget.collect(),
             now,
         }
