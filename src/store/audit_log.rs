@@ -2,6 +2,7 @@
 
 use super::engine::{Operator, Tx};
 use super::rows::audit::{self, AuditRow, Conditions};
+use super::rows::meta::damaged;
 use super::{Store, StoreError, meta, set_meta};
 use crate::audit::details::Pruned as PrunedRows;
 use crate::audit::record::chain;
@@ -58,7 +59,7 @@ fn base(c: &Tx) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
         let bytes = (0..hash.len()).step_by(2).map(|at| u8::from_str_radix(hash.get(at..at + 2)?, 16).ok());
         Some((seq.parse().ok()?, bytes.collect::<Option<Vec<u8>>>()?))
     });
-    Ok(parsed)
+    parsed.map(Some).ok_or_else(|| damaged(BASE, &format!("{text:?} is not the number and hash of a row")))
 }
 
 /// Up to `limit` rows after `seq`, in order.

@@ -4,8 +4,9 @@
 //! **Invariant:** whoever waits because of a limit has joined nobody yet: the person goes on, and leaves, without the profile.
 
 use super::engine::{Tx, params};
+use super::rows::meta::run;
 use super::rows::{account, matched};
-use super::{StoreError, meta, pause};
+use super::{StoreError, pause};
 use crate::clock::Moment;
 use crate::domain::guard::joining;
 use crate::domain::guard::rejection::ADOPTION;
@@ -45,7 +46,7 @@ pub(super) fn is_living(c: &Tx, person: i64) -> Result<bool, StoreError> {
 
 /// A rule has joined a profile of a tenant with a living person: what the safeguards judge next is counted with it.
 pub(super) fn count(c: &Tx, org: &str, tenant: &str, person: i64, shown: &str, now: Moment) -> Result<(), StoreError> {
-    let run: i64 = meta(c, "run")?.and_then(|run| run.parse().ok()).unwrap_or(0);
+    let run = run(c)?;
     c.prepare_cached(
         "INSERT INTO risk (target, change, org, tenant, department, rev, shown, at, run, hold, objects)
          VALUES (?1, ?2, ?3, ?4, '', 0, ?5, ?6, ?7, NULL, ?8)

@@ -88,7 +88,7 @@ fn correlate_target(
     }
     match follows {
         Follows::Report => Ok((target, None)),
-        Follows::Namesake { conflict } => wait(c, target, Some(conflict)),
+        Follows::Unsure { conflict } => wait(c, target, Some(conflict)),
         Follows::Nobody => wait(c, target, None),
         Follows::Match { counterpart, rule } => {
             let evidence = evidence(rules, position, &rule);
@@ -135,7 +135,10 @@ fn follows(
             known.no_joining = joining::why_not(c, rules, org, &position.tenant, person, now)?;
         }
         Asks::Added => known.is_added = matched::is_added(c, org, &position.tenant)?,
-        Asks::Namesake => known.namesake = review::namesake(c, org, position)?,
+        Asks::Others => {
+            known.unkeyed = rules.unkeyed(position);
+            known.namesake = review::namesake(c, org, position)?;
+        }
     }
     Ok(linking::follows(correlation, candidates, known))
 }
@@ -163,7 +166,7 @@ pub(super) fn would_settle(
     let candidates = candidates(c, rules, org, position, target, now)?;
     let contact = matched::contact(c, org, &position.tenant)?;
     Ok(match follows(c, rules, org, position, contact, &candidates, now)? {
-        Follows::Review { .. } | Follows::Namesake { .. } => false,
+        Follows::Review { .. } | Follows::Unsure { .. } => false,
         Follows::Match { .. } | Follows::Report | Follows::Nobody => true,
     })
 }

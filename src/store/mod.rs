@@ -109,22 +109,15 @@ pub use views::starters::{Starter, starters};
 pub use views::vitals::{OrgVitals, Used, Vitals, vitals};
 pub use votes::{Ballot, Voted, cancel, reverse, vote};
 
+use crate::domain::Rulebook;
 use crate::domain::work::machine::ANY_BUCKET;
-use crate::domain::{ChangeKind, Rulebook};
 use crate::metrics::StoreMetrics;
 use engine::{Writer, alone};
-use rows::meta::{meta, set_meta};
+use rows::change::change_of;
+use rows::meta::{meta, number, set_meta};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// The kind of change of a stored word.
-fn change_of(word: &str) -> Result<ChangeKind, StoreError> {
-    ChangeKind::parse(word).ok_or_else(|| {
-        let message = format!("{word:?} is no kind of change that this version knows; use the newest version");
-        StoreError::Document(serde::de::Error::custom(message))
-    })
-}
 
 /// A handle to the store; cheap to clone.
 #[derive(Clone)]

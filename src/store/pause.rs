@@ -7,23 +7,9 @@ use super::{Store, StoreError, append, change_of};
 use crate::audit::{Event, Record, details};
 use crate::clock::Moment;
 use crate::domain::{ChangeKind, Decider};
-use serde::{Deserialize, Serialize};
 
 pub(super) use super::rows::pause::times;
-
-/// A pause that lasts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pause {
-    pub id: i64,
-    /// Every org without it.
-    pub org: Option<String>,
-    /// Every kind of change without it.
-    pub change: Option<String>,
-    pub why: String,
-    pub by: String,
-    /// In milliseconds.
-    pub at: i64,
-}
+pub use super::rows::pause::{Pause, pauses};
 
 impl Pause {
     /// What is stopped, by whom and why, in words.
@@ -32,12 +18,6 @@ impl Pause {
         let org = self.org.as_ref().map_or_else(|| "every org".to_owned(), |org| format!("org {org}"));
         format!("every {what} in {org} is paused by {}: {}", self.by, self.why)
     }
-}
-
-/// The pauses that last.
-pub fn pauses(c: &Tx) -> Result<Vec<Pause>, StoreError> {
-    let shown = |row::Lasting { id, org, change, why, by, at }| Pause { id, org, change, why, by, at };
-    Ok(row::lasting(c)?.into_iter().map(shown).collect())
 }
 
 /// Stops writes, from beside the service: from the next announcement of a call on nothing leaves. Returns the pause.
@@ -73,12 +53,13 @@ pub(super) fn why_paused(pauses: &[Pause], org: &str, change: Option<ChangeKind>
 
 /// The kinds of change that are stopped in an org by themselves.
 pub(super) fn paused_changes(c: &Tx, org: &str) -> Result<Vec<(ChangeKind, String)>, StoreError> {
-    let concerns = |pause: &row::Lasting| pause.org.as_deref().is_none_or(|paused| paused == org);
-    let of_kind = |pause: row::Lasting| {
-        let word = pause.change?;
-        Some((ChangeKind::parse(&word)?, format!("{word} is paused by {}: {}", pause.by, pause.why)))
-    };
-    Ok(row::lasting(c)?.into_iter().filter(concerns).filter_map(of_kind).collect())
+    let concerns = |pause: &Pause| pause.org.as_deref().is_none_or(|paused| paused == org);
+    let mut found = Vec::new();
+    for pause in pauses(c)?.into_iter().filter(concerns) {
+        let Some(word) = &pause.change else { continue };
+        found.push((change_of(word)?, format!("{word} is paused by {}: {}", pause.by, pause.why)));
+    }
+    Ok(found)
 }
 
 impl Store {

@@ -3,7 +3,7 @@
 use super::engine::Tx;
 use super::rows::org::identity;
 use super::rows::{people, target};
-use super::{Store, StoreError, cases, meta, set_meta};
+use super::{Store, StoreError, cases, meta, number, set_meta};
 use crate::clock::Moment;
 use crate::domain::guard::preview::{Preview, preview};
 use crate::domain::{Directory, Group, Rulebook};
@@ -42,7 +42,7 @@ impl Store {
 }
 
 fn put(c: &Tx, org: &str, text: &str) -> Result<(), StoreError> {
-    let version: i64 = meta(c, &version_key(org))?.and_then(|version| version.parse().ok()).unwrap_or(0);
+    let version: i64 = number(c, &version_key(org))?;
     set_meta(c, &version_key(org), &(version + 1).to_string())?;
     set_meta(c, &key(org), text)
 }

@@ -2,9 +2,10 @@
 
 use super::engine::Tx;
 use super::rows::people;
+use super::rows::source::name_in;
 use super::{OperatorRequest, StoreError, name_of, request};
 use crate::clock::Moment;
-use crate::domain::{Decider, Employee};
+use crate::domain::Decider;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -27,7 +28,7 @@ pub fn quarantined(c: &Tx) -> Result<Vec<QuarantinedPerson>, StoreError> {
         target: one.target,
         org: one.org,
         profile: one.profile,
-        name: serde_json::from_str(&one.doc).map(|e: Employee| e.display()).unwrap_or_default(),
+        name: name_in(&one.doc),
         why: one.why,
         since: one.since,
         attempts: one.attempts,
@@ -77,6 +78,7 @@ pub fn waiting(c: &Tx, most: usize) -> Result<Vec<Waiting>, StoreError> {
 mod tests {
     use super::super::tests::{World, account};
     use super::*;
+    use crate::domain::Employee;
     use crate::domain::UserStatus;
     use crate::domain::record::employee::tests::an_employee;
     use crate::domain::work::run::{Lease, Release};

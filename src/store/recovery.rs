@@ -5,7 +5,7 @@
 
 use super::engine::Tx;
 use super::rows::{audit, hold, intent, work};
-use super::{Store, StoreError, accounts, append, everybody, meta, set_meta};
+use super::{Store, StoreError, accounts, append, everybody, meta, number, set_meta};
 use crate::audit::details::Started;
 use crate::audit::{Effect, Event, Outcome, Record};
 use crate::clock::Moment;
@@ -35,7 +35,7 @@ impl Store {
 }
 
 fn recover(c: &Tx, rulebook: &Rulebook, rules: &str, now: Moment) -> Result<Recovered, StoreError> {
-    let run = meta(c, "run")?.and_then(|r| r.parse().ok()).unwrap_or(0) + 1;
+    let run = number(c, "run")? + 1;
     set_meta(c, "run", &run.to_string())?;
     if meta(c, "identity")?.is_none() {
         set_meta(c, "identity", &uuid::Uuid::now_v7().to_string())?;

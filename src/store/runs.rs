@@ -260,7 +260,7 @@ fn claim(c: &Tx, rules: &Rulebook, org: &str, now: Moment, want: &Want) -> Resul
 }
 
 fn take(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Claim>, StoreError> {
-    let token: i64 = super::meta(c, "fence")?.and_then(|t| t.parse().ok()).unwrap_or(0) + 1;
+    let token: i64 = super::number(c, "fence")? + 1;
     let Some((ready, known)) = work::load_with_account(c, target)? else { return Ok(None) };
     let Some(work) = ready.leased(token, now) else { return Ok(None) };
     super::set_meta(c, "fence", &token.to_string())?;

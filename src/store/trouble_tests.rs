@@ -1,6 +1,8 @@
 use super::tests::{World, account, done, effect, page_of};
 use super::*;
-use crate::audit::Outcome;
+use crate::audit::details::Started;
+use crate::audit::{Event, Outcome, Record};
+use crate::clock::Moment;
 use crate::domain::Employee;
 use crate::domain::plan::rulebook::tests::rulebook;
 use crate::domain::record::employee::tests::an_employee;
@@ -206,6 +208,39 @@ async fn a_request_that_fails_fails_alone() {
         .is_err(),
         "of another org"
     );
+}
+
+#[tokio::test]
+async fn what_the_store_holds_and_cannot_be_read_is_no_missing_row() {
+    let damages = [
+        ("", ""),
+        ("UPDATE meta SET value = 'seven' WHERE key = 'fence'", "fence"),
+        ("INSERT INTO pause (change, why, by, at) VALUES ('teleport', 'why', 'ada', 1)", "teleport"),
+        (
+            "INSERT INTO risk (target, change, org, tenant, department, rev, shown, at, run)
+             SELECT id, 'teleport', org, 'acme', '', 1, '', 1, 1 FROM target",
+            "teleport",
+        ),
+        (
+            "DROP TRIGGER audit_retention; DELETE FROM audit; INSERT INTO meta VALUES ('audit_base', 'nothing')",
+            "audit_base",
+        ),
+    ];
+    for (damage, named) in damages {
+        let world = World::new().await;
+        world.see(one(1)).await;
+        let claim = world.claim().await.remove(0);
+        sql(&world, damage).await;
+        let again = world.store.run(move |c| {
+            super::pauses(c)?;
+            super::number(c, "fence")?;
+            super::rows::risk::known(c, claim.lease.target)?;
+            let started = Started { run: 2, void_claims: 0, unknown_calls: 0, rules_changed: false };
+            super::append(c, &Record::general(Moment::from_secs(1), Event::Started(started)))
+        });
+        let why = again.await.map_or_else(|e| e.to_string(), |_| String::new());
+        assert!(why.contains(named) && why.is_empty() == named.is_empty(), "{damage}: {why:?}");
+    }
 }
 
 #[tokio::test]

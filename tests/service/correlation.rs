@@ -219,3 +219,28 @@ fn somebody_of_the_same_name_gets_no_second_account_while_a_review_is_open_and_a
         assert_eq!(rig.effects().len(), settled, "nothing goes round in circles");
     });
 }
+
+#[test]
+fn nobody_gets_a_second_account_because_a_rule_of_correlation_fails_for_them() {
+    on_a_system(async {
+        let mut setup = Setup::of(6);
+        setup.in_okta = 5;
+        setup.rewrite = |text| {
+            text + "\n[[correlation]]\nattribute = \"email\"\n\
+                    value = \"employee.office_direct_dial == 'none' ? employee.email.split('@')[7] : employee.email\"\n\
+                    confidence = \"certain\"\n"
+        };
+        setup.people[5].direct_dial = "none".into();
+        let mut rig = Rig::new(setup);
+        rig.run().await;
+        let who = rig.setup.people[5].id.clone();
+        let reason = async |rig: &Rig| {
+            let all = rig.quarantined().await;
+            all.into_iter().find(|(profile, _)| *profile == who).map(|(_, why)| why).unwrap_or_default()
+        };
+        rig.until("they wait", async |rig| reason(rig).await.contains("not known whether they have an account")).await;
+        assert!(rig.world.okta.core().user_by_anchor(&who).is_none(), "none was made");
+        rig.edit(5, |person| person.direct_dial = "+1 555 0100".into());
+        rig.until_okta("with the profile mended they get theirs", |okta| okta.user_by_anchor(&who).is_some()).await;
+    });
+}

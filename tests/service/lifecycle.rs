@@ -268,6 +268,52 @@ fn a_rehire_who_leaves_while_okta_is_still_activating_the_account_is_deactivated
 }
 
 #[test]
+fn a_life_at_work_arrives_where_every_write_is_sent_twice_and_only_the_second_answer_comes_back() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(8)).await;
+        let person = rig.setup.people[3].clone();
+        for method in ["POST", "PUT", "DELETE"] {
+            rig.world.okta.core().faults.add(Fault::always(method, "/api/v1/", Kind::Twice));
+        }
+        let joined = joiner(&rig, 9, |_| ());
+        rig.until_okta("somebody joins", |okta| {
+            okta.user_by_anchor(&joined.id).is_some_and(|user| !okta.groups_of(&user.id).is_empty())
+        })
+        .await;
+        let department = (person.department + 1) % DEPARTMENTS.len();
+        rig.edit(3, |p| p.department = department);
+        let wanted = format!("Department {}", DEPARTMENTS[department]);
+        let former = format!("Department {}", person.department());
+        rig.until_okta("somebody moves", |okta| {
+            let groups = okta.groups_of(&user(okta, &person.id).id);
+            groups.contains(&wanted) && !groups.contains(&former)
+        })
+        .await;
+        for round in 0..2 {
+            rig.edit(3, |p| p.status = Hired::Inactive);
+            rig.until_okta(&format!("they leave, {round}"), |okta| {
+                let user = user(okta, &person.id);
+                user.status == Status::Deprovisioned && okta.groups_of(&user.id).is_empty()
+            })
+            .await;
+            rig.edit(3, |p| p.status = Hired::Active);
+            rig.until_okta(&format!("they come back, {round}"), |okta| {
+                let user = user(okta, &person.id);
+                user.status == Status::Provisioned && okta.groups_of(&user.id).contains(&wanted)
+            })
+            .await;
+        }
+        rig.quiet().await;
+        assert_eq!(rig.quarantined().await, []);
+        let okta = rig.world.okta.core();
+        let of_joiner = |e: &&namely_okta_sync::sandbox::history::Exchange| {
+            e.applied && e.method == "POST" && e.path == "/api/v1/users"
+        };
+        assert_eq!(okta.history().exchanges().iter().filter(of_joiner).count(), 1, "one account for who joins");
+    });
+}
+
+#[test]
 fn a_rehire_can_bring_back_what_they_had_besides_the_mapping() {
     on_a_system(async {
         let mut setup = Setup::of(8);

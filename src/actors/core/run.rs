@@ -465,7 +465,7 @@ impl Run {
     fn missing(&mut self, step: &Step, context: &Context) -> Concluded {
         match step {
             Step::RemoveGroup { name, .. } => self.not_in_group(step, name, context),
-            Step::UnassignApp { .. } => self.applied(step, &Answer::Done, context),
+            Step::UnassignApp { app, name, .. } => self.without_app(step, app, name, context),
             Step::SetManager { .. } => Concluded {
                 refresh_directory: true,
                 ..self.end(Release::Retry {
@@ -498,6 +498,17 @@ impl Run {
             account.marks.unsure.memberships = true;
         }
         self.concluded(Some(self.claim.case.account.clone()), context)
+    }
+
+    /// 404 to an app that is taken away: there is no list of a person's apps to look at, so it is asked once more.
+    fn without_app(&mut self, step: &Step, app: &str, name: &str, context: &Context) -> Concluded {
+        let unsure = self.claim.case.account.as_mut().map(|account| &mut account.marks.unsure.apps);
+        if !unsure.is_some_and(|apps| apps.insert(app.to_owned())) {
+            return self.applied(step, &Answer::Done, context);
+        }
+        let why = format!("Okta says that the person does not have the app {name:?}; it is asked once more");
+        let again = self.end(Release::Retry { at: context.now + context.backoff.max(A_MOMENT), why });
+        Concluded { account: Some(self.claim.case.account.clone()), ..again }
     }
 
     /// Okta's state is not what the plan took it for.

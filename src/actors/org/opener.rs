@@ -70,9 +70,14 @@ impl Opener {
         LinkReader { org: self.org.clone(), wake: self.dispatcher.bell(Wake) }
     }
 
+    /// The tenants that are routed to the org.
+    fn tenants(&self) -> Option<Vec<String>> {
+        Some(self.rulebook.org(&self.org.name)?.tenants.clone())
+    }
+
     /// Says whose first contact waits while others go on.
     async fn report_waiting(&self, adopt: &str) {
-        let tenants = self.rulebook.org(&self.org.name).map(|org| org.tenants.clone()).unwrap_or_default();
+        let Some(tenants) = self.tenants() else { return };
         match self.org.shared.store.accepted(&self.org.name).await {
             Ok(accepted) => {
                 let waiting: Vec<String> = tenants.into_iter().filter(|tenant| !accepted.contains(tenant)).collect();
@@ -92,7 +97,8 @@ impl Opener {
     }
 
     async fn openness(&self, message: Openness) -> Result<Openness, StoreError> {
-        let tenants = self.rulebook.org(&self.org.name).map(|org| org.tenants.clone()).unwrap_or_default();
+        // An org that no rule names would be one of no tenant, all of which have been walked.
+        let Some(tenants) = self.tenants() else { return Ok(Openness::Closed) };
         if !self.ask {
             self.org
                 .shared

@@ -9,8 +9,9 @@ pub enum Follows {
     Report,
     /// Nobody in the org is theirs; they may be made.
     Nobody,
-    /// Nobody is, but a review is open about somebody of the same name: no account is made before it is decided.
-    Namesake { conflict: String },
+    /// Nobody is, as far as it is known: no account is made before a rule that fails works, or a review about somebody of the
+    /// same name is decided.
+    Unsure { conflict: String },
     /// This is theirs, by this rule.
     Match { counterpart: Counterpart, rule: String },
     /// A person must decide about these; the reason in words.
@@ -24,6 +25,8 @@ pub struct Known {
     pub no_joining: Option<String>,
     /// The tenant came to an org that others have been accepted for, and waits for its own report.
     pub is_added: bool,
+    /// Why it is not known what a rule looks the profile up by.
+    pub unkeyed: Option<String>,
     /// An open review about another profile of the same name, and who that is.
     pub namesake: Option<(i64, String)>,
 }
@@ -36,13 +39,14 @@ pub enum Asks {
     Joining(i64),
     /// Whether the tenant was added to the org.
     Added,
-    Namesake,
+    /// Whether every rule could be evaluated, and whether a review is open about somebody of the same name.
+    Others,
 }
 
 /// What must be known to say what follows from a correlation.
 pub const fn asks(correlation: &Correlation, contact: Contact) -> Asks {
     match (correlation, contact) {
-        (Correlation::Nobody, _) => Asks::Namesake,
+        (Correlation::Nobody, _) => Asks::Others,
         (Correlation::Match { counterpart: Counterpart::Target(person), .. }, Contact::Later) => Asks::Joining(*person),
         (Correlation::Match { counterpart: Counterpart::Target(_), .. }, Contact::First) => Asks::Added,
         (Correlation::Match { .. } | Correlation::Review { .. }, _) => Asks::Nothing,
@@ -60,14 +64,15 @@ pub fn follows(correlation: Correlation, candidates: &[Candidate], known: Known)
             }
             None => Follows::Match { counterpart, rule },
         },
-        Correlation::Nobody => match known.namesake {
-            Some((review, who)) => Follows::Namesake {
+        Correlation::Nobody => match (known.unkeyed, known.namesake) {
+            (Some(conflict), _) => Follows::Unsure { conflict },
+            (None, Some((review, who))) => Follows::Unsure {
                 conflict: format!(
                     "review {review} is open about {who}, of the same name: no account is made before it is decided; see \
                      `review show {review}`"
                 ),
             },
-            None => Follows::Nobody,
+            (None, None) => Follows::Nobody,
         },
         Correlation::Review { candidates, why } => Follows::Review { candidates, why },
     }
@@ -165,7 +170,7 @@ mod tests {
     fn only_what_decides_is_asked_for() {
         assert_eq!(asks(&person(), Contact::Later), Asks::Joining(7));
         assert_eq!(asks(&person(), Contact::First), Asks::Added);
-        assert_eq!(asks(&Correlation::Nobody, Contact::First), Asks::Namesake);
+        assert_eq!(asks(&Correlation::Nobody, Contact::First), Asks::Others);
         let account = Correlation::Match { counterpart: Counterpart::Account("00u1".into()), rule: "login".into() };
         assert_eq!(asks(&account, Contact::Later), Asks::Nothing);
     }
@@ -190,10 +195,13 @@ mod tests {
         assert_eq!(follows(person(), &[], added), Follows::Report);
         let namesake = Known { namesake: Some((3, "Ines".into())), ..Known::default() };
         match follows(Correlation::Nobody, &[], namesake) {
-            Follows::Namesake { conflict } => assert!(conflict.contains("review show 3"), "{conflict}"),
+            Follows::Unsure { conflict } => assert!(conflict.contains("review show 3"), "{conflict}"),
             other => panic!("{other:?}"),
         }
         assert_eq!(follows(Correlation::Nobody, &[], Known::default()), Follows::Nobody);
+        let unkeyed = || Known { unkeyed: Some("a rule fails".into()), ..Known::default() };
+        assert!(matches!(follows(Correlation::Nobody, &[], unkeyed()), Follows::Unsure { .. }), "that says nothing");
+        assert!(matches!(follows(person(), &[], unkeyed()), Follows::Match { .. }), "another rule has found them");
     }
 
     #[test]

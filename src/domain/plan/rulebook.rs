@@ -217,13 +217,27 @@ impl Rulebook {
         self.login.wanted(&self.bind(org, person.primary(), &self.login.reads()))
     }
 
-    /// What the rules of correlation look a profile up by: rule and value, without empty ones. An expression that fails
-    /// gives none: the person is quarantined when they are planned.
+    /// What the rules of correlation look a profile up by: rule and value, without empty ones. What a rule gives that fails is
+    /// not known: see `unkeyed`.
     pub fn keys(&self, position: &Position) -> Vec<(&MatchRule, String)> {
-        let value = |rule: &MatchRule| {
-            rule.value.text(&self.bind("", position, rule.value.reads())).ok().filter(|value| !value.is_empty())
-        };
-        self.matching.iter().filter_map(|rule| Some((rule, crate::domain::text::login_key(&value(rule)?)))).collect()
+        let keys = self.matching.iter().filter_map(|rule| Some((rule, self.key(rule, position).ok()?)));
+        keys.filter(|(_, key)| !key.is_empty()).collect()
+    }
+
+    /// Why it is not known what a rule of correlation looks a profile up by, of the first that fails: that nobody matches says
+    /// nothing then.
+    pub fn unkeyed(&self, position: &Position) -> Option<String> {
+        let failure = |rule: &MatchRule| Some((rule.name.clone(), self.key(rule, position).err()?));
+        let (rule, why) = self.matching.iter().find_map(failure)?;
+        Some(format!(
+            "the correlation rule {rule:?} cannot be evaluated for this profile ({why}), so it is not known whether they have an \
+             account: correct the profile in Namely, or the rule"
+        ))
+    }
+
+    fn key(&self, rule: &MatchRule, position: &Position) -> Result<String, String> {
+        let value = rule.value.text(&self.bind("", position, rule.value.reads()))?;
+        Ok(crate::domain::text::login_key(&value))
     }
 
     /// Everything that is read of a profile.
@@ -383,5 +397,20 @@ pub(crate) mod tests {
         let (zone, remark) = rules.zone_of(&lyon);
         assert_eq!(zone, TimeZone::UTC);
         assert!(remark.is_some_and(|r| r.contains("Lyon")));
+    }
+
+    #[test]
+    fn a_rule_that_fails_for_somebody_gives_no_key_and_says_so() {
+        let mut rules = rulebook();
+        let value = rules.mapping.engine().compile("employee.email.split('@')[7]").expect("compiles");
+        let badge =
+            MatchRule { name: "badge".into(), attribute: "badge".into(), value, confidence: Confidence::Certain };
+        let who = position("acme", "a", |_| ());
+        assert_eq!(rules.unkeyed(&who), None);
+        rules.matching.push(badge);
+        let names: Vec<&str> = rules.keys(&who).into_iter().map(|(rule, _)| rule.name.as_str()).collect();
+        assert_eq!(names, ["login"]);
+        let why = rules.unkeyed(&who).expect("fails");
+        assert!(why.contains("\"badge\"") && why.contains("not known whether they have an account"), "{why}");
     }
 }

@@ -1,5 +1,6 @@
 //! The table `approval`: what somebody has approved of a saved plan.
 
+use super::change::change_of;
 use crate::clock::Moment;
 use crate::domain::ChangeKind;
 use crate::domain::guard::approval::{Approved, Binding};
@@ -68,7 +69,7 @@ pub fn taken(c: &Tx, target: i64, change: ChangeKind) -> Result<Vec<Approved>, S
 pub fn kinds(c: &Tx, target: i64) -> Result<Vec<ChangeKind>, StoreError> {
     let mut select = c.prepare_cached("SELECT DISTINCT change FROM approval WHERE target = ?1 AND told = 1")?;
     let words: Vec<String> = select.query_map([target], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Ok(words.iter().filter_map(|word| ChangeKind::parse(word)).collect())
+    words.iter().map(|word| change_of(word)).collect()
 }
 
 /// Whether any of these people has an approval of this kind that the service has taken.
@@ -100,9 +101,13 @@ pub fn living(c: &Tx) -> Result<Vec<Living>, StoreError> {
         let (target, org, newest) = (row.get(0)?, row.get(1)?, row.get(7)?);
         let (at, expires) = (Moment::from_millis(row.get(5)?), Moment::from_millis(row.get(6)?));
         let binding = Binding { rev: row.get(3)?, rules: row.get(4)?, at, expires };
-        Ok(ChangeKind::parse(&word).map(|change| Living { target, org, change, binding, newest }))
+        Ok((word, target, org, binding, newest))
     })?;
-    Ok(rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    rows.map(|row| {
+        let (word, target, org, binding, newest) = row?;
+        Ok(Living { target, org, change: change_of(&word)?, binding, newest })
+    })
+    .collect()
 }
 
 /// An approval that the service has not taken yet.

@@ -1,5 +1,6 @@
 //! The table `hold`: changes of one kind that wait for somebody's decision.
 
+use super::change::change_of;
 use crate::clock::Moment;
 use crate::domain::ChangeKind;
 use crate::store::StoreError;
@@ -24,9 +25,10 @@ pub fn open(c: &Tx, id: i64) -> Result<Option<Open>, StoreError> {
         let word: String = row.get(1)?;
         let (org, needs, scope) = (row.get(0)?, row.get(2)?, row.get(3)?);
         let until = row.get::<Option<i64>>(4)?.map(Moment::from_millis);
-        Ok(ChangeKind::parse(&word).map(|change| Open { id, org, change, needs, scope, until }))
+        Ok((word, org, needs, scope, until))
     });
-    Ok(found.optional()?.flatten())
+    let Some((word, org, needs, scope, until)) = found.optional()? else { return Ok(None) };
+    Ok(Some(Open { id, org, change: change_of(&word)?, needs, scope, until }))
 }
 
 /// The number of the open hold of this kind and scope.

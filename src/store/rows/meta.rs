@@ -20,7 +20,18 @@ pub fn forget(c: &Tx, key: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// A number of `meta`; 0 before it is first written. One that cannot be read is not 0: tokens and runs would begin again.
+pub fn number(c: &Tx, key: &str) -> Result<i64, StoreError> {
+    let Some(text) = meta(c, key)? else { return Ok(0) };
+    text.parse().map_err(|e| damaged(key, &format!("{text:?} is no number: {e}")))
+}
+
+/// A value of `meta` that cannot be read.
+pub fn damaged(key: &str, why: &str) -> StoreError {
+    StoreError::Document(serde::de::Error::custom(format!("meta {key:?}: {why}; restore a backup")))
+}
+
 /// The number of this run of the service; 0 before the first.
 pub fn run(c: &Tx) -> Result<i64, StoreError> {
-    Ok(meta(c, "run")?.and_then(|run| run.parse().ok()).unwrap_or(0))
+    number(c, "run")
 }

@@ -4,6 +4,7 @@ pub(super) mod account;
 pub(super) mod anchored;
 pub(super) mod approval;
 pub(super) mod audit;
+pub(super) mod change;
 pub(super) mod hold;
 pub(super) mod intent;
 pub(super) mod link;

@@ -1,12 +1,15 @@
 //! The table `pause`: writes that somebody has stopped, and when they went on.
 
+use super::change::change_of;
 use crate::clock::Moment;
 use crate::domain::{ChangeKind, Decider};
 use crate::store::StoreError;
 use crate::store::engine::{Tx, params};
+use serde::{Deserialize, Serialize};
 
 /// A pause that lasts.
-pub struct Lasting {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
     pub id: i64,
     /// Every org without it.
     pub org: Option<String>,
@@ -18,15 +21,17 @@ pub struct Lasting {
     pub at: i64,
 }
 
-/// The pauses that last.
-pub fn lasting(c: &Tx) -> Result<Vec<Lasting>, StoreError> {
+/// The pauses that last. One of a kind of change that is not known stops nobody knows what: nothing goes on before it is ended.
+pub fn pauses(c: &Tx) -> Result<Vec<Pause>, StoreError> {
     let mut select =
         c.prepare_cached("SELECT id, org, change, why, by, at FROM pause WHERE ended_at IS NULL ORDER BY id")?;
     let rows = select.query_map([], |row| {
         let (org, change) = (row.get(1)?, row.get(2)?);
-        Ok(Lasting { id: row.get(0)?, org, change, why: row.get(3)?, by: row.get(4)?, at: row.get(5)? })
+        Ok(Pause { id: row.get(0)?, org, change, why: row.get(3)?, by: row.get(4)?, at: row.get(5)? })
     })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let pauses = rows.collect::<Result<Vec<Pause>, _>>()?;
+    pauses.iter().filter_map(|pause| pause.change.as_deref()).try_for_each(|word| change_of(word).map(drop))?;
+    Ok(pauses)
 }
 
 /// Writes one down; returns its number.

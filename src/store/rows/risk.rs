@@ -3,6 +3,7 @@
 //! **Invariant:** what counts and who is held back is decided by `domain::guard::evaluation`; a statement over many rows says
 //! here which of its functions it stands for, and a test compares the two.
 
+use super::change::change_of;
 use crate::clock::Moment;
 use crate::domain::ChangeKind;
 use crate::store::StoreError;
@@ -114,16 +115,16 @@ pub fn known(c: &Tx, target: i64) -> Result<BTreeMap<ChangeKind, Known>, StoreEr
     let rows = select.query_map([target], |row| {
         let word: String = row.get(0)?;
         let (rev, shown, hold, administrator) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-        Ok(ChangeKind::parse(&word).map(|change| (change, Known { rev, shown, hold, administrator })))
+        Ok((word, Known { rev, shown, hold, administrator }))
     })?;
-    Ok(rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    rows.map(|row| row.map_err(Into::into).and_then(|(word, known)| Ok((change_of(&word)?, known)))).collect()
 }
 
 /// The kinds of change of somebody that wait in a hold.
 pub fn held(c: &Tx, target: i64) -> Result<Vec<ChangeKind>, StoreError> {
     let mut select = c.prepare_cached("SELECT change FROM risk WHERE target = ?1 AND hold IS NOT NULL")?;
     let words: Vec<String> = select.query_map([target], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Ok(words.iter().filter_map(|word| ChangeKind::parse(word)).collect())
+    words.iter().map(|word| change_of(word)).collect()
 }
 
 /// The holds that somebody waits in.
@@ -183,9 +184,13 @@ pub fn of_revision(c: &Tx, target: i64, rev: i64) -> Result<Vec<OfRevision>, Sto
     let rows = select.query_map([target, rev], |row| {
         let word: String = row.get(0)?;
         let (hold, why, is_decided, as_administrator) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-        Ok(ChangeKind::parse(&word).map(|change| OfRevision { change, hold, why, is_decided, as_administrator }))
+        Ok((word, hold, why, is_decided, as_administrator))
     })?;
-    Ok(rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    rows.map(|row| {
+        let (word, hold, why, is_decided, as_administrator) = row?;
+        Ok(OfRevision { change: change_of(&word)?, hold, why, is_decided, as_administrator })
+    })
+    .collect()
 }
 
 /// Whose rows are counted.

@@ -1,9 +1,10 @@
 //! Everything that waits for a person, whatever it waits for.
 
 use crate::clock::Moment;
+use crate::domain::Rulebook;
 use crate::domain::work::machine::State;
-use crate::domain::{Employee, Rulebook};
 use crate::store::engine::Tx;
+use crate::store::rows::source::name_in;
 use crate::store::rows::{link, matched, people};
 use crate::store::{StoreError, anchors, leavers_with_access, name_of, pauses, reviews};
 use serde::{Deserialize, Serialize};
@@ -33,7 +34,7 @@ pub fn attention(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<AttentionI
         org: Some(one.org),
         tenant: one.tenant,
         profile: one.profile,
-        name: serde_json::from_str(&one.doc).map(|e: Employee| e.display()).unwrap_or_default(),
+        name: name_in(&one.doc),
         why: one.reason,
     });
     let is_reported = |item: &AttentionItem| {

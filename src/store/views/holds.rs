@@ -1,9 +1,9 @@
 //! The holds, and who waits in them.
 
-use crate::domain::Employee;
 use crate::domain::guard::vote::{LETS_IN, Says};
 use crate::store::holds::code;
 use crate::store::rows::hold;
+use crate::store::rows::source::name_in;
 use crate::store::votes::{let_in_by_rejection, who_said};
 use crate::store::{StoreError, Tx};
 use serde::{Deserialize, Serialize};
@@ -93,7 +93,7 @@ pub fn held_people(c: &Tx, hold: i64) -> Result<Vec<HeldPerson>, StoreError> {
         target: member.target,
         tenant: member.tenant,
         profile: member.profile,
-        name: serde_json::from_str(&member.doc).map(|e: Employee| e.display()).unwrap_or_default(),
+        name: name_in(&member.doc),
         login: member.login,
         department: member.department,
         shown: member.shown,

@@ -354,6 +354,21 @@ fn who_is_said_not_to_be_in_a_group_is_looked_at_and_taken_out_if_they_are_in_it
 }
 
 #[test]
+fn an_app_that_nobody_is_said_to_have_is_asked_for_once_more_before_that_is_believed() {
+    let world = World::new();
+    let mut run = Run::new(world.claim(an_employee(), Some(world.account())));
+    let step = Step::UnassignApp { id: "00u1".into(), app: "0oa1".into(), name: "Wiki".into() };
+    let first = run.conclude(&step, &Outcome::Missing, &Answer::Done, &world.context());
+    let unsure = |concluded: &Concluded| concluded.account.clone().flatten().map(|account| account.marks.unsure.apps);
+    assert_eq!(unsure(&first), Some(["0oa1".to_owned()].into()));
+    assert!(matches!(first.next, Next::Release(Release::Retry { .. })), "{first:?}");
+    let known = Account { marks: first.account.flatten().expect("an account").marks, ..world.account() };
+    let mut again = Run::new(world.claim(an_employee(), Some(known)));
+    let second = again.conclude(&step, &Outcome::Missing, &Answer::Done, &world.context());
+    assert_eq!(unsure(&second), Some(BTreeSet::new()), "twice is enough: {second:?}");
+}
+
+#[test]
 fn endless_contradictions_end_in_a_look_later() {
     let world = World::new();
     let moved = Employee { job_title: "Controller".into(), ..an_employee() };
