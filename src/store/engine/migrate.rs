@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// The newest version of the schema; `PRAGMA user_version` of the file.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 6;
 /// The earliest version that can be brought up to date.
 const FIRST: i64 = 3;
 /// What leads to each version after the first, in order. `schema.sql` is what all of them come to.
-const STEPS: [&str; (VERSION - FIRST) as usize] = [include_str!("migrations/4.sql"), include_str!("migrations/5.sql")];
+const STEPS: [&str; (VERSION - FIRST) as usize] =
+    [include_str!("migrations/4.sql"), include_str!("migrations/5.sql"), include_str!("migrations/6.sql")];
 
 pub(super) const SCHEMA: &str = include_str!("schema.sql");
 
