@@ -138,6 +138,7 @@ fn page(changed: Vec<(Employee, ContentHash)>, clock: &Clock) -> PageCommit {
         changed,
         problems: vec![],
         mended: vec![],
+        back: vec![],
         endings: vec![],
     }
 }

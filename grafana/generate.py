@@ -104,6 +104,7 @@ NAMELY = [
     graph("Profiles that changed, per minute", [(f"60 * sum by (tenant, priority) (rate({P}profiles_changed_total{{{I},{T}}}[$__rate_interval]))", "{{tenant}} {{priority}}")]),
     graph("Profiles known", [(f"{P}namely_profiles{{{I},{T}}}", "{{tenant}}")]),
     graph("Profiles that cannot be read", [(f"sum by (tenant) ({P}namely_unreadable_profiles{{{I},{T}}}) or vector(0)", "{{tenant}}")]),
+    graph("People not shown any more", [(f"sum by (tenant) ({P}missing_people{{{I},{T}}})", "{{tenant}}")], about="complete walks do not show them, they have access, and nobody has decided; `missing list` names them"),
     graph("Throttled by Namely", [(f"sum by (tenant) (increase({P}namely_throttled_total{{{I},{T}}}[$__rate_interval])) or vector(0)", "{{tenant}}")]),
     graph("Days until a credential expires", [(f"({P}credential_expiry_timestamp_seconds{{{I}}} - time()) / 86400 or vector(0)", "{{side}} {{name}}")], "d"),
 ]

@@ -91,6 +91,11 @@ enum Command {
         #[command(subcommand)]
         action: commands::holds::Action,
     },
+    /// Whom Namely does not show any more, since when, and what is decided about them
+    Missing {
+        #[command(subcommand)]
+        action: commands::missing::Action,
+    },
     /// Who was quarantined, why, and another try
     Quarantine {
         #[command(subcommand)]
@@ -195,6 +200,7 @@ fn main() -> ExitCode {
             Command::Reconcile(options) => commands::reconcile::reconcile(&options).await,
             Command::Undo(options) => commands::undo::undo(&options).await,
             Command::Holds { action } => commands::holds::holds(&action).await,
+            Command::Missing { action } => commands::missing::missing(&action).await,
             Command::Quarantine { action } => commands::quarantine::quarantine(&action).await,
             Command::Pause(options) => commands::pause::pause(&options).await,
             Command::Resume(options) => commands::pause::resume(&options).await,

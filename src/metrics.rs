@@ -127,6 +127,8 @@ room! {
             "Profiles known.";
         unreadable: IntGaugeVec = "namely_unreadable_profiles"["tenant"],
             "Profiles that cannot be read.";
+        missing: IntGaugeVec = "missing_people"["tenant"],
+            "People whom complete walks do not show any more, who have access, and about whom nobody has decided.";
         last_page: GaugeVec = "namely_last_page_timestamp_seconds"["tenant", "pass"],
             "When a page was last read and its changes were on disk.";
         source_lag_seconds: HistogramVec = "namely_source_lag_seconds"["tenant"] in WAITS,

@@ -82,6 +82,7 @@ struct Found {
     changed: Vec<(Employee, ContentHash)>,
     problems: Vec<ProfileProblem>,
     mended: Vec<String>,
+    back: Vec<String>,
     endings: Vec<ProfileProblem>,
 }
 
@@ -287,13 +288,13 @@ impl Poller {
         asked.span.record("changed", findings.changed.len());
         let seen = Seen { ids: findings.ids, total_count: page.total_count, changed: findings.changed.len() };
         let walked = asked.fetch.is_of_walk().then_some(page.profiles.len());
-        let Findings { changed, problems, mended, .. } = findings;
-        self.commit(asked, seen, Found { walked, changed, problems, mended, endings: Vec::new() }, None, ctx);
+        let Findings { changed, problems, mended, back, .. } = findings;
+        self.commit(asked, seen, Found { walked, changed, problems, mended, back, endings: Vec::new() }, None, ctx);
     }
 
     /// Has the store commit what a page says; `unusable` says why it does not count as read all the same.
     fn commit(&self, asked: &Asked, seen: Seen, found: Found, unusable: Option<String>, ctx: &mut Context<Self>) {
-        let Found { walked, changed, problems, mended, endings } = found;
+        let Found { walked, changed, problems, mended, back, endings } = found;
         let commit = PageCommit {
             tenant: self.name().to_owned(),
             sent: asked.sent,
@@ -304,10 +305,12 @@ impl Poller {
             changed,
             problems,
             mended,
+            back: back.clone(),
             endings,
         };
         let (fetch, store) = (asked.fetch, self.tools.shared.store.clone());
-        let news = [commit.changed.len(), commit.problems.len(), commit.mended.len(), commit.endings.len()];
+        let news =
+            [commit.changed.len(), commit.problems.len(), commit.mended.len(), commit.back.len(), commit.endings.len()];
         let committing = async move {
             let nothing_new = news.iter().sum::<usize>() == 0;
             let outcome = if nothing_new { Ok(PageOutcome::default()) } else { store.commit_page(commit).await };
@@ -317,7 +320,10 @@ impl Poller {
         self.part.answer(ctx, committing, move |poller, outcome, ctx| {
             let outcome = outcome.unwrap_or_else(|| Err(StoreError::NotNow(MISTAKE.into())));
             poller.attempt(fetch, ctx, |poller, ctx| match outcome {
-                Ok(outcome) => poller.committed(fetch, &seen, outcome, unusable, ctx),
+                Ok(outcome) => {
+                    poller.detector.are_back(&back);
+                    poller.committed(fetch, &seen, outcome, unusable, ctx);
+                }
                 Err(e) => poller.failed(fetch, Failure::Failed(e.to_string()), ctx),
             });
         });
@@ -387,7 +393,7 @@ impl Poller {
         self.tools.shared.metrics.namely.pages.with_label_values(&[self.name(), pass, result]).inc();
     }
 
-    fn ended(&self, end: Option<WalkEnd>, ctx: &mut Context<Self>) {
+    fn ended(&mut self, end: Option<WalkEnd>, ctx: &mut Context<Self>) {
         let Some(end) = end else { return };
         failpoint::reach(Point::WalkEnded);
         let complete = end.complete.is_ok();
@@ -415,23 +421,34 @@ impl Poller {
                 self.tools.shared.readiness.missing(&walk, why.clone());
             }
         }
+        let monotonic = self.tools.shared.clock.monotonic();
+        let absent = if complete { self.detector.walked(&end.shown, end.started) } else { Vec::new() };
+        let absent: Vec<(String, Moment)> =
+            absent.into_iter().map(|(id, since)| (id, now - monotonic.since(since))).collect();
         let event = Event::Walk(Walk { profiles: end.profiles, complete, why: end.complete.err() });
         let record = Record { tenant: Some(self.name().to_owned()), ..Record::general(now, event) };
         let (shared, walked, tenant) = (self.tools.shared.clone(), self.tools.walked.clone(), self.name().to_owned());
         let writing = async move {
-            match shared.store.walk_ended(tenant, complete, record).await {
+            let missing = absent.iter().map(|(id, _)| id.clone()).collect();
+            match shared.store.walk_ended(tenant, complete, absent, record).await {
                 Ok(woken) if complete => {
                     shared.readiness.have(&walk);
                     walked.notify_waiters();
                     if !woken.is_empty() {
                         shared.orgs.ring();
                     }
+                    missing
                 }
-                Ok(_) => {}
-                Err(e) => tracing::error!(error = %e, "the end of a walk could not be written"),
+                Ok(_) => Vec::new(),
+                Err(e) => {
+                    tracing::error!(error = %e, "the end of a walk could not be written");
+                    Vec::new()
+                }
             }
         };
-        self.part.answer(ctx, writing, |_, _, _| {});
+        self.part.answer(ctx, writing, |poller, missing: Option<Vec<String>>, _| {
+            poller.detector.are_missing(missing.into_iter().flatten());
+        });
     }
 }
 

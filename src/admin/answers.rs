@@ -7,8 +7,8 @@ use crate::audit::Row;
 use crate::clock::Moment;
 use crate::domain::plan::starter::Stage;
 use crate::store::{
-    Adoption, Filter, Starter, Store, Tx, adoption, attention, filter_audit, held_people, holds, linked, name_of,
-    pauses, quarantined, review_outlook, reviews, split_outlook, starters, vitals, waiting,
+    Adoption, Filter, Starter, Store, Tx, adoption, attention, filter_audit, held_people, holds, linked,
+    missing_people, name_of, pauses, quarantined, review_outlook, reviews, split_outlook, starters, vitals, waiting,
 };
 use serde_json::{Value, json};
 
@@ -55,6 +55,7 @@ impl Decisions {
                 json!({ "hold": found.ok_or_else(missing)?, "people": held_people(&c, id)? })
             }
             Ask::UndoPreview => self.what_an_undo_restores(&*reader()?, query, now)?,
+            Ask::Missing => json!({ "people": missing_people(&*reader()?, &self.rules, true, now)? }),
             Ask::Quarantine => json!({ "people": quarantined(&*reader()?)? }),
             Ask::Pauses => json!({ "pauses": pauses(&*reader()?)? }),
             Ask::Reviews => json!({ "reviews": reviews(&*reader()?, all)? }),

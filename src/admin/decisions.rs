@@ -119,6 +119,7 @@ impl Decisions {
                 }
                 json!({ "hold": id, "cancelled": true, "by": by.name })
             }
+            Ask::EndMissing | Ask::KeepMissing => self.missing(&*operator()?, ask, by, body, now)?,
             Ask::Retry => self.try_again(&*operator()?, by, body, now)?,
             Ask::Pause => {
                 let org = body["org"].as_str().map(|name| self.org(name)).transpose()?;

@@ -4,6 +4,7 @@ pub mod answers;
 pub mod auth;
 pub mod decisions;
 pub mod fields;
+mod missing;
 mod pausing;
 pub mod routes;
 pub mod state;

@@ -20,6 +20,9 @@ pub enum Ask {
     Reject,
     Reverse,
     Cancel,
+    Missing,
+    EndMissing,
+    KeepMissing,
     Quarantine,
     Retry,
     Pauses,
@@ -83,6 +86,11 @@ const DECISION: &[Field] = &[
     field("people", Kind::Texts, false, "the same by profile, email, login or full name"),
 ];
 
+const MISSING: &[Field] = &[
+    field("person", Kind::Text, true, "profile, email, login or full name"),
+    field("why", Kind::Text, true, "for the audit"),
+];
+
 const DECIDED_TOO: &[Field] = &[field("all", Kind::Flag, false, "also what was decided")];
 
 const ORG: Field = field("org", Kind::Text, true, "in this org");
@@ -141,6 +149,7 @@ pub const ROUTES: &[Route] = &[
     ),
     choose(Ask::Holds, "/holds", "What waits for a decision.", DECIDED_TOO),
     read(Ask::Hold, "/holds/{id}", "Who is held, and what would be done to them."),
+    read(Ask::Missing, "/missing", "Whom Namely does not show any more, since when, and what was decided."),
     read(Ask::Quarantine, "/quarantine", "Who is quarantined, why, and what to do."),
     read(Ask::Pauses, "/pauses", "What somebody has paused."),
     act(
@@ -315,6 +324,20 @@ pub const ROUTES: &[Route] = &[
         Role::Approver,
         "The two are different people.",
         &[field("code", Kind::Text, true, "the code of what was shown: the decision is bound to it")],
+    ),
+    act(
+        Ask::EndMissing,
+        "/missing/end",
+        Role::Approver,
+        "Somebody whom Namely does not show any more has left: access ends, through the safeguards.",
+        MISSING,
+    ),
+    act(
+        Ask::KeepMissing,
+        "/missing/keep",
+        Role::Approver,
+        "Somebody whom Namely does not show any more stays as they are.",
+        MISSING,
     ),
     act(Ask::Approve, "/holds/{id}/approve", Role::Approver, "Let go exactly what was shown.", DECISION),
     act(Ask::Reject, "/holds/{id}/reject", Role::Approver, "Keep it from being done.", DECISION),

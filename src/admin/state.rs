@@ -75,6 +75,9 @@ pub struct State {
     pub orgs: BTreeMap<String, OrgState>,
     /// Profiles that cannot be read, by tenant.
     pub unreadable: BTreeMap<String, i64>,
+    /// People whom complete walks do not show any more and about whom nobody has decided, by tenant.
+    #[serde(default)]
+    pub missing_people: BTreeMap<String, i64>,
     pub holds: Vec<HeldChanges>,
     pub pauses: Vec<Pause>,
     pub safeguards: Vec<Headroom>,
@@ -170,6 +173,7 @@ impl State {
             leavers_with_access: seen.leavers.clone(),
             orgs: seen.orgs.iter().map(org).collect(),
             unreadable: seen.unreadable.clone(),
+            missing_people: seen.missing.clone(),
             holds: holds(c, false)?,
             pauses: pauses(c)?,
             safeguards: seen.safeguards.iter().map(headroom).collect(),

@@ -1,6 +1,6 @@
 //! Audit events in words, for people who read a timeline.
 
-use super::details::{Effect, HoldEnded, Observed, Owner, Verdict, Vote};
+use super::details::{Effect, HoldEnded, Missing, MissingNews, Observed, Owner, Verdict, Vote};
 use super::event::Event;
 use crate::domain::guard::change::describe as describe_step;
 use crate::domain::{FieldChange, Step};
@@ -17,6 +17,7 @@ pub fn describe(event: &Event) -> String {
     match event {
         Event::Observed(it) => observed(it),
         Event::Unreadable(it) => with("the profile cannot be read".into(), Some(&it.why)),
+        Event::Missing(it) => missing(it),
         Event::Planned(it) => format!("planned: {}{}", steps(&it.steps), rules(&it.rules)),
         Event::Effect(it) => effect(it),
         Event::Done(it) => {
@@ -106,6 +107,20 @@ fn with(text: String, why: Option<&str>) -> String {
 
 fn by(names: &str) -> String {
     if names.is_empty() { String::new() } else { format!(" by {names}") }
+}
+
+fn missing(it: &Missing) -> String {
+    let since = it.since.as_ref().map(|since| format!(" since {since}")).unwrap_or_default();
+    let author = it.author.as_ref().map(|author| by(&author.by)).unwrap_or_default();
+    let message = match it.news {
+        MissingNews::Gone => format!("Namely does not show the profile any more{since}: access stays as it is"),
+        MissingNews::Back => "Namely shows the profile again".into(),
+        MissingNews::Kept => {
+            format!("stays as it is, although Namely does not show the profile{since}, decided{author}")
+        }
+        MissingNews::Ended => format!("access ends, because Namely does not show the profile{since}, decided{author}"),
+    };
+    with(message, it.why.as_deref())
 }
 
 fn hold_ended(it: &HoldEnded) -> String {

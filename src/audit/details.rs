@@ -48,6 +48,29 @@ pub struct Unreadable {
     pub why: String,
 }
 
+/// What is new about a profile that complete walks do not show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingNews {
+    Gone,
+    Back,
+    Kept,
+    Ended,
+}
+
+/// Complete walks do not show a profile any more, or somebody has decided about that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    pub news: MissingNews,
+    /// When the first walk began that did not show it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    #[serde(flatten)]
+    pub author: Option<Author>,
+}
+
 /// A plan of which the first call is made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Planned {

@@ -6,8 +6,8 @@
 
 use super::details::{
     Adopted, ApprovalEnded, Approved, ApprovedAlone, Correlated, Done, Drifted, Effect, Held, HoldEnded, ListAccepted,
-    Observed, Pause, Planned, Pruned, Quarantined, Reconciled, Reconfigured, RejectionEnded, Reminded, Requested,
-    Reviewed, Searched, Split, Started, Undone, Unpinned, Unreadable, Walk, Withheld,
+    Missing, Observed, Pause, Planned, Pruned, Quarantined, Reconciled, Reconfigured, RejectionEnded, Reminded,
+    Requested, Reviewed, Searched, Split, Started, Undone, Unpinned, Unreadable, Walk, Withheld,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -72,6 +72,7 @@ kinds! {
     /// A profile differs from what was known.
     Observed(Observed) = "observed",
     Unreadable(Unreadable) = "unreadable",
+    Missing(Missing) = "missing",
     /// What will be done, and why.
     Planned(Planned) = "planned",
     /// A call to Okta and its outcome.

@@ -16,6 +16,7 @@ mod finding;
 pub mod holds;
 pub mod links;
 pub mod mapping;
+pub mod missing;
 pub mod org;
 pub mod pause;
 pub mod plan;

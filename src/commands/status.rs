@@ -144,6 +144,13 @@ fn text(state: &State) -> String {
     for (tenant, count) in &state.unreadable {
         lines.push(format!("{count} profiles of {tenant} cannot be read; see `attention`"));
     }
+    for (tenant, count) in state.missing_people.iter().filter(|(_, count)| **count > 0) {
+        let message = match count {
+            1 => "1 person".to_owned(),
+            people => format!("{people} people"),
+        };
+        lines.push(paint("33", &format!("Namely does not show {message} of {tenant} any more; see `missing list`")));
+    }
     lines.extend(state.approvers.lacking.iter().map(|message| paint("33", message)));
     for limit in state.safeguards.iter().filter(|limit| limit.used >= REMARKABLE) {
         let used = limit.used * 100.0;
@@ -195,6 +202,7 @@ mod tests {
             leavers_with_access: Vec::new(),
             orgs: BTreeMap::new(),
             unreadable: BTreeMap::new(),
+            missing_people: BTreeMap::new(),
             holds: Vec::new(),
             pauses: Vec::new(),
             safeguards: Vec::new(),

@@ -3,13 +3,15 @@
 //! **Invariant:** remembers 16 bytes per profile, and only of documents that the store has committed.
 
 use super::catalogue::Catalogue;
+use super::walk::Shown;
 use super::wire::{Reader, unread};
+use crate::clock::Moment;
 use crate::domain::Employee;
 use crate::domain::record::employee::ContentHash;
 use crate::domain::record::facts::Facts;
 use crate::domain::record::facts::ProfileProblem;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What a page has to say.
 #[derive(Debug, Default)]
@@ -20,6 +22,8 @@ pub struct Findings {
     pub problems: Vec<ProfileProblem>,
     /// Profiles that could not be read before and can now.
     pub mended: Vec<String>,
+    /// Profiles that complete walks had not shown, and that this page shows.
+    pub back: Vec<String>,
     /// Ids of all profiles on the page.
     pub ids: Vec<String>,
     /// `updated_at` (seconds) of changed profiles, where it is newer than anything seen before: how late they were seen.
@@ -33,6 +37,10 @@ pub struct Findings {
 pub struct Detector {
     known: HashMap<Box<str>, ContentHash>,
     problems: HashMap<Box<str>, (String, Facts)>,
+    /// Known profiles that the last complete walk did not show, and when the first one began that did not.
+    absent: HashMap<Box<str>, Moment>,
+    /// Those of whom it is written down that they are missing.
+    missing: HashSet<Box<str>>,
     /// The newest `updated_at` that a page sorted by it has shown. It says nothing about content, but a newer one is an edit of just now.
     newest: Option<i64>,
 }
@@ -41,7 +49,7 @@ impl Detector {
     /// A detector that knows what the store holds.
     pub fn new(known: impl IntoIterator<Item = (String, ContentHash)>) -> Self {
         let known = known.into_iter().map(|(id, hash)| (id.into_boxed_str(), hash)).collect();
-        Self { known, problems: HashMap::new(), newest: None }
+        Self { known, ..Self::default() }
     }
 
     /// How many profiles are known.
@@ -70,11 +78,12 @@ impl Detector {
             match reader.read(profile, catalogue) {
                 Ok(employee) => {
                     findings.ids.push(employee.id.clone());
+                    let was_missing = self.was_missing(&employee.id, &mut findings);
                     if self.problems.remove(employee.id.as_str()).is_some() {
                         findings.mended.push(employee.id.clone());
                     }
                     let hash = employee.hash();
-                    if self.known.get(employee.id.as_str()) != Some(&hash) {
+                    if was_missing || self.known.get(employee.id.as_str()) != Some(&hash) {
                         findings.changed.push((employee, hash));
                         findings.moved.extend(updated.filter(|at| before.is_some_and(|before| *at > before)));
                     }
@@ -84,6 +93,7 @@ impl Detector {
                     let id = problem.profile.clone().unwrap_or_default();
                     if !id.is_empty() {
                         findings.ids.push(id.clone());
+                        self.was_missing(&id, &mut findings);
                     }
                     if self
                         .problems
@@ -96,6 +106,42 @@ impl Detector {
             }
         }
         findings
+    }
+
+    fn was_missing(&self, id: &str, findings: &mut Findings) -> bool {
+        let was_missing = self.missing.contains(id);
+        if was_missing {
+            findings.back.push(id.to_owned());
+        }
+        was_missing
+    }
+
+    /// A complete walk that began at `started` has shown these profiles. Returns those of the known ones that neither it nor the
+    /// complete walk before has shown, with when that one began: people who move between pages while a walk goes on may be passed
+    /// by one of them. They are returned until `are_missing` says that they are written down.
+    pub fn walked(&mut self, shown: &Shown, started: Moment) -> Vec<(String, Moment)> {
+        let mut before = std::mem::take(&mut self.absent);
+        let mut news = Vec::new();
+        for id in self.known.keys().filter(|id| !shown.has(id)) {
+            let since = before.remove(id);
+            if let Some(since) = since.filter(|_| !self.missing.contains(id)) {
+                news.push((id.to_string(), since));
+            }
+            self.absent.insert(id.clone(), since.unwrap_or(started));
+        }
+        news
+    }
+
+    /// It is written down that these are missing.
+    pub fn are_missing(&mut self, profiles: impl IntoIterator<Item = String>) {
+        self.missing.extend(profiles.into_iter().map(String::into_boxed_str));
+    }
+
+    /// It is written down that these are shown again.
+    pub fn are_back<'i>(&mut self, profiles: impl IntoIterator<Item = &'i String>) {
+        for profile in profiles {
+            self.missing.remove(profile.as_str());
+        }
     }
 
     /// Of a page that shows too little of its profiles to be used: whose access ends all the same, as far as they are known.
@@ -162,6 +208,32 @@ mod tests {
         assert!(moved(&[at("a", 100), at("b", 90)], true).is_empty(), "nothing is known yet");
         assert!(moved(&[at("c", 500)], false).is_empty(), "a walk shows them in any order");
         assert_eq!(moved(&[at("d", 120), at("e", 95)], true), [120]);
+    }
+
+    #[test]
+    fn who_is_shown_by_neither_of_two_complete_walks_is_missing_until_a_page_shows_them() {
+        let (reader, catalogue) = (Reader::new(&Reads::default()), Catalogue::default());
+        let mut detector = Detector::default();
+        let page = [profile("a", "X"), profile("b", "X")];
+        for (employee, hash) in detector.examine(&page, false, &reader, &catalogue).changed {
+            detector.commit(&employee.id, hash);
+        }
+        let at = Moment::from_secs;
+        let one = Shown::of(["a"]);
+        assert_eq!(detector.walked(&Shown::of(["a", "b"]), at(0)), []);
+        assert_eq!(detector.walked(&one, at(60)), [], "one walk may pass somebody by");
+        assert_eq!(detector.walked(&Shown::of(["a", "b"]), at(120)), []);
+        assert_eq!(detector.walked(&one, at(180)), []);
+        let missing = vec![("b".to_owned(), at(180))];
+        assert_eq!(detector.walked(&one, at(240)), missing);
+        assert_eq!(detector.walked(&one, at(300)), missing, "nobody has written it down");
+        detector.are_missing(["b".to_owned()]);
+        assert_eq!(detector.walked(&one, at(360)), []);
+        let back = detector.examine(&page, false, &reader, &catalogue);
+        assert_eq!(back.back, ["b"]);
+        assert_eq!(back.changed.len(), 1, "what is known of them may have been decided otherwise meanwhile");
+        detector.are_back(&back.back);
+        assert_eq!(detector.examine(&page, false, &reader, &catalogue).changed.len(), 0);
     }
 
     #[test]

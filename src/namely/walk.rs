@@ -76,6 +76,26 @@ pub struct WalkEnd {
     pub seconds: f64,
     /// `Err` says what is missing: then the walk proves nothing.
     pub complete: Result<(), String>,
+    /// When it began, on the monotonic time line.
+    pub started: Moment,
+    /// Whom it has shown, and whom the other pass has shown meanwhile.
+    pub shown: Shown,
+}
+
+/// Profiles that were shown, by the hash of their id.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Shown(HashSet<[u8; 16]>);
+
+impl Shown {
+    /// These profiles.
+    pub fn of<'i>(ids: impl IntoIterator<Item = &'i str>) -> Self {
+        Self(ids.into_iter().map(|id| ContentHash::of(id.as_bytes()).0).collect())
+    }
+
+    /// Whether a profile was shown.
+    pub fn has(&self, id: &str) -> bool {
+        self.0.contains(&ContentHash::of(id.as_bytes()).0)
+    }
 }
 
 const THROTTLE_PAUSE: Duration = Duration::from_secs(60);
@@ -102,6 +122,8 @@ struct Walk {
     /// The first page that was empty.
     end: Option<usize>,
     distinct: HashSet<[u8; 16]>,
+    /// Whom other pages have shown meanwhile: they are there, whatever this walk has read before.
+    beside: Vec<String>,
     /// Pages that showed people, and nobody who was not seen before.
     stale_pages: usize,
     total: Option<u64>,
@@ -154,6 +176,7 @@ impl Walk {
             attempts: BTreeMap::new(),
             end: None,
             distinct: HashSet::new(),
+            beside: Vec::new(),
             stale_pages: 0,
             total: None,
             failure: None,
@@ -297,9 +320,13 @@ impl Walker {
     /// A page was read, and what it showed is committed.
     pub fn on_page(&mut self, fetch: Fetch, seen: &Seen, now: Moment) -> Option<WalkEnd> {
         match fetch {
-            Fetch::One => None,
+            Fetch::One => {
+                self.saw_beside(seen);
+                None
+            }
             Fetch::Hot { page } => {
                 self.hot_in_flight = false;
+                self.saw_beside(seen);
                 if seen.changed > 0 && page < HOT_PAGES && !seen.ids.is_empty() {
                     self.hot_next_page = Some(page + 1);
                     self.hot_due = now;
@@ -344,13 +371,24 @@ impl Walker {
         }
     }
 
+    fn saw_beside(&mut self, seen: &Seen) {
+        if let Some(walk) = &mut self.walk {
+            walk.beside.extend(seen.ids.iter().cloned());
+        }
+    }
+
     fn finish_if_over(&mut self, now: Moment) -> Option<WalkEnd> {
-        let walk = self.walk.take_if(|walk| walk.is_over())?;
+        let mut walk = self.walk.take_if(|walk| walk.is_over())?;
+        let (profiles, complete) = (walk.distinct.len() as u64, walk.verdict());
+        let beside = std::mem::take(&mut walk.beside);
+        walk.distinct.extend(beside.iter().map(|id| ContentHash::of(id.as_bytes()).0));
         Some(WalkEnd {
             walk: walk.number,
-            profiles: walk.distinct.len() as u64,
+            profiles,
             seconds: now.since(walk.started).as_secs_f64(),
-            complete: walk.verdict(),
+            complete,
+            started: walk.started,
+            shown: Shown(walk.distinct),
         })
     }
 
@@ -510,6 +548,20 @@ mod tests {
             changed: 0,
         });
         assert_eq!(end.complete, Ok(()));
+    }
+
+    #[test]
+    fn whom_the_hot_pass_shows_during_a_walk_is_there_although_the_walk_has_passed_them() {
+        let now = Moment::from_secs(0);
+        let mut walker = Walker::new(Pace { pages_in_flight: 1, ..Pace::default() }, now);
+        let first = walker.due(now).into_iter().find(|fetch| fetch.is_of_walk()).expect("a page of the walk");
+        let shows = |ids: Vec<String>| Seen { ids, total_count: Some(2), changed: 0 };
+        assert_eq!(walker.on_page(first, &shows(ids(0..2)), now), None);
+        walker.on_page(Fetch::Hot { page: 1 }, &shows(vec!["u-new".into()]), now);
+        let last = walker.due(now).into_iter().find(|fetch| fetch.is_of_walk()).expect("the last page");
+        let end = walker.on_page(last, &shows(Vec::new()), now).expect("the walk is over");
+        assert_eq!((end.profiles, &end.complete), (2, &Ok(())));
+        assert!(end.shown.has("u-0") && end.shown.has("u-new") && !end.shown.has("u-2"));
     }
 
     #[test]

@@ -137,6 +137,7 @@ impl Event {
             | Audited::HoldEnded(_)
             | Audited::Observed(_)
             | Audited::Unreadable(_)
+            | Audited::Missing(_)
             | Audited::Planned(_)
             | Audited::Done(_)
             | Audited::Correlated(_)

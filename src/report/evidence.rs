@@ -192,6 +192,7 @@ impl Collector {
             Event::Quarantined(_)
             | Event::Held(_)
             | Event::Unreadable(_)
+            | Event::Missing(_)
             | Event::Correlated(_)
             | Event::Split(_)
             | Event::Reviewed(_)
@@ -395,6 +396,7 @@ fn decided_by(event: &Event) -> Option<String> {
         Event::Adopted(it) => Some(it.author.by.clone()),
         Event::Reviewed(it) => Some(it.by.clone().unwrap_or_default()),
         Event::Split(it) => Some(it.author.by.clone()),
+        Event::Missing(it) => it.author.as_ref().map(|author| author.by.clone()),
         Event::Observed(_)
         | Event::Unreadable(_)
         | Event::Planned(_)

@@ -5,7 +5,7 @@ use super::page::{ReportError, page};
 use crate::domain::ChangeKind;
 use crate::domain::guard::preview::Preview;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Departments that are drawn; the rest is drawn together.
 const DRAWN: usize = 12;
@@ -24,6 +24,8 @@ pub enum Category {
     WrongAttributes,
     /// Nothing can be done until somebody changes something.
     Waiting,
+    /// Has access, and complete walks of Namely do not show the profile any more.
+    NotShown,
     /// Somebody else has changed it in Okta.
     Drift,
     /// An account of Okta that no profile of Namely is linked to; none of ours.
@@ -32,13 +34,14 @@ pub enum Category {
 
 impl Category {
     /// All of them.
-    pub const ALL: [Category; 8] = [
+    pub const ALL: [Category; 9] = [
         Category::Orphaned,
         Category::Missing,
         Category::WrongStatus,
         Category::WrongGroups,
         Category::WrongAttributes,
         Category::Waiting,
+        Category::NotShown,
         Category::Drift,
         Category::Unmanaged,
     ];
@@ -52,6 +55,7 @@ impl Category {
             Category::WrongGroups => "wrong_groups",
             Category::WrongAttributes => "wrong_attributes",
             Category::Waiting => "waiting",
+            Category::NotShown => "not_shown",
             Category::Drift => "drift",
             Category::Unmanaged => "unmanaged",
         }
@@ -66,6 +70,7 @@ impl Category {
             Category::WrongGroups => "wrong groups",
             Category::WrongAttributes => "wrong attributes",
             Category::Waiting => "waits for somebody",
+            Category::NotShown => "not shown by Namely any more",
             Category::Drift => "changed in Okta by somebody else",
             Category::Unmanaged => "in Okta only, not ours",
         }
@@ -108,6 +113,17 @@ pub struct Drift {
     pub what: String,
 }
 
+/// Somebody whom complete walks do not show any more, and about whom nobody has decided.
+#[derive(Clone, Debug)]
+pub struct NotShown {
+    pub target: i64,
+    pub name: String,
+    pub login: String,
+    pub department: String,
+    pub profile: String,
+    pub since: String,
+}
+
 /// Everything that a report is made from.
 pub struct Findings {
     pub org: String,
@@ -119,6 +135,7 @@ pub struct Findings {
     pub people: usize,
     pub previews: Vec<Preview>,
     pub unlinked: Vec<Unlinked>,
+    pub not_shown: Vec<NotShown>,
     pub drift: Vec<Drift>,
 }
 
@@ -158,6 +175,19 @@ impl Reconciliation {
                 target: None,
             });
         }
+        let not_shown: Vec<i64> = findings.not_shown.iter().map(|one| one.target).collect();
+        rows.extend(findings.not_shown.into_iter().map(|one| Row {
+            category: Category::NotShown,
+            what: format!(
+                "Namely does not show the profile since {}: access stays as it is; see `missing list`",
+                one.since
+            ),
+            name: one.name,
+            login: one.login,
+            department: one.department,
+            profile: one.profile,
+            target: None,
+        }));
         rows.extend(findings.drift.into_iter().map(|drift| Row {
             category: Category::Drift,
             name: String::new(),
@@ -172,7 +202,8 @@ impl Reconciliation {
         for row in &rows {
             *counts.entry(row.category).or_default() += 1;
         }
-        let in_agreement = findings.people.saturating_sub(findings.previews.len());
+        let differs: BTreeSet<i64> = findings.previews.iter().map(|preview| preview.target).chain(not_shown).collect();
+        let in_agreement = findings.people.saturating_sub(differs.len());
         let Findings { org, at, read_at, people, .. } = findings;
         Self { org, at, read_at, people, in_agreement, counts, rows }
     }
@@ -331,6 +362,7 @@ mod tests {
                 Preview { obstacle: Some("first_name is empty".into()), ..preview(3, &[]) },
             ],
             unlinked: vec![unlinked(None), unlinked(Some("p7"))],
+            not_shown: vec![],
             drift: vec![Drift { at: "then".into(), login: "y@example.com".into(), what: "title".into() }],
         })
     }

@@ -3,12 +3,12 @@
 use super::StoreError;
 use super::engine::Tx;
 use super::previews::directory_of;
-use super::rows::{account, anchored, link, matched, review, source, target};
+use super::rows::{account, anchored, link, matched, missing, review, source, target};
 use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
 use crate::domain::account::knowledge::Knowledge;
 use crate::domain::account::user::Account;
-use crate::domain::matching::correlation::{ANCHOR, BEFORE, Candidate, Confidence, Counterpart};
+use crate::domain::matching::correlation::{ANCHOR, BEFORE, Candidate, Confidence, Counterpart, MISSING};
 use crate::domain::matching::linking::{Ties, bound, distinct};
 use crate::domain::matching::twins;
 use crate::domain::plan::rulebook::Rulebook;
@@ -43,6 +43,9 @@ pub(super) fn candidates(
         for other in source::targets_by_key(c, org, (&rule.name, &value), position)? {
             found.extend(seek.target(&rule.name, rule.confidence, other)?);
         }
+    }
+    for other in missing::namesakes(c, org, position)? {
+        found.extend(seek.target(MISSING, Confidence::Certain, other)?);
     }
     Ok(distinct(found, target, &review::rejected(c, org, position)?))
 }
@@ -95,6 +98,7 @@ impl Seek<'_> {
         let positions = link::profiles(c, target)?.all();
         let Some(first) = positions.first() else { return Ok(None) };
         let account = account::of_target(c, target)?;
+        let gone = self.gone(&positions)?;
         Ok(Some(Candidate {
             rule: rule.to_owned(),
             confidence,
@@ -103,8 +107,8 @@ impl Seek<'_> {
             last_name: first.employee.last_name.clone(),
             reserved: account.as_ref().and_then(|account| self.reserved(account)),
             account: account.map(|account| account.id),
-            twin: twins::twin(&self.mine, &positions).map(Position::described),
-            bound: self.bound(target, &positions)?,
+            twin: twins::twin(&self.mine, &positions).filter(|_| gone.is_none()).map(Position::described),
+            bound: self.bound(target, &positions)?.or(gone),
             described: first.described(),
             ..Candidate::default()
         }))
@@ -123,6 +127,19 @@ impl Seek<'_> {
             }
         }
         self.rules.safeguards.protected.why(account, directory)
+    }
+
+    /// That a person's profile of the same tenant is missing: whether this one is the same person, made anew, is asked.
+    fn gone(&self, positions: &[Position]) -> Result<Option<String>, StoreError> {
+        for one in positions.iter().filter(|one| one.tenant == self.position.tenant) {
+            if let Some(since) = missing::since(self.c, &one.tenant, &one.employee.id)? {
+                return Ok(Some(format!(
+                    "Namely does not show {} since {since}: accept if the profile was made anew, reject if it is somebody else",
+                    one.described()
+                )));
+            }
+        }
+        Ok(None)
     }
 
     /// What must be decided before anybody joins a target.

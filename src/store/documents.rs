@@ -34,6 +34,8 @@ pub struct PageCommit {
     pub changed: Vec<(Employee, ContentHash)>,
     pub problems: Vec<ProfileProblem>,
     pub mended: Vec<String>,
+    /// Profiles that complete walks had not shown, and that this page shows.
+    pub back: Vec<String>,
     /// Whose access ends, of a page that is otherwise of no use.
     pub endings: Vec<ProfileProblem>,
 }
@@ -73,7 +75,7 @@ pub(super) fn commit_profile(
     hash: ContentHash,
     outcome: &mut PageOutcome,
 ) -> Result<(), StoreError> {
-    let (tenant, now) = (&page.tenant, page.now);
+    let tenant = &page.tenant;
     let held = source::load(c, tenant, &employee.id)?;
     match held.as_ref().map(|held| page.document(held, Some(hash))) {
         Some(Document::Same) => {
@@ -85,14 +87,30 @@ pub(super) fn commit_profile(
         Some(Document::New) | None => {}
     }
     let before = held.as_ref().map(|held| &held.employee);
-    let ripples = Ripples::of(before, employee);
+    let document = Source { employee: employee.clone(), hash, seen_at: page.received.millis(), run: page.run };
+    follow(c, rules, Differs { tenant, before, document, cause: Cause::Profile, now: page.now }, outcome)
+}
+
+/// A document of a profile that differs from the one that was held.
+pub(super) struct Differs<'a> {
+    pub tenant: &'a str,
+    pub before: Option<&'a Employee>,
+    pub document: Source,
+    pub cause: Cause,
+    pub now: Moment,
+}
+
+/// Writes a document down, and marks everybody dirty whom it concerns.
+pub(super) fn follow(c: &Tx, rules: &Rulebook, differs: Differs, outcome: &mut PageOutcome) -> Result<(), StoreError> {
+    let Differs { tenant, before, document, cause, now } = differs;
+    let (employee, hash) = (document.employee.clone(), document.hash);
+    let ripples = Ripples::of(before, &employee);
     let mut circle = match ripples.has_moved {
         true => circles::circle_of(c, tenant, &employee.id)?,
         false => Vec::new(),
     };
-    let document = Source { employee: employee.clone(), hash, seen_at: page.received.millis(), run: page.run };
     source::save(c, tenant, &document)?;
-    let position = Position { tenant: tenant.clone(), employee: document.employee };
+    let position = Position { tenant: tenant.to_owned(), employee: document.employee };
     links::put_keys(c, rules, &position)?;
     for target in link::targets_of(c, tenant, &employee.id)? {
         pins::unpin(c, target, Because::News("Namely says something new"), now)?;
@@ -103,8 +121,8 @@ pub(super) fn commit_profile(
     // Also where the profile is known from before its tenant was taken out of the org: who leaves, leaves everywhere.
     for org in &rules.orgs {
         let known = link::find(c, &org.name, tenant, &employee.id)?;
-        if known.is_some() || org.tenants.contains(tenant) {
-            let what = What { before, cause: Cause::Profile };
+        if known.is_some() || org.tenants.iter().any(|of| of == tenant) {
+            let what = What { before, cause };
             outcome.dirtied.extend(relink_known(c, rules, &org.name, &position, known, &what, now)?);
         }
     }

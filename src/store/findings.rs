@@ -2,11 +2,11 @@
 
 use super::engine::Tx;
 use super::rows::people;
-use super::{Extent, Filter, StoreError, filter_audit, meta, previews};
+use super::{Extent, Filter, MissingState, StoreError, filter_audit, meta, missing_people, previews};
 use crate::audit::{Event, Row};
 use crate::clock::Moment;
 use crate::domain::Rulebook;
-use crate::report::reconciliation::{Drift, Findings, Unlinked};
+use crate::report::reconciliation::{Drift, Findings, NotShown, Unlinked};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -38,6 +38,7 @@ pub fn findings(
         people,
         previews,
         unlinked: unlinked(c, org)?,
+        not_shown: not_shown(c, rules, org, now)?,
         drift: drift(c, org, now)?,
     })
 }
@@ -45,6 +46,24 @@ pub fn findings(
 fn unlinked(c: &Tx, org: &str) -> Result<Vec<Unlinked>, StoreError> {
     let shown = |people::Unlinked { okta_id, login, name, anchor }| Unlinked { okta_id, login, name, anchor };
     Ok(people::unlinked(c, org)?.into_iter().map(shown).collect())
+}
+
+fn not_shown(c: &Tx, rules: &Rulebook, org: &str, now: Moment) -> Result<Vec<NotShown>, StoreError> {
+    let undecided =
+        missing_people(c, rules, false, now)?.into_iter().filter(|one| one.state == MissingState::Undecided);
+    let found = undecided.filter_map(|mut one| {
+        let at = one.accounts.iter().position(|account| account.org == org && account.login.is_some())?;
+        let account = one.accounts.swap_remove(at);
+        Some(NotShown {
+            target: account.target,
+            login: account.login.unwrap_or_default(),
+            name: one.name,
+            department: one.department,
+            profile: one.profile,
+            since: Moment::from_millis(one.since).to_string(),
+        })
+    });
+    Ok(found.collect())
 }
 
 fn drift(c: &Tx, org: &str, now: Moment) -> Result<Vec<Drift>, StoreError> {

@@ -4,7 +4,7 @@ use super::documents::{PageCommit, PageOutcome, commit_profile};
 use super::engine::{Trouble, Tx, alone};
 use super::refresh::refresh;
 use super::rows::{link, org, source, target, work};
-use super::{Store, StoreError, append, cases, correlate, evaluation, forced, renamed, unreadable, unrouted};
+use super::{Store, StoreError, append, cases, correlate, evaluation, forced, missing, renamed, unreadable, unrouted};
 use crate::audit::Record;
 use crate::clock::Moment;
 use crate::domain::guard::safeguard::is_mass;
@@ -72,16 +72,19 @@ impl Store {
         .await
     }
 
-    /// A walk over `tenant` ended; a complete one is remembered for ever. Whoever could not be correlated is looked for
-    /// once more after it: what contradicted may have been a profile that had not been seen yet.
+    /// A walk over `tenant` ended; a complete one is remembered for ever. `absent` are profiles that it and the complete one before
+    /// have not shown, and since when. Whoever could not be correlated is looked for once more after it: what contradicted may have
+    /// been a profile that had not been seen yet.
     pub async fn walk_ended(
         &self,
         tenant: String,
         complete: bool,
+        absent: Vec<(String, Moment)>,
         record: Record,
     ) -> Result<Vec<Priority>, StoreError> {
         let rules = self.rules.clone();
         self.run(move |c| {
+            let rules = rules.load();
             let known = org::is_walked(c, &tenant)?;
             // One row when it matters: the first complete walk, and every incomplete one.
             if !complete || !known {
@@ -90,7 +93,12 @@ impl Store {
             if complete && !known {
                 org::set_walked(c, &tenant, record.at)?;
             }
-            if complete { correlate::again(c, &rules.load(), Some(&tenant), record.at) } else { Ok(Vec::new()) }
+            if !complete {
+                return Ok(Vec::new());
+            }
+            let mut priorities = missing::note(c, &rules, &tenant, &absent, record.at)?.dirtied;
+            priorities.extend(correlate::again(c, &rules, Some(&tenant), record.at)?);
+            Ok(priorities)
         })
         .await
     }
@@ -160,6 +168,9 @@ const REFUSED: &str = "the store refuses what Namely says of them";
 
 fn commit_page(c: &Tx, rules: &Rulebook, page: &PageCommit) -> Result<PageOutcome, StoreError> {
     let mut outcome = PageOutcome::default();
+    for profile in &page.back {
+        missing::is_back(c, &page.tenant, profile, page.now)?;
+    }
     for profile in &page.mended {
         source::is_mended(c, &page.tenant, profile, None)?;
     }

@@ -2,10 +2,11 @@
 
 use super::engine::Tx;
 use super::pins::{self, Because};
+use super::rows::missing::Verdict;
 use super::rows::request as row;
 use super::rows::work;
 use super::undo::{self, Scope};
-use super::{Store, StoreError, Trouble, alone, append, dirty};
+use super::{Store, StoreError, Trouble, alone, append, dirty, missing};
 use crate::audit::details::Requested;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
@@ -25,6 +26,8 @@ pub enum OperatorRequest {
     Undo { scope: Scope, code: String, why: String },
     /// A profile is somebody else than whom it is linked to.
     Split { tenant: String, profile: String, why: String },
+    /// A profile that Namely does not show any more has left (`end`), or stays as it is.
+    Missing { tenant: String, profile: String, end: bool, why: String },
     /// Let go of what was pinned.
     Release { targets: Vec<i64> },
 }
@@ -41,7 +44,10 @@ impl OperatorRequest {
     /// Whom it is about.
     fn targets(&self) -> Vec<i64> {
         match self {
-            OperatorRequest::Reconcile | OperatorRequest::Undo { .. } | OperatorRequest::Split { .. } => Vec::new(), // an undo derives its own
+            OperatorRequest::Reconcile
+            | OperatorRequest::Undo { .. } // derives its own
+            | OperatorRequest::Split { .. }
+            | OperatorRequest::Missing { .. } => Vec::new(),
             OperatorRequest::Fix { targets } | OperatorRequest::Release { targets } => targets.clone(),
         }
     }
@@ -118,6 +124,18 @@ fn carry_out(c: &Tx, rules: &Rulebook, request: &Request, now: Moment) -> Result
         OperatorRequest::Split { tenant, profile, why } => {
             let split = super::split::Split { org: &request.org, tenant, profile, why, by: &by, principal: &principal };
             return super::split::split(c, rules, &split, now).map(Some);
+        }
+        OperatorRequest::Missing { tenant, profile, end, why } => {
+            let (verdict, author) = (if *end { Verdict::End } else { Verdict::Keep }, Author::new(&by, &principal));
+            let decided = missing::Decided { tenant, profile, verdict, author: &author, why };
+            return match missing::decide(c, rules, &decided, now)? {
+                Some(outcome) => Ok(Some(outcome.dirtied.len())),
+                None => {
+                    let why =
+                        format!("the profile {profile} of {tenant} is shown again, or its access has ended already");
+                    refuse(c, request, &why, (&by, &principal), now).map(|()| None)
+                }
+            };
         }
         OperatorRequest::Release { targets } => {
             for target in targets {

@@ -43,6 +43,7 @@ impl World {
             changed: employees.into_iter().map(|e| (e.clone(), e.hash())).collect(),
             problems: vec![],
             mended: vec![],
+            back: vec![],
             endings: vec![],
         }
     }

@@ -68,6 +68,19 @@ pub(super) fn part(
     Ok(true)
 }
 
+/// Whether people have said that two profiles of a target are one person.
+pub(super) fn are_one_by_people(
+    c: &Tx,
+    org: &str,
+    target: i64,
+    one: &Position,
+    other: &Position,
+) -> Result<bool, StoreError> {
+    let account = account::of_target(c, target)?.map(|account| account.id);
+    let decided = |profile: &Position| decided(c, org, (target, account.clone()), profile);
+    Ok(twins::are_decided(decided(one)?, decided(other)?))
+}
+
 /// What was decided about a profile of a target and its account.
 fn decided(
     c: &Tx,

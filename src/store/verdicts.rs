@@ -7,7 +7,7 @@ use super::relink::relink;
 use super::rows::matched::Match;
 use super::rows::review::Decided;
 use super::rows::{account, link, matched, review, target};
-use super::{Store, StoreError, append, correlate, parting};
+use super::{Store, StoreError, append, correlate, missing, parting};
 use crate::audit::details::{Reviewed, Split};
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
@@ -85,6 +85,7 @@ fn join(
     let evidence = format!("review {id}");
     let found = Match { rule: REVIEW, evidence: &evidence, pending: None, by: decided.by.as_deref() };
     let stays = adopt(c, org, position, target, counterpart, &found, now)?;
+    missing::made_anew(c, rules, stays, position, now)?;
     // Whoever joins somebody about whom another review is open waits for that one.
     if review::open_about(c, stays)?.is_none() {
         target::set_conflict(c, target, None)?;

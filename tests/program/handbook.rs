@@ -66,7 +66,7 @@ const ENDLESS: [(&str, &str); 3] =
     [("simulate", "127.0.0.1:"), ("status --watch", "org"), ("run", "in use by process")];
 
 /// What may be said instead of doing it: there is nothing of the kind here.
-const NOTHING_TO_DO: [(&str, &str); 12] = [
+const NOTHING_TO_DO: [(&str, &str); 13] = [
     ("undo", "nothing to take back"),
     ("adopt", "was accepted already"),
     // The documents decide about the one hold in several ways, and the service carries the first of them out meanwhile.
@@ -78,6 +78,7 @@ const NOTHING_TO_DO: [(&str, &str); 12] = [
     ("timeline grace.hopper", "nobody"),
     // Its exit code says that somebody must decide.
     ("status", "see `holds show"),
+    ("missing", "is not missing from Namely"),
     ("review show", "there is no review"),
     ("review accept", "is not in the queue"),
     ("review reject", "is not in the queue"),

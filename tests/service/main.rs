@@ -25,6 +25,7 @@ mod limits;
 mod managers;
 mod mapping;
 mod matches;
+mod missing;
 mod movers;
 mod okta_trouble;
 mod onboarding;

@@ -101,6 +101,10 @@ fn show(vitals: &Vitals, now: Moment, metrics: &Metrics) {
     for (tenant, count) in &vitals.unreadable {
         metrics.namely.unreadable.with_label_values(&[tenant]).set(*count);
     }
+    metrics.namely.missing.reset();
+    for (tenant, count) in &vitals.missing {
+        metrics.namely.missing.with_label_values(&[tenant]).set(*count);
+    }
     metrics.work.safeguard_used.reset();
     for used in &vitals.safeguards {
         let labels = [used.org.as_str(), &used.tenant, used.change.as_str(), used.per.as_str()];

@@ -20,7 +20,7 @@ use crate::http::{authorization, client, describe};
 use crate::metrics::Metrics;
 use crate::namely::{Detector, NamelyClient, Reader};
 use crate::retry;
-use crate::store::{Store, StoreError, known_hashes, unreadable};
+use crate::store::{Store, StoreError, known_hashes, missing_profiles, unreadable};
 use arc_swap::ArcSwap;
 use reqwest::header::HeaderMap;
 use std::collections::BTreeMap;
@@ -210,7 +210,7 @@ impl Reading {
                 return readiness.missing(&what, why);
             }
         };
-        let (known, unread) = self.until_known(&tenant.name).await;
+        let Known { hashes, unread, missing } = self.until_known(&tenant.name).await;
         let mut attempt = 0;
         let catalogue = loop {
             match read_catalogue(&client, &tenant.group_types).await {
@@ -239,17 +239,22 @@ impl Reading {
             walked: self.walked.clone(),
             run: self.run,
         };
-        let mut detector = Detector::new(known);
+        let mut detector = Detector::new(hashes);
         detector.could_not_read(unread);
+        detector.are_missing(missing);
         self.pollers.add(&name, Poller::start_with(tools, detector, catalogue));
     }
 
     /// What the store holds of a tenant, and which profiles could not be read, however long it takes to be told.
-    async fn until_known(&self, tenant: &str) -> (Vec<(String, ContentHash)>, Vec<String>) {
+    async fn until_known(&self, tenant: &str) -> Known {
         let mut attempt = 0;
         loop {
             let name = tenant.to_owned();
-            match self.shared.store.run(move |c| Ok((known_hashes(c, &name)?, unreadable(c, &name)?))).await {
+            let read = self.shared.store.run(move |c| {
+                let (hashes, unread) = (known_hashes(c, &name)?, unreadable(c, &name)?);
+                Ok(Known { hashes, unread, missing: missing_profiles(c, &name)? })
+            });
+            match read.await {
                 Ok(known) => return known,
                 Err(e) => {
                     tracing::error!(tenant, error = %e, "the store cannot tell what it holds; it is asked again");
@@ -259,4 +264,11 @@ impl Reading {
             }
         }
     }
+}
+
+/// What the store holds of a tenant: its profiles, those that could not be read, and those that complete walks did not show.
+struct Known {
+    hashes: Vec<(String, ContentHash)>,
+    unread: Vec<String>,
+    missing: Vec<String>,
 }

@@ -32,6 +32,8 @@ pub const ANCHOR: &str = "anchor";
 pub const BEFORE: &str = "one person before";
 /// In place of a rule: the profile alone keeps an account in use, and only a rule has joined it.
 pub const ONLY_LINK: &str = "only link";
+/// In place of a rule: a profile of the same name and tenant is not shown any more; this one may be the same person, made anew.
+pub const MISSING: &str = "missing";
 /// In place of a rule: a person has decided it.
 pub const REVIEW: &str = "review";
 

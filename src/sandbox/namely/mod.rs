@@ -174,6 +174,12 @@ impl Namely {
         self.people[index].vanished = true;
     }
 
+    /// A profile that has vanished is shown again.
+    pub fn appear(&mut self, index: usize) {
+        self.edits += 1;
+        self.people[index].vanished = false;
+    }
+
     /// The owner of the personal access token leaves: from now on every call is refused.
     pub fn orphan_token(&mut self) {
         self.orphaned = true;

@@ -409,8 +409,12 @@ CREATE TABLE missing (
   tenant  TEXT NOT NULL,
   profile TEXT NOT NULL,
   since   INTEGER NOT NULL,  -- the start of the first complete walk without it
-  kept_by TEXT,              -- who has said that the person stays as they are
+  name_key TEXT NOT NULL,    -- as in `review`: who may have been made anew under another profile
+  verdict TEXT,              -- 'keep': the person stays as they are; 'end': access ends
+  by      TEXT,              -- who has decided that
+  principal TEXT,
   why     TEXT,
-  kept_at INTEGER,
+  at      INTEGER,
   PRIMARY KEY (tenant, profile)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX missing_name ON missing(tenant, name_key);

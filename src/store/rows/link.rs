@@ -41,6 +41,13 @@ pub fn targets_of(c: &Tx, tenant: &str, profile: &str) -> Result<Vec<i64>, Store
     Ok(select.query_map([tenant, profile], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
+/// The targets that a profile has, each with its org.
+pub fn in_orgs(c: &Tx, tenant: &str, profile: &str) -> Result<Vec<(String, i64)>, StoreError> {
+    let mut select =
+        c.prepare_cached("SELECT org, target FROM link WHERE tenant = ?1 AND profile = ?2 ORDER BY org")?;
+    Ok(select.query_map([tenant, profile], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
+}
+
 /// Links a profile to a target, if it has none in the org yet, and writes down whether it is routed there.
 pub fn save(c: &Tx, org: &str, position: &Position, target: i64, routed: bool) -> Result<(), StoreError> {
     c.prepare_cached(

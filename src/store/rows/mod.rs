@@ -10,6 +10,7 @@ pub(super) mod intent;
 pub(super) mod link;
 pub(super) mod matched;
 pub(super) mod meta;
+pub(super) mod missing;
 pub(super) mod org;
 pub(super) mod pause;
 pub(super) mod people;

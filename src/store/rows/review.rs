@@ -11,7 +11,7 @@ use crate::store::engine::{Optional, Tx, params};
 use serde::{Deserialize, Serialize};
 
 /// What stands in the queue under a name: how it is found whether somebody may be one of those it is about.
-fn name_key(employee: &Employee) -> String {
+pub fn name_key(employee: &Employee) -> String {
     let (first, last) = (slug(&employee.first_name), slug(&employee.last_name));
     if first.is_empty() || last.is_empty() { String::new() } else { format!("{first} {last}") }
 }

@@ -71,6 +71,23 @@ pub fn after(c: &Tx, (tenant, profile): &(String, String), most: i64) -> Result<
     rows.into_iter().map(position).collect()
 }
 
+/// Other profiles of the tenant of the same name; some of them, where there are many.
+pub fn namesakes(c: &Tx, position: &Position) -> Result<Vec<Position>, StoreError> {
+    const MOST: i64 = 5;
+    let employee = &position.employee;
+    let mut select = c.prepare(
+        "SELECT tenant, doc FROM source WHERE tenant = ?1 AND profile <> ?2
+         AND lower(json_extract(doc, '$.first_name') || ' ' || json_extract(doc, '$.last_name')) = lower(?3)
+         ORDER BY profile LIMIT ?4",
+    )?;
+    let name = format!("{} {}", employee.first_name, employee.last_name);
+    let rows: Vec<(String, String)> = select
+        .query_map(params![position.tenant, employee.id, name, MOST], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    let position = |(tenant, doc): (String, String)| Ok(Position { tenant, employee: serde_json::from_str(&doc)? });
+    rows.into_iter().map(position).collect()
+}
+
 /// Content hashes of all profiles of a tenant.
 pub fn hashes(c: &Tx, tenant: &str) -> Result<Vec<(String, ContentHash)>, StoreError> {
     let mut select = c.prepare("SELECT profile, hash FROM source WHERE tenant = ?1")?;

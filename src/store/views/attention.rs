@@ -1,5 +1,6 @@
 //! Everything that waits for a person, whatever it waits for.
 
+use super::missing::{MissingPerson, MissingState, missing_people};
 use crate::clock::Moment;
 use crate::domain::Rulebook;
 use crate::domain::work::machine::State;
@@ -8,11 +9,16 @@ use crate::store::rows::source::name_in;
 use crate::store::rows::{link, matched, people};
 use crate::store::{StoreError, anchors, leavers_with_access, name_of, pauses, reviews};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Beyond so many people of a tenant it is the tenant that is not shown.
+const MANY_MISSING: usize = 20;
 
 /// Somebody or something that waits for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttentionItem {
-    /// `leaver with access`, `paused`, `first contact`, `held`, `set quarantined`, `unreadable`, `review`, `ambiguous` or `remark`.
+    /// `leaver with access`, `paused`, `first contact`, `held`, `set quarantined`, `missing`, `unreadable`, `review`,
+    /// `ambiguous` or `remark`.
     pub what: String,
     pub org: Option<String>,
     pub tenant: String,
@@ -79,6 +85,7 @@ pub fn attention(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<AttentionI
             ),
         });
     }
+    items.extend(missing(c, rules, now)?);
     items.extend(people::unreadable(c)?.into_iter().map(|(tenant, profile, why)| AttentionItem {
         what: "unreadable".into(),
         org: None,
@@ -87,6 +94,47 @@ pub fn attention(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<AttentionI
         name: String::new(),
         why,
     }));
+    Ok(items)
+}
+
+/// Who is missing and waits for a decision; many of a tenant are one line.
+fn missing(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<AttentionItem>, StoreError> {
+    let mut by_tenant: BTreeMap<String, Vec<MissingPerson>> = BTreeMap::new();
+    for one in missing_people(c, rules, false, now)? {
+        if one.state == MissingState::Undecided && !one.accounts.is_empty() {
+            by_tenant.entry(one.tenant.clone()).or_default().push(one);
+        }
+    }
+    let mut items = Vec::new();
+    let item = |tenant: &str, profile: String, name: String, why: String| AttentionItem {
+        what: "missing".into(),
+        org: None,
+        tenant: tenant.to_owned(),
+        profile,
+        name,
+        why,
+    };
+    for (tenant, people) in by_tenant {
+        let since = people.iter().map(|one| one.since).min().unwrap_or_default();
+        let since = Moment::from_millis(since);
+        if people.len() > MANY_MISSING {
+            let why = format!(
+                "Namely does not show {} people of {tenant} any more, the first since {since}; nobody's access ends by that: can                  the token still see everybody? See `missing list`",
+                people.len()
+            );
+            items.push(item(&tenant, String::new(), String::new(), why));
+            continue;
+        }
+        for one in people {
+            let since = Moment::from_millis(one.since);
+            let why = format!(
+                "Namely does not show this profile since {since}; access stays as it is: `missing end {0} --why TEXT` if they \
+                 have left, `missing keep {0} --why TEXT` if they stay",
+                one.profile
+            );
+            items.push(item(&tenant, one.profile, one.name, why));
+        }
+    }
     Ok(items)
 }
 

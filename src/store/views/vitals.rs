@@ -8,7 +8,7 @@ use crate::domain::{ChangeKind, Rulebook};
 use crate::store::StoreError;
 use crate::store::engine::Tx;
 use crate::store::rows::audit as audit_rows;
-use crate::store::rows::{people, population, risk};
+use crate::store::rows::{missing, people, population, risk};
 use std::collections::BTreeMap;
 
 /// One look at it.
@@ -20,6 +20,8 @@ pub struct Vitals {
     pub leavers: Vec<LeaverWithAccess>,
     /// Profiles that cannot be read, by tenant.
     pub unreadable: BTreeMap<String, i64>,
+    /// People who are missing and about whom nobody has decided, by tenant; every tenant has its number.
+    pub missing: BTreeMap<String, i64>,
     /// Open holds by org and kind: how many, and since when.
     pub holds: BTreeMap<(String, String), (i64, Moment)>,
     /// What is paused: org and kind, `all` for every one.
@@ -58,6 +60,8 @@ pub fn vitals(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vitals, StoreErro
     let mut vitals = Vitals::default();
     backlog(c, &mut vitals)?;
     vitals.unreadable = people::count_unreadable(c)?.into_iter().collect();
+    let tenants = rules.orgs.iter().flat_map(|org| &org.tenants);
+    vitals.missing = tenants.map(|tenant| (tenant.clone(), 0)).chain(missing::counts(c)?).collect();
     let holds = people::open_holds(c)?.into_iter();
     vitals.holds = holds.map(|(org, change, count, since)| ((org, change), (count, since))).collect();
     vitals.pauses = people::paused(c)?;
