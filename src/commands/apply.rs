@@ -9,7 +9,7 @@ use super::table::table;
 use crate::admin::routes::Ask;
 use crate::clock::Clock;
 use crate::domain::guard::preview::Preview;
-use crate::store::{Approval, Refused};
+use crate::store::{Approval, Refused, nothing_is_left};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -140,12 +140,10 @@ fn wait(opened: &Opened, people: &[i64], most: Duration) -> anyhow::Result<usize
     );
     let clock = Clock::system();
     let start = clock.monotonic();
-    let mut select = opened.store.prepare("SELECT dirty_rev = done_rev FROM work WHERE target = ?1")?;
     loop {
         let mut done = 0;
         for target in people {
-            let is_done: bool = select.query_row([target], |row| row.get(0)).context("the store cannot be read")?;
-            done += usize::from(is_done);
+            done += usize::from(nothing_is_left(&opened.store, *target).context("the store cannot be read")?);
         }
         bar.set_position(done as u64);
         if done == people.len() || clock.monotonic().since(start) >= most {

@@ -1,13 +1,12 @@
 //! What the store knows of administrators when their changes are evaluated.
 
 use super::engine::Tx;
-use super::evaluation::Evaluation;
 use super::rows::{account, risk, work};
 use super::{Store, StoreError};
 use crate::clock::Moment;
-use crate::domain::Case;
 use crate::domain::account::knowledge::Knowledge;
 use crate::domain::plan::limits::Span;
+use crate::domain::{Case, Directory};
 use std::collections::BTreeSet;
 
 const DOUBTFUL: Knowledge = Knowledge::Unknown { asked: true };
@@ -22,14 +21,17 @@ pub(super) struct Found {
 }
 
 /// Whether the person is an administrator, and how many others there are; nothing of everybody else.
-pub(super) fn assess(c: &Tx, evaluation: &Evaluation, case: &Case, target: i64) -> Result<Option<Found>, StoreError> {
+pub(super) fn assess(
+    c: &Tx,
+    directory: &Directory,
+    case: &Case,
+    target: i64,
+    now: Moment,
+) -> Result<Option<Found>, StoreError> {
     let Some(account) = &case.account else { return Ok(None) };
-    let knowledge = match evaluation.directory.administrator(account, evaluation.now) {
+    let knowledge = match directory.administrator(account, now) {
         // Whoever waits because Okta did not say waits in the same hold until it does.
-        one if one.number() == 0
-            && evaluation.directory.is_in_doubt(account)
-            && risk::waits_as(c, target, DOUBTFUL.number())? =>
-        {
+        one if one.number() == 0 && directory.is_in_doubt(account) && risk::waits_as(c, target, DOUBTFUL.number())? => {
             DOUBTFUL
         }
         one => one,
@@ -37,12 +39,12 @@ pub(super) fn assess(c: &Tx, evaluation: &Evaluation, case: &Case, target: i64) 
     if knowledge.number() == 0 {
         return Ok(None);
     }
-    let all = evaluation.directory.administrators();
+    let all = directory.administrators();
     let mut other_supers = None;
     if all.may_be_super(&account.id) {
         let mut others = 0;
         for id in all.supers().filter(|id| *id != account.id) {
-            let found = account::by_id(c, evaluation.org, id)?;
+            let found = account::by_id(c, &case.org, id)?;
             others += u32::from(found.is_some_and(|account| account.is_awake()));
         }
         other_supers = Some(others);
@@ -52,8 +54,8 @@ pub(super) fn assess(c: &Tx, evaluation: &Evaluation, case: &Case, target: i64) 
 }
 
 /// How many administrators besides `batch` were suspended within the last hour without anybody's decision.
-pub(super) fn suspended(c: &Tx, evaluation: &Evaluation, batch: &BTreeSet<i64>) -> Result<u32, StoreError> {
-    risk::suspended_administrators(c, evaluation.org, batch, Span::Hour.begin(evaluation.now))
+pub(super) fn suspended(c: &Tx, org: &str, batch: &BTreeSet<i64>, now: Moment) -> Result<u32, StoreError> {
+    risk::suspended_administrators(c, org, batch, Span::Hour.begin(now))
 }
 
 impl Store {

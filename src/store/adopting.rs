@@ -4,7 +4,7 @@
 
 use super::engine::Tx;
 use super::rows::matched::Match;
-use super::rows::{link, matched, pin, review, target, work};
+use super::rows::{approval, link, matched, pin, review, risk, target, work};
 use super::{StoreError, append, rejections};
 use crate::audit::details::{Correlated, Owner};
 use crate::audit::{Event, Record};
@@ -56,9 +56,10 @@ fn merge(c: &Tx, from: i64, into: i64) -> Result<(), StoreError> {
     review::hand_over(c, from, into)?;
     work::change(c, from, Work::absorbed)?;
     work::change(c, into, Work::joined)?;
-    c.prepare_cached("DELETE FROM risk WHERE target = ?1")?.execute([from])?;
+    risk::remove_all(c, from)?;
     rejections::merge(c, from, into)?;
-    c.execute("DELETE FROM approval WHERE target IN (?1, ?2)", [from, into])?;
+    approval::remove_all(c, from)?;
+    approval::remove_all(c, into)?;
     pin::forget(c, from)?;
     pin::forget(c, into)
 }

@@ -5,14 +5,14 @@
 
 use super::engine::{Operator, Tx};
 use super::rows::approval::{self, Given};
+use super::rows::change::change_of;
 use super::rows::{risk, work};
-use super::{
-    Store, StoreError, append, approved, change_of, directory, dirty, name_of, pause, preview_of, rejections, votes,
-};
+use super::{Store, StoreError, append, approved, directory, dirty, name_of, pause, preview_of, rejections, votes};
 use crate::audit::details::Approved;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
 use crate::domain::guard::approval::{Binding, Present, unfit};
+use crate::domain::work::machine::ANY_BUCKET;
 use crate::domain::{Cause, ChangeKind, Decider, Directory, Priority, Rulebook};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -199,7 +199,7 @@ fn take(c: &Tx, rules: &Rulebook, now: Moment) -> Result<usize, StoreError> {
 /// Whoever has an approval is worked on, also who was thought to be as they should be: the plan has found something.
 fn begin(c: &Tx, target: i64, org: &str, now: Moment) -> Result<(), StoreError> {
     if !work::load(c, target)?.is_some_and(|work| work.is_dirty()) {
-        dirty::mark_dirty(c, target, org, Priority::Describe, super::ANY_BUCKET, Cause::Request, now)?;
+        dirty::mark_dirty(c, target, org, Priority::Describe, ANY_BUCKET, Cause::Request, now)?;
         approval::rebind(c, target, work::newest(c, target)?)?;
     }
     votes::go_on(c, target, now)

@@ -2,8 +2,8 @@
 
 use super::engine::{Operator, Tx};
 use super::rows::audit::{self, AuditRow, Conditions};
-use super::rows::meta::damaged;
-use super::{Store, StoreError, meta, set_meta};
+use super::rows::meta::{damaged, meta, set_meta};
+use super::{Store, StoreError};
 use crate::audit::details::Pruned as PrunedRows;
 use crate::audit::record::chain;
 use crate::audit::{Author, Checkpoint, Event, Record, SigningKey, StoredRow, Verdict, Verifier};

@@ -1,8 +1,7 @@
 //! Looking once more for whose an account is: because an org or a tenant was read, or an account was found.
 
 use super::engine::Tx;
-use super::refresh::refresh;
-use super::relink::{What, relink, relink_known};
+use super::relink::{What, refresh, relink, relink_known};
 use super::rows::{link, org, target};
 use super::{StoreError, dirty, links, proof};
 use crate::clock::Moment;

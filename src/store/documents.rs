@@ -1,15 +1,20 @@
-//! What a new document of one profile changes: the document, whose it is, and whoever is told of it.
+//! What a page of profiles changes, in one transaction: of each profile the document, whose it is, and whoever is told of it.
 //!
 //! **Invariant:** no lost change. A profile's new document and its dirty mark are committed together, before the next
-//! page counts as read.
+//! page counts as read. Of a profile that cannot be read as a whole, what it says about access is followed and the rest stays as
+//! it was known: an end of access waits for no field beside it, and what such a profile would give waits.
 
-use super::engine::Tx;
+use super::engine::{Trouble, Tx, alone};
+use super::missing_news::is_back;
 use super::pins::Because;
 use super::relink::{What, relink_known};
 use super::rows::source::Source;
 use super::rows::{link, source};
-use super::{StoreError, circles, dirty, links, pins, renamed};
+use super::{Store, StoreError, append, circles, dirty, links, mass, pins, renamed};
+use crate::audit::details::Unreadable;
+use crate::audit::{Event, Record};
 use crate::clock::Moment;
+use crate::domain::guard::safeguard::is_mass;
 use crate::domain::plan::priority::Priority;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::document::{Document, Ripples};
@@ -61,13 +66,67 @@ impl PageOutcome {
 
 impl PageCommit {
     /// What a profile of this page is beside what the store holds of it.
-    pub(super) fn document(&self, held: &Source, hash: Option<ContentHash>) -> Document {
+    fn document(&self, held: &Source, hash: Option<ContentHash>) -> Document {
         Document::beside(hash == Some(held.hash), held.run == self.run, self.sent, Moment::from_millis(held.seen_at))
     }
 }
 
+impl Store {
+    /// Commits a page.
+    pub async fn commit_page(&self, page: PageCommit) -> Result<PageOutcome, StoreError> {
+        let rules = self.rules.clone();
+        self.run(move |c| commit_page(c, &rules.load(), &page)).await
+    }
+}
+
+/// How it is told that the store refuses a profile.
+const REFUSED: &str = "the store refuses what Namely says of them";
+
+fn commit_page(c: &Tx, rules: &Rulebook, page: &PageCommit) -> Result<PageOutcome, StoreError> {
+    let mut outcome = PageOutcome::default();
+    for profile in &page.back {
+        is_back(c, &page.tenant, profile, page.now)?;
+    }
+    for profile in &page.mended {
+        source::is_mended(c, &page.tenant, profile, None)?;
+    }
+    for (problem, only_ends) in page.problems.iter().map(|p| (p, false)).chain(page.endings.iter().map(|p| (p, true))) {
+        let mut seen = PageOutcome::default();
+        let how = if only_ends { follow_problem } else { commit_problem };
+        match alone(c, |c| how(c, rules, page, problem, &mut seen)) {
+            Ok(()) => outcome.add(seen),
+            Err(e) if e.trouble() == Trouble::Refused => {
+                let profile = problem.profile.as_deref().unwrap_or("(no id)");
+                note(c, page, profile, &format!("{REFUSED} ({e})"))?;
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    for (employee, hash) in &page.changed {
+        let mut seen = PageOutcome::default();
+        match alone(c, |c| commit_profile(c, rules, page, employee, *hash, &mut seen)) {
+            Ok(()) => {
+                outcome.add(seen);
+                source::is_mended(c, &page.tenant, &employee.id, Some(REFUSED))?;
+            }
+            // A profile that the store refuses waits; the rest of the page does not.
+            Err(e) if e.trouble() == Trouble::Refused => {
+                let why = format!("{REFUSED} ({e})");
+                tracing::error!(tenant = page.tenant, profile = employee.id, %why, "a profile cannot be kept");
+                note(c, page, &employee.id, &why)?;
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    let leave = outcome.dirtied.iter().filter(|priority| **priority == Priority::Revoke).count();
+    if page.walked.is_some_and(|profiles| is_mass(leave, profiles)) {
+        mass::saw(c, &page.tenant, page.now)?;
+    }
+    Ok(outcome)
+}
+
 /// Follows a profile as a page shows it.
-pub(super) fn commit_profile(
+fn commit_profile(
     c: &Tx,
     rules: &Rulebook,
     page: &PageCommit,
@@ -140,6 +199,92 @@ pub(super) fn follow(c: &Tx, rules: &Rulebook, differs: Differs, outcome: &mut P
         dirty::wake(c, link::inactive_people_of(c, tenant, manager)?, now)?;
     }
     outcome.accepted.push((employee.id.clone(), hash));
+    Ok(())
+}
+
+/// Writes a problem down, and follows what the profile says about access all the same.
+fn commit_problem(
+    c: &Tx,
+    rules: &Rulebook,
+    page: &PageCommit,
+    problem: &ProfileProblem,
+    outcome: &mut PageOutcome,
+) -> Result<(), StoreError> {
+    let known = match &problem.profile {
+        Some(profile) => source::load(c, &page.tenant, profile)?,
+        None => None,
+    };
+    if known.as_ref().is_some_and(|held| may_be_older(page, held)) {
+        return Ok(()); // the next pass shows it again
+    }
+    let ends = match &known {
+        Some(known) => follow_known(c, rules, page, problem, known, outcome)?,
+        None => false,
+    };
+    let name = problem.name.clone().or_else(|| known.as_ref().map(|held| held.employee.display()));
+    let what_follows = match (&known, ends) {
+        (Some(_), true) => "; access ends all the same, as status and dates say",
+        (None, _) if problem.facts.may_end() => "; nothing was known of them before, so there is nothing to end",
+        _ => "",
+    };
+    let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
+    note(c, page, problem.profile.as_deref().unwrap_or("(no id)"), &format!("{name}{}{what_follows}", problem.why))?;
+    outcome.message.push(problem.clone());
+    Ok(())
+}
+
+/// Follows what a profile says about access, if it is known.
+fn follow_problem(
+    c: &Tx,
+    rules: &Rulebook,
+    page: &PageCommit,
+    problem: &ProfileProblem,
+    outcome: &mut PageOutcome,
+) -> Result<(), StoreError> {
+    let Some(profile) = &problem.profile else { return Ok(()) };
+    if let Some(known) = source::load(c, &page.tenant, profile)?.filter(|held| !may_be_older(page, held)) {
+        follow_known(c, rules, page, problem, &known, outcome)?;
+    }
+    Ok(())
+}
+
+/// Whether what a page says is older than what is held, as far as can be told.
+fn may_be_older(page: &PageCommit, held: &Source) -> bool {
+    page.document(held, None) == Document::MayBeOlder
+}
+
+/// Whether access of the profile is over by what it says now.
+fn follow_known(
+    c: &Tx,
+    rules: &Rulebook,
+    page: &PageCommit,
+    problem: &ProfileProblem,
+    known: &Source,
+    outcome: &mut PageOutcome,
+) -> Result<bool, StoreError> {
+    let position = Position { tenant: page.tenant.clone(), employee: known.employee.clone() };
+    let followed = rules.follow(&position, &problem.facts, page.now);
+    let is_over = rules.is_over(&Position { employee: followed.clone(), ..position }, page.now);
+    if followed != known.employee {
+        commit_profile(c, rules, page, &followed, followed.hash(), outcome)?;
+    }
+    Ok(is_over)
+}
+
+/// One row a profile, and one in the audit whenever the reason is another one.
+fn note(c: &Tx, page: &PageCommit, profile: &str, why: &str) -> Result<(), StoreError> {
+    if source::why_unreadable(c, &page.tenant, profile)?.as_deref() == Some(why) {
+        return Ok(());
+    }
+    source::is_unreadable(c, &page.tenant, profile, why, page.now.millis())?;
+    append(
+        c,
+        &Record {
+            tenant: Some(page.tenant.clone()),
+            profile: Some(profile.to_owned()),
+            ..Record::general(page.now, Event::Unreadable(Unreadable { why: why.to_owned() }))
+        },
+    )?;
     Ok(())
 }
 

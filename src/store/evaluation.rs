@@ -8,7 +8,7 @@ use super::holds::{self, Hold};
 use super::rows::meta::{meta, run, set_meta};
 use super::rows::risk::{self, Counted, Known, Risk};
 use super::rows::{approval, population, work};
-use super::{StoreError, Trouble, administrators, append, cases, contact, forced, mass, rejections, votes};
+use super::{StoreError, Trouble, administrators, append, cases, contact, mass, refused, rejections, votes};
 use crate::audit::details::Held;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
@@ -25,8 +25,6 @@ use crate::domain::{Account, AccountStatus, Case, ChangeKind, Directory, Plan, R
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-
-pub(super) use super::mass::saw as saw_mass;
 
 /// People who are evaluated in one transaction: many more than any limit, and few enough that terminations need not wait.
 const BATCH: usize = 1000;
@@ -135,7 +133,7 @@ impl Evaluation<'_> {
             let directory = if one.attempt > 0 { &mut as_it_is } else { &mut directory };
             match self.person(c, directory, (one.target, one.rev, one.done_rev)) {
                 // Whom the store cannot read holds up nobody else.
-                Err(e) if e.trouble() == Trouble::Refused => forced::quarantined(c, one.target, &e, self.now)?,
+                Err(e) if e.trouble() == Trouble::Refused => refused::quarantined(c, one.target, &e, self.now)?,
                 evaluated => people.push(evaluated?),
             }
         }
@@ -180,7 +178,7 @@ impl Evaluation<'_> {
         evaluated.department = position.employee.departments.first().cloned().unwrap_or_default();
         evaluated.groups =
             position.employee.groups.values().flatten().chain(&position.employee.teams).cloned().collect();
-        if let Some(found) = administrators::assess(c, self, &case, target)? {
+        if let Some(found) = administrators::assess(c, self.directory, &case, target, self.now)? {
             (evaluated.administrator, evaluated.who, evaluated.other_supers) =
                 (found.knowledge, found.who, found.other_supers);
         }
@@ -266,7 +264,7 @@ impl Evaluation<'_> {
     fn decide_group(&self, c: &Tx, group: &Group) -> Result<(), StoreError> {
         let all = group.people.iter().map(|person| person.person()).collect();
         let suspended = match group.change {
-            ChangeKind::Suspend => administrators::suspended(c, self, &group.targets())?,
+            ChangeKind::Suspend => administrators::suspended(c, self.org, &group.targets(), self.now)?,
             _ => 0,
         };
         let (verdicts, others) = set_apart(&self.rules.safeguards, group.change, group.tenant, all, suspended);

@@ -4,8 +4,9 @@
 
 use super::engine::Tx;
 use super::relink::{What, relink_known};
+use super::rows::meta::{meta, set_meta};
 use super::rows::{link, org, source};
-use super::{Store, StoreError, correlate, links, meta, pins, set_meta};
+use super::{Store, StoreError, correlate, links, pins};
 use crate::clock::Moment;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::person::Position;

@@ -1,8 +1,9 @@
 //! What a reconciliation report is made from.
 
 use super::engine::Tx;
+use super::rows::meta::meta;
 use super::rows::people;
-use super::{Extent, Filter, MissingState, StoreError, filter_audit, meta, missing_people, previews};
+use super::{Extent, Filter, MissingState, StoreError, filter_audit, missing_people, previews};
 use crate::audit::{Event, Row};
 use crate::clock::Moment;
 use crate::domain::Rulebook;

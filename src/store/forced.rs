@@ -3,23 +3,14 @@
 //! **Invariant:** whoever was let go of like this is read in Okta before anything is written for them, and no call that was
 //! announced goes without a row in the audit.
 
-use super::engine::Tx;
+use super::engine::{Tx, alone};
 use super::rows::{intent, work};
 use super::runs;
-use super::{Store, StoreError, Trouble, accounts, alone, append};
-use crate::audit::details::Quarantined;
-use crate::audit::{Effect, Event, Outcome, Record};
+use super::{Store, StoreError, Trouble, accounts, append};
+use crate::audit::{Effect, Event, Outcome};
 use crate::clock::Moment;
 use crate::domain::plan::doubt::Ending;
 use crate::domain::work::run::{Lease, Release};
-
-/// Why somebody waits whose run the store has refused; `why` are the words of the store.
-pub fn refusal(what: &str, why: &str) -> String {
-    format!(
-        "the store refuses {what}: {why}. The account is read in Okta before anything else is written; when the cause is mended, \
-         `quarantine retry` tries it at once"
-    )
-}
 
 impl Store {
     /// Lets go of somebody because the store refused what their run had to write. `effect` is the outcome of a call that was
@@ -72,19 +63,6 @@ impl Store {
         let org = org.to_owned();
         self.run(move |c| work::leases(c, &org)).await
     }
-}
-
-/// Sets somebody aside whom the store cannot even read: everybody else goes on.
-pub(super) fn quarantined(c: &Tx, target: i64, e: &StoreError, now: Moment) -> Result<(), StoreError> {
-    let why = refusal("what is known of this person", &e.to_string());
-    tracing::error!(target, %why, "quarantined");
-    let again = now + std::time::Duration::from_secs(15 * 60);
-    work::refused(c, target, None, &why, again, now)?;
-    alone(c, |c| {
-        let org = work::org(c, target)?;
-        append(c, &Record::about(target, org, now, Event::Quarantined(Quarantined { why })))?;
-        Ok(())
-    })
 }
 
 fn close_intents(c: &Tx, lease: Lease, why: &str, now: Moment) -> Result<(), StoreError> {

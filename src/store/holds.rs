@@ -4,8 +4,9 @@
 //! never turns into an action by itself.
 
 use super::engine::Tx;
+use super::rows::change::change_of;
 use super::rows::{hold, risk};
-use super::{Store, StoreError, append, change_of, mass};
+use super::{Store, StoreError, append, mass};
 use crate::audit::details::{Held, HoldEnded, Reminded, Verdict};
 use crate::audit::{Event, Record};
 use crate::clock::Moment;

@@ -3,9 +3,8 @@
 //!
 //! **Invariant:** whoever waits because of a limit has joined nobody yet: the person goes on, and leaves, without the profile.
 
-use super::engine::{Tx, params};
-use super::rows::meta::run;
-use super::rows::{account, matched};
+use super::engine::Tx;
+use super::rows::{account, matched, risk};
 use super::{StoreError, pause};
 use crate::clock::Moment;
 use crate::domain::guard::joining;
@@ -46,22 +45,6 @@ pub(super) fn is_living(c: &Tx, person: i64) -> Result<bool, StoreError> {
 
 /// A rule has joined a profile of a tenant with a living person: what the safeguards judge next is counted with it.
 pub(super) fn count(c: &Tx, org: &str, tenant: &str, person: i64, shown: &str, now: Moment) -> Result<(), StoreError> {
-    let run = run(c)?;
-    c.prepare_cached(
-        "INSERT INTO risk (target, change, org, tenant, department, rev, shown, at, run, hold, objects)
-         VALUES (?1, ?2, ?3, ?4, '', 0, ?5, ?6, ?7, NULL, ?8)
-         ON CONFLICT (target, change) DO UPDATE SET tenant = excluded.tenant, rev = 0, shown = excluded.shown,
-           at = excluded.at, run = excluded.run, approved = 0 WHERE hold IS NULL",
-    )?
-    .execute(params![
-        person,
-        ChangeKind::Adopt.as_str(),
-        org,
-        tenant,
-        shown,
-        now.millis(),
-        run,
-        serde_json::to_string(&[ADOPTION])?
-    ])?;
-    Ok(())
+    let joined = risk::Joined { target: person, org, tenant, shown, objects: &[ADOPTION] };
+    risk::joined(c, &joined, now)
 }

@@ -5,12 +5,13 @@
 
 use super::documents::{Differs, PageOutcome, follow};
 use super::engine::Tx;
+use super::missing_news::note_news;
 use super::rows::missing::{self as row, Verdict};
 use super::rows::source::Source;
 use super::rows::{link, source};
-use super::{StoreError, append, twins};
-use crate::audit::details::{Missing, MissingNews};
-use crate::audit::{Author, Event, Record};
+use super::{StoreError, twins};
+use crate::audit::Author;
+use crate::audit::details::MissingNews;
 use crate::clock::Moment;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::employee::{Employee, UserStatus};
@@ -47,14 +48,6 @@ pub(super) fn note(
         }
     }
     Ok(outcome)
-}
-
-/// A page shows a profile that was missing.
-pub(super) fn is_back(c: &Tx, tenant: &str, profile: &str, now: Moment) -> Result<(), StoreError> {
-    if row::remove(c, tenant, profile)?.is_some() {
-        note_news(c, (tenant, profile), (MissingNews::Back, None), None, now)?;
-    }
-    Ok(())
 }
 
 /// People have said that `position` is the person of a target: profiles of its tenant that are missing there were made anew as it.
@@ -144,31 +137,4 @@ fn replaced_by(
     let decided =
         Decided { tenant: &gone.tenant, profile: &gone.employee.id, verdict: Verdict::End, author: &author, why: &why };
     Ok(decide(c, rules, &decided, now)?.unwrap_or_default())
-}
-
-/// One row for each target of the profile, or one of the tenant if it has none.
-fn note_news(
-    c: &Tx,
-    (tenant, profile): (&str, &str),
-    (news, since): (MissingNews, Option<Moment>),
-    said: Option<(&Author, &str)>,
-    now: Moment,
-) -> Result<(), StoreError> {
-    let event = Event::Missing(Missing {
-        news,
-        since: since.map(|since| since.to_string()),
-        why: said.map(|(_, why)| why.to_owned()),
-        author: said.map(|(author, _)| author.clone()),
-    });
-    let mut records: Vec<Record> = link::in_orgs(c, tenant, profile)?
-        .into_iter()
-        .map(|(org, target)| Record::about(target, org, now, event.clone()))
-        .collect();
-    if records.is_empty() {
-        records.push(Record::general(now, event));
-    }
-    for record in records {
-        append(c, &Record { tenant: Some(tenant.to_owned()), profile: Some(profile.to_owned()), ..record })?;
-    }
-    Ok(())
 }

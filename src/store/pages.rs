@@ -1,13 +1,11 @@
-//! What a page of profiles changes: documents, the dirty set and the audit, in one transaction; and what time alone changes.
+//! What walks and time alone change, and what waits.
 
-use super::documents::{PageCommit, PageOutcome, commit_profile};
 use super::engine::{Trouble, Tx, alone};
-use super::refresh::refresh;
+use super::relink::refresh;
 use super::rows::{link, org, source, target, work};
-use super::{Store, StoreError, append, cases, correlate, evaluation, forced, missing, renamed, unreadable, unrouted};
+use super::{Store, StoreError, append, cases, correlate, missing, refused, renamed, unrouted};
 use crate::audit::Record;
 use crate::clock::Moment;
-use crate::domain::guard::safeguard::is_mass;
 use crate::domain::plan::case::Case;
 use crate::domain::plan::priority::Priority;
 use crate::domain::plan::rulebook::Rulebook;
@@ -36,12 +34,6 @@ impl Backlog {
 }
 
 impl Store {
-    /// Commits a page.
-    pub async fn commit_page(&self, page: PageCommit) -> Result<PageOutcome, StoreError> {
-        let rules = self.rules.clone();
-        self.run(move |c| commit_page(c, &rules.load(), &page)).await
-    }
-
     /// The calendar was set back by `back`: whoever was due is due still.
     pub async fn clock_was_set_back(&self, back: Duration) -> Result<(), StoreError> {
         self.run(move |c| work::set_back(c, back)).await
@@ -163,52 +155,6 @@ pub fn backlog(c: &Tx) -> Result<Backlog, StoreError> {
     Ok(backlog)
 }
 
-/// How it is told that the store refuses a profile.
-const REFUSED: &str = "the store refuses what Namely says of them";
-
-fn commit_page(c: &Tx, rules: &Rulebook, page: &PageCommit) -> Result<PageOutcome, StoreError> {
-    let mut outcome = PageOutcome::default();
-    for profile in &page.back {
-        missing::is_back(c, &page.tenant, profile, page.now)?;
-    }
-    for profile in &page.mended {
-        source::is_mended(c, &page.tenant, profile, None)?;
-    }
-    for (problem, only_ends) in page.problems.iter().map(|p| (p, false)).chain(page.endings.iter().map(|p| (p, true))) {
-        let mut seen = PageOutcome::default();
-        let how = if only_ends { unreadable::follow } else { unreadable::commit };
-        match alone(c, |c| how(c, rules, page, problem, &mut seen)) {
-            Ok(()) => outcome.add(seen),
-            Err(e) if e.trouble() == Trouble::Refused => {
-                let profile = problem.profile.as_deref().unwrap_or("(no id)");
-                unreadable::note(c, page, profile, &format!("{REFUSED} ({e})"))?;
-            }
-            Err(e) => return Err(e),
-        }
-    }
-    for (employee, hash) in &page.changed {
-        let mut seen = PageOutcome::default();
-        match alone(c, |c| commit_profile(c, rules, page, employee, *hash, &mut seen)) {
-            Ok(()) => {
-                outcome.add(seen);
-                source::is_mended(c, &page.tenant, &employee.id, Some(REFUSED))?;
-            }
-            // A profile that the store refuses waits; the rest of the page does not.
-            Err(e) if e.trouble() == Trouble::Refused => {
-                let why = format!("{REFUSED} ({e})");
-                tracing::error!(tenant = page.tenant, profile = employee.id, %why, "a profile cannot be kept");
-                unreadable::note(c, page, &employee.id, &why)?;
-            }
-            Err(e) => return Err(e),
-        }
-    }
-    let leave = outcome.dirtied.iter().filter(|priority| **priority == Priority::Revoke).count();
-    if page.walked.is_some_and(|profiles| is_mass(leave, profiles)) {
-        evaluation::saw_mass(c, &page.tenant, page.now)?;
-    }
-    Ok(outcome)
-}
-
 fn wake_due(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<Priority>, StoreError> {
     let due = target::due(c, now)?;
     // Quarantined for something that does not show when it changes: tried again now and then.
@@ -225,7 +171,7 @@ fn wake_due(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<Priority>, Stor
         match woken {
             // Whom the store cannot read holds up nobody else.
             Err(e) if e.trouble() == Trouble::Refused => {
-                forced::quarantined(c, target, &e, now)?;
+                refused::quarantined(c, target, &e, now)?;
                 work::changes_when_due(c, target)?;
             }
             woken => priorities.extend(woken?),

@@ -1,24 +1,25 @@
 //! The kill switch: writes that somebody has stopped, everywhere, in an org, or of one kind. Survives restarts.
 
 use super::engine::Tx;
+use super::rows::change::change_of;
 use super::rows::pause as row;
 use super::rows::work;
-use super::{Store, StoreError, append, change_of};
+use super::stops::{Stop, Stops};
+use super::{Store, StoreError, Trouble, append};
 use crate::audit::{Event, Record, details};
 use crate::clock::Moment;
 use crate::domain::{ChangeKind, Decider};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 pub(super) use super::rows::pause::times;
 pub use super::rows::pause::{Pause, pauses};
 
-impl Pause {
-    /// What is stopped, by whom and why, in words.
-    pub fn message(&self) -> String {
-        let what = self.change.as_deref().unwrap_or("write");
-        let org = self.org.as_ref().map_or_else(|| "every org".to_owned(), |org| format!("org {org}"));
-        format!("every {what} in {org} is paused by {}: {}", self.by, self.why)
-    }
-}
+/// How long whoever pauses or resumes waits for it to be written down.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Between tries to write a pause down.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Stops writes, from beside the service: from the next announcement of a call on nothing leaves. Returns the pause.
 pub fn pause(
@@ -62,7 +63,103 @@ pub(super) fn paused_changes(c: &Tx, org: &str) -> Result<Vec<(ChangeKind, Strin
     Ok(found)
 }
 
+/// What became of a pause. It holds in any case.
+#[derive(Debug)]
+pub struct Paused {
+    /// Its number; or what keeps it from being written down, which is done as soon as that is possible.
+    pub written: Result<i64, String>,
+    /// Writes of any kind that had left before and are not answered yet.
+    pub in_flight: usize,
+}
+
 impl Store {
+    /// What is paused by this process.
+    pub fn stops(&self) -> &Stops {
+        &self.stops
+    }
+
+    /// Stops writes: nothing leaves after this has returned.
+    pub async fn pause(
+        &self,
+        org: Option<String>,
+        change: Option<ChangeKind>,
+        why: &str,
+        by: &Decider,
+        now: Moment,
+    ) -> Paused {
+        let stop = self.stops.add(org, change, why, by, now);
+        tracing::warn!(
+            org = stop.org,
+            change = change.map(ChangeKind::as_str),
+            by = by.name,
+            why,
+            "writes are stopped"
+        );
+        let store = self.clone();
+        let writing = tokio::spawn(async move { store.write_pause(stop).await });
+        let (written, in_flight) = tokio::join!(tokio::time::timeout(PATIENCE, writing), self.stops.settled(PATIENCE));
+        let written = match written {
+            Ok(Ok(written)) => written.map_err(|e| e.to_string()),
+            Ok(Err(e)) => Err(e.to_string()),
+            Err(_) => Err(self.trouble().unwrap_or_else(|| "the store takes long".to_owned())),
+        };
+        Paused { written, in_flight }
+    }
+
+    async fn write_pause(&self, stop: Stop) -> Result<i64, StoreError> {
+        loop {
+            let (stops, one) = (self.stops.clone(), stop.clone());
+            let written = self.run(move |c| {
+                if !stops.holds(one.number) {
+                    return Ok(0); // let go of before it could be written down
+                }
+                pause(c, one.org.as_deref(), one.change, &one.why, &one.by, one.at)
+            });
+            match written.await {
+                Err(e) if matches!(e.trouble(), Trouble::Unwritable | Trouble::Locked) => {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                Ok(row) => {
+                    self.stops.written(stop.number, row);
+                    return Ok(row);
+                }
+                Err(e) => {
+                    tracing::error!(error = %e, "a pause could not be written down: it holds until the service ends");
+                    return Err(e);
+                }
+            }
+        }
+    }
+
+    /// Lets writes go on: a pause by its number, or all; returns how many. If that cannot be written down soon, everything
+    /// stays as it is.
+    pub async fn resume(&self, id: Option<i64>, by: &Decider, now: Moment) -> Result<usize, StoreError> {
+        if id == Some(0) {
+            return Ok(self.stops.lift(id));
+        }
+        let (given_up, by) = (Arc::new(AtomicBool::new(false)), by.clone());
+        let (gone, stops) = (given_up.clone(), self.stops.clone());
+        let resuming = self.run(move |c| {
+            if gone.load(Ordering::SeqCst) {
+                return Ok(0);
+            }
+            let ended = resume(c, id, &by, now)?;
+            Ok(if id.is_none() { ended.max(stops.count()) } else { ended })
+        });
+        match tokio::time::timeout(PATIENCE, resuming).await {
+            Ok(resumed) => {
+                let resumed = resumed?;
+                self.stops.lift(id);
+                Ok(resumed)
+            }
+            Err(_) => {
+                given_up.store(true, Ordering::SeqCst);
+                let why = self.trouble().unwrap_or_else(|| "the store takes long".to_owned());
+                Err(StoreError::NotNow(format!("nothing goes on yet, because that cannot be written down: {why}")))
+            }
+        }
+    }
+
     /// Writes pauses and their ends into the audit, and lets those go on who waited for one; returns how many.
     pub async fn apply_pauses(&self, now: Moment) -> Result<usize, StoreError> {
         let stops = self.stops().clone();

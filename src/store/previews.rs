@@ -1,9 +1,10 @@
 //! What would be done, computed beside the service from what it has written down.
 
 use super::engine::Tx;
+use super::rows::meta::{meta, number, set_meta};
 use super::rows::org::identity;
 use super::rows::{people, target};
-use super::{Store, StoreError, cases, meta, number, set_meta};
+use super::{Store, StoreError, cases};
 use crate::clock::Moment;
 use crate::domain::guard::preview::{Preview, preview};
 use crate::domain::{Directory, Group, Rulebook};

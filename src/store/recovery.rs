@@ -4,8 +4,9 @@
 //! **Invariant:** an intent without outcome is never sent again; its target is read first.
 
 use super::engine::Tx;
+use super::rows::meta::{meta, number, set_meta};
 use super::rows::{audit, hold, intent, work};
-use super::{Store, StoreError, accounts, append, everybody, meta, number, set_meta};
+use super::{Store, StoreError, accounts, append, everybody};
 use crate::audit::details::Started;
 use crate::audit::{Effect, Event, Outcome, Record};
 use crate::clock::Moment;

@@ -4,8 +4,9 @@
 //! the audit says how it ended.
 
 use super::engine::Tx;
+use super::rows::change::change_of;
 use super::rows::{rejection, risk, work};
-use super::{StoreError, append, change_of};
+use super::{StoreError, append};
 use crate::audit::details::RejectionEnded;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;

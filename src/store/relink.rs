@@ -1,18 +1,20 @@
-//! One profile in one org: whether it is routed there, whose it is, and what is new about that person.
+//! One profile in one org: whether it is routed there, whose it is, and what is new about that person: a revision.
 
 use super::engine::Tx;
 use super::links::{has_left_an_account, link};
-use super::refresh::refresh;
 use super::rows::org::Unrouted;
-use super::rows::{link, org};
-use super::{StoreError, twins};
+use super::rows::{link, org, target, work};
+use super::{StoreError, anchors, append, cases, keepers, proof, twins};
+use crate::audit::details::Observed;
+use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::domain::plan::priority::Priority;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::employee::{Employee, field_changes};
 use crate::domain::record::person::Position;
 use crate::domain::work::cause::Cause;
-use crate::domain::work::revision::News;
+use crate::domain::work::machine::{Dirt, Work};
+use crate::domain::work::revision::{Known, News, Revision, may_end_sessions, revision};
 
 /// Routes and correlates a profile in one org, and marks its person dirty; the class of what changed, if it concerns the
 /// org at all.
@@ -67,4 +69,50 @@ pub(super) fn relink_known(
     let news = News { cause: what.cause, changes, before: what.before, after: position, as_of: now };
     let stopped = failed.or(conflict);
     refresh(c, rules, target, &news, stopped.as_deref(), now)
+}
+
+/// Raises the revision of a person, as urgent as what their record means now, asks what must be asked because of it, and writes
+/// down why.
+pub(super) fn refresh(
+    c: &Tx,
+    rules: &Rulebook,
+    target: i64,
+    news: &News,
+    stopped: Option<&str>,
+    now: Moment,
+) -> Result<Option<Priority>, StoreError> {
+    let Some(case) = cases::brief(c, rules, target, now)? else { return Ok(None) };
+    let lifecycle = rules.lifecycle(&case, now);
+    let entitlement = &lifecycle.entitlement;
+    keepers::follow(c, rules, target, &case, |position| news.was_over(rules, position), now)?;
+    // A leaver of whom it cannot be told which account is theirs: what can be taken from all of them is taken.
+    let ends_sessions =
+        may_end_sessions(&case, entitlement, stopped.is_some()) && !anchors::doubtful(c, &case)?.is_empty();
+    let is_sought = !ends_sessions && proof::follow(c, rules, target, &case, entitlement, news, now)?;
+    let known = Known { ends_sessions, is_sought };
+    let Revision { ended_at, priority, bucket, changes_at } = revision(rules, &case, &lifecycle, news, known, now);
+    let dirt = Dirt { priority, bucket, cause: news.cause };
+    let dirty = Work::dirtied(work::load(c, target)?, &dirt, now).expects(changes_at, stopped, ends_sessions);
+    work::save(c, target, &case.org, &dirty)?;
+    if ended_at != case.ended_at {
+        target::set_ended_at(c, target, ended_at)?;
+    }
+    let observed = Event::Observed(Observed {
+        changes: news.changes.clone(),
+        because: news.cause.because(),
+        entitlement: entitlement.clone(),
+        priority,
+        remarks: lifecycle.remarks,
+        conflict: stopped.map(str::to_owned),
+    });
+    append(
+        c,
+        &Record {
+            tenant: Some(news.after.tenant.clone()),
+            profile: Some(news.after.employee.id.clone()),
+            rev: Some(dirty.dirty_rev),
+            ..Record::about(target, case.org, now, observed)
+        },
+    )?;
+    Ok(Some(priority))
 }

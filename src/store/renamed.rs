@@ -42,8 +42,8 @@ pub(super) fn follow_rename(
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::meta::{meta, set_meta};
     use super::super::tests::World;
-    use super::super::{meta, set_meta};
     use super::*;
 
     #[tokio::test]

@@ -1,15 +1,16 @@
 //! What people ask a running service for, from beside it.
 
-use super::engine::Tx;
+use super::engine::{Tx, alone};
 use super::pins::{self, Because};
 use super::rows::missing::Verdict;
 use super::rows::request as row;
 use super::rows::work;
 use super::undo::{self, Scope};
-use super::{Store, StoreError, Trouble, alone, append, dirty, missing};
+use super::{Store, StoreError, Trouble, append, dirty, missing};
 use crate::audit::details::Requested;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
+use crate::domain::work::machine::ANY_BUCKET;
 use crate::domain::{Cause, Decider, Priority, Rulebook};
 use serde::{Deserialize, Serialize};
 
@@ -140,7 +141,7 @@ fn carry_out(c: &Tx, rules: &Rulebook, request: &Request, now: Moment) -> Result
         OperatorRequest::Release { targets } => {
             for target in targets {
                 if pins::unpin(c, *target, Because::Person { by: &by, principal: &principal }, now)? {
-                    let (org, any) = (&request.org, super::ANY_BUCKET);
+                    let (org, any) = (&request.org, ANY_BUCKET);
                     dirty::mark_dirty(c, *target, org, Priority::Describe, any, Cause::Request, now)?;
                 }
             }
@@ -180,7 +181,7 @@ fn fix(
     now: Moment,
 ) -> Result<(), StoreError> {
     for target in targets {
-        dirty::mark_dirty(c, *target, &request.org, Priority::Describe, super::ANY_BUCKET, Cause::Request, now)?;
+        dirty::mark_dirty(c, *target, &request.org, Priority::Describe, ANY_BUCKET, Cause::Request, now)?;
         let what = "to be brought to what Namely says".to_owned();
         let requested = Event::Requested(Requested { what, author: Author::new(by, principal) });
         append(c, &Record::about(*target, request.org.clone(), now, requested))?;

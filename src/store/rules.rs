@@ -1,29 +1,14 @@
-//! The rules that hold now. They can be exchanged while the service runs; whoever decides loads them when they decide.
+//! Exchanging the rules while the service runs.
 
+use super::live::LiveRules;
+use super::rows::meta::meta;
 use super::rows::{hold, work};
-use super::{Store, StoreError, append, everybody, meta};
+use super::{Store, StoreError, append, everybody};
 use crate::audit::details::Reconfigured;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::domain::Rulebook;
-use arc_swap::ArcSwap;
 use std::sync::Arc;
-
-/// Shared and cheap to clone.
-#[derive(Clone)]
-pub struct LiveRules(Arc<ArcSwap<Rulebook>>);
-
-impl LiveRules {
-    /// These rules, until others come.
-    pub fn new(rules: Arc<Rulebook>) -> Self {
-        Self(Arc::new(ArcSwap::new(rules)))
-    }
-
-    /// The rules that hold now.
-    pub fn load(&self) -> Arc<Rulebook> {
-        self.0.load_full()
-    }
-}
 
 impl Store {
     /// The rules, as they are exchanged.
@@ -51,7 +36,7 @@ impl Store {
         let before = live.load();
         let exchanged = self
             .run(move |c| {
-                live.0.store(rules);
+                live.exchange(rules);
                 let differs = meta(c, "rules")?.is_none_or(|known| known != fingerprint);
                 if differs {
                     everybody::begin(c, &fingerprint, now)?;
@@ -64,7 +49,7 @@ impl Store {
             })
             .await;
         if exchanged.is_err() {
-            self.rules.0.store(before);
+            self.rules.exchange(before);
         }
         exchanged
     }

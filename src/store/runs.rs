@@ -3,13 +3,14 @@
 //! **Invariant:** at most one run holds a target, by its token; what comes under an older token changes nothing. No
 //! call leaves without its intent on disk, and no intent goes without its outcome in the audit.
 
-use super::engine::{Optional, Tx, params};
+use super::engine::{Tx, alone};
 use super::evaluation::Evaluation;
 use super::lease::{EndStep, Want};
-use super::rows::{account, anchored, approval, intent, link, work};
+use super::rows::meta::{number, set_meta};
+use super::rows::{account, anchored, approval, intent, link, target, work};
 use super::{
-    Store, StoreError, Trouble, accounts, anchors, append, cases, coverage, dirty, forced, name_of, previews, prime,
-    proof, relink, restraint,
+    Store, StoreError, Trouble, accounts, anchors, append, cases, coverage, dirty, name_of, pause, previews, prime,
+    proof, refused, relink, restraint,
 };
 use crate::audit::details::{Done, Planned, Quarantined, Withheld};
 use crate::audit::{Call, Event, Record};
@@ -40,7 +41,7 @@ impl Store {
         self.run(move |c| {
             if store.begins_nothing()
                 || store.stops().stopped(&org, None).is_some()
-                || super::pause::paused(c, &org, None)?.is_some()
+                || pause::paused(c, &org, None)?.is_some()
             {
                 return Ok(Vec::new());
             }
@@ -76,7 +77,7 @@ impl Store {
         self.run(move |c| {
             intent::remove(c, end.intent)?;
             append(c, &about(c, end.lease, now, Event::Effect(end.effect.clone()))?)?;
-            let org = org_of(c, end.lease.target)?;
+            let org = work::org(c, end.lease.target)?;
             if let Some((id, login)) = &end.renamed {
                 accounts::rename(c, &org, id, login)?;
             }
@@ -130,12 +131,8 @@ impl Store {
 }
 
 pub(super) fn about(c: &Tx, lease: Lease, now: Moment, event: Event) -> Result<Record, StoreError> {
-    let org = org_of(c, lease.target)?;
+    let org = work::org(c, lease.target)?;
     Ok(Record { rev: Some(lease.rev), ..Record::about(lease.target, org, now, event) })
-}
-
-fn org_of(c: &Tx, target: i64) -> Result<String, StoreError> {
-    Ok(c.prepare_cached("SELECT org FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?)
 }
 
 /// The work on the target of a lease, if that is the present one, whatever revision came meanwhile.
@@ -161,9 +158,9 @@ fn begin_step(
         return Ok(Begun::Stale);
     }
     if !changes.is_empty() {
-        let org = org_of(c, lease.target)?;
+        let org = work::org(c, lease.target)?;
         for change in changes {
-            if super::pause::paused(c, &org, Some(*change))?.is_some() {
+            if pause::paused(c, &org, Some(*change))?.is_some() {
                 return Ok(Begun::Stale); // claimed again when it may be, with what may not be taken out of its plan
             }
         }
@@ -173,9 +170,9 @@ fn begin_step(
     }
     if let Step::CreateUser { profile, .. } = &call.step {
         let login = profile.get("login").and_then(Value::as_str).unwrap_or_default();
-        c.prepare_cached("UPDATE target SET login = ?2 WHERE id = ?1")?.execute(params![lease.target, login])?;
+        target::set_tried_login(c, lease.target, login)?;
         if let Some(anchor) = profile.get(anchor).and_then(Value::as_str) {
-            anchored::announce(c, &org_of(c, lease.target)?, anchor, login, now)?;
+            anchored::announce(c, &work::org(c, lease.target)?, anchor, login, now)?;
         }
     }
     // From now on a suspension or deactivation is ours, whatever becomes of this run and of what is known of the account:
@@ -186,27 +183,23 @@ fn begin_step(
         _ => None,
     };
     if let Some(was) = was {
-        c.prepare_cached("UPDATE target SET was = ?2 WHERE id = ?1")?.execute(params![lease.target, was])?;
+        target::set_was(c, lease.target, was)?;
     }
     Ok(Begun::Intent(intent::insert(c, lease, call, now)?))
 }
 
 /// Who else has this account, by name.
 fn owner(c: &Tx, org: &str, target: i64, okta_id: &str) -> Result<Option<String>, StoreError> {
-    let mut find = c.prepare_cached("SELECT id FROM target WHERE org = ?1 AND okta_id = ?2 AND id <> ?3")?;
-    let other: Option<i64> = find.query_row(params![org, okta_id, target], |row| row.get(0)).optional()?;
+    let other = target::owner(c, org, okta_id)?.filter(|other| *other != target);
     other.map(|other| Ok(name_of(c, other)?.unwrap_or_else(|| "somebody else".into()))).transpose()
 }
 
 /// The target has this account from now on. Those who report to the person are told if that changes what they are told.
 fn learn(c: &Tx, org: &str, target: i64, account: &Account, matched: &[String], now: Moment) -> Result<(), StoreError> {
-    let before: Option<String> =
-        c.prepare_cached("SELECT okta_id FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?;
-    let before = before.map(|id| account::by_id(c, org, &id)).transpose()?.flatten();
+    let before = target::identity(c, target)?.account.map(|id| account::by_id(c, org, &id)).transpose()?.flatten();
     coverage::weigh(c, org, account)?;
     accounts::put(c, org, account, matched, now)?;
-    c.prepare_cached("UPDATE target SET okta_id = ?2 WHERE id = ?1 AND okta_id IS NOT ?2")?
-        .execute(params![target, account.id])?;
+    target::set_account(c, target, &account.id)?;
     let known = before.as_ref().map(|b| (b.id.as_str(), b.login.as_str(), b.is_live()));
     let was_live = known.is_some_and(|(.., live)| live);
     if known != Some((account.id.as_str(), account.login.as_str(), account.is_live()))
@@ -218,9 +211,7 @@ fn learn(c: &Tx, org: &str, target: i64, account: &Account, matched: &[String], 
 }
 
 fn forget(c: &Tx, org: &str, target: i64) -> Result<(), StoreError> {
-    let okta_id: Option<String> =
-        c.prepare_cached("SELECT okta_id FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?;
-    if let Some(okta_id) = okta_id {
+    if let Some(okta_id) = target::identity(c, target)?.account {
         proof::lose(c, org, target, &okta_id)?;
     }
     Ok(())
@@ -250,8 +241,8 @@ fn claim(c: &Tx, rules: &Rulebook, org: &str, now: Moment, want: &Want) -> Resul
         if *slots > 0 {
             *slots -= 1;
             // Whom the store cannot read holds up nobody else.
-            match super::alone(c, |c| take(c, rules, target, now)) {
-                Err(e) if e.trouble() == Trouble::Refused => forced::quarantined(c, target, &e, now)?,
+            match alone(c, |c| take(c, rules, target, now)) {
+                Err(e) if e.trouble() == Trouble::Refused => refused::quarantined(c, target, &e, now)?,
                 taken => claims.extend(taken?),
             }
         }
@@ -260,10 +251,10 @@ fn claim(c: &Tx, rules: &Rulebook, org: &str, now: Moment, want: &Want) -> Resul
 }
 
 fn take(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Claim>, StoreError> {
-    let token: i64 = super::number(c, "fence")? + 1;
+    let token: i64 = number(c, "fence")? + 1;
     let Some((ready, known)) = work::load_with_account(c, target)? else { return Ok(None) };
     let Some(work) = ready.leased(token, now) else { return Ok(None) };
-    super::set_meta(c, "fence", &token.to_string())?;
+    set_meta(c, "fence", &token.to_string())?;
     work::update(c, target, &work)?;
     let Some(case) = cases::whole(c, rules, target, now)? else { return Ok(None) };
     cases::reserve(c, &case, target)?;
@@ -309,8 +300,7 @@ pub(super) fn release(c: &Tx, lease: Lease, how: &Release, now: Moment) -> Resul
     let Some((before, over)) = found.filter(|(work, _)| work.is_under(lease)) else { return Ok(false) };
     let Transition { work, events } = before.released(lease, how, over, now);
     if let Release::Done { was, awaits_manager, .. } = how {
-        c.prepare_cached("UPDATE target SET was = ?2, waits = ?3 WHERE id = ?1 AND (was IS NOT ?2 OR waits <> ?3)")?
-            .execute(params![lease.target, was, awaits_manager])?;
+        target::set_end(c, lease.target, was, *awaits_manager)?;
     }
     work::update(c, lease.target, &work)?;
     for event in events {
@@ -325,7 +315,7 @@ fn describe(c: &Tx, lease: Lease, happened: Happened, now: Moment) -> Result<(),
         Happened::Done { remark, took_ms } => {
             approval::remove_all(c, lease.target)?;
             anchors::proved(c, lease.target, now)?;
-            super::holds::withdraw_all(c, &org_of(c, lease.target)?, lease.target, now)?;
+            super::holds::withdraw_all(c, &work::org(c, lease.target)?, lease.target, now)?;
             Event::Done(Done { remark, took_ms })
         }
         Happened::Withheld { why, steps } => Event::Withheld(Withheld { why, steps }),
@@ -338,7 +328,7 @@ fn describe(c: &Tx, lease: Lease, happened: Happened, now: Moment) -> Result<(),
 /// Writes down an account that nobody knew of, and correlates the person anew.
 fn found(c: &Tx, rules: &Rulebook, target: i64, how: &Release, now: Moment) -> Result<(), StoreError> {
     let Release::Found { account } = how else { return Ok(()) };
-    let org = org_of(c, target)?;
+    let org = work::org(c, target)?;
     let matched: Vec<String> = rules.matching.iter().map(|rule| rule.attribute.clone()).collect();
     prime::believe(c, rules, &matched, &org, (**account).clone(), now)?;
     for position in link::profiles(c, target)?.here {

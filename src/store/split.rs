@@ -10,7 +10,7 @@ use super::preview_match::{Outlook, Planning, Side, code, stranger};
 use super::relink::relink;
 use super::rows::link::Linked;
 use super::rows::review::Rejection;
-use super::rows::{account, link, pin, review, target};
+use super::rows::{account, approval, link, pin, review, target};
 use super::{StoreError, append, cases};
 use crate::audit::{Author, Event, Record, details};
 use crate::clock::Moment;
@@ -118,7 +118,7 @@ pub(super) fn split(c: &Tx, rules: &Rulebook, asked: &Split, now: Moment) -> Res
     // What was decided about the whole is over.
     let new = take_out(c, org, &parts.goes, target, parts.account.as_ref().map(|account| account.id.as_str()))?;
     target::free_logins(c, target)?;
-    c.execute("DELETE FROM approval WHERE target = ?1", [target])?;
+    approval::remove_all(c, target)?;
     pin::forget(c, target)?;
     super::holds::withdraw_all(c, org, target, now)?;
     let stay = parts.stay.clone().all();

@@ -3,33 +3,28 @@
 //! **Invariant:** from the return of `Store::pause` on no call of what is paused leaves, whether or not the pause could be
 //! written down: whoever was let through before is waited for, or has left long ago.
 
-use super::pause::{self, Pause};
-use super::{Store, StoreError, Trouble};
+use super::rows::pause::Pause;
 use crate::clock::Moment;
 use crate::domain::{ChangeKind, Decider};
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long whoever pauses or resumes waits for it to be written down.
-const PATIENCE: Duration = Duration::from_secs(3);
 /// Between looks whether calls under way are answered.
 const GLANCE: Duration = Duration::from_millis(10);
-/// Between tries to write a pause down.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// One pause.
 #[derive(Clone, Debug)]
-struct Stop {
-    number: u64,
+pub(super) struct Stop {
+    pub number: u64,
     /// Its row, once there is one.
     row: Option<i64>,
-    org: Option<String>,
-    change: Option<ChangeKind>,
-    why: String,
-    by: Decider,
-    at: Moment,
+    pub org: Option<String>,
+    pub change: Option<ChangeKind>,
+    pub why: String,
+    pub by: Decider,
+    pub at: Moment,
 }
 
 impl Stop {
@@ -80,7 +75,7 @@ impl Stops {
     }
 
     /// Waits until whatever was let through is answered, for `patience` at most; returns how many writes are not.
-    async fn settled(&self, patience: Duration) -> usize {
+    pub(super) async fn settled(&self, patience: Duration) -> usize {
         let settled = async {
             while self.in_flight.load(Ordering::SeqCst) > 0 {
                 tokio::time::sleep(GLANCE).await;
@@ -108,7 +103,15 @@ impl Stops {
         unwritten.map(shown).collect()
     }
 
-    fn add(&self, org: Option<String>, change: Option<ChangeKind>, why: &str, by: &Decider, at: Moment) -> Stop {
+    /// From now on nothing of this leaves.
+    pub(super) fn add(
+        &self,
+        org: Option<String>,
+        change: Option<ChangeKind>,
+        why: &str,
+        by: &Decider,
+        at: Moment,
+    ) -> Stop {
         let mut all = self.all();
         all.0 += 1;
         let stop = Stop { number: all.0, row: None, org, change, why: why.to_owned(), by: by.clone(), at };
@@ -116,123 +119,32 @@ impl Stops {
         stop
     }
 
-    fn written(&self, number: u64, row: i64) {
+    /// A row says it from now on.
+    pub(super) fn written(&self, number: u64, row: i64) {
         self.all().1.iter_mut().filter(|stop| stop.number == number).for_each(|stop| stop.row = Some(row));
     }
 
-    fn holds(&self, number: u64) -> bool {
+    /// Whether nobody has let go of it.
+    pub(super) fn holds(&self, number: u64) -> bool {
         self.all().1.iter().any(|stop| stop.number == number)
     }
 
     /// Lets go of a pause by its row, of those that no row says (0), or of all.
-    fn lift(&self, id: Option<i64>) -> usize {
+    pub(super) fn lift(&self, id: Option<i64>) -> usize {
         let mut all = self.all();
         let before = all.1.len();
         all.1.retain(|stop| id.is_some_and(|id| stop.row.unwrap_or(0) != id));
         before - all.1.len()
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.all().1.len()
+    }
+
     /// These rows are the pauses that last: what was ended beside the service does not hold any more.
     pub(super) fn follow(&self, lasting: &[i64]) {
         self.all().1.retain(|stop| stop.row.is_none_or(|row| lasting.contains(&row)));
-    }
-}
-
-/// What became of a pause. It holds in any case.
-#[derive(Debug)]
-pub struct Paused {
-    /// Its number; or what keeps it from being written down, which is done as soon as that is possible.
-    pub written: Result<i64, String>,
-    /// Writes of any kind that had left before and are not answered yet.
-    pub in_flight: usize,
-}
-
-impl Store {
-    /// What is paused by this process.
-    pub fn stops(&self) -> &Stops {
-        &self.stops
-    }
-
-    /// Stops writes: nothing leaves after this has returned.
-    pub async fn pause(
-        &self,
-        org: Option<String>,
-        change: Option<ChangeKind>,
-        why: &str,
-        by: &Decider,
-        now: Moment,
-    ) -> Paused {
-        let stop = self.stops.add(org, change, why, by, now);
-        tracing::warn!(
-            org = stop.org,
-            change = change.map(ChangeKind::as_str),
-            by = by.name,
-            why,
-            "writes are stopped"
-        );
-        let store = self.clone();
-        let writing = tokio::spawn(async move { store.write_pause(stop).await });
-        let (written, in_flight) = tokio::join!(tokio::time::timeout(PATIENCE, writing), self.stops.settled(PATIENCE));
-        let written = match written {
-            Ok(Ok(written)) => written.map_err(|e| e.to_string()),
-            Ok(Err(e)) => Err(e.to_string()),
-            Err(_) => Err(self.trouble().unwrap_or_else(|| "the store takes long".to_owned())),
-        };
-        Paused { written, in_flight }
-    }
-
-    async fn write_pause(&self, stop: Stop) -> Result<i64, StoreError> {
-        loop {
-            let (stops, one) = (self.stops.clone(), stop.clone());
-            let written = self.run(move |c| {
-                if !stops.holds(one.number) {
-                    return Ok(0); // let go of before it could be written down
-                }
-                pause::pause(c, one.org.as_deref(), one.change, &one.why, &one.by, one.at)
-            });
-            match written.await {
-                Err(e) if matches!(e.trouble(), Trouble::Unwritable | Trouble::Locked) => {
-                    tokio::time::sleep(AGAIN).await;
-                }
-                Ok(row) => {
-                    self.stops.written(stop.number, row);
-                    return Ok(row);
-                }
-                Err(e) => {
-                    tracing::error!(error = %e, "a pause could not be written down: it holds until the service ends");
-                    return Err(e);
-                }
-            }
-        }
-    }
-
-    /// Lets writes go on: a pause by its number, or all; returns how many. If that cannot be written down soon, everything
-    /// stays as it is.
-    pub async fn resume(&self, id: Option<i64>, by: &Decider, now: Moment) -> Result<usize, StoreError> {
-        if id == Some(0) {
-            return Ok(self.stops.lift(id));
-        }
-        let (given_up, by) = (Arc::new(AtomicBool::new(false)), by.clone());
-        let (gone, stops) = (given_up.clone(), self.stops.clone());
-        let resuming = self.run(move |c| {
-            if gone.load(Ordering::SeqCst) {
-                return Ok(0);
-            }
-            let ended = pause::resume(c, id, &by, now)?;
-            Ok(if id.is_none() { ended.max(stops.all().1.len()) } else { ended })
-        });
-        match tokio::time::timeout(PATIENCE, resuming).await {
-            Ok(resumed) => {
-                let resumed = resumed?;
-                self.stops.lift(id);
-                Ok(resumed)
-            }
-            Err(_) => {
-                given_up.store(true, Ordering::SeqCst);
-                let why = self.trouble().unwrap_or_else(|| "the store takes long".to_owned());
-                Err(StoreError::NotNow(format!("nothing goes on yet, because that cannot be written down: {why}")))
-            }
-        }
     }
 }
 

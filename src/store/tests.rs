@@ -1,3 +1,4 @@
+use super::rows::meta::{meta, set_meta};
 use super::*;
 use crate::audit::details::Reconfigured;
 use crate::audit::{Author, Call, Effect, Outcome};
@@ -9,6 +10,7 @@ use crate::domain::work::run::{Begun, Claim, Next, Release};
 use crate::domain::{Account, Directory, Employee, Priority, Rulebook, Step, UserStatus};
 use crate::metrics::Metrics;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A store in a folder of its own.
@@ -466,7 +468,7 @@ async fn a_disk_that_is_full_in_the_middle_of_a_group_leaves_nothing_of_the_grou
     let (hold, held) = std::sync::mpsc::channel::<()>();
     let write = |key: &'static str, value: String| {
         let store = world.store.clone();
-        tokio::spawn(async move { store.run(move |c| super::set_meta(c, key, &value)).await })
+        tokio::spawn(async move { store.run(move |c| set_meta(c, key, &value)).await })
     };
     // All of these are one group: they wait behind a job that waits itself.
     let first = {
@@ -489,7 +491,7 @@ async fn a_disk_that_is_full_in_the_middle_of_a_group_leaves_nothing_of_the_grou
     tokio::task::yield_now().await;
     hold.send(()).expect("somebody waits");
     let ends = [first.await, before.await, large.await, after.await].map(|end| end.expect("ends").is_ok());
-    let found = |key: &'static str| world.store.run(move |c| super::meta(c, key));
+    let found = |key: &'static str| world.store.run(move |c| meta(c, key));
     for (key, message) in ["before", "large", "after"].into_iter().zip(&ends[1..]) {
         assert_eq!(
             found(key).await.expect("reads").is_some(),

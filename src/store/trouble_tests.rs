@@ -8,6 +8,8 @@ use crate::domain::plan::rulebook::tests::rulebook;
 use crate::domain::record::employee::tests::an_employee;
 use crate::domain::work::run::{Begun, Next, Release};
 use crate::metrics::Metrics;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn one(n: u32) -> Employee {
@@ -233,7 +235,7 @@ async fn what_the_store_holds_and_cannot_be_read_is_no_missing_row() {
         sql(&world, damage).await;
         let again = world.store.run(move |c| {
             super::pauses(c)?;
-            super::number(c, "fence")?;
+            super::rows::meta::number(c, "fence")?;
             super::rows::risk::known(c, claim.lease.target)?;
             let started = Started { run: 2, void_claims: 0, unknown_calls: 0, rules_changed: false };
             super::append(c, &Record::general(Moment::from_secs(1), Event::Started(started)))
@@ -249,7 +251,7 @@ async fn a_store_that_was_closed_is_one_file_and_what_was_asked_before_is_in_it(
     world.see(an_employee()).await;
     let path = world.store.path().to_owned();
     assert!(std::fs::metadata(beside(&path, "-wal")).is_ok_and(|wal| wal.len() > 0));
-    let written = world.store.run(|c| super::set_meta(c, "last", "word"));
+    let written = world.store.run(|c| super::rows::meta::set_meta(c, "last", "word"));
     let (written, closed) = tokio::join!(written, world.store.close());
     written.expect("written");
     closed.expect("closes");
@@ -258,7 +260,7 @@ async fn a_store_that_was_closed_is_one_file_and_what_was_asked_before_is_in_it(
     let alone = world.folder.path().join("alone.db");
     std::fs::copy(&path, &alone).expect("copies");
     let c = Store::reader(&alone).expect("opens");
-    assert_eq!(super::meta(&c, "last").expect("reads").as_deref(), Some("word"));
+    assert_eq!(super::rows::meta::meta(&c, "last").expect("reads").as_deref(), Some("word"));
     assert!(matches!(world.store.run(|_| Ok(())).await, Err(StoreError::Stopped)), "nothing is written after it");
 }
 

@@ -3,12 +3,13 @@
 //! **Invariant:** an approval counts for somebody only while what is held of them is what was shown, and once for each
 //! principal. It is never counted by the command that writes it down.
 
-use super::engine::Tx;
+use super::engine::{Tx, alone};
 use super::holds::code;
+use super::rows::change::change_of;
 use super::rows::hold::{self, Open};
 use super::rows::vote::{self as votes, COUNTED, New};
 use super::rows::{account, rejection, risk, work};
-use super::{Store, StoreError, Trouble, alone, append, approved, change_of, mass, rejections};
+use super::{Store, StoreError, Trouble, append, approved, mass, rejections};
 use crate::audit::details::{ApprovedAlone, HoldEnded, Names, Verdict, Vote};
 use crate::audit::{Event, Record};
 use crate::clock::Moment;

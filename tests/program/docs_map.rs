@@ -7,9 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A module, and a path to anything: names from the root of the crate.
 type Path = Vec<String>;
 
-/// Rooms whose files still import one another in circles.
-const NOT_YET: [&str; 1] = ["store"];
-
 /// The paths in `tokens`, with `before` in front of each; the code of tests is left out.
 fn paths(tokens: TokenStream, before: &[String], found: &mut Vec<Path>) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
@@ -143,7 +140,6 @@ fn no_files_of_a_room_import_one_another_in_a_circle() {
     let map = Map::read();
     let imports = map.imports();
     assert!(imports.len() > 500, "{} imports were read", imports.len());
-    let mut tangled = BTreeSet::new();
     let rooms: BTreeSet<&String> = map.named.keys().filter_map(|module| module.first()).collect();
     for room in rooms {
         let mut inside: Vec<_> =
@@ -158,12 +154,8 @@ fn no_files_of_a_room_import_one_another_in_a_circle() {
             }
         }
         let edges: Vec<String> = inside.iter().map(|(a, b)| format!("{} -> {}", a.join("::"), b.join("::"))).collect();
-        if !edges.is_empty() {
-            tangled.insert(room.as_str());
-            assert!(NOT_YET.contains(&room.as_str()), "files of {room} import one another:\n{}", edges.join("\n"));
-        }
+        assert!(edges.is_empty(), "files of {room} import one another:\n{}", edges.join("\n"));
     }
-    assert_eq!(tangled, BTreeSet::from(NOT_YET), "take a room without circles off the list");
 }
 
 #[test]

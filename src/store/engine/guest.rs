@@ -1,6 +1,8 @@
 //! Whoever looks at the store beside the thread that writes it, and whoever decides something from beside the service.
 
-use super::{StoreError, Tx, migrate, opening};
+use super::error::StoreError;
+use super::tx::Tx;
+use super::{migrate, opening};
 use std::ops::Deref;
 use std::path::Path;
 

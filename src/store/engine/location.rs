@@ -1,14 +1,21 @@
 //! What stands at the path of a store, looked at before anything is opened: a named pipe would be waited for without end, a device
 //! read without end, and a link to what is not mounted replaced by a new store.
 
-use super::{StoreError, beside};
+use super::error::StoreError;
 use std::fs::{self, FileType};
 use std::io::ErrorKind;
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Files that SQLite keeps beside a store.
 const KEPT_BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// A file beside the store: its name and a suffix.
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
 
 /// Whether there is a store at `path`, as far as can be seen from outside: a file that holds something, and beside it only files.
 pub fn is_there(path: &Path) -> Result<bool, StoreError> {

@@ -2,22 +2,14 @@
 //!
 //! **Invariant:** a store is of one version or of the next, never between; before the first step a copy is made beside it.
 
+use super::StoreError;
+use super::location::beside;
+use super::schema::{FIRST, SCHEMA, STEPS, VERSION};
 use super::trouble::Failure;
-use super::{StoreError, beside};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-
-/// The newest version of the schema; `PRAGMA user_version` of the file.
-pub(super) const VERSION: i64 = 6;
-/// The earliest version that can be brought up to date.
-const FIRST: i64 = 3;
-/// What leads to each version after the first, in order. `schema.sql` is what all of them come to.
-const STEPS: [&str; (VERSION - FIRST) as usize] =
-    [include_str!("migrations/4.sql"), include_str!("migrations/5.sql"), include_str!("migrations/6.sql")];
-
-pub(super) const SCHEMA: &str = include_str!("schema.sql");
 
 /// Makes a new store, or brings one of an earlier version up to date.
 pub(super) fn migrate(path: &Path, c: &Connection) -> Result<(), StoreError> {

@@ -1,7 +1,10 @@
 //! How a store is found, made, opened and closed: whatever is wrong with the file is said once, with its path and what to do.
 
-use super::trouble::{Failure, Trouble, holder};
-use super::{SqlError, StoreError, beside, location, migrate};
+use super::condition::holder;
+use super::error::StoreError;
+use super::location::{self, beside};
+use super::migrate;
+use super::trouble::{Failure, SqlError, Trouble};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -184,20 +187,5 @@ pub fn lock(path: &Path) -> Result<File, StoreError> {
             Err(StoreError::Locked { path: path.to_owned(), holder })
         }
         Err(TryLockError::Error(error)) => Err(io(error)),
-    }
-}
-
-/// What to do about an error of the file system.
-pub(super) fn advice(error: &std::io::Error) -> &'static str {
-    match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => "free space on its file system",
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-            "let the user of the service write the file and its folder"
-        }
-        std::io::ErrorKind::NotADirectory => "a part of the path is a file: name another file as service.store",
-        _ if rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP) => {
-            "a symbolic link leads back to itself: remove it, or name another file as service.store"
-        }
-        _ => "name a file as service.store that can be written",
     }
 }

@@ -1,27 +1,13 @@
 //! What a statement is asked through: the same few functions for the writer's transaction and for whoever reads beside it.
 
-use super::StoreError;
+use super::error::StoreError;
+use super::trouble::SqlError;
 use super::value::{Column, Params, Value};
+use super::words;
 use rusqlite::{CachedStatement, Connection};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
-
-/// Why a statement was not carried out.
-#[derive(Debug)]
-pub struct SqlError(pub(super) rusqlite::Error);
-
-impl std::fmt::Display for SqlError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", super::Failure::of(self))
-    }
-}
-
-impl std::error::Error for SqlError {}
-
-impl From<rusqlite::Error> for SqlError {
-    fn from(e: rusqlite::Error) -> Self {
-        Self(e)
-    }
-}
 
 /// A row that need not be there.
 pub trait Optional<T> {
@@ -43,11 +29,13 @@ impl<T> Optional<T> for Result<T, SqlError> {
 #[derive(Debug)]
 pub struct Tx {
     connection: Connection,
+    /// Statements with words of ours, as SQLite understands them.
+    said: RefCell<HashMap<String, String>>,
 }
 
 impl Tx {
-    pub(super) const fn over(connection: Connection) -> Self {
-        Self { connection }
+    pub(super) fn over(connection: Connection) -> Self {
+        Self { connection, said: RefCell::default() }
     }
 
     pub(super) const fn connection(&self) -> &Connection {
@@ -60,12 +48,21 @@ impl Tx {
 
     /// A statement that stays prepared.
     pub fn prepare_cached(&self, sql: &str) -> Result<Statement<'_>, SqlError> {
-        Ok(Statement(Prepared::Kept(self.connection.prepare_cached(sql)?)))
+        if let Some(said) = self.said.borrow().get(sql) {
+            return Ok(Statement(Prepared::Kept(self.connection.prepare_cached(said)?)));
+        }
+        let Some(said) = words::for_sqlite(sql) else {
+            return Ok(Statement(Prepared::Kept(self.connection.prepare_cached(sql)?)));
+        };
+        let statement = self.connection.prepare_cached(&said)?;
+        self.said.borrow_mut().insert(sql.to_owned(), said);
+        Ok(Statement(Prepared::Kept(statement)))
     }
 
     /// A statement that is seldom asked, or composed.
     pub fn prepare(&self, sql: &str) -> Result<Statement<'_>, SqlError> {
-        Ok(Statement(Prepared::Once(self.connection.prepare(sql)?)))
+        let said = words::for_sqlite(sql);
+        Ok(Statement(Prepared::Once(self.connection.prepare(said.as_deref().unwrap_or(sql))?)))
     }
 
     /// Carries a statement out once; returns how many rows it has changed.
@@ -227,7 +224,7 @@ impl Tx {
     /// A store of the newest version, in memory.
     pub fn in_memory() -> Self {
         let connection = Connection::open_in_memory().expect("opens");
-        connection.execute_batch(super::migrate::SCHEMA).expect("makes the tables");
+        connection.execute_batch(super::schema::SCHEMA).expect("makes the tables");
         Self::over(connection)
     }
 

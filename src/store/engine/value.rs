@@ -1,6 +1,6 @@
 //! What goes into a statement and what comes out of a row.
 
-use super::tx::SqlError;
+use super::trouble::SqlError;
 use rusqlite::types::{ToSqlOutput, Type, ValueRef};
 use rusqlite::{Error, Statement, ToSql};
 use std::borrow::Cow;

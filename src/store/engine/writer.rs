@@ -3,7 +3,11 @@
 //! **Invariant:** an answer arrives only after the commit that made it true has reached the disk (WAL, `synchronous=FULL`). Each
 //! job is all or nothing.
 
-use super::{Condition, Failure, StoreError, Trouble, Tx, alone, opening, trouble};
+use super::condition::{Condition, holder};
+use super::error::StoreError;
+use super::opening;
+use super::trouble::{Failure, Trouble};
+use super::tx::{Tx, alone};
 use crate::metrics::StoreMetrics;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -191,7 +195,7 @@ impl Served {
             if failure.trouble != Trouble::Locked {
                 return Err(failure);
             }
-            let holder = trouble::holder(&self.path);
+            let holder = holder(&self.path);
             let waited = self.condition.waits(opening::TRY, holder.clone());
             if waited.as_millis().is_multiple_of(LOCK_REPORTED.as_millis()) || waited == opening::TRY * 2 {
                 let holder = holder.as_deref().unwrap_or("another program");

@@ -144,9 +144,8 @@ pub fn of_nobody(c: &Tx, org: &str) -> Result<Vec<Account>, StoreError> {
 
 /// Whether of any account of an org nobody has looked yet whom it is linked to.
 pub fn has_unknown_link(c: &Tx, org: &str) -> Result<bool, StoreError> {
-    let mut find = c.prepare_cached(
-        "SELECT 1 FROM account WHERE org = ?1 AND json_extract(doc, '$.marks.manager') IS NULL LIMIT 1",
-    )?;
+    let mut find =
+        c.prepare_cached("SELECT 1 FROM account WHERE org = ?1 AND json_text(doc, 'marks.manager') IS NULL LIMIT 1")?;
     Ok(find.exists([org])?)
 }
 
@@ -185,7 +184,7 @@ pub struct Owner {
 
 pub fn owner(c: &Tx, org: &str, okta_id: &str) -> Result<Option<Owner>, StoreError> {
     Ok(c.prepare_cached(
-        "SELECT t.id, coalesce(w.token IS NOT NULL OR w.look <> 0, 0), coalesce(w.dirty_rev = w.done_rev, 1),
+        "SELECT t.id, coalesce(w.token IS NOT NULL OR w.look <> 0, FALSE), coalesce(w.dirty_rev = w.done_rev, TRUE),
            t.ended_at IS NOT NULL, t.was
          FROM target t LEFT JOIN work w ON w.target = t.id WHERE t.org = ?1 AND t.okta_id = ?2",
     )?

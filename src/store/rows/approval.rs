@@ -74,9 +74,8 @@ pub fn kinds(c: &Tx, target: i64) -> Result<Vec<ChangeKind>, StoreError> {
 
 /// Whether any of these people has an approval of this kind that the service has taken.
 pub fn any(c: &Tx, targets: &BTreeSet<i64>, change: ChangeKind) -> Result<bool, StoreError> {
-    let mut find = c.prepare_cached(
-        "SELECT 1 FROM approval WHERE change = ?1 AND told = 1 AND target IN (SELECT value FROM json_each(?2))",
-    )?;
+    let mut find =
+        c.prepare_cached("SELECT 1 FROM approval WHERE change = ?1 AND told = 1 AND target IN json_ints(?2)")?;
     Ok(find.exists(params![change.as_str(), serde_json::to_string(targets)?])?)
 }
 

@@ -64,17 +64,17 @@ impl Conditions {
     }
 
     pub fn about(&mut self, targets: &[i64]) -> Result<(), StoreError> {
-        self.add("target IN (SELECT value FROM json_each(?))", Box::new(serde_json::to_string(targets)?));
+        self.add("target IN json_ints(?)", Box::new(serde_json::to_string(targets)?));
         Ok(())
     }
 
     pub fn numbered(&mut self, rows: &[i64]) -> Result<(), StoreError> {
-        self.add("seq IN (SELECT value FROM json_each(?))", Box::new(serde_json::to_string(rows)?));
+        self.add("seq IN json_ints(?)", Box::new(serde_json::to_string(rows)?));
         Ok(())
     }
 
     pub fn of_kinds(&mut self, kinds: &[&str]) -> Result<(), StoreError> {
-        self.add("kind IN (SELECT value FROM json_each(?))", Box::new(serde_json::to_string(kinds)?));
+        self.add("kind IN json_texts(?)", Box::new(serde_json::to_string(kinds)?));
         Ok(())
     }
 
@@ -90,7 +90,7 @@ impl Conditions {
 
     /// That say this word somewhere in their detail.
     pub fn name(&mut self, word: &str) {
-        let sql = "EXISTS (SELECT 1 FROM json_tree(row, '$.detail') WHERE type = 'text' AND value = ?)";
+        let sql = "json_has(row, 'detail', ?)";
         self.add(sql, Box::new(word.to_owned()));
     }
 
@@ -146,7 +146,9 @@ pub fn is_there(c: &Tx, seq: i64) -> Result<bool, StoreError> {
 
 /// The first row of each run of the service, with the number of the run, in order.
 pub fn starts(c: &Tx) -> Result<Vec<(i64, i64)>, StoreError> {
-    let mut select = c.prepare("SELECT seq, row ->> '$.detail.run' FROM audit WHERE kind = 'started' ORDER BY seq")?;
+    let mut select = c.prepare(
+        "SELECT seq, CAST(json_text(row, 'detail.run') AS BIGINT) FROM audit WHERE kind = 'started' ORDER BY seq",
+    )?;
     Ok(select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
 }
 
@@ -205,7 +207,7 @@ pub fn begin(c: &Tx, sink: &str, seq: i64) -> Result<(), StoreError> {
 /// Only these readers are waited for.
 pub fn keep_sinks(c: &Tx, names: &[String]) -> Result<(), StoreError> {
     let names = serde_json::to_string(names)?;
-    c.execute("DELETE FROM sink WHERE name NOT IN (SELECT value FROM json_each(?1))", [names])?;
+    c.execute("DELETE FROM sink WHERE name NOT IN json_texts(?1)", [names])?;
     Ok(())
 }
 

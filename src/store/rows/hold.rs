@@ -186,13 +186,15 @@ pub struct Member {
 /// Who waits in a hold, and whose rejection in it still holds: each once, with their first profile.
 pub fn people(c: &Tx, hold: i64) -> Result<Vec<Member>, StoreError> {
     let mut select = c.prepare_cached(
-        "WITH r AS (SELECT target, department, shown FROM risk WHERE hold = ?1
-           UNION ALL SELECT target, '', shown FROM rejection WHERE hold = ?1 AND ended_at IS NULL)
-         SELECT r.target, l.tenant, l.profile, s.doc, a.doc ->> '$.login', r.department, r.shown FROM r
-         JOIN target t ON t.id = r.target JOIN link l ON l.target = t.id
+        "WITH r AS (SELECT m.target, max(m.department) AS department, min(m.shown) AS shown FROM
+           (SELECT target, department, shown FROM risk WHERE hold = ?1
+            UNION ALL SELECT target, '', shown FROM rejection WHERE hold = ?1 AND ended_at IS NULL) m GROUP BY m.target)
+         SELECT r.target, l.tenant, l.profile, s.doc, json_text(a.doc, 'login'), r.department, r.shown FROM r
+         JOIN target t ON t.id = r.target JOIN link l ON l.target = t.id AND (l.tenant, l.profile) =
+           (SELECT o.tenant, o.profile FROM link o WHERE o.target = t.id ORDER BY o.tenant, o.profile LIMIT 1)
          JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
          LEFT JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id
-         GROUP BY r.target ORDER BY r.department, r.target",
+         ORDER BY r.department, r.target",
     )?;
     let rows = select.query_map([hold], |row| {
         Ok(Member {

@@ -140,7 +140,7 @@ pub fn people_of(c: &Tx, tenant: &str, profile: &str) -> Result<Vec<InOrg>, Stor
 
 /// Whoever is the person of a profile that is inactive, in each org.
 pub fn inactive_people_of(c: &Tx, tenant: &str, profile: &str) -> Result<Vec<InOrg>, StoreError> {
-    let inactive = people_whose!("s.profile = ?2 AND json_extract(s.doc, '$.user_status') = 'inactive'");
+    let inactive = people_whose!("s.profile = ?2 AND json_text(s.doc, 'user_status') = 'inactive'");
     people_whose(c, inactive, tenant, profile)
 }
 
@@ -205,8 +205,8 @@ pub fn meant(c: &Tx, org: &str, word: &str) -> Result<Vec<i64>, StoreError> {
          JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
          LEFT JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id
          WHERE t.org = ?1 AND (s.profile = ?2 OR a.okta_id = ?2 OR a.login_key = lower(?2)
-           OR lower(json_extract(s.doc, '$.email')) = lower(?2)
-           OR lower(json_extract(s.doc, '$.first_name') || ' ' || json_extract(s.doc, '$.last_name')) = lower(?2))",
+           OR lower(json_text(s.doc, 'email')) = lower(?2)
+           OR lower(json_text(s.doc, 'first_name') || ' ' || json_text(s.doc, 'last_name')) = lower(?2))",
     )?;
     Ok(select.query_map([org, word], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
@@ -239,7 +239,7 @@ pub struct Linked {
 pub fn linked(c: &Tx, org: Option<&str>) -> Result<Vec<Linked>, StoreError> {
     let mut select = c.prepare(
         "SELECT l.org, l.tenant, l.profile, s.doc, l.target, (SELECT count(*) FROM link o WHERE o.target = l.target) - 1,
-           a.doc ->> '$.login', t.okta_id, a.status, m.rule, m.evidence, m.at, m.by,
+           json_text(a.doc, 'login'), t.okta_id, a.status, m.rule, m.evidence, m.at, m.by,
            EXISTS (SELECT 1 FROM anchored n WHERE n.org = l.org AND n.anchor = l.profile AND n.okta_id = t.okta_id), t.rule
          FROM link l JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile JOIN target t ON t.id = l.target
          LEFT JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id

@@ -4,8 +4,8 @@ use super::review::name_key;
 use crate::clock::Moment;
 use crate::domain::record::employee::Employee;
 use crate::domain::record::person::Position;
-use crate::store::engine::{Optional, Row, Tx, params};
-use crate::store::{SqlError, StoreError};
+use crate::store::StoreError;
+use crate::store::engine::{Optional, Row, SqlError, Tx, params};
 
 /// What a person has decided about a profile that is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! What is known of the store itself, of an org, a tenant, or a profile that no rule routes, as a whole: single rows of `meta`.
 
+use super::meta::{meta, set_meta};
 use crate::clock::Moment;
 use crate::domain::record::person::Position;
 use crate::store::StoreError;
 use crate::store::engine::{Tx, params};
-use crate::store::{meta, set_meta};
 use std::collections::BTreeMap;
 
 /// The names under which these rows stand in the store of every version.
@@ -183,7 +183,7 @@ pub fn expect_no_more(c: &Tx, unrouted: &Unrouted) -> Result<(), StoreError> {
 /// The next moment at which one of them means something else, in milliseconds.
 pub fn next_unrouted(c: &Tx) -> Result<Option<i64>, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT min(CAST(value AS INTEGER)) FROM meta WHERE key >= 'unrouted [' AND key < 'unrouted \\'",
+        "SELECT min(CAST(value AS BIGINT)) FROM meta WHERE key >= 'unrouted [' AND key < 'unrouted \\'",
     )?;
     Ok(select.query_row([], |row| row.get(0))?)
 }
@@ -191,7 +191,7 @@ pub fn next_unrouted(c: &Tx) -> Result<Option<i64>, StoreError> {
 /// Those for whom the moment has come.
 pub fn due_unrouted(c: &Tx, now: Moment) -> Result<Vec<Unrouted>, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT key FROM meta WHERE key >= 'unrouted [' AND key < 'unrouted \\' AND CAST(value AS INTEGER) <= ?1",
+        "SELECT key FROM meta WHERE key >= 'unrouted [' AND key < 'unrouted \\' AND CAST(value AS BIGINT) <= ?1",
     )?;
     Ok(select.query_map([now.millis()], |row| Ok(Unrouted(row.get(0)?)))?.collect::<Result<_, _>>()?)
 }

@@ -21,6 +21,15 @@ pub struct Pause {
     pub at: i64,
 }
 
+impl Pause {
+    /// What is stopped, by whom and why, in words.
+    pub fn message(&self) -> String {
+        let what = self.change.as_deref().unwrap_or("write");
+        let org = self.org.as_ref().map_or_else(|| "every org".to_owned(), |org| format!("org {org}"));
+        format!("every {what} in {org} is paused by {}: {}", self.by, self.why)
+    }
+}
+
 /// The pauses that last. One of a kind of change that is not known stops nobody knows what: nothing goes on before it is ended.
 pub fn pauses(c: &Tx) -> Result<Vec<Pause>, StoreError> {
     let mut select =

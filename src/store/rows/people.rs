@@ -66,8 +66,9 @@ pub struct Quarantined {
 pub fn quarantined(c: &Tx) -> Result<Vec<Quarantined>, StoreError> {
     let mut select = c.prepare(
         "SELECT w.target, w.org, l.profile, s.doc, coalesce(w.reason, ''), w.dirty_at, w.attempt FROM work w
-         JOIN link l ON l.target = w.target JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
-         WHERE w.state = 1 GROUP BY w.target ORDER BY w.org, w.target",
+         JOIN link l ON l.target = w.target AND (l.tenant, l.profile) =
+           (SELECT o.tenant, o.profile FROM link o WHERE o.target = w.target ORDER BY o.tenant, o.profile LIMIT 1)
+         JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile WHERE w.state = 1 ORDER BY w.org, w.target",
     )?;
     let rows = select.query_map([], |row| {
         Ok(Quarantined {
@@ -189,17 +190,18 @@ pub fn leavers(c: &Tx, doubled: &[i64], before: Moment, now: Moment) -> Result<V
     let mut select = c.prepare_cached(
         "WITH one(id) AS (
            SELECT target FROM work WHERE dirty_rev > done_rev INTERSECT SELECT id FROM target WHERE ended_at IS NOT NULL
-           UNION SELECT t.id FROM target t JOIN account a INDEXED BY account_awake ON a.org = t.org AND a.okta_id = t.okta_id
+           UNION SELECT t.id FROM target t JOIN account a by_index(account_awake) ON a.org = t.org AND a.okta_id = t.okta_id
              WHERE t.ended_at IS NOT NULL AND a.status NOT IN ('DEPROVISIONED', 'SUSPENDED')
-           UNION SELECT id FROM target WHERE ended_at IS NOT NULL AND id IN (SELECT value FROM json_each(?3))
+           UNION SELECT id FROM target WHERE ended_at IS NOT NULL AND id IN json_ints(?3)
            UNION SELECT target FROM work WHERE changes_at <= ?1)
          SELECT t.id, t.conflict, w.state, w.reason, w.dirty_rev > w.done_rev,
            CASE WHEN w.dirty_rev > w.done_rev AND w.dirty_at > coalesce(t.ended_at, w.changes_at) THEN w.dirty_at
-             ELSE coalesce(t.ended_at, w.changes_at) END AS since
-         FROM one CROSS JOIN target t ON t.id = one.id CROSS JOIN work w ON w.target = t.id
+             ELSE coalesce(t.ended_at, w.changes_at) END
+         FROM one CROSS JOIN target t CROSS JOIN work w
          LEFT JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id
-         WHERE since <= ?2 AND (w.dirty_rev > w.done_rev OR a.status NOT IN ('DEPROVISIONED', 'SUSPENDED')
-           OR t.id IN (SELECT value FROM json_each(?3)))
+         WHERE t.id = one.id AND w.target = t.id AND coalesce(t.ended_at, w.changes_at) <= ?2
+         AND NOT (w.dirty_rev > w.done_rev AND w.dirty_at > ?2) AND (w.dirty_rev > w.done_rev OR a.status NOT IN ('DEPROVISIONED', 'SUSPENDED')
+           OR t.id IN json_ints(?3))
          ORDER BY t.id",
     )?;
     let rows = select.query_map(params![now.millis(), before.millis(), serde_json::to_string(doubled)?], leaver)?;
@@ -235,8 +237,8 @@ pub struct Unlinked {
 /// The accounts of an org that are nobody's and not deactivated.
 pub fn unlinked(c: &Tx, org: &str) -> Result<Vec<Unlinked>, StoreError> {
     let mut select = c.prepare(
-        "SELECT a.okta_id, a.doc ->> '$.login', trim(coalesce(a.doc ->> '$.profile.firstName', '') || ' ' ||
-           coalesce(a.doc ->> '$.profile.lastName', '')), a.anchor
+        "SELECT a.okta_id, json_text(a.doc, 'login'), trim(coalesce(json_text(a.doc, 'profile.firstName'), '') || ' ' ||
+           coalesce(json_text(a.doc, 'profile.lastName'), '')), a.anchor
          FROM account a LEFT JOIN target t ON t.org = a.org AND t.okta_id = a.okta_id
          WHERE a.org = ?1 AND t.id IS NULL AND a.status <> 'DEPROVISIONED' ORDER BY a.okta_id",
     )?;

@@ -21,7 +21,7 @@ pub fn of_department(c: &Tx, org: &str, tenant: &str, department: &str) -> Resul
          JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
          JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id
          WHERE l.org = ?1 AND l.tenant = ?2 AND l.routed = 1 AND a.status <> 'DEPROVISIONED'
-           AND coalesce(json_extract(s.doc, '$.departments[0]'), '') = ?3",
+           AND coalesce(json_text(s.doc, 'departments[0]'), '') = ?3",
     )?;
     Ok(select.query_row([org, tenant, department], |row| row.get(0))?)
 }

@@ -31,7 +31,7 @@ pub fn ask(
          VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)
          ON CONFLICT (org, tenant, profile, subject) DO UPDATE SET rule = excluded.rule, why = excluded.why,
            who = excluded.who, name_key = excluded.name_key, verdict = NULL, by = NULL, at = NULL, applied = 0,
-           since = CASE WHEN verdict IS NULL THEN since ELSE excluded.since END",
+           since = CASE WHEN review.verdict IS NULL THEN review.since ELSE excluded.since END",
     )?
     .execute(params![
         org,
@@ -87,7 +87,7 @@ pub fn close_others(c: &Tx, org: &str, position: &Position, but: &[Candidate]) -
     let but: Vec<String> = but.iter().map(|candidate| candidate.counterpart.key()).collect();
     c.prepare_cached(
         "DELETE FROM review WHERE org = ?1 AND tenant = ?2 AND profile = ?3 AND verdict IS NULL
-         AND rule <> ?5 AND subject NOT IN (SELECT value FROM json_each(?4))",
+         AND rule <> ?5 AND subject NOT IN json_texts(?4)",
     )?
     .execute(params![org, position.tenant, position.employee.id, serde_json::to_string(&but)?, ONLY_LINK])?;
     Ok(())
@@ -169,7 +169,10 @@ pub fn said_at(
 
 /// What was said about one target holds for another one too.
 pub fn hand_over(c: &Tx, from: i64, into: i64) -> Result<(), StoreError> {
-    c.prepare_cached("UPDATE OR IGNORE review SET subject = ?2 WHERE subject = ?1")?
+    c.prepare_cached(
+        "UPDATE review SET subject = ?2 WHERE subject = ?1 AND NOT EXISTS (SELECT 1 FROM review o WHERE o.org = review.org
+           AND o.tenant = review.tenant AND o.profile = review.profile AND o.subject = ?2)",
+    )?
         .execute([Counterpart::Target(from).key(), Counterpart::Target(into).key()])?;
     Ok(())
 }

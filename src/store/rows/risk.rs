@@ -61,6 +61,37 @@ pub fn put(c: &Tx, risk: &Risk) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// A living person whom a rule has joined with a profile.
+pub struct Joined<'a> {
+    pub target: i64,
+    pub org: &'a str,
+    pub tenant: &'a str,
+    /// In words.
+    pub shown: &'a str,
+    pub objects: &'a [&'a str],
+}
+
+/// Counts them with those whose accounts rules take over, whatever of them was let through before; who waits in a hold stays there.
+pub fn joined(c: &Tx, joined: &Joined, now: Moment) -> Result<(), StoreError> {
+    c.prepare_cached(
+        "INSERT INTO risk (target, change, org, tenant, department, rev, shown, at, run, hold, objects)
+         VALUES (?1, ?2, ?3, ?4, '', 0, ?5, ?6, ?7, NULL, ?8)
+         ON CONFLICT (target, change) DO UPDATE SET tenant = excluded.tenant, rev = 0, shown = excluded.shown,
+           at = excluded.at, run = excluded.run, approved = 0 WHERE risk.hold IS NULL",
+    )?
+    .execute(params![
+        joined.target,
+        ChangeKind::Adopt.as_str(),
+        joined.org,
+        joined.tenant,
+        joined.shown,
+        now.millis(),
+        super::meta::run(c)?,
+        serde_json::to_string(joined.objects)?,
+    ])?;
+    Ok(())
+}
+
 /// What was evaluated before holds for another revision too.
 pub fn renew(
     c: &Tx,
@@ -98,6 +129,12 @@ pub fn remove(c: &Tx, target: i64, change: ChangeKind) -> Result<Option<i64>, St
     let removed = rows.next().transpose()?.flatten();
     rows.try_for_each(|row| row.map(|_| ()))?;
     Ok(removed)
+}
+
+/// Everything that was evaluated of somebody is over.
+pub fn remove_all(c: &Tx, target: i64) -> Result<(), StoreError> {
+    c.prepare_cached("DELETE FROM risk WHERE target = ?1")?.execute([target])?;
+    Ok(())
 }
 
 /// What was decided about one kind of change of somebody.
@@ -213,7 +250,7 @@ pub fn count(c: &Tx, whom: &Counted) -> Result<u32, StoreError> {
            AND (hold IS NULL OR EXISTS (SELECT 1 FROM hold h WHERE h.id = risk.hold AND h.verdict IS NULL))
            AND at > coalesce(CAST(?1 AS BIGINT), -1) AND (CAST(?1 AS BIGINT) IS NOT NULL OR run = ?7)
            AND org = ?2 AND change = ?3 AND tenant = ?4 AND (CAST(?5 AS TEXT) IS NULL OR department = ?5)
-           AND target NOT IN (SELECT value FROM json_each(?6))",
+           AND target NOT IN json_ints(?6)",
     )?;
     let params = params![
         whom.since.map(Moment::millis),
@@ -280,7 +317,7 @@ pub fn suspended_administrators(
 ) -> Result<u32, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT count(*) FROM risk WHERE org = ?1 AND change = 'suspend' AND administrator = 1 AND hold IS NULL
-           AND approved = 0 AND at > ?2 AND target NOT IN (SELECT value FROM json_each(?3))",
+           AND approved = 0 AND at > ?2 AND target NOT IN json_ints(?3)",
     )?;
     let params = params![org, since.map(Moment::millis), serde_json::to_string(batch)?];
     Ok(select.query_row(params, |row| row.get(0))?)

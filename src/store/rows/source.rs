@@ -77,7 +77,7 @@ pub fn namesakes(c: &Tx, position: &Position) -> Result<Vec<Position>, StoreErro
     let employee = &position.employee;
     let mut select = c.prepare(
         "SELECT tenant, doc FROM source WHERE tenant = ?1 AND profile <> ?2
-         AND lower(json_extract(doc, '$.first_name') || ' ' || json_extract(doc, '$.last_name')) = lower(?3)
+         AND lower(json_text(doc, 'first_name') || ' ' || json_text(doc, 'last_name')) = lower(?3)
          ORDER BY profile LIMIT ?4",
     )?;
     let name = format!("{} {}", employee.first_name, employee.last_name);
@@ -112,7 +112,7 @@ pub fn reports(c: &Tx, tenant: &str, profile: &str) -> Result<Vec<Employee>, Sto
 pub fn in_group(c: &Tx, tenant: &str, name: &str) -> Result<i64, StoreError> {
     Ok(c.query_row(
         "SELECT count(*) FROM source WHERE tenant = ?1
-         AND EXISTS (SELECT 1 FROM json_tree(doc, '$.groups') WHERE type = 'text' AND value = ?2)",
+         AND json_has(doc, 'groups', ?2)",
         [tenant, name],
         |row| row.get(0),
     )?)

@@ -94,6 +94,34 @@ pub fn give(c: &Tx, target: i64, okta_id: &str, rule: &str) -> Result<(), StoreE
     Ok(())
 }
 
+/// A target has this account, whatever was known of how it came to it.
+pub fn set_account(c: &Tx, target: i64, okta_id: &str) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE target SET okta_id = ?2 WHERE id = ?1 AND okta_id IS DISTINCT FROM ?2")?
+        .execute(params![target, okta_id])?;
+    Ok(())
+}
+
+/// The login under which an account is made for a target.
+pub fn set_tried_login(c: &Tx, target: i64, login: &str) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE target SET login = ?2 WHERE id = ?1")?.execute(params![target, login])?;
+    Ok(())
+}
+
+/// The word of the entitlement that is carried out for a target from now on.
+pub fn set_was(c: &Tx, target: i64, was: &str) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE target SET was = ?2 WHERE id = ?1")?.execute(params![target, was])?;
+    Ok(())
+}
+
+/// The word of the entitlement that was carried out for a target, and whether its link waits for the manager's account.
+pub fn set_end(c: &Tx, target: i64, was: &str, awaits_manager: bool) -> Result<(), StoreError> {
+    c.prepare_cached(
+        "UPDATE target SET was = ?2, waits = ?3 WHERE id = ?1 AND (was IS DISTINCT FROM ?2 OR waits <> ?3)",
+    )?
+    .execute(params![target, was, awaits_manager])?;
+    Ok(())
+}
+
 /// A target has no account any more, and nothing is said of how it came to one.
 pub fn take_away(c: &Tx, target: i64) -> Result<(), StoreError> {
     c.execute("UPDATE target SET okta_id = NULL, rule = NULL WHERE id = ?1", [target])?;

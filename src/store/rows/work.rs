@@ -57,6 +57,12 @@ pub fn newest(c: &Tx, target: i64) -> Result<i64, StoreError> {
     Ok(find.query_row([target], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
+/// Whether Okta is proved to hold the newest revision of a target.
+pub fn nothing_is_left(c: &Tx, target: i64) -> Result<bool, StoreError> {
+    let mut find = c.prepare_cached("SELECT dirty_rev = done_rev FROM work WHERE target = ?1")?;
+    Ok(find.query_row([target], |row| row.get(0))?)
+}
+
 /// The org of a target, whether there was ever anything to do or not.
 pub fn org_of(c: &Tx, target: i64) -> Result<Option<String>, StoreError> {
     let mut find = c.prepare_cached("SELECT org FROM target WHERE id = ?1")?;
@@ -270,7 +276,7 @@ pub fn refused(
     let due_at = no_later(State::Quarantined, again, attempt, over, now);
     c.prepare_cached(
         "UPDATE work SET token = NULL, state = 1, due_at = ?2, attempt = attempt + 1, look = 1, reason = ?3
-         WHERE target = ?1 AND (?4 IS NULL OR token = ?4)",
+         WHERE target = ?1 AND (CAST(?4 AS BIGINT) IS NULL OR token = ?4)",
     )?
     .execute(params![target, due_at.millis(), why, lease.map(|lease| lease.token)])?;
     Ok(())
@@ -313,7 +319,7 @@ pub fn exchange_rules(c: &Tx, now: Moment) -> Result<(), StoreError> {
 /// Nothing is left to do for orgs that are not among these.
 pub fn keep_orgs(c: &Tx, orgs: &[&str]) -> Result<(), StoreError> {
     let orgs = serde_json::to_string(orgs)?;
-    c.execute("DELETE FROM work WHERE org NOT IN (SELECT value FROM json_each(?1))", [orgs])?;
+    c.execute("DELETE FROM work WHERE org NOT IN json_texts(?1)", [orgs])?;
     Ok(())
 }
 
@@ -348,7 +354,8 @@ pub fn decided(c: &Tx, now: Moment) -> Result<usize, StoreError> {
 /// may be one. Returns how many they are.
 pub fn evaluated_anew_as_administrators(c: &Tx, org: &str, doubtful: bool, now: Moment) -> Result<usize, StoreError> {
     let mut update = c.prepare_cached(
-        "UPDATE work SET judged = 0, due_at = iif(state = 2, ?2, due_at), state = iif(state = 2, 0, state)
+        "UPDATE work SET judged = 0, due_at = CASE WHEN state = 2 THEN ?2 ELSE due_at END,
+           state = CASE WHEN state = 2 THEN 0 ELSE state END
          WHERE org = ?1 AND dirty_rev > done_rev AND target IN
            (SELECT target FROM risk WHERE org = ?1 AND administrator > ?3 AND hold IS NOT NULL)",
     )?;

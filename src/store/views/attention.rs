@@ -4,10 +4,15 @@ use super::missing::{MissingPerson, MissingState, missing_people};
 use crate::clock::Moment;
 use crate::domain::Rulebook;
 use crate::domain::work::machine::State;
+use crate::store::StoreError;
+use crate::store::anchors;
 use crate::store::engine::Tx;
+use crate::store::leavers_with_access;
+use crate::store::name_of;
+use crate::store::pauses;
+use crate::store::reviews::reviews;
 use crate::store::rows::source::name_in;
 use crate::store::rows::{link, matched, people};
-use crate::store::{StoreError, anchors, leavers_with_access, name_of, pauses, reviews};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

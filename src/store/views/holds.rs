@@ -1,11 +1,12 @@
 //! The holds, and who waits in them.
 
 use crate::domain::guard::vote::{LETS_IN, Says};
+use crate::store::StoreError;
+use crate::store::engine::Tx;
 use crate::store::holds::code;
 use crate::store::rows::hold;
 use crate::store::rows::source::name_in;
 use crate::store::votes::{let_in_by_rejection, who_said};
-use crate::store::{StoreError, Tx};
 use serde::{Deserialize, Serialize};
 
 /// Changes of one kind that wait for a decision, or that were decided about.

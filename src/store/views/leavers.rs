@@ -7,11 +7,15 @@ use crate::domain::plan::leaver::{Decision, Known, Seconds, WhyAccess, Work, lea
 use crate::domain::plan::pins::Access;
 use crate::domain::work::machine::State;
 use crate::domain::{Account, AccountStatus, Case, ChangeKind, Directory, Entitlement, Rulebook};
+use crate::store::StoreError;
+use crate::store::cases;
 use crate::store::engine::Tx;
+use crate::store::pause;
+use crate::store::previews;
+use crate::store::rejections;
 use crate::store::rows::review::rejected;
 use crate::store::rows::target::owner;
 use crate::store::rows::{account, people, pin, review};
-use crate::store::{StoreError, cases, pause, previews, rejections};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -1,8 +1,9 @@
 //! How far the work on somebody is.
 
 use crate::domain::work::machine::Work;
+use crate::store::StoreError;
+use crate::store::engine::Tx;
 use crate::store::rows::{target, work};
-use crate::store::{StoreError, Tx};
 
 /// How far the work on somebody is.
 pub struct Progress {

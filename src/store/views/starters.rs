@@ -4,9 +4,11 @@ use crate::clock::Moment;
 use crate::domain::Rulebook;
 use crate::domain::plan::starter::{Remark, Stage, outlook, starts_within};
 use crate::domain::work::machine::{State, Work};
+use crate::store::StoreError;
+use crate::store::cases;
 use crate::store::engine::Tx;
+use crate::store::population;
 use crate::store::rows::work;
-use crate::store::{StoreError, cases, population};
 use serde::{Deserialize, Serialize};
 
 /// Somebody who starts soon.

@@ -1,0 +1,105 @@
+//! The handle to the store that everybody has who writes or reads.
+
+use super::engine::{Condition, Operator, Reader, StoreError, Tx, Writer};
+use super::live::LiveRules;
+use super::rows::intent;
+use super::stops::Stops;
+use crate::domain::Rulebook;
+use crate::metrics::StoreMetrics;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A handle to the store; cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    writer: Writer,
+    pub(super) rules: LiveRules,
+    /// The service is about to end: nothing begins any more.
+    draining: Arc<AtomicBool>,
+    pub(super) stops: Stops,
+}
+
+impl Store {
+    /// Opens the store at `path`, making or migrating it, and locks it for this process. `rules` decide about people
+    /// inside the transactions that show them.
+    pub fn open(path: &Path, rules: Arc<Rulebook>, metrics: StoreMetrics) -> Result<Self, StoreError> {
+        let writer = Writer::open(path, metrics)?;
+        Ok(Self { writer, rules: LiveRules::new(rules), draining: Arc::default(), stops: Stops::default() })
+    }
+
+    /// What keeps the store from being written right now.
+    pub fn condition(&self) -> &Condition {
+        self.writer.condition()
+    }
+
+    /// Somebody met an error beside the thread of the store: damage is damage wherever it is met.
+    pub fn note(&self, e: &StoreError) {
+        self.condition().saw(&e.failure());
+    }
+
+    /// The same in words, naming the file.
+    pub fn trouble(&self) -> Option<String> {
+        self.condition().message(self.path())
+    }
+
+    /// Brings everything into the one file and closes it, after what was asked for before; then the store has stopped.
+    pub async fn close(&self) -> Result<(), String> {
+        self.writer.close().await
+    }
+
+    /// Attributes that correlation looks accounts up by.
+    pub(super) fn matched(&self) -> Vec<String> {
+        self.rules.load().matching.iter().map(|rule| rule.attribute.clone()).collect()
+    }
+
+    /// From now on nobody is claimed and no call is announced; outcomes are still written.
+    pub fn begin_nothing_more(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the service is about to end.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+
+    /// Whether nothing begins any more: the service is about to end, or what it would act upon cannot be trusted.
+    pub(super) fn begins_nothing(&self) -> bool {
+        self.is_draining() || self.condition().is_damaged()
+    }
+
+    /// Calls that were announced and have no outcome yet.
+    pub async fn in_flight(&self) -> Result<i64, StoreError> {
+        self.run(intent::count).await
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        self.writer.path()
+    }
+
+    /// Runs `job` in the writer's transaction; what it returns arrives after the commit. A job that fails leaves no
+    /// trace.
+    pub async fn run<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Tx) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.writer.run(job).await
+    }
+
+    /// For an operator's decision beside the service, which acts upon it soon.
+    pub fn operator(path: &Path) -> Result<Operator, StoreError> {
+        Operator::open(path)
+    }
+
+    /// For reading beside the writer.
+    pub fn reader(path: &Path) -> Result<Reader, StoreError> {
+        Reader::open(path)
+    }
+
+    /// A copy of a store, for reading; it may be of an earlier version.
+    pub fn copy(path: &Path) -> Result<Reader, StoreError> {
+        Reader::of_copy(path)
+    }
+}
