@@ -14,6 +14,8 @@ pub mod metrics;
 pub mod namely;
 pub mod notify;
 pub mod okta;
+#[cfg(any(test, fuzzing))]
+pub mod parsers;
 pub mod report;
 pub mod retry;
 pub mod sandbox;

@@ -25,7 +25,7 @@ pub mod reconcile;
 pub mod review;
 pub mod run;
 pub mod sandbox;
-mod saved;
+pub(crate) mod saved;
 pub mod simulate;
 pub mod starters;
 pub mod status;

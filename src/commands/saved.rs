@@ -57,7 +57,13 @@ impl SavedPlan {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let file = path.display();
         let text = std::fs::read_to_string(path).with_context(|| format!("the plan {file} cannot be read"))?;
-        let plan: Self = serde_json::from_str(&text)
+        Self::parse(path, &text)
+    }
+
+    /// Reads `text` as the contents of `path`.
+    pub(crate) fn parse(path: &Path, text: &str) -> anyhow::Result<Self> {
+        let file = path.display();
+        let plan: Self = serde_json::from_str(text)
             .with_context(|| format!("{file} is not a saved plan; make one with `plan -o FILE`"))?;
         if plan.format != FORMAT {
             bail!("{file} was saved by another version (format {}); make it anew with `plan -o FILE`", plan.format);

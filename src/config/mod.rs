@@ -20,6 +20,8 @@ pub use admin::{Admin, Role, TlsFiles, Token};
 pub use net::Http;
 pub use notify::Channel;
 pub use reader::{Problem, Problems};
+#[cfg(any(test, fuzzing))]
+pub(crate) use rules::read_table;
 pub use telemetry::{Logs, Telemetry};
 
 use crate::clock::Moment;

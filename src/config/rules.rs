@@ -103,7 +103,7 @@ pub fn tables(r: &mut Reader, s: &mut Section, folder: &Path) -> Tables {
             r.problem(span, format!("mapping.tables.{}: the name of a CSV or TOML file is needed", key.value));
             continue;
         };
-        match read_table(&folder.join(file)) {
+        match load_table(&folder.join(file)) {
             Ok(table) => tables.insert(&key.value, table),
             Err(why) => r.problem(span, format!("mapping.tables.{}: {file}: {why}", key.value)),
         }
@@ -129,8 +129,13 @@ pub fn tables(r: &mut Reader, s: &mut Section, folder: &Path) -> Tables {
 }
 
 /// A table: CSV with a key and a value in each row, or TOML with texts or lists of texts.
-fn read_table(path: &Path) -> Result<Table, String> {
+fn load_table(path: &Path) -> Result<Table, String> {
     let text = std::fs::read_to_string(path).map_err(|e| format!("cannot be read ({e})"))?;
+    read_table(path, &text)
+}
+
+/// Reads `text` as the contents of `path`.
+pub fn read_table(path: &Path, text: &str) -> Result<Table, String> {
     let mut table = Table::default();
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
         let read: toml::Table = text.parse().map_err(|e: toml::de::Error| e.message().to_owned())?;

@@ -143,7 +143,8 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn rate_headers(headers: &HeaderMap) -> Option<RateHeaders> {
+/// The rate limit headers of an answer, if they can be those of a window.
+pub(crate) fn rate_headers(headers: &HeaderMap) -> Option<RateHeaders> {
     let read = RateHeaders {
         limit: text(headers, "x-rate-limit-limit")?.parse().ok()?,
         remaining: text(headers, "x-rate-limit-remaining")?.parse().ok()?,

@@ -67,11 +67,15 @@ type Known = Option<Option<String>>;
 struct Parser<'t> {
     tokens: Vec<&'t str>,
     at: usize,
+    depth: usize,
 }
+
+/// How deeply brackets and negations may stand within one another; what goes deeper is unknown.
+const DEEPEST: usize = 100;
 
 impl<'t> Parser<'t> {
     fn new(text: &'t str) -> Self {
-        Self { tokens: tokens(text), at: 0 }
+        Self { tokens: tokens(text), at: 0, depth: 0 }
     }
 
     fn whole(mut self, account: &RuledAccount) -> Option<bool> {
@@ -116,6 +120,16 @@ impl<'t> Parser<'t> {
     }
 
     fn one(&mut self, account: &RuledAccount) -> Option<bool> {
+        if self.depth == DEEPEST {
+            return None; // what is left over makes the whole unknown
+        }
+        self.depth += 1;
+        let value = self.one_within(account);
+        self.depth -= 1;
+        value
+    }
+
+    fn one_within(&mut self, account: &RuledAccount) -> Option<bool> {
         if self.take(&["!", "not"]) {
             return self.one(account).map(|value| !value);
         }
@@ -234,7 +248,10 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_unknown_unless_it_does_not_matter() {
+        let (deep, negated) = ("(".repeat(100_000), "!".repeat(100_001) + "user.department == \"Sales\"");
         for expression in [
+            deep.as_str(),
+            negated.as_str(),
             "user.level > 5",
             "String.len(user.title) == 3",
             "user.department",
