@@ -6,6 +6,7 @@ pub mod audit;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod console;
 pub mod domain;
 pub mod failpoint;
 pub mod http;

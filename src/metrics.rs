@@ -6,6 +6,7 @@ use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry,
 };
+use std::collections::BTreeMap;
 
 const PREFIX: &str = "namely_okta_sync";
 
@@ -301,6 +302,20 @@ impl Metrics {
         #[cfg(target_os = "linux")]
         let _ = metrics.process.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()));
         metrics
+    }
+
+    /// The values of a gauge or a counter by their labels; `name` without what all names begin with.
+    pub fn samples(&self, name: &str) -> Vec<(BTreeMap<String, String>, f64)> {
+        let full = format!("{PREFIX}_{name}");
+        let families = self.registry.gather();
+        let found = families.iter().filter(|family| family.name() == full).flat_map(|family| family.get_metric());
+        found
+            .map(|metric| {
+                let labels = metric.get_label().iter().map(|label| (label.name().to_owned(), label.value().to_owned()));
+                // One of the two; the other one is 0.
+                (labels.collect(), metric.get_gauge().get_value() + metric.get_counter().get_value())
+            })
+            .collect()
     }
 
     /// The text that Prometheus scrapes.

@@ -47,6 +47,8 @@ impl Decisions {
                 let only = query["org"].as_str().map(|name| self.org(name)).transpose()?;
                 self.person(&*reader()?, &parts[0], only, (!all).then_some(ROWS))?
             }
+            Ask::People => self.people.list(&self.store, now)?.search(query)?,
+            Ask::Target => self.target(&*reader()?, self.number("target", &parts[0])?, (!all).then_some(ROWS), now)?,
             Ask::Holds => json!({ "holds": holds(&*reader()?, all)? }),
             Ask::Hold => {
                 let (c, id) = (reader()?, self.number("hold", &parts[0])?);
@@ -118,16 +120,22 @@ impl Decisions {
     fn person(&self, c: &Tx, person: &str, only: Option<&str>, newest: Option<usize>) -> Result<Value, Refusal> {
         let mut people = Vec::new();
         for (org, target) in self.targets_in(c, person, only)? {
-            let mut rows: Vec<Value> = Vec::new();
-            filter_audit(c, &Filter { targets: vec![target], newest, ..Filter::default() }, |row| {
-                let row: Value = serde_json::from_str(&row.text)?;
-                rows.push(json!({
-                    "seq": row["seq"], "at": row["at"], "kind": row["kind"], "message": Row::of(&row).describe(), "row": row,
-                }));
-                Ok(())
-            })?;
+            let rows = self.timeline(c, target, newest)?;
             people.push(json!({ "org": org, "target": target, "name": name_of(c, target)?, "timeline": rows }));
         }
         Ok(json!({ "people": people }))
+    }
+
+    /// Rows of the audit about a target, in order and in words; the newest, or all.
+    pub(super) fn timeline(&self, c: &Tx, target: i64, newest: Option<usize>) -> Result<Vec<Value>, Refusal> {
+        let mut rows: Vec<Value> = Vec::new();
+        filter_audit(c, &Filter { targets: vec![target], newest, ..Filter::default() }, |row| {
+            let row: Value = serde_json::from_str(&row.text)?;
+            rows.push(json!({
+                "seq": row["seq"], "at": row["at"], "kind": row["kind"], "message": Row::of(&row).describe(), "row": row,
+            }));
+            Ok(())
+        })?;
+        Ok(rows)
     }
 }

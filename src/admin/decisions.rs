@@ -1,5 +1,6 @@
 //! What people decide, as rows that the service acts upon: the same whether they ask over HTTP or beside the service.
 
+use super::people::{Misasked, People};
 use super::routes::Ask;
 use crate::clock::Moment;
 use crate::domain::{ChangeKind, Decider, Rulebook};
@@ -23,6 +24,8 @@ pub struct Decisions {
     pub rules: Arc<Rulebook>,
     /// How many people can approve over the API.
     pub approvers: usize,
+    /// Everybody, for searches.
+    pub people: People,
 }
 
 /// Why there is no answer.
@@ -36,6 +39,9 @@ pub enum Refusal {
     Conflict(String),
     #[error("{0}")]
     Failed(String),
+    /// The service is about to end.
+    #[error("{0}")]
+    Ending(String),
 }
 
 impl From<StoreError> for Refusal {
@@ -45,6 +51,12 @@ impl From<StoreError> for Refusal {
             StoreError::Busy { .. } | StoreError::NotNow(_) => Refusal::Conflict(e.to_string()),
             e => Refusal::Failed(e.to_string()),
         }
+    }
+}
+
+impl From<Misasked> for Refusal {
+    fn from(e: Misasked) -> Self {
+        Refusal::Bad(e.to_string())
     }
 }
 

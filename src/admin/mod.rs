@@ -2,10 +2,13 @@
 
 pub mod answers;
 pub mod auth;
+pub mod concerns;
 pub mod decisions;
+pub mod explained;
 pub mod fields;
 mod missing;
 mod pausing;
+pub mod people;
 pub mod routes;
 pub mod state;
 pub mod tls;
@@ -22,9 +25,10 @@ use crate::store::{LiveRules, Store};
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use decisions::{Decisions, Refusal};
+use people::People;
 use routes::{Ask, Lost};
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
 use state::Running;
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -40,6 +44,9 @@ const LARGEST_HOOK: usize = 64 << 10;
 const SLOWEST_REQUEST: Duration = Duration::from_secs(5);
 /// The same for a body.
 const SLOWEST_BODY: Duration = Duration::from_secs(10);
+
+/// What else is served at the same address.
+pub type Mount = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
 
 /// What is served.
 #[derive(Clone)]
@@ -64,6 +71,10 @@ pub struct Served {
     pub certificate: Option<LiveCertificate>,
     /// Who reads the configuration again; nobody where there is no file.
     pub reload: Option<mpsc::Sender<Reload>>,
+    /// Everybody, for searches.
+    pub people: People,
+    /// Pages for people; nothing but the API without it.
+    pub mount: Option<Mount>,
 }
 
 /// Somebody asks for the configuration to be read again; what came of it is answered.
@@ -89,7 +100,57 @@ impl Served {
             decided: service.decided.clone(),
             certificate: None,
             reload: None,
+            people: People::default(),
+            mount: None,
         }
+    }
+
+    /// The same, with pages for people.
+    #[must_use]
+    pub fn with(self, mount: Option<Mount>) -> Self {
+        Self { mount, ..self }
+    }
+
+    fn decisions(&self) -> Decisions {
+        Decisions {
+            store: self.store.clone(),
+            orgs: self.orgs.clone(),
+            rules: self.rules.load(),
+            approvers: auth::approvers(&self.tokens),
+            people: self.people.clone(),
+        }
+    }
+
+    /// Answers what was asked to be seen; `None` if `ask` is about doing something. Reads the store: for threads that may wait.
+    pub fn read(&self, ask: Ask, parts: &[String], query: &Value) -> Result<Option<Value>, Refusal> {
+        let running = || Some(Running::new(self.readiness.reasons(), &self.metrics.text()));
+        let mut seen = self.decisions().read(ask, parts, query, running, self.clock.now())?;
+        if let Some(seen) = &mut seen {
+            pausing::complete(&self.keeper, seen);
+        }
+        Ok(seen)
+    }
+
+    /// Does what `by` asks, who may; answers what came of it.
+    pub async fn decide(&self, ask: Ask, by: &Decider, parts: Vec<String>, body: Value) -> Result<Value, Refusal> {
+        tracing::info!(by = by.name, ?ask, "asked for by an operator");
+        match ask {
+            Ask::Reload => return reload(self, by.clone()).await,
+            Ask::Poll => return poll(self, &body).await,
+            _ => {}
+        }
+        let (decisions, now) = (self.decisions(), self.clock.now());
+        let decided = match pausing::decide(&self.keeper, &decisions, ask, by, &body, now).await {
+            Some(decided) => decided?,
+            None => {
+                let by = by.clone();
+                let decided = web::block(move || decisions.decide(ask, &by, &parts, &body, now)).await;
+                let decided = decided.map_err(|e| Refusal::Failed(e.to_string()))??;
+                decided.ok_or_else(|| Refusal::NotFound("nothing is decided here".into()))?
+            }
+        };
+        self.decided.notify_one();
+        Ok(decided)
     }
 }
 
@@ -101,6 +162,7 @@ pub fn serve(listen: SocketAddr, served: Served) -> std::io::Result<SocketAddr> 
     std::thread::Builder::new().name("admin".into()).spawn(move || {
         let ended = actix_web::rt::System::new().block_on(async move {
             let server = HttpServer::new(move || {
+                let mount = served.mount.clone();
                 App::new()
                     .app_data(web::Data::new(served.clone()))
                     .route("/metrics", web::get().to(metrics_text))
@@ -109,6 +171,7 @@ pub fn serve(listen: SocketAddr, served: Served) -> std::io::Result<SocketAddr> 
                     .route("/api/v1/openapi.json", web::get().to(document))
                     .route("/hooks/poll", web::post().to(hook))
                     .route("/api/v1{path:/.*}", web::to(api))
+                    .configure(|app| mount.iter().for_each(|mount| mount(app)))
                     .default_service(web::to(not_here))
             })
             .workers(1)
@@ -223,63 +286,35 @@ async fn api(
         Ok(asked) => asked,
         Err(why) => return error(HttpResponse::BadRequest(), why),
     };
-    if route.method == "POST" {
-        tracing::info!(by = who.name, ask = ?route.ask, "asked over the admin API");
-    }
-    if route.ask == Ask::Reload {
-        return reload(&served, who.decider()).await;
-    }
-    if route.ask == Ask::Poll {
-        return poll(&served, &body).await;
-    }
-    let now = served.clock.now();
-    let decisions = Decisions {
-        store: served.store.clone(),
-        orgs: served.orgs.clone(),
-        rules: served.rules.load(),
-        approvers: auth::approvers(&served.tokens),
+    let answered = if route.method == "POST" {
+        served.decide(route.ask, &who.decider(), parts, body).await
+    } else {
+        let served = served.clone();
+        let read = web::block(move || served.read(route.ask, &parts, &query)).await;
+        let read = read.map_err(|e| Refusal::Failed(e.to_string())).and_then(|read| read);
+        read.and_then(|seen| seen.ok_or_else(|| Refusal::NotFound("there is nothing to be seen".into())))
     };
-    let by = who.decider();
-    let (decided, keeper) = (served.decided.clone(), served.keeper.clone());
-    let pausing = pausing::decide(&keeper, &decisions, route.ask, &by, &body, now).await;
-    let running = move || Some(Running::new(served.readiness.reasons(), &served.metrics.text()));
-    let answered = match pausing {
-        Some(decided) => Ok(decided.map(Some)),
-        None => {
-            web::block(move || match decisions.read(route.ask, &parts, &query, running, now)? {
-                Some(mut seen) => {
-                    pausing::complete(&keeper, &mut seen);
-                    Ok(Some(seen))
-                }
-                None => decisions.decide(route.ask, &by, &parts, &body, now),
-            })
-            .await
-        }
-    };
-    match answered {
-        Ok(Ok(Some(value))) => {
-            if route.method == "POST" {
-                decided.notify_one();
-            }
-            HttpResponse::Ok().json(value)
-        }
-        Ok(Ok(None)) => not_here().await,
-        Ok(Err(Refusal::Bad(why))) => error(HttpResponse::BadRequest(), why),
-        Ok(Err(Refusal::NotFound(why))) => error(HttpResponse::NotFound(), why),
-        Ok(Err(Refusal::Conflict(why))) => error(HttpResponse::Conflict(), why),
-        Ok(Err(Refusal::Failed(why))) => error(HttpResponse::InternalServerError(), why),
-        Err(e) => error(HttpResponse::InternalServerError(), e.to_string()),
+    answered.map_or_else(refused, |value| HttpResponse::Ok().json(value))
+}
+
+fn refused(refusal: Refusal) -> HttpResponse {
+    match refusal {
+        Refusal::Bad(why) => error(HttpResponse::BadRequest(), why),
+        Refusal::NotFound(why) => error(HttpResponse::NotFound(), why),
+        Refusal::Conflict(why) => error(HttpResponse::Conflict(), why),
+        Refusal::Failed(why) => error(HttpResponse::InternalServerError(), why),
+        Refusal::Ending(why) => error(HttpResponse::ServiceUnavailable(), why),
     }
 }
 
 /// Has one profile read; it is seen as soon as Namely answers.
-async fn poll(served: &Served, body: &serde_json::Value) -> HttpResponse {
+async fn poll(served: &Served, body: &Value) -> Result<Value, Refusal> {
     let text = |key: &str| body[key].as_str().unwrap_or_default();
-    match served.pollers.poll(text("tenant"), text("profile")).await {
-        Ok(()) => HttpResponse::Ok().json(json!({ "asked": text("profile") })),
-        Err(PollRefused::Unknown(why)) => error(HttpResponse::NotFound(), why),
-        Err(PollRefused::NotNow(why)) => error(HttpResponse::Conflict(), why),
-    }
+    served.pollers.poll(text("tenant"), text("profile")).await.map_err(|e| match e {
+        PollRefused::Unknown(why) => Refusal::NotFound(why),
+        PollRefused::NotNow(why) => Refusal::Conflict(why),
+    })?;
+    Ok(json!({ "asked": text("profile") }))
 }
 
 /// A hook of the HR system: as `poll`, for whoever signs the body with the secret of the configuration.
@@ -295,22 +330,22 @@ async fn hook(served: web::Data<Served>, request: HttpRequest, payload: web::Pay
     }
     let Ok((route, _)) = routes::find("POST", "/poll") else { return not_here().await };
     match fields::body(route.body, &body) {
-        Ok(body) => poll(&served, &body).await,
+        Ok(body) => poll(&served, &body).await.map_or_else(refused, |value| HttpResponse::Ok().json(value)),
         Err(why) => error(HttpResponse::BadRequest(), why),
     }
 }
 
-async fn reload(served: &Served, by: Decider) -> HttpResponse {
+async fn reload(served: &Served, by: Decider) -> Result<Value, Refusal> {
     let Some(asked) = &served.reload else {
-        return error(HttpResponse::Conflict(), "this service was not started with a configuration file");
+        return Err(Refusal::Conflict("this service was not started with a configuration file".into()));
     };
     let (answer, answered) = oneshot::channel();
     // Whoever is gone has dropped the answer, which is told below.
     let _ = asked.send(Reload { by, answer }).await;
     match answered.await {
-        Ok(Ok(changes)) => HttpResponse::Ok().json(json!({ "changes": changes })),
-        Ok(Err(why)) => error(HttpResponse::Conflict(), why),
-        Err(_) => error(HttpResponse::ServiceUnavailable(), "the service is about to end"),
+        Ok(Ok(changes)) => Ok(json!({ "changes": changes })),
+        Ok(Err(why)) => Err(Refusal::Conflict(why)),
+        Err(_) => Err(Refusal::Ending("the service is about to end".into())),
     }
 }
 

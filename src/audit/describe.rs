@@ -93,6 +93,13 @@ pub fn describe(event: &Event) -> String {
             with(format!("a walk over the tenant: {} profiles, {how}", it.profiles), it.why.as_deref())
         }
         Event::Started(it) => format!("the service started, run {}", it.run),
+        Event::SignedIn(it) => {
+            format!("{} has signed in to the console as {}, by {}, from {}", it.by, it.role, it.with, it.from)
+        }
+        Event::SignInRefused(it) => match it.times {
+            1 => format!("a sign-in to the console from {} was refused", it.from),
+            times => format!("a sign-in to the console from {} was refused, for the {times}. time in a row", it.from),
+        },
         Event::Unknown { kind, detail } => format!("{kind}: {detail}"),
         Event::Misfit { kind, detail, why } => format!("{kind}, which this version cannot read ({why}): {detail}"),
     }

@@ -7,7 +7,7 @@
 use super::details::{
     Adopted, ApprovalEnded, Approved, ApprovedAlone, Correlated, Done, Drifted, Effect, Held, HoldEnded, ListAccepted,
     Missing, Observed, Pause, Planned, Pruned, Quarantined, Reconciled, Reconfigured, RejectionEnded, Reminded,
-    Requested, Reviewed, Searched, Split, Started, Undone, Unpinned, Unreadable, Walk, Withheld,
+    Requested, Reviewed, Searched, SignIn, SignInRefused, Split, Started, Undone, Unpinned, Unreadable, Walk, Withheld,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -110,4 +110,6 @@ kinds! {
     Walk(Walk) = "walk",
     /// The service started: claims of the run before are void.
     Started(Started) = "started",
+    SignedIn(SignIn) = "signed_in",
+    SignInRefused(SignInRefused) = "sign_in_refused",
 }

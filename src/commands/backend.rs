@@ -5,6 +5,7 @@ use super::store::{Opened, decider, opened};
 use crate::admin::auth;
 use crate::admin::decisions::{Decisions, Refusal};
 use crate::admin::fields;
+use crate::admin::people::People;
 use crate::admin::routes::{Ask, route_of};
 use crate::admin::state::Running;
 use crate::admin::tls;
@@ -239,7 +240,8 @@ impl Backend {
         let config = &opened.config;
         let orgs = config.okta.iter().map(|org| org.name.clone()).collect();
         let approvers = auth::approvers(&config.admin.tokens);
-        let decisions = Decisions { store: opened.path.clone(), orgs, rules: config.rulebook.clone(), approvers };
+        let (store, rules) = (opened.path.clone(), config.rulebook.clone());
+        let decisions = Decisions { store, orgs, rules, approvers, people: People::default() };
         Backend::Store { decisions, config: Box::new(config.clone()), by: by.cloned(), now: opened.now }
     }
 

@@ -46,7 +46,7 @@ fn of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return Some(match refusal {
             Refusal::Bad(_) => USAGE,
             Refusal::NotFound(_) | Refusal::Conflict(_) => REFUSED,
-            Refusal::Failed(_) => CANNOT_SAY,
+            Refusal::Failed(_) | Refusal::Ending(_) => CANNOT_SAY,
         });
     }
     cause.downcast_ref::<StoreError>().map(|e| match e {

@@ -6,6 +6,7 @@ use crate::admin::{self, Served};
 use crate::clock::Clock;
 use crate::config::reload::ChangedKey;
 use crate::config::{Config, Problems};
+use crate::console;
 use crate::domain::Decider;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -52,9 +53,11 @@ pub async fn run(path: &Path, dry_run: bool) -> anyhow::Result<()> {
     let service = Service::start(config, Clock::system(), metrics).await?;
     let (reload_asked, mut asked) = tokio::sync::mpsc::channel(1);
     let served = Served { reload: Some(reload_asked), certificate: certificate.clone(), ..Served::of(&service) };
-    let address = admin::serve(listen, served)
+    let pages =
+        console::mount(&served, &service.admin.console).context("the threads of the console cannot be started")?;
+    let address = admin::serve(listen, served.with(pages))
         .with_context(|| format!("{listen} cannot be listened on; choose another service.listen"))?;
-    tracing::info!(%address, "metrics, health and the admin API are served");
+    tracing::info!(%address, "metrics, health, the admin API and the console are served");
     notify_systemd(&[NotifyState::Ready]);
     if let Some(limit) = sd_notify::watchdog_enabled() {
         tokio::spawn(keep_watchdog_quiet(service.store.clone(), limit));

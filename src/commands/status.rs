@@ -3,9 +3,9 @@
 use super::backend::Asking;
 use super::table::colours;
 use super::table::table;
+use crate::admin::concerns::{Weight, span, with_access};
 use crate::admin::routes::Ask;
 use crate::admin::state::State;
-use crate::store::LeaverWithAccess;
 use anyhow::Context;
 use serde_json::json;
 use std::io::{IsTerminal, Write};
@@ -37,7 +37,7 @@ pub async fn status(options: &Options) -> anyhow::Result<ExitCode> {
             true => println!("{}", serde_json::to_string_pretty(&state)?),
             false => println!("{}", text(&state)),
         }
-        return Ok(if is_well(&state) { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        return Ok(if state.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     loop {
         // A service that is about to be started again is waited for.
@@ -59,54 +59,14 @@ async fn read(asking: &Asking) -> anyhow::Result<State> {
     serde_json::from_value(message).context("the service says it otherwise than this version knows: is it the same?")
 }
 
-fn is_well(state: &State) -> bool {
-    state.ready
-        && !state.leavers_with_access.iter().any(|leaver| leaver.why.pages())
-        && state.holds.is_empty()
-        && state.pauses.is_empty()
-        && state.audit.broken != Some(true)
-}
-
-/// What is not as it should be, the worst first: how it is painted, and what it is.
-fn concerns(state: &State) -> Vec<(&'static str, String)> {
-    const RED: &str = "31;1";
-    const YELLOW: &str = "33;1";
-    let open: Vec<_> = state.leavers_with_access.iter().filter(|leaver| leaver.why.pages()).collect();
-    let mut all: Vec<(&'static str, String)> =
-        with_access(&open, "still access", &state.at).map(|message| (RED, message)).into_iter().collect();
-    if state.audit.broken == Some(true) {
-        all.push((RED, "the audit is not as it was written; see `audit verify`".to_owned()));
-    }
-    match &state.missing {
-        None => all.push((RED, "no service answers; this is what is in the store".to_owned())),
-        Some(missing) if missing.is_empty() => {}
-        Some(missing) => {
-            let message: Vec<String> = missing.iter().map(|(what, why)| format!("\n  {what}: {why}")).collect();
-            all.push((YELLOW, format!("running, but not ready (`check` asks both sides):{}", message.concat())));
-        }
-    }
-    all.extend(state.pauses.iter().map(|pause| (RED, format!("{}; see `pause --list`", pause.message()))));
-    for hold in &state.holds {
-        let (id, change, people, why) = (hold.id, &hold.change, hold.people, &hold.why);
-        all.push((YELLOW, format!("hold {id}: {change} of {people} people, {why}; see `holds show {id}`")));
-    }
-    for (name, org) in state.orgs.iter().filter(|(_, org)| org.quarantined > 0) {
-        let message = match org.quarantined {
-            1 => format!("1 person of {name} waits"),
-            people => format!("{people} people of {name} wait"),
-        };
-        all.push((YELLOW, format!("{message} for somebody to change something; see `quarantine list`")));
-    }
-    all
-}
-
 fn text(state: &State) -> String {
     let paint = |code: &str, text: &str| {
         if colours() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     };
     let decided: Vec<_> = state.leavers_with_access.iter().filter(|leaver| !leaver.why.pages()).collect();
-    let concerns = concerns(state);
-    let mut lines: Vec<String> = concerns.iter().map(|(code, message)| paint(code, message)).collect();
+    let concerns = state.concerns();
+    let code = |weight| if weight == Weight::Bad { "31;1" } else { "33;1" };
+    let mut lines: Vec<String> = concerns.iter().map(|concern| paint(code(concern.weight), &concern.message)).collect();
     match &state.missing {
         Some(missing) if concerns.is_empty() && missing.is_empty() => {
             lines.push(paint("32;1", "running, and nothing is missing"));
@@ -164,27 +124,6 @@ fn text(state: &State) -> String {
     lines.join("\n")
 }
 
-/// How many people have left and have access, the longest of them, why, and what to do.
-fn with_access(leavers: &[&LeaverWithAccess], what: &str, at: &str) -> Option<String> {
-    let oldest = leavers.iter().min_by_key(|leaver| leaver.since)?;
-    let now = at.parse::<jiff::Timestamp>().map_or(oldest.since, |now| now.as_millisecond());
-    let since = span(Duration::from_millis(u64::try_from(now - oldest.since).unwrap_or(0)));
-    let who = match leavers.len() {
-        1 => "1 person who has left has".to_owned(),
-        n => format!("{n} people who have left have"),
-    };
-    let (name, why, message, command) = (&oldest.name, oldest.why, &oldest.message, &oldest.command);
-    Some(format!("{who} {what}, since {since} ago {name} in {}, {why}: {message}; see `{command}`", oldest.org))
-}
-
-fn span(duration: Duration) -> String {
-    match duration.as_secs() {
-        0..60 => format!("{:.1} s", duration.as_secs_f64()),
-        60..3600 => format!("{:.1} min", duration.as_secs_f64() / 60.0),
-        _ => format!("{:.1} h", duration.as_secs_f64() / 3600.0),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,7 +151,7 @@ mod tests {
     }
 
     fn first(state: &State) -> String {
-        concerns(state).first().map(|(_, message)| message.clone()).unwrap_or_default()
+        state.concerns().first().map(|concern| concern.message.clone()).unwrap_or_default()
     }
 
     fn pause(change: Option<&str>) -> Pause {
@@ -222,15 +161,15 @@ mod tests {
 
     #[test]
     fn nothing_is_missing_only_where_nobody_has_anything_to_do() {
-        assert!(concerns(&well()).is_empty() && is_well(&well()));
+        assert!(well().concerns().is_empty() && well().is_well());
         let paused = State { pauses: vec![pause(Some("deactivate"))], ..well() };
         assert_eq!(first(&paused), "every deactivate in every org is paused by Ann: night; see `pause --list`");
-        assert!(!is_well(&paused) && !text(&paused).contains("nothing is missing"));
+        assert!(!paused.is_well() && !text(&paused).contains("nothing is missing"));
         let missing = BTreeMap::from([("adopt main".to_owned(), "look at `adopt`".to_owned())]);
         let waits = State { ready: false, missing: Some(missing), ..paused };
         assert!(first(&waits).contains("not ready") && first(&waits).contains("`adopt`"), "{}", first(&waits));
         let broken = State { audit: AuditState { broken: Some(true), ..well().audit }, ..waits };
         assert!(first(&broken).contains("audit verify"), "the worst stands first");
-        assert!(!is_well(&State { audit: broken.audit, ..well() }));
+        assert!(!State { audit: broken.audit, ..well() }.is_well());
     }
 }

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The admin API.
 #[derive(Clone, Debug)]
@@ -17,6 +18,38 @@ pub struct Admin {
     pub hook_secret: Option<SecretString>,
     /// The certificate that is shown; metrics, health and the API are unencrypted without it.
     pub tls: Option<TlsFiles>,
+    /// The pages for people.
+    pub console: ConsoleSettings,
+}
+
+/// The pages for people, at the same address as the admin API.
+#[derive(Clone, Debug)]
+pub struct ConsoleSettings {
+    /// Whether they are served, where anybody could sign in.
+    pub serve: bool,
+    /// Where they are served.
+    pub listen: SocketAddr,
+    /// Names under which browsers reach it, beside that address and this machine itself.
+    pub hosts: Vec<String>,
+    /// A session ends when nothing was asked for so long.
+    pub idle: Duration,
+    /// A session lasts so long at most.
+    pub longest: Duration,
+    /// Whether browsers reach it encrypted.
+    pub encrypted: bool,
+}
+
+impl Default for ConsoleSettings {
+    fn default() -> Self {
+        Self {
+            serve: true,
+            listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
+            hosts: Vec::new(),
+            idle: Duration::from_secs(30 * 60),
+            longest: Duration::from_secs(10 * 3600),
+            encrypted: false,
+        }
+    }
 }
 
 /// What a token may do; each role may do what the ones before it may.
@@ -109,8 +142,26 @@ pub fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, listen: SocketAdd
         r.problem(location, message);
     }
     let hook_secret = s.text(r, "hook_secret").and_then(|at| secrets.resolve(r, "admin.hook_secret", at));
+    let pages = s.section(r, "console");
+    let console = console(r, pages, listen, tls.is_some() || behind_tls);
     s.finish(r);
-    Admin { tokens, hook_secret, tls }
+    Admin { tokens, hook_secret, tls, console }
+}
+
+fn console(r: &mut Reader, mut s: Section, listen: SocketAddr, encrypted: bool) -> ConsoleSettings {
+    let default = ConsoleSettings::default();
+    let serve = s.flag(r, "serve").unwrap_or(default.serve);
+    let hosts = s.texts(r, "hosts");
+    if let Some(at) = &hosts {
+        let wrong = |host: &&String| host.is_empty() || host.contains(['/', '*', ' ']);
+        if let Some(wrong) = at.value.iter().find(wrong) {
+            let message = format!("{}.hosts: {wrong:?} is no host; write \"sync.acme.com\"", s.path);
+            r.problem(at.span.clone(), message);
+        }
+    }
+    let (idle, longest) = (s.duration(r, "idle", default.idle), s.duration(r, "longest", default.longest));
+    s.finish(r);
+    ConsoleSettings { serve, listen, hosts: hosts.map(|at| at.value).unwrap_or_default(), idle, longest, encrypted }
 }
 
 fn admin_token(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Option<Token> {

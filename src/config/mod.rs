@@ -16,7 +16,7 @@ mod safeguards;
 mod secret;
 mod telemetry;
 
-pub use admin::{Admin, Role, TlsFiles, Token};
+pub use admin::{Admin, ConsoleSettings, Role, TlsFiles, Token};
 pub use net::Http;
 pub use notify::Channel;
 pub use reader::{Problem, Problems};

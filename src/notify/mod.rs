@@ -157,6 +157,8 @@ impl Event {
             | Audited::Reconfigured(_)
             | Audited::Walk(_)
             | Audited::Started(_)
+            | Audited::SignedIn(_)
+            | Audited::SignInRefused(_)
             | Audited::Unknown { .. } => None,
         }
     }

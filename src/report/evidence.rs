@@ -211,6 +211,8 @@ impl Collector {
             | Event::Reconfigured(_)
             | Event::Walk(_)
             | Event::Started(_)
+            | Event::SignedIn(_)
+            | Event::SignInRefused(_)
             | Event::Unknown { .. }
             | Event::Misfit { .. } => {}
         }
@@ -419,6 +421,8 @@ fn decided_by(event: &Event) -> Option<String> {
         | Event::Reconfigured(_)
         | Event::Walk(_)
         | Event::Started(_)
+        | Event::SignedIn(_)
+        | Event::SignInRefused(_)
         | Event::Unknown { .. }
         | Event::Misfit { .. } => None,
     }

@@ -18,6 +18,7 @@ mod common {
 mod admin;
 mod administrators;
 mod audit;
+mod console;
 mod decisions;
 mod departed;
 mod notifications;

@@ -8,6 +8,7 @@ pub(super) mod change;
 pub(super) mod hold;
 pub(super) mod intent;
 pub(super) mod link;
+pub(super) mod listing;
 pub(super) mod matched;
 pub(super) mod meta;
 pub(super) mod missing;

@@ -4,6 +4,7 @@ pub mod attention;
 pub mod holds;
 pub mod leavers;
 pub mod missing;
+pub mod people;
 pub mod progress;
 pub mod starters;
 pub mod vitals;

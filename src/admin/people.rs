@@ -1,0 +1,265 @@
+//! Finding people: a search over everybody, sorted and page by page, from a list that is kept for as long as somebody asks.
+//!
+//! **Invariant:** what is listed was so at most some seconds ago, and the answer says when; nobody is decided about from it.
+
+use crate::clock::Moment;
+use crate::store::{ListedPerson, Stand, Store, StoreError};
+use serde_json::{Value, json};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering as Memory};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A list is read again in the background once it is older.
+const FRESH: Duration = Duration::from_secs(5);
+/// A list that is older is not shown: it is read first.
+const OLDEST: Duration = Duration::from_secs(60);
+/// People of one page, and at most.
+const SIZE: usize = 50;
+const LARGEST: usize = 100_000;
+
+/// A search that cannot be understood: what to write instead.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Misasked(String);
+
+/// Everybody, at one moment.
+pub struct Everybody {
+    pub at: Moment,
+    people: Vec<ListedPerson>,
+    /// What each is found by: name, addresses, department, title and ids, as they are compared.
+    keys: Vec<String>,
+}
+
+/// As texts are compared: without case and accents, in letters that everybody can type.
+fn key(text: &str) -> String {
+    any_ascii::any_ascii(text).to_lowercase()
+}
+
+impl Everybody {
+    /// A list of these people, in their order.
+    pub fn new(people: Vec<ListedPerson>, at: Moment) -> Self {
+        let keys = people
+            .iter()
+            .map(|p| {
+                let login =
+                    p.login.as_deref().filter(|login| !login.eq_ignore_ascii_case(&p.email)).unwrap_or_default();
+                key(&[&p.name, &p.email, login, &p.department, &p.title, &p.employee_id, &p.profile].join("\n"))
+            })
+            .collect();
+        Self { at, people, keys }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &ListedPerson> {
+        self.people.iter()
+    }
+
+    /// Answers a search: see the fields of `/people`.
+    pub fn search(&self, query: &Value) -> Result<Value, Misasked> {
+        let text = |name: &str| query[name].as_str().unwrap_or_default();
+        let words: Vec<String> = key(text("text")).split_whitespace().map(str::to_owned).collect();
+        let state = match text("state") {
+            "" => None,
+            word => Some(Stand::ALL.into_iter().find(|stand| stand.as_str() == word).ok_or_else(|| {
+                let known = Stand::ALL.map(Stand::as_str).join(", ");
+                Misasked(format!("state: {word:?} is none; there are {known}"))
+            })?),
+        };
+        let (org, profile) = (text("org"), text("profile"));
+        let fits = |(n, p): &(usize, &ListedPerson)| {
+            (org.is_empty() || *p.org == *org)
+                && (profile.is_empty() || p.profile == profile)
+                && words.iter().all(|word| self.keys[*n].contains(word.as_str()))
+        };
+        let found: Vec<(usize, &ListedPerson)> = self.people.iter().enumerate().filter(fits).collect();
+        let mut states: BTreeMap<&str, usize> = Stand::ALL.iter().map(|stand| (stand.as_str(), 0)).collect();
+        for (_, person) in &found {
+            *states.entry(person.stand.as_str()).or_default() += 1;
+        }
+        let mut shown: Vec<&ListedPerson> =
+            found.into_iter().map(|(_, p)| p).filter(|p| state.is_none_or(|state| p.stand == state)).collect();
+        sort(&mut shown, text("sort"))?;
+        let size = number(query, "size", SIZE)?.min(LARGEST);
+        let page = number(query, "page", 1)?;
+        let total = shown.len();
+        let rows: Vec<Value> = shown.into_iter().skip((page - 1).saturating_mul(size)).take(size).map(line).collect();
+        Ok(json!({
+            "at": self.at.to_string(), "people": rows, "total": total, "of": self.people.len(), "page": page, "size": size,
+            "states": states,
+        }))
+    }
+}
+
+fn number(query: &Value, name: &str, default: usize) -> Result<usize, Misasked> {
+    match query[name].as_i64() {
+        None => Ok(default),
+        Some(given) => usize::try_from(given)
+            .ok()
+            .filter(|given| *given > 0)
+            .ok_or_else(|| Misasked(format!("{name}: {given} is too small; pages and sizes begin with 1"))),
+    }
+}
+
+type Compared = fn(&ListedPerson, &ListedPerson) -> Ordering;
+
+fn sort(people: &mut [&ListedPerson], by: &str) -> Result<(), Misasked> {
+    let (word, backwards) = by.strip_prefix('-').map_or((by, false), |word| (word, true));
+    let compared: Compared = match word {
+        "" => return Ok(()),
+        "name" => |a, b| key(&a.name).cmp(&key(&b.name)),
+        "login" => |a, b| a.login.cmp(&b.login),
+        "department" => |a, b| a.department.cmp(&b.department),
+        "org" => |a, b| a.org.cmp(&b.org),
+        "status" => |a, b| a.status.cmp(&b.status),
+        "account" => |a, b| a.account.cmp(&b.account),
+        "state" => |a, b| a.stand.cmp(&b.stand),
+        "since" => |a, b| a.since.cmp(&b.since),
+        "start" => |a, b| a.start.cmp(&b.start),
+        "departure" => |a, b| a.departure.cmp(&b.departure),
+        _ => {
+            return Err(Misasked(format!(
+                "sort: {word:?} is no column; there are name, login, department, org, status, account, state, since, start, departure"
+            )));
+        }
+    };
+    if word == "name" {
+        // The key of a name is made once, not with each comparison.
+        people.sort_by_cached_key(|person| key(&person.name));
+    } else {
+        people.sort_by(|a, b| compared(a, b));
+    }
+    if backwards {
+        people.reverse();
+    }
+    Ok(())
+}
+
+fn line(p: &ListedPerson) -> Value {
+    json!({
+        "target": p.target, "org": &*p.org, "tenant": &*p.tenant, "profile": p.profile, "name": p.name, "email": p.email,
+        "login": p.login, "department": &*p.department, "title": &*p.title, "office": &*p.office, "status": &*p.status,
+        "employee_id": p.employee_id, "start": p.start, "departure": p.departure, "account": p.account.as_deref(),
+        "state": p.stand.as_str(), "reason": p.reason, "since": p.since, "ended": p.ended,
+    })
+}
+
+/// The list that is kept.
+#[derive(Clone, Default)]
+pub struct People {
+    kept: Arc<Mutex<Option<Arc<Everybody>>>>,
+    is_read: Arc<AtomicBool>,
+}
+
+impl People {
+    fn kept(&self) -> MutexGuard<'_, Option<Arc<Everybody>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The list of the store at `path`: the one that is kept while it is new enough.
+    pub fn list(&self, path: &Path, now: Moment) -> Result<Arc<Everybody>, StoreError> {
+        let mut kept = self.kept();
+        if let Some(known) = kept.as_ref().filter(|known| now.since(known.at) < OLDEST && known.at <= now) {
+            let known = known.clone();
+            drop(kept);
+            if now.since(known.at) >= FRESH {
+                self.read_beside(path, now);
+            }
+            return Ok(known);
+        }
+        // Who comes meanwhile waits for the same list.
+        let new = Arc::new(read(path, now)?);
+        *kept = Some(new.clone());
+        Ok(new)
+    }
+
+    /// Reads it again while the one from before is shown.
+    fn read_beside(&self, path: &Path, now: Moment) {
+        if self.is_read.swap(true, Memory::SeqCst) {
+            return;
+        }
+        let (people, path): (People, PathBuf) = (self.clone(), path.to_owned());
+        let reads = move || {
+            match read(&path, now) {
+                Ok(new) => *people.kept() = Some(Arc::new(new)),
+                // The list from before is shown until it is too old; then its reader is told why.
+                Err(e) => tracing::debug!(error = %e, "the list of people could not be read again"),
+            }
+            people.is_read.store(false, Memory::SeqCst);
+        };
+        if std::thread::Builder::new().name("people".into()).spawn(reads).is_err() {
+            self.is_read.store(false, Memory::SeqCst);
+        }
+    }
+}
+
+fn read(path: &Path, now: Moment) -> Result<Everybody, StoreError> {
+    Ok(Everybody::new(crate::store::listed_people(&*Store::reader(path)?)?, now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(target: i64, name: &str, department: &str, stand: Stand) -> ListedPerson {
+        ListedPerson {
+            target,
+            org: "main".into(),
+            tenant: "acme".into(),
+            profile: format!("p{target}"),
+            name: name.into(),
+            email: format!("{target}@acme.com"),
+            login: None,
+            department: department.into(),
+            title: "".into(),
+            office: "".into(),
+            status: "active".into(),
+            employee_id: String::new(),
+            start: None,
+            departure: None,
+            account: None,
+            stand,
+            reason: None,
+            since: None,
+            ended: None,
+        }
+    }
+
+    fn everybody() -> Everybody {
+        let people = vec![
+            person(1, "Zoë Müller", "Sales", Stand::Done),
+            person(2, "Ann Lee", "Legal", Stand::Held),
+            person(3, "李 小龙", "Sales", Stand::Done),
+        ];
+        Everybody::new(people, Moment::from_secs(0))
+    }
+
+    fn found(query: Value) -> Vec<i64> {
+        let answer = everybody().search(&query).expect("answers");
+        answer["people"].as_array().expect("people").iter().filter_map(|p| p["target"].as_i64()).collect()
+    }
+
+    #[test]
+    fn people_are_found_by_any_part_of_what_is_known_without_accents_or_the_right_alphabet() {
+        assert_eq!(found(json!({ "text": "muller" })), [1]);
+        assert_eq!(found(json!({ "text": "MÜLLER sales" })), [1]);
+        assert_eq!(found(json!({ "text": "xiao" })), [3]);
+        assert_eq!(found(json!({ "text": "acme.com", "state": "held" })), [2]);
+        assert_eq!(found(json!({ "text": "nobody" })), [0; 0]);
+        assert_eq!(found(json!({ "profile": "p2" })), [2]);
+    }
+
+    #[test]
+    fn lists_are_sorted_and_paged_and_say_how_many_there_are() {
+        assert_eq!(found(json!({ "sort": "name" })), [2, 3, 1]);
+        assert_eq!(found(json!({ "sort": "-name", "size": 1, "page": 2 })), [3]);
+        let answer = everybody().search(&json!({ "text": "sales", "state": "done", "size": 1 })).expect("answers");
+        assert_eq!((&answer["total"], &answer["of"], &answer["states"]["held"]), (&json!(2), &json!(3), &json!(0)));
+        let refused = |query: Value| everybody().search(&query).expect_err("refused").to_string();
+        assert!(refused(json!({ "sort": "salary" })).contains("there are name, login"));
+        assert!(refused(json!({ "state": "lost" })).contains("there are quarantined, held"));
+        assert!(refused(json!({ "page": 0 })).contains("begin with 1"));
+    }
+}

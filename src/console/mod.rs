@@ -1,0 +1,92 @@
+//! The console: pages for whoever is on call, for HR and for auditors, served beside the admin API.
+//!
+//! **Invariant:** it shows nothing and does nothing that the admin API cannot: every screen is made of the API's own documents, and
+//! every decision goes the same way. It runs on threads of its own.
+
+mod access;
+mod entry;
+mod form;
+mod holds;
+mod list;
+mod pages;
+mod people;
+mod request;
+mod respond;
+mod session;
+mod shared;
+mod sign_in;
+mod threads;
+mod tonight;
+
+use crate::admin::{Mount, Served};
+use crate::config::ConsoleSettings;
+use crate::config::Role;
+use actix_web::web::{Data, ServiceConfig, get, post};
+use actix_web::{HttpRequest, HttpResponse};
+use entry::{Screen, enter, show};
+use serde_json::json;
+use shared::Console;
+use std::sync::Arc;
+
+/// The pages of a service, for `Served::mount`; nothing where nobody could sign in, or they are switched off.
+pub fn mount(served: &Served, settings: &ConsoleSettings) -> std::io::Result<Option<Mount>> {
+    if !settings.serve || served.tokens.is_empty() {
+        return Ok(None);
+    }
+    let console = Data::new(Console::new(served.clone(), settings.clone())?);
+    Ok(Some(Arc::new(move |app: &mut ServiceConfig| routes(app, console.clone()))))
+}
+
+fn routes(app: &mut ServiceConfig, console: Data<Console>) {
+    app.app_data(console)
+        .route("/", get().to(tonight::tonight))
+        .route("/pause", post().to(tonight::pause))
+        .route("/resume", post().to(tonight::resume))
+        .route("/holds", get().to(holds::holds))
+        .route("/holds/{id}", get().to(holds::hold))
+        .route("/holds/{id}/decide", post().to(holds::decide))
+        .route("/holds/{id}/approve", post().to(holds::approve))
+        .route("/holds/{id}/reject", post().to(holds::reject))
+        .route("/holds/{id}/reverse", post().to(holds::reverse))
+        .route("/holds/{id}/cancel", post().to(holds::cancel))
+        .route("/people", get().to(people::people))
+        .route("/people/{target}", get().to(people::person))
+        .route("/people/{target}/read", post().to(people::read_again))
+        .route("/people/{target}/retry", post().to(people::retry))
+        .route("/people/{target}/undo", get().to(people::undo))
+        .route("/people/{target}/undo", post().to(people::take_back))
+        .route("/access", get().to(access::access))
+        .route("/reload", post().to(access::reload))
+        .route("/sessions/{number}/end", post().to(access::end))
+        .route("/help", get().to(help))
+        .route("/sign-in", get().to(sign_in::ask))
+        .route("/sign-in", post().to(sign_in::sign_in))
+        .route("/sign-out", post().to(sign_in::sign_out))
+        .route("/static/style.css", get().to(style))
+        .route("/static/script.js", get().to(script));
+}
+
+async fn style(console: Data<Console>) -> HttpResponse {
+    respond::file(console.settings.encrypted, "text/css; charset=utf-8", include_str!("style.css"))
+}
+
+async fn script(console: Data<Console>) -> HttpResponse {
+    respond::file(console.settings.encrypted, "text/javascript; charset=utf-8", include_str!("script.js"))
+}
+
+/// Keys, roles and words.
+async fn help(console: Data<Console>, request: HttpRequest) -> HttpResponse {
+    let visitor = match enter(&console, &request) {
+        Ok(visitor) => visitor,
+        Err(answer) => return answer,
+    };
+    show(&console, &visitor, Screen::new("help", "Help", "help.html").still(), |_| {
+        let roles = [
+            (Role::Viewer, "looks at everything"),
+            (Role::Operator, "pauses, resumes, has people read again and tried once more"),
+            (Role::Approver, "decides about holds, matches and undos"),
+        ];
+        Ok(json!({ "roles": roles.map(|(role, may)| json!({ "role": role.as_str(), "may": may })) }))
+    })
+    .await
+}

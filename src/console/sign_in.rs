@@ -1,0 +1,120 @@
+//! Signing in with an admin token, which is exchanged for a session; and signing out.
+
+use super::entry::{alone, enter, posted};
+use super::form::Form;
+use super::request::{comes_from_here, cookie, host, onward, session};
+use super::respond::redirect;
+use super::shared::Console;
+use crate::admin::auth;
+use crate::audit::details::{SignIn, SignInRefused};
+use crate::audit::{Event, Record};
+use crate::store::append;
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Failures of an address of which each is written down; then every tenth.
+const EACH: u32 = 3;
+
+/// Who asks, by address: behind something that does TLS everybody has the same.
+fn address(request: &HttpRequest) -> IpAddr {
+    request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip())
+}
+
+fn page(to: &str, flash: Option<&str>) -> Value {
+    json!({ "title": "Sign in", "sign_in": true, "to": to, "flash": flash })
+}
+
+/// The page that asks for a token.
+pub async fn ask(console: Data<Console>, request: HttpRequest) -> HttpResponse {
+    if let Err(why) = host(&request, &console.settings) {
+        return alone(
+            &console,
+            StatusCode::MISDIRECTED_REQUEST,
+            json!({ "title": "Not served under this name", "flash": why }),
+        );
+    }
+    let form = Form::parse(request.query_string()).unwrap_or_default();
+    let to = onward(form.text("to").unwrap_or("/")).to_owned();
+    if session(&request, console.settings.encrypted).is_some() && enter(&console, &request).is_ok() {
+        return redirect(console.settings.encrypted, &to, None);
+    }
+    alone(&console, StatusCode::OK, page(&to, None))
+}
+
+/// Lets somebody in who has a token.
+pub async fn sign_in(console: Data<Console>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    let refused = |why: &str| alone(&console, StatusCode::FORBIDDEN, page("/", Some(why)));
+    let host = match host(&request, &console.settings) {
+        Ok(host) => host,
+        Err(why) => {
+            return alone(
+                &console,
+                StatusCode::MISDIRECTED_REQUEST,
+                json!({ "title": "Not served under this name", "flash": why }),
+            );
+        }
+    };
+    if let Err(why) = comes_from_here(request.headers(), &host) {
+        return refused(why);
+    }
+    let form = match Form::read(payload).await {
+        Ok(form) => form,
+        Err(why) => return refused(&why),
+    };
+    let served = &console.served;
+    let (from, now) = (address(&request), served.clock.now());
+    let given = format!("Bearer {}", form.text("token").unwrap_or_default());
+    let Some(token) = auth::who(&served.tokens, Some(&given)).cloned() else {
+        let (late, times) = console.sessions.failed(from, now);
+        tracing::warn!(%from, times, "a sign-in to the console was refused: no such token");
+        if times <= EACH || times.is_multiple_of(10) {
+            let event = Event::SignInRefused(SignInRefused { from: from.to_string(), times });
+            written(&console, Record::general(now, event)).await;
+        }
+        tokio::time::sleep(late).await;
+        let to = onward(form.text("to").unwrap_or("/")).to_owned();
+        let why = "No such token. It is one of [[admin.tokens]] in the configuration, whole and without quotes.";
+        return alone(&console, StatusCode::FORBIDDEN, page(&to, Some(why)));
+    };
+    console.sessions.succeeded(from);
+    if let Some(former) = session(&request, console.settings.encrypted) {
+        console.sessions.end(&former);
+    }
+    let who = token.decider();
+    let event = Event::SignedIn(SignIn {
+        by: who.name.clone(),
+        principal: who.principal().to_owned(),
+        role: token.role.as_str().to_owned(),
+        with: "token".to_owned(),
+        from: from.to_string(),
+    });
+    let secret = match console.sessions.begin(who, token.role, "token", now) {
+        Ok(secret) => secret,
+        Err(why) => return refused(&why),
+    };
+    written(&console, Record::general(now, event)).await;
+    tracing::info!(by = token.name, role = token.role.as_str(), %from, "somebody has signed in to the console");
+    let to = onward(form.text("to").unwrap_or("/"));
+    redirect(console.settings.encrypted, to, Some(cookie(console.settings.encrypted, &secret)))
+}
+
+/// Writes a row; a store that cannot be written keeps nobody from looking why.
+async fn written(console: &Console, record: Record) {
+    if let Err(e) = console.served.keeper.run(move |c| append(c, &record).map(|_| ())).await {
+        tracing::error!(error = %e, "a sign-in could not be written to the audit");
+    }
+}
+
+/// Ends the session.
+pub async fn sign_out(console: Data<Console>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    if let Err(answer) = posted(&console, &request, payload).await {
+        return answer;
+    }
+    if let Some(secret) = session(&request, console.settings.encrypted) {
+        console.sessions.end(&secret);
+    }
+    redirect(console.settings.encrypted, "/sign-in", Some(cookie(console.settings.encrypted, "")))
+}
