@@ -8,7 +8,8 @@ use crate::clock::Moment;
 use crate::domain::plan::starter::Stage;
 use crate::store::{
     Adoption, Filter, Starter, Store, Tx, adoption, attention, filter_audit, held_people, holds, linked,
-    missing_people, name_of, pauses, quarantined, review_outlook, reviews, split_outlook, starters, vitals, waiting,
+    missing_people, name_of, pauses, quarantined, review_outlook, reviews, split_outlook, starters, starters_among,
+    vitals, waiting,
 };
 use serde_json::{Value, json};
 
@@ -48,6 +49,7 @@ impl Decisions {
                 self.person(&*reader()?, &parts[0], only, (!all).then_some(ROWS))?
             }
             Ask::People => self.people.list(&self.store, now)?.search(query)?,
+            Ask::Audit => self.audit(&*reader()?, query)?,
             Ask::Target => self.target(&*reader()?, self.number("target", &parts[0])?, (!all).then_some(ROWS), now)?,
             Ask::Holds => json!({ "holds": holds(&*reader()?, all)? }),
             Ask::Hold => {
@@ -109,8 +111,13 @@ impl Decisions {
             None => self.orgs.clone(),
         };
         let mut found: Vec<Starter> = Vec::new();
+        let listed = query["listed"].as_bool().unwrap_or(false);
+        let listed = listed.then(|| self.people.list(&self.store, now)).transpose()?;
         for org in orgs {
-            found.extend(starters(c, &self.rules, &org, ahead, now)?);
+            found.extend(match &listed {
+                None => starters(c, &self.rules, &org, ahead, now)?,
+                Some(listed) => starters_among(c, &self.rules, &org, &listed.starting(&org, ahead, now), ahead, now)?,
+            });
         }
         found.sort_by(|a, b| (&a.start, &a.name).cmp(&(&b.start, &b.name)));
         let blocked = found.iter().filter(|starter| starter.state == Stage::Blocked).count();

@@ -1,7 +1,9 @@
 //! Metrics, health and the admin API over HTTP, on a thread of their own: they answer while the pipeline is busy or stuck.
 
 pub mod answers;
+mod audit_rows;
 pub mod auth;
+pub mod causes;
 pub mod concerns;
 pub mod decisions;
 pub mod explained;

@@ -4,6 +4,8 @@
 
 use crate::clock::Moment;
 use crate::store::{ListedPerson, Stand, Store, StoreError};
+use jiff::ToSpan;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -57,6 +59,16 @@ impl Everybody {
         self.people.iter()
     }
 
+    /// The targets of an org who may start in the next `days`, whatever their zone is.
+    pub fn starting(&self, org: &str, days: u16, now: Moment) -> Vec<i64> {
+        let today = TimeZone::UTC.to_datetime(now.timestamp()).date();
+        let (first, last) = (today.saturating_sub(2.days()), today.saturating_add((i32::from(days) + 2).days()));
+        let may_start = |p: &&ListedPerson| {
+            *p.org == *org && p.starts.is_some_and(|(earliest, latest)| latest >= first && earliest <= last)
+        };
+        self.people.iter().filter(may_start).map(|p| p.target).collect()
+    }
+
     /// Answers a search: see the fields of `/people`.
     pub fn search(&self, query: &Value) -> Result<Value, Misasked> {
         let text = |name: &str| query[name].as_str().unwrap_or_default();
@@ -69,8 +81,10 @@ impl Everybody {
             })?),
         };
         let (org, profile) = (text("org"), text("profile"));
+        let only_leavers = query["leavers"].as_bool().unwrap_or(false);
         let fits = |(n, p): &(usize, &ListedPerson)| {
             (org.is_empty() || *p.org == *org)
+                && (!only_leavers || p.is_leaver())
                 && (profile.is_empty() || p.profile == profile)
                 && words.iter().all(|word| self.keys[*n].contains(word.as_str()))
         };
@@ -79,17 +93,56 @@ impl Everybody {
         for (_, person) in &found {
             *states.entry(person.stand.as_str()).or_default() += 1;
         }
-        let mut shown: Vec<&ListedPerson> =
-            found.into_iter().map(|(_, p)| p).filter(|p| state.is_none_or(|state| p.stand == state)).collect();
-        sort(&mut shown, text("sort"))?;
+        let mut shown: Vec<(usize, &ListedPerson)> =
+            found.into_iter().filter(|(_, p)| state.is_none_or(|state| p.stand == state)).collect();
+        self.sort(&mut shown, text("sort"))?;
         let size = number(query, "size", SIZE)?.min(LARGEST);
         let page = number(query, "page", 1)?;
         let total = shown.len();
-        let rows: Vec<Value> = shown.into_iter().skip((page - 1).saturating_mul(size)).take(size).map(line).collect();
+        let rows = shown.into_iter().skip((page - 1).saturating_mul(size)).take(size);
+        let rows: Vec<Value> = rows.map(|(_, person)| line(person)).collect();
         Ok(json!({
             "at": self.at.to_string(), "people": rows, "total": total, "of": self.people.len(), "page": page, "size": size,
-            "states": states,
+            "states": states, "leavers": self.people.iter().filter(|p| p.is_leaver()).count(),
         }))
+    }
+
+    /// The name of a person, as it is compared.
+    fn name(&self, n: usize) -> &str {
+        self.keys[n].split('\n').next().unwrap_or_default()
+    }
+
+    fn sort(&self, people: &mut [(usize, &ListedPerson)], by: &str) -> Result<(), Misasked> {
+        let (word, backwards) = by.strip_prefix('-').map_or((by, false), |word| (word, true));
+        let compared: Compared = match word {
+            "" => return Ok(()),
+            "name" => |_, _| Ordering::Equal,
+            "login" => |a, b| a.login.cmp(&b.login),
+            "department" => |a, b| a.department.cmp(&b.department),
+            "org" => |a, b| a.org.cmp(&b.org),
+            "status" => |a, b| a.status.cmp(&b.status),
+            "account" => |a, b| a.account.cmp(&b.account),
+            "state" => |a, b| a.stand.cmp(&b.stand),
+            "since" => |a, b| a.since.cmp(&b.since),
+            "start" => |a, b| a.start.cmp(&b.start),
+            "departure" => |a, b| a.departure.cmp(&b.departure),
+            "ended" => |a, b| a.ended.cmp(&b.ended),
+            _ => {
+                return Err(Misasked(format!(
+                    "sort: {word:?} is no column; there are name, login, department, org, status, account, state, since, start, \
+                     departure, ended"
+                )));
+            }
+        };
+        if word == "name" {
+            people.sort_by(|a, b| self.name(a.0).cmp(self.name(b.0)));
+        } else {
+            people.sort_by(|a, b| compared(a.1, b.1));
+        }
+        if backwards {
+            people.reverse();
+        }
+        Ok(())
     }
 }
 
@@ -104,38 +157,6 @@ fn number(query: &Value, name: &str, default: usize) -> Result<usize, Misasked> 
 }
 
 type Compared = fn(&ListedPerson, &ListedPerson) -> Ordering;
-
-fn sort(people: &mut [&ListedPerson], by: &str) -> Result<(), Misasked> {
-    let (word, backwards) = by.strip_prefix('-').map_or((by, false), |word| (word, true));
-    let compared: Compared = match word {
-        "" => return Ok(()),
-        "name" => |a, b| key(&a.name).cmp(&key(&b.name)),
-        "login" => |a, b| a.login.cmp(&b.login),
-        "department" => |a, b| a.department.cmp(&b.department),
-        "org" => |a, b| a.org.cmp(&b.org),
-        "status" => |a, b| a.status.cmp(&b.status),
-        "account" => |a, b| a.account.cmp(&b.account),
-        "state" => |a, b| a.stand.cmp(&b.stand),
-        "since" => |a, b| a.since.cmp(&b.since),
-        "start" => |a, b| a.start.cmp(&b.start),
-        "departure" => |a, b| a.departure.cmp(&b.departure),
-        _ => {
-            return Err(Misasked(format!(
-                "sort: {word:?} is no column; there are name, login, department, org, status, account, state, since, start, departure"
-            )));
-        }
-    };
-    if word == "name" {
-        // The key of a name is made once, not with each comparison.
-        people.sort_by_cached_key(|person| key(&person.name));
-    } else {
-        people.sort_by(|a, b| compared(a, b));
-    }
-    if backwards {
-        people.reverse();
-    }
-    Ok(())
-}
 
 fn line(p: &ListedPerson) -> Value {
     json!({
@@ -224,6 +245,7 @@ mod tests {
             reason: None,
             since: None,
             ended: None,
+            starts: None,
         }
     }
 

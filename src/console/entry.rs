@@ -22,6 +22,12 @@ const SCREENS: &[(&str, &str, &str, &str)] = &[
     ("tonight", "Tonight", "/", "t"),
     ("holds", "Holds", "/holds", "h"),
     ("people", "People", "/people", "p"),
+    ("quarantine", "Quarantine", "/quarantine", "q"),
+    ("starters", "Starters", "/starters", "s"),
+    ("leavers", "Leavers", "/leavers", "l"),
+    ("matches", "Matches", "/matches", "m"),
+    ("audit", "Audit", "/audit", "a"),
+    ("orgs", "Okta and Namely", "/orgs", "o"),
     ("access", "Access", "/access", "c"),
     ("help", "Help", "/help", "?"),
 ];
@@ -77,7 +83,11 @@ fn frame(console: &Console, visitor: &Visitor, screen: &Screen) -> Frame {
     let served = &console.served;
     let sum =
         |of: &prometheus::IntGaugeVec| served.orgs.iter().map(|org| of.with_label_values(&[org]).get()).sum::<i64>();
-    let tally = |word: &str| if word == "holds" { sum(&served.metrics.work.held) } else { 0 };
+    let tally = |word: &str| match word {
+        "holds" => sum(&served.metrics.work.held),
+        "quarantine" => sum(&served.metrics.work.quarantined),
+        _ => 0,
+    };
     let nav = SCREENS.iter().map(|(word, title, href, key)| Item {
         title,
         href,
@@ -117,6 +127,7 @@ fn broken(console: &Console, why: &str) -> HttpResponse {
     )
 }
 
+#[expect(clippy::result_large_err, reason = "an answer is made once for a request, and handed on at once")]
 /// Who asks. Otherwise the answer: another host, or the way to signing in.
 pub fn enter(console: &Console, request: &HttpRequest) -> Result<Visitor, HttpResponse> {
     let encrypted = console.settings.encrypted;

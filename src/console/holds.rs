@@ -52,7 +52,8 @@ fn line(hold: &HeldChanges) -> Value {
     line
 }
 
-fn sorted(rows: &mut [Value], form: &Form) {
+/// Sorts the lines of a list as its address says.
+pub fn sorted(rows: &mut [Value], form: &Form) {
     let (by, backwards) = order(form);
     if by.is_empty() {
         return;

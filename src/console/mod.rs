@@ -4,17 +4,23 @@
 //! every decision goes the same way. It runs on threads of its own.
 
 mod access;
+mod audit;
 mod entry;
+mod events;
 mod form;
 mod holds;
 mod list;
+mod matches;
+mod orgs;
 mod pages;
 mod people;
+mod quarantine;
 mod request;
 mod respond;
 mod session;
 mod shared;
 mod sign_in;
+mod starters;
 mod threads;
 mod tonight;
 
@@ -55,19 +61,35 @@ fn routes(app: &mut ServiceConfig, console: Data<Console>) {
         .route("/people/{target}/retry", post().to(people::retry))
         .route("/people/{target}/undo", get().to(people::undo))
         .route("/people/{target}/undo", post().to(people::take_back))
+        .route("/quarantine", get().to(quarantine::quarantine))
+        .route("/quarantine/retry", post().to(quarantine::retry))
+        .route("/starters", get().to(starters::starters))
+        .route("/leavers", get().to(starters::leavers))
+        .route("/matches", get().to(matches::matches))
+        .route("/matches/{id}", get().to(matches::one))
+        .route("/matches/{id}/accept", post().to(matches::accept))
+        .route("/matches/{id}/reject", post().to(matches::reject))
+        .route("/audit", get().to(audit::audit))
+        .route("/orgs", get().to(orgs::orgs))
         .route("/access", get().to(access::access))
         .route("/reload", post().to(access::reload))
         .route("/sessions/{number}/end", post().to(access::end))
+        .route("/events", get().to(events::events))
         .route("/help", get().to(help))
         .route("/sign-in", get().to(sign_in::ask))
         .route("/sign-in", post().to(sign_in::sign_in))
         .route("/sign-out", post().to(sign_in::sign_out))
         .route("/static/style.css", get().to(style))
+        .route("/static/icon.svg", get().to(icon))
         .route("/static/script.js", get().to(script));
 }
 
 async fn style(console: Data<Console>) -> HttpResponse {
     respond::file(console.settings.encrypted, "text/css; charset=utf-8", include_str!("style.css"))
+}
+
+async fn icon(console: Data<Console>) -> HttpResponse {
+    respond::file(console.settings.encrypted, "image/svg+xml", include_str!("icon.svg"))
 }
 
 async fn script(console: Data<Console>) -> HttpResponse {

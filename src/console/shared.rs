@@ -4,6 +4,11 @@ use super::session::{Ends, Sessions};
 use super::threads::Threads;
 use crate::admin::Served;
 use crate::config::ConsoleSettings;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Pages that wait for news at the same time; more are renewed by hand.
+const WATCHERS: usize = 100;
 
 /// The console of a running service.
 pub struct Console {
@@ -11,12 +16,20 @@ pub struct Console {
     pub settings: ConsoleSettings,
     pub sessions: Sessions,
     pub threads: Threads,
+    /// Places for pages that wait for news.
+    pub watchers: Arc<Semaphore>,
 }
 
 impl Console {
     /// The console of what is served; nobody is signed in.
     pub fn new(served: Served, settings: ConsoleSettings) -> std::io::Result<Self> {
         let ends = Ends { idle: settings.idle, longest: settings.longest };
-        Ok(Self { served, settings, sessions: Sessions::new(ends), threads: Threads::start()? })
+        Ok(Self {
+            served,
+            settings,
+            sessions: Sessions::new(ends),
+            threads: Threads::start()?,
+            watchers: Arc::new(Semaphore::new(WATCHERS)),
+        })
     }
 }

@@ -96,6 +96,7 @@ pub async fn sign_in(console: Data<Console>, request: HttpRequest, payload: Payl
         Err(why) => return refused(&why),
     };
     written(&console, Record::general(now, event)).await;
+    begin_list(&console);
     tracing::info!(by = token.name, role = token.role.as_str(), %from, "somebody has signed in to the console");
     let to = onward(form.text("to").unwrap_or("/"));
     redirect(console.settings.encrypted, to, Some(cookie(console.settings.encrypted, &secret)))
@@ -106,6 +107,16 @@ async fn written(console: &Console, record: Record) {
     if let Err(e) = console.served.keeper.run(move |c| append(c, &record).map(|_| ())).await {
         tracing::error!(error = %e, "a sign-in could not be written to the audit");
     }
+}
+
+/// Has the list of people read that is asked for next, so that nobody waits for it.
+fn begin_list(console: &Data<Console>) {
+    let console = console.clone();
+    actix_web::rt::spawn(async move {
+        let served = console.served.clone();
+        // What keeps it from being read is told to whoever opens it.
+        let _ = console.threads.run(move || served.people.list(&served.store, served.clock.now()).map(|_| ())).await;
+    });
 }
 
 /// Ends the session.

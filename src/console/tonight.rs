@@ -29,12 +29,13 @@ pub async fn tonight(console: Data<Console>, request: HttpRequest) -> HttpRespon
     show(&console, &visitor, screen, |served| {
         let seen = served.read(Ask::Status, &[], &json!({}))?.unwrap_or_default();
         let state: State = serde_json::from_value(seen)?;
-        context(&state)
+        let allowed = span(served.rules.load().safeguards.leaver_access);
+        context(&state, &allowed)
     })
     .await
 }
 
-fn context(state: &State) -> Result<Value, Refusal> {
+fn context(state: &State, allowed: &str) -> Result<Value, Refusal> {
     let concerns = state.concerns();
     let (tone, mark, word) = match concerns.first().map(|concern| concern.weight) {
         Some(Weight::Bad) => ("bad", "✕", "Not safe:"),
@@ -68,7 +69,7 @@ fn context(state: &State) -> Result<Value, Refusal> {
     Ok(json!({
         "state": state, "verdict": { "tone": tone, "mark": mark, "word": word, "sentence": sentence },
         "concerns": concerns.iter().map(|concern| json!({ "message": concern.message })).collect::<Vec<_>>(),
-        "leavers": state.leavers_with_access.iter().take(LISTED).collect::<Vec<_>>(), "orgs": orgs, "safeguards": used, "kinds": kinds,
+        "leavers": state.leavers_with_access.iter().take(LISTED).collect::<Vec<_>>(), "orgs": orgs, "safeguards": used, "kinds": kinds, "allowed": allowed,
         "numbers": {
             "leavers": open.len(), "waiting": waiting, "done_in": done_in, "held": sum(|org| org.held),
             "oldest": oldest.map(|since| span(Duration::from_millis(u64::try_from(now - since).unwrap_or(0)))),

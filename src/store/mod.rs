@@ -108,12 +108,13 @@ pub use split::{linked, split_outlook};
 pub use stops::{InFlight, Stops};
 pub use undo::{Restores, Scope, Undo, undo};
 pub use views::attention::{AttentionItem, attention};
+pub use views::audit::{AuditPage, AuditSearch, search_audit};
 pub use views::holds::{HeldChanges, HeldPerson, held_people, holds};
 pub use views::leavers::{LeaverWithAccess, leavers_with_access};
 pub use views::missing::{MissingAccount, MissingPerson, MissingState, missing_people};
 pub use views::people::{ListedPerson, Stand, listed_people};
 pub use views::progress::{Progress, progress};
-pub use views::starters::{Starter, starters};
+pub use views::starters::{Starter, starters, starters_among};
 pub use views::vitals::{OrgVitals, Used, Vitals, vitals};
 pub use votes::{Ballot, Voted, cancel, reverse, vote};
 

@@ -10,7 +10,7 @@ use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
 use std::net::SocketAddr;
 
-fn secret(role: Role) -> String {
+pub fn secret(role: Role) -> String {
     format!("{}-0123456789abcdef01234567", role.as_str())
 }
 
@@ -107,7 +107,7 @@ fn field(page: &str, name: &str) -> String {
 }
 
 /// So many active people whom nobody reports to.
-fn active(rig: &Rig, count: usize) -> Vec<usize> {
+pub fn active(rig: &Rig, count: usize) -> Vec<usize> {
     let people = &rig.setup.people;
     let manages = |n: usize| people.iter().any(|p| p.manager == Some(n));
     let fits = |n: &usize| people[*n].status == Hired::Active && !people[*n].on_leave && !manages(*n);
@@ -116,9 +116,9 @@ fn active(rig: &Rig, count: usize) -> Vec<usize> {
     found
 }
 
-const NOBODY_LEAVES: &str = "[[safeguards.limits]]\nchange = \"deactivate\"\npeople = 0\nper = \"hour\"\n";
+pub const NOBODY_LEAVES: &str = "[[safeguards.limits]]\nchange = \"deactivate\"\npeople = 0\nper = \"hour\"\n";
 
-async fn held(people: usize, leavers: usize) -> (Rig, Vec<usize>) {
+pub async fn held(people: usize, leavers: usize) -> (Rig, Vec<usize>) {
     let mut rig = Rig::new(Setup::of(people));
     rig.extra = NOBODY_LEAVES.into();
     rig.run().await;
@@ -331,5 +331,87 @@ fn people_are_found_and_one_of_them_is_explained_whatever_their_name_is() {
         assert!(table.text.starts_with("name,email,") && table.text.lines().count() == 2, "{}", table.text);
         assert_eq!(vera.get("/people/999999").await.status, 404);
         assert_eq!(vera.get("/people?state=lost").await.status, 400);
+    });
+}
+
+#[test]
+fn every_screen_opens_says_what_is_empty_and_exports_what_it_shows() {
+    on_a_system(async {
+        let mut setup = Setup::of(40);
+        // Somebody new, whom nobody can give an account: no login can be made for them.
+        setup.people[3].email = String::new();
+        let mut rig = Rig::new(setup);
+        rig.run().await;
+        rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+        let pages = Pages::of(&rig);
+        let otto = pages.signed_in(Role::Operator).await;
+        for (path, shown) in [
+            ("/", "Safe"),
+            ("/holds", "Nothing waits for a decision"),
+            ("/holds?all=true", "Nothing waits for a decision"),
+            ("/people", "1 to 40 of 40"),
+            ("/people?sort=-since&state=done", "Search"),
+            ("/quarantine", "quarantine"),
+            ("/starters", "days"),
+            ("/starters?days=90&sort=name", "90 days"),
+            ("/leavers", "With access for longer than 5 min"),
+            ("/leavers?text=a&sort=-ended", "Who has left, and who will"),
+            ("/matches", "No match waits for a decision"),
+            ("/audit", "routine rows are hidden"),
+            ("/audit?routine=true&kind=&text=sandbox", "row "),
+            ("/audit?kind=signed_in&from=2020-01-01&to=2100-01-01", "Otto has signed in"),
+            ("/orgs", "sandbox"),
+            ("/access", "this session"),
+            ("/help", "Who may what"),
+        ] {
+            let page = otto.get(path).await;
+            assert!(
+                page.status == 200 && page.text.to_lowercase().contains(&shown.to_lowercase()),
+                "{path}: {}",
+                page.text
+            );
+            assert!(page.has("Sign out") && !page.has("undefined"), "{path}: {}", page.text);
+        }
+        for path in ["/holds", "/people", "/quarantine", "/starters", "/leavers", "/matches", "/audit"] {
+            for (format, kind) in [("csv", "text/csv"), ("json", "application/json")] {
+                let file = otto.get(&format!("{path}?format={format}")).await;
+                let given = file.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+                assert!(file.status == 200 && given.starts_with(kind), "{path}: {given}");
+            }
+        }
+        assert_eq!(otto.get("/matches/7").await.status, 404);
+        assert_eq!(otto.get("/audit?kind=nonsense").await.status, 400);
+        let ended = otto.post("/access", "/reload", &[]).await;
+        assert!(ended.has("flash refused"), "this service has no file: {}", ended.text);
+    });
+}
+
+#[test]
+fn quarantined_people_are_shown_by_cause_and_tried_again_and_a_session_is_ended_by_another() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(30)).await;
+        let who = active(&rig, 2);
+        // An attribute that Okta refuses.
+        for n in &who {
+            rig.edit(*n, |p| p.email = "not an address".into());
+        }
+        let pages = Pages::of(&rig);
+        let otto = pages.signed_in(Role::Operator).await;
+        rig.until("somebody is quarantined or done", async |rig| rig.backlog().await == 0).await;
+        let page = otto.get("/quarantine").await;
+        if page.has("By cause") {
+            let tried = otto.post("/quarantine", "/quarantine/retry", &[]).await;
+            assert!(tried.has("tried once more"), "{}", tried.text);
+        } else {
+            assert!(page.has("Nobody is quarantined"), "{}", page.text);
+        }
+        let vera = pages.signed_in(Role::Viewer).await;
+        let access = otto.get("/access").await;
+        let (_, rest) = access.text.split_once("/sessions/").expect("a session");
+        let number = rest.split('/').next().expect("a number");
+        assert!(
+            otto.post("/access", &format!("/sessions/{number}/end"), &[]).await.has("The session of Vera is ended")
+        );
+        assert_eq!(vera.get("/").await.status, 303);
     });
 }

@@ -94,6 +94,12 @@ impl Conditions {
         self.add(sql, Box::new(word.to_owned()));
     }
 
+    /// That say this somewhere; small and capital letters of English are the same.
+    pub fn says(&mut self, text: &str) {
+        let text = text.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        self.add("row LIKE ? ESCAPE '!'", Box::new(format!("%{text}%")));
+    }
+
     /// From one number to another, both included.
     pub fn between(&mut self, first: i64, last: i64) {
         self.add("seq >= ?", Box::new(first));
@@ -137,6 +143,12 @@ pub fn as_they_are(c: &Tx, mut seen: impl FnMut(i64, &str, &[u8])) -> Result<(),
         seen(row.get(0)?, text, hash);
     }
     Ok(())
+}
+
+/// When the row of this number was written, or the first one after it.
+pub fn time_from(c: &Tx, seq: i64) -> Result<Option<Moment>, StoreError> {
+    let mut find = c.prepare_cached("SELECT at FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT 1")?;
+    Ok(find.query_row([seq], |row| row.get(0)).optional()?.map(Moment::from_millis))
 }
 
 /// Whether there is a row of this number.

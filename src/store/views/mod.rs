@@ -1,6 +1,7 @@
 //! What people are shown: read beside the writer, deciding nothing.
 
 pub mod attention;
+pub mod audit;
 pub mod holds;
 pub mod leavers;
 pub mod missing;

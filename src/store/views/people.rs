@@ -64,6 +64,15 @@ pub struct ListedPerson {
     pub since: Option<i64>,
     /// Since when access is over, in milliseconds.
     pub ended: Option<i64>,
+    /// The earliest and the latest first day that any profile of theirs has.
+    pub starts: Option<(Date, Date)>,
+}
+
+impl ListedPerson {
+    /// Whether their access is over, or will be on a day that Namely knows.
+    pub fn is_leaver(&self) -> bool {
+        self.ended.is_some() || self.departure.is_some()
+    }
 }
 
 /// What of a document a list needs.
@@ -101,9 +110,14 @@ impl Shared {
 /// Everybody that the store knows, each once in each org, in the order in which they became known.
 pub fn listed_people(c: &Tx) -> Result<Vec<ListedPerson>, StoreError> {
     let (mut found, mut shared): (Vec<ListedPerson>, Shared) = Default::default();
-    listing::everybody(c, |row| {
-        if found.last().is_none_or(|last| last.target != row.target) {
-            found.push(listed(row, &mut shared));
+    listing::everybody(c, |row| match found.last_mut().filter(|last| last.target == row.target) {
+        None => found.push(listed(row, &mut shared)),
+        Some(last) => {
+            let start = serde_json::from_str::<Shown>(&row.doc).ok().and_then(|shown| shown.start_date);
+            last.starts = last.starts.map_or_else(
+                || start.map(|start| (start, start)),
+                |(first, latest)| Some(start.map_or((first, latest), |start| (first.min(start), latest.max(start)))),
+            );
         }
     })?;
     found.shrink_to_fit();
@@ -143,5 +157,6 @@ fn listed(row: listing::Row, shared: &mut Shared) -> ListedPerson {
         reason: row.conflict.or(row.reason),
         since: row.since.filter(|_| stand != Stand::Done),
         ended: row.ended_at,
+        starts: shown.start_date.map(|start| (start, start)),
     }
 }

@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Starter {
     pub org: String,
+    #[serde(default)]
+    pub target: i64,
     /// Their first day.
     pub start: String,
     pub name: String,
@@ -33,14 +35,27 @@ pub fn starters(c: &Tx, rules: &Rulebook, org: &str, days: u16, now: Moment) -> 
         targets.extend(stored_people.into_iter().map(|person| person.target));
         Ok(())
     })?;
+    starters_among(c, rules, org, &targets, days, now)
+}
+
+/// The same, of these targets of the org only.
+pub fn starters_among(
+    c: &Tx,
+    rules: &Rulebook,
+    org: &str,
+    targets: &[i64],
+    days: u16,
+    now: Moment,
+) -> Result<Vec<Starter>, StoreError> {
     let mut starters = Vec::new();
-    for target in targets {
+    for &target in targets {
         let Some(case) = cases::brief(c, rules, target, now)? else { continue };
         let Some(start) = starts_within(rules, &case, days, now) else { continue };
         let Some(case) = cases::whole(c, rules, target, now)? else { continue };
         let (state, note) = outlook(rules, &case, &message(c, target)?, now);
         starters.push(Starter {
             org: org.to_owned(),
+            target,
             start: start.to_string(),
             name: case.person.display(),
             profile: case.person.primary().employee.id.clone(),
