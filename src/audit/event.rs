@@ -7,8 +7,9 @@
 use super::details::{
     Adopted, ApprovalEnded, Approved, ApprovedAlone, Correlated, Done, Drifted, Effect, Held, HoldEnded, ListAccepted,
     Missing, Observed, Pause, Planned, Pruned, Quarantined, Reconciled, Reconfigured, RejectionEnded, Reminded,
-    Requested, Reviewed, Searched, SignIn, SignInRefused, Split, Started, Undone, Unpinned, Unreadable, Walk, Withheld,
+    Requested, Reviewed, Searched, Split, Started, Undone, Unpinned, Unreadable, Walk, Withheld,
 };
+use super::sign_in::{SignIn, SignInRefused};
 use serde::Deserialize;
 use serde_json::Value;
 

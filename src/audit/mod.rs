@@ -6,6 +6,7 @@ pub mod details;
 pub mod event;
 pub mod record;
 pub mod row;
+pub mod sign_in;
 pub mod verify;
 pub mod words;
 

@@ -6,7 +6,7 @@ use super::request::{comes_from_here, cookie, host, onward, session};
 use super::respond::redirect;
 use super::shared::Console;
 use crate::admin::auth;
-use crate::audit::details::{SignIn, SignInRefused};
+use crate::audit::sign_in::{SignIn, SignInRefused};
 use crate::audit::{Event, Record};
 use crate::store::append;
 use actix_web::http::StatusCode;

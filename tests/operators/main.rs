@@ -3,6 +3,7 @@
 #[path = "../common"]
 mod common {
     pub mod change;
+    pub mod chromium;
     pub mod config;
     pub mod patience;
     pub mod program;
@@ -18,6 +19,7 @@ mod common {
 mod admin;
 mod administrators;
 mod audit;
+mod browser;
 mod console;
 mod decisions;
 mod departed;

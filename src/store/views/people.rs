@@ -17,13 +17,13 @@ pub enum Stand {
     Held,
     /// Nobody can tell which account is theirs.
     Undecided,
-    UnderWay,
+    Waiting,
     Done,
 }
 
 impl Stand {
     /// All of them, what waits for a person first.
-    pub const ALL: [Stand; 5] = [Stand::Quarantined, Stand::Held, Stand::Undecided, Stand::UnderWay, Stand::Done];
+    pub const ALL: [Stand; 5] = [Stand::Quarantined, Stand::Held, Stand::Undecided, Stand::Waiting, Stand::Done];
 
     /// The word in addresses and documents.
     pub const fn as_str(self) -> &'static str {
@@ -31,7 +31,7 @@ impl Stand {
             Stand::Quarantined => "quarantined",
             Stand::Held => "held",
             Stand::Undecided => "undecided",
-            Stand::UnderWay => "under way",
+            Stand::Waiting => "under way",
             Stand::Done => "done",
         }
     }
@@ -133,7 +133,7 @@ fn listed(row: listing::Row, shared: &mut Shared) -> ListedPerson {
         Some(State::Quarantined) => Stand::Quarantined,
         Some(State::Held) => Stand::Held,
         _ if row.conflict.is_some() => Stand::Undecided,
-        Some(State::Ready) if row.is_dirty => Stand::UnderWay,
+        Some(State::Ready) if row.is_dirty => Stand::Waiting,
         _ => Stand::Done,
     };
     let status = shown.user_status.as_str().or_else(|| shown.user_status["other"].as_str()).unwrap_or("cannot be read");
