@@ -54,9 +54,9 @@ impl Everybody {
         Self { at, people, keys }
     }
 
-    /// All of them.
-    pub fn all(&self) -> impl Iterator<Item = &ListedPerson> {
-        self.people.iter()
+    /// Whether it may be shown. A list of nobody is read again: a service that has just started is about to know people.
+    fn is_current(&self, now: Moment) -> bool {
+        !self.people.is_empty() && self.at <= now && now.since(self.at) < OLDEST
     }
 
     /// The targets of an org who may start in the next `days`, whatever their zone is.
@@ -182,7 +182,7 @@ impl People {
     /// The list of the store at `path`: the one that is kept while it is new enough.
     pub fn list(&self, path: &Path, now: Moment) -> Result<Arc<Everybody>, StoreError> {
         let mut kept = self.kept();
-        if let Some(known) = kept.as_ref().filter(|known| now.since(known.at) < OLDEST && known.at <= now) {
+        if let Some(known) = kept.as_ref().filter(|known| known.is_current(now)) {
             let known = known.clone();
             drop(kept);
             if now.since(known.at) >= FRESH {

@@ -90,7 +90,7 @@ pub async fn leavers(console: Data<Console>, request: HttpRequest) -> HttpRespon
         }
         let of = found["leavers"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(rows.len());
         let list = List::new("/leavers", &form, LEAVERS, (rows.len(), of.max(rows.len())));
-        Ok(Content::Page(json!({ "rows": list.shown(&rows), "list": list, "open": open, "allowed": allowed })))
+        Ok(Content::Page(json!({ "rows": list.shown(&rows), "list": list, "open": open, "allowed": allowed, "read_at": found["at"] })))
     })
     .await
 }
