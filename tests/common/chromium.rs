@@ -4,8 +4,10 @@
 
 use crate::common::skipped::skipped;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// A browser of its own, which ends with this.
 pub struct Chromium {
@@ -17,10 +19,19 @@ pub struct Chromium {
 
 impl Drop for Chromium {
     fn drop(&mut self) {
-        // The driver ends its browsers with itself.
+        // The driver ends the browser with its session, and only if it is asked to.
+        end_session(&self.session);
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
+}
+
+fn end_session(session: &str) {
+    let Some((host, path)) = session.trim_start_matches("http://").split_once('/') else { return };
+    let Ok(mut stream) = TcpStream::connect(host) else { return };
+    let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
+    let _ = write!(stream, "DELETE /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let _ = stream.read_to_end(&mut Vec::new());
 }
 
 /// The key under which an element is named.
