@@ -31,7 +31,8 @@ fn end_session(session: &str) {
     let Ok(mut stream) = TcpStream::connect(host) else { return };
     let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
     let _ = write!(stream, "DELETE /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    let _ = stream.read_to_end(&mut Vec::new());
+    // Its answer comes once the browser has ended.
+    let _ = stream.read_exact(&mut [0; 12]);
 }
 
 /// The key under which an element is named.
