@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** whoever has ordered a call gets one answer; no write leaves before its intent is on disk.
 
-use super::core::queue::Call;
+use super::core::queue::{Call, Whom};
 use super::progress::{Progress, longest_call};
 use crate::clock::Clock;
 use crate::domain::Priority;
@@ -19,6 +19,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::{Instrument, Span};
 
+/// How long a call that ends access is waited for, in real time; less if the timeout of the org is shorter.
+const REVOKE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Commits the intent of a write just before it leaves.
 pub type Announce = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Result<Begun, StoreError>> + Send>> + Send>;
 
@@ -31,6 +34,8 @@ pub struct Order {
     pub priority: Priority,
     /// The target whose run has ordered it.
     pub person: Option<i64>,
+    /// Whether it is part of the end of their access.
+    pub ends: bool,
     /// Whether to come back as `Busy` instead of waiting for a window to open.
     pub impatient: bool,
     pub announce: Option<Announce>,
@@ -46,7 +51,12 @@ pub struct Order {
 impl Order {
     pub(crate) fn call(&self) -> Call {
         let about = self.request.about();
-        Call { kind: self.request.kind(), write: about.write, action: about.action }
+        let whom = match self.person {
+            None => Whom::Nobody,
+            Some(_) if self.ends => Whom::Leaver,
+            Some(_) => Whom::Person,
+        };
+        Call { kind: self.request.kind(), write: about.write, action: about.action, whom }
     }
 
     /// Whether it comes back rather than wait; terminations wait.
@@ -123,7 +133,10 @@ pub(crate) async fn send(order: Order, client: OktaClient, clock: Clock, seconds
     let started = clock.monotonic();
     let sending = tracing::info_span!(parent: &order.span, "http", otel.kind = "client", method = order.request.method);
     // Each of its requests ends by itself; should one not, it is as if it had.
-    let sent = tokio::time::timeout(longest_call(client.timeout()), client.send(&order.request).instrument(sending));
+    // Who waits for the end of an access does not wait for one call: there are others that end it.
+    let timeout = if order.priority == Priority::Revoke { REVOKE_TIMEOUT } else { client.timeout() };
+    let sending = client.send_within(&order.request, timeout).instrument(sending);
+    let sent = tokio::time::timeout(longest_call(client.timeout()), sending);
     let reply = sent.await.unwrap_or_else(|_| Reply::GivenUp("the call did not end".into()));
     let received = clock.monotonic();
     drop(in_flight);

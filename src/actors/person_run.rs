@@ -181,9 +181,10 @@ impl PersonRun {
         let (outcome, answer) = understand(&step, &reply, &rules.mapping, mapped);
         self.count(&step, &outcome);
         self.compare(&outcome, &answer);
+        let mut seen = Vec::new();
         match (&step, &answer) {
             (_, Answer::Group(group)) => self.tools.directory.insert(group),
-            (_, Answer::Groups { groups, .. }) => self.tools.directory.learn(groups),
+            (_, Answer::Groups { groups, .. }) => seen = self.tools.directory.learn(groups),
             (Step::ReadGroupRoles { group }, Answer::Role { holds }) => {
                 self.tools.directory.learn_role(group, Some(*holds));
             }
@@ -202,7 +203,7 @@ impl PersonRun {
         sent.record("request_id", request_id);
         drop(sent);
         tracing::debug!(step = step.name(), outcome = effect.outcome.as_str(), request_id, "Okta has answered");
-        self.write(effect, intent, concluded, ctx);
+        self.write(effect, (intent, seen), concluded, ctx);
     }
 
     /// Asks the core, with the directory and the time of this moment.
@@ -278,6 +279,7 @@ impl PersonRun {
             request,
             priority: self.run.urgency(&call.step),
             person: Some(lease.target),
+            ends: self.run.ends(&call.step),
             impatient: true,
             announce: Some(Box::new(announce)),
             permission: Some(Box::new(move || {
@@ -339,14 +341,20 @@ impl PersonRun {
         }
     }
 
-    fn write(&mut self, effect: Effect, intent: i64, concluded: Concluded, ctx: &mut Context<Self>) {
+    fn write(
+        &mut self,
+        effect: Effect,
+        (intent, seen): (i64, Vec<Group>),
+        concluded: Concluded,
+        ctx: &mut Context<Self>,
+    ) {
         if concluded.refresh_directory {
             self.tools.directory.is_stale();
         }
         let end = EndStep {
             lease: self.run.claim().lease,
             intent,
-            made: self.made(&effect),
+            new_groups: self.made(&effect).into_iter().chain(seen).collect(),
             effect,
             account: concluded.account,
             renamed: concluded.renamed,

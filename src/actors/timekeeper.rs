@@ -63,6 +63,7 @@ impl Timekeeper {
         if clock_is_right {
             tended.done("due dates could not be looked up", store.wake_due(now).await.map(|woken| woken.len()));
         }
+        tended.done("nobody could be looked at again", store.read_unanswered_again(now).await);
         let reviews = store.apply_verdicts(now).await.map(|woken| woken.len());
         tended.done("decisions about matches could not be carried out", reviews);
         tended.done("votes could not be counted", store.apply_votes(now).await);

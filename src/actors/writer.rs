@@ -3,7 +3,7 @@
 //! **Invariant:** no call leaves without a permit of the budget, and no write without its intent on disk. What waits is
 //! ordered by class, then by arrival.
 
-use super::core::queue::{self, Call, Gate as Door, Queue, View};
+use super::core::queue::{self, Call, Gate as Door, Queue, View, Whom};
 use super::flight::{Books, Flight, Leaving};
 use super::order::{Delivered, Heard, Order, send};
 use super::wiring::gauges::seconds;
@@ -100,6 +100,7 @@ impl Writers {
             request,
             priority,
             person: None,
+            ends: false,
             impatient: false,
             announce: None,
             permission: None,
@@ -328,8 +329,22 @@ impl Writer {
                 .set(i64::from(why.is_some()));
         }
         if !changes.is_empty() {
+            self.write_down_what_is_stopped();
             self.signal_peers();
         }
+    }
+
+    /// Whoever waits for a pause is told so, by whoever asks the store.
+    fn write_down_what_is_stopped(&self) {
+        let (store, org) = (self.shared.store.clone(), self.org.clone());
+        let stopped = self.traffic.health(|health| {
+            health.stopped().map(|(what, why)| format!("{what} to {org} are paused because of this: {why}"))
+        });
+        self.shared.supervisor.once("pause", &self.org, async move {
+            if let Err(e) = store.org_is_stopped(&org, stopped).await {
+                tracing::warn!(%org, error = %e, "why people wait could not be written down");
+            }
+        });
     }
 
     fn signal_peers(&self) {
@@ -343,9 +358,14 @@ impl Writer {
         let now = self.shared.clock.monotonic();
         let ends = priority == Priority::Revoke && call.write;
         let view = View {
-            admission: self.traffic.health(|health| match ends {
-                true => health.may_end(self.about(call), now),
-                false => health.admit(self.about(call), now),
+            admission: self.traffic.health(|health| {
+                let about = self.about(call);
+                let admission = match call.whom {
+                    _ if ends => health.may_end(about, now),
+                    Whom::Leaver => health.may_follow(about, now),
+                    Whom::Person | Whom::Nobody => health.admit(about, now),
+                };
+                if call.whom == Whom::Nobody { admission } else { health.for_person(admission, now) }
             }),
             permits: self.books.with(|ledger| ledger.permits(call.kind, now, priority)),
             wake: self.books.with(|ledger| ledger.next_wake(call.kind, now, priority)),

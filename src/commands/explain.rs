@@ -43,6 +43,8 @@ struct Remark {
     directory: Directory,
     /// What the service says of them: held, quarantined, or nothing.
     state: String,
+    /// Calls for them that were never answered.
+    unanswered: Vec<String>,
 }
 
 /// Explains.
@@ -98,7 +100,8 @@ fn read(opened: &Opened, org: &str, target: i64) -> anyhow::Result<Option<Remark
         Some((_, false, Some(remark))) => format!("done; {remark}"),
         _ => "done".to_owned(),
     };
-    Ok(Some(Remark { case, preview, mapping, directory: known, state }))
+    let unanswered = progress.unanswered;
+    Ok(Some(Remark { case, preview, mapping, directory: known, state, unanswered }))
 }
 
 impl Remark {
@@ -109,6 +112,7 @@ impl Remark {
             Some(account) => println!("  account {} ({}), {}", account.id, account.login, account.status.as_str()),
             None => println!("  no account in Okta"),
         }
+        self.unanswered.iter().for_each(|message| println!("  {message}"));
         p.remarks.iter().for_each(|remark| println!("  {remark}"));
         if let Some(why) = &p.obstacle {
             println!("  cannot be done: {why}");

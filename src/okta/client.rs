@@ -52,6 +52,11 @@ impl OktaClient {
     /// Sends one request and waits for the whole reply. A refused access token is replaced once: what Okta answers 401
     /// it has not carried out.
     pub async fn send(&self, request: &Request) -> Reply {
+        self.send_within(request, self.timeout).await
+    }
+
+    /// The same, in at most this long a time for each of its requests, or in the timeout of the org if that is shorter.
+    pub async fn send_within(&self, request: &Request, timeout: Duration) -> Reply {
         let url = format!("{}{}", self.base, request.target);
         let mut first = true;
         loop {
@@ -59,7 +64,8 @@ impl OktaClient {
                 Ok(authorization) => authorization,
                 Err(why) => return Reply::Unauthorised(why),
             };
-            let mut reply = self.send_once(request, &url, authorization.headers.clone()).await;
+            let headers = authorization.headers.clone();
+            let mut reply = self.send_once(request, &url, headers, timeout.min(self.timeout)).await;
             if let Reply::Answered(answer) = &mut reply
                 && lacks_scope(answer)
             {
@@ -72,14 +78,14 @@ impl OktaClient {
         }
     }
 
-    async fn send_once(&self, request: &Request, url: &str, headers: HeaderMap) -> Reply {
+    async fn send_once(&self, request: &Request, url: &str, headers: HeaderMap, timeout: Duration) -> Reply {
         let method = match request.method {
             "GET" => reqwest::Method::GET,
             "PUT" => reqwest::Method::PUT,
             "DELETE" => reqwest::Method::DELETE,
             _ => reqwest::Method::POST,
         };
-        let mut out = self.http.request(method, url).headers(headers);
+        let mut out = self.http.request(method, url).headers(headers).timeout(timeout);
         out = out.header(CONTENT_TYPE, "application/json"); // else 400 E0000021
         if let Some(tag) = &request.if_match {
             out = out.header(IF_MATCH, tag);

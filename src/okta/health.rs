@@ -25,6 +25,8 @@ const PAUSES: [Duration; 6] = [
 ];
 /// Calls in a row without any answer after which the org counts as unreachable.
 const SILENT: u32 = 8;
+/// People for whom answers are odd, and none is as it should be in between, before that is the org's trouble.
+const ODD_PEOPLE: usize = 2;
 /// People in a row that a kind of call was not allowed for, after which it counts as not allowed at all.
 const FORBIDDEN: usize = 5;
 /// What was paused and begins anew within this goes on waiting where it had left off.
@@ -109,6 +111,14 @@ fn is_beside(method: &str, path: &str) -> bool {
     method == "GET" && matches!(parts.next(), Some("roles" | "linkedObjects"))
 }
 
+impl Symptom {
+    /// Whether a single call can bring this about that something on the way to Okta does not like, or that takes too long: of
+    /// whoever it is for, it says nothing of others.
+    const fn may_be_about_one(&self) -> bool {
+        matches!(self, Symptom::Credentials(_) | Symptom::NotOkta(_) | Symptom::Silent(_))
+    }
+}
+
 /// What is paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
@@ -177,6 +187,7 @@ struct Pause {
     until: Moment,
     tries: usize,
     trying: bool,
+    why: String,
     /// It is about who may do what to whom: a call that ends somebody's access is let through.
     forbidden: bool,
 }
@@ -196,6 +207,8 @@ pub struct Health {
     /// When what was paused went on, and after how many tries.
     lifted: BTreeMap<Scope, (Moment, usize)>,
     silent: u32,
+    /// For whom answers were odd since the last one that was Okta's.
+    odd: BTreeSet<i64>,
     /// For whom an action was not allowed since it was allowed for somebody.
     forbidden: BTreeMap<Scope, BTreeSet<i64>>,
     replies: u64,
@@ -245,6 +258,43 @@ impl Health {
         admission
     }
 
+    /// The same of a call for somebody. Whether the whole org is there again is tried by a call for nobody: one for somebody may
+    /// fail for their sake alone.
+    pub fn for_person(&self, admission: Admission, now: Moment) -> Admission {
+        match (admission, self.org(now)) {
+            (Admission::Yes | Admission::Try, Admission::Try) => Admission::Wait(now + TRY),
+            (admission, _) => admission,
+        }
+    }
+
+    /// Whether a call for nobody is to show how the org is: it is to be tried whether its pause is over, or answers for one person
+    /// are odd, and nobody knows whether they are for others.
+    pub fn is_in_question(&self, now: Moment) -> bool {
+        match self.org(now) {
+            Admission::Try => true,
+            Admission::Wait(_) => false,
+            Admission::Yes => !self.odd.is_empty() && (self.silent == 0 || self.silent >= SILENT),
+        }
+    }
+
+    /// Whether a call may leave that takes what is left of somebody's access, or proves that it is over: that answers are about
+    /// somebody else does not keep it.
+    pub fn may_follow(&self, call: About, now: Moment) -> Admission {
+        self.admission(call, false, now)
+    }
+
+    /// Whether a scope is missing, or Okta allows nothing, for calls of one counter that read, or that write.
+    pub fn is_refused(&self, bucket: Bucket, write: bool) -> bool {
+        self.pauses.contains_key(&Scope::Bucket { bucket, write })
+    }
+
+    /// What is paused that the end of an access needs, in one word, and why.
+    pub fn stopped(&self) -> Option<(&'static str, &str)> {
+        let writes = Scope::Bucket { bucket: Bucket::Users, write: true };
+        let scopes = [(Scope::Org, "calls"), (Scope::Writes, "writes"), (writes, "writes")];
+        scopes.into_iter().find_map(|(scope, what)| Some((what, self.pauses.get(&scope)?.why.as_str())))
+    }
+
     /// Whether the whole org is paused, and until when.
     pub fn org(&self, now: Moment) -> Admission {
         match self.pauses.get(&Scope::Org) {
@@ -288,6 +338,17 @@ impl Health {
             _ => {}
         }
         let forbidden = forbidden.len();
+        let is_odd = symptom.may_be_about_one();
+        match person {
+            Some(person) if is_odd => drop(self.odd.insert(person)),
+            _ if matches!(symptom, Symptom::Nothing) => {}
+            _ => self.odd.clear(),
+        }
+        let is_about_one = is_odd && person.is_some() && self.odd.len() < ODD_PEOPLE;
+        if is_about_one && !self.pauses.contains_key(&Scope::Org) {
+            self.on_not_sent(call);
+            return Vec::new();
+        }
         let ill = match symptom {
             Symptom::Credentials(why) | Symptom::Unreachable(why) | Symptom::NotOkta(why) => Some((Scope::Org, why)),
             Symptom::Silent(why) if self.silent >= SILENT || self.pauses.contains_key(&Scope::Org) => {
@@ -339,7 +400,8 @@ impl Health {
                     let before = self.lifted.get(&scope).filter(|(at, _)| now.since(*at) <= RELAPSE);
                     let tries = before.map_or(0, |(_, tries)| tries + 1);
                     let until = now + PAUSES[tries.min(PAUSES.len() - 1)];
-                    self.pauses.insert(scope, Pause { until, tries, trying: false, forbidden: is_forbidden });
+                    let pause = Pause { until, tries, trying: false, why: why.clone(), forbidden: is_forbidden };
+                    self.pauses.insert(scope, pause);
                     changes.push(Notice::Paused { scope, why });
                 }
             }

@@ -218,3 +218,57 @@ fn a_call_that_never_left_is_not_the_try() {
     health.on_not_sent(call(Bucket::Users, true));
     assert_eq!(health.admit(call(Bucket::Users, true), later), Admission::Try);
 }
+
+#[test]
+fn odd_answers_about_one_person_pause_nothing_and_a_call_for_nobody_shows_whether_the_org_is_in_trouble() {
+    let odd = || [symptom(&answered(302, "")), symptom(&error(401, "E0000011"))];
+    for symptom in odd() {
+        let mut health = Health::default();
+        let users = call(Bucket::Users, true);
+        for _ in 0..20 {
+            assert_eq!(health.on_reply(users, Some(7), symptom.clone(), NOW), []);
+        }
+        assert_eq!(health.admit(users, NOW), Admission::Yes);
+        assert!(health.is_in_question(NOW), "how is it for others?");
+        health.on_reply(call(Bucket::UserRead, false), None, Symptom::Healthy, NOW);
+        assert!(!health.is_in_question(NOW));
+        health.on_reply(users, Some(7), symptom.clone(), NOW);
+        let mut of_all = health.clone();
+        let notice = health.on_reply(call(Bucket::UserRead, false), None, symptom.clone(), NOW);
+        assert_eq!(paused(&notice), [Scope::Org], "a call for nobody meets it too");
+        let notice = of_all.on_reply(users, Some(8), symptom, NOW);
+        assert_eq!(paused(&notice), [Scope::Org], "somebody else meets it too");
+    }
+    let mut health = Health::default();
+    for _ in 0..SILENT * 3 {
+        health.on_reply(call(Bucket::Users, true), Some(7), Symptom::Silent("reset".into()), NOW);
+    }
+    assert_eq!(health.org(NOW), Admission::Yes);
+    assert!(health.is_in_question(NOW));
+}
+
+#[test]
+fn whether_an_org_is_there_again_is_not_tried_with_a_call_that_may_fail_for_one_persons_sake() {
+    let mut health = Health::default();
+    let users = call(Bucket::Users, true);
+    health.on_reply(users, None, Symptom::Unreachable("no route".into()), NOW);
+    let later = NOW + PAUSES[0];
+    assert_eq!(health.admit(users, later), Admission::Try);
+    assert!(health.is_in_question(later) && !health.is_in_question(NOW));
+    assert!(matches!(health.for_person(health.may_end(users, later), later), Admission::Wait(_)));
+    let stopped = health.stopped().expect("a pause");
+    assert_eq!(stopped, ("calls", "no route"));
+    health.on_send(users);
+    health.on_reply(users, None, Symptom::Healthy, later);
+    assert_eq!((health.for_person(Admission::Yes, later), health.stopped()), (Admission::Yes, None));
+}
+
+#[test]
+fn while_answers_are_about_others_the_whole_end_of_an_access_goes_out() {
+    let mut health = Health::default();
+    health.on_identity(1, false, NOW);
+    health.on_identity(2, false, NOW);
+    let groups = call(Bucket::Groups, true);
+    assert!(matches!(health.admit(groups, NOW), Admission::Wait(_)));
+    assert_eq!(health.may_follow(groups, NOW), Admission::Yes);
+}

@@ -4,7 +4,7 @@
 
 use super::engine::Tx;
 use super::rows::matched::Match;
-use super::rows::{approval, link, matched, pin, review, risk, target, work};
+use super::rows::{approval, link, matched, pin, review, risk, target, unanswered, work};
 use super::{StoreError, append, rejections};
 use crate::audit::details::{Correlated, Owner};
 use crate::audit::{Event, Record};
@@ -54,6 +54,7 @@ fn merge(c: &Tx, from: i64, into: i64) -> Result<(), StoreError> {
     target::free_logins(c, from)?;
     // What was said about one of the two holds for both.
     review::hand_over(c, from, into)?;
+    unanswered::hand_over(c, from, into)?;
     work::change(c, from, Work::absorbed)?;
     work::change(c, into, Work::joined)?;
     risk::remove_all(c, from)?;

@@ -6,7 +6,7 @@
 use super::engine::{Tx, alone};
 use super::rows::{intent, work};
 use super::runs;
-use super::{Store, StoreError, Trouble, accounts, append};
+use super::{Store, StoreError, Trouble, accounts, append, unanswered};
 use crate::audit::{Effect, Event, Outcome};
 use crate::clock::Moment;
 use crate::domain::plan::doubt::Ending;
@@ -26,7 +26,8 @@ impl Store {
         self.run(move |c| {
             let whole = alone(c, |c| {
                 if let Some((number, effect)) = &effect {
-                    intent::remove(c, *number)?;
+                    let sent_at = intent::remove(c, *number)?.unwrap_or(now);
+                    unanswered::note(c, lease.target, &effect.call.step, sent_at, now)?;
                     append(c, &runs::about(c, lease, now, Event::Effect(effect.clone()))?)?;
                     // What it has led to is not written down, whatever Okta has said.
                     accounts::doubt(c, lease.target, &effect.call.step, Ending::Untold)?;
@@ -66,7 +67,8 @@ impl Store {
 }
 
 fn close_intents(c: &Tx, lease: Lease, why: &str, now: Moment) -> Result<(), StoreError> {
-    for intent::Announced { id, call, .. } in intent::of_lease(c, lease)? {
+    for intent::Announced { id, call, sent_at, .. } in intent::of_lease(c, lease)? {
+        unanswered::note(c, lease.target, &call.step, sent_at, now)?;
         accounts::doubt(c, lease.target, &call.step, Ending::Untold)?;
         let effect = Effect { call, outcome: Outcome::Unknown, why: Some(why.to_owned()), request_id: None };
         append(c, &runs::about(c, lease, now, Event::Effect(effect))?)?;

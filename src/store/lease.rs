@@ -25,7 +25,7 @@ pub struct EndStep {
     pub account: Option<Option<Account>>,
     /// A deactivated account that gave up its login: its id and what it is called now.
     pub renamed: Option<(String, String)>,
-    /// A group that was made.
-    pub made: Option<Group>,
+    /// Groups that were made, or were not known before.
+    pub new_groups: Vec<Group>,
     pub next: Next,
 }

@@ -60,6 +60,7 @@ mod search;
 mod split;
 mod stops;
 mod twins;
+mod unanswered;
 mod undo;
 mod unrouted;
 mod verdicts;
@@ -122,5 +123,7 @@ pub use votes::{Ballot, Voted, cancel, reverse, vote};
 mod tests;
 #[cfg(test)]
 mod trouble_tests;
+#[cfg(test)]
+mod unanswered_tests;
 #[cfg(test)]
 mod unreadable_tests;

@@ -2,7 +2,7 @@
 
 use super::engine::{Trouble, Tx, alone};
 use super::relink::refresh;
-use super::rows::{link, org, source, target, work};
+use super::rows::{link, org, source, target, unanswered, work};
 use super::{Store, StoreError, append, cases, correlate, missing, refused, renamed, unrouted};
 use crate::audit::Record;
 use crate::clock::Moment;
@@ -36,7 +36,11 @@ impl Backlog {
 impl Store {
     /// The calendar was set back by `back`: whoever was due is due still.
     pub async fn clock_was_set_back(&self, back: Duration) -> Result<(), StoreError> {
-        self.run(move |c| work::set_back(c, back)).await
+        self.run(move |c| {
+            unanswered::set_back(c, back)?;
+            work::set_back(c, back)
+        })
+        .await
     }
 
     /// Marks everybody dirty for whom time alone has changed what the record means; returns their classes.
@@ -55,11 +59,11 @@ impl Store {
         self.run(move |c| renamed::learn_titles(c, &tenant, &titles, now)).await
     }
 
-    /// The next moment at which `wake_due` has something to do.
+    /// The next moment at which `wake_due` or `read_unanswered_again` has something to do.
     pub async fn next_change(&self) -> Result<Option<Moment>, StoreError> {
         self.run(|c| {
             let at = work::next_change(c)?;
-            Ok(at.into_iter().chain(org::next_unrouted(c)?).min().map(Moment::from_millis))
+            Ok(at.into_iter().chain(org::next_unrouted(c)?).chain(unanswered::next(c)?).min().map(Moment::from_millis))
         })
         .await
     }

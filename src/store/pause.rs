@@ -2,6 +2,7 @@
 
 use super::engine::Tx;
 use super::rows::change::change_of;
+use super::rows::meta::{forget, meta, set_meta};
 use super::rows::pause as row;
 use super::rows::work;
 use super::stops::{Stop, Stops};
@@ -63,6 +64,23 @@ pub(super) fn paused_changes(c: &Tx, org: &str) -> Result<Vec<(ChangeKind, Strin
     Ok(found)
 }
 
+fn stopped_key(org: &str) -> String {
+    format!("stopped {org}")
+}
+
+/// Why what ends access does not leave for an org now, because of how the org answers.
+pub(super) fn stopped_by_org(c: &Tx, org: &str) -> Result<Option<String>, StoreError> {
+    meta(c, &stopped_key(org))
+}
+
+/// The same is so from now on.
+pub(super) fn set_stopped_by_org(c: &Tx, org: &str, why: Option<&str>) -> Result<(), StoreError> {
+    match why {
+        Some(why) => set_meta(c, &stopped_key(org), why),
+        None => forget(c, &stopped_key(org)),
+    }
+}
+
 /// What became of a pause. It holds in any case.
 #[derive(Debug)]
 pub struct Paused {
@@ -76,6 +94,12 @@ impl Store {
     /// What is paused by this process.
     pub fn stops(&self) -> &Stops {
         &self.stops
+    }
+
+    /// What ends access does not leave for an org now, and why; nothing where it does.
+    pub async fn org_is_stopped(&self, org: &str, why: Option<String>) -> Result<(), StoreError> {
+        let org = org.to_owned();
+        self.run(move |c| set_stopped_by_org(c, &org, why.as_deref())).await
     }
 
     /// Stops writes: nothing leaves after this has returned.

@@ -48,10 +48,10 @@ fn put(c: &Tx, org: &str, text: &str) -> Result<(), StoreError> {
     set_meta(c, &key(org), text)
 }
 
-/// A group was made in an org: whoever plans beside the service, and the next start, know it at once.
-pub(super) fn group_made(c: &Tx, org: &str, group: &Group) -> Result<(), StoreError> {
+/// A group was made in an org, or seen there for the first time: whoever plans beside the service, and the next start, know it at once.
+pub(super) fn group_seen(c: &Tx, org: &str, group: &Group) -> Result<(), StoreError> {
     let Some(mut known) = directory(c, org)? else { return Ok(()) };
-    known.insert(group.clone());
+    known.learn(group);
     put(c, org, &serde_json::to_string(&known)?)
 }
 

@@ -6,22 +6,30 @@
 use super::drifted::{self, Drifted};
 use super::engine::Tx;
 use super::rows::account::Owner;
-use super::rows::{account, org};
-use super::{Store, StoreError, accounts, append, coverage, proof};
+use super::rows::meta::number;
+use super::rows::{account, org, work};
+use super::{Store, StoreError, accounts, append, cases, coverage, dirty, proof};
 use crate::audit::details::ListAccepted;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
+use crate::domain::account::directory::Directory;
 use crate::domain::account::list::{LAG, is_too_fresh};
 use crate::domain::account::user::Account;
 use crate::domain::guard::decider::Decider;
-use crate::domain::plan::drift::merge;
+use crate::domain::plan::drift::{drift, merge};
+use crate::domain::plan::priority::Priority;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::employee::FieldChange;
+use crate::domain::work::cause::Cause;
+use crate::domain::work::machine::{USER_READ, Work};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Accounts that are written in one transaction.
 const BATCH: usize = 500;
+
+/// The key of when this run of the service began, in milliseconds.
+pub(super) const BEGAN: &str = "run began";
 
 /// What priming found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +56,18 @@ struct List<'a> {
     org: &'a str,
     groups: &'a BTreeSet<String>,
     started: Moment,
+    /// How what differs from what was known is followed up; nothing where it is not.
+    compared: Option<Comparing<'a>>,
+}
+
+/// How what lists show is compared with what was known when the service was started.
+#[derive(Clone, Copy)]
+struct Comparing<'a> {
+    directory: &'a Directory,
+    /// Whether whatever differs is corrected, and not only what decides about access.
+    correct: bool,
+    /// When this run of the service began.
+    began: Moment,
 }
 
 impl Store {
@@ -59,15 +79,33 @@ impl Store {
         groups: BTreeSet<String>,
         started: Moment,
     ) -> Result<Primed, StoreError> {
+        self.prime_and_compare(org, accounts, groups, started, None).await
+    }
+
+    /// The same, and follows up what differs from what was known: the store may be a copy of before, and whoever looks after the
+    /// org may have been busy while nobody looked. With the directory of the org, and whether whatever differs is corrected.
+    pub async fn prime_and_compare(
+        &self,
+        org: &str,
+        accounts: Vec<Account>,
+        groups: BTreeSet<String>,
+        started: Moment,
+        compared: Option<(Arc<Directory>, bool)>,
+    ) -> Result<Primed, StoreError> {
         let listed: BTreeSet<String> = accounts.iter().map(|account| account.id.clone()).collect();
         let (groups, mut rest, mut new) = (Arc::new(groups), accounts, 0);
         while !rest.is_empty() {
             let batch: Vec<Account> = rest.drain(..BATCH.min(rest.len())).collect();
             let (rules, matched, org, groups) = (self.rules(), self.matched(), org.to_owned(), groups.clone());
+            let compared = compared.clone();
             new += self
                 .run(move |c| {
                     let (rules, mut new) = (rules.load(), 0);
-                    let list = List { rules: &rules, matched: &matched, org: &org, groups: &groups, started };
+                    let began = Moment::from_millis(number(c, BEGAN)?);
+                    let compared = compared.as_ref();
+                    let compared =
+                        compared.map(|(directory, correct)| Comparing { directory, correct: *correct, began });
+                    let list = List { rules: &rules, matched: &matched, org: &org, groups: &groups, started, compared };
                     for account in batch {
                         new += usize::from(list.take(c, account)?);
                     }
@@ -127,7 +165,8 @@ pub(super) fn believe(
     now: Moment,
 ) -> Result<(), StoreError> {
     let groups = &BTreeSet::new();
-    List { rules, matched, org, groups, started: now + LAG }.take(c, account.found_alone()).map(drop)
+    let compared = None;
+    List { rules, matched, org, groups, started: now + LAG, compared }.take(c, account.found_alone()).map(drop)
 }
 
 impl List<'_> {
@@ -141,18 +180,77 @@ impl List<'_> {
             return Ok(true);
         };
         let owner = account::owner(c, self.org, &found.id)?;
-        if owner.as_ref().is_some_and(|owner| owner.is_busy) || is_too_fresh(observed, self.started) {
+        if owner.as_ref().is_some_and(|owner| owner.is_busy) {
             return Ok(false);
         }
-        found = merge(&known, &found, self.groups, &self.rules.mapping, None);
+        // Whoever is dirty is planned anew whatever differs.
+        let compared = self.compared.zip(owner.as_ref().filter(|owner| owner.is_done));
+        let changes = compared.map(|(by, _)| drift(&known, &found, by.directory, self.groups)).unwrap_or_default();
+        if is_too_fresh(observed, self.started) {
+            // What this run has seen itself is newer than the list. What one before it has seen may be, or the store is a copy of
+            // before: the account says which.
+            if let Some((_, owner)) = compared.filter(|(by, _)| observed < by.began && !changes.is_empty()) {
+                self.ask(c, owner)?;
+            }
+            return Ok(false);
+        }
+        let desired = match &owner {
+            Some(owner) if !changes.is_empty() => {
+                let case = cases::whole(c, self.rules, owner.target, self.started)?;
+                case.and_then(|case| self.rules.desired(&case, self.started).ok())
+            }
+            _ => None,
+        };
+        found = merge(&known, &found, self.groups, &self.rules.mapping, desired.as_ref());
         if found.is_awake() {
             found.marks.exit = None; // what was proved of an end does not hold any more
         }
         accounts::put(c, self.org, &found, self.matched, as_of)?;
-        if let Some(owner) = owner.filter(|owner| is_in_use_by_leaver(owner, &found)) {
-            self.end_again(c, &owner, &known, &found, observed)?;
+        match owner {
+            Some(owner) if is_in_use_by_leaver(&owner, &found) => {
+                self.end_again(c, &owner, &known, &found, observed)?
+            }
+            Some(owner) if !changes.is_empty() => self.follow(c, &owner, &found, changes, observed)?,
+            _ => {}
         }
         Ok(false)
+    }
+
+    /// The account is read before anything follows from what a list shows of it.
+    fn ask(&self, c: &Tx, owner: &Owner) -> Result<(), StoreError> {
+        let priority = if owner.has_left { Priority::Revoke } else { Priority::Describe };
+        dirty::mark_dirty(c, owner.target, self.org, priority, USER_READ, Cause::OrgRead, self.started)?;
+        work::change(c, owner.target, Work::read_again)
+    }
+
+    /// Somebody else has changed the account of somebody who was as planned. What decides about access is planned anew in any case:
+    /// whoever may not have it is ended, and whoever should have it and has not is told of.
+    fn follow(
+        &self,
+        c: &Tx,
+        owner: &Owner,
+        found: &Account,
+        changes: Vec<FieldChange>,
+        known_at: Moment,
+    ) -> Result<(), StoreError> {
+        let is_of_access = changes.iter().any(|change| change.field == "status");
+        let correct = is_of_access || self.compared.is_some_and(|by| by.correct);
+        let drifted = Drifted {
+            okta_id: found.id.clone(),
+            login: found.login.clone(),
+            target: Some(owner.target),
+            changes,
+            known_at,
+            actor: None,
+            deleted: false,
+        };
+        drifted::note(c, self.org, &drifted, correct, self.started)?;
+        let fields: Vec<&str> = drifted.changes.iter().map(|change| change.field.as_str()).collect();
+        let why = format!(
+            "somebody else has changed in Okta: {}; `[reconcile] drift = \"correct\"` has such things corrected",
+            fields.join(", ")
+        );
+        work::change(c, owner.target, |work| work.remarked(why))
     }
 
     /// Somebody who has left, and whose account was proved to be closed, has one that is in use.

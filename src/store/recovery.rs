@@ -5,8 +5,8 @@
 
 use super::engine::Tx;
 use super::rows::meta::{meta, number, set_meta};
-use super::rows::{audit, hold, intent, work};
-use super::{Store, StoreError, accounts, append, everybody};
+use super::rows::{audit, hold, intent, unanswered as row, work};
+use super::{Store, StoreError, accounts, append, everybody, pause, prime, unanswered};
 use crate::audit::details::Started;
 use crate::audit::{Effect, Event, Outcome, Record};
 use crate::clock::Moment;
@@ -38,6 +38,7 @@ impl Store {
 fn recover(c: &Tx, rulebook: &Rulebook, rules: &str, now: Moment) -> Result<Recovered, StoreError> {
     let run = number(c, "run")? + 1;
     set_meta(c, "run", &run.to_string())?;
+    set_meta(c, prime::BEGAN, &now.millis().to_string())?;
     if meta(c, "identity")?.is_none() {
         set_meta(c, "identity", &uuid::Uuid::now_v7().to_string())?;
     }
@@ -46,6 +47,7 @@ fn recover(c: &Tx, rulebook: &Rulebook, rules: &str, now: Moment) -> Result<Reco
     if back > Duration::ZERO {
         tracing::warn!(seconds = back.as_secs_f64(), "this machine's clock is behind what the store has seen");
         work::set_back(c, back)?;
+        row::set_back(c, back)?;
     }
     // Whoever was held is evaluated again under the safeguards of this run; what was decided about them stays decided.
     let claims = work::recover(c, now)?;
@@ -57,6 +59,9 @@ fn recover(c: &Tx, rulebook: &Rulebook, rules: &str, now: Moment) -> Result<Reco
     // An org that is no longer configured is nobody's work; what is known of it stays.
     hold::need_at_least(c, rulebook.safeguards.eyes())?;
     work::keep_orgs(c, &rulebook.orgs.iter().map(|org| org.name.as_str()).collect::<Vec<_>>())?;
+    for org in &rulebook.orgs {
+        pause::set_stopped_by_org(c, &org.name, None)?; // it is found out anew
+    }
     set_meta(c, "rules", rules)?;
     let recovered = Recovered { run, claims, unknown, rules_changed };
     let started = Started { run, void_claims: claims, unknown_calls: unknown, rules_changed };
@@ -67,7 +72,8 @@ fn recover(c: &Tx, rulebook: &Rulebook, rules: &str, now: Moment) -> Result<Reco
 fn close_intents(c: &Tx, now: Moment) -> Result<usize, StoreError> {
     let open = intent::all(c)?;
     let unknown = open.len();
-    for intent::Announced { id, target, rev, call } in open {
+    for intent::Announced { id, target, rev, call, sent_at } in open {
+        unanswered::note(c, target, &call.step, sent_at, now)?;
         accounts::doubt(c, target, &call.step, Ending::Untold)?;
         let why = Some("the service stopped before the answer was written down".into());
         let effect = Effect { call, outcome: Outcome::Unknown, why, request_id: None };

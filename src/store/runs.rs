@@ -10,11 +10,12 @@ use super::rows::meta::{number, set_meta};
 use super::rows::{account, anchored, approval, intent, link, target, work};
 use super::{
     Store, StoreError, Trouble, accounts, anchors, append, cases, coverage, dirty, name_of, pause, previews, prime,
-    proof, refused, relink, restraint,
+    proof, refused, relink, restraint, unanswered,
 };
 use crate::audit::details::{Done, Planned, Quarantined, Withheld};
 use crate::audit::{Call, Event, Record};
 use crate::clock::Moment;
+use crate::domain::plan::doubt::{Ending, is_then};
 use crate::domain::work::machine::{Happened, Transition, Work};
 use crate::domain::work::run::{Begun, Claim, Lease, Next, Release};
 use crate::domain::{Account, Case, Cause, ChangeKind, Directory, Priority, Rulebook, Step};
@@ -75,14 +76,17 @@ impl Store {
     pub async fn end_step(&self, end: EndStep, now: Moment) -> Result<(), StoreError> {
         let (matched, rules) = (self.matched(), self.rules.clone());
         self.run(move |c| {
-            intent::remove(c, end.intent)?;
+            let sent_at = intent::remove(c, end.intent)?;
+            if end.effect.outcome.ending() == Ending::Untold {
+                unanswered::note(c, end.lease.target, &end.effect.call.step, sent_at.unwrap_or(now), now)?;
+            }
             append(c, &about(c, end.lease, now, Event::Effect(end.effect.clone()))?)?;
             let org = work::org(c, end.lease.target)?;
             if let Some((id, login)) = &end.renamed {
                 accounts::rename(c, &org, id, login)?;
             }
-            if let Some(group) = &end.made {
-                previews::group_made(c, &org, group)?;
+            for group in &end.new_groups {
+                previews::group_seen(c, &org, group)?;
             }
             if present(c, end.lease)?.is_none() {
                 return Ok(());
@@ -177,12 +181,7 @@ fn begin_step(
     }
     // From now on a suspension or deactivation is ours, whatever becomes of this run and of what is known of the account:
     // whoever returns is let in again.
-    let was = match call.step {
-        Step::Suspend { .. } => Some("on_leave"),
-        Step::Deactivate { .. } => Some("ended"),
-        _ => None,
-    };
-    if let Some(was) = was {
+    if let Some(was) = is_then(&call.step) {
         target::set_was(c, lease.target, was)?;
     }
     Ok(Begun::Intent(intent::insert(c, lease, call, now)?))
@@ -301,6 +300,9 @@ pub(super) fn release(c: &Tx, lease: Lease, how: &Release, now: Moment) -> Resul
     let Transition { work, events } = before.released(lease, how, over, now);
     if let Release::Done { was, awaits_manager, .. } = how {
         target::set_end(c, lease.target, was, *awaits_manager)?;
+    }
+    if over && matches!(how, Release::Done { .. }) {
+        unanswered::ended_soon(c, lease.target, now)?;
     }
     work::update(c, lease.target, &work)?;
     for event in events {

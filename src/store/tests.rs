@@ -200,7 +200,7 @@ async fn an_outcome_its_account_and_its_audit_row_are_one_commit() {
         effect: effect(Outcome::Applied),
         account: Some(Some(account(None))),
         renamed: None,
-        made: None,
+        new_groups: Vec::new(),
         next: Next::Release(done()),
     };
     world.store.end_step(end, world.now).await.expect("ends");
@@ -216,8 +216,15 @@ async fn what_a_call_has_left_open_is_read_first_by_whoever_comes_next() {
     let claim = world.claim().await.remove(0);
     let Begun::Intent(intent) = world.begin(&claim).await else { panic!("stale") };
     let effect = effect(Outcome::Replan); // the login of a create exists already, perhaps by the first of two copies of the call
-    let end =
-        EndStep { lease: claim.lease, intent, effect, account: None, renamed: None, made: None, next: Next::Read };
+    let end = EndStep {
+        lease: claim.lease,
+        intent,
+        effect,
+        account: None,
+        renamed: None,
+        new_groups: Vec::new(),
+        next: Next::Read,
+    };
     world.store.end_step(end, world.now).await.expect("ends");
     world.see(Employee { email: "another@example.com".into(), ..an_employee() }).await;
     world.store.release(claim.lease, Release::Stale, world.now).await.expect("lets go");
@@ -335,7 +342,7 @@ async fn managers_are_found_awaited_and_never_fatal() {
         effect: effect(Outcome::Applied),
         account: Some(Some(account)),
         renamed: None,
-        made: None,
+        new_groups: Vec::new(),
         next: Next::Release(done()),
     };
     world.store.end_step(end, world.now).await.expect("ends");

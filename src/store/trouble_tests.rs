@@ -43,7 +43,7 @@ async fn an_outcome_that_the_store_refuses_is_audited_and_the_account_is_read_be
         effect: effect(Outcome::Applied),
         account: Some(Some(account(None))),
         renamed: None,
-        made: None,
+        new_groups: Vec::new(),
         next: Next::Continue,
     };
     let e = world.store.end_step(end.clone(), world.now).await.expect_err("refused");
@@ -76,7 +76,7 @@ async fn what_a_call_has_led_to_is_in_doubt_when_the_store_does_not_take_it_alth
         effect: effect(Outcome::Applied),
         account: Some(Some(account(None))),
         renamed: None,
-        made: None,
+        new_groups: Vec::new(),
         next: Next::Continue,
     };
     world.store.end_step(end, world.now).await.expect("written");
@@ -128,7 +128,7 @@ async fn a_run_of_which_nothing_is_heard_is_let_go_and_what_it_says_late_changes
         effect: effect(Outcome::Applied),
         account: Some(Some(account(None))),
         renamed: None,
-        made: None,
+        new_groups: Vec::new(),
         next: Next::Release(done()),
     };
     world.store.end_step(late, world.now).await.expect("is audited");

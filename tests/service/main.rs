@@ -20,6 +20,7 @@ mod authentication;
 mod bad_input;
 mod correlation;
 mod first_contact;
+mod late_calls;
 mod lifecycle;
 mod limits;
 mod managers;

@@ -259,3 +259,29 @@ fn empty_bodies_where_a_body_belongs_lose_nothing() {
         assert_eq!(creates, 2, "looked up after the empty answers, then made once each");
     });
 }
+
+#[test]
+fn an_app_that_may_not_see_groups_ends_access_from_the_first_start_on() {
+    on_a_system(async {
+        let key = Key::ec("k1");
+        let granted: Vec<&str> = SCOPES.into_iter().filter(|scope| *scope != claims::GROUPS).collect();
+        let mut setup = Setup::of(8);
+        setup.okta.service_apps = vec![key.app("0oaservice", &granted, false)];
+        let mut rig = Rig::new(setup);
+        rig.credentials = Some(service_app(&key));
+        rig.run().await;
+        rig.until("what is missing is named", async |rig| {
+            let reasons = rig.service().readiness.reasons();
+            reasons.get("okta sandbox").is_some_and(|why| why.contains(claims::GROUPS))
+        })
+        .await;
+        let n = (0..8).find(|n| rig.setup.people[*n].status == Hired::Active).expect("somebody");
+        rig.edit(n, |p| p.status = Hired::Inactive);
+        let anchor = rig.setup.people[n].id.clone();
+        rig.until_okta("they are out", |okta| {
+            okta.user_by_anchor(&anchor)
+                .is_some_and(|user| matches!(user.status, Status::Deprovisioned | Status::Suspended))
+        })
+        .await;
+    });
+}

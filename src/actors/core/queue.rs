@@ -17,6 +17,18 @@ pub struct Call {
     pub write: bool,
     /// What it does, in one word.
     pub action: &'static str,
+    /// For whom it is.
+    pub whom: Whom,
+}
+
+/// For whom a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whom {
+    /// It looks at the org.
+    Nobody,
+    Person,
+    /// It takes what is left of somebody's access, or proves that it is over.
+    Leaver,
 }
 
 /// Whether calls of a kind and class may leave now.
@@ -128,8 +140,8 @@ mod tests {
     use std::time::Duration;
 
     const NOW: Moment = Moment::from_secs(1000);
-    const WRITE: Call = Call { kind: "object", write: true, action: "update" };
-    const READ: Call = Call { kind: "list", write: false, action: "list" };
+    const WRITE: Call = Call { kind: "object", write: true, action: "update", whom: Whom::Person };
+    const READ: Call = Call { kind: "list", write: false, action: "list", whom: Whom::Nobody };
 
     fn view() -> View {
         View { admission: Admission::Yes, permits: 5, wake: None, sent_away: None }

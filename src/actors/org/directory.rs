@@ -77,18 +77,19 @@ impl SharedDirectory {
         });
     }
 
-    /// Somebody is in these groups: those that are not known yet, or under another name, are known from now on.
-    pub fn learn(&self, groups: &[Group]) {
+    /// Somebody is in these groups: those that are not known yet, or under another name, are known from now on. Returns those.
+    pub fn learn(&self, groups: &[Group]) -> Vec<Group> {
         let known = self.load();
-        let unknown: Vec<&Group> = groups.iter().filter(|group| !known.knows_as(group)).collect();
+        let unknown: Vec<Group> = groups.iter().filter(|group| !known.knows_as(group)).cloned().collect();
         if unknown.is_empty() {
-            return;
+            return unknown;
         }
         self.current.rcu(|old| {
             let mut new = Directory::clone(old);
             unknown.iter().for_each(|group| new.learn(group));
             new
         });
+        unknown
     }
 
     /// Reserves the creation of a group until what is returned is dropped; nothing if another run is at it.

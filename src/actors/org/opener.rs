@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 const TICK: Duration = Duration::from_secs(5);
 
 /// Whoever accepts where the configuration says that nobody is asked.
-const NOBODY_ASKED: &str = "the configuration (adopt = \"automatic\")";
+pub(super) const NOBODY_ASKED: &str = "the configuration (adopt = \"automatic\")";
 
 /// Opens an org step by step, as it becomes known that it may be written to.
 #[derive(Clone)]

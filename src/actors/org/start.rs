@@ -3,14 +3,16 @@
 //! **Invariant:** until the org was read as a whole and compared, only access of people is ended who were known before the
 //! start; what is open after that is said by the opener.
 
+use super::administrators::read_administrators;
 use super::directory::{SharedDirectory, say_who_is_unknown};
 use super::lists::Lists;
-use super::opener::Opener;
+use super::opener::{NOBODY_ASKED, Opener};
 use super::prime::{read_accounts, read_directory, read_schema};
 use super::shared::Org;
 use crate::actors::dispatcher::{Dispatcher, Open, Openness, Wake};
 use crate::actors::forecaster::Forecaster;
 use crate::actors::person_run::Tools;
+use crate::actors::prober::Prober;
 use crate::actors::progress::longest_silence;
 use crate::actors::reconciler::Reconciler;
 use crate::actors::runs::{Runs, Watchdog};
@@ -25,7 +27,7 @@ use crate::domain::plan::rulebook::OrgRules;
 use crate::domain::{Directory, Priority, Rulebook};
 use crate::mailbox::{Bell, Gate};
 use crate::okta::schema::misfits;
-use crate::okta::{Ledger, OktaClient};
+use crate::okta::{Bucket, Ledger, OktaClient};
 use crate::retry;
 use crate::store::{Primed, StoreError, directory, is_read};
 use std::sync::Arc;
@@ -80,13 +82,16 @@ impl Beginning {
     /// needs the account's id and nothing of what is read first, however long that takes. Everything else waits until the
     /// org was read as a whole and compared with whom Namely has shown.
     pub async fn work(self) {
+        let prober = Prober { org: self.org.clone() };
+        self.org.shared.supervisor.keep("prober", &self.org.name, move || prober.clone().keep());
         let known = self.known().await;
         // Somebody may have become an administrator meanwhile: who ends before the list is read is asked about.
         let early = known.map(|directory| self.begin(directory.with_old_administrators()));
         if let Some(begun) = &early {
             begun.dispatcher.send(Open(Openness::Terminations)).await;
         }
-        let (directory, primed) = self.prime().await;
+        let mut early = early;
+        let (directory, primed) = self.prime(&mut early).await;
         let begun = match early {
             Some(begun) => {
                 begun.directory.replace(directory);
@@ -124,7 +129,9 @@ impl Beginning {
     }
 
     /// Reads all of the org, for as long as it takes, and compares it with everybody who was seen meanwhile.
-    async fn prime(&self) -> (Directory, Primed) {
+    ///
+    /// Where nobody may read its groups, access is ended all the same, from the first start on: `early` is what does it.
+    async fn prime(&self, early: &mut Option<Begun>) -> (Directory, Primed) {
         let mut attempt = 0;
         loop {
             match self.try_prime().await {
@@ -135,11 +142,54 @@ impl Beginning {
                 Err(why) => {
                     tracing::error!(org = %self.org.name, %why, "Okta could not be read; it will be tried again");
                     self.org.shared.readiness.missing(&missing(&self.org.name), why);
+                    if early.is_none() {
+                        *early = self.begin_without_groups().await;
+                    }
                 }
             }
             self.org.shared.clock.sleep(retry::delay(attempt)).await;
             attempt += 1;
         }
+    }
+
+    /// Begins an org whose accounts can be read and whose groups cannot, for want of a scope, with what ends access: that needs no
+    /// group, and what it asks of groups is asked for each person.
+    async fn begin_without_groups(&self) -> Option<Begun> {
+        if !self.org.traffic.health(|health| health.is_refused(Bucket::Groups, false)) {
+            return None;
+        }
+        match self.read_without_groups().await {
+            Ok(directory) => {
+                let begun = self.begin(directory?);
+                begun.dispatcher.send(Open(Openness::Terminations)).await;
+                Some(begun)
+            }
+            Err(why) => {
+                tracing::error!(org = %self.org.name, %why, "the accounts of the org could not be read either");
+                None
+            }
+        }
+    }
+
+    /// Reads the accounts of the org; nothing where somebody has to accept its report first.
+    async fn read_without_groups(&self) -> Result<Option<Directory>, String> {
+        let (Org { name, shared, writers, mapped, .. }, error) = (&self.org, |e: StoreError| e.to_string());
+        let (store, clock) = (&shared.store, &shared.clock);
+        if self.ask_to_adopt && !store.is_adopted(name, clock.now()).await.map_err(error)? {
+            return Ok(None);
+        }
+        let (mapping, rules) = (&self.rulebook.mapping, self.rules().ok_or("the org is not configured")?);
+        let (nothing, known) = (Directory::default(), self.last_known().await?);
+        let found = read_administrators(writers, mapping, &nothing, &known, Priority::Inspect).await;
+        let directory = nothing.with_administrators(found);
+        let started = clock.now();
+        let (accounts, groups) = read_accounts(writers, &directory, &self.rulebook, mapped).await?;
+        store.prime(name, accounts, groups, started).await.map_err(error)?;
+        store.correlate_org(name, clock.now()).await.map_err(error)?;
+        if !self.ask_to_adopt {
+            store.accept_unasked(name, &rules.tenants, NOBODY_ASKED, clock.now()).await.map_err(error)?;
+        }
+        Ok(Some(directory))
     }
 
     async fn try_prime(&self) -> Result<(Directory, Primed), String> {
@@ -154,8 +204,14 @@ impl Beginning {
         let error = |e: StoreError| e.to_string();
         // Before the accounts: who is an administrator must be known when somebody is matched.
         self.org.shared.store.put_directory(&self.org.name, &directory).await.map_err(error)?;
-        let primed: Primed =
-            self.org.shared.store.prime(&self.org.name, accounts, groups, started).await.map_err(error)?;
+        let compared = Some((Arc::new(directory.clone()), self.reconcile.correct));
+        let primed: Primed = self
+            .org
+            .shared
+            .store
+            .prime_and_compare(&self.org.name, accounts, groups, started, compared)
+            .await
+            .map_err(error)?;
         self.org.shared.store.correlate_org(&self.org.name, self.org.shared.clock.now()).await.map_err(error)?;
         tracing::info!(org = %self.org.name, accounts = primed.accounts, new = primed.new, missing = primed.missing.len(), "Okta is primed");
         Ok((directory, primed))

@@ -104,12 +104,12 @@ impl Traffic {
         f(&mut self.health.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// How many people may be worked on, by the pauses: all, one that tries, or nobody.
+    /// How many people may be worked on, by the pauses: all, or nobody.
     pub fn people(&self, now: Moment) -> usize {
         match self.health(|health| health.org(now)) {
             Admission::Yes => usize::MAX,
-            Admission::Try => 1,
-            Admission::Wait(_) => 0,
+            // A call for nobody tries it.
+            Admission::Try | Admission::Wait(_) => 0,
         }
     }
 }

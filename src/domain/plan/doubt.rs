@@ -4,8 +4,17 @@
 //! **Invariant:** whatever ends a call (its answer, a broken connection, the end of the run or of the program, a store that did
 //! not take what it led to) goes through [`doubt`].
 
+use crate::clock::Moment;
 use crate::domain::account::user::Account;
 use crate::domain::plan::step::Step;
+use std::time::Duration;
+
+/// When somebody is looked at after a call for them was sent that was never answered. Whatever stands in between may deliver it
+/// after nobody waits for it any more: mostly within the seconds after a client has given up (30 by default), sometimes when a
+/// gateway gives up (after a minute or two). What has not landed by the last look does not land.
+const READINGS: [Duration; 3] = [Duration::from_secs(40), Duration::from_secs(120), Duration::from_secs(600)];
+/// For so long a call may land that was sent.
+pub const LONGEST_DELAY: Duration = READINGS[2];
 
 /// How a call ended, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +53,60 @@ pub fn doubt(account: &mut Account, step: &Step, ending: Ending) {
         }
         _ => {}
     }
+}
+
+/// When whoever a call was for is looked at next, if it was sent at `sent` and nobody knows what became of it; nothing where all
+/// looks are over, or where it does not matter when it lands.
+pub fn next_reading(step: &Step, sent: Moment, now: Moment) -> Option<Moment> {
+    let readings = READINGS.into_iter().map(|after| sent + after);
+    undoes_late(step).then(|| readings.into_iter().find(|at| *at > now)).flatten()
+}
+
+/// Whether a call that lands late undoes what was done meanwhile.
+const fn undoes_late(step: &Step) -> bool {
+    match step {
+        Step::CreateUser { .. }
+        | Step::Activate { .. }
+        | Step::Suspend { .. }
+        | Step::Unsuspend { .. }
+        | Step::UpdateUser { .. }
+        | Step::ChangeType { .. }
+        | Step::SetManager { .. }
+        | Step::ClearManager { .. }
+        | Step::Deactivate { .. }
+        | Step::RemoveGroup { .. }
+        | Step::AddGroup { .. }
+        | Step::AssignApp { .. }
+        | Step::UnassignApp { .. } => true,
+        // A group too many, a session too few, and what is only read.
+        Step::CreateGroup { .. }
+        | Step::FreeLogin { .. }
+        | Step::Unlock { .. }
+        | Step::RevokeSessions { .. }
+        | Step::RevokeSessionsAgain { .. }
+        | Step::ReadAccount { .. }
+        | Step::ReadProfile { .. }
+        | Step::ReadBack { .. }
+        | Step::ReadGroups { .. }
+        | Step::ReadRoles { .. }
+        | Step::ReadGroupRoles { .. }
+        | Step::ListGroups { .. } => false,
+    }
+}
+
+/// The word of the entitlement that is carried out from the moment this call is announced: whatever becomes of it, its effect is
+/// ours, and whoever returns is let in again.
+pub const fn is_then(step: &Step) -> Option<&'static str> {
+    match step {
+        Step::Suspend { .. } => Some("on_leave"),
+        Step::Deactivate { .. } => Some("ended"),
+        _ => None,
+    }
+}
+
+/// Whether a call gives access to somebody who had none.
+pub const fn gives_access(step: &Step) -> bool {
+    matches!(step, Step::CreateUser { .. } | Step::Activate { .. } | Step::Unsuspend { .. })
 }
 
 #[cfg(test)]
@@ -98,6 +161,24 @@ mod tests {
                 };
                 prop_assert_eq!(&account.marks.unsure, &unsure, "{:?}", step);
             }
+        }
+    }
+
+    #[test]
+    fn whom_an_unanswered_write_was_for_is_looked_at_until_it_can_land_no_more_and_nobody_else_is() {
+        let (sent, id) = (Moment::from_secs(1000), || "00u1".to_owned());
+        let activate = Step::Activate { id: id(), send_email: false };
+        let mut readings = Vec::new();
+        let mut now = sent + Duration::from_secs(5);
+        while let Some(at) = next_reading(&activate, sent, now) {
+            readings.push(at.since(sent));
+            now = at;
+        }
+        assert_eq!(readings, READINGS);
+        assert_eq!(next_reading(&activate, sent, sent + Duration::from_secs(30)), Some(sent + READINGS[0]));
+        assert_eq!(next_reading(&activate, sent, sent + Duration::from_secs(86_400)), None, "a start a day later");
+        for harmless in [Step::RevokeSessions { id: id() }, Step::CreateGroup { name: "Sales".into() }] {
+            assert_eq!(next_reading(&harmless, sent, sent), None, "{harmless:?}");
         }
     }
 

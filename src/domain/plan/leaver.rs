@@ -113,6 +113,8 @@ pub struct Known<'a> {
     pub protected: Option<String>,
     /// Why writes of this kind are stopped.
     pub paused: Option<String>,
+    /// What is under way for them, or keeps it from being so.
+    pub doing: Option<String>,
 }
 
 /// What is said of somebody who has left and still has access.
@@ -141,6 +143,11 @@ pub fn leaver_access(known: &Known, after: Duration, now: Moment) -> Option<Leav
         Some(LeaverAccess { why, message, command })
     };
     let reason = || known.reason.unwrap_or("nobody has come to it yet").to_owned();
+    let now_and_before = || match (&known.doing, known.reason) {
+        (Some(doing), Some(before)) => format!("{doing}; before that: {before}"),
+        (Some(doing), None) => doing.clone(),
+        (None, _) => reason(),
+    };
     if let Some(id) = known.hold {
         return say(WhyAccess::Held, format!("hold {id} waits for a decision"), format!("holds show {id}"));
     }
@@ -165,10 +172,10 @@ pub fn leaver_access(known: &Known, after: Duration, now: Moment) -> Option<Leav
         (Work::Held, _) => say(WhyAccess::Held, reason(), "holds list".into()),
         (_, Some(why)) => say(WhyAccess::Refused, why, "quarantine list".into()),
         (Work::Quarantined, None) if known.account.is_none() => {
-            say(WhyAccess::NotFound, reason(), "quarantine list".into())
+            say(WhyAccess::NotFound, now_and_before(), "quarantine list".into())
         }
-        (Work::Quarantined, None) => say(WhyAccess::Refused, reason(), "quarantine list".into()),
-        (Work::Ready | Work::Done, None) => say(WhyAccess::Waiting, reason(), "status".into()),
+        (Work::Quarantined, None) => say(WhyAccess::Refused, now_and_before(), "quarantine list".into()),
+        (Work::Ready | Work::Done, None) => say(WhyAccess::Waiting, now_and_before(), "status".into()),
     }
 }
 
@@ -225,6 +232,7 @@ mod tests {
             seconds: None,
             protected: None,
             paused: None,
+            doing: None,
         };
         change(&mut known);
         leaver_access(&known, AFTER, NOW).map(|found| (found.why, found.message))
@@ -281,6 +289,9 @@ mod tests {
         assert!(found == WhyAccess::Refused && message.contains("E0000006"), "also while it is tried again: {message}");
         let (found, message) = said(Some(&active), |known| known.paused = Some("ann: night".into())).expect("access");
         assert!(found == WhyAccess::Waiting && message.contains("ann"), "{message}");
+        let sent = |known: &mut Known| known.doing = Some("deactivate was sent at noon".into());
+        let (found, message) = said(Some(&active), sent).expect("access");
+        assert!(found == WhyAccess::Waiting && message == "deactivate was sent at noon", "{message}");
         assert!(WhyAccess::ALL.iter().filter(|why| !why.pages()).eq([&WhyAccess::ByDecision]));
     }
 

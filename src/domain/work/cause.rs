@@ -23,6 +23,8 @@ pub enum Cause {
     Undo,
     /// Somebody has asked for it.
     Request,
+    /// A call for them was never answered, and may have landed since.
+    Unanswered,
 }
 
 impl Cause {
@@ -39,6 +41,7 @@ impl Cause {
             Cause::Drift => "drift",
             Cause::Undo => "undo",
             Cause::Request => "request",
+            Cause::Unanswered => "unanswered",
         }
     }
 
@@ -55,6 +58,7 @@ impl Cause {
             Cause::Drift => "somebody else has changed the account".into(),
             Cause::Undo => "somebody takes back what was done".into(),
             Cause::Request => "somebody has asked for it".into(),
+            Cause::Unanswered => "a call was never answered and may have landed since".into(),
         })
     }
 }

@@ -344,6 +344,22 @@ impl Work {
         Work { read_first: true, bucket: USER_READ.into(), due_at: now, ..self }
     }
 
+    /// A call of a while ago was never answered, and may have landed since: the account is read before anything else.
+    #[must_use]
+    pub fn read_again(self) -> Work {
+        Work { read_first: true, ..self }
+    }
+
+    /// Nothing is to be done, and something is to be known.
+    #[must_use]
+    pub fn remarked(self, why: String) -> Work {
+        if self.is_dirty() {
+            return self;
+        }
+        let reason = self.reason.iter().cloned().chain([why]).collect::<Vec<_>>().join("; ");
+        Work { reason: Some(reason), ..self }
+    }
+
     /// The calendar was set back: what is due moves with it.
     #[must_use]
     pub fn set_back(self, back: Duration) -> Work {

@@ -418,3 +418,14 @@ CREATE TABLE missing (
   PRIMARY KEY (tenant, profile)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX missing_name ON missing(tenant, name_key);
+
+-- Calls that were never answered, or that the service was stopped during: whom they were for is looked at again.
+CREATE TABLE unanswered (
+  id      INTEGER PRIMARY KEY AUTOINCREMENT,
+  target  INTEGER NOT NULL,
+  step    TEXT NOT NULL,     -- JSON, as in `intent`
+  sent_at INTEGER NOT NULL,
+  due_at  INTEGER NOT NULL   -- the next look
+) STRICT;
+CREATE INDEX unanswered_due ON unanswered(due_at);
+CREATE INDEX unanswered_target ON unanswered(target);

@@ -1,6 +1,8 @@
 //! The tables `audit`, `checkpoint` and `sink`: the chain, what was signed of it, and how far each reader of it is.
 
+use crate::audit::{Event, Outcome, Row};
 use crate::clock::Moment;
+use crate::domain::Step;
 use crate::store::StoreError;
 use crate::store::engine::{Bind, Optional, Tx, Value, params, params_from_iter};
 
@@ -39,6 +41,24 @@ pub fn last(c: &Tx) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
 pub fn last_at(c: &Tx) -> Result<Option<Moment>, StoreError> {
     let mut select = c.prepare_cached("SELECT at FROM audit ORDER BY seq DESC LIMIT 1")?;
     Ok(select.query_row([], |row| row.get(0)).optional()?.map(Moment::from_millis))
+}
+
+/// The calls for a target that Okta has carried out since then, and when, in order.
+pub fn applied_since(c: &Tx, target: i64, since: Moment) -> Result<Vec<(Step, Moment)>, StoreError> {
+    let mut select =
+        c.prepare_cached("SELECT row, at FROM audit WHERE target = ?1 AND kind = 'effect' AND at >= ?2 ORDER BY seq")?;
+    let rows: Vec<(String, i64)> = select
+        .query_map(params![target, since.millis()], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut found = Vec::new();
+    for (text, at) in rows {
+        if let Event::Effect(effect) = Row::read(&text)?.event
+            && effect.outcome == Outcome::Applied
+        {
+            found.push((effect.call.step, Moment::from_millis(at)));
+        }
+    }
+    Ok(found)
 }
 
 /// Up to `limit` rows after `seq`, in order.

@@ -2,9 +2,10 @@
 
 use crate::audit::Call;
 use crate::clock::Moment;
+use crate::domain::Step;
 use crate::domain::work::run::Lease;
 use crate::store::StoreError;
-use crate::store::engine::{Row, SqlError, Tx, params};
+use crate::store::engine::{Optional, Row, SqlError, Tx, params};
 
 /// Announces a call; returns its number.
 pub fn insert(c: &Tx, lease: Lease, call: &Call, now: Moment) -> Result<i64, StoreError> {
@@ -25,10 +26,17 @@ pub fn insert(c: &Tx, lease: Lease, call: &Call, now: Moment) -> Result<i64, Sto
     ])?)
 }
 
-/// A call has its outcome.
-pub fn remove(c: &Tx, id: i64) -> Result<(), StoreError> {
-    c.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([id])?;
-    Ok(())
+/// A call has its outcome; when it was announced.
+pub fn remove(c: &Tx, id: i64) -> Result<Option<Moment>, StoreError> {
+    let mut delete = c.prepare_cached("DELETE FROM intent WHERE id = ?1 RETURNING sent_at")?;
+    Ok(delete.query_row([id], |row| row.get(0)).optional()?.map(Moment::from_millis))
+}
+
+/// The call for a target that is under way, and when it was announced.
+pub fn last_sent(c: &Tx, target: i64) -> Result<Option<(Step, Moment)>, StoreError> {
+    let mut select = c.prepare_cached("SELECT step, sent_at FROM intent WHERE target = ?1 ORDER BY id DESC LIMIT 1")?;
+    let found: Option<(String, i64)> = select.query_row([target], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    found.map(|(step, at)| Ok((serde_json::from_str(&step)?, Moment::from_millis(at)))).transpose()
 }
 
 /// How many have no outcome yet.
@@ -42,23 +50,37 @@ pub struct Announced {
     pub target: i64,
     pub rev: i64,
     pub call: Call,
+    pub sent_at: Moment,
 }
 
-type Columns = (i64, i64, i64, String, String, String, String, i64);
+type Columns = (i64, i64, i64, String, String, String, String, i64, i64);
 
 fn columns(row: &Row) -> Result<Columns, SqlError> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?))
+    Ok((
+        row.get(0)?,
+        row.get(1)?,
+        row.get(2)?,
+        row.get(3)?,
+        row.get(4)?,
+        row.get(5)?,
+        row.get(6)?,
+        row.get(7)?,
+        row.get(8)?,
+    ))
 }
 
-fn announced((id, target, rev, step, method, path, body_hash, attempt): Columns) -> Result<Announced, StoreError> {
+fn announced(
+    (id, target, rev, step, method, path, body_hash, attempt, sent_at): Columns,
+) -> Result<Announced, StoreError> {
     let step = serde_json::from_str(&step)?;
-    Ok(Announced { id, target, rev, call: Call { step, method, path, body_hash, attempt } })
+    let sent_at = Moment::from_millis(sent_at);
+    Ok(Announced { id, target, rev, call: Call { step, method, path, body_hash, attempt }, sent_at })
 }
 
 /// Those of a lease, in order.
 pub fn of_lease(c: &Tx, lease: Lease) -> Result<Vec<Announced>, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT id, target, rev, step, method, path, body_hash, attempt FROM intent WHERE target = ?1 AND token = ?2
+        "SELECT id, target, rev, step, method, path, body_hash, attempt, sent_at FROM intent WHERE target = ?1 AND token = ?2
          ORDER BY id",
     )?;
     let rows: Vec<Columns> = select.query_map([lease.target, lease.token], columns)?.collect::<Result<_, _>>()?;
@@ -68,7 +90,7 @@ pub fn of_lease(c: &Tx, lease: Lease) -> Result<Vec<Announced>, StoreError> {
 /// All of them, in order.
 pub fn all(c: &Tx) -> Result<Vec<Announced>, StoreError> {
     let mut select =
-        c.prepare("SELECT id, target, rev, step, method, path, body_hash, attempt FROM intent ORDER BY id")?;
+        c.prepare("SELECT id, target, rev, step, method, path, body_hash, attempt, sent_at FROM intent ORDER BY id")?;
     let rows: Vec<Columns> = select.query_map([], columns)?.collect::<Result<_, _>>()?;
     rows.into_iter().map(announced).collect()
 }

@@ -24,5 +24,6 @@ pub(super) mod review;
 pub(super) mod risk;
 pub(super) mod source;
 pub(super) mod target;
+pub(super) mod unanswered;
 pub(super) mod vote;
 pub(super) mod work;

@@ -15,7 +15,7 @@ use crate::store::previews;
 use crate::store::rejections;
 use crate::store::rows::review::rejected;
 use crate::store::rows::target::owner;
-use crate::store::rows::{account, people, pin, review};
+use crate::store::rows::{account, intent, people, pin, review, unanswered};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -76,6 +76,7 @@ pub fn leavers_with_access(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<
             seconds: seconds(c, target, &case, &lifecycle.entitlement, doubles.get(&target))?,
             protected,
             paused: pause::why_paused(&pauses, &case.org, Some(ChangeKind::Deactivate)),
+            doing: doing(c, target, &case.org)?,
         };
         let Some(said) = leaver_access(&known, after, now) else { continue };
         let position = case.person.primary();
@@ -94,6 +95,17 @@ pub fn leavers_with_access(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<
     }
     found.sort_by_key(|leaver| (!leaver.why.pages(), leaver.since, leaver.target));
     Ok(found)
+}
+
+/// What is under way for somebody, or keeps it from being so.
+fn doing(c: &Tx, target: i64, org: &str) -> Result<Option<String>, StoreError> {
+    if let Some((step, at)) = intent::last_sent(c, target)? {
+        return Ok(Some(format!("{} was sent at {at}, and Okta has not answered yet", step.name())));
+    }
+    if let Some(why) = pause::stopped_by_org(c, org)? {
+        return Ok(Some(why));
+    }
+    Ok(unanswered::of(c, target)?.last().map(unanswered::Unanswered::message))
 }
 
 /// Who has decided that the access of a leaver stays: by an undo, or by the rejection of what would end it.

@@ -3,7 +3,8 @@
 use crate::domain::work::machine::Work;
 use crate::store::StoreError;
 use crate::store::engine::Tx;
-use crate::store::rows::{target, work};
+use crate::store::rows::unanswered::Unanswered;
+use crate::store::rows::{target, unanswered, work};
 
 /// How far the work on somebody is.
 pub struct Progress {
@@ -11,9 +12,12 @@ pub struct Progress {
     pub conflict: Option<String>,
     /// Nothing of whom there was never anything to do.
     pub work: Option<Work>,
+    /// Calls of which nobody knows what became, and when they are looked at again because of them.
+    pub unanswered: Vec<String>,
 }
 
 /// How far it is on a target.
 pub fn progress(c: &Tx, target: i64) -> Result<Progress, StoreError> {
-    Ok(Progress { conflict: target::conflict(c, target)?, work: work::load(c, target)? })
+    let unanswered = unanswered::of(c, target)?.iter().map(Unanswered::message).collect();
+    Ok(Progress { conflict: target::conflict(c, target)?, work: work::load(c, target)?, unanswered })
 }

@@ -31,6 +31,11 @@ impl Run {
         if self.hurried && step.is_inquiry() { Priority::Revoke } else { step.priority() }
     }
 
+    /// Whether a call is part of the end of somebody's access: what takes it, and what proves that it is over.
+    pub fn ends(&self, step: &Step) -> bool {
+        self.over && matches!(step.priority(), Priority::Revoke | Priority::Remove)
+    }
+
     /// There is no room for this step in its bucket now.
     pub fn no_room(&mut self, step: &Step, bucket: &'static str, context: &Context) -> Act {
         let instead = self.without_reading(step, context).or_else(|| self.hurry(step, context));
@@ -166,6 +171,7 @@ impl Run {
             let answer = Answer::Groups { groups: std::mem::take(listed), next: None };
             self.steps.clear(); // what is removed is planned from what was found
             return match is_inquiry {
+                false if is_empty(&answer) => self.without_any_group(&first, context),
                 true => self.after_inquiry(&first, &Outcome::Applied, &answer, context),
                 false => self.applied(&first, &answer, context),
             };
@@ -188,6 +194,20 @@ impl Run {
         self.steps.pop_front();
         self.steps.push_front(step.clone());
         Concluded::new(None, Next::Continue, Some(Act::Send { step, planned: None }))
+    }
+
+    /// Everybody is in a group: a list without any is no list. It is asked for again, and nothing is proved before it was read.
+    fn without_any_group(&mut self, list: &Step, context: &Context) -> Concluded {
+        let why = "Okta lists no group at all, and everybody is in one: that is not believed".to_owned();
+        let outcome = match self.claim.attempt {
+            0 => Outcome::Retry { after: A_MOMENT, why },
+            _ => Outcome::Refused { why, who: Fixer::OktaAdmin },
+        };
+        if self.over {
+            self.go_around(list, &outcome, context)
+        } else {
+            self.conclude(list, &outcome, &Answer::Done, context)
+        }
     }
 
     /// Not there, or already so: what the list shows afterwards decides.
@@ -359,6 +379,11 @@ impl Run {
             Release::ReadFirst { at, why }
         }
     }
+}
+
+/// Whether an answer lists no group at all.
+pub(super) fn is_empty(answer: &Answer) -> bool {
+    matches!(answer, Answer::Groups { groups, .. } if groups.is_empty())
 }
 
 #[cfg(test)]

@@ -54,10 +54,9 @@ impl Org {
             }
             Step::ListGroups { .. } | Step::ReadGroups { .. } => {
                 let group = |id: &String| Group { id: id.clone(), name: id.clone(), writable: true };
-                return (
-                    Outcome::Applied,
-                    Answer::Groups { groups: self.groups.iter().map(group).collect(), next: None },
-                );
+                let everyone = Group { id: "00gEveryone".into(), name: "Everyone".into(), writable: false };
+                let groups = self.groups.iter().map(group).chain([everyone]);
+                return (Outcome::Applied, Answer::Groups { groups: groups.collect(), next: None });
             }
             Step::ReadAccount { .. } => return (Outcome::Applied, Answer::User(self.account.clone())),
             Step::ReadBack { .. } if self.account.is_live() => {
@@ -519,5 +518,49 @@ fn who_is_rehired_gets_access_back_only_after_the_memberships_that_were_taken_ar
         }
         assert_eq!(activated, times == 0, "{:?}", org.calls);
         assert!(org.calls.contains(&"remove_group"), "{:?}", org.calls);
+    }
+}
+
+#[test]
+fn a_list_without_any_group_is_not_the_end_of_a_leavers_groups() {
+    let world = World::new();
+    for over in [true, false] {
+        let account = Account { status: AccountStatus::Deprovisioned, ..world.account() };
+        let mut account = account;
+        account.marks.exit = Some(crate::domain::account::user::ExitProof {
+            sessions_revoked: true,
+            deactivated: true,
+            sessions_revoked_again: true,
+            read_back: true,
+            ..Default::default()
+        });
+        let person = if over { leaver() } else { crate::domain::record::employee::tests::an_employee() };
+        for attempt in [0, 1] {
+            let claim = Claim { attempt, ..world.claim(person.clone(), Some(account.clone())) };
+            let mut run = Run::new(claim);
+            let mut act = run.begin(&world.context());
+            let release = loop {
+                let Act::Send { step, .. } = act else { panic!("{act:?}") };
+                let (outcome, answer) = match &step {
+                    Step::ReadAccount { .. } => (Outcome::Applied, Answer::User(account.clone())),
+                    Step::ListGroups { .. } => (Outcome::Applied, Answer::Groups { groups: Vec::new(), next: None }),
+                    Step::RemoveGroup { .. } => (Outcome::Applied, Answer::Done), // what is known is taken
+                    other => panic!("{other:?} although nobody knows the groups"),
+                };
+                let concluded = run.conclude(&step, &outcome, &answer, &world.context());
+                match (concluded.next, concluded.then) {
+                    (Next::Release(release), _) => break release,
+                    (_, Some(next)) => act = next,
+                    other => panic!("{other:?}"),
+                }
+            };
+            let (Release::Retry { why, .. }
+            | Release::ReadFirst { why, .. }
+            | Release::Quarantined { why, again: Some(_), .. }) = release
+            else {
+                panic!("over {over}, attempt {attempt}: {release:?}")
+            };
+            assert!(why.contains("no group at all"), "{why}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** what could not be read is unknown; that there is no account is answered twice before it is believed.
 
+use super::leaver::is_empty;
 use super::waits::A_MOMENT;
 use super::{Concluded, Context, Run, WRONG_AGAIN};
 use crate::domain::account::administrators::RolesRead;
@@ -43,8 +44,7 @@ impl Run {
             _ => {}
         }
         // Everybody is in a group: an answer without any is none.
-        let is_empty = matches!(answer, Answer::Groups { groups, .. } if groups.is_empty());
-        let is_reported = *outcome == Outcome::Applied && !is_empty;
+        let is_reported = *outcome == Outcome::Applied && !is_empty(answer);
         if !is_reported {
             self.unanswered.push(match step {
                 Step::ReadGroups { id, .. } => Step::ReadGroups { id: id.clone(), page: None },
