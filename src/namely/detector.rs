@@ -144,11 +144,10 @@ impl Detector {
         }
     }
 
-    /// Of a page that shows too little of its profiles to be used: whose access ends all the same, as far as they are known.
+    /// Of a page that shows too little of its profiles to be used: whose access ends all the same.
     pub fn endings(&self, profiles: &[Value]) -> Vec<ProfileProblem> {
-        let is_known =
-            |problem: &ProfileProblem| problem.profile.as_ref().is_some_and(|id| self.known.contains_key(id.as_str()));
-        profiles.iter().map(unread).filter(|problem| problem.facts.may_end() && is_known(problem)).collect()
+        let ends = |problem: &ProfileProblem| problem.facts.may_end() && problem.profile.is_some();
+        profiles.iter().map(unread).filter(ends).collect()
     }
 
     /// These could not be read when the service ended: whoever can be now is mended.

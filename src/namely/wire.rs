@@ -8,7 +8,7 @@ use super::catalogue::{Catalogue, GroupKind};
 pub use super::fields::Profile;
 use super::fields::{date, groups, manager, number_or_text, part, pay_group, teams, text, titled, visible};
 use crate::domain::mapping::view::Reads;
-use crate::domain::record::facts::{Facts, ProfileProblem};
+use crate::domain::record::facts::{Facts, Names, ProfileProblem};
 use crate::domain::{Employee, UserStatus};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -267,14 +267,22 @@ impl Reader {
 
 /// What can be said of a profile that cannot be read as a whole.
 pub fn unread(profile: &Value) -> ProfileProblem {
-    let mut problem =
-        ProfileProblem { profile: None, name: None, why: String::new(), facts: Facts::default(), unknown_group: false };
+    let mut problem = ProfileProblem {
+        profile: None,
+        why: String::new(),
+        facts: Facts::default(),
+        names: Box::default(),
+        unknown_group: false,
+    };
     let Some(fields) = profile.as_object() else { return problem };
     problem.profile = fields.get("id").and_then(Value::as_str).filter(|id| !id.is_empty()).map(str::to_owned);
     let name = |key: &str| text(fields, key).unwrap_or_default();
-    let (preferred, last) = (name("preferred_name"), name("last_name"));
-    let first = if preferred.is_empty() { name("first_name") } else { preferred };
-    problem.name = Some(format!("{first} {last}").trim().to_owned()).filter(|name| !name.is_empty());
+    problem.names = Box::new(Names {
+        email: name("email"),
+        first_name: name("first_name"),
+        last_name: name("last_name"),
+        preferred_name: name("preferred_name"),
+    });
     let date = |key: &str| if fields.contains_key(key) { date(fields, key).ok() } else { None };
     problem.facts = Facts {
         user_status: visible(fields, "user_status").ok().filter(|word| !word.is_empty()).map(|w| UserStatus::parse(&w)),
@@ -415,7 +423,7 @@ mod tests {
             let problem = reader().read(&page.profiles[0], &small()).expect_err(key);
             assert!(problem.why.contains(key) || problem.why.contains("g99"), "{key}: {}", problem.why);
             assert_eq!(problem.profile.as_deref(), Some("u-1"));
-            assert!(problem.name.is_some_and(|name| name.contains("Ines")));
+            assert!(problem.name().is_some_and(|name| name.contains("Ines")));
             assert_eq!(problem.facts.user_status, Some(UserStatus::Inactive), "{key}");
             assert_eq!(problem.facts.departure_date, Some(Some(day)), "{key}");
         }

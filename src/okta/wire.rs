@@ -75,7 +75,7 @@ impl User {
         let text = |name: &str| self.profile.get(name).and_then(Value::as_str).map(str::to_owned);
         Account {
             login: text("login").unwrap_or_default(),
-            anchor: text(anchor),
+            anchor: text(anchor).map(|anchor| as_profile_id(&anchor)).filter(|anchor| !anchor.is_empty()),
             status: AccountStatus::parse(&self.status),
             // A null attribute is usually omitted, but six of them never are (okta-api.md §3.1): missing is null.
             profile: self
@@ -97,6 +97,17 @@ impl User {
             id: self.id,
         }
     }
+}
+
+/// An anchor as Namely writes the id of the profile: an import may have put blanks around it, or capitals into its UUID.
+fn as_profile_id(anchor: &str) -> String {
+    let anchor = anchor.trim();
+    let is_uuid = anchor.len() == 36
+        && anchor.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        });
+    if is_uuid { anchor.to_ascii_lowercase() } else { anchor.to_owned() }
 }
 
 /// A group object.
@@ -334,6 +345,11 @@ mod tests {
         let account = user.account("namelyId", &mapped);
         assert_eq!(account.status, AccountStatus::Unknown);
         assert_eq!(account.anchor.as_deref(), Some("u-1"));
+        let uuid = "5f0c7a4e-0000-4000-8000-00000000000a";
+        for written in [uuid.to_owned(), uuid.to_uppercase(), format!(" {uuid}\n")] {
+            assert_eq!(as_profile_id(&written), uuid, "{written:?} is the same profile");
+        }
+        assert_eq!(as_profile_id(" U-1 "), "U-1", "what is no UUID keeps its case");
         assert_eq!(account.profile.keys().collect::<Vec<_>>(), ["login", "namelyId", "title"]);
     }
 

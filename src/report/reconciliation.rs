@@ -103,6 +103,8 @@ pub struct Unlinked {
     pub name: String,
     /// The profile that it says it is of.
     pub anchor: Option<String>,
+    /// Namely shows that profile, also if not all of it can be read.
+    pub is_shown: bool,
 }
 
 /// What somebody else has changed, as the audit has it.
@@ -158,8 +160,14 @@ impl Reconciliation {
     pub fn new(findings: Findings) -> Self {
         let mut rows: Vec<Row> = findings.previews.iter().flat_map(of_preview).collect();
         for account in findings.unlinked {
-            let orphaned = account.anchor.is_some();
+            let orphaned = account.anchor.is_some() && !account.is_shown;
             let what = match &account.anchor {
+                Some(anchor) if account.is_shown => {
+                    format!(
+                        "the account {} is of the profile {anchor}, which waits in Namely: see `attention`",
+                        account.okta_id
+                    )
+                }
                 Some(anchor) => {
                     format!("the account {} is of the profile {anchor}, which Namely does not have", account.okta_id)
                 }
@@ -344,6 +352,7 @@ mod tests {
             login: "x@example.com".into(),
             name: "X".into(),
             anchor: anchor.map(str::to_owned),
+            is_shown: false,
         };
         Reconciliation::new(Findings {
             org: "main".into(),

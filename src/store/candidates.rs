@@ -9,9 +9,10 @@ use crate::domain::account::directory::Directory;
 use crate::domain::account::knowledge::Knowledge;
 use crate::domain::account::user::Account;
 use crate::domain::matching::correlation::{ANCHOR, BEFORE, Candidate, Confidence, Counterpart, MISSING};
-use crate::domain::matching::linking::{Ties, bound, distinct};
+use crate::domain::matching::linking::{Ties, bound, distinct, left_while_asked};
 use crate::domain::matching::twins;
 use crate::domain::plan::rulebook::Rulebook;
+use crate::domain::record::employee::Employee;
 use crate::domain::record::person::Position;
 use std::sync::Arc;
 
@@ -44,10 +45,27 @@ pub(super) fn candidates(
             found.extend(seek.target(&rule.name, rule.confidence, other)?);
         }
     }
+    // Who has left may have an account under an address of before: one that is nobody's by now.
+    if rules.is_over(position, now) {
+        for email in source::former_emails(c, &position.tenant, profile)? {
+            let employee = Employee { email, ..position.employee.clone() };
+            let before = Position { tenant: position.tenant.clone(), employee };
+            for (rule, value) in rules.keys(&before) {
+                for account in account::by_attribute(c, org, &rule.attribute, &value)? {
+                    let candidate = seek.account(&rule.name, rule.confidence, account)?;
+                    found.extend(Some(candidate).filter(is_nobodys));
+                }
+            }
+        }
+    }
     for other in missing::namesakes(c, org, position)? {
         found.extend(seek.target(MISSING, Confidence::Certain, other)?);
     }
     Ok(distinct(found, target, &review::rejected(c, org, position)?))
+}
+
+fn is_nobodys(candidate: &Candidate) -> bool {
+    matches!(candidate.counterpart, Counterpart::Account(_))
 }
 
 /// Who looks for whom.
@@ -99,6 +117,11 @@ impl Seek<'_> {
         let Some(first) = positions.first() else { return Ok(None) };
         let account = account::of_target(c, target)?;
         let gone = self.gone(&positions)?;
+        let bound = match self.bound(target, &positions)? {
+            None => self.asked(target, account.as_ref())?,
+            bound => bound,
+        };
+        let bound = bound.or(gone.clone());
         Ok(Some(Candidate {
             rule: rule.to_owned(),
             confidence,
@@ -108,7 +131,7 @@ impl Seek<'_> {
             reserved: account.as_ref().and_then(|account| self.reserved(account)),
             account: account.map(|account| account.id),
             twin: twins::twin(&self.mine, &positions).filter(|_| gone.is_none()).map(Position::described),
-            bound: self.bound(target, &positions)?.or(gone),
+            bound,
             described: first.described(),
             ..Candidate::default()
         }))
@@ -140,6 +163,21 @@ impl Seek<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// That it is asked about somebody who has left whether another profile is them: their leaving is no answer.
+    fn asked(&self, target: i64, account: Option<&Account>) -> Result<Option<String>, StoreError> {
+        if !target::has_left(self.c, target)? {
+            return Ok(None);
+        }
+        let account = account.map(|account| Counterpart::Account(account.id.clone()));
+        let open = review::open_on(self.c, self.org, (&Counterpart::Target(target), account.as_ref()))?;
+        let position = self.position;
+        Ok(open.map(|(review, tenant, profile)| {
+            let is_own =
+                (tenant.as_str(), profile.as_str()) == (position.tenant.as_str(), position.employee.id.as_str());
+            left_while_asked(review, is_own)
+        }))
     }
 
     /// What must be decided before anybody joins a target.

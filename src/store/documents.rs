@@ -21,6 +21,7 @@ use crate::domain::record::document::{Document, Ripples};
 use crate::domain::record::employee::{ContentHash, Employee};
 use crate::domain::record::facts::ProfileProblem;
 use crate::domain::record::person::Position;
+use crate::domain::text::login_key;
 use crate::domain::work::cause::Cause;
 
 /// A page that was fetched and examined.
@@ -175,6 +176,9 @@ pub(super) fn follow(c: &Tx, rules: &Rulebook, differs: Differs, outcome: &mut P
         pins::unpin(c, target, Because::News("Namely says something new"), now)?;
     }
     if let Some(before) = before {
+        if !before.email.is_empty() && login_key(&before.email) != login_key(&employee.email) {
+            source::had_email(c, tenant, &employee.id, &before.email, now)?;
+        }
         renamed::follow_rename(c, tenant, &before.groups, &employee.groups)?;
     }
     // Also where the profile is known from before its tenant was taken out of the org: who leaves, leaves everywhere.
@@ -219,12 +223,12 @@ fn commit_problem(
     }
     let ends = match &known {
         Some(known) => follow_known(c, rules, page, problem, known, outcome)?,
-        None => false,
+        None => first_seen(c, rules, page, problem, outcome)?,
     };
-    let name = problem.name.clone().or_else(|| known.as_ref().map(|held| held.employee.display()));
+    let name = problem.name().or_else(|| known.as_ref().map(|held| held.employee.display()));
     let what_follows = match (&known, ends) {
-        (Some(_), true) => "; access ends all the same, as status and dates say",
-        (None, _) if problem.facts.may_end() => "; nothing was known of them before, so there is nothing to end",
+        (_, true) => "; access ends all the same, as status and dates say",
+        (None, false) if problem.facts.may_end() => "; by a last day access ends once the rest can be read",
         _ => "",
     };
     let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
@@ -233,7 +237,7 @@ fn commit_problem(
     Ok(())
 }
 
-/// Follows what a profile says about access, if it is known.
+/// Follows what a profile says about access.
 fn follow_problem(
     c: &Tx,
     rules: &Rulebook,
@@ -242,15 +246,34 @@ fn follow_problem(
     outcome: &mut PageOutcome,
 ) -> Result<(), StoreError> {
     let Some(profile) = &problem.profile else { return Ok(()) };
-    if let Some(known) = source::load(c, &page.tenant, profile)?.filter(|held| !may_be_older(page, held)) {
-        follow_known(c, rules, page, problem, &known, outcome)?;
+    match source::load(c, &page.tenant, profile)? {
+        Some(held) if may_be_older(page, &held) => Ok(()),
+        Some(known) => follow_known(c, rules, page, problem, &known, outcome).map(drop),
+        None => first_seen(c, rules, page, problem, outcome).map(drop),
     }
-    Ok(())
 }
 
 /// Whether what a page says is older than what is held, as far as can be told.
 fn may_be_older(page: &PageCommit, held: &Source) -> bool {
     page.document(held, None) == Document::MayBeOlder
+}
+
+/// Whether access is over by a profile of which nothing was known before: then it is known from now on, as far as it can be read,
+/// and whatever account it has is looked for and ended.
+fn first_seen(
+    c: &Tx,
+    rules: &Rulebook,
+    page: &PageCommit,
+    problem: &ProfileProblem,
+    outcome: &mut PageOutcome,
+) -> Result<bool, StoreError> {
+    let Some(profile) = problem.profile.as_ref().filter(|_| problem.facts.may_end()) else { return Ok(false) };
+    let position = Position { tenant: page.tenant.clone(), employee: problem.facts.alone(profile, &problem.names) };
+    let is_over = rules.is_over(&position, page.now);
+    if is_over {
+        commit_profile(c, rules, page, &position.employee, position.employee.hash(), outcome)?;
+    }
+    Ok(is_over)
 }
 
 /// Whether access of the profile is over by what it says now.

@@ -45,7 +45,10 @@ pub fn findings(
 }
 
 fn unlinked(c: &Tx, org: &str) -> Result<Vec<Unlinked>, StoreError> {
-    let shown = |people::Unlinked { okta_id, login, name, anchor }| Unlinked { okta_id, login, name, anchor };
+    let shown = |one: people::Unlinked| {
+        let people::Unlinked { okta_id, login, name, anchor, is_shown } = one;
+        Unlinked { okta_id, login, name, anchor, is_shown }
+    };
     Ok(people::unlinked(c, org)?.into_iter().map(shown).collect())
 }
 

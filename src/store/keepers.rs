@@ -25,7 +25,7 @@ pub(super) fn follow(
 ) -> Result<(), StoreError> {
     let all: Vec<&Position> = case.person.positions().iter().chain(&case.elsewhere).collect();
     let is_in_use = case.account.as_ref().is_some_and(|account| account.is_live());
-    let mut kept = keepers::kept(&all, |one| rules.is_over(one, now)).filter(|_| is_in_use);
+    let mut kept = keepers::kept(&all, rules.over_beside(&all, case.ended_at, now)).filter(|_| is_in_use);
     for keeper in kept.iter().flat_map(|kept| kept.keepers.clone()) {
         if !matched::is_joined_by_rule(c, &case.org, target, keeper)? {
             kept = None;

@@ -5,7 +5,7 @@
 //! covers nobody, whomever it covered before.
 
 use super::engine::Tx;
-use super::rows::{link, target, work};
+use super::rows::{link, source, target, work};
 use super::{Store, StoreError, append, cases, correlate, prime};
 use crate::audit::details::Searched;
 use crate::audit::{Event, Record};
@@ -127,7 +127,11 @@ fn sought(
         Ok(wanted) => (wanted.into_iter().next(), None),
         Err(e) => (None, Some(format!("their login cannot be told ({e}); correct the expression or the profile"))),
     };
-    let Names { anchors, logins, emails } = names(case.person.positions(), wanted, created);
+    let mut former = Vec::new();
+    for position in case.person.positions() {
+        former.extend(source::former_emails(c, &position.tenant, &position.employee.id)?);
+    }
+    let Names { anchors, logins, emails } = names(case.person.positions(), former, wanted, created);
     Ok(Some(Sought {
         target,
         rev,

@@ -1,13 +1,15 @@
 use super::tests::{World, account, done, page_of};
 use super::{PageCommit, PageOutcome, known_hashes, unreadable};
 use crate::domain::record::employee::tests::an_employee;
-use crate::domain::record::facts::Facts;
 use crate::domain::record::facts::ProfileProblem;
+use crate::domain::record::facts::{Facts, Names};
 use crate::domain::{Employee, Priority, UserStatus};
 
 fn problem(facts: Facts) -> ProfileProblem {
     let why = "field office_phone: text was expected, a number was found".to_owned();
-    ProfileProblem { profile: Some(an_employee().id), name: None, why, facts, unknown_group: false }
+    let Employee { email, first_name, last_name, .. } = an_employee();
+    let names = Box::new(Names { email, first_name, last_name, ..Names::default() });
+    ProfileProblem { profile: Some(an_employee().id), why, facts, names, unknown_group: false }
 }
 
 fn inactive() -> Facts {
@@ -86,11 +88,18 @@ async fn who_comes_back_waits_until_their_profile_can_be_read() {
 }
 
 #[tokio::test]
-async fn of_somebody_nobody_knew_an_end_is_only_told() {
+async fn somebody_seen_first_who_has_left_is_ended_by_what_can_be_read_of_them() {
     let world = World::new().await;
+    let accounts = vec![account(Some(&an_employee().id))];
+    world.store.prime("main", accounts, Default::default(), world.now).await.expect("primes");
     let outcome = see(&world, problem(inactive())).await;
-    assert_eq!((outcome.dirtied.len(), outcome.accepted.len(), outcome.message.len()), (0, 0, 1));
-    assert!(whys(&world).await[0].contains("nothing was known of them"));
+    assert_eq!((outcome.dirtied.as_slice(), outcome.message.len()), (&[Priority::Revoke][..], 1));
+    assert!(whys(&world).await[0].contains("access ends all the same"));
+    let claim = world.claim().await.remove(0);
+    assert!(claim.priority == Priority::Revoke && claim.case.account.is_some(), "whoever the anchor names");
+    let ahead = Facts { departure_date: Some("2099-01-31".parse().ok()), start_date: Some(None), ..Facts::default() };
+    let other = ProfileProblem { profile: Some("other".into()), ..problem(ahead) };
+    assert_eq!(see(&world, other).await.dirtied, [], "nobody is made by such a profile");
 }
 
 #[tokio::test]

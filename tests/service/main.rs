@@ -20,6 +20,7 @@ mod authentication;
 mod bad_input;
 mod correlation;
 mod first_contact;
+mod identity;
 mod late_calls;
 mod lifecycle;
 mod limits;

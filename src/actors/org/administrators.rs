@@ -9,7 +9,8 @@ use crate::domain::account::administrators::{AdminLevel, Administrators};
 use crate::domain::{Directory, Mapping, Priority};
 use crate::okta::Request;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify};
-use crate::okta::wire::{Assignees, RoleObject};
+use crate::okta::request::segment;
+use crate::okta::wire::{Assignees, IdOnly, RoleObject};
 use crate::retry;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,9 @@ const MAX_PAGES: usize = 200;
 const MAX_LEVELS: usize = 500;
 /// Groups without a role whose roles are read once more with each whole read.
 const MAX_READ_AGAIN: usize = 200;
+
+/// Groups that no rule names whose roles are read at most.
+const MAX_GROUPS: usize = 2_000;
 
 /// Why something could not be read.
 enum Unread {
@@ -192,6 +196,52 @@ async fn read_groups(
     let (roles, why) = roles_of(writers, targets, priority).await;
     now.groups.extend(roles.into_iter().map(|(id, roles)| (id, !roles.is_empty())));
     now.groups_unread = why;
+}
+
+/// Everybody who is a member of a group that no rule names and that carries a role. Groups beyond `MAX_GROUPS` are not read.
+pub async fn read_by_group(
+    writers: &Writers,
+    mapping: &Mapping,
+    directory: &Directory,
+) -> Result<BTreeMap<String, AdminLevel>, String> {
+    let others = directory.groups().filter(|group| !(group.writable && mapping.manages(group)));
+    let ids: BTreeSet<&String> = others.map(|group| &group.id).collect();
+    if ids.len() > MAX_GROUPS {
+        tracing::warn!(groups = ids.len(), "the admin roles of {MAX_GROUPS} groups are read, the others may carry any");
+    }
+    let asked = ids.into_iter().take(MAX_GROUPS);
+    let targets = asked.map(|id| (format!("/api/v1/groups/{}/roles", segment(id)), id.clone())).collect();
+    let (roles, why) = roles_of(writers, targets, Priority::Inspect).await;
+    if let Some(why) = why {
+        return Err(why);
+    }
+    let mut found = BTreeMap::new();
+    for (group, roles) in roles.into_iter().filter(|(_, roles)| !roles.is_empty()) {
+        let is_super = roles.iter().any(|role| role == SUPER_ADMIN);
+        for member in members(writers, &group).await? {
+            let level = found.entry(member).or_insert(AdminLevel::Lesser);
+            if is_super {
+                *level = AdminLevel::Super;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Ids of the members of a group.
+async fn members(writers: &Writers, group: &str) -> Result<BTreeSet<String>, String> {
+    let path = format!("/api/v1/groups/{}/users", segment(group));
+    let (mut ids, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    let mut next = Some(format!("{path}?limit=200"));
+    while let Some(target) = next {
+        if seen.len() >= MAX_PAGES || !seen.insert(target.clone()) {
+            return Err(format!("GET {path}: the list leads back into itself or does not end"));
+        }
+        let (page, following) = ask::<Vec<IdOnly>>(writers, &target, Priority::Inspect).await?;
+        next = following;
+        ids.extend(page.into_iter().map(|user| user.id));
+    }
+    Ok(ids)
 }
 
 /// The roles behind each target; and why some could not be read. After a refusal nobody else is asked about.

@@ -1,7 +1,7 @@
 //! The groups of the org, shared by all runs: read at the start, again when a run finds them out of date, and now and
 //! then in between.
 
-use super::administrators::read_newcomers;
+use super::administrators::{read_by_group, read_newcomers};
 use super::prime::read_directory;
 use super::shared::Org;
 use crate::actors::wiring::readiness::Readiness;
@@ -20,6 +20,10 @@ const REFRESH: Duration = Duration::from_secs(15 * 60);
 pub const ADMINISTRATORS_AGE: Duration = Duration::from_secs(60);
 /// While it cannot be told who is an administrator.
 const REFRESH_UNKNOWN: Duration = Duration::from_secs(60);
+/// How old it may be who holds a role by a group that no rule names.
+const ROLES_OF_GROUPS: Duration = Duration::from_secs(24 * 60 * 60);
+/// When that is tried again which could not be read.
+const ROLES_OF_GROUPS_AGAIN: Duration = Duration::from_secs(60 * 60);
 const NOT_MORE_OFTEN_THAN: Duration = Duration::from_secs(2);
 
 /// The shared directory.
@@ -54,9 +58,12 @@ impl SharedDirectory {
         self.current.load_full()
     }
 
-    /// The directory was read.
+    /// The directory was read. Who holds a role by a group that no rule names is read apart, and stays.
     pub fn replace(&self, directory: Directory) {
-        self.current.store(Arc::new(directory));
+        self.current.rcu(|old| {
+            let by_group = old.administrators().by_group.clone();
+            directory.clone().with_roles_by_group(by_group)
+        });
     }
 
     /// A group was made.
@@ -130,6 +137,8 @@ impl SharedDirectory {
                         tracing::warn!(error = %e, "the groups of the org could not be written down");
                     }
                     say_who_is_unknown(readiness, &org.name, &directory);
+                    let by_group = self.load().administrators().by_group.clone();
+                    let directory = directory.with_roles_by_group(by_group);
                     let differs = *directory.administrators() != known;
                     // Who is unknown because Okta did not answer about them alone is asked about once more.
                     let is_due = refresh == REFRESH && priority == Priority::Inspect;
@@ -149,23 +158,52 @@ impl SharedDirectory {
 }
 
 impl SharedDirectory {
-    /// Reads the list of administrators alone: whoever is new on it is one from now on.
-    async fn read_new_administrators(&self, org: &Org) {
-        let Shared { clock, store, readiness, .. } = &org.shared;
-        let known = self.load().administrators().clone();
-        let found = read_newcomers(&org.writers, &known).await;
-        if found == known {
-            return;
+    /// Keeps up to date who holds a role by a group that no rule names, until the task is dropped.
+    pub async fn keep_roles(self, org: Org) -> Result<(), String> {
+        let Shared { clock, store, .. } = &org.shared;
+        loop {
+            let rulebook = store.rules().load();
+            let wait = match read_by_group(&org.writers, &rulebook.mapping, &self.load()).await {
+                Ok(found) => {
+                    if found != self.load().administrators().by_group {
+                        self.current.rcu(|old| Directory::clone(old).with_roles_by_group(found.clone()));
+                        self.administrators_changed(&org).await;
+                    }
+                    ROLES_OF_GROUPS
+                }
+                Err(why) => {
+                    tracing::warn!(org = %org.name, %why, "admin roles of groups that no rule names could not be read; those known are used");
+                    ROLES_OF_GROUPS_AGAIN
+                }
+            };
+            clock.sleep(wait).await;
         }
-        self.current.rcu(|old| Directory::clone(old).with_administrators(found.clone()));
-        let directory = self.load();
-        say_who_is_unknown(readiness, &org.name, &directory);
-        if let Err(e) = store.put_directory(&org.name, &directory).await {
+    }
+
+    /// Writes down what is known now, and has whoever is evaluated as an administrator evaluated anew.
+    async fn administrators_changed(&self, org: &Org) {
+        let Shared { clock, store, .. } = &org.shared;
+        if let Err(e) = store.put_directory(&org.name, &self.load()).await {
             tracing::warn!(error = %e, "the groups of the org could not be written down");
         }
         if let Err(e) = store.administrators_changed(&org.name, false, clock.now()).await {
             tracing::warn!(error = %e, "who waits as an administrator could not be evaluated anew");
         }
+    }
+
+    /// Reads the list of administrators alone: whoever is new on it is one from now on.
+    async fn read_new_administrators(&self, org: &Org) {
+        let known = self.load().administrators().clone();
+        let found = read_newcomers(&org.writers, &known).await;
+        if found == known {
+            return;
+        }
+        self.current.rcu(|old| {
+            let by_group = old.administrators().by_group.clone();
+            Directory::clone(old).with_administrators(found.clone()).with_roles_by_group(by_group)
+        });
+        say_who_is_unknown(&org.shared.readiness, &org.name, &self.load());
+        self.administrators_changed(org).await;
     }
 }
 

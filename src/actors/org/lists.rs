@@ -5,6 +5,7 @@
 
 use super::shared::Org;
 use crate::domain::account::list::is_believable;
+use crate::domain::text::login_key;
 use crate::domain::{Account, Priority};
 use crate::okta::Request;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify};
@@ -17,6 +18,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How often one account is asked for before it stays unknown.
 const ATTEMPTS: i64 = 3;
+
+/// In place of a person: whose account it is, is what such a read is to show.
+const NOBODY: i64 = 0;
+
+/// The account of an answer, if it is the one that was asked for: ids are compared exactly, logins as Okta compares them.
+fn about(id_or_login: &str, account: Account) -> Result<Account, String> {
+    let is_login = !account.login.is_empty() && login_key(&account.login) == login_key(id_or_login);
+    match account.id.as_str() {
+        "" => Err("it has no id".into()),
+        id if id == id_or_login || is_login => Ok(account),
+        id => Err(format!("it is about {id}")),
+    }
+}
 
 /// The lists of one org. Cheap to clone.
 #[derive(Clone)]
@@ -92,6 +106,16 @@ impl Lists {
         Ok(gone)
     }
 
+    /// Counts whether Okta has answered about whom it was asked.
+    fn was_about(&self, is_right: bool) {
+        if !is_right {
+            self.org.shared.metrics.okta.anomalies.with_label_values(&[&*self.org.name]).inc();
+        }
+        let now = self.org.shared.clock.monotonic();
+        let notices = self.org.traffic.health(|health| health.on_identity(NOBODY, is_right, now));
+        self.org.writers.describe(notices);
+    }
+
     /// The account of this id. That there is none must be said twice: what stands between us and Okta can say it too.
     async fn read_twice(&self, id: &str) -> Result<Option<Account>, String> {
         match self.read(id, Priority::Inspect).await {
@@ -103,7 +127,8 @@ impl Lists {
         }
     }
 
-    /// The account of this id or login; nothing if Okta says that there is none.
+    /// The account of this id or login; nothing if Okta says that there is none. An answer about another account, or without an id,
+    /// is none: it is counted, and Okta is asked again.
     pub async fn read(&self, id_or_login: &str, priority: Priority) -> Result<Option<Account>, String> {
         let target = format!("/api/v1/users/{}", segment(id_or_login));
         let anchor = self.org.shared.store.rules().load().mapping.anchor().to_owned();
@@ -112,9 +137,23 @@ impl Lists {
             let reply = self.org.writers.read(Request::get(target.clone()), priority).await;
             match (classify(&reply, false), reply) {
                 (Outcome::Applied, Reply::Answered(Answered { body, .. })) => {
-                    let user: User =
-                        serde_json::from_slice(&body).map_err(|e| format!("the answer cannot be read ({e})"))?;
-                    return Ok(Some(user.account(&anchor, &self.org.mapped)));
+                    let user = serde_json::from_slice::<User>(&body).map_err(|e| format!("it cannot be read ({e})"));
+                    let account = user.map(|user| user.account(&anchor, &self.org.mapped));
+                    match account.and_then(|account| about(id_or_login, account)) {
+                        Ok(account) => {
+                            self.was_about(true);
+                            return Ok(Some(account));
+                        }
+                        Err(why) => {
+                            self.was_about(false);
+                            tracing::error!(org = %self.org.name, %why, "an answer is not about the account that was asked for");
+                            if attempt >= ATTEMPTS {
+                                return Err(format!("the answer is not about the account that was asked for: {why}"));
+                            }
+                        }
+                    }
+                    self.org.shared.clock.sleep(retry::delay(attempt)).await;
+                    attempt += 1;
                 }
                 (Outcome::Missing, _) => return Ok(None),
                 (Outcome::Retry { after, .. }, _) if attempt < ATTEMPTS => {

@@ -272,6 +272,8 @@ impl Beginning {
         let (supervisor, name) = (&org.shared.supervisor, &org.name);
         let (directory, of) = (begun.directory.clone(), org.clone());
         supervisor.keep("groups of the org", name, move || directory.clone().keep(of.clone()));
+        let (directory, of) = (begun.directory.clone(), org.clone());
+        supervisor.keep("admin roles of groups", name, move || directory.clone().keep_roles(of.clone()));
         lists.weigh(primed.known, &primed.missing);
         let opener = Opener {
             org: org.clone(),

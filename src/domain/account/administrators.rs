@@ -29,6 +29,9 @@ pub struct Administrators {
     /// Groups, by id, of which Okta did not say it when it was asked: a role may come with them.
     #[serde(default)]
     pub unsaid: BTreeSet<String>,
+    /// Members of groups that no rule names and that carry a role, by id: the list may lack them.
+    #[serde(default)]
+    pub by_group: BTreeMap<String, AdminLevel>,
     /// Why the roles of groups could not be read the last time.
     #[serde(default)]
     pub groups_unread: Option<String>,
@@ -44,7 +47,14 @@ impl Default for Administrators {
 impl Administrators {
     /// Nobody has asked yet.
     pub const fn never_read() -> Self {
-        Self { listed: None, unread: None, groups: BTreeMap::new(), unsaid: BTreeSet::new(), groups_unread: None }
+        Self {
+            listed: None,
+            unread: None,
+            groups: BTreeMap::new(),
+            unsaid: BTreeSet::new(),
+            by_group: BTreeMap::new(),
+            groups_unread: None,
+        }
     }
 
     /// Whether the list is what Okta said when it was asked last.
@@ -52,20 +62,24 @@ impl Administrators {
         self.listed.is_some() && self.unread.is_none()
     }
 
-    /// Whether this user is on the last list that was read.
+    /// Whether this user is on the last list that was read, or in a group that carries a role.
     pub fn lists(&self, id: &str) -> bool {
-        self.listed.as_ref().is_some_and(|listed| listed.contains_key(id))
+        self.listed.as_ref().is_some_and(|listed| listed.contains_key(id)) || self.by_group.contains_key(id)
     }
 
     /// Ids of everybody known as a super administrator.
     pub fn supers(&self) -> impl Iterator<Item = &str> {
-        let all = self.listed.iter().flatten();
-        all.filter(|(_, level)| **level == AdminLevel::Super).map(|(id, _)| id.as_str())
+        let all: BTreeSet<&str> = (self.listed.iter().flatten().chain(&self.by_group))
+            .filter(|(_, level)| **level == AdminLevel::Super)
+            .map(|(id, _)| id.as_str())
+            .collect();
+        all.into_iter()
     }
 
     /// Whether this user may be a super administrator.
     pub fn may_be_super(&self, id: &str) -> bool {
-        self.listed.as_ref().and_then(|listed| listed.get(id)).is_some_and(|level| *level != AdminLevel::Lesser)
+        let levels = [self.listed.as_ref().and_then(|listed| listed.get(id)), self.by_group.get(id)];
+        levels.into_iter().flatten().any(|level| *level != AdminLevel::Lesser)
     }
 
     /// What somebody has to mend so that it can be told who is an administrator; nothing if it can.

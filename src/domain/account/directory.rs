@@ -1,6 +1,6 @@
 //! What an Okta org has besides people, as far as plans need it: groups and who may write them, apps, administrators.
 
-use crate::domain::account::administrators::Administrators;
+use crate::domain::account::administrators::{AdminLevel, Administrators};
 use crate::domain::account::group_rule::OktaRule;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -50,6 +50,12 @@ impl Directory {
     /// The same with what is known of the org's administrators.
     pub fn with_administrators(self, admins: Administrators) -> Self {
         Self { admins, ..self }
+    }
+
+    /// The same with the members of groups that carry a role, by what each may do.
+    pub fn with_roles_by_group(mut self, by_group: BTreeMap<String, AdminLevel>) -> Self {
+        self.admins.by_group = by_group;
+        self
     }
 
     /// The same with the user types of the org: name and id.

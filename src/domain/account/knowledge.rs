@@ -7,7 +7,7 @@ use crate::domain::account::user::Account;
 use std::time::Duration;
 
 /// How long it holds what Okta has said about the roles of one person, while the list cannot be read.
-const ROLES_AGE: Duration = Duration::from_secs(15 * 60);
+pub const ROLES_AGE: Duration = Duration::from_secs(15 * 60);
 
 /// Whether somebody is an administrator, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 
 use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
-use crate::domain::account::knowledge::Knowledge;
+use crate::domain::account::knowledge::{Knowledge, ROLES_AGE};
 use crate::domain::account::user::{Account, AccountStatus};
 use crate::domain::guard::change::by_kind;
 use crate::domain::plan::kind::ChangeKind;
@@ -32,10 +32,11 @@ impl Knowledge {
                         | ChangeKind::Activate
                         | ChangeKind::RemoveGroup
                         | ChangeKind::AddGroup
+                        | ChangeKind::Adopt
                 ) || change.lets_in()
             }
             Knowledge::Unknown { asked: true } => {
-                matches!(change, ChangeKind::Deactivate | ChangeKind::Activate) || change.lets_in()
+                matches!(change, ChangeKind::Deactivate | ChangeKind::Activate | ChangeKind::Adopt) || change.lets_in()
             }
             Knowledge::Nobody | Knowledge::Unknown { asked: false } => false,
         }
@@ -119,7 +120,8 @@ fn inquiries(plan: &Plan, situation: &Situation, account: &Account, knowledge: K
         reads.push(Step::ReadGroups { id: account.id.clone(), page: None });
     }
     let regains = is_over && kinds.contains_key(&ChangeKind::Activate);
-    if (takes && !is_over || regains) && knowledge == (Knowledge::Unknown { asked: false }) {
+    let is_unknown = (takes && !is_over || regains) && knowledge == (Knowledge::Unknown { asked: false });
+    if is_unknown || !is_over && is_taken_over_unasked(plan, situation, account, knowledge, takes) {
         reads.push(Step::ReadRoles { id: account.id.clone() });
     }
     // Groups that rules give are read with the directory; others come back with somebody who returns, or by an undo.
@@ -131,6 +133,23 @@ fn inquiries(plan: &Plan, situation: &Situation, account: &Account, knowledge: K
     let unread = added.filter(|group| directory.carries_role(group).is_none() && !managed(group));
     reads.extend(unread.map(|group| Step::ReadGroupRoles { group: group.clone() }));
     reads
+}
+
+/// Whether a rule has given somebody their account, and Okta was not asked lately whether a role comes with it: the list may
+/// lack who holds one by a group. It is asked before the account is theirs, and while that is fresh before anything is taken.
+fn is_taken_over_unasked(
+    plan: &Plan,
+    situation: &Situation,
+    account: &Account,
+    knowledge: Knowledge,
+    takes: bool,
+) -> bool {
+    let Some(adopted) = &situation.case.adopted else { return false };
+    let until = adopted.fresh_until(situation.rulebook.safeguards.fresh_adoption);
+    let is_fresh = takes && until.is_some_and(|until| situation.now < until);
+    let asked = account.marks.roles.as_ref().map(|read| Moment::from_millis(read.at));
+    let is_asked = asked.is_some_and(|at| situation.now.since(at) < ROLES_AGE);
+    knowledge == Knowledge::Nobody && !is_asked && !plan.steps.is_empty() && (is_fresh || adopted.pending.is_some())
 }
 
 #[cfg(test)]

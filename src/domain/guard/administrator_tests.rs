@@ -231,3 +231,38 @@ fn a_directory_of_an_earlier_version_has_read_no_administrators() {
     let old: Directory = serde_json::from_str(text).expect("readable");
     assert_eq!(*old.administrators(), Administrators::never_read());
 }
+
+#[test]
+fn whose_account_a_rule_has_just_given_is_asked_about_roles_that_a_group_may_bring_before_anything_is_done() {
+    use crate::domain::matching::adoption::Adopted;
+    let adopted = |rule: &str, pending: Option<&str>| {
+        let pending = pending.map(str::to_owned);
+        Some(Adopted { rule: rule.into(), at: NOW - Duration::from_secs(60), pending, rejected: None })
+    };
+    let asks = |world: &World| world.plan().steps.iter().any(|step| matches!(step, Step::ReadRoles { .. }));
+    let mut world = World::leaver(listed(&[]));
+    assert!(!asks(&world), "a leaver costs no call more");
+    for (rule, pending) in [("login", Some("it is taken over")), ("login", None)] {
+        world.case.adopted = adopted(rule, pending);
+        assert!(asks(&world), "{rule} {pending:?}");
+    }
+    world.account().marks.roles = Some(RolesRead { holds: Some(false), at: NOW.millis() });
+    assert!(!asks(&world), "Okta has said it just now");
+    world.account().marks.roles = Some(RolesRead { holds: Some(true), at: NOW.millis() });
+    assert!(world.plan().secures_first, "whoever holds one by a group is an administrator");
+    world.account().marks.roles = None;
+    world.case.adopted = adopted("anchor", None);
+    assert!(!asks(&world), "our own anchor is no doubt");
+    assert!(Knowledge::Holder.needs_two(ChangeKind::Adopt));
+}
+
+#[test]
+fn the_members_of_a_group_that_no_rule_names_and_that_carries_a_role_are_administrators() {
+    let by_group = |level| Administrators { by_group: [("00u1".to_owned(), level)].into(), ..listed(&[]) };
+    for level in [AdminLevel::Super, AdminLevel::Lesser] {
+        let all = by_group(level);
+        assert_eq!((all.lists("00u1"), all.may_be_super("00u1")), (true, level == AdminLevel::Super));
+        assert_eq!(all.supers().count(), usize::from(level == AdminLevel::Super));
+        assert!(World::leaver(all).plan().secures_first);
+    }
+}

@@ -109,6 +109,17 @@ pub struct Candidate {
     pub described: String,
 }
 
+impl Candidate {
+    /// First and last name, as far as they are known.
+    fn name(&self) -> String {
+        format!("{} {}", self.first_name, self.last_name).trim().to_owned()
+    }
+
+    fn has_name(&self) -> bool {
+        !slug(&self.first_name).is_empty() && !slug(&self.last_name).is_empty()
+    }
+}
+
 /// The verdict on a newly seen profile.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Correlation {
@@ -198,8 +209,14 @@ fn doubt(employee: &Employee, candidate: &Candidate, contact: Contact) -> Option
     }
     let is_first_of_account = contact == Contact::First && !known && !candidate.is_deactivated;
     if !is_first_of_account && !names_agree(employee, candidate) {
-        let theirs = format!("{} {}", candidate.first_name, candidate.last_name);
-        return Some(format!("the names differ: {:?} and {:?}", employee.display(), theirs.trim()));
+        let name = |first: &str, last: &str| format!("{first} {last}").trim().to_owned();
+        let (mine, theirs) = (name(&employee.first_name, &employee.last_name), candidate.name());
+        let why = if has_name(employee) && candidate.has_name() {
+            "the names differ"
+        } else {
+            "of one side the first or last name is not known"
+        };
+        return Some(format!("{why}: {mine:?} and {theirs:?}"));
     }
     if contact == Contact::First {
         return None;
@@ -216,18 +233,20 @@ fn doubt(employee: &Employee, candidate: &Candidate, contact: Contact) -> Option
     None
 }
 
+fn has_name(employee: &Employee) -> bool {
+    let is_known = |name: &str| !slug(name).is_empty();
+    (is_known(&employee.first_name) || is_known(&employee.preferred_name)) && is_known(&employee.last_name)
+}
+
 fn has_left(employee: &Employee) -> bool {
     employee.user_status == UserStatus::Inactive
 }
 
-/// Whether both sides give the person the same name. Of a known person what is not known does not contradict; an account
-/// without a name agrees with nobody.
+/// Whether both sides give the person the same name. A name that is not known agrees with nobody's.
 fn names_agree(employee: &Employee, candidate: &Candidate) -> bool {
-    let lenient = matches!(candidate.counterpart, Counterpart::Target(_));
-    let same =
-        |a: &str, b: &str| (lenient && (a.is_empty() || b.is_empty())) || (!slug(a).is_empty() && slug(a) == slug(b));
-    let first = same(&employee.first_name, &candidate.first_name)
-        || (!employee.preferred_name.is_empty() && same(&employee.preferred_name, &candidate.first_name));
+    let same = |a: &str, b: &str| !slug(a).is_empty() && slug(a) == slug(b);
+    let first =
+        same(&employee.first_name, &candidate.first_name) || same(&employee.preferred_name, &candidate.first_name);
     first && same(&employee.last_name, &candidate.last_name)
 }
 
@@ -331,7 +350,7 @@ mod tests {
         let plain = candidate("login", account("00u2"));
         assert!(is_match(&later(vec![plain.clone()])));
         let nameless = Candidate { first_name: String::new(), last_name: String::new(), ..plain.clone() };
-        assert!(why(later(vec![nameless])).contains("names differ"), "an account without a name agrees with nobody");
+        assert!(why(later(vec![nameless])).contains("is not known"), "an account without a name agrees with nobody");
         let deactivated = Candidate { is_deactivated: true, ..plain };
         assert!(why(later(vec![deactivated])).contains("deactivated"));
     }
@@ -351,6 +370,19 @@ mod tests {
         assert!(matches!(later(vec![known.clone()]), Correlation::Match { counterpart: Counterpart::Target(7), .. }));
         let spelt = Candidate { first_name: "INÈS".into(), ..known.clone() };
         assert!(is_match(&later(vec![spelt])), "case and accents do not count");
+        let unnamed = [("", ""), ("", "Duval"), ("Ines", ""), ("\u{3000}", "Duval")];
+        for (first_name, last_name) in unnamed.map(|(first, last)| (first.to_owned(), last.to_owned())) {
+            let unknown = Candidate { first_name: first_name.clone(), last_name: last_name.clone(), ..known.clone() };
+            assert!(
+                why(later(vec![unknown])).contains("is not known"),
+                "a name that is not known agrees with nobody's"
+            );
+            let nameless = Employee { first_name, last_name, preferred_name: String::new(), ..an_employee() };
+            for contact in [Contact::First, Contact::Later] {
+                let found = correlate(&nameless, vec![known.clone()], contact);
+                assert!(why(found).contains("is not known"), "{contact:?}: nor does a profile that has none");
+            }
+        }
         let other = Candidate { first_name: "Irene".into(), ..known.clone() };
         assert!(why(first(vec![other.clone()])).contains("names differ"));
         assert!(why(later(vec![other])).contains("names differ"));

@@ -46,10 +46,14 @@ pub fn weight(differs: &[String]) -> usize {
 pub fn differs(employee: &Employee, account: &Account) -> Vec<String> {
     let text = |key: &str| account.profile.get(key).and_then(|v| v.as_str()).unwrap_or_default();
     let mut found = Vec::new();
-    let full = |first: &str, last: &str| slug(&format!("{first} {last}"));
+    // A name of which a part is not known is no name that agrees.
+    let full = |first: &str, last: &str| {
+        let both = [first, last].map(slug);
+        both.iter().all(|part| !part.is_empty()).then(|| both.join("-"))
+    };
     let theirs = full(text("firstName"), text("lastName"));
     let first_names = [&employee.first_name, &employee.preferred_name];
-    if !first_names.iter().any(|first| full(first, &employee.last_name) == theirs) {
+    if theirs.is_none() || !first_names.iter().any(|first| full(first, &employee.last_name) == theirs) {
         found.push(format!("name {:?} in Okta", format!("{} {}", text("firstName"), text("lastName")).trim()));
     }
     if let Some(master) = account.mastered_by() {
@@ -97,6 +101,8 @@ mod tests {
         account.provider = "LDAP".into();
         let same_name = differs(&employee, &account);
         assert_eq!(same_name.len(), 3, "{same_name:?}");
+        let nameless = Employee { first_name: String::new(), preferred_name: String::new(), ..employee.clone() };
+        assert!(weight(&differs(&nameless, &account)) > 9, "a name that is not known agrees with no other one");
         account.profile.insert("firstName".into(), "Zoe".into());
         let other_name = differs(&employee, &account);
         assert!(weight(&other_name) > 2 * weight(&same_name), "{other_name:?}");

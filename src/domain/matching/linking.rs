@@ -154,6 +154,15 @@ pub fn bound(ties: &Ties, mine: &str, org: &str) -> Option<String> {
     Some(format!("the first contact of {waiting} with {org} is not accepted yet"))
 }
 
+/// Why nobody joins a person who has left while it is asked whether another profile is them: what was in doubt while both worked
+/// is in doubt still. `is_own`: the review is about the profile that would join.
+pub fn left_while_asked(review: i64, is_own: bool) -> String {
+    match is_own {
+        true => "they have left since this was asked: it stays a question until somebody decides it".into(),
+        false => format!("review {review} asks who they are, and they have left since: decide it first"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -49,10 +49,11 @@ pub struct Names {
     pub emails: BTreeSet<String>,
 }
 
-/// What Okta is asked by for a person of these profiles, who would like the login `wanted`, and for whom `created` was tried.
-pub fn names(positions: &[Position], wanted: Option<String>, created: Option<String>) -> Names {
-    let emails: BTreeSet<String> =
-        positions.iter().map(|p| p.employee.email.clone()).filter(|email| !email.is_empty()).collect();
+/// What Okta is asked by for a person of these profiles, who had the addresses `former` before, would like the login `wanted`, and
+/// for whom `created` was tried.
+pub fn names(positions: &[Position], former: Vec<String>, wanted: Option<String>, created: Option<String>) -> Names {
+    let present = positions.iter().map(|p| p.employee.email.clone());
+    let emails: BTreeSet<String> = present.chain(former).filter(|email| !email.is_empty()).collect();
     let logins = wanted.into_iter().chain(created).chain(emails.iter().cloned());
     let logins: BTreeMap<String, String> =
         logins.filter(|login| !login.is_empty()).map(|login| (login_key(&login), login)).collect();
@@ -104,10 +105,12 @@ mod tests {
             employee: Employee { id: id.into(), email: email.into(), ..an_employee() },
         };
         let all = [position("a", "Ada@example.com"), position("b", "")];
-        let found = names(&all, Some("ada@example.com".into()), Some("ada2@example.com".into()));
+        let found = names(&all, Vec::new(), Some("ada@example.com".into()), Some("ada2@example.com".into()));
         assert_eq!(found.anchors, ["a", "b"].map(str::to_owned).into());
         assert_eq!(found.emails, ["Ada@example.com".to_owned()].into());
         assert_eq!(found.logins.len(), 2, "what Okta takes for one login is asked once: {:?}", found.logins);
+        let former = names(&all, vec!["ada.king@example.com".into()], None, None);
+        assert!(former.logins.contains("ada.king@example.com") && former.emails.contains("ada.king@example.com"));
     }
 
     #[test]

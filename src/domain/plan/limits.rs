@@ -91,10 +91,15 @@ impl Protected {
         self.groups.iter().any(|pattern| pattern.matches(group))
     }
 
+    /// The pattern of protected logins that a login or an address matches.
+    pub fn of_login(&self, login: &str) -> Option<&Pattern> {
+        let login = login_key(login);
+        self.logins.iter().find(|pattern| pattern.matches(&login))
+    }
+
     /// Why an account is protected, if it is.
     pub fn why(&self, account: &Account, directory: &Directory) -> Option<String> {
-        let login = login_key(&account.login);
-        if let Some(pattern) = self.logins.iter().find(|pattern| pattern.matches(&login)) {
+        if let Some(pattern) = self.of_login(&account.login) {
             return Some(format!("the login {} is protected ({})", account.login, pattern));
         }
         let names = account.groups.iter().filter_map(|id| Some(&directory.find(id)?.name));

@@ -18,6 +18,9 @@ use crate::domain::record::employee::{FieldChange, UserStatus};
 use crate::domain::record::lifecycle::{Entitlement, Rehire};
 use serde_json::Value;
 
+/// Attributes by which an account may be protected.
+const IDENTIFYING: [&str; 3] = [LOGIN, "email", "secondEmail"];
+
 /// What is remarked of a leaver without an account, as a proved list or a search has shown.
 pub const NO_ACCOUNT: &str = "no account in Okta";
 
@@ -175,7 +178,10 @@ fn free_login(case: &Case) -> Option<Step> {
 }
 
 fn create(situation: &Situation, activate: bool) -> Result<Plan, Obstacle> {
-    let desired = wanted(situation)?;
+    let mut desired = wanted(situation)?;
+    if let Some(why) = leave_out_protecting(situation, None, &mut desired) {
+        return Err(why.into());
+    }
     let groups = resolve(&desired, situation.directory)?;
     let kind = user_type(&desired, situation.directory)?;
     let mut plan = Plan::default();
@@ -198,7 +204,10 @@ fn create(situation: &Situation, activate: bool) -> Result<Plan, Obstacle> {
 /// then what comes comes first, so that there is no minute without access.
 fn adjust(situation: &Situation, account: &Account, plan: &mut Plan) -> Result<(), Obstacle> {
     let (directory, rulebook) = (situation.directory, situation.rulebook);
-    let desired = wanted(situation)?;
+    let mut desired = wanted(situation)?;
+    if let Some(why) = leave_out_protecting(situation, Some(account), &mut desired) {
+        plan.unfinished.get_or_insert(why);
+    }
     let groups = resolve(&desired, directory)?;
     let kind = user_type(&desired, directory)?.filter(|(id, _)| *id != account.user_type);
     let groups = pinned(groups, situation);
@@ -239,6 +248,28 @@ fn adjust(situation: &Situation, account: &Account, plan: &mut Plan) -> Result<(
     plan.steps.extend(given.into_iter().filter(|_| !asleep));
     link(situation, account, plan);
     Ok(())
+}
+
+/// Leaves out what would make an account one that no plan touches: nobody becomes protected by what Namely says. Returns what is
+/// left out, and why.
+fn leave_out_protecting(situation: &Situation, account: Option<&Account>, desired: &mut Desired) -> Option<String> {
+    let protected = &situation.rulebook.safeguards.protected;
+    let mut left_out = Vec::new();
+    desired.attributes.retain(|field, value| {
+        let found = value.as_str().filter(|_| IDENTIFYING.contains(&field.as_str()));
+        let found = found.and_then(|text| Some((text, protected.of_login(text)?)));
+        let is_held = account.is_some_and(|account| account.profile.get(field) == Some(value));
+        let Some((text, pattern)) = found.filter(|_| !is_held) else { return true };
+        left_out.push(format!("{field} {text} (protected: {pattern})"));
+        false
+    });
+    (!left_out.is_empty()).then(|| {
+        format!(
+            "Namely asks for {}, which would put the account beyond every plan: not written; correct the profile in Namely, or \
+             [protected] if it is meant",
+            left_out.join(", ")
+        )
+    })
 }
 
 /// Memberships that a return brings back, besides what the mapping gives.

@@ -149,8 +149,10 @@ impl Rulebook {
     /// What the record grants a person in an org now. Who is not routed there any more is kept or ended, as the org says;
     /// whose status or dates say that access is over is ended in every org.
     pub fn lifecycle(&self, case: &Case, now: Moment) -> Lifecycle {
+        let all: Vec<&Position> = case.person.positions().iter().chain(&case.elsewhere).collect();
+        let ended_at = self.ended_at(&all, case.ended_at, now);
         let of = |positions: &[Position]| {
-            lifecycle::together(positions.iter().map(|p| self.position_lifecycle(p, case.ended_at, now)).collect())
+            lifecycle::together(positions.iter().map(|p| self.position_lifecycle(p, ended_at, now)).collect())
         };
         let here = of(case.person.positions());
         let unrouted = self.org(&case.org).map(|org| org.unrouted).unwrap_or_default();
@@ -164,6 +166,23 @@ impl Rulebook {
             }
             (false, Unrouted::End) => Lifecycle { entitlement: Entitlement::Ended(unrouted_to(&case.org)), ..here },
         }
+    }
+
+    /// Since when access by any of a person's positions is over, if it is: by that it is told whether a pending one is a newer hire.
+    fn ended_at(&self, positions: &[&Position], known: Option<Moment>, now: Moment) -> Option<Moment> {
+        let is_over_now = || positions.len() > 1 && positions.iter().any(|one| self.is_over(one, now));
+        known.or_else(|| is_over_now().then_some(now))
+    }
+
+    /// Which of several positions of a person are over, beside the others.
+    pub fn over_beside<'a>(
+        &'a self,
+        all: &[&Position],
+        known: Option<Moment>,
+        now: Moment,
+    ) -> impl Fn(&Position) -> bool + 'a {
+        let ended_at = self.ended_at(all, known, now);
+        move |one| self.position_lifecycle(one, ended_at, now).entitlement.is_over()
     }
 
     /// Whether access by this position alone is over.
@@ -368,6 +387,25 @@ pub(crate) mod tests {
         assert_eq!(first(&rules, vec![second(), active()]), "a", "the order of the tenants");
         rules.primary = Some(rules.mapping.engine().compile("same(employee.employee_type, 'part time')").expect("ok"));
         assert_eq!(first(&rules, vec![active(), second()]), "b");
+    }
+
+    #[test]
+    fn a_leaver_is_not_kept_by_a_pending_profile_that_began_before_they_left() {
+        use crate::domain::record::employee::UserStatus::{Active, Inactive, Pending};
+        let rules = rulebook();
+        let day = |text: &str| text.parse().ok();
+        let means = |first: crate::domain::record::employee::UserStatus, start: &str| {
+            let positions = vec![
+                position("acme", "a", |e| e.user_status = first),
+                position("acme", "b", |e| (e.user_status, e.start_date) = (Pending, day(start))),
+            ];
+            let person = rules.person(positions, None, now()).expect("somebody");
+            rules.lifecycle(&Case { routed: true, ..Case::new("main", person) }, now()).entitlement
+        };
+        assert!(matches!(means(Inactive, "2024-03-01"), Entitlement::Ended(_)), "nobody is active");
+        assert_eq!(means(Inactive, "2027-01-15"), Entitlement::Prehire { due: true }, "it begins today");
+        assert!(matches!(means(Inactive, "2027-01-18"), Entitlement::Suspended(_)), "it begins soon");
+        assert_eq!(means(Active, "2024-03-01"), Entitlement::Entitled);
     }
 
     #[test]

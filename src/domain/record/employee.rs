@@ -95,6 +95,41 @@ pub struct Employee {
 }
 
 impl Employee {
+    /// A profile of which nothing else is known.
+    pub fn bare(id: &str, user_status: UserStatus) -> Self {
+        let empty = String::new;
+        Self {
+            id: id.to_owned(),
+            user_status,
+            email: empty(),
+            first_name: empty(),
+            last_name: empty(),
+            middle_name: empty(),
+            preferred_name: empty(),
+            start_date: None,
+            departure_date: None,
+            employee_id: empty(),
+            employee_type: empty(),
+            job_title: empty(),
+            job_tier: empty(),
+            departments: Vec::new(),
+            offices: Vec::new(),
+            groups: BTreeMap::new(),
+            teams: Vec::new(),
+            pay_group: empty(),
+            office_city: empty(),
+            office_state: empty(),
+            office_country: empty(),
+            manager: None,
+            office_main_number: empty(),
+            office_direct_dial: empty(),
+            office_phone: empty(),
+            office_company_mobile: empty(),
+            linkedin_url: empty(),
+            custom: BTreeMap::new(),
+        }
+    }
+
     /// A name for messages to people: what they would recognise, without anything sensitive.
     pub fn display(&self) -> String {
         let first = if self.preferred_name.is_empty() { &self.first_name } else { &self.preferred_name };

@@ -23,6 +23,21 @@ impl Facts {
         self.user_status == Some(UserStatus::Inactive) || matches!(self.departure_date, Some(Some(_)))
     }
 
+    /// A profile of which nothing else is known, as far as it can be read: enough to find whose access ends, and for nothing else.
+    /// A last day counts only beside a start that can be read.
+    pub fn alone(&self, id: &str, names: &Names) -> Employee {
+        let user_status = self.user_status.clone().unwrap_or(UserStatus::Other("unreadable".into()));
+        Employee {
+            email: names.email.clone(),
+            first_name: names.first_name.clone(),
+            last_name: names.last_name.clone(),
+            preferred_name: names.preferred_name.clone(),
+            start_date: self.start_date.flatten(),
+            departure_date: self.start_date.and(self.departure_date.flatten()),
+            ..Employee::bare(id, user_status)
+        }
+    }
+
     /// The profile as it was known, with these facts as far as they take: `entitlement` says what a profile grants.
     pub fn over(&self, known: &Employee, entitlement: impl Fn(&Employee) -> Entitlement) -> Employee {
         let mut followed = known.clone();
@@ -49,18 +64,35 @@ const fn grants(entitlement: &Entitlement) -> u8 {
     }
 }
 
+/// Who a profile is of, as far as that can be read; empty where it cannot.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Names {
+    pub email: String,
+    pub first_name: String,
+    pub last_name: String,
+    pub preferred_name: String,
+}
+
 /// Why a profile could not be read. Its status and dates act alone, everything else of it stays as it was known, and
 /// everybody else goes on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProfileProblem {
     /// Its UUID, if it has one.
     pub profile: Option<String>,
-    /// What the person is called, if that can be read.
-    pub name: Option<String>,
     pub why: String,
     pub facts: Facts,
+    pub names: Box<Names>,
     /// The catalogue may be out of date: look at it again.
     pub unknown_group: bool,
+}
+
+impl ProfileProblem {
+    /// What the person is called, if that can be read.
+    pub fn name(&self) -> Option<String> {
+        let Names { first_name, last_name, preferred_name, .. } = &*self.names;
+        let first = if preferred_name.is_empty() { first_name } else { preferred_name };
+        Some(format!("{first} {last_name}").trim().to_owned()).filter(|name| !name.is_empty())
+    }
 }
 
 #[cfg(test)]
@@ -96,6 +128,20 @@ mod tests {
         assert_eq!(over(&known, later).departure_date, Some(day("2027-01-31")), "it ends on that day");
         let both = Facts { departure_date: Some(None), ..inactive };
         assert_eq!(over(&known, both).user_status, UserStatus::Inactive);
+    }
+
+    #[test]
+    fn of_a_profile_seen_first_only_an_end_is_told_and_a_last_day_only_beside_its_start() {
+        let names = Names { email: "ines.duval@example.com".into(), ..Names::default() };
+        let is_over = |facts: Facts| matches!(granted(&facts.alone("a", &names)), Entitlement::Ended(_));
+        let (active, passed) = (Some(UserStatus::Active), Some(Some(day("2026-11-01"))));
+        let inactive = Facts { user_status: Some(UserStatus::Inactive), ..Facts::default() };
+        assert!(is_over(inactive.clone()));
+        assert_eq!(inactive.alone("a", &names).email, names.email);
+        let dated = Facts { user_status: active, start_date: Some(None), departure_date: passed };
+        assert!(is_over(dated.clone()));
+        assert!(!is_over(Facts { start_date: None, ..dated.clone() }), "it may be of an employment before");
+        assert!(!is_over(Facts { departure_date: None, ..dated }));
     }
 
     #[test]

@@ -183,10 +183,7 @@ pub struct Terms<'a> {
 pub fn lifecycle(employee: &Employee, terms: &Terms, now: Moment) -> Lifecycle {
     match &employee.user_status {
         UserStatus::Inactive => ended("user status is inactive".into(), terms.ended_at.unwrap_or(now), terms, now),
-        UserStatus::Pending => ahead(employee, terms, now).unwrap_or_else(|| {
-            let lifecycle = Lifecycle::settled(Entitlement::NotYet);
-            lifecycle.remark("pending without a start date: no account is prepared; enter the start date in Namely")
-        }),
+        UserStatus::Pending => pending(employee, terms, now),
         UserStatus::Other(word) => Lifecycle::settled(Entitlement::Unclear(format!(
             "user status {word:?} is not one this version knows; set it to active, inactive or pending in Namely"
         ))),
@@ -195,6 +192,26 @@ pub fn lifecycle(employee: &Employee, terms: &Terms, now: Moment) -> Lifecycle {
             _ => present(employee, terms, now),
         },
     }
+}
+
+/// Somebody who is to begin. Whose access is over comes back by a start that is not older than its end, or by being active.
+fn pending(employee: &Employee, terms: &Terms, now: Moment) -> Lifecycle {
+    let Some(lifecycle) = ahead(employee, terms, now) else {
+        let lifecycle = Lifecycle::settled(Entitlement::NotYet);
+        return lifecycle
+            .remark("pending without a start date: no account is prepared; enter the start date in Namely");
+    };
+    let end = terms.ended_at.filter(|_| lifecycle.entitlement == Entitlement::Prehire { due: true });
+    let Some((start, end)) = employee.start_date.zip(end) else { return lifecycle };
+    if start >= day_of(end, terms.zone) {
+        return lifecycle;
+    }
+    let why = format!("access has ended, and pending since {start}, before that, is no return");
+    let remark = format!(
+        "pending with the start date {start}, which is older than the end of access: set active, or the new start date, in \
+         Namely if they come back"
+    );
+    ended(why, end, terms, now).remark(remark)
 }
 
 /// The start of a profile, if it has one: prepared some days before, due at the configured time of the day.
@@ -278,6 +295,11 @@ fn end_of(day: Date, policy: LastDay, zone: &TimeZone) -> Option<Moment> {
         LastDay::StartOfDay => at(day, Time::midnight(), zone),
         LastDay::At(time) => at(day, time, zone),
     }
+}
+
+/// The day of a moment in `zone`.
+fn day_of(moment: Moment, zone: &TimeZone) -> Date {
+    zone.to_datetime(moment.timestamp()).date()
 }
 
 /// A time of a day in `zone`, whatever daylight saving does that day: a time that does not exist is the one after the

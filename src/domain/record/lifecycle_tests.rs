@@ -154,3 +154,24 @@ fn a_leave_rule_that_fails_changes_nothing() {
     let inactive = Employee { user_status: UserStatus::Inactive, ..an_employee() };
     assert!(matches!(lifecycle(&inactive, &terms, now).entitlement, Entitlement::Ended(_)), "but nobody is kept by it");
 }
+
+#[test]
+fn whose_access_has_ended_comes_back_pending_only_by_a_start_that_is_not_older_than_the_end() {
+    use UserStatus::{Active, Pending};
+    let (policies, zone, now) = (Policies::default(), zone("Europe/Berlin"), moment("2026-05-01T12:00:00Z"));
+    let ended_at = Some(moment("2026-04-20T22:30:00Z")); // the 21st there
+    let of = |status: UserStatus, start: &str, ended_at| {
+        let terms = Terms { policies: &policies, zone: &zone, on_leave: Ok(false), ended_at };
+        lifecycle(&profile(status, start, ""), &terms, now)
+    };
+    for start in ["2024-03-01", "2026-04-20"] {
+        let found = of(Pending, start, ended_at);
+        assert!(matches!(found.entitlement, Entitlement::Ended(_)), "{start}: {found:?}");
+        assert!(found.remarks[0].contains(start), "HR sees why");
+    }
+    for start in ["2026-04-21", "2026-05-01"] {
+        assert_eq!(of(Pending, start, ended_at).entitlement, Entitlement::Prehire { due: true }, "a rehire");
+    }
+    assert_eq!(of(Active, "2024-03-01", ended_at).entitlement, Entitlement::Entitled, "active is active");
+    assert_eq!(of(Pending, "2024-03-01", None).entitlement, Entitlement::Prehire { due: true }, "nobody has left");
+}

@@ -82,11 +82,11 @@ pub fn revision(
     Revision { ended_at: ended_at(entitlement, case.ended_at, now), priority, bucket, changes_at }
 }
 
-/// Since when access is over: what cannot be told changes nothing.
+/// Since when access is over: what cannot be told changes nothing, and whoever is not expected yet is not back.
 const fn ended_at(entitlement: &Entitlement, before: Option<Moment>, now: Moment) -> Option<Moment> {
     match (entitlement.is_over(), entitlement, before) {
         (true, _, None) => Some(now),
-        (true, ..) | (false, Entitlement::Unclear(_), _) => before,
+        (true, ..) | (false, Entitlement::Unclear(_) | Entitlement::NotYet, _) => before,
         _ => None,
     }
 }
@@ -138,6 +138,9 @@ mod tests {
         let known = Case { ended_at: Some(before), ..case(UserStatus::Inactive, None) };
         assert_eq!(of(&known, Known::default()).ended_at, Some(before), "they left when they left");
         assert_eq!(of(&case(UserStatus::Active, None), Known::default()).ended_at, None);
+        let pending = Employee { user_status: UserStatus::Pending, start_date: None, ..an_employee() };
+        let not_yet = Case { ended_at: Some(before), ..Case::new("main", Person::of("acme", pending)) };
+        assert_eq!(of(&not_yet, Known::default()).ended_at, Some(before), "pending without a start is no return");
     }
 
     #[test]

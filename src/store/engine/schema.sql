@@ -429,3 +429,12 @@ CREATE TABLE unanswered (
 ) STRICT;
 CREATE INDEX unanswered_due ON unanswered(due_at);
 CREATE INDEX unanswered_target ON unanswered(target);
+
+-- Addresses that a profile had before: its account may still have one of them as login.
+CREATE TABLE former_email (
+  tenant  TEXT NOT NULL,
+  profile TEXT NOT NULL,
+  email   TEXT NOT NULL,
+  at      INTEGER NOT NULL,  -- when Namely said another one
+  PRIMARY KEY (tenant, profile, email)
+) STRICT, WITHOUT ROWID;

@@ -232,18 +232,28 @@ pub struct Unlinked {
     pub login: String,
     pub name: String,
     pub anchor: Option<String>,
+    /// Namely shows the profile of the anchor, also if not all of it can be read.
+    pub is_shown: bool,
 }
 
 /// The accounts of an org that are nobody's and not deactivated.
 pub fn unlinked(c: &Tx, org: &str) -> Result<Vec<Unlinked>, StoreError> {
     let mut select = c.prepare(
         "SELECT a.okta_id, json_text(a.doc, 'login'), trim(coalesce(json_text(a.doc, 'profile.firstName'), '') || ' ' ||
-           coalesce(json_text(a.doc, 'profile.lastName'), '')), a.anchor
+           coalesce(json_text(a.doc, 'profile.lastName'), '')), a.anchor,
+           EXISTS (SELECT 1 FROM source s WHERE s.profile = a.anchor)
+             OR EXISTS (SELECT 1 FROM unreadable u WHERE u.profile = a.anchor)
          FROM account a LEFT JOIN target t ON t.org = a.org AND t.okta_id = a.okta_id
          WHERE a.org = ?1 AND t.id IS NULL AND a.status <> 'DEPROVISIONED' ORDER BY a.okta_id",
     )?;
     let rows = select.query_map([org], |row| {
-        Ok(Unlinked { okta_id: row.get(0)?, login: row.get(1)?, name: row.get(2)?, anchor: row.get(3)? })
+        Ok(Unlinked {
+            okta_id: row.get(0)?,
+            login: row.get(1)?,
+            name: row.get(2)?,
+            anchor: row.get(3)?,
+            is_shown: row.get(4)?,
+        })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -102,6 +102,22 @@ pub fn open_about(c: &Tx, target: i64) -> Result<Option<i64>, StoreError> {
     Ok(select.query_row([target], |row| row.get(0))?)
 }
 
+/// An open review about whether somebody is the person of a target, or has its account; and the profile it is about, with its tenant.
+pub fn open_on(
+    c: &Tx,
+    org: &str,
+    (target, account): (&Counterpart, Option<&Counterpart>),
+) -> Result<Option<(i64, String, String)>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT id, tenant, profile FROM review WHERE org = ?1 AND subject IN (?2, ?3) AND verdict IS NULL AND rule <> ?4
+         ORDER BY id LIMIT 1",
+    )?;
+    let keys = (target.key(), account.map(Counterpart::key));
+    let found =
+        select.query_row(params![org, keys.0, keys.1, ONLY_LINK], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    Ok(found.optional()?)
+}
+
 /// An open review about another profile of the same name, and who that is. Which of several accounts that carry its own anchor
 /// are somebody's is no question about anybody else.
 pub fn namesake(c: &Tx, org: &str, position: &Position) -> Result<Option<(i64, String)>, StoreError> {

@@ -1,6 +1,7 @@
-//! The tables `source`, `source_key` and `unreadable`: the newest document of each profile, what the rules look it up by, and what
-//! of it could not be read.
+//! The tables `source`, `source_key`, `former_email` and `unreadable`: the newest document of each profile, what the rules look it up
+//! by, which addresses it had before, and what of it could not be read.
 
+use crate::clock::Moment;
 use crate::domain::record::employee::{ContentHash, Employee};
 use crate::domain::record::person::Position;
 use crate::store::StoreError;
@@ -131,6 +132,31 @@ pub fn save_keys<'a>(
             .execute(params![rule, value, tenant, profile])?;
     }
     Ok(())
+}
+
+/// Addresses of a profile that are kept after it has another one.
+const MOST_FORMER: i64 = 3;
+
+/// A profile has another address than this one from `now` on; the newest few are kept.
+pub fn had_email(c: &Tx, tenant: &str, profile: &str, email: &str, now: Moment) -> Result<(), StoreError> {
+    c.prepare_cached(
+        "INSERT INTO former_email (tenant, profile, email, at) VALUES (?1,?2,?3,?4)
+         ON CONFLICT (tenant, profile, email) DO UPDATE SET at = excluded.at",
+    )?
+    .execute(params![tenant, profile, email, now.millis()])?;
+    c.prepare_cached(
+        "DELETE FROM former_email WHERE tenant = ?1 AND profile = ?2 AND email NOT IN
+           (SELECT email FROM former_email WHERE tenant = ?1 AND profile = ?2 ORDER BY at DESC, email LIMIT ?3)",
+    )?
+    .execute(params![tenant, profile, MOST_FORMER])?;
+    Ok(())
+}
+
+/// The addresses that a profile had before, the newest first.
+pub fn former_emails(c: &Tx, tenant: &str, profile: &str) -> Result<Vec<String>, StoreError> {
+    let mut select =
+        c.prepare_cached("SELECT email FROM former_email WHERE tenant = ?1 AND profile = ?2 ORDER BY at DESC, email")?;
+    Ok(select.query_map([tenant, profile], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
 /// Targets of an org with a profile that a rule looks up by this value, but for one profile itself.
