@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::domain::Priority;
 use crate::domain::work::run::Begun;
 use crate::failpoint::{self, Point};
-use crate::okta::health::{Symptom, symptom_of};
+use crate::okta::health::{SOME_ACCOUNT, Symptom, symptom_of};
 use crate::okta::outcome::{RateHeaders, Reply};
 use crate::okta::{OktaClient, Request};
 use crate::store::{InFlight, StoreError, Trouble};
@@ -51,12 +51,18 @@ pub struct Order {
 impl Order {
     pub(crate) fn call(&self) -> Call {
         let about = self.request.about();
-        let whom = match self.person {
+        let whom = match self.about() {
             None => Whom::Nobody,
             Some(_) if self.ends => Whom::Leaver,
             Some(_) => Whom::Person,
         };
         Call { kind: self.request.kind(), write: about.write, action: about.action, whom }
+    }
+
+    /// Whom its answer says something of: its person, or whoever has the account that it looks at.
+    pub(crate) fn about(&self) -> Option<i64> {
+        let account = self.request.path().strip_prefix("/api/v1/users/").map(|_| SOME_ACCOUNT);
+        self.person.or(account)
     }
 
     /// Whether it comes back rather than wait; terminations wait.

@@ -494,7 +494,7 @@ impl Writer {
     }
 
     fn send(&self, order: Order, place: Place, ctx: &mut Context<Self>) {
-        let (call, person, clock) = (order.call(), order.person, self.shared.clock.clone());
+        let (call, person, clock) = (order.call(), order.about(), self.shared.clock.clone());
         let leaving = Leaving { kind: call.kind, about: self.about(call), priority: order.priority };
         let flight = Flight::leave(&self.books, &self.traffic, place, &leaving, clock.monotonic());
         let (client, seconds) = (self.client.clone(), self.gauges.call_seconds.clone());

@@ -27,6 +27,8 @@ const PAUSES: [Duration; 6] = [
 const SILENT: u32 = 8;
 /// People for whom answers are odd, and none is as it should be in between, before that is the org's trouble.
 const ODD_PEOPLE: usize = 2;
+/// Stands for whoever a call is about that looks at one account and is for nobody: by itself it shows nothing of others.
+pub const SOME_ACCOUNT: i64 = i64::MIN;
 /// People in a row that a kind of call was not allowed for, after which it counts as not allowed at all.
 const FORBIDDEN: usize = 5;
 /// What was paused and begins anew within this goes on waiting where it had left off.
@@ -330,10 +332,11 @@ impl Health {
         self.replies += 1;
         let is_forbidden = matches!(symptom, Symptom::Forbidden(_));
         self.silent = if matches!(symptom, Symptom::Silent(_)) { self.silent + 1 } else { 0 };
+        let known = person.filter(|person| *person != SOME_ACCOUNT);
         let forbidden = self.forbidden.entry(what).or_default();
         match symptom {
             // Of a call for nobody each counts by itself.
-            Symptom::Forbidden(_) => drop(forbidden.insert(person.unwrap_or(-self.replies.cast_signed()))),
+            Symptom::Forbidden(_) => drop(forbidden.insert(known.unwrap_or(-self.replies.cast_signed()))),
             Symptom::Healthy => forbidden.clear(),
             _ => {}
         }
@@ -344,7 +347,8 @@ impl Health {
             _ if matches!(symptom, Symptom::Nothing) => {}
             _ => self.odd.clear(),
         }
-        let is_about_one = is_odd && person.is_some() && self.odd.len() < ODD_PEOPLE;
+        let people = self.odd.iter().filter(|person| **person != SOME_ACCOUNT).count();
+        let is_about_one = is_odd && person.is_some() && people < ODD_PEOPLE;
         if is_about_one && !self.pauses.contains_key(&Scope::Org) {
             self.on_not_sent(call);
             return Vec::new();

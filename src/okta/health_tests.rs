@@ -240,6 +240,11 @@ fn odd_answers_about_one_person_pause_nothing_and_a_call_for_nobody_shows_whethe
         assert_eq!(paused(&notice), [Scope::Org], "somebody else meets it too");
     }
     let mut health = Health::default();
+    for person in [7, SOME_ACCOUNT, SOME_ACCOUNT] {
+        let odd = symptom(&answered(302, ""));
+        assert_eq!(health.on_reply(call(Bucket::UserRead, false), Some(person), odd, NOW), [], "it may be theirs");
+    }
+    let mut health = Health::default();
     for _ in 0..SILENT * 3 {
         health.on_reply(call(Bucket::Users, true), Some(7), Symptom::Silent("reset".into()), NOW);
     }
