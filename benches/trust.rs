@@ -149,7 +149,7 @@ async fn fill(config: &Config, store: &Store, clock: &Clock, people: usize) {
         (0..40).map(|n| format!("Department Department {n}")).chain(["All Employees".into()]).collect();
     let groups = groups.into_iter().map(|name| Group { id: format!("00g {name}"), name, writable: true });
     let directory = Directory::new(groups, BTreeSet::new());
-    store.put_directory(ORG, &directory).await.expect("writes");
+    store.put_directory(ORG, &directory, clock.now()).await.expect("writes");
     let now = clock.now();
     let account = |n: usize| {
         let employee = a_person(n);

@@ -89,6 +89,7 @@ BUDGET = [
     graph("Calls that the backlog needs", [(f"{P}backlog_calls{{{I},{O}}}", "{{org}} {{bucket}}")]),
     graph("Time that the backlog needs", [(f"{P}backlog_eta_seconds{{{I},{O}}}", "{{org}}")], "s"),
     graph("429 by cause", [(f"sum by (cause) (increase({P}okta_429_total{{{I},{O}}}[$__rate_interval])) or vector(0)", "{{cause}}")], about="own: a defect; foreign: others spend the org's counter; concurrency: too many calls at once"),
+    graph("Refused again in the same words", [(f"sum by (org) (increase({P}repeated_refusals_total{{{I},{O}}}[$__rate_interval])) or vector(0)", "{{org}}")], about="each waits twice as long as the time before"),
     graph("Answers about somebody else", [(f"sum by (org) (increase({P}okta_anomalies_total{{{I},{O}}}[$__rate_interval])) or vector(0)", "{{org}}")], about="not used; several stop writes until answers are right again"),
     graph("Time of a call", quantiles("okta_call_seconds", f"{I},{O}"), "s"),
     graph("Windows of each bucket", [(f"{P}okta_rate_limit_windows{{{I},{O}}}", "{{org}} {{bucket}}")], about="more than one where answers have proved it"),

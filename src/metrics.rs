@@ -206,6 +206,8 @@ room! {
             "1 while calls are held back.";
         rejected: IntCounterVec = "okta_429_total"["org", "bucket", "cause"],
             "Answers 429, by cause: own (a defect), foreign (others spent the window of the org), concurrency.";
+        repeated_refusals: IntCounterVec = "repeated_refusals_total"["org"],
+            "Calls that Okta has refused for the same person in the same words more than twice in a row.";
         anomalies: IntCounterVec = "okta_anomalies_total"["org"],
             "Answers of Okta about somebody else than asked.";
     }

@@ -15,7 +15,7 @@ use crate::audit::details::Planned;
 use crate::audit::{Call, Effect, Outcome as Became};
 use crate::clock::{Clock, Moment};
 use crate::domain::work::run::{Claim, Lease, Next, Release};
-use crate::domain::{Answer, Group, Position, Step, hex};
+use crate::domain::{Answer, Cause, Group, Position, Step, hex};
 use crate::failpoint::{self, Point};
 use crate::mailbox::{self, Carried, Gate};
 use crate::okta::Request;
@@ -165,7 +165,7 @@ impl PersonRun {
             Delivered::Refused { why } => {
                 let why = refusal(&format!("to announce {}", step.name()), &why);
                 let again = Some(clock.now() + self.long_backoff());
-                return self.release(Release::Quarantined { why, again, read_first: true }, ctx);
+                return self.release(Release::Quarantined { why, again, read_first: true, awaits: Vec::new() }, ctx);
             }
             Delivered::Busy => {
                 let bucket = Request::of(&step, None).bucket().as_str();
@@ -364,10 +364,17 @@ impl PersonRun {
         let (store, clock) = (self.tools.org.shared.store.clone(), self.tools.org.shared.clock.clone());
         let (now, then) = (clock.now(), concluded.then);
         let again = now + self.long_backoff();
+        let org = &self.tools.org;
+        let repeated = org.shared.metrics.okta.repeated_refusals.with_label_values(&[&org.name]);
         let writing = async move {
             // What is done must be written down, however long the disk is full: the person waits with it.
             let then = match insist(&clock, || store.end_step(end.clone(), now)).await {
-                Ok(()) => then,
+                Ok(times) => {
+                    if times > 2 {
+                        repeated.inc();
+                    }
+                    then
+                }
                 Err(e) => {
                     let mut effect = end.effect;
                     let why = refusal(&format!("what {} has led to", effect.call.step.name()), &e.to_string());
@@ -403,7 +410,11 @@ impl PersonRun {
                 let took = self.tools.org.shared.clock.now().since(claim.dirty_at);
                 metrics.work.detect_to_done_seconds.observe(took.as_secs_f64());
             }
-            Release::Quarantined { why, .. } => {
+            Release::Quarantined { why, awaits, .. } => {
+                // Somebody has asked for another try: what is waited for is looked for at once.
+                if !awaits.is_empty() && self.run.claim().cause == Cause::Request.as_str() {
+                    self.tools.directory.is_stale();
+                }
                 metrics.work.plans.with_label_values(&["quarantined"]).inc();
                 let profile = &claim.case.person.primary().employee.id;
                 tracing::warn!(org = %self.tools.org.name, target = claim.lease.target, %profile, %why, "quarantined");
@@ -461,9 +472,9 @@ impl PersonRun {
 
 /// Writes something down, as often as it takes while the store cannot be written; not what it refuses, and not into a file
 /// that is damaged or closed.
-async fn insist<F>(clock: &Clock, mut write: impl FnMut() -> F) -> Result<(), StoreError>
+async fn insist<T, F>(clock: &Clock, mut write: impl FnMut() -> F) -> Result<T, StoreError>
 where
-    F: Future<Output = Result<(), StoreError>>,
+    F: Future<Output = Result<T, StoreError>>,
 {
     let mut attempt = 0;
     loop {
@@ -547,7 +558,7 @@ impl Drop for Guard {
             let why = "an internal error stopped the plan of this person; everybody else goes on, and it is tried again in a while. \
                        Please report it"
                 .into();
-            let quarantined = Release::Quarantined { why, again: Some(again), read_first: true };
+            let quarantined = Release::Quarantined { why, again: Some(again), read_first: true, awaits: Vec::new() };
             if let Err(e) = shared.store.abandon(lease, quarantined, now).await {
                 tracing::error!(error = %e, target = lease.target, "a claim could not be given back yet");
             }

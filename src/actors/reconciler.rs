@@ -88,9 +88,9 @@ impl Reconciler {
         .await?;
         let (accounts, groups) =
             read_accounts(&self.lists.org.writers, &directory, &rulebook, &self.lists.org.mapped).await?;
-        self.lists.org.shared.store.put_directory(&self.lists.org.name, &directory).await.map_err(error)?;
-        self.directory.replace(directory);
         let now = self.lists.org.shared.clock.now();
+        self.lists.org.shared.store.put_directory(&self.lists.org.name, &directory, now).await.map_err(error)?;
+        self.directory.replace(directory);
         let read = OrgRead {
             org: self.lists.org.name.to_string(),
             accounts,

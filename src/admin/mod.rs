@@ -8,6 +8,7 @@ pub mod concerns;
 pub mod decisions;
 pub mod explained;
 pub mod fields;
+pub mod hook;
 mod missing;
 mod pausing;
 pub mod people;
@@ -16,6 +17,7 @@ pub mod state;
 pub mod tls;
 mod undo;
 
+use self::hook::Becomes;
 use crate::actors::{PollRefused, Pollers, Readiness, Service};
 use crate::clock::Clock;
 use crate::config::Token;
@@ -66,6 +68,8 @@ pub struct Served {
     pub tokens: Arc<[Token]>,
     /// What the hook of the HR system signs with; without it there is none.
     pub hook_secret: Option<SecretString>,
+    /// What the hook has heard.
+    pub heard: hook::Heard,
     pub pollers: Pollers,
     /// Told of decisions.
     pub decided: Arc<Notify>,
@@ -98,6 +102,7 @@ impl Served {
             rules: service.store.rules(),
             tokens: service.admin.tokens.clone().into(),
             hook_secret: service.admin.hook_secret.clone(),
+            heard: hook::Heard::default(),
             pollers: service.pollers.clone(),
             decided: service.decided.clone(),
             certificate: None,
@@ -171,7 +176,7 @@ pub fn serve(listen: SocketAddr, served: Served) -> std::io::Result<SocketAddr> 
                     .route("/healthz", web::get().to(healthz))
                     .route("/readyz", web::get().to(readyz))
                     .route("/api/v1/openapi.json", web::get().to(document))
-                    .route("/hooks/poll", web::post().to(hook))
+                    .route("/hooks/poll", web::post().to(poll_for_hr))
                     .route("/api/v1{path:/.*}", web::to(api))
                     .configure(|app| mount.iter().for_each(|mount| mount(app)))
                     .default_service(web::to(not_here))
@@ -319,21 +324,56 @@ async fn poll(served: &Served, body: &Value) -> Result<Value, Refusal> {
     Ok(json!({ "asked": text("profile") }))
 }
 
-/// A hook of the HR system: as `poll`, for whoever signs the body with the secret of the configuration.
-async fn hook(served: web::Data<Served>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+/// A hook of the HR system: as `poll`, for whoever signs the time and the body with the secret of the configuration.
+async fn poll_for_hr(served: web::Data<Served>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let body = match read(payload, LARGEST_HOOK).await {
         Ok(body) => body,
         Err(refused) => return refused,
     };
-    let signature = request.headers().get("x-signature-256").and_then(|value| value.to_str().ok());
-    if !auth::is_signed(served.hook_secret.as_ref(), &body, signature) {
-        let message = "not signed: X-Signature-256: sha256=HEX with the HMAC of the body under admin.hook_secret";
-        return error(HttpResponse::Unauthorized(), message);
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let (signature, time) = (header("x-signature-256"), header("x-timestamp").unwrap_or_default());
+    let message = [time.as_bytes(), b".", &body].concat();
+    if !auth::is_signed(served.hook_secret.as_ref(), &message, signature) {
+        let why = "not signed: X-Timestamp with the seconds since 1970, and X-Signature-256: sha256=HEX with the HMAC of \
+                   timestamp, a dot and the body under admin.hook_secret";
+        return error(HttpResponse::Unauthorized(), why);
+    }
+    let now = served.clock.now();
+    let becomes = served.heard.hear(signature.unwrap_or_default(), time.parse().ok(), now);
+    match becomes {
+        Becomes::Believed => {}
+        Becomes::Stale => {
+            let why = format!(
+                "X-Timestamp is not within {} s of this service's clock ({}): sign each hook when it is sent",
+                hook::STALE.as_secs(),
+                now.secs()
+            );
+            return error(HttpResponse::Unauthorized(), why);
+        }
+        Becomes::Repeated => {
+            return error(HttpResponse::Conflict(), "this hook has arrived before, and was acted upon");
+        }
+        Becomes::TooMany => {
+            let why = "more hooks arrive than are remembered; passes see every change by themselves";
+            return error(HttpResponse::TooManyRequests(), why);
+        }
     }
     let Ok((route, _)) = routes::find("POST", "/poll") else { return not_here().await };
-    match fields::body(route.body, &body) {
-        Ok(body) => poll(&served, &body).await.map_or_else(refused, |value| HttpResponse::Ok().json(value)),
-        Err(why) => error(HttpResponse::BadRequest(), why),
+    let body = match fields::body(route.body, &body) {
+        Ok(body) => body,
+        Err(why) => return error(HttpResponse::BadRequest(), why),
+    };
+    let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
+    let (tenant, profile) = (text("tenant"), text("profile"));
+    if !served.heard.is_due(&tenant, &profile, now) {
+        return HttpResponse::Ok().json(json!({ "asked": profile, "just_read": true }));
+    }
+    match poll(&served, &body).await {
+        Ok(value) => HttpResponse::Ok().json(value),
+        Err(why) => {
+            served.heard.forget(&tenant, &profile);
+            refused(why)
+        }
     }
 }
 

@@ -16,12 +16,12 @@ use crate::namely::wire::ProfilesPage;
 use crate::namely::{NamelyClient, Reader};
 use crate::notify::channel::Kind;
 use crate::okta::auth::{Credentials, NoToken};
-use crate::okta::schema::misfits;
+use crate::okta::schema::{misfits, unfit};
 use crate::okta::wire::{GroupObject, GroupRule};
 use crate::okta::{OktaClient, Request};
-use crate::store::{Store, ambiguous_anchors};
+use crate::store::{Store, ambiguous_anchors, population};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -54,7 +54,7 @@ pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
                     findings.extend(probe_namely(tenant, &config.rulebook).await);
                 }
                 for org in &config.okta {
-                    findings.extend(probe_okta(org, &config.rulebook).await);
+                    findings.extend(probe_okta(org, &config).await);
                 }
             }
         }
@@ -200,7 +200,8 @@ fn custom_finding(what: &str, custom: &BTreeSet<String>, catalogue: NamelyReply)
     })
 }
 
-async fn probe_okta(org: &OktaOrg, rulebook: &Rulebook) -> Vec<Finding> {
+async fn probe_okta(org: &OktaOrg, config: &Config) -> Vec<Finding> {
+    let rulebook: &Rulebook = &config.rulebook;
     let what = |part: &str| format!("okta {} {part}", org.name);
     let mapping = &rulebook.mapping;
     let scopes = config::scopes(rulebook, &org.name);
@@ -232,10 +233,13 @@ async fn probe_okta(org: &OktaOrg, rulebook: &Rulebook) -> Vec<Finding> {
         Err(why) => Err(why),
     };
     findings.push(role_finding(&what("permissions"), owner));
-    findings.push(match get("/api/v1/meta/schemas/user/default").await {
-        Ok(schema) => schema_finding(&what("user schema"), &misfits(&schema, rulebook), mapping),
-        Err(why) => bad(&what("user schema"), why),
-    });
+    match get("/api/v1/meta/schemas/user/default").await {
+        Ok(schema) => {
+            findings.push(schema_finding(&what("user schema"), &misfits(&schema, rulebook), mapping));
+            findings.extend(values_finding(&what("values"), &schema, org, config));
+        }
+        Err(why) => findings.push(bad(&what("user schema"), why)),
+    }
     if !mapping.app_rules().is_empty() {
         findings.extend(match get("/api/v1/apps?limit=200").await {
             Ok(apps) => app_findings(&what("apps"), &apps, mapping),
@@ -324,6 +328,46 @@ fn schema_finding(what: &str, misfits: &[String], mapping: &Mapping) -> Finding 
         [] => good(what, format!("all {} mapped attributes exist and fit", mapping.attribute_names().count())),
         misfits => bad(what, misfits.join("; ")),
     }
+}
+
+/// Whose values Okta's schema would refuse, of everybody whom the store knows.
+fn values_finding(what: &str, schema: &Value, org: &OktaOrg, config: &Config) -> Option<Finding> {
+    const NAMED: usize = 3;
+    if !config.service.store.exists() {
+        return None;
+    }
+    let (rules, now) = (&config.rulebook, Clock::system().now());
+    let mut unfit_values: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    let mut people = 0;
+    let read = Store::reader(&config.service.store).and_then(|c| {
+        population(&c, &org.name, |stored| {
+            for person in stored {
+                let Some(case) = person.case(rules, &org.name, now)? else { continue };
+                if !rules.lifecycle(&case, now).entitlement.counts() {
+                    continue;
+                }
+                people += 1;
+                let Ok(desired) = rules.desired(&case, now) else { continue };
+                for (name, value) in &desired.attributes {
+                    if let Some(why) = unfit(schema, name, value) {
+                        unfit_values.entry((name.clone(), why)).or_default().push(case.person.display());
+                    }
+                }
+            }
+            Ok(())
+        })
+    });
+    if let Err(e) = read {
+        return Some(good(what, format!("not looked at: {e}")));
+    }
+    if unfit_values.is_empty() {
+        return Some(good(what, format!("of {people} people fit the schema in length and in what is allowed")));
+    }
+    let message = unfit_values.iter().map(|((name, why), who)| {
+        let some = who.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+        format!("{name} of {} people is {why}: {some}", who.len())
+    });
+    Some(bad(what, message.collect::<Vec<_>>().join("; ")))
 }
 
 /// The linked object that leads to managers, and the user types that the mapping may name.

@@ -3,11 +3,11 @@
 use super::store::open;
 use super::table::table;
 use crate::config::Config;
+use crate::domain::guard::difference::{Difference, Side};
 use crate::domain::mapping::desired::Shown;
 use crate::domain::mapping::explain::{Explanation, explain};
-use crate::domain::plan::difference::Difference;
-use crate::domain::{Case, ManagerLink};
-use crate::store::{StoredPerson, find, population, whole};
+use crate::domain::{Case, Directory, ManagerLink, Rulebook};
+use crate::store::{StoredPerson, directory, find, population, whole};
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
@@ -152,9 +152,11 @@ fn diff(new: &std::path::Path, common: &Common) -> anyhow::Result<ExitCode> {
     );
     let mut all = Difference::default();
     for org in opened.orgs(common.org.as_ref())? {
+        let known_org = directory(&opened.store, &org)?.unwrap_or_default();
         population(&opened.store, &org, |stored_people| {
             bar.inc(stored_people.len() as u64);
-            all.merge(compare(&opened.config, &changed, &org, &stored_people, opened.now)?);
+            let rules = (&*opened.config.rulebook, &*changed.rulebook);
+            all.merge(compare(rules, &known_org, &org, &stored_people, opened.now)?);
             Ok(())
         })?;
     }
@@ -175,8 +177,8 @@ fn diff(new: &std::path::Path, common: &Common) -> anyhow::Result<ExitCode> {
 
 /// Compares a part of the population on all cores.
 fn compare(
-    old: &Config,
-    new: &Config,
+    (old, new): (&Rulebook, &Rulebook),
+    known: &Directory,
     org: &str,
     stored_people: &[StoredPerson],
     now: crate::clock::Moment,
@@ -189,11 +191,12 @@ fn compare(
             .map(|stored_people| {
                 scope.spawn(move || {
                     let mut difference = Difference::default();
+                    let (mut before, mut after) = (Side::new(old, known), Side::new(new, known));
                     for person in stored_people {
                         let case = |rules| person.case(rules, org, now);
-                        let cases: (Option<Case>, Option<Case>) = (case(&old.rulebook)?, case(&new.rulebook)?);
-                        if let (Some(before), Some(after)) = cases {
-                            difference.add(&old.rulebook, &before, &new.rulebook, &after, now);
+                        let cases: (Option<Case>, Option<Case>) = (case(old)?, case(new)?);
+                        if let (Some(old), Some(new)) = cases {
+                            difference.add(&mut before, &old, &mut after, &new, now);
                         }
                     }
                     Ok(difference)
@@ -237,6 +240,13 @@ fn show(all: &Difference) {
     if !all.broken.is_empty() {
         let mut rows = table(&["people", "quarantined, because", "for example"]);
         for (why, failure) in &all.broken {
+            rows.add_row([failure.people.to_string(), why.clone(), failure.examples.join(", ")]);
+        }
+        println!("{rows}");
+    }
+    if !all.waits.is_empty() {
+        let mut rows = table(&["people", "done but for what they wait for", "for example"]);
+        for (why, failure) in &all.waits {
             rows.add_row([failure.people.to_string(), why.clone(), failure.examples.join(", ")]);
         }
         println!("{rows}");

@@ -40,9 +40,17 @@ fn show(starters: &[Starter], blocked: usize, days: u16) {
     if starters.is_empty() {
         return println!("nobody starts in the next {days} days");
     }
-    let mut rows = table(&["start", "who", "login", "org", "state", "note"]);
+    let mut rows = table(&["start", "who", "login", "org", "state", "can sign in", "note"]);
     for s in starters {
-        rows.add_row([&s.start, &s.name, &s.login, &s.org, s.state.as_str(), &s.note]);
+        rows.add_row([
+            s.start.as_str(),
+            &s.name,
+            &s.login,
+            &s.org,
+            s.state.as_str(),
+            if s.can_sign_in { "yes" } else { "no" },
+            &s.note,
+        ]);
     }
     println!("{rows}\n{} start in the next {days} days, {blocked} of them blocked", starters.len());
 }

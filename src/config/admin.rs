@@ -141,7 +141,7 @@ pub fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, listen: SocketAdd
         );
         r.problem(location, message);
     }
-    let hook_secret = s.text(r, "hook_secret").and_then(|at| secrets.resolve(r, "admin.hook_secret", at));
+    let hook_secret = s.text(r, "hook_secret").and_then(|at| strong(r, "admin.hook_secret", at, secrets));
     let pages = s.section(r, "console");
     let console = console(r, pages, listen, tls.is_some() || behind_tls);
     s.finish(r);
@@ -164,20 +164,27 @@ fn console(r: &mut Reader, mut s: Section, listen: SocketAddr, encrypted: bool) 
     ConsoleSettings { serve, listen, hosts: hosts.map(|at| at.value).unwrap_or_default(), idle, longest, encrypted }
 }
 
+/// A secret by which others prove who they are: long enough that nobody guesses it.
+fn strong(r: &mut Reader, key: &str, at: At<String>, secrets: &Secrets) -> Option<SecretString> {
+    let span = at.span.clone();
+    let secret = secrets.resolve(r, key, at)?;
+    if secret.expose_secret().len() < SHORTEST_TOKEN {
+        let what = if key.ends_with("token") { "token" } else { "secret" };
+        r.problem(
+            span,
+            format!("{key}: a {what} needs at least {SHORTEST_TOKEN} characters; make one with `openssl rand -hex 32`"),
+        );
+        return None;
+    }
+    Some(secret)
+}
+
 fn admin_token(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Option<Token> {
     let name = s.required_text(r, "name", "ann");
     let roles = [Role::Viewer, Role::Operator, Role::Approver].map(|role| (role.as_str(), role));
     let role = s.choice(r, "role", &roles);
-    let (key, path) = (format!("{}.token", s.path), s.path.clone());
-    let token = s.required_text(r, "token", "env:ADMIN_TOKEN").and_then(|at| {
-        let span = at.span.clone();
-        let token = secrets.resolve(r, &key, at)?;
-        if token.expose_secret().len() < SHORTEST_TOKEN {
-            r.problem(span, format!("{path}.token: a token needs at least {SHORTEST_TOKEN} characters; make one with `openssl rand -hex 32`"));
-            return None;
-        }
-        Some(token)
-    });
+    let key = format!("{}.token", s.path);
+    let token = s.required_text(r, "token", "env:ADMIN_TOKEN").and_then(|at| strong(r, &key, at, secrets));
     let uid = s.has("uid").then(|| s.number(r, "uid", 0..=i64::from(u32::MAX), 0));
     let uid = uid.and_then(|uid| u32::try_from(uid).ok());
     s.finish(r);

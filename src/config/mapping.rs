@@ -209,10 +209,11 @@ fn read_group_rule(r: &mut Reader, engine: &Engine, n: usize, mut s: Section) ->
     let (path, label) = (s.path.clone(), label(r, &mut s, "groups", n));
     let when = s.text(r, "when").map(|at| compile_kind(r, engine, &format!("{path}.when"), &at, &[Kind::Boolean]));
     let create = s.flag(r, "create").unwrap_or(false);
+    let required = s.flag(r, "required").unwrap_or(false);
     let primary_only = s.choice(r, "positions", &[("all", false), ("primary", true)]);
     let grants = read_grants(r, engine, &path, &mut s);
     s.finish(r);
-    Some(GroupRule { label, when: optional(when)?, grants: grants?, create, primary_only })
+    Some(GroupRule { label, when: optional(when)?, grants: grants?, create, required, primary_only })
 }
 
 /// What a group rule gives: a list, an expression, a table, or a template.

@@ -98,10 +98,27 @@ pub(super) fn teams(fields: &Profile) -> Result<Vec<String>, String> {
         .collect()
 }
 
+/// A date without the midnight that some exports put behind it; any other time is no date.
+fn without_midnight(text: &str) -> &str {
+    let is_midnight = |time: &str| {
+        let bare = time.strip_suffix('Z').or_else(|| time.strip_suffix("+00:00")).unwrap_or(time);
+        bare.starts_with("00:00") && bare.chars().all(|c| matches!(c, '0' | ':' | '.'))
+    };
+    text.split_once('T').filter(|(_, time)| is_midnight(time)).map_or(text, |(day, _)| day)
+}
+
+/// Whether a text is the id of a profile.
+fn is_uuid(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let is_hex = |part: &&str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12]) && parts.iter().all(is_hex)
+}
+
 /// `YYYY-MM-DD`, the older `MM/DD/YYYY`, or nothing (`namely-api.md §3.4`, dates). A year has four digits and is one of
 /// somebody's working life: `12/31/25` is no day of the year 25.
 pub(super) fn date(fields: &Profile, key: &str) -> Result<Option<Date>, String> {
     let text = visible(fields, key)?;
+    let text = without_midnight(&text).to_owned();
     if text.is_empty() {
         return Ok(None);
     }
@@ -123,16 +140,28 @@ pub(super) fn date(fields: &Profile, key: &str) -> Result<Option<Date>, String> 
     }
 }
 
-/// The manager: the first element that is not the "Nobody" sentinel (`namely-api.md §3.3`, reports_to).
+/// The manager, of a list, of an object or of an id alone: the first element that is not the "Nobody" sentinel (`namely-api.md §3.3`, reports_to).
 pub(super) fn manager(fields: &Profile) -> Result<Option<Manager>, String> {
     let list = match fields.get("reports_to") {
         None | Some(Value::Null) => return Ok(None),
-        Some(Value::Array(list)) => list,
+        Some(Value::Array(list)) => list.as_slice(),
+        // One where others have a list of one.
+        Some(one @ Value::Object(_)) => std::slice::from_ref(one),
+        Some(Value::String(id)) if id.is_empty() || id == "no_guid" => return Ok(None),
+        Some(one @ Value::String(id)) if is_uuid(id) => std::slice::from_ref(one),
         Some(other) => return Err(mismatch("reports_to", "a list", other)),
     };
     for entry in list {
-        let Some(entry) = entry.as_object() else { return Err(mismatch("reports_to", "a list of objects", entry)) };
-        let id = text(entry, "id")?;
+        let entry = match entry {
+            Value::Object(entry) => entry,
+            // Name and address are those of the profile.
+            Value::String(id) if is_uuid(id) => {
+                return Ok(Some(Manager { id: id.clone(), ..Manager::default() }));
+            }
+            Value::String(id) if id == "no_guid" => continue,
+            other => return Err(mismatch("reports_to", "a list of objects", other)),
+        };
+        let id = text(entry, "id").map_err(|e| e.replacen("field ", "field reports_to.", 1))?;
         if id.is_empty() || id == "no_guid" {
             continue;
         }

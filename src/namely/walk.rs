@@ -223,6 +223,8 @@ impl Walk {
 pub struct Walker {
     pace: Pace,
     sent: VecDeque<Moment>,
+    /// Of those, the profiles that somebody has asked for.
+    ones: VecDeque<Moment>,
     paused_until: Option<Moment>,
     hot_due: Moment,
     hot_next_page: Option<usize>,
@@ -245,6 +247,7 @@ impl Walker {
         Self {
             pace,
             sent: VecDeque::new(),
+            ones: VecDeque::new(),
             paused_until: None,
             hot_due: now,
             hot_next_page: None,
@@ -290,10 +293,13 @@ impl Walker {
 
     /// Whether one profile may be asked for now, besides the passes; it counts as sent.
     pub fn one(&mut self, now: Moment) -> bool {
-        let spent = self.sent.iter().filter(|sent| now.since(**sent) < MINUTE).count() >= self.pace.per_minute;
+        let of_minute = |sent: &VecDeque<Moment>| sent.iter().filter(|sent| now.since(**sent) < MINUTE).count();
+        self.ones.retain(|sent| now.since(*sent) < MINUTE);
+        let spent = of_minute(&self.sent) >= self.pace.per_minute || self.ones.len() >= self.ones_share();
         let paused = self.paused_until.is_some_and(|until| now < until);
         if !spent && !paused {
             self.sent.push_back(now);
+            self.ones.push_back(now);
         }
         !spent && !paused
     }
@@ -390,6 +396,11 @@ impl Walker {
             started: walk.started,
             shown: Shown(walk.distinct),
         })
+    }
+
+    /// Profiles in a minute that may be asked for beside the passes: whoever asks for more does not blind them.
+    fn ones_share(&self) -> usize {
+        (self.pace.per_minute / 4).max(1)
     }
 
     /// Requests per minute kept for the hot pass.
@@ -568,8 +579,8 @@ mod tests {
     fn one_profile_that_is_asked_for_spends_the_same_minute() {
         let now = Moment::from_secs(0);
         let mut walker = Walker::new(Pace { per_minute: 20, ..Pace::default() }, now);
-        let passes = walker.due(now).len();
-        assert_eq!((0..90).filter(|_| walker.one(now)).count(), 20 - passes);
+        walker.due(now);
+        assert_eq!((0..90).filter(|_| walker.one(now)).count(), 5, "a quarter of the minute at most");
         assert!(walker.one(now + MINUTE), "a minute later there is room again");
         walker.on_failure(Fetch::Hot { page: 1 }, &Failure::Throttled, now + MINUTE);
         assert!(!walker.one(now + MINUTE), "not while Namely throttles");

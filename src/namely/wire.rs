@@ -255,10 +255,10 @@ impl Reader {
             office_state: part(fields, "office", "state_id")?,
             office_country: part(fields, "office", "country_id")?,
             manager: manager(fields)?,
-            office_main_number: text("office_main_number")?,
-            office_direct_dial: text("office_direct_dial")?,
-            office_phone: text("office_phone")?,
-            office_company_mobile: text("office_company_mobile")?,
+            office_main_number: number_or_text(fields, "office_main_number")?,
+            office_direct_dial: number_or_text(fields, "office_direct_dial")?,
+            office_phone: number_or_text(fields, "office_phone")?,
+            office_company_mobile: number_or_text(fields, "office_company_mobile")?,
             linkedin_url: text("linkedin_url")?,
             custom: self.custom.iter().map(|key| (key.clone(), fields.get(key).cloned().unwrap_or_default())).collect(),
         })
@@ -369,6 +369,20 @@ mod tests {
     }
 
     #[test]
+    fn a_manager_is_read_from_a_list_an_object_or_an_id_and_a_phone_from_a_number() {
+        let id = "0e9f4a10-0000-4000-8000-000000000021";
+        let object = json!({ "id": id, "first_name": "Ada", "last_name": "Byron", "email": "ada@example.com" });
+        for manager in [json!([object.clone()]), object, json!(id), json!([id])] {
+            let found = with("reports_to", manager.clone()).expect("reads").manager.expect("a manager");
+            assert_eq!(found.id, id, "{manager}");
+        }
+        for nobody in [json!(null), json!([]), json!("no_guid"), json!("")] {
+            assert_eq!(with("reports_to", nobody).expect("reads").manager, None);
+        }
+        assert_eq!(with("office_direct_dial", json!(5_550_100)).expect("reads").office_direct_dial, "5550100");
+    }
+
+    #[test]
     fn a_year_has_four_digits_and_is_not_guessed() {
         for wrong in [
             "12/31/25",
@@ -380,13 +394,15 @@ mod tests {
             "2026-1-2",
             "2026/12/31",
             "12-31-2026",
+            "2026-12-31T17:30:00Z",
         ] {
             let problem = with("departure_date", json!(wrong)).expect_err(wrong);
             assert!(problem.why.contains(wrong) && problem.why.contains("such as 2026-03-31"), "{}", problem.why);
             assert_eq!(problem.facts.departure_date, None);
         }
         let expected: jiff::civil::Date = "2026-12-31".parse().expect("a date");
-        for right in ["2026-12-31", "12/31/2026", " 2026-12-31\u{200b}"] {
+        let midnight = ["2026-12-31T00:00:00Z", "2026-12-31T00:00:00.000+00:00", "2026-12-31T00:00"];
+        for right in ["2026-12-31", "12/31/2026", " 2026-12-31\u{200b}"].into_iter().chain(midnight) {
             assert_eq!(with("departure_date", json!(right)).expect("reads").departure_date, Some(expected), "{right}");
         }
     }
@@ -398,11 +414,11 @@ mod tests {
         for (key, value) in [
             ("email", "7"),
             ("start_date", "\"31/10/2026\""),
-            ("reports_to", "{\"id\":\"u-9\"}"),
+            ("reports_to", "{\"id\":9}"),
             ("job_title", "[1]"),
             ("links", "true"),
             ("links", "{\"groups\":[{\"id\":\"g99\"}]}"),
-            ("office_phone", "5550100"),
+            ("office_phone", "true"),
             ("last_name", "\"\\ud800\""),
             ("office", "1e999"),
             ("links", &deep),

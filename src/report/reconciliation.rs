@@ -305,6 +305,15 @@ fn of_preview(preview: &Preview) -> Vec<Row> {
             format!("not in {}, which one of Okta's own rules fills: look at the rule", preview.unfilled.join(", "));
         rows.push(Row { target: None, ..row(Category::WrongGroups, what) });
     }
+    if !preview.ungoverned.is_empty() {
+        let what = format!(
+            "in {}, where this service has put them, and no rule gives or governs it any more: `undo --person {}` takes it \
+             back, or take them out in Okta",
+            preview.ungoverned.join(", "),
+            preview.profile
+        );
+        rows.push(Row { target: None, ..row(Category::WrongGroups, what) });
+    }
     rows
 }
 
@@ -339,6 +348,7 @@ mod tests {
             rules: BTreeMap::new(),
             by_okta: Vec::new(),
             unfilled: Vec::new(),
+            ungoverned: Vec::new(),
             obstacle: None,
             remarks: Vec::new(),
             basis: String::new(),

@@ -1,13 +1,14 @@
 //! What Okta holds, as last observed.
 
 use super::engine::Tx;
-use super::rows::{account, link, org, target};
-use super::{Store, StoreError, dirty};
+use super::rows::{account, awaited, link, org, target};
+use super::{Store, StoreError, awaiting, dirty};
 use crate::clock::Moment;
 use crate::domain::account::user::{Account, Link};
 use crate::domain::plan::doubt::{self, Ending};
 use crate::domain::plan::priority::Priority;
 use crate::domain::plan::step::Step;
+use crate::domain::text::login_key;
 use crate::domain::work::cause::Cause;
 use crate::domain::work::machine::ANY_BUCKET;
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ const PART: i64 = 500;
 
 /// Writes down an account; `matched` are the attributes that correlation looks accounts up by.
 pub(super) fn put(c: &Tx, org: &str, account: &Account, matched: &[String], now: Moment) -> Result<(), StoreError> {
+    free_login(c, org, account, now)?;
     let mut account = Cow::Borrowed(account);
     if account.marks.manager == Link::Unknown {
         let known = account::by_id(c, org, &account.id)?.map(|known| known.marks.manager);
@@ -28,9 +30,23 @@ pub(super) fn put(c: &Tx, org: &str, account: &Account, matched: &[String], now:
     account::save(c, org, &account, matched, now)
 }
 
+/// Who waits for the login of an account is tried again when it has another one, or is not live any more.
+fn free_login(c: &Tx, org: &str, account: &Account, now: Moment) -> Result<(), StoreError> {
+    if !awaited::is_login(c, org)? {
+        return Ok(());
+    }
+    let Some(before) = account::by_id(c, org, &account.id)? else { return Ok(()) };
+    let is_freed = login_key(&before.login) != login_key(&account.login);
+    if is_freed || (before.is_live() && !account.is_live()) {
+        awaiting::login_freed(c, org, &before.login, now)?;
+    }
+    Ok(())
+}
+
 /// An account was renamed for somebody else's sake.
-pub(super) fn rename(c: &Tx, org: &str, okta_id: &str, login: &str) -> Result<(), StoreError> {
+pub(super) fn rename(c: &Tx, org: &str, okta_id: &str, login: &str, now: Moment) -> Result<(), StoreError> {
     let Some(mut account) = account::by_id(c, org, okta_id)? else { return Ok(()) };
+    awaiting::login_freed(c, org, &account.login, now)?;
     account.login = login.to_owned();
     account.profile.insert("login".into(), login.into());
     account::save_login(c, org, &account)

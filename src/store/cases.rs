@@ -6,7 +6,7 @@ use super::rows::{account, anchored, link, matched, pin, source, target};
 use super::{StoreError, circles, rejections};
 use crate::clock::Moment;
 use crate::domain::account::user::Account;
-use crate::domain::mapping::login::{Chosen, Holder};
+use crate::domain::mapping::login::{Chosen, Holder, ring, temporary};
 use crate::domain::matching::adoption::Adopted;
 use crate::domain::plan::case::{Case, ManagerLink};
 use crate::domain::plan::kind::ChangeKind;
@@ -16,6 +16,7 @@ use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::employee::Employee;
 use crate::domain::record::person::{Person, Position};
 use crate::domain::record::profiles::Profiles;
+use crate::domain::text::login_key;
 
 /// What is needed to know how urgent somebody is: no manager, no login.
 pub fn brief(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
@@ -23,7 +24,7 @@ pub fn brief(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Optio
     let Profiles { here, elsewhere, routed } = link::profiles(c, target)?;
     let Some(person) = rules.person(here, row.ended_at, now) else { return Ok(None) };
     let account = row.okta_id.map(|id| account::by_id(c, &row.org, &id)).transpose()?.flatten();
-    let login = Ok(Chosen { login: String::new(), deactivated_holder: None });
+    let login = Ok(Chosen { login: String::new(), deactivated_holder: None, until: None });
     let mut case = Case {
         org: row.org,
         person,
@@ -169,7 +170,35 @@ fn login(c: &Tx, rules: &Rulebook, case: &Case, target: i64) -> Result<Result<Ch
             Holder::Other("the store".into())
         }
     });
-    failed.map_or(Ok(chosen), Err)
+    if let Some(e) = failed {
+        return Err(e);
+    }
+    match (&chosen, &case.account) {
+        (Err(_), Some(account)) if account.is_live() && goes_first(c, rules, target)? => {
+            Ok(Ok(temporary(&account.login, &account.id, &wanted[0])))
+        }
+        _ => Ok(chosen),
+    }
+}
+
+/// Whether somebody takes a temporary login first: they and others wait for one another's, and one has to begin.
+fn goes_first(c: &Tx, rules: &Rulebook, target: i64) -> Result<bool, StoreError> {
+    let found = ring(target, |one| waits_for(c, rules, one))?;
+    Ok(found.is_some_and(|people| people.iter().min() == Some(&target)))
+}
+
+/// Who has the login that somebody wants first and does not have.
+fn waits_for(c: &Tx, rules: &Rulebook, target: i64) -> Result<Option<i64>, StoreError> {
+    let Some(row) = target::load(c, target)? else { return Ok(None) };
+    let Some(own) = account::of_target(c, target)?.filter(Account::is_live) else { return Ok(None) };
+    let Some(person) = rules.person(link::profiles(c, target)?.here, row.ended_at, Moment::default()) else {
+        return Ok(None);
+    };
+    let Ok(wanted) = rules.wanted_logins(&row.org, &person) else { return Ok(None) };
+    let is_kept = wanted.iter().any(|login| login_key(login) == login_key(&own.login));
+    let Some(first) = wanted.first().filter(|_| !is_kept) else { return Ok(None) };
+    let Some(other) = account::by_login(c, &row.org, first)?.filter(Account::is_live) else { return Ok(None) };
+    target::owner(c, &row.org, &other.id)
 }
 
 fn holder(c: &Tx, case: &Case, target: i64, login: &str) -> Result<Holder, StoreError> {

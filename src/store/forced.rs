@@ -32,7 +32,8 @@ impl Store {
                     // What it has led to is not written down, whatever Okta has said.
                     accounts::doubt(c, lease.target, &effect.call.step, Ending::Untold)?;
                 }
-                let quarantined = Release::Quarantined { why: why.clone(), again: Some(again), read_first: true };
+                let quarantined =
+                    Release::Quarantined { why: why.clone(), again: Some(again), read_first: true, awaits: Vec::new() };
                 runs::release(c, lease, &quarantined, now).map(|_| ())
             });
             match whole {

@@ -11,6 +11,7 @@ mod anchors;
 mod approvals;
 mod approved;
 mod audit_log;
+mod awaiting;
 mod candidates;
 mod cases;
 mod circles;

@@ -4,7 +4,7 @@ use super::engine::Tx;
 use super::rows::meta::{meta, number, set_meta};
 use super::rows::org::identity;
 use super::rows::{people, target};
-use super::{Store, StoreError, cases};
+use super::{Store, StoreError, awaiting, cases};
 use crate::clock::Moment;
 use crate::domain::guard::preview::{Preview, preview};
 use crate::domain::{Directory, Group, Rulebook};
@@ -30,13 +30,14 @@ fn key(org: &str) -> String {
 
 impl Store {
     /// Writes down what an org has besides people, for whoever plans beside the service.
-    pub async fn put_directory(&self, org: &str, directory: &Directory) -> Result<(), StoreError> {
-        let (org, text) = (org.to_owned(), serde_json::to_string(directory)?);
+    /// Whoever waited for something that it has is tried again; returns how many they are.
+    pub async fn put_directory(&self, org: &str, directory: &Directory, now: Moment) -> Result<usize, StoreError> {
+        let (org, text, directory) = (org.to_owned(), serde_json::to_string(directory)?, directory.clone());
         self.run(move |c| {
-            if meta(c, &key(&org))?.as_ref() == Some(&text) {
-                return Ok(());
+            if meta(c, &key(&org))?.as_ref() != Some(&text) {
+                put(c, &org, &text)?;
             }
-            put(c, &org, &text)
+            awaiting::directory_read(c, &org, &directory, now)
         })
         .await
     }
@@ -49,10 +50,11 @@ fn put(c: &Tx, org: &str, text: &str) -> Result<(), StoreError> {
 }
 
 /// A group was made in an org, or seen there for the first time: whoever plans beside the service, and the next start, know it at once.
-pub(super) fn group_seen(c: &Tx, org: &str, group: &Group) -> Result<(), StoreError> {
+pub(super) fn group_seen(c: &Tx, org: &str, group: &Group, now: Moment) -> Result<(), StoreError> {
     let Some(mut known) = directory(c, org)? else { return Ok(()) };
     known.learn(group);
-    put(c, org, &serde_json::to_string(&known)?)
+    put(c, org, &serde_json::to_string(&known)?)?;
+    awaiting::directory_read(c, org, &known, now).map(drop)
 }
 
 fn version_key(org: &str) -> String {

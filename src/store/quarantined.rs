@@ -108,7 +108,12 @@ mod tests {
     }
 
     fn quarantined(at: Moment) -> Release {
-        Release::Quarantined { why: "a mistake of the program".into(), again: Some(at), read_first: true }
+        Release::Quarantined {
+            why: "a mistake of the program".into(),
+            again: Some(at),
+            read_first: true,
+            awaits: Vec::new(),
+        }
     }
 
     #[tokio::test]
@@ -122,7 +127,8 @@ mod tests {
         assert_eq!(waits(&world, quarantined, 8).await, [5, 10, 20, 40, 80, 160, 300, 300]);
         let busy = |at| Release::Retry { at, why: "Okta is down".into() };
         assert_eq!(waits(&world, busy, 1).await, [300]);
-        let decided = |_| Release::Quarantined { why: "two accounts".into(), again: None, read_first: false };
+        let decided =
+            |_| Release::Quarantined { why: "two accounts".into(), again: None, read_first: false, awaits: Vec::new() };
         assert!(waits(&world, decided, 1).await[0] > LONG.as_secs(), "a decision wakes them");
     }
 }

@@ -7,13 +7,13 @@ use super::engine::{Tx, alone};
 use super::evaluation::Evaluation;
 use super::lease::{EndStep, Want};
 use super::rows::meta::{number, set_meta};
-use super::rows::{account, anchored, approval, intent, link, target, work};
+use super::rows::{account, anchored, approval, awaited, intent, link, refusal, target, work};
 use super::{
     Store, StoreError, Trouble, accounts, anchors, append, cases, coverage, dirty, name_of, pause, previews, prime,
     proof, refused, relink, restraint, unanswered,
 };
 use crate::audit::details::{Done, Planned, Quarantined, Withheld};
-use crate::audit::{Call, Event, Record};
+use crate::audit::{Call, Effect, Event, Outcome, Record};
 use crate::clock::Moment;
 use crate::domain::plan::doubt::{Ending, is_then};
 use crate::domain::work::machine::{Happened, Transition, Work};
@@ -72,8 +72,9 @@ impl Store {
         .await
     }
 
-    /// Writes the outcome of a call, what it taught, and what follows, in one transaction.
-    pub async fn end_step(&self, end: EndStep, now: Moment) -> Result<(), StoreError> {
+    /// Writes the outcome of a call, what it taught, and what follows, in one transaction. Returns how often in a row Okta has
+    /// refused exactly this call in exactly these words: from the second time on, the next try waits twice as long each time.
+    pub async fn end_step(&self, end: EndStep, now: Moment) -> Result<i64, StoreError> {
         let (matched, rules) = (self.matched(), self.rules.clone());
         self.run(move |c| {
             let sent_at = intent::remove(c, end.intent)?;
@@ -83,13 +84,14 @@ impl Store {
             append(c, &about(c, end.lease, now, Event::Effect(end.effect.clone()))?)?;
             let org = work::org(c, end.lease.target)?;
             if let Some((id, login)) = &end.renamed {
-                accounts::rename(c, &org, id, login)?;
+                accounts::rename(c, &org, id, login, now)?;
             }
             for group in &end.new_groups {
-                previews::group_seen(c, &org, group)?;
+                previews::group_seen(c, &org, group, now)?;
             }
+            let times = refusals(c, &end)?;
             if present(c, end.lease)?.is_none() {
-                return Ok(());
+                return Ok(times);
             }
             if let Some(Some(account)) = &end.account
                 && let Some(other) = owner(c, &org, end.lease.target, &account.id)?
@@ -99,8 +101,8 @@ impl Store {
                     account.id, account.login
                 );
                 let again = Some(now + OTHERS_AGAIN);
-                release(c, end.lease, &Release::Quarantined { why, again, read_first: true }, now)?;
-                return Ok(());
+                release(c, end.lease, &Release::Quarantined { why, again, read_first: true, awaits: Vec::new() }, now)?;
+                return Ok(times);
             }
             match &end.account {
                 Some(Some(account)) => learn(c, &org, end.lease.target, account, &matched, now)?,
@@ -110,13 +112,17 @@ impl Store {
                 }
             }
             match &end.next {
-                Next::Continue => Ok(()),
-                Next::Read => read_first(c, end.lease),
+                Next::Continue => {}
+                Next::Read => read_first(c, end.lease)?,
                 Next::Release(how) => {
                     release(c, end.lease, how, now)?;
-                    found(c, &rules.load(), end.lease.target, how, now)
+                    if let Some((_, over)) = work::load_with_end(c, end.lease.target)?.filter(|_| times > 1) {
+                        work::change(c, end.lease.target, |work| work.backed_off(times, over, now))?;
+                    }
+                    found(c, &rules.load(), end.lease.target, how, now)?;
                 }
             }
+            Ok(times)
         })
         .await
     }
@@ -137,6 +143,17 @@ impl Store {
 pub(super) fn about(c: &Tx, lease: Lease, now: Moment, event: Event) -> Result<Record, StoreError> {
     let org = work::org(c, lease.target)?;
     Ok(Record { rev: Some(lease.rev), ..Record::about(lease.target, org, now, event) })
+}
+
+/// How often in a row the same call was refused in the same words; 0 if it was not refused.
+fn refusals(c: &Tx, end: &EndStep) -> Result<i64, StoreError> {
+    let Effect { call, outcome, why, .. } = &end.effect;
+    let is_refused = matches!(outcome, Outcome::Refused | Outcome::Replan | Outcome::Missing);
+    if !is_refused || !call.step.is_write() {
+        return Ok(0);
+    }
+    let why = why.as_deref().unwrap_or_default();
+    refusal::again(c, end.lease.target, &format!("{} {} {} {why}", call.method, call.path, call.body_hash))
 }
 
 /// The work on the target of a lease, if that is the present one, whatever revision came meanwhile.
@@ -305,6 +322,9 @@ pub(super) fn release(c: &Tx, lease: Lease, how: &Release, now: Moment) -> Resul
         unanswered::ended_soon(c, lease.target, now)?;
     }
     work::update(c, lease.target, &work)?;
+    if let Release::Quarantined { awaits, .. } = how {
+        awaited::set(c, &work::org(c, lease.target)?, lease.target, awaits)?;
+    }
     for event in events {
         describe(c, lease, event, now)?;
     }

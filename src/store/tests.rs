@@ -30,7 +30,7 @@ impl World {
         let store = Store::open(&folder.path().join("s.db"), Arc::new(rules), Metrics::new().store).expect("opens");
         let now = Moment::from_secs(1_800_000_000);
         store.recover("rules".into(), now).await.expect("recovers");
-        store.put_directory("main", &Directory::default()).await.expect("writes");
+        store.put_directory("main", &Directory::default(), now).await.expect("writes");
         Self { store, folder, now }
     }
 

@@ -147,15 +147,18 @@ fn one_person_is_read_at_once_when_somebody_or_the_hr_system_asks() {
 
         rig.edit(second, |p| p.direct_dial = "+1 555 72".into());
         let body = json!({ "tenant": "sandbox", "profile": people[second].id }).to_string();
+        let time = rig.world.clock.now().secs();
         let hook = async |signature: &str| {
-            let url = format!("http://{}/hooks/poll", api.address);
-            let sent = api.client.post(url).header("x-signature-256", signature).body(body.clone()).send().await;
+            let post = api.client.post(format!("http://{}/hooks/poll", api.address)).header("x-timestamp", time);
+            let sent = post.header("x-signature-256", signature).body(body.clone()).send().await;
             sent.expect("answers").status().as_u16()
         };
         assert_eq!(hook("sha256=00").await, 401);
         let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, HOOK.as_bytes());
-        let signature = namely_okta_sync::domain::hex(aws_lc_rs::hmac::sign(&key, body.as_bytes()).as_ref());
+        let signature =
+            namely_okta_sync::domain::hex(aws_lc_rs::hmac::sign(&key, format!("{time}.{body}").as_bytes()).as_ref());
         assert_eq!(hook(&format!("sha256={signature}")).await, 200);
+        assert_eq!(hook(&format!("sha256={signature}")).await, 409, "whoever sends it again has read it on its way");
         rig.until_okta("that change too", |okta| phone(okta, second) == Some(json!("+1 555 72"))).await;
         for (body, expected, words) in [
             (r#"{"tenant":"elsewhere","profile":"x"}"#, 404, "there are sandbox"),

@@ -81,8 +81,8 @@ fn a_leaver_with_any_field_that_cannot_be_read_loses_access_at_once_and_is_named
             ("start_date", Some(json!("31/10/2026"))),
             ("departure_date", None),
             ("departure_date", Some(json!("next week"))),
-            ("reports_to", Some(json!({ "id": "u-1" }))),
-            ("office_phone", Some(json!(5_550_100))),
+            ("reports_to", Some(json!({ "id": 1 }))),
+            ("office_phone", Some(json!(true))),
             ("job_title", Some(nested(300))),
         ];
         let rig = Rig::settled(Setup::of(60)).await;

@@ -19,7 +19,7 @@ use crate::okta::outcome::{Fixer, Outcome};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use refusal::Refusal;
+use refusal::{Refusal, fixer, not_shown};
 use waits::A_MOMENT;
 
 /// Reads after which a run gives up for now: Okta keeps answering something other than what it shows.
@@ -197,7 +197,12 @@ impl Run {
             // the org. Another try would only end sessions once more that may be somebody else's; what Okta has not done is
             // tried again.
             let again = (self.over && !self.refused.is_empty()).then(|| context.now + next_try(self.claim.attempt));
-            return Act::Release(Release::Quarantined { why: format!("{why}{sessions}"), again, read_first: false });
+            return Act::Release(Release::Quarantined {
+                why: format!("{why}{sessions}"),
+                again,
+                read_first: false,
+                awaits: Vec::new(),
+            });
         }
         let lifecycle = context.rulebook.lifecycle(&self.claim.case, context.now);
         self.over = self.claim.case.pins.entitlement(&lifecycle.entitlement).is_over();
@@ -225,9 +230,11 @@ impl Run {
                 }
                 Act::Release(self.not_ended(context))
             }
-            Err(Obstacle { why, read_again }) => Act::Release(self.quarantined(why, read_again, context)),
-            Ok(Plan { steps, unfinished: Some(why), .. }) if steps.is_empty() => {
-                Act::Release(self.quarantined(why, true, context))
+            Err(Obstacle { why, read_again, awaits }) => {
+                Act::Release(self.quarantined(why, read_again, context).awaiting(awaits))
+            }
+            Ok(Plan { steps, unfinished: Some(why), awaits, .. }) if steps.is_empty() => {
+                Act::Release(self.quarantined(why, true, context).awaiting(awaits))
             }
             Ok(Plan { steps, unsearched: true, .. }) if steps.is_empty() => Act::Release(Release::Search),
             Ok(Plan { steps, .. }) if steps.is_empty() && unread.is_some() => {
@@ -283,7 +290,7 @@ impl Run {
                 self.plan(context)
             }
             Some(first) if self.done.contains(first) => {
-                let why = format!("Okta accepted {} but does not show it; look at the person in Okta", first.name());
+                let why = format!("Okta accepted {}; look at the person in Okta", not_shown(first));
                 Act::Release(self.quarantined(why, false, context))
             }
             Some(first) => {
@@ -321,7 +328,7 @@ impl Run {
             true => Some(context.now + next_try(self.claim.attempt)),
             false => read_first.then(|| context.now + AGAIN * self.patience()),
         };
-        Release::Quarantined { why, again, read_first }
+        Release::Quarantined { why, again, read_first, awaits: Vec::new() }
     }
 
     /// The next call of the plan, or the verdict of a new plan when it is carried out.
@@ -369,14 +376,16 @@ impl Run {
                 self.end(Release::Retry { at: context.now + wait, why })
             }
             Outcome::Refused { why, who } => {
+                let (who, about) = fixer(step, &why, who, &context.rulebook.mapping);
                 // What changes in Okta's settings does not show: such people are tried again now and then.
                 let again = (who == Fixer::OktaAdmin).then(|| context.now + AGAIN * self.patience());
                 let is_administrator = self.administrator(context) == Knowledge::Holder;
                 let person = if is_administrator { "; the person is an Okta administrator" } else { "" };
                 let release = Release::Quarantined {
-                    why: format!("{}: {why}{person}; {who}", step.name()),
+                    why: format!("{}: {why}{about}{person}; {who}", step.name()),
                     again,
                     read_first: false,
+                    awaits: Vec::new(),
                 };
                 let writes = matches!(step, Step::UpdateUser { .. } | Step::ChangeType { .. });
                 let mastered = writes && why.contains("E0000023");
@@ -477,6 +486,14 @@ impl Run {
                 refresh_directory: true,
                 ..self.replan(step, format!("Okta does not know the person or the group {name:?} any more"), context)
             },
+            // A group of it is not there any more, or its user type.
+            Step::CreateUser { .. } => Concluded {
+                refresh_directory: true,
+                ..self.end(Release::Retry {
+                    at: context.now + context.backoff.max(A_MOMENT),
+                    why: "Okta does not know a group or the user type of the new account any more".into(),
+                })
+            },
             _ => {
                 self.absent += 1;
                 self.replan(step, "Okta does not know the account any more, or not in this state".into(), context)
@@ -515,7 +532,7 @@ impl Run {
     fn replan(&mut self, step: &Step, why: String, context: &Context) -> Concluded {
         self.steps.clear();
         if let Step::CreateGroup { .. } = step {
-            let wait = Release::Retry { at: context.now + A_MOMENT, why };
+            let wait = Release::Retry { at: context.now + context.backoff.max(A_MOMENT), why };
             return Concluded { refresh_directory: true, ..self.end(wait) };
         }
         if let Step::CreateUser { profile, .. } = step {

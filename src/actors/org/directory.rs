@@ -2,6 +2,7 @@
 //! then in between.
 
 use super::administrators::{read_by_group, read_newcomers};
+use super::awaited::{Found, read_awaited};
 use super::prime::read_directory;
 use super::shared::Org;
 use crate::actors::wiring::readiness::Readiness;
@@ -11,6 +12,7 @@ use crate::domain::{Directory, Group, Priority};
 use arc_swap::ArcSwap;
 use dashmap::DashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -25,6 +27,8 @@ const ROLES_OF_GROUPS: Duration = Duration::from_secs(24 * 60 * 60);
 /// When that is tried again which could not be read.
 const ROLES_OF_GROUPS_AGAIN: Duration = Duration::from_secs(60 * 60);
 const NOT_MORE_OFTEN_THAN: Duration = Duration::from_secs(2);
+/// Things that people wait for that are asked for in a minute.
+const AWAITED_AT_ONCE: usize = 5;
 
 /// The shared directory.
 #[derive(Clone)]
@@ -33,6 +37,8 @@ pub struct SharedDirectory {
     stale: Arc<Notify>,
     /// Groups that a run is creating right now: one run creates, the others wait.
     creating: Arc<DashSet<String>>,
+    /// How many things that people wait for were asked for so far.
+    sought: Arc<AtomicUsize>,
 }
 
 /// That a run is making a group.
@@ -50,7 +56,12 @@ impl Drop for Making {
 impl SharedDirectory {
     /// Shares `directory`.
     pub fn new(directory: Directory) -> Self {
-        Self { current: Arc::new(ArcSwap::from_pointee(directory)), stale: Arc::default(), creating: Arc::default() }
+        Self {
+            current: Arc::new(ArcSwap::from_pointee(directory)),
+            stale: Arc::default(),
+            creating: Arc::default(),
+            sought: Arc::default(),
+        }
     }
 
     /// The directory as known now.
@@ -124,6 +135,7 @@ impl SharedDirectory {
             };
             if priority == Priority::Inspect && clock.monotonic().since(whole) + ADMINISTRATORS_AGE / 2 < refresh {
                 self.read_new_administrators(&org).await;
+                self.seek_awaited(&org).await;
                 continue;
             }
             if clock.monotonic().since(last) < NOT_MORE_OFTEN_THAN {
@@ -133,9 +145,7 @@ impl SharedDirectory {
             let Some(rules) = rulebook.org(&org.name) else { return Ok(()) };
             match read_directory(&org.writers, &rulebook.mapping, rules, &known, priority).await {
                 Ok(directory) => {
-                    if let Err(e) = store.put_directory(&org.name, &directory).await {
-                        tracing::warn!(error = %e, "the groups of the org could not be written down");
-                    }
+                    self.write_down(&org, &directory).await;
                     say_who_is_unknown(readiness, &org.name, &directory);
                     let by_group = self.load().administrators().by_group.clone();
                     let directory = directory.with_roles_by_group(by_group);
@@ -158,6 +168,49 @@ impl SharedDirectory {
 }
 
 impl SharedDirectory {
+    /// Whoever waited for something of the directory goes on.
+    async fn write_down(&self, org: &Org, directory: &Directory) {
+        let Shared { clock, store, orgs, .. } = &org.shared;
+        match store.put_directory(&org.name, directory, clock.now()).await {
+            Ok(0) => {}
+            Ok(_) => orgs.ring(),
+            Err(e) => tracing::warn!(error = %e, "the groups of the org could not be written down"),
+        }
+    }
+
+    /// Asks by name for groups that somebody waits for, and for some of the apps and user types: a few calls, whatever the size of
+    /// the org.
+    async fn seek_awaited(&self, org: &Org) {
+        let awaited = match org.shared.store.awaited(&org.name).await {
+            Ok(awaited) => awaited,
+            Err(e) => return tracing::warn!(error = %e, "it could not be read what people wait for"),
+        };
+        if awaited.is_empty() {
+            return;
+        }
+        let first = self.sought.fetch_add(AWAITED_AT_ONCE, Ordering::Relaxed);
+        let asked = awaited.iter().cycle().skip(first % awaited.len());
+        let mut found = Directory::clone(&self.load());
+        for one in asked.take(awaited.len().min(AWAITED_AT_ONCE)) {
+            match read_awaited(&org.writers, one).await {
+                Ok(Some(Found::Group(group))) => found.insert(group),
+                Ok(Some(Found::App(id, label))) => found.insert_app(id, label),
+                Ok(Some(Found::UserType(name, id))) => found.insert_user_type(name, id),
+                Ok(None) => {}
+                Err(why) => tracing::warn!(%why, "what people wait for could not be asked for"),
+            }
+        }
+        if awaited.iter().any(|one| one.is_there(&found)) {
+            self.current.rcu(|old| {
+                let mut new = Directory::clone(old);
+                new.insert_from(&found);
+                new
+            });
+            let directory = self.load();
+            self.write_down(org, &directory).await;
+        }
+    }
+
     /// Keeps up to date who holds a role by a group that no rule names, until the task is dropped.
     pub async fn keep_roles(self, org: Org) -> Result<(), String> {
         let Shared { clock, store, .. } = &org.shared;
@@ -183,9 +236,8 @@ impl SharedDirectory {
     /// Writes down what is known now, and has whoever is evaluated as an administrator evaluated anew.
     async fn administrators_changed(&self, org: &Org) {
         let Shared { clock, store, .. } = &org.shared;
-        if let Err(e) = store.put_directory(&org.name, &self.load()).await {
-            tracing::warn!(error = %e, "the groups of the org could not be written down");
-        }
+        let directory = self.load();
+        self.write_down(org, &directory).await;
         if let Err(e) = store.administrators_changed(&org.name, false, clock.now()).await {
             tracing::warn!(error = %e, "who waits as an administrator could not be evaluated anew");
         }

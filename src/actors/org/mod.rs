@@ -1,6 +1,7 @@
 //! One Okta org: what must be known of it before anything is written to it, and how that is read.
 
 pub mod administrators;
+pub mod awaited;
 pub mod directory;
 mod links;
 pub mod lists;

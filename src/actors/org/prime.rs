@@ -234,7 +234,11 @@ pub async fn read_last_event(writers: &Writers, okta_id: &str, since: Moment) ->
 }
 
 /// All items of a list.
-async fn list<T: DeserializeOwned>(writers: &Writers, target: &str, priority: Priority) -> Result<Vec<T>, String> {
+pub(super) async fn list<T: DeserializeOwned>(
+    writers: &Writers,
+    target: &str,
+    priority: Priority,
+) -> Result<Vec<T>, String> {
     let pages: Vec<Vec<T>> = all_pages(writers, target, priority, Vec::len).await?;
     Ok(pages.into_iter().flatten().collect())
 }

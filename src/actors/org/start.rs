@@ -203,7 +203,8 @@ impl Beginning {
         let (accounts, groups) = read_accounts(&self.org.writers, &directory, &self.rulebook, &self.org.mapped).await?;
         let error = |e: StoreError| e.to_string();
         // Before the accounts: who is an administrator must be known when somebody is matched.
-        self.org.shared.store.put_directory(&self.org.name, &directory).await.map_err(error)?;
+        let now = self.org.shared.clock.now();
+        self.org.shared.store.put_directory(&self.org.name, &directory, now).await.map_err(error)?;
         let compared = Some((Arc::new(directory.clone()), self.reconcile.correct));
         let primed: Primed = self
             .org

@@ -83,6 +83,8 @@ fn show(vitals: &Vitals, now: Moment, metrics: &Metrics) {
             vitals.leavers.iter().filter(|leaver| leaver.org == *org && leaver.why.pages()).map(|leaver| leaver.since);
         let oldest = oldest.min().map_or(0.0, |since| age(Moment::from_millis(since)));
         metrics.work.leaver_access_oldest_seconds.with_label_values(&[org]).set(oldest);
+        // There from the start, at 0.
+        metrics.okta.repeated_refusals.with_label_values(&[org]);
         metrics.work.quarantined.with_label_values(&[org]).set(people.quarantined);
         metrics.work.held.with_label_values(&[org]).set(people.held);
         for change in ChangeKind::ALL {

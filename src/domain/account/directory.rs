@@ -2,6 +2,7 @@
 
 use crate::domain::account::administrators::{AdminLevel, Administrators};
 use crate::domain::account::group_rule::OktaRule;
+use crate::domain::text::login_key;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -88,11 +89,19 @@ impl Directory {
         self.relations.contains(name)
     }
 
-    /// Id and label of the app with this id, or else with this label.
+    /// Id and label of the app with this id, or else of the only one with this label.
     pub fn find_app(&self, label_or_id: &str) -> Option<(&str, &str)> {
         let by_id = self.apps.get_key_value(label_or_id);
-        let found = by_id.or_else(|| self.apps.iter().find(|(_, label)| *label == label_or_id));
+        let found = by_id.or_else(|| {
+            let mut called = self.apps.iter().filter(|(_, label)| *label == label_or_id);
+            called.next().filter(|_| called.next().is_none())
+        });
         found.map(|(id, label)| (id.as_str(), label.as_str()))
+    }
+
+    /// Ids of the apps with this label.
+    pub fn apps_called(&self, name: &str) -> Vec<&str> {
+        self.apps.iter().filter(|(_, label)| *label == name).map(|(id, _)| id.as_str()).collect()
     }
 
     /// Ids and labels of all apps that are known.
@@ -133,6 +142,23 @@ impl Directory {
         self.groups.insert(group.id.clone(), group);
     }
 
+    /// Adds an app that was asked for.
+    pub fn insert_app(&mut self, id: String, label: String) {
+        self.apps.insert(id, label);
+    }
+
+    /// Adds a user type that was asked for.
+    pub fn insert_user_type(&mut self, name: String, id: String) {
+        self.user_types.insert(name, id);
+    }
+
+    /// Adds what another directory has of groups, apps and user types.
+    pub fn insert_from(&mut self, other: &Directory) {
+        other.groups.values().for_each(|group| self.insert(group.clone()));
+        self.apps.extend(other.apps.clone());
+        self.user_types.extend(other.user_types.clone());
+    }
+
     /// Adds a group that was seen at somebody, if it is not known, or renames it; names that are known keep their group.
     pub fn learn(&mut self, group: &Group) {
         let name = if group.name.is_empty() { &group.id } else { &group.name };
@@ -161,6 +187,14 @@ impl Directory {
     /// The group with this id, or else with this name.
     pub fn find(&self, name_or_id: &str) -> Option<&Group> {
         self.groups.get(name_or_id).or_else(|| self.groups.get(self.by_name.get(name_or_id)?))
+    }
+
+    /// The group whose name differs from this one in case alone: to Okta it is the same name.
+    pub fn find_alike(&self, name: &str) -> Option<&Group> {
+        let alike = login_key(name);
+        let mut found: Vec<&Group> = self.groups.values().filter(|group| login_key(&group.name) == alike).collect();
+        found.sort_by(|a, b| a.id.cmp(&b.id));
+        found.first().copied()
     }
 
     /// Whether a group rule fills this group; such a membership is never written, because removing it would silently

@@ -155,6 +155,9 @@ pub struct Marks {
     /// Memberships that a return should bring back.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub restore: BTreeSet<String>,
+    /// Groups that this service has put the person into, by id, until it takes them out, whatever the rules say meanwhile.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub given: BTreeSet<String>,
     /// The status in which Okta refused to suspend the account. The next run that reads the account tries it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_suspended_in: Option<AccountStatus>,

@@ -4,6 +4,7 @@ pub mod administrator;
 pub mod approval;
 pub mod change;
 pub mod decider;
+pub mod difference;
 pub mod evaluation;
 pub mod joining;
 pub mod planned;

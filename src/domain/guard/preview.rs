@@ -7,6 +7,7 @@ use crate::domain::guard::change::summary;
 use crate::domain::guard::planned::foresee;
 use crate::domain::plan::case::Case;
 use crate::domain::plan::kind::ChangeKind;
+use crate::domain::plan::planner::ungoverned;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::plan::situation::Plan;
 use crate::domain::plan::step::Step;
@@ -39,6 +40,9 @@ pub struct Preview {
     /// Groups that the mapping gives, one of Okta's own rules fills, and they are not in, as far as was read last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unfilled: Vec<String>,
+    /// Groups that this service has put them into, and that no rule gives or governs any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ungoverned: Vec<String>,
     /// Why nothing can be done, or why nothing may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub obstacle: Option<String>,
@@ -53,7 +57,7 @@ pub struct Preview {
 impl Preview {
     /// Whether there is anything to do.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.obstacle.is_none() && self.unfilled.is_empty()
+        self.changes.is_empty() && self.obstacle.is_none() && self.unfilled.is_empty() && self.ungoverned.is_empty()
     }
 
     /// Whether there is anything to do from here.
@@ -92,6 +96,7 @@ pub fn preview(
         rules: BTreeMap::new(),
         by_okta: Vec::new(),
         unfilled: Vec::new(),
+        ungoverned: Vec::new(),
         obstacle: conflict.map(str::to_owned),
         remarks: Vec::new(),
         basis: String::new(),
@@ -108,6 +113,11 @@ pub fn preview(
                 preview.rules = plan.rules.clone();
                 preview.by_okta = foretold(case, directory, &plan);
                 preview.unfilled = unfilled(case, rulebook, directory, &lifecycle.entitlement, now);
+                if let Some(account) = case.account.as_ref().filter(|_| lifecycle.entitlement == Entitlement::Entitled)
+                {
+                    let groups = ungoverned(account, &rulebook.mapping, directory);
+                    preview.ungoverned = groups.map(|group| group.name.clone()).collect();
+                }
                 preview.remarks.clone_from(&plan.remarks);
                 preview.calls = plan.steps.len();
                 preview.obstacle = plan.unfinished.filter(|_| plan.steps.is_empty());
@@ -211,17 +221,37 @@ fn basis(case: &Case, changes: &BTreeMap<ChangeKind, Vec<String>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::account::directory::Group;
     use crate::domain::account::user::tests::bare;
     use crate::domain::plan::rulebook::tests::rulebook;
     use crate::domain::record::employee::tests::an_employee;
     use crate::domain::record::employee::{Employee, UserStatus};
     use crate::domain::record::person::Person;
+    use std::collections::BTreeSet;
 
     fn seen(employee: Employee) -> Preview {
         let account = bare("00u1", &an_employee().email, Some(&an_employee().id));
         let case = Case { account: Some(account), ..Case::new("main", Person::of("acme", employee)) };
         let directory = Directory::default();
         preview(1, &case, None, &rulebook(), &mut Cow::Borrowed(&directory), Moment::from_secs(1_800_000_000))
+    }
+
+    #[test]
+    fn what_this_service_has_given_and_no_rule_governs_is_named_and_goes_with_an_undo() {
+        let group = Group { id: "00g1".into(), name: "Former Team".into(), writable: true };
+        let directory = Directory::new([group], BTreeSet::new());
+        let mut account = bare("00u1", &an_employee().email, Some(&an_employee().id));
+        account.groups.insert("00g1".into());
+        let mut case = Case { account: Some(account), ..Case::new("main", Person::of("acme", an_employee())) };
+        let now = Moment::from_secs(1_800_000_000);
+        let seen = |case: &Case| preview(1, case, None, &rulebook(), &mut Cow::Borrowed(&directory), now);
+        assert!(seen(&case).ungoverned.is_empty(), "somebody else has given it");
+        case.account.as_mut().expect("an account").marks.given.insert("00g1".into());
+        let named = seen(&case);
+        assert_eq!(named.ungoverned, ["Former Team"]);
+        assert!(!named.changes.contains_key(&ChangeKind::RemoveGroup), "nothing takes it by itself");
+        case.pins.not_member.insert("00g1".into());
+        assert!(seen(&case).changes[&ChangeKind::RemoveGroup][0].contains("Former Team"));
     }
 
     #[test]

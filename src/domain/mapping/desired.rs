@@ -87,6 +87,8 @@ pub struct WantedGroup {
     pub rule: String,
     /// Whether the group may be created if it does not exist.
     pub create: bool,
+    /// Whether nobody has an account without it.
+    pub required: bool,
 }
 
 /// Why somebody should have an app, and under which name.
@@ -235,8 +237,9 @@ impl Mapping {
             let counted = if rule.primary_only { 1 } else { bound.len() };
             for (_, bound) in &bound[..counted] {
                 for name in rule.give(bound, self.engine.tables())?.into_iter().flatten() {
-                    let wanted = WantedGroup { rule: rule.label.clone(), create: rule.create };
-                    desired.groups.entry(name).or_insert(wanted).create |= rule.create;
+                    let wanted = WantedGroup { rule: rule.label.clone(), create: rule.create, required: rule.required };
+                    let wanted = desired.groups.entry(name).or_insert(wanted);
+                    (wanted.create, wanted.required) = (wanted.create | rule.create, wanted.required | rule.required);
                 }
             }
         }

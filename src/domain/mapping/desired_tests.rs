@@ -23,7 +23,7 @@ pub(crate) fn default_attributes(engine: &Engine) -> Vec<AttributeRule> {
 }
 
 fn group(label: &str, grants: Grants) -> GroupRule {
-    GroupRule { label: label.into(), when: None, grants, create: false, primary_only: false }
+    GroupRule { label: label.into(), when: None, grants, create: false, required: false, primary_only: false }
 }
 
 /// Default attributes, one listed group, one group per department.
@@ -40,6 +40,7 @@ pub(crate) fn usual() -> Mapping {
         GroupRule {
             when: Some(compile("employee.employee_type != 'Contractor'")),
             create: true,
+            required: false,
             ..group("groups[2] \"departments\"", departments)
         },
     ];

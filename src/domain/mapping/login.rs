@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 
 /// Numbers are tried up to this one.
 const HIGHEST: u32 = 999;
+/// People who wait for one another, at most.
+const LONGEST_RING: usize = 50;
 
 /// What is done about a deactivated account that holds a wanted login (`okta-api.md §2.2`: it keeps it).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,6 +77,8 @@ impl Holder {
 pub struct Chosen {
     pub login: String,
     pub deactivated_holder: Option<String>,
+    /// The login is a temporary one, until this one is free.
+    pub until: Option<String>,
 }
 
 impl LoginRules {
@@ -105,7 +109,7 @@ impl LoginRules {
         current: Option<&str>,
         mut holder: impl FnMut(&str) -> Holder,
     ) -> Result<Chosen, String> {
-        let plain = |login: &str| Chosen { login: login.to_owned(), deactivated_holder: None };
+        let plain = |login: &str| Chosen { login: login.to_owned(), deactivated_holder: None, until: None };
         if let Some(current) = current {
             let fits = wanted.iter().find(|wanted| login_key(wanted) == login_key(current));
             if let Some(wanted) = fits {
@@ -130,7 +134,7 @@ impl LoginRules {
             match (holder(&login), self.deactivated_holders) {
                 (Holder::Nobody | Holder::Themselves, _) => return Ok(plain(&login)),
                 (Holder::DeactivatedHolder(id), DeactivatedHolders::Rename) => {
-                    return Ok(Chosen { login, deactivated_holder: Some(id) });
+                    return Ok(Chosen { login, deactivated_holder: Some(id), until: None });
                 }
                 (Holder::DeactivatedHolder(id), DeactivatedHolders::Review) => {
                     return Err(format!(
@@ -161,6 +165,29 @@ fn numbered(login: &str, n: u32) -> String {
     }
 }
 
+/// The people of a ring who wait for one another's login, beginning with `start`; nothing if it is no ring. `next` tells who has
+/// the login that somebody waits for.
+pub fn ring<E>(start: i64, mut next: impl FnMut(i64) -> Result<Option<i64>, E>) -> Result<Option<Vec<i64>>, E> {
+    let mut found = vec![start];
+    while found.len() <= LONGEST_RING {
+        match next(found[found.len() - 1])? {
+            Some(other) if other == start => return Ok((found.len() > 1).then_some(found)),
+            Some(other) if !found.contains(&other) => found.push(other),
+            _ => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+/// A login that nobody else has, for the time until `wanted` is free.
+pub fn temporary(current: &str, okta_id: &str, wanted: &str) -> Chosen {
+    let login = match current.split_once('@') {
+        Some((local, domain)) => format!("{local}.{okta_id}@{domain}"),
+        None => format!("{current}.{okta_id}"),
+    };
+    Chosen { login, deactivated_holder: None, until: Some(wanted.to_owned()) }
+}
+
 /// Whether `login` is `wanted` with a number.
 fn is_numbered(login: &str, wanted: &str) -> bool {
     let (login, wanted) = (login_key(login), login_key(wanted));
@@ -173,6 +200,20 @@ fn is_numbered(login: &str, wanted: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ring_is_found_from_each_of_its_people_and_a_chain_is_none() {
+        let after = |of: &'static [(i64, i64)]| {
+            move |one: i64| Ok::<_, ()>(of.iter().find(|(from, _)| *from == one).map(|(_, to)| *to))
+        };
+        let swap = &[(1, 2), (2, 1)];
+        assert_eq!(ring(1, after(swap)), Ok(Some(vec![1, 2])));
+        assert_eq!(ring(2, after(swap)), Ok(Some(vec![2, 1])));
+        assert_eq!(ring(1, after(&[(1, 2), (2, 3), (3, 1)])), Ok(Some(vec![1, 2, 3])));
+        assert_eq!(ring(1, after(&[(1, 2), (2, 3)])), Ok(None), "the last one can go on");
+        assert_eq!(ring(1, after(&[(1, 2), (2, 3), (3, 2)])), Ok(None), "others have to go first");
+        assert_eq!(ring(1, after(&[(1, 1)])), Ok(None), "nobody waits for themselves");
+    }
     use crate::domain::mapping::expr::Engine;
 
     fn rules(number: bool, deactivated_holders: DeactivatedHolders) -> LoginRules {
@@ -236,7 +277,7 @@ mod tests {
         assert_eq!(of(DeactivatedHolders::Avoid).map(|c| c.login), Ok("jo.doe2@x.com".into()));
         assert_eq!(
             of(DeactivatedHolders::Rename),
-            Ok(Chosen { login: "jo.doe@x.com".into(), deactivated_holder: Some("00u9".into()) })
+            Ok(Chosen { login: "jo.doe@x.com".into(), deactivated_holder: Some("00u9".into()), until: None })
         );
     }
 }

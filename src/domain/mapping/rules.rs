@@ -62,6 +62,8 @@ pub struct GroupRule {
     pub grants: Grants,
     /// Whether a group that does not exist in Okta may be created.
     pub create: bool,
+    /// Whether nobody has an account without its groups.
+    pub required: bool,
     /// Whether only the primary position counts.
     pub primary_only: bool,
 }

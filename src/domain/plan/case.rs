@@ -64,7 +64,7 @@ impl Case {
             was: None,
             account: None,
             manager: ManagerLink::Nobody,
-            login: Ok(Chosen { login, deactivated_holder: None }),
+            login: Ok(Chosen { login, deactivated_holder: None, until: None }),
             subordinates: Vec::new(),
             pins: Pins::default(),
             adopted: None,

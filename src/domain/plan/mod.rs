@@ -1,8 +1,8 @@
 //! The steps between what somebody should have and what their org holds, and what is shown of them.
 
 pub mod apps;
+pub mod awaited;
 pub mod case;
-pub mod difference;
 pub mod doubt;
 pub mod drift;
 pub mod kind;

@@ -53,6 +53,7 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
     match step {
         Step::CreateUser { groups, .. } => {
             now.groups.extend(groups.iter().cloned());
+            now.marks.given.extend(groups.iter().cloned());
             now.marks.manager = Link::Nobody; // a new account has no links
         }
         Step::RevokeSessions { .. } => exit(&mut now, |proof| *proof = std::mem::take(proof).begun_anew(true)),
@@ -124,6 +125,7 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
         Step::RemoveGroup { group, .. } => {
             now.marks.unsure.groups.remove(group);
             now.groups.remove(group);
+            now.marks.given.remove(group);
             if let Some(exit) = &mut now.marks.exit {
                 exit.taken.insert(group.clone()); // 204 is also what Okta says where nothing has changed
             }
@@ -131,6 +133,7 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
         Step::AddGroup { group, .. } => {
             now.marks.unsure.groups.remove(group);
             now.groups.insert(group.clone());
+            now.marks.given.insert(group.clone());
             now.marks.restore.remove(group);
         }
         Step::AssignApp { app, .. } => {

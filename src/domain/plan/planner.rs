@@ -3,14 +3,17 @@
 //! **Invariant:** a plan costs exactly its difference. A person whose account is as it should be has an empty plan.
 //! Plans are cheap and are made anew from the newest snapshot each time; a plan's position is never stored.
 
+use crate::domain::account::directory::{Directory, Group};
 use crate::domain::account::user::{Account, AccountStatus, Link};
-use crate::domain::mapping::desired::{Desired, LOGIN};
+use crate::domain::mapping::desired::{Desired, LOGIN, Mapping};
+use crate::domain::mapping::login::Chosen;
 use crate::domain::plan::apps;
+use crate::domain::plan::awaited::Awaited;
 use crate::domain::plan::case::{Case, ManagerLink};
 use crate::domain::plan::pins::Access;
 use crate::domain::plan::priority::Priority;
 use crate::domain::plan::reasons::reasons;
-use crate::domain::plan::resolve::{group_name, pinned, removals, resolve, user_type, wanted};
+use crate::domain::plan::resolve::{Lacking, group_name, pinned, removals, resolve, user_type, wanted};
 use crate::domain::plan::situation::{Obstacle, Plan, Situation};
 use crate::domain::plan::step::{MAX_GROUPS_IN_CREATE, Step};
 use crate::domain::plan::termination::{end_access, left_over, suspend, withhold};
@@ -149,6 +152,7 @@ fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obs
                       they should have it, then the rest follows"
                     .into(),
                 read_again: true,
+                awaits: Vec::new(),
             });
         }
         _ => {}
@@ -182,7 +186,7 @@ fn create(situation: &Situation, activate: bool) -> Result<Plan, Obstacle> {
     if let Some(why) = leave_out_protecting(situation, None, &mut desired) {
         return Err(why.into());
     }
-    let groups = resolve(&desired, situation.directory)?;
+    let groups = resolve(&desired, &situation.rulebook.mapping, situation.directory)?;
     let kind = user_type(&desired, situation.directory)?;
     let mut plan = Plan::default();
     if !groups.missing.is_empty() {
@@ -208,7 +212,7 @@ fn adjust(situation: &Situation, account: &Account, plan: &mut Plan) -> Result<(
     if let Some(why) = leave_out_protecting(situation, Some(account), &mut desired) {
         plan.unfinished.get_or_insert(why);
     }
-    let groups = resolve(&desired, directory)?;
+    let groups = resolve(&desired, &rulebook.mapping, directory)?;
     let kind = user_type(&desired, directory)?.filter(|(id, _)| *id != account.user_type);
     let groups = pinned(groups, situation);
     if !groups.missing.is_empty() {
@@ -219,7 +223,9 @@ fn adjust(situation: &Situation, account: &Account, plan: &mut Plan) -> Result<(
     let no_longer = |group: &str| {
         directory.is_ours_to_write(group)
             && !groups.ids.contains(group)
-            && directory.find(group).is_some_and(|g| rulebook.mapping.manages(g))
+            // What an undo takes back goes whatever the rules govern now.
+            && (situation.case.pins.not_member.contains(group)
+                || directory.find(group).is_some_and(|g| rulebook.mapping.manages(g)))
     };
     let removed: Vec<Step> = removals(account, directory, no_longer).collect();
     let added: Vec<Step> = (groups.ids.iter().chain(restored(situation, account)))
@@ -230,7 +236,9 @@ fn adjust(situation: &Situation, account: &Account, plan: &mut Plan) -> Result<(
             name: group_name(directory, group),
         })
         .collect();
-    let apps = apps::steps(account, &desired, &rulebook.mapping, directory)?;
+    let (apps, without) = apps::steps(account, &desired, &rulebook.mapping, directory);
+    lack(plan, groups.lacking.into_iter().chain(without));
+    await_login(situation, plan);
     let touched = removed.iter().chain(&added).chain(&apps).filter_map(Step::touches);
     plan.rules = reasons(touched, &desired, situation);
     let (taken, given): (Vec<_>, Vec<_>) = apps.into_iter().partition(|step| step.priority() == Priority::Remove);
@@ -270,6 +278,34 @@ fn leave_out_protecting(situation: &Situation, account: Option<&Account>, desire
             left_out.join(", ")
         )
     })
+}
+
+/// Memberships that this service has given and that no rule gives or governs any more: nothing takes them by itself.
+pub fn ungoverned<'a>(
+    account: &'a Account,
+    mapping: &'a Mapping,
+    directory: &'a Directory,
+) -> impl Iterator<Item = &'a Group> {
+    let given = account.marks.given.intersection(&account.groups).filter_map(|id| directory.find(id));
+    given.filter(|group| !mapping.manages(group) && directory.is_ours_to_write(&group.id))
+}
+
+/// What the org does not have is waited for when everything else is done.
+fn lack(plan: &mut Plan, lacking: impl IntoIterator<Item = Lacking>) {
+    for Lacking { why, awaited } in lacking {
+        plan.unfinished = Some(plan.unfinished.take().map_or(why.clone(), |before| format!("{before}; {why}")));
+        plan.awaits.push(awaited);
+    }
+}
+
+/// Who has a temporary login so that others can have theirs gets the right one when it is free.
+fn await_login(situation: &Situation, plan: &mut Plan) {
+    let Ok(Chosen { login, until: Some(wanted), .. }) = &situation.case.login else { return };
+    let why = format!(
+        "{wanted} is the login of somebody who gets another one, and so on back to this person: {login} is theirs until \
+         {wanted} is free"
+    );
+    lack(plan, [Lacking { why, awaited: Awaited::Login(wanted.clone()) }]);
 }
 
 /// Memberships that a return brings back, besides what the mapping gives.

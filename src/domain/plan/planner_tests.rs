@@ -86,7 +86,7 @@ impl World {
         self.and(|world| {
             let mut employee = world.case.person.primary().employee.clone();
             change(&mut employee);
-            world.case.login = Ok(Chosen { login: employee.email.clone(), deactivated_holder: None });
+            world.case.login = Ok(Chosen { login: employee.email.clone(), deactivated_holder: None, until: None });
             world.case.person = Person::of("acme", employee);
         })
     }
@@ -516,7 +516,7 @@ fn a_login_that_a_deactivated_account_holds_is_freed_first() {
     let mut world = World::of(an_employee());
     world.rules.login.deactivated_holders = DeactivatedHolders::Rename;
     world.case.login =
-        Ok(Chosen { login: "ines.duval@example.com".into(), deactivated_holder: Some("00uGhost".into()) });
+        Ok(Chosen { login: "ines.duval@example.com".into(), deactivated_holder: Some("00uGhost".into()), until: None });
     assert_eq!(world.names(), "free_login create_user");
     let Step::FreeLogin { id, renamed, .. } = &world.steps()[0] else { panic!("{}", world.names()) };
     assert_eq!((id.as_str(), renamed.as_str()), ("00uGhost", "ines.duval.00uGhost@example.com"));
@@ -559,8 +559,16 @@ fn people_who_cannot_be_planned_are_quarantined_with_what_to_do() {
     assert!(taken.why().contains("no login is free"));
     let nameless = World::of(an_employee()).edit(|e| e.first_name.clear());
     assert!(nameless.why().contains("firstName is empty"));
-    let empty = World::of(an_employee()).and(|w| w.directory = Directory::default());
-    assert!(empty.why().contains("no group \"Staff\""));
+}
+
+#[test]
+fn a_group_that_is_not_there_costs_the_group_and_not_the_account_and_is_waited_for() {
+    let others: Vec<Group> = directory().groups().filter(|group| group.name != "Staff").cloned().collect();
+    let world = World::of(an_employee()).and(|w| w.directory = Directory::new(others, BTreeSet::new()));
+    assert_eq!(world.names(), "create_user");
+    let made = world.with_account().and(|w| w.account().groups.retain(|group| group != "00gStaff"));
+    let plan = made.plan().expect("a plan");
+    assert_eq!((plan.steps.len(), plan.awaits), (0, vec![Awaited::Group("Staff".into())]));
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use crate::domain::account::directory::Directory;
 use crate::domain::account::user::Account;
-use crate::domain::mapping::desired::{Desired, REQUIRED};
+use crate::domain::mapping::desired::{Desired, Mapping, REQUIRED};
+use crate::domain::plan::awaited::Awaited;
+use crate::domain::plan::case::Case;
 use crate::domain::plan::situation::{Obstacle, Situation};
 use crate::domain::plan::step::Step;
 use serde_json::Value;
@@ -24,7 +26,8 @@ pub(in crate::domain) fn removals<'a>(
 
 /// What the mapping wants, checked: nobody can have an account without its required attributes.
 pub(in crate::domain) fn wanted(situation: &Situation) -> Result<Desired, Obstacle> {
-    let mut desired = situation.rulebook.desired(situation.case, situation.now)?;
+    let desired = situation.rulebook.desired(situation.case, situation.now);
+    let mut desired = desired.map_err(|why| Obstacle { awaits: login_awaited(situation), ..Obstacle::from(why) })?;
     situation.case.pins.overlay(&mut desired, |name| situation.rulebook.writes(name));
     for name in REQUIRED {
         if desired.attributes.get(name).is_none_or(Value::is_null) {
@@ -38,34 +41,86 @@ pub(in crate::domain) fn wanted(situation: &Situation) -> Result<Desired, Obstac
     Ok(desired)
 }
 
+/// The login that somebody waits for who gets none.
+fn login_awaited(situation: &Situation) -> Vec<Awaited> {
+    let Case { org, person, login, .. } = situation.case;
+    let wanted = || situation.rulebook.wanted_logins(org, person).unwrap_or_default();
+    if login.is_err() { wanted().into_iter().map(Awaited::Login).collect() } else { Vec::new() }
+}
+
+/// Characters that the name of a group has at most (`okta-api.md §3.3`).
+const LONGEST_NAME: usize = 255;
+
+/// Why Okta makes no group of this name, or nobody could tell it from another one.
+fn unfit(name: &str) -> Option<String> {
+    let length = name.chars().count();
+    if name.chars().any(char::is_control) {
+        Some("the name has control characters; correct it in Namely, or in the rule".into())
+    } else if length > LONGEST_NAME {
+        Some(format!("the name has {length} characters, and Okta takes {LONGEST_NAME}"))
+    } else {
+        None
+    }
+}
+
+/// As much of a name as is shown.
+fn cut(name: &str) -> String {
+    const SHOWN: usize = 60;
+    let shown: String = name.chars().take(SHOWN).collect();
+    if shown.len() < name.len() { shown + "…" } else { shown }
+}
+
+/// Something that the org lacks, which costs nothing but itself.
+pub(in crate::domain) struct Lacking {
+    pub(in crate::domain) why: String,
+    pub(in crate::domain) awaited: Awaited,
+}
+
 /// Desired groups as ids; those a rule fills are left to the rule.
 pub(in crate::domain) struct Resolved {
     pub(in crate::domain) ids: BTreeSet<String>,
     pub(in crate::domain) missing: Vec<String>,
+    /// Groups that are not there, or into which nobody can be put, and that no rule makes.
+    pub(in crate::domain) lacking: Vec<Lacking>,
 }
 
-pub(in crate::domain) fn resolve(desired: &Desired, directory: &Directory) -> Result<Resolved, String> {
-    let mut resolved = Resolved { ids: BTreeSet::new(), missing: Vec::new() };
+/// What cannot be had costs the group, and not the account, unless its rule says that nobody works without it.
+pub(in crate::domain) fn resolve(
+    desired: &Desired,
+    mapping: &Mapping,
+    directory: &Directory,
+) -> Result<Resolved, Obstacle> {
+    let mut resolved = Resolved { ids: BTreeSet::new(), missing: Vec::new(), lacking: Vec::new() };
     for (name, wanted) in &desired.groups {
-        match directory.find(name) {
-            Some(group) if directory.is_rule_owned(&group.id) => {}
+        // To Okta two names that differ in case are one: what a rule would make is there already.
+        let alike = || directory.find_alike(name).filter(|group| wanted.create && mapping.manages(group));
+        let why = match directory.find(name).or_else(alike) {
+            Some(group) if directory.is_rule_owned(&group.id) => continue,
             Some(group) if group.writable => {
                 resolved.ids.insert(group.id.clone());
+                continue;
             }
-            Some(group) => {
-                return Err(format!(
-                    "{}: Okta does not let anybody write memberships of group {:?}; name another group",
-                    wanted.rule, group.name
-                ));
-            }
-            None if wanted.create => resolved.missing.push(name.clone()),
-            None => {
-                return Err(format!(
-                    "{}: there is no group {name:?} in Okta; create it there, or set create = true on the rule",
-                    wanted.rule
-                ));
-            }
+            Some(group) => format!(
+                "{}: Okta does not let anybody write memberships of group {:?}; name another group",
+                wanted.rule, group.name
+            ),
+            None if wanted.create => match unfit(name) {
+                None => {
+                    resolved.missing.push(name.clone());
+                    continue;
+                }
+                Some(why) => format!("{}: a group that is called {:?} cannot be made: {why}", wanted.rule, cut(name)),
+            },
+            None => format!(
+                "{}: there is no group {name:?} in Okta; create it there, or set create = true on the rule",
+                wanted.rule
+            ),
+        };
+        let awaited = Awaited::Group(name.clone());
+        if wanted.required {
+            return Err(Obstacle { why, read_again: false, awaits: vec![awaited] });
         }
+        resolved.lacking.push(Lacking { why, awaited });
     }
     Ok(resolved)
 }
@@ -83,12 +138,30 @@ pub(in crate::domain) fn pinned(mut groups: Resolved, situation: &Situation) -> 
 pub(in crate::domain) fn user_type(
     desired: &Desired,
     directory: &Directory,
-) -> Result<Option<(String, String)>, String> {
+) -> Result<Option<(String, String)>, Obstacle> {
     let Some(name) = &desired.user_type else { return Ok(None) };
     match directory.user_type(name) {
         Some(id) => Ok(Some((id.to_owned(), name.clone()))),
-        None => Err(format!(
-            "user_type: there is no user type {name:?} in Okta; add it under Directory > Profile Editor, or correct the name"
-        )),
+        None => Err(Obstacle {
+            why: format!(
+                "user_type: there is no user type {name:?} in Okta; add it under Directory > Profile Editor, or correct the \
+                 name"
+            ),
+            read_again: false,
+            awaits: vec![Awaited::UserType(name.clone())],
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_no_group_can_have_costs_the_group_only() {
+        assert_eq!(unfit("Department Finance"), None);
+        assert!(unfit("Department\nFinance").is_some_and(|why| why.contains("control characters")));
+        assert!(unfit(&"x".repeat(300)).is_some_and(|why| why.contains("300 characters")));
+        assert_eq!(cut(&"x".repeat(300)).chars().count(), 61);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
+use crate::domain::plan::awaited::Awaited;
 use crate::domain::plan::case::Case;
 use crate::domain::plan::kind::ChangeKind;
 use crate::domain::plan::rulebook::Rulebook;
@@ -31,6 +32,8 @@ pub struct Plan {
     pub remarks: Vec<String>,
     /// What Okta does not let anybody do for now, although everything else is done; the account is looked at again.
     pub unfinished: Option<String>,
+    /// What it waits for then.
+    pub awaits: Vec<Awaited>,
     /// The link to the manager waits for the manager's account.
     pub awaits_manager: bool,
     /// Access is over and no account is known, which nobody has proved: Okta must be asked before anybody calls it done.
@@ -51,11 +54,13 @@ pub struct Obstacle {
     pub why: String,
     /// Whether what must change does not show by itself: then the account is looked at again now and then.
     pub read_again: bool,
+    /// What is waited for, where that can be told.
+    pub awaits: Vec<Awaited>,
 }
 
 impl From<String> for Obstacle {
     fn from(why: String) -> Self {
-        Self { why, read_again: false }
+        Self { why, read_again: false, awaits: Vec::new() }
     }
 }
 

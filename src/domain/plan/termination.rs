@@ -94,7 +94,9 @@ pub(in crate::domain) fn end_access(situation: &Situation) -> Plan {
 fn goes(group: &str, situation: &Situation) -> bool {
     let (directory, rulebook) = (situation.directory, situation.rulebook);
     let all = rulebook.policies.termination.groups == LeaverGroups::All;
-    directory.is_ours_to_write(group) && (all || directory.find(group).is_some_and(|g| rulebook.mapping.manages(g)))
+    let given = situation.case.account.as_ref().is_some_and(|account| account.marks.given.contains(group));
+    directory.is_ours_to_write(group)
+        && (all || given || directory.find(group).is_some_and(|g| rulebook.mapping.manages(g)))
 }
 
 /// What is taken where Okta does not deactivate: the account is suspended if it can be, and apps of the person go.
@@ -135,7 +137,7 @@ pub(in crate::domain) fn suspend(account: &Account) -> Vec<Step> {
 pub(in crate::domain) fn left_over(situation: &Situation, account: &Account) -> Result<Vec<Step>, Obstacle> {
     let Some(proof) = &account.marks.exit else { return Ok(Vec::new()) };
     let directory = situation.directory;
-    let gets = resolve(&wanted(situation)?, directory)?.ids;
+    let gets = resolve(&wanted(situation)?, &situation.rulebook.mapping, directory)?.ids;
     let is_shown = proof.groups_listed && proof.taken.is_empty();
     let list = (!is_shown).then(|| Step::ListGroups { id: account.id.clone(), page: None });
     let stays = |group: &str| {

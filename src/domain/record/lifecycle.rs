@@ -218,7 +218,9 @@ fn pending(employee: &Employee, terms: &Terms, now: Moment) -> Lifecycle {
 fn ahead(employee: &Employee, terms: &Terms, now: Moment) -> Option<Lifecycle> {
     let start = employee.start_date?;
     let onboarding = &terms.policies.onboarding;
-    let activation = at(start, onboarding.activate_at, terms.zone)?;
+    let Some(activation) = at(start, onboarding.activate_at, terms.zone) else {
+        return Some(beyond(start, now));
+    };
     let lead = jiff::Span::new().days(i64::from(onboarding.lead_days));
     let prepared = start.checked_sub(lead).ok().and_then(|day| at(day, Time::midnight(), terms.zone));
     Some(match prepared.unwrap_or_default() {
@@ -228,6 +230,18 @@ fn ahead(employee: &Employee, terms: &Terms, now: Moment) -> Option<Lifecycle> {
         _ if now < activation => Lifecycle::settled(Entitlement::Prehire { due: false }).until(activation),
         _ => Lifecycle::settled(Entitlement::Prehire { due: true }),
     })
+}
+
+/// A start at the edge of the calendar, on a day that is none in the zone of the person: whoever begins then begins never, or
+/// long ago.
+fn beyond(start: Date, now: Moment) -> Lifecycle {
+    if start <= TimeZone::UTC.to_datetime(now.timestamp()).date() {
+        return Lifecycle::settled(Entitlement::Prehire { due: true });
+    }
+    let remark = format!(
+        "the start date {start} is not a day on the calendar of its zone: nothing is prepared; correct it in Namely"
+    );
+    Lifecycle::settled(Entitlement::NotYet).remark(remark)
 }
 
 /// Somebody who works here now: the last day, then leave.

@@ -175,3 +175,35 @@ fn whose_access_has_ended_comes_back_pending_only_by_a_start_that_is_not_older_t
     assert_eq!(of(Active, "2024-03-01", ended_at).entitlement, Entitlement::Entitled, "active is active");
     assert_eq!(of(Pending, "2024-03-01", None).entitlement, Entitlement::Prehire { due: true }, "nobody has left");
 }
+
+#[test]
+fn a_date_at_the_edge_of_the_calendar_means_what_it_says_in_every_zone() {
+    let now = "2026-05-01T12:00:00Z";
+    let policies = Policies::default();
+    let zones = jiff::tz::db().available().filter_map(|name| TimeZone::get(name.as_str()).ok());
+    let fixed = [-25, -12, 14, 25].map(|hours| TimeZone::fixed(jiff::tz::Offset::constant(hours)));
+    let mut tried = 0;
+    for zone in zones.chain(fixed) {
+        let is = |status, start: Date, departure: Option<Date>| {
+            let employee =
+                Employee { user_status: status, start_date: Some(start), departure_date: departure, ..an_employee() };
+            let terms = Terms { policies: &policies, zone: &zone, on_leave: Ok(false), ended_at: None };
+            lifecycle(&employee, &terms, moment(now)).entitlement
+        };
+        let long_ago = Date::constant(2020, 1, 1);
+        for far in [Date::MAX, Date::constant(9999, 12, 30)] {
+            for status in [UserStatus::Active, UserStatus::Pending] {
+                assert_eq!(is(status, far, None), Entitlement::NotYet, "{far} {zone:?}");
+            }
+            assert_eq!(
+                is(UserStatus::Active, long_ago, Some(far)),
+                Entitlement::Entitled,
+                "a last day that never comes"
+            );
+        }
+        assert_eq!(is(UserStatus::Active, Date::MIN, None), Entitlement::Entitled, "whoever began long ago works here");
+        assert!(matches!(is(UserStatus::Active, Date::MIN, Some(long_ago)), Entitlement::Ended(_)));
+        tried += 1;
+    }
+    assert!(tried > 4, "no zone of the database was tried");
+}

@@ -23,6 +23,9 @@ pub const USER_READ: &str = "user_read";
 pub const SEARCH: &str = "search";
 /// Why a person waits who is searched for.
 pub const BEING_SOUGHT: &str = "no account is known: Okta is asked for one by anchor, login and email";
+/// How long the call waits that Okta has refused twice in the same words, at least; doubled each time, up to the longest.
+const REFUSED_AGAIN: Duration = Duration::from_secs(2);
+const LONGEST_REFUSED: Duration = Duration::from_secs(15 * 60);
 /// When work is due that only a decision makes ready.
 pub const NEVER: Moment = Moment::from_millis(i64::MAX / 1000);
 
@@ -264,7 +267,7 @@ impl Work {
             Release::Evaluate { at } => (freed.again(1, None).due(*at, over, now).unevaluated(), None),
             // It was read: what is planned next begins with what is known of it, and not with the same read.
             Release::Found { .. } => (Work { read_first: false, ..freed.again(1, None).due(now, over, now) }, None),
-            Release::Quarantined { why, again, read_first } => {
+            Release::Quarantined { why, again, read_first, .. } => {
                 // A person who is tried again and again for one reason is told of once.
                 let is_reported = again.is_some() && freed.reason.as_deref() == Some(why);
                 let event = (!is_reported).then(|| Happened::Quarantined { why: why.clone() });
@@ -313,6 +316,27 @@ impl Work {
             State::Held => Work { state: State::Ready, due_at: now, ..self },
             _ if self.token.is_some() && self.is_dirty() => self.unevaluated(),
             _ => self,
+        }
+    }
+
+    /// Okta has refused the same call in the same words so many `times` in a row: the next try waits twice as long each time. A
+    /// leaver waits by their own rule alone.
+    #[must_use]
+    pub fn backed_off(self, times: i64, over: bool, now: Moment) -> Work {
+        if over || self.state != State::Ready || self.token.is_some() {
+            return self;
+        }
+        let doublings = u32::try_from(times.clamp(1, 12) - 1).unwrap_or(0);
+        let at = now + (REFUSED_AGAIN * (1 << doublings)).min(LONGEST_REFUSED);
+        Work { due_at: self.due_at.max(at), ..self }
+    }
+
+    /// What it waited for is there: tried again at once.
+    #[must_use]
+    pub fn answered(self, now: Moment) -> Work {
+        match self.state {
+            State::Quarantined => Work { state: State::Ready, due_at: now, attempt: 0, ..self },
+            State::Ready | State::Held => self,
         }
     }
 

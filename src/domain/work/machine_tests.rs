@@ -64,7 +64,8 @@ fn releases() -> impl Strategy<Value = Release> {
         (of(moments()), any::<bool>()).prop_map(move |(again, read_first)| Release::Quarantined {
             why: why(),
             again,
-            read_first
+            read_first,
+            awaits: Vec::new()
         }),
     ]
 }
@@ -322,7 +323,8 @@ fn done() -> Release {
 #[test]
 fn a_person_who_is_tried_again_for_one_reason_is_told_of_once() {
     let now = Moment::from_secs(1_800_000_000);
-    let quarantined = |again| Release::Quarantined { why: "refused".into(), again, read_first: false };
+    let quarantined =
+        |again| Release::Quarantined { why: "refused".into(), again, read_first: false, awaits: Vec::new() };
     let work = Work::dirtied(None, &dirt(Priority::Grant, ANY_BUCKET), now);
     let run = |work: Work, how: &Release| {
         let work = Work { token: Some(1), state: State::Ready, ..work };

@@ -3,6 +3,7 @@
 use crate::clock::Moment;
 use crate::domain::account::user::Account;
 use crate::domain::guard::safeguard::Restraint;
+use crate::domain::plan::awaited::Awaited;
 use crate::domain::plan::case::Case;
 use crate::domain::plan::priority::Priority;
 use crate::domain::plan::step::Step;
@@ -78,11 +79,22 @@ pub enum Release {
     /// Okta holds an account under their login that nobody knew of: whose it is is decided like for every other account.
     Found { account: Box<Account> },
     /// Somebody must change something first: on one side, or, where a change would not show, tried `again` then, after a
-    /// `read_first` at the account if it is what must change.
-    Quarantined { why: String, again: Option<Moment>, read_first: bool },
+    /// `read_first` at the account if it is what must change. What is waited for wakes them, where that can be told.
+    Quarantined { why: String, again: Option<Moment>, read_first: bool, awaits: Vec<Awaited> },
 }
 
 impl Release {
+    /// The same, woken by what is waited for.
+    #[must_use]
+    pub fn awaiting(self, awaits: Vec<Awaited>) -> Self {
+        match self {
+            Release::Quarantined { why, again, read_first, .. } => {
+                Release::Quarantined { why, again, read_first, awaits }
+            }
+            other => other,
+        }
+    }
+
     /// One word for traces.
     pub const fn as_str(&self) -> &'static str {
         match self {

@@ -149,14 +149,16 @@ pub fn people_under(c: &Tx, tenant: &str, profile: &str) -> Result<Vec<InOrg>, S
     people_whose(c, people_whose!("s.manager = ?2"), tenant, profile)
 }
 
-/// Whoever reports to somebody: all of them, or only those whose link waits for the manager's account.
+/// Whoever reports to somebody: all of them, or only those whose link waits for the manager's account, and those who are being worked
+/// on: their plan may have been made before there was one.
 pub fn reports_of(c: &Tx, target: i64, only_waiting: bool) -> Result<Vec<i64>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT DISTINCT t.id FROM link l
          JOIN source s ON s.tenant = l.tenant AND s.manager = l.profile
          JOIN link r ON r.org = l.org AND r.tenant = s.tenant AND r.profile = s.profile
          JOIN target t ON t.id = r.target
-         WHERE l.target = ?1 AND t.conflict IS NULL AND (t.waits = 1 OR NOT ?2)",
+         WHERE l.target = ?1 AND t.conflict IS NULL AND (t.waits = 1 OR NOT ?2
+           OR EXISTS (SELECT 1 FROM work w WHERE w.target = t.id AND w.token IS NOT NULL))",
     )?;
     Ok(select.query_map(params![target, only_waiting], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }

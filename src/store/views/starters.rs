@@ -1,9 +1,9 @@
 //! Who starts soon.
 
 use crate::clock::Moment;
-use crate::domain::Rulebook;
 use crate::domain::plan::starter::{Remark, Stage, outlook, starts_within};
 use crate::domain::work::machine::{State, Work};
+use crate::domain::{AccountStatus, Rulebook};
 use crate::store::StoreError;
 use crate::store::cases;
 use crate::store::engine::Tx;
@@ -24,6 +24,9 @@ pub struct Starter {
     /// The login that they have, or will have; empty if none can be made.
     pub login: String,
     pub state: Stage,
+    /// Whether they could sign in with it now: an account that was never activated by its owner waits for them.
+    #[serde(default)]
+    pub can_sign_in: bool,
     /// What happens next, or what is missing.
     pub note: String,
 }
@@ -61,6 +64,7 @@ pub fn starters_among(
             profile: case.person.primary().employee.id.clone(),
             login: case.login.as_ref().map(|chosen| chosen.login.clone()).unwrap_or_default(),
             state,
+            can_sign_in: case.account.as_ref().is_some_and(|account| account.status == AccountStatus::Active),
             note,
         });
     }

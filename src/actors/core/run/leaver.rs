@@ -374,7 +374,7 @@ impl Run {
         let message = if open { "still has access" } else { "access is closed, but not everything is taken" };
         let why = format!("{message}: {}", whys.join("; "));
         if self.refused.iter().any(|refusal| refusal.lasts) {
-            Release::Quarantined { why, again: Some(at), read_first: true }
+            Release::Quarantined { why, again: Some(at), read_first: true, awaits: Vec::new() }
         } else {
             Release::ReadFirst { at, why }
         }

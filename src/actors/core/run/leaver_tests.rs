@@ -104,7 +104,7 @@ fn play_run(world: &World, mut claim: Claim, org: &mut Org, most: i64) -> Ended 
         let (at, why, read_first) = match release {
             Release::Done { .. } => return Ended { done: true, ..ended },
             Release::Search => return Ended { why: "searched".into(), ..ended },
-            Release::Quarantined { why, again, read_first } => {
+            Release::Quarantined { why, again, read_first, .. } => {
                 (again.unwrap_or_else(|| panic!("for good: {why}")), why, read_first)
             }
             Release::Retry { at, why } => (at, why, false),

@@ -87,7 +87,7 @@ impl Run {
             _ => {
                 let again = Some(context.now + WRONG_AGAIN * self.patience());
                 let why = format!("{why}; look at what stands between the service and Okta");
-                self.end(Release::Quarantined { why, again, read_first: true })
+                self.end(Release::Quarantined { why, again, read_first: true, awaits: Vec::new() })
             }
         }
     }

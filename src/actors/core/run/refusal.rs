@@ -1,8 +1,9 @@
 //! What Okta did not do, and why.
 
 use super::waits::A_MOMENT;
-use crate::domain::Step;
-use crate::okta::outcome::Outcome;
+use crate::domain::{Mapping, Step};
+use crate::okta::outcome::{Fixer, Outcome};
+use serde_json::Value;
 use std::time::Duration;
 
 /// Something that Okta did not do.
@@ -50,4 +51,87 @@ impl Refusal {
 /// Whether an outcome says nothing about the person: Okta has no time, or nobody knows what it did.
 pub(super) fn is_busy(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Retry { .. } | Outcome::Unknown { .. })
+}
+
+/// What Okta has accepted without effect, with what is shown in place of what was wanted.
+pub(super) fn not_shown(step: &Step) -> String {
+    let value = |value: &Value| match value {
+        Value::Null => "nothing".to_owned(),
+        Value::String(text) => format!("{text:?}"),
+        other => other.to_string(),
+    };
+    match step {
+        Step::UpdateUser { changes, .. } | Step::ChangeType { changes, .. } if !changes.is_empty() => {
+            let shown = changes
+                .iter()
+                .map(|change| format!("{} {} and shows {}", change.field, value(&change.after), value(&change.before)));
+            format!("{} with {}", step.name(), shown.collect::<Vec<_>>().join(", "))
+        }
+        step => format!("{} but does not show it", step.name()),
+    }
+}
+
+/// Who can mend a refusal of a value, by where the value comes from; and what was sent, where Okta names the attribute.
+pub(super) fn fixer(step: &Step, why: &str, who: Fixer, mapping: &Mapping) -> (Fixer, String) {
+    let sent: Vec<(&str, &Value)> = match step {
+        Step::CreateUser { profile, .. } => profile.iter().map(|(name, value)| (name.as_str(), value)).collect(),
+        Step::UpdateUser { changes, .. } | Step::ChangeType { changes, .. } => {
+            changes.iter().map(|change| (change.field.as_str(), &change.after)).collect()
+        }
+        _ => return (who, String::new()),
+    };
+    if who != Fixer::Hr {
+        return (who, String::new());
+    }
+    let is_named = |name: &str| {
+        let before = |at: usize| why[..at].chars().next_back().is_none_or(|c| !c.is_alphanumeric());
+        why.match_indices(&format!("{name}: ")).any(|(at, _)| before(at))
+    };
+    let Some((name, value)) = sent.into_iter().find(|(name, _)| is_named(name)) else {
+        if !names_an_attribute(why) {
+            return (who, String::new());
+        }
+        // Okta minds something that nobody here has sent: its own schema, or its own check.
+        return (Fixer::OktaAdmin, "; it is about nothing that was sent".to_owned());
+    };
+    let about = format!("; {name} was {value}");
+    let rule = mapping.attribute_rules().iter().find(|rule| rule.name == name);
+    let is_of_namely = rule.is_none_or(|rule| {
+        let reads = rule.value.reads();
+        reads.whole || !reads.fields.is_empty() || !reads.custom.is_empty()
+    });
+    (if is_of_namely { Fixer::Hr } else { Fixer::Config }, about)
+}
+
+/// Whether a refusal is about an attribute: Okta's causes begin with its name and a colon.
+fn names_an_attribute(why: &str) -> bool {
+    let cause = why.rsplit_once('(').map(|(_, cause)| cause);
+    let name = cause.and_then(|cause| cause.split_once(": ")).map(|(name, _)| name);
+    name.is_some_and(|name| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::mapping::desired::tests::{default_attributes, plain};
+    use crate::domain::mapping::expr::Engine;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn who_can_mend_a_value_is_who_it_comes_from_and_the_value_is_shown() {
+        let engine = Engine::default();
+        let mut rules = default_attributes(&engine);
+        rules.push(plain(&engine, "costCenter", "'12345678901'"));
+        let mapping = Mapping::new(engine, "namelyId", rules, Vec::new());
+        let profile = [("title", "Emperor"), ("costCenter", "12345678901")];
+        let profile: BTreeMap<String, Value> =
+            profile.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let create = Step::CreateUser { profile, groups: vec![], activate: true, user_type: None };
+        let of = |why: &str| fixer(&create, why, Fixer::Hr, &mapping);
+        assert_eq!(of("HTTP 400 (title: String is too long)"), (Fixer::Hr, "; title was \"Emperor\"".into()));
+        assert_eq!(of("(costCenter: is not in the list)").0, Fixer::Config);
+        assert_eq!(of("(subtitle: String is too long)").0, Fixer::OktaAdmin, "it was not sent");
+        assert_eq!(of("E0000001 Api validation failed"), (Fixer::Hr, String::new()), "it names nothing");
+        assert_eq!(fixer(&create, "no role", Fixer::OktaAdmin, &mapping).0, Fixer::OktaAdmin);
+    }
 }

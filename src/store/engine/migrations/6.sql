@@ -32,3 +32,19 @@ CREATE TABLE former_email (
   at      INTEGER NOT NULL,  -- when Namely said another one
   PRIMARY KEY (tenant, profile, email)
 ) STRICT, WITHOUT ROWID;
+
+-- What people wait for who are quarantined: a group, an app, a user type, a login.
+CREATE TABLE awaited (
+  target INTEGER NOT NULL REFERENCES target(id),
+  org    TEXT NOT NULL,
+  what   TEXT NOT NULL,
+  PRIMARY KEY (target, what)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX awaited_what ON awaited(org, what);
+
+-- The last call that Okta refused for somebody, and how often in a row it has done so in the same words.
+CREATE TABLE refused (
+  target INTEGER PRIMARY KEY REFERENCES target(id),
+  what   TEXT NOT NULL,      -- method, path, hash of the body, and what Okta said
+  times  INTEGER NOT NULL
+) STRICT;

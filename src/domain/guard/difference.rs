@@ -1,11 +1,15 @@
-//! What a changed mapping would change for a whole population, counted and grouped.
+//! What a changed mapping would change for a whole population: what the planner makes of both, counted and grouped.
 
 use crate::clock::Moment;
-use crate::domain::mapping::desired::Desired;
+use crate::domain::account::directory::Directory;
+use crate::domain::guard::planned::foresee;
 use crate::domain::plan::case::Case;
 use crate::domain::plan::rulebook::Rulebook;
+use crate::domain::plan::step::Step;
+use crate::domain::record::employee::FieldChange;
 use serde::Serialize;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Examples that are kept of each kind.
@@ -25,6 +29,8 @@ pub struct Difference {
     pub user_types: BTreeMap<String, usize>,
     /// People whom the new mapping fails for and the old one does not, by the error.
     pub broken: BTreeMap<String, Failure>,
+    /// People who would wait for something that they do not wait for now, by what that is: a group that is not there.
+    pub waits: BTreeMap<String, Failure>,
     /// People whom the old mapping fails for and the new one does not.
     pub mended: usize,
 }
@@ -59,17 +65,109 @@ fn example(examples: &mut Vec<String>, who: &str) {
     }
 }
 
+/// A rulebook, and the org as its plans find it: groups that they make are there for whoever comes next.
+pub struct Side<'a> {
+    rules: &'a Rulebook,
+    directory: Cow<'a, Directory>,
+}
+
+impl<'a> Side<'a> {
+    pub fn new(rules: &'a Rulebook, directory: &'a Directory) -> Self {
+        Self { rules, directory: Cow::Borrowed(directory) }
+    }
+
+    /// What somebody has when the plan of now is carried out; the error says why none can be made.
+    fn reached(&mut self, case: &Case, now: Moment) -> Result<Reached, String> {
+        let lifecycle = self.rules.lifecycle(case, now);
+        if !lifecycle.entitlement.counts() {
+            return Ok(Reached::default());
+        }
+        let plan = foresee(case, &lifecycle, self.rules, &mut self.directory, now).map_err(|obstacle| obstacle.why)?;
+        let mut reached = Reached { waits: plan.unfinished.clone(), ..Reached::default() };
+        if let Some(account) = &case.account {
+            reached.attributes.clone_from(&account.profile);
+            reached.groups = account.groups.iter().map(|id| self.called(id)).collect();
+            let apps =
+                account.apps.keys().map(|id| self.directory.find_app(id).map_or(id.as_str(), |(_, label)| label));
+            reached.apps = apps.map(str::to_owned).collect();
+        }
+        for step in &plan.steps {
+            self.carry_out(step, &mut reached);
+        }
+        Ok(reached)
+    }
+
+    fn called(&self, group: &str) -> String {
+        self.directory.find(group).map_or(group, |found| &found.name).to_owned()
+    }
+
+    fn carry_out(&self, step: &Step, reached: &mut Reached) {
+        match step {
+            Step::CreateUser { profile, groups, user_type, .. } => {
+                reached.attributes.clone_from(profile);
+                reached.groups = groups.iter().map(|id| self.called(id)).collect();
+                reached.user_type.clone_from(user_type);
+            }
+            Step::UpdateUser { changes, .. } => reached.write(changes),
+            Step::ChangeType { changes, name, .. } => {
+                reached.write(changes);
+                reached.user_type = Some(name.clone());
+            }
+            Step::AddGroup { name, .. } => drop(reached.groups.replace(name.clone())),
+            Step::RemoveGroup { name, .. } => drop(reached.groups.take(name)),
+            Step::AssignApp { name, .. } => drop(reached.apps.replace(name.clone())),
+            Step::UnassignApp { name, .. } => drop(reached.apps.take(name)),
+            Step::CreateGroup { .. }
+            | Step::FreeLogin { .. }
+            | Step::Activate { .. }
+            | Step::Suspend { .. }
+            | Step::Unsuspend { .. }
+            | Step::Unlock { .. }
+            | Step::Deactivate { .. }
+            | Step::RevokeSessions { .. }
+            | Step::RevokeSessionsAgain { .. }
+            | Step::SetManager { .. }
+            | Step::ClearManager { .. }
+            | Step::ReadAccount { .. }
+            | Step::ReadProfile { .. }
+            | Step::ReadBack { .. }
+            | Step::ReadGroups { .. }
+            | Step::ReadRoles { .. }
+            | Step::ReadGroupRoles { .. }
+            | Step::ListGroups { .. } => {}
+        }
+    }
+}
+
+/// What somebody has after a plan.
+#[derive(Default, PartialEq)]
+struct Reached {
+    attributes: BTreeMap<String, Value>,
+    groups: BTreeSet<String>,
+    apps: BTreeSet<String>,
+    /// The user type, where the plan gives another one.
+    user_type: Option<String>,
+    /// What they wait for all the same.
+    waits: Option<String>,
+}
+
+impl Reached {
+    fn write(&mut self, changes: &[FieldChange]) {
+        for FieldChange { field, after, .. } in changes {
+            match after {
+                Value::Null => drop(self.attributes.remove(field)),
+                value => drop(self.attributes.insert(field.clone(), value.clone())),
+            }
+        }
+    }
+}
+
 impl Difference {
-    /// Compares what two rulebooks want for one person; `before` and `after` are the same person as each sees them.
-    pub fn add(&mut self, old: &Rulebook, before: &Case, new: &Rulebook, after: &Case, now: Moment) {
+    /// Compares what the plans of two rulebooks come to for one person; `before` and `after` are the same person as each sees them.
+    pub fn add(&mut self, old: &mut Side, before: &Case, new: &mut Side, after: &Case, now: Moment) {
         self.people += 1;
-        let counts = |rules: &Rulebook, case: &Case| rules.lifecycle(case, now).entitlement.counts();
-        let wanted = |rules: &Rulebook, case: &Case| match counts(rules, case) {
-            true => rules.desired(case, now),
-            false => Ok(Desired::default()),
-        };
         let who = before.person.display();
-        match (wanted(old, before), wanted(new, after)) {
+        match (old.reached(before, now), new.reached(after, now)) {
             (Err(_), Err(_)) => {}
             (Err(_), Ok(_)) => {
                 self.mended += 1;
@@ -77,15 +175,13 @@ impl Difference {
             }
             (Ok(_), Err(why)) => {
                 self.changed += 1;
-                let failure = self.broken.entry(why).or_default();
-                failure.people += 1;
-                example(&mut failure.examples, &who);
+                failed(&mut self.broken, why, &who);
             }
             (Ok(before), Ok(after)) => self.changed += usize::from(self.compare(&who, &before, &after)),
         }
     }
 
-    fn compare(&mut self, who: &str, before: &Desired, after: &Desired) -> bool {
+    fn compare(&mut self, who: &str, before: &Reached, after: &Reached) -> bool {
         if before == after {
             return false;
         }
@@ -99,18 +195,17 @@ impl Difference {
                 example(&mut change.examples, who);
             }
         }
-        members(&mut self.groups, who, before.groups.keys().collect(), after.groups.keys().collect());
-        members(&mut self.apps, who, before.apps.keys().collect(), after.apps.keys().collect());
+        members(&mut self.groups, who, &before.groups, &after.groups);
+        members(&mut self.apps, who, &before.apps, &after.apps);
         if before.user_type != after.user_type {
             let word = |kind: &Option<String>| kind.clone().unwrap_or_else(|| "(as it is)".into());
             let pair = format!("{} -> {}", word(&before.user_type), word(&after.user_type));
             *self.user_types.entry(pair).or_default() += 1;
         }
-        // A rule may be called differently and give the same.
-        before.attributes != after.attributes
-            || before.user_type != after.user_type
-            || !before.groups.keys().eq(after.groups.keys())
-            || !before.apps.keys().eq(after.apps.keys())
+        if let Some(why) = after.waits.clone().filter(|_| before.waits != after.waits) {
+            failed(&mut self.waits, why, who);
+        }
+        true
     }
 
     /// Adds what another part of the population gave.
@@ -132,18 +227,26 @@ impl Difference {
             }
         }
         other.user_types.into_iter().for_each(|(pair, n)| *self.user_types.entry(pair).or_default() += n);
-        for (why, failure) in other.broken {
-            let here = self.broken.entry(why).or_default();
-            here.people += failure.people;
-            failure.examples.iter().for_each(|who| example(&mut here.examples, who));
+        for (here, there) in [(&mut self.broken, other.broken), (&mut self.waits, other.waits)] {
+            for (why, failure) in there {
+                let here = here.entry(why).or_default();
+                here.people += failure.people;
+                failure.examples.iter().for_each(|who| example(&mut here.examples, who));
+            }
         }
     }
 }
 
-fn members(into: &mut BTreeMap<String, GroupChange>, who: &str, old: BTreeSet<&String>, new: BTreeSet<&String>) {
-    for name in old.symmetric_difference(&new) {
-        let change = into.entry((*name).clone()).or_default();
-        match new.contains(*name) {
+fn failed(into: &mut BTreeMap<String, Failure>, why: String, who: &str) {
+    let failure = into.entry(why).or_default();
+    failure.people += 1;
+    example(&mut failure.examples, who);
+}
+
+fn members(into: &mut BTreeMap<String, GroupChange>, who: &str, old: &BTreeSet<String>, new: &BTreeSet<String>) {
+    for name in old.symmetric_difference(new) {
+        let change = into.entry(name.clone()).or_default();
+        match new.contains(name) {
             true => change.added += 1,
             false => change.removed += 1,
         }
@@ -153,8 +256,7 @@ fn members(into: &mut BTreeMap<String, GroupChange>, who: &str, old: BTreeSet<&S
 
 fn shown(value: Option<&Value>) -> String {
     match value {
-        None => "(left alone)".into(),
-        Some(Value::Null) => "(empty)".into(),
+        None | Some(Value::Null) => "(empty)".into(),
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     }
@@ -163,6 +265,7 @@ fn shown(value: Option<&Value>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::account::directory::Group;
     use crate::domain::mapping::desired::Mapping;
     use crate::domain::mapping::desired::tests::{default_attributes, plain};
     use crate::domain::mapping::expr::Engine;
@@ -181,11 +284,14 @@ mod tests {
         rules.push(plain(&engine, "title", "employee.departments[0] + ' ' + employee.job_title"));
         new.mapping = Mapping::new(engine, "namelyId", rules, Vec::new());
         let now = Moment::from_secs(1_800_000_000);
+        let group = Group { id: "00gStaff".into(), name: "Staff".into(), writable: true };
+        let directory = Directory::new([group], BTreeSet::new());
+        let (mut before, mut after) = (Side::new(&old, &directory), Side::new(&new, &directory));
         let mut difference = Difference::default();
         let unsorted = Employee { departments: Vec::new(), ..an_employee() };
         for employee in [an_employee(), an_employee(), unsorted] {
             let case = Case::new("main", Person::of("acme", employee));
-            difference.add(&old, &case, &new, &case, now);
+            difference.add(&mut before, &case, &mut after, &case, now);
         }
         assert_eq!((difference.people, difference.changed), (3, 3));
         assert_eq!(difference.attributes["title"].values["Accountant -> Finance Accountant"], 2);

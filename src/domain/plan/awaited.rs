@@ -1,0 +1,80 @@
+//! What somebody waits for who cannot go on: the one thing that has to be there, or to become free, for them to be tried again.
+
+use crate::domain::account::directory::Directory;
+use crate::domain::text::login_key;
+
+/// One thing that is waited for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Awaited {
+    /// A group with this name or id, into which people can be put.
+    Group(String),
+    /// An app with this label or id.
+    App(String),
+    /// A user type with this name.
+    UserType(String),
+    /// A login that somebody else has.
+    Login(String),
+}
+
+impl Awaited {
+    /// How it stands in the store.
+    pub fn key(&self) -> String {
+        match self {
+            Awaited::Group(name) => format!("group {name}"),
+            Awaited::App(name) => format!("app {name}"),
+            Awaited::UserType(name) => format!("user_type {name}"),
+            Awaited::Login(login) => format!("login {}", login_key(login)),
+        }
+    }
+
+    /// What a stored key means.
+    pub fn parse(key: &str) -> Option<Self> {
+        let (what, name) = key.split_once(' ')?;
+        let name = name.to_owned();
+        Some(match what {
+            "group" => Awaited::Group(name),
+            "app" => Awaited::App(name),
+            "user_type" => Awaited::UserType(name),
+            "login" => Awaited::Login(name),
+            _ => return None,
+        })
+    }
+
+    /// Whether the org has it. A login is free when its account says so, which no directory does.
+    pub fn is_there(&self, directory: &Directory) -> bool {
+        match self {
+            Awaited::Group(name) => {
+                directory.find(name).is_some_and(|group| group.writable || directory.is_rule_owned(&group.id))
+            }
+            Awaited::App(name) => directory.find_app(name).is_some(),
+            Awaited::UserType(name) => directory.user_type(name).is_some(),
+            Awaited::Login(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::account::directory::Group;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn what_is_waited_for_is_stored_and_read_again() {
+        let all = ["group Night Shift", "app Payroll", "user_type contractor", "login ada@example.com"];
+        for key in all {
+            assert_eq!(Awaited::parse(key).map(|awaited| awaited.key()).as_deref(), Some(key));
+        }
+        assert_eq!(Awaited::Login("Ada@Example.com".into()).key(), "login ada@example.com");
+        assert_eq!(Awaited::parse("moon full"), None);
+    }
+
+    #[test]
+    fn a_group_is_there_when_people_can_be_put_into_it() {
+        let group = |writable| Group { id: "00g1".into(), name: "Night Shift".into(), writable };
+        let awaited = Awaited::Group("Night Shift".into());
+        assert!(!awaited.is_there(&Directory::default()));
+        assert!(!awaited.is_there(&Directory::new([group(false)], BTreeSet::new())));
+        assert!(awaited.is_there(&Directory::new([group(true)], BTreeSet::new())));
+    }
+}

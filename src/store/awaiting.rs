@@ -1,0 +1,50 @@
+//! Waking who waited for something that is there now, or free.
+//!
+//! **Invariant:** whoever waits for one thing is woken by that thing, in the transaction that makes it known, and by nothing else of
+//! its kind.
+
+use super::engine::Tx;
+use super::rows::{awaited, work};
+use super::{Store, StoreError};
+use crate::clock::Moment;
+use crate::domain::account::directory::Directory;
+use crate::domain::plan::awaited::Awaited;
+use crate::domain::work::machine::Work;
+
+impl Store {
+    /// What people of an org wait for that its directory can show.
+    pub async fn awaited(&self, org: &str) -> Result<Vec<Awaited>, StoreError> {
+        let org = org.to_owned();
+        self.run(move |c| {
+            let mut all = awaited::all(c, &org)?;
+            all.retain(|one| !matches!(one, Awaited::Login(_)));
+            Ok(all)
+        })
+        .await
+    }
+}
+
+/// What an org has besides people was read: who waited for some of it is tried again. Returns how many they are.
+pub(super) fn directory_read(c: &Tx, org: &str, directory: &Directory, now: Moment) -> Result<usize, StoreError> {
+    let mut woken = 0;
+    for one in awaited::all(c, org)? {
+        if one.is_there(directory) {
+            woken += wake(c, org, &one, now)?;
+        }
+    }
+    Ok(woken)
+}
+
+/// A login has become free: who waited for it is tried again.
+pub(super) fn login_freed(c: &Tx, org: &str, login: &str, now: Moment) -> Result<(), StoreError> {
+    wake(c, org, &Awaited::Login(login.to_owned()), now).map(drop)
+}
+
+fn wake(c: &Tx, org: &str, one: &Awaited, now: Moment) -> Result<usize, StoreError> {
+    let waiting = awaited::who(c, org, one)?;
+    for target in &waiting {
+        work::change(c, *target, |before: Work| before.answered(now))?;
+        awaited::set(c, org, *target, &[])?;
+    }
+    Ok(waiting.len())
+}

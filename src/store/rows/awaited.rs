@@ -1,0 +1,35 @@
+//! The table `awaited`: what people wait for who are quarantined, each thing by its key.
+
+use crate::domain::plan::awaited::Awaited;
+use crate::store::StoreError;
+use crate::store::engine::{Tx, params};
+
+/// A target waits for these things, and for no others.
+pub fn set(c: &Tx, org: &str, target: i64, awaited: &[Awaited]) -> Result<(), StoreError> {
+    c.prepare_cached("DELETE FROM awaited WHERE target = ?1")?.execute([target])?;
+    for one in awaited {
+        c.prepare_cached("INSERT INTO awaited (target, org, what) VALUES (?1,?2,?3) ON CONFLICT DO NOTHING")?
+            .execute(params![target, org, one.key()])?;
+    }
+    Ok(())
+}
+
+/// Who waits for something.
+pub fn who(c: &Tx, org: &str, awaited: &Awaited) -> Result<Vec<i64>, StoreError> {
+    let mut select = c.prepare_cached("SELECT target FROM awaited WHERE org = ?1 AND what = ?2 ORDER BY target")?;
+    Ok(select.query_map(params![org, awaited.key()], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+/// Everything that anybody of an org waits for, each once. What cannot be read is waited for by nobody who could be woken.
+pub fn all(c: &Tx, org: &str) -> Result<Vec<Awaited>, StoreError> {
+    let mut select = c.prepare_cached("SELECT DISTINCT what FROM awaited WHERE org = ?1 ORDER BY what")?;
+    let keys: Vec<String> = select.query_map([org], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(keys.iter().filter_map(|key| Awaited::parse(key)).collect())
+}
+
+/// Whether anybody of an org waits for a login.
+pub fn is_login(c: &Tx, org: &str) -> Result<bool, StoreError> {
+    let mut select =
+        c.prepare_cached("SELECT 1 FROM awaited WHERE org = ?1 AND what >= 'login ' AND what < 'login!' LIMIT 1")?;
+    Ok(select.exists([org])?)
+}

@@ -1,0 +1,116 @@
+//! Whatever comes first: orders of events that end in one state, drawn from all of them by a seed.
+
+use crate::common::rig::{Rig, Setup, on_a_system};
+use namely_okta_sync::sandbox::okta::Okta;
+use namely_okta_sync::sandbox::population::{Hr, Person, Status as Hired};
+use namely_okta_sync::sandbox::world::today;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+const SEED: u64 = 20_261_126;
+/// Orders that are drawn of the 720 of six events.
+const ORDERS: usize = 60;
+
+/// What happens to a manager and one who reports to them.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    ManagerIsShown,
+    ReportIsShown,
+    ManagerIsNamed,
+    ManagerMoves,
+    ManagerBegins,
+    ReportIsPromoted,
+}
+
+const EVENTS: [Event; 6] = [
+    Event::ManagerIsShown,
+    Event::ReportIsShown,
+    Event::ManagerIsNamed,
+    Event::ManagerMoves,
+    Event::ManagerBegins,
+    Event::ReportIsPromoted,
+];
+
+struct Pair {
+    manager: usize,
+    report: usize,
+    order: Vec<Event>,
+}
+
+fn address(manager: usize) -> String {
+    format!("new.address.{manager}@example.com")
+}
+
+impl Pair {
+    fn new(rig: &Rig, number: usize, order: Vec<Event>) -> Self {
+        let now = rig.world.clock.now();
+        let hidden = |seed: u64, change: &dyn Fn(&mut Person)| {
+            let mut person = Hr::new(seed, today(now)).joiner(1);
+            person.email = format!("person{seed}@example.com");
+            (person.manager, person.title) = (None, 0);
+            change(&mut person);
+            let mut namely = rig.world.namely.core();
+            let index = namely.hire(person, now);
+            namely.vanish(index);
+            index
+        };
+        let later = today(now).checked_add(jiff::Span::new().days(90)).expect("a date");
+        let seed = 1000 + 2 * number as u64;
+        let manager = hidden(seed, &|person| (person.status, person.start_date) = (Hired::Pending, later));
+        Self { manager, report: hidden(seed + 1, &|_| {}), order }
+    }
+
+    fn happens(&self, rig: &Rig, event: Event) {
+        let (today, manager) = (today(rig.world.clock.now()), self.manager);
+        match event {
+            Event::ManagerIsShown => rig.world.namely.core().appear(manager),
+            Event::ReportIsShown => rig.world.namely.core().appear(self.report),
+            Event::ManagerIsNamed => rig.edit(self.report, |person| person.manager = Some(manager)),
+            Event::ManagerMoves => rig.edit(manager, |person| person.email = address(manager)),
+            Event::ManagerBegins => {
+                rig.edit(manager, |person| (person.status, person.start_date) = (Hired::Active, today));
+            }
+            Event::ReportIsPromoted => rig.edit(self.report, |person| person.title = 2),
+        }
+    }
+
+    /// What is not as it should be in the end.
+    fn lacks(&self, rig: &Rig, okta: &Okta) -> Option<String> {
+        let id = |index: usize| rig.world.namely.core().person(index).id.clone();
+        let Some(report) = okta.user_by_anchor(&id(self.report)) else { return Some("no account".into()) };
+        let linked =
+            okta.manager_of(&report.id).and_then(|manager| manager.profile["login"].as_str().map(str::to_owned));
+        let named = report.profile.get("managerId").and_then(|login| login.as_str()).map(str::to_owned);
+        let expected = Some(address(self.manager));
+        (linked != expected || named != expected).then(|| format!("linked to {linked:?}, managerId {named:?}"))
+    }
+}
+
+#[test]
+fn a_manager_is_linked_and_named_whatever_order_six_events_come_in() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(6)).await;
+        let mut random = ChaCha8Rng::seed_from_u64(SEED);
+        let pairs: Vec<Pair> = (0..ORDERS)
+            .map(|number| {
+                let mut order = EVENTS.to_vec();
+                order.shuffle(&mut random);
+                Pair::new(&rig, number, order)
+            })
+            .collect();
+        for step in 0..EVENTS.len() {
+            pairs.iter().for_each(|pair| pair.happens(&rig, pair.order[step]));
+            let pages = || rig.world.namely.core().history().exchanges().len();
+            let before = pages();
+            rig.until("Namely was looked at", async |_| pages() > before + 4).await;
+        }
+        rig.until("nothing is left to do", async |rig| rig.backlog().await == 0).await;
+        let lacking = |okta: &Okta| -> Vec<String> {
+            let of = |pair: &Pair| pair.lacks(&rig, okta).map(|what| format!("{:?}: {what}", pair.order));
+            pairs.iter().filter_map(of).collect()
+        };
+        let healed = crate::common::rig::comes_true(async || lacking(&rig.world.okta.core()).is_empty()).await;
+        assert!(healed, "seed {SEED}:\n{}", lacking(&rig.world.okta.core()).join("\n"));
+    });
+}

@@ -1,0 +1,110 @@
+//! What people wait for who cannot go on, and that they go on when it is there: a group, an app, a login that somebody else has.
+
+use crate::common::rig::{Rig, Setup, on_a_system};
+use namely_okta_sync::sandbox::faults::{Fault, Kind};
+use namely_okta_sync::sandbox::okta::Okta;
+use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::population::{Hr, Person};
+use namely_okta_sync::sandbox::world::today;
+use std::time::Duration;
+
+const NIGHT: &str = "+1 555 0707";
+
+/// Whoever has this number works at night.
+fn at_night() -> Setup {
+    let mut setup = Setup::of(8);
+    setup.rewrite = |text| {
+        text + "\n[[mapping.groups]]\nname = \"night\"\nwhen = \"employee.office_direct_dial == '+1 555 0707'\"\n\
+                groups = [\"Night Shift\"]\n"
+    };
+    setup
+}
+
+fn a_person(rig: &Rig, seed: u64) -> Person {
+    let mut person = Hr::new(seed, today(rig.world.clock.now())).joiner(1);
+    person.email = format!("joiner{seed}@example.com");
+    person.direct_dial = NIGHT.into();
+    person
+}
+
+fn is_in(okta: &Okta, person: &Person, group: &str) -> bool {
+    okta.user_by_anchor(&person.id).is_some_and(|user| okta.groups_of(&user.id).contains(group))
+}
+
+#[test]
+fn a_group_that_is_not_there_costs_the_group_and_is_given_within_a_minute_of_its_making() {
+    on_a_system(async {
+        let rig = Rig::settled(at_night()).await;
+        let person = a_person(&rig, 51);
+        rig.hire(person.clone());
+        rig.until_okta("they have an account", |okta| {
+            okta.user_by_anchor(&person.id).is_some_and(|user| user.status != Status::Staged)
+        })
+        .await;
+        rig.until("it is said what they wait for", async |rig| {
+            rig.quarantined().await.iter().any(|(p, why)| *p == person.id && why.contains("no group \"Night Shift\""))
+        })
+        .await;
+        rig.world.okta.core().seed_group("Night Shift", "OKTA_GROUP", rig.world.clock.now());
+        rig.until_okta("they are in it", |okta| is_in(okta, &person, "Night Shift")).await;
+        rig.until("nobody waits", async |rig| rig.quarantined().await.is_empty()).await;
+    });
+}
+
+#[test]
+fn people_who_swap_addresses_end_with_the_login_of_the_other_and_so_does_a_ring_of_three() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(12)).await;
+        let email = |n: usize| rig.setup.people[n].email.clone();
+        let ring = [(2, email(3)), (3, email(2)), (5, email(6)), (6, email(7)), (7, email(5))];
+        for (n, wanted) in &ring {
+            rig.edit(*n, |person| person.email = wanted.clone());
+        }
+        let login = |okta: &Okta, n: usize| {
+            let user = okta.user_by_anchor(&rig.setup.people[n].id).expect("an account");
+            user.profile["login"].as_str().unwrap_or_default().to_owned()
+        };
+        rig.until_okta("everybody has theirs", |okta| ring.iter().all(|(n, wanted)| login(okta, *n) == *wanted)).await;
+        rig.until("nobody waits", async |rig| rig.quarantined().await.is_empty()).await;
+        rig.quiet().await;
+    });
+}
+
+#[test]
+fn who_needs_a_login_gets_it_as_soon_as_its_holder_has_another_one() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(8)).await;
+        let held = rig.setup.people[4].email.clone();
+        rig.edit(5, |person| person.email = held.clone());
+        rig.until("it is said who has it", async |rig| {
+            rig.quarantined().await.iter().any(|(_, why)| why.contains("no login is free"))
+        })
+        .await;
+        rig.edit(4, |person| person.email = "moved.away@example.com".into());
+        rig.until_okta("they have it", |okta| {
+            let user = okta.user_by_anchor(&rig.setup.people[5].id).expect("an account");
+            user.profile["login"].as_str() == Some(held.as_str())
+        })
+        .await;
+        rig.until("nobody waits", async |rig| rig.quarantined().await.is_empty()).await;
+    });
+}
+
+#[test]
+fn a_hire_into_a_group_that_okta_does_not_know_any_more_is_tried_ever_more_rarely() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(8)).await;
+        rig.world.okta.core().faults.add(Fault::always("POST", "/api/v1/users?", Kind::refusal(404, "E0000007")));
+        let person = Person { direct_dial: String::new(), ..a_person(&rig, 53) };
+        rig.hire(person.clone());
+        rig.until_later("three minutes", Duration::from_secs(180)).await;
+        let creates = {
+            let okta = rig.world.okta.core();
+            let made = okta.history().exchanges().iter().filter(|e| e.method == "POST" && e.path == "/api/v1/users");
+            made.count()
+        };
+        assert!((1..=10).contains(&creates), "{creates} creates in three minutes");
+        rig.world.okta.core().faults.clear();
+        rig.until_okta("it heals", |okta| okta.user_by_anchor(&person.id).is_some()).await;
+    });
+}
