@@ -2,7 +2,7 @@
 
 use super::http::Request;
 use crate::clock::Moment;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// One request and its answer.
 #[derive(Clone, Debug)]
@@ -49,6 +49,17 @@ impl Exchange {
             faulty: false,
         }
     }
+
+    /// As whoever asks a simulator over HTTP is shown it; times are milliseconds of the simulator's clock.
+    fn shown(&self) -> Value {
+        json!({
+            "arrived": self.arrived.millis(), "answered": self.answered.map(Moment::millis), "method": self.method,
+            "path": self.path, "query": self.query, "body": self.body, "status": self.status, "applied": self.applied,
+            "user": self.user, "bucket": self.window.map(|(bucket, _)| bucket),
+            "window": self.window.map(|(_, number)| number), "rejected": self.rejected.map(Rejection::as_str),
+            "faulty": self.faulty,
+        })
+    }
 }
 
 /// Why a 429 was given.
@@ -60,6 +71,17 @@ pub enum Rejection {
     Foreign,
     /// Too many simultaneous requests of the principal.
     Concurrency,
+}
+
+impl Rejection {
+    /// Its name for machines.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Principal => "principal",
+            Self::Foreign => "foreign",
+            Self::Concurrency => "concurrency",
+        }
+    }
 }
 
 /// The exchanges so far.
@@ -83,6 +105,13 @@ impl History {
     /// All exchanges in the order of arrival.
     pub fn exchanges(&self) -> &[Exchange] {
         &self.exchanges
+    }
+
+    /// What arrived from number `from` on, and the number that the next one will have: whoever asks again with that is
+    /// shown the rest. An exchange that was under way is shown as it was then.
+    pub fn shown(&self, from: usize) -> Value {
+        let exchanges: Vec<Value> = self.exchanges.iter().skip(from).map(Exchange::shown).collect();
+        json!({ "next": self.exchanges.len(), "exchanges": exchanges })
     }
 
     /// All but the question who holds a role, which a service asks every minute for as long as it runs: whoever waits until

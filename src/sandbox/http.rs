@@ -128,6 +128,8 @@ pub trait Core: Send + 'static {
     fn starts(&mut self, _scale: f64) {}
     /// What goes wrong on purpose.
     fn faults(&mut self) -> &mut Faults;
+    /// What it was asked, from this request on, as JSON.
+    fn asked(&self, from: usize) -> serde_json::Value;
     /// A request arrives.
     fn admit(&mut self, request: &Request, now: Moment) -> Admission;
     /// An admitted request is carried out.
@@ -229,6 +231,9 @@ async fn handle<C: Core>(http: HttpRequest, body: web::Bytes, shared: web::Data<
     if let Some(rest) = request.path.strip_prefix(FAULTS) {
         return answer(shared.with(|core, _| control(core.faults(), &request, rest)));
     }
+    if request.path == HISTORY {
+        return answer(shared.with(|core, _| history(core, &request)));
+    }
     match shared.with(|core, now| core.admit(&request, now)) {
         Admission::Answer(response, after) => {
             shared.clock.sleep(after).await;
@@ -248,6 +253,17 @@ async fn handle<C: Core>(http: HttpRequest, body: web::Bytes, shared: web::Data<
 
 /// Where whoever uses a simulator over HTTP sets its faults: `GET` and `POST`, `DELETE` for all, `DELETE /_faults/1` for one.
 const FAULTS: &str = "/_faults";
+
+/// Where whoever uses a simulator over HTTP reads what it was asked: `GET /_history?from=0`.
+const HISTORY: &str = "/_history";
+
+fn history<C: Core>(core: &C, request: &Request) -> Response {
+    match (request.method.as_str(), request.param("from").as_deref().unwrap_or("0").parse()) {
+        ("GET", Ok(from)) => Response::json(200, &core.asked(from)),
+        ("GET", Err(_)) => Response::json(400, &serde_json::json!({ "error": "from is the number of an exchange" })),
+        _ => Response::empty(404),
+    }
+}
 
 fn control(faults: &mut Faults, request: &Request, rest: &str) -> Response {
     let number = rest.strip_prefix('/').map(str::parse::<u64>);

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Those that name commands.
-pub const DOCUMENTS: [&str; 14] = [
+pub const DOCUMENTS: [&str; 15] = [
     "README.md",
     "docs/guide.md",
+    "docs/first-fortnight.md",
     "docs/matching.md",
     "docs/mapping.md",
     "docs/safeguards.md",

@@ -208,6 +208,25 @@ fn faults_are_set_and_taken_back_over_http() {
 }
 
 #[test]
+fn what_a_simulator_was_asked_is_read_over_http_and_asking_for_that_is_not_counted() {
+    let org = org();
+    let (_, user) = call(&org, "GET", "/api/v1/users/ada@example.com", None);
+    let id = user["id"].as_str().expect("an id");
+    call(&org, "POST", &format!("/api/v1/users/{id}/lifecycle/suspend"), None);
+    let (status, shown) = call(&org, "GET", "/_history", None);
+    let exchange = &shown["exchanges"][1];
+    assert_eq!((status, &shown["next"]), (200, &json!(2)));
+    assert_eq!(
+        (&exchange["method"], &exchange["applied"], &exchange["user"]),
+        (&json!("POST"), &json!(true), &json!(id))
+    );
+    assert_eq!((&exchange["bucket"], &exchange["rejected"]), (&json!("/api/v1/users"), &Value::Null));
+    assert_eq!(call(&org, "GET", "/_history?from=2", None).1, json!({ "next": 2, "exchanges": [] }));
+    assert_eq!(call(&org, "GET", "/_history?from=last", None).0, 400);
+    assert_eq!(call(&org, "DELETE", "/_history", None).0, 404);
+}
+
+#[test]
 fn a_role_by_a_group_is_shown_as_such_and_listed_by_a_switch() {
     let org = org();
     org.core().seed_role("Staff", "HELP_DESK_ADMIN");

@@ -152,6 +152,10 @@ impl Core for Okta {
         &mut self.faults
     }
 
+    fn asked(&self, from: usize) -> Value {
+        self.history.shown(from)
+    }
+
     fn apply(&mut self, ticket: usize, asked: &Request, now: Moment) -> Response {
         let fault = self.struck.remove(&ticket);
         let request = &fault.as_ref().map_or_else(|| asked.clone(), |fault| distort::before(fault, asked));
