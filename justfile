@@ -38,6 +38,10 @@ sandbox *flags:
 chaos minutes="5" seed="41":
     CHAOS_MINUTES={{minutes}} CHAOS_SEED={{seed}} cargo test --all-features --test chaos -- --nocapture
 
+# This service beside scripts on Okta's SDKs, in real time: `just compare --people 130`
+compare *flags:
+    benches/peers/run.sh {{flags}}
+
 # After a change of config/example.toml
 schema:
     cargo run --quiet -- config schema > config/schema.json

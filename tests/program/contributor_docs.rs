@@ -108,6 +108,40 @@ fn every_control_of_the_threat_model_names_tests_that_exist() {
     assert!(controls.len() > 20 && checked > 40, "{} controls, {checked} tests", controls.len());
 }
 
+/// The rows of the table of features in the comparison, and how many sources are numbered below it.
+fn features() -> (Vec<Vec<String>>, usize) {
+    let text = read("docs/comparison.md");
+    let features = text.split("\n## Features\n").nth(1).expect("the section");
+    let (table, sources) = features.split_once("\n### Sources\n").expect("its sources");
+    let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    let rows = table.lines().filter(|line| line.starts_with('|')).skip(2).map(cells).collect();
+    let numbers: Vec<usize> = sources.lines().filter_map(|line| line.split_once(". ")?.0.parse().ok()).collect();
+    assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>(), "sources are numbered in order");
+    assert_eq!(sources.matches("<https://").count(), numbers.len(), "a source is a public address");
+    assert!(sources.contains("Read on 20"), "it is not said when they were read");
+    (rows, numbers.len())
+}
+
+#[test]
+fn our_column_of_the_comparison_names_tests_that_exist_and_every_other_cell_a_source() {
+    let (tests, (rows, sources)) = (tests(), features());
+    assert!(rows.len() > 10, "{} rows", rows.len());
+    for row in &rows {
+        let [what, ours, others @ ..] = row.as_slice() else { panic!("{row:?}") };
+        assert_eq!(others.len(), 4, "{what}: a cell for each column");
+        assert!(!quoted(ours).is_empty(), "{what}: no test shows it");
+        for name in quoted(ours) {
+            assert!(tests.contains(&name), "docs/comparison.md: there is no test {name:?}");
+        }
+        for cell in others.iter().filter(|cell| !cell.is_empty()) {
+            let said: Vec<usize> =
+                cell.split('[').skip(1).filter_map(|rest| rest.split(']').next()?.parse().ok()).collect();
+            assert!(!said.is_empty(), "{what}: no source says {cell:?}");
+            assert!(said.iter().all(|number| (1..=sources).contains(number)), "{what}: no such source: {cell:?}");
+        }
+    }
+}
+
 #[test]
 fn every_decision_is_in_the_index_and_says_what_was_rejected_and_measured() {
     let index = read("docs/adr/README.md");
