@@ -305,7 +305,7 @@ def table(result, people, limits):
     row("effects out of order", lambda f, _: f"{f.get('survive', f['join'])['out_of_order']:,}")
     lines = ["| " + " | ".join(cells) + " |" for cells in [heads, *rows]]
     lines.insert(1, "|---" * len(heads) + "|")
-    return "\n".join(line.replace("|  |", "| |") for line in lines)
+    return "\n".join(lines)
 
 
 def main():
