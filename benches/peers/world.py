@@ -209,7 +209,7 @@ class World:
             users, headers = self.okta("GET", f"/users?limit=200{after}")
             for user in users:
                 account = self.accounts.get(user["id"])
-                if account is None or not account["live"]:
+                if account is None or not account["live"] or not account["anchor"]:
                     wrong += user["profile"].get("namelyId") is not None
                     continue
                 seen += 1
