@@ -1,9 +1,10 @@
 //! Keeps Okta true to Namely.
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use namely_okta_sync::commands::failure;
 use namely_okta_sync::{commands, telemetry};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -30,11 +31,12 @@ enum Command {
         #[command(subcommand)]
         side: Side,
     },
+    /// Write a first configuration, and say what to do with it
+    Init(commands::init::Options),
     /// Run the service
     Run {
-        /// The configuration
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        #[command(flatten)]
+        config: commands::place::ConfigFile,
         /// Write nothing to Okta; the audit says what would have been done
         #[arg(long)]
         dry_run: bool,
@@ -101,6 +103,10 @@ enum Command {
         #[command(subcommand)]
         action: commands::quarantine::Action,
     },
+    /// End somebody's access now, before HR has said so; no edit in Namely lifts it
+    EndAccess(commands::end_access::EndOptions),
+    /// Take back the end of access that somebody has asked for
+    RestoreAccess(commands::end_access::RestoreOptions),
     /// Stop writes: everywhere, to one org, or of one kind
     Pause(commands::pause::PauseOptions),
     /// Let writes go on
@@ -136,6 +142,67 @@ enum Side {
     Okta(commands::simulate::OktaOptions),
 }
 
+/// The commands as the help lists them, by what a person wants.
+const GROUPS: [(&str, &[&str]); 9] = [
+    ("Try it", &["sandbox", "simulate"]),
+    ("Set it up", &["init", "check", "config", "mapping"]),
+    ("Run it", &["run", "backup", "restore"]),
+    ("Begin with an org", &["adopt", "review", "links", "org"]),
+    ("See how things are", &["status", "attention", "starters", "plan", "explain", "timeline"]),
+    ("Decide", &["holds", "apply", "quarantine", "missing", "undo"]),
+    ("Stop, and end access", &["pause", "resume", "end-access", "restore-access"]),
+    ("Prove", &["audit", "evidence", "reconcile"]),
+    ("For the shell", &["completions", "man"]),
+];
+
+const AFTER: &str = "\
+Examples:
+  namely-okta-sync sandbox                       both sides simulated, and a judgement
+  namely-okta-sync check                         is the configuration sound, do both sides answer
+  namely-okta-sync status                        is it safe, who waits, what to do about it
+  namely-okta-sync explain ada@acme.com          why somebody has what they have
+  namely-okta-sync end-access ada@acme.com --why \"stolen laptop\"
+
+Exit codes: 0 it is so, or was done; 1 refused, or somebody must act; 2 nothing can be said; 64 not understood.
+Environment: NAMELY_OKTA_SYNC_CONFIG names the configuration, NAMELY_OKTA_SYNC_SERVICE a running service;
+  asked with NAMELY_OKTA_SYNC_TOKEN, trusted by NAMELY_OKTA_SYNC_CA; NO_COLOR. Each command says more with --help.";
+
+/// The command line, with its commands in groups.
+fn command() -> clap::Command {
+    let command = Cli::command();
+    let about = |name: &&str| {
+        let found = command.find_subcommand(name).and_then(|sub| sub.get_about()).map(ToString::to_string);
+        format!("  {name:<15} {}", found.unwrap_or_default())
+    };
+    let group = |(title, names): &(&str, &[&str])| {
+        format!("{title}:\n{}", names.iter().map(about).collect::<Vec<_>>().join("\n"))
+    };
+    let commands = GROUPS.iter().map(group).collect::<Vec<_>>().join("\n\n");
+    let help = format!("{{about}}\n\n{{usage-heading}} {{usage}}\n\n{commands}\n\nOptions:\n{{options}}\n\n{AFTER}\n");
+    command.help_template(help)
+}
+
+/// What a shell says of a program whose reader has gone.
+const NOBODY_READS: u8 = 128 + 13;
+
+/// That nobody reads our output any more is no defect: `explain … | head` ends quietly.
+fn end_quietly_when_nobody_reads() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload().downcast_ref::<String>().map(String::as_str).unwrap_or_default();
+        if message.starts_with("failed printing to std") && message.contains("Broken pipe") {
+            std::process::exit(NOBODY_READS.into());
+        }
+        usual(panic);
+    }));
+}
+
+/// Whether a command has failed because nobody reads its output any more.
+fn nobody_reads(error: &anyhow::Error) -> bool {
+    let broken = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(broken))
+}
+
 /// A command of before that is called otherwise now.
 fn now_called(e: &clap::Error) -> Option<&'static str> {
     match e.get(ContextKind::InvalidSubcommand) {
@@ -145,7 +212,8 @@ fn now_called(e: &clap::Error) -> Option<&'static str> {
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    end_quietly_when_nobody_reads();
+    let cli = match command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(e) => {
             if let Some(now) = now_called(&e) {
@@ -180,7 +248,10 @@ fn main() -> ExitCode {
             Command::Simulate { side: Side::Okta(options) } => {
                 commands::simulate::okta(options).await.map(|()| ExitCode::SUCCESS)
             }
-            Command::Run { config, dry_run } => commands::run::run(&config, dry_run).await.map(|()| ExitCode::SUCCESS),
+            Command::Init(options) => commands::init::init(&options),
+            Command::Run { config, dry_run } => {
+                commands::run::run(&config.path()?, dry_run).await.map(|()| ExitCode::SUCCESS)
+            }
             Command::Backup(options) => commands::backup::backup(&options),
             Command::Restore(options) => commands::backup::restore(&options),
             Command::Completions { shell } => completions(shell),
@@ -202,6 +273,8 @@ fn main() -> ExitCode {
             Command::Holds { action } => commands::holds::holds(&action).await,
             Command::Missing { action } => commands::missing::missing(&action).await,
             Command::Quarantine { action } => commands::quarantine::quarantine(&action).await,
+            Command::EndAccess(options) => commands::end_access::end(&options).await,
+            Command::RestoreAccess(options) => commands::end_access::restore(&options).await,
             Command::Pause(options) => commands::pause::pause(&options).await,
             Command::Resume(options) => commands::pause::resume(&options).await,
             Command::Status(options) => commands::status::status(&options).await,
@@ -211,6 +284,9 @@ fn main() -> ExitCode {
         }
     });
     ended.unwrap_or_else(|error| {
+        if nobody_reads(&error) {
+            return ExitCode::from(NOBODY_READS);
+        }
         eprintln!("error: {error:#}");
         ExitCode::from(code(&error))
     })
@@ -219,7 +295,9 @@ fn main() -> ExitCode {
 fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
     let mut command = Cli::command();
     let name = command.get_name().to_owned();
-    clap_complete::generate(shell, &mut command, name, &mut std::io::stdout());
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut command, name, &mut text);
+    std::io::stdout().write_all(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -27,7 +27,7 @@ pub struct Wake;
 /// How much may be done in the org.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Openness {
-    /// Nothing: nobody has accepted the adopt report yet.
+    /// Nothing but what somebody has ended by hand: nobody has accepted the adopt report yet.
     Closed,
     /// Terminations only: a tenant was not walked completely yet.
     Terminations,
@@ -72,6 +72,7 @@ impl Dispatcher {
         let rooms = Bucket::ALL.into_iter().map(|bucket| (bucket.as_str(), traffic.room(bucket)));
         let people = traffic.people(self.tools.org.shared.clock.monotonic());
         Want {
+            ordered_only: self.open == Openness::Closed,
             runs: runs.saturating_sub(taken).min(people),
             urgent: (runs + URGENT_SLOTS).saturating_sub(taken).min(people),
             rooms: rooms.chain([(ANY_BUCKET, runs)]).collect(),
@@ -79,9 +80,6 @@ impl Dispatcher {
     }
 
     fn ask(&mut self, ctx: &mut Context<Self>) {
-        if self.open == Openness::Closed {
-            return;
-        }
         if self.asking {
             self.again = true;
             return;

@@ -7,7 +7,7 @@ use crate::audit::Row;
 use crate::clock::Moment;
 use crate::domain::plan::starter::Stage;
 use crate::store::{
-    Adoption, Filter, Starter, Store, Tx, adoption, attention, filter_audit, held_people, holds, linked,
+    Adoption, Filter, Starter, Store, Tx, adoption, attention, ended_access, filter_audit, held_people, holds, linked,
     missing_people, name_of, pauses, quarantined, review_outlook, reviews, split_outlook, starters, starters_among,
     vitals, waiting,
 };
@@ -36,12 +36,19 @@ impl Decisions {
         Ok(Some(match ask {
             Ask::Status => {
                 let c = reader()?;
-                let seen = vitals(&c, &self.rules, now)?;
-                let lacking = self.rules.safeguards.lacks_approvers(self.approvers);
+                let seen = vitals(&c, self.rules()?, now)?;
+                let lacking = self.rules()?.safeguards.lacks_approvers(self.approvers);
                 let approvers = Approvers { people: self.approvers, lacking };
-                serde_json::to_value(State::of(&c, &seen, running().as_ref(), approvers, now)?)?
+                serde_json::to_value(State::of(
+                    &c,
+                    &seen,
+                    running().as_ref(),
+                    approvers,
+                    self.rules()?.safeguards.mode,
+                    now,
+                )?)?
             }
-            Ask::Attention => json!({ "items": attention(&*reader()?, &self.rules, now)? }),
+            Ask::Attention => json!({ "items": attention(&*reader()?, self.rules()?, now)? }),
             Ask::Starters => self.starters(&*reader()?, query, now)?,
             Ask::Backlog => json!({ "people": waiting(&*reader()?, LISTED)? }),
             Ask::Person => {
@@ -59,14 +66,15 @@ impl Decisions {
                 json!({ "hold": found.ok_or_else(missing)?, "people": held_people(&c, id)? })
             }
             Ask::UndoPreview => self.what_an_undo_restores(&*reader()?, query, now)?,
-            Ask::Missing => json!({ "people": missing_people(&*reader()?, &self.rules, true, now)? }),
+            Ask::Missing => json!({ "people": missing_people(&*reader()?, self.rules()?, true, now)? }),
             Ask::Quarantine => json!({ "people": quarantined(&*reader()?)? }),
+            Ask::EndedAccess => json!({ "people": ended_access(&*reader()?)? }),
             Ask::Pauses => json!({ "pauses": pauses(&*reader()?)? }),
             Ask::Reviews => json!({ "reviews": reviews(&*reader()?, all)? }),
             Ask::Review => {
                 let id = self.number("review", &parts[0])?;
                 let missing = || Refusal::NotFound(format!("there is no review {id}; see `review list --all`"));
-                let (review, outlook) = review_outlook(&*reader()?, &self.rules, id, now)?.ok_or_else(missing)?;
+                let (review, outlook) = review_outlook(&*reader()?, self.rules()?, id, now)?.ok_or_else(missing)?;
                 json!({ "review": review, "outlook": outlook })
             }
             Ask::Links => {
@@ -83,7 +91,7 @@ impl Decisions {
                 let c = reader()?;
                 let mut found = Vec::new();
                 for org in &self.orgs {
-                    if let Some((link, outlook)) = split_outlook(&c, &self.rules, org, &parts[0], now)? {
+                    if let Some((link, outlook)) = split_outlook(&c, self.rules()?, org, &parts[0], now)? {
                         found.push(json!({ "link": link, "split": outlook }));
                     }
                 }
@@ -93,10 +101,11 @@ impl Decisions {
                 }
                 json!({ "links": found })
             }
-            Ask::Adoption => json!(adoption(&*reader()?, &self.rules, self.org(&parts[0])?, now)?),
+            Ask::Adoption => json!(adoption(&*reader()?, self.rules()?, self.org(&parts[0])?, now)?),
             Ask::Adoptions => {
                 let c = reader()?;
-                let report = |org: &String| adoption(&c, &self.rules, org, now);
+                let rules = self.rules()?;
+                let report = |org: &String| adoption(&c, rules, org, now);
                 json!({ "orgs": self.orgs.iter().map(report).collect::<Result<Vec<Adoption>, _>>()? })
             }
             _ => return Ok(None),
@@ -115,8 +124,8 @@ impl Decisions {
         let listed = listed.then(|| self.people.list(&self.store, now)).transpose()?;
         for org in orgs {
             found.extend(match &listed {
-                None => starters(c, &self.rules, &org, ahead, now)?,
-                Some(listed) => starters_among(c, &self.rules, &org, &listed.starting(&org, ahead, now), ahead, now)?,
+                None => starters(c, self.rules()?, &org, ahead, now)?,
+                Some(listed) => starters_among(c, self.rules()?, &org, &listed.starting(&org, ahead, now), ahead, now)?,
             });
         }
         found.sort_by(|a, b| (&a.start, &a.name).cmp(&(&b.start, &b.name)));

@@ -1,17 +1,12 @@
 //! Who may ask what: bearer tokens with roles.
 
-use crate::config::{Role, Token};
+pub use crate::config::approvers;
+
+use crate::config::Token;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use secrecy::{ExposeSecret, SecretString};
-use std::collections::BTreeSet;
-
-/// How many people can approve over the API: principals, not tokens.
-pub fn approvers(tokens: &[Token]) -> usize {
-    let who = tokens.iter().filter(|token| token.role >= Role::Approver).map(|token| token.decider());
-    who.map(|who| who.principal().to_owned()).collect::<BTreeSet<_>>().len()
-}
 
 /// Whose the bearer token of a request is. Compares digests of all tokens, so that the time says nothing about any.
 pub fn who<'a>(tokens: &'a [Token], authorization: Option<&str>) -> Option<&'a Token> {
@@ -41,10 +36,12 @@ pub fn is_signed(secret: Option<&SecretString>, body: &[u8], signature: Option<&
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Role;
 
     #[test]
     fn two_tokens_of_one_user_are_one_approver() {
-        let token = |name: &str, role, uid| Token { name: name.into(), role, token: name.into(), uid };
+        let token =
+            |name: &str, role, uid| Token { name: name.into(), role, token: name.into(), end_access: false, uid };
         let mut tokens = vec![token("laptop", Role::Approver, Some(1000)), token("ci", Role::Approver, Some(1000))];
         assert_eq!(approvers(&tokens), 1);
         tokens.push(token("otto", Role::Operator, None));
@@ -55,8 +52,13 @@ mod tests {
 
     #[test]
     fn only_the_whole_token_is_somebody() {
-        let token =
-            |name: &str, role| Token { name: name.into(), role, token: format!("secret-{name}").into(), uid: None };
+        let token = |name: &str, role| Token {
+            name: name.into(),
+            role,
+            token: format!("secret-{name}").into(),
+            end_access: false,
+            uid: None,
+        };
         let tokens = [token("ann", Role::Viewer), token("ben", Role::Approver)];
         let name = |given: Option<&str>| who(&tokens, given).map(|token| token.name.as_str());
         assert_eq!(name(Some("Bearer secret-ben")), Some("ben"));

@@ -1,8 +1,11 @@
 //! What is not as it should be, the worst first: said once, for `status` and for the console.
 
-use super::state::State;
-use crate::store::LeaverWithAccess;
-use std::time::Duration;
+use super::state::{ENDS_SOON, Overall, State};
+use crate::clock::Moment;
+use crate::store::{LeaverWithAccess, Pause};
+
+/// A tenant that was not read for longer is remarkable: it is looked at every few seconds.
+const UNREAD: f64 = 120.0;
 
 /// How bad something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,23 +26,20 @@ pub struct Concern {
 impl State {
     /// Whether nobody has anything to do.
     pub fn is_well(&self) -> bool {
-        self.ready
-            && !self.leavers_with_access.iter().any(|leaver| leaver.why.pages())
-            && self.holds.is_empty()
-            && self.pauses.is_empty()
-            && self.audit.broken != Some(true)
+        self.overall() == Overall::Ok
     }
 
     /// What is not as it should be, the worst first.
     pub fn concerns(&self) -> Vec<Concern> {
+        let state = self;
         let bad = |message: String| Concern { weight: Weight::Bad, message };
         let warn = |message: String| Concern { weight: Weight::Warn, message };
-        let open: Vec<_> = self.leavers_with_access.iter().filter(|leaver| leaver.why.pages()).collect();
-        let mut all: Vec<Concern> = with_access(&open, "still access", &self.at).map(bad).into_iter().collect();
-        if self.audit.broken == Some(true) {
+        let open: Vec<_> = state.leavers_with_access.iter().filter(|leaver| leaver.why.pages()).collect();
+        let mut all: Vec<Concern> = with_access(&open, "still access", &state.at).map(bad).into_iter().collect();
+        if state.audit.broken == Some(true) {
             all.push(bad("the audit is not as it was written; see `audit verify`".to_owned()));
         }
-        match &self.missing {
+        match &state.missing {
             None => all.push(bad("no service answers; this is what is in the store".to_owned())),
             Some(missing) if missing.is_empty() => {}
             Some(missing) => {
@@ -47,40 +47,79 @@ impl State {
                 all.push(warn(format!("running, but not ready (`check` asks both sides):{}", message.concat())));
             }
         }
-        all.extend(self.pauses.iter().map(|pause| bad(format!("{}; see `pause --list`", pause.message()))));
-        for hold in &self.holds {
-            let (id, change, people, why) = (hold.id, &hold.change, hold.people, &hold.why);
-            all.push(warn(format!("hold {id}: {change} of {people} people, {why}; see `holds show {id}`")));
+        all.extend(state.pauses.iter().map(|pause| bad(paused(pause, &state.at))));
+        for hold in &state.holds {
+            let (id, change, why, people) = (hold.id, &hold.change, &hold.why, count(hold.people, "person", "people"));
+            let since = ago(hold.since, &state.at);
+            all.push(warn(format!("hold {id}, since {since}: {change} of {people}, {why}; see `holds show {id}`")));
         }
-        for (name, org) in self.orgs.iter().filter(|(_, org)| org.quarantined > 0) {
+        all.extend(state.notices.iter().map(|(what, why)| warn(format!("{what}: {why}; see `check`"))));
+        for one in state.expiring.iter().filter(|one| one.seconds < ENDS_SOON) {
+            all.push(bad(ends(&one.what, one.seconds)));
+        }
+        for (name, org) in state.orgs.iter().filter(|(_, org)| org.quarantined > 0) {
             let message = match org.quarantined {
                 1 => format!("1 person of {name} waits"),
                 people => format!("{people} people of {name} wait"),
             };
-            all.push(warn(format!("{message} for somebody to change something; see `quarantine list`")));
+            let since = short(org.quarantined_seconds);
+            all.push(warn(format!("{message} for somebody to change something, for {since}; see `quarantine list`")));
+        }
+        for (name, tenant) in &state.tenants {
+            if let Some(seconds) = tenant.read_seconds.filter(|seconds| *seconds > UNREAD) {
+                let message = format!(
+                    "Namely {name} was not read for {}: what HR has changed since is not known",
+                    short(seconds)
+                );
+                all.push(warn(message));
+            }
         }
         all
+    }
+}
+
+fn paused(pause: &Pause, at: &str) -> String {
+    format!("{}, since {}; let it go on with `resume {}`", pause.message(), ago(pause.at, at), pause.id)
+}
+
+/// A credential that ends, or has ended.
+pub fn ends(what: &str, seconds: f64) -> String {
+    match seconds <= 0.0 {
+        true => format!("the credential of {what} has ended {} ago: make a new one", short(-seconds)),
+        false => format!("the credential of {what} ends in {}: make a new one", short(seconds)),
     }
 }
 
 /// How many people have left and have access, the longest of them, why, and what to do.
 pub fn with_access(leavers: &[&LeaverWithAccess], what: &str, at: &str) -> Option<String> {
     let oldest = leavers.iter().min_by_key(|leaver| leaver.since)?;
-    let now = at.parse::<jiff::Timestamp>().map_or(oldest.since, |now| now.as_millisecond());
-    let since = span(Duration::from_millis(u64::try_from(now - oldest.since).unwrap_or(0)));
+    let since = ago(oldest.since, at);
     let who = match leavers.len() {
         1 => "1 person who has left has".to_owned(),
         n => format!("{n} people who have left have"),
     };
     let (name, why, message, command) = (&oldest.name, oldest.why, &oldest.message, &oldest.command);
-    Some(format!("{who} {what}, since {since} ago {name} in {}, {why}: {message}; see `{command}`", oldest.org))
+    Some(format!("{who} {what}, since {since} {name} in {}, {why}: {message}; see `{command}`", oldest.org))
 }
 
-/// A time, in one unit.
-pub fn span(duration: Duration) -> String {
-    match duration.as_secs() {
-        0..60 => format!("{:.1} s", duration.as_secs_f64()),
-        60..3600 => format!("{:.1} min", duration.as_secs_f64() / 60.0),
-        _ => format!("{:.1} h", duration.as_secs_f64() / 3600.0),
+/// How long ago a moment was, in milliseconds, as seen at a time.
+fn ago(since: i64, at: &str) -> String {
+    let now = at.parse::<jiff::Timestamp>().map_or(since, |now| now.as_millisecond());
+    let since = Moment::from_millis(now).since(Moment::from_millis(since));
+    format!("{} ago", short(since.as_secs_f64()))
+}
+
+/// So many of them.
+pub fn count(n: i64, one: &str, many: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
+}
+
+/// A length of time that a person reads at a glance.
+pub fn short(seconds: f64) -> String {
+    match seconds.max(0.0) {
+        s if s < 60.0 => format!("{s:.1} s"),
+        s if s < 3600.0 => format!("{:.1} min", s / 60.0),
+        s if s < 48.0 * 3600.0 => format!("{:.1} h", s / 3600.0),
+        s => format!("{:.0} days", s / 86_400.0),
     }
 }

@@ -21,11 +21,19 @@ pub struct Decisions {
     /// The file.
     pub store: PathBuf,
     pub orgs: Vec<String>,
-    pub rules: Arc<Rulebook>,
+    pub rules: Rules,
     /// How many people can approve over the API.
     pub approvers: usize,
     /// Everybody, for searches.
     pub people: People,
+}
+
+/// The rules that decide about people.
+#[derive(Clone)]
+pub enum Rules {
+    Known(Arc<Rulebook>),
+    /// The configuration cannot be read: what needs no rules is answered all the same.
+    Unknown(String),
 }
 
 /// Why there is no answer.
@@ -67,6 +75,16 @@ impl From<serde_json::Error> for Refusal {
 }
 
 impl Decisions {
+    /// The rules, for what cannot be answered without them.
+    pub(super) fn rules(&self) -> Result<&Rulebook, Refusal> {
+        match &self.rules {
+            Rules::Known(rules) => Ok(rules),
+            Rules::Unknown(why) => Err(Refusal::Failed(format!(
+                "this needs a sound configuration, or a running service that is asked with a token: {why}"
+            ))),
+        }
+    }
+
     /// A number of the path, of one `what`.
     pub fn number(&self, what: &str, text: &str) -> Result<i64, Refusal> {
         let digits = text.strip_prefix('-').unwrap_or(text);
@@ -146,7 +164,7 @@ impl Decisions {
             Ask::Adopt => {
                 let org = self.org(&parts[0])?;
                 let c = operator()?;
-                let report = adoption(&c, &self.rules, org, now)?;
+                let report = adoption(&c, self.rules()?, org, now)?;
                 let missing = report.missing();
                 if !missing.is_empty() {
                     let message = format!("the report of {org} is not complete yet: {}", missing.join(", "));
@@ -180,7 +198,7 @@ impl Decisions {
             Ask::Split => {
                 let c = operator()?;
                 let (org, profile) = (self.org(text("org"))?, text("profile"));
-                let outlook = split_outlook(&c, &self.rules, org, profile, now)?;
+                let outlook = split_outlook(&c, self.rules()?, org, profile, now)?;
                 let nobody =
                     || Refusal::NotFound(format!("no profile {profile:?} is linked in {org}; see `links list`"));
                 let (link, outlook) = outlook.ok_or_else(nobody)?;
@@ -199,6 +217,8 @@ impl Decisions {
                 json!({ "request": request(&c, org, &asked, by, now)?, "org": org, "profile": profile, "by": by.name })
             }
             Ask::ApprovePlan => self.approve_plan(&operator()?, by, body, now)?,
+            Ask::EndAccess => self.end_access(&*operator()?, by, body, now)?,
+            Ask::RestoreAccess => self.restore_access(&*operator()?, by, body, now)?,
             Ask::Undo => self.take_back(&*operator()?, by, body, now)?,
             Ask::Release => self.release(&*operator()?, by, body, now)?,
             Ask::Fix => self.asked(&*operator()?, body, OperatorRequest::Fix { targets: targets(body) }, by, now)?,
@@ -228,7 +248,7 @@ impl Decisions {
             by: &by.name,
             principal: by.principal(),
         };
-        match opine(c, &self.rules, id, &opinion, now)? {
+        match opine(c, self.rules()?, id, &opinion, now)? {
             Opined::NothingToDecide => Err(Refusal::NotFound(format!(
                 "{id} is not in the queue, or was decided already; see `review list --all`"
             ))),
@@ -281,7 +301,7 @@ impl Decisions {
         }
         let strict = body["strict"].as_bool().unwrap_or(false);
         let plan = Planned { checksum: text("plan"), rules: text("rules"), expires, people: &people, strict };
-        let taken = approve(c, &self.rules, &plan, by, now).map_err(|e| match e {
+        let taken = approve(c, self.rules()?, &plan, by, now).map_err(|e| match e {
             Unfit::Unknown(_) => Refusal::NotFound(e.to_string()),
             Unfit::OtherRules | Unfit::NotRead(_) => Refusal::Conflict(e.to_string()),
             Unfit::Store(e) => e.into(),
@@ -332,41 +352,68 @@ pub(super) fn change(word: &str) -> Result<ChangeKind, Refusal> {
     ChangeKind::parse(word).ok_or_else(unknown)
 }
 
-/// The targets of a hold that are meant: by number and by name; all without either.
-fn meant(c: &Tx, hold: i64, body: &Value) -> Result<Option<BTreeSet<i64>>, Refusal> {
-    if !body["targets"].is_array() && !body["people"].is_array() {
-        return Ok(None);
+/// The targets of a hold that are meant, of how many: by number, name and department, without those who are excepted; all without
+/// any of these.
+fn meant(c: &Tx, hold: i64, body: &Value) -> Result<(Option<BTreeSet<i64>>, usize), Refusal> {
+    let held = held_people(c, hold)?;
+    let members: BTreeSet<i64> = held.iter().map(|person| person.target).collect();
+    let names = |key: &str| body[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+    if ["targets", "people", "departments", "except"].iter().all(|key| !body[*key].is_array()) {
+        return Ok((None, members.len()));
     }
-    let members: BTreeSet<i64> = held_people(c, hold)?.into_iter().map(|person| person.target).collect();
     let mut only: BTreeSet<i64> = targets(body).into_iter().collect();
     if let Some(stray) = only.difference(&members).next() {
         return Err(Refusal::NotFound(format!("target {stray} is not in hold {hold}")));
     }
-    let org = org_of_hold(c, hold)?;
-    for word in body["people"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        let found = find(c, org.as_deref().unwrap_or_default(), word)?;
-        let found: Vec<i64> = found.into_iter().filter(|target| members.contains(target)).collect();
-        match found.as_slice() {
-            [target] => only.insert(*target),
-            [] => return Err(Refusal::NotFound(format!("{word} is not in hold {hold}; see `holds show {hold}`"))),
-            _ => {
-                let message = format!("{word} is several people of hold {hold}; name them by profile or login");
-                return Err(Refusal::Conflict(message));
-            }
-        };
+    for word in names("people") {
+        only.insert(one_of(c, hold, &members, &word)?);
     }
-    Ok(Some(only))
+    for department in names("departments") {
+        let theirs: Vec<i64> =
+            held.iter().filter(|person| person.department == department).map(|person| person.target).collect();
+        if theirs.is_empty() {
+            let all: BTreeSet<&str> = held.iter().map(|person| person.department.as_str()).collect();
+            let all = all.into_iter().collect::<Vec<_>>().join(", ");
+            return Err(Refusal::NotFound(format!("nobody of hold {hold} is of {department:?}; there are {all}")));
+        }
+        only.extend(theirs);
+    }
+    if only.is_empty() {
+        only.clone_from(&members);
+    }
+    for word in names("except") {
+        only.remove(&one_of(c, hold, &members, &word)?);
+    }
+    if only.is_empty() {
+        return Err(Refusal::Bad(format!("nobody is left of hold {hold}: everybody was excepted")));
+    }
+    Ok((Some(only), members.len()))
+}
+
+/// Who of a hold is meant by a word.
+fn one_of(c: &Tx, hold: i64, members: &BTreeSet<i64>, word: &str) -> Result<i64, Refusal> {
+    let org = org_of_hold(c, hold)?;
+    let found = find(c, org.as_deref().unwrap_or_default(), word)?;
+    let found: Vec<i64> = found.into_iter().filter(|target| members.contains(target)).collect();
+    match found.as_slice() {
+        [target] => Ok(*target),
+        [] => Err(Refusal::NotFound(format!("{word} is not in hold {hold}; see `holds show {hold}`"))),
+        _ => {
+            let message = format!("{word} is several people of hold {hold}; name them by profile or login");
+            Err(Refusal::Conflict(message))
+        }
+    }
 }
 
 impl Decisions {
     /// What somebody says about a hold, or about what was rejected in it.
     fn hold(&self, c: &Tx, ask: Ask, by: &Decider, hold: i64, body: &Value, now: Moment) -> Result<Value, Refusal> {
         let seen = body["code"].as_str().unwrap_or_default();
-        let only = meant(c, hold, body)?;
+        let (only, all) = meant(c, hold, body)?;
         let ballot = Ballot { hold, approve: ask == Ask::Approve, seen, only: only.as_ref(), by };
         let voted = match ask {
             Ask::Reverse => reverse(c, &ballot, now)?,
-            _ => vote(c, &self.rules, &ballot, now)?,
+            _ => vote(c, self.rules()?, &ballot, now)?,
         };
         match voted {
             Voted::NothingToDecide if ask == Ask::Reverse => Err(Refusal::NotFound(format!(
@@ -386,7 +433,7 @@ impl Decisions {
             }
             voted => Ok(json!({
                 "hold": hold, "approved": ask == Ask::Approve, "by": by.name, "principal": by.principal(),
-                "result": voted,
+                "result": voted, "people": only.as_ref().map_or(all, BTreeSet::len), "of": all,
             })),
         }
     }

@@ -68,7 +68,7 @@ impl Decisions {
     pub(super) fn target(&self, c: &Tx, target: i64, newest: Option<usize>, now: Moment) -> Result<Value, Refusal> {
         let missing = || Refusal::NotFound(format!("there is no target {target}; see `/people`"));
         let org = crate::store::org_of(c, target)?.ok_or_else(missing)?;
-        let known = explained(c, &self.rules, &org, target, now)?.ok_or_else(missing)?;
+        let known = explained(c, self.rules()?, &org, target, now)?.ok_or_else(missing)?;
         let rows = self.timeline(c, target, newest)?;
         let positions: Vec<Value> = known
             .case

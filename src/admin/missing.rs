@@ -12,7 +12,7 @@ impl Decisions {
     pub(super) fn missing(&self, c: &Tx, ask: Ask, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
         let word = body["person"].as_str().unwrap_or_default();
         let why = body["why"].as_str().unwrap_or_default();
-        let found = missing_people(c, &self.rules, false, now)?;
+        let found = missing_people(c, self.rules()?, false, now)?;
         let person = the_one(&found, word)?;
         if person.state == MissingState::Ended {
             return Err(Refusal::Conflict(format!(

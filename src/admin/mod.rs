@@ -6,6 +6,7 @@ pub mod auth;
 pub mod causes;
 pub mod concerns;
 pub mod decisions;
+mod ending;
 pub mod explained;
 pub mod fields;
 pub mod hook;
@@ -28,12 +29,13 @@ use crate::metrics::Metrics;
 use crate::store::{LiveRules, Store};
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use decisions::{Decisions, Refusal};
+use decisions::{Decisions, Refusal, Rules};
 use people::People;
+use prometheus::core::Collector;
 use routes::{Ask, Lost};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use state::Running;
+use state::{Overall, Running, overall};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -122,7 +124,7 @@ impl Served {
         Decisions {
             store: self.store.clone(),
             orgs: self.orgs.clone(),
-            rules: self.rules.load(),
+            rules: Rules::Known(self.rules.load()),
             approvers: auth::approvers(&self.tokens),
             people: self.people.clone(),
         }
@@ -130,7 +132,7 @@ impl Served {
 
     /// Answers what was asked to be seen; `None` if `ask` is about doing something. Reads the store: for threads that may wait.
     pub fn read(&self, ask: Ask, parts: &[String], query: &Value) -> Result<Option<Value>, Refusal> {
-        let running = || Some(Running::new(self.readiness.reasons(), &self.metrics.text()));
+        let running = || Some(Running::new(self.readiness.reasons(), self.readiness.notices(), &self.metrics.text()));
         let mut seen = self.decisions().read(ask, parts, query, running, self.clock.now())?;
         if let Some(seen) = &mut seen {
             pausing::complete(&self.keeper, seen);
@@ -212,17 +214,39 @@ async fn healthz(served: web::Data<Served>) -> HttpResponse {
     }
 }
 
-/// Ready: nothing is missing for keeping Okta true to Namely.
+/// Whether nothing is missing for keeping Okta true to Namely, and whether somebody must act. Another status than 200 says only that
+/// this process can serve nobody: what a person must mend takes no process out of service.
 async fn readyz(served: web::Data<Served>) -> HttpResponse {
-    let (reasons, leavers) = (served.readiness.reasons(), leavers_with_access(&served));
-    // A person who waits is a reason to look, and none to take this process out of service.
-    let message = if leavers.is_empty() { json!({}) } else { json!({ "leavers_with_access": leavers }) };
-    if reasons.is_empty() {
-        HttpResponse::Ok().json(json!({ "status": "ready", "attention": message }))
-    } else {
-        HttpResponse::ServiceUnavailable()
-            .json(json!({ "status": "not ready", "missing": reasons, "attention": message }))
+    let (reasons, leavers, waits) = (served.readiness.reasons(), leavers_with_access(&served), waits(&served));
+    let mut attention = json!({});
+    if !leavers.is_empty() {
+        attention["leavers_with_access"] = json!(leavers);
     }
+    for (what, count) in &waits {
+        attention[*what] = json!(count);
+    }
+    let trouble = served.keeper.trouble();
+    let state = match &trouble {
+        Some(_) => Overall::CannotSay,
+        None => overall(&reasons, !leavers.is_empty() || !waits.is_empty()),
+    };
+    let mut answer = if trouble.is_some() { HttpResponse::ServiceUnavailable() } else { HttpResponse::Ok() };
+    let status = if reasons.is_empty() { "ready" } else { "not ready" };
+    let notices = served.readiness.notices();
+    answer.json(json!({
+        "state": state, "status": status, "missing": reasons, "attention": attention, "notices": notices,
+    }))
+}
+
+/// What waits for a person besides leavers with access, of the metrics that alerts use too: how many.
+fn waits(served: &Served) -> BTreeMap<&'static str, i64> {
+    let work = &served.metrics.work;
+    let held = served.orgs.iter().map(|org| work.held.with_label_values(&[org]).get()).sum();
+    let families = work.writes_paused.collect();
+    let metrics = families.iter().flat_map(|family| family.get_metric());
+    let paused = metrics.filter(|metric| metric.get_gauge().get_value() > 0.0).count();
+    let all = [("held", held), ("paused", i64::try_from(paused).unwrap_or(i64::MAX))];
+    all.into_iter().filter(|(_, count)| *count > 0).collect()
 }
 
 /// How many people have left and still have access, by org and reason.
@@ -278,7 +302,7 @@ async fn api(
             return error(HttpResponse::MethodNotAllowed(), format!("only {} is here", methods.join(", ")));
         }
     };
-    if who.role < route.role {
+    if who.role < route.role && !(who.end_access && route.ask == Ask::EndAccess) {
         let message = format!("{} is a {}; this needs the role {}", who.name, who.role.as_str(), route.role.as_str());
         return error(HttpResponse::Forbidden(), message);
     }

@@ -46,6 +46,9 @@ pub enum Ask {
     UndoPreview,
     Undo,
     Release,
+    EndAccess,
+    EndedAccess,
+    RestoreAccess,
     Fix,
     Reconcile,
     Reload,
@@ -87,6 +90,8 @@ const DECISION: &[Field] = &[
         "only these people of the hold, by the target that it shows; all without it",
     ),
     field("people", Kind::Texts, false, "the same by profile, email, login or full name"),
+    field("departments", Kind::Texts, false, "only people of these departments, as the hold shows them"),
+    field("except", Kind::Texts, false, "without these: profile, email, login or full name"),
 ];
 
 const MISSING: &[Field] = &[
@@ -241,6 +246,32 @@ pub const ROUTES: &[Route] = &[
         ],
     ),
     read(Ask::Link, "/links/{profile}", "A profile's link in each org, what a split would do, and its code."),
+    act(
+        Ask::EndAccess,
+        "/access/end",
+        Role::Approver,
+        "End somebody's access now, before HR has said so; a token with end_access may, whatever its role.",
+        &[
+            field("people", Kind::Texts, false, "whose: profile, email, login or full name of each"),
+            field("accounts", Kind::Texts, false, "accounts that are nobody's in Namely, by login"),
+            field("why", Kind::Text, true, "for the audit, and for whoever wonders"),
+            field("org", Kind::Text, false, "only in this org"),
+            field("at", Kind::Text, false, "from then on, as 2026-05-04T06:00:00Z; at once without it"),
+            field("suspend", Kind::Flag, false, "only suspend: memberships and apps stay"),
+        ],
+    ),
+    act(
+        Ask::RestoreAccess,
+        "/access/restore",
+        Role::Approver,
+        "Take back the end of access: who has asked for it within 10 minutes, later somebody else.",
+        &[
+            field("person", Kind::Text, true, "profile, email, login or full name"),
+            field("why", Kind::Text, true, "for the audit"),
+            field("org", Kind::Text, false, "only in this org"),
+        ],
+    ),
+    read(Ask::EndedAccess, "/access/ended", "Whose access was ended before HR has done it."),
     act(
         Ask::Fix,
         "/fix",

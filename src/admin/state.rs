@@ -2,6 +2,7 @@
 
 use crate::clock::Moment;
 use crate::domain::Priority;
+use crate::domain::plan::limits::Mode;
 use crate::store::{HeldChanges, LeaverWithAccess, OrgVitals, Pause, StoreError, Tx, Used, Vitals, holds, pauses};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -11,22 +12,68 @@ use std::collections::BTreeMap;
 pub struct Running {
     /// What is missing, and why.
     pub missing: BTreeMap<String, String>,
+    /// What somebody should look at although nothing is missing.
+    pub notices: BTreeMap<String, String>,
     /// Samples of its metrics by name and labels, as they are written, without what all names begin with.
     samples: BTreeMap<String, f64>,
 }
 
 impl Running {
     /// From what is missing, and the text of its metrics.
-    pub fn new(missing: BTreeMap<String, String>, metrics: &str) -> Self {
+    pub fn new(missing: BTreeMap<String, String>, notices: BTreeMap<String, String>, metrics: &str) -> Self {
         let sample = |line: &str| {
             let (name, value) = line.strip_prefix("namely_okta_sync_")?.rsplit_once(' ')?;
             Some((name.to_owned(), value.parse().ok()?))
         };
-        Self { missing, samples: metrics.lines().filter_map(sample).collect() }
+        Self { missing, notices, samples: metrics.lines().filter_map(sample).collect() }
     }
 
     fn audit_is_broken(&self) -> bool {
         self.samples.get("audit_chain_broken") == Some(&1.0)
+    }
+
+    /// Since when something was so, of a time stamp among the metrics.
+    fn since(&self, sample: &str, now: Moment) -> Option<f64> {
+        let at = self.samples.get(sample).copied().filter(|at| *at > 0.0)?;
+        Some((seconds(now) - at).max(0.0))
+    }
+
+    /// How a tenant was read.
+    fn tenant(&self, name: &str, now: Moment) -> TenantState {
+        let of = |metric: &str, rest: &str| format!("{metric}{{{rest}tenant=\"{name}\"}}");
+        let page =
+            |pass: &str| self.since(&of("namely_last_page_timestamp_seconds", &format!("pass=\"{pass}\",")), now);
+        let pages = [page("hot"), page("walk")].into_iter().flatten();
+        TenantState {
+            read_seconds: pages.reduce(f64::min),
+            walked_seconds: self.since(&of("namely_last_complete_walk_timestamp_seconds", ""), now),
+            profiles: self.samples.get(&of("namely_profiles", "")).copied(),
+            throttled: self.samples.get(&of("namely_throttled_total", "")).copied().unwrap_or(0.0),
+        }
+    }
+
+    /// The tenants that are read.
+    fn tenants(&self, now: Moment) -> BTreeMap<String, TenantState> {
+        let names = self
+            .samples
+            .keys()
+            .filter_map(|sample| sample.strip_prefix("namely_profiles{tenant=\"")?.strip_suffix("\"}"));
+        names.map(|name| (name.to_owned(), self.tenant(name, now))).collect()
+    }
+
+    /// What ends by itself: credentials, by the end, as far as it is known.
+    fn expiring(&self, now: Moment) -> Vec<Expiring> {
+        let of = |(sample, at): (&String, &f64)| {
+            let (side, name) = sample
+                .strip_prefix("credential_expiry_timestamp_seconds{name=\"")?
+                .strip_suffix("\"}")?
+                .split_once("\",side=\"")
+                .map(|(name, side)| (side, name))?;
+            Some(Expiring { what: format!("{side} {name}"), seconds: *at - seconds(now) })
+        };
+        let mut found: Vec<Expiring> = self.samples.iter().filter_map(of).collect();
+        found.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+        found
     }
 
     /// When the backlog of an org is done, in seconds.
@@ -59,9 +106,72 @@ pub struct Budget {
     pub limit: f64,
 }
 
+/// How a tenant of Namely was read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TenantState {
+    /// Since any page was read.
+    pub read_seconds: Option<f64>,
+    /// Since every page was.
+    pub walked_seconds: Option<f64>,
+    pub profiles: Option<f64>,
+    /// How often Namely has asked for less, since the start.
+    pub throttled: f64,
+}
+
+/// A credential that ends by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Expiring {
+    pub what: String,
+    /// Until then; less than nothing if it has ended.
+    pub seconds: f64,
+}
+
+/// How things are, in a word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overall {
+    /// All is well.
+    Ok,
+    /// Somebody must decide or mend something now.
+    Attention,
+    /// Nobody can say: it is not running, or not everything was read.
+    #[default]
+    CannotSay,
+}
+
+/// A credential that ends within this is somebody's business now.
+pub const ENDS_SOON: f64 = 7.0 * 86_400.0;
+/// Somebody who is quarantined for longer is somebody's business too.
+const QUARANTINED_LONG: f64 = 3600.0;
+/// What is missing because somebody must accept it begins with this.
+const TO_ACCEPT: &str = "adopt ";
+
+/// What reasons for not being ready come to.
+pub fn overall(missing: &BTreeMap<String, String>, must_act: bool) -> Overall {
+    let to_accept = |what: &String| what.starts_with(TO_ACCEPT);
+    match () {
+        () if must_act => Overall::Attention,
+        () if !missing.keys().all(to_accept) => Overall::CannotSay,
+        () if !missing.is_empty() => Overall::Attention,
+        () => Overall::Ok,
+    }
+}
+
+/// A moment as Prometheus writes it.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit")]
+fn seconds(at: Moment) -> f64 {
+    at.millis() as f64 / 1000.0
+}
+
 /// All of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct State {
+    /// In a word; what `status` ends with, and what `/readyz` says.
+    #[serde(default)]
+    pub state: Overall,
+    /// `auto`, `approve` or `observe`.
+    #[serde(default)]
+    pub mode: String,
     pub version: String,
     pub at: String,
     /// Whether a service answers.
@@ -69,10 +179,19 @@ pub struct State {
     /// Whether nothing is missing.
     pub ready: bool,
     pub missing: Option<BTreeMap<String, String>>,
+    /// What somebody should look at although nothing is missing: a reload that was refused.
+    #[serde(default)]
+    pub notices: BTreeMap<String, String>,
     /// Who has left and still has access, the most urgent first.
     #[serde(default)]
     pub leavers_with_access: Vec<LeaverWithAccess>,
     pub orgs: BTreeMap<String, OrgState>,
+    /// How the tenants are read; nothing where no service answers.
+    #[serde(default)]
+    pub tenants: BTreeMap<String, TenantState>,
+    /// Credentials by their end, as far as it is known.
+    #[serde(default)]
+    pub expiring: Vec<Expiring>,
     /// Profiles that cannot be read, by tenant.
     pub unreadable: BTreeMap<String, i64>,
     /// People whom complete walks do not show any more and about whom nobody has decided, by tenant.
@@ -106,6 +225,9 @@ pub struct OrgState {
     pub eta_seconds: Option<f64>,
     pub held: i64,
     pub quarantined: i64,
+    /// For how long the first of them.
+    #[serde(default)]
+    pub quarantined_seconds: f64,
     pub budget: Vec<Budget>,
 }
 
@@ -139,6 +261,7 @@ impl State {
         seen: &Vitals,
         running: Option<&Running>,
         approvers: Approvers,
+        mode: Mode,
         now: Moment,
     ) -> Result<Self, StoreError> {
         let org = |(name, people): (&String, &OrgVitals)| {
@@ -153,6 +276,7 @@ impl State {
                 eta_seconds: running.and_then(|running| running.eta(name)),
                 held: people.held,
                 quarantined: people.quarantined,
+                quarantined_seconds: people.quarantined_since.map_or(0.0, |since| now.since(since).as_secs_f64()),
                 budget: running.map(|running| running.budget(name)).unwrap_or_default(),
             };
             (name.clone(), state)
@@ -164,14 +288,19 @@ impl State {
             per: used.per.as_str().to_owned(),
             used: used.ratio,
         };
-        Ok(Self {
+        let mut state = Self {
+            state: Overall::default(),
+            mode: mode.as_str().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             at: now.to_string(),
             running: running.is_some(),
             ready: running.is_some_and(|running| running.missing.is_empty()),
             missing: running.map(|running| running.missing.clone()),
+            notices: running.map(|running| running.notices.clone()).unwrap_or_default(),
             leavers_with_access: seen.leavers.clone(),
             orgs: seen.orgs.iter().map(org).collect(),
+            tenants: running.map(|running| running.tenants(now)).unwrap_or_default(),
+            expiring: running.map(|running| running.expiring(now)).unwrap_or_default(),
             unreadable: seen.unreadable.clone(),
             missing_people: seen.missing.clone(),
             holds: holds(c, false)?,
@@ -184,6 +313,27 @@ impl State {
                 broken: running.map(Running::audit_is_broken),
                 undelivered: seen.sinks.iter().map(|(sink, (rows, _))| (sink.clone(), *rows)).collect(),
             },
-        })
+        };
+        state.state = state.overall();
+        Ok(state)
+    }
+
+    /// How things are, in a word.
+    pub fn overall(&self) -> Overall {
+        match &self.missing {
+            Some(missing) => overall(missing, self.must_act()),
+            None if self.must_act() => Overall::Attention,
+            None => Overall::CannotSay,
+        }
+    }
+
+    /// Whether somebody must decide or mend something now.
+    fn must_act(&self) -> bool {
+        self.leavers_with_access.iter().any(|leaver| leaver.why.pages())
+            || !self.holds.is_empty()
+            || !self.pauses.is_empty()
+            || self.audit.broken == Some(true)
+            || self.expiring.iter().any(|one| one.seconds < ENDS_SOON)
+            || self.orgs.values().any(|org| org.quarantined_seconds > QUARANTINED_LONG)
     }
 }

@@ -52,7 +52,7 @@ impl Decisions {
 
     /// What an undo would restore, what it would take to restore it, and the code that names exactly this.
     pub(super) fn what_an_undo_restores(&self, c: &Tx, asked: &Value, now: Moment) -> Result<Value, Refusal> {
-        let found = undo(c, &self.rules, &self.scope(c, asked)?)?;
+        let found = undo(c, self.rules()?, &self.scope(c, asked)?)?;
         if found.people.is_empty() && found.lost.is_empty() {
             return Err(nothing());
         }
@@ -72,8 +72,8 @@ impl Decisions {
             };
             let mut known = Cow::Owned(known);
             for (target, pins) in people {
-                let Some(case) = whole_with(c, &self.rules, *target, pins, now)? else { continue };
-                let found = preview(*target, &case, None, &self.rules, &mut known, now);
+                let Some(case) = whole_with(c, self.rules()?, *target, pins, now)? else { continue };
+                let found = preview(*target, &case, None, self.rules()?, &mut known, now);
                 previews.extend(Some(found).filter(|found| !found.is_empty()));
             }
         }
@@ -84,7 +84,7 @@ impl Decisions {
     pub(super) fn take_back(&self, c: &Tx, by: &Decider, body: &Value, now: Moment) -> Result<Value, Refusal> {
         let scope = self.scope(c, body)?;
         let shown = body["code"].as_str().unwrap_or_default();
-        let found = undo(c, &self.rules, &scope)?;
+        let found = undo(c, self.rules()?, &scope)?;
         if found.people.is_empty() {
             return Err(nothing());
         }

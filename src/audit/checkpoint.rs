@@ -78,6 +78,11 @@ impl SigningKey {
         hex(self.0.public_key().as_ref())
     }
 
+    /// Signs a text, in hexadecimal; `what` says what kind of text it is, so that no signature can stand for another one.
+    pub fn sign(&self, what: &str, text: &str) -> String {
+        hex(self.0.sign(format!("namely-okta-sync {what}\n{text}\n").as_bytes()).as_ref())
+    }
+
     /// Signs what the chain is up to a row.
     pub fn seal(&self, store: &str, seq: i64, hash: &[u8], at: Moment) -> Checkpoint {
         let mut checkpoint = Checkpoint {

@@ -1,5 +1,6 @@
 //! Audit events in words, for people who read a timeline.
 
+use super::access::AccessEnded;
 use super::details::{Effect, HoldEnded, Missing, MissingNews, Observed, Owner, Verdict, Vote};
 use super::event::Event;
 use crate::domain::guard::change::describe as describe_step;
@@ -81,6 +82,13 @@ pub fn describe(event: &Event) -> String {
         Event::Requested(it) => format!("asked for by {}: {:?}", it.author.by, it.what),
         Event::Undone(it) => format!("{} by {}: what was before is pinned", it.why, it.author.by),
         Event::Unpinned(it) => format!("what an undo had pinned follows Namely again: {}", it.because),
+        Event::AccessEnded(it) => access_ended(it),
+        Event::AccessRestored(it) => {
+            format!("the end of access that {} asked for is taken back by {}: {}", it.asked_by, it.author.by, it.why)
+        }
+        Event::AccessEndConfirmed(it) => {
+            format!("HR's record ends access too ({}): it decides again, in place of {}", it.says.as_str(), it.asked_by)
+        }
         Event::Pruned(it) => {
             format!("{} rows up to row {} were removed by {}: retention lets them go", it.rows, it.to, it.author.by)
         }
@@ -134,6 +142,17 @@ fn hold_ended(it: &HoldEnded) -> String {
     let word = it.verdict.map(Verdict::as_str).or(it.said.map(Vote::as_str)).unwrap_or_default();
     let by = it.by.as_ref().map(|names| by(&names.joined())).unwrap_or_default();
     format!("hold {} ({}): {word}{by}", it.hold, it.change.as_str())
+}
+
+fn access_ended(it: &AccessEnded) -> String {
+    let what = if it.suspends { "access is suspended" } else { "access is ended" };
+    let from = it.begins.as_ref().map(|at| format!(" from {at} on")).unwrap_or_default();
+    let agreed = match (&it.agreed_by, it.waits) {
+        (Some(by), _) => format!("; {by} has agreed"),
+        (None, true) => "; waits for a second person".to_owned(),
+        (None, false) => String::new(),
+    };
+    format!("{what}{from} by {}, before HR has said so: {}{agreed}", it.author.by, it.why)
 }
 
 fn observed(it: &Observed) -> String {

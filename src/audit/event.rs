@@ -4,6 +4,7 @@
 //! cannot read, are kept as they were stored. Whoever describes, reports or sends events matches all kinds, so that a new one
 //! does not compile until it can be described.
 
+use super::access::{AccessEndConfirmed, AccessEnded, AccessRestored};
 use super::details::{
     Adopted, ApprovalEnded, Approved, ApprovedAlone, Correlated, Done, Drifted, Effect, Held, HoldEnded, ListAccepted,
     Missing, Observed, Pause, Planned, Pruned, Quarantined, Reconciled, Reconfigured, RejectionEnded, Reminded,
@@ -105,6 +106,10 @@ kinds! {
     Requested(Requested) = "requested",
     Undone(Undone) = "undone",
     Unpinned(Unpinned) = "unpinned",
+    /// Somebody has ended access before HR has.
+    AccessEnded(AccessEnded) = "access_ended",
+    AccessRestored(AccessRestored) = "access_restored",
+    AccessEndConfirmed(AccessEndConfirmed) = "access_end_confirmed",
     /// Retention has removed rows; the chain goes on from the last of them.
     Pruned(Pruned) = "pruned",
     Reconfigured(Reconfigured) = "reconfigured",

@@ -1,5 +1,6 @@
 //! What is written down about everything that mattered, and how rows hang together.
 
+pub mod access;
 pub mod checkpoint;
 pub mod describe;
 pub mod details;

@@ -45,9 +45,9 @@ pub struct Options {
 /// the plan says is refused, and listed.
 pub async fn apply(options: &Options) -> anyhow::Result<ExitCode> {
     let plan = SavedPlan::read(&options.plan)?;
-    let opened = options.asking.at.config().map(open).transpose()?;
+    let opened = options.asking.at.file().map(|file| open(&file)).transpose()?;
     if options.wait.is_some() && opened.is_none() {
-        return Err(usage("--wait looks into the store: say which with --config FILE"));
+        return Err(usage("--wait looks into the store: leave --service out, or say which with --config FILE"));
     }
     plan.check(opened.as_ref().map_or_else(|| Clock::system().now(), |opened| opened.now))?;
     if opened.as_ref().is_some_and(|opened| opened.config.rules != plan.rules) {

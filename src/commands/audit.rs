@@ -1,22 +1,28 @@
 //! `audit`: list, export, verify and prune what was written down.
 
-use super::failure::usage;
-use super::store::{Opened, decider, moment, open};
+use super::failure::{failed, usage};
+use super::place::ConfigFile;
+use super::store::{Found, decider, moment, open_store};
 use super::table::table;
 use crate::actors::sealer::own_key;
 use crate::audit::{Checkpoint, Event, Row, SigningKey, Verdict};
-use crate::config::Config;
+use crate::config::place::{AuditKey, Place};
+use crate::domain::text::defused;
 use crate::store::{
     AuditRow, Filter, Store, checkpoints, filter_audit, identity, is_a_run, name_of, prune_audit, verify_audit,
 };
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// `audit verify` and `evidence`: nothing was found, but nobody vouches for it.
+const NOT_VOUCHED: u8 = 3;
+/// The same: it is not as it was written.
+const BROKEN: u8 = 4;
 
 /// What to do with the audit.
 #[derive(clap::Subcommand, Clone, Debug)]
@@ -44,9 +50,8 @@ pub enum Action {
     },
     /// Whether anything was edited, removed, exchanged or cut off
     Verify {
-        /// The configuration
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        #[command(flatten)]
+        config: ConfigFile,
         /// Checkpoints that were kept outside the store; those of the configuration without it
         #[arg(long, value_name = "FILE")]
         checkpoints: Option<PathBuf>,
@@ -59,9 +64,8 @@ pub enum Action {
     },
     /// Remove old rows up to a checkpoint; the chain goes on from there
     Prune {
-        /// The configuration
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        #[command(flatten)]
+        config: ConfigFile,
         /// Rows from before: a day, a time, or how long ago (400d)
         #[arg(long, value_name = "TIME")]
         before: String,
@@ -74,9 +78,8 @@ pub enum Action {
 /// Which rows.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Which {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub config: ConfigFile,
     /// Only about this person: profile, email, login or full name
     #[arg(long, value_name = "PERSON")]
     pub person: Option<String>,
@@ -115,7 +118,7 @@ pub fn audit(action: &Action) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn filter(which: &Which, opened: &Opened) -> anyhow::Result<Filter> {
+fn filter(which: &Which, opened: &Found) -> anyhow::Result<Filter> {
     let time = |flag, text: &Option<String>| text.as_ref().map(|t| moment(flag, t, opened.now)).transpose();
     let (since, until) = (time("--since", &which.since)?, time("--until", &which.until)?);
     if since.zip(until).is_some_and(|(since, until)| since >= until) {
@@ -128,7 +131,7 @@ fn filter(which: &Which, opened: &Opened) -> anyhow::Result<Filter> {
         is_a_run(&opened.store, run)?;
     }
     Ok(Filter {
-        targets: which.person.as_ref().map(|person| opened.targets(None, person)).transpose()?.unwrap_or_default(),
+        targets: which.person.as_ref().map(|person| opened.targets(person)).transpose()?.unwrap_or_default(),
         since,
         until,
         kinds: which.kinds.clone(),
@@ -145,7 +148,7 @@ pub(super) struct Names(HashMap<i64, String>);
 
 impl Names {
     /// The name of a target's person.
-    pub fn of(&mut self, opened: &Opened, target: Option<i64>) -> String {
+    pub fn of(&mut self, opened: &Found, target: Option<i64>) -> String {
         let Some(target) = target else { return String::new() };
         // Nobody is called anything where a person is not there any more; what cannot be read says so.
         let read = || match name_of(&opened.store, target) {
@@ -157,7 +160,7 @@ impl Names {
 }
 
 fn list(which: &Which, limit: usize, as_json: bool) -> anyhow::Result<ExitCode> {
-    let opened = open(&which.config)?;
+    let opened = open_store(&which.config)?;
     let filter = Filter { newest: Some(limit), ..filter(which, &opened)? };
     let mut found: Vec<Value> = Vec::new();
     filter_audit(&opened.store, &filter, |row| {
@@ -188,7 +191,7 @@ fn list(which: &Which, limit: usize, as_json: bool) -> anyhow::Result<ExitCode> 
 }
 
 fn export(which: &Which, format: Format, output: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let opened = open(&which.config)?;
+    let opened = open_store(&which.config)?;
     let filter = filter(which, &opened)?;
     let out: Box<dyn Write> = match output {
         Some(path) => {
@@ -207,7 +210,7 @@ fn export(which: &Which, format: Format, output: Option<&Path>) -> anyhow::Resul
 }
 
 /// Every row with its hash: whoever has them can follow the chain without the store.
-pub(super) fn write_jsonl(opened: &Opened, filter: &Filter, mut out: impl Write) -> anyhow::Result<usize> {
+pub(super) fn write_jsonl(opened: &Found, filter: &Filter, mut out: impl Write) -> anyhow::Result<usize> {
     let mut written = 0;
     let mut failed = None;
     filter_audit(&opened.store, filter, |row| {
@@ -221,7 +224,7 @@ pub(super) fn write_jsonl(opened: &Opened, filter: &Filter, mut out: impl Write)
     Ok(written)
 }
 
-pub(super) fn write_csv(opened: &Opened, filter: &Filter, out: impl Write) -> anyhow::Result<usize> {
+pub(super) fn write_csv(opened: &Found, filter: &Filter, out: impl Write) -> anyhow::Result<usize> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record([
         "seq",
@@ -261,7 +264,7 @@ pub(super) fn write_csv(opened: &Opened, filter: &Filter, out: impl Write) -> an
             request_id.to_owned(),
             row["detail"].to_string(),
         ];
-        failed = failed.take().or(csv.write_record(&record).err());
+        failed = failed.take().or(csv.write_record(record.iter().map(|cell| defused(cell).into_owned())).err());
         written += 1;
         Ok(())
     })?;
@@ -270,15 +273,43 @@ pub(super) fn write_csv(opened: &Opened, filter: &Filter, out: impl Write) -> an
     Ok(written)
 }
 
-/// The verdict about the audit of a store, and where the checkpoints were from.
-pub(super) fn evaluate(
-    opened: &Opened,
-    config: &Config,
-    file: Option<&Path>,
-    key: Option<&str>,
-) -> anyhow::Result<(Verdict, String)> {
-    let key = key.map(str::to_owned).or_else(|| public_key(config, &opened.path));
-    let outside = file.unwrap_or(&config.audit.sealing.file);
+/// What can be said of the audit of a store.
+pub(super) struct Assessment {
+    pub verdict: Verdict,
+    /// Where the checkpoints were from.
+    pub from: String,
+    /// Why nobody vouches for it although nothing was found, if nobody does.
+    pub doubt: Option<String>,
+    /// The public key that must have signed them, if it is known.
+    pub key: Option<String>,
+    /// What weakens the proof.
+    pub warnings: Vec<String>,
+}
+
+impl Assessment {
+    /// `good`, `not vouched` or `broken`.
+    pub fn word(&self) -> &'static str {
+        match (self.verdict.is_good(), &self.doubt) {
+            (false, _) => "broken",
+            (true, Some(_)) => "not vouched",
+            (true, None) => "good",
+        }
+    }
+
+    /// 0, 3 or 4, likewise.
+    pub fn code(&self) -> ExitCode {
+        match self.word() {
+            "good" => ExitCode::SUCCESS,
+            "broken" => ExitCode::from(BROKEN),
+            _ => ExitCode::from(NOT_VOUCHED),
+        }
+    }
+}
+
+/// Looks at the chain of rows, and at the checkpoints that vouch for it.
+pub(super) fn assess(opened: &Found, file: Option<&Path>, key: Option<&str>) -> anyhow::Result<Assessment> {
+    let place = &opened.place;
+    let outside = file.unwrap_or(&place.checkpoints);
     let store = identity(&opened.store)?;
     let read = match std::fs::read_to_string(outside) {
         Ok(text) => read_checkpoints(&text, outside)?,
@@ -287,24 +318,69 @@ pub(super) fn evaluate(
     };
     let mut sealed: Vec<Checkpoint> = read.into_iter().filter(|checkpoint| checkpoint.store == store).collect();
     let mut from = outside.display().to_string();
+    let mut doubt = None;
     if sealed.is_empty() {
         sealed = checkpoints(&opened.store)?;
-        from = format!("the store itself, because {from} has none of it: keep them elsewhere");
+        doubt = Some(match sealed.len() {
+            0 => "no checkpoint was made yet: the service makes the first one within `audit.checkpoint` of its start"
+                .to_owned(),
+            _ => format!(
+                "{} holds no checkpoint of this store, and whoever can write the store can write those in it too: give the file \
+                 that you keep elsewhere with --checkpoints",
+                outside.display()
+            ),
+        });
+        from = "the store itself".to_owned();
+    }
+    let (key, warnings) = match (key, &place.audit_key) {
+        (Some(key), _) => (Some(key.trim().to_lowercase()), Vec::new()),
+        (None, AuditKey::Known(key)) => (Some(key.clone()), Vec::new()),
+        (None, AuditKey::BesideStore) => (beside_store(place), vec![unpinned(place)]),
+        (None, AuditKey::Unread) => (None, Vec::new()),
+    };
+    if key.is_none() && doubt.is_none() {
+        doubt = Some(
+            "the key that signs checkpoints cannot be read from here: name the public one with --key, or pin it as \
+             audit.public_key"
+                .to_owned(),
+        );
     }
     sealed.sort_by_key(|checkpoint| checkpoint.seq);
     sealed.dedup_by_key(|checkpoint| checkpoint.seq);
     if let Some(forged) = sealed.iter().find(|checkpoint| !checkpoint.is_genuine(key.as_deref())) {
-        bail!(
-            "the checkpoint of row {} in {from} is not signed by the key of this service: it was forged, or the key is another one (--key)",
-            forged.seq
-        );
+        return Err(failed(
+            BROKEN,
+            format!(
+                "broken: the checkpoint of row {} in {from} is not signed by the key of this service: it was forged, or the key is \
+                 another one (--key)",
+                forged.seq
+            ),
+        ));
     }
     let bar = ProgressBar::new_spinner().with_style(
         ProgressStyle::with_template("{spinner} {pos} rows verified").unwrap_or(ProgressStyle::default_spinner()),
     );
     let verdict = verify_audit(&opened.store, &sealed, || bar.inc(1))?;
     bar.finish_and_clear();
-    Ok((verdict, from))
+    if doubt.is_none() && verdict.vouched_to.is_none() {
+        doubt = Some("no checkpoint reaches a row that is still there".to_owned());
+    }
+    Ok(Assessment { verdict, from, doubt, key, warnings })
+}
+
+/// That whoever can write the store can sign as well.
+fn unpinned(place: &Place) -> String {
+    format!(
+        "the key that signs checkpoints is {}: whoever can write the store can sign too. Keep a key elsewhere (audit.signing_key), \
+         and pin the public one (audit.public_key)",
+        own_key(&place.store).display()
+    )
+}
+
+/// The public part of the key that the service has made beside its store.
+fn beside_store(place: &Place) -> Option<String> {
+    let pem = std::fs::read_to_string(own_key(&place.store)).ok()?;
+    Some(SigningKey::read(&pem).ok()?.public())
 }
 
 fn read_checkpoints(text: &str, path: &Path) -> anyhow::Result<Vec<Checkpoint>> {
@@ -316,21 +392,16 @@ fn read_checkpoints(text: &str, path: &Path) -> anyhow::Result<Vec<Checkpoint>> 
         .collect()
 }
 
-fn public_key(config: &Config, store: &Path) -> Option<String> {
-    let pem = match &config.audit.sealing.key {
-        Some(pem) => pem.expose_secret().to_owned(),
-        None => std::fs::read_to_string(own_key(store)).ok()?,
-    };
-    Some(SigningKey::read(&pem).ok()?.public())
-}
-
-fn verify(config: &Path, file: Option<&Path>, key: Option<&str>, as_json: bool) -> anyhow::Result<ExitCode> {
-    let opened = open(config)?;
-    let (verdict, from) = evaluate(&opened, &opened.config, file, key)?;
-    let code = if verdict.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+fn verify(config: &ConfigFile, file: Option<&Path>, key: Option<&str>, as_json: bool) -> anyhow::Result<ExitCode> {
+    let opened = open_store(config)?;
+    let found = assess(&opened, file, key)?;
+    let Assessment { verdict, from, doubt, key, warnings } = &found;
     if as_json {
-        println!("{}", serde_json::to_string_pretty(&json!({ "verdict": verdict, "checkpoints_from": from }))?);
-        return Ok(code);
+        let message = json!({
+            "result": found.word(), "why": doubt, "key": key, "warnings": warnings, "verdict": verdict, "checkpoints_from": from,
+        });
+        println!("{}", serde_json::to_string_pretty(&message)?);
+        return Ok(found.code());
     }
     for finding in &verdict.findings {
         println!("{}: {}", finding.what, finding.message);
@@ -340,26 +411,30 @@ fn verify(config: &Path, file: Option<&Path>, key: Option<&str>, as_json: bool) 
     }
     println!("{} rows, {} to {}", verdict.rows, verdict.first.unwrap_or(0), verdict.last.unwrap_or(0));
     println!("{} checkpoints fit (from {from})", verdict.checkpoints);
-    match (verdict.is_good(), verdict.vouched_to) {
-        (true, Some(to)) => {
-            println!("nothing was edited, removed, exchanged or cut off up to row {to}; later rows hang on it")
+    match (found.word(), verdict.vouched_to) {
+        ("broken", Some(to)) => println!("broken: not as it was written; vouched for up to row {to} only"),
+        ("broken", None) => println!("broken: not as it was written"),
+        ("good", Some(to)) => {
+            println!("good: nothing was edited, removed, exchanged or cut off up to row {to}; later rows hang on it")
         }
-        (true, None) => println!("the chain holds, but no checkpoint vouches for it yet"),
-        (false, Some(to)) => println!("not as it was written; vouched for up to row {to} only"),
-        (false, None) => println!("not as it was written"),
+        _ => println!(
+            "not vouched: the chain of rows holds, but {}",
+            doubt.as_deref().unwrap_or("nobody vouches for it")
+        ),
     }
-    Ok(code)
+    key.iter().for_each(|key| println!("signed by {key}"));
+    warnings.iter().for_each(|warning| println!("warning: {warning}"));
+    Ok(found.code())
 }
 
-fn prune(config: &Path, before: &str, by: Option<&String>) -> anyhow::Result<ExitCode> {
-    let opened = open(config)?;
+fn prune(config: &ConfigFile, before: &str, by: Option<&String>) -> anyhow::Result<ExitCode> {
+    let opened = open_store(config)?;
     let before = moment("--before", before, opened.now)?;
     let by = decider(by)?;
-    let (verdict, _) = evaluate(&opened, &opened.config, None, None)?;
-    if !verdict.is_good() {
+    if !assess(&opened, None, None)?.verdict.is_good() {
         bail!("the audit is not as it was written (see `audit verify`): nothing is removed from it");
     }
-    match prune_audit(&Store::operator(&opened.path)?, before, &by, opened.now)? {
+    match prune_audit(&Store::operator(&opened.place.store)?, before, &by, opened.now)? {
         Some(pruned) => {
             println!("{} rows are gone, up to row {}; the chain goes on from there", pruned.rows, pruned.to)
         }

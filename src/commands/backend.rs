@@ -1,16 +1,16 @@
 //! Where a command looks and asks: at a running service over its admin API, or in the store of one that does not run.
 
 use super::failure::{cannot_say, usage};
-use super::store::{Opened, decider, opened};
-use crate::admin::auth;
-use crate::admin::decisions::{Decisions, Refusal};
+use super::place::{ConfigFile, found, shown};
+use super::store::{Opened, decider, reader, remark};
+use crate::admin::decisions::{Decisions, Refusal, Rules};
 use crate::admin::fields;
 use crate::admin::people::People;
 use crate::admin::routes::{Ask, route_of};
 use crate::admin::state::Running;
 use crate::admin::tls;
-use crate::clock::Moment;
-use crate::config::Config;
+use crate::clock::{Clock, Moment};
+use crate::config::place::{Known, Place};
 use crate::http::address::{self, Shape};
 use crate::http::{LARGEST_OWN_ANSWER, describe, read_body};
 use anyhow::{Context, bail};
@@ -20,7 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where the command line finds the token of whoever uses it.
@@ -36,7 +36,8 @@ const READ: Duration = Duration::from_secs(2);
 /// Where to look and ask.
 #[derive(clap::Args, Clone, Debug)]
 pub struct At {
-    /// The configuration
+    /// The configuration; without it that of NAMELY_OKTA_SYNC_CONFIG, ./namely-okta-sync.toml, or
+    /// /etc/namely-okta-sync/config.toml
     #[arg(long, value_name = "FILE", conflicts_with = "service")]
     config: Option<PathBuf>,
     /// A running service, asked without its configuration and its store: https://HOST:PORT. NAMELY_OKTA_SYNC_SERVICE says
@@ -60,7 +61,7 @@ pub enum Backend {
     /// The service runs, and asks who we are.
     Service(Api),
     /// It does not, or its admin API is closed: whoever can read the store may look, and whoever can write it may decide.
-    Store { decisions: Decisions, config: Box<Config>, by: Option<String>, now: Moment },
+    Store { decisions: Decisions, place: Box<Place>, by: Option<String>, now: Moment },
 }
 
 /// The admin API of a running service.
@@ -73,13 +74,13 @@ pub struct Api {
 }
 
 /// A client for what the service of a configuration serves, and where that is.
-fn client(config: &Config, timeout: Duration) -> anyhow::Result<(reqwest::Client, String)> {
+fn client(place: &Place, timeout: Duration) -> anyhow::Result<(reqwest::Client, String)> {
     let builder = crate::http::builder(HeaderMap::new(), &timeout.into());
-    Ok(match &config.admin.tls {
-        None => (builder.build()?, format!("http://{}", config.service.listen)),
+    Ok(match &place.tls {
+        None => (builder.build()?, format!("http://{}", place.listen)),
         Some(files) => {
             let pinned = tls::client(files).map_err(anyhow::Error::msg)?;
-            (builder.tls_backend_preconfigured(pinned).build()?, format!("https://{}", config.service.listen))
+            (builder.tls_backend_preconfigured(pinned).build()?, format!("https://{}", place.listen))
         }
     })
 }
@@ -94,27 +95,21 @@ impl At {
         self.service.clone().or_else(|| if self.config.is_some() { None } else { named() })
     }
 
-    /// The configuration, where one is named.
-    pub fn config(&self) -> Option<&Path> {
-        self.config.as_deref()
+    /// The configuration, unless a service is asked without it.
+    pub fn file(&self) -> Option<ConfigFile> {
+        self.service().is_none().then(|| ConfigFile::of(self.config.clone()))
     }
 
     /// As it stands in a command.
     pub fn shown(&self) -> String {
-        match (&self.config, &self.service) {
-            (Some(config), _) => format!(" --config {}", config.display()),
-            (None, Some(url)) => format!(" --service {url}"),
-            (None, None) => String::new(),
+        match &self.service {
+            Some(url) => format!(" --service {url}"),
+            None => shown(self.config.as_deref()),
         }
     }
 
-    fn read(&self) -> anyhow::Result<Config> {
-        match &self.config {
-            Some(config) => Ok(Config::load(config)?),
-            None => Err(usage(format!(
-                "say where to look: --config FILE, or --service URL (or {SERVICE}) of a running service"
-            ))),
-        }
+    fn known(&self) -> anyhow::Result<Known> {
+        Ok(Known::read(&found(self.config.as_deref(), "--config FILE, or --service URL of a running service")?)?)
     }
 
     /// The way to what can be seen: the service if it runs and whoever asks has a token, its store otherwise.
@@ -123,10 +118,10 @@ impl At {
             return Ok(Backend::Service(Api::at(&url)?));
         }
         // The service answers for a store that cannot be opened from here.
-        let config = self.read()?;
+        let known = self.known()?;
         match token() {
-            Some(token) if runs(&config) => Ok(Backend::Service(Api::of(&config, token)?)),
-            _ => Ok(Backend::store(&opened(config)?, None)),
+            Some(token) if runs(&known.place) => Ok(Backend::Service(Api::of(&known.place, token)?)),
+            _ => Backend::beside(known, None),
         }
     }
 
@@ -135,8 +130,8 @@ impl At {
         match self.service() {
             Some(url) => Ok(Backend::Service(Api::at(&url)?)),
             None => {
-                let config = self.read()?;
-                if runs(&config) { Backend::of_running(&config) } else { Ok(Backend::store(&opened(config)?, by)) }
+                let known = self.known()?;
+                if runs(&known.place) { Backend::of_running(&known.place) } else { Backend::beside(known, by) }
             }
         }
     }
@@ -144,14 +139,14 @@ impl At {
 
 /// Whether the service of a configuration runs and can be asked. Whoever listens there is asked: one that shows another
 /// certificate must not make us go around it.
-fn runs(config: &Config) -> bool {
-    !config.admin.tokens.is_empty() && TcpStream::connect_timeout(&config.service.listen, READ).is_ok()
+fn runs(place: &Place) -> bool {
+    place.tokens > 0 && TcpStream::connect_timeout(&place.listen, READ).is_ok()
 }
 
 impl Api {
-    fn of(config: &Config, token: SecretString) -> anyhow::Result<Self> {
-        let (client, base) = client(config, TIMEOUT)?;
-        let hint = if config.admin.tls.is_some() { "; was its certificate renewed without a reload?" } else { "" };
+    fn of(place: &Place, token: SecretString) -> anyhow::Result<Self> {
+        let (client, base) = client(place, TIMEOUT)?;
+        let hint = if place.tls.is_some() { "; was its certificate renewed without a reload?" } else { "" };
         Ok(Self { client, base, token, hint })
     }
 
@@ -211,38 +206,54 @@ impl Api {
 }
 
 /// What the service of a configuration says of itself to everybody; `None` if none answers.
-async fn running(config: &Config) -> Option<Running> {
-    let (client, base) = client(config, READ).ok()?;
+async fn running(place: &Place) -> Option<Running> {
+    let (client, base) = client(place, READ).ok()?;
     let get = async |path: &str| {
         let answer = client.get(format!("{base}{path}")).send().await.ok()?;
         String::from_utf8(read_body(answer, LARGEST_OWN_ANSWER).await.ok()?).ok()
     };
     let ready: Value = serde_json::from_str(&get("/readyz").await?).unwrap_or_default();
-    let missing = serde_json::from_value(ready["missing"].clone()).unwrap_or_default();
-    Some(Running::new(missing, &get("/metrics").await.unwrap_or_default()))
+    let map = |name: &str| serde_json::from_value(ready[name].clone()).unwrap_or_default();
+    Some(Running::new(map("missing"), map("notices"), &get("/metrics").await.unwrap_or_default()))
 }
 
 impl Backend {
     /// The way to a decision about what was opened. `by` is who decides where nobody asks for a token.
     pub fn find(opened: &Opened, by: Option<&String>) -> anyhow::Result<Self> {
-        if runs(&opened.config) { Backend::of_running(&opened.config) } else { Ok(Backend::store(opened, by)) }
+        let place = Place::of(&opened.config);
+        if runs(&place) {
+            return Backend::of_running(&place);
+        }
+        let rules = Rules::Known(opened.config.rulebook.clone());
+        Ok(Backend::store(place, rules, by, opened.now))
     }
 
     /// The way to a decision where the service runs: it is asked, whatever state its store is in.
-    fn of_running(config: &Config) -> anyhow::Result<Self> {
+    fn of_running(place: &Place) -> anyhow::Result<Self> {
         match token() {
-            Some(token) => Ok(Backend::Service(Api::of(config, token)?)),
+            Some(token) => Ok(Backend::Service(Api::of(place, token)?)),
             None => bail!("the service runs and asks who you are: set {TOKEN} to your token of [[admin.tokens]]"),
         }
     }
 
-    fn store(opened: &Opened, by: Option<&String>) -> Self {
-        let config = &opened.config;
-        let orgs = config.okta.iter().map(|org| org.name.clone()).collect();
-        let approvers = auth::approvers(&config.admin.tokens);
-        let (store, rules) = (opened.path.clone(), config.rulebook.clone());
+    /// The way to the store of a configuration, whatever else is wrong with it.
+    fn beside(known: Known, by: Option<&String>) -> anyhow::Result<Self> {
+        let rules = match known.config {
+            Ok(config) => Rules::Known(config.rulebook),
+            Err(problems) => {
+                remark(&problems);
+                Rules::Unknown(problems.to_string())
+            }
+        };
+        // What is found damaged is not answered from.
+        reader(&known.place.store)?;
+        Ok(Backend::store(known.place, rules, by, Clock::system().now()))
+    }
+
+    fn store(place: Place, rules: Rules, by: Option<&String>, now: Moment) -> Self {
+        let (store, orgs, approvers) = (place.store.clone(), place.orgs.clone(), place.approvers);
         let decisions = Decisions { store, orgs, rules, approvers, people: People::default() };
-        Backend::Store { decisions, config: Box::new(config.clone()), by: by.cloned(), now: opened.now }
+        Backend::Store { decisions, place: Box::new(place), by: by.cloned(), now }
     }
 
     /// Asks for something to be done; `parts` stand for the braces of the path. What is answered is the same on both ways.
@@ -265,11 +276,11 @@ impl Backend {
     pub async fn read(&self, ask: Ask, parts: &[&str], query: Value) -> anyhow::Result<Value> {
         match self {
             Backend::Service(api) => api.send(ask, parts, &query, None).await,
-            Backend::Store { decisions, config, now, .. } => {
+            Backend::Store { decisions, place, now, .. } => {
                 if let Some(route) = route_of(ask) {
                     fields::sought(route.query, &query).map_err(Refusal::Bad)?;
                 }
-                let running = if ask == Ask::Status { running(config).await } else { None };
+                let running = if ask == Ask::Status { running(place).await } else { None };
                 decisions.read(ask, &owned(parts), &query, || running, *now)?.context("there is nothing to be seen")
             }
         }

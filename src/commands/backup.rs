@@ -1,8 +1,9 @@
 //! `backup` and `restore`: a copy of the store, made while the service goes on, and back from one.
 
-use super::store::open;
+use super::place::ConfigFile;
+use super::store::open_store;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::place::Known;
 use crate::domain::hex;
 use crate::store::{Store, beside, checkpoints, lock, verify_audit};
 use anyhow::{Context, bail};
@@ -14,9 +15,8 @@ use std::process::ExitCode;
 /// Flags of `backup`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct BackupOptions {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub config: ConfigFile,
     /// Where the copy goes; it must not be there yet
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
@@ -30,9 +30,8 @@ pub struct BackupOptions {
 pub struct RestoreOptions {
     /// The copy
     pub backup: PathBuf,
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub config: ConfigFile,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
@@ -46,7 +45,7 @@ struct Sound {
 
 /// Makes a copy, beside a running service or without one, and looks whether it is whole.
 pub fn backup(options: &BackupOptions) -> anyhow::Result<ExitCode> {
-    let opened = open(&options.config)?;
+    let opened = open_store(&options.config)?;
     let to = &options.output;
     if to.exists() {
         bail!("{} is there already; name a file that is not", to.display());
@@ -68,7 +67,7 @@ pub fn backup(options: &BackupOptions) -> anyhow::Result<ExitCode> {
 
 /// Puts a copy in the place of the store. The service must be stopped; what was there is kept.
 pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
-    let path = Config::load(&options.config)?.service.store;
+    let path = Known::read(&options.config.path()?)?.place.store;
     let _lock = lock(&path)?;
     let sound = examine(&options.backup)?;
     let stamp = Clock::system().now().millis();

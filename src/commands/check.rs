@@ -2,6 +2,7 @@
 
 use super::admin_roles::{grant_findings, list_finding};
 use super::finding::{Finding, bad, good, value, warning};
+use super::place::ConfigFile;
 use crate::actors::poller::read_catalogue;
 use crate::admin::auth;
 use crate::clock::Clock;
@@ -22,15 +23,13 @@ use crate::okta::{OktaClient, Request};
 use crate::store::{Store, ambiguous_anchors, population};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Flags of `check`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub config: ConfigFile,
     /// Check the file only, call nobody
     #[arg(long)]
     pub offline: bool,
@@ -42,10 +41,11 @@ pub struct Options {
 /// Checks; the exit code is 1 if anything is wrong.
 pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
     let mut findings = Vec::new();
-    match Config::load(&options.config) {
+    let file = options.config.path()?;
+    match Config::load(&file) {
         Err(problems) => findings.extend(problems.0.iter().map(|p| bad("configuration", p.to_string()))),
         Ok(config) => {
-            findings.push(good("configuration", format!("{} is sound", options.config.display())));
+            findings.push(good("configuration", format!("{} is sound", file.display())));
             findings.extend(anchors(&config));
             findings.push(approvers_finding(&config));
             findings.extend(network_findings(&config, &|name| std::env::var(name).ok()));

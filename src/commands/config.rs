@@ -37,7 +37,7 @@ pub fn config(action: &Action) -> anyhow::Result<ExitCode> {
     if found.is_empty() {
         bail!("there is no key {key:?}; config/example.toml shows all of them");
     }
-    let loaded = config.as_ref().map(|path| Config::load(path)).transpose()?;
+    let loaded = config.as_ref().map(|path| Config::without_secrets(path)).transpose()?;
     let now = |key: &str| loaded.as_ref().map(|config| written(&config.document, key)).unwrap_or_default();
     if *as_json {
         let message: Vec<_> = found.iter().map(|entry| json!({ "entry": entry, "written": now(&entry.key) })).collect();

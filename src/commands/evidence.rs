@@ -1,24 +1,29 @@
 //! `evidence`: a pack for auditors that can be verified without this program.
 
-use super::audit::{Names, evaluate, write_jsonl};
+use super::audit::{Names, assess, write_jsonl};
 use super::failure::usage;
-use super::store::{moment, open};
+use super::place::ConfigFile;
+use super::store::{moment, open_store};
+use crate::actors::sealer::own_key;
+use crate::audit::SigningKey;
+use crate::config::place::Known;
 use crate::report::evidence::Collector;
-use crate::store::{Filter, checkpoints, filter_audit};
+use crate::store::{Filter, checkpoints, filter_audit, identity, login_of};
 use anyhow::{Context, bail};
 use aws_lc_rs::digest::{SHA256, digest};
 use indicatif::{ProgressBar, ProgressStyle};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Flags of `evidence`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub config: ConfigFile,
     /// From then on: a day, a time, or how long ago (90d)
     #[arg(long, value_name = "TIME")]
     pub from: String,
@@ -35,12 +40,18 @@ pub struct Options {
 
 const README: &str = "How to verify this pack without the program that made it
 
-1. Nothing was changed since it was made:        sha256sum -c SHA256SUMS
-2. The rows hang together, checkpoints fit:      python3 verify.py
-   (each row's hash is SHA-256 over the 32 bytes of the hash before it, followed by the row's text)
-3. The checkpoints are signed:                   for each line of checkpoints.jsonl, the Ed25519 key `key` must have
-   signed the text 'namely-okta-sync audit checkpoint', `store`, `seq`, `hash`, `at`, each followed by a newline. Compare
-   `key` with the one you were given by other means, and the checkpoints with those kept outside the service.
+    python3 verify.py PUBLIC_KEY
+
+with the Ed25519 key of the service that you were given by other means (`audit verify` names it): never with one of this folder. It needs
+nothing but Python, and verifies
+
+1. that manifest.json was signed by that key (manifest.sig: over 'namely-okta-sync evidence' and the SHA-256 of manifest.json in
+   hexadecimal, each followed by a newline),
+2. that every file which it names is here and is what was written,
+3. that the rows hang together from the first to the last that it names (each row's hash is SHA-256 over the 32 bytes of the hash
+   before it, followed by the row's text),
+4. that the checkpoints fit, and were signed by that key (over 'namely-okta-sync audit checkpoint', `store`, `seq`, `hash`, `at`, each
+   followed by a newline). Compare them with those that are kept outside the service.
 
 index.html           for people
 leavers.csv          everybody whose access ended, with the time until it was cut
@@ -50,11 +61,12 @@ failures.csv         every failure, and when it was over
 evidence.json        all of it for machines
 audit.jsonl          the audit rows of the span, each with its hash
 checkpoints.jsonl    what was sealed
+manifest.json        every file with its checksum, the first and the last row; manifest.sig is its signature
 ";
 
 /// Makes the pack.
 pub fn evidence(options: &Options) -> anyhow::Result<ExitCode> {
-    let opened = open(&options.config)?;
+    let opened = open_store(&options.config)?;
     let from = moment("--from", &options.from, opened.now)?;
     let to = options.to.as_ref().map(|to| moment("--to", to, opened.now)).transpose()?.unwrap_or(opened.now);
     if from >= to {
@@ -63,7 +75,8 @@ pub fn evidence(options: &Options) -> anyhow::Result<ExitCode> {
     if options.output.exists() {
         bail!("{} exists already: a pack is never written over", options.output.display());
     }
-    let (verdict, checkpoints_from) = evaluate(&opened, &opened.config, None, None)?;
+    let audit = assess(&opened, None, None)?;
+    let verdict = &audit.verdict;
     let (mut collector, names) = (Collector::new(&from.to_string(), &to.to_string()), RefCell::new(Names::default()));
     let bar = ProgressBar::new_spinner().with_style(
         ProgressStyle::with_template("{spinner} {pos} rows read").unwrap_or(ProgressStyle::default_spinner()),
@@ -75,14 +88,17 @@ pub fn evidence(options: &Options) -> anyhow::Result<ExitCode> {
         Ok(())
     })?;
     bar.finish_and_clear();
-    let evidence = collector.end();
+    let mut evidence = collector.end();
+    for leaver in &mut evidence.leavers {
+        leaver.login = login_of(&opened.store, leaver.target)?.unwrap_or_default();
+    }
     let chain = json!({
-        "good": verdict.is_good(), "vouched_to": verdict.vouched_to, "checkpoints": verdict.checkpoints,
-        "findings": verdict.findings.len(), "checkpoints_from": checkpoints_from,
+        "result": audit.word(), "why": audit.doubt, "good": verdict.is_good(), "vouched_to": verdict.vouched_to, "checkpoints": verdict.checkpoints,
+        "findings": verdict.findings.len(), "checkpoints_from": audit.from,
     });
     let folder = &options.output;
     std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    let mut pack = Pack { folder, sums: String::new() };
+    let mut pack = Pack { folder, files: BTreeMap::new() };
     pack.put("index.html", evidence.html(&chain)?.as_bytes())?;
     for (name, bytes) in evidence.tables()? {
         pack.put(name, &bytes)?;
@@ -97,7 +113,20 @@ pub fn evidence(options: &Options) -> anyhow::Result<ExitCode> {
     pack.put("checkpoints.jsonl", format!("{}\n", sealed.join("\n")).trim_start().as_bytes())?;
     pack.put("README.txt", README.as_bytes())?;
     pack.put("verify.py", include_bytes!("../report/verify.py"))?;
-    std::fs::write(folder.join("SHA256SUMS"), &pack.sums)?;
+    let ends = [rows.split(|byte| *byte == b'\n').find(|line| !line.is_empty()), last_line(&rows)];
+    let ends = ends.map(|line| line.and_then(|line| serde_json::from_slice::<Value>(line).ok()).unwrap_or_default());
+    let manifest = json!({
+        "store": identity(&opened.store)?, "from": from.to_string(), "to": to.to_string(), "files": pack.files,
+        "first_row": ends[0]["row"]["seq"], "last_row": ends[1]["row"]["seq"], "last_hash": ends[1]["hash"],
+        "made_at": opened.now.to_string(), "made_by": concat!("namely-okta-sync ", env!("CARGO_PKG_VERSION")),
+    });
+    let manifest = serde_json::to_string_pretty(&manifest)?;
+    std::fs::write(folder.join("manifest.json"), &manifest)?;
+    let key = signing_key(&options.config)?;
+    if let Some(key) = &key {
+        let sum = crate::domain::hex(digest(&SHA256, manifest.as_bytes()).as_ref());
+        std::fs::write(folder.join("manifest.sig"), key.sign("evidence", &sum) + "\n")?;
+    }
     let times = evidence.time_to_revoke();
     if options.json {
         let summary = json!({
@@ -106,34 +135,52 @@ pub fn evidence(options: &Options) -> anyhow::Result<ExitCode> {
         });
         println!("{}", serde_json::to_string_pretty(&summary)?);
     } else {
-        println!(
-            "{}: {} leavers (half revoked within {:.1} s, all within {:.1} s), {} changes, {} decisions, {} failures",
-            folder.display(),
-            evidence.leavers.len(),
-            times.p50 as f64 / 1000.0,
-            times.max as f64 / 1000.0,
-            evidence.changes.len(),
-            evidence.decisions.len(),
-            evidence.failures.len()
-        );
-        if !verdict.is_good() {
-            println!("the audit is not as it was written: the pack says so, and `audit verify` says where");
+        let (changes, decisions, failures) =
+            (evidence.changes.len(), evidence.decisions.len(), evidence.failures.len());
+        println!("{}: {}", folder.display(), evidence.summary());
+        println!("changes in Okta: {changes}; decisions: {decisions}; failures: {failures}");
+        match &key {
+            Some(key) => println!("signed; whoever verifies it needs the public key by other means: {}", key.public()),
+            None => println!("not signed: the key that signs checkpoints cannot be read from here"),
+        }
+        match &audit.doubt {
+            _ if !verdict.is_good() => {
+                println!("the audit is not as it was written: the pack says so, and `audit verify` says where")
+            }
+            Some(why) => println!("the audit is not vouched for: {why}"),
+            None => {}
         }
     }
-    Ok(if verdict.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(audit.code())
+}
+
+/// The key that signs checkpoints, where it can be read from here.
+fn signing_key(file: &ConfigFile) -> anyhow::Result<Option<SigningKey>> {
+    let Known { place, config } = Known::read(&file.path()?)?;
+    let configured = config.ok().map(|config| config.audit.sealing);
+    let pem = match configured {
+        Some(sealing) if sealing.is_named => sealing.key.map(|pem| pem.expose_secret().to_owned()),
+        _ => std::fs::read_to_string(own_key(&place.store)).ok(),
+    };
+    Ok(pem.and_then(|pem| SigningKey::read(&pem).ok()))
+}
+
+fn last_line(text: &[u8]) -> Option<&[u8]> {
+    text.split(|byte| *byte == b'\n').rev().find(|line| !line.is_empty())
 }
 
 struct Pack<'a> {
     folder: &'a Path,
-    sums: String,
+    /// The checksum of each file.
+    files: BTreeMap<&'static str, String>,
 }
 
 impl Pack<'_> {
-    fn put(&mut self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+    fn put(&mut self, name: &'static str, bytes: &[u8]) -> anyhow::Result<()> {
         let path = self.folder.join(name);
         std::fs::write(&path, bytes).with_context(|| format!("{} cannot be written", path.display()))?;
         let sum = crate::domain::hex(digest(&SHA256, bytes).as_ref());
-        self.sums.push_str(&format!("{sum}  {name}\n"));
+        self.files.insert(name, sum);
         Ok(())
     }
 }

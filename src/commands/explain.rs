@@ -1,6 +1,7 @@
 //! `explain`: what Namely says of somebody, which rule gave each attribute and group, what Okta has, what would change;
 //! and why somebody is not in a group.
 
+use super::place::ConfigFile;
 use super::store::{Opened, open};
 use super::table::table;
 use crate::domain::guard::preview::{Preview, preview};
@@ -13,7 +14,6 @@ use anyhow::bail;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Flags of `explain`.
@@ -21,9 +21,8 @@ use std::process::ExitCode;
 pub struct Options {
     /// Profile, email, login or full name
     pub person: String,
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub config: ConfigFile,
     /// Only this org
     #[arg(long, value_name = "NAME")]
     pub org: Option<String>,

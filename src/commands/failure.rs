@@ -23,6 +23,11 @@ pub fn usage(message: impl Into<String>) -> anyhow::Error {
     Failed { message: message.into(), code: USAGE }.into()
 }
 
+/// It has failed with this exit code.
+pub fn failed(code: u8, message: impl Into<String>) -> anyhow::Error {
+    Failed { message: message.into(), code }.into()
+}
+
 /// How things are cannot be said.
 pub fn cannot_say(message: impl Into<String>) -> anyhow::Error {
     Failed { message: message.into(), code: CANNOT_SAY }.into()

@@ -70,6 +70,12 @@ pub struct Decision {
     /// Only this person of the hold (profile, email, login or name); may be given several times
     #[arg(long = "person", value_name = "PERSON")]
     pub people: Vec<String>,
+    /// Only people of this department of the hold; may be given several times
+    #[arg(long = "department", value_name = "NAME")]
+    pub departments: Vec<String>,
+    /// Without this person of the hold; may be given several times
+    #[arg(long = "except", value_name = "PERSON")]
+    pub except: Vec<String>,
     #[command(flatten)]
     pub asking: Asking,
 }
@@ -200,25 +206,34 @@ fn departments(people: &[HeldPerson]) -> String {
 
 async fn decide(decision: &Decision, ask: Ask, word: &str) -> anyhow::Result<ExitCode> {
     let mut body = json!({ "code": decision.code });
-    if !decision.people.is_empty() {
-        body["people"] = json!(decision.people);
+    for (key, named) in
+        [("people", &decision.people), ("departments", &decision.departments), ("except", &decision.except)]
+    {
+        if !named.is_empty() {
+            body[key] = json!(named);
+        }
     }
     let backend = decision.asking.at.to_decide(decision.by.as_ref())?;
     let message = backend.ask(ask, &[&decision.id.to_string()], body).await?;
     let voted: Voted = part(message.clone(), "result")?;
     let (id, by) = (decision.id, by(&message));
+    let number = |key: &str| message[key].as_u64().unwrap_or_default();
+    let whom = match (number("people"), number("of")) {
+        (people, of) if people < of => format!(" for {people} of {of} people"),
+        _ => String::new(),
+    };
     match &voted {
         _ if decision.asking.json => println!("{message}"),
         Voted::Needs { more } if ask == Ask::Reject => {
-            println!("hold {id} {word} by {by}; it lets somebody in again who has left: {more} more must reject")
+            println!("hold {id} {word}{whom} by {by}; it lets somebody in again who has left: {more} more must reject")
         }
-        Voted::Needs { more } => println!("hold {id} {word} by {by}; {more} more must approve"),
+        Voted::Needs { more } => println!("hold {id} {word}{whom} by {by}; {more} more must approve"),
         Voted::Alone { until } => println!(
-            "hold {id} {word} by {by}; there is no other approver: it is carried out at {}, unless somebody says `holds \
+            "hold {id} {word}{whom} by {by}; there is no other approver: it is carried out at {}, unless somebody says `holds \
              cancel {id}`",
             Moment::from_millis(*until)
         ),
-        _ => println!("hold {id} {word} by {by}; a running service acts upon it in some seconds"),
+        _ => println!("hold {id} {word}{whom} by {by}; a running service acts upon it in some seconds"),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! `mapping test` and `mapping diff`: what the mapping says of one person, and what a changed one would change for all.
 
+use super::place::ConfigFile;
 use super::store::open;
 use super::table::table;
 use crate::config::Config;
@@ -39,9 +40,8 @@ pub enum Action {
 /// What every action is told.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Common {
-    /// The configuration of the service
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub config: ConfigFile,
     /// Only this org
     #[arg(long)]
     pub org: Option<String>,
@@ -142,7 +142,7 @@ fn print(explanation: &Explanation) {
 
 fn diff(new: &std::path::Path, common: &Common) -> anyhow::Result<ExitCode> {
     let opened = open(&common.config)?;
-    let changed = Config::load(new)?;
+    let changed = Config::without_secrets(new)?;
     let unknown = changed.rulebook.reads().custom;
     let known = opened.config.rulebook.reads().custom;
     let unseen: Vec<&String> = unknown.difference(&known).collect();

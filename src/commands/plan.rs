@@ -2,12 +2,14 @@
 //! service has read and written down.
 
 use super::failure::{cannot_say, usage};
+use super::place::ConfigFile;
 use super::saved::SavedPlan;
 use super::store::{Opened, moment, open, span};
 use super::table::table;
 use crate::domain::ChangeKind;
 use crate::domain::guard::preview::Preview;
-use crate::store::{Extent, directory, find, identity, preview_of, previews};
+use crate::domain::plan::limits::{Mode, Span};
+use crate::store::{Extent, Used, directory, find, identity, preview_of, previews, vitals};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -19,14 +21,15 @@ use std::process::ExitCode;
 /// Departments, groups and attributes that are counted one by one; the rest is counted together.
 const COUNTED: usize = 12;
 /// People who are listed one by one unless all are asked for.
-const LISTED: usize = 100;
+const LISTED: usize = 20;
+/// What `--detailed-exitcode` says of changes.
+const CHANGES: u8 = 2;
 
 /// Flags of `plan`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub config: ConfigFile,
     /// Only this org
     #[arg(long, value_name = "NAME")]
     pub org: Option<String>,
@@ -45,9 +48,12 @@ pub struct Options {
     /// How long a saved plan may be applied
     #[arg(long, value_name = "TIME", default_value = "24h")]
     pub valid: String,
-    /// List everybody
+    /// List everybody, one by one
     #[arg(long)]
     pub all: bool,
+    /// End with 2 if there is anything to do, and with 0 if there is nothing
+    #[arg(long)]
+    pub detailed_exitcode: bool,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
@@ -67,13 +73,24 @@ pub fn plan(options: &Options) -> anyhow::Result<ExitCode> {
             "{}",
             serde_json::to_string_pretty(&json!({ "people": people, "summary": Summary::of(&people).json() }))?
         );
-        return Ok(ExitCode::SUCCESS);
+        return Ok(ended(options, &people));
     }
     show(&people, options.all);
-    if let Some(path) = &options.output {
-        println!("saved: apply exactly this with `apply {} --config {}`", path.display(), options.config.display());
+    if !people.is_empty() {
+        let (mode, used) =
+            (opened.config.rulebook.safeguards.mode, vitals(&opened.store, &opened.config.rulebook, opened.now)?);
+        will_wait(&people, mode, &used.safeguards).iter().for_each(|line| println!("{line}"));
     }
-    Ok(ExitCode::SUCCESS)
+    if let Some(path) = &options.output {
+        println!("saved: apply exactly this with `apply {}{}`", path.display(), options.config.shown());
+    }
+    Ok(ended(options, &people))
+}
+
+/// How it ends.
+fn ended(options: &Options, people: &[Preview]) -> ExitCode {
+    let changes = people.iter().any(Preview::has_work);
+    if options.detailed_exitcode && changes { ExitCode::from(CHANGES) } else { ExitCode::SUCCESS }
 }
 
 fn read(opened: &Opened, options: &Options) -> anyhow::Result<Vec<Preview>> {
@@ -181,34 +198,13 @@ fn generalise(change: ChangeKind, word: &str, person: &Preview) -> Vec<(String, 
     }
 }
 
+/// Whom it is about and what of, who loses something first; the numbers last.
 fn show(people: &[Preview], all: bool) {
     if people.is_empty() {
         println!("nothing to do: everybody who was looked at is as they should be");
         return;
     }
     let summary = Summary::of(people);
-    let mut rows = table(&["change", "people"]);
-    for (change, n) in &summary.kinds {
-        rows.add_row([change.as_str().to_owned(), n.to_string()]);
-    }
-    println!("{rows}\n{} calls to Okta for {} people", summary.calls, people.len() - summary.obstacles);
-    let mut rows = table(&["department", "people"]);
-    for (name, n) in largest(summary.departments.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect()) {
-        rows.add_row([if name.is_empty() { "no department".to_owned() } else { name }, n.to_string()]);
-    }
-    println!("{rows}");
-    if !summary.what.is_empty() {
-        let mut rows = table(&["change", "what", "by the rule", "people"]);
-        let mut what: Vec<_> = summary.what.iter().collect();
-        what.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
-        for ((change, what, rule), n) in what.iter().take(2 * COUNTED) {
-            rows.add_row([change.as_str().to_owned(), what.clone(), rule.clone(), n.to_string()]);
-        }
-        println!("{rows}");
-        if what.len() > 2 * COUNTED {
-            println!("and {} more kinds of that; all of them with --json", what.len() - 2 * COUNTED);
-        }
-    }
     let risky: Vec<&Preview> = people.iter().filter(|p| p.obstacle.is_none() && p.is_risky()).collect();
     list("takes something from somebody, one by one:", &risky, all);
     let obstacles: Vec<&Preview> = people.iter().filter(|p| p.obstacle.is_some()).collect();
@@ -217,6 +213,76 @@ fn show(people: &[Preview], all: bool) {
     if all || people.len() <= LISTED {
         list("everything else:", &others, all);
     }
+    if !summary.what.is_empty() {
+        let mut rows = table(&["change", "what", "by the rule", "people"]);
+        let mut what: Vec<_> = summary.what.iter().collect();
+        what.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+        for ((change, what, rule), n) in what.iter().take(2 * COUNTED) {
+            rows.add_row([change.as_str().to_owned(), what.clone(), rule.clone(), n.to_string()]);
+        }
+        println!("\nwhat it comes to:\n{rows}");
+        if what.len() > 2 * COUNTED {
+            println!("and {} more kinds of that; all of them with --json", what.len() - 2 * COUNTED);
+        }
+    }
+    let departments = largest(summary.departments.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect());
+    let named = |(name, n): &(String, usize)| match name.is_empty() {
+        true => format!("no department {n}"),
+        false => format!("{name} {n}"),
+    };
+    println!("\nby department: {}", departments.iter().map(named).collect::<Vec<_>>().join(", "));
+    let kinds: Vec<String> = summary.kinds.iter().map(|(change, n)| format!("{} {n}", change.as_str())).collect();
+    println!("by kind: {}", if kinds.is_empty() { "nothing".to_owned() } else { kinds.join(", ") });
+    println!(
+        "{} for {}",
+        count(summary.calls, "call to Okta", "calls to Okta"),
+        count(people.len() - summary.obstacles, "person", "people")
+    );
+}
+
+fn count(n: usize, one: &str, many: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
+}
+
+/// What of it will wait for somebody, and under which limit: as far as the limits are used now.
+fn will_wait(people: &[Preview], mode: Mode, used: &[Used]) -> Vec<String> {
+    match mode {
+        Mode::Observe => {
+            return vec!["nothing of it will be done: the service only observes (safeguards.mode)".to_owned()];
+        }
+        Mode::Approve => return vec!["all of it will wait for an approval (safeguards.mode = \"approve\")".to_owned()],
+        Mode::Auto => {}
+    }
+    let mut lines = Vec::new();
+    let grants = people.iter().filter(|person| person.changes.contains_key(&ChangeKind::GrantAdmin)).count();
+    if grants > 0 {
+        lines.push(format!(
+            "{} will wait for two people: an admin role comes with a group",
+            count(grants, "person", "people")
+        ));
+    }
+    for limit in used {
+        let is_of_it = |person: &&Preview| {
+            person.org == limit.org && person.tenant == limit.tenant && person.changes.contains_key(&limit.change)
+        };
+        let planned = people.iter().filter(is_of_it).count();
+        let so_far = usize::try_from(limit.so_far).unwrap_or(usize::MAX);
+        let allowed = usize::try_from(limit.allowed).unwrap_or(usize::MAX);
+        if planned > 0 && so_far.saturating_add(planned) > allowed {
+            lines.push(format!(
+                "{} of {} will be held: {} is limited to {allowed} in {} ({so_far} of it used)",
+                count(planned, "person", "people"),
+                limit.tenant,
+                limit.change.as_str(),
+                match limit.per {
+                    Span::Hour => "an hour",
+                    Span::Day => "a day",
+                    Span::Run => "a run of the service",
+                }
+            ));
+        }
+    }
+    lines
 }
 
 fn largest(mut counts: Vec<(String, usize)>) -> Vec<(String, usize)> {
@@ -246,5 +312,54 @@ fn list(title: &str, people: &[&Preview], all: bool) {
     println!("{rows}");
     if people.len() > limit {
         println!("and {} more; all of them with --all or --json", people.len() - limit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(n: i64, change: ChangeKind) -> Preview {
+        Preview {
+            org: "main".into(),
+            target: n,
+            tenant: "acme".into(),
+            profile: String::new(),
+            name: String::new(),
+            department: String::new(),
+            login: String::new(),
+            entitlement: String::new(),
+            changes: BTreeMap::from([(change, vec!["x".into()])]),
+            rules: BTreeMap::new(),
+            by_okta: Vec::new(),
+            unfilled: Vec::new(),
+            obstacle: None,
+            remarks: Vec::new(),
+            basis: String::new(),
+            calls: 1,
+        }
+    }
+
+    #[test]
+    fn a_plan_says_what_will_be_held_and_under_which_limit() {
+        let people: Vec<Preview> = (0..102).map(|n| person(n, ChangeKind::RemoveGroup)).collect();
+        let used = |so_far, allowed| Used {
+            org: "main".into(),
+            tenant: "acme".into(),
+            change: ChangeKind::RemoveGroup,
+            per: Span::Hour,
+            so_far,
+            allowed,
+            ratio: 0.0,
+        };
+        let wait = |used: Used| will_wait(&people, Mode::Auto, &[used]);
+        assert_eq!(
+            wait(used(0, 100)),
+            ["102 people of acme will be held: remove_group is limited to 100 in an hour (0 of it used)"]
+        );
+        assert!(wait(used(0, 102)).is_empty() && !wait(used(1, 102)).is_empty());
+        assert!(wait(Used { tenant: "other".into(), ..used(0, 0) }).is_empty());
+        assert!(will_wait(&people, Mode::Observe, &[])[0].contains("only observes"));
+        assert!(will_wait(&[person(1, ChangeKind::GrantAdmin)], Mode::Auto, &[])[0].starts_with("1 person will wait"));
     }
 }

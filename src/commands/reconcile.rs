@@ -1,6 +1,7 @@
 //! `reconcile`: where Okta is not what Namely says, as a table, a page, CSV or JSON; read anew, or as read last; and mended.
 
 use super::backend::Backend;
+use super::place::ConfigFile;
 use super::store::{Opened, open};
 use super::table::table;
 use crate::actors::reconciler::write;
@@ -21,9 +22,8 @@ const LISTED: usize = 50;
 /// Flags of `reconcile`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub config: ConfigFile,
     /// Only this org
     #[arg(long, value_name = "NAME")]
     pub org: Option<String>,

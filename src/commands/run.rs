@@ -115,6 +115,14 @@ async fn reload(
     let by = by.name.as_str();
     let result = if reloaded.is_ok() { "done" } else { "refused" };
     service.metrics.parts.config_reloads.with_label_values(&[result]).inc();
+    let at = service.clock.now();
+    match &reloaded {
+        Ok(_) => service.readiness.settle("configuration"),
+        Err(why) => service.readiness.notice(
+            "configuration",
+            format!("the reload by {by} at {at} was refused, and the one from before still holds: {why}"),
+        ),
+    }
     match &reloaded {
         Ok(changes) if changes.is_empty() => tracing::info!(by, "the configuration was read again: nothing differs"),
         Ok(changes) => {

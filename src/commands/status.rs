@@ -2,10 +2,10 @@
 
 use super::backend::Asking;
 use super::table::colours;
-use super::table::table;
-use crate::admin::concerns::{Weight, span, with_access};
+use crate::admin::concerns::{Weight, count, ends, short, with_access};
 use crate::admin::routes::Ask;
-use crate::admin::state::State;
+use crate::admin::state::{Budget, ENDS_SOON, OrgState, Overall, State, TenantState};
+use crate::domain::text::visible;
 use anyhow::Context;
 use serde_json::json;
 use std::io::{IsTerminal, Write};
@@ -14,6 +14,10 @@ use std::time::Duration;
 
 /// From here on it is said how much of a safeguard is used.
 const REMARKABLE: f64 = 0.5;
+/// Credentials that end within this are named.
+const NAMED: f64 = 30.0 * 86_400.0;
+/// Nothing can be said.
+const CANNOT_SAY: u8 = 2;
 
 /// Flags of `status`.
 #[derive(clap::Args, Clone, Debug)]
@@ -28,8 +32,7 @@ pub struct Options {
     pub asking: Asking,
 }
 
-/// Shows it. The exit code is 1 if no service answers, or somebody must decide or mend something now: something is missing,
-/// held or paused, or somebody who has left still has access.
+/// Shows it. The exit code is 0 if all is well, 1 if somebody must decide or mend something now, 2 if nobody can say.
 pub async fn status(options: &Options) -> anyhow::Result<ExitCode> {
     if !options.watch {
         let state = read(&options.asking).await?;
@@ -37,7 +40,11 @@ pub async fn status(options: &Options) -> anyhow::Result<ExitCode> {
             true => println!("{}", serde_json::to_string_pretty(&state)?),
             false => println!("{}", text(&state)),
         }
-        return Ok(if state.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        return Ok(match state.overall() {
+            Overall::Ok => ExitCode::SUCCESS,
+            Overall::Attention => ExitCode::FAILURE,
+            Overall::CannotSay => ExitCode::from(CANNOT_SAY),
+        });
     }
     loop {
         // A service that is about to be started again is waited for.
@@ -74,35 +81,22 @@ fn text(state: &State) -> String {
         Some(missing) if missing.is_empty() => lines.push("running".to_owned()),
         _ => {}
     }
-    lines.extend(with_access(&decided, "access by decision", &state.at).map(|line| paint("33", &line)));
-    let mut rows = table(&[
-        "org",
-        "waiting",
-        "of them leavers",
-        "oldest",
-        "done in",
-        "held",
-        "quarantined",
-        "left of this minute",
-    ]);
-    for (name, org) in &state.orgs {
-        let waits = org.waiting > 0;
-        let seconds = |seconds: f64| span(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX));
-        let budget = org.budget.iter().map(|of| format!("{} {}/{}", of.bucket, of.left, of.limit));
-        rows.add_row([
-            name.clone(),
-            org.waiting.to_string(),
-            org.terminations_waiting.to_string(),
-            if waits { seconds(org.oldest_seconds) } else { String::new() },
-            org.eta_seconds.filter(|_| waits).map(seconds).unwrap_or_default(),
-            org.held.to_string(),
-            org.quarantined.to_string(),
-            budget.collect::<Vec<_>>().join("  "),
-        ]);
+    match state.mode.as_str() {
+        "observe" => lines.push(paint(
+            "33",
+            "nothing is written to Okta: the service only observes (mode \"observe\", or --dry-run)",
+        )),
+        "approve" => lines.push("everything waits for an approval (mode \"approve\")".to_owned()),
+        _ => {}
     }
-    lines.push(rows.to_string());
-    for (tenant, count) in &state.unreadable {
-        lines.push(format!("{count} profiles of {tenant} cannot be read; see `attention`"));
+    lines.extend(with_access(&decided, "access by decision", &state.at).map(|line| paint("33", &line)));
+    for (name, org) in &state.orgs {
+        lines.push(format!("Okta {name}: {}", org_line(org)));
+        lines.extend(budget_line(&org.budget));
+    }
+    lines.extend(state.tenants.iter().map(|(name, tenant)| format!("Namely {name}: {}", tenant_line(tenant))));
+    for (tenant, profiles) in &state.unreadable {
+        lines.push(format!("{} of {tenant} cannot be read; see `attention`", count(*profiles, "profile", "profiles")));
     }
     for (tenant, count) in state.missing_people.iter().filter(|(_, count)| **count > 0) {
         let message = match count {
@@ -116,30 +110,84 @@ fn text(state: &State) -> String {
         let used = limit.used * 100.0;
         lines.push(format!("{used:.0} % of what may {} per {} in {} is used", limit.change, limit.per, limit.tenant));
     }
+    let soon = |seconds: f64| (ENDS_SOON..NAMED).contains(&seconds);
+    lines.extend(state.expiring.iter().filter(|one| soon(one.seconds)).map(|one| ends(&one.what, one.seconds)));
     for (sink, rows) in state.audit.undelivered.iter().filter(|(_, rows)| **rows > 0) {
-        lines.push(format!("{rows} audit rows wait for {sink}"));
+        let wait = if *rows == 1 { "waits" } else { "wait" };
+        lines.push(format!("{} {wait} for {sink}", count(*rows, "audit row", "audit rows")));
     }
     let (rows, open) = (state.audit.rows, state.audit.rows - state.audit.sealed);
-    lines.push(format!("audit: {rows} rows, {open} not sealed yet"));
-    lines.join("\n")
+    lines.push(format!("audit: {}, {open} not sealed yet", count(rows, "row", "rows")));
+    lines.iter().map(|line| visible_line(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// A line as it is shown; our own colours stay.
+fn visible_line(line: &str) -> String {
+    if colours() { line.split('\x1b').map(visible).collect::<Vec<_>>().join("\x1b") } else { visible(line) }
+}
+
+fn org_line(org: &OrgState) -> String {
+    let mut parts = vec![match org.waiting {
+        0 => "nobody waits".to_owned(),
+        people => {
+            let leavers = count(org.terminations_waiting, "leaver", "leavers");
+            let wait = if people == 1 { "waits" } else { "wait" };
+            format!("{people} {wait} ({leavers}), the longest {}", short(org.oldest_seconds))
+        }
+    }];
+    parts.extend(org.eta_seconds.filter(|_| org.waiting > 0).map(|eta| format!("done in {}", short(eta))));
+    if org.held > 0 {
+        parts.push(format!("{} held", org.held));
+    }
+    if org.quarantined > 0 {
+        parts.push(format!("{} quarantined", org.quarantined));
+    }
+    parts.join("; ")
+}
+
+/// What is left of the present minute, of the counters of which the least is left.
+fn budget_line(budget: &[Budget]) -> Option<String> {
+    let mut shown: Vec<&Budget> = budget.iter().collect();
+    shown.sort_by(|a, b| (a.left / a.limit).total_cmp(&(b.left / b.limit)));
+    let shown: Vec<String> =
+        shown.iter().take(3).map(|of| format!("{} {} of {}", of.bucket, of.left, of.limit)).collect();
+    (!shown.is_empty()).then(|| format!("  left of this minute: {}", shown.join(", ")))
+}
+
+fn tenant_line(tenant: &TenantState) -> String {
+    let profiles = tenant.profiles.map(|n| format!("{n:.0} profiles"));
+    let read = tenant.read_seconds.map(|seconds| format!("read {} ago", short(seconds)));
+    let walked = match tenant.walked_seconds {
+        Some(seconds) => format!("as a whole {} ago", short(seconds)),
+        None => "not read as a whole yet".to_owned(),
+    };
+    let throttled = (tenant.throttled > 0.0)
+        .then(|| format!("Namely asked for less {:.0} times since the start", tenant.throttled));
+    profiles.into_iter().chain(read).chain([walked]).chain(throttled).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::state::{Approvers, AuditState};
-    use crate::store::Pause;
+    use crate::admin::state::{Approvers, AuditState, Expiring};
+    use crate::domain::plan::leaver::WhyAccess;
+    use crate::store::{LeaverWithAccess, Pause};
     use std::collections::BTreeMap;
 
     fn well() -> State {
         State {
+            state: Overall::Ok,
+            mode: "auto".into(),
             version: String::new(),
             at: "2026-11-26T04:00:00Z".into(),
             running: true,
             ready: true,
             missing: Some(BTreeMap::new()),
+            notices: BTreeMap::new(),
             leavers_with_access: Vec::new(),
             orgs: BTreeMap::new(),
+            tenants: BTreeMap::new(),
+            expiring: Vec::new(),
             unreadable: BTreeMap::new(),
             missing_people: BTreeMap::new(),
             holds: Vec::new(),
@@ -151,25 +199,115 @@ mod tests {
     }
 
     fn first(state: &State) -> String {
-        state.concerns().first().map(|concern| concern.message.clone()).unwrap_or_default()
+        state.concerns().into_iter().next().map(|concern| concern.message).unwrap_or_default()
+    }
+
+    fn minutes_ago(n: i64) -> i64 {
+        let now: jiff::Timestamp = well().at.parse().expect("a time");
+        now.as_millisecond() - n * 60_000
     }
 
     fn pause(change: Option<&str>) -> Pause {
         let (why, by) = ("night".to_owned(), "Ann".to_owned());
-        Pause { id: 1, org: None, change: change.map(str::to_owned), why, by, at: 0 }
+        Pause { id: 1, org: None, change: change.map(str::to_owned), why, by, at: minutes_ago(12) }
+    }
+
+    fn leaver(n: i64) -> LeaverWithAccess {
+        LeaverWithAccess {
+            target: n,
+            org: "main".into(),
+            tenant: "acme".into(),
+            profile: format!("p{n}"),
+            name: format!("Leaver {n}"),
+            login: None,
+            why: WhyAccess::Held,
+            since: minutes_ago(n),
+            message: "hold 1 waits for a decision".into(),
+            command: "holds show 1".into(),
+        }
     }
 
     #[test]
     fn nothing_is_missing_only_where_nobody_has_anything_to_do() {
-        assert!(well().concerns().is_empty() && well().is_well());
+        assert!(well().concerns().is_empty() && well().overall() == Overall::Ok);
         let paused = State { pauses: vec![pause(Some("deactivate"))], ..well() };
-        assert_eq!(first(&paused), "every deactivate in every org is paused by Ann: night; see `pause --list`");
-        assert!(!paused.is_well() && !text(&paused).contains("nothing is missing"));
+        let wanted =
+            "every deactivate in every org is paused by Ann: night, since 12.0 min ago; let it go on with `resume 1`";
+        assert_eq!(first(&paused), wanted);
+        assert!(paused.overall() == Overall::Attention && !text(&paused).contains("nothing is missing"));
         let missing = BTreeMap::from([("adopt main".to_owned(), "look at `adopt`".to_owned())]);
         let waits = State { ready: false, missing: Some(missing), ..paused };
         assert!(first(&waits).contains("not ready") && first(&waits).contains("`adopt`"), "{}", first(&waits));
         let broken = State { audit: AuditState { broken: Some(true), ..well().audit }, ..waits };
         assert!(first(&broken).contains("audit verify"), "the worst stands first");
-        assert!(!State { audit: broken.audit, ..well() }.is_well());
+        assert_eq!(State { audit: broken.audit, ..well() }.overall(), Overall::Attention);
+    }
+
+    #[test]
+    fn status_begins_with_leavers_who_have_access_whatever_else_is_wrong() {
+        let state = State {
+            leavers_with_access: vec![leaver(2), leaver(14)],
+            pauses: vec![pause(None)],
+            audit: AuditState { broken: Some(true), ..well().audit },
+            ..well()
+        };
+        let wanted = "2 people who have left have still access, since 14.0 min ago Leaver 14 in main, held: hold 1 waits for a \
+                      decision; see `holds show 1`";
+        assert_eq!(first(&state), wanted);
+        assert!(text(&state).starts_with(wanted));
+    }
+
+    #[test]
+    fn mode_reload_namely_and_credentials_are_told_and_decide_how_it_ends() {
+        let dry = text(&State { mode: "observe".into(), ..well() });
+        assert!(dry.contains("nothing is written to Okta"), "{dry}");
+        let refused = BTreeMap::from([("configuration".to_owned(), "the reload by SIGHUP was refused".to_owned())]);
+        let state = State { notices: refused, ..well() };
+        assert!(first(&state).contains("refused") && !text(&state).contains("nothing is missing"));
+        let credential = |days: f64| vec![Expiring { what: "namely acme".into(), seconds: days * 86_400.0 }];
+        let far = State { expiring: credential(20.0), ..well() };
+        assert!(far.overall() == Overall::Ok && text(&far).contains("namely acme ends in 20 days"), "{}", text(&far));
+        let near = State { expiring: credential(3.0), ..well() };
+        assert!(near.overall() == Overall::Attention && first(&near).contains("ends in 3 days"), "{}", first(&near));
+        let tenant = TenantState {
+            read_seconds: Some(600.0),
+            walked_seconds: Some(900.0),
+            profiles: Some(12.0),
+            throttled: 2.0,
+        };
+        let unread = State { tenants: BTreeMap::from([("acme".to_owned(), tenant)]), ..well() };
+        assert!(first(&unread).contains("Namely acme was not read for 10.0 min"), "{}", first(&unread));
+        assert!(text(&unread).contains("asked for less 2 times"), "{}", text(&unread));
+    }
+
+    #[test]
+    fn it_cannot_be_said_how_things_are_where_nobody_answers_or_not_everything_was_read() {
+        assert_eq!(State { missing: None, ..well() }.overall(), Overall::CannotSay);
+        let missing = |what: &str| Some(BTreeMap::from([(what.to_owned(), "not primed yet".to_owned())]));
+        assert_eq!(State { missing: missing("okta main"), ..well() }.overall(), Overall::CannotSay);
+        assert_eq!(State { missing: missing("adopt main"), ..well() }.overall(), Overall::Attention);
+        let held = State { missing: None, pauses: vec![pause(None)], ..well() };
+        assert_eq!(held.overall(), Overall::Attention, "what must be decided is known all the same");
+    }
+
+    #[test]
+    fn no_line_of_a_calm_status_is_longer_than_a_terminal() {
+        let org = OrgState {
+            waiting: 1,
+            waiting_by_priority: BTreeMap::new(),
+            terminations_waiting: 1,
+            oldest_seconds: 30.0,
+            eta_seconds: Some(90.0),
+            held: 3,
+            quarantined: 0,
+            quarantined_seconds: 0.0,
+            budget: ["users", "groups", "apps", "other"]
+                .map(|bucket| Budget { bucket: bucket.into(), left: 500.0, limit: 600.0 })
+                .to_vec(),
+        };
+        let state = State { orgs: BTreeMap::from([("main".to_owned(), org)]), ..well() };
+        let text = text(&state);
+        assert!(text.contains("1 waits (1 leaver), the longest 30.0 s; done in 1.5 min; 3 held"), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
 }

@@ -1,8 +1,10 @@
 //! What the commands that look at a running or stopped service have in common: its configuration and its store.
 
 use super::failure::{cannot_say, usage};
+use super::place::ConfigFile;
 use crate::clock::{Clock, Moment};
-use crate::config::Config;
+use crate::config::place::{Known, Place};
+use crate::config::{Config, Problems};
 use crate::domain::Decider;
 use crate::domain::guard::decider::caller;
 use crate::store::{Reader, Store, find, location};
@@ -18,22 +20,46 @@ pub struct Opened {
     pub now: Moment,
 }
 
-/// Opens both.
-pub fn open(path: &Path) -> anyhow::Result<Opened> {
-    opened(Config::load(path)?)
+/// A store that was found through its configuration, whatever else is wrong with the file; and the moment of looking.
+pub struct Found {
+    pub place: Place,
+    pub store: Reader,
+    pub now: Moment,
 }
 
-/// Opens the store of a configuration. What is found damaged is not answered from.
-pub fn opened(config: Config) -> anyhow::Result<Opened> {
-    let store = config.service.store.clone();
-    if !location::is_there(&store)? {
+/// Opens both, without the secrets that the configuration names.
+pub fn open(file: &ConfigFile) -> anyhow::Result<Opened> {
+    let config = Config::without_secrets(&file.path()?)?;
+    let path = config.service.store.clone();
+    Ok(Opened { config, store: reader(&path)?, path, now: Clock::system().now() })
+}
+
+/// Opens the store alone.
+pub fn open_store(file: &ConfigFile) -> anyhow::Result<Found> {
+    let Known { place, config } = Known::read(&file.path()?)?;
+    if let Err(problems) = &config {
+        remark(problems);
+    }
+    Ok(Found { store: reader(&place.store)?, place, now: Clock::system().now() })
+}
+
+/// Says that the configuration was read in part, beside the answer.
+pub fn remark(problems: &Problems) {
+    let (n, first) = (problems.0.len(), problems.0.first().map(ToString::to_string).unwrap_or_default());
+    let more = if n > 1 { format!(" and {} more (`check --offline` lists them)", n - 1) } else { String::new() };
+    eprintln!("warning: the configuration is not sound, only where its store is was taken from it: {first}{more}");
+}
+
+/// Opens a store for reading. What is found damaged is not answered from.
+pub fn reader(store: &Path) -> anyhow::Result<Reader> {
+    if !location::is_there(store)? {
         let message =
             format!("there is no store {} yet: start the service first (`run`), it reads both sides", store.display());
         return Err(cannot_say(message));
     }
-    let reader = Store::reader(&store)?;
-    reader.verify_quickly(&store)?;
-    Ok(Opened { config, store: reader, path: store, now: Clock::system().now() })
+    let reader = Store::reader(store)?;
+    reader.verify_quickly(store)?;
+    Ok(reader)
 }
 
 /// Who decides: the user of this machine, whatever name is given for the audit.
@@ -70,6 +96,16 @@ pub fn moment(flag: &str, text: &str, now: Moment) -> anyhow::Result<Moment> {
     Ok(now - ago)
 }
 
+/// A moment that is to come: a time, or in how long.
+pub fn to_come(flag: &str, text: &str, now: Moment) -> anyhow::Result<Moment> {
+    if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
+        return Ok(Moment::from(timestamp));
+    }
+    let how = "write 2026-05-04T06:00:00Z, or in how long: 2h";
+    let ahead = span(text).map_err(|_| usage(format!("{flag} {text:?} is no time: {how}")))?;
+    Ok(now + ahead)
+}
+
 /// A length of time; days are 24 hours.
 pub fn span(text: &str) -> anyhow::Result<Duration> {
     let no = || usage(format!("{text:?} is not a length of time; write 24h or 7d"));
@@ -81,12 +117,12 @@ pub fn span(text: &str) -> anyhow::Result<Duration> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
-impl Opened {
-    /// The targets that a person has, in all orgs or in one.
-    pub fn targets(&self, org: Option<&String>, person: &str) -> anyhow::Result<Vec<i64>> {
+impl Found {
+    /// The targets that a person has, in all orgs.
+    pub fn targets(&self, person: &str) -> anyhow::Result<Vec<i64>> {
         let mut targets = Vec::new();
-        for org in self.orgs(org)? {
-            targets.extend(find(&self.store, &org, person)?);
+        for org in &self.place.orgs {
+            targets.extend(find(&self.store, org, person)?);
         }
         if targets.is_empty() {
             bail!("nobody is called {person:?}; give a profile UUID, an email, a login or a full name");

@@ -1,10 +1,11 @@
 //! Who may use the admin API.
 
 use super::reader::{At, Reader, Section, unique_names};
-use super::secret::Secrets;
+use super::secret::{Secrets, is_absent};
 use crate::domain::Decider;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -82,6 +83,8 @@ pub struct Token {
     pub name: String,
     pub role: Role,
     pub token: SecretString,
+    /// Whether it may end access before HR has, whatever its role.
+    pub end_access: bool,
     /// The user of the operating system who is the same person, where they can also write into the store.
     pub uid: Option<u32>,
 }
@@ -91,6 +94,12 @@ impl Token {
     pub fn decider(&self) -> Decider {
         Decider::of_token(&self.name, self.uid)
     }
+}
+
+/// How many people can approve over the API: principals, not tokens.
+pub fn approvers(tokens: &[Token]) -> usize {
+    let who = tokens.iter().filter(|token| token.role >= Role::Approver).map(Token::decider);
+    who.map(|who| who.principal().to_owned()).collect::<BTreeSet<_>>().len()
 }
 
 /// Where the certificate and its key are, as PEM.
@@ -125,7 +134,8 @@ pub fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, listen: SocketAdd
     let tokens: Vec<Token> = s.sections(r, "tokens").into_iter().filter_map(|s| admin_token(r, s, secrets)).collect();
     unique_names(r, "admin.tokens", tokens.iter().map(|token| token.name.as_str()));
     for (n, token) in tokens.iter().enumerate() {
-        let is_same = |other: &&Token| other.token.expose_secret() == token.token.expose_secret();
+        let is_same =
+            |other: &&Token| !is_absent(&token.token) && other.token.expose_secret() == token.token.expose_secret();
         if let Some(other) = tokens[..n].iter().find(is_same) {
             let message = format!(
                 "{path}.tokens: {:?} and {:?} have the same token: whoever has it would be two people; give each their own",
@@ -168,7 +178,7 @@ fn console(r: &mut Reader, mut s: Section, listen: SocketAddr, encrypted: bool) 
 fn strong(r: &mut Reader, key: &str, at: At<String>, secrets: &Secrets) -> Option<SecretString> {
     let span = at.span.clone();
     let secret = secrets.resolve(r, key, at)?;
-    if secret.expose_secret().len() < SHORTEST_TOKEN {
+    if !is_absent(&secret) && secret.expose_secret().len() < SHORTEST_TOKEN {
         let what = if key.ends_with("token") { "token" } else { "secret" };
         r.problem(
             span,
@@ -185,8 +195,9 @@ fn admin_token(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Option<Toke
     let role = s.choice(r, "role", &roles);
     let key = format!("{}.token", s.path);
     let token = s.required_text(r, "token", "env:ADMIN_TOKEN").and_then(|at| strong(r, &key, at, secrets));
+    let end_access = s.flag(r, "end_access").unwrap_or(false);
     let uid = s.has("uid").then(|| s.number(r, "uid", 0..=i64::from(u32::MAX), 0));
     let uid = uid.and_then(|uid| u32::try_from(uid).ok());
     s.finish(r);
-    Some(Token { name: name?.value, role, token: token?, uid })
+    Some(Token { name: name?.value, role, token: token?, end_access, uid })
 }

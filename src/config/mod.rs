@@ -3,12 +3,15 @@
 //! **Invariant:** a `Config` is valid. Whoever gets one need not check anything; whoever does not gets every problem.
 
 mod admin;
+mod audit;
 mod expressions;
+pub mod files;
 mod former;
 pub mod manual;
 mod mapping;
 mod net;
 mod notify;
+pub mod place;
 pub mod reader;
 pub mod reload;
 mod rules;
@@ -16,7 +19,8 @@ mod safeguards;
 mod secret;
 mod telemetry;
 
-pub use admin::{Admin, ConsoleSettings, Role, TlsFiles, Token};
+pub use admin::{Admin, ConsoleSettings, Role, TlsFiles, Token, approvers};
+pub use audit::{Audit, AuditFile, HttpSink, Sealing};
 pub use net::Http;
 pub use notify::Channel;
 pub use reader::{Problem, Problems};
@@ -39,6 +43,7 @@ use crate::okta::budget::Shares;
 use crate::retry::Waits;
 use crate::schedule::Schedule;
 use aws_lc_rs::digest::{SHA256, digest};
+use files::{DEFAULT_LISTEN, DEFAULT_STORE};
 use jiff::tz::TimeZone;
 use reader::{At, Reader, Section, size, unique_names};
 use secrecy::{ExposeSecret, SecretString};
@@ -81,30 +86,6 @@ pub struct Service {
     pub drain: Duration,
 }
 
-/// Where the audit goes besides the store.
-#[derive(Clone, Debug)]
-pub struct Audit {
-    pub file: AuditFile,
-    /// Whether every row is also written to standard output.
-    pub stdout: bool,
-    /// Whether rows are delivered in the words of the version before.
-    pub former_words: bool,
-    pub http: Vec<HttpSink>,
-    pub sealing: Sealing,
-}
-
-/// An HTTP receiver of audit rows, such as a SIEM.
-#[derive(Clone, Debug)]
-pub struct HttpSink {
-    pub name: String,
-    pub url: String,
-    /// The word before the token: `Bearer`, `Splunk`.
-    pub scheme: String,
-    pub token: Option<SecretString>,
-    /// Rows of one request, at most.
-    pub batch: usize,
-}
-
 /// When and how the orgs are read again as a whole and compared.
 #[derive(Clone, Debug)]
 pub struct Reconciling {
@@ -114,27 +95,6 @@ pub struct Reconciling {
     pub folder: Option<PathBuf>,
     /// Whether what somebody else has changed is brought back at once, through the safeguards.
     pub correct: bool,
-}
-
-/// How the audit is sealed.
-#[derive(Clone, Debug)]
-pub struct Sealing {
-    pub every: Duration,
-    /// Where checkpoints are appended: better on another machine.
-    pub file: PathBuf,
-    /// An Ed25519 key, PKCS #8 as PEM; one is made beside the store without it.
-    pub key: Option<SecretString>,
-}
-
-/// The audit file.
-#[derive(Clone, Debug)]
-pub struct AuditFile {
-    /// `None`: no file; the rows are in the store all the same.
-    pub path: Option<PathBuf>,
-    /// A new file is begun at this size, in bytes.
-    pub rotate: u64,
-    /// Old files that are kept.
-    pub keep: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -169,10 +129,22 @@ pub struct OktaOrg {
 }
 
 impl Config {
-    /// Loads and checks the file at `path`.
+    /// Loads and checks the file at `path`, with every secret that it names.
     pub fn load(path: &Path) -> Result<Self, Problems> {
+        Self::read(path, true)
+    }
+
+    /// The same for whoever calls nobody: secrets that cannot be read are absent.
+    pub fn without_secrets(path: &Path) -> Result<Self, Problems> {
+        Self::read(path, false)
+    }
+
+    fn read(path: &Path, needed: bool) -> Result<Self, Problems> {
         match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(path, &text, &secret::environment),
+            Ok(text) => {
+                let config = Self::parsed(path, &text, &secret::environment, needed)?;
+                config.has_moved(path, &text).map_or(Ok(config), |problem| Err(Problems(vec![problem])))
+            }
             Err(e) => Err(Problems(vec![Problem {
                 file: path.to_owned(),
                 line: 1,
@@ -184,22 +156,32 @@ impl Config {
 
     /// Checks `text` as the contents of `path`; `environment` looks up the variables of `env:` references.
     pub fn parse(path: &Path, text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, Problems> {
+        Self::parsed(path, text, environment, true)
+    }
+
+    fn parsed(
+        path: &Path,
+        text: &str,
+        environment: &dyn Fn(&str) -> Option<String>,
+        needed: bool,
+    ) -> Result<Self, Problems> {
         let (mut reader, mut root) = Reader::parse(path, text);
         let r = &mut reader;
-        let secrets = secret::Secrets { folder: path.parent().unwrap_or(Path::new(".")), environment };
+        let secrets = secret::Secrets { folder: path.parent().unwrap_or(Path::new(".")), environment, needed };
+        let state = files::state_folder(path);
         let (services, admins, audits) =
             (root.section(r, "service"), root.section(r, "admin"), root.section(r, "audit"));
         let reconcile = {
             let section = root.section(r, "reconcile");
-            reconcile(r, section)
+            reconcile(r, section, &state)
         };
-        let service = service(r, services);
+        let service = service(r, services, &state);
         let http = root.section(r, "http");
         let http = net::http(r, http);
         let telemetry = root.section(r, "telemetry");
         let telemetry = telemetry::read(r, telemetry, &http);
         let admin = admin::read(r, admins, &secrets, service.listen);
-        let audit = audit(r, audits, &secrets);
+        let audit = audit::read(r, audits, &secrets, &state);
         let notify: Vec<Channel> =
             root.sections(r, "notify").into_iter().filter_map(|s| notify::channel(r, s, &secrets)).collect();
         unique_names(r, "notify", notify.iter().map(|channel| channel.name.as_str()));
@@ -247,6 +229,28 @@ impl Config {
 }
 
 impl Config {
+    /// That its store still is where paths were relative to before: another one must not be begun beside it.
+    fn has_moved(&self, path: &Path, text: &str) -> Option<Problem> {
+        let named = self.document.get("service").and_then(|service| service.get("store")?.as_str());
+        let former = Path::new(named.unwrap_or(DEFAULT_STORE));
+        let now = &self.service.store;
+        if former.is_absolute()
+            || !former.exists()
+            || now.exists()
+            || std::path::absolute(now).ok() == std::path::absolute(former).ok()
+        {
+            return None;
+        }
+        let line = text.lines().position(|line| line.trim_start().starts_with("store")).unwrap_or(0) + 1;
+        let message = format!(
+            "service.store: paths are relative to this file, so the store is {}, which is not there; but {} is, where they were \
+             relative to the working directory: move it, or write its whole path",
+            now.display(),
+            former.display()
+        );
+        Some(Problem { file: path.to_owned(), line, column: 1, message })
+    }
+
     /// From now on the service only observes. Nobody else may hold the rulebook yet.
     pub fn observe(&mut self) {
         let rulebook = Arc::get_mut(&mut self.rulebook).expect("a configuration that was just read is nobody else's");
@@ -320,8 +324,7 @@ fn count(r: &mut Reader, namely: usize, okta: usize) {
     }
 }
 
-fn service(r: &mut Reader, mut s: Section) -> Service {
-    let default = SocketAddr::from(([127, 0, 0, 1], 9464));
+fn service(r: &mut Reader, mut s: Section, state: &Path) -> Service {
     let listen = s.text(r, "listen").and_then(|at| {
         let parsed = at.value.parse().ok();
         if parsed.is_none() {
@@ -330,8 +333,8 @@ fn service(r: &mut Reader, mut s: Section) -> Service {
         parsed
     });
     let service = Service {
-        listen: listen.unwrap_or(default),
-        store: s.text(r, "store").map_or_else(|| "var/namely-okta-sync.db".into(), |at| at.value.into()),
+        listen: listen.unwrap_or(DEFAULT_LISTEN),
+        store: state.join(s.text(r, "store").map_or_else(|| DEFAULT_STORE.to_owned(), |at| at.value)),
         runs: size(s.number(r, "runs", 1..=1000, 64)),
         drain: s.duration(r, "drain", Duration::from_secs(20)),
     };
@@ -339,32 +342,7 @@ fn service(r: &mut Reader, mut s: Section) -> Service {
     service
 }
 
-fn audit(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Audit {
-    let file = AuditFile {
-        path: s.text(r, "file").map(|at| at.value.into()),
-        rotate: s.number(r, "rotate_mib", 1..=100_000, 100).unsigned_abs() << 20,
-        keep: size(s.number(r, "keep", 1..=100_000, 90)),
-    };
-    let stdout = s.flag(r, "stdout").unwrap_or(false);
-    let former_words = s.number(r, "words", 1..=2, 2) == 1;
-    let key = s.text(r, "signing_key").and_then(|at| {
-        let span = at.span.clone();
-        let pem = secrets.resolve(r, "audit.signing_key", at)?;
-        let read = crate::audit::SigningKey::read(pem.expose_secret());
-        read.map_err(|why| r.problem(span, format!("audit.signing_key: {why}"))).ok().map(|_| pem)
-    });
-    let sealing = Sealing {
-        every: s.duration(r, "checkpoint", Duration::from_secs(15 * 60)),
-        file: s.text(r, "checkpoints").map_or_else(|| "var/audit-checkpoints.jsonl".into(), |at| at.value.into()),
-        key,
-    };
-    let http: Vec<HttpSink> = s.sections(r, "http").into_iter().filter_map(|s| http_sink(r, s, secrets)).collect();
-    unique_names(r, "audit.http", http.iter().map(|sink| sink.name.as_str()));
-    s.finish(r);
-    Audit { file, stdout, former_words, http, sealing }
-}
-
-fn reconcile(r: &mut Reader, mut s: Section) -> Reconciling {
+fn reconcile(r: &mut Reader, mut s: Section, state: &Path) -> Reconciling {
     let text = s.text(r, "schedule");
     let zone = s.text(r, "time_zone").and_then(|at| {
         let zone = TimeZone::get(&at.value);
@@ -377,25 +355,11 @@ fn reconcile(r: &mut Reader, mut s: Section) -> Reconciling {
     });
     let reconciling = Reconciling {
         schedule,
-        folder: s.text(r, "folder").map(|at| at.value.into()),
+        folder: s.text(r, "folder").map(|at| state.join(at.value)),
         correct: s.choice(r, "drift", &[("report", false), ("correct", true)]),
     };
     s.finish(r);
     reconciling
-}
-
-fn http_sink(r: &mut Reader, mut s: Section, secrets: &secret::Secrets) -> Option<HttpSink> {
-    let name = s.required_text(r, "name", "siem");
-    let url = s.required_text(r, "url", "https://siem.acme.com/services/collector/raw").and_then(|at| {
-        let read = net::url(r, &s.path, at, Shape::Endpoint)?;
-        Some(read.into())
-    });
-    let key = format!("{}.token", s.path);
-    let token = s.text(r, "token").map(|at| secrets.resolve(r, &key, at));
-    let scheme = s.text(r, "scheme").map_or_else(|| "Bearer".to_owned(), |at| at.value);
-    let batch = size(s.number(r, "batch", 1..=10_000, 500));
-    s.finish(r);
-    Some(HttpSink { name: name?.value, url: url?, scheme, token: expressions::optional(token)?, batch })
 }
 
 fn tenant(r: &mut Reader, mut s: Section, secrets: &secret::Secrets, http: &Http) -> Option<NamelyTenant> {
@@ -512,12 +476,16 @@ fn credentials(r: &mut Reader, s: &mut Section, secrets: &secret::Secrets) -> Op
             let key = app.required_text(r, "key", "file:okta-key.pem").and_then(|at| {
                 let span = at.span.clone();
                 let text = secrets.resolve(r, &key_name, at)?;
+                if secret::is_absent(&text) {
+                    return Some(None);
+                }
                 let key = Key::read(text.expose_secret(), id);
-                key.map_err(|why| r.problem(span, format!("{key_name}: {why}"))).ok()
+                key.map_err(|why| r.problem(span, format!("{key_name}: {why}"))).ok().map(Some)
             });
             let dpop = app.flag(r, "dpop").unwrap_or(false);
             match (client_id, key) {
-                (Some(id), Some(key)) => {
+                (Some(_), Some(None)) => Some(Credentials::Token(String::new().into())),
+                (Some(id), Some(Some(key))) => {
                     Some(Credentials::ServiceApp(ServiceApp { client_id: id.value, key, dpop, scopes: Vec::new() }))
                 }
                 _ => None,

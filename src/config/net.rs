@@ -1,7 +1,7 @@
 //! `[http]`, and the addresses that secrets or names of people travel to.
 
 use super::reader::{At, Reader, Section};
-use super::secret::Secrets;
+use super::secret::{Secrets, is_absent};
 use crate::http::Transport;
 use crate::http::address::{self, Shape};
 use reqwest::Url;
@@ -60,6 +60,9 @@ pub(super) fn secret_url(r: &mut Reader, s: &mut Section, secrets: &Secrets, exa
     let at = s.required_text(r, "url", example)?;
     let span = at.span.clone();
     let url = secrets.resolve(r, &path, at)?;
+    if is_absent(&url) {
+        return Some(url);
+    }
     let read = address::read(url.expose_secret(), Shape::Endpoint);
     read.map_err(|why| r.problem(span, format!("{path}: {why}"))).ok().map(|_| url)
 }
@@ -72,6 +75,9 @@ pub(super) fn mail_server(r: &mut Reader, s: &mut Section, secrets: &Secrets) ->
     let at = at?;
     let span = at.span.clone();
     let server = secrets.resolve(r, &path, at)?;
+    if is_absent(&server) {
+        return Some((server, insecure_relay));
+    }
     let message = match address::is_mail_readable(server.expose_secret()) {
         Ok(readable) if !readable || insecure_relay => return Some((server, readable)),
         Ok(_) => "names of people, and the password if there is one, would travel unencrypted; write smtps://, or \

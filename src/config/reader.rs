@@ -66,6 +66,11 @@ impl<'t> Reader<'t> {
         (reader, section)
     }
 
+    /// Whether nothing was found wrong so far.
+    pub fn is_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
+
     /// Notes a problem at `span`.
     pub fn problem(&mut self, span: Range<usize>, message: impl Into<String>) {
         let before = &self.text[..span.start.min(self.text.len())];

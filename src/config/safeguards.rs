@@ -22,6 +22,7 @@ pub fn read(r: &mut Reader, root: &mut Section) -> Safeguards {
     let (people, delay) = (s.number(r, "approvers", 1..=2, 2), s.duration(r, "approval_delay", APPROVAL_DELAY));
     let approvers = if people == 1 { Approvers::One { delay } } else { Approvers::Two };
     let fresh_adoption = s.duration(r, "fresh_adoption", defaults.fresh_adoption);
+    let end_access = size(s.number(r, "end_access", 0..=100_000, 10));
     let given: Vec<Option<Limit>> = s.sections(r, "limits").into_iter().map(|section| limit(r, section)).collect();
     let given: Vec<Limit> = given.into_iter().flatten().collect();
     s.finish(r);
@@ -41,7 +42,18 @@ pub fn read(r: &mut Reader, root: &mut Section) -> Safeguards {
     let mut s = root.section(r, "alerts");
     let leaver_access = s.duration(r, "leaver_access", defaults.leaver_access);
     s.finish(r);
-    Safeguards { mode, limits, four_eyes, remind, administrators, approvers, fresh_adoption, protected, leaver_access }
+    Safeguards {
+        mode,
+        limits,
+        four_eyes,
+        remind,
+        administrators,
+        approvers,
+        fresh_adoption,
+        protected,
+        end_access,
+        leaver_access,
+    }
 }
 
 fn limit(r: &mut Reader, mut s: Section) -> Option<Limit> {

@@ -1,7 +1,7 @@
 //! Secrets never stand in the configuration: it says where they are.
 
 use super::reader::{At, Reader};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::path::Path;
 
 /// Looks up a variable of the process's environment.
@@ -14,10 +14,17 @@ pub struct Secrets<'a> {
     /// Relative paths start here: the folder of the configuration.
     pub folder: &'a Path,
     pub environment: &'a dyn Fn(&str) -> Option<String>,
+    /// Whether one that cannot be read is a problem: whoever calls nobody needs none.
+    pub needed: bool,
+}
+
+/// Whether a secret could not be read, and was not needed.
+pub fn is_absent(secret: &SecretString) -> bool {
+    secret.expose_secret().is_empty()
 }
 
 impl Secrets<'_> {
-    /// The secret that `reference`, the value of `key`, points to.
+    /// The secret that `reference`, the value of `key`, points to; absent where it cannot be read and is not needed.
     pub fn resolve(&self, r: &mut Reader, key: &str, reference: At<String>) -> Option<SecretString> {
         let found = match reference.value.split_once(':') {
             Some(("env", name)) => (self.environment)(name)
@@ -27,9 +34,15 @@ impl Secrets<'_> {
                 std::fs::read_to_string(&file).map_err(|e| format!("the file {} cannot be read ({e})", file.display()))
             }
             // The value is not repeated: it may be the secret itself.
-            _ => Err("a secret may not stand in this file; write \"env:NAME\" or \"file:PATH\"".into()),
+            _ => {
+                let why = "a secret may not stand in this file; write \"env:NAME\" or \"file:PATH\"";
+                r.problem(reference.span, format!("{key}: {why}"));
+                return None;
+            }
         };
         match found.map(|text| text.trim().to_owned()) {
+            Err(_) if !self.needed => Some(String::new().into()),
+            Ok(text) if text.is_empty() && !self.needed => Some(String::new().into()),
             Ok(text) if text.is_empty() => {
                 r.problem(reference.span, format!("{key}: {} is empty", reference.value));
                 None

@@ -7,6 +7,37 @@ pub fn loose(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
+/// Characters that a text has at most where people read it.
+const LONGEST: usize = 2000;
+
+/// A text as it is shown to a person, whoever wrote it: what would move the cursor, turn the line around or is not seen is spelled
+/// out, and too long a text is cut. Line ends stay.
+pub fn visible(text: &str) -> String {
+    let is_odd = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    let cut = text.chars().nth(LONGEST).is_some();
+    let mut shown = String::with_capacity(text.len().min(LONGEST));
+    for c in text.chars().take(LONGEST) {
+        if is_odd(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    if cut {
+        shown.push('…');
+    }
+    shown
+}
+
+/// A cell of a table that a spreadsheet may open: what it would take for a formula is a text.
+pub fn defused(cell: &str) -> std::borrow::Cow<'_, str> {
+    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
+    if is_formula { format!("'{cell}").into() } else { cell.into() }
+}
+
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
@@ -31,6 +62,24 @@ mod tests {
     fn spellings_of_one_word_are_one_word() {
         assert_eq!(loose("Full-Time"), loose("full time"));
         assert_eq!(loose("Office Locations"), "officelocations");
+    }
+
+    #[test]
+    fn what_a_person_reads_is_what_stands_there() {
+        assert_eq!(visible("Zoë Núñez-李 😀\nsecond line"), "Zoë Núñez-李 😀\nsecond line");
+        assert_eq!(visible("a\u{1b}]0;x\u{7}b"), "a\\u{1b}]0;x\\u{7}b");
+        assert_eq!(visible("gro\u{202e}piz"), "gro\\u{202e}piz");
+        assert_eq!(visible(&"x".repeat(9000)).chars().count(), LONGEST + 1);
+    }
+
+    #[test]
+    fn no_cell_is_a_formula_and_a_number_stays_one() {
+        for formula in ["=1+1", "+x", "-cmd|' /C calc'!A0", "@SUM(A1)", "\t=1", "\r=1"] {
+            assert_eq!(defused(formula), format!("'{formula}"));
+        }
+        for plain in ["Ada", "-5", "+4.5", "", "a=b"] {
+            assert_eq!(defused(plain), plain);
+        }
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct Leaver {
     pub tenant: String,
     pub profile: String,
     pub name: String,
+    /// The login of the account, as it is known now.
+    pub login: String,
     /// What Namely said.
     pub cause: String,
     pub seen_at: String,
@@ -29,6 +31,8 @@ pub struct Leaver {
     pub proved_at: Option<String>,
     /// What held it up, if something did.
     pub held: Option<String>,
+    /// Who has approved what was held.
+    pub approved_by: Option<String>,
     /// Who has decided that access stays, or has given it back.
     pub kept_by: Option<String>,
     /// `revoked and proved`, `revoked`, `suspended` for as long as the account is not deactivated, `nothing to revoke`, `no account
@@ -120,6 +124,8 @@ struct Track {
     leaver: Option<usize>,
     /// Index of the newest leaver, for as long as Namely says that access is over.
     latest: Option<usize>,
+    /// When somebody has asked for the end of access, before HR has.
+    asked_at: Option<String>,
     /// Whose undo gives access back although Namely says that it is over.
     given_by: Option<String>,
     /// Indices of failures that have not ended.
@@ -161,7 +167,9 @@ impl Collector {
             }
             _ => {}
         }
-        if let Some(by) = decided_by(&row.event) {
+        // A hold is one decision, however many people it is about: what each of them waits for is in the list of leavers.
+        let is_of_one = row.target.is_some() && matches!(row.event, Event::Held(_) | Event::HoldEnded(_));
+        if let Some(by) = decided_by(&row.event).filter(|_| !is_of_one) {
             let what = row.describe();
             let name = row.target.map(name).unwrap_or_default();
             let org = row.org.unwrap_or_default();
@@ -172,7 +180,11 @@ impl Collector {
     fn of_person(&mut self, row: &Row, target: i64, inside: bool, name: &impl Fn(i64) -> String) {
         match &row.event {
             Event::Observed(it) => self.observed(row, it, target, inside, name),
-            Event::Requested(_) | Event::Approved(_) => self.caused(row, target),
+            Event::Requested(_) | Event::Approved(_) | Event::AccessRestored(_) => self.caused(row, target),
+            Event::AccessEnded(it) => {
+                self.caused(row, target);
+                self.tracks.entry(target).or_default().asked_at = (!it.waits).then(|| it.asked_at.clone());
+            }
             Event::Undone(it) => {
                 self.caused(row, target);
                 let gives = it.pins.access == Some(Access::Given);
@@ -185,7 +197,7 @@ impl Collector {
             Event::Done(it) => self.done(target, &row.at, it.remark.as_deref()),
             Event::Held(it) if inside => {
                 if let Some(leaver) = self.leaver(target) {
-                    leaver.held = Some(format!("hold {}", it.hold));
+                    leaver.held = Some(format!("hold {}: {}", it.hold, it.why));
                 }
             }
             Event::HoldEnded(it) => self.hold_ended(it, target),
@@ -207,6 +219,7 @@ impl Collector {
             | Event::Resumed(_)
             | Event::Drifted(_)
             | Event::Reconciled(_)
+            | Event::AccessEndConfirmed(_)
             | Event::Pruned(_)
             | Event::Reconfigured(_)
             | Event::Walk(_)
@@ -227,6 +240,12 @@ impl Collector {
     /// Somebody may have decided that the access of a leaver stays.
     fn hold_ended(&mut self, it: &HoldEnded, target: i64) {
         let ends = matches!(it.change, ChangeKind::Deactivate | ChangeKind::Suspend);
+        if ends && it.verdict == Some(Verdict::Approved) {
+            let by = it.by.as_ref().map(Names::joined);
+            if let Some(leaver) = self.leaver(target) {
+                leaver.approved_by = by;
+            }
+        }
         if ends && it.verdict == Some(Verdict::Rejected) {
             self.keep(target, it.by.as_ref().map(Names::joined).unwrap_or_default());
         }
@@ -269,6 +288,7 @@ impl Collector {
         if !over {
             (track.leaver, track.latest, track.given_by) = (None, None, None);
         } else if inside && track.latest.is_none() {
+            let asked_at = track.asked_at.take();
             track.leaver = Some(self.evidence.leavers.len());
             track.latest = track.leaver;
             self.evidence.leavers.push(Leaver {
@@ -278,7 +298,7 @@ impl Collector {
                 profile: row.profile.clone().unwrap_or_default(),
                 name: name(target),
                 cause: track.cause.clone(),
-                seen_at: row.at.clone(),
+                seen_at: asked_at.unwrap_or_else(|| row.at.clone()),
                 state: "open",
                 ..Leaver::default()
             });
@@ -394,6 +414,8 @@ fn decided_by(event: &Event) -> Option<String> {
         Event::HoldEnded(it) => Some(it.by.as_ref().map(Names::joined).unwrap_or_default()),
         Event::Approved(it) => Some(it.author.by.clone()),
         Event::Undone(it) => Some(it.author.by.clone()),
+        Event::AccessEnded(it) => Some(it.agreed_by.clone().unwrap_or_else(|| it.author.by.clone())),
+        Event::AccessRestored(it) => Some(it.author.by.clone()),
         Event::Paused(it) | Event::Resumed(it) => Some(it.by.clone()),
         Event::Adopted(it) => Some(it.author.by.clone()),
         Event::Reviewed(it) => Some(it.by.clone().unwrap_or_default()),
@@ -416,6 +438,7 @@ fn decided_by(event: &Event) -> Option<String> {
         | Event::Drifted(_)
         | Event::Reconciled(_)
         | Event::Requested(_)
+        | Event::AccessEndConfirmed(_)
         | Event::Unpinned(_)
         | Event::Pruned(_)
         | Event::Reconfigured(_)
@@ -431,24 +454,57 @@ fn decided_by(event: &Event) -> Option<String> {
 /// Half and nearly all of some times, and the longest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Times {
+    /// Of so many people.
+    pub people: usize,
     pub p50: i64,
     pub p99: i64,
     pub max: i64,
 }
 
 impl Evidence {
-    /// How long it took until access was cut, of those of whom it was.
-    pub fn time_to_revoke(&self) -> Times {
+    /// How long it took until access was cut, of those of whom it was; nothing where it was of nobody.
+    pub fn time_to_revoke(&self) -> Option<Times> {
         let mut times: Vec<i64> = self.leavers.iter().filter_map(|leaver| leaver.time_to_revoke_ms).collect();
         times.sort_unstable();
-        let of = |part: usize| times.get((times.len() * part).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0);
-        Times { p50: of(50), p99: of(99), max: times.last().copied().unwrap_or(0) }
+        let of = |part: usize| times.get((times.len() * part).div_ceil(100).saturating_sub(1)).copied();
+        Some(Times { people: times.len(), p50: of(50)?, p99: of(99)?, max: times.last().copied()? })
+    }
+
+    /// How many leavers are in each state, the open ones first.
+    pub fn states(&self) -> Vec<(&'static str, usize)> {
+        let mut states: BTreeMap<&'static str, usize> = BTreeMap::new();
+        for leaver in &self.leavers {
+            *states.entry(leaver.state).or_default() += 1;
+        }
+        let mut states: Vec<_> = states.into_iter().collect();
+        states.sort_by_key(|(state, _)| (*state != "open", *state != SUSPENDED, *state));
+        states
+    }
+
+    /// What is so of the leavers, in one sentence; figures only where there is something to count.
+    pub fn summary(&self) -> String {
+        let all = self.leavers.len();
+        let noun = if all == 1 { "leaver" } else { "leavers" };
+        let states: Vec<String> = self.states().iter().map(|(state, people)| format!("{people} {state}")).collect();
+        let states = if states.is_empty() { String::new() } else { format!(": {}", states.join(", ")) };
+        let times = self.time_to_revoke().map_or_else(
+            || if all == 0 { String::new() } else { format!("; 0 of {all} revoked") },
+            |times| {
+                let of = times.people;
+                format!(
+                    "; {of} of {all} revoked, half of them within {}, all within {}",
+                    span(times.p50),
+                    span(times.max)
+                )
+            },
+        );
+        format!("{all} {noun}{states}{times}")
     }
 
     /// A page that needs nothing but itself.
     pub fn html(&self, chain: &Value) -> Result<String, ReportError> {
         let count = |state: &str| self.leavers.iter().filter(|leaver| leaver.state == state).count();
-        let seconds = |ms: i64| format!("{}.{} s", ms / 1000, ms % 1000 / 100);
+        let seconds = span;
         let times = self.time_to_revoke();
         let leavers: Vec<Value> = self
             .leavers
@@ -466,7 +522,10 @@ impl Evidence {
                 "decisions": self.decisions, "failures": self.failures, "changes": self.changes.len(),
                 "reconciliations": self.reconciliations, "unread": self.unread,
                 "open": count("open"), "kept": count(KEPT), "proved": count("revoked and proved"),
-                "times": { "p50": seconds(times.p50), "p99": seconds(times.p99), "max": seconds(times.max) },
+                "times": times.map(|times| serde_json::json!({
+                    "p50": seconds(times.p50), "p99": seconds(times.p99), "max": seconds(times.max), "people": times.people,
+                })),
+                "summary": self.summary(),
             }),
         )
     }
@@ -477,8 +536,17 @@ impl Evidence {
             ("leavers.csv", table(&self.leavers)?),
             ("access-changes.csv", table(&self.changes)?),
             ("decisions.csv", table(&self.decisions)?),
-            ("failures.csv", table(&self.failures)?),
+            ("failures.csv", table_of(&self.failures, &["at", "org", "target", "name", "what", "ended_at", "seq"])?),
         ])
+    }
+}
+
+/// A length of time in milliseconds, for people.
+fn span(ms: i64) -> String {
+    match ms {
+        ..=59_999 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        60_000..=3_599_999 => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
+        _ => format!("{} h {} min", ms / 3_600_000, ms % 3_600_000 / 60_000),
     }
 }
 
@@ -499,12 +567,17 @@ fn rule_of(step: &Step, rules: &BTreeMap<String, String>) -> String {
     }
 }
 
+/// A table that says what its columns are also where there is no row.
+fn table_of<T: Serialize>(rows: &[T], headings: &[&str]) -> Result<Vec<u8>, ReportError> {
+    if rows.is_empty() { Ok(format!("{}\n", headings.join(",")).into_bytes()) } else { table(rows) }
+}
+
 fn table<T: Serialize>(rows: &[T]) -> Result<Vec<u8>, ReportError> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     for row in rows {
         csv.serialize(row)?;
     }
-    Ok(csv.into_inner().map_err(|e| e.into_error())?)
+    super::spreadsheet::without_formulas(&csv.into_inner().map_err(|e| e.into_error())?)
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ fn a_leaver_has_the_time_from_being_seen_to_the_deactivation_and_its_proof() {
     let evidence = collected(&rows);
     let leaver = &evidence.leavers[0];
     assert_eq!((leaver.time_to_revoke_ms, leaver.state), (Some(800), "revoked and proved"));
-    assert_eq!(evidence.time_to_revoke(), Times { p50: 800, p99: 800, max: 800 });
+    assert_eq!(evidence.time_to_revoke(), Some(Times { people: 1, p50: 800, p99: 800, max: 800 }));
     assert_eq!(evidence.changes.len(), 2, "reading is no change of access");
     assert!(evidence.changes[0].cause.contains("inactive"));
 }
@@ -184,7 +184,20 @@ fn what_cannot_be_read_is_listed_and_not_left_out() {
     let evidence = collector.end();
     assert_eq!((evidence.unread.len(), evidence.unread[0].seq), (1, 9));
     assert!(evidence.unread[0].what.contains(r#"{"step":3}"#), "{}", evidence.unread[0].what);
-    let chain =
-        json!({ "good": true, "vouched_to": 9, "checkpoints": 1, "findings": 0, "checkpoints_from": "the store" });
+    let chain = json!({ "good": true, "result": "good", "why": null, "vouched_to": 9, "checkpoints": 1, "findings": 0, "checkpoints_from": "the store" });
     assert!(evidence.html(&chain).expect("renders").contains("Rows that cannot be read"));
+}
+
+#[test]
+fn no_figure_is_told_where_nobody_was_revoked() {
+    let leaver = |state| Leaver { state, ..Leaver::default() };
+    let evidence = Evidence { leavers: vec![leaver("open"), leaver("open")], ..Evidence::default() };
+    assert_eq!(evidence.time_to_revoke(), None);
+    assert_eq!(evidence.summary(), "2 leavers: 2 open; 0 of 2 revoked");
+    let took = |ms| Leaver { time_to_revoke_ms: Some(ms), ..leaver("revoked and proved") };
+    let evidence = Evidence { leavers: vec![leaver("open"), took(800), took(61_000)], ..Evidence::default() };
+    let wanted =
+        "3 leavers: 1 open, 2 revoked and proved; 2 of 3 revoked, half of them within 0.8 s, all within 1 min 1 s";
+    assert_eq!(evidence.summary(), wanted);
+    assert_eq!(Evidence::default().summary(), "0 leavers");
 }

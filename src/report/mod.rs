@@ -3,6 +3,7 @@
 pub mod evidence;
 mod page;
 pub mod reconciliation;
+mod spreadsheet;
 
 pub use page::ReportError;
 pub use reconciliation::{Category, Reconciliation, Row};

@@ -277,7 +277,7 @@ impl Reconciliation {
         for row in &self.rows {
             csv.write_record([row.category.title(), &row.name, &row.login, &row.department, &row.profile, &row.what])?;
         }
-        Ok(csv.into_inner().map_err(|e| e.into_error())?)
+        super::spreadsheet::without_formulas(&csv.into_inner().map_err(|e| e.into_error())?)
     }
 }
 

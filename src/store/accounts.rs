@@ -153,6 +153,12 @@ impl Store {
     }
 }
 
+/// The login of the account that a target has, as it is known now.
+pub fn login_of(c: &Tx, target: i64) -> Result<Option<String>, StoreError> {
+    let Some((org, Some(okta_id))) = target::account_of(c, target)? else { return Ok(None) };
+    Ok(account::by_id(c, &org, &okta_id)?.map(|account| account.login))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::World;

@@ -2,7 +2,7 @@
 
 use super::engine::Tx;
 use super::rows::link::StoredPerson;
-use super::rows::{account, anchored, link, matched, pin, source, target};
+use super::rows::{account, anchored, end_access, link, matched, pin, source, target};
 use super::{StoreError, circles, rejections};
 use crate::clock::Moment;
 use crate::domain::account::user::Account;
@@ -22,8 +22,13 @@ use crate::domain::text::login_key;
 pub fn brief(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
     let Some(row) = target::load(c, target)? else { return Ok(None) };
     let Profiles { here, elsewhere, routed } = link::profiles(c, target)?;
-    let Some(person) = rules.person(here, row.ended_at, now) else { return Ok(None) };
     let account = row.okta_id.map(|id| account::by_id(c, &row.org, &id)).transpose()?.flatten();
+    let end_now = if row.is_ended_by_hand { end_access::of(c, target)? } else { None };
+    let here = match &account {
+        Some(account) if here.is_empty() && end_now.is_some() => vec![nobody(account)],
+        _ => here,
+    };
+    let Some(person) = rules.person(here, row.ended_at, now) else { return Ok(None) };
     let login = Ok(Chosen { login: String::new(), deactivated_holder: None, until: None });
     let mut case = Case {
         org: row.org,
@@ -38,16 +43,28 @@ pub fn brief(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Optio
         subordinates: Vec::new(),
         pins: pin::load(c, target)?,
         adopted: matched::newest(c, target)?,
+        end_now,
         end_rejected: false,
         searched_at: row.searched_at,
     };
-    case.end_rejected = rejections::lifecycle(c, target, &case, ChangeKind::Deactivate)?.is_some();
+    if case.ends_now(now) {
+        case.pins.access = None; // no undo gives back what a person has ended since
+    } else {
+        case.end_rejected = rejections::lifecycle(c, target, &case, ChangeKind::Deactivate)?.is_some();
+    }
     if case.adopted.as_ref().is_some_and(|adopted| adopted.pending.is_some()) {
         let rejected = rejections::lifecycle(c, target, &case, ChangeKind::Adopt)?;
         let why = rejected.map(|(hold, by, _)| rejections::message(ChangeKind::Adopt, hold, &by));
         case.adopted = case.adopted.map(|adopted| Adopted { rejected: why, ..adopted });
     }
     Ok(Some(case))
+}
+
+/// Whoever an account is of that is nobody's, for as long as its access is ended.
+fn nobody(account: &Account) -> Position {
+    let text = |name: &str| account.profile.get(name).and_then(|value| value.as_str()).unwrap_or_default();
+    let employee = Employee::of_nobody(&account.id, text("firstName"), text("lastName"), &account.login);
+    Position { tenant: String::new(), employee }
 }
 
 /// What is needed to know what a plan would take from somebody: no manager, nobody who reports to them.

@@ -7,7 +7,8 @@ use super::engine::Tx;
 use super::holds::{self, Hold};
 use super::rows::meta::{meta, run, set_meta};
 use super::rows::risk::{self, Counted, Known, Risk};
-use super::rows::{approval, population, work};
+use super::rows::work::Unevaluated;
+use super::rows::{approval, end_access, population, work};
 use super::{StoreError, Trouble, administrators, append, cases, contact, mass, refused, rejections, votes};
 use crate::audit::details::Held;
 use crate::audit::{Event, Record};
@@ -55,6 +56,8 @@ struct Evaluated {
     regains: bool,
     /// A rule has given them their account just now.
     fresh: bool,
+    /// Somebody has ended their access before HR has.
+    ends_now: bool,
 }
 
 /// A change that is asked for.
@@ -72,6 +75,13 @@ impl Evaluated {
         let before = Decided { shown: &was.shown, administrator: was.administrator };
         let now = Decided { shown: &asked.shown, administrator: self.administrator.number() };
         still_decided(&before, was.rev, self.done_rev, &now)
+    }
+
+    /// Whether a change is one that somebody has asked for by hand: no limit counts it, and no mode holds it. Administrators have
+    /// rules of their own.
+    fn is_ordered(&self, change: ChangeKind) -> bool {
+        let ends = matches!(change, ChangeKind::Deactivate | ChangeKind::Suspend);
+        self.ends_now && ends && !self.administrator.sets_apart(change)
     }
 
     fn person(&self) -> EvaluatedPerson<'_> {
@@ -124,7 +134,17 @@ impl Evaluation<'_> {
             // Who has no account has nothing to lose, and nobody counts what is made.
             work::evaluated_without_account(c, self.org)?;
         }
-        let unevaluated = work::unevaluated(c, self.org, BATCH)?;
+        self.evaluate_those(c, work::unevaluated(c, self.org, BATCH)?)
+    }
+
+    /// The same of those alone whose access somebody has ended by hand: of an org that is not open yet.
+    pub fn evaluate_ordered(&self, c: &Tx) -> Result<(), StoreError> {
+        let ordered = end_access::targets(c)?;
+        let those = work::unevaluated(c, self.org, usize::MAX)?;
+        self.evaluate_those(c, those.into_iter().filter(|one| ordered.contains(&one.target)).collect())
+    }
+
+    fn evaluate_those(&self, c: &Tx, unevaluated: Vec<Unevaluated>) -> Result<(), StoreError> {
         let mut people = Vec::with_capacity(unevaluated.len());
         let mut directory = Cow::Borrowed(self.directory);
         for one in unevaluated {
@@ -165,6 +185,7 @@ impl Evaluation<'_> {
             defies: false,
             regains: false,
             fresh: false,
+            ends_now: false,
         };
         let safeguards = &self.rules.safeguards;
         let needs_all =
@@ -183,6 +204,7 @@ impl Evaluation<'_> {
                 (found.knowledge, found.who, found.other_supers);
         }
         evaluated.fresh = is_fresh(self.rules, &case, self.now);
+        evaluated.ends_now = case.ends_now(self.now);
         let is_over = |account: &Account| account.status == AccountStatus::Deprovisioned;
         evaluated.regains = case.account.as_ref().is_some_and(is_over);
         evaluated.changes = self.asked(c, &evaluated, &case, made, directory)?;
@@ -200,7 +222,10 @@ impl Evaluation<'_> {
         directory: &Directory,
     ) -> Result<BTreeMap<ChangeKind, Asked>, StoreError> {
         let former = self.rules.login.former.as_deref();
-        let rejected = rejections::of(c, evaluated.target, case, self.now)?;
+        let mut rejected = rejections::of(c, evaluated.target, case, self.now)?;
+        if evaluated.ends_now {
+            rejected.0.retain(|change, _| !matches!(change, ChangeKind::Deactivate | ChangeKind::Suspend));
+        }
         let made = if rejected.is_empty() {
             made
         } else {
@@ -245,11 +270,12 @@ impl Evaluation<'_> {
             }
             for (change, asked) in &person.changes {
                 let was = known.get(change);
-                if was.is_some_and(|was| person.is_decided(was, asked)) {
+                let waits = was.is_some_and(|was| was.hold.is_some());
+                if was.is_some_and(|was| person.is_decided(was, asked)) && !(waits && person.is_ordered(*change)) {
                     risk::renew(c, person.target, *change, person.rev, (&asked.objects, &asked.fact))?;
                     continue;
                 }
-                if was.is_some_and(|was| was.hold.is_some()) {
+                if waits {
                     holds::withdraw(c, self.org, person.target, *change, self.now)?;
                 }
                 open.entry((person.tenant.as_str(), *change)).or_default().push(person);
@@ -262,6 +288,9 @@ impl Evaluation<'_> {
     }
 
     fn decide_group(&self, c: &Tx, group: &Group) -> Result<(), StoreError> {
+        let ordered = group.part(|person| person.is_ordered(group.change));
+        self.put(c, group.tenant, group.change, &ordered.people, None)?;
+        let group = &group.part(|person| !person.is_ordered(group.change));
         let all = group.people.iter().map(|person| person.person()).collect();
         let suspended = match group.change {
             ChangeKind::Suspend => administrators::suspended(c, self.org, &group.targets(), self.now)?,

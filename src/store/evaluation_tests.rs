@@ -34,7 +34,7 @@ async fn whoever_was_held_while_nobody_could_tell_who_is_an_administrator_is_fre
     world.store.prime("main", vec![account], BTreeSet::new(), world.now).await.expect("writes");
     world.see(Employee { user_status: UserStatus::Inactive, ..an_employee() }).await;
     let ask = async |directory: Directory, runs: usize| {
-        let want = Want { runs, urgent: runs, rooms: vec![("any", runs), ("users", runs)] };
+        let want = Want { ordered_only: false, runs, urgent: runs, rooms: vec![("any", runs), ("users", runs)] };
         world.store.claim("main", Arc::new(directory), world.now, want).await.expect("claims")
     };
     let unread = Administrators { unread: Some("HTTP 403".into()), ..Administrators::default() };
@@ -51,7 +51,7 @@ async fn whoever_was_held_while_nobody_could_tell_who_is_an_administrator_is_fre
 async fn claimed(world: &World, change: ChangeKind) -> (Vec<Lease>, usize, usize) {
     let staff = Group { id: "00gStaff".into(), name: "Staff".into(), writable: true };
     let directory = Arc::new(Directory::new([staff], BTreeSet::new()));
-    let want = Want { runs: 10, urgent: 10, rooms: vec![("any", 10), ("users", 10)] };
+    let want = Want { ordered_only: false, runs: 10, urgent: 10, rooms: vec![("any", 10), ("users", 10)] };
     let claims = world.store.claim("main", directory, world.now, want).await.expect("claims");
     let count = |is: &dyn Fn(&Restraint) -> bool| claims.iter().filter(|claim| is(&claim.restraint)).count();
     let held = count(&|restraint| restraint.held.contains_key(&change));
@@ -91,7 +91,12 @@ async fn whoever_was_held_as_somebody_who_may_be_an_administrator_is_not_when_it
         world.store.correlate_org("main", world.now).await.expect("correlates");
         world.see(Employee { user_status: UserStatus::Inactive, ..an_employee() }).await;
         let claim = async |directory: Directory| {
-            let want = Want { runs: 10, urgent: 10, rooms: vec![("any", 10), ("users", 10), ("user_read", 10)] };
+            let want = Want {
+                ordered_only: false,
+                runs: 10,
+                urgent: 10,
+                rooms: vec![("any", 10), ("users", 10), ("user_read", 10)],
+            };
             let claims = world.store.claim("main", Arc::new(directory), world.now, want).await.expect("claims");
             let one = claims.into_iter().next().expect("the leaver");
             (one.lease, one.restraint.held.contains_key(&ChangeKind::Deactivate))

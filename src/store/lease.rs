@@ -7,6 +7,8 @@ use crate::domain::{Account, Group};
 /// How many runs there is room for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Want {
+    /// Only for access that somebody has ended by hand: the org is not open yet.
+    pub ordered_only: bool,
     /// For work of any class, over all counters.
     pub runs: usize,
     /// For `Priority::Revoke`, over all counters, whatever room they have.

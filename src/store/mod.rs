@@ -15,12 +15,14 @@ mod awaiting;
 mod candidates;
 mod cases;
 mod circles;
+mod confirmed;
 mod contact;
 mod correlate;
 mod coverage;
 mod dirty;
 mod documents;
 mod drifted;
+mod end_access;
 mod engine;
 mod evaluation;
 mod everybody;
@@ -68,6 +70,7 @@ mod verdicts;
 mod views;
 mod votes;
 
+pub use accounts::login_of;
 pub use adoption::{Adoption, Entry as AdoptionEntry, adoption};
 pub use anchors::ambiguous_anchors;
 pub use approvals::{Approval, Planned, Refused, Taken, Unfit, approve};
@@ -78,6 +81,7 @@ pub use cases::{brief, whole, whole_with};
 pub use contact::accept as accept_adoption;
 pub use documents::{PageCommit, PageOutcome};
 pub use drifted::Drifted;
+pub use end_access::{EndOrder, account_of_login, may_end, may_restore};
 pub use engine::{
     Condition, Failure, Operator, Reader, Row, SqlError, StoreError, Trouble, Tx, beside, location, lock,
 };
@@ -111,6 +115,7 @@ pub use stops::{InFlight, Stops};
 pub use undo::{Restores, Scope, Undo, undo};
 pub use views::attention::{AttentionItem, attention};
 pub use views::audit::{AuditPage, AuditSearch, search_audit};
+pub use views::ended::{EndedAccess, ended_access};
 pub use views::holds::{HeldChanges, HeldPerson, held_people, holds};
 pub use views::leavers::{LeaverWithAccess, leavers_with_access};
 pub use views::missing::{MissingAccount, MissingPerson, MissingState, missing_people};

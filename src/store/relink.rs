@@ -4,7 +4,7 @@ use super::engine::Tx;
 use super::links::{has_left_an_account, link};
 use super::rows::org::Unrouted;
 use super::rows::{link, org, target, work};
-use super::{StoreError, anchors, append, cases, keepers, proof, twins};
+use super::{StoreError, anchors, append, cases, confirmed, keepers, proof, twins};
 use crate::audit::details::Observed;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
@@ -81,7 +81,13 @@ pub(super) fn refresh(
     stopped: Option<&str>,
     now: Moment,
 ) -> Result<Option<Priority>, StoreError> {
-    let Some(case) = cases::brief(c, rules, target, now)? else { return Ok(None) };
+    let Some(mut case) = cases::brief(c, rules, target, now)? else { return Ok(None) };
+    let says = case.end_now.is_some().then(|| rules.recorded(&case, now).entitlement);
+    if let Some(says) = says
+        && confirmed::confirm(c, target, &case.org, &says, now)?
+    {
+        case.end_now = None;
+    }
     let lifecycle = rules.lifecycle(&case, now);
     let entitlement = &lifecycle.entitlement;
     keepers::follow(c, rules, target, &case, |position| news.was_over(rules, position), now)?;

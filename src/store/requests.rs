@@ -1,5 +1,6 @@
 //! What people ask a running service for, from beside it.
 
+use super::end_access::{self, EndOrder};
 use super::engine::{Tx, alone};
 use super::pins::{self, Because};
 use super::rows::missing::Verdict;
@@ -31,6 +32,10 @@ pub enum OperatorRequest {
     Missing { tenant: String, profile: String, end: bool, why: String },
     /// Let go of what was pinned.
     Release { targets: Vec<i64> },
+    /// End somebody's access before HR has.
+    EndAccess { order: EndOrder },
+    /// Take that back.
+    RestoreAccess { targets: Vec<i64>, why: String },
 }
 
 /// A request that nobody has acted upon yet.
@@ -49,7 +54,10 @@ impl OperatorRequest {
             | OperatorRequest::Undo { .. } // derives its own
             | OperatorRequest::Split { .. }
             | OperatorRequest::Missing { .. } => Vec::new(),
-            OperatorRequest::Fix { targets } | OperatorRequest::Release { targets } => targets.clone(),
+            OperatorRequest::Fix { targets }
+            | OperatorRequest::Release { targets }
+            | OperatorRequest::EndAccess { order: EndOrder { targets, .. } }
+            | OperatorRequest::RestoreAccess { targets, .. } => targets.clone(),
         }
     }
 }
@@ -120,6 +128,20 @@ fn carry_out(c: &Tx, rules: &Rulebook, request: &Request, now: Moment) -> Result
             return match done {
                 Ok(people) => Ok(Some(people)),
                 Err(changed) => refuse(c, request, &changed, (&by, &principal), now).map(|()| None),
+            };
+        }
+        OperatorRequest::EndAccess { order } => {
+            let done = end_access::end(c, rules, &request.org, order, (&by, &principal), now)?;
+            return match done {
+                Ok(people) => Ok(Some(people)),
+                Err(why) => refuse(c, request, &why, (&by, &principal), now).map(|()| None),
+            };
+        }
+        OperatorRequest::RestoreAccess { targets, why } => {
+            let done = end_access::restore(c, rules, targets, why, (&by, &principal), now)?;
+            return match done {
+                Ok(people) => Ok(Some(people)),
+                Err(why) => refuse(c, request, &why, (&by, &principal), now).map(|()| None),
             };
         }
         OperatorRequest::Split { tenant, profile, why } => {

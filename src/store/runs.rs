@@ -46,7 +46,13 @@ impl Store {
             {
                 return Ok(Vec::new());
             }
-            Evaluation { rules: &rules.load(), directory: &directory, org: &org, now }.evaluate(c)?;
+            let loaded = rules.load();
+            let evaluation = Evaluation { rules: &loaded, directory: &directory, org: &org, now };
+            if want.ordered_only {
+                evaluation.evaluate_ordered(c)?
+            } else {
+                evaluation.evaluate(c)?
+            }
             claim(c, &rules.load(), &org, now, &want)
         })
         .await
@@ -235,7 +241,11 @@ fn forget(c: &Tx, org: &str, target: i64) -> Result<(), StoreError> {
 
 fn claim(c: &Tx, rules: &Rulebook, org: &str, now: Moment, want: &Want) -> Result<Vec<Claim>, StoreError> {
     let mut ready: Vec<(i64, i64, bool)> = Vec::new();
-    for (bucket, room) in &want.rooms {
+    if want.ordered_only {
+        let found = work::ready_ordered(c, org, want.urgent, now)?;
+        ready.extend(found.into_iter().map(|(deadline, target, _)| (deadline, target, true)));
+    }
+    for (bucket, room) in want.rooms.iter().filter(|_| !want.ordered_only) {
         let room = (*room).min(want.runs);
         let worst = if room == 0 { Priority::Revoke } else { Priority::Inspect };
         // Ordered by rank, terminations stand first: `room` counts the others.

@@ -32,7 +32,7 @@ async fn a_run_takes_no_more_statements_than_it_needs() {
     let (c, count) = counting(&world);
     let (rules, now) = (rulebook(), world.now);
     Evaluation { rules: &rules, directory: &Directory::default(), org: "main", now }.evaluate(&c).expect("judges");
-    let want = Want { runs: 1, urgent: 1, rooms: vec![("users", 1)] };
+    let want = Want { ordered_only: false, runs: 1, urgent: 1, rooms: vec![("users", 1)] };
     let take = || {
         let (claims, claimed) = spent(&count, || claim(&c, &rules, "main", now, &want));
         (claims.first().expect("somebody").lease, claimed)

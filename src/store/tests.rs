@@ -56,7 +56,10 @@ impl World {
 
     pub async fn claim(&self) -> Vec<Claim> {
         let rooms = vec![("any", 10), ("users", 10), ("user_read", 10)];
-        self.store.claim("main", Arc::default(), self.now, Want { runs: 10, urgent: 10, rooms }).await.expect("claims")
+        self.store
+            .claim("main", Arc::default(), self.now, Want { ordered_only: false, runs: 10, urgent: 10, rooms })
+            .await
+            .expect("claims")
     }
 
     pub async fn begin(&self, claim: &Claim) -> Begun {
@@ -154,7 +157,7 @@ async fn a_termination_overtakes_everything_that_waits() {
         (0..30).map(|n| Employee { id: format!("joiner-{n}"), email: format!("j{n}@example.com"), ..an_employee() });
     world.store.commit_page(world.page(joiners.collect())).await.expect("commits");
     world.see(Employee { user_status: UserStatus::Inactive, ..an_employee() }).await;
-    let only_revoke = Want { runs: 10, urgent: 5, rooms: vec![("users", 0)] };
+    let only_revoke = Want { ordered_only: false, runs: 10, urgent: 5, rooms: vec![("users", 0)] };
     let claims = world.store.claim("main", Arc::default(), world.now, only_revoke).await.expect("claims");
     assert_eq!(claims.iter().map(|c| c.priority).collect::<Vec<_>>(), [Priority::Revoke]);
     assert_eq!(world.claim().await.len(), 10);

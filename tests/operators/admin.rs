@@ -26,7 +26,13 @@ struct Api {
 
 impl Api {
     fn of(rig: &Rig) -> Self {
-        let token = |name: &str, role| Token { name: name.into(), role, token: secret(role).into(), uid: None };
+        let token = |name: &str, role| Token {
+            name: name.into(),
+            role,
+            token: secret(role).into(),
+            end_access: false,
+            uid: None,
+        };
         let tokens = [token("Vera", Role::Viewer), token("Otto", Role::Operator), token("Anna", Role::Approver)];
         let served = Served { tokens: tokens.into(), hook_secret: Some(HOOK.into()), ..Served::of(rig.service()) };
         let address = admin::serve(SocketAddr::from(([127, 0, 0, 1], 0)), served).expect("listens");
@@ -293,7 +299,7 @@ fn status_says_in_the_terminal_what_waits_and_whether_anybody_answers() {
             (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
         };
         let (code, text) = cli(&["status"]);
-        assert!(code == Some(1) && text.contains("no service answers") && text.contains("sandbox"), "{text}");
+        assert!(code == Some(2) && text.contains("no service answers") && text.contains("sandbox"), "{text}");
         assert!(!text.contains('\x1b'), "no colours where nobody watches");
         let api = Api::of(&rig);
         let text = std::fs::read_to_string(&config).expect("reads").replace("127.0.0.1:0", &api.address.to_string());

@@ -219,18 +219,29 @@ fn an_evidence_pack_has_every_leaver_and_verifies_without_the_program() {
         let pack = folder.display().to_string();
         // The clock of the service is ahead of this machine's.
         let (ok, text) = cli(&rig, &["evidence", "--from", "1d", "--to", "2999-01-01", "-o", &pack]);
-        assert!(ok && text.contains("leavers"), "{text}");
+        assert!(ok && text.contains("1 leaver: 1 revoked and proved; 1 of 1 revoked"), "{text}");
         let leavers = std::fs::read_to_string(folder.join("leavers.csv")).expect("leavers");
         let line = leavers.lines().find(|line| line.contains(&anchor)).expect("the leaver");
         assert!(line.contains("revoked and proved"), "{line}");
         let changes = std::fs::read_to_string(folder.join("access-changes.csv")).expect("changes");
         assert!(changes.contains("deactivated: applied") && !changes.contains(&email.to_uppercase()));
+        let (_, stated) = cli(&rig, &["audit", "verify", "--json"]);
+        let key = serde_json::from_str::<Value>(&stated).expect("JSON")["key"].as_str().expect("a key").to_owned();
+        let verify_with = |key: &[&str]| {
+            let mut python = std::process::Command::new("python3");
+            let output = python.arg(folder.join("verify.py")).args(key).output().expect("runs");
+            (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+        };
         let verify = || {
-            let output = std::process::Command::new("python3").arg(folder.join("verify.py")).output().expect("runs");
-            (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+            let (code, text) = verify_with(&[&key]);
+            (code == Some(0), text)
         };
         let (ok, text) = verify();
         assert!(ok && text.starts_with("good: "), "{text}");
+        let (code, text) = verify_with(&[]);
+        assert!(code == Some(3) && text.contains("not vouched"), "nobody has said which key it must be: {text}");
+        let (code, text) = verify_with(&[&"ab".repeat(32)]);
+        assert!(code == Some(1) && text.contains("not signed by the key"), "{text}");
         let rows = std::fs::read_to_string(folder.join("audit.jsonl")).expect("rows");
         std::fs::write(folder.join("audit.jsonl"), rows.replacen("inactive", "active", 1)).expect("writes");
         let (ok, text) = verify();
@@ -238,6 +249,12 @@ fn an_evidence_pack_has_every_leaver_and_verifies_without_the_program() {
             !ok && text.contains("audit.jsonl is not what was written") && text.contains("does not hang"),
             "{text}"
         );
+        // Whoever makes the sums anew has no key to sign them with.
+        let manifest = std::fs::read_to_string(folder.join("manifest.json")).expect("the manifest");
+        std::fs::write(folder.join("manifest.json"), manifest.replace("\"last_row\": ", "\"last_row\": 1"))
+            .expect("writes");
+        let (ok, text) = verify();
+        assert!(!ok && text.contains("manifest.json is not signed"), "{text}");
         let (ok, text) = cli(&rig, &["evidence", "--from", "1d", "-o", &pack]);
         assert!(!ok && text.contains("never written over"), "{text}");
     });

@@ -100,7 +100,8 @@ pub struct Api {
 impl Api {
     /// Two approvers, one of whom has two tokens; and somebody who looks.
     pub fn of(rig: &Rig) -> Self {
-        let token = |name: &str, role, uid| Token { name: name.into(), role, token: name.into(), uid };
+        let token =
+            |name: &str, role, uid| Token { name: name.into(), role, token: name.into(), end_access: false, uid };
         let tokens = [
             token("ann", Role::Approver, Some(4711)),
             token("anns-laptop", Role::Approver, Some(4711)),

@@ -23,6 +23,7 @@ mod browser;
 mod console;
 mod decisions;
 mod departed;
+mod end_access;
 mod notifications;
 mod pages;
 mod plans;

@@ -107,6 +107,15 @@ fn without_codes(text: &str) -> String {
     words.join(" ")
 }
 
+/// A line of a table as a pipe gets it: its cells, set apart by tabs. Nothing of a line that only draws.
+fn in_a_pipe(line: &str) -> String {
+    if line.starts_with(['┌', '╞', '└', '├']) {
+        return String::new();
+    }
+    let Some(row) = line.strip_prefix('│').and_then(|row| row.strip_suffix('│')) else { return line.to_owned() };
+    row.split('┆').map(str::trim).collect::<Vec<_>>().join("\t").trim_end().to_owned()
+}
+
 fn prints_what_it_shows(document: &str, section: &str) {
     if Command::new("bash").arg("--version").output().is_err()
         || Command::new("curl").arg("--version").output().is_err()
@@ -121,8 +130,11 @@ fn prints_what_it_shows(document: &str, section: &str) {
         loop {
             let (ok, printed) = shell.paste(&block);
             let seen = without_codes(&printed);
-            let missing =
-                prints.as_deref().unwrap_or_default().lines().find(|line| !seen.contains(&without_codes(line)));
+            let missing = prints
+                .as_deref()
+                .unwrap_or_default()
+                .lines()
+                .find(|line| !seen.contains(&without_codes(&in_a_pipe(line))));
             let Some(missing) = missing else {
                 assert!(ok || prints.is_some(), "{document}: {block}\n{printed}");
                 break;

@@ -198,7 +198,7 @@ fn whoever_has_only_a_token_asks_the_service_without_its_files() {
         (VIEWER, vec!["status", "--service", "here"], "this is no URL"),
         (VIEWER, vec!["status", "--service", "http://127.0.0.1:1", "--config", "x.toml"], "cannot be used with"),
         (VIEWER, vec!["status", "--config", "x.toml"], "x.toml:1:1: cannot be read"),
-        (VIEWER, vec!["explain", "Anna"], "--config <FILE>"),
+        (VIEWER, vec!["explain", "Anna"], "--config FILE"),
     ] {
         let (ok, said) = asked(who, &args);
         assert!(!ok && said.contains(message), "{args:?}: {said}");

@@ -63,10 +63,10 @@ impl Lifecycle {
 
 /// Commands that go on until somebody stops them, and what they say once they are at work.
 const ENDLESS: [(&str, &str); 3] =
-    [("simulate", "127.0.0.1:"), ("status --watch", "org"), ("run", "in use by process")];
+    [("simulate", "127.0.0.1:"), ("status --watch", "audit:"), ("run", "in use by process")];
 
 /// What may be said instead of doing it: there is nothing of the kind here.
-const NOTHING_TO_DO: [(&str, &str); 13] = [
+const NOTHING_TO_DO: [(&str, &str); 16] = [
     ("undo", "nothing to take back"),
     ("adopt", "was accepted already"),
     // The documents decide about the one hold in several ways, and the service carries the first of them out meanwhile.
@@ -83,6 +83,10 @@ const NOTHING_TO_DO: [(&str, &str); 13] = [
     ("review accept", "is not in the queue"),
     ("review reject", "is not in the queue"),
     ("links split", "is not what was shown"),
+    // The service has not come to it yet, or a pause of the documents lasts.
+    ("restore-access", "nobody has ended their access"),
+    ("end-access", "was ended by"),
+    ("end-access", "is paused by"),
 ];
 
 #[test]

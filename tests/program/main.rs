@@ -27,6 +27,7 @@ mod examples;
 mod handbook;
 mod links;
 mod lists;
+mod needs;
 mod operation;
 mod package;
 mod proxies;

@@ -70,7 +70,7 @@ fn a_lock_of_another_program_is_told_and_the_kill_switch_works_through_it() {
     let workspace = workspace(20);
     let _service = workspace.settled();
     let address = workspace.address();
-    wait_until("it is ready", &workspace.log, || http(address, "GET", "/readyz", "").0 == 200);
+    wait_until("it is ready", &workspace.log, || http(address, "GET", "/readyz", "").1["status"] == "ready");
     let other = beside(&workspace);
     other.execute_batch("BEGIN IMMEDIATE").expect("locks");
     let arrived = edit(&workspace, 3);
@@ -163,7 +163,7 @@ fn what_the_timekeeper_cannot_do_makes_the_service_not_ready_until_it_can() {
     let workspace = workspace(10);
     let _service = workspace.settled();
     let address = workspace.address();
-    wait_until("it is ready", &workspace.log, || http(address, "GET", "/readyz", "").0 == 200);
+    wait_until("it is ready", &workspace.log, || http(address, "GET", "/readyz", "").1["status"] == "ready");
     // No request can be ended any more; everything else is done all the same.
     let stuck = "CREATE TRIGGER stuck BEFORE UPDATE ON request BEGIN SELECT RAISE(ABORT, 'stuck'); END";
     beside(&workspace).execute_batch(stuck).expect("breaks");
@@ -247,7 +247,7 @@ fn nothing_is_written_to_okta_once_the_file_is_found_damaged() {
     let workspace = workspace(20);
     let _service = workspace.settled();
     let address = workspace.address();
-    wait_until("it is ready", &workspace.log, || http(address, "GET", "/readyz", "").0 == 200);
+    wait_until("it is ready", &workspace.log, || http(address, "GET", "/readyz", "").1["status"] == "ready");
     let other = beside(&workspace);
     wait_until("everything is in the one file", &workspace.log, || {
         other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)).is_ok_and(|busy| !busy)

@@ -10,6 +10,8 @@ type Watch = Box<dyn Fn() -> Option<String> + Send + Sync>;
 struct Known {
     said: BTreeMap<String, String>,
     watched: Vec<(String, Watch)>,
+    /// What somebody should look at although nothing is missing.
+    notices: BTreeMap<String, String>,
 }
 
 /// Reasons why the service is not ready; empty when it is. Shared by the actors and the health endpoint.
@@ -30,6 +32,21 @@ impl Readiness {
     /// From now on `why` is asked whether `what` is missing, whenever somebody asks: for what nobody may be alive to say.
     pub fn watch(&self, what: &str, why: impl Fn() -> Option<String> + Send + Sync + 'static) {
         self.with(|known| known.watched.push((what.to_owned(), Box::new(why))));
+    }
+
+    /// Somebody should look at `what`, although nothing is missing because of it.
+    pub fn notice(&self, what: &str, why: impl Into<String>) {
+        self.with(|known| known.notices.insert(what.to_owned(), why.into()));
+    }
+
+    /// Nobody need look at `what` any more.
+    pub fn settle(&self, what: &str) {
+        self.with(|known| known.notices.remove(what));
+    }
+
+    /// What somebody should look at although nothing is missing.
+    pub fn notices(&self) -> BTreeMap<String, String> {
+        self.with(|known| known.notices.clone())
     }
 
     /// Everything that is missing.

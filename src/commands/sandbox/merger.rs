@@ -134,7 +134,7 @@ pub async fn merger(options: &Options) -> anyhow::Result<ExitCode> {
         let okta = ["http://127.0.0.1:7002", "http://127.0.0.1:7004"].into_iter().zip(&world.okta);
         let places = namely.map(|(of, side)| (of, side.url())).chain(okta.map(|(of, side)| (of, side.url())));
         let staying = Staying { folder: &temporary.path, address: None, places: places.collect() };
-        let path = staying.write(include_str!("../../../config/merger.toml"), "var/merger")?;
+        let path = staying.write(include_str!("../../../config/merger.toml"), "../var/merger")?;
         eprintln!(
             "staying: configuration at {0} (Ctrl-C ends)\nTry, from another terminal: namely-okta-sync links list --config {0}",
             path.display()

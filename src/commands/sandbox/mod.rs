@@ -75,7 +75,7 @@ pub async fn sandbox(options: Options) -> anyhow::Result<ExitCode> {
     if options.stay {
         let places = vec![("http://127.0.0.1:7001", world.namely.url()), ("http://127.0.0.1:7002", world.okta.url())];
         let staying = Staying { folder: &folder, address: Some(address), places };
-        let path = staying.write(include_str!("../../../config/sandbox.toml"), "var/sandbox")?;
+        let path = staying.write(include_str!("../../../config/sandbox.toml"), "../var/sandbox")?;
         eprintln!(
             "staying: metrics at http://{address}/metrics, configuration at {} (Ctrl-C ends)\nTry, from another terminal:\n{}",
             path.display(),

@@ -29,6 +29,11 @@ impl Decider {
         Self { name: name.to_owned(), principal: user(uid) }
     }
 
+    /// Whoever was written down as this principal.
+    pub fn known(name: &str, principal: &str) -> Self {
+        Self { name: name.to_owned(), principal: principal.to_owned() }
+    }
+
     /// The service itself, as its configuration says or the operating system tells it: nobody else has decided.
     pub fn of_service(name: &str) -> Self {
         Self { name: name.to_owned(), principal: "service".into() }

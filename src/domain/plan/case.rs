@@ -4,6 +4,7 @@ use crate::clock::Moment;
 use crate::domain::account::user::Account;
 use crate::domain::mapping::login::Chosen;
 use crate::domain::matching::adoption::Adopted;
+use crate::domain::plan::end_now::EndNow;
 use crate::domain::plan::pins::Pins;
 use crate::domain::record::person::{Person, Position};
 
@@ -45,6 +46,8 @@ pub struct Case {
     pub pins: Pins,
     /// How they came to the account, if a match gave it to them.
     pub adopted: Option<Adopted>,
+    /// Somebody has ended their access before HR has.
+    pub end_now: Option<EndNow>,
     /// Somebody has rejected the end of their access, and that holds.
     pub end_rejected: bool,
     /// Since when it is proved that the person has no account.
@@ -68,9 +71,15 @@ impl Case {
             subordinates: Vec::new(),
             pins: Pins::default(),
             adopted: None,
+            end_now: None,
             end_rejected: false,
             searched_at: None,
         }
+    }
+
+    /// Whether somebody has ended their access before HR has, and that holds now.
+    pub fn ends_now(&self, now: Moment) -> bool {
+        self.end_now.as_ref().is_some_and(|asked| asked.has_begun(now))
     }
 
     /// Whether the last finished plan was made for this entitlement.

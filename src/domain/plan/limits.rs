@@ -22,6 +22,17 @@ pub enum Mode {
     Observe,
 }
 
+impl Mode {
+    /// The word in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Mode::Observe => "observe",
+            Mode::Approve => "approve",
+            Mode::Auto => "auto",
+        }
+    }
+}
+
 /// Over what time people are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Span {
@@ -124,6 +135,8 @@ pub struct Safeguards {
     /// How long after a match by a rule login, email and what else lets somebody in wait for a decision.
     pub fresh_adoption: Duration,
     pub protected: Protected,
+    /// Of how many people one person may end the access within an hour, before HR has: more wait for a second person.
+    pub end_access: usize,
     /// After how long somebody who has left and still has access is told of.
     pub leaver_access: Duration,
 }
@@ -149,6 +162,7 @@ impl Default for Safeguards {
             approvers: Approvers::Two,
             fresh_adoption: Duration::from_secs(7 * 86_400),
             protected: Protected::default(),
+            end_access: 10,
             leaver_access: Duration::from_secs(300),
         }
     }

@@ -5,6 +5,7 @@ pub mod awaited;
 pub mod case;
 pub mod doubt;
 pub mod drift;
+pub mod end_now;
 pub mod kind;
 pub mod leaver;
 pub mod limits;

@@ -147,8 +147,17 @@ impl Rulebook {
     }
 
     /// What the record grants a person in an org now. Who is not routed there any more is kept or ended, as the org says;
-    /// whose status or dates say that access is over is ended in every org.
+    /// whose status or dates say that access is over is ended in every org; so is whose access somebody has ended.
     pub fn lifecycle(&self, case: &Case, now: Moment) -> Lifecycle {
+        let says = self.recorded(case, now);
+        match &case.end_now {
+            Some(asked) => asked.over(says, now),
+            None => says,
+        }
+    }
+
+    /// The same, whatever anybody has asked for beside the record.
+    pub fn recorded(&self, case: &Case, now: Moment) -> Lifecycle {
         let all: Vec<&Position> = case.person.positions().iter().chain(&case.elsewhere).collect();
         let ended_at = self.ended_at(&all, case.ended_at, now);
         let of = |positions: &[Position]| {

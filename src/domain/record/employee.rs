@@ -140,6 +140,40 @@ impl Employee {
         }
     }
 
+    /// A profile that stands for none, of an account that is nobody's: it says nothing about access.
+    pub fn of_nobody(okta_id: &str, first_name: &str, last_name: &str, email: &str) -> Self {
+        Self {
+            id: okta_id.to_owned(),
+            user_status: UserStatus::Other("no profile in Namely".into()),
+            email: email.to_owned(),
+            first_name: first_name.to_owned(),
+            last_name: last_name.to_owned(),
+            middle_name: String::new(),
+            preferred_name: String::new(),
+            start_date: None,
+            departure_date: None,
+            employee_id: String::new(),
+            employee_type: String::new(),
+            job_title: String::new(),
+            job_tier: String::new(),
+            departments: Vec::new(),
+            offices: Vec::new(),
+            groups: BTreeMap::new(),
+            teams: Vec::new(),
+            pay_group: String::new(),
+            office_city: String::new(),
+            office_state: String::new(),
+            office_country: String::new(),
+            manager: None,
+            office_main_number: String::new(),
+            office_direct_dial: String::new(),
+            office_phone: String::new(),
+            office_company_mobile: String::new(),
+            linkedin_url: String::new(),
+            custom: BTreeMap::new(),
+        }
+    }
+
     /// The content hash: equal documents have equal hashes, whatever Namely's `updated_at` says
     /// (`namely-api.md §5.3`: it is not a content version).
     pub fn hash(&self) -> ContentHash {

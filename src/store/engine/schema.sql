@@ -454,3 +454,24 @@ CREATE TABLE refused (
   what   TEXT NOT NULL,      -- method, path, hash of the body, and what Okta said
   times  INTEGER NOT NULL
 ) STRICT;
+
+-- Access that somebody has ended before HR has: it lasts until HR's own record ends it too, or somebody takes it back.
+CREATE TABLE end_access (
+  id        INTEGER PRIMARY KEY AUTOINCREMENT,
+  target    INTEGER NOT NULL REFERENCES target(id),
+  by        TEXT NOT NULL,
+  principal TEXT NOT NULL,
+  why       TEXT NOT NULL,
+  at        INTEGER NOT NULL,
+  begins    INTEGER NOT NULL,           -- from when on
+  suspends  INTEGER NOT NULL DEFAULT 0, -- 1: only suspended
+  waits     INTEGER NOT NULL DEFAULT 0, -- 1: a second person must agree first
+  agreed_by        TEXT,
+  agreed_principal TEXT,
+  over           TEXT,                  -- 'restored' by somebody, or 'confirmed' by HR
+  over_at        INTEGER,
+  over_by        TEXT,
+  over_principal TEXT
+) STRICT;
+CREATE UNIQUE INDEX end_access_now ON end_access(target) WHERE over_at IS NULL;
+CREATE INDEX end_access_by ON end_access(principal, at);

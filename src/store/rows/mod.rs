@@ -6,6 +6,7 @@ pub(super) mod approval;
 pub(super) mod audit;
 pub(super) mod awaited;
 pub(super) mod change;
+pub(super) mod end_access;
 pub(super) mod hold;
 pub(super) mod intent;
 pub(super) mod link;

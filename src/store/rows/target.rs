@@ -14,11 +14,17 @@ pub struct Target {
     pub was: Option<String>,
     /// Since when it is proved that they have no account.
     pub searched_at: Option<Moment>,
+    /// Whether somebody has ended their access before HR has.
+    pub is_ended_by_hand: bool,
 }
 
 pub fn load(c: &Tx, target: i64) -> Result<Option<Target>, StoreError> {
     let found = c
-        .prepare_cached("SELECT org, okta_id, ended_at, was, searched_at FROM target WHERE id = ?1")?
+        .prepare_cached(
+            "SELECT org, okta_id, ended_at, was, searched_at,
+               EXISTS (SELECT 1 FROM end_access e WHERE e.target = target.id AND e.over_at IS NULL AND e.waits = 0)
+             FROM target WHERE id = ?1",
+        )?
         .query_row([target], |row| {
             Ok(Target {
                 org: row.get(0)?,
@@ -26,6 +32,7 @@ pub fn load(c: &Tx, target: i64) -> Result<Option<Target>, StoreError> {
                 ended_at: row.get::<Option<i64>>(2)?.map(Moment::from_millis),
                 was: row.get(3)?,
                 searched_at: row.get::<Option<i64>>(4)?.map(Moment::from_millis),
+                is_ended_by_hand: row.get(5)?,
             })
         })
         .optional()?;
@@ -35,6 +42,18 @@ pub fn load(c: &Tx, target: i64) -> Result<Option<Target>, StoreError> {
 /// Makes a target in an org; returns its id.
 pub fn create(c: &Tx, org: &str) -> Result<i64, StoreError> {
     Ok(c.prepare_cached("INSERT INTO target (org) VALUES (?1) RETURNING id")?.insert([org])?)
+}
+
+/// Makes a target of an account that is nobody's; returns its id.
+pub fn of_account(c: &Tx, org: &str, okta_id: &str) -> Result<i64, StoreError> {
+    let mut insert = c.prepare_cached("INSERT INTO target (org, okta_id) VALUES (?1, ?2) RETURNING id")?;
+    Ok(insert.insert(params![org, okta_id])?)
+}
+
+/// The account of a target is nobody's again.
+pub fn let_go(c: &Tx, target: i64) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE target SET okta_id = NULL WHERE id = ?1")?.execute([target])?;
+    Ok(())
 }
 
 /// The org and the account of a target.

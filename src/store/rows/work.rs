@@ -183,6 +183,19 @@ pub fn ready(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The same, of those whose access somebody has ended by hand, whatever bucket they wait for.
+pub fn ready_ordered(c: &Tx, org: &str, most: usize, now: Moment) -> Result<Vec<(i64, i64, Priority)>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT w.rank, w.target, w.class FROM end_access e JOIN work w ON w.target = e.target
+         WHERE e.over_at IS NULL AND e.waits = 0 AND w.org = ?1 AND w.dirty_rev > w.done_rev AND w.state = 0
+         AND w.token IS NULL AND w.judged = w.dirty_rev AND w.due_at <= ?2 ORDER BY w.rank LIMIT ?3",
+    )?;
+    let rows = select.query_map(params![org, now.millis(), limit(most)], |row| {
+        Ok((row.get(0)?, row.get(1)?, Priority::from_number(row.get(2)?)))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 fn limit(most: usize) -> i64 {
     i64::try_from(most).unwrap_or(i64::MAX)
 }
@@ -328,7 +341,8 @@ pub fn park(c: &Tx, org: &str, why: &str) -> Result<(), StoreError> {
     c.prepare_cached(
         "UPDATE work SET state = 2, due_at = ?2, reason = ?3 WHERE org = ?1 AND dirty_rev > done_rev AND state = 0
          AND judged < dirty_rev AND token IS NULL AND NOT EXISTS (SELECT 1 FROM link l
-           JOIN acceptance a ON a.org = l.org AND a.tenant = l.tenant WHERE l.target = work.target)",
+           JOIN acceptance a ON a.org = l.org AND a.tenant = l.tenant WHERE l.target = work.target)
+         AND NOT EXISTS (SELECT 1 FROM end_access e WHERE e.target = work.target AND e.over_at IS NULL AND e.waits = 0)",
     )?
     .execute(params![org, NEVER.millis(), why])?;
     Ok(())

@@ -1,5 +1,6 @@
 //! Everything that waits for a person, whatever it waits for.
 
+use super::ended::ended_access;
 use super::missing::{MissingPerson, MissingState, missing_people};
 use crate::clock::Moment;
 use crate::domain::Rulebook;
@@ -62,6 +63,14 @@ pub fn attention(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<AttentionI
             why: format!("{}: {}; see `{}`", leaver.why, leaver.message, leaver.command),
         })
         .collect();
+    items.extend(ended_access(c)?.into_iter().map(|one| AttentionItem {
+        what: "access ended".into(),
+        why: one.message(),
+        org: Some(one.org),
+        tenant: String::new(),
+        profile: String::new(),
+        name: one.name,
+    }));
     items.extend(stopped(c, rules)?);
     items.extend(others.filter(|item| !is_reported(item)));
     items.extend(reviews(c, false)?.into_iter().map(|review| AttentionItem {

@@ -2,6 +2,7 @@
 
 pub mod attention;
 pub mod audit;
+pub mod ended;
 pub mod holds;
 pub mod leavers;
 pub mod missing;

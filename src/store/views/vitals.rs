@@ -41,6 +41,8 @@ pub struct OrgVitals {
     /// Who waits to be worked on: how many, and since when the oldest.
     pub backlog: BTreeMap<&'static str, (i64, Moment)>,
     pub quarantined: i64,
+    /// Since when the first of them.
+    pub quarantined_since: Option<Moment>,
     pub held: i64,
 }
 
@@ -51,7 +53,10 @@ pub struct Used {
     pub tenant: String,
     pub change: ChangeKind,
     pub per: Span,
-    /// People so far, by those allowed: 1 and more holds whoever comes next.
+    /// People so far, and those allowed.
+    pub so_far: u32,
+    pub allowed: u32,
+    /// The one by the other: 1 and more holds whoever comes next.
     pub ratio: f64,
 }
 
@@ -82,7 +87,10 @@ fn backlog(c: &Tx, vitals: &mut Vitals) -> Result<(), StoreError> {
                 org.backlog.insert(dirty.priority.as_str(), (dirty.people, dirty.oldest));
             }
             State::Held => org.held += dirty.people,
-            State::Quarantined => org.quarantined += dirty.people,
+            State::Quarantined => {
+                org.quarantined += dirty.people;
+                org.quarantined_since = org.quarantined_since.into_iter().chain([dirty.oldest]).min();
+            }
         }
     }
     Ok(())
@@ -113,7 +121,7 @@ fn used(c: &Tx, orgs: &BTreeMap<String, OrgVitals>, limits: &[Limit], now: Momen
             let allowed = limit.allows(population);
             let ratio = if allowed == 0 { 1.0 } else { f64::from(so_far) / f64::from(allowed) };
             let (org, tenant) = (org.to_owned(), tenant.to_owned());
-            all.push(Used { org, tenant, change: limit.change, per: limit.per, ratio });
+            all.push(Used { org, tenant, change: limit.change, per: limit.per, so_far, allowed, ratio });
         }
     }
     Ok(all)

@@ -1,0 +1,146 @@
+//! Access that somebody has ended before HR has: what it means beside the record.
+//!
+//! **Invariant:** no edit in Namely, no undo and no rejection gives it back; HR's own end takes its place, and a person takes it
+//! back.
+
+use crate::clock::Moment;
+use crate::domain::record::lifecycle::{Entitlement, Lifecycle};
+use std::time::Duration;
+
+/// Who has asked for the end of access may take it back for so long; then somebody else must.
+const SECOND_THOUGHTS: Duration = Duration::from_secs(600);
+/// People of one asker are counted over this.
+pub const COUNTED_OVER: Duration = Duration::from_secs(3600);
+
+/// The end of somebody's access, as it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndNow {
+    pub by: String,
+    pub principal: String,
+    pub why: String,
+    pub at: Moment,
+    /// From when on.
+    pub begins: Moment,
+    /// Only suspended, and nothing else is taken.
+    pub suspends: bool,
+}
+
+impl EndNow {
+    /// Whether it has begun.
+    pub fn has_begun(&self, now: Moment) -> bool {
+        self.begins <= now
+    }
+
+    /// Whether the record says as much by itself.
+    pub const fn is_confirmed_by(&self, says: &Entitlement) -> bool {
+        match says {
+            Entitlement::Ended(_) => true,
+            Entitlement::Suspended(_) => self.suspends,
+            _ => false,
+        }
+    }
+
+    /// What somebody is entitled to whose record `says` this.
+    pub fn over(&self, says: Lifecycle, now: Moment) -> Lifecycle {
+        if !self.has_begun(now) {
+            let changes_at = says.changes_at.into_iter().chain([self.begins]).min();
+            return Lifecycle { changes_at, ..says };
+        }
+        if self.is_confirmed_by(&says.entitlement) {
+            return says;
+        }
+        let why = format!("access was ended by {}: {}", self.by, self.why);
+        let entitlement = if self.suspends { Entitlement::Suspended(why) } else { Entitlement::Ended(why) };
+        Lifecycle { entitlement, ..says }
+    }
+
+    /// Why a principal may not take it back alone, if they may not. `alone`: how long everybody has for saying no where the
+    /// configuration says that there is only one approver.
+    pub fn keeps_from(&self, principal: &str, alone: Option<Duration>, now: Moment) -> Option<String> {
+        let since = now.since(self.at);
+        let may = self.principal != principal || since <= SECOND_THOUGHTS || alone.is_some_and(|delay| since >= delay);
+        (!may).then(|| {
+            let minutes = SECOND_THOUGHTS.as_secs() / 60;
+            let later = alone.map_or_else(String::new, |delay| {
+                format!(" before {}, because there is no other approver", self.at + delay)
+            });
+            format!(
+                "{} has asked for it more than {minutes} minutes ago: only somebody else may take it back{later}",
+                self.by
+            )
+        })
+    }
+}
+
+/// Whether a second person must agree, because one has ended the access of more people than they may within an hour: `before`
+/// these `people`, of `allowed`.
+pub const fn needs_second(before: usize, people: usize, allowed: usize) -> bool {
+    before + people > allowed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Moment = Moment::from_secs(1_800_000_000);
+
+    fn asked(suspends: bool) -> EndNow {
+        let (by, principal, why) = ("Ann".into(), "token:ann".into(), "stolen laptop".into());
+        EndNow { by, principal, why, at: NOW, begins: NOW, suspends }
+    }
+
+    fn says(entitlement: Entitlement) -> Lifecycle {
+        Lifecycle { entitlement, changes_at: None, remarks: Vec::new() }
+    }
+
+    #[test]
+    fn no_record_gives_access_back_that_somebody_has_ended() {
+        for entitlement in [
+            Entitlement::Entitled,
+            Entitlement::OnLeave(String::new()),
+            Entitlement::Prehire { due: true },
+            Entitlement::NotYet,
+            Entitlement::Unclear(String::new()),
+            Entitlement::Suspended(String::new()),
+        ] {
+            let means = asked(false).over(says(entitlement.clone()), NOW).entitlement;
+            assert_eq!(means, Entitlement::Ended("access was ended by Ann: stolen laptop".into()), "{entitlement:?}");
+            assert!(!asked(false).is_confirmed_by(&entitlement));
+        }
+        let ended = Entitlement::Ended("user status is inactive".into());
+        assert_eq!(asked(false).over(says(ended.clone()), NOW).entitlement, ended, "HR says so itself");
+        assert_eq!(asked(true).over(says(ended.clone()), NOW).entitlement, ended);
+        let grace = Entitlement::Suspended("grace".into());
+        assert_eq!(asked(true).over(says(grace.clone()), NOW).entitlement, grace);
+        let suspended = asked(true).over(says(Entitlement::Entitled), NOW).entitlement;
+        assert!(matches!(suspended, Entitlement::Suspended(_)));
+    }
+
+    #[test]
+    fn an_end_that_is_to_come_is_waited_for() {
+        let later = EndNow { begins: NOW + Duration::from_secs(60), ..asked(false) };
+        let before = later.over(says(Entitlement::Entitled), NOW);
+        assert_eq!((before.entitlement, before.changes_at), (Entitlement::Entitled, Some(later.begins)));
+        let sooner = Lifecycle { changes_at: Some(NOW + Duration::from_secs(5)), ..says(Entitlement::Entitled) };
+        assert_eq!(later.over(sooner, NOW).changes_at, Some(NOW + Duration::from_secs(5)));
+        assert!(later.over(says(Entitlement::Entitled), later.begins).entitlement.is_over());
+    }
+
+    #[test]
+    fn whoever_has_asked_takes_it_back_within_ten_minutes_and_afterwards_somebody_else_must() {
+        let minutes = |n: u64| NOW + Duration::from_secs(60 * n);
+        let keeps = |principal: &str, alone, at| asked(false).keeps_from(principal, alone, at);
+        assert_eq!(keeps("token:ann", None, minutes(10)), None);
+        assert!(keeps("token:ann", None, minutes(11)).is_some_and(|why| why.contains("somebody else")));
+        assert_eq!(keeps("token:ben", None, minutes(11)), None);
+        let hour = Some(Duration::from_secs(3600));
+        assert!(keeps("token:ann", hour, minutes(59)).is_some_and(|why| why.contains("no other approver")));
+        assert_eq!(keeps("token:ann", hour, minutes(60)), None);
+    }
+
+    #[test]
+    fn one_person_ends_the_access_of_so_many_and_no_more_alone() {
+        assert!(!needs_second(0, 10, 10) && !needs_second(9, 1, 10));
+        assert!(needs_second(10, 1, 10) && needs_second(0, 11, 10) && needs_second(0, 1, 0));
+    }
+}

@@ -1,0 +1,262 @@
+//! Ending somebody's access before HR has, and taking that back.
+//!
+//! **Invariant:** whoever is told that it is asked for is ended by the service in any mode that writes; what would keep it from
+//! that is said at once.
+
+use super::engine::Tx;
+use super::pins::{self, Because};
+use super::relink::refresh;
+use super::rows::{account, end_access as row, link, target};
+use super::{StoreError, append, cases, pause, previews};
+use crate::audit::access::{AccessEnded, AccessRestored};
+use crate::audit::{Author, Event, Record};
+use crate::clock::Moment;
+use crate::domain::guard::decider::Decider;
+use crate::domain::plan::case::Case;
+use crate::domain::plan::end_now::{COUNTED_OVER, EndNow, needs_second};
+use crate::domain::plan::kind::ChangeKind;
+use crate::domain::plan::limits::Mode;
+use crate::domain::plan::rulebook::Rulebook;
+use crate::domain::work::cause::Cause;
+use crate::domain::work::revision::News;
+use serde::{Deserialize, Serialize};
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndOrder {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<i64>,
+    /// Accounts that are nobody's, by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<String>,
+    pub why: String,
+    /// When it was asked for, and from when on it is so, in milliseconds.
+    pub at: i64,
+    pub begins: i64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspends: bool,
+}
+
+/// The account of an org that has this login, and whose target it is, if anybody's.
+pub fn account_of_login(c: &Tx, org: &str, login: &str) -> Result<Option<(String, Option<i64>)>, StoreError> {
+    let Some(account) = account::by_login(c, org, login)? else { return Ok(None) };
+    let owner = target::owner(c, org, &account.id)?;
+    Ok(Some((account.id, owner)))
+}
+
+/// Why the access of somebody cannot be ended now, and what would let it; nothing if it can.
+fn stopped(c: &Tx, rules: &Rulebook, org: &str) -> Result<Option<String>, StoreError> {
+    if rules.safeguards.mode == Mode::Observe {
+        return Ok(Some(
+            "the service only observes (safeguards.mode = \"observe\", or `run --dry-run`): nothing was asked for. Set the mode to \
+             \"approve\" or \"auto\" and reload it, or deactivate the account in Okta"
+                .to_owned(),
+        ));
+    }
+    for one in pause::pauses(c)? {
+        let kinds = [None, Some(ChangeKind::Deactivate), Some(ChangeKind::Suspend)];
+        let stops = kinds.into_iter().find_map(|kind| pause::why_paused(std::slice::from_ref(&one), org, kind));
+        if let Some(why) = stops {
+            return Ok(Some(format!(
+                "{why}: nothing was asked for. Let it go on with `resume {}`, then ask again",
+                one.id
+            )));
+        }
+    }
+    Ok(None)
+}
+
+/// Why an account is not written whoever asks, if it is not.
+fn protected(c: &Tx, rules: &Rulebook, case: &Case) -> Result<Option<String>, StoreError> {
+    let directory = previews::directory(c, &case.org)?.unwrap_or_default();
+    let why = case.account.as_ref().and_then(|account| rules.safeguards.protected.why(account, &directory));
+    Ok(why.map(|why| format!("{why} (by the configuration): take it out of [protected], or deactivate it in Okta")))
+}
+
+/// Whether a second person must agree before it is done: `people` more by this principal.
+fn waits(c: &Tx, rules: &Rulebook, principal: &str, people: usize, now: Moment) -> Result<bool, StoreError> {
+    let before = row::asked_since(c, principal, now - COUNTED_OVER)?;
+    Ok(needs_second(before, people, rules.safeguards.end_access))
+}
+
+/// That an order can be carried out. Returns whether a second person must agree first. `by` is the principal who asks.
+pub fn may_end(c: &Tx, rules: &Rulebook, org: &str, order: &EndOrder, by: &Decider) -> Result<bool, StoreError> {
+    let now = Moment::from_millis(order.at);
+    if let Some(why) = stopped(c, rules, org)? {
+        return Err(StoreError::NotNow(why));
+    }
+    let mut new = order.accounts.len();
+    for target in &order.targets {
+        let Some(case) = cases::brief(c, rules, *target, now)? else { continue };
+        let name = case.person.display();
+        if let Some(why) = protected(c, rules, &case)? {
+            return Err(StoreError::NotNow(format!("{name}: {why}")));
+        }
+        match row::open(c, *target)? {
+            Some(open) if open.waits && open.asked.principal != by.principal() => {}
+            Some(open) if open.waits => {
+                let why = format!("{} has asked for {name} already: somebody else must", open.asked.by);
+                return Err(StoreError::NotNow(why));
+            }
+            Some(open) => {
+                let why = format!("the access of {name} was ended by {} on {}", open.asked.by, open.asked.at);
+                return Err(StoreError::NotNow(format!("{why}; `timeline {name:?}` shows how far it is")));
+            }
+            None => new += 1,
+        }
+        let is_out = case.account.as_ref().is_some_and(|account| !account.is_live());
+        if is_out && rules.lifecycle(&case, now).entitlement.is_over() {
+            let why = format!("the access of {name} has ended already; `timeline {name:?}` shows when");
+            return Err(StoreError::NotNow(why));
+        }
+    }
+    for okta_id in &order.accounts {
+        let known = account::by_id(c, org, okta_id)?;
+        let directory = previews::directory(c, org)?.unwrap_or_default();
+        if let Some(why) = known.and_then(|account| rules.safeguards.protected.why(&account, &directory)) {
+            return Err(StoreError::NotNow(format!("{why} (by the configuration)")));
+        }
+    }
+    waits(c, rules, by.principal(), new, now)
+}
+
+/// Carries an order out; returns how many people may be worked on because of it.
+pub(super) fn end(
+    c: &Tx,
+    rules: &Rulebook,
+    org: &str,
+    order: &EndOrder,
+    (by, principal): (&str, &str),
+    now: Moment,
+) -> Result<Result<usize, String>, StoreError> {
+    if let Some(why) = stopped(c, rules, org)? {
+        return Ok(Err(why));
+    }
+    let decider = Decider::known(by, principal);
+    let mut targets = order.targets.clone();
+    for okta_id in &order.accounts {
+        targets.push(match target::owner(c, org, okta_id)? {
+            Some(owner) => owner,
+            None => target::of_account(c, org, okta_id)?,
+        });
+    }
+    let mut new = Vec::new();
+    for one in &targets {
+        match row::open(c, *one)? {
+            Some(open) if open.waits && open.asked.principal != principal => {
+                row::agree(c, open.id, &decider)?;
+                begin(c, rules, *one, &open.asked, Some(&decider), now)?;
+            }
+            Some(_) => {}
+            None => new.push(*one),
+        }
+    }
+    let waits = waits(c, rules, principal, new.len(), now)?;
+    for one in new {
+        let asked = EndNow {
+            by: by.to_owned(),
+            principal: principal.to_owned(),
+            why: order.why.clone(),
+            at: Moment::from_millis(order.at),
+            begins: Moment::from_millis(order.begins),
+            suspends: order.suspends,
+        };
+        row::insert(c, one, &asked, waits)?;
+        if waits {
+            append(c, &record(c, one, &asked, None, true, now)?)?;
+        } else {
+            begin(c, rules, one, &asked, None, now)?;
+        }
+    }
+    Ok(Ok(targets.len()))
+}
+
+fn record(
+    c: &Tx,
+    target: i64,
+    asked: &EndNow,
+    agreed: Option<&Decider>,
+    waits: bool,
+    now: Moment,
+) -> Result<Record, StoreError> {
+    let org = super::rows::work::org(c, target)?;
+    let ended = AccessEnded {
+        why: asked.why.clone(),
+        asked_at: asked.at.to_string(),
+        begins: (asked.begins > asked.at).then(|| asked.begins.to_string()),
+        suspends: asked.suspends,
+        waits,
+        agreed_by: agreed.map(|decider| decider.name.clone()),
+        author: Author::new(&asked.by, &asked.principal),
+    };
+    Ok(Record::about(target, org, now, Event::AccessEnded(ended)))
+}
+
+/// From now on it is so: no pin gives access, and the person is as urgent as whoever has left.
+fn begin(
+    c: &Tx,
+    rules: &Rulebook,
+    target: i64,
+    asked: &EndNow,
+    agreed: Option<&Decider>,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let why = Because::Person { by: &asked.by, principal: &asked.principal };
+    pins::unpin(c, target, why, now)?;
+    append(c, &record(c, target, asked, agreed, false, now)?)?;
+    renew(c, rules, target, now)
+}
+
+fn renew(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<(), StoreError> {
+    let Some(case) = cases::brief(c, rules, target, now)? else { return Ok(()) };
+    let conflict = target::conflict(c, target)?;
+    let news = News::none(case.person.primary(), Cause::Request, now);
+    refresh(c, rules, target, &news, conflict.as_deref(), now).map(|_| ())
+}
+
+/// That somebody may take back these ends of access; and of whom nothing gives it back by itself.
+pub fn may_restore(c: &Tx, rules: &Rulebook, targets: &[i64], by: &Decider, now: Moment) -> Result<(), StoreError> {
+    let mut found = 0;
+    for target in targets {
+        let Some(open) = row::open(c, *target)? else { continue };
+        found += 1;
+        if let Some(why) = open.asked.keeps_from(by.principal(), rules.safeguards.alone(), now) {
+            return Err(StoreError::NotNow(why));
+        }
+    }
+    if found == 0 {
+        let why =
+            "nobody has ended their access before HR: see `end-access --list`, and `explain` for why they have none";
+        return Err(StoreError::NotThere(why.into()));
+    }
+    Ok(())
+}
+
+/// Takes back ends of access; returns how many people may be worked on because of it.
+pub(super) fn restore(
+    c: &Tx,
+    rules: &Rulebook,
+    targets: &[i64],
+    why: &str,
+    (by, principal): (&str, &str),
+    now: Moment,
+) -> Result<Result<usize, String>, StoreError> {
+    let mut people = 0;
+    for one in targets {
+        let Some(open) = row::open(c, *one)? else { continue };
+        if let Some(why) = open.asked.keeps_from(principal, rules.safeguards.alone(), now) {
+            return Ok(Err(why));
+        }
+        row::close(c, open.id, "restored", Some((by, principal)), now)?;
+        let restored =
+            AccessRestored { why: why.to_owned(), asked_by: open.asked.by, author: Author::new(by, principal) };
+        let org = super::rows::work::org(c, *one)?;
+        append(c, &Record::about(*one, org, now, Event::AccessRestored(restored)))?;
+        if link::profiles(c, *one)?.here.is_empty() {
+            target::let_go(c, *one)?; // nobody's again: what Okta holds of it is somebody's decision there
+        }
+        renew(c, rules, *one, now)?;
+        people += 1;
+    }
+    Ok(Ok(people))
+}

@@ -1,0 +1,67 @@
+//! Whose access was ended before HR has done it.
+
+use crate::clock::Moment;
+use crate::store::StoreError;
+use crate::store::engine::Tx;
+use crate::store::rows::{account, end_access as row, link, target};
+use serde::{Deserialize, Serialize};
+
+/// Somebody whose access was ended before HR has done it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EndedAccess {
+    pub target: i64,
+    pub org: String,
+    pub name: String,
+    pub login: Option<String>,
+    pub by: String,
+    pub why: String,
+    /// In milliseconds, as all moments here.
+    pub at: i64,
+    pub begins: i64,
+    pub suspends: bool,
+    /// A second person must agree first.
+    pub waits: bool,
+    /// What Okta was seen to hold of the account.
+    pub status: Option<String>,
+}
+
+impl EndedAccess {
+    /// What is so, and what to do, for people.
+    pub fn message(&self) -> String {
+        let (by, why, name) = (&self.by, &self.why, &self.name);
+        if self.waits {
+            return format!(
+                "{by} has asked for the end of access ({why}), beyond what one person may within an hour: somebody else must ask \
+                 for the same with `end-access {name:?}`"
+            );
+        }
+        format!(
+            "access was ended by {by} on {}: {why}; HR has not followed since. Have it entered in Namely, or take it back with `restore-access {name:?}`",
+            Moment::from_millis(self.at)
+        )
+    }
+}
+
+/// Everybody whose access was ended before HR has done it.
+pub fn ended_access(c: &Tx) -> Result<Vec<EndedAccess>, StoreError> {
+    let mut found = Vec::new();
+    for row::Open { target, asked, waits, .. } in row::all(c)? {
+        let Some((org, okta_id)) = target::account_of(c, target)? else { continue };
+        let account = okta_id.map(|id| account::by_id(c, &org, &id)).transpose()?.flatten();
+        let name = link::name_of(c, target)?;
+        found.push(EndedAccess {
+            target,
+            name: name.or_else(|| account.as_ref().map(|one| one.login.clone())).unwrap_or_default(),
+            login: account.as_ref().map(|one| one.login.clone()),
+            status: account.map(|one| one.status.as_str().to_owned()),
+            org,
+            by: asked.by,
+            why: asked.why,
+            at: asked.at.millis(),
+            begins: asked.begins.millis(),
+            suspends: asked.suspends,
+            waits,
+        });
+    }
+    Ok(found)
+}
