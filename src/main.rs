@@ -157,11 +157,11 @@ const GROUPS: [(&str, &[&str]); 9] = [
 
 const AFTER: &str = "\
 Examples:
-  namely-okta-sync sandbox                       both sides simulated, and a judgement
-  namely-okta-sync check                         is the configuration sound, do both sides answer
-  namely-okta-sync status                        is it safe, who waits, what to do about it
-  namely-okta-sync explain ada@acme.com          why somebody has what they have
-  namely-okta-sync end-access ada@acme.com --why \"stolen laptop\"
+  $ namely-okta-sync sandbox                       both sides simulated, and a judgement
+  $ namely-okta-sync check                         is the configuration sound, do both sides answer
+  $ namely-okta-sync status                        is it safe, who waits, what to do about it
+  $ namely-okta-sync explain ada@acme.com          why somebody has what they have
+  $ namely-okta-sync end-access ada@acme.com --why \"stolen laptop\"
 
 Exit codes: 0 it is so, or was done; 1 refused, or somebody must act; 2 nothing can be said; 64 not understood.
 Environment: NAMELY_OKTA_SYNC_CONFIG names the configuration, NAMELY_OKTA_SYNC_SERVICE a running service;

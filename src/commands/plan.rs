@@ -321,6 +321,7 @@ mod tests {
 
     fn person(n: i64, change: ChangeKind) -> Preview {
         Preview {
+            ungoverned: Vec::new(),
             org: "main".into(),
             target: n,
             tenant: "acme".into(),

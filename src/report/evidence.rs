@@ -283,7 +283,10 @@ impl Collector {
         {
             (leaver.state, leaver.kept_by) = ("taken back", None);
         }
-        self.caused(row, target);
+        // What somebody has asked for before HR is the cause, and not that it was looked at because of it.
+        if self.tracks.get(&target).is_none_or(|track| track.asked_at.is_none()) {
+            self.caused(row, target);
+        }
         let track = self.tracks.entry(target).or_default();
         if !over {
             (track.leaver, track.latest, track.given_by) = (None, None, None);

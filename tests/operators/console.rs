@@ -49,7 +49,13 @@ impl Pages {
     }
 
     fn with(rig: &Rig, settings: ConsoleSettings) -> Self {
-        let token = |name: &str, role| Token { name: name.into(), role, token: secret(role).into(), end_access: false, uid: None };
+        let token = |name: &str, role| Token {
+            name: name.into(),
+            role,
+            token: secret(role).into(),
+            end_access: false,
+            uid: None,
+        };
         let tokens = [token("Vera", Role::Viewer), token("Otto", Role::Operator), token("Anna", Role::Approver)];
         let served = Served { tokens: tokens.into(), ..Served::of(rig.service()) };
         let mount = console::mount(&served, &settings).expect("threads");
