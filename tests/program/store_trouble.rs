@@ -191,7 +191,7 @@ fn after_a_clean_stop_the_store_is_one_file_and_after_a_kill_nothing_is_missing(
     assert!(size("-wal") > 0, "what a kill leaves is two files");
     let people = workspace.count("source");
     let mut service = workspace.settled();
-    wait_until("it runs again", &workspace.log, || workspace.log().matches("admin API are served").count() == 2);
+    wait_until("it runs again", &workspace.log, || workspace.log().matches("are served").count() == 2);
     assert_eq!(workspace.count("source"), people);
     let terminated = std::process::Command::new("kill").arg(service.0.id().to_string()).status().expect("kill");
     assert!(terminated.success() && service.0.wait().expect("ends").success(), "{}", workspace.log());

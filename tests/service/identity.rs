@@ -153,8 +153,8 @@ fn whoever_has_left_is_ended_at_the_first_start_whatever_else_of_their_profile_c
         let kinds = [
             ("links", Some(json!({ "groups": [{ "id": "brand-new", "name": "Brand new" }] }))),
             ("start_date", Some(json!("31/10/2026"))),
-            ("reports_to", Some(json!({ "id": "u-1" }))),
-            ("office_phone", Some(json!(5_550_100))),
+            ("reports_to", Some(json!(7))),
+            ("office_phone", Some(json!(["+1 555 0100"]))),
             ("employee_type", None),
             ("email", Some(json!(42))),
             ("departure_date", Some(json!("next week"))),
