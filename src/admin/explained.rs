@@ -19,6 +19,8 @@ pub struct Explained {
     pub directory: Directory,
     /// How far the work on them is: `held`, `quarantined`, `under way` or `done`, and why.
     pub state: (&'static str, Option<String>),
+    /// Calls for them that were never answered, and when they are looked at again.
+    pub unanswered: Vec<String>,
 }
 
 /// Explains a target; nothing if there is nobody.
@@ -44,7 +46,7 @@ pub fn explained(c: &Tx, rules: &Rulebook, org: &str, target: i64, now: Moment) 
             (State::Ready, false) => ("done", work.reason),
         },
     };
-    Ok(Some(Explained { case, preview, mapping, directory: known, state }))
+    Ok(Some(Explained { case, preview, mapping, directory: known, state, unanswered: progress.unanswered }))
 }
 
 impl Explained {

@@ -2,17 +2,12 @@
 //! and why somebody is not in a group.
 
 use super::place::ConfigFile;
-use super::store::{Opened, open};
+use super::store::open;
 use super::table::table;
-use crate::domain::guard::preview::{Preview, preview};
-use crate::domain::mapping::desired::Shown;
-use crate::domain::mapping::explain::{Explanation, explain as explain_mapping};
-use crate::domain::work::machine::State;
-use crate::domain::{Case, Directory, ManagerLink};
-use crate::store::{directory, find, progress, whole};
+use crate::admin::explained::{Explained, explained};
+use crate::store::find;
 use anyhow::bail;
 use serde_json::{Value, json};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
@@ -34,25 +29,13 @@ pub struct Options {
     pub json: bool,
 }
 
-/// Everything about one person in one org.
-struct Remark {
-    case: Case,
-    preview: Preview,
-    mapping: Explanation,
-    directory: Directory,
-    /// What the service says of them: held, quarantined, or nothing.
-    state: String,
-    /// Calls for them that were never answered.
-    unanswered: Vec<String>,
-}
-
 /// Explains.
 pub fn explain(options: &Options) -> anyhow::Result<ExitCode> {
     let opened = open(&options.config)?;
     let mut all = Vec::new();
     for org in opened.orgs(options.org.as_ref())? {
         for target in find(&opened.store, &org, &options.person)? {
-            all.extend(read(&opened, &org, target)?);
+            all.extend(explained(&opened.store, &opened.config.rulebook, &org, target, opened.now)?);
         }
     }
     if all.is_empty() {
@@ -62,109 +45,81 @@ pub fn explain(options: &Options) -> anyhow::Result<ExitCode> {
         all.iter().map(|message| options.group.as_ref().map(|group| why(message, group))).collect();
     if options.json {
         let people: Vec<Value> =
-            all.iter().zip(&verdicts).map(|(message, group)| message.json(group.as_ref())).collect();
+            all.iter().zip(&verdicts).map(|(message, group)| json(message, group.as_ref())).collect();
         println!("{}", serde_json::to_string_pretty(&people)?);
         return Ok(ExitCode::SUCCESS);
     }
     for (message, verdict) in all.iter().zip(&verdicts) {
-        message.header();
+        header(message);
         match verdict {
             Some(reasons) => reasons.iter().for_each(|reason| println!("  {reason}")),
-            None => message.tables(),
+            None => tables(message),
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn read(opened: &Opened, org: &str, target: i64) -> anyhow::Result<Option<Remark>> {
-    let rules = &opened.config.rulebook;
-    let Some(case) = whole(&opened.store, rules, target, opened.now)? else { return Ok(None) };
-    let known = directory(&opened.store, org)?.unwrap_or_default();
-    let progress = progress(&opened.store, target)?;
-    let preview = preview(target, &case, progress.conflict.as_deref(), rules, &mut Cow::Borrowed(&known), opened.now);
-    let positions = rules.counting(&case, opened.now);
-    let login = case.login.as_ref().map(|chosen| chosen.login.as_str()).unwrap_or_default();
-    let manager_login = match &case.manager {
-        ManagerLink::Account { login, .. } => Some(login.as_str()),
-        _ => None,
-    };
-    let shown = Shown { org, login, manager_login, positions: &positions };
-    let mapping = explain_mapping(&rules.mapping, &shown);
-    drop(positions);
-    let state = match progress.work.map(|work| (work.state, work.is_dirty(), work.reason)) {
-        Some((State::Held, _, Some(why))) => format!("held: {why}"),
-        Some((State::Quarantined, _, Some(why))) => format!("quarantined: {why}"),
-        Some((_, true, Some(why))) => format!("under way: {why}"),
-        Some((_, true, None)) => "under way".to_owned(),
-        Some((_, false, Some(remark))) => format!("done; {remark}"),
-        _ => "done".to_owned(),
-    };
-    let unanswered = progress.unanswered;
-    Ok(Some(Remark { case, preview, mapping, directory: known, state, unanswered }))
+/// How far the work on somebody is, and why.
+fn state(known: &Explained) -> String {
+    match &known.state {
+        (word, None) => (*word).to_owned(),
+        ("done", Some(remark)) => format!("done; {remark}"),
+        (word, Some(why)) => format!("{word}: {why}"),
+    }
 }
 
-impl Remark {
-    fn header(&self) {
-        let p = &self.preview;
-        println!("{} in {}: {} in Namely; {}", p.name, p.org, p.entitlement, self.state);
-        match &self.case.account {
-            Some(account) => println!("  account {} ({}), {}", account.id, account.login, account.status.as_str()),
-            None => println!("  no account in Okta"),
-        }
-        self.unanswered.iter().for_each(|message| println!("  {message}"));
-        p.remarks.iter().for_each(|remark| println!("  {remark}"));
-        if let Some(why) = &p.obstacle {
-            println!("  cannot be done: {why}");
-        }
-        if p.changes.is_empty() {
-            println!("  nothing would change");
-        }
-        for (change, words) in &p.changes {
-            println!("  would {}: {}", change.as_str(), words.join("; "));
-        }
-        p.by_okta.iter().for_each(|message| println!("  {message}"));
+fn header(known: &Explained) {
+    let p = &known.preview;
+    println!("{} in {}: {} in Namely; {}", p.name, p.org, p.entitlement, state(known));
+    match &known.case.account {
+        Some(account) => println!("  account {} ({}), {}", account.id, account.login, account.status.as_str()),
+        None => println!("  no account in Okta"),
     }
+    known.unanswered.iter().for_each(|message| println!("  {message}"));
+    p.remarks.iter().for_each(|remark| println!("  {remark}"));
+    if let Some(why) = &p.obstacle {
+        println!("  cannot be done: {why}");
+    }
+    if p.changes.is_empty() {
+        println!("  nothing would change");
+    }
+    for (change, words) in &p.changes {
+        println!("  would {}: {}", change.as_str(), words.join("; "));
+    }
+    p.by_okta.iter().for_each(|message| println!("  {message}"));
+}
 
-    fn tables(&self) {
-        let profile = self.case.account.as_ref().map(|account| &account.profile);
-        let mut rows = table(&["attribute", "Namely gives", "Okta has", "from", "inputs", "note"]);
-        for a in &self.mapping.attributes {
-            let has = profile.and_then(|profile| profile.get(&a.attribute)).map(text).unwrap_or_default();
-            let note = a.note.clone().unwrap_or_default();
-            rows.add_row([a.attribute.clone(), text(&a.value), has, a.expression.clone(), list(&a.inputs), note]);
-        }
-        println!("{rows}");
-        let mut rows = table(&["group rule", "gives", "condition", "inputs", "why not"]);
-        for g in &self.mapping.groups {
-            let groups = g.groups.iter().cloned().collect::<Vec<_>>().join("\n");
-            let (when, not) = (g.when.clone().unwrap_or_default(), g.not.clone().unwrap_or_default());
-            rows.add_row([g.rule.clone(), groups, when, list(&g.inputs), not]);
-        }
-        println!("{rows}");
-        println!("groups in Okta, as far as they matter here: {}", self.groups().join(", "));
+fn tables(known: &Explained) {
+    let profile = known.case.account.as_ref().map(|account| &account.profile);
+    let mut rows = table(&["attribute", "Namely gives", "Okta has", "from", "inputs", "note"]);
+    for a in &known.mapping.attributes {
+        let has = profile.and_then(|profile| profile.get(&a.attribute)).map(text).unwrap_or_default();
+        let note = a.note.clone().unwrap_or_default();
+        rows.add_row([a.attribute.clone(), text(&a.value), has, a.expression.clone(), list(&a.inputs), note]);
     }
+    println!("{rows}");
+    let mut rows = table(&["group rule", "gives", "condition", "inputs", "why not"]);
+    for g in &known.mapping.groups {
+        let groups = g.groups.iter().cloned().collect::<Vec<_>>().join("\n");
+        let (when, not) = (g.when.clone().unwrap_or_default(), g.not.clone().unwrap_or_default());
+        rows.add_row([g.rule.clone(), groups, when, list(&g.inputs), not]);
+    }
+    println!("{rows}");
+    println!("groups in Okta, as far as they matter here: {}", known.groups().join(", "));
+}
 
-    fn groups(&self) -> Vec<String> {
-        let groups = self.case.account.as_ref().map(|account| &account.groups).into_iter().flatten();
-        groups.map(|id| self.directory.find(id).map_or_else(|| id.clone(), |group| group.name.clone())).collect()
-    }
-
-    fn json(&self, group: Option<&Vec<String>>) -> Value {
-        json!({
-            "plan": self.preview,
-            "state": self.state,
-            "account": self.case.account.as_ref().map(|account| json!({
-                "id": account.id, "login": account.login, "status": account.status, "profile": account.profile,
-                "groups": self.groups(),
-            })),
-            "mapping": self.mapping,
-            "group": group,
-        })
-    }
+fn json(known: &Explained, group: Option<&Vec<String>>) -> Value {
+    json!({
+        "plan": known.preview,
+        "state": state(known),
+        "account": known.account(),
+        "mapping": known.mapping,
+        "group": group,
+    })
 }
 
 /// Why somebody is in a group, or why not.
-fn why(message: &Remark, word: &str) -> Vec<String> {
+fn why(message: &Explained, word: &str) -> Vec<String> {
     let mut reasons = Vec::new();
     let found = message.directory.find(word);
     let name = found.map_or(word, |group| group.name.as_str());

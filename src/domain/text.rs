@@ -54,6 +54,11 @@ pub fn login_key(login: &str) -> String {
     login.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect()
 }
 
+/// Whether a text is a UUID as Namely writes the ids of profiles: with hyphens, in capitals or not.
+pub fn is_uuid(text: &str) -> bool {
+    text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +75,17 @@ mod tests {
         assert_eq!(visible("a\u{1b}]0;x\u{7}b"), "a\\u{1b}]0;x\\u{7}b");
         assert_eq!(visible("gro\u{202e}piz"), "gro\\u{202e}piz");
         assert_eq!(visible(&"x".repeat(9000)).chars().count(), LONGEST + 1);
+    }
+
+    #[test]
+    fn an_id_of_a_profile_is_known_by_its_form() {
+        let uuid = "5f0c7a4e-0000-4000-8000-00000000000a";
+        assert!(is_uuid(uuid) && is_uuid(&uuid.to_uppercase()));
+        for other in
+            ["", "u-1", "no_guid", "5f0c7a4e000040008000000000000000000a", "{5f0c7a4e-0000-4000-8000-00000000000}"]
+        {
+            assert!(!is_uuid(other), "{other}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! objects where others have texts (`namely-api.md §3.4`). What is of another type is an error, never an empty value.
 
 use crate::domain::Manager;
+use crate::domain::text::is_uuid;
 use jiff::civil::Date;
 use serde_json::{Map, Value};
 
@@ -105,13 +106,6 @@ fn without_midnight(text: &str) -> &str {
         bare.starts_with("00:00") && bare.chars().all(|c| matches!(c, '0' | ':' | '.'))
     };
     text.split_once('T').filter(|(_, time)| is_midnight(time)).map_or(text, |(day, _)| day)
-}
-
-/// Whether a text is the id of a profile.
-fn is_uuid(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let is_hex = |part: &&str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12]) && parts.iter().all(is_hex)
 }
 
 /// `YYYY-MM-DD`, the older `MM/DD/YYYY`, or nothing (`namely-api.md §3.4`, dates). A year has four digits and is one of

@@ -2,6 +2,7 @@
 
 use crate::domain::account::group_rule::OktaRule;
 use crate::domain::account::user::Marks;
+use crate::domain::text::is_uuid;
 use crate::domain::{Account, AccountStatus, Group};
 use serde::Deserialize;
 use serde_json::Value;
@@ -102,12 +103,7 @@ impl User {
 /// An anchor as Namely writes the id of the profile: an import may have put blanks around it, or capitals into its UUID.
 fn as_profile_id(anchor: &str) -> String {
     let anchor = anchor.trim();
-    let is_uuid = anchor.len() == 36
-        && anchor.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        });
-    if is_uuid { anchor.to_ascii_lowercase() } else { anchor.to_owned() }
+    if is_uuid(anchor) { anchor.to_ascii_lowercase() } else { anchor.to_owned() }
 }
 
 /// A group object.

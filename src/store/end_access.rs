@@ -87,7 +87,10 @@ pub fn may_end(c: &Tx, rules: &Rulebook, org: &str, order: &EndOrder, by: &Decid
     }
     let mut new = order.accounts.len();
     for target in &order.targets {
-        let Some(case) = cases::brief(c, rules, *target, now)? else { continue };
+        let Some(case) = cases::brief(c, rules, *target, now)? else {
+            let why = format!("nothing is known of target {target} any more; name the account with `--account LOGIN`");
+            return Err(StoreError::NotThere(why));
+        };
         let name = case.person.display();
         if let Some(why) = protected(c, rules, &case)? {
             return Err(StoreError::NotNow(format!("{name}: {why}")));

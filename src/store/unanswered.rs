@@ -4,7 +4,7 @@
 //! outlives the run and the process, and costs no call for anybody else.
 
 use super::engine::{Tx, alone};
-use super::rows::{account, audit, link, target, unanswered, work};
+use super::rows::{account, audit, end_access, link, target, unanswered, work};
 use super::{Store, StoreError, Trouble, accounts, dirty, refused};
 use crate::clock::Moment;
 use crate::domain::plan::doubt::{Ending, LONGEST_DELAY, gives_access, is_then, next_reading};
@@ -59,8 +59,9 @@ fn read_unanswered_again(c: &Tx, now: Moment) -> Result<usize, StoreError> {
 fn doubt_again(c: &Tx, one: &unanswered::Unanswered, now: Moment) -> Result<(), StoreError> {
     let (target, step) = (one.target, &one.step);
     let Some(work) = work::load(c, target)? else { return Ok(()) };
-    if link::profiles(c, target)?.here.is_empty() {
-        return Ok(()); // nobody's any more
+    // Nobody's any more; an account without a profile whose access somebody has ended is still ours to end.
+    if link::profiles(c, target)?.here.is_empty() && end_access::of(c, target)?.is_none() {
+        return Ok(());
     }
     accounts::doubt(c, target, step, Ending::Untold)?;
     if let Some(was) = is_then(step) {

@@ -186,9 +186,9 @@ fn create(situation: &Situation, activate: bool) -> Result<Plan, Obstacle> {
     if let Some(why) = leave_out_protecting(situation, None, &mut desired) {
         return Err(why.into());
     }
+    let mut plan = Plan { unfinished: leave_out_protected_groups(situation, None, &mut desired), ..Plan::default() };
     let groups = resolve(&desired, &situation.rulebook.mapping, situation.directory)?;
     let kind = user_type(&desired, situation.directory)?;
-    let mut plan = Plan::default();
     if !groups.missing.is_empty() {
         plan.steps = groups.missing.into_iter().map(|name| Step::CreateGroup { name }).collect();
         return Ok(plan);
@@ -209,7 +209,8 @@ fn create(situation: &Situation, activate: bool) -> Result<Plan, Obstacle> {
 fn adjust(situation: &Situation, account: &Account, plan: &mut Plan) -> Result<(), Obstacle> {
     let (directory, rulebook) = (situation.directory, situation.rulebook);
     let mut desired = wanted(situation)?;
-    if let Some(why) = leave_out_protecting(situation, Some(account), &mut desired) {
+    let attributes = leave_out_protecting(situation, Some(account), &mut desired);
+    if let Some(why) = attributes.or(leave_out_protected_groups(situation, Some(account), &mut desired)) {
         plan.unfinished.get_or_insert(why);
     }
     let groups = resolve(&desired, &rulebook.mapping, directory)?;
@@ -271,6 +272,31 @@ fn leave_out_protecting(situation: &Situation, account: Option<&Account>, desire
         left_out.push(format!("{field} {text} (protected: {pattern})"));
         false
     });
+    beyond_every_plan(&left_out)
+}
+
+/// The same of groups that protect whoever is in them. Who is in one already is protected by whoever has put them there.
+fn leave_out_protected_groups(
+    situation: &Situation,
+    account: Option<&Account>,
+    desired: &mut Desired,
+) -> Option<String> {
+    let (protected, directory) = (&situation.rulebook.safeguards.protected, situation.directory);
+    let mut left_out = Vec::new();
+    desired.groups.retain(|word, _| {
+        let group = directory.find(word);
+        let name = group.map_or(word.as_str(), |group| group.name.as_str());
+        let is_in = group.is_some_and(|group| account.is_some_and(|account| account.groups.contains(&group.id)));
+        if is_in || !protected.names(name) {
+            return true;
+        }
+        left_out.push(format!("the protected group {name:?}"));
+        false
+    });
+    beyond_every_plan(&left_out)
+}
+
+fn beyond_every_plan(left_out: &[String]) -> Option<String> {
     (!left_out.is_empty()).then(|| {
         format!(
             "Namely asks for {}, which would put the account beyond every plan: not written; correct the profile in Namely, or \

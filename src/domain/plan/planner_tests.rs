@@ -17,6 +17,7 @@ use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+mod protected_tests;
 const ID: &str = "00u00000000000000001";
 
 fn now() -> Moment {
