@@ -110,5 +110,5 @@ fn http_sink(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Option<HttpSi
     let scheme = s.text(r, "scheme").map_or_else(|| "Bearer".to_owned(), |at| at.value);
     let batch = size(s.number(r, "batch", 1..=10_000, 500));
     s.finish(r);
-    Some(HttpSink { name: name?.value, url: url?, scheme, token: optional(token)?, batch })
+    Some(HttpSink { name: name?.value, url: url?, scheme, token: optional(token).ok()?, batch })
 }

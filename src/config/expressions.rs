@@ -69,11 +69,11 @@ pub fn text(r: &mut Reader, engine: &Engine, path: &str, source: &At<String>) ->
     check_kind(r, engine, path, source, &expr, TEXT).then_some(expr)
 }
 
-/// What was not written is nothing, what is wrong is missing.
-pub fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
-    match read {
-        None => Some(None),
-        Some(Some(value)) => Some(Some(value)),
-        Some(None) => None,
-    }
+/// What is written is wrong, and its problem was reported.
+pub struct Wrong;
+
+/// The value of a key that may be left out: what was not written is nothing. `read` has nothing inside where what was
+/// written is wrong.
+pub fn optional<T>(read: Option<Option<T>>) -> Result<Option<T>, Wrong> {
+    read.map(|value| value.ok_or(Wrong)).transpose()
 }

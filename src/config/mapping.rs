@@ -52,7 +52,7 @@ pub fn read(r: &mut Reader, mut s: Section, engine: Engine) -> Option<Read> {
     s.finish(r);
     let groups: Vec<GroupRule> = groups.into_iter().collect::<Option<_>>()?;
     let apps: Vec<AppRule> = apps.into_iter().collect::<Option<_>>()?;
-    let (attributes, zone, user_type) = (attributes?, optional(zone)?, optional(user_type)?);
+    let (attributes, zone, user_type) = (attributes?, optional(zone).ok()?, optional(user_type).ok()?);
     let mapping = Mapping::new(engine, &anchor, attributes, groups).with_apps(apps).with_user_type(user_type);
     Some(Read { mapping, login: login?, zone })
 }
@@ -121,7 +121,7 @@ fn read_app_rule(r: &mut Reader, engine: &Engine, n: usize, mut s: Section) -> O
     let when = s.text(r, "when").map(|at| compile_kind(r, engine, &format!("{path}.when"), &at, &[Kind::Boolean]));
     let user_name = s.text(r, "user_name").map(|at| compile_kind(r, engine, &format!("{path}.user_name"), &at, TEXT));
     s.finish(r);
-    Some(AppRule { label, app: app?.value, when: optional(when)?, user_name: optional(user_name)? })
+    Some(AppRule { label, app: app?.value, when: optional(when).ok()?, user_name: optional(user_name).ok()? })
 }
 
 fn read_attributes(r: &mut Reader, engine: &Engine, anchor: &str, s: &mut Section) -> Option<Vec<AttributeRule>> {
@@ -213,7 +213,7 @@ fn read_group_rule(r: &mut Reader, engine: &Engine, n: usize, mut s: Section) ->
     let primary_only = s.choice(r, "positions", &[("all", false), ("primary", true)]);
     let grants = read_grants(r, engine, &path, &mut s);
     s.finish(r);
-    Some(GroupRule { label, when: optional(when)?, grants: grants?, create, required, primary_only })
+    Some(GroupRule { label, when: optional(when).ok()?, grants: grants?, create, required, primary_only })
 }
 
 /// What a group rule gives: a list, an expression, a table, or a template.

@@ -206,7 +206,7 @@ impl Config {
         let problems = reader.finish();
         let namely = namely.into_iter().collect::<Option<Vec<_>>>();
         let okta = okta.into_iter().collect::<Option<Vec<_>>>();
-        let (Some(namely), Some(okta), Some(read), Some(matching), Some(leave), Some(primary), true) =
+        let (Some(namely), Some(okta), Some(read), Some(matching), Ok(leave), Ok(primary), true) =
             (namely, okta, mapping, matching, leave, primary, problems.is_empty())
         else {
             return Err(Problems(problems));
@@ -286,7 +286,7 @@ fn expression(
     engine: &Engine,
     table: &'static str,
     key: &'static str,
-) -> Option<Option<crate::domain::mapping::expr::Expr>> {
+) -> Result<Option<crate::domain::mapping::expr::Expr>, expressions::Wrong> {
     let mut s = root.section(r, table);
     let read = s.text(r, key).map(|at| expressions::condition(r, engine, &format!("{table}.{key}"), &at));
     s.finish(r);
@@ -454,7 +454,7 @@ fn org(
     retry.finish(r);
     s.finish(r);
     let name = name?.value;
-    let people = expressions::optional(people)?;
+    let people = expressions::optional(people).ok()?;
     let tenants = tenants.unwrap_or_else(|| all_tenants.to_vec());
     let rules = OrgRules { name: name.clone(), tenants, people, unrouted, manager_relation };
     Some((

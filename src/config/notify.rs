@@ -41,7 +41,7 @@ pub(super) fn channel(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Opti
             let url = net::secret_url(r, &mut s, secrets, "env:WEBHOOK_URL");
             let key = format!("{path}.secret");
             let secret = s.text(r, "secret").map(|at| secrets.resolve(r, &key, at));
-            Some(Kind::Webhook { url: url?, secret: optional(secret)? })
+            Some(Kind::Webhook { url: url?, secret: optional(secret).ok()? })
         }
         "mail" => {
             let server = net::mail_server(r, &mut s, secrets);
@@ -95,7 +95,7 @@ pub(super) fn channel(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Opti
         }
     });
     s.finish(r);
-    Some(Channel { name: name?.value, kind: kind?, events, every, prefix, template: optional(template)? })
+    Some(Channel { name: name?.value, kind: kind?, events, every, prefix, template: optional(template).ok()? })
 }
 
 fn mailbox(r: &mut Reader, path: &str, text: &str, span: std::ops::Range<usize>) -> Option<Mailbox> {

@@ -91,6 +91,12 @@ impl<'t> Reader<'t> {
     }
 }
 
+/// A text, or `false` in its place.
+enum Switched {
+    On(String),
+    Off,
+}
+
 impl<'t> Section<'t> {
     /// A section of a table that stands at `span`.
     pub fn new(path: String, span: Range<usize>, table: DeTable<'t>) -> Self {
@@ -260,11 +266,15 @@ impl<'t> Section<'t> {
     /// A text, or `false` to switch off what `default` would switch on.
     pub fn text_or_off(&mut self, reader: &mut Reader, key: &'static str, default: &str) -> Option<String> {
         let read = self.typed(reader, key, "a text in quotes or false", |v| match (v.as_str(), v.as_bool()) {
-            (Some(text), _) => Some(Some(text.to_owned())),
-            (None, Some(false)) => Some(None),
+            (Some(text), _) => Some(Switched::On(text.to_owned())),
+            (None, Some(false)) => Some(Switched::Off),
             _ => None,
         });
-        read.map_or_else(|| Some(default.to_owned()), |at| at.value)
+        match read.map(|at| at.value) {
+            None => Some(default.to_owned()),
+            Some(Switched::On(text)) => Some(text),
+            Some(Switched::Off) => None,
+        }
     }
 
     /// A list of texts, or else `default`.

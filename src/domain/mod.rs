@@ -14,7 +14,7 @@ pub mod text;
 pub mod work;
 
 pub use account::directory::{Directory, Group};
-pub use account::user::{Account, AccountStatus, ExitProof, Link};
+pub use account::user::{Account, AccountStatus, ExitProof, Learned, Link};
 pub use guard::decider::Decider;
 pub use mapping::desired::{Desired, Mapping};
 pub use plan::case::{Case, ManagerLink};

@@ -8,7 +8,7 @@ use super::catalogue::{Catalogue, GroupKind};
 pub use super::fields::Profile;
 use super::fields::{date, groups, manager, number_or_text, part, pay_group, teams, text, titled, visible};
 use crate::domain::mapping::view::Reads;
-use crate::domain::record::facts::{Facts, Names, ProfileProblem};
+use crate::domain::record::facts::{DateFact, Facts, Names, ProfileProblem};
 use crate::domain::{Employee, UserStatus};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -283,7 +283,10 @@ pub fn unread(profile: &Value) -> ProfileProblem {
         last_name: name("last_name"),
         preferred_name: name("preferred_name"),
     });
-    let date = |key: &str| if fields.contains_key(key) { date(fields, key).ok() } else { None };
+    let date = |key: &str| {
+        let read = if fields.contains_key(key) { date(fields, key).ok() } else { None };
+        read.map_or(DateFact::Unreadable, DateFact::from)
+    };
     problem.facts = Facts {
         user_status: visible(fields, "user_status").ok().filter(|word| !word.is_empty()).map(|w| UserStatus::parse(&w)),
         start_date: date("start_date"),
@@ -398,7 +401,7 @@ mod tests {
         ] {
             let problem = with("departure_date", json!(wrong)).expect_err(wrong);
             assert!(problem.why.contains(wrong) && problem.why.contains("such as 2026-03-31"), "{}", problem.why);
-            assert_eq!(problem.facts.departure_date, None);
+            assert_eq!(problem.facts.departure_date, DateFact::Unreadable);
         }
         let expected: jiff::civil::Date = "2026-12-31".parse().expect("a date");
         let midnight = ["2026-12-31T00:00:00Z", "2026-12-31T00:00:00.000+00:00", "2026-12-31T00:00"];
@@ -441,7 +444,7 @@ mod tests {
             assert_eq!(problem.profile.as_deref(), Some("u-1"));
             assert!(problem.name().is_some_and(|name| name.contains("Ines")));
             assert_eq!(problem.facts.user_status, Some(UserStatus::Inactive), "{key}");
-            assert_eq!(problem.facts.departure_date, Some(Some(day)), "{key}");
+            assert_eq!(problem.facts.departure_date, DateFact::On(day), "{key}");
         }
     }
 

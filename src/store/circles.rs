@@ -12,7 +12,7 @@ pub(super) fn circle_of(c: &Tx, tenant: &str, profile: &str) -> Result<Vec<Strin
     let mut seen: HashSet<String> = HashSet::from([profile.to_owned()]);
     loop {
         let last = chain.last().map(String::as_str).unwrap_or_default();
-        match source::manager_of(c, tenant, last)?.flatten() {
+        match source::manager_of(c, tenant, last)? {
             Some(manager) if manager == profile => return Ok(chain),
             Some(manager) if seen.insert(manager.clone()) => chain.push(manager),
             _ => return Ok(Vec::new()),

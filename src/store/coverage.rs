@@ -5,7 +5,7 @@
 //! more: everybody whom they covered is asked for, some at a time, before they are done again.
 
 use super::engine::Tx;
-use super::rows::org::Void;
+use super::rows::org::{Lists, Void};
 use super::rows::{account, org, target};
 use super::{Store, StoreError, dirty};
 use crate::clock::Moment;
@@ -25,8 +25,8 @@ pub(super) fn weigh(c: &Tx, org: &str, account: &Account) -> Result<(), StoreErr
     if account::is_known(c, org, &account.id)? {
         return Ok(());
     }
-    let Some(read) = org::read_at(c, org)? else { return Ok(()) };
-    if should_have_shown(read, account.created_at) { void(c, org, account) } else { Ok(()) }
+    let Lists::Read { begun } = org::lists(c, org)? else { return Ok(()) };
+    if should_have_shown(begun, account.created_at) { void(c, org, account) } else { Ok(()) }
 }
 
 /// A list lacks an account that Okta has.

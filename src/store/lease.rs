@@ -2,7 +2,7 @@
 
 use crate::audit::Effect;
 use crate::domain::work::run::{Lease, Next};
-use crate::domain::{Account, Group};
+use crate::domain::{Group, Learned};
 
 /// How many runs there is room for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +23,8 @@ pub struct EndStep {
     pub lease: Lease,
     pub intent: i64,
     pub effect: Effect,
-    /// What Okta holds now, if the call told; `Some(None)` says there is no account.
-    pub account: Option<Option<Account>>,
+    /// What Okta holds now, if the call told.
+    pub account: Learned,
     /// A deactivated account that gave up its login: its id and what it is called now.
     pub renamed: Option<(String, String)>,
     /// Groups that were made, or were not known before.

@@ -62,8 +62,9 @@ impl Store {
                     let (mut found, mut unknown) = (Vec::new(), 0);
                     for account in &batch {
                         match comparison.compare(c, account, &matched)? {
-                            Some(drifted) => found.extend(drifted),
-                            None => unknown += 1,
+                            Beside::Drifted(drifted) => found.push(drifted),
+                            Beside::Same => {}
+                            Beside::New => unknown += 1,
                         }
                     }
                     Ok((found, unknown))
@@ -102,6 +103,15 @@ impl Store {
     }
 }
 
+/// An account beside what was known of it.
+enum Beside {
+    /// It was not known.
+    New,
+    /// Nothing has changed, or somebody is at it and what was read is no proof.
+    Same,
+    Drifted(Drifted),
+}
+
 struct Comparison<'a> {
     rules: &'a Rulebook,
     directory: &'a Directory,
@@ -112,21 +122,21 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// What has changed; nothing at all if the account was not known.
-    fn compare(&self, c: &Tx, found: &Account, matched: &[String]) -> Result<Option<Option<Drifted>>, StoreError> {
+    /// How an account that was read is beside what was known of it.
+    fn compare(&self, c: &Tx, found: &Account, matched: &[String]) -> Result<Beside, StoreError> {
         let Some((known, observed)) = account::with_time(c, self.org, &found.id)? else {
             coverage::weigh(c, self.org, found)?;
             accounts::put(c, self.org, found, matched, self.started - LAG)?;
-            return Ok(None);
+            return Ok(Beside::New);
         };
         let owner = account::owner(c, self.org, &found.id)?;
         if owner.as_ref().is_some_and(|owner| owner.is_busy) || is_too_fresh(observed, self.started) {
-            return Ok(Some(None));
+            return Ok(Beside::Same);
         }
         let changes = drift(&known, found, self.directory, self.groups);
         if changes.is_empty() {
             account::observed(c, self.org, &found.id, observed.max(self.started - LAG))?;
-            return Ok(Some(None));
+            return Ok(Beside::Same);
         }
         let target = owner.map(|owner| owner.target);
         let case = target.map(|target| cases::whole(c, self.rules, target, self.now)).transpose()?.flatten();
@@ -134,7 +144,7 @@ impl Comparison<'_> {
         let merged = merge(&known, found, self.groups, &self.rules.mapping, desired.as_ref());
         accounts::put(c, self.org, &merged, matched, self.started - LAG)?;
         let login = merged.login;
-        Ok(Some(Some(Drifted {
+        Ok(Beside::Drifted(Drifted {
             okta_id: merged.id,
             login,
             target,
@@ -142,6 +152,6 @@ impl Comparison<'_> {
             known_at: observed,
             actor: None,
             deleted: false,
-        })))
+        }))
     }
 }

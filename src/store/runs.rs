@@ -18,7 +18,7 @@ use crate::clock::Moment;
 use crate::domain::plan::doubt::{Ending, is_then};
 use crate::domain::work::machine::{Happened, Transition, Work};
 use crate::domain::work::run::{Begun, Claim, Lease, Next, Release};
-use crate::domain::{Account, Case, Cause, ChangeKind, Directory, Priority, Rulebook, Step};
+use crate::domain::{Account, Case, Cause, ChangeKind, Directory, Learned, Priority, Rulebook, Step};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -99,7 +99,7 @@ impl Store {
             if present(c, end.lease)?.is_none() {
                 return Ok(times);
             }
-            if let Some(Some(account)) = &end.account
+            if let Learned::Is(account) = &end.account
                 && let Some(other) = owner(c, &org, end.lease.target, &account.id)?
             {
                 let why = format!(
@@ -111,9 +111,9 @@ impl Store {
                 return Ok(times);
             }
             match &end.account {
-                Some(Some(account)) => learn(c, &org, end.lease.target, account, &matched, now)?,
-                Some(None) => forget(c, &org, end.lease.target)?,
-                None => {
+                Learned::Is(account) => learn(c, &org, end.lease.target, account, &matched, now)?,
+                Learned::Gone => forget(c, &org, end.lease.target)?,
+                Learned::Nothing => {
                     accounts::doubt(c, end.lease.target, &end.effect.call.step, end.effect.outcome.ending())?;
                 }
             }

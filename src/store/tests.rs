@@ -7,7 +7,7 @@ use crate::domain::account::user::tests::bare;
 use crate::domain::plan::rulebook::tests::rulebook;
 use crate::domain::record::employee::tests::an_employee;
 use crate::domain::work::run::{Begun, Claim, Next, Release};
-use crate::domain::{Account, Directory, Employee, Priority, Rulebook, Step, UserStatus};
+use crate::domain::{Account, Directory, Employee, Learned, Priority, Rulebook, Step, UserStatus};
 use crate::metrics::Metrics;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -201,7 +201,7 @@ async fn an_outcome_its_account_and_its_audit_row_are_one_commit() {
         lease: claim.lease,
         intent,
         effect: effect(Outcome::Applied),
-        account: Some(Some(account(None))),
+        account: Some(account(None)).into(),
         renamed: None,
         new_groups: Vec::new(),
         next: Next::Release(done()),
@@ -223,7 +223,7 @@ async fn what_a_call_has_left_open_is_read_first_by_whoever_comes_next() {
         lease: claim.lease,
         intent,
         effect,
-        account: None,
+        account: Learned::Nothing,
         renamed: None,
         new_groups: Vec::new(),
         next: Next::Read,
@@ -343,7 +343,7 @@ async fn managers_are_found_awaited_and_never_fatal() {
         lease: boss.lease,
         intent,
         effect: effect(Outcome::Applied),
-        account: Some(Some(account)),
+        account: Some(account).into(),
         renamed: None,
         new_groups: Vec::new(),
         next: Next::Release(done()),

@@ -62,7 +62,7 @@ async fn what_differs_after_a_start_from_what_the_store_held_is_followed_up_and_
             lease: claim.lease,
             intent,
             effect: effect(Outcome::Applied),
-            account: Some(Some(seen(AccountStatus::Active))),
+            account: Some(seen(AccountStatus::Active)).into(),
             renamed: None,
             new_groups: Vec::new(),
             next: Next::Release(done()),

@@ -1,8 +1,7 @@
 use super::tests::{World, account, done, page_of};
 use super::{PageCommit, PageOutcome, known_hashes, unreadable};
 use crate::domain::record::employee::tests::an_employee;
-use crate::domain::record::facts::ProfileProblem;
-use crate::domain::record::facts::{Facts, Names};
+use crate::domain::record::facts::{DateFact, Facts, Names, ProfileProblem};
 use crate::domain::{Employee, Priority, UserStatus};
 
 fn problem(facts: Facts) -> ProfileProblem {
@@ -70,7 +69,7 @@ async fn a_leaver_who_cannot_be_read_is_kept_as_known_but_inactive_and_ends_firs
 async fn a_last_day_of_a_profile_that_cannot_be_read_ends_access_when_it_passes() {
     let world = known().await;
     let today = world.now.to_string()[..10].parse().expect("a date");
-    let facts = Facts { departure_date: Some(Some(today)), ..Facts::default() };
+    let facts = Facts { departure_date: DateFact::On(today), ..Facts::default() };
     see(&world, problem(facts)).await;
     let at = world.store.next_change().await.expect("reads").expect("a change ahead");
     assert_eq!(world.store.wake_due(at).await.expect("wakes"), [Priority::Revoke]);
@@ -97,7 +96,11 @@ async fn somebody_seen_first_who_has_left_is_ended_by_what_can_be_read_of_them()
     assert!(whys(&world).await[0].contains("access ends all the same"));
     let claim = world.claim().await.remove(0);
     assert!(claim.priority == Priority::Revoke && claim.case.account.is_some(), "whoever the anchor names");
-    let ahead = Facts { departure_date: Some("2099-01-31".parse().ok()), start_date: Some(None), ..Facts::default() };
+    let ahead = Facts {
+        departure_date: DateFact::On("2099-01-31".parse().expect("a date")),
+        start_date: DateFact::Empty,
+        ..Facts::default()
+    };
     let other = ProfileProblem { profile: Some("other".into()), ..problem(ahead) };
     assert_eq!(see(&world, other).await.dirtied, [], "nobody is made by such a profile");
 }

@@ -14,7 +14,7 @@ use crate::domain::plan::observe::FullProfile;
 use crate::domain::plan::situation::{Obstacle, Plan, Situation};
 use crate::domain::plan::termination::next_try;
 use crate::domain::work::run::{Claim, Next, Release};
-use crate::domain::{Account, Answer, ChangeKind, Directory, Group, Priority, Rulebook, Step, observe};
+use crate::domain::{Account, Answer, ChangeKind, Directory, Group, Learned, Priority, Rulebook, Step, observe};
 use crate::okta::outcome::{Fixer, Outcome};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -53,7 +53,7 @@ pub enum Act {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Concluded {
     /// What Okta holds now, if the call told.
-    pub account: Option<Option<Account>>,
+    pub account: Learned,
     /// A deactivated account that gave up its login: its id and what it is called now.
     pub renamed: Option<(String, String)>,
     /// What is written with the outcome.
@@ -65,12 +65,12 @@ pub struct Concluded {
 }
 
 impl Concluded {
-    fn new(account: Option<Option<Account>>, next: Next, then: Option<Act>) -> Self {
+    fn new(account: Learned, next: Next, then: Option<Act>) -> Self {
         Self { account, renamed: None, next, then, refresh_directory: false }
     }
 
     /// The account is read before anything else is done, also by whoever comes instead of this run.
-    fn reading(account: Option<Option<Account>>, read_first: Step) -> Self {
+    fn reading(account: Learned, read_first: Step) -> Self {
         Self::new(account, Next::Read, Some(Act::Send { step: read_first, planned: None }))
     }
 }
@@ -389,10 +389,13 @@ impl Run {
                 };
                 let writes = matches!(step, Step::UpdateUser { .. } | Step::ChangeType { .. });
                 let mastered = writes && why.contains("E0000023");
-                let account = self.claim.case.account.as_mut().filter(|_| mastered).map(|account| {
-                    account.marks.is_mastered_elsewhere = true; // no rule gives it away from now on
-                    Some(account.clone())
-                });
+                let account = match &mut self.claim.case.account {
+                    Some(account) if mastered => {
+                        account.marks.is_mastered_elsewhere = true; // no rule gives it away from now on
+                        Learned::Is(Box::new(account.clone()))
+                    }
+                    _ => Learned::Nothing,
+                };
                 Concluded { account, ..self.end(release) }
             }
             Outcome::Unknown { why } => {
@@ -418,17 +421,17 @@ impl Run {
     fn applied(&mut self, step: &Step, answer: &Answer, context: &Context) -> Concluded {
         let mut renamed = None;
         let account = match step {
-            Step::CreateGroup { .. } => None,
+            Step::CreateGroup { .. } => Learned::Nothing,
             Step::FreeLogin { id, renamed: name, .. } => {
                 renamed = Some((id.clone(), name.clone()));
                 if let Ok(chosen) = &mut self.claim.case.login {
                     chosen.deactivated_holder = None;
                 }
-                None
+                Learned::Nothing
             }
             _ => {
                 self.claim.case.account = observe(self.account(), step, answer);
-                Some(self.claim.case.account.clone())
+                self.held()
             }
         };
         if let Answer::Profile(_, full) = answer {
@@ -456,18 +459,23 @@ impl Run {
     }
 
     /// Goes on; if that is the end of the run, it is written with the outcome, in one commit.
-    fn concluded(&mut self, account: Option<Option<Account>>, context: &Context) -> Concluded {
+    fn concluded(&mut self, account: Learned, context: &Context) -> Concluded {
         let act = self.go_on(context);
         // What was planned may have marked the account.
-        let account = account.map(|_| self.claim.case.account.clone());
+        let account = if account == Learned::Nothing { account } else { self.held() };
         match act {
             Act::Release(release) => Concluded::new(account, Next::Release(release), None),
             act => Concluded::new(account, Next::Continue, Some(act)),
         }
     }
 
+    /// What is held of the account, as it is written with the outcome.
+    fn held(&self) -> Learned {
+        self.claim.case.account.clone().into()
+    }
+
     fn end(&self, release: Release) -> Concluded {
-        Concluded::new(None, Next::Release(release), None)
+        Concluded::new(Learned::Nothing, Next::Release(release), None)
     }
 
     /// 404: the person or the group is not there.
@@ -514,7 +522,7 @@ impl Run {
         if let Some(account) = &mut self.claim.case.account {
             account.marks.unsure.memberships = true;
         }
-        self.concluded(Some(self.claim.case.account.clone()), context)
+        self.concluded(self.held(), context)
     }
 
     /// 404 to an app that is taken away: there is no list of a person's apps to look at, so it is asked once more.
@@ -525,7 +533,7 @@ impl Run {
         }
         let why = format!("Okta says that the person does not have the app {name:?}; it is asked once more");
         let again = self.end(Release::Retry { at: context.now + context.backoff.max(A_MOMENT), why });
-        Concluded { account: Some(self.claim.case.account.clone()), ..again }
+        Concluded { account: self.held(), ..again }
     }
 
     /// Okta's state is not what the plan took it for.
@@ -538,10 +546,10 @@ impl Run {
         if let Step::CreateUser { profile, .. } = step {
             self.claim.login = profile.get("login").and_then(|l| l.as_str()).map(str::to_owned);
         }
-        let mut account = None;
+        let mut account = Learned::Nothing;
         if let (Step::Suspend { status, .. }, Some(known)) = (step, &mut self.claim.case.account) {
             known.marks.not_suspended_in = Some(*status);
-            account = Some(Some(known.clone()));
+            account = Learned::Is(Box::new(known.clone()));
         }
         self.reads += 1;
         match self.read_step() {

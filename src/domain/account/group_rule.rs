@@ -59,9 +59,6 @@ impl OktaRule {
     }
 }
 
-/// A value in an expression; `None` where it is not known what it is.
-type Known = Option<Option<String>>;
-
 /// Reads the part of Okta's expression language that most rules are written in, and evaluates it as it goes. Whatever it does
 /// not know makes what depends on it unknown.
 struct Parser<'t> {
@@ -150,20 +147,22 @@ impl<'t> Parser<'t> {
         };
         self.at += 1;
         let right = self.operand(account);
-        same(left?.as_deref(), right?.as_deref()).map(|same| same == equal)
+        same(&left?, &right?).map(|same| same == equal)
     }
 
     fn call(&mut self, name: &str, account: &RuledAccount) -> Option<bool> {
-        let mut arguments: Vec<Known> = Vec::new();
+        let mut texts: Option<Vec<String>> = Some(Vec::new());
         while !self.take(&[")"]) {
             if self.at >= self.tokens.len() {
                 return None;
             }
-            arguments.push(self.operand(account));
+            let argument = self.operand(account);
+            texts = texts.zip(argument).map(|(mut texts, argument)| {
+                texts.push(argument);
+                texts
+            });
             self.take(&[","]);
         }
-        let texts: Option<Vec<String>> =
-            arguments.into_iter().map(|argument| argument.map(Option::unwrap_or_default)).collect();
         match (name, texts?.as_slice()) {
             ("String.stringContains", [text, part]) => Some(text.contains(part.as_str())),
             ("String.startsWith", [text, part]) => Some(text.starts_with(part.as_str())),
@@ -172,28 +171,29 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn operand(&mut self, account: &RuledAccount) -> Known {
+    /// A value in an expression, empty where there is none; `None` where it is not known what it is.
+    fn operand(&mut self, account: &RuledAccount) -> Option<String> {
         let word = self.peek();
         self.at += 1;
         if let Some(text) = word.strip_prefix(['"', '\'']) {
-            return Some(Some(text.get(..text.len().saturating_sub(1))?.to_owned()));
+            return Some(text.get(..text.len().saturating_sub(1))?.to_owned());
         }
         if word == "null" {
-            return Some(None);
+            return Some(String::new());
         }
         // Another call inside, or a number: not known.
         let name = word.strip_prefix("user.").filter(|_| self.peek() != "(")?;
         match account.attributes.get(name) {
-            None | Some(Value::Null) => Some(None),
-            Some(Value::String(text)) => Some(Some(text.clone())),
+            None | Some(Value::Null) => Some(String::new()),
+            Some(Value::String(text)) => Some(text.clone()),
             Some(_) => None,
         }
     }
 }
 
 /// Whether two texts are the same; unknown where only the case differs (it is not on record whether that counts).
-fn same(a: Option<&str>, b: Option<&str>) -> Option<bool> {
-    match (a.unwrap_or_default(), b.unwrap_or_default()) {
+fn same(a: &str, b: &str) -> Option<bool> {
+    match (a, b) {
         (a, b) if a == b => Some(true),
         (a, b) if a.to_lowercase() == b.to_lowercase() => None,
         _ => Some(false),

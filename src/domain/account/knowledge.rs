@@ -43,13 +43,13 @@ impl Directory {
         let asked = account.marks.roles.as_ref();
         let asked = asked.filter(|read| now.since(Moment::from_millis(read.at)) < ROLES_AGE);
         let unsaid = account.marks.groups_unsaid_at.map(Moment::from_millis);
-        match asked.map(|read| read.holds) {
-            Some(Some(true)) => Knowledge::Holder,
+        let said = asked.and_then(|read| read.holds);
+        match said {
+            Some(true) => Knowledge::Holder,
             _ if unsaid.is_some_and(|at| now.since(at) < ROLES_AGE) => Knowledge::Unknown { asked: true },
             _ if all.is_current() => Knowledge::Nobody,
-            Some(Some(false)) => Knowledge::Nobody,
-            Some(None) => Knowledge::Unknown { asked: true },
-            None => Knowledge::Unknown { asked: false },
+            Some(false) => Knowledge::Nobody,
+            None => Knowledge::Unknown { asked: asked.is_some() },
         }
     }
 

@@ -5,6 +5,34 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What a call has taught of the account of one person.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Learned {
+    /// Nothing: what was known before stays as it was.
+    Nothing,
+    /// Okta has no account of theirs any more.
+    Gone,
+    /// How it is now.
+    Is(Box<Account>),
+}
+
+impl Learned {
+    /// The account, if there is one and it was shown.
+    pub fn account(&self) -> Option<&Account> {
+        match self {
+            Self::Is(account) => Some(account),
+            Self::Nothing | Self::Gone => None,
+        }
+    }
+}
+
+impl From<Option<Account>> for Learned {
+    /// What is held for somebody now: an account, or none.
+    fn from(held: Option<Account>) -> Self {
+        held.map_or(Self::Gone, |account| Self::Is(Box::new(account)))
+    }
+}
+
 /// Status of an Okta user (`okta-api.md §2`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

@@ -2,7 +2,9 @@
 
 use crate::domain::account::directory::Group;
 use crate::domain::mapping::expr::{Bound, Engine, Expr, MappingError};
-use crate::domain::mapping::rules::{AppRule, AttributeRule, GroupRule, Positions, WhenEmpty, evaluate, reads};
+use crate::domain::mapping::rules::{
+    AppRule, Assigned, AttributeRule, GroupRule, Positions, WhenEmpty, evaluate, reads,
+};
 use crate::domain::mapping::view::Reads;
 use crate::domain::mapping::view::Seen;
 use crate::domain::record::person::Position;
@@ -245,7 +247,7 @@ impl Mapping {
         }
         for rule in &self.apps {
             for (_, bound) in &bound {
-                if let Some(user_name) = rule.give(bound)? {
+                if let Some(Assigned { user_name }) = rule.give(bound)? {
                     let wanted = WantedApp { rule: rule.label.clone(), user_name };
                     desired.apps.entry(rule.app.clone()).or_insert(wanted);
                 }

@@ -251,21 +251,28 @@ impl GroupRule {
     }
 }
 
+/// An app that somebody is assigned to.
+pub struct Assigned {
+    /// What they are called in it; `None` leaves that to Okta.
+    pub user_name: Option<String>,
+}
+
 impl AppRule {
     /// Everything it reads.
     pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
         self.when.iter().chain(&self.user_name)
     }
 
-    /// Whether it applies, and under which name.
-    pub fn give(&self, bound: &Bound) -> Result<Option<Option<String>>, MappingError> {
+    /// What it assigns; nothing where it does not apply.
+    pub fn give(&self, bound: &Bound) -> Result<Option<Assigned>, MappingError> {
         if !applies(self.when.as_ref(), bound, &self.label)? {
             return Ok(None);
         }
         let name = self.user_name.as_ref().map(|expr| {
             expr.text(bound).map_err(|message| MappingError::of(&self.label, expr, format!("`user_name` {message}")))
         });
-        Ok(Some(name.transpose()?.filter(|name| !name.is_empty())))
+        let user_name = name.transpose()?.filter(|name| !name.is_empty());
+        Ok(Some(Assigned { user_name }))
     }
 }
 

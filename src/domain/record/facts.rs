@@ -7,20 +7,49 @@ use crate::domain::record::employee::{Employee, UserStatus};
 use crate::domain::record::lifecycle::Entitlement;
 use jiff::civil::Date;
 
+/// One date of a profile that cannot be read as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DateFact {
+    /// It cannot be read, and nothing follows from it.
+    #[default]
+    Unreadable,
+    /// There is none.
+    Empty,
+    /// This day.
+    On(Date),
+}
+
+impl DateFact {
+    /// What is to be taken for it where `known` is what was read last.
+    fn or(self, known: Option<Date>) -> Option<Date> {
+        match self {
+            Self::Unreadable => known,
+            Self::Empty => None,
+            Self::On(day) => Some(day),
+        }
+    }
+}
+
+impl From<Option<Date>> for DateFact {
+    /// What could be read.
+    fn from(read: Option<Date>) -> Self {
+        read.map_or(Self::Empty, Self::On)
+    }
+}
+
 /// Status and dates of a profile.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     /// `None`: the status cannot be read, and nothing follows from it.
     pub user_status: Option<UserStatus>,
-    /// `None`: it cannot be read; `Some(None)`: there is none.
-    pub start_date: Option<Option<Date>>,
-    pub departure_date: Option<Option<Date>>,
+    pub start_date: DateFact,
+    pub departure_date: DateFact,
 }
 
 impl Facts {
     /// Whether they could end access at all.
     pub fn may_end(&self) -> bool {
-        self.user_status == Some(UserStatus::Inactive) || matches!(self.departure_date, Some(Some(_)))
+        self.user_status == Some(UserStatus::Inactive) || matches!(self.departure_date, DateFact::On(_))
     }
 
     /// A profile of which nothing else is known, as far as it can be read: enough to find whose access ends, and for nothing else.
@@ -32,8 +61,8 @@ impl Facts {
             first_name: names.first_name.clone(),
             last_name: names.last_name.clone(),
             preferred_name: names.preferred_name.clone(),
-            start_date: self.start_date.flatten(),
-            departure_date: self.start_date.and(self.departure_date.flatten()),
+            start_date: self.start_date.or(None),
+            departure_date: self.departure_date.or(None).filter(|_| self.start_date != DateFact::Unreadable),
             ..Employee::bare(id, user_status)
         }
     }
@@ -45,8 +74,8 @@ impl Facts {
             followed.user_status = UserStatus::Inactive;
         }
         let dated = Employee {
-            start_date: self.start_date.unwrap_or(known.start_date),
-            departure_date: self.departure_date.unwrap_or(known.departure_date),
+            start_date: self.start_date.or(known.start_date),
+            departure_date: self.departure_date.or(known.departure_date),
             ..followed.clone()
         };
         if grants(&entitlement(&dated)) <= grants(&entitlement(&followed)) { dated } else { followed }
@@ -122,11 +151,11 @@ mod tests {
         let known = an_employee();
         let inactive = Facts { user_status: Some(UserStatus::Inactive), ..Facts::default() };
         assert_eq!(over(&known, inactive.clone()), Employee { user_status: UserStatus::Inactive, ..known.clone() });
-        let passed = Facts { departure_date: Some(Some(day("2026-11-01"))), ..Facts::default() };
+        let passed = Facts { departure_date: DateFact::On(day("2026-11-01")), ..Facts::default() };
         assert_eq!(over(&known, passed).departure_date, Some(day("2026-11-01")));
-        let later = Facts { departure_date: Some(Some(day("2027-01-31"))), ..Facts::default() };
+        let later = Facts { departure_date: DateFact::On(day("2027-01-31")), ..Facts::default() };
         assert_eq!(over(&known, later).departure_date, Some(day("2027-01-31")), "it ends on that day");
-        let both = Facts { departure_date: Some(None), ..inactive };
+        let both = Facts { departure_date: DateFact::Empty, ..inactive };
         assert_eq!(over(&known, both).user_status, UserStatus::Inactive);
     }
 
@@ -134,21 +163,24 @@ mod tests {
     fn of_a_profile_seen_first_only_an_end_is_told_and_a_last_day_only_beside_its_start() {
         let names = Names { email: "ines.duval@example.com".into(), ..Names::default() };
         let is_over = |facts: Facts| matches!(granted(&facts.alone("a", &names)), Entitlement::Ended(_));
-        let (active, passed) = (Some(UserStatus::Active), Some(Some(day("2026-11-01"))));
+        let (active, passed) = (Some(UserStatus::Active), DateFact::On(day("2026-11-01")));
         let inactive = Facts { user_status: Some(UserStatus::Inactive), ..Facts::default() };
         assert!(is_over(inactive.clone()));
         assert_eq!(inactive.alone("a", &names).email, names.email);
-        let dated = Facts { user_status: active, start_date: Some(None), departure_date: passed };
+        let dated = Facts { user_status: active, start_date: DateFact::Empty, departure_date: passed };
         assert!(is_over(dated.clone()));
-        assert!(!is_over(Facts { start_date: None, ..dated.clone() }), "it may be of an employment before");
-        assert!(!is_over(Facts { departure_date: None, ..dated }));
+        assert!(
+            !is_over(Facts { start_date: DateFact::Unreadable, ..dated.clone() }),
+            "it may be of an employment before"
+        );
+        assert!(!is_over(Facts { departure_date: DateFact::Unreadable, ..dated }));
     }
 
     #[test]
     fn a_last_day_that_was_put_off_or_taken_back_in_time_is_followed() {
         let known = Employee { departure_date: Some(day("2026-12-01")), ..an_employee() };
         for departure_date in [None, Some(day("2027-06-30"))] {
-            let facts = Facts { departure_date: Some(departure_date), ..Facts::default() };
+            let facts = Facts { departure_date: departure_date.into(), ..Facts::default() };
             assert_eq!(over(&known, facts).departure_date, departure_date);
         }
     }
@@ -156,12 +188,12 @@ mod tests {
     #[test]
     fn nobody_gets_access_from_a_profile_that_cannot_be_read() {
         let left = Employee { user_status: UserStatus::Inactive, ..an_employee() };
-        let back = Facts { user_status: Some(UserStatus::Active), departure_date: Some(None), ..Facts::default() };
+        let back = Facts { user_status: Some(UserStatus::Active), departure_date: DateFact::Empty, ..Facts::default() };
         assert_eq!(over(&left, back.clone()), left);
         let gone = Employee { departure_date: Some(day("2026-11-01")), ..an_employee() };
         assert_eq!(over(&gone, back), gone);
         let ahead = Employee { start_date: Some(day("2027-01-01")), ..an_employee() };
-        let earlier = Facts { start_date: Some(Some(day("2026-11-01"))), ..Facts::default() };
+        let earlier = Facts { start_date: DateFact::On(day("2026-11-01")), ..Facts::default() };
         assert_eq!(over(&ahead, earlier), ahead);
     }
 

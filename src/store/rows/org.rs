@@ -57,10 +57,19 @@ pub fn is_read(c: &Tx, org: &str) -> Result<bool, StoreError> {
     Ok(meta(c, &read_key(org))?.is_some())
 }
 
-/// When the lists of an org were begun that were read last: nothing at all if none were, nothing inside if that cannot be told.
-pub fn read_at(c: &Tx, org: &str) -> Result<Option<Option<Moment>>, StoreError> {
+/// Whether the lists of an org were ever read as a whole.
+pub enum Lists {
+    Unread,
+    /// When those that were read last were begun; `None` where that cannot be told.
+    Read {
+        begun: Option<Moment>,
+    },
+}
+
+/// The lists of an org that were read last.
+pub fn lists(c: &Tx, org: &str) -> Result<Lists, StoreError> {
     let read = meta(c, &read_key(org))?;
-    Ok(read.map(|read| read.parse::<jiff::Timestamp>().ok().map(Moment::from)))
+    Ok(read.map_or(Lists::Unread, |read| Lists::Read { begun: read.parse::<jiff::Timestamp>().ok().map(Moment::from) }))
 }
 
 /// The lists of an org were read that were begun at `started`.

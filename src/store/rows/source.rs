@@ -96,10 +96,10 @@ pub fn hashes(c: &Tx, tenant: &str) -> Result<Vec<(String, ContentHash)>, StoreE
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Whom a profile reports to: nothing at all if there is no such profile.
-pub fn manager_of(c: &Tx, tenant: &str, profile: &str) -> Result<Option<Option<String>>, StoreError> {
+/// Whom a profile reports to; nobody if there is no such profile.
+pub fn manager_of(c: &Tx, tenant: &str, profile: &str) -> Result<Option<String>, StoreError> {
     let mut select = c.prepare_cached("SELECT manager FROM source WHERE tenant = ?1 AND profile = ?2")?;
-    Ok(select.query_row([tenant, profile], |row| row.get(0)).optional()?)
+    Ok(select.query_row([tenant, profile], |row| row.get(0)).optional()?.flatten())
 }
 
 /// The profiles that report to one.

@@ -218,10 +218,8 @@ pub fn traces(c: &Tx, target: i64) -> Result<(Option<String>, Option<String>), S
 
 /// When Okta was asked for somebody for the first of two times.
 pub fn searched_first(c: &Tx, target: i64) -> Result<Option<Moment>, StoreError> {
-    let found: Option<Option<i64>> = c
-        .prepare_cached("SELECT searched_first FROM target WHERE id = ?1")?
-        .query_row([target], |row| row.get(0))
-        .optional()?;
+    let mut select = c.prepare_cached("SELECT searched_first FROM target WHERE id = ?1")?;
+    let found = select.query_row([target], |row| row.get::<Option<i64>>(0)).optional()?;
     Ok(found.flatten().map(Moment::from_millis))
 }
 

@@ -10,7 +10,7 @@ use super::{Act, Concluded, Context, MAX_PAGES, Run};
 use crate::domain::account::knowledge::Knowledge;
 use crate::domain::plan::termination::next_try;
 use crate::domain::work::run::{Next, Release};
-use crate::domain::{AccountStatus, Answer, Group, Priority, Step, observe};
+use crate::domain::{AccountStatus, Answer, Group, Learned, Priority, Step, observe};
 use crate::okta::outcome::{Fixer, Outcome};
 use std::time::Duration;
 
@@ -116,7 +116,7 @@ impl Run {
                 // Accepted and not so: the account is known as it is, and what is planned for it knows that.
                 self.claim.case.account = observe(self.account(), step, answer);
                 self.steps.clear();
-                self.concluded(Some(self.claim.case.account.clone()), context)
+                self.concluded(self.held(), context)
             }
             (Step::Suspend { .. } | Step::Unlock { .. }, _) => self.not_suspended(step, outcome, context),
             (Step::ReadBack { .. }, Outcome::AnotherUser { .. }) => self.read_and_plan(step, outcome, context),
@@ -193,7 +193,7 @@ impl Run {
         let step = at(Some(next));
         self.steps.pop_front();
         self.steps.push_front(step.clone());
-        Concluded::new(None, Next::Continue, Some(Act::Send { step, planned: None }))
+        Concluded::new(Learned::Nothing, Next::Continue, Some(Act::Send { step, planned: None }))
     }
 
     /// Everybody is in a group: a list without any is no list. It is asked for again, and nothing is proved before it was read.
@@ -224,7 +224,7 @@ impl Run {
         self.absent += u32::from(*outcome == Outcome::Missing);
         self.refuse(Refusal::of(step, outcome));
         self.steps.clear();
-        let account = Some(self.claim.case.account.clone());
+        let account = self.held();
         let is_clear = matches!(outcome, Outcome::Retry { .. } | Outcome::Refused { .. });
         match self.read_step().filter(|_| !is_clear) {
             Some(read_first) => Concluded::reading(account, read_first),
@@ -272,7 +272,7 @@ impl Run {
         }
         self.tried.push(step.name());
         self.steps.clear();
-        let account = Some(self.claim.case.account.clone());
+        let account = self.held();
         match self.read_step() {
             Some(read_first) => Concluded::reading(account, read_first),
             None => self.concluded(account, context),
@@ -298,7 +298,7 @@ impl Run {
         } else {
             self.steps.clear();
         }
-        self.concluded(Some(self.claim.case.account.clone()), context)
+        self.concluded(self.held(), context)
     }
 
     /// Remembers that Okta did not do it.
@@ -349,7 +349,7 @@ impl Run {
         self.steps.clear();
         self.unread = true;
         self.refused.push(Refusal { step: step.clone(), why: why.to_owned(), lasts: false, after: None });
-        self.concluded(None, context)
+        self.concluded(Learned::Nothing, context)
     }
 
     /// Everything that can be taken is taken, and something is missing: tried again, without end.

@@ -92,8 +92,8 @@ fn play_run(world: &World, mut claim: Claim, org: &mut Org, most: i64) -> Ended 
             };
             let (outcome, answer) = org.answer(&step);
             let concluded = run.conclude(&step, &outcome, &answer, &world.context());
-            if let Some(account) = concluded.account {
-                claim.case.account = account;
+            if concluded.account != Learned::Nothing {
+                claim.case.account = concluded.account.account().cloned();
             }
             match (concluded.next, concluded.then) {
                 (Next::Release(release), _) => break release,

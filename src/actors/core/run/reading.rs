@@ -8,7 +8,7 @@ use super::{Concluded, Context, Run, WRONG_AGAIN};
 use crate::domain::account::administrators::RolesRead;
 use crate::domain::guard::administrator::needs_groups;
 use crate::domain::work::run::Release;
-use crate::domain::{Account, Answer, Step, observe};
+use crate::domain::{Account, Answer, Learned, Step, observe};
 use crate::okta::outcome::Outcome;
 
 impl Run {
@@ -70,8 +70,8 @@ impl Run {
         let in_doubt = |account: Option<&Account>| account.is_some_and(|known| context.directory.is_in_doubt(known));
         self.is_cleared |= in_doubt(self.account()) && !in_doubt(account.as_ref());
         self.claim.case.account = account;
-        let account = self.claim.case.account.clone().map(Some);
-        self.concluded(account, context)
+        let learned = if self.account().is_some() { self.held() } else { Learned::Nothing };
+        self.concluded(learned, context)
     }
 
     /// The answer is discarded and the account read once by its id, or by the login of a create; if that goes wrong too, the
@@ -83,7 +83,7 @@ impl Run {
             self.claim.login = profile.get("login").and_then(|l| l.as_str()).map(str::to_owned);
         }
         match self.read_step() {
-            Some(read_first) if self.strangers < 2 => Concluded::reading(None, read_first),
+            Some(read_first) if self.strangers < 2 => Concluded::reading(Learned::Nothing, read_first),
             _ => {
                 let again = Some(context.now + WRONG_AGAIN * self.patience());
                 let why = format!("{why}; look at what stands between the service and Okta");
@@ -129,19 +129,19 @@ impl Run {
                 }
                 (self.fresh, self.absent) = (true, 0);
                 self.claim.case.account = account;
-                self.concluded(Some(self.claim.case.account.clone()), context)
+                self.concluded(self.held(), context)
             }
             // What a load balancer says while Okta is away looks the same: two answers in a row are needed.
             (Outcome::Missing, _) if self.absent == 0 && self.account().is_some() => {
                 self.absent += 1;
                 match self.read_step() {
-                    Some(read_first) => Concluded::reading(None, read_first),
-                    None => self.concluded(None, context),
+                    Some(read_first) => Concluded::reading(Learned::Nothing, read_first),
+                    None => self.concluded(Learned::Nothing, context),
                 }
             }
             (Outcome::Missing, _) => {
                 (self.claim.case.account, self.claim.case.searched_at) = (None, None);
-                self.concluded(Some(None), context)
+                self.concluded(Learned::Gone, context)
             }
             (Outcome::AnotherUser { why }, _) => self.about_another_user(None, why.clone(), context),
             (Outcome::Retry { after, why }, _) => {

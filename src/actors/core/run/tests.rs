@@ -84,7 +84,7 @@ fn a_joiner_ends_with_its_create_in_one_commit() {
     assert_eq!(create.name(), "create_user");
     let concluded = run.conclude(&create, &Outcome::Applied, &Answer::User(world.account()), &world.context());
     assert_eq!(concluded.next, done());
-    assert_eq!(concluded.account.flatten().map(|a| a.groups.len()), Some(2));
+    assert_eq!(concluded.account.account().map(|a| a.groups.len()), Some(2));
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn of_an_account_that_was_found_by_itself_the_groups_are_read_before_anything_is
     let answer = Answer::Groups { groups: ["00gStaff", "00gFinance"].map(group).into(), next: None };
     let concluded = run.conclude(&read, &Outcome::Applied, &answer, &world.context());
     assert_eq!(concluded.next, done());
-    assert_eq!(concluded.account.flatten().map(|account| account.groups.len()), Some(2));
+    assert_eq!(concluded.account.account().map(|account| account.groups.len()), Some(2));
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_suspension_that_was_refused_once_is_tried_again_by_the_next_run_that_reads_
         panic!("{concluded:?}")
     };
     assert!(why.contains("did not suspend"), "{why}");
-    let account = concluded.account.flatten().expect("is known");
+    let account = concluded.account.account().expect("is known").clone();
     assert_eq!(play_run(account, true).1.name(), "suspend", "the same status is no reason to give up for good");
 }
 
@@ -214,9 +214,13 @@ fn that_there_is_no_account_any_more_must_be_answered_twice() {
     let mut run = Run::new(Claim { read_first: true, ..world.claim(an_employee(), Some(world.account())) });
     let read_first = sent(run.begin(&world.context()));
     let first = run.conclude(&read_first, &Outcome::Missing, &Answer::Done, &world.context());
-    assert_eq!((first.account, first.then.map(sent)), (None, Some(read_first.clone())), "kept, and asked for again");
+    assert_eq!(
+        (first.account, first.then.map(sent)),
+        (Learned::Nothing, Some(read_first.clone())),
+        "kept, and asked for again"
+    );
     let second = run.conclude(&read_first, &Outcome::Missing, &Answer::Done, &world.context());
-    assert_eq!((second.account, second.then.map(|act| sent(act).name())), (Some(None), Some("create_user")));
+    assert_eq!((second.account, second.then.map(|act| sent(act).name())), (Learned::Gone, Some("create_user")));
 }
 
 #[test]
@@ -243,7 +247,7 @@ fn an_account_that_is_gone_is_made_again() {
     let concluded = run.conclude(&update, &Outcome::Missing, &Answer::Done, &world.context());
     let read_first = sent(concluded.then.expect("goes on"));
     let concluded = run.conclude(&read_first, &Outcome::Missing, &Answer::Done, &world.context());
-    assert_eq!(concluded.account, Some(None));
+    assert_eq!(concluded.account, Learned::Gone);
     assert_eq!(sent(concluded.then.expect("goes on")).name(), "create_user");
 }
 
@@ -362,10 +366,10 @@ fn an_app_that_nobody_is_said_to_have_is_asked_for_once_more_before_that_is_beli
     let mut run = Run::new(world.claim(an_employee(), Some(world.account())));
     let step = Step::UnassignApp { id: "00u1".into(), app: "0oa1".into(), name: "Wiki".into() };
     let first = run.conclude(&step, &Outcome::Missing, &Answer::Done, &world.context());
-    let unsure = |concluded: &Concluded| concluded.account.clone().flatten().map(|account| account.marks.unsure.apps);
+    let unsure = |concluded: &Concluded| concluded.account.account().map(|account| account.marks.unsure.apps.clone());
     assert_eq!(unsure(&first), Some(["0oa1".to_owned()].into()));
     assert!(matches!(first.next, Next::Release(Release::Retry { .. })), "{first:?}");
-    let known = Account { marks: first.account.flatten().expect("an account").marks, ..world.account() };
+    let known = Account { marks: first.account.account().expect("an account").marks.clone(), ..world.account() };
     let mut again = Run::new(world.claim(an_employee(), Some(known)));
     let second = again.conclude(&step, &Outcome::Missing, &Answer::Done, &world.context());
     assert_eq!(unsure(&second), Some(BTreeSet::new()), "twice is enough: {second:?}");
