@@ -88,22 +88,41 @@ pub fn ignored_proxies(environment: impl Fn(&str) -> Option<String>) -> Vec<&'st
     names.into_iter().filter(|name| environment(name).is_some_and(|value| !value.trim().is_empty())).collect()
 }
 
-/// Why a body could not be read.
-#[derive(Debug)]
-pub enum Unread {
-    /// The connection broke, or it took too long.
-    Broken(reqwest::Error),
-    /// It came, and cannot be used: it is too large, or compressed in a way that nobody asked for.
-    Unusable(String),
+/// A call that failed, or a client that cannot be built. Its words have the causes and never the URL, in which a secret or a
+/// login may stand.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", describe(.0))]
+pub struct CallError(#[from] reqwest::Error);
+
+/// A token that no request can carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the token holds characters that no header can carry; was it copied whole?")]
+pub struct UnsendableToken;
+
+/// Why there is no client that carries a token.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error(transparent)]
+    Token(#[from] UnsendableToken),
+    #[error(transparent)]
+    Build(#[from] CallError),
 }
 
-impl std::fmt::Display for Unread {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Unread::Broken(error) => f.write_str(&describe(error)),
-            Unread::Unusable(why) => f.write_str(why),
-        }
-    }
+/// Why a body could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unread {
+    /// The connection broke, or it took too long.
+    #[error(transparent)]
+    Broken(#[from] CallError),
+    /// It is compressed in a way that nobody asked for.
+    #[error("the answer is encoded as {0:?}, which was not asked for")]
+    Encoded(String),
+    /// It has more bytes than the largest answer of its kind.
+    #[error(
+        "the answer is larger than {}: no more of it was read; is the URL right, and does something stand in between?",
+        in_words(*.0)
+    )]
+    TooLarge(usize),
 }
 
 /// The body of an answer, if it has not more than `largest` bytes after decompression. They are counted as they come: of
@@ -111,15 +130,12 @@ impl std::fmt::Display for Unread {
 pub async fn read_body(mut answer: reqwest::Response, largest: usize) -> Result<Vec<u8>, Unread> {
     let encoding = answer.headers().get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").to_owned());
     if let Some(encoding) = encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-        return Err(Unread::Unusable(format!("the answer is encoded as {encoding:?}, which was not asked for")));
+        return Err(Unread::Encoded(encoding));
     }
     let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(Unread::Broken)? {
+    while let Some(chunk) = answer.chunk().await.map_err(CallError::from)? {
         if body.len() + chunk.len() > largest {
-            return Err(Unread::Unusable(format!(
-                "the answer is larger than {}: no more of it was read; is the URL right, and does something stand in between?",
-                in_words(largest)
-            )));
+            return Err(Unread::TooLarge(largest));
         }
         body.extend_from_slice(&chunk);
     }
@@ -131,9 +147,9 @@ fn in_words(bytes: usize) -> String {
 }
 
 /// The header that authorises by `scheme` and `secret`.
-pub fn authorization(scheme: &str, secret: &SecretString) -> Result<HeaderMap, String> {
-    let mut value = HeaderValue::from_str(&format!("{scheme} {}", secret.expose_secret()))
-        .map_err(|_| "the token holds characters that no header can carry; was it copied whole?".to_owned())?;
+pub fn authorization(scheme: &str, secret: &SecretString) -> Result<HeaderMap, UnsendableToken> {
+    let mut value =
+        HeaderValue::from_str(&format!("{scheme} {}", secret.expose_secret())).map_err(|_| UnsendableToken)?;
     value.set_sensitive(true);
     Ok(HeaderMap::from_iter([(AUTHORIZATION, value)]))
 }

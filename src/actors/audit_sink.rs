@@ -5,6 +5,7 @@
 
 use super::wiring::shared::Shared;
 use super::wiring::sinks::Sink;
+use super::wiring::supervisor::TaskError;
 use crate::audit::words::in_former_words;
 use crate::failpoint::{self, Point};
 use crate::retry;
@@ -23,7 +24,7 @@ pub struct AuditSink {
 
 impl AuditSink {
     /// Delivers until the task is dropped.
-    pub async fn keep(self) -> Result<(), String> {
+    pub async fn keep(self) -> Result<(), TaskError> {
         let (name, metrics, clock) = (self.sink.name(), &self.shared.metrics, &self.shared.clock);
         let delivered = metrics.audit.rows_delivered.with_label_values(&[&name]);
         let failed = metrics.audit.sink_failures.with_label_values(&[&name]);
@@ -50,9 +51,9 @@ impl AuditSink {
     }
 
     /// Delivers what waits, up to a batch.
-    async fn drain(&self, name: &str) -> Result<usize, String> {
+    async fn drain(&self, name: &str) -> Result<usize, TaskError> {
         let store = &self.shared.store;
-        let mut rows = store.undelivered(name, self.sink.batch()).await.map_err(|e| e.to_string())?;
+        let mut rows = store.undelivered(name, self.sink.batch()).await?;
         let Some(last) = rows.last().map(|row| row.seq) else { return Ok(0) };
         let count = rows.len();
         if self.former_words {
@@ -62,7 +63,7 @@ impl AuditSink {
         }
         self.sink.deliver(rows, &self.shared.clock.now().to_string()).await?;
         failpoint::reach(Point::RowsWritten);
-        store.delivered(name, last).await.map_err(|e| e.to_string())?;
+        store.delivered(name, last).await?;
         Ok(count)
     }
 }

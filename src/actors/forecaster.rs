@@ -5,6 +5,7 @@ use super::core::forecast::calls;
 use super::org::directory::SharedDirectory;
 use super::org::shared::Org;
 use super::wiring::shared::Shared;
+use super::wiring::supervisor::TaskError;
 use crate::okta::{Bucket, forecast};
 use crate::store::StoreError;
 use std::time::Duration;
@@ -25,7 +26,7 @@ pub struct Forecaster {
 
 impl Forecaster {
     /// Keeps the forecast until the task is dropped.
-    pub async fn keep(self) -> Result<(), String> {
+    pub async fn keep(self) -> Result<(), TaskError> {
         loop {
             if let Err(e) = self.update().await {
                 tracing::warn!(error = %e, org = %self.org.name, "the backlog could not be forecast");

@@ -4,6 +4,7 @@
 //! holds up nobody.
 
 use super::wiring::shared::Shared;
+use super::wiring::supervisor::TaskError;
 use crate::audit::Row;
 use crate::clock::Moment;
 use crate::config::Channel;
@@ -45,7 +46,7 @@ struct Gathering {
 
 impl Notifier {
     /// Tells until the task is dropped. What was gathered and not told is read again after a mistake, from where was told last.
-    pub async fn keep(self) -> Result<(), String> {
+    pub async fn keep(self) -> Result<(), TaskError> {
         let (name, metrics, clock) = (&self.channel.name, &self.shared.metrics, &self.shared.clock);
         let sent = metrics.parts.notifications.with_label_values(&[name]);
         let failed = metrics.parts.notification_failures.with_label_values(&[name]);
@@ -99,11 +100,11 @@ impl Notifier {
     }
 
     /// Reads on from where was read last, beside the writer; where nothing is to be told the cursor moves at once.
-    async fn read(&self, gathered: Option<Gathered>) -> Result<(Option<Gathered>, bool), String> {
+    async fn read(&self, gathered: Option<Gathered>) -> Result<(Option<Gathered>, bool), TaskError> {
         let (name, events) = (self.channel.cursor(), self.channel.events.clone());
         let after = match &gathered {
             Some(gathered) => gathered.to,
-            None => self.shared.store.cursor(&name).await.map_err(|e| e.to_string())?,
+            None => self.shared.store.cursor(&name).await?,
         };
         let path = self.shared.store.path().to_owned();
         let read = tokio::task::spawn_blocking(move || {
@@ -115,15 +116,15 @@ impl Notifier {
             }
             Ok::<_, StoreError>((gathered, rows.len() == ROWS))
         });
-        let (gathered, more) = read.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+        let (gathered, more) = read.await??;
         if gathered.digest.is_empty() && gathered.to > after {
-            self.shared.store.delivered(&name, gathered.to).await.map_err(|e| e.to_string())?;
+            self.shared.store.delivered(&name, gathered.to).await?;
         }
         Ok((Some(gathered), more))
     }
 
-    async fn describe(&self, gathered: &Gathered) -> Result<(), String> {
-        let names = self.shared.store.names(gathered.digest.people()).await.map_err(|e| e.to_string())?;
+    async fn describe(&self, gathered: &Gathered) -> Result<(), TaskError> {
+        let names = self.shared.store.names(gathered.digest.people()).await?;
         let value = gathered.digest.value(&names, gathered.from, gathered.to);
         let template = self.channel.template.as_deref().unwrap_or(DEFAULT_TEMPLATE);
         // What the template could not say is said without it: nobody misses a hold because of a template.
@@ -134,6 +135,6 @@ impl Notifier {
         let files = gathered.digest.files().iter().map(PathBuf::from).collect();
         let message = Outgoing { subject: format!("{}{}", self.channel.prefix, subject(&value)), text, value, files };
         self.channel.kind.deliver(&self.client, &message).await?;
-        self.shared.store.delivered(&self.channel.cursor(), gathered.to).await.map_err(|e| e.to_string())
+        Ok(self.shared.store.delivered(&self.channel.cursor(), gathered.to).await?)
     }
 }

@@ -418,14 +418,15 @@ impl Poller {
             }
             Err(why) => {
                 tracing::warn!(tenant = self.name(), %why, "a walk is incomplete and proves nothing");
-                self.tools.shared.readiness.missing(&walk, why.clone());
+                self.tools.shared.readiness.missing(&walk, why.to_string());
             }
         }
         let monotonic = self.tools.shared.clock.monotonic();
         let absent = if complete { self.detector.walked(&end.shown, end.started) } else { Vec::new() };
         let absent: Vec<(String, Moment)> =
             absent.into_iter().map(|(id, since)| (id, now - monotonic.since(since))).collect();
-        let event = Event::Walk(Walk { profiles: end.profiles, complete, why: end.complete.err() });
+        let event =
+            Event::Walk(Walk { profiles: end.profiles, complete, why: end.complete.err().map(|why| why.to_string()) });
         let record = Record { tenant: Some(self.name().to_owned()), ..Record::general(now, event) };
         let (shared, walked, tenant) = (self.tools.shared.clone(), self.tools.walked.clone(), self.name().to_owned());
         let writing = async move {
@@ -491,7 +492,9 @@ fn target(fetch: Fetch) -> String {
 /// What a reply to `GET /profiles` means. 406 is Namely's throttle (`namely-api.md §6.1`).
 fn read_page(reply: Reply) -> Result<ProfilesPage, Failure> {
     match reply {
-        Reply::Answered { status: 200, body, .. } => ProfilesPage::read(&body).map_err(Failure::Failed),
+        Reply::Answered { status: 200, body, .. } => {
+            ProfilesPage::read(&body).map_err(|e| Failure::Failed(e.to_string()))
+        }
         Reply::Answered { status: 406 | 429, .. } => Err(Failure::Throttled),
         Reply::Answered { status: status @ (401 | 403), .. } => Err(Failure::Failed(format!(
             "HTTP {status}: Namely refuses the token; it dies with the profile of whoever made it, or after two years"

@@ -4,6 +4,7 @@
 //! **Invariant:** only reads, one at a time. What one person's calls meet stops nobody else.
 
 use super::org::shared::Org;
+use super::wiring::supervisor::TaskError;
 use crate::domain::Priority;
 use crate::okta::Request;
 use std::time::Duration;
@@ -22,7 +23,7 @@ pub struct Prober {
 
 impl Prober {
     /// Works until the task is dropped.
-    pub async fn keep(self) -> Result<(), String> {
+    pub async fn keep(self) -> Result<(), TaskError> {
         let clock = &self.org.shared.clock;
         loop {
             tokio::time::sleep(clock.real(TICK).max(SHORTEST_TICK)).await;

@@ -7,6 +7,7 @@
 use super::org::directory::SharedDirectory;
 use super::org::lists::Lists;
 use super::org::prime::{read_accounts, read_directory, read_last_event};
+use super::wiring::supervisor::TaskError;
 use crate::audit::details::Reconciled;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
@@ -38,7 +39,7 @@ pub struct Reconciler {
 
 impl Reconciler {
     /// Works until the task is dropped.
-    pub async fn keep(self) -> Result<(), String> {
+    pub async fn keep(self) -> Result<(), TaskError> {
         let mut last = self.lists.org.shared.clock.now();
         let mut next = self.next(last);
         loop {
@@ -74,8 +75,7 @@ impl Reconciler {
         self.settings.schedule.as_ref()?.next(now)
     }
 
-    async fn reconcile(&self, started: Moment) -> Result<String, String> {
-        let error = |e: crate::store::StoreError| e.to_string();
+    async fn reconcile(&self, started: Moment) -> Result<String, TaskError> {
         let rulebook = self.lists.org.shared.store.rules().load();
         let rules = rulebook.org(&self.lists.org.name).ok_or("the org is not configured")?;
         let directory = read_directory(
@@ -89,7 +89,7 @@ impl Reconciler {
         let (accounts, groups) =
             read_accounts(&self.lists.org.writers, &directory, &rulebook, &self.lists.org.mapped).await?;
         let now = self.lists.org.shared.clock.now();
-        self.lists.org.shared.store.put_directory(&self.lists.org.name, &directory, now).await.map_err(error)?;
+        self.lists.org.shared.store.put_directory(&self.lists.org.name, &directory, now).await?;
         self.directory.replace(directory);
         let read = OrgRead {
             org: self.lists.org.name.to_string(),
@@ -99,22 +99,15 @@ impl Reconciler {
             started,
             now,
         };
-        let Compared { mut drifted, new, known, missing } =
-            self.lists.org.shared.store.reconcile(read).await.map_err(error)?;
+        let Compared { mut drifted, new, known, missing } = self.lists.org.shared.store.reconcile(read).await?;
         drifted.extend(self.lists.prove(known, &missing).await?);
         if new > 0 {
-            self.lists.org.shared.store.correlate_org(&self.lists.org.name, now).await.map_err(error)?;
+            self.lists.org.shared.store.correlate_org(&self.lists.org.name, now).await?;
             self.wake.ring();
         }
         self.ask_who(&mut drifted).await;
-        let changed = self
-            .lists
-            .org
-            .shared
-            .store
-            .note_drift(&self.lists.org.name, drifted, self.settings.correct, now)
-            .await
-            .map_err(error)?;
+        let changed =
+            self.lists.org.shared.store.note_drift(&self.lists.org.name, drifted, self.settings.correct, now).await?;
         if changed > 0 {
             self.wake.ring();
         }
@@ -136,14 +129,14 @@ impl Reconciler {
         if let Some(folder) = self.settings.folder.clone() {
             let (stamp, org) = (now.to_string().replace(':', ""), self.lists.org.name.clone());
             let written = tokio::task::spawn_blocking(move || write(&folder, &org, &stamp, &report));
-            match written.await.map_err(|e| e.to_string())? {
+            match written.await? {
                 Ok(page) => event.report = Some(page.display().to_string()),
                 Err(why) => tracing::error!(org = %self.lists.org.name, %why, "the report could not be written"),
             }
         }
         let record =
             Record { org: Some(self.lists.org.name.to_string()), ..Record::general(now, Event::Reconciled(event)) };
-        self.lists.org.shared.store.run(move |c| append(c, &record)).await.map_err(error)?;
+        self.lists.org.shared.store.run(move |c| append(c, &record)).await?;
         tracing::info!(org = %self.lists.org.name, %outcome, "reconciled");
         Ok(outcome)
     }
@@ -161,7 +154,7 @@ impl Reconciler {
         }
     }
 
-    async fn report(&self, now: Moment) -> Result<Reconciliation, String> {
+    async fn report(&self, now: Moment) -> Result<Reconciliation, TaskError> {
         let (path, org, rulebook) = (
             self.lists.org.shared.store.path().to_owned(),
             self.lists.org.name.clone(),
@@ -171,18 +164,18 @@ impl Reconciler {
             let reader = Store::reader(&path)?;
             findings(&reader, &rulebook, &org, now, || {}).map(Reconciliation::new)
         });
-        made.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
+        Ok(made.await??)
     }
 }
 
 /// Writes a report in every form; returns where its page is, or what to do about it.
-pub fn write(folder: &Path, org: &str, stamp: &str, report: &Reconciliation) -> Result<PathBuf, String> {
+pub fn write(folder: &Path, org: &str, stamp: &str, report: &Reconciliation) -> Result<PathBuf, TaskError> {
     let error = |e: std::io::Error| format!("{}: {e}; make the folder writable", folder.display());
     std::fs::create_dir_all(folder).map_err(error)?;
     let path = |kind: &str| folder.join(format!("reconciliation-{org}-{stamp}.{kind}"));
-    std::fs::write(path("html"), report.html().map_err(|e| e.to_string())?).map_err(error)?;
-    std::fs::write(path("csv"), report.csv().map_err(|e| e.to_string())?).map_err(error)?;
-    let text = serde_json::to_string_pretty(report).map_err(|e| e.to_string())?;
+    std::fs::write(path("html"), report.html()?).map_err(error)?;
+    std::fs::write(path("csv"), report.csv()?).map_err(error)?;
+    let text = serde_json::to_string_pretty(report)?;
     std::fs::write(path("json"), text).map_err(error)?;
     Ok(path("html"))
 }

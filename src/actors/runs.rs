@@ -6,6 +6,7 @@
 
 use super::org::shared::Org;
 use super::progress::Progress;
+use super::wiring::supervisor::TaskError;
 use crate::clock::Clock;
 use crate::domain::work::run::{Lease, Release};
 use crate::mailbox::Bell;
@@ -76,7 +77,7 @@ pub struct Watchdog {
 
 impl Watchdog {
     /// Watches until the task is dropped.
-    pub async fn keep(self) -> Result<(), String> {
+    pub async fn keep(self) -> Result<(), TaskError> {
         self.org.shared.metrics.parts.runs_overdue.with_label_values(&[&self.org.name]); // an increase begins at 0
         let (mut reads, mut alone) = (0_u32, BTreeSet::new());
         loop {

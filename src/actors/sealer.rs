@@ -1,6 +1,7 @@
 //! The sealer: signs what the audit's chain is now and then, and writes that outside the store.
 
 use super::wiring::shared::Shared;
+use super::wiring::supervisor::TaskError;
 use crate::audit::{Checkpoint, SigningKey};
 use crate::config::Sealing;
 use crate::store::beside;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Seals until the task is dropped.
-pub async fn keep_sealing(sealing: Sealing, Shared { store, clock, .. }: Shared) -> Result<(), String> {
+pub async fn keep_sealing(sealing: Sealing, Shared { store, clock, .. }: Shared) -> Result<(), TaskError> {
     let key = key(&sealing, store.path())
         .map_err(|why| format!("the audit is not sealed: there is no key to sign checkpoints with: {why}"))?;
     let key = Arc::new(key);
@@ -47,15 +48,15 @@ pub fn own_key(store: &Path) -> PathBuf {
 }
 
 /// The configured key, or one of our own, made at the first start.
-fn key(sealing: &Sealing, store: &Path) -> Result<SigningKey, String> {
+fn key(sealing: &Sealing, store: &Path) -> Result<SigningKey, TaskError> {
     if let Some(pem) = &sealing.key {
-        return SigningKey::read(secrecy::ExposeSecret::expose_secret(pem)).map_err(|why| why.to_string());
+        return Ok(SigningKey::read(secrecy::ExposeSecret::expose_secret(pem))?);
     }
     let path = own_key(store);
     if let Ok(pem) = std::fs::read_to_string(&path) {
-        return SigningKey::read(&pem).map_err(|why| format!("{}: {why}", path.display()));
+        return Ok(SigningKey::read(&pem).map_err(|why| format!("{}: {why}", path.display()))?);
     }
-    let (key, pem) = SigningKey::generate().map_err(|why| why.to_string())?;
+    let (key, pem) = SigningKey::generate()?;
     let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path);
     made.and_then(|mut file| file.write_all(pem.as_bytes())).map_err(|e| format!("{}: {e}", path.display()))?;
     tracing::warn!(

@@ -5,6 +5,7 @@
 
 use super::org::lists::Lists;
 use super::org::prime::search_users;
+use super::wiring::supervisor::TaskError;
 use crate::domain::{Account, Priority};
 use crate::mailbox::Bell;
 use crate::retry;
@@ -30,7 +31,7 @@ pub struct Searcher {
 
 impl Searcher {
     /// Works until the task is dropped.
-    pub async fn keep(self) -> Result<(), String> {
+    pub async fn keep(self) -> Result<(), TaskError> {
         let clock = &self.lists.org.shared.clock;
         loop {
             tokio::time::sleep(clock.real(TICK).max(SHORTEST_TICK)).await;

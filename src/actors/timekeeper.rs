@@ -2,6 +2,7 @@
 
 use super::core::skew::{Belief, Both, Skew, message};
 use super::wiring::shared::Shared;
+use super::wiring::supervisor::TaskError;
 use crate::store::StoreError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ pub struct Timekeeper {
 
 impl Timekeeper {
     /// Looks now and then, and at once when somebody has decided something, until the task is dropped.
-    pub async fn keep(self) -> Result<(), String> {
+    pub async fn keep(self) -> Result<(), TaskError> {
         let mut before = Both::now(&self.shared.clock);
         loop {
             let now = Both::now(&self.shared.clock);

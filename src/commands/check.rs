@@ -133,7 +133,7 @@ async fn probe_namely(tenant: &NamelyTenant, rulebook: &Rulebook) -> Vec<Finding
     };
     let token = what("token");
     let page = match client.get("/profiles?page=1&per_page=50").await {
-        NamelyReply::Answered { status: 200, body, .. } => ProfilesPage::read(&body),
+        NamelyReply::Answered { status: 200, body, .. } => ProfilesPage::read(&body).map_err(|e| e.to_string()),
         NamelyReply::Answered { status: status @ (401 | 403), .. } => Err(format!(
             "HTTP {status}: Namely refuses the token; make one as an administrator whose own profile stays active"
         )),
@@ -208,7 +208,7 @@ async fn probe_okta(org: &OktaOrg, config: &Config) -> Vec<Finding> {
     let credentials = config::with_scopes(org.credentials.clone(), &scopes);
     let client = match OktaClient::new(&org.url, credentials, &Clock::system(), org.transport.clone()) {
         Ok(client) => client,
-        Err(why) => return vec![bad(&what("client"), why)],
+        Err(why) => return vec![bad(&what("client"), why.to_string())],
     };
     let mut findings = Vec::new();
     if matches!(org.credentials, Credentials::ServiceApp(_)) {
@@ -276,26 +276,26 @@ async fn probe_okta(org: &OktaOrg, config: &Config) -> Vec<Finding> {
 }
 
 /// The scopes that the app needs and cannot get. An error says why it gets none at all.
-async fn missing_scopes(client: &OktaClient, scopes: &[&'static str]) -> Result<Vec<&'static str>, String> {
+async fn missing_scopes(client: &OktaClient, scopes: &[&'static str]) -> Result<Vec<&'static str>, NoToken> {
     let mut missing = Vec::new();
     for scope in scopes.iter().copied() {
         match client.auth().try_scope(scope).await {
             Ok(()) => {}
-            Err(NoToken::Scope(_)) => missing.push(scope),
-            Err(other) => return Err(other.why()),
+            Err(NoToken::Scope { .. }) => missing.push(scope),
+            Err(other) => return Err(other),
         }
     }
     Ok(missing)
 }
 
-fn scope_finding(what: &str, missing: Result<Vec<&'static str>, String>) -> Finding {
+fn scope_finding(what: &str, missing: Result<Vec<&'static str>, NoToken>) -> Finding {
     match missing {
         Ok(missing) if missing.is_empty() => good(what, "every scope that is needed was granted"),
         Ok(missing) => bad(
             what,
             format!("grant the app {} under Applications > API scopes in Okta's admin console", missing.join(", ")),
         ),
-        Err(why) => bad(what, why),
+        Err(why) => bad(what, why.to_string()),
     }
 }
 

@@ -83,7 +83,7 @@ pub(super) fn mail_server(r: &mut Reader, s: &mut Section, secrets: &Secrets) ->
         Ok(_) => "names of people, and the password if there is one, would travel unencrypted; write smtps://, or \
                   ?tls=required behind the host, or set insecure_relay = true if the way to this server is safe"
             .to_owned(),
-        Err(why) => why,
+        Err(why) => why.to_string(),
     };
     r.problem(span, format!("{path}: {message}"));
     None

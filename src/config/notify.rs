@@ -86,7 +86,7 @@ pub(super) fn channel(r: &mut Reader, mut s: Section, secrets: &Secrets) -> Opti
     let template = s.text(r, "template").map(|at| {
         let file = secrets.folder.join(&at.value);
         let read = std::fs::read_to_string(&file).map_err(|e| format!("cannot be read ({e})"));
-        match read.and_then(|text| check(&text).map(|()| text)) {
+        match read.and_then(|text| check(&text).map(|()| text).map_err(|e| e.to_string())) {
             Ok(text) => Some(text),
             Err(why) => {
                 r.problem(at.span, format!("{path}.template: {}: {why}", at.value));

@@ -16,18 +16,58 @@ pub const MOST_PAGES: usize = 10_000;
 /// Items of one list, at most.
 pub const MOST_ITEMS: usize = 2_000_000;
 
+/// Why where a list goes on, or what a link leads to, cannot be believed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    #[error("its Link header holds characters that cannot be read")]
+    Characters,
+    /// The beginning of the header.
+    #[error("its Link header cannot be read ({0:?})")]
+    Header(String),
+    #[error("its Link headers name two next pages")]
+    TwoNext,
+    #[error("its body names a next page without saying where it is")]
+    Nowhere,
+    /// What the parser says.
+    #[error("its link to the next page cannot be read ({0})")]
+    Next(String),
+    /// Which server.
+    #[error("its link to the next page leads to another server ({0})")]
+    OtherServer(String),
+    /// Which path.
+    #[error("its link to the next page leads elsewhere ({0})")]
+    OtherList(String),
+    #[error("a link to {path} cannot be read ({why})")]
+    Object { path: String, why: String },
+    #[error("a link to {path} leads to another server ({server})")]
+    ObjectAtOtherServer { path: String, server: String },
+    #[error("a link to {path} leads elsewhere ({found})")]
+    OtherObject { path: String, found: String },
+}
+
+/// Why a list is not read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ListError {
+    #[error("the list has more than {0} items: it is not read on")]
+    Items(usize),
+    #[error("the list has more than {0} pages: it is not read on")]
+    Pages(usize),
+    #[error("the list leads back to a page of it that was read already: it never ends")]
+    Endless,
+}
+
 /// Path and query of the next page of the list that `asked` is a page of; `None` where no header names one.
-pub fn next_target(headers: &HeaderMap, asked: &Url) -> Result<Option<String>, String> {
+pub fn next_target(headers: &HeaderMap, asked: &Url) -> Result<Option<String>, LinkError> {
     let mut found: Option<String> = None;
     for value in headers.get_all(LINK) {
-        let text = value.to_str().map_err(|_| "its Link header holds characters that cannot be read".to_owned())?;
+        let text = value.to_str().map_err(|_| LinkError::Characters)?;
         for (target, is_next) in links(text)? {
             if !is_next {
                 continue;
             }
             let next = follow(&target, asked)?;
             if found.as_ref().is_some_and(|known| *known != next) {
-                return Err("its Link headers name two next pages".into());
+                return Err(LinkError::TwoNext);
             }
             found = Some(next);
         }
@@ -37,7 +77,7 @@ pub fn next_target(headers: &HeaderMap, asked: &Url) -> Result<Option<String>, S
 
 /// Path and query of the next page where the body of an answer names it (`_links.next`), as some lists of Okta do; `None` where
 /// it names none.
-pub fn next_in_body(body: &[u8], asked: &Url) -> Result<Option<String>, String> {
+pub fn next_in_body(body: &[u8], asked: &Url) -> Result<Option<String>, LinkError> {
     #[derive(Deserialize)]
     struct Page {
         #[serde(default, rename = "_links")]
@@ -52,33 +92,34 @@ pub fn next_in_body(body: &[u8], asked: &Url) -> Result<Option<String>, String> 
         Value::Null => Ok(None),
         next => match next["href"].as_str() {
             Some(target) => follow(target, asked).map(Some),
-            None => Err("its body names a next page without saying where it is".into()),
+            None => Err(LinkError::Nowhere),
         },
     }
 }
 
 /// The id at the end of a link to one object of the list at `path` of the server `base`.
-pub fn id_in(link: &str, base: &Url, path: &str) -> Result<String, String> {
-    let url = base.join(link).map_err(|e| format!("a link to {path} cannot be read ({e})"))?;
+pub fn id_in(link: &str, base: &Url, path: &str) -> Result<String, LinkError> {
+    let of = || path.to_owned();
+    let url = base.join(link).map_err(|e| LinkError::Object { path: of(), why: e.to_string() })?;
     if has_credentials(&url) || !is_same_origin(&url, base) {
-        return Err(format!("a link to {path} leads to another server ({})", super::address::shown(&url)));
+        return Err(LinkError::ObjectAtOtherServer { path: of(), server: super::address::shown(&url) });
     }
     let id = url.path().strip_prefix(path).and_then(|rest| rest.strip_prefix('/'));
     match id.filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))) {
         Some(id) => Ok(id.to_owned()),
-        None => Err(format!("a link to {path} leads elsewhere ({})", url.path())),
+        None => Err(LinkError::OtherObject { path: of(), found: url.path().to_owned() }),
     }
 }
 
 /// A link as a target of the same list at the same server.
-fn follow(target: &str, asked: &Url) -> Result<String, String> {
-    let url = asked.join(target).map_err(|e| format!("its link to the next page cannot be read ({e})"))?;
+fn follow(target: &str, asked: &Url) -> Result<String, LinkError> {
+    let url = asked.join(target).map_err(|e| LinkError::Next(e.to_string()))?;
     if has_credentials(&url) || !is_same_origin(&url, asked) {
-        return Err(format!("its link to the next page leads to another server ({})", super::address::shown(&url)));
+        return Err(LinkError::OtherServer(super::address::shown(&url)));
     }
     let decoded = |url: &Url| percent_decode_str(url.path()).collect::<Vec<u8>>();
     if decoded(&url) != decoded(asked) {
-        return Err(format!("its link to the next page leads elsewhere ({})", url.path()));
+        return Err(LinkError::OtherList(url.path().to_owned()));
     }
     Ok(match url.query() {
         Some(query) => format!("{}?{query}", asked.path()),
@@ -87,8 +128,8 @@ fn follow(target: &str, asked: &Url) -> Result<String, String> {
 }
 
 /// The links of one header, each with whether one of its relations is `next`.
-fn links(text: &str) -> Result<Vec<(String, bool)>, String> {
-    let broken = || format!("its Link header cannot be read ({:?})", text.chars().take(80).collect::<String>());
+fn links(text: &str) -> Result<Vec<(String, bool)>, LinkError> {
+    let broken = || LinkError::Header(text.chars().take(80).collect());
     let mut found = Vec::new();
     let mut rest = text.trim();
     while !rest.is_empty() {
@@ -164,17 +205,17 @@ impl Pages {
     }
 
     /// A page with so many items was read, and leads to `next`; the error says why the list cannot be believed.
-    pub fn read(&mut self, items: usize, next: Option<String>) -> Result<Option<String>, String> {
+    pub fn read(&mut self, items: usize, next: Option<String>) -> Result<Option<String>, ListError> {
         self.items += items;
         if self.items > self.most_items {
-            return Err(format!("the list has more than {} items: it is not read on", self.most_items));
+            return Err(ListError::Items(self.most_items));
         }
         let Some(next) = next else { return Ok(None) };
         if !self.asked.insert(next.clone()) {
-            return Err("the list leads back to a page of it that was read already: it never ends".into());
+            return Err(ListError::Endless);
         }
         if self.asked.len() > self.most_pages {
-            return Err(format!("the list has more than {} pages: it is not read on", self.most_pages));
+            return Err(ListError::Pages(self.most_pages));
         }
         Ok(Some(next))
     }
@@ -187,7 +228,7 @@ mod tests {
 
     const ASKED: &str = "https://acme.okta.com/api/v1/users?limit=2";
 
-    fn next(base: &str, lines: &[&str]) -> Result<Option<String>, String> {
+    fn next(base: &str, lines: &[&str]) -> Result<Option<String>, LinkError> {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(LINK, HeaderValue::from_bytes(line.as_bytes()).expect("a header"));
@@ -305,13 +346,16 @@ mod tests {
             for n in 1..length {
                 assert_eq!(pages.read(200, page(n)), Ok(page(n)));
             }
-            assert!(pages.read(200, Some("/users".into())).is_err_and(|why| why.contains("never ends")), "{length}");
+            assert!(
+                pages.read(200, Some("/users".into())).is_err_and(|why| why.to_string().contains("never ends")),
+                "{length}"
+            );
         }
         let mut long = Pages::within("/users", 3, 1000);
         assert!(long.read(1, page(1)).is_ok() && long.read(1, page(2)).is_ok());
-        assert!(long.read(1, page(3)).is_err_and(|why| why.contains("3 pages")));
+        assert!(long.read(1, page(3)).is_err_and(|why| why.to_string().contains("3 pages")));
         let mut large = Pages::within("/users", 100, 250);
         assert!(large.read(200, page(1)).is_ok());
-        assert!(large.read(200, None).is_err_and(|why| why.contains("250 items")), "also of the last page");
+        assert!(large.read(200, None).is_err_and(|why| why.to_string().contains("250 items")), "also of the last page");
     }
 }

@@ -23,12 +23,31 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-fn mismatch(key: &str, wanted: &str, found: &Value) -> String {
-    format!("field {key}: {wanted} was expected, {} was found", kind(found))
+/// Why a field cannot be read. `key` is its path in the profile.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FieldError {
+    #[error("field {key}: {wanted} was expected, {found} was found")]
+    Kind { key: String, wanted: &'static str, found: &'static str },
+    #[error("field {key}: {text:?} is not a date such as 2026-03-31 or 03/31/2026")]
+    Date { key: String, text: String },
+}
+
+impl FieldError {
+    /// The same of a member of the object at `outer`.
+    fn within(self, outer: &str) -> Self {
+        match self {
+            Self::Kind { key, wanted, found } => Self::Kind { key: format!("{outer}.{key}"), wanted, found },
+            Self::Date { key, text } => Self::Date { key: format!("{outer}.{key}"), text },
+        }
+    }
+}
+
+fn mismatch(key: &str, wanted: &'static str, found: &Value) -> FieldError {
+    FieldError::Kind { key: key.to_owned(), wanted, found: kind(found) }
 }
 
 /// Text; `null`, missing and blank are all empty. Runs of blanks become one.
-pub(super) fn text(fields: &Profile, key: &str) -> Result<String, String> {
+pub(super) fn text(fields: &Profile, key: &str) -> Result<String, FieldError> {
     match fields.get(key) {
         None | Some(Value::Null) => Ok(String::new()),
         Some(Value::String(s)) => Ok(s.split_whitespace().collect::<Vec<_>>().join(" ")),
@@ -37,13 +56,13 @@ pub(super) fn text(fields: &Profile, key: &str) -> Result<String, String> {
 }
 
 /// Text without characters that nobody sees: a word or a date that was pasted with one means what it looks like.
-pub(super) fn visible(fields: &Profile, key: &str) -> Result<String, String> {
+pub(super) fn visible(fields: &Profile, key: &str) -> Result<String, FieldError> {
     let is_invisible =
         |c: char| c.is_control() || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
     Ok(text(fields, key)?.replace(is_invisible, "").trim().to_owned())
 }
 
-pub(super) fn number_or_text(fields: &Profile, key: &str) -> Result<String, String> {
+pub(super) fn number_or_text(fields: &Profile, key: &str) -> Result<String, FieldError> {
     match fields.get(key) {
         Some(Value::Number(n)) => Ok(n.to_string()),
         _ => text(fields, key),
@@ -51,24 +70,24 @@ pub(super) fn number_or_text(fields: &Profile, key: &str) -> Result<String, Stri
 }
 
 /// `{"title": "…"}`, a bare text, or nothing (`namely-api.md §3.3`, employee_type).
-pub(super) fn titled(fields: &Profile, key: &str) -> Result<String, String> {
+pub(super) fn titled(fields: &Profile, key: &str) -> Result<String, FieldError> {
     match fields.get(key) {
-        Some(Value::Object(object)) => text(object, "title").map_err(|e| e.replace("title", &format!("{key}.title"))),
+        Some(Value::Object(object)) => text(object, "title").map_err(|e| e.within(key)),
         _ => text(fields, key),
     }
 }
 
 /// One member of an address; the address of the office, never another one.
-pub(super) fn part(fields: &Profile, key: &str, member: &str) -> Result<String, String> {
+pub(super) fn part(fields: &Profile, key: &str, member: &str) -> Result<String, FieldError> {
     match fields.get(key) {
-        Some(Value::Object(object)) => text(object, member).map_err(|e| e.replace(member, &format!("{key}.{member}"))),
+        Some(Value::Object(object)) => text(object, member).map_err(|e| e.within(key)),
         None | Some(Value::Null | Value::String(_)) => Ok(String::new()),
         Some(other) => Err(mismatch(key, "an address", other)),
     }
 }
 
 /// The id of the pay group: the only thing that is ever read of the salary object.
-pub(super) fn pay_group(fields: &Profile) -> Result<String, String> {
+pub(super) fn pay_group(fields: &Profile) -> Result<String, FieldError> {
     match fields.get("salary") {
         Some(Value::Object(salary)) => number_or_text(salary, "pay_group_id"),
         _ => Ok(String::new()),
@@ -76,7 +95,7 @@ pub(super) fn pay_group(fields: &Profile) -> Result<String, String> {
 }
 
 /// What a profile is linked to; what is not an object is not an empty one.
-pub(super) fn links(fields: &Profile) -> Result<Option<&Profile>, String> {
+pub(super) fn links(fields: &Profile) -> Result<Option<&Profile>, FieldError> {
     match fields.get("links") {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(links)) => Ok(Some(links)),
@@ -85,7 +104,7 @@ pub(super) fn links(fields: &Profile) -> Result<Option<&Profile>, String> {
 }
 
 /// Names of the teams in `links.teams`, in Namely's order.
-pub(super) fn teams(fields: &Profile) -> Result<Vec<String>, String> {
+pub(super) fn teams(fields: &Profile) -> Result<Vec<String>, FieldError> {
     let list = match links(fields)?.and_then(|links| links.get("teams")) {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(list)) => list,
@@ -110,7 +129,7 @@ fn without_midnight(text: &str) -> &str {
 
 /// `YYYY-MM-DD`, the older `MM/DD/YYYY`, or nothing (`namely-api.md §3.4`, dates). A year has four digits and is one of
 /// somebody's working life: `12/31/25` is no day of the year 25.
-pub(super) fn date(fields: &Profile, key: &str) -> Result<Option<Date>, String> {
+pub(super) fn date(fields: &Profile, key: &str) -> Result<Option<Date>, FieldError> {
     let text = visible(fields, key)?;
     let text = without_midnight(&text).to_owned();
     if text.is_empty() {
@@ -130,12 +149,12 @@ pub(super) fn date(fields: &Profile, key: &str) -> Result<Option<Date>, String> 
     };
     match read.filter(|date: &Date| date.year() >= EARLIEST_YEAR) {
         Some(date) => Ok(Some(date)),
-        None => Err(format!("field {key}: {text:?} is not a date such as 2026-03-31 or 03/31/2026")),
+        None => Err(FieldError::Date { key: key.to_owned(), text }),
     }
 }
 
 /// The manager, of a list, of an object or of an id alone: the first element that is not the "Nobody" sentinel (`namely-api.md §3.3`, reports_to).
-pub(super) fn manager(fields: &Profile) -> Result<Option<Manager>, String> {
+pub(super) fn manager(fields: &Profile) -> Result<Option<Manager>, FieldError> {
     let list = match fields.get("reports_to") {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::Array(list)) => list.as_slice(),
@@ -155,7 +174,7 @@ pub(super) fn manager(fields: &Profile) -> Result<Option<Manager>, String> {
             Value::String(id) if id == "no_guid" => continue,
             other => return Err(mismatch("reports_to", "a list of objects", other)),
         };
-        let id = text(entry, "id").map_err(|e| e.replacen("field ", "field reports_to.", 1))?;
+        let id = text(entry, "id").map_err(|e| e.within("reports_to"))?;
         if id.is_empty() || id == "no_guid" {
             continue;
         }
@@ -168,7 +187,7 @@ pub(super) fn manager(fields: &Profile) -> Result<Option<Manager>, String> {
 }
 
 /// Ids of the groups in `links.groups`, without duplicates, in Namely's order.
-pub(super) fn groups(fields: &Profile) -> Result<Vec<String>, String> {
+pub(super) fn groups(fields: &Profile) -> Result<Vec<String>, FieldError> {
     let list = match links(fields)?.and_then(|links| links.get("groups")) {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(list)) => list,

@@ -75,7 +75,7 @@ pub struct WalkEnd {
     pub profiles: u64,
     pub seconds: f64,
     /// `Err` says what is missing: then the walk proves nothing.
-    pub complete: Result<(), String>,
+    pub complete: Result<(), Incomplete>,
     /// When it began, on the monotonic time line.
     pub started: Moment,
     /// Whom it has shown, and whom the other pass has shown meanwhile.
@@ -96,6 +96,24 @@ impl Shown {
     pub fn has(&self, id: &str) -> bool {
         self.0.contains(&ContentHash::of(id.as_bytes()).0)
     }
+}
+
+/// Why a walk proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Incomplete {
+    /// A page was not read, and why.
+    #[error("page {page}: {why}")]
+    Page { page: usize, why: String },
+    #[error("up to page {page} Namely shows the same {shown} people again and again: it ignores `page`")]
+    Repeats { page: usize, shown: usize },
+    #[error("page {page} is not the last one, and Namely has shown {shown} people: it does not end")]
+    Endless { page: usize, shown: usize },
+    #[error("Namely says there are {total} profiles, and page {page} shows more than {shown}: it does not end")]
+    TooMany { total: u64, page: usize, shown: usize },
+    #[error("Namely says there are {total} profiles, the pages showed {seen}")]
+    Missing { total: u64, seen: u64 },
+    #[error("Namely did not say how many profiles there are (meta.total_count)")]
+    NoTotal,
 }
 
 const THROTTLE_PAUSE: Duration = Duration::from_secs(60);
@@ -127,7 +145,7 @@ struct Walk {
     /// Pages that showed people, and nobody who was not seen before.
     stale_pages: usize,
     total: Option<u64>,
-    failure: Option<String>,
+    failure: Option<Incomplete>,
 }
 
 impl Walk {
@@ -148,22 +166,16 @@ impl Walk {
     }
 
     /// Why this walk would never end.
-    fn endless(&self, page: usize) -> Option<String> {
+    fn endless(&self, page: usize) -> Option<Incomplete> {
         let shown = self.distinct.len();
         if self.stale_pages > PAGES_OF_NOBODY_NEW {
-            return Some(format!(
-                "up to page {page} Namely shows the same {shown} people again and again: it ignores `page`"
-            ));
+            return Some(Incomplete::Repeats { page, shown });
         }
         if shown > MOST_PROFILES {
-            return Some(format!(
-                "page {page} is not the last one, and Namely has shown {shown} people: it does not end"
-            ));
+            return Some(Incomplete::Endless { page, shown });
         }
-        let message = self.total.filter(|total| shown as u64 > total.saturating_add(HIRED_MEANWHILE.max(total / 10)));
-        message.map(|total| {
-            format!("Namely says there are {total} profiles, and page {page} shows more than {shown}: it does not end")
-        })
+        let passed = self.total.filter(|total| shown as u64 > total.saturating_add(HIRED_MEANWHILE.max(total / 10)));
+        passed.map(|total| Incomplete::TooMany { total, page, shown })
     }
 
     fn new(number: u64, started: Moment) -> Self {
@@ -206,15 +218,15 @@ impl Walk {
         self.in_flight.is_empty() && !self.has_next()
     }
 
-    fn verdict(&self) -> Result<(), String> {
+    fn verdict(&self) -> Result<(), Incomplete> {
         if let Some(why) = &self.failure {
             return Err(why.clone());
         }
         let seen = self.distinct.len() as u64;
         match self.total {
             Some(total) if total == seen => Ok(()),
-            Some(total) => Err(format!("Namely says there are {total} profiles, the pages showed {seen}")),
-            None => Err("Namely did not say how many profiles there are (meta.total_count)".into()),
+            Some(total) => Err(Incomplete::Missing { total, seen }),
+            None => Err(Incomplete::NoTotal),
         }
     }
 }
@@ -370,7 +382,7 @@ impl Walker {
                         *attempts += 1;
                         walk.retry.push(page);
                     }
-                    Failure::Failed(why) => walk.failure = Some(format!("page {page}: {why}")),
+                    Failure::Failed(why) => walk.failure = Some(Incomplete::Page { page, why: why.clone() }),
                 }
                 self.finish_if_over(now)
             }
@@ -456,14 +468,14 @@ mod tests {
     #[test]
     fn a_page_that_ends_early_makes_the_walk_prove_nothing() {
         let (end, _) = run(500, |page, seen| if page == 3 { Ok(Seen { ids: vec![], ..seen }) } else { Ok(seen) });
-        assert!(end.complete.is_err_and(|why| why.contains("500")));
+        assert!(end.complete.is_err_and(|why| why.to_string().contains("500")));
         let (end, _) = run(500, |page, mut seen| {
             if page == 3 {
                 seen.ids.truncate(10);
             }
             Ok(seen)
         });
-        assert!(end.complete.is_err_and(|why| why.contains("showed 460")));
+        assert!(end.complete.is_err_and(|why| why.to_string().contains("showed 460")));
     }
 
     #[test]
@@ -472,7 +484,7 @@ mod tests {
             2 => Err(Failure::Failed("HTTP 504".into())),
             _ => Ok(seen),
         });
-        assert!(end.complete.is_err_and(|why| why.contains("page 2: HTTP 504")));
+        assert!(end.complete.is_err_and(|why| why.to_string().contains("page 2: HTTP 504")));
     }
 
     #[test]
@@ -535,13 +547,16 @@ mod tests {
     fn a_namely_that_ignores_the_page_or_never_ends_is_told_and_proves_nothing() {
         let same = |_| Seen { ids: ids(0..50), total_count: Some(50), changed: 0 };
         let (end, asked) = walked(same);
-        assert!(end.complete.is_err_and(|why| why.contains("ignores `page`")), "with the right number of people");
+        assert!(
+            end.complete.is_err_and(|why| why.to_string().contains("ignores `page`")),
+            "with the right number of people"
+        );
         assert!(asked < 20, "{asked}");
         let turns = |page| Seen { ids: ids(page % 3 * 50..page % 3 * 50 + 50), total_count: Some(150), changed: 0 };
-        assert!(walked(turns).0.complete.is_err_and(|why| why.contains("ignores `page`")));
+        assert!(walked(turns).0.complete.is_err_and(|why| why.to_string().contains("ignores `page`")));
         for total_count in [Some(100), Some(0)] {
             let (end, asked) = walked(|page| Seen { ids: ids(page * 50..page * 50 + 50), total_count, changed: 0 });
-            assert!(end.complete.is_err_and(|why| why.contains("does not end")), "{total_count:?}");
+            assert!(end.complete.is_err_and(|why| why.to_string().contains("does not end")), "{total_count:?}");
             assert!(asked < 60, "{asked}");
         }
     }

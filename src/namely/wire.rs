@@ -6,7 +6,7 @@
 
 use super::catalogue::{Catalogue, GroupKind};
 pub use super::fields::Profile;
-use super::fields::{date, groups, manager, number_or_text, part, pay_group, teams, text, titled, visible};
+use super::fields::{FieldError, date, groups, manager, number_or_text, part, pay_group, teams, text, titled, visible};
 use crate::domain::mapping::view::Reads;
 use crate::domain::record::facts::{DateFact, Facts, Names, ProfileProblem};
 use crate::domain::{Employee, UserStatus};
@@ -98,17 +98,20 @@ struct Meta {
 /// begins like this.
 const BROKEN_KEYS: &str = "\u{0}broken";
 
+/// What came in place of a page of profiles.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    #[error("the answer has no list \"profiles\"")]
+    NoList,
+    #[error("the answer is not JSON ({0})")]
+    NoJson(serde_json::Error),
+}
+
 impl ProfilesPage {
-    /// Reads the envelope; the error says what was found instead of one. A profile, or a key of one, that cannot be read
-    /// spoils nothing beside it.
-    pub fn read(body: &[u8]) -> Result<Self, String> {
-        let envelope: Envelope = serde_json::from_slice(body).map_err(|e| {
-            if e.is_data() {
-                "the answer has no list \"profiles\"".to_owned()
-            } else {
-                format!("the answer is not JSON ({e})")
-            }
-        })?;
+    /// Reads the envelope. A profile, or a key of one, that cannot be read spoils nothing beside it.
+    pub fn read(body: &[u8]) -> Result<Self, PageError> {
+        let envelope: Envelope = serde_json::from_slice(body)
+            .map_err(|e| if e.is_data() { PageError::NoList } else { PageError::NoJson(e) })?;
         let meta = envelope.meta.and_then(|meta| serde_json::from_str::<Meta>(meta.get()).ok());
         Ok(Self {
             profiles: envelope.profiles.into_iter().map(read_loosely).collect(),
@@ -210,8 +213,8 @@ impl Reader {
         if let Some(key) = self.required.iter().find(|key| !fields.contains_key(*key)) {
             return Err(problem(format!("field {key} is missing; is it hidden from the token for this profile?")));
         }
-        let mut employee = self.plain(id, fields).map_err(problem)?;
-        for group in groups(fields).map_err(problem)? {
+        let mut employee = self.plain(id, fields).map_err(|e| problem(e.to_string()))?;
+        for group in groups(fields).map_err(|e| problem(e.to_string()))? {
             let Some(known) = catalogue.group(&group) else {
                 let why = format!(
                     "is in group {group}, which Namely's /groups does not list; give the group a type in Namely"
@@ -230,7 +233,7 @@ impl Reader {
         Ok(employee)
     }
 
-    fn plain(&self, id: &str, fields: &Profile) -> Result<Employee, String> {
+    fn plain(&self, id: &str, fields: &Profile) -> Result<Employee, FieldError> {
         let text = |key: &str| text(fields, key);
         Ok(Employee {
             id: id.to_owned(),
@@ -493,9 +496,9 @@ mod tests {
 
     #[test]
     fn an_answer_without_profiles_is_said_to_be_so() {
-        assert!(ProfilesPage::read(b"{\"profiles\":").is_err_and(|e| e.contains("not JSON")));
+        assert!(ProfilesPage::read(b"{\"profiles\":").is_err_and(|e| e.to_string().contains("not JSON")));
         for other in ["{}", "[]", "null", "42", "\"profiles\"", r#"{"profiles":{}}"#] {
-            assert!(ProfilesPage::read(other.as_bytes()).is_err_and(|e| e.contains("no list")), "{other}");
+            assert!(ProfilesPage::read(other.as_bytes()).is_err_and(|e| e.to_string().contains("no list")), "{other}");
         }
         assert_eq!(
             ProfilesPage::read(b"{\"profiles\":[],\"meta\":{\"total_count\":3}}").expect("reads").total_count,

@@ -1,9 +1,10 @@
 //! The ways to people and programs: Slack, Microsoft Teams, mail, a signed webhook.
 
-use crate::http::describe;
+use crate::http::CallError;
 use aws_lc_rs::hmac;
 use lettre::message::header::ContentType;
 use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
+use lettre::transport::smtp;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -36,9 +37,25 @@ pub struct Outgoing {
     pub files: Vec<PathBuf>,
 }
 
+/// Why a message was not delivered: says what to do, and never holds the secret.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error("the receiver answered {0}; is its URL still the right one?")]
+    Answered(reqwest::StatusCode),
+    /// It cannot be written as a mail.
+    #[error(transparent)]
+    Mail(#[from] lettre::error::Error),
+    #[error("the address of the mail server is wrong: {0}")]
+    Address(smtp::Error),
+    #[error("the mail server: {0}")]
+    MailServer(smtp::Error),
+}
+
 impl Kind {
-    /// Delivers a message; the error says what to do, and never holds the secret.
-    pub async fn deliver(&self, client: &reqwest::Client, message: &Outgoing) -> Result<(), String> {
+    /// Delivers a message.
+    pub async fn deliver(&self, client: &reqwest::Client, message: &Outgoing) -> Result<(), DeliveryError> {
         match self {
             Kind::Slack { url } => post(client, url, None, &json!({ "text": escape(&message.text) })).await,
             Kind::Teams { url } => post(client, url, None, &card(message)).await,
@@ -74,7 +91,7 @@ async fn post(
     url: &SecretString,
     secret: Option<&SecretString>,
     body: &Value,
-) -> Result<(), String> {
+) -> Result<(), DeliveryError> {
     let body = body.to_string();
     let mut request = client.post(url.expose_secret()).header("content-type", "application/json");
     if let Some(secret) = secret {
@@ -82,14 +99,14 @@ async fn post(
         let signature = crate::domain::hex(hmac::sign(&key, body.as_bytes()).as_ref());
         request = request.header("x-signature-256", format!("sha256={signature}"));
     }
-    let answer = request.body(body).send().await.map_err(|e| describe(&e.without_url()))?;
+    let answer = request.body(body).send().await.map_err(CallError::from)?;
     if answer.status().is_success() {
         return Ok(());
     }
-    Err(format!("the receiver answered {}; is its URL still the right one?", answer.status()))
+    Err(DeliveryError::Answered(answer.status()))
 }
 
-async fn mail(server: &SecretString, from: &Mailbox, to: &[Mailbox], message: &Outgoing) -> Result<(), String> {
+async fn mail(server: &SecretString, from: &Mailbox, to: &[Mailbox], message: &Outgoing) -> Result<(), DeliveryError> {
     let mut mail = Message::builder().from(from.clone()).subject(&message.subject);
     for address in to {
         mail = mail.to(address.clone());
@@ -103,10 +120,10 @@ async fn mail(server: &SecretString, from: &Mailbox, to: &[Mailbox], message: &O
             parts = parts.singlepart(Attachment::new(name).body(page, ContentType::TEXT_HTML));
         }
     }
-    let mail = mail.multipart(parts).map_err(|e| e.to_string())?;
+    let mail = mail.multipart(parts)?;
     let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(server.expose_secret());
-    let transport = transport.map_err(|e| format!("the address of the mail server is wrong: {e}"))?.build();
-    transport.send(mail).await.map(drop).map_err(|e| format!("the mail server: {e}"))
+    let transport = transport.map_err(DeliveryError::Address)?.build();
+    transport.send(mail).await.map(drop).map_err(DeliveryError::MailServer)
 }
 
 #[cfg(test)]

@@ -299,19 +299,27 @@ pub const DEFAULT_TEMPLATE: &str = "{% for e in events %}{{ e.title }}: {{ e.cou
 {% endfor %}{% if e.people %}  {{ e.people | join(', ') }}{% if e.more %} and {{ e.more }} more{% endif %}
 {% endif %}{% endfor %}";
 
-/// Fills a template; the error says where it is wrong.
-pub fn render(template: &str, value: &Value) -> Result<String, String> {
+/// Why a template cannot be filled, and where.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line}: {why}")]
+pub struct TemplateError {
+    line: usize,
+    why: minijinja::Error,
+}
+
+/// Fills a template.
+pub fn render(template: &str, value: &Value) -> Result<String, TemplateError> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_fuel(Some(FUEL));
     let context = minijinja::Value::from(minijinja::value::Serde(value));
     let rendered = environment.render_str(template, context);
-    rendered.map_err(|e| format!("line {}: {e}", e.line().unwrap_or(1)))
+    rendered.map_err(|why| TemplateError { line: why.line().unwrap_or(1), why })
 }
 
 /// Whether a template can tell of everything there is.
-pub fn check(template: &str) -> Result<(), String> {
+pub fn check(template: &str) -> Result<(), TemplateError> {
     let mut digest = Digest::default();
     for (target, event) in (1..).zip(Event::ALL) {
         digest
@@ -422,7 +430,7 @@ mod tests {
     fn a_template_with_an_error_says_where() {
         assert!(check(DEFAULT_TEMPLATE).is_ok());
         let why = check("fine\n{{ nothing.of.that }}").expect_err("no such value");
-        assert!(why.starts_with("line 2: "), "{why}");
+        assert!(why.to_string().starts_with("line 2: "), "{why}");
         assert!(check("{% for e in events %}").is_err());
         assert!(check("{% for a in range(100000) %}{% for b in range(100000) %}x{% endfor %}{% endfor %}").is_err());
     }

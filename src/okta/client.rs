@@ -1,14 +1,25 @@
 //! The HTTP shell: one request out, one reply back. No retries, no decisions.
 
-use super::auth::{Authenticator, Credentials};
+use super::auth::{AuthError, Authenticator, Credentials};
 use super::outcome::{Answered, Flaw, RateHeaders, Reply, lacks_scope};
 use super::request::Request;
 use crate::clock::Clock;
 use crate::http::links::{next_in_body, next_target};
-use crate::http::{self, Transport, Unread, describe};
+use crate::http::{self, CallError, Transport, Unread, describe};
 use reqwest::Url;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, IF_MATCH};
 use std::time::Duration;
+
+/// Why an org cannot be asked at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("{base:?} is no URL of an Okta org ({why})")]
+    Url { base: String, why: String },
+    #[error(transparent)]
+    Http(#[from] CallError),
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+}
 
 /// Sends requests to one Okta org.
 #[derive(Clone)]
@@ -26,10 +37,11 @@ impl OktaClient {
         credentials: Credentials,
         clock: &Clock,
         transport: impl Into<Transport>,
-    ) -> Result<Self, String> {
-        let url = Url::parse(base.trim()).map_err(|e| format!("{base:?} is no URL of an Okta org ({e})"))?;
+    ) -> Result<Self, ClientError> {
+        let url =
+            Url::parse(base.trim()).map_err(|e| ClientError::Url { base: base.to_owned(), why: e.to_string() })?;
         let (base, transport) = (http::address::base(&url), transport.into());
-        let http = http::client(HeaderMap::new(), &transport).map_err(|e| describe(&e))?;
+        let http = http::client(HeaderMap::new(), &transport).map_err(CallError::from)?;
         let auth = Authenticator::new(&base, credentials, clock, &transport)?;
         Ok(Self { http, auth, base, timeout: transport.timeout })
     }
@@ -62,7 +74,7 @@ impl OktaClient {
         loop {
             let authorization = match self.auth.authorize(request.method, &url).await {
                 Ok(authorization) => authorization,
-                Err(why) => return Reply::Unauthorised(why),
+                Err(why) => return Reply::Unauthorised(why.to_string()),
             };
             let headers = authorization.headers.clone();
             let mut reply = self.send_once(request, &url, headers, timeout.min(self.timeout)).await;
@@ -125,11 +137,11 @@ impl OktaClient {
                 let in_body = if goes_on { next_in_body(&body, &asked) } else { Ok(None) };
                 match next.and_then(|next| in_body.map(|in_body| next.or(in_body))) {
                     Ok(next) => (body, next, None),
-                    Err(why) => (body, None, Some(why)),
+                    Err(why) => (body, None, Some(why.to_string())),
                 }
             }
-            Err(Unread::Unusable(why)) => (Vec::new(), None, Some(why)),
-            Err(Unread::Broken(e)) => return Reply::Lost(describe(&e)),
+            Err(Unread::Broken(why)) => return Reply::Lost(why.to_string()),
+            Err(why @ (Unread::Encoded(_) | Unread::TooLarge(_))) => (Vec::new(), None, Some(why.to_string())),
         };
         Reply::Answered(Answered {
             status,

@@ -17,7 +17,7 @@ pub mod values;
 pub mod wire;
 
 pub use bucket::Bucket;
-pub use client::OktaClient;
+pub use client::{ClientError, OktaClient};
 pub use health::Health;
 pub use ledger::Ledger;
 pub use outcome::Outcome;

@@ -7,6 +7,7 @@ use super::prime::read_directory;
 use super::shared::Org;
 use crate::actors::wiring::readiness::Readiness;
 use crate::actors::wiring::shared::Shared;
+use crate::actors::wiring::supervisor::TaskError;
 use crate::clock::Moment;
 use crate::domain::{Directory, Group, Priority};
 use arc_swap::ArcSwap;
@@ -122,7 +123,7 @@ impl SharedDirectory {
     }
 
     /// Keeps the directory up to date until the task is dropped.
-    pub async fn keep(self, org: Org) -> Result<(), String> {
+    pub async fn keep(self, org: Org) -> Result<(), TaskError> {
         let Shared { clock, store, readiness, .. } = &org.shared;
         let mut last = Moment::default();
         let mut whole = clock.monotonic();
@@ -212,7 +213,7 @@ impl SharedDirectory {
     }
 
     /// Keeps up to date who holds a role by a group that no rule names, until the task is dropped.
-    pub async fn keep_roles(self, org: Org) -> Result<(), String> {
+    pub async fn keep_roles(self, org: Org) -> Result<(), TaskError> {
         let Shared { clock, store, .. } = &org.shared;
         loop {
             let rulebook = store.rules().load();

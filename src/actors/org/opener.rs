@@ -6,6 +6,7 @@
 use super::links::LinkReader;
 use super::shared::Org;
 use crate::actors::dispatcher::{Dispatcher, Open, Openness, Wake};
+use crate::actors::wiring::supervisor::TaskError;
 use crate::domain::Rulebook;
 use crate::mailbox::Gate;
 use crate::store::StoreError;
@@ -31,7 +32,7 @@ pub struct Opener {
 
 impl Opener {
     /// Works until the task is dropped.
-    pub async fn open(self) -> Result<(), String> {
+    pub async fn open(self) -> Result<(), TaskError> {
         let adopt = format!("adopt {}", self.org.name);
         let mut message = Openness::Closed;
         // Also after that: a tenant that comes later is asked about by itself.

@@ -27,7 +27,7 @@ use crate::domain::plan::rulebook::OrgRules;
 use crate::domain::{Directory, Priority, Rulebook};
 use crate::mailbox::{Bell, Gate};
 use crate::okta::schema::misfits;
-use crate::okta::{Bucket, Ledger, OktaClient};
+use crate::okta::{Bucket, ClientError, Ledger, OktaClient};
 use crate::retry;
 use crate::store::{Primed, StoreError, directory, is_read};
 use std::sync::Arc;
@@ -55,7 +55,7 @@ struct Begun {
 
 impl Beginning {
     /// Starts the writers of an org.
-    pub fn new(okta: &OktaOrg, config: &Config, shared: &Shared, walked: &Arc<Notify>) -> Result<Self, String> {
+    pub fn new(okta: &OktaOrg, config: &Config, shared: &Shared, walked: &Arc<Notify>) -> Result<Self, ClientError> {
         shared.readiness.missing(&missing(&okta.name), "not primed yet");
         let client = OktaClient::new(&okta.url, okta.credentials.clone(), &shared.clock, okta.transport.clone())?;
         let (name, traffic): (Arc<str>, _) = (okta.name.as_str().into(), Traffic::new(tuning(okta, &config.service)));

@@ -1,6 +1,7 @@
 //! What those who watch see of the store: looked at beside the writer, a few times a minute, and verified now and then.
 
 use super::shared::Shared;
+use super::supervisor::TaskError;
 use crate::clock::Moment;
 use crate::domain::plan::leaver::WhyAccess;
 use crate::domain::{ChangeKind, Priority, Rulebook};
@@ -16,7 +17,7 @@ const VERIFIED_EVERY: Duration = Duration::from_secs(3600);
 const SHORTEST_VERIFIED: Duration = Duration::from_secs(10);
 
 /// Keeps the gauges until the task is dropped.
-pub async fn keep_reading(Shared { store, clock, metrics, .. }: Shared) -> Result<(), String> {
+pub async fn keep_reading(Shared { store, clock, metrics, .. }: Shared) -> Result<(), TaskError> {
     loop {
         let (path, rules, now, kept) = (store.path().to_owned(), store.rules().load(), clock.now(), metrics.clone());
         let looked_up = tokio::task::spawn_blocking(move || read(&path, &rules, now, &kept)).await;
@@ -29,7 +30,7 @@ pub async fn keep_reading(Shared { store, clock, metrics, .. }: Shared) -> Resul
 }
 
 /// Looks through the whole file and verifies the audit, now and then until the task is dropped.
-pub async fn keep_verifying(Shared { store, clock, metrics, .. }: Shared) -> Result<(), String> {
+pub async fn keep_verifying(Shared { store, clock, metrics, .. }: Shared) -> Result<(), TaskError> {
     loop {
         let path = store.path().to_owned();
         let verified = tokio::task::spawn_blocking(move || {

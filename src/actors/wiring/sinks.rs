@@ -1,7 +1,7 @@
 //! Where audit rows go: a rotating file, standard output, an HTTP receiver. Each delivery is whole or it did not happen.
 
 use crate::config::{AuditFile, HttpSink};
-use crate::http::describe;
+use crate::http::CallError;
 use crate::store::AuditRow;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -13,6 +13,22 @@ pub enum Sink {
     File(AuditFile, PathBuf),
     Stdout,
     Http(HttpSink, reqwest::Client),
+}
+
+/// Why rows were not taken, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    #[error("{}: {why}; make the folder writable, or name another audit.file", .path.display())]
+    File { path: PathBuf, why: std::io::Error },
+    #[error("standard output: {0}")]
+    Stdout(std::io::Error),
+    #[error("{url}: {why}")]
+    Call { url: String, why: CallError },
+    #[error("{url} answered {status}; the rows wait in the store")]
+    Answered { url: String, status: reqwest::StatusCode },
+    /// Whoever wrote has panicked.
+    #[error(transparent)]
+    Task(#[from] tokio::task::JoinError),
 }
 
 impl Sink {
@@ -33,19 +49,18 @@ impl Sink {
         }
     }
 
-    /// Delivers rows; the error says what to do.
-    pub async fn deliver(&self, rows: Vec<AuditRow>, stamp: &str) -> Result<(), String> {
+    /// Delivers rows.
+    pub async fn deliver(&self, rows: Vec<AuditRow>, stamp: &str) -> Result<(), SinkError> {
         match self {
             Sink::File(file, path) => {
                 let (path, rotate, keep, stamp) = (path.clone(), file.rotate, file.keep, stamp.replace(':', ""));
-                let message = path.display().to_string();
+                let name = path.clone();
                 let written = tokio::task::spawn_blocking(move || append(&path, &rows, rotate, keep, &stamp));
-                let written = written.await.map_err(|e| e.to_string())?;
-                written.map_err(|e| format!("{message}: {e}; make the folder writable, or name another audit.file"))
+                written.await?.map_err(|why| SinkError::File { path: name, why })
             }
             Sink::Stdout => {
                 let written = tokio::task::spawn_blocking(move || std::io::stdout().write_all(lines(&rows).as_bytes()));
-                written.await.map_err(|e| e.to_string())?.map_err(|e| format!("standard output: {e}"))
+                written.await?.map_err(SinkError::Stdout)
             }
             Sink::Http(http, client) => post(http, client, &rows).await,
         }
@@ -57,18 +72,18 @@ fn lines(rows: &[AuditRow]) -> String {
     rows.iter().map(|row| format!("{}\n", row.text)).collect()
 }
 
-async fn post(http: &HttpSink, client: &reqwest::Client, rows: &[AuditRow]) -> Result<(), String> {
+async fn post(http: &HttpSink, client: &reqwest::Client, rows: &[AuditRow]) -> Result<(), SinkError> {
     let request = client
         .post(&http.url)
         .header("content-type", "application/x-ndjson")
         .header("x-audit-first", rows.first().map_or(0, |row| row.seq))
         .header("x-audit-last", rows.last().map_or(0, |row| row.seq))
         .body(lines(rows));
-    let answer = request.send().await.map_err(|e| format!("{}: {}", http.url, describe(&e)))?;
+    let answer = request.send().await.map_err(|e| SinkError::Call { url: http.url.clone(), why: e.into() })?;
     if answer.status().is_success() {
         return Ok(());
     }
-    Err(format!("{} answered {}; the rows wait in the store", http.url, answer.status()))
+    Err(SinkError::Answered { url: http.url.clone(), status: answer.status() })
 }
 
 fn append(path: &Path, rows: &[AuditRow], rotate: u64, keep: usize, stamp: &str) -> std::io::Result<()> {

@@ -29,6 +29,10 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
+/// Why a task that is kept has ended, or could not do what it was at. Nobody looks into it: whoever keeps the task writes
+/// its words down and begins again.
+pub type TaskError = Box<dyn std::error::Error + Send + Sync>;
+
 /// For how long a failure is told.
 const REPORTED: Duration = Duration::from_secs(120);
 /// Whoever works for so long after a failure has left it behind.
@@ -101,7 +105,7 @@ impl Supervisor {
     pub fn keep<F, Fut>(&self, kind: &'static str, name: &str, task: F)
     where
         F: Fn() -> Fut + Send + 'static,
-        Fut: Future<Output = Result<(), String>> + Send,
+        Fut: Future<Output = Result<(), TaskError>> + Send,
     {
         let part = self.part(kind, name);
         let clock = self.clock.clone();
@@ -111,7 +115,7 @@ impl Supervisor {
                 let begun = clock.monotonic();
                 match part.attempt_async(task()).await {
                     Some(Ok(())) => return,
-                    Some(Err(why)) => part.failed(&why),
+                    Some(Err(why)) => part.failed(&why.to_string()),
                     None => {}
                 }
                 attempt = if clock.monotonic().since(begun) > STEADY { 0 } else { attempt + 1 };
@@ -296,7 +300,7 @@ mod tests {
             async move {
                 match number {
                     0 => panic!("a mistake"),
-                    1 => Err("there is no key".to_owned()),
+                    1 => Err("there is no key".into()),
                     _ => {
                         message.notify_one();
                         Ok(())

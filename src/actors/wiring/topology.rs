@@ -16,9 +16,10 @@ use crate::actors::timekeeper::Timekeeper;
 use crate::clock::Clock;
 use crate::config::{Admin, Audit, Channel, Config, Http, NamelyTenant};
 use crate::domain::record::employee::ContentHash;
-use crate::http::{authorization, client, describe};
+use crate::http::{self, CallError, authorization, client, describe};
 use crate::metrics::Metrics;
 use crate::namely::{Detector, NamelyClient, Reader};
+use crate::okta;
 use crate::retry;
 use crate::store::{Store, StoreError, known_hashes, missing_profiles, unreadable};
 use arc_swap::ArcSwap;
@@ -41,7 +42,9 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the HTTP client could not be made: {0}")]
-    Http(String),
+    Okta(#[from] okta::ClientError),
+    #[error("the HTTP client could not be made: {0}")]
+    Http(#[from] http::ClientError),
 }
 
 /// A running service.
@@ -83,7 +86,7 @@ impl Service {
             config.namely.iter().map(|t| (t.name.clone(), Arc::new(ArcSwap::from_pointee(t.pace)))).collect();
         let walked = Arc::new(Notify::new());
         let orgs = config.okta.iter().map(|okta| Beginning::new(okta, &config, &shared, &walked));
-        let orgs = orgs.collect::<Result<Vec<_>, String>>().map_err(StartError::Http)?;
+        let orgs = orgs.collect::<Result<Vec<_>, _>>()?;
         start_reporting(&config, &shared).await?;
         keep_watching(&config, &shared);
         for tenant in &config.namely {
@@ -143,12 +146,12 @@ impl Service {
 }
 
 /// The places where audit rows go.
-fn sinks(audit: &Audit, network: &Http) -> Result<Vec<Sink>, String> {
+fn sinks(audit: &Audit, network: &Http) -> Result<Vec<Sink>, http::ClientError> {
     let file = audit.file.path.clone().map(|path| Sink::File(audit.file.clone(), path));
     let mut sinks: Vec<Sink> = file.into_iter().chain(audit.stdout.then_some(Sink::Stdout)).collect();
     for http in &audit.http {
         let headers = http.token.as_ref().map(|token| authorization(&http.scheme, token)).transpose()?;
-        let client = client(headers.unwrap_or_default(), &network.transport(SINK_TIMEOUT)).map_err(|e| describe(&e))?;
+        let client = client(headers.unwrap_or_default(), &network.transport(SINK_TIMEOUT)).map_err(CallError::from)?;
         sinks.push(Sink::Http(http.clone(), client));
     }
     Ok(sinks)
@@ -156,7 +159,7 @@ fn sinks(audit: &Audit, network: &Http) -> Result<Vec<Sink>, String> {
 
 /// Starts what tells others: audit sinks and notifiers, each from where it was.
 async fn start_reporting(config: &Config, shared: &Shared) -> Result<(), StartError> {
-    let sinks = sinks(&config.audit, &config.http).map_err(StartError::Http)?;
+    let sinks = sinks(&config.audit, &config.http)?;
     let channels = config.notify.iter().map(Channel::cursor);
     shared.store.keep_sinks(sinks.iter().map(Sink::name).chain(channels).collect()).await?;
     let former_words = config.audit.former_words;
@@ -168,7 +171,7 @@ async fn start_reporting(config: &Config, shared: &Shared) -> Result<(), StartEr
     for channel in &config.notify {
         shared.store.begin_at_end(&channel.cursor()).await?;
         let client = client(HeaderMap::new(), &config.http.transport(SINK_TIMEOUT))
-            .map_err(|e| StartError::Http(describe(&e)))?;
+            .map_err(|e| http::ClientError::from(CallError::from(e)))?;
         let notifier = Notifier { channel: channel.clone(), client, shared: shared.clone() };
         shared.supervisor.keep("notifier", &channel.name, move || notifier.clone().keep());
     }

@@ -10,7 +10,7 @@ use simple_asn1::{ASN1Block, BigInt, BigUint};
 use std::fmt;
 
 /// Why a text is no key that signs, with the way out.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum KeyError {
     #[error("the key is encrypted; decrypt it (openssl pkey -in key.pem -out plain.pem) and protect the file instead")]
     Encrypted,

@@ -13,7 +13,7 @@ mod key;
 pub use key::{Key, KeyError};
 
 use crate::clock::{Clock, Moment};
-use crate::http::{self, Transport, describe};
+use crate::http::{self, CallError, Transport, UnsendableToken};
 use crate::okta::wire::OAuthError;
 use arc_swap::ArcSwapOption;
 use jsonwebtoken::jwk::Jwk;
@@ -105,7 +105,7 @@ struct Inner {
 #[derive(Default)]
 struct Fetching {
     nonce: Option<String>,
-    failed: Option<(Moment, String)>,
+    failed: Option<(Moment, NoToken)>,
     /// Scopes that the app was not granted when the whole set was tried last, and how often it was tried in vain.
     lacks: Vec<&'static str>,
     tried: usize,
@@ -123,26 +123,48 @@ struct Granted {
 /// One attempt of the token call.
 enum Attempt {
     Granted(Token),
-    /// Once more: something was learned.
+    /// Once more: something was learned. What Okta said is kept for the last attempt.
     Again(String),
-    Failed(NoToken),
+}
+
+/// Why nobody can be authorised at an org, whatever it answers.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Http(#[from] CallError),
 }
 
 /// Why there is no token.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum NoToken {
     /// Some of the scopes were not granted to the app.
-    Scope(String),
-    Other(String),
-}
-
-impl NoToken {
-    /// The reason in words.
-    pub fn why(self) -> String {
-        match self {
-            NoToken::Scope(why) | NoToken::Other(why) => why,
-        }
-    }
+    #[error(
+        "{refusal}; grant the app {} under Applications > API scopes (check names what is missing)",
+        .scopes.join(", ")
+    )]
+    Scope {
+        /// What Okta said.
+        refusal: String,
+        /// What was asked for.
+        scopes: Vec<&'static str>,
+    },
+    /// The app wants calls that prove possession of a key; what Okta said.
+    #[error("{0}; the app demands DPoP: set dpop = true")]
+    NeedsProof(String),
+    /// What Okta said.
+    #[error("{0}")]
+    Refused(String),
+    /// Nothing that can be used came back, and why.
+    #[error("no access token could be fetched: {0}")]
+    NoAnswer(String),
+    #[error("the answer of {TOKEN_PATH} is no access token; is this an Okta org?")]
+    NotAToken,
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Unsendable(#[from] UnsendableToken),
 }
 
 /// Of a whole set of scopes those that `lacks` does not name.
@@ -152,18 +174,18 @@ fn without(whole: &[&'static str], lacks: &[&'static str]) -> Vec<&'static str> 
 
 impl Authenticator {
     /// For the org at `base`.
-    pub fn new(base: &str, credentials: Credentials, clock: &Clock, transport: &Transport) -> Result<Self, String> {
+    pub fn new(base: &str, credentials: Credentials, clock: &Clock, transport: &Transport) -> Result<Self, AuthError> {
         let proof = match &credentials {
             Credentials::ServiceApp(app) if app.dpop => {
-                let key = Key::generate().map_err(|why| why.to_string())?;
-                let public = key.public().map_err(|why| why.to_string())?;
+                let key = Key::generate()?;
+                let public = key.public()?;
                 Some((key, public))
             }
             _ => None,
         };
         Ok(Self(Arc::new(Inner {
             credentials,
-            http: http::client(HeaderMap::new(), transport).map_err(|e| describe(&e))?,
+            http: http::client(HeaderMap::new(), transport).map_err(CallError::from)?,
             token_url: format!("{base}{TOKEN_PATH}"),
             clock: clock.clone(),
             proof,
@@ -174,8 +196,8 @@ impl Authenticator {
         })))
     }
 
-    /// The headers for one call; a retry needs new ones. The error says why there is no token.
-    pub async fn authorize(&self, method: &str, url: &str) -> Result<Authorization, String> {
+    /// The headers for one call; a retry needs new ones.
+    pub async fn authorize(&self, method: &str, url: &str) -> Result<Authorization, NoToken> {
         let app = match &self.0.credentials {
             Credentials::Token(token) => {
                 return Ok(Authorization { headers: http::authorization("SSWS", token)?, token: None });
@@ -187,8 +209,8 @@ impl Authenticator {
         if let Some((key, public)) = &self.0.proof {
             let now = self.server_now();
             let claims = claims::proof(method, url, now, &unique(), None, Some(token.value.expose_secret()));
-            let proof = key.sign("dpop+jwt", Some(public.clone()), &claims).map_err(|why| why.to_string())?;
-            headers.insert(DPOP, HeaderValue::from_str(&proof).map_err(|e| e.to_string())?);
+            let proof = key.sign("dpop+jwt", Some(public.clone()), &claims)?;
+            headers.insert(DPOP, HeaderValue::from_str(&proof).map_err(|_| UnsendableToken)?);
         }
         Ok(Authorization { headers, token: Some(token) })
     }
@@ -227,7 +249,7 @@ impl Authenticator {
         self.0.token.load_full().filter(|token| self.0.clock.now() < token.renew_at)
     }
 
-    async fn token(&self, app: &ServiceApp) -> Result<Arc<Token>, String> {
+    async fn token(&self, app: &ServiceApp) -> Result<Arc<Token>, NoToken> {
         if let Some(token) = self.current() {
             return Ok(token);
         }
@@ -245,7 +267,7 @@ impl Authenticator {
         Ok(good)
     }
 
-    async fn renewed(&self, app: &ServiceApp) -> Result<Arc<Token>, String> {
+    async fn renewed(&self, app: &ServiceApp) -> Result<Arc<Token>, NoToken> {
         let mut fetching = self.0.fetching.lock().await;
         if let Some(token) = self.current() {
             return Ok(token);
@@ -264,7 +286,6 @@ impl Authenticator {
                 Ok(token)
             }
             Err(why) => {
-                let why = why.why();
                 fetching.failed = Some((self.0.clock.now(), why.clone()));
                 Err(why)
             }
@@ -280,7 +301,7 @@ impl Authenticator {
                 self.lacks(fetching, token.lacks.clone());
                 return Ok(self.until_the_whole_is_tried(token, fetching));
             }
-            Err(NoToken::Scope(why)) if whole.len() > 1 => NoToken::Scope(why),
+            Err(why @ NoToken::Scope { .. }) if whole.len() > 1 => why,
             Err(other) => return Err(other),
         };
         // Most often the same ones are missing as the last time; if that is not enough, each one is tried.
@@ -291,7 +312,7 @@ impl Authenticator {
             for scope in suspects {
                 match self.fetch(app, &[scope], fetching).await {
                     Ok(_) => {}
-                    Err(NoToken::Scope(_)) => lacks.push(scope),
+                    Err(NoToken::Scope { .. }) => lacks.push(scope),
                     Err(other) => return Err(other),
                 }
             }
@@ -305,7 +326,7 @@ impl Authenticator {
                     self.lacks(fetching, token.lacks.clone());
                     return Ok(self.until_the_whole_is_tried(token, fetching));
                 }
-                Err(NoToken::Scope(_)) => {}
+                Err(NoToken::Scope { .. }) => {}
                 Err(other) => return Err(other),
             }
         }
@@ -349,13 +370,12 @@ impl Authenticator {
     ) -> Result<Token, NoToken> {
         let mut last = String::new();
         for _ in 0..ATTEMPTS {
-            match self.attempt(app, scopes, fetching).await.map_err(NoToken::Other)? {
+            match self.attempt(app, scopes, fetching).await? {
                 Attempt::Granted(token) => return Ok(token),
                 Attempt::Again(why) => last = why,
-                Attempt::Failed(why) => return Err(why),
             }
         }
-        Err(NoToken::Other(last))
+        Err(NoToken::Refused(last))
     }
 
     async fn attempt(
@@ -363,21 +383,17 @@ impl Authenticator {
         app: &ServiceApp,
         scopes: &[&'static str],
         fetching: &mut Fetching,
-    ) -> Result<Attempt, String> {
+    ) -> Result<Attempt, NoToken> {
         let (url, now, sent) = (&self.0.token_url, self.server_now(), self.0.clock.now());
-        let assertion = app
-            .key
-            .sign("JWT", None, &claims::assertion(&app.client_id, url, now, &unique()))
-            .map_err(|why| why.to_string())?;
+        let assertion = app.key.sign("JWT", None, &claims::assertion(&app.client_id, url, now, &unique()))?;
         let mut request = self.0.http.post(url).form(&claims::token_form(scopes, &assertion));
         if let Some((key, public)) = &self.0.proof {
             let claims = claims::proof("POST", url, now, &unique(), fetching.nonce.as_deref(), None);
-            request = request
-                .header(DPOP, key.sign("dpop+jwt", Some(public.clone()), &claims).map_err(|why| why.to_string())?);
+            request = request.header(DPOP, key.sign("dpop+jwt", Some(public.clone()), &claims)?);
         }
         let answer = match request.send().await {
             Ok(answer) => answer,
-            Err(e) => return Err(format!("no access token could be fetched: {}", describe(&e))),
+            Err(e) => return Err(NoToken::NoAnswer(CallError::from(e).to_string())),
         };
         let (status, ahead) = (answer.status().as_u16(), self.0.ahead.load(Ordering::Relaxed));
         if let Some(date) = http::date(answer.headers()) {
@@ -389,12 +405,11 @@ impl Authenticator {
         let body = match http::read_body(answer, http::LARGEST_TOKEN).await {
             Ok(body) => body,
             Err(why) => {
-                return Err(format!("no access token could be fetched: HTTP {status}, and {why}"));
+                return Err(NoToken::NoAnswer(format!("HTTP {status}, and {why}")));
             }
         };
         if status == 200 {
-            let granted: Granted = serde_json::from_slice(&body)
-                .map_err(|_| format!("the answer of {TOKEN_PATH} is no access token; is this an Okta org?"))?;
+            let granted: Granted = serde_json::from_slice(&body).map_err(|_| NoToken::NotAToken)?;
             let given: Option<Vec<&str>> = granted.scope.as_deref().map(|text| text.split_ascii_whitespace().collect());
             let is_given = |scope: &&'static str| given.as_ref().is_none_or(|given| given.contains(scope));
             let lives = Duration::from_secs((granted.expires_in - GOOD_FOR).max(0).unsigned_abs());
@@ -410,18 +425,15 @@ impl Authenticator {
         let error = OAuthError::read(&body);
         let why = format!("no access token: HTTP {status} {}", error.describe());
         let clock_was_wrong = (self.0.ahead.load(Ordering::Relaxed) - ahead).abs() > 30;
-        Ok(match error.error.as_str() {
-            "use_dpop_nonce" => Attempt::Again(why),
-            "invalid_client" | "invalid_dpop_proof" if clock_was_wrong => Attempt::Again(why),
-            "invalid_dpop_proof" if self.0.proof.is_none() => {
-                Attempt::Failed(NoToken::Other(format!("{why}; the app demands DPoP: set dpop = true")))
+        match error.error.as_str() {
+            "use_dpop_nonce" => Ok(Attempt::Again(why)),
+            "invalid_client" | "invalid_dpop_proof" if clock_was_wrong => Ok(Attempt::Again(why)),
+            "invalid_dpop_proof" if self.0.proof.is_none() => Err(NoToken::NeedsProof(why)),
+            "invalid_scope" | "consent_required" | "access_denied" => {
+                Err(NoToken::Scope { refusal: why, scopes: scopes.to_vec() })
             }
-            "invalid_scope" | "consent_required" | "access_denied" => Attempt::Failed(NoToken::Scope(format!(
-                "{why}; grant the app {} under Applications > API scopes (check names what is missing)",
-                scopes.join(", ")
-            ))),
-            _ => Attempt::Failed(NoToken::Other(why)),
-        })
+            _ => Err(NoToken::Refused(why)),
+        }
     }
 }
 
