@@ -4,6 +4,7 @@ pub mod catalogue;
 pub mod client;
 pub mod detector;
 mod fields;
+pub mod incomplete;
 pub mod walk;
 pub mod wire;
 

@@ -3,6 +3,7 @@
 //! **Invariant:** a walk is evidence only if complete: every page up to the empty one was read, and as many distinct
 //! profiles were seen as Namely says there are. An incomplete walk may add and update, never remove.
 
+use super::incomplete::Incomplete;
 use crate::clock::Moment;
 use crate::domain::record::employee::ContentHash;
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -96,24 +97,6 @@ impl Shown {
     pub fn has(&self, id: &str) -> bool {
         self.0.contains(&ContentHash::of(id.as_bytes()).0)
     }
-}
-
-/// Why a walk proves nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Incomplete {
-    /// A page was not read, and why.
-    #[error("page {page}: {why}")]
-    Page { page: usize, why: String },
-    #[error("up to page {page} Namely shows the same {shown} people again and again: it ignores `page`")]
-    Repeats { page: usize, shown: usize },
-    #[error("page {page} is not the last one, and Namely has shown {shown} people: it does not end")]
-    Endless { page: usize, shown: usize },
-    #[error("Namely says there are {total} profiles, and page {page} shows more than {shown}: it does not end")]
-    TooMany { total: u64, page: usize, shown: usize },
-    #[error("Namely says there are {total} profiles, the pages showed {seen}")]
-    Missing { total: u64, seen: u64 },
-    #[error("Namely did not say how many profiles there are (meta.total_count)")]
-    NoTotal,
 }
 
 const THROTTLE_PAUSE: Duration = Duration::from_secs(60);
