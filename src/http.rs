@@ -3,8 +3,8 @@
 //! **Invariant:** no redirect is followed, no proxy is used but the one that the configuration names, no answer is kept beyond
 //! its largest size, and no call lasts longer than its timeout.
 
-pub mod address;
-pub mod links;
+pub(crate) mod address;
+pub(crate) mod links;
 
 use reqwest::Url;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, DATE, HeaderMap, HeaderValue};

@@ -5,26 +5,26 @@
 //! knows every dirty person.
 
 mod audit_sink;
-pub mod core;
-pub mod dispatcher;
+pub(crate) mod core;
+pub(crate) mod dispatcher;
 mod flight;
-pub mod forecaster;
-pub mod notifier;
-pub mod order;
-pub mod org;
-pub mod person_run;
-pub mod poller;
-pub mod prober;
+pub(crate) mod forecaster;
+pub(crate) mod notifier;
+pub(crate) mod order;
+pub(crate) mod org;
+pub(crate) mod person_run;
+pub(crate) mod poller;
+pub(crate) mod prober;
 mod progress;
-pub mod reconciler;
-pub mod runs;
-pub mod sealer;
+pub(crate) mod reconciler;
+pub(crate) mod runs;
+pub(crate) mod sealer;
 mod searcher;
-pub mod slots;
-pub mod timekeeper;
-pub mod wiring;
-pub mod writer;
+pub(crate) mod slots;
+pub(crate) mod timekeeper;
+pub(crate) mod wiring;
+pub(crate) mod writer;
 
-pub use poller::{PollRefused, Pollers};
-pub use wiring::readiness::Readiness;
+pub(crate) use poller::{PollRefused, Pollers};
+pub(crate) use wiring::readiness::Readiness;
 pub use wiring::topology::Service;

@@ -1,6 +1,6 @@
 //! Who may ask what: bearer tokens with roles.
 
-pub use crate::config::approvers;
+pub(crate) use crate::config::approvers;
 
 use crate::config::Token;
 use aws_lc_rs::constant_time::verify_slices_are_equal;

@@ -24,11 +24,6 @@ pub struct Concern {
 }
 
 impl State {
-    /// Whether nobody has anything to do.
-    pub fn is_well(&self) -> bool {
-        self.overall() == Overall::Ok
-    }
-
     /// What is not as it should be, the worst first.
     pub fn concerns(&self) -> Vec<Concern> {
         let state = self;

@@ -1,21 +1,21 @@
 //! Metrics, health and the admin API over HTTP, on a thread of their own: they answer while the pipeline is busy or stuck.
 
-pub mod answers;
+pub(crate) mod answers;
 mod audit_rows;
-pub mod auth;
-pub mod causes;
-pub mod concerns;
-pub mod decisions;
+pub(crate) mod auth;
+pub(crate) mod causes;
+pub(crate) mod concerns;
+pub(crate) mod decisions;
 mod ending;
-pub mod explained;
-pub mod fields;
-pub mod hook;
+pub(crate) mod explained;
+pub(crate) mod fields;
+pub(crate) mod hook;
 mod missing;
 mod pausing;
 pub mod people;
 pub mod routes;
-pub mod state;
-pub mod tls;
+pub(crate) mod state;
+pub(crate) mod tls;
 mod undo;
 
 use self::hook::Becomes;

@@ -1,22 +1,23 @@
 //! What is written down about everything that mattered, and how rows hang together.
 
-pub mod access;
-pub mod checkpoint;
-pub mod describe;
+pub(crate) mod access;
+pub(crate) mod checkpoint;
+pub(crate) mod describe;
 pub mod details;
-pub mod event;
+pub(crate) mod event;
 pub mod record;
-pub mod row;
-pub mod sign_in;
-pub mod verify;
-pub mod words;
+pub(crate) mod row;
+pub(crate) mod sign_in;
+pub(crate) mod verify;
+pub(crate) mod words;
 
 #[cfg(test)]
 mod golden_tests;
 
-pub use checkpoint::{Checkpoint, SigningKey, SigningKeyError};
+pub(crate) use checkpoint::Checkpoint;
+pub use checkpoint::SigningKey;
 pub use details::{Author, Call, Effect, Outcome};
 pub use event::Event;
 pub use record::Record;
-pub use row::Row;
-pub use verify::{Finding, StoredRow, Verdict, Verifier};
+pub(crate) use row::Row;
+pub(crate) use verify::{StoredRow, Verdict, Verifier};

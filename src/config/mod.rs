@@ -11,22 +11,24 @@ pub mod manual;
 mod mapping;
 mod net;
 mod notify;
-pub mod place;
-pub mod reader;
-pub mod reload;
+pub(crate) mod place;
+pub(crate) mod reader;
+pub(crate) mod reload;
 mod rules;
 mod safeguards;
 mod secret;
 mod telemetry;
 
-pub use admin::{Admin, ConsoleSettings, Role, TlsFiles, Token, approvers};
-pub use audit::{Audit, AuditFile, HttpSink, Sealing};
-pub use net::Http;
-pub use notify::Channel;
-pub use reader::{Problem, Problems};
+pub(crate) use admin::{Admin, TlsFiles, approvers};
+pub use admin::{ConsoleSettings, Role, Token};
+pub use audit::Audit;
+pub(crate) use audit::{AuditFile, HttpSink, Sealing};
+pub(crate) use net::Http;
+pub(crate) use notify::Channel;
+pub(crate) use reader::{Problem, Problems};
 #[cfg(any(test, fuzzing))]
 pub(crate) use rules::read_table;
-pub use telemetry::{Logs, Telemetry};
+pub(crate) use telemetry::{Logs, Telemetry};
 
 use crate::clock::Moment;
 use crate::domain::Rulebook;

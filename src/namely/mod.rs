@@ -2,14 +2,14 @@
 
 pub mod catalogue;
 pub mod client;
-pub mod detector;
+pub(crate) mod detector;
 mod fields;
-pub mod incomplete;
-pub mod walk;
-pub mod wire;
+pub(crate) mod incomplete;
+pub(crate) mod walk;
+pub(crate) mod wire;
 
 pub use catalogue::Catalogue;
 pub use client::NamelyClient;
 pub use detector::Detector;
-pub use walk::Walker;
+pub(crate) use walk::Walker;
 pub use wire::Reader;

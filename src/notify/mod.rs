@@ -3,7 +3,7 @@
 //! **Invariant:** a digest names people and what happened to their access, and no value of any attribute. What is told is
 //! decided here, without I/O; `actors/notifier.rs` delivers it.
 
-pub mod channel;
+pub(crate) mod channel;
 
 use crate::audit::{Effect, Event as Audited, Outcome, Row};
 use crate::domain::Step;

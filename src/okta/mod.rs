@@ -1,24 +1,24 @@
 //! Everything that knows Okta's wire: requests, answers, rate limits. Its facts come from Okta's public documentation,
 //! recorded traffic and the OpenAPI document; `docs/wire-facts.md` has those that surprise.
 
-pub mod answer;
+pub(crate) mod answer;
 pub mod auth;
-pub mod bucket;
-pub mod budget;
-pub mod client;
-pub mod forecast;
-pub mod health;
-pub mod ledger;
+pub(crate) mod bucket;
+pub(crate) mod budget;
+pub(crate) mod client;
+pub(crate) mod forecast;
+pub(crate) mod health;
+pub(crate) mod ledger;
 pub mod outcome;
-pub mod request;
-pub mod schema;
-pub mod throttle;
-pub mod values;
-pub mod wire;
+pub(crate) mod request;
+pub(crate) mod schema;
+pub(crate) mod throttle;
+pub(crate) mod values;
+pub(crate) mod wire;
 
-pub use bucket::Bucket;
-pub use client::{ClientError, OktaClient};
-pub use health::Health;
-pub use ledger::Ledger;
-pub use outcome::Outcome;
+pub(crate) use bucket::Bucket;
+pub(crate) use client::ClientError;
+pub use client::OktaClient;
+pub(crate) use health::Health;
+pub(crate) use ledger::Ledger;
 pub use request::Request;

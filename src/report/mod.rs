@@ -1,9 +1,9 @@
 //! Reports for people and auditors: what they say is decided here, without any I/O; how they look is in the templates.
 
-pub mod evidence;
+pub(crate) mod evidence;
 mod page;
-pub mod reconciliation;
+pub(crate) mod reconciliation;
 mod spreadsheet;
 
-pub use page::ReportError;
-pub use reconciliation::{Category, Reconciliation, Row};
+pub(crate) use reconciliation::Category;
+pub use reconciliation::Reconciliation;

@@ -3,12 +3,12 @@
 //! **Invariant:** nothing here uses the service's own reading of either wire (`namely`, `okta`, `domain`): a mistake
 //! made there must not cancel out here. The simulators are plain stateful cores behind thin HTTP shells.
 
-pub mod distort;
-pub mod edit;
+pub(crate) mod distort;
+pub(crate) mod edit;
 pub mod faults;
 pub mod history;
 pub mod http;
-pub mod lives;
+pub(crate) mod lives;
 pub mod merger;
 pub mod namely;
 pub mod okta;

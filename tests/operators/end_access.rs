@@ -138,8 +138,7 @@ fn limits_and_approvals_do_not_hold_what_a_person_asks_for_but_more_than_ten_an_
             .arg(&config)
             .output()
             .expect("runs");
-        let is_root = namely_okta_sync::domain::guard::decider::caller(0, Some("1")) == 1
-            && std::process::Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
+        let is_root = std::process::Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
         if !is_root {
             println!("SKIPPED: nobody but root is believed about the user behind sudo");
             return;

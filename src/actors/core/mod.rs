@@ -1,7 +1,7 @@
 //! What the actors decide, without I/O.
 
-pub mod concurrency;
-pub mod forecast;
-pub mod queue;
-pub mod run;
-pub mod skew;
+pub(crate) mod concurrency;
+pub(crate) mod forecast;
+pub(crate) mod queue;
+pub(crate) mod run;
+pub(crate) mod skew;

@@ -87,11 +87,6 @@ impl<T> Queue<T> {
         self.waiting.len()
     }
 
-    /// Whether nobody waits.
-    pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
     /// Somebody comes to wait.
     pub fn push(&mut self, priority: Priority, call: Call, item: T) {
         self.arrivals += 1;

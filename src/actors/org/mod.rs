@@ -1,11 +1,11 @@
 //! One Okta org: what must be known of it before anything is written to it, and how that is read.
 
-pub mod administrators;
-pub mod awaited;
-pub mod directory;
+pub(crate) mod administrators;
+pub(crate) mod awaited;
+pub(crate) mod directory;
 mod links;
-pub mod lists;
+pub(crate) mod lists;
 mod opener;
-pub mod prime;
-pub mod shared;
-pub mod start;
+pub(crate) mod prime;
+pub(crate) mod shared;
+pub(crate) mod start;

@@ -1,11 +1,11 @@
 //! What starts the actors, what they share, and what looks after them.
 
-pub mod gauges;
-pub mod live;
-pub mod readiness;
-pub mod reload;
-pub mod shared;
-pub mod sinks;
-pub mod supervisor;
-pub mod topology;
-pub mod traffic;
+pub(crate) mod gauges;
+pub(crate) mod live;
+pub(crate) mod readiness;
+pub(crate) mod reload;
+pub(crate) mod shared;
+pub(crate) mod sinks;
+pub(crate) mod supervisor;
+pub(crate) mod topology;
+pub(crate) mod traffic;

@@ -1,8 +1,8 @@
 //! What an org holds: accounts, groups, and the rules of its own.
 
-pub mod administrators;
-pub mod directory;
-pub mod group_rule;
-pub mod knowledge;
-pub mod list;
+pub(crate) mod administrators;
+pub(crate) mod directory;
+pub(crate) mod group_rule;
+pub(crate) mod knowledge;
+pub(crate) mod list;
 pub mod user;

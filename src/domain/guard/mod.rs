@@ -1,15 +1,15 @@
 //! What is held, who decides, and what an approval lets through.
 
-pub mod administrator;
-pub mod approval;
-pub mod change;
-pub mod decider;
-pub mod difference;
+pub(crate) mod administrator;
+pub(crate) mod approval;
+pub(crate) mod change;
+pub(crate) mod decider;
+pub(crate) mod difference;
 pub mod evaluation;
-pub mod joining;
+pub(crate) mod joining;
 pub mod planned;
-pub mod preview;
-pub mod rejection;
-pub mod restraint;
-pub mod safeguard;
-pub mod vote;
+pub(crate) mod preview;
+pub(crate) mod rejection;
+pub(crate) mod restraint;
+pub(crate) mod safeguard;
+pub(crate) mod vote;

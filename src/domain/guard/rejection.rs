@@ -11,14 +11,12 @@
 
 use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
-use crate::domain::guard::change::by_kind;
 use crate::domain::mapping::desired::LOGIN;
 use crate::domain::mapping::expr::Expr;
 use crate::domain::mapping::view::Reads;
 use crate::domain::plan::case::Case;
 use crate::domain::plan::kind::ChangeKind;
 use crate::domain::plan::rulebook::Rulebook;
-use crate::domain::plan::situation::Plan;
 use crate::domain::plan::step::Step;
 use crate::domain::record::employee::Employee;
 use crate::domain::record::person::Position;
@@ -69,14 +67,6 @@ pub fn objects(change: ChangeKind, step: &Step) -> Vec<String> {
         Step::ChangeType { .. } | Step::ReadProfile { .. } => vec!["user type".into()],
         other => vec![other.name().to_owned()],
     }
-}
-
-/// What the calls of each kind are about.
-pub fn objects_of(plan: &Plan, former: Option<&str>) -> BTreeMap<ChangeKind, BTreeSet<String>> {
-    let of = |(change, steps): (ChangeKind, Vec<Step>)| {
-        (change, steps.iter().flat_map(|step| objects(change, step)).collect())
-    };
-    by_kind(plan, former).into_iter().map(of).collect()
 }
 
 /// What Namely says behind a change of these objects, in all profiles of the person, whatever their routes.

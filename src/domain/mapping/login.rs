@@ -48,7 +48,7 @@ pub enum Holder {
     /// The person it is chosen for.
     Themselves,
     /// A deactivated account, by its id.
-    DeactivatedHolder(String),
+    Deactivated(String),
     /// Somebody else; who it is, in words.
     Other(String),
 }
@@ -59,7 +59,7 @@ impl Holder {
         match is_own {
             true => Holder::Themselves,
             false if account.is_live() => Holder::Other(account.described()),
-            false => Holder::DeactivatedHolder(account.id.clone()),
+            false => Holder::Deactivated(account.id.clone()),
         }
     }
 
@@ -133,18 +133,16 @@ impl LoginRules {
             }
             match (holder(&login), self.deactivated_holders) {
                 (Holder::Nobody | Holder::Themselves, _) => return Ok(plain(&login)),
-                (Holder::DeactivatedHolder(id), DeactivatedHolders::Rename) => {
+                (Holder::Deactivated(id), DeactivatedHolders::Rename) => {
                     return Ok(Chosen { login, deactivated_holder: Some(id), until: None });
                 }
-                (Holder::DeactivatedHolder(id), DeactivatedHolders::Review) => {
+                (Holder::Deactivated(id), DeactivatedHolders::Review) => {
                     return Err(format!(
                         "the login {login} is held by the deactivated account {id}; rename or delete that account in \
                          Okta, or set mapping.login.deactivated_holders to \"avoid\" or \"rename\""
                     ));
                 }
-                (Holder::DeactivatedHolder(id), DeactivatedHolders::Avoid) => {
-                    taken.push(format!("{login} is held by {id}"))
-                }
+                (Holder::Deactivated(id), DeactivatedHolders::Avoid) => taken.push(format!("{login} is held by {id}")),
                 (Holder::Other(who), _) => taken.push(format!("{login} belongs to {who}")),
             }
         }
@@ -269,7 +267,7 @@ mod tests {
     fn a_deactivated_account_with_the_login_is_dealt_with_by_the_rule() {
         let wanted = texts(&["jo.doe@x.com"]);
         let deactivated_holder = |login: &str| match login {
-            "jo.doe@x.com" => Holder::DeactivatedHolder("00u9".into()),
+            "jo.doe@x.com" => Holder::Deactivated("00u9".into()),
             _ => Holder::Nobody,
         };
         let of = |deactivated_holders| rules(true, deactivated_holders).choose(&wanted, None, deactivated_holder);

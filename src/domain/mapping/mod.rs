@@ -1,9 +1,9 @@
 //! What somebody should have: expressions, attributes, logins, groups and apps.
 
-pub mod desired;
-pub mod explain;
-pub mod expr;
-pub mod functions;
-pub mod login;
-pub mod rules;
+pub(crate) mod desired;
+pub(crate) mod explain;
+pub(crate) mod expr;
+pub(crate) mod functions;
+pub(crate) mod login;
+pub(crate) mod rules;
 pub mod view;

@@ -1,10 +1,10 @@
 //! Which account is whose.
 
-pub mod adoption;
-pub mod anchors;
-pub mod correlation;
-pub mod first_contact;
-pub mod keepers;
-pub mod linking;
-pub mod search;
-pub mod twins;
+pub(crate) mod adoption;
+pub(crate) mod anchors;
+pub(crate) mod correlation;
+pub(crate) mod first_contact;
+pub(crate) mod keepers;
+pub(crate) mod linking;
+pub(crate) mod search;
+pub(crate) mod twins;

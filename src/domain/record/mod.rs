@@ -1,9 +1,9 @@
 //! What Namely says about somebody: profiles, people, and when they are entitled to what.
 
-pub mod document;
+pub(crate) mod document;
 pub mod employee;
-pub mod facts;
-pub mod groups;
-pub mod lifecycle;
-pub mod person;
-pub mod profiles;
+pub(crate) mod facts;
+pub(crate) mod groups;
+pub(crate) mod lifecycle;
+pub(crate) mod person;
+pub(crate) mod profiles;

@@ -1,6 +1,6 @@
 //! What becomes of the work on a person.
 
-pub mod cause;
+pub(crate) mod cause;
 pub mod machine;
-pub mod revision;
-pub mod run;
+pub(crate) mod revision;
+pub(crate) mod run;

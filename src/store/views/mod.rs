@@ -1,12 +1,12 @@
 //! What people are shown: read beside the writer, deciding nothing.
 
-pub mod attention;
-pub mod audit;
-pub mod ended;
-pub mod holds;
-pub mod leavers;
-pub mod missing;
-pub mod people;
-pub mod progress;
-pub mod starters;
-pub mod vitals;
+pub(crate) mod attention;
+pub(crate) mod audit;
+pub(crate) mod ended;
+pub(crate) mod holds;
+pub(crate) mod leavers;
+pub(crate) mod missing;
+pub(crate) mod people;
+pub(crate) mod progress;
+pub(crate) mod starters;
+pub(crate) mod vitals;
