@@ -3,15 +3,25 @@
 /// A point that a crash test can choose, named after what has just become durable (or not).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Point {
+    /// A page of Namely was read; nothing of it is on disk.
     PageFetched,
+    /// What the page says is on disk; nobody was told.
     PageCommitted,
+    /// The last page was read; that the walk is complete is not on disk.
     WalkEnded,
+    /// Leases are on disk; no run has begun.
     Claimed,
+    /// A run knows its first step; no intent is on disk.
     Planned,
+    /// The intent is on disk; the call was not sent.
     IntentCommitted,
+    /// Okta has answered; the outcome is not on disk.
     AnswerRead,
+    /// The outcome is on disk; the run has not gone on.
     StepEnded,
+    /// The work is done on disk; its run has not ended.
     Finished,
+    /// A sink has taken audit rows; its cursor has not moved.
     RowsWritten,
     /// A writer has got an order, and not looked at it yet.
     Ordered,

@@ -102,8 +102,10 @@ pub struct UnsendableToken;
 /// Why there is no client that carries a token.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
+    /// Its token.
     #[error(transparent)]
     Token(#[from] UnsendableToken),
+    /// The transport: TLS, or the proxy.
     #[error(transparent)]
     Build(#[from] CallError),
 }

@@ -266,11 +266,17 @@ pub struct Metrics {
     pub registry: Registry,
     /// What every process has, under the names that every dashboard knows.
     process: Registry,
+    /// Of the store and its writer.
     pub store: StoreMetrics,
+    /// Of what is read of tenants.
     pub namely: NamelyMetrics,
+    /// Of people, their runs and what waits.
     pub work: WorkMetrics,
+    /// Of calls to orgs and their counters.
     pub okta: OktaMetrics,
+    /// Of the audit, its sinks and its proof.
     pub audit: AuditMetrics,
+    /// Of the parts of the service and what looks after them.
     pub parts: PartsMetrics,
 }
 

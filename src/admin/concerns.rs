@@ -1,6 +1,6 @@
 //! What is not as it should be, the worst first: said once, for `status` and for the console.
 
-use super::state::{ENDS_SOON, Overall, State};
+use super::state::{ENDS_SOON, State};
 use crate::clock::Moment;
 use crate::store::{LeaverWithAccess, Pause};
 

@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 pub enum Kind {
     /// Text with at least one letter or digit of any script.
     Text,
+    /// `true` or `false`.
     Flag,
+    /// A whole number.
     Number,
     /// A list of numbers.
     Numbers,
@@ -98,9 +100,13 @@ fn nothing_said(text: &str) -> Option<String> {
 
 /// One field of a body or of a query.
 pub struct Field {
+    /// In a body the key, in a query what stands before the `=`.
     pub name: &'static str,
+    /// What is refused if it is not this.
     pub kind: Kind,
+    /// Whether a request without it is refused.
     pub required: bool,
+    /// For OpenAPI and for messages.
     pub about: &'static str,
 }
 

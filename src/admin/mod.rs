@@ -57,14 +57,19 @@ pub type Mount = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
 /// What is served.
 #[derive(Clone)]
 pub struct Served {
+    /// Behind `/metrics`.
     pub metrics: Metrics,
+    /// Behind `/readyz`.
     pub readiness: Readiness,
+    /// What `now` is taken from.
     pub clock: Clock,
     /// The file.
     pub store: PathBuf,
     /// Who writes it: pauses go through its memory.
     pub keeper: Store,
+    /// Names of the orgs.
     pub orgs: Vec<String>,
+    /// As they are when somebody asks.
     pub rules: LiveRules,
     /// Who may use the admin API; nobody without any.
     pub tokens: Arc<[Token]>,
@@ -72,6 +77,7 @@ pub struct Served {
     pub hook_secret: Option<SecretString>,
     /// What the hook has heard.
     pub heard: hook::Heard,
+    /// Who reads one profile at once.
     pub pollers: Pollers,
     /// Told of decisions.
     pub decided: Arc<Notify>,
@@ -87,7 +93,9 @@ pub struct Served {
 
 /// Somebody asks for the configuration to be read again; what came of it is answered.
 pub struct Reload {
+    /// Whoever asks: they stand in the audit.
     pub by: Decider,
+    /// What has changed, or why nothing was exchanged.
     pub answer: oneshot::Sender<Result<Vec<ChangedKey>, String>>,
 }
 

@@ -6,7 +6,8 @@ use super::fields::{self, field};
 use crate::config::Role;
 use serde_json::{Map, Value, json};
 
-/// What a request asks for.
+/// What a request asks for: the row of [`ROUTES`] says what it is about.
+#[expect(missing_docs, reason = "the rows of ROUTES have a sentence for each")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
     Status,
@@ -57,15 +58,19 @@ pub enum Ask {
 
 /// One thing that can be asked.
 pub struct Route {
+    /// What leads to the answer.
     pub ask: Ask,
+    /// `GET` where nothing changes, else `POST`.
     pub method: &'static str,
     /// Below `/api/v1`; parts in braces stand for anything.
     pub path: &'static str,
     /// Who may.
     pub role: Role,
+    /// For OpenAPI.
     pub about: &'static str,
     /// What can stand behind the question mark.
     pub query: &'static [Field],
+    /// What is refused if it is not in the body as it should be.
     pub body: &'static [Field],
 }
 

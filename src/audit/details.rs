@@ -3,6 +3,12 @@
 //! **Invariant:** the names and shapes of these fields are stored and hashed; a field is added, never renamed, and one that
 //! earlier versions did not write is optional.
 
+pub use super::author::Author;
+pub use super::holds::{
+    ApprovalEnded, Approved, ApprovedAlone, Held, HoldEnded, Names, RejectionEnded, Reminded, Verdict, Vote, Withheld,
+};
+
+use super::instant;
 use crate::clock::Moment;
 use crate::domain::plan::doubt::Ending;
 use crate::domain::plan::pins::Pins;
@@ -10,32 +16,20 @@ use crate::domain::{ChangeKind, Entitlement, FieldChange, Priority, Step};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Who has decided: the name that people read, and the principal that votes are counted by. Rows of before principals were
-/// known have the name only.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Author {
-    pub by: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub principal: Option<String>,
-}
-
-impl Author {
-    /// A principal, under the name that they go by.
-    pub fn new(by: impl Into<String>, principal: impl Into<String>) -> Self {
-        Self { by: by.into(), principal: Some(principal.into()) }
-    }
-}
-
 /// A profile differs from what was known, or means something else now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Observed {
+    /// Every field that differs; all that are set where the profile is new.
     pub changes: Vec<FieldChange>,
     /// What made the person dirty, where it is not what Namely says.
     pub because: Option<String>,
+    /// What the person is entitled to from now on.
     #[serde(alias = "standing")]
     pub entitlement: Entitlement,
+    /// How urgent what follows is.
     #[serde(alias = "class")]
     pub priority: Priority,
+    /// What people should know, which stops nothing.
     #[serde(default)]
     pub remarks: Vec<String>,
     /// Why it cannot be said which account is theirs.
@@ -45,6 +39,7 @@ pub struct Observed {
 /// A profile cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unreadable {
+    /// The field and what was found in it, without the value where it is sensitive.
     pub why: String,
 }
 
@@ -52,21 +47,28 @@ pub struct Unreadable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MissingNews {
+    /// Complete walks do not show it.
     Gone,
+    /// A walk shows it again.
     Back,
+    /// Somebody has decided that access stays.
     Kept,
+    /// Somebody has decided that access ends.
     Ended,
 }
 
 /// Complete walks do not show a profile any more, or somebody has decided about that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
+    /// What is new.
     pub news: MissingNews,
     /// When the first walk began that did not show it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
+    /// The reason of whoever has decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// Whoever has decided; `None` where only walks speak.
     #[serde(flatten)]
     pub author: Option<Author>,
 }
@@ -74,6 +76,7 @@ pub struct Missing {
 /// A plan of which the first call is made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Planned {
+    /// The whole plan, in its order.
     pub steps: Vec<Step>,
     /// What the person is entitled to, in a word.
     #[serde(alias = "standing", skip_serializing_if = "Option::is_none")]
@@ -87,13 +90,21 @@ pub struct Planned {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
+    /// Okta has done it.
     Applied,
+    /// It was so before.
     AlreadySo,
+    /// Okta does not know the object.
     Missing,
+    /// Nothing happened, and the same may be asked again.
     Retry,
+    /// Nothing happened, and the account is not what the plan took it for.
     Replan,
+    /// Okta does not do it until somebody has changed something.
     Refused,
+    /// Whether it happened is not known: the account is read first.
     Unknown,
+    /// The answer was about somebody else and was not used.
     #[serde(alias = "somebody_else")]
     AnotherUser,
 }
@@ -135,7 +146,9 @@ impl Outcome {
 /// A call to Okta: enough to find it in Okta's own log, and never its body.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Call {
+    /// What the plan asked for.
     pub step: Step,
+    /// Of HTTP.
     pub method: String,
     /// Without query.
     pub path: String,
@@ -148,9 +161,12 @@ pub struct Call {
 /// A call to Okta and its outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
+    /// The call, as its intent announced it.
     #[serde(flatten)]
     pub call: Call,
+    /// What became of it.
     pub outcome: Outcome,
+    /// Okta's reason where it was not done.
     pub why: Option<String>,
     /// Okta's name for the request.
     pub request_id: Option<String>,
@@ -159,6 +175,7 @@ pub struct Effect {
 /// Okta is proved to hold a revision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {
+    /// What stays to be known although it is done.
     pub remark: Option<String>,
     /// Since the revision was seen, in milliseconds.
     pub took_ms: i64,
@@ -167,6 +184,7 @@ pub struct Done {
 /// A person waits until somebody changes something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quarantined {
+    /// What to change, and where.
     pub why: String,
 }
 
@@ -183,9 +201,12 @@ pub enum Owner {
 /// A profile belongs to an account, or to a person already known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Correlated {
+    /// What it belongs to.
     #[serde(flatten)]
     pub owner: Owner,
+    /// The rule that has found it, or how else it is known.
     pub rule: String,
+    /// The value that both have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
 }
@@ -196,11 +217,15 @@ pub struct Split {
     /// The profile that goes.
     #[serde(rename = "split")]
     pub profile: String,
+    /// The target that the profile leaves.
     pub from: i64,
+    /// The account of that target, if it has one.
     pub account: Option<String>,
     /// Whether the account stays with those who stay.
     pub kept: bool,
+    /// The reason of whoever has taken it apart.
     pub why: String,
+    /// Whoever has taken it apart.
     #[serde(flatten)]
     pub author: Author,
 }
@@ -208,22 +233,31 @@ pub struct Split {
 /// One of two people who agreed about a match.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agreed {
+    /// The name that people read.
     pub by: String,
+    /// Whom the vote is counted by.
     pub principal: String,
+    /// The code of what they were shown.
     pub code: String,
+    /// Their reason.
     pub why: Option<String>,
 }
 
 /// A match was decided about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reviewed {
+    /// The number of the review.
     pub review: i64,
     /// The account, or the person already known, that the match is with.
     #[serde(alias = "subject")]
     pub counterpart: String,
+    /// What it came to, in the word that is stored: `accept`, `reject` …
     pub verdict: String,
+    /// The name of whoever has decided; `None` where nobody had to.
     pub by: Option<String>,
+    /// Whom the decision is counted by.
     pub principal: Option<String>,
+    /// Everybody who has agreed, where one was not enough.
     #[serde(default)]
     pub agreed: Vec<Agreed>,
 }
@@ -231,6 +265,7 @@ pub struct Reviewed {
 /// The adopt report of an org was accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Adopted {
+    /// Whoever has accepted it.
     #[serde(flatten)]
     pub author: Author,
 }
@@ -238,6 +273,7 @@ pub struct Adopted {
 /// That an org has fewer accounts than are known was accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListAccepted {
+    /// Whoever has accepted it.
     #[serde(flatten)]
     pub author: Author,
 }
@@ -247,222 +283,37 @@ pub struct ListAccepted {
 pub struct Searched {
     /// What it was asked for by.
     pub by: String,
+    /// Every login that was asked for.
     pub logins: BTreeSet<String>,
+    /// Every address that was asked for.
     pub emails: BTreeSet<String>,
     /// The account that was known and is not found.
     pub lost: Option<String>,
 }
 
-/// The safeguards hold a change: one row for the hold, one for each of its people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
-    pub hold: i64,
-    pub change: ChangeKind,
-    pub why: String,
-    /// Of the hold: what it counts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub scope: Option<String>,
-    /// Of the hold: how many approvals it needs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub needs: Option<i64>,
-    /// Of a person: what is held, in words.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub shown: Option<String>,
-}
-
-/// What a person says about a hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Vote {
-    Approved,
-    Rejected,
-    Cancelled,
-    Reversed,
-}
-
-impl Vote {
-    /// The word in rows.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Vote::Approved => "approved",
-            Vote::Rejected => "rejected",
-            Vote::Cancelled => "cancelled",
-            Vote::Reversed => "reversed",
-        }
-    }
-}
-
-/// What a hold came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    Approved,
-    Rejected,
-    /// It is not asked for any more.
-    Withdrawn,
-}
-
-impl Verdict {
-    /// The word in rows.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Verdict::Approved => "approved",
-            Verdict::Rejected => "rejected",
-            Verdict::Withdrawn => "withdrawn",
-        }
-    }
-}
-
-/// One name, or several.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Names {
-    One(String),
-    Several(Vec<String>),
-}
-
-impl Names {
-    /// For people; nothing where nobody is named.
-    pub fn joined(&self) -> String {
-        match self {
-            Names::One(name) => name.clone(),
-            Names::Several(names) => names.join(" and "),
-        }
-    }
-}
-
-/// A person has said something about a hold, or it ended: for all of it, or for one of its people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HoldEnded {
-    pub hold: i64,
-    pub change: ChangeKind,
-    /// What was said, in the row of a vote.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub said: Option<Vote>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub verdict: Option<Verdict>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub by: Option<Names>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub principal: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub principals: Option<Vec<String>>,
-    /// The code of what was shown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seen: Option<String>,
-    /// How many people it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub people: Option<usize>,
-    /// Of a person: what was held, in words.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub shown: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
-    /// Why what was said does not count.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub why_not: Option<String>,
-}
-
-impl HoldEnded {
-    /// About a hold, and nothing said of it yet.
-    pub const fn new(hold: i64, change: ChangeKind) -> Self {
-        Self {
-            hold,
-            change,
-            said: None,
-            verdict: None,
-            by: None,
-            principal: None,
-            principals: None,
-            seen: None,
-            people: None,
-            shown: None,
-            why: None,
-            why_not: None,
-        }
-    }
-}
-
-/// What a saved plan says of a person was approved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Approved {
-    pub change: ChangeKind,
-    pub shown: Vec<String>,
-    pub plan: String,
-    #[serde(flatten)]
-    pub author: Author,
-}
-
-/// An approval of a saved plan does not hold any more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApprovalEnded {
-    pub change: ChangeKind,
-    pub plan: String,
-    pub why: String,
-    #[serde(flatten)]
-    pub author: Author,
-}
-
-/// The only approver has approved what needs two people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApprovedAlone {
-    pub hold: i64,
-    pub change: ChangeKind,
-    pub by: Vec<String>,
-    #[serde(default)]
-    pub principals: Vec<String>,
-    /// Until when everybody can say no.
-    #[serde(with = "instant")]
-    pub until: Moment,
-    /// The end of access of somebody who is suspended for it was rejected: that lets them in again.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub rejects: bool,
-}
-
-/// What was rejected may be asked for again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RejectionEnded {
-    pub hold: i64,
-    pub change: ChangeKind,
-    pub shown: String,
-    pub why: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub principal: Option<String>,
-}
-
-/// A hold still waits for a decision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reminded {
-    pub hold: i64,
-    pub change: ChangeKind,
-    pub scope: String,
-    pub waits_seconds: i64,
-}
-
-/// What a plan would have done and may not.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Withheld {
-    pub why: String,
-    pub steps: Vec<Step>,
-}
-
 /// Writes were stopped, or go on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
+    /// The number of the pause.
     pub pause: i64,
+    /// The kind of change that it stops; `None` stops all.
     pub change: Option<ChangeKind>,
+    /// The reason of whoever has stopped it or lets it go on.
     pub why: String,
+    /// The name that people read.
     pub by: String,
+    /// Whom that is counted by.
     pub principal: Option<String>,
 }
 
 /// An account was changed in Okta by somebody else.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Drifted {
+    /// Okta's id of the account.
     pub account: String,
+    /// The account's login, for people.
     pub login: String,
+    /// What was known before, and what is found.
     pub changes: Vec<FieldChange>,
     /// By Okta's system log.
     pub actor: Option<String>,
@@ -474,12 +325,15 @@ pub struct Drifted {
 /// A whole org was read again and compared with Namely.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reconciled {
+    /// How many were compared.
     pub people: usize,
+    /// Of these, who are as they should be.
     pub in_agreement: usize,
     /// Disagreements, by category of the report.
     pub counts: BTreeMap<String, usize>,
     /// Accounts that were changed by somebody else.
     pub drifted: usize,
+    /// When the org was read, as RFC 3339.
     pub read_at: String,
     /// Where the report was written.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -489,7 +343,9 @@ pub struct Reconciled {
 /// The service was asked to do something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requested {
+    /// What it was asked, as a command says it.
     pub what: String,
+    /// Whoever has asked.
     #[serde(flatten)]
     pub author: Author,
 }
@@ -497,8 +353,11 @@ pub struct Requested {
 /// What was done to a person was taken back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Undone {
+    /// What is kept until Namely says something new.
     pub pins: Pins,
+    /// The reason of whoever has undone it.
     pub why: String,
+    /// Whoever has undone it.
     #[serde(flatten)]
     pub author: Author,
 }
@@ -506,9 +365,12 @@ pub struct Undone {
 /// What an undo had pinned follows Namely again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unpinned {
+    /// What has let go of it.
     pub because: String,
+    /// Whoever did; `None` where Namely or the rules have changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// Whom that is counted by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub principal: Option<String>,
 }
@@ -516,10 +378,13 @@ pub struct Unpinned {
 /// Retention has removed rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pruned {
+    /// How many rows are gone.
     pub rows: usize,
     /// The last row that is gone, and its hash.
     pub to: i64,
+    /// What the first row that stays hangs on, in hexadecimal.
     pub hash: String,
+    /// Whoever has set how long rows are kept, or removed them.
     #[serde(flatten)]
     pub author: Author,
 }
@@ -527,9 +392,11 @@ pub struct Pruned {
 /// One changed key of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigChange {
+    /// Where it stands in the file.
     pub key: String,
     /// As it was written; nothing where it was not.
     pub before: Option<String>,
+    /// As it is written now; nothing where it is not.
     pub after: Option<String>,
     /// Whether it takes effect without a restart.
     pub live: bool,
@@ -538,7 +405,9 @@ pub struct ConfigChange {
 /// The configuration was exchanged while the service ran.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reconfigured {
+    /// Every key that differs; secrets are never shown.
     pub changes: Vec<ConfigChange>,
+    /// Whoever has asked for the exchange.
     #[serde(flatten)]
     pub author: Author,
 }
@@ -546,7 +415,9 @@ pub struct Reconfigured {
 /// A walk over a tenant ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Walk {
+    /// How many different profiles the pages showed.
     pub profiles: u64,
+    /// Whether it proves anything.
     pub complete: bool,
     /// What is missing.
     pub why: Option<String>,
@@ -555,26 +426,12 @@ pub struct Walk {
 /// The service started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Started {
+    /// The number of this run of the service.
     pub run: i64,
     /// Claims of the run before.
     pub void_claims: usize,
     /// Calls whose outcome nobody knows.
     pub unknown_calls: usize,
+    /// Whether the rules are others than those of the run before.
     pub rules_changed: bool,
-}
-
-/// A moment as rows have it.
-mod instant {
-    use crate::clock::Moment;
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub fn serialize<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(moment)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Moment, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse::<jiff::Timestamp>().map(Moment::from).map_err(D::Error::custom)
-    }
 }

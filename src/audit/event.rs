@@ -22,9 +22,21 @@ macro_rules! kinds {
         pub enum Event {
             $($(#[$doc])* $kind($detail),)*
             /// A kind of another version, as it was stored.
-            Unknown { kind: String, detail: Value },
+            Unknown {
+                /// The word that it has there.
+                kind: String,
+                /// Untouched.
+                detail: Value,
+            },
             /// A kind of this version whose detail does not fit, as it was stored.
-            Misfit { kind: &'static str, detail: Value, why: String },
+            Misfit {
+                /// The word that it has here.
+                kind: &'static str,
+                /// Untouched.
+                detail: Value,
+                /// What does not fit.
+                why: String,
+            },
         }
 
         impl Event {

@@ -1,10 +1,13 @@
 //! What is written down about everything that mattered, and how rows hang together.
 
 pub(crate) mod access;
+mod author;
 pub(crate) mod checkpoint;
 pub(crate) mod describe;
 pub mod details;
 pub(crate) mod event;
+mod holds;
+mod instant;
 pub mod record;
 pub(crate) mod row;
 pub(crate) mod sign_in;

@@ -12,14 +12,19 @@ use serde_json::{Value, json};
 /// A row before it has its place in the chain.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
+    /// When it was so, by the service's clock; stored in milliseconds.
     pub at: Moment,
+    /// The person in an org, by the store's id.
     pub target: Option<i64>,
     /// The Okta org that it is about.
     pub org: Option<String>,
+    /// The Namely tenant that it is about.
     pub tenant: Option<String>,
+    /// The Namely profile that it is about, by its UUID.
     pub profile: Option<String>,
     /// The revision of the person that this is about.
     pub rev: Option<i64>,
+    /// What was so.
     pub event: Event,
 }
 

@@ -119,7 +119,7 @@ fn show(report: &Reconciliation, options: &Options) {
     let mut rows = table(&["what disagrees", "findings"]);
     for category in Category::ALL {
         let n = report.counts.get(&category).copied().unwrap_or(0);
-        rows.add_row([category.title().to_owned(), n.to_string()]);
+        rows.add_row([category.to_string(), n.to_string()]);
     }
     println!("{rows}");
     // What is not ours is only counted: it may be most of the org.
@@ -128,7 +128,7 @@ fn show(report: &Reconciliation, options: &Options) {
         let limit = if options.all { usize::MAX } else { LISTED };
         let mut rows = table(&["what disagrees", "who", "login", "department", "what would be done, or why not"]);
         for row in message.iter().take(limit) {
-            rows.add_row([row.category.title(), &row.name, &row.login, &row.department, &row.what]);
+            rows.add_row([&row.category.to_string(), &row.name, &row.login, &row.department, &row.what]);
         }
         println!("{rows}");
         if message.len() > limit {

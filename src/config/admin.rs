@@ -81,7 +81,9 @@ impl Role {
 pub struct Token {
     /// Who it is: it stands in the audit.
     pub name: String,
+    /// What may be asked with it.
     pub role: Role,
+    /// At least 24 characters; compared in constant time.
     pub token: SecretString,
     /// Whether it may end access before HR has, whatever its role.
     pub end_access: bool,
@@ -107,6 +109,7 @@ pub fn approvers(tokens: &[Token]) -> usize {
 pub struct TlsFiles {
     /// The certificate, and those between it and a root, in this order.
     pub certificate: PathBuf,
+    /// The private key of the first certificate.
     pub key: PathBuf,
 }
 

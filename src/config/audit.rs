@@ -13,22 +13,28 @@ use std::time::Duration;
 /// Where the audit goes besides the store.
 #[derive(Clone, Debug)]
 pub struct Audit {
+    /// The file, if there is one.
     pub file: AuditFile,
     /// Whether every row is also written to standard output.
     pub stdout: bool,
     /// Whether rows are delivered in the words of the version before.
     pub former_words: bool,
+    /// Receivers over HTTP, each from its own cursor.
     pub http: Vec<HttpSink>,
+    /// How the chain is signed.
     pub sealing: Sealing,
 }
 
 /// An HTTP receiver of audit rows, such as a SIEM.
 #[derive(Clone, Debug)]
 pub struct HttpSink {
+    /// Of its cursor, and in metrics.
     pub name: String,
+    /// `https`, or `http` to this machine.
     pub url: String,
     /// The word before the token: `Bearer`, `Splunk`.
     pub scheme: String,
+    /// Sent as `Authorization`; nothing is sent without it.
     pub token: Option<SecretString>,
     /// Rows of one request, at most.
     pub batch: usize,
@@ -37,6 +43,7 @@ pub struct HttpSink {
 /// How the audit is sealed.
 #[derive(Clone, Debug)]
 pub struct Sealing {
+    /// How long a row waits for its seal, at most.
     pub every: Duration,
     /// Where checkpoints are appended: better on another machine.
     pub file: PathBuf,

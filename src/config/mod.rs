@@ -60,14 +60,23 @@ const TOKEN_YEARS: i64 = 2;
 /// Everything the service is told.
 #[derive(Clone)]
 pub struct Config {
+    /// `[service]`
     pub service: Service,
+    /// `[http]`: how everything that is asked is reached.
     pub http: Http,
+    /// `[telemetry]`
     pub telemetry: Telemetry,
+    /// `[admin]`: who may ask the service, and what for.
     pub admin: Admin,
+    /// `[audit]`
     pub audit: Audit,
+    /// `[reconcile]`
     pub reconcile: Reconciling,
+    /// `[[notify]]`, one for each receiver.
     pub notify: Vec<Channel>,
+    /// `[[namely]]`, at least one; no two have one name.
     pub namely: Vec<NamelyTenant>,
+    /// `[[okta]]`, at least one; no two have one name.
     pub okta: Vec<OktaOrg>,
     /// Everything that decides about people.
     pub rulebook: Arc<Rulebook>,
@@ -77,10 +86,12 @@ pub struct Config {
     pub document: toml::Table,
 }
 
+/// The process itself.
 #[derive(Clone, Debug)]
 pub struct Service {
     /// Where metrics and health are served.
     pub listen: SocketAddr,
+    /// The file of the store; its folder must be on this machine.
     pub store: PathBuf,
     /// People worked on at the same time, at most.
     pub runs: usize,
@@ -99,14 +110,20 @@ pub struct Reconciling {
     pub correct: bool,
 }
 
+/// One Namely company that is read.
 #[derive(Clone, Debug)]
 pub struct NamelyTenant {
+    /// Its name in the configuration, in messages and in metrics.
     pub name: String,
+    /// The base of its API, without a slash at its end: `https://acme.namely.com/api/v1`.
     pub url: String,
+    /// A personal access token: it can what its maker can, and lives two years (`namely-api.md §1.6`).
     pub token: SecretString,
     /// The zone in which this tenant's dates are meant.
     pub zone: TimeZone,
+    /// Which groups are departments and offices.
     pub group_types: GroupTypes,
+    /// How fast it is read.
     pub pace: Pace,
     /// How requests travel; the timeout is the total of one call.
     pub transport: Transport,
@@ -114,11 +131,16 @@ pub struct NamelyTenant {
     pub token_expires: Option<Moment>,
 }
 
+/// One Okta organization that is written to.
 #[derive(Clone, Debug)]
 pub struct OktaOrg {
+    /// Its name in the configuration, in messages and in metrics.
     pub name: String,
+    /// Scheme and host: `https://acme.okta.com`.
     pub url: String,
+    /// Who we are to it, with the scopes that the rules need.
     pub credentials: Credentials,
+    /// How much of each rate limit window is ours.
     pub shares: Shares,
     /// Simultaneous calls, at most.
     pub in_flight: usize,

@@ -8,17 +8,22 @@ use std::collections::{BTreeMap, HashMap};
 /// What a group is to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupKind {
+    /// Of a group type that [`GroupTypes`] takes for departments.
     Department,
+    /// Of a group type that [`GroupTypes`] takes for offices.
     Office,
     /// A type the tenant made for itself.
     Custom,
 }
 
+/// One entry of Namely's `/groups`, with what its type makes of it (`namely-api.md §2.9`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogueGroup {
+    /// What people call it, as it is written in Namely.
     pub title: String,
     /// Title of its group type.
     pub group_type: String,
+    /// What its members get it as.
     pub kind: GroupKind,
 }
 
@@ -26,7 +31,9 @@ pub struct CatalogueGroup {
 /// type, title and field name, without regard to case and punctuation.
 #[derive(Clone, Debug)]
 pub struct GroupTypes {
+    /// What types of departments are called.
     pub department: Vec<String>,
+    /// What types of offices are called.
     pub office: Vec<String>,
 }
 

@@ -9,12 +9,16 @@ pub const PER_PAGE: usize = 50;
 /// An answer, or why there is none.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
+    /// Namely said something, whatever the status.
     Answered {
+        /// The HTTP status. 406 is Namely's throttle (`namely-api.md §6.1`).
         status: u16,
+        /// At most [`http::LARGEST_PAGE`]; empty where a throttle's could not be read.
         body: Vec<u8>,
         /// The server's clock, in seconds, where it tells.
         date: Option<i64>,
     },
+    /// No whole answer came, and why.
     Failed(String),
 }
 

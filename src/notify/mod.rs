@@ -11,6 +11,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// People who are named of each kind; the rest is counted.
 const NAMED: usize = 15;
@@ -35,7 +36,9 @@ pub enum Event {
     HireReady,
     /// A new hire's account is prepared, to be activated when the start has come.
     HirePrepared,
+    /// An account is suspended: for a leave of absence, or until more is decided.
     Admission,
+    /// A suspension is over: the person can sign in again.
     Return,
     /// Groups or apps were given or taken.
     AccessChange,
@@ -83,24 +86,6 @@ impl Event {
     /// The event of a word.
     pub fn parse(word: &str) -> Option<Event> {
         Self::ALL.into_iter().find(|event| event.as_str() == word)
-    }
-
-    /// What people read.
-    pub const fn title(self) -> &'static str {
-        match self {
-            Event::Hold => "Waits for a decision",
-            Event::Pause => "Writes paused or resumed",
-            Event::Quarantine => "Quarantined",
-            Event::Failure => "Refused by Okta",
-            Event::LeaverDone => "Leavers done",
-            Event::HireReady => "New hires ready",
-            Event::HirePrepared => "New hires prepared",
-            Event::Admission => "On leave",
-            Event::Return => "Back",
-            Event::AccessChange => "Access changed",
-            Event::Reconciliation => "Reconciliation",
-            Event::Drift => "Changed in Okta by somebody else",
-        }
     }
 
     /// Whether it does not wait for the next digest.
@@ -215,6 +200,26 @@ impl Event {
     }
 }
 
+impl fmt::Display for Event {
+    /// What people read.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Event::Hold => "Waits for a decision",
+            Event::Pause => "Writes paused or resumed",
+            Event::Quarantine => "Quarantined",
+            Event::Failure => "Refused by Okta",
+            Event::LeaverDone => "Leavers done",
+            Event::HireReady => "New hires ready",
+            Event::HirePrepared => "New hires prepared",
+            Event::Admission => "On leave",
+            Event::Return => "Back",
+            Event::AccessChange => "Access changed",
+            Event::Reconciliation => "Reconciliation",
+            Event::Drift => "Changed in Okta by somebody else",
+        })
+    }
+}
+
 /// What has happened of one kind.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Gathered {
@@ -284,7 +289,7 @@ impl Digest {
                     gathered.people.iter().filter_map(|target| names.get(target)).take(NAMED).collect();
                 let count = if gathered.people.is_empty() { gathered.times } else { gathered.people.len() };
                 json!({
-                    "event": event.as_str(), "title": event.title(), "count": count, "people": named,
+                    "event": event.as_str(), "title": event.to_string(), "count": count, "people": named,
                     "more": gathered.people.len().saturating_sub(named.len()), "message": gathered.message,
                 })
             })

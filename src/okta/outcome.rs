@@ -23,7 +23,9 @@ pub enum Reply {
 /// An HTTP answer, as far as it matters.
 #[derive(Clone, Debug, Default)]
 pub struct Answered {
+    /// The HTTP status, as it came.
     pub status: u16,
+    /// As it was read; empty where it was not (see `flaw`).
     pub body: Vec<u8>,
     /// Where a list goes on.
     pub next: Option<String>,
@@ -37,6 +39,7 @@ pub struct Answered {
     pub challenge: Option<String>,
     /// `Retry-After`, if the server says so.
     pub retry_after: Option<Duration>,
+    /// How far the counter is that the call was counted by, if Okta says so in all three headers.
     pub limit: Option<RateHeaders>,
 }
 
@@ -70,7 +73,9 @@ impl Answered {
 /// The three rate limit headers (`okta-api.md §4.3`), and `Date`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateHeaders {
+    /// Calls in one window (`X-Rate-Limit-Limit`).
     pub limit: u32,
+    /// Calls that are left in it, never more than `limit` (`X-Rate-Limit-Remaining`).
     pub remaining: u32,
     /// End of the window, whole seconds of the server's clock, rounded down.
     pub reset: i64,
@@ -128,15 +133,34 @@ pub enum Outcome {
     /// The object is not there (404).
     Missing,
     /// Not now; nothing happened. Try the same again after `after`.
-    Retry { after: Duration, why: String },
+    Retry {
+        /// Not before this has passed; zero where Okta names no time.
+        after: Duration,
+        /// Okta's reason, or what went wrong on the way.
+        why: String,
+    },
     /// Okta's state is not what the plan took it for: read and plan anew.
-    Replan { why: String },
+    Replan {
+        /// What is otherwise.
+        why: String,
+    },
     /// Okta will not do it, and trying again changes nothing until `who` has done something.
-    Refused { why: String, who: Fixer },
+    Refused {
+        /// Okta's reason.
+        why: String,
+        /// Who can mend it.
+        who: Fixer,
+    },
     /// It may have happened or not: look before doing anything else.
-    Unknown { why: String },
+    Unknown {
+        /// What went wrong on the way.
+        why: String,
+    },
     /// The answer is about somebody else: it says nothing, and what was sent may have happened or not.
-    AnotherUser { why: String },
+    AnotherUser {
+        /// Whom it was about.
+        why: String,
+    },
 }
 
 impl Outcome {

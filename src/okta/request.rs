@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 /// One HTTP call, complete but for credentials and host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
+    /// `GET`, `POST`, `PUT` or `DELETE`.
     pub method: &'static str,
     /// Path with query, as it is sent.
     pub target: String,

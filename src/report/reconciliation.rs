@@ -6,6 +6,7 @@ use crate::domain::ChangeKind;
 use crate::domain::guard::preview::Preview;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// Departments that are drawn; the rest is drawn together.
 const DRAWN: usize = 12;
@@ -61,9 +62,16 @@ impl Category {
         }
     }
 
+    /// Whether it says that the two sides disagree: what waits, what has drifted and what is not ours does not.
+    pub const fn is_mismatch(self) -> bool {
+        !matches!(self, Category::Waiting | Category::Drift | Category::Unmanaged)
+    }
+}
+
+impl fmt::Display for Category {
     /// What people read.
-    pub const fn title(self) -> &'static str {
-        match self {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Category::Orphaned => "active in Okta, gone in Namely",
             Category::Missing => "in Namely, without an account",
             Category::WrongStatus => "wrong status",
@@ -73,12 +81,7 @@ impl Category {
             Category::NotShown => "not shown by Namely any more",
             Category::Drift => "changed in Okta by somebody else",
             Category::Unmanaged => "in Okta only, not ours",
-        }
-    }
-
-    /// Whether it says that the two sides disagree: what waits, what has drifted and what is not ours does not.
-    pub const fn is_mismatch(self) -> bool {
-        !matches!(self, Category::Waiting | Category::Drift | Category::Unmanaged)
+        })
     }
 }
 
@@ -144,14 +147,19 @@ pub struct Findings {
 /// The report of one org.
 #[derive(Clone, Debug, Serialize)]
 pub struct Reconciliation {
+    /// The org, by its name in the configuration.
     pub org: String,
+    /// When it was made, as RFC 3339.
     pub at: String,
+    /// When the org was last read as a whole, as RFC 3339: what is reported is not newer than that.
     pub read_at: String,
     /// People who were compared.
     pub people: usize,
     /// Of these, who are as they should be.
     pub in_agreement: usize,
+    /// Rows of each category, also those without any.
     pub counts: BTreeMap<Category, usize>,
+    /// Every disagreement, one for each person and category.
     pub rows: Vec<Row>,
 }
 
@@ -234,7 +242,7 @@ impl Reconciliation {
     pub fn html(&self) -> Result<String, ReportError> {
         let bar = |title: &str, n: usize, most: usize| serde_json::json!({ "title": title, "people": n, "width": n * 100 / most.max(1) });
         let most = self.counts.values().copied().max().unwrap_or(0);
-        let categories: Vec<_> = self.counts.iter().map(|(c, n)| bar(c.title(), *n, most)).collect();
+        let categories: Vec<_> = self.counts.iter().map(|(c, n)| bar(&c.to_string(), *n, most)).collect();
         let mut departments: BTreeMap<&str, usize> = BTreeMap::new();
         for row in self.rows.iter().filter(|row| row.category.is_mismatch()) {
             *departments
@@ -252,7 +260,7 @@ impl Reconciliation {
         let departments: Vec<_> = departments.iter().map(|(name, n)| bar(name, *n, most)).collect();
         let titled = |row: &Row| {
             serde_json::json!({
-                "category": row.category.title(), "name": row.name, "login": row.login, "department": row.department,
+                "category": row.category.to_string(), "name": row.name, "login": row.login, "department": row.department,
                 "what": row.what,
             })
         };
@@ -275,7 +283,14 @@ impl Reconciliation {
         let mut csv = csv::Writer::from_writer(Vec::new());
         csv.write_record(["category", "name", "login", "department", "profile", "what"])?;
         for row in &self.rows {
-            csv.write_record([row.category.title(), &row.name, &row.login, &row.department, &row.profile, &row.what])?;
+            csv.write_record([
+                &row.category.to_string(),
+                &row.name,
+                &row.login,
+                &row.department,
+                &row.profile,
+                &row.what,
+            ])?;
         }
         super::spreadsheet::without_formulas(&csv.into_inner().map_err(|e| e.into_error())?)
     }

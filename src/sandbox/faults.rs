@@ -14,12 +14,25 @@ use std::time::Duration;
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Answer with this status and body instead of doing anything.
-    Answer { status: u16, body: String },
+    Answer {
+        /// Of HTTP.
+        status: u16,
+        /// The exact text.
+        body: String,
+    },
     /// Okta: refuse with this status and error code, in Okta's envelope.
-    Refuse { status: u16, code: String },
+    Refuse {
+        /// Of HTTP.
+        status: u16,
+        /// Okta's `errorCode`.
+        code: String,
+    },
     /// Okta: 429 as something in between says it: no rate limit headers, and no word about when it is over but `Retry-After` in
     /// seconds, if any.
-    Throttle { retry_after: Option<u64> },
+    Throttle {
+        /// `Retry-After` in seconds; the header is missing without it.
+        retry_after: Option<u64>,
+    },
     /// Do it, then close the connection without an answer.
     LoseReply,
     /// Do nothing and close the connection.
@@ -57,7 +70,12 @@ pub enum Kind {
     /// Namely: `total_count` says this, whatever there is.
     TotalCount(usize),
     /// Namely: this key of profiles (of the person of the fault, or of all) has this value.
-    Field { key: String, value: serde_json::Value },
+    Field {
+        /// Which.
+        key: String,
+        /// What it has in the answer.
+        value: serde_json::Value,
+    },
 }
 
 /// Where a link to the next page leads.
@@ -88,6 +106,7 @@ pub struct Fault {
     /// Only requests about this person: by id, anchor, login or email.
     #[serde(default)]
     pub person: Option<String>,
+    /// What happens.
     pub kind: Kind,
     /// Part of the matching requests that it strikes.
     #[serde(default = "always")]

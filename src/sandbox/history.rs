@@ -7,16 +7,21 @@ use serde_json::{Value, json};
 /// One request and its answer.
 #[derive(Clone, Debug)]
 pub struct Exchange {
+    /// When the request had come as a whole.
     pub arrived: Moment,
     /// `None` while the answer is under way, or if none was given.
     pub answered: Option<Moment>,
+    /// Of HTTP.
     pub method: String,
     /// Path without query.
     pub path: String,
+    /// What stood behind the question mark, as it came.
     pub query: String,
     /// SHA-256 of the body, in hexadecimal.
     pub body_hash: String,
+    /// As JSON; `null` where there was none or it was no JSON.
     pub body: Value,
+    /// The HTTP status of the answer.
     pub status: u16,
     /// Whether it changed the simulator's state (a repeat that found it so already counts too).
     pub applied: bool,

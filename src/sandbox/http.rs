@@ -19,11 +19,15 @@ use std::time::Duration;
 /// A request as a simulator's core sees it.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// Of HTTP.
     pub method: String,
+    /// Without query, as it came.
     pub path: String,
+    /// What stood behind the question mark, as it came.
     pub query: String,
     /// Lower-case names.
     pub headers: Vec<(String, String)>,
+    /// At most what the server takes.
     pub body: Vec<u8>,
     /// Scheme and host by which the client called.
     pub base: String,
@@ -84,8 +88,11 @@ fn decode(text: &str) -> String {
 /// An answer of a simulator's core.
 #[derive(Clone, Debug, Default)]
 pub struct Response {
+    /// Of HTTP.
     pub status: u16,
+    /// Besides those that every answer has.
     pub headers: Vec<(String, String)>,
+    /// The exact bytes.
     pub body: Vec<u8>,
     /// Whether the body goes on for ever after what it begins with.
     pub endless: bool,
@@ -115,9 +122,19 @@ pub enum Admission {
     /// Answer this, after so long.
     Answer(Response, Duration),
     /// Carry it out in the middle of this time.
-    Serve { ticket: usize, takes: Duration },
+    Serve {
+        /// What `finish` is called with.
+        ticket: usize,
+        /// How long the answer waits.
+        takes: Duration,
+    },
     /// Carry it out, then close the connection without an answer.
-    ServeAndHangUp { ticket: usize, takes: Duration },
+    ServeAndHangUp {
+        /// What `finish` is called with.
+        ticket: usize,
+        /// How long the connection stays open.
+        takes: Duration,
+    },
     /// Close the connection.
     HangUp,
 }
@@ -141,6 +158,7 @@ pub trait Core: Send + 'static {
 /// A core behind its HTTP shell.
 pub struct Simulator<C> {
     core: Arc<Mutex<C>>,
+    /// On this machine; the port is the one that the system gave.
     pub address: SocketAddr,
 }
 

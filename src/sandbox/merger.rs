@@ -22,14 +22,18 @@ pub const OTHER_WORDS: &[&str] =
 /// Both tenants and both orgs.
 #[derive(Clone)]
 pub struct Tenants {
+    /// All four have one.
     pub clock: Clock,
+    /// The buyer's, and the one that was bought.
     pub namely: [Simulator<Namely>; 2],
+    /// In the same order.
     pub okta: [Simulator<Okta>; 2],
 }
 
 /// One human, with their place in each tenant.
 #[derive(Clone, Debug)]
 pub struct MergedPerson {
+    /// An index of the people of each tenant.
     pub positions: [Option<usize>; 2],
     /// Whether HR has marked them for the second org.
     pub moves: bool,
@@ -40,6 +44,7 @@ pub struct MergedPerson {
 pub struct Merger {
     /// Everybody of both tenants.
     pub people: [Vec<Person>; 2],
+    /// Each human once.
     pub everybody: Vec<MergedPerson>,
 }
 

@@ -18,8 +18,11 @@ use std::path::Path;
 /// Half, nearly all, and all of some times, in milliseconds of the run's clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Spread {
+    /// Half of all took so long at most, in milliseconds.
     pub p50: i64,
+    /// 99 of 100 took so long at most, in milliseconds.
     pub p99: i64,
+    /// The longest, in milliseconds.
     pub max: i64,
 }
 
@@ -34,10 +37,15 @@ impl Spread {
 /// One rate limit counter in a run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BucketUse {
+    /// The counter, by its word.
     pub bucket: &'static str,
+    /// Calls that it has counted.
     pub calls: usize,
+    /// Calls that it lets through in a window.
     pub limit: u32,
+    /// Windows with at least one call.
     pub windows_used: usize,
+    /// The least time in which so many calls can be made under the limit.
     pub floor_seconds: u64,
     /// Planned calls in each window that had any, in order.
     pub calls_per_window: Vec<u32>,
@@ -46,26 +54,41 @@ pub struct BucketUse {
 /// The figures of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Figures {
+    /// Calls to the org that plans have asked for.
     pub okta_calls: usize,
+    /// All others: what came before the scenario, and what only reads.
     pub okta_calls_other: usize,
+    /// The fewest calls with which the HR changes can be carried out.
     pub okta_calls_minimal: usize,
     /// Searches among `okta_calls_other`: lists of users by an expression.
     pub okta_searches: usize,
+    /// Calls of ours that the org has refused for the limit.
     pub http_429: usize,
+    /// Of others that share the counters.
     pub http_429_foreign: usize,
+    /// Calls of ours that the tenant has throttled.
     pub namely_406: usize,
+    /// People who are not as the scenario says at the end.
     pub lost: usize,
     /// People who left and have an account that is live, at the end.
     pub leavers_with_access: usize,
     /// Accounts that became somebody else's, or that are nobody's and were written.
     pub takeovers: usize,
+    /// Changes that were done before what had to come first.
     pub order_violations: usize,
+    /// Writes that the org has seen and no audit row tells of.
     pub unaudited_effects: usize,
+    /// From the first change that was seen to the last answer of the org to a plan, by the clock of the simulation.
     pub wall_seconds: f64,
+    /// The least time that the scarcest counter leaves for `okta_calls`.
     pub floor_seconds: u64,
+    /// Windows of the scarcest counter with at least one call.
     pub windows_used: usize,
+    /// From the page that showed a change to its proof.
     pub detect_to_done_ms: Spread,
+    /// The same, of ends of access only.
     pub revoke_ms: Spread,
+    /// Each counter that was used.
     pub buckets: Vec<BucketUse>,
     /// What was wrong, in words; at most twenty lines.
     pub findings: Vec<String>,
@@ -87,11 +110,15 @@ impl Figures {
 
 /// What a run is evaluated by.
 pub struct Evidence<'a> {
+    /// What was to happen.
     pub scenario: &'a Scenario,
     /// When the scenario began.
     pub start: Moment,
+    /// What the org holds and has seen.
     pub okta: &'a Okta,
+    /// What the tenant was asked.
     pub namely: &'a [Exchange],
+    /// The store of the service, read from outside.
     pub store: &'a Path,
     /// People, by index, who are expected to be quarantined.
     pub excused: &'a BTreeSet<usize>,

@@ -7,9 +7,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::collections::BTreeMap;
 
+/// What departments are called; people have an index of it.
 pub const DEPARTMENTS: &[&str] =
     &["Engineering", "Sales", "Finance", "Support", "Marketing", "Operations", "Legal", "Product"];
+/// Where offices are; people have an index of it.
 pub const OFFICES: &[&str] = &["New York", "Lisbon", "Berlin", "Singapore"];
+/// Titles of jobs, each with its tier; people have an index of it.
 pub const TITLES: &[(&str, &str)] = &[
     ("Specialist", "Staff"),
     ("Analyst", "Staff"),
@@ -54,8 +57,11 @@ const LAST_NAMES: &[&str] = &[
 /// Status of a profile in Namely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
+    /// Employed.
     Active,
+    /// Has left.
     Inactive,
+    /// Hired, and not taken on yet.
     Pending,
 }
 
@@ -64,18 +70,31 @@ pub enum Status {
 pub struct Person {
     /// Profile UUID.
     pub id: String,
+    /// The legal one.
     pub first_name: String,
+    /// The legal one.
     pub last_name: String,
+    /// Empty for most.
     pub preferred_name: String,
+    /// At work; unique in the tenant.
     pub email: String,
+    /// Of HR; nothing promises that it is unique.
     pub employee_id: String,
+    /// As Namely says it.
     pub status: Status,
+    /// The first day.
     pub start_date: Date,
+    /// The last day, if there is one.
     pub departure_date: Option<Date>,
+    /// An index of [`TITLES`].
     pub title: usize,
+    /// An index of [`DEPARTMENTS`].
     pub department: usize,
+    /// An index of [`OFFICES`].
     pub office: usize,
+    /// The title of the type.
     pub employee_type: &'static str,
+    /// A number of the office.
     pub direct_dial: String,
     /// Whether HR has entered a leave of absence (Namely has no status for it).
     pub on_leave: bool,
@@ -86,18 +105,22 @@ pub struct Person {
 }
 
 impl Person {
+    /// What the title is called.
     pub fn title(&self) -> &'static str {
         TITLES[self.title].0
     }
 
+    /// Whether others report to them.
     pub fn is_manager(&self) -> bool {
         TITLES[self.title].1 == "Manager"
     }
 
+    /// What the department is called.
     pub fn department(&self) -> &'static str {
         DEPARTMENTS[self.department]
     }
 
+    /// Where the office is.
     pub fn office(&self) -> &'static str {
         OFFICES[self.office]
     }

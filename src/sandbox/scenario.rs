@@ -50,6 +50,7 @@ const SERVED_PER_MINUTE: u64 = 30;
 /// A run to be played.
 #[derive(Clone, Debug)]
 pub struct Scenario {
+    /// One of `SCENARIOS`.
     pub name: String,
     /// Everybody who is on both sides, in agreement, before the start.
     pub people: Vec<Person>,
@@ -64,8 +65,11 @@ pub struct Scenario {
 /// An account that is nobody's in HR, and must not be touched.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stranger {
+    /// Of the account.
     pub login: String,
+    /// First and last.
     pub name: (&'static str, &'static str),
+    /// Whether it holds an admin role.
     pub administrator: bool,
 }
 
@@ -78,14 +82,18 @@ const STRANGERS: [(&str, &str); 4] =
 pub enum State {
     /// Made, and not activated.
     Staged,
+    /// Active.
     Working,
+    /// Suspended.
     Suspended,
+    /// Deactivated.
     Gone,
 }
 
 /// What Okta should hold of one person.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expected {
+    /// What the account is to be.
     pub state: State,
     /// Attributes that are set; all others that the mapping writes are not.
     pub profile: BTreeMap<String, Value>,

@@ -26,8 +26,11 @@ pub fn any_port() -> SocketAddr {
 /// Both simulators and the clock they share.
 #[derive(Clone)]
 pub struct World {
+    /// Both have one.
     pub clock: Clock,
+    /// The tenant.
     pub namely: Simulator<Namely>,
+    /// The org.
     pub okta: Simulator<Okta>,
 }
 

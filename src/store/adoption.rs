@@ -33,6 +33,7 @@ pub struct Entry {
 /// What first contact with one org would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Adoption {
+    /// The org, by its name in the configuration.
     pub org: String,
     /// Who accepted the report, if somebody did and nothing has come since that must be accepted.
     pub accepted_by: Option<String>,

@@ -26,19 +26,25 @@ use crate::domain::work::cause::Cause;
 
 /// A page that was fetched and examined.
 pub struct PageCommit {
+    /// The tenant, by its name in the configuration.
     pub tenant: String,
     /// When the request left, and when its answer was complete (both monotonic): an answer that was under way while a
     /// newer document arrived may be older than that one, and is not believed.
     pub sent: Moment,
+    /// When the answer was complete.
     pub received: Moment,
     /// The run of the service; monotonic times of another run mean nothing.
     pub run: i64,
+    /// By the calendar, for rows and dates.
     pub now: Moment,
     /// Profiles that the page showed, changed or not, if it is one of a walk: on a page of whoever was edited last everybody
     /// may be a leaver.
     pub walked: Option<usize>,
+    /// Profiles that differ from what the detector knew, with the hash of what they are now.
     pub changed: Vec<(Employee, ContentHash)>,
+    /// Profiles that cannot be read.
     pub problems: Vec<ProfileProblem>,
+    /// Profiles that could not be read before, and now can.
     pub mended: Vec<String>,
     /// Profiles that complete walks had not shown, and that this page shows.
     pub back: Vec<String>,

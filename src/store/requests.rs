@@ -23,19 +23,56 @@ pub enum OperatorRequest {
     #[serde(rename = "reread")]
     Reconcile,
     /// Bring these people to what Namely says, through the same safeguards as everything else.
-    Fix { targets: Vec<i64> },
+    Fix {
+        /// Whom.
+        targets: Vec<i64>,
+    },
     /// Take back what the audit says, if that is still what this code stands for.
-    Undo { scope: Scope, code: String, why: String },
+    Undo {
+        /// Which rows.
+        scope: Scope,
+        /// What was shown.
+        code: String,
+        /// For the audit.
+        why: String,
+    },
     /// A profile is somebody else than whom it is linked to.
-    Split { tenant: String, profile: String, why: String },
+    Split {
+        /// Of the profile.
+        tenant: String,
+        /// Its UUID.
+        profile: String,
+        /// For the audit.
+        why: String,
+    },
     /// A profile that Namely does not show any more has left (`end`), or stays as it is.
-    Missing { tenant: String, profile: String, end: bool, why: String },
+    Missing {
+        /// Of the profile.
+        tenant: String,
+        /// Its UUID.
+        profile: String,
+        /// Whether access ends.
+        end: bool,
+        /// For the audit.
+        why: String,
+    },
     /// Let go of what was pinned.
-    Release { targets: Vec<i64> },
+    Release {
+        /// Of whom.
+        targets: Vec<i64>,
+    },
     /// End somebody's access before HR has.
-    EndAccess { order: EndOrder },
+    EndAccess {
+        /// Whose, and what for.
+        order: EndOrder,
+    },
     /// Take that back.
-    RestoreAccess { targets: Vec<i64>, why: String },
+    RestoreAccess {
+        /// Of whom.
+        targets: Vec<i64>,
+        /// For the audit.
+        why: String,
+    },
 }
 
 /// A request that nobody has acted upon yet.

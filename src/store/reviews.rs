@@ -36,13 +36,17 @@ pub fn review_outlook(
 
 /// What somebody says about a match.
 pub struct Opinion<'a> {
+    /// Whether the two are one person.
     pub accept: bool,
     /// The code of what was shown.
     pub code: &'a str,
     /// Whoever agrees says that two active profiles of one tenant are one person, and why.
     pub same_person: bool,
+    /// Needed with `same_person`.
     pub why: Option<&'a str>,
+    /// The name that people read.
     pub by: &'a str,
+    /// Whom it is counted by.
     pub principal: &'a str,
 }
 
@@ -53,17 +57,31 @@ pub enum Opined {
     /// The service acts upon it soon.
     Decided,
     /// So many more people must agree.
-    Needs { more: i64 },
+    Needs {
+        /// Besides those who have agreed.
+        more: i64,
+    },
     /// There is no such match, or it was decided already.
     NothingToDecide,
     /// What is shown has changed since.
-    Changed { what: String, code: String },
+    Changed {
+        /// In words.
+        what: String,
+        /// What is shown now.
+        code: String,
+    },
     /// The same person has agreed already.
     Again,
     /// Both profiles are active in this tenant: it must be said that they are one person, and why.
-    SayWhy { tenant: String },
+    SayWhy {
+        /// Its name.
+        tenant: String,
+    },
     /// It cannot be done.
-    Refused { why: String },
+    Refused {
+        /// With what to do.
+        why: String,
+    },
 }
 
 /// Writes down what somebody says from beside the service, which acts upon it soon.

@@ -29,13 +29,22 @@ pub enum Voted {
     /// The service acts upon it soon.
     Decided,
     /// So many more people must approve.
-    Needs { more: i64 },
+    Needs {
+        /// Besides those who have approved.
+        more: i64,
+    },
     /// There is only one approver: it is carried out at this time (milliseconds), unless somebody cancels.
-    Alone { until: i64 },
+    Alone {
+        /// In milliseconds.
+        until: i64,
+    },
     /// There is no such hold, or it was decided already.
     NothingToDecide,
     /// What is shown has changed since; its code now.
-    Changed { code: String },
+    Changed {
+        /// Of what is shown now.
+        code: String,
+    },
     /// The same principal has approved already.
     Again,
 }
@@ -73,12 +82,15 @@ pub(super) fn let_in_by_rejection(c: &Tx, hold: i64) -> Result<BTreeSet<i64>, St
 /// What somebody says about a hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Ballot<'a> {
+    /// Which one.
     pub hold: i64,
+    /// Approved, or rejected.
     pub approve: bool,
     /// The code of what they were shown.
     pub seen: &'a str,
     /// The people whom they mean; all without it.
     pub only: Option<&'a BTreeSet<i64>>,
+    /// Whoever says it.
     pub by: &'a Decider,
 }
 

@@ -39,19 +39,26 @@ const DRAIN_TICK: Duration = Duration::from_millis(20);
 /// Why the service could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The file is not there, not ours, or another process has it.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// An org cannot be asked at all.
     #[error("the HTTP client could not be made: {0}")]
     Okta(#[from] okta::ClientError),
+    /// A receiver of audit rows or messages cannot be reached at all.
     #[error("the HTTP client could not be made: {0}")]
     Http(#[from] http::ClientError),
 }
 
 /// A running service.
 pub struct Service {
+    /// What everything is remembered in.
     pub store: Store,
+    /// What `/metrics` shows.
     pub metrics: Metrics,
+    /// What is not ready yet, and why.
     pub readiness: Readiness,
+    /// What every part takes `now` from.
     pub clock: Clock,
     /// Names of the orgs.
     pub orgs: Vec<String>,

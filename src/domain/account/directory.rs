@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// One group of the org.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
+    /// Okta's id.
     pub id: String,
+    /// The name, by which rules of the configuration find it.
     pub name: String,
     /// Whether memberships can be written at all: only `OKTA_GROUP` groups (`okta-api.md §3.3`).
     pub writable: bool,

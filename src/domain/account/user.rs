@@ -37,13 +37,21 @@ impl From<Option<Account>> for Learned {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AccountStatus {
+    /// Made, and never activated: nobody can sign in.
     Staged,
+    /// Activated; the person has not set a password yet.
     Provisioned,
+    /// May sign in.
     Active,
+    /// May sign in after a reset of the password.
     Recovery,
+    /// May sign in with a new password.
     PasswordExpired,
+    /// Locked after failed sign-ins; it can be unlocked, and cannot be suspended.
     LockedOut,
+    /// May not sign in until it is unsuspended; keeps groups and apps.
     Suspended,
+    /// Deactivated: nobody can sign in with it until it is activated again.
     Deprovisioned,
     /// A status this version does not know; treated as one that may still sign in.
     #[serde(other)]
@@ -126,6 +134,7 @@ pub enum Link {
     /// Nobody has looked yet.
     #[default]
     Unknown,
+    /// It has none: Okta was asked, or it was taken away.
     Nobody,
     /// The account with this id.
     To(String),
@@ -178,6 +187,7 @@ pub struct Marks {
     /// Present while a termination is under way or done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<ExitProof>,
+    /// What of the rest must be read before it is believed.
     #[serde(default, skip_serializing_if = "Unsure::is_nothing")]
     pub unsure: Unsure,
     /// Memberships that a return should bring back.
@@ -189,6 +199,7 @@ pub struct Marks {
     /// The status in which Okta refused to suspend the account. The next run that reads the account tries it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_suspended_in: Option<AccountStatus>,
+    /// Where the manager link leads, which no user object shows.
     #[serde(default, skip_serializing_if = "Link::is_unknown")]
     pub manager: Link,
     /// Attributes that somebody else has changed in Okta, and that the mapping leaves to them.
@@ -211,7 +222,9 @@ pub struct Marks {
 /// What was left to whoever changed it: until Okta has another value, or Namely asks for another one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Left {
+    /// What somebody else has written.
     pub found: Value,
+    /// What the mapping gave when it was left.
     pub wanted: Value,
 }
 
@@ -230,9 +243,11 @@ pub enum Scope {
 pub struct Account {
     /// Okta's user id.
     pub id: String,
+    /// As Okta has it; compared without regard to case (`login_key`).
     pub login: String,
     /// Value of the anchor attribute, if set.
     pub anchor: Option<String>,
+    /// As Okta said last.
     pub status: AccountStatus,
     /// The mapped attributes that are set; an absent key is an attribute that is null.
     pub profile: BTreeMap<String, Value>,
@@ -250,6 +265,7 @@ pub struct Account {
     /// When it was made, in milliseconds, if Okta says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<i64>,
+    /// What only this service knows of it.
     #[serde(default)]
     pub marks: Marks,
 }

@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 /// Somebody whose change of one kind is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EvaluatedPerson<'a> {
+    /// The person in the org, by the store's id.
     pub target: i64,
+    /// The department of their first position; empty without one.
     pub department: &'a str,
     /// Whether they are an Okta administrator, as far as it is known.
     pub administrator: Knowledge,
@@ -31,6 +33,7 @@ pub struct EvaluatedPerson<'a> {
 /// What was decided about some of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
+    /// Their targets.
     pub people: Vec<i64>,
     /// They go on without it.
     pub hold: Option<Hold>,
@@ -41,17 +44,22 @@ pub struct Verdict {
 pub struct Hold {
     /// Whom it is about, for people; the holds of one scope are one.
     pub scope: String,
+    /// The limit or rule, with the numbers.
     pub why: String,
     /// How many people must agree.
     pub needs: i64,
+    /// Whom it draws in besides.
     pub with: With,
 }
 
 /// Who is held with them, of those who were let through before and have not begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum With {
+    /// They wait alone.
     Nobody,
+    /// Everybody of the tenant.
     Tenant,
+    /// Everybody of this department of the tenant.
     Department(String),
 }
 
@@ -73,6 +81,7 @@ pub struct Facts {
 pub struct Past {
     /// Enough people have approved it.
     pub approved: bool,
+    /// Whether it went on.
     pub waits: Waits,
     /// When it was let through, or held.
     pub at: Moment,
@@ -101,6 +110,7 @@ pub fn counts(past: &Past, since: Option<Moment>, run: i64) -> bool {
 /// How far the work on somebody is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
+    /// There is a revision that Okta is not proved to hold.
     pub is_dirty: bool,
     /// The revision that Okta is proved to hold.
     pub done_rev: i64,

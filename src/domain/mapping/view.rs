@@ -50,9 +50,13 @@ pub(in crate::domain) const MANAGER_FIELDS: &[&str] = &["id", "name", "email", "
 
 /// A profile and what else expressions see of its person.
 pub struct Seen<'a> {
+    /// `employee` in expressions.
     pub employee: &'a Employee,
+    /// `tenant`: its name in the configuration.
     pub tenant: &'a str,
+    /// `org`: its name in the configuration.
     pub org: &'a str,
+    /// `login`: the one that was chosen; empty in the expressions that choose it.
     pub login: &'a str,
     /// Login of the manager in this org; their email where it is not known.
     pub manager_login: &'a str,

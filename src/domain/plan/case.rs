@@ -27,6 +27,7 @@ pub enum ManagerLink {
 pub struct Case {
     /// The org, by its name in the configuration.
     pub org: String,
+    /// Whoever it is: all profiles that are linked to them.
     pub person: Person,
     /// Whether any profile is routed to this org.
     pub routed: bool,
@@ -36,7 +37,9 @@ pub struct Case {
     pub ended_at: Option<Moment>,
     /// The word of the entitlement that the last finished plan was made for.
     pub was: Option<String>,
+    /// As it was last seen; `None` where none is known, which is no proof that there is none.
     pub account: Option<Account>,
+    /// Whom their account should be linked to.
     pub manager: ManagerLink,
     /// The login that was chosen; the error says why none could be.
     pub login: Result<Chosen, String>,

@@ -25,11 +25,13 @@ pub enum ChangeKind {
     ChangeContact,
     /// Access comes back or begins: an activation, the end of a suspension.
     Activate,
+    /// An account is made.
     Create,
     /// A membership or an app is given.
     AddGroup,
     /// Attributes besides login and email, the user type.
     ChangeAttributes,
+    /// The link to the manager is written or taken away.
     LinkManager,
 }
 

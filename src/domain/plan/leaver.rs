@@ -64,7 +64,9 @@ impl std::fmt::Display for WhyAccess {
 /// Somebody has decided that the access of a leaver stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
+    /// The name of whoever has decided.
     pub by: String,
+    /// When they did.
     pub at: Moment,
     /// What it was, for people.
     pub what: String,
@@ -86,18 +88,24 @@ pub struct Seconds {
 pub enum Work {
     /// Okta is said to hold the newest revision.
     Done,
+    /// It waits for its turn, or a run has it.
     Ready,
+    /// It waits until somebody changes something.
     Quarantined,
+    /// It waits for a decision of people.
     Held,
 }
 
 /// What is known of somebody.
 #[derive(Clone, Debug)]
 pub struct Known<'a> {
+    /// What Namely says now.
     pub entitlement: &'a Entitlement,
+    /// The account, as it was last seen.
     pub account: Option<&'a Account>,
     /// Since when access is over.
     pub since: Moment,
+    /// How far the end of their access is.
     pub work: Work,
     /// What the last run said.
     pub reason: Option<&'a str>,
@@ -120,7 +128,9 @@ pub struct Known<'a> {
 /// What is said of somebody who has left and still has access.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaverAccess {
+    /// The reason, as a closed set for metrics and filters.
     pub why: WhyAccess,
+    /// The reason in words, with the account and since when.
     pub message: String,
     /// What shows more, or ends it.
     pub command: String,

@@ -36,7 +36,9 @@ impl Mode {
 /// Over what time people are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Span {
+    /// The 60 minutes before now.
     Hour,
+    /// The 24 hours before now.
     Day,
     /// Since the service has started.
     Run,
@@ -79,11 +81,15 @@ pub enum Scope {
 /// At most so many people: the larger of a number and a share of all.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limit {
+    /// What is counted.
     pub change: ChangeKind,
+    /// The number; the share of all may be larger, and then counts.
     pub people: u32,
     /// Part of all live accounts of the scope; 0 counts people only.
     pub share: f64,
+    /// The span that is counted over.
     pub per: Span,
+    /// Whose changes count together.
     pub scope: Scope,
 }
 
@@ -122,7 +128,9 @@ impl Protected {
 /// All of it.
 #[derive(Clone, Debug)]
 pub struct Safeguards {
+    /// What is done without anybody's word.
     pub mode: Mode,
+    /// Each is looked at by itself; counts stand in the same order.
     pub limits: Vec<Limit>,
     /// Whether every hold needs two people, not only that of an Okta administrator.
     pub four_eyes: bool,
@@ -134,6 +142,7 @@ pub struct Safeguards {
     pub approvers: Approvers,
     /// How long after a match by a rule login, email and what else lets somebody in wait for a decision.
     pub fresh_adoption: Duration,
+    /// Whom no plan touches.
     pub protected: Protected,
     /// Of how many people one person may end the access within an hour, before HR has: more wait for a second person.
     pub end_access: usize,
@@ -148,7 +157,10 @@ pub enum Approvers {
     #[default]
     Two,
     /// There is only one: in place of a second person everybody has this long for saying no.
-    One { delay: Duration },
+    One {
+        /// How long everybody has.
+        delay: Duration,
+    },
 }
 
 impl Default for Safeguards {

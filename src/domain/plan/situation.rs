@@ -12,10 +12,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything a plan is made from.
 pub struct Situation<'a> {
+    /// The person and their account.
     pub case: &'a Case,
+    /// What they are entitled to at `now`.
     pub lifecycle: &'a Lifecycle,
+    /// The rules that the run began with.
     pub rulebook: &'a Rulebook,
+    /// What the org has besides people.
     pub directory: &'a Directory,
+    /// The moment that dates are compared with.
     pub now: Moment,
     /// Whether the account was read by the run that asks.
     pub fresh: bool,
@@ -51,6 +56,7 @@ pub struct Plan {
 /// Why nothing can be done for a person until somebody changes something.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Obstacle {
+    /// The reason, with what to do.
     pub why: String,
     /// Whether what must change does not show by itself: then the account is looked at again now and then.
     pub read_again: bool,

@@ -18,10 +18,12 @@ pub enum Step {
     /// decided by what was seen long ago. By id, or by login before there is an id.
     #[serde(alias = "look")]
     ReadAccount {
+        /// Okta takes both in one place of the path.
         id_or_login: String,
     },
     /// Make a group that a rule may create.
     CreateGroup {
+        /// What it is called.
         name: String,
     },
     /// Take a login from a deactivated account, so that somebody new can have it.
@@ -35,73 +37,102 @@ pub enum Step {
     },
     /// Make the account in its groups, activated or staged.
     CreateUser {
+        /// Every attribute that the mapping gives, `login` among them.
         profile: BTreeMap<String, Value>,
+        /// Ids of at most [`MAX_GROUPS_IN_CREATE`] groups.
         groups: Vec<String>,
+        /// Whether the account is active with this call, or staged.
         activate: bool,
+        /// Id of the user type, where it is not the default one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user_type: Option<String>,
     },
     /// Activate a staged account, or one that was deactivated.
     Activate {
+        /// The account.
         id: String,
+        /// Whether Okta sends the mail by which a new hire sets a password.
         send_email: bool,
     },
+    /// Take the right to sign in, reversibly; groups and apps stay.
     Suspend {
+        /// The account.
         id: String,
         /// The status it was in, as far as known.
         status: AccountStatus,
     },
+    /// Give the right to sign in back after a suspension.
     Unsuspend {
+        /// The account.
         id: String,
     },
     /// Unlock an account, because a locked one cannot be suspended.
     Unlock {
+        /// The account.
         id: String,
     },
     /// Write the attributes that differ, and only these.
     UpdateUser {
+        /// The account.
         id: String,
+        /// Attributes of Okta, before and after.
         changes: Vec<FieldChange>,
     },
     /// Read the whole profile, because the user type can only be changed together with all of it.
     ReadProfile {
+        /// The account.
         id: String,
     },
     /// Change the user type and the attributes that differ; everything else is written back as it was read.
     ChangeType {
+        /// The account.
         id: String,
         /// Id of the user type.
         user_type: String,
+        /// The name of the type, for people.
         name: String,
+        /// Attributes of Okta, before and after.
         changes: Vec<FieldChange>,
     },
     /// Link the account to the manager's.
     SetManager {
+        /// The account of whoever reports.
         id: String,
+        /// The name of the linked object's relation that leads to managers.
         relation: String,
+        /// The id of the manager's account.
         manager: String,
     },
+    /// Take the link to a manager away.
     ClearManager {
+        /// The account of whoever reported.
         id: String,
+        /// The name of the linked object's relation that leads to managers.
         relation: String,
     },
     /// End Okta sessions and revoke OAuth tokens.
     RevokeSessions {
+        /// The account.
         id: String,
     },
+    /// Deactivate the account: nobody can sign in with it any more.
     Deactivate {
+        /// The account.
         id: String,
     },
     /// Once more after the deactivation: closes the race of a sign-in between the two. Its failure is tolerated.
     RevokeSessionsAgain {
+        /// The account.
         id: String,
     },
     /// Prove that the account is deactivated.
     ReadBack {
+        /// The account.
         id: String,
     },
     /// Learn the groups somebody is in, before anything is taken from them: whoever is protected is not touched.
     ReadGroups {
+        /// The account.
         id: String,
         /// Where the list goes on, if this is not its first page.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,39 +140,58 @@ pub enum Step {
     },
     /// Learn whether somebody is an administrator, where the list of all cannot be read.
     ReadRoles {
+        /// The account.
         id: String,
     },
     /// Learn whether an admin role comes with a group.
     ReadGroupRoles {
+        /// Its id.
         group: String,
     },
     /// Learn every membership, so that all can be removed.
     ListGroups {
+        /// The account.
         id: String,
         /// Where the list goes on, as Okta has said; its first page without it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         page: Option<String>,
     },
+    /// Take a membership.
     RemoveGroup {
+        /// The account.
         id: String,
+        /// The id of the group.
         group: String,
+        /// The name of the group, for people.
         name: String,
     },
+    /// Give a membership.
     AddGroup {
+        /// The account.
         id: String,
+        /// The id of the group.
         group: String,
+        /// The name of the group, for people.
         name: String,
     },
     /// Assign an app to the person.
     AssignApp {
+        /// The account.
         id: String,
+        /// The id of the app.
         app: String,
+        /// The label of the app, for people.
         name: String,
+        /// What the person is called in the app; `None` leaves that to Okta.
         user_name: Option<String>,
     },
+    /// Take an app that was assigned to the person alone.
     UnassignApp {
+        /// The account.
         id: String,
+        /// The id of the app.
         app: String,
+        /// The label of the app, for people.
         name: String,
     },
 }

@@ -9,8 +9,11 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UserStatus {
+    /// Employed; the dates say from when, and until when.
     Active,
+    /// Has left, whatever the dates say.
     Inactive,
+    /// Hired, and not taken on yet: Namely has this status where its onboarding is used.
     Pending,
     /// A status this version does not know: access is not changed because of it.
     Other(String),
@@ -42,8 +45,11 @@ impl fmt::Display for UserStatus {
 /// Who somebody reports to, as far as the profile itself says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manager {
+    /// The UUID of the manager's profile, in the same tenant.
     pub id: String,
+    /// Preferred name before first name, then last name.
     pub name: String,
+    /// As the profile that reports to them has it; it may be out of date.
     pub email: String,
 }
 
@@ -56,18 +62,29 @@ pub struct Manager {
 pub struct Employee {
     /// Namely's profile UUID: the anchor.
     pub id: String,
+    /// What access follows from first of all.
     pub user_status: UserStatus,
+    /// The work address; empty before it is given.
     pub email: String,
+    /// The legal one.
     pub first_name: String,
+    /// The legal one.
     pub last_name: String,
+    /// In full or an initial, as it is written.
     pub middle_name: String,
+    /// In place of the first name, where one is set.
     pub preferred_name: String,
+    /// The first day at work, in the time zone of the tenant.
     pub start_date: Option<Date>,
+    /// The last day, in the time zone of the tenant: access lasts through it.
     pub departure_date: Option<Date>,
     /// Not unique in Namely (`namely-api.md §7.2`); never used to tell people apart.
     pub employee_id: String,
+    /// The title of the type: `Full Time`, `Contractor` …
     pub employee_type: String,
+    /// The title of the job.
     pub job_title: String,
+    /// The tier that the catalogue puts the job title into.
     pub job_tier: String,
     /// Names of the groups whose group type is the department type.
     pub departments: Vec<String>,
@@ -81,14 +98,21 @@ pub struct Employee {
     pub pay_group: String,
     /// Where the office is; the address of the tenant, never a home address.
     pub office_city: String,
+    /// The state's code (`state_id`), as Namely has it.
     pub office_state: String,
     /// ISO 3166 alpha-2.
     pub office_country: String,
+    /// The first that is named; nobody where Namely says so.
     pub manager: Option<Manager>,
+    /// As it is written; the office's own number.
     pub office_main_number: String,
+    /// As it is written; it leads to the person.
     pub office_direct_dial: String,
+    /// As it is written.
     pub office_phone: String,
+    /// As it is written; the one of the company, not a private one.
     pub office_company_mobile: String,
+    /// As it is written.
     pub linkedin_url: String,
     /// Custom fields, only those the mapping names.
     pub custom: BTreeMap<String, serde_json::Value>,
@@ -198,8 +222,11 @@ impl ContentHash {
 /// One field that differs between two looks at a profile; goes into the audit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FieldChange {
+    /// Namely's key, or the mapped attribute of Okta.
     pub field: String,
+    /// `null` where there was nothing.
     pub before: serde_json::Value,
+    /// `null` where there is nothing any more.
     pub after: serde_json::Value,
 }
 

@@ -5,7 +5,9 @@ use crate::domain::record::employee::Employee;
 /// One profile of a person, and the Namely tenant it is from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Position {
+    /// The tenant, by its name in the configuration.
     pub tenant: String,
+    /// The profile, as it was read last.
     pub employee: Employee,
 }
 

@@ -32,6 +32,7 @@ pub const NEVER: Moment = Moment::from_millis(i64::MAX / 1000);
 /// Whether work can be leased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
+    /// Leased when it is due.
     Ready,
     /// Cannot go on until something changes; tried again when it is due.
     Quarantined,
@@ -62,7 +63,9 @@ impl State {
 /// The work on one target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Work {
+    /// Whether it can be leased.
     pub state: State,
+    /// How urgent the most urgent part of it is.
     pub priority: Priority,
     /// Virtual deadline: the order of service.
     pub deadline: i64,
@@ -84,6 +87,7 @@ pub struct Work {
     pub read_first: bool,
     /// Fencing token of the run that has it now.
     pub token: Option<i64>,
+    /// What the last run, or what holds it, has to say to people.
     pub reason: Option<String>,
     /// When time alone changes what the profile means.
     pub changes_at: Option<Moment>,
@@ -94,8 +98,11 @@ pub struct Work {
 /// Why a target becomes dirty, and how urgent that is.
 #[derive(Clone, Copy, Debug)]
 pub struct Dirt<'a> {
+    /// How urgent this is by itself.
     pub priority: Priority,
+    /// The rate limit bucket of the first call that follows, as far as it is known.
     pub bucket: &'a str,
+    /// What it was.
     pub cause: Cause,
 }
 
@@ -104,15 +111,21 @@ pub struct Dirt<'a> {
 pub enum Happened {
     /// Okta is proved to hold the revision of the lease.
     Done {
+        /// What stays to be known although it is done.
         remark: Option<String>,
+        /// Since there was something to do, in milliseconds.
         took_ms: i64,
     },
+    /// It waits until somebody changes something.
     Quarantined {
+        /// What to change, and where.
         why: String,
     },
     /// All but `steps` was done.
     Withheld {
+        /// What does not let it be done.
         why: String,
+        /// What was left out, in its order.
         steps: Vec<Step>,
     },
 }
@@ -120,7 +133,9 @@ pub enum Happened {
 /// What becomes of work, and what must be told.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transition {
+    /// The work from now on.
     pub work: Work,
+    /// For the audit, in this order.
     pub events: Vec<Happened>,
 }
 

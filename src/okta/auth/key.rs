@@ -12,17 +12,22 @@ use std::fmt;
 /// Why a text is no key that signs, with the way out.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum KeyError {
+    /// A PEM that wants a passphrase.
     #[error("the key is encrypted; decrypt it (openssl pkey -in key.pem -out plain.pem) and protect the file instead")]
     Encrypted,
+    /// The wrong half.
     #[error("this is a public key; the private one is needed")]
     Public,
+    /// Anything else that is no key.
     #[error("this is no PEM of an RSA or P-256 private key, nor a JWK")]
     NoKey,
     /// A JSON Web Key with something wrong in it.
     #[error("{0}")]
     Jwk(String),
+    /// An elliptic key on another curve than P-256.
     #[error("the key cannot sign ES256 ({0}); only P-256 keys can")]
     NotEs256(jsonwebtoken::errors::Error),
+    /// An RSA key, too short for example.
     #[error("the key cannot sign RS256 ({0})")]
     NotRs256(jsonwebtoken::errors::Error),
     /// What the library of ciphers says.

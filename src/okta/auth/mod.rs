@@ -57,7 +57,9 @@ pub enum Credentials {
 /// An OAuth service app.
 #[derive(Clone, Debug)]
 pub struct ServiceApp {
+    /// Okta's id of the app: issuer and subject of its assertions.
     pub client_id: String,
+    /// The private half of a key that the app has in Okta.
     pub key: Key,
     /// Whether every call proves possession of a key.
     pub dpop: bool,
@@ -79,6 +81,7 @@ struct Token {
 
 /// What one call is authorised by.
 pub struct Authorization {
+    /// `Authorization`, and `DPoP` where the app proves possession. Good for one call.
     pub headers: HeaderMap,
     /// The token, to say that it was refused.
     token: Option<Arc<Token>>,
@@ -130,8 +133,10 @@ enum Attempt {
 /// Why nobody can be authorised at an org, whatever it answers.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
+    /// The key that calls are to be proved with.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The client for token calls.
     #[error(transparent)]
     Http(#[from] CallError),
 }
@@ -159,10 +164,13 @@ pub enum NoToken {
     /// Nothing that can be used came back, and why.
     #[error("no access token could be fetched: {0}")]
     NoAnswer(String),
+    /// A 200 whose body has no token.
     #[error("the answer of {TOKEN_PATH} is no access token; is this an Okta org?")]
     NotAToken,
+    /// The app's key does not sign.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// There is one, and no header can carry it.
     #[error(transparent)]
     Unsendable(#[from] UnsendableToken),
 }

@@ -24,6 +24,7 @@ use std::time::Duration;
 /// How the tenant behaves.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Of latencies and dice.
     pub seed: u64,
     /// The token that is accepted.
     pub token: String,
@@ -85,7 +86,9 @@ struct Record {
 
 /// The tenant.
 pub struct Namely {
+    /// How it behaves.
     pub options: Options,
+    /// What goes wrong.
     pub faults: Faults,
     /// What is to become of requests under way, by ticket.
     struck: HashMap<usize, Fault>,

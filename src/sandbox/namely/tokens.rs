@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 /// An application that may ask for tokens.
 #[derive(Clone, Debug)]
 pub struct Client {
+    /// What the token endpoint knows it by.
     pub id: String,
+    /// What it proves itself with.
     pub secret: String,
     /// Whether a refresh answers with the refresh token again: it did not in 2014, and does today.
     pub repeats_refresh_token: bool,

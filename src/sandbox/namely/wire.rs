@@ -53,6 +53,7 @@ pub fn refused(doing: &str, errors: &[String]) -> Response {
     Response::json(422, &json!({ "message": format!("error {doing} profile"), "errors": errors }))
 }
 
+/// The answer about an object that is not there, as recorded.
 pub fn not_found(what: &str) -> Response {
     Response::json(404, &json!({ "message": format!("{what} not found"), "errors": [] }))
 }
@@ -71,6 +72,7 @@ pub fn cut(response: Response, keep: usize) -> Response {
     Response { body: value.to_string().into_bytes(), ..response }
 }
 
+/// Namely's word for it.
 pub fn status(status: Status) -> &'static str {
     match status {
         Status::Active => "active",

@@ -7,9 +7,13 @@ use std::borrow::Cow;
 /// An error as Okta reports it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
+    /// Of HTTP.
     pub status: u16,
+    /// Okta's `errorCode`.
     pub code: Cow<'static, str>,
+    /// Okta's `errorSummary`.
     pub summary: String,
+    /// Okta's `errorCauses`, each with one `errorSummary`.
     pub causes: Vec<String>,
 }
 

@@ -93,14 +93,18 @@ struct Known {
 /// Whether a request may pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
+    /// It is answered.
     Passed,
+    /// It is refused, and why.
     Rejected(Rejection),
 }
 
 /// What counting a request came to.
 #[derive(Clone, Debug)]
 pub struct Counted {
+    /// Whether it may pass.
     pub verdict: Verdict,
+    /// The rate limit headers of its answer.
     pub headers: Vec<(&'static str, String)>,
     /// Number of the principal's window.
     pub window: Option<u64>,
@@ -259,10 +263,12 @@ impl Limits {
         *foreign = if foreign.0 == org.number { (org.number, foreign.1 + 1) } else { (org.number, 1) };
     }
 
+    /// One request more is under way.
     pub fn enter(&mut self) {
         self.in_flight += 1;
     }
 
+    /// One request less is under way.
     pub fn done(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }

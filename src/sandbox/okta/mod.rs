@@ -1,18 +1,18 @@
 //! The Okta simulator: the state of an org and what it answers.
 
-pub mod apps;
+pub(crate) mod apps;
 mod distort;
-pub mod errors;
-pub mod groups;
+pub(crate) mod errors;
+pub(crate) mod groups;
 pub mod limits;
 mod oauth;
 mod objects;
-pub mod options;
-pub mod org;
+pub(crate) mod options;
+pub(crate) mod org;
 mod paging;
-pub mod query;
-pub mod roles;
-pub mod schema;
+pub(crate) mod query;
+pub(crate) mod roles;
+pub(crate) mod schema;
 mod serve;
 mod state;
 mod tokens;

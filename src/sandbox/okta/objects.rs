@@ -10,19 +10,29 @@ pub const OWNER: &str = "admin@example.com";
 /// Attributes that every single-user answer shows, set or not.
 const ALWAYS_SHOWN: &[&str] = &["firstName", "lastName", "mobilePhone", "secondEmail", "login", "email"];
 
+/// The simulator's own statuses of a user, as Okta spells them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
+    /// Made, and never activated.
     Staged,
+    /// Activated, without a password.
     Provisioned,
+    /// May sign in.
     Active,
+    /// Its password was reset.
     Recovery,
+    /// Its password is too old.
     PasswordExpired,
+    /// Too many failed sign-ins.
     LockedOut,
+    /// May not sign in for now.
     Suspended,
+    /// Deactivated.
     Deprovisioned,
 }
 
 impl Status {
+    /// Okta's word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Status::Staged => "STAGED",
@@ -62,13 +72,19 @@ type Stale = (Moment, Status, Option<BTreeMap<String, Value>>);
 /// A user of the org.
 #[derive(Clone, Debug)]
 pub struct User {
+    /// What paths call it.
     pub id: String,
+    /// What the calls of its life have come to.
     pub status: Status,
     /// Attributes that are set.
     pub profile: BTreeMap<String, Value>,
+    /// When it was made.
     pub created: Moment,
+    /// When it was activated last; `None` before the first time.
     pub activated: Option<Moment>,
+    /// When its status became what it is.
     pub status_changed: Moment,
+    /// When anything of it was written last.
     pub updated: Moment,
     /// When sessions were last revoked, and whether OAuth tokens went with them.
     pub sessions_revoked: Option<(Moment, bool)>,
@@ -83,6 +99,7 @@ pub struct User {
 }
 
 impl User {
+    /// As if it had been made just now, by nobody's call.
     pub fn new(id: &str, profile: BTreeMap<String, Value>, status: Status, now: Moment) -> Self {
         let activated = (status != Status::Staged).then_some(now);
         Self {

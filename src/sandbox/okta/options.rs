@@ -5,15 +5,25 @@ use std::time::Duration;
 /// Limits per minute by bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Table {
+    /// `/api/v1/users`, and what is below one user: lifecycle, groups, roles.
     pub users: u32,
+    /// `/api/v1/users/{id}` itself, written.
     pub user_write: u32,
+    /// `/api/v1/users/{id:.+}`: one user, read by id or login.
     pub user_read: u32,
+    /// `/api/v1/groups`, and what is below one group: its members.
     pub groups: u32,
+    /// `/api/v1/groups/{id}` itself.
     pub group: u32,
+    /// `/api/v1/apps`, and what is below one app.
     pub apps: u32,
+    /// `/api/v1/apps/{id}` itself.
     pub app: u32,
+    /// `/api/v1/logs`: the system log.
     pub logs: u32,
+    /// `/oauth2/v1/token`: token calls of service apps.
     pub token: u32,
+    /// Whatever no other counter has.
     pub other: u32,
 }
 
@@ -56,6 +66,7 @@ pub enum ScopeError {
 /// An OAuth service app of the org (`okta-api.md §1.2`).
 #[derive(Clone, Debug)]
 pub struct ServiceApp {
+    /// What the token endpoint knows it by.
     pub client_id: String,
     /// Public keys as a JSON Web Key Set.
     pub jwks: String,
@@ -75,6 +86,7 @@ pub struct Competition {
 /// Everything that can be chosen about an org.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Of latencies, ids and dice.
     pub seed: u64,
     /// The SSWS token that is accepted.
     pub token: String,
@@ -86,9 +98,11 @@ pub struct Options {
     pub limits: Option<Table>,
     /// Simultaneous requests of the whole org.
     pub concurrency: usize,
+    /// What the rate limit headers show.
     pub headers: HeaderView,
     /// Lists and searches of users spend a counter of their own.
     pub search_bucket: bool,
+    /// Other clients that spend the same counters.
     pub competition: Option<Competition>,
     /// Factor on every latency; 0 answers at once.
     pub latency: f64,
@@ -98,6 +112,7 @@ pub struct Options {
     pub skew: i64,
     /// Admin roles of the token's owner and of every service app (`SUPER_ADMIN`, `READ_ONLY_ADMIN`, ...).
     pub roles: Vec<&'static str>,
+    /// How a missing scope is said.
     pub scope_error: ScopeError,
     /// How long an activation goes on after its answer.
     pub activation: Duration,

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 /// The org.
 pub struct Okta {
+    /// How it behaves.
     pub options: Options,
     pub(super) users: BTreeMap<String, User>,
     /// Attributes of those who were put into the org without a call, as they were then.
@@ -41,6 +42,7 @@ pub struct Okta {
     pub(super) revoked: bool,
     /// Okta's maintenance mode: reads are answered, writes are not.
     pub read_only: bool,
+    /// What goes wrong.
     pub faults: Faults,
     /// What is to become of requests under way, by ticket.
     pub(super) struck: HashMap<usize, Fault>,

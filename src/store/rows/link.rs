@@ -216,18 +216,27 @@ pub fn meant(c: &Tx, org: &str, word: &str) -> Result<Vec<i64>, StoreError> {
 /// The link of a profile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Linked {
+    /// The org, by its name in the configuration.
     pub org: String,
+    /// The tenant, by its name in the configuration.
     pub tenant: String,
+    /// The UUID of the profile.
     pub profile: String,
+    /// The person of the profile, as Namely has them.
     pub name: String,
+    /// The person in the org, by the store's id.
     pub target: i64,
     /// Other profiles of the same person.
     pub shares: i64,
+    /// Of the account, if there is one.
     pub login: Option<String>,
+    /// Okta's id of the account, if there is one.
     pub account: Option<String>,
+    /// Okta's word for the status of the account, if there is one.
     pub status: Option<String>,
     /// The rule that made the match; `created` if this service made the account.
     pub rule: String,
+    /// The value that both have; empty where none was needed.
     pub evidence: String,
     /// When it was matched, in milliseconds.
     pub at: Option<i64>,

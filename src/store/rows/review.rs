@@ -232,19 +232,27 @@ pub fn reject(
 /// A match that a person must decide about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Review {
+    /// What a decision names it by.
     pub id: i64,
+    /// The org, by its name in the configuration.
     pub org: String,
+    /// The tenant, by its name in the configuration.
     pub tenant: String,
+    /// The UUID of the profile.
     pub profile: String,
     /// The person of the profile, as Namely has them.
     pub name: String,
+    /// The rule that has found the match.
     pub rule: String,
+    /// Why it does not decide by itself.
     pub why: String,
     /// The candidate, for people.
     pub who: String,
     /// When it was first seen, in milliseconds.
     pub since: i64,
+    /// What it came to; `None` while it waits.
     pub verdict: Option<String>,
+    /// Whoever has decided.
     pub by: Option<String>,
 }
 

@@ -12,17 +12,23 @@ use serde::{Deserialize, Serialize};
 /// Changes of one kind that wait for a decision, or that were decided about.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HeldChanges {
+    /// What a decision names it by.
     pub id: i64,
+    /// The org, by its name in the configuration.
     pub org: String,
+    /// The kind of change, by its word.
     pub change: String,
     /// Whom it is about.
     pub scope: String,
+    /// The limit or rule, with the numbers.
     pub why: String,
     /// How many people must approve.
     pub needs: i64,
     /// In milliseconds.
     pub since: i64,
+    /// What it came to; `None` while it waits.
     pub verdict: Option<String>,
+    /// How many are in it.
     pub people: i64,
     /// Who has approved so far, of what is shown now.
     pub approved_by: Vec<String>,

@@ -22,16 +22,23 @@ use std::collections::BTreeMap;
 /// Somebody who has left and still has access.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LeaverWithAccess {
+    /// The person in the org, by the store's id.
     pub target: i64,
+    /// The org, by its name in the configuration.
     pub org: String,
+    /// The tenant, by its name in the configuration.
     pub tenant: String,
+    /// The UUID of the profile.
     pub profile: String,
+    /// The person of the profile, as Namely has them.
     pub name: String,
     /// The login of the account, if one is known.
     pub login: Option<String>,
+    /// The reason, as a closed set for filters.
     pub why: WhyAccess,
     /// Since when access should be over, in milliseconds.
     pub since: i64,
+    /// The reason in words.
     pub message: String,
     /// The command that shows more.
     pub command: String,
