@@ -446,6 +446,7 @@ pub const ROUTES: &[Route] = &[
 /// Why no route fits.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Lost {
+    /// Nothing is at this path.
     NotHere,
     /// Something is here, for these methods.
     OtherMethods(Vec<&'static str>),

@@ -20,7 +20,7 @@ macro_rules! kinds {
         /// An entry of the audit.
         #[derive(Clone, Debug, PartialEq)]
         pub enum Event {
-            $($(#[$doc])* $kind($detail),)*
+            $($(#[$doc])* #[doc = concat!("Stored as `", $word, "`.")] $kind($detail),)*
             /// A kind of another version, as it was stored.
             Unknown {
                 /// The word that it has there.
