@@ -44,15 +44,21 @@ fn paths(tokens: TokenStream, before: &[String], found: &mut Vec<Path>) {
     }
 }
 
-/// What `pub use` names in `tokens`.
+/// What `pub use` and `pub(crate) use` name in `tokens`.
 fn reexports(tokens: TokenStream) -> Vec<Path> {
     let (mut found, mut statement) = (Vec::new(), Vec::new());
     for token in tokens {
         match token.to_string().as_str() {
             ";" => {
-                let words: Vec<String> = statement.iter().take(2).map(TokenTree::to_string).collect();
-                if words == ["pub", "use"] {
-                    paths(statement.drain(2..).collect(), &[], &mut found);
+                let words: Vec<String> = statement.iter().take(3).map(TokenTree::to_string).collect();
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                let named = match words.as_slice() {
+                    ["pub", "use", ..] => Some(2),
+                    ["pub", "(crate)", "use"] => Some(3),
+                    _ => None,
+                };
+                if let Some(named) = named {
+                    paths(statement.drain(named..).collect(), &[], &mut found);
                 }
                 statement.clear();
             }
@@ -194,7 +200,9 @@ fn the_doors_of_the_domain_declare_and_decide_nothing() {
     for door in doors {
         let text = std::fs::read_to_string(door).expect("reads");
         for line in text.lines().filter(|line| !line.is_empty()) {
-            let declares = ["//!", "pub mod ", "mod ", "pub use "].iter().any(|start| line.starts_with(start));
+            let declares = ["//!", "pub mod ", "pub(crate) mod ", "mod ", "pub use ", "pub(crate) use "]
+                .iter()
+                .any(|start| line.starts_with(start));
             assert!(declares, "{}: {line}", door.display());
         }
     }
