@@ -1,7 +1,5 @@
 //! namely-okta-sync keeps Okta true to Namely. `ARCHITECTURE.md` is the map.
 
-#![warn(missing_docs)]
-
 pub mod actors;
 pub mod admin;
 pub mod audit;

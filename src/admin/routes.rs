@@ -7,7 +7,6 @@ use crate::config::Role;
 use serde_json::{Map, Value, json};
 
 /// What a request asks for: the row of [`ROUTES`] says what it is about.
-#[expect(missing_docs, reason = "the rows of ROUTES have a sentence for each")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
     Status,

@@ -1,8 +1,5 @@
 //! One file per subcommand.
 
-// A comment of an option is the help that people read: groups of options say what they are where they are declared.
-#![allow(missing_docs)]
-
 mod admin_roles;
 pub mod adopt;
 pub mod apply;

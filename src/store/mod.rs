@@ -3,9 +3,6 @@
 //! **Invariant:** a future returned by `Store` resolves only after the commit that made it true has reached the disk
 //! (WAL, `synchronous=FULL`). What was submitted together is committed together, each job all or nothing.
 
-// Missing still: fields of what the use cases give out, which rooms of the service use and nobody else.
-#![allow(missing_docs)]
-
 mod accounts;
 mod administrators;
 mod adopting;
