@@ -273,9 +273,17 @@ impl Poller {
             return self.commit(asked, Seen::default(), Found { endings, ..Found::default() }, Some(why), ctx);
         }
         let hot = matches!(asked.fetch, Fetch::Hot { .. });
-        let findings = self.detector.examine(&page.profiles, hot, &self.tools.reader, &self.catalogue);
+        let findings = self.detector.examine(&page.profiles, hot, asked.sent, &self.tools.reader, &self.catalogue);
         if findings.catalogue_is_stale {
             self.read_catalogue(ctx);
+        }
+        if let Some(first) = findings.of_before.first() {
+            tracing::warn!(
+                tenant = self.name(),
+                people = findings.of_before.len(),
+                profile = %first,
+                "a page shows profiles as they were before what is known; it is not believed until nothing newer has been shown for 10 minutes. Does a cache stand between?"
+            );
         }
         for problem in &findings.problems {
             let profile = problem.profile.as_deref().unwrap_or("(no id)");

@@ -6,7 +6,7 @@
 
 use super::org::directory::SharedDirectory;
 use super::org::lists::Lists;
-use super::org::prime::{read_accounts, read_directory, read_last_event};
+use super::org::prime::{Listed, read_accounts, read_directory, read_last_event};
 use super::wiring::supervisor::TaskError;
 use crate::audit::details::Reconciled;
 use crate::audit::{Event, Record};
@@ -86,8 +86,11 @@ impl Reconciler {
             Priority::Inspect,
         )
         .await?;
-        let (accounts, groups) =
+        let Listed { accounts, groups, lacks_some } =
             read_accounts(&self.lists.org.writers, &directory, &rulebook, &self.lists.org.mapped).await?;
+        if lacks_some {
+            self.lists.org.shared.store.distrust_lists(&self.lists.org.name).await?;
+        }
         let now = self.lists.org.shared.clock.now();
         self.lists.org.shared.store.put_directory(&self.lists.org.name, &directory, now).await?;
         self.directory.replace(directory);

@@ -5,11 +5,14 @@
 
 use super::org::lists::Lists;
 use super::org::prime::search_users;
+use super::wiring::shared::Shared;
 use super::wiring::supervisor::TaskError;
+use crate::domain::text::leads_to_login;
 use crate::domain::{Account, Priority};
 use crate::mailbox::Bell;
+use crate::okta::request::quoted;
 use crate::retry;
-use crate::store::Sought;
+use crate::store::{Sought, StoreError};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -51,17 +54,11 @@ impl Searcher {
                     continue;
                 }
             };
-            let written = match self.ask(&people).await {
-                Ok(found) => {
-                    self.lists.org.shared.store.searched(&self.lists.org.name, people, found, clock.now()).await
-                }
-                Err(why) => {
-                    tracing::warn!(org = %self.lists.org.name, people = people.len(), %why, "Okta could not be asked for leavers without an account");
-                    let tries = people.iter().map(Sought::tries).max().unwrap_or(0);
-                    self.lists.org.shared.store.search_failed(people, why, clock.now() + retry::delay(tries)).await
-                }
+            let asked = match self.ask(people).await {
+                Ok(asked) => asked,
+                Err(people) => self.ask_one_by_one(people).await,
             };
-            match written {
+            match self.write_down(asked).await {
                 Ok(()) => self.wake.ring(),
                 Err(e) => {
                     tracing::error!(org = %self.lists.org.name, error = %e, "what a search has shown could not be written; it is asked again");
@@ -70,40 +67,102 @@ impl Searcher {
         }
     }
 
-    /// Every account that may be one of theirs, as a read by its id or login shows it.
-    async fn ask(&self, people: &[Sought]) -> Result<Vec<Account>, String> {
-        let priority = if people.iter().any(|person| person.urgent) { Priority::Revoke } else { Priority::Inspect };
-        let rules = self.lists.org.shared.store.rules().load();
-        let anchor = rules.mapping.anchor();
-        let hits = search_users(
-            &self.lists.org.writers,
-            &expression(people, anchor),
-            anchor,
-            &self.lists.org.mapped,
-            priority,
-        )
-        .await?;
-        let mut found: BTreeMap<String, Account> = BTreeMap::new();
-        let mut names: Vec<String> = hits.into_iter().map(|account| account.id).collect();
+    /// Of several people, an account that cannot be read may be anybody's; of one, it is theirs.
+    async fn ask_one_by_one(&self, people: Vec<Sought>) -> Asked {
+        let mut all = Asked::default();
         for person in people {
-            names.extend(person.logins.iter().chain(&person.lost).cloned());
-        }
-        for one in names {
-            if !found.contains_key(&one)
-                && let Some(account) = self.lists.read(&one, priority).await?
-            {
-                found.insert(account.id.clone(), account);
+            match self.ask(vec![person]).await {
+                Ok(asked) => all.add(asked),
+                Err(person) => all.failed.push((person, "an account that may be theirs cannot be read".into())),
             }
         }
-        Ok(found.into_values().collect())
+        all
+    }
+
+    /// What Okta says of these people; the people, where it shows an account that cannot be read. An answer that cannot be used is
+    /// the trouble of whomever it may be about, and of nobody else.
+    async fn ask(&self, people: Vec<Sought>) -> Result<Asked, Vec<Sought>> {
+        let priority = if people.iter().any(|person| person.urgent) { Priority::Revoke } else { Priority::Inspect };
+        let rules = self.lists.org.shared.store.rules().load();
+        let (anchor, writers) = (rules.mapping.anchor(), &self.lists.org.writers);
+        let hits =
+            match search_users(writers, &expression(&people, anchor), anchor, &self.lists.org.mapped, priority).await {
+                Ok((_, true)) => return Err(people),
+                Ok((hits, false)) => hits,
+                Err(why) => return Ok(Asked { failed: vec![(people, why)], ..Asked::default() }),
+            };
+        let mut found: BTreeMap<String, Account> = BTreeMap::new();
+        let (mut asked, mut people) = (Asked::default(), people);
+        for hit in hits {
+            match self.lists.read(&hit.id, priority).await {
+                Ok(account) => found.extend(account.map(|account| (account.id.clone(), account))),
+                Err(why) => {
+                    let (of, others) = people.into_iter().partition(|person| person.may_have(&hit));
+                    people = others;
+                    asked.failed.push((of, why));
+                }
+            }
+        }
+        for person in people {
+            // What may lead to others is in the search.
+            let names = person.logins.iter().filter(|login| leads_to_login(login)).chain(&person.lost);
+            match self.read_all(names, &mut found, priority).await {
+                Ok(()) => asked.people.push(person),
+                Err(why) => asked.failed.push((vec![person], why)),
+            }
+        }
+        asked.found = found.into_values().collect();
+        Ok(asked)
+    }
+
+    async fn read_all<'n>(
+        &self,
+        names: impl Iterator<Item = &'n String>,
+        found: &mut BTreeMap<String, Account>,
+        priority: Priority,
+    ) -> Result<(), String> {
+        for name in names {
+            if !found.contains_key(name) {
+                let account = self.lists.read(name, priority).await?;
+                found.extend(account.map(|account| (account.id.clone(), account)));
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_down(&self, asked: Asked) -> Result<(), StoreError> {
+        let Shared { store, clock, .. } = &self.lists.org.shared;
+        for (people, why) in asked.failed {
+            tracing::warn!(org = %self.lists.org.name, people = people.len(), %why, "Okta could not be asked for leavers without an account");
+            let tries = people.iter().map(Sought::tries).max().unwrap_or(0);
+            store.search_failed(people, why, clock.now() + retry::delay(tries)).await?;
+        }
+        store.searched(&self.lists.org.name, asked.people, asked.found, clock.now()).await
+    }
+}
+
+/// What asking for people has come to.
+#[derive(Default)]
+struct Asked {
+    /// Who has been asked for by everything that is known of them.
+    people: Vec<Sought>,
+    /// Accounts that may be of any of them, as a read by id or login shows them.
+    found: Vec<Account>,
+    /// Whom Okta could not be asked for, and why.
+    failed: Vec<(Vec<Sought>, String)>,
+}
+
+impl Asked {
+    fn add(&mut self, other: Asked) {
+        self.people.extend(other.people);
+        self.found.extend(other.found);
+        self.failed.extend(other.failed);
     }
 }
 
 /// The search for accounts that may be of these people (`okta-api.md §3.2`).
 fn expression(people: &[Sought], anchor: &str) -> String {
-    let of = |name: &str, value: &String| {
-        format!("profile.{name} eq \"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
-    };
+    let of = |name: &str, value: &String| format!("profile.{name} eq {}", quoted(value));
     let mut any: Vec<String> = Vec::new();
     for person in people {
         any.extend(person.anchors.iter().map(|value| of(anchor, value)));

@@ -7,16 +7,19 @@ pub fn loose(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
+/// Whether nobody sees this character.
+pub fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
 /// Characters that a text has at most where people read it.
 const LONGEST: usize = 2000;
 
 /// A text as it is shown to a person, whoever wrote it: what would move the cursor, turn the line around or is not seen is spelled
 /// out, and too long a text is cut. Line ends stay.
 pub fn visible(text: &str) -> String {
-    let is_odd = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t')
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
+    let is_odd = |c: char| is_invisible(c) && !matches!(c, '\n' | '\t' | '\u{ad}');
     let cut = text.chars().nth(LONGEST).is_some();
     let mut shown = String::with_capacity(text.len().min(LONGEST));
     for c in text.chars().take(LONGEST) {
@@ -52,6 +55,22 @@ pub fn login_key(login: &str) -> String {
     use unicode_normalization::UnicodeNormalization;
     use unicode_normalization::char::is_combining_mark;
     login.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect()
+}
+
+/// Whether a text has the shape of an id of a user in Okta.
+pub fn is_user_id(text: &str) -> bool {
+    text.strip_prefix("00u").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+/// Whether an address that ends in this login leads to its account or to none. Okta reads `me`, ids and short names of others there as
+/// well, and whoever builds the address reads dots.
+pub fn leads_to_login(login: &str) -> bool {
+    login.contains('@')
+}
+
+/// The same of an id or a login.
+pub fn leads_to_one(id_or_login: &str) -> bool {
+    leads_to_login(id_or_login) || is_user_id(id_or_login)
 }
 
 /// Whether a text is a UUID as Namely writes the ids of profiles: with hyphens, in capitals or not.

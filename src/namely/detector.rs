@@ -1,17 +1,27 @@
 //! Who changed? Compares what a page shows with what was committed, by content and not by `updated_at`.
 //!
-//! **Invariant:** remembers 16 bytes per profile, and only of documents that the store has committed.
+//! **Invariant:** remembers 24 bytes per profile beside its id, of the content only what the store has committed.
 
 use super::catalogue::Catalogue;
 use super::walk::Shown;
 use super::wire::{Reader, unread};
 use crate::clock::Moment;
-use crate::domain::Employee;
+use crate::domain::record::document::is_of_before;
 use crate::domain::record::employee::ContentHash;
 use crate::domain::record::facts::Facts;
 use crate::domain::record::facts::ProfileProblem;
+use crate::domain::{Employee, UserStatus};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+/// What is wrong with a profile of which Namely shows two documents.
+const IN_TURN: &str = "Namely shows it in two ways, in turn: nothing but an end of access follows from either; is it there twice, or does \
+                       something between keep old answers?";
+/// How often a document comes back before both are in doubt: somebody may correct a mistake, and then correct that.
+const RETURNS: u32 = 3;
+/// How long one of them is shown alone until it is believed.
+const SETTLED: Duration = Duration::from_secs(600);
 
 /// What a page has to say.
 #[derive(Debug, Default)]
@@ -24,6 +34,8 @@ pub struct Findings {
     pub mended: Vec<String>,
     /// Profiles that complete walks had not shown, and that this page shows.
     pub back: Vec<String>,
+    /// Profiles that the page shows as they were before what is held: something between keeps old answers.
+    pub of_before: Vec<String>,
     /// Ids of all profiles on the page.
     pub ids: Vec<String>,
     /// `updated_at` (seconds) of changed profiles, where it is newer than anything seen before: how late they were seen.
@@ -32,10 +44,33 @@ pub struct Findings {
     pub catalogue_is_stale: bool,
 }
 
+/// What is remembered of a document.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    hash: ContentHash,
+    /// The newest `updated_at` with which it, or what came after it, was shown in this run; zero: none yet.
+    updated: i64,
+}
+
+/// Two documents of one profile, as they are shown in turn.
+#[derive(Clone, Copy, Debug)]
+struct Turns {
+    last: ContentHash,
+    other: ContentHash,
+    /// How often the one before has come back, each time soon after the other.
+    returns: u32,
+    /// When the last one was asked for.
+    since: Moment,
+}
+
 /// The memory of one tenant's profiles.
 #[derive(Debug, Default)]
 pub struct Detector {
-    known: HashMap<Box<str>, ContentHash>,
+    known: HashMap<Box<str>, Known>,
+    /// Documents that were edited before the one that is held, and since when they are shown instead of it.
+    of_before: HashMap<Box<str>, Moment>,
+    /// Profiles that were shown otherwise than before, lately.
+    turns: HashMap<Box<str>, Turns>,
     problems: HashMap<Box<str>, (String, Facts)>,
     /// Known profiles that the last complete walk did not show, and when the first one began that did not.
     absent: HashMap<Box<str>, Moment>,
@@ -48,7 +83,7 @@ pub struct Detector {
 impl Detector {
     /// A detector that knows what the store holds.
     pub fn new(known: impl IntoIterator<Item = (String, ContentHash)>) -> Self {
-        let known = known.into_iter().map(|(id, hash)| (id.into_boxed_str(), hash)).collect();
+        let known = known.into_iter().map(|(id, hash)| (id.into_boxed_str(), Known { hash, updated: 0 })).collect();
         Self { known, ..Self::default() }
     }
 
@@ -62,28 +97,47 @@ impl Detector {
         self.known.is_empty()
     }
 
-    /// Looks through a page; `newest_first` says that it is sorted so. Nothing is remembered until `commit` and `message`.
+    /// Looks through a page that was asked for at `sent`; `newest_first` says that it is sorted so. Nothing is remembered of its
+    /// content until `commit` and `message`.
     pub fn examine(
         &mut self,
         profiles: &[Value],
         newest_first: bool,
+        sent: Moment,
         reader: &Reader,
         catalogue: &Catalogue,
     ) -> Findings {
         let mut findings = Findings::default();
+        let mut on_page: HashMap<&str, ContentHash> = HashMap::with_capacity(profiles.len());
         let before = self.newest;
         for profile in profiles {
-            let updated = profile["updated_at"].as_i64().filter(|_| newest_first);
+            let edited = profile["updated_at"].as_i64();
+            let updated = edited.filter(|_| newest_first);
             self.newest = self.newest.max(updated);
             match reader.read(profile, catalogue) {
                 Ok(employee) => {
                     findings.ids.push(employee.id.clone());
+                    if self.is_of_before(&employee, edited.unwrap_or_default(), sent) {
+                        findings.of_before.push(employee.id);
+                        continue;
+                    }
                     let was_missing = self.was_missing(&employee.id, &mut findings);
-                    if self.problems.remove(employee.id.as_str()).is_some() {
+                    let hash = employee.hash();
+                    let id = profile["id"].as_str().unwrap_or_default();
+                    let is_twice = on_page.insert(id, hash).is_some_and(|before| before != hash);
+                    let in_turn = self.is_shown_in_turn(&employee.id, hash, is_twice, sent);
+                    // Whoever has left by one of them has left.
+                    if in_turn && employee.user_status != UserStatus::Inactive {
+                        let problem = ProfileProblem { why: IN_TURN.into(), ..unread(profile) };
+                        if self.is_news(&problem) {
+                            findings.problems.push(problem);
+                        }
+                        continue;
+                    }
+                    if !in_turn && self.problems.remove(employee.id.as_str()).is_some() {
                         findings.mended.push(employee.id.clone());
                     }
-                    let hash = employee.hash();
-                    if was_missing || self.known.get(employee.id.as_str()) != Some(&hash) {
+                    if was_missing || self.known.get(employee.id.as_str()).map(|known| known.hash) != Some(hash) {
                         findings.changed.push((employee, hash));
                         findings.moved.extend(updated.filter(|at| before.is_some_and(|before| *at > before)));
                     }
@@ -95,17 +149,61 @@ impl Detector {
                         findings.ids.push(id.clone());
                         self.was_missing(&id, &mut findings);
                     }
-                    if self
-                        .problems
-                        .get(id.as_str())
-                        .is_none_or(|(why, facts)| *why != problem.why || *facts != problem.facts)
-                    {
+                    if self.is_news(&problem) {
                         findings.problems.push(problem);
                     }
                 }
             }
         }
         findings
+    }
+
+    /// Whether this is a document of before; of one that is not, when it was edited is remembered.
+    fn is_of_before(&mut self, employee: &Employee, edited: i64, sent: Moment) -> bool {
+        let id = employee.id.as_str();
+        let Some(known) = self.known.get_mut(id) else { return false };
+        let since = self.of_before.get(id).copied();
+        if is_of_before(employee, edited, known.updated, since.unwrap_or(sent), sent) {
+            self.of_before.entry(id.into()).or_insert(sent);
+            return true;
+        }
+        if since.is_some() {
+            self.of_before.remove(id);
+        }
+        known.updated = edited;
+        false
+    }
+
+    /// Whether a problem says something else than what is written down.
+    fn is_news(&self, problem: &ProfileProblem) -> bool {
+        let known = self.problems.get(problem.profile.as_deref().unwrap_or_default());
+        known.is_none_or(|(why, facts)| *why != problem.why || *facts != problem.facts)
+    }
+
+    /// Whether Namely shows two documents of this profile in turn: on one page, or one after the other again and again.
+    fn is_shown_in_turn(&mut self, id: &str, hash: ContentHash, is_twice: bool, sent: Moment) -> bool {
+        let known = self.known.get(id).map(|known| known.hash);
+        let Some(turns) = self.turns.get_mut(id) else {
+            let other = known.filter(|known| *known != hash);
+            if is_twice || other.is_some() {
+                let returns = if is_twice { RETURNS } else { 0 };
+                let turns = Turns { last: hash, other: other.unwrap_or(hash), returns, since: sent };
+                self.turns.insert(id.into(), turns);
+            }
+            return is_twice;
+        };
+        let is_over = sent.since(turns.since) >= SETTLED;
+        if is_over && !is_twice && hash == turns.last {
+            self.turns.remove(id);
+            return false;
+        }
+        if hash != turns.last || is_twice {
+            let is_back = hash == turns.other && !is_over;
+            let returns = if is_back { turns.returns + 1 } else { 0 };
+            let returns = if is_twice { returns.max(RETURNS) } else { returns };
+            *turns = Turns { last: hash, other: turns.last, returns, since: sent };
+        }
+        turns.returns >= RETURNS
     }
 
     fn was_missing(&self, id: &str, findings: &mut Findings) -> bool {
@@ -164,7 +262,7 @@ impl Detector {
 
     /// The store has committed this document.
     pub fn commit(&mut self, id: &str, hash: ContentHash) {
-        self.known.insert(id.into(), hash);
+        self.known.entry(id.into()).or_insert(Known { hash, updated: 0 }).hash = hash;
     }
 }
 
@@ -173,6 +271,8 @@ mod tests {
     use super::*;
     use crate::domain::mapping::view::Reads;
     use serde_json::json;
+
+    const SENT: Moment = Moment::from_secs(0);
 
     fn profile(id: &str, title: &str) -> Value {
         json!({
@@ -185,12 +285,12 @@ mod tests {
     fn only_content_counts_and_only_what_was_committed_is_known() {
         let (reader, catalogue) = (Reader::new(&Reads::default()), Catalogue::default());
         let mut detector = Detector::default();
-        let first = detector.examine(&[profile("a", "X"), profile("b", "X")], false, &reader, &catalogue);
+        let first = detector.examine(&[profile("a", "X"), profile("b", "X")], false, SENT, &reader, &catalogue);
         assert_eq!(first.changed.len(), 2);
         detector.commit("a", first.changed[0].1);
-        let second = detector.examine(&[profile("a", "X"), profile("b", "X")], false, &reader, &catalogue);
+        let second = detector.examine(&[profile("a", "X"), profile("b", "X")], false, SENT, &reader, &catalogue);
         assert_eq!(second.changed.iter().map(|(e, _)| e.id.as_str()).collect::<Vec<_>>(), ["b"]);
-        let third = detector.examine(&[profile("a", "Y")], false, &reader, &catalogue);
+        let third = detector.examine(&[profile("a", "Y")], false, SENT, &reader, &catalogue);
         assert_eq!(third.changed.len(), 1, "updated_at did not move, the title did");
     }
 
@@ -203,7 +303,7 @@ mod tests {
             profile["updated_at"] = json!(updated);
             profile
         };
-        let mut moved = |page: &[Value], hot: bool| detector.examine(page, hot, &reader, &catalogue).moved;
+        let mut moved = |page: &[Value], hot: bool| detector.examine(page, hot, SENT, &reader, &catalogue).moved;
         assert!(moved(&[at("a", 100), at("b", 90)], true).is_empty(), "nothing is known yet");
         assert!(moved(&[at("c", 500)], false).is_empty(), "a walk shows them in any order");
         assert_eq!(moved(&[at("d", 120), at("e", 95)], true), [120]);
@@ -214,7 +314,7 @@ mod tests {
         let (reader, catalogue) = (Reader::new(&Reads::default()), Catalogue::default());
         let mut detector = Detector::default();
         let page = [profile("a", "X"), profile("b", "X")];
-        for (employee, hash) in detector.examine(&page, false, &reader, &catalogue).changed {
+        for (employee, hash) in detector.examine(&page, false, SENT, &reader, &catalogue).changed {
             detector.commit(&employee.id, hash);
         }
         let at = Moment::from_secs;
@@ -228,11 +328,78 @@ mod tests {
         assert_eq!(detector.walked(&one, at(300)), missing, "nobody has written it down");
         detector.are_missing(["b".to_owned()]);
         assert_eq!(detector.walked(&one, at(360)), []);
-        let back = detector.examine(&page, false, &reader, &catalogue);
+        let back = detector.examine(&page, false, SENT, &reader, &catalogue);
         assert_eq!(back.back, ["b"]);
         assert_eq!(back.changed.len(), 1, "what is known of them may have been decided otherwise meanwhile");
         detector.are_back(&back.back);
-        assert_eq!(detector.examine(&page, false, &reader, &catalogue).changed.len(), 0);
+        assert_eq!(detector.examine(&page, false, SENT, &reader, &catalogue).changed.len(), 0);
+    }
+
+    #[test]
+    fn a_page_of_before_brings_nobody_back_and_counts_when_nothing_newer_comes() {
+        let (reader, catalogue) = (Reader::new(&Reads::default()), Catalogue::default());
+        let mut detector = Detector::default();
+        let edited = |status: &str, updated: i64| {
+            let mut profile = profile("a", "X");
+            profile["user_status"] = json!(status);
+            profile["updated_at"] = json!(updated);
+            [profile]
+        };
+        let mut shown = |page: &[Value], at: u64| {
+            let found = detector.examine(page, false, Moment::from_secs(at.cast_signed()), &reader, &catalogue);
+            for (employee, hash) in &found.changed {
+                detector.commit(&employee.id, *hash);
+            }
+            (found.changed.len(), found.of_before.len())
+        };
+        let (active, left) = (edited("active", 100), edited("inactive", 200));
+        assert_eq!(shown(&active, 0), (1, 0));
+        assert_eq!(shown(&active, 5), (0, 0), "when it was edited is known from now on");
+        assert_eq!(shown(&left, 10), (1, 0));
+        assert_eq!(shown(&left, 15), (0, 0));
+        assert_eq!((shown(&active, 20), shown(&left, 25)), ((0, 1), (0, 0)));
+        assert_eq!((shown(&active, 30), shown(&active, 629)), ((0, 1), (0, 1)));
+        assert_eq!(shown(&active, 630), (1, 0), "the record was put back");
+    }
+
+    #[test]
+    fn two_documents_of_a_profile_in_turn_end_access_and_give_none() {
+        let (reader, catalogue) = (Reader::new(&Reads::default()), Catalogue::default());
+        let with = |status: &str| {
+            let mut profile = profile("a", "X");
+            profile["user_status"] = json!(status);
+            profile
+        };
+        let (active, left) = (with("active"), with("inactive"));
+        let mut detector = Detector::default();
+        let mut shown = |page: &[&Value], at: i64| {
+            let page: Vec<Value> = page.iter().map(|profile| (*profile).clone()).collect();
+            let found = detector.examine(&page, false, Moment::from_secs(at), &reader, &catalogue);
+            for (employee, hash) in &found.changed {
+                detector.commit(&employee.id, *hash);
+            }
+            let told = found.problems.len() + found.mended.len();
+            for problem in found.problems {
+                detector.message(problem);
+            }
+            (found.changed.iter().map(|(e, _)| e.user_status.to_string()).collect::<Vec<_>>().join(" "), told)
+        };
+        let is = |status: &str, told: usize| (status.to_owned(), told);
+        // One after the other: mistakes are corrected, and then both are in doubt.
+        assert_eq!(shown(&[&active], 0), is("active", 0));
+        assert_eq!(shown(&[&left], 5), is("inactive", 0));
+        assert_eq!(shown(&[&active], 10), is("active", 0));
+        assert_eq!(shown(&[&left], 15), is("inactive", 0));
+        assert_eq!(shown(&[&active], 20), is("", 1), "told, and not believed");
+        assert_eq!(shown(&[&left], 25), is("", 0));
+        assert_eq!(shown(&[&active], 30), is("", 0), "once");
+        assert_eq!(shown(&[&active], 629), is("", 0));
+        assert_eq!(shown(&[&active], 631), is("active", 1), "it has settled, and is mended");
+        // Both on one page: at once.
+        assert_eq!(shown(&[&active, &left], 2000), is("inactive", 0));
+        assert_eq!(shown(&[&active, &left], 2005), is("", 1));
+        assert_eq!(shown(&[&left, &active], 2010), is("", 0));
+        assert_eq!(shown(&[&active], 3000).0, "active");
     }
 
     #[test]
@@ -241,18 +408,18 @@ mod tests {
         let mut detector = Detector::default();
         let mut broken = profile("a", "X");
         broken["email"] = json!(42);
-        let message = detector.examine(&[broken.clone()], false, &reader, &catalogue).problems;
+        let message = detector.examine(&[broken.clone()], false, SENT, &reader, &catalogue).problems;
         assert_eq!(message.len(), 1);
         assert_eq!(
-            detector.examine(&[broken.clone()], false, &reader, &catalogue).problems,
+            detector.examine(&[broken.clone()], false, SENT, &reader, &catalogue).problems,
             message,
             "nobody wrote it down"
         );
         detector.message(message[0].clone());
         let mut left = broken.clone();
         left["user_status"] = json!("inactive");
-        assert_eq!(detector.examine(&[left], false, &reader, &catalogue).problems.len(), 1, "the status is news");
-        assert_eq!(detector.examine(&[broken], false, &reader, &catalogue).problems.len(), 0);
-        assert_eq!(detector.examine(&[profile("a", "X")], false, &reader, &catalogue).mended, ["a"]);
+        assert_eq!(detector.examine(&[left], false, SENT, &reader, &catalogue).problems.len(), 1, "the status is news");
+        assert_eq!(detector.examine(&[broken], false, SENT, &reader, &catalogue).problems.len(), 0);
+        assert_eq!(detector.examine(&[profile("a", "X")], false, SENT, &reader, &catalogue).mended, ["a"]);
     }
 }

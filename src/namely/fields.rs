@@ -2,7 +2,7 @@
 //! objects where others have texts (`namely-api.md §3.4`). What is of another type is an error, never an empty value.
 
 use crate::domain::Manager;
-use crate::domain::text::is_uuid;
+use crate::domain::text::{is_invisible, is_uuid};
 use jiff::civil::Date;
 use serde_json::{Map, Value};
 
@@ -50,15 +50,17 @@ fn mismatch(key: &str, wanted: &'static str, found: &Value) -> FieldError {
 pub(super) fn text(fields: &Profile, key: &str) -> Result<String, FieldError> {
     match fields.get(key) {
         None | Some(Value::Null) => Ok(String::new()),
-        Some(Value::String(s)) => Ok(s.split_whitespace().collect::<Vec<_>>().join(" ")),
+        // Inside a name some of what nobody sees belongs to how it is written.
+        Some(Value::String(s)) => {
+            let words = s.split_whitespace().map(|word| word.trim_matches(is_invisible));
+            Ok(words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "))
+        }
         Some(other) => Err(mismatch(key, "text", other)),
     }
 }
 
-/// Text without characters that nobody sees: a word or a date that was pasted with one means what it looks like.
+/// Text without characters that nobody sees: a word, an address or a date that was pasted with one means what it looks like.
 pub(super) fn visible(fields: &Profile, key: &str) -> Result<String, FieldError> {
-    let is_invisible =
-        |c: char| c.is_control() || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
     Ok(text(fields, key)?.replace(is_invisible, "").trim().to_owned())
 }
 
@@ -181,7 +183,7 @@ pub(super) fn manager(fields: &Profile) -> Result<Option<Manager>, FieldError> {
         let preferred = text(entry, "preferred_name")?;
         let first = if preferred.is_empty() { text(entry, "first_name")? } else { preferred };
         let name = format!("{first} {}", text(entry, "last_name")?).trim().to_owned();
-        return Ok(Some(Manager { id, name, email: text(entry, "email")? }));
+        return Ok(Some(Manager { id, name, email: visible(entry, "email")? }));
     }
     Ok(None)
 }

@@ -238,7 +238,7 @@ impl Reader {
         Ok(Employee {
             id: id.to_owned(),
             user_status: UserStatus::parse(&visible(fields, "user_status")?),
-            email: text("email")?,
+            email: visible(fields, "email")?,
             first_name: text("first_name")?,
             last_name: text("last_name")?,
             middle_name: text("middle_name")?,
@@ -281,7 +281,7 @@ pub fn unread(profile: &Value) -> ProfileProblem {
     problem.profile = fields.get("id").and_then(Value::as_str).filter(|id| !id.is_empty()).map(str::to_owned);
     let name = |key: &str| text(fields, key).unwrap_or_default();
     problem.names = Box::new(Names {
-        email: name("email"),
+        email: visible(fields, "email").unwrap_or_default(),
         first_name: name("first_name"),
         last_name: name("last_name"),
         preferred_name: name("preferred_name"),

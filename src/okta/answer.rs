@@ -5,7 +5,9 @@ use super::values::mend;
 use super::wire::{ErrorBody, GroupObject, RoleObject, User};
 use crate::domain::mapping::desired::Mapping;
 use crate::domain::plan::observe::FullProfile;
+use crate::domain::text::leads_to_one;
 use crate::domain::{AccountStatus, Answer, Group, Step, login_key};
+use serde_json::value::RawValue;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -21,6 +23,18 @@ pub fn understand(step: &Step, reply: &Reply, mapping: &Mapping, mapped: &BTreeS
     }
     let (Outcome::Applied, Reply::Answered(Answered { body, next, .. })) = (&outcome, reply) else {
         return (outcome, Answer::Done);
+    };
+    let found;
+    let body = match step {
+        Step::ReadAccount { id_or_login } if !leads_to_one(id_or_login) => match searched(body, id_or_login) {
+            Ok(Some(account)) => {
+                found = account;
+                found.get().as_bytes()
+            }
+            Ok(None) => return (Outcome::Missing, Answer::Done),
+            Err(e) => return unreadable(&e),
+        },
+        _ => body.as_slice(),
     };
     let shows_user = matches!(
         step,
@@ -66,8 +80,24 @@ pub fn understand(step: &Step, reply: &Reply, mapping: &Mapping, mapped: &BTreeS
     };
     match read {
         Ok(answer) => (outcome, answer),
-        Err(e) => (Outcome::Unknown { why: format!("Okta's answer cannot be read: {e}") }, Answer::Done),
+        Err(e) => unreadable(&e),
     }
+}
+
+/// What is not understood says nothing.
+fn unreadable(e: &serde_json::Error) -> (Outcome, Answer) {
+    (Outcome::Unknown { why: format!("Okta's answer cannot be read: {e}") }, Answer::Done)
+}
+
+/// The account of this login, of those that a search shows.
+fn searched(body: &[u8], login: &str) -> serde_json::Result<Option<Box<RawValue>>> {
+    for account in serde_json::from_slice::<Vec<Box<RawValue>>>(body)? {
+        let user: User = serde_json::from_str(account.get())?;
+        if login_key(user.login()) == login_key(login) {
+            return Ok(Some(account));
+        }
+    }
+    Ok(None)
 }
 
 /// A refusal of a value names whoever the value comes from.
@@ -85,7 +115,7 @@ fn with_who_can_mend(outcome: Outcome, step: &Step, reply: &Reply, mapping: &Map
 /// What is wrong with the user of an answer, if it is not whom the step asks for. Ids are compared exactly, logins as Okta
 /// compares them.
 fn not_asked_for(step: &Step, user: &User) -> Option<String> {
-    let login = user.profile.get("login").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let login = user.login();
     let is_login = |asked: &str| login_key(asked) == login_key(login);
     let (asked, is_right) = match step {
         Step::ReadAccount { id_or_login } => (id_or_login.as_str(), user.id == *id_or_login || is_login(id_or_login)),
@@ -164,11 +194,24 @@ mod tests {
             assert_eq!(understood(&right, body, None).0, Outcome::Applied, "{right:?}");
         }
         let back = Step::ReadBack { id: "00u2".into() };
-        for wrong in [read("00u2"), read("00U1"), read("jose@example.com"), update("00u2"), create("ann@x.com"), back] {
+        for wrong in [read("00u2"), read("jose@example.com"), update("00u2"), update("00U1"), create("ann@x.com"), back] {
             let (outcome, answer) = understood(&wrong, body, None);
             assert!(matches!(outcome, Outcome::AnotherUser { .. }), "{wrong:?}");
             assert!(answer == Answer::Done && names_user(&outcome, &answer), "nothing is learned from it");
         }
+    }
+
+    #[test]
+    fn of_a_search_by_login_only_that_login_is_the_answer() {
+        let read = Step::ReadAccount { id_or_login: "ann".into() };
+        let body = r#"[{"id":"00u1","status":"ACTIVE","profile":{"login":"Ann@Example.com"}},
+                       {"id":"00u2","status":"ACTIVE","profile":{"login":"ANN"}}]"#;
+        assert!(matches!(understood(&read, body, None), (Outcome::Applied, Answer::User(a)) if a.id == "00u2"));
+        for none in ["[]", r#"[{"id":"00u1","status":"ACTIVE","profile":{"login":"ann@example.com"}}]"#] {
+            assert_eq!(understood(&read, none, None).0, Outcome::Missing, "{none}");
+        }
+        let one = r#"{"id":"00u2","status":"ACTIVE","profile":{"login":"ann"}}"#;
+        assert!(matches!(understood(&read, one, None).0, Outcome::Unknown { .. }), "a search shows a list");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::bucket::Bucket;
 use super::health::About;
 use crate::domain::Step;
 use crate::domain::plan::observe::FullProfile;
+use crate::domain::text::leads_to_one;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 
@@ -37,7 +38,7 @@ impl Request {
     /// The call that carries out `step`. Where the whole profile must be written back, it is merged with `full`.
     pub fn of(step: &Step, full: Option<&FullProfile>) -> Self {
         match step {
-            Step::ReadAccount { id_or_login } => Self::get(format!("/api/v1/users/{}", segment(id_or_login))),
+            Step::ReadAccount { id_or_login } => Self::get(account(id_or_login)),
             Step::ReadBack { id } | Step::ReadProfile { id } => Self::get(format!("/api/v1/users/{id}")),
             Step::ListGroups { page: Some(page), .. } | Step::ReadGroups { page: Some(page), .. } => {
                 Self::get(page.clone())
@@ -144,6 +145,20 @@ impl Request {
     }
 }
 
+/// Where the account of an id or a login is read: searched for by a login that leads to others as well.
+pub fn account(id_or_login: &str) -> String {
+    if leads_to_one(id_or_login) {
+        return format!("/api/v1/users/{}", segment(id_or_login));
+    }
+    let login = format!("profile.login eq {}", quoted(id_or_login));
+    format!("/api/v1/users?search={}&limit=2", segment(&login))
+}
+
+/// A value in an expression of a search (`okta-api.md §3.2`).
+pub fn quoted(value: &str) -> String {
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
 /// One path segment, percent-encoded.
 pub fn segment(text: &str) -> String {
     use std::fmt::Write;
@@ -195,6 +210,20 @@ mod tests {
     #[test]
     fn hostile_logins_stay_inside_their_path_segment() {
         let request = Request::of(&Step::ReadAccount { id_or_login: "../groups?x=1#/é".into() }, None);
-        assert_eq!(request.target, "/api/v1/users/..%2Fgroups%3Fx%3D1%23%2F%C3%A9");
+        assert!(request.target.ends_with("search=profile.login%20eq%20%22..%2Fgroups%3Fx%3D1%23%2F%C3%A9%22&limit=2"));
+        let request = Request::of(&Step::ReadAccount { id_or_login: "../é@x.com".into() }, None);
+        assert_eq!(request.target, "/api/v1/users/..%2F%C3%A9@x.com");
+    }
+
+    #[test]
+    fn a_login_that_okta_reads_as_something_else_is_searched_for() {
+        for login in ["me", "..", ".", "ann.lee", "00u", "a\"b"] {
+            let request = Request::of(&Step::ReadAccount { id_or_login: login.into() }, None);
+            assert!(request.target.starts_with("/api/v1/users?search=profile.login%20eq%20%22"), "{}", request.target);
+        }
+        for plain in ["00u1abc", "ann@x.com"] {
+            let request = Request::of(&Step::ReadAccount { id_or_login: plain.into() }, None);
+            assert_eq!(request.target, format!("/api/v1/users/{plain}"));
+        }
     }
 }

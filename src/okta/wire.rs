@@ -6,6 +6,7 @@ use crate::domain::text::is_uuid;
 use crate::domain::{Account, AccountStatus, Group};
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A user object, as in every answer that holds one.
@@ -22,6 +23,30 @@ pub struct User {
     #[serde(default)]
     pub credentials: Value,
     pub profile: BTreeMap<String, Value>,
+}
+
+/// A user of a list that cannot be read: the others can.
+#[derive(Debug, PartialEq, Eq)]
+pub struct UnreadUser {
+    /// Its id, where that can be read.
+    pub id: Option<String>,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// The users of a list, each read by itself.
+pub fn users(list: &[Box<RawValue>]) -> (Vec<User>, Vec<UnreadUser>) {
+    let (mut users, mut unread) = (Vec::with_capacity(list.len()), Vec::new());
+    for item in list {
+        match serde_json::from_str::<User>(item.get()) {
+            Ok(user) => users.push(user),
+            Err(e) => {
+                let id = serde_json::from_str::<IdOnly>(item.get()).ok().map(|user| user.id);
+                unread.push(UnreadUser { id, why: e.to_string() });
+            }
+        }
+    }
+    (users, unread)
 }
 
 /// The user type of a user: its id.
@@ -70,6 +95,11 @@ impl LinkedUser {
 }
 
 impl User {
+    /// The login; empty where it cannot be read.
+    pub fn login(&self) -> &str {
+        self.profile.get("login").and_then(Value::as_str).unwrap_or_default()
+    }
+
     /// The account, keeping only the attributes that are mapped. Groups are not part of a user object.
     pub fn account(self, anchor: &str, mapped: &BTreeSet<String>) -> Account {
         let provider = self.credentials["provider"]["type"].as_str();

@@ -40,6 +40,12 @@ pub(super) fn void(c: &Tx, org: &str, account: &Account) -> Result<(), StoreErro
 }
 
 impl Store {
+    /// A list of the org has accounts that cannot be read: whoever is not on it may have one of them.
+    pub async fn distrust_lists(&self, org: &str) -> Result<(), StoreError> {
+        let org = org.to_owned();
+        self.run(move |c| if is_void(c, &org)? { Ok(()) } else { org::set_void(c, &org, Void::ToMark) }).await
+    }
+
     /// Has at most so many of those asked for whom lists of the org have covered that were not whole; returns how many.
     pub async fn uncover(&self, org: &str, most: usize, now: Moment) -> Result<usize, StoreError> {
         let org = org.to_owned();

@@ -15,6 +15,7 @@ use crate::domain::matching::search::{Names, names, once_more};
 use crate::domain::plan::priority::Priority;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::plan::termination::next_try;
+use crate::domain::text::login_key;
 use crate::domain::work::cause::Cause;
 use crate::domain::work::machine::{BEING_SOUGHT, SEARCH, Work};
 use std::collections::BTreeSet;
@@ -47,6 +48,15 @@ impl Sought {
     /// How often asking for them has failed.
     pub fn tries(&self) -> i64 {
         self.tries
+    }
+
+    /// Whether a search for them may have found this account.
+    pub fn may_have(&self, account: &Account) -> bool {
+        let of = |known: &BTreeSet<String>, value: &str| known.iter().any(|one| login_key(one) == login_key(value));
+        let email = account.profile.get("email").and_then(|email| email.as_str());
+        account.anchor.as_ref().is_some_and(|anchor| self.anchors.contains(anchor))
+            || of(&self.logins, &account.login)
+            || email.is_none_or(|email| of(&self.emails, email))
     }
 }
 

@@ -265,3 +265,56 @@ fn nobody_is_done_without_an_account_whose_login_cannot_be_told() {
         assert_eq!(audited(&rig, "searched").await, 0, "nothing is proved");
     });
 }
+
+#[test]
+fn a_leaver_whose_address_okta_takes_for_something_else_stops_nobody() {
+    on_a_system(async {
+        let mut rig = Rig::new(Setup::of(8));
+        let hidden = a_person(&rig, 48);
+        let id = seed(&rig, &hidden);
+        rig.world.okta.core().faults.add(Fault::always("GET", LISTS, Kind::hide(&[&hidden.email])));
+        rig.run().await;
+        rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+        let joiner = a_person(&rig, 49);
+        for (n, address) in ["me", "..", &id].into_iter().enumerate() {
+            let odd = a_person(&rig, 50 + n as u64);
+            rig.hire(Person { status: Hired::Inactive, email: address.into(), ..odd });
+        }
+        rig.hire(Person { status: Hired::Inactive, ..hidden });
+        rig.hire(joiner.clone());
+        rig.until_okta("they are out, and the other one begins", |okta| {
+            status(okta, &id) == Some(Status::Deprovisioned) && okta.user_by_anchor(&joiner.id).is_some()
+        })
+        .await;
+        let okta = rig.world.okta.core();
+        let asked: Vec<&str> = okta.history().exchanges().iter().map(|e| e.path.as_str()).collect();
+        assert!(!asked.contains(&"/api/v1/users/me"), "that is whoever owns the token");
+        assert!(okta.users().all(|user| user.is_live() || user.id == id), "nobody else has left");
+    });
+}
+
+#[test]
+fn a_user_of_a_list_that_cannot_be_read_costs_nobody_else_anything() {
+    on_a_system(async {
+        let mut rig = Rig::new(Setup::of(8));
+        let spoiled = rig.setup.people[2].id.clone();
+        let hidden = a_person(&rig, 53);
+        let id = seed_long_ago(&rig, &hidden);
+        let field = |key: &str| Kind::Field { key: key.into(), value: serde_json::Value::Null };
+        let okta = &rig.world.okta;
+        okta.core().faults.add(Fault::always("GET", LISTS, field("profile")).about(&spoiled));
+        okta.core().faults.add(Fault::always("GET", LISTS, field("status")).about(&hidden.email));
+        rig.run().await;
+        rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
+        assert_eq!(rig.effects(), [""; 0], "nobody gets a second account");
+        rig.edit(5, |p| p.status = Hired::Inactive);
+        rig.edit(2, |p| p.status = Hired::Inactive);
+        rig.hire(Person { status: Hired::Inactive, ..hidden });
+        let gone = [rig.setup.people[5].id.clone(), spoiled];
+        rig.until_okta("leavers are out", |okta| {
+            gone.iter().all(|one| okta.user_by_anchor(one).is_some_and(|user| !user.is_live()))
+                && status(okta, &id) == Some(Status::Deprovisioned)
+        })
+        .await;
+    });
+}

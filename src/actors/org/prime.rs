@@ -15,11 +15,13 @@ use crate::http::links::{Pages, id_in};
 use crate::okta::Request;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify, lacks_scope};
 use crate::okta::wire::{
-    AppObject, AppUser, GroupObject, GroupRule, IdOnly, LinkedObject, LinkedUser, LogEvent, TypeObject, User,
+    AppObject, AppUser, GroupObject, GroupRule, IdOnly, LinkedObject, LinkedUser, LogEvent, TypeObject, UnreadUser,
+    User,
 };
 use crate::retry;
 use reqwest::Url;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Lists that are read at the same time.
@@ -124,23 +126,48 @@ pub async fn read_links(
     Ok(links)
 }
 
+/// What the lists of an org show.
+pub struct Listed {
+    /// Every account that can be read, with its memberships of `groups`.
+    pub accounts: Vec<Account>,
+    /// The managed groups, and those that protect.
+    pub groups: BTreeSet<String>,
+    /// Whether some user could not be read: then that somebody is not on the lists proves nothing.
+    pub lacks_some: bool,
+}
+
+/// Users, and whether there are some more that cannot be read.
+#[derive(Default)]
+struct Users {
+    read: Vec<User>,
+    lacks_some: bool,
+}
+
+impl Users {
+    fn add(&mut self, other: Users) {
+        self.read.extend(other.read);
+        self.lacks_some |= other.lacks_some;
+    }
+}
+
 /// Reads every account, with its memberships of managed groups and of those that protect; and which groups these are.
 pub async fn read_accounts(
     writers: &Writers,
     directory: &Directory,
     rulebook: &Rulebook,
     mapped: &BTreeSet<String>,
-) -> Result<(Vec<Account>, BTreeSet<String>), String> {
+) -> Result<Listed, String> {
     let (read, mapping, protected) = (Priority::Inspect, &rulebook.mapping, &rulebook.safeguards.protected);
-    let mut users: Vec<User> = list(writers, "/api/v1/users?limit=200", read).await?;
-    if users.is_empty() {
+    let mut users = users(writers, "/api/v1/users?limit=200", read).await?;
+    if users.read.is_empty() && !users.lacks_some {
         return Err("GET /api/v1/users: nobody is on the list, although every org has an administrator".into());
     }
     let left = "/api/v1/users?filter=status%20eq%20%22DEPROVISIONED%22&limit=200";
-    users.extend(list::<User>(writers, left, read).await?);
-    users.extend(overlooked(writers, &users).await?);
+    users.add(self::users(writers, left, read).await?);
+    users.add(overlooked(writers, &users.read).await?);
+    let lacks_some = users.lacks_some;
     let mut accounts: BTreeMap<String, Account> =
-        users.into_iter().map(|user| user.account(mapping.anchor(), mapped)).map(|a| (a.id.clone(), a)).collect();
+        users.read.into_iter().map(|user| user.account(mapping.anchor(), mapped)).map(|a| (a.id.clone(), a)).collect();
     let items = |group: &&Group| (group.writable && mapping.manages(group)) || protected.names(&group.name);
     let groups: Vec<String> = directory.groups().filter(items).map(|g| g.id.clone()).collect();
     for chunk in groups.chunks(LISTS_AT_ONCE) {
@@ -170,12 +197,12 @@ pub async fn read_accounts(
             }
         }
     }
-    Ok((accounts.into_values().collect(), groups.into_iter().collect()))
+    Ok(Listed { accounts: accounts.into_values().collect(), groups: groups.into_iter().collect(), lacks_some })
 }
 
 /// Users that a list lacks and a second walk in another order shows. Okta has no count of users, and a list that ends early looks
 /// like a whole one.
-async fn overlooked(writers: &Writers, listed: &[User]) -> Result<Vec<User>, String> {
+async fn overlooked(writers: &Writers, listed: &[User]) -> Result<Users, String> {
     let known: BTreeSet<&str> = listed.iter().map(|user| user.id.as_str()).collect();
     let again = "/api/v1/users?fields=id%2Cstatus&limit=200";
     let newest_first = "/api/v1/users?search=status%20pr&sortBy=created&sortOrder=desc&limit=200";
@@ -198,26 +225,41 @@ async fn overlooked(writers: &Writers, listed: &[User]) -> Result<Vec<User>, Str
             lacking.len()
         ));
     }
-    let mut found = Vec::new();
+    let mut found = Users::default();
     for id in lacking {
-        let users: Result<Vec<User>, String> =
+        let users: Result<Vec<Box<RawValue>>, String> =
             bodies(writers, &format!("/api/v1/users/{}", crate::okta::request::segment(&id)), Priority::Inspect).await;
-        found.extend(users.map_err(|why| format!("a user whom the list lacks: {why}"))?);
+        found.add(readable(&users.map_err(|why| format!("a user whom the list lacks: {why}"))?));
     }
     Ok(found)
 }
 
-/// The accounts that a search finds. It lags, and shows deactivated accounts too (`okta-api.md §3.2`).
+/// The users of a list. Who cannot be read is unknown, and is asked for by their id where they were known.
+async fn users(writers: &Writers, target: &str, priority: Priority) -> Result<Users, String> {
+    Ok(readable(&list::<Box<RawValue>>(writers, target, priority).await?))
+}
+
+fn readable(list: &[Box<RawValue>]) -> Users {
+    let (read, unread) = crate::okta::wire::users(list);
+    for UnreadUser { id, why } in &unread {
+        let id = id.as_deref().unwrap_or("(no id)");
+        tracing::error!(okta_id = id, %why, "a user of Okta cannot be read: nobody gets or loses that account until it can");
+    }
+    Users { read, lacks_some: !unread.is_empty() }
+}
+
+/// The accounts that a search finds, and whether there are some more that cannot be read. It lags, and shows deactivated accounts too
+/// (`okta-api.md §3.2`).
 pub async fn search_users(
     writers: &Writers,
     expression: &str,
     anchor: &str,
     mapped: &BTreeSet<String>,
     priority: Priority,
-) -> Result<Vec<Account>, String> {
+) -> Result<(Vec<Account>, bool), String> {
     let target = format!("/api/v1/users?search={}&limit=200", crate::okta::request::segment(expression));
-    let users: Vec<User> = list(writers, &target, priority).await?;
-    Ok(users.into_iter().map(|user| user.account(anchor, mapped)).collect())
+    let users = users(writers, &target, priority).await?;
+    Ok((users.read.into_iter().map(|user| user.account(anchor, mapped)).collect(), users.lacks_some))
 }
 
 /// What Okta's system log has last about an account since `since`: what happened, and who did it (`okta-api.md §3.7`).

@@ -7,7 +7,7 @@ use super::administrators::read_administrators;
 use super::directory::{SharedDirectory, say_who_is_unknown};
 use super::lists::Lists;
 use super::opener::{NOBODY_ASKED, Opener};
-use super::prime::{read_accounts, read_directory, read_schema};
+use super::prime::{Listed, read_accounts, read_directory, read_schema};
 use super::shared::Org;
 use crate::actors::dispatcher::{Dispatcher, Open, Openness, Wake};
 use crate::actors::forecaster::Forecaster;
@@ -183,7 +183,11 @@ impl Beginning {
         let found = read_administrators(writers, mapping, &nothing, &known, Priority::Inspect).await;
         let directory = nothing.with_administrators(found);
         let started = clock.now();
-        let (accounts, groups) = read_accounts(writers, &directory, &self.rulebook, mapped).await?;
+        let Listed { accounts, groups, lacks_some } =
+            read_accounts(writers, &directory, &self.rulebook, mapped).await?;
+        if lacks_some {
+            store.distrust_lists(name).await.map_err(error)?;
+        }
         store.prime(name, accounts, groups, started).await.map_err(error)?;
         store.correlate_org(name, clock.now()).await.map_err(error)?;
         if !self.ask_to_adopt {
@@ -200,8 +204,12 @@ impl Beginning {
         say_who_is_unknown(&self.org.shared.readiness, &self.org.name, &directory);
         self.compare_schema().await;
         let started = self.org.shared.clock.now();
-        let (accounts, groups) = read_accounts(&self.org.writers, &directory, &self.rulebook, &self.org.mapped).await?;
+        let Listed { accounts, groups, lacks_some } =
+            read_accounts(&self.org.writers, &directory, &self.rulebook, &self.org.mapped).await?;
         let error = |e: StoreError| e.to_string();
+        if lacks_some {
+            self.org.shared.store.distrust_lists(&self.org.name).await.map_err(error)?;
+        }
         // Before the accounts: who is an administrator must be known when somebody is matched.
         let now = self.org.shared.clock.now();
         self.org.shared.store.put_directory(&self.org.name, &directory, now).await.map_err(error)?;

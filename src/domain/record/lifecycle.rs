@@ -184,9 +184,7 @@ pub fn lifecycle(employee: &Employee, terms: &Terms, now: Moment) -> Lifecycle {
     match &employee.user_status {
         UserStatus::Inactive => ended("user status is inactive".into(), terms.ended_at.unwrap_or(now), terms, now),
         UserStatus::Pending => pending(employee, terms, now),
-        UserStatus::Other(word) => Lifecycle::settled(Entitlement::Unclear(format!(
-            "user status {word:?} is not one this version knows; set it to active, inactive or pending in Namely"
-        ))),
+        UserStatus::Other(word) => unclear(word, employee, terms, now),
         UserStatus::Active => match ahead(employee, terms, now) {
             Some(lifecycle) if lifecycle.entitlement != (Entitlement::Prehire { due: true }) => lifecycle,
             _ => present(employee, terms, now),
@@ -244,11 +242,30 @@ fn beyond(start: Date, now: Moment) -> Lifecycle {
     Lifecycle::settled(Entitlement::NotYet).remark(remark)
 }
 
+/// Somebody whose status says nothing: a last day that is over ends access all the same.
+fn unclear(status: &str, employee: &Employee, terms: &Terms, now: Moment) -> Lifecycle {
+    let end = end_of_last_day(employee, terms);
+    if let Some((day, end)) = end
+        && end <= now
+    {
+        return ended(format!("the last day was {day}"), end, terms, now);
+    }
+    let why = format!(
+        "user status {status:?} is not one this version knows; set it to active, inactive or pending in Namely"
+    );
+    Lifecycle { changes_at: end.map(|(_, end)| end), ..Lifecycle::settled(Entitlement::Unclear(why)) }
+}
+
+/// The last day, if it counts, and when access ends with it.
+fn end_of_last_day(employee: &Employee, terms: &Terms) -> Option<(Date, Moment)> {
+    let last_day = employee.departure_date.filter(|last| employee.start_date.is_none_or(|start| start <= *last))?;
+    Some((last_day, end_of(last_day, terms.policies.termination.last_day, terms.zone)?))
+}
+
 /// Somebody who works here now: the last day, then leave.
 fn present(employee: &Employee, terms: &Terms, now: Moment) -> Lifecycle {
-    let last_day = employee.departure_date.filter(|last| employee.start_date.is_none_or(|start| start <= *last));
-    let end = last_day.and_then(|day| end_of(day, terms.policies.termination.last_day, terms.zone));
-    if let (Some(day), Some(end)) = (last_day, end)
+    let end = end_of_last_day(employee, terms);
+    if let Some((day, end)) = end
         && end <= now
     {
         return ended(format!("the last day was {day}"), end, terms, now);
@@ -259,15 +276,13 @@ fn present(employee: &Employee, terms: &Terms, now: Moment) -> Lifecycle {
         Err(why) => Entitlement::Unclear(why.clone()),
     };
     let mut lifecycle = Lifecycle::settled(entitlement);
-    lifecycle.changes_at = end;
-    match employee.departure_date {
-        Some(day) if last_day.is_none() => {
+    lifecycle.changes_at = end.map(|(_, end)| end);
+    match employee.departure_date.filter(|_| end.is_none()) {
+        Some(day) if employee.start_date.is_some_and(|start| start > day) => {
             lifecycle.remark(format!("departure date {day} lies before the start date and is ignored"))
         }
-        Some(day) if end.is_none() => {
-            lifecycle.remark(format!("departure date {day} is not a day on the calendar of its zone"))
-        }
-        _ => lifecycle,
+        Some(day) => lifecycle.remark(format!("departure date {day} is not a day on the calendar of its zone")),
+        None => lifecycle,
     }
 }
 

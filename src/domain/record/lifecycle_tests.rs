@@ -55,7 +55,10 @@ fn statuses_dates_and_leave_decide_together() {
         (Inactive, "2020-01-01", "", false, "ended", ""),
         (Inactive, "2020-01-01", "2026-12-31", false, "ended", ""),
         (Inactive, "2026-06-01", "", true, "ended", ""),
-        (Other("sabbatical".into()), "2020-01-01", "2026-01-01", false, "unclear", ""),
+        (Other("sabbatical".into()), "2020-01-01", "", false, "unclear", ""),
+        (Other("sabbatical".into()), "2020-01-01", "2026-12-31", false, "unclear", "2026-12-31T23:00:00Z"),
+        (Other("sabbatical".into()), "2020-01-01", "2026-01-01", false, "ended", ""),
+        (Other("".into()), "2020-01-01", "2019-01-01", false, "unclear", ""),
     ];
     for (status, start, departure, on_leave, means, changes) in table {
         let found = under(&policies, &profile(status.clone(), start, departure), on_leave, noon);

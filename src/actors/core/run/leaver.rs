@@ -244,9 +244,10 @@ impl Run {
         found.map(|at| self.refused.remove(at)).is_some()
     }
 
-    /// Okta does not suspend: the account is read, and what cannot be suspended is deactivated.
+    /// Okta does not suspend: the account is read, and what cannot be suspended is deactivated. That Okta has no time is no refusal
+    /// until it never has.
     fn not_suspended(&mut self, step: &Step, outcome: &Outcome, context: &Context) -> Concluded {
-        if is_busy(outcome) {
+        if is_busy(outcome) && self.claim.attempt < SOON {
             return self.go_around(step, outcome, context);
         }
         let known = self.account().map(|account| account.status);

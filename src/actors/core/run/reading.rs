@@ -7,14 +7,17 @@ use super::waits::A_MOMENT;
 use super::{Concluded, Context, Run, WRONG_AGAIN};
 use crate::domain::account::administrators::RolesRead;
 use crate::domain::guard::administrator::needs_groups;
+use crate::domain::text::is_user_id;
 use crate::domain::work::run::Release;
 use crate::domain::{Account, Answer, Learned, Step, observe};
 use crate::okta::outcome::Outcome;
 
 impl Run {
-    /// Where to read the account: by its id, or by the login of the create whose outcome is unknown.
+    /// Where to read the account: by its id, or by the login of the create whose outcome is unknown. By a login that looks like an
+    /// id it would be somebody else's.
     pub(super) fn read_step(&self) -> Option<Step> {
-        let id = self.account().map(|a| &a.id).or(self.claim.okta_id.as_ref()).or(self.claim.login.as_ref())?;
+        let login = || self.claim.login.as_ref().filter(|login| !is_user_id(login));
+        let id = self.account().map(|a| &a.id).or(self.claim.okta_id.as_ref()).or_else(login)?;
         Some(Step::ReadAccount { id_or_login: id.clone() })
     }
 
