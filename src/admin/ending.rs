@@ -33,6 +33,7 @@ impl Decisions {
             at: now.millis(),
             begins: begins.millis(),
             suspends: body["suspend"].as_bool().unwrap_or(false),
+            only_here: only.is_some(),
         };
         let mut names = Vec::new();
         for word in texts(body, "people") {
@@ -99,6 +100,12 @@ impl Decisions {
         meant.retain(|(org, target)| {
             only.is_none_or(|only| only == org) && open.iter().any(|one| one.target == *target)
         });
+        let is_wider = |target: &i64| open.iter().any(|one| one.target == *target && !one.only_here);
+        if let Some((org, _)) = meant.iter().find(|(_, target)| only.is_some() && is_wider(target)) {
+            return Err(Refusal::Conflict(format!(
+                "the access of {word:?} was ended in every org, and not in {org} alone: without an org it is given back in all of them"
+            )));
+        }
         let targets: Vec<i64> = meant.iter().map(|(_, target)| *target).collect();
         may_restore(c, rules, &targets, by, now)?;
         let mut by_org: BTreeMap<String, Vec<i64>> = BTreeMap::new();

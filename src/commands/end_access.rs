@@ -19,7 +19,7 @@ pub struct EndOptions {
     /// An account that is nobody's in Namely, by its login; may be given several times
     #[arg(long = "account", value_name = "LOGIN")]
     pub accounts: Vec<String>,
-    /// Only in this org
+    /// Only in this org; without it in every org, also in those that come later
     #[arg(long, value_name = "NAME")]
     pub org: Option<String>,
     /// Why, for the audit and for whoever wonders
@@ -47,7 +47,7 @@ pub struct RestoreOptions {
     /// Whose access was ended: profile, email, login or full name
     #[arg(value_name = "PERSON")]
     pub person: String,
-    /// Only in this org
+    /// Only in this org, if it was ended in this one only
     #[arg(long, value_name = "NAME")]
     pub org: Option<String>,
     /// Why, for the audit

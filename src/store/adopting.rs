@@ -5,7 +5,7 @@
 use super::engine::Tx;
 use super::rows::matched::Match;
 use super::rows::{approval, link, matched, pin, review, risk, target, unanswered, work};
-use super::{StoreError, append, rejections};
+use super::{StoreError, append, orders, rejections};
 use crate::audit::details::{Correlated, Owner};
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
@@ -29,7 +29,7 @@ pub(super) fn adopt(
             (target, Owner::Account(id.clone()))
         }
         Counterpart::Target(other) => {
-            merge(c, target, *other)?;
+            merge(c, target, *other, now)?;
             (*other, Owner::Joined(target))
         }
     };
@@ -48,7 +48,7 @@ pub(super) fn adopt(
 }
 
 /// Everything of `from` belongs to `into`: running runs of both lose their claims.
-fn merge(c: &Tx, from: i64, into: i64) -> Result<(), StoreError> {
+fn merge(c: &Tx, from: i64, into: i64, now: Moment) -> Result<(), StoreError> {
     link::relink_all(c, from, into)?;
     target::hand_over(c, from, into)?;
     target::free_logins(c, from)?;
@@ -59,6 +59,7 @@ fn merge(c: &Tx, from: i64, into: i64) -> Result<(), StoreError> {
     work::change(c, into, Work::joined)?;
     risk::remove_all(c, from)?;
     rejections::merge(c, from, into)?;
+    orders::merge(c, from, into, now)?;
     approval::remove_all(c, from)?;
     approval::remove_all(c, into)?;
     pin::forget(c, from)?;

@@ -1,9 +1,9 @@
 //! Everybody who may be meant by a profile: what the store knows of them, put before the rules.
 
-use super::StoreError;
 use super::engine::Tx;
 use super::previews::directory_of;
-use super::rows::{account, anchored, link, matched, missing, review, source, target};
+use super::rows::{account, anchored, end_access, link, matched, missing, review, source, target};
+use super::{StoreError, orders};
 use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
 use crate::domain::account::knowledge::Knowledge;
@@ -30,7 +30,7 @@ pub(super) fn candidates(
     let mut mine = link::profiles(c, target)?.all();
     mine.retain(|one| (&one.tenant, &one.employee.id) != (&position.tenant, profile));
     mine.push(position.clone());
-    let seek = Seek { c, org, position, mine, directory: directory_of(c, org)?, rules, now };
+    let seek = Seek { c, org, position, own: target, mine, directory: directory_of(c, org)?, rules, now };
     for other in review::parted_from(c, org, position)? {
         found.extend(seek.target(BEFORE, Confidence::Certain, other)?);
     }
@@ -75,6 +75,8 @@ struct Seek<'a> {
     position: &'a Position,
     /// All profiles of its target, which would come with it.
     mine: Vec<Position>,
+    /// Its target.
+    own: i64,
     /// What the org has besides people; not known before it was read.
     directory: Option<Arc<Directory>>,
     rules: &'a Rulebook,
@@ -93,6 +95,9 @@ impl Seek<'_> {
             candidate.anchor_is_ours = anchor_is_ours;
             return Ok(candidate);
         }
+        // An account that is nobody's, and whose access somebody has ended.
+        let owner = target::owner(c, org, &account.id)?;
+        let bound = owner.map(|owner| self.ended_by_order(owner)).transpose()?.flatten();
         let name = |key: &str| account.profile.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
         Ok(Candidate {
             rule: rule.to_owned(),
@@ -104,6 +109,7 @@ impl Seek<'_> {
             is_deactivated: !account.is_live(),
             reserved: self.reserved(&account),
             mastered_by: account.mastered_by().map(str::to_owned),
+            bound,
             described: account.described(),
             counterpart: Counterpart::Account(account.id),
             ..Candidate::default()
@@ -180,12 +186,20 @@ impl Seek<'_> {
         }))
     }
 
+    /// Who has ended the access of a target, if somebody has: no rule takes anybody in with them who is not them already.
+    fn ended_by_order(&self, target: i64) -> Result<Option<String>, StoreError> {
+        let Some(asked) = end_access::of(self.c, target)? else { return Ok(None) };
+        let is_theirs = orders::person(self.c, self.own)?.contains(&target);
+        Ok((!is_theirs).then(|| asked.binds()))
+    }
+
     /// What must be decided before anybody joins a target.
     fn bound<'a>(&self, target: i64, positions: &'a [Position]) -> Result<Option<String>, StoreError> {
         let tenant = |position: &'a Position| -> Result<_, StoreError> {
             Ok((position.tenant.as_str(), matched::is_added(self.c, self.org, &position.tenant)?))
         };
         let ties = Ties {
+            ended_by_order: self.ended_by_order(target)?,
             open_review: review::open_about(self.c, target)?,
             is_being_adopted: matched::is_pending(self.c, target)?,
             tenants: positions.iter().map(tenant).collect::<Result<_, _>>()?,

@@ -98,6 +98,12 @@ pub(super) fn supposed(
     now: Moment,
 ) -> Result<Option<Case>, StoreError> {
     let Some(row) = target::load(c, target)? else { return Ok(None) };
+    let mut end_now = end_access::of(c, target)?;
+    for one in profiles.clone().all() {
+        if let (None, Some((of, _))) = (&end_now, link::find(c, &row.org, &one.tenant, &one.employee.id)?) {
+            end_now = end_access::of(c, of)?;
+        }
+    }
     let Profiles { here, elsewhere, routed } = profiles;
     let Some(person) = rules.person(here, row.ended_at, now) else { return Ok(None) };
     let is_same = account.as_ref().map(|account| &account.id) == row.okta_id.as_ref();
@@ -107,6 +113,7 @@ pub(super) fn supposed(
         ended_at: row.ended_at,
         was: row.was.filter(|_| is_same),
         account,
+        end_now,
         ..Case::new(&row.org, person)
     };
     Ok(Some(completed(c, rules, case, target, now)?))

@@ -2,17 +2,37 @@
 
 use super::engine::Tx;
 use super::rows::end_access as row;
-use super::{StoreError, append};
+use super::rows::link;
+use super::{StoreError, append, orders};
 use crate::audit::access::AccessEndConfirmed;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
-use crate::domain::record::lifecycle::Entitlement;
+use crate::domain::plan::case::Case;
+use crate::domain::plan::rulebook::Rulebook;
+use crate::domain::record::person::Position;
+use std::collections::BTreeSet;
 
-/// The record says by itself what somebody has asked for: it decides again from now on.
-pub(super) fn confirm(c: &Tx, target: i64, org: &str, says: &Entitlement, now: Moment) -> Result<bool, StoreError> {
-    let Some(open) = row::open(c, target)?.filter(|open| open.asked.is_confirmed_by(says)) else { return Ok(false) };
-    row::close(c, open.id, "confirmed", None, now)?;
-    let confirmed = AccessEndConfirmed { asked_by: open.asked.by, says: says.clone() };
-    append(c, &Record::about(target, org.to_owned(), now, Event::AccessEndConfirmed(confirmed)))?;
+/// The record of every profile of the person says by itself what somebody has asked for: it decides again from now on, in every
+/// org. That an org is not theirs any more is no such word, and one of several profiles is not either.
+pub(super) fn confirm(c: &Tx, rules: &Rulebook, target: i64, case: &Case, now: Moment) -> Result<bool, StoreError> {
+    let Some(open) = row::open(c, target)? else { return Ok(false) };
+    let of = match open.place.only_here {
+        true => BTreeSet::from([target]),
+        false => orders::person(c, target)?,
+    };
+    let mut all: Vec<Position> = Vec::new();
+    for one in &of {
+        all.extend(link::profiles(c, *one)?.all());
+    }
+    let Some(says) = rules.says(&all, case.ended_at, now) else { return Ok(false) };
+    if !open.asked.is_confirmed_by(&says) {
+        return Ok(false);
+    }
+    for open in row::all(c)?.into_iter().filter(|open| of.contains(&open.target) && open.asked.is_confirmed_by(&says)) {
+        row::close(c, open.id, "confirmed", None, now)?;
+        let confirmed = AccessEndConfirmed { asked_by: open.asked.by, says: says.clone() };
+        let org = super::rows::target::org(c, open.target)?;
+        append(c, &Record::about(open.target, org, now, Event::AccessEndConfirmed(confirmed)))?;
+    }
     Ok(true)
 }

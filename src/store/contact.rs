@@ -3,6 +3,7 @@
 //! **Invariant:** nobody of a tenant whose report was not accepted is adopted, made or ended.
 
 use super::engine::Tx;
+use super::relink::spread;
 use super::rows::{link, matched, org, work};
 use super::{Store, StoreError, append, dirty, links};
 use crate::audit::details::Adopted;
@@ -68,8 +69,11 @@ impl Store {
     async fn join_accepted(&self, org: &str, tenant: &str, now: Moment) -> Result<(), StoreError> {
         let (org, tenant) = (org.to_owned(), tenant.to_owned());
         self.in_parts(move |c, rules, position: &Position| {
-            if position.tenant == tenant && rules.org(&org).is_some() {
-                links::join_accepted(c, rules, &org, position, now)?;
+            if position.tenant == tenant
+                && rules.org(&org).is_some()
+                && let Some(stays) = links::join_accepted(c, rules, &org, position, now)?
+            {
+                spread(c, rules, stays, now)?;
             }
             Ok(())
         })

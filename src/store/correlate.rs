@@ -36,6 +36,7 @@ pub(super) fn late(
         return Ok(None);
     }
     let (target, conflict) = links::link(c, rules, org, position, Some(known), routed, now)?;
+    super::relink::spread(c, rules, target, now)?;
     let has_account = target::identity(c, target)?.account.is_some();
     if !has_account && target == known && conflict == before.conflict {
         if first || !org::is_walked(c, tenant)? {

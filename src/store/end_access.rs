@@ -1,14 +1,15 @@
 //! Ending somebody's access before HR has, and taking that back.
 //!
-//! **Invariant:** whoever is told that it is asked for is ended by the service in any mode that writes; what would keep it from
-//! that is said at once.
+//! **Invariant:** whoever is told that it is asked for is ended by the service in any mode that writes, in every org; what would
+//! keep it from that is said at once.
 
 use super::engine::Tx;
-use super::pins::{self, Because};
-use super::relink::refresh;
+use super::orders::{begins, everywhere, person, record};
+use super::relink::{What, relink_known, renew, spread};
+use super::rows::end_access::Place;
 use super::rows::{account, end_access as row, link, target};
 use super::{StoreError, append, cases, pause, previews};
-use crate::audit::access::{AccessEnded, AccessRestored};
+use crate::audit::access::AccessRestored;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
 use crate::domain::guard::decider::Decider;
@@ -18,7 +19,6 @@ use crate::domain::plan::kind::ChangeKind;
 use crate::domain::plan::limits::Mode;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::work::cause::Cause;
-use crate::domain::work::revision::News;
 use serde::{Deserialize, Serialize};
 
 /// What is asked for.
@@ -35,6 +35,9 @@ pub struct EndOrder {
     pub begins: i64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspends: bool,
+    /// In this org only; otherwise it is of the person, in every org, also in those that come later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_here: bool,
 }
 
 /// The account of an org that has this login, and whose target it is, if anybody's.
@@ -101,6 +104,7 @@ pub fn may_end(c: &Tx, rules: &Rulebook, org: &str, order: &EndOrder, by: &Decid
                 let why = format!("{} has asked for {name} already: somebody else must", open.asked.by);
                 return Err(StoreError::NotNow(why));
             }
+            Some(open) if open.place.only_here && !order.only_here => new += 1,
             Some(open) => {
                 let why = format!("the access of {name} was ended by {} on {}", open.asked.by, open.asked.at);
                 return Err(StoreError::NotNow(format!("{why}; `timeline {name:?}` shows how far it is")));
@@ -150,8 +154,23 @@ pub(super) fn end(
                 row::agree(c, open.id, &decider)?;
                 begin(c, rules, *one, &open.asked, Some(&decider), now)?;
             }
+            Some(open) if open.place.only_here && !order.only_here => {
+                row::widen(c, open.id)?;
+                cover(c, rules, *one, now)?;
+            }
             Some(_) => {}
-            None => new.push(*one),
+            None => match same_order(c, *one, order, principal)? {
+                // The same person in another org, by the same order.
+                Some(first) => {
+                    let place = Place { follows: Some(first.root()), only_here: false };
+                    row::insert(c, *one, &first.asked, first.waits, place)?;
+                    match first.waits {
+                        true => drop(append(c, &record(c, *one, &first.asked, None, true, now)?)?),
+                        false => begin(c, rules, *one, &first.asked, None, now)?,
+                    }
+                }
+                None => new.push(*one),
+            },
         }
     }
     let waits = waits(c, rules, principal, new.len(), now)?;
@@ -164,7 +183,7 @@ pub(super) fn end(
             begins: Moment::from_millis(order.begins),
             suspends: order.suspends,
         };
-        row::insert(c, one, &asked, waits)?;
+        row::insert(c, one, &asked, waits, Place { follows: None, only_here: order.only_here })?;
         if waits {
             append(c, &record(c, one, &asked, None, true, now)?)?;
         } else {
@@ -174,28 +193,23 @@ pub(super) fn end(
     Ok(Ok(targets.len()))
 }
 
-fn record(
-    c: &Tx,
-    target: i64,
-    asked: &EndNow,
-    agreed: Option<&Decider>,
-    waits: bool,
-    now: Moment,
-) -> Result<Record, StoreError> {
-    let org = super::rows::work::org(c, target)?;
-    let ended = AccessEnded {
-        why: asked.why.clone(),
-        asked_at: asked.at.to_string(),
-        begins: (asked.begins > asked.at).then(|| asked.begins.to_string()),
-        suspends: asked.suspends,
-        waits,
-        agreed_by: agreed.map(|decider| decider.name.clone()),
-        author: Author::new(&asked.by, &asked.principal),
+/// What the same order has brought to another target of the person.
+fn same_order(c: &Tx, target: i64, order: &EndOrder, principal: &str) -> Result<Option<row::Open>, StoreError> {
+    if order.only_here {
+        return Ok(None);
+    }
+    let of = person(c, target)?;
+    let is_same = |open: &row::Open| {
+        let asked = &open.asked;
+        of.contains(&open.target)
+            && asked.at.millis() == order.at
+            && asked.principal == principal
+            && asked.why == order.why
     };
-    Ok(Record::about(target, org, now, Event::AccessEnded(ended)))
+    Ok(row::all(c)?.into_iter().find(is_same))
 }
 
-/// From now on it is so: no pin gives access, and the person is as urgent as whoever has left.
+/// From now on it is so, for the whole person: no pin gives access, and they are as urgent as whoever has left.
 fn begin(
     c: &Tx,
     rules: &Rulebook,
@@ -204,26 +218,44 @@ fn begin(
     agreed: Option<&Decider>,
     now: Moment,
 ) -> Result<(), StoreError> {
-    let why = Because::Person { by: &asked.by, principal: &asked.principal };
-    pins::unpin(c, target, why, now)?;
-    append(c, &record(c, target, asked, agreed, false, now)?)?;
-    renew(c, rules, target, now)
+    begins(c, target, asked, agreed, now)?;
+    renew(c, rules, target, now)?;
+    cover(c, rules, target, now)
 }
 
-fn renew(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<(), StoreError> {
-    let Some(case) = cases::brief(c, rules, target, now)? else { return Ok(()) };
-    let conflict = target::conflict(c, target)?;
-    let news = News::none(case.person.primary(), Cause::Request, now);
-    refresh(c, rules, target, &news, conflict.as_deref(), now).map(|_| ())
+/// The person's other targets are covered too, and where they have none it is looked whether an account was left behind.
+fn cover(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<(), StoreError> {
+    if row::open(c, target)?.is_none_or(|open| open.waits || open.place.only_here) {
+        return Ok(());
+    }
+    spread(c, rules, target, now)?;
+    for position in link::profiles(c, target)?.all() {
+        for org in rules.orgs_of(&position.tenant) {
+            if link::find(c, &org.name, &position.tenant, &position.employee.id)?.is_none() {
+                let what = What { before: Some(&position.employee), cause: Cause::Request };
+                relink_known(c, rules, &org.name, &position, None, &what, now)?;
+            }
+        }
+    }
+    Ok(())
 }
 
-/// That somebody may take back these ends of access; and of whom nothing gives it back by itself.
+/// What stands for people stands for all their targets: also for those that an earlier version has not covered. Returns for how many
+/// it is new.
+pub(super) fn spread_all(c: &Tx, rules: &Rulebook, now: Moment) -> Result<usize, StoreError> {
+    let mut new = 0;
+    for open in row::all(c)?.into_iter().filter(|open| !open.waits && !open.place.only_here) {
+        new += spread(c, rules, open.target, now)?;
+    }
+    Ok(new)
+}
+
+/// That somebody may take back these ends of access, each in every org where it stands.
 pub fn may_restore(c: &Tx, rules: &Rulebook, targets: &[i64], by: &Decider, now: Moment) -> Result<(), StoreError> {
-    let mut found = 0;
-    for target in targets {
-        let Some(open) = row::open(c, *target)? else { continue };
-        found += 1;
-        if let Some(why) = open.asked.keeps_from(by.principal(), rules.safeguards.alone(), now) {
+    let open = everywhere(c, targets)?;
+    let found = open.len();
+    for one in &open {
+        if let Some(why) = one.asked.keeps_from(by.principal(), rules.safeguards.alone(), now) {
             return Err(StoreError::NotNow(why));
         }
     }
@@ -235,7 +267,7 @@ pub fn may_restore(c: &Tx, rules: &Rulebook, targets: &[i64], by: &Decider, now:
     Ok(())
 }
 
-/// Takes back ends of access; returns how many people may be worked on because of it.
+/// Takes back ends of access, each in every org where it stands; returns how many people may be worked on because of it.
 pub(super) fn restore(
     c: &Tx,
     rules: &Rulebook,
@@ -244,22 +276,25 @@ pub(super) fn restore(
     (by, principal): (&str, &str),
     now: Moment,
 ) -> Result<Result<usize, String>, StoreError> {
-    let mut people = 0;
-    for one in targets {
-        let Some(open) = row::open(c, *one)? else { continue };
-        if let Some(why) = open.asked.keeps_from(principal, rules.safeguards.alone(), now) {
+    let open = everywhere(c, targets)?;
+    for one in &open {
+        if let Some(why) = one.asked.keeps_from(principal, rules.safeguards.alone(), now) {
             return Ok(Err(why));
         }
-        row::close(c, open.id, "restored", Some((by, principal)), now)?;
-        let restored =
-            AccessRestored { why: why.to_owned(), asked_by: open.asked.by, author: Author::new(by, principal) };
-        let org = super::rows::work::org(c, *one)?;
-        append(c, &Record::about(*one, org, now, Event::AccessRestored(restored)))?;
-        if link::profiles(c, *one)?.here.is_empty() {
-            target::let_go(c, *one)?; // nobody's again: what Okta holds of it is somebody's decision there
-        }
-        renew(c, rules, *one, now)?;
-        people += 1;
     }
+    for one in &open {
+        row::close(c, one.id, "restored", Some((by, principal)), now)?;
+        let restored =
+            AccessRestored { why: why.to_owned(), asked_by: one.asked.by.clone(), author: Author::new(by, principal) };
+        let org = target::org(c, one.target)?;
+        append(c, &Record::about(one.target, org, now, Event::AccessRestored(restored)))?;
+        if link::profiles(c, one.target)?.here.is_empty() {
+            target::let_go(c, one.target)?; // nobody's again: what Okta holds of it is somebody's decision there
+        }
+    }
+    for one in &open {
+        renew(c, rules, one.target, now)?;
+    }
+    let people = open.len();
     Ok(Ok(people))
 }

@@ -4,7 +4,7 @@ use super::adopting::adopt;
 use super::candidates::candidates;
 use super::engine::Tx;
 use super::rows::matched::Match;
-use super::rows::{link, matched, org, review, source, target};
+use super::rows::{end_access, link, matched, org, review, source, target};
 use super::{StoreError, anchors, joining};
 use crate::clock::Moment;
 use crate::domain::matching::correlation::{Candidate, Contact, Correlation, Counterpart, correlate};
@@ -39,7 +39,7 @@ pub(super) fn link(
         return Ok((target, None));
     }
     // Who has left is ended wherever they have an account, whatever routes them.
-    if !(routed || rules.is_over(position, now)) || is_settled(c, target)? {
+    if !(routed || has_left(c, rules, position, now)?) || is_settled(c, target)? {
         anchors::ask_about_doubles(c, org, position, target, now)?;
         return Ok((target, None));
     }
@@ -60,10 +60,15 @@ pub(super) fn has_left_an_account(
     now: Moment,
 ) -> Result<bool, StoreError> {
     const NOBODY: i64 = 0;
-    if !rules.is_over(position, now) || !org::is_read(c, org)? {
+    if !has_left(c, rules, position, now)? || !org::is_read(c, org)? {
         return Ok(false);
     }
     Ok(candidates(c, rules, org, position, NOBODY, now)?.iter().any(is_left_behind))
+}
+
+/// Whether access of a profile's person is over: by its record, or because somebody has ended it in every org.
+fn has_left(c: &Tx, rules: &Rulebook, position: &Position, now: Moment) -> Result<bool, StoreError> {
+    Ok(rules.is_over(position, now) || end_access::is_of(c, &position.tenant, &position.employee.id)?)
 }
 
 /// Whether the profiles of a target are not correlated.
@@ -171,26 +176,29 @@ pub(super) fn would_settle(
     })
 }
 
-/// First contact of a tenant with the org was accepted: a profile that waited joins the person it was shown as.
+/// First contact of a tenant with the org was accepted: a profile that waited joins the person it was shown as. Returns the target
+/// that it has then, if another one.
 pub(super) fn join_accepted(
     c: &Tx,
     rules: &Rulebook,
     org: &str,
     position: &Position,
     now: Moment,
-) -> Result<(), StoreError> {
+) -> Result<Option<i64>, StoreError> {
     let known = link::find(c, org, &position.tenant, &position.employee.id)?;
-    let Some((target, true)) = known else { return Ok(()) };
-    if !is_settled(c, target)? {
-        let candidates = candidates(c, rules, org, position, target, now)?;
-        if let Correlation::Match { counterpart, rule } = correlate(&position.employee, candidates, Contact::First) {
-            let evidence = evidence(rules, position, &rule);
-            let found = Match { rule: &rule, evidence: &evidence, pending: None, by: None };
-            adopt(c, org, position, target, &counterpart, &found, now)?;
-            matched::was_shown(c, org, position)?;
-        }
+    let Some((target, true)) = known else { return Ok(None) };
+    if is_settled(c, target)? {
+        return Ok(None);
     }
-    Ok(())
+    let candidates = candidates(c, rules, org, position, target, now)?;
+    let Correlation::Match { counterpart, rule } = correlate(&position.employee, candidates, Contact::First) else {
+        return Ok(None);
+    };
+    let evidence = evidence(rules, position, &rule);
+    let found = Match { rule: &rule, evidence: &evidence, pending: None, by: None };
+    let stays = adopt(c, org, position, target, &counterpart, &found, now)?;
+    matched::was_shown(c, org, position)?;
+    Ok(Some(stays))
 }
 
 /// What first contact would make of a profile that waits for it, in the words of a rule; `None` if nothing is known.

@@ -38,6 +38,7 @@ mod live;
 mod mass;
 mod missing;
 mod missing_news;
+mod orders;
 mod pages;
 mod parting;
 mod pause;

@@ -4,7 +4,7 @@ use super::engine::Tx;
 use super::links::{has_left_an_account, link};
 use super::rows::org::Unrouted;
 use super::rows::{link, org, target, work};
-use super::{StoreError, anchors, append, cases, confirmed, keepers, proof, twins};
+use super::{StoreError, anchors, append, cases, confirmed, keepers, orders, proof, twins};
 use crate::audit::details::Observed;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
@@ -65,10 +65,31 @@ pub(super) fn relink_known(
         target = link::find(c, &org.name, &position.tenant, &position.employee.id)?.map(|(target, _)| target);
     }
     let (target, conflict) = link(c, rules, &org.name, position, target, routed, now)?;
+    spread(c, rules, target, now)?;
     let changes = field_changes(what.before, &position.employee);
     let news = News { cause: what.cause, changes, before: what.before, after: position, as_of: now };
     let stopped = failed.or(conflict);
     refresh(c, rules, target, &news, stopped.as_deref(), now)
+}
+
+/// Access that somebody has ended is ended for all targets of the person, however they came to them; each is looked at anew.
+pub(super) fn spread(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<usize, StoreError> {
+    let new = orders::spread(c, target, now)?;
+    for one in &new {
+        renew(c, rules, *one, now)?;
+    }
+    Ok(new.len())
+}
+
+/// A person is looked at because somebody has asked for it. What is of an org that is not in the configuration waits for that.
+pub(super) fn renew(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<(), StoreError> {
+    let Some(case) = cases::brief(c, rules, target, now)? else { return Ok(()) };
+    if rules.org(&case.org).is_none() {
+        return Ok(());
+    }
+    let conflict = target::conflict(c, target)?;
+    let news = News::none(case.person.primary(), Cause::Request, now);
+    refresh(c, rules, target, &news, conflict.as_deref(), now).map(|_| ())
 }
 
 /// Raises the revision of a person, as urgent as what their record means now, asks what must be asked because of it, and writes
@@ -82,10 +103,7 @@ pub(super) fn refresh(
     now: Moment,
 ) -> Result<Option<Priority>, StoreError> {
     let Some(mut case) = cases::brief(c, rules, target, now)? else { return Ok(None) };
-    let says = case.end_now.is_some().then(|| rules.recorded(&case, now).entitlement);
-    if let Some(says) = says
-        && confirmed::confirm(c, target, &case.org, &says, now)?
-    {
+    if case.end_now.is_some() && confirmed::confirm(c, rules, target, &case, now)? {
         case.end_now = None;
     }
     let lifecycle = rules.lifecycle(&case, now);

@@ -129,7 +129,7 @@ impl Store {
     pub async fn apply_requests(&self, now: Moment) -> Result<usize, StoreError> {
         let rules = self.rules();
         self.run(move |c| {
-            let mut woken = 0;
+            let mut woken = end_access::spread_all(c, &rules.load(), now)?;
             for request in open(c)? {
                 match alone(c, |c| carry_out(c, &rules.load(), &request, now)) {
                     Ok(None) => {} // the reconciler's

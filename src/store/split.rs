@@ -10,7 +10,7 @@ use super::preview_match::{Outlook, Planning, Side, code, stranger};
 use super::relink::relink;
 use super::rows::link::Linked;
 use super::rows::review::Rejection;
-use super::rows::{account, approval, link, pin, review, target};
+use super::rows::{account, approval, end_access, link, pin, review, target};
 use super::{StoreError, append, cases};
 use crate::audit::{Author, Event, Record, details};
 use crate::clock::Moment;
@@ -45,6 +45,8 @@ struct Parts {
     account: Option<Account>,
     /// Whether those who stay keep the account.
     kept: bool,
+    /// Who has ended access of the whole, if somebody has: it stays ended for each part.
+    ended: Option<String>,
 }
 
 fn parts(
@@ -61,7 +63,9 @@ fn parts(
     // An account stays with nobody whose access is over: it would end because of the split.
     let rest = cases::supposed(c, rules, target, stay.clone(), account.clone(), now)?;
     let kept = rest.is_some_and(|rest| !rules.lifecycle(&rest, now).entitlement.is_over());
-    Ok(Some(Parts { target, goes, stay, account, kept }))
+    // What somebody has ended stays ended: with the account, and with the profile.
+    let ended = end_access::of(c, target)?.filter(|_| account.is_some()).map(|asked| asked.by);
+    Ok(Some(Parts { target, goes, stay, account, kept: kept || ended.is_some(), ended }))
 }
 
 /// What a split of a profile would do; `None` if it is not linked in the org.
@@ -77,6 +81,11 @@ pub fn split_outlook(
     let mut planning = Planning::new(c, rules, org, now)?;
     let before: Vec<Side> = planning.present(parts.target)?.into_iter().collect();
     let mut after = Vec::new();
+    if let (true, Some(account), Some(by)) = (parts.stay.here.is_empty(), &parts.account, &parts.ended) {
+        let mut side = stranger(account);
+        side.plan.push(format!("nobody has it: its access was ended by {by}, and stays ended"));
+        after.push(side);
+    }
     let account = parts.account.clone().filter(|_| parts.kept);
     after.extend(planning.supposed(parts.target, parts.stay.clone(), account)?);
     let alone = Profiles::of(parts.goes.clone());
@@ -116,7 +125,7 @@ pub(super) fn split(c: &Tx, rules: &Rulebook, asked: &Split, now: Moment) -> Res
     let (org, target) = (asked.org, parts.target);
     let account = parts.account.as_ref().map(|account| Counterpart::Account(account.id.clone()));
     // What was decided about the whole is over.
-    let new = take_out(c, org, &parts.goes, target, parts.account.as_ref().map(|account| account.id.as_str()))?;
+    let new = take_out(c, org, &parts.goes, target, parts.account.as_ref().map(|account| account.id.as_str()), now)?;
     target::free_logins(c, target)?;
     approval::remove_all(c, target)?;
     pin::forget(c, target)?;

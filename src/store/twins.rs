@@ -45,7 +45,7 @@ pub(super) fn part(
         }
     }
     let Some(twin) = twin else { return Ok(false) };
-    parting::take_out(c, org, position, target, account.as_deref())?;
+    parting::take_out(c, org, position, target, account.as_deref(), now)?;
     let why = format!("both are active in {} now, and only a rule has made them one person", position.tenant);
     let counterpart = Counterpart::Target(target);
     let candidate = Candidate { rule: BEFORE.into(), counterpart, described: twin.described(), ..Candidate::default() };

@@ -99,7 +99,7 @@ fn join(
 fn let_go(c: &Tx, rules: &Rulebook, decided: &Decided, target: i64, now: Moment) -> Result<(), StoreError> {
     let Decided { review: id, org, position, .. } = decided;
     let account = account::of_target(c, target)?.map(|account| account.id);
-    parting::take_out(c, org, position, target, account.as_deref())?;
+    parting::take_out(c, org, position, target, account.as_deref(), now)?;
     let said_by = |said: &Option<String>| said.clone().unwrap_or_default();
     let event = Event::Split(Split {
         profile: position.employee.id.clone(),

@@ -19,6 +19,7 @@ mod apps;
 mod authentication;
 mod bad_input;
 mod correlation;
+mod ended_everywhere;
 mod first_contact;
 mod identity;
 mod late_calls;

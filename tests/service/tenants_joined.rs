@@ -19,15 +19,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Two tenants of `size` people; the other one has not joined yet.
-struct World {
-    merger: Merger,
-    tenants: Tenants,
-    service: Service,
+pub(crate) struct World {
+    pub merger: Merger,
+    pub tenants: Tenants,
+    pub service: Service,
     _folder: tempfile::TempDir,
 }
 
 impl World {
-    async fn settled(size: usize) -> Self {
+    pub async fn settled(size: usize) -> Self {
         Self::settled_with(size, |config| config).await
     }
 
@@ -46,17 +46,17 @@ impl World {
         world
     }
 
-    async fn is_quiet(&self) -> bool {
+    pub async fn is_quiet(&self) -> bool {
         self.service.readiness.is_ready() && self.service.store.backlog().await.expect("reads").total() == 0
     }
 
-    async fn until(&self, what: &str, holds: impl AsyncFn(&Self) -> bool) {
+    pub async fn until(&self, what: &str, holds: impl AsyncFn(&Self) -> bool) {
         if !comes_true(async || holds(self).await).await {
             panic!("waited in vain until {what}: {:?}", self.service.readiness.reasons());
         }
     }
 
-    async fn until_org(&self, org: usize, what: &str, holds: impl Fn(&Okta) -> bool) {
+    pub async fn until_org(&self, org: usize, what: &str, holds: impl Fn(&Okta) -> bool) {
         self.until(what, async |world| {
             let mut okta = world.tenants.okta[org].core();
             okta.settle(world.tenants.clock.now());
@@ -67,13 +67,13 @@ impl World {
     }
 
     /// The matches that wait for a verdict, by the id of the profile.
-    async fn reviews(&self) -> Vec<(String, Review)> {
+    pub async fn reviews(&self) -> Vec<(String, Review)> {
         let open = self.service.store.reviews().await.expect("reads");
         open.into_iter().map(|review| (review.profile.clone(), review)).collect()
     }
 
     /// Somebody decides about a match as it is shown.
-    async fn decide(&self, review: i64, accept: bool) {
+    pub async fn decide(&self, review: i64, accept: bool) {
         let (rules, now) = (self.service.store.rules().load(), self.tenants.clock.now());
         let said = self.service.store.run(move |c| {
             let (_, outlook) = review_outlook(c, &rules, review, now)?.expect("there");
@@ -107,14 +107,14 @@ impl World {
     }
 
     /// Somebody of the first tenant, known to the other one too, in another department.
-    fn twin(&self, n: usize) -> Person {
+    pub fn twin(&self, n: usize) -> Person {
         let ours = &self.merger.people[0][n];
         let id = "7c000000-0000-4000-8000-000000000001".into();
         Person { id, department: (ours.department + 1) % 8, ..ours.clone() }
     }
 }
 
-fn find<'a>(okta: &'a Okta, email: &str) -> Vec<&'a namely_okta_sync::sandbox::okta::users::User> {
+pub(crate) fn find<'a>(okta: &'a Okta, email: &str) -> Vec<&'a namely_okta_sync::sandbox::okta::users::User> {
     okta.users().filter(|u| u.profile["email"] == json!(email)).collect()
 }
 

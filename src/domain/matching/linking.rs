@@ -131,6 +131,8 @@ pub fn distinct(found: Vec<Candidate>, own: i64, rejected: &[String]) -> Vec<Can
 /// What keeps others from joining a target.
 #[derive(Clone, Debug, Default)]
 pub struct Ties<'a> {
+    /// Their access was ended by hand.
+    pub ended_by_order: Option<String>,
     /// A review that is open about one of its profiles.
     pub open_review: Option<i64>,
     /// Its own account is being taken over, and that is not carried out yet.
@@ -141,6 +143,9 @@ pub struct Ties<'a> {
 
 /// What must be decided before a profile of the tenant `mine` joins a target of an org.
 pub fn bound(ties: &Ties, mine: &str, org: &str) -> Option<String> {
+    if let Some(ended) = &ties.ended_by_order {
+        return Some(ended.clone());
+    }
     if let Some(review) = ties.open_review {
         return Some(format!("review {review} is open about them: decide it first"));
     }

@@ -1,7 +1,7 @@
 //! Access that somebody has ended before HR has: what it means beside the record.
 //!
-//! **Invariant:** no edit in Namely, no undo and no rejection gives it back; HR's own end takes its place, and a person takes it
-//! back.
+//! **Invariant:** no edit in Namely, no undo and no rejection gives it back, in no org; HR's own end of all profiles of the person
+//! takes its place, and a person takes it back.
 
 use crate::clock::Moment;
 use crate::domain::record::lifecycle::{Entitlement, Lifecycle};
@@ -29,6 +29,20 @@ impl EndNow {
     /// Whether it has begun.
     pub fn has_begun(&self, now: Moment) -> bool {
         self.begins <= now
+    }
+
+    /// Whether nothing is given where this stands and `other` does not.
+    pub fn takes_as_much_as(&self, other: &EndNow) -> bool {
+        (!self.suspends || other.suspends) && self.begins <= other.begins
+    }
+
+    /// Why whether somebody is this person is asked, in place of what a rule says.
+    pub fn binds(&self) -> String {
+        format!(
+            "access was ended by {} on {} ({}): accept if this is the same person, whose access stays ended; reject if it is \
+             somebody else",
+            self.by, self.at, self.why
+        )
     }
 
     /// Whether the record says as much by itself.
@@ -114,6 +128,14 @@ mod tests {
         assert_eq!(asked(true).over(says(grace.clone()), NOW).entitlement, grace);
         let suspended = asked(true).over(says(Entitlement::Entitled), NOW).entitlement;
         assert!(matches!(suspended, Entitlement::Suspended(_)));
+    }
+
+    #[test]
+    fn what_takes_more_stands_where_two_meet() {
+        let later = EndNow { begins: NOW + Duration::from_secs(60), ..asked(false) };
+        assert!(asked(false).takes_as_much_as(&asked(true)) && !asked(true).takes_as_much_as(&asked(false)));
+        assert!(asked(false).takes_as_much_as(&later) && !later.takes_as_much_as(&asked(false)));
+        assert!(asked(true).takes_as_much_as(&asked(true)));
     }
 
     #[test]

@@ -194,6 +194,14 @@ impl Rulebook {
         move |one| self.position_lifecycle(one, ended_at, now).entitlement.is_over()
     }
 
+    /// What these profiles say together, wherever they are routed; nothing if there are none.
+    pub fn says(&self, positions: &[Position], ended_at: Option<Moment>, now: Moment) -> Option<Entitlement> {
+        let all: Vec<&Position> = positions.iter().collect();
+        let ended_at = self.ended_at(&all, ended_at, now);
+        let each = positions.iter().map(|one| self.position_lifecycle(one, ended_at, now)).collect();
+        (!positions.is_empty()).then(|| lifecycle::together(each).entitlement)
+    }
+
     /// Whether access by this position alone is over.
     pub fn is_over(&self, position: &Position, now: Moment) -> bool {
         self.position_lifecycle(position, None, now).entitlement.is_over()

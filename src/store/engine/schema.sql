@@ -468,10 +468,12 @@ CREATE TABLE end_access (
   waits     INTEGER NOT NULL DEFAULT 0, -- 1: a second person must agree first
   agreed_by        TEXT,
   agreed_principal TEXT,
-  over           TEXT,                  -- 'restored' by somebody, or 'confirmed' by HR
+  over           TEXT,                  -- 'restored' by somebody, 'confirmed' by HR, or 'joined' with another one
   over_at        INTEGER,
   over_by        TEXT,
-  over_principal TEXT
+  over_principal TEXT,
+  follows   INTEGER,                    -- the one that this follows: the same person in another org, or after a split
+  only_here INTEGER NOT NULL DEFAULT 0  -- 1: asked for in this org only; otherwise it is of the person, in every org
 ) STRICT;
 CREATE UNIQUE INDEX end_access_now ON end_access(target) WHERE over_at IS NULL;
 CREATE INDEX end_access_by ON end_access(principal, at);

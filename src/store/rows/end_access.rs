@@ -7,6 +7,15 @@ use crate::store::StoreError;
 use crate::store::engine::{Optional, Row, SqlError, Tx, params};
 use std::collections::BTreeSet;
 
+/// Where one came from, and how far it reaches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The one that it follows.
+    pub follows: Option<i64>,
+    /// It was asked for in this org only.
+    pub only_here: bool,
+}
+
 /// One that is not over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Open {
@@ -15,11 +24,20 @@ pub struct Open {
     pub asked: EndNow,
     /// A second person must agree first.
     pub waits: bool,
+    pub place: Place,
+}
+
+impl Open {
+    /// The first of those that follow one another.
+    pub fn root(&self) -> i64 {
+        self.place.follows.unwrap_or(self.id)
+    }
 }
 
 /// The columns that `read` reads, in this order.
 const OPEN: &str =
-    "SELECT id, target, by, principal, why, at, begins, suspends, waits FROM end_access WHERE over_at IS NULL";
+    "SELECT id, target, by, principal, why, at, begins, suspends, waits, follows, only_here FROM end_access
+     WHERE over_at IS NULL";
 
 fn read(row: &Row) -> Result<Open, SqlError> {
     let moment = |column: usize| row.get(column).map(Moment::from_millis);
@@ -35,6 +53,7 @@ fn read(row: &Row) -> Result<Open, SqlError> {
             suspends: row.get(7)?,
         },
         waits: row.get(8)?,
+        place: Place { follows: row.get(9)?, only_here: row.get(10)? },
     })
 }
 
@@ -42,6 +61,20 @@ fn read(row: &Row) -> Result<Open, SqlError> {
 pub fn open(c: &Tx, target: i64) -> Result<Option<Open>, StoreError> {
     let mut select = c.prepare_cached(&format!("{OPEN} AND target = ?1"))?;
     Ok(select.query_row([target], read).optional()?)
+}
+
+/// Whether there is any, of anybody.
+pub fn is_any(c: &Tx) -> Result<bool, StoreError> {
+    Ok(c.prepare_cached("SELECT 1 FROM end_access WHERE over_at IS NULL LIMIT 1")?.exists([])?)
+}
+
+/// Whether one that needs nobody else, and is of the person, covers a profile.
+pub fn is_of(c: &Tx, tenant: &str, profile: &str) -> Result<bool, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT 1 FROM link l JOIN end_access e ON e.target = l.target AND e.over_at IS NULL
+         WHERE l.tenant = ?1 AND l.profile = ?2 AND e.waits = 0 AND e.only_here = 0",
+    )?;
+    Ok(select.exists([tenant, profile])?)
 }
 
 /// All of them, in order.
@@ -61,9 +94,10 @@ pub fn targets(c: &Tx) -> Result<BTreeSet<i64>, StoreError> {
 }
 
 /// Writes one down.
-pub fn insert(c: &Tx, target: i64, asked: &EndNow, waits: bool) -> Result<(), StoreError> {
+pub fn insert(c: &Tx, target: i64, asked: &EndNow, waits: bool, place: Place) -> Result<(), StoreError> {
     c.prepare_cached(
-        "INSERT INTO end_access (target, by, principal, why, at, begins, suspends, waits) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
+        "INSERT INTO end_access (target, by, principal, why, at, begins, suspends, waits, follows, only_here)
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
     )?
     .execute(params![
         target,
@@ -73,8 +107,22 @@ pub fn insert(c: &Tx, target: i64, asked: &EndNow, waits: bool) -> Result<(), St
         asked.at.millis(),
         asked.begins.millis(),
         asked.suspends,
-        waits
+        waits,
+        place.follows,
+        place.only_here
     ])?;
+    Ok(())
+}
+
+/// It is of another target from now on.
+pub fn give(c: &Tx, id: i64, target: i64) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE end_access SET target = ?2 WHERE id = ?1")?.execute([id, target])?;
+    Ok(())
+}
+
+/// What was asked for in one org is of the person from now on, in every org.
+pub fn widen(c: &Tx, id: i64) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE end_access SET only_here = 0 WHERE id = ?1")?.execute([id])?;
     Ok(())
 }
 
@@ -85,7 +133,7 @@ pub fn agree(c: &Tx, id: i64, by: &Decider) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// It is over: `restored` by somebody, or `confirmed` by HR.
+/// It is over: `restored` by somebody, `confirmed` by HR, or `joined` with another one that stands.
 pub fn close(c: &Tx, id: i64, how: &str, by: Option<(&str, &str)>, now: Moment) -> Result<(), StoreError> {
     let (name, principal) = by.unzip();
     c.prepare_cached("UPDATE end_access SET over = ?2, over_at = ?3, over_by = ?4, over_principal = ?5 WHERE id = ?1")?
@@ -94,10 +142,11 @@ pub fn close(c: &Tx, id: i64, how: &str, by: Option<(&str, &str)>, now: Moment) 
 }
 
 /// Of how many people a principal has ended the access since then, whatever became of it. What a second person has agreed to does
-/// not count.
+/// not count, and what follows another one counts with it.
 pub fn asked_since(c: &Tx, principal: &str, since: Moment) -> Result<usize, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT count(DISTINCT target) FROM end_access WHERE principal = ?1 AND at > ?2 AND agreed_by IS NULL",
+        "SELECT count(DISTINCT target) FROM end_access WHERE principal = ?1 AND at > ?2 AND agreed_by IS NULL
+         AND follows IS NULL",
     )?;
     let people: i64 = select.query_row(params![principal, since.millis()], |row| row.get(0))?;
     Ok(usize::try_from(people).unwrap_or(usize::MAX))

@@ -41,6 +41,15 @@ pub fn targets_of(c: &Tx, tenant: &str, profile: &str) -> Result<Vec<i64>, Store
     Ok(select.query_map([tenant, profile], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
+/// The targets that share a profile with one, in all orgs.
+pub fn sharing(c: &Tx, target: i64) -> Result<Vec<i64>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT DISTINCT o.target FROM link l JOIN link o ON o.tenant = l.tenant AND o.profile = l.profile
+         WHERE l.target = ?1 AND o.target <> ?1",
+    )?;
+    Ok(select.query_map([target], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
 /// The targets that a profile has, each with its org.
 pub fn in_orgs(c: &Tx, tenant: &str, profile: &str) -> Result<Vec<(String, i64)>, StoreError> {
     let mut select =

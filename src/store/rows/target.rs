@@ -56,6 +56,11 @@ pub fn let_go(c: &Tx, target: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// The org of a target that is there.
+pub fn org(c: &Tx, target: i64) -> Result<String, StoreError> {
+    Ok(c.prepare_cached("SELECT org FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?)
+}
+
 /// The org and the account of a target.
 pub fn account_of(c: &Tx, target: i64) -> Result<Option<(String, Option<String>)>, StoreError> {
     Ok(c.prepare_cached("SELECT org, okta_id FROM target WHERE id = ?1")?

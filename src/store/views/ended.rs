@@ -19,6 +19,9 @@ pub struct EndedAccess {
     pub at: i64,
     pub begins: i64,
     pub suspends: bool,
+    /// In this org only; otherwise in every org, also in those that come later.
+    #[serde(default)]
+    pub only_here: bool,
     /// A second person must agree first.
     pub waits: bool,
     /// What Okta was seen to hold of the account.
@@ -45,7 +48,7 @@ impl EndedAccess {
 /// Everybody whose access was ended before HR has done it.
 pub fn ended_access(c: &Tx) -> Result<Vec<EndedAccess>, StoreError> {
     let mut found = Vec::new();
-    for row::Open { target, asked, waits, .. } in row::all(c)? {
+    for row::Open { target, asked, waits, place, .. } in row::all(c)? {
         let Some((org, okta_id)) = target::account_of(c, target)? else { continue };
         let account = okta_id.map(|id| account::by_id(c, &org, &id)).transpose()?.flatten();
         let name = link::name_of(c, target)?;
@@ -60,6 +63,7 @@ pub fn ended_access(c: &Tx) -> Result<Vec<EndedAccess>, StoreError> {
             at: asked.at.millis(),
             begins: asked.begins.millis(),
             suspends: asked.suspends,
+            only_here: place.only_here,
             waits,
         });
     }
