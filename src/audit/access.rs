@@ -36,7 +36,7 @@ pub struct AccessRestored {
     pub author: Author,
 }
 
-/// HR's own record says what somebody had asked for: it decides again.
+/// HR's own record says what somebody had asked for: once it has for a week it decides again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessEndConfirmed {
     pub asked_by: String,

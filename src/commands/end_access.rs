@@ -147,7 +147,7 @@ async fn list(asking: &Asking) -> anyhow::Result<ExitCode> {
         println!("nobody's access was ended before HR has done it");
         return Ok(ExitCode::SUCCESS);
     }
-    let mut rows = table(&["who", "org", "account", "by", "since", "why", "state"]);
+    let mut rows = table(&["who", "org", "account", "by", "since", "why", "HR", "state"]);
     for one in found {
         let state = match (one.waits, Moment::from_millis(one.begins) > Moment::from_millis(one.at)) {
             (true, _) => "waits for a second person".to_owned(),
@@ -155,7 +155,8 @@ async fn list(asking: &Asking) -> anyhow::Result<ExitCode> {
             (false, false) => one.status.clone().unwrap_or_else(|| "no account".to_owned()),
         };
         let since = Moment::from_millis(one.at).to_string();
-        rows.add_row([one.name, one.org, one.login.unwrap_or_default(), one.by, since, one.why, state]);
+        let hr = if one.followed_at.is_some() { "followed" } else { "not yet" }.to_owned();
+        rows.add_row([one.name, one.org, one.login.unwrap_or_default(), one.by, since, one.why, hr, state]);
     }
     println!("{rows}");
     Ok(ExitCode::SUCCESS)

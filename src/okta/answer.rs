@@ -194,7 +194,8 @@ mod tests {
             assert_eq!(understood(&right, body, None).0, Outcome::Applied, "{right:?}");
         }
         let back = Step::ReadBack { id: "00u2".into() };
-        for wrong in [read("00u2"), read("jose@example.com"), update("00u2"), update("00U1"), create("ann@x.com"), back] {
+        for wrong in [read("00u2"), read("jose@example.com"), update("00u2"), update("00U1"), create("ann@x.com"), back]
+        {
             let (outcome, answer) = understood(&wrong, body, None);
             assert!(matches!(outcome, Outcome::AnotherUser { .. }), "{wrong:?}");
             assert!(answer == Answer::Done && names_user(&outcome, &answer), "nothing is learned from it");

@@ -8,13 +8,14 @@ use crate::audit::access::AccessEndConfirmed;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::domain::plan::case::Case;
+use crate::domain::plan::end_now::Followed;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::person::Position;
 use std::collections::BTreeSet;
 
-/// The record of every profile of the person says by itself what somebody has asked for: it decides again from now on, in every
-/// org. That an org is not theirs any more is no such word, and one of several profiles is not either.
-pub(super) fn confirm(c: &Tx, rules: &Rulebook, target: i64, case: &Case, now: Moment) -> Result<bool, StoreError> {
+/// Follows what the record of every profile of the person says by itself of what somebody has asked for; whether it decides again, in
+/// every org. That an org is not theirs any more is no such word, and one of several profiles is not either.
+pub(super) fn follow(c: &Tx, rules: &Rulebook, target: i64, case: &Case, now: Moment) -> Result<bool, StoreError> {
     let Some(open) = row::open(c, target)? else { return Ok(false) };
     let of = match open.place.only_here {
         true => BTreeSet::from([target]),
@@ -25,14 +26,22 @@ pub(super) fn confirm(c: &Tx, rules: &Rulebook, target: i64, case: &Case, now: M
         all.extend(link::profiles(c, *one)?.all());
     }
     let Some(says) = rules.says(&all, case.ended_at, now) else { return Ok(false) };
-    if !open.asked.is_confirmed_by(&says) {
-        return Ok(false);
+    let mut decides = false;
+    for open in row::all(c)?.into_iter().filter(|open| of.contains(&open.target)) {
+        match Followed::of(open.followed_at, open.asked.is_confirmed_by(&says), now) {
+            Followed::AsBefore => {}
+            Followed::Begins => {
+                row::set_followed(c, open.id, Some(now))?;
+                let confirmed = AccessEndConfirmed { asked_by: open.asked.by, says: says.clone() };
+                let org = super::rows::target::org(c, open.target)?;
+                append(c, &Record::about(open.target, org, now, Event::AccessEndConfirmed(confirmed)))?;
+            }
+            Followed::Breaks => row::set_followed(c, open.id, None)?,
+            Followed::Decides => {
+                row::close(c, open.id, "confirmed", None, now)?;
+                decides |= open.target == target;
+            }
+        }
     }
-    for open in row::all(c)?.into_iter().filter(|open| of.contains(&open.target) && open.asked.is_confirmed_by(&says)) {
-        row::close(c, open.id, "confirmed", None, now)?;
-        let confirmed = AccessEndConfirmed { asked_by: open.asked.by, says: says.clone() };
-        let org = super::rows::target::org(c, open.target)?;
-        append(c, &Record::about(open.target, org, now, Event::AccessEndConfirmed(confirmed)))?;
-    }
-    Ok(true)
+    Ok(decides)
 }

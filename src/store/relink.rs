@@ -103,7 +103,7 @@ pub(super) fn refresh(
     now: Moment,
 ) -> Result<Option<Priority>, StoreError> {
     let Some(mut case) = cases::brief(c, rules, target, now)? else { return Ok(None) };
-    if case.end_now.is_some() && confirmed::confirm(c, rules, target, &case, now)? {
+    if case.end_now.is_some() && confirmed::follow(c, rules, target, &case, now)? {
         case.end_now = None;
     }
     let lifecycle = rules.lifecycle(&case, now);

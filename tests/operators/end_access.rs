@@ -60,10 +60,15 @@ fn access_ends_now_and_no_edit_of_hr_lifts_it_until_hr_has_followed() {
         let leavers = std::fs::read_to_string(pack.join("leavers.csv")).expect("leavers");
         assert!(leavers.contains("revoked and proved") && leavers.contains("ended by Ann"), "{leavers}");
         rig.edit(3, |p| p.status = Hired::Inactive);
-        rig.until("HR has followed", async |_| cli(&config, &["end-access", "--list"]).1.contains("nobody's")).await;
+        rig.until("HR has followed", async |_| cli(&config, &["end-access", "--list"]).1.contains("followed")).await;
+        assert!(!cli(&config, &["attention"]).1.contains("stolen laptop"), "nobody has anything to do");
         let (_, said) = cli(&config, &["audit", "list", "--kind", "access_end_confirmed"]);
         assert!(said.contains("it decides again"), "{said}");
         rig.edit(3, |p| p.status = Hired::Active);
+        rig.until("HR takes it back", async |_| cli(&config, &["attention"]).1.contains("stolen laptop")).await;
+        rig.quiet().await;
+        assert_eq!(status(&rig, &who), Some(Status::Deprovisioned), "one edit and its opposite do not lift it");
+        cli(&config, &["restore-access", &who, "--why", "found it", "--by", "Ann"]);
         rig.until("HR decides again", async |rig| status(rig, &who) != Some(Status::Deprovisioned)).await;
     });
 }

@@ -1,7 +1,7 @@
 //! Access that somebody has ended before HR has: what it means beside the record.
 //!
 //! **Invariant:** no edit in Namely, no undo and no rejection gives it back, in no org; HR's own end of all profiles of the person
-//! takes its place, and a person takes it back.
+//! takes its place once it has stood for a week, and a person takes it back.
 
 use crate::clock::Moment;
 use crate::domain::record::lifecycle::{Entitlement, Lifecycle};
@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// Who has asked for the end of access may take it back for so long; then somebody else must.
 const SECOND_THOUGHTS: Duration = Duration::from_secs(600);
+/// How long the record must say as much by itself before it decides again: one edit and its opposite are no decision of HR's.
+pub const STANDS: Duration = Duration::from_secs(7 * 86_400);
 /// People of one asker are counted over this.
 pub const COUNTED_OVER: Duration = Duration::from_secs(3600);
 
@@ -86,6 +88,31 @@ impl EndNow {
     }
 }
 
+/// What the record means for an end of access that it says, or does not say any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Followed {
+    /// Nothing new.
+    AsBefore,
+    /// From now on the record says as much by itself.
+    Begins,
+    /// It has said so, not for long enough, and does not any more.
+    Breaks,
+    /// It has said so for long enough: it decides again, whatever it says now.
+    Decides,
+}
+
+impl Followed {
+    /// `since`: from when on the record has said as much, if it has; `says_so`: whether it does now.
+    pub fn of(since: Option<Moment>, says_so: bool, now: Moment) -> Self {
+        match since {
+            Some(since) if now.since(since) >= STANDS => Self::Decides,
+            Some(_) if !says_so => Self::Breaks,
+            None if says_so => Self::Begins,
+            _ => Self::AsBefore,
+        }
+    }
+}
+
 /// Whether a second person must agree, because one has ended the access of more people than they may within an hour: `before`
 /// these `people`, of `allowed`.
 pub const fn needs_second(before: usize, people: usize, allowed: usize) -> bool {
@@ -128,6 +155,18 @@ mod tests {
         assert_eq!(asked(true).over(says(grace.clone()), NOW).entitlement, grace);
         let suspended = asked(true).over(says(Entitlement::Entitled), NOW).entitlement;
         assert!(matches!(suspended, Entitlement::Suspended(_)));
+    }
+
+    #[test]
+    fn the_record_decides_again_once_it_has_said_so_for_a_week() {
+        let at = |days: u64| NOW + Duration::from_secs(days * 86_400);
+        assert_eq!(Followed::of(None, false, NOW), Followed::AsBefore);
+        assert_eq!(Followed::of(None, true, NOW), Followed::Begins);
+        assert_eq!(Followed::of(Some(NOW), true, at(6)), Followed::AsBefore);
+        assert_eq!(Followed::of(Some(NOW), false, at(6)), Followed::Breaks);
+        for says_so in [true, false] {
+            assert_eq!(Followed::of(Some(NOW), says_so, at(7)), Followed::Decides);
+        }
     }
 
     #[test]

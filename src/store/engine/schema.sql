@@ -473,7 +473,8 @@ CREATE TABLE end_access (
   over_by        TEXT,
   over_principal TEXT,
   follows   INTEGER,                    -- the one that this follows: the same person in another org, or after a split
-  only_here INTEGER NOT NULL DEFAULT 0  -- 1: asked for in this org only; otherwise it is of the person, in every org
+  only_here INTEGER NOT NULL DEFAULT 0, -- 1: asked for in this org only; otherwise it is of the person, in every org
+  followed_at INTEGER                   -- since when the record has said as much by itself
 ) STRICT;
 CREATE UNIQUE INDEX end_access_now ON end_access(target) WHERE over_at IS NULL;
 CREATE INDEX end_access_by ON end_access(principal, at);

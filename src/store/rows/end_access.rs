@@ -25,6 +25,8 @@ pub struct Open {
     /// A second person must agree first.
     pub waits: bool,
     pub place: Place,
+    /// Since when the record of the person has said as much by itself.
+    pub followed_at: Option<Moment>,
 }
 
 impl Open {
@@ -36,7 +38,7 @@ impl Open {
 
 /// The columns that `read` reads, in this order.
 const OPEN: &str =
-    "SELECT id, target, by, principal, why, at, begins, suspends, waits, follows, only_here FROM end_access
+    "SELECT id, target, by, principal, why, at, begins, suspends, waits, follows, only_here, followed_at FROM end_access
      WHERE over_at IS NULL";
 
 fn read(row: &Row) -> Result<Open, SqlError> {
@@ -54,6 +56,7 @@ fn read(row: &Row) -> Result<Open, SqlError> {
         },
         waits: row.get(8)?,
         place: Place { follows: row.get(9)?, only_here: row.get(10)? },
+        followed_at: row.get::<Option<i64>>(11)?.map(Moment::from_millis),
     })
 }
 
@@ -117,6 +120,13 @@ pub fn insert(c: &Tx, target: i64, asked: &EndNow, waits: bool, place: Place) ->
 /// It is of another target from now on.
 pub fn give(c: &Tx, id: i64, target: i64) -> Result<(), StoreError> {
     c.prepare_cached("UPDATE end_access SET target = ?2 WHERE id = ?1")?.execute([id, target])?;
+    Ok(())
+}
+
+/// The record says as much by itself, since then, or not any more.
+pub fn set_followed(c: &Tx, id: i64, since: Option<Moment>) -> Result<(), StoreError> {
+    let mut update = c.prepare_cached("UPDATE end_access SET followed_at = ?2 WHERE id = ?1")?;
+    update.execute(params![id, since.map(Moment::millis)])?;
     Ok(())
 }
 

@@ -63,7 +63,7 @@ pub fn attention(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<AttentionI
             why: format!("{}: {}; see `{}`", leaver.why, leaver.message, leaver.command),
         })
         .collect();
-    items.extend(ended_access(c)?.into_iter().map(|one| AttentionItem {
+    items.extend(ended_access(c)?.into_iter().filter(|one| one.followed_at.is_none()).map(|one| AttentionItem {
         what: "access ended".into(),
         why: one.message(),
         org: Some(one.org),

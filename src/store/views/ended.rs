@@ -1,6 +1,7 @@
 //! Whose access was ended before HR has done it.
 
 use crate::clock::Moment;
+use crate::domain::plan::end_now::STANDS;
 use crate::store::StoreError;
 use crate::store::engine::Tx;
 use crate::store::rows::{account, end_access as row, link, target};
@@ -24,6 +25,9 @@ pub struct EndedAccess {
     pub only_here: bool,
     /// A second person must agree first.
     pub waits: bool,
+    /// Since when HR's record has said so too.
+    #[serde(default)]
+    pub followed_at: Option<i64>,
     /// What Okta was seen to hold of the account.
     pub status: Option<String>,
 }
@@ -38,6 +42,15 @@ impl EndedAccess {
                  for the same with `end-access {name:?}`"
             );
         }
+        if let Some(since) = self.followed_at {
+            let decides = Moment::from_millis(since) + STANDS;
+            return format!(
+                "access was ended by {by} on {}: {why}; HR's record has said so too since {}, and decides again from {decides} on. \
+                 Before that only `restore-access {name:?}` gives it back",
+                Moment::from_millis(self.at),
+                Moment::from_millis(since)
+            );
+        }
         format!(
             "access was ended by {by} on {}: {why}; HR has not followed since. Have it entered in Namely, or take it back with `restore-access {name:?}`",
             Moment::from_millis(self.at)
@@ -48,7 +61,7 @@ impl EndedAccess {
 /// Everybody whose access was ended before HR has done it.
 pub fn ended_access(c: &Tx) -> Result<Vec<EndedAccess>, StoreError> {
     let mut found = Vec::new();
-    for row::Open { target, asked, waits, place, .. } in row::all(c)? {
+    for row::Open { target, asked, waits, place, followed_at, .. } in row::all(c)? {
         let Some((org, okta_id)) = target::account_of(c, target)? else { continue };
         let account = okta_id.map(|id| account::by_id(c, &org, &id)).transpose()?.flatten();
         let name = link::name_of(c, target)?;
@@ -65,6 +78,7 @@ pub fn ended_access(c: &Tx) -> Result<Vec<EndedAccess>, StoreError> {
             suspends: asked.suspends,
             only_here: place.only_here,
             waits,
+            followed_at: followed_at.map(Moment::millis),
         });
     }
     Ok(found)
