@@ -42,6 +42,9 @@ pub fn describe(event: &Event) -> String {
             "a list of Okta with fewer accounts than are known was accepted by {}: they are asked for one by one",
             it.author.by
         ),
+        Event::Searched(it) if !it.left_alone.is_empty() => {
+            format!("no other account was found in Okta, asked for by {}: {}", it.by, it.left_alone.join("; "))
+        }
         Event::Searched(it) => format!("no account was found in Okta, asked for by {}", it.by),
         Event::Held(it) => with(format!("held ({}, hold {})", it.change.as_str(), it.hold), Some(&it.why)),
         Event::HoldEnded(it) => hold_ended(it),

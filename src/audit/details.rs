@@ -289,6 +289,9 @@ pub struct Searched {
     pub emails: BTreeSet<String>,
     /// The account that was known and is not found.
     pub lost: Option<String>,
+    /// Accounts that were found, and that people have said to be somebody else's, with who and when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_alone: Vec<String>,
 }
 
 /// Writes were stopped, or go on.

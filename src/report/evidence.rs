@@ -4,6 +4,7 @@
 use super::page::{ReportError, page};
 use crate::audit::details::{Effect, HoldEnded, Names, Observed, Verdict};
 use crate::audit::{Event, Row};
+use crate::domain::plan::left_alone;
 use crate::domain::plan::pins::Access;
 use crate::domain::plan::planner::NO_ACCOUNT;
 use crate::domain::{ChangeKind, Step};
@@ -201,12 +202,14 @@ impl Collector {
                 }
             }
             Event::HoldEnded(it) => self.hold_ended(it, target),
+            // Whoever has left by then keeps the account by this decision, unless it was closed before.
+            Event::Split(it) if !it.kept && self.leaver(target).is_some() => self.keep(target, it.author.by.clone()),
+            Event::Split(_) => {}
             Event::Quarantined(_)
             | Event::Held(_)
             | Event::Unreadable(_)
             | Event::Missing(_)
             | Event::Correlated(_)
-            | Event::Split(_)
             | Event::Reviewed(_)
             | Event::Adopted(_)
             | Event::ListAccepted(_)
@@ -380,6 +383,9 @@ impl Collector {
         let given_by = self.tracks.get(&target).and_then(|track| track.given_by.clone());
         if let Some(by) = given_by {
             self.keep(target, by);
+        }
+        if let Some(by) = remark.and_then(left_alone::decided_by) {
+            self.keep(target, by.to_owned());
         }
         if let Some(leaver) = self.leaver(target)
             && leaver.revoked_at.is_none()

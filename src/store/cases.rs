@@ -3,7 +3,7 @@
 use super::engine::Tx;
 use super::rows::link::StoredPerson;
 use super::rows::{account, anchored, end_access, link, matched, pin, source, target};
-use super::{StoreError, circles, rejections};
+use super::{StoreError, circles, left_alone, rejections};
 use crate::clock::Moment;
 use crate::domain::account::user::Account;
 use crate::domain::mapping::login::{Chosen, Holder, ring, temporary};
@@ -45,8 +45,12 @@ pub fn brief(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Optio
         adopted: matched::newest(c, target)?,
         end_now,
         end_rejected: false,
+        left_alone: Vec::new(),
         searched_at: row.searched_at,
     };
+    if case.ended_at.is_some() {
+        case.left_alone = left_alone::of(c, &case.org, case.person.positions().iter().chain(&case.elsewhere))?;
+    }
     if case.ends_now(now) {
         case.pins.access = None; // no undo gives back what a person has ended since
     } else {

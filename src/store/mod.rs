@@ -33,6 +33,7 @@ mod holds;
 mod joining;
 mod keepers;
 mod lease;
+mod left_alone;
 mod links;
 mod live;
 mod mass;

@@ -3,8 +3,8 @@
 use super::engine::Tx;
 use super::preview_match::{Outlook, counterpart_of, of_join};
 use super::rows::link;
-use super::rows::review::{self, Review};
-use super::{Store, StoreError};
+use super::rows::review::{self as rows, Review};
+use super::{Store, StoreError, left_alone};
 use crate::audit::details::Agreed;
 use crate::clock::Moment;
 use crate::domain::guard::vote::{self, Heard};
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 /// The review queue: what waits, or everything that was ever decided too.
 pub fn reviews(c: &Tx, all: bool) -> Result<Vec<Review>, StoreError> {
-    review::queue(c, all)
+    rows::queue(c, all)
 }
 
 /// A match to decide about, with what accepting it would do.
@@ -23,15 +23,21 @@ pub fn review_outlook(
     id: i64,
     now: Moment,
 ) -> Result<Option<(Review, Option<Outlook>)>, StoreError> {
-    let Some(review) = review::queue(c, true)?.into_iter().find(|review| review.id == id) else { return Ok(None) };
+    let Some(review) = rows::queue(c, true)?.into_iter().find(|review| review.id == id) else { return Ok(None) };
     let found = link::find(c, &review.org, &review.tenant, &review.profile)?;
-    let outlook = match (found, counterpart_of(c, &review.org, &review::key_of(c, id)?)?) {
-        (Some((target, _)), Some(counterpart)) if review.verdict.is_none() => {
+    let outlook = match (found, counterpart_of(c, &review.org, &rows::key_of(c, id)?)?) {
+        (Some((target, _)), Some(counterpart)) if review.verdict.is_none() || is_asked_again(c, &review)? => {
             Some(of_join(c, rules, &review.org, target, &counterpart, now)?)
         }
         _ => None,
     };
     Ok(Some((review, outlook)))
+}
+
+/// Whether a verdict leaves the account of somebody who has left as it is: then it can be given again, or another one.
+fn is_asked_again(c: &Tx, review: &Review) -> Result<bool, StoreError> {
+    let of = (review.tenant.as_str(), review.profile.as_str());
+    Ok(review.verdict.as_deref() == Some("reject") && left_alone::is_asked_again(c, &review.org, of, review.id)?)
 }
 
 /// What somebody says about a match.
@@ -86,8 +92,8 @@ pub enum Opined {
 
 /// Writes down what somebody says from beside the service, which acts upon it soon.
 pub fn opine(c: &Tx, rules: &Rulebook, id: i64, opinion: &Opinion, now: Moment) -> Result<Opined, StoreError> {
-    let Some((_, Some(outlook))) = review_outlook(c, rules, id, now)? else { return Ok(Opined::NothingToDecide) };
-    let agreed = review::principals(c, id, &outlook.code)?;
+    let Some((review, Some(outlook))) = review_outlook(c, rules, id, now)? else { return Ok(Opined::NothingToDecide) };
+    let agreed = rows::principals(c, id, &outlook.code)?;
     let shown = vote::Shown {
         code: &outlook.code,
         refused: outlook.refused.as_deref(),
@@ -108,10 +114,11 @@ pub fn opine(c: &Tx, rules: &Rulebook, id: i64, opinion: &Opinion, now: Moment) 
             code: opinion.code.to_owned(),
             why: opinion.why.map(str::to_owned),
         };
-        review::agree(c, id, &agreed, now)?;
+        rows::agree(c, id, &agreed, now)?;
     }
     let decide = |verdict| {
-        let is_decided = review::settle(c, id, verdict, (opinion.by, opinion.principal), now)?;
+        let again = review.verdict.is_some();
+        let is_decided = rows::settle(c, id, verdict, (opinion.by, opinion.principal), again, now)?;
         Ok(if is_decided { Opined::Decided } else { Opined::NothingToDecide })
     };
     match heard {
@@ -128,6 +135,6 @@ pub fn opine(c: &Tx, rules: &Rulebook, id: i64, opinion: &Opinion, now: Moment) 
 impl Store {
     /// The review queue.
     pub async fn reviews(&self) -> Result<Vec<Review>, StoreError> {
-        self.run(|c| review::queue(c, false)).await
+        self.run(|c| rows::queue(c, false)).await
     }
 }

@@ -6,12 +6,13 @@
 
 use super::engine::Tx;
 use super::rows::{link, source, target, work};
-use super::{Store, StoreError, append, cases, correlate, prime};
+use super::{Store, StoreError, append, cases, correlate, left_alone, prime};
 use crate::audit::details::Searched;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::domain::account::user::Account;
 use crate::domain::matching::search::{Names, names, once_more};
+use crate::domain::plan::left_alone::LeftAlone;
 use crate::domain::plan::priority::Priority;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::plan::termination::next_try;
@@ -173,6 +174,7 @@ fn conclude(c: &Tx, rules: &Rulebook, org: &str, person: &Sought, now: Moment) -
         target::set_searched_first(c, target, now)?;
         return work::change(c, target, |work| work.sought(0, again, ONCE_MORE));
     }
+    let left_alone = left_alone::of(c, org, link::profiles(c, target)?.all().iter())?;
     target::prove(c, target, now)?;
     work::change(c, target, |work| work.not_found(now))?;
     let searched = Event::Searched(Searched {
@@ -180,6 +182,7 @@ fn conclude(c: &Tx, rules: &Rulebook, org: &str, person: &Sought, now: Moment) -
         logins: person.logins.clone(),
         emails: person.emails.clone(),
         lost: person.lost.clone(),
+        left_alone: left_alone.iter().map(LeftAlone::remark).collect(),
     });
     append(c, &Record { rev: Some(person.rev), ..Record::about(target, org.to_owned(), now, searched) })?;
     Ok(())

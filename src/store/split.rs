@@ -10,7 +10,7 @@ use super::preview_match::{Outlook, Planning, Side, code, stranger};
 use super::relink::relink;
 use super::rows::link::Linked;
 use super::rows::review::Rejection;
-use super::rows::{account, approval, end_access, link, pin, review, target};
+use super::rows::{account, approval, end_access, link, pin, review, target, work};
 use super::{StoreError, append, cases};
 use crate::audit::{Author, Event, Record, details};
 use crate::clock::Moment;
@@ -21,7 +21,7 @@ use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::person::Position;
 use crate::domain::record::profiles::Profiles;
 use crate::domain::work::cause::Cause;
-use crate::domain::work::machine::ANY_BUCKET;
+use crate::domain::work::machine::{ANY_BUCKET, Work};
 
 /// Links, in the order of orgs and people; of one person if `person` is given.
 pub fn linked(c: &Tx, org: Option<&str>, person: Option<&str>) -> Result<Vec<Linked>, StoreError> {
@@ -92,6 +92,14 @@ pub fn split_outlook(
     after.extend(planning.supposed(parts.target, alone, None)?);
     if let Some(account) = parts.account.as_ref().filter(|_| !parts.kept) {
         let mut side = stranger(account);
+        let stay = parts.stay.clone().all();
+        if account.is_live() && stay.iter().chain([&parts.goes]).all(|one| rules.is_over(one, now)) {
+            side.plan.push(
+                "whoever it was of has left: it stays as it is by this decision, is listed as access of a leaver, and is asked \
+                 about again after 30 days"
+                    .into(),
+            );
+        }
         side.plan
             .push("nobody has it: it is kept as it is, and listed as an account that no profile belongs to".into());
         after.push(side);
@@ -126,6 +134,10 @@ pub(super) fn split(c: &Tx, rules: &Rulebook, asked: &Split, now: Moment) -> Res
     let account = parts.account.as_ref().map(|account| Counterpart::Account(account.id.clone()));
     // What was decided about the whole is over.
     let new = take_out(c, org, &parts.goes, target, parts.account.as_ref().map(|account| account.id.as_str()), now)?;
+    // Access of whoever has left should be over since then, and not since the split.
+    if rules.is_over(&parts.goes, now) {
+        target::set_ended_at(c, new, target::load(c, target)?.and_then(|whole| whole.ended_at))?;
+    }
     target::free_logins(c, target)?;
     approval::remove_all(c, target)?;
     pin::forget(c, target)?;
@@ -135,6 +147,9 @@ pub(super) fn split(c: &Tx, rules: &Rulebook, asked: &Split, now: Moment) -> Res
     apart.extend(account.clone().map(|account| (&parts.goes, account)));
     if !parts.kept {
         target::take_away(c, target)?;
+        if stay.is_empty() {
+            work::change(c, target, Work::absorbed)?; // nothing is left that could wait
+        }
         apart.extend(stay.iter().filter_map(|one| Some((one, account.clone()?))));
     }
     apart.extend(stay.iter().map(|one| (one, Counterpart::Target(new))));

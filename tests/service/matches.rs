@@ -2,6 +2,7 @@
 //! anchors that several accounts carry.
 
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
+use namely_okta_sync::domain::plan::leaver::WhyAccess;
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::population::{Person, Status as Hired};
 use namely_okta_sync::store::{
@@ -239,8 +240,54 @@ fn a_split_of_somebody_alone_keeps_the_account_as_it_is_with_nobody() {
         rig.until("the account is nobody's", async |rig| link_of(rig, &person.id).account.is_none()).await;
         rig.edit(4, |p| p.status = Hired::Inactive);
         rig.quiet().await;
-        let okta = rig.world.okta.core();
-        assert_eq!(okta.users().find(|user| user.id == account).map(|user| user.status), Some(Status::Active));
+        assert_eq!(status(&rig, &account), Status::Active);
+        // Their own account has ended; the one that is said to be somebody else's is access by that decision.
+        let open = with_access(&rig).await;
+        let [one] = &open[..] else { panic!("{open:?}") };
+        assert_eq!((one.why, &one.profile, one.login.is_some()), (WhyAccess::ByDecision, &person.id, true));
+        assert!(one.message.contains("by decision of ada") && one.message.contains(&account), "{one:?}");
+    });
+}
+
+#[test]
+fn a_leaver_whose_account_is_split_from_them_is_a_leaver_with_access_by_decision_until_it_is_decided_again() {
+    on_a_system(async {
+        let rewrite =
+            |text: String| text + "\n[[safeguards.limits]]\nchange = \"deactivate\"\npeople = 0\nshare = 0.0\n";
+        let rig = Rig::settled(Setup { rewrite, ..Setup::of(6) }).await;
+        let person = rig.setup.people[4].clone();
+        let account = link_of(&rig, &person.id).account.expect("an account");
+        rig.edit(4, |p| p.status = Hired::Inactive);
+        rig.until("they are held", async |rig| rig.store().backlog().await.expect("reads").held == 1).await;
+        split(&rig, &person.id);
+        let has_none = async |rig: &Rig| link_of(rig, &person.id).account.is_none() && rig.backlog().await == 0;
+        rig.until("the account is nobody's", has_none).await;
+        let open = with_access(&rig).await;
+        let [one] = &open[..] else { panic!("{open:?}") };
+        assert!(one.why == WhyAccess::ByDecision && one.message.contains("by decision of ada"), "{one:?}");
+        assert!(one.message.contains("asked again on") && one.command.starts_with("review show "), "{one:?}");
+        let said =
+            rig.pairs("SELECT kind, row FROM audit WHERE kind IN ('searched', 'done') ORDER BY seq DESC LIMIT 2").await;
+        assert!(
+            said.iter().all(|(_, row)| row.contains("left alone by decision of ada")),
+            "never that there is none: {said:?}"
+        );
+        // A month later it is a question again, which the review takes an answer to.
+        let later = rig.world.clock.now() + Duration::from_secs(31 * 86_400);
+        let rules = rig.store().rules().load();
+        let open = rig.store().run(move |c| leavers_with_access(c, &rules, later)).await.expect("reads");
+        assert!(open[0].why == WhyAccess::Held && open[0].message.contains("decide again"), "{open:?}");
+        let review: i64 = one.command.trim_start_matches("review show ").parse().expect("a number");
+        let operator = Store::operator(rig.store().path()).expect("opens");
+        let (rules, now) = (rig.store().rules().load(), rig.world.clock.now());
+        let (_, outlook) = review_outlook(&operator, &rules, review, now).expect("reads").expect("there");
+        let code = outlook.expect("it is asked again").code;
+        drop(operator);
+        assert_eq!(accept(&rig, review, &code, "ben", false), Opined::Decided);
+        rig.until("the account is theirs again", async |rig| link_of(rig, &person.id).account.is_some()).await;
+        rig.until("its end is held", async |rig| rig.store().backlog().await.expect("reads").held == 1).await;
+        assert_eq!(status(&rig, &account), Status::Active);
+        assert_eq!(with_access(&rig).await[0].why, WhyAccess::Held);
     });
 }
 

@@ -5,6 +5,7 @@ use crate::domain::account::user::Account;
 use crate::domain::mapping::login::Chosen;
 use crate::domain::matching::adoption::Adopted;
 use crate::domain::plan::end_now::EndNow;
+use crate::domain::plan::left_alone::LeftAlone;
 use crate::domain::plan::pins::Pins;
 use crate::domain::record::person::{Person, Position};
 
@@ -53,6 +54,8 @@ pub struct Case {
     pub end_now: Option<EndNow>,
     /// Somebody has rejected the end of their access, and that holds.
     pub end_rejected: bool,
+    /// Of somebody who has left: accounts that may be theirs, and that people have said to be somebody else's.
+    pub left_alone: Vec<LeftAlone>,
     /// Since when it is proved that the person has no account.
     pub searched_at: Option<Moment>,
 }
@@ -76,6 +79,7 @@ impl Case {
             adopted: None,
             end_now: None,
             end_rejected: false,
+            left_alone: Vec::new(),
             searched_at: None,
         }
     }

@@ -74,6 +74,18 @@ pub struct Decision {
     pub command: String,
 }
 
+impl Decision {
+    /// What it means now: it holds for a while, and is asked again then.
+    fn says(&self, now: Moment) -> (WhyAccess, String) {
+        let Decision { by, at, what, .. } = self;
+        let (message, asked) = (format!("by decision of {by} at {at} ({what})"), *at + ASKED_AGAIN);
+        match asked > now {
+            true => (WhyAccess::ByDecision, format!("{message}; asked again on {}", day(asked))),
+            false => (WhyAccess::Held, format!("{message}, more than 30 days ago: decide again")),
+        }
+    }
+}
+
 /// Other accounts that may be theirs: the end of the first one says nothing about them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seconds {
@@ -117,6 +129,8 @@ pub struct Known<'a> {
     pub decision: Option<Decision>,
     /// Live accounts besides theirs.
     pub seconds: Option<Seconds>,
+    /// Who has decided of accounts that are nobody's that they are somebody else's, and not this person's.
+    pub left_alone: Vec<Decision>,
     /// Why nothing is written to the account.
     pub protected: Option<String>,
     /// Why writes of this kind are stopped.
@@ -146,7 +160,8 @@ pub fn leaver_access(known: &Known, after: Duration, now: Moment) -> Option<Leav
     if has_ended(known) {
         let review = seconds.and_then(|seconds| seconds.review);
         let command = review.map_or_else(|| "attention".into(), |id| format!("review show {id}"));
-        return others.map(|message| LeaverAccess { why: WhyAccess::Held, message, command });
+        let held = others.map(|message| LeaverAccess { why: WhyAccess::Held, message, command });
+        return held.or_else(|| left_alone(&known.left_alone, now));
     }
     let say = |why, message: String, command: String| {
         let message = others.iter().fold(message, |message, others| format!("{message}; {others}"));
@@ -161,12 +176,9 @@ pub fn leaver_access(known: &Known, after: Duration, now: Moment) -> Option<Leav
     if let Some(id) = known.hold {
         return say(WhyAccess::Held, format!("hold {id} waits for a decision"), format!("holds show {id}"));
     }
-    if let Some(Decision { by, at, what, command }) = &known.decision {
-        let (message, asked) = (format!("by decision of {by} at {at} ({what})"), *at + ASKED_AGAIN);
-        return match asked > now {
-            true => say(WhyAccess::ByDecision, format!("{message}; asked again on {}", day(asked)), command.clone()),
-            false => say(WhyAccess::Held, format!("{message}, more than 30 days ago: decide again"), command.clone()),
-        };
+    if let Some(decision) = &known.decision {
+        let (why, message) = decision.says(now);
+        return say(why, message, decision.command.clone());
     }
     if let Some(why) = &known.protected {
         return say(WhyAccess::ByDecision, format!("protected by the configuration: {why}"), "attention".into());
@@ -187,6 +199,16 @@ pub fn leaver_access(known: &Known, after: Duration, now: Moment) -> Option<Leav
         (Work::Quarantined, None) => say(WhyAccess::Refused, now_and_before(), "quarantine list".into()),
         (Work::Ready | Work::Done, None) => say(WhyAccess::Waiting, now_and_before(), "status".into()),
     }
+}
+
+/// Accounts that are left alone: the oldest decision is the first to be asked again.
+fn left_alone(decisions: &[Decision], now: Moment) -> Option<LeaverAccess> {
+    let oldest = decisions.iter().min_by_key(|decision| decision.at)?;
+    let (why, mut message) = oldest.says(now);
+    for other in decisions.iter().filter(|other| *other != oldest) {
+        message = format!("{message}; {}", other.says(now).1);
+    }
+    Some(LeaverAccess { why, message, command: oldest.command.clone() })
 }
 
 /// The day of a moment.
@@ -240,6 +262,7 @@ mod tests {
             hold: None,
             decision: None,
             seconds: None,
+            left_alone: Vec::new(),
             protected: None,
             paused: None,
             doing: None,
@@ -330,6 +353,33 @@ mod tests {
         };
         assert_eq!(why(Some(&active), open), Some(WhyAccess::Held), "something else waits for a decision");
         assert_eq!(why(Some(&account(AccountStatus::Deprovisioned)), decided(3)), None, "there is no access");
+    }
+
+    #[test]
+    fn an_account_that_somebody_has_said_to_be_nobodys_is_access_by_their_decision_and_never_none() {
+        let said_on = |days: u64| {
+            let at = NOW - Duration::from_secs(days * 86_400);
+            let (what, command) = ("00u9 was said to be somebody else's".into(), "review show 4".into());
+            Decision { by: "ann".into(), at, what, command }
+        };
+        let left = |days: &'static [u64]| {
+            move |known: &mut Known| {
+                known.work = Work::Done;
+                known.left_alone = days.iter().map(|days| said_on(*days)).collect();
+            }
+        };
+        let (found, message) = said(None, left(&[3])).expect("access");
+        assert!(found == WhyAccess::ByDecision && message.contains("of ann") && message.contains("00u9"), "{message}");
+        let (found, message) = said(None, left(&[3, 31])).expect("access");
+        assert!(found == WhyAccess::Held && message.contains("decide again"), "the oldest is asked first: {message}");
+        let out = account(AccountStatus::Deprovisioned);
+        assert_eq!(why(Some(&out), left(&[3])), Some(WhyAccess::ByDecision), "whatever was done with their own");
+        assert_eq!(why(Some(&out), left(&[])), None);
+        let entitled = |known: &mut Known| {
+            left(&[3])(known);
+            known.entitlement = &Entitlement::Entitled;
+        };
+        assert_eq!(why(None, entitled), None, "whoever works here has not left it behind");
     }
 
     #[test]

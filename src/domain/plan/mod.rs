@@ -8,6 +8,7 @@ pub(crate) mod drift;
 pub(crate) mod end_now;
 pub(crate) mod kind;
 pub mod leaver;
+pub(crate) mod left_alone;
 pub mod limits;
 pub(crate) mod manager;
 pub(crate) mod observe;

@@ -10,6 +10,7 @@ use crate::domain::mapping::login::Chosen;
 use crate::domain::plan::apps;
 use crate::domain::plan::awaited::Awaited;
 use crate::domain::plan::case::{Case, ManagerLink};
+use crate::domain::plan::left_alone::LeftAlone;
 use crate::domain::plan::pins::Access;
 use crate::domain::plan::priority::Priority;
 use crate::domain::plan::reasons::reasons;
@@ -41,7 +42,9 @@ pub(in crate::domain) fn draft(situation: &Situation) -> Result<Plan, Obstacle> 
         Entitlement::Entitled => entitled(situation)?,
     };
     if entitlement.is_over() && situation.case.account.is_none() {
+        let left_alone = &situation.case.left_alone;
         match situation.case.searched_at {
+            Some(_) if !left_alone.is_empty() => plan.remarks.extend(left_alone.iter().map(LeftAlone::remark)),
             Some(at) => plan.remarks.push(format!("{NO_ACCOUNT}, as of {at}")),
             None => plan.unsearched = true,
         }

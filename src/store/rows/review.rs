@@ -151,6 +151,45 @@ pub fn rejected(c: &Tx, org: &str, position: &Position) -> Result<Vec<String>, S
     Ok(select.query_map([org, &position.tenant, &position.employee.id], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
+/// An account of which a person has said that it is not a profile's.
+pub struct Refused {
+    pub review: i64,
+    /// The key of the account.
+    pub key: String,
+    /// It was theirs before, and was taken from them.
+    pub is_split: bool,
+    pub by: String,
+    pub at: Moment,
+}
+
+/// The accounts of which people have said that a profile does not have them.
+pub fn refused(c: &Tx, org: &str, position: &Position) -> Result<Vec<Refused>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT id, subject, rule = 'split', coalesce(by, 'somebody'), coalesce(at, since) FROM review
+         WHERE org = ?1 AND tenant = ?2 AND profile = ?3 AND verdict = 'reject' AND subject LIKE 'account %' ORDER BY id",
+    )?;
+    let rows = select.query_map([org, &position.tenant, &position.employee.id], |row| {
+        Ok(Refused {
+            review: row.get(0)?,
+            key: row.get(1)?,
+            is_split: row.get(2)?,
+            by: row.get(3)?,
+            at: Moment::from_millis(row.get(4)?),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Those who have left and of whom a person has said that an account is not theirs.
+pub fn leavers_refused(c: &Tx) -> Result<Vec<i64>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT DISTINCT t.id FROM review r JOIN link l ON l.org = r.org AND l.tenant = r.tenant AND l.profile = r.profile
+         JOIN target t ON t.id = l.target
+         WHERE r.verdict = 'reject' AND r.subject LIKE 'account %' AND t.ended_at IS NOT NULL",
+    )?;
+    Ok(select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
 /// Targets of whom a profile was a part, and about whom people are asked since.
 pub fn parted_from(c: &Tx, org: &str, position: &Position) -> Result<Vec<i64>, StoreError> {
     let mut select = c.prepare_cached(
@@ -334,16 +373,18 @@ pub fn key_of(c: &Tx, review: i64) -> Result<String, StoreError> {
     Ok(c.query_row("SELECT subject FROM review WHERE id = ?1", [review], |row| row.get(0))?)
 }
 
-/// Writes a verdict; false if there was one.
+/// Writes a verdict; false if there was one, unless it was a rejection that is decided about `again`.
 pub fn settle(
     c: &Tx,
     review: i64,
     verdict: &str,
     (by, principal): (&str, &str),
+    again: bool,
     now: Moment,
 ) -> Result<bool, StoreError> {
-    let sql = "UPDATE review SET verdict = ?2, by = ?3, at = ?4, principal = ?5 WHERE id = ?1 AND verdict IS NULL";
-    Ok(c.execute(sql, params![review, verdict, by, now.millis(), principal])? == 1)
+    let sql = "UPDATE review SET verdict = ?2, by = ?3, at = ?4, principal = ?5, applied = 0
+               WHERE id = ?1 AND (verdict IS NULL OR (?6 AND verdict = 'reject'))";
+    Ok(c.execute(sql, params![review, verdict, by, now.millis(), principal, again])? == 1)
 }
 
 /// Principals who have agreed to a match as it is shown under a code.

@@ -4,6 +4,7 @@
 use crate::clock::Moment;
 use crate::domain::matching::correlation::Counterpart;
 use crate::domain::plan::leaver::{Decision, Known, Seconds, WhyAccess, Work, leaver_access};
+use crate::domain::plan::left_alone::LeftAlone;
 use crate::domain::plan::pins::Access;
 use crate::domain::work::machine::State;
 use crate::domain::{Account, AccountStatus, Case, ChangeKind, Directory, Entitlement, Rulebook};
@@ -49,7 +50,8 @@ pub fn leavers_with_access(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<
     let after = rules.safeguards.leaver_access;
     let before = now.millis() - i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
     let doubles = doubles(c)?;
-    let doubled: Vec<i64> = doubles.keys().copied().collect();
+    let mut doubled: Vec<i64> = doubles.keys().copied().collect();
+    doubled.extend(review::leavers_refused(c)?);
     let rows = people::leavers(c, &doubled, Moment::from_millis(before), now)?;
     let (mut found, mut directories) = (Vec::new(), BTreeMap::new());
     let pauses = pause::pauses(c)?;
@@ -71,6 +73,8 @@ pub fn leavers_with_access(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<
             State::Ready => Work::Ready,
             State::Quarantined => Work::Quarantined,
         };
+        let withheld = matches!(lifecycle.entitlement, Entitlement::Suspended(_));
+        let left = || case.left_alone.iter().filter(|one| !(withheld && one.is_suspended));
         let known = Known {
             entitlement: &lifecycle.entitlement,
             account: case.account.as_ref(),
@@ -81,6 +85,7 @@ pub fn leavers_with_access(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<
             hold: people::hold_on_end(c, target)?,
             decision: decision(c, target, &case, &lifecycle.entitlement)?,
             seconds: seconds(c, target, &case, &lifecycle.entitlement, doubles.get(&target))?,
+            left_alone: left().map(LeftAlone::decision).collect(),
             protected,
             paused: pause::why_paused(&pauses, &case.org, Some(ChangeKind::Deactivate)),
             doing: doing(c, target, &case.org)?,
@@ -93,7 +98,7 @@ pub fn leavers_with_access(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<
             tenant: position.tenant.clone(),
             profile: position.employee.id.clone(),
             name: position.employee.display(),
-            login: case.account.as_ref().map(|account| account.login.clone()),
+            login: case.account.as_ref().map(|one| &one.login).or(left().next().map(|one| &one.login)).cloned(),
             why: said.why,
             since: since.millis(),
             message: said.message,
