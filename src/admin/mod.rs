@@ -21,7 +21,7 @@ mod undo;
 use self::hook::Becomes;
 use crate::actors::{PollRefused, Pollers, Readiness, Service};
 use crate::clock::Clock;
-use crate::config::Token;
+use crate::config::Tokens;
 use crate::config::reload::ChangedKey;
 use crate::domain::Decider;
 use crate::domain::plan::leaver::WhyAccess;
@@ -72,7 +72,7 @@ pub struct Served {
     /// As they are when somebody asks.
     pub rules: LiveRules,
     /// Who may use the admin API; nobody without any.
-    pub tokens: Arc<[Token]>,
+    pub tokens: Tokens,
     /// What the hook of the HR system signs with; without it there is none.
     pub hook_secret: Option<SecretString>,
     /// What the hook has heard.
@@ -110,7 +110,7 @@ impl Served {
             keeper: service.store.clone(),
             orgs: service.orgs.clone(),
             rules: service.store.rules(),
-            tokens: service.admin.tokens.clone().into(),
+            tokens: service.tokens(),
             hook_secret: service.admin.hook_secret.clone(),
             heard: hook::Heard::default(),
             pollers: service.pollers.clone(),
@@ -133,7 +133,7 @@ impl Served {
             store: self.store.clone(),
             orgs: self.orgs.clone(),
             rules: Rules::Known(self.rules.load()),
-            approvers: auth::approvers(&self.tokens),
+            approvers: auth::approvers(&self.tokens.load()),
             people: self.people.clone(),
         }
     }
@@ -293,8 +293,9 @@ async fn api(
     payload: web::Payload,
 ) -> HttpResponse {
     let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let Some(who) = auth::who(&served.tokens, authorization).cloned() else {
-        let message = if served.tokens.is_empty() {
+    let tokens = served.tokens.load();
+    let Some(who) = auth::who(&tokens, authorization).cloned() else {
+        let message = if tokens.is_empty() {
             "the admin API is closed: no [[admin.tokens]] is configured"
         } else {
             "no such token; send Authorization: Bearer TOKEN with a token of [[admin.tokens]]"

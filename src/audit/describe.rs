@@ -90,11 +90,7 @@ pub fn describe(event: &Event) -> String {
             format!("the end of access that {} asked for is taken back by {}: {}", it.asked_by, it.author.by, it.why)
         }
         Event::AccessEndConfirmed(it) => {
-            let says = it.says.as_str();
-            format!(
-                "HR's record ends access too ({says}): once it has for 7 days it decides again, in place of {}",
-                it.asked_by
-            )
+            format!("HR's record ends access too ({}), as {} has asked for", it.says.as_str(), it.asked_by)
         }
         Event::Pruned(it) => {
             format!("{} rows up to row {} were removed by {}: retention lets them go", it.rows, it.to, it.author.by)

@@ -2,12 +2,15 @@
 
 use super::reader::{At, Reader, Section, unique_names};
 use super::secret::{Secrets, is_absent};
-use crate::domain::Decider;
+use crate::domain::{Decider, hex};
+use arc_swap::ArcSwap;
+use aws_lc_rs::digest::{Context, SHA256};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The admin API.
@@ -95,6 +98,38 @@ impl Token {
     /// Who decides with it.
     pub fn decider(&self) -> Decider {
         Decider::of_token(&self.name, self.uid)
+    }
+
+    /// What changes with the token, with its role and with whose it is; says nothing about it.
+    pub fn badge(&self) -> String {
+        let mut parts = Context::new(&SHA256);
+        for part in [self.token.expose_secret(), self.decider().principal(), &self.name, self.role.as_str()] {
+            parts.update(&part.len().to_be_bytes());
+            parts.update(part.as_bytes());
+        }
+        hex(parts.finish().as_ref())
+    }
+}
+
+/// The tokens that hold now: exchanged while the service runs, so that one that was taken away ends at once.
+#[derive(Clone)]
+pub struct Tokens(Arc<ArcSwap<Vec<Token>>>);
+
+impl Tokens {
+    /// Those that hold at this moment.
+    pub fn load(&self) -> Arc<Vec<Token>> {
+        self.0.load_full()
+    }
+
+    /// From now on these hold, and no others.
+    pub fn exchange(&self, tokens: Vec<Token>) {
+        self.0.store(Arc::new(tokens));
+    }
+}
+
+impl<T: Into<Vec<Token>>> From<T> for Tokens {
+    fn from(tokens: T) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(tokens.into())))
     }
 }
 

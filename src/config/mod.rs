@@ -20,7 +20,7 @@ mod secret;
 mod telemetry;
 
 pub(crate) use admin::{Admin, TlsFiles, approvers};
-pub use admin::{ConsoleSettings, Role, Token};
+pub use admin::{ConsoleSettings, Role, Token, Tokens};
 pub use audit::Audit;
 pub(crate) use audit::{AuditFile, HttpSink, Sealing};
 pub(crate) use net::Http;

@@ -78,6 +78,7 @@ pub(super) fn is_live(key: &str) -> bool {
         "service" => key == "service.runs",
         "namely" => within("poll."),
         "okta" => within("budget.") || within("retry."),
+        "admin" => key.starts_with("admin.tokens"),
         table => RULES.contains(&table) && !new_kind,
     }
 }

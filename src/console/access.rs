@@ -19,15 +19,16 @@ pub async fn access(console: Data<Console>, request: HttpRequest) -> HttpRespons
     let own = visitor.number;
     let line = |session: &Visitor| {
         json!({
-            "name": session.who.name, "role": session.role.as_str(), "with": session.by, "since": session.since.millis(),
+            "name": session.who.name, "role": session.role.as_str(), "with": session.by.as_str(), "since": session.since.millis(),
             "seen": session.seen.millis(), "number": session.number, "own": session.number == own,
         })
     };
     let sessions: Vec<Value> = console.sessions.list(console.served.clock.now()).iter().map(line).collect();
     let screen = Screen::new("access", "Configuration and access", "access.html").still();
     show(&console, &visitor, screen, move |served| {
+        let held = served.tokens.load();
         let tokens: Vec<Value> =
-            served.tokens.iter().map(|token| json!({ "name": token.name, "role": token.role.as_str() })).collect();
+            held.iter().map(|token| json!({ "name": token.name, "role": token.role.as_str() })).collect();
         let ends = served.metrics.samples("credential_expiry_timestamp_seconds");
         let credentials: Vec<Value> = ends
             .into_iter()
@@ -35,7 +36,7 @@ pub async fn access(console: Data<Console>, request: HttpRequest) -> HttpRespons
             .collect();
         Ok(json!({
             "sessions": sessions, "tokens": tokens, "credentials": credentials, "orgs": served.orgs,
-            "store": served.store.display().to_string(), "approvers": auth::approvers(&served.tokens),
+            "store": served.store.display().to_string(), "approvers": auth::approvers(&held),
         }))
     })
     .await

@@ -142,8 +142,11 @@ pub fn enter(console: &Console, request: &HttpRequest) -> Result<Visitor, HttpRe
         true => console.sessions.watch(secret, now),
         false => console.sessions.find(secret, now),
     });
-    if let Some(visitor) = found {
-        return Ok(visitor);
+    match found {
+        Some(visitor) if visitor.by.holds(&console.served.tokens.load()) => return Ok(visitor),
+        // The token was taken away, or gives another role.
+        Some(visitor) => drop(console.sessions.end_numbered(visitor.number)),
+        None => {}
     }
     let to = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let to = if request.method() == Method::GET { to } else { "/" };

@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 /// The pages of a service, for `Served::mount`; nothing where nobody could sign in, or they are switched off.
 pub fn mount(served: &Served, settings: &ConsoleSettings) -> std::io::Result<Option<Mount>> {
-    if !settings.serve || served.tokens.is_empty() {
+    if !settings.serve || served.tokens.load().is_empty() {
         return Ok(None);
     }
     let console = Data::new(Console::new(served.clone(), settings.clone())?);

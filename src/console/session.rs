@@ -4,7 +4,7 @@
 //! nothing was asked for a while, after its longest time whatever is asked, and when somebody ends it.
 
 use crate::clock::Moment;
-use crate::config::Role;
+use crate::config::{Role, Token};
 use crate::domain::{Decider, hex};
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
@@ -31,6 +31,29 @@ pub struct Flash {
     pub text: String,
 }
 
+/// How somebody has signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum By {
+    /// With a token of the configuration that has this badge: without it the session is none.
+    Token(String),
+}
+
+impl By {
+    /// The word for it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            By::Token(_) => "token",
+        }
+    }
+
+    /// Whether whoever has signed in so still may.
+    pub fn holds(&self, tokens: &[Token]) -> bool {
+        match self {
+            By::Token(badge) => tokens.iter().any(|token| token.badge() == *badge),
+        }
+    }
+}
+
 /// Somebody who is signed in.
 #[derive(Clone, Debug)]
 pub struct Visitor {
@@ -40,8 +63,8 @@ pub struct Visitor {
     pub role: Role,
     /// What every form gives back: no other site knows it.
     pub csrf: String,
-    /// How they have signed in: `token` or `provider`.
-    pub by: &'static str,
+    /// How they have signed in.
+    pub by: By,
     pub since: Moment,
     pub seen: Moment,
 }
@@ -93,7 +116,7 @@ impl Sessions {
     }
 
     /// Begins a session; the secret is the browser's alone.
-    pub fn begin(&self, who: Decider, role: Role, by: &'static str, now: Moment) -> Result<String, String> {
+    pub fn begin(&self, who: Decider, role: Role, by: By, now: Moment) -> Result<String, String> {
         let (own, csrf) = (secret()?, secret()?);
         let mut kept = self.kept();
         let ends = self.ends;
@@ -211,6 +234,10 @@ mod tests {
         Sessions::new(Ends { idle: 30 * MINUTE, longest: 120 * MINUTE })
     }
 
+    fn by() -> By {
+        By::Token("badge".into())
+    }
+
     fn at(minutes: i64) -> Moment {
         Moment::from_secs(1_000_000 + minutes * 60)
     }
@@ -222,11 +249,11 @@ mod tests {
     #[test]
     fn a_session_ends_when_nothing_is_asked_and_in_any_case_after_its_longest_time() {
         let sessions = sessions();
-        let secret = sessions.begin(ann(), Role::Viewer, "token", at(0)).expect("begins");
+        let secret = sessions.begin(ann(), Role::Viewer, by(), at(0)).expect("begins");
         assert!(sessions.find(&secret, at(29)).is_some() && sessions.find(&secret, at(58)).is_some());
         assert!(sessions.watch(&secret, at(80)).is_some());
         assert!(sessions.find(&secret, at(88)).is_none(), "a page that renews itself keeps nobody signed in");
-        let secret = sessions.begin(ann(), Role::Viewer, "token", at(0)).expect("begins");
+        let secret = sessions.begin(ann(), Role::Viewer, by(), at(0)).expect("begins");
         for minutes in (0..120).step_by(20) {
             assert!(sessions.find(&secret, at(minutes)).is_some(), "{minutes}");
         }
@@ -237,8 +264,8 @@ mod tests {
     fn a_session_that_was_ended_is_nobodys_and_a_guess_is_nobody() {
         let sessions = sessions();
         let (first, second) = (
-            sessions.begin(ann(), Role::Viewer, "token", at(0)).expect("begins"),
-            sessions.begin(ann(), Role::Viewer, "token", at(0)).expect("begins"),
+            sessions.begin(ann(), Role::Viewer, by(), at(0)).expect("begins"),
+            sessions.begin(ann(), Role::Viewer, by(), at(0)).expect("begins"),
         );
         assert_eq!((first.len(), first == second), (64, false));
         sessions.end(&first);
@@ -253,7 +280,7 @@ mod tests {
         let sessions = sessions();
         let numbers: Vec<u64> = (0..2)
             .map(|_| {
-                let secret = sessions.begin(ann(), Role::Viewer, "token", at(0)).expect("begins");
+                let secret = sessions.begin(ann(), Role::Viewer, by(), at(0)).expect("begins");
                 sessions.find(&secret, at(0)).expect("lasts").number
             })
             .collect();
@@ -281,9 +308,7 @@ mod tests {
     fn sessions_are_bounded_and_the_one_that_was_used_longest_ago_makes_room() {
         let sessions = Sessions::new(Ends { idle: 3000 * MINUTE, longest: 3000 * MINUTE });
         let secrets: Vec<String> = (0..=MOST)
-            .map(|n| {
-                sessions.begin(ann(), Role::Viewer, "token", at(i64::try_from(n).expect("small"))).expect("begins")
-            })
+            .map(|n| sessions.begin(ann(), Role::Viewer, by(), at(i64::try_from(n).expect("small"))).expect("begins"))
             .collect();
         assert_eq!(sessions.list(at(600)).len(), MOST);
         assert!(sessions.find(&secrets[0], at(600)).is_none() && sessions.find(&secrets[1], at(600)).is_some());

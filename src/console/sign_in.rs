@@ -4,6 +4,7 @@ use super::entry::{alone, enter, posted};
 use super::form::Form;
 use super::request::{comes_from_here, cookie, host, onward, session};
 use super::respond::redirect;
+use super::session::By;
 use super::shared::Console;
 use crate::admin::auth;
 use crate::audit::sign_in::{SignIn, SignInRefused};
@@ -67,7 +68,7 @@ pub async fn sign_in(console: Data<Console>, request: HttpRequest, payload: Payl
     let served = &console.served;
     let (from, now) = (address(&request), served.clock.now());
     let given = format!("Bearer {}", form.text("token").unwrap_or_default());
-    let Some(token) = auth::who(&served.tokens, Some(&given)).cloned() else {
+    let Some(token) = auth::who(&served.tokens.load(), Some(&given)).cloned() else {
         let (late, times) = console.sessions.failed(from, now);
         tracing::warn!(%from, times, "a sign-in to the console was refused: no such token");
         if times <= EACH || times.is_multiple_of(10) {
@@ -91,7 +92,7 @@ pub async fn sign_in(console: Data<Console>, request: HttpRequest, payload: Payl
         with: "token".to_owned(),
         from: from.to_string(),
     });
-    let secret = match console.sessions.begin(who, token.role, "token", now) {
+    let secret = match console.sessions.begin(who, token.role, By::Token(token.badge()), now) {
         Ok(secret) => secret,
         Err(why) => return refused(&why),
     };

@@ -9,7 +9,7 @@ use crate::domain::account::directory::Directory;
 use crate::domain::account::knowledge::Knowledge;
 use crate::domain::account::user::Account;
 use crate::domain::matching::correlation::{ANCHOR, BEFORE, Candidate, Confidence, Counterpart, MISSING};
-use crate::domain::matching::linking::{Ties, bound, distinct, left_while_asked};
+use crate::domain::matching::linking::{Ties, bound, copied, distinct, left_while_asked};
 use crate::domain::matching::twins;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::employee::Employee;
@@ -127,7 +127,7 @@ impl Seek<'_> {
             None => self.asked(target, account.as_ref())?,
             bound => bound,
         };
-        let bound = bound.or(gone.clone());
+        let bound = bound.or(gone.clone()).or_else(|| copied(self.position, &positions));
         Ok(Some(Candidate {
             rule: rule.to_owned(),
             confidence,

@@ -2,7 +2,7 @@
 
 use crate::common::rig::{Rig, Setup, on_a_system};
 use namely_okta_sync::admin::{self, Served};
-use namely_okta_sync::config::{ConsoleSettings, Role, Token};
+use namely_okta_sync::config::{ConsoleSettings, Role, Token, Tokens};
 use namely_okta_sync::console;
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::population::Status as Hired;
@@ -17,6 +17,7 @@ pub fn secret(role: Role) -> String {
 /// A service with a console, and no browser yet.
 pub struct Pages {
     pub address: SocketAddr,
+    tokens: Tokens,
     client: reqwest::Client,
 }
 
@@ -57,10 +58,11 @@ impl Pages {
             uid: None,
         };
         let tokens = [token("Vera", Role::Viewer), token("Otto", Role::Operator), token("Anna", Role::Approver)];
-        let served = Served { tokens: tokens.into(), ..Served::of(rig.service()) };
+        let tokens = Tokens::from(tokens);
+        let served = Served { tokens: tokens.clone(), ..Served::of(rig.service()) };
         let mount = console::mount(&served, &settings).expect("threads");
         let address = admin::serve(SocketAddr::from(([127, 0, 0, 1], 0)), served.with(mount)).expect("listens");
-        Self { address, client: reqwest::Client::builder().redirect(Policy::none()).build().expect("a client") }
+        Self { address, tokens, client: reqwest::Client::builder().redirect(Policy::none()).build().expect("a client") }
     }
 
     async fn sent(&self, request: reqwest::RequestBuilder) -> Answer {
@@ -389,6 +391,30 @@ fn every_screen_opens_says_what_is_empty_and_exports_what_it_shows() {
         assert_eq!(otto.get("/audit?kind=nonsense").await.status, 400);
         let ended = otto.post("/access", "/reload", &[]).await;
         assert!(ended.has("flash refused"), "this service has no file: {}", ended.text);
+    });
+}
+
+#[test]
+fn a_token_that_is_taken_away_or_gives_another_role_ends_what_was_signed_in_with_it() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(8)).await;
+        let pages = Pages::of(&rig);
+        let (anna, otto) = (pages.signed_in(Role::Approver).await, pages.signed_in(Role::Operator).await);
+        assert_eq!((anna.get("/holds").await.status, otto.get("/holds").await.status), (200, 200));
+        let held = pages.tokens.load();
+        let vera = held.iter().find(|token| token.role == Role::Viewer).expect("there").clone();
+        let demoted = held.iter().find(|token| token.role == Role::Operator).cloned();
+        let demoted = Token { role: Role::Viewer, ..demoted.expect("there") };
+        let call = || pages.client.get(pages.url("/api/v1/status")).bearer_auth(secret(Role::Approver));
+        assert_eq!(pages.sent(call()).await.status, 200);
+        pages.tokens.exchange(vec![vera, demoted]);
+        assert_eq!(pages.sent(call()).await.status, 401, "the token is gone");
+        for gone in [&anna, &otto] {
+            let answer = gone.get("/holds").await;
+            assert!(answer.status == 303 && answer.location().starts_with("/sign-in"), "{}", answer.location());
+        }
+        let again = pages.post("/sign-in", &[("token", &secret(Role::Operator)), ("to", "/holds")]).await;
+        assert_eq!(again.status, 303, "the other role is theirs from now on");
     });
 }
 

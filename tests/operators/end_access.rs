@@ -63,7 +63,7 @@ fn access_ends_now_and_no_edit_of_hr_lifts_it_until_hr_has_followed() {
         rig.until("HR has followed", async |_| cli(&config, &["end-access", "--list"]).1.contains("followed")).await;
         assert!(!cli(&config, &["attention"]).1.contains("stolen laptop"), "nobody has anything to do");
         let (_, said) = cli(&config, &["audit", "list", "--kind", "access_end_confirmed"]);
-        assert!(said.contains("it decides again"), "{said}");
+        assert!(said.contains("ends access too"), "{said}");
         rig.edit(3, |p| p.status = Hired::Active);
         rig.until("HR takes it back", async |_| cli(&config, &["attention"]).1.contains("stolen laptop")).await;
         rig.quiet().await;

@@ -147,6 +147,22 @@ fn a_person_of_two_tenants_is_one_account_and_leaves_when_both_have_let_them_go(
 }
 
 #[test]
+fn a_copy_of_a_company_speaks_for_nobody_until_somebody_says_so() {
+    on_a_system(async {
+        let world = World::settled(6).await;
+        let ours = world.merger.people[0][3].clone();
+        // The same ids: another tenant was made as a copy of the first.
+        world.tenants.join(std::slice::from_ref(&ours));
+        world.until("it is asked", async |world| !world.reviews().await.is_empty()).await;
+        let (profile, review) = world.reviews().await.remove(0);
+        assert!(profile == ours.id && review.why.contains("one of the two is a copy"), "{review:?}");
+        world.tenants.edit(0, 3, |p| p.status = Hired::Inactive);
+        let out = |okta: &Okta| find(okta, &ours.email).iter().all(|user| !user.is_live());
+        world.until_org(0, "whoever has left is out, whatever the copy says", out).await;
+    });
+}
+
+#[test]
 fn an_account_that_only_a_rule_s_match_keeps_in_use_is_asked_about_and_stays_if_that_is_right() {
     on_a_system(async {
         let world = World::settled(6).await;

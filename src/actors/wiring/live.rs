@@ -1,7 +1,7 @@
 //! What of a running service can be tuned.
 
 use super::traffic::{Traffic, Tuning};
-use crate::config::{self, Config, OktaOrg};
+use crate::config::{self, Config, OktaOrg, Tokens};
 use crate::namely::walk::Pace;
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
@@ -15,6 +15,8 @@ pub(crate) struct Live {
     /// How fast each tenant is asked.
     pub paces: BTreeMap<String, LivePace>,
     pub traffics: BTreeMap<String, Traffic>,
+    /// Who may use the admin API and the console.
+    pub tokens: Tokens,
     pub config: Mutex<Config>,
 }
 

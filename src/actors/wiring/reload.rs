@@ -5,14 +5,19 @@ use super::topology::Service;
 use crate::audit::Author;
 use crate::audit::details::{ConfigChange, Reconfigured};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::config::reload::{ChangedKey, compare};
+use crate::config::{Config, Tokens};
 use crate::domain::Decider;
 use crate::retry;
 use crate::store::{Store, StoreError};
 use std::sync::{Arc, PoisonError};
 
 impl Service {
+    /// Who may use the admin API and the console, as it is exchanged.
+    pub fn tokens(&self) -> Tokens {
+        self.live.tokens.clone()
+    }
+
     /// Exchanges the configuration for `new`, which was checked, and tells what has changed; `by` stands in the audit. What
     /// needs a restart, or a store that cannot write, refuses all of it.
     pub async fn reload(&self, new: Config, by: &Decider) -> Result<Vec<ChangedKey>, String> {
@@ -26,6 +31,7 @@ impl Service {
             ));
         }
         if changes.is_empty() {
+            live.tokens.exchange(new.admin.tokens); // what stands in a file or a variable of its own may be another one
             return Ok(changes);
         }
         let audited = Reconfigured {
@@ -42,6 +48,7 @@ impl Service {
             let looking = evaluate_everybody(self.store.clone(), new.rules.clone(), self.clock.clone());
             self.supervisor.must("reload", "", looking);
         }
+        live.tokens.exchange(new.admin.tokens.clone());
         for tenant in &new.namely {
             if let Some(pace) = live.paces.get(&tenant.name) {
                 pace.store(Arc::new(tenant.pace));

@@ -114,7 +114,12 @@ impl Service {
             pollers: pollers.clone(),
             decided: decided.clone(),
             supervisor: shared.supervisor.clone(),
-            live: Live { paces: paces.clone(), traffics, config: Mutex::new(config.clone()) },
+            live: Live {
+                paces: paces.clone(),
+                traffics,
+                tokens: config.admin.tokens.clone().into(),
+                config: Mutex::new(config.clone()),
+            },
         };
         let skew = Skew::new(shared.clock.monotonic());
         let timekeeper = Timekeeper { shared: shared.clone(), skew: skew.clone(), decided };

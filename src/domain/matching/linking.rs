@@ -1,5 +1,6 @@
 //! What follows from a correlation: by the rules, and by how much rules may do by themselves.
 
+use crate::domain::Position;
 use crate::domain::matching::correlation::{ANCHOR, BEFORE, Candidate, Contact, Correlation, Counterpart, MatchRule};
 
 /// What the correlation of a profile leads to.
@@ -139,6 +140,19 @@ pub struct Ties<'a> {
     pub is_being_adopted: bool,
     /// Tenants of its profiles, each with whether it was added to the org and waits for its own report.
     pub tenants: Vec<(&'a str, bool)>,
+}
+
+/// That another tenant shows a profile of the same id among those of a person: ids are unique, so one of the two tenants is a copy, and
+/// which of them speaks for the person is asked.
+pub fn copied(mine: &Position, theirs: &[Position]) -> Option<String> {
+    let is_copy = |other: &&Position| other.employee.id == mine.employee.id && other.tenant != mine.tenant;
+    theirs.iter().find(is_copy).map(|other| {
+        format!(
+            "tenant {} shows the profile {} too: one of the two is a copy of the other; accept if both speak for the person, reject if \
+             this one does not",
+            other.tenant, other.employee.id
+        )
+    })
 }
 
 /// What must be decided before a profile of the tenant `mine` joins a target of an org.
