@@ -31,6 +31,7 @@ impl State {
         let warn = |message: String| Concern { weight: Weight::Warn, message };
         let open: Vec<_> = state.leavers_with_access.iter().filter(|leaver| leaver.why.pages()).collect();
         let mut all: Vec<Concern> = with_access(&open, "still access", &state.at).map(bad).into_iter().collect();
+        all.extend(state.unconfigured.iter().map(|one| bad(one.message())));
         if state.audit.broken == Some(true) {
             all.push(bad("the audit is not as it was written; see `audit verify`".to_owned()));
         }

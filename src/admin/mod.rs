@@ -36,7 +36,7 @@ use routes::{Ask, Lost};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use state::{Overall, Running, overall};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -259,7 +259,15 @@ fn waits(served: &Served) -> BTreeMap<&'static str, i64> {
 
 /// How many people have left and still have access, by org and reason.
 fn leavers_with_access(served: &Served) -> BTreeMap<String, i64> {
-    let all = served.orgs.iter().flat_map(|org| WhyAccess::ALL.map(|why| (org, why)));
+    let families = served.metrics.work.leavers_with_access.collect();
+    let orgs: BTreeSet<String> = families
+        .iter()
+        .flat_map(|family| family.get_metric())
+        .flat_map(|metric| metric.get_label())
+        .filter(|label| label.name() == "org")
+        .map(|label| label.value().to_owned())
+        .collect();
+    let all = orgs.iter().flat_map(|org| WhyAccess::ALL.map(|why| (org, why)));
     let counted = all.filter(|(_, why)| why.pages()).map(|(org, why)| {
         let count = served.metrics.work.leavers_with_access.with_label_values(&[org, why.as_str()]).get();
         (format!("{org}, {why}"), count)

@@ -3,7 +3,9 @@
 use crate::clock::Moment;
 use crate::domain::Priority;
 use crate::domain::plan::limits::Mode;
-use crate::store::{HeldChanges, LeaverWithAccess, OrgVitals, Pause, StoreError, Tx, Used, Vitals, holds, pauses};
+use crate::store::{
+    HeldChanges, LeaverWithAccess, OrgVitals, Pause, StoreError, Tx, Unconfigured, Used, Vitals, holds, pauses,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -185,6 +187,9 @@ pub struct State {
     /// Who has left and still has access, the most urgent first.
     #[serde(default)]
     pub leavers_with_access: Vec<LeaverWithAccess>,
+    /// Orgs and tenants that the store knows and the configuration does not have, of people with live accounts.
+    #[serde(default)]
+    pub unconfigured: Vec<Unconfigured>,
     pub orgs: BTreeMap<String, OrgState>,
     /// How the tenants are read; nothing where no service answers.
     #[serde(default)]
@@ -298,6 +303,7 @@ impl State {
             missing: running.map(|running| running.missing.clone()),
             notices: running.map(|running| running.notices.clone()).unwrap_or_default(),
             leavers_with_access: seen.leavers.clone(),
+            unconfigured: seen.unconfigured.clone(),
             orgs: seen.orgs.iter().map(org).collect(),
             tenants: running.map(|running| running.tenants(now)).unwrap_or_default(),
             expiring: running.map(|running| running.expiring(now)).unwrap_or_default(),
@@ -332,6 +338,7 @@ impl State {
         self.leavers_with_access.iter().any(|leaver| leaver.why.pages())
             || !self.holds.is_empty()
             || !self.pauses.is_empty()
+            || !self.unconfigured.is_empty()
             || self.audit.broken == Some(true)
             || self.expiring.iter().any(|one| one.seconds < ENDS_SOON)
             || self.orgs.values().any(|org| org.quarantined_seconds > QUARANTINED_LONG)

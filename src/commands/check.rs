@@ -20,7 +20,7 @@ use crate::okta::auth::{Credentials, NoToken};
 use crate::okta::schema::{misfits, unfit};
 use crate::okta::wire::{GroupObject, GroupRule};
 use crate::okta::{OktaClient, Request};
-use crate::store::{Store, ambiguous_anchors, population};
+use crate::store::{Store, ambiguous_anchors, population, unconfigured};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
@@ -47,6 +47,7 @@ pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
         Ok(config) => {
             findings.push(good("configuration", format!("{} is sound", file.display())));
             findings.extend(anchors(&config));
+            findings.extend(not_configured(&config));
             findings.push(approvers_finding(&config));
             findings.extend(network_findings(&config, &|name| std::env::var(name).ok()));
             if !options.offline {
@@ -99,6 +100,18 @@ fn anchors(config: &Config) -> Option<Finding> {
         Ok(found) => bad(what, format!("{}; clear it in Okta on those that are not theirs", found.join("; "))),
         Err(e) => good(what, format!("not looked at: {e}")),
     })
+}
+
+/// Orgs and tenants that the store knows people of, and that the configuration does not have.
+fn not_configured(config: &Config) -> Vec<Finding> {
+    let store = &config.service.store;
+    if !store.exists() {
+        return Vec::new();
+    }
+    match Store::reader(store).and_then(|c| unconfigured(&c, &config.rulebook)) {
+        Ok(found) => found.iter().map(|one| bad(&one.name, one.message())).collect(),
+        Err(e) => vec![good("what is not configured", format!("not looked at: {e}"))],
+    }
 }
 
 /// What should be known about the ways out of this machine.

@@ -6,9 +6,11 @@ use super::place::ConfigFile;
 use super::store::{moment, open_store};
 use crate::actors::sealer::own_key;
 use crate::audit::SigningKey;
+use crate::clock::Moment;
 use crate::config::place::Known;
-use crate::report::evidence::Collector;
-use crate::store::{Filter, checkpoints, filter_audit, identity, login_of};
+use crate::domain::plan::leaver::WhyAccess;
+use crate::report::evidence::{Collector, Evidence, Leaver};
+use crate::store::{Filter, LeaverWithAccess, checkpoints, filter_audit, identity, leavers_with_access, login_of};
 use anyhow::{Context, bail};
 use aws_lc_rs::digest::{SHA256, digest};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -64,6 +66,28 @@ checkpoints.jsonl    what was sealed
 manifest.json        every file with its checksum, the first and the last row; manifest.sig is its signature
 ";
 
+/// The state of a leaver whose org is not in the configuration: how the account is now is not known.
+const NOT_READ: &str = "could not be looked at";
+
+fn not_read(evidence: &mut Evidence, it: LeaverWithAccess) {
+    if let Some(known) = evidence.leavers.iter_mut().rfind(|leaver| leaver.target == it.target) {
+        known.state = NOT_READ;
+        return;
+    }
+    evidence.leavers.push(Leaver {
+        target: it.target,
+        seen_at: Moment::from_millis(it.since).to_string(),
+        login: it.login.unwrap_or_default(),
+        held: Some(it.message),
+        state: NOT_READ,
+        org: it.org,
+        tenant: it.tenant,
+        profile: it.profile,
+        name: it.name,
+        ..Leaver::default()
+    });
+}
+
 /// Makes the pack.
 pub fn evidence(options: &Options) -> anyhow::Result<ExitCode> {
     let opened = open_store(&options.config)?;
@@ -91,6 +115,18 @@ pub fn evidence(options: &Options) -> anyhow::Result<ExitCode> {
     let mut evidence = collector.end();
     for leaver in &mut evidence.leavers {
         leaver.login = login_of(&opened.store, leaver.target)?.unwrap_or_default();
+    }
+    match Known::read(&options.config.path()?)?.config {
+        Ok(config) => {
+            for leaver in leavers_with_access(&opened.store, &config.rulebook, opened.now)? {
+                if leaver.why == WhyAccess::OrgNotConfigured && Moment::from_millis(leaver.since) <= to {
+                    not_read(&mut evidence, leaver);
+                }
+            }
+        }
+        Err(_) => eprintln!(
+            "warning: whether anybody who has left has an account in an org that is not in the configuration is not known"
+        ),
     }
     let chain = json!({
         "result": audit.word(), "why": audit.doubt, "good": verdict.is_good(), "vouched_to": verdict.vouched_to, "checkpoints": verdict.checkpoints,

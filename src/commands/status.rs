@@ -185,6 +185,7 @@ mod tests {
             missing: Some(BTreeMap::new()),
             notices: BTreeMap::new(),
             leavers_with_access: Vec::new(),
+            unconfigured: Vec::new(),
             orgs: BTreeMap::new(),
             tenants: BTreeMap::new(),
             expiring: Vec::new(),

@@ -37,7 +37,8 @@ pub struct Leaver {
     /// Who has decided that access stays, or has given it back.
     pub kept_by: Option<String>,
     /// `revoked and proved`, `revoked`, `suspended` for as long as the account is not deactivated, `nothing to revoke`, `no account
-    /// found`, `open`, `kept by decision` whatever was revoked before it, or `taken back` when Namely said otherwise again.
+    /// found`, `open`, `kept by decision` whatever was revoked before it, `taken back` when Namely said otherwise again, or `could not be
+    /// looked at` where the org is not in the configuration.
     pub state: &'static str,
 }
 

@@ -9,8 +9,8 @@ use super::missing_news::is_back;
 use super::pins::Because;
 use super::relink::{What, relink_known};
 use super::rows::source::Source;
-use super::rows::{link, source};
-use super::{Store, StoreError, append, circles, dirty, links, mass, pins, renamed};
+use super::rows::{link, source, target as targets};
+use super::{Store, StoreError, append, cases, circles, dirty, links, mass, pins, renamed};
 use crate::audit::details::Unreadable;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
@@ -178,8 +178,11 @@ pub(super) fn follow(c: &Tx, rules: &Rulebook, differs: Differs, outcome: &mut P
     source::save(c, tenant, &document)?;
     let position = Position { tenant: tenant.to_owned(), employee: document.employee };
     links::put_keys(c, rules, &position)?;
-    for target in link::targets_of(c, tenant, &employee.id)? {
+    for (org, target) in link::in_orgs(c, tenant, &employee.id)? {
         pins::unpin(c, target, Because::News("Namely says something new"), now)?;
+        if rules.org(&org).is_none() {
+            beyond(c, rules, target, now)?;
+        }
     }
     if let Some(before) = before {
         if !before.email.is_empty() && login_key(&before.email) != login_key(&employee.email) {
@@ -210,6 +213,13 @@ pub(super) fn follow(c: &Tx, rules: &Rulebook, differs: Differs, outcome: &mut P
     }
     outcome.accepted.push((employee.id.clone(), hash));
     Ok(())
+}
+
+/// A person of an org that is not in the configuration: since when their access should be over is known all the same.
+fn beyond(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<(), StoreError> {
+    let Some(case) = cases::brief(c, rules, target, now)? else { return Ok(()) };
+    let is_over = rules.lifecycle(&case, now).entitlement.is_over();
+    targets::set_ended_at(c, target, is_over.then_some(case.ended_at.unwrap_or(now)))
 }
 
 /// Writes a problem down, and follows what the profile says about access all the same.

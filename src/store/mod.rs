@@ -124,6 +124,7 @@ pub use views::missing::{MissingAccount, MissingPerson, MissingState, missing_pe
 pub use views::people::{ListedPerson, Stand, listed_people};
 pub use views::progress::{Progress, progress};
 pub use views::starters::{Starter, starters, starters_among};
+pub use views::unconfigured::{Section, Unconfigured, unconfigured};
 pub use views::vitals::{OrgVitals, Used, Vitals, vitals};
 pub use votes::{Ballot, Voted, cancel, reverse, vote};
 

@@ -6,6 +6,7 @@
 use super::engine::Tx;
 use super::rows::meta::{meta, number, set_meta};
 use super::rows::{audit, hold, intent, unanswered as row, work};
+use super::views::unconfigured::unconfigured;
 use super::{Store, StoreError, accounts, append, everybody, pause, prime, unanswered};
 use crate::audit::details::Started;
 use crate::audit::{Effect, Event, Outcome, Record};
@@ -59,6 +60,9 @@ fn recover(c: &Tx, rulebook: &Rulebook, rules: &str, now: Moment) -> Result<Reco
     // An org that is no longer configured is nobody's work; what is known of it stays.
     hold::need_at_least(c, rulebook.safeguards.eyes())?;
     work::keep_orgs(c, &rulebook.orgs.iter().map(|org| org.name.as_str()).collect::<Vec<_>>())?;
+    for one in unconfigured(c, rulebook)? {
+        tracing::error!(name = one.name, people = one.people, "{}", one.message());
+    }
     for org in &rulebook.orgs {
         pause::set_stopped_by_org(c, &org.name, None)?; // it is found out anew
     }

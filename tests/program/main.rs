@@ -37,5 +37,6 @@ mod store_shapes;
 mod store_trouble;
 #[cfg(feature = "otel")]
 mod traces;
+mod unconfigured;
 mod upgrade;
 mod words;

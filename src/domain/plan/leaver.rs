@@ -21,6 +21,8 @@ pub enum WhyAccess {
     Held,
     /// It is not known which account is theirs, or whether they have one.
     NotFound,
+    /// The org is not in the configuration: nobody reads or ends accounts there.
+    OrgNotConfigured,
     /// Nobody has come to it yet.
     Waiting,
     /// Somebody has decided so.
@@ -29,8 +31,14 @@ pub enum WhyAccess {
 
 impl WhyAccess {
     /// All reasons, the most urgent first.
-    pub const ALL: [WhyAccess; 5] =
-        [WhyAccess::Refused, WhyAccess::Held, WhyAccess::NotFound, WhyAccess::Waiting, WhyAccess::ByDecision];
+    pub const ALL: [WhyAccess; 6] = [
+        WhyAccess::Refused,
+        WhyAccess::Held,
+        WhyAccess::NotFound,
+        WhyAccess::OrgNotConfigured,
+        WhyAccess::Waiting,
+        WhyAccess::ByDecision,
+    ];
 
     /// The word in metrics and documents.
     pub const fn as_str(self) -> &'static str {
@@ -38,6 +46,7 @@ impl WhyAccess {
             WhyAccess::Refused => "refused",
             WhyAccess::Held => "held",
             WhyAccess::NotFound => "not_found",
+            WhyAccess::OrgNotConfigured => "org_not_configured",
             WhyAccess::Waiting => "waiting",
             WhyAccess::ByDecision => "by_decision",
         }
@@ -55,6 +64,7 @@ impl std::fmt::Display for WhyAccess {
             WhyAccess::Refused => "refused by Okta",
             WhyAccess::Held => "held",
             WhyAccess::NotFound => "account not found",
+            WhyAccess::OrgNotConfigured => "org not configured",
             WhyAccess::Waiting => "waiting",
             WhyAccess::ByDecision => "by decision",
         })

@@ -35,12 +35,6 @@ pub fn of_any_tenant(c: &Tx, org: &str, profile: &str) -> Result<Option<(String,
     Ok(select.query_row([org, profile], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }
 
-/// The targets that a profile has, in all orgs.
-pub fn targets_of(c: &Tx, tenant: &str, profile: &str) -> Result<Vec<i64>, StoreError> {
-    let mut select = c.prepare_cached("SELECT target FROM link WHERE tenant = ?1 AND profile = ?2")?;
-    Ok(select.query_map([tenant, profile], |row| row.get(0))?.collect::<Result<_, _>>()?)
-}
-
 /// The targets that share a profile with one, in all orgs.
 pub fn sharing(c: &Tx, target: i64) -> Result<Vec<i64>, StoreError> {
     let mut select = c.prepare_cached(

@@ -117,6 +117,46 @@ pub fn orgs(c: &Tx) -> Result<Vec<String>, StoreError> {
     Ok(select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
+/// Every tenant of which a profile is linked.
+pub fn tenants(c: &Tx) -> Result<Vec<String>, StoreError> {
+    let mut select = c.prepare_cached("SELECT DISTINCT tenant FROM link")?;
+    Ok(select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+/// How many people of an org have an account that was live when it was last seen.
+pub fn live_in_org(c: &Tx, org: &str) -> Result<i64, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT count(*) FROM target t JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id
+         WHERE t.org = ?1 AND a.status <> 'DEPROVISIONED' AND EXISTS (SELECT 1 FROM link l WHERE l.target = t.id)",
+    )?;
+    Ok(select.query_row([org], |row| row.get(0))?)
+}
+
+/// How many profiles of a tenant are of somebody with an account that was live when it was last seen.
+pub fn live_of_tenant(c: &Tx, tenant: &str) -> Result<i64, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT count(DISTINCT l.profile) FROM link l JOIN target t ON t.id = l.target
+         JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id WHERE l.tenant = ?1 AND a.status <> 'DEPROVISIONED'",
+    )?;
+    Ok(select.query_row([tenant], |row| row.get(0))?)
+}
+
+/// People of an org with an account that was live when it was last seen, and a profile that does not say that they simply work here,
+/// or whose access somebody has ended; with since when access of theirs is over, in any org.
+pub fn may_have_left(c: &Tx, org: &str) -> Result<Vec<(i64, Option<Moment>)>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT t.id, coalesce(t.ended_at, (SELECT min(o.ended_at) FROM link x
+             JOIN link y ON y.tenant = x.tenant AND y.profile = x.profile JOIN target o ON o.id = y.target WHERE x.target = t.id))
+         FROM target t JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id
+         WHERE t.org = ?1 AND a.status <> 'DEPROVISIONED' AND (
+           EXISTS (SELECT 1 FROM link l JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile WHERE l.target = t.id
+             AND (json_text(s.doc, 'user_status') <> 'active' OR json_text(s.doc, 'departure_date') IS NOT NULL))
+           OR EXISTS (SELECT 1 FROM end_access e WHERE e.target = t.id AND e.over_at IS NULL AND e.waits = 0)) ORDER BY t.id",
+    )?;
+    let rows = select.query_map([org], |row| Ok((row.get(0)?, row.get::<Option<i64>>(1)?.map(Moment::from_millis))))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// How many people of an org are dirty, of one priority and state, and since when the first of them.
 pub struct Dirty {
     pub org: String,

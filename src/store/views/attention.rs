@@ -2,6 +2,7 @@
 
 use super::ended::ended_access;
 use super::missing::{MissingPerson, MissingState, missing_people};
+use super::unconfigured::{Section, unconfigured};
 use crate::clock::Moment;
 use crate::domain::Rulebook;
 use crate::domain::work::machine::State;
@@ -23,7 +24,7 @@ const MANY_MISSING: usize = 20;
 /// Somebody or something that waits for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttentionItem {
-    /// `leaver with access`, `paused`, `first contact`, `held`, `set quarantined`, `missing`, `unreadable`, `review`,
+    /// `leaver with access`, `not configured`, `paused`, `first contact`, `held`, `set quarantined`, `missing`, `unreadable`, `review`,
     /// `ambiguous` or `remark`.
     pub what: String,
     pub org: Option<String>,
@@ -163,6 +164,13 @@ fn stopped(c: &Tx, rules: &Rulebook) -> Result<Vec<AttentionItem>, StoreError> {
         why,
     };
     let mut stopped: Vec<AttentionItem> = Vec::new();
+    for one in unconfigured(c, rules)? {
+        let why = one.message();
+        stopped.push(match one.what {
+            Section::Org => all("not configured", Some(one.name), "every tenant", why),
+            Section::Tenant => all("not configured", None, &one.name, why),
+        });
+    }
     for pause in pauses(c)? {
         let why = format!("{}; see `pause --list`", pause.message());
         stopped.push(all("paused", pause.org, "every org", why));

@@ -17,6 +17,7 @@ use crate::store::rejections;
 use crate::store::rows::review::rejected;
 use crate::store::rows::target::owner;
 use crate::store::rows::{account, intent, people, pin, review, unanswered};
+use crate::store::views::unconfigured::unconfigured_orgs;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -105,7 +106,48 @@ pub fn leavers_with_access(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<
             command: said.command,
         });
     }
+    found.extend(leavers_there(c, rules, now)?);
     found.sort_by_key(|leaver| (!leaver.why.pages(), leaver.since, leaver.target));
+    Ok(found)
+}
+
+/// Whoever has left and had a live account in an org that the configuration does not have, for longer than it allows.
+fn leavers_there(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<LeaverWithAccess>, StoreError> {
+    let after = rules.safeguards.leaver_access;
+    let mut found = Vec::new();
+    for org in unconfigured_orgs(c, rules)? {
+        for (target, ended_at) in people::may_have_left(c, &org)? {
+            let Some(case) = cases::brief(c, rules, target, now)? else { continue };
+            let Some(account) = &case.account else { continue };
+            let entitlement = rules.lifecycle(&case, now).entitlement;
+            let is_withheld =
+                matches!(entitlement, Entitlement::Suspended(_)) && account.status == AccountStatus::Suspended;
+            let since = ended_at.unwrap_or(now - after);
+            if !entitlement.is_over() || is_withheld || now.since(since) < after {
+                continue;
+            }
+            let seen =
+                account::with_time(c, &org, &account.id)?.map(|(_, at)| format!(", at {at}")).unwrap_or_default();
+            let position = case.person.primary();
+            found.push(LeaverWithAccess {
+                target,
+                org: org.clone(),
+                tenant: position.tenant.clone(),
+                profile: position.employee.id.clone(),
+                name: position.employee.display(),
+                login: Some(account.login.clone()),
+                why: WhyAccess::OrgNotConfigured,
+                since: since.millis(),
+                message: format!(
+                    "{org} is not in the configuration any more, so nobody reads or ends {}, {} when it was last seen{seen}: put its \
+                     section [[okta]] back and start again, then it ends by itself; until then deactivate it in Okta",
+                    account.described(),
+                    account.status.as_str()
+                ),
+                command: "check".into(),
+            });
+        }
+    }
     Ok(found)
 }
 

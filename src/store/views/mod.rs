@@ -9,4 +9,5 @@ pub(crate) mod missing;
 pub(crate) mod people;
 pub(crate) mod progress;
 pub(crate) mod starters;
+pub(crate) mod unconfigured;
 pub(crate) mod vitals;

@@ -1,6 +1,7 @@
 //! How the store and what waits in it are, for those who watch: read beside the writer, never in its way.
 
 use super::leavers::{LeaverWithAccess, leavers_with_access};
+use super::unconfigured::{Unconfigured, unconfigured};
 use crate::clock::Moment;
 use crate::domain::plan::limits::{Limit, Scope, Span};
 use crate::domain::work::machine::State;
@@ -18,6 +19,8 @@ pub struct Vitals {
     pub orgs: BTreeMap<String, OrgVitals>,
     /// Who has left and still has access, the most urgent first.
     pub leavers: Vec<LeaverWithAccess>,
+    /// Orgs and tenants that the configuration does not have, of people with live accounts.
+    pub unconfigured: Vec<Unconfigured>,
     /// Profiles that cannot be read, by tenant.
     pub unreadable: BTreeMap<String, i64>,
     /// People who are missing and about whom nobody has decided, by tenant; every tenant has its number.
@@ -72,6 +75,7 @@ pub fn vitals(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vitals, StoreErro
     vitals.pauses = people::paused(c)?;
     vitals.safeguards = used(c, &vitals.orgs, &rules.safeguards.limits, now)?;
     vitals.leavers = leavers_with_access(c, rules, now)?;
+    vitals.unconfigured = unconfigured(c, rules)?;
     audit(c, &mut vitals)?;
     Ok(vitals)
 }
