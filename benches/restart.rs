@@ -70,12 +70,12 @@ impl Workspace {
     }
 
     fn count(&self, sql: &str) -> Option<i64> {
-        Store::reader(&self.path("store.db")).ok()?.query_row(sql, [], |row| row.get(0)).ok()
+        Store::reader(self.path("store.db")).ok()?.query_row(sql, [], |row| row.get(0)).ok()
     }
 
     /// When the accounts of the org were last compared with everybody, as it is written down.
     fn compared(&self) -> Option<String> {
-        let reader = Store::reader(&self.path("store.db")).ok()?;
+        let reader = Store::reader(self.path("store.db")).ok()?;
         reader.query_row("SELECT value FROM meta WHERE key = 'compared sandbox'", [], |row| row.get(0)).ok()
     }
 

@@ -297,7 +297,7 @@ fn main() {
         let folder = tempfile::tempdir().expect("a folder");
         let open = |name: &str| {
             let rules = config.rulebook.clone();
-            Store::open(&folder.path().join(name), rules, Metrics::new().store).expect("opens")
+            Store::open(folder.path().join(name), rules, Metrics::new().store).expect("opens")
         };
         let (audit, tenant) = (open("audit.db"), open("company.db"));
         audit.recover("rules".into(), clock.now()).await.expect("recovers");

@@ -106,9 +106,9 @@ impl Notifier {
             Some(gathered) => gathered.to,
             None => self.shared.store.cursor(&name).await?,
         };
-        let path = self.shared.store.path().to_owned();
+        let place = self.shared.store.place().clone();
         let read = tokio::task::spawn_blocking(move || {
-            let rows = read_audit(&*Store::reader(&path)?, after, ROWS)?;
+            let rows = read_audit(&*Store::reader(&place)?, after, ROWS)?;
             let mut gathered = gathered.unwrap_or(Gathered { digest: Digest::default(), from: after + 1, to: after });
             for row in &rows {
                 gathered.digest.row(&Row::read(&row.text)?, &events);

@@ -158,13 +158,13 @@ impl Reconciler {
     }
 
     async fn report(&self, now: Moment) -> Result<Reconciliation, TaskError> {
-        let (path, org, rulebook) = (
-            self.lists.org.shared.store.path().to_owned(),
+        let (place, org, rulebook) = (
+            self.lists.org.shared.store.place().clone(),
             self.lists.org.name.clone(),
             self.lists.org.shared.store.rules().load(),
         );
         let made = tokio::task::spawn_blocking(move || {
-            let reader = Store::reader(&path)?;
+            let reader = Store::reader(&place)?;
             findings(&reader, &rulebook, &org, now, || {}).map(Reconciliation::new)
         });
         Ok(made.await??)

@@ -4,7 +4,7 @@ use super::wiring::shared::Shared;
 use super::wiring::supervisor::TaskError;
 use crate::audit::{Checkpoint, SigningKey};
 use crate::config::Sealing;
-use crate::store::beside;
+use crate::store::{Location, beside};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// Seals until the task is dropped.
 pub async fn keep_sealing(sealing: Sealing, Shared { store, clock, .. }: Shared) -> Result<(), TaskError> {
-    let key = key(&sealing, store.path())
+    let key = key(&sealing, store.place())
         .map_err(|why| format!("the audit is not sealed: there is no key to sign checkpoints with: {why}"))?;
     let key = Arc::new(key);
     loop {
@@ -42,17 +42,17 @@ fn write(path: &Path, checkpoint: &Checkpoint) -> std::io::Result<()> {
     file.sync_data()
 }
 
-/// Where a key is kept that nobody has configured.
-pub fn own_key(store: &Path) -> PathBuf {
-    beside(store, ".audit-key.pem")
+/// Where a key is kept that nobody has configured: beside the store or, where that is no file, beside the checkpoints.
+pub fn own_key(store: &Location, checkpoints: &Path) -> PathBuf {
+    beside(store.file().unwrap_or(checkpoints), ".audit-key.pem")
 }
 
 /// The configured key, or one of our own, made at the first start.
-fn key(sealing: &Sealing, store: &Path) -> Result<SigningKey, TaskError> {
+fn key(sealing: &Sealing, store: &Location) -> Result<SigningKey, TaskError> {
     if let Some(pem) = &sealing.key {
         return Ok(SigningKey::read(secrecy::ExposeSecret::expose_secret(pem))?);
     }
-    let path = own_key(store);
+    let path = own_key(store, &sealing.file);
     if let Ok(pem) = std::fs::read_to_string(&path) {
         return Ok(SigningKey::read(&pem).map_err(|why| format!("{}: {why}", path.display()))?);
     }

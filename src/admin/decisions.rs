@@ -5,21 +5,20 @@ use super::routes::Ask;
 use crate::clock::Moment;
 use crate::domain::{ChangeKind, Decider, Rulebook};
 use crate::store::{
-    Approval, Ballot, Operator, OperatorRequest, Opined, Opinion, Planned, Store, StoreError, Tx, Unfit, Voted,
-    accept_adoption, accept_list, adoption, approve, cancel, find, held_people, holds, identity, opine, org_of_hold,
-    pause, request, resume, retry, reverse, split_outlook, vote,
+    Approval, Ballot, Location, Operator, OperatorRequest, Opined, Opinion, Planned, Store, StoreError, Tx, Unfit,
+    Voted, accept_adoption, accept_list, adoption, approve, cancel, find, held_people, holds, identity, opine,
+    org_of_hold, pause, request, resume, retry, reverse, split_outlook, vote,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Where decisions are written down, and what they can be about.
 #[derive(Clone)]
 pub struct Decisions {
     /// The file.
-    pub store: PathBuf,
+    pub store: Location,
     pub orgs: Vec<String>,
     pub rules: Rules,
     /// How many people can approve over the API.

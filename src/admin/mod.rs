@@ -26,7 +26,7 @@ use crate::config::reload::ChangedKey;
 use crate::domain::Decider;
 use crate::domain::plan::leaver::WhyAccess;
 use crate::metrics::Metrics;
-use crate::store::{LiveRules, Store};
+use crate::store::{LiveRules, Location, Store};
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use decisions::{Decisions, Refusal, Rules};
@@ -38,7 +38,6 @@ use serde_json::{Value, json};
 use state::{Overall, Running, overall};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tls::LiveCertificate;
@@ -64,7 +63,7 @@ pub struct Served {
     /// What `now` is taken from.
     pub clock: Clock,
     /// The file.
-    pub store: PathBuf,
+    pub store: Location,
     /// Who writes it: pauses go through its memory.
     pub keeper: Store,
     /// Names of the orgs.
@@ -106,7 +105,7 @@ impl Served {
             metrics: service.metrics.clone(),
             readiness: service.readiness.clone(),
             clock: service.clock.clone(),
-            store: service.store.path().to_owned(),
+            store: service.store.place().clone(),
             keeper: service.store.clone(),
             orgs: service.orgs.clone(),
             rules: service.store.rules(),
@@ -214,10 +213,10 @@ async fn metrics_text(served: web::Data<Served>) -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(served.metrics.text())
 }
 
-/// Alive: the process answers and its store is where it was.
+/// Alive: the process answers, and the file of its store is where it was. A server that is away is no reason to end the process.
 async fn healthz(served: web::Data<Served>) -> HttpResponse {
-    match std::fs::metadata(&served.store) {
-        Ok(_) => HttpResponse::Ok().json(json!({ "status": "ok" })),
+    match served.store.file().map_or(Ok(()), |file| std::fs::metadata(file).map(|_| ())) {
+        Ok(()) => HttpResponse::Ok().json(json!({ "status": "ok" })),
         Err(e) => HttpResponse::ServiceUnavailable().json(json!({ "status": "store", "why": e.to_string() })),
     }
 }

@@ -3,13 +3,12 @@
 //! **Invariant:** what is listed was so at most some seconds ago, and the answer says when; nobody is decided about from it.
 
 use crate::clock::Moment;
-use crate::store::{ListedPerson, Stand, Store, StoreError};
+use crate::store::{ListedPerson, Location, Stand, Store, StoreError};
 use jiff::ToSpan;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering as Memory};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -179,31 +178,31 @@ impl People {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The list of the store at `path`: the one that is kept while it is new enough.
-    pub fn list(&self, path: &Path, now: Moment) -> Result<Arc<Everybody>, StoreError> {
+    /// The list of the store at `place`: the one that is kept while it is new enough.
+    pub fn list(&self, place: &Location, now: Moment) -> Result<Arc<Everybody>, StoreError> {
         let mut kept = self.kept();
         if let Some(known) = kept.as_ref().filter(|known| known.is_current(now)) {
             let known = known.clone();
             drop(kept);
             if now.since(known.at) >= FRESH {
-                self.read_beside(path, now);
+                self.read_beside(place, now);
             }
             return Ok(known);
         }
         // Who comes meanwhile waits for the same list.
-        let new = Arc::new(read(path, now)?);
+        let new = Arc::new(read(place, now)?);
         *kept = Some(new.clone());
         Ok(new)
     }
 
     /// Reads it again while the one from before is shown.
-    fn read_beside(&self, path: &Path, now: Moment) {
+    fn read_beside(&self, place: &Location, now: Moment) {
         if self.is_read.swap(true, Memory::SeqCst) {
             return;
         }
-        let (people, path): (People, PathBuf) = (self.clone(), path.to_owned());
+        let (people, place) = (self.clone(), place.clone());
         let reads = move || {
-            match read(&path, now) {
+            match read(&place, now) {
                 Ok(new) => *people.kept() = Some(Arc::new(new)),
                 // The list from before is shown until it is too old; then its reader is told why.
                 Err(e) => tracing::debug!(error = %e, "the list of people could not be read again"),
@@ -216,8 +215,8 @@ impl People {
     }
 }
 
-fn read(path: &Path, now: Moment) -> Result<Everybody, StoreError> {
-    Ok(Everybody::new(crate::store::listed_people(&*Store::reader(path)?)?, now))
+fn read(place: &Location, now: Moment) -> Result<Everybody, StoreError> {
+    Ok(Everybody::new(crate::store::listed_people(&*Store::reader(place)?)?, now))
 }
 
 #[cfg(test)]

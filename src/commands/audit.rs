@@ -373,13 +373,13 @@ fn unpinned(place: &Place) -> String {
     format!(
         "the key that signs checkpoints is {}: whoever can write the store can sign too. Keep a key elsewhere (audit.signing_key), \
          and pin the public one (audit.public_key)",
-        own_key(&place.store).display()
+        own_key(&place.store, &place.checkpoints).display()
     )
 }
 
 /// The public part of the key that the service has made beside its store.
 fn beside_store(place: &Place) -> Option<String> {
-    let pem = std::fs::read_to_string(own_key(&place.store)).ok()?;
+    let pem = std::fs::read_to_string(own_key(&place.store, &place.checkpoints)).ok()?;
     Some(SigningKey::read(&pem).ok()?.public())
 }
 

@@ -67,7 +67,12 @@ pub fn backup(options: &BackupOptions) -> anyhow::Result<ExitCode> {
 
 /// Puts a copy in the place of the store. The service must be stopped; what was there is kept.
 pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
-    let path = Known::read(&options.config.path()?)?.place.store;
+    let store = Known::read(&options.config.path()?)?.place.store;
+    let Some(path) = store.file().map(Path::to_owned) else {
+        bail!(
+            "the store {store} is in a database of a server: stop the service and bring a copy back with its own tools (pg_restore)"
+        );
+    };
     let _lock = lock(&path)?;
     let sound = examine(&options.backup)?;
     let stamp = Clock::system().now().millis();

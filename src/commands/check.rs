@@ -91,7 +91,7 @@ fn approvers_finding(config: &Config) -> Finding {
 fn anchors(config: &Config) -> Option<Finding> {
     let store = &config.service.store;
     let what = "anchors of accounts";
-    if !store.exists() {
+    if store.file().is_some_and(|file| !file.exists()) {
         return None;
     }
     let found = Store::reader(store).and_then(|c| ambiguous_anchors(&c));
@@ -346,7 +346,7 @@ fn schema_finding(what: &str, misfits: &[String], mapping: &Mapping) -> Finding 
 /// Whose values Okta's schema would refuse, of everybody whom the store knows.
 fn values_finding(what: &str, schema: &Value, org: &OktaOrg, config: &Config) -> Option<Finding> {
     const NAMED: usize = 3;
-    if !config.service.store.exists() {
+    if config.service.store.file().is_some_and(|file| !file.exists()) {
         return None;
     }
     let (rules, now) = (&config.rulebook, Clock::system().now());

@@ -196,7 +196,7 @@ fn signing_key(file: &ConfigFile) -> anyhow::Result<Option<SigningKey>> {
     let configured = config.ok().map(|config| config.audit.sealing);
     let pem = match configured {
         Some(sealing) if sealing.is_named => sealing.key.map(|pem| pem.expose_secret().to_owned()),
-        _ => std::fs::read_to_string(own_key(&place.store)).ok(),
+        _ => std::fs::read_to_string(own_key(&place.store, &place.checkpoints)).ok(),
     };
     Ok(pem.and_then(|pem| SigningKey::read(&pem).ok()))
 }

@@ -7,16 +7,15 @@ use crate::config::place::{Known, Place};
 use crate::config::{Config, Problems};
 use crate::domain::Decider;
 use crate::domain::guard::decider::caller;
-use crate::store::{Reader, Store, find, location};
+use crate::store::{Location, Reader, Store, find, location};
 use anyhow::bail;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A configuration and the store that the service of it keeps, for reading.
 pub struct Opened {
     pub config: Config,
     pub store: Reader,
-    pub path: PathBuf,
+    pub path: Location,
     pub now: Moment,
 }
 
@@ -51,14 +50,15 @@ pub fn remark(problems: &Problems) {
 }
 
 /// Opens a store for reading. What is found damaged is not answered from.
-pub fn reader(store: &Path) -> anyhow::Result<Reader> {
-    if !location::is_there(store)? {
-        let message =
-            format!("there is no store {} yet: start the service first (`run`), it reads both sides", store.display());
+pub fn reader(store: &Location) -> anyhow::Result<Reader> {
+    if let Some(file) = store.file()
+        && !location::is_there(file)?
+    {
+        let message = format!("there is no store {store} yet: start the service first (`run`), it reads both sides");
         return Err(cannot_say(message));
     }
     let reader = Store::reader(store)?;
-    reader.verify_quickly(store)?;
+    reader.verify_quickly(store.shown())?;
     Ok(reader)
 }
 

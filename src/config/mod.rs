@@ -7,6 +7,7 @@ mod audit;
 mod expressions;
 pub mod files;
 mod former;
+mod location;
 pub mod manual;
 mod mapping;
 mod net;
@@ -44,6 +45,7 @@ use crate::okta::auth::{Credentials, Key, ServiceApp, claims};
 use crate::okta::budget::Shares;
 use crate::retry::Waits;
 use crate::schedule::Schedule;
+use crate::store::Location;
 use aws_lc_rs::digest::{SHA256, digest};
 use files::{DEFAULT_LISTEN, DEFAULT_STORE};
 use jiff::tz::TimeZone;
@@ -91,8 +93,8 @@ pub struct Config {
 pub struct Service {
     /// Where metrics and health are served.
     pub listen: SocketAddr,
-    /// The file of the store; its folder must be on this machine.
-    pub store: PathBuf,
+    /// A file, whose folder must be on this machine, or a database of a server.
+    pub store: Location,
     /// People worked on at the same time, at most.
     pub runs: usize,
     /// How long calls under way are waited for when the service is told to end, in real time.
@@ -199,7 +201,7 @@ impl Config {
             let section = root.section(r, "reconcile");
             reconcile(r, section, &state)
         };
-        let service = service(r, services, &state);
+        let service = service(r, services, &secrets, &state);
         let http = root.section(r, "http");
         let http = net::http(r, http);
         let telemetry = root.section(r, "telemetry");
@@ -257,7 +259,7 @@ impl Config {
     fn has_moved(&self, path: &Path, text: &str) -> Option<Problem> {
         let named = self.document.get("service").and_then(|service| service.get("store")?.as_str());
         let former = Path::new(named.unwrap_or(DEFAULT_STORE));
-        let now = &self.service.store;
+        let now = self.service.store.file()?;
         if former.is_absolute()
             || !former.exists()
             || now.exists()
@@ -348,7 +350,7 @@ fn count(r: &mut Reader, namely: usize, okta: usize) {
     }
 }
 
-fn service(r: &mut Reader, mut s: Section, state: &Path) -> Service {
+fn service(r: &mut Reader, mut s: Section, secrets: &secret::Secrets, state: &Path) -> Service {
     let listen = s.text(r, "listen").and_then(|at| {
         let parsed = at.value.parse().ok();
         if parsed.is_none() {
@@ -358,7 +360,10 @@ fn service(r: &mut Reader, mut s: Section, state: &Path) -> Service {
     });
     let service = Service {
         listen: listen.unwrap_or(DEFAULT_LISTEN),
-        store: state.join(s.text(r, "store").map_or_else(|| DEFAULT_STORE.to_owned(), |at| at.value)),
+        store: s
+            .text(r, "store")
+            .and_then(|at| location::read(r, at, secrets, state))
+            .unwrap_or_else(|| state.join(DEFAULT_STORE).into()),
         runs: size(s.number(r, "runs", 1..=1000, 64)),
         drain: s.duration(r, "drain", Duration::from_secs(20)),
     };

@@ -4,8 +4,11 @@
 use super::Config;
 use super::admin::{TlsFiles, approvers};
 use super::files::{DEFAULT_CHECKPOINTS, DEFAULT_LISTEN, DEFAULT_STORE, state_folder};
+use super::location::locate;
 use super::reader::{Problems, Reader};
+use super::secret::{Secrets, environment};
 use crate::audit::SigningKey;
+use crate::store::Location;
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,7 +27,7 @@ pub enum AuditKey {
 /// Where the store and the service of a configuration are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    pub store: PathBuf,
+    pub store: Location,
     pub listen: SocketAddr,
     pub tls: Option<TlsFiles>,
     /// Who has a token for the admin API, and how many people can approve over it.
@@ -75,6 +78,8 @@ impl Place {
         if store.is_none() && (named || !is_toml) {
             return None;
         }
+        let secrets = Secrets { folder, environment: &environment, needed: false };
+        let store = locate(store.as_deref().unwrap_or(DEFAULT_STORE), &secrets, &state).ok()?;
         let listen = service.text(r, "listen").and_then(|at| at.value.parse().ok());
         let mut text = |section: &mut super::reader::Section, key| section.text(r, key).map(|at| at.value);
         let (certificate, key) = (text(&mut admin, "certificate"), text(&mut admin, "key"));
@@ -84,7 +89,7 @@ impl Place {
         let tokens = admin.sections(r, "tokens").len();
         let orgs = root.sections(r, "okta").into_iter().filter_map(|mut org| Some(org.text(r, "name")?.value));
         Some(Self {
-            store: state.join(store.unwrap_or_else(|| DEFAULT_STORE.into())),
+            store,
             listen: listen.unwrap_or(DEFAULT_LISTEN),
             tls: tls
                 .map(|(certificate, key)| TlsFiles { certificate: folder.join(certificate), key: folder.join(key) }),
@@ -134,12 +139,12 @@ mod tests {
         let place = |text: &str| Place::of_broken(path, text);
         let broken = "[service]\nstore = \"s.db\"\nlisten = \"127.0.0.1:7\"\nlanes = 3\n[[admin.tokens]]\nname = 1\n[[okta]]\nname = \"main\"\n[mapping]\nx = ";
         let found = place(broken).expect("a place");
-        assert_eq!(found.store, Path::new("/srv/sync/s.db"));
+        assert_eq!(found.store.file(), Some(Path::new("/srv/sync/s.db")));
         assert_eq!((found.listen.port(), found.tokens, found.orgs), (7, 1, vec!["main".to_owned()]));
-        assert_eq!(
-            place("[mapping]\nnonsense = 1\n").expect("the usual").store,
-            Path::new("/srv/sync").join(DEFAULT_STORE)
-        );
+        let usual = place("[mapping]\nnonsense = 1\n").expect("the usual");
+        assert_eq!(usual.store.file(), Some(Path::new("/srv/sync").join(DEFAULT_STORE).as_path()));
+        let server = place("[service]\nstore = \"postgres://sync@localhost/hr\"\nnonsense = 1\n").expect("a server");
+        assert_eq!(server.store.to_string(), "postgres://sync@localhost:5432/hr");
         assert_eq!(place("[service]\nstore = 7\n"), None, "another one is meant");
         assert_eq!(place("[servi\n"), None, "what was lost may have named another one");
     }

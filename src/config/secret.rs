@@ -26,32 +26,31 @@ pub fn is_absent(secret: &SecretString) -> bool {
 impl Secrets<'_> {
     /// The secret that `reference`, the value of `key`, points to; absent where it cannot be read and is not needed.
     pub fn resolve(&self, r: &mut Reader, key: &str, reference: At<String>) -> Option<SecretString> {
-        let found = match reference.value.split_once(':') {
-            Some(("env", name)) => (self.environment)(name)
-                .ok_or_else(|| format!("the environment variable {name} is not set; set it before the start")),
-            Some(("file", file)) => {
-                let file = self.folder.join(file);
-                std::fs::read_to_string(&file).map_err(|e| format!("the file {} cannot be read ({e})", file.display()))
-            }
-            // The value is not repeated: it may be the secret itself.
-            _ => {
-                let why = "a secret may not stand in this file; write \"env:NAME\" or \"file:PATH\"";
-                r.problem(reference.span, format!("{key}: {why}"));
-                return None;
-            }
-        };
-        match found.map(|text| text.trim().to_owned()) {
-            Err(_) if !self.needed => Some(String::new().into()),
-            Ok(text) if text.is_empty() && !self.needed => Some(String::new().into()),
-            Ok(text) if text.is_empty() => {
-                r.problem(reference.span, format!("{key}: {} is empty", reference.value));
-                None
-            }
+        let is_a_reference = matches!(reference.value.split_once(':'), Some(("env" | "file", _)));
+        match self.find(&reference.value) {
+            Err(_) if !self.needed && is_a_reference => Some(String::new().into()),
             Ok(text) => Some(text.into()),
             Err(why) => {
                 r.problem(reference.span, format!("{key}: {why}"));
                 None
             }
         }
+    }
+
+    /// What a reference points to; the error says why that cannot be read.
+    pub fn find(&self, reference: &str) -> Result<String, String> {
+        let found = match reference.split_once(':') {
+            Some(("env", name)) => (self.environment)(name)
+                .ok_or_else(|| format!("the environment variable {name} is not set; set it before the start"))?,
+            Some(("file", file)) => {
+                let file = self.folder.join(file);
+                std::fs::read_to_string(&file)
+                    .map_err(|e| format!("the file {} cannot be read ({e})", file.display()))?
+            }
+            // The value is not repeated: it may be the secret itself.
+            _ => return Err("a secret may not stand in this file; write \"env:NAME\" or \"file:PATH\"".to_owned()),
+        };
+        let text = found.trim();
+        if text.is_empty() { Err(format!("{reference} is empty")) } else { Ok(text.to_owned()) }
     }
 }

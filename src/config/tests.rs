@@ -85,6 +85,30 @@ fn secrets_that_are_not_there_are_named_without_their_value() {
 }
 
 #[test]
+fn a_store_is_a_file_or_a_database_whose_password_stands_elsewhere() {
+    let with = |store: &str| format!("[service]\nstore = \"{store}\"\n{}", GOOD.replacen("[service]\n", "", 1));
+    let read = |store: &str, url: &'static str| {
+        let environment = move |name: &str| match name {
+            "STORE" => Some(url.to_owned()),
+            name => name.ends_with("TOKEN").then(|| "secret".into()),
+        };
+        Config::parse(Path::new("conf/test.toml"), &with(store), &environment).map(|config| config.service.store)
+    };
+    let shown = |store: &str, url| read(store, url).unwrap_or_else(|e| panic!("{e}")).to_string();
+    assert_eq!(shown("var/x.db", ""), "conf/var/x.db");
+    assert_eq!(shown("postgres://sync@127.0.0.1/hr", ""), "postgres://sync@127.0.0.1:5432/hr");
+    assert_eq!(shown("env:STORE", "postgres://sync:geheim@localhost/hr"), "postgres://sync@localhost:5432/hr");
+    for (store, url, why) in [
+        ("postgres://sync:geheim@127.0.0.1/hr", "", "a password may not stand in this file"),
+        ("env:STORE", "postgres://sync:geheim@db.acme.com/hr", "not encrypted yet"),
+        ("env:STORE", "sync.db", "write postgres://"),
+    ] {
+        let e = read(store, url).expect_err(why).to_string();
+        assert!(e.contains(why), "{e}");
+    }
+}
+
+#[test]
 fn sensitive_fields_cannot_be_mapped() {
     let found = problems(&GOOD.replace("employee.preferred_name", "employee.custom.ssn"));
     assert!(found.iter().any(|p| p.contains("ssn is sensitive")), "{found:#?}");

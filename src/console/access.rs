@@ -36,7 +36,7 @@ pub async fn access(console: Data<Console>, request: HttpRequest) -> HttpRespons
             .collect();
         Ok(json!({
             "sessions": sessions, "tokens": tokens, "credentials": credentials, "orgs": served.orgs,
-            "store": served.store.display().to_string(), "approvers": auth::approvers(&held),
+            "store": served.store.to_string(), "approvers": auth::approvers(&held),
         }))
     })
     .await

@@ -1,6 +1,6 @@
 //! The handle to the store that everybody has who writes or reads.
 
-use super::engine::{Condition, Operator, Reader, StoreError, Tx, Writer};
+use super::engine::{Condition, Location, Operator, Reader, StoreError, Tx, Writer};
 use super::live::LiveRules;
 use super::rows::intent;
 use super::stops::Stops;
@@ -21,10 +21,10 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store at `path`, making or migrating it, and locks it for this process. `rules` decide about people
+    /// Opens the store at a place, making or migrating it, and locks it for this process. `rules` decide about people
     /// inside the transactions that show them.
-    pub fn open(path: &Path, rules: Arc<Rulebook>, metrics: StoreMetrics) -> Result<Self, StoreError> {
-        let writer = Writer::open(path, metrics)?;
+    pub fn open(place: impl Into<Location>, rules: Arc<Rulebook>, metrics: StoreMetrics) -> Result<Self, StoreError> {
+        let writer = Writer::open(&place.into(), metrics)?;
         Ok(Self { writer, rules: LiveRules::new(rules), draining: Arc::default(), stops: Stops::default() })
     }
 
@@ -73,9 +73,14 @@ impl Store {
         self.run(intent::count).await
     }
 
-    /// The file.
+    /// Where it is.
+    pub const fn place(&self) -> &Location {
+        self.writer.place()
+    }
+
+    /// The file; of a store on a server, its address as it is shown.
     pub fn path(&self) -> &Path {
-        self.writer.path()
+        self.place().shown()
     }
 
     /// Runs `job` in the writer's transaction; what it returns arrives after the commit. A job that fails leaves no
@@ -89,13 +94,13 @@ impl Store {
     }
 
     /// For an operator's decision beside the service, which acts upon it soon.
-    pub fn operator(path: &Path) -> Result<Operator, StoreError> {
-        Operator::open(path)
+    pub fn operator(place: impl Into<Location>) -> Result<Operator, StoreError> {
+        Operator::open(&place.into())
     }
 
     /// For reading beside the writer.
-    pub fn reader(path: &Path) -> Result<Reader, StoreError> {
-        Reader::open(path)
+    pub fn reader(place: impl Into<Location>) -> Result<Reader, StoreError> {
+        Reader::open(&place.into())
     }
 
     /// A copy of a store, for reading; it may be of an earlier version.

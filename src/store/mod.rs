@@ -85,7 +85,8 @@ pub use documents::{PageCommit, PageOutcome};
 pub use drifted::Drifted;
 pub use end_access::{EndOrder, account_of_login, may_end, may_restore};
 pub use engine::{
-    Condition, Failure, Operator, Reader, Row, SqlError, StoreError, Trouble, Tx, beside, location, lock,
+    Address, Condition, Failure, Location, Operator, Reader, Row, SqlError, StoreError, Trouble, Tx, beside, location,
+    lock,
 };
 pub use findings::findings;
 pub use handle::Store;

@@ -1,3 +1,4 @@
+use super::engine::server_tests::place;
 use super::rows::meta::{meta, set_meta};
 use super::*;
 use crate::audit::details::Reconfigured;
@@ -27,7 +28,7 @@ impl World {
 
     pub async fn under(rules: Rulebook) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(&folder.path().join("s.db"), Arc::new(rules), Metrics::new().store).expect("opens");
+        let store = Store::open(place(folder.path()), Arc::new(rules), Metrics::new().store).expect("opens");
         let now = Moment::from_secs(1_800_000_000);
         store.recover("rules".into(), now).await.expect("recovers");
         store.put_directory("main", &Directory::default(), now).await.expect("writes");
@@ -259,7 +260,7 @@ async fn a_verdict_is_applied_audited_and_remembered() {
         world.see(an_employee()).await;
         world.see(Employee { id: "other".into(), first_name: "Irene".into(), ..an_employee() }).await;
         let review = world.store.reviews().await.expect("reads").remove(0);
-        let operator = Store::operator(world.store.path()).expect("opens");
+        let operator = Store::operator(world.store.place()).expect("opens");
         assert_eq!(world.opine(&operator, review.id, accept), Opined::Decided);
         assert_eq!(world.opine(&operator, review.id, !accept), Opined::NothingToDecide, "once");
         world.store.apply_verdicts(world.now).await.expect("applies");
@@ -291,7 +292,7 @@ async fn a_login_is_one_persons_from_before_the_account_exists() {
     // The two were found to be different people.
     world.see(other).await;
     let review = world.store.reviews().await.expect("reads").remove(0);
-    let operator = Store::operator(world.store.path()).expect("opens");
+    let operator = Store::operator(world.store.place()).expect("opens");
     assert_eq!(world.opine(&operator, review.id, false), Opined::Decided);
     world.store.apply_verdicts(world.now).await.expect("applies");
     let second = world.claim().await.remove(0);

@@ -80,7 +80,7 @@ async fn what_a_call_has_led_to_is_in_doubt_when_the_store_does_not_take_it_alth
         next: Next::Continue,
     };
     world.store.end_step(end, world.now).await.expect("written");
-    let unsure = "SELECT count(*) FROM account WHERE doc ->> '$.marks.unsure.groups[0]' IS NOT NULL";
+    let unsure = "SELECT count(*) FROM account WHERE json_text(doc, 'marks.unsure.groups[0]') IS NOT NULL";
     assert_eq!(number(&world, unsure).await, 0);
     let Begun::Intent(second) = world.begin(&claim).await else { panic!("begins") };
     let (effect, again) = (Some((second, effect(Outcome::Applied))), world.now + Duration::from_secs(900));
@@ -193,7 +193,7 @@ async fn a_request_that_fails_fails_alone() {
     assert_eq!(came(good).await.expect("reads").as_deref(), Some("1 people"));
     let asked = world.audit().await.iter().filter(|row| row["kind"] == "requested").count();
     assert_eq!(asked, 1, "of the one that failed nothing is left");
-    let operator = Store::operator(world.store.path()).expect("opens");
+    let operator = Store::operator(world.store.place()).expect("opens");
     for asked in [OperatorRequest::Fix { targets: vec![999_999] }, OperatorRequest::Release { targets: vec![1, 2] }] {
         let refused = request(&operator, "main", &asked, &crate::domain::Decider::of_token("Ann", None), now)
             .expect_err("nobody of that number");

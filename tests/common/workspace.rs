@@ -69,7 +69,7 @@ impl Workspace {
     }
 
     pub fn counted(&self, sql: &str) -> i64 {
-        Store::reader(&self.store()).ok().and_then(|c| c.query_row(sql, [], |row| row.get(0)).ok()).unwrap_or(-1)
+        Store::reader(self.store()).ok().and_then(|c| c.query_row(sql, [], |row| row.get(0)).ok()).unwrap_or(-1)
     }
 
     pub fn cli(&self, args: &[&str]) -> (bool, String) {

@@ -6,6 +6,7 @@ mod common {
     pub mod documents;
     pub mod keys;
     pub mod patience;
+    pub mod postgres;
     pub mod program;
     pub mod quick;
     pub mod running;
@@ -28,6 +29,7 @@ mod handbook;
 mod links;
 mod lists;
 mod needs;
+mod on_a_server;
 mod operation;
 mod package;
 mod proxies;

@@ -6,7 +6,7 @@ use crate::clock::Moment;
 use crate::domain::plan::leaver::WhyAccess;
 use crate::domain::{ChangeKind, Priority, Rulebook};
 use crate::metrics::Metrics;
-use crate::store::{Store, StoreError, Vitals, beside, checkpoints, verify_audit, vitals};
+use crate::store::{Location, Store, StoreError, Vitals, beside, checkpoints, verify_audit, vitals};
 use std::time::Duration;
 
 const TICK: Duration = Duration::from_secs(5);
@@ -19,8 +19,8 @@ const SHORTEST_VERIFIED: Duration = Duration::from_secs(10);
 /// Keeps the gauges until the task is dropped.
 pub async fn keep_reading(Shared { store, clock, metrics, .. }: Shared) -> Result<(), TaskError> {
     loop {
-        let (path, rules, now, kept) = (store.path().to_owned(), store.rules().load(), clock.now(), metrics.clone());
-        let looked_up = tokio::task::spawn_blocking(move || read(&path, &rules, now, &kept)).await;
+        let (place, rules, now, kept) = (store.place().clone(), store.rules().load(), clock.now(), metrics.clone());
+        let looked_up = tokio::task::spawn_blocking(move || read(&place, &rules, now, &kept)).await;
         if let Ok(Err(e)) = looked_up {
             store.note(&e);
             tracing::warn!(error = %e, "the gauges could not be read from the store");
@@ -32,9 +32,9 @@ pub async fn keep_reading(Shared { store, clock, metrics, .. }: Shared) -> Resul
 /// Looks through the whole file and verifies the audit, now and then until the task is dropped.
 pub async fn keep_verifying(Shared { store, clock, metrics, .. }: Shared) -> Result<(), TaskError> {
     loop {
-        let path = store.path().to_owned();
+        let place = store.place().clone();
         let verified = tokio::task::spawn_blocking(move || {
-            let c = Store::reader(&path)?;
+            let c = Store::reader(&place)?;
             c.verify_pages()?;
             // One view of both, so that a checkpoint that is written meanwhile is no finding.
             c.stand_still()?;
@@ -58,8 +58,9 @@ pub async fn keep_verifying(Shared { store, clock, metrics, .. }: Shared) -> Res
     }
 }
 
-fn read(path: &std::path::Path, rules: &Rulebook, now: Moment, metrics: &Metrics) -> Result<(), StoreError> {
-    show(&vitals(&*Store::reader(path)?, rules, now)?, now, metrics);
+fn read(place: &Location, rules: &Rulebook, now: Moment, metrics: &Metrics) -> Result<(), StoreError> {
+    show(&vitals(&*Store::reader(place)?, rules, now)?, now, metrics);
+    let Some(path) = place.file() else { return Ok(()) };
     for (file, suffix) in [("db", ""), ("wal", "-wal")] {
         let size = std::fs::metadata(beside(path, suffix)).map_or(0, |m| m.len());
         metrics.store.bytes.with_label_values(&[file]).set(i64::try_from(size).unwrap_or(i64::MAX));

@@ -25,7 +25,6 @@ use crate::store::{Store, StoreError, known_hashes, missing_profiles, unreadable
 use arc_swap::ArcSwap;
 use reqwest::header::HeaderMap;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -76,7 +75,7 @@ impl Service {
     /// Opens the store, recovers it, and starts every actor on the current actix system. The orgs are primed and the
     /// tenants are walked in the background: `readiness` tells how far that is.
     pub async fn start(config: Config, clock: Clock, metrics: Metrics) -> Result<Self, StartError> {
-        let store = Store::open(Path::new(&config.service.store), config.rulebook.clone(), metrics.store.clone())?;
+        let store = Store::open(&config.service.store, config.rulebook.clone(), metrics.store.clone())?;
         let recovered = store.recover(config.rules.clone(), clock.now()).await?;
         tracing::info!(
             run = recovered.run,

@@ -53,7 +53,7 @@ pub fn config(world: &Tenants, folder: &Path) -> anyhow::Result<Config> {
         _ => None,
     };
     let mut config = Config::parse(&path, text, &tokens)?;
-    config.service.store = folder.join("store.db");
+    config.service.store = folder.join("store.db").into();
     config.audit.file.path = Some(folder.join("audit.jsonl"));
     config.audit.sealing.file = folder.join("audit-checkpoints.jsonl");
     for (tenant, simulator) in config.namely.iter_mut().zip(&world.namely) {

@@ -142,7 +142,7 @@ pub fn config(world: &World, folder: &Path) -> anyhow::Result<Config> {
         _ => None,
     };
     let mut config = Config::parse(Path::new("config/sandbox.toml"), text, &tokens)?;
-    config.service.store = folder.join("store.db");
+    config.service.store = folder.join("store.db").into();
     config.audit.file.path = Some(folder.join("audit.jsonl"));
     config.audit.sealing.file = folder.join("audit-checkpoints.jsonl");
     config.namely[0].url = format!("{}/api/v1", world.namely.url());

@@ -1,8 +1,10 @@
-//! The file itself: how it is found, opened and locked, brought up to date, written by one thread and read beside it.
+//! The store itself, a file or a database of a server: how it is found, opened and locked, brought up to date, written by one thread
+//! and read beside it.
 //!
-//! **Invariant:** nobody outside this folder names SQLite. What they get is a `Tx`; this folder knows none of the tables but what
-//! makes them.
+//! **Invariant:** nobody outside this folder names SQLite or PostgreSQL. What they get is a `Tx`; this folder knows none of the
+//! tables but what makes them.
 
+mod address;
 mod condition;
 mod error;
 mod guest;
@@ -10,12 +12,16 @@ pub mod location;
 mod migrate;
 mod opening;
 mod schema;
+mod sent;
+mod server;
+mod session;
 mod trouble;
 mod tx;
 mod value;
 mod words;
 mod writer;
 
+pub use address::{Address, Location};
 pub use condition::Condition;
 pub use error::StoreError;
 pub use guest::{Operator, Reader};
@@ -26,3 +32,6 @@ pub use tx::{Optional, Row, Tx, alone};
 pub(in crate::store) use value::params;
 pub use value::{Bind, Value, params_from_iter};
 pub use writer::Writer;
+
+#[cfg(test)]
+pub mod server_tests;

@@ -6,7 +6,23 @@ use std::fmt;
 
 /// Why a statement was not carried out.
 #[derive(Debug)]
-pub struct SqlError(pub(super) rusqlite::Error);
+pub struct SqlError(pub(super) Cause);
+
+#[derive(Debug)]
+pub(super) enum Cause {
+    File(rusqlite::Error),
+    Server(postgres::Error),
+    /// The connection to the server has ended.
+    Gone,
+    NoRow,
+    /// Values that were bound, and those that the statement has.
+    Counted {
+        bound: usize,
+        wanted: usize,
+    },
+    /// A column is not what was wanted.
+    Misread(String),
+}
 
 impl std::fmt::Display for SqlError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -18,7 +34,16 @@ impl std::error::Error for SqlError {}
 
 impl From<rusqlite::Error> for SqlError {
     fn from(e: rusqlite::Error) -> Self {
-        Self(e)
+        Self(match e {
+            rusqlite::Error::QueryReturnedNoRows => Cause::NoRow,
+            e => Cause::File(e),
+        })
+    }
+}
+
+impl From<postgres::Error> for SqlError {
+    fn from(e: postgres::Error) -> Self {
+        Self(Cause::Server(e))
     }
 }
 
@@ -33,6 +58,22 @@ fn is_not_there(words: &str) -> bool {
 /// What to do about a file that is not what was written.
 const PUT_A_COPY: &str = "stop the service, put a copy in its place with `restore BACKUP --config FILE`, and start it: what has \
                           changed since the copy is read from both sides";
+
+/// The same, of a database of a server.
+const PUT_BACK: &str = "stop the service, restore the database with the server's own tools, and start it: what has changed since is \
+                        read from both sides";
+
+/// Whether an error is about the way to a server, and not about what was asked.
+fn is_about_the_line(error: &postgres::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(one) = cause {
+        if one.is::<std::io::Error>() {
+            return true;
+        }
+        cause = one.source();
+    }
+    error.to_string().starts_with("error connecting") || error.to_string().starts_with("timeout")
+}
 
 /// What to do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,9 +131,21 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// What an error of SQLite means.
+    /// What an error of a statement means.
     pub fn of(error: &SqlError) -> Self {
-        let error = &error.0;
+        match &error.0 {
+            Cause::File(error) => Self::of_file(error),
+            Cause::Server(error) => Self::of_server(error),
+            Cause::Gone => Self::gone("the connection has ended"),
+            Cause::NoRow => Self::refused("Query returned no rows".to_owned()),
+            Cause::Counted { bound, wanted } => {
+                Self::refused(format!("{wanted} values were wanted, {bound} were given"))
+            }
+            Cause::Misread(why) => Self::refused(why.clone()),
+        }
+    }
+
+    fn of_file(error: &rusqlite::Error) -> Self {
         if let rusqlite::Error::SqlInputError { msg, .. } = error
             && is_not_there(msg)
         {
@@ -134,6 +187,53 @@ impl Failure {
         Self { trouble: Trouble::of(code.code), why, to_do }
     }
 
+    /// What a server says, by the class of its code: the first two letters.
+    fn of_server(error: &postgres::Error) -> Self {
+        let Some(said) = error.as_db_error() else {
+            let source = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+            return match error.is_closed() || is_about_the_line(error) {
+                true => Self::gone(&source),
+                false => Self::refused(source),
+            };
+        };
+        let (code, words) = (said.code().code(), said.message().to_owned());
+        let unwritable = |to_do| Self { trouble: Trouble::Unwritable, why: format!("{words} ({code})"), to_do };
+        match (code.get(..2).unwrap_or_default(), code) {
+            (_, "53100") => Self {
+                trouble: Trouble::Unwritable,
+                why: "there is no room on the disk of its server".to_owned(),
+                to_do: "free space there; nothing is lost, and what waits goes on by itself",
+            },
+            ("53", _) => unwritable("give the server what it lacks; what waits goes on by itself"),
+            ("08" | "57" | "58", "57014") => unwritable("look what keeps the server busy; it is tried again"),
+            ("08" | "57" | "58", _) => Self::gone(&format!("{words} ({code})")),
+            (_, "25006") => unwritable("name the server that may be written: this one only follows another"),
+            ("40", _) | (_, "55P03" | "25P03") => unwritable("nothing: it is tried again"),
+            ("28", _) | (_, "42501") => unwritable("let the user of service.store use the database and its schema"),
+            ("3D", _) => unwritable("make the database, or name another one as service.store"),
+            ("42", "42P01" | "42703") => Self {
+                trouble: Trouble::Damaged,
+                why: format!(
+                    "it lacks what this program has made in it ({words}): it was edited by hand, or is damaged"
+                ),
+                to_do: PUT_BACK,
+            },
+            ("XX", "XX001" | "XX002") => {
+                Self { trouble: Trouble::Damaged, why: format!("its pages are damaged ({words})"), to_do: PUT_BACK }
+            }
+            _ => Self::refused(format!("{words} ({code})")),
+        }
+    }
+
+    /// The server does not answer.
+    pub(super) fn gone(why: &str) -> Self {
+        Self {
+            trouble: Trouble::Unwritable,
+            why: format!("its server cannot be reached ({why})"),
+            to_do: "look at the server and at the way to it; nothing is lost, and what waits goes on by itself",
+        }
+    }
+
     /// Something that is refused each time.
     pub(super) fn refused(words: String) -> Self {
         let to_do = "a mistake of this program or an edit by hand: please report it";
@@ -153,6 +253,15 @@ impl Failure {
     pub(in crate::store) fn damaged(words: &str) -> Self {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
         Self::of(&rusqlite::Error::SqliteFailure(code, Some(words.to_owned())).into())
+    }
+
+    /// The system gives no thread.
+    pub(super) fn no_thread(error: &std::io::Error) -> Self {
+        Self {
+            trouble: Trouble::Unwritable,
+            why: format!("the system gives no thread for it ({error})"),
+            to_do: "raise the number of tasks that the service may have",
+        }
     }
 
     /// Everything was rolled back, and nobody said why.

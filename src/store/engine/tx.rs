@@ -1,8 +1,11 @@
-//! What a statement is asked through: the same few functions for the writer's transaction and for whoever reads beside it.
+//! What a statement is asked through: the same few functions for the writer's transaction and for whoever reads beside it, and for
+//! each engine.
 
 use super::error::StoreError;
-use super::trouble::SqlError;
-use super::value::{Column, Params, Value};
+use super::sent::Cell;
+use super::session::Session;
+use super::trouble::{Cause, SqlError};
+use super::value::{Column, Params, Value, bind};
 use super::words;
 use rusqlite::{CachedStatement, Connection};
 use std::cell::RefCell;
@@ -19,7 +22,7 @@ impl<T> Optional<T> for Result<T, SqlError> {
     fn optional(self) -> Result<Option<T>, SqlError> {
         match self {
             Ok(found) => Ok(Some(found)),
-            Err(SqlError(rusqlite::Error::QueryReturnedNoRows)) => Ok(None),
+            Err(SqlError(Cause::NoRow)) => Ok(None),
             Err(e) => Err(e),
         }
     }
@@ -27,42 +30,107 @@ impl<T> Optional<T> for Result<T, SqlError> {
 
 /// Statements over one connection. Of the writer: within the transaction that it commits.
 #[derive(Debug)]
-pub struct Tx {
-    connection: Connection,
-    /// Statements with words of ours, as SQLite understands them.
-    said: RefCell<HashMap<String, String>>,
+pub struct Tx(Engine);
+
+#[derive(Debug)]
+enum Engine {
+    File {
+        connection: Connection,
+        /// Statements with words of ours, as SQLite understands them.
+        said: RefCell<HashMap<String, String>>,
+    },
+    Server(Session),
 }
 
 impl Tx {
     pub(super) fn over(connection: Connection) -> Self {
-        Self { connection, said: RefCell::default() }
+        Self(Engine::File { connection, said: RefCell::default() })
     }
 
-    pub(super) const fn connection(&self) -> &Connection {
-        &self.connection
+    pub(super) const fn of_server(session: Session) -> Self {
+        Self(Engine::Server(session))
     }
 
-    pub(super) fn into_connection(self) -> Connection {
-        self.connection
+    /// The connection to a file, where it is one.
+    pub(super) const fn file(&self) -> Option<&Connection> {
+        match &self.0 {
+            Engine::File { connection, .. } => Some(connection),
+            Engine::Server(_) => None,
+        }
+    }
+
+    /// The connection to a server, where it is one.
+    pub(super) const fn server(&self) -> Option<&Session> {
+        match &self.0 {
+            Engine::File { .. } => None,
+            Engine::Server(session) => Some(session),
+        }
+    }
+
+    pub(super) fn into_file(self) -> Option<Connection> {
+        match self.0 {
+            Engine::File { connection, .. } => Some(connection),
+            Engine::Server(_) => None,
+        }
+    }
+
+    /// Whether a transaction has begun, and can still be committed.
+    pub(super) fn is_open(&self) -> bool {
+        match &self.0 {
+            Engine::File { connection, .. } => !connection.is_autocommit(),
+            Engine::Server(session) => session.is_open(),
+        }
+    }
+
+    /// How many rows were changed so far.
+    pub(super) fn changes(&self) -> u64 {
+        match &self.0 {
+            Engine::File { connection, .. } => connection.total_changes(),
+            Engine::Server(session) => session.changes(),
+        }
+    }
+
+    /// Makes what was written in the transaction last.
+    pub(super) fn commit(&self) -> Result<(), SqlError> {
+        match &self.0 {
+            Engine::File { connection, .. } => Ok(connection.execute_batch("COMMIT")?),
+            Engine::Server(session) => session.end("COMMIT"),
+        }
+    }
+
+    /// Takes back what was written in the transaction.
+    pub(super) fn roll_back(&self) -> Result<(), SqlError> {
+        match &self.0 {
+            Engine::File { connection, .. } => Ok(connection.execute_batch("ROLLBACK")?),
+            Engine::Server(session) => session.end("ROLLBACK"),
+        }
     }
 
     /// A statement that stays prepared.
     pub fn prepare_cached(&self, sql: &str) -> Result<Statement<'_>, SqlError> {
-        if let Some(said) = self.said.borrow().get(sql) {
-            return Ok(Statement(Prepared::Kept(self.connection.prepare_cached(said)?)));
+        let (connection, kept) = match &self.0 {
+            Engine::File { connection, said } => (connection, said),
+            Engine::Server(session) => return Statement::of_server(session, sql),
+        };
+        if let Some(said) = kept.borrow().get(sql) {
+            return Ok(Statement::of_file(Prepared::Kept(connection.prepare_cached(said)?)));
         }
         let Some(said) = words::for_sqlite(sql) else {
-            return Ok(Statement(Prepared::Kept(self.connection.prepare_cached(sql)?)));
+            return Ok(Statement::of_file(Prepared::Kept(connection.prepare_cached(sql)?)));
         };
-        let statement = self.connection.prepare_cached(&said)?;
-        self.said.borrow_mut().insert(sql.to_owned(), said);
-        Ok(Statement(Prepared::Kept(statement)))
+        let statement = connection.prepare_cached(&said)?;
+        kept.borrow_mut().insert(sql.to_owned(), said);
+        Ok(Statement::of_file(Prepared::Kept(statement)))
     }
 
     /// A statement that is seldom asked, or composed.
     pub fn prepare(&self, sql: &str) -> Result<Statement<'_>, SqlError> {
+        let connection = match &self.0 {
+            Engine::File { connection, .. } => connection,
+            Engine::Server(session) => return Statement::of_server(session, sql),
+        };
         let said = words::for_sqlite(sql);
-        Ok(Statement(Prepared::Once(self.connection.prepare(said.as_deref().unwrap_or(sql))?)))
+        Ok(Statement::of_file(Prepared::Once(connection.prepare(said.as_deref().unwrap_or(sql))?)))
     }
 
     /// Carries a statement out once; returns how many rows it has changed.
@@ -83,15 +151,19 @@ impl Tx {
 
 /// Does something that leaves no trace if it fails, within a transaction that goes on.
 pub fn alone<T>(tx: &Tx, job: impl FnOnce(&Tx) -> Result<T, StoreError>) -> Result<T, StoreError> {
-    tx.prepare_cached("SAVEPOINT job")?.execute([])?;
+    let say = |sql: &str| match &tx.0 {
+        Engine::File { .. } => tx.prepare_cached(sql)?.execute([]).map(|_| ()),
+        Engine::Server(session) => session.batch(sql),
+    };
+    say("SAVEPOINT job")?;
     let result = job(tx);
-    if tx.connection.is_autocommit() {
+    if !tx.is_open() {
         return result; // rolled back as a whole, with this savepoint
     }
     if result.is_err() {
-        tx.prepare_cached("ROLLBACK TO job")?.execute([])?;
+        say("ROLLBACK TO job")?;
     }
-    tx.prepare_cached("RELEASE job")?.execute([])?;
+    say("RELEASE job")?;
     result
 }
 
@@ -121,13 +193,32 @@ impl DerefMut for Prepared<'_> {
 }
 
 /// A prepared statement.
-pub struct Statement<'c>(Prepared<'c>);
+pub struct Statement<'c>(Way<'c>);
 
-impl Statement<'_> {
+enum Way<'c> {
+    File(Prepared<'c>),
+    Server { session: &'c Session, statement: postgres::Statement, writes: bool },
+}
+
+impl<'c> Statement<'c> {
+    const fn of_file(prepared: Prepared<'c>) -> Self {
+        Self(Way::File(prepared))
+    }
+
+    fn of_server(session: &'c Session, sql: &str) -> Result<Self, SqlError> {
+        let writes = ["INSERT", "UPDATE", "DELETE"].iter().any(|word| sql.starts_with(word));
+        Ok(Self(Way::Server { session, statement: session.prepare(sql)?, writes }))
+    }
+
     /// Carries it out; returns how many rows it has changed.
     pub fn execute(&mut self, params: impl Params) -> Result<usize, SqlError> {
-        params.bind(&mut self.0)?;
-        Ok(self.0.raw_execute()?)
+        match &mut self.0 {
+            Way::File(prepared) => {
+                bind(prepared, params)?;
+                Ok(prepared.raw_execute()?)
+            }
+            Way::Server { session, statement, .. } => session.execute(statement, params),
+        }
     }
 
     /// Carries an `INSERT … RETURNING id` out to its end, since only then it is certain; returns the id.
@@ -135,7 +226,7 @@ impl Statement<'_> {
         let mut rows = self.query(params)?;
         let id = match rows.next()? {
             Some(row) => row.get(0)?,
-            None => return Err(SqlError(rusqlite::Error::QueryReturnedNoRows)),
+            None => return Err(SqlError(Cause::NoRow)),
         };
         while rows.next()?.is_some() {}
         Ok(id)
@@ -143,8 +234,17 @@ impl Statement<'_> {
 
     /// Its rows, one at a time.
     pub fn query(&mut self, params: impl Params) -> Result<Rows<'_>, SqlError> {
-        params.bind(&mut self.0)?;
-        Ok(Rows(self.0.raw_query()))
+        match &mut self.0 {
+            Way::File(prepared) => {
+                bind(prepared, params)?;
+                Ok(Rows(Found::File(prepared.raw_query())))
+            }
+            Way::Server { session, statement, writes } => {
+                let found = session.query(statement, params)?;
+                session.changed(if *writes { found.len() } else { 0 });
+                Ok(Rows(Found::Server { rows: found.into_iter(), row: None }))
+            }
+        }
     }
 
     /// Its first row.
@@ -155,7 +255,7 @@ impl Statement<'_> {
     ) -> Result<T, SqlError> {
         match self.query(params)?.next()? {
             Some(row) => read(&row),
-            None => Err(SqlError(rusqlite::Error::QueryReturnedNoRows)),
+            None => Err(SqlError(Cause::NoRow)),
         }
     }
 
@@ -174,12 +274,23 @@ impl Statement<'_> {
 }
 
 /// The rows of a statement.
-pub struct Rows<'s>(rusqlite::Rows<'s>);
+pub struct Rows<'s>(Found<'s>);
+
+enum Found<'s> {
+    File(rusqlite::Rows<'s>),
+    Server { rows: std::vec::IntoIter<postgres::Row>, row: Option<postgres::Row> },
+}
 
 impl Rows<'_> {
     /// The next one.
     pub fn next(&mut self) -> Result<Option<Row<'_>>, SqlError> {
-        Ok(self.0.next()?.map(Row))
+        match &mut self.0 {
+            Found::File(rows) => Ok(rows.next()?.map(|row| Row(One::File(row)))),
+            Found::Server { rows, row } => {
+                *row = rows.next();
+                Ok(row.as_ref().map(|row| Row(One::Server(row))))
+            }
+        }
     }
 }
 
@@ -199,18 +310,32 @@ impl<T, F: FnMut(&Row<'_>) -> Result<T, SqlError>> Iterator for Mapped<'_, F> {
 }
 
 /// One row.
-pub struct Row<'r>(&'r rusqlite::Row<'r>);
+pub struct Row<'r>(One<'r>);
+
+enum One<'r> {
+    File(&'r rusqlite::Row<'r>),
+    Server(&'r postgres::Row),
+}
 
 impl Row<'_> {
     /// A column, counted from 0.
     pub fn get<T: Column>(&self, column: usize) -> Result<T, SqlError> {
         let value = self.value(column)?;
-        T::read(value).map_err(|misread| SqlError(misread.at(column, self.0)))
+        T::read(value).map_err(|misread| match self.0 {
+            One::File(row) => misread.at(column, row).into(),
+            One::Server(row) => {
+                let name = row.columns().get(column).map_or("?", |column| column.name());
+                SqlError(Cause::Misread(format!("column {column} ({name}) is not what was wanted: {misread:?}")))
+            }
+        })
     }
 
     /// A column as it is, without a copy.
     pub fn value(&self, column: usize) -> Result<Value<'_>, SqlError> {
-        Value::of(self.0.get_ref(column)?).map_err(|e| SqlError(rusqlite::Error::Utf8Error(column, e)))
+        match self.0 {
+            One::File(row) => Ok(Value::of(row.get_ref(column)?).map_err(|e| rusqlite::Error::Utf8Error(column, e))?),
+            One::Server(row) => Ok(row.try_get::<_, Cell<'_>>(column)?.0),
+        }
     }
 }
 
@@ -230,7 +355,10 @@ impl Tx {
 
     /// Several statements at once.
     pub fn execute_batch(&self, sql: &str) -> Result<(), SqlError> {
-        Ok(self.connection.execute_batch(sql)?)
+        match &self.0 {
+            Engine::File { connection, .. } => Ok(connection.execute_batch(sql)?),
+            Engine::Server(session) => session.batch(sql),
+        }
     }
 
     /// From now on `seen` is told of each statement.
@@ -241,6 +369,7 @@ impl Tx {
                 seen();
             }
         };
-        self.connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(report)).expect("traces");
+        let Engine::File { connection, .. } = &mut self.0 else { panic!("of a file only") };
+        connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(report)).expect("traces");
     }
 }

@@ -189,33 +189,37 @@ mod sealed {
     pub trait Sealed {}
 }
 
+/// Takes one value after the other.
+pub(super) type Take<'t> = &'t mut dyn FnMut(Value<'_>) -> Result<(), SqlError>;
+
 /// What is bound to a statement as a whole: nothing (`[]`), an array of one kind, or `params![…]`.
 pub trait Params: sealed::Sealed {
     #[doc(hidden)]
-    fn bind(self, statement: &mut Statement<'_>) -> Result<(), SqlError>;
+    fn each(self, take: Take<'_>) -> Result<(), SqlError>;
 }
 
-fn bind_all<'a>(statement: &mut Statement<'_>, values: impl Iterator<Item = Value<'a>>) -> Result<(), SqlError> {
+/// Binds them to a statement of SQLite.
+pub(super) fn bind(statement: &mut Statement<'_>, params: impl Params) -> Result<(), SqlError> {
     let mut bound = 0;
-    for value in values {
+    params.each(&mut |value| {
         bound += 1;
-        statement.raw_bind_parameter(bound, value)?;
-    }
+        Ok(statement.raw_bind_parameter(bound, value)?)
+    })?;
     let wanted = statement.parameter_count();
     if bound == wanted { Ok(()) } else { Err(Error::InvalidParameterCount(bound, wanted).into()) }
 }
 
 impl sealed::Sealed for [&dyn Bind; 0] {}
 impl Params for [&dyn Bind; 0] {
-    fn bind(self, statement: &mut Statement<'_>) -> Result<(), SqlError> {
-        bind_all(statement, std::iter::empty())
+    fn each(self, _: Take<'_>) -> Result<(), SqlError> {
+        Ok(())
     }
 }
 
 impl sealed::Sealed for &[&dyn Bind] {}
 impl Params for &[&dyn Bind] {
-    fn bind(self, statement: &mut Statement<'_>) -> Result<(), SqlError> {
-        bind_all(statement, self.iter().map(|one| one.value()))
+    fn each(self, take: Take<'_>) -> Result<(), SqlError> {
+        self.iter().try_for_each(|one| take(one.value()))
     }
 }
 
@@ -224,8 +228,8 @@ macro_rules! array {
     ($($n:literal),+) => {
         $(impl<T: Bind> sealed::Sealed for [T; $n] {}
         impl<T: Bind> Params for [T; $n] {
-            fn bind(self, statement: &mut Statement<'_>) -> Result<(), SqlError> {
-                bind_all(statement, self.iter().map(Bind::value))
+            fn each(self, take: Take<'_>) -> Result<(), SqlError> {
+                self.iter().try_for_each(|one| take(one.value()))
             }
         })+
     };
@@ -243,14 +247,8 @@ pub fn params_from_iter<I: IntoIterator<Item: Bind>>(values: I) -> Listed<I> {
 
 impl<I> sealed::Sealed for Listed<I> {}
 impl<I: IntoIterator<Item: Bind>> Params for Listed<I> {
-    fn bind(self, statement: &mut Statement<'_>) -> Result<(), SqlError> {
-        let mut bound = 0;
-        for value in self.0 {
-            bound += 1;
-            statement.raw_bind_parameter(bound, value.value())?;
-        }
-        let wanted = statement.parameter_count();
-        if bound == wanted { Ok(()) } else { Err(Error::InvalidParameterCount(bound, wanted).into()) }
+    fn each(self, take: Take<'_>) -> Result<(), SqlError> {
+        self.0.into_iter().try_for_each(|one| take(one.value()))
     }
 }
 

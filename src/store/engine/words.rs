@@ -26,6 +26,35 @@ pub(super) fn for_sqlite(sql: &str) -> Option<String> {
     })
 }
 
+/// A statement as PostgreSQL understands it; its values are `$1`, `$2` …
+pub(super) fn for_server(sql: &str) -> String {
+    let list = |list: &str| format!("json_array_elements_text(CAST(CAST({list} AS TEXT) AS JSON)) AS listed(one)");
+    let said = rewritten(sql, &|word, arguments| match (word, arguments) {
+        ("json_ints", [values]) => Some(format!("(SELECT CAST(one AS BIGINT) FROM {})", list(values))),
+        ("json_texts", [values]) => Some(format!("(SELECT one FROM {})", list(values))),
+        ("json_text", [document, path]) => {
+            let path = path.replace(['.', '['], ",").replace(']', "");
+            Some(format!("(CAST({document} AS JSON) #>> '{{{path}}}')"))
+        }
+        ("json_has", [document, key, value]) => Some(format!(
+            "jsonb_path_exists(CAST({document} AS JSONB), '$.{key}.** ? (@ == $value)', \
+             jsonb_build_object('value', CAST({value} AS TEXT)))"
+        )),
+        ("by_index", [_]) => Some(String::new()),
+        _ => None,
+    });
+    numbered(&said)
+}
+
+/// `$1` in the place of `?1`, and `LIKE` that takes small and capital letters of English for the same, as SQLite's does; but for what
+/// stands in quotes.
+fn numbered(sql: &str) -> String {
+    let unquoted = |part: &str| part.replace('?', "$").replace(" LIKE ", " ILIKE ");
+    let parts = sql.split('\'').enumerate();
+    let parts: Vec<String> = parts.map(|(n, part)| if n % 2 == 0 { unquoted(part) } else { part.to_owned() }).collect();
+    parts.join("'")
+}
+
 /// The statement with each of these words said in another way.
 fn rewritten(sql: &str, say: &dyn Fn(&str, &[&str]) -> Option<String>) -> String {
     let mut text = String::with_capacity(sql.len() * 2);
@@ -73,6 +102,22 @@ mod tests {
             said("SELECT 1 FROM t by_index(some) WHERE json_has(row, 'detail', ?1)"),
             "SELECT 1 FROM t INDEXED BY some WHERE EXISTS (SELECT 1 FROM json_tree(row, '$.detail') WHERE type = 'text' \
              AND value = ?1)"
+        );
+    }
+
+    #[test]
+    fn words_of_ours_are_said_in_the_way_of_postgresql() {
+        assert_eq!(
+            for_server(
+                "SELECT 1 FROM t by_index(i) WHERE id IN json_ints(?2) AND json_text(a.doc, 'x.y[0]') LIKE ?1 AND n = 'why?1'"
+            ),
+            "SELECT 1 FROM t  WHERE id IN (SELECT CAST(one AS BIGINT) FROM json_array_elements_text(CAST(CAST($2 AS TEXT) AS \
+             JSON)) AS listed(one)) AND (CAST(a.doc AS JSON) #>> '{x,y,0}') ILIKE $1 AND n = 'why?1'"
+        );
+        assert_eq!(
+            for_server("SELECT json_has(row, 'detail', ?3)"),
+            "SELECT jsonb_path_exists(CAST(row AS JSONB), '$.detail.** ? (@ == $value)', jsonb_build_object('value', CAST($3 \
+             AS TEXT)))"
         );
     }
 }

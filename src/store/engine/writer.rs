@@ -1,15 +1,18 @@
 //! The one thread that writes: what waits together is committed together.
 //!
-//! **Invariant:** an answer arrives only after the commit that made it true has reached the disk (WAL, `synchronous=FULL`). Each
-//! job is all or nothing.
+//! **Invariant:** an answer arrives only after the commit that made it true has reached the disk (of a file: WAL,
+//! `synchronous=FULL`; of a server: `synchronous_commit`, which stands as the server has it). Each job is all or nothing.
 
+use super::address::{Location, unknown};
 use super::condition::{Condition, holder};
 use super::error::StoreError;
 use super::opening;
+use super::server::{self, Again, Server};
+use super::session::aside;
 use super::trouble::{Failure, Trouble};
 use super::tx::{Tx, alone};
 use crate::metrics::StoreMetrics;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -34,19 +37,25 @@ enum Message {
 #[derive(Clone)]
 pub struct Writer {
     inbox: mpsc::Sender<Message>,
-    path: PathBuf,
+    place: Location,
     condition: Condition,
 }
 
 impl Writer {
-    /// Opens the store at `path`, making or migrating it, and locks it for this process.
-    pub fn open(path: &Path, metrics: StoreMetrics) -> Result<Self, StoreError> {
-        let lock = opening::lock(path)?;
-        let tx = Tx::over(opening::open(path)?);
+    /// Opens the store at `place`, making or migrating it, and locks it for this process.
+    pub fn open(place: &Location, metrics: StoreMetrics) -> Result<Self, StoreError> {
+        let (lock, tx, server) = match place {
+            Location::File(path) => (Some(opening::lock(path)?), Tx::over(opening::open(path)?), None),
+            Location::Server(address) => {
+                let (server, tx) = aside(|| Server::open(address)).map_err(|e| e.at(place.shown()))?;
+                (None, tx, Some(server))
+            }
+            Location::Unknown { why, .. } => return Err(StoreError::NotThere(unknown(why))),
+        };
         let condition = Condition::new(metrics.trouble.clone());
         let (sender, inbox) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new().name("store".into());
-        let served = Served { path: path.to_owned(), condition: condition.clone(), metrics };
+        let served = Served { path: place.shown().to_owned(), server, condition: condition.clone(), metrics };
         thread
             .spawn(move || {
                 let _lock = lock;
@@ -57,13 +66,13 @@ impl Writer {
                     std::process::exit(70);
                 }
             })
-            .map_err(|error| StoreError::Io { path: path.to_owned(), error })?;
-        Ok(Self { inbox: sender, path: path.to_owned(), condition })
+            .map_err(|error| StoreError::Io { path: place.shown().to_owned(), error })?;
+        Ok(Self { inbox: sender, place: place.clone(), condition })
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Where the store is.
+    pub const fn place(&self) -> &Location {
+        &self.place
     }
 
     /// What keeps the store from being written right now.
@@ -79,7 +88,7 @@ impl Writer {
         F: FnOnce(&Tx) -> Result<T, StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let path = self.path.clone();
+        let path = self.place.shown().to_owned();
         let job: Job = Box::new(move |tx| {
             let result = tx.map(|tx| alone(tx, job));
             let failed = result.as_ref().and_then(|result| result.as_ref().err()).map(StoreError::failure);
@@ -109,21 +118,23 @@ impl Writer {
 /// What the thread of the store works with.
 struct Served {
     path: PathBuf,
+    /// Where the store is no file.
+    server: Option<Server>,
     condition: Condition,
     metrics: StoreMetrics,
 }
 
 impl Served {
-    fn serve(self, tx: Tx, mut inbox: mpsc::Receiver<Message>) {
+    fn serve(self, mut tx: Tx, mut inbox: mpsc::Receiver<Message>) {
         let mut closing = None;
         while closing.is_none() {
             match inbox.blocking_recv() {
-                Some(Message::Job(first)) => closing = self.group(&tx, first, &mut inbox),
+                Some(Message::Job(first)) => closing = self.group(&mut tx, first, &mut inbox),
                 Some(Message::Close(answer)) => closing = Some(answer),
                 None => break,
             }
         }
-        let closed = opening::close(tx.into_connection());
+        let closed = tx.into_file().map_or(Ok(()), opening::close);
         if let Err(why) = &closed {
             tracing::warn!(%why, "the store is not in one file: keep the file that ends with -wal with it");
         }
@@ -135,20 +146,20 @@ impl Served {
     /// Commits what waits together; returns whoever wants the file to be closed after it.
     fn group(
         &self,
-        tx: &Tx,
+        tx: &mut Tx,
         first: Job,
         inbox: &mut mpsc::Receiver<Message>,
     ) -> Option<oneshot::Sender<Result<(), String>>> {
         let timer = self.metrics.commit_seconds.start_timer();
         let (mut answers, mut culprit, mut closing): (Vec<After>, Option<Failure>, _) = (Vec::new(), None, None);
-        let connection = tx.connection();
         let begun = self.begin(tx);
-        let before = connection.total_changes();
+        let tx: &Tx = tx;
+        let before = tx.changes();
         let mut next = Some(first);
         while let Some(job) = next.take() {
             // SQLite may roll everything back by itself (a full disk): what comes then would be committed one by one, and
             // told to have failed.
-            let (after, failed) = job((!connection.is_autocommit()).then_some(tx));
+            let (after, failed) = job(tx.is_open().then_some(tx));
             answers.push(after);
             if let Some(failed) = failed.filter(|failed| failed.trouble != Trouble::Refused) {
                 self.condition.saw(&failed);
@@ -162,17 +173,17 @@ impl Served {
                 }
             }
         }
-        let committed = begun.and_then(|()| match connection.is_autocommit() {
-            true => Err(culprit.unwrap_or_else(Failure::rolled_back)),
-            false => connection.execute_batch("COMMIT").map_err(|e| Failure::of(&e.into())),
+        let committed = begun.and_then(|()| match tx.is_open() {
+            false => Err(culprit.unwrap_or_else(Failure::rolled_back)),
+            true => tx.commit().map_err(|e| Failure::of(&e)),
         });
         match &committed {
-            Ok(()) if connection.total_changes() > before => self.condition.written(),
+            Ok(()) if tx.changes() > before => self.condition.written(),
             Ok(()) => {}
             Err(failure) => {
                 self.condition.saw(failure);
                 tracing::error!(why = %failure, "the store could not commit; nothing of this group was written");
-                let _ = connection.execute_batch("ROLLBACK");
+                let _ = tx.roll_back();
             }
         }
         timer.observe_duration();
@@ -181,11 +192,45 @@ impl Served {
         closing
     }
 
+    fn begin(&self, tx: &mut Tx) -> Result<(), Failure> {
+        match &self.server {
+            None => self.begin_in_file(tx),
+            Some(server) => self.begin_on(server, tx),
+        }
+    }
+
+    /// Begins a transaction on a server, on another connection where the one before was lost. Who has a lock there is waited for by
+    /// the server, for as long as `lock_timeout` says.
+    fn begin_on(&self, server: &Server, tx: &mut Tx) -> Result<(), Failure> {
+        let mut tried = Ok(());
+        for _ in 0..2 {
+            if tx.server().is_none_or(|session| session.is_lost()) {
+                match server.again()? {
+                    Again::Back(fresh) => {
+                        tracing::info!(store = %self.path.display(), "connected again");
+                        *tx = fresh;
+                    }
+                    Again::Superseded(by) => {
+                        // What this process remembers may not be so any more, and nothing of it is left to do here.
+                        tracing::error!(by, "another service has worked on the store meanwhile; the process ends");
+                        std::process::exit(70);
+                    }
+                }
+            }
+            let Some(session) = tx.server() else { continue };
+            tried = server::begin(session).map_err(|e| Failure::of(&e));
+            if tried.is_ok() || !session.is_lost() {
+                break;
+            }
+        }
+        tried
+    }
+
     /// Begins a transaction. Somebody else's lock on the file (a backup, an operator's session) is waited for, and told:
     /// nothing may go on without the store.
-    fn begin(&self, tx: &Tx) -> Result<(), Failure> {
+    fn begin_in_file(&self, tx: &Tx) -> Result<(), Failure> {
         loop {
-            let failure = match tx.connection().execute_batch("BEGIN IMMEDIATE") {
+            let failure = match tx.file().map_or(Ok(()), |file| file.execute_batch("BEGIN IMMEDIATE")) {
                 Ok(()) => {
                     self.condition.free();
                     return Ok(());

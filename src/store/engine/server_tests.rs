@@ -1,0 +1,143 @@
+//! The tests of the store, on a server as well, and what is so of a server only.
+
+use super::address::{Address, Location};
+use super::session::{Session, Use};
+use super::{Reader, StoreError, Trouble};
+use crate::domain::plan::rulebook::tests::rulebook;
+use crate::metrics::Metrics;
+use crate::store::Store;
+use crate::store::rows::meta::{meta, set_meta};
+use a_server::Postgres;
+use secrecy::SecretString;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+#[path = "../../../tests/common/postgres.rs"]
+mod a_server;
+#[path = "../../../tests/common/skipped.rs"]
+mod skipped;
+
+/// Names the server on which the tests keep their stores, where it is one.
+const SERVER: &str = "STORE_TESTS_ON";
+
+/// Tests that are about the file, or say something in the words of SQLite.
+const ABOUT_FILES: [&str; 14] = [
+    "a_profile_takes_no_more_statements_than_it_needs",
+    "a_run_takes_no_more_statements_than_it_needs",
+    "a_second_process_is_told_who_has_the_store",
+    "a_store_of_a_newer_version_is_left_alone",
+    "a_disk_that_is_full_in_the_middle_of_a_group_leaves_nothing_of_the_group",
+    "an_outcome_that_the_store_refuses_is_audited_and_the_account_is_read_before_anything_is_written",
+    "even_if_nothing_can_be_audited_a_refused_run_lets_go_and_its_call_stays_announced",
+    "a_profile_that_the_store_refuses_waits_and_the_rest_of_its_page_does_not",
+    "what_the_store_holds_and_cannot_be_read_is_no_missing_row",
+    "a_store_that_was_closed_is_one_file_and_what_was_asked_before_is_in_it",
+    "whatever_is_wrong_with_the_file_is_said_once_with_its_path_and_what_to_do",
+    "a_new_store_is_there_as_a_whole_or_not_at_all",
+    "nothing_begins_on_a_store_that_was_found_damaged",
+    "whoever_waits_for_a_lock_beside_the_service_gives_up_and_is_told_what_to_do",
+];
+
+/// A place for the store of one test: a file in its folder, or a schema of its own on the server.
+pub fn place(folder: &Path) -> Location {
+    match std::env::var(SERVER) {
+        Ok(url) => a_schema(&url),
+        Err(_) => folder.join("s.db").into(),
+    }
+}
+
+fn address(url: &str) -> Address {
+    Address::read(&SecretString::from(url)).expect("an address")
+}
+
+/// A schema of its own.
+fn a_schema(url: &str) -> Location {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let name = format!("store_{}", NEXT.fetch_add(1, Ordering::SeqCst));
+    let session = Session::there(&address(url), Use::Operator).expect("connects");
+    session.batch(&format!("CREATE SCHEMA {name}")).expect("makes");
+    Location::Server(address(&format!("{url}?options=-csearch_path%3D{name}")))
+}
+
+fn open(place: &Location) -> Result<Store, StoreError> {
+    Store::open(place, Arc::new(rulebook()), Metrics::new().store)
+}
+
+#[test]
+fn the_tests_of_the_store_pass_on_a_server_as_well() {
+    if std::env::var_os(SERVER).is_some() {
+        return; // this is one of them
+    }
+    let Some(server) = Postgres::start() else { return };
+    let mut tests = Command::new(std::env::current_exe().expect("the tests"));
+    tests.args(["store::", "--skip", "server_tests", "--test-threads=4"]).env(SERVER, server.url());
+    for name in ABOUT_FILES {
+        tests.args(["--skip", name]);
+    }
+    let ran = tests.output().expect("runs");
+    let told = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{told}\n{}", String::from_utf8_lossy(&ran.stderr));
+    let passed = told.matches(" ... ok").count();
+    assert!(passed > 60, "{passed} tests passed:\n{told}");
+}
+
+#[tokio::test]
+async fn a_store_on_a_server_outlives_its_connections_and_the_server() {
+    let Some(mut server) = tokio::task::spawn_blocking(Postgres::start).await.expect("starts") else { return };
+    let place = a_schema(&server.url());
+    assert!(Reader::open(&place).is_err_and(|e| e.to_string().contains("there is no store in postgres://sync@")));
+    let store = open(&place).expect("opens");
+    let second = open(&place).map(|_| ()).expect_err("one service works on a store");
+    assert!(second.to_string().contains("in use by namely-okta-sync"), "{second}");
+    store.run(|c| set_meta(c, "one", "1")).await.expect("writes");
+
+    server.kill();
+    let e = store.run(|c| set_meta(c, "two", "2")).await.expect_err("nobody answers");
+    assert_eq!(e.trouble(), Trouble::Unwritable, "{e}");
+    assert!(e.to_string().contains("its server cannot be reached"), "{e}");
+    assert!(store.trouble().is_some_and(|why| why.contains("postgres://sync@")), "{:?}", store.trouble());
+    let e = Reader::open(&place).map(|_| ()).expect_err("nobody answers");
+    assert_eq!(e.trouble(), Trouble::Unwritable, "{e}");
+
+    let server = tokio::task::spawn_blocking(move || {
+        server.start_again();
+        server
+    });
+    let _server = server.await.expect("starts");
+    store.run(|c| set_meta(c, "three", "3")).await.expect("goes on by itself");
+    assert_eq!(store.trouble(), None);
+    let found = |key: &'static str| store.run(move |c| meta(c, key));
+    assert_eq!(found("one").await.expect("reads").as_deref(), Some("1"), "what was told to be written is there");
+    assert_eq!(found("two").await.expect("reads"), None, "what was not, is not");
+    assert_eq!(found("three").await.expect("reads").as_deref(), Some("3"));
+}
+
+#[tokio::test]
+async fn the_tables_of_a_server_are_those_of_the_file() {
+    let Some(server) = tokio::task::spawn_blocking(Postgres::start).await.expect("starts") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, place) = (Location::from(folder.path().join("s.db")), a_schema(&server.url()));
+    let (_one, _other) = (open(&file).expect("opens"), open(&place).expect("opens"));
+    let of_file = "SELECT m.name || '.' || p.name FROM sqlite_master m JOIN pragma_table_info(m.name) p
+                   WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'
+                   UNION ALL SELECT type || ' ' || name FROM sqlite_master WHERE type IN ('index', 'trigger')
+                     AND name NOT LIKE 'sqlite_%'";
+    let of_server = "SELECT table_name || '.' || column_name FROM information_schema.columns
+                     WHERE table_schema = current_schema() AND table_name <> 'engine'
+                     UNION ALL SELECT 'index ' || indexname FROM pg_indexes WHERE schemaname = current_schema()
+                       AND indexname NOT LIKE '%\\_pkey' AND indexname NOT LIKE '%\\_key'
+                     UNION ALL SELECT DISTINCT 'trigger ' || trigger_name FROM information_schema.triggers
+                       WHERE trigger_schema = current_schema()";
+    let list = |place: &Location, sql: &str| -> BTreeSet<String> {
+        let reader = Reader::open(place).expect("opens");
+        let mut select = reader.prepare(sql).expect("prepares");
+        let rows = select.query_map([], |row| row.get(0)).expect("asks");
+        rows.collect::<Result<_, _>>().expect("reads")
+    };
+    let (of_file, of_server) = (list(&file, of_file), list(&place, of_server));
+    assert!(of_file.len() > 200, "{}", of_file.len());
+    assert_eq!(of_file, of_server);
+}

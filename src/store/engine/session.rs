@@ -1,0 +1,223 @@
+//! One connection to a database server, for whoever asks: the writer on its own thread, everybody else through a thread that is kept
+//! for the connection, since its client may not be used where tasks run.
+//!
+//! **Invariant:** a connection that is lost is never used again, and what was asked within its transaction has not happened, unless
+//! its commit had been sent: then that is unknown, and told as a failure.
+
+use super::address::Address;
+use super::error::StoreError;
+use super::sent::Owned;
+use super::trouble::{Cause, Failure, SqlError};
+use super::value::Params;
+use super::words;
+use postgres::{Client, NoTls, Row, Statement};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::time::Duration;
+
+/// How long it may take until a server answers that it is there.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// After how long without a sign of it a server counts as gone.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// The service, which alone writes what it decides.
+    Service,
+    /// Somebody who decides something beside it.
+    Operator,
+    /// Whoever only looks.
+    Reader,
+}
+
+impl Use {
+    /// What a connection begins with. Statements of the service are few and each finds its rows by an index: where the statistics
+    /// are young, the planner of the server would read whole tables instead.
+    const fn settings(self) -> &'static str {
+        match self {
+            Use::Service => {
+                "SET statement_timeout = '60s'; SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s';
+                 SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET jit = off"
+            }
+            Use::Operator => "SET statement_timeout = '60s'; SET lock_timeout = '15s'; SET jit = off",
+            Use::Reader => "SET default_transaction_read_only = on; SET jit = off",
+        }
+    }
+}
+
+type Job = Box<dyn FnOnce(&mut Client) + Send>;
+
+enum Ask {
+    /// On the thread that uses it.
+    Here(RefCell<Client>),
+    /// On a thread of its own, which ends with the last who can ask.
+    There(Sender<Job>),
+}
+
+/// A connection, with the statements that stay prepared on it.
+pub(super) struct Session {
+    ask: Ask,
+    prepared: RefCell<HashMap<String, Statement>>,
+    /// Within a transaction.
+    open: Cell<bool>,
+    /// Rows that were changed so far.
+    changes: Cell<u64>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("open", &self.open).finish_non_exhaustive()
+    }
+}
+
+fn connect(address: &Address, what_for: Use) -> Result<Client, SqlError> {
+    let mut config = address.config().clone();
+    config
+        .connect_timeout(PATIENCE)
+        .keepalives_idle(SILENCE)
+        .keepalives_interval(PATIENCE)
+        .keepalives_retries(2)
+        .tcp_user_timeout(SILENCE)
+        .application_name(&format!("namely-okta-sync {}", std::process::id()));
+    let mut client = config.connect(NoTls)?;
+    client.batch_execute(what_for.settings())?;
+    Ok(client)
+}
+
+/// Does something where no task runs.
+pub(super) fn aside<T: Send>(job: impl FnOnce() -> T + Send) -> T {
+    match std::thread::scope(|scope| scope.spawn(job).join()) {
+        Ok(done) => done,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+impl Session {
+    /// A connection that is used on one thread, where no task runs.
+    pub(super) fn here(address: &Address, what_for: Use) -> Result<Self, SqlError> {
+        Ok(Self::over(Ask::Here(RefCell::new(connect(address, what_for)?))))
+    }
+
+    /// A connection that can be used anywhere.
+    pub(super) fn there(address: &Address, what_for: Use) -> Result<Self, StoreError> {
+        let (jobs, inbox) = channel::<Job>();
+        let (ready, is_ready) = sync_channel(1);
+        let address = address.clone();
+        let thread = std::thread::Builder::new().name("store-guest".into());
+        let spawned = thread.spawn(move || match connect(&address, what_for) {
+            Ok(mut client) => {
+                let _ = ready.send(Ok(()));
+                inbox.into_iter().for_each(|job| job(&mut client));
+            }
+            Err(e) => drop(ready.send(Err(e))),
+        });
+        spawned.map_err(|e| StoreError::Commit(Failure::no_thread(&e)))?;
+        is_ready.recv().map_err(|_| StoreError::Stopped)??;
+        Ok(Self::over(Ask::There(jobs)))
+    }
+
+    fn over(ask: Ask) -> Self {
+        Self { ask, prepared: RefCell::default(), open: Cell::new(false), changes: Cell::new(0) }
+    }
+
+    fn with<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Client) -> Result<T, postgres::Error> + Send + 'static,
+    ) -> Result<T, SqlError> {
+        match &self.ask {
+            Ask::Here(client) => Ok(job(&mut client.borrow_mut())?),
+            Ask::There(jobs) => {
+                let (answer, answered) = sync_channel(1);
+                let sent = jobs.send(Box::new(move |client| drop(answer.send(job(client)))));
+                sent.map_err(|_| SqlError(Cause::Gone))?;
+                Ok(answered.recv().map_err(|_| SqlError(Cause::Gone))??)
+            }
+        }
+    }
+
+    /// Several statements at once, of our own and without values.
+    pub(super) fn batch(&self, sql: &str) -> Result<(), SqlError> {
+        let sql = sql.to_owned();
+        self.with(move |client| client.batch_execute(&sql))
+    }
+
+    /// Whether nothing more will come of this connection.
+    pub(super) fn is_lost(&self) -> bool {
+        match &self.ask {
+            Ask::Here(client) => client.borrow().is_closed(),
+            Ask::There(_) => self.with(|client| Ok(client.is_closed())).unwrap_or(true),
+        }
+    }
+
+    /// Whether a transaction has begun, and can still be committed.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.get() && !self.is_lost()
+    }
+
+    /// How many rows were changed so far.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.get()
+    }
+
+    /// Begins a transaction by these statements.
+    pub(super) fn begin(&self, sql: &str) -> Result<(), SqlError> {
+        self.open.set(true);
+        let begun = self.batch(sql);
+        if begun.is_err() {
+            self.open.set(false);
+            // Whatever of it was begun is not left open.
+            let _ = self.batch("ROLLBACK");
+        }
+        begun
+    }
+
+    /// Ends it: `COMMIT` or `ROLLBACK`.
+    pub(super) fn end(&self, sql: &str) -> Result<(), SqlError> {
+        self.open.set(false);
+        self.batch(sql)
+    }
+
+    /// Prepares a statement, once for each connection.
+    pub(super) fn prepare(&self, sql: &str) -> Result<Statement, SqlError> {
+        if let Some(prepared) = self.prepared.borrow().get(sql) {
+            return Ok(prepared.clone());
+        }
+        let said = words::for_server(sql);
+        let prepared = self.with(move |client| client.prepare(&said))?;
+        self.prepared.borrow_mut().insert(sql.to_owned(), prepared.clone());
+        Ok(prepared)
+    }
+
+    fn owned(statement: &Statement, params: impl Params) -> Result<Vec<Owned>, SqlError> {
+        let mut values = Vec::with_capacity(statement.params().len());
+        params.each(&mut |value| {
+            values.push(Owned::of(value));
+            Ok(())
+        })?;
+        match (values.len(), statement.params().len()) {
+            (bound, wanted) if bound == wanted => Ok(values),
+            (bound, wanted) => Err(SqlError(Cause::Counted { bound, wanted })),
+        }
+    }
+
+    /// All rows of a statement.
+    pub(super) fn query(&self, statement: &Statement, params: impl Params) -> Result<Vec<Row>, SqlError> {
+        let (statement, values) = (statement.clone(), Self::owned(statement, params)?);
+        self.with(move |client| client.query(&statement, &Owned::all(&values)))
+    }
+
+    /// So many rows were changed by a statement that returns them.
+    pub(super) fn changed(&self, rows: usize) {
+        self.changes.set(self.changes.get() + rows as u64);
+    }
+
+    /// Carries a statement out; returns how many rows it has changed.
+    pub(super) fn execute(&self, statement: &Statement, params: impl Params) -> Result<usize, SqlError> {
+        let (statement, values) = (statement.clone(), Self::owned(statement, params)?);
+        let changed = self.with(move |client| client.execute(&statement, &Owned::all(&values)))?;
+        self.changes.set(self.changes.get() + changed);
+        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+    }
+}

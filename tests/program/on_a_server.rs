@@ -1,0 +1,62 @@
+//! The store stands in a database of a server: the same service, the same decisions, the same audit.
+
+use crate::common::postgres::Postgres;
+use crate::common::running::Running;
+use crate::common::wait::wait_until;
+use crate::common::workspace::Workspace;
+use namely_okta_sync::sandbox::okta::users::Status;
+use namely_okta_sync::sandbox::population::{Hr, Status as Hired};
+use namely_okta_sync::sandbox::world::today;
+use postgres::{Client, NoTls};
+
+#[test]
+fn somebody_joins_and_leaves_while_the_store_is_on_a_server_that_fails_in_between() {
+    let Some(mut server) = Postgres::start() else { return };
+    let workspace = Workspace::new(12).with_a_port();
+    let text = std::fs::read_to_string(&workspace.config).expect("reads");
+    let text = text.replace(&workspace.store().display().to_string(), &server.url());
+    std::fs::write(&workspace.config, text).expect("writes");
+    let url = server.url();
+    let count = |sql: &str| -> i64 {
+        let Ok(mut client) = Client::connect(&url, NoTls) else { return -1 };
+        client.query_one(sql, &[]).map_or(-1, |row| row.get(0))
+    };
+    let is_quiet = || count("SELECT count(*) FROM work WHERE dirty_rev > done_rev") == 0;
+    let mut service = Running::service(&workspace.config, &workspace.log, None);
+    wait_until("everybody is compared", &workspace.log, || {
+        let walks = "SELECT count(*) FROM audit WHERE kind = 'walk' AND row LIKE '%\"complete\":true%'";
+        count(walks) > 0 && count("SELECT count(*) FROM account") > 0 && is_quiet()
+    });
+
+    let now = workspace.world.clock.now();
+    let mut joiner = Hr::new(43, today(now)).joiner(1);
+    joiner.email = "joiner43@example.com".into();
+    workspace.world.namely.core().hire(joiner.clone(), now);
+    let status = |anchor: &str| workspace.world.okta.core().user_by_anchor(anchor).map(|user| user.status);
+    wait_until("their account is made", &workspace.log, || status(&joiner.id).is_some() && is_quiet());
+
+    // The server fails while somebody leaves: nothing is sent, the service says why, and goes on by itself.
+    server.kill();
+    let leaver = workspace.world.namely.core().people().nth(3).expect("somebody").id.clone();
+    workspace.world.namely.core().edit(3, now, |person| person.status = Hired::Inactive);
+    wait_until("it says so", &workspace.log, || workspace.log().contains("its server cannot be reached"));
+    assert!(status(&leaver).is_some_and(|status| status != Status::Deprovisioned));
+    assert!(!service.has_ended(), "it waits");
+    server.start_again();
+    wait_until("they are out", &workspace.log, || status(&leaver) == Some(Status::Deprovisioned) && is_quiet());
+
+    let (is_good, told) = workspace.cli(&["audit", "verify"]);
+    assert!(is_good, "{told}");
+    let (answered, told) = workspace.cli(&["status"]);
+    assert!(answered, "{told}");
+    let (copied, told) =
+        workspace.cli(&["backup", "--output", &workspace.folder.path().join("copy").display().to_string()]);
+    assert!(!copied && told.contains("pg_dump"), "{told}");
+    service.kill();
+    let mut service = Running::service(&workspace.config, &workspace.log, None);
+    let starts = || count("SELECT count(*) FROM audit WHERE kind = 'started'");
+    wait_until("it has started again on what it has written", &workspace.log, || starts() == 2 && is_quiet());
+    assert!(!service.has_ended());
+    let open = "SELECT count(*) FROM intent";
+    assert_eq!(count(open), 0, "every call has its outcome");
+}
