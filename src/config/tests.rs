@@ -86,7 +86,7 @@ fn secrets_that_are_not_there_are_named_without_their_value() {
 
 #[test]
 fn a_store_is_a_file_or_a_database_whose_password_stands_elsewhere() {
-    let with = |store: &str| format!("[service]\nstore = \"{store}\"\n{}", GOOD.replacen("[service]\n", "", 1));
+    let with = |store: &str| GOOD.replacen("x.db", store, 1);
     let read = |store: &str, url: &'static str| {
         let environment = move |name: &str| match name {
             "STORE" => Some(url.to_owned()),
@@ -98,6 +98,7 @@ fn a_store_is_a_file_or_a_database_whose_password_stands_elsewhere() {
     assert_eq!(shown("var/x.db", ""), "conf/var/x.db");
     assert_eq!(shown("postgres://sync@127.0.0.1/hr", ""), "postgres://sync@127.0.0.1:5432/hr");
     assert_eq!(shown("env:STORE", "postgres://sync:geheim@localhost/hr"), "postgres://sync@localhost:5432/hr");
+    assert!(read("env:NOWHERE", "").expect_err("not there").to_string().contains("NOWHERE is not set"));
     for (store, url, why) in [
         ("postgres://sync:geheim@127.0.0.1/hr", "", "a password may not stand in this file"),
         ("env:STORE", "postgres://sync:geheim@db.acme.com/hr", "not encrypted yet"),
