@@ -9,7 +9,7 @@ use crate::config::{Config, Problems};
 use crate::console;
 use crate::domain::Decider;
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{Store, StoreError, Trouble};
 use crate::telemetry;
 use anyhow::Context;
 use sd_notify::NotifyState;
@@ -147,7 +147,10 @@ fn notify_systemd(states: &[NotifyState]) {
 async fn keep_watchdog_quiet(store: Store, limit: Duration) {
     let tick = limit / 3;
     loop {
-        if matches!(tokio::time::timeout(tick, store.run(|_| Ok(()))).await, Ok(Ok(()))) {
+        let answered = tokio::time::timeout(tick, store.run(|_| Ok(()))).await;
+        // A server of the store that is away does not come back by a start of this process.
+        let waits = |e: &StoreError| store.place().file().is_none() && e.trouble() == Trouble::Unwritable;
+        if answered.is_ok_and(|done| done.as_ref().err().is_none_or(waits)) {
             notify_systemd(&[NotifyState::Watchdog]);
         }
         tokio::time::sleep(tick).await;

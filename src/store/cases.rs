@@ -194,7 +194,7 @@ fn login(c: &Tx, rules: &Rulebook, case: &Case, target: i64) -> Result<Result<Ch
     let chosen = rules.login.choose(&wanted, current, |login| match holder(c, case, target, login) {
         Ok(holder) => holder,
         Err(e) => {
-            failed = Some(e);
+            failed.get_or_insert(e);
             Holder::Other("the store".into())
         }
     });

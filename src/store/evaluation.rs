@@ -3,7 +3,7 @@
 //! **Invariant:** nobody can be claimed for a revision that was not evaluated, and everything that is dirty when it is evaluated
 //! is evaluated together: a mistake that concerns many is seen as a whole before its first call.
 
-use super::engine::Tx;
+use super::engine::{Tx, alone};
 use super::holds::{self, Hold};
 use super::rows::meta::{meta, run, set_meta};
 use super::rows::risk::{self, Counted, Known, Risk};
@@ -151,7 +151,7 @@ impl Evaluation<'_> {
             // What somebody before would make is there for whoever comes next, but not for who is evaluated again: it was not made.
             let mut as_it_is = Cow::Borrowed(self.directory);
             let directory = if one.attempt > 0 { &mut as_it_is } else { &mut directory };
-            match self.person(c, directory, (one.target, one.rev, one.done_rev)) {
+            match alone(c, |c| self.person(c, directory, (one.target, one.rev, one.done_rev))) {
                 // Whom the store cannot read holds up nobody else.
                 Err(e) if e.trouble() == Trouble::Refused => refused::quarantined(c, one.target, &e, self.now)?,
                 evaluated => people.push(evaluated?),

@@ -21,6 +21,14 @@ async fn sql(world: &World, sql: &'static str) {
     world.store.run(move |c| Ok(c.execute_batch(sql)?)).await.expect("runs");
 }
 
+async fn refuse_rows(world: &World, table: &'static str, when: &'static str, why: &'static str) {
+    world.store.run(move |c| Ok(c.refuse_rows(table, when, why)?)).await.expect("makes");
+}
+
+async fn drop_trigger(world: &World, trigger: &'static str, table: &'static str) {
+    world.store.run(move |c| Ok(c.drop_trigger(trigger, table)?)).await.expect("drops");
+}
+
 async fn number(world: &World, sql: &'static str) -> i64 {
     world.store.run(move |c| Ok(c.query_row(sql, [], |row| row.get(0))?)).await.expect("reads")
 }
@@ -35,8 +43,7 @@ async fn an_outcome_that_the_store_refuses_is_audited_and_the_account_is_read_be
     world.see(an_employee()).await;
     let claim = world.claim().await.remove(0);
     let Begun::Intent(intent) = world.begin(&claim).await else { panic!("begins") };
-    sql(&world, "CREATE TRIGGER broken BEFORE INSERT ON account BEGIN SELECT RAISE(ABORT, 'no account is kept'); END")
-        .await;
+    refuse_rows(&world, "account", "", "no account is kept").await;
     let end = EndStep {
         lease: claim.lease,
         intent,
@@ -58,7 +65,7 @@ async fn an_outcome_that_the_store_refuses_is_audited_and_the_account_is_read_be
     );
     assert_eq!(number(&world, "SELECT count(*) FROM intent").await, 0);
     assert!(world.claim().await.is_empty(), "waits");
-    sql(&world, "DROP TRIGGER broken").await;
+    drop_trigger(&world, "broken", "account").await;
     let later = World { now: again, ..world };
     later.store.wake_due(later.now).await.expect("wakes");
     assert!(later.claim().await.remove(0).read_first, "read first");
@@ -94,7 +101,7 @@ async fn even_if_nothing_can_be_audited_a_refused_run_lets_go_and_its_call_stays
     world.see(an_employee()).await;
     let claim = world.claim().await.remove(0);
     let Begun::Intent(intent) = world.begin(&claim).await else { panic!("begins") };
-    sql(&world, "CREATE TRIGGER broken BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no row is kept'); END").await;
+    refuse_rows(&world, "audit", "", "no row is kept").await;
     let refused = world.store.refuse(
         claim.lease,
         Some((intent, effect(Outcome::Applied))),
@@ -155,12 +162,7 @@ async fn somebody_whom_the_store_cannot_read_holds_up_nobody_else() {
 #[tokio::test]
 async fn a_profile_that_the_store_refuses_waits_and_the_rest_of_its_page_does_not() {
     let world = World::new().await;
-    sql(
-        &world,
-        "CREATE TRIGGER broken BEFORE INSERT ON source WHEN new.profile = '00000001'
-         BEGIN SELECT RAISE(ABORT, 'not this one'); END",
-    )
-    .await;
+    refuse_rows(&world, "source", "new.profile = '00000001'", "not this one").await;
     let page = || page_of(&world, (0..3).map(one).collect());
     let outcome = world.store.commit_page(page()).await.expect("commits");
     assert_eq!(outcome.accepted.len(), 2);
@@ -168,7 +170,7 @@ async fn a_profile_that_the_store_refuses_waits_and_the_rest_of_its_page_does_no
     assert_eq!(again.accepted.len(), 2);
     let unreadable = world.audit().await.iter().filter(|row| row["kind"] == "unreadable").count();
     assert_eq!(unreadable, 1, "told once");
-    sql(&world, "DROP TRIGGER broken").await;
+    drop_trigger(&world, "broken", "source").await;
     world.store.commit_page(page()).await.expect("commits");
     assert_eq!(number(&world, "SELECT count(*) FROM unreadable").await, 0, "kept, and so not unreadable any more");
 }
@@ -223,15 +225,15 @@ async fn what_the_store_holds_and_cannot_be_read_is_no_missing_row() {
              SELECT id, 'teleport', org, 'acme', '', 1, '', 1, 1 FROM target",
             "teleport",
         ),
-        (
-            "DROP TRIGGER audit_retention; DELETE FROM audit; INSERT INTO meta VALUES ('audit_base', 'nothing')",
-            "audit_base",
-        ),
+        ("DELETE FROM audit; INSERT INTO meta VALUES ('audit_base', 'nothing')", "audit_base"),
     ];
     for (damage, named) in damages {
         let world = World::new().await;
         world.see(one(1)).await;
         let claim = world.claim().await.remove(0);
+        if damage.starts_with("DELETE FROM audit") {
+            drop_trigger(&world, "audit_retention", "audit").await;
+        }
         sql(&world, damage).await;
         let again = world.store.run(move |c| {
             super::pauses(c)?;

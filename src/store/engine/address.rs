@@ -56,6 +56,20 @@ impl Address {
         self.config.get_password().is_some()
     }
 
+    #[cfg(test)]
+    pub(super) fn ports(&self) -> &[u16] {
+        self.config.get_ports()
+    }
+
+    /// The same behind a port of this machine.
+    #[cfg(test)]
+    pub(super) fn at_port(&self, port: u16) -> Self {
+        let mut config = Config::new();
+        config.host("127.0.0.1").port(port).user("sync").dbname("postgres");
+        config.options(self.config.get_options().unwrap_or_default());
+        Self { config: Arc::new(config), ..self.clone() }
+    }
+
     pub(super) fn config(&self) -> &Config {
         &self.config
     }

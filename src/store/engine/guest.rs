@@ -3,6 +3,7 @@
 use super::address::{Address, Location, unknown};
 use super::error::StoreError;
 use super::session::{Session, Use};
+use super::trouble::{Failure, SqlError};
 use super::tx::Tx;
 use super::{migrate, opening, server};
 use std::ops::Deref;
@@ -126,11 +127,19 @@ impl Operator {
         }
     }
 
+    /// Why something cannot be told to be written.
+    fn not_committed(&self, e: SqlError) -> StoreError {
+        match self.0.server() {
+            Some(session) if session.is_lost() => StoreError::Commit(Failure::unanswered(&e)),
+            _ => e.into(),
+        }
+    }
+
     /// Does something in one transaction: all of it, or nothing.
     pub fn together<T, E: From<StoreError>>(&self, job: impl FnOnce(&Tx) -> Result<T, E>) -> Result<T, E> {
         self.begin()?;
         let done = job(&self.0).and_then(|done| {
-            self.0.commit().map_err(StoreError::from)?;
+            self.0.commit().map_err(|e| self.not_committed(e))?;
             Ok(done)
         });
         if done.is_err() && self.0.is_open() {

@@ -34,4 +34,6 @@ pub use value::{Bind, Value, params_from_iter};
 pub use writer::Writer;
 
 #[cfg(test)]
+mod served_tests;
+#[cfg(test)]
 pub mod server_tests;

@@ -15,8 +15,9 @@ pub(super) const STEPS: [&str; (VERSION - FIRST) as usize] = [
 /// All tables of the newest version.
 pub(super) const SCHEMA: &str = include_str!("schema.sql");
 
-/// What a database of a server has besides: of which version the tables are, and the service that works on them.
-const ENGINE: &str = "CREATE TABLE engine (version BIGINT NOT NULL, service TEXT NOT NULL);";
+/// What a database of a server has besides: of which version the tables are, the service that works on them, and the mark of the
+/// last transaction that it has written.
+const ENGINE: &str = "CREATE TABLE engine (version BIGINT NOT NULL, service TEXT NOT NULL, written TEXT NOT NULL);";
 
 /// The triggers of the audit, in the language of the server.
 const TRIGGERS: &str = "

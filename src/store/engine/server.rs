@@ -10,6 +10,7 @@ use super::schema::{self, VERSION};
 use super::session::{Session, Use};
 use super::trouble::{Cause, Failure, SqlError, Trouble};
 use super::tx::{Optional, Tx};
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,12 +34,14 @@ pub(super) struct Server {
     address: Address,
     /// What the service is called in the store.
     name: String,
+    /// Transactions that were marked so far.
+    marks: Cell<u64>,
 }
 
 impl Server {
     /// Opens the store for the service, making it if there is none.
     pub(super) fn open(address: &Address) -> Result<(Self, Tx), StoreError> {
-        let mut server = Self { address: address.clone(), name: String::new() };
+        let mut server = Self { address: address.clone(), name: String::new(), marks: Cell::new(0) };
         let mut tx = server.connect();
         for _ in 1..TRIES {
             if !matches!(tx, Err(StoreError::Locked { .. })) {
@@ -53,6 +56,19 @@ impl Server {
         let sign = "UPDATE engine SET service = CAST(gen_random_uuid() AS TEXT) RETURNING service";
         server.name = tx.query_row(sign, [], |row| row.get(0))?;
         Ok((server, tx))
+    }
+
+    /// A mark for the next transaction: it is written with it, so that whoever has lost the answer to a `COMMIT` can look whether
+    /// that has happened.
+    pub(super) fn mark(&self) -> String {
+        let number = self.marks.get() + 1;
+        self.marks.set(number);
+        format!("{} {number}", self.name)
+    }
+
+    /// Makes a transaction last under its mark.
+    pub(super) fn commit(session: &Session, mark: &str) -> Result<(), SqlError> {
+        session.commit(&format!("UPDATE engine SET written = '{mark}';"))
     }
 
     fn path(&self) -> PathBuf {
@@ -83,12 +99,13 @@ impl Server {
     /// the store meanwhile, it says so.
     pub(super) fn again(&self) -> Result<Again, Failure> {
         let found = self.connect().and_then(|tx| {
-            let last: String = tx.query_row("SELECT service FROM engine", [], |row| row.get(0))?;
-            Ok((tx, last))
+            let select = "SELECT service, written FROM engine";
+            let (last, written): (String, String) = tx.query_row(select, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok((tx, last, written))
         });
         match found {
-            Ok((tx, last)) if last == self.name => Ok(Again::Back(tx)),
-            Ok((_, last)) => Ok(Again::Superseded(last)),
+            Ok((tx, last, written)) if last == self.name => Ok(Again::Back { tx, written }),
+            Ok((_, last, _)) => Ok(Again::Superseded(last)),
             Err(e @ StoreError::Locked { .. }) => {
                 Err(Failure { trouble: Trouble::Unwritable, why: e.to_string(), to_do: "nothing: it is tried again" })
             }
@@ -99,7 +116,12 @@ impl Server {
 
 /// What became of a connection that was lost.
 pub(super) enum Again {
-    Back(Tx),
+    Back {
+        tx: Tx,
+        /// The mark of the last transaction that was written: of the connection before nothing is under way any more, since the lock
+        /// of the service ended with it.
+        written: String,
+    },
     /// The name of the service that has worked on the store meanwhile.
     Superseded(String),
 }
@@ -115,11 +137,11 @@ fn make(tx: &Tx) -> Result<(), StoreError> {
     begin(session)?;
     let made = session
         .batch(&schema::of_server())
-        .and_then(|()| tx.execute("INSERT INTO engine VALUES (?1, '')", [VERSION]).map(|_| ()));
+        .and_then(|()| tx.execute("INSERT INTO engine VALUES (?1, '', '')", [VERSION]).map(|_| ()));
     match made {
-        Ok(()) => Ok(session.end("COMMIT")?),
+        Ok(()) => Ok(session.commit("")?),
         Err(e) => {
-            session.end("ROLLBACK")?;
+            session.roll_back()?;
             Err(e.into())
         }
     }

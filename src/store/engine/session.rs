@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// After how long without a sign of it a server counts as gone.
 const SILENCE: Duration = Duration::from_secs(10);
 
+/// How many rows of many are in memory at a time.
+const PART: usize = 1000;
+
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
@@ -62,8 +65,14 @@ pub(super) struct Session {
     prepared: RefCell<HashMap<String, Statement>>,
     /// Within a transaction.
     open: Cell<bool>,
+    /// What the server has refused within the transaction: from then on it carries nothing out until that is rolled back.
+    refused: RefCell<Option<Failure>>,
+    /// Nothing more will come of this connection.
+    lost: Cell<bool>,
     /// Rows that were changed so far.
     changes: Cell<u64>,
+    /// Cursors that were opened so far.
+    cursors: Cell<u64>,
 }
 
 impl std::fmt::Debug for Session {
@@ -84,6 +93,14 @@ fn connect(address: &Address, what_for: Use) -> Result<Client, SqlError> {
     let mut client = config.connect(NoTls)?;
     client.batch_execute(what_for.settings())?;
     Ok(client)
+}
+
+/// Whether a connection is of no use any more: whatever is neither a refusal of the server nor a mistake in values.
+fn ends_the_connection(error: &postgres::Error) -> bool {
+    match error.as_db_error() {
+        Some(said) => matches!(said.severity(), "FATAL" | "PANIC"),
+        None => Failure::is_about_the_line(error),
+    }
 }
 
 /// Does something where no task runs.
@@ -119,36 +136,81 @@ impl Session {
     }
 
     fn over(ask: Ask) -> Self {
-        Self { ask, prepared: RefCell::default(), open: Cell::new(false), changes: Cell::new(0) }
+        Self {
+            ask,
+            prepared: RefCell::default(),
+            open: Cell::new(false),
+            refused: RefCell::default(),
+            lost: Cell::new(false),
+            changes: Cell::new(0),
+            cursors: Cell::new(0),
+        }
     }
 
     fn with<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Client) -> Result<T, postgres::Error> + Send + 'static,
     ) -> Result<T, SqlError> {
-        match &self.ask {
-            Ask::Here(client) => Ok(job(&mut client.borrow_mut())?),
+        if self.lost.get() {
+            return Err(SqlError(Cause::Gone));
+        }
+        let answered = match &self.ask {
+            Ask::Here(client) => Some(job(&mut client.borrow_mut())),
             Ask::There(jobs) => {
                 let (answer, answered) = sync_channel(1);
                 let sent = jobs.send(Box::new(move |client| drop(answer.send(job(client)))));
-                sent.map_err(|_| SqlError(Cause::Gone))?;
-                Ok(answered.recv().map_err(|_| SqlError(Cause::Gone))??)
+                sent.ok().and_then(|()| answered.recv().ok())
+            }
+        };
+        match answered {
+            Some(Ok(done)) => Ok(done),
+            Some(Err(e)) => {
+                self.lost.set(ends_the_connection(&e));
+                Err(e.into())
+            }
+            None => {
+                self.lost.set(true);
+                Err(SqlError(Cause::Gone))
             }
         }
+    }
+
+    /// The same, of a statement: after one that was refused within a transaction nothing more is carried out in it.
+    fn carry_out<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Client) -> Result<T, postgres::Error> + Send + 'static,
+    ) -> Result<T, SqlError> {
+        if let Some(failure) = self.refused.borrow().clone() {
+            return Err(SqlError(Cause::Refused(failure)));
+        }
+        let done = self.with(job);
+        if let Err(e) = &done
+            && self.open.get()
+        {
+            self.refused.replace(Some(Failure::of(e)));
+        }
+        done
     }
 
     /// Several statements at once, of our own and without values.
     pub(super) fn batch(&self, sql: &str) -> Result<(), SqlError> {
         let sql = sql.to_owned();
-        self.with(move |client| client.batch_execute(&sql))
+        self.carry_out(move |client| client.batch_execute(&sql))
+    }
+
+    /// Takes back what was done since a savepoint, and whatever was refused since.
+    pub(super) fn roll_back_to(&self, savepoint: &str) -> Result<(), SqlError> {
+        let sql = format!("ROLLBACK TO {savepoint}");
+        let back = self.with(move |client| client.batch_execute(&sql));
+        if back.is_ok() {
+            self.refused.replace(None);
+        }
+        back
     }
 
     /// Whether nothing more will come of this connection.
     pub(super) fn is_lost(&self) -> bool {
-        match &self.ask {
-            Ask::Here(client) => client.borrow().is_closed(),
-            Ask::There(_) => self.with(|client| Ok(client.is_closed())).unwrap_or(true),
-        }
+        self.lost.get()
     }
 
     /// Whether a transaction has begun, and can still be committed.
@@ -163,20 +225,34 @@ impl Session {
 
     /// Begins a transaction by these statements.
     pub(super) fn begin(&self, sql: &str) -> Result<(), SqlError> {
-        self.open.set(true);
         let begun = self.batch(sql);
-        if begun.is_err() {
-            self.open.set(false);
+        match begun {
+            Ok(()) => self.open.set(true),
             // Whatever of it was begun is not left open.
-            let _ = self.batch("ROLLBACK");
+            Err(_) => {
+                let _ = self.roll_back();
+            }
         }
         begun
     }
 
-    /// Ends it: `COMMIT` or `ROLLBACK`.
-    pub(super) fn end(&self, sql: &str) -> Result<(), SqlError> {
+    /// Makes the transaction last, and what these statements say before it ends. Of one in which something was refused nothing is left.
+    pub(super) fn commit(&self, last: &str) -> Result<(), SqlError> {
+        if let Some(failure) = self.refused.borrow().clone() {
+            return Err(SqlError(Cause::Refused(failure)));
+        }
+        let sql = format!("{last}COMMIT");
+        let committed = self.with(move |client| client.batch_execute(&sql));
+        // Where a statement before it was refused the transaction is still there, and is to be rolled back.
+        self.open.set(committed.is_err() && !self.lost.get());
+        committed
+    }
+
+    /// Takes the transaction back.
+    pub(super) fn roll_back(&self) -> Result<(), SqlError> {
         self.open.set(false);
-        self.batch(sql)
+        self.refused.replace(None);
+        self.with(|client| client.batch_execute("ROLLBACK"))
     }
 
     /// Prepares a statement, once for each connection.
@@ -185,7 +261,7 @@ impl Session {
             return Ok(prepared.clone());
         }
         let said = words::for_server(sql);
-        let prepared = self.with(move |client| client.prepare(&said))?;
+        let prepared = self.carry_out(move |client| client.prepare(&said))?;
         self.prepared.borrow_mut().insert(sql.to_owned(), prepared.clone());
         Ok(prepared)
     }
@@ -205,7 +281,52 @@ impl Session {
     /// All rows of a statement.
     pub(super) fn query(&self, statement: &Statement, params: impl Params) -> Result<Vec<Row>, SqlError> {
         let (statement, values) = (statement.clone(), Self::owned(statement, params)?);
-        self.with(move |client| client.query(&statement, &Owned::all(&values)))
+        self.carry_out(move |client| client.query(&statement, &Owned::all(&values)))
+    }
+
+    /// Gives the rows of a statement to `each`, a few of them at a time, as they all were at one moment.
+    pub(super) fn each(
+        &self,
+        sql: &str,
+        params: impl Params,
+        each: &mut dyn FnMut(&Row) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        if self.open.get() {
+            return self.in_parts(sql, params, each);
+        }
+        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
+        let read = self.in_parts(sql, params, each);
+        match (&read, self.roll_back()) {
+            (Ok(()), Err(e)) => Err(e.into()),
+            _ => read,
+        }
+    }
+
+    fn in_parts(
+        &self,
+        sql: &str,
+        params: impl Params,
+        each: &mut dyn FnMut(&Row) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let number = self.cursors.get() + 1;
+        self.cursors.set(number);
+        let declare = format!("DECLARE part_{number} NO SCROLL CURSOR FOR {}", words::for_server(sql));
+        let statement = self.carry_out(move |client| client.prepare(&declare))?;
+        let values = Self::owned(&statement, params)?;
+        self.carry_out(move |client| client.execute(&statement, &Owned::all(&values)))?;
+        let fetch = format!("FETCH FORWARD {PART} FROM part_{number}");
+        let fetch = self.carry_out(move |client| client.prepare(&fetch))?;
+        loop {
+            let again = fetch.clone();
+            let rows = self.carry_out(move |client| client.query(&again, &[]))?;
+            for row in &rows {
+                each(row)?;
+            }
+            if rows.len() < PART {
+                break;
+            }
+        }
+        Ok(self.batch(&format!("CLOSE part_{number}"))?)
     }
 
     /// So many rows were changed by a statement that returns them.
@@ -216,7 +337,7 @@ impl Session {
     /// Carries a statement out; returns how many rows it has changed.
     pub(super) fn execute(&self, statement: &Statement, params: impl Params) -> Result<usize, SqlError> {
         let (statement, values) = (statement.clone(), Self::owned(statement, params)?);
-        let changed = self.with(move |client| client.execute(&statement, &Owned::all(&values)))?;
+        let changed = self.carry_out(move |client| client.execute(&statement, &Owned::all(&values)))?;
         self.changes.set(self.changes.get() + changed);
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }

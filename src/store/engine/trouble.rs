@@ -14,6 +14,8 @@ pub(super) enum Cause {
     Server(postgres::Error),
     /// The connection to the server has ended.
     Gone,
+    /// Something was refused before in this transaction, which ends with it.
+    Refused(Failure),
     NoRow,
     /// Values that were bound, and those that the statement has.
     Counted {
@@ -62,18 +64,6 @@ const PUT_A_COPY: &str = "stop the service, put a copy in its place with `restor
 /// The same, of a database of a server.
 const PUT_BACK: &str = "stop the service, restore the database with the server's own tools, and start it: what has changed since is \
                         read from both sides";
-
-/// Whether an error is about the way to a server, and not about what was asked.
-fn is_about_the_line(error: &postgres::Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(one) = cause {
-        if one.is::<std::io::Error>() {
-            return true;
-        }
-        cause = one.source();
-    }
-    error.to_string().starts_with("error connecting") || error.to_string().starts_with("timeout")
-}
 
 /// What to do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +127,7 @@ impl Failure {
             Cause::File(error) => Self::of_file(error),
             Cause::Server(error) => Self::of_server(error),
             Cause::Gone => Self::gone("the connection has ended"),
+            Cause::Refused(failure) => failure.clone(),
             Cause::NoRow => Self::refused("Query returned no rows".to_owned()),
             Cause::Counted { bound, wanted } => {
                 Self::refused(format!("{wanted} values were wanted, {bound} were given"))
@@ -191,7 +182,7 @@ impl Failure {
     fn of_server(error: &postgres::Error) -> Self {
         let Some(said) = error.as_db_error() else {
             let source = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-            return match error.is_closed() || is_about_the_line(error) {
+            return match Self::is_about_the_line(error) {
                 true => Self::gone(&source),
                 false => Self::refused(source),
             };
@@ -225,12 +216,34 @@ impl Failure {
         }
     }
 
+    /// Whether an error is about the way to a server, and not about what was asked.
+    pub(super) fn is_about_the_line(error: &postgres::Error) -> bool {
+        let mut cause = std::error::Error::source(error);
+        while let Some(one) = cause {
+            if one.is::<std::io::Error>() {
+                return true;
+            }
+            cause = one.source();
+        }
+        let words = error.to_string();
+        error.is_closed() || words.starts_with("error connecting") || words.starts_with("timeout")
+    }
+
     /// The server does not answer.
     pub(super) fn gone(why: &str) -> Self {
         Self {
             trouble: Trouble::Unwritable,
             why: format!("its server cannot be reached ({why})"),
             to_do: "look at the server and at the way to it; nothing is lost, and what waits goes on by itself",
+        }
+    }
+
+    /// The answer to a commit was lost, and nobody looks for it.
+    pub(super) fn unanswered(error: &SqlError) -> Self {
+        Self {
+            trouble: Trouble::Unwritable,
+            why: format!("the answer to a commit was lost ({})", Self::of(error).why),
+            to_do: "look whether it was written before it is done again",
         }
     }
 

@@ -94,7 +94,7 @@ impl Tx {
     pub(super) fn commit(&self) -> Result<(), SqlError> {
         match &self.0 {
             Engine::File { connection, .. } => Ok(connection.execute_batch("COMMIT")?),
-            Engine::Server(session) => session.end("COMMIT"),
+            Engine::Server(session) => session.commit(""),
         }
     }
 
@@ -102,7 +102,7 @@ impl Tx {
     pub(super) fn roll_back(&self) -> Result<(), SqlError> {
         match &self.0 {
             Engine::File { connection, .. } => Ok(connection.execute_batch("ROLLBACK")?),
-            Engine::Server(session) => session.end("ROLLBACK"),
+            Engine::Server(session) => session.roll_back(),
         }
     }
 
@@ -138,6 +138,24 @@ impl Tx {
         self.prepare(sql)?.execute(params)
     }
 
+    /// Gives the rows of a statement to `read`, one after the other and as they all were at one moment: never are all of them in memory.
+    pub fn each(
+        &self,
+        sql: &str,
+        params: impl Params,
+        mut read: impl FnMut(&Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        if let Engine::Server(session) = &self.0 {
+            return session.each(sql, params, &mut |row| read(&Row(One::Server(row))));
+        }
+        let mut select = self.prepare(sql)?;
+        let mut rows = select.query(params)?;
+        while let Some(row) = rows.next()? {
+            read(&row)?;
+        }
+        Ok(())
+    }
+
     /// The first row of a statement that is seldom asked.
     pub fn query_row<T>(
         &self,
@@ -160,10 +178,19 @@ pub fn alone<T>(tx: &Tx, job: impl FnOnce(&Tx) -> Result<T, StoreError>) -> Resu
     if !tx.is_open() {
         return result; // rolled back as a whole, with this savepoint
     }
-    if result.is_err() {
-        say("ROLLBACK TO job")?;
+    match (&result, tx.server()) {
+        (Ok(_), _) => {}
+        (Err(_), None) => say("ROLLBACK TO job")?,
+        (Err(_), Some(session)) => session.roll_back_to("job")?,
     }
-    say("RELEASE job")?;
+    // Where something was refused and nobody has said so, that is said here.
+    if let Err(e) = say("RELEASE job") {
+        if let Some(session) = tx.server() {
+            session.roll_back_to("job")?;
+            say("RELEASE job")?;
+        }
+        return result.and(Err(e.into()));
+    }
     result
 }
 
@@ -206,7 +233,7 @@ impl<'c> Statement<'c> {
     }
 
     fn of_server(session: &'c Session, sql: &str) -> Result<Self, SqlError> {
-        let writes = ["INSERT", "UPDATE", "DELETE"].iter().any(|word| sql.starts_with(word));
+        let writes = !sql.trim_start().starts_with("SELECT");
         Ok(Self(Way::Server { session, statement: session.prepare(sql)?, writes }))
     }
 
@@ -359,6 +386,29 @@ impl Tx {
             Engine::File { connection, .. } => Ok(connection.execute_batch(sql)?),
             Engine::Server(session) => session.batch(sql),
         }
+    }
+
+    /// From now on rows of a table are refused, of those for which `when` is so.
+    pub fn refuse_rows(&self, table: &str, when: &str, why: &str) -> Result<(), SqlError> {
+        self.execute_batch(&match &self.0 {
+            Engine::File { .. } => {
+                let when = if when.is_empty() { String::new() } else { format!("WHEN {when}") };
+                format!("CREATE TRIGGER broken BEFORE INSERT ON {table} {when} BEGIN SELECT RAISE(ABORT, '{why}'); END")
+            }
+            Engine::Server(_) => {
+                let when = if when.is_empty() { String::new() } else { format!("WHEN ({when})") };
+                format!(
+                    "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '{why}'; END $$;
+                     CREATE TRIGGER broken BEFORE INSERT ON {table} FOR EACH ROW {when} EXECUTE FUNCTION broken()"
+                )
+            }
+        })
+    }
+
+    /// Removes a trigger of a table.
+    pub fn drop_trigger(&self, trigger: &str, table: &str) -> Result<(), SqlError> {
+        let of = if self.file().is_some() { String::new() } else { format!(" ON {table}") };
+        self.execute_batch(&format!("DROP TRIGGER {trigger}{of}"))
     }
 
     /// From now on `seen` is told of each statement.

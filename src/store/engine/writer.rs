@@ -12,6 +12,7 @@ use super::session::aside;
 use super::trouble::{Failure, Trouble};
 use super::tx::{Tx, alone};
 use crate::metrics::StoreMetrics;
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -22,6 +23,10 @@ const GROUP: usize = 256;
 const QUEUE: usize = 1024;
 /// How often it is logged that a lock is waited for.
 const LOCK_REPORTED: Duration = Duration::from_secs(30);
+
+/// How long is waited before a server is tried a second time, and how often that is doubled at most: 3.2 s.
+const RECONNECT: Duration = Duration::from_millis(100);
+const RECONNECT_DOUBLED: u32 = 6;
 
 type After = Box<dyn FnOnce(Result<(), Failure>) + Send>;
 /// Gets nothing to write with where there is no transaction (any more): then it only answers. What failed is told beside the answer.
@@ -55,7 +60,13 @@ impl Writer {
         let condition = Condition::new(metrics.trouble.clone());
         let (sender, inbox) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new().name("store".into());
-        let served = Served { path: place.shown().to_owned(), server, condition: condition.clone(), metrics };
+        let served = Served {
+            path: place.shown().to_owned(),
+            server,
+            failures: Cell::new(0),
+            condition: condition.clone(),
+            metrics,
+        };
         thread
             .spawn(move || {
                 let _lock = lock;
@@ -120,6 +131,8 @@ struct Served {
     path: PathBuf,
     /// Where the store is no file.
     server: Option<Server>,
+    /// How often in succession no connection could be made.
+    failures: Cell<u32>,
     condition: Condition,
     metrics: StoreMetrics,
 }
@@ -153,13 +166,12 @@ impl Served {
         let timer = self.metrics.commit_seconds.start_timer();
         let (mut answers, mut culprit, mut closing): (Vec<After>, Option<Failure>, _) = (Vec::new(), None, None);
         let begun = self.begin(tx);
-        let tx: &Tx = tx;
         let before = tx.changes();
         let mut next = Some(first);
         while let Some(job) = next.take() {
             // SQLite may roll everything back by itself (a full disk): what comes then would be committed one by one, and
             // told to have failed.
-            let (after, failed) = job(tx.is_open().then_some(tx));
+            let (after, failed) = job(tx.is_open().then_some(&*tx));
             answers.push(after);
             if let Some(failed) = failed.filter(|failed| failed.trouble != Trouble::Refused) {
                 self.condition.saw(&failed);
@@ -173,12 +185,13 @@ impl Served {
                 }
             }
         }
+        let has_changed = tx.changes() > before;
         let committed = begun.and_then(|()| match tx.is_open() {
             false => Err(culprit.unwrap_or_else(Failure::rolled_back)),
-            true => tx.commit().map_err(|e| Failure::of(&e)),
+            true => self.commit(tx, has_changed, inbox),
         });
         match &committed {
-            Ok(()) if tx.changes() > before => self.condition.written(),
+            Ok(()) if has_changed => self.condition.written(),
             Ok(()) => {}
             Err(failure) => {
                 self.condition.saw(failure);
@@ -199,23 +212,63 @@ impl Served {
         }
     }
 
+    /// Makes a transaction last. Where the answer of a server is lost, it is looked whether that has happened, however long it takes
+    /// until the server is back: what is told to have failed would be done a second time.
+    fn commit(&self, tx: &mut Tx, has_changed: bool, inbox: &mpsc::Receiver<Message>) -> Result<(), Failure> {
+        let (Some(server), Some(session)) = (self.server.as_ref().filter(|_| has_changed), tx.server()) else {
+            return tx.commit().map_err(|e| Failure::of(&e));
+        };
+        let mark = server.mark();
+        let Err(e) = Server::commit(session, &mark) else { return Ok(()) };
+        let failure = Failure::of(&e);
+        if !session.is_lost() {
+            return Err(failure);
+        }
+        self.condition.saw(&failure);
+        tracing::warn!(why = %failure, "the answer to a commit was lost: it is looked for before anything is done again");
+        while !inbox.is_closed() {
+            match self.connect_again(server, tx) {
+                Ok(written) if written == mark => return Ok(()),
+                Ok(_) => return Err(failure),
+                Err(failure) => self.condition.saw(&failure),
+            }
+        }
+        Err(failure)
+    }
+
+    /// Another connection in the place of one that was lost; returns the mark of what was written last. Tried again and again it is
+    /// tried ever more rarely.
+    fn connect_again(&self, server: &Server, tx: &mut Tx) -> Result<String, Failure> {
+        let failures = self.failures.get();
+        if failures > 0 {
+            std::thread::sleep(RECONNECT * 2_u32.pow(failures.min(RECONNECT_DOUBLED) - 1));
+        }
+        match server.again() {
+            Ok(Again::Back { tx: fresh, written }) => {
+                tracing::info!(store = %self.path.display(), "connected again");
+                self.failures.set(0);
+                *tx = fresh;
+                Ok(written)
+            }
+            Ok(Again::Superseded(by)) => {
+                // What this process remembers may not be so any more, and nothing of it is left to do here.
+                tracing::error!(by, "another service has worked on the store meanwhile; the process ends");
+                std::process::exit(70);
+            }
+            Err(failure) => {
+                self.failures.set(failures.saturating_add(1));
+                Err(failure)
+            }
+        }
+    }
+
     /// Begins a transaction on a server, on another connection where the one before was lost. Who has a lock there is waited for by
     /// the server, for as long as `lock_timeout` says.
     fn begin_on(&self, server: &Server, tx: &mut Tx) -> Result<(), Failure> {
         let mut tried = Ok(());
         for _ in 0..2 {
             if tx.server().is_none_or(|session| session.is_lost()) {
-                match server.again()? {
-                    Again::Back(fresh) => {
-                        tracing::info!(store = %self.path.display(), "connected again");
-                        *tx = fresh;
-                    }
-                    Again::Superseded(by) => {
-                        // What this process remembers may not be so any more, and nothing of it is left to do here.
-                        tracing::error!(by, "another service has worked on the store meanwhile; the process ends");
-                        std::process::exit(70);
-                    }
-                }
+                self.connect_again(server, tx)?;
             }
             let Some(session) = tx.server() else { continue };
             tried = server::begin(session).map_err(|e| Failure::of(&e));

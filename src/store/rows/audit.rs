@@ -145,24 +145,19 @@ pub fn each(
              ORDER BY seq"
         ),
     };
-    let mut select = c.prepare(&sql)?;
-    let mut rows = select.query(params_from_iter(conditions.values))?;
-    while let Some(row) = rows.next()? {
-        each(AuditRow { seq: row.get(0)?, text: row.get(1)?, hash: row.get(2)? })?;
-    }
-    Ok(())
+    c.each(&sql, params_from_iter(conditions.values), |row| {
+        each(AuditRow { seq: row.get(0)?, text: row.get(1)?, hash: row.get(2)? })
+    })
 }
 
 /// Tells of every row, whatever it holds: what is of another kind, or no text, is told as nothing, which its hash does not fit.
 pub fn as_they_are(c: &Tx, mut seen: impl FnMut(i64, &str, &[u8])) -> Result<(), StoreError> {
-    let mut select = c.prepare("SELECT seq, row, hash FROM audit ORDER BY seq")?;
-    let mut rows = select.query([])?;
-    while let Some(row) = rows.next()? {
+    c.each("SELECT seq, row, hash FROM audit ORDER BY seq", [], |row| {
         let text = if let Ok(Value::Text(text)) = row.value(1) { text } else { "" };
         let hash: &[u8] = if let Ok(Value::Blob(hash)) = row.value(2) { hash } else { &[] };
         seen(row.get(0)?, text, hash);
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// When the row of this number was written, or the first one after it.

@@ -294,26 +294,27 @@ pub fn population(
     org: &str,
     mut each: impl FnMut(Vec<StoredPerson>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let mut select = c.prepare(
+    let mut batch: Vec<StoredPerson> = Vec::with_capacity(BATCH);
+    c.each(
         "SELECT t.id, l.tenant, s.doc, a.doc FROM target t JOIN link l ON l.target = t.id AND l.routed = 1
          JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
          LEFT JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id
          WHERE t.org = ?1 ORDER BY t.id, l.tenant, l.profile",
-    )?;
-    let mut rows = select.query([org])?;
-    let mut batch: Vec<StoredPerson> = Vec::with_capacity(BATCH);
-    while let Some(row) = rows.next()? {
-        let (target, tenant, document): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        match batch.last_mut().filter(|last| last.target == target) {
-            Some(last) => last.documents.push((tenant, document)),
-            None => {
-                if batch.len() >= BATCH {
-                    each(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))?;
+        [org],
+        |row| {
+            let (target, tenant, document): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            match batch.last_mut().filter(|last| last.target == target) {
+                Some(last) => last.documents.push((tenant, document)),
+                None => {
+                    if batch.len() >= BATCH {
+                        each(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))?;
+                    }
+                    batch.push(StoredPerson { target, documents: vec![(tenant, document)], account: row.get(3)? });
                 }
-                batch.push(StoredPerson { target, documents: vec![(tenant, document)], account: row.get(3)? });
             }
-        }
-    }
+            Ok(())
+        },
+    )?;
     each(batch)
 }
 

@@ -27,15 +27,14 @@ pub struct Row {
 
 /// Tells of everybody, profile by profile; the profiles of one target follow one another, those that are routed first.
 pub fn everybody(c: &Tx, mut each: impl FnMut(Row)) -> Result<(), StoreError> {
-    let mut select = c.prepare(
+    c.each(
         "SELECT t.id, t.org, l.tenant, l.profile, s.doc, a.login_key, a.status, w.state, w.dirty_rev > w.done_rev, w.reason,
            w.dirty_at, t.conflict, t.ended_at
          FROM target t JOIN link l ON l.target = t.id JOIN source s ON s.tenant = l.tenant AND s.profile = l.profile
          LEFT JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id LEFT JOIN work w ON w.target = t.id
          ORDER BY t.id, l.routed DESC, l.tenant, l.profile",
-    )?;
-    let mut rows = select.query([])?;
-    while let Some(row) = rows.next()? {
+        [],
+        |row| {
         each(Row {
             target: row.get(0)?,
             org: row.get(1)?,
@@ -51,6 +50,6 @@ pub fn everybody(c: &Tx, mut each: impl FnMut(Row)) -> Result<(), StoreError> {
             conflict: row.get(11)?,
             ended_at: row.get(12)?,
         });
-    }
-    Ok(())
+        Ok(())
+    })
 }

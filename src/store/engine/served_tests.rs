@@ -1,0 +1,217 @@
+//! What is so of a store on a server only. `the_tests_of_the_store_pass_on_a_server_as_well` starts the server for these; without one they
+//! have nothing to do.
+
+use super::server_tests::{SERVER, a_schema, address, open};
+use super::session::{Session, Use};
+use super::{Location, Reader, StoreError, Trouble, Tx};
+use crate::audit::details::Started;
+use crate::audit::{Event, Record};
+use crate::clock::Moment;
+use crate::store::rows::meta::{meta, set_meta};
+use crate::store::{Store, append, verify_audit};
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+fn server() -> Option<String> {
+    std::env::var(SERVER).ok()
+}
+
+fn row(run: i64) -> Record {
+    let started = Started { run, void_claims: 0, unknown_calls: 0, rules_changed: false };
+    Record::general(Moment::from_secs(1), Event::Started(started))
+}
+
+fn number(place: &Location, sql: &str) -> i64 {
+    let reader = Reader::open(place).expect("opens");
+    reader.query_row(sql, [], |row| row.get(0)).expect("reads")
+}
+
+#[tokio::test]
+async fn the_tables_of_a_server_are_those_of_the_file() {
+    let Some(url) = server() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, place) = (Location::from(folder.path().join("s.db")), a_schema(&url));
+    let (_one, _other) = (open(&file).expect("opens"), open(&place).expect("opens"));
+    let of_file = "SELECT m.name || '.' || p.name FROM sqlite_master m JOIN pragma_table_info(m.name) p
+                   WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'
+                   UNION ALL SELECT type || ' ' || name FROM sqlite_master WHERE type IN ('index', 'trigger')
+                     AND name NOT LIKE 'sqlite_%'";
+    let of_server = "SELECT table_name || '.' || column_name FROM information_schema.columns
+                     WHERE table_schema = current_schema() AND table_name <> 'engine'
+                     UNION ALL SELECT 'index ' || indexname FROM pg_indexes WHERE schemaname = current_schema()
+                       AND indexname NOT LIKE '%\\_pkey' AND indexname NOT LIKE '%\\_key'
+                     UNION ALL SELECT DISTINCT 'trigger ' || trigger_name FROM information_schema.triggers
+                       WHERE trigger_schema = current_schema()";
+    let list = |place: &Location, sql: &str| -> BTreeSet<String> {
+        let reader = Reader::open(place).expect("opens");
+        let mut select = reader.prepare(sql).expect("prepares");
+        let rows = select.query_map([], |row| row.get(0)).expect("asks");
+        rows.collect::<Result<_, _>>().expect("reads")
+    };
+    let (of_file, of_server) = (list(&file, of_file), list(&place, of_server));
+    assert!(of_file.len() > 200, "{}", of_file.len());
+    let only = |one: &BTreeSet<String>, other: &BTreeSet<String>| Vec::from_iter(one.difference(other).cloned());
+    assert_eq!((only(&of_file, &of_server), only(&of_server, &of_file)), (Vec::new(), Vec::new()));
+}
+
+#[tokio::test]
+async fn a_database_of_another_version_or_of_somebody_else_is_left_alone() {
+    let Some(url) = server() else { return };
+    let place = a_schema(&url);
+    let Location::Server(address) = &place else { panic!("on a server") };
+    drop(open(&place).expect("makes it"));
+    let session = Session::there(address, Use::Operator).expect("connects");
+    session.batch("UPDATE engine SET version = 99").expect("sets");
+    for opened in [open(&place).map(drop), Store::operator(&place).map(drop), Store::reader(&place).map(drop)] {
+        let e = opened.expect_err("newer");
+        assert!(e.to_string().contains("schema version 99"), "{e}");
+    }
+    session.batch("DROP TABLE engine; DROP TABLE meta").expect("drops");
+    let e = open(&place).map(drop).expect_err("of somebody else");
+    assert!(e.to_string().contains("a database of another program"), "{e}");
+}
+
+#[tokio::test]
+async fn a_job_of_which_a_statement_was_refused_leaves_nothing_even_if_it_says_nothing_of_it() {
+    let Some(url) = server() else { return };
+    let store = open(&a_schema(&url)).expect("opens");
+    let silent = store.run(|c| {
+        set_meta(c, "one", "1")?;
+        let _ = c.execute("INSERT INTO meta (key, value) VALUES ('two', NULL)", []);
+        Ok(())
+    });
+    let good = store.run(|c| set_meta(c, "three", "3"));
+    let (silent, good) = tokio::join!(silent, good);
+    let e = silent.expect_err("refused");
+    assert!(e.trouble() == Trouble::Refused && e.to_string().contains("null value"), "{e}");
+    good.expect("others of its group are written");
+    let found = |key: &'static str| store.run(move |c| meta(c, key));
+    assert_eq!(found("one").await.expect("reads"), None);
+    assert_eq!(found("three").await.expect("reads").as_deref(), Some("3"));
+    let operator = Store::operator(store.place()).expect("opens");
+    let e = operator.together(|c: &Tx| -> Result<(), StoreError> {
+        set_meta(c, "four", "4")?;
+        let _ = c.execute("INSERT INTO meta (key, value) VALUES ('five', NULL)", []);
+        Ok(())
+    });
+    assert!(e.is_err_and(|e| e.to_string().contains("null value")));
+    operator.together(|c: &Tx| set_meta(c, "six", "6")).expect("and goes on");
+    assert_eq!(found("four").await.expect("reads"), None);
+}
+
+#[tokio::test]
+async fn an_audit_of_any_length_is_read_a_part_at_a_time() {
+    const ROWS: i64 = 2001;
+    let Some(url) = server() else { return };
+    let place = a_schema(&url);
+    let store = open(&place).expect("opens");
+    store.run(|c| (1..=ROWS).try_for_each(|run| append(c, &row(run)).map(drop))).await.expect("writes");
+    let reader = Store::reader(&place).expect("opens");
+    for still in [false, true] {
+        if still {
+            reader.stand_still().expect("stands still");
+        }
+        let verdict = verify_audit(&reader, &[], || ()).expect("reads");
+        assert!(verdict.findings.is_empty() && i64::try_from(verdict.rows) == Ok(ROWS), "{verdict:?}");
+    }
+    let broken = reader.each("SELECT seq FROM audit", [], |_| Err(StoreError::Stopped));
+    assert!(matches!(broken, Err(StoreError::Stopped)), "who reads may end it");
+}
+
+#[tokio::test]
+async fn a_session_that_the_server_ends_is_made_anew() {
+    let Some(url) = server() else { return };
+    let place = a_schema(&url);
+    let store = open(&place).expect("opens");
+    let own = store.run(|c| Ok(c.query_row("SELECT pg_backend_pid()", [], |row| row.get::<i64>(0))?));
+    let end = format!("SELECT CAST(pg_terminate_backend({}) AS INT)", own.await.expect("asks"));
+    assert_eq!(number(&place, &end), 1);
+    store.run(|c| set_meta(c, "one", "1")).await.expect("goes on");
+    assert_eq!(store.trouble(), None);
+}
+
+/// Nothing happens to what passes.
+const OPEN: u8 = 0;
+/// The next `COMMIT` arrives, its answer does not.
+const LOSES_THE_ANSWER: u8 = 1;
+/// The next `COMMIT` does not arrive.
+const LOSES_THE_COMMIT: u8 = 2;
+
+/// A line to a server that breaks where it is told to; returns its port.
+fn a_line_to(server: u16, breaks: Arc<AtomicU8>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("a port").port();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let server = TcpStream::connect(("127.0.0.1", server)).expect("connects");
+            let ends = |stream: &TcpStream| stream.try_clone().expect("clones");
+            let (breaks, cut) = (breaks.clone(), Arc::new(AtomicBool::new(false)));
+            let (from, to, is_cut) = (ends(&client), ends(&server), cut.clone());
+            std::thread::spawn(move || {
+                pass(from, to, |bytes| {
+                    let is_commit = bytes.windows(6).any(|word| word == b"COMMIT");
+                    match breaks.load(Ordering::SeqCst) {
+                        LOSES_THE_COMMIT if is_commit => {
+                            breaks.store(OPEN, Ordering::SeqCst);
+                            false
+                        }
+                        LOSES_THE_ANSWER if is_commit => {
+                            breaks.store(OPEN, Ordering::SeqCst);
+                            cut.store(true, Ordering::SeqCst);
+                            true
+                        }
+                        _ => true,
+                    }
+                });
+            });
+            std::thread::spawn(move || pass(server, client, |_| !is_cut.load(Ordering::SeqCst)));
+        }
+    });
+    port
+}
+
+/// Passes on what comes, until it may not pass any more; then nothing passes in either way.
+fn pass(mut from: TcpStream, mut to: TcpStream, may_pass: impl Fn(&[u8]) -> bool) {
+    let mut bytes = [0; 64 << 10];
+    while let Ok(length @ 1..) = from.read(&mut bytes) {
+        if !may_pass(&bytes[..length]) || to.write_all(&bytes[..length]).is_err() {
+            break;
+        }
+    }
+    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_looked_for_and_nothing_is_written_twice() {
+    let Some(url) = server() else { return };
+    let breaks = Arc::new(AtomicU8::new(OPEN));
+    let (Location::Server(schema), port) = (a_schema(&url), address(&url).ports()[0]) else { panic!("on a server") };
+    let line = a_line_to(port, breaks.clone());
+    let place = Location::Server(schema.at_port(line));
+    let store = open(&place).expect("opens");
+    let mut rows = 0;
+    for breaking in [OPEN, LOSES_THE_ANSWER, LOSES_THE_COMMIT, LOSES_THE_ANSWER] {
+        breaks.store(breaking, Ordering::SeqCst);
+        let written = store.run(move |c| append(c, &row(7)).map(drop)).await;
+        assert_eq!(breaks.load(Ordering::SeqCst), OPEN, "it broke");
+        match breaking {
+            LOSES_THE_COMMIT => {
+                let e = written.expect_err("not written");
+                assert_eq!(e.trouble(), Trouble::Unwritable, "{e}");
+            }
+            _ => {
+                written.expect("it is there");
+                rows += 1;
+            }
+        }
+        let there = store.run(|c| Ok(c.query_row("SELECT count(*) FROM audit", [], |row| row.get::<i64>(0))?));
+        assert_eq!(there.await.expect("reads"), rows, "after {breaking}");
+    }
+    let operator = Store::operator(&place).expect("opens");
+    breaks.store(LOSES_THE_ANSWER, Ordering::SeqCst);
+    let e = operator.together(|c: &Tx| set_meta(c, "one", "1")).expect_err("nobody knows");
+    assert!(e.to_string().contains("look whether it was written"), "{e}");
+}
