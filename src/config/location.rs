@@ -15,6 +15,13 @@ pub(super) fn read(r: &mut Reader, at: At<String>, secrets: &Secrets, state: &Pa
             r.problem(span, format!("service.store: {why}"));
             None
         }
+        Ok(Location::Server(address)) if secrets.needed => match address.check() {
+            Ok(_) => Some(Location::Server(address)),
+            Err(why) => {
+                r.problem(span, format!("service.store: {why}"));
+                None
+            }
+        },
         Ok(location) => Some(location),
         Err(why) => {
             r.problem(span, format!("service.store: {why}"));
@@ -33,7 +40,7 @@ pub(super) fn locate(named: &str, secrets: &Secrets, state: &Path) -> Result<Loc
         Some(("postgres" | "postgresql", _)) => (named.into(), true),
         _ => return Ok(state.join(named).into()),
     };
-    let address = Address::read(&url)?;
+    let address = Address::read(&url, secrets.folder)?;
     if is_open && address.has_password() {
         return Err("a password may not stand in this file; write \"env:NAME\" or \"file:PATH\"".to_owned());
     }

@@ -101,7 +101,7 @@ fn a_store_is_a_file_or_a_database_whose_password_stands_elsewhere() {
     assert!(read("env:NOWHERE", "").expect_err("not there").to_string().contains("NOWHERE is not set"));
     for (store, url, why) in [
         ("postgres://sync:geheim@127.0.0.1/hr", "", "a password may not stand in this file"),
-        ("env:STORE", "postgres://sync:geheim@db.acme.com/hr", "not encrypted yet"),
+        ("env:STORE", "postgres://sync:geheim@db.acme.com/hr", "add ?sslmode=verify-full"),
         ("env:STORE", "sync.db", "write postgres://"),
     ] {
         let e = read(store, url).expect_err(why).to_string();

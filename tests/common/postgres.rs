@@ -14,6 +14,7 @@ const USER: &str = "postgres";
 pub struct Postgres {
     child: Child,
     port: u16,
+    settings: Vec<String>,
     folder: tempfile::TempDir,
 }
 
@@ -42,6 +43,11 @@ fn program(bin: &Path, name: &str) -> Command {
 impl Postgres {
     /// Starts one; nothing, with a word about it, where none is installed.
     pub fn start() -> Option<Self> {
+        Self::start_with(|_| Vec::new())
+    }
+
+    /// The same, with settings that are made when the folder of its data is there.
+    pub fn start_with(settings: impl FnOnce(&Path) -> Vec<String>) -> Option<Self> {
         let Some(bin) = installed() else {
             skipped("no PostgreSQL is installed (apt-get install postgresql)");
             return None;
@@ -57,19 +63,21 @@ impl Postgres {
             .expect("runs");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
-        let child = Self::serve(&bin, &data, folder.path(), port);
-        let server = Self { child, port, folder };
+        let settings = settings(&data);
+        let child = Self::serve(&bin, &data, folder.path(), port, &settings);
+        let server = Self { child, port, settings, folder };
         server.wait();
         Some(server)
     }
 
-    fn serve(bin: &Path, data: &Path, folder: &Path, port: u16) -> Child {
+    fn serve(bin: &Path, data: &Path, folder: &Path, port: u16, settings: &[String]) -> Child {
         program(bin, "postgres")
             .arg("-D")
             .arg(data)
             .args(["-p", &port.to_string(), "-k"])
             .arg(folder)
             .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=200"])
+            .args(settings.iter().flat_map(|setting| ["-c", setting]))
             .current_dir(folder)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -79,7 +87,9 @@ impl Postgres {
 
     fn wait(&self) {
         for _ in 0..600 {
-            if postgres::Client::connect(&self.url(), postgres::NoTls).is_ok() {
+            let (folder, port) = (self.folder.path().display(), self.port);
+            let socket = format!("host={folder} port={port} user=sync dbname=postgres");
+            if postgres::Client::connect(&socket, postgres::NoTls).is_ok() {
                 return;
             }
             std::thread::sleep(Duration::from_millis(50));
@@ -101,7 +111,8 @@ impl Postgres {
     /// Starts it again on what it has written.
     pub fn start_again(&mut self) {
         let bin = installed().expect("was there");
-        self.child = Self::serve(&bin, &self.folder.path().join("data"), self.folder.path(), self.port);
+        let folder = self.folder.path();
+        self.child = Self::serve(&bin, &folder.join("data"), folder, self.port, &self.settings);
         self.wait();
     }
 }

@@ -15,6 +15,7 @@ mod schema;
 mod sent;
 mod server;
 mod session;
+mod tls;
 mod trouble;
 mod tx;
 mod value;

@@ -8,7 +8,9 @@ use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::rows::meta::{meta, set_meta};
 use a_server::Postgres;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use secrecy::SecretString;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -45,7 +47,7 @@ pub fn place(folder: &Path) -> Location {
 }
 
 pub fn address(url: &str) -> Address {
-    Address::read(&SecretString::from(url)).expect("an address")
+    Address::read(&SecretString::from(url), Path::new("/")).expect("an address")
 }
 
 /// A schema of its own.
@@ -108,4 +110,61 @@ async fn a_store_on_a_server_outlives_its_connections_and_the_server() {
     assert_eq!(found("one").await.expect("reads").as_deref(), Some("1"), "what was told to be written is there");
     assert_eq!(found("two").await.expect("reads"), None, "what was not, is not");
     assert_eq!(found("three").await.expect("reads").as_deref(), Some("3"));
+}
+
+/// An authority, as PEM; and a certificate of `localhost` by it, with its key.
+fn certificate() -> (String, [String; 2]) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().expect("a key");
+    let authority = params.self_signed(&key).expect("signs").pem();
+    let (issuer, key) = (Issuer::new(params, key), KeyPair::generate().expect("a key"));
+    let leaf = CertificateParams::new(["localhost".to_owned()]).and_then(|params| params.signed_by(&key, &issuer));
+    (authority, [leaf.expect("signs").pem(), key.serialize_pem()])
+}
+
+#[tokio::test]
+async fn what_goes_to_a_server_is_encrypted_and_only_the_right_one_is_taken() {
+    let ((authority, own), (other, _)) = (certificate(), certificate());
+    let settings = move |data: &Path| {
+        std::fs::write(data.join("pg_hba.conf"), "local all all trust\nhostssl all all 127.0.0.1/32 trust\n")
+            .expect("writes");
+        for (name, pem) in ["server.crt", "server.key"].iter().zip(own) {
+            let file = data.join(name);
+            std::fs::write(&file, pem).expect("writes");
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("permits");
+            let owner = std::fs::metadata(data).expect("is there");
+            std::os::unix::fs::chown(&file, Some(owner.uid()), Some(owner.gid())).expect("gives");
+        }
+        vec!["ssl=on".to_owned()]
+    };
+    let started = tokio::task::spawn_blocking(move || Postgres::start_with(settings)).await.expect("starts");
+    let Some(server) = started else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("ca.pem"), authority).expect("writes");
+    std::fs::write(folder.path().join("other.pem"), other).expect("writes");
+    let url = server.url();
+    let at = |host: &str, asked: &str| {
+        let url = SecretString::from(format!("{}?{asked}", url.replace("127.0.0.1", host)));
+        Location::Server(Address::read(&url, folder.path()).expect("an address"))
+    };
+    let right = at("localhost", "sslmode=verify-full&sslrootcert=ca.pem");
+    let store = open(&right).expect("the right one");
+    let encrypted = "SELECT CAST(ssl AS INT) FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    let is_encrypted = store.run(move |c| Ok(c.query_row(encrypted, [], |row| row.get::<i64>(0))?));
+    assert_eq!(is_encrypted.await.expect("asks"), 1);
+    for place in [right, at("127.0.0.1", "sslmode=require")] {
+        let reader = Reader::open(&place).expect("is taken");
+        assert_eq!(reader.query_row(encrypted, [], |row| row.get::<i64>(0)).expect("asks"), 1);
+    }
+    for (place, why) in [
+        (at("localhost", "sslmode=verify-full&sslrootcert=other.pem"), "UnknownIssuer"),
+        (at("localhost", "sslmode=verify-full"), "UnknownIssuer"),
+        (at("127.0.0.1", "sslmode=verify-full&sslrootcert=ca.pem"), "not valid for name"),
+        (at("localhost", "sslmode=verify-full&sslrootcert=none.pem"), "none.pem of sslrootcert cannot be read"),
+        (at("localhost", "sslmode=disable"), "no encryption"),
+    ] {
+        let e = Reader::open(&place).map(|_| ()).expect_err(why);
+        assert!(e.trouble() == Trouble::Unwritable && e.to_string().contains(why), "{why}: {e}");
+    }
 }

@@ -90,7 +90,11 @@ fn connect(address: &Address, what_for: Use) -> Result<Client, SqlError> {
         .keepalives_retries(2)
         .tcp_user_timeout(SILENCE)
         .application_name(&format!("namely-okta-sync {}", std::process::id()));
-    let mut client = config.connect(NoTls)?;
+    let encryption = address.trust().encryption().map_err(|why| SqlError(Cause::Untrusted(why)))?;
+    let mut client = match encryption {
+        Some(encryption) => config.connect(encryption)?,
+        None => config.connect(NoTls)?,
+    };
     client.batch_execute(what_for.settings())?;
     Ok(client)
 }

@@ -14,6 +14,8 @@ pub(super) enum Cause {
     Server(postgres::Error),
     /// The connection to the server has ended.
     Gone,
+    /// How its server is known cannot be read.
+    Untrusted(String),
     /// Something was refused before in this transaction, which ends with it.
     Refused(Failure),
     NoRow,
@@ -127,6 +129,9 @@ impl Failure {
             Cause::File(error) => Self::of_file(error),
             Cause::Server(error) => Self::of_server(error),
             Cause::Gone => Self::gone("the connection has ended"),
+            Cause::Untrusted(why) => {
+                Self { trouble: Trouble::Unwritable, why: why.clone(), to_do: "correct sslrootcert in service.store" }
+            }
             Cause::Refused(failure) => failure.clone(),
             Cause::NoRow => Self::refused("Query returned no rows".to_owned()),
             Cause::Counted { bound, wanted } => {
@@ -226,7 +231,8 @@ impl Failure {
             cause = one.source();
         }
         let words = error.to_string();
-        error.is_closed() || words.starts_with("error connecting") || words.starts_with("timeout")
+        error.is_closed()
+            || ["error connecting", "error performing TLS", "timeout"].iter().any(|about| words.starts_with(about))
     }
 
     /// The server does not answer.
