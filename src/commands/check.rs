@@ -20,7 +20,7 @@ use crate::okta::auth::{Credentials, NoToken};
 use crate::okta::schema::{misfits, unfit};
 use crate::okta::wire::{GroupObject, GroupRule};
 use crate::okta::{OktaClient, Request};
-use crate::store::{Store, ambiguous_anchors, population, unconfigured};
+use crate::store::{Location, Store, StoreError, ambiguous_anchors, population, unconfigured};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
@@ -46,8 +46,11 @@ pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
         Err(problems) => findings.extend(problems.0.iter().map(|p| bad("configuration", p.to_string()))),
         Ok(config) => {
             findings.push(good("configuration", format!("{} is sound", file.display())));
-            findings.extend(anchors(&config));
-            findings.extend(not_configured(&config));
+            findings.extend(store_findings(&config.service.store, options.offline));
+            if config.service.store.file().is_some() || !options.offline {
+                findings.extend(anchors(&config));
+                findings.extend(not_configured(&config));
+            }
             findings.push(approvers_finding(&config));
             findings.extend(network_findings(&config, &|name| std::env::var(name).ok()));
             if !options.offline {
@@ -85,6 +88,25 @@ fn approvers_finding(config: &Config) -> Finding {
         Some(message) => warning("approvers", message),
         None => good("approvers", format!("{people} people can approve over the admin API")),
     }
+}
+
+/// Of a store in a database: how its server is known, and whether it can be reached. Of a file its folder says all.
+fn store_findings(store: &Location, offline: bool) -> Vec<Finding> {
+    let Location::Server(address) = store else { return Vec::new() };
+    let what = "store";
+    let mut findings = match address.check() {
+        Err(why) => vec![bad(what, why)],
+        Ok(Some(remark)) => vec![warning(what, format!("{store}: {remark}"))],
+        Ok(None) => Vec::new(),
+    };
+    if !offline {
+        findings.push(match Store::reader(store) {
+            Ok(_) => good(what, format!("{store} can be read")),
+            Err(StoreError::NotThere(why)) => good(what, format!("{why}; `run` makes one")),
+            Err(e) => bad(what, e.to_string()),
+        });
+    }
+    findings
 }
 
 /// Whether one account can be told from another by its anchor, as far as the service has read Okta.

@@ -460,7 +460,7 @@ async fn the_chain_holds_over_everything_that_was_written() {
 #[tokio::test]
 async fn a_second_process_is_told_who_has_the_store() {
     let world = World::new().await;
-    let second = Store::open(&world.folder.path().join("s.db"), Arc::new(rulebook()), Metrics::new().store);
+    let second = Store::open(world.folder.path().join("s.db"), Arc::new(rulebook()), Metrics::new().store);
     assert!(second.is_err_and(|e| e.to_string().contains("in use by process")));
 }
 

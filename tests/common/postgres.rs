@@ -10,6 +10,17 @@ use std::time::Duration;
 /// Who owns the data where the tests run as root: the server refuses to.
 const USER: &str = "postgres";
 
+/// What survives the end of a process, but need not survive that of a machine.
+const QUICK: [&str; 7] = [
+    "listen_addresses=127.0.0.1",
+    "max_connections=200",
+    "fsync=off",
+    "full_page_writes=off",
+    "autovacuum=off",
+    "wal_level=minimal",
+    "max_wal_senders=0",
+];
+
 /// A running server.
 pub struct Postgres {
     child: Child,
@@ -76,8 +87,7 @@ impl Postgres {
             .arg(data)
             .args(["-p", &port.to_string(), "-k"])
             .arg(folder)
-            .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=200"])
-            .args(settings.iter().flat_map(|setting| ["-c", setting]))
+            .args(QUICK.iter().copied().chain(settings.iter().map(String::as_str)).flat_map(|setting| ["-c", setting]))
             .current_dir(folder)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -87,14 +97,18 @@ impl Postgres {
 
     fn wait(&self) {
         for _ in 0..600 {
-            let (folder, port) = (self.folder.path().display(), self.port);
-            let socket = format!("host={folder} port={port} user=sync dbname=postgres");
-            if postgres::Client::connect(&socket, postgres::NoTls).is_ok() {
+            if postgres::Client::connect(&self.socket(), postgres::NoTls).is_ok() {
                 return;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
         panic!("the server does not answer on port {}", self.port);
+    }
+
+    /// The same without the network.
+    pub fn socket(&self) -> String {
+        let folder = self.folder.path().display().to_string().replace('/', "%2F");
+        format!("postgres://sync@{folder}:{}/postgres", self.port)
     }
 
     /// The address of its one database.

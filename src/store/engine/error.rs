@@ -22,6 +22,13 @@ pub enum StoreError {
         VERSION
     )]
     Behind { path: PathBuf, found: i64 },
+    /// A database of a server, made by an earlier program.
+    #[error(
+        "the store {path} has schema version {found}, this program needs {}; copy the database (pg_dump), then start the service \
+         with this program (`run`): it brings the store up to date",
+        VERSION
+    )]
+    BehindOnServer { path: PathBuf, found: i64 },
     // Not as a source either.
     #[error("the store {path} cannot be used: {error}; {}", advice(error))]
     Io { path: PathBuf, error: std::io::Error },
@@ -92,6 +99,7 @@ impl StoreError {
             StoreError::TooNew { .. }
             | StoreError::TooOld { .. }
             | StoreError::Behind { .. }
+            | StoreError::BehindOnServer { .. }
             | StoreError::Foreign { .. }
             | StoreError::NotAFile { .. }
             | StoreError::LinkToNowhere { .. }

@@ -1,9 +1,13 @@
 //! The tables, and how those of each version become those of the next.
 
+use super::words;
+
 /// The newest version of the schema; `PRAGMA user_version` of the file.
 pub(super) const VERSION: i64 = 7;
 /// The earliest version that can be brought up to date.
 pub(super) const FIRST: i64 = 3;
+/// The first version that a database of a server can have.
+pub(super) const FIRST_OF_SERVER: i64 = 6;
 /// What leads to each version after the first, in order. `schema.sql` is what all of them come to.
 pub(super) const STEPS: [&str; (VERSION - FIRST) as usize] = [
     include_str!("migrations/4.sql"),
@@ -36,8 +40,24 @@ CREATE TRIGGER audit_retention BEFORE DELETE ON audit FOR EACH ROW EXECUTE FUNCT
 /// All tables of the newest version, in the words of PostgreSQL: the same names, with its types. Texts are ordered by their bytes,
 /// as SQLite does.
 pub(super) fn of_server() -> String {
+    said_to_server(SCHEMA)
+}
+
+/// What leads from one version to the next, in the words of PostgreSQL.
+pub(super) fn step_of_server(step: &str) -> String {
+    let said = |statement: &String| match statement.split_whitespace().next() {
+        Some("CREATE" | "ALTER" | "DROP") => format!("{};\n", table(statement)),
+        _ => format!("{};\n", words::for_server(statement)),
+    };
+    statements(step).iter().map(said).collect()
+}
+
+pub(super) fn said_to_server(schema: &str) -> String {
     let (mut tables, mut indexes) = (Vec::new(), Vec::new());
-    for statement in statements(SCHEMA) {
+    for statement in statements(schema) {
+        if !statement.starts_with("CREATE ") {
+            continue;
+        }
         match statement.split_whitespace().nth(1) {
             Some("TABLE") => tables.push(table(&statement)),
             Some("INDEX" | "UNIQUE") => indexes.push(statement),
@@ -59,11 +79,15 @@ pub(super) fn of_server() -> String {
     text + TRIGGERS
 }
 
-/// The statements that create something, without comments.
+/// Statements without comments; what stands within a trigger is none.
 fn statements(sql: &str) -> Vec<String> {
+    const WORDS: [&str; 6] = ["CREATE ", "ALTER ", "DROP ", "UPDATE ", "DELETE ", "INSERT INTO "];
     let bare: Vec<&str> = sql.lines().map(|line| line.split("--").next().unwrap_or_default()).collect();
     let bare = bare.join("\n");
-    bare.split(';').map(str::trim).filter(|one| one.starts_with("CREATE ")).map(str::to_owned).collect()
+    let all = bare.split(';').map(str::trim);
+    all.filter(|one| WORDS.iter().any(|word| one.starts_with(word)) && !one.contains("sqlite_"))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn name(table: &str) -> &str {

@@ -1,6 +1,8 @@
 //! What is so of a store on a server only. `the_tests_of_the_store_pass_on_a_server_as_well` starts the server for these; without one they
 //! have nothing to do.
 
+use super::schema::{FIRST, STEPS, said_to_server};
+use super::server;
 use super::server_tests::{SERVER, a_schema, address, open};
 use super::session::{Session, Use};
 use super::{Location, Reader, StoreError, Trouble, Tx};
@@ -15,7 +17,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-fn server() -> Option<String> {
+fn on_server() -> Option<String> {
     std::env::var(SERVER).ok()
 }
 
@@ -29,9 +31,16 @@ fn number(place: &Location, sql: &str) -> i64 {
     reader.query_row(sql, [], |row| row.get(0)).expect("reads")
 }
 
+fn list(place: &Location, sql: &str) -> BTreeSet<String> {
+    let reader = Reader::open(place).expect("opens");
+    let mut select = reader.prepare(sql).expect("prepares");
+    let rows = select.query_map([], |row| row.get(0)).expect("asks");
+    rows.collect::<Result<_, _>>().expect("reads")
+}
+
 #[tokio::test]
 async fn the_tables_of_a_server_are_those_of_the_file() {
-    let Some(url) = server() else { return };
+    let Some(url) = on_server() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let (file, place) = (Location::from(folder.path().join("s.db")), a_schema(&url));
     let (_one, _other) = (open(&file).expect("opens"), open(&place).expect("opens"));
@@ -45,12 +54,6 @@ async fn the_tables_of_a_server_are_those_of_the_file() {
                        AND indexname NOT LIKE '%\\_pkey' AND indexname NOT LIKE '%\\_key'
                      UNION ALL SELECT DISTINCT 'trigger ' || trigger_name FROM information_schema.triggers
                        WHERE trigger_schema = current_schema()";
-    let list = |place: &Location, sql: &str| -> BTreeSet<String> {
-        let reader = Reader::open(place).expect("opens");
-        let mut select = reader.prepare(sql).expect("prepares");
-        let rows = select.query_map([], |row| row.get(0)).expect("asks");
-        rows.collect::<Result<_, _>>().expect("reads")
-    };
     let (of_file, of_server) = (list(&file, of_file), list(&place, of_server));
     assert!(of_file.len() > 200, "{}", of_file.len());
     let only = |one: &BTreeSet<String>, other: &BTreeSet<String>| Vec::from_iter(one.difference(other).cloned());
@@ -58,8 +61,28 @@ async fn the_tables_of_a_server_are_those_of_the_file() {
 }
 
 #[tokio::test]
+async fn a_store_of_an_earlier_version_is_brought_up_to_date_on_a_server_too() {
+    let Some(url) = on_server() else { return };
+    let (former, new) = (a_schema(&url), a_schema(&url));
+    let _new = open(&new).expect("makes it");
+    let Location::Server(address) = &former else { panic!("on a server") };
+    let tx = Tx::of_server(Session::there(address, Use::Operator).expect("connects"));
+    tx.execute_batch(&said_to_server(include_str!("../../../tests/program/schemas/5.sql")))
+        .expect("makes the former one");
+    tx.execute("INSERT INTO engine VALUES (5, '', '')", []).expect("writes");
+    let e = Reader::open(&former).map(|_| ()).expect_err("too old");
+    assert!(e.to_string().contains("schema version 5") && e.to_string().contains("pg_dump"), "{e}");
+    server::bring_up(&tx, 5, (FIRST + 1..).zip(STEPS)).expect("brings it up to date");
+    let columns = "SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' ||
+                     coalesce(collation_name, '') || coalesce(column_default, '') FROM information_schema.columns
+                   WHERE table_schema = current_schema() UNION ALL
+                   SELECT replace(indexdef, schemaname || '.', '') FROM pg_indexes WHERE schemaname = current_schema()";
+    assert_eq!(list(&former, columns), list(&new, columns));
+}
+
+#[tokio::test]
 async fn a_database_of_another_version_or_of_somebody_else_is_left_alone() {
-    let Some(url) = server() else { return };
+    let Some(url) = on_server() else { return };
     let place = a_schema(&url);
     let Location::Server(address) = &place else { panic!("on a server") };
     drop(open(&place).expect("makes it"));
@@ -76,7 +99,7 @@ async fn a_database_of_another_version_or_of_somebody_else_is_left_alone() {
 
 #[tokio::test]
 async fn a_job_of_which_a_statement_was_refused_leaves_nothing_even_if_it_says_nothing_of_it() {
-    let Some(url) = server() else { return };
+    let Some(url) = on_server() else { return };
     let store = open(&a_schema(&url)).expect("opens");
     let silent = store.run(|c| {
         set_meta(c, "one", "1")?;
@@ -105,7 +128,7 @@ async fn a_job_of_which_a_statement_was_refused_leaves_nothing_even_if_it_says_n
 #[tokio::test]
 async fn an_audit_of_any_length_is_read_a_part_at_a_time() {
     const ROWS: i64 = 2001;
-    let Some(url) = server() else { return };
+    let Some(url) = on_server() else { return };
     let place = a_schema(&url);
     let store = open(&place).expect("opens");
     store.run(|c| (1..=ROWS).try_for_each(|run| append(c, &row(run)).map(drop))).await.expect("writes");
@@ -123,7 +146,7 @@ async fn an_audit_of_any_length_is_read_a_part_at_a_time() {
 
 #[tokio::test]
 async fn a_session_that_the_server_ends_is_made_anew() {
-    let Some(url) = server() else { return };
+    let Some(url) = on_server() else { return };
     let place = a_schema(&url);
     let store = open(&place).expect("opens");
     let own = store.run(|c| Ok(c.query_row("SELECT pg_backend_pid()", [], |row| row.get::<i64>(0))?));
@@ -186,7 +209,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, may_pass: impl Fn(&[u8]) -> bool
 
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_looked_for_and_nothing_is_written_twice() {
-    let Some(url) = server() else { return };
+    let Some(url) = on_server() else { return };
     let breaks = Arc::new(AtomicU8::new(OPEN));
     let (Location::Server(schema), port) = (a_schema(&url), address(&url).ports()[0]) else { panic!("on a server") };
     let line = a_line_to(port, breaks.clone());

@@ -6,7 +6,7 @@
 
 use super::address::Address;
 use super::error::StoreError;
-use super::schema::{self, VERSION};
+use super::schema::{self, FIRST, FIRST_OF_SERVER, STEPS, VERSION};
 use super::session::{Session, Use};
 use super::trouble::{Cause, Failure, SqlError, Trouble};
 use super::tx::{Optional, Tx};
@@ -52,6 +52,9 @@ impl Server {
         }
         let tx = tx?;
         make(&tx)?;
+        if let Some(found) = version(&tx)?.filter(|found| *found >= FIRST_OF_SERVER) {
+            bring_up(&tx, found, (FIRST + 1..).zip(STEPS))?;
+        }
         check(&tx, &server.path())?;
         let sign = "UPDATE engine SET service = CAST(gen_random_uuid() AS TEXT) RETURNING service";
         server.name = tx.query_row(sign, [], |row| row.get(0))?;
@@ -147,6 +150,34 @@ fn make(tx: &Tx) -> Result<(), StoreError> {
     }
 }
 
+fn version(tx: &Tx) -> Result<Option<i64>, StoreError> {
+    let sql = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'engine'";
+    if tx.query_row(sql, [], |row| row.get::<i64>(0))? == 0 {
+        return Ok(None);
+    }
+    Ok(tx.query_row("SELECT version FROM engine", [], |row| row.get(0)).optional()?)
+}
+
+/// Brings a store up to date; each version is one transaction. Whoever wants a copy of before makes it before (`pg_dump`).
+pub(super) fn bring_up(
+    tx: &Tx,
+    found: i64,
+    steps: impl Iterator<Item = (i64, &'static str)>,
+) -> Result<(), StoreError> {
+    let session = tx.server().ok_or(StoreError::Stopped)?;
+    for (to, step) in steps.filter(|(to, _)| *to > found) {
+        tracing::info!(to, "the store is brought up to date");
+        begin(session)?;
+        let step = format!("{} UPDATE engine SET version = {to}", schema::step_of_server(step));
+        let done = session.batch(&step).and_then(|()| session.commit(""));
+        if let Err(e) = done {
+            session.roll_back()?;
+            return Err(e.into());
+        }
+    }
+    Ok(())
+}
+
 /// That a database is a store of the version of this program.
 pub(super) fn check(tx: &Tx, path: &Path) -> Result<(), StoreError> {
     let sql = "SELECT count(*), count(*) FILTER (WHERE tablename IN ('engine', 'meta', 'target', 'audit'))
@@ -157,10 +188,10 @@ pub(super) fn check(tx: &Tx, path: &Path) -> Result<(), StoreError> {
         (_, 4) => {}
         _ => return Err(StoreError::Foreign { path: path.to_owned() }),
     }
-    match tx.query_row("SELECT version FROM engine", [], |row| row.get::<i64>(0)).optional()? {
+    match version(tx)? {
         Some(VERSION) => Ok(()),
         Some(found) if found > VERSION => Err(StoreError::TooNew { path: path.to_owned(), found }),
-        Some(found) => Err(StoreError::Behind { path: path.to_owned(), found }),
+        Some(found) => Err(StoreError::BehindOnServer { path: path.to_owned(), found }),
         None => Err(StoreError::Sql(SqlError(Cause::NoRow))),
     }
 }

@@ -54,7 +54,7 @@ type Job = Box<dyn FnOnce(&mut Client) + Send>;
 
 enum Ask {
     /// On the thread that uses it.
-    Here(RefCell<Client>),
+    Here(Box<RefCell<Client>>),
     /// On a thread of its own, which ends with the last who can ask.
     There(Sender<Job>),
 }
@@ -118,7 +118,7 @@ pub(super) fn aside<T: Send>(job: impl FnOnce() -> T + Send) -> T {
 impl Session {
     /// A connection that is used on one thread, where no task runs.
     pub(super) fn here(address: &Address, what_for: Use) -> Result<Self, SqlError> {
-        Ok(Self::over(Ask::Here(RefCell::new(connect(address, what_for)?))))
+        Ok(Self::over(Ask::Here(Box::new(RefCell::new(connect(address, what_for)?)))))
     }
 
     /// A connection that can be used anywhere.

@@ -39,7 +39,7 @@ enum Engine {
         /// Statements with words of ours, as SQLite understands them.
         said: RefCell<HashMap<String, String>>,
     },
-    Server(Session),
+    Server(Box<Session>),
 }
 
 impl Tx {
@@ -47,8 +47,8 @@ impl Tx {
         Self(Engine::File { connection, said: RefCell::default() })
     }
 
-    pub(super) const fn of_server(session: Session) -> Self {
-        Self(Engine::Server(session))
+    pub(super) fn of_server(session: Session) -> Self {
+        Self(Engine::Server(Box::new(session)))
     }
 
     /// The connection to a file, where it is one.
