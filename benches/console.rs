@@ -87,7 +87,7 @@ fn main() -> ExitCode {
     let _service = start(folder.path(), &world, port);
     let begun = clock.monotonic();
     let count = |sql: &str| -> Option<i64> {
-        Store::reader(&folder.path().join("store.db")).ok()?.query_row(sql, [], |row| row.get(0)).ok()
+        Store::reader(folder.path().join("store.db")).ok()?.query_row(sql, [], |row| row.get(0)).ok()
     };
     let known = i64::try_from(scenario.people.len()).unwrap_or(i64::MAX);
     while count("SELECT count(*) FROM source") != Some(known)

@@ -8,6 +8,17 @@ use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::population::{Hr, Status as Hired};
 use namely_okta_sync::sandbox::world::today;
 use postgres::{Client, NoTls};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+/// What the service says of itself.
+fn readiness(address: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(address).expect("connects");
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("writes");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("reads");
+    text
+}
 
 #[test]
 fn somebody_joins_and_leaves_while_the_store_is_on_a_server_that_fails_in_between() {
@@ -39,19 +50,26 @@ fn somebody_joins_and_leaves_while_the_store_is_on_a_server_that_fails_in_betwee
     server.kill();
     let leaver = workspace.world.namely.core().people().nth(3).expect("somebody").id.clone();
     workspace.world.namely.core().edit(3, now, |person| person.status = Hired::Inactive);
-    wait_until("it says so", &workspace.log, || workspace.log().contains("its server cannot be reached"));
+    let away = "its server cannot be reached";
+    wait_until("it says so", &workspace.log, || workspace.log().contains(away));
+    wait_until("it is not ready", &workspace.log, || readiness(workspace.address()).contains(away));
+    let (answered, output) = workspace.cli(&["status"]);
+    assert!(!answered && output.contains(away) && output.contains("postgres://sync@127.0.0.1"), "{output}");
+    let (is_sound, output) = workspace.cli(&["check", "--offline"]);
+    assert!(is_sound, "{output}");
     assert!(status(&leaver).is_some_and(|status| status != Status::Deprovisioned));
     assert!(!service.has_ended(), "it waits");
     server.start_again();
     wait_until("they are out", &workspace.log, || status(&leaver) == Some(Status::Deprovisioned) && is_quiet());
+    wait_until("it is ready", &workspace.log, || !readiness(workspace.address()).contains(away));
 
-    let (is_good, told) = workspace.cli(&["audit", "verify"]);
-    assert!(is_good, "{told}");
-    let (answered, told) = workspace.cli(&["status"]);
-    assert!(answered, "{told}");
-    let (copied, told) =
+    let (is_good, output) = workspace.cli(&["audit", "verify"]);
+    assert!(is_good, "{output}");
+    let (answered, output) = workspace.cli(&["status"]);
+    assert!(answered, "{output}");
+    let (copied, output) =
         workspace.cli(&["backup", "--output", &workspace.folder.path().join("copy").display().to_string()]);
-    assert!(!copied && told.contains("pg_dump"), "{told}");
+    assert!(!copied && output.contains("pg_dump"), "{output}");
     service.kill();
     let mut service = Running::service(&workspace.config, &workspace.log, None);
     let starts = || count("SELECT count(*) FROM audit WHERE kind = 'started'");

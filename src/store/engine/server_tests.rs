@@ -75,10 +75,10 @@ fn the_tests_of_the_store_pass_on_a_server_as_well() {
         tests.args(["--skip", name]);
     }
     let ran = tests.output().expect("runs");
-    let told = String::from_utf8_lossy(&ran.stdout);
-    assert!(ran.status.success(), "{told}\n{}", String::from_utf8_lossy(&ran.stderr));
-    let passed = told.matches(" ... ok").count();
-    assert!(passed > 60, "{passed} tests passed:\n{told}");
+    let output = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{output}\n{}", String::from_utf8_lossy(&ran.stderr));
+    let passed = output.matches(" ... ok").count();
+    assert!(passed > 60, "{passed} tests passed:\n{output}");
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn a_store_on_a_server_outlives_its_connections_and_the_server() {
     store.run(|c| set_meta(c, "three", "3")).await.expect("goes on by itself");
     assert_eq!(store.trouble(), None);
     let found = |key: &'static str| store.run(move |c| meta(c, key));
-    assert_eq!(found("one").await.expect("reads").as_deref(), Some("1"), "what was told to be written is there");
+    assert_eq!(found("one").await.expect("reads").as_deref(), Some("1"), "what was output to be written is there");
     assert_eq!(found("two").await.expect("reads"), None, "what was not, is not");
     assert_eq!(found("three").await.expect("reads").as_deref(), Some("3"));
 }

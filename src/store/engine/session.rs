@@ -108,7 +108,7 @@ fn ends_the_connection(error: &postgres::Error) -> bool {
 }
 
 /// Does something where no task runs.
-pub(super) fn aside<T: Send>(job: impl FnOnce() -> T + Send) -> T {
+pub(super) fn apart<T: Send>(job: impl FnOnce() -> T + Send) -> T {
     match std::thread::scope(|scope| scope.spawn(job).join()) {
         Ok(done) => done,
         Err(panic) => std::panic::resume_unwind(panic),

@@ -220,31 +220,31 @@ impl DerefMut for Prepared<'_> {
 }
 
 /// A prepared statement.
-pub struct Statement<'c>(Way<'c>);
+pub struct Statement<'c>(Through<'c>);
 
-enum Way<'c> {
+enum Through<'c> {
     File(Prepared<'c>),
     Server { session: &'c Session, statement: postgres::Statement, writes: bool },
 }
 
 impl<'c> Statement<'c> {
     const fn of_file(prepared: Prepared<'c>) -> Self {
-        Self(Way::File(prepared))
+        Self(Through::File(prepared))
     }
 
     fn of_server(session: &'c Session, sql: &str) -> Result<Self, SqlError> {
         let writes = !sql.trim_start().starts_with("SELECT");
-        Ok(Self(Way::Server { session, statement: session.prepare(sql)?, writes }))
+        Ok(Self(Through::Server { session, statement: session.prepare(sql)?, writes }))
     }
 
     /// Carries it out; returns how many rows it has changed.
     pub fn execute(&mut self, params: impl Params) -> Result<usize, SqlError> {
         match &mut self.0 {
-            Way::File(prepared) => {
+            Through::File(prepared) => {
                 bind(prepared, params)?;
                 Ok(prepared.raw_execute()?)
             }
-            Way::Server { session, statement, .. } => session.execute(statement, params),
+            Through::Server { session, statement, .. } => session.execute(statement, params),
         }
     }
 
@@ -262,11 +262,11 @@ impl<'c> Statement<'c> {
     /// Its rows, one at a time.
     pub fn query(&mut self, params: impl Params) -> Result<Rows<'_>, SqlError> {
         match &mut self.0 {
-            Way::File(prepared) => {
+            Through::File(prepared) => {
                 bind(prepared, params)?;
                 Ok(Rows(Found::File(prepared.raw_query())))
             }
-            Way::Server { session, statement, writes } => {
+            Through::Server { session, statement, writes } => {
                 let found = session.query(statement, params)?;
                 session.changed(if *writes { found.len() } else { 0 });
                 Ok(Rows(Found::Server { rows: found.into_iter(), row: None }))

@@ -8,7 +8,7 @@ use super::condition::{Condition, holder};
 use super::error::StoreError;
 use super::opening;
 use super::server::{self, Again, Server};
-use super::session::aside;
+use super::session::apart;
 use super::trouble::{Failure, Trouble};
 use super::tx::{Tx, alone};
 use crate::metrics::StoreMetrics;
@@ -52,7 +52,7 @@ impl Writer {
         let (lock, tx, server) = match place {
             Location::File(path) => (Some(opening::lock(path)?), Tx::over(opening::open(path)?), None),
             Location::Server(address) => {
-                let (server, tx) = aside(|| Server::open(address)).map_err(|e| e.at(place.shown()))?;
+                let (server, tx) = apart(|| Server::open(address)).map_err(|e| e.at(place.shown()))?;
                 (None, tx, Some(server))
             }
             Location::Unknown { why, .. } => return Err(StoreError::NotThere(unknown(why))),
