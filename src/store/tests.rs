@@ -379,22 +379,22 @@ async fn a_circle_of_managers_is_found_whatever_its_length_and_only_by_those_who
         manager,
         ..an_employee()
     };
-    // A chain of two hundred below a circle of a hundred; then one edit breaks the circle up.
+    // A chain of a hundred below a circle of fifty; then one edit breaks the circle up.
     let manager = |n: usize| match n {
-        99 => 0,
-        n if n < 99 => n + 1,
+        49 => 0,
+        n if n < 49 => n + 1,
         n => n - 1,
     };
-    let all = (0..300).map(|n| person(n, reports_to(manager(n)))).collect();
+    let all = (0..150).map(|n| person(n, reports_to(manager(n)))).collect();
     world.store.commit_page(world.page(all)).await.expect("commits");
     let circle = async |n: usize| {
         let id = format!("p{n}");
         world.store.run(move |c| circles::circle_of(c, "acme", &id)).await.expect("reads").len()
     };
-    for (n, length) in [(0, 100), (50, 100), (99, 100), (100, 0), (299, 0)] {
+    for (n, length) in [(0, 50), (25, 50), (49, 50), (50, 0), (149, 0)] {
         assert_eq!(circle(n).await, length, "{n}");
     }
-    world.see(person(99, None)).await;
+    world.see(person(49, None)).await;
     assert_eq!(circle(0).await, 0);
 }
 
@@ -516,7 +516,7 @@ async fn a_disk_that_is_full_in_the_middle_of_a_group_leaves_nothing_of_the_grou
 #[tokio::test]
 async fn whoever_was_not_looked_at_under_exchanged_rules_is_by_the_next_start() {
     let world = World::new().await;
-    let tenant = 1200_i64;
+    let tenant = 600_i64;
     let one = |n: i64| Employee { id: format!("{n:08}"), email: format!("p{n}@acme.com"), ..an_employee() };
     world.store.commit_page(world.page((0..tenant).map(one).collect())).await.expect("commits");
     let exchange = async |to: &str| {

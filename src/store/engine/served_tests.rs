@@ -2,9 +2,9 @@
 //! have nothing to do.
 
 use super::schema::{FIRST, STEPS, said_to_server};
-use super::server;
+use super::server::{self, Again, Server};
 use super::server_tests::{SERVER, a_schema, address, open};
-use super::session::{Session, Use};
+use super::session::{Session, Use, apart};
 use super::{Location, Reader, StoreError, Trouble, Tx};
 use crate::audit::details::Started;
 use crate::audit::{Event, Record};
@@ -154,6 +154,29 @@ async fn a_session_that_the_server_ends_is_made_anew() {
     assert_eq!(number(&place, &end), 1);
     store.run(|c| set_meta(c, "one", "1")).await.expect("goes on");
     assert_eq!(store.trouble(), None);
+}
+
+#[tokio::test]
+async fn who_comes_back_to_a_store_on_which_another_service_has_worked_learns_its_name() {
+    let Some(url) = on_server() else { return };
+    let Location::Server(address) = a_schema(&url) else { panic!("on a server") };
+    // The server lets go of what a connection held soon after its end.
+    let again = |server: &Server| loop {
+        if let Ok(found) = server.again() {
+            break found;
+        }
+    };
+    let learned = apart(|| {
+        let (one, connection) = Server::open(&address).expect("opens");
+        drop(connection);
+        assert!(matches!(again(&one), Again::Back { .. }), "nobody else was there");
+        let (other, connection) = Server::open(&address).expect("opens, since the first one holds nothing any more");
+        let waits = one.again().map(drop).expect_err("the other one is at it");
+        assert!(waits.trouble == Trouble::Unwritable && waits.why.contains("in use by"), "{waits}");
+        drop(connection);
+        (matches!(again(&one), Again::Superseded(_)), matches!(again(&other), Again::Back { .. }))
+    });
+    assert_eq!(learned, (true, true));
 }
 
 /// Nothing happens to what passes.
