@@ -5,7 +5,7 @@ use super::store::open_store;
 use crate::clock::Clock;
 use crate::config::place::Known;
 use crate::domain::hex;
-use crate::store::{Store, beside, checkpoints, lock, verify_audit};
+use crate::store::{Location, Store, beside, checkpoints, lock, verify_audit};
 use anyhow::{Context, bail};
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::json;
@@ -68,10 +68,12 @@ pub fn backup(options: &BackupOptions) -> anyhow::Result<ExitCode> {
 /// Puts a copy in the place of the store. The service must be stopped; what was there is kept.
 pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
     let store = Known::read(&options.config.path()?)?.place.store;
-    let Some(path) = store.file().map(Path::to_owned) else {
-        bail!(
+    let path = match store {
+        Location::File(path) => path,
+        Location::Server(_) => bail!(
             "the store {store} is in a database of a server: stop the service and bring a copy back with its own tools (pg_restore)"
-        );
+        ),
+        Location::Unknown { why, .. } => bail!("where the store is cannot be read from here: {why}"),
     };
     let _lock = lock(&path)?;
     let sound = examine(&options.backup)?;

@@ -70,6 +70,8 @@ fn somebody_joins_and_leaves_while_the_store_is_on_a_server_that_fails_in_betwee
     let (copied, output) =
         workspace.cli(&["backup", "--output", &workspace.folder.path().join("copy").display().to_string()]);
     assert!(!copied && output.contains("pg_dump"), "{output}");
+    let (restored, output) = workspace.cli(&["restore", "copy"]);
+    assert!(!restored && output.contains("pg_restore"), "{output}");
     service.kill();
     let mut service = Running::service(&workspace.config, &workspace.log, None);
     let starts = || count("SELECT count(*) FROM audit WHERE kind = 'started'");
