@@ -127,7 +127,7 @@ fn anchors(config: &Config) -> Option<Finding> {
 /// Orgs and tenants that the store knows people of, and that the configuration does not have.
 fn not_configured(config: &Config) -> Vec<Finding> {
     let store = &config.service.store;
-    if !store.exists() {
+    if store.file().is_some_and(|file| !file.exists()) {
         return Vec::new();
     }
     match Store::reader(store).and_then(|c| unconfigured(&c, &config.rulebook)) {

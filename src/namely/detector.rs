@@ -378,13 +378,13 @@ mod tests {
             for (employee, hash) in &found.changed {
                 detector.commit(&employee.id, *hash);
             }
-            let told = found.problems.len() + found.mended.len();
+            let news = found.problems.len() + found.mended.len();
             for problem in found.problems {
                 detector.message(problem);
             }
-            (found.changed.iter().map(|(e, _)| e.user_status.to_string()).collect::<Vec<_>>().join(" "), told)
+            (found.changed.iter().map(|(e, _)| e.user_status.to_string()).collect::<Vec<_>>().join(" "), news)
         };
-        let is = |status: &str, told: usize| (status.to_owned(), told);
+        let is = |status: &str, news: usize| (status.to_owned(), news);
         // One after the other: mistakes are corrected, and then both are in doubt.
         assert_eq!(shown(&[&active], 0), is("active", 0));
         assert_eq!(shown(&[&left], 5), is("inactive", 0));
