@@ -27,7 +27,7 @@ pub(super) fn follow(c: &Tx, rules: &Rulebook, target: i64, case: &Case, now: Mo
     }
     let Some(says) = rules.says(&all, case.ended_at, now) else { return Ok(false) };
     let mut decides = false;
-    for open in row::all(c)?.into_iter().filter(|open| of.contains(&open.target)) {
+    for open in orders::open_of(c, &of)? {
         match Followed::of(open.followed_at, open.asked.is_confirmed_by(&says), now) {
             Followed::AsBefore => {}
             Followed::Begins => {

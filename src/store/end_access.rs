@@ -4,7 +4,7 @@
 //! keep it from that is said at once.
 
 use super::engine::Tx;
-use super::orders::{begins, everywhere, person, record};
+use super::orders::{begins, everywhere, open_of, person, record};
 use super::relink::{What, relink_known, renew, spread};
 use super::rows::end_access::Place;
 use super::rows::{account, end_access as row, link, target};
@@ -198,15 +198,11 @@ fn same_order(c: &Tx, target: i64, order: &EndOrder, principal: &str) -> Result<
     if order.only_here {
         return Ok(None);
     }
-    let of = person(c, target)?;
     let is_same = |open: &row::Open| {
         let asked = &open.asked;
-        of.contains(&open.target)
-            && asked.at.millis() == order.at
-            && asked.principal == principal
-            && asked.why == order.why
+        asked.at.millis() == order.at && asked.principal == principal && asked.why == order.why
     };
-    Ok(row::all(c)?.into_iter().find(is_same))
+    Ok(open_of(c, &person(c, target)?)?.into_iter().find(is_same))
 }
 
 /// From now on it is so, for the whole person: no pin gives access, and they are as urgent as whoever has left.

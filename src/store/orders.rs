@@ -44,13 +44,31 @@ pub(super) fn everywhere(c: &Tx, of: &[i64]) -> Result<Vec<Open>, StoreError> {
     Ok(all.into_iter().filter(is_meant).collect())
 }
 
+/// What stands for these targets, or waits for a second person.
+pub(super) fn open_of(c: &Tx, of: &BTreeSet<i64>) -> Result<Vec<Open>, StoreError> {
+    let mut found = Vec::new();
+    for one in of {
+        found.extend(row::open(c, *one)?);
+    }
+    Ok(found)
+}
+
+/// What stands for a target stands for another one too, and for as long: what the record has said of it counts there as well.
+fn add(c: &Tx, open: &Open, to: i64, place: Place) -> Result<(), StoreError> {
+    row::insert(c, to, &open.asked, open.waits, place)?;
+    match row::open(c, to)? {
+        Some(new) if open.followed_at.is_some() => row::set_followed(c, new.id, open.followed_at),
+        _ => Ok(()),
+    }
+}
+
 /// Extends what stands for a person to all targets of theirs. Returns those for whom it is new.
 pub(super) fn spread(c: &Tx, target: i64, now: Moment) -> Result<Vec<i64>, StoreError> {
     if !row::is_any(c)? {
         return Ok(Vec::new());
     }
     let of = person(c, target)?;
-    let open: Vec<Open> = row::all(c)?.into_iter().filter(|open| of.contains(&open.target)).collect();
+    let open = open_of(c, &of)?;
     let orders = open.iter().filter(|open| !open.waits && !open.place.only_here);
     let Some(order) = orders.min_by_key(|open| (open.asked.suspends, open.asked.begins, open.id)) else {
         return Ok(Vec::new());
@@ -64,8 +82,7 @@ pub(super) fn spread(c: &Tx, target: i64, now: Moment) -> Result<Vec<i64>, Store
         if let Some(own) = own {
             row::close(c, own.id, "joined", None, now)?;
         }
-        let place = Place { follows: Some(order.root()), only_here: false };
-        row::insert(c, one, &order.asked, false, place)?;
+        add(c, order, one, Place { follows: Some(order.root()), only_here: false })?;
         begins(c, one, &order.asked, None, now)?;
         new.push(one);
     }
@@ -76,7 +93,7 @@ pub(super) fn spread(c: &Tx, target: i64, now: Moment) -> Result<Vec<i64>, Store
 pub(super) fn copy(c: &Tx, from: i64, to: i64, now: Moment) -> Result<(), StoreError> {
     let Some(open) = row::open(c, from)? else { return Ok(()) };
     let place = Place { follows: Some(open.root()), only_here: open.place.only_here };
-    row::insert(c, to, &open.asked, open.waits, place)?;
+    add(c, &open, to, place)?;
     append(c, &record(c, to, &open.asked, None, open.waits, now)?)?;
     Ok(())
 }
@@ -133,3 +150,7 @@ pub(super) fn record(
     };
     Ok(Record::about(target, org, now, Event::AccessEnded(ended)))
 }
+
+#[cfg(test)]
+#[path = "orders_tests.rs"]
+mod tests;
