@@ -20,7 +20,7 @@ use crate::okta::auth::{Credentials, NoToken};
 use crate::okta::schema::{misfits, unfit};
 use crate::okta::wire::{GroupObject, GroupRule};
 use crate::okta::{OktaClient, Request};
-use crate::store::{Location, Store, StoreError, ambiguous_anchors, population, unconfigured};
+use crate::store::{Location, Store, StoreError, ambiguous_anchors, population, renamed_in, unconfigured};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
@@ -130,8 +130,11 @@ fn not_configured(config: &Config) -> Vec<Finding> {
     if store.file().is_some_and(|file| !file.exists()) {
         return Vec::new();
     }
-    match Store::reader(store).and_then(|c| unconfigured(&c, &config.rulebook)) {
-        Ok(found) => found.iter().map(|one| bad(&one.name, one.message())).collect(),
+    let found = Store::reader(store)
+        .and_then(|c| Ok((renamed_in(&c, &config.addresses())?, unconfigured(&c, &config.rulebook)?)));
+    match found {
+        Ok((Some(why), _)) => vec![bad("names", why)],
+        Ok((None, found)) => found.iter().map(|one| bad(&one.name, one.message())).collect(),
         Err(e) => vec![good("what is not configured", format!("not looked at: {e}"))],
     }
 }

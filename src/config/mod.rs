@@ -33,6 +33,7 @@ pub(crate) use telemetry::{Logs, Telemetry};
 
 use crate::clock::Moment;
 use crate::domain::Rulebook;
+use crate::domain::guard::renamed::Addresses;
 use crate::domain::mapping::desired::{DEFAULT_ATTRIBUTES, DEFAULT_LOGIN};
 use crate::domain::mapping::expr::Engine;
 use crate::domain::plan::limits::Mode;
@@ -155,6 +156,13 @@ pub struct OktaOrg {
 }
 
 impl Config {
+    /// Where each org and tenant is.
+    pub(crate) fn addresses(&self) -> Addresses {
+        let tenants = self.namely.iter().map(|tenant| (tenant.name.clone(), tenant.url.clone()));
+        let orgs = self.okta.iter().map(|org| (org.name.clone(), org.url.clone()));
+        Addresses { orgs: orgs.collect(), tenants: tenants.collect() }
+    }
+
     /// Loads and checks the file at `path`, with every secret that it names.
     pub fn load(path: &Path) -> Result<Self, Problems> {
         Self::read(path, true)

@@ -101,6 +101,7 @@ pub use prime::{Primed, accept_list};
 pub use quarantined::{QuarantinedPerson, Waiting, quarantined, retry, waiting};
 pub use reconcile::{Compared, OrgRead};
 pub use recovery::Recovered;
+pub(crate) use recovery::renamed_in;
 pub use refused::refusal;
 pub use requests::{OperatorRequest, Request, all_there, is_done, request};
 pub use reviews::{Opined, Opinion, opine, review_outlook, reviews};

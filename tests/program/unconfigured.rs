@@ -81,11 +81,33 @@ fn a_tenant_that_was_taken_out_of_the_configuration_is_named_and_nobody_counts_a
     let workspace = Workspace::new(PEOPLE);
     workspace.settled().kill();
     let text = std::fs::read_to_string(&workspace.config).expect("reads");
-    std::fs::write(&workspace.config, text.replacen("name = \"sandbox\"", "name = \"other\"", 1)).expect("writes");
+    // Another company, as far as anybody can tell: it is somewhere else.
+    let other = text.replacen("name = \"sandbox\"", "name = \"other\"", 1).replacen("127.0.0.1", "localhost", 1);
+    std::fs::write(&workspace.config, other).expect("writes");
     let _service = Running::service(&workspace.config, &workspace.log, None);
     let named = "the tenant sandbox is in the store and not in the configuration: 6 people with live accounts";
     wait_until("it is said", &workspace.log, || workspace.cli(&["status"]).1.contains(named));
     let (_, said) = workspace.cli(&["attention"]);
     assert!(said.contains(named) && said.contains("[[namely]] back"), "{said}");
     assert_eq!(workspace.count("missing"), 0);
+}
+
+#[test]
+fn a_tenant_or_an_org_that_got_another_name_is_not_begun_with() {
+    let workspace = Workspace::new(PEOPLE);
+    workspace.settled().kill();
+    let text = std::fs::read_to_string(&workspace.config).expect("reads");
+    for (section, what) in [("[[namely]]", "tenant"), ("[[okta]]", "org")] {
+        let at = text.find(section).expect("there");
+        let renamed = text[..at].to_owned() + &text[at..].replacen("name = \"sandbox\"", "name = \"other\"", 1);
+        std::fs::write(&workspace.config, renamed).expect("writes");
+        let named = format!("the {what} sandbox is called other in the configuration now");
+        let mut service = Running::service(&workspace.config, &workspace.log, None);
+        let ended = service.0.wait().expect("ends");
+        assert!(!ended.success() && workspace.log().contains(&named), "{}", workspace.log());
+        let (ok, said) = workspace.cli(&["check", "--offline"]);
+        assert!(!ok && said.contains(&named) && said.contains("write name = \"sandbox\" again"), "{said}");
+    }
+    std::fs::write(&workspace.config, text).expect("writes");
+    workspace.settled();
 }

@@ -76,6 +76,7 @@ impl Service {
     /// tenants are walked in the background: `readiness` tells how far that is.
     pub async fn start(config: Config, clock: Clock, metrics: Metrics) -> Result<Self, StartError> {
         let store = Store::open(&config.service.store, config.rulebook.clone(), metrics.store.clone())?;
+        store.take_up(config.addresses()).await?;
         let recovered = store.recover(config.rules.clone(), clock.now()).await?;
         tracing::info!(
             run = recovered.run,

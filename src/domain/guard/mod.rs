@@ -10,6 +10,7 @@ pub(crate) mod joining;
 pub mod planned;
 pub(crate) mod preview;
 pub(crate) mod rejection;
+pub(crate) mod renamed;
 pub(crate) mod restraint;
 pub(crate) mod safeguard;
 pub(crate) mod vote;
