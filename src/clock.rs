@@ -3,7 +3,6 @@
 //! Everything else takes `now` as a parameter. The sandbox runs the same code on a clock that goes faster; HTTP
 //! timeouts and fsync stay real (`Clock::real`).
 
-#![warn(missing_docs)]
 #![expect(clippy::disallowed_methods, reason = "this is the home of ambient time")]
 
 use std::fmt;

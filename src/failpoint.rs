@@ -1,7 +1,5 @@
 //! Places at which tests let the process die, to prove that nothing is lost there. Builds with optimisation have none.
 
-#![warn(missing_docs)]
-
 /// A point that a crash test can choose, named after what has just become durable (or not).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Point {

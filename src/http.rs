@@ -3,8 +3,6 @@
 //! **Invariant:** no redirect is followed, no proxy is used but the one that the configuration names, no answer is kept beyond
 //! its largest size, and no call lasts longer than its timeout.
 
-#![warn(missing_docs)]
-
 pub(crate) mod address;
 pub(crate) mod links;
 

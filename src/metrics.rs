@@ -1,8 +1,6 @@
 //! Everything that is counted, by the conventions of Prometheus: base units, `_total`, closed sets of labels, and never
 //! a person as a label.
 
-#![warn(missing_docs)]
-
 use prometheus::core::Collector;
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,

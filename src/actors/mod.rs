@@ -4,8 +4,6 @@
 //! **Invariant:** messages say *that* something changed, never what; losing any of them loses no work, because the store
 //! knows every dirty person.
 
-#![warn(missing_docs)]
-
 mod audit_sink;
 pub(crate) mod core;
 pub(crate) mod dispatcher;

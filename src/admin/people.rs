@@ -28,6 +28,7 @@ pub struct Misasked(String);
 
 /// Everybody, at one moment.
 pub struct Everybody {
+    /// When the store was read: what is listed was so then.
     pub at: Moment,
     people: Vec<ListedPerson>,
     /// What each is found by: name, addresses, department, title and ids, as they are compared.

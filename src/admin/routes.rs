@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 /// What a request asks for: the row of [`ROUTES`] says what it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the table has a sentence for each")]
 pub enum Ask {
     Status,
     Attention,

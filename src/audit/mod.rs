@@ -1,7 +1,5 @@
 //! What is written down about everything that mattered, and how rows hang together.
 
-#![warn(missing_docs)]
-
 pub(crate) mod access;
 mod author;
 pub(crate) mod checkpoint;

@@ -37,6 +37,7 @@ pub struct Options {
     /// Wait until the service has done it, for so long at most; needs --config
     #[arg(long, value_name = "SECONDS")]
     pub wait: Option<u64>,
+    /// Which service or store is asked, and whether JSON is printed
     #[command(flatten)]
     pub asking: Asking,
 }

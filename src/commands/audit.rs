@@ -29,6 +29,7 @@ const BROKEN: u8 = 4;
 pub enum Action {
     /// Rows, newest last
     List {
+        /// Which rows, of which store
         #[command(flatten)]
         which: Which,
         /// Only so many, the newest
@@ -40,8 +41,10 @@ pub enum Action {
     },
     /// Rows for machines: one JSON object a line, or CSV
     Export {
+        /// Which rows, of which store
         #[command(flatten)]
         which: Which,
+        /// How a row is written
         #[arg(long, value_enum, default_value_t = Format::Jsonl)]
         format: Format,
         /// Where to; standard output without it
@@ -50,6 +53,7 @@ pub enum Action {
     },
     /// Whether anything was edited, removed, exchanged or cut off
     Verify {
+        /// The configuration whose store is verified
         #[command(flatten)]
         config: ConfigFile,
         /// Checkpoints that were kept outside the store; those of the configuration without it
@@ -64,6 +68,7 @@ pub enum Action {
     },
     /// Remove old rows up to a checkpoint; the chain goes on from there
     Prune {
+        /// The configuration whose store is pruned
         #[command(flatten)]
         config: ConfigFile,
         /// Rows from before: a day, a time, or how long ago (400d)
@@ -78,6 +83,7 @@ pub enum Action {
 /// Which rows.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Which {
+    /// The configuration whose store is read
     #[command(flatten)]
     pub config: ConfigFile,
     /// Only about this person: profile, email, login or full name
@@ -100,9 +106,12 @@ pub struct Which {
     pub run: Option<i64>,
 }
 
+/// How exported rows are written.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
+    /// One JSON object a line: the row as it is stored, and its hash
     Jsonl,
+    /// Comma-separated values under a line of column names
     Csv,
 }
 

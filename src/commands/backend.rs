@@ -49,6 +49,7 @@ pub struct At {
 /// What every command is told that can ask a service.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Asking {
+    /// The service or the configuration that was named
     #[command(flatten)]
     pub at: At,
     /// Print one JSON document
@@ -61,7 +62,16 @@ pub enum Backend {
     /// The service runs, and asks who we are.
     Service(Api),
     /// It does not, or its admin API is closed: whoever can read the store may look, and whoever can write it may decide.
-    Store { decisions: Decisions, place: Box<Place>, by: Option<String>, now: Moment },
+    Store {
+        /// Writes decisions into the store, and answers from it, as the service would.
+        decisions: Decisions,
+        /// Where the configuration has the store and the service.
+        place: Box<Place>,
+        /// Who decides, as `--by` names them; `None` without it.
+        by: Option<String>,
+        /// When the command was given.
+        now: Moment,
+    },
 }
 
 /// The admin API of a running service.

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 /// Flags of `backup`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct BackupOptions {
+    /// The configuration whose store is copied
     #[command(flatten)]
     pub config: ConfigFile,
     /// Where the copy goes; it must not be there yet
@@ -30,6 +31,7 @@ pub struct BackupOptions {
 pub struct RestoreOptions {
     /// The copy
     pub backup: PathBuf,
+    /// The configuration whose store the copy replaces
     #[command(flatten)]
     pub config: ConfigFile,
     /// Print one JSON document

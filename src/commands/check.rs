@@ -28,6 +28,7 @@ use std::process::ExitCode;
 /// Flags of `check`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
+    /// The configuration that is checked
     #[command(flatten)]
     pub config: ConfigFile,
     /// Check the file only, call nobody

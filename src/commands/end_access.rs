@@ -37,6 +37,7 @@ pub struct EndOptions {
     /// Show whose access was ended before HR has done it, and end nobody's
     #[arg(long)]
     pub list: bool,
+    /// Which service or store is asked, and whether JSON is printed
     #[command(flatten)]
     pub asking: Asking,
 }
@@ -56,6 +57,7 @@ pub struct RestoreOptions {
     /// Who asks for it, for the audit
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
+    /// Which service or store is asked, and whether JSON is printed
     #[command(flatten)]
     pub asking: Asking,
 }

@@ -24,6 +24,7 @@ use std::process::ExitCode;
 /// Flags of `evidence`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
+    /// The configuration whose store is read, and whose key signs the pack
     #[command(flatten)]
     pub config: ConfigFile,
     /// From then on: a day, a time, or how long ago (90d)

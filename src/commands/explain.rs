@@ -16,6 +16,7 @@ use std::process::ExitCode;
 pub struct Options {
     /// Profile, email, login or full name
     pub person: String,
+    /// The configuration whose store is read, and whose rules explain
     #[command(flatten)]
     pub config: ConfigFile,
     /// Only this org

@@ -17,6 +17,7 @@ const LISTED: usize = 200;
 pub enum Action {
     /// What waits for a decision
     List {
+        /// Which service or store is asked, and whether JSON is printed
         #[command(flatten)]
         asking: Asking,
         /// Also what was decided
@@ -27,21 +28,25 @@ pub enum Action {
     Show {
         /// Number in the list
         id: i64,
+        /// Which service or store is asked, and whether JSON is printed
         #[command(flatten)]
         asking: Asking,
     },
     /// Let go exactly what was shown
     Approve {
+        /// Which hold, about whom of it, and who decides
         #[command(flatten)]
         decision: Decision,
     },
     /// Keep it from being done, until Namely says something else, whatever the mapping says
     Reject {
+        /// Which hold, about whom of it, and who decides
         #[command(flatten)]
         decision: Decision,
     },
     /// Take back what was rejected: it is evaluated as if it were asked for the first time
     Reverse {
+        /// Which hold, about whom of it, and who decides
         #[command(flatten)]
         decision: Decision,
     },
@@ -52,6 +57,7 @@ pub enum Action {
         /// Who says no, for the audit
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
+        /// Which service or store is asked, and whether JSON is printed
         #[command(flatten)]
         asking: Asking,
     },
@@ -76,6 +82,7 @@ pub struct Decision {
     /// Without this person of the hold; may be given several times
     #[arg(long = "except", value_name = "PERSON")]
     pub except: Vec<String>,
+    /// Which service or store is asked, and whether JSON is printed
     #[command(flatten)]
     pub asking: Asking,
 }

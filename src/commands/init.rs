@@ -18,10 +18,10 @@ const FIRST: &str = include_str!("../../config/examples/one-company.toml");
 pub struct Options {
     /// Where to; ./namely-okta-sync.toml without it, which every command finds by itself
     pub file: Option<PathBuf>,
-    /// The address of Namely: https://acme.namely.com
+    /// The address of Namely: `https://acme.namely.com`
     #[arg(long, value_name = "URL")]
     pub namely: Option<String>,
-    /// The address of the Okta org: https://acme.okta.com
+    /// The address of the Okta org: `https://acme.okta.com`
     #[arg(long, value_name = "URL")]
     pub okta: Option<String>,
     /// The zone in which start and departure dates are meant: America/New_York

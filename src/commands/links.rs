@@ -15,6 +15,7 @@ use std::process::ExitCode;
 pub enum Action {
     /// Every link, with its rule and evidence
     List {
+        /// Which service or store is asked, and whether JSON is printed
         #[command(flatten)]
         asking: Asking,
         /// Only in this org
@@ -28,6 +29,7 @@ pub enum Action {
     Show {
         /// The UUID of the profile
         profile: String,
+        /// Which service or store is asked, and whether JSON is printed
         #[command(flatten)]
         asking: Asking,
     },
@@ -46,6 +48,7 @@ pub enum Action {
         /// Who decides, for the audit
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
+        /// Which service or store is asked, and whether JSON is printed
         #[command(flatten)]
         asking: Asking,
     },

@@ -25,6 +25,7 @@ pub enum Action {
     Test {
         /// Profile, email, login or full name
         person: String,
+        /// Configuration, org and form of the answer
         #[command(flatten)]
         common: Common,
     },
@@ -32,6 +33,7 @@ pub enum Action {
     Diff {
         /// The changed configuration
         new: PathBuf,
+        /// Configuration, org and form of the answer
         #[command(flatten)]
         common: Common,
     },
@@ -40,6 +42,7 @@ pub enum Action {
 /// What every action is told.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Common {
+    /// The configuration whose store is read, and whose mapping is tested or compared with the changed one
     #[command(flatten)]
     pub config: ConfigFile,
     /// Only this org

@@ -13,16 +13,19 @@ use std::process::ExitCode;
 pub enum Action {
     /// Whom complete walks do not show any more, since when, and what was decided
     List {
+        /// Which service or store is asked, and whether JSON is printed
         #[command(flatten)]
         asking: Asking,
     },
     /// They have left: access ends, through the safeguards; it comes back when Namely shows the profile again
     End {
+        /// Whom it is about, why, and who decides
         #[command(flatten)]
         whom: Whom,
     },
     /// They stay as they are, and nobody is asked about them again
     Keep {
+        /// Whom it is about, why, and who decides
         #[command(flatten)]
         whom: Whom,
     },

@@ -21,6 +21,7 @@ pub struct Options {
     /// Who accepts, for the audit
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
+    /// Which service or store is asked, and whether JSON is printed
     #[command(flatten)]
     pub asking: Asking,
 }

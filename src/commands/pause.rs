@@ -27,6 +27,7 @@ pub struct PauseOptions {
     /// Show what is paused, and pause nothing
     #[arg(long)]
     pub list: bool,
+    /// Which service or store is asked, and whether JSON is printed
     #[command(flatten)]
     pub asking: Asking,
 }
@@ -39,6 +40,7 @@ pub struct ResumeOptions {
     /// Who decides, for the audit
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
+    /// Which service or store is asked, and whether JSON is printed
     #[command(flatten)]
     pub asking: Asking,
 }

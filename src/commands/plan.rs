@@ -28,6 +28,7 @@ const CHANGES: u8 = 2;
 /// Flags of `plan`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
+    /// The configuration whose store is read, and whose rules plan
     #[command(flatten)]
     pub config: ConfigFile,
     /// Only this org

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 pub enum Action {
     /// Who is quarantined, and why
     List {
+        /// Which service or store is asked, and whether JSON is printed
         #[command(flatten)]
         asking: Asking,
     },
@@ -27,6 +28,7 @@ pub enum Action {
         /// Who asks for it, for the audit
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
+        /// Which service or store is asked, and whether JSON is printed
         #[command(flatten)]
         asking: Asking,
     },

@@ -22,6 +22,7 @@ const LISTED: usize = 50;
 /// Flags of `reconcile`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
+    /// The configuration whose store is compared with its rules
     #[command(flatten)]
     pub config: ConfigFile,
     /// Only this org

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 pub enum Action {
     /// What waits for a decision
     List {
+        /// Which service or store is asked, and whether JSON is printed
         #[command(flatten)]
         asking: Asking,
         /// Also what was decided
@@ -22,11 +23,13 @@ pub enum Action {
     Show {
         /// Number in the list
         id: i64,
+        /// Which service or store is asked, and whether JSON is printed
         #[command(flatten)]
         asking: Asking,
     },
     /// The two are one person
     Accept {
+        /// Which match, and who decides
         #[command(flatten)]
         decision: Decision,
         /// The code that `review show` printed: it names exactly what was shown
@@ -40,6 +43,7 @@ pub enum Action {
     },
     /// The two are different people
     Reject {
+        /// Which match, and who decides
         #[command(flatten)]
         decision: Decision,
         /// The code that `review show` printed: it names exactly what was shown
@@ -55,6 +59,7 @@ pub struct Decision {
     /// Who decides, for the audit
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
+    /// Which service or store is asked, and whether JSON is printed
     #[command(flatten)]
     pub asking: Asking,
 }

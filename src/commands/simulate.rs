@@ -36,6 +36,7 @@ pub struct Options {
 /// What the Okta simulator is told besides.
 #[derive(clap::Args, Clone, Debug)]
 pub struct OktaOptions {
+    /// Address, people, token, limits and latency, as for the Namely simulator
     #[command(flatten)]
     pub common: Options,
     /// Also accept an OAuth service app with this client id

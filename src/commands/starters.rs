@@ -16,6 +16,7 @@ pub struct Options {
     /// Only this org
     #[arg(long)]
     pub org: Option<String>,
+    /// Which service or store is asked, and whether JSON is printed
     #[command(flatten)]
     pub asking: Asking,
 }

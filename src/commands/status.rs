@@ -28,6 +28,7 @@ pub struct Options {
     /// Seconds between two looks
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub every: u64,
+    /// Which service or store is asked, and whether JSON is printed
     #[command(flatten)]
     pub asking: Asking,
 }

@@ -49,6 +49,7 @@ pub struct Options {
     /// List everybody
     #[arg(long)]
     pub all: bool,
+    /// Which service or store is asked, and whether JSON is printed
     #[command(flatten)]
     pub asking: Asking,
 }

@@ -3,8 +3,6 @@
 //! **Invariant:** nothing here does I/O, reads a clock, draws a random number or knows an actor. `now` is always a
 //! parameter. This room imports nothing else of ours but `clock::Moment`.
 
-#![warn(missing_docs)]
-
 pub mod account;
 pub mod guard;
 pub mod mapping;

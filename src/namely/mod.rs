@@ -1,7 +1,5 @@
 //! Everything that knows Namely's wire: pages of profiles and the catalogue of groups, read into `domain::Employee`.
 
-#![warn(missing_docs)]
-
 pub mod catalogue;
 pub mod client;
 pub(crate) mod detector;

@@ -3,8 +3,6 @@
 //! **Invariant:** a digest names people and what happened to their access, and no value of any attribute. What is told is
 //! decided here, without I/O; `actors/notifier.rs` delivers it.
 
-#![warn(missing_docs)]
-
 pub(crate) mod channel;
 
 use crate::audit::{Effect, Event as Audited, Outcome, Row};

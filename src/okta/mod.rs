@@ -1,8 +1,6 @@
 //! Everything that knows Okta's wire: requests, answers, rate limits. Its facts come from Okta's public documentation,
 //! recorded traffic and the OpenAPI document; `docs/wire-facts.md` has those that surprise.
 
-#![warn(missing_docs)]
-
 pub(crate) mod answer;
 pub mod auth;
 pub(crate) mod bucket;

@@ -1,6 +1,6 @@
 //! Who can mend a value that Okta's own checks do not accept: that depends on where the value comes from.
 //!
-//! Okta names the attribute in each cause, as "<field>: <message>" (`okta-api.md §3.1`).
+//! Okta names the attribute in each cause, as `<field>: <message>` (`okta-api.md §3.1`).
 
 use super::outcome::Fixer;
 use super::wire::ErrorBody;

@@ -1,7 +1,5 @@
 //! Reports for people and auditors: what they say is decided here, without any I/O; how they look is in the templates.
 
-#![warn(missing_docs)]
-
 pub(crate) mod evidence;
 mod page;
 pub(crate) mod reconciliation;

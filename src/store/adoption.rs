@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 /// Somebody in a report of first contact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
+    /// The person's name, or that of the account where there is no profile; empty if the account has none.
     pub name: String,
     /// Namely profile, where there is one.
     pub profile: Option<String>,

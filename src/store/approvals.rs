@@ -21,9 +21,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What somebody approves of one person, as the saved plan shows it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Approval {
+    /// Number of the target.
     pub target: i64,
     /// What the plan was made from.
     pub basis: String,
+    /// By kind of change, each in the words of the plan: only exactly these are approved.
     pub changes: BTreeMap<ChangeKind, Vec<String>>,
 }
 
@@ -36,6 +38,7 @@ pub struct Planned<'a> {
     pub rules: &'a str,
     /// When its approval shall end, if that is earlier than it would.
     pub expires: Option<Moment>,
+    /// What is approved, one entry for each target.
     pub people: &'a [Approval],
     /// Nothing at all, if anything is refused.
     pub strict: bool,
@@ -44,15 +47,20 @@ pub struct Planned<'a> {
 /// Something of a plan that was not approved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
+    /// Number of the target.
     pub target: i64,
+    /// Name of its person; `target N` where nobody is known of it.
     pub name: String,
+    /// Why it was refused, continuing the name: *is not known any more*.
     pub why: String,
 }
 
 /// What came of an approval.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
+    /// Targets for which at least one kind of change was approved.
     pub approved: Vec<i64>,
+    /// What was not; a target of which only a part was refused is in both.
     pub refused: Vec<Refused>,
     /// Until when the approval lives at most.
     pub expires: String,
@@ -61,12 +69,16 @@ pub struct Taken {
 /// Why a plan cannot be approved as a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
+    /// The plan names a target that the store does not know.
     #[error("there is no target {0}; `plan` shows who there is")]
     Unknown(i64),
+    /// The fingerprint of the rules that the service runs with is another one than the plan's.
     #[error("the rules of the service are not those that the plan was made by; make it anew")]
     OtherRules,
+    /// The groups of this org were never read: nothing can be planned in it.
     #[error("the groups of {0} were not read yet: start the service first")]
     NotRead(String),
+    /// The store could not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

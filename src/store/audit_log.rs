@@ -19,8 +19,11 @@ const BASE: &str = "audit_base";
 pub struct Filter {
     /// Rows about these people; all without any.
     pub targets: Vec<i64>,
+    /// Written at this moment or later; from the first row on without it.
     pub since: Option<Moment>,
+    /// Written before this moment; up to the newest row without it.
     pub until: Option<Moment>,
+    /// Only these kinds, by their words of today, which also find rows with earlier ones; all without any.
     pub kinds: Vec<String>,
     /// Rows that name this group, by its name or id.
     pub group: Option<String>,
@@ -147,6 +150,7 @@ pub fn checkpoints(c: &Tx) -> Result<Vec<Checkpoint>, StoreError> {
 /// What `audit prune` removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pruned {
+    /// How many rows are gone.
     pub rows: usize,
     /// The last row that is gone.
     pub to: i64,

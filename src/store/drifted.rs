@@ -13,9 +13,13 @@ use crate::domain::work::machine::ANY_BUCKET;
 /// An account that somebody else has changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Drifted {
+    /// Okta's id of the account.
     pub okta_id: String,
+    /// Its login, as it was read last.
     pub login: String,
+    /// The target whose account it is; `None` if it is nobody's.
     pub target: Option<i64>,
+    /// What differs, field by field; where the account was deleted, one change of `account`.
     pub changes: Vec<FieldChange>,
     /// When the account was last known to be otherwise.
     pub known_at: Moment,

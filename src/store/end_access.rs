@@ -24,15 +24,19 @@ use serde::{Deserialize, Serialize};
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndOrder {
+    /// Whose access ends: targets of the org that the order is for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<i64>,
     /// Accounts that are nobody's, by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<String>,
+    /// Why, for the audit.
     pub why: String,
-    /// When it was asked for, and from when on it is so, in milliseconds.
+    /// When it was asked for, in milliseconds.
     pub at: i64,
+    /// From when on access is over, in milliseconds.
     pub begins: i64,
+    /// Only suspends the accounts: memberships and apps stay.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspends: bool,
     /// In this org only; otherwise it is of the person, in every org, also in those that come later.

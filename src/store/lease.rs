@@ -9,7 +9,7 @@ use crate::domain::{Group, Learned};
 pub struct Want {
     /// Only for access that somebody has ended by hand: the org is not open yet.
     pub ordered_only: bool,
-    /// For work of any class, over all counters.
+    /// For work of any priority, over all counters.
     pub runs: usize,
     /// For `Priority::Revoke`, over all counters, whatever room they have.
     pub urgent: usize,
@@ -20,8 +20,11 @@ pub struct Want {
 /// The outcome of a call, and what is known because of it.
 #[derive(Clone, Debug)]
 pub struct EndStep {
+    /// The right under which the call was sent; if it is void by now, the work on the target stays as it is.
     pub lease: Lease,
+    /// Number of the intent that announced the call.
     pub intent: i64,
+    /// The call and what became of it, as the audit writes it down.
     pub effect: Effect,
     /// What Okta holds now, if the call told.
     pub account: Learned,
@@ -29,5 +32,6 @@ pub struct EndStep {
     pub renamed: Option<(String, String)>,
     /// Groups that were made, or were not known before.
     pub new_groups: Vec<Group>,
+    /// How the run goes on; written down in the same transaction as the outcome.
     pub next: Next,
 }

@@ -19,8 +19,9 @@ use std::time::Duration;
 /// What waits.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Backlog {
-    /// People who are dirty and ready or in a run, by class.
+    /// People who are dirty and ready or in a run, by priority, the most urgent first.
     pub ready: [i64; 6],
+    /// People who cannot go on until somebody changes something.
     pub quarantined: i64,
     /// People of whose changes some wait for a decision; everything else was done.
     pub held: i64,

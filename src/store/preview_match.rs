@@ -25,8 +25,11 @@ use std::borrow::Cow;
 pub struct Side {
     /// For people.
     pub who: String,
+    /// The person's profiles, each with name, email, id, tenant and status; none for an account that is nobody's.
     pub profiles: Vec<String>,
+    /// Login of the account; `None` without one.
     pub login: Option<String>,
+    /// Its status, by Okta's word; `None` without an account.
     pub status: Option<String>,
     /// What would be done for them as it is.
     pub plan: Vec<String>,

@@ -12,13 +12,19 @@ use std::collections::BTreeMap;
 /// Somebody who is quarantined.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct QuarantinedPerson {
+    /// Number of the target.
     pub target: i64,
+    /// The org, by its name in the configuration.
     pub org: String,
+    /// UUID of their first profile, in the order of tenants.
     pub profile: String,
+    /// The name that this profile shows; if it cannot be read, that and why.
     pub name: String,
+    /// What must change, and where; empty if nothing was written down.
     pub why: String,
     /// Since when there is something to do for them, in milliseconds.
     pub since: i64,
+    /// Failed tries since the last success, or since somebody asked for another try.
     pub attempts: i64,
 }
 
@@ -54,9 +60,13 @@ pub fn retry(c: &Tx, targets: Option<&[i64]>, by: &Decider, now: Moment) -> Resu
 /// Somebody who waits to be worked on.
 #[derive(Debug, Serialize)]
 pub struct Waiting {
+    /// Number of the target.
     pub target: i64,
+    /// The org, by its name in the configuration.
     pub org: String,
+    /// Their name; empty if nobody is known of the target.
     pub name: String,
+    /// How urgent it is, by the word of `Priority`.
     pub priority: &'static str,
     /// Since when, in milliseconds.
     pub since: i64,

@@ -19,13 +19,17 @@ const BATCH: usize = 500;
 
 /// A read of a whole org.
 pub struct OrgRead {
+    /// The org, by its name in the configuration.
     pub org: String,
+    /// Every account that Okta's lists have shown.
     pub accounts: Vec<Account>,
     /// Groups whose members were read.
     pub groups: BTreeSet<String>,
+    /// Groups, apps and administrators of the org, as they are known now.
     pub directory: Arc<Directory>,
     /// When it began.
     pub started: Moment,
+    /// When the comparison is made: by then the read has ended.
     pub now: Moment,
 }
 

@@ -78,8 +78,11 @@ pub enum OperatorRequest {
 /// A request that nobody has acted upon yet.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// Its number, by which its outcome is asked for.
     pub id: i64,
+    /// The org that it is about, by its name in the configuration.
     pub org: String,
+    /// What the operator asks for.
     pub asked: OperatorRequest,
 }
 

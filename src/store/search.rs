@@ -30,15 +30,19 @@ const LATELY: Duration = Duration::from_secs(3600);
 /// Somebody to be asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sought {
+    /// Number of the target.
     pub target: i64,
+    /// The revision they are asked for: what is found for another one is dropped.
     pub rev: i64,
     /// Profiles, any of which may stand in the anchor.
     pub anchors: BTreeSet<String>,
     /// Logins they may have, or had.
     pub logins: BTreeSet<String>,
+    /// Emails they have, or had.
     pub emails: BTreeSet<String>,
     /// The account they had, which Okta has said not to have.
     pub lost: Option<String>,
+    /// Asked for as urgently as access is ended: it was over within the last hour, and no list has covered them.
     pub urgent: bool,
     /// What they cannot be asked for by, and why: then that nobody is found proves nothing.
     unknown: Option<String>,

@@ -18,23 +18,32 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What is taken back: what was carried out in these rows, in a run, of these people, in a span of time. All of it must fit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
+    /// Orgs, by their names in the configuration; what was done in any other stays.
     pub orgs: Vec<String>,
+    /// Rows of the audit, by their numbers; all without any.
     #[serde(default)]
     pub rows: Vec<i64>,
+    /// The run of the service that did it; any without it.
     pub run: Option<i64>,
+    /// Targets to whom it was done; all without any.
     #[serde(default)]
     pub targets: Vec<i64>,
-    /// In milliseconds.
+    /// At this moment or later, in milliseconds; from the first row on without it.
     pub since: Option<i64>,
+    /// Before this moment, in milliseconds; up to now without it.
     pub until: Option<i64>,
 }
 
 /// What an undo restores of one person, in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restores {
+    /// The org, by its name in the configuration.
     pub org: String,
+    /// Number of the target.
     pub target: i64,
+    /// The person's name.
     pub name: String,
+    /// What comes back, one sentence for each thing.
     pub restores: Vec<String>,
 }
 
@@ -43,6 +52,7 @@ pub struct Restores {
 pub struct Undo {
     /// What is pinned, by org and target.
     pub pins: BTreeMap<String, BTreeMap<i64, Pins>>,
+    /// The same in words, for people.
     pub people: Vec<Restores>,
     /// What cannot come back.
     pub lost: BTreeSet<String>,

@@ -39,7 +39,7 @@ pub enum Step {
     CreateUser {
         /// Every attribute that the mapping gives, `login` among them.
         profile: BTreeMap<String, Value>,
-        /// Ids of at most [`MAX_GROUPS_IN_CREATE`] groups.
+        /// Ids of at most `MAX_GROUPS_IN_CREATE` groups.
         groups: Vec<String>,
         /// Whether the account is active with this call, or staged.
         activate: bool,

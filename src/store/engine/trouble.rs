@@ -117,8 +117,11 @@ impl Trouble {
 /// An error of the store in words: what it is, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
+    /// Its kind, which decides whether the same is tried again.
     pub trouble: Trouble,
+    /// What has gone wrong, in words.
     pub why: String,
+    /// What the operator can do about it.
     pub to_do: &'static str,
 }
 

@@ -9,8 +9,11 @@ use crate::store::engine::{Bind, Optional, Tx, Value, params, params_from_iter};
 /// An audit row as stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AuditRow {
+    /// Its number: one more than that of the row before.
     pub seq: i64,
+    /// The row as JSON, in exactly the bytes that are hashed.
     pub text: String,
+    /// SHA-256 over the hash of the row before and the text.
     pub hash: Vec<u8>,
 }
 

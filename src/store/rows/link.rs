@@ -320,8 +320,10 @@ pub fn population(
 
 /// Somebody of an org as stored.
 pub struct StoredPerson {
+    /// Number of the target.
     pub target: i64,
     /// Tenant and document.
     pub documents: Vec<(String, String)>,
+    /// The account as it was last observed, as JSON; `None` without one.
     pub account: Option<String>,
 }

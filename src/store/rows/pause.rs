@@ -10,14 +10,17 @@ use serde::{Deserialize, Serialize};
 /// A pause that lasts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
+    /// Its number, by which it is ended.
     pub id: i64,
     /// Every org without it.
     pub org: Option<String>,
     /// Every kind of change without it.
     pub change: Option<String>,
+    /// Why, as whoever paused it wrote.
     pub why: String,
+    /// Who has paused it.
     pub by: String,
-    /// In milliseconds.
+    /// When it began, in milliseconds.
     pub at: i64,
 }
 

@@ -24,13 +24,18 @@ const MANY_MISSING: usize = 20;
 /// Somebody or something that waits for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttentionItem {
-    /// `leaver with access`, `not configured`, `paused`, `first contact`, `held`, `set quarantined`, `missing`, `unreadable`, `review`,
-    /// `ambiguous` or `remark`.
+    /// `leaver with access`, `access ended`, `not configured`, `paused`, `first contact`, `held`, `quarantined`, `missing`,
+    /// `unreadable`, `review`, `ambiguous` or `remark`.
     pub what: String,
+    /// The org, by its name in the configuration; `None` if it is about every org or none.
     pub org: Option<String>,
+    /// The tenant, by its name in the configuration; `every tenant` or `every org` of what stops them all, or empty.
     pub tenant: String,
+    /// UUID of the profile; empty if it is about no single one.
     pub profile: String,
+    /// The person's name; empty if it is about nobody alone, or the name is not known.
     pub name: String,
+    /// What is so, and where a command helps, which.
     pub why: String,
 }
 

@@ -17,6 +17,7 @@ pub struct AuditSearch {
     pub targets: Vec<i64>,
     /// Of these kinds, as they are stored; all without any.
     pub kinds: Vec<String>,
+    /// At this moment or later; from the first row on without it.
     pub since: Option<Moment>,
     /// Before this moment.
     pub until: Option<Moment>,
@@ -24,11 +25,13 @@ pub struct AuditSearch {
     pub text: Option<String>,
     /// Older than this row.
     pub before: Option<i64>,
+    /// Rows of one page, at most.
     pub most: usize,
 }
 
 /// Rows that were found, the newest first.
 pub struct AuditPage {
+    /// At most `most` rows; a search for a text may find fewer and still go on at `next`.
     pub rows: Vec<AuditRow>,
     /// Before which row the search goes on; nothing where it is at its end.
     pub next: Option<i64>,

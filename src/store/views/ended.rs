@@ -10,15 +10,23 @@ use serde::{Deserialize, Serialize};
 /// Somebody whose access was ended before HR has done it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EndedAccess {
+    /// Number of the target.
     pub target: i64,
+    /// The org, by its name in the configuration.
     pub org: String,
+    /// The person's name; of an account that is nobody's its login; empty where neither is known.
     pub name: String,
+    /// Login of the account; `None` where none is known.
     pub login: Option<String>,
+    /// Who has asked for it.
     pub by: String,
+    /// Why, as they wrote.
     pub why: String,
-    /// In milliseconds, as all moments here.
+    /// When it was asked for, in milliseconds.
     pub at: i64,
+    /// From when on access is over, in milliseconds.
     pub begins: i64,
+    /// Only suspended: memberships and apps stay.
     pub suspends: bool,
     /// In this org only; otherwise in every org, also in those that come later.
     #[serde(default)]

@@ -52,11 +52,17 @@ const fn one() -> i64 {
 /// One person of a hold.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HeldPerson {
+    /// Number of the target.
     pub target: i64,
+    /// Tenant of their first profile, by its name in the configuration.
     pub tenant: String,
+    /// UUID of this profile.
     pub profile: String,
+    /// The name that it shows; if it cannot be read, that and why.
     pub name: String,
+    /// Login of the account; `None` without one.
     pub login: Option<String>,
+    /// The department that they were counted in; empty without one, or where only a rejection is left.
     pub department: String,
     /// What would be done, in words.
     pub shown: String,

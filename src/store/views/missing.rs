@@ -27,27 +27,40 @@ pub enum MissingState {
 /// An account of somebody who is missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingAccount {
+    /// The org, by its name in the configuration.
     pub org: String,
+    /// Number of the target.
     pub target: i64,
+    /// Login of the account; `None` if the target has none.
     pub login: Option<String>,
+    /// Its status when it was last seen, by Okta's word; `None` if the target has no account.
     pub status: Option<String>,
 }
 
 /// A profile that is missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingPerson {
+    /// The tenant, by its name in the configuration.
     pub tenant: String,
+    /// UUID of the profile.
     pub profile: String,
+    /// The person's name, as Namely showed it last.
     pub name: String,
+    /// Their email then; empty without one.
     pub email: String,
+    /// The first of their departments then; empty without one.
     pub department: String,
     /// When the first complete walk began that did not show it, in milliseconds.
     pub since: i64,
+    /// What was decided, or has come of it.
     pub state: MissingState,
+    /// One entry for each org that the profile is linked in, also without an account there.
     pub accounts: Vec<MissingAccount>,
-    /// Who has decided, why, and when.
+    /// Who has decided; `None` before.
     pub by: Option<String>,
+    /// Why, as they wrote; `None` before.
     pub why: Option<String>,
+    /// When they decided, in milliseconds; `None` before.
     pub at: Option<i64>,
     /// Profiles of the same name that Namely shows: it may have been made anew as one of them.
     pub may_be: Vec<String>,

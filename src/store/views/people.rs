@@ -13,11 +13,15 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stand {
+    /// Cannot go on until somebody changes something.
     Quarantined,
+    /// Some of their changes wait for an approval.
     Held,
     /// Nobody can tell which account is theirs.
     Undecided,
+    /// Has something to do, and is worked on or in the queue.
     Waiting,
+    /// Okta is proved to hold what they should have, or there was never anything to do.
     Done,
 }
 
@@ -40,25 +44,39 @@ impl Stand {
 /// Somebody in one org.
 #[derive(Clone, Debug)]
 pub struct ListedPerson {
+    /// Number of the target.
     pub target: i64,
+    /// The org, by its name in the configuration.
     pub org: Arc<str>,
+    /// Tenant of the profile that is shown, by its name in the configuration.
     pub tenant: Arc<str>,
+    /// UUID of this profile: one that is routed to the org, if any is.
     pub profile: String,
+    /// The name that it shows; its UUID if it shows none or cannot be read.
     pub name: String,
+    /// Its email; empty without one.
     pub email: String,
+    /// Login of the account, as logins are compared; `None` without an account.
     pub login: Option<String>,
+    /// The first of its departments; empty without one.
     pub department: Arc<str>,
+    /// Its job title; empty without one.
     pub title: Arc<str>,
+    /// The first of its offices; empty without one.
     pub office: Arc<str>,
     /// What Namely calls them: active, inactive, pending.
     pub status: Arc<str>,
     /// The number that HR has given them.
     pub employee_id: String,
+    /// Its first day; `None` if Namely gives none.
     pub start: Option<Date>,
+    /// Its last day; `None` if Namely gives none.
     pub departure: Option<Date>,
     /// The status of the account in Okta.
     pub account: Option<Arc<str>>,
+    /// How far the work on them is.
     pub stand: Stand,
+    /// Why nobody can tell which account is theirs, else what is said of the work; `None` if nothing is.
     pub reason: Option<String>,
     /// Since when there is something to do, in milliseconds.
     pub since: Option<i64>,

@@ -14,15 +14,20 @@ use serde::{Deserialize, Serialize};
 /// Somebody who starts soon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Starter {
+    /// The org, by its name in the configuration.
     pub org: String,
+    /// Number of the target; 0 in a document of a version that did not say it.
     #[serde(default)]
     pub target: i64,
     /// Their first day.
     pub start: String,
+    /// The person's name.
     pub name: String,
+    /// UUID of their primary profile.
     pub profile: String,
     /// The login that they have, or will have; empty if none can be made.
     pub login: String,
+    /// How far it is.
     pub state: Stage,
     /// Whether they could sign in with it now: an account that was never activated by its owner waits for them.
     #[serde(default)]

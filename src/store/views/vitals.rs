@@ -31,8 +31,9 @@ pub struct Vitals {
     pub pauses: Vec<(String, String)>,
     /// What part of each limit is used, of each tenant in each org.
     pub safeguards: Vec<Used>,
-    /// Number of the newest audit row, and of the last one that a checkpoint seals.
+    /// Number of the newest audit row; 0 where there is none.
     pub audit_rows: i64,
+    /// Number of the last row that a checkpoint seals; 0 before the first.
     pub sealed_rows: i64,
     /// Of each reader of the audit: rows that it has not delivered, and when the oldest of them was written.
     pub sinks: BTreeMap<String, (i64, Option<Moment>)>,
@@ -43,23 +44,30 @@ pub struct Vitals {
 pub struct OrgVitals {
     /// Who waits to be worked on: how many, and since when the oldest.
     pub backlog: BTreeMap<&'static str, (i64, Moment)>,
+    /// People who cannot go on until somebody changes something.
     pub quarantined: i64,
     /// Since when the first of them.
     pub quarantined_since: Option<Moment>,
+    /// People of whose changes some wait for a decision.
     pub held: i64,
 }
 
 /// How much of one safeguard is used.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Used {
+    /// The org, by its name in the configuration.
     pub org: String,
+    /// The tenant whose people are counted, by its name in the configuration.
     pub tenant: String,
+    /// The kind of change that is limited.
     pub change: ChangeKind,
+    /// Over what time it counts.
     pub per: Span,
-    /// People so far, and those allowed.
+    /// People who count in that time so far.
     pub so_far: u32,
+    /// People allowed in that time, by the limit and how many live accounts the tenant has in the org.
     pub allowed: u32,
-    /// The one by the other: 1 and more holds whoever comes next.
+    /// `so_far` divided by `allowed`, 1 where nobody is allowed: 1 and more holds whoever comes next.
     pub ratio: f64,
 }
 
