@@ -4,10 +4,11 @@ use super::decisions::{Decisions, Refusal, nobody};
 use crate::clock::Moment;
 use crate::domain::Decider;
 use crate::store::{
-    EndOrder, OperatorRequest, Tx, account_of_login, ended_access, may_end, may_restore, name_of, request,
+    EndOrder, OperatorRequest, Tx, account_of_login, ended_access, may_be_administrators, may_end, may_restore,
+    name_of, request,
 };
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn texts<'a>(body: &'a Value, key: &str) -> impl Iterator<Item = &'a str> {
     body[key].as_array().into_iter().flatten().filter_map(Value::as_str)
@@ -70,11 +71,12 @@ impl Decisions {
         if orders.is_empty() {
             return Err(Refusal::Bad("say whose access ends: people, or accounts".into()));
         }
-        let mut waits = false;
+        let (mut waits, mut administrators) = (false, BTreeSet::new());
         for (org, order) in &mut orders {
             order.targets.sort_unstable();
             order.targets.dedup();
             waits |= may_end(c, rules, org, order, by)?;
+            administrators.extend(may_be_administrators(c, org, &order.targets, now)?);
         }
         let mut requests = BTreeMap::new();
         for (org, order) in orders {
@@ -82,7 +84,9 @@ impl Decisions {
         }
         let names: Vec<String> = names.into_iter().flatten().collect();
         let at = (begins > now).then(|| begins.to_string());
-        Ok(json!({ "requests": requests, "people": names, "waits": waits, "at": at, "by": by.name }))
+        Ok(
+            json!({ "requests": requests, "people": names, "administrators": administrators, "waits": waits, "at": at, "by": by.name }),
+        )
     }
 
     /// Asks the service to take that back.

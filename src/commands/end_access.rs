@@ -102,6 +102,15 @@ pub async fn end(options: &EndOptions) -> anyhow::Result<ExitCode> {
         );
         return Ok(ExitCode::SUCCESS);
     }
+    let administrators: Vec<&str> =
+        message["administrators"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if !administrators.is_empty() {
+        println!(
+            "as far as is known {} may be an administrator of Okta: suspended at once, unless fewer than two others who can sign in would \
+             remain, or another one was within the hour (safeguards.administrators); two people decide about the rest: `holds list`",
+            administrators.join(", ")
+        );
+    }
     let when = message["at"].as_str().map_or_else(|| "now".to_owned(), |at| format!("at {at}"));
     let what = if options.suspend { "is suspended" } else { "ends" };
     println!("access of {who} {what} {when}, asked for by {by}; `timeline` shows how far it is");

@@ -12,6 +12,8 @@ use super::{StoreError, append, cases, pause, previews};
 use crate::audit::access::AccessRestored;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
+use crate::domain::account::knowledge::Knowledge;
+use crate::domain::account::user::Account;
 use crate::domain::guard::decider::Decider;
 use crate::domain::plan::case::Case;
 use crate::domain::plan::end_now::{COUNTED_OVER, EndNow, needs_second};
@@ -248,6 +250,19 @@ pub(super) fn spread_all(c: &Tx, rules: &Rulebook, now: Moment) -> Result<usize,
         new += spread(c, rules, open.target, now)?;
     }
     Ok(new)
+}
+
+/// Which of these may be administrators of Okta, by name: their access is suspended, and two people decide about the rest.
+pub fn may_be_administrators(c: &Tx, org: &str, targets: &[i64], now: Moment) -> Result<Vec<String>, StoreError> {
+    let Some(directory) = previews::directory(c, org)? else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for one in targets {
+        let account = account::of_target(c, *one)?.filter(Account::is_live);
+        if let Some(account) = account.filter(|account| directory.administrator(account, now) != Knowledge::Nobody) {
+            found.push(link::name_of(c, *one)?.unwrap_or(account.login));
+        }
+    }
+    Ok(found)
 }
 
 /// That somebody may take back these ends of access, each in every org where it stands.

@@ -83,7 +83,7 @@ pub use cases::{brief, whole, whole_with};
 pub use contact::accept as accept_adoption;
 pub use documents::{PageCommit, PageOutcome};
 pub use drifted::Drifted;
-pub use end_access::{EndOrder, account_of_login, may_end, may_restore};
+pub use end_access::{EndOrder, account_of_login, may_be_administrators, may_end, may_restore};
 pub use engine::{
     Address, Condition, Failure, Location, Operator, Reader, Row, SqlError, StoreError, Trouble, Tx, beside, location,
     lock,

@@ -3,7 +3,7 @@
 use super::engine::Tx;
 use super::links::{has_left_an_account, link};
 use super::rows::org::Unrouted;
-use super::rows::{link, org, target, work};
+use super::rows::{link, org, risk, target, work};
 use super::{StoreError, anchors, append, cases, confirmed, keepers, orders, proof, twins};
 use crate::audit::details::Observed;
 use crate::audit::{Event, Record};
@@ -108,6 +108,10 @@ pub(super) fn refresh(
     }
     let lifecycle = rules.lifecycle(&case, now);
     let entitlement = &lifecycle.entitlement;
+    let has_moved = |position: &Position| news.was_over(rules, position) != rules.is_over(position, now);
+    if case.person.positions().iter().any(has_moved) {
+        risk::lapse(c, target)?; // what was approved was so for who they were
+    }
     keepers::follow(c, rules, target, &case, |position| news.was_over(rules, position), now)?;
     // A leaver of whom it cannot be told which account is theirs: what can be taken from all of them is taken.
     let ends_sessions =

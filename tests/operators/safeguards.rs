@@ -17,6 +17,7 @@ use namely_okta_sync::sandbox::world::population;
 use namely_okta_sync::store::{Ballot, HeldChanges, Tx, Voted, held_people, holds, pause, pauses, resume, vote};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// The limits of a real tenant: what the sandbox's configuration raises is taken out.
 fn as_by_default(text: String) -> String {
@@ -247,6 +248,32 @@ fn a_part_can_be_approved_and_a_rejection_lasts_until_hr_corrects_it() {
         people[1..].iter().for_each(|n| rig.edit(*n, |p| p.status = Hired::Active));
         rig.until("nobody waits", async |rig| held(rig).await == 0 && rig.backlog().await == 0).await;
         assert_eq!(gone(&rig.world.okta.core(), &rig, &people[1..]), 0);
+    });
+}
+
+#[test]
+fn what_was_approved_under_a_pause_is_over_when_the_people_have_moved_meanwhile() {
+    on_a_system(async {
+        let rig = Rig::settled(world(80)).await;
+        let people: Vec<usize> = workers(&rig).into_iter().take(12).collect();
+        leave(&rig, &people);
+        rig.until("twelve are held", async |rig| held(rig).await == 12).await;
+        rig.store().pause(None, None, "HR checks", &decider("Ann"), rig.world.clock.now()).await;
+        assert_eq!(say(&rig, true, "Ben").await, Voted::Decided);
+        rig.until("nobody is held", async |rig| held(rig).await == 0).await;
+        people.iter().for_each(|n| rig.edit(*n, |p| p.status = Hired::Active));
+        let seen = async |rig: &Rig, word: &str| {
+            let rows = audited(rig, "observed").await;
+            let since = rows.iter().rev().take(12).filter(|row| row["detail"]["entitlement"]["is"] == word);
+            since.count() == 12
+        };
+        rig.until("they are back", async |rig| seen(rig, "entitled").await).await;
+        rig.until_later("a moment", Duration::from_secs(5)).await;
+        leave(&rig, &people);
+        rig.until("they have left again", async |rig| seen(rig, "ended").await).await;
+        rig.store().resume(None, &decider("Ann"), rig.world.clock.now()).await.expect("resumes");
+        rig.until("somebody decides anew", async |rig| held(rig).await == 12 && rig.backlog().await == 0).await;
+        assert_eq!(gone(&rig.world.okta.core(), &rig, &people), 0, "the approval was of another day");
     });
 }
 

@@ -105,6 +105,12 @@ pub fn renew(
     Ok(())
 }
 
+/// Somebody has moved since: what was let through and is not carried out is evaluated anew if it is asked for again.
+pub fn lapse(c: &Tx, target: i64) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE risk SET rev = 0 WHERE target = ?1 AND hold IS NULL AND rev > 0")?.execute([target])?;
+    Ok(())
+}
+
 /// It waits in this hold from now on.
 pub fn hold(c: &Tx, target: i64, change: ChangeKind, hold: i64) -> Result<(), StoreError> {
     c.prepare_cached("UPDATE risk SET hold = ?3 WHERE target = ?1 AND change = ?2")?.execute(params![
