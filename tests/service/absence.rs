@@ -304,6 +304,10 @@ fn a_user_of_a_list_that_cannot_be_read_costs_nobody_else_anything() {
         let okta = &rig.world.okta;
         okta.core().faults.add(Fault::always("GET", LISTS, field("profile")).about(&spoiled));
         okta.core().faults.add(Fault::always("GET", LISTS, field("status")).about(&hidden.email));
+        let nameless = a_person(&rig, 54);
+        seed(&rig, &nameless);
+        let number = Kind::Field { key: "id".into(), value: json!(7) };
+        okta.core().faults.add(Fault::always("GET", "users?", number).about(&nameless.email));
         rig.run().await;
         rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
         assert_eq!(rig.effects(), [""; 0], "nobody gets a second account");

@@ -175,14 +175,14 @@ pub async fn read_accounts(
         for group in chunk.iter().cloned() {
             let writers = writers.clone();
             reads.spawn(async move {
-                let members = list::<IdOnly>(&writers, &format!("/api/v1/groups/{group}/users?limit=200"), read).await;
+                let members = ids(&writers, &format!("/api/v1/groups/{group}/users?limit=200"), read).await;
                 (group, members)
             });
         }
         while let Some(read) = reads.join_next().await {
             let (group, members) = read.map_err(|e| e.to_string())?;
             for member in members? {
-                if let Some(account) = accounts.get_mut(&member.id) {
+                if let Some(account) = accounts.get_mut(&member) {
                     account.groups.insert(group.clone());
                 }
             }
@@ -206,18 +206,17 @@ async fn overlooked(writers: &Writers, listed: &[User]) -> Result<Users, String>
     let known: BTreeSet<&str> = listed.iter().map(|user| user.id.as_str()).collect();
     let again = "/api/v1/users?fields=id%2Cstatus&limit=200";
     let newest_first = "/api/v1/users?search=status%20pr&sortBy=created&sortOrder=desc&limit=200";
-    let second: Vec<IdOnly> = match listed.len() < MOST_SEARCHED {
-        true => match list(writers, newest_first, Priority::Inspect).await {
+    let second = match listed.len() < MOST_SEARCHED {
+        true => match ids(writers, newest_first, Priority::Inspect).await {
             Ok(found) => found,
             Err(why) => {
                 tracing::warn!(%why, "users cannot be searched for: their list is read once more instead");
-                list(writers, again, Priority::Inspect).await?
+                ids(writers, again, Priority::Inspect).await?
             }
         },
-        false => list(writers, again, Priority::Inspect).await?,
+        false => ids(writers, again, Priority::Inspect).await?,
     };
-    let lacking: Vec<String> =
-        second.into_iter().map(|user| user.id).filter(|id| !known.contains(id.as_str())).collect();
+    let lacking: Vec<String> = second.into_iter().filter(|id| !known.contains(id.as_str())).collect();
     if lacking.len() > MOST_OVERLOOKED {
         return Err(format!(
             "the list of users ended early: it has {} of them, and lacks {} that a second walk shows",
@@ -237,6 +236,13 @@ async fn overlooked(writers: &Writers, listed: &[User]) -> Result<Users, String>
 /// The users of a list. Who cannot be read is unknown, and is asked for by their id where they were known.
 async fn users(writers: &Writers, target: &str, priority: Priority) -> Result<Users, String> {
     Ok(readable(&list::<Box<RawValue>>(writers, target, priority).await?))
+}
+
+/// The ids of the users of a list, as far as they can be read: an account without one is nobody's that is known.
+async fn ids(writers: &Writers, target: &str, priority: Priority) -> Result<Vec<String>, String> {
+    let items: Vec<Box<RawValue>> = list(writers, target, priority).await?;
+    let read = |item: Box<RawValue>| serde_json::from_str::<IdOnly>(item.get()).ok();
+    Ok(items.into_iter().filter_map(read).map(|user| user.id).collect())
 }
 
 fn readable(list: &[Box<RawValue>]) -> Users {
