@@ -7,6 +7,7 @@ use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::population::Status as Hired;
 use namely_okta_sync::store::{EndOrder, EndedAccess, OperatorRequest, ended_access, request, split_outlook};
+use serde_json::json;
 
 impl World {
     /// The people of a profile in an org, as the store knows them.
@@ -150,5 +151,21 @@ fn a_split_leaves_access_that_was_ended_by_hand_ended_for_the_account_and_for_th
         world.restore("main", &person.id).await;
         world.until_org(0, "they get an account of their own", |okta| anchored(okta) == 2).await;
         assert_eq!(world.ended().await, [], "taken back for both");
+    });
+}
+
+#[test]
+fn a_leaver_s_account_in_an_org_that_never_took_them_ends_once_a_list_shows_it() {
+    on_a_system(async {
+        let world = World::settled(8).await;
+        let person = world.merger.people[0][5].clone();
+        let profile = json!({ "login": person.email, "email": person.email, "firstName": person.first_name,
+            "lastName": person.last_name });
+        let by_hand = world.tenants.okta[1].core().seed_user(profile, Status::Active, &[], world.tenants.clock.now());
+        world.tenants.edit(0, 5, |p| p.status = Hired::Inactive);
+        world.until_org(0, "they are out", |okta| live(okta, &person.email).is_empty()).await;
+        world.ask("emea", OperatorRequest::Reconcile, "ann").await;
+        let is_out = |okta: &Okta| okta.users().any(|user| user.id == by_hand && !user.is_live());
+        world.until_org(1, "they are out there too", is_out).await;
     });
 }
