@@ -15,7 +15,7 @@ use super::{
 use crate::audit::details::{Done, Planned, Quarantined, Withheld};
 use crate::audit::{Call, Effect, Event, Outcome, Record};
 use crate::clock::Moment;
-use crate::domain::plan::doubt::{Ending, is_then};
+use crate::domain::plan::doubt::Ending;
 use crate::domain::work::machine::{Happened, Transition, Work};
 use crate::domain::work::run::{Begun, Claim, Lease, Next, Release};
 use crate::domain::{Account, Case, Cause, ChangeKind, Directory, Learned, Priority, Rulebook, Step};
@@ -204,9 +204,7 @@ fn begin_step(
     }
     // From now on a suspension or deactivation is ours, whatever becomes of this run and of what is known of the account:
     // whoever returns is let in again.
-    if let Some(was) = is_then(&call.step) {
-        target::set_was(c, lease.target, was)?;
-    }
+    target::becomes(c, lease.target, &call.step)?;
     Ok(Begun::Intent(intent::insert(c, lease, call, now)?))
 }
 

@@ -95,11 +95,13 @@ const fn undoes_late(step: &Step) -> bool {
 }
 
 /// The word of the entitlement that is carried out from the moment this call is announced: whatever becomes of it, its effect is
-/// ours, and whoever returns is let in again.
-pub const fn is_then(step: &Step) -> Option<&'static str> {
-    match step {
-        Step::Suspend { .. } => Some("on_leave"),
-        Step::Deactivate { .. } => Some("ended"),
+/// ours, and whoever returns is let in again. `was`: the word that held before. A deactivation that does not come about leaves a
+/// suspension of ours as it is: it stays ours.
+pub fn is_then(step: &Step, was: Option<&str>) -> Option<&'static str> {
+    match (step, was) {
+        (Step::Suspend { .. }, _) => Some("on_leave"),
+        (Step::Deactivate { .. }, Some("on_leave" | "suspended")) => Some("suspended"),
+        (Step::Deactivate { .. }, _) => Some("ended"),
         _ => None,
     }
 }
@@ -112,6 +114,7 @@ pub const fn gives_access(step: &Step) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::AccountStatus;
     use crate::domain::account::user::tests::bare;
     use crate::domain::account::user::{ExitProof, Unsure};
     use crate::domain::plan::observe::{Answer, observe};
@@ -130,6 +133,22 @@ mod tests {
             (_, true) => Step::SetManager { id, relation: "manager".into(), manager: "00u9".into() },
             (_, false) => Step::ClearManager { id, relation: "manager".into() },
         }
+    }
+
+    #[test]
+    fn a_deactivation_that_may_not_come_about_leaves_a_suspension_of_ours_ours() {
+        let (suspend, end) = (
+            Step::Suspend { id: "00u1".into(), status: AccountStatus::Active },
+            Step::Deactivate { id: "00u1".into() },
+        );
+        assert_eq!(is_then(&suspend, Some("entitled")), Some("on_leave"));
+        for before in [None, Some("entitled"), Some("ended")] {
+            assert_eq!(is_then(&end, before), Some("ended"), "{before:?}");
+        }
+        for before in ["on_leave", "suspended"] {
+            assert_eq!(is_then(&end, Some(before)), Some("suspended"), "whoever returns is let in again");
+        }
+        assert_eq!(is_then(&Step::Unsuspend { id: "00u1".into() }, Some("on_leave")), None);
     }
 
     proptest! {

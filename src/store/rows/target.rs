@@ -1,6 +1,8 @@
 //! The table `target`: a person in one org; and `login`: what was chosen for them before they have an account.
 
 use crate::clock::Moment;
+use crate::domain::Step;
+use crate::domain::plan::doubt::is_then;
 use crate::domain::text::login_key;
 use crate::store::StoreError;
 use crate::store::engine::{Optional, Tx, params};
@@ -131,9 +133,16 @@ pub fn set_tried_login(c: &Tx, target: i64, login: &str) -> Result<(), StoreErro
     Ok(())
 }
 
-/// The word of the entitlement that is carried out for a target from now on.
-pub fn set_was(c: &Tx, target: i64, was: &str) -> Result<(), StoreError> {
-    c.prepare_cached("UPDATE target SET was = ?2 WHERE id = ?1")?.execute(params![target, was])?;
+/// The word of the entitlement that is carried out for a target from the moment a call is announced, if it is one that does.
+pub fn becomes(c: &Tx, target: i64, step: &Step) -> Result<(), StoreError> {
+    if is_then(step, None).is_none() {
+        return Ok(());
+    }
+    let was: Option<String> =
+        c.prepare_cached("SELECT was FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?;
+    if let Some(word) = is_then(step, was.as_deref()) {
+        c.prepare_cached("UPDATE target SET was = ?2 WHERE id = ?1")?.execute(params![target, word])?;
+    }
     Ok(())
 }
 
