@@ -9,6 +9,9 @@ use std::time::Duration;
 /// How long it holds what Okta has said about the roles of one person, while the list cannot be read.
 pub const ROLES_AGE: Duration = Duration::from_secs(15 * 60);
 
+/// How long nobody is asked again whose roles Okta did not say. What is held because of that stays held meanwhile, and votes count.
+pub const UNSAID_AGE: Duration = Duration::from_secs(60);
+
 /// Whether somebody is an administrator, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Knowledge {

@@ -5,7 +5,7 @@
 
 use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
-use crate::domain::account::knowledge::{Knowledge, ROLES_AGE};
+use crate::domain::account::knowledge::{Knowledge, ROLES_AGE, UNSAID_AGE};
 use crate::domain::account::user::{Account, AccountStatus};
 use crate::domain::guard::change::by_kind;
 use crate::domain::plan::kind::ChangeKind;
@@ -120,7 +120,13 @@ fn inquiries(plan: &Plan, situation: &Situation, account: &Account, knowledge: K
         reads.push(Step::ReadGroups { id: account.id.clone(), page: None });
     }
     let regains = is_over && kinds.contains_key(&ChangeKind::Activate);
-    let is_unknown = (takes && !is_over || regains) && knowledge == (Knowledge::Unknown { asked: false });
+    let asked_at = account.marks.roles.as_ref().map(|read| Moment::from_millis(read.at));
+    let is_long_ago = asked_at.is_none_or(|at| situation.now.since(at) >= UNSAID_AGE);
+    let is_unsaid = match knowledge {
+        Knowledge::Unknown { asked } => !asked || is_long_ago,
+        Knowledge::Holder | Knowledge::Nobody => false,
+    };
+    let is_unknown = (takes && !is_over || regains) && is_unsaid;
     if is_unknown || !is_over && is_taken_over_unasked(plan, situation, account, knowledge, takes) {
         reads.push(Step::ReadRoles { id: account.id.clone() });
     }

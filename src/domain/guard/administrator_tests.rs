@@ -104,6 +104,15 @@ fn what_is_known_of_somebody_is_the_last_list_the_person_and_their_groups() {
 }
 
 #[test]
+fn whose_roles_okta_did_not_say_is_asked_again_after_a_minute() {
+    let mut world = World::leaver(Administrators::never_read());
+    for (seconds, asks) in [(0, false), (59, false), (60, true)] {
+        world.account().marks.roles = Some(RolesRead { holds: None, at: NOW.millis() - seconds * 1000 });
+        assert_eq!(world.names().contains("read_roles"), asks, "after {seconds} s: {}", world.names());
+    }
+}
+
+#[test]
 fn an_ordinary_leaver_costs_no_call_more() {
     let world = World::leaver(listed(&[("00u9", AdminLevel::Super)]));
     assert_eq!(world.names(), "revoke_sessions deactivate revoke_sessions_again read_back list_groups");
