@@ -97,7 +97,9 @@ impl Searcher {
             match self.lists.read(&hit.id, priority).await {
                 Ok(account) => found.extend(account.map(|account| (account.id.clone(), account))),
                 Err(why) => {
-                    let (of, others) = people.into_iter().partition(|person| person.may_have(&hit));
+                    let (of, others): (Vec<_>, Vec<_>) = people.into_iter().partition(|person| person.may_have(&hit));
+                    // Okta has found it for somebody, and it cannot be told for whom.
+                    let (of, others) = if of.is_empty() { (others, of) } else { (of, others) };
                     people = others;
                     asked.failed.push((of, why));
                 }

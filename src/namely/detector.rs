@@ -48,8 +48,8 @@ pub struct Findings {
 #[derive(Clone, Copy, Debug)]
 struct Known {
     hash: ContentHash,
-    /// The newest `updated_at` with which it, or what came after it, was shown in this run; zero: none yet.
-    updated: i64,
+    /// The newest `updated_at` with which it was shown in this run, if that was told: an older one, or none, does not take it back.
+    updated: Option<i64>,
 }
 
 /// Two documents of one profile, as they are shown in turn.
@@ -83,7 +83,7 @@ pub struct Detector {
 impl Detector {
     /// A detector that knows what the store holds.
     pub fn new(known: impl IntoIterator<Item = (String, ContentHash)>) -> Self {
-        let known = known.into_iter().map(|(id, hash)| (id.into_boxed_str(), Known { hash, updated: 0 })).collect();
+        let known = known.into_iter().map(|(id, hash)| (id.into_boxed_str(), Known { hash, updated: None })).collect();
         Self { known, ..Self::default() }
     }
 
@@ -117,7 +117,8 @@ impl Detector {
             match reader.read(profile, catalogue) {
                 Ok(employee) => {
                     findings.ids.push(employee.id.clone());
-                    if self.is_of_before(&employee, edited.unwrap_or_default(), sent) {
+                    // Whoever has left by it has left.
+                    if self.is_of_before(&employee.id, edited, sent) && employee.user_status != UserStatus::Inactive {
                         findings.of_before.push(employee.id);
                         continue;
                     }
@@ -147,6 +148,10 @@ impl Detector {
                     let id = problem.profile.clone().unwrap_or_default();
                     if !id.is_empty() {
                         findings.ids.push(id.clone());
+                        if self.is_of_before(&id, edited, sent) && !problem.facts.may_end() {
+                            findings.of_before.push(id);
+                            continue;
+                        }
                         self.was_missing(&id, &mut findings);
                     }
                     if self.is_news(&problem) {
@@ -159,18 +164,17 @@ impl Detector {
     }
 
     /// Whether this is a document of before; of one that is not, when it was edited is remembered.
-    fn is_of_before(&mut self, employee: &Employee, edited: i64, sent: Moment) -> bool {
-        let id = employee.id.as_str();
+    fn is_of_before(&mut self, id: &str, edited: Option<i64>, sent: Moment) -> bool {
         let Some(known) = self.known.get_mut(id) else { return false };
-        let since = self.of_before.get(id).copied();
-        if is_of_before(employee, edited, known.updated, since.unwrap_or(sent), sent) {
-            self.of_before.entry(id.into()).or_insert(sent);
+        let since = self.of_before.get(id).copied().unwrap_or(sent);
+        if is_of_before(edited, known.updated, since, sent) {
+            self.of_before.insert(id.into(), since);
             return true;
         }
-        if since.is_some() {
+        if edited.is_some() {
             self.of_before.remove(id);
+            known.updated = edited;
         }
-        known.updated = edited;
         false
     }
 
@@ -262,7 +266,7 @@ impl Detector {
 
     /// The store has committed this document.
     pub fn commit(&mut self, id: &str, hash: ContentHash) {
-        self.known.entry(id.into()).or_insert(Known { hash, updated: 0 }).hash = hash;
+        self.known.entry(id.into()).or_insert(Known { hash, updated: None }).hash = hash;
     }
 }
 
@@ -360,6 +364,34 @@ mod tests {
         assert_eq!((shown(&active, 20), shown(&left, 25)), ((0, 1), (0, 0)));
         assert_eq!((shown(&active, 30), shown(&active, 629)), ((0, 1), (0, 1)));
         assert_eq!(shown(&active, 630), (1, 0), "the record was put back");
+    }
+
+    #[test]
+    fn no_document_without_its_time_and_no_older_end_makes_an_older_page_new() {
+        let (reader, catalogue) = (Reader::new(&Reads::default()), Catalogue::default());
+        let edited = |status: &str, updated: Value| {
+            let mut profile = profile("a", "X");
+            profile["user_status"] = json!(status);
+            profile["updated_at"] = updated;
+            [profile]
+        };
+        for between in [json!(null), json!("soon"), json!(200)] {
+            let mut detector = Detector::default();
+            let mut shown = |page: &[Value], at: i64| {
+                let found = detector.examine(page, false, Moment::from_secs(at), &reader, &catalogue);
+                for (employee, hash) in &found.changed {
+                    detector.commit(&employee.id, *hash);
+                }
+                (found.changed.len(), found.of_before.len())
+            };
+            let left = edited("inactive", json!(300));
+            assert_eq!((shown(&left, 0), shown(&left, 1)), ((1, 0), (0, 0)));
+            assert_eq!(shown(&edited("inactive", between.clone()), 2).0, 0);
+            assert_eq!(shown(&edited("active", json!(250)), 3), (0, 1), "after {between}");
+            let mut unreadable = edited("active", json!(250));
+            unreadable[0]["email"] = json!(7);
+            assert_eq!(shown(&unreadable, 4), (0, 1), "after {between}");
+        }
     }
 
     #[test]

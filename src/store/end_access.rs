@@ -254,11 +254,15 @@ pub(super) fn spread_all(c: &Tx, rules: &Rulebook, now: Moment) -> Result<usize,
 
 /// Which of these may be administrators of Okta, by name: their access is suspended, and two people decide about the rest.
 pub fn may_be_administrators(c: &Tx, org: &str, targets: &[i64], now: Moment) -> Result<Vec<String>, StoreError> {
-    let Some(directory) = previews::directory(c, org)? else { return Ok(Vec::new()) };
+    let directory = previews::directory(c, org)?;
+    // Of an org that was never read it is not known of anybody.
+    let may_be = |account: &Account| {
+        directory.as_ref().is_none_or(|directory| directory.administrator(account, now) != Knowledge::Nobody)
+    };
     let mut found = Vec::new();
     for one in targets {
         let account = account::of_target(c, *one)?.filter(Account::is_live);
-        if let Some(account) = account.filter(|account| directory.administrator(account, now) != Knowledge::Nobody) {
+        if let Some(account) = account.filter(&may_be) {
             found.push(link::name_of(c, *one)?.unwrap_or(account.login));
         }
     }

@@ -1,7 +1,7 @@
 //! A document of a profile beside the one that is held: which of them counts, and who else is concerned by what differs.
 
 use crate::clock::Moment;
-use crate::domain::record::employee::{Employee, UserStatus};
+use crate::domain::record::employee::Employee;
 use std::time::Duration;
 
 /// What a document is beside the one that is held.
@@ -31,10 +31,10 @@ const PUT_BACK: Duration = Duration::from_secs(600);
 
 /// Whether a document is one of before: Namely's `updated_at` of it (seconds) lies before the one of the document that is held, and it has
 /// been shown since `shown_since` only. `updated_at` is no version of the content (`namely-api.md §5.3`): one that is as new, or that is
-/// not known, says nothing. Whoever has left by it has left.
-pub fn is_of_before(after: &Employee, updated: i64, held: i64, shown_since: Moment, now: Moment) -> bool {
-    let is_older = updated > 0 && held > 0 && updated < held;
-    is_older && after.user_status != UserStatus::Inactive && now.since(shown_since) < PUT_BACK
+/// not known, says nothing. Whether it counts all the same because it ends access is for the caller.
+pub fn is_of_before(updated: Option<i64>, held: Option<i64>, shown_since: Moment, now: Moment) -> bool {
+    let is_older = updated.zip(held).is_some_and(|(updated, held)| updated < held);
+    is_older && now.since(shown_since) < PUT_BACK
 }
 
 /// Who else is concerned by a new document.
@@ -63,8 +63,8 @@ impl<'a> Ripples<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::record::employee::Manager;
     use crate::domain::record::employee::tests::an_employee;
+    use crate::domain::record::employee::{Manager, UserStatus};
 
     fn under(manager: Option<&str>) -> Employee {
         let manager = manager.map(|id| Manager { id: id.into(), ..an_employee().manager.unwrap_or_default() });
@@ -81,16 +81,13 @@ mod tests {
     }
 
     #[test]
-    fn a_document_edited_before_the_one_that_is_held_counts_when_it_ends_access_or_stays() {
+    fn a_document_edited_before_the_one_that_is_held_is_of_before_until_it_stays() {
         let at = Moment::from_secs;
-        let active = an_employee();
-        assert!(is_of_before(&active, 100, 200, at(0), at(5)));
-        for (updated, held) in [(200, 200), (201, 200), (0, 200), (100, 0)] {
-            assert!(!is_of_before(&active, updated, held, at(0), at(5)), "{updated} beside {held}");
+        assert!(is_of_before(Some(100), Some(200), at(0), at(5)));
+        for (updated, held) in [(Some(200), Some(200)), (Some(201), Some(200)), (None, Some(200)), (Some(100), None)] {
+            assert!(!is_of_before(updated, held, at(0), at(5)), "{updated:?} beside {held:?}");
         }
-        assert!(!is_of_before(&active, 100, 200, at(0), at(600)), "nothing newer is shown any more");
-        let left = Employee { user_status: UserStatus::Inactive, ..active };
-        assert!(!is_of_before(&left, 100, 200, at(0), at(5)));
+        assert!(!is_of_before(Some(100), Some(200), at(0), at(600)), "nothing newer is shown any more");
     }
 
     #[test]
