@@ -43,7 +43,7 @@ fn main() {
             let findings = detector.examine(&profiles, false, Moment::from_secs(0), &reader, &catalogue);
             spent += clock.monotonic().since(start);
             changed += findings.changed.len();
-            findings.changed.iter().for_each(|(employee, hash)| detector.commit(&employee.id, *hash));
+            findings.changed.iter().for_each(|changed| detector.commit(&changed.employee.id, changed.held()));
         }
         assert_eq!(changed, expected);
         println!("detector  {name:<22} {:>9.0} profiles/s", PROFILES as f64 / spent.as_secs_f64());

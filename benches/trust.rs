@@ -8,7 +8,8 @@ use namely_okta_sync::clock::{Clock, Moment};
 use namely_okta_sync::config::Config;
 use namely_okta_sync::domain::account::user::Marks;
 use namely_okta_sync::domain::plan::leaver::WhyAccess;
-use namely_okta_sync::domain::record::employee::{ContentHash, UserStatus};
+use namely_okta_sync::domain::record::document::Changed;
+use namely_okta_sync::domain::record::employee::UserStatus;
 use namely_okta_sync::domain::{Account, AccountStatus, Case, Directory, Employee, Group, Link, Person, Step};
 use namely_okta_sync::metrics::Metrics;
 use namely_okta_sync::report::Reconciliation;
@@ -126,7 +127,7 @@ fn a_person(n: usize) -> Employee {
     }
 }
 
-fn page(changed: Vec<(Employee, ContentHash)>, clock: &Clock) -> PageCommit {
+fn page(changed: Vec<Changed>, clock: &Clock) -> PageCommit {
     let sent = clock.monotonic();
     PageCommit {
         tenant: ORG.to_owned(),
@@ -176,7 +177,7 @@ async fn fill(config: &Config, store: &Store, clock: &Clock, people: usize) {
     };
     store.prime(ORG, (0..people).map(account).collect(), BTreeSet::new(), now).await.expect("primes");
     for from in (0..people).step_by(1000) {
-        let changed = (from..from + 1000).map(a_person).map(|e| (e.clone(), e.hash())).collect();
+        let changed = (from..from + 1000).map(a_person).map(Changed::undated).collect();
         store.commit_page(page(changed, clock)).await.expect("commits");
     }
 }
@@ -236,7 +237,7 @@ async fn leavers(config: &Config, store: &Store, clock: &Clock, people: usize) {
     let left: Vec<usize> = (0..people).step_by(20).collect();
     for part in left.chunks(1000) {
         let gone = |n: &usize| Employee { user_status: UserStatus::Inactive, ..a_person(*n) };
-        let changed = part.iter().map(gone).map(|e| (e.clone(), e.hash())).collect();
+        let changed = part.iter().map(gone).map(Changed::undated).collect();
         store.commit_page(page(changed, clock)).await.expect("commits");
     }
     store

@@ -11,8 +11,7 @@ use crate::audit::details::Walk;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::config::NamelyTenant;
-use crate::domain::Employee;
-use crate::domain::record::employee::ContentHash;
+use crate::domain::record::document::Changed;
 use crate::domain::record::facts::ProfileProblem;
 use crate::failpoint::{self, Point};
 use crate::mailbox::{Carried, Gate};
@@ -79,7 +78,7 @@ struct Asked {
 #[derive(Default)]
 struct Found {
     walked: Option<usize>,
-    changed: Vec<(Employee, ContentHash)>,
+    changed: Vec<Changed>,
     problems: Vec<ProfileProblem>,
     mended: Vec<String>,
     back: Vec<String>,
@@ -346,8 +345,8 @@ impl Poller {
         unusable: Option<String>,
         ctx: &mut Context<Self>,
     ) {
-        for (id, hash) in &outcome.accepted {
-            self.detector.commit(id, *hash);
+        for (id, held) in &outcome.accepted {
+            self.detector.commit(id, *held);
         }
         for problem in outcome.message {
             self.detector.message(problem);

@@ -1,16 +1,16 @@
 //! Who changed? Compares what a page shows with what was committed, by content and not by `updated_at`.
 //!
-//! **Invariant:** remembers 24 bytes per profile beside its id, of the content only what the store has committed.
+//! **Invariant:** remembers 32 bytes per profile beside its id, of the content only what the store has committed.
 
 use super::catalogue::Catalogue;
 use super::walk::Shown;
 use super::wire::{Reader, unread};
 use crate::clock::Moment;
-use crate::domain::record::document::is_of_before;
+use crate::domain::UserStatus;
+use crate::domain::record::document::{Changed, Held, is_of_before};
 use crate::domain::record::employee::ContentHash;
 use crate::domain::record::facts::Facts;
 use crate::domain::record::facts::ProfileProblem;
-use crate::domain::{Employee, UserStatus};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -27,7 +27,7 @@ const SETTLED: Duration = Duration::from_secs(600);
 #[derive(Debug, Default)]
 pub struct Findings {
     /// Profiles whose content differs from what is known, or that are new.
-    pub changed: Vec<(Employee, ContentHash)>,
+    pub changed: Vec<Changed>,
     /// Profiles that could not be read, news only: until `message` says that they are written down, each page shows them again.
     pub problems: Vec<ProfileProblem>,
     /// Profiles that could not be read before and can now.
@@ -44,14 +44,6 @@ pub struct Findings {
     pub catalogue_is_stale: bool,
 }
 
-/// What is remembered of a document.
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    hash: ContentHash,
-    /// The newest `updated_at` with which it was shown in this run, if that was told: an older one, or none, does not take it back.
-    updated: Option<i64>,
-}
-
 /// Two documents of one profile, as they are shown in turn.
 #[derive(Clone, Copy, Debug)]
 struct Turns {
@@ -66,7 +58,7 @@ struct Turns {
 /// The memory of one tenant's profiles.
 #[derive(Debug, Default)]
 pub struct Detector {
-    known: HashMap<Box<str>, Known>,
+    known: HashMap<Box<str>, Held>,
     /// Documents that were edited before the one that is held, and since when they are shown instead of it.
     of_before: HashMap<Box<str>, Moment>,
     /// Profiles that were shown otherwise than before, lately.
@@ -82,8 +74,8 @@ pub struct Detector {
 
 impl Detector {
     /// A detector that knows what the store holds.
-    pub fn new(known: impl IntoIterator<Item = (String, ContentHash)>) -> Self {
-        let known = known.into_iter().map(|(id, hash)| (id.into_boxed_str(), Known { hash, updated: None })).collect();
+    pub fn new(known: impl IntoIterator<Item = (String, Held)>) -> Self {
+        let known = known.into_iter().map(|(id, held)| (id.into_boxed_str(), held)).collect();
         Self { known, ..Self::default() }
     }
 
@@ -129,7 +121,8 @@ impl Detector {
                     let in_turn = self.is_shown_in_turn(&employee.id, hash, is_twice, sent);
                     // Whoever has left by one of them has left.
                     if in_turn && employee.user_status != UserStatus::Inactive {
-                        let problem = ProfileProblem { why: IN_TURN.into(), ..unread(profile) };
+                        let edited = self.edited(&employee.id, edited);
+                        let problem = ProfileProblem { why: IN_TURN.into(), edited, ..unread(profile) };
                         if self.is_news(&problem) {
                             findings.problems.push(problem);
                         }
@@ -139,11 +132,12 @@ impl Detector {
                         findings.mended.push(employee.id.clone());
                     }
                     if was_missing || self.known.get(employee.id.as_str()).map(|known| known.hash) != Some(hash) {
-                        findings.changed.push((employee, hash));
+                        let edited = self.edited(&employee.id, edited);
+                        findings.changed.push(Changed { employee, hash, edited });
                         findings.moved.extend(updated.filter(|at| before.is_some_and(|before| *at > before)));
                     }
                 }
-                Err(problem) => {
+                Err(mut problem) => {
                     findings.catalogue_is_stale |= problem.unknown_group;
                     let id = problem.profile.clone().unwrap_or_default();
                     if !id.is_empty() {
@@ -153,6 +147,7 @@ impl Detector {
                             continue;
                         }
                         self.was_missing(&id, &mut findings);
+                        problem.edited = self.edited(&id, edited);
                     }
                     if self.is_news(&problem) {
                         findings.problems.push(problem);
@@ -167,15 +162,21 @@ impl Detector {
     fn is_of_before(&mut self, id: &str, edited: Option<i64>, sent: Moment) -> bool {
         let Some(known) = self.known.get_mut(id) else { return false };
         let since = self.of_before.get(id).copied().unwrap_or(sent);
-        if is_of_before(edited, known.updated, since, sent) {
+        if is_of_before(edited, known.edited, since, sent) {
             self.of_before.insert(id.into(), since);
             return true;
         }
         if edited.is_some() {
             self.of_before.remove(id);
-            known.updated = edited;
+            known.edited = edited;
         }
         false
+    }
+
+    /// When a document was edited that is followed: of one of before that ends access, and of one that does not say it, what was known
+    /// stays.
+    fn edited(&self, id: &str, edited: Option<i64>) -> Option<i64> {
+        self.known.get(id).map_or(edited, |known| known.edited)
     }
 
     /// Whether a problem says something else than what is written down.
@@ -249,7 +250,12 @@ impl Detector {
     /// Of a page that shows too little of its profiles to be used: whose access ends all the same.
     pub fn endings(&self, profiles: &[Value]) -> Vec<ProfileProblem> {
         let ends = |problem: &ProfileProblem| problem.facts.may_end() && problem.profile.is_some();
-        profiles.iter().map(unread).filter(ends).collect()
+        let mut endings: Vec<_> = profiles.iter().map(unread).filter(ends).collect();
+        for problem in &mut endings {
+            let id = problem.profile.as_deref().unwrap_or_default();
+            problem.edited = problem.edited.max(self.edited(id, problem.edited));
+        }
+        endings
     }
 
     /// These could not be read when the service ended: whoever can be now is mended.
@@ -265,8 +271,8 @@ impl Detector {
     }
 
     /// The store has committed this document.
-    pub fn commit(&mut self, id: &str, hash: ContentHash) {
-        self.known.entry(id.into()).or_insert(Known { hash, updated: None }).hash = hash;
+    pub fn commit(&mut self, id: &str, held: Held) {
+        self.known.insert(id.into(), held);
     }
 }
 
@@ -291,9 +297,9 @@ mod tests {
         let mut detector = Detector::default();
         let first = detector.examine(&[profile("a", "X"), profile("b", "X")], false, SENT, &reader, &catalogue);
         assert_eq!(first.changed.len(), 2);
-        detector.commit("a", first.changed[0].1);
+        detector.commit("a", first.changed[0].held());
         let second = detector.examine(&[profile("a", "X"), profile("b", "X")], false, SENT, &reader, &catalogue);
-        assert_eq!(second.changed.iter().map(|(e, _)| e.id.as_str()).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(second.changed.iter().map(|changed| changed.employee.id.as_str()).collect::<Vec<_>>(), ["b"]);
         let third = detector.examine(&[profile("a", "Y")], false, SENT, &reader, &catalogue);
         assert_eq!(third.changed.len(), 1, "updated_at did not move, the title did");
     }
@@ -318,8 +324,8 @@ mod tests {
         let (reader, catalogue) = (Reader::new(&Reads::default()), Catalogue::default());
         let mut detector = Detector::default();
         let page = [profile("a", "X"), profile("b", "X")];
-        for (employee, hash) in detector.examine(&page, false, SENT, &reader, &catalogue).changed {
-            detector.commit(&employee.id, hash);
+        for changed in detector.examine(&page, false, SENT, &reader, &catalogue).changed {
+            detector.commit(&changed.employee.id, changed.held());
         }
         let at = Moment::from_secs;
         let one = Shown::of(["a"]);
@@ -351,8 +357,8 @@ mod tests {
         };
         let mut shown = |page: &[Value], at: u64| {
             let found = detector.examine(page, false, Moment::from_secs(at.cast_signed()), &reader, &catalogue);
-            for (employee, hash) in &found.changed {
-                detector.commit(&employee.id, *hash);
+            for changed in &found.changed {
+                detector.commit(&changed.employee.id, changed.held());
             }
             (found.changed.len(), found.of_before.len())
         };
@@ -364,6 +370,25 @@ mod tests {
         assert_eq!((shown(&active, 20), shown(&left, 25)), ((0, 1), (0, 0)));
         assert_eq!((shown(&active, 30), shown(&active, 629)), ((0, 1), (0, 1)));
         assert_eq!(shown(&active, 630), (1, 0), "the record was put back");
+        assert_eq!(shown(&active, 635), (0, 0), "and is what is known");
+    }
+
+    #[test]
+    fn a_page_of_before_brings_nobody_back_right_after_a_start_either() {
+        let (reader, catalogue) = (Reader::new(&Reads::default()), Catalogue::default());
+        let edited = |status: &str, updated: i64| {
+            let mut profile = profile("a", "X");
+            profile["user_status"] = json!(status);
+            profile["updated_at"] = json!(updated);
+            [profile]
+        };
+        let left =
+            Detector::default().examine(&edited("inactive", 200), false, SENT, &reader, &catalogue).changed.remove(0);
+        let mut started = Detector::new([(left.employee.id.clone(), left.held())]);
+        let found = started.examine(&edited("active", 100), false, SENT, &reader, &catalogue);
+        assert_eq!((found.changed.len(), found.of_before), (0, vec!["a".to_owned()]));
+        let back = started.examine(&edited("active", 201), false, SENT, &reader, &catalogue);
+        assert_eq!(back.changed.len(), 1, "HR has taken them back");
     }
 
     #[test]
@@ -379,8 +404,8 @@ mod tests {
             let mut detector = Detector::default();
             let mut shown = |page: &[Value], at: i64| {
                 let found = detector.examine(page, false, Moment::from_secs(at), &reader, &catalogue);
-                for (employee, hash) in &found.changed {
-                    detector.commit(&employee.id, *hash);
+                for changed in &found.changed {
+                    detector.commit(&changed.employee.id, changed.held());
                 }
                 (found.changed.len(), found.of_before.len())
             };
@@ -407,14 +432,22 @@ mod tests {
         let mut shown = |page: &[&Value], at: i64| {
             let page: Vec<Value> = page.iter().map(|profile| (*profile).clone()).collect();
             let found = detector.examine(&page, false, Moment::from_secs(at), &reader, &catalogue);
-            for (employee, hash) in &found.changed {
-                detector.commit(&employee.id, *hash);
+            for changed in &found.changed {
+                detector.commit(&changed.employee.id, changed.held());
             }
             let news = found.problems.len() + found.mended.len();
             for problem in found.problems {
                 detector.message(problem);
             }
-            (found.changed.iter().map(|(e, _)| e.user_status.to_string()).collect::<Vec<_>>().join(" "), news)
+            (
+                found
+                    .changed
+                    .iter()
+                    .map(|changed| changed.employee.user_status.to_string())
+                    .collect::<Vec<_>>()
+                    .join(" "),
+                news,
+            )
         };
         let is = |status: &str, news: usize| (status.to_owned(), news);
         // One after the other: mistakes are corrected, and then both are in doubt.

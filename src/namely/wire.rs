@@ -275,6 +275,7 @@ pub fn unread(profile: &Value) -> ProfileProblem {
         why: String::new(),
         facts: Facts::default(),
         names: Box::default(),
+        edited: profile["updated_at"].as_i64(),
         unknown_group: false,
     };
     let Some(fields) = profile.as_object() else { return problem };

@@ -17,7 +17,7 @@ use crate::clock::Moment;
 use crate::domain::guard::safeguard::is_mass;
 use crate::domain::plan::priority::Priority;
 use crate::domain::plan::rulebook::Rulebook;
-use crate::domain::record::document::{Document, Ripples};
+use crate::domain::record::document::{Changed, Document, Held, Ripples};
 use crate::domain::record::employee::{ContentHash, Employee};
 use crate::domain::record::facts::ProfileProblem;
 use crate::domain::record::person::Position;
@@ -40,8 +40,8 @@ pub struct PageCommit {
     /// Profiles that the page showed, changed or not, if it is one of a walk: on a page of whoever was edited last everybody
     /// may be a leaver.
     pub walked: Option<usize>,
-    /// Profiles that differ from what the detector knew, with the hash of what they are now.
-    pub changed: Vec<(Employee, ContentHash)>,
+    /// Profiles that differ from what the detector knew, as they are now.
+    pub changed: Vec<Changed>,
     /// Profiles that cannot be read.
     pub problems: Vec<ProfileProblem>,
     /// Profiles that could not be read before, and now can.
@@ -56,7 +56,7 @@ pub struct PageCommit {
 #[derive(Debug, Default, PartialEq)]
 pub struct PageOutcome {
     /// Documents that the store now holds.
-    pub accepted: Vec<(String, ContentHash)>,
+    pub accepted: Vec<(String, Held)>,
     /// Classes of the people who became dirty.
     pub dirtied: Vec<Priority>,
     /// Problems that are written down, and acted upon as far as they say something.
@@ -74,7 +74,12 @@ impl PageOutcome {
 impl PageCommit {
     /// What a profile of this page is beside what the store holds of it.
     fn document(&self, held: &Source, hash: Option<ContentHash>) -> Document {
-        Document::beside(hash == Some(held.hash), held.run == self.run, self.sent, Moment::from_millis(held.seen_at))
+        Document::beside(
+            hash == Some(held.held.hash),
+            held.run == self.run,
+            self.sent,
+            Moment::from_millis(held.seen_at),
+        )
     }
 }
 
@@ -109,9 +114,9 @@ fn commit_page(c: &Tx, rules: &Rulebook, page: &PageCommit) -> Result<PageOutcom
             Err(e) => return Err(e),
         }
     }
-    for (employee, hash) in &page.changed {
-        let mut seen = PageOutcome::default();
-        match alone(c, |c| commit_profile(c, rules, page, employee, *hash, &mut seen)) {
+    for changed in &page.changed {
+        let (mut seen, employee) = (PageOutcome::default(), &changed.employee);
+        match alone(c, |c| commit_profile(c, rules, page, changed, &mut seen)) {
             Ok(()) => {
                 outcome.add(seen);
                 source::is_mended(c, &page.tenant, &employee.id, Some(REFUSED))?;
@@ -137,15 +142,14 @@ fn commit_profile(
     c: &Tx,
     rules: &Rulebook,
     page: &PageCommit,
-    employee: &Employee,
-    hash: ContentHash,
+    changed: &Changed,
     outcome: &mut PageOutcome,
 ) -> Result<(), StoreError> {
     let tenant = &page.tenant;
-    let held = source::load(c, tenant, &employee.id)?;
-    match held.as_ref().map(|held| page.document(held, Some(hash))) {
+    let held = source::load(c, tenant, &changed.employee.id)?;
+    match held.as_ref().map(|held| page.document(held, Some(changed.hash))) {
         Some(Document::Same) => {
-            outcome.accepted.push((employee.id.clone(), hash));
+            outcome.accepted.push((changed.employee.id.clone(), changed.held()));
             return Ok(());
         }
         // The next pass shows it again.
@@ -153,7 +157,8 @@ fn commit_profile(
         Some(Document::New) | None => {}
     }
     let before = held.as_ref().map(|held| &held.employee);
-    let document = Source { employee: employee.clone(), hash, seen_at: page.received.millis(), run: page.run };
+    let (employee, new) = (changed.employee.clone(), changed.held());
+    let document = Source { employee, held: new, seen_at: page.received.millis(), run: page.run };
     follow(c, rules, Differs { tenant, before, document, cause: Cause::Profile, now: page.now }, outcome)
 }
 
@@ -169,7 +174,7 @@ pub(super) struct Differs<'a> {
 /// Writes a document down, and marks everybody dirty whom it concerns.
 pub(super) fn follow(c: &Tx, rules: &Rulebook, differs: Differs, outcome: &mut PageOutcome) -> Result<(), StoreError> {
     let Differs { tenant, before, document, cause, now } = differs;
-    let (employee, hash) = (document.employee.clone(), document.hash);
+    let (employee, held) = (document.employee.clone(), document.held);
     let ripples = Ripples::of(before, &employee);
     let mut circle = match ripples.has_moved {
         true => circles::circle_of(c, tenant, &employee.id)?,
@@ -211,7 +216,7 @@ pub(super) fn follow(c: &Tx, rules: &Rulebook, differs: Differs, outcome: &mut P
     for manager in ripples.managers {
         dirty::wake(c, link::inactive_people_of(c, tenant, manager)?, now)?;
     }
-    outcome.accepted.push((employee.id.clone(), hash));
+    outcome.accepted.push((employee.id.clone(), held));
     Ok(())
 }
 
@@ -287,7 +292,7 @@ fn first_seen(
     let position = Position { tenant: page.tenant.clone(), employee: problem.facts.alone(profile, &problem.names) };
     let is_over = rules.is_over(&position, page.now);
     if is_over {
-        commit_profile(c, rules, page, &position.employee, position.employee.hash(), outcome)?;
+        commit_profile(c, rules, page, &problem.changed(position.employee), outcome)?;
     }
     Ok(is_over)
 }
@@ -305,7 +310,7 @@ fn follow_known(
     let followed = rules.follow(&position, &problem.facts, page.now);
     let is_over = rules.is_over(&Position { employee: followed.clone(), ..position }, page.now);
     if followed != known.employee {
-        commit_profile(c, rules, page, &followed, followed.hash(), outcome)?;
+        commit_profile(c, rules, page, &problem.changed(followed), outcome)?;
     }
     Ok(is_over)
 }

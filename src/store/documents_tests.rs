@@ -23,7 +23,7 @@ async fn a_profile_takes_no_more_statements_than_it_needs() {
     let see = |employee: &Employee| {
         let before = count.load(Ordering::Relaxed);
         let mut outcome = PageOutcome::default();
-        commit_profile(&c, &rules, &page, employee, employee.hash(), &mut outcome).expect("commits");
+        commit_profile(&c, &rules, &page, &Changed::undated(employee.clone()), &mut outcome).expect("commits");
         count.load(Ordering::Relaxed) - before
     };
     let first = see(&an_employee());

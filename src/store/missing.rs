@@ -14,6 +14,7 @@ use crate::audit::Author;
 use crate::audit::details::MissingNews;
 use crate::clock::Moment;
 use crate::domain::plan::rulebook::Rulebook;
+use crate::domain::record::document::Held;
 use crate::domain::record::employee::{Employee, UserStatus};
 use crate::domain::record::person::Position;
 use crate::domain::work::cause::Cause;
@@ -98,8 +99,7 @@ fn end(c: &Tx, rules: &Rulebook, tenant: &str, profile: &str, now: Moment) -> Re
     let mut outcome = PageOutcome::default();
     let Some(held) = source::load(c, tenant, profile)? else { return Ok(outcome) };
     let employee = Employee { user_status: UserStatus::Inactive, ..held.employee.clone() };
-    let hash = employee.hash();
-    let document = Source { employee, hash, ..held };
+    let document = Source { held: Held { hash: employee.hash(), ..held.held }, employee, ..held };
     let before = held.employee;
     follow(c, rules, Differs { tenant, before: Some(&before), document, cause: Cause::Request, now }, &mut outcome)?;
     Ok(outcome)

@@ -93,7 +93,7 @@ pub use handle::Store;
 pub use holds::org_of_hold;
 pub use lease::{EndStep, Want};
 pub use live::LiveRules;
-pub use pages::{Backlog, backlog, known_hashes};
+pub use pages::{Backlog, backlog, known_documents};
 pub use pause::{Pause, Paused, pause, pauses, resume};
 pub use preview_match::{Outlook, Side};
 pub use previews::{Extent, directory, preview_of, previews};

@@ -9,7 +9,7 @@ use crate::clock::Moment;
 use crate::domain::plan::case::Case;
 use crate::domain::plan::priority::Priority;
 use crate::domain::plan::rulebook::Rulebook;
-use crate::domain::record::employee::ContentHash;
+use crate::domain::record::document::Held;
 use crate::domain::work::cause::Cause;
 use crate::domain::work::machine::State;
 use crate::domain::work::revision::News;
@@ -140,9 +140,9 @@ fn sample_backlog(
     Ok((total, sample))
 }
 
-/// Content hashes of all profiles of `tenant` that the store holds.
-pub fn known_hashes(c: &Tx, tenant: &str) -> Result<Vec<(String, ContentHash)>, StoreError> {
-    source::hashes(c, tenant)
+/// What the store holds of the documents of all profiles of `tenant`.
+pub fn known_documents(c: &Tx, tenant: &str) -> Result<Vec<(String, Held)>, StoreError> {
+    source::held(c, tenant)
 }
 
 /// What waits.

@@ -6,6 +6,7 @@ use crate::audit::{Author, Call, Effect, Outcome};
 use crate::clock::Moment;
 use crate::domain::account::user::tests::bare;
 use crate::domain::plan::rulebook::tests::rulebook;
+use crate::domain::record::document::Changed;
 use crate::domain::record::employee::tests::an_employee;
 use crate::domain::work::run::{Begun, Claim, Next, Release};
 use crate::domain::{Account, Directory, Employee, Learned, Priority, Rulebook, Step, UserStatus};
@@ -43,7 +44,7 @@ impl World {
             run: 1,
             now: self.now,
             walked: None,
-            changed: employees.into_iter().map(|e| (e.clone(), e.hash())).collect(),
+            changed: employees.into_iter().map(Changed::undated).collect(),
             problems: vec![],
             mended: vec![],
             back: vec![],

@@ -1,5 +1,6 @@
 use super::tests::{World, account, done, page_of};
-use super::{PageCommit, PageOutcome, known_hashes, unreadable};
+use super::{PageCommit, PageOutcome, known_documents, unreadable};
+use crate::domain::record::document::Held;
 use crate::domain::record::employee::tests::an_employee;
 use crate::domain::record::facts::{DateFact, Facts, Names, ProfileProblem};
 use crate::domain::{Employee, Priority, UserStatus};
@@ -8,7 +9,7 @@ fn problem(facts: Facts) -> ProfileProblem {
     let why = "field office_phone: text was expected, a number was found".to_owned();
     let Employee { email, first_name, last_name, .. } = an_employee();
     let names = Box::new(Names { email, first_name, last_name, ..Names::default() });
-    ProfileProblem { profile: Some(an_employee().id), why, facts, names, unknown_group: false }
+    ProfileProblem { profile: Some(an_employee().id), why, facts, names, edited: None, unknown_group: false }
 }
 
 fn inactive() -> Facts {
@@ -51,9 +52,9 @@ async fn a_leaver_who_cannot_be_read_is_kept_as_known_but_inactive_and_ends_firs
     let claim = world.claim().await.remove(0);
     assert_eq!((claim.priority, &claim.case.person.primary().employee), (Priority::Revoke, &kept));
     // The document is what a start after this goes by.
-    let hashes = world.store.run(|c| known_hashes(c, "acme")).await.expect("reads");
-    assert_eq!(hashes, [(an_employee().id, kept.hash())]);
-    assert_eq!(outcome.accepted, hashes);
+    let held = world.store.run(|c| known_documents(c, "acme")).await.expect("reads");
+    assert_eq!(held, [(an_employee().id, Held { hash: kept.hash(), edited: None })]);
+    assert_eq!(outcome.accepted, held);
     let message = whys(&world).await;
     assert!(
         message[0].starts_with("Ines Duval: field office_phone") && message[0].contains("access ends all the same"),
@@ -82,8 +83,8 @@ async fn who_comes_back_waits_until_their_profile_can_be_read() {
     world.see(left.clone()).await;
     let back = Facts { user_status: Some(UserStatus::Active), ..Facts::default() };
     assert_eq!(see(&world, problem(back)).await.dirtied, []);
-    let hashes = world.store.run(|c| known_hashes(c, "acme")).await.expect("reads");
-    assert_eq!(hashes, [(an_employee().id, left.hash())]);
+    let held = world.store.run(|c| known_documents(c, "acme")).await.expect("reads");
+    assert_eq!(held, [(an_employee().id, Held { hash: left.hash(), edited: None })]);
 }
 
 #[tokio::test]

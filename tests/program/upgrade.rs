@@ -10,11 +10,12 @@ use std::path::Path;
 use std::process::Command;
 
 /// The schemas of earlier versions, as they were written.
-pub const EARLIER: [(i64, &str); 4] = [
+pub const EARLIER: [(i64, &str); 5] = [
     (3, include_str!("schemas/3.sql")),
     (4, include_str!("schemas/4.sql")),
     (5, include_str!("schemas/5.sql")),
     (6, include_str!("schemas/6.sql")),
+    (7, include_str!("schemas/7.sql")),
 ];
 
 /// Columns, indexes and triggers of everything in a store.

@@ -15,13 +15,13 @@ use crate::actors::sealer::keep_sealing;
 use crate::actors::timekeeper::Timekeeper;
 use crate::clock::Clock;
 use crate::config::{Admin, Audit, Channel, Config, Http, NamelyTenant};
-use crate::domain::record::employee::ContentHash;
+use crate::domain::record::document::Held;
 use crate::http::{self, CallError, authorization, client, describe};
 use crate::metrics::Metrics;
 use crate::namely::{Detector, NamelyClient, Reader};
 use crate::okta;
 use crate::retry;
-use crate::store::{Store, StoreError, known_hashes, missing_profiles, unreadable};
+use crate::store::{Store, StoreError, known_documents, missing_profiles, unreadable};
 use arc_swap::ArcSwap;
 use reqwest::header::HeaderMap;
 use std::collections::BTreeMap;
@@ -225,7 +225,7 @@ impl Reading {
                 return readiness.missing(&what, why);
             }
         };
-        let Known { hashes, unread, missing } = self.until_known(&tenant.name).await;
+        let Known { held, unread, missing } = self.until_known(&tenant.name).await;
         let mut attempt = 0;
         let catalogue = loop {
             match read_catalogue(&client, &tenant.group_types).await {
@@ -254,7 +254,7 @@ impl Reading {
             walked: self.walked.clone(),
             run: self.run,
         };
-        let mut detector = Detector::new(hashes);
+        let mut detector = Detector::new(held);
         detector.could_not_read(unread);
         detector.are_missing(missing);
         self.pollers.add(&name, Poller::start_with(tools, detector, catalogue));
@@ -266,8 +266,8 @@ impl Reading {
         loop {
             let name = tenant.to_owned();
             let read = self.shared.store.run(move |c| {
-                let (hashes, unread) = (known_hashes(c, &name)?, unreadable(c, &name)?);
-                Ok(Known { hashes, unread, missing: missing_profiles(c, &name)? })
+                let (held, unread) = (known_documents(c, &name)?, unreadable(c, &name)?);
+                Ok(Known { held, unread, missing: missing_profiles(c, &name)? })
             });
             match read.await {
                 Ok(known) => return known,
@@ -283,7 +283,7 @@ impl Reading {
 
 /// What the store holds of a tenant: its profiles, those that could not be read, and those that complete walks did not show.
 struct Known {
-    hashes: Vec<(String, ContentHash)>,
+    held: Vec<(String, Held)>,
     unread: Vec<String>,
     missing: Vec<String>,
 }

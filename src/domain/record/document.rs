@@ -1,15 +1,49 @@
 //! A document of a profile beside the one that is held: which of them counts, and who else is concerned by what differs.
 
 use crate::clock::Moment;
-use crate::domain::record::employee::Employee;
+use crate::domain::record::employee::{ContentHash, Employee};
 use std::time::Duration;
+
+/// A document of a profile that differs from the one that is known.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// What it says.
+    pub employee: Employee,
+    /// The hash of that.
+    pub hash: ContentHash,
+    /// Namely's `updated_at` of it, in seconds, if it was said.
+    pub edited: Option<i64>,
+}
+
+impl Changed {
+    /// What is remembered of it.
+    pub fn held(&self) -> Held {
+        Held { hash: self.hash, edited: self.edited }
+    }
+
+    /// A document of which nobody said when it was edited.
+    pub fn undated(employee: Employee) -> Self {
+        Self { hash: employee.hash(), employee, edited: None }
+    }
+}
+
+/// What is remembered of the document of a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The hash of what it says.
+    pub hash: ContentHash,
+    /// The newest `updated_at` with which it was shown, in seconds, if that was said: an older one, or none, does not take it back.
+    pub edited: Option<i64>,
+}
 
 /// What a document is beside the one that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Document {
+    /// It says what is known.
     Same,
     /// It was under way while the one that is held arrived: it may be older, and is not believed.
     MayBeOlder,
+    /// It says something else.
     New,
 }
 
@@ -49,6 +83,7 @@ pub struct Ripples<'a> {
 }
 
 impl<'a> Ripples<'a> {
+    /// Who is concerned by what differs between two documents of a profile.
     pub fn of(before: Option<&'a Employee>, after: &'a Employee) -> Self {
         let manager = |employee: &'a Employee| employee.manager.as_ref().map(|manager| manager.id.as_str());
         let (old, new) = (before.and_then(manager), manager(after));

@@ -3,6 +3,7 @@
 //! **Invariant:** ends or shortens access, never gives it: whoever would get more by it waits until the whole profile can
 //! be read.
 
+use crate::domain::record::document::Changed;
 use crate::domain::record::employee::{Employee, UserStatus};
 use crate::domain::record::lifecycle::Entitlement;
 use jiff::civil::Date;
@@ -111,11 +112,18 @@ pub struct ProfileProblem {
     pub why: String,
     pub facts: Facts,
     pub names: Box<Names>,
+    /// Namely's `updated_at` of it, in seconds, if it was said.
+    pub edited: Option<i64>,
     /// The catalogue may be out of date: look at it again.
     pub unknown_group: bool,
 }
 
 impl ProfileProblem {
+    /// The document that follows from it.
+    pub fn changed(&self, employee: Employee) -> Changed {
+        Changed { hash: employee.hash(), employee, edited: self.edited }
+    }
+
     /// What the person is called, if that can be read.
     pub fn name(&self) -> Option<String> {
         let Names { first_name, last_name, preferred_name, .. } = &*self.names;

@@ -3,7 +3,7 @@
 use super::words;
 
 /// The newest version of the schema; `PRAGMA user_version` of the file.
-pub(super) const VERSION: i64 = 7;
+pub(super) const VERSION: i64 = 8;
 /// The earliest version that can be brought up to date.
 pub(super) const FIRST: i64 = 3;
 /// The first version that a database of a server can have.
@@ -14,6 +14,7 @@ pub(super) const STEPS: [&str; (VERSION - FIRST) as usize] = [
     include_str!("migrations/5.sql"),
     include_str!("migrations/6.sql"),
     include_str!("migrations/7.sql"),
+    include_str!("migrations/8.sql"),
 ];
 
 /// All tables of the newest version.

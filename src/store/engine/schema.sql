@@ -30,6 +30,7 @@ CREATE TABLE source (
   manager TEXT,              -- profile of the manager, within the same company
   seen_at INTEGER NOT NULL,  -- when the answer that showed this document arrived (monotonic within one run)
   run     INTEGER NOT NULL,  -- the run of the service that saw it
+  edited  INTEGER,           -- Namely's `updated_at` of the document, in seconds
   PRIMARY KEY (tenant, profile)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX source_manager ON source(tenant, manager) WHERE manager IS NOT NULL;

@@ -2,6 +2,7 @@
 //! by, which addresses it had before, and what of it could not be read.
 
 use crate::clock::Moment;
+use crate::domain::record::document::Held;
 use crate::domain::record::employee::{ContentHash, Employee};
 use crate::domain::record::person::Position;
 use crate::store::StoreError;
@@ -10,7 +11,7 @@ use crate::store::engine::{Optional, Tx, params};
 /// What the store holds of one profile.
 pub struct Source {
     pub employee: Employee,
-    pub hash: ContentHash,
+    pub held: Held,
     /// When the answer that showed it arrived, in milliseconds of the monotonic time of `run`.
     pub seen_at: i64,
     /// The run of the service that saw it.
@@ -19,27 +20,28 @@ pub struct Source {
 
 pub fn load(c: &Tx, tenant: &str, profile: &str) -> Result<Option<Source>, StoreError> {
     let found = c
-        .prepare_cached("SELECT doc, hash, seen_at, run FROM source WHERE tenant = ?1 AND profile = ?2")?
+        .prepare_cached("SELECT doc, hash, edited, seen_at, run FROM source WHERE tenant = ?1 AND profile = ?2")?
         .query_row([tenant, profile], |row| {
-            let columns: (String, [u8; 16], i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            let held = Held { hash: ContentHash(row.get(1)?), edited: row.get(2)? };
+            let columns: (String, Held, i64, i64) = (row.get(0)?, held, row.get(3)?, row.get(4)?);
             Ok(columns)
         })
         .optional()?;
-    let source = |(doc, hash, seen_at, run): (String, [u8; 16], i64, i64)| {
-        Ok(Source { employee: serde_json::from_str(&doc)?, hash: ContentHash(hash), seen_at, run })
+    let source = |(doc, held, seen_at, run): (String, Held, i64, i64)| {
+        Ok(Source { employee: serde_json::from_str(&doc)?, held, seen_at, run })
     };
     found.map(source).transpose()
 }
 
 pub fn save(c: &Tx, tenant: &str, source: &Source) -> Result<(), StoreError> {
-    let Source { employee, hash, seen_at, run } = source;
+    let Source { employee, held, seen_at, run } = source;
     let manager = employee.manager.as_ref().map(|manager| manager.id.as_str());
     c.prepare_cached(
-        "INSERT INTO source (tenant, profile, doc, hash, manager, seen_at, run) VALUES (?1,?2,?3,?4,?5,?6,?7)
+        "INSERT INTO source (tenant, profile, doc, hash, manager, edited, seen_at, run) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)
          ON CONFLICT (tenant, profile) DO UPDATE SET doc = excluded.doc, hash = excluded.hash,
-           manager = excluded.manager, seen_at = excluded.seen_at, run = excluded.run",
+           manager = excluded.manager, edited = excluded.edited, seen_at = excluded.seen_at, run = excluded.run",
     )?
-    .execute(params![tenant, employee.id, serde_json::to_string(employee)?, hash.0, manager, seen_at, run])?;
+    .execute(params![tenant, employee.id, serde_json::to_string(employee)?, held.hash.0, manager, held.edited, seen_at, run])?;
     Ok(())
 }
 
@@ -89,10 +91,13 @@ pub fn namesakes(c: &Tx, position: &Position) -> Result<Vec<Position>, StoreErro
     rows.into_iter().map(position).collect()
 }
 
-/// Content hashes of all profiles of a tenant.
-pub fn hashes(c: &Tx, tenant: &str) -> Result<Vec<(String, ContentHash)>, StoreError> {
-    let mut select = c.prepare("SELECT profile, hash FROM source WHERE tenant = ?1")?;
-    let rows = select.query_map([tenant], |row| Ok((row.get(0)?, ContentHash(row.get(1)?))))?;
+/// What is remembered of the documents of all profiles of a tenant.
+pub fn held(c: &Tx, tenant: &str) -> Result<Vec<(String, Held)>, StoreError> {
+    let mut select = c.prepare("SELECT profile, hash, edited FROM source WHERE tenant = ?1")?;
+    let rows = select.query_map([tenant], |row| {
+        let held = Held { hash: ContentHash(row.get(1)?), edited: row.get(2)? };
+        Ok((row.get(0)?, held))
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
