@@ -5,7 +5,7 @@ use super::reader::{At, Reader, Section};
 use crate::domain::mapping::expr::Engine;
 use crate::domain::mapping::functions::{Table, Tables};
 use crate::domain::matching::correlation::{ANCHOR, Confidence, MatchRule};
-use crate::domain::record::lifecycle::{LastDay, LeaverGroups, Onboarding, Policies, Rehire, Termination};
+use crate::domain::record::lifecycle::{LastDay, LeaverGroups, NewProfile, Onboarding, Policies, Rehire, Termination};
 use jiff::civil::Time;
 use std::path::Path;
 use std::time::Duration;
@@ -42,8 +42,9 @@ pub fn policies(r: &mut Reader, root: &mut Section) -> Policies {
     let mut s = root.section(r, "rehire");
     let rehire =
         s.choice(r, "access", &[("fresh start", Rehire::FreshStart), ("restore previous", Rehire::RestorePrevious)]);
+    let new_profile = s.choice(r, "new_profile", &[("ask", NewProfile::Ask), ("match", NewProfile::Match)]);
     s.finish(r);
-    Policies { onboarding, termination, rehire }
+    Policies { onboarding, termination, rehire, new_profile }
 }
 
 fn time(r: &mut Reader, path: &str, at: &At<String>) -> Option<Time> {

@@ -9,7 +9,7 @@ use crate::domain::account::directory::Directory;
 use crate::domain::account::knowledge::Knowledge;
 use crate::domain::account::user::Account;
 use crate::domain::matching::correlation::{ANCHOR, BEFORE, Candidate, Confidence, Counterpart, MISSING};
-use crate::domain::matching::linking::{Ties, bound, copied, distinct, left_while_asked};
+use crate::domain::matching::linking::{Ties, bound, copied, distinct, left_while_asked, returns};
 use crate::domain::matching::twins;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::employee::Employee;
@@ -135,6 +135,7 @@ impl Seek<'_> {
             first_name: first.employee.first_name.clone(),
             last_name: first.employee.last_name.clone(),
             reserved: account.as_ref().and_then(|account| self.reserved(account)),
+            returns: returns(self.rules.policies.new_profile, target::has_left(c, target)?, account.as_ref()),
             account: account.map(|account| account.id),
             twin: twins::twin(&self.mine, &positions).filter(|_| gone.is_none()).map(Position::described),
             bound,

@@ -5,7 +5,7 @@
 
 use super::audit_log::{is_a_row, is_a_run};
 use super::engine::Tx;
-use super::{Filter, StoreError, directory, filter_audit, name_of, pins};
+use super::{Filter, StoreError, cases, directory, filter_audit, name_of, pins};
 use crate::audit::{Event, Outcome, Row};
 use crate::clock::Moment;
 use crate::domain::guard::decider::code;
@@ -138,11 +138,16 @@ pub(super) fn apply(
     by: (&str, &str),
     now: Moment,
 ) -> Result<Result<usize, String>, StoreError> {
-    let found = undo(c, rules, scope)?;
+    let mut found = undo(c, rules, scope)?;
     if found.code != shown {
         return Ok(Err(found.changed(c, shown)?));
     }
-    for (org, people) in &found.pins {
+    for (org, people) in &mut found.pins {
+        for (target, pins) in people.iter_mut() {
+            if let Some(case) = cases::brief(c, rules, *target, now)? {
+                pins.pinned_while(&rules.lifecycle(&case, now).entitlement);
+            }
+        }
         pins::pin(c, org, people, why, by, now)?;
     }
     Ok(Ok(found.people.len()))

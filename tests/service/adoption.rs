@@ -237,6 +237,7 @@ fn whom_an_accepted_report_has_matched_counts_against_no_limit_of_those_who_come
     on_a_system(async {
         let mut setup = world(6);
         setup.in_okta = 0;
+        setup.rewrite = |text| as_by_default(text) + "\n[rehire]\nnew_profile = \"match\"\n";
         let mut rig = Rig::new(setup);
         for person in &rig.setup.people {
             seed(&rig, &person.email, &person.first_name, &person.last_name, Status::Active);

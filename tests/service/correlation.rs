@@ -20,6 +20,31 @@ fn command(rig: &Rig, arguments: &[&str]) -> (bool, String) {
     (output.status.success(), said)
 }
 
+/// The id of a profile that is made anew.
+const ANEW: &str = "0e9f4a10-0000-4000-8000-000000000007";
+
+/// Somebody leaves, and is hired again under a new profile; the id of the account they had.
+async fn comes_back_anew(rig: &Rig) -> String {
+    let old = rig.setup.people[3].clone();
+    let id = rig.world.okta.core().user_by_anchor(&old.id).expect("an account").id.clone();
+    rig.edit(3, |p| p.status = Hired::Inactive);
+    rig.until_okta("they are out", |okta| okta.groups_of(&id).is_empty()).await;
+    rig.quiet().await;
+    rig.hire(Person { id: ANEW.into(), status: Hired::Active, ..old });
+    id
+}
+
+async fn is_back_with_one_account(rig: &Rig, id: &str) {
+    rig.until_okta("they are back", |okta| {
+        okta.user_by_anchor(ANEW).is_some_and(|u| u.id == id && u.status == Status::Provisioned)
+    })
+    .await;
+    rig.quiet().await;
+    let okta = rig.world.okta.core();
+    assert!(okta.groups_of(id).contains("All Employees"));
+    assert_eq!(okta.users().filter(|u| u.profile["email"] == json!(rig.setup.people[3].email)).count(), 1);
+}
+
 /// The code of what a review shows.
 fn code_of_review(rig: &Rig, number: &str) -> String {
     document(rig, &["review", "show", number, "--json"])["outlook"]["code"].as_str().expect("a code").to_owned()
@@ -143,24 +168,37 @@ fn a_rejected_match_is_remembered_and_the_person_gets_an_account_of_their_own() 
 }
 
 #[test]
-fn a_rehire_under_a_new_profile_gets_the_old_account_back() {
+fn a_rehire_under_a_new_profile_gets_the_old_account_back_once_somebody_says_that_it_is_them() {
     on_a_system(async {
         let rig = Rig::settled(Setup::of(6)).await;
-        let old = rig.setup.people[3].clone();
-        let id = rig.world.okta.core().user_by_anchor(&old.id).expect("an account").id.clone();
-        rig.edit(3, |p| p.status = Hired::Inactive);
-        rig.until_okta("they are out", |okta| okta.groups_of(&id).is_empty()).await;
-        rig.quiet().await;
-        let new = Person { id: "0e9f4a10-0000-4000-8000-000000000007".into(), status: Hired::Active, ..old.clone() };
-        rig.hire(new.clone());
-        rig.until_okta("they are back", |okta| {
-            okta.user_by_anchor(&new.id).is_some_and(|u| u.id == id && u.status == Status::Provisioned)
+        let id = comes_back_anew(&rig).await;
+        rig.until("it is asked", async |rig| {
+            rig.quarantined()
+                .await
+                .iter()
+                .any(|(p, why)| p == ANEW && why.contains("they have left: accept if they come back"))
         })
         .await;
-        rig.quiet().await;
         let okta = rig.world.okta.core();
-        assert!(okta.groups_of(&id).contains("All Employees"));
-        assert_eq!(okta.users().filter(|u| u.profile["email"] == json!(old.email)).count(), 1);
+        let is_out = okta.users().any(|user| user.id == id && user.status == Status::Deprovisioned);
+        drop(okta);
+        assert!(is_out);
+        let review = document(&rig, &["review", "list", "--json"])[0]["id"].to_string();
+        let code = code_of_review(&rig, &review);
+        let (ok, said) = command(&rig, &["review", "accept", &review, &code, "--by", "ada"]);
+        assert!(ok, "{said}");
+        is_back_with_one_account(&rig, &id).await;
+    });
+}
+
+#[test]
+fn where_rules_may_say_so_a_rehire_under_a_new_profile_gets_the_old_account_back_at_once() {
+    on_a_system(async {
+        let mut setup = Setup::of(6);
+        setup.rewrite = |text| text + "[rehire]\nnew_profile = \"match\"\n";
+        let rig = Rig::settled(setup).await;
+        let id = comes_back_anew(&rig).await;
+        is_back_with_one_account(&rig, &id).await;
     });
 }
 

@@ -147,6 +147,25 @@ fn whoever_has_left_comes_back_by_a_new_start_or_by_being_active_and_not_by_an_o
 }
 
 #[test]
+fn an_account_that_somebody_else_deactivates_within_the_grace_is_not_woken_when_hr_takes_the_end_back() {
+    on_a_system(async {
+        let mut setup = Setup::of(6);
+        setup.rewrite = |text| text.replace("[leave]", "[termination]\ngrace = \"14d\"\n\n[leave]");
+        let rig = Rig::settled(setup).await;
+        let person = rig.setup.people[3].id.clone();
+        let id = account(&rig, &person);
+        rig.edit(3, |p| p.status = Hired::Inactive);
+        rig.until("they are suspended", async |rig| status(rig, &id) == Status::Suspended).await;
+        rig.quiet().await;
+        rig.world.okta.core().seed_status(&person, Status::Deprovisioned);
+        rig.edit(3, |p| p.status = Hired::Active);
+        waits(&rig, &person, "somebody else has deactivated").await;
+        rig.quiet().await;
+        assert_eq!(status(&rig, &id), Status::Deprovisioned);
+    });
+}
+
+#[test]
 fn whoever_has_left_is_ended_at_the_first_start_whatever_else_of_their_profile_cannot_be_read() {
     on_a_system(async {
         let mut rig = Rig::new(Setup::of(12));

@@ -170,10 +170,16 @@ fn whoever_leaves_while_it_is_asked_whether_two_active_profiles_are_one_person_i
     });
 }
 
+/// A configuration in which nobody is asked whether a new profile is somebody who has left.
+fn by_rule(text: String) -> String {
+    text + "\n[rehire]\nnew_profile = \"match\"\n"
+}
+
 #[test]
 fn the_old_profile_of_a_rehire_that_becomes_active_again_is_asked_about_and_the_new_one_keeps_the_account() {
     on_a_system(async {
-        let rig = Rig::settled(Setup::of(6)).await;
+        let setup = Setup { rewrite: by_rule, ..Setup::of(6) };
+        let rig = Rig::settled(setup).await;
         let old = rig.setup.people[4].clone();
         rig.edit(4, |p| p.status = Hired::Inactive);
         rig.until_okta("they are out", |okta| okta.user_by_anchor(&old.id).is_some_and(|user| !user.is_live())).await;

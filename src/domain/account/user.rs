@@ -104,6 +104,9 @@ pub struct ExitProof {
     /// We have suspended the account, and end the suspension if access does not end after all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspended: bool,
+    /// A deactivation was sent: an account that turns out to be deactivated may be so by us.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sent: bool,
     /// Why Okta does not end the access, while it refuses to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
@@ -121,6 +124,7 @@ impl ExitProof {
             groups_listed: self.groups_listed,
             had: self.had,
             taken: self.taken,
+            sent: self.sent,
             refused: self.refused,
             ..Self::default()
         }
@@ -196,6 +200,10 @@ pub struct Marks {
     /// Groups that this service has put the person into, by id, until it takes them out, whatever the rules say meanwhile.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub given: BTreeSet<String>,
+    /// Whether a suspension, if the account is suspended, is ours: a call of ours that was answered, or may have landed. Not known of
+    /// one that was there when the account was seen first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended_by_us: Option<bool>,
     /// The status in which Okta refused to suspend the account. The next run that reads the account tries it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_suspended_in: Option<AccountStatus>,
@@ -295,6 +303,28 @@ impl Account {
     /// Whether access is in use by it that was over: `was` is the word of the entitlement that the last finished plan was made for.
     pub fn is_in_use_after(&self, was: Option<&str>) -> bool {
         if was == Some("ended") { self.is_live() } else { self.is_awake() }
+    }
+
+    /// Whether it is suspended by us, or was so when it was seen first and the record has said as much since: `was` is the word of the
+    /// entitlement that the last finished plan was made for.
+    pub fn is_suspended_by_us(&self, was: Option<&str>) -> bool {
+        let is_as_recorded = || matches!(was, Some("on_leave" | "suspended"));
+        let is_ours = self.marks.suspended_by_us.unwrap_or_else(is_as_recorded) || self.is_suspended_for_end();
+        self.status == AccountStatus::Suspended && is_ours
+    }
+
+    /// Whether it is deactivated by us, or was so while the record said that access is over.
+    pub fn is_deactivated_by_us(&self, was: Option<&str>) -> bool {
+        let exit = self.marks.exit.as_ref();
+        let is_ours = exit.is_some_and(|exit| exit.deactivated || exit.sent && was == Some("suspended"));
+        self.status == AccountStatus::Deprovisioned && (is_ours || was == Some("ended"))
+    }
+
+    /// What is known of whose a suspension is, when it is read after it was `known`.
+    pub fn is_read_after(&mut self, known: &Account) {
+        if self.is_awake() || known.is_awake() && self.marks.suspended_by_us.is_none() {
+            self.marks.suspended_by_us = Some(false);
+        }
     }
 
     /// Whether we have suspended it because access was to end.

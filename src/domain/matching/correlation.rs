@@ -103,6 +103,8 @@ pub struct Candidate {
     pub mastered_by: Option<String>,
     /// A profile of the same tenant that is active too and has the person already.
     pub twin: Option<String>,
+    /// Why it is asked whether the profile is that person, who has left.
+    pub returns: Option<String>,
     /// What must be decided first: a review, or the first contact of another tenant.
     pub bound: Option<String>,
     /// Who that is, for people.
@@ -223,6 +225,9 @@ fn doubt(employee: &Employee, candidate: &Candidate, contact: Contact) -> Option
     }
     if twin.is_some() {
         return twin;
+    }
+    if let Some(returns) = candidate.returns.as_ref().filter(|_| !has_left(employee)) {
+        return Some(returns.clone());
     }
     if let Some(master) = &candidate.mastered_by {
         return Some(format!("it is mastered by {master}"));

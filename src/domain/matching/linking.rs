@@ -1,7 +1,9 @@
 //! What follows from a correlation: by the rules, and by how much rules may do by themselves.
 
 use crate::domain::Position;
+use crate::domain::account::user::Account;
 use crate::domain::matching::correlation::{ANCHOR, BEFORE, Candidate, Contact, Correlation, Counterpart, MatchRule};
+use crate::domain::record::lifecycle::NewProfile;
 
 /// What the correlation of a profile leads to.
 #[derive(Clone, Debug, PartialEq)]
@@ -155,6 +157,14 @@ pub fn copied(mine: &Position, theirs: &[Position]) -> Option<String> {
     })
 }
 
+/// Why it is asked whether a profile that a rule joins with a person who has left is them: whoever can make a profile would have their
+/// account.
+pub fn returns(policy: NewProfile, has_left: bool, account: Option<&Account>) -> Option<String> {
+    let is_closed = account.is_some_and(|account| !account.is_live());
+    (policy == NewProfile::Ask && account.is_some() && (has_left || is_closed))
+        .then(|| "they have left: accept if they come back by this profile, reject if it is somebody else".into())
+}
+
 /// What must be decided before a profile of the tenant `mine` joins a target of an org.
 pub fn bound(ties: &Ties, mine: &str, org: &str) -> Option<String> {
     if let Some(ended) = &ties.ended_by_order {
@@ -185,6 +195,8 @@ pub fn left_while_asked(review: i64, is_own: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::account::user::AccountStatus;
+    use crate::domain::account::user::tests::bare;
 
     fn candidate(rule: &str, counterpart: Counterpart) -> Candidate {
         Candidate { rule: rule.into(), counterpart, described: "Ines".into(), ..Candidate::default() }
@@ -254,6 +266,17 @@ mod tests {
     fn whoever_is_known_or_shares_a_target_is_settled_but_a_leaver_without_account_is_looked_for() {
         assert!(is_settled(true, true, false) && is_settled(false, false, true));
         assert!(!is_settled(false, true, true) && !is_settled(false, false, false));
+    }
+
+    #[test]
+    fn whoever_has_left_with_an_account_comes_back_by_a_new_profile_only_if_somebody_says_so() {
+        let mut account = bare("00u1", "a@example.com", None);
+        assert!(returns(NewProfile::Ask, true, Some(&account)).is_some());
+        assert_eq!(returns(NewProfile::Ask, false, Some(&account)), None);
+        assert_eq!(returns(NewProfile::Ask, true, None), None, "there is nothing to take over");
+        account.status = AccountStatus::Deprovisioned;
+        assert!(returns(NewProfile::Ask, false, Some(&account)).is_some(), "somebody else has closed it");
+        assert_eq!(returns(NewProfile::Match, true, Some(&account)), None);
     }
 
     #[test]

@@ -47,9 +47,10 @@ pub fn doubt(account: &mut Account, step: &Step, ending: Ending) {
             unsure.apps.insert(app.clone());
         }
         Step::SetManager { .. } | Step::ClearManager { .. } => unsure.manager = true,
+        Step::Suspend { .. } => account.marks.suspended_by_us = Some(true),
         // If the account turns out to be deactivated, it was us: the rest of the end follows.
         Step::Deactivate { .. } => {
-            account.marks.exit.get_or_insert_default();
+            account.marks.exit.get_or_insert_default().sent = true;
         }
         _ => {}
     }
@@ -206,7 +207,7 @@ mod tests {
         for ending in [Ending::Remark, Ending::Untold] {
             let mut account = bare("00u1", "a@example.com", None);
             doubt(&mut account, &Step::Deactivate { id: "00u1".into() }, ending);
-            assert_eq!(account.marks.exit, Some(ExitProof::default()), "{ending:?}");
+            assert_eq!(account.marks.exit, Some(ExitProof { sent: true, ..ExitProof::default() }), "{ending:?}");
         }
     }
 }

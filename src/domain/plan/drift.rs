@@ -52,6 +52,7 @@ pub fn merge(
     desired: Option<&Desired>,
 ) -> Account {
     let mut merged = Account { marks: known.marks.clone(), ..found.clone() };
+    merged.is_read_after(known);
     // Their groups were read with this list, if any were.
     merged.marks.unsure.memberships &= read.is_empty();
     merged.groups.extend(known.groups.iter().filter(|id| !read.contains(*id)).cloned());

@@ -49,6 +49,9 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
         },
         _ => account?.clone(),
     };
+    if let (Answer::User(_) | Answer::Profile(..), Some(known)) = (answer, account) {
+        now.is_read_after(known);
+    }
     let exit = |now: &mut Account, mark: fn(&mut ExitProof)| mark(now.marks.exit.get_or_insert_default());
     match step {
         Step::CreateUser { groups, .. } => {
@@ -64,6 +67,7 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
                 // Whatever was listed before it is listed once more: the proof is of what is left after it.
                 *proof = ExitProof {
                     sessions_revoked: proof.sessions_revoked,
+                    sent: true,
                     deactivated: true,
                     had: std::mem::take(&mut proof.had),
                     ..ExitProof::default()
@@ -94,13 +98,13 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
             if let Some(proof) = now.marks.exit.take() {
                 now.marks.restore = proof.had;
             }
-            now.marks.not_suspended_in = None;
+            (now.marks.not_suspended_in, now.marks.suspended_by_us) = (None, Some(false));
             // Without a password it waits for its owner (okta-api.md §2.1); either way it is in use.
             now.status = AccountStatus::Provisioned;
         }
         Step::Suspend { .. } => {
             now.status = AccountStatus::Suspended;
-            now.marks.not_suspended_in = None;
+            (now.marks.not_suspended_in, now.marks.suspended_by_us) = (None, Some(true));
             if let Some(exit) = &mut now.marks.exit {
                 exit.suspended = true;
             }
@@ -114,6 +118,7 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
         }
         Step::Unsuspend { .. } => {
             now.status = AccountStatus::Active;
+            now.marks.suspended_by_us = Some(false);
             now.marks.exit = None; // what was proved of an end does not hold any more
         }
         Step::Unlock { .. } => now.status = AccountStatus::Active,

@@ -33,6 +33,10 @@ pub struct Pins {
     pub not_member: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
+    /// Whether the record said that access is over when it was pinned to be given. An end that comes later is none that somebody has
+    /// looked at, and outweighs it. Not known of what an earlier version has pinned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against_end: Option<bool>,
 }
 
 impl Pins {
@@ -44,9 +48,8 @@ impl Pins {
     /// What the record grants, as far as access is not pinned to something else.
     pub fn entitlement(&self, says: &Entitlement) -> Entitlement {
         match (self.access, says) {
-            (Some(Access::Given), Entitlement::Ended(_) | Entitlement::Suspended(_) | Entitlement::OnLeave(_)) => {
-                Entitlement::Entitled
-            }
+            (Some(Access::Given), Entitlement::OnLeave(_)) => Entitlement::Entitled,
+            (Some(Access::Given), _) if self.defies(says) => Entitlement::Entitled,
             (Some(Access::Withheld), Entitlement::Entitled) => {
                 Entitlement::OnLeave("an undo has withheld access".into())
             }
@@ -57,9 +60,14 @@ impl Pins {
         }
     }
 
+    /// They are pinned while the record says this.
+    pub fn pinned_while(&mut self, says: &Entitlement) {
+        self.against_end = self.access.map(|_| says.is_over());
+    }
+
     /// Whether access is given although Namely says that it is over: nobody gets that without an approval.
     pub fn defies(&self, says: &Entitlement) -> bool {
-        self.access == Some(Access::Given) && says.is_over()
+        self.access == Some(Access::Given) && says.is_over() && self.against_end != Some(false)
     }
 
     /// Puts the pinned attributes over what the mapping gives: only what it maps, whatever was pinned.
@@ -198,6 +206,7 @@ mod tests {
             member: ids(&["00g1", "00g2", "00g9"]),
             not_member: ids(&["00g3"]),
             access: None,
+            ..Pins::default()
         };
         let rules = rulebook();
         let mut desired = Desired::default();
@@ -230,6 +239,19 @@ mod tests {
         let ended = Entitlement::Ended("inactive".into());
         assert!(pins.defies(&ended) && !pins.defies(&Entitlement::Entitled));
         assert_eq!(pins.entitlement(&ended), Entitlement::Entitled);
+    }
+
+    #[test]
+    fn an_end_that_comes_after_a_leave_was_taken_back_outweighs_it() {
+        let suspend = Step::Suspend { id: "00u1".into(), status: crate::domain::AccountStatus::Active };
+        let (mut pins, _) = invert(&[suspend]);
+        let (leave, ended) = (Entitlement::OnLeave("the rule applies".into()), Entitlement::Ended("a date".into()));
+        pins.pinned_while(&leave);
+        assert_eq!(pins.entitlement(&leave), Entitlement::Entitled);
+        assert_eq!(pins.entitlement(&ended), ended);
+        assert!(!pins.defies(&ended));
+        pins.pinned_while(&ended);
+        assert!(pins.defies(&ended) && pins.entitlement(&ended) == Entitlement::Entitled);
     }
 
     #[test]

@@ -125,10 +125,7 @@ fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obs
     match account.status {
         AccountStatus::Staged => plan.steps.push(activate()),
         AccountStatus::Suspended
-            if case.was("on_leave")
-                || case.was("suspended")
-                || account.is_suspended_for_end()
-                || case.pins.access == Some(Access::Given) =>
+            if account.is_suspended_by_us(case.was.as_deref()) || case.pins.access == Some(Access::Given) =>
         {
             plan.steps.push(Step::Unsuspend { id: account.id.clone() });
         }
@@ -136,10 +133,7 @@ fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obs
             plan.remarks.push("suspended in Okta by somebody else: kept suspended, otherwise up to date".into());
         }
         AccountStatus::Deprovisioned
-            if account.marks.exit.is_some()
-                || case.was("ended")
-                || case.was("suspended")
-                || case.pins.access == Some(Access::Given) =>
+            if account.is_deactivated_by_us(case.was.as_deref()) || case.pins.access == Some(Access::Given) =>
         {
             // What was seen long ago is no reason to give access: it is read first.
             if !situation.fresh {

@@ -157,12 +157,23 @@ pub enum Rehire {
     RestorePrevious,
 }
 
+/// Whether somebody who has left comes back by a profile that was made anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewProfile {
+    /// A person says whether it is them.
+    #[default]
+    Ask,
+    /// By the rules of correlation, as with whoever works there.
+    Match,
+}
+
 /// Everything about when and how, that is not about whom.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policies {
     pub onboarding: Onboarding,
     pub termination: Termination,
     pub rehire: Rehire,
+    pub new_profile: NewProfile,
 }
 
 /// What is known of one profile besides its fields.
@@ -194,11 +205,17 @@ pub fn lifecycle(employee: &Employee, terms: &Terms, now: Moment) -> Lifecycle {
 
 /// Somebody who is to begin. Whose access is over comes back by a start that is not older than its end, or by being active.
 fn pending(employee: &Employee, terms: &Terms, now: Moment) -> Lifecycle {
+    let last_day = end_of_last_day(employee, terms);
+    if let Some(over) = over(last_day, terms, now) {
+        return over;
+    }
     let Some(lifecycle) = ahead(employee, terms, now) else {
-        let lifecycle = Lifecycle::settled(Entitlement::NotYet);
+        let lifecycle =
+            Lifecycle { changes_at: last_day.map(|(_, end)| end), ..Lifecycle::settled(Entitlement::NotYet) };
         return lifecycle
             .remark("pending without a start date: no account is prepared; enter the start date in Namely");
     };
+    let lifecycle = Lifecycle { changes_at: lifecycle.changes_at.or(last_day.map(|(_, end)| end)), ..lifecycle };
     let end = terms.ended_at.filter(|_| lifecycle.entitlement == Entitlement::Prehire { due: true });
     let Some((start, end)) = employee.start_date.zip(end) else { return lifecycle };
     if start >= day_of(end, terms.zone) {
@@ -245,10 +262,8 @@ fn beyond(start: Date, now: Moment) -> Lifecycle {
 /// Somebody whose status says nothing: a last day that is over ends access all the same.
 fn unclear(status: &str, employee: &Employee, terms: &Terms, now: Moment) -> Lifecycle {
     let end = end_of_last_day(employee, terms);
-    if let Some((day, end)) = end
-        && end <= now
-    {
-        return ended(format!("the last day was {day}"), end, terms, now);
+    if let Some(over) = over(end, terms, now) {
+        return over;
     }
     let why = format!(
         "user status {status:?} is not one this version knows; set it to active, inactive or pending in Namely"
@@ -262,13 +277,17 @@ fn end_of_last_day(employee: &Employee, terms: &Terms) -> Option<(Date, Moment)>
     Some((last_day, end_of(last_day, terms.policies.termination.last_day, terms.zone)?))
 }
 
+/// That a last day is over, whatever the status says.
+fn over(last_day: Option<(Date, Moment)>, terms: &Terms, now: Moment) -> Option<Lifecycle> {
+    let (day, end) = last_day.filter(|(_, end)| *end <= now)?;
+    Some(ended(format!("the last day was {day}"), end, terms, now))
+}
+
 /// Somebody who works here now: the last day, then leave.
 fn present(employee: &Employee, terms: &Terms, now: Moment) -> Lifecycle {
     let end = end_of_last_day(employee, terms);
-    if let Some((day, end)) = end
-        && end <= now
-    {
-        return ended(format!("the last day was {day}"), end, terms, now);
+    if let Some(over) = over(end, terms, now) {
+        return over;
     }
     let entitlement = match &terms.on_leave {
         Ok(false) => Entitlement::Entitled,

@@ -114,6 +114,23 @@ fn the_start_day_begins_at_the_configured_hour_where_the_person_is() {
 }
 
 #[test]
+fn a_last_day_that_is_over_ends_access_whatever_the_status_says() {
+    for status in [UserStatus::Active, UserStatus::Pending, UserStatus::Other("on_hold".into())] {
+        for start in ["2020-01-01", "2026-04-20", ""] {
+            let leaves = profile(status.clone(), start, "2026-05-04");
+            let found = under(&Policies::default(), &leaves, false, "2026-05-04T12:00:00Z");
+            assert!(!matches!(found.entitlement, Entitlement::Ended(_)), "{status:?} {start}: {found:?}");
+            assert_eq!(found.changes_at, Some(moment("2026-05-04T22:00:00Z")), "{status:?} {start}");
+            let after = under(&Policies::default(), &leaves, false, "2026-05-04T22:00:00Z");
+            assert!(matches!(after.entitlement, Entitlement::Ended(_)), "{status:?} {start}: {after:?}");
+        }
+    }
+    let no_show = profile(UserStatus::Pending, "2026-05-05", "2026-05-04");
+    let found = under(&Policies::default(), &no_show, false, "2026-05-06T12:00:00Z");
+    assert_eq!(found.entitlement, Entitlement::Prehire { due: true }, "a last day before the start does not count");
+}
+
+#[test]
 fn a_grace_suspends_first_and_ends_on_its_day() {
     let termination = Termination { grace: Duration::from_secs(30 * 86_400), ..Termination::default() };
     let policies = Policies { termination, ..Policies::default() };

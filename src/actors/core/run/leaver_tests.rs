@@ -498,7 +498,12 @@ fn who_is_rehired_gets_access_back_only_after_the_memberships_that_were_taken_ar
     let employee = crate::domain::record::employee::tests::an_employee();
     let mut account = Account { status: AccountStatus::Deprovisioned, ..world.account() };
     account.groups.insert("00gOld".into());
-    let proof = crate::domain::account::user::ExitProof { read_back: true, groups_listed: true, ..Default::default() };
+    let proof = crate::domain::account::user::ExitProof {
+        deactivated: true,
+        read_back: true,
+        groups_listed: true,
+        ..Default::default()
+    };
     account.marks.exit = Some(proof);
     let mut world = World::new();
     let group = |id: &str, name: &str| Group { id: id.into(), name: name.into(), writable: true };
