@@ -243,6 +243,23 @@ fn a_store_that_cannot_be_used_is_one_error_with_its_path_and_what_to_do() {
 }
 
 #[test]
+fn nothing_is_written_to_okta_once_another_file_lies_in_the_place_of_the_store() {
+    let workspace = workspace(20);
+    let _service = workspace.settled();
+    let address = workspace.address();
+    wait_until("it is ready", &workspace.log, || http(address, "GET", "/readyz", "").1["status"] == "ready");
+    let copy = workspace.store().with_extension("copy");
+    std::fs::copy(workspace.store(), &copy).expect("copies");
+    std::fs::rename(&copy, workspace.store()).expect("replaces");
+    wait_until("it is told", &workspace.log, || readiness(address).contains("moved, removed or replaced"));
+    let (before, seen) = (writes(&workspace), workspace.world.namely.core().history().exchanges().len());
+    let arrived = edit(&workspace, 3);
+    let asked = || workspace.world.namely.core().history().exchanges().len();
+    wait_until("Namely was looked at again and again", &workspace.log, || asked() > seen + 20);
+    assert!(writes(&workspace) == before && !arrived(), "nothing is written");
+}
+
+#[test]
 fn nothing_is_written_to_okta_once_the_file_is_found_damaged() {
     let workspace = workspace(20);
     let _service = workspace.settled();

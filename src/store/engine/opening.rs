@@ -166,6 +166,20 @@ pub(super) fn close(connection: Connection) -> Result<(), String> {
     kept
 }
 
+/// Which file lies at a path: another one of the same name is another file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    pub(super) fn at(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata(path).ok().map(|file| Self { device: file.dev(), inode: file.ino() })
+    }
+}
+
 /// Locks the store at `path` for this process, for as long as the file is open.
 pub fn lock(path: &Path) -> Result<File, StoreError> {
     let io = |error| StoreError::Io { path: path.to_owned(), error };

@@ -271,6 +271,18 @@ impl Failure {
         }
     }
 
+    /// Another file lies where the one was that is written, or none: what is written to it nobody else sees, and it is lost with the
+    /// end of the process.
+    pub(super) fn replaced() -> Self {
+        Self {
+            trouble: Trouble::Damaged,
+            why: "the file that the service works with does not lie at its place any more: it was moved, removed or replaced while \
+                  the service runs"
+                .to_owned(),
+            to_do: "stop the service, put the file that counts in its place with `restore`, and start it",
+        }
+    }
+
     /// A page of the file that a look through it has found damaged.
     pub(in crate::store) fn damaged(words: &str) -> Self {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);

@@ -6,7 +6,7 @@
 use super::address::{Location, unknown};
 use super::condition::{Condition, holder};
 use super::error::StoreError;
-use super::opening;
+use super::opening::{self, FileId};
 use super::server::{self, Again, Server};
 use super::session::apart;
 use super::trouble::{Failure, Trouble};
@@ -62,6 +62,7 @@ impl Writer {
         let thread = std::thread::Builder::new().name("store".into());
         let served = Served {
             path: place.shown().to_owned(),
+            opened: matches!(place, Location::File(_)).then(|| FileId::at(place.shown())).flatten(),
             server,
             failures: Cell::new(0),
             condition: condition.clone(),
@@ -129,6 +130,8 @@ impl Writer {
 /// What the thread of the store works with.
 struct Served {
     path: PathBuf,
+    /// Which file lay at `path` when it was opened, where the store is one.
+    opened: Option<FileId>,
     /// Where the store is no file.
     server: Option<Server>,
     /// How often in succession no connection could be made.
@@ -282,6 +285,9 @@ impl Served {
     /// Begins a transaction. Somebody else's lock on the file (a backup, an operator's session) is waited for, and told:
     /// nothing may go on without the store.
     fn begin_in_file(&self, tx: &Tx) -> Result<(), Failure> {
+        if self.opened.is_some() && self.opened != FileId::at(&self.path) {
+            return Err(Failure::replaced());
+        }
         loop {
             let failure = match tx.file().map_or(Ok(()), |file| file.execute_batch("BEGIN IMMEDIATE")) {
                 Ok(()) => {
