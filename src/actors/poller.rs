@@ -11,7 +11,7 @@ use crate::audit::details::Walk;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::config::NamelyTenant;
-use crate::domain::record::document::Changed;
+use crate::domain::record::document::{Changed, ShownAgain};
 use crate::domain::record::facts::ProfileProblem;
 use crate::failpoint::{self, Point};
 use crate::mailbox::{Carried, Gate};
@@ -81,7 +81,7 @@ struct Found {
     changed: Vec<Changed>,
     problems: Vec<ProfileProblem>,
     mended: Vec<String>,
-    back: Vec<String>,
+    back: Vec<ShownAgain>,
     endings: Vec<ProfileProblem>,
 }
 
@@ -302,6 +302,7 @@ impl Poller {
     /// Has the store commit what a page says; `unusable` says why it does not count as read all the same.
     fn commit(&self, asked: &Asked, seen: Seen, found: Found, unusable: Option<String>, ctx: &mut Context<Self>) {
         let Found { walked, changed, problems, mended, back, endings } = found;
+        let shown: Vec<String> = back.iter().map(|shown| shown.profile.clone()).collect();
         let commit = PageCommit {
             tenant: self.name().to_owned(),
             sent: asked.sent,
@@ -312,7 +313,7 @@ impl Poller {
             changed,
             problems,
             mended,
-            back: back.clone(),
+            back,
             endings,
         };
         let (fetch, store) = (asked.fetch, self.tools.shared.store.clone());
@@ -328,7 +329,16 @@ impl Poller {
             let outcome = outcome.unwrap_or_else(|| Err(StoreError::NotNow(MISTAKE.into())));
             poller.attempt(fetch, ctx, |poller, ctx| match outcome {
                 Ok(outcome) => {
-                    poller.detector.are_back(&back);
+                    poller.detector.are_back(&outcome.back);
+                    for profile in shown.iter().filter(|one| !outcome.back.contains(one)) {
+                        let tenant = poller.name();
+                        tracing::warn!(
+                            tenant,
+                            profile,
+                            "a page shows a profile whose access a person has ended because it was missing, as it was then: it is believed \
+                             when it has been edited since, or stays for 10 minutes"
+                        );
+                    }
                     poller.committed(fetch, &seen, outcome, unusable, ctx);
                 }
                 Err(e) => poller.failed(fetch, Failure::Failed(e.to_string()), ctx),

@@ -7,7 +7,7 @@ use super::walk::Shown;
 use super::wire::{Reader, unread};
 use crate::clock::Moment;
 use crate::domain::UserStatus;
-use crate::domain::record::document::{Changed, Held, is_of_before};
+use crate::domain::record::document::{Changed, Held, ShownAgain, is_of_before};
 use crate::domain::record::employee::ContentHash;
 use crate::domain::record::facts::Facts;
 use crate::domain::record::facts::ProfileProblem;
@@ -33,7 +33,7 @@ pub struct Findings {
     /// Profiles that could not be read before and can now.
     pub mended: Vec<String>,
     /// Profiles that complete walks had not shown, and that this page shows.
-    pub back: Vec<String>,
+    pub back: Vec<ShownAgain>,
     /// Profiles that the page shows as they were before what is held: something between keeps old answers.
     pub of_before: Vec<String>,
     /// Ids of all profiles on the page.
@@ -68,6 +68,8 @@ pub struct Detector {
     absent: HashMap<Box<str>, Moment>,
     /// Those of whom it is written down that they are missing.
     missing: HashSet<Box<str>>,
+    /// Those of them that pages show, and since when.
+    shown_again: HashMap<Box<str>, Moment>,
     /// The newest `updated_at` that a page sorted by it has shown. It says nothing about content, but a newer one is an edit of just now.
     newest: Option<i64>,
 }
@@ -114,7 +116,7 @@ impl Detector {
                         findings.of_before.push(employee.id);
                         continue;
                     }
-                    let was_missing = self.was_missing(&employee.id, &mut findings);
+                    let was_missing = self.was_missing(&employee.id, edited, sent, &mut findings);
                     let hash = employee.hash();
                     let id = profile["id"].as_str().unwrap_or_default();
                     let is_twice = on_page.insert(id, hash).is_some_and(|before| before != hash);
@@ -146,7 +148,7 @@ impl Detector {
                             findings.of_before.push(id);
                             continue;
                         }
-                        self.was_missing(&id, &mut findings);
+                        self.was_missing(&id, edited, sent, &mut findings);
                         problem.edited = self.edited(&id, edited);
                     }
                     if self.is_news(&problem) {
@@ -211,10 +213,11 @@ impl Detector {
         turns.returns >= RETURNS
     }
 
-    fn was_missing(&self, id: &str, findings: &mut Findings) -> bool {
+    fn was_missing(&mut self, id: &str, edited: Option<i64>, sent: Moment, findings: &mut Findings) -> bool {
         let was_missing = self.missing.contains(id);
         if was_missing {
-            findings.back.push(id.to_owned());
+            let since = *self.shown_again.entry(id.into()).or_insert(sent);
+            findings.back.push(ShownAgain { profile: id.to_owned(), since, edited });
         }
         was_missing
     }
@@ -227,6 +230,7 @@ impl Detector {
         let mut news = Vec::new();
         for id in self.known.keys().filter(|id| !shown.has(id)) {
             let since = before.remove(id);
+            self.shown_again.remove(id);
             if let Some(since) = since.filter(|_| !self.missing.contains(id)) {
                 news.push((id.to_string(), since));
             }
@@ -244,6 +248,7 @@ impl Detector {
     pub fn are_back<'i>(&mut self, profiles: impl IntoIterator<Item = &'i String>) {
         for profile in profiles {
             self.missing.remove(profile.as_str());
+            self.shown_again.remove(profile.as_str());
         }
     }
 
@@ -339,9 +344,10 @@ mod tests {
         detector.are_missing(["b".to_owned()]);
         assert_eq!(detector.walked(&one, at(360)), []);
         let back = detector.examine(&page, false, SENT, &reader, &catalogue);
-        assert_eq!(back.back, ["b"]);
+        let shown: Vec<String> = back.back.into_iter().map(|shown| shown.profile).collect();
+        assert_eq!(shown, ["b"]);
         assert_eq!(back.changed.len(), 1, "what is known of them may have been decided otherwise meanwhile");
-        detector.are_back(&back.back);
+        detector.are_back(&shown);
         assert_eq!(detector.examine(&page, false, SENT, &reader, &catalogue).changed.len(), 0);
     }
 

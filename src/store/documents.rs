@@ -17,12 +17,13 @@ use crate::clock::Moment;
 use crate::domain::guard::safeguard::is_mass;
 use crate::domain::plan::priority::Priority;
 use crate::domain::plan::rulebook::Rulebook;
-use crate::domain::record::document::{Changed, Document, Held, Ripples};
+use crate::domain::record::document::{Changed, Document, Held, Ripples, ShownAgain};
 use crate::domain::record::employee::{ContentHash, Employee};
 use crate::domain::record::facts::ProfileProblem;
 use crate::domain::record::person::Position;
 use crate::domain::text::login_key;
 use crate::domain::work::cause::Cause;
+use std::collections::HashSet;
 
 /// A page that was fetched and examined.
 pub struct PageCommit {
@@ -47,7 +48,7 @@ pub struct PageCommit {
     /// Profiles that could not be read before, and now can.
     pub mended: Vec<String>,
     /// Profiles that complete walks had not shown, and that this page shows.
-    pub back: Vec<String>,
+    pub back: Vec<ShownAgain>,
     /// Whose access ends, of a page that is otherwise of no use.
     pub endings: Vec<ProfileProblem>,
 }
@@ -61,6 +62,8 @@ pub struct PageOutcome {
     pub dirtied: Vec<Priority>,
     /// Problems that are written down, and acted upon as far as they say something.
     pub message: Vec<ProfileProblem>,
+    /// Profiles that are not missing any more.
+    pub back: Vec<String>,
 }
 
 impl PageOutcome {
@@ -68,6 +71,7 @@ impl PageOutcome {
         self.accepted.extend(other.accepted);
         self.dirtied.extend(other.dirtied);
         self.message.extend(other.message);
+        self.back.extend(other.back);
     }
 }
 
@@ -96,8 +100,13 @@ const REFUSED: &str = "the store refuses what Namely says of them";
 
 fn commit_page(c: &Tx, rules: &Rulebook, page: &PageCommit) -> Result<PageOutcome, StoreError> {
     let mut outcome = PageOutcome::default();
-    for profile in &page.back {
-        is_back(c, &page.tenant, profile, page.now)?;
+    let mut gone = HashSet::new();
+    for shown in &page.back {
+        if is_back(c, &page.tenant, shown, page.sent, page.now)? {
+            outcome.back.push(shown.profile.clone());
+        } else {
+            gone.insert(shown.profile.as_str());
+        }
     }
     for profile in &page.mended {
         source::is_mended(c, &page.tenant, profile, None)?;
@@ -114,7 +123,7 @@ fn commit_page(c: &Tx, rules: &Rulebook, page: &PageCommit) -> Result<PageOutcom
             Err(e) => return Err(e),
         }
     }
-    for changed in &page.changed {
+    for changed in page.changed.iter().filter(|changed| !gone.contains(changed.employee.id.as_str())) {
         let (mut seen, employee) = (PageOutcome::default(), &changed.employee);
         match alone(c, |c| commit_profile(c, rules, page, changed, &mut seen)) {
             Ok(()) => {

@@ -60,7 +60,7 @@ fn whom_complete_walks_do_not_show_is_listed_keeps_access_and_is_as_before_when_
 }
 
 #[test]
-fn access_of_somebody_missing_ends_by_a_persons_word_and_comes_back_when_namely_shows_them() {
+fn access_of_somebody_missing_ends_by_a_persons_word_and_comes_back_when_namely_shows_them_edited_since() {
     on_a_system(async {
         let rig = Rig::settled(Setup::of(8)).await;
         let (gone, stays) = (rig.setup.people[4].clone(), rig.setup.people[5].clone());
@@ -82,7 +82,18 @@ fn access_of_somebody_missing_ends_by_a_persons_word_and_comes_back_when_namely_
         states.sort_by(|a, b| a.0.cmp(&b.0));
         assert_eq!(states, expected);
         rig.until_okta("who was kept works", |okta| status(okta, &stays) == Some(Status::Active)).await;
+        // An answer of before shows them as they were then.
         rig.world.namely.core().appear(4);
+        rig.quiet().await;
+        rig.world.namely.core().vanish(4);
+        rig.quiet().await;
+        assert_eq!(
+            status(&rig.world.okta.core(), &gone),
+            Some(Status::Deprovisioned),
+            "a person has decided otherwise"
+        );
+        rig.world.namely.core().appear(4);
+        rig.edit(4, |p| p.direct_dial = "+1 555 0100".into());
         rig.until_okta("they are back", |okta| {
             status(okta, &gone).is_some_and(|status| matches!(status, Status::Active | Status::Provisioned))
         })

@@ -71,6 +71,24 @@ pub fn is_of_before(updated: Option<i64>, held: Option<i64>, shown_since: Moment
     is_older && now.since(shown_since) < PUT_BACK
 }
 
+/// A profile that complete walks had not shown, and that a page shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownAgain {
+    /// Its id.
+    pub profile: String,
+    /// When the first page was asked for that showed it, with no complete walk without it since.
+    pub since: Moment,
+    /// Namely's `updated_at` of what is shown, in seconds, if it was said.
+    pub edited: Option<i64>,
+}
+
+/// Whether a profile of which a person has decided that access ends, because it was missing, is there again: its document was edited
+/// after the one that was `held` when it went, or it stays. Old answers show it as it was.
+pub fn is_there_again(shown: &ShownAgain, held: Option<i64>, now: Moment) -> bool {
+    let is_newer = shown.edited.zip(held).is_some_and(|(edited, held)| edited > held);
+    is_newer || now.since(shown.since) >= PUT_BACK
+}
+
 /// Who else is concerned by a new document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ripples<'a> {
@@ -123,6 +141,17 @@ mod tests {
             assert!(!is_of_before(updated, held, at(0), at(5)), "{updated:?} beside {held:?}");
         }
         assert!(!is_of_before(Some(100), Some(200), at(0), at(600)), "nothing newer is shown any more");
+    }
+
+    #[test]
+    fn whoever_was_ended_for_being_missing_is_there_again_by_a_newer_document_or_by_staying() {
+        let at = Moment::from_secs;
+        let shown = |edited, since| ShownAgain { profile: "p".into(), since: at(since), edited };
+        assert!(is_there_again(&shown(Some(201), 0), Some(200), at(1)));
+        for (edited, held) in [(Some(200), Some(200)), (Some(199), Some(200)), (None, Some(200)), (None, None)] {
+            assert!(!is_there_again(&shown(edited, 0), held, at(599)), "{edited:?} beside {held:?}");
+            assert!(is_there_again(&shown(edited, 0), held, at(600)));
+        }
     }
 
     #[test]

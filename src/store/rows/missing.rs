@@ -51,11 +51,10 @@ pub fn insert(c: &Tx, tenant: &str, employee: &Employee, since: Moment) -> Resul
     Ok(insert.execute(params![tenant, employee.id, since.millis(), name_key(employee)])? == 1)
 }
 
-/// A profile is shown again; returns what was decided about it, nothing at all if it was not missing.
-pub fn remove(c: &Tx, tenant: &str, profile: &str) -> Result<Option<Option<Verdict>>, StoreError> {
-    let Some(missing) = find(c, tenant, profile)? else { return Ok(None) };
+/// A profile is missing no more.
+pub fn remove(c: &Tx, tenant: &str, profile: &str) -> Result<(), StoreError> {
     c.prepare_cached("DELETE FROM missing WHERE tenant = ?1 AND profile = ?2")?.execute([tenant, profile])?;
-    Ok(Some(missing.verdict))
+    Ok(())
 }
 
 /// Since when a profile is missing, if it is.
