@@ -4,6 +4,7 @@ pub mod catalogue;
 pub mod client;
 pub(crate) mod detector;
 mod fields;
+mod hot;
 pub(crate) mod incomplete;
 pub(crate) mod walk;
 pub(crate) mod wire;

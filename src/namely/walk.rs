@@ -3,6 +3,7 @@
 //! **Invariant:** a walk is evidence only if complete: every page up to the empty one was read, and as many distinct
 //! profiles were seen as Namely says there are. An incomplete walk may add and update, never remove.
 
+use super::hot::{Hot, Shows};
 use super::incomplete::Incomplete;
 use crate::clock::Moment;
 use crate::domain::record::employee::ContentHash;
@@ -102,8 +103,6 @@ impl Shown {
 const THROTTLE_PAUSE: Duration = Duration::from_secs(60);
 const MINUTE: Duration = Duration::from_secs(60);
 const ATTEMPTS: u32 = 3;
-/// A hot pass goes on as long as it finds changes, but not for ever: the walk sees the rest.
-const HOT_PAGES: usize = 20;
 
 /// Pages of a walk that may show nobody new: whoever is hired or leaves meanwhile moves some people to a page that was read
 /// already, but not whole pages of them.
@@ -221,9 +220,7 @@ pub struct Walker {
     /// Of those, the profiles that somebody has asked for.
     ones: VecDeque<Moment>,
     paused_until: Option<Moment>,
-    hot_due: Moment,
-    hot_next_page: Option<usize>,
-    hot_in_flight: bool,
+    hot: Hot,
     walk: Option<Walk>,
     walk_due: Moment,
     walks: u64,
@@ -233,7 +230,7 @@ impl Walker {
     /// Another pace from now on.
     pub fn set_pace(&mut self, pace: Pace, now: Moment) {
         self.pace = pace;
-        self.hot_due = self.hot_due.min(now + pace.hot_interval);
+        self.hot.due = self.hot.due.min(now + pace.hot_interval);
         self.walk_due = self.walk_due.min(now + pace.walk_interval);
     }
 
@@ -244,9 +241,7 @@ impl Walker {
             sent: VecDeque::new(),
             ones: VecDeque::new(),
             paused_until: None,
-            hot_due: now,
-            hot_next_page: None,
-            hot_in_flight: false,
+            hot: Hot::new(now),
             walk: None,
             walk_due: now,
             walks: 0,
@@ -263,11 +258,8 @@ impl Walker {
         }
         self.paused_until = None;
         let mut fetches = Vec::new();
-        if !self.hot_in_flight && self.sent.len() < self.pace.per_minute && now >= self.hot_due {
-            let page = self.hot_next_page.take().unwrap_or(1);
-            self.hot_in_flight = true;
-            self.hot_due = now + self.pace.hot_interval;
-            fetches.push(Fetch::Hot { page });
+        if !self.hot.in_flight && self.sent.len() < self.pace.per_minute && now >= self.hot.due {
+            fetches.push(Fetch::Hot { page: self.hot.send(now + self.pace.hot_interval) });
             self.sent.push_back(now);
         }
         if self.walk.is_none() && now >= self.walk_due {
@@ -308,7 +300,7 @@ impl Walker {
             n if n < limit => now,
             n => self.sent.get(n - limit.max(1)).map_or(now, |sent| *sent + MINUTE),
         };
-        let hot = (!self.hot_in_flight).then(|| self.hot_due.max(room_at(self.pace.per_minute)));
+        let hot = (!self.hot.in_flight).then(|| self.hot.due.max(room_at(self.pace.per_minute)));
         let for_walk = room_at(self.pace.per_minute.saturating_sub(self.hot_share()));
         let walk = match &self.walk {
             None => Some(self.walk_due),
@@ -326,12 +318,13 @@ impl Walker {
                 None
             }
             Fetch::Hot { page } => {
-                self.hot_in_flight = false;
                 self.saw_beside(seen);
-                if seen.changed > 0 && page < HOT_PAGES && !seen.ids.is_empty() {
-                    self.hot_next_page = Some(page + 1);
-                    self.hot_due = now;
-                }
+                let shows = match (seen.ids.is_empty(), seen.changed) {
+                    (true, _) => Shows::Nobody,
+                    (false, 0) => Shows::NoNews,
+                    (false, _) => Shows::News,
+                };
+                self.hot.on_page(page, shows, now);
                 None
             }
             Fetch::Walk { walk: number, page } => {
@@ -350,9 +343,8 @@ impl Walker {
         }
         match fetch {
             Fetch::One => None,
-            Fetch::Hot { .. } => {
-                self.hot_in_flight = false;
-                self.hot_next_page = None;
+            Fetch::Hot { page } => {
+                self.hot.on_failure(page);
                 None
             }
             Fetch::Walk { walk: number, page } => {
@@ -582,16 +574,5 @@ mod tests {
         assert!(walker.one(now + MINUTE), "a minute later there is room again");
         walker.on_failure(Fetch::Hot { page: 1 }, &Failure::Throttled, now + MINUTE);
         assert!(!walker.one(now + MINUTE), "not while Namely throttles");
-    }
-
-    #[test]
-    fn a_hot_pass_goes_on_while_it_finds_changes() {
-        let now = Moment::from_secs(0);
-        let mut walker = Walker::new(Pace::default(), now);
-        assert!(walker.due(now).contains(&Fetch::Hot { page: 1 }));
-        walker.on_page(Fetch::Hot { page: 1 }, &Seen { ids: ids(0..50), total_count: None, changed: 3 }, now);
-        assert!(walker.due(now).contains(&Fetch::Hot { page: 2 }));
-        walker.on_page(Fetch::Hot { page: 2 }, &Seen { ids: ids(50..100), total_count: None, changed: 0 }, now);
-        assert!(!walker.due(now).iter().any(|f| matches!(f, Fetch::Hot { .. })));
     }
 }

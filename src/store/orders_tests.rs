@@ -26,7 +26,7 @@ async fn targets(world: &World) -> Vec<i64> {
     read.await.expect("reads")
 }
 
-async fn end(world: &World, target: i64) {
+async fn ask(world: &World, target: i64) {
     let at = world.now.millis();
     let (accounts, why) = (Vec::new(), "stolen laptop".to_owned());
     let order = EndOrder { targets: vec![target], accounts, why, at, begins: at, suspends: false, only_here: false };
@@ -34,7 +34,26 @@ async fn end(world: &World, target: i64) {
     let by = Decider::of_token("ann", None);
     let asks = world.store.run(move |c| request(c, "main", &OperatorRequest::EndAccess { order }, &by, now));
     asks.await.expect("asks");
+}
+
+async fn end(world: &World, target: i64) {
+    ask(world, target).await;
     world.store.apply_requests(world.now).await.expect("ends");
+}
+
+#[tokio::test]
+async fn an_end_of_access_that_was_accepted_stands_whatever_pauses_the_service_before_it_is_acted_upon() {
+    let world = world().await;
+    world.see(of("Finance")).await;
+    let target = targets(&world).await[0];
+    ask(&world, target).await;
+    let by = Decider::of_token("ben", None);
+    world.store.pause(None, None, "an incident", &by, world.now).await;
+    world.store.apply_requests(world.now).await.expect("acts");
+    assert!(
+        world.store.run(move |c| row::of(c, target)).await.expect("reads").is_some(),
+        "it waits for the pause alone"
+    );
 }
 
 #[tokio::test]

@@ -6,8 +6,10 @@ use super::{StoreError, append, dirty};
 use crate::audit::details::{Undone, Unpinned};
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
+use crate::domain::plan::doubt::gives_access;
 use crate::domain::plan::pins::Pins;
 use crate::domain::plan::priority::Priority;
+use crate::domain::plan::step::Step;
 use crate::domain::work::cause::Cause;
 use crate::domain::work::machine::ANY_BUCKET;
 use std::collections::BTreeMap;
@@ -28,6 +30,15 @@ pub(super) fn pin(
         append(c, &Record::about(*target, org.to_owned(), now, Event::Undone(undone)))?;
     }
     Ok(())
+}
+
+/// A call leaves: whoever had to approve what gives access against the record has.
+pub(super) fn carries_out(c: &Tx, target: i64, step: &Step) -> Result<(), StoreError> {
+    if !gives_access(step) {
+        return Ok(());
+    }
+    let mut pins = pin::load(c, target)?;
+    if pins.carries_out(step) { pin::change(c, target, &pins) } else { Ok(()) }
 }
 
 /// Why something is not pinned any more.

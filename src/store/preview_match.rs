@@ -53,6 +53,13 @@ pub struct Outlook {
 }
 
 impl Outlook {
+    /// Whether profiles and accounts are as a code stands for, whatever the plans are by now: these wait for nobody any more once it is
+    /// decided.
+    pub fn is_of_the_same(&self, code: &str) -> bool {
+        let who = |code: &str| code.rsplit_once('-').map(|(who, _)| who.to_owned());
+        who(code).is_some() && who(code) == who(&self.code)
+    }
+
     /// What differs from what a code stands for, for people.
     pub fn changed_since(&self, code: &str) -> String {
         let (old, new): (Vec<&str>, Vec<&str>) = (code.split('-').collect(), self.code.split('-').collect());

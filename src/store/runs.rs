@@ -9,8 +9,8 @@ use super::lease::{EndStep, Want};
 use super::rows::meta::{number, set_meta};
 use super::rows::{account, anchored, approval, awaited, intent, link, refusal, target, work};
 use super::{
-    Store, StoreError, Trouble, accounts, anchors, append, cases, coverage, dirty, name_of, pause, previews, prime,
-    proof, refused, relink, restraint, unanswered,
+    Store, StoreError, Trouble, accounts, anchors, append, cases, coverage, dirty, name_of, pause, pins, previews,
+    prime, proof, refused, relink, restraint, unanswered,
 };
 use crate::audit::details::{Done, Planned, Quarantined, Withheld};
 use crate::audit::{Call, Effect, Event, Outcome, Record};
@@ -205,6 +205,7 @@ fn begin_step(
     // From now on a suspension or deactivation is ours, whatever becomes of this run and of what is known of the account:
     // whoever returns is let in again.
     target::becomes(c, lease.target, &call.step)?;
+    pins::carries_out(c, lease.target, &call.step)?;
     Ok(Begun::Intent(intent::insert(c, lease, call, now)?))
 }
 

@@ -148,6 +148,7 @@ pub(super) fn apply(
                 pins.pinned_while(&rules.lifecycle(&case, now).entitlement);
             }
         }
+        people.retain(|_, pins| !pins.is_empty());
         pins::pin(c, org, people, why, by, now)?;
     }
     Ok(Ok(found.people.len()))

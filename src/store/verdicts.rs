@@ -78,8 +78,12 @@ fn join(
     now: Moment,
 ) -> Result<(), StoreError> {
     let Decided { review: id, org, position, .. } = decided;
-    if let Some(why) = of_join(c, rules, org, target, counterpart, now)?.refused {
-        tracing::warn!(review = id, why, "a match that was accepted cannot be carried out any more");
+    let outlook = of_join(c, rules, org, target, counterpart, now)?;
+    let agreed = review::agreed(c, *id)?.into_iter().filter(|one| outlook.is_of_the_same(&one.code)).count();
+    let is_as_shown = i64::try_from(agreed).is_ok_and(|agreed| agreed >= outlook.needs);
+    let changed = (!is_as_shown).then(|| "a profile or an account is not as it was shown".to_owned());
+    if let Some(why) = outlook.refused.or(changed) {
+        tracing::warn!(review = id, why, "a match that was accepted cannot be carried out any more; it is asked again");
         return review::forget(c, *id);
     }
     let evidence = format!("review {id}");

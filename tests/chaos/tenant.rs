@@ -13,6 +13,9 @@ use rand_chacha::rand_core::SeedableRng;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How many profiles there are at most: a service that is killed every few seconds has to read them all each time.
+const MOST_PEOPLE: usize = 400;
+
 /// Everything that was ever an address of somebody, and what HR has done.
 pub struct Office {
     random: ChaCha8Rng,
@@ -47,7 +50,7 @@ impl Office {
         let count = tenant.people().count();
         self.made += 1;
         let pick = self.random.random_range(0..100);
-        if pick < 12 {
+        if pick < 12 && count < MOST_PEOPLE {
             let mut person = self.hr.joiner(count.min(60).div_ceil(10));
             let what = match pick {
                 0..5 => "hire",

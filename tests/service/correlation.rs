@@ -3,6 +3,7 @@
 use crate::common::config::config_file;
 use crate::common::program::program;
 use crate::common::rig::{Rig, Setup, on_a_system};
+use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::population::{Person, Status as Hired};
 use serde_json::{Value, json};
@@ -179,10 +180,8 @@ fn a_rehire_under_a_new_profile_gets_the_old_account_back_once_somebody_says_tha
                 .any(|(p, why)| p == ANEW && why.contains("they have left: accept if they come back"))
         })
         .await;
-        let okta = rig.world.okta.core();
-        let is_out = okta.users().any(|user| user.id == id && user.status == Status::Deprovisioned);
-        drop(okta);
-        assert!(is_out);
+        let is_out = |okta: &Okta| okta.users().any(|user| user.id == id && user.status == Status::Deprovisioned);
+        assert!(is_out(&rig.world.okta.core()));
         let review = document(&rig, &["review", "list", "--json"])[0]["id"].to_string();
         let code = code_of_review(&rig, &review);
         let (ok, said) = command(&rig, &["review", "accept", &review, &code, "--by", "ada"]);

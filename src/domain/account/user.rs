@@ -185,6 +185,16 @@ impl Unsure {
     }
 }
 
+/// How somebody else has closed an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closed {
+    /// It was suspended, and was so when we deactivated it.
+    Suspended,
+    /// It was deactivated.
+    Deactivated,
+}
+
 /// What is known of an account that no user object of Okta shows: kept when the account is read again.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Marks {
@@ -204,6 +214,9 @@ pub struct Marks {
     /// one that was there when the account was seen first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended_by_us: Option<bool>,
+    /// What somebody else had done to the account before the record said that access is over: no word of the record takes that back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_by_others: Option<Closed>,
     /// The status in which Okta refused to suspend the account. The next run that reads the account tries it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_suspended_in: Option<AccountStatus>,
@@ -317,13 +330,20 @@ impl Account {
     pub fn is_deactivated_by_us(&self, was: Option<&str>) -> bool {
         let exit = self.marks.exit.as_ref();
         let is_ours = exit.is_some_and(|exit| exit.deactivated || exit.sent && was == Some("suspended"));
-        self.status == AccountStatus::Deprovisioned && (is_ours || was == Some("ended"))
+        let is_closed = self.status == AccountStatus::Deprovisioned && self.marks.closed_by_others.is_none();
+        is_closed && (is_ours || was == Some("ended"))
     }
 
     /// What is known of whose a suspension is, when it is read after it was `known`.
     pub fn is_read_after(&mut self, known: &Account) {
         if self.is_awake() || known.is_awake() && self.marks.suspended_by_us.is_none() {
             self.marks.suspended_by_us = Some(false);
+        }
+        let exit = self.marks.exit.as_ref();
+        if self.is_awake() {
+            self.marks.closed_by_others = None;
+        } else if known.is_live() && !self.is_live() && !exit.is_some_and(|exit| exit.sent || exit.deactivated) {
+            self.marks.closed_by_others = Some(Closed::Deactivated);
         }
     }
 

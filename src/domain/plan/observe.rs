@@ -1,7 +1,7 @@
 //! What is known of an account after a call was answered.
 
 use crate::domain::account::directory::Group;
-use crate::domain::account::user::{Account, AccountStatus, ExitProof, Link, Scope};
+use crate::domain::account::user::{Account, AccountStatus, Closed, ExitProof, Link, Scope};
 use crate::domain::plan::step::Step;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -61,6 +61,9 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
         }
         Step::RevokeSessions { .. } => exit(&mut now, |proof| *proof = std::mem::take(proof).begun_anew(true)),
         Step::Deactivate { .. } => {
+            if now.status == AccountStatus::Suspended && now.marks.suspended_by_us == Some(false) {
+                now.marks.closed_by_others = Some(Closed::Suspended);
+            }
             now.status = AccountStatus::Deprovisioned;
             now.apps.clear(); // Okta takes them with the deactivation (okta-api.md §2.2)
             exit(&mut now, |proof| {
@@ -99,6 +102,7 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
                 now.marks.restore = proof.had;
             }
             (now.marks.not_suspended_in, now.marks.suspended_by_us) = (None, Some(false));
+            now.marks.closed_by_others = None;
             // Without a password it waits for its owner (okta-api.md §2.1); either way it is in use.
             now.status = AccountStatus::Provisioned;
         }

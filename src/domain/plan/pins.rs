@@ -4,7 +4,9 @@
 //! safeguards as everything else.
 
 use crate::domain::account::directory::Directory;
+use crate::domain::account::user::Account;
 use crate::domain::mapping::desired::Desired;
+use crate::domain::plan::doubt::gives_access;
 use crate::domain::plan::step::Step;
 use crate::domain::record::lifecycle::Entitlement;
 use serde::{Deserialize, Serialize};
@@ -37,6 +39,9 @@ pub struct Pins {
     /// looked at, and outweighs it. Not known of what an earlier version has pinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub against_end: Option<bool>,
+    /// A call that gives it was let through: whoever had to approve has.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub carried_out: bool,
 }
 
 impl Pins {
@@ -45,11 +50,14 @@ impl Pins {
         *self == Self::default()
     }
 
-    /// What the record grants, as far as access is not pinned to something else.
-    pub fn entitlement(&self, says: &Entitlement) -> Entitlement {
+    /// What the record grants, as far as access is not pinned to something else. Access against an end is proposed where the end is
+    /// carried out on `account`, and holds once it was approved: until then the end is what holds.
+    pub fn entitlement(&self, says: &Entitlement, account: Option<&Account>) -> Entitlement {
         match (self.access, says) {
             (Some(Access::Given), Entitlement::OnLeave(_)) => Entitlement::Entitled,
-            (Some(Access::Given), _) if self.defies(says) => Entitlement::Entitled,
+            (Some(Access::Given), _) if self.defies(says) && (self.is_decided() || is_out(says, account)) => {
+                Entitlement::Entitled
+            }
             (Some(Access::Withheld), Entitlement::Entitled) => {
                 Entitlement::OnLeave("an undo has withheld access".into())
             }
@@ -60,8 +68,23 @@ impl Pins {
         }
     }
 
-    /// They are pinned while the record says this.
+    /// Whether access that is pinned is given by a decision, and not by a proposal that waits for one.
+    pub fn is_decided(&self) -> bool {
+        self.access == Some(Access::Given) && (self.carried_out || self.against_end.is_none())
+    }
+
+    /// A call was let through; whether that carries out what is pinned.
+    pub fn carries_out(&mut self, step: &Step) -> bool {
+        let carries_out = self.access == Some(Access::Given) && gives_access(step) && !self.carried_out;
+        self.carried_out |= carries_out;
+        carries_out
+    }
+
+    /// They are pinned while the record says this. Access that it grants by itself is not pinned: what becomes of it later is not what
+    /// was taken back.
     pub fn pinned_while(&mut self, says: &Entitlement) {
+        let is_withheld = says.is_over() || matches!(says, Entitlement::OnLeave(_));
+        self.access = self.access.filter(|access| *access != Access::Given || is_withheld);
         self.against_end = self.access.map(|_| says.is_over());
     }
 
@@ -117,6 +140,15 @@ impl Pins {
         let not_member = self.not_member.iter().map(|id| format!("not in group {:?}", name(id)));
         access.into_iter().chain(attributes).chain(member).chain(not_member).collect()
     }
+}
+
+/// Whether the end that a record says is carried out on an account, as far as one person's word goes: whoever may be an administrator
+/// is suspended, and the rest waits for two.
+fn is_out(says: &Entitlement, account: Option<&Account>) -> bool {
+    account.is_some_and(|account| match says {
+        Entitlement::Suspended(_) => !account.is_awake(),
+        _ => !account.is_live() || account.is_suspended_for_end(),
+    })
 }
 
 /// What has to be pinned to take back calls that were carried out, newest first, and what cannot come back.
@@ -181,6 +213,8 @@ pub fn invert<'a>(newest_first: impl IntoIterator<Item = &'a Step>) -> (Pins, BT
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::AccountStatus;
+    use crate::domain::account::user::tests::bare;
     use crate::domain::record::employee::FieldChange;
 
     fn update(field: &str, before: &str, after: &str) -> Step {
@@ -233,25 +267,41 @@ mod tests {
 
     #[test]
     fn taking_back_a_termination_warns_of_what_does_not_come_back_and_defies_namely() {
-        let (pins, warnings) = invert(&[Step::Deactivate { id: "00u1".into() }]);
+        let (mut pins, warnings) = invert(&[Step::Deactivate { id: "00u1".into() }]);
         assert_eq!(pins.access, Some(Access::Given));
         assert!(warnings.iter().any(|w| w.contains("does not come back")));
         let ended = Entitlement::Ended("inactive".into());
         assert!(pins.defies(&ended) && !pins.defies(&Entitlement::Entitled));
-        assert_eq!(pins.entitlement(&ended), Entitlement::Entitled);
+        let mut account = bare("00u1", "a@example.com", None);
+        assert_eq!(pins.entitlement(&ended, Some(&account)), Entitlement::Entitled, "of an earlier version");
+        pins.pinned_while(&ended);
+        assert_eq!(pins.entitlement(&ended, Some(&account)), ended, "nobody has approved it");
+        account.status = AccountStatus::Suspended;
+        assert_eq!(pins.entitlement(&ended, Some(&account)), ended, "the end goes on");
+        let grace = Entitlement::Suspended("the grace".into());
+        assert_eq!(pins.entitlement(&grace, Some(&account)), Entitlement::Entitled, "proposed");
+        account.status = AccountStatus::Deprovisioned;
+        assert_eq!(pins.entitlement(&ended, Some(&account)), Entitlement::Entitled, "proposed");
+        assert!(!pins.is_decided());
+        assert!(!pins.carries_out(&Step::ReadBack { id: "00u1".into() }));
+        assert!(pins.carries_out(&Step::Activate { id: "00u1".into(), send_email: false }));
+        account.status = AccountStatus::Active;
+        assert_eq!(pins.entitlement(&ended, Some(&account)), Entitlement::Entitled, "by decision");
     }
 
     #[test]
     fn an_end_that_comes_after_a_leave_was_taken_back_outweighs_it() {
-        let suspend = Step::Suspend { id: "00u1".into(), status: crate::domain::AccountStatus::Active };
+        let suspend = Step::Suspend { id: "00u1".into(), status: AccountStatus::Active };
         let (mut pins, _) = invert(&[suspend]);
         let (leave, ended) = (Entitlement::OnLeave("the rule applies".into()), Entitlement::Ended("a date".into()));
         pins.pinned_while(&leave);
-        assert_eq!(pins.entitlement(&leave), Entitlement::Entitled);
-        assert_eq!(pins.entitlement(&ended), ended);
+        assert_eq!(pins.entitlement(&leave, None), Entitlement::Entitled);
+        assert_eq!(pins.entitlement(&ended, None), ended);
         assert!(!pins.defies(&ended));
         pins.pinned_while(&ended);
-        assert!(pins.defies(&ended) && pins.entitlement(&ended) == Entitlement::Entitled);
+        assert!(pins.defies(&ended));
+        pins.pinned_while(&Entitlement::Entitled);
+        assert!(pins.is_empty(), "it is so already");
     }
 
     #[test]

@@ -4,14 +4,13 @@
 //! Plans are cheap and are made anew from the newest snapshot each time; a plan's position is never stored.
 
 use crate::domain::account::directory::{Directory, Group};
-use crate::domain::account::user::{Account, AccountStatus, Link};
+use crate::domain::account::user::{Account, AccountStatus, Closed, Link};
 use crate::domain::mapping::desired::{Desired, LOGIN, Mapping};
 use crate::domain::mapping::login::Chosen;
 use crate::domain::plan::apps;
 use crate::domain::plan::awaited::Awaited;
 use crate::domain::plan::case::{Case, ManagerLink};
 use crate::domain::plan::left_alone::LeftAlone;
-use crate::domain::plan::pins::Access;
 use crate::domain::plan::priority::Priority;
 use crate::domain::plan::reasons::reasons;
 use crate::domain::plan::resolve::{Lacking, group_name, pinned, removals, resolve, user_type, wanted};
@@ -124,17 +123,13 @@ fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obs
         || Step::Activate { id: account.id.clone(), send_email: situation.rulebook.policies.onboarding.send_email };
     match account.status {
         AccountStatus::Staged => plan.steps.push(activate()),
-        AccountStatus::Suspended
-            if account.is_suspended_by_us(case.was.as_deref()) || case.pins.access == Some(Access::Given) =>
-        {
+        AccountStatus::Suspended if account.is_suspended_by_us(case.was.as_deref()) => {
             plan.steps.push(Step::Unsuspend { id: account.id.clone() });
         }
         AccountStatus::Suspended => {
             plan.remarks.push("suspended in Okta by somebody else: kept suspended, otherwise up to date".into());
         }
-        AccountStatus::Deprovisioned
-            if account.is_deactivated_by_us(case.was.as_deref()) || case.pins.access == Some(Access::Given) =>
-        {
+        AccountStatus::Deprovisioned if account.is_deactivated_by_us(case.was.as_deref()) => {
             // What was seen long ago is no reason to give access: it is read first.
             if !situation.fresh {
                 plan.steps.push(Step::ReadAccount { id_or_login: account.id.clone() });
@@ -144,10 +139,14 @@ fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obs
             plan.steps.push(activate());
         }
         AccountStatus::Deprovisioned => {
+            let done = match account.marks.closed_by_others {
+                Some(Closed::Suspended) => "had suspended the Okta account before access ended",
+                _ => "has deactivated the Okta account",
+            };
             return Err(Obstacle {
-                why: "active in Namely, but somebody else has deactivated the Okta account: activate it in Okta if \
-                      they should have it, then the rest follows"
-                    .into(),
+                why: format!(
+                    "active in Namely, but somebody else {done}: activate it in Okta if they should have it, then the rest follows"
+                ),
                 read_again: true,
                 awaits: Vec::new(),
             });
@@ -160,7 +159,7 @@ fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obs
 
 /// What the plan is made for: what the record grants, or what an undo has pinned.
 pub(in crate::domain) fn case_entitlement(situation: &Situation) -> Entitlement {
-    situation.case.pins.entitlement(&situation.lifecycle.entitlement)
+    situation.case.pins.entitlement(&situation.lifecycle.entitlement, situation.case.account.as_ref())
 }
 
 fn remark(text: &str) -> Plan {

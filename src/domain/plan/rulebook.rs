@@ -67,6 +67,17 @@ pub struct Rulebook {
     pub safeguards: Safeguards,
 }
 
+/// The zone in which the dates of somebody are meant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Zone {
+    /// Theirs, or that of their tenant.
+    pub zone: TimeZone,
+    /// Whether it is known to be theirs: nothing in the configuration says where people are, or it says it of them.
+    pub is_of_person: bool,
+    /// What HR should know about it.
+    pub remark: Option<String>,
+}
+
 impl Rulebook {
     fn engine(&self) -> &Engine {
         self.mapping.engine()
@@ -96,30 +107,31 @@ impl Rulebook {
             .map_err(|message| MappingError::of(&label, people, message))
     }
 
-    /// The zone in which the dates of a position are meant, and what HR should know about it.
-    pub fn zone_of(&self, position: &Position) -> (TimeZone, Option<String>) {
+    /// The zone in which the dates of a position are meant.
+    pub fn zone_of(&self, position: &Position) -> Zone {
         let tenant = self.tenants.iter().find(|tenant| tenant.name == position.tenant);
         let tenant = tenant.map_or(TimeZone::UTC, |tenant| tenant.zone.clone());
-        let Some(expr) = &self.zone else { return (tenant, None) };
+        let of_tenant = |remark| Zone { zone: tenant.clone(), is_of_person: false, remark };
+        let Some(expr) = &self.zone else { return Zone { is_of_person: true, ..of_tenant(None) } };
         match expr.text(&self.bind("", position, expr.reads())) {
-            Ok(name) if name.is_empty() => (tenant, None),
+            Ok(name) if name.is_empty() => of_tenant(None),
             Ok(name) => match TimeZone::get(&name) {
-                Ok(zone) => (zone, None),
-                Err(_) => (tenant, Some(format!("{name:?} is not a time zone; dates are taken in the tenant's"))),
+                Ok(zone) => Zone { zone, is_of_person: true, remark: None },
+                Err(_) => of_tenant(Some(format!("{name:?} is not a time zone; dates are taken in the tenant's"))),
             },
             Err(why) => {
-                (tenant, Some(format!("the time zone cannot be told ({why}); dates are taken in the tenant's")))
+                of_tenant(Some(format!("the time zone cannot be told ({why}); dates are taken in the tenant's")))
             }
         }
     }
 
     fn position_lifecycle(&self, position: &Position, ended_at: Option<Moment>, now: Moment) -> Lifecycle {
-        let (zone, remark) = self.zone_of(position);
+        let Zone { zone, is_of_person, remark } = self.zone_of(position);
         let on_leave = self.leave.as_ref().map_or(Ok(false), |leave| {
             let on_leave = leave.holds(&self.bind("", position, leave.reads()));
             on_leave.map_err(|message| MappingError::of("leave.when", leave, message).to_string())
         });
-        let terms = Terms { policies: &self.policies, zone: &zone, on_leave, ended_at };
+        let terms = Terms { policies: &self.policies, zone: &zone, is_of_person, on_leave, ended_at };
         let mut lifecycle = lifecycle::lifecycle(&position.employee, &terms, now);
         lifecycle.remarks.extend(remark);
         lifecycle
@@ -445,12 +457,12 @@ pub(crate) mod tests {
         let compile = |rules: &Rulebook, source: &str| Some(rules.mapping.engine().compile(source).expect("compiles"));
         rules.zone = compile(&rules, "employee.office == 'Lyon' ? 'Europe/Paris' : ''");
         let lyon = position("acme", "a", |_| {});
-        assert_eq!(rules.zone_of(&lyon).0.iana_name(), Some("Europe/Paris"));
+        assert_eq!(rules.zone_of(&lyon).zone.iana_name(), Some("Europe/Paris"));
         let elsewhere = position("acme", "a", |e| e.offices.clear());
-        assert_eq!(rules.zone_of(&elsewhere).0, TimeZone::UTC);
+        assert_eq!(rules.zone_of(&elsewhere).zone, TimeZone::UTC);
         rules.zone = compile(&rules, "employee.office");
-        let (zone, remark) = rules.zone_of(&lyon);
-        assert_eq!(zone, TimeZone::UTC);
+        let Zone { zone, is_of_person, remark } = rules.zone_of(&lyon);
+        assert_eq!((zone, is_of_person), (TimeZone::UTC, false));
         assert!(remark.is_some_and(|r| r.contains("Lyon")));
     }
 

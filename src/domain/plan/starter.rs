@@ -46,7 +46,7 @@ pub struct Remark {
 
 /// The first day of whoever starts in the next `days`, today included, in the zone of their tenant.
 pub fn starts_within(rules: &Rulebook, case: &Case, days: u16, now: Moment) -> Option<Date> {
-    let (zone, _) = rules.zone_of(case.person.primary());
+    let zone = rules.zone_of(case.person.primary()).zone;
     let today = zone.to_datetime(now.timestamp()).date();
     let last = today.saturating_add(i32::from(days).days());
     case.person.primary().employee.start_date.filter(|start| *start >= today && *start <= last)

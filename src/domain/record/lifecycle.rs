@@ -5,7 +5,7 @@
 use crate::clock::Moment;
 use crate::domain::record::employee::{Employee, UserStatus};
 use jiff::civil::{Date, Time};
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -181,6 +181,8 @@ pub struct Terms<'a> {
     pub policies: &'a Policies,
     /// The zone in which its dates are meant.
     pub zone: &'a TimeZone,
+    /// Whether it is known that the person is there.
+    pub is_of_person: bool,
     /// Whether the person is on leave, as the configuration tells it; the error names the expression.
     pub on_leave: Result<bool, String>,
     /// Since when the person is known to have left.
@@ -279,9 +281,19 @@ fn end_of_last_day(employee: &Employee, terms: &Terms) -> Option<(Date, Moment)>
 
 /// That a last day is over, whatever the status says.
 fn over(last_day: Option<(Date, Moment)>, terms: &Terms, now: Moment) -> Option<Lifecycle> {
-    let (day, end) = last_day.filter(|(_, end)| *end <= now)?;
-    Some(ended(format!("the last day was {day}"), end, terms, now))
+    let (day, end) = last_day?;
+    if end <= now {
+        return Some(ended(format!("the last day was {day}"), end, terms, now));
+    }
+    // Over where they were: a place that is not known any more gives nothing back, a date or a status does.
+    let ended_at = terms.ended_at.filter(|_| !terms.is_of_person)?;
+    let first_of_all = end_of(day, terms.policies.termination.last_day, &TimeZone::fixed(FIRST))?;
+    let why = format!("the last day was {day} where they were known to be");
+    (first_of_all <= ended_at).then(|| ended(why, ended_at, terms, now).until(end))
 }
+
+/// Where on earth a day ends first.
+const FIRST: Offset = Offset::constant(14);
 
 /// Somebody who works here now: the last day, then leave.
 fn present(employee: &Employee, terms: &Terms, now: Moment) -> Lifecycle {

@@ -20,13 +20,21 @@ fn profile(status: UserStatus, start: &str, departure: &str) -> Employee {
 /// The standing under `policies` in Berlin.
 fn under(policies: &Policies, employee: &Employee, on_leave: bool, now: &str) -> Lifecycle {
     let zone = zone("Europe/Berlin");
-    lifecycle(employee, &Terms { policies, zone: &zone, on_leave: Ok(on_leave), ended_at: None }, moment(now))
+    lifecycle(
+        employee,
+        &Terms { policies, zone: &zone, is_of_person: true, on_leave: Ok(on_leave), ended_at: None },
+        moment(now),
+    )
 }
 
 fn leaving_in(zone_name: &str, last_day: &str, now: &str) -> Lifecycle {
     let (policies, zone) = (Policies::default(), zone(zone_name));
     let employee = profile(UserStatus::Active, "2020-01-01", last_day);
-    lifecycle(&employee, &Terms { policies: &policies, zone: &zone, on_leave: Ok(false), ended_at: None }, moment(now))
+    lifecycle(
+        &employee,
+        &Terms { policies: &policies, zone: &zone, is_of_person: true, on_leave: Ok(false), ended_at: None },
+        moment(now),
+    )
 }
 
 #[test]
@@ -131,6 +139,23 @@ fn a_last_day_that_is_over_ends_access_whatever_the_status_says() {
 }
 
 #[test]
+fn whose_last_day_was_over_where_they_were_does_not_come_back_because_it_is_not_known_where_they_are() {
+    let (policies, zone) = (Policies::default(), zone("America/New_York"));
+    let leaves = |last_day: &str| profile(UserStatus::Active, "2020-01-01", last_day);
+    let is = |last_day: &str, is_of_person, ended_at: Option<&str>| {
+        let ended_at = ended_at.map(moment);
+        let terms = Terms { policies: &policies, zone: &zone, is_of_person, on_leave: Ok(false), ended_at };
+        lifecycle(&leaves(last_day), &terms, moment("2026-05-04T13:00:00Z")).entitlement
+    };
+    // Over on Kiritimati since 10:00 UTC, in New York in 15 hours.
+    let ended = Some("2026-05-04T10:00:00Z");
+    assert!(matches!(is("2026-05-04", false, ended), Entitlement::Ended(_)));
+    assert_eq!(is("2026-05-04", true, ended), Entitlement::Entitled, "they have moved to New York");
+    assert_eq!(is("2026-05-05", false, ended), Entitlement::Entitled, "the last day was put off");
+    assert_eq!(is("2026-05-04", false, None), Entitlement::Entitled);
+}
+
+#[test]
 fn a_grace_suspends_first_and_ends_on_its_day() {
     let termination = Termination { grace: Duration::from_secs(30 * 86_400), ..Termination::default() };
     let policies = Policies { termination, ..Policies::default() };
@@ -142,7 +167,7 @@ fn a_grace_suspends_first_and_ends_on_its_day() {
     // HR flips the status without a date: the grace begins when that was seen.
     let zone = zone("Europe/Berlin");
     let inactive = profile(UserStatus::Inactive, "2020-01-01", "");
-    let seen = |ended_at| Terms { policies: &policies, zone: &zone, on_leave: Ok(false), ended_at };
+    let seen = |ended_at| Terms { policies: &policies, zone: &zone, is_of_person: true, on_leave: Ok(false), ended_at };
     let now = moment("2026-05-01T12:00:00Z");
     let month_ago = moment("2026-03-31T12:00:00Z");
     assert!(matches!(lifecycle(&inactive, &seen(None), now).entitlement, Entitlement::Suspended(_)));
@@ -168,7 +193,13 @@ fn somebody_with_several_positions_leaves_when_the_last_one_ends() {
 #[test]
 fn a_leave_rule_that_fails_changes_nothing() {
     let (policies, zone) = (Policies::default(), TimeZone::UTC);
-    let terms = Terms { policies: &policies, zone: &zone, on_leave: Err("leave.when failed".into()), ended_at: None };
+    let terms = Terms {
+        policies: &policies,
+        zone: &zone,
+        is_of_person: true,
+        on_leave: Err("leave.when failed".into()),
+        ended_at: None,
+    };
     let now = moment("2026-05-01T12:00:00Z");
     assert!(matches!(lifecycle(&an_employee(), &terms, now).entitlement, Entitlement::Unclear(_)));
     let inactive = Employee { user_status: UserStatus::Inactive, ..an_employee() };
@@ -181,7 +212,7 @@ fn whose_access_has_ended_comes_back_pending_only_by_a_start_that_is_not_older_t
     let (policies, zone, now) = (Policies::default(), zone("Europe/Berlin"), moment("2026-05-01T12:00:00Z"));
     let ended_at = Some(moment("2026-04-20T22:30:00Z")); // the 21st there
     let of = |status: UserStatus, start: &str, ended_at| {
-        let terms = Terms { policies: &policies, zone: &zone, on_leave: Ok(false), ended_at };
+        let terms = Terms { policies: &policies, zone: &zone, is_of_person: true, on_leave: Ok(false), ended_at };
         lifecycle(&profile(status, start, ""), &terms, now)
     };
     for start in ["2024-03-01", "2026-04-20"] {
@@ -207,7 +238,8 @@ fn a_date_at_the_edge_of_the_calendar_means_what_it_says_in_every_zone() {
         let is = |status, start: Date, departure: Option<Date>| {
             let employee =
                 Employee { user_status: status, start_date: Some(start), departure_date: departure, ..an_employee() };
-            let terms = Terms { policies: &policies, zone: &zone, on_leave: Ok(false), ended_at: None };
+            let terms =
+                Terms { policies: &policies, zone: &zone, is_of_person: true, on_leave: Ok(false), ended_at: None };
             lifecycle(&employee, &terms, moment(now)).entitlement
         };
         let long_ago = Date::constant(2020, 1, 1);

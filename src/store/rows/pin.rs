@@ -30,6 +30,13 @@ pub fn save(
     Ok(())
 }
 
+/// What is pinned of somebody is as it is now; who pinned it, when and why stays.
+pub fn change(c: &Tx, target: i64, pins: &Pins) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE pin SET pins = ?2 WHERE target = ?1")?
+        .execute(params![target, serde_json::to_string(pins)?])?;
+    Ok(())
+}
+
 /// Nothing of somebody is pinned any more; returns their org if something was.
 pub fn remove(c: &Tx, target: i64) -> Result<Option<String>, StoreError> {
     let mut delete =

@@ -5,7 +5,6 @@ use crate::clock::Moment;
 use crate::domain::matching::correlation::Counterpart;
 use crate::domain::plan::leaver::{Decision, Known, Seconds, WhyAccess, Work, leaver_access};
 use crate::domain::plan::left_alone::LeftAlone;
-use crate::domain::plan::pins::Access;
 use crate::domain::work::machine::State;
 use crate::domain::{Account, AccountStatus, Case, ChangeKind, Directory, Entitlement, Rulebook};
 use crate::store::StoreError;
@@ -164,7 +163,7 @@ fn doing(c: &Tx, target: i64, org: &str) -> Result<Option<String>, StoreError> {
 
 /// Who has decided that the access of a leaver stays: by an undo, or by the rejection of what would end it.
 fn decision(c: &Tx, target: i64, case: &Case, says: &Entitlement) -> Result<Option<Decision>, StoreError> {
-    if case.pins.access == Some(Access::Given) {
+    if case.pins.is_decided() {
         let name = case.person.primary().employee.id.clone();
         let undone = |(by, at)| Decision {
             by,
