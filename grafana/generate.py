@@ -133,6 +133,8 @@ INTERNALS = [
     stat("Up for", f"time() - max(process_start_time_seconds{{{I}}})", "s", width=6),
     stat("Memory", f"max(process_resident_memory_bytes{{{I}}})", "bytes", width=6),
     stat("Run panics", f"sum({P}run_panics_total{{{I}}})", steps=RED, width=6),
+    graph("Which node serves", [(f"{P}serves{{{I}}}", "{{instance}}")], about="1: serves; 0: stands by"),
+    graph("Nodes that live", [(f"max({P}nodes{{{I}}})", "nodes")], about="as the one that serves sees them"),
     graph("Store trouble", [(f"{P}store_trouble{{{I}}}", "{{kind}}")]),
     graph("Runs released because nothing was heard of them", [(f"increase({P}runs_overdue_total{{{I}}}[5m])", "{{org}}")]),
     graph("Actors that failed by a mistake", [(f"increase({P}actor_failures_total{{{I}}}[5m])", "{{actor}}")]),

@@ -115,6 +115,8 @@ enum Command {
     Status(commands::status::Options),
     /// Everything that waits for a person: who is quarantined and why, matches to decide about, what is remarkable
     Attention(commands::backend::Asking),
+    /// Which node serves a store on a server, and which would; handing over to another one
+    Nodes(commands::nodes::Options),
     /// Who starts soon, and what stands in their way
     Starters(commands::starters::Options),
     /// Completions for a shell, on standard output
@@ -146,7 +148,7 @@ enum Side {
 const GROUPS: [(&str, &[&str]); 9] = [
     ("Try it", &["sandbox", "simulate"]),
     ("Set it up", &["init", "check", "config", "mapping"]),
-    ("Run it", &["run", "backup", "restore"]),
+    ("Run it", &["run", "nodes", "backup", "restore"]),
     ("Begin with an org", &["adopt", "review", "links", "org"]),
     ("See how things are", &["status", "attention", "starters", "plan", "explain", "timeline"]),
     ("Decide", &["holds", "apply", "quarantine", "missing", "undo"]),
@@ -279,6 +281,7 @@ fn main() -> ExitCode {
             Command::Resume(options) => commands::pause::resume(&options).await,
             Command::Status(options) => commands::status::status(&options).await,
             Command::Attention(options) => commands::attention::attention(&options).await,
+            Command::Nodes(options) => commands::nodes::nodes(&options).await,
             Command::Starters(options) => commands::starters::starters(&options).await,
             Command::Mapping { action } => commands::mapping::mapping(&action),
         }

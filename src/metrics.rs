@@ -254,6 +254,10 @@ room! {
             "Messages that could not be delivered and will be tried again.";
         config_reloads: IntCounterVec = "config_reloads_total"["result"],
             "Exchanges of the configuration, by result.";
+        serves: IntGauge = "serves",
+            "1 while this node serves its store; 0 while it waits until it may.";
+        nodes: IntGauge = "nodes",
+            "Nodes of the store that live, as the one that serves sees them.";
         ready: IntGauge = "ready",
             "1 once Okta is primed and every tenant was walked completely.";
     }
@@ -324,6 +328,14 @@ impl Metrics {
                 (labels.collect(), metric.get_gauge().get_value() + metric.get_counter().get_value())
             })
             .collect()
+    }
+
+    /// The text of a node that waits until it may serve: of the process alone, since what is so of the store the other one says.
+    pub fn text_of_waiting(&self) -> String {
+        let own = [format!("{PREFIX}_serves"), format!("{PREFIX}_build_info")];
+        let families = self.registry.gather().into_iter().filter(|family| own.iter().any(|name| name == family.name()));
+        let families: Vec<_> = families.chain(self.process.gather()).collect();
+        prometheus::TextEncoder::new().encode_to_string(&families).unwrap_or_default()
     }
 
     /// The text that Prometheus scrapes.

@@ -26,5 +26,5 @@ pub(crate) mod wiring;
 pub(crate) mod writer;
 
 pub(crate) use poller::{PollRefused, Pollers};
-pub(crate) use wiring::readiness::Readiness;
+pub(crate) use wiring::readiness::{Readiness, Said};
 pub use wiring::topology::Service;

@@ -143,7 +143,16 @@ pub(crate) async fn send(order: Order, client: OktaClient, clock: Clock, seconds
     let timeout = if order.priority == Priority::Revoke { REVOKE_TIMEOUT } else { client.timeout() };
     let sending = client.send_within(&order.request, timeout).instrument(sending);
     let sent = tokio::time::timeout(longest_call(client.timeout()), sending);
-    let reply = sent.await.unwrap_or_else(|_| Reply::GivenUp("the call did not end".into()));
+    let over = async {
+        match &in_flight {
+            Some(in_flight) => in_flight.over().await,
+            None => std::future::pending().await,
+        }
+    };
+    let reply = tokio::select! {
+        sent = sent => sent.unwrap_or_else(|_| Reply::GivenUp("the call did not end".into())),
+        () = over => Reply::GivenUp("another node may act by now, so its answer is not waited for".into()),
+    };
     let received = clock.monotonic();
     drop(in_flight);
     if intent.is_some() {

@@ -4,7 +4,7 @@ use super::wiring::shared::Shared;
 use super::wiring::supervisor::TaskError;
 use crate::audit::{Checkpoint, SigningKey};
 use crate::config::Sealing;
-use crate::store::{Location, beside};
+use crate::store::{Location, Store, StoreError, beside, checkpoints};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -12,10 +12,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Seals until the task is dropped.
-pub async fn keep_sealing(sealing: Sealing, Shared { store, clock, .. }: Shared) -> Result<(), TaskError> {
+pub async fn keep_sealing(sealing: Sealing, shared: Shared) -> Result<(), TaskError> {
+    let Shared { store, clock, readiness, .. } = shared;
     let key = key(&sealing, store.place())
         .map_err(|why| format!("the audit is not sealed: there is no key to sign checkpoints with: {why}"))?;
     let key = Arc::new(key);
+    // One that was made here is not the one that another node has made there: what it signs would be taken for forged.
+    while sealing.key.is_none() && store.place().file().is_none() && is_sealed_by_another(&store, &key).await? {
+        let why = "another node has sealed the audit with a key of its own, and this one has another: the audit is not sealed until \
+                   every node has the same audit.signing_key";
+        readiness.missing("audit", why);
+        tracing::error!(why, "the audit is not sealed");
+        clock.sleep(sealing.every).await;
+    }
+    readiness.have("audit");
     loop {
         match store.seal(key.clone(), clock.now()).await {
             Ok(Some(checkpoint)) => {
@@ -31,6 +41,12 @@ pub async fn keep_sealing(sealing: Sealing, Shared { store, clock, .. }: Shared)
         }
         clock.sleep(sealing.every).await;
     }
+}
+
+/// Whether the last checkpoint was signed by another key than this one.
+async fn is_sealed_by_another(store: &Store, key: &SigningKey) -> Result<bool, StoreError> {
+    let last = store.run(|c| Ok(checkpoints(c)?.pop())).await?;
+    Ok(last.is_some_and(|last| last.key != key.public()))
 }
 
 fn write(path: &Path, checkpoint: &Checkpoint) -> std::io::Result<()> {
@@ -66,4 +82,31 @@ fn key(sealing: &Sealing, store: &Location) -> Result<SigningKey, TaskError> {
          elsewhere and name it as audit.signing_key"
     );
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::details::Started;
+    use crate::audit::{Event, Record};
+    use crate::clock::Moment;
+    use crate::domain::plan::rulebook::tests::rulebook;
+    use crate::metrics::Metrics;
+    use crate::store::append;
+
+    #[tokio::test]
+    async fn a_key_that_another_node_has_made_is_known_by_the_last_checkpoint() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path().join("s.db"), Arc::new(rulebook()), Metrics::new().store).expect("opens");
+        let keys = [(); 2].map(|()| SigningKey::generate().expect("a key").0);
+        assert!(!is_sealed_by_another(&store, &keys[0]).await.expect("asks"), "nobody has sealed it yet");
+        let started = Started { run: 1, void_claims: 0, unknown_calls: 0, rules_changed: false, node: None };
+        let row = Record::general(Moment::from_secs(1), Event::Started(started));
+        store.run(move |c| append(c, &row).map(drop)).await.expect("writes");
+        let [ours, other] = keys;
+        let ours = Arc::new(ours);
+        store.seal(ours.clone(), Moment::from_secs(2)).await.expect("seals");
+        assert!(!is_sealed_by_another(&store, &ours).await.expect("asks"));
+        assert!(is_sealed_by_another(&store, &other).await.expect("asks"));
+    }
 }

@@ -8,8 +8,8 @@ use crate::clock::Moment;
 use crate::domain::plan::starter::Stage;
 use crate::store::{
     Adoption, Filter, Starter, Store, Tx, adoption, attention, ended_access, filter_audit, held_people, holds, linked,
-    missing_people, name_of, pauses, quarantined, review_outlook, reviews, split_outlook, starters, starters_among,
-    vitals, waiting,
+    missing_people, name_of, nodes, pauses, quarantined, review_outlook, reviews, split_outlook, starters,
+    starters_among, vitals, waiting,
 };
 use serde_json::{Value, json};
 
@@ -48,6 +48,7 @@ impl Decisions {
                     now,
                 )?)?
             }
+            Ask::Nodes => json!({ "nodes": nodes(&*reader()?)? }),
             Ask::Attention => json!({ "items": attention(&*reader()?, self.rules()?, now)? }),
             Ask::Starters => self.starters(&*reader()?, query, now)?,
             Ask::Backlog => json!({ "people": waiting(&*reader()?, LISTED)? }),

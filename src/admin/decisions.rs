@@ -6,7 +6,7 @@ use crate::clock::Moment;
 use crate::domain::{ChangeKind, Decider, Rulebook};
 use crate::store::{
     Approval, Ballot, Location, Operator, OperatorRequest, Opined, Opinion, Planned, Store, StoreError, Tx, Unfit,
-    Voted, accept_adoption, accept_list, adoption, approve, cancel, find, held_people, holds, identity, opine,
+    Voted, accept_adoption, accept_list, adoption, approve, cancel, drain, find, held_people, holds, identity, opine,
     org_of_hold, pause, request, resume, retry, reverse, split_outlook, vote,
 };
 use serde::de::DeserializeOwned;
@@ -149,6 +149,10 @@ impl Decisions {
                 json!({ "hold": id, "cancelled": true, "by": by.name })
             }
             Ask::EndMissing | Ask::KeepMissing => self.missing(&*operator()?, ask, by, body, now)?,
+            Ask::DrainNode => {
+                operator()?.together(|c| drain(c, &parts[0], by, now))?;
+                json!({ "node": parts[0], "by": by.name })
+            }
             Ask::Retry => self.try_again(&*operator()?, by, body, now)?,
             Ask::Pause => {
                 let org = body["org"].as_str().map(|name| self.org(name)).transpose()?;

@@ -21,12 +21,13 @@ mod undo;
 use self::hook::Becomes;
 use crate::actors::{PollRefused, Pollers, Readiness, Service};
 use crate::clock::Clock;
-use crate::config::Tokens;
 use crate::config::reload::ChangedKey;
+use crate::config::{Config, Tokens};
 use crate::domain::Decider;
 use crate::domain::plan::leaver::WhyAccess;
 use crate::metrics::Metrics;
 use crate::store::{LiveRules, Location, Store};
+use actix_web::dev::ServerHandle;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use decisions::{Decisions, Refusal, Rules};
@@ -47,6 +48,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 const LARGEST_HOOK: usize = 64 << 10;
 /// Whoever needs longer for the head of a request is cut off.
 const SLOWEST_REQUEST: Duration = Duration::from_secs(5);
+/// Whoever is being answered when another server takes the place of this one is waited for, in seconds.
+const SLOWEST_END: u64 = 1;
 /// The same for a body.
 const SLOWEST_BODY: Duration = Duration::from_secs(10);
 
@@ -64,8 +67,9 @@ pub struct Served {
     pub clock: Clock,
     /// The file.
     pub store: Location,
-    /// Who writes it: pauses go through its memory.
-    pub keeper: Store,
+    /// Who writes it: pauses go through its memory. Nobody on a node that waits until it may serve: decisions are written beside
+    /// the node that does.
+    pub keeper: Option<Store>,
     /// Names of the orgs.
     pub orgs: Vec<String>,
     /// As they are when somebody asks.
@@ -106,7 +110,7 @@ impl Served {
             readiness: service.readiness.clone(),
             clock: service.clock.clone(),
             store: service.store.place().clone(),
-            keeper: service.store.clone(),
+            keeper: Some(service.store.clone()),
             orgs: service.orgs.clone(),
             rules: service.store.rules(),
             tokens: service.tokens(),
@@ -114,6 +118,28 @@ impl Served {
             heard: hook::Heard::default(),
             pollers: service.pollers.clone(),
             decided: service.decided.clone(),
+            certificate: None,
+            reload: None,
+            people: People::default(),
+            mount: None,
+        }
+    }
+
+    /// What a node has to show that waits until it may serve.
+    pub fn waiting(config: &Config, metrics: Metrics, readiness: Readiness) -> Self {
+        Self {
+            metrics,
+            readiness,
+            clock: Clock::system(),
+            store: config.service.store.clone(),
+            keeper: None,
+            orgs: config.okta.iter().map(|org| org.name.clone()).collect(),
+            rules: LiveRules::new(config.rulebook.clone()),
+            tokens: config.admin.tokens.clone().into(),
+            hook_secret: config.admin.hook_secret.clone(),
+            heard: hook::Heard::default(),
+            pollers: Pollers::default(),
+            decided: Arc::default(),
             certificate: None,
             reload: None,
             people: People::default(),
@@ -139,10 +165,13 @@ impl Served {
 
     /// Answers what was asked to be seen; `None` if `ask` is about doing something. Reads the store: for threads that may wait.
     pub fn read(&self, ask: Ask, parts: &[String], query: &Value) -> Result<Option<Value>, Refusal> {
-        let running = || Some(Running::new(self.readiness.reasons(), self.readiness.notices(), &self.metrics.text()));
+        let running = || {
+            self.keeper.as_ref()?;
+            Some(Running::new(self.readiness.reasons(), self.readiness.notices(), &self.metrics.text()))
+        };
         let mut seen = self.decisions().read(ask, parts, query, running, self.clock.now())?;
-        if let Some(seen) = &mut seen {
-            pausing::complete(&self.keeper, seen);
+        if let (Some(seen), Some(keeper)) = (&mut seen, &self.keeper) {
+            pausing::complete(keeper, seen);
         }
         Ok(seen)
     }
@@ -151,12 +180,20 @@ impl Served {
     pub async fn decide(&self, ask: Ask, by: &Decider, parts: Vec<String>, body: Value) -> Result<Value, Refusal> {
         tracing::info!(by = by.name, ?ask, "asked for by an operator");
         match ask {
+            Ask::Reload | Ask::Poll if self.keeper.is_none() => {
+                let why = "this node waits until it may serve: ask the one that serves (`nodes`)";
+                return Err(Refusal::Conflict(why.into()));
+            }
             Ask::Reload => return reload(self, by.clone()).await,
             Ask::Poll => return poll(self, &body).await,
             _ => {}
         }
         let (decisions, now) = (self.decisions(), self.clock.now());
-        let decided = match pausing::decide(&self.keeper, &decisions, ask, by, &body, now).await {
+        let paused = match &self.keeper {
+            Some(keeper) => pausing::decide(keeper, &decisions, ask, by, &body, now).await,
+            None => None,
+        };
+        let decided = match paused {
             Some(decided) => decided?,
             None => {
                 let by = by.clone();
@@ -172,9 +209,33 @@ impl Served {
 
 /// Serves at `listen`, over TLS where there is a certificate; returns the address, useful when the port was 0.
 pub fn serve(listen: SocketAddr, served: Served) -> std::io::Result<SocketAddr> {
-    let tls = served.certificate.as_ref().map(LiveCertificate::server).transpose().map_err(std::io::Error::other)?;
     let listener = TcpListener::bind(listen)?;
     let address = listener.local_addr()?;
+    serve_at(listener, served)?;
+    Ok(address)
+}
+
+/// What is served at an address, until something else is.
+pub struct Door {
+    handle: oneshot::Receiver<ServerHandle>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Door {
+    /// Answers what has been asked, and ends.
+    pub async fn close(self) {
+        if let Ok(handle) = self.handle.await {
+            handle.stop(true).await;
+        }
+        // Whoever has gone has ended.
+        let _ = self.ended.await;
+    }
+}
+
+/// The same where somebody listens already.
+pub fn serve_at(listener: TcpListener, served: Served) -> std::io::Result<Door> {
+    let tls = served.certificate.as_ref().map(LiveCertificate::server).transpose().map_err(std::io::Error::other)?;
+    let ((shown, handle), (over, door_ended)) = (oneshot::channel(), oneshot::channel());
     std::thread::Builder::new().name("admin".into()).spawn(move || {
         let ended = actix_web::rt::System::new().block_on(async move {
             let server = HttpServer::new(move || {
@@ -192,25 +253,30 @@ pub fn serve(listen: SocketAddr, served: Served) -> std::io::Result<SocketAddr> 
             })
             .workers(1)
             .client_request_timeout(SLOWEST_REQUEST)
+            .shutdown_timeout(SLOWEST_END)
             .disable_signals();
             let server = match tls {
                 Some(tls) => server.listen_rustls_0_23(listener, tls)?,
                 None => server.listen(listener)?,
             };
-            server.run().await
+            let running = server.run();
+            let _ = shown.send(running.handle());
+            running.await
         });
         if let Err(e) = ended {
             // Nobody could see or stop the service any more: a start serves them again.
             tracing::error!(error = %e, "metrics, health and the admin API are not served any more; the process ends");
             std::process::exit(70);
         }
+        let _ = over.send(());
     })?;
-    Ok(address)
+    Ok(Door { handle, ended: door_ended })
 }
 
 async fn metrics_text(served: web::Data<Served>) -> HttpResponse {
     served.metrics.parts.ready.set(i64::from(served.readiness.is_ready()));
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(served.metrics.text())
+    let text = if served.keeper.is_some() { served.metrics.text() } else { served.metrics.text_of_waiting() };
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
 }
 
 /// Alive: the process answers, and the file of its store is where it was. A server that is away is no reason to end the process.
@@ -232,16 +298,20 @@ async fn readyz(served: web::Data<Served>) -> HttpResponse {
     for (what, count) in &waits {
         attention[*what] = json!(count);
     }
-    let trouble = served.keeper.trouble();
+    let trouble = match &served.keeper {
+        Some(keeper) => keeper.trouble(),
+        None => reasons.get("store").cloned(),
+    };
     let state = match &trouble {
         Some(_) => Overall::CannotSay,
         None => overall(&reasons, !leavers.is_empty() || !waits.is_empty()),
     };
     let mut answer = if trouble.is_some() { HttpResponse::ServiceUnavailable() } else { HttpResponse::Ok() };
     let status = if reasons.is_empty() { "ready" } else { "not ready" };
+    let role = if served.keeper.is_some() { "serves" } else { "standby" };
     let notices = served.readiness.notices();
     answer.json(json!({
-        "state": state, "status": status, "missing": reasons, "attention": attention, "notices": notices,
+        "state": state, "role": role, "status": status, "missing": reasons, "attention": attention, "notices": notices,
     }))
 }
 

@@ -54,6 +54,8 @@ pub enum Ask {
     Reconcile,
     Reload,
     Poll,
+    Nodes,
+    DrainNode,
 }
 
 /// One thing that can be asked.
@@ -140,6 +142,14 @@ pub fn route_of(ask: Ask) -> Option<&'static Route> {
 /// Everything.
 pub const ROUTES: &[Route] = &[
     read(Ask::Status, "/status", "Is it safe, is it keeping up, what waits for whom."),
+    read(Ask::Nodes, "/nodes", "Which node serves the store, and which would."),
+    act(
+        Ask::DrainNode,
+        "/nodes/{name}/drain",
+        Role::Operator,
+        "Have a node hand over to another one that lives: before it is stopped or brought up to date.",
+        &[],
+    ),
     read(Ask::Attention, "/attention", "Everything that waits for a person, and what is remarkable."),
     choose(
         Ask::Starters,

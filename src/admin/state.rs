@@ -1,10 +1,12 @@
 //! The state of things for machines and people: the same over HTTP and from the command line.
 
+use crate::actors::Said;
 use crate::clock::Moment;
 use crate::domain::Priority;
 use crate::domain::plan::limits::Mode;
 use crate::store::{
-    HeldChanges, LeaverWithAccess, OrgVitals, Pause, StoreError, Tx, Unconfigured, Used, Vitals, holds, pauses,
+    HeldChanges, LeaverWithAccess, OrgVitals, Pause, SeenNode, StoreError, Tx, Unconfigured, Used, Vitals, holds,
+    nodes, pauses,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -143,6 +145,12 @@ pub enum Overall {
 
 /// A credential that ends within this is somebody's business now.
 pub const ENDS_SOON: f64 = 7.0 * 86_400.0;
+/// What is so of a node that has not said anything yet.
+fn just_began(node: &SeenNode) -> Said {
+    let why = format!("{} has just begun to serve", node.name);
+    Said { missing: BTreeMap::from([("service".to_owned(), why)]), ..Said::default() }
+}
+
 /// Somebody who is quarantined for longer is somebody's business too.
 const QUARANTINED_LONG: f64 = 3600.0;
 /// What is missing because somebody must accept it begins with this.
@@ -176,6 +184,9 @@ pub struct State {
     pub mode: String,
     pub version: String,
     pub at: String,
+    /// Of a store on a server: who serves it, and who would.
+    #[serde(default)]
+    pub nodes: Vec<SeenNode>,
     /// Whether a service answers.
     pub running: bool,
     /// Whether nothing is missing.
@@ -293,15 +304,23 @@ impl State {
             per: used.per.as_str().to_owned(),
             used: used.ratio,
         };
+        let nodes = nodes(c)?;
+        let serving = nodes.iter().find(|node| node.serves && node.lives);
+        // Of another node is known what it says beside its name.
+        let said = match running {
+            Some(running) => Some(Said { missing: running.missing.clone(), notices: running.notices.clone() }),
+            None => serving.map(|node| Said::read(&node.state).unwrap_or_else(|| just_began(node))),
+        };
         let mut state = Self {
             state: Overall::default(),
             mode: mode.as_str().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             at: now.to_string(),
-            running: running.is_some(),
-            ready: running.is_some_and(|running| running.missing.is_empty()),
-            missing: running.map(|running| running.missing.clone()),
-            notices: running.map(|running| running.notices.clone()).unwrap_or_default(),
+            nodes: nodes.clone(),
+            running: said.is_some(),
+            ready: said.as_ref().is_some_and(|said| said.missing.is_empty()),
+            missing: said.as_ref().map(|said| said.missing.clone()),
+            notices: said.map(|said| said.notices).unwrap_or_default(),
             leavers_with_access: seen.leavers.clone(),
             unconfigured: seen.unconfigured.clone(),
             orgs: seen.orgs.iter().map(org).collect(),

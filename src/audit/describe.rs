@@ -99,11 +99,15 @@ pub fn describe(event: &Event) -> String {
             let keys: Vec<&str> = it.changes.iter().map(|change| change.key.as_str()).collect();
             format!("the configuration was exchanged by {}: {}", it.author.by, keys.join(", "))
         }
+        Event::Drained(it) => format!("the node {} was asked by {} to hand over to another one", it.node, it.author.by),
         Event::Walk(it) => {
             let how = if it.complete { "complete" } else { "incomplete" };
             with(format!("a walk over the tenant: {} profiles, {how}", it.profiles), it.why.as_deref())
         }
-        Event::Started(it) => format!("the service started, run {}", it.run),
+        Event::Started(it) => {
+            let node = it.node.as_ref().map(|node| format!(", on the node {node}")).unwrap_or_default();
+            format!("the service started, run {}{node}", it.run)
+        }
         Event::SignedIn(it) => {
             format!("{} has signed in to the console as {}, by {}, from {}", it.by, it.role, it.with, it.from)
         }

@@ -415,6 +415,16 @@ pub struct Reconfigured {
     pub author: Author,
 }
 
+/// A node was asked to hand over to another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drained {
+    /// The node that hands over.
+    pub node: String,
+    /// Whoever has asked for it.
+    #[serde(flatten)]
+    pub author: Author,
+}
+
 /// A walk over a tenant ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Walk {
@@ -437,4 +447,7 @@ pub struct Started {
     pub unknown_calls: usize,
     /// Whether the rules are others than those of the run before.
     pub rules_changed: bool,
+    /// Which node serves from then on; `None` of a store in a file, and in rows of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
 }

@@ -6,9 +6,9 @@
 
 use super::access::{AccessEndConfirmed, AccessEnded, AccessRestored};
 use super::details::{
-    Adopted, ApprovalEnded, Approved, ApprovedAlone, Correlated, Done, Drifted, Effect, Held, HoldEnded, ListAccepted,
-    Missing, Observed, Pause, Planned, Pruned, Quarantined, Reconciled, Reconfigured, RejectionEnded, Reminded,
-    Requested, Reviewed, Searched, Split, Started, Undone, Unpinned, Unreadable, Walk, Withheld,
+    Adopted, ApprovalEnded, Approved, ApprovedAlone, Correlated, Done, Drained, Drifted, Effect, Held, HoldEnded,
+    ListAccepted, Missing, Observed, Pause, Planned, Pruned, Quarantined, Reconciled, Reconfigured, RejectionEnded,
+    Reminded, Requested, Reviewed, Searched, Split, Started, Undone, Unpinned, Unreadable, Walk, Withheld,
 };
 use super::sign_in::{SignIn, SignInRefused};
 use serde::Deserialize;
@@ -125,6 +125,7 @@ kinds! {
     /// Retention has removed rows; the chain goes on from the last of them.
     Pruned(Pruned) = "pruned",
     Reconfigured(Reconfigured) = "reconfigured",
+    Drained(Drained) = "drained",
     Walk(Walk) = "walk",
     /// The service started: claims of the run before are void.
     Started(Started) = "started",

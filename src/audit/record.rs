@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_row_hangs_on_the_one_before_it() {
-        let started = Started { run: 1, void_claims: 0, unknown_calls: 0, rules_changed: false };
+        let started = Started { run: 1, void_claims: 0, unknown_calls: 0, rules_changed: false, node: None };
         let record = Record::general(Moment::from_secs(0), Event::Started(started));
         let (first, second) = (record.text(1).expect("a row"), record.text(2).expect("a row"));
         let hash = chain(&[], &first);

@@ -223,6 +223,9 @@ async fn running(place: &Place) -> Option<Running> {
         String::from_utf8(read_body(answer, LARGEST_OWN_ANSWER).await.ok()?).ok()
     };
     let ready: Value = serde_json::from_str(&get("/readyz").await?).unwrap_or_default();
+    if ready["role"] == "standby" {
+        return None; // it knows no more than the store
+    }
     let map = |name: &str| serde_json::from_value(ready[name].clone()).unwrap_or_default();
     Some(Running::new(map("missing"), map("notices"), &get("/metrics").await.unwrap_or_default()))
 }

@@ -47,7 +47,7 @@ pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
         Err(problems) => findings.extend(problems.0.iter().map(|p| bad("configuration", p.to_string()))),
         Ok(config) => {
             findings.push(good("configuration", format!("{} is sound", file.display())));
-            findings.extend(store_findings(&config.service.store, options.offline));
+            findings.extend(store_findings(&config.service.store, config.audit.sealing.is_named, options.offline));
             if config.service.store.file().is_some() || !options.offline {
                 findings.extend(anchors(&config));
                 findings.extend(not_configured(&config));
@@ -92,7 +92,7 @@ fn approvers_finding(config: &Config) -> Finding {
 }
 
 /// Of a store in a database: how its server is known, and whether it can be reached. Of a file its folder says all.
-fn store_findings(store: &Location, offline: bool) -> Vec<Finding> {
+fn store_findings(store: &Location, has_key: bool, offline: bool) -> Vec<Finding> {
     let Location::Server(address) = store else { return Vec::new() };
     let what = "store";
     let mut findings = match address.check() {
@@ -100,6 +100,10 @@ fn store_findings(store: &Location, offline: bool) -> Vec<Finding> {
         Ok(Some(remark)) => vec![warning(what, format!("{store}: {remark}"))],
         Ok(None) => Vec::new(),
     };
+    if !has_key {
+        let remark = "no audit.signing_key: each node would seal the audit with a key of its own, so name one before a second node stands by";
+        findings.push(warning(what, remark));
+    }
     if !offline {
         findings.push(match Store::reader(store) {
             Ok(_) => good(what, format!("{store} can be read")),

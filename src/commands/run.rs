@@ -1,70 +1,91 @@
 //! `run`: the service, until it is told to stop.
 
+use super::process::{Signals, begin_again, load, notify_systemd};
+use super::standby::{Begins, Waiting};
 use crate::actors::Service;
 use crate::admin::tls::LiveCertificate;
-use crate::admin::{self, Served};
+use crate::admin::{self, Door, Served};
 use crate::clock::Clock;
 use crate::config::reload::ChangedKey;
-use crate::config::{Config, Problems};
 use crate::console;
 use crate::domain::Decider;
 use crate::metrics::Metrics;
-use crate::store::{Store, StoreError, Trouble};
+use crate::store::{Location, Store, StoreError, Trouble};
 use crate::telemetry;
 use anyhow::Context;
 use sd_notify::NotifyState;
+use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// A lock of another program must not keep the service from ending.
 const LONGEST_CLOSE: Duration = Duration::from_secs(10);
 
-/// What ends the service.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    /// Told to end.
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
+/// What the service begins with.
+struct Begun {
+    service: Service,
+    /// How long calls under way are waited for at the end.
+    drain: Duration,
+    /// Where it listens already, as a node that has waited until it may serve.
+    listener: Option<TcpListener>,
+    /// What was served there meanwhile.
+    door: Option<Door>,
 }
 
 /// Runs the service of the configuration at `path`, which is read again on SIGHUP, until SIGINT or SIGTERM. Then calls under way are waited for, up to
-/// `service.drain`; a second signal ends at once. A dry run observes, whatever the configuration says.
+/// `service.drain`; a second signal ends at once. A dry run observes, whatever the configuration says. On a store on a server it first
+/// waits until no other node serves; one that is asked to hand over ends as after a signal, and begins again as one that waits.
 pub async fn run(path: &Path, dry_run: bool) -> anyhow::Result<()> {
     // First of all: whoever asks us to stop while we start is heard too.
     let (mut signals, mut hangup) = (Signals::new()?, signal(SignalKind::hangup())?);
     let config = load(path, dry_run)?;
-    let _telemetry = telemetry::start(&config.telemetry).map_err(anyhow::Error::msg)?;
+    let telemetry = telemetry::start(&config.telemetry).map_err(anyhow::Error::msg)?;
     let metrics = Metrics::new();
-    let (listen, drain) = (config.service.listen, config.service.drain);
+    let listen = config.service.listen;
     let certificate = config.admin.tls.as_ref().map(LiveCertificate::read).transpose().map_err(anyhow::Error::msg)?;
-    let service = Service::start(config, Clock::system(), metrics).await?;
+    let cannot_listen = || format!("{listen} cannot be listened on; choose another service.listen");
+    let begun = match config.service.store {
+        Location::Server(_) => {
+            let listener = TcpListener::bind(listen).with_context(cannot_listen)?;
+            let (path, certificate, listener) = (path, certificate.clone(), listener);
+            let waiting = Waiting { path, dry_run, config, metrics: metrics.clone(), certificate, listener: &listener };
+            let Some(Begins { store, config, door }) = waiting.until_it_serves(&mut signals, &mut hangup).await? else {
+                return Ok(());
+            };
+            let drain = config.service.drain;
+            let service = Service::start_on(store, config, Clock::system(), metrics).await?;
+            Begun { service, drain, listener: Some(listener), door }
+        }
+        Location::File(_) | Location::Unknown { .. } => {
+            let drain = config.service.drain;
+            let service = Service::start(config, Clock::system(), metrics).await?;
+            Begun { service, drain, listener: None, door: None }
+        }
+    };
+    let Begun { service, drain, listener, door } = begun;
     let (reload_asked, mut asked) = tokio::sync::mpsc::channel(1);
     let served = Served { reload: Some(reload_asked), certificate: certificate.clone(), ..Served::of(&service) };
     let pages =
         console::mount(&served, &service.admin.console).context("the threads of the console cannot be started")?;
-    let address = admin::serve(listen, served.with(pages))
-        .with_context(|| format!("{listen} cannot be listened on; choose another service.listen"))?;
+    if let Some(door) = door {
+        door.close().await;
+    }
+    let served = served.with(pages);
+    let address = match listener {
+        None => admin::serve(listen, served),
+        Some(listener) => listener.local_addr().and_then(|at| admin::serve_at(listener, served).map(|_| at)),
+    };
+    let address = address.with_context(cannot_listen)?;
     tracing::info!(%address, "metrics, health, the admin API and the console are served");
     notify_systemd(&[NotifyState::Ready]);
     if let Some(limit) = sd_notify::watchdog_enabled() {
         tokio::spawn(keep_watchdog_quiet(service.store.clone(), limit));
     }
-    loop {
+    let hands_over = loop {
         let (by, answer) = tokio::select! {
-            () = signals.next() => break,
+            () = signals.next() => break false,
+            () = service.store.seat().handed_over() => break true,
             _ = hangup.recv() => (Decider::of_service("SIGHUP"), None),
             Some(asked) = asked.recv() => (asked.by, Some(asked.answer)),
         };
@@ -72,6 +93,9 @@ pub async fn run(path: &Path, dry_run: bool) -> anyhow::Result<()> {
         if let Some(answer) = answer {
             let _ = answer.send(reloaded);
         }
+    };
+    if hands_over {
+        tracing::info!("this node was asked to hand over to another one");
     }
     tracing::info!("stopping: nothing begins any more, calls under way are waited for; a second signal ends at once");
     notify_systemd(&[NotifyState::Stopping]);
@@ -86,16 +110,11 @@ pub async fn run(path: &Path, dry_run: bool) -> anyhow::Result<()> {
         },
         () = signals.next() => tracing::warn!("stopped at once: calls under way are looked at after the next start"),
     }
-    Ok(())
-}
-
-/// The configuration; a dry run observes, whatever it says.
-fn load(path: &Path, dry_run: bool) -> Result<Config, Problems> {
-    let mut config = Config::load(path)?;
-    if dry_run {
-        config.observe();
+    if hands_over {
+        drop(telemetry);
+        return Err(begin_again()).context("this program could not be started again; its supervisor starts it");
     }
-    Ok(config)
+    Ok(())
 }
 
 /// Reads the configuration again and exchanges it: whole, or not at all.
@@ -134,13 +153,6 @@ async fn reload(
         Err(why) => tracing::error!(by, %why, "the configuration was not exchanged; the one from before still holds"),
     }
     reloaded
-}
-
-/// Tells systemd, where it listens.
-fn notify_systemd(states: &[NotifyState]) {
-    if let Err(e) = sd_notify::notify(states) {
-        tracing::warn!(error = %e, "systemd could not be told");
-    }
 }
 
 /// Tells systemd's watchdog that we live for as long as the store commits: without it nothing can go on.

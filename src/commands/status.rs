@@ -91,6 +91,7 @@ fn text(state: &State) -> String {
         _ => {}
     }
     lines.extend(with_access(&decided, "access by decision", &state.at).map(|line| paint("33", &line)));
+    lines.extend(state.nodes.iter().map(super::nodes::line));
     for (name, org) in &state.orgs {
         lines.push(format!("Okta {name}: {}", org_line(org)));
         lines.extend(budget_line(&org.budget));
@@ -181,6 +182,7 @@ mod tests {
             mode: "auto".into(),
             version: String::new(),
             at: "2026-11-26T04:00:00Z".into(),
+            nodes: Vec::new(),
             running: true,
             ready: true,
             missing: Some(BTreeMap::new()),

@@ -9,7 +9,7 @@ use super::shared::Console;
 use crate::admin::auth;
 use crate::audit::sign_in::{SignIn, SignInRefused};
 use crate::audit::{Event, Record};
-use crate::store::append;
+use crate::store::{Store, StoreError, append};
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -105,7 +105,15 @@ pub async fn sign_in(console: Data<Console>, request: HttpRequest, payload: Payl
 
 /// Writes a row; a store that cannot be written keeps nobody from looking why.
 async fn written(console: &Console, record: Record) {
-    if let Err(e) = console.served.keeper.run(move |c| append(c, &record).map(|_| ())).await {
+    let written = match &console.served.keeper {
+        Some(keeper) => keeper.run(move |c| append(c, &record).map(|_| ())).await,
+        None => {
+            let place = console.served.store.clone();
+            let beside = move || Store::operator(&place)?.together(|c| append(c, &record).map(|_| ()));
+            console.threads.run(beside).await.unwrap_or(Err(StoreError::Stopped))
+        }
+    };
+    if let Err(e) = written {
         tracing::error!(error = %e, "a sign-in could not be written to the audit");
     }
 }

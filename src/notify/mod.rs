@@ -143,6 +143,7 @@ impl Event {
             | Audited::AccessEndConfirmed(_)
             | Audited::Pruned(_)
             | Audited::Reconfigured(_)
+            | Audited::Drained(_)
             | Audited::Walk(_)
             | Audited::Started(_)
             | Audited::SignedIn(_)

@@ -1,6 +1,6 @@
 //! The handle to the store that everybody has who writes or reads.
 
-use super::engine::{Condition, Location, Operator, Reader, StoreError, Tx, Writer};
+use super::engine::{Condition, Location, Node, Operator, Reader, Seat, StoreError, Tx, Writer};
 use super::live::LiveRules;
 use super::rows::intent;
 use super::stops::Stops;
@@ -24,8 +24,32 @@ impl Store {
     /// Opens the store at a place, making or migrating it, and locks it for this process. `rules` decide about people
     /// inside the transactions that show them.
     pub fn open(place: impl Into<Location>, rules: Arc<Rulebook>, metrics: StoreMetrics) -> Result<Self, StoreError> {
-        let writer = Writer::open(&place.into(), metrics)?;
-        Ok(Self { writer, rules: LiveRules::new(rules), draining: Arc::default(), stops: Stops::default() })
+        Ok(Self::of(Writer::open(&place.into(), None, metrics)?, rules))
+    }
+
+    /// The same as the node `me` of a store on a server: `Locked` at once where another one serves.
+    pub fn open_as(
+        me: &Node,
+        place: &Location,
+        rules: Arc<Rulebook>,
+        metrics: StoreMetrics,
+    ) -> Result<Self, StoreError> {
+        Ok(Self::of(Writer::open(place, Some(me), metrics)?, rules))
+    }
+
+    fn of(writer: Writer, rules: Arc<Rulebook>) -> Self {
+        let stops = Stops::within(writer.fence().clone());
+        Self { writer, rules: LiveRules::new(rules), draining: Arc::default(), stops }
+    }
+
+    /// Whether this process may act for the store, or why another node may by now.
+    pub fn may_act(&self) -> Result<(), String> {
+        self.writer.fence().may_start()
+    }
+
+    /// The right to serve, of a store on a server.
+    pub fn seat(&self) -> &Seat {
+        self.writer.seat()
     }
 
     /// What keeps the store from being written right now.

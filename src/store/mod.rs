@@ -39,6 +39,7 @@ mod live;
 mod mass;
 mod missing;
 mod missing_news;
+mod nodes;
 mod orders;
 mod pages;
 mod parting;
@@ -85,14 +86,15 @@ pub use documents::{PageCommit, PageOutcome};
 pub use drifted::Drifted;
 pub use end_access::{EndOrder, account_of_login, may_be_administrators, may_end, may_restore};
 pub use engine::{
-    Address, Condition, Failure, Location, Operator, Reader, Row, SqlError, StoreError, Trouble, Tx, beside, location,
-    lock,
+    Address, Condition, Failure, Location, Node, Operator, Reader, Row, SeenNode, SqlError, Standby, StoreError,
+    Trouble, Turn, Tx, beside, location, lock, nodes,
 };
 pub use findings::findings;
 pub use handle::Store;
 pub use holds::org_of_hold;
 pub use lease::{EndStep, Want};
 pub use live::LiveRules;
+pub use nodes::drain;
 pub use pages::{Backlog, backlog, known_documents};
 pub use pause::{Pause, Paused, pause, pauses, resume};
 pub use preview_match::{Outlook, Side};

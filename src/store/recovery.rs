@@ -3,7 +3,7 @@
 //!
 //! **Invariant:** an intent without outcome is never sent again; its target is read first.
 
-use super::engine::Tx;
+use super::engine::{Tx, nodes};
 use super::rows::meta::{damaged, meta, number, set_meta};
 use super::rows::{audit, hold, intent, unanswered as row, work};
 use super::views::unconfigured::unconfigured;
@@ -94,7 +94,8 @@ fn recover(c: &Tx, rulebook: &Rulebook, rules: &str, now: Moment) -> Result<Reco
     }
     set_meta(c, "rules", rules)?;
     let recovered = Recovered { run, claims, unknown, rules_changed };
-    let started = Started { run, void_claims: claims, unknown_calls: unknown, rules_changed };
+    let node = nodes(c)?.into_iter().find(|node| node.serves).map(|node| node.name);
+    let started = Started { run, void_claims: claims, unknown_calls: unknown, rules_changed, node };
     append(c, &Record::general(now, Event::Started(started)))?;
     Ok(recovered)
 }

@@ -3,6 +3,7 @@
 //! **Invariant:** from the return of `Store::pause` on no call of what is paused leaves, whether or not the pause could be
 //! written down: whoever was let through before is waited for, or has left long ago.
 
+use super::engine::Fence;
 use super::rows::pause::Pause;
 use crate::clock::Moment;
 use crate::domain::{ChangeKind, Decider};
@@ -47,18 +48,35 @@ pub struct Stops {
     all: Arc<Mutex<(u64, Vec<Stop>)>>,
     /// Writes that were let through and are not answered yet.
     in_flight: Arc<AtomicUsize>,
+    /// Until when this process may act at all.
+    fence: Fence,
 }
 
 /// A write that was let through, until it is answered.
-pub struct InFlight(Arc<AtomicUsize>);
+pub struct InFlight {
+    all: Arc<AtomicUsize>,
+    fence: Fence,
+}
+
+impl InFlight {
+    /// Waits until this process may not act any more: what is not answered by then is given up, since another node may act.
+    pub async fn over(&self) {
+        self.fence.over().await;
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.all.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 impl Stops {
+    /// None yet, of a process that may act within `fence`.
+    pub(super) fn within(fence: Fence) -> Self {
+        Self { fence, ..Self::default() }
+    }
+
     fn all(&self) -> MutexGuard<'_, (u64, Vec<Stop>)> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,7 +85,8 @@ impl Stops {
     pub fn enter(&self, org: &str, changes: &BTreeSet<ChangeKind>) -> Result<InFlight, String> {
         // Counted before it is looked: a pause that comes in between waits for it.
         self.in_flight.fetch_add(1, Ordering::SeqCst);
-        let in_flight = InFlight(self.in_flight.clone());
+        let in_flight = InFlight { all: self.in_flight.clone(), fence: self.fence.clone() };
+        self.fence.may_start()?;
         match changes.iter().find_map(|change| self.stopped(org, Some(*change))) {
             Some(why) => Err(why),
             None => Ok(in_flight),

@@ -239,7 +239,7 @@ async fn what_the_store_holds_and_cannot_be_read_is_no_missing_row() {
             super::pauses(c)?;
             super::rows::meta::number(c, "fence")?;
             super::rows::risk::known(c, claim.lease.target)?;
-            let started = Started { run: 2, void_claims: 0, unknown_calls: 0, rules_changed: false };
+            let started = Started { run: 2, void_claims: 0, unknown_calls: 0, rules_changed: false, node: None };
             super::append(c, &Record::general(Moment::from_secs(1), Event::Started(started)))
         });
         let why = again.await.map_or_else(|e| e.to_string(), |_| String::new());

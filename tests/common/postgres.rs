@@ -76,7 +76,7 @@ impl Postgres {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
         let settings = settings(&data);
         let child = Self::serve(&bin, &data, folder.path(), port, &settings);
-        let server = Self { child, port, settings, folder };
+        let mut server = Self { child, port, settings, folder };
         server.wait();
         Some(server)
     }
@@ -95,8 +95,11 @@ impl Postgres {
             .expect("starts")
     }
 
-    fn wait(&self) {
+    fn wait(&mut self) {
         for _ in 0..600 {
+            if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
+                self.serve_again(); // what held its port, or its memory, is gone soon
+            }
             if postgres::Client::connect(&self.socket(), postgres::NoTls).is_ok() {
                 return;
             }
@@ -124,10 +127,14 @@ impl Postgres {
 
     /// Starts it again on what it has written.
     pub fn start_again(&mut self) {
+        self.serve_again();
+        self.wait();
+    }
+
+    fn serve_again(&mut self) {
         let bin = installed().expect("was there");
         let folder = self.folder.path();
         self.child = Self::serve(&bin, &folder.join("data"), folder, self.port, &self.settings);
-        self.wait();
     }
 }
 

@@ -70,5 +70,22 @@ fn what_the_compose_file_mounts_and_builds_is_there() {
         }
     }
     let version = format!("namely-okta-sync:{}", env!("CARGO_PKG_VERSION"));
-    assert!(read("deploy/kubernetes/namely-okta-sync.yaml").contains(&version), "the manifest has another version");
+    for manifest in ["namely-okta-sync", "several-nodes"] {
+        let text = read(&format!("deploy/kubernetes/{manifest}.yaml"));
+        assert!(text.contains(&version), "{manifest} has another version");
+    }
+}
+
+#[test]
+fn examples_of_several_nodes_have_a_database_and_a_key_that_all_of_them_share() {
+    let (kubernetes, compose) = (read("deploy/kubernetes/several-nodes.yaml"), read("deploy/docker/several-nodes.yml"));
+    for text in [&kubernetes, &compose] {
+        assert!(
+            text.contains("service.store = \"env:STORE\"") && text.contains("audit.signing_key = \"env:AUDIT_KEY\"")
+        );
+        assert!(text.contains("STORE") && text.contains("AUDIT_KEY") && text.contains("postgres://"));
+    }
+    for part in ["replicas: 2", "kind: PodDisruptionBudget", "topologySpreadConstraints", "kind: Deployment"] {
+        assert!(kubernetes.contains(part), "{part}");
+    }
 }

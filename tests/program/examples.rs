@@ -1,6 +1,7 @@
 //! Each example configuration is checked, and somebody joins and leaves with it.
 
 use crate::common::documents::root;
+use crate::common::postgres::Postgres;
 use crate::common::program::program;
 use crate::common::quick::{quick_namely, quick_okta};
 use crate::common::running::Running;
@@ -11,7 +12,7 @@ use namely_okta_sync::sandbox::population::{Hr, Person, Status as Hired};
 use namely_okta_sync::sandbox::scenario::Scenario;
 use namely_okta_sync::sandbox::world::{World, today};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A running service with an example for its configuration.
 struct Example {
@@ -53,6 +54,11 @@ fn here(text: &str, world: &World, second: &World, folder: &str) -> String {
 impl Example {
     /// Checks the example, starts the service and accepts first contact.
     fn start(name: &str) -> Self {
+        Self::start_with(name, |text, _| text)
+    }
+
+    /// The same, with what else differs here, in a folder.
+    fn start_with(name: &str, change: impl FnOnce(String, &Path) -> String) -> Self {
         let (world, second) = (world(12, 1), world(4, 2));
         let folder = tempfile::tempdir().expect("a folder");
         let examples = root().join("config/examples");
@@ -61,6 +67,7 @@ impl Example {
         }
         let text = std::fs::read_to_string(examples.join(name)).expect("reads");
         let text = here(&text, &world, &second, &folder.path().display().to_string());
+        let text = change(text, folder.path());
         let (config, log) = (folder.path().join(name), folder.path().join("log"));
         std::fs::write(&config, text).expect("writes");
         let output = program().args(["check", "--config"]).arg(&config).output().expect("runs");
@@ -193,11 +200,29 @@ fn who_only_observes_sees_what_would_be_done_and_nothing_is_written() {
 }
 
 #[test]
+fn on_one_of_several_nodes_a_joiner_is_made_and_a_leaver_is_closed_and_the_node_says_that_it_serves() {
+    let Some(server) = Postgres::start() else { return };
+    let url = server.url();
+    let example = Example::start_with("several-nodes.toml", |text, folder| {
+        let key = folder.join("audit-key.pem");
+        let pem = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("a key").serialize_pem();
+        std::fs::write(&key, pem).expect("writes");
+        text.replace("env:STORE", &url).replace("env:AUDIT_KEY", &format!("file:{}", key.display()))
+    });
+    example.joins_and_is_invited(|_| ());
+    let leaver = example.leaves();
+    example.until(&leaver, Status::Deprovisioned);
+    let output = example.cli(&["nodes"]);
+    assert!(output.contains("serves since") && !output.contains("stands by"), "{output}");
+}
+
+#[test]
 fn every_example_is_one_of_these() {
     let tests = include_str!("examples.rs");
     for entry in std::fs::read_dir(root().join("config/examples")).expect("lists") {
         let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
-        let is_tested = !name.ends_with(".toml") || tests.contains(&format!("Example::start(\"{name}\")"));
+        let is_tested = !name.ends_with(".toml")
+            || ["", "_with"].iter().any(|with| tests.contains(&format!("Example::start{with}(\"{name}\"")));
         assert!(is_tested, "nobody joins with {name}");
     }
 }

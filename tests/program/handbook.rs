@@ -66,7 +66,8 @@ const ENDLESS: [(&str, &str); 3] =
     [("simulate", "127.0.0.1:"), ("status --watch", "audit:"), ("run", "in use by process")];
 
 /// What may be said instead of doing it: there is nothing of the kind here.
-const NOTHING_TO_DO: [(&str, &str); 16] = [
+const NOTHING_TO_DO: [(&str, &str); 17] = [
+    ("nodes drain", "the store is a file"),
     ("undo", "nothing to take back"),
     ("adopt", "was accepted already"),
     // The documents decide about the one hold in several ways, and the service carries the first of them out meanwhile.

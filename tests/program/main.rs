@@ -29,6 +29,7 @@ mod handbook;
 mod links;
 mod lists;
 mod needs;
+mod nodes;
 mod on_a_server;
 mod operation;
 mod package;

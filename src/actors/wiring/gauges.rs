@@ -6,7 +6,7 @@ use crate::clock::Moment;
 use crate::domain::plan::leaver::WhyAccess;
 use crate::domain::{ChangeKind, Priority, Rulebook};
 use crate::metrics::Metrics;
-use crate::store::{Location, Store, StoreError, Vitals, beside, checkpoints, verify_audit, vitals};
+use crate::store::{Location, Store, StoreError, Vitals, beside, checkpoints, nodes, verify_audit, vitals};
 use std::time::Duration;
 
 const TICK: Duration = Duration::from_secs(5);
@@ -59,7 +59,10 @@ pub async fn keep_verifying(Shared { store, clock, metrics, .. }: Shared) -> Res
 }
 
 fn read(place: &Location, rules: &Rulebook, now: Moment, metrics: &Metrics) -> Result<(), StoreError> {
-    show(&vitals(&*Store::reader(place)?, rules, now)?, now, metrics);
+    let reader = Store::reader(place)?;
+    show(&vitals(&reader, rules, now)?, now, metrics);
+    let live = nodes(&reader)?.iter().filter(|node| node.lives).count();
+    metrics.parts.nodes.set(i64::try_from(live.max(1)).unwrap_or(i64::MAX));
     let Some(path) = place.file() else { return Ok(()) };
     for (file, suffix) in [("db", ""), ("wal", "-wal")] {
         let size = std::fs::metadata(beside(path, suffix)).map_or(0, |m| m.len());

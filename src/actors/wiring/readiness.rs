@@ -1,5 +1,6 @@
 //! What is still missing before the service can be said to keep Okta true to Namely.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,6 +13,32 @@ struct Known {
     watched: Vec<(String, Watch)>,
     /// What somebody should look at although nothing is missing.
     notices: BTreeMap<String, String>,
+}
+
+/// What a node that serves says of itself to whoever asks another one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// What is missing, and why.
+    pub missing: BTreeMap<String, String>,
+    /// What somebody should look at although nothing is missing.
+    pub notices: BTreeMap<String, String>,
+}
+
+impl Said {
+    /// At this moment.
+    pub fn of(readiness: &Readiness) -> Self {
+        Self { missing: readiness.reasons(), notices: readiness.notices() }
+    }
+
+    /// As it is kept beside the node.
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// As it was kept; nothing where the node has not said anything yet, or is of a version that says it otherwise.
+    pub fn read(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
 }
 
 /// Reasons why the service is not ready; empty when it is. Shared by the actors and the health endpoint.

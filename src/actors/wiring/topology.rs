@@ -2,7 +2,7 @@
 
 use super::gauges::{keep_reading, keep_verifying, seconds};
 use super::live::{Live, LivePace};
-use super::readiness::Readiness;
+use super::readiness::{Readiness, Said};
 use super::shared::Shared;
 use super::sinks::Sink;
 use super::supervisor::Supervisor;
@@ -76,6 +76,11 @@ impl Service {
     /// tenants are walked in the background: `readiness` tells how far that is.
     pub async fn start(config: Config, clock: Clock, metrics: Metrics) -> Result<Self, StartError> {
         let store = Store::open(&config.service.store, config.rulebook.clone(), metrics.store.clone())?;
+        Self::start_on(store, config, clock, metrics).await
+    }
+
+    /// The same on a store that was opened with the rules of the configuration.
+    pub async fn start_on(store: Store, config: Config, clock: Clock, metrics: Metrics) -> Result<Self, StartError> {
         store.take_up(config.addresses()).await?;
         let recovered = store.recover(config.rules.clone(), clock.now()).await?;
         tracing::info!(
@@ -86,8 +91,13 @@ impl Service {
             "the store is open"
         );
         let shared = Shared::new(clock, store, metrics);
+        shared.metrics.parts.serves.set(1);
+        let says = shared.readiness.clone();
+        shared.store.seat().says(Box::new(move || Said::of(&says).text()));
         let (watched, paused) = (shared.store.clone(), shared.store.stops().clone());
         shared.readiness.watch("store", move || watched.trouble());
+        let acts = shared.store.clone();
+        shared.readiness.watch("node", move || acts.may_act().err());
         shared.readiness.watch("pause", move || Some(paused.unwritten().first()?.message()));
         let paces: BTreeMap<String, LivePace> =
             config.namely.iter().map(|t| (t.name.clone(), Arc::new(ArcSwap::from_pointee(t.pace)))).collect();

@@ -122,7 +122,7 @@ impl Operator {
     fn begin(&self) -> Result<(), StoreError> {
         match (self.0.file(), self.0.server()) {
             (Some(file), _) => Ok(file.execute_batch("BEGIN IMMEDIATE")?),
-            (None, Some(session)) => Ok(server::begin(session)?),
+            (None, Some(session)) => Ok(session.begin_to_write()?),
             (None, None) => Err(StoreError::Stopped),
         }
     }

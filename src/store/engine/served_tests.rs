@@ -1,14 +1,18 @@
 //! What is so of a store on a server only. `the_tests_of_the_store_pass_on_a_server_as_well` starts the server for these; without one they
 //! have nothing to do.
 
+use super::nodes::{Node, drain, nodes};
 use super::schema::{FIRST, STEPS, said_to_server};
-use super::server::{self, Again, Server};
+use super::server::{self, Again, Begun, Server};
 use super::server_tests::{SERVER, a_schema, address, open};
 use super::session::{Session, Use, apart};
+use super::standby::{Standby, Turn};
 use super::{Location, Reader, StoreError, Trouble, Tx};
 use crate::audit::details::Started;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
+use crate::domain::Decider;
+use crate::domain::plan::rulebook::tests::rulebook;
 use crate::store::rows::meta::{meta, set_meta};
 use crate::store::{Store, append, verify_audit};
 use std::collections::BTreeSet;
@@ -22,7 +26,7 @@ fn on_server() -> Option<String> {
 }
 
 fn row(run: i64) -> Record {
-    let started = Started { run, void_claims: 0, unknown_calls: 0, rules_changed: false };
+    let started = Started { run, void_claims: 0, unknown_calls: 0, rules_changed: false, node: None };
     Record::general(Moment::from_secs(1), Event::Started(started))
 }
 
@@ -49,7 +53,7 @@ async fn the_tables_of_a_server_are_those_of_the_file() {
                    UNION ALL SELECT type || ' ' || name FROM sqlite_master WHERE type IN ('index', 'trigger')
                      AND name NOT LIKE 'sqlite_%'";
     let of_server = "SELECT table_name || '.' || column_name FROM information_schema.columns
-                     WHERE table_schema = current_schema() AND table_name <> 'engine'
+                     WHERE table_schema = current_schema() AND table_name NOT IN ('engine', 'lease', 'node')
                      UNION ALL SELECT 'index ' || indexname FROM pg_indexes WHERE schemaname = current_schema()
                        AND indexname NOT LIKE '%\\_pkey' AND indexname NOT LIKE '%\\_key'
                      UNION ALL SELECT DISTINCT 'trigger ' || trigger_name FROM information_schema.triggers
@@ -75,8 +79,9 @@ async fn a_store_of_an_earlier_version_is_brought_up_to_date_on_a_server_too() {
     server::bring_up(&tx, 5, (FIRST + 1..).zip(STEPS)).expect("brings it up to date");
     let columns = "SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' ||
                      coalesce(collation_name, '') || coalesce(column_default, '') FROM information_schema.columns
-                   WHERE table_schema = current_schema() UNION ALL
-                   SELECT replace(indexdef, schemaname || '.', '') FROM pg_indexes WHERE schemaname = current_schema()";
+                   WHERE table_schema = current_schema() AND table_name NOT IN ('lease', 'node') UNION ALL
+                   SELECT replace(indexdef, schemaname || '.', '') FROM pg_indexes
+                   WHERE schemaname = current_schema() AND tablename NOT IN ('lease', 'node')";
     assert_eq!(list(&former, columns), list(&new, columns));
 }
 
@@ -157,26 +162,31 @@ async fn a_session_that_the_server_ends_is_made_anew() {
 }
 
 #[tokio::test]
-async fn who_comes_back_to_a_store_on_which_another_service_has_worked_learns_its_name() {
+async fn whoever_comes_back_to_a_store_that_another_node_serves_learns_its_name_and_can_write_nothing() {
     let Some(url) = on_server() else { return };
     let Location::Server(address) = a_schema(&url) else { panic!("on a server") };
-    // The server lets go of what a connection held soon after its end.
-    let again = |server: &Server| loop {
-        if let Ok(found) = server.again() {
-            break found;
-        }
-    };
+    let node = |name: &str| Node { name: name.into(), address: String::new(), place: "here".into() };
     let learned = apart(|| {
-        let (one, connection) = Server::open(&address).expect("opens");
-        drop(connection);
-        assert!(matches!(again(&one), Again::Back { .. }), "nobody else was there");
-        let (other, connection) = Server::open(&address).expect("opens, since the first one holds nothing any more");
-        let waits = one.again().map(drop).expect_err("the other one is at it");
-        assert!(waits.trouble == Trouble::Unwritable && waits.why.contains("in use by"), "{waits}");
-        drop(connection);
-        (matches!(again(&one), Again::Superseded(_)), matches!(again(&other), Again::Back { .. }))
+        let (one, connection) = Server::open_as(&address, &node("a")).expect("opens");
+        let line = connection.server().expect("on a server");
+        assert!(matches!(one.begin(line), Ok(Begun::Ours)));
+        assert!(matches!(one.again(), Ok(Again::Back { .. })), "nobody else was there");
+        assert!(connection.query_row("SELECT 1", [], |row| row.get::<i64>(0)).is_err(), "the one before was ended");
+        let other = Node { place: "there".into(), ..node("b") };
+        let waits = Server::open_as(&address, &other).map(drop).expect_err("it is served");
+        assert!(waits.to_string().contains("in use by a (its lease lasts 1"), "{waits}");
+        one.renewing().end(); // as of a process that stands still
+        // At the same place the one before is gone, whatever its lease says.
+        let connection = Session::here(&address, Use::Service).expect("connects");
+        let (other, _) = Server::open_as(&address, &node("b")).expect("opens");
+        assert!(matches!(one.begin(&connection), Ok(Begun::Superseded(_))), "it can write nothing more");
+        assert!(matches!(other.again(), Ok(Again::Back { .. })));
+        one.again().map(|again| match again {
+            Again::Superseded(by) => by,
+            Again::Back { .. } => "nobody".into(),
+        })
     });
-    assert_eq!(learned, (true, true));
+    assert_eq!(learned, Ok("b".into()));
 }
 
 /// Nothing happens to what passes.
@@ -260,4 +270,85 @@ async fn a_commit_whose_answer_is_lost_is_looked_for_and_nothing_is_written_twic
     breaks.store(LOSES_THE_ANSWER, Ordering::SeqCst);
     let e = operator.together(|c: &Tx| set_meta(c, "one", "1")).expect_err("nobody knows");
     assert!(e.to_string().contains("look whether it was written"), "{e}");
+}
+
+/// Two nodes that wait for a store.
+fn two(place: &Location) -> [Standby; 2] {
+    ["a", "b"].map(|name| Standby::of(place, node(name)).expect("on a server"))
+}
+
+fn node(name: &str) -> Node {
+    Node { name: name.into(), address: format!("{name}:9464"), place: format!("machine of {name}") }
+}
+
+#[tokio::test]
+async fn one_of_two_nodes_serves_and_the_other_one_when_the_lease_is_over_by_the_clock_of_the_database() {
+    let Some(url) = on_server() else { return };
+    let place = a_schema(&url);
+    let [mut a, mut b] = two(&place);
+    assert_eq!((a.turn().expect("asks"), b.turn().expect("asks")), (Turn::Ours, Turn::Ours), "nobody serves yet");
+    let open_as =
+        |name: &str| Store::open_as(&node(name), &place, Arc::new(rulebook()), crate::metrics::Metrics::new().store);
+    let serving = open_as("a").expect("opens");
+    let e = open_as("b").map(drop).expect_err("a serves");
+    assert!(matches!(e, StoreError::Locked { .. }), "{e}");
+    assert_eq!(b.turn().expect("asks"), Turn::Waits { behind: "a".into() });
+    // A machine of the same name is not the same machine.
+    let elsewhere = Node { place: "machine of somebody else".into(), ..node("a") };
+    let e = Store::open_as(&elsewhere, &place, Arc::new(rulebook()), crate::metrics::Metrics::new().store).map(drop);
+    assert!(matches!(e, Err(StoreError::Locked { .. })), "its place is another one");
+    let namesake = Standby::of(&place, elsewhere).expect("on a server").turn().expect("asks");
+    assert!(matches!(&namesake, Turn::Waits { behind } if behind.contains("same name")), "{namesake:?}");
+    let left = "SELECT until - CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) FROM lease";
+    assert!((10_000..=12_000).contains(&number(&place, left)), "a lease is counted by the database alone");
+    let seen = nodes(&Reader::open(&place).expect("opens")).expect("reads");
+    let seen: Vec<(&str, bool, bool)> = seen.iter().map(|one| (one.name.as_str(), one.serves, one.lives)).collect();
+    assert_eq!(seen, [("a", true, true), ("b", false, true)]);
+
+    // Given back in order, it can be taken at once.
+    serving.close().await.expect("closes");
+    assert_eq!(b.turn().expect("asks"), Turn::Ours);
+    let serving = open_as("b").expect("opens");
+    assert_eq!(number(&place, "SELECT token FROM lease"), 2, "each taker has a token of its own");
+    drop(serving);
+}
+
+#[tokio::test]
+async fn a_node_that_is_drained_leaves_serving_to_another_one_that_lives_and_to_nobody_else() {
+    let Some(url) = on_server() else { return };
+    let place = a_schema(&url);
+    let [mut a, mut b] = two(&place);
+    assert_eq!(a.turn().expect("asks"), Turn::Ours);
+    let opened = Store::open_as(&node("a"), &place, Arc::new(rulebook()), crate::metrics::Metrics::new().store);
+    let serving = opened.expect("opens");
+    let ann = Decider::of_token("Ann", None);
+    let drained = |name: &str| {
+        let operator = Store::operator(&place).expect("opens");
+        operator.together(|c: &Tx| crate::store::drain(c, name, &ann, Moment::from_secs(1)))
+    };
+    let e = drained("a").expect_err("nobody else lives");
+    assert!(e.to_string().contains("no other node lives"), "{e}");
+    assert!(drained("c").is_err_and(|e| e.to_string().contains("no node \"c\" lives; there are a")));
+    assert_eq!(b.turn().expect("asks"), Turn::Waits { behind: "a".into() });
+    drained("a").expect("b lives");
+    assert_eq!(number(&place, "SELECT count(*) FROM audit WHERE kind = 'drained'"), 1);
+    let asked = tokio::time::timeout(std::time::Duration::from_secs(60), serving.seat().handed_over());
+    asked.await.expect("it learns of it");
+    serving.close().await.expect("closes");
+    assert_eq!(a.turn().expect("asks"), Turn::Waits { behind: "a".into() }, "b is to take it");
+    assert_eq!(b.turn().expect("asks"), Turn::Ours);
+    b.leave();
+    assert_eq!(a.turn().expect("asks"), Turn::Ours, "there is nobody else any more");
+}
+
+#[test]
+fn a_file_has_no_nodes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = Location::from(folder.path().join("s.db"));
+    drop(open(&place).expect("makes"));
+    assert_eq!(nodes(&Reader::open(&place).expect("opens")).expect("reads"), []);
+    assert!(Standby::of(&place, node("a")).is_none());
+    let operator = Store::operator(&place).expect("opens");
+    let e = operator.together(|c: &Tx| drain(c, "a")).expect_err("there is one service");
+    assert!(e.to_string().contains("the store is a file"), "{e}");
 }

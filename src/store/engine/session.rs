@@ -10,7 +10,7 @@ use super::sent::Owned;
 use super::trouble::{Cause, Failure, SqlError};
 use super::value::Params;
 use super::words;
-use postgres::{Client, NoTls, Row, Statement};
+use postgres::{Client, NoTls, Row, SimpleQueryMessage, Statement};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::mpsc::{Sender, channel, sync_channel};
@@ -20,6 +20,9 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// After how long without a sign of it a server counts as gone.
 const SILENCE: Duration = Duration::from_secs(10);
+
+/// Taken by whoever writes, as the first thing in each transaction: what is decided is decided by one after the other.
+pub(super) const WRITES: &str = "BEGIN; SELECT pg_advisory_xact_lock(7601, hashtext(current_schema()))";
 
 /// How many rows of many are in memory at a time.
 const PART: usize = 1000;
@@ -81,7 +84,12 @@ impl std::fmt::Debug for Session {
     }
 }
 
-fn connect(address: &Address, what_for: Use) -> Result<Client, SqlError> {
+/// What a connection is called that is not the one under which the store is served.
+fn usual_name() -> String {
+    format!("namely-okta-sync {}", std::process::id())
+}
+
+fn connect(address: &Address, what_for: Use, called: &str) -> Result<Client, SqlError> {
     let mut config = address.config().clone();
     config
         .connect_timeout(PATIENCE)
@@ -89,7 +97,7 @@ fn connect(address: &Address, what_for: Use) -> Result<Client, SqlError> {
         .keepalives_interval(PATIENCE)
         .keepalives_retries(2)
         .tcp_user_timeout(SILENCE)
-        .application_name(&format!("namely-okta-sync {}", std::process::id()));
+        .application_name(called);
     let encryption = address.trust().encryption().map_err(|why| SqlError(Cause::Untrusted(why)))?;
     let mut client = match encryption {
         Some(encryption) => config.connect(encryption)?,
@@ -118,7 +126,12 @@ pub(super) fn apart<T: Send>(job: impl FnOnce() -> T + Send) -> T {
 impl Session {
     /// A connection that is used on one thread, where no task runs.
     pub(super) fn here(address: &Address, what_for: Use) -> Result<Self, SqlError> {
-        Ok(Self::over(Ask::Here(Box::new(RefCell::new(connect(address, what_for)?)))))
+        Self::called(address, what_for, &usual_name())
+    }
+
+    /// The same under a name by which others end it.
+    pub(super) fn called(address: &Address, what_for: Use, name: &str) -> Result<Self, SqlError> {
+        Ok(Self::over(Ask::Here(Box::new(RefCell::new(connect(address, what_for, name)?)))))
     }
 
     /// A connection that can be used anywhere.
@@ -127,7 +140,7 @@ impl Session {
         let (ready, is_ready) = sync_channel(1);
         let address = address.clone();
         let thread = std::thread::Builder::new().name("store-guest".into());
-        let spawned = thread.spawn(move || match connect(&address, what_for) {
+        let spawned = thread.spawn(move || match connect(&address, what_for, &usual_name()) {
             Ok(mut client) => {
                 let _ = ready.send(Ok(()));
                 inbox.into_iter().for_each(|job| job(&mut client));
@@ -238,6 +251,31 @@ impl Session {
             }
         }
         begun
+    }
+
+    /// Begins a transaction that writes.
+    pub(super) fn begin_to_write(&self) -> Result<(), SqlError> {
+        self.begin(WRITES)
+    }
+
+    /// Begins a transaction by these statements; returns what the last of them has answered, if that is a row.
+    pub(super) fn begin_asking(&self, sql: &str) -> Result<Option<String>, SqlError> {
+        let sql = sql.to_owned();
+        let begun = self.carry_out(move |client| client.simple_query(&sql));
+        match begun {
+            Ok(answers) => {
+                self.open.set(true);
+                let rows = answers.iter().filter_map(|answer| match answer {
+                    SimpleQueryMessage::Row(row) => Some(row.get(0).map(str::to_owned)),
+                    _ => None,
+                });
+                Ok(rows.last().flatten())
+            }
+            Err(e) => {
+                let _ = self.roll_back();
+                Err(e)
+            }
+        }
     }
 
     /// Makes the transaction last, and what these statements say before it ends. Of one in which something was refused nothing is left.

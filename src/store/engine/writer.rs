@@ -6,8 +6,11 @@
 use super::address::{Location, unknown};
 use super::condition::{Condition, holder};
 use super::error::StoreError;
+use super::fence::Fence;
+use super::nodes::Node;
 use super::opening::{self, FileId};
-use super::server::{self, Again, Server};
+use super::seat::{Seat, superseded};
+use super::server::{Again, Begun, Server};
 use super::session::apart;
 use super::trouble::{Failure, Trouble};
 use super::tx::{Tx, alone};
@@ -44,20 +47,28 @@ pub struct Writer {
     inbox: mpsc::Sender<Message>,
     place: Location,
     condition: Condition,
+    fence: Fence,
+    seat: Seat,
 }
 
 impl Writer {
-    /// Opens the store at `place`, making or migrating it, and locks it for this process.
-    pub fn open(place: &Location, metrics: StoreMetrics) -> Result<Self, StoreError> {
+    /// Opens the store at `place`, making or migrating it, and locks it for this process; on a server as the node `me`, if it is one.
+    pub fn open(place: &Location, me: Option<&Node>, metrics: StoreMetrics) -> Result<Self, StoreError> {
         let (lock, tx, server) = match place {
             Location::File(path) => (Some(opening::lock(path)?), Tx::over(opening::open(path)?), None),
             Location::Server(address) => {
-                let (server, tx) = apart(|| Server::open(address)).map_err(|e| e.at(place.shown()))?;
+                let opened = apart(|| match me {
+                    Some(me) => Server::open_as(address, me),
+                    None => Server::open(address),
+                });
+                let (server, tx) = opened.map_err(|e| e.at(place.shown()))?;
                 (None, tx, Some(server))
             }
             Location::Unknown { why, .. } => return Err(StoreError::NotThere(unknown(why))),
         };
         let condition = Condition::new(metrics.trouble.clone());
+        let renewing = server.as_ref().map(Server::renewing);
+        let (fence, seat) = renewing.map(|of| (of.fence(), of.seat())).unwrap_or_default();
         let (sender, inbox) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new().name("store".into());
         let served = Served {
@@ -79,12 +90,22 @@ impl Writer {
                 }
             })
             .map_err(|error| StoreError::Io { path: place.shown().to_owned(), error })?;
-        Ok(Self { inbox: sender, place: place.clone(), condition })
+        Ok(Self { inbox: sender, place: place.clone(), condition, fence, seat })
     }
 
     /// Where the store is.
     pub const fn place(&self) -> &Location {
         &self.place
+    }
+
+    /// Until when this process may act for the store.
+    pub const fn fence(&self) -> &Fence {
+        &self.fence
+    }
+
+    /// The right to serve, of a store on a server.
+    pub const fn seat(&self) -> &Seat {
+        &self.seat
     }
 
     /// What keeps the store from being written right now.
@@ -149,6 +170,9 @@ impl Served {
                 Some(Message::Close(answer)) => closing = Some(answer),
                 None => break,
             }
+        }
+        if let Some(server) = &self.server {
+            server.leave(&tx);
         }
         let closed = tx.into_file().map_or(Ok(()), opening::close);
         if let Err(why) = &closed {
@@ -253,11 +277,7 @@ impl Served {
                 *tx = fresh;
                 Ok(written)
             }
-            Ok(Again::Superseded(by)) => {
-                // What this process remembers may not be so any more, and nothing of it is left to do here.
-                tracing::error!(by, "another service has worked on the store meanwhile; the process ends");
-                std::process::exit(70);
-            }
+            Ok(Again::Superseded(by)) => superseded(Some(&by)),
             Err(failure) => {
                 self.failures.set(failures.saturating_add(1));
                 Err(failure)
@@ -274,7 +294,11 @@ impl Served {
                 self.connect_again(server, tx)?;
             }
             let Some(session) = tx.server() else { continue };
-            tried = server::begin(session).map_err(|e| Failure::of(&e));
+            tried = match server.begin(session) {
+                Ok(Begun::Ours) => Ok(()),
+                Ok(Begun::Superseded(by)) => superseded(by.as_deref()),
+                Err(e) => Err(Failure::of(&e)),
+            };
             if tried.is_ok() || !session.is_lost() {
                 break;
             }
