@@ -37,13 +37,33 @@ pub struct Filter {
 
 /// Appends `record` to the chain; returns its sequence number.
 pub fn append(c: &Tx, record: &Record) -> Result<i64, StoreError> {
-    let (seq, previous) = end(c)?;
-    let seq = seq + 1;
-    let text = record.text(seq)?;
-    let hash = chain(&previous, &text);
-    let (kind, profile) = (record.event.kind(), record.profile.as_deref());
-    let row = audit::New { seq, at: record.at, kind, target: record.target, profile, text: &text, hash: &hash };
-    audit::insert(c, &row)?;
+    append_all(c, std::slice::from_ref(record))
+}
+
+/// Appends records to the chain, in their order; returns the sequence number of the last row that is there.
+pub(super) fn append_all(c: &Tx, records: &[Record]) -> Result<i64, StoreError> {
+    let (mut seq, mut previous) = end(c)?;
+    let mut written = Vec::with_capacity(records.len());
+    for record in records {
+        seq += 1;
+        let text = record.text(seq)?;
+        previous = chain(&previous, &text);
+        written.push((seq, text, previous.clone()));
+    }
+    let rows: Vec<audit::New<'_>> = records
+        .iter()
+        .zip(&written)
+        .map(|(record, (seq, text, hash))| audit::New {
+            seq: *seq,
+            at: record.at,
+            kind: record.event.kind(),
+            target: record.target,
+            profile: record.profile.as_deref(),
+            text,
+            hash,
+        })
+        .collect();
+    audit::insert(c, &rows)?;
     Ok(seq)
 }
 

@@ -2,14 +2,13 @@
 
 use super::engine::Tx;
 use super::rows::link::StoredPerson;
-use super::rows::{account, anchored, end_access, link, matched, pin, source, target};
-use super::{StoreError, circles, left_alone, rejections};
+use super::rows::{account, anchored, end_access, known, link, source, target};
+use super::{StoreError, circles, left_alone};
 use crate::clock::Moment;
 use crate::domain::account::user::Account;
+use crate::domain::guard::brief::{self, Known};
 use crate::domain::mapping::login::{Chosen, Holder, ring, temporary};
-use crate::domain::matching::adoption::Adopted;
 use crate::domain::plan::case::{Case, ManagerLink};
-use crate::domain::plan::kind::ChangeKind;
 use crate::domain::plan::manager::{self, Manager};
 use crate::domain::plan::pins::Pins;
 use crate::domain::plan::rulebook::Rulebook;
@@ -17,58 +16,47 @@ use crate::domain::record::employee::Employee;
 use crate::domain::record::person::{Person, Position};
 use crate::domain::record::profiles::Profiles;
 use crate::domain::text::login_key;
+use std::collections::BTreeMap;
 
 /// What is needed to know how urgent somebody is: no manager, no login.
 pub fn brief(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
-    let Some(row) = target::load(c, target)? else { return Ok(None) };
-    let Profiles { here, elsewhere, routed } = link::profiles(c, target)?;
-    let account = row.okta_id.map(|id| account::by_id(c, &row.org, &id)).transpose()?.flatten();
-    let end_now = if row.is_ended_by_hand { end_access::of(c, target)? } else { None };
-    let here = match &account {
-        Some(account) if here.is_empty() && end_now.is_some() => vec![nobody(account)],
-        _ => here,
-    };
-    let Some(person) = rules.person(here, row.ended_at, now) else { return Ok(None) };
-    let login = Ok(Chosen { login: String::new(), deactivated_holder: None, until: None });
-    let mut case = Case {
-        org: row.org,
-        person,
-        routed,
-        elsewhere,
-        ended_at: row.ended_at,
-        was: row.was,
-        account,
-        manager: ManagerLink::Nobody,
-        login,
-        subordinates: Vec::new(),
-        pins: pin::load(c, target)?,
-        adopted: matched::newest(c, target)?,
-        end_now,
-        end_rejected: false,
-        left_alone: Vec::new(),
-        searched_at: row.searched_at,
-    };
-    if case.ended_at.is_some() {
-        case.left_alone = left_alone::of(c, &case.org, case.person.positions().iter().chain(&case.elsewhere))?;
-    }
-    if case.ends_now(now) {
-        case.pins.access = None; // no undo gives back what a person has ended since
-    } else {
-        case.end_rejected = rejections::lifecycle(c, target, &case, ChangeKind::Deactivate)?.is_some();
-    }
-    if case.adopted.as_ref().is_some_and(|adopted| adopted.pending.is_some()) {
-        let rejected = rejections::lifecycle(c, target, &case, ChangeKind::Adopt)?;
-        let why = rejected.map(|(hold, by, _)| rejections::message(ChangeKind::Adopt, hold, &by));
-        case.adopted = case.adopted.map(|adopted| Adopted { rejected: why, ..adopted });
-    }
-    Ok(Some(case))
+    Ok(briefs(c, rules, &[target], now)?.remove(&target))
 }
 
-/// Whoever an account is of that is nobody's, for as long as its access is ended.
-fn nobody(account: &Account) -> Position {
-    let text = |name: &str| account.profile.get(name).and_then(|value| value.as_str()).unwrap_or_default();
-    let employee = Employee::of_nobody(&account.id, text("firstName"), text("lastName"), &account.login);
-    Position { tenant: String::new(), employee }
+/// The same of many, by a few statements for all of them.
+pub(super) fn briefs(
+    c: &Tx,
+    rules: &Rulebook,
+    targets: &[i64],
+    now: Moment,
+) -> Result<BTreeMap<i64, Case>, StoreError> {
+    let mut profiles = known::profiles(c, targets)?;
+    let mut adopted = known::newest_matches(c, targets)?;
+    let mut rejections = known::rejections(c, targets)?;
+    let rows = known::targets(c, targets)?;
+    let leavers: Vec<i64> = rows.iter().filter(|(_, row)| row.ended_at.is_some()).map(|(id, _)| *id).collect();
+    let refused = known::refused(c, &leavers)?;
+    let mut found = BTreeMap::new();
+    for (target, row) in rows {
+        let known = Known {
+            org: row.org,
+            ended_at: row.ended_at,
+            was: row.was,
+            searched_at: row.searched_at,
+            account: row.account,
+            profiles: profiles.remove(&target).unwrap_or_default(),
+            pins: row.pins,
+            adopted: adopted.remove(&target),
+            end_now: if row.is_ended_by_hand { end_access::of(c, target)? } else { None },
+            rejections: rejections.remove(&target).unwrap_or_default(),
+        };
+        let Some(mut case) = brief::brief(rules, known, now) else { continue };
+        if refused.contains(&target) {
+            case.left_alone = left_alone::of(c, &case.org, case.person.positions().iter().chain(&case.elsewhere))?;
+        }
+        found.insert(target, case);
+    }
+    Ok(found)
 }
 
 /// What is needed to know what a plan would take from somebody: no manager, nobody who reports to them.

@@ -7,23 +7,23 @@
 use super::engine::{Trouble, Tx, alone};
 use super::missing_news::is_back;
 use super::pins::Because;
-use super::relink::{What, relink_known};
-use super::rows::source::Source;
-use super::rows::{link, source, target as targets};
-use super::{Store, StoreError, append, cases, circles, dirty, links, mass, pins, renamed};
+use super::relink::{Visit, What, relink_all};
+use super::rows::source::{Receipt, Source};
+use super::rows::{link, pin, source, target as targets};
+use super::{Store, StoreError, append, cases, dirty, links, mass, pins, renamed};
 use crate::audit::details::Unreadable;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::domain::guard::safeguard::is_mass;
 use crate::domain::plan::priority::Priority;
 use crate::domain::plan::rulebook::Rulebook;
-use crate::domain::record::document::{Changed, Document, Held, Ripples, ShownAgain};
+use crate::domain::record::document::{Changed, Document, Heard, Held, Ripples, ShownAgain};
 use crate::domain::record::employee::{ContentHash, Employee};
 use crate::domain::record::facts::ProfileProblem;
 use crate::domain::record::person::Position;
 use crate::domain::text::login_key;
 use crate::domain::work::cause::Cause;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A page that was fetched and examined.
 pub struct PageCommit {
@@ -77,13 +77,8 @@ impl PageOutcome {
 
 impl PageCommit {
     /// What a profile of this page is beside what the store holds of it.
-    fn document(&self, held: &Source, hash: Option<ContentHash>) -> Document {
-        Document::beside(
-            hash == Some(held.held.hash),
-            held.run == self.run,
-            self.sent,
-            Moment::from_millis(held.seen_at),
-        )
+    fn document(&self, held: &Receipt, hash: Option<ContentHash>) -> Document {
+        Document::beside(hash == Some(held.hash), held.run == self.run, self.sent, Moment::from_millis(held.seen_at))
     }
 }
 
@@ -100,7 +95,7 @@ const REFUSED: &str = "the store refuses what Namely says of them";
 
 fn commit_page(c: &Tx, rules: &Rulebook, page: &PageCommit) -> Result<PageOutcome, StoreError> {
     let mut outcome = PageOutcome::default();
-    let mut gone = HashSet::new();
+    let mut gone = BTreeSet::new();
     for shown in &page.back {
         if is_back(c, &page.tenant, shown, page.sent, page.now)? {
             outcome.back.push(shown.profile.clone());
@@ -123,20 +118,13 @@ fn commit_page(c: &Tx, rules: &Rulebook, page: &PageCommit) -> Result<PageOutcom
             Err(e) => return Err(e),
         }
     }
-    for changed in page.changed.iter().filter(|changed| !gone.contains(changed.employee.id.as_str())) {
-        let (mut seen, employee) = (PageOutcome::default(), &changed.employee);
-        match alone(c, |c| commit_profile(c, rules, page, changed, &mut seen)) {
-            Ok(()) => {
-                outcome.add(seen);
-                source::is_mended(c, &page.tenant, &employee.id, Some(REFUSED))?;
-            }
-            // A profile that the store refuses waits; the rest of the page does not.
-            Err(e) if e.trouble() == Trouble::Refused => {
-                let why = format!("{REFUSED} ({e})");
-                tracing::error!(tenant = page.tenant, profile = employee.id, %why, "a profile cannot be kept");
-                note(c, page, &employee.id, &why)?;
-            }
-            Err(e) => return Err(e),
+    let is_there = |one: &&Changed| !gone.contains(one.employee.id.as_str());
+    let changed: Vec<&Changed> = page.changed.iter().filter(is_there).collect();
+    let refused = commit_changed(c, rules, page, &changed, &mut outcome)?;
+    let kept = changed.iter().map(|one| one.employee.id.as_str()).filter(|id| !refused.contains(id));
+    for (profile, why) in source::why_all_unreadable(c, &page.tenant, &kept.collect::<Vec<_>>())? {
+        if why.starts_with(REFUSED) {
+            source::is_mended(c, &page.tenant, &profile, Some(REFUSED))?;
         }
     }
     let leave = outcome.dirtied.iter().filter(|priority| **priority == Priority::Revoke).count();
@@ -146,87 +134,178 @@ fn commit_page(c: &Tx, rules: &Rulebook, page: &PageCommit) -> Result<PageOutcom
     Ok(outcome)
 }
 
-/// Follows a profile as a page shows it.
-fn commit_profile(
+/// Follows profiles as a page shows them, all or none of them together; of a page of which the store refuses some, all others. Returns
+/// those that it refuses.
+fn commit_changed<'p>(
     c: &Tx,
     rules: &Rulebook,
     page: &PageCommit,
-    changed: &Changed,
+    changed: &[&'p Changed],
     outcome: &mut PageOutcome,
-) -> Result<(), StoreError> {
-    let tenant = &page.tenant;
-    let held = source::load(c, tenant, &changed.employee.id)?;
-    match held.as_ref().map(|held| page.document(held, Some(changed.hash))) {
-        Some(Document::Same) => {
-            outcome.accepted.push((changed.employee.id.clone(), changed.held()));
-            return Ok(());
+) -> Result<BTreeSet<&'p str>, StoreError> {
+    match alone(c, |c| commit_profiles(c, rules, page, changed)) {
+        Ok(seen) => outcome.add(seen),
+        // A profile that the store refuses waits; the rest of the page does not.
+        Err(e) if e.trouble() == Trouble::Refused => {
+            let [Changed { employee, .. }] = changed else {
+                let (some, others) = changed.split_at(changed.len() / 2);
+                let mut refused = commit_changed(c, rules, page, some, outcome)?;
+                refused.extend(commit_changed(c, rules, page, others, outcome)?);
+                return Ok(refused);
+            };
+            let why = format!("{REFUSED} ({e})");
+            tracing::error!(tenant = page.tenant, profile = employee.id, %why, "a profile cannot be kept");
+            note(c, page, &employee.id, &why)?;
+            return Ok(BTreeSet::from([employee.id.as_str()]));
         }
-        // The next pass shows it again.
-        Some(Document::MayBeOlder) => return Ok(()),
-        Some(Document::New) | None => {}
+        Err(e) => return Err(e),
     }
-    let before = held.as_ref().map(|held| &held.employee);
-    let (employee, new) = (changed.employee.clone(), changed.held());
-    let document = Source { employee, held: new, seen_at: page.received.millis(), run: page.run };
-    follow(c, rules, Differs { tenant, before, document, cause: Cause::Profile, now: page.now }, outcome)
+    Ok(BTreeSet::new())
+}
+
+/// Follows profiles as a page shows them.
+fn commit_profiles(
+    c: &Tx,
+    rules: &Rulebook,
+    page: &PageCommit,
+    changed: &[&Changed],
+) -> Result<PageOutcome, StoreError> {
+    let mut outcome = PageOutcome::default();
+    // What a page shows twice comes one after the other.
+    let mut once = BTreeSet::new();
+    let (now, again): (Vec<&Changed>, Vec<_>) = changed.iter().partition(|one| once.insert(one.employee.id.as_str()));
+    let profiles: Vec<&str> = now.iter().map(|one| one.employee.id.as_str()).collect();
+    let held = source::receipts(c, &page.tenant, &profiles)?;
+    let mut new = Vec::with_capacity(now.len());
+    for one in now {
+        match held.get(&one.employee.id).map(|held| page.document(held, Some(one.hash))) {
+            Some(Document::Same) => outcome.accepted.push((one.employee.id.clone(), one.held())),
+            // The next pass shows it again.
+            Some(Document::MayBeOlder) => {}
+            Some(Document::New) | None => new.push(one),
+        }
+    }
+    let ids = new.iter().map(|one| one.employee.id.as_str());
+    let known: Vec<&str> = ids.filter(|id| held.contains_key(*id)).collect();
+    let mut before = source::documents(c, &page.tenant, &known)?;
+    let differs = |one: &Changed| Differs {
+        before: before.remove(&one.employee.id),
+        document: Source {
+            employee: one.employee.clone(),
+            held: one.held(),
+            seen_at: page.received.millis(),
+            run: page.run,
+        },
+        cause: Cause::Profile,
+    };
+    let differs: Vec<Differs> = new.into_iter().map(differs).collect();
+    outcome.add(follow_all(c, rules, &page.tenant, &differs, page.now)?);
+    if !again.is_empty() {
+        outcome.add(commit_profiles(c, rules, page, &again)?);
+    }
+    Ok(outcome)
 }
 
 /// A document of a profile that differs from the one that was held.
-pub(super) struct Differs<'a> {
-    pub tenant: &'a str,
-    pub before: Option<&'a Employee>,
+pub(super) struct Differs {
+    pub before: Option<Employee>,
     pub document: Source,
     pub cause: Cause,
-    pub now: Moment,
 }
 
-/// Writes a document down, and marks everybody dirty whom it concerns.
-pub(super) fn follow(c: &Tx, rules: &Rulebook, differs: Differs, outcome: &mut PageOutcome) -> Result<(), StoreError> {
-    let Differs { tenant, before, document, cause, now } = differs;
-    let (employee, held) = (document.employee.clone(), document.held);
-    let ripples = Ripples::of(before, &employee);
-    let mut circle = match ripples.has_moved {
-        true => circles::circle_of(c, tenant, &employee.id)?,
-        false => Vec::new(),
-    };
-    source::save(c, tenant, &document)?;
-    let position = Position { tenant: tenant.to_owned(), employee: document.employee };
-    links::put_keys(c, rules, &position)?;
-    for (org, target) in link::in_orgs(c, tenant, &employee.id)? {
-        pins::unpin(c, target, Because::News("Namely says something new"), now)?;
-        if rules.org(&org).is_none() {
+/// Writes documents of a tenant down, each of another profile, and marks everybody dirty whom they concern.
+pub(super) fn follow_all(
+    c: &Tx,
+    rules: &Rulebook,
+    tenant: &str,
+    differs: &[Differs],
+    now: Moment,
+) -> Result<PageOutcome, StoreError> {
+    let mut outcome = PageOutcome::default();
+    if differs.is_empty() {
+        return Ok(outcome);
+    }
+    let heard = heard(c, tenant, differs)?;
+    source::save_all(c, tenant, differs.iter().map(|one| &one.document))?;
+    let position = |one: &Differs| Position { tenant: tenant.to_owned(), employee: one.document.employee.clone() };
+    let positions: Vec<Position> = differs.iter().map(position).collect();
+    links::put_all_keys(c, rules, tenant, &positions)?;
+    let profiles: Vec<&str> = positions.iter().map(|one| one.employee.id.as_str()).collect();
+    let linked = link::of_profiles(c, tenant, &profiles)?;
+    for (target, org) in targets_of(&profiles, &linked) {
+        if rules.org(org).is_none() {
+            pins::unpin(c, target, Because::News(NEWS), now)?;
             beyond(c, rules, target, now)?;
         }
     }
-    if let Some(before) = before {
-        if !before.email.is_empty() && login_key(&before.email) != login_key(&employee.email) {
-            source::had_email(c, tenant, &employee.id, &before.email, now)?;
-        }
-        renamed::follow_rename(c, tenant, &before.groups, &employee.groups)?;
+    let known: Vec<i64> = targets_of(&profiles, &linked).map(|(target, _)| target).collect();
+    for target in pin::pinned(c, &known)? {
+        pins::unpin(c, target, Because::News(NEWS), now)?;
     }
-    // Also where the profile is known from before its tenant was taken out of the org: who leaves, leaves everywhere.
-    for org in &rules.orgs {
-        let known = link::find(c, &org.name, tenant, &employee.id)?;
-        if known.is_some() || org.tenants.iter().any(|of| of == tenant) {
-            let what = What { before, cause };
-            outcome.dirtied.extend(relink_known(c, rules, &org.name, &position, known, &what, now)?);
-        }
-    }
-    if ripples.is_first {
-        dirty::wake(c, link::people_under(c, tenant, &employee.id)?, now)?;
-    }
-    if ripples.has_moved {
-        circle.extend(circles::circle_of(c, tenant, &employee.id)?);
-        // Whoever stands in a circle that was closed or broken up has another manager to be told of.
-        for other in circle.iter().filter(|other| **other != employee.id) {
-            dirty::wake(c, link::people_of(c, tenant, other)?, now)?;
+    follow_names(c, tenant, differs, now)?;
+    wake_concerned(c, tenant, &heard, now)?;
+    let mut visits = Vec::with_capacity(differs.len());
+    for (one, position) in differs.iter().zip(&positions) {
+        let linked = linked.get(&position.employee.id);
+        // Also where the profile is known from before its tenant was taken out of the org: who leaves, leaves everywhere.
+        for org in &rules.orgs {
+            let known = linked.and_then(|linked| linked.get(&org.name)).copied();
+            if known.is_some() || org.tenants.iter().any(|of| of == tenant) {
+                let what = What { before: one.before.as_ref(), cause: one.cause };
+                visits.push(Visit { org: &org.name, position, known, what });
+            }
         }
     }
-    for manager in ripples.managers {
-        dirty::wake(c, link::inactive_people_of(c, tenant, manager)?, now)?;
-    }
-    outcome.accepted.push((employee.id.clone(), held));
-    Ok(())
+    outcome.dirtied.extend(relink_all(c, rules, &visits, now)?.into_iter().flatten());
+    outcome.accepted.extend(differs.iter().map(|one| (one.document.employee.id.clone(), one.document.held)));
+    Ok(outcome)
+}
+
+/// Why nothing is pinned any more of whom a document is about.
+const NEWS: &str = "Namely says something new";
+
+/// The targets of these profiles in their order, each with its org.
+fn targets_of<'a>(
+    profiles: &'a [&str],
+    linked: &'a BTreeMap<String, link::InEachOrg>,
+) -> impl Iterator<Item = (i64, &'a str)> {
+    let of = |profile: &&str| linked.get(*profile);
+    profiles.iter().filter_map(of).flatten().map(|(org, (target, _))| (*target, org.as_str()))
+}
+
+/// Whom documents concern besides those whom they are about.
+fn heard(c: &Tx, tenant: &str, differs: &[Differs]) -> Result<Heard, StoreError> {
+    let documents = || differs.iter().map(|one| (one.before.as_ref(), &one.document.employee));
+    let moved = documents().filter(|(before, after)| Ripples::of(*before, after).has_moved);
+    let both =
+        |(_, after): (_, &'_ Employee)| [Some(after.id.clone()), after.manager.as_ref().map(|one| one.id.clone())];
+    let above: BTreeSet<String> = moved.flat_map(both).flatten().collect();
+    let above: Vec<&str> = above.iter().map(String::as_str).collect();
+    Ok(Heard::of(documents(), source::above(c, tenant, &above)?))
+}
+
+/// Wakes those who are told of something by documents that are about others.
+fn wake_concerned(c: &Tx, tenant: &str, heard: &Heard, now: Moment) -> Result<(), StoreError> {
+    let mut woken = link::people_under(c, tenant, &each(&heard.first))?;
+    woken.extend(link::people_of(c, tenant, &each(&heard.in_circles))?);
+    woken.extend(link::inactive_people_of(c, tenant, &each(&heard.managers))?);
+    dirty::wake(c, woken, now)
+}
+
+/// Each of them once.
+fn each(profiles: &[String]) -> BTreeSet<&str> {
+    profiles.iter().map(String::as_str).collect()
+}
+
+/// Remembers the addresses that people had, and counts those who are seen under the new name of a group.
+fn follow_names(c: &Tx, tenant: &str, differs: &[Differs], now: Moment) -> Result<(), StoreError> {
+    let both = || differs.iter().filter_map(|one| Some((one.before.as_ref()?, &one.document.employee)));
+    let has_other = |(before, after): &(&Employee, &Employee)| {
+        !before.email.is_empty() && login_key(&before.email) != login_key(&after.email)
+    };
+    let former = both().filter(has_other).map(|(before, after)| (after.id.as_str(), before.email.as_str()));
+    source::had_emails(c, tenant, &former.collect(), now)?;
+    renamed::follow_renames(c, tenant, both())
 }
 
 /// A person of an org that is not in the configuration: since when their access should be over is known all the same.
@@ -285,7 +364,8 @@ fn follow_problem(
 
 /// Whether what a page says is older than what is held, as far as can be told.
 fn may_be_older(page: &PageCommit, held: &Source) -> bool {
-    page.document(held, None) == Document::MayBeOlder
+    let receipt = Receipt { hash: held.held.hash, seen_at: held.seen_at, run: held.run };
+    page.document(&receipt, None) == Document::MayBeOlder
 }
 
 /// Whether access is over by a profile of which nothing was known before: then it is known from now on, as far as it can be read,
@@ -301,7 +381,7 @@ fn first_seen(
     let position = Position { tenant: page.tenant.clone(), employee: problem.facts.alone(profile, &problem.names) };
     let is_over = rules.is_over(&position, page.now);
     if is_over {
-        commit_profile(c, rules, page, &problem.changed(position.employee), outcome)?;
+        outcome.add(commit_profiles(c, rules, page, &[&problem.changed(position.employee)])?);
     }
     Ok(is_over)
 }
@@ -319,7 +399,7 @@ fn follow_known(
     let followed = rules.follow(&position, &problem.facts, page.now);
     let is_over = rules.is_over(&Position { employee: followed.clone(), ..position }, page.now);
     if followed != known.employee {
-        commit_profile(c, rules, page, &problem.changed(followed), outcome)?;
+        outcome.add(commit_profiles(c, rules, page, &[&problem.changed(followed)])?);
     }
     Ok(is_over)
 }

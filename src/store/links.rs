@@ -4,18 +4,31 @@ use super::adopting::adopt;
 use super::candidates::candidates;
 use super::engine::Tx;
 use super::rows::matched::Match;
-use super::rows::{end_access, link, matched, org, review, source, target};
+use super::rows::{end_access, known, link, matched, org, review, source, target};
 use super::{StoreError, anchors, joining};
 use crate::clock::Moment;
 use crate::domain::matching::correlation::{Candidate, Contact, Correlation, Counterpart, correlate};
-use crate::domain::matching::linking::{self, Asks, Follows, Known, is_left_behind};
+use crate::domain::matching::linking::{self, Asks, Follows, Known, Whose, is_left_behind};
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::person::Position;
 
 /// Writes down what the rules look a profile up by.
 pub(super) fn put_keys(c: &Tx, rules: &Rulebook, position: &Position) -> Result<(), StoreError> {
-    let keys = rules.keys(position).into_iter().map(|(rule, value)| (rule.name.as_str(), value));
-    source::save_keys(c, position, keys)
+    put_all_keys(c, rules, &position.tenant, [position])
+}
+
+/// Writes down what the rules look profiles of a tenant up by.
+pub(super) fn put_all_keys<'a>(
+    c: &Tx,
+    rules: &Rulebook,
+    tenant: &str,
+    positions: impl IntoIterator<Item = &'a Position>,
+) -> Result<(), StoreError> {
+    let keys = |position: &'a Position| {
+        let keys = rules.keys(position).into_iter().map(|(rule, value)| (rule.name.clone(), value));
+        (position.employee.id.as_str(), keys.collect())
+    };
+    source::save_all_keys(c, tenant, &positions.into_iter().map(keys).collect())
 }
 
 /// Makes sure that a profile has a target in `org`, and that the target has its account if there is one. `known` is the target
@@ -34,36 +47,35 @@ pub(super) fn link(
         None => target::create(c, org)?,
     };
     link::save(c, org, position, target, routed)?;
-    // Before the org was read, that nobody matches says nothing, and what matches is half of what may.
-    if !org::is_read(c, org)? {
-        return Ok((target, None));
+    let is_read = org::is_read(c, org)?;
+    match linking::whose(is_read, routed, || has_left(c, rules, position, now), || is_settled(c, target))? {
+        Whose::Later => Ok((target, None)),
+        Whose::Known => {
+            anchors::ask_about_doubles(c, org, position, target, now)?;
+            Ok((target, None))
+        }
+        Whose::Sought => {
+            let candidates = sought(c, rules, org, position, target, routed, now)?;
+            correlate_target(c, rules, org, position, target, &candidates, now)
+        }
     }
-    // Who has left is ended wherever they have an account, whatever routes them.
-    if !(routed || has_left(c, rules, position, now)?) || is_settled(c, target)? {
-        anchors::ask_about_doubles(c, org, position, target, now)?;
-        return Ok((target, None));
-    }
-    let mut candidates = candidates(c, rules, org, position, target, now)?;
-    if !routed {
-        candidates.retain(is_left_behind);
-    }
-    correlate_target(c, rules, org, position, target, &candidates, now)
 }
 
-/// Whether a profile that the rules of an org do not route there, and that is nobody's there yet, is of somebody who has left
-/// and seems to have a live account there that is nobody else's.
-pub(super) fn has_left_an_account(
+/// Who may be meant by a profile of a target; where the rules do not route it, what somebody who has left may have left behind.
+pub(super) fn sought(
     c: &Tx,
     rules: &Rulebook,
     org: &str,
     position: &Position,
+    target: i64,
+    routed: bool,
     now: Moment,
-) -> Result<bool, StoreError> {
-    const NOBODY: i64 = 0;
-    if !has_left(c, rules, position, now)? || !org::is_read(c, org)? {
-        return Ok(false);
+) -> Result<Vec<Candidate>, StoreError> {
+    let mut candidates = candidates(c, rules, org, position, target, now)?;
+    if !routed {
+        candidates.retain(is_left_behind);
     }
-    Ok(candidates(c, rules, org, position, NOBODY, now)?.iter().any(is_left_behind))
+    Ok(candidates)
 }
 
 /// Whether access of a profile's person is over: by its record, or because somebody has ended it in every org.
@@ -73,11 +85,12 @@ fn has_left(c: &Tx, rules: &Rulebook, position: &Position, now: Moment) -> Resul
 
 /// Whether the profiles of a target are not correlated.
 fn is_settled(c: &Tx, target: i64) -> Result<bool, StoreError> {
-    let of = target::settledness(c, target)?;
-    Ok(linking::is_settled(of.has_account, of.has_left, of.shares))
+    let found = known::settledness(c, &[target])?;
+    Ok(found.get(&target).is_some_and(|of| linking::is_settled(of.has_account, of.has_left, of.shares)))
 }
 
-fn correlate_target(
+/// What follows for a profile of a target with these candidates. Returns the target that stays, and why a person must decide.
+pub(super) fn correlate_target(
     c: &Tx,
     rules: &Rulebook,
     org: &str,

@@ -3,7 +3,7 @@
 //! **Invariant:** absence ends nobody's access. It ends by the word of a person, or where people have said that the profile is one
 //! person with another one of its tenant, which Namely shows. Whoever is shown again is as if they had never been missing.
 
-use super::documents::{Differs, PageOutcome, follow};
+use super::documents::{Differs, PageOutcome, follow_all};
 use super::engine::Tx;
 use super::missing_news::note_news;
 use super::rows::missing::{self as row, Verdict};
@@ -96,13 +96,11 @@ pub(super) fn decide(
 
 /// The profile is inactive from now on, through the safeguards like every other one. Namely showing it again is news.
 fn end(c: &Tx, rules: &Rulebook, tenant: &str, profile: &str, now: Moment) -> Result<PageOutcome, StoreError> {
-    let mut outcome = PageOutcome::default();
-    let Some(held) = source::load(c, tenant, profile)? else { return Ok(outcome) };
+    let Some(held) = source::load(c, tenant, profile)? else { return Ok(PageOutcome::default()) };
     let employee = Employee { user_status: UserStatus::Inactive, ..held.employee.clone() };
+    let before = Some(held.employee.clone());
     let document = Source { held: Held { hash: employee.hash(), ..held.held }, employee, ..held };
-    let before = held.employee;
-    follow(c, rules, Differs { tenant, before: Some(&before), document, cause: Cause::Request, now }, &mut outcome)?;
-    Ok(outcome)
+    follow_all(c, rules, tenant, &[Differs { before, document, cause: Cause::Request }], now)
 }
 
 /// Another active profile of the tenant that people have said is the same person.

@@ -31,7 +31,6 @@ mod forced;
 mod handle;
 mod holds;
 mod joining;
-mod keepers;
 mod lease;
 mod left_alone;
 mod links;

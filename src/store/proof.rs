@@ -4,45 +4,12 @@ use super::engine::Tx;
 use super::rows::{account, org, target, work};
 use super::{StoreError, coverage};
 use crate::clock::Moment;
-use crate::domain::matching::search::{Proof, has_other_names, proof};
-use crate::domain::plan::case::Case;
-use crate::domain::plan::rulebook::Rulebook;
-use crate::domain::record::lifecycle::Entitlement;
-use crate::domain::work::cause::Cause;
 use crate::domain::work::machine::Work;
-use crate::domain::work::revision::News;
 
-/// What a new revision means for the proof that somebody has no account. Returns whether they must be asked for.
-pub(super) fn follow(
-    c: &Tx,
-    rules: &Rulebook,
-    target: i64,
-    case: &Case,
-    entitlement: &Entitlement,
-    news: &News,
-    now: Moment,
-) -> Result<bool, StoreError> {
-    match proof(entitlement, case.account.is_some(), case.searched_at.is_some()) {
-        Proof::Stays => return Ok(false),
-        Proof::Falls => return target::forget_proof(c, target).map(|()| false),
-        Proof::Needed => {}
-    }
-    // Seen for the first time in the first walk: inactive before first contact, and covered by the lists of the org.
-    if news.cause == Cause::Profile
-        && news.before.is_none()
-        && rules.org(&case.org).is_some()
-        && !org::is_walked(c, &news.after.tenant)?
-        && org::is_compared(c, &case.org)?
-        && org::void(c, &case.org)?.is_none()
-    {
-        is_covered(c, &case.org, target, now)?;
-        return Ok(false);
-    }
-    let other_names = has_other_names(news.before, &news.after.employee);
-    if other_names {
-        target::unprove(c, target)?;
-    }
-    Ok(other_names || case.searched_at.is_none())
+/// Whether the lists of an org cover a leaver without account who is seen for the first time: in the first walk of their tenant they were
+/// inactive before first contact.
+pub(super) fn covers(c: &Tx, org: &str, tenant: &str) -> Result<bool, StoreError> {
+    Ok(!org::is_walked(c, tenant)? && org::is_compared(c, org)? && !coverage::is_void(c, org)?)
 }
 
 /// The lists of the org were proved, and show no account of somebody who was inactive before first contact.

@@ -10,7 +10,7 @@ use super::{StoreError, append};
 use crate::audit::details::RejectionEnded;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
-use crate::domain::guard::rejection::{Rejected, stands, still_rejected};
+use crate::domain::guard::rejection::{Rejected, newest_binding, still_rejected};
 use crate::domain::{Case, ChangeKind};
 use std::collections::BTreeSet;
 
@@ -46,9 +46,8 @@ pub(super) fn lifecycle(
     case: &Case,
     change: ChangeKind,
 ) -> Result<Option<(i64, String, Moment)>, StoreError> {
-    let all = rejection::of(c, target)?.into_iter().rev();
-    let found = all.filter(|one| one.change == Some(change)).find(|one| stands(&one.fact, case));
-    Ok(found.map(|one| (one.hold, one.by, one.at)))
+    let all = rejection::of(c, target)?;
+    Ok(newest_binding(&all, change, case).map(|one| (one.hold, one.by.clone(), one.at)))
 }
 
 /// Why a saved plan cannot have this kind of change of somebody, if it was rejected.

@@ -4,6 +4,7 @@ use super::StoreError;
 use super::engine::Tx;
 use super::rows::{org, renamed, source};
 use crate::clock::Moment;
+use crate::domain::record::employee::Employee;
 use crate::domain::record::groups;
 use std::collections::BTreeMap;
 
@@ -27,15 +28,20 @@ pub(super) fn learn_titles(
     org::set_titles(c, tenant, titles)
 }
 
-/// Somebody was seen under the new name of a group.
-pub(super) fn follow_rename(
+/// People were seen under the new names of groups, each as they were before and as they are now.
+pub(super) fn follow_renames<'a>(
     c: &Tx,
     tenant: &str,
-    before: &BTreeMap<String, Vec<String>>,
-    after: &BTreeMap<String, Vec<String>>,
+    people: impl IntoIterator<Item = (&'a Employee, &'a Employee)>,
 ) -> Result<(), StoreError> {
-    for (was, name) in groups::moves(before, after) {
-        renamed::followed(c, tenant, was, name)?;
+    let mut followed: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+    for (before, after) in people {
+        for moved in groups::moves(&before.groups, &after.groups) {
+            *followed.entry(moved).or_default() += 1;
+        }
+    }
+    for (moved, people) in followed {
+        renamed::followed(c, tenant, moved, people)?;
     }
     Ok(())
 }

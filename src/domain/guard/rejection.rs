@@ -229,6 +229,11 @@ pub fn message(change: ChangeKind, hold: i64, by: &str) -> String {
     )
 }
 
+/// The newest rejection of a kind of change, among all of a person in order, that still holds.
+pub fn newest_binding<'a>(all: &'a [Rejection], change: ChangeKind, case: &Case) -> Option<&'a Rejection> {
+    all.iter().rev().filter(|one| one.change == Some(change)).find(|one| stands(&one.fact, case))
+}
+
 /// What was rejected of one person and still holds; and the numbers of those rejections that stood on something that Namely
 /// does not say any more.
 pub fn still_rejected(all: Vec<Rejection>, case: &Case) -> (Rejected, Vec<i64>) {

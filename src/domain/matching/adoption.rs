@@ -17,6 +17,11 @@ pub struct Adopted {
 }
 
 impl Adopted {
+    /// The newest of several matches; one that is not carried out yet before all others.
+    pub fn newest(all: impl IntoIterator<Item = Adopted>) -> Option<Adopted> {
+        all.into_iter().max_by_key(|one| (one.pending.is_some(), one.at))
+    }
+
     /// Until when a rule's match is fresh: what lets somebody in is not written meanwhile. Nobody waits whose account an
     /// anchor or a person has named.
     pub fn fresh_until(&self, span: Duration) -> Option<Moment> {

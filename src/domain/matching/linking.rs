@@ -113,6 +113,31 @@ pub const fn is_settled(has_account: bool, has_left: bool, shares: bool) -> bool
     has_account || (!has_left && shares)
 }
 
+/// How it is found out whose a profile of a target is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Not yet: before the org was read, that nobody matches says nothing, and what matches is half of what may.
+    Later,
+    /// It is known.
+    Known,
+    /// They are looked for. Who has left is ended wherever they have an account, whatever routes them.
+    Sought,
+}
+
+/// How it is found out whose a profile of a target is, in an org that `is_read`. What decides only where it is routed, or not, is asked for
+/// then.
+pub fn whose<E>(
+    is_read: bool,
+    routed: bool,
+    has_left: impl FnOnce() -> Result<bool, E>,
+    is_settled: impl FnOnce() -> Result<bool, E>,
+) -> Result<Whose, E> {
+    if !is_read {
+        return Ok(Whose::Later);
+    }
+    Ok(if (routed || has_left()?) && !is_settled()? { Whose::Sought } else { Whose::Known })
+}
+
 /// Candidates in the order of the rules, each once, without the profile's own target and without those whom a person has
 /// rejected: of an account also after somebody else has it.
 pub fn distinct(found: Vec<Candidate>, own: i64, rejected: &[String]) -> Vec<Candidate> {
@@ -277,6 +302,16 @@ mod tests {
         account.status = AccountStatus::Deprovisioned;
         assert!(returns(NewProfile::Ask, false, Some(&account)).is_some(), "somebody else has closed it");
         assert_eq!(returns(NewProfile::Match, true, Some(&account)), None);
+    }
+
+    #[test]
+    fn who_is_routed_or_has_left_is_looked_for_until_they_are_known() {
+        let of = |is_read, routed, has_left, is_settled| -> Whose {
+            whose(is_read, routed, || Ok::<_, ()>(has_left), || Ok(is_settled)).unwrap_or(Whose::Later)
+        };
+        assert_eq!(of(false, true, true, false), Whose::Later);
+        assert_eq!((of(true, true, false, false), of(true, false, true, false)), (Whose::Sought, Whose::Sought));
+        assert_eq!((of(true, false, false, false), of(true, true, true, true)), (Whose::Known, Whose::Known));
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! A document of a profile beside the one that is held: which of them counts, and who else is concerned by what differs.
 
 use crate::clock::Moment;
+use crate::domain::record::circle::circle;
 use crate::domain::record::employee::{ContentHash, Employee};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::time::Duration;
 
 /// A document of a profile that differs from the one that is known.
@@ -113,6 +116,47 @@ impl<'a> Ripples<'a> {
     }
 }
 
+/// Whom documents concern besides those whom they are about: profiles of their tenant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Profiles that were not known: whoever reports to them has a manager now.
+    pub first: Vec<String>,
+    /// Whoever stands in a circle of managers that was closed or broken up, and so has another manager to be told of.
+    pub in_circles: Vec<String>,
+    /// Managers of whom it is told who still reports to them, where they have left.
+    pub managers: Vec<String>,
+}
+
+impl Heard {
+    /// Whom documents concern that come one after the other, each with what was held before. `above` says whom profiles reported to
+    /// before them: at least those that report to somebody else now, whom they report to, and everybody above.
+    pub fn of<'a>(
+        documents: impl IntoIterator<Item = (Option<&'a Employee>, &'a Employee)>,
+        mut above: BTreeMap<String, Option<String>>,
+    ) -> Self {
+        let mut heard = Heard::default();
+        for (before, after) in documents {
+            let ripples = Ripples::of(before, after);
+            if ripples.is_first {
+                heard.first.push(after.id.clone());
+            }
+            if ripples.has_moved {
+                let mut circle = circle_in(&above, &after.id);
+                above.insert(after.id.clone(), after.manager.as_ref().map(|manager| manager.id.clone()));
+                circle.extend(circle_in(&above, &after.id));
+                heard.in_circles.extend(circle.into_iter().filter(|other| *other != after.id));
+            }
+            heard.managers.extend(ripples.managers.into_iter().map(str::to_owned));
+        }
+        heard
+    }
+}
+
+fn circle_in(above: &BTreeMap<String, Option<String>>, profile: &str) -> Vec<String> {
+    let found = circle(profile, |one| -> Result<_, Infallible> { Ok(above.get(one).cloned().flatten()) });
+    found.unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,5 +209,18 @@ mod tests {
         let alone = under(None);
         let first = Ripples::of(None, &alone);
         assert!(first.is_first && !first.has_moved && first.managers.is_empty());
+    }
+
+    #[test]
+    fn whoever_is_in_a_circle_that_closes_or_opens_hears_of_it_in_the_order_of_the_documents() {
+        let one = |id: &str, manager: Option<&str>| Employee { id: id.into(), ..under(manager) };
+        let above = BTreeMap::from([("a".into(), Some("b".into())), ("b".into(), None)]);
+        let (was, closes, opens) = (one("b", None), one("b", Some("a")), one("b", None));
+        let heard = Heard::of([(Some(&was), &closes), (Some(&closes), &opens)], above);
+        assert_eq!(heard.in_circles, ["a", "a"], "when it closes, and when it opens");
+        assert_eq!(heard.managers, ["a", "a"]);
+        let new = one("c", Some("a"));
+        let heard = Heard::of([(None, &new)], BTreeMap::new());
+        assert_eq!((heard.first, heard.in_circles), (vec!["c".to_owned()], Vec::new()));
     }
 }

@@ -1,5 +1,6 @@
 //! What Namely says about somebody: profiles, people, and when they are entitled to what.
 
+pub(crate) mod circle;
 pub mod document;
 pub mod employee;
 pub(crate) mod facts;

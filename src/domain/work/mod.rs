@@ -2,5 +2,6 @@
 
 pub(crate) mod cause;
 pub mod machine;
+pub(crate) mod renewal;
 pub(crate) mod revision;
 pub(crate) mod run;

@@ -15,6 +15,7 @@ use crate::domain::work::machine::{ANY_BUCKET, SEARCH};
 const USERS: &str = "users";
 
 /// What is new about somebody.
+#[derive(Clone)]
 pub struct News<'a> {
     pub cause: Cause,
     pub changes: Vec<FieldChange>,

@@ -5,11 +5,14 @@
 //! tables but what makes them.
 
 mod address;
+#[cfg(test)]
+pub mod asked;
 mod condition;
 mod error;
 mod fence;
 mod guest;
 pub mod location;
+mod many;
 mod migrate;
 mod nodes;
 mod opening;
@@ -32,6 +35,7 @@ pub use error::StoreError;
 pub use fence::Fence;
 pub use guest::{Operator, Reader};
 pub use location::beside;
+pub use many::{Many, Of};
 pub use nodes::{Node, SeenNode, drain, nodes};
 pub use opening::lock;
 pub use seat::Seat;

@@ -24,7 +24,7 @@ const CACHE_KIB: i64 = 64 << 10;
 /// Pages of the log after which they are brought into the file. Each of these waits for the disk, in the middle of somebody's work.
 const CHECKPOINT_PAGES: i64 = 8000;
 /// Statements that stay prepared: all that the service has.
-const STATEMENTS: usize = 256;
+const STATEMENTS: usize = 384;
 
 /// Opens the store at `path` for the service, making or migrating it.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {

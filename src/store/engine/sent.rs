@@ -1,5 +1,6 @@
 //! How values go to a server, and come from there.
 
+use super::many::Of;
 use super::value::Value;
 use postgres::types::private::BytesMut;
 use postgres::types::{FromSql, IsNull, ToSql, Type as Kind, to_sql_checked};
@@ -29,6 +30,44 @@ impl Owned {
 
     pub(super) fn all(values: &[Self]) -> Vec<&(dyn ToSql + Sync)> {
         values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+    }
+}
+
+/// A column of many rows on its way to a server.
+#[derive(Debug)]
+pub(super) enum Listed {
+    Ints(Vec<Option<i64>>),
+    Texts(Vec<Option<String>>),
+    Blobs(Vec<Option<Vec<u8>>>),
+}
+
+impl Listed {
+    /// Values of one kind, or nothing.
+    pub(super) fn of<'v>(of: Of, values: impl Iterator<Item = Value<'v>>) -> Self {
+        let owned = values.map(Owned::of);
+        match of {
+            Of::Int => {
+                Listed::Ints(owned.map(|one| if let Owned::Int(one) = one { Some(one) } else { None }).collect())
+            }
+            Of::Text => {
+                Listed::Texts(owned.map(|one| if let Owned::Text(one) = one { Some(one) } else { None }).collect())
+            }
+            Of::Blob => {
+                Listed::Blobs(owned.map(|one| if let Owned::Blob(one) = one { Some(one) } else { None }).collect())
+            }
+        }
+    }
+
+    pub(super) fn all(lists: &[Self]) -> Vec<&(dyn ToSql + Sync)> {
+        lists.iter().map(Self::list).collect()
+    }
+
+    fn list(&self) -> &(dyn ToSql + Sync) {
+        match self {
+            Listed::Ints(list) => list,
+            Listed::Texts(list) => list,
+            Listed::Blobs(list) => list,
+        }
     }
 }
 

@@ -25,8 +25,7 @@ mod skipped;
 pub const SERVER: &str = "STORE_TESTS_ON";
 
 /// Tests that are about the file.
-const ABOUT_FILES: [&str; 10] = [
-    "a_profile_takes_no_more_statements_than_it_needs",
+const ABOUT_FILES: [&str; 9] = [
     "a_run_takes_no_more_statements_than_it_needs",
     "a_second_process_is_told_who_has_the_store",
     "a_store_of_a_newer_version_is_left_alone",

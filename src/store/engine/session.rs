@@ -6,9 +6,10 @@
 
 use super::address::Address;
 use super::error::StoreError;
-use super::sent::Owned;
+use super::many::{Many, Of};
+use super::sent::{Listed, Owned};
 use super::trouble::{Cause, Failure, SqlError};
-use super::value::Params;
+use super::value::{Params, Value};
 use super::words;
 use postgres::{Client, NoTls, Row, SimpleQueryMessage, Statement};
 use std::cell::{Cell, RefCell};
@@ -171,6 +172,8 @@ impl Session {
         if self.lost.get() {
             return Err(SqlError(Cause::Gone));
         }
+        #[cfg(test)]
+        super::asked::again();
         let answered = match &self.ask {
             Ask::Here(client) => Some(job(&mut client.borrow_mut())),
             Ask::There(jobs) => {
@@ -318,6 +321,28 @@ impl Session {
             (bound, wanted) if bound == wanted => Ok(values),
             (bound, wanted) => Err(SqlError(Cause::Counted { bound, wanted })),
         }
+    }
+
+    /// What a statement finds for all rows.
+    pub(super) fn find_many<'v, R: AsRef<[Value<'v>]>>(&self, many: &Many, rows: &[R]) -> Result<Vec<Row>, SqlError> {
+        let (statement, lists) = self.lists(many, rows)?;
+        self.carry_out(move |client| client.query(&statement, &Listed::all(&lists)))
+    }
+
+    /// Carries a statement out for all rows; returns how many rows it has changed.
+    pub(super) fn put_many<'v, R: AsRef<[Value<'v>]>>(&self, many: &Many, rows: &[R]) -> Result<usize, SqlError> {
+        let (statement, lists) = self.lists(many, rows)?;
+        let changed = self.carry_out(move |client| client.execute(&statement, &Listed::all(&lists)))?;
+        self.changes.set(self.changes.get() + changed);
+        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+    }
+
+    /// A statement over many rows, and the columns of these.
+    fn lists<'v, R: AsRef<[Value<'v>]>>(&self, many: &Many, rows: &[R]) -> Result<(Statement, Vec<Listed>), SqlError> {
+        let statement = self.prepare(&many.on_server())?;
+        let column = |n: usize, of: Of| Listed::of(of, rows.iter().map(|row| row.as_ref()[n]));
+        let lists = many.given.iter().enumerate().map(|(n, (_, of))| column(n, *of)).collect();
+        Ok((statement, lists))
     }
 
     /// All rows of a statement.

@@ -2,6 +2,7 @@
 //! each engine.
 
 use super::error::StoreError;
+use super::many::{Filled, MOST, Many, size};
 use super::sent::Cell;
 use super::session::Session;
 use super::trouble::{Cause, SqlError};
@@ -34,17 +35,22 @@ pub struct Tx(Engine);
 
 #[derive(Debug)]
 enum Engine {
-    File {
-        connection: Connection,
-        /// Statements with words of ours, as SQLite understands them.
-        said: RefCell<HashMap<String, String>>,
-    },
+    File { connection: Connection, said: Box<Said> },
     Server(Box<Session>),
+}
+
+/// Statements as SQLite understands them.
+#[derive(Debug, Default)]
+struct Said {
+    /// Those with words of ours.
+    words: RefCell<HashMap<String, String>>,
+    /// Those over many rows, by their text and the number of rows.
+    many: RefCell<HashMap<(&'static str, usize), String>>,
 }
 
 impl Tx {
     pub(super) fn over(connection: Connection) -> Self {
-        Self(Engine::File { connection, said: RefCell::default() })
+        Self(Engine::File { connection, said: Box::default() })
     }
 
     pub(super) fn of_server(session: Session) -> Self {
@@ -109,7 +115,7 @@ impl Tx {
     /// A statement that stays prepared.
     pub fn prepare_cached(&self, sql: &str) -> Result<Statement<'_>, SqlError> {
         let (connection, kept) = match &self.0 {
-            Engine::File { connection, said } => (connection, said),
+            Engine::File { connection, said } => (connection, &said.words),
             Engine::Server(session) => return Statement::of_server(session, sql),
         };
         if let Some(said) = kept.borrow().get(sql) {
@@ -121,6 +127,66 @@ impl Tx {
         let statement = connection.prepare_cached(&said)?;
         kept.borrow_mut().insert(sql.to_owned(), said);
         Ok(Statement::of_file(Prepared::Kept(statement)))
+    }
+
+    /// A statement of a file over so many rows, which stays prepared.
+    fn prepare_many(&self, many: &Many, rows: usize) -> Result<Statement<'_>, SqlError> {
+        let Engine::File { connection, said } = &self.0 else { return Err(SqlError(Cause::NoRow)) };
+        let mut kept = said.many.borrow_mut();
+        let said = kept.entry((many.sql, rows)).or_insert_with(|| {
+            let sql = many.in_file(rows);
+            words::for_sqlite(&sql).unwrap_or(sql)
+        });
+        Ok(Statement::of_file(Prepared::Kept(connection.prepare_cached(said)?)))
+    }
+
+    /// Carries a statement out for all rows; returns how many rows it has changed.
+    pub fn put<'v, R: AsRef<[Value<'v>]>>(&self, many: &Many, rows: &[R]) -> Result<usize, SqlError> {
+        many.check(rows)?;
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        if let Some(session) = self.server() {
+            return session.put_many(many, rows);
+        }
+        let mut changed = 0;
+        for rows in rows.chunks(MOST) {
+            let size = size(rows.len());
+            changed += self.prepare_many(many, size)?.execute(Filled { rows, columns: many.given.len(), size })?;
+        }
+        Ok(changed)
+    }
+
+    /// What a statement finds for all rows, as `read` reads it. What is found for one row stands together.
+    pub fn find<'v, R, T>(
+        &self,
+        many: &Many,
+        rows: &[R],
+        mut read: impl FnMut(&Row<'_>) -> Result<T, SqlError>,
+    ) -> Result<Vec<T>, SqlError>
+    where
+        R: AsRef<[Value<'v>]>,
+    {
+        many.check(rows)?;
+        let mut found = Vec::with_capacity(rows.len());
+        if rows.is_empty() {
+            return Ok(found);
+        }
+        if let Some(session) = self.server() {
+            for row in &session.find_many(many, rows)? {
+                found.push(read(&Row(One::Server(row)))?);
+            }
+            return Ok(found);
+        }
+        for rows in rows.chunks(MOST) {
+            let size = size(rows.len());
+            let mut select = self.prepare_many(many, size)?;
+            let mut rows = select.query(Filled { rows, columns: many.given.len(), size })?;
+            while let Some(row) = rows.next()? {
+                found.push(read(&row)?);
+            }
+        }
+        Ok(found)
     }
 
     /// A statement that is seldom asked, or composed.
@@ -241,6 +307,8 @@ impl<'c> Statement<'c> {
     pub fn execute(&mut self, params: impl Params) -> Result<usize, SqlError> {
         match &mut self.0 {
             Through::File(prepared) => {
+                #[cfg(test)]
+                super::asked::again();
                 bind(prepared, params)?;
                 Ok(prepared.raw_execute()?)
             }
@@ -263,6 +331,8 @@ impl<'c> Statement<'c> {
     pub fn query(&mut self, params: impl Params) -> Result<Rows<'_>, SqlError> {
         match &mut self.0 {
             Through::File(prepared) => {
+                #[cfg(test)]
+                super::asked::again();
                 bind(prepared, params)?;
                 Ok(Rows(Found::File(prepared.raw_query())))
             }

@@ -185,7 +185,7 @@ impl<T: Column> Column for Option<T> {
     }
 }
 
-mod sealed {
+pub(super) mod sealed {
     pub trait Sealed {}
 }
 

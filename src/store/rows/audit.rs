@@ -4,7 +4,7 @@ use crate::audit::{Event, Outcome, Row};
 use crate::clock::Moment;
 use crate::domain::Step;
 use crate::store::StoreError;
-use crate::store::engine::{Bind, Optional, Tx, Value, params, params_from_iter};
+use crate::store::engine::{Bind, Many, Of, Optional, Tx, Value, params, params_from_iter};
 
 /// An audit row as stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,9 +28,33 @@ pub struct New<'a> {
     pub hash: &'a [u8],
 }
 
-pub fn insert(c: &Tx, row: &New) -> Result<(), StoreError> {
-    c.prepare_cached("INSERT INTO audit (seq, at, kind, target, profile, row, hash) VALUES (?1,?2,?3,?4,?5,?6,?7)")?
-        .execute(params![row.seq, row.at.millis(), row.kind, row.target, row.profile, row.text, row.hash])?;
+const INSERT: Many = Many {
+    given: &[
+        ("seq", Of::Int),
+        ("at", Of::Int),
+        ("kind", Of::Text),
+        ("target", Of::Int),
+        ("profile", Of::Text),
+        ("row", Of::Text),
+        ("hash", Of::Blob),
+    ],
+    sql: "INSERT INTO audit (seq, at, kind, target, profile, row, hash) SELECT * FROM given WHERE seq IS NOT NULL",
+};
+
+pub fn insert(c: &Tx, rows: &[New]) -> Result<(), StoreError> {
+    let values = rows.iter().map(|row| {
+        [
+            Value::Int(row.seq),
+            Value::Int(row.at.millis()),
+            Value::Text(row.kind),
+            row.target.map_or(Value::Null, Value::Int),
+            row.profile.map_or(Value::Null, Value::Text),
+            Value::Text(row.text),
+            Value::Blob(row.hash),
+        ]
+    });
+    let rows: Vec<_> = values.collect();
+    c.put(&INSERT, &rows)?;
     Ok(())
 }
 

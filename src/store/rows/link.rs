@@ -4,8 +4,13 @@ use crate::domain::record::employee::Employee;
 use crate::domain::record::person::Position;
 use crate::domain::record::profiles::Profiles;
 use crate::store::StoreError;
-use crate::store::engine::{Optional, Tx, params};
+use crate::store::engine::{Many, Of, Optional, Tx, params};
+use crate::store::rows::known::keyed;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A profile of a tenant.
+const PROFILE: &[(&str, Of)] = &[("tenant", Of::Text), ("profile", Of::Text)];
 
 /// The target that a profile has in an org, and whether it is routed there.
 pub fn find(c: &Tx, org: &str, tenant: &str, profile: &str) -> Result<Option<(i64, bool)>, StoreError> {
@@ -49,6 +54,27 @@ pub fn in_orgs(c: &Tx, tenant: &str, profile: &str) -> Result<Vec<(String, i64)>
     let mut select =
         c.prepare_cached("SELECT org, target FROM link WHERE tenant = ?1 AND profile = ?2 ORDER BY org")?;
     Ok(select.query_map([tenant, profile], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
+}
+
+const OF_PROFILES: Many = Many {
+    given: PROFILE,
+    sql: "SELECT l.profile, l.org, l.target, l.routed FROM given g CROSS JOIN link l
+          WHERE l.tenant = g.tenant AND l.profile = g.profile",
+};
+
+/// The link of a profile in an org: its target there, and whether it is routed there.
+pub type InEachOrg = BTreeMap<String, (i64, bool)>;
+
+/// The links of these profiles of a tenant, by profile and org.
+pub fn of_profiles(c: &Tx, tenant: &str, profiles: &[&str]) -> Result<BTreeMap<String, InEachOrg>, StoreError> {
+    let rows: Vec<(String, String, (i64, bool))> = c.find(&OF_PROFILES, &keyed(tenant, profiles), |row| {
+        Ok((row.get(0)?, row.get(1)?, (row.get(2)?, row.get(3)?)))
+    })?;
+    let mut found: BTreeMap<String, InEachOrg> = BTreeMap::new();
+    for (profile, org, link) in rows {
+        found.entry(profile).or_default().insert(org, link);
+    }
+    Ok(found)
 }
 
 /// Links a profile to a target, if it has none in the org yet, and writes down whether it is routed there.
@@ -119,37 +145,44 @@ pub fn shared(c: &Tx, org: &str, tenant: &str) -> Result<Vec<i64>, StoreError> {
 /// Somebody in an org.
 pub type InOrg = (i64, String);
 
-/// The people of those sources of a tenant for which a condition about the profile `?2` holds; who waits for a decision about who
+/// The people of those sources for which a condition about the profiles that are given holds; who waits for a decision about who
 /// they are is not told.
-fn people_whose(c: &Tx, which: &'static str, tenant: &str, profile: &str) -> Result<Vec<InOrg>, StoreError> {
-    let mut select = c.prepare_cached(which)?;
-    Ok(select.query_map([tenant, profile], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
-}
-
 macro_rules! people_whose {
     ($which:literal) => {
-        concat!(
-            "SELECT l.target, l.org FROM source s JOIN link l ON l.tenant = s.tenant AND l.profile = s.profile
-             JOIN target t ON t.id = l.target WHERE s.tenant = ?1 AND t.conflict IS NULL AND ",
-            $which
-        )
+        Many {
+            given: PROFILE,
+            sql: concat!(
+                "SELECT DISTINCT l.target, l.org FROM given g CROSS JOIN source s CROSS JOIN link l CROSS JOIN target t
+                 WHERE s.tenant = g.tenant AND l.tenant = s.tenant AND l.profile = s.profile AND t.id = l.target
+                 AND t.conflict IS NULL AND ",
+                $which
+            ),
+        }
     };
 }
 
-/// Whoever is the person of a profile, in each org.
-pub fn people_of(c: &Tx, tenant: &str, profile: &str) -> Result<Vec<InOrg>, StoreError> {
-    people_whose(c, people_whose!("s.profile = ?2"), tenant, profile)
+const PEOPLE_OF: Many = people_whose!("s.profile = g.profile");
+const INACTIVE_OF: Many = people_whose!("s.profile = g.profile AND json_text(s.doc, 'user_status') = 'inactive'");
+const PEOPLE_UNDER: Many = people_whose!("s.manager = g.profile");
+
+fn people(c: &Tx, whose: &Many, tenant: &str, profiles: &BTreeSet<&str>) -> Result<Vec<InOrg>, StoreError> {
+    let profiles: Vec<&str> = profiles.iter().copied().collect();
+    Ok(c.find(whose, &keyed(tenant, &profiles), |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
-/// Whoever is the person of a profile that is inactive, in each org.
-pub fn inactive_people_of(c: &Tx, tenant: &str, profile: &str) -> Result<Vec<InOrg>, StoreError> {
-    let inactive = people_whose!("s.profile = ?2 AND json_text(s.doc, 'user_status') = 'inactive'");
-    people_whose(c, inactive, tenant, profile)
+/// Whoever is the person of one of these profiles, in each org.
+pub fn people_of(c: &Tx, tenant: &str, profiles: &BTreeSet<&str>) -> Result<Vec<InOrg>, StoreError> {
+    people(c, &PEOPLE_OF, tenant, profiles)
 }
 
-/// Whoever reports to a profile, in each org.
-pub fn people_under(c: &Tx, tenant: &str, profile: &str) -> Result<Vec<InOrg>, StoreError> {
-    people_whose(c, people_whose!("s.manager = ?2"), tenant, profile)
+/// Whoever is the person of one of these profiles that is inactive, in each org.
+pub fn inactive_people_of(c: &Tx, tenant: &str, profiles: &BTreeSet<&str>) -> Result<Vec<InOrg>, StoreError> {
+    people(c, &INACTIVE_OF, tenant, profiles)
+}
+
+/// Whoever reports to one of these profiles, in each org.
+pub fn people_under(c: &Tx, tenant: &str, profiles: &BTreeSet<&str>) -> Result<Vec<InOrg>, StoreError> {
+    people(c, &PEOPLE_UNDER, tenant, profiles)
 }
 
 /// Whoever reports to somebody: all of them, or only those whose link waits for the manager's account, and those who are being worked

@@ -2,7 +2,6 @@
 
 use crate::clock::Moment;
 use crate::domain::guard::decider::Decider;
-use crate::domain::matching::adoption::Adopted;
 use crate::domain::matching::correlation::{ANCHOR, Contact, REVIEW};
 use crate::domain::record::person::Position;
 use crate::store::StoreError;
@@ -63,19 +62,6 @@ pub fn carried_out(c: &Tx, target: i64) -> Result<(), StoreError> {
     )?
     .execute([target])?;
     Ok(())
-}
-
-/// The newest match that has given somebody their account; one that is not carried out yet before all others.
-pub fn newest(c: &Tx, target: i64) -> Result<Option<Adopted>, StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT m.rule, m.at, m.pending FROM link l JOIN matched m USING (org, tenant, profile) WHERE l.target = ?1
-         ORDER BY m.pending IS NULL, m.at DESC LIMIT 1",
-    )?;
-    let found = select.query_row([target], |row| {
-        let (at, pending) = (Moment::from_millis(row.get(1)?), row.get(2)?);
-        Ok(Adopted { rule: row.get(0)?, at, pending, rejected: None })
-    });
-    Ok(found.optional()?)
 }
 
 /// Whether a match of a target is not carried out yet.

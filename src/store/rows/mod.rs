@@ -9,6 +9,7 @@ pub(super) mod change;
 pub(super) mod end_access;
 pub(super) mod hold;
 pub(super) mod intent;
+pub(super) mod known;
 pub(super) mod link;
 pub(super) mod listing;
 pub(super) mod matched;

@@ -3,14 +3,8 @@
 use crate::clock::Moment;
 use crate::domain::plan::pins::Pins;
 use crate::store::StoreError;
-use crate::store::engine::{Optional, Tx, params};
-
-/// What is pinned of somebody.
-pub fn load(c: &Tx, target: i64) -> Result<Pins, StoreError> {
-    let found: Option<String> =
-        c.prepare_cached("SELECT pins FROM pin WHERE target = ?1")?.query_row([target], |row| row.get(0)).optional()?;
-    found.map_or_else(|| Ok(Pins::default()), |text| Ok(serde_json::from_str(&text)?))
-}
+use crate::store::engine::{Many, Of, Optional, Tx, params};
+use crate::store::rows::known::numbers;
 
 /// Pins something of somebody in place of what was pinned.
 pub fn save(
@@ -55,16 +49,14 @@ pub fn everybody(c: &Tx) -> Result<Vec<i64>, StoreError> {
     Ok(c.prepare("SELECT target FROM pin")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
-/// Those of these targets of whom something is pinned.
+const PINNED: Many = Many {
+    given: &[("target", Of::Int)],
+    sql: "SELECT p.target FROM given g CROSS JOIN pin p WHERE p.target = g.target",
+};
+
+/// Those of these targets, each named once, of whom something is pinned.
 pub fn pinned(c: &Tx, targets: &[i64]) -> Result<Vec<i64>, StoreError> {
-    let mut find = c.prepare_cached("SELECT 1 FROM pin WHERE target = ?1")?;
-    let mut found = Vec::new();
-    for target in targets {
-        if find.exists([target])? {
-            found.push(*target);
-        }
-    }
-    Ok(found)
+    Ok(c.find(&PINNED, &numbers(targets), |row| row.get(0))?)
 }
 
 /// Who has pinned something of somebody, and when.

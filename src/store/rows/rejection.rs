@@ -4,7 +4,7 @@ use crate::clock::Moment;
 use crate::domain::ChangeKind;
 use crate::domain::guard::rejection::{Fact, Rejection};
 use crate::store::StoreError;
-use crate::store::engine::{Optional, Tx, params};
+use crate::store::engine::{Optional, Row, SqlError, Tx, params};
 use std::collections::BTreeSet;
 
 /// Somebody's change was rejected, as it was evaluated.
@@ -29,22 +29,47 @@ pub fn of(c: &Tx, target: i64) -> Result<Vec<Rejection>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT id, change, objects, fact, hold, by, at FROM rejection WHERE target = ?1 AND ended_at IS NULL ORDER BY id",
     )?;
-    let mut rows = select.query([target])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (word, objects, fact): (String, String, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
-        let fact: Fact = serde_json::from_str(&fact)?;
-        found.push(Rejection {
-            id: row.get(0)?,
-            change: ChangeKind::parse(&word),
-            objects: serde_json::from_str(&objects)?,
-            fact,
-            hold: row.get(4)?,
-            by: row.get(5)?,
-            at: Moment::from_millis(row.get(6)?),
-        });
+    let rows: Vec<Stored> = select.query_map([target], |row| Stored::read(row, 0))?.collect::<Result<_, _>>()?;
+    rows.into_iter().map(Stored::understood).collect()
+}
+
+/// A rejection as it stands in the store.
+pub struct Stored {
+    id: i64,
+    change: String,
+    objects: String,
+    fact: String,
+    hold: i64,
+    by: String,
+    at: i64,
+}
+
+impl Stored {
+    /// What stands in the seven columns from this one on.
+    pub fn read(row: &Row, first: usize) -> Result<Self, SqlError> {
+        Ok(Self {
+            id: row.get(first)?,
+            change: row.get(first + 1)?,
+            objects: row.get(first + 2)?,
+            fact: row.get(first + 3)?,
+            hold: row.get(first + 4)?,
+            by: row.get(first + 5)?,
+            at: row.get(first + 6)?,
+        })
     }
-    Ok(found)
+
+    pub fn understood(self) -> Result<Rejection, StoreError> {
+        let fact: Fact = serde_json::from_str(&self.fact)?;
+        Ok(Rejection {
+            id: self.id,
+            change: ChangeKind::parse(&self.change),
+            objects: serde_json::from_str(&self.objects)?,
+            fact,
+            hold: self.hold,
+            by: self.by,
+            at: Moment::from_millis(self.at),
+        })
+    }
 }
 
 /// The hold of the newest rejection of a kind of change of somebody that was not ended, and who it was.

@@ -14,12 +14,12 @@ pub fn save(c: &Tx, tenant: &str, (was, name): (&str, &str), to_come: i64, now: 
     Ok(())
 }
 
-/// One more has followed.
-pub fn followed(c: &Tx, tenant: &str, was: &str, name: &str) -> Result<(), StoreError> {
+/// So many more have followed.
+pub fn followed(c: &Tx, tenant: &str, (was, name): (&str, &str), people: i64) -> Result<(), StoreError> {
     c.prepare_cached(
-        "UPDATE renamed SET to_come = CASE WHEN to_come > 0 THEN to_come - 1 ELSE 0 END
+        "UPDATE renamed SET to_come = CASE WHEN to_come > ?4 THEN to_come - ?4 ELSE 0 END
          WHERE tenant = ?1 AND was = ?2 AND name = ?3",
     )?
-    .execute([tenant, was, name])?;
+    .execute(params![tenant, was, name, people])?;
     Ok(())
 }

@@ -7,7 +7,8 @@ use super::change::change_of;
 use crate::clock::Moment;
 use crate::domain::ChangeKind;
 use crate::store::StoreError;
-use crate::store::engine::{Tx, params};
+use crate::store::engine::{Many, Of, Tx, params};
+use crate::store::rows::known::numbers;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was evaluated of one kind of change of somebody.
@@ -105,9 +106,14 @@ pub fn renew(
     Ok(())
 }
 
-/// Somebody has moved since: what was let through and is not carried out is evaluated anew if it is asked for again.
-pub fn lapse(c: &Tx, target: i64) -> Result<(), StoreError> {
-    c.prepare_cached("UPDATE risk SET rev = 0 WHERE target = ?1 AND hold IS NULL AND rev > 0")?.execute([target])?;
+const LAPSE: Many = Many {
+    given: &[("target", Of::Int)],
+    sql: "UPDATE risk SET rev = 0 WHERE target IN (SELECT target FROM given) AND hold IS NULL AND rev > 0",
+};
+
+/// These have moved since: what was let through and is not carried out is evaluated anew if it is asked for again.
+pub fn lapse_all(c: &Tx, targets: &[i64]) -> Result<(), StoreError> {
+    c.put(&LAPSE, &numbers(targets))?;
     Ok(())
 }
 

@@ -5,7 +5,9 @@ use crate::domain::Step;
 use crate::domain::plan::doubt::is_then;
 use crate::domain::text::login_key;
 use crate::store::StoreError;
-use crate::store::engine::{Optional, Tx, params};
+use crate::store::engine::{Many, Of, Optional, Tx, Value, params};
+use crate::store::rows::known::numbers;
+use std::collections::BTreeMap;
 
 /// A target, as far as a plan needs it.
 pub struct Target {
@@ -14,27 +16,17 @@ pub struct Target {
     pub ended_at: Option<Moment>,
     /// The word of the entitlement that the last finished plan was made for.
     pub was: Option<String>,
-    /// Since when it is proved that they have no account.
-    pub searched_at: Option<Moment>,
-    /// Whether somebody has ended their access before HR has.
-    pub is_ended_by_hand: bool,
 }
 
 pub fn load(c: &Tx, target: i64) -> Result<Option<Target>, StoreError> {
     let found = c
-        .prepare_cached(
-            "SELECT org, okta_id, ended_at, was, searched_at,
-               EXISTS (SELECT 1 FROM end_access e WHERE e.target = target.id AND e.over_at IS NULL AND e.waits = 0)
-             FROM target WHERE id = ?1",
-        )?
+        .prepare_cached("SELECT org, okta_id, ended_at, was FROM target WHERE id = ?1")?
         .query_row([target], |row| {
             Ok(Target {
                 org: row.get(0)?,
                 okta_id: row.get(1)?,
                 ended_at: row.get::<Option<i64>>(2)?.map(Moment::from_millis),
                 was: row.get(3)?,
-                searched_at: row.get::<Option<i64>>(4)?.map(Moment::from_millis),
-                is_ended_by_hand: row.get(5)?,
             })
         })
         .optional()?;
@@ -93,24 +85,6 @@ pub fn identity(c: &Tx, target: i64) -> Result<Identity, StoreError> {
 pub fn conflict(c: &Tx, target: i64) -> Result<Option<String>, StoreError> {
     let mut select = c.prepare_cached("SELECT conflict FROM target WHERE id = ?1")?;
     Ok(select.query_row([target], |row| row.get(0)).optional()?.flatten())
-}
-
-/// What decides whether the profiles of a target are correlated.
-pub struct Settledness {
-    pub has_account: bool,
-    pub has_left: bool,
-    /// Whether it has several profiles.
-    pub shares: bool,
-}
-
-pub fn settledness(c: &Tx, target: i64) -> Result<Settledness, StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT okta_id IS NOT NULL, ended_at IS NOT NULL, (SELECT count(*) FROM link WHERE target = ?1) > 1
-         FROM target WHERE id = ?1",
-    )?;
-    Ok(select.query_row([target], |row| {
-        Ok(Settledness { has_account: row.get(0)?, has_left: row.get(1)?, shares: row.get(2)? })
-    })?)
 }
 
 /// A target has an account that a rule has found.
@@ -177,11 +151,29 @@ pub fn set_conflict(c: &Tx, target: i64, conflict: Option<&str>) -> Result<(), S
     Ok(())
 }
 
+const SET_ENDED: Many = Many {
+    given: &[("target", Of::Int), ("ended_at", Of::Int)],
+    sql: "UPDATE target SET ended_at = (SELECT min(ended_at) FROM given) WHERE id IN (SELECT target FROM given)
+          AND ended_at IS DISTINCT FROM (SELECT min(ended_at) FROM given)",
+};
+
+/// Since when access of these targets is over, if it is.
+pub fn set_all_ended_at(c: &Tx, all: &[(i64, Option<Moment>)]) -> Result<(), StoreError> {
+    let mut of_time: BTreeMap<Option<i64>, Vec<i64>> = BTreeMap::new();
+    for (target, ended_at) in all {
+        of_time.entry(ended_at.map(Moment::millis)).or_default().push(*target);
+    }
+    for (ended_at, targets) in of_time {
+        let ended_at = ended_at.map_or(Value::Null, Value::Int);
+        let rows: Vec<_> = targets.into_iter().map(|target| [Value::Int(target), ended_at]).collect();
+        c.put(&SET_ENDED, &rows)?;
+    }
+    Ok(())
+}
+
 /// Since when access is over, if it is.
 pub fn set_ended_at(c: &Tx, target: i64, ended_at: Option<Moment>) -> Result<(), StoreError> {
-    c.prepare_cached("UPDATE target SET ended_at = ?2 WHERE id = ?1 AND ended_at IS DISTINCT FROM ?2")?
-        .execute(params![target, ended_at.map(Moment::millis)])?;
-    Ok(())
+    set_all_ended_at(c, &[(target, ended_at)])
 }
 
 /// Whether access of somebody is over.
@@ -190,29 +182,51 @@ pub fn has_left(c: &Tx, target: i64) -> Result<bool, StoreError> {
     Ok(select.query_row([target], |row| row.get(0)).optional()?.unwrap_or(false))
 }
 
-/// Nothing is proved any more of whether somebody has an account.
-pub fn forget_proof(c: &Tx, target: i64) -> Result<(), StoreError> {
-    c.prepare_cached(
-        "UPDATE target SET searched_at = NULL, searched_first = NULL, lost = NULL
-         WHERE id = ?1 AND (searched_at IS NOT NULL OR searched_first IS NOT NULL OR lost IS NOT NULL)",
-    )?
-    .execute([target])?;
+const FORGET_PROOF: Many = Many {
+    given: &[("target", Of::Int)],
+    sql:
+        "UPDATE target SET searched_at = NULL, searched_first = NULL, lost = NULL WHERE id IN (SELECT target FROM given)
+          AND (searched_at IS NOT NULL OR searched_first IS NOT NULL OR lost IS NOT NULL)",
+};
+
+/// Nothing is proved any more of whether these have an account.
+pub fn forget_proofs(c: &Tx, targets: &[i64]) -> Result<(), StoreError> {
+    c.put(&FORGET_PROOF, &numbers(targets))?;
+    Ok(())
+}
+
+const UNPROVE: Many = Many {
+    given: &[("target", Of::Int)],
+    sql: "UPDATE target SET searched_at = NULL WHERE id IN (SELECT target FROM given)",
+};
+
+/// Okta must be asked for these again; what is known of former searches stays.
+pub fn unprove_all(c: &Tx, targets: &[i64]) -> Result<(), StoreError> {
+    c.put(&UNPROVE, &numbers(targets))?;
     Ok(())
 }
 
 /// Okta must be asked for somebody again; what is known of former searches stays.
 pub fn unprove(c: &Tx, target: i64) -> Result<(), StoreError> {
-    c.prepare_cached("UPDATE target SET searched_at = NULL WHERE id = ?1")?.execute([target])?;
+    unprove_all(c, &[target])
+}
+
+const COVER: Many = Many {
+    given: &[("target", Of::Int), ("at", Of::Int)],
+    sql: "UPDATE target SET searched_at = (SELECT min(at) FROM given) WHERE id IN (SELECT target FROM given)
+          AND ended_at IS NOT NULL AND searched_at IS NULL AND lost IS NULL",
+};
+
+/// A list covers those of these who have left, and of whose account nothing else is known.
+pub fn cover_all(c: &Tx, targets: &[i64], now: Moment) -> Result<(), StoreError> {
+    let rows: Vec<_> = targets.iter().map(|target| [Value::Int(*target), Value::Int(now.millis())]).collect();
+    c.put(&COVER, &rows)?;
     Ok(())
 }
 
 /// A list covers somebody who has left, and of whose account nothing else is known.
 pub fn cover(c: &Tx, target: i64, now: Moment) -> Result<(), StoreError> {
-    c.prepare_cached(
-        "UPDATE target SET searched_at = ?2 WHERE id = ?1 AND ended_at IS NOT NULL AND searched_at IS NULL AND lost IS NULL",
-    )?
-    .execute(params![target, now.millis()])?;
-    Ok(())
+    cover_all(c, &[target], now)
 }
 
 /// Okta has said that it does not have the account of somebody.

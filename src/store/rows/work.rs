@@ -8,7 +8,9 @@ use crate::domain::Priority;
 use crate::domain::work::machine::{NEVER, State, Work, no_later};
 use crate::domain::work::run::Lease;
 use crate::store::StoreError;
-use crate::store::engine::{Optional, Row, SqlError, Tx, Value, params, params_from_iter};
+use crate::store::engine::{Many, Of, Optional, Row, SqlError, Tx, Value, params, params_from_iter};
+use crate::store::rows::known::numbers;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The columns that `read` reads, in this order.
@@ -49,6 +51,17 @@ fn moment(millis: i64) -> Moment {
 pub fn load(c: &Tx, target: i64) -> Result<Option<Work>, StoreError> {
     let mut select = c.prepare_cached(concat!("SELECT ", columns!(), " FROM work w WHERE w.target = ?1"))?;
     Ok(select.query_row([target], read).optional()?)
+}
+
+const LOAD_ALL: Many = Many {
+    given: &[("target", Of::Int)],
+    sql: concat!("SELECT ", columns!(), ", w.target FROM given g CROSS JOIN work w WHERE w.target = g.target"),
+};
+
+/// The work on these targets, as far as they have any.
+pub fn load_all(c: &Tx, targets: &[i64]) -> Result<BTreeMap<i64, Work>, StoreError> {
+    let found = c.find(&LOAD_ALL, &numbers(targets), |row| Ok((row.get(COLUMNS)?, read(row)?)))?;
+    Ok(found.into_iter().collect())
 }
 
 /// The newest revision of somebody; 0 of whom nothing was ever to be done.
@@ -106,18 +119,49 @@ pub fn load_with_account(c: &Tx, target: i64) -> Result<Option<(Work, Known)>, S
     Ok(found.optional()?)
 }
 
+const SAVE: Many = Many {
+    given: &[
+        ("target", Of::Int),
+        ("state", Of::Int),
+        ("priority", Of::Int),
+        ("deadline", Of::Int),
+        ("bucket", Of::Text),
+        ("due_at", Of::Int),
+        ("dirty_at", Of::Int),
+        ("dirty_rev", Of::Int),
+        ("done_rev", Of::Int),
+        ("evaluated", Of::Int),
+        ("attempt", Of::Int),
+        ("read_first", Of::Int),
+        ("token", Of::Int),
+        ("reason", Of::Text),
+        ("changes_at", Of::Int),
+        ("cause", Of::Text),
+        ("org", Of::Text),
+    ],
+    sql: "INSERT INTO work (target, state, class, rank, bucket, due_at, dirty_at, dirty_rev, done_rev, judged, attempt, look,
+            token, reason, changes_at, cause, org) SELECT * FROM given WHERE target IS NOT NULL
+          ON CONFLICT (target) DO UPDATE SET state = excluded.state, class = excluded.class, rank = excluded.rank,
+            bucket = excluded.bucket, due_at = excluded.due_at, dirty_at = excluded.dirty_at, dirty_rev = excluded.dirty_rev,
+            done_rev = excluded.done_rev, judged = excluded.judged, attempt = excluded.attempt, look = excluded.look,
+            token = excluded.token, reason = excluded.reason, changes_at = excluded.changes_at, cause = excluded.cause",
+};
+
+/// Writes the work on targets, each of an org, which may be new.
+pub fn save_all<'a>(c: &Tx, all: impl IntoIterator<Item = (i64, &'a str, &'a Work)>) -> Result<(), StoreError> {
+    let row = |(target, org, work)| {
+        let mut row = [Value::Text(org); COLUMNS + 2];
+        row[..=COLUMNS].copy_from_slice(&values(target, work));
+        row
+    };
+    let rows: Vec<_> = all.into_iter().map(row).collect();
+    c.put(&SAVE, &rows)?;
+    Ok(())
+}
+
 /// Writes the work on a target of an org, which may be new.
 pub fn save(c: &Tx, target: i64, org: &str, work: &Work) -> Result<(), StoreError> {
-    c.prepare_cached(
-        "INSERT INTO work (target, state, class, rank, bucket, due_at, dirty_at, dirty_rev, done_rev, judged, attempt, look,
-           token, reason, changes_at, cause, org) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)
-         ON CONFLICT (target) DO UPDATE SET state = excluded.state, class = excluded.class, rank = excluded.rank,
-           bucket = excluded.bucket, due_at = excluded.due_at, dirty_at = excluded.dirty_at, dirty_rev = excluded.dirty_rev,
-           done_rev = excluded.done_rev, judged = excluded.judged, attempt = excluded.attempt, look = excluded.look,
-           token = excluded.token, reason = excluded.reason, changes_at = excluded.changes_at, cause = excluded.cause",
-    )?
-    .execute(params_from_iter(values(target, work).into_iter().chain([Value::Text(org)])))?;
-    Ok(())
+    save_all(c, [(target, org, work)])
 }
 
 /// Writes the work on a target that has some.
@@ -132,7 +176,7 @@ pub fn update(c: &Tx, target: i64, work: &Work) -> Result<(), StoreError> {
 }
 
 /// The columns of a row, in the order of the statements that write it.
-fn values(target: i64, work: &Work) -> [Value<'_>; 16] {
+fn values(target: i64, work: &Work) -> [Value<'_>; COLUMNS + 1] {
     [
         Value::Int(target),
         Value::Int(work.state.number()),
