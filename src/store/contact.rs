@@ -11,7 +11,7 @@ use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
 use crate::domain::guard::decider::Decider;
 use crate::domain::plan::priority::Priority;
-use crate::domain::record::person::Position;
+use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::work::cause::Cause;
 use crate::domain::work::machine::ANY_BUCKET;
 
@@ -68,12 +68,11 @@ impl Store {
     /// Whoever of a tenant is somebody whom another tenant knows already joins them, as the report said.
     async fn join_accepted(&self, org: &str, tenant: &str, now: Moment) -> Result<(), StoreError> {
         let (org, tenant) = (org.to_owned(), tenant.to_owned());
-        self.in_parts(move |c, rules, position: &Position| {
-            if position.tenant == tenant
-                && rules.org(&org).is_some()
-                && let Some(stays) = links::join_accepted(c, rules, &org, position, now)?
-            {
-                spread(c, rules, stays, now)?;
+        self.in_parts(move |c, rules: &Rulebook, positions| {
+            for position in positions.iter().filter(|one| one.tenant == tenant && rules.org(&org).is_some()) {
+                if let Some(stays) = links::join_accepted(c, rules, &org, position, now)? {
+                    spread(c, rules, stays, now)?;
+                }
             }
             Ok(())
         })

@@ -7,7 +7,7 @@
 use super::engine::{Trouble, Tx, alone};
 use super::missing_news::is_back;
 use super::pins::Because;
-use super::relink::{Visit, What, relink_all};
+use super::relink::{Visit, What, relink_each};
 use super::rows::source::{Receipt, Source};
 use super::rows::{link, pin, source, target as targets};
 use super::{Store, StoreError, append, cases, dirty, links, mass, pins, renamed};
@@ -256,7 +256,7 @@ pub(super) fn follow_all(
             }
         }
     }
-    outcome.dirtied.extend(relink_all(c, rules, &visits, now)?.into_iter().flatten());
+    outcome.dirtied.extend(relink_each(c, rules, &visits, now)?.into_iter().flatten());
     outcome.accepted.extend(differs.iter().map(|one| (one.document.employee.id.clone(), one.document.held)));
     Ok(outcome)
 }

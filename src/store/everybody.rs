@@ -3,7 +3,7 @@
 //! **Invariant:** a service that is at work does it in parts: nobody's termination waits for a hundred thousand others.
 
 use super::engine::Tx;
-use super::relink::{What, relink_known};
+use super::relink::{Visit, What, relink_each};
 use super::rows::meta::{meta, set_meta};
 use super::rows::{link, org, source};
 use super::{Store, StoreError, correlate, links, pins};
@@ -24,17 +24,14 @@ type ProfileKey = (String, String);
 fn part(
     c: &Tx,
     after: &ProfileKey,
-    mut visit: impl FnMut(&Position) -> Result<(), StoreError>,
+    mut visit: impl FnMut(&[Position]) -> Result<(), StoreError>,
 ) -> Result<Option<ProfileKey>, StoreError> {
-    let mut last = None;
-    for position in source::after(c, after, PART)? {
-        visit(&position)?;
-        last = Some((position.tenant, position.employee.id));
-    }
-    Ok(last)
+    let positions = source::after(c, after, PART)?;
+    visit(&positions)?;
+    Ok(positions.into_iter().last().map(|last| (last.tenant, last.employee.id)))
 }
 
-fn everybody(c: &Tx, mut visit: impl FnMut(&Position) -> Result<(), StoreError>) -> Result<(), StoreError> {
+fn everybody(c: &Tx, mut visit: impl FnMut(&[Position]) -> Result<(), StoreError>) -> Result<(), StoreError> {
     let mut after = ProfileKey::default();
     while let Some(last) = part(c, &after, &mut visit)? {
         after = last;
@@ -42,16 +39,30 @@ fn everybody(c: &Tx, mut visit: impl FnMut(&Position) -> Result<(), StoreError>)
     Ok(())
 }
 
-/// Routes and correlates one profile anew in every org that it concerns.
-fn relink(c: &Tx, rules: &Rulebook, position: &Position, now: Moment) -> Result<(), StoreError> {
-    for org in &rules.orgs {
-        let known = link::find(c, &org.name, &position.tenant, &position.employee.id)?;
-        if known.is_some() || org.tenants.contains(&position.tenant) {
-            let what = What { before: Some(&position.employee), cause: Cause::Rules };
-            relink_known(c, rules, &org.name, position, known, &what, now)?;
+/// Writes down what the rules look profiles up by.
+fn put_keys(c: &Tx, rules: &Rulebook, positions: &[Position]) -> Result<(), StoreError> {
+    let of_tenants = positions.chunk_by(|one, other| one.tenant == other.tenant);
+    of_tenants.into_iter().try_for_each(|of| links::put_all_keys(c, rules, &of[0].tenant, of))
+}
+
+/// Routes and correlates profiles anew in every org that they concern.
+fn relink(c: &Tx, rules: &Rulebook, positions: &[Position], now: Moment) -> Result<(), StoreError> {
+    let mut visits = Vec::with_capacity(positions.len());
+    for of_tenant in positions.chunk_by(|one, other| one.tenant == other.tenant) {
+        let profiles: Vec<&str> = of_tenant.iter().map(|one| one.employee.id.as_str()).collect();
+        let linked = link::of_profiles(c, &of_tenant[0].tenant, &profiles)?;
+        for position in of_tenant {
+            let linked = linked.get(&position.employee.id);
+            for org in &rules.orgs {
+                let known = linked.and_then(|linked| linked.get(&org.name)).copied();
+                if known.is_some() || org.tenants.contains(&position.tenant) {
+                    let what = What { before: Some(&position.employee), cause: Cause::Rules };
+                    visits.push(Visit { org: &org.name, position, known, what });
+                }
+            }
         }
     }
-    Ok(())
+    relink_each(c, rules, &visits, now).map(drop)
 }
 
 /// Everything anew under other rules, at once: keys, routes, correlation, standing. For a service that begins: nobody waits
@@ -59,8 +70,8 @@ fn relink(c: &Tx, rules: &Rulebook, position: &Position, now: Moment) -> Result<
 pub(super) fn relink_all(c: &Tx, rules: &Rulebook, now: Moment) -> Result<(), StoreError> {
     link::unroute_all(c)?;
     pins::unpin_all(c, "the rules changed", now)?;
-    everybody(c, |position| links::put_keys(c, rules, position))?;
-    everybody(c, |position| relink(c, rules, position, now))
+    everybody(c, |positions| put_keys(c, rules, positions))?;
+    everybody(c, |positions| relink(c, rules, positions, now))
 }
 
 /// From this transaction on everybody must be looked at under the rules of `fingerprint`: `relink_everybody` does it, and the
@@ -81,14 +92,14 @@ impl Store {
     /// Touches nobody any more when other rules have come meanwhile. After an error it can be begun anew.
     pub async fn relink_everybody(&self, fingerprint: &str, now: Moment) -> Result<(), StoreError> {
         let wanted = fingerprint.to_owned();
-        self.in_parts(move |c, rules, position| match is_wanted(c, &wanted)? {
-            true => links::put_keys(c, rules, position),
+        self.in_parts(move |c, rules, positions| match is_wanted(c, &wanted)? {
+            true => put_keys(c, rules, positions),
             false => Ok(()),
         })
         .await?;
         let wanted = fingerprint.to_owned();
-        self.in_parts(move |c, rules, position| match is_wanted(c, &wanted)? {
-            true => relink(c, rules, position, now),
+        self.in_parts(move |c, rules, positions| match is_wanted(c, &wanted)? {
+            true => relink(c, rules, positions, now),
             false => Ok(()),
         })
         .await?;
@@ -109,21 +120,23 @@ impl Store {
         let name = org.to_owned();
         let first = !self.run(move |c| org::is_compared(c, &name)).await?;
         let name = org.to_owned();
-        self.in_parts(move |c, rules, position| correlate::late(c, rules, &name, position, first, now).map(drop))
-            .await?;
+        self.in_parts(move |c, rules, positions| {
+            positions.iter().try_for_each(|one| correlate::late(c, rules, &name, one, first, now).map(drop))
+        })
+        .await?;
         let org = org.to_owned();
         self.run(move |c| org::set_compared(c, &org, now)).await
     }
 
-    /// Shows `visit` every profile, some hundred in one transaction.
+    /// Shows `visit` every profile, some hundred at once and in one transaction.
     pub(super) async fn in_parts<F>(&self, visit: F) -> Result<(), StoreError>
     where
-        F: Fn(&Tx, &Rulebook, &Position) -> Result<(), StoreError> + Clone + Send + 'static,
+        F: Fn(&Tx, &Rulebook, &[Position]) -> Result<(), StoreError> + Clone + Send + 'static,
     {
         let mut after = ProfileKey::default();
         loop {
             let (from, visit, rules) = (after, visit.clone(), self.rules());
-            let last = self.run(move |c| part(c, &from, |position| visit(c, &rules.load(), position))).await?;
+            let last = self.run(move |c| part(c, &from, |positions| visit(c, &rules.load(), positions))).await?;
             match last {
                 Some(last) => after = last,
                 None => return Ok(()),

@@ -12,11 +12,6 @@ use crate::domain::matching::linking::{self, Asks, Follows, Known, Whose, is_lef
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::person::Position;
 
-/// Writes down what the rules look a profile up by.
-pub(super) fn put_keys(c: &Tx, rules: &Rulebook, position: &Position) -> Result<(), StoreError> {
-    put_all_keys(c, rules, &position.tenant, [position])
-}
-
 /// Writes down what the rules look profiles of a tenant up by.
 pub(super) fn put_all_keys<'a>(
     c: &Tx,

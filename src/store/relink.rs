@@ -57,7 +57,7 @@ pub(super) fn relink_known(
     what: &What,
     now: Moment,
 ) -> Result<Option<Priority>, StoreError> {
-    let found = relink_all(c, rules, &[Visit { org, position, known, what: *what }], now)?;
+    let found = relink_each(c, rules, &[Visit { org, position, known, what: *what }], now)?;
     Ok(found.into_iter().next().flatten())
 }
 
@@ -77,7 +77,7 @@ impl Visit<'_> {
 }
 
 /// The same of many, each in its place; for each the class of what changed.
-pub(super) fn relink_all(
+pub(super) fn relink_each(
     c: &Tx,
     rules: &Rulebook,
     visits: &[Visit],
@@ -85,8 +85,9 @@ pub(super) fn relink_all(
 ) -> Result<Vec<Option<Priority>>, StoreError> {
     let seen = Seen::load(c, visits)?;
     let found = vec![None; visits.len()];
-    let (waiting, renewed) = (Vec::new(), BTreeSet::new());
-    let mut visiting = Visiting { c, rules, visits, now, seen, has_merged: false, waiting, renewed, found };
+    let (waiting, waiting_for, renewed) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let has_merged = false;
+    let mut visiting = Visiting { c, rules, visits, now, seen, has_merged, waiting, waiting_for, renewed, found };
     for n in 0..visits.len() {
         visiting.visit(n)?;
     }
@@ -151,6 +152,8 @@ struct Visiting<'a> {
     /// People were made one, or two, since it was asked whose each profile is.
     has_merged: bool,
     waiting: Vec<Waiting>,
+    /// Their targets.
+    waiting_for: BTreeSet<i64>,
     /// Targets that were looked at anew since it was asked what is known of them.
     renewed: BTreeSet<i64>,
     found: Vec<Option<Priority>>,
@@ -194,6 +197,7 @@ impl Visiting<'_> {
             self.renew()?;
             spread(c, rules, stays, now)?;
         }
+        self.waiting_for.insert(stays);
         self.waiting.push(Waiting { visit: n, target: stays, stopped: failed.or(conflict) });
         Ok(())
     }
@@ -269,7 +273,7 @@ impl Visiting<'_> {
 
     /// Whether a target is to be looked at anew.
     fn waits(&self, target: i64) -> bool {
-        self.waiting.iter().any(|one| one.target == target)
+        self.waiting_for.contains(&target)
     }
 
     fn is_settled(&self, target: i64) -> Result<bool, StoreError> {
@@ -305,6 +309,7 @@ impl Visiting<'_> {
     /// Looks anew at whoever waits for it.
     fn renew(&mut self) -> Result<(), StoreError> {
         let waiting = std::mem::take(&mut self.waiting);
+        self.waiting_for.clear();
         let to_renew = waiting.iter().map(|one| {
             let Visit { position, what, .. } = &self.visits[one.visit];
             let changes = field_changes(what.before, &position.employee);
