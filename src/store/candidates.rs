@@ -2,6 +2,7 @@
 
 use super::engine::Tx;
 use super::previews::directory_of;
+use super::rows::meant::Traces;
 use super::rows::{account, anchored, end_access, link, matched, missing, review, source, target};
 use super::{StoreError, orders};
 use crate::clock::Moment;
@@ -16,37 +17,67 @@ use crate::domain::record::employee::Employee;
 use crate::domain::record::person::Position;
 use std::sync::Arc;
 
+/// What is known of a profile before it is looked for whom it may mean: what there is none of is not asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Before {
+    pub traces: Traces,
+    /// It is the only profile of its target.
+    pub is_alone: bool,
+}
+
+impl Before {
+    /// Nothing is known.
+    pub const UNKNOWN: Self = Self {
+        traces: Traces {
+            is_anchor: true,
+            was_asked: true,
+            has_namesake: true,
+            is_missed: true,
+            had_addresses: true,
+            finds_account: true,
+            finds_profile: true,
+        },
+        is_alone: false,
+    };
+}
+
 /// Everybody who may be meant by a profile of a target, in the order of the rules, without those whom a person has rejected.
 pub(super) fn candidates(
     c: &Tx,
     rules: &Rulebook,
     org: &str,
     position: &Position,
-    target: i64,
+    (target, before): (i64, Before),
     now: Moment,
 ) -> Result<Vec<Candidate>, StoreError> {
     let profile = &position.employee.id;
+    let Before { traces, is_alone } = before;
     let mut found = Vec::new();
-    let mut mine = link::profiles(c, target)?.all();
+    let mut mine = if is_alone { Vec::new() } else { link::profiles(c, target)?.all() };
     mine.retain(|one| (&one.tenant, &one.employee.id) != (&position.tenant, profile));
     mine.push(position.clone());
     let seek = Seek { c, org, position, own: target, mine, directory: directory_of(c, org)?, rules, now };
-    for other in review::parted_from(c, org, position)? {
+    let parted = if traces.was_asked { review::parted_from(c, org, position)? } else { Vec::new() };
+    for other in parted {
         found.extend(seek.target(BEFORE, Confidence::Certain, other)?);
     }
-    for account in account::by_anchor(c, org, profile)? {
+    let anchored = if traces.is_anchor { account::by_anchor(c, org, profile)? } else { Vec::new() };
+    for account in anchored {
         found.push(seek.account(ANCHOR, Confidence::Certain, account)?);
     }
     for (rule, value) in rules.keys(position) {
         for account in account::by_attribute(c, org, &rule.attribute, &value)? {
             found.push(seek.account(&rule.name, rule.confidence, account)?);
         }
+        if !traces.finds_profile {
+            continue;
+        }
         for other in source::targets_by_key(c, org, (&rule.name, &value), position)? {
             found.extend(seek.target(&rule.name, rule.confidence, other)?);
         }
     }
     // Who has left may have an account under an address of before: one that is nobody's by now.
-    if rules.is_over(position, now) {
+    if traces.had_addresses && rules.is_over(position, now) {
         for email in source::former_emails(c, &position.tenant, profile)? {
             let employee = Employee { email, ..position.employee.clone() };
             let before = Position { tenant: position.tenant.clone(), employee };
@@ -58,10 +89,12 @@ pub(super) fn candidates(
             }
         }
     }
-    for other in missing::namesakes(c, org, position)? {
+    let missed = if traces.is_missed { missing::namesakes(c, org, position)? } else { Vec::new() };
+    for other in missed {
         found.extend(seek.target(MISSING, Confidence::Certain, other)?);
     }
-    Ok(distinct(found, target, &review::rejected(c, org, position)?))
+    let rejected = if traces.was_asked { review::rejected(c, org, position)? } else { Vec::new() };
+    Ok(distinct(found, target, &rejected))
 }
 
 fn is_nobodys(candidate: &Candidate) -> bool {
@@ -88,7 +121,8 @@ impl Seek<'_> {
         let (c, org) = (self.c, self.org);
         let profile = &self.position.employee.id;
         let anchor_is_ours = account.anchor.as_ref() == Some(profile) && anchored::is_ours(c, org, profile, &account)?;
-        if let Some(owner) = target::owner(c, org, &account.id)?
+        let owner = target::owner(c, org, &account.id)?;
+        if let Some(owner) = owner
             && let Some(mut candidate) = self.target(rule, confidence, owner)?
         {
             candidate.described = account.described();
@@ -96,7 +130,6 @@ impl Seek<'_> {
             return Ok(candidate);
         }
         // An account that is nobody's, and whose access somebody has ended.
-        let owner = target::owner(c, org, &account.id)?;
         let bound = owner.map(|owner| self.ended_by_order(owner)).transpose()?.flatten();
         let name = |key: &str| account.profile.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
         Ok(Candidate {

@@ -77,7 +77,7 @@ async fn a_page_of_people_who_are_known_takes_as_many_statements_as_one_of_them(
 
 #[tokio::test]
 async fn a_page_of_people_who_are_new_takes_a_few_statements_for_each() {
-    for (accounts, each) in [(2 * PAGE, 21), (0, 16)] {
+    for (accounts, each) in [(2 * PAGE, 13), (0, 3)] {
         let world = world_with(accounts).await;
         let asked = asked_for(&world, PAGE..2 * PAGE, |_| {}).await;
         assert!((1..=25 + PAGE * each).contains(&asked), "{asked} statements");

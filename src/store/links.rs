@@ -1,7 +1,7 @@
 //! Which person a profile belongs to, in each org it is routed to: correlation, and what follows from it.
 
 use super::adopting::adopt;
-use super::candidates::candidates;
+use super::candidates::{Before, candidates};
 use super::engine::Tx;
 use super::rows::matched::Match;
 use super::rows::{end_access, known, link, matched, org, review, source, target};
@@ -50,8 +50,8 @@ pub(super) fn link(
             Ok((target, None))
         }
         Whose::Sought => {
-            let candidates = sought(c, rules, org, position, target, routed, now)?;
-            correlate_target(c, rules, org, position, target, &candidates, now)
+            let candidates = sought(c, rules, org, position, (target, Before::UNKNOWN), routed, now)?;
+            correlate_target(c, rules, org, position, (target, Before::UNKNOWN), &candidates, now)
         }
     }
 }
@@ -62,7 +62,7 @@ pub(super) fn sought(
     rules: &Rulebook,
     org: &str,
     position: &Position,
-    target: i64,
+    target: (i64, Before),
     routed: bool,
     now: Moment,
 ) -> Result<Vec<Candidate>, StoreError> {
@@ -90,13 +90,13 @@ pub(super) fn correlate_target(
     rules: &Rulebook,
     org: &str,
     position: &Position,
-    target: i64,
+    (target, before): (i64, Before),
     candidates: &[Candidate],
     now: Moment,
 ) -> Result<(i64, Option<String>), StoreError> {
     let contact = matched::contact(c, org, &position.tenant)?;
     let follows = follows(c, rules, org, position, contact, candidates, now)?;
-    if matches!(follows, Follows::Report | Follows::Nobody | Follows::Match { .. }) {
+    if before.traces.was_asked && matches!(follows, Follows::Report | Follows::Nobody | Follows::Match { .. }) {
         review::close_others(c, org, position, &[])?;
     }
     match follows {
@@ -127,6 +127,15 @@ pub(super) fn correlate_target(
                 .map(|id| format!("; look at it with `review show {id}`, then `review accept` or `review reject`"));
             wait(c, target, Some(format!("{why}{}", how.unwrap_or_default())))
         }
+    }
+}
+
+/// Why a person must decide about a profile by which nobody is meant, if one must.
+pub(super) fn unmeant(rules: &Rulebook, position: &Position) -> Option<String> {
+    let known = Known { unkeyed: rules.unkeyed(position), ..Known::default() };
+    match linking::follows(Correlation::Nobody, &[], known) {
+        Follows::Unsure { conflict } => Some(conflict),
+        Follows::Report | Follows::Nobody | Follows::Match { .. } | Follows::Review { .. } => None,
     }
 }
 
@@ -176,7 +185,7 @@ pub(super) fn would_settle(
     now: Moment,
 ) -> Result<bool, StoreError> {
     let Some((target, _)) = link::find(c, org, &position.tenant, &position.employee.id)? else { return Ok(false) };
-    let candidates = candidates(c, rules, org, position, target, now)?;
+    let candidates = candidates(c, rules, org, position, (target, Before::UNKNOWN), now)?;
     let contact = matched::contact(c, org, &position.tenant)?;
     Ok(match follows(c, rules, org, position, contact, &candidates, now)? {
         Follows::Review { .. } | Follows::Unsure { .. } => false,
@@ -198,7 +207,7 @@ pub(super) fn join_accepted(
     if is_settled(c, target)? {
         return Ok(None);
     }
-    let candidates = candidates(c, rules, org, position, target, now)?;
+    let candidates = candidates(c, rules, org, position, (target, Before::UNKNOWN), now)?;
     let Correlation::Match { counterpart, rule } = correlate(&position.employee, candidates, Contact::First) else {
         return Ok(None);
     };
@@ -218,7 +227,7 @@ pub(super) fn foretell(
     target: i64,
     now: Moment,
 ) -> Result<Option<(String, String)>, StoreError> {
-    let candidates = candidates(c, rules, org, position, target, now)?;
+    let candidates = candidates(c, rules, org, position, (target, Before::UNKNOWN), now)?;
     Ok(match correlate(&position.employee, candidates.clone(), Contact::First) {
         Correlation::Match { rule, .. } => Some((rule.clone(), linking::described(&candidates, &rule))),
         _ => None,

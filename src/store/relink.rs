@@ -3,8 +3,10 @@
 //!
 //! **Invariant:** whoever comes later among them sees what those before have become.
 
+use super::candidates::Before;
 use super::engine::Tx;
 use super::rows::known::{self, Place, Settledness};
+use super::rows::meant::{Sought, Traces, traces};
 use super::rows::org::Unrouted;
 use super::rows::{end_access, link, matched, org, review, risk, target, work};
 use super::{StoreError, anchors, audit_log, cases, confirmed, links, orders, proof, twins};
@@ -83,11 +85,23 @@ pub(super) fn relink_each(
     visits: &[Visit],
     now: Moment,
 ) -> Result<Vec<Option<Priority>>, StoreError> {
-    let seen = Seen::load(c, visits)?;
+    let seen = Seen::load(c, rules, visits, now)?;
     let found = vec![None; visits.len()];
     let (waiting, waiting_for, renewed) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-    let has_merged = false;
-    let mut visiting = Visiting { c, rules, visits, now, seen, has_merged, waiting, waiting_for, renewed, found };
+    let mut visiting = Visiting {
+        c,
+        rules,
+        visits,
+        now,
+        seen,
+        has_merged: false,
+        waiting,
+        waiting_for,
+        renewed,
+        linked: BTreeSet::new(),
+        has_asked: false,
+        found,
+    };
     for n in 0..visits.len() {
         visiting.visit(n)?;
     }
@@ -106,10 +120,12 @@ struct Seen {
     ordered: Option<BTreeSet<[String; 2]>>,
     /// Orgs whose accounts were read.
     read: BTreeSet<String>,
+    /// Of those who are looked for: by what somebody may be meant.
+    sought: BTreeMap<[String; 3], Trail>,
 }
 
 impl Seen {
-    fn load(c: &Tx, visits: &[Visit]) -> Result<Self, StoreError> {
+    fn load(c: &Tx, rules: &Rulebook, visits: &[Visit], now: Moment) -> Result<Self, StoreError> {
         let targets: BTreeSet<i64> = visits.iter().filter_map(|visit| Some(visit.known?.0)).collect();
         let known = visits.iter().filter(|visit| visit.known.is_some()).map(Visit::place);
         let places: Vec<Place<'_>> = known.collect::<BTreeSet<_>>().into_iter().collect();
@@ -120,9 +136,15 @@ impl Seen {
                 read.insert(org.to_owned());
             }
         }
+        let settledness = known::settledness(c, &targets.into_iter().collect::<Vec<_>>())?;
+        let is_sought = |visit: &&Visit| {
+            let known = visit.known.and_then(|(target, _)| settledness.get(&target));
+            read.contains(visit.org) && !known.is_some_and(|of| is_settled(of.has_account, of.has_left, of.shares))
+        };
+        let sought = sought(c, rules, visits.iter().filter(is_sought), now)?;
         let asked = known::open_rules(c, &places)?.into_iter().filter(|(_, rules)| rules.contains(ANCHOR));
         Ok(Self {
-            settledness: known::settledness(c, &targets.into_iter().collect::<Vec<_>>())?,
+            settledness,
             asked: asked.map(|(place, _)| place).collect(),
             doubled: known::with_unowned_accounts(c, &places)?,
             ordered: match end_access::is_any(c)? {
@@ -130,8 +152,44 @@ impl Seen {
                 false => None,
             },
             read,
+            sought,
         })
     }
+}
+
+/// By what somebody may be meant by a profile.
+struct Trail {
+    traces: Traces,
+    /// What the rules look it up by: rule and value.
+    keys: Vec<(String, String)>,
+}
+
+/// By what somebody may be meant by profiles.
+fn sought<'a>(
+    c: &Tx,
+    rules: &'a Rulebook,
+    visits: impl Iterator<Item = &'a Visit<'a>>,
+    now: Moment,
+) -> Result<BTreeMap<[String; 3], Trail>, StoreError> {
+    let sought = visits.map(|visit| {
+        let keys = rules.keys(visit.position).into_iter();
+        Sought {
+            place: visit.place(),
+            employee: &visit.position.employee,
+            has_left: rules.is_over(visit.position, now),
+            keys: keys.map(|(rule, value)| (rule.name.as_str(), rule.attribute.as_str(), value)).collect(),
+        }
+    });
+    let sought: Vec<Sought<'_>> = sought.collect();
+    let traces = traces(c, &sought)?;
+    let trail = |one: Sought<'_>| {
+        let (org, tenant, profile) = one.place;
+        let place = [org, tenant, profile].map(str::to_owned);
+        let traces = *traces.get(&place)?;
+        let keys = one.keys.into_iter().map(|(rule, _, value)| (rule.to_owned(), value)).collect();
+        Some((place, Trail { traces, keys }))
+    };
+    Ok(sought.into_iter().filter_map(trail).collect())
 }
 
 /// A profile whose target is known, and whose person is to be looked at anew.
@@ -156,6 +214,10 @@ struct Visiting<'a> {
     waiting_for: BTreeSet<i64>,
     /// Targets that were looked at anew since it was asked what is known of them.
     renewed: BTreeSet<i64>,
+    /// What those are looked up by who were linked since: org, rule and value.
+    linked: BTreeSet<(String, String, String)>,
+    /// Something may have been asked since about people of any name.
+    has_asked: bool,
     found: Vec<Option<Priority>>,
 }
 
@@ -236,7 +298,7 @@ impl Visiting<'_> {
                 }
                 Ok((target, None))
             }
-            Whose::Sought => self.seek(n, org, target, routed),
+            Whose::Sought => self.seek(n, org, (known, target), routed),
         }
     }
 
@@ -245,29 +307,65 @@ impl Visiting<'_> {
         &mut self,
         n: usize,
         org: &OrgRules,
-        target: i64,
+        (known, target): (Option<i64>, i64),
         routed: bool,
     ) -> Result<(i64, Option<String>), StoreError> {
         let (c, rules, now) = (self.c, self.rules, self.now);
         let position = self.visits[n].position;
-        let mut candidates = links::sought(c, rules, &org.name, position, target, routed, now)?;
+        let traces = self.traces(&org.name, position)?;
+        if traces == Traces::default() {
+            let conflict = links::unmeant(rules, position);
+            let had = |of: &Settledness| of.has_conflict || self.renewed.contains(&target);
+            let before = known.is_some_and(|target| self.seen.settledness.get(&target).is_none_or(had));
+            if conflict.is_some() || before {
+                target::set_conflict(c, target, conflict.as_deref())?;
+            }
+            self.linked(&org.name, position);
+            return Ok((target, conflict));
+        }
+        let before = Before { traces, is_alone: known.is_none() };
+        let mut candidates = links::sought(c, rules, &org.name, position, (target, before), routed, now)?;
         let waits = |of: &Counterpart| matches!(of, Counterpart::Target(other) if self.waits(*other));
         if candidates.iter().any(|one| waits(&one.counterpart)) {
             // What has become of them decides whether anybody may join them.
             self.renew()?;
-            candidates = links::sought(c, rules, &org.name, position, target, routed, now)?;
+            candidates = links::sought(c, rules, &org.name, position, (target, before), routed, now)?;
         }
-        let found = links::correlate_target(c, rules, &org.name, position, target, &candidates, now)?;
+        let found = links::correlate_target(c, rules, &org.name, position, (target, before), &candidates, now)?;
+        self.has_asked |= found.1.is_some();
+        self.linked(&org.name, position);
         if found.0 != target {
             self.merged(n)?;
         }
         Ok(found)
     }
 
+    /// By what somebody may be meant by a profile, also among those who were linked since that was asked.
+    fn traces(&self, org: &str, position: &Position) -> Result<Traces, StoreError> {
+        let (tenant, profile) = (&position.tenant, &position.employee.id);
+        let found = self.seen.sought.get(&[org, tenant, profile].map(str::to_owned));
+        let Some(Trail { traces, keys }) = found else { return Ok(Before::UNKNOWN.traces) };
+        let mut traces = *traces;
+        let is_linked =
+            |(rule, value): &(String, String)| self.linked.contains(&(org.to_owned(), rule.clone(), value.clone()));
+        traces.finds_profile |= keys.iter().any(is_linked);
+        if self.has_asked && traces == Traces::default() {
+            traces.has_namesake = review::namesake(self.c, org, position)?.is_some();
+        }
+        Ok(traces)
+    }
+
+    /// A profile is linked: whoever is looked up by the same may be the same person.
+    fn linked(&mut self, org: &str, position: &Position) {
+        let keys = self.rules.keys(position).into_iter();
+        self.linked.extend(keys.map(|(rule, value)| (org.to_owned(), rule.name.clone(), value)));
+    }
+
     /// People were made one, or two: what was known of those who come after this one may be otherwise now.
     fn merged(&mut self, n: usize) -> Result<(), StoreError> {
         self.has_merged = true;
-        self.seen = Seen::load(self.c, &self.visits[n..])?;
+        self.seen = Seen::load(self.c, self.rules, &self.visits[n..], self.now)?;
+        self.linked.clear();
         Ok(())
     }
 
@@ -303,12 +401,18 @@ impl Visiting<'_> {
         if !self.has_left(position)? || !self.seen.read.contains(&org.name) {
             return Ok(false);
         }
-        Ok(!links::sought(self.c, self.rules, &org.name, position, NOBODY, false, self.now)?.is_empty())
+        let traces = self.traces(&org.name, position)?;
+        if traces == Traces::default() {
+            return Ok(false);
+        }
+        let nobody = (NOBODY, Before { traces, is_alone: true });
+        Ok(!links::sought(self.c, self.rules, &org.name, position, nobody, false, self.now)?.is_empty())
     }
 
     /// Looks anew at whoever waits for it.
     fn renew(&mut self) -> Result<(), StoreError> {
         let waiting = std::mem::take(&mut self.waiting);
+        self.has_asked = true; // about whoever keeps an account in use
         self.waiting_for.clear();
         let to_renew = waiting.iter().map(|one| {
             let Visit { position, what, .. } = &self.visits[one.visit];

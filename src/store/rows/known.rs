@@ -160,18 +160,26 @@ pub struct Settledness {
     pub has_left: bool,
     /// Whether it has several profiles.
     pub shares: bool,
+    /// Whether correlation could not decide.
+    pub has_conflict: bool,
 }
 
 const SETTLEDNESS: Many = Many {
     given: &[("target", Of::Int)],
-    sql: "SELECT t.id, t.okta_id IS NOT NULL, t.ended_at IS NOT NULL, (SELECT count(*) FROM link l WHERE l.target = t.id) > 1
+    sql: "SELECT t.id, t.okta_id IS NOT NULL, t.ended_at IS NOT NULL, (SELECT count(*) FROM link l WHERE l.target = t.id) > 1,
+            t.conflict IS NOT NULL
           FROM given g CROSS JOIN target t WHERE t.id = g.target",
 };
 
 /// What decides whether these targets are correlated.
 pub fn settledness(c: &Tx, targets: &[i64]) -> Result<BTreeMap<i64, Settledness>, StoreError> {
     let found = c.find(&SETTLEDNESS, &numbers(targets), |row| {
-        let of = Settledness { has_account: row.get(1)?, has_left: row.get(2)?, shares: row.get(3)? };
+        let of = Settledness {
+            has_account: row.get(1)?,
+            has_left: row.get(2)?,
+            shares: row.get(3)?,
+            has_conflict: row.get(4)?,
+        };
         Ok((row.get(0)?, of))
     })?;
     Ok(found.into_iter().collect())

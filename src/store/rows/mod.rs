@@ -13,6 +13,7 @@ pub(super) mod known;
 pub(super) mod link;
 pub(super) mod listing;
 pub(super) mod matched;
+pub(super) mod meant;
 pub(super) mod meta;
 pub(super) mod missing;
 pub(super) mod org;
