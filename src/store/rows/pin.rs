@@ -6,6 +6,13 @@ use crate::store::StoreError;
 use crate::store::engine::{Many, Of, Optional, Tx, params};
 use crate::store::rows::known::numbers;
 
+/// What is pinned of somebody.
+pub fn load(c: &Tx, target: i64) -> Result<Pins, StoreError> {
+    let found: Option<String> =
+        c.prepare_cached("SELECT pins FROM pin WHERE target = ?1")?.query_row([target], |row| row.get(0)).optional()?;
+    found.map_or_else(|| Ok(Pins::default()), |text| Ok(serde_json::from_str(&text)?))
+}
+
 /// Pins something of somebody in place of what was pinned.
 pub fn save(
     c: &Tx,
