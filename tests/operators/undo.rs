@@ -139,30 +139,6 @@ fn a_termination_is_taken_back_only_with_an_approval_and_says_what_does_not_come
 }
 
 #[test]
-fn an_undo_of_a_termination_that_nobody_has_approved_keeps_nobody_in() {
-    on_a_system(async {
-        let rig = Rig::settled(Setup::of(20)).await;
-        let who = workers(&rig)[0];
-        let person = rig.setup.people[who].clone();
-        rig.edit(who, |p| p.status = Hired::Inactive);
-        rig.until("they have left", async |rig| {
-            status(rig, &person.id) == Some(Status::Deprovisioned) && rig.backlog().await == 0
-        })
-        .await;
-        let (ok, text) = take_back(&rig, &["--person", &person.email]);
-        assert!(ok, "{text}");
-        rig.until("it is held", async |rig| rig.store().backlog().await.expect("reads").held == 1).await;
-        rig.world.okta.core().seed_status(&person.id, Status::Active);
-        let (ok, text) = cli(&rig, &["reconcile"]);
-        assert!(ok, "{text}");
-        rig.until("whoever was activated by hand is ended again", async |rig| {
-            status(rig, &person.id) == Some(Status::Deprovisioned)
-        })
-        .await;
-    });
-}
-
-#[test]
 fn an_account_that_was_made_by_mistake_is_ended_again() {
     on_a_system(async {
         let rig = Rig::settled(Setup::of(12)).await;

@@ -28,8 +28,8 @@ pub enum Ending {
 impl Ending {
     /// Whether a call that ends so leaves something in doubt.
     pub const fn is_doubtful(self, step: &Step) -> bool {
-        // A deactivation that was sent may have happened, whatever the answer was.
-        matches!(self, Ending::Untold) || matches!(step, Step::Deactivate { .. })
+        // What closes an account may have happened once it was sent, whatever the answer was: it may have been delivered twice.
+        matches!(self, Ending::Untold) || matches!(step, Step::Deactivate { .. } | Step::Suspend { .. })
     }
 }
 

@@ -88,9 +88,14 @@ impl Pins {
         self.against_end = self.access.map(|_| says.is_over());
     }
 
-    /// Whether access is given although Namely says that it is over: nobody gets that without an approval.
-    pub fn defies(&self, says: &Entitlement) -> bool {
+    /// Whether access is to be given although Namely says that it is over: nobody gets that without an approval.
+    fn defies(&self, says: &Entitlement) -> bool {
         self.access == Some(Access::Given) && says.is_over() && self.against_end != Some(false)
+    }
+
+    /// Whether what is planned gives access against the record: what ends it meanwhile waits for nobody.
+    pub fn gives_against(&self, says: &Entitlement, account: Option<&Account>) -> bool {
+        self.defies(says) && !self.entitlement(says, account).is_over()
     }
 
     /// Puts the pinned attributes over what the mapping gives: only what it maps, whatever was pinned.
@@ -282,7 +287,8 @@ mod tests {
         assert_eq!(pins.entitlement(&grace, Some(&account)), Entitlement::Entitled, "proposed");
         account.status = AccountStatus::Deprovisioned;
         assert_eq!(pins.entitlement(&ended, Some(&account)), Entitlement::Entitled, "proposed");
-        assert!(!pins.is_decided());
+        assert!(!pins.is_decided() && pins.gives_against(&ended, Some(&account)));
+        assert!(!pins.gives_against(&ended, Some(&bare("00u1", "a@example.com", None))), "the end waits for nobody");
         assert!(!pins.carries_out(&Step::ReadBack { id: "00u1".into() }));
         assert!(pins.carries_out(&Step::Activate { id: "00u1".into(), send_email: false }));
         account.status = AccountStatus::Active;
