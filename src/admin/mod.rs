@@ -302,12 +302,13 @@ async fn readyz(served: web::Data<Served>) -> HttpResponse {
         Some(keeper) => keeper.trouble(),
         None => reasons.get("store").cloned(),
     };
-    let state = match &trouble {
-        Some(_) => Overall::CannotSay,
-        None => overall(&reasons, !leavers.is_empty() || !waits.is_empty()),
+    let state = match (&trouble, &served.keeper) {
+        // Whether all is well is counted by the node that serves: another one has nothing of it, which is not "nobody".
+        (Some(_), _) | (None, None) => Overall::CannotSay,
+        (None, Some(_)) => overall(&reasons, !leavers.is_empty() || !waits.is_empty()),
     };
     let mut answer = if trouble.is_some() { HttpResponse::ServiceUnavailable() } else { HttpResponse::Ok() };
-    let status = if reasons.is_empty() { "ready" } else { "not ready" };
+    let status = if reasons.is_empty() && served.keeper.is_some() { "ready" } else { "not ready" };
     let role = if served.keeper.is_some() { "serves" } else { "standby" };
     let notices = served.readiness.notices();
     answer.json(json!({

@@ -151,7 +151,7 @@ pub(super) fn apply(
         people.retain(|_, pins| !pins.is_empty());
         pins::pin(c, org, people, why, by, now)?;
     }
-    Ok(Ok(found.people.len()))
+    Ok(Ok(found.pins.values().map(BTreeMap::len).sum()))
 }
 
 impl Undo {

@@ -343,6 +343,9 @@ fn a_node_that_stands_still_or_is_cut_off_writes_nothing_beside_the_one_that_has
     let start = cluster.world.clock.now();
     let (code, body) = cluster.nodes[1].ask("/readyz").expect("answers");
     assert!(code == 200 && body.contains("serves"), "{body}");
+    // It has counted nothing, which is not that nobody waits.
+    let said: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!((said["state"].as_str(), said["status"].as_str()), (Some("cannot_say"), Some("not ready")), "{body}");
     let (_, metrics) = cluster.nodes[1].ask("/metrics").expect("answers");
     assert!(metrics.contains("namely_okta_sync_serves 0") && !metrics.contains("audit_rows"), "{metrics}");
     cluster.until("each says how things are", |all| {
