@@ -123,7 +123,7 @@ fn completed(c: &Tx, rules: &Rulebook, mut case: Case, target: i64, now: Moment)
 
 /// Whether access is over, and no undo gives it back.
 fn is_over(rules: &Rulebook, case: &Case, now: Moment) -> bool {
-    case.pins.entitlement(&rules.lifecycle(case, now).entitlement, case.account.as_ref()).is_over()
+    case.entitlement(&rules.lifecycle(case, now).entitlement).is_over()
 }
 
 impl StoredPerson {

@@ -208,7 +208,7 @@ impl Evaluation<'_> {
         let is_over = |account: &Account| account.status == AccountStatus::Deprovisioned;
         evaluated.regains = case.account.as_ref().is_some_and(is_over);
         evaluated.changes = self.asked(c, &evaluated, &case, made, directory)?;
-        evaluated.defies = case.pins.gives_against(&lifecycle.entitlement, case.account.as_ref());
+        evaluated.defies = case.gives_against(&lifecycle.entitlement);
         Ok(evaluated)
     }
 

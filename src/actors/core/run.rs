@@ -170,7 +170,7 @@ impl Run {
     /// The first thing to do.
     pub fn begin(&mut self, context: &Context) -> Act {
         let lifecycle = context.rulebook.lifecycle(&self.claim.case, context.now);
-        self.over = self.claim.case.pins.entitlement(&lifecycle.entitlement, self.account()).is_over();
+        self.over = self.claim.case.entitlement(&lifecycle.entitlement).is_over();
         if self.claim.read_first
             && let Some(read_first) = self.read_step()
         {
@@ -205,7 +205,7 @@ impl Run {
             });
         }
         let lifecycle = context.rulebook.lifecycle(&self.claim.case, context.now);
-        self.over = self.claim.case.pins.entitlement(&lifecycle.entitlement, self.account()).is_over();
+        self.over = self.claim.case.entitlement(&lifecycle.entitlement).is_over();
         // Whoever leaves is read after the end of their access.
         let unread = self.unread_memberships().filter(|_| !self.over);
         if let Some(step) = unread.clone().filter(|step| !self.unanswered.contains(step)) {

@@ -7,6 +7,7 @@ use crate::domain::matching::adoption::Adopted;
 use crate::domain::plan::end_now::EndNow;
 use crate::domain::plan::left_alone::LeftAlone;
 use crate::domain::plan::pins::Pins;
+use crate::domain::record::lifecycle::Entitlement;
 use crate::domain::record::person::{Person, Position};
 
 /// Who somebody reports to, as seen from one org.
@@ -87,6 +88,16 @@ impl Case {
     /// Whether somebody has ended their access before HR has, and that holds now.
     pub fn ends_now(&self, now: Moment) -> bool {
         self.end_now.as_ref().is_some_and(|asked| asked.has_begun(now))
+    }
+
+    /// What is granted of what the record `says`, as far as an undo has not pinned something else.
+    pub fn entitlement(&self, says: &Entitlement) -> Entitlement {
+        self.pins.entitlement(says, self.account.as_ref(), self.was.as_deref())
+    }
+
+    /// Whether what is planned gives access against what the record `says`, by an undo.
+    pub fn gives_against(&self, says: &Entitlement) -> bool {
+        self.pins.gives_against(says, self.account.as_ref(), self.was.as_deref())
     }
 
     /// Whether the last finished plan was made for this entitlement.

@@ -51,11 +51,12 @@ impl Pins {
     }
 
     /// What the record grants, as far as access is not pinned to something else. Access against an end is proposed where the end is
-    /// carried out on `account`, and holds once it was approved: until then the end is what holds.
-    pub fn entitlement(&self, says: &Entitlement, account: Option<&Account>) -> Entitlement {
+    /// carried out on `account`, and holds once it was approved: until then the end is what holds. `was` is the word of the entitlement
+    /// that the last finished plan was made for.
+    pub fn entitlement(&self, says: &Entitlement, account: Option<&Account>, was: Option<&str>) -> Entitlement {
         match (self.access, says) {
             (Some(Access::Given), Entitlement::OnLeave(_)) => Entitlement::Entitled,
-            (Some(Access::Given), _) if self.defies(says) && (self.is_decided() || is_out(says, account)) => {
+            (Some(Access::Given), _) if self.defies(says) && (self.is_decided() || is_out(says, account, was)) => {
                 Entitlement::Entitled
             }
             (Some(Access::Withheld), Entitlement::Entitled) => {
@@ -94,8 +95,8 @@ impl Pins {
     }
 
     /// Whether what is planned gives access against the record: what ends it meanwhile waits for nobody.
-    pub fn gives_against(&self, says: &Entitlement, account: Option<&Account>) -> bool {
-        self.defies(says) && !self.entitlement(says, account).is_over()
+    pub fn gives_against(&self, says: &Entitlement, account: Option<&Account>, was: Option<&str>) -> bool {
+        self.defies(says) && !self.entitlement(says, account, was).is_over()
     }
 
     /// Puts the pinned attributes over what the mapping gives: only what it maps, whatever was pinned.
@@ -148,11 +149,11 @@ impl Pins {
 }
 
 /// Whether the end that a record says is carried out on an account, as far as one person's word goes: whoever may be an administrator
-/// is suspended, and the rest waits for two.
-fn is_out(says: &Entitlement, account: Option<&Account>) -> bool {
+/// is suspended, and the rest waits for two. A suspension for the time of the grace is no end: that comes after it.
+fn is_out(says: &Entitlement, account: Option<&Account>, was: Option<&str>) -> bool {
     account.is_some_and(|account| match says {
         Entitlement::Suspended(_) => !account.is_awake(),
-        _ => !account.is_live() || account.is_suspended_for_end(),
+        _ => !account.is_live() || account.is_suspended_for_end() && was != Some("suspended"),
     })
 }
 
@@ -219,6 +220,7 @@ pub fn invert<'a>(newest_first: impl IntoIterator<Item = &'a Step>) -> (Pins, BT
 mod tests {
     use super::*;
     use crate::domain::AccountStatus;
+    use crate::domain::account::user::ExitProof;
     use crate::domain::account::user::tests::bare;
     use crate::domain::record::employee::FieldChange;
 
@@ -278,21 +280,28 @@ mod tests {
         let ended = Entitlement::Ended("inactive".into());
         assert!(pins.defies(&ended) && !pins.defies(&Entitlement::Entitled));
         let mut account = bare("00u1", "a@example.com", None);
-        assert_eq!(pins.entitlement(&ended, Some(&account)), Entitlement::Entitled, "of an earlier version");
+        assert_eq!(pins.entitlement(&ended, Some(&account), None), Entitlement::Entitled, "of an earlier version");
         pins.pinned_while(&ended);
-        assert_eq!(pins.entitlement(&ended, Some(&account)), ended, "nobody has approved it");
+        assert_eq!(pins.entitlement(&ended, Some(&account), None), ended, "nobody has approved it");
         account.status = AccountStatus::Suspended;
-        assert_eq!(pins.entitlement(&ended, Some(&account)), ended, "the end goes on");
+        assert_eq!(pins.entitlement(&ended, Some(&account), None), ended, "the end goes on");
+        account.marks.exit = Some(ExitProof { suspended: true, ..ExitProof::default() });
+        let proposed = |was: &str| pins.entitlement(&ended, Some(&account), Some(was)) == Entitlement::Entitled;
+        assert!(proposed("entitled"), "an administrator's: the rest waits for two");
+        assert!(!proposed("suspended"), "the end that comes after a grace goes on");
         let grace = Entitlement::Suspended("the grace".into());
-        assert_eq!(pins.entitlement(&grace, Some(&account)), Entitlement::Entitled, "proposed");
+        assert_eq!(pins.entitlement(&grace, Some(&account), None), Entitlement::Entitled, "proposed");
         account.status = AccountStatus::Deprovisioned;
-        assert_eq!(pins.entitlement(&ended, Some(&account)), Entitlement::Entitled, "proposed");
-        assert!(!pins.is_decided() && pins.gives_against(&ended, Some(&account)));
-        assert!(!pins.gives_against(&ended, Some(&bare("00u1", "a@example.com", None))), "the end waits for nobody");
+        assert_eq!(pins.entitlement(&ended, Some(&account), None), Entitlement::Entitled, "proposed");
+        assert!(!pins.is_decided() && pins.gives_against(&ended, Some(&account), None));
+        assert!(
+            !pins.gives_against(&ended, Some(&bare("00u1", "a@example.com", None)), None),
+            "the end waits for nobody"
+        );
         assert!(!pins.carries_out(&Step::ReadBack { id: "00u1".into() }));
         assert!(pins.carries_out(&Step::Activate { id: "00u1".into(), send_email: false }));
         account.status = AccountStatus::Active;
-        assert_eq!(pins.entitlement(&ended, Some(&account)), Entitlement::Entitled, "by decision");
+        assert_eq!(pins.entitlement(&ended, Some(&account), None), Entitlement::Entitled, "by decision");
     }
 
     #[test]
@@ -301,8 +310,8 @@ mod tests {
         let (mut pins, _) = invert(&[suspend]);
         let (leave, ended) = (Entitlement::OnLeave("the rule applies".into()), Entitlement::Ended("a date".into()));
         pins.pinned_while(&leave);
-        assert_eq!(pins.entitlement(&leave, None), Entitlement::Entitled);
-        assert_eq!(pins.entitlement(&ended, None), ended);
+        assert_eq!(pins.entitlement(&leave, None, None), Entitlement::Entitled);
+        assert_eq!(pins.entitlement(&ended, None, None), ended);
         assert!(!pins.defies(&ended));
         pins.pinned_while(&ended);
         assert!(pins.defies(&ended));

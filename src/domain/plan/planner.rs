@@ -159,7 +159,7 @@ fn wake_and_adjust(situation: &Situation, account: &Account) -> Result<Plan, Obs
 
 /// What the plan is made for: what the record grants, or what an undo has pinned.
 pub(in crate::domain) fn case_entitlement(situation: &Situation) -> Entitlement {
-    situation.case.pins.entitlement(&situation.lifecycle.entitlement, situation.case.account.as_ref())
+    situation.case.entitlement(&situation.lifecycle.entitlement)
 }
 
 fn remark(text: &str) -> Plan {
