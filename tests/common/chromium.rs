@@ -2,6 +2,7 @@
 //! crates that speak it, one would switch the client's proxies of the environment on in every test, the other brings a second set
 //! of Unicode tables.)
 
+use crate::common::rig::comes_true;
 use crate::common::skipped::skipped;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -104,11 +105,11 @@ impl Chromium {
         found.iter().filter_map(|element| element[ELEMENT].as_str().map(str::to_owned)).collect()
     }
 
-    /// Clicks the first of them.
-    pub async fn click(&self, path: &str) {
-        let found = self.all(path).await;
-        let Some(element) = found.first() else { panic!("nothing at {path}: {}", self.text().await) };
-        self.click_on(element).await;
+    /// The first of them, once it is there.
+    async fn first(&self, path: &str) -> String {
+        let there = comes_true(async || !self.all(path).await.is_empty()).await;
+        assert!(there, "nothing at {path}: {}", self.text().await);
+        self.all(path).await.swap_remove(0)
     }
 
     /// Clicks an element.
@@ -119,17 +120,21 @@ impl Chromium {
 
     /// Types into the first of them.
     pub async fn type_into(&self, path: &str, text: &str) {
-        let found = self.all(path).await;
-        let typed = self.post(&format!("/element/{}/value", found[0]), json!({ "text": text })).await;
+        let field = self.first(path).await;
+        let typed = self.post(&format!("/element/{field}/value"), json!({ "text": text })).await;
         assert!(typed.is_null(), "{typed}");
     }
 
-    /// Presses the button, or follows the link of the page, of this text.
+    /// Presses the button, or follows the link of the page, of this text, and waits until that page is gone: the driver answers
+    /// a click before the next page has come.
     pub async fn press(&self, text: &str) {
-        self.click(&format!(
-            "//button[contains(normalize-space(.), {text:?})] | //main//a[normalize-space(.) = {text:?}]"
-        ))
-        .await;
+        let path =
+            format!("//button[contains(normalize-space(.), {text:?})] | //main//a[normalize-space(.) = {text:?}]");
+        let pressed = self.first(&path).await;
+        let page = self.first("/html").await;
+        self.click_on(&pressed).await;
+        let gone = comes_true(async || self.get(&format!("/element/{page}/name")).await["error"].is_string()).await;
+        assert!(gone, "{text:?} leads nowhere: {}", self.text().await);
     }
 
     /// What a reader sees.

@@ -17,6 +17,7 @@ impl Chromium {
         self.page(pages, "/").await;
         self.type_into("//input[@name='token']", &secret(role)).await;
         self.press("Sign in").await;
+        self.shows("Sign out").await;
     }
 
     async fn shows(&self, text: &str) {
@@ -35,6 +36,7 @@ fn in_a_browser_somebody_approves_three_of_a_layoff_and_a_viewer_finds_no_button
         chromium.shows("Tonight").await;
         chromium.page(&pages, "/holds").await;
         chromium.press("hold 1").await;
+        chromium.shows("Approve the ticked").await;
         let boxes = chromium.all("//input[@name='target']").await;
         assert_eq!(boxes.len(), 8);
         for one in &boxes[..3] {
@@ -62,6 +64,7 @@ fn in_a_browser_somebody_approves_three_of_a_layoff_and_a_viewer_finds_no_button
         assert!(!fetched.is_empty() && fetched.iter().all(|url| url.starts_with(&own)), "{fetched:?}");
         assert_eq!(json!(chromium.complaints().await), json!([]), "no violation of the policy, no error of the script");
         chromium.press("Sign out").await;
+        chromium.shows("Sign in").await;
         chromium.sign_in(&pages, Role::Viewer).await;
         chromium.page(&pages, "/holds/1").await;
         chromium.shows("An approver decides").await;
