@@ -357,7 +357,7 @@ impl PersonRun {
             new_groups: self.made(&effect).into_iter().chain(seen).collect(),
             effect,
             account: concluded.account,
-            renamed: concluded.renamed,
+            holder: concluded.holder,
             next: concluded.next,
         };
         self.observe_end(&end.next);

@@ -189,6 +189,7 @@ fn field(change: &FieldChange) -> String {
 fn effect(it: &Effect) -> String {
     let step = match &it.call.step {
         Step::ReadAccount { .. } => "account read".to_owned(),
+        Step::ReadHolder { id, login } => format!("deactivated account {id} read, which has the login {login}"),
         step => describe_step(step).unwrap_or_else(|| step.name().replace('_', " ")),
     };
     let why = it.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();

@@ -169,6 +169,7 @@ impl Event {
                 Some(Event::AccessChange)
             }
             Step::ReadAccount { .. }
+            | Step::ReadHolder { .. }
             | Step::CreateGroup { .. }
             | Step::FreeLogin { .. }
             | Step::Unlock { .. }

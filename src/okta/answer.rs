@@ -39,6 +39,7 @@ pub fn understand(step: &Step, reply: &Reply, mapping: &Mapping, mapped: &BTreeS
     let shows_user = matches!(
         step,
         Step::ReadAccount { .. }
+            | Step::ReadHolder { .. }
             | Step::ReadBack { .. }
             | Step::ReadProfile { .. }
             | Step::CreateUser { .. }
@@ -62,14 +63,16 @@ pub fn understand(step: &Step, reply: &Reply, mapping: &Mapping, mapped: &BTreeS
             user => user.map(|user| Answer::User(user.account(anchor, mapped))),
         },
         Step::ReadProfile { .. } => full(body, reply, anchor, mapped),
-        Step::ReadAccount { .. } | Step::CreateUser { .. } | Step::UpdateUser { .. } | Step::ChangeType { .. } => {
-            match serde_json::from_slice::<User>(body) {
-                Ok(user) if matches!(step, Step::ReadAccount { .. }) && user.transitioning_to.is_some() => {
-                    return still_running();
-                }
-                user => user.map(|user| Answer::User(user.account(anchor, mapped))),
+        Step::ReadAccount { .. }
+        | Step::ReadHolder { .. }
+        | Step::CreateUser { .. }
+        | Step::UpdateUser { .. }
+        | Step::ChangeType { .. } => match serde_json::from_slice::<User>(body) {
+            Ok(user) if matches!(step, Step::ReadAccount { .. }) && user.transitioning_to.is_some() => {
+                return still_running();
             }
-        }
+            user => user.map(|user| Answer::User(user.account(anchor, mapped))),
+        },
         Step::ReadRoles { .. } | Step::ReadGroupRoles { .. } => {
             serde_json::from_slice::<Vec<RoleObject>>(body).map(|roles| Answer::Role { holds: !roles.is_empty() })
         }
@@ -119,7 +122,7 @@ fn not_asked_for(step: &Step, user: &User) -> Option<String> {
     let is_login = |asked: &str| login_key(asked) == login_key(login);
     let (asked, is_right) = match step {
         Step::ReadAccount { id_or_login } => (id_or_login.as_str(), user.id == *id_or_login || is_login(id_or_login)),
-        Step::ReadBack { id } | Step::ReadProfile { id } => (id.as_str(), user.id == *id),
+        Step::ReadBack { id } | Step::ReadProfile { id } | Step::ReadHolder { id, .. } => (id.as_str(), user.id == *id),
         Step::UpdateUser { id, .. } | Step::ChangeType { id, .. } => (id.as_str(), user.id == *id),
         Step::CreateUser { profile, .. } => {
             let asked = profile.get("login").and_then(serde_json::Value::as_str).unwrap_or_default();

@@ -39,7 +39,9 @@ impl Request {
     pub fn of(step: &Step, full: Option<&FullProfile>) -> Self {
         match step {
             Step::ReadAccount { id_or_login } => Self::get(account(id_or_login)),
-            Step::ReadBack { id } | Step::ReadProfile { id } => Self::get(format!("/api/v1/users/{id}")),
+            Step::ReadBack { id } | Step::ReadProfile { id } | Step::ReadHolder { id, .. } => {
+                Self::get(format!("/api/v1/users/{id}"))
+            }
             Step::ListGroups { page: Some(page), .. } | Step::ReadGroups { page: Some(page), .. } => {
                 Self::get(page.clone())
             }

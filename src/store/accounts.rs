@@ -1,18 +1,21 @@
 //! What Okta holds, as last observed.
 
 use super::engine::Tx;
-use super::rows::{account, awaited, link, org, target};
-use super::{Store, StoreError, awaiting, dirty};
+use super::rows::{account, awaited, link, org, target, work};
+use super::{Drifted, Store, StoreError, awaiting, dirty, drifted, proof};
 use crate::clock::Moment;
+use crate::domain::account::directory::Directory;
 use crate::domain::account::user::{Account, Link};
 use crate::domain::plan::doubt::{self, Ending};
+use crate::domain::plan::drift::{drift, merge};
 use crate::domain::plan::priority::Priority;
+use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::plan::step::Step;
 use crate::domain::text::login_key;
 use crate::domain::work::cause::Cause;
-use crate::domain::work::machine::ANY_BUCKET;
+use crate::domain::work::machine::{ANY_BUCKET, Work};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Accounts whose links are written down in one transaction.
@@ -50,6 +53,44 @@ pub(super) fn rename(c: &Tx, org: &str, okta_id: &str, login: &str, now: Moment)
     account.login = login.to_owned();
     account.profile.insert("login".into(), login.into());
     account::save_login(c, org, &account)
+}
+
+/// An account that is somebody else's, or nobody's, was read, and is otherwise than was known: whose it is is looked at.
+pub(super) fn seen_otherwise(
+    c: &Tx,
+    rules: &Rulebook,
+    org: &str,
+    found: &Account,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let matched: Vec<String> = rules.matching.iter().map(|rule| rule.attribute.clone()).collect();
+    let Some((known, known_at)) = account::with_time(c, org, &found.id)? else {
+        return put(c, org, found, &matched, now);
+    };
+    let nothing_read = BTreeSet::new();
+    put(c, org, &merge(&known, found, &nothing_read, &rules.mapping, None), &matched, now)?;
+    let owner = target::owner(c, org, &found.id)?;
+    if let Some(owner) = owner {
+        work::change(c, owner, Work::read_again)?;
+    }
+    let drifted = Drifted {
+        okta_id: found.id.clone(),
+        login: found.login.clone(),
+        target: owner,
+        changes: drift(&known, found, &Directory::default(), &nothing_read),
+        known_at,
+        actor: None,
+        deleted: false,
+    };
+    drifted::note(c, org, &drifted, true, now)
+}
+
+/// Okta has no account of this id any more.
+pub(super) fn gone(c: &Tx, org: &str, okta_id: &str) -> Result<(), StoreError> {
+    match target::owner(c, org, okta_id)? {
+        Some(target) => proof::lose(c, org, target, okta_id),
+        None => account::remove(c, org, okta_id),
+    }
 }
 
 /// Writes down the links of the accounts after `after`, in the order of their ids; the last of them, and how many people report

@@ -80,7 +80,7 @@ async fn whoever_needs_a_group_that_may_not_be_made_for_another_is_evaluated_for
 
 #[tokio::test]
 async fn whoever_was_held_as_somebody_who_may_be_an_administrator_is_not_when_it_is_known_before_their_run_is_over() {
-    let held = || Release::Held { why: "two people must agree".into(), withheld: Vec::new() };
+    let held = || Release::Held { why: "two people must agree".into(), withheld: Vec::new(), again: None };
     let later = |world: &World| Release::Retry { at: world.now, why: "HTTP 500".into() };
     for in_between in [false, true] {
         let world = World::new().await;

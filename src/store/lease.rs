@@ -1,6 +1,7 @@
 //! What the store is asked for when somebody is to be worked on, and what it is told of a call.
 
 use crate::audit::Effect;
+use crate::domain::account::user::OfHolder;
 use crate::domain::work::run::{Lease, Next};
 use crate::domain::{Group, Learned};
 
@@ -28,8 +29,8 @@ pub struct EndStep {
     pub effect: Effect,
     /// What Okta holds now, if the call told.
     pub account: Learned,
-    /// A deactivated account that gave up its login: its id and what it is called now.
-    pub renamed: Option<(String, String)>,
+    /// What the call has told of the account that has the login which the person is to have.
+    pub holder: Option<OfHolder>,
     /// Groups that were made, or were not known before.
     pub new_groups: Vec<Group>,
     /// How the run goes on; written down in the same transaction as the outcome.

@@ -15,6 +15,7 @@ use super::{
 use crate::audit::details::{Done, Planned, Quarantined, Withheld};
 use crate::audit::{Call, Effect, Event, Outcome, Record};
 use crate::clock::Moment;
+use crate::domain::account::user::OfHolder;
 use crate::domain::plan::doubt::Ending;
 use crate::domain::work::machine::{Happened, Transition, Work};
 use crate::domain::work::run::{Begun, Claim, Lease, Next, Release};
@@ -89,8 +90,11 @@ impl Store {
             }
             append(c, &about(c, end.lease, now, Event::Effect(end.effect.clone()))?)?;
             let org = work::org(c, end.lease.target)?;
-            if let Some((id, login)) = &end.renamed {
-                accounts::rename(c, &org, id, login, now)?;
+            match &end.holder {
+                Some(OfHolder::Renamed { id, login }) => accounts::rename(c, &org, id, login, now)?,
+                Some(OfHolder::Is(account)) => accounts::seen_otherwise(c, &rules.load(), &org, account, now)?,
+                Some(OfHolder::Gone(id)) => accounts::gone(c, &org, id)?,
+                None => {}
             }
             for group in &end.new_groups {
                 previews::group_seen(c, &org, group, now)?;

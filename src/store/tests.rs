@@ -204,7 +204,7 @@ async fn an_outcome_its_account_and_its_audit_row_are_one_commit() {
         intent,
         effect: effect(Outcome::Applied),
         account: Some(account(None)).into(),
-        renamed: None,
+        holder: None,
         new_groups: Vec::new(),
         next: Next::Release(done()),
     };
@@ -226,7 +226,7 @@ async fn what_a_call_has_left_open_is_read_first_by_whoever_comes_next() {
         intent,
         effect,
         account: Learned::Nothing,
-        renamed: None,
+        holder: None,
         new_groups: Vec::new(),
         next: Next::Read,
     };
@@ -346,7 +346,7 @@ async fn managers_are_found_awaited_and_never_fatal() {
         intent,
         effect: effect(Outcome::Applied),
         account: Some(account).into(),
-        renamed: None,
+        holder: None,
         new_groups: Vec::new(),
         next: Next::Release(done()),
     };

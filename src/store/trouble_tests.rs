@@ -49,7 +49,7 @@ async fn an_outcome_that_the_store_refuses_is_audited_and_the_account_is_read_be
         intent,
         effect: effect(Outcome::Applied),
         account: Some(account(None)).into(),
-        renamed: None,
+        holder: None,
         new_groups: Vec::new(),
         next: Next::Continue,
     };
@@ -82,7 +82,7 @@ async fn what_a_call_has_led_to_is_in_doubt_when_the_store_does_not_take_it_alth
         intent: first,
         effect: effect(Outcome::Applied),
         account: Some(account(None)).into(),
-        renamed: None,
+        holder: None,
         new_groups: Vec::new(),
         next: Next::Continue,
     };
@@ -134,7 +134,7 @@ async fn a_run_of_which_nothing_is_heard_is_let_go_and_what_it_says_late_changes
         intent,
         effect: effect(Outcome::Applied),
         account: Some(account(None)).into(),
-        renamed: None,
+        holder: None,
         new_groups: Vec::new(),
         next: Next::Release(done()),
     };

@@ -63,7 +63,7 @@ async fn what_differs_after_a_start_from_what_the_store_held_is_followed_up_and_
             intent,
             effect: effect(Outcome::Applied),
             account: Some(seen(AccountStatus::Active)).into(),
-            renamed: None,
+            holder: None,
             new_groups: Vec::new(),
             next: Next::Release(done()),
         };

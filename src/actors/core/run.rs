@@ -5,6 +5,7 @@
 use crate::audit::details::Planned;
 use crate::clock::Moment;
 use crate::domain::account::knowledge::Knowledge;
+use crate::domain::account::user::OfHolder;
 use crate::domain::guard::change::{kinds_of, summary};
 use crate::domain::guard::planned::plan;
 use crate::domain::guard::safeguard::{Proposal, restrain};
@@ -54,8 +55,8 @@ pub enum Act {
 pub struct Concluded {
     /// What Okta holds now, if the call told.
     pub account: Learned,
-    /// A deactivated account that gave up its login: its id and what it is called now.
-    pub renamed: Option<(String, String)>,
+    /// What the call has told of the account that has the login which the person is to have.
+    pub holder: Option<OfHolder>,
     /// What is written with the outcome.
     pub next: Next,
     /// What the run does after that is on disk.
@@ -66,7 +67,7 @@ pub struct Concluded {
 
 impl Concluded {
     fn new(account: Learned, next: Next, then: Option<Act>) -> Self {
-        Self { account, renamed: None, next, then, refresh_directory: false }
+        Self { account, holder: None, next, then, refresh_directory: false }
     }
 
     /// The account is read before anything else is done, also by whoever comes instead of this run.
@@ -316,7 +317,12 @@ impl Run {
                 }
                 let why = found.held.into_values().collect::<Vec<_>>().join("; ");
                 let withheld = found.sifted.withheld.into_values().flatten().collect::<Vec<_>>();
-                Act::Release(Release::Held { why, withheld })
+                // What secures a leaver meanwhile waits for nobody: Okta's refusal of it is tried again.
+                let is_refused =
+                    |account: &Account| account.marks.not_suspended_in.is_some() || !self.refused.is_empty();
+                let is_open = self.account().is_some_and(|account| account.is_awake() && is_refused(account));
+                let again = (self.over && is_open).then(|| context.now + next_try(self.claim.attempt));
+                Act::Release(Release::Held { why, withheld, again })
             }
         }
     }
@@ -360,6 +366,11 @@ impl Run {
         let outcome = tolerate(step, outcome);
         if matches!(step, Step::ReadAccount { .. }) {
             return self.after_read(&outcome, answer, context);
+        }
+        if let Step::ReadHolder { id, login } = step
+            && let (Outcome::Applied, Answer::User(_)) | (Outcome::Missing, _) = (&outcome, answer)
+        {
+            return self.after_holder((id, login), answer, context);
         }
         match outcome {
             Outcome::Replan { why } | Outcome::Refused { why, .. } if matches!(step, Step::FreeLogin { .. }) => {
@@ -420,11 +431,11 @@ impl Run {
     }
 
     fn applied(&mut self, step: &Step, answer: &Answer, context: &Context) -> Concluded {
-        let mut renamed = None;
+        let mut holder = None;
         let account = match step {
             Step::CreateGroup { .. } => Learned::Nothing,
             Step::FreeLogin { id, renamed: name, .. } => {
-                renamed = Some((id.clone(), name.clone()));
+                holder = Some(OfHolder::Renamed { id: id.clone(), login: name.clone() });
                 if let Ok(chosen) = &mut self.claim.case.login {
                     chosen.deactivated_holder = None;
                 }
@@ -456,7 +467,7 @@ impl Run {
             let next = Next::Release(Release::ReadFirst { at: context.now + A_MOMENT, why });
             return Concluded::new(account, next, None);
         }
-        Concluded { renamed, ..self.concluded(account, context) }
+        Concluded { holder, ..self.concluded(account, context) }
     }
 
     /// Goes on; if that is the end of the run, it is written with the outcome, in one commit.

@@ -26,6 +26,22 @@ impl Learned {
     }
 }
 
+/// What a call has taught of a deactivated account, or of one that was: it has the login that the person is to have.
+#[derive(Clone, Debug, PartialEq)]
+pub enum OfHolder {
+    /// It has given up its login.
+    Renamed {
+        /// Its id.
+        id: String,
+        /// What it is called from now on.
+        login: String,
+    },
+    /// It is otherwise than was known.
+    Is(Box<Account>),
+    /// Okta has none of this id any more.
+    Gone(String),
+}
+
 impl From<Option<Account>> for Learned {
     /// What is held for somebody now: an account, or none.
     fn from(held: Option<Account>) -> Self {

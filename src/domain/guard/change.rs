@@ -83,9 +83,14 @@ pub fn sift_calls(plan: &Plan, former: Option<&str>, may: impl Fn(ChangeKind, &S
             sifted.withhold(kind, step.clone());
             continue;
         }
+        let kind = if makes { ChangeKind::Create } else { ChangeKind::ChangeLogin };
+        // Nobody is read for what waits.
+        if matches!(step, Step::ReadHolder { .. }) {
+            sifted.steps.extend(plan.steps.get(n + 1).filter(|taken| may(kind, taken)).map(|_| step.clone()));
+            continue;
+        }
         // Taking a login from a deactivated account serves the one who gets it.
         if matches!(step, Step::FreeLogin { .. }) {
-            let kind = if makes { ChangeKind::Create } else { ChangeKind::ChangeLogin };
             if may(kind, step) {
                 sifted.steps.push(step.clone())
             } else {
@@ -195,7 +200,7 @@ pub fn describe(step: &Step) -> Option<String> {
         profile.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
     Some(match step {
-        Step::ReadAccount { .. } | Step::ReadProfile { .. } => return None,
+        Step::ReadAccount { .. } | Step::ReadHolder { .. } | Step::ReadProfile { .. } => return None,
         Step::CreateGroup { name } => format!("group {name:?} made"),
         Step::FreeLogin { id, login, .. } => format!("login {login} taken from the deactivated account {id}"),
         Step::CreateUser { profile, groups, activate, .. } => format!(

@@ -129,6 +129,7 @@ impl<'a> Side<'a> {
             | Step::SetManager { .. }
             | Step::ClearManager { .. }
             | Step::ReadAccount { .. }
+            | Step::ReadHolder { .. }
             | Step::ReadProfile { .. }
             | Step::ReadBack { .. }
             | Step::ReadGroups { .. }

@@ -86,6 +86,7 @@ const fn undoes_late(step: &Step) -> bool {
         | Step::RevokeSessions { .. }
         | Step::RevokeSessionsAgain { .. }
         | Step::ReadAccount { .. }
+        | Step::ReadHolder { .. }
         | Step::ReadProfile { .. }
         | Step::ReadBack { .. }
         | Step::ReadGroups { .. }

@@ -102,6 +102,7 @@ impl ChangeKind {
         }
         Some(match step {
             Step::ReadAccount { .. }
+            | Step::ReadHolder { .. }
             | Step::ListGroups { .. }
             | Step::ReadGroups { .. }
             | Step::ReadRoles { .. }

@@ -158,6 +158,7 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
             now.apps.remove(app);
         }
         Step::ReadAccount { .. }
+        | Step::ReadHolder { .. }
         | Step::ReadBack { .. }
         | Step::ReadRoles { .. }
         | Step::ReadGroupRoles { .. }

@@ -202,6 +202,7 @@ pub fn invert<'a>(newest_first: impl IntoIterator<Item = &'a Step>) -> (Pins, BT
             Step::CreateGroup { .. } => warn("a group that was made stays"),
             Step::FreeLogin { .. } => warn("a login that was taken from a deactivated account stays taken"),
             Step::ReadAccount { .. }
+            | Step::ReadHolder { .. }
             | Step::ReadGroups { .. }
             | Step::ReadRoles { .. }
             | Step::ReadGroupRoles { .. }

@@ -166,15 +166,17 @@ fn remark(text: &str) -> Plan {
     Plan { remarks: vec![text.to_owned()], ..Plan::default() }
 }
 
-/// The deactivated account that holds the chosen login gives it up.
-fn free_login(case: &Case) -> Option<Step> {
-    let chosen = case.login.as_ref().ok()?;
-    let id = chosen.deactivated_holder.clone()?;
+/// The deactivated account that holds the chosen login gives it up. What was seen long ago is no reason to write it: it is read
+/// first.
+fn free_login(case: &Case) -> Vec<Step> {
+    let Some(chosen) = case.login.as_ref().ok() else { return Vec::new() };
+    let Some(id) = chosen.deactivated_holder.clone() else { return Vec::new() };
     let renamed = match chosen.login.split_once('@') {
         Some((local, domain)) => format!("{local}.{id}@{domain}"),
         None => format!("{}.{id}", chosen.login),
     };
-    Some(Step::FreeLogin { id, login: chosen.login.clone(), renamed })
+    let login = chosen.login.clone();
+    vec![Step::ReadHolder { id: id.clone(), login: login.clone() }, Step::FreeLogin { id, login, renamed }]
 }
 
 fn create(situation: &Situation, activate: bool) -> Result<Plan, Obstacle> {
@@ -241,8 +243,8 @@ fn adjust(situation: &Situation, account: &Account, plan: &mut Plan) -> Result<(
     let (taken, given): (Vec<_>, Vec<_>) = apps.into_iter().partition(|step| step.priority() == Priority::Remove);
     let changes = changes(situation, account, &desired);
     let converts = kind.is_some() || changes.iter().any(|change| change.field == LOGIN);
-    let frees = changes.iter().any(|change| change.field == LOGIN).then(|| free_login(situation.case)).flatten();
-    let written = frees.into_iter().chain(write(account, kind, changes));
+    let frees = changes.iter().any(|change| change.field == LOGIN).then(|| free_login(situation.case));
+    let written = frees.into_iter().flatten().chain(write(account, kind, changes));
     if converts {
         plan.steps.extend(written.chain(added).chain(removed).chain(taken));
     } else {

@@ -4,6 +4,7 @@
 //! **Invariant:** pure; a rulebook never changes while it is used.
 
 use crate::clock::Moment;
+use crate::domain::account::user::AccountStatus;
 use crate::domain::mapping::desired::{Desired, Mapping, Shown};
 use crate::domain::mapping::expr::MappingError;
 use crate::domain::mapping::expr::{Bound, Engine, Expr};
@@ -175,7 +176,12 @@ impl Rulebook {
         let of = |positions: &[Position]| {
             lifecycle::together(positions.iter().map(|p| self.position_lifecycle(p, ended_at, now)).collect())
         };
-        let here = of(case.person.positions());
+        let mut here = of(case.person.positions());
+        // An account that was never activated gives no access, and is prepared for the start.
+        let account = case.account.as_ref().filter(|account| account.status != AccountStatus::Staged);
+        if let Some(since) = case.ended_at.filter(|_| account.is_some()) {
+            here = here.of_whoever_left(since, &self.policies, now);
+        }
         let unrouted = self.org(&case.org).map(|org| org.unrouted).unwrap_or_default();
         match (case.routed, unrouted) {
             (true, Unrouted::Keep) if !case.elsewhere.is_empty() => kept_by(here, of(&case.elsewhere), &case.org),
@@ -435,6 +441,39 @@ pub(crate) mod tests {
         assert_eq!(means(Inactive, "2027-01-15"), Entitlement::Prehire { due: true }, "it begins today");
         assert!(matches!(means(Inactive, "2027-01-18"), Entitlement::Suspended(_)), "it begins soon");
         assert_eq!(means(Active, "2024-03-01"), Entitlement::Entitled);
+    }
+
+    #[test]
+    fn whose_end_was_not_carried_out_yet_is_not_kept_by_a_start_that_lies_ahead() {
+        use crate::domain::record::employee::UserStatus::{Other, Pending};
+        let rules = rulebook();
+        let expected = |start: &str, status: Option<AccountStatus>, ended_at| {
+            let start_date = start.parse().ok();
+            let person =
+                Person::new(vec![position("acme", "a", |e| (e.user_status, e.start_date) = (Pending, start_date))]);
+            let account = status.map(|status| crate::domain::account::user::Account {
+                status,
+                ..crate::domain::account::user::tests::bare("00u1", "x@example.com", Some("a"))
+            });
+            rules
+                .recorded(&Case { account, ended_at, ..Case::new("main", person.expect("somebody")) }, now())
+                .entitlement
+        };
+        let (left, active) = (Some(now()), Some(AccountStatus::Active));
+        assert!(matches!(expected("2027-03-01", active, left), Entitlement::Ended(_)));
+        assert!(matches!(expected("2027-01-18", active, left), Entitlement::Suspended(_)));
+        assert_eq!(expected("2027-03-01", active, None), Entitlement::NotYet, "who has not left is kept");
+        let staged = Some(AccountStatus::Staged);
+        assert_eq!(expected("2027-01-18", staged, left), Entitlement::Prehire { due: false }, "prepared for the start");
+        assert_eq!(
+            expected("2027-01-18", None, left),
+            Entitlement::Prehire { due: false },
+            "one is made for the start"
+        );
+        let person = Person::of("acme", Employee { user_status: Other("archived".into()), ..an_employee() });
+        let account = Some(crate::domain::account::user::tests::bare("00u1", "x@example.com", Some("a")));
+        let case = Case { account, ended_at: left, ..Case::new("main", person) };
+        assert!(matches!(rules.recorded(&case, now()).entitlement, Entitlement::Suspended(_)), "nobody can tell");
     }
 
     #[test]

@@ -70,6 +70,9 @@ pub fn outlook(rules: &Rulebook, case: &Case, message: &Remark, now: Moment) -> 
     match (case.account.as_ref().map(|account| account.status), &lifecycle.entitlement) {
         (Some(AccountStatus::Staged), _) => (Stage::Staged, format!("activated on {at} UTC{remark}")),
         (Some(AccountStatus::Deprovisioned), _) => (Stage::Later, format!("comes back: activated on {at} UTC{remark}")),
+        (Some(AccountStatus::Suspended), entitlement) if entitlement.is_over() => {
+            (Stage::Later, format!("comes back: unsuspended on {at} UTC{remark}"))
+        }
         (Some(status), _) => (Stage::Ready, format!("the account is {}{remark}", status.as_str())),
         (None, Entitlement::NotYet) => (Stage::Later, format!("the account is made on {at} UTC")),
         (None, _) if case.person.primary().employee.user_status == UserStatus::Inactive => {

@@ -26,6 +26,13 @@ pub enum Step {
         /// What it is called.
         name: String,
     },
+    /// Read the deactivated account that has a login which somebody else is to have: whoever has activated it since keeps it.
+    ReadHolder {
+        /// The account.
+        id: String,
+        /// The login that it is believed to have.
+        login: String,
+    },
     /// Take a login from a deactivated account, so that somebody new can have it.
     FreeLogin {
         /// The deactivated account.
@@ -214,6 +221,7 @@ impl Step {
             | Step::RemoveGroup { .. }
             | Step::UnassignApp { .. } => Priority::Remove,
             Step::CreateGroup { .. }
+            | Step::ReadHolder { .. }
             | Step::FreeLogin { .. }
             | Step::CreateUser { .. }
             | Step::AddGroup { .. }
@@ -232,7 +240,11 @@ impl Step {
         !self.is_inquiry()
             && !matches!(
                 self,
-                Step::ReadAccount { .. } | Step::ReadBack { .. } | Step::ListGroups { .. } | Step::ReadProfile { .. }
+                Step::ReadAccount { .. }
+                    | Step::ReadHolder { .. }
+                    | Step::ReadBack { .. }
+                    | Step::ListGroups { .. }
+                    | Step::ReadProfile { .. }
             )
     }
 
@@ -263,6 +275,7 @@ impl Step {
         match self {
             Step::ReadAccount { .. } => "read_account",
             Step::CreateGroup { .. } => "create_group",
+            Step::ReadHolder { .. } => "read_holder",
             Step::FreeLogin { .. } => "free_login",
             Step::CreateUser { .. } => "create_user",
             Step::Activate { .. } => "activate",

@@ -97,6 +97,27 @@ impl Lifecycle {
         self.remarks.push(remark.into());
         self
     }
+
+    /// The same of somebody who left at `since`: their access stays over until they begin again, also where its end has not been
+    /// carried out yet. Shortly before the start it is only withheld, as between two positions; so it is while nobody can tell.
+    pub fn of_whoever_left(self, since: Moment, policies: &Policies, now: Moment) -> Self {
+        let over = match self.entitlement {
+            Entitlement::NotYet => {
+                ended("access has ended, and they do not begin again yet".into(), since, policies, now)
+            }
+            Entitlement::Prehire { due: false } => {
+                Self::settled(Entitlement::Suspended("access has ended, and they begin again soon".into()))
+            }
+            Entitlement::Unclear(why) => {
+                let withheld = format!("access has ended, and it is not clear whether they are back: {why}");
+                Self::settled(Entitlement::Suspended(withheld)).remark(why)
+            }
+            entitlement => return Self { entitlement, ..self },
+        };
+        let changes_at = [self.changes_at, over.changes_at].into_iter().flatten().min();
+        let remarks = self.remarks.into_iter().chain(over.remarks).collect();
+        Self { entitlement: over.entitlement, changes_at, remarks }
+    }
 }
 
 /// Until when the last day is a working day.
@@ -195,7 +216,9 @@ pub struct Terms<'a> {
 /// is prepared like a pending one; whoever is active already stays so (the plan sees to that).
 pub fn lifecycle(employee: &Employee, terms: &Terms, now: Moment) -> Lifecycle {
     match &employee.user_status {
-        UserStatus::Inactive => ended("user status is inactive".into(), terms.ended_at.unwrap_or(now), terms, now),
+        UserStatus::Inactive => {
+            ended("user status is inactive".into(), terms.ended_at.unwrap_or(now), terms.policies, now)
+        }
         UserStatus::Pending => pending(employee, terms, now),
         UserStatus::Other(word) => unclear(word, employee, terms, now),
         UserStatus::Active => match ahead(employee, terms, now) {
@@ -228,7 +251,7 @@ fn pending(employee: &Employee, terms: &Terms, now: Moment) -> Lifecycle {
         "pending with the start date {start}, which is older than the end of access: set active, or the new start date, in \
          Namely if they come back"
     );
-    ended(why, end, terms, now).remark(remark)
+    ended(why, end, terms.policies, now).remark(remark)
 }
 
 /// The start of a profile, if it has one: prepared some days before, due at the configured time of the day.
@@ -283,13 +306,13 @@ fn end_of_last_day(employee: &Employee, terms: &Terms) -> Option<(Date, Moment)>
 fn over(last_day: Option<(Date, Moment)>, terms: &Terms, now: Moment) -> Option<Lifecycle> {
     let (day, end) = last_day?;
     if end <= now {
-        return Some(ended(format!("the last day was {day}"), end, terms, now));
+        return Some(ended(format!("the last day was {day}"), end, terms.policies, now));
     }
     // Over where they were: a place that is not known any more gives nothing back, a date or a status does.
     let ended_at = terms.ended_at.filter(|_| !terms.is_of_person)?;
     let first_of_all = end_of(day, terms.policies.termination.last_day, &TimeZone::fixed(FIRST))?;
     let why = format!("the last day was {day} where they were known to be");
-    (first_of_all <= ended_at).then(|| ended(why, ended_at, terms, now).until(end))
+    (first_of_all <= ended_at).then(|| ended(why, ended_at, terms.policies, now).until(end))
 }
 
 /// Where on earth a day ends first.
@@ -318,8 +341,8 @@ fn present(employee: &Employee, terms: &Terms, now: Moment) -> Lifecycle {
 }
 
 /// Access ended at `since`: suspended for the grace, then over.
-fn ended(why: String, since: Moment, terms: &Terms, now: Moment) -> Lifecycle {
-    let grace = terms.policies.termination.grace;
+fn ended(why: String, since: Moment, policies: &Policies, now: Moment) -> Lifecycle {
+    let grace = policies.termination.grace;
     let over = since + grace;
     // Without a grace nothing is waited for, not even by a clock that was set back.
     if !grace.is_zero() && now < over {

@@ -156,6 +156,37 @@ fn whose_last_day_was_over_where_they_were_does_not_come_back_because_it_is_not_
 }
 
 #[test]
+fn who_has_left_and_is_expected_again_has_no_access_until_they_begin() {
+    let policies = Policies::default();
+    let now = "2026-05-04T13:00:00Z";
+    let left = moment("2026-05-01T10:00:00Z");
+    let of = |status, start: &str| {
+        under(&policies, &profile(status, start, ""), false, now).of_whoever_left(left, &policies, moment(now))
+    };
+    for status in [UserStatus::Pending, UserStatus::Active] {
+        let far = of(status.clone(), "2026-06-20");
+        assert!(matches!(far.entitlement, Entitlement::Ended(_)), "{far:?}");
+        assert_eq!(far.changes_at, Some(moment("2026-06-12T22:00:00Z")), "prepared again a week before");
+        let soon = of(status, "2026-05-06");
+        assert!(matches!(soon.entitlement, Entitlement::Suspended(_)), "{soon:?}");
+        assert_eq!(soon.changes_at, Some(moment("2026-05-05T22:00:00Z")));
+    }
+    let pending = of(UserStatus::Pending, "");
+    assert!(matches!(pending.entitlement, Entitlement::Ended(_)) && pending.remarks.len() == 1, "{pending:?}");
+    let unclear = of(UserStatus::Other("sabbatical".into()), "2020-01-01");
+    assert!(matches!(unclear.entitlement, Entitlement::Suspended(_)), "nobody can tell: {unclear:?}");
+    assert!(unclear.remarks.iter().any(|remark| remark.contains("sabbatical")), "{unclear:?}");
+    assert_eq!(of(UserStatus::Active, "2020-01-01").entitlement, Entitlement::Entitled, "they are back");
+    assert_eq!(of(UserStatus::Pending, "2026-05-04").entitlement, Entitlement::Prehire { due: true });
+    let termination = Termination { grace: Duration::from_secs(30 * 86_400), ..Termination::default() };
+    let grace = Policies { termination, ..Policies::default() };
+    let far = under(&grace, &profile(UserStatus::Pending, "2026-08-20", ""), false, now);
+    let far = far.of_whoever_left(left, &grace, moment(now));
+    assert!(matches!(far.entitlement, Entitlement::Suspended(_)), "{far:?}");
+    assert_eq!(far.changes_at, Some(left + Duration::from_secs(30 * 86_400)), "ended after the grace");
+}
+
+#[test]
 fn a_grace_suspends_first_and_ends_on_its_day() {
     let termination = Termination { grace: Duration::from_secs(30 * 86_400), ..Termination::default() };
     let policies = Policies { termination, ..Policies::default() };

@@ -36,7 +36,7 @@ pub enum State {
     Ready,
     /// Cannot go on until something changes; tried again when it is due.
     Quarantined,
-    /// Everything else was done; what is left waits for a decision.
+    /// Everything else was done, or is tried again when it is due; what is left waits for a decision.
     Held,
 }
 
@@ -273,11 +273,19 @@ impl Work {
                 let deadline = if is_newest { priority.deadline(work.dirty_at.millis()) } else { work.deadline };
                 (Work { priority, deadline, ..work }, None)
             }
-            Release::Held { why, withheld } => {
-                let work = freed.again(0, Some(why));
+            Release::Held { why, withheld, again } => {
+                // Somebody who is tried again and again beside what is held is told of once.
+                let is_reported = freed.attempt > 0 && again.is_some() && freed.reason.as_deref() == Some(why);
+                let event = || Happened::Withheld { why: why.clone(), steps: withheld.clone() };
+                let event = (!is_reported).then(event);
+                let work = freed.again(i64::from(again.is_some()), Some(why));
                 // Who is to be evaluated anew may be held for nothing.
-                let work = if is_newest && work.evaluated > 0 { work.held() } else { work.due(now, over, now) };
-                (work, Some(Happened::Withheld { why: why.clone(), steps: withheld.clone() }))
+                let work = match *again {
+                    _ if !is_newest || work.evaluated == 0 => work.due(now, over, now),
+                    None => work.held(),
+                    Some(at) => Work { due_at: at, read_first: true, ..work.held() },
+                };
+                (work, event)
             }
             Release::Evaluate { at } => (freed.again(1, None).due(*at, over, now).unevaluated(), None),
             // It was read: what is planned next begins with what is known of it, and not with the same read.
@@ -355,10 +363,10 @@ impl Work {
         }
     }
 
-    /// It is quarantined and due: tried again.
+    /// It waits for somebody, and is due: tried again.
     #[must_use]
     pub fn woken(self, now: Moment) -> Work {
-        let is_due = self.state == State::Quarantined && self.due_at.millis() <= now.millis();
+        let is_due = self.state != State::Ready && self.due_at.millis() <= now.millis();
         if is_due { Work { state: State::Ready, ..self } } else { self }
     }
 

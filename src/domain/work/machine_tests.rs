@@ -59,7 +59,7 @@ fn releases() -> impl Strategy<Value = Release> {
         Just(Release::Search),
         Just(Release::Stale),
         priorities().prop_map(|priority| Release::Yield { bucket: "users", priority }),
-        Just(Release::Held { why: why(), withheld: Vec::new() }),
+        Just(Release::Held { why: why(), withheld: Vec::new(), again: None }),
         moments().prop_map(|at| Release::Evaluate { at }),
         (of(moments()), any::<bool>()).prop_map(move |(again, read_first)| Release::Quarantined {
             why: why(),
@@ -298,7 +298,7 @@ proptest! {
         let leased = Work { token: Some(3), state: State::Ready, evaluated: work.dirty_rev, ..work };
         prop_assume!(leased.is_dirty());
         let lease = lease(&leased).expect("a run");
-        let held = Release::Held { why: "waits for a decision".into(), withheld: Vec::new() };
+        let held = Release::Held { why: "waits for a decision".into(), withheld: Vec::new(), again: None };
         prop_assert_eq!(leased.clone().released(lease, &held, false, now).work.state, State::Held);
         let after = leased.decided(now).released(lease, &held, false, now).work;
         prop_assert!(after.waits_for_evaluation() && after.due_at <= now, "{:?}", after);

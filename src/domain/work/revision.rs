@@ -83,11 +83,12 @@ pub fn revision(
     Revision { ended_at: ended_at(entitlement, case.ended_at, now), priority, bucket, changes_at }
 }
 
-/// Since when access is over: what cannot be told changes nothing, and whoever is not expected yet is not back.
+/// Since when access is over: what cannot be told changes nothing, and whoever has yet to begin is not back.
 const fn ended_at(entitlement: &Entitlement, before: Option<Moment>, now: Moment) -> Option<Moment> {
     match (entitlement.is_over(), entitlement, before) {
         (true, _, None) => Some(now),
-        (true, ..) | (false, Entitlement::Unclear(_) | Entitlement::NotYet, _) => before,
+        (true, ..)
+        | (false, Entitlement::Unclear(_) | Entitlement::NotYet | Entitlement::Prehire { due: false }, _) => before,
         _ => None,
     }
 }
@@ -116,6 +117,7 @@ mod tests {
     use crate::domain::record::employee::UserStatus;
     use crate::domain::record::employee::tests::an_employee;
     use crate::domain::record::person::Person;
+    use jiff::tz::TimeZone;
     use std::time::Duration;
 
     const NOW: Moment = Moment::from_secs(1_800_000_000);
@@ -142,6 +144,11 @@ mod tests {
         let pending = Employee { user_status: UserStatus::Pending, start_date: None, ..an_employee() };
         let not_yet = Case { ended_at: Some(before), ..Case::new("main", Person::of("acme", pending)) };
         assert_eq!(of(&not_yet, Known::default()).ended_at, Some(before), "pending without a start is no return");
+        let soon = NOW + Duration::from_secs(3 * 86_400);
+        let start_date = Some(TimeZone::UTC.to_datetime(soon.timestamp()).date());
+        let pending = Employee { user_status: UserStatus::Pending, start_date, ..an_employee() };
+        let soon = Case { ended_at: Some(before), ..Case::new("main", Person::of("acme", pending)) };
+        assert_eq!(of(&soon, Known::default()).ended_at, Some(before), "a start that lies ahead is none yet");
     }
 
     #[test]

@@ -71,8 +71,9 @@ pub enum Release {
     Stale,
     /// The counter of the next call is spent for now; that call is of this class.
     Yield { bucket: &'static str, priority: Priority },
-    /// All but what may not be done was done; it waits for a decision. `withheld` says what that is.
-    Held { why: String, withheld: Vec<Step> },
+    /// All but what may not be done was done; it waits for a decision. `withheld` says what that is. `again`: when what Okta has
+    /// refused of the rest is tried once more, after a read; counts as an attempt then.
+    Held { why: String, withheld: Vec<Step>, again: Option<Moment> },
     /// The plan asks for something that nobody has evaluated: what Okta holds is not what it was taken for. Counts as an
     /// attempt.
     Evaluate { at: Moment },

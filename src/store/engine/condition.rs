@@ -128,6 +128,24 @@ pub(super) fn holder(path: &Path) -> Option<String> {
     })
 }
 
+/// Whether some process holds the lock file at `path`, where the system tells. (A try to lock it would be in the way of a service that
+/// starts.)
+pub(super) fn is_held(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let inode = std::fs::metadata(path).map(|file| file.ino());
+    let locks = std::fs::read_to_string("/proc/locks");
+    inode.ok().zip(locks.ok()).is_some_and(|(inode, locks)| is_locked_whole(&locks, inode))
+}
+
+/// Whether a file is locked as a whole, by the kernel's list of locks.
+fn is_locked_whole(locks: &str, inode: u64) -> bool {
+    locks.lines().any(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        matches!(words.as_slice(), [_, "FLOCK", _, "WRITE", _, file, ..]
+            if file.rsplit(':').next().is_some_and(|found| found.parse() == Ok(inode)))
+    })
+}
+
 /// The process other than `own` that holds a lock for writing on one of these inodes, by the kernel's list of locks.
 fn writer_of(locks: &str, inodes: &[u64], own: u32) -> Option<u32> {
     locks.lines().find_map(|line| {
@@ -176,5 +194,6 @@ mod tests {
         assert_eq!(writer_of(locks, &[699, 700], 1), Some(42));
         assert_eq!(writer_of(locks, &[699, 700], 42), None, "we ourselves");
         assert_eq!(writer_of(locks, &[701], 1), None);
+        assert!(is_locked_whole(locks, 701) && !is_locked_whole(locks, 700));
     }
 }

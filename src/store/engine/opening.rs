@@ -1,12 +1,13 @@
 //! How a store is found, made, opened and closed: whatever is wrong with the file is said once, with its path and what to do.
 
-use super::condition::holder;
+use super::condition::{holder, is_held};
 use super::error::StoreError;
 use super::location::{self, beside};
 use super::migrate;
 use super::trouble::{Failure, SqlError, Trouble};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::Path;
@@ -18,6 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub(super) const TRY: Duration = Duration::from_millis(500);
 /// A file up to this size is looked through before the service starts; a larger one while it runs.
 const QUICKLY_READ: u64 = 64 << 20;
+
+/// What the file is called, beside the store, that the process that serves it holds a lock on. It names the process, and below which
+/// file that works with.
+const LOCK: &str = ".lock";
 
 /// Pages of the file that are kept in memory, in KiB.
 const CACHE_KIB: i64 = 64 << 10;
@@ -122,8 +127,13 @@ fn unlocked(path: &Path, c: &Connection) -> Result<(), StoreError> {
     }
 }
 
-/// That there is a store to look into.
+/// That there is a store to look into, and the one that a service works with, if one does: what is read in another file of its name
+/// is not so, and what is decided there nobody carries out.
 fn there(path: &Path) -> Result<(), StoreError> {
+    let served = served_file(&beside(path, LOCK));
+    if served.is_some() && served != FileId::at(path) {
+        return Err(StoreError::Unusable { path: path.to_owned(), failure: Failure::replaced() });
+    }
     let missing = || StoreError::Io { path: path.to_owned(), error: std::io::ErrorKind::NotFound.into() };
     if location::is_there(path)? { Ok(()) } else { Err(missing()) }
 }
@@ -180,13 +190,37 @@ impl FileId {
     }
 }
 
+impl fmt::Display for FileId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.device, self.inode)
+    }
+}
+
+/// Which file the process that holds the lock file `lock` works with, where that is known.
+fn served_file(lock: &Path) -> Option<FileId> {
+    let noted = std::fs::read_to_string(lock).ok()?;
+    let (device, inode) = noted.lines().nth(1)?.strip_prefix("file ")?.split_once(':')?;
+    let file = FileId { device: device.parse().ok()?, inode: inode.parse().ok()? };
+    is_held(lock).then_some(file)
+}
+
+/// Notes in the lock of the store at `path` which file is worked with from now on.
+pub(super) fn note_file(mut lock: &File, path: &Path) -> Result<Option<FileId>, StoreError> {
+    let file = FileId::at(path);
+    if let Some(file) = file {
+        let noted = write!(lock, "\nfile {file}");
+        noted.map_err(|error| StoreError::Io { path: beside(path, LOCK), error })?;
+    }
+    Ok(file)
+}
+
 /// Locks the store at `path` for this process, for as long as the file is open.
 pub fn lock(path: &Path) -> Result<File, StoreError> {
     let io = |error| StoreError::Io { path: path.to_owned(), error };
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(io)?;
     }
-    let name = beside(path, ".lock");
+    let name = beside(path, LOCK);
     location::is_a_file_beside(&name)?;
     let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(io)?;
     match file.try_lock() {
@@ -196,8 +230,9 @@ pub fn lock(path: &Path) -> Result<File, StoreError> {
             Ok(file)
         }
         Err(TryLockError::WouldBlock) => {
-            let holder = std::fs::read_to_string(&name).ok().filter(|holder| !holder.is_empty());
-            let holder = holder.unwrap_or_else(|| "another process".to_owned());
+            let noted = std::fs::read_to_string(&name).ok();
+            let holder = noted.as_deref().and_then(|noted| noted.lines().next());
+            let holder = holder.unwrap_or("another process").to_owned();
             Err(StoreError::Locked { path: path.to_owned(), holder })
         }
         Err(TryLockError::Error(error)) => Err(io(error)),

@@ -66,6 +66,7 @@ impl Writer {
             }
             Location::Unknown { why, .. } => return Err(StoreError::NotThere(unknown(why))),
         };
+        let opened = lock.as_ref().map(|lock| opening::note_file(lock, place.shown())).transpose()?.flatten();
         let condition = Condition::new(metrics.trouble.clone());
         let renewing = server.as_ref().map(Server::renewing);
         let (fence, seat) = renewing.map(|of| (of.fence(), of.seat())).unwrap_or_default();
@@ -73,7 +74,7 @@ impl Writer {
         let thread = std::thread::Builder::new().name("store".into());
         let served = Served {
             path: place.shown().to_owned(),
-            opened: matches!(place, Location::File(_)).then(|| FileId::at(place.shown())).flatten(),
+            opened,
             server,
             failures: Cell::new(0),
             condition: condition.clone(),

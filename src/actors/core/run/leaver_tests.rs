@@ -3,11 +3,12 @@
 use super::super::tests::World;
 use super::super::{Act, Run};
 use super::*;
+use crate::domain::account::administrators::{AdminLevel, Administrators};
 use crate::domain::pattern::Pattern;
 use crate::domain::plan::termination::LONGEST_WAIT;
 use crate::domain::record::lifecycle::{Policies, Termination};
 use crate::domain::work::run::Claim;
-use crate::domain::{Account, Employee, Group, UserStatus};
+use crate::domain::{Account, ChangeKind, Employee, Group, UserStatus};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -110,6 +111,7 @@ fn play_run(world: &World, mut claim: Claim, org: &mut Org, most: i64) -> Ended 
             Release::Retry { at, why } => (at, why, false),
             Release::ReadFirst { at, why } => (at, why, true),
             Release::Evaluate { at } => (at, "evaluated anew".into(), false),
+            Release::Held { again: Some(at), why, .. } => (at, why, true),
             other => panic!("{other:?}"),
         };
         claim.read_first |= read_first;
@@ -271,6 +273,33 @@ fn a_leaver_whose_accounts_are_in_doubt_waits_for_the_decision_and_only_what_okt
         let Release::Quarantined { again, .. } = release else { panic!("{release:?}") };
         assert_eq!(again.map(|at| at.since(world.now)), expected, "{first:?}");
     }
+}
+
+#[test]
+fn an_administrator_whom_okta_does_not_suspend_is_tried_again_while_two_people_are_waited_for() {
+    let mut world = World::new();
+    let listed = Some([("00u1".to_owned(), AdminLevel::Lesser)].into());
+    world.directory = world.directory.with_administrators(Administrators { listed, ..Administrators::default() });
+    let account = Account { status: AccountStatus::PasswordExpired, ..world.account() };
+    let mut claim = world.claim(leaver(), Some(account.clone()));
+    claim.restraint.as_administrator = ChangeKind::ALL.into();
+    claim.restraint.passed.remove(&ChangeKind::Deactivate);
+    claim.restraint.held = [(ChangeKind::Deactivate, "two people".to_owned())].into();
+    let mut org = Org::of(account);
+    let ended = play_run(&world, claim.clone(), &mut org, 2);
+    assert!(ended.waits.iter().all(|wait| *wait <= LONGEST_WAIT), "{:?}", ended.waits);
+    assert_eq!(ended.why, "two people");
+    // They have chosen a new password.
+    org.account.status = AccountStatus::Active;
+    let mut run = Run::new(Claim { read_first: true, ..claim });
+    let mut act = run.begin(&world.context());
+    while let Act::Send { step, .. } = act {
+        let (outcome, answer) = org.answer(&step);
+        let Concluded { next, then, .. } = run.conclude(&step, &outcome, &answer, &world.context());
+        act = if let Next::Release(release) = next { Act::Release(release) } else { then.expect("goes on") };
+    }
+    assert_eq!(org.account.status, AccountStatus::Suspended, "{:?}", org.calls);
+    assert!(matches!(act, Act::Release(Release::Held { again: None, .. })), "only people are waited for: {act:?}");
 }
 
 #[test]

@@ -6,8 +6,9 @@ use super::leaver::is_empty;
 use super::waits::A_MOMENT;
 use super::{Concluded, Context, Run, WRONG_AGAIN};
 use crate::domain::account::administrators::RolesRead;
+use crate::domain::account::user::{AccountStatus, OfHolder};
 use crate::domain::guard::administrator::needs_groups;
-use crate::domain::text::is_user_id;
+use crate::domain::text::{is_user_id, login_key};
 use crate::domain::work::run::Release;
 use crate::domain::{Account, Answer, Learned, Step, observe};
 use crate::okta::outcome::Outcome;
@@ -155,5 +156,21 @@ impl Run {
                 self.end(Release::ReadFirst { at: context.now + context.backoff, why })
             }
         }
+    }
+
+    /// The account that has the wanted login was read: only one that is deactivated still gives it up.
+    pub(super) fn after_holder(&mut self, (id, login): (&str, &str), answer: &Answer, context: &Context) -> Concluded {
+        let holder = match answer {
+            Answer::User(it)
+                if it.status == AccountStatus::Deprovisioned && login_key(&it.login) == login_key(login) =>
+            {
+                self.steps.pop_front();
+                return self.concluded(Learned::Nothing, context);
+            }
+            Answer::User(it) => OfHolder::Is(Box::new(it.clone())),
+            _ => OfHolder::Gone(id.to_owned()),
+        };
+        let why = format!("the account {id}, which had the login {login}, is not deactivated any more: planned again");
+        Concluded { holder: Some(holder), ..self.end(Release::Retry { at: context.now, why }) }
     }
 }

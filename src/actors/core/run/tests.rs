@@ -239,6 +239,35 @@ fn a_call_that_writes_a_title_and_a_login_is_of_both_kinds() {
 }
 
 #[test]
+fn a_login_is_taken_only_from_an_account_that_a_read_shows_as_deactivated_still() {
+    let world = World::new();
+    let mut claim = world.claim(an_employee(), None);
+    let login = an_employee().email;
+    let deactivated_holder = Some("00u9".to_owned());
+    claim.case.login =
+        Ok(crate::domain::mapping::login::Chosen { login: login.clone(), deactivated_holder, until: None });
+    let holder = |status| Account { id: "00u9".into(), login: login.to_uppercase(), status, ..world.account() };
+    let after = |answer: Answer, outcome: Outcome| {
+        let mut run = Run::new(claim.clone());
+        let read = sent(run.begin(&world.context()));
+        assert_eq!(read, Step::ReadHolder { id: "00u9".into(), login: login.clone() });
+        run.conclude(&read, &outcome, &answer, &world.context())
+    };
+    let still = after(Answer::User(holder(AccountStatus::Deprovisioned)), Outcome::Applied);
+    assert_eq!(sent(still.then.expect("goes on")).name(), "free_login");
+    for status in [AccountStatus::Active, AccountStatus::Staged, AccountStatus::Suspended, AccountStatus::Recovery] {
+        let back = after(Answer::User(holder(status)), Outcome::Applied);
+        assert_eq!(back.holder, Some(OfHolder::Is(Box::new(holder(status)))), "somebody has activated it");
+        assert!(matches!(back.next, Next::Release(Release::Retry { .. })), "planned again: {back:?}");
+    }
+    let other = Account { login: "other@example.com".into(), ..holder(AccountStatus::Deprovisioned) };
+    assert!(matches!(after(Answer::User(other), Outcome::Applied).holder, Some(OfHolder::Is(_))), "it is free");
+    assert_eq!(after(Answer::Done, Outcome::Missing).holder, Some(OfHolder::Gone("00u9".into())));
+    let away = after(Answer::Done, Outcome::Unknown { why: "HTTP 503".into() });
+    assert!(away.holder.is_none() && away.then.is_none(), "nothing is concluded: {away:?}");
+}
+
+#[test]
 fn an_account_that_is_gone_is_made_again() {
     let world = World::new();
     let moved = Employee { job_title: "Controller".into(), ..an_employee() };
