@@ -3,15 +3,30 @@
 use super::engine::Tx;
 use super::rows::end_access as row;
 use super::rows::link;
-use super::{StoreError, append, orders};
+use super::{StoreError, append, cases, orders};
 use crate::audit::access::AccessEndConfirmed;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
 use crate::domain::plan::case::Case;
-use crate::domain::plan::end_now::Followed;
+use crate::domain::plan::end_now::{Followed, has_stood};
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::person::Position;
 use std::collections::BTreeSet;
+
+/// A complete walk has shown `tenant` as it is: where the record of somebody has stood for long enough, it decides again. By the
+/// calendar alone nothing stands: nobody may have looked.
+pub(super) fn stood(c: &Tx, rules: &Rulebook, tenant: &str, now: Moment) -> Result<(), StoreError> {
+    for open in row::all(c)? {
+        let is_of_tenant = || Ok::<_, StoreError>(link::profiles(c, open.target)?.all().any(|one| one.tenant == tenant));
+        if !open.followed_at.is_some_and(|since| has_stood(since, now)) || !is_of_tenant()? {
+            continue;
+        }
+        if let Some(case) = cases::brief(c, rules, open.target, now)? {
+            follow(c, rules, open.target, &case, now)?;
+        }
+    }
+    Ok(())
+}
 
 /// Follows what the record of every profile of the person says by itself of what somebody has asked for; whether it decides again, in
 /// every org. That an org is not theirs any more is no such word, and one of several profiles is not either.

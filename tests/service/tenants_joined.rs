@@ -189,6 +189,20 @@ fn an_account_that_only_a_rule_s_match_keeps_in_use_is_asked_about_and_stays_if_
 }
 
 #[test]
+fn a_hire_of_the_name_of_somebody_who_is_asked_about_and_has_an_account_waits_for_no_answer() {
+    on_a_system(async {
+        let world = World::settled(6).await;
+        let (_, twin, _) = world.kept_by_a_rule().await;
+        let (id, email) = ("7c000000-0000-4000-8000-000000000301".into(), "namesake@globex.example.com".into());
+        let hire = Person { id, email, ..twin };
+        world.tenants.join(std::slice::from_ref(&hire));
+        let made = |okta: &Okta| okta.users().any(|user| user.profile.get("namelyId") == Some(&json!(hire.id)));
+        world.until_org(0, "they have an account", made).await;
+        assert_eq!(world.reviews().await.len(), 1, "the question is open still");
+    });
+}
+
+#[test]
 fn whoever_is_not_the_person_whose_account_a_rule_has_kept_in_use_gets_one_of_their_own_and_the_leaver_s_ends() {
     on_a_system(async {
         let world = World::settled(6).await;

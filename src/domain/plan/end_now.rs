@@ -97,7 +97,7 @@ pub enum Followed {
     Begins,
     /// It has said so, not for long enough, and does not any more.
     Breaks,
-    /// It has said so for long enough: it decides again, whatever it says now.
+    /// It has said so for long enough, and does so still: from now on it decides again.
     Decides,
 }
 
@@ -105,12 +105,17 @@ impl Followed {
     /// `since`: from when on the record has said as much, if it has; `says_so`: whether it does now.
     pub fn of(since: Option<Moment>, says_so: bool, now: Moment) -> Self {
         match since {
-            Some(since) if now.since(since) >= STANDS => Self::Decides,
             Some(_) if !says_so => Self::Breaks,
+            Some(since) if has_stood(since, now) => Self::Decides,
             None if says_so => Self::Begins,
             _ => Self::AsBefore,
         }
     }
+}
+
+/// Whether what the record has said since then has stood for long enough to take the place of what somebody has asked for.
+pub fn has_stood(since: Moment, now: Moment) -> bool {
+    now.since(since) >= STANDS
 }
 
 /// Whether a second person must agree, because one has ended the access of more people than they may within an hour: `before`
@@ -164,9 +169,8 @@ mod tests {
         assert_eq!(Followed::of(None, true, NOW), Followed::Begins);
         assert_eq!(Followed::of(Some(NOW), true, at(6)), Followed::AsBefore);
         assert_eq!(Followed::of(Some(NOW), false, at(6)), Followed::Breaks);
-        for says_so in [true, false] {
-            assert_eq!(Followed::of(Some(NOW), says_so, at(7)), Followed::Decides);
-        }
+        assert_eq!(Followed::of(Some(NOW), true, at(7)), Followed::Decides);
+        assert_eq!(Followed::of(Some(NOW), false, at(8)), Followed::Breaks, "nobody has seen how long it stood");
     }
 
     #[test]

@@ -119,7 +119,7 @@ pub fn open_on(
 }
 
 /// An open review about another profile of the same name, and who that is. Which of several accounts that carry its own anchor
-/// are somebody's is no question about anybody else.
+/// are somebody's, and whether it is a leaver whose account it keeps in use, is no question about anybody else.
 pub fn namesake(c: &Tx, org: &str, position: &Position) -> Result<Option<(i64, String)>, StoreError> {
     let name = name_key(&position.employee);
     if name.is_empty() {
@@ -128,12 +128,12 @@ pub fn namesake(c: &Tx, org: &str, position: &Position) -> Result<Option<(i64, S
     let mut select = c.prepare_cached(
         "SELECT r.id, r.tenant, s.doc FROM review r JOIN source s ON s.tenant = r.tenant AND s.profile = r.profile
          WHERE r.org = ?1 AND r.name_key = ?2 AND r.verdict IS NULL AND NOT (r.tenant = ?3 AND r.profile = ?4)
-           AND NOT (r.rule = ?5 AND EXISTS (SELECT 1 FROM link l JOIN target t ON t.id = l.target
+           AND NOT (r.rule IN (?5, ?6) AND EXISTS (SELECT 1 FROM link l JOIN target t ON t.id = l.target
              WHERE l.org = r.org AND l.tenant = r.tenant AND l.profile = r.profile AND t.okta_id IS NOT NULL))
          ORDER BY r.id LIMIT 1",
     )?;
     let found: Option<(i64, String, String)> = select
-        .query_row([org, &name, &position.tenant, &position.employee.id, ANCHOR], |row| {
+        .query_row([org, &name, &position.tenant, &position.employee.id, ANCHOR, ONLY_LINK], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
         .optional()?;
