@@ -17,7 +17,8 @@ use std::collections::BTreeSet;
 /// calendar alone nothing stands: nobody may have looked.
 pub(super) fn stood(c: &Tx, rules: &Rulebook, tenant: &str, now: Moment) -> Result<(), StoreError> {
     for open in row::all(c)? {
-        let is_of_tenant = || Ok::<_, StoreError>(link::profiles(c, open.target)?.all().any(|one| one.tenant == tenant));
+        let is_of_tenant =
+            || Ok::<_, StoreError>(link::profiles(c, open.target)?.all().iter().any(|one| one.tenant == tenant));
         if !open.followed_at.is_some_and(|since| has_stood(since, now)) || !is_of_tenant()? {
             continue;
         }
