@@ -7,7 +7,7 @@ use super::engine::{Tx, alone};
 use super::rows::{account, audit, end_access, link, target, unanswered, work};
 use super::{Store, StoreError, Trouble, accounts, dirty, refused};
 use crate::clock::Moment;
-use crate::domain::plan::doubt::{Ending, LONGEST_DELAY, gives_access, next_reading};
+use crate::domain::plan::doubt::{Ending, LONGEST_DELAY, gives_access, may_still_suspend, next_reading};
 use crate::domain::work::cause::Cause;
 use crate::domain::work::machine::{USER_READ, Work};
 use crate::domain::{Priority, Step};
@@ -64,9 +64,12 @@ fn doubt_again(c: &Tx, one: &unanswered::Unanswered, now: Moment) -> Result<(), 
         return Ok(());
     }
     accounts::doubt(c, target, step, Ending::Untold)?;
-    target::becomes(c, target, step)?;
+    let account = account::of_target(c, target)?;
+    if may_still_suspend(step, account.as_ref()) {
+        target::becomes(c, target, step)?;
+    }
     let has_left = target::has_left(c, target)?;
-    if has_left && account::of_target(c, target)?.is_none() {
+    if has_left && account.is_none() {
         target::unprove(c, target)?;
     }
     // Who is dirty is read when they are tried again, which is soon: what Okta does not answer is not asked more often.

@@ -342,10 +342,11 @@ impl Account {
         self.status == AccountStatus::Suspended && is_ours
     }
 
-    /// Whether it is deactivated by us, or was so while the record said that access is over.
+    /// Whether it is deactivated by us, or was so while the record said that access is over. A deactivation that was sent since
+    /// the account was last seen in use is ours, whatever its answer was.
     pub fn is_deactivated_by_us(&self, was: Option<&str>) -> bool {
         let exit = self.marks.exit.as_ref();
-        let is_ours = exit.is_some_and(|exit| exit.deactivated || exit.sent && was == Some("suspended"));
+        let is_ours = exit.is_some_and(|exit| exit.deactivated || exit.sent);
         let is_closed = self.status == AccountStatus::Deprovisioned && self.marks.closed_by_others.is_none();
         is_closed && (is_ours || was == Some("ended"))
     }

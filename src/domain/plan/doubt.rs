@@ -108,6 +108,12 @@ pub fn is_then(step: &Step, was: Option<&str>) -> Option<&'static str> {
     }
 }
 
+/// Whether a call that may still land, if it is a suspension, could suspend an account as it is known: one that is deactivated stays
+/// so, and what was carried out for it is the later word.
+pub fn may_still_suspend(step: &Step, account: Option<&Account>) -> bool {
+    !matches!(step, Step::Suspend { .. }) || account.is_none_or(Account::is_live)
+}
+
 /// Whether a call gives access to somebody who had none.
 pub const fn gives_access(step: &Step) -> bool {
     matches!(step, Step::CreateUser { .. } | Step::Activate { .. } | Step::Unsuspend { .. })
@@ -122,6 +128,34 @@ mod tests {
     use crate::domain::plan::observe::{Answer, observe};
     use proptest::prelude::*;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn a_suspension_that_may_land_late_says_nothing_of_an_account_that_is_closed_since() {
+        let (suspend, deactivate) = (
+            Step::Suspend { id: "00u1".into(), status: AccountStatus::Active },
+            Step::Deactivate { id: "00u1".into() },
+        );
+        let of = |status| Account { status, ..bare("00u1", "a@example.com", None) };
+        let closed = of(AccountStatus::Deprovisioned);
+        assert!(!may_still_suspend(&suspend, Some(&closed)) && may_still_suspend(&deactivate, Some(&closed)));
+        assert!(may_still_suspend(&suspend, Some(&of(AccountStatus::Active))) && may_still_suspend(&suspend, None));
+    }
+
+    #[test]
+    fn a_deactivation_that_was_sent_is_ours_whatever_was_carried_out_since() {
+        let exit = |sent| Some(ExitProof { sent, ..ExitProof::default() });
+        for (was, sent, is_ours) in [
+            (Some("on_leave"), true, true),
+            (Some("entitled"), true, true),
+            (Some("on_leave"), false, false),
+            (Some("ended"), false, true),
+            (None, false, false),
+        ] {
+            let mut account = bare("00u1", "a@example.com", None);
+            (account.status, account.marks.exit) = (AccountStatus::Deprovisioned, exit(sent));
+            assert_eq!(account.is_deactivated_by_us(was), is_ours, "{was:?} {sent}");
+        }
+    }
 
     /// A write about one of two groups, one of two apps, or the manager; its number is what it is about.
     fn write(about: usize, gives: bool) -> Step {
