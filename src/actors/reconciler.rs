@@ -116,9 +116,8 @@ impl Reconciler {
         }
         let report = self.report(now).await?;
         let outcome = format!(
-            "{} of {} people as Namely says, {} disagreements, {changed} accounts changed by somebody else",
-            report.in_agreement,
-            report.people,
+            "{}, {} disagreements, {changed} accounts changed by somebody else",
+            report.agreement(),
             report.mismatches()
         );
         let mut event = Reconciled {

@@ -7,7 +7,7 @@ use crate::domain::mapping::desired::Shown;
 use crate::domain::mapping::explain::{Explanation, explain};
 use crate::domain::work::machine::State;
 use crate::domain::{Case, Directory, ManagerLink, Rulebook};
-use crate::store::{Tx, directory, progress, whole};
+use crate::store::{ByDecision, Tx, decision_about, directory, progress, whole};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
@@ -17,6 +17,10 @@ pub struct Explained {
     pub preview: Preview,
     pub mapping: Explanation,
     pub directory: Directory,
+    /// What somebody has decided that is not what Namely says.
+    pub decided: Option<ByDecision>,
+    /// The word of what they are entitled to by both.
+    pub holds: &'static str,
     /// How far the work on them is: `held`, `quarantined`, `under way` or `done`, and why.
     pub state: (&'static str, Option<String>),
     /// Calls for them that were never answered, and when they are looked at again.
@@ -46,7 +50,10 @@ pub fn explained(c: &Tx, rules: &Rulebook, org: &str, target: i64, now: Moment) 
             (State::Ready, false) => ("done", work.reason),
         },
     };
-    Ok(Some(Explained { case, preview, mapping, directory: known, state, unanswered: progress.unanswered }))
+    let decided = decision_about(c, rules, target, &case, &known, now)?;
+    let holds = case.entitlement(&rules.lifecycle(&case, now).entitlement).as_str();
+    let unanswered = progress.unanswered;
+    Ok(Some(Explained { case, preview, mapping, directory: known, decided, holds, state, unanswered }))
 }
 
 impl Explained {
@@ -87,7 +94,7 @@ impl Decisions {
             .collect();
         let (state, reason) = &known.state;
         Ok(json!({
-            "target": target, "org": org, "name": known.case.person.display(), "state": state, "reason": reason,
+            "target": target, "org": org, "name": known.case.person.display(), "state": state, "reason": reason, "decided": known.decided,
             "positions": positions, "plan": known.preview, "account": known.account(), "mapping": known.mapping, "timeline": rows,
         }))
     }

@@ -23,7 +23,13 @@ pub fn describe(event: &Event) -> String {
         Event::Effect(it) => effect(it),
         Event::Done(it) => {
             let remark = it.remark.as_ref().map(|remark| format!("; {remark}")).unwrap_or_default();
-            format!("Okta holds what Namely says, {:.1} s after it was seen{remark}", it.took_ms as f64 / 1000.0)
+            let seconds = it.took_ms as f64 / 1000.0;
+            match &it.decided {
+                None => format!("Okta holds what Namely says, {seconds:.1} s after it was seen{remark}"),
+                Some(decided) => format!(
+                    "Okta holds what was decided, which is not what Namely says ({decided}), {seconds:.1} s after it was seen{remark}"
+                ),
+            }
         }
         Event::Quarantined(it) => with("waits for somebody to change something".into(), Some(&it.why)),
         Event::Correlated(it) => match &it.owner {
@@ -77,8 +83,12 @@ pub fn describe(event: &Event) -> String {
         }
         Event::Reconciled(it) => {
             let report = it.report.as_ref().map(|path| format!("; the report is {path}")).unwrap_or_default();
+            let decided = match it.by_decision() {
+                0 => String::new(),
+                people => format!("{people} are as somebody has decided, "),
+            };
             format!(
-                "the org was compared with Namely: {} of {} people agree, {} accounts were changed by somebody else{report}",
+                "the org was compared with Namely: {} of {} people agree, {decided}{} accounts were changed by somebody else{report}",
                 it.in_agreement, it.people, it.drifted
             )
         }

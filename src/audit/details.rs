@@ -175,6 +175,9 @@ pub struct Effect {
 /// Okta is proved to hold a revision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {
+    /// What somebody has decided that Okta holds in place of what Namely says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<String>,
     /// What stays to be known although it is done.
     pub remark: Option<String>,
     /// Since the revision was seen, in milliseconds.
@@ -341,6 +344,19 @@ pub struct Reconciled {
     /// Where the report was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
+}
+
+/// How many of these people are as Namely says, and how many as somebody has decided: the latter agree with nobody but that.
+pub fn agreement(in_agreement: usize, people: usize, by_decision: usize) -> String {
+    let decided = if by_decision == 0 { String::new() } else { format!(", {by_decision} by decision") };
+    format!("{in_agreement} of {people} people as Namely says{decided}")
+}
+
+impl Reconciled {
+    /// Of how many Okta holds what somebody has decided. A row of before this was counted says of nobody.
+    pub fn by_decision(&self) -> usize {
+        self.counts.get("by_decision").copied().unwrap_or_default()
+    }
 }
 
 /// The service was asked to do something.

@@ -76,6 +76,9 @@ fn header(known: &Explained) {
         Some(account) => println!("  account {} ({}), {}", account.id, account.login, account.status.as_str()),
         None => println!("  no account in Okta"),
     }
+    if let Some(decided) = &known.decided {
+        println!("  by decision: {}; `{}` lets Namely decide", decided.message, decided.command);
+    }
     known.unanswered.iter().for_each(|message| println!("  {message}"));
     p.remarks.iter().for_each(|remark| println!("  {remark}"));
     if let Some(why) = &p.obstacle {
@@ -113,6 +116,7 @@ fn json(known: &Explained, group: Option<&Vec<String>>) -> Value {
     json!({
         "plan": known.preview,
         "state": state(known),
+        "decided": known.decided,
         "account": known.account(),
         "mapping": known.mapping,
         "group": group,
@@ -157,10 +161,10 @@ fn why(message: &Explained, word: &str) -> Vec<String> {
         }
     } else {
         reasons.extend(gives);
-        if message.preview.entitlement != "entitled" {
+        if message.holds != "entitled" {
             reasons.push(format!(
                 "what the mapping gives holds while they are entitled; they are {} now",
-                message.preview.entitlement
+                message.holds
             ));
         }
     }

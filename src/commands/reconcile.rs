@@ -114,8 +114,10 @@ fn report(opened: &Opened, org: &str) -> anyhow::Result<Reconciliation> {
 
 fn show(report: &Reconciliation, options: &Options) {
     println!(
-        "{}: {} of {} people as Namely says; Okta was read as a whole at {}",
-        report.org, report.in_agreement, report.people, report.read_at
+        "{}: {}; Okta was read as a whole at {}",
+        report.org,
+        report.agreement(),
+        report.read_at
     );
     let mut rows = table(&["what disagrees", "findings"]);
     for category in Category::ALL {

@@ -5,6 +5,7 @@
 
 pub(crate) mod channel;
 
+use crate::audit::details::agreement;
 use crate::audit::{Effect, Event as Audited, Outcome, Row};
 use crate::domain::Step;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
@@ -108,8 +109,8 @@ impl Event {
             Audited::Reconciled(reconciled) => {
                 let org = row.org.as_deref().unwrap_or_default();
                 let report = reconciled.report.as_ref().map(|path| format!("; the report is {path}"));
-                let (agree, people, report) = (reconciled.in_agreement, reconciled.people, report.unwrap_or_default());
-                Some((Event::Reconciliation, format!("{org}: {agree} of {people} people as Namely says{report}")))
+                let agreement = agreement(reconciled.in_agreement, reconciled.people, reconciled.by_decision());
+                Some((Event::Reconciliation, format!("{org}: {agreement}{}", report.unwrap_or_default())))
             }
             Audited::Drifted(_) => Some((Event::Drift, String::new())),
             Audited::Effect(effect) => Some((Event::of_effect(effect)?, String::new())),

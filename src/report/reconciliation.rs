@@ -2,6 +2,7 @@
 //! plan carried out.
 
 use super::page::{ReportError, page};
+use crate::audit::details::agreement;
 use crate::domain::ChangeKind;
 use crate::domain::guard::preview::Preview;
 use serde::Serialize;
@@ -23,6 +24,8 @@ pub enum Category {
     WrongStatus,
     WrongGroups,
     WrongAttributes,
+    /// Okta holds what a person has decided, by an undo or an end of access, and not what Namely says.
+    ByDecision,
     /// Nothing can be done until somebody changes something.
     Waiting,
     /// Has access, and complete walks of Namely do not show the profile any more.
@@ -35,12 +38,13 @@ pub enum Category {
 
 impl Category {
     /// All of them.
-    pub const ALL: [Category; 9] = [
+    pub const ALL: [Category; 10] = [
         Category::Orphaned,
         Category::Missing,
         Category::WrongStatus,
         Category::WrongGroups,
         Category::WrongAttributes,
+        Category::ByDecision,
         Category::Waiting,
         Category::NotShown,
         Category::Drift,
@@ -55,6 +59,7 @@ impl Category {
             Category::WrongStatus => "wrong_status",
             Category::WrongGroups => "wrong_groups",
             Category::WrongAttributes => "wrong_attributes",
+            Category::ByDecision => "by_decision",
             Category::Waiting => "waiting",
             Category::NotShown => "not_shown",
             Category::Drift => "drift",
@@ -62,9 +67,10 @@ impl Category {
         }
     }
 
-    /// Whether it says that the two sides disagree: what waits, what has drifted and what is not ours does not.
+    /// Whether it says that the two sides disagree, and should not: what was decided, what waits, what has drifted and what is not
+    /// ours does not.
     pub const fn is_mismatch(self) -> bool {
-        !matches!(self, Category::Waiting | Category::Drift | Category::Unmanaged)
+        !matches!(self, Category::ByDecision | Category::Waiting | Category::Drift | Category::Unmanaged)
     }
 }
 
@@ -77,6 +83,7 @@ impl fmt::Display for Category {
             Category::WrongStatus => "wrong status",
             Category::WrongGroups => "wrong groups",
             Category::WrongAttributes => "wrong attributes",
+            Category::ByDecision => "by decision, not as Namely says",
             Category::Waiting => "waits for somebody",
             Category::NotShown => "not shown by Namely any more",
             Category::Drift => "changed in Okta by somebody else",
@@ -118,15 +125,23 @@ pub struct Drift {
     pub what: String,
 }
 
-/// Somebody whom complete walks do not show any more, and about whom nobody has decided.
+/// Something that is so about a person, beside what their plan would change.
 #[derive(Clone, Debug)]
-pub struct NotShown {
+pub struct OfSomebody {
     pub target: i64,
     pub name: String,
     pub login: String,
     pub department: String,
     pub profile: String,
-    pub since: String,
+    /// What is so, with the command that changes it.
+    pub what: String,
+}
+
+impl OfSomebody {
+    fn row(self, category: Category) -> Row {
+        let Self { name, login, department, profile, what, .. } = self;
+        Row { category, name, login, department, profile, what, target: None }
+    }
 }
 
 /// Everything that a report is made from.
@@ -140,7 +155,10 @@ pub struct Findings {
     pub people: usize,
     pub previews: Vec<Preview>,
     pub unlinked: Vec<Unlinked>,
-    pub not_shown: Vec<NotShown>,
+    /// Of whom Okta holds what a person has decided.
+    pub decided: Vec<OfSomebody>,
+    /// Whom complete walks do not show any more, and about whom nobody has decided.
+    pub not_shown: Vec<OfSomebody>,
     pub drift: Vec<Drift>,
 }
 
@@ -155,8 +173,10 @@ pub struct Reconciliation {
     pub read_at: String,
     /// People who were compared.
     pub people: usize,
-    /// Of these, who are as they should be.
+    /// Of these, who are as Namely says.
     pub in_agreement: usize,
+    /// Of these, who are as a person has decided, by an undo or an end of access, and not as Namely says.
+    pub by_decision: usize,
     /// Rows of each category, also those without any.
     pub counts: BTreeMap<Category, usize>,
     /// Every disagreement, one for each person and category.
@@ -191,19 +211,11 @@ impl Reconciliation {
                 target: None,
             });
         }
-        let not_shown: Vec<i64> = findings.not_shown.iter().map(|one| one.target).collect();
-        rows.extend(findings.not_shown.into_iter().map(|one| Row {
-            category: Category::NotShown,
-            what: format!(
-                "Namely does not show the profile since {}: access stays as it is; see `missing list`",
-                one.since
-            ),
-            name: one.name,
-            login: one.login,
-            department: one.department,
-            profile: one.profile,
-            target: None,
-        }));
+        let others = findings.decided.iter().chain(&findings.not_shown).map(|one| one.target);
+        let differs: BTreeSet<i64> = findings.previews.iter().map(|preview| preview.target).chain(others).collect();
+        let by_decision: BTreeSet<i64> = findings.decided.iter().map(|one| one.target).collect();
+        rows.extend(findings.decided.into_iter().map(|one| one.row(Category::ByDecision)));
+        rows.extend(findings.not_shown.into_iter().map(|one| one.row(Category::NotShown)));
         rows.extend(findings.drift.into_iter().map(|drift| Row {
             category: Category::Drift,
             name: String::new(),
@@ -218,10 +230,14 @@ impl Reconciliation {
         for row in &rows {
             *counts.entry(row.category).or_default() += 1;
         }
-        let differs: BTreeSet<i64> = findings.previews.iter().map(|preview| preview.target).chain(not_shown).collect();
         let in_agreement = findings.people.saturating_sub(differs.len());
         let Findings { org, at, read_at, people, .. } = findings;
-        Self { org, at, read_at, people, in_agreement, counts, rows }
+        Self { org, at, read_at, people, in_agreement, by_decision: by_decision.len(), counts, rows }
+    }
+
+    /// How many agree, in words: whoever is as somebody has decided does not.
+    pub fn agreement(&self) -> String {
+        agreement(self.in_agreement, self.people, self.by_decision)
     }
 
     /// People whose plan would mend what disagrees.
@@ -270,7 +286,7 @@ impl Reconciliation {
             serde_json::json!({
                 "report": {
                     "org": self.org, "at": self.at, "read_at": self.read_at, "people": self.people,
-                    "in_agreement": self.in_agreement, "mismatches": self.mismatches(),
+                    "in_agreement": self.in_agreement, "by_decision": self.by_decision, "mismatches": self.mismatches(),
                     "share": self.in_agreement * 100 / self.people.max(1),
                 },
                 "categories": categories, "departments": departments, "rows": rows,
@@ -396,6 +412,7 @@ mod tests {
                 Preview { obstacle: Some("first_name is empty".into()), ..preview(3, &[]) },
             ],
             unlinked: vec![unlinked(None), unlinked(Some("p7"))],
+            decided: vec![],
             not_shown: vec![],
             drift: vec![Drift { at: "then".into(), login: "y@example.com".into(), what: "title".into() }],
         })

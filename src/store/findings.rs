@@ -3,11 +3,12 @@
 use super::engine::Tx;
 use super::rows::meta::meta;
 use super::rows::people;
-use super::{Extent, Filter, MissingState, StoreError, filter_audit, missing_people, previews};
+use super::views::decided::decisions;
+use super::{Extent, Filter, MissingState, StoreError, directory, filter_audit, missing_people, previews};
 use crate::audit::{Event, Row};
 use crate::clock::Moment;
 use crate::domain::Rulebook;
-use crate::report::reconciliation::{Drift, Findings, NotShown, Unlinked};
+use crate::report::reconciliation::{Drift, Findings, OfSomebody, Unlinked};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -39,6 +40,7 @@ pub fn findings(
         people,
         previews,
         unlinked: unlinked(c, org)?,
+        decided: by_decision(c, rules, org, now)?,
         not_shown: not_shown(c, rules, org, now)?,
         drift: drift(c, org, now)?,
     })
@@ -52,19 +54,38 @@ fn unlinked(c: &Tx, org: &str) -> Result<Vec<Unlinked>, StoreError> {
     Ok(people::unlinked(c, org)?.into_iter().map(shown).collect())
 }
 
-fn not_shown(c: &Tx, rules: &Rulebook, org: &str, now: Moment) -> Result<Vec<NotShown>, StoreError> {
+fn by_decision(c: &Tx, rules: &Rulebook, org: &str, now: Moment) -> Result<Vec<OfSomebody>, StoreError> {
+    let Some(directory) = directory(c, org)? else { return Ok(Vec::new()) };
+    let found = decisions(c, rules, org, &directory, now)?.into_iter().map(|(target, case, decision)| {
+        let employee = &case.person.primary().employee;
+        OfSomebody {
+            target,
+            name: case.person.display(),
+            login: case.account.as_ref().map_or_else(|| employee.email.clone(), |account| account.login.clone()),
+            department: employee.departments.first().cloned().unwrap_or_default(),
+            profile: employee.id.clone(),
+            what: format!("{}; `{}` lets Namely decide", decision.message, decision.command),
+        }
+    });
+    Ok(found.collect())
+}
+
+fn not_shown(c: &Tx, rules: &Rulebook, org: &str, now: Moment) -> Result<Vec<OfSomebody>, StoreError> {
     let undecided =
         missing_people(c, rules, false, now)?.into_iter().filter(|one| one.state == MissingState::Undecided);
     let found = undecided.filter_map(|mut one| {
         let at = one.accounts.iter().position(|account| account.org == org && account.login.is_some())?;
         let account = one.accounts.swap_remove(at);
-        Some(NotShown {
+        Some(OfSomebody {
             target: account.target,
             login: account.login.unwrap_or_default(),
             name: one.name,
             department: one.department,
             profile: one.profile,
-            since: Moment::from_millis(one.since).to_string(),
+            what: format!(
+                "Namely does not show the profile since {}: access stays as it is; see `missing list`",
+                Moment::from_millis(one.since)
+            ),
         })
     });
     Ok(found.collect())

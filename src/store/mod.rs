@@ -120,6 +120,7 @@ pub use stops::{InFlight, Stops};
 pub use undo::{Restores, Scope, Undo, undo};
 pub use views::attention::{AttentionItem, attention};
 pub use views::audit::{AuditPage, AuditSearch, search_audit};
+pub use views::decided::{ByDecision, decision_about};
 pub use views::ended::{EndedAccess, ended_access};
 pub use views::holds::{HeldChanges, HeldPerson, held_people, holds};
 pub use views::leavers::{LeaverWithAccess, leavers_with_access};

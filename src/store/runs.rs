@@ -347,11 +347,11 @@ pub(super) fn release(c: &Tx, lease: Lease, how: &Release, now: Moment) -> Resul
 /// Writes down what the end of a run has come to, and ends what ends with it.
 fn describe(c: &Tx, lease: Lease, happened: Happened, now: Moment) -> Result<(), StoreError> {
     let event = match happened {
-        Happened::Done { remark, took_ms } => {
+        Happened::Done { decided, remark, took_ms } => {
             approval::remove_all(c, lease.target)?;
             anchors::proved(c, lease.target, now)?;
             super::holds::withdraw_all(c, &work::org(c, lease.target)?, lease.target, now)?;
-            Event::Done(Done { remark, took_ms })
+            Event::Done(Done { decided, remark, took_ms })
         }
         Happened::Withheld { why, steps } => Event::Withheld(Withheld { why, steps }),
         Happened::Quarantined { why } => Event::Quarantined(Quarantined { why }),

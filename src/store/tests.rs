@@ -105,7 +105,7 @@ pub(super) fn account(anchor: Option<&str>) -> Account {
 
 /// The end of a run of somebody who is entitled.
 pub(super) fn done() -> Release {
-    Release::Done { was: "entitled", remark: None, awaits_manager: false }
+    Release::Done { was: "entitled", decided: None, remark: None, awaits_manager: false }
 }
 
 fn call() -> Call {
@@ -333,7 +333,7 @@ async fn managers_are_found_awaited_and_never_fatal() {
     }
     for claim in &claims {
         let awaits_manager = claim.case.person.has("report");
-        let done = Release::Done { was: "entitled", remark: None, awaits_manager };
+        let done = Release::Done { was: "entitled", decided: None, remark: None, awaits_manager };
         world.store.release(claim.lease, done, world.now).await.expect("done");
     }
     // The boss gets an account: whoever waits for it is dirty again, and nobody else.

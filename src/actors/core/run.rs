@@ -9,6 +9,7 @@ use crate::domain::account::user::OfHolder;
 use crate::domain::guard::change::{kinds_of, summary};
 use crate::domain::guard::planned::plan;
 use crate::domain::guard::safeguard::{Proposal, restrain};
+use crate::domain::plan::decided::decided;
 use crate::domain::plan::doubt::doubt;
 use crate::domain::plan::limits::Mode;
 use crate::domain::plan::observe::FullProfile;
@@ -244,7 +245,9 @@ impl Run {
             }
             Ok(Plan { steps, remarks, awaits_manager, .. }) if steps.is_empty() => {
                 let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
-                Act::Release(Release::Done { was: lifecycle.entitlement.as_str(), remark, awaits_manager })
+                let decided = decided(&self.claim.case, context.rulebook, context.directory, context.now);
+                let (was, decided) = (lifecycle.entitlement.as_str(), decided.map(|decided| decided.to_string()));
+                Act::Release(Release::Done { was, decided, remark, awaits_manager })
             }
             Ok(mut plan) => {
                 plan.steps.retain(|step| !self.unanswered.contains(step));

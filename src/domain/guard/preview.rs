@@ -91,7 +91,7 @@ pub fn preview(
         name: case.person.display(),
         department: position.employee.departments.first().cloned().unwrap_or_default(),
         login: login(case),
-        entitlement: lifecycle.entitlement.as_str().to_owned(),
+        entitlement: rulebook.recorded(case, now).entitlement.as_str().to_owned(),
         changes: BTreeMap::new(),
         rules: BTreeMap::new(),
         by_okta: Vec::new(),

@@ -3,6 +3,7 @@
 pub(crate) mod apps;
 pub(crate) mod awaited;
 pub(crate) mod case;
+pub(crate) mod decided;
 pub(crate) mod doubt;
 pub(crate) mod drift;
 pub(crate) mod end_now;

@@ -111,6 +111,8 @@ pub struct Dirt<'a> {
 pub enum Happened {
     /// Okta is proved to hold the revision of the lease.
     Done {
+        /// What somebody has decided that Okta holds in place of what Namely says.
+        decided: Option<String>,
         /// What stays to be known although it is done.
         remark: Option<String>,
         /// Since there was something to do, in milliseconds.
@@ -250,9 +252,9 @@ impl Work {
         let is_newest = self.is_newest(lease);
         let freed = Work { token: None, state: State::Ready, bucket: ANY_BUCKET.into(), ..self };
         let (work, event) = match how {
-            Release::Done { remark, .. } => {
+            Release::Done { remark, decided, .. } => {
                 let took_ms = now.millis() - freed.dirty_at.millis();
-                (freed.done(lease.rev, remark.clone()), Some(Happened::Done { remark: remark.clone(), took_ms }))
+                (freed.done(lease.rev, remark.clone()), Some(Happened::Done { decided: decided.clone(), remark: remark.clone(), took_ms }))
             }
             Release::Retry { at, why } => (freed.again(1, Some(why)).due(*at, over, now), None),
             Release::Wait { at, why } => (freed.again(0, Some(why)).due(*at, over, now), None),

@@ -52,7 +52,7 @@ pub(crate) fn works() -> impl Strategy<Value = Work> {
 fn releases() -> impl Strategy<Value = Release> {
     let why = || "one reason".to_owned();
     prop_oneof![
-        Just(Release::Done { was: "entitled", remark: None, awaits_manager: false }),
+        Just(Release::Done { was: "entitled", decided: None, remark: None, awaits_manager: false }),
         moments().prop_map(move |at| Release::Retry { at, why: why() }),
         moments().prop_map(move |at| Release::Wait { at, why: why() }),
         moments().prop_map(move |at| Release::ReadFirst { at, why: why() }),
@@ -317,7 +317,7 @@ proptest! {
 }
 
 fn done() -> Release {
-    Release::Done { was: "entitled", remark: None, awaits_manager: false }
+    Release::Done { was: "entitled", decided: None, remark: None, awaits_manager: false }
 }
 
 #[test]

@@ -55,6 +55,8 @@ pub enum Release {
     /// Okta holds the planned revision, which was made for the entitlement `was`.
     Done {
         was: &'static str,
+        /// What somebody has decided that Okta holds in place of what Namely says.
+        decided: Option<String>,
         remark: Option<String>,
         /// The link to the manager waits for the manager's account.
         awaits_manager: bool,

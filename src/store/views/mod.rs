@@ -2,6 +2,7 @@
 
 pub(crate) mod attention;
 pub(crate) mod audit;
+pub(crate) mod decided;
 pub(crate) mod ended;
 pub(crate) mod holds;
 pub(crate) mod leavers;

@@ -62,7 +62,7 @@ impl World {
 
 /// The end of a run of somebody who is entitled.
 fn done() -> Next {
-    Next::Release(Release::Done { was: "entitled", remark: None, awaits_manager: false })
+    Next::Release(Release::Done { was: "entitled", decided: None, remark: None, awaits_manager: false })
 }
 
 fn sent(act: Act) -> Step {
