@@ -3,6 +3,7 @@
 pub(crate) mod administrator;
 pub(crate) mod approval;
 pub(crate) mod brief;
+pub(crate) mod calls;
 pub(crate) mod change;
 pub(crate) mod decider;
 pub(crate) mod difference;

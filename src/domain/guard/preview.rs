@@ -3,6 +3,7 @@
 use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
 use crate::domain::account::group_rule::{Foretold, RuledAccount};
+use crate::domain::guard::calls::calls;
 use crate::domain::guard::change::summary;
 use crate::domain::guard::planned::foresee;
 use crate::domain::plan::case::Case;
@@ -50,7 +51,7 @@ pub struct Preview {
     pub remarks: Vec<String>,
     /// Names what it was computed from: the profiles, the account, the changes. Another one means that somebody moved.
     pub basis: String,
-    /// Calls to Okta that it takes.
+    /// Calls to Okta that it takes, with those that follow from their answers.
     pub calls: usize,
 }
 
@@ -119,7 +120,7 @@ pub fn preview(
                     preview.ungoverned = groups.map(|group| group.name.clone()).collect();
                 }
                 preview.remarks.clone_from(&plan.remarks);
-                preview.calls = plan.steps.len();
+                preview.calls = if plan.steps.is_empty() { 0 } else { calls(case, &plan, rulebook, directory, now) };
                 preview.obstacle = plan.unfinished.filter(|_| plan.steps.is_empty());
                 // Without the account nothing is done.
                 if let Some(why) = adopted.and_then(|adopted| adopted.rejected.clone()) {
