@@ -126,8 +126,8 @@ impl Store {
                 Next::Read => read_first(c, end.lease)?,
                 Next::Release(how) => {
                     release(c, end.lease, how, now)?;
-                    if let Some((_, over)) = work::load_with_end(c, end.lease.target)?.filter(|_| times > 1) {
-                        work::change(c, end.lease.target, |work| work.backed_off(times, over, now))?;
+                    if let Some((_, ended_at)) = work::load_with_end(c, end.lease.target)?.filter(|_| times > 1) {
+                        work::change(c, end.lease.target, |work| work.backed_off(times, ended_at.is_some(), now))?;
                     }
                     found(c, &rules.load(), end.lease.target, how, now)?;
                 }
@@ -326,12 +326,12 @@ fn doubtful(
 /// Lets go of a target, and tells of it; returns false, and does nothing, under an old token.
 pub(super) fn release(c: &Tx, lease: Lease, how: &Release, now: Moment) -> Result<bool, StoreError> {
     let found = work::load_with_end(c, lease.target)?;
-    let Some((before, over)) = found.filter(|(work, _)| work.is_under(lease)) else { return Ok(false) };
-    let Transition { work, events } = before.released(lease, how, over, now);
+    let Some((before, ended_at)) = found.filter(|(work, _)| work.is_under(lease)) else { return Ok(false) };
+    let Transition { work, events } = before.released(lease, how, ended_at, now);
     if let Release::Done { was, awaits_manager, .. } = how {
         target::set_end(c, lease.target, was, *awaits_manager)?;
     }
-    if over && matches!(how, Release::Done { .. }) {
+    if ended_at.is_some() && matches!(how, Release::Done { .. }) {
         unanswered::ended_soon(c, lease.target, now)?;
     }
     work::update(c, lease.target, &work)?;

@@ -243,9 +243,10 @@ impl Work {
         Work { read_first: self.read_first || self.is_under(lease), ..self }
     }
 
-    /// A run has ended. `over` says that the person has left: then the next try is soon, however the run has ended. Under an
+    /// A run has ended. `ended_at`: since when the person has left: then the next try is soon, however the run has ended. Under an
     /// old token nothing changes.
-    pub fn released(self, lease: Lease, how: &Release, over: bool, now: Moment) -> Transition {
+    pub fn released(self, lease: Lease, how: &Release, ended_at: Option<Moment>, now: Moment) -> Transition {
+        let over = ended_at.is_some();
         if !self.is_under(lease) {
             return Transition { work: self, events: Vec::new() };
         }
@@ -253,8 +254,11 @@ impl Work {
         let freed = Work { token: None, state: State::Ready, bucket: ANY_BUCKET.into(), ..self };
         let (work, event) = match how {
             Release::Done { remark, decided, .. } => {
-                let took_ms = now.millis() - freed.dirty_at.millis();
-                (freed.done(lease.rev, remark.clone()), Some(Happened::Done { decided: decided.clone(), remark: remark.clone(), took_ms }))
+                // The end of access counts from the change that has ended it, whatever else waited by then.
+                let since = ended_at.map_or(freed.dirty_at, |ended_at| ended_at.max(freed.dirty_at));
+                let took_ms = now.millis() - since.millis();
+                let done = Happened::Done { decided: decided.clone(), remark: remark.clone(), took_ms };
+                (freed.done(lease.rev, remark.clone()), Some(done))
             }
             Release::Retry { at, why } => (freed.again(1, Some(why)).due(*at, over, now), None),
             Release::Wait { at, why } => (freed.again(0, Some(why)).due(*at, over, now), None),

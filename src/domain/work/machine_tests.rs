@@ -160,11 +160,11 @@ impl Model {
                 if matches!(how, Release::Done { .. }) {
                     self.proved = lease.rev;
                 }
-                work.released(lease, how, false, now).work
+                work.released(lease, how, None, now).work
             }
             Step::Release(how, false) => {
                 let old = Lease { target: 1, token: self.tokens - 1, rev: self.newest };
-                work.released(old, how, false, now).work
+                work.released(old, how, None, now).work
             }
             Step::Decide => work.decided(now),
             Step::Wake => work.woken(now),
@@ -228,7 +228,7 @@ proptest! {
         let work = Work { token: Some(token), ..work };
         let lease = Lease { target: 1, token, rev: work.dirty_rev };
         let due = |work: &Work| work.due_at.since(now);
-        let after = work.clone().released(lease, &how, true, now).work;
+        let after = work.clone().released(lease, &how, Some(now), now).work;
         let waits_for_a_decision = after.due_at == NEVER && after.state != State::Ready;
         let is_done = matches!(how, Release::Done { .. });
         prop_assert!(is_done || waits_for_a_decision || due(&after) <= LONGEST_WAIT, "{:?}", after);
@@ -240,7 +240,7 @@ proptest! {
     fn whoever_works_here_waits_as_long_as_the_run_has_said(work in works(), at in moments(), now in moments()) {
         let work = Work { token: Some(1), ..work };
         let lease = Lease { target: 1, token: 1, rev: work.dirty_rev };
-        let after = work.released(lease, &Release::Retry { at, why: "busy".into() }, false, now).work;
+        let after = work.released(lease, &Release::Retry { at, why: "busy".into() }, None, now).work;
         prop_assert_eq!(after.due_at, at);
     }
 
@@ -256,7 +256,7 @@ proptest! {
     #[test]
     fn a_lease_of_before_changes_nothing(work in works(), how in releases(), over in any::<bool>(), now in moments()) {
         let old = Lease { target: 1, token: work.token.map_or(7, |token| token - 1), rev: work.dirty_rev };
-        let after = work.clone().released(old, &how, over, now);
+        let after = work.clone().released(old, &how, over.then_some(now), now);
         prop_assert_eq!(&after.work, &work);
         prop_assert!(after.events.is_empty());
         prop_assert_eq!(&work.clone().in_doubt(old), &work);
@@ -299,8 +299,8 @@ proptest! {
         prop_assume!(leased.is_dirty());
         let lease = lease(&leased).expect("a run");
         let held = Release::Held { why: "waits for a decision".into(), withheld: Vec::new(), again: None };
-        prop_assert_eq!(leased.clone().released(lease, &held, false, now).work.state, State::Held);
-        let after = leased.decided(now).released(lease, &held, false, now).work;
+        prop_assert_eq!(leased.clone().released(lease, &held, None, now).work.state, State::Held);
+        let after = leased.decided(now).released(lease, &held, None, now).work;
         prop_assert!(after.waits_for_evaluation() && after.due_at <= now, "{:?}", after);
     }
 
@@ -309,7 +309,7 @@ proptest! {
         let leased = Work { token: Some(3), ..work };
         let lease = lease(&leased).expect("a run");
         let moved = Work::dirtied(Some(leased), &dirt(Priority::Describe, ANY_BUCKET), now);
-        let after = moved.clone().released(lease, &how, false, now).work;
+        let after = moved.clone().released(lease, &how, None, now).work;
         prop_assert!(after.is_dirty(), "{:?}", after);
         prop_assert_eq!(after.state, State::Ready);
         prop_assert_eq!((after.priority, after.deadline), (moved.priority, moved.deadline));
@@ -329,7 +329,7 @@ fn a_person_who_is_tried_again_for_one_reason_is_told_of_once() {
     let run = |work: Work, how: &Release| {
         let work = Work { token: Some(1), state: State::Ready, ..work };
         let lease = lease(&work).expect("a run");
-        work.released(lease, how, false, now)
+        work.released(lease, how, None, now)
     };
     let first = run(work, &quarantined(Some(now)));
     assert_eq!(first.events, [Happened::Quarantined { why: "refused".into() }]);
@@ -337,4 +337,21 @@ fn a_person_who_is_tried_again_for_one_reason_is_told_of_once() {
     assert_eq!((second.events.len(), second.work.attempt), (0, 2));
     let for_good = run(second.work, &quarantined(None));
     assert_eq!((for_good.events.len(), for_good.work.attempt, for_good.work.due_at), (1, 2, NEVER));
+}
+
+#[test]
+fn the_end_of_access_is_counted_from_the_change_that_has_ended_it() {
+    let at = |seconds: i64| Moment::from_secs(1_800_000_000 + seconds);
+    let took = |ended_at: Option<Moment>| {
+        let work = Work::dirtied(None, &dirt(Priority::Describe, ANY_BUCKET), at(0));
+        let work = Work { token: Some(1), ..work };
+        match work.clone().released(lease(&work).expect("a run"), &done(), ended_at, at(27)).events.as_slice() {
+            [Happened::Done { took_ms, .. }] => *took_ms,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(took(None), 27_000, "of a change");
+    assert_eq!(took(Some(at(25))), 2000, "the title of before waited for 25 s, access for 2 s");
+    let before = Moment::from_secs(1_700_000_000);
+    assert_eq!(took(Some(before)), 27_000, "of a change after the end");
 }

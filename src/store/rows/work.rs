@@ -87,14 +87,16 @@ pub fn org(c: &Tx, target: i64) -> Result<String, StoreError> {
     Ok(c.prepare_cached("SELECT org FROM target WHERE id = ?1")?.query_row([target], |row| row.get(0))?)
 }
 
-/// The work on a target, and whether the person has left.
-pub fn load_with_end(c: &Tx, target: i64) -> Result<Option<(Work, bool)>, StoreError> {
+/// The work on a target, and since when the person has left, if they have.
+pub fn load_with_end(c: &Tx, target: i64) -> Result<Option<(Work, Option<Moment>)>, StoreError> {
     let mut select = c.prepare_cached(concat!(
         "SELECT ",
         columns!(),
-        ", t.ended_at IS NOT NULL FROM work w JOIN target t ON t.id = w.target WHERE w.target = ?1"
+        ", t.ended_at FROM work w JOIN target t ON t.id = w.target WHERE w.target = ?1"
     ))?;
-    Ok(select.query_row([target], |row| Ok((read(row)?, row.get(COLUMNS)?))).optional()?)
+    Ok(select
+        .query_row([target], |row| Ok((read(row)?, row.get::<Option<i64>>(COLUMNS)?.map(Moment::from_millis))))
+        .optional()?)
 }
 
 /// What is known of the account of a target whose run begins.

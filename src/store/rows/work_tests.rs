@@ -92,8 +92,8 @@ proptest! {
         compare(&targets, over, |target| again(target.work.clone()))?;
         let c = holding(&targets);
         for (id, target) in (1..).zip(&targets) {
-            let (work, over) = load_with_end(&c, id).expect("reads").expect("is there");
-            prop_assert_eq!((work, over), (target.work.clone(), target.has_left));
+            let (work, ended_at) = load_with_end(&c, id).expect("reads").expect("is there");
+            prop_assert_eq!((work, ended_at.is_some()), (target.work.clone(), target.has_left));
             let (work, known) = load_with_account(&c, id).expect("reads").expect("is there");
             prop_assert_eq!((work, known.okta_id.is_some()), (target.work.clone(), target.has_account));
         }
