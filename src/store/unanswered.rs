@@ -32,6 +32,16 @@ pub(super) fn ended_soon(c: &Tx, target: i64, now: Moment) -> Result<(), StoreEr
     Ok(())
 }
 
+/// What is said of the calls for a target that may land still, in order.
+pub(super) fn messages(c: &Tx, target: i64) -> Result<Vec<String>, StoreError> {
+    let all = unanswered::of(c, target)?;
+    let Some(first) = all.iter().map(|one| one.sent_at).min() else { return Ok(Vec::new()) };
+    let applied = audit::applied_since(c, target, first)?;
+    let is_answered =
+        |one: &unanswered::Unanswered| applied.iter().any(|(step, at)| *step == one.step && *at == one.sent_at);
+    Ok(all.iter().map(|one| one.message(is_answered(one))).collect())
+}
+
 impl Store {
     /// Has everybody looked at again whose time for it has come; returns how many.
     pub async fn read_unanswered_again(&self, now: Moment) -> Result<usize, StoreError> {

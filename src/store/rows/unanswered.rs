@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Looks that are begun in one transaction.
 const MOST: i64 = 500;
 
-/// A call that was never answered.
+/// A call that was never answered, or may land once more although it was.
 pub struct Unanswered {
     pub id: i64,
     pub target: i64,
@@ -20,10 +20,16 @@ pub struct Unanswered {
 }
 
 impl Unanswered {
-    /// What is said of it.
-    pub fn message(&self) -> String {
+    /// What is said of it. What was answered is watched too where access has ended so soon after it that it may land once more.
+    pub fn message(&self, is_answered: bool) -> String {
         let (step, sent, due) = (self.step.name(), self.sent_at, self.due_at);
-        format!("looked at again at {due}, because the answer to {step} of {sent} was never received")
+        match is_answered {
+            true => format!(
+                "looked at again at {due}, because access has ended soon after {step} of {sent}, which Okta has carried out: it may \
+                 land once more"
+            ),
+            false => format!("looked at again at {due}, because the answer to {step} of {sent} was never received"),
+        }
     }
 }
 

@@ -15,7 +15,8 @@ use crate::store::previews;
 use crate::store::rejections;
 use crate::store::rows::review::rejected;
 use crate::store::rows::target::owner;
-use crate::store::rows::{account, intent, people, pin, review, unanswered};
+use crate::store::rows::{account, intent, people, pin, review};
+use crate::store::unanswered::messages;
 use crate::store::views::unconfigured::unconfigured_orgs;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -158,7 +159,7 @@ fn doing(c: &Tx, target: i64, org: &str) -> Result<Option<String>, StoreError> {
     if let Some(why) = pause::stopped_by_org(c, org)? {
         return Ok(Some(why));
     }
-    Ok(unanswered::of(c, target)?.last().map(unanswered::Unanswered::message))
+    Ok(messages(c, target)?.pop())
 }
 
 /// Who has decided that the access of a leaver stays: by an undo, or by the rejection of what would end it.

@@ -3,8 +3,8 @@
 use crate::domain::work::machine::Work;
 use crate::store::StoreError;
 use crate::store::engine::Tx;
-use crate::store::rows::unanswered::Unanswered;
-use crate::store::rows::{target, unanswered, work};
+use crate::store::rows::{target, work};
+use crate::store::unanswered::messages;
 
 /// How far the work on somebody is.
 pub struct Progress {
@@ -18,6 +18,6 @@ pub struct Progress {
 
 /// How far it is on a target.
 pub fn progress(c: &Tx, target: i64) -> Result<Progress, StoreError> {
-    let unanswered = unanswered::of(c, target)?.iter().map(Unanswered::message).collect();
+    let unanswered = messages(c, target)?;
     Ok(Progress { conflict: target::conflict(c, target)?, work: work::load(c, target)?, unanswered })
 }
