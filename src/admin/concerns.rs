@@ -94,8 +94,8 @@ pub fn with_access(leavers: &[&LeaverWithAccess], what: &str, at: &str) -> Optio
         1 => "1 person who has left has".to_owned(),
         n => format!("{n} people who have left have"),
     };
-    let (name, why, message, command) = (&oldest.name, oldest.why, &oldest.message, &oldest.command);
-    Some(format!("{who} {what}, since {since} {name} in {}, {why}: {message}; see `{command}`", oldest.org))
+    let (name, org, reason, command) = (&oldest.name, &oldest.org, oldest.reason(), &oldest.command);
+    Some(format!("{who} {what}, since {since} {name} in {org}, {reason}; see `{command}`"))
 }
 
 /// How long ago a moment was, in milliseconds, as seen at a time.

@@ -115,8 +115,8 @@ pub async fn end(options: &EndOptions) -> anyhow::Result<ExitCode> {
     let what = if options.suspend { "is suspended" } else { "ends" };
     println!("access of {who} {what} {when}, asked for by {by}; `timeline` shows how far it is");
     println!(
-        "no edit in Namely lifts it: taken back with restore-access {:?} --why TEXT, by {by} within 10 minutes, later by somebody \
-         else{}",
+        "no edit in Namely lifts it: taken back with `restore-access {:?} --why TEXT{}`, by {by} within 10 minutes, later by \
+         somebody else",
         names.first().copied().unwrap_or_default(),
         options.asking.at.shown()
     );

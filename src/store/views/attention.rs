@@ -66,7 +66,7 @@ pub fn attention(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<AttentionI
             tenant: leaver.tenant.clone(),
             profile: leaver.profile.clone(),
             name: leaver.name.clone(),
-            why: format!("{}: {}; see `{}`", leaver.why, leaver.message, leaver.command),
+            why: format!("{}; see `{}`", leaver.reason(), leaver.command),
         })
         .collect();
     items.extend(ended_access(c)?.into_iter().filter(|one| one.followed_at.is_none()).map(|one| AttentionItem {
@@ -139,7 +139,8 @@ fn missing(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<AttentionItem>, 
         let since = Moment::from_millis(since);
         if people.len() > MANY_MISSING {
             let why = format!(
-                "Namely does not show {} people of {tenant} any more, the first since {since}; nobody's access ends by that: can                  the token still see everybody? See `missing list`",
+                "Namely does not show {} people of {tenant} any more, the first since {since}; nobody's access ends by that: \
+                 can the token still see everybody? See `missing list`",
                 people.len()
             );
             items.push(item(&tenant, String::new(), String::new(), why));

@@ -43,24 +43,25 @@ pub struct EndedAccess {
 impl EndedAccess {
     /// What is so, and what to do, for people.
     pub fn message(&self) -> String {
-        let (by, why, name) = (&self.by, &self.why, &self.name);
+        let (by, why) = (&self.by, &self.why);
+        let name = self.login.as_ref().unwrap_or(&self.name);
         if self.waits {
             return format!(
                 "{by} has asked for the end of access ({why}), beyond what one person may within an hour: somebody else must ask \
-                 for the same with `end-access {name:?}`"
+                 for the same with `end-access {name:?} --why TEXT`"
             );
         }
         if let Some(since) = self.followed_at {
             let decides = Moment::from_millis(since) + STANDS;
             return format!(
                 "access was ended by {by} on {}: {why}; HR's record has said so too since {}, and decides again from {decides} on. \
-                 Before that only `restore-access {name:?}` gives it back",
+                 Before that only `restore-access {name:?} --why TEXT` gives it back",
                 Moment::from_millis(self.at),
                 Moment::from_millis(since)
             );
         }
         format!(
-            "access was ended by {by} on {}: {why}; HR has not followed since. Have it entered in Namely, or take it back with `restore-access {name:?}`",
+            "access was ended by {by} on {}: {why}; HR has not followed since. Have it entered in Namely, or take it back with `restore-access {name:?} --why TEXT`",
             Moment::from_millis(self.at)
         )
     }

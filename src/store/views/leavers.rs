@@ -46,6 +46,14 @@ pub struct LeaverWithAccess {
     pub command: String,
 }
 
+impl LeaverWithAccess {
+    /// Why, and what is so; a message that begins with the reason says it once.
+    pub fn reason(&self) -> String {
+        let why = self.why.to_string();
+        if self.message.starts_with(&why) { self.message.clone() } else { format!("{why}: {}", self.message) }
+    }
+}
+
 /// Everybody who has left and still has access for longer than the configuration allows: the most urgent first.
 pub fn leavers_with_access(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<LeaverWithAccess>, StoreError> {
     let after = rules.safeguards.leaver_access;
