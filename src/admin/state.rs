@@ -237,8 +237,11 @@ pub struct OrgState {
     pub waiting_by_priority: BTreeMap<String, i64>,
     pub terminations_waiting: i64,
     pub oldest_seconds: f64,
-    /// Nothing where no service answers.
+    /// Nothing where no service answers, or while every write is paused.
     pub eta_seconds: Option<f64>,
+    /// Since when every write is paused, in milliseconds, if it is.
+    #[serde(default)]
+    pub paused_since: Option<i64>,
     pub held: i64,
     pub quarantined: i64,
     /// For how long the first of them.
@@ -254,8 +257,17 @@ pub struct Headroom {
     pub tenant: String,
     pub change: String,
     pub per: String,
-    /// People so far, by those allowed: 1 and more holds whoever comes next.
+    /// People who count, by those allowed: 1 and more holds whoever comes next.
     pub used: f64,
+    /// How many were let through in that time, without those about whom somebody has decided.
+    #[serde(default)]
+    pub let_through: u32,
+    /// How many wait in a hold: they count too, and nothing of it was done.
+    #[serde(default)]
+    pub held: u32,
+    /// How many may be let through in that time.
+    #[serde(default)]
+    pub allowed: u32,
 }
 
 /// The audit.
@@ -270,6 +282,23 @@ pub struct AuditState {
     pub undelivered: BTreeMap<String, i64>,
 }
 
+/// What is missing where the report of first contact with an org was not accepted.
+fn adoption_of(org: &str) -> String {
+    format!("adopt {org}")
+}
+
+impl Headroom {
+    /// What counts against the limit, for people: who was let through, and who waits.
+    pub fn message(&self) -> String {
+        let Self { tenant, change, per, let_through, held, allowed, .. } = self;
+        let waits = match held {
+            0 => String::new(),
+            held => format!(", and {held} held count too"),
+        };
+        format!("{change} per {per} in {tenant}: {let_through} of {allowed} let through{waits}")
+    }
+}
+
 impl State {
     /// What was `seen` in the store, and what a service says of itself; `None` where none answers.
     pub fn of(
@@ -280,16 +309,25 @@ impl State {
         mode: Mode,
         now: Moment,
     ) -> Result<Self, StoreError> {
+        let lasting = pauses(c)?;
         let org = |(name, people): (&String, &OrgVitals)| {
             let by_priority: BTreeMap<String, i64> =
                 people.backlog.iter().map(|(priority, (count, _))| ((*priority).to_owned(), *count)).collect();
             let oldest = people.backlog.values().map(|(_, since)| *since).min();
+            let stops = |pause: &&Pause| pause.change.is_none() && pause.org.as_ref().is_none_or(|org| org == name);
+            // No end is promised of what does not go on.
+            let paused_since = lasting.iter().filter(stops).map(|pause| pause.at).min();
+            let writes = |running: &Running, org: &str| {
+                let is_closed = running.missing.contains_key(&adoption_of(org));
+                paused_since.is_none() && mode != Mode::Observe && !is_closed
+            };
             let state = OrgState {
                 waiting: by_priority.values().sum(),
                 terminations_waiting: by_priority.get(Priority::Revoke.as_str()).copied().unwrap_or(0),
                 waiting_by_priority: by_priority,
                 oldest_seconds: oldest.map_or(0.0, |since| now.since(since).as_secs_f64()),
-                eta_seconds: running.and_then(|running| running.eta(name)),
+                eta_seconds: running.filter(|running| writes(running, name)).and_then(|running| running.eta(name)),
+                paused_since,
                 held: people.held,
                 quarantined: people.quarantined,
                 quarantined_seconds: people.quarantined_since.map_or(0.0, |since| now.since(since).as_secs_f64()),
@@ -303,6 +341,9 @@ impl State {
             change: used.change.as_str().to_owned(),
             per: used.per.as_str().to_owned(),
             used: used.ratio,
+            let_through: used.so_far.saturating_sub(used.held),
+            held: used.held,
+            allowed: used.allowed,
         };
         let nodes = nodes(c)?;
         let serving = nodes.iter().find(|node| node.serves && node.lives);
@@ -311,6 +352,13 @@ impl State {
             Some(running) => Some(Said { missing: running.missing.clone(), notices: running.notices.clone() }),
             None => serving.map(|node| Said::read(&node.state).unwrap_or_else(|| just_began(node))),
         };
+        // What was accepted is known here before the service acts on it.
+        let mut missing = said.as_ref().map(|said| said.missing.clone());
+        for (org, by) in &seen.accepted {
+            if let Some(why) = missing.as_mut().and_then(|missing| missing.get_mut(&adoption_of(org))) {
+                *why = format!("the adopt report was accepted by {by}: writing begins in some seconds");
+            }
+        }
         let mut state = Self {
             state: Overall::default(),
             mode: mode.as_str().to_owned(),
@@ -319,7 +367,7 @@ impl State {
             nodes: nodes.clone(),
             running: said.is_some(),
             ready: said.as_ref().is_some_and(|said| said.missing.is_empty()),
-            missing: said.as_ref().map(|said| said.missing.clone()),
+            missing,
             notices: said.map(|said| said.notices).unwrap_or_default(),
             leavers_with_access: seen.leavers.clone(),
             unconfigured: seen.unconfigured.clone(),
@@ -329,7 +377,7 @@ impl State {
             unreadable: seen.unreadable.clone(),
             missing_people: seen.missing.clone(),
             holds: holds(c, false)?,
-            pauses: pauses(c)?,
+            pauses: lasting.clone(),
             safeguards: seen.safeguards.iter().map(headroom).collect(),
             approvers,
             audit: AuditState {

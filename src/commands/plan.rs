@@ -271,7 +271,7 @@ fn will_wait(people: &[Preview], mode: Mode, used: &[Used]) -> Vec<String> {
         let allowed = usize::try_from(limit.allowed).unwrap_or(usize::MAX);
         if planned > 0 && so_far.saturating_add(planned) > allowed {
             lines.push(format!(
-                "{} of {} will be held: {} is limited to {allowed} in {} ({so_far} of it used)",
+                "{} of {} will be held: {} is limited to {allowed} in {} ({} let through and {} held of it)",
                 count(planned, "person", "people"),
                 limit.tenant,
                 limit.change.as_str(),
@@ -279,7 +279,9 @@ fn will_wait(people: &[Preview], mode: Mode, used: &[Used]) -> Vec<String> {
                     Span::Hour => "an hour",
                     Span::Day => "a day",
                     Span::Run => "a run of the service",
-                }
+                },
+                limit.so_far.saturating_sub(limit.held),
+                limit.held,
             ));
         }
     }
@@ -351,13 +353,16 @@ mod tests {
             change: ChangeKind::RemoveGroup,
             per: Span::Hour,
             so_far,
+            held: 0,
             allowed,
             ratio: 0.0,
         };
         let wait = |used: Used| will_wait(&people, Mode::Auto, &[used]);
         assert_eq!(
             wait(used(0, 100)),
-            ["102 people of acme will be held: remove_group is limited to 100 in an hour (0 of it used)"]
+            [
+                "102 people of acme will be held: remove_group is limited to 100 in an hour (0 let through and 0 held of it)"
+            ]
         );
         assert!(wait(used(0, 102)).is_empty() && !wait(used(1, 102)).is_empty());
         assert!(wait(Used { tenant: "other".into(), ..used(0, 0) }).is_empty());

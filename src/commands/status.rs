@@ -5,6 +5,7 @@ use super::table::colours;
 use crate::admin::concerns::{Weight, count, ends, short, with_access};
 use crate::admin::routes::Ask;
 use crate::admin::state::{Budget, ENDS_SOON, OrgState, Overall, State, TenantState};
+use crate::clock::Moment;
 use crate::domain::text::visible;
 use anyhow::Context;
 use serde_json::json;
@@ -90,7 +91,7 @@ fn text(state: &State) -> String {
         "approve" => lines.push("everything waits for an approval (mode \"approve\")".to_owned()),
         _ => {}
     }
-    lines.extend(with_access(&decided, "access by decision", &state.at).map(|line| paint("33", &line)));
+    lines.extend(with_access(&decided, "access", &state.at).map(|line| paint("33", &line)));
     lines.extend(state.nodes.iter().map(super::nodes::line));
     for (name, org) in &state.orgs {
         lines.push(format!("Okta {name}: {}", org_line(org)));
@@ -109,8 +110,7 @@ fn text(state: &State) -> String {
     }
     lines.extend(state.approvers.lacking.iter().map(|message| paint("33", message)));
     for limit in state.safeguards.iter().filter(|limit| limit.used >= REMARKABLE) {
-        let used = limit.used * 100.0;
-        lines.push(format!("{used:.0} % of what may {} per {} in {} is used", limit.change, limit.per, limit.tenant));
+        lines.push(limit.message());
     }
     let soon = |seconds: f64| (ENDS_SOON..NAMED).contains(&seconds);
     lines.extend(state.expiring.iter().filter(|one| soon(one.seconds)).map(|one| ends(&one.what, one.seconds)));
@@ -137,7 +137,10 @@ fn org_line(org: &OrgState) -> String {
             format!("{people} {wait} ({leavers}), the longest {}", short(org.oldest_seconds))
         }
     }];
-    parts.extend(org.eta_seconds.filter(|_| org.waiting > 0).map(|eta| format!("done in {}", short(eta))));
+    match org.paused_since.map(Moment::from_millis) {
+        Some(since) => parts.push(format!("paused since {since}: nothing is written before `resume`")),
+        None => parts.extend(org.eta_seconds.filter(|_| org.waiting > 0).map(|eta| format!("done in {}", short(eta)))),
+    }
     if org.held > 0 {
         parts.push(format!("{} held", org.held));
     }
@@ -294,22 +297,33 @@ mod tests {
         assert_eq!(held.overall(), Overall::Attention, "what must be decided is known all the same");
     }
 
-    #[test]
-    fn no_line_of_a_calm_status_is_longer_than_a_terminal() {
-        let org = OrgState {
+    fn org() -> OrgState {
+        OrgState {
             waiting: 1,
             waiting_by_priority: BTreeMap::new(),
             terminations_waiting: 1,
             oldest_seconds: 30.0,
             eta_seconds: Some(90.0),
+            paused_since: None,
             held: 3,
             quarantined: 0,
             quarantined_seconds: 0.0,
             budget: ["users", "groups", "apps", "other"]
                 .map(|bucket| Budget { bucket: bucket.into(), left: 500.0, limit: 600.0 })
                 .to_vec(),
-        };
-        let state = State { orgs: BTreeMap::from([("main".to_owned(), org)]), ..well() };
+        }
+    }
+
+    #[test]
+    fn no_end_is_promised_while_every_write_is_paused() {
+        let org = OrgState { paused_since: Some(1_795_665_600_000), ..org() };
+        let text = text(&State { orgs: BTreeMap::from([("main".to_owned(), org)]), ..well() });
+        assert!(text.contains("paused since 2026-11-26T04:00:00.000Z") && !text.contains("done in"), "{text}");
+    }
+
+    #[test]
+    fn no_line_of_a_calm_status_is_longer_than_a_terminal() {
+        let state = State { orgs: BTreeMap::from([("main".to_owned(), org())]), ..well() };
         let text = text(&state);
         assert!(text.contains("1 waits (1 leaver), the longest 30.0 s; done in 1.5 min; 3 held"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");

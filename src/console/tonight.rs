@@ -52,6 +52,7 @@ fn context(state: &State, allowed: &str) -> Result<Value, Refusal> {
     let etas = state.orgs.values().filter(|org| org.waiting > 0).map(|org| org.eta_seconds);
     let done_in = match etas.collect::<Option<Vec<f64>>>() {
         _ if waiting == 0 => "done".to_owned(),
+        None if state.orgs.values().any(|org| org.waiting > 0 && org.paused_since.is_some()) => "paused".to_owned(),
         None => "not known yet".to_owned(),
         Some(all) => seconds(all.into_iter().fold(0.0, f64::max)),
     };
@@ -64,7 +65,8 @@ fn context(state: &State, allowed: &str) -> Result<Value, Refusal> {
             line
         })
         .collect();
-    let used: Vec<_> = state.safeguards.iter().filter(|limit| limit.used >= REMARKABLE).collect();
+    let used = state.safeguards.iter().filter(|limit| limit.used >= REMARKABLE);
+    let used: Vec<_> = used.map(|limit| json!({ "message": limit.message(), "used": limit.used })).collect();
     let kinds = ChangeKind::ALL.map(|change| change.as_str());
     Ok(json!({
         "state": state, "verdict": { "tone": tone, "mark": mark, "word": word, "sentence": sentence },

@@ -290,6 +290,10 @@ impl Evaluation<'_> {
     fn decide_group(&self, c: &Tx, group: &Group) -> Result<(), StoreError> {
         let ordered = group.part(|person| person.is_ordered(group.change));
         self.put(c, group.tenant, group.change, &ordered.people, None)?;
+        // Somebody has decided about these, whom limits do not count.
+        for person in &ordered.people {
+            risk::approve(c, person.target, group.change, self.now)?;
+        }
         let group = &group.part(|person| !person.is_ordered(group.change));
         let all = group.people.iter().map(|person| person.person()).collect();
         let suspended = match group.change {

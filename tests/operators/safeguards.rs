@@ -173,7 +173,7 @@ fn a_few_who_leave_are_not_held_and_the_one_too_many_is_with_those_who_wait() {
         rig.until("the others are held", async |rig| held(rig).await == 6).await;
         assert_eq!(gone(&rig.world.okta.core(), &rig, &then[..6]), 0);
         let hold = open_holds(&rig).await.remove(0);
-        assert!(hold.why.contains("(6 so far, 6 now)"), "{}", hold.why);
+        assert!(hold.why.contains("(6 let through or held before, 6 now)"), "{}", hold.why);
     });
 }
 

@@ -53,7 +53,7 @@ impl Limit {
             n => format!(" and {n} who will follow"),
         };
         Some(format!(
-            "{} of {} of {scope} {span} ({} so far, {} now{to_come}) are more than {allowed}",
+            "{} of {} of {scope} {span} ({} let through or held before, {} now{to_come}) are more than {allowed}",
             self.change.as_str(),
             people(all),
             count.so_far,
@@ -82,17 +82,17 @@ impl Safeguards {
         }
         let who = if approvers == 0 { "nobody can approve" } else { "only one person can approve" };
         let waits = match (needs, self.four_eyes) {
-            (1, _) => "whatever is held waits",
-            (_, true) => "every hold waits (safeguards.four_eyes)",
+            (1, _) => "whatever is held waits for ever",
+            (_, true) => "every hold waits for ever (safeguards.four_eyes)",
             _ => {
-                "what two people must agree to waits: the end of an administrator of Okta, their login, contact data and groups, \
-                 and groups that carry an admin role"
+                "what two people must agree to waits for ever (the end of an administrator of Okta, their login, contact data and \
+                 groups, and groups that carry an admin role)"
             }
         };
         let instead =
             if one { ", or safeguards.approvers = 1, which puts a delay in place of the second person" } else { "" };
         Some(format!(
-            "{who} over the admin API: {waits} for ever, unless users of this machine who can write the store decide beside \
+            "{who} over the admin API: {waits}, unless users of this machine who can write the store decide beside \
              the service. Add somebody else to [[admin.tokens]] with role = \"approver\" (of another uid, if one is named){instead}"
         ))
     }
@@ -253,7 +253,10 @@ mod tests {
         let limit = limit(10, 0.0);
         assert_eq!(limit.trips(count(4, 6, 100), "acme"), None);
         let why = limit.trips(count(4, 7, 100), "acme").expect("held");
-        assert_eq!(why, "deactivate of 11 people of acme within an hour (4 so far, 7 now) are more than 10");
+        assert_eq!(
+            why,
+            "deactivate of 11 people of acme within an hour (4 let through or held before, 7 now) are more than 10"
+        );
         assert_eq!(limit.trips(count(40, 0, 100), "acme"), None, "nobody of the batch is concerned");
     }
 

@@ -276,20 +276,19 @@ pub fn count(c: &Tx, whom: &Counted) -> Result<u32, StoreError> {
     Ok(select.query_row(params, |row| row.get(0))?)
 }
 
-/// `evaluation::counts`, over everybody: how many of each org and tenant.
-pub fn counts(
-    c: &Tx,
-    change: ChangeKind,
-    since: Option<Moment>,
-) -> Result<BTreeMap<(String, String), u32>, StoreError> {
+/// By org and tenant: how many count, and how many of these wait in a hold.
+type Counts = BTreeMap<(String, String), (u32, u32)>;
+
+/// `evaluation::counts`, over everybody: how many of each org and tenant, and how many of these wait in a hold.
+pub fn counts(c: &Tx, change: ChangeKind, since: Option<Moment>) -> Result<Counts, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT org, tenant, count(*) FROM risk WHERE approved = 0
+        "SELECT org, tenant, count(*), count(hold) FROM risk WHERE approved = 0
            AND (hold IS NULL OR EXISTS (SELECT 1 FROM hold h WHERE h.id = risk.hold AND h.verdict IS NULL))
            AND at > coalesce(CAST(?1 AS BIGINT), -1) AND (CAST(?1 AS BIGINT) IS NOT NULL OR run = ?3)
            AND change = ?2 GROUP BY org, tenant",
     )?;
     let params = params![since.map(Moment::millis), change.as_str(), super::meta::run(c)?];
-    let rows = select.query_map(params, |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
+    let rows = select.query_map(params, |row| Ok(((row.get(0)?, row.get(1)?), (row.get(2)?, row.get(3)?))))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -96,7 +96,10 @@ proptest! {
         prop_assert_eq!(count(&c, &whom).expect("counts"), u32::try_from(expected).expect("few"));
         let of_tenant = u32::try_from(all.iter().filter(meant).count()).expect("few");
         let found = counts(&c, ChangeKind::Suspend, since).expect("counts");
-        prop_assert_eq!(found.get(&("main".to_owned(), "acme".to_owned())).copied().unwrap_or(0), of_tenant);
+        let (found, held) = found.get(&("main".to_owned(), "acme".to_owned())).copied().unwrap_or_default();
+        prop_assert_eq!(found, of_tenant);
+        let waiting = all.iter().filter(meant).filter(|one| one.past.waits == Waits::InHold).count();
+        prop_assert_eq!(held, u32::try_from(waiting).expect("few"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::domain::{ChangeKind, Rulebook};
 use crate::store::StoreError;
 use crate::store::engine::Tx;
 use crate::store::rows::audit as audit_rows;
-use crate::store::rows::{missing, people, population, risk};
+use crate::store::rows::{matched, missing, people, population, risk};
 use std::collections::BTreeMap;
 
 /// One look at it.
@@ -21,6 +21,8 @@ pub struct Vitals {
     pub leavers: Vec<LeaverWithAccess>,
     /// Orgs and tenants that the configuration does not have, of people with live accounts.
     pub unconfigured: Vec<Unconfigured>,
+    /// Who has accepted the reports of first contact, of each org whose tenants all were accepted.
+    pub accepted: BTreeMap<String, String>,
     /// Profiles that cannot be read, by tenant.
     pub unreadable: BTreeMap<String, i64>,
     /// People who are missing and about whom nobody has decided, by tenant; every tenant has its number.
@@ -63,8 +65,10 @@ pub struct Used {
     pub change: ChangeKind,
     /// Over what time it counts.
     pub per: Span,
-    /// People who count in that time so far.
+    /// People who count in that time: let through or held, without those about whom somebody has decided.
     pub so_far: u32,
+    /// Of these, who wait in a hold: nothing of it was done.
+    pub held: u32,
     /// People allowed in that time, by the limit and how many live accounts the tenant has in the org.
     pub allowed: u32,
     /// `so_far` divided by `allowed`, 1 where nobody is allowed: 1 and more holds whoever comes next.
@@ -76,6 +80,7 @@ pub fn vitals(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vitals, StoreErro
     let mut vitals = Vitals::default();
     backlog(c, &mut vitals)?;
     vitals.unreadable = people::count_unreadable(c)?.into_iter().collect();
+    vitals.accepted = accepted(c, rules)?;
     let tenants = rules.orgs.iter().flat_map(|org| &org.tenants);
     vitals.missing = tenants.map(|tenant| (tenant.clone(), 0)).chain(missing::counts(c)?).collect();
     let holds = people::open_holds(c)?.into_iter();
@@ -86,6 +91,20 @@ pub fn vitals(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vitals, StoreErro
     vitals.unconfigured = unconfigured(c, rules)?;
     audit(c, &mut vitals)?;
     Ok(vitals)
+}
+
+fn accepted(c: &Tx, rules: &Rulebook) -> Result<BTreeMap<String, String>, StoreError> {
+    let mut found = BTreeMap::new();
+    for org in &rules.orgs {
+        let mut by = Vec::new();
+        for tenant in &org.tenants {
+            by.push(matched::accepted_by(c, &org.name, tenant)?);
+        }
+        if let Some(by) = by.into_iter().collect::<Option<Vec<String>>>().and_then(|mut by| by.pop()) {
+            found.insert(org.name.clone(), by);
+        }
+    }
+    Ok(found)
 }
 
 fn backlog(c: &Tx, vitals: &mut Vitals) -> Result<(), StoreError> {
@@ -129,11 +148,11 @@ fn used(c: &Tx, orgs: &BTreeMap<String, OrgVitals>, limits: &[Limit], now: Momen
                 orgs.keys().filter_map(|org| Some((org.as_str(), key.strip_prefix(org.as_str())?.strip_prefix(' ')?)));
             let Some((org, tenant)) = named.max_by_key(|(org, _)| org.len()) else { continue };
             let population = value.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0);
-            let so_far = rows.get(&(org.to_owned(), tenant.to_owned())).copied().unwrap_or(0);
+            let (so_far, held) = rows.get(&(org.to_owned(), tenant.to_owned())).copied().unwrap_or_default();
             let allowed = limit.allows(population);
             let ratio = if allowed == 0 { 1.0 } else { f64::from(so_far) / f64::from(allowed) };
             let (org, tenant) = (org.to_owned(), tenant.to_owned());
-            all.push(Used { org, tenant, change: limit.change, per: limit.per, so_far, allowed, ratio });
+            all.push(Used { org, tenant, change: limit.change, per: limit.per, so_far, held, allowed, ratio });
         }
     }
     Ok(all)
