@@ -19,7 +19,7 @@ pub fn describe(event: &Event) -> String {
         Event::Observed(it) => observed(it),
         Event::Unreadable(it) => with("the profile cannot be read".into(), Some(&it.why)),
         Event::Missing(it) => missing(it),
-        Event::Planned(it) => format!("planned: {}{}", steps(&it.steps), rules(&it.rules)),
+        Event::Planned(it) => format!("planned: {}{}", planned(&it.steps), rules(&it.rules)),
         Event::Effect(it) => effect(it),
         Event::Done(it) => {
             let remark = it.remark.as_ref().map(|remark| format!("; {remark}")).unwrap_or_default();
@@ -158,7 +158,8 @@ fn missing(it: &Missing) -> String {
 fn hold_ended(it: &HoldEnded) -> String {
     let word = it.verdict.map(Verdict::as_str).or(it.said.map(Vote::as_str)).unwrap_or_default();
     let by = it.by.as_ref().map(|names| by(&names.joined())).unwrap_or_default();
-    format!("hold {} ({}): {word}{by}", it.hold, it.change.as_str())
+    let of = it.only.as_ref().map(|only| format!(", for {} of its people", only.len())).unwrap_or_default();
+    format!("hold {} ({}): {word}{by}{of}", it.hold, it.change.as_str())
 }
 
 fn access_ended(it: &AccessEnded) -> String {
@@ -205,6 +206,15 @@ fn effect(it: &Effect) -> String {
     let why = it.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     let request = it.request_id.as_ref().map(|id| format!(" (Okta's request {id})")).unwrap_or_default();
     format!("{step}: {}{why}{request}", it.outcome.as_str())
+}
+
+/// What is planned; where that is nothing but reading, that it is.
+fn planned(all: &[Step]) -> String {
+    match steps(all) {
+        nothing if nothing.is_empty() && all.is_empty() => "nothing".to_owned(),
+        nothing if nothing.is_empty() => "what Okta holds is read first".to_owned(),
+        written => written,
+    }
 }
 
 fn steps(steps: &[Step]) -> String {

@@ -122,6 +122,9 @@ pub struct HoldEnded {
     /// The code of what was shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen: Option<String>,
+    /// Of a vote about some of its people: their targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Vec<i64>>,
     /// How many people it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub people: Option<usize>,
@@ -148,6 +151,7 @@ impl HoldEnded {
             principal: None,
             principals: None,
             seen: None,
+            only: None,
             people: None,
             shown: None,
             why: None,

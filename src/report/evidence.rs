@@ -1,6 +1,7 @@
 //! Evidence: what an auditor asks for, drawn from the audit alone. Every leaver with the time until access was cut, every
 //! change of access with its cause, every hold with who decided, every failure and how it ended, every reconciliation.
 
+use super::decision::{Decision, decided_by};
 use super::page::{ReportError, page};
 use crate::audit::details::{Effect, HoldEnded, Names, Observed, Verdict};
 use crate::audit::{Event, Row};
@@ -60,17 +61,6 @@ pub struct AccessChange {
     /// Numbers of the audit rows: of the change and of its cause.
     pub seq: i64,
     pub cause_seq: i64,
-}
-
-/// Something somebody decided, or was asked to.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Decision {
-    pub at: String,
-    pub org: String,
-    pub name: String,
-    pub what: String,
-    pub by: String,
-    pub seq: i64,
 }
 
 /// A call that failed, or somebody who had to wait.
@@ -138,6 +128,8 @@ struct Track {
 pub struct Collector {
     evidence: Evidence,
     tracks: HashMap<i64, Track>,
+    /// The decision about a hold that the rows of its people follow.
+    ended: Option<usize>,
 }
 
 fn millis(at: &str) -> Option<i64> {
@@ -148,7 +140,7 @@ impl Collector {
     /// For what happened from `from` on; times are as in the rows.
     pub fn new(from: &str, to: &str) -> Self {
         let evidence = Evidence { from: from.to_owned(), to: to.to_owned(), ..Evidence::default() };
-        Self { evidence, tracks: HashMap::new() }
+        Self { evidence, tracks: HashMap::new(), ended: None }
     }
 
     /// The next row; `name` tells whom a target is.
@@ -169,11 +161,24 @@ impl Collector {
             }
             _ => {}
         }
-        // A hold is one decision, however many people it is about: what each of them waits for is in the list of leavers.
+        // A hold is one decision, however many people it is about: what came of it names each of them.
         let is_of_one = row.target.is_some() && matches!(row.event, Event::Held(_) | Event::HoldEnded(_));
+        if let (Event::HoldEnded(_), Some(target), Some(decision)) = (&row.event, row.target, self.ended) {
+            let named = &mut self.evidence.decisions[decision].name;
+            let between = if named.is_empty() { "" } else { "; " };
+            *named = format!("{named}{between}{}", name(target));
+        }
         if let Some(by) = decided_by(&row.event).filter(|_| !is_of_one) {
             let what = row.describe();
-            let name = row.target.map(name).unwrap_or_default();
+            let name = match &row.event {
+                Event::HoldEnded(HoldEnded { only: Some(only), verdict: None, .. }) => {
+                    only.iter().map(|target| name(*target)).collect::<Vec<_>>().join("; ")
+                }
+                _ => row.target.map(name).unwrap_or_default(),
+            };
+            if let Event::HoldEnded(it) = &row.event {
+                self.ended = it.verdict.map(|_| self.evidence.decisions.len());
+            }
             let org = row.org.unwrap_or_default();
             self.evidence.decisions.push(Decision { at: row.at, org, name, what, by, seq: row.seq });
         }
@@ -415,51 +420,6 @@ impl Collector {
     /// No row follows.
     pub fn end(self) -> Evidence {
         self.evidence
-    }
-}
-
-/// Who has decided, if the event is a decision or asks for one.
-fn decided_by(event: &Event) -> Option<String> {
-    match event {
-        Event::Held(_) => Some(String::new()),
-        Event::HoldEnded(it) => Some(it.by.as_ref().map(Names::joined).unwrap_or_default()),
-        Event::Approved(it) => Some(it.author.by.clone()),
-        Event::Undone(it) => Some(it.author.by.clone()),
-        Event::AccessEnded(it) => Some(it.agreed_by.clone().unwrap_or_else(|| it.author.by.clone())),
-        Event::AccessRestored(it) => Some(it.author.by.clone()),
-        Event::Paused(it) | Event::Resumed(it) => Some(it.by.clone()),
-        Event::Adopted(it) => Some(it.author.by.clone()),
-        Event::Reviewed(it) => Some(it.by.clone().unwrap_or_default()),
-        Event::Split(it) => Some(it.author.by.clone()),
-        Event::Missing(it) => it.author.as_ref().map(|author| author.by.clone()),
-        Event::Observed(_)
-        | Event::Unreadable(_)
-        | Event::Planned(_)
-        | Event::Effect(_)
-        | Event::Done(_)
-        | Event::Quarantined(_)
-        | Event::Correlated(_)
-        | Event::ListAccepted(_)
-        | Event::Searched(_)
-        | Event::ApprovalEnded(_)
-        | Event::ApprovedAlone(_)
-        | Event::RejectionEnded(_)
-        | Event::Reminded(_)
-        | Event::Withheld(_)
-        | Event::Drifted(_)
-        | Event::Reconciled(_)
-        | Event::Requested(_)
-        | Event::AccessEndConfirmed(_)
-        | Event::Unpinned(_)
-        | Event::Pruned(_)
-        | Event::Reconfigured(_)
-        | Event::Drained(_)
-        | Event::Walk(_)
-        | Event::Started(_)
-        | Event::SignedIn(_)
-        | Event::SignInRefused(_)
-        | Event::Unknown { .. }
-        | Event::Misfit { .. } => None,
     }
 }
 

@@ -201,3 +201,29 @@ fn no_figure_is_told_where_nobody_was_revoked() {
     assert_eq!(evidence.summary(), wanted);
     assert_eq!(Evidence::default().summary(), "0 leavers");
 }
+
+#[test]
+fn everybody_whom_a_decision_about_a_part_of_a_hold_was_about_is_named_in_it() {
+    let row = |target: Option<i64>, detail: Value| {
+        let mut row = decided("hold_ended", detail);
+        row["detail"]["change"] = "remove_group".into();
+        row["target"] = target.into();
+        row
+    };
+    let ended = || json!({ "verdict": "approved", "by": ["Ann", "Ben"] });
+    let evidence = collected(&[
+        row(None, json!({ "said": "approved", "by": "Ben", "only": [7, 9] })),
+        row(None, ended()),
+        row(Some(7), ended()),
+        row(Some(9), ended()),
+        row(None, json!({ "said": "approved", "by": "Ann" })),
+    ]);
+    let found: Vec<(&str, &str)> = evidence.decisions.iter().map(|one| (one.name.as_str(), one.by.as_str())).collect();
+    let both = "Person 7; Person 9";
+    assert_eq!(found, [(both, "Ben"), (both, "Ann and Ben"), ("", "Ann")]);
+    assert!(
+        evidence.decisions[0].what.ends_with("approved by Ben, for 2 of its people"),
+        "{:?}",
+        evidence.decisions[0]
+    );
+}

@@ -200,6 +200,7 @@ fn apply_vote(c: &Tx, rules: &Rulebook, vote: &New, now: Moment) -> Result<usize
         principal: Some(vote.principal.clone()),
         seen: Some(vote.seen.clone()),
         why_not: counts.err().map(str::to_owned),
+        only: vote.only()?.map(|only| only.into_iter().collect()),
         ..HoldEnded::new(vote.hold, change_of(&change)?)
     };
     let only = vote.only()?;
