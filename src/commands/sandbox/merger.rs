@@ -2,6 +2,7 @@
 
 use super::super::table::table;
 use super::options::{Options, tempdir};
+use super::show::both_clocks;
 use super::stay::Staying;
 use crate::actors::Service;
 use crate::clock::Clock;
@@ -174,9 +175,9 @@ fn show(report: &Report, options: &Options) -> anyhow::Result<()> {
         rows.add_row(["calls", &calls.to_string(), &format!("that changed something in {org}")]);
     }
     rows.add_row([
-        "wall time",
+        "time",
         &format!("{:.0} s", report.wall_seconds),
-        &format!("the clock ran {}x", report.time_scale),
+        &both_clocks(report.wall_seconds, report.time_scale),
     ]);
     for (what, count, meaning) in [
         ("lost", report.lost, "people who are not as they should be in one of the orgs"),

@@ -154,6 +154,17 @@ fn seconds(ms: i64) -> String {
     }
 }
 
+/// Which clock a length of time is by, and how long it was by the other one.
+pub fn both_clocks(simulated: f64, scale: f64) -> String {
+    match (scale - 1.0).abs() < f64::EPSILON {
+        true => "by the simulated clock, which runs like yours".to_owned(),
+        false => format!(
+            "by the simulated clock, like all times here: it ran {scale}x, so about {:.0} s by yours",
+            simulated / scale
+        ),
+    }
+}
+
 /// The summary of a run.
 pub fn print_report(report: &Report, last: &Snapshot) {
     let figures = &report.figures;
@@ -181,9 +192,13 @@ pub fn print_report(report: &Report, last: &Snapshot) {
         ),
     );
     row(
-        "wall time",
+        "time",
         format!("{:.0} s", figures.wall_seconds),
-        &format!("Okta's limits alone need {} s; the clock ran {}x", figures.floor_seconds, report.time_scale),
+        &format!(
+            "{}; Okta's limits alone need {} s of the former",
+            both_clocks(figures.wall_seconds, report.time_scale),
+            figures.floor_seconds
+        ),
     );
     for bucket in &figures.buckets {
         row(
@@ -232,4 +247,19 @@ pub fn print_report(report: &Report, last: &Snapshot) {
             "NOT CLEAN: see above"
         }
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_of_time_says_by_which_clock_it_was_and_how_long_by_the_other() {
+        assert!(
+            both_clocks(510.0, 30.0).ends_with("it ran 30x, so about 17 s by yours"),
+            "{}",
+            both_clocks(510.0, 30.0)
+        );
+        assert!(both_clocks(510.0, 1.0).contains("like yours"));
+    }
 }
