@@ -5,9 +5,9 @@ use super::routes::Ask;
 use crate::clock::Moment;
 use crate::domain::{ChangeKind, Decider, Rulebook};
 use crate::store::{
-    Approval, Ballot, Location, Operator, OperatorRequest, Opined, Opinion, Planned, Store, StoreError, Tx, Unfit,
-    Voted, accept_adoption, accept_list, adoption, approve, cancel, drain, find, held_people, holds, identity, opine,
-    org_of_hold, pause, request, resume, retry, reverse, split_outlook, vote,
+    Approval, Ballot, Linked, Location, Operator, OperatorRequest, Opined, Opinion, Planned, Store, StoreError, Tx,
+    Unfit, Voted, accept_adoption, accept_list, adoption, approve, cancel, drain, find, held_people, holds, identity,
+    linked, opine, org_of_hold, pause, request, resume, retry, reverse, split_outlook, vote,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -114,13 +114,21 @@ impl Decisions {
         Ok(here)
     }
 
-    /// The targets that a person has, in all orgs.
+    /// The targets that a person has, in all orgs: a word that several people are called by is refused with who they are.
     pub fn targets(&self, c: &Tx, person: &str) -> Result<Vec<(String, i64)>, Refusal> {
         let mut found = Vec::new();
         for org in &self.orgs {
             found.extend(find(c, org, person)?.into_iter().map(|target| (org.clone(), target)));
         }
-        if found.is_empty() { Err(nobody(person)) } else { Ok(found) }
+        if found.is_empty() {
+            return Err(nobody(person));
+        }
+        if found.len() > 1
+            && let Some(several) = several(&linked(c, None, Some(person))?, person)
+        {
+            return Err(Refusal::Conflict(several));
+        }
+        Ok(found)
     }
 
     /// Writes down what `by` decides; `None` if `ask` is about something else. `parts` stand for the braces of the path,
@@ -186,7 +194,8 @@ impl Decisions {
                     )));
                 }
                 let new = accept_adoption(&c, org, &report.waiting, by, now)?;
-                json!({ "org": org, "tenants": report.waiting, "new": new, "by": by.name })
+                let next = self.waits_for(&c, org, None)?;
+                json!({ "org": org, "tenants": report.waiting, "new": new, "by": by.name, "next": next })
             }
             Ask::AcceptList => {
                 let (org, c) = (self.org(&parts[0])?, operator()?);
@@ -319,6 +328,33 @@ impl Decisions {
 /// That a word names nobody who is known.
 pub(super) fn nobody(person: &str) -> Refusal {
     Refusal::NotFound(format!("nobody is called {person:?}; give a profile UUID, an email, a login or a full name"))
+}
+
+/// Who is meant by a word that several people are called by: two in one org, or two of one name who share no profile.
+fn several(links: &[Linked], word: &str) -> Option<String> {
+    let mut people: Vec<Vec<&Linked>> = Vec::new();
+    for link in links {
+        let is_theirs = |other: &&Linked| {
+            other.target == link.target || (&other.tenant, &other.profile) == (&link.tenant, &link.profile)
+        };
+        let (theirs, mut others): (Vec<_>, Vec<_>) =
+            people.into_iter().partition(|person| person.iter().any(is_theirs));
+        others.push(theirs.into_iter().flatten().chain([link]).collect());
+        people = others;
+    }
+    let in_org = |person: &Vec<&Linked>, org: &str| person.iter().any(|link| link.org == org);
+    let is_shared = |org: &str| people.iter().filter(|person| in_org(person, org)).count() > 1;
+    // Under one address somebody may be known in two orgs by two profiles.
+    if people.len() < 2 || word.contains('@') && !links.iter().any(|link| is_shared(&link.org)) {
+        return None;
+    }
+    let which = people.iter().map(|person| {
+        let Linked { profile, tenant, login, .. } = person[0];
+        let login = login.as_deref().unwrap_or("no account");
+        format!("{profile} of {tenant} ({login})")
+    });
+    let which = which.collect::<Vec<_>>().join(", ");
+    Some(format!("{word:?} is several people: name one of them by profile or login: {which}"))
 }
 
 /// What one approval of these people does not decide.

@@ -39,13 +39,6 @@ impl Decisions {
         let mut names = Vec::new();
         for word in texts(body, "people") {
             let found = self.targets_in(c, word, only)?;
-            let mut here: BTreeMap<&str, usize> = BTreeMap::new();
-            for (org, _) in &found {
-                *here.entry(org).or_default() += 1;
-            }
-            if here.values().any(|people| *people > 1) {
-                return Err(Refusal::Conflict(format!("{word:?} is several people: name them by profile or login")));
-            }
             names.push(found.first().map(|(_, target)| name_of(c, *target)).transpose()?.flatten());
             for (org, target) in found {
                 orders.entry(org).or_insert_with(empty).targets.push(target);

@@ -3,7 +3,7 @@
 use super::decisions::{Decisions, Refusal};
 use super::routes::Ask;
 use crate::clock::Moment;
-use crate::domain::Decider;
+use crate::domain::{ChangeKind, Decider};
 use crate::store::{MissingPerson, MissingState, OperatorRequest, Tx, missing_people, request};
 use serde_json::{Value, json};
 
@@ -30,10 +30,15 @@ impl Decisions {
             end,
             why: why.to_owned(),
         };
+        let mut next = Vec::new();
+        for account in person.accounts.iter().filter(|_| end) {
+            let waits = self.waits_for(c, &account.org, Some(ChangeKind::Deactivate))?;
+            next.extend(waits.into_iter().filter(|one| !next.contains(one)).collect::<Vec<_>>());
+        }
         let id = request(c, org, &asked, by, now)?;
         Ok(json!({
             "request": id, "tenant": person.tenant, "profile": person.profile, "name": person.name,
-            "decided": if end { "end" } else { "keep" }, "by": by.name,
+            "decided": if end { "end" } else { "keep" }, "by": by.name, "next": next,
         }))
     }
 }

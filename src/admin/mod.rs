@@ -11,6 +11,7 @@ pub(crate) mod explained;
 pub(crate) mod fields;
 pub(crate) mod hook;
 mod missing;
+mod next;
 mod pausing;
 pub mod people;
 pub mod routes;

@@ -91,10 +91,12 @@ impl Decisions {
         if found.code != shown {
             return Err(Refusal::Conflict(found.changed(c, shown)?));
         }
-        let org = found.people[0].org.clone();
+        let (org, next) = (found.people[0].org.clone(), self.undo_waits_for(c, &found, now)?);
         let asked = OperatorRequest::Undo { scope, code: found.code, why: why(body) };
         let id = request(c, &org, &asked, by, now)?;
-        Ok(json!({ "request": id, "people": found.people.len(), "by": by.name, "principal": by.principal() }))
+        Ok(
+            json!({ "request": id, "people": found.people.len(), "by": by.name, "principal": by.principal(), "next": next }),
+        )
     }
 
     /// Asks the service to let go of what an undo has restored.

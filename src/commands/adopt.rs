@@ -1,6 +1,6 @@
 //! `adopt`: what first contact with an org would do, and the acceptance without which nothing is written.
 
-use super::backend::{Asking, by, part};
+use super::backend::{Asking, by, part, say_what_is_next};
 use super::table::table;
 use crate::admin::routes::Ask;
 use crate::store::{Adoption, AdoptionEntry as Entry};
@@ -38,7 +38,13 @@ pub async fn adopt(options: &Options) -> anyhow::Result<ExitCode> {
         if options.asking.json {
             println!("{message}");
         } else if message["new"] == true {
-            println!("{org}: accepted by {}; writing begins in some seconds", by(&message));
+            match message["next"].as_array().is_none_or(Vec::is_empty) {
+                true => println!("{org}: accepted by {}; writing begins in some seconds", by(&message)),
+                false => {
+                    println!("{org}: accepted by {}", by(&message));
+                    say_what_is_next(&message);
+                }
+            }
         } else {
             println!("{org}: was accepted before");
         }

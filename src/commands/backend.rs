@@ -13,6 +13,7 @@ use crate::clock::{Clock, Moment};
 use crate::config::place::{Known, Place};
 use crate::http::address::{self, Shape};
 use crate::http::{LARGEST_OWN_ANSWER, describe, read_body};
+use crate::store::nodes;
 use anyhow::{Context, bail};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::HeaderMap;
@@ -215,6 +216,12 @@ impl Api {
     }
 }
 
+/// Whether another node serves the store.
+fn is_served_elsewhere(place: &Place) -> bool {
+    let seen = reader(&place.store).and_then(|c| Ok(nodes(&c)?));
+    seen.is_ok_and(|nodes| nodes.iter().any(|node| node.serves && node.lives))
+}
+
 /// What the service of a configuration says of itself to everybody; `None` if none answers.
 async fn running(place: &Place) -> Option<Running> {
     let (client, base) = client(place, READ).ok()?;
@@ -273,14 +280,21 @@ impl Backend {
     pub async fn ask(&self, ask: Ask, parts: &[&str], body: Value) -> anyhow::Result<Value> {
         match self {
             Backend::Service(api) => api.send(ask, parts, &json!({}), Some(body)).await,
-            Backend::Store { decisions, by, now, .. } => {
+            Backend::Store { decisions, place, by, now } => {
                 if let Some(route) = route_of(ask) {
                     fields::said(route.body, &body).map_err(Refusal::Bad)?;
                 }
                 let by = decider(by.as_ref())?;
-                decisions
+                let mut message = decisions
                     .decide(ask, &by, &owned(parts), &body, *now)?
-                    .context("this can only be asked of a running service")
+                    .context("this can only be asked of a running service")?;
+                if let Some(next) = message.get_mut("next").and_then(Value::as_array_mut)
+                    && running(place).await.is_none()
+                    && !is_served_elsewhere(place)
+                {
+                    next.push("it waits: no service answers; it is done once one runs, with `run`".into());
+                }
+                Ok(message)
             }
         }
     }
@@ -312,6 +326,16 @@ pub fn part<T: DeserializeOwned>(mut message: Value, name: &str) -> anyhow::Resu
             env!("CARGO_PKG_VERSION")
         )
     })
+}
+
+/// Says what becomes of what was asked for: what it waits for, or that it begins by itself.
+pub fn say_what_is_next(message: &Value) {
+    let waits = message["next"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let lines: Vec<&str> = waits.collect();
+    match lines.is_empty() {
+        true => println!("a running service begins in some seconds; `timeline` shows it"),
+        false => lines.iter().for_each(|line| println!("{line}")),
+    }
 }
 
 /// Who has decided, as it was answered.

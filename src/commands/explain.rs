@@ -72,6 +72,7 @@ fn state(known: &Explained) -> String {
 fn header(known: &Explained) {
     let p = &known.preview;
     println!("{} in {}: {} in Namely; {}", p.name, p.org, p.entitlement, state(known));
+    println!("  profile {} of {}", p.profile, p.tenant);
     match &known.case.account {
         Some(account) => println!("  account {} ({}), {}", account.id, account.login, account.status.as_str()),
         None => println!("  no account in Okta"),
@@ -162,10 +163,8 @@ fn why(message: &Explained, word: &str) -> Vec<String> {
     } else {
         reasons.extend(gives);
         if message.holds != "entitled" {
-            reasons.push(format!(
-                "what the mapping gives holds while they are entitled; they are {} now",
-                message.holds
-            ));
+            reasons
+                .push(format!("what the mapping gives holds while they are entitled; they are {} now", message.holds));
         }
     }
     reasons

@@ -1,6 +1,6 @@
 //! `missing`: whom Namely does not show any more, since when, and what is decided about them.
 
-use super::backend::{Asking, by, part};
+use super::backend::{Asking, by, part, say_what_is_next};
 use super::table::table;
 use crate::admin::routes::Ask;
 use crate::clock::Moment;
@@ -119,9 +119,8 @@ async fn decide(ask: Ask, whom: &Whom) -> anyhow::Result<ExitCode> {
     let (name, who) = (message["name"].as_str().unwrap_or_default(), by(&message));
     match ask {
         Ask::EndMissing => {
-            println!(
-                "access of {name} ends by the word of {who}: a running service begins in some seconds, `timeline` shows it"
-            );
+            println!("access of {name} ends by the word of {who}, through the safeguards");
+            say_what_is_next(&message);
         }
         _ => println!("{name} stays as they are by the word of {who}"),
     }

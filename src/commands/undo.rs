@@ -1,7 +1,7 @@
 //! `undo`: takes back what was done in a run, to a person, in rows of the audit, or in a span of time: shows what that comes to
 //! and what cannot come back, and has the service do exactly that through the safeguards.
 
-use super::backend::{Asking, by, part};
+use super::backend::{Asking, by, part, say_what_is_next};
 use super::failure::usage;
 use super::store::moment;
 use super::table::table;
@@ -128,11 +128,15 @@ async fn apply(options: &Options, mut body: Map<String, Value>, code: &str) -> a
         println!("{message}");
     } else {
         println!(
-            "asked for by {}: a running service restores what was shown of {} people, through the safeguards; it stays until \
-             Namely or the mapping says something new",
+            "asked for by {}: what was shown of {} is restored, through the safeguards; it stays until Namely or the mapping \
+             says something new",
             by(&message),
-            message["people"]
+            match message["people"].as_u64() {
+                Some(1) => "1 person".to_owned(),
+                _ => format!("{} people", message["people"]),
+            }
         );
+        say_what_is_next(&message);
     }
     Ok(ExitCode::SUCCESS)
 }
