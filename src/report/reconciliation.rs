@@ -127,7 +127,7 @@ pub struct Drift {
 
 /// Something that is so about a person, beside what their plan would change.
 #[derive(Clone, Debug)]
-pub struct OfSomebody {
+pub struct OfPerson {
     pub target: i64,
     pub name: String,
     pub login: String,
@@ -137,7 +137,7 @@ pub struct OfSomebody {
     pub what: String,
 }
 
-impl OfSomebody {
+impl OfPerson {
     fn row(self, category: Category) -> Row {
         let Self { name, login, department, profile, what, .. } = self;
         Row { category, name, login, department, profile, what, target: None }
@@ -156,9 +156,9 @@ pub struct Findings {
     pub previews: Vec<Preview>,
     pub unlinked: Vec<Unlinked>,
     /// Of whom Okta holds what a person has decided.
-    pub decided: Vec<OfSomebody>,
+    pub decided: Vec<OfPerson>,
     /// Whom complete walks do not show any more, and about whom nobody has decided.
-    pub not_shown: Vec<OfSomebody>,
+    pub not_shown: Vec<OfPerson>,
     pub drift: Vec<Drift>,
 }
 

@@ -8,7 +8,7 @@ use super::{Extent, Filter, MissingState, StoreError, directory, filter_audit, m
 use crate::audit::{Event, Row};
 use crate::clock::Moment;
 use crate::domain::Rulebook;
-use crate::report::reconciliation::{Drift, Findings, OfSomebody, Unlinked};
+use crate::report::reconciliation::{Drift, Findings, OfPerson, Unlinked};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -54,11 +54,11 @@ fn unlinked(c: &Tx, org: &str) -> Result<Vec<Unlinked>, StoreError> {
     Ok(people::unlinked(c, org)?.into_iter().map(shown).collect())
 }
 
-fn by_decision(c: &Tx, rules: &Rulebook, org: &str, now: Moment) -> Result<Vec<OfSomebody>, StoreError> {
+fn by_decision(c: &Tx, rules: &Rulebook, org: &str, now: Moment) -> Result<Vec<OfPerson>, StoreError> {
     let Some(directory) = directory(c, org)? else { return Ok(Vec::new()) };
     let found = decisions(c, rules, org, &directory, now)?.into_iter().map(|(target, case, decision)| {
         let employee = &case.person.primary().employee;
-        OfSomebody {
+        OfPerson {
             target,
             name: case.person.display(),
             login: case.account.as_ref().map_or_else(|| employee.email.clone(), |account| account.login.clone()),
@@ -70,13 +70,13 @@ fn by_decision(c: &Tx, rules: &Rulebook, org: &str, now: Moment) -> Result<Vec<O
     Ok(found.collect())
 }
 
-fn not_shown(c: &Tx, rules: &Rulebook, org: &str, now: Moment) -> Result<Vec<OfSomebody>, StoreError> {
+fn not_shown(c: &Tx, rules: &Rulebook, org: &str, now: Moment) -> Result<Vec<OfPerson>, StoreError> {
     let undecided =
         missing_people(c, rules, false, now)?.into_iter().filter(|one| one.state == MissingState::Undecided);
     let found = undecided.filter_map(|mut one| {
         let at = one.accounts.iter().position(|account| account.org == org && account.login.is_some())?;
         let account = one.accounts.swap_remove(at);
-        Some(OfSomebody {
+        Some(OfPerson {
             target: account.target,
             login: account.login.unwrap_or_default(),
             name: one.name,

@@ -63,13 +63,7 @@ pub fn decided(case: &Case, rulebook: &Rulebook, directory: &Directory, now: Mom
 }
 
 /// What is pinned and would be otherwise without.
-fn differing(
-    case: &Case,
-    says: &Entitlement,
-    rulebook: &Rulebook,
-    directory: &Directory,
-    now: Moment,
-) -> Pins {
+fn differing(case: &Case, says: &Entitlement, rulebook: &Rulebook, directory: &Directory, now: Moment) -> Pins {
     let (pins, holds) = (&case.pins, case.entitlement(says));
     let is_proposal = case.gives_against(says) && !pins.is_decided();
     let access = pins.access.filter(|_| holds != *says && !is_proposal);
