@@ -1,7 +1,7 @@
 //! Audit events in words, for people who read a timeline.
 
 use super::access::AccessEnded;
-use super::details::{Effect, HoldEnded, Missing, MissingNews, Observed, Owner, Verdict, Vote};
+use super::details::{Effect, HoldEnded, Missing, MissingNews, Observed, Owner, TakenBack, Verdict, Vote};
 use super::event::Event;
 use crate::domain::guard::change::describe as describe_step;
 use crate::domain::{FieldChange, Step};
@@ -95,6 +95,7 @@ pub fn describe(event: &Event) -> String {
         Event::Requested(it) => format!("asked for by {}: {:?}", it.author.by, it.what),
         Event::Undone(it) => format!("{} by {}: what was before is pinned", it.why, it.author.by),
         Event::Unpinned(it) => format!("what an undo had pinned follows Namely again: {}", it.because),
+        Event::TakenBack(it) => taken_back(it),
         Event::AccessEnded(it) => access_ended(it),
         Event::AccessRestored(it) => {
             format!("the end of access that {} asked for is taken back by {}: {}", it.asked_by, it.author.by, it.why)
@@ -160,6 +161,12 @@ fn hold_ended(it: &HoldEnded) -> String {
     let by = it.by.as_ref().map(|names| by(&names.joined())).unwrap_or_default();
     let of = it.only.as_ref().map(|only| format!(", for {} of its people", only.len())).unwrap_or_default();
     format!("hold {} ({}): {word}{by}{of}", it.hold, it.change.as_str())
+}
+
+fn taken_back(it: &TakenBack) -> String {
+    let listed = |what: &[String]| if what.is_empty() { "nothing".to_owned() } else { what.join("; ") };
+    let (restores, lost) = (listed(&it.restores), listed(&it.lost));
+    format!("the end of access is taken back; besides what the mapping gives comes back: {restores}; does not: {lost}")
 }
 
 fn access_ended(it: &AccessEnded) -> String {

@@ -394,6 +394,15 @@ pub struct Unpinned {
     pub principal: Option<String>,
 }
 
+/// An end of access was taken back soon after it began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenBack {
+    /// What comes back besides what the mapping gives.
+    pub restores: Vec<String>,
+    /// What does not come back by itself, each with the reason.
+    pub lost: Vec<String>,
+}
+
 /// Retention has removed rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pruned {

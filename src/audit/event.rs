@@ -8,7 +8,7 @@ use super::access::{AccessEndConfirmed, AccessEnded, AccessRestored};
 use super::details::{
     Adopted, ApprovalEnded, Approved, ApprovedAlone, Correlated, Done, Drained, Drifted, Effect, Held, HoldEnded,
     ListAccepted, Missing, Observed, Pause, Planned, Pruned, Quarantined, Reconciled, Reconfigured, RejectionEnded,
-    Reminded, Requested, Reviewed, Searched, Split, Started, Undone, Unpinned, Unreadable, Walk, Withheld,
+    Reminded, Requested, Reviewed, Searched, Split, Started, TakenBack, Undone, Unpinned, Unreadable, Walk, Withheld,
 };
 use super::sign_in::{SignIn, SignInRefused};
 use serde::Deserialize;
@@ -118,6 +118,8 @@ kinds! {
     Requested(Requested) = "requested",
     Undone(Undone) = "undone",
     Unpinned(Unpinned) = "unpinned",
+    /// An end of access was taken back soon: what comes back, and what does not.
+    TakenBack(TakenBack) = "taken_back",
     /// Somebody has ended access before HR has.
     AccessEnded(AccessEnded) = "access_ended",
     AccessRestored(AccessRestored) = "access_restored",

@@ -33,9 +33,11 @@ pub fn policies(r: &mut Reader, root: &mut Section) -> Policies {
         "start of day" => Some(LastDay::StartOfDay),
         _ => time(r, "termination.last_day", &at).map(LastDay::At),
     });
+    let defaults = Termination::default();
     let termination = Termination {
         last_day: last_day.unwrap_or_default(),
-        grace: s.days(r, "grace", Duration::ZERO),
+        grace: s.days(r, "grace", defaults.grace),
+        second_thoughts: s.days(r, "second_thoughts", defaults.second_thoughts),
         groups: s.choice(r, "groups", &[("all", LeaverGroups::All), ("managed", LeaverGroups::Managed)]),
     };
     s.finish(r);

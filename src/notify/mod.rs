@@ -113,6 +113,11 @@ impl Event {
                 Some((Event::Reconciliation, format!("{org}: {agreement}{}", report.unwrap_or_default())))
             }
             Audited::Drifted(_) => Some((Event::Drift, String::new())),
+            Audited::TakenBack(it) if !it.lost.is_empty() => {
+                let profile = row.profile.as_deref().unwrap_or_default();
+                let what = "the end of their access was taken back, and not everything comes back by itself";
+                Some((Event::Return, format!("{what}: see `explain {profile}`")))
+            }
             Audited::Effect(effect) => Some((Event::of_effect(effect)?, String::new())),
             Audited::Misfit { kind, .. } => {
                 // Without what it holds: a message names no values.
@@ -142,6 +147,7 @@ impl Event {
             | Audited::AccessEnded(_)
             | Audited::AccessRestored(_)
             | Audited::AccessEndConfirmed(_)
+            | Audited::TakenBack(_)
             | Audited::Pruned(_)
             | Audited::Reconfigured(_)
             | Audited::Drained(_)

@@ -48,6 +48,7 @@ pub fn decided_by(event: &Event) -> Option<String> {
         | Event::Reconciled(_)
         | Event::Requested(_)
         | Event::AccessEndConfirmed(_)
+        | Event::TakenBack(_)
         | Event::Unpinned(_)
         | Event::Pruned(_)
         | Event::Reconfigured(_)

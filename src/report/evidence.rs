@@ -229,6 +229,7 @@ impl Collector {
             | Event::Drifted(_)
             | Event::Reconciled(_)
             | Event::AccessEndConfirmed(_)
+            | Event::TakenBack(_)
             | Event::Pruned(_)
             | Event::Reconfigured(_)
             | Event::Drained(_)

@@ -3,7 +3,7 @@
 use super::engine::Tx;
 use super::rows::link::StoredPerson;
 use super::rows::{account, anchored, end_access, known, link, source, target};
-use super::{StoreError, circles, left_alone};
+use super::{StoreError, circles, left_alone, second_thoughts};
 use crate::clock::Moment;
 use crate::domain::account::user::Account;
 use crate::domain::guard::brief::{self, Known};
@@ -51,6 +51,7 @@ pub(super) fn briefs(
             rejections: rejections.remove(&target).unwrap_or_default(),
         };
         let Some(mut case) = brief::brief(rules, known, now) else { continue };
+        second_thoughts::recall(c, rules, target, &mut case, now)?;
         if refused.contains(&target) {
             case.left_alone = left_alone::of(c, &case.org, case.person.positions().iter().chain(&case.elsewhere))?;
         }

@@ -9,7 +9,7 @@ use super::rows::known::{self, Place, Settledness};
 use super::rows::meant::{Sought, Traces, traces};
 use super::rows::org::Unrouted;
 use super::rows::{end_access, link, matched, org, review, risk, target, work};
-use super::{StoreError, anchors, audit_log, cases, confirmed, links, orders, proof, twins};
+use super::{StoreError, anchors, audit_log, cases, confirmed, links, orders, proof, returning, twins};
 use crate::audit::details::Observed;
 use crate::audit::{Event, Record};
 use crate::clock::Moment;
@@ -534,6 +534,13 @@ fn refresh_all(c: &Tx, rules: &Rulebook, people: &[ToRenew], now: Moment) -> Res
             rev: Some(renewed.work.dirty_rev),
             ..Record::about(*target, case.org.clone(), now, observed)
         });
+        let takes_back = renewed.ended_at == Some(None);
+        let restored = if takes_back { returning::event(c, rules, *target, &case.org, now)? } else { None };
+        writes.records.extend(restored.map(|event| Record {
+            tenant: Some(news.after.tenant.clone()),
+            profile: Some(news.after.employee.id.clone()),
+            ..Record::about(*target, case.org.clone(), now, event)
+        }));
         writes.works.push((*target, case.org, renewed.work));
         writes.ended.extend(renewed.ended_at.map(|ended_at| (*target, ended_at)));
         writes.lapsed.extend(renewed.lapses.then_some(*target));

@@ -10,7 +10,7 @@ use super::rows::meta::{number, set_meta};
 use super::rows::{account, anchored, approval, awaited, intent, link, refusal, target, work};
 use super::{
     Store, StoreError, Trouble, accounts, anchors, append, cases, coverage, dirty, name_of, pause, pins, previews,
-    prime, proof, refused, relink, restraint, unanswered,
+    prime, proof, refused, relink, restraint, second_thoughts, unanswered,
 };
 use crate::audit::details::{Done, Planned, Quarantined, Withheld};
 use crate::audit::{Call, Effect, Event, Outcome, Record};
@@ -54,7 +54,7 @@ impl Store {
             } else {
                 evaluation.evaluate(c)?
             }
-            claim(c, &rules.load(), &org, now, &want)
+            claim(c, &rules.load(), &directory, &org, now, &want)
         })
         .await
     }
@@ -242,7 +242,14 @@ fn forget(c: &Tx, org: &str, target: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn claim(c: &Tx, rules: &Rulebook, org: &str, now: Moment, want: &Want) -> Result<Vec<Claim>, StoreError> {
+fn claim(
+    c: &Tx,
+    rules: &Rulebook,
+    directory: &Directory,
+    org: &str,
+    now: Moment,
+    want: &Want,
+) -> Result<Vec<Claim>, StoreError> {
     let mut ready: Vec<(i64, i64, bool)> = Vec::new();
     if want.ordered_only {
         let found = work::ready_ordered(c, org, want.urgent, now)?;
@@ -270,7 +277,7 @@ fn claim(c: &Tx, rules: &Rulebook, org: &str, now: Moment, want: &Want) -> Resul
         if *slots > 0 {
             *slots -= 1;
             // Whom the store cannot read holds up nobody else.
-            match alone(c, |c| take(c, rules, target, now)) {
+            match alone(c, |c| take(c, rules, directory, target, now)) {
                 Err(e) if e.trouble() == Trouble::Refused => refused::quarantined(c, target, &e, now)?,
                 taken => claims.extend(taken?),
             }
@@ -279,13 +286,20 @@ fn claim(c: &Tx, rules: &Rulebook, org: &str, now: Moment, want: &Want) -> Resul
     Ok(claims)
 }
 
-fn take(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Claim>, StoreError> {
+fn take(
+    c: &Tx,
+    rules: &Rulebook,
+    directory: &Directory,
+    target: i64,
+    now: Moment,
+) -> Result<Option<Claim>, StoreError> {
     let token: i64 = number(c, "fence")? + 1;
     let Some((ready, known)) = work::load_with_account(c, target)? else { return Ok(None) };
     let Some(work) = ready.leased(token, now) else { return Ok(None) };
     set_meta(c, "fence", &token.to_string())?;
     work::update(c, target, &work)?;
-    let Some(case) = cases::whole(c, rules, target, now)? else { return Ok(None) };
+    let Some(mut case) = cases::whole(c, rules, target, now)? else { return Ok(None) };
+    second_thoughts::keep(c, rules, directory, &mut case, &work, now)?;
     cases::reserve(c, &case, target)?;
     let rev = work.dirty_rev;
     let restraint = restraint::restraint(c, rules, &case, (target, rev), now)?;

@@ -34,7 +34,7 @@ async fn a_run_takes_no_more_statements_than_it_needs() {
     Evaluation { rules: &rules, directory: &Directory::default(), org: "main", now }.evaluate(&c).expect("judges");
     let want = Want { ordered_only: false, runs: 1, urgent: 1, rooms: vec![("users", 1)] };
     let take = || {
-        let (claims, claimed) = spent(&count, || claim(&c, &rules, "main", now, &want));
+        let (claims, claimed) = spent(&count, || claim(&c, &rules, &Directory::default(), "main", now, &want));
         (claims.first().expect("somebody").lease, claimed)
     };
     let end = |lease, how| spent(&count, || release(&c, lease, &how, now).map(|_| ())).1;

@@ -35,6 +35,7 @@ mod onboarding;
 mod oracle;
 mod orders;
 mod refusals;
+mod second_thoughts;
 mod tenants;
 mod tenants_joined;
 mod termination;

@@ -5,4 +5,5 @@ pub(crate) mod directory;
 pub(crate) mod group_rule;
 pub(crate) mod knowledge;
 pub(crate) mod list;
+pub mod taken_back;
 pub mod user;

@@ -1,6 +1,7 @@
 //! What Okta holds for one person, as far as this product needs to know it.
 
 use crate::domain::account::administrators::RolesRead;
+use crate::domain::account::taken_back::TakenBack;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -223,6 +224,9 @@ pub struct Marks {
     /// Memberships that a return should bring back.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub restore: BTreeSet<String>,
+    /// What the end of access has taken that was taken back, until it has come back and Namely says something new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_back: Option<TakenBack>,
     /// Groups that this service has put the person into, by id, until it takes them out, whatever the rules say meanwhile.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub given: BTreeSet<String>,

@@ -34,14 +34,13 @@ pub(in crate::domain) fn steps(
         };
         wanted.insert(id, (label, why));
     }
-    // Of several apps with one label none is governed by a rule that names the label.
-    let is_named = |rule: &AppRule, id: &str| directory.find_app(&rule.app).is_some_and(|(found, _)| found == id);
-    let managed = |id: &str| mapping.app_rules().iter().any(|rule| is_named(rule, id));
     let unsure = &account.marks.unsure.apps;
     let own = account.apps.iter().filter(|(_, scope)| **scope == Scope::User).map(|(app, _)| app);
     let taken: BTreeSet<&String> = own.chain(unsure).collect();
-    let no_longer =
-        taken.into_iter().filter(|id| !wanted.contains_key(id.as_str()) && managed(id)).map(|app| Step::UnassignApp {
+    let no_longer = taken
+        .into_iter()
+        .filter(|id| !wanted.contains_key(id.as_str()) && governs(mapping, directory, id))
+        .map(|app| Step::UnassignApp {
             id: account.id.clone(),
             app: app.clone(),
             name: directory.find_app(app).map_or_else(|| app.clone(), |(_, label)| label.to_owned()),
@@ -54,6 +53,12 @@ pub(in crate::domain) fn steps(
         user_name: why.user_name.clone(),
     });
     (no_longer.chain(missing).collect(), lacking)
+}
+
+/// Whether a rule decides who has an app. Of several apps with one label none is governed by a rule that names the label.
+pub(in crate::domain) fn governs(mapping: &Mapping, directory: &Directory, id: &str) -> bool {
+    let is_named = |rule: &AppRule| directory.find_app(&rule.app).is_some_and(|(found, _)| found == id);
+    mapping.app_rules().iter().any(is_named)
 }
 
 #[cfg(test)]

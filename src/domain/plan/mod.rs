@@ -19,6 +19,7 @@ pub(crate) mod priority;
 pub(crate) mod reasons;
 pub(crate) mod resolve;
 pub(crate) mod rulebook;
+pub(crate) mod second_thoughts;
 pub mod situation;
 pub(crate) mod starter;
 pub(crate) mod step;

@@ -65,6 +65,7 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
                 now.marks.closed_by_others = Some(Closed::Suspended);
             }
             now.status = AccountStatus::Deprovisioned;
+            now.marks.taken_back = None; // access ends anew
             now.apps.clear(); // Okta takes them with the deactivation (okta-api.md §2.2)
             exit(&mut now, |proof| {
                 // Whatever was listed before it is listed once more: the proof is of what is left after it.
@@ -166,6 +167,11 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
         | Step::CreateGroup { .. }
         | Step::FreeLogin { .. }
         | Step::UpdateUser { .. } => {}
+    }
+    let (is_live, groups, apps) = (now.is_live(), &now.groups, &now.apps);
+    if let Some(taken) = now.marks.taken_back.as_mut().filter(|_| is_live) {
+        taken.groups.retain(|group, _| !groups.contains(group));
+        taken.apps.retain(|app, _| !apps.contains_key(app));
     }
     Some(now)
 }

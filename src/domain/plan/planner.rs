@@ -14,12 +14,14 @@ use crate::domain::plan::left_alone::LeftAlone;
 use crate::domain::plan::priority::Priority;
 use crate::domain::plan::reasons::reasons;
 use crate::domain::plan::resolve::{Lacking, group_name, pinned, removals, resolve, user_type, wanted};
+use crate::domain::plan::second_thoughts;
 use crate::domain::plan::situation::{Obstacle, Plan, Situation};
 use crate::domain::plan::step::{MAX_GROUPS_IN_CREATE, Step};
 use crate::domain::plan::termination::{end_access, left_over, suspend, withhold};
 use crate::domain::record::employee::{FieldChange, UserStatus};
 use crate::domain::record::lifecycle::{Entitlement, Rehire};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Attributes by which an account may be protected.
 const IDENTIFYING: [&str; 3] = [LOGIN, "email", "secondEmail"];
@@ -227,7 +229,13 @@ fn adjust(situation: &Situation, account: &Account, plan: &mut Plan) -> Result<(
                 || directory.find(group).is_some_and(|g| rulebook.mapping.manages(g)))
     };
     let removed: Vec<Step> = removals(account, directory, no_longer).collect();
-    let added: Vec<Step> = (groups.ids.iter().chain(restored(situation, account)))
+    let (mut apps, without) = apps::steps(account, &desired, &rulebook.mapping, directory);
+    let mut returning = second_thoughts::returning(situation, account, &groups.ids, &apps);
+    apps.append(&mut returning.apps);
+    plan.remarks.extend(second_thoughts::remark(&returning.lost));
+    let mut once = BTreeSet::new();
+    let added: Vec<Step> = (groups.ids.iter().chain(restored(situation, account)).chain(&returning.groups))
+        .filter(|group| once.insert(*group))
         .filter(|group| !account.groups.contains(*group) || account.marks.unsure.groups.contains(*group))
         .map(|group| Step::AddGroup {
             id: account.id.clone(),
@@ -235,7 +243,6 @@ fn adjust(situation: &Situation, account: &Account, plan: &mut Plan) -> Result<(
             name: group_name(directory, group),
         })
         .collect();
-    let (apps, without) = apps::steps(account, &desired, &rulebook.mapping, directory);
     lack(plan, groups.lacking.into_iter().chain(without));
     await_login(situation, plan);
     let touched = removed.iter().chain(&added).chain(&apps).filter_map(Step::touches);

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 /// What a membership is called that comes back with somebody who returns.
 const RESTORED: &str = "rehire.access";
+/// What one is called that comes back because the end of access was taken back.
+const TAKEN_BACK: &str = "termination.second_thoughts";
 /// What is called a membership that an undo has brought back or taken.
 const PINNED: &str = "undo";
 
@@ -26,6 +28,13 @@ fn group(id: &str, desired: &Desired, situation: &Situation) -> Option<(String, 
         PINNED
     } else if let Some(asked) = desired.groups.get(&group.name).or_else(|| desired.groups.get(id)) {
         &asked.rule
+    } else if situation
+        .case
+        .account
+        .as_ref()
+        .is_some_and(|account| account.marks.taken_back.as_ref().is_some_and(|taken| taken.groups.contains_key(id)))
+    {
+        TAKEN_BACK
     } else {
         situation.rulebook.mapping.owner(group).map_or(RESTORED, |rule| &rule.label)
     };

@@ -6,6 +6,7 @@
 use crate::domain::account::directory::Group;
 use crate::domain::account::user::{Account, AccountStatus, ExitProof, Scope};
 use crate::domain::plan::resolve::{removals, resolve, wanted};
+use crate::domain::plan::second_thoughts::stays_in;
 use crate::domain::plan::situation::{Obstacle, Plan, Situation};
 use crate::domain::plan::step::Step;
 use crate::domain::record::lifecycle::{LeaverGroups, Rehire};
@@ -142,6 +143,7 @@ pub(in crate::domain) fn left_over(situation: &Situation, account: &Account) -> 
     let list = (!is_shown).then(|| Step::ListGroups { id: account.id.clone(), page: None });
     let stays = |group: &str| {
         gets.contains(group)
+            || stays_in(group, situation, account)
             || situation.rulebook.policies.rehire == Rehire::RestorePrevious && proof.had.contains(group)
     };
     let removed = removals(account, directory, |group| goes(group, situation) && !stays(group));

@@ -160,12 +160,26 @@ pub enum LeaverGroups {
 }
 
 /// How access ends.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Termination {
     pub last_day: LastDay,
     /// How long the account is only suspended before it is deactivated; zero: deactivated at once.
     pub grace: Duration,
     pub groups: LeaverGroups,
+    /// How soon after it began an end of access must be taken back so that everything comes back that it took; zero: only what the
+    /// mapping gives.
+    pub second_thoughts: Duration,
+}
+
+impl Default for Termination {
+    fn default() -> Self {
+        Self {
+            last_day: LastDay::default(),
+            grace: Duration::ZERO,
+            groups: LeaverGroups::default(),
+            second_thoughts: Duration::from_secs(86_400),
+        }
+    }
 }
 
 /// What somebody who comes back gets besides what the mapping gives.

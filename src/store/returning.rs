@@ -1,0 +1,28 @@
+//! What is written down when an end of access is taken back soon.
+
+use super::engine::Tx;
+use super::previews::directory_of;
+use super::{StoreError, cases};
+use crate::audit::Event;
+use crate::audit::details::TakenBack;
+use crate::clock::Moment;
+use crate::domain::plan::rulebook::Rulebook;
+use crate::domain::plan::second_thoughts::outlook;
+
+/// What comes back of what the end of somebody's access has taken, and what does not; nothing if it took nothing, or was not taken
+/// back soon.
+pub(super) fn event(
+    c: &Tx,
+    rules: &Rulebook,
+    target: i64,
+    org: &str,
+    now: Moment,
+) -> Result<Option<Event>, StoreError> {
+    let Some(case) = cases::whole(c, rules, target, now)? else { return Ok(None) };
+    if case.account.as_ref().is_none_or(|account| account.marks.taken_back.is_none()) {
+        return Ok(None);
+    }
+    let directory = directory_of(c, org)?.unwrap_or_default();
+    let (restores, lost) = outlook(&case, rules, &directory, now);
+    Ok(Some(Event::TakenBack(TakenBack { restores, lost })))
+}

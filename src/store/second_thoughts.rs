@@ -1,0 +1,77 @@
+//! What a termination that is taken back soon has taken, derived from the audit.
+
+use super::audit_log::filter_audit;
+use super::engine::Tx;
+use super::rows::account;
+use super::{Filter, StoreError};
+use crate::audit::details::Outcome;
+use crate::audit::{Event, Row};
+use crate::clock::Moment;
+use crate::domain::Directory;
+use crate::domain::plan::case::Case;
+use crate::domain::plan::rulebook::Rulebook;
+use crate::domain::plan::second_thoughts::{Entry, is_back, outlook, taken_back};
+use crate::domain::work::cause::Cause;
+use crate::domain::work::machine::Work;
+
+/// What was taken from somebody who is back and whose access is not given again yet stands with their account from here on.
+pub(super) fn recall(c: &Tx, rules: &Rulebook, target: i64, case: &mut Case, now: Moment) -> Result<(), StoreError> {
+    let window = rules.policies.termination.second_thoughts;
+    let is_ended = |case: &Case| {
+        let marks = case.account.as_ref().map(|account| &account.marks);
+        marks.is_some_and(|marks| marks.exit.is_some() && marks.taken_back.is_none())
+    };
+    if window.is_zero() || !is_ended(case) || !is_back(&rules.lifecycle(case, now).entitlement) {
+        return Ok(());
+    }
+    let found = taken_back(&history(c, target)?, window, now);
+    if let Some(account) = &mut case.account {
+        account.marks.taken_back = found;
+    }
+    Ok(())
+}
+
+/// What was written down of somebody, as far as it says what was taken.
+fn history(c: &Tx, target: i64) -> Result<Vec<Entry>, StoreError> {
+    let kinds = ["observed", "planned", "effect"].map(str::to_owned).to_vec();
+    let mut entries = Vec::new();
+    filter_audit(c, &Filter { targets: vec![target], kinds, ..Filter::default() }, |row| {
+        let Row { at, event, .. } = Row::read(&row.text)?;
+        let at = at.parse::<jiff::Timestamp>().map(Moment::from).unwrap_or_default();
+        entries.extend(match event {
+            Event::Observed(it) => Some(Entry::Means { at, entitlement: it.entitlement }),
+            Event::Planned(it) => {
+                let is_over = matches!(it.entitlement.as_deref(), Some("ended" | "suspended"));
+                Some(Entry::Plans { is_over })
+            }
+            Event::Effect(it) if it.outcome.is_done() || it.outcome == Outcome::Unknown => {
+                Some(Entry::Carried { at, step: it.call.step })
+            }
+            _ => None,
+        });
+        Ok(())
+    })?;
+    Ok(entries)
+}
+
+/// A run begins: what it gives back is kept with the account until it has come back, and told until Namely says something new.
+pub(super) fn keep(
+    c: &Tx,
+    rules: &Rulebook,
+    directory: &Directory,
+    case: &mut Case,
+    work: &Work,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let marks = case.account.as_ref().map(|account| &account.marks);
+    let Some(marks) = marks.filter(|marks| marks.taken_back.is_some()) else { return Ok(()) };
+    let rev = marks.taken_back.as_ref().map_or(0, |taken| taken.rev);
+    let is_news = work.cause == Cause::Profile.as_str() && rev != work.dirty_rev && marks.exit.is_none();
+    let ends = rev != 0 && is_news && outlook(case, rules, directory, now).0.is_empty();
+    let Some(account) = case.account.as_mut().filter(|_| rev == 0 || ends) else { return Ok(()) };
+    match &mut account.marks.taken_back {
+        Some(taken) if rev == 0 => taken.rev = work.dirty_rev,
+        taken => *taken = None,
+    }
+    account::save_document(c, &case.org, account)
+}
