@@ -8,7 +8,7 @@ use super::holds::{self, Hold};
 use super::rows::meta::{meta, run, set_meta};
 use super::rows::risk::{self, Counted, Known, Risk};
 use super::rows::work::Unevaluated;
-use super::rows::{approval, end_access, population, work};
+use super::rows::{approval, end_access, hold, population, work};
 use super::{StoreError, Trouble, administrators, append, cases, contact, mass, refused, rejections, votes};
 use crate::audit::details::Held;
 use crate::audit::{Event, Record};
@@ -16,7 +16,8 @@ use crate::clock::Moment;
 use crate::domain::account::knowledge::Knowledge;
 use crate::domain::guard::change::{BETWEEN, by_kind, sift_calls, words};
 use crate::domain::guard::evaluation::{
-    Asked as Decided, EvaluatedPerson, Facts, Verdict, With, set_apart, still_decided, weigh,
+    Asked as Decided, EvaluatedPerson, Facts, Verdict, With, asked_first, scope_of_renamed, set_apart, still_decided,
+    weigh,
 };
 use crate::domain::guard::planned::foresee;
 use crate::domain::guard::rejection::{ADOPTION, fact, objects};
@@ -271,6 +272,13 @@ impl Evaluation<'_> {
             for (change, asked) in &person.changes {
                 let was = known.get(change);
                 let waits = was.is_some_and(|was| was.hold.is_some());
+                let why = was.and_then(|was| was.why.as_deref());
+                if why.is_some_and(|why| asked_first(&self.rules.safeguards, why)) {
+                    let why = "the service does not ask any more before it changes anything";
+                    holds::withdraw_because(c, self.org, (person.target, *change), why, self.now)?;
+                    open.entry((person.tenant.as_str(), *change)).or_default().push(person);
+                    continue;
+                }
                 if was.is_some_and(|was| person.is_decided(was, asked)) && !(waits && person.is_ordered(*change)) {
                     risk::renew(c, person.target, *change, person.rev, (&asked.objects, &asked.fact))?;
                     continue;
@@ -306,18 +314,53 @@ impl Evaluation<'_> {
             return Ok(());
         }
         let counted: BTreeSet<i64> = others.iter().map(|person| person.target).collect();
-        let facts = self.facts(c, &group.part(|person| counted.contains(&person.target)))?;
-        let verdicts = weigh(&self.rules.safeguards, group.change, group.tenant, &others, &facts);
-        self.carry_out(c, group, &verdicts)
+        let counted = group.part(|person| counted.contains(&person.target));
+        let mut rest = counted.targets();
+        let (mut elsewhere, moves) =
+            (BTreeSet::new(), matches!(group.change, ChangeKind::RemoveGroup | ChangeKind::AddGroup));
+        for (name, _) in if moves { self.renamed(c, group.tenant)? } else { Vec::new() } {
+            let of_it = counted.part(|person| rest.contains(&person.target) && person.groups.contains(&name));
+            rest.retain(|target| !of_it.targets().contains(target));
+            elsewhere.extend(self.weigh(c, &of_it, &others, &BTreeSet::new(), Some(name))?);
+        }
+        self.weigh(c, &counted.part(|person| rest.contains(&person.target)), &others, &elsewhere, None)?;
+        Ok(())
+    }
+
+    /// Decides by numbers about people who are looked at together; returns who waits because a group is `renamed`, these and those
+    /// of before. Whoever waits `elsewhere` is not counted.
+    fn weigh(
+        &self,
+        c: &Tx,
+        group: &Group,
+        people: &[EvaluatedPerson],
+        elsewhere: &BTreeSet<i64>,
+        renamed: Option<String>,
+    ) -> Result<BTreeSet<i64>, StoreError> {
+        let targets = group.targets();
+        if !targets.is_empty() {
+            let facts = Facts { renamed: renamed.clone(), ..self.facts(c, group, elsewhere)? };
+            let people: Vec<EvaluatedPerson> =
+                people.iter().copied().filter(|person| targets.contains(&person.target)).collect();
+            let verdicts = weigh(&self.rules.safeguards, group.change, group.tenant, &people, &facts);
+            self.carry_out(c, group, &verdicts)?;
+        }
+        let Some(name) = renamed else { return Ok(BTreeSet::new()) };
+        let hold = hold::find(c, self.org, group.change, &scope_of_renamed(group.tenant, &name))?;
+        let held = hold.map(|hold| risk::members(c, hold)).transpose()?.unwrap_or_default();
+        Ok(held.into_keys().collect())
     }
 
     /// Counts what decides about a group.
-    fn facts(&self, c: &Tx, group: &Group) -> Result<Facts, StoreError> {
+    fn facts(&self, c: &Tx, group: &Group, elsewhere: &BTreeSet<i64>) -> Result<Facts, StoreError> {
         let (change, safeguards) = (group.change, &self.rules.safeguards);
         let (tenant, department) =
             (safeguards.limits_of(change, Scope::Tenant), safeguards.limits_of(change, Scope::Department));
         let count = |group: &Group, limits: &[&Limit], department: Option<&str>| {
-            limits.iter().map(|limit| self.count(c, group, limit, department)).collect::<Result<Vec<_>, _>>()
+            limits
+                .iter()
+                .map(|limit| self.count(c, group, limit, (department, elsewhere)))
+                .collect::<Result<Vec<_>, _>>()
         };
         let mut departments = BTreeMap::new();
         if !department.is_empty() {
@@ -329,6 +372,7 @@ impl Evaluation<'_> {
         }
         Ok(Facts {
             is_ending: mass::is_ending(c, group.tenant, self.now)?,
+            renamed: None,
             population: self.population(c, group.tenant)?,
             tenant: count(group, &tenant, None)?,
             departments,
@@ -419,11 +463,18 @@ impl Evaluation<'_> {
         Ok(())
     }
 
-    fn count(&self, c: &Tx, group: &Group, limit: &Limit, department: Option<&str>) -> Result<Count, StoreError> {
+    fn count(
+        &self,
+        c: &Tx,
+        group: &Group,
+        limit: &Limit,
+        (department, elsewhere): (Option<&str>, &BTreeSet<i64>),
+    ) -> Result<Count, StoreError> {
         let batch = group.targets();
+        let without: BTreeSet<i64> = batch.union(elsewhere).copied().collect();
         let (org, change, tenant) = (group.org, group.change, group.tenant);
         let since = limit.per.begin(self.now);
-        let so_far = risk::count(c, &Counted { org, change, tenant, department, without: &batch, since })?;
+        let so_far = risk::count(c, &Counted { org, change, tenant, department, without: &without, since })?;
         let population = match department {
             None => self.population(c, tenant)?,
             Some(name) => population::of_department(c, org, tenant, name)?,
@@ -432,10 +483,15 @@ impl Evaluation<'_> {
         Ok(Count { so_far, batch: u32::try_from(batch.len()).unwrap_or(u32::MAX), to_come, population })
     }
 
+    /// Groups of a tenant that are called something else since a short time, with how many people are still to be seen under the name.
+    fn renamed(&self, c: &Tx, tenant: &str) -> Result<Vec<(String, u32)>, StoreError> {
+        let since = self.now.millis() - i64::try_from(RENAME_AGE.as_millis()).unwrap_or(0);
+        population::to_come(c, tenant, Moment::from_millis(since))
+    }
+
     /// People who have not been seen yet under the new name of a group that somebody of the batch is in.
     fn to_come(&self, c: &Tx, group: &Group) -> Result<u32, StoreError> {
-        let since = self.now.millis() - i64::try_from(RENAME_AGE.as_millis()).unwrap_or(0);
-        let rows = population::to_come(c, group.tenant, Moment::from_millis(since))?;
+        let rows = self.renamed(c, group.tenant)?;
         let shows = |name: &String| group.people.iter().any(|person| person.groups.contains(name));
         Ok(rows.iter().filter(|(name, _)| shows(name)).map(|(_, to_come)| to_come).sum())
     }

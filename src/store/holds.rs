@@ -49,12 +49,20 @@ pub(super) fn open(
 
 /// Somebody's change is not asked for any more, or is another one: the hold goes on without them.
 pub(super) fn withdraw(c: &Tx, org: &str, target: i64, change: ChangeKind, now: Moment) -> Result<(), StoreError> {
+    withdraw_because(c, org, (target, change), "the change is not asked for any more", now)
+}
+
+/// The same, for a reason of its own.
+pub(super) fn withdraw_because(
+    c: &Tx,
+    org: &str,
+    (target, change): (i64, ChangeKind),
+    why: &str,
+    now: Moment,
+) -> Result<(), StoreError> {
     let Some(hold) = risk::remove(c, target, change)? else { return Ok(()) };
-    let ended = HoldEnded {
-        verdict: Some(Verdict::Withdrawn),
-        why: Some("the change is not asked for any more".into()),
-        ..HoldEnded::new(hold, change)
-    };
+    let ended =
+        HoldEnded { verdict: Some(Verdict::Withdrawn), why: Some(why.to_owned()), ..HoldEnded::new(hold, change) };
     append(c, &Record::about(target, org.to_owned(), now, Event::HoldEnded(ended)))?;
     if !risk::has_members(c, hold)? {
         mass::forget(c, &hold::scope(c, hold)?)?;

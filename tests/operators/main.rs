@@ -24,6 +24,7 @@ mod console;
 mod decisions;
 mod departed;
 mod end_access;
+mod moves;
 mod notifications;
 mod pages;
 mod plans;

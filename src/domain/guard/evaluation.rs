@@ -68,6 +68,8 @@ pub enum With {
 pub struct Facts {
     /// A page of the tenant was seen most of whose people lose access at once.
     pub is_ending: bool,
+    /// The new name of a group of Namely that all of them are in: they wait for one decision, and nobody else with them.
+    pub renamed: Option<String>,
     /// Live accounts of the tenant.
     pub population: u32,
     /// Against each limit of a tenant, in the order of the safeguards.
@@ -237,6 +239,14 @@ fn set_administrators_apart<'a>(
     (verdicts, others)
 }
 
+/// Why everything is held while the service asks first.
+const ASKS_FIRST: &str = "the service asks before it changes anything (mode = \"approve\")";
+
+/// Whether somebody waits in a hold of this reason only because the service asked before everything, which it does no more.
+pub fn asked_first(safeguards: &Safeguards, why: &str) -> bool {
+    why == ASKS_FIRST && safeguards.mode != Mode::Approve
+}
+
 /// Who is held for who they are, or because everything is; and the others, about whom numbers decide.
 pub fn set_apart<'a>(
     safeguards: &Safeguards,
@@ -247,7 +257,7 @@ pub fn set_apart<'a>(
 ) -> (Vec<Verdict>, Vec<EvaluatedPerson<'a>>) {
     let (mut verdicts, mut people) = set_administrators_apart(safeguards, change, tenant, people, suspended);
     if safeguards.mode == Mode::Approve {
-        let why = "the service asks before it changes anything (mode = \"approve\")".to_owned();
+        let why = ASKS_FIRST.to_owned();
         let hold = Hold { scope: tenant.to_owned(), why, needs: safeguards.eyes(), with: With::Nobody };
         if !people.is_empty() {
             verdicts.push(held(&people, hold));
@@ -279,6 +289,11 @@ pub fn set_apart<'a>(
     (verdicts, people)
 }
 
+/// The scope of those who wait because a group of Namely is called something else.
+pub fn scope_of_renamed(tenant: &str, name: &str) -> String {
+    format!("{tenant}, renamed {name}")
+}
+
 /// What the numbers say about those whom nothing sets apart.
 pub fn weigh(
     safeguards: &Safeguards,
@@ -291,7 +306,13 @@ pub fn weigh(
         return Vec::new();
     }
     let needs = safeguards.eyes();
-    let whole_tenant = |why| vec![held(people, Hold { scope: tenant.to_owned(), why, needs, with: With::Tenant })];
+    let whole_tenant = |why| {
+        let (scope, with) = match &facts.renamed {
+            Some(name) => (scope_of_renamed(tenant, name), With::Nobody),
+            None => (tenant.to_owned(), With::Tenant),
+        };
+        vec![held(people, Hold { scope, why, needs, with })]
+    };
     // Whoever allows everybody to go means it.
     let is_limited = || {
         let limits = safeguards.limits.iter().filter(|limit| limit.change == change);

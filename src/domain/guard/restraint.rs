@@ -27,7 +27,10 @@ impl Restraint {
                 self.passed.insert(change);
                 return;
             }
-            Decision::Waits { hold, why } => format!("{word} waits for a decision: {why}; see `holds show {hold}`"),
+            Decision::Waits { hold, why } => {
+                self.waiting.insert(change);
+                format!("{word} waits for a decision: {why}; see `holds show {hold}`")
+            }
             Decision::Rejected { hold } => {
                 format!("{word} was rejected (hold {hold}): it waits until Namely or the mapping says otherwise")
             }

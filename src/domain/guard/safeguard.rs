@@ -122,6 +122,8 @@ pub struct Restraint {
     pub as_administrator: BTreeSet<ChangeKind>,
     /// Kinds that wait for a decision, with the reason.
     pub held: BTreeMap<ChangeKind, String>,
+    /// Of those, the kinds about which nobody has decided yet.
+    pub waiting: BTreeSet<ChangeKind>,
     /// Kinds that somebody has stopped, with the reason: no approval helps.
     pub paused: BTreeMap<ChangeKind, String>,
     /// What enough people have approved in a saved plan, in the words in which it was shown: it goes although the service
@@ -159,6 +161,20 @@ pub struct Proposal<'a> {
     pub administrator: Knowledge,
 }
 
+/// What makes a move, together.
+const MOVE: [ChangeKind; 2] = [ChangeKind::RemoveGroup, ChangeKind::AddGroup];
+
+/// Whether somebody is taken out of one group and put into another, and access neither ends nor comes back.
+fn is_move(plan: &Plan) -> bool {
+    let has = |kind: ChangeKind| plan.steps.iter().any(|step| plan.kind(step) == Some(kind));
+    !has(ChangeKind::Activate) && MOVE.into_iter().all(has)
+}
+
+/// Whether a kind of change is a part of a move: what the record says beside the groups goes with them.
+const fn moves(change: ChangeKind) -> bool {
+    matches!(change, ChangeKind::RemoveGroup | ChangeKind::AddGroup | ChangeKind::ChangeAttributes)
+}
+
 /// Applies what was decided to a plan.
 pub fn restrain(safeguards: &Safeguards, restraint: &Restraint, proposal: &Proposal) -> Restrained {
     let Proposal { plan, former, account, directory, administrator } = *proposal;
@@ -184,11 +200,15 @@ pub fn restrain(safeguards: &Safeguards, restraint: &Restraint, proposal: &Propo
             || is_unevaluated(*change)
     };
     let stopped = adoption.filter(stops);
+    // What somebody has not decided about one part of a move holds the whole of it: nobody is in both groups, or in neither.
+    let part_that_waits = MOVE.into_iter().find(|part| is_move(plan) && restraint.waiting.contains(part));
+    let waits_with = |change: ChangeKind| part_that_waits.filter(|_| moves(change));
     let may = |change: ChangeKind, step: &Step| {
         if stopped.is_some() {
             return false;
         }
         let passes = !restraint.held.contains_key(&change)
+            && waits_with(change).is_none()
             && !restraint.paused.contains_key(&change)
             && restraint.rejected.why(change, step).is_none();
         protected.is_none() && passes && !is_unevaluated(change) && (!observes || is_approved(change))
@@ -215,6 +235,8 @@ pub fn restrain(safeguards: &Safeguards, restraint: &Restraint, proposal: &Propo
             restrained.held.insert(change, why.clone());
         } else if is_unevaluated(change) {
             restrained.unevaluated.insert(change);
+        } else if let Some(why) = waits_with(change).and_then(|part| restraint.held.get(&part)) {
+            restrained.held.insert(change, why.clone());
         } else if observes {
             restrained.held.insert(change, "the service only observes (mode = \"observe\")".into());
         } else {
@@ -229,8 +251,10 @@ mod tests {
     use super::*;
     use crate::domain::account::directory::Group;
     use crate::domain::account::user::tests::bare;
+    use crate::domain::guard::restraint::Decision;
     use crate::domain::pattern::Pattern;
     use crate::domain::plan::limits::{Approvers, Protected, Scope};
+    use crate::domain::record::employee::FieldChange;
     use std::time::Duration;
 
     fn limit(people: u32, share: f64) -> Limit {
@@ -309,8 +333,11 @@ mod tests {
         let group = |name: &str| Step::AddGroup { id: "00u1".into(), group: name.into(), name: name.into() };
         let plan = |names: &[&str]| Plan { steps: names.iter().map(|n| group(n)).collect(), ..Plan::default() };
         let words = BTreeSet::from(["into group \"A\"".to_owned(), "into group \"B\"".to_owned()]);
-        let mut approved =
-            Restraint { approved: BTreeMap::from([(ChangeKind::AddGroup, words)]), ..Restraint::default() };
+        let mut approved = Restraint {
+            approved: BTreeMap::from([(ChangeKind::AddGroup, words)]),
+            passed: ChangeKind::ALL.into(),
+            ..Restraint::default()
+        };
         assert_eq!(restrained(&safeguards, &approved, &plan(&["A", "B"])).sifted.steps.len(), 2);
         assert_eq!(restrained(&safeguards, &approved, &plan(&["B"])).sifted.steps.len(), 1, "a part is left to do");
         assert!(restrained(&safeguards, &approved, &plan(&["B", "C"])).sifted.steps.is_empty());
@@ -347,6 +374,37 @@ mod tests {
             found.unevaluated.is_empty() && found.held.contains_key(&ChangeKind::RemoveGroup),
             "nobody is asked again"
         );
+    }
+
+    #[test]
+    fn a_move_of_which_a_part_waits_for_a_decision_waits_as_a_whole() {
+        let id = || "00u1".to_owned();
+        let change = FieldChange { field: "department".into(), before: "A".into(), after: "B".into() };
+        let out = Step::RemoveGroup { id: id(), group: "00gA".into(), name: "A".into() };
+        let into = Step::AddGroup { id: id(), group: "00gB".into(), name: "B".into() };
+        let link = Step::ClearManager { id: id(), relation: "manager".into() };
+        let update = Step::UpdateUser { id: id(), changes: vec![change] };
+        let plan =
+            |steps: &[&Step]| Plan { steps: steps.iter().map(|step| (*step).clone()).collect(), ..Plan::default() };
+        let decided = |held: ChangeKind| {
+            let mut restraint = Restraint { passed: ChangeKind::ALL.into(), ..Restraint::default() };
+            restraint.passed.remove(&held);
+            restraint.note(held, Decision::Waits { hold: 7, why: "too many".into() }, false);
+            restraint
+        };
+        let move_ = plan(&[&out, &into, &update, &link]);
+        for part in MOVE {
+            let found = restrained(&Safeguards::default(), &decided(part), &move_);
+            assert_eq!(found.sifted.steps, std::slice::from_ref(&link), "{part:?}");
+            assert!(found.held.values().all(|why| why.contains("hold")) && found.held.len() == 3, "{:?}", found.held);
+        }
+        let taken = restrained(&Safeguards::default(), &decided(ChangeKind::RemoveGroup), &plan(&[&out, &update]));
+        assert_eq!(taken.sifted.steps, [update.clone()], "no move: nothing else waits");
+        let mut rejected = decided(ChangeKind::RemoveGroup);
+        (rejected.waiting, rejected.held) = Default::default();
+        rejected.note(ChangeKind::RemoveGroup, Decision::Rejected { hold: 7 }, false);
+        let found = restrained(&Safeguards::default(), &rejected, &move_);
+        assert_eq!(found.sifted.steps, [into, update, link], "somebody has decided");
     }
 
     #[test]

@@ -181,7 +181,7 @@ impl Default for Safeguards {
 }
 
 /// The limits that hold where the configuration names none for a kind.
-pub const fn default_limits() -> [Limit; 8] {
+pub const fn default_limits() -> [Limit; 9] {
     const fn limit(change: ChangeKind, people: u32, share: f64, per: Span) -> Limit {
         Limit { change, people, share, per, scope: Scope::Tenant }
     }
@@ -191,6 +191,7 @@ pub const fn default_limits() -> [Limit; 8] {
         limit(ChangeKind::Suspend, 10, 0.02, Span::Hour),
         limit(ChangeKind::Suspend, 25, 0.05, Span::Day),
         limit(ChangeKind::RemoveGroup, 100, 0.2, Span::Hour),
+        limit(ChangeKind::AddGroup, 100, 0.2, Span::Hour),
         limit(ChangeKind::Adopt, 3, 0.0, Span::Hour),
         limit(ChangeKind::Adopt, 10, 0.0, Span::Day),
         limit(ChangeKind::ChangeLogin, 25, 0.05, Span::Hour),

@@ -154,17 +154,22 @@ pub struct Known {
     pub rev: i64,
     pub shown: String,
     pub hold: Option<i64>,
+    /// Why that hold was opened.
+    pub why: Option<String>,
     /// The number of what was known of them as an administrator.
     pub administrator: i64,
 }
 
 /// What was decided about somebody, by kind of change.
 pub fn known(c: &Tx, target: i64) -> Result<BTreeMap<ChangeKind, Known>, StoreError> {
-    let mut select = c.prepare_cached("SELECT change, rev, shown, hold, administrator FROM risk WHERE target = ?1")?;
+    let mut select = c.prepare_cached(
+        "SELECT r.change, r.rev, r.shown, r.hold, r.administrator, h.why
+         FROM risk r LEFT JOIN hold h ON h.id = r.hold AND h.verdict IS NULL WHERE r.target = ?1",
+    )?;
     let rows = select.query_map([target], |row| {
         let word: String = row.get(0)?;
         let (rev, shown, hold, administrator) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-        Ok((word, Known { rev, shown, hold, administrator }))
+        Ok((word, Known { rev, shown, hold, why: row.get(5)?, administrator }))
     })?;
     rows.map(|row| row.map_err(Into::into).and_then(|(word, known)| Ok((change_of(&word)?, known)))).collect()
 }
