@@ -1,7 +1,7 @@
 //! `check`: is the configuration sound, and do both sides answer as it needs?
 
 use super::admin_roles::{grant_findings, list_finding};
-use super::finding::{Finding, bad, good, value, warning};
+use super::finding::{Finding, all, bad, good, value, warning};
 use super::place::ConfigFile;
 use crate::actors::poller::read_catalogue;
 use crate::admin::auth;
@@ -284,7 +284,7 @@ async fn probe_okta(org: &OktaOrg, config: &Config) -> Vec<Finding> {
         Err(why) => findings.push(bad(&what("user schema"), why)),
     }
     if !mapping.app_rules().is_empty() {
-        findings.extend(match get("/api/v1/apps?limit=200").await {
+        findings.extend(match all(&client, "/api/v1/apps?limit=200").await {
             Ok(apps) => app_findings(&what("apps"), &apps, mapping),
             Err(why) => vec![bad(&what("apps"), why)],
         });
@@ -304,8 +304,8 @@ async fn probe_okta(org: &OktaOrg, config: &Config) -> Vec<Finding> {
     }
     let list = get("/api/v1/iam/assignees/users?limit=100").await;
     findings.push(list_finding(&what("administrators"), list));
-    let groups = get("/api/v1/groups?limit=200").await;
-    let rules = get("/api/v1/groups/rules?limit=200").await;
+    let groups = all(&client, "/api/v1/groups?limit=200").await;
+    let rules = all(&client, "/api/v1/groups/rules?limit=200").await;
     match (groups, rules) {
         (Ok(groups), Ok(rules)) => {
             let known: Vec<GroupObject> = serde_json::from_value(groups.clone()).unwrap_or_default();
@@ -430,10 +430,23 @@ fn link_finding(what: &str, relation: &str, definitions: Result<Value, String>) 
 }
 
 fn app_findings(what: &str, apps: &Value, mapping: &Mapping) -> Vec<Finding> {
-    let has = |app: &str| apps.as_array().into_iter().flatten().any(|a| a["id"] == app || a["label"] == app);
-    let finding = |rule: &AppRule| match has(&rule.app) {
-        true => good(what, format!("{:?} exists", rule.app)),
-        false => bad(what, format!("{}: there is no app {:?}; correct the name, or add the app", rule.label, rule.app)),
+    let text = |app: &Value, key: &str| app[key].as_str().unwrap_or_default().to_owned();
+    let apps = apps.as_array().into_iter().flatten().map(|app| (text(app, "id"), text(app, "label")));
+    let directory = Directory::default().with_apps(apps);
+    let finding = |rule: &AppRule| match (directory.find_app(&rule.app), directory.apps_called(&rule.app).as_slice()) {
+        (Some(_), _) => good(what, format!("{:?} exists", rule.app)),
+        (None, []) => {
+            bad(what, format!("{}: there is no app {:?}; correct the name, or add the app", rule.label, rule.app))
+        }
+        (None, several) => bad(
+            what,
+            format!(
+                "{}: several apps are called {:?}; name one of them by its id: {}",
+                rule.label,
+                rule.app,
+                several.join(", ")
+            ),
+        ),
     };
     mapping.app_rules().iter().map(finding).collect()
 }

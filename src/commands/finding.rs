@@ -1,6 +1,8 @@
 //! What `check` finds: one thing that was looked at, and what came of it.
 
+use crate::http::links::Pages;
 use crate::okta::outcome::{Answered, Outcome, Reply, classify};
+use crate::okta::{OktaClient, Request};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -36,4 +38,20 @@ pub(super) fn value(reply: Reply) -> Result<Value, String> {
         (Outcome::Missing, _) => Err("not found".into()),
         (outcome, _) => Err(outcome.why().unwrap_or("no answer").to_owned()),
     }
+}
+
+/// The items of all pages of a list of Okta, or why it cannot be read as a whole.
+pub(super) async fn all(client: &OktaClient, target: &str) -> Result<Value, String> {
+    let (mut items, mut pages, mut next) = (Vec::new(), Pages::new(target), Some(target.to_owned()));
+    while let Some(target) = next {
+        let reply = client.send(&Request::get(&target)).await;
+        let following = match &reply {
+            Reply::Answered(Answered { next, .. }) => next.clone(),
+            _ => None,
+        };
+        let Value::Array(mut page) = value(reply)? else { return Err("the answer is no list".into()) };
+        next = pages.read(page.len(), following).map_err(|e| e.to_string())?;
+        items.append(&mut page);
+    }
+    Ok(Value::Array(items))
 }

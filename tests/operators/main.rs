@@ -20,6 +20,7 @@ mod admin;
 mod administrators;
 mod audit;
 mod browser;
+mod checking;
 mod console;
 mod decisions;
 mod departed;
