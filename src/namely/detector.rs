@@ -3,6 +3,7 @@
 //! **Invariant:** remembers 32 bytes per profile beside its id, of the content only what the store has committed.
 
 use super::catalogue::Catalogue;
+use super::fields::named_groups;
 use super::walk::Shown;
 use super::wire::{Reader, unread};
 use crate::clock::Moment;
@@ -40,7 +41,7 @@ pub struct Findings {
     pub ids: Vec<String>,
     /// `updated_at` (seconds) of changed profiles, where it is newer than anything seen before: how late they were seen.
     pub moved: Vec<i64>,
-    /// Some profile names a group the catalogue does not know.
+    /// Some profile names a group that the catalogue does not know, or calls otherwise.
     pub catalogue_is_stale: bool,
 }
 
@@ -70,6 +71,8 @@ pub struct Detector {
     missing: HashSet<Box<str>>,
     /// Those of them that pages show, and since when.
     shown_again: HashMap<Box<str>, Moment>,
+    /// Groups, by id, under names that profiles have for them and the catalogue does not: each is a reason to read that once.
+    renamed: HashSet<(Box<str>, Box<str>)>,
     /// The newest `updated_at` that a page sorted by it has shown. It says nothing about content, but a newer one is an edit of just now.
     newest: Option<i64>,
 }
@@ -91,6 +94,21 @@ impl Detector {
         self.known.is_empty()
     }
 
+    /// Whether a profile has a name for a group that the catalogue does not have, and that no profile had before.
+    fn calls_otherwise(&mut self, profile: &Value, catalogue: &Catalogue) -> bool {
+        let mut is_new = false;
+        for (id, name) in named_groups(profile) {
+            let Some(known) = catalogue.group(id) else { continue };
+            let pair = || (Box::from(id), Box::from(name));
+            if known.title.trim() != name {
+                is_new |= self.renamed.insert(pair());
+            } else if !self.renamed.is_empty() {
+                self.renamed.remove(&pair());
+            }
+        }
+        is_new
+    }
+
     /// Looks through a page that was asked for at `sent`; `newest_first` says that it is sorted so. Nothing is remembered of its
     /// content until `commit` and `message`.
     pub fn examine(
@@ -108,6 +126,7 @@ impl Detector {
             let edited = profile["updated_at"].as_i64();
             let updated = edited.filter(|_| newest_first);
             self.newest = self.newest.max(updated);
+            findings.catalogue_is_stale |= self.calls_otherwise(profile, catalogue);
             match reader.read(profile, catalogue) {
                 Ok(employee) => {
                     findings.ids.push(employee.id.clone());
@@ -307,6 +326,21 @@ mod tests {
         assert_eq!(second.changed.iter().map(|changed| changed.employee.id.as_str()).collect::<Vec<_>>(), ["b"]);
         let third = detector.examine(&[profile("a", "Y")], false, SENT, &reader, &catalogue);
         assert_eq!(third.changed.len(), 1, "updated_at did not move, the title did");
+    }
+
+    #[test]
+    fn a_group_that_profiles_call_otherwise_is_a_reason_to_read_the_groups_once() {
+        let (reader, catalogue) = (Reader::new(&Reads::default()), crate::namely::catalogue::tests::small());
+        let mut detector = Detector::default();
+        let mut is_stale = |name: &str| {
+            let mut page = [profile("a", "X"), profile("b", "X")];
+            page.iter_mut().for_each(|one| one["links"] = json!({ "groups": [{ "id": "g1", "name": name }] }));
+            detector.examine(&page, false, SENT, &reader, &catalogue).catalogue_is_stale
+        };
+        assert!(!is_stale("Finance"));
+        assert!(is_stale("Finance and Control"));
+        assert!(!is_stale("Finance and Control"), "it was read since, and says the same");
+        assert!(!is_stale("Finance") && is_stale("Control"));
     }
 
     #[test]

@@ -188,6 +188,13 @@ pub(super) fn manager(fields: &Profile) -> Result<Option<Manager>, FieldError> {
     Ok(None)
 }
 
+/// Groups in `links.groups` that have a name there: id and name.
+pub(super) fn named_groups(profile: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let list = profile["links"]["groups"].as_array();
+    let named = list.into_iter().flatten().filter_map(|group| Some((group["id"].as_str()?, group["name"].as_str()?)));
+    named.map(|(id, name)| (id, name.trim()))
+}
+
 /// Ids of the groups in `links.groups`, without duplicates, in Namely's order.
 pub(super) fn groups(fields: &Profile) -> Result<Vec<String>, FieldError> {
     let list = match links(fields)?.and_then(|links| links.get("groups")) {
