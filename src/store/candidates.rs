@@ -9,7 +9,8 @@ use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
 use crate::domain::account::knowledge::Knowledge;
 use crate::domain::account::user::Account;
-use crate::domain::matching::correlation::{ANCHOR, BEFORE, Candidate, Confidence, Counterpart, MISSING};
+use crate::domain::mapping::login::DeactivatedHolders;
+use crate::domain::matching::correlation::{ANCHOR, BEFORE, Candidate, Confidence, Counterpart, MISSING, is_bygone};
 use crate::domain::matching::linking::{Ties, bound, copied, distinct, left_while_asked, returns};
 use crate::domain::matching::twins;
 use crate::domain::plan::rulebook::Rulebook;
@@ -67,7 +68,10 @@ pub(super) fn candidates(
     }
     for (rule, value) in rules.keys(position) {
         for account in account::by_attribute(c, org, &rule.attribute, &value)? {
-            found.push(seek.account(&rule.name, rule.confidence, account)?);
+            let candidate = seek.account(&rule.name, rule.confidence, account)?;
+            let is_settled = rules.login.deactivated_holders != DeactivatedHolders::Review
+                && is_bygone(&position.employee, &candidate);
+            found.extend(Some(candidate).filter(|_| !is_settled));
         }
         if !traces.finds_profile {
             continue;

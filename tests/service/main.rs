@@ -25,6 +25,7 @@ mod identity;
 mod late_calls;
 mod lifecycle;
 mod limits;
+mod logins;
 mod managers;
 mod mapping;
 mod matches;

@@ -238,6 +238,13 @@ fn doubt(employee: &Employee, candidate: &Candidate, contact: Contact) -> Option
     None
 }
 
+/// Whether an account is a deactivated one of another name that somebody happens to be looked up by: of such the configuration may
+/// say what becomes of the login, and then nobody is asked whose it was.
+pub fn is_bygone(employee: &Employee, candidate: &Candidate) -> bool {
+    let is_account = matches!(candidate.counterpart, Counterpart::Account(_)) && candidate.rule != ANCHOR;
+    is_account && candidate.is_deactivated && !names_agree(employee, candidate)
+}
+
 fn has_name(employee: &Employee) -> bool {
     let is_known = |name: &str| !slug(name).is_empty();
     (is_known(&employee.first_name) || is_known(&employee.preferred_name)) && is_known(&employee.last_name)
@@ -297,6 +304,16 @@ mod tests {
 
     fn is_match(correlation: &Correlation) -> bool {
         matches!(correlation, Correlation::Match { .. })
+    }
+
+    #[test]
+    fn only_a_deactivated_account_of_another_name_is_bygone() {
+        let deactivated = Candidate { is_deactivated: true, ..candidate("login", account("00u3")) };
+        assert!(!is_bygone(&an_employee(), &deactivated), "it may be theirs from before");
+        let other = Candidate { last_name: "Moreau".into(), ..deactivated };
+        assert!(is_bygone(&an_employee(), &other));
+        assert!(!is_bygone(&an_employee(), &Candidate { is_deactivated: false, ..other.clone() }));
+        assert!(!is_bygone(&an_employee(), &Candidate { rule: ANCHOR.into(), ..other }));
     }
 
     #[test]
