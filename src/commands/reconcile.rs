@@ -113,12 +113,7 @@ fn report(opened: &Opened, org: &str) -> anyhow::Result<Reconciliation> {
 }
 
 fn show(report: &Reconciliation, options: &Options) {
-    println!(
-        "{}: {}; Okta was read as a whole at {}",
-        report.org,
-        report.agreement(),
-        report.read_at
-    );
+    println!("{}: {}; Okta was read as a whole at {}", report.org, report.agreement(), report.read_at);
     let mut rows = table(&["what disagrees", "findings"]);
     for category in Category::ALL {
         let n = report.counts.get(&category).copied().unwrap_or(0);
