@@ -394,6 +394,10 @@ impl Health {
         if let Some((scope, why)) = ill {
             match self.pauses.get_mut(&scope) {
                 Some(pause) if pause.trying => {
+                    if pause.why != why {
+                        pause.why.clone_from(&why);
+                        changes.push(Notice::Paused { scope, why });
+                    }
                     pause.tries += 1;
                     pause.trying = false;
                     pause.until = now + PAUSES[pause.tries.min(PAUSES.len() - 1)];
@@ -411,6 +415,18 @@ impl Health {
             }
         }
         changes
+    }
+
+    /// Whether somebody is to be read whom nobody waits for, because answers were about somebody else, and may be right again.
+    pub fn are_answers_in_question(&self, now: Moment) -> bool {
+        self.strangers.is_some_and(|(until, _)| now >= until) && self.org(now) == Admission::Yes
+    }
+
+    /// Nobody could be read, so that it stays unknown whether answers are right: it is looked again after a while.
+    pub fn on_nobody_read(&mut self, now: Moment) {
+        if let Some((until, tries)) = &mut self.strangers {
+            *until = (*until).max(now + WRONG_PAUSES[(*tries).min(WRONG_PAUSES.len() - 1)]);
+        }
     }
 
     /// Okta has answered about `person`, or about somebody else although it was asked about them.

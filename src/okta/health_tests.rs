@@ -175,9 +175,14 @@ fn answers_about_other_people_stop_writes_but_no_termination_until_answers_are_r
     health.on_reply(call(Bucket::UserWrite, true), None, Symptom::Healthy, NOW);
     assert!(matches!(write(&health, NOW), Admission::Wait(_)), "an answer that names nobody proves nothing");
     assert_eq!(health.on_identity(3, true, NOW), [], "too early");
+    assert!(!health.are_answers_in_question(NOW));
     let later = NOW + WRONG_PAUSES[0];
     assert_eq!(health.on_identity(1, false, later), [], "still wrong: longer");
     assert_eq!(health.on_identity(3, true, later), []);
+    let later = later + WRONG_PAUSES[1];
+    assert!(health.are_answers_in_question(later), "somebody is read for whom nobody waits");
+    health.on_nobody_read(later);
+    assert!(!health.are_answers_in_question(later), "and after a while again");
     let later = later + WRONG_PAUSES[1];
     assert_eq!(health.on_identity(3, true, later), [Notice::Resumed { scope: Scope::Answers }]);
     assert_eq!(write(&health, later), Admission::Yes);

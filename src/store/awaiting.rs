@@ -8,7 +8,7 @@ use super::rows::{awaited, work};
 use super::{Store, StoreError};
 use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
-use crate::domain::plan::awaited::Awaited;
+use crate::domain::plan::awaited::{Awaited, REFUSED_TO_MANY};
 use crate::domain::work::machine::Work;
 
 impl Store {
@@ -17,7 +17,7 @@ impl Store {
         let org = org.to_owned();
         self.run(move |c| {
             let mut all = awaited::all(c, &org)?;
-            all.retain(|one| !matches!(one, Awaited::Login(_)));
+            all.retain(Awaited::is_of_directory);
             Ok(all)
         })
         .await
@@ -38,6 +38,16 @@ pub(super) fn directory_read(c: &Tx, org: &str, directory: &Directory, now: Mome
 /// A login has become free: who waited for it is tried again.
 pub(super) fn login_freed(c: &Tx, org: &str, login: &str, now: Moment) -> Result<(), StoreError> {
     wake(c, org, &Awaited::Login(login.to_owned()), now).map(drop)
+}
+
+/// Okta has done something for somebody that it has refused to several people: they are tried again. Whom alone it refuses it waits
+/// for its own time, or each call of anybody else would have it refused once more.
+pub(super) fn permitted(c: &Tx, org: &str, step: &'static str, now: Moment) -> Result<(), StoreError> {
+    let permission = Awaited::Permission(step.to_owned());
+    if awaited::who(c, org, &permission)?.len() >= REFUSED_TO_MANY {
+        wake(c, org, &permission, now)?;
+    }
+    Ok(())
 }
 
 fn wake(c: &Tx, org: &str, one: &Awaited, now: Moment) -> Result<usize, StoreError> {

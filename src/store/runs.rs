@@ -9,8 +9,8 @@ use super::lease::{EndStep, Want};
 use super::rows::meta::{number, set_meta};
 use super::rows::{account, anchored, approval, awaited, intent, link, refusal, target, work};
 use super::{
-    Store, StoreError, Trouble, accounts, anchors, append, cases, coverage, dirty, name_of, pause, pins, previews,
-    prime, proof, refused, relink, restraint, second_thoughts, unanswered,
+    Store, StoreError, Trouble, accounts, anchors, append, awaiting, cases, coverage, dirty, name_of, pause, pins,
+    previews, prime, proof, refused, relink, restraint, second_thoughts, unanswered,
 };
 use crate::audit::details::{Done, Planned, Quarantined, Withheld};
 use crate::audit::{Call, Effect, Event, Outcome, Record};
@@ -95,6 +95,9 @@ impl Store {
                 Some(OfHolder::Is(account)) => accounts::seen_otherwise(c, &rules.load(), &org, account, now)?,
                 Some(OfHolder::Gone(id)) => accounts::gone(c, &org, id)?,
                 None => {}
+            }
+            if end.effect.outcome == Outcome::Applied && end.effect.call.step.is_write() {
+                awaiting::permitted(c, &org, end.effect.call.step.name(), now)?;
             }
             for group in &end.new_groups {
                 previews::group_seen(c, &org, group, now)?;

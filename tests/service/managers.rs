@@ -49,6 +49,20 @@ fn a_joiner_is_linked_to_their_manager_and_to_the_next_one_and_to_nobody() {
 }
 
 #[test]
+fn whoever_reports_to_somebody_inactive_is_linked_when_they_become_active() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(8)).await;
+        let (index, manager) = hire(&rig, 7, |p| p.status = Hired::Inactive);
+        let report = rig.setup.people[5].clone();
+        rig.edit(5, |p| p.manager = Some(index));
+        rig.until_okta("nobody is their manager in Okta", |o| manager_of(o, &report.id).is_none()).await;
+        rig.quiet().await;
+        rig.edit(index, |p| p.status = Hired::Active);
+        rig.until_okta("they are linked", |o| manager_of(o, &report.id).as_ref() == Some(&manager.id)).await;
+    });
+}
+
+#[test]
 fn a_manager_who_is_not_in_okta_yet_is_linked_when_they_appear() {
     on_a_system(async {
         let rig = Rig::settled(Setup::of(8)).await;

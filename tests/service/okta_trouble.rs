@@ -144,7 +144,7 @@ fn a_missing_scope_pauses_its_counter_and_nothing_else_whichever_way_okta_says_i
 fn a_role_that_is_taken_away_pauses_what_it_allowed_and_those_it_hit_are_tried_again() {
     on_a_system(async {
         let mut setup = Setup::of(80);
-        setup.clock = Clock::scaled_from_today(40.0); // they are tried again after a quarter of an hour
+        setup.clock = Clock::scaled_from_today(4.0); // nobody waits for their own next try, a quarter of an hour later
         let rig = Rig::settled(setup).await;
         rig.world.okta.core().options.roles = vec!["READ_ONLY_ADMIN"];
         change_everybody(&rig);

@@ -9,6 +9,7 @@ use crate::domain::account::user::OfHolder;
 use crate::domain::guard::change::{kinds_of, summary};
 use crate::domain::guard::planned::plan;
 use crate::domain::guard::safeguard::{Proposal, restrain};
+use crate::domain::plan::awaited::Awaited;
 use crate::domain::plan::decided::decided;
 use crate::domain::plan::doubt::doubt;
 use crate::domain::plan::limits::Mode;
@@ -28,6 +29,8 @@ use waits::A_MOMENT;
 const MAX_READS: u32 = 3;
 /// When somebody is tried again whom Okta refused because of its settings; longer each time, up to a day.
 const AGAIN: Duration = Duration::from_secs(15 * 60);
+/// When they are tried the first time: what was missing for a moment has cost a moment.
+const SOON: Duration = Duration::from_secs(30);
 /// When somebody is read again about whom Okta has answered with another account.
 const WRONG_AGAIN: Duration = Duration::from_secs(30);
 /// Pages of somebody's groups that are read at most.
@@ -392,15 +395,19 @@ impl Run {
             }
             Outcome::Refused { why, who } => {
                 let (who, about) = fixer(step, &why, who, &context.rulebook.mapping);
-                // What changes in Okta's settings does not show: such people are tried again now and then.
-                let again = (who == Fixer::OktaAdmin).then(|| context.now + AGAIN * self.patience());
+                // What changes in Okta's settings shows by the next call that goes through: such people are tried again soon, then now
+                // and then, and once it has gone through for somebody else.
+                let is_of_org = who == Fixer::OktaAdmin;
+                let wait = if self.claim.attempt == 0 { SOON } else { AGAIN * (self.patience() / 2) };
+                let again = is_of_org.then(|| context.now + wait);
+                let awaits = if is_of_org { vec![Awaited::Permission(step.name().to_owned())] } else { Vec::new() };
                 let is_administrator = self.administrator(context) == Knowledge::Holder;
                 let person = if is_administrator { "; the person is an Okta administrator" } else { "" };
                 let release = Release::Quarantined {
                     why: format!("{}: {why}{about}{person}; {who}", step.name()),
                     again,
                     read_first: false,
-                    awaits: Vec::new(),
+                    awaits,
                 };
                 let writes = matches!(step, Step::UpdateUser { .. } | Step::ChangeType { .. });
                 let mastered = writes && why.contains("E0000023");

@@ -14,7 +14,12 @@ pub enum Awaited {
     UserType(String),
     /// A login that somebody else has.
     Login(String),
+    /// That Okta lets the token's owner do this, one word of `Step::name`: it has refused it to several people.
+    Permission(String),
 }
+
+/// People for whom Okta has refused one thing, from which on the reason is not looked for in each of them.
+pub const REFUSED_TO_MANY: usize = 5;
 
 impl Awaited {
     /// How it stands in the store.
@@ -24,6 +29,7 @@ impl Awaited {
             Awaited::App(name) => format!("app {name}"),
             Awaited::UserType(name) => format!("user_type {name}"),
             Awaited::Login(login) => format!("login {}", login_key(login)),
+            Awaited::Permission(step) => format!("permission {step}"),
         }
     }
 
@@ -36,11 +42,17 @@ impl Awaited {
             "app" => Awaited::App(name),
             "user_type" => Awaited::UserType(name),
             "login" => Awaited::Login(name),
+            "permission" => Awaited::Permission(name),
             _ => return None,
         })
     }
 
-    /// Whether the org has it. A login is free when its account says so, which no directory does.
+    /// Whether a directory can show it. A login is free when its account says so, and a permission is there when a call goes through.
+    pub const fn is_of_directory(&self) -> bool {
+        !matches!(self, Awaited::Login(_) | Awaited::Permission(_))
+    }
+
+    /// Whether the org has it, as its directory shows.
     pub fn is_there(&self, directory: &Directory) -> bool {
         match self {
             Awaited::Group(name) => {
@@ -48,7 +60,7 @@ impl Awaited {
             }
             Awaited::App(name) => directory.find_app(name).is_some(),
             Awaited::UserType(name) => directory.user_type(name).is_some(),
-            Awaited::Login(_) => false,
+            Awaited::Login(_) | Awaited::Permission(_) => false,
         }
     }
 }
@@ -61,7 +73,13 @@ mod tests {
 
     #[test]
     fn what_is_waited_for_is_stored_and_read_again() {
-        let all = ["group Night Shift", "app Payroll", "user_type contractor", "login ada@example.com"];
+        let all = [
+            "group Night Shift",
+            "app Payroll",
+            "user_type contractor",
+            "login ada@example.com",
+            "permission add_group",
+        ];
         for key in all {
             assert_eq!(Awaited::parse(key).map(|awaited| awaited.key()).as_deref(), Some(key));
         }

@@ -2,7 +2,7 @@
 
 use crate::clock::Moment;
 use crate::domain::record::circle::circle;
-use crate::domain::record::employee::{ContentHash, Employee};
+use crate::domain::record::employee::{ContentHash, Employee, UserStatus};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
@@ -95,8 +95,8 @@ pub fn is_there_again(shown: &ShownAgain, held: Option<i64>, now: Moment) -> boo
 /// Who else is concerned by a new document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ripples<'a> {
-    /// The profile was not known: whoever reports to it has a manager now.
-    pub is_first: bool,
+    /// The profile was not known, or had left: whoever reports to it has a manager now.
+    pub appears: bool,
     /// It reports to somebody else: circles of managers may have closed or opened.
     pub has_moved: bool,
     /// Profiles of managers of whom it is told who still reports to them, where they have left.
@@ -112,14 +112,16 @@ impl<'a> Ripples<'a> {
         let hears = has_moved || before.map(|before| &before.user_status) != Some(&after.user_status);
         let other = new.filter(|_| has_moved);
         let managers = if hears { old.into_iter().chain(other).collect() } else { Vec::new() };
-        Self { is_first: before.is_none(), has_moved, managers }
+        let had_left = |before: &Employee| before.user_status == UserStatus::Inactive;
+        let appears = before.is_none_or(had_left) && (before.is_none() || !had_left(after));
+        Self { appears, has_moved, managers }
     }
 }
 
 /// Whom documents concern besides those whom they are about: profiles of their tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heard {
-    /// Profiles that were not known: whoever reports to them has a manager now.
+    /// Profiles that were not known, or had left: whoever reports to them has a manager now.
     pub first: Vec<String>,
     /// Whoever stands in a circle of managers that was closed or broken up, and so has another manager to be told of.
     pub in_circles: Vec<String>,
@@ -137,7 +139,7 @@ impl Heard {
         let mut heard = Heard::default();
         for (before, after) in documents {
             let ripples = Ripples::of(before, after);
-            if ripples.is_first {
+            if ripples.appears {
                 heard.first.push(after.id.clone());
             }
             if ripples.has_moved {
@@ -161,7 +163,7 @@ fn circle_in(above: &BTreeMap<String, Option<String>>, profile: &str) -> Vec<Str
 mod tests {
     use super::*;
     use crate::domain::record::employee::tests::an_employee;
-    use crate::domain::record::employee::{Manager, UserStatus};
+    use crate::domain::record::employee::Manager;
 
     fn under(manager: Option<&str>) -> Employee {
         let manager = manager.map(|id| Manager { id: id.into(), ..an_employee().manager.unwrap_or_default() });
@@ -202,13 +204,15 @@ mod tests {
     fn both_managers_hear_of_a_move_and_the_one_of_a_status() {
         let (old, new) = (under(Some("a")), under(Some("b")));
         let moved = Ripples::of(Some(&old), &new);
-        assert_eq!((moved.has_moved, moved.is_first, moved.managers), (true, false, vec!["a", "b"]));
+        assert_eq!((moved.has_moved, moved.appears, moved.managers), (true, false, vec!["a", "b"]));
         let left = Employee { user_status: UserStatus::Inactive, ..new.clone() };
         assert_eq!(Ripples::of(Some(&new), &left).managers, ["b"]);
+        assert!(!Ripples::of(Some(&new), &left).appears && !Ripples::of(Some(&left), &left).appears);
+        assert!(Ripples::of(Some(&left), &new).appears, "whoever reports to them has a manager again");
         assert_eq!(Ripples::of(Some(&new), &new).managers, Vec::<&str>::new());
         let alone = under(None);
         let first = Ripples::of(None, &alone);
-        assert!(first.is_first && !first.has_moved && first.managers.is_empty());
+        assert!(first.appears && !first.has_moved && first.managers.is_empty());
     }
 
     #[test]
