@@ -13,6 +13,9 @@ use std::process::ExitCode;
 /// What is written, but for the addresses and the zone.
 const FIRST: &str = include_str!("../../config/examples/one-company.toml");
 
+/// What the example says of the file that lists every key, which stands beside it in the source.
+const BESIDE: &str = "example.toml,\n# one folder up, lists every key.";
+
 /// Flags of `init`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
@@ -64,7 +67,8 @@ pub fn init(options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 fn text(options: &Options) -> anyhow::Result<String> {
-    let mut text = FIRST.to_owned();
+    // The other examples are not beside it.
+    let mut text = FIRST.replace(BESIDE, "`config explain KEY` says what each key means.");
     if let Some(url) = &options.namely {
         let url = url.trim_end_matches('/').trim_end_matches("/api/v1");
         let read = address::read(url, Shape::Origin).map_err(|why| usage(format!("--namely: {why}")))?;

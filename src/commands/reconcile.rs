@@ -40,7 +40,7 @@ pub struct Options {
     /// Have the running service mend what disagrees, through the safeguards
     #[arg(long)]
     pub fix: bool,
-    /// Who asks for it, for the audit
+    /// Who asks for it, for the audit; whoever is signed in to this machine without it
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
     /// List everything
@@ -81,7 +81,10 @@ pub async fn reconcile(options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 async fn read_anew(opened: &Opened, org: &str, options: &Options) -> anyhow::Result<()> {
-    let backend = Backend::find(opened, options.by.as_ref())?;
+    // Reading decides nothing: whoever asks need not say who they are.
+    let user = options.by.clone().or_else(|| std::env::var("USER").ok()).filter(|name| !name.trim().is_empty());
+    let by = user.unwrap_or_else(|| "a user of this machine".to_owned());
+    let backend = Backend::find(opened, Some(&by))?;
     let message = backend.ask(Ask::Reconcile, &[], json!({ "org": org })).await?;
     let id = message["requests"][org].as_i64().context("the service gave no number for the request")?;
     let bar = ProgressBar::new_spinner().with_message(format!("{org} is read by the service"));

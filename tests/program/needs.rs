@@ -115,7 +115,11 @@ fn a_first_configuration_is_written_and_found_by_every_command_in_its_folder() {
     let text = std::fs::read_to_string(&path).expect("reads");
     assert!(text.contains("https://blue.namely.com/api/v1") && text.contains("Europe/Berlin"), "{text}");
     assert_eq!(std::fs::metadata(&path).expect("is there").permissions().mode() & 0o777, 0o600);
-    let (code, said) = here(&["check", "--offline"]);
+    assert!(!text.contains("one folder up"), "what it names is not beside it: {text}");
+    let mut without_tokens = program();
+    without_tokens.current_dir(folder.path()).args(["check", "--offline"]).env("HOME", folder.path());
+    without_tokens.env_remove("NAMELY_TOKEN").env_remove("OKTA_TOKEN");
+    let (code, said) = ran(&mut without_tokens);
     assert!(code == Some(0) && said.contains("namely-okta-sync.toml is sound"), "{said}");
     let (code, said) = here(&["init"]);
     assert!(code == Some(1) && said.contains("never written over"), "{said}");
