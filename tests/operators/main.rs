@@ -32,5 +32,6 @@ mod plans;
 mod reconciliation;
 mod refusals;
 mod safeguards;
+mod truth;
 mod undo;
 mod watching;
