@@ -5,7 +5,7 @@ use super::store::open_store;
 use crate::clock::Clock;
 use crate::config::place::Known;
 use crate::domain::hex;
-use crate::store::{Location, Store, beside, checkpoints, lock, verify_audit};
+use crate::store::{EndedAccess, Location, Store, beside, checkpoints, ended_access, lock, verify_audit};
 use anyhow::{Context, bail};
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::json;
@@ -79,6 +79,7 @@ pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
     };
     let _lock = lock(&path)?;
     let sound = examine(&options.backup)?;
+    let ended = ended_since(&path, &options.backup);
     let stamp = Clock::system().now().millis();
     let fresh = beside(&path, ".restoring");
     std::fs::copy(&options.backup, &fresh).with_context(|| format!("{} could not be written", fresh.display()))?;
@@ -94,7 +95,10 @@ pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
     if options.json {
         println!(
             "{}",
-            json!({ "restored": path, "kept": kept, "audit_rows": sound.audit_rows, "sha256": sound.sha256 })
+            json!({
+                "restored": path, "kept": kept, "audit_rows": sound.audit_rows, "sha256": sound.sha256,
+                "ended_since": ended.as_ref().ok(), "unknown": ended.as_ref().err().map(|e| format!("{e:#}")),
+            })
         );
     } else {
         println!(
@@ -107,8 +111,40 @@ pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
             "start the service: it reads both sides and does what has changed since. What was audited after the copy is \
                   in the sinks and in the kept file only, and `audit verify` will say so"
         );
+        tell_of_ended(&ended);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Access that people have ended and of which the copy knows nothing: nothing else holds it back once the service starts.
+fn ended_since(store: &Path, copy: &Path) -> anyhow::Result<Vec<EndedAccess>> {
+    if !store.exists() {
+        return Ok(Vec::new());
+    }
+    let now = ended_access(&*Store::copy(store)?)?;
+    // A copy from before there was such a thing has none.
+    let known = Store::copy(copy).and_then(|c| ended_access(&c)).unwrap_or_default();
+    let is_known = |one: &EndedAccess| known.iter().any(|other| (other.target, other.at) == (one.target, one.at));
+    Ok(now.into_iter().filter(|one| !is_known(one)).collect())
+}
+
+fn tell_of_ended(ended: &anyhow::Result<Vec<EndedAccess>>) {
+    match ended {
+        Ok(ended) if ended.is_empty() => {}
+        Ok(ended) => {
+            println!("before you start the service: the copy does not know that access was ended by hand of");
+            for one in ended {
+                let person = one.login.as_ref().unwrap_or(&one.name);
+                println!(
+                    "  {person} in {}, by {}: {}; end it again with `end-access {person:?} --why TEXT`",
+                    one.org, one.by, one.why
+                );
+            }
+        }
+        Err(why) => println!(
+            "the store that was there cannot be read ({why:#}): access that was ended by hand since the copy is not known; the sinks              of the audit have it (`access_ended`), end it again before you start the service"
+        ),
+    }
 }
 
 /// Whether a file is a store, of this version or an earlier one, whole, with an audit as it was written.

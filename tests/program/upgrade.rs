@@ -144,6 +144,27 @@ fn a_copy_of_an_earlier_version_can_be_restored_and_one_of_a_newer_version_canno
 }
 
 #[test]
+fn a_restore_names_whose_access_people_have_ended_since_the_copy() {
+    let workspace = Workspace::new(5);
+    let mut service = workspace.settled();
+    let copy = workspace.folder.path().join("copy.db");
+    let (ok, said) = workspace.cli(&["backup", "-o", &copy.display().to_string()]);
+    assert!(ok, "{said}");
+    let login: String = Connection::open(workspace.store())
+        .expect("opens")
+        .query_row("SELECT login_key FROM account WHERE status = 'ACTIVE' ORDER BY 1", [], |row| row.get(0))
+        .expect("an account");
+    let (ok, said) = workspace.cli(&["end-access", &login, "--why", "stolen laptop", "--by", "ann"]);
+    assert!(ok, "{said}");
+    service.kill();
+    let (ok, said) = workspace.cli(&["restore", &copy.display().to_string()]);
+    let named = format!("end it again with `end-access \"{login}\" --why TEXT`");
+    assert!(ok && said.contains("stolen laptop") && said.contains(&named), "{said}");
+    let (ok, said) = workspace.cli(&["restore", &copy.display().to_string()]);
+    assert!(ok && !said.contains("stolen laptop"), "the store that is replaced now does not know it either: {said}");
+}
+
+#[test]
 fn an_upgrade_that_cannot_keep_its_copy_leaves_the_store_as_it_was() {
     let workspace = Workspace::new(5);
     let mut service = workspace.settled();

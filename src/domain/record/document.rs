@@ -162,8 +162,8 @@ fn circle_in(above: &BTreeMap<String, Option<String>>, profile: &str) -> Vec<Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::record::employee::tests::an_employee;
     use crate::domain::record::employee::Manager;
+    use crate::domain::record::employee::tests::an_employee;
 
     fn under(manager: Option<&str>) -> Employee {
         let manager = manager.map(|id| Manager { id: id.into(), ..an_employee().manager.unwrap_or_default() });
