@@ -192,6 +192,14 @@ async fn probe_namely(tenant: &NamelyTenant, rulebook: &Rulebook) -> Vec<Finding
         Err(why) => return vec![bad(&token, why)],
     };
     let mut findings = vec![good(&token, format!("accepted; {} profiles", page.total_count.unwrap_or(0)))];
+    let (wanted, made) = (tenant.pace.hot_interval, tenant.pace.between_passes());
+    if made > wanted {
+        let why = format!(
+            "hot_interval asks for a pass every {wanted:?}; with {} requests a minute there is one every {made:?}, so that walks go on",
+            tenant.pace.per_minute
+        );
+        findings.push(warning(&what("poll"), why));
+    }
     let reader = Reader::new(&rulebook.reads());
     let invisible = reader.invisible_keys(&page.profiles);
     let keys = what("mapped fields");

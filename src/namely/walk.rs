@@ -34,6 +34,13 @@ impl Default for Pace {
     }
 }
 
+impl Pace {
+    /// From one hot pass to the next: passes spend a third of the requests at most, so that none waits because a minute is spent.
+    pub fn between_passes(&self) -> Duration {
+        self.hot_interval.max(MINUTE / u32::try_from(self.per_minute / 3).unwrap_or(u32::MAX).max(1))
+    }
+}
+
 /// A page to ask for. Pages count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fetch {
@@ -230,7 +237,7 @@ impl Walker {
     /// Another pace from now on.
     pub fn set_pace(&mut self, pace: Pace, now: Moment) {
         self.pace = pace;
-        self.hot.due = self.hot.due.min(now + pace.hot_interval);
+        self.hot.due = self.hot.due.min(now + pace.between_passes());
         self.walk_due = self.walk_due.min(now + pace.walk_interval);
     }
 
@@ -259,7 +266,7 @@ impl Walker {
         self.paused_until = None;
         let mut fetches = Vec::new();
         if !self.hot.in_flight && self.sent.len() < self.pace.per_minute && now >= self.hot.due {
-            fetches.push(Fetch::Hot { page: self.hot.send(now + self.pace.hot_interval) });
+            fetches.push(Fetch::Hot { page: self.hot.send(now + self.pace.between_passes()) });
             self.sent.push_back(now);
         }
         if self.walk.is_none() && now >= self.walk_due {
@@ -393,8 +400,8 @@ impl Walker {
     /// Requests per minute kept for the hot pass.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a handful")]
     fn hot_share(&self) -> usize {
-        let passes = MINUTE.as_secs_f64() / self.pace.hot_interval.as_secs_f64().max(0.001);
-        (passes.ceil() as usize).min(self.pace.per_minute / 4)
+        let passes = MINUTE.as_secs_f64() / self.pace.between_passes().as_secs_f64().max(0.001);
+        (passes.ceil() as usize).min(self.pace.per_minute / 3)
     }
 }
 
@@ -485,6 +492,21 @@ mod tests {
         assert_eq!(walker.due(now), []);
         now = now + Duration::from_secs(1);
         assert!(walker.due(now).contains(&walk_page));
+    }
+
+    #[test]
+    fn passes_that_are_wanted_too_often_are_made_evenly_whatever_the_walk_asks_for() {
+        let pace = Pace { hot_interval: Duration::from_secs(1), ..Pace::default() };
+        let (mut walker, mut passes) = (Walker::new(pace, Moment::from_secs(0)), Vec::new());
+        for second in 0..240 {
+            for fetch in walker.due(Moment::from_secs(second)) {
+                passes.extend(matches!(fetch, Fetch::Hot { .. }).then_some(second));
+                let page = if let Fetch::Walk { page, .. } = fetch { page } else { 1 };
+                let seen = Seen { ids: ids(page * 50..page * 50 + 50), total_count: Some(1_000_000), changed: 0 };
+                walker.on_page(fetch, &seen, Moment::from_secs(second));
+            }
+        }
+        assert_eq!(passes.windows(2).map(|two| two[1] - two[0]).max(), Some(2));
     }
 
     #[test]
