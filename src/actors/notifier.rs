@@ -11,7 +11,7 @@ use crate::config::Channel;
 use crate::notify::channel::Outgoing;
 use crate::notify::{DEFAULT_TEMPLATE, Digest, render, subject};
 use crate::retry;
-use crate::store::{Store, StoreError, read_audit};
+use crate::store::{Store, StoreError, is_repeated, read_audit};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -108,10 +108,14 @@ impl Notifier {
         };
         let place = self.shared.store.place().clone();
         let read = tokio::task::spawn_blocking(move || {
-            let rows = read_audit(&*Store::reader(&place)?, after, ROWS)?;
+            let reader = Store::reader(&place)?;
+            let rows = read_audit(&reader, after, ROWS)?;
             let mut gathered = gathered.unwrap_or(Gathered { digest: Digest::default(), from: after + 1, to: after });
             for row in &rows {
-                gathered.digest.row(&Row::read(&row.text)?, &events);
+                let read = Row::read(&row.text)?;
+                if !is_repeated(&reader, &read)? {
+                    gathered.digest.row(&read, &events);
+                }
                 gathered.to = row.seq;
             }
             Ok::<_, StoreError>((gathered, rows.len() == ROWS))
