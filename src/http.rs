@@ -175,5 +175,28 @@ pub fn describe(error: &reqwest::Error) -> String {
         text = format!("{text}: {cause}");
         source = cause.source();
     }
-    text
+    explained(text)
+}
+
+/// What the word of a library means that nobody can do anything with.
+fn explained(text: String) -> String {
+    if !text.contains("CaUsedAsEndEntity") {
+        return text;
+    }
+    format!(
+        "{text}; the server shows the certificate of an authority as its own: give it one with basicConstraints CA:FALSE, signed by \
+         itself or by that authority"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_of_an_authority_that_a_server_shows_as_its_own_is_explained() {
+        let text = "could not connect: invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))".to_owned();
+        assert!(explained(text).contains("CA:FALSE"));
+        assert_eq!(explained("timed out".into()), "timed out");
+    }
 }
