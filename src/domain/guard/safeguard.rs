@@ -399,7 +399,7 @@ mod tests {
             assert!(found.held.values().all(|why| why.contains("hold")) && found.held.len() == 3, "{:?}", found.held);
         }
         let taken = restrained(&Safeguards::default(), &decided(ChangeKind::RemoveGroup), &plan(&[&out, &update]));
-        assert_eq!(taken.sifted.steps, [update.clone()], "no move: nothing else waits");
+        assert_eq!(taken.sifted.steps, std::slice::from_ref(&update), "no move: nothing else waits");
         let mut rejected = decided(ChangeKind::RemoveGroup);
         (rejected.waiting, rejected.held) = Default::default();
         rejected.note(ChangeKind::RemoveGroup, Decision::Rejected { hold: 7 }, false);

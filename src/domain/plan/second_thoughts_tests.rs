@@ -114,6 +114,7 @@ impl World {
         let names = taken.iter().map(|id| ((*id).to_owned(), format!("Group {id}")));
         let marks = Marks {
             taken_back: Some(TakenBack { groups: names.collect(), deactivated: true, ..TakenBack::default() }),
+            groups_read_at: Some(START.millis()),
             exit: Some(ExitProof { deactivated: true, groups_listed: true, ..ExitProof::default() }),
             ..Marks::default()
         };
@@ -169,6 +170,7 @@ fn what_has_come_back_is_not_given_a_second_time() {
     for name in ["Staff", "Department Finance"] {
         world.directory.insert(Group { id: name.into(), name: name.into(), writable: true });
     }
+    let mut carried_out = Vec::new();
     while let Some(step) = world.plan().steps.into_iter().next() {
         let answer = match &step {
             Step::UpdateUser { changes, .. } => {
@@ -177,16 +179,11 @@ fn what_has_come_back_is_not_given_a_second_time() {
                 account.profile.retain(|_, value| !value.is_null());
                 Answer::User(account)
             }
-            Step::ReadRoles { .. } => Answer::Role { holds: false },
             _ => Answer::Done,
         };
-        if let Step::ReadRoles { .. } = &step {
-            let directory = std::mem::take(&mut world.directory);
-            let mut known = directory.administrators().clone();
-            known.unread = None;
-            world.directory = directory.with_administrators(known);
-        }
         world.case.account = observe(world.case.account.as_ref(), &step, &answer);
+        carried_out.push(step.name());
+        assert!(carried_out.len() < 20, "the plan never ends: {carried_out:?}");
     }
     let account = world.case.account.as_mut().expect("an account");
     assert!(account.groups.contains("00gChess"));
