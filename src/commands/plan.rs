@@ -9,6 +9,7 @@ use super::table::table;
 use crate::domain::ChangeKind;
 use crate::domain::guard::preview::Preview;
 use crate::domain::plan::limits::{Mode, Span};
+use crate::domain::record::lifecycle::LeaverGroups;
 use crate::store::{Extent, Used, directory, find, identity, preview_of, previews, vitals};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -76,7 +77,8 @@ pub fn plan(options: &Options) -> anyhow::Result<ExitCode> {
         );
         return Ok(ended(options, &people));
     }
-    show(&people, options.all);
+    let takes_all = opened.config.rulebook.policies.termination.groups == LeaverGroups::All;
+    show(&people, options.all, takes_all);
     if !people.is_empty() {
         let (mode, used) =
             (opened.config.rulebook.safeguards.mode, vitals(&opened.store, &opened.config.rulebook, opened.now)?);
@@ -200,7 +202,7 @@ fn generalise(change: ChangeKind, word: &str, person: &Preview) -> Vec<(String, 
 }
 
 /// Whom it is about and what of, who loses something first; the numbers last.
-fn show(people: &[Preview], all: bool) {
+fn show(people: &[Preview], all: bool, takes_all: bool) {
     if people.is_empty() {
         println!("nothing to do: everybody who was looked at is as they should be");
         return;
@@ -234,11 +236,22 @@ fn show(people: &[Preview], all: bool) {
     println!("\nby department: {}", departments.iter().map(named).collect::<Vec<_>>().join(", "));
     let kinds: Vec<String> = summary.kinds.iter().map(|(change, n)| format!("{} {n}", change.as_str())).collect();
     println!("by kind: {}", if kinds.is_empty() { "nothing".to_owned() } else { kinds.join(", ") });
-    println!(
-        "{} for {}",
-        count(summary.calls, "call to Okta", "calls to Okta"),
-        count(people.len() - summary.obstacles, "person", "people")
-    );
+    println!("{}", how_many_calls(&summary, people, takes_all));
+}
+
+/// How many calls it takes. Where leavers are taken out of every group, those that no rule manages are known once Okta lists them.
+fn how_many_calls(summary: &Summary, people: &[Preview], takes_all: bool) -> String {
+    let ends = |person: &&Preview| person.obstacle.is_none() && person.changes.contains_key(&ChangeKind::Deactivate);
+    let leavers = people.iter().filter(ends).count();
+    let further = match leavers {
+        leavers if leavers > 0 && takes_all => format!(
+            ", and one for each further group of {}: groups that no rule manages are listed by Okta only then",
+            count(leavers, "leaver", "leavers")
+        ),
+        _ => String::new(),
+    };
+    let calls = count(summary.calls, "call to Okta", "calls to Okta");
+    format!("{calls} for {}{further}", count(people.len() - summary.obstacles, "person", "people"))
 }
 
 fn count(n: usize, one: &str, many: &str) -> String {
@@ -342,6 +355,15 @@ mod tests {
             basis: String::new(),
             calls: 1,
         }
+    }
+
+    #[test]
+    fn groups_of_leavers_that_are_not_known_yet_are_announced_beside_the_calls() {
+        let people = [person(1, ChangeKind::Deactivate), person(2, ChangeKind::AddGroup)];
+        let said = |takes_all| how_many_calls(&Summary::of(&people), &people, takes_all);
+        assert_eq!(said(false), "2 calls to Okta for 2 people");
+        assert!(said(true).starts_with("2 calls to Okta for 2 people, and one for each further group of 1 leaver"));
+        assert!(!how_many_calls(&Summary::of(&people[1..]), &people[1..], true).contains("further"));
     }
 
     #[test]
