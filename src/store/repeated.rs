@@ -31,7 +31,7 @@ mod tests {
     async fn a_reason_is_news_once_and_again_when_it_has_become_another_one_or_was_mended_in_between() {
         let world = World::new().await;
         let waits = |why: &str| Event::Quarantined(Quarantined { why: why.into() });
-        let done = Event::Done(Done { remark: None, took_ms: 1 });
+        let done = Event::Done(Done { decided: None, remark: None, took_ms: 1 });
         let events = [waits("a"), waits("a"), waits("b"), waits("a"), done, waits("a"), waits("a")];
         let now = world.now;
         let written = world.store.run(move |c| {
