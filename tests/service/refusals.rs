@@ -260,7 +260,9 @@ fn a_leaver_in_hundreds_of_groups_that_are_younger_than_the_service_loses_all_of
 #[test]
 fn who_comes_back_before_everything_was_taken_comes_back_without_it() {
     on_a_system(async {
-        let rig = Rig::settled(settings(6)).await;
+        let mut setup = settings(6);
+        setup.rewrite = |text| text + "\n[termination]\nsecond_thoughts = \"0s\"\n";
+        let rig = Rig::settled(setup).await;
         let person = rig.setup.people[2].clone();
         crowd(&rig, &person, 3);
         fault(&rig, Fault::denied("GET", "/api/v1/users/*/groups"));
