@@ -111,7 +111,7 @@ pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
             "start the service: it reads both sides and does what has changed since. What was audited after the copy is \
                   in the sinks and in the kept file only, and `audit verify` will say so"
         );
-        tell_of_ended(&ended);
+        show_ended(&ended);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -128,7 +128,7 @@ fn ended_since(store: &Path, copy: &Path) -> anyhow::Result<Vec<EndedAccess>> {
     Ok(now.into_iter().filter(|one| !is_known(one)).collect())
 }
 
-fn tell_of_ended(ended: &anyhow::Result<Vec<EndedAccess>>) {
+fn show_ended(ended: &anyhow::Result<Vec<EndedAccess>>) {
     match ended {
         Ok(ended) if ended.is_empty() => {}
         Ok(ended) => {

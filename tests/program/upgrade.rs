@@ -152,7 +152,11 @@ fn a_restore_names_whose_access_people_have_ended_since_the_copy() {
     assert!(ok, "{said}");
     let login: String = Connection::open(workspace.store())
         .expect("opens")
-        .query_row("SELECT login_key FROM account WHERE status = 'ACTIVE' ORDER BY 1", [], |row| row.get(0))
+        .query_row(
+            "SELECT a.login_key FROM account a JOIN target t USING (org, okta_id) WHERE a.status = 'ACTIVE' ORDER BY 1",
+            [],
+            |row| row.get(0),
+        )
         .expect("an account");
     let (ok, said) = workspace.cli(&["end-access", &login, "--why", "stolen laptop", "--by", "ann"]);
     assert!(ok, "{said}");

@@ -180,7 +180,7 @@ impl Rulebook {
         // An account that was never activated gives no access, and is prepared for the start.
         let account = case.account.as_ref().filter(|account| account.status != AccountStatus::Staged);
         if let Some(since) = case.ended_at.filter(|_| account.is_some()) {
-            here = here.of_whoever_left(since, &self.policies, now);
+            here = here.after_leaving(since, &self.policies, now);
         }
         let unrouted = self.org(&case.org).map(|org| org.unrouted).unwrap_or_default();
         match (case.routed, unrouted) {

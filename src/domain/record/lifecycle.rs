@@ -100,7 +100,7 @@ impl Lifecycle {
 
     /// The same of somebody who left at `since`: their access stays over until they begin again, also where its end has not been
     /// carried out yet. Shortly before the start it is only withheld, as between two positions; so it is while nobody can tell.
-    pub fn of_whoever_left(self, since: Moment, policies: &Policies, now: Moment) -> Self {
+    pub fn after_leaving(self, since: Moment, policies: &Policies, now: Moment) -> Self {
         let over = match self.entitlement {
             Entitlement::NotYet => {
                 ended("access has ended, and they do not begin again yet".into(), since, policies, now)

@@ -161,7 +161,7 @@ fn who_has_left_and_is_expected_again_has_no_access_until_they_begin() {
     let now = "2026-05-04T13:00:00Z";
     let left = moment("2026-05-01T10:00:00Z");
     let of = |status, start: &str| {
-        under(&policies, &profile(status, start, ""), false, now).of_whoever_left(left, &policies, moment(now))
+        under(&policies, &profile(status, start, ""), false, now).after_leaving(left, &policies, moment(now))
     };
     for status in [UserStatus::Pending, UserStatus::Active] {
         let far = of(status.clone(), "2026-06-20");
@@ -181,7 +181,7 @@ fn who_has_left_and_is_expected_again_has_no_access_until_they_begin() {
     let termination = Termination { grace: Duration::from_secs(30 * 86_400), ..Termination::default() };
     let grace = Policies { termination, ..Policies::default() };
     let far = under(&grace, &profile(UserStatus::Pending, "2026-08-20", ""), false, now);
-    let far = far.of_whoever_left(left, &grace, moment(now));
+    let far = far.after_leaving(left, &grace, moment(now));
     assert!(matches!(far.entitlement, Entitlement::Suspended(_)), "{far:?}");
     assert_eq!(far.changes_at, Some(left + Duration::from_secs(30 * 86_400)), "ended after the grace");
 }

@@ -350,17 +350,17 @@ pub fn changes_when_due(c: &Tx, target: i64) -> Result<(), StoreError> {
 /// `Work::woken` for everybody; returns the classes of those who are ready now.
 pub fn wake(c: &Tx, now: Moment) -> Result<Vec<Priority>, StoreError> {
     // One statement for each index: nobody else is looked at.
-    let mut classes = Vec::new();
+    let mut priorities = Vec::new();
     for update in [
         "UPDATE work SET state = 0 WHERE state = 1 AND due_at <= ?1 RETURNING class",
         "UPDATE work SET state = 0 WHERE state = 2 AND due_at <= ?1 RETURNING class",
     ] {
         let mut update = c.prepare_cached(update)?;
-        for class in update.query_map([now.millis()], |row| row.get(0))? {
-            classes.push(Priority::from_number(class?));
+        for number in update.query_map([now.millis()], |row| row.get(0))? {
+            priorities.push(Priority::from_number(number?));
         }
     }
-    Ok(classes)
+    Ok(priorities)
 }
 
 /// `Work::set_back` for everybody.
