@@ -160,6 +160,7 @@ fn a_restore_names_whose_access_people_have_ended_since_the_copy() {
         .expect("an account");
     let (ok, said) = workspace.cli(&["end-access", &login, "--why", "stolen laptop", "--by", "ann"]);
     assert!(ok, "{said}");
+    wait_until("it is acted upon", &workspace.log, || workspace.count("end_access") > 0);
     service.kill();
     let (ok, said) = workspace.cli(&["restore", &copy.display().to_string()]);
     let named = format!("end it again with `end-access \"{login}\" --why TEXT`");
