@@ -104,6 +104,8 @@ impl Store {
             }
             let times = refusals(c, &end)?;
             if present(c, end.lease)?.is_none() {
+                // Whoever has the person by now has planned without this call: what it was about is in doubt for them.
+                accounts::doubt(c, end.lease.target, &end.effect.call.step, Ending::Untold)?;
                 return Ok(times);
             }
             if let Learned::Is(account) = &end.account
