@@ -122,7 +122,9 @@ fn whoever_leaves_while_it_is_asked_whether_a_second_profile_is_them_is_out_unti
 fn whoever_has_left_comes_back_by_a_new_start_or_by_being_active_and_not_by_an_old_date() {
     on_a_system(async {
         let rig = Rig::settled(Setup::of(8)).await;
-        let today = today(rig.world.clock.now());
+        // The day where the company is: shortly after midnight UTC it is the one before.
+        let zone = jiff::tz::TimeZone::get("America/New_York").expect("a zone");
+        let today = zone.to_datetime(rig.world.clock.now().timestamp()).date();
         let [alone, joined, rehired] = [3, 4, 5].map(|n: usize| account(&rig, &rig.setup.people[n].id));
         for n in [3, 4, 5] {
             rig.edit(n, |p| p.status = Hired::Inactive);
