@@ -21,6 +21,7 @@ use crate::okta::schema::{misfits, unfit};
 use crate::okta::wire::{GroupObject, GroupRule};
 use crate::okta::{OktaClient, Request};
 use crate::store::{Location, Store, StoreError, ambiguous_anchors, population, renamed_in, unconfigured};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
@@ -314,14 +315,13 @@ async fn probe_okta(org: &OktaOrg, config: &Config) -> Vec<Finding> {
     }
     let list = get("/api/v1/iam/assignees/users?limit=100").await;
     findings.push(list_finding(&what("administrators"), list));
-    let groups = all(&client, "/api/v1/groups?limit=200").await;
-    let rules = all(&client, "/api/v1/groups/rules?limit=200").await;
+    let groups = all(&client, "/api/v1/groups?limit=200").await.and_then(readable::<Vec<GroupObject>>);
+    let rules = all(&client, "/api/v1/groups/rules?limit=200").await.and_then(readable::<Vec<GroupRule>>);
     match (groups, rules) {
         (Ok(groups), Ok(rules)) => {
-            let known: Vec<GroupObject> = serde_json::from_value(groups.clone()).unwrap_or_default();
-            let known = known.into_iter().map(Group::from).collect();
-            findings.extend(group_findings(&what("groups"), groups, rules, mapping));
-            findings.extend(grant_findings(&client, &what("admin roles"), known, mapping).await);
+            let groups: Vec<Group> = groups.into_iter().map(Group::from).collect();
+            findings.extend(group_findings(&what("groups"), groups.clone(), rules, mapping));
+            findings.extend(grant_findings(&client, &what("admin roles"), groups, mapping).await);
         }
         (Err(why), _) | (_, Err(why)) => findings.push(bad(&what("groups"), why)),
     }
@@ -461,11 +461,14 @@ fn app_findings(what: &str, apps: &Value, mapping: &Mapping) -> Vec<Finding> {
     mapping.app_rules().iter().map(finding).collect()
 }
 
-fn group_findings(what: &str, groups: Value, rules: Value, mapping: &Mapping) -> Vec<Finding> {
-    let groups: Vec<GroupObject> = serde_json::from_value(groups).unwrap_or_default();
-    let rules: Vec<GroupRule> = serde_json::from_value(rules).unwrap_or_default();
+/// A list of Okta's as what it should be: what cannot be read is no empty list.
+fn readable<T: DeserializeOwned>(list: Value) -> Result<T, String> {
+    serde_json::from_value(list).map_err(|e| format!("Okta's list cannot be read ({e})"))
+}
+
+fn group_findings(what: &str, groups: Vec<Group>, rules: Vec<GroupRule>, mapping: &Mapping) -> Vec<Finding> {
     let rule_owned = rules.into_iter().flat_map(|r| r.actions.assign.group_ids).collect();
-    let directory = Directory::new(groups.into_iter().map(Group::from), rule_owned);
+    let directory = Directory::new(groups, rule_owned);
     let mut findings = Vec::new();
     for (name, rule) in mapping.listed_groups() {
         findings.push(match directory.find(name) {
@@ -483,4 +486,20 @@ fn group_findings(what: &str, groups: Value, rules: Value, mapping: &Mapping) ->
     let managed = directory.groups().filter(|g| mapping.manages(g)).count();
     findings.push(good(what, format!("{managed} of {} are managed", directory.groups().count())));
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_list_that_cannot_be_read_is_no_empty_list() {
+        let groups = json!([{ "id": "00g1", "type": "OKTA_GROUP", "profile": { "name": "Staff" } }]);
+        assert_eq!(readable::<Vec<GroupObject>>(groups).map(|read| read.len()), Ok(1));
+        for odd in [json!([{ "id": 7 }]), json!(null), json!(["Staff"])] {
+            let why = readable::<Vec<GroupObject>>(odd).map(drop).expect_err("unreadable");
+            assert!(why.contains("cannot be read"), "{why}");
+        }
+    }
 }

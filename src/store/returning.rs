@@ -22,7 +22,8 @@ pub(super) fn event(
     if case.account.as_ref().is_none_or(|account| account.marks.taken_back.is_none()) {
         return Ok(None);
     }
-    let directory = directory_of(c, org)?.unwrap_or_default();
-    let (restores, lost) = outlook(&case, rules, &directory, now);
-    Ok(Some(Event::TakenBack(TakenBack { restores, lost })))
+    // Of an org that was never read nothing can be said yet: the plan remarks upon what does not come back.
+    let Some(directory) = directory_of(c, org)? else { return Ok(None) };
+    let found = outlook(&case, rules, &directory, now);
+    Ok(found.map(|(restores, lost)| Event::TakenBack(TakenBack { restores, lost })))
 }

@@ -24,20 +24,23 @@ pub(super) fn recall(c: &Tx, rules: &Rulebook, target: i64, case: &mut Case, now
     if window.is_zero() || !is_ended(case) || !is_back(&rules.lifecycle(case, now).entitlement) {
         return Ok(());
     }
-    let found = taken_back(&history(c, target)?, window, now);
+    let found = history(c, target)?.and_then(|history| taken_back(&history, window, now));
     if let Some(account) = &mut case.account {
         account.marks.taken_back = found;
     }
     Ok(())
 }
 
-/// What was written down of somebody, as far as it says what was taken.
-fn history(c: &Tx, target: i64) -> Result<Vec<Entry>, StoreError> {
+/// What was written down of somebody, as far as it says what was taken; nothing if it cannot be told when.
+fn history(c: &Tx, target: i64) -> Result<Option<Vec<Entry>>, StoreError> {
     let kinds = ["observed", "planned", "effect"].map(str::to_owned).to_vec();
-    let mut entries = Vec::new();
+    let (mut entries, mut are_dated) = (Vec::new(), true);
     filter_audit(c, &Filter { targets: vec![target], kinds, ..Filter::default() }, |row| {
         let Row { at, event, .. } = Row::read(&row.text)?;
-        let at = at.parse::<jiff::Timestamp>().map(Moment::from).unwrap_or_default();
+        let Ok(at) = at.parse::<jiff::Timestamp>().map(Moment::from) else {
+            are_dated = false;
+            return Ok(());
+        };
         entries.extend(match event {
             Event::Observed(it) => Some(Entry::Means { at, entitlement: it.entitlement }),
             Event::Planned(it) => {
@@ -51,7 +54,7 @@ fn history(c: &Tx, target: i64) -> Result<Vec<Entry>, StoreError> {
         });
         Ok(())
     })?;
-    Ok(entries)
+    Ok(are_dated.then_some(entries))
 }
 
 /// A run begins: what it gives back is kept with the account until it has come back, and told until Namely says something new.
@@ -67,7 +70,8 @@ pub(super) fn keep(
     let Some(marks) = marks.filter(|marks| marks.taken_back.is_some()) else { return Ok(()) };
     let rev = marks.taken_back.as_ref().map_or(0, |taken| taken.rev);
     let is_news = work.cause == Cause::Profile.as_str() && rev != work.dirty_rev && marks.exit.is_none();
-    let ends = rev != 0 && is_news && outlook(case, rules, directory, now).0.is_empty();
+    let ends =
+        rev != 0 && is_news && outlook(case, rules, directory, now).is_some_and(|(restores, _)| restores.is_empty());
     let Some(account) = case.account.as_mut().filter(|_| rev == 0 || ends) else { return Ok(()) };
     match &mut account.marks.taken_back {
         Some(taken) if rev == 0 => taken.rev = work.dirty_rev,

@@ -9,7 +9,6 @@ use crate::domain::account::user::OfHolder;
 use crate::domain::guard::change::{kinds_of, summary};
 use crate::domain::guard::planned::plan;
 use crate::domain::guard::safeguard::{Proposal, restrain};
-use crate::domain::plan::awaited::Awaited;
 use crate::domain::plan::decided::decided;
 use crate::domain::plan::doubt::doubt;
 use crate::domain::plan::limits::Mode;
@@ -18,19 +17,15 @@ use crate::domain::plan::situation::{Obstacle, Plan, Situation};
 use crate::domain::plan::termination::next_try;
 use crate::domain::work::run::{Claim, Next, Release};
 use crate::domain::{Account, Answer, ChangeKind, Directory, Group, Learned, Priority, Rulebook, Step, observe};
-use crate::okta::outcome::{Fixer, Outcome};
+use crate::okta::outcome::Outcome;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use refusal::{Refusal, fixer, not_shown};
-use waits::A_MOMENT;
+use refusal::{Refusal, not_shown};
+use waits::{A_MOMENT, AGAIN};
 
 /// Reads after which a run gives up for now: Okta keeps answering something other than what it shows.
 const MAX_READS: u32 = 3;
-/// When somebody is tried again whom Okta refused because of its settings; longer each time, up to a day.
-const AGAIN: Duration = Duration::from_secs(15 * 60);
-/// When they are tried the first time: what was missing for a moment has cost a moment.
-const SOON: Duration = Duration::from_secs(30);
 /// When somebody is read again about whom Okta has answered with another account.
 const WRONG_AGAIN: Duration = Duration::from_secs(30);
 /// Pages of somebody's groups that are read at most.
@@ -393,33 +388,7 @@ impl Run {
                 let wait = after.max(if step.priority() == Priority::Revoke { after } else { context.backoff });
                 self.end(Release::Retry { at: context.now + wait, why })
             }
-            Outcome::Refused { why, who } => {
-                let (who, about) = fixer(step, &why, who, &context.rulebook.mapping);
-                // What changes in Okta's settings shows by the next call that goes through: such people are tried again soon, then now
-                // and then, and once it has gone through for somebody else.
-                let is_of_org = who == Fixer::OktaAdmin;
-                let wait = if self.claim.attempt == 0 { SOON } else { AGAIN * (self.patience() / 2) };
-                let again = is_of_org.then(|| context.now + wait);
-                let awaits = if is_of_org { vec![Awaited::Permission(step.name().to_owned())] } else { Vec::new() };
-                let is_administrator = self.administrator(context) == Knowledge::Holder;
-                let person = if is_administrator { "; the person is an Okta administrator" } else { "" };
-                let release = Release::Quarantined {
-                    why: format!("{}: {why}{about}{person}; {who}", step.name()),
-                    again,
-                    read_first: false,
-                    awaits,
-                };
-                let writes = matches!(step, Step::UpdateUser { .. } | Step::ChangeType { .. });
-                let mastered = writes && why.contains("E0000023");
-                let account = match &mut self.claim.case.account {
-                    Some(account) if mastered => {
-                        account.marks.is_mastered_elsewhere = true; // no rule gives it away from now on
-                        Learned::Is(Box::new(account.clone()))
-                    }
-                    _ => Learned::Nothing,
-                };
-                Concluded { account, ..self.end(release) }
-            }
+            Outcome::Refused { why, who } => self.refused_for_now(step, &why, who, context),
             Outcome::Unknown { why } => {
                 let wait = if self.claim.attempt == 0 { A_MOMENT } else { context.backoff.max(A_MOMENT) };
                 self.end(Release::ReadFirst { at: context.now + wait, why })
@@ -596,6 +565,7 @@ fn tolerate(step: &Step, outcome: &Outcome) -> Outcome {
 mod leaver;
 mod reading;
 mod refusal;
+mod refused;
 mod waits;
 
 #[cfg(test)]

@@ -158,13 +158,18 @@ pub(in crate::domain) fn returning(
     found
 }
 
-/// What comes back of what was taken, in words, and what does not.
-pub fn outlook(case: &Case, rulebook: &Rulebook, directory: &Directory, now: Moment) -> (Vec<String>, Vec<String>) {
-    let Some(account) = &case.account else { return Default::default() };
+/// What comes back of what was taken, in words, and what does not; nothing where it cannot be told what the mapping gives.
+pub fn outlook(
+    case: &Case,
+    rulebook: &Rulebook,
+    directory: &Directory,
+    now: Moment,
+) -> Option<(Vec<String>, Vec<String>)> {
+    let account = case.account.as_ref()?;
     let lifecycle = rulebook.lifecycle(case, now);
     let situation = Situation { case, lifecycle: &lifecycle, rulebook, directory, now, fresh: true, refused: &[] };
-    let desired = wanted(&situation).unwrap_or_default();
-    let gets = resolve(&desired, &rulebook.mapping, directory).map(|found| found.ids).unwrap_or_default();
+    let desired = wanted(&situation).ok()?;
+    let gets = resolve(&desired, &rulebook.mapping, directory).ok()?.ids;
     let (given, _) = apps::steps(account, &desired, &rulebook.mapping, directory);
     let found = returning(&situation, account, &gets, &given);
     let groups = found.groups.iter().map(|group| {
@@ -175,7 +180,7 @@ pub fn outlook(case: &Case, rulebook: &Rulebook, directory: &Directory, now: Mom
         Step::AssignApp { name, .. } => Some(format!("app {name:?} given")),
         _ => None,
     });
-    (groups.chain(apps).collect(), found.lost)
+    Some((groups.chain(apps).collect(), found.lost))
 }
 
 /// What is said of it.

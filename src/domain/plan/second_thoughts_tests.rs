@@ -160,7 +160,7 @@ fn groups_come_back_that_no_rule_gives_and_each_that_does_not_is_listed_with_its
         assert!(remarks.contains(&format!("out of group \"Group {group}\": {why}")), "{group}: {remarks}");
     }
     assert!(remarks.contains("apps that somebody else had assigned directly"), "{remarks}");
-    let (restores, lost) = outlook(&world.case, &world.rules, &world.directory, START);
+    let (restores, lost) = outlook(&world.case, &world.rules, &world.directory, START).expect("it maps");
     assert_eq!((restores.as_slice(), lost.len()), (["into group \"Group 00gChess\"".to_owned()].as_slice(), 7));
 }
 

@@ -1,3 +1,4 @@
+use super::waits::SOON;
 use super::*;
 use crate::domain::account::administrators::{AdminLevel, Administrators};
 use crate::domain::account::user::Marks;
@@ -7,6 +8,7 @@ use crate::domain::plan::rulebook::tests::rulebook;
 use crate::domain::record::employee::tests::an_employee;
 use crate::domain::work::run::Lease;
 use crate::domain::{AccountStatus, Case, Employee, Group, Link, Person, UserStatus};
+use crate::okta::outcome::Fixer;
 use std::collections::BTreeSet;
 
 pub(super) struct World {
