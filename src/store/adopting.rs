@@ -4,7 +4,7 @@
 
 use super::engine::Tx;
 use super::rows::matched::Match;
-use super::rows::{approval, link, matched, pin, review, risk, target, unanswered, work};
+use super::rows::{approval, intent, link, matched, pin, review, risk, target, unanswered, work};
 use super::{StoreError, append, orders, rejections};
 use crate::audit::details::{Correlated, Owner};
 use crate::audit::{Event, Record};
@@ -48,13 +48,14 @@ pub(super) fn adopt(
 }
 
 /// Everything of `from` belongs to `into`: running runs of both lose their claims.
-fn merge(c: &Tx, from: i64, into: i64, now: Moment) -> Result<(), StoreError> {
+pub(super) fn merge(c: &Tx, from: i64, into: i64, now: Moment) -> Result<(), StoreError> {
     link::relink_all(c, from, into)?;
     target::hand_over(c, from, into)?;
     target::free_logins(c, from)?;
     // What was said about one of the two holds for both.
     review::hand_over(c, from, into)?;
     unanswered::hand_over(c, from, into)?;
+    intent::hand_over(c, from, into)?;
     work::change(c, from, Work::absorbed)?;
     work::change(c, into, Work::joined)?;
     risk::remove_all(c, from)?;

@@ -180,7 +180,7 @@ fn login(c: &Tx, rules: &Rulebook, case: &Case, target: i64) -> Result<Result<Ch
     };
     let mut failed = None;
     let current = case.account.as_ref().map(|account| account.login.as_str());
-    let chosen = rules.login.choose(&wanted, current, |login| match holder(c, case, target, login) {
+    let chosen = rules.login.choose(&wanted, current, |login| match holder(c, rules, case, target, login) {
         Ok(holder) => holder,
         Err(e) => {
             failed.get_or_insert(e);
@@ -218,7 +218,7 @@ fn waits_for(c: &Tx, rules: &Rulebook, target: i64) -> Result<Option<i64>, Store
     target::owner(c, &row.org, &other.id)
 }
 
-fn holder(c: &Tx, case: &Case, target: i64, login: &str) -> Result<Holder, StoreError> {
+fn holder(c: &Tx, rules: &Rulebook, case: &Case, target: i64, login: &str) -> Result<Holder, StoreError> {
     if let Some(account) = account::by_login(c, &case.org, login)? {
         // An account that carries one of their profiles is theirs, also if it is not known yet who made it: we, in a call
         // whose answer was lost.
@@ -227,7 +227,10 @@ fn holder(c: &Tx, case: &Case, target: i64, login: &str) -> Result<Holder, Store
                 Some(anchor) => anchored::is_ours(c, &case.org, anchor, &account)?,
                 None => false,
             };
-        return Ok(Holder::of_account(&account, is_own));
+        let may_be_written_to = is_own || account.is_live();
+        let directory = if may_be_written_to { None } else { super::previews::directory_of(c, &case.org)? };
+        let protected = directory.and_then(|directory| rules.safeguards.protected.why(&account, &directory));
+        return Ok(Holder::of_account(&account, is_own, protected));
     }
     let reserved = target::reserved_login(c, &case.org, login)?;
     Ok(Holder::of_reservation(reserved, target))

@@ -26,11 +26,11 @@ impl Store {
         self.run(move |c| {
             let whole = alone(c, |c| {
                 if let Some((number, effect)) = &effect {
-                    let sent_at = intent::remove(c, *number)?.unwrap_or(now);
-                    unanswered::note(c, lease.target, &effect.call.step, sent_at, now)?;
+                    let (whose, sent_at) = intent::remove(c, *number)?.unwrap_or((lease.target, now));
+                    unanswered::note(c, whose, &effect.call.step, sent_at, now)?;
                     append(c, &runs::about(c, lease, now, Event::Effect(effect.clone()))?)?;
                     // What it has led to is not written down, whatever Okta has said.
-                    accounts::doubt(c, lease.target, &effect.call.step, Ending::Untold)?;
+                    accounts::doubt(c, whose, &effect.call.step, Ending::Untold)?;
                 }
                 let quarantined =
                     Release::Quarantined { why: why.clone(), again: Some(again), read_first: true, awaits: Vec::new() };
@@ -68,9 +68,9 @@ impl Store {
 }
 
 fn close_intents(c: &Tx, lease: Lease, why: &str, now: Moment) -> Result<(), StoreError> {
-    for intent::Announced { id, call, sent_at, .. } in intent::of_lease(c, lease)? {
-        unanswered::note(c, lease.target, &call.step, sent_at, now)?;
-        accounts::doubt(c, lease.target, &call.step, Ending::Untold)?;
+    for intent::Announced { id, target, call, sent_at, .. } in intent::of_lease(c, lease)? {
+        unanswered::note(c, target, &call.step, sent_at, now)?;
+        accounts::doubt(c, target, &call.step, Ending::Untold)?;
         let effect = Effect { call, outcome: Outcome::Unknown, why: Some(why.to_owned()), request_id: None };
         append(c, &runs::about(c, lease, now, Event::Effect(effect))?)?;
         intent::remove(c, id)?;

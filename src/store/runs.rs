@@ -1,7 +1,8 @@
 //! Claims, intents and outcomes: what one run writes.
 //!
 //! **Invariant:** at most one run holds a target, by its token; what comes under an older token changes nothing. No
-//! call leaves without its intent on disk, and no intent goes without its outcome in the audit.
+//! call leaves without its intent on disk, and no intent goes without its outcome in the audit; nobody is claimed while a
+//! call for them, under a token that is void by now, may still be on its way.
 
 use super::engine::{Tx, alone};
 use super::evaluation::Evaluation;
@@ -16,7 +17,7 @@ use crate::audit::details::{Done, Planned, Quarantined, Withheld};
 use crate::audit::{Call, Effect, Event, Outcome, Record};
 use crate::clock::Moment;
 use crate::domain::account::user::OfHolder;
-use crate::domain::plan::doubt::Ending;
+use crate::domain::plan::doubt::{Ending, is_under_way};
 use crate::domain::work::machine::{Happened, Transition, Work};
 use crate::domain::work::run::{Begun, Claim, Lease, Next, Release};
 use crate::domain::{Account, Case, Cause, ChangeKind, Directory, Learned, Priority, Rulebook, Step};
@@ -84,9 +85,9 @@ impl Store {
     pub async fn end_step(&self, end: EndStep, now: Moment) -> Result<i64, StoreError> {
         let (matched, rules) = (self.matched(), self.rules.clone());
         self.run(move |c| {
-            let sent_at = intent::remove(c, end.intent)?;
+            let (whose, sent_at) = intent::remove(c, end.intent)?.unwrap_or((end.lease.target, now));
             if end.effect.outcome.ending() == Ending::Untold {
-                unanswered::note(c, end.lease.target, &end.effect.call.step, sent_at.unwrap_or(now), now)?;
+                unanswered::note(c, whose, &end.effect.call.step, sent_at, now)?;
             }
             append(c, &about(c, end.lease, now, Event::Effect(end.effect.clone()))?)?;
             let org = work::org(c, end.lease.target)?;
@@ -104,8 +105,7 @@ impl Store {
             }
             let times = refusals(c, &end)?;
             if present(c, end.lease)?.is_none() {
-                // Whoever has the person by now has planned without this call: what it was about is in doubt for them.
-                accounts::doubt(c, end.lease.target, &end.effect.call.step, Ending::Untold)?;
+                came_late(c, &rules.load(), &org, whose, &end, now)?;
                 return Ok(times);
             }
             if let Learned::Is(account) = &end.account
@@ -152,6 +152,30 @@ impl Store {
             found(c, &rules.load(), lease.target, &how, now)
         })
         .await
+    }
+}
+
+/// A call has its outcome when the right under which it was sent is void: whoever has the person or the account by now has planned
+/// without it.
+fn came_late(c: &Tx, rules: &Rulebook, org: &str, whose: i64, end: &EndStep, now: Moment) -> Result<(), StoreError> {
+    let step = &end.effect.call.step;
+    if !step.is_write() {
+        return Ok(());
+    }
+    let id = match &end.account {
+        Learned::Is(account) => Some(account.id.as_str()),
+        Learned::Gone | Learned::Nothing => step.account(),
+    };
+    let owner = id.map(|id| target::owner(c, org, id)).transpose()?.flatten();
+    for target in BTreeSet::from_iter([Some(whose), owner].into_iter().flatten()) {
+        unanswered::doubt_again(c, target, step, now)?;
+    }
+    match &end.account {
+        // An account that was made for whoever has another one by now, or none.
+        Learned::Is(account) if owner.is_none() => {
+            found(c, rules, whose, &Release::Found { account: account.clone() }, now)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -300,6 +324,10 @@ fn take(
 ) -> Result<Option<Claim>, StoreError> {
     let token: i64 = number(c, "fence")? + 1;
     let Some((ready, known)) = work::load_with_account(c, target)? else { return Ok(None) };
+    // A call under a right that is void has no outcome yet: nothing is sent for the person before it has, or can have none.
+    if known.sent_at.is_some_and(|at| is_under_way(at, now)) {
+        return Ok(None);
+    }
     let Some(work) = ready.leased(token, now) else { return Ok(None) };
     set_meta(c, "fence", &token.to_string())?;
     work::update(c, target, &work)?;

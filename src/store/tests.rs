@@ -254,31 +254,6 @@ async fn a_second_profile_of_the_same_name_joins_the_person_and_another_name_wai
 }
 
 #[tokio::test]
-async fn what_a_call_has_done_for_somebody_who_was_joined_meanwhile_is_in_doubt() {
-    let world = World::new().await;
-    world.store.prime("main", vec![account(None)], BTreeSet::new(), world.now).await.expect("primes");
-    world.see(an_employee()).await;
-    let claim = world.claim().await.remove(0);
-    let Begun::Intent(intent) = world.begin(&claim).await else { panic!("stale") };
-    world.see(Employee { id: "twin".into(), job_title: "Adviser".into(), ..an_employee() }).await;
-    let mut effect = effect(Outcome::Applied);
-    effect.call.step = Step::RemoveGroup { id: "00u1".into(), group: "00g1".into(), name: "Staff".into() };
-    let end = EndStep {
-        lease: claim.lease,
-        intent,
-        effect,
-        account: Some(account(None)).into(),
-        holder: None,
-        new_groups: Vec::new(),
-        next: Next::Continue,
-    };
-    world.store.end_step(end, world.now).await.expect("ends");
-    let both = world.claim().await.remove(0);
-    let unsure = &both.case.account.as_ref().expect("an account").marks.unsure;
-    assert!(unsure.groups.contains("00g1"), "whoever plans for both puts them in again: {unsure:?}");
-}
-
-#[tokio::test]
 async fn a_verdict_is_applied_audited_and_remembered() {
     for accept in [true, false] {
         let world = World::new().await;

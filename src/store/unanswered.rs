@@ -52,7 +52,7 @@ impl Store {
 fn read_unanswered_again(c: &Tx, now: Moment) -> Result<usize, StoreError> {
     let due = unanswered::due(c, now)?;
     for one in &due {
-        match alone(c, |c| doubt_again(c, one, now)) {
+        match alone(c, |c| doubt_again(c, one.target, &one.step, now)) {
             // Whom the store cannot read holds up nobody else.
             Err(e) if e.trouble() == Trouble::Refused => refused::quarantined(c, one.target, &e, now)?,
             other => other?,
@@ -66,8 +66,7 @@ fn read_unanswered_again(c: &Tx, now: Moment) -> Result<usize, StoreError> {
 }
 
 /// The account is read, and planned anew; what the call was about is in doubt again.
-fn doubt_again(c: &Tx, one: &unanswered::Unanswered, now: Moment) -> Result<(), StoreError> {
-    let (target, step) = (one.target, &one.step);
+pub(super) fn doubt_again(c: &Tx, target: i64, step: &Step, now: Moment) -> Result<(), StoreError> {
     let Some(work) = work::load(c, target)? else { return Ok(()) };
     // Nobody's any more; an account without a profile whose access somebody has ended is still ours to end.
     if link::profiles(c, target)?.here.is_empty() && end_access::of(c, target)?.is_none() {
@@ -82,8 +81,9 @@ fn doubt_again(c: &Tx, one: &unanswered::Unanswered, now: Moment) -> Result<(), 
     if has_left && account.is_none() {
         target::unprove(c, target)?;
     }
-    // Who is dirty is read when they are tried again, which is soon: what Okta does not answer is not asked more often.
-    if !work.is_dirty() {
+    // Who is dirty is read when they are tried again, which is soon: what Okta does not answer is not asked more often. A run that
+    // is under way has planned without it.
+    if !work.is_dirty() || work.token.is_some() {
         let priority = if has_left { Priority::Revoke } else { Priority::Describe };
         let org = work::org(c, target)?;
         dirty::mark_dirty(c, target, &org, priority, USER_READ, Cause::Unanswered, now)?;

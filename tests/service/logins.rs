@@ -57,7 +57,7 @@ fn a_login_that_is_kept_stays_whatever_the_address_becomes_while_okta_has_no_roo
     });
 }
 
-/// A hire whose address is the login of a deactivated account that is nobody's.
+/// A hire whose address is the login of a deactivated account that is nobody's, a member of "Break Glass Accounts".
 async fn held_by_a_deactivated_account(keys: fn(String) -> String) -> (Rig, Person, String) {
     let mut setup = Setup::of(8);
     setup.rewrite = keys;
@@ -65,7 +65,11 @@ async fn held_by_a_deactivated_account(keys: fn(String) -> String) -> (Rig, Pers
     let mut rig = Rig::new(setup);
     let new = joiner(&rig, 62);
     let profile = json!({ "login": new.email, "email": new.email, "firstName": "Old", "lastName": "Account" });
-    let holder = rig.world.okta.core().seed_user(profile, Status::Deprovisioned, &[], rig.world.clock.now());
+    let holder = {
+        let (mut okta, now) = (rig.world.okta.core(), rig.world.clock.now());
+        let group = okta.seed_group("Break Glass Accounts", "OKTA_GROUP", now);
+        okta.seed_user(profile, Status::Deprovisioned, &[group], now)
+    };
     rig.run().await;
     rig.until("both sides agree", async |rig| rig.service().readiness.is_ready() && rig.backlog().await == 0).await;
     rig.hire(new.clone());
@@ -92,5 +96,20 @@ fn a_deactivated_account_that_holds_a_login_is_renamed_without_a_question_where_
         let [login, _] = values(&rig.world.okta.core(), &new.id).expect("there");
         assert_eq!(login, new.email);
         assert!(rig.effects().iter().any(|call| call.contains(&holder)), "{:?}", rig.effects());
+    });
+}
+
+#[test]
+fn a_protected_account_keeps_the_login_that_it_holds_although_it_is_deactivated() {
+    on_a_system(async {
+        let keys = |text| {
+            with_login(text, "deactivated_holders = \"rename\"") + "\n[protected]\ngroups = [\"Break Glass*\"]\n"
+        };
+        let (rig, new, holder) = held_by_a_deactivated_account(keys).await;
+        rig.until("they wait", async |rig| !rig.quarantined().await.is_empty()).await;
+        let (_, why) = rig.quarantined().await.remove(0);
+        assert!(why.contains("a member of the protected group \"Break Glass Accounts\""), "{why}");
+        assert!(!rig.effects().iter().any(|call| call.contains(&holder)), "{:?}", rig.effects());
+        assert!(rig.world.okta.core().user_by_anchor(&new.id).is_none());
     });
 }

@@ -54,12 +54,13 @@ pub enum Holder {
 }
 
 impl Holder {
-    /// Who has a login that an account has.
-    pub fn of_account(account: &Account, is_own: bool) -> Self {
-        match is_own {
-            true => Holder::Themselves,
-            false if account.is_live() => Holder::Other(account.described()),
-            false => Holder::Deactivated(account.id.clone()),
+    /// Who has a login that an account has. `protected`: why nothing may be written to that account, if nothing may.
+    pub fn of_account(account: &Account, is_own: bool, protected: Option<String>) -> Self {
+        match (is_own, protected) {
+            (true, _) => Holder::Themselves,
+            (false, _) if account.is_live() => Holder::Other(account.described()),
+            (false, Some(why)) => Holder::Other(format!("the deactivated account {}, {why}", account.described())),
+            (false, None) => Holder::Deactivated(account.id.clone()),
         }
     }
 

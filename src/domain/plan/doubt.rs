@@ -63,6 +63,12 @@ pub fn next_reading(step: &Step, sent: Moment, now: Moment) -> Option<Moment> {
     undoes_late(step).then(|| readings.into_iter().find(|at| *at > now)).flatten()
 }
 
+/// Whether a call that was announced at `sent`, and has no outcome, may still be on its way to Okta: nothing else is sent for the
+/// person meanwhile. Afterwards they are looked at as of a call that was never answered.
+pub fn is_under_way(sent: Moment, now: Moment) -> bool {
+    now < sent + READINGS[0]
+}
+
 /// Whether a call that lands late undoes what was done meanwhile.
 const fn undoes_late(step: &Step) -> bool {
     match step {

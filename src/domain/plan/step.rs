@@ -253,6 +253,38 @@ impl Step {
         matches!(self, Step::ReadGroups { .. } | Step::ReadRoles { .. } | Step::ReadGroupRoles { .. })
     }
 
+    /// Id of the person's account, which the call is about, if there is one already.
+    pub fn account(&self) -> Option<&str> {
+        match self {
+            Step::Activate { id, .. }
+            | Step::Suspend { id, .. }
+            | Step::Unsuspend { id }
+            | Step::Unlock { id }
+            | Step::UpdateUser { id, .. }
+            | Step::ReadProfile { id }
+            | Step::ChangeType { id, .. }
+            | Step::SetManager { id, .. }
+            | Step::ClearManager { id, .. }
+            | Step::RevokeSessions { id }
+            | Step::Deactivate { id }
+            | Step::RevokeSessionsAgain { id }
+            | Step::ReadBack { id }
+            | Step::ReadGroups { id, .. }
+            | Step::ReadRoles { id }
+            | Step::ListGroups { id, .. }
+            | Step::RemoveGroup { id, .. }
+            | Step::AddGroup { id, .. }
+            | Step::AssignApp { id, .. }
+            | Step::UnassignApp { id, .. } => Some(id),
+            Step::ReadAccount { .. }
+            | Step::CreateGroup { .. }
+            | Step::ReadHolder { .. }
+            | Step::FreeLogin { .. }
+            | Step::CreateUser { .. }
+            | Step::ReadGroupRoles { .. } => None,
+        }
+    }
+
     /// Name of the group that it makes.
     pub fn made_group(&self) -> Option<&str> {
         match self {

@@ -326,7 +326,9 @@ impl Work {
     fn done(self, rev: i64, remark: Option<String>) -> Work {
         let done_rev = rev.min(self.dirty_rev).max(self.done_rev);
         let priority = if self.dirty_rev > done_rev { self.priority } else { Priority::Inspect };
-        Work { done_rev, attempt: 0, read_first: false, reason: remark, priority, ..self }
+        // What came meanwhile may have left something in doubt that this run has not read.
+        let read_first = self.read_first && self.dirty_rev > done_rev;
+        Work { done_rev, attempt: 0, read_first, reason: remark, priority, ..self }
     }
 
     /// The store could not read or write what a run needs: the account is read before anything else is written.

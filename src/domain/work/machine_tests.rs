@@ -355,3 +355,14 @@ fn the_end_of_access_is_counted_from_the_change_that_has_ended_it() {
     let before = Moment::from_secs(1_700_000_000);
     assert_eq!(took(Some(before)), 27_000, "of a change after the end");
 }
+
+#[test]
+fn what_was_left_in_doubt_while_a_run_was_under_way_is_read_by_the_next_one() {
+    let now = Moment::from_secs(1_800_000_000);
+    let dirty = dirt(Priority::Describe, ANY_BUCKET);
+    let work = Work { token: Some(1), ..Work::dirtied(None, &dirty, now) };
+    let lease = lease(&work).expect("a run");
+    let late = Work::dirtied(Some(work.clone()), &dirty, now).read_again();
+    assert!(late.released(lease, &done(), None, now).work.read_first, "the run has not read it");
+    assert!(!work.read_again().released(lease, &done(), None, now).work.read_first, "it has looked last");
+}

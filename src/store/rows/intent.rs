@@ -26,10 +26,16 @@ pub fn insert(c: &Tx, lease: Lease, call: &Call, now: Moment) -> Result<i64, Sto
     ])?)
 }
 
-/// A call has its outcome; when it was announced.
-pub fn remove(c: &Tx, id: i64) -> Result<Option<Moment>, StoreError> {
-    let mut delete = c.prepare_cached("DELETE FROM intent WHERE id = ?1 RETURNING sent_at")?;
-    Ok(delete.query_row([id], |row| row.get(0)).optional()?.map(Moment::from_millis))
+/// A call has its outcome; whose it is by now, and when it was announced.
+pub fn remove(c: &Tx, id: i64) -> Result<Option<(i64, Moment)>, StoreError> {
+    let mut delete = c.prepare_cached("DELETE FROM intent WHERE id = ?1 RETURNING target, sent_at")?;
+    Ok(delete.query_row([id], |row| Ok((row.get(0)?, Moment::from_millis(row.get(1)?)))).optional()?)
+}
+
+/// What is under way for one target is under way for another, which is the same person.
+pub fn hand_over(c: &Tx, from: i64, into: i64) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE intent SET target = ?2 WHERE target = ?1")?.execute([from, into])?;
+    Ok(())
 }
 
 /// The call for a target that is under way, and when it was announced.
@@ -77,13 +83,12 @@ fn announced(
     Ok(Announced { id, target, rev, call: Call { step, method, path, body_hash, attempt }, sent_at })
 }
 
-/// Those of a lease, in order.
+/// Those of a lease, in order, whoever they are for by now.
 pub fn of_lease(c: &Tx, lease: Lease) -> Result<Vec<Announced>, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT id, target, rev, step, method, path, body_hash, attempt, sent_at FROM intent WHERE target = ?1 AND token = ?2
-         ORDER BY id",
+        "SELECT id, target, rev, step, method, path, body_hash, attempt, sent_at FROM intent WHERE token = ?1 ORDER BY id",
     )?;
-    let rows: Vec<Columns> = select.query_map([lease.target, lease.token], columns)?.collect::<Result<_, _>>()?;
+    let rows: Vec<Columns> = select.query_map([lease.token], columns)?.collect::<Result<_, _>>()?;
     rows.into_iter().map(announced).collect()
 }
 

@@ -105,6 +105,8 @@ pub struct Known {
     /// Login of the last create that was sent.
     pub login: Option<String>,
     pub conflict: Option<String>,
+    /// When the last call was announced that has no outcome yet.
+    pub sent_at: Option<Moment>,
 }
 
 /// The work on a target, and what is known of its account.
@@ -112,11 +114,12 @@ pub fn load_with_account(c: &Tx, target: i64) -> Result<Option<(Work, Known)>, S
     let mut select = c.prepare_cached(concat!(
         "SELECT ",
         columns!(),
-        ", t.okta_id, t.login, t.conflict FROM work w JOIN target t ON t.id = w.target WHERE w.target = ?1"
+        ", t.okta_id, t.login, t.conflict, (SELECT max(i.sent_at) FROM intent i WHERE i.target = w.target) FROM work w JOIN target t ON t.id = w.target WHERE w.target = ?1"
     ))?;
     let found = select.query_row([target], |row| {
-        let known = Known { okta_id: row.get(COLUMNS)?, login: row.get(COLUMNS + 1)?, conflict: row.get(COLUMNS + 2)? };
-        Ok((read(row)?, known))
+        let (okta_id, login, conflict) = (row.get(COLUMNS)?, row.get(COLUMNS + 1)?, row.get(COLUMNS + 2)?);
+        let sent_at = row.get::<Option<i64>>(COLUMNS + 3)?.map(Moment::from_millis);
+        Ok((read(row)?, Known { okta_id, login, conflict, sent_at }))
     });
     Ok(found.optional()?)
 }
