@@ -2,12 +2,12 @@
 
 use super::decisions::{Decisions, Refusal};
 use crate::clock::Moment;
-use crate::domain::guard::preview::{Preview, preview};
+use crate::domain::guard::preview::{About, Preview, preview};
 use crate::domain::mapping::desired::Shown;
 use crate::domain::mapping::explain::{Explanation, explain};
 use crate::domain::work::machine::State;
 use crate::domain::{Case, Directory, ManagerLink, Rulebook};
-use crate::store::{ByDecision, Tx, decision_about, directory, progress, whole};
+use crate::store::{ByDecision, Tx, binding, decision_about, directory, progress, whole};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
@@ -32,7 +32,9 @@ pub fn explained(c: &Tx, rules: &Rulebook, org: &str, target: i64, now: Moment) 
     let Some(case) = whole(c, rules, target, now)? else { return Ok(None) };
     let known = directory(c, org)?.unwrap_or_default();
     let progress = progress(c, target)?;
-    let preview = preview(target, &case, progress.conflict.as_deref(), rules, &mut Cow::Borrowed(&known), now);
+    let rejected = binding(c, target, &case, now)?;
+    let about = About { target, case: &case, conflict: progress.conflict.as_deref(), rejected: &rejected };
+    let preview = preview(about, rules, &mut Cow::Borrowed(&known), now);
     let positions = rules.counting(&case, now);
     let login = case.login.as_ref().map(|chosen| chosen.login.as_str()).unwrap_or_default();
     let manager_login = match &case.manager {

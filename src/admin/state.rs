@@ -242,7 +242,11 @@ pub struct OrgState {
     /// Since when every write is paused, in milliseconds, if it is.
     #[serde(default)]
     pub paused_since: Option<i64>,
+    /// People of whose changes some wait for a decision.
     pub held: i64,
+    /// People of whom nothing is left but what somebody has rejected.
+    #[serde(default)]
+    pub rejected: i64,
     pub quarantined: i64,
     /// For how long the first of them.
     #[serde(default)]
@@ -329,6 +333,7 @@ impl State {
                 eta_seconds: running.filter(|running| writes(running, name)).and_then(|running| running.eta(name)),
                 paused_since,
                 held: people.held,
+                rejected: people.rejected,
                 quarantined: people.quarantined,
                 quarantined_seconds: people.quarantined_since.map_or(0.0, |since| now.since(since).as_secs_f64()),
                 budget: running.map(|running| running.budget(name)).unwrap_or_default(),

@@ -3,7 +3,8 @@
 use super::decisions::{Decisions, Refusal, targets as listed};
 use crate::clock::Moment;
 use crate::domain::Decider;
-use crate::domain::guard::preview::{Preview, preview};
+use crate::domain::guard::preview::{About, Preview, preview};
+use crate::domain::guard::rejection::Rejected;
 use crate::store::{OperatorRequest, Scope, Tx, Undo, all_there, directory, pinned, request, undo, whole_with};
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -73,7 +74,10 @@ impl Decisions {
             let mut known = Cow::Owned(known);
             for (target, pins) in people {
                 let Some(case) = whole_with(c, self.rules()?, *target, pins, now)? else { continue };
-                let found = preview(*target, &case, None, self.rules()?, &mut known, now);
+                let found = {
+                    let about = About { target: *target, case: &case, conflict: None, rejected: &Rejected::default() };
+                    preview(about, self.rules()?, &mut known, now)
+                };
                 previews.extend(Some(found).filter(|found| !found.is_empty()));
             }
         }

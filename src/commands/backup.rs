@@ -2,10 +2,14 @@
 
 use super::place::ConfigFile;
 use super::store::open_store;
+use crate::audit::Row;
 use crate::clock::Clock;
 use crate::config::place::Known;
 use crate::domain::hex;
-use crate::store::{EndedAccess, Location, Store, beside, checkpoints, ended_access, lock, verify_audit};
+use crate::domain::text::visible;
+use crate::store::{
+    EndedAccess, Filter, Location, Store, beside, checkpoints, ended_access, filter_audit, lock, verify_audit,
+};
 use anyhow::{Context, bail};
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::json;
@@ -79,7 +83,7 @@ pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
     };
     let _lock = lock(&path)?;
     let sound = examine(&options.backup)?;
-    let ended = ended_since(&path, &options.backup);
+    let (ended, decided) = (ended_since(&path, &options.backup), decided_since(&path, &options.backup));
     let stamp = Clock::system().now().millis();
     let fresh = beside(&path, ".restoring");
     std::fs::copy(&options.backup, &fresh).with_context(|| format!("{} could not be written", fresh.display()))?;
@@ -97,7 +101,8 @@ pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
             "{}",
             json!({
                 "restored": path, "kept": kept, "audit_rows": sound.audit_rows, "sha256": sound.sha256,
-                "ended_since": ended.as_ref().ok(), "unknown": ended.as_ref().err().map(|e| format!("{e:#}")),
+                "ended_since": ended.as_ref().ok(), "unknown": ended.as_ref().err().or(decided.as_ref().err()).map(|e| format!("{e:#}")),
+                "decided_since": decided.as_ref().ok(),
             })
         );
     } else {
@@ -112,8 +117,44 @@ pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
                   in the sinks and in the kept file only, and `audit verify` will say so"
         );
         show_ended(&ended);
+        show_decided(decided.as_deref().unwrap_or_default());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What people have decided that the copy knows nothing of, besides the end of access, in the order of the audit.
+fn decided_since(store: &Path, copy: &Path) -> anyhow::Result<Vec<String>> {
+    if !store.exists() {
+        return Ok(Vec::new());
+    }
+    let mut known = 0;
+    filter_audit(&*Store::copy(copy)?, &Filter { newest: Some(1), ..Filter::default() }, |row| {
+        known = row.seq;
+        Ok(())
+    })?;
+    let mut found = Vec::new();
+    let kinds = DECISIONS.map(str::to_owned).to_vec();
+    filter_audit(&*Store::copy(store)?, &Filter { kinds, ..Filter::default() }, |row| {
+        if row.seq > known {
+            let read = Row::read(&row.text)?;
+            found.push(format!("{}: {}", read.at, read.describe()));
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn show_decided(decided: &[String]) {
+    if decided.is_empty() {
+        return;
+    }
+    println!(
+        "before you start the service: the copy does not know what people have decided since; decide again what still holds"
+    );
+    decided.iter().rev().take(SHOWN).rev().for_each(|one| println!("  {}", visible(one)));
+    if decided.len() > SHOWN {
+        println!("and {} more before these: all of them with --json", decided.len() - SHOWN);
+    }
 }
 
 /// Access that people have ended and of which the copy knows nothing: nothing else holds it back once the service starts.
@@ -146,6 +187,25 @@ fn show_ended(ended: &anyhow::Result<Vec<EndedAccess>>) {
         ),
     }
 }
+
+/// What people decide, by the words of the audit; the end of access is told of by itself.
+const DECISIONS: [&str; 13] = [
+    "paused",
+    "resumed",
+    "split",
+    "reviewed",
+    "adopted",
+    "list_accepted",
+    "approved",
+    "hold_ended",
+    "rejection_ended",
+    "requested",
+    "undone",
+    "unpinned",
+    "access_restored",
+];
+/// Of these so many are shown, the newest.
+const SHOWN: usize = 20;
 
 /// Whether a file is a store, of this version or an earlier one, whole, with an audit as it was written.
 fn examine(path: &Path) -> anyhow::Result<Sound> {

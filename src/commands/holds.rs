@@ -3,6 +3,7 @@
 use super::backend::{Asking, by, part};
 use super::table::table;
 use crate::admin::routes::Ask;
+use crate::admin::state::State;
 use crate::clock::Moment;
 use crate::store::{HeldChanges, HeldPerson, Voted};
 use serde_json::json;
@@ -107,7 +108,9 @@ async fn list(asking: &Asking, all: bool) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if found.is_empty() {
-        println!("nothing is held");
+        let message = asking.at.to_read()?.read(Ask::Status, &[], json!({})).await?;
+        let state: State = serde_json::from_value(message)?;
+        println!("{}", nothing_is_held(state.orgs.values().map(|org| org.rejected).sum()));
         return Ok(ExitCode::SUCCESS);
     }
     let mut rows = table(&["id", "org", "change", "people", "of", "since", "why", "state"]);
@@ -127,6 +130,17 @@ async fn list(asking: &Asking, all: bool) -> anyhow::Result<ExitCode> {
     }
     println!("{rows}");
     Ok(ExitCode::SUCCESS)
+}
+
+fn nothing_is_held(rejected: i64) -> String {
+    match rejected {
+        0 => "nothing is held".into(),
+        1 => "nothing waits for a decision; 1 person is as somebody has decided by a rejection: `holds list --all`"
+            .into(),
+        n => format!(
+            "nothing waits for a decision; {n} people are as somebody has decided by a rejection: `holds list --all`"
+        ),
+    }
 }
 
 fn state(hold: &HeldChanges) -> String {

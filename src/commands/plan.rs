@@ -65,7 +65,11 @@ pub struct Options {
 pub fn plan(options: &Options) -> anyhow::Result<ExitCode> {
     let opened = open(&options.config)?;
     let valid = span(&options.valid).context("--valid")?;
-    let people = read(&opened, options)?;
+    let mut people = read(&opened, options)?;
+    let rejected = by_decision(&people);
+    if options.person.is_none() {
+        people.retain(Preview::has_work);
+    }
     if let Some(path) = &options.output {
         let store = identity(&opened.store)?;
         SavedPlan::new(people.clone(), store, opened.config.rules.clone(), opened.now, valid).write(path)?;
@@ -73,7 +77,9 @@ pub fn plan(options: &Options) -> anyhow::Result<ExitCode> {
     if options.json {
         println!(
             "{}",
-            serde_json::to_string_pretty(&json!({ "people": people, "summary": Summary::of(&people).json() }))?
+            serde_json::to_string_pretty(
+                &json!({ "people": people, "summary": Summary::of(&people).json(), "by_decision": rejected })
+            )?
         );
         return Ok(ended(options, &people));
     }
@@ -84,10 +90,21 @@ pub fn plan(options: &Options) -> anyhow::Result<ExitCode> {
             (opened.config.rulebook.safeguards.mode, vitals(&opened.store, &opened.config.rulebook, opened.now)?);
         will_wait(&people, mode, &used.safeguards).iter().for_each(|line| println!("{line}"));
     }
+    rejected.iter().for_each(|line| println!("{line}"));
     if let Some(path) = &options.output {
         println!("saved: apply exactly this with `apply {}{}`", path.display(), options.config.shown());
     }
     Ok(ended(options, &people))
+}
+
+/// What is not done because somebody has rejected it: a line for each decision.
+fn by_decision(people: &[Preview]) -> Vec<String> {
+    let mut by_why: BTreeMap<&str, usize> = BTreeMap::new();
+    for why in people.iter().flat_map(|person| person.rejected.values()) {
+        *by_why.entry(why).or_default() += 1;
+    }
+    let line = |(why, people): (&&str, &usize)| format!("by decision, {}: {why}", count(*people, "person", "people"));
+    by_why.iter().map(line).collect()
 }
 
 /// How it ends.
@@ -125,9 +142,6 @@ fn read(opened: &Opened, options: &Options) -> anyhow::Result<Vec<Preview>> {
         }
     }
     bar.finish_and_clear();
-    if options.person.is_none() {
-        people.retain(Preview::has_work);
-    }
     if let (Some(person), true) = (&options.person, people.is_empty()) {
         bail!("nobody is called {person:?}; give a profile UUID, an email, a login or a full name");
     }
@@ -337,6 +351,7 @@ mod tests {
 
     fn person(n: i64, change: ChangeKind) -> Preview {
         Preview {
+            rejected: BTreeMap::new(),
             ungoverned: Vec::new(),
             org: "main".into(),
             target: n,

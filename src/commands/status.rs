@@ -77,6 +77,10 @@ fn text(state: &State) -> String {
     let code = |weight| if weight == Weight::Bad { "31;1" } else { "33;1" };
     let mut lines: Vec<String> = concerns.iter().map(|concern| paint(code(concern.weight), &concern.message)).collect();
     match &state.missing {
+        // What somebody has decided is no fault, but it is not what Namely says either.
+        Some(missing) if missing.is_empty() && !decided.is_empty() && concerns.is_empty() => {
+            lines.extend(with_access(&decided, "access", &state.at).map(|line| paint("33;1", &line)));
+        }
         Some(missing) if concerns.is_empty() && missing.is_empty() => {
             lines.push(paint("32;1", "running, and nothing is missing"));
         }
@@ -91,7 +95,9 @@ fn text(state: &State) -> String {
         "approve" => lines.push("everything waits for an approval (mode \"approve\")".to_owned()),
         _ => {}
     }
-    lines.extend(with_access(&decided, "access", &state.at).map(|line| paint("33", &line)));
+    if !concerns.is_empty() || state.missing.as_ref().is_none_or(|missing| !missing.is_empty()) {
+        lines.extend(with_access(&decided, "access", &state.at).map(|line| paint("33", &line)));
+    }
     lines.extend(state.nodes.iter().map(super::nodes::line));
     for (name, org) in &state.orgs {
         lines.push(format!("Okta {name}: {}", org_line(org)));
@@ -143,6 +149,9 @@ fn org_line(org: &OrgState) -> String {
     }
     if org.held > 0 {
         parts.push(format!("{} held", org.held));
+    }
+    if org.rejected > 0 {
+        parts.push(format!("{} as somebody has decided", org.rejected));
     }
     if org.quarantined > 0 {
         parts.push(format!("{} quarantined", org.quarantined));
@@ -299,6 +308,7 @@ mod tests {
 
     fn org() -> OrgState {
         OrgState {
+            rejected: 0,
             waiting: 1,
             waiting_by_priority: BTreeMap::new(),
             terminations_waiting: 1,

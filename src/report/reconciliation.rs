@@ -175,7 +175,7 @@ pub struct Reconciliation {
     pub people: usize,
     /// Of these, who are as Namely says.
     pub in_agreement: usize,
-    /// Of these, who are as a person has decided, by an undo or an end of access, and not as Namely says.
+    /// Of these, who are as a person has decided, by an undo, an end of access or a rejection, and not as Namely says.
     pub by_decision: usize,
     /// Rows of each category, also those without any.
     pub counts: BTreeMap<Category, usize>,
@@ -213,7 +213,8 @@ impl Reconciliation {
         }
         let others = findings.decided.iter().chain(&findings.not_shown).map(|one| one.target);
         let differs: BTreeSet<i64> = findings.previews.iter().map(|preview| preview.target).chain(others).collect();
-        let by_decision: BTreeSet<i64> = findings.decided.iter().map(|one| one.target).collect();
+        let rejected = findings.previews.iter().filter(|one| !one.rejected.is_empty()).map(|one| one.target);
+        let by_decision: BTreeSet<i64> = findings.decided.iter().map(|one| one.target).chain(rejected).collect();
         rows.extend(findings.decided.into_iter().map(|one| one.row(Category::ByDecision)));
         rows.extend(findings.not_shown.into_iter().map(|one| one.row(Category::NotShown)));
         rows.extend(findings.drift.into_iter().map(|drift| Row {
@@ -322,14 +323,17 @@ fn of_preview(preview: &Preview) -> Vec<Row> {
         what,
         target: Some(preview.target),
     };
+    let by_decision = |why: &String| Row { target: None, ..row(Category::ByDecision, why.clone()) };
+    let rejected: Vec<Row> = preview.rejected.values().map(by_decision).collect();
     if let Some(why) = &preview.obstacle {
-        return vec![row(Category::Waiting, why.clone())];
+        return rejected.into_iter().chain([row(Category::Waiting, why.clone())]).collect();
     }
     let mut by_category: BTreeMap<Category, Vec<String>> = BTreeMap::new();
     for (change, words) in &preview.changes {
         by_category.entry(category(*change)).or_default().extend(words.iter().cloned());
     }
     let mut rows: Vec<Row> = by_category.into_iter().map(|(category, words)| row(category, words.join("; "))).collect();
+    rows.extend(rejected);
     // While attributes are still to be written it is too early to ask what rules have made of them.
     if !preview.unfilled.is_empty() && !preview.changes.contains_key(&ChangeKind::ChangeAttributes) {
         let what =
@@ -367,6 +371,7 @@ mod tests {
 
     fn preview(target: i64, changes: &[(ChangeKind, &str)]) -> Preview {
         Preview {
+            rejected: BTreeMap::new(),
             org: "main".into(),
             target,
             tenant: "acme".into(),

@@ -223,10 +223,7 @@ impl Evaluation<'_> {
         directory: &Directory,
     ) -> Result<BTreeMap<ChangeKind, Asked>, StoreError> {
         let former = self.rules.login.former.as_deref();
-        let mut rejected = rejections::of(c, evaluated.target, case, self.now)?;
-        if evaluated.ends_now {
-            rejected.0.retain(|change, _| !matches!(change, ChangeKind::Deactivate | ChangeKind::Suspend));
-        }
+        let rejected = rejections::of(c, evaluated.target, case, self.now)?;
         let made = if rejected.is_empty() {
             made
         } else {

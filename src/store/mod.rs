@@ -107,6 +107,7 @@ pub use reconcile::{Compared, OrgRead};
 pub use recovery::Recovered;
 pub(crate) use recovery::renamed_in;
 pub use refused::refusal;
+pub use rejections::binding;
 pub(crate) use repeated::is_repeated;
 pub use requests::{OperatorRequest, Request, all_there, is_done, request};
 pub use reviews::{Opined, Opinion, opine, review_outlook, reviews};

@@ -9,7 +9,8 @@ use crate::domain::account::directory::Directory;
 use crate::domain::account::knowledge::Knowledge;
 use crate::domain::account::user::Account;
 use crate::domain::guard::joining::{self, Whom};
-use crate::domain::guard::preview::{Preview, preview};
+use crate::domain::guard::preview::{About, Preview, preview};
+use crate::domain::guard::rejection::Rejected;
 use crate::domain::matching::correlation::Counterpart;
 use crate::domain::matching::twins;
 use crate::domain::plan::rulebook::Rulebook;
@@ -106,7 +107,8 @@ impl<'a> Planning<'a> {
         let all = profiles.clone().all();
         let case = cases::supposed(self.c, self.rules, target, profiles, account.clone(), self.now)?;
         let Some(case) = case else { return Ok(None) };
-        let found = preview(target, &case, None, self.rules, &mut self.directory, self.now);
+        let about = About { target, case: &case, conflict: None, rejected: &Rejected::default() };
+        let found = preview(about, self.rules, &mut self.directory, self.now);
         Ok(Some(side(&all, account.as_ref(), &found)))
     }
 }

@@ -4,9 +4,9 @@ use super::engine::Tx;
 use super::rows::meta::{meta, number, set_meta};
 use super::rows::org::identity;
 use super::rows::{people, target};
-use super::{Store, StoreError, awaiting, cases};
+use super::{Store, StoreError, awaiting, cases, rejections};
 use crate::clock::Moment;
-use crate::domain::guard::preview::{Preview, preview};
+use crate::domain::guard::preview::{About, Preview, preview};
 use crate::domain::{Directory, Group, Rulebook};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -97,8 +97,9 @@ pub fn preview_of(
     now: Moment,
 ) -> Result<Option<Preview>, StoreError> {
     let Some(case) = cases::whole(c, rules, target, now)? else { return Ok(None) };
-    let conflict = target::conflict(c, target)?;
-    Ok(Some(preview(target, &case, conflict.as_deref(), rules, directory, now)))
+    let (conflict, rejected) = (target::conflict(c, target)?, rejections::binding(c, target, &case, now)?);
+    let about = About { target, case: &case, conflict: conflict.as_deref(), rejected: &rejected };
+    Ok(Some(preview(about, rules, directory, now)))
 }
 
 /// What would be done in an org, for whoever has something to be done; `seen` is told of everybody who was looked at.

@@ -203,6 +203,7 @@ impl List<'_> {
         };
         found = merge(&known, &found, self.groups, &self.rules.mapping, desired.as_ref());
         if found.is_awake() {
+            found.is_let_in_after(&known);
             found.marks.exit = None; // what was proved of an end does not hold any more
         }
         accounts::put(c, self.org, &found, self.matched, as_of)?;

@@ -36,7 +36,12 @@ pub(super) fn of(c: &Tx, target: i64, case: &Case, now: Moment) -> Result<Reject
     for id in over {
         end(c, id, "Namely says something else since", None, now)?;
     }
-    Ok(rejected)
+    Ok(rejected.under(case, now))
+}
+
+/// What was rejected of somebody and binds now. Ends nothing: for whoever only looks.
+pub fn binding(c: &Tx, target: i64, case: &Case, now: Moment) -> Result<Rejected, StoreError> {
+    Ok(still_rejected(rejection::of(c, target)?, case).0.under(case, now))
 }
 
 /// The newest rejection of a kind of change of somebody that still holds: its hold, who, and when. Ends nothing.

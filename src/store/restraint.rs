@@ -6,7 +6,7 @@ use super::{StoreError, approved, evaluation, pause, rejections};
 use crate::clock::Moment;
 use crate::domain::guard::restraint::Decision;
 use crate::domain::guard::safeguard::Restraint;
-use crate::domain::{Case, ChangeKind, Rulebook};
+use crate::domain::{Case, Rulebook};
 
 /// What was decided about a revision of somebody, and what is paused.
 pub(super) fn restraint(
@@ -28,12 +28,6 @@ pub(super) fn restraint(
     restraint.paused = pause::paused_changes(c, &case.org)?.into_iter().collect();
     restraint.approved = approved::passing(c, rules, &case.org, target, now)?;
     restraint.rejected = rejections::of(c, target, case, now)?;
-    if case.ends_now(now) {
-        // Whoever has ended access since has decided anew.
-        for change in [ChangeKind::Deactivate, ChangeKind::Suspend] {
-            restraint.rejected.0.remove(&change);
-        }
-    }
     restraint.adopting = case.adopted.as_ref().is_some_and(|adopted| adopted.pending.is_some());
     restraint.fresh = evaluation::is_fresh(rules, case, now);
     Ok(restraint)

@@ -2,40 +2,49 @@
 
 use super::audit_log::filter_audit;
 use super::engine::Tx;
-use super::rows::account;
+use super::rows::{account, work};
 use super::{Filter, StoreError};
 use crate::audit::details::Outcome;
 use crate::audit::{Event, Row};
 use crate::clock::Moment;
 use crate::domain::Directory;
+use crate::domain::account::taken_back::TakenBack;
 use crate::domain::plan::case::Case;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::plan::second_thoughts::{Entry, is_back, outlook, taken_back};
 use crate::domain::work::cause::Cause;
 use crate::domain::work::machine::Work;
 
-/// What was taken from somebody who is back and whose access is not given again yet stands with their account from here on.
+/// What was taken from somebody who is back and whose access is not given again yet stands with their account. Until it is given it
+/// is derived each time: what stood there may be of a return that has come to nothing, long ago.
 pub(super) fn recall(c: &Tx, rules: &Rulebook, target: i64, case: &mut Case, now: Moment) -> Result<(), StoreError> {
     let window = rules.policies.termination.second_thoughts;
-    let is_ended = |case: &Case| {
-        let marks = case.account.as_ref().map(|account| &account.marks);
-        marks.is_some_and(|marks| marks.exit.is_some() && marks.taken_back.is_none())
-    };
+    // Who is let in already has been given what there was to give.
+    let is_ended =
+        |case: &Case| case.account.as_ref().is_some_and(|account| account.marks.exit.is_some() && !account.is_awake());
     if window.is_zero() || !is_ended(case) || !is_back(&rules.lifecycle(case, now).entitlement) {
         return Ok(());
     }
-    let found = history(c, target)?.and_then(|history| taken_back(&history, window, now));
+    // They are back since they are dirty, or later: what was taken longer before does not come back.
+    let since = work::load(c, target)?.map_or(now, |work| work.dirty_at.min(now)) - window;
+    let found = history(c, target, since)?.and_then(|history| taken_back(&history, window, now));
     if let Some(account) = &mut case.account {
-        account.marks.taken_back = found;
+        let kept = account.marks.taken_back.take();
+        // What is the same was told already.
+        let rev = kept.as_ref().map_or(0, |kept| kept.rev);
+        account.marks.taken_back = found.map(|found| TakenBack { rev, ..found }).map(|found| match kept {
+            Some(kept) if kept == found => kept,
+            _ => TakenBack { rev: 0, ..found },
+        });
     }
     Ok(())
 }
 
 /// What was written down of somebody, as far as it says what was taken; nothing if it cannot be told when.
-fn history(c: &Tx, target: i64) -> Result<Option<Vec<Entry>>, StoreError> {
+fn history(c: &Tx, target: i64, since: Moment) -> Result<Option<Vec<Entry>>, StoreError> {
     let kinds = ["observed", "planned", "effect"].map(str::to_owned).to_vec();
     let (mut entries, mut are_dated) = (Vec::new(), true);
-    filter_audit(c, &Filter { targets: vec![target], kinds, ..Filter::default() }, |row| {
+    filter_audit(c, &Filter { targets: vec![target], since: Some(since), kinds, ..Filter::default() }, |row| {
         let Row { at, event, .. } = Row::read(&row.text)?;
         let Ok(at) = at.parse::<jiff::Timestamp>().map(Moment::from) else {
             are_dated = false;

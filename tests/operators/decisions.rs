@@ -437,6 +437,20 @@ fn a_leaver_whose_end_was_rejected_has_access_by_a_decision_that_is_named_and_is
         assert!(found.command.starts_with("holds show "), "{found:?}");
         let (_, text) = cli(&rig, &["status"]).await;
         assert!(text.contains("nobody can approve over the admin API"), "{text}");
+        // Everything that tells of them tells the same.
+        for (args, says) in [
+            (&["status"][..], "by decision of Ann"),
+            (&["status"], "nobody waits; 1 as somebody has decided"),
+            (&["holds", "list"], "nothing waits for a decision; 1 person is as somebody has decided by a rejection"),
+            (&["attention"], "by decision of Ann"),
+            (&["plan"], "by decision, 1 person: deactivate was rejected by Ann (hold 1)"),
+            (&["reconcile"], "by decision, not as Namely says"),
+        ] {
+            let (_, text) = cli(&rig, args).await;
+            assert!(text.contains(says), "{args:?}: {text}");
+            let lies = ["nothing is missing", "will be held", "what would be done, or why not\nactive in Okta"];
+            assert!(!lies.iter().any(|lie| text.contains(lie)), "{args:?}: {text}");
+        }
         let later = access(31).await;
         assert!(later.why == WhyAccess::Held && later.message.contains("decide again"), "{later:?}");
     });

@@ -161,8 +161,12 @@ fn a_restore_names_whose_access_people_have_ended_since_the_copy() {
     let (ok, said) = workspace.cli(&["end-access", &login, "--why", "stolen laptop", "--by", "ann"]);
     assert!(ok, "{said}");
     wait_until("it is acted upon", &workspace.log, || workspace.count("end_access") > 0);
+    let (ok, said) = workspace.cli(&["pause", "--why", "incident 7", "--by", "ann"]);
+    assert!(ok, "{said}");
+    wait_until("the pause is audited", &workspace.log, || workspace.count("audit WHERE kind = 'paused'") > 0);
     service.kill();
     let (ok, said) = workspace.cli(&["restore", &copy.display().to_string()]);
+    assert!(said.contains("what people have decided since") && said.contains("incident 7"), "{said}");
     let named = format!("end it again with `end-access \"{login}\" --why TEXT`");
     assert!(ok && said.contains("stolen laptop") && said.contains(&named), "{said}");
     let (ok, said) = workspace.cli(&["restore", &copy.display().to_string()]);

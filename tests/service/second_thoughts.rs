@@ -1,10 +1,12 @@
 //! A termination that HR takes back soon gives back what it took.
 
 use crate::common::rig::{Rig, Setup, on_a_system};
+use namely_okta_sync::sandbox::faults::Fault;
 use namely_okta_sync::sandbox::okta::users::Status;
 use namely_okta_sync::sandbox::population::Status as Hired;
 use namely_okta_sync::store::{Filter, attention, filter_audit};
 use serde_json::Value;
+use std::time::Duration;
 
 /// Somebody is in the chess club and in a group that carries an admin role, both of which no rule names, and leaves.
 async fn terminated(rewrite: fn(String) -> String) -> (Rig, usize, String) {
@@ -90,5 +92,29 @@ fn without_second_thoughts_a_return_is_a_fresh_start() {
         rig.quiet().await;
         assert!(!rig.world.okta.core().groups_of(&id).contains("Chess Club"));
         assert_eq!(listed(&rig).await, []);
+    });
+}
+
+#[test]
+fn what_a_termination_took_long_ago_does_not_come_back_because_a_return_came_to_nothing_within_the_window() {
+    on_a_system(async {
+        let (rig, person, id) = terminated(|text| text).await;
+        rig.world.okta.core().faults.add(Fault::denied("POST", "/lifecycle/activate"));
+        rig.edit(person, |p| p.status = Hired::Active);
+        rig.until("Okta refuses the return", async |rig| !rig.quarantined().await.is_empty()).await;
+        rig.edit(person, |p| p.status = Hired::Inactive);
+        rig.until("it is over again", async |rig| rig.quarantined().await.is_empty()).await;
+        rig.until("and done", async |rig| rig.backlog().await == 0).await;
+        rig.world.okta.core().faults.clear();
+        rig.world.clock.jump(Duration::from_secs(40 * 86_400));
+        rig.edit(person, |p| p.status = Hired::Active);
+        let anchor = rig.setup.people[person].id.clone();
+        rig.until_okta("they are back", |okta| {
+            okta.user_by_anchor(&anchor).is_some_and(|user| user.status == Status::Provisioned)
+        })
+        .await;
+        rig.until("they are done", async |rig| rig.backlog().await == 0).await;
+        rig.quiet().await;
+        assert!(!rig.world.okta.core().groups_of(&id).contains("Chess Club"), "that was another job");
     });
 }

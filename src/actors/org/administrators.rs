@@ -24,7 +24,7 @@ const ATTEMPTS: i64 = 4;
 const MAX_PAGES: usize = 200;
 /// Administrators whose roles are read at most; the others may hold any.
 const MAX_LEVELS: usize = 500;
-/// Groups without a role whose roles are read once more with each whole read.
+/// Groups without a role whose roles are read once more with each whole read: all of them in turn.
 const MAX_READ_AGAIN: usize = 200;
 
 /// Groups that no rule names whose roles are read at most.
@@ -186,8 +186,11 @@ async fn read_groups(
     ids.sort_unstable();
     let (new, old): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| !now.groups.contains_key(*id));
     let (carrying, others): (Vec<_>, Vec<_>) = old.into_iter().partition(|id| now.groups.get(*id) == Some(&true));
-    let again =
-        (priority == Priority::Inspect).then(|| carrying.into_iter().chain(others.into_iter().take(MAX_READ_AGAIN)));
+    let again = (priority == Priority::Inspect).then(|| {
+        let in_turn = in_turn(others, now.read_up_to.as_deref());
+        now.read_up_to = in_turn.last().map(|id| (*id).clone());
+        carrying.into_iter().chain(in_turn)
+    });
     let asked: Vec<String> = new.into_iter().chain(again.into_iter().flatten()).cloned().collect();
     if asked.is_empty() {
         return;
@@ -196,6 +199,14 @@ async fn read_groups(
     let (roles, why) = roles_of(writers, targets, priority).await;
     now.groups.extend(roles.into_iter().map(|(id, roles)| (id, !roles.is_empty())));
     now.groups_unread = why;
+}
+
+/// The groups whose turn it is, of all in order: as many as are read at once, after the last that was. At the first read of a run
+/// of the service all of them: nobody has looked while it was down.
+fn in_turn<'a>(all: Vec<&'a String>, after: Option<&str>) -> Vec<&'a String> {
+    let Some(after) = after else { return all.into_iter().take(MAX_GROUPS).collect() };
+    let (before, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|id| id.as_str() <= after);
+    rest.into_iter().chain(before).take(MAX_READ_AGAIN).collect()
 }
 
 /// Everybody who is a member of a group that no rule names and that carries a role. Groups beyond `MAX_GROUPS` are not read.
@@ -298,5 +309,25 @@ async fn ask<T: DeserializeOwned>(
                 return Err(Unread::Failed(format!("GET {path}: {}", outcome.why().unwrap_or("no answer"))));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_roles_of_every_group_are_read_in_turn_and_of_all_after_a_start() {
+        let all: Vec<String> = (0..450).map(|n| format!("00g{n:03}")).collect();
+        let turn = |after: Option<&str>| in_turn(all.iter().collect(), after);
+        assert_eq!(turn(None).len(), 450, "nobody has looked while the service was down");
+        let (mut after, mut seen) = (Some("00g449".to_owned()), BTreeSet::new());
+        for _ in 0..3 {
+            let read = turn(after.as_deref());
+            assert_eq!(read.len(), MAX_READ_AGAIN);
+            after = read.last().map(|id| (*id).clone());
+            seen.extend(read.into_iter().cloned());
+        }
+        assert_eq!(seen.len(), 450);
     }
 }

@@ -35,6 +35,9 @@ pub struct Administrators {
     /// Why the roles of groups could not be read the last time.
     #[serde(default)]
     pub groups_unread: Option<String>,
+    /// Up to which group, by id, roles were read once more by this run of the service.
+    #[serde(skip)]
+    pub read_up_to: Option<String>,
 }
 
 impl Default for Administrators {
@@ -54,6 +57,7 @@ impl Administrators {
             unsaid: BTreeSet::new(),
             by_group: BTreeMap::new(),
             groups_unread: None,
+            read_up_to: None,
         }
     }
 

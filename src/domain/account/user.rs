@@ -191,6 +191,9 @@ pub struct Unsure {
     /// Whom the manager link leads to.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub manager: bool,
+    /// Whether a call of this service has let them in.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub let_in: bool,
     /// The account was found by itself and not on a list: nobody has read which groups it is in.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub memberships: bool,
@@ -380,6 +383,15 @@ impl Account {
             _ if self.marks.is_mastered_elsewhere => Some("another directory (E0000023)"),
             _ => None,
         }
+    }
+
+    /// It was read after it was known as `known`: if somebody else has let them in meanwhile, it is in use since then, and what it
+    /// lacks is not what an end of access has taken.
+    pub fn is_let_in_after(&mut self, known: &Account) {
+        if self.is_awake() && !known.is_awake() && !known.marks.unsure.let_in {
+            self.marks.taken_back = None;
+        }
+        self.marks.unsure.let_in = false;
     }
 
     /// Whether this account can be used to sign in as it is, or after a step that its owner takes alone.

@@ -111,10 +111,12 @@ pub fn unfit(found: Option<&Preview>, changes: &BTreeMap<ChangeKind, Vec<String>
     if let Some(obstacle) = &found.obstacle {
         return Some(obstacle.clone());
     }
-    if found.changes.is_empty() {
+    // What was rejected is refused by itself, kind by kind.
+    let left: BTreeMap<_, _> = changes.iter().filter(|(change, _)| !found.rejected.contains_key(change)).collect();
+    if found.changes.is_empty() && !left.is_empty() {
         return Some("is as they should be already".into());
     }
-    if found.changes != *changes {
+    if !left.into_iter().eq(&found.changes) {
         let would: Vec<&str> = found.changes.values().flatten().map(String::as_str).collect();
         return Some(format!("now it would be: {}", would.join("; ")));
     }

@@ -4,8 +4,9 @@ use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
 use crate::domain::account::group_rule::{Foretold, RuledAccount};
 use crate::domain::guard::calls::calls;
-use crate::domain::guard::change::summary;
+use crate::domain::guard::change::{sift_calls, summary};
 use crate::domain::guard::planned::foresee;
+use crate::domain::guard::rejection::Rejected;
 use crate::domain::plan::case::Case;
 use crate::domain::plan::kind::ChangeKind;
 use crate::domain::plan::planner::ungoverned;
@@ -30,8 +31,11 @@ pub struct Preview {
     /// What Namely's record grants.
     #[serde(alias = "standing")]
     pub entitlement: String,
-    /// By kind, in words.
+    /// By kind, in words; without what was rejected.
     pub changes: BTreeMap<ChangeKind, Vec<String>>,
+    /// What is not done because somebody has rejected it: by kind, with who and where.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rejected: BTreeMap<ChangeKind, String>,
     /// The rule behind each group and app that is given or taken.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rules: BTreeMap<String, String>,
@@ -58,7 +62,8 @@ pub struct Preview {
 impl Preview {
     /// Whether there is anything to do.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.obstacle.is_none() && self.unfilled.is_empty() && self.ungoverned.is_empty()
+        let is_as_planned = self.unfilled.is_empty() && self.ungoverned.is_empty() && self.rejected.is_empty();
+        self.changes.is_empty() && self.obstacle.is_none() && is_as_planned
     }
 
     /// Whether there is anything to do from here.
@@ -72,15 +77,21 @@ impl Preview {
     }
 }
 
-/// What would be done for the person of `case`. Groups that would be made stay in `directory`.
-pub fn preview(
-    target: i64,
-    case: &Case,
-    conflict: Option<&str>,
-    rulebook: &Rulebook,
-    directory: &mut Cow<Directory>,
-    now: Moment,
-) -> Preview {
+/// Of whom something would be done.
+#[derive(Clone, Copy)]
+pub struct About<'a> {
+    /// The person in the org, by the store's id.
+    pub target: i64,
+    pub case: &'a Case,
+    /// Why correlation could not decide, if it could not.
+    pub conflict: Option<&'a str>,
+    /// What somebody has rejected and Namely still says.
+    pub rejected: &'a Rejected,
+}
+
+/// What would be done for the person of `about`. Groups that would be made stay in `directory`.
+pub fn preview(about: About, rulebook: &Rulebook, directory: &mut Cow<Directory>, now: Moment) -> Preview {
+    let About { target, case, conflict, rejected } = about;
     let lifecycle = rulebook.lifecycle(case, now);
     let position = case.person.primary();
     let protected = case.account.as_ref().and_then(|a| rulebook.safeguards.protected.why(a, directory));
@@ -94,6 +105,7 @@ pub fn preview(
         login: login(case),
         entitlement: rulebook.recorded(case, now).entitlement.as_str().to_owned(),
         changes: BTreeMap::new(),
+        rejected: BTreeMap::new(),
         rules: BTreeMap::new(),
         by_okta: Vec::new(),
         unfilled: Vec::new(),
@@ -103,14 +115,20 @@ pub fn preview(
         basis: String::new(),
         calls: 0,
     };
+    let mut asked_for = BTreeMap::new();
     if conflict.is_none() {
         match foresee(case, &lifecycle, rulebook, directory, now) {
-            Ok(plan) => {
-                preview.changes = summary(&plan, rulebook.login.former.as_deref());
+            Ok(whole) => {
+                let former = rulebook.login.former.as_deref();
+                asked_for = summary(&whole, former);
+                let plan = without(whole, rejected, former, &mut preview.rejected);
+                preview.changes = summary(&plan, former);
                 // What nothing is called for, and is decided about like everything else.
                 let adopted = case.adopted.as_ref();
                 let pending = adopted.and_then(|adopted| adopted.pending.clone());
-                preview.changes.extend(pending.map(|pending| (ChangeKind::Adopt, vec![pending])));
+                let adopts = pending.map(|pending| (ChangeKind::Adopt, vec![pending]));
+                asked_for.extend(adopts.clone());
+                preview.changes.extend(adopts);
                 preview.rules = plan.rules.clone();
                 preview.by_okta = foretold(case, directory, &plan);
                 preview.unfilled = unfilled(case, rulebook, directory, &lifecycle.entitlement, now);
@@ -125,6 +143,7 @@ pub fn preview(
                 // Without the account nothing is done.
                 if let Some(why) = adopted.and_then(|adopted| adopted.rejected.clone()) {
                     (preview.changes, preview.calls, preview.obstacle) = (BTreeMap::new(), 0, Some(why));
+                    asked_for = BTreeMap::new();
                 }
                 if let Some(why) = protected.filter(|_| !plan.steps.is_empty()) {
                     preview.obstacle = Some(format!("{why}: nothing is written"));
@@ -133,8 +152,21 @@ pub fn preview(
             Err(obstacle) => preview.obstacle = Some(obstacle.why),
         }
     }
-    preview.basis = basis(case, &preview.changes);
+    preview.basis = basis(case, &asked_for);
     preview
+}
+
+/// A plan without what somebody has rejected of it; why each of these kinds is left out goes into `left_out`.
+fn without(plan: Plan, rejected: &Rejected, former: Option<&str>, left_out: &mut BTreeMap<ChangeKind, String>) -> Plan {
+    if rejected.is_empty() {
+        return plan;
+    }
+    let sifted = sift_calls(&plan, former, |change, step| rejected.why(change, step).is_none());
+    for (change, steps) in &sifted.withheld {
+        let reasons = steps.iter().find_map(|step| rejected.why(*change, step)).or(rejected.of_kind(*change));
+        left_out.extend(reasons.map(|why| (*change, why.to_owned())));
+    }
+    Plan { steps: sifted.steps, ..plan }
 }
 
 fn login(case: &Case) -> String {
@@ -234,7 +266,12 @@ mod tests {
         let account = bare("00u1", &an_employee().email, Some(&an_employee().id));
         let case = Case { account: Some(account), ..Case::new("main", Person::of("acme", employee)) };
         let directory = Directory::default();
-        preview(1, &case, None, &rulebook(), &mut Cow::Borrowed(&directory), Moment::from_secs(1_800_000_000))
+        preview(
+            About { target: 1, case: &case, conflict: None, rejected: &Rejected::default() },
+            &rulebook(),
+            &mut Cow::Borrowed(&directory),
+            Moment::from_secs(1_800_000_000),
+        )
     }
 
     #[test]
@@ -245,7 +282,14 @@ mod tests {
         account.groups.insert("00g1".into());
         let mut case = Case { account: Some(account), ..Case::new("main", Person::of("acme", an_employee())) };
         let now = Moment::from_secs(1_800_000_000);
-        let seen = |case: &Case| preview(1, case, None, &rulebook(), &mut Cow::Borrowed(&directory), now);
+        let seen = |case: &Case| {
+            preview(
+                About { target: 1, case, conflict: None, rejected: &Rejected::default() },
+                &rulebook(),
+                &mut Cow::Borrowed(&directory),
+                now,
+            )
+        };
         assert!(seen(&case).ungoverned.is_empty(), "somebody else has given it");
         case.account.as_mut().expect("an account").marks.given.insert("00g1".into());
         let named = seen(&case);

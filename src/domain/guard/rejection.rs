@@ -201,6 +201,15 @@ impl Rejected {
         objects(change, step).iter().find_map(|object| of.get(object)).map(String::as_str)
     }
 
+    /// What binds of it: whoever has ended access since has decided anew about that.
+    #[must_use]
+    pub fn under(mut self, case: &Case, now: Moment) -> Self {
+        if case.ends_now(now) {
+            self.0.retain(|change, _| !matches!(change, ChangeKind::Deactivate | ChangeKind::Suspend));
+        }
+        self
+    }
+
     /// Whether nothing was.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

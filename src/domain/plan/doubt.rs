@@ -47,6 +47,7 @@ pub fn doubt(account: &mut Account, step: &Step, ending: Ending) {
             unsure.apps.insert(app.clone());
         }
         Step::SetManager { .. } | Step::ClearManager { .. } => unsure.manager = true,
+        Step::Activate { .. } | Step::Unsuspend { .. } => unsure.let_in = true,
         Step::Suspend { .. } => account.marks.suspended_by_us = Some(true),
         // If the account turns out to be deactivated, it was us: the rest of the end follows.
         Step::Deactivate { .. } => {
@@ -218,7 +219,11 @@ mod tests {
                 }
                 let named = |from: usize, to: usize| lost.range(from..to).map(usize::to_string).collect();
                 let unsure = Unsure {
-                    groups: named(0, 2), apps: named(2, 4), manager: lost.contains(&4), memberships: false,
+                    groups: named(0, 2),
+                    apps: named(2, 4),
+                    manager: lost.contains(&4),
+                    let_in: false,
+                    memberships: false,
                 };
                 prop_assert_eq!(&account.marks.unsure, &unsure, "{:?}", step);
             }

@@ -160,9 +160,11 @@ pub struct LeaverAccess {
     pub command: String,
 }
 
-/// Decides about somebody: nothing if access is not over, if it has ended, or if it is over for less than `after`.
+/// Decides about somebody: nothing if access is not over, if it has ended, or if it is over for less than `after` and nobody has
+/// decided that it stays.
 pub fn leaver_access(known: &Known, after: Duration, now: Moment) -> Option<LeaverAccess> {
-    if !known.entitlement.is_over() || now.since(known.since) < after {
+    let is_soon = now.since(known.since) < after && known.decision.is_none();
+    if !known.entitlement.is_over() || is_soon {
         return None;
     }
     let seconds = known.seconds.as_ref();

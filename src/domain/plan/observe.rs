@@ -51,6 +51,9 @@ pub fn observe(account: Option<&Account>, step: &Step, answer: &Answer) -> Optio
     };
     if let (Answer::User(_) | Answer::Profile(..), Some(known)) = (answer, account) {
         now.is_read_after(known);
+        if !step.is_write() {
+            now.is_let_in_after(known);
+        }
     }
     let exit = |now: &mut Account, mark: fn(&mut ExitProof)| mark(now.marks.exit.get_or_insert_default());
     match step {

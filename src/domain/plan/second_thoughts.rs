@@ -35,9 +35,24 @@ struct Termination {
     began: Moment,
     /// When it was taken back.
     back: Option<Moment>,
-    /// What it has taken, in order.
+    /// Whether something was carried out since for whoever was back.
+    is_taken_back: bool,
+    /// What it has taken and was not given back, in order.
     steps: Vec<Step>,
     apps: BTreeMap<String, DirectApp>,
+}
+
+impl Termination {
+    /// A call for whoever is back: what it gives does not have to come back any more, and what it takes is none of this.
+    fn gives(&mut self, step: &Step) {
+        self.is_taken_back = true;
+        match step {
+            Step::AddGroup { group, .. } => self.steps.retain(|taken| taken.touches() != Some(group)),
+            Step::AssignApp { app, .. } => drop(self.apps.remove(app)),
+            Step::Activate { .. } => self.steps.retain(|taken| !matches!(taken, Step::Deactivate { .. })),
+            _ => {}
+        }
+    }
 }
 
 /// Whether who has this now is back: nobody is by a record that does not say clearly, or that prepares another start.
@@ -62,13 +77,21 @@ pub fn taken_back(history: &[Entry], window: Duration, now: Moment) -> Option<Ta
                     }
                 }
             }
-            Entry::Carried { at, step } if is_over => takes(&mut newest, &mut direct, step, *at),
+            Entry::Carried { at, step } if is_over => {
+                // What one of before still had to give back is part of this one, within the time for it.
+                newest = newest.filter(|it| !it.is_taken_back || at.since(it.began) <= window);
+                takes(&mut newest, &mut direct, step, *at);
+            }
             Entry::Carried { step, .. } => {
                 gives(&mut direct, step);
-                newest = newest.filter(|_| !step.is_write()); // they were let in again, or something else has happened since
+                if let Some(it) = newest.as_mut().filter(|_| step.is_write()) {
+                    it.gives(step);
+                }
             }
         }
     }
+    // Who was let in again is given what is left to give by the mark of their account.
+    let newest = newest.filter(|it| !it.is_taken_back);
     let it = newest.filter(|it| it.back.unwrap_or(now).since(it.began) <= window)?;
     let (taken, _) = invert(it.steps.iter().rev());
     let names = it.steps.iter().filter_map(|step| match step {
@@ -88,8 +111,14 @@ fn takes(newest: &mut Option<Termination>, direct: &mut BTreeMap<String, DirectA
     if !matches!(step, Step::Deactivate { .. } | Step::RemoveGroup { .. } | Step::UnassignApp { .. }) {
         return;
     }
-    let it =
-        newest.get_or_insert_with(|| Termination { began: at, back: None, steps: Vec::new(), apps: BTreeMap::new() });
+    let it = newest.get_or_insert_with(|| Termination {
+        began: at,
+        back: None,
+        is_taken_back: false,
+        steps: Vec::new(),
+        apps: BTreeMap::new(),
+    });
+    it.is_taken_back = false;
     match step {
         Step::Deactivate { .. } => it.apps.append(direct),
         Step::UnassignApp { app, .. } => it.apps.extend(direct.remove_entry(app)),

@@ -191,3 +191,39 @@ fn what_has_come_back_is_not_given_a_second_time() {
     account.groups.remove("00gChess");
     assert_eq!(world.adds(), Vec::<String>::new(), "somebody has taken them out since");
 }
+
+#[test]
+fn what_a_return_still_had_to_give_back_comes_back_with_the_next_one_within_the_window() {
+    let back = |hours| means(hours, Entitlement::Entitled);
+    let activate = Step::Activate { id: id(), send_email: false };
+    let mut history = terminated();
+    history.extend([back(7), Entry::Plans { is_over: false }, carried(7, activate.clone())]);
+    let over = [means(8, ended()), Entry::Plans { is_over: true }, carried(8, Step::Deactivate { id: id() })];
+    history.extend(over.clone());
+    assert_eq!(groups(&taken_back(&history, DAY, at(9))), ["00gChess"], "Okta had refused it the first time");
+    let added = Step::AddGroup { id: id(), group: "00gChess".into(), name: "Chess".into() };
+    let mut given = terminated();
+    given.extend([back(7), Entry::Plans { is_over: false }, carried(7, activate), carried(7, added)]);
+    given.extend(over);
+    assert_eq!(groups(&taken_back(&given, DAY, at(9))), [""; 0], "it was given, and was not there at the second end");
+    let later = [means(60, ended()), Entry::Plans { is_over: true }, carried(60, out_of("00gSales")), back(61)];
+    history.extend([means(9, Entitlement::Entitled), Entry::Plans { is_over: false }]);
+    history.push(carried(9, Step::UpdateUser { id: id(), changes: Vec::new() }));
+    history.extend(later);
+    assert_eq!(groups(&taken_back(&history, DAY, at(61))), ["00gSales"], "what is older is another story");
+}
+
+#[test]
+fn whoever_was_let_in_by_somebody_else_meanwhile_is_given_nothing_that_an_end_took() {
+    let out = |let_in| {
+        let mut account = Account { status: AccountStatus::Deprovisioned, ..bare("00u1", "ada@example.com", None) };
+        account.marks.taken_back = Some(TakenBack::default());
+        account.marks.unsure.let_in = let_in;
+        account
+    };
+    let read = Step::ReadAccount { id_or_login: id() };
+    let seen = Answer::User(bare("00u1", "ada@example.com", None));
+    let after = |let_in| observe(Some(&out(let_in)), &read, &seen).expect("an account").marks;
+    assert!(after(false).taken_back.is_none());
+    assert!(after(true).taken_back.is_some(), "it was our own call, whose answer was lost");
+}

@@ -223,10 +223,15 @@ fn leaver(row: &Row) -> Result<Leaver, SqlError> {
 }
 
 /// Whose record ends access, or a date does: who is not done, and whose account is there whatever was said of them, or who is one
-/// of `doubled`; all of it since `before`.
+/// of `doubled`; all of it since `before`, but for those of `decided`.
 ///
 /// They are found by indexes that hold nobody else: it is asked every few seconds, and most who have left are closed for good.
-pub fn leavers(c: &Tx, doubled: &[i64], before: Moment, now: Moment) -> Result<Vec<Leaver>, StoreError> {
+pub fn leavers(
+    c: &Tx,
+    doubled: &[i64],
+    decided: &[i64],
+    (before, now): (Moment, Moment),
+) -> Result<Vec<Leaver>, StoreError> {
     let mut select = c.prepare_cached(
         "WITH one(id) AS (
            SELECT target FROM work WHERE dirty_rev > done_rev INTERSECT SELECT id FROM target WHERE ended_at IS NOT NULL
@@ -239,12 +244,14 @@ pub fn leavers(c: &Tx, doubled: &[i64], before: Moment, now: Moment) -> Result<V
              ELSE coalesce(t.ended_at, w.changes_at) END
          FROM one CROSS JOIN target t CROSS JOIN work w
          LEFT JOIN account a ON a.org = t.org AND a.okta_id = t.okta_id
-         WHERE t.id = one.id AND w.target = t.id AND coalesce(t.ended_at, w.changes_at) <= ?2
-         AND NOT (w.dirty_rev > w.done_rev AND w.dirty_at > ?2) AND (w.dirty_rev > w.done_rev OR a.status NOT IN ('DEPROVISIONED', 'SUSPENDED')
+         WHERE t.id = one.id AND w.target = t.id AND (t.id IN json_ints(?4)
+           OR (coalesce(t.ended_at, w.changes_at) <= ?2 AND NOT (w.dirty_rev > w.done_rev AND w.dirty_at > ?2)))
+         AND (w.dirty_rev > w.done_rev OR a.status NOT IN ('DEPROVISIONED', 'SUSPENDED')
            OR t.id IN json_ints(?3))
          ORDER BY t.id",
     )?;
-    let rows = select.query_map(params![now.millis(), before.millis(), serde_json::to_string(doubled)?], leaver)?;
+    let (doubled, decided) = (serde_json::to_string(doubled)?, serde_json::to_string(decided)?);
+    let rows = select.query_map(params![now.millis(), before.millis(), doubled, decided], leaver)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

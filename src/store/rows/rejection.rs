@@ -80,6 +80,25 @@ pub fn newest(c: &Tx, target: i64, change: ChangeKind) -> Result<Option<(i64, St
     Ok(select.query_row(params![target, change.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }
 
+/// Of whom the end of access was rejected, as far as that was not ended.
+pub fn of_ends(c: &Tx) -> Result<Vec<i64>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT DISTINCT target FROM rejection WHERE change IN ('deactivate', 'suspend') AND ended_at IS NULL",
+    )?;
+    Ok(select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+/// How many people of each org are held by what was rejected alone: no decision about them is open.
+pub fn keeps(c: &Tx) -> Result<Vec<(String, i64)>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT w.org, count(*) FROM work w WHERE w.dirty_rev > w.done_rev AND w.state = 2
+         AND EXISTS (SELECT 1 FROM rejection r WHERE r.target = w.target AND r.ended_at IS NULL)
+         AND NOT EXISTS (SELECT 1 FROM risk k JOIN hold h ON h.id = k.hold WHERE k.target = w.target AND h.verdict IS NULL)
+         GROUP BY w.org",
+    )?;
+    Ok(select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
+}
+
 /// What was rejected in a hold and was not ended: each with its target.
 pub fn in_hold(c: &Tx, hold: i64) -> Result<Vec<(i64, i64)>, StoreError> {
     let mut select =

@@ -15,7 +15,7 @@ use crate::store::previews;
 use crate::store::rejections;
 use crate::store::rows::review::rejected;
 use crate::store::rows::target::owner;
-use crate::store::rows::{account, intent, people, pin, review};
+use crate::store::rows::{account, intent, people, pin, rejection, review};
 use crate::store::unanswered::messages;
 use crate::store::views::unconfigured::unconfigured_orgs;
 use serde::{Deserialize, Serialize};
@@ -54,14 +54,14 @@ impl LeaverWithAccess {
     }
 }
 
-/// Everybody who has left and still has access for longer than the configuration allows: the most urgent first.
+/// Everybody who has left and still has access for longer than the configuration allows, or by decision: the most urgent first.
 pub fn leavers_with_access(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<LeaverWithAccess>, StoreError> {
     let after = rules.safeguards.leaver_access;
     let before = now.millis() - i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
     let doubles = doubles(c)?;
     let mut doubled: Vec<i64> = doubles.keys().copied().collect();
     doubled.extend(review::leavers_refused(c)?);
-    let rows = people::leavers(c, &doubled, Moment::from_millis(before), now)?;
+    let rows = people::leavers(c, &doubled, &rejection::of_ends(c)?, (Moment::from_millis(before), now))?;
     let (mut found, mut directories) = (Vec::new(), BTreeMap::new());
     let pauses = pause::pauses(c)?;
     for people::Leaver { target, conflict, state, reason, is_dirty, since } in rows {

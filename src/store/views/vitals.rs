@@ -9,7 +9,7 @@ use crate::domain::{ChangeKind, Rulebook};
 use crate::store::StoreError;
 use crate::store::engine::Tx;
 use crate::store::rows::audit as audit_rows;
-use crate::store::rows::{matched, missing, people, population, risk};
+use crate::store::rows::{matched, missing, people, population, rejection, risk};
 use std::collections::BTreeMap;
 
 /// One look at it.
@@ -52,6 +52,8 @@ pub struct OrgVitals {
     pub quarantined_since: Option<Moment>,
     /// People of whose changes some wait for a decision.
     pub held: i64,
+    /// People of whom nothing is left but what somebody has rejected.
+    pub rejected: i64,
 }
 
 /// How much of one safeguard is used.
@@ -123,6 +125,10 @@ fn backlog(c: &Tx, vitals: &mut Vitals) -> Result<(), StoreError> {
                 org.quarantined_since = org.quarantined_since.into_iter().chain([dirty.oldest]).min();
             }
         }
+    }
+    for (org, people) in rejection::keeps(c)? {
+        let org = vitals.orgs.entry(org).or_default();
+        (org.held, org.rejected) = (org.held - people, people);
     }
     Ok(())
 }
