@@ -15,7 +15,7 @@ use crate::config::Reconciling;
 use crate::domain::Priority;
 use crate::mailbox::Bell;
 use crate::report::Reconciliation;
-use crate::store::{Compared, Drifted, OrgRead, Store, append, findings};
+use crate::store::{Compared, Drifted, OperatorRequest, OrgRead, Request, Store, append, findings};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,10 +44,11 @@ impl Reconciler {
         let mut next = self.next(last);
         loop {
             tokio::time::sleep(self.lists.org.shared.clock.real(TICK).max(SHORTEST_TICK)).await;
-            let asked = self.lists.org.shared.store.reconcile_requests(&self.lists.org.name).await.unwrap_or_else(|e| {
+            let mut asked = self.lists.org.shared.store.reconcile_requests(&self.lists.org.name).await.unwrap_or_else(|e| {
                 tracing::error!(org = %self.lists.org.name, error = %e, "it cannot be looked up whether somebody wants the org read again");
                 Vec::new()
             });
+            self.decide(&mut asked).await;
             let now = self.lists.org.shared.clock.now();
             // A list that was not believed is read again: the role may have got its people back.
             let is_due = next.is_some_and(|at| at <= now) || !self.lists.are_believed() && last + AGAIN <= now;
@@ -70,6 +71,30 @@ impl Reconciler {
         }
     }
 
+    /// Acts upon what was decided about groups that are gone; what else was asked for stays in `asked`.
+    async fn decide(&self, asked: &mut Vec<Request>) {
+        let org = &self.lists.org;
+        let (groups, others) = std::mem::take(asked).into_iter().partition::<Vec<_>, _>(|request| {
+            matches!(request.asked, OperatorRequest::Group { .. })
+        });
+        *asked = others;
+        for Request { id, asked, author, .. } in groups {
+            let OperatorRequest::Group { name, again } = asked else { continue };
+            let outcome = match self.directory.decide(org, &name, again, author).await {
+                Ok(true) => "decided".to_owned(),
+                Ok(false) => format!("refused: no group {name:?} of the mapping is gone; see `attention`"),
+                Err(e) => {
+                    tracing::error!(org = %org.name, error = %e, "a decision about a group could not be written down; it is tried again");
+                    continue;
+                }
+            };
+            if let Err(e) = org.shared.store.request_done(id, outcome).await {
+                tracing::error!(error = %e, "a request could not be closed; it is carried out again");
+            }
+            self.wake.ring();
+        }
+    }
+
     /// The next time by the schedule.
     fn next(&self, now: Moment) -> Option<Moment> {
         self.settings.schedule.as_ref()?.next(now)
@@ -86,6 +111,7 @@ impl Reconciler {
             Priority::Inspect,
         )
         .await?;
+        let directory = self.directory.beside(&self.lists.org, directory).await;
         let Listed { accounts, groups, lacks_some } =
             read_accounts(&self.lists.org.writers, &directory, &rulebook, &self.lists.org.mapped).await?;
         if lacks_some {

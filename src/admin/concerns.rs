@@ -49,7 +49,10 @@ impl State {
             let since = ago(hold.since, &state.at);
             all.push(warn(format!("hold {id}, since {since}: {change} of {people}, {why}; see `holds show {id}`")));
         }
-        all.extend(state.notices.iter().map(|(what, why)| warn(format!("{what}: {why}; see `check`"))));
+        all.extend(state.notices.iter().map(|(what, why)| match why.contains("; `") {
+            true => warn(format!("{what}: {why}")), // it says what to do
+            false => warn(format!("{what}: {why}; see `check`")),
+        }));
         for one in state.expiring.iter().filter(|one| one.seconds < ENDS_SOON) {
             all.push(bad(ends(&one.what, one.seconds)));
         }

@@ -6,7 +6,7 @@ use crate::clock::Moment;
 use crate::domain::{ChangeKind, Decider, Rulebook};
 use crate::store::{
     Approval, Ballot, Linked, Location, Operator, OperatorRequest, Opined, Opinion, Planned, Store, StoreError, Tx,
-    Unfit, Voted, accept_adoption, accept_list, adoption, approve, cancel, drain, find, held_people, holds, identity,
+    Unfit, Voted, accept_adoption, accept_list, adoption, approve, cancel, drain, find, gone_group, held_people, holds, identity,
     linked, opine, org_of_hold, pause, request, resume, retry, reverse, split_outlook, vote,
 };
 use serde::de::DeserializeOwned;
@@ -202,6 +202,17 @@ impl Decisions {
                 accept_list(&c, org, by)?;
                 request(&c, org, &OperatorRequest::Reconcile, by, now)?;
                 json!({ "org": org, "by": by.name })
+            }
+            Ask::MakeGroup | Ask::LeaveGroup => {
+                let (org, c) = (self.org(&parts[0])?, operator()?);
+                let (name, again) = (text("group").to_owned(), ask == Ask::MakeGroup);
+                if gone_group(&c, org, &name)?.is_none() {
+                    let why = format!("no group {name:?} of the mapping was deleted in {org}; see `attention`");
+                    return Err(Refusal::NotFound(why));
+                }
+                let asked = OperatorRequest::Group { name: name.clone(), again };
+                let request = request(&c, org, &asked, by, now)?;
+                json!({ "request": request, "org": org, "group": name, "again": again, "by": by.name })
             }
             Ask::AcceptReview | Ask::RejectReview => {
                 let (id, accept) = (self.number("review", &parts[0])?, ask == Ask::AcceptReview);

@@ -79,6 +79,9 @@ pub fn describe(event: &Event) -> String {
         Event::Drifted(it) => {
             let fields: Vec<&str> = it.changes.iter().map(|change| change.field.as_str()).collect();
             let actor = it.actor.as_ref().map(|actor| format!(" ({actor})")).unwrap_or_default();
+            if it.login.starts_with("group \"") {
+                return format!("somebody else has deleted the {} in Okta{actor}", it.login);
+            }
             format!("somebody else has changed the account in Okta: {}{actor}", fields.join(", "))
         }
         Event::Reconciled(it) => {

@@ -10,6 +10,10 @@ use std::process::ExitCode;
 pub enum Action {
     /// Accounts that Okta's lists lack were deleted: from the next list on each is asked for, and forgotten if it is gone
     AcceptList(Options),
+    /// A group of the mapping that somebody else has deleted in Okta is made again, and its members of before are put into it
+    MakeGroup(GroupOptions),
+    /// A group of the mapping that somebody else has deleted in Okta is done without, until somebody makes it
+    LeaveGroup(GroupOptions),
 }
 
 /// Flags of `org accept-list`.
@@ -18,7 +22,24 @@ pub struct Options {
     /// The org
     #[arg(value_name = "ORG")]
     pub org: String,
-    /// Who accepts, for the audit
+    /// Who decides, for the audit
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    /// Which service or store is asked, and whether JSON is printed
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+/// Flags of `org make-group` and `org leave-group`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct GroupOptions {
+    /// The org
+    #[arg(value_name = "ORG")]
+    pub org: String,
+    /// The group, by its name
+    #[arg(value_name = "GROUP")]
+    pub group: String,
+    /// Who decides, for the audit
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
     /// Which service or store is asked, and whether JSON is printed
@@ -28,7 +49,14 @@ pub struct Options {
 
 /// Carries it out.
 pub async fn org(action: &Action) -> anyhow::Result<ExitCode> {
-    let Action::AcceptList(options) = action;
+    match action {
+        Action::AcceptList(options) => accept_list(options).await,
+        Action::MakeGroup(options) => decide(options, Ask::MakeGroup, "it is made and filled again").await,
+        Action::LeaveGroup(options) => decide(options, Ask::LeaveGroup, "everybody goes on without it").await,
+    }
+}
+
+async fn accept_list(options: &Options) -> anyhow::Result<ExitCode> {
     let backend = options.asking.at.to_decide(options.by.as_ref())?;
     let message = backend.ask(Ask::AcceptList, &[&options.org], json!({})).await?;
     if options.asking.json {
@@ -39,6 +67,17 @@ pub async fn org(action: &Action) -> anyhow::Result<ExitCode> {
             options.org,
             by(&message)
         );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn decide(options: &GroupOptions, ask: Ask, what: &str) -> anyhow::Result<ExitCode> {
+    let backend = options.asking.at.to_decide(options.by.as_ref())?;
+    let message = backend.ask(ask, &[&options.org], json!({ "group": options.group })).await?;
+    if options.asking.json {
+        println!("{message}");
+    } else {
+        println!("{}: decided by {} about the group {:?}: {what}", options.org, by(&message), options.group);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -28,6 +28,7 @@ mod evaluation;
 mod everybody;
 mod findings;
 mod forced;
+mod gone;
 mod handle;
 mod holds;
 mod joining;
@@ -92,6 +93,7 @@ pub use engine::{
     Trouble, Turn, Tx, beside, location, lock, nodes,
 };
 pub use findings::findings;
+pub use gone::gone_group;
 pub use handle::Store;
 pub use holds::org_of_hold;
 pub use lease::{EndStep, Want};

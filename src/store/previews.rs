@@ -4,7 +4,7 @@ use super::engine::Tx;
 use super::rows::meta::{meta, number, set_meta};
 use super::rows::org::identity;
 use super::rows::{people, target};
-use super::{Store, StoreError, awaiting, cases, rejections};
+use super::{Store, StoreError, awaiting, cases, gone, rejections};
 use crate::clock::Moment;
 use crate::domain::guard::preview::{About, Preview, preview};
 use crate::domain::{Directory, Group, Rulebook};
@@ -34,8 +34,12 @@ impl Store {
     pub async fn put_directory(&self, org: &str, directory: &Directory, now: Moment) -> Result<usize, StoreError> {
         let (org, text, directory) = (org.to_owned(), serde_json::to_string(directory)?, directory.clone());
         self.run(move |c| {
-            if meta(c, &key(&org))?.as_ref() != Some(&text) {
+            let before = meta(c, &key(&org))?;
+            if before.as_ref() != Some(&text) {
                 put(c, &org, &text)?;
+                if let Some(before) = before {
+                    gone::there_again(c, &org, &serde_json::from_str(&before)?, &directory, now)?;
+                }
             }
             awaiting::directory_read(c, &org, &directory, now)
         })
@@ -52,7 +56,9 @@ fn put(c: &Tx, org: &str, text: &str) -> Result<(), StoreError> {
 /// A group was made in an org, or seen there for the first time: whoever plans beside the service, and the next start, know it at once.
 pub(super) fn group_seen(c: &Tx, org: &str, group: &Group, now: Moment) -> Result<(), StoreError> {
     let Some(mut known) = directory(c, org)? else { return Ok(()) };
+    let before = known.clone();
     known.learn(group);
+    gone::there_again(c, org, &before, &known, now)?;
     put(c, org, &serde_json::to_string(&known)?)?;
     awaiting::directory_read(c, org, &known, now).map(drop)
 }

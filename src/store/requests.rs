@@ -56,6 +56,13 @@ pub enum OperatorRequest {
         /// For the audit.
         why: String,
     },
+    /// A group of the mapping that somebody else has deleted in Okta is made and filled again, or done without.
+    Group {
+        /// Its name.
+        name: String,
+        /// Whether it is made again.
+        again: bool,
+    },
     /// Let go of what was pinned.
     Release {
         /// Of whom.
@@ -84,6 +91,8 @@ pub struct Request {
     pub org: String,
     /// What the operator asks for.
     pub asked: OperatorRequest,
+    /// Whoever asks.
+    pub author: Author,
 }
 
 impl OperatorRequest {
@@ -93,6 +102,7 @@ impl OperatorRequest {
             OperatorRequest::Reconcile
             | OperatorRequest::Undo { .. } // derives its own
             | OperatorRequest::Split { .. }
+            | OperatorRequest::Group { .. }
             | OperatorRequest::Missing { .. } => Vec::new(),
             OperatorRequest::Fix { targets }
             | OperatorRequest::Release { targets }
@@ -114,11 +124,16 @@ pub fn is_done(c: &Tx, id: i64) -> Result<Option<String>, StoreError> {
 }
 
 impl Store {
-    /// Requests to read an org again.
+    /// Requests to read an org again, and decisions about groups of it that are gone.
     pub async fn reconcile_requests(&self, org: &str) -> Result<Vec<Request>, StoreError> {
         let org = org.to_owned();
         self.run(move |c| {
-            Ok(open(c)?.into_iter().filter(|r| r.org == org && r.asked == OperatorRequest::Reconcile).collect())
+            let mut asked = open(c)?;
+            asked.retain(|request| {
+                let is_ours = matches!(request.asked, OperatorRequest::Reconcile | OperatorRequest::Group { .. });
+                request.org == org && is_ours
+            });
+            Ok(asked)
         })
         .await
     }
@@ -161,7 +176,7 @@ fn carry_out(c: &Tx, rules: &Rulebook, request: &Request, now: Moment) -> Result
     let targets = request.asked.targets();
     all_there(c, &request.org, &targets)?;
     match &request.asked {
-        OperatorRequest::Reconcile => return Ok(None),
+        OperatorRequest::Reconcile | OperatorRequest::Group { .. } => return Ok(None),
         OperatorRequest::Fix { targets } => fix(c, request, targets, (&by, &principal), now)?,
         OperatorRequest::Undo { scope, code, why } => {
             let done = undo::apply(c, rules, scope, code, why, (&by, &principal), now)?;
@@ -255,7 +270,10 @@ fn open(c: &Tx) -> Result<Vec<Request>, StoreError> {
     let mut requests = Vec::new();
     for row::Open { id, org, what } in row::open(c)? {
         match serde_json::from_str(&what) {
-            Ok(asked) => requests.push(Request { id, org, asked }),
+            Ok(asked) => {
+                let (by, principal) = row::asked_by(c, id)?;
+                requests.push(Request { id, org, asked, author: Author::new(by, principal) });
+            }
             // One that cannot be read holds up no other.
             Err(e) => row::done(c, id, &format!("failed: it cannot be read ({e})"))?,
         }

@@ -21,6 +21,7 @@ mod bad_input;
 mod correlation;
 mod ended_everywhere;
 mod first_contact;
+mod groups_gone;
 mod identity;
 mod late_calls;
 mod lifecycle;

@@ -3,13 +3,16 @@
 
 use super::administrators::{read_by_group, read_newcomers};
 use super::awaited::{Found, read_awaited};
+use super::gone::with_gone;
 use super::prime::read_directory;
 use super::shared::Org;
 use crate::actors::wiring::readiness::Readiness;
 use crate::actors::wiring::shared::Shared;
 use crate::actors::wiring::supervisor::TaskError;
+use crate::audit::Author;
 use crate::clock::Moment;
 use crate::domain::{Directory, Group, Priority};
+use crate::store::StoreError;
 use arc_swap::ArcSwap;
 use dashmap::DashSet;
 use std::sync::Arc;
@@ -40,6 +43,8 @@ pub struct SharedDirectory {
     creating: Arc<DashSet<String>>,
     /// How many things that people wait for were asked for so far.
     sought: Arc<AtomicUsize>,
+    /// Whether a group that somebody else deletes is made again without a question.
+    correct: bool,
 }
 
 /// That a run is making a group.
@@ -55,9 +60,10 @@ impl Drop for Making {
 }
 
 impl SharedDirectory {
-    /// Shares `directory`.
-    pub fn new(directory: Directory) -> Self {
+    /// Shares `directory`; `correct` says that groups which somebody else deletes are made again without a question.
+    pub fn new(directory: Directory, correct: bool) -> Self {
         Self {
+            correct,
             current: Arc::new(ArcSwap::from_pointee(directory)),
             stale: Arc::default(),
             creating: Arc::default(),
@@ -74,8 +80,30 @@ impl SharedDirectory {
     pub fn replace(&self, directory: Directory) {
         self.current.rcu(|old| {
             let by_group = old.administrators().by_group.clone();
-            directory.clone().with_roles_by_group(by_group)
+            let mut gone = directory.gone().clone();
+            gone.keep_decisions(old.gone());
+            directory.clone().with_gone(gone).with_roles_by_group(by_group)
         });
+    }
+
+    /// The directory that was read, with groups that somebody else has deleted since it was read last: these are told.
+    pub async fn beside(&self, org: &Org, read: Directory) -> Directory {
+        beside(org, &self.load(), read, self.correct).await
+    }
+
+    /// It was decided whether a group that is gone is made again; false if no group of this name is gone.
+    pub async fn decide(&self, org: &Org, name: &str, again: bool, author: Author) -> Result<bool, StoreError> {
+        let (store, now) = (&org.shared.store, org.shared.clock.now());
+        let Some(id) = Directory::clone(&self.load()).decide_gone(name, again) else { return Ok(false) };
+        self.current.rcu(|old| {
+            let mut new = Directory::clone(old);
+            new.decide_gone(name, again);
+            new
+        });
+        store.put_directory(&org.name, &self.load(), now).await?;
+        store.decided_group(&org.name, (name.to_owned(), id), again, author, now).await?;
+        say_what_is_gone(&org.shared.readiness, &org.name, &self.load());
+        Ok(true)
     }
 
     /// A group was made.
@@ -146,6 +174,7 @@ impl SharedDirectory {
             let Some(rules) = rulebook.org(&org.name) else { return Ok(()) };
             match read_directory(&org.writers, &rulebook.mapping, rules, &known, priority).await {
                 Ok(directory) => {
+                    let directory = self.beside(&org, directory).await;
                     self.write_down(&org, &directory).await;
                     say_who_is_unknown(readiness, &org.name, &directory);
                     let by_group = self.load().administrators().by_group.clone();
@@ -257,6 +286,29 @@ impl SharedDirectory {
         });
         say_who_is_unknown(&org.shared.readiness, &org.name, &self.load());
         self.administrators_changed(org).await;
+    }
+}
+
+/// The directory that was read, with groups of the mapping that somebody else has deleted: those that are gone since are told.
+pub(crate) async fn beside(org: &Org, before: &Directory, read: Directory, correct: bool) -> Directory {
+    let Shared { clock, store, readiness, .. } = &org.shared;
+    let (rules, now) = (store.rules().load(), clock.now());
+    let (directory, new) = with_gone(&org.writers, &rules.mapping, before, read, correct, now).await;
+    if let Err(e) = store.groups_gone(&org.name, new, now).await {
+        tracing::error!(org = %org.name, error = %e, "groups that were deleted could not be written down");
+    }
+    say_what_is_gone(readiness, &org.name, &directory);
+    directory
+}
+
+/// Says for as long as nobody has decided which groups of the mapping somebody else has deleted.
+fn say_what_is_gone(readiness: &Readiness, org: &str, directory: &Directory) {
+    let what = format!("groups of {org}");
+    let undecided = directory.gone().iter().filter(|group| group.again.is_none());
+    let messages: Vec<String> = undecided.map(|group| group.message().replace("ORG", org)).collect();
+    match messages.is_empty() {
+        true => readiness.settle(&what),
+        false => readiness.notice(&what, messages.join("; ")),
     }
 }
 

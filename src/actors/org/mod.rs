@@ -3,6 +3,7 @@
 pub(crate) mod administrators;
 pub(crate) mod awaited;
 pub(crate) mod directory;
+pub(crate) mod gone;
 mod links;
 pub(crate) mod lists;
 mod opener;

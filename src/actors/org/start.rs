@@ -4,7 +4,7 @@
 //! start; what is open after that is said by the opener.
 
 use super::administrators::read_administrators;
-use super::directory::{SharedDirectory, say_who_is_unknown};
+use super::directory::{SharedDirectory, beside, say_who_is_unknown};
 use super::lists::Lists;
 use super::opener::{NOBODY_ASKED, Opener};
 use super::prime::{Listed, read_accounts, read_directory, read_schema};
@@ -199,8 +199,10 @@ impl Beginning {
     async fn try_prime(&self) -> Result<(Directory, Primed), String> {
         let mapping = &self.rulebook.mapping;
         let rules = self.rules().ok_or("the org is not configured")?;
+        let before = self.last_read().await?.unwrap_or_default();
         let known = self.last_known().await?;
         let directory = read_directory(&self.org.writers, mapping, rules, &known, Priority::Inspect).await?;
+        let directory = beside(&self.org, &before, directory, self.reconcile.correct).await;
         say_who_is_unknown(&self.org.shared.readiness, &self.org.name, &directory);
         self.compare_schema().await;
         let started = self.org.shared.clock.now();
@@ -228,9 +230,14 @@ impl Beginning {
 
     /// Who was an administrator when that was read last.
     async fn last_known(&self) -> Result<Administrators, String> {
-        let name = self.org.name.clone();
-        let before = self.org.shared.store.run(move |c| directory(c, &name)).await.map_err(|e| e.to_string())?;
+        let before = self.last_read().await?;
         Ok(before.map_or(Administrators::never_read(), |before| before.administrators().clone()))
+    }
+
+    /// What the org had besides people when that was read last.
+    async fn last_read(&self) -> Result<Option<Directory>, String> {
+        let name = self.org.name.clone();
+        self.org.shared.store.run(move |c| directory(c, &name)).await.map_err(|e| e.to_string())
     }
 
     /// Says what of the mapping does not fit the org. Nobody waits for that but those whom it concerns.
@@ -263,7 +270,7 @@ fn missing(org: &str) -> String {
 impl Beginning {
     /// Starts the dispatcher, closed, and what forecasts its backlog.
     fn begin(&self, directory: Directory) -> Begun {
-        let (org, directory, runs) = (&self.org, SharedDirectory::new(directory), Runs::default());
+        let (org, directory, runs) = (&self.org, SharedDirectory::new(directory, self.reconcile.correct), Runs::default());
         let (lists, supervisor) = (self.lists.clone(), &org.shared.supervisor);
         let tools = Tools { org: org.clone(), directory: directory.clone(), lists, runs: runs.clone() };
         let dispatcher = Dispatcher::start_with(tools);

@@ -1,6 +1,7 @@
 //! What an Okta org has besides people, as far as plans need it: groups and who may write them, apps, administrators.
 
 use crate::domain::account::administrators::{AdminLevel, Administrators};
+use crate::domain::account::gone::GoneGroups;
 use crate::domain::account::group_rule::OktaRule;
 use crate::domain::text::login_key;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,9 @@ pub struct Directory {
     /// Okta's own group rules.
     #[serde(default)]
     rules: Vec<OktaRule>,
+    /// Groups of the mapping that somebody else has deleted.
+    #[serde(default)]
+    gone: GoneGroups,
 }
 
 impl Directory {
@@ -74,6 +78,21 @@ impl Directory {
     /// The same with the org's group rules.
     pub fn with_rules(self, rules: Vec<OktaRule>) -> Self {
         Self { rules, ..self }
+    }
+
+    /// The same with what is known of groups that somebody else has deleted.
+    pub fn with_gone(self, gone: GoneGroups) -> Self {
+        Self { gone, ..self }
+    }
+
+    /// Groups of the mapping that somebody else has deleted.
+    pub fn gone(&self) -> &GoneGroups {
+        &self.gone
+    }
+
+    /// It was decided whether a group that is gone is made again; returns its id, or `None` if no group of this name is gone.
+    pub fn decide_gone(&mut self, name: &str, again: bool) -> Option<String> {
+        self.gone.decide(name, again).map(|group| group.id.clone())
     }
 
     /// Okta's own group rules.
@@ -140,6 +159,7 @@ impl Directory {
         if let Some(old) = self.groups.get(&group.id) {
             self.by_name.remove(&old.name);
         }
+        self.gone.is_there(&group.name);
         self.by_name.insert(group.name.clone(), group.id.clone());
         self.groups.insert(group.id.clone(), group);
     }
@@ -172,6 +192,7 @@ impl Directory {
                 self.by_name.remove(&before);
             }
         }
+        self.gone.is_there(name);
         self.by_name.entry(name.clone()).or_insert_with(|| group.id.clone());
         self.groups.entry(group.id.clone()).or_insert_with(|| Group { name: name.clone(), ..group.clone() });
     }

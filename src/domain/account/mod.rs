@@ -2,6 +2,7 @@
 
 pub(crate) mod administrators;
 pub(crate) mod directory;
+pub mod gone;
 pub(crate) mod group_rule;
 pub(crate) mod knowledge;
 pub(crate) mod list;

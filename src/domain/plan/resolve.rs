@@ -94,24 +94,33 @@ pub(in crate::domain) fn resolve(
     for (name, wanted) in &desired.groups {
         // To Okta two names that differ in case are one: what a rule would make is there already.
         let alike = || directory.find_alike(name).filter(|group| wanted.create && mapping.manages(group));
-        let why = match directory.find(name).or_else(alike) {
-            Some(group) if directory.is_rule_owned(&group.id) => continue,
-            Some(group) if group.writable => {
+        // What somebody else has deleted is not made again without a decision.
+        let gone = directory.gone().called(name);
+        let is_made_again = gone.is_some_and(|gone| gone.again == Some(true));
+        let why = match (directory.find(name).or_else(alike), gone) {
+            (Some(group), _) if directory.is_rule_owned(&group.id) => continue,
+            (Some(group), _) if group.writable => {
                 resolved.ids.insert(group.id.clone());
                 continue;
             }
-            Some(group) => format!(
+            (Some(group), _) => format!(
                 "{}: Okta does not let anybody write memberships of group {:?}; name another group",
                 wanted.rule, group.name
             ),
-            None if wanted.create => match unfit(name) {
+            (None, Some(gone)) if !is_made_again => {
+                if gone.again == Some(false) && !wanted.required {
+                    continue;
+                }
+                format!("{}: {}", wanted.rule, gone.message())
+            }
+            (None, _) if wanted.create || is_made_again => match unfit(name) {
                 None => {
                     resolved.missing.push(name.clone());
                     continue;
                 }
                 Some(why) => format!("{}: a group that is called {:?} cannot be made: {why}", wanted.rule, cut(name)),
             },
-            None => format!(
+            (None, _) => format!(
                 "{}: there is no group {name:?} in Okta; create it there, or set create = true on the rule",
                 wanted.rule
             ),

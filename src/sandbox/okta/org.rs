@@ -25,6 +25,14 @@ impl Okta {
         self.log.push(Event { at, kind, target: target.to_owned(), by: None });
     }
 
+    /// An administrator deletes a group by hand, in the console.
+    pub fn delete_group_by_hand(&mut self, name: &str, at: Moment) {
+        let Some(id) = self.groups.values().find(|group| group.name == name).map(|group| group.id.clone()) else { return };
+        self.groups.remove(&id);
+        self.members.remove(&id);
+        self.log.push(Event { at, kind: "group.lifecycle.delete", target: id, by: Some(ADMINISTRATOR) });
+    }
+
     /// An administrator changes an attribute of somebody by hand, in the console.
     pub fn edit_by_hand(&mut self, anchor: &str, field: &str, value: &str, at: Moment) {
         let Some(id) = self.user_by_anchor(anchor).map(|user| user.id.clone()) else { return };

@@ -107,6 +107,26 @@ pub fn by_anchor(c: &Tx, org: &str, anchor: &str) -> Result<Vec<Account>, StoreE
     read_all(&docs)
 }
 
+/// Whose account is a member of a group, as far as it is known.
+pub fn members_of(c: &Tx, org: &str, group: &str) -> Result<Vec<i64>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT t.id, a.doc FROM account a JOIN target t ON t.org = a.org AND t.okta_id = a.okta_id \
+         WHERE a.org = ?1 AND a.doc LIKE ?2 ORDER BY t.id",
+    )?;
+    let like = format!("%\"{group}\"%");
+    let found: Vec<(i64, String)> = select
+        .query_map([org, like.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut members = Vec::new();
+    for (target, doc) in found {
+        let account: Account = serde_json::from_str(&doc)?;
+        if account.groups.contains(group) {
+            members.push(target);
+        }
+    }
+    Ok(members)
+}
+
 /// The account with this login, as Okta compares logins.
 pub fn by_login(c: &Tx, org: &str, login: &str) -> Result<Option<Account>, StoreError> {
     let mut select = c.prepare_cached("SELECT doc FROM account WHERE org = ?1 AND login_key = ?2")?;

@@ -12,6 +12,7 @@ use crate::store::engine::Tx;
 use crate::store::leavers_with_access;
 use crate::store::name_of;
 use crate::store::pauses;
+use crate::store::previews::directory_of;
 use crate::store::reviews::reviews;
 use crate::store::rows::source::name_in;
 use crate::store::rows::{link, matched, people};
@@ -24,7 +25,7 @@ const MANY_MISSING: usize = 20;
 /// Somebody or something that waits for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttentionItem {
-    /// `leaver with access`, `access ended`, `not configured`, `paused`, `first contact`, `held`, `quarantined`, `missing`,
+    /// `leaver with access`, `access ended`, `not configured`, `paused`, `group deleted`, `first contact`, `held`, `quarantined`, `missing`,
     /// `unreadable`, `review`, `ambiguous` or `remark`.
     pub what: String,
     /// The org, by its name in the configuration; `None` if it is about every org or none.
@@ -182,6 +183,12 @@ fn stopped(c: &Tx, rules: &Rulebook) -> Result<Vec<AttentionItem>, StoreError> {
         stopped.push(all("paused", pause.org, "every org", why));
     }
     for org in &rules.orgs {
+        let directory = directory_of(c, &org.name)?;
+        let gone = directory.iter().flat_map(|directory| directory.gone().iter()).filter(|one| one.again.is_none());
+        for one in gone {
+            let why = one.message().replace("ORG", &org.name);
+            stopped.push(all("group deleted", Some(org.name.clone()), "every tenant", why));
+        }
         for tenant in &org.tenants {
             if matched::accepted_by(c, &org.name, tenant)?.is_none() {
                 let why =
