@@ -88,7 +88,8 @@ impl SharedDirectory {
 
     /// The directory that was read, with groups that somebody else has deleted since it was read last: these are told.
     pub async fn beside(&self, org: &Org, read: Directory) -> Directory {
-        beside(org, &self.load(), read, self.correct).await
+        // First everybody plans with what is so now.
+        beside(org, &self.load(), read, self.correct, |directory| self.replace(directory.clone())).await
     }
 
     /// It was decided whether a group that is gone is made again; false if no group of this name is gone.
@@ -290,10 +291,19 @@ impl SharedDirectory {
 }
 
 /// The directory that was read, with groups of the mapping that somebody else has deleted: those that are gone since are told.
-pub(crate) async fn beside(org: &Org, before: &Directory, read: Directory, correct: bool) -> Directory {
+pub(crate) async fn beside(
+    org: &Org,
+    before: &Directory,
+    read: Directory,
+    correct: bool,
+    replace: impl FnOnce(&Directory),
+) -> Directory {
     let Shared { clock, store, readiness, .. } = &org.shared;
     let (rules, now) = (store.rules().load(), clock.now());
     let (directory, new) = with_gone(&org.writers, &rules.mapping, before, read, correct, now).await;
+    if !new.is_empty() {
+        replace(&directory);
+    }
     if let Err(e) = store.groups_gone(&org.name, new, now).await {
         tracing::error!(org = %org.name, error = %e, "groups that were deleted could not be written down");
     }

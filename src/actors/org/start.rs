@@ -202,7 +202,7 @@ impl Beginning {
         let before = self.last_read().await?.unwrap_or_default();
         let known = self.last_known().await?;
         let directory = read_directory(&self.org.writers, mapping, rules, &known, Priority::Inspect).await?;
-        let directory = beside(&self.org, &before, directory, self.reconcile.correct).await;
+        let directory = beside(&self.org, &before, directory, self.reconcile.correct, |_| ()).await;
         say_who_is_unknown(&self.org.shared.readiness, &self.org.name, &directory);
         self.compare_schema().await;
         let started = self.org.shared.clock.now();
@@ -270,7 +270,8 @@ fn missing(org: &str) -> String {
 impl Beginning {
     /// Starts the dispatcher, closed, and what forecasts its backlog.
     fn begin(&self, directory: Directory) -> Begun {
-        let (org, directory, runs) = (&self.org, SharedDirectory::new(directory, self.reconcile.correct), Runs::default());
+        let (org, directory, runs) =
+            (&self.org, SharedDirectory::new(directory, self.reconcile.correct), Runs::default());
         let (lists, supervisor) = (self.lists.clone(), &org.shared.supervisor);
         let tools = Tools { org: org.clone(), directory: directory.clone(), lists, runs: runs.clone() };
         let dispatcher = Dispatcher::start_with(tools);
