@@ -74,9 +74,9 @@ impl Reconciler {
     /// Acts upon what was decided about groups that are gone; what else was asked for stays in `asked`.
     async fn decide(&self, asked: &mut Vec<Request>) {
         let org = &self.lists.org;
-        let (groups, others) = std::mem::take(asked).into_iter().partition::<Vec<_>, _>(|request| {
-            matches!(request.asked, OperatorRequest::Group { .. })
-        });
+        let (groups, others) = std::mem::take(asked)
+            .into_iter()
+            .partition::<Vec<_>, _>(|request| matches!(request.asked, OperatorRequest::Group { .. }));
         *asked = others;
         for Request { id, asked, author, .. } in groups {
             let OperatorRequest::Group { name, again } = asked else { continue };

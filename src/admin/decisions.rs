@@ -6,8 +6,8 @@ use crate::clock::Moment;
 use crate::domain::{ChangeKind, Decider, Rulebook};
 use crate::store::{
     Approval, Ballot, Linked, Location, Operator, OperatorRequest, Opined, Opinion, Planned, Store, StoreError, Tx,
-    Unfit, Voted, accept_adoption, accept_list, adoption, approve, cancel, drain, find, gone_group, held_people, holds, identity,
-    linked, opine, org_of_hold, pause, request, resume, retry, reverse, split_outlook, vote,
+    Unfit, Voted, accept_adoption, accept_list, adoption, approve, cancel, drain, find, gone_group, held_people, holds,
+    identity, linked, opine, org_of_hold, pause, request, resume, retry, reverse, split_outlook, vote,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

@@ -3,6 +3,7 @@
 use super::admin_roles::{grant_findings, list_finding};
 use super::finding::{Finding, all, bad, good, value, warning};
 use super::place::ConfigFile;
+use super::places::places;
 use crate::actors::poller::read_catalogue;
 use crate::admin::auth;
 use crate::clock::Clock;
@@ -55,6 +56,7 @@ pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
                 findings.extend(anchors(&config));
                 findings.extend(not_configured(&config));
             }
+            findings.extend(places(&config));
             findings.push(approvers_finding(&config));
             findings.extend(network_findings(&config, &|name| std::env::var(name).ok()));
             if !options.offline {

@@ -23,6 +23,7 @@ pub mod nodes;
 pub mod org;
 pub mod pause;
 pub mod place;
+mod places;
 pub mod plan;
 mod process;
 pub mod quarantine;

@@ -13,6 +13,12 @@ pub fn is_invisible(c: char) -> bool {
         || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+/// A name as it is meant: without blanks and invisible characters at its ends and around its words, and with one blank for several.
+pub fn trimmed(name: &str) -> String {
+    let words = name.split_whitespace().map(|word| word.trim_matches(is_invisible));
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 /// Characters that a text has at most where people read it.
 const LONGEST: usize = 2000;
 
@@ -81,6 +87,15 @@ pub fn is_uuid(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_sees_at_the_ends_of_a_name_makes_no_other_name() {
+        for odd in ["Sales ", " Sales", "Sales\u{200b}", "\u{feff}Sales\u{a0}", "Sales\t"] {
+            assert_eq!(trimmed(odd), "Sales", "{odd:?}");
+        }
+        assert_eq!(trimmed("Sales  North\u{200b} "), "Sales North");
+        assert_eq!(trimmed("\u{200b} "), "");
+    }
 
     #[test]
     fn spellings_of_one_word_are_one_word() {

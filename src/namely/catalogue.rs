@@ -2,6 +2,7 @@
 //! and what an office is said by the group's type (`namely-api.md §3.5`).
 
 use crate::domain::loose;
+use crate::domain::text::{trimmed, visible};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 
@@ -74,19 +75,19 @@ impl Catalogue {
         let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
         let types: HashMap<String, (String, GroupKind)> = list(group_types, "group_types")
             .iter()
-            .filter_map(|t| Some((id_of(&t["id"])?, (t["title"].as_str()?.to_owned(), names.kind(t)))))
+            .filter_map(|t| Some((id_of(&t["id"])?, (title_of(&t["title"])?, names.kind(t)))))
             .collect();
         let groups = list(groups, "groups")
             .iter()
             .filter_map(|g| {
                 // `type` on a group is free text; the type's id is in `links` (namely-api.md §2.7).
                 let (group_type, kind) = types.get(&id_of(&g["links"]["group_type"])?)?.clone();
-                Some((id_of(&g["id"])?, CatalogueGroup { title: g["title"].as_str()?.to_owned(), group_type, kind }))
+                Some((id_of(&g["id"])?, CatalogueGroup { title: title_of(&g["title"])?, group_type, kind }))
             })
             .collect();
         let tier_titles: HashMap<String, String> = list(&job_titles["linked"], "job_tiers")
             .iter()
-            .filter_map(|t| Some((id_of(&t["id"])?, t["title"].as_str()?.to_owned())))
+            .filter_map(|t| Some((id_of(&t["id"])?, title_of(&t["title"])?)))
             .collect();
         let tiers = list(job_titles, "job_titles")
             .iter()
@@ -115,6 +116,16 @@ impl Catalogue {
         let of = |kind| self.groups.values().filter(|g| g.kind == kind).count();
         (of(GroupKind::Department), of(GroupKind::Office), of(GroupKind::Custom))
     }
+}
+
+/// A title without what nobody sees at its ends, and with one blank for several: to people, and to Okta's groups, it is one name.
+fn title_of(value: &Value) -> Option<String> {
+    let written = value.as_str()?;
+    let title = trimmed(written);
+    if title != written {
+        tracing::info!(title = %visible(written), "a title of Namely has blanks or invisible characters at its ends: read without them");
+    }
+    Some(title)
 }
 
 /// Ids are texts here and numbers there; a link may be the id itself or an object with it.

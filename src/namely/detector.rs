@@ -12,6 +12,7 @@ use crate::domain::record::document::{Changed, Held, ShownAgain, is_of_before};
 use crate::domain::record::employee::ContentHash;
 use crate::domain::record::facts::Facts;
 use crate::domain::record::facts::ProfileProblem;
+use crate::domain::text::trimmed;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -100,7 +101,7 @@ impl Detector {
         for (id, name) in named_groups(profile) {
             let Some(known) = catalogue.group(id) else { continue };
             let pair = || (Box::from(id), Box::from(name));
-            if known.title.trim() != name {
+            if known.title != trimmed(name) {
                 is_new |= self.renamed.insert(pair());
             } else if !self.renamed.is_empty() {
                 self.renamed.remove(&pair());

@@ -2,7 +2,7 @@
 //! objects where others have texts (`namely-api.md §3.4`). What is of another type is an error, never an empty value.
 
 use crate::domain::Manager;
-use crate::domain::text::{is_invisible, is_uuid};
+use crate::domain::text::{is_invisible, is_uuid, trimmed};
 use jiff::civil::Date;
 use serde_json::{Map, Value};
 
@@ -51,10 +51,7 @@ pub(super) fn text(fields: &Profile, key: &str) -> Result<String, FieldError> {
     match fields.get(key) {
         None | Some(Value::Null) => Ok(String::new()),
         // Inside a name some of what nobody sees belongs to how it is written.
-        Some(Value::String(s)) => {
-            let words = s.split_whitespace().map(|word| word.trim_matches(is_invisible));
-            Ok(words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "))
-        }
+        Some(Value::String(s)) => Ok(trimmed(s)),
         Some(other) => Err(mismatch(key, "text", other)),
     }
 }

@@ -70,7 +70,13 @@ pub fn gone_group(c: &Tx, org: &str, name: &str) -> Result<Option<GoneGroup>, St
 }
 
 /// Groups of before that are there again under another id, whoever has made them: who was in them is looked at again.
-pub(super) fn there_again(c: &Tx, org: &str, before: &Directory, now: &Directory, at: Moment) -> Result<(), StoreError> {
+pub(super) fn there_again(
+    c: &Tx,
+    org: &str,
+    before: &Directory,
+    now: &Directory,
+    at: Moment,
+) -> Result<(), StoreError> {
     let gone = before.gone().iter().filter(|one| one.again.is_none() && now.gone().called(&one.name).is_none());
     let gone = gone.filter(|one| now.find(&one.name).is_some()).map(|one| (one.name.clone(), one.id.clone()));
     let made_anew = before.groups().filter(|group| {

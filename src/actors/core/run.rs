@@ -9,6 +9,7 @@ use crate::domain::account::user::OfHolder;
 use crate::domain::guard::change::{kinds_of, summary};
 use crate::domain::guard::planned::plan;
 use crate::domain::guard::safeguard::{Proposal, restrain};
+use crate::domain::plan::awaited::Awaited;
 use crate::domain::plan::decided::decided;
 use crate::domain::plan::doubt::doubt;
 use crate::domain::plan::limits::Mode;
@@ -530,8 +531,18 @@ impl Run {
     /// Okta's state is not what the plan took it for.
     fn replan(&mut self, step: &Step, why: String, context: &Context) -> Concluded {
         self.steps.clear();
-        if let Step::CreateGroup { .. } = step {
-            let wait = Release::Retry { at: context.now + context.backoff.max(A_MOMENT), why };
+        if let Step::CreateGroup { name } = step {
+            if self.claim.attempt == 0 {
+                let wait = Release::Retry { at: context.now + context.backoff.max(A_MOMENT), why };
+                return Concluded { refresh_directory: true, ..self.end(wait) };
+            }
+            // Okta has a group of that name, in another case or not on its list: it is asked for by name.
+            let why = format!(
+                "{why}: Okta has a group whose name is the same as {name:?} to it, and its list does not show it; looked for"
+            );
+            let again = Some(context.now + AGAIN * self.patience());
+            let awaits = vec![Awaited::Group(name.clone())];
+            let wait = Release::Quarantined { why, again, read_first: false, awaits };
             return Concluded { refresh_directory: true, ..self.end(wait) };
         }
         if let Step::CreateUser { profile, .. } = step {

@@ -3,6 +3,7 @@
 use super::prime::list;
 use crate::actors::writer::Writers;
 use crate::domain::plan::awaited::Awaited;
+use crate::domain::text::login_key;
 use crate::domain::{Group, Priority};
 use crate::okta::request::segment;
 use crate::okta::wire::{AppObject, GroupObject, TypeObject};
@@ -23,8 +24,10 @@ pub async fn read_awaited(writers: &Writers, awaited: &Awaited) -> Result<Option
         Awaited::Group(name) => {
             let target = format!("/api/v1/groups?q={}&limit=200", segment(name));
             let found: Vec<GroupObject> = list(writers, &target, read).await?;
-            let mut groups = found.into_iter().map(Group::from);
-            Ok(groups.find(|group| group.name == *name).map(Found::Group))
+            let groups: Vec<Group> = found.into_iter().map(Group::from).collect();
+            let alike = || groups.iter().find(|group| login_key(&group.name) == login_key(name));
+            let exact = groups.iter().find(|group| group.name == *name);
+            Ok(exact.or_else(alike).cloned().map(Found::Group))
         }
         Awaited::App(name) => {
             let found: Vec<AppObject> =

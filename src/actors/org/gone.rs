@@ -33,9 +33,8 @@ pub async fn with_gone(
     now: Moment,
 ) -> (Directory, Vec<GoneGroup>) {
     let mut gone = before.gone().clone();
-    let of_rules = |one: &GoneGroup| {
-        mapping.manages(&Group { id: one.id.clone(), name: one.name.clone(), writable: true })
-    };
+    let of_rules =
+        |one: &GoneGroup| mapping.manages(&Group { id: one.id.clone(), name: one.name.clone(), writable: true });
     for group in before.gone().iter().filter(|group| named(&read, &group.name) || !of_rules(group)) {
         gone.is_there(&group.name);
     }

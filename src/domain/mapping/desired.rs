@@ -8,6 +8,7 @@ use crate::domain::mapping::rules::{
 use crate::domain::mapping::view::Reads;
 use crate::domain::mapping::view::Seen;
 use crate::domain::record::person::Position;
+use crate::domain::text::trimmed;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -239,6 +240,11 @@ impl Mapping {
             let counted = if rule.primary_only { 1 } else { bound.len() };
             for (_, bound) in &bound[..counted] {
                 for name in rule.give(bound, self.engine.tables())?.into_iter().flatten() {
+                    // What nobody sees at the ends of a name makes no second group.
+                    let name = trimmed(&name);
+                    if name.is_empty() {
+                        continue;
+                    }
                     let wanted = WantedGroup { rule: rule.label.clone(), create: rule.create, required: rule.required };
                     let wanted = desired.groups.entry(name).or_insert(wanted);
                     (wanted.create, wanted.required) = (wanted.create | rule.create, wanted.required | rule.required);

@@ -56,7 +56,8 @@ impl Awaited {
     pub fn is_there(&self, directory: &Directory) -> bool {
         match self {
             Awaited::Group(name) => {
-                directory.find(name).is_some_and(|group| group.writable || directory.is_rule_owned(&group.id))
+                let found = directory.find(name).or_else(|| directory.find_alike(name));
+                found.is_some_and(|group| group.writable || directory.is_rule_owned(&group.id))
             }
             Awaited::App(name) => directory.find_app(name).is_some(),
             Awaited::UserType(name) => directory.user_type(name).is_some(),

@@ -1,6 +1,6 @@
 //! What somebody should have, in terms of the org: groups and user types by id, or why there is none.
 
-use crate::domain::account::directory::Directory;
+use crate::domain::account::directory::{Directory, Group};
 use crate::domain::account::user::Account;
 use crate::domain::mapping::desired::{Desired, Mapping, REQUIRED};
 use crate::domain::plan::awaited::Awaited;
@@ -84,6 +84,24 @@ pub(in crate::domain) struct Resolved {
     pub(in crate::domain) lacking: Vec<Lacking>,
 }
 
+/// Why a group whose name is the same to Okta is not taken for the one that a rule would make, if it is not.
+fn not_taken_over(name: &str, group: &Group, mapping: &Mapping, directory: &Directory) -> Option<String> {
+    let why = if !mapping.manages(group) {
+        "and no `owns` governs it"
+    } else if !group.writable {
+        "and Okta does not let anybody write its memberships"
+    } else if directory.administrators().groups.get(&group.id) == Some(&true) {
+        "and it carries an admin role"
+    } else {
+        return None;
+    };
+    Some(format!(
+        "a group that is called {name:?} cannot be made: to Okta {:?} has the same name, {why}; rename that one, or let the rule name \
+         it",
+        group.name
+    ))
+}
+
 /// What cannot be had costs the group, and not the account, unless its rule says that nobody works without it.
 pub(in crate::domain) fn resolve(
     desired: &Desired,
@@ -93,11 +111,15 @@ pub(in crate::domain) fn resolve(
     let mut resolved = Resolved { ids: BTreeSet::new(), missing: Vec::new(), lacking: Vec::new() };
     for (name, wanted) in &desired.groups {
         // To Okta two names that differ in case are one: what a rule would make is there already.
-        let alike = || directory.find_alike(name).filter(|group| wanted.create && mapping.manages(group));
+        let found = directory.find(name);
+        let alike = directory.find_alike(name).filter(|_| found.is_none() && wanted.create);
+        let why_not = alike.and_then(|group| not_taken_over(name, group, mapping, directory));
+        let alike = alike.filter(|_| why_not.is_none());
         // What somebody else has deleted is not made again without a decision.
         let gone = directory.gone().called(name);
         let is_made_again = gone.is_some_and(|gone| gone.again == Some(true));
-        let why = match (directory.find(name).or_else(alike), gone) {
+        let why = match (found.or(alike), gone) {
+            (None, _) if why_not.is_some() => format!("{}: {}", wanted.rule, why_not.unwrap_or_default()),
             (Some(group), _) if directory.is_rule_owned(&group.id) => continue,
             (Some(group), _) if group.writable => {
                 resolved.ids.insert(group.id.clone());
@@ -165,6 +187,22 @@ pub(in crate::domain) fn user_type(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::mapping::desired::tests::usual;
+
+    #[test]
+    fn a_group_whose_name_is_the_same_to_okta_is_taken_over_only_if_it_is_governed_and_carries_no_role() {
+        let group = |name: &str, writable| Group { id: "00g1".into(), name: name.into(), writable };
+        let why = |found: &Group, carries: bool| {
+            let mut directory = Directory::new([found.clone()], BTreeSet::new());
+            directory.learn_role("00g1", Some(carries));
+            not_taken_over("Department Finance", found, &usual(), &directory)
+        };
+        assert_eq!(why(&group("department finance", true), false), None);
+        let ours = group("department finance", false);
+        assert!(why(&ours, false).is_some());
+        assert!(why(&group("Other", true), false).is_some_and(|why| why.contains("no `owns` governs it")));
+        assert!(why(&group("department finance", true), true).is_some_and(|why| why.contains("admin role")));
+    }
 
     #[test]
     fn a_name_that_no_group_can_have_costs_the_group_only() {

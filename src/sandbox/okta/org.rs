@@ -27,7 +27,9 @@ impl Okta {
 
     /// An administrator deletes a group by hand, in the console.
     pub fn delete_group_by_hand(&mut self, name: &str, at: Moment) {
-        let Some(id) = self.groups.values().find(|group| group.name == name).map(|group| group.id.clone()) else { return };
+        let Some(id) = self.groups.values().find(|group| group.name == name).map(|group| group.id.clone()) else {
+            return;
+        };
         self.groups.remove(&id);
         self.members.remove(&id);
         self.log.push(Event { at, kind: "group.lifecycle.delete", target: id, by: Some(ADMINISTRATOR) });

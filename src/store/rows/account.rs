@@ -114,9 +114,8 @@ pub fn members_of(c: &Tx, org: &str, group: &str) -> Result<Vec<i64>, StoreError
          WHERE a.org = ?1 AND a.doc LIKE ?2 ORDER BY t.id",
     )?;
     let like = format!("%\"{group}\"%");
-    let found: Vec<(i64, String)> = select
-        .query_map([org, like.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_, _>>()?;
+    let found: Vec<(i64, String)> =
+        select.query_map([org, like.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     let mut members = Vec::new();
     for (target, doc) in found {
         let account: Account = serde_json::from_str(&doc)?;

@@ -94,13 +94,30 @@ pub(super) fn fixer(step: &Step, why: &str, who: Fixer, mapping: &Mapping) -> (F
         // Okta minds something that nobody here has sent: its own schema, or its own check.
         return (Fixer::OktaAdmin, "; it is about nothing that was sent".to_owned());
     };
-    let about = format!("; {name} was {value}");
+    let about = format!("; what was sent is {name} = {value}");
     let rule = mapping.attribute_rules().iter().find(|rule| rule.name == name);
     let is_of_namely = rule.is_none_or(|rule| {
         let reads = rule.value.reads();
         reads.whole || !reads.fields.is_empty() || !reads.custom.is_empty()
     });
-    (if is_of_namely { Fixer::Hr } else { Fixer::Config }, about)
+    (if is_of_namely && !is_of_type(why) { Fixer::Hr } else { Fixer::Config }, about)
+}
+
+/// Whether a refusal is about the type of a value: the mapping makes it, whatever HR writes.
+fn is_of_type(why: &str) -> bool {
+    let why = why.to_lowercase();
+    let types = ["string", "integer", "number", "boolean", "array", "object"];
+    let must_be = |kind: &&str| {
+        ["must be a", "must be an", "should be a", "should be an", "is not a", "is not an"]
+            .iter()
+            .any(|words| why.contains(&format!("{words} {kind}")))
+    };
+    why.contains("expected type")
+        || why.contains("incorrect type")
+        || why.contains("invalid type")
+        || why.contains("wrong type")
+        || why.contains("data type")
+        || types.iter().any(must_be)
 }
 
 /// Whether a refusal is about an attribute: Okta's causes begin with its name and a colon.
@@ -128,7 +145,15 @@ mod tests {
             profile.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         let create = Step::CreateUser { profile, groups: vec![], activate: true, user_type: None };
         let of = |why: &str| fixer(&create, why, Fixer::Hr, &mapping);
-        assert_eq!(of("HTTP 400 (title: String is too long)"), (Fixer::Hr, "; title was \"Emperor\"".into()));
+        assert_eq!(
+            of("HTTP 400 (title: String is too long)"),
+            (Fixer::Hr, "; what was sent is title = \"Emperor\"".into())
+        );
+        for odd in
+            ["(title: Expected type integer)", "(title: Incorrect type. Expected number)", "(title: must be a boolean)"]
+        {
+            assert_eq!(of(odd).0, Fixer::Config, "no edit in Namely makes another type of it: {odd}");
+        }
         assert_eq!(of("(costCenter: is not in the list)").0, Fixer::Config);
         assert_eq!(of("(subtitle: String is too long)").0, Fixer::OktaAdmin, "it was not sent");
         assert_eq!(of("E0000001 Api validation failed"), (Fixer::Hr, String::new()), "it names nothing");
