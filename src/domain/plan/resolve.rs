@@ -197,11 +197,11 @@ mod tests {
             directory.learn_role("00g1", Some(carries));
             not_taken_over("Department Finance", found, &usual(), &directory)
         };
-        assert_eq!(why(&group("department finance", true), false), None);
-        let ours = group("department finance", false);
+        assert_eq!(why(&group("Department FINANCE", true), false), None);
+        let ours = group("Department FINANCE", false);
         assert!(why(&ours, false).is_some());
         assert!(why(&group("Other", true), false).is_some_and(|why| why.contains("no `owns` governs it")));
-        assert!(why(&group("department finance", true), true).is_some_and(|why| why.contains("admin role")));
+        assert!(why(&group("Department FINANCE", true), true).is_some_and(|why| why.contains("admin role")));
     }
 
     #[test]
