@@ -1,7 +1,6 @@
 //! Groups of the mapping that somebody else has deleted in Okta: written down once, and filled again when they are there again.
 
 use super::engine::Tx;
-use super::previews::directory_of;
 use super::rows::{account, awaited};
 use super::{Store, StoreError, append, dirty};
 use crate::audit::{Author, Event, Record, details};
@@ -62,11 +61,6 @@ impl Store {
         })
         .await
     }
-}
-
-/// The group of this name that somebody else has deleted in an org, if there is one.
-pub fn gone_group(c: &Tx, org: &str, name: &str) -> Result<Option<GoneGroup>, StoreError> {
-    Ok(directory_of(c, org)?.and_then(|directory| directory.gone().called(name).cloned()))
 }
 
 /// Groups of before that are there again under another id, whoever has made them: who was in them is looked at again.

@@ -93,7 +93,6 @@ pub use engine::{
     Trouble, Turn, Tx, beside, location, lock, nodes,
 };
 pub use findings::findings;
-pub use gone::gone_group;
 pub use handle::Store;
 pub use holds::org_of_hold;
 pub use lease::{EndStep, Want};
@@ -102,7 +101,7 @@ pub use nodes::drain;
 pub use pages::{Backlog, backlog, known_documents};
 pub use pause::{Pause, Paused, pause, pauses, resume};
 pub use preview_match::{Outlook, Side};
-pub use previews::{Extent, directory, preview_of, previews};
+pub use previews::{Extent, directory, gone_group, preview_of, previews};
 pub use prime::{Primed, accept_list};
 pub use quarantined::{QuarantinedPerson, Waiting, quarantined, retry, waiting};
 pub use reconcile::{Compared, OrgRead};

@@ -6,6 +6,7 @@ use super::rows::org::identity;
 use super::rows::{people, target};
 use super::{Store, StoreError, awaiting, cases, gone, rejections};
 use crate::clock::Moment;
+use crate::domain::account::gone::GoneGroup;
 use crate::domain::guard::preview::{About, Preview, preview};
 use crate::domain::{Directory, Group, Rulebook};
 use std::borrow::Cow;
@@ -92,6 +93,11 @@ pub(super) fn directory_of(c: &Tx, org: &str) -> Result<Option<Arc<Directory>>, 
 /// What an org has besides people, as the service has read it last; `None` before that.
 pub fn directory(c: &Tx, org: &str) -> Result<Option<Directory>, StoreError> {
     Ok(meta(c, &key(org))?.map(|text| serde_json::from_str(&text)).transpose()?)
+}
+
+/// The group of this name that somebody else has deleted in an org, if there is one.
+pub fn gone_group(c: &Tx, org: &str, name: &str) -> Result<Option<GoneGroup>, StoreError> {
+    Ok(directory_of(c, org)?.and_then(|directory| directory.gone().called(name).cloned()))
 }
 
 /// What would be done for one target.
