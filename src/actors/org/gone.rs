@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Groups that are asked for after one reading: an org that lacks more is not read as a whole.
 const MOST_ASKED: usize = 50;
 /// How far back the system log is asked who has deleted a group.
-const LOOKED_BACK: Duration = Duration::from_secs(7 * 86_400);
+const LOG_SPAN: Duration = Duration::from_secs(7 * 86_400);
 
 /// What has become of a group that a list lacks.
 enum Fate {
@@ -48,7 +48,7 @@ pub async fn with_gone(
         match fate {
             Ok(Fate::There(found)) => read.insert(found),
             Ok(Fate::Deleted) => {
-                let actor = read_last_event(writers, &group.id, now - LOOKED_BACK).await.unwrap_or_else(|why| {
+                let actor = read_last_event(writers, &group.id, now - LOG_SPAN).await.unwrap_or_else(|why| {
                     tracing::warn!(group = group.name, %why, "it cannot be told who has deleted a group; does the token see the system log?");
                     None
                 });
