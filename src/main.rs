@@ -40,6 +40,9 @@ enum Command {
         /// Write nothing to Okta; the audit says what would have been done
         #[arg(long)]
         dry_run: bool,
+        /// An org or a tenant has another name in the configuration now: what is known of it goes with it
+        #[arg(long, value_name = "OLD=NEW")]
+        renamed: Vec<String>,
     },
     /// Copy the store while the service goes on
     Backup(commands::backup::BackupOptions),
@@ -251,8 +254,8 @@ fn main() -> ExitCode {
                 commands::simulate::okta(options).await.map(|()| ExitCode::SUCCESS)
             }
             Command::Init(options) => commands::init::init(&options),
-            Command::Run { config, dry_run } => {
-                commands::run::run(&config.path()?, dry_run).await.map(|()| ExitCode::SUCCESS)
+            Command::Run { config, dry_run, renamed } => {
+                commands::run::run(&config.path()?, dry_run, &renamed).await.map(|()| ExitCode::SUCCESS)
             }
             Command::Backup(options) => commands::backup::backup(&options),
             Command::Restore(options) => commands::backup::restore(&options),

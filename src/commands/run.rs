@@ -2,6 +2,7 @@
 
 use super::process::{Signals, begin_again, load, notify_systemd};
 use super::standby::{Begins, Waiting};
+use super::store::decider;
 use crate::actors::Service;
 use crate::admin::tls::LiveCertificate;
 use crate::admin::{self, Door, Served};
@@ -9,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::reload::ChangedKey;
 use crate::console;
 use crate::domain::Decider;
+use crate::domain::guard::renamed::Renaming;
 use crate::metrics::Metrics;
 use crate::store::{Location, Store, StoreError, Trouble};
 use crate::telemetry;
@@ -36,10 +38,14 @@ struct Begun {
 /// Runs the service of the configuration at `path`, which is read again on SIGHUP, until SIGINT or SIGTERM. Then calls under way are waited for, up to
 /// `service.drain`; a second signal ends at once. A dry run observes, whatever the configuration says. On a store on a server it first
 /// waits until no other node serves; one that is asked to hand over ends as after a signal, and begins again as one that waits.
-pub async fn run(path: &Path, dry_run: bool) -> anyhow::Result<()> {
+///
+/// `renamed` are names of orgs and tenants that were others before, as OLD=NEW.
+pub async fn run(path: &Path, dry_run: bool, renamed: &[String]) -> anyhow::Result<()> {
+    let renamed = confirmation(renamed)?;
     // First of all: whoever asks us to stop while we start is heard too.
     let (mut signals, mut hangup) = (Signals::new()?, signal(SignalKind::hangup())?);
-    let config = load(path, dry_run)?;
+    let mut config = load(path, dry_run)?;
+    config.service.renamed.clone_from(&renamed);
     let telemetry = telemetry::start(&config.telemetry).map_err(anyhow::Error::msg)?;
     let metrics = Metrics::new();
     let listen = config.service.listen;
@@ -50,9 +56,11 @@ pub async fn run(path: &Path, dry_run: bool) -> anyhow::Result<()> {
             let listener = TcpListener::bind(listen).with_context(cannot_listen)?;
             let (path, certificate, listener) = (path, certificate.clone(), listener);
             let waiting = Waiting { path, dry_run, config, metrics: metrics.clone(), certificate, listener: &listener };
-            let Some(Begins { store, config, door }) = waiting.until_it_serves(&mut signals, &mut hangup).await? else {
+            let Some(Begins { store, mut config, door }) = waiting.until_it_serves(&mut signals, &mut hangup).await?
+            else {
                 return Ok(());
             };
+            config.service.renamed = renamed;
             let drain = config.service.drain;
             let service = Service::start_on(store, config, Clock::system(), metrics).await?;
             Begun { service, drain, listener: Some(listener), door }
@@ -115,6 +123,16 @@ pub async fn run(path: &Path, dry_run: bool) -> anyhow::Result<()> {
         return Err(begin_again()).context("this program could not be started again; its supervisor starts it");
     }
     Ok(())
+}
+
+/// Which names have become others, and who says so: the user who starts the service.
+fn confirmation(renamed: &[String]) -> anyhow::Result<Option<(Vec<Renaming>, Decider)>> {
+    if renamed.is_empty() {
+        return Ok(None);
+    }
+    let renamings = renamed.iter().map(|text| text.parse()).collect::<Result<Vec<Renaming>, String>>();
+    let by = std::env::var("USER").unwrap_or_else(|_| "run --renamed".to_owned());
+    Ok(Some((renamings.map_err(anyhow::Error::msg)?, decider(Some(&by))?)))
 }
 
 /// Reads the configuration again and exchanges it: whole, or not at all.

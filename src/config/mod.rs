@@ -32,12 +32,12 @@ pub(crate) use rules::read_table;
 pub(crate) use telemetry::{Logs, Telemetry};
 
 use crate::clock::Moment;
-use crate::domain::Rulebook;
-use crate::domain::guard::renamed::Addresses;
+use crate::domain::guard::renamed::{Addresses, Renaming};
 use crate::domain::mapping::desired::{DEFAULT_ATTRIBUTES, DEFAULT_LOGIN};
 use crate::domain::mapping::expr::Engine;
 use crate::domain::plan::limits::Mode;
 use crate::domain::plan::rulebook::{OrgRules, TenantRules, Unrouted};
+use crate::domain::{Decider, Rulebook};
 use crate::http::Transport;
 use crate::http::address::{self, Shape};
 use crate::namely::catalogue::GroupTypes;
@@ -100,6 +100,8 @@ pub struct Service {
     pub runs: usize,
     /// How long calls under way are waited for when the service is told to end, in real time.
     pub drain: Duration,
+    /// Names that somebody has confirmed when the service was started, and who did; never in the file.
+    pub renamed: Option<(Vec<Renaming>, Decider)>,
 }
 
 /// When and how the orgs are read again as a whole and compared.
@@ -374,6 +376,7 @@ fn service(r: &mut Reader, mut s: Section, secrets: &secret::Secrets, state: &Pa
             .unwrap_or_else(|| state.join(DEFAULT_STORE).into()),
         runs: size(s.number(r, "runs", 1..=1000, 64)),
         drain: s.duration(r, "drain", Duration::from_secs(20)),
+        renamed: None,
     };
     s.finish(r);
     service

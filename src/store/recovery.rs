@@ -4,7 +4,7 @@
 //! **Invariant:** an intent without outcome is never sent again; its target is read first.
 
 use super::engine::{Tx, nodes};
-use super::rows::meta::{damaged, meta, number, set_meta};
+use super::rows::meta::{meta, number, set_meta};
 use super::rows::{audit, hold, intent, unanswered as row, work};
 use super::views::unconfigured::unconfigured;
 use super::{Store, StoreError, accounts, append, everybody, pause, prime, unanswered};
@@ -12,7 +12,6 @@ use crate::audit::details::Started;
 use crate::audit::{Effect, Event, Outcome, Record};
 use crate::clock::Moment;
 use crate::domain::Rulebook;
-use crate::domain::guard::renamed::{Addresses, renamed};
 use crate::domain::plan::doubt::Ending;
 use std::time::Duration;
 
@@ -29,32 +28,7 @@ pub struct Recovered {
     pub rules_changed: bool,
 }
 
-/// Where each org and tenant was when the service was last started.
-const ADDRESSES: &str = "addresses";
-
-/// Why nothing may begin with these addresses: an org or a tenant of the store has another name in the configuration.
-pub fn renamed_in(c: &Tx, now: &Addresses) -> Result<Option<String>, StoreError> {
-    Ok(renamed(&addresses(c)?, now))
-}
-
-fn addresses(c: &Tx) -> Result<Addresses, StoreError> {
-    let Some(text) = meta(c, ADDRESSES)? else { return Ok(Addresses::default()) };
-    serde_json::from_str(&text).map_err(|e| damaged(ADDRESSES, &e.to_string()))
-}
-
 impl Store {
-    /// Begins with these addresses, unless an org or a tenant that is known has another name in them.
-    pub async fn take_up(&self, now: Addresses) -> Result<(), StoreError> {
-        self.run(move |c| {
-            let before = addresses(c)?;
-            match renamed(&before, &now) {
-                Some(why) => Err(StoreError::NotNow(why)),
-                None => set_meta(c, ADDRESSES, &serde_json::to_string(&before.with(now))?),
-            }
-        })
-        .await
-    }
-
     /// Prepares the store for a new run. `rules` identifies the mapping: when it changes, everybody is dirty.
     pub async fn recover(&self, rules: String, now: Moment) -> Result<Recovered, StoreError> {
         let rulebook = self.rules.clone();

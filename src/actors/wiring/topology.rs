@@ -81,7 +81,7 @@ impl Service {
 
     /// The same on a store that was opened with the rules of the configuration.
     pub async fn start_on(store: Store, config: Config, clock: Clock, metrics: Metrics) -> Result<Self, StartError> {
-        store.take_up(config.addresses()).await?;
+        store.take_up(config.addresses(), config.service.renamed.clone(), clock.now()).await?;
         let recovered = store.recover(config.rules.clone(), clock.now()).await?;
         tracing::info!(
             run = recovered.run,

@@ -294,6 +294,16 @@ pub fn scope_of_renamed(tenant: &str, name: &str) -> String {
     format!("{tenant}, renamed {name}")
 }
 
+/// The scope of a hold under another name of its tenant, if it is about that one.
+pub fn scope_with(scope: &str, old: &str, new: &str) -> Option<String> {
+    if scope == old {
+        return Some(new.to_owned());
+    }
+    let begins = scope.strip_prefix(old).filter(|rest| rest.starts_with(", ")).map(|rest| format!("{new}{rest}"));
+    let ends = || scope.strip_suffix(old).filter(|rest| rest.ends_with(" in ")).map(|rest| format!("{rest}{new}"));
+    begins.or_else(ends)
+}
+
 /// What the numbers say about those whom nothing sets apart.
 pub fn weigh(
     safeguards: &Safeguards,

@@ -16,6 +16,7 @@ pub(super) mod matched;
 pub(super) mod meant;
 pub(super) mod meta;
 pub(super) mod missing;
+pub(super) mod names;
 pub(super) mod org;
 pub(super) mod pause;
 pub(super) mod people;
