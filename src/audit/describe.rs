@@ -107,7 +107,9 @@ pub fn describe(event: &Event) -> String {
             format!("HR's record ends access too ({}), as {} has asked for", it.says.as_str(), it.asked_by)
         }
         Event::Pruned(it) => {
-            format!("{} rows up to row {} were removed by {}: retention lets them go", it.rows, it.to, it.author.by)
+            let until = it.until.as_ref().map(|at| format!(", written up to {at},")).unwrap_or_default();
+            let by = &it.author.by;
+            format!("{} rows up to row {}{until} were removed by {by}: retention lets them go", it.rows, it.to)
         }
         Event::Reconfigured(it) => {
             let keys: Vec<&str> = it.changes.iter().map(|change| change.key.as_str()).collect();

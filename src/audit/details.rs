@@ -410,6 +410,12 @@ pub struct Pruned {
     pub rows: usize,
     /// The last row that is gone, and its hash.
     pub to: i64,
+    /// When that one was written; nothing in rows of before this was written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// How many leavers all rows that were ever removed told of; nothing where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leavers: Option<usize>,
     /// What the first row that stays hangs on, in hexadecimal.
     pub hash: String,
     /// Whoever has set how long rows are kept, or removed them.

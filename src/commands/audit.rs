@@ -2,16 +2,16 @@
 
 use super::failure::{failed, usage};
 use super::place::ConfigFile;
-use super::store::{Found, decider, moment, open_store};
+use super::prune::prune;
+use super::store::{Found, moment, open_store};
 use super::table::table;
 use crate::actors::sealer::own_key;
 use crate::audit::{Checkpoint, Event, Row, SigningKey, Verdict};
+use crate::clock::Moment;
 use crate::config::place::{AuditKey, Place};
 use crate::domain::text::defused;
-use crate::store::{
-    AuditRow, Filter, Store, checkpoints, filter_audit, identity, is_a_run, name_of, prune_audit, verify_audit,
-};
-use anyhow::{Context, bail};
+use crate::store::{AuditRow, Filter, Gap, checkpoints, filter_audit, gap, identity, is_a_run, name_of, verify_audit};
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// `audit verify` and `evidence`: nothing was found, but nobody vouches for it.
-const NOT_VOUCHED: u8 = 3;
+pub(super) const NOT_VOUCHED: u8 = 3;
 /// The same: it is not as it was written.
 const BROKEN: u8 = 4;
 
@@ -77,6 +77,9 @@ pub enum Action {
         /// Who decides, for the audit
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
+        /// Remove what is shown without asking, as a terminal would
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -123,7 +126,7 @@ pub fn audit(action: &Action) -> anyhow::Result<ExitCode> {
         Action::Verify { config, checkpoints, key, json } => {
             verify(config, checkpoints.as_deref(), key.as_deref(), *json)
         }
-        Action::Prune { config, before, by } => prune(config, before, by.as_ref()),
+        Action::Prune { config, before, by, yes } => prune(config, before, by.as_ref(), *yes),
     }
 }
 
@@ -149,6 +152,14 @@ fn filter(which: &Which, opened: &Found) -> anyhow::Result<Filter> {
         rows: Vec::new(),
         newest: None,
     })
+}
+
+/// Says beside the answer that rows of the span that is asked about were removed.
+fn say_what_is_gone(opened: &Found, run: Option<i64>, since: Option<Moment>) -> anyhow::Result<()> {
+    if let Some(gap) = gap(&opened.store)?.filter(|gap| run.is_none() && gap.reaches(since)) {
+        eprintln!("incomplete: {}", gap.message());
+    }
+    Ok(())
 }
 
 /// Names of people by target, looked up as needed.
@@ -180,6 +191,9 @@ fn list(which: &Which, limit: usize, as_json: bool) -> anyhow::Result<ExitCode> 
         println!("{}", serde_json::to_string_pretty(&found)?);
         return Ok(ExitCode::SUCCESS);
     }
+    if found.len() < limit {
+        say_what_is_gone(&opened, which.run, filter.since)?;
+    }
     if found.is_empty() {
         println!("no row is like that");
         return Ok(ExitCode::SUCCESS);
@@ -208,6 +222,7 @@ fn export(which: &Which, format: Format, output: Option<&Path>) -> anyhow::Resul
         }
         None => Box::new(std::io::stdout()),
     };
+    say_what_is_gone(&opened, which.run, filter.since)?;
     let written = match format {
         Format::Jsonl => write_jsonl(&opened, &filter, BufWriter::new(out))?,
         Format::Csv => write_csv(&opened, &filter, BufWriter::new(out))?,
@@ -293,6 +308,8 @@ pub(super) struct Assessment {
     pub key: Option<String>,
     /// What weakens the proof.
     pub warnings: Vec<String>,
+    /// What was removed.
+    pub gap: Option<Gap>,
 }
 
 impl Assessment {
@@ -374,7 +391,11 @@ pub(super) fn assess(opened: &Found, file: Option<&Path>, key: Option<&str>) -> 
     if doubt.is_none() && verdict.vouched_to.is_none() {
         doubt = Some("no checkpoint reaches a row that is still there".to_owned());
     }
-    Ok(Assessment { verdict, from, doubt, key, warnings })
+    let gap = gap(&opened.store)?;
+    if let Some(gap) = gap.as_ref().filter(|gap| doubt.is_none() && gap.by.is_none()) {
+        doubt = Some(gap.message());
+    }
+    Ok(Assessment { verdict, from, doubt, key, warnings, gap })
 }
 
 /// That whoever can write the store can sign as well.
@@ -404,10 +425,11 @@ fn read_checkpoints(text: &str, path: &Path) -> anyhow::Result<Vec<Checkpoint>> 
 fn verify(config: &ConfigFile, file: Option<&Path>, key: Option<&str>, as_json: bool) -> anyhow::Result<ExitCode> {
     let opened = open_store(config)?;
     let found = assess(&opened, file, key)?;
-    let Assessment { verdict, from, doubt, key, warnings } = &found;
+    let Assessment { verdict, from, doubt, key, warnings, gap } = &found;
     if as_json {
         let message = json!({
             "result": found.word(), "why": doubt, "key": key, "warnings": warnings, "verdict": verdict, "checkpoints_from": from,
+            "pruned": gap,
         });
         println!("{}", serde_json::to_string_pretty(&message)?);
         return Ok(found.code());
@@ -419,6 +441,7 @@ fn verify(config: &ConfigFile, file: Option<&Path>, key: Option<&str>, as_json: 
         println!("and {} findings more", verdict.more_findings);
     }
     println!("{} rows, {} to {}", verdict.rows, verdict.first.unwrap_or(0), verdict.last.unwrap_or(0));
+    gap.iter().for_each(|gap| println!("{}", gap.message()));
     println!("{} checkpoints fit (from {from})", verdict.checkpoints);
     match (found.word(), verdict.vouched_to) {
         ("broken", Some(to)) => println!("broken: not as it was written; vouched for up to row {to} only"),
@@ -434,20 +457,4 @@ fn verify(config: &ConfigFile, file: Option<&Path>, key: Option<&str>, as_json: 
     key.iter().for_each(|key| println!("signed by {key}"));
     warnings.iter().for_each(|warning| println!("warning: {warning}"));
     Ok(found.code())
-}
-
-fn prune(config: &ConfigFile, before: &str, by: Option<&String>) -> anyhow::Result<ExitCode> {
-    let opened = open_store(config)?;
-    let before = moment("--before", before, opened.now)?;
-    let by = decider(by)?;
-    if !assess(&opened, None, None)?.verdict.is_good() {
-        bail!("the audit is not as it was written (see `audit verify`): nothing is removed from it");
-    }
-    match prune_audit(&Store::operator(&opened.place.store)?, before, &by, opened.now)? {
-        Some(pruned) => {
-            println!("{} rows are gone, up to row {}; the chain goes on from there", pruned.rows, pruned.to)
-        }
-        None => println!("nothing was removed: no checkpoint that every sink has passed is that old"),
-    }
-    Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! `evidence`: a pack for auditors that can be verified without this program.
 
-use super::audit::{Names, assess, write_jsonl};
+use super::audit::{NOT_VOUCHED, Names, assess, write_jsonl};
 use super::failure::usage;
 use super::place::ConfigFile;
 use super::store::{moment, open_store};
@@ -10,7 +10,7 @@ use crate::clock::Moment;
 use crate::config::place::Known;
 use crate::domain::plan::leaver::WhyAccess;
 use crate::report::evidence::{Collector, Evidence, Leaver};
-use crate::store::{Filter, LeaverWithAccess, checkpoints, filter_audit, identity, leavers_with_access, login_of};
+use crate::store::{Filter, LeaverWithAccess, checkpoints, filter_audit, gap, identity, leavers_with_access, login_of};
 use anyhow::{Context, bail};
 use aws_lc_rs::digest::{SHA256, digest};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -114,6 +114,7 @@ pub fn evidence(options: &Options) -> anyhow::Result<ExitCode> {
     })?;
     bar.finish_and_clear();
     let mut evidence = collector.end();
+    evidence.pruned = gap(&opened.store)?.filter(|gap| gap.reaches(Some(from))).map(|gap| gap.message());
     for leaver in &mut evidence.leavers {
         leaver.login = login_of(&opened.store, leaver.target)?.unwrap_or_default();
     }
@@ -154,7 +155,7 @@ pub fn evidence(options: &Options) -> anyhow::Result<ExitCode> {
     let ends = ends.map(|line| line.and_then(|line| serde_json::from_slice::<Value>(line).ok()).unwrap_or_default());
     let manifest = json!({
         "store": identity(&opened.store)?, "from": from.to_string(), "to": to.to_string(), "files": pack.files,
-        "first_row": ends[0]["row"]["seq"], "last_row": ends[1]["row"]["seq"], "last_hash": ends[1]["hash"],
+        "pruned": evidence.pruned, "first_row": ends[0]["row"]["seq"], "last_row": ends[1]["row"]["seq"], "last_hash": ends[1]["hash"],
         "made_at": opened.now.to_string(), "made_by": concat!("namely-okta-sync ", env!("CARGO_PKG_VERSION")),
     });
     let manifest = serde_json::to_string_pretty(&manifest)?;
@@ -167,7 +168,7 @@ pub fn evidence(options: &Options) -> anyhow::Result<ExitCode> {
     let times = evidence.time_to_revoke();
     if options.json {
         let summary = json!({
-            "folder": folder, "chain": chain, "leavers": evidence.leavers.len(), "changes": evidence.changes.len(),
+            "folder": folder, "chain": chain, "pruned": evidence.pruned, "leavers": evidence.leavers.len(), "changes": evidence.changes.len(),
             "decisions": evidence.decisions.len(), "failures": evidence.failures.len(), "time_to_revoke_ms": times,
         });
         println!("{}", serde_json::to_string_pretty(&summary)?);
@@ -188,7 +189,8 @@ pub fn evidence(options: &Options) -> anyhow::Result<ExitCode> {
             None => {}
         }
     }
-    Ok(audit.code())
+    // What is not there any more, nobody vouches for.
+    Ok(if evidence.pruned.is_some() && audit.word() == "good" { ExitCode::from(NOT_VOUCHED) } else { audit.code() })
 }
 
 /// The key that signs checkpoints, where it can be read from here.

@@ -26,6 +26,7 @@ pub mod place;
 mod places;
 pub mod plan;
 mod process;
+mod prune;
 pub mod quarantine;
 pub mod reconcile;
 pub mod review;

@@ -10,6 +10,9 @@ use secrecy::{ExposeSecret, SecretString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// Rows younger than 400 days are not removed: a year, and the time that an audit of it takes.
+pub const DEFAULT_RETENTION: Duration = Duration::from_secs(400 * 86_400);
+
 /// Where the audit goes besides the store.
 #[derive(Clone, Debug)]
 pub struct Audit {
@@ -23,6 +26,8 @@ pub struct Audit {
     pub http: Vec<HttpSink>,
     /// How the chain is signed.
     pub sealing: Sealing,
+    /// Younger rows are never removed from the store.
+    pub retention: Duration,
 }
 
 /// An HTTP receiver of audit rows, such as a SIEM.
@@ -91,8 +96,9 @@ pub(super) fn read(r: &mut Reader, mut s: Section, secrets: &Secrets, state: &Pa
     };
     let http: Vec<HttpSink> = s.sections(r, "http").into_iter().filter_map(|s| http_sink(r, s, secrets)).collect();
     unique_names(r, "audit.http", http.iter().map(|sink| sink.name.as_str()));
+    let retention = s.days(r, "retention", DEFAULT_RETENTION);
     s.finish(r);
-    Audit { file, stdout, former_words, http, sealing }
+    Audit { file, stdout, former_words, http, sealing, retention }
 }
 
 /// An Ed25519 public key.

@@ -3,6 +3,7 @@
 
 use super::Config;
 use super::admin::{TlsFiles, approvers};
+use super::audit::DEFAULT_RETENTION;
 use super::files::{DEFAULT_CHECKPOINTS, DEFAULT_LISTEN, DEFAULT_STORE, state_folder};
 use super::location::locate;
 use super::reader::{Problems, Reader};
@@ -12,6 +13,7 @@ use crate::store::Location;
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Which key signs the checkpoints of the audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub struct Place {
     /// Where checkpoints of the audit are kept, and which key signs them.
     pub checkpoints: PathBuf,
     pub audit_key: AuditKey,
+    /// Younger rows of the audit are never removed.
+    pub retention: Duration,
 }
 
 impl Place {
@@ -51,6 +55,7 @@ impl Place {
             approvers: approvers(&config.admin.tokens),
             orgs: config.okta.iter().map(|org| org.name.clone()).collect(),
             checkpoints: sealing.file.clone(),
+            retention: config.audit.retention,
             audit_key: match (&sealing.public, &sealing.key) {
                 (Some(public), _) => AuditKey::Known(public.clone()),
                 (None, Some(pem)) => {
@@ -87,6 +92,7 @@ impl Place {
         let (checkpoints, pinned) = (text(&mut audit, "checkpoints"), text(&mut audit, "public_key"));
         let is_named = audit.has("signing_key") || !is_toml;
         let tokens = admin.sections(r, "tokens").len();
+        let retention = audit.days(r, "retention", DEFAULT_RETENTION).max(DEFAULT_RETENTION);
         let orgs = root.sections(r, "okta").into_iter().filter_map(|mut org| Some(org.text(r, "name")?.value));
         Some(Self {
             store,
@@ -95,6 +101,7 @@ impl Place {
                 .map(|(certificate, key)| TlsFiles { certificate: folder.join(certificate), key: folder.join(key) }),
             tokens,
             approvers: 0,
+            retention,
             orgs: orgs.collect(),
             checkpoints: state.join(checkpoints.unwrap_or_else(|| DEFAULT_CHECKPOINTS.into())),
             audit_key: match pinned {

@@ -97,6 +97,8 @@ pub struct Evidence {
     pub reconciliations: Vec<Value>,
     /// What is in the audit and in none of the other lists because it cannot be read.
     pub unread: Vec<Unread>,
+    /// What of the span was removed from the audit, so that all of this may be incomplete.
+    pub pruned: Option<String>,
 }
 
 /// The state of a leaver whose access stays because somebody has decided so.
@@ -471,7 +473,10 @@ impl Evidence {
                 )
             },
         );
-        format!("{all} {noun}{states}{times}")
+        match &self.pruned {
+            Some(pruned) => format!("{all} {noun} in the rows that are left{states}{times}; incomplete: {pruned}"),
+            None => format!("{all} {noun}{states}{times}"),
+        }
     }
 
     /// A page that needs nothing but itself.
@@ -493,7 +498,7 @@ impl Evidence {
             serde_json::json!({
                 "from": self.from, "to": self.to, "rows": self.rows, "chain": chain, "leavers": leavers,
                 "decisions": self.decisions, "failures": self.failures, "changes": self.changes.len(),
-                "reconciliations": self.reconciliations, "unread": self.unread,
+                "reconciliations": self.reconciliations, "unread": self.unread, "pruned": self.pruned,
                 "open": count("open"), "kept": count(KEPT), "proved": count("revoked and proved"),
                 "times": times.map(|times| serde_json::json!({
                     "p50": seconds(times.p50), "p99": seconds(times.p99), "max": seconds(times.max), "people": times.people,

@@ -1,18 +1,16 @@
-//! Appending to the audit, reading it back, sealing it, and removing what retention lets go.
+//! Appending to the audit, reading it back, and sealing it.
 
-use super::engine::{Operator, Tx};
+use super::engine::Tx;
 use super::rows::audit::{self, AuditRow, Conditions};
-use super::rows::meta::{damaged, meta, set_meta};
+use super::rows::meta::{damaged, meta};
 use super::{Store, StoreError};
-use crate::audit::details::Pruned as PrunedRows;
 use crate::audit::record::chain;
-use crate::audit::{Author, Checkpoint, Event, Record, SigningKey, StoredRow, Verdict, Verifier};
+use crate::audit::{Checkpoint, Event, Record, SigningKey, StoredRow, Verdict, Verifier};
 use crate::clock::Moment;
-use crate::domain::{Decider, hex};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the chain begins after retention: the last row that was removed, and its hash.
-const BASE: &str = "audit_base";
+pub(super) const BASE: &str = "audit_base";
 
 /// Which rows to read.
 #[derive(Clone, Debug, Default)]
@@ -76,7 +74,7 @@ fn end(c: &Tx) -> Result<(i64, Vec<u8>), StoreError> {
 }
 
 /// The last row that retention has removed, and its hash.
-fn base(c: &Tx) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
+pub(super) fn base(c: &Tx) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
     let Some(text) = meta(c, BASE)? else { return Ok(None) };
     let parsed = text.split_once(' ').and_then(|(seq, hash)| {
         let bytes = (0..hash.len()).step_by(2).map(|at| u8::from_str_radix(hash.get(at..at + 2)?, 16).ok());
@@ -123,26 +121,6 @@ pub fn filter_audit(
     audit::each(c, conditions, filter.newest, each)
 }
 
-/// That the audit knows a run of the service.
-pub fn is_a_run(c: &Tx, run: i64) -> Result<(), StoreError> {
-    if rows_of_run(c, run)?.0 < i64::MAX {
-        return Ok(());
-    }
-    Err(StoreError::NotThere(format!(
-        "there is no run {run} in the audit; `audit list --kind started` shows which there are"
-    )))
-}
-
-/// That the audit has a row of this number.
-pub fn is_a_row(c: &Tx, row: i64) -> Result<(), StoreError> {
-    if audit::is_there(c, row)? {
-        return Ok(());
-    }
-    Err(StoreError::NotThere(format!(
-        "there is no row {row} in the audit, or it was pruned; `audit list` shows which there are"
-    )))
-}
-
 /// The rows of one run of the service: from its start to the next.
 pub fn rows_of_run(c: &Tx, run: i64) -> Result<(i64, i64), StoreError> {
     let starts = audit::starts(c)?;
@@ -165,28 +143,6 @@ pub fn verify_audit(c: &Tx, checkpoints: &[Checkpoint], mut seen: impl FnMut()) 
 /// The checkpoints that the store itself has, in order.
 pub fn checkpoints(c: &Tx) -> Result<Vec<Checkpoint>, StoreError> {
     audit::checkpoints(c)?.iter().map(|text| Ok(serde_json::from_str(text)?)).collect()
-}
-
-/// What `audit prune` removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pruned {
-    /// How many rows are gone.
-    pub rows: usize,
-    /// The last row that is gone.
-    pub to: i64,
-}
-
-/// Removes rows from before `before`, up to the last checkpoint that every sink has delivered beyond; the chain goes on
-/// from there. Nothing is removed without a checkpoint. For use beside or without the service.
-pub fn prune_audit(c: &Operator, before: Moment, by: &Decider, now: Moment) -> Result<Option<Pruned>, StoreError> {
-    c.together(|c| {
-        let Some((to, hash)) = audit::last_sealed(c, before)? else { return Ok(None) };
-        set_meta(c, BASE, &format!("{to} {}", hex(&hash)))?;
-        let rows = audit::prune(c, to)?;
-        let pruned = PrunedRows { rows, to, hash: hex(&hash), author: Author::new(&*by.name, by.principal()) };
-        append(c, &Record::general(now, Event::Pruned(pruned)))?;
-        Ok(Some(Pruned { rows, to }))
-    })
 }
 
 impl Store {

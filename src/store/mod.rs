@@ -49,6 +49,7 @@ mod preview_match;
 mod previews;
 mod prime;
 mod proof;
+mod pruning;
 mod quarantined;
 mod reconcile;
 mod recovery;
@@ -81,9 +82,7 @@ pub use accounts::login_of;
 pub use adoption::{Adoption, Entry as AdoptionEntry, adoption};
 pub use anchors::ambiguous_anchors;
 pub use approvals::{Approval, Planned, Refused, Taken, Unfit, approve};
-pub use audit_log::{
-    Filter, Pruned, append, checkpoints, filter_audit, is_a_run, prune_audit, read_audit, rows_of_run, verify_audit,
-};
+pub use audit_log::{Filter, append, checkpoints, filter_audit, read_audit, rows_of_run, verify_audit};
 pub use cases::{brief, whole, whole_with};
 pub use contact::accept as accept_adoption;
 pub use documents::{PageCommit, PageOutcome};
@@ -104,6 +103,7 @@ pub use pause::{Pause, Paused, pause, pauses, resume};
 pub use preview_match::{Outlook, Side};
 pub use previews::{Extent, directory, gone_group, preview_of, previews};
 pub use prime::{Primed, accept_list};
+pub use pruning::{Gap, Prunable, gap, is_a_run, prunable, prune_audit};
 pub use quarantined::{QuarantinedPerson, Waiting, quarantined, retry, waiting};
 pub use reconcile::{Compared, OrgRead};
 pub use recovery::Recovered;

@@ -3,8 +3,8 @@
 //! **Invariant:** nobody says what is restored; they say what is taken back, and with which code it was shown. It is derived
 //! once more when it is done, and refused if it has become something else.
 
-use super::audit_log::{is_a_row, is_a_run};
 use super::engine::Tx;
+use super::pruning::{gap, is_a_row, is_a_run};
 use super::{Filter, StoreError, cases, directory, filter_audit, name_of, pins};
 use crate::audit::{Event, Outcome, Row};
 use crate::clock::Moment;
@@ -105,6 +105,10 @@ pub fn undo(c: &Tx, rules: &Rulebook, scope: &Scope) -> Result<Undo, StoreError>
         }
         Ok(())
     })?;
+    let is_open = scope.run.is_none() && scope.rows.is_empty();
+    if let Some(gap) = gap(c)?.filter(|gap| is_open && gap.reaches(scope.since.map(Moment::from_millis))) {
+        all.lost.insert(format!("what was done before: {}", gap.message()));
+    }
     let mut known: BTreeMap<String, Directory> = BTreeMap::new();
     for ((org, target), steps) in carried {
         if !known.contains_key(&org) {

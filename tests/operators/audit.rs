@@ -21,7 +21,7 @@ fn cli(rig: &Rig, args: &[&str]) -> (bool, String) {
 }
 
 /// A rig of whose audit some rows are sealed, some more follow, and the service has ended its work.
-async fn sealed() -> Rig {
+pub async fn sealed() -> Rig {
     let rig = Rig::settled(Setup::of(12)).await;
     change_everybody(&rig);
     let people = active(&rig);
@@ -113,7 +113,7 @@ fn whatever_somebody_does_to_the_rows_is_found_and_named() {
             tamper(&rig, attack);
             let (ok, text) = cli(&rig, &["audit", "verify"]);
             assert!(!ok && text.contains(&format!("{what}: ")) && text.contains(message), "{what}: {text}");
-            let (ok, text) = cli(&rig, &["audit", "prune", "--before", "2999-01-01", "--by", "Ann"]);
+            let (ok, text) = cli(&rig, &["audit", "prune", "--before", "500d", "--by", "Ann", "--yes"]);
             assert!(!ok && text.contains("nothing is removed"), "{text}");
         }
     });
@@ -132,25 +132,6 @@ fn a_forged_checkpoint_is_refused() {
         std::fs::write(&forged, "nonsense\n").expect("writes");
         let (ok, text) = cli(&rig, &["audit", "verify", "--checkpoints", &forged.display().to_string()]);
         assert!(!ok && text.contains("line 1"), "{text}");
-    });
-}
-
-#[test]
-fn retention_removes_old_rows_and_leaves_the_chain_whole() {
-    on_a_system(async {
-        let rig = sealed().await;
-        rig.until("the file has every row", async |rig| {
-            let sql = "SELECT (SELECT seq FROM sink) >= (SELECT max(seq) FROM checkpoint)";
-            rig.store().run(|c| Ok(c.query_row(sql, [], |row| row.get(0))?)).await.expect("reads")
-        })
-        .await;
-        let (ok, text) = cli(&rig, &["audit", "prune", "--before", "2999-01-01", "--by", "Ann"]);
-        assert!(ok && text.contains("rows are gone"), "{text}");
-        let (ok, text) = cli(&rig, &["audit", "verify"]);
-        assert!(ok, "{text}");
-        let (_, text) = cli(&rig, &["audit", "list", "--kind", "pruned", "--json"]);
-        let rows: Value = serde_json::from_str(&text).expect("JSON");
-        assert_eq!(rows[0]["detail"]["by"], "Ann");
     });
 }
 

@@ -29,6 +29,7 @@ mod moves;
 mod notifications;
 mod pages;
 mod plans;
+mod pruning;
 mod reconciliation;
 mod refusals;
 mod safeguards;

@@ -215,6 +215,28 @@ pub fn last_sealed(c: &Tx, before: Moment) -> Result<Option<(i64, Vec<u8>)>, Sto
     Ok(select.query_row([before.millis()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }
 
+/// The rows up to one, taken together.
+pub struct UpTo {
+    pub rows: usize,
+    pub first: i64,
+    pub since: Moment,
+    pub until: Moment,
+    pub people: usize,
+}
+
+/// How many rows there are up to this one, from when to when, and about how many people; nothing where there is none.
+pub fn up_to(c: &Tx, to: i64) -> Result<Option<UpTo>, StoreError> {
+    let mut select = c.prepare(
+        "SELECT count(*), count(DISTINCT target), coalesce(min(seq), 0), coalesce(min(at), 0), coalesce(max(at), 0)
+         FROM audit WHERE seq <= ?1",
+    )?;
+    let (rows, people, first, since, until) = select
+        .query_row([to], |row| Ok((row.get::<i64>(0)?, row.get::<i64>(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
+    let count = |n: i64| usize::try_from(n).unwrap_or(0);
+    let (since, until) = (Moment::from_millis(since), Moment::from_millis(until));
+    Ok((rows > 0).then(|| UpTo { rows: count(rows), first, since, until, people: count(people) }))
+}
+
 /// Removes the rows up to this one; returns how many.
 pub fn prune(c: &Tx, to: i64) -> Result<usize, StoreError> {
     Ok(c.execute("DELETE FROM audit WHERE seq <= ?1", [to])?)

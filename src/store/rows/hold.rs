@@ -39,6 +39,12 @@ pub fn find(c: &Tx, org: &str, change: ChangeKind, scope: &str) -> Result<Option
     Ok(find.query_row([org, change.as_str(), scope], |row| row.get(0)).optional()?)
 }
 
+/// When the oldest hold began that nobody has decided.
+pub fn oldest(c: &Tx) -> Result<Option<Moment>, StoreError> {
+    let mut select = c.prepare_cached("SELECT min(since) FROM hold WHERE verdict IS NULL")?;
+    Ok(select.query_row([], |row| row.get::<Option<i64>>(0))?.map(Moment::from_millis))
+}
+
 /// Opens one; returns its number.
 pub fn insert(
     c: &Tx,

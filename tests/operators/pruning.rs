@@ -1,0 +1,101 @@
+//! What retention has removed from the audit is shown before, needs a yes, and is said of for good afterwards.
+
+use super::audit::sealed;
+use crate::common::config::{config_file, keep_no_rows};
+use crate::common::program::program;
+use crate::common::rig::{Rig, on_a_system};
+use namely_okta_sync::sandbox::population::Status as Hired;
+use serde_json::Value;
+
+/// The exit code of a command, and what it said.
+fn cli(rig: &Rig, args: &[&str]) -> (i32, String) {
+    let config = config_file(&rig.world, rig.folder.path());
+    keep_no_rows(&config);
+    run(args, &config)
+}
+
+fn run(args: &[&str], config: &std::path::Path) -> (i32, String) {
+    let output = program().args(args).arg("--config").arg(config).output().expect("runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout) + &text(&output.stderr))
+}
+
+async fn count(rig: &Rig, sql: &'static str) -> i64 {
+    rig.store().run(move |c| Ok(c.query_row(sql, [], |row| row.get(0))?)).await.expect("reads")
+}
+
+/// Somebody has left, and every row of it is sealed and delivered.
+async fn with_a_leaver() -> Rig {
+    let rig = sealed().await;
+    let who = rig.setup.people.iter().position(|p| p.status == Hired::Active).expect("somebody");
+    rig.edit(who, |p| p.status = Hired::Inactive);
+    rig.until("they have left", async |rig| {
+        count(rig, "SELECT count(*) FROM audit WHERE kind = 'effect' AND row LIKE '%deactivate%'").await > 0
+            && rig.backlog().await == 0
+    })
+    .await;
+    rig.until("that is sealed and delivered", async |rig| {
+        let (_, text) = cli(rig, &["audit", "prune", "--before", "10ms", "--by", "Ann"]);
+        text.contains("1 of them leavers")
+    })
+    .await;
+    rig
+}
+
+#[test]
+fn rows_are_only_removed_when_they_are_old_enough_and_somebody_has_said_yes() {
+    on_a_system(async {
+        let rig = sealed().await;
+        let before = count(&rig, "SELECT count(*) FROM audit WHERE seq = 1").await;
+        let usual = config_file(&rig.world, rig.folder.path());
+        for moment in ["2030-01-01", "399d"] {
+            let (code, text) = run(&["audit", "prune", "--before", moment, "--by", "Ann", "--yes"], &usual);
+            assert!(code == 64 && text.contains("kept for 400 days (audit.retention)"), "{moment}: {text}");
+        }
+        let (code, text) = run(&["audit", "prune", "--before", "401d", "--by", "Ann"], &usual);
+        assert!(code == 0 && text.contains("nothing was removed"), "{text}");
+        // Old enough now, but nobody has said yes: it is only shown.
+        let shown = rig.until("something may go", async |rig| {
+            let (_, text) = cli(rig, &["audit", "prune", "--before", "10ms", "--by", "Ann"]);
+            text.contains("--yes") && text.contains(" rows go, 1 to ") && text.contains("0 of them leavers")
+        });
+        shown.await;
+        assert_eq!(count(&rig, "SELECT count(*) FROM audit WHERE seq = 1").await, before, "nothing is gone");
+    });
+}
+
+#[test]
+fn what_was_removed_is_said_wherever_somebody_asks_about_it() {
+    on_a_system(async {
+        let rig = with_a_leaver().await;
+        let (code, text) = cli(&rig, &["audit", "prune", "--before", "10ms", "--by", "Ann", "--yes"]);
+        assert!(code == 0 && text.contains("rows are gone") && text.contains("1 of them leavers"), "{text}");
+        let gap = "were removed (`audit prune`) by Ann at";
+        let (code, text) = cli(&rig, &["audit", "verify"]);
+        assert!(code == 0 && text.contains(gap) && text.contains("they told of 1 leaver"), "{text}");
+        // Evidence for a span of which rows are gone never looks like one in which nobody has left.
+        let folder = rig.folder.path().join("pack");
+        let (code, text) = cli(&rig, &["evidence", "--from", "1d", "-o", &folder.display().to_string()]);
+        assert_eq!(code, 3, "{text}");
+        assert!(text.contains("0 leavers in the rows that are left; incomplete: ") && text.contains(gap), "{text}");
+        let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a file of the pack");
+        assert!(read("index.html").contains("Incomplete: ") && read("index.html").contains("leavers seen in the rows"));
+        let manifest: Value = serde_json::from_str(&read("manifest.json")).expect("JSON");
+        assert!(manifest["pruned"].as_str().is_some_and(|said| said.contains("they told of 1 leaver")), "{manifest}");
+        // Of what is there it says nothing of the kind.
+        let now = namely_okta_sync::clock::Clock::system().now().to_string();
+        let later = rig.folder.path().join("later");
+        let (_, text) = cli(&rig, &["evidence", "--from", &now, "-o", &later.display().to_string()]);
+        assert!(!text.contains("incomplete"), "{text}");
+        for args in [&["audit", "list", "--run", "1"][..], &["undo", "--run", "1"], &["undo", "--row", "2"]] {
+            let (code, text) = cli(&rig, args);
+            assert!(code == 1 && text.contains(gap), "{args:?}: {text}");
+        }
+        for args in [&["undo", "--from", "1d"][..], &["audit", "list"], &["audit", "export", "--since", "1d"]] {
+            let (code, text) = cli(&rig, args);
+            assert!(code == 0 && text.contains(gap), "{args:?}: {text}");
+        }
+        let (_, text) = cli(&rig, &["undo", "--run", "99"]);
+        assert!(text.contains("there is no run 99"), "{text}");
+    });
+}
