@@ -5,6 +5,7 @@
 
 pub(crate) mod address;
 pub(crate) mod links;
+pub mod live;
 
 use reqwest::Url;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, DATE, HeaderMap, HeaderValue};

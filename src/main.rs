@@ -232,6 +232,10 @@ fn main() -> ExitCode {
             return code;
         }
     };
+    // What is written is about people: for our user alone, whatever the umask. Manual pages are for everybody.
+    if !matches!(cli.command, Command::Man { .. }) {
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    }
     // One TLS provider, installed before anything could choose another.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     // The service starts its own, as the configuration says.

@@ -59,6 +59,7 @@ pub async fn check(options: Options) -> anyhow::Result<ExitCode> {
             findings.extend(places(&config));
             findings.push(approvers_finding(&config));
             findings.extend(network_findings(&config, &|name| std::env::var(name).ok()));
+            findings.extend(config.exposed_secrets(&file).into_iter().map(|why| warning("secrets", why)));
             if !options.offline {
                 for tenant in &config.namely {
                     findings.extend(probe_namely(tenant, &config.rulebook).await);
@@ -175,7 +176,7 @@ fn network_findings(config: &Config, environment: &dyn Fn(&str) -> Option<String
 
 async fn probe_namely(tenant: &NamelyTenant, rulebook: &Rulebook) -> Vec<Finding> {
     let what = |part: &str| format!("namely {} {part}", tenant.name);
-    let client = match NamelyClient::new(&tenant.url, &tenant.token, tenant.transport.clone()) {
+    let client = match NamelyClient::new(&tenant.url, tenant.token.clone(), tenant.transport.clone()) {
         Ok(client) => client,
         Err(e) => return vec![bad(&what("client"), e.to_string())],
     };
@@ -261,13 +262,13 @@ async fn probe_okta(org: &OktaOrg, config: &Config) -> Vec<Finding> {
     let what = |part: &str| format!("okta {} {part}", org.name);
     let mapping = &rulebook.mapping;
     let scopes = config::scopes(rulebook, &org.name);
-    let credentials = config::with_scopes(org.credentials.clone(), &scopes);
+    let credentials = config::with_scopes((*org.credentials.current()).clone(), &scopes);
     let client = match OktaClient::new(&org.url, credentials, &Clock::system(), org.transport.clone()) {
         Ok(client) => client,
         Err(why) => return vec![bad(&what("client"), why.to_string())],
     };
     let mut findings = Vec::new();
-    if matches!(org.credentials, Credentials::ServiceApp(_)) {
+    if matches!(*org.credentials.current(), Credentials::ServiceApp(_)) {
         let (name, missing) = (what("scopes"), missing_scopes(&client, &scopes).await);
         if missing.is_err() || missing.as_ref().is_ok_and(|missing| !missing.is_empty()) {
             return vec![scope_finding(&name, missing)];

@@ -47,6 +47,9 @@ pub async fn run(path: &Path, dry_run: bool, renamed: &[String]) -> anyhow::Resu
     let mut config = load(path, dry_run)?;
     config.service.renamed.clone_from(&renamed);
     let telemetry = telemetry::start(&config.telemetry).map_err(anyhow::Error::msg)?;
+    for why in config.exposed_secrets(path) {
+        tracing::warn!(why, "a secret is no secret");
+    }
     let metrics = Metrics::new();
     let listen = config.service.listen;
     let certificate = config.admin.tls.as_ref().map(LiveCertificate::read).transpose().map_err(anyhow::Error::msg)?;

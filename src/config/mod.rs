@@ -4,6 +4,7 @@
 
 mod admin;
 mod audit;
+pub(crate) mod contents;
 mod expressions;
 pub mod files;
 mod former;
@@ -40,6 +41,7 @@ use crate::domain::plan::rulebook::{OrgRules, TenantRules, Unrouted};
 use crate::domain::{Decider, Rulebook};
 use crate::http::Transport;
 use crate::http::address::{self, Shape};
+use crate::http::live::Live;
 use crate::namely::catalogue::GroupTypes;
 use crate::namely::walk::Pace;
 use crate::okta::auth::{Credentials, Key, ServiceApp, claims};
@@ -87,6 +89,8 @@ pub struct Config {
     pub rules: String,
     /// As it was written; secrets are references.
     pub document: toml::Table,
+    /// What stands in the files that it names, as checksums.
+    pub(crate) contents: contents::Contents,
 }
 
 /// The process itself.
@@ -123,7 +127,7 @@ pub struct NamelyTenant {
     /// The base of its API, without a slash at its end: `https://acme.namely.com/api/v1`.
     pub url: String,
     /// A personal access token: it can what its maker can, and lives two years (`namely-api.md §1.6`).
-    pub token: SecretString,
+    pub token: Live<SecretString>,
     /// The zone in which this tenant's dates are meant.
     pub zone: TimeZone,
     /// Which groups are departments and offices.
@@ -144,7 +148,7 @@ pub struct OktaOrg {
     /// Scheme and host: `https://acme.okta.com`.
     pub url: String,
     /// Who we are to it, with the scopes that the rules need.
-    pub credentials: Credentials,
+    pub credentials: Live<Credentials>,
     /// How much of each rate limit window is ours.
     pub shares: Shares,
     /// Simultaneous calls, at most.
@@ -255,16 +259,37 @@ impl Config {
             .into_iter()
             .map(|org| {
                 let scopes = scopes(&rulebook, &org.name);
-                OktaOrg { credentials: with_scopes(org.credentials, &scopes), ..org }
+                let credentials = with_scopes((*org.credentials.current()).clone(), &scopes);
+                OktaOrg { credentials: credentials.into(), ..org }
             })
             .collect();
         let rules = crate::domain::hex(digest(&SHA256, source.as_bytes()).as_ref());
-        let (rulebook, document) = (Arc::new(rulebook), text.parse().unwrap_or_default());
-        Ok(Self { service, http, telemetry, admin, audit, reconcile, notify, namely, okta, rulebook, rules, document })
+        let (rulebook, document) = (Arc::new(rulebook), text.parse::<toml::Table>().unwrap_or_default());
+        let contents = contents::read(&document, secrets.folder);
+        Ok(Self {
+            service,
+            http,
+            telemetry,
+            admin,
+            audit,
+            reconcile,
+            notify,
+            namely,
+            okta,
+            rulebook,
+            rules,
+            document,
+            contents,
+        })
     }
 }
 
 impl Config {
+    /// Secret files that every user of this machine may read; `path` is the file that it was read from.
+    pub fn exposed_secrets(&self, path: &Path) -> Vec<String> {
+        contents::exposed(&self.document, path.parent().unwrap_or(Path::new(".")))
+    }
+
     /// That its store still is where paths were relative to before: another one must not be begun beside it.
     fn has_moved(&self, path: &Path, text: &str) -> Option<Problem> {
         let named = self.document.get("service").and_then(|service| service.get("store")?.as_str());
@@ -435,7 +460,7 @@ fn tenant(r: &mut Reader, mut s: Section, secrets: &secret::Secrets, http: &Http
     poll.finish(r);
     s.finish(r);
     let (name, url, token, zone) = (name?.value, url?, token?, zone?);
-    Some(NamelyTenant { name, url, token, zone, group_types, pace, transport, token_expires })
+    Some(NamelyTenant { name, url, token: token.into(), zone, group_types, pace, transport, token_expires })
 }
 
 /// When a token that was made on a day dies of age.
@@ -498,7 +523,16 @@ fn org(
     let tenants = tenants.unwrap_or_else(|| all_tenants.to_vec());
     let rules = OrgRules { name: name.clone(), tenants, people, unrouted, manager_relation };
     Some((
-        OktaOrg { name, url: url?, credentials: credentials?, shares, in_flight, waits, transport, ask_to_adopt },
+        OktaOrg {
+            name,
+            url: url?,
+            credentials: credentials?.into(),
+            shares,
+            in_flight,
+            waits,
+            transport,
+            ask_to_adopt,
+        },
         rules,
     ))
 }

@@ -1,6 +1,7 @@
 //! What differs between two configurations, and whether it can be changed while the service runs.
 
 use super::Config;
+use super::contents::differing;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
@@ -52,6 +53,15 @@ pub fn compare(old: &Config, new: &Config) -> Vec<ChangedKey> {
     if tables && !changes.iter().any(|change| change.key.starts_with("mapping.tables")) {
         changes.push(ChangedKey { key: "mapping.tables (contents)".into(), before: None, after: None, live: true });
     }
+    let named: BTreeSet<String> = changes.iter().map(|change| change.key.clone()).collect();
+    let contents = differing(&old.contents, &new.contents).into_iter().filter(|key| !named.contains(key));
+    changes.extend(contents.map(|key| ChangedKey {
+        // The certificate of the admin API and its key were read again before.
+        live: is_live(&key) || matches!(key.as_str(), "admin.certificate" | "admin.key"),
+        key: format!("{key} (contents)"),
+        before: None,
+        after: None,
+    }));
     changes
 }
 
@@ -76,8 +86,11 @@ pub(super) fn is_live(key: &str) -> bool {
     let new_kind = key.starts_with("mapping.user_type") || key.starts_with("mapping.apps");
     match table_of(key) {
         "service" => key == "service.runs",
-        "namely" => within("poll."),
-        "okta" => within("budget.") || within("retry."),
+        "namely" => within("poll.") || within("token"),
+        "okta" => {
+            let proves = within("token") || within("service_app.key");
+            proves || within("budget.") || within("retry.")
+        }
         "admin" => key.starts_with("admin.tokens"),
         table => RULES.contains(&table) && !new_kind,
     }
@@ -93,7 +106,7 @@ pub fn written(document: &Table, key: &str) -> Vec<(String, String)> {
 }
 
 /// Every value by its place; tables of a list are named by their `name`, where they have one.
-fn flat(table: &Table) -> BTreeMap<String, String> {
+pub(super) fn flat(table: &Table) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for (key, value) in table {
         flatten(key, value, &mut all);

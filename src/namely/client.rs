@@ -1,6 +1,8 @@
 //! The HTTP shell towards one Namely tenant: one request out, one reply back.
 
+use crate::http::live::Live;
 use crate::http::{self, Transport, describe};
+use reqwest::header::HeaderMap;
 use secrecy::SecretString;
 
 /// Profiles per page: the maximum (`namely-api.md §2.2`).
@@ -27,20 +29,26 @@ pub enum Reply {
 pub struct NamelyClient {
     http: reqwest::Client,
     base: String,
+    token: Live<SecretString>,
 }
 
 impl NamelyClient {
     /// A client for the API at `base` (`https://example.namely.com/api/v1`). Namely can take 8 s for a page
     /// (`namely-api.md §6.6`): the timeout should be a minute, in real time.
-    pub fn new(base: &str, token: &SecretString, transport: impl Into<Transport>) -> Result<Self, reqwest::Error> {
-        // A token that is no header value is refused by Namely like any wrong one.
-        let http = http::client(http::authorization("Bearer", token).unwrap_or_default(), &transport.into())?;
-        Ok(Self { http, base: base.trim_end_matches('/').to_owned() })
+    pub fn new(
+        base: &str,
+        token: impl Into<Live<SecretString>>,
+        transport: impl Into<Transport>,
+    ) -> Result<Self, reqwest::Error> {
+        let http = http::client(HeaderMap::new(), &transport.into())?;
+        Ok(Self { http, token: token.into(), base: base.trim_end_matches('/').to_owned() })
     }
 
     /// `GET base + target`.
     pub async fn get(&self, target: &str) -> Reply {
-        let answer = match self.http.get(format!("{}{target}", self.base)).send().await {
+        // A token that is no header value is refused by Namely like any wrong one.
+        let headers = http::authorization("Bearer", &self.token.current()).unwrap_or_default();
+        let answer = match self.http.get(format!("{}{target}", self.base)).headers(headers).send().await {
             Ok(answer) => answer,
             Err(e) => return Reply::Failed(describe(&e)),
         };

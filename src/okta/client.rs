@@ -5,6 +5,7 @@ use super::outcome::{Answered, Flaw, RateHeaders, Reply, lacks_scope};
 use super::request::Request;
 use crate::clock::Clock;
 use crate::http::links::{next_in_body, next_target};
+use crate::http::live::Live;
 use crate::http::{self, CallError, Transport, Unread, describe};
 use reqwest::Url;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, IF_MATCH};
@@ -34,7 +35,7 @@ impl OktaClient {
     /// A client for the org at `base` (`https://example.okta.com`).
     pub fn new(
         base: &str,
-        credentials: Credentials,
+        credentials: impl Into<Live<Credentials>>,
         clock: &Clock,
         transport: impl Into<Transport>,
     ) -> Result<Self, ClientError> {

@@ -29,7 +29,6 @@ pub fn decided_by(event: &Event) -> Option<String> {
         Event::Adopted(it) => Some(it.author.by.clone()),
         Event::Reviewed(it) => Some(it.by.clone().unwrap_or_default()),
         Event::Split(it) => Some(it.author.by.clone()),
-        Event::Pruned(it) => Some(it.author.by.clone()),
         Event::Missing(it) => it.author.as_ref().map(|author| author.by.clone()),
         Event::Observed(_)
         | Event::Unreadable(_)
@@ -51,6 +50,7 @@ pub fn decided_by(event: &Event) -> Option<String> {
         | Event::AccessEndConfirmed(_)
         | Event::TakenBack(_)
         | Event::Unpinned(_)
+        | Event::Pruned(_)
         | Event::Reconfigured(_)
         | Event::Drained(_)
         | Event::Walk(_)

@@ -98,6 +98,7 @@ pub struct Evidence {
     /// What is in the audit and in none of the other lists because it cannot be read.
     pub unread: Vec<Unread>,
     /// What of the span was removed from the audit, so that all of this may be incomplete.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pruned: Option<String>,
 }
 
@@ -299,6 +300,13 @@ impl Collector {
         // What somebody has asked for before HR is the cause, and not that it was looked at because of it.
         if self.tracks.get(&target).is_none_or(|track| track.asked_at.is_none()) {
             self.caused(row, target);
+        }
+        // Who was suspended for a while and came back in time is suspended no longer.
+        let latest = self.tracks.get(&target).and_then(|track| track.latest).filter(|_| !over);
+        if let Some(leaver) = latest.and_then(|at| self.evidence.leavers.get_mut(at))
+            && leaver.state == SUSPENDED
+        {
+            leaver.state = "taken back";
         }
         let track = self.tracks.entry(target).or_default();
         if !over {

@@ -105,6 +105,10 @@ fn somebody_with_a_grace_is_one_leaver_whose_access_was_cut_by_the_suspension() 
     ];
     let leaver = collected(&rows).leavers.remove(0);
     assert_eq!((leaver.state, leaver.time_to_revoke_ms, leaver.revoked_at), ("suspended", Some(700), None));
+    let mut back = rows.clone();
+    back.push(observed("2026-05-04T12:00:00.000Z", "entitled"));
+    let leaver = collected(&back).leavers.remove(0);
+    assert_eq!((leaver.state, leaver.time_to_revoke_ms), ("taken back", Some(700)), "back in time");
     rows.extend([
         observed("2026-05-04T18:00:00.000Z", "ended"),
         effect("2026-05-04T18:00:01.000Z", "deactivate", "applied"),

@@ -3,13 +3,6 @@
 use namely_okta_sync::sandbox::world::World;
 use std::path::{Path, PathBuf};
 
-/// Rows of the audit may be removed however young they are.
-pub fn keep_no_rows(config: &Path) {
-    let text =
-        std::fs::read_to_string(config).expect("reads").replacen("[audit]\n", "[audit]\nretention = \"0s\"\n", 1);
-    std::fs::write(config, text).expect("writes");
-}
-
 /// A configuration file for the program against `world`, in `folder`; it polls quickly.
 pub fn config_file(world: &World, folder: &Path) -> PathBuf {
     let text = include_str!("../../config/sandbox.toml")

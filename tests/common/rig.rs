@@ -144,7 +144,7 @@ impl Rig {
         }
         config.okta[0].url = self.okta_url.clone().unwrap_or(base.okta[0].url.clone());
         if let Some(credentials) = &self.credentials {
-            config.okta[0].credentials = credentials.clone();
+            config.okta[0].credentials = credentials.clone().into();
         }
         self.service = Some(Service::start(config, self.world.clock.clone(), Metrics::new()).await.expect("starts"));
     }

@@ -1,6 +1,7 @@
 //! What people decide binds: to whom it was about, to what Namely and the rules said then, and to who has decided.
 
-use crate::common::config::{config_file, keep_no_rows};
+use super::pruning::keep_no_rows;
+use crate::common::config::config_file;
 use crate::common::program::program;
 use crate::common::rig::{Rig, Setup, decider, on_a_system};
 use namely_okta_sync::admin::{self, Served};

@@ -34,6 +34,7 @@ mod on_a_server;
 mod operation;
 mod package;
 mod proxies;
+mod secrets;
 mod service;
 mod start;
 mod store_shapes;

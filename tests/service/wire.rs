@@ -31,7 +31,8 @@ async fn answered(url: &str) -> Answered {
 }
 
 async fn namely(url: &str, transport: impl Into<Transport>) -> NamelyReply {
-    let client = NamelyClient::new(&format!("{url}/api/v1"), &"secret-token".into(), transport).expect("a client");
+    let client = NamelyClient::new(&format!("{url}/api/v1"), secrecy::SecretString::from("secret-token"), transport)
+        .expect("a client");
     client.get("/profiles?page=1&per_page=50").await
 }
 

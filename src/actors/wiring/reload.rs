@@ -20,7 +20,7 @@ impl Service {
 
     /// Exchanges the configuration for `new`, which was checked, and tells what has changed; `by` stands in the audit. What
     /// needs a restart, or a store that cannot write, refuses all of it.
-    pub async fn reload(&self, new: Config, by: &Decider) -> Result<Vec<ChangedKey>, String> {
+    pub async fn reload(&self, mut new: Config, by: &Decider) -> Result<Vec<ChangedKey>, String> {
         let live = &self.live;
         let changes = compare(&live.config.lock().unwrap_or_else(PoisonError::into_inner), &new);
         let stuck: Vec<&str> = changes.iter().filter(|change| !change.live).map(|change| change.key.as_str()).collect();
@@ -59,8 +59,30 @@ impl Service {
                 traffic.tune(tuning(org, &new.service));
             }
         }
-        *live.config.lock().unwrap_or_else(PoisonError::into_inner) = new;
+        let mut held = live.config.lock().unwrap_or_else(PoisonError::into_inner);
+        exchange_secrets(&held, &mut new, &changes);
+        *held = new;
+        drop(held);
         Ok(changes)
+    }
+}
+
+/// What proves who we are reaches the clients that are in use, whose values the new configuration goes on with.
+fn exchange_secrets(held: &Config, new: &mut Config, changes: &[ChangedKey]) {
+    let is_new = |place: String| changes.iter().any(|change| change.key.starts_with(&place));
+    for org in &mut new.okta {
+        let Some(used) = held.okta.iter().find(|one| one.name == org.name) else { continue };
+        if is_new(format!("okta[{}].token", org.name)) || is_new(format!("okta[{}].service_app.key", org.name)) {
+            used.credentials.exchange(&org.credentials);
+        }
+        org.credentials = used.credentials.clone();
+    }
+    for tenant in &mut new.namely {
+        let Some(used) = held.namely.iter().find(|one| one.name == tenant.name) else { continue };
+        if is_new(format!("namely[{}].token", tenant.name)) {
+            used.token.exchange(&tenant.token);
+        }
+        tenant.token = used.token.clone();
     }
 }
 

@@ -227,7 +227,7 @@ impl Reading {
     async fn read_tenant(self: Arc<Self>, tenant: NamelyTenant) {
         let Shared { clock, store, readiness, .. } = &self.shared;
         let what = format!("namely {}", tenant.name);
-        let client = match NamelyClient::new(&tenant.url, &tenant.token, tenant.transport.clone()) {
+        let client = match NamelyClient::new(&tenant.url, tenant.token.clone(), tenant.transport.clone()) {
             Ok(client) => client,
             Err(e) => {
                 let why = format!("the HTTP client could not be made ({}); correct its url or token", describe(&e));

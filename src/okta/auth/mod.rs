@@ -13,6 +13,7 @@ mod key;
 pub use key::{Key, KeyError};
 
 use crate::clock::{Clock, Moment};
+use crate::http::live::Live;
 use crate::http::{self, CallError, Transport, UnsendableToken};
 use crate::okta::wire::OAuthError;
 use arc_swap::ArcSwapOption;
@@ -92,7 +93,7 @@ pub struct Authorization {
 pub struct Authenticator(Arc<Inner>);
 
 struct Inner {
-    credentials: Credentials,
+    credentials: Live<Credentials>,
     http: reqwest::Client,
     token_url: String,
     clock: Clock,
@@ -182,8 +183,14 @@ fn without(whole: &[&'static str], lacks: &[&'static str]) -> Vec<&'static str> 
 
 impl Authenticator {
     /// For the org at `base`.
-    pub fn new(base: &str, credentials: Credentials, clock: &Clock, transport: &Transport) -> Result<Self, AuthError> {
-        let proof = match &credentials {
+    pub fn new(
+        base: &str,
+        credentials: impl Into<Live<Credentials>>,
+        clock: &Clock,
+        transport: &Transport,
+    ) -> Result<Self, AuthError> {
+        let credentials = credentials.into();
+        let proof = match &*credentials.current() {
             Credentials::ServiceApp(app) if app.dpop => {
                 let key = Key::generate()?;
                 let public = key.public()?;
@@ -206,7 +213,8 @@ impl Authenticator {
 
     /// The headers for one call; a retry needs new ones.
     pub async fn authorize(&self, method: &str, url: &str) -> Result<Authorization, NoToken> {
-        let app = match &self.0.credentials {
+        let credentials = self.0.credentials.current();
+        let app = match &*credentials {
             Credentials::Token(token) => {
                 return Ok(Authorization { headers: http::authorization("SSWS", token)?, token: None });
             }
@@ -239,7 +247,8 @@ impl Authenticator {
 
     /// Tries to get a token with these scopes only: what `check` tells missing grants by.
     pub async fn try_scope(&self, scope: &'static str) -> Result<(), NoToken> {
-        let Credentials::ServiceApp(app) = &self.0.credentials else { return Ok(()) };
+        let credentials = self.0.credentials.current();
+        let Credentials::ServiceApp(app) = &*credentials else { return Ok(()) };
         self.fetch(app, &[scope], &mut *self.0.fetching.lock().await).await.map(drop)
     }
 
