@@ -148,9 +148,13 @@ pub fn is_a_run(c: &Tx, run: i64) -> Result<(), StoreError> {
     if rows_of_run(c, run)?.0 < i64::MAX {
         return Ok(());
     }
-    let first_left = audit::starts(c)?.first().map_or(i64::MAX, |(_, number)| *number);
+    let first_left = audit::starts(c)?.first().map(|(_, number)| *number);
     let message = match gap(c)? {
-        Some(gap) if (1..first_left).contains(&run) => {
+        // Which runs there were is not known where no start of one is left.
+        Some(gap) if first_left.is_none() => {
+            format!("there is no run {run} in what is left of the audit: {}", gap.message())
+        }
+        Some(gap) if first_left.is_some_and(|first| (1..first).contains(&run)) => {
             format!("what run {run} did cannot be told whole any more: {}", gap.message())
         }
         _ => format!("there is no run {run} in the audit; `audit list --kind started` shows which there are"),
