@@ -1,6 +1,7 @@
 //! `evidence`: a pack for auditors that can be verified without this program.
 
-use super::audit::{NOT_VOUCHED, Names, assess, write_jsonl};
+use super::assessment::{NOT_VOUCHED, assess};
+use super::audit::{Names, write_jsonl};
 use super::failure::usage;
 use super::place::ConfigFile;
 use super::store::{moment, open_store};

@@ -3,7 +3,6 @@
 use super::backend::{Asking, by, part};
 use super::table::table;
 use crate::admin::routes::Ask;
-use crate::admin::state::State;
 use crate::clock::Moment;
 use crate::store::{HeldChanges, HeldPerson, Voted};
 use serde_json::json;
@@ -108,9 +107,9 @@ async fn list(asking: &Asking, all: bool) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if found.is_empty() {
-        let message = asking.at.to_read()?.read(Ask::Status, &[], json!({})).await?;
-        let state: State = serde_json::from_value(message)?;
-        println!("{}", nothing_is_held(state.orgs.values().map(|org| org.rejected).sum()));
+        let message = asking.at.to_read()?.read(Ask::Holds, &[], json!({ "all": true })).await?;
+        let all: Vec<HeldChanges> = part(message, "holds")?;
+        println!("{}", nothing_is_held(all.iter().map(|hold| hold.keeps).sum()));
         return Ok(ExitCode::SUCCESS);
     }
     let mut rows = table(&["id", "org", "change", "people", "of", "since", "why", "state"]);
@@ -132,7 +131,7 @@ async fn list(asking: &Asking, all: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn nothing_is_held(rejected: i64) -> String {
+fn nothing_is_held(rejected: usize) -> String {
     match rejected {
         0 => "nothing is held".into(),
         1 => "nothing waits for a decision; 1 person is as somebody has decided by a rejection: `holds list --all`"

@@ -3,6 +3,7 @@
 mod admin_roles;
 pub mod adopt;
 pub mod apply;
+mod assessment;
 pub mod attention;
 pub mod audit;
 pub mod backend;

@@ -1,6 +1,6 @@
 //! `audit prune`: shows which rows would go, and removes them when somebody has said so.
 
-use super::audit::assess;
+use super::assessment::assess;
 use super::failure::usage;
 use super::place::ConfigFile;
 use super::store::{Found, decider, moment, open_store};

@@ -1,11 +1,10 @@
 //! What stands in the files that a configuration names: whether it has changed, and whether everybody on the machine can read it.
 
-use super::reload::flat;
 use aws_lc_rs::digest::{SHA256, digest};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use toml::Table;
+use toml::{Table, Value};
 
 /// Keys whose value is a path as it stands, and not a reference to a secret.
 const PATHS: [&str; 3] = ["admin.certificate", "admin.key", ".template"];
@@ -54,4 +53,28 @@ pub fn exposed(document: &Table, folder: &Path) -> Vec<String> {
 pub fn differing(old: &Contents, new: &Contents) -> Vec<String> {
     let differs = new.iter().filter(|(key, sum)| old.get(*key).is_some_and(|before| before != *sum));
     differs.map(|(key, _)| key.clone()).collect()
+}
+
+/// Every value by its place; tables of a list are named by their `name`, where they have one.
+pub(super) fn flat(table: &Table) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for (key, value) in table {
+        flatten(key, value, &mut all);
+    }
+    all
+}
+
+fn flatten(path: &str, value: &Value, all: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Table(table) => table.iter().for_each(|(key, value)| flatten(&format!("{path}.{key}"), value, all)),
+        Value::Array(items) if items.iter().any(Value::is_table) => {
+            for (n, item) in items.iter().enumerate() {
+                let name = item.get("name").and_then(Value::as_str).map_or_else(|| (n + 1).to_string(), str::to_owned);
+                flatten(&format!("{path}[{name}]"), item, all);
+            }
+        }
+        other => {
+            all.insert(path.to_owned(), other.to_string());
+        }
+    }
 }

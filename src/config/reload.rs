@@ -1,10 +1,10 @@
 //! What differs between two configurations, and whether it can be changed while the service runs.
 
 use super::Config;
-use super::contents::differing;
+use super::contents::{differing, flat};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
-use toml::{Table, Value};
+use std::collections::BTreeSet;
+use toml::Table;
 
 /// One key that differs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -103,30 +103,6 @@ pub fn written(document: &Table, key: &str) -> Vec<(String, String)> {
         parts.collect::<String>()
     };
     flat(document).into_iter().filter(|(location, _)| plain(location) == key).collect()
-}
-
-/// Every value by its place; tables of a list are named by their `name`, where they have one.
-pub(super) fn flat(table: &Table) -> BTreeMap<String, String> {
-    let mut all = BTreeMap::new();
-    for (key, value) in table {
-        flatten(key, value, &mut all);
-    }
-    all
-}
-
-fn flatten(path: &str, value: &Value, all: &mut BTreeMap<String, String>) {
-    match value {
-        Value::Table(table) => table.iter().for_each(|(key, value)| flatten(&format!("{path}.{key}"), value, all)),
-        Value::Array(items) if items.iter().any(Value::is_table) => {
-            for (n, item) in items.iter().enumerate() {
-                let name = item.get("name").and_then(Value::as_str).map_or_else(|| (n + 1).to_string(), str::to_owned);
-                flatten(&format!("{path}[{name}]"), item, all);
-            }
-        }
-        other => {
-            all.insert(path.to_owned(), other.to_string());
-        }
-    }
 }
 
 #[cfg(test)]

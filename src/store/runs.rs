@@ -17,7 +17,7 @@ use crate::audit::details::{Done, Planned, Quarantined, Withheld};
 use crate::audit::{Call, Effect, Event, Outcome, Record};
 use crate::clock::Moment;
 use crate::domain::account::user::OfHolder;
-use crate::domain::plan::doubt::{Ending, is_under_way};
+use crate::domain::plan::doubt::{Ending, is_in_flight};
 use crate::domain::work::machine::{Happened, Transition, Work};
 use crate::domain::work::run::{Begun, Claim, Lease, Next, Release};
 use crate::domain::{Account, Case, Cause, ChangeKind, Directory, Learned, Priority, Rulebook, Step};
@@ -325,7 +325,7 @@ fn take(
     let token: i64 = number(c, "fence")? + 1;
     let Some((ready, known)) = work::load_with_account(c, target)? else { return Ok(None) };
     // A call under a right that is void has no outcome yet: nothing is sent for the person before it has, or can have none.
-    if known.sent_at.is_some_and(|at| is_under_way(at, now)) {
+    if known.sent_at.is_some_and(|at| is_in_flight(at, now)) {
         return Ok(None);
     }
     let Some(work) = ready.leased(token, now) else { return Ok(None) };

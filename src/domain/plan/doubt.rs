@@ -66,7 +66,7 @@ pub fn next_reading(step: &Step, sent: Moment, now: Moment) -> Option<Moment> {
 
 /// Whether a call that was announced at `sent`, and has no outcome, may still be on its way to Okta: nothing else is sent for the
 /// person meanwhile. Afterwards they are looked at as of a call that was never answered.
-pub fn is_under_way(sent: Moment, now: Moment) -> bool {
+pub fn is_in_flight(sent: Moment, now: Moment) -> bool {
     now < sent + READINGS[0]
 }
 

@@ -5,6 +5,7 @@ use crate::store::StoreError;
 use crate::store::engine::Tx;
 use crate::store::holds::code;
 use crate::store::rows::hold;
+use crate::store::rows::rejection;
 use crate::store::rows::source::name_in;
 use crate::store::votes::{let_in_by_rejection, who_said};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,9 @@ pub struct HeldChanges {
     /// Who has rejected so far what is shown now, where it takes several.
     #[serde(default)]
     pub rejected_by: Vec<String>,
+    /// How many people it keeps as they are, because what it rejected still binds.
+    #[serde(default)]
+    pub keeps: usize,
 }
 
 const fn one() -> i64 {
@@ -81,6 +85,7 @@ fn with_votes(c: &Tx, hold: hold::Listed) -> Result<HeldChanges, StoreError> {
         reject_needs = LETS_IN;
         rejected_by = who_said(c, hold.id, &code, Says::Rejects)?;
     }
+    let keeps = if hold.verdict.is_some() { rejection::members(c, hold.id)?.len() } else { 0 };
     let hold::Listed { id, org, change, scope, why, needs, since, verdict, people, until } = hold;
     Ok(HeldChanges {
         id,
@@ -97,6 +102,7 @@ fn with_votes(c: &Tx, hold: hold::Listed) -> Result<HeldChanges, StoreError> {
         until,
         reject_needs,
         rejected_by,
+        keeps,
     })
 }
 

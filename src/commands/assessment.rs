@@ -1,0 +1,142 @@
+//! What can be said of the audit of a store: the chain of its rows, and the checkpoints that vouch for it.
+
+use super::failure::failed;
+use super::store::Found;
+use crate::actors::sealer::own_key;
+use crate::audit::{Checkpoint, SigningKey, Verdict};
+use crate::config::place::{AuditKey, Place};
+use crate::store::{Gap, checkpoints, gap, identity, verify_audit};
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// `audit verify` and `evidence`: nothing was found, but nobody vouches for it.
+pub(super) const NOT_VOUCHED: u8 = 3;
+/// The same: it is not as it was written.
+const BROKEN: u8 = 4;
+
+/// What can be said of the audit of a store.
+pub(super) struct Assessment {
+    pub verdict: Verdict,
+    /// Where the checkpoints were from.
+    pub from: String,
+    /// Why nobody vouches for it although nothing was found, if nobody does.
+    pub doubt: Option<String>,
+    /// The public key that must have signed them, if it is known.
+    pub key: Option<String>,
+    /// What weakens the proof.
+    pub warnings: Vec<String>,
+    /// What was removed.
+    pub gap: Option<Gap>,
+}
+
+impl Assessment {
+    /// `good`, `not vouched` or `broken`.
+    pub fn word(&self) -> &'static str {
+        match (self.verdict.is_good(), &self.doubt) {
+            (false, _) => "broken",
+            (true, Some(_)) => "not vouched",
+            (true, None) => "good",
+        }
+    }
+
+    /// 0, 3 or 4, likewise.
+    pub fn code(&self) -> ExitCode {
+        match self.word() {
+            "good" => ExitCode::SUCCESS,
+            "broken" => ExitCode::from(BROKEN),
+            _ => ExitCode::from(NOT_VOUCHED),
+        }
+    }
+}
+
+/// Looks at the chain of rows, and at the checkpoints that vouch for it.
+pub(super) fn assess(opened: &Found, file: Option<&Path>, key: Option<&str>) -> anyhow::Result<Assessment> {
+    let place = &opened.place;
+    let outside = file.unwrap_or(&place.checkpoints);
+    let store = identity(&opened.store)?;
+    let read = match std::fs::read_to_string(outside) {
+        Ok(text) => read_checkpoints(&text, outside)?,
+        Err(e) if file.is_some() => return Err(e).with_context(|| format!("{} cannot be read", outside.display())),
+        Err(_) => Vec::new(),
+    };
+    let mut sealed: Vec<Checkpoint> = read.into_iter().filter(|checkpoint| checkpoint.store == store).collect();
+    let mut from = outside.display().to_string();
+    let mut doubt = None;
+    if sealed.is_empty() {
+        sealed = checkpoints(&opened.store)?;
+        doubt = Some(match sealed.len() {
+            0 => "no checkpoint was made yet: the service makes the first one within `audit.checkpoint` of its start"
+                .to_owned(),
+            _ => format!(
+                "{} holds no checkpoint of this store, and whoever can write the store can write those in it too: give the file \
+                 that you keep elsewhere with --checkpoints",
+                outside.display()
+            ),
+        });
+        from = "the store itself".to_owned();
+    }
+    let (key, warnings) = match (key, &place.audit_key) {
+        (Some(key), _) => (Some(key.trim().to_lowercase()), Vec::new()),
+        (None, AuditKey::Known(key)) => (Some(key.clone()), Vec::new()),
+        (None, AuditKey::BesideStore) => (beside_store(place), vec![unpinned(place)]),
+        (None, AuditKey::Unread) => (None, Vec::new()),
+    };
+    if key.is_none() && doubt.is_none() {
+        doubt = Some(
+            "the key that signs checkpoints cannot be read from here: name the public one with --key, or pin it as \
+             audit.public_key"
+                .to_owned(),
+        );
+    }
+    sealed.sort_by_key(|checkpoint| checkpoint.seq);
+    sealed.dedup_by_key(|checkpoint| checkpoint.seq);
+    if let Some(forged) = sealed.iter().find(|checkpoint| !checkpoint.is_genuine(key.as_deref())) {
+        return Err(failed(
+            BROKEN,
+            format!(
+                "broken: the checkpoint of row {} in {from} is not signed by the key of this service: it was forged, or the key is \
+                 another one (--key)",
+                forged.seq
+            ),
+        ));
+    }
+    let bar = ProgressBar::new_spinner().with_style(
+        ProgressStyle::with_template("{spinner} {pos} rows verified").unwrap_or(ProgressStyle::default_spinner()),
+    );
+    let verdict = verify_audit(&opened.store, &sealed, || bar.inc(1))?;
+    bar.finish_and_clear();
+    if doubt.is_none() && verdict.vouched_to.is_none() {
+        doubt = Some("no checkpoint reaches a row that is still there".to_owned());
+    }
+    let gap = gap(&opened.store)?;
+    if let Some(gap) = gap.as_ref().filter(|gap| doubt.is_none() && gap.by.is_none()) {
+        doubt = Some(gap.message());
+    }
+    Ok(Assessment { verdict, from, doubt, key, warnings, gap })
+}
+
+/// That whoever can write the store can sign as well.
+fn unpinned(place: &Place) -> String {
+    format!(
+        "the key that signs checkpoints is {}: whoever can write the store can sign too. Keep a key elsewhere (audit.signing_key), \
+         and pin the public one (audit.public_key)",
+        own_key(&place.store, &place.checkpoints).display()
+    )
+}
+
+/// The public part of the key that the service has made beside its store.
+fn beside_store(place: &Place) -> Option<String> {
+    let pem = std::fs::read_to_string(own_key(&place.store, &place.checkpoints)).ok()?;
+    Some(SigningKey::read(&pem).ok()?.public())
+}
+
+fn read_checkpoints(text: &str, path: &Path) -> anyhow::Result<Vec<Checkpoint>> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty()).enumerate();
+    lines
+        .map(|(n, line)| {
+            serde_json::from_str(line).with_context(|| format!("line {} of {} is no checkpoint", n + 1, path.display()))
+        })
+        .collect()
+}
