@@ -13,6 +13,11 @@ pub fn is_invisible(c: char) -> bool {
         || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+/// A name without blanks and invisible characters at its ends.
+pub fn trimmed_ends(name: &str) -> &str {
+    name.trim_matches(|c: char| c.is_whitespace() || is_invisible(c))
+}
+
 /// A name as it is meant: without blanks and invisible characters at its ends and around its words, and with one blank for several.
 pub fn trimmed(name: &str) -> String {
     let words = name.split_whitespace().map(|word| word.trim_matches(is_invisible));
@@ -91,8 +96,9 @@ mod tests {
     #[test]
     fn what_nobody_sees_at_the_ends_of_a_name_makes_no_other_name() {
         for odd in ["Sales ", " Sales", "Sales\u{200b}", "\u{feff}Sales\u{a0}", "Sales\t"] {
-            assert_eq!(trimmed(odd), "Sales", "{odd:?}");
+            assert_eq!((trimmed(odd).as_str(), trimmed_ends(odd)), ("Sales", "Sales"), "{odd:?}");
         }
+        assert_eq!(trimmed_ends(" Sales  North "), "Sales  North");
         assert_eq!(trimmed("Sales  North\u{200b} "), "Sales North");
         assert_eq!(trimmed("\u{200b} "), "");
     }

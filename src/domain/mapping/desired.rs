@@ -8,7 +8,7 @@ use crate::domain::mapping::rules::{
 use crate::domain::mapping::view::Reads;
 use crate::domain::mapping::view::Seen;
 use crate::domain::record::person::Position;
-use crate::domain::text::trimmed;
+use crate::domain::text::trimmed_ends;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -240,8 +240,8 @@ impl Mapping {
             let counted = if rule.primary_only { 1 } else { bound.len() };
             for (_, bound) in &bound[..counted] {
                 for name in rule.give(bound, self.engine.tables())?.into_iter().flatten() {
-                    // What nobody sees at the ends of a name makes no second group.
-                    let name = trimmed(&name);
+                    // What nobody sees at the ends of a name makes no second group; between words it may be meant.
+                    let name = trimmed_ends(&name).to_owned();
                     if name.is_empty() {
                         continue;
                     }
