@@ -200,31 +200,21 @@ fn login(c: &Tx, rules: &Rulebook, case: &Case, target: i64) -> Result<Result<Ch
 
 /// Whether somebody takes a temporary login first: they and others wait for one another's, and one has to begin.
 fn goes_first(c: &Tx, rules: &Rulebook, target: i64) -> Result<bool, StoreError> {
-    let Some(people) = ring(target, |one| waits_for(c, rules, one))? else { return Ok(false) };
-    // A login is changed in an account that is in use: whoever is to come back takes theirs with it.
-    let mut first = None;
-    for one in people {
-        if first.is_none_or(|first| one < first) && account::of_target(c, one)?.is_some_and(|own| own.is_live()) {
-            first = Some(one);
-        }
-    }
-    Ok(first == Some(target))
+    let found = ring(target, |one| waits_for(c, rules, one))?;
+    Ok(found.is_some_and(|people| people.iter().min() == Some(&target)))
 }
 
 /// Who has the login that somebody wants first and does not have.
 fn waits_for(c: &Tx, rules: &Rulebook, target: i64) -> Result<Option<i64>, StoreError> {
     let Some(row) = target::load(c, target)? else { return Ok(None) };
-    // A deactivated account gives its login up only if its owner is to come back, and wants another one.
-    let may_move = |account: &Account, is_over: bool| account.is_live() || !is_over;
-    let is_over = row.ended_at.is_some();
-    let Some(own) = account::of_target(c, target)?.filter(|own| may_move(own, is_over)) else { return Ok(None) };
+    let Some(own) = account::of_target(c, target)?.filter(Account::is_live) else { return Ok(None) };
     let Some(person) = rules.person(link::profiles(c, target)?.here, row.ended_at, Moment::default()) else {
         return Ok(None);
     };
     let Ok(wanted) = rules.wanted_logins(&row.org, &person) else { return Ok(None) };
     let is_kept = wanted.iter().any(|login| login_key(login) == login_key(&own.login));
     let Some(first) = wanted.first().filter(|_| !is_kept) else { return Ok(None) };
-    let Some(other) = account::by_login(c, &row.org, first)? else { return Ok(None) };
+    let Some(other) = account::by_login(c, &row.org, first)?.filter(Account::is_live) else { return Ok(None) };
     target::owner(c, &row.org, &other.id)
 }
 

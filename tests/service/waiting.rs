@@ -4,7 +4,7 @@ use crate::common::rig::{Rig, Setup, on_a_system};
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;
-use namely_okta_sync::sandbox::population::{Hr, Person, Status as Hired};
+use namely_okta_sync::sandbox::population::{Hr, Person};
 use namely_okta_sync::sandbox::world::today;
 use std::time::Duration;
 
@@ -67,28 +67,6 @@ fn people_who_swap_addresses_end_with_the_login_of_the_other_and_so_does_a_ring_
         rig.until_okta("everybody has theirs", |okta| ring.iter().all(|(n, wanted)| login(okta, *n) == *wanted)).await;
         rig.until("nobody waits", async |rig| rig.quarantined().await.is_empty()).await;
         rig.quiet().await;
-    });
-}
-
-#[test]
-fn people_who_swap_addresses_end_with_the_login_of_the_other_though_one_of_them_comes_back_just_then() {
-    on_a_system(async {
-        let rig = Rig::settled(Setup::of(12)).await;
-        let (mine, theirs) = (rig.setup.people[2].email.clone(), rig.setup.people[3].email.clone());
-        rig.edit(2, |person| person.status = Hired::Inactive);
-        rig.until_okta("they have left", |okta| {
-            okta.user_by_anchor(&rig.setup.people[2].id).is_some_and(|user| user.status == Status::Deprovisioned)
-        })
-        .await;
-        rig.quiet().await;
-        rig.edit(2, |person| (person.status, person.email) = (Hired::Active, theirs.clone()));
-        rig.edit(3, |person| person.email = mine.clone());
-        let has = |okta: &Okta, n: usize, login: &str| {
-            let user = okta.user_by_anchor(&rig.setup.people[n].id).expect("an account");
-            user.profile["login"] == *login && user.status != Status::Deprovisioned
-        };
-        rig.until_okta("both have theirs", |okta| has(okta, 2, &theirs) && has(okta, 3, &mine)).await;
-        rig.until("nobody waits", async |rig| rig.quarantined().await.is_empty()).await;
     });
 }
 
