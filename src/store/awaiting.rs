@@ -5,10 +5,11 @@
 
 use super::engine::Tx;
 use super::rows::{awaited, work};
-use super::{Store, StoreError};
+use super::{Store, StoreError, cases};
 use crate::clock::Moment;
 use crate::domain::account::directory::Directory;
 use crate::domain::plan::awaited::{Awaited, REFUSED_TO_MANY};
+use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::work::machine::Work;
 
 impl Store {
@@ -40,6 +41,18 @@ pub(super) fn login_freed(c: &Tx, org: &str, login: &str, now: Moment) -> Result
     wake(c, org, &Awaited::Login(login.to_owned()), now).map(drop)
 }
 
+/// Somebody waits for a login whose owner waits for another one, and so on back to them: whoever begins is tried again.
+pub(super) fn ring_found(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<(), StoreError> {
+    if !awaited::waits_for_login(c, target)? {
+        return Ok(());
+    }
+    let Some(first) = cases::first_of_ring(c, rules, target, now)? else { return Ok(()) };
+    if awaited::waits_for_login(c, first)? {
+        try_again(c, &work::org(c, first)?, first, now)?;
+    }
+    Ok(())
+}
+
 /// Okta has done something for somebody that it has refused to several people: they are tried again. Whom alone it refuses it waits
 /// for its own time, or each call of anybody else would have it refused once more.
 pub(super) fn permitted(c: &Tx, org: &str, step: &'static str, now: Moment) -> Result<(), StoreError> {
@@ -53,8 +66,12 @@ pub(super) fn permitted(c: &Tx, org: &str, step: &'static str, now: Moment) -> R
 fn wake(c: &Tx, org: &str, one: &Awaited, now: Moment) -> Result<usize, StoreError> {
     let waiting = awaited::who(c, org, one)?;
     for target in &waiting {
-        work::change(c, *target, |before: Work| before.answered(now))?;
-        awaited::set(c, org, *target, &[])?;
+        try_again(c, org, *target, now)?;
     }
     Ok(waiting.len())
+}
+
+fn try_again(c: &Tx, org: &str, target: i64, now: Moment) -> Result<(), StoreError> {
+    work::change(c, target, |before: Work| before.answered(now))?;
+    awaited::set(c, org, target, &[])
 }

@@ -13,6 +13,7 @@ use crate::domain::plan::manager::{self, Manager};
 use crate::domain::plan::pins::Pins;
 use crate::domain::plan::rulebook::Rulebook;
 use crate::domain::record::employee::Employee;
+use crate::domain::record::lifecycle::Entitlement;
 use crate::domain::record::person::{Person, Position};
 use crate::domain::record::profiles::Profiles;
 use crate::domain::text::login_key;
@@ -64,7 +65,7 @@ pub(super) fn briefs(
 pub fn without_manager(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<Case>, StoreError> {
     let Some(mut case) = brief(c, rules, target, now)? else { return Ok(None) };
     if !is_over(rules, &case, now) {
-        case.login = login(c, rules, &case, target)?;
+        case.login = login(c, rules, &case, target, now)?;
     }
     Ok(Some(case))
 }
@@ -118,7 +119,7 @@ fn completed(c: &Tx, rules: &Rulebook, mut case: Case, target: i64, now: Moment)
         return Ok(case);
     }
     case.manager = manager(c, &case, target)?;
-    case.login = login(c, rules, &case, target)?;
+    case.login = login(c, rules, &case, target, now)?;
     Ok(case)
 }
 
@@ -173,7 +174,13 @@ fn subordinates(c: &Tx, person: &Person) -> Result<Vec<String>, StoreError> {
 }
 
 /// The login of a person: the one they have while it fits, else the first that nobody else has.
-fn login(c: &Tx, rules: &Rulebook, case: &Case, target: i64) -> Result<Result<Chosen, String>, StoreError> {
+fn login(
+    c: &Tx,
+    rules: &Rulebook,
+    case: &Case,
+    target: i64,
+    now: Moment,
+) -> Result<Result<Chosen, String>, StoreError> {
     let wanted = match rules.wanted_logins(&case.org, &case.person) {
         Ok(wanted) => wanted,
         Err(e) => return Ok(Err(e.to_string())),
@@ -191,31 +198,45 @@ fn login(c: &Tx, rules: &Rulebook, case: &Case, target: i64) -> Result<Result<Ch
         return Err(e);
     }
     match (&chosen, &case.account) {
-        (Err(_), Some(account)) if account.is_live() && goes_first(c, rules, target)? => {
+        (Err(_), Some(account)) if first_of_ring(c, rules, target, now)? == Some(target) => {
             Ok(Ok(temporary(&account.login, &account.id, &wanted[0])))
         }
         _ => Ok(chosen),
     }
 }
 
-/// Whether somebody takes a temporary login first: they and others wait for one another's, and one has to begin.
-fn goes_first(c: &Tx, rules: &Rulebook, target: i64) -> Result<bool, StoreError> {
-    let found = ring(target, |one| waits_for(c, rules, one))?;
-    Ok(found.is_some_and(|people| people.iter().min() == Some(&target)))
+/// Who takes a temporary login first of the people who wait for one another's: of those whose account is in use, if there are any.
+pub(super) fn first_of_ring(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<i64>, StoreError> {
+    let Some(people) = ring(target, |one| waits_for(c, rules, one, now))? else { return Ok(None) };
+    let mut in_use = Vec::new();
+    for one in &people {
+        if account::of_target(c, *one)?.is_some_and(|account| account.is_live()) {
+            in_use.push(*one);
+        }
+    }
+    Ok(if in_use.is_empty() { people } else { in_use }.into_iter().min())
 }
 
 /// Who has the login that somebody wants first and does not have.
-fn waits_for(c: &Tx, rules: &Rulebook, target: i64) -> Result<Option<i64>, StoreError> {
-    let Some(row) = target::load(c, target)? else { return Ok(None) };
-    let Some(own) = account::of_target(c, target)?.filter(Account::is_live) else { return Ok(None) };
-    let Some(person) = rules.person(link::profiles(c, target)?.here, row.ended_at, Moment::default()) else {
+fn waits_for(c: &Tx, rules: &Rulebook, target: i64, now: Moment) -> Result<Option<i64>, StoreError> {
+    let Some(case) = brief(c, rules, target, now)? else { return Ok(None) };
+    let Some(own) = case.account.as_ref().filter(|own| gets_another_login(rules, &case, own, now)) else {
         return Ok(None);
     };
-    let Ok(wanted) = rules.wanted_logins(&row.org, &person) else { return Ok(None) };
+    let Ok(wanted) = rules.wanted_logins(&case.org, &case.person) else { return Ok(None) };
     let is_kept = wanted.iter().any(|login| login_key(login) == login_key(&own.login));
     let Some(first) = wanted.first().filter(|_| !is_kept) else { return Ok(None) };
-    let Some(other) = account::by_login(c, &row.org, first)?.filter(Account::is_live) else { return Ok(None) };
-    target::owner(c, &row.org, &other.id)
+    let Some(other) = account::by_login(c, &case.org, first)? else { return Ok(None) };
+    target::owner(c, &case.org, &other.id)
+}
+
+/// Whether an account is written to as soon as a login is free: it is in use, or its owner has it back.
+fn gets_another_login(rules: &Rulebook, case: &Case, own: &Account, now: Moment) -> bool {
+    let comes_back = || {
+        let entitlement = rules.lifecycle(case, now).entitlement;
+        own.is_deactivated_by_us(case.was.as_deref()) && matches!(case.entitlement(&entitlement), Entitlement::Entitled)
+    };
+    own.is_live() || comes_back()
 }
 
 fn holder(c: &Tx, rules: &Rulebook, case: &Case, target: i64, login: &str) -> Result<Holder, StoreError> {

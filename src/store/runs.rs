@@ -134,7 +134,7 @@ impl Store {
                     if let Some((_, ended_at)) = work::load_with_end(c, end.lease.target)?.filter(|_| times > 1) {
                         work::change(c, end.lease.target, |work| work.backed_off(times, ended_at.is_some(), now))?;
                     }
-                    found(c, &rules.load(), end.lease.target, how, now)?;
+                    follow(c, &rules.load(), end.lease.target, how, now)?;
                 }
             }
             Ok(times)
@@ -149,7 +149,7 @@ impl Store {
             if !release(c, lease, &how, now)? {
                 return Ok(());
             }
-            found(c, &rules.load(), lease.target, &how, now)
+            follow(c, &rules.load(), lease.target, &how, now)
         })
         .await
     }
@@ -172,9 +172,7 @@ fn came_late(c: &Tx, rules: &Rulebook, org: &str, whose: i64, end: &EndStep, now
     }
     match &end.account {
         // An account that was made for whoever has another one by now, or none.
-        Learned::Is(account) if owner.is_none() => {
-            found(c, rules, whose, &Release::Found { account: account.clone() }, now)
-        }
+        Learned::Is(account) if owner.is_none() => found(c, rules, whose, account, now),
         _ => Ok(()),
     }
 }
@@ -407,12 +405,20 @@ fn describe(c: &Tx, lease: Lease, happened: Happened, now: Moment) -> Result<(),
     Ok(())
 }
 
+/// What the end of a run means for others.
+fn follow(c: &Tx, rules: &Rulebook, target: i64, how: &Release, now: Moment) -> Result<(), StoreError> {
+    match how {
+        Release::Found { account } => found(c, rules, target, account, now),
+        Release::Quarantined { .. } => awaiting::ring_found(c, rules, target, now),
+        _ => Ok(()),
+    }
+}
+
 /// Writes down an account that nobody knew of, and correlates the person anew.
-fn found(c: &Tx, rules: &Rulebook, target: i64, how: &Release, now: Moment) -> Result<(), StoreError> {
-    let Release::Found { account } = how else { return Ok(()) };
+fn found(c: &Tx, rules: &Rulebook, target: i64, account: &Account, now: Moment) -> Result<(), StoreError> {
     let org = work::org(c, target)?;
     let matched: Vec<String> = rules.matching.iter().map(|rule| rule.attribute.clone()).collect();
-    prime::believe(c, rules, &matched, &org, (**account).clone(), now)?;
+    prime::believe(c, rules, &matched, &org, account.clone(), now)?;
     for position in link::profiles(c, target)?.here {
         relink::relink(c, rules, &org, &position, Some(&position.employee), Cause::OrgRead, now)?;
     }

@@ -4,7 +4,7 @@ use crate::common::rig::{Rig, Setup, on_a_system};
 use namely_okta_sync::sandbox::faults::{Fault, Kind};
 use namely_okta_sync::sandbox::okta::Okta;
 use namely_okta_sync::sandbox::okta::users::Status;
-use namely_okta_sync::sandbox::population::{Hr, Person};
+use namely_okta_sync::sandbox::population::{Hr, Person, Status as Hired};
 use namely_okta_sync::sandbox::world::today;
 use std::time::Duration;
 
@@ -67,6 +67,49 @@ fn people_who_swap_addresses_end_with_the_login_of_the_other_and_so_does_a_ring_
         rig.until_okta("everybody has theirs", |okta| ring.iter().all(|(n, wanted)| login(okta, *n) == *wanted)).await;
         rig.until("nobody waits", async |rig| rig.quarantined().await.is_empty()).await;
         rig.quiet().await;
+    });
+}
+
+#[test]
+fn a_rehire_and_a_colleague_who_swap_addresses_end_with_the_login_of_the_other() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(12)).await;
+        let email = |n: usize| rig.setup.people[n].email.clone();
+        let is = |okta: &Okta, n: usize, login: &str| {
+            let user = okta.user_by_anchor(&rig.setup.people[n].id).expect("an account");
+            user.profile["login"].as_str() == Some(login)
+        };
+        rig.edit(3, |p| p.status = Hired::Inactive);
+        let id = rig.setup.people[3].id.clone();
+        let status = |okta: &Okta| okta.user_by_anchor(&id).expect("an account").status;
+        rig.until_okta("they have left", |okta| status(okta) == Status::Deprovisioned).await;
+        rig.quiet().await;
+        rig.edit(2, |person| person.email = email(3));
+        rig.until("the colleague waits for the login", async |rig| !rig.quarantined().await.is_empty()).await;
+        rig.edit(3, |person| {
+            person.status = Hired::Active;
+            person.email = email(2);
+        });
+        rig.until_okta("both have theirs", |okta| is(okta, 2, &email(3)) && is(okta, 3, &email(2))).await;
+        assert_ne!(status(&rig.world.okta.core()), Status::Deprovisioned);
+        rig.until("nobody waits", async |rig| rig.quarantined().await.is_empty()).await;
+    });
+}
+
+#[test]
+fn a_ring_of_logins_that_closes_after_the_first_of_it_waits_is_done_too() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(12)).await;
+        let email = |n: usize| rig.setup.people[n].email.clone();
+        rig.edit(2, |person| person.email = email(3));
+        rig.until("they wait for the login", async |rig| !rig.quarantined().await.is_empty()).await;
+        rig.edit(3, |person| person.email = email(2));
+        let login = |okta: &Okta, n: usize| {
+            let user = okta.user_by_anchor(&rig.setup.people[n].id).expect("an account");
+            user.profile["login"].as_str().unwrap_or_default().to_owned()
+        };
+        rig.until_okta("both have theirs", |okta| login(okta, 2) == email(3) && login(okta, 3) == email(2)).await;
+        rig.until("nobody waits", async |rig| rig.quarantined().await.is_empty()).await;
     });
 }
 

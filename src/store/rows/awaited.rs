@@ -27,6 +27,13 @@ pub fn all(c: &Tx, org: &str) -> Result<Vec<Awaited>, StoreError> {
     Ok(keys.iter().filter_map(|key| Awaited::parse(key)).collect())
 }
 
+/// Whether somebody waits for a login.
+pub fn waits_for_login(c: &Tx, target: i64) -> Result<bool, StoreError> {
+    let mut select =
+        c.prepare_cached("SELECT 1 FROM awaited WHERE target = ?1 AND what >= 'login ' AND what < 'login!' LIMIT 1")?;
+    Ok(select.exists([target])?)
+}
+
 /// Whether anybody of an org waits for a login.
 pub fn is_login(c: &Tx, org: &str) -> Result<bool, StoreError> {
     let mut select =
