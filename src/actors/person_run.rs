@@ -3,7 +3,7 @@
 //! **Invariant:** never runs two plans of one person at once: it exists only under a claim, and the store drops whatever
 //! comes under an old one. Whatever ends it, even a panic, gives the claim back.
 
-use super::core::run::{Act, Concluded, Context as RunContext, Run};
+use super::core::run::{Act, Concluded, Context as RunContext, Run, taken};
 use super::order::{Delivered, Order};
 use super::org::directory::{Making, SharedDirectory};
 use super::org::lists::Lists;
@@ -351,7 +351,7 @@ impl PersonRun {
         if concluded.refresh_directory {
             self.tools.directory.is_stale();
         }
-        let end = EndStep {
+        let mut end = EndStep {
             lease: self.run.claim().lease,
             intent,
             new_groups: self.made(&effect).into_iter().chain(seen).collect(),
@@ -366,7 +366,17 @@ impl PersonRun {
         let again = now + self.long_backoff();
         let org = &self.tools.org;
         let repeated = org.shared.metrics.okta.repeated_refusals.with_label_values(&[&org.name]);
+        let (step, of) = (end.effect.call.step.clone(), org.name.to_string());
         let writing = async move {
+            if let (Some(unique), Next::Release(Release::Quarantined { why, .. })) =
+                (end.effect.why.as_deref().and_then(|why| taken(&step, why)), &mut end.next)
+            {
+                match store.who_has(of, unique).await {
+                    Ok(Some(holder)) => *why = format!("{why}; it is {holder} that has it"),
+                    Ok(None) => {}
+                    Err(e) => tracing::warn!(error = %e, "who has a value that must be unique could not be looked up"),
+                }
+            }
             // What is done must be written down, however long the disk is full: the person waits with it.
             let then = match insist(&clock, || store.end_step(end.clone(), now)).await {
                 Ok(times) => {

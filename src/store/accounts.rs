@@ -14,12 +14,26 @@ use crate::domain::plan::step::Step;
 use crate::domain::text::login_key;
 use crate::domain::work::cause::Cause;
 use crate::domain::work::machine::{ANY_BUCKET, Work};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Accounts whose links are written down in one transaction.
 const PART: i64 = 500;
+
+impl Store {
+    /// Which account of an org has a value, in words, as far as it is known; looked up beside the service, for all are looked at.
+    pub async fn who_has(&self, org: String, (name, value): (String, Value)) -> Result<Option<String>, StoreError> {
+        let place = self.place().clone();
+        let looking = tokio::task::spawn_blocking(move || {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let found = account::with_value(&*Store::reader(place)?, &org, &name, &value)?;
+            Ok(found.map(|account| account.described()))
+        });
+        looking.await.unwrap_or(Ok(None))
+    }
+}
 
 /// Writes down an account; `matched` are the attributes that correlation looks accounts up by.
 pub(super) fn put(c: &Tx, org: &str, account: &Account, matched: &[String], now: Moment) -> Result<(), StoreError> {
@@ -206,6 +220,18 @@ mod tests {
     use super::*;
     use crate::domain::account::user::tests::bare;
     use std::collections::BTreeSet;
+
+    #[tokio::test]
+    async fn who_has_a_value_that_must_be_unique_is_named_whatever_attribute_it_is() {
+        let world = World::new().await;
+        let mut known = bare("00u1", "ada@example.com", None);
+        known.profile.insert("badge".into(), "SAME".into());
+        world.store.prime("main", vec![known], BTreeSet::new(), world.now).await.expect("primes");
+        let who = |name: &str, value: &str| world.store.who_has("main".into(), (name.into(), value.into()));
+        assert!(who("badge", "SAME").await.expect("reads").is_some_and(|who| who.contains("00u1 (ada@example.com")));
+        assert_eq!(who("badge", "OTHER").await.expect("reads"), None);
+        assert_eq!(who("bad'ge", "SAME").await.expect("reads"), None);
+    }
 
     #[tokio::test]
     async fn a_run_that_began_before_the_links_were_read_does_not_forget_them() {

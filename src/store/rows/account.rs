@@ -132,6 +132,18 @@ pub fn by_login(c: &Tx, org: &str, login: &str) -> Result<Option<Account>, Store
     read(select.query_row([org, login_key(login).as_str()], |row| row.get(0)).optional()?)
 }
 
+/// An account whose attribute has exactly this value, whatever attribute it is: every account is looked at.
+pub fn with_value(c: &Tx, org: &str, attribute: &str, value: &str) -> Result<Option<Account>, StoreError> {
+    let is_name = attribute.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !is_name {
+        return Ok(None);
+    }
+    let of = format!("json_text(doc, 'profile.{attribute}')");
+    let mut select =
+        c.prepare_cached(&format!("SELECT doc FROM account WHERE org = ?1 AND {of} = ?2 ORDER BY okta_id LIMIT 1"))?;
+    read(select.query_row([org, value], |row| row.get(0)).optional()?)
+}
+
 /// Accounts whose attribute has this value, by the comparison of logins.
 pub fn by_attribute(c: &Tx, org: &str, attribute: &str, value: &str) -> Result<Vec<Account>, StoreError> {
     let mut select = c.prepare_cached(

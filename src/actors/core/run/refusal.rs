@@ -71,36 +71,57 @@ pub(super) fn not_shown(step: &Step) -> String {
     }
 }
 
-/// Who can mend a refusal of a value, by where the value comes from; and what was sent, where Okta names the attribute.
-pub(super) fn fixer(step: &Step, why: &str, who: Fixer, mapping: &Mapping) -> (Fixer, String) {
-    let sent: Vec<(&str, &Value)> = match step {
+/// The attributes that a step writes.
+fn sent(step: &Step) -> Vec<(&str, &Value)> {
+    match step {
         Step::CreateUser { profile, .. } => profile.iter().map(|(name, value)| (name.as_str(), value)).collect(),
         Step::UpdateUser { changes, .. } | Step::ChangeType { changes, .. } => {
             changes.iter().map(|change| (change.field.as_str(), &change.after)).collect()
         }
-        _ => return (who, String::new()),
-    };
-    if who != Fixer::Hr {
+        _ => Vec::new(),
+    }
+}
+
+/// What Okta minds of an attribute, if it is about that one.
+fn cause<'a>(why: &'a str, name: &str) -> Option<&'a str> {
+    let is_begin = |at: usize| why[..at].chars().next_back().is_none_or(|c| !c.is_alphanumeric());
+    let (at, found) = why.match_indices(&format!("{name}: ")).find(|(at, _)| is_begin(*at))?;
+    why[at + found.len()..].split([';', ')']).next()
+}
+
+/// The attribute that must be unique and whose value another account has, with that value, if a step was refused for it.
+pub(in crate::actors) fn taken(step: &Step, why: &str) -> Option<(String, Value)> {
+    let is_taken = |name: &str| cause(why, name).is_some_and(|cause| cause.contains(TAKEN));
+    let (name, value) = sent(step).into_iter().find(|(name, _)| is_taken(name))?;
+    Some((name.to_owned(), value.clone()))
+}
+
+const TAKEN: &str = "already exists in the current organization";
+
+/// Who can mend a refusal of a value, by where the value comes from; and what was sent, where Okta names the attribute.
+pub(super) fn fixer(step: &Step, why: &str, who: Fixer, mapping: &Mapping) -> (Fixer, String) {
+    let sent = sent(step);
+    if who != Fixer::Hr || sent.is_empty() {
         return (who, String::new());
     }
-    let is_named = |name: &str| {
-        let before = |at: usize| why[..at].chars().next_back().is_none_or(|c| !c.is_alphanumeric());
-        why.match_indices(&format!("{name}: ")).any(|(at, _)| before(at))
-    };
-    let Some((name, value)) = sent.into_iter().find(|(name, _)| is_named(name)) else {
+    let named = sent.into_iter().find_map(|(name, value)| Some((name, value, cause(why, name)?)));
+    let Some((name, value, cause)) = named else {
         if !names_an_attribute(why) {
             return (who, String::new());
         }
         // Okta minds something that nobody here has sent: its own schema, or its own check.
         return (Fixer::OktaAdmin, "; it is about nothing that was sent".to_owned());
     };
-    let about = format!("; what was sent is {name} = {value}");
+    let about = match cause.contains(TAKEN) {
+        true => format!("; {name} is to be {value}, which another account has, and nobody else may have it"),
+        false => format!("; what was sent is {name} = {value}"),
+    };
     let rule = mapping.attribute_rules().iter().find(|rule| rule.name == name);
     let is_of_namely = rule.is_none_or(|rule| {
         let reads = rule.value.reads();
         reads.whole || !reads.fields.is_empty() || !reads.custom.is_empty()
     });
-    (if is_of_namely && !is_of_type(why) { Fixer::Hr } else { Fixer::Config }, about)
+    (if is_of_namely && !(is_of_type(cause) && rule.is_some()) { Fixer::Hr } else { Fixer::Config }, about)
 }
 
 /// Whether a refusal is about the type of a value: the mapping makes it, whatever HR writes.
@@ -155,6 +176,12 @@ mod tests {
             assert_eq!(of(odd).0, Fixer::Config, "no edit in Namely makes another type of it: {odd}");
         }
         assert_eq!(of("(costCenter: is not in the list)").0, Fixer::Config);
+        let of_type = of("(title: Incorrect type. Expecting integer)");
+        assert_eq!(of_type.0, Fixer::Config, "nobody in HR can make a number of a text");
+        let taken = of("(title: An object with this field already exists in the current organization)");
+        assert_eq!(taken.0, Fixer::Hr);
+        assert!(super::taken(&create, "(shoeSize: is odd)").is_none());
+        assert!(taken.1.contains("title is to be \"Emperor\", which another account has"), "{}", taken.1);
         assert_eq!(of("(subtitle: String is too long)").0, Fixer::OktaAdmin, "it was not sent");
         assert_eq!(of("E0000001 Api validation failed"), (Fixer::Hr, String::new()), "it names nothing");
         assert_eq!(fixer(&create, "no role", Fixer::OktaAdmin, &mapping).0, Fixer::OktaAdmin);
