@@ -39,14 +39,14 @@ pub async fn adopt(options: &Options) -> anyhow::Result<ExitCode> {
             println!("{message}");
         } else if message["new"] == true {
             match message["next"].as_array().is_none_or(Vec::is_empty) {
-                true => println!("{org}: accepted by {}; writing begins in some seconds", by(&message)),
+                true => say!("{org}: accepted by {}; writing begins in some seconds", by(&message)),
                 false => {
-                    println!("{org}: accepted by {}", by(&message));
+                    say!("{org}: accepted by {}", by(&message));
                     say_what_is_next(&message);
                 }
             }
         } else {
-            println!("{org}: was accepted before");
+            say!("{org}: was accepted before");
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -64,12 +64,12 @@ pub async fn adopt(options: &Options) -> anyhow::Result<ExitCode> {
 
 fn show(report: &Adoption, all: bool) {
     match report.waiting.as_slice() {
-        [] => println!("{}: first contact", report.org),
-        waiting => println!("{}: first contact of {}", report.org, waiting.join(", ")),
+        [] => say!("{}: first contact", report.org),
+        waiting => say!("{}: first contact of {}", report.org, waiting.join(", ")),
     }
     let missing = report.missing();
     if !missing.is_empty() {
-        println!("  not complete yet: {}", missing.join(", "));
+        say!("  not complete yet: {}", missing.join(", "));
     }
     let mut counts = table(&["what", "people", "meaning"]);
     for (rule, entries) in &report.matched {
@@ -87,7 +87,7 @@ fn show(report: &Adoption, all: bool) {
         counts.add_row([what, &entries.len().to_string(), meaning]);
     }
     counts.add_row(["nothing", &report.nothing.to_string(), "left in Namely or not due yet, and without an account"]);
-    println!("{counts}");
+    say!("{counts}");
     for (rule, entries) in &report.matched {
         differing(rule, entries, all);
     }
@@ -104,10 +104,10 @@ fn show(report: &Adoption, all: bool) {
         }
         println!("{rows}");
         if !all && entries.len() > SHOWN {
-            println!("  and {} more; --all lists them", entries.len() - SHOWN);
+            say!("  and {} more; --all lists them", entries.len() - SHOWN);
         }
     }
-    println!("{}", verdict(report));
+    say!("{}", verdict(report));
 }
 
 /// Whether it was accepted, and what accepts exactly what is shown: nothing before all of it is known.
@@ -139,7 +139,7 @@ fn differing(rule: &str, entries: &[Entry], all: bool) {
     }
     println!("{rows}");
     if !all && differing.len() > SHOWN {
-        println!("  and {} more; --all lists them", differing.len() - SHOWN);
+        say!("  and {} more; --all lists them", differing.len() - SHOWN);
     }
 }
 

@@ -106,8 +106,8 @@ fn report(
     }
     match (nothing, done) {
         (true, _) => println!("nothing was approved (--strict): make the plan anew"),
-        (false, Some(done)) => println!("{done} of {approved} people are as the plan says"),
-        (false, None) => println!("{approved} people approved; a running service does it in some seconds"),
+        (false, Some(done)) => say!("{done} of {approved} people are as the plan says"),
+        (false, None) => say!("{approved} people approved; a running service does it in some seconds"),
     }
     Ok(())
 }

@@ -95,7 +95,7 @@ pub async fn end(options: &EndOptions) -> anyhow::Result<ExitCode> {
     let names: Vec<&str> = message["people"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let (who, by) = (names.join(", "), by(&message));
     if message["waits"] == json!(true) {
-        println!(
+        say!(
             "asked for by {by}: this is more than one person may end within an hour (safeguards.end_access); somebody else must ask \
              for the same: end-access {} --why TEXT",
             names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" ")
@@ -105,7 +105,7 @@ pub async fn end(options: &EndOptions) -> anyhow::Result<ExitCode> {
     let administrators: Vec<&str> =
         message["administrators"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if !administrators.is_empty() {
-        println!(
+        say!(
             "as far as is known {} may be an administrator of Okta: suspended at once, unless fewer than two others who can sign in would \
              remain, or another one was within the hour (safeguards.administrators); two people decide about the rest: `holds list`",
             administrators.join(", ")
@@ -113,8 +113,8 @@ pub async fn end(options: &EndOptions) -> anyhow::Result<ExitCode> {
     }
     let when = message["at"].as_str().map_or_else(|| "now".to_owned(), |at| format!("at {at}"));
     let what = if options.suspend { "is suspended" } else { "ends" };
-    println!("access of {who} {what} {when}, asked for by {by}; `timeline` shows how far it is");
-    println!(
+    say!("access of {who} {what} {when}, asked for by {by}; `timeline` shows how far it is");
+    say!(
         "no edit in Namely lifts it: taken back with `restore-access {:?} --why TEXT{}`, by {by} within 10 minutes, later by \
          somebody else",
         names.first().copied().unwrap_or_default(),
@@ -135,7 +135,7 @@ pub async fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
         println!("{message}");
         return Ok(ExitCode::SUCCESS);
     }
-    println!(
+    say!(
         "the end of access of {} is taken back by {}: what Namely says decides again; what an app has deleted, and apps that were \
          given by hand, do not come back by themselves",
         options.person,

@@ -53,7 +53,7 @@ pub fn explain(options: &Options) -> anyhow::Result<ExitCode> {
     for (message, verdict) in all.iter().zip(&verdicts) {
         header(message);
         match verdict {
-            Some(reasons) => reasons.iter().for_each(|reason| println!("  {reason}")),
+            Some(reasons) => reasons.iter().for_each(|reason| say!("  {reason}")),
             None => tables(message),
         }
     }
@@ -71,27 +71,27 @@ fn state(known: &Explained) -> String {
 
 fn header(known: &Explained) {
     let p = &known.preview;
-    println!("{} in {}: {} in Namely; {}", p.name, p.org, p.entitlement, state(known));
-    println!("  profile {} of {}", p.profile, p.tenant);
+    say!("{} in {}: {} in Namely; {}", p.name, p.org, p.entitlement, state(known));
+    say!("  profile {} of {}", p.profile, p.tenant);
     match &known.case.account {
-        Some(account) => println!("  account {} ({}), {}", account.id, account.login, account.status.as_str()),
+        Some(account) => say!("  account {} ({}), {}", account.id, account.login, account.status.as_str()),
         None => println!("  no account in Okta"),
     }
     if let Some(decided) = &known.decided {
-        println!("  by decision: {}; `{}` lets Namely decide", decided.message, decided.command);
+        say!("  by decision: {}; `{}` lets Namely decide", decided.message, decided.command);
     }
-    known.unanswered.iter().for_each(|message| println!("  {message}"));
-    p.remarks.iter().for_each(|remark| println!("  {remark}"));
+    known.unanswered.iter().for_each(|message| say!("  {message}"));
+    p.remarks.iter().for_each(|remark| say!("  {remark}"));
     if let Some(why) = &p.obstacle {
-        println!("  cannot be done: {why}");
+        say!("  cannot be done: {why}");
     }
     if p.changes.is_empty() {
         println!("  nothing would change");
     }
     for (change, words) in &p.changes {
-        println!("  would {}: {}", change.as_str(), words.join("; "));
+        say!("  would {}: {}", change.as_str(), words.join("; "));
     }
-    p.by_okta.iter().for_each(|message| println!("  {message}"));
+    p.by_okta.iter().for_each(|message| say!("  {message}"));
 }
 
 fn tables(known: &Explained) {
@@ -110,7 +110,7 @@ fn tables(known: &Explained) {
         rows.add_row([g.rule.clone(), groups, when, list(&g.inputs), not]);
     }
     println!("{rows}");
-    println!("groups in Okta, as far as they matter here: {}", known.groups().join(", "));
+    say!("groups in Okta, as far as they matter here: {}", known.groups().join(", "));
 }
 
 fn json(known: &Explained, group: Option<&Vec<String>>) -> Value {

@@ -109,7 +109,7 @@ async fn list(asking: &Asking, all: bool) -> anyhow::Result<ExitCode> {
     if found.is_empty() {
         let message = asking.at.to_read()?.read(Ask::Holds, &[], json!({ "all": true })).await?;
         let all: Vec<HeldChanges> = part(message, "holds")?;
-        println!("{}", nothing_is_held(all.iter().map(|hold| hold.keeps).sum()));
+        say!("{}", nothing_is_held(all.iter().map(|hold| hold.keeps).sum()));
         return Ok(ExitCode::SUCCESS);
     }
     let mut rows = table(&["id", "org", "change", "people", "of", "since", "why", "state"]);
@@ -173,9 +173,9 @@ async fn show(asking: &Asking, id: i64) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let (hold, people): (HeldChanges, Vec<HeldPerson>) = (part(message.clone(), "hold")?, part(message, "people")?);
-    println!("hold {} in {}: {} of {}", hold.id, hold.org, hold.change, count(people.len()));
-    println!("{}; {}", hold.why, state(&hold));
-    println!("{}", departments(&people));
+    say!("hold {} in {}: {} of {}", hold.id, hold.org, hold.change, count(people.len()));
+    say!("{}; {}", hold.why, state(&hold));
+    say!("{}", departments(&people));
     let mut rows = table(&["who", "login", "department", "what would be done"]);
     for person in people.iter().take(LISTED) {
         rows.add_row([
@@ -191,17 +191,17 @@ async fn show(asking: &Asking, id: i64) -> anyhow::Result<ExitCode> {
     }
     if hold.verdict.is_none() {
         let at = asking.at.shown();
-        println!("\nexactly this: holds approve {id} {} --by NAME{at}", hold.code);
-        println!("or not at all: holds reject {id} {} --by NAME{at}", hold.code);
+        say!("\nexactly this: holds approve {id} {} --by NAME{at}", hold.code);
+        say!("or not at all: holds reject {id} {} --by NAME{at}", hold.code);
         if hold.reject_needs > 1 {
             let needs = hold.reject_needs;
-            println!(
+            say!(
                 "  rejecting lifts the suspension: they can sign in again, although they have left; {needs} people must"
             );
         }
     }
     if hold.verdict.as_deref() == Some("rejected") && !people.is_empty() {
-        println!("\nto have it asked for again: holds reverse {id} {} --by NAME{}", hold.code, asking.at.shown());
+        say!("\nto have it asked for again: holds reverse {id} {} --by NAME{}", hold.code, asking.at.shown());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -245,15 +245,15 @@ async fn decide(decision: &Decision, ask: Ask, word: &str) -> anyhow::Result<Exi
     match &voted {
         _ if decision.asking.json => println!("{message}"),
         Voted::Needs { more } if ask == Ask::Reject => {
-            println!("hold {id} {word}{whom} by {by}; it lets somebody in again who has left: {more} more must reject")
+            say!("hold {id} {word}{whom} by {by}; it lets somebody in again who has left: {more} more must reject")
         }
-        Voted::Needs { more } => println!("hold {id} {word}{whom} by {by}; {more} more must approve"),
-        Voted::Alone { until } => println!(
+        Voted::Needs { more } => say!("hold {id} {word}{whom} by {by}; {more} more must approve"),
+        Voted::Alone { until } => say!(
             "hold {id} {word}{whom} by {by}; there is no other approver: it is carried out at {}, unless somebody says `holds \
              cancel {id}`",
             Moment::from_millis(*until)
         ),
-        _ => println!("hold {id} {word}{whom} by {by}; a running service acts upon it in some seconds"),
+        _ => say!("hold {id} {word}{whom} by {by}; a running service acts upon it in some seconds"),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -263,7 +263,7 @@ async fn cancel(id: i64, who: Option<&String>, asking: &Asking) -> anyhow::Resul
     if asking.json {
         println!("{message}");
     } else {
-        println!("the approval of hold {id} is taken back by {}: it waits for a decision again", by(&message));
+        say!("the approval of hold {id} is taken back by {}: it waits for a decision again", by(&message));
     }
     Ok(ExitCode::SUCCESS)
 }

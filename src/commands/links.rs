@@ -81,7 +81,7 @@ pub async fn links(action: &Action) -> anyhow::Result<ExitCode> {
             if asking.json {
                 println!("{message}");
             } else {
-                println!("split by {}; a running service acts upon it in some seconds", by(&message));
+                say!("split by {}; a running service acts upon it in some seconds", by(&message));
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -141,18 +141,14 @@ async fn show(asking: &Asking, profile: &str) -> anyhow::Result<ExitCode> {
     let found: Vec<Shown> = part(message, "links")?;
     let at = asking.at.shown();
     for Shown { link, split } in found {
-        println!(
-            "{} ({} {}) in {}: by {} ({})",
-            link.name, link.tenant, link.profile, link.org, link.rule, link.evidence
-        );
+        say!("{} ({} {}) in {}: by {} ({})", link.name, link.tenant, link.profile, link.org, link.rule, link.evidence);
         println!("a split: nobody's access ends by it, and no rule makes the same match again");
         outlook_shown(&split);
         match &split.refused {
-            Some(why) => println!("\n{why}"),
-            None => println!(
-                "\nexactly this: links split {profile} {} --org {} --why TEXT --by NAME{at}",
-                split.code, link.org
-            ),
+            Some(why) => say!("\n{why}"),
+            None => {
+                say!("\nexactly this: links split {profile} {} --org {} --why TEXT --by NAME{at}", split.code, link.org)
+            }
         }
     }
     Ok(ExitCode::SUCCESS)

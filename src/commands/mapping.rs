@@ -101,11 +101,11 @@ fn test(person: &str, common: &Common) -> anyhow::Result<ExitCode> {
     }
     for (case, explanation) in &message {
         let lifecycle = rules.lifecycle(case, opened.now);
-        println!("{} in {}: {}", case.person.display(), case.org, lifecycle.entitlement.as_str());
-        lifecycle.remarks.iter().for_each(|remark| println!("  {remark}"));
+        say!("{} in {}: {}", case.person.display(), case.org, lifecycle.entitlement.as_str());
+        lifecycle.remarks.iter().for_each(|remark| say!("  {remark}"));
         match &case.login {
-            Ok(chosen) => println!("  login {}", chosen.login),
-            Err(why) => println!("  login: {why}"),
+            Ok(chosen) => say!("  login {}", chosen.login),
+            Err(why) => say!("  login: {why}"),
         }
         print(explanation);
     }
@@ -215,7 +215,7 @@ fn compare(
 }
 
 fn show(all: &Difference) {
-    println!("{} of {} people would change", all.changed, all.people);
+    say!("{} of {} people would change", all.changed, all.people);
     if !all.attributes.is_empty() {
         let mut rows = table(&["attribute", "people", "what becomes of it", "for example"]);
         for (name, change) in &all.attributes {
@@ -239,7 +239,7 @@ fn show(all: &Difference) {
             println!("{rows}");
         }
     }
-    all.user_types.iter().for_each(|(pair, n)| println!("user type {pair}: {n} people"));
+    all.user_types.iter().for_each(|(pair, n)| say!("user type {pair}: {n} people"));
     if !all.broken.is_empty() {
         let mut rows = table(&["people", "quarantined, because", "for example"]);
         for (why, failure) in &all.broken {
@@ -255,6 +255,6 @@ fn show(all: &Difference) {
         println!("{rows}");
     }
     if all.mended > 0 {
-        println!("{} people who are quarantined now could be worked on", all.mended);
+        say!("{} people who are quarantined now could be worked on", all.mended);
     }
 }

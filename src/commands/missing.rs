@@ -119,10 +119,10 @@ async fn decide(ask: Ask, whom: &Whom) -> anyhow::Result<ExitCode> {
     let (name, who) = (message["name"].as_str().unwrap_or_default(), by(&message));
     match ask {
         Ask::EndMissing => {
-            println!("access of {name} ends by the word of {who}, through the safeguards");
+            say!("access of {name} ends by the word of {who}, through the safeguards");
             say_what_is_next(&message);
         }
-        _ => println!("{name} stays as they are by the word of {who}"),
+        _ => say!("{name} stays as they are by the word of {who}"),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,13 @@
 //! One file per subcommand.
 
+/// Prints a text to a person, as `println!` does, with whatever names and reasons stand in it made visible line by line: nothing that
+/// somebody typed in Namely or Okta moves the cursor. Tables do the same for their cells, and documents for machines are printed as they are.
+macro_rules! say {
+    ($($text:tt)*) => {
+        println!("{}", crate::domain::text::visible_lines(&format!($($text)*)))
+    };
+}
+
 mod admin_roles;
 pub mod adopt;
 pub mod apply;

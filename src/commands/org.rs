@@ -62,7 +62,7 @@ async fn accept_list(options: &Options) -> anyhow::Result<ExitCode> {
     if options.asking.json {
         println!("{message}");
     } else {
-        println!(
+        say!(
             "{}: the list was accepted by {}; it is read again, and each account that it lacks is asked for",
             options.org,
             by(&message)
@@ -77,7 +77,7 @@ async fn decide(options: &GroupOptions, ask: Ask, what: &str) -> anyhow::Result<
     if options.asking.json {
         println!("{message}");
     } else {
-        println!("{}: decided by {} about the group {:?}: {what}", options.org, by(&message), options.group);
+        say!("{}: decided by {} about the group {:?}: {what}", options.org, by(&message), options.group);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -59,16 +59,16 @@ pub async fn pause(options: &PauseOptions) -> anyhow::Result<ExitCode> {
     }
     let message = backend.ask(Ask::Pause, &[], body).await?;
     if !options.asking.json && message["in_flight"].as_u64().is_some_and(|calls| calls > 0) {
-        println!("{} calls had left before; their answers are written down as they come", message["in_flight"]);
+        say!("{} calls had left before; their answers are written down as they come", message["in_flight"]);
     }
     if options.asking.json {
         println!("{message}");
     } else if let Some(unwritten) = message["unwritten"].as_str() {
-        println!("stopped by {}: {unwritten}", by(&message));
+        say!("stopped by {}: {unwritten}", by(&message));
     } else {
         let what = options.change.as_ref().map_or("every write".to_owned(), |change| format!("every {change}"));
         let org = options.org.as_ref().map_or("every org".to_owned(), |org| format!("org {org}"));
-        println!(
+        say!(
             "pause {}: {what} to {org} is stopped from now on by {}; let it go on with `resume {0}`",
             message["pause"],
             by(&message)
@@ -110,11 +110,7 @@ pub async fn resume(options: &ResumeOptions) -> anyhow::Result<ExitCode> {
         println!("{message}");
     } else {
         let s = if message["resumed"] == 1 { "" } else { "s" };
-        println!(
-            "{} pause{s} ended by {}; a running service goes on in some seconds",
-            message["resumed"],
-            by(&message)
-        );
+        say!("{} pause{s} ended by {}; a running service goes on in some seconds", message["resumed"], by(&message));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -88,11 +88,11 @@ pub fn plan(options: &Options) -> anyhow::Result<ExitCode> {
     if !people.is_empty() {
         let (mode, used) =
             (opened.config.rulebook.safeguards.mode, vitals(&opened.store, &opened.config.rulebook, opened.now)?);
-        will_wait(&people, mode, &used.safeguards).iter().for_each(|line| println!("{line}"));
+        will_wait(&people, mode, &used.safeguards).iter().for_each(|line| say!("{line}"));
     }
-    rejected.iter().for_each(|line| println!("{line}"));
+    rejected.iter().for_each(|line| say!("{line}"));
     if let Some(path) = &options.output {
-        println!("saved: apply exactly this with `apply {}{}`", path.display(), options.config.shown());
+        say!("saved: apply exactly this with `apply {}{}`", path.display(), options.config.shown());
     }
     Ok(ended(options, &people))
 }
@@ -247,10 +247,10 @@ fn show(people: &[Preview], all: bool, takes_all: bool) {
         true => format!("no department {n}"),
         false => format!("{name} {n}"),
     };
-    println!("\nby department: {}", departments.iter().map(named).collect::<Vec<_>>().join(", "));
+    say!("\nby department: {}", departments.iter().map(named).collect::<Vec<_>>().join(", "));
     let kinds: Vec<String> = summary.kinds.iter().map(|(change, n)| format!("{} {n}", change.as_str())).collect();
-    println!("by kind: {}", if kinds.is_empty() { "nothing".to_owned() } else { kinds.join(", ") });
-    println!("{}", how_many_calls(&summary, people, takes_all));
+    say!("by kind: {}", if kinds.is_empty() { "nothing".to_owned() } else { kinds.join(", ") });
+    say!("{}", how_many_calls(&summary, people, takes_all));
 }
 
 /// How many calls it takes. Where leavers are taken out of every group, those that no rule manages are known once Okta lists them.
@@ -329,7 +329,7 @@ fn list(title: &str, people: &[&Preview], all: bool) {
     if people.is_empty() {
         return;
     }
-    println!("\n{title}");
+    say!("\n{title}");
     let limit = if all { usize::MAX } else { LISTED };
     let mut rows = table(&["who", "login", "department", "in Namely", "what"]);
     for person in people.iter().take(limit) {

@@ -77,11 +77,7 @@ async fn try_again(
     } else if message["retried"] == json!(0) {
         println!("nobody is quarantined");
     } else {
-        println!(
-            "asked for by {}: a running service tries {} once more in some seconds",
-            by(&message),
-            message["retried"]
-        );
+        say!("asked for by {}: a running service tries {} once more in some seconds", by(&message), message["retried"]);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -116,7 +116,7 @@ fn report(opened: &Opened, org: &str) -> anyhow::Result<Reconciliation> {
 }
 
 fn show(report: &Reconciliation, options: &Options) {
-    println!("{}: {}; Okta was read as a whole at {}", report.org, report.agreement(), report.read_at);
+    say!("{}: {}; Okta was read as a whole at {}", report.org, report.agreement(), report.read_at);
     let mut rows = table(&["what disagrees", "findings"]);
     for category in Category::ALL {
         let n = report.counts.get(&category).copied().unwrap_or(0);
@@ -137,11 +137,11 @@ fn show(report: &Reconciliation, options: &Options) {
         }
     }
     if let Some(folder) = &options.output {
-        println!("written to {}", folder.display());
+        say!("written to {}", folder.display());
     }
     match report.targets().len() {
         _ if !options.fix => {}
         0 => println!("nobody is to be mended"),
-        people => println!("asked for: a running service mends {people} people, through the safeguards"),
+        people => say!("asked for: a running service mends {people} people, through the safeguards"),
     }
 }

@@ -117,40 +117,40 @@ async fn show(asking: &Asking, id: i64) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let (review, outlook): (Review, Option<Outlook>) = (part(message.clone(), "review")?, part(message, "outlook")?);
-    println!("review {} in {}: is {} ({} {})", review.id, review.org, review.name, review.tenant, review.profile);
-    println!("  {}?", review.who);
-    println!("  {}", review.why);
+    say!("review {} in {}: is {} ({} {})", review.id, review.org, review.name, review.tenant, review.profile);
+    say!("  {}?", review.who);
+    say!("  {}", review.why);
     let Some(outlook) = outlook else {
-        println!("decided: {} by {}", review.verdict.unwrap_or_default(), review.by.unwrap_or_default());
+        say!("decided: {} by {}", review.verdict.unwrap_or_default(), review.by.unwrap_or_default());
         return Ok(ExitCode::SUCCESS);
     };
     outlook_shown(&outlook);
     let at = asking.at.shown();
     if let Some(tenant) = &outlook.twins_in {
-        println!("\nboth profiles are active in {tenant}: two people must say that they are one person, and why");
+        say!("\nboth profiles are active in {tenant}: two people must say that they are one person, and why");
     }
     match &outlook.refused {
-        Some(why) => println!("\ncannot be accepted: {why}"),
+        Some(why) => say!("\ncannot be accepted: {why}"),
         None => {
             let more = if outlook.twins_in.is_some() { " --same-person --why TEXT" } else { "" };
             let two = if outlook.needs > 1 { format!(" ({} people must)", outlook.needs) } else { String::new() };
-            println!("\none person: review accept {id} {}{more} --by NAME{at}{two}", outlook.code);
+            say!("\none person: review accept {id} {}{more} --by NAME{at}{two}", outlook.code);
         }
     }
-    println!("two people: review reject {id} {} --by NAME{at}", outlook.code);
+    say!("two people: review reject {id} {} --by NAME{at}", outlook.code);
     Ok(ExitCode::SUCCESS)
 }
 
 /// People and their plans, before and after a decision.
 pub fn outlook_shown(outlook: &Outlook) {
     for (when, sides) in [("as it is", &outlook.before), ("afterwards", &outlook.after)] {
-        println!("\n{when}:");
+        say!("\n{when}:");
         for side in sides {
             let login = side.login.as_ref().map(|login| format!(", {login}")).unwrap_or_default();
             let status = side.status.as_ref().map(|status| format!(" {status}")).unwrap_or_default();
-            println!("  {}{login}{status}", side.who);
-            side.profiles.iter().for_each(|profile| println!("    profile: {profile}"));
-            side.plan.iter().for_each(|word| println!("    {word}"));
+            say!("  {}{login}{status}", side.who);
+            side.profiles.iter().for_each(|profile| say!("    profile: {profile}"));
+            side.plan.iter().for_each(|word| say!("    {word}"));
             if side.plan.is_empty() {
                 println!("    nothing would be done");
             }
@@ -166,9 +166,9 @@ async fn verdict(decision: &Decision, accept: bool, body: serde_json::Value) -> 
     if decision.asking.json {
         println!("{message}");
     } else if let Some(more) = message["result"]["more"].as_i64() {
-        println!("{} accepted by {}; {more} more must accept it", decision.id, by(&message));
+        say!("{} accepted by {}; {more} more must accept it", decision.id, by(&message));
     } else {
-        println!("{} {word} (by {}); a running service acts upon it in some seconds", decision.id, by(&message));
+        say!("{} {word} (by {}); a running service acts upon it in some seconds", decision.id, by(&message));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -39,7 +39,7 @@ pub async fn starters(options: &Options) -> anyhow::Result<ExitCode> {
 
 fn show(starters: &[Starter], blocked: usize, days: u16) {
     if starters.is_empty() {
-        return println!("nobody starts in the next {days} days");
+        return say!("nobody starts in the next {days} days");
     }
     let mut rows = table(&["start", "who", "login", "org", "state", "can sign in", "note"]);
     for s in starters {

@@ -83,10 +83,10 @@ pub async fn undo(options: &Options) -> anyhow::Result<ExitCode> {
     show(&restores, &people, options);
     if !lost.is_empty() {
         println!("what cannot come back:");
-        lost.iter().for_each(|lost| println!("  {lost}"));
+        lost.iter().for_each(|lost| say!("  {lost}"));
     }
     if !restores.is_empty() {
-        println!("nothing was done: exactly this is done by undo{} --apply {code} --by NAME", again(&scope, options));
+        say!("nothing was done: exactly this is done by undo{} --apply {code} --by NAME", again(&scope, options));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -127,7 +127,7 @@ async fn apply(options: &Options, mut body: Map<String, Value>, code: &str) -> a
     if options.asking.json {
         println!("{message}");
     } else {
-        println!(
+        say!(
             "asked for by {}: what was shown of {} is restored, through the safeguards; it stays until Namely or the mapping \
              says something new",
             by(&message),
@@ -176,6 +176,6 @@ async fn release(options: &Options) -> anyhow::Result<ExitCode> {
         body["org"] = json!(org);
     }
     options.asking.at.to_decide(options.by.as_ref())?.ask(Ask::Release, &[], body).await?;
-    println!("asked for: what was pinned of {person} follows Namely again in some seconds");
+    say!("asked for: what was pinned of {person} follows Namely again in some seconds");
     Ok(ExitCode::SUCCESS)
 }

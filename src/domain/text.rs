@@ -46,6 +46,11 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
+/// The same for each line of a text.
+pub fn visible_lines(text: &str) -> String {
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
+}
+
 /// A cell of a table that a spreadsheet may open: what it would take for a formula is a text.
 pub fn defused(cell: &str) -> std::borrow::Cow<'_, str> {
     let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
@@ -99,6 +104,7 @@ mod tests {
             assert_eq!((trimmed(odd).as_str(), trimmed_ends(odd)), ("Sales", "Sales"), "{odd:?}");
         }
         assert_eq!(trimmed_ends(" Sales  North "), "Sales  North");
+        assert_eq!(visible_lines("Ann\u{1b}[2J\n\u{202e}Ben"), "Ann\\u{1b}[2J\n\\u{202e}Ben");
         assert_eq!(trimmed("Sales  North\u{200b} "), "Sales North");
         assert_eq!(trimmed("\u{200b} "), "");
     }

@@ -1,7 +1,7 @@
 //! Everybody who may be meant by a profile: what the store knows of them, put before the rules.
 
+use super::directories::directory_of;
 use super::engine::Tx;
-use super::previews::directory_of;
 use super::rows::meant::Traces;
 use super::rows::{account, anchored, end_access, link, matched, missing, review, source, target};
 use super::{StoreError, orders};

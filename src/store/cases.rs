@@ -249,7 +249,7 @@ fn holder(c: &Tx, rules: &Rulebook, case: &Case, target: i64, login: &str) -> Re
                 None => false,
             };
         let may_be_written_to = is_own || account.is_live();
-        let directory = if may_be_written_to { None } else { super::previews::directory_of(c, &case.org)? };
+        let directory = if may_be_written_to { None } else { super::directories::directory_of(c, &case.org)? };
         let protected = directory.and_then(|directory| rules.safeguards.protected.why(&account, &directory));
         return Ok(Holder::of_account(&account, is_own, protected));
     }

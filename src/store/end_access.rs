@@ -8,7 +8,7 @@ use super::orders::{begins, everywhere, open_of, person, record};
 use super::relink::{What, relink_known, renew, spread};
 use super::rows::end_access::Place;
 use super::rows::{account, end_access as row, link, target};
-use super::{StoreError, append, cases, pause, previews};
+use super::{StoreError, append, cases, directories, pause};
 use crate::audit::access::AccessRestored;
 use crate::audit::{Author, Event, Record};
 use crate::clock::Moment;
@@ -77,7 +77,7 @@ fn stopped(c: &Tx, rules: &Rulebook, org: &str) -> Result<Option<String>, StoreE
 
 /// Why an account is not written whoever asks, if it is not.
 fn protected(c: &Tx, rules: &Rulebook, case: &Case) -> Result<Option<String>, StoreError> {
-    let directory = previews::directory(c, &case.org)?.unwrap_or_default();
+    let directory = directories::directory(c, &case.org)?.unwrap_or_default();
     let why = case.account.as_ref().and_then(|account| rules.safeguards.protected.why(account, &directory));
     Ok(why.map(|why| format!("{why} (by the configuration): take it out of [protected], or deactivate it in Okta")))
 }
@@ -125,7 +125,7 @@ pub fn may_end(c: &Tx, rules: &Rulebook, org: &str, order: &EndOrder, by: &Decid
     }
     for okta_id in &order.accounts {
         let known = account::by_id(c, org, okta_id)?;
-        let directory = previews::directory(c, org)?.unwrap_or_default();
+        let directory = directories::directory(c, org)?.unwrap_or_default();
         if let Some(why) = known.and_then(|account| rules.safeguards.protected.why(&account, &directory)) {
             return Err(StoreError::NotNow(format!("{why} (by the configuration)")));
         }
@@ -252,7 +252,7 @@ pub(super) fn spread_all(c: &Tx, rules: &Rulebook, now: Moment) -> Result<usize,
 
 /// Which of these may be administrators of Okta, by name: their access is suspended, and two people decide about the rest.
 pub fn may_be_administrators(c: &Tx, org: &str, targets: &[i64], now: Moment) -> Result<Vec<String>, StoreError> {
-    let directory = previews::directory(c, org)?;
+    let directory = directories::directory(c, org)?;
     // Of an org that was never read it is not known of anybody.
     let may_be = |account: &Account| {
         directory.as_ref().is_none_or(|directory| directory.administrator(account, now) != Knowledge::Nobody)

@@ -1,7 +1,8 @@
 //! What a decision about who is whom would do: the people concerned, and their plans before and after it.
 
+use super::directories::directory;
 use super::engine::Tx;
-use super::previews::{directory, preview_of};
+use super::previews::preview_of;
 use super::rows::{account, link, target};
 use super::{StoreError, cases};
 use crate::clock::Moment;

@@ -1,18 +1,13 @@
 //! What would be done, computed beside the service from what it has written down.
 
+use super::directories::{directory, put, text};
 use super::engine::Tx;
-use super::rows::meta::{meta, number, set_meta};
-use super::rows::org::identity;
 use super::rows::{people, target};
 use super::{Store, StoreError, awaiting, cases, gone, rejections};
 use crate::clock::Moment;
-use crate::domain::account::gone::GoneGroup;
 use crate::domain::guard::preview::{About, Preview, preview};
 use crate::domain::{Directory, Group, Rulebook};
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::sync::Arc;
 
 /// Whom to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,19 +20,15 @@ pub enum Extent {
     Everybody,
 }
 
-fn key(org: &str) -> String {
-    format!("directory {org}")
-}
-
 impl Store {
     /// Writes down what an org has besides people, for whoever plans beside the service.
     /// Whoever waited for something that it has is tried again; returns how many they are.
     pub async fn put_directory(&self, org: &str, directory: &Directory, now: Moment) -> Result<usize, StoreError> {
-        let (org, text, directory) = (org.to_owned(), serde_json::to_string(directory)?, directory.clone());
+        let (org, new, directory) = (org.to_owned(), serde_json::to_string(directory)?, directory.clone());
         self.run(move |c| {
-            let before = meta(c, &key(&org))?;
-            if before.as_ref() != Some(&text) {
-                put(c, &org, &text)?;
+            let before = text(c, &org)?;
+            if before.as_ref() != Some(&new) {
+                put(c, &org, &new)?;
                 if let Some(before) = before {
                     gone::there_again(c, &org, &serde_json::from_str(&before)?, &directory, now)?;
                 }
@@ -48,12 +39,6 @@ impl Store {
     }
 }
 
-fn put(c: &Tx, org: &str, text: &str) -> Result<(), StoreError> {
-    let version: i64 = number(c, &version_key(org))?;
-    set_meta(c, &version_key(org), &(version + 1).to_string())?;
-    set_meta(c, &key(org), text)
-}
-
 /// A group was made in an org, or seen there for the first time: whoever plans beside the service, and the next start, know it at once.
 pub(super) fn group_seen(c: &Tx, org: &str, group: &Group, now: Moment) -> Result<(), StoreError> {
     let Some(mut known) = directory(c, org)? else { return Ok(()) };
@@ -62,42 +47,6 @@ pub(super) fn group_seen(c: &Tx, org: &str, group: &Group, now: Moment) -> Resul
     gone::there_again(c, org, &before, &known, now)?;
     put(c, org, &serde_json::to_string(&known)?)?;
     awaiting::directory_read(c, org, &known, now).map(drop)
-}
-
-fn version_key(org: &str) -> String {
-    format!("directory version {org}")
-}
-
-/// What names a directory as it was written down: the store, the org, the version.
-type Named = (String, String, String);
-
-thread_local! {
-    /// The directories that this thread has read last: one holds thousands of groups, and is asked for person by person.
-    static READ: RefCell<HashMap<String, (Named, Arc<Directory>)>> = RefCell::default();
-}
-
-/// The same as `directory`, kept until another one is written down.
-pub(super) fn directory_of(c: &Tx, org: &str) -> Result<Option<Arc<Directory>>, StoreError> {
-    let version = meta(c, &version_key(org))?.unwrap_or_default();
-    let name = (identity(c)?, org.to_owned(), version);
-    let known =
-        READ.with_borrow(|read| read.get(org).filter(|(known, _)| *known == name).map(|(_, found)| found.clone()));
-    if let Some(known) = known {
-        return Ok(Some(known));
-    }
-    let Some(found) = directory(c, org)?.map(Arc::new) else { return Ok(None) };
-    READ.with_borrow_mut(|read| read.insert(org.to_owned(), (name, found.clone())));
-    Ok(Some(found))
-}
-
-/// What an org has besides people, as the service has read it last; `None` before that.
-pub fn directory(c: &Tx, org: &str) -> Result<Option<Directory>, StoreError> {
-    Ok(meta(c, &key(org))?.map(|text| serde_json::from_str(&text)).transpose()?)
-}
-
-/// The group of this name that somebody else has deleted in an org, if there is one.
-pub fn gone_group(c: &Tx, org: &str, name: &str) -> Result<Option<GoneGroup>, StoreError> {
-    Ok(directory_of(c, org)?.and_then(|directory| directory.gone().called(name).cloned()))
 }
 
 /// What would be done for one target.

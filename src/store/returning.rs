@@ -1,7 +1,7 @@
 //! What is written down when an end of access is taken back soon.
 
+use super::directories::directory_of;
 use super::engine::Tx;
-use super::previews::directory_of;
 use super::{StoreError, cases};
 use crate::audit::Event;
 use crate::audit::details::TakenBack;

@@ -172,7 +172,9 @@ fn came_late(c: &Tx, rules: &Rulebook, org: &str, whose: i64, end: &EndStep, now
     }
     match &end.account {
         // An account that was made for whoever has another one by now, or none.
-        Learned::Is(account) if owner.is_none() => found(c, rules, whose, account, now),
+        Learned::Is(account) if owner.is_none() && matches!(step, Step::CreateUser { .. }) => {
+            found(c, rules, whose, account, now)
+        }
         _ => Ok(()),
     }
 }
@@ -362,7 +364,7 @@ fn doubtful(
     if conflict.is_none() || case.account.is_some() || !rules.lifecycle(case, now).entitlement.is_over() {
         return Ok(Vec::new());
     }
-    let Some(directory) = super::previews::directory_of(c, &case.org)? else { return Ok(Vec::new()) };
+    let Some(directory) = super::directories::directory_of(c, &case.org)? else { return Ok(Vec::new()) };
     let found = anchors::doubtful(c, case)?.into_iter();
     let free = found.filter(|account| rules.safeguards.protected.why(account, &directory).is_none());
     Ok(free.map(|account| account.id).collect())

@@ -26,7 +26,12 @@ pub(super) fn recall(c: &Tx, rules: &Rulebook, target: i64, case: &mut Case, now
         return Ok(());
     }
     // They are back since they are dirty, or later: what was taken longer before does not come back.
-    let since = work::load(c, target)?.map_or(now, |work| work.dirty_at.min(now)) - window;
+    let (rev, dirty_at) = work::load(c, target)?.map_or((0, now), |work| (work.dirty_rev, work.dirty_at.min(now)));
+    let kept = case.account.as_ref().and_then(|account| account.marks.taken_back.as_ref());
+    if kept.is_some_and(|kept| kept.rev != 0 && kept.rev == rev) {
+        return Ok(()); // derived for this very news
+    }
+    let since = dirty_at - window;
     let found = history(c, target, since)?.and_then(|history| taken_back(&history, window, now));
     if let Some(account) = &mut case.account {
         let kept = account.marks.taken_back.take();

@@ -116,7 +116,7 @@ async fn even_if_nothing_can_be_audited_a_refused_run_lets_go_and_its_call_stays
 }
 
 #[tokio::test]
-async fn a_run_of_which_nothing_is_heard_is_let_go_and_what_it_says_late_changes_nothing() {
+async fn a_run_of_which_nothing_is_heard_is_let_go_and_what_it_says_late_has_the_person_read_again() {
     let world = World::new().await;
     world.see(an_employee()).await;
     let claim = world.claim().await.remove(0);
@@ -140,7 +140,11 @@ async fn a_run_of_which_nothing_is_heard_is_let_go_and_what_it_says_late_changes
     };
     world.store.end_step(late, world.now).await.expect("is audited");
     assert_eq!(number(&world, "SELECT count(*) FROM account").await, 0, "nothing is learnt under an old token");
-    assert_eq!(world.store.claims("main").await.expect("reads"), [again.lease]);
+    let [present] = world.store.claims("main").await.expect("reads")[..] else { panic!("one") };
+    assert_eq!((present.target, present.token), (again.lease.target, again.lease.token), "nobody else has them");
+    assert!(present.rev > again.lease.rev, "whoever has them has planned without it");
+    world.store.release(again.lease, done(), world.now).await.expect("lets go");
+    assert!(world.claim().await.remove(0).read_first, "what it has done is read");
 }
 
 #[tokio::test]

@@ -63,7 +63,10 @@ fn what_somebody_has_decided_is_told_as_decided_and_never_as_what_namely_says() 
         // A leaver of HR's counts against the limit, and whose access somebody has ended does not.
         rig.edit(workers(&rig)[2], |p| p.status = Hired::Inactive);
         cli(&rig, &["end-access", &ended.id, "--why", "stolen laptop", "--by", "Ben"]);
-        rig.until("access has ended", async |rig| status(rig, &ended.id) == Some(Status::Deprovisioned)).await;
+        let left = rig.setup.people[workers(&rig)[2]].id.clone();
+        for one in [&ended.id, &left] {
+            rig.until("access has ended", async |rig| status(rig, one) == Some(Status::Deprovisioned)).await;
+        }
         rig.until("both are proved", async |rig| rig.backlog().await == 0).await;
         let report = json(&rig, &["reconcile"])[0].clone();
         assert_eq!((&report["by_decision"], &report["in_agreement"]), (&2.into(), &10.into()), "{report:#}");
@@ -201,5 +204,26 @@ fn whoever_asks_for_something_is_told_what_it_waits_for_and_who_lets_it_go_on() 
         assert!(said.contains("an operator lets it go on with `resume 1`"), "{said}");
         cli(&rig, &["resume", "--by", "Otto"]);
         rig.until("access ends", async |rig| status(rig, &anchor) == Some(Status::Deprovisioned)).await;
+    });
+}
+
+#[test]
+fn what_somebody_types_as_a_name_moves_no_cursor_whatever_is_asked_about_them() {
+    on_a_system(async {
+        let rig = Rig::settled(Setup::of(12)).await;
+        let n = workers(&rig)[0];
+        let id = rig.setup.people[n].id.clone();
+        rig.edit(n, |p| p.last_name = "Sil\u{1b}[2Jva\u{202e}x".into());
+        let is_there = |okta: &Value| okta["lastName"].to_string().contains("Sil");
+        rig.until("the name is there", async |rig| {
+            is_there(&serde_json::json!(rig.world.okta.core().user_by_anchor(&id).expect("an account").profile))
+        })
+        .await;
+        rig.until("it is proved", async |rig| rig.backlog().await == 0).await;
+        for args in [&["explain", &id][..], &["mapping", "test", &id], &["links", "list"], &["timeline", &id]] {
+            let text = cli(&rig, args);
+            assert!(!text.contains(['\u{1b}', '\u{202e}']), "{args:?}: {text:?}");
+            assert!(text.contains("Sil\\u{1b}[2Jva"), "{args:?}: {text}");
+        }
     });
 }

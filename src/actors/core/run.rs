@@ -22,7 +22,7 @@ use crate::okta::outcome::Outcome;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-pub(in crate::actors) use refusal::taken;
+pub(crate) use refusal::taken;
 use refusal::{Refusal, not_shown};
 use waits::{A_MOMENT, AGAIN};
 

@@ -9,9 +9,9 @@ use crate::domain::work::machine::State;
 use crate::domain::{Account, AccountStatus, Case, ChangeKind, Directory, Entitlement, Rulebook};
 use crate::store::StoreError;
 use crate::store::cases;
+use crate::store::directories;
 use crate::store::engine::Tx;
 use crate::store::pause;
-use crate::store::previews;
 use crate::store::rejections;
 use crate::store::rows::review::rejected;
 use crate::store::rows::target::owner;
@@ -71,7 +71,7 @@ pub fn leavers_with_access(c: &Tx, rules: &Rulebook, now: Moment) -> Result<Vec<
             continue;
         }
         if !directories.contains_key(&case.org) {
-            let directory: Directory = previews::directory(c, &case.org)?.unwrap_or_default();
+            let directory: Directory = directories::directory(c, &case.org)?.unwrap_or_default();
             directories.insert(case.org.clone(), directory);
         }
         let directory = &directories[&case.org];

@@ -90,7 +90,7 @@ fn cause<'a>(why: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The attribute that must be unique and whose value another account has, with that value, if a step was refused for it.
-pub(in crate::actors) fn taken(step: &Step, why: &str) -> Option<(String, Value)> {
+pub(crate) fn taken(step: &Step, why: &str) -> Option<(String, Value)> {
     let is_taken = |name: &str| cause(why, name).is_some_and(|cause| cause.contains(TAKEN));
     let (name, value) = sent(step).into_iter().find(|(name, _)| is_taken(name))?;
     Some((name.to_owned(), value.clone()))
