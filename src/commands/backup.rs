@@ -117,7 +117,7 @@ pub fn restore(options: &RestoreOptions) -> anyhow::Result<ExitCode> {
                   in the sinks and in the kept file only, and `audit verify` will say so"
         );
         show_ended(&ended);
-        show_decided(decided.as_deref().unwrap_or_default());
+        show_decided(&decided);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -144,10 +144,17 @@ fn decided_since(store: &Path, copy: &Path) -> anyhow::Result<Vec<String>> {
     Ok(found)
 }
 
-fn show_decided(decided: &[String]) {
-    if decided.is_empty() {
-        return;
-    }
+fn show_decided(decided: &anyhow::Result<Vec<String>>) {
+    let decided = match decided {
+        Ok(decided) if decided.is_empty() => return,
+        Ok(decided) => decided,
+        Err(why) => {
+            return say!(
+                "what people have decided since the copy is not known ({why:#}): pauses, splits, rejections and the like; the sinks of the \
+                 audit have it, decide again what still holds before you start the service"
+            );
+        }
+    };
     println!(
         "before you start the service: the copy does not know what people have decided since; decide again what still holds"
     );
@@ -176,9 +183,11 @@ fn show_ended(ended: &anyhow::Result<Vec<EndedAccess>>) {
             println!("before you start the service: the copy does not know that access was ended by hand of");
             for one in ended {
                 let person = one.login.as_ref().unwrap_or(&one.name);
-                println!(
+                say!(
                     "  {person} in {}, by {}: {}; end it again with `end-access {person:?} --why TEXT`",
-                    one.org, one.by, one.why
+                    one.org,
+                    one.by,
+                    one.why
                 );
             }
         }

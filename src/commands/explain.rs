@@ -85,7 +85,8 @@ fn header(known: &Explained) {
     if let Some(why) = &p.obstacle {
         say!("  cannot be done: {why}");
     }
-    if p.changes.is_empty() {
+    p.rejected.values().for_each(|why| say!("  by decision: {why}"));
+    if p.changes.is_empty() && p.rejected.is_empty() {
         println!("  nothing would change");
     }
     for (change, words) in &p.changes {

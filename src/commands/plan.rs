@@ -84,7 +84,11 @@ pub fn plan(options: &Options) -> anyhow::Result<ExitCode> {
         return Ok(ended(options, &people));
     }
     let takes_all = opened.config.rulebook.policies.termination.groups == LeaverGroups::All;
-    show(&people, options.all, takes_all);
+    if people.is_empty() && !rejected.is_empty() {
+        println!("nothing to do: everybody else who was looked at is as they should be");
+    } else {
+        show(&people, options.all, takes_all);
+    }
     if !people.is_empty() {
         let (mode, used) =
             (opened.config.rulebook.safeguards.mode, vitals(&opened.store, &opened.config.rulebook, opened.now)?);

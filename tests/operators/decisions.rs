@@ -447,10 +447,17 @@ fn a_leaver_whose_end_was_rejected_has_access_by_a_decision_that_is_named_and_is
             (&["attention"], "by decision of Ann"),
             (&["plan"], "by decision, 1 person: deactivate was rejected by Ann (hold 1)"),
             (&["reconcile"], "by decision, not as Namely says"),
+            (&["explain", &rig.setup.people[leaver].id], "by decision: deactivate was rejected by Ann (hold 1)"),
         ] {
             let (_, text) = cli(&rig, args).await;
             assert!(text.contains(says), "{args:?}: {text}");
-            let lies = ["nothing is missing", "will be held", "what would be done, or why not\nactive in Okta"];
+            let lies = [
+                "nothing is missing",
+                "will be held",
+                "nothing would change",
+                "everybody who was looked at",
+                "what would be done, or why not\nactive in Okta",
+            ];
             assert!(!lies.iter().any(|lie| text.contains(lie)), "{args:?}: {text}");
         }
         let later = access(31).await;
