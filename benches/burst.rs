@@ -157,7 +157,7 @@ fn measure_process(known: usize, changing: usize) {
     let store = folder.path().join("store.db");
     let text = include_str!("../config/sandbox.toml")
         .replace("127.0.0.1:9464", "127.0.0.1:0")
-        .replace("var/sandbox", &folder.path().display().to_string())
+        .replace("../var/sandbox", &folder.path().display().to_string())
         .replace("http://127.0.0.1:7001/api/v1", &format!("{}/api/v1", world.namely.url()))
         .replace("http://127.0.0.1:7002", &world.okta.url())
         .replace("[[okta]]", "[namely.poll]\nper_minute = 1000000\nwalk_interval = \"1s\"\n\n[[okta]]");

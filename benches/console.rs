@@ -58,7 +58,7 @@ fn start(folder: &Path, world: &World, port: u16) -> Service {
     let extra = "[[admin.tokens]]\nname = \"Ann\"\nrole = \"approver\"\ntoken = \"env:BENCH_TOKEN\"\n";
     let text = include_str!("../config/sandbox.toml")
         .replace("127.0.0.1:9464", &format!("127.0.0.1:{port}"))
-        .replace("var/sandbox", &folder.display().to_string())
+        .replace("../var/sandbox", &folder.display().to_string())
         .replace("http://127.0.0.1:7001/api/v1", &format!("{}/api/v1", world.namely.url()))
         .replace("http://127.0.0.1:7002", &world.okta.url())
         .replace("[[okta]]", "[namely.poll]\nper_minute = 1000000\n\n[[okta]]");

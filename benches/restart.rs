@@ -60,7 +60,7 @@ impl Workspace {
     fn config(&self, world: &World, pace: &str) -> PathBuf {
         let text = include_str!("../config/sandbox.toml")
             .replace("127.0.0.1:9464", "127.0.0.1:0")
-            .replace("var/sandbox", &self.folder.path().display().to_string())
+            .replace("../var/sandbox", &self.folder.path().display().to_string())
             .replace("http://127.0.0.1:7001/api/v1", &format!("{}/api/v1", world.namely.url()))
             .replace("http://127.0.0.1:7002", &world.okta.url())
             .replace("[[okta]]", &format!("{pace}\n[[okta]]"));

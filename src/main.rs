@@ -48,6 +48,8 @@ enum Command {
     Backup(commands::backup::BackupOptions),
     /// Put a copy in the place of the store; the present one is kept beside it
     Restore(commands::backup::RestoreOptions),
+    /// Move the store into a database of a server, or back into a file, while the service is stopped
+    MigrateStore(commands::migrate_store::Options),
     /// Check the configuration and probe both APIs; nothing is written
     Check(commands::check::Options),
     /// What can be configured: for people, and as a schema for editors
@@ -151,7 +153,7 @@ enum Side {
 const GROUPS: [(&str, &[&str]); 9] = [
     ("Try it", &["sandbox", "simulate"]),
     ("Set it up", &["init", "check", "config", "mapping"]),
-    ("Run it", &["run", "nodes", "backup", "restore"]),
+    ("Run it", &["run", "nodes", "backup", "restore", "migrate-store"]),
     ("Begin with an org", &["adopt", "review", "links", "org"]),
     ("See how things are", &["status", "attention", "starters", "plan", "explain", "timeline"]),
     ("Decide", &["holds", "apply", "quarantine", "missing", "undo"]),
@@ -263,6 +265,7 @@ fn main() -> ExitCode {
             }
             Command::Backup(options) => commands::backup::backup(&options),
             Command::Restore(options) => commands::backup::restore(&options),
+            Command::MigrateStore(options) => commands::migrate_store::migrate_store(&options).await,
             Command::Completions { shell } => completions(shell),
             Command::Man { folder } => manual(&folder),
             Command::Config { action } => commands::config::config(&action),

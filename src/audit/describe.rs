@@ -111,6 +111,7 @@ pub fn describe(event: &Event) -> String {
             let by = &it.author.by;
             format!("{} rows up to row {}{until} were removed by {by}: retention lets them go", it.rows, it.to)
         }
+        Event::StoreMoved(it) => format!("the store was moved from {} to {} by {}", it.from, it.to, it.author.by),
         Event::Reconfigured(it) => {
             let keys: Vec<&str> = it.changes.iter().map(|change| change.key.as_str()).collect();
             format!("the configuration was exchanged by {}: {}", it.author.by, keys.join(", "))

@@ -423,6 +423,18 @@ pub struct Pruned {
     pub author: Author,
 }
 
+/// The store was moved to another place, with everything in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreMoved {
+    /// Where it was: a path, or the address of a database without the password.
+    pub from: String,
+    /// Where it is from here on.
+    pub to: String,
+    /// Who has moved it.
+    #[serde(flatten)]
+    pub author: Author,
+}
+
 /// One changed key of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigChange {

@@ -8,7 +8,8 @@ use super::access::{AccessEndConfirmed, AccessEnded, AccessRestored};
 use super::details::{
     Adopted, ApprovalEnded, Approved, ApprovedAlone, Correlated, Done, Drained, Drifted, Effect, Held, HoldEnded,
     ListAccepted, Missing, Observed, Pause, Planned, Pruned, Quarantined, Reconciled, Reconfigured, RejectionEnded,
-    Reminded, Requested, Reviewed, Searched, Split, Started, TakenBack, Undone, Unpinned, Unreadable, Walk, Withheld,
+    Reminded, Requested, Reviewed, Searched, Split, Started, StoreMoved, TakenBack, Undone, Unpinned, Unreadable, Walk,
+    Withheld,
 };
 use super::sign_in::{SignIn, SignInRefused};
 use serde::Deserialize;
@@ -126,6 +127,7 @@ kinds! {
     AccessEndConfirmed(AccessEndConfirmed) = "access_end_confirmed",
     /// Retention has removed rows; the chain goes on from the last of them.
     Pruned(Pruned) = "pruned",
+    StoreMoved(StoreMoved) = "store_moved",
     Reconfigured(Reconfigured) = "reconfigured",
     Drained(Drained) = "drained",
     Walk(Walk) = "walk",

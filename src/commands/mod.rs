@@ -27,6 +27,7 @@ pub mod holds;
 pub mod init;
 pub mod links;
 pub mod mapping;
+pub mod migrate_store;
 pub mod missing;
 pub mod nodes;
 pub mod org;

@@ -42,7 +42,7 @@ pub(super) fn locate(named: &str, secrets: &Secrets, state: &Path) -> Result<Loc
     };
     let address = Address::read(&url, secrets.folder)?;
     if is_open && address.has_password() {
-        return Err("a password may not stand in this file; write \"env:NAME\" or \"file:PATH\"".to_owned());
+        return Err("a password may not stand here; write \"env:NAME\" or \"file:PATH\"".to_owned());
     }
     Ok(Location::Server(address))
 }

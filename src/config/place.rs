@@ -113,6 +113,23 @@ impl Place {
     }
 }
 
+/// Where a store is that somebody names beside the configuration at `path`, and how that file has to name it.
+pub fn store_named(path: &Path, named: &str) -> Result<(Location, String), String> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let secrets = Secrets { folder, environment: &environment, needed: true };
+    match locate(named, &secrets, Path::new(""))? {
+        Location::File(file) => {
+            let file = std::path::absolute(&file).map_err(|e| e.to_string())?;
+            Ok((Location::File(file.clone()), file.display().to_string()))
+        }
+        Location::Server(address) => {
+            address.check()?;
+            Ok((Location::Server(address), named.to_owned()))
+        }
+        Location::Unknown { why, .. } => Err(why),
+    }
+}
+
 /// A configuration, and where it leads, of which only the second must be readable.
 pub struct Known {
     pub place: Place,

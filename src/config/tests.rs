@@ -100,7 +100,7 @@ fn a_store_is_a_file_or_a_database_whose_password_stands_elsewhere() {
     assert_eq!(shown("env:STORE", "postgres://sync:geheim@localhost/hr"), "postgres://sync@localhost:5432/hr");
     assert!(read("env:NOWHERE", "").expect_err("not there").to_string().contains("NOWHERE is not set"));
     for (store, url, why) in [
-        ("postgres://sync:geheim@127.0.0.1/hr", "", "a password may not stand in this file"),
+        ("postgres://sync:geheim@127.0.0.1/hr", "", "a password may not stand here"),
         ("env:STORE", "postgres://sync:geheim@db.acme.com/hr", "add ?sslmode=verify-full"),
         ("env:STORE", "sync.db", "write postgres://"),
     ] {

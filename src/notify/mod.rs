@@ -151,6 +151,7 @@ impl Event {
             | Audited::Pruned(_)
             | Audited::Reconfigured(_)
             | Audited::Drained(_)
+            | Audited::StoreMoved(_)
             | Audited::Walk(_)
             | Audited::Started(_)
             | Audited::SignedIn(_)

@@ -53,6 +53,7 @@ pub fn decided_by(event: &Event) -> Option<String> {
         | Event::Pruned(_)
         | Event::Reconfigured(_)
         | Event::Drained(_)
+        | Event::StoreMoved(_)
         | Event::Walk(_)
         | Event::Started(_)
         | Event::SignedIn(_)

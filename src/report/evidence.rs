@@ -236,6 +236,7 @@ impl Collector {
             | Event::Pruned(_)
             | Event::Reconfigured(_)
             | Event::Drained(_)
+            | Event::StoreMoved(_)
             | Event::Walk(_)
             | Event::Started(_)
             | Event::SignedIn(_)

@@ -2,6 +2,7 @@
 
 use super::engine::{Condition, Location, Node, Operator, Reader, Seat, StoreError, Tx, Writer};
 use super::live::LiveRules;
+use super::moving::has_stayed;
 use super::rows::intent;
 use super::stops::Stops;
 use crate::domain::Rulebook;
@@ -24,7 +25,7 @@ impl Store {
     /// Opens the store at a place, making or migrating it, and locks it for this process. `rules` decide about people
     /// inside the transactions that show them.
     pub fn open(place: impl Into<Location>, rules: Arc<Rulebook>, metrics: StoreMetrics) -> Result<Self, StoreError> {
-        Ok(Self::of(Writer::open(&place.into(), None, metrics)?, rules))
+        Self::of(Writer::open(&place.into(), None, metrics)?, rules)
     }
 
     /// The same as the node `me` of a store on a server: `Locked` at once where another one serves.
@@ -34,12 +35,14 @@ impl Store {
         rules: Arc<Rulebook>,
         metrics: StoreMetrics,
     ) -> Result<Self, StoreError> {
-        Ok(Self::of(Writer::open(place, Some(me), metrics)?, rules))
+        Self::of(Writer::open(place, Some(me), metrics)?, rules)
     }
 
-    fn of(writer: Writer, rules: Arc<Rulebook>) -> Self {
+    fn of(writer: Writer, rules: Arc<Rulebook>) -> Result<Self, StoreError> {
+        let reader = Reader::open(writer.place())?;
+        has_stayed(&reader, writer.place())?;
         let stops = Stops::within(writer.fence().clone());
-        Self { writer, rules: LiveRules::new(rules), draining: Arc::default(), stops }
+        Ok(Self { writer, rules: LiveRules::new(rules), draining: Arc::default(), stops })
     }
 
     /// Whether this process may act for the store, or why another node may by now.
@@ -119,7 +122,10 @@ impl Store {
 
     /// For an operator's decision beside the service, which acts upon it soon.
     pub fn operator(place: impl Into<Location>) -> Result<Operator, StoreError> {
-        Operator::open(&place.into())
+        let place = place.into();
+        let operator = Operator::open(&place)?;
+        has_stayed(&operator, &place)?;
+        Ok(operator)
     }
 
     /// For reading beside the writer.

@@ -40,6 +40,7 @@ mod live;
 mod mass;
 mod missing;
 mod missing_news;
+mod moving;
 mod nodes;
 mod orders;
 mod pages;
@@ -91,7 +92,7 @@ pub use documents::{PageCommit, PageOutcome};
 pub use drifted::Drifted;
 pub use end_access::{EndOrder, account_of_login, may_be_administrators, may_end, may_restore};
 pub use engine::{
-    Address, Condition, Failure, Location, Node, Operator, Reader, Row, SeenNode, SqlError, Standby, StoreError,
+    Address, Condition, Failure, Held, Location, Node, Operator, Reader, Row, SeenNode, SqlError, Standby, StoreError,
     Trouble, Turn, Tx, beside, location, lock, nodes,
 };
 pub use findings::findings;
@@ -99,6 +100,7 @@ pub use handle::Store;
 pub use holds::org_of_hold;
 pub use lease::{EndStep, Want};
 pub use live::LiveRules;
+pub use moving::{move_store, moved_to};
 pub use nodes::drain;
 pub use pages::{Backlog, backlog, known_documents};
 pub use pause::{Pause, Paused, pause, pauses, resume};

@@ -80,3 +80,37 @@ fn somebody_joins_and_leaves_while_the_store_is_on_a_server_that_fails_in_betwee
     let open = "SELECT count(*) FROM intent";
     assert_eq!(count(open), 0, "every call has its outcome");
 }
+
+#[test]
+fn a_store_moves_from_a_file_into_a_database_and_the_service_goes_on_with_what_it_knew() {
+    let Some(server) = Postgres::start() else { return };
+    let workspace = Workspace::new(12).with_a_port();
+    let status = |anchor: &str| workspace.world.okta.core().user_by_anchor(anchor).map(|user| user.status);
+    let mut service = Running::service(&workspace.config, &workspace.log, None);
+    let leaver = workspace.world.namely.core().people().nth(3).expect("somebody").id.clone();
+    wait_until("everybody is known", &workspace.log, || workspace.log().contains("manager links are known"));
+    let (refused, output) = workspace.cli(&["migrate-store", &server.url(), "--by", "Ann"]);
+    assert!(!refused && output.contains("is in use by process"), "{output}");
+    service.kill();
+
+    let (moved, output) = workspace.cli(&["migrate-store", &server.url(), "--by", "Ann"]);
+    assert!(moved && output.contains("each compared with the one it was copied from"), "{output}");
+    assert!(output.contains("the audit's chain of") && output.contains(&server.url()), "{output}");
+    let mut before = Running::service(&workspace.config, &workspace.log, None);
+    wait_until("the old one serves nobody", &workspace.log, || before.has_ended());
+    assert!(workspace.log().contains("was moved to postgres://sync@"), "{}", workspace.log());
+    let (decided, output) = workspace.cli(&["pause", "--why", "test", "--by", "Ann"]);
+    assert!(!decided && output.contains("was moved to postgres://sync@"), "{output}");
+
+    let text = std::fs::read_to_string(&workspace.config).expect("reads");
+    let text = text.replace(&workspace.store().display().to_string(), &server.url());
+    std::fs::write(&workspace.config, text).expect("writes");
+    let _service = Running::service(&workspace.config, &workspace.log, None);
+    let now = workspace.world.clock.now();
+    workspace.world.namely.core().edit(3, now, |person| person.status = Hired::Inactive);
+    wait_until("they are out", &workspace.log, || status(&leaver) == Some(Status::Deprovisioned));
+    let (is_good, output) = workspace.cli(&["audit", "verify"]);
+    assert!(is_good, "{output}");
+    let (listed, output) = workspace.cli(&["audit", "list", "--kind", "store_moved"]);
+    assert!(listed && output.contains("the store was moved from") && output.contains("by Ann"), "{output}");
+}
